@@ -1,0 +1,125 @@
+"""What every benchmark answers to: rows of measured ratios, and the targets that they are held to."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+import torch
+from torch import nn
+
+from benchmarks.timing import Candidate, Ratio, clock_for, interleaved
+
+Scale = Literal["tiny", "quick", "full"]
+ROUNDS: dict[Scale, int] = {"tiny": 2, "quick": 7, "full": 11}
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+MIB = 2**20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One form in one case.
+
+    Attributes:
+        case: shapes and dtype, the same for all rows that were timed together.
+        step_ms: median time of forward and backward.
+        step: name of a base -> that time in units of the base's.
+        forward: the same for the forward alone, without gradients; empty if it was not timed.
+        saved_mib: activations kept for backward, parameters and the input not counted.
+        facts: numbers of the case that targets pick rows by.
+    """
+
+    case: str
+    form: str
+    step_ms: float
+    step: dict[str, Ratio]
+    forward: dict[str, Ratio] = field(default_factory=dict)
+    saved_mib: float
+    facts: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """A promise: `measured` is to be at most `limit`; None if no row was there to tell."""
+
+    what: str
+    limit: float
+    measured: float | None
+
+    @property
+    def verdict(self) -> str:
+        if self.measured is None:
+            return "unmeasured"
+        if self.measured <= self.limit:
+            return "met"
+        return f"missed by {self.measured / self.limit - 1:.1%}"
+
+
+class Benchmark(ABC):
+    """A comparison of coterie with its peers on one kind of layer, or on a model."""
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def rows(self, scale: Scale, device: torch.device) -> Iterator[Row]:
+        """Measures; "tiny" is for tests, "quick" for a look, "full" for publication."""
+
+    @abstractmethod
+    def targets(self, rows: Iterable[Row]) -> list[Target]:
+        """What performance is promised, beside what `rows` say."""
+
+
+def compare(
+    case: str,
+    candidates: Mapping[str, Candidate],
+    *,
+    bases: Iterable[str],
+    device: torch.device,
+    rounds: int,
+    infer: bool = False,
+    facts: Mapping[str, float] | None = None,
+) -> Iterator[Row]:
+    """Times the candidates of one case together; a row for each, in units of each of `bases`."""
+    clock, bases = clock_for(device), tuple(bases)
+    steps = interleaved(candidates, lambda each: each.step, clock=clock, rounds=rounds)
+    inferred = None
+    if infer:
+        inferred = interleaved(candidates, lambda each: each.infer, clock=clock, rounds=rounds)
+    for form, candidate in candidates.items():
+        yield Row(
+            case=case,
+            form=form,
+            step_ms=steps.median_ms(form),
+            step={base: steps.ratio(form, base) for base in bases},
+            forward={base: inferred.ratio(form, base) for base in bases} if inferred else {},
+            saved_mib=candidate.saved_bytes() / MIB,
+            facts=dict(facts or {}),
+        )
+
+
+def shaken(module: nn.Module) -> nn.Module:
+    """The module with random numbers in what trains: products with zeros draw less power."""
+    for parameter in module.parameters():
+        if parameter.requires_grad:
+            nn.init.normal_(parameter, std=0.02)
+    return module
+
+
+def layer_candidate(
+    layer: nn.Module, x: torch.Tensor, upstream: torch.Tensor, *, syncs: bool = False
+) -> Candidate:
+    """A layer on an input that wants its gradient too, as inside a model."""
+    parameters = tuple(layer.parameters())
+    trained = tuple(parameter for parameter in parameters if parameter.requires_grad)
+
+    def forward() -> torch.Tensor:
+        answer = layer(x)
+        return answer[0] if isinstance(answer, tuple) else answer
+
+    return Candidate(
+        forward=forward,
+        wanted=(x, *trained),
+        upstream=upstream,
+        fixed=(*parameters, *layer.buffers()),
+        syncs=syncs,
+    )

@@ -1,0 +1,42 @@
+"""One grafted module outside of any model, with the weights and the wrapper that users get."""
+
+from peft.tuners.tuners_utils import cast_adapter_dtype
+from torch import Tensor, nn
+
+from coterie.mixture import Mixture
+from coterie.routing.gates.base import Place
+from coterie.routing.state import State
+from coterie.tuner.ambient import enter, leave
+from coterie.tuner.layer import CoterieLayer, Site
+
+ADAPTER = "default"
+
+
+def grafted(
+    host: nn.Module, width: int, mixture: Mixture, *, tasks: int = 0, autocast: bool = True
+) -> CoterieLayer:
+    """`mixture` at `host`; `autocast` keeps the new weights in float32, as `coterie.graft` does."""
+    host.requires_grad_(False)
+    layer = CoterieLayer(host)
+    place = Place(name="layer", tower="text", group="layer")
+    site = Site(mixture=mixture, place=place, num_tasks=tasks)
+    layer.update_layer(ADAPTER, site, width, leads=True)
+    if autocast:
+        cast_adapter_dtype(layer, ADAPTER)
+    return layer
+
+
+class OfOneTask(nn.Module):
+    """A layer called in a batch that one task fills."""
+
+    def __init__(self, layer: CoterieLayer) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x: Tensor) -> Tensor:
+        tasks = x.new_zeros(len(x)).long()
+        enter(State(batch=len(x), device=x.device, task_ids=tasks, single_task=0))
+        try:
+            return self.layer(x)
+        finally:
+            leave()

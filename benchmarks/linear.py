@@ -1,0 +1,158 @@
+"""LoRA mixtures on one linear layer, beside plain LoRA of the same total rank."""
+
+import statistics
+from collections.abc import Iterable, Iterator
+from copy import deepcopy
+from dataclasses import dataclass
+
+import torch
+from peft import LoraConfig, get_peft_model
+from torch import nn
+
+from benchmarks.benchmark import (
+    DTYPES,
+    ROUNDS,
+    Benchmark,
+    Row,
+    Scale,
+    Target,
+    compare,
+    layer_candidate,
+    shaken,
+)
+from benchmarks.grafted import OfOneTask, grafted
+from benchmarks.published import LoopLora
+from benchmarks.timing import Candidate
+from coterie.experts.lora import Lora
+from coterie.mixture import Mixture
+from coterie.routing.gates.task import TaskGate
+from coterie.routing.routers.soft import Soft
+from coterie.routing.routers.top_k import TopK
+
+FROZEN, PEFT, COTERIE = "frozen layer", "PEFT LoRA", "coterie"
+TASKS = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """`width` features in and out, `tokens` of them; one expert a rank."""
+
+    dtype: str
+    tokens: int
+    width: int
+    ranks: tuple[int, ...]
+
+    @property
+    def name(self) -> str:
+        unequal = "*" if len(set(self.ranks)) > 1 else ""
+        shape = f"T={self.tokens} d={self.width} E={len(self.ranks)} R={sum(self.ranks)}{unequal}"
+        return f"{self.dtype} {shape}"
+
+
+def _cases(dtype: str, *shapes: tuple[int, int, tuple[int, ...]]) -> tuple[Case, ...]:
+    return tuple(
+        Case(dtype=dtype, tokens=tokens, width=width, ranks=ranks)
+        for tokens, width, ranks in shapes
+    )
+
+
+FOUR, EIGHT, SIXTEEN = (16,) * 4, (16,) * 8, (16,) * 16
+UNEQUAL = (4, 8, 16, 32) * 2
+SHAPES = (
+    (512, 576, FOUR),
+    (2048, 576, EIGHT),
+    (2048, 576, UNEQUAL),
+    (8192, 576, EIGHT),
+    (512, 1024, EIGHT),
+    (2048, 1024, FOUR),
+    (2048, 1024, EIGHT),
+    (2048, 1024, UNEQUAL),
+    (2048, 1024, SIXTEEN),
+    (2048, 2048, EIGHT),
+    (2048, 2048, UNEQUAL * 2),
+    (2048, 4096, EIGHT),
+)
+QUICK = ((2048, 576, EIGHT), (2048, 1024, EIGHT), (2048, 2048, EIGHT))
+CASES: dict[Scale, tuple[Case, ...]] = {
+    "tiny": _cases("bf16", (32, 64, (4, 8))),
+    "quick": (*_cases("fp32", *QUICK), *_cases("bf16", *QUICK)),
+    "full": (
+        *_cases("fp32", *SHAPES),
+        *_cases("bf16", *SHAPES, (8192, 1024, EIGHT), (8192, 2048, EIGHT)),
+    ),
+}
+
+
+class Linear(Benchmark):
+    """A token gate over all experts, the two best, and one task's fixed mixture."""
+
+    name = "linear"
+
+    def rows(self, scale: Scale, device: torch.device) -> Iterator[Row]:
+        for case in CASES[scale]:
+            yield from compare(
+                case.name,
+                candidates(case, device),
+                bases=(FROZEN, PEFT),
+                device=device,
+                rounds=ROUNDS[scale],
+                facts={"rank": sum(case.ranks), "limit": 1 + 3 * sum(case.ranks) / case.width},
+            )
+
+    def targets(self, rows: Iterable[Row]) -> list[Target]:
+        rows = list(rows)
+        soft = [row for row in rows if row.form == COTERIE and row.facts["rank"] <= 128]
+        peers = {row.case: row for row in rows if row.form == PEFT}
+        saved = [row.saved_mib / peers[row.case].saved_mib for row in soft]
+        return [
+            Target(
+                what="token gate, time of PEFT LoRA of the same rank (median, R <= 128)",
+                limit=1.05,
+                measured=statistics.median(row.step[PEFT].median for row in soft),
+            ),
+            Target(
+                what="token gate, saved bytes of the same (median, R <= 128; gates included)",
+                limit=1.05 + 2 * 8 / 128,
+                measured=statistics.median(saved),
+            ),
+        ]
+
+
+def candidates(case: Case, device: torch.device) -> dict[str, Candidate]:
+    dtype = DTYPES[case.dtype]
+    host = nn.Linear(case.width, case.width, bias=False, device=device, dtype=dtype)
+    host.requires_grad_(False)
+    lora = Lora(ranks=case.ranks)
+    soft = Mixture(experts=lora, router=Soft())
+    layers: dict[str, nn.Module] = {
+        FROZEN: host,
+        PEFT: peft_lora(host, sum(case.ranks), autocast=False),
+        "loop over experts": LoopLora(host, case.ranks, scale=2.0).to(dtype),
+        COTERIE: grafted(host, case.width, soft),
+    }
+    layers["loop over experts"].router.float()
+    if dtype != torch.float32:
+        layers["PEFT LoRA, its default"] = peft_lora(host, sum(case.ranks), autocast=True)
+        layers["coterie, weights in bf16"] = grafted(host, case.width, soft, autocast=False)
+    layers["coterie, top-2"] = grafted(
+        host, case.width, Mixture(experts=lora, router=TopK(k=2))
+    )
+    task = Mixture(experts=lora, gate=TaskGate(per_token=False), router=Soft())
+    layers["coterie, one task"] = OfOneTask(grafted(host, case.width, task, tasks=TASKS))
+    x = torch.randn(4, case.tokens // 4, case.width, device=device, dtype=dtype)
+    x.requires_grad_()
+    upstream = torch.randn_like(x)
+    # Sparse dispatch, which top-2 may choose, asks for the experts' counts.
+    return {
+        name: layer_candidate(shaken(layer), x, upstream, syncs=name == "coterie, top-2")
+        for name, layer in layers.items()
+    }
+
+
+def peft_lora(host: nn.Linear, rank: int, *, autocast: bool) -> nn.Module:
+    """PEFT's own layer; `autocast` is its default, float32 adapters that upcast activations."""
+    config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=["host"])
+    model = get_peft_model(
+        nn.ModuleDict({"host": deepcopy(host)}), config, autocast_adapter_dtype=autocast
+    )
+    return model.get_submodule("base_model.model.host")

@@ -1,0 +1,181 @@
+"""Interleaved timing of candidates, and the bytes that autograd keeps for their backward.
+
+Each round runs every candidate once, in an order that is rotated from round to round; a ratio is
+the median over the rounds of the ratio within a round. So drift of the machine cancels.
+"""
+
+import gc
+import statistics
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+Step = Callable[[], object]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """One way to compute something.
+
+    Attributes:
+        forward: the computation; its result is what is differentiated.
+        wanted: the tensors whose gradients make up the backward.
+        upstream: the gradient of the result; None for a scalar.
+        fixed: what is there before the forward, beside `wanted`, and is no saved activation:
+            frozen weights, buffers, the input.
+        syncs: waits for the device somewhere, so that no CUDA graph can hold it.
+    """
+
+    forward: Callable[[], Tensor]
+    wanted: tuple[Tensor, ...]
+    upstream: Tensor | None = None
+    fixed: tuple[Tensor, ...] = ()
+    syncs: bool = False
+
+    def step(self) -> None:
+        """Forward and backward."""
+        torch.autograd.grad(self.forward(), self.wanted, self.upstream, allow_unused=True)
+
+    def infer(self) -> None:
+        """Forward without gradients."""
+        with torch.no_grad():
+            self.forward()
+
+    def saved_bytes(self) -> int:
+        """Bytes of the distinct storages that one forward keeps for its backward."""
+        known = {_storage(tensor) for tensor in (*self.wanted, *self.fixed)}
+        saved: dict[int, int] = {}
+
+        def note(tensor: Tensor) -> Tensor:
+            if _storage(tensor) not in known:
+                saved[_storage(tensor)] = tensor.untyped_storage().nbytes()
+            return tensor
+
+        # The result must outlive the count, or its storages would be freed and used again.
+        with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+            result = self.forward()
+        del result
+        return sum(saved.values())
+
+
+def _storage(tensor: Tensor) -> int:
+    return tensor.untyped_storage().data_ptr()
+
+
+class Clock(ABC):
+    """Says how long a step takes on one kind of device."""
+
+    def prepare(self, step: Step, *, syncs: bool) -> Step:
+        """The step to be timed in place of `step`, warmed up."""
+        step()
+        return step
+
+    @abstractmethod
+    def seconds(self, step: Step) -> float: ...
+
+
+class CpuClock(Clock):
+    """CPU time of this process on one thread: other jobs on the machine do not count."""
+
+    def prepare(self, step: Step, *, syncs: bool) -> Step:
+        torch.set_num_threads(1)
+        return super().prepare(step, syncs=syncs)
+
+    def seconds(self, step: Step) -> float:
+        start = time.process_time()
+        step()
+        return time.process_time() - start
+
+
+class CudaClock(Clock):
+    """Device time between two events; a step that never waits is replayed as a CUDA graph."""
+
+    def prepare(self, step: Step, *, syncs: bool) -> Step:
+        here, aside = torch.cuda.current_stream(), torch.cuda.Stream()
+        aside.wait_stream(here)
+        with torch.cuda.stream(aside):
+            for _ in range(3):
+                step()
+        here.wait_stream(aside)
+        if syncs:
+            return step
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            step()
+        return graph.replay
+
+    def seconds(self, step: Step) -> float:
+        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        torch.cuda.synchronize()
+        start.record()
+        step()
+        end.record()
+        end.synchronize()
+        return start.elapsed_time(end) / 1000
+
+
+def clock_for(device: torch.device) -> Clock:
+    return CudaClock() if device.type == "cuda" else CpuClock()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ratio:
+    """Median and quartiles over the rounds."""
+
+    median: float
+    lower: float
+    upper: float
+
+
+@dataclass(frozen=True)
+class Times:
+    """Seconds of every candidate, round by round."""
+
+    seconds: Mapping[str, list[float]]
+
+    def median_ms(self, name: str) -> float:
+        return statistics.median(self.seconds[name]) * 1000
+
+    def ratio(self, name: str, base: str) -> Ratio:
+        """Time of `name` in units of the time of `base` in the same round."""
+        pairs = zip(self.seconds[name], self.seconds[base], strict=True)
+        ratios = sorted(mine / theirs for mine, theirs in pairs)
+        quarter = len(ratios) // 4
+        return Ratio(
+            median=statistics.median(ratios), lower=ratios[quarter], upper=ratios[-1 - quarter]
+        )
+
+
+def interleaved(
+    candidates: Mapping[str, Candidate],
+    pick: Callable[[Candidate], Step],
+    *,
+    clock: Clock,
+    rounds: int,
+) -> Times:
+    """Times what `pick` takes of each candidate: its `step` or its `infer`."""
+    names = list(candidates)
+    steps = {
+        name: clock.prepare(pick(each), syncs=each.syncs) for name, each in candidates.items()
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in names}
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        for turn in range(rounds):
+            gc.collect()
+            for name in _rotated(names, turn):
+                seconds[name].append(clock.seconds(steps[name]))
+    finally:
+        if was_enabled:
+            gc.enable()
+    return Times(seconds)
+
+
+def _rotated(names: list[str], turn: int) -> Iterable[str]:
+    start = turn % len(names)
+    return names[start:] + names[:start]

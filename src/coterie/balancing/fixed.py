@@ -1,0 +1,51 @@
+"""Task losses with weights that never change."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from coterie.balancing.base import Balancing
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fixed(Balancing):
+    """sum_t weight_t L_t over the tasks in the batch.
+
+    Attributes:
+        weights: one a task, each at least 0; None for 1 each.
+    """
+
+    weights: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if not all(0 <= weight < math.inf for weight in self.weights or ()):
+            raise ValueError(f"Fixed(weights={self.weights}): give finite numbers, at least 0")
+
+    def build(self, tasks: int) -> nn.Module:
+        weights = (1.0,) * tasks if self.weights is None else self.weights
+        if len(weights) != tasks:
+            raise ValueError(
+                f"Fixed(weights={weights}) has {len(weights)} weights for {tasks} tasks: "
+                "give one a task, or None for 1 each"
+            )
+        return FixedSum(weights)
+
+
+class FixedSum(nn.Module):
+    """The module of `Fixed`; no parameters, and nothing to save."""
+
+    weights: Tensor
+
+    def __init__(self, weights: tuple[float, ...]) -> None:
+        super().__init__()
+        self.register_buffer(
+            "weights", torch.tensor(weights, dtype=torch.float32), persistent=False
+        )
+
+    def forward(
+        self, losses: Float[Tensor, " tasks"], present: Bool[Tensor, " tasks"]
+    ) -> Float[Tensor, ""]:
+        return (self.weights * losses.where(present, 0.0)).sum()

@@ -1,0 +1,98 @@
+"""`graft` puts mixtures into a pretrained model; `observe` shows what they decide."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from peft import PeftModel, get_peft_model
+from torch import nn
+from transformers import PreTrainedModel
+
+from coterie.mixture import Mixture
+from coterie.routing.decision import Tape
+from coterie.tuner.ambient import AMBIENT
+from coterie.tuner.config import CoterieConfig
+from coterie.tuner.layer import CoterieLayer
+
+
+def graft(
+    base: PreTrainedModel | PeftModel,
+    mixtures: Mixture | Sequence[Mixture],
+    *,
+    tasks: Sequence[str] = (),
+    adapter: str = "default",
+    modules_to_save: Sequence[str] | None = None,
+    autocast_adapter_dtype: bool = True,
+) -> PeftModel:
+    """Puts mixtures of experts into `base`, in place, and freezes the rest.
+
+    Args:
+        base: any transformers model; or a grafted one, which gets a second adapter.
+        mixtures: what goes where.
+        tasks: names of the tasks, needed where a gate is per task. `task_ids` in a batch count
+            them from 0.
+        adapter: the adapter's name.
+        modules_to_save: names of host modules to train and save whole, e.g. a task's head.
+        autocast_adapter_dtype: keep the experts in float32 beside a bfloat16 host; their products
+            run in the activations' dtype either way.
+
+    Returns:
+        A PeftModel: `model(**batch, task_ids=ids)`, `generate`, `save_pretrained` and
+        `PeftModel.from_pretrained` work as PEFT's.
+
+    Raises:
+        ValueError: a role, pattern or name without a match, two mixtures at one module, a gate
+            per task without tasks, a host whose layers are sharded.
+    """
+    mixtures = (mixtures,) if isinstance(mixtures, Mixture) else tuple(mixtures)
+    tasks = (tasks,) if isinstance(tasks, str) else tuple(tasks)
+    _check(mixtures, tasks)
+    saved = None if modules_to_save is None else list(modules_to_save)
+    config = CoterieConfig.of(mixtures, tasks, modules_to_save=saved)
+    if isinstance(base, PeftModel):
+        base.add_adapter(adapter, config)
+        base.set_adapter(adapter)
+        return base
+    if not isinstance(base, PreTrainedModel):
+        raise ValueError(
+            f"graft takes a transformers model, not {type(base).__name__}: load one with "
+            "AutoModel.from_pretrained"
+        )
+    model = get_peft_model(
+        base, config, adapter_name=adapter, autocast_adapter_dtype=autocast_adapter_dtype
+    )
+    assert isinstance(model, PeftModel)
+    return model
+
+
+def _check(mixtures: tuple[Mixture, ...], tasks: tuple[str, ...]) -> None:
+    if not mixtures:
+        raise ValueError("graft needs at least one mixture")
+    wrong = [name for name in tasks if not isinstance(name, str) or not name]
+    if wrong or len(set(tasks)) != len(tasks):
+        raise ValueError(f"tasks={tasks!r}: give each task a name of its own")
+    for position, mixture in enumerate(mixtures):
+        if mixture.gate is not None and mixture.gate.needs_tasks and not tasks:
+            raise ValueError(
+                f"mixture {position} has a {type(mixture.gate).__name__}, one gate a task, and no "
+                "task was named: pass tasks=('caption', 'ocr', ...)"
+            )
+
+
+@contextmanager
+def observe(model: nn.Module) -> Iterator[Tape]:
+    """Writes down what every mixture decides in the calls inside.
+
+    Losses on the tape reach the gates, also with gradient checkpointing; a second call inside
+    overwrites the first.
+
+    Raises:
+        ValueError: `model` has no mixtures.
+    """
+    if not any(isinstance(module, CoterieLayer) for module in model.modules()):
+        raise ValueError(f"{type(model).__name__} has no mixtures: graft it first")
+    before = AMBIENT.tape
+    AMBIENT.tape = tape = Tape()
+    try:
+        yield tape
+    finally:
+        AMBIENT.tape = before

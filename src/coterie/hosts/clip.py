@@ -1,0 +1,39 @@
+"""CLIP: one encoder for images, one for captions."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from jaxtyping import Float
+from torch import Tensor
+
+from coterie.hosts.base import Host, Role, one_each
+
+
+def encoder(tower: str, prefix: str) -> dict[str, Role]:
+    """Attention and MLP role of a CLIP-like encoder.
+
+    Args:
+        tower: "text" or "vision", the first half of the role names.
+        prefix: regular expression of what stands before `encoder`.
+    """
+    layer = prefix + r"encoder\.layers\.\d+\."
+    return {
+        f"{tower}.attn": Role(
+            block=layer + "self_attn", linears=layer + r"self_attn\.(q|k|v|out)_proj"
+        ),
+        f"{tower}.mlp": Role(block=layer + "mlp", linears=layer + r"mlp\.fc[12]"),
+    }
+
+
+class Clip(Host):
+    """CLIP, whole or its vision encoder alone. The final projections have no role."""
+
+    model_types = ("clip", "clip_vision_model")
+    roles: ClassVar = {
+        **encoder("text", r"text_model\."),
+        **encoder("vision", r"(vision_model\.)?"),
+    }
+    towers: ClassVar = {"vision": r"(?!text_).*"}
+
+    def shares(self, inputs: Mapping[str, Any], config: Any) -> Float[Tensor, " batch"]:
+        return one_each(inputs)

@@ -1,0 +1,29 @@
+"""Gemma 3 with images: SigLIP tower, a pooled projection and the Gemma decoder."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from coterie.hosts.base import Host
+from coterie.hosts.clip import encoder
+from coterie.hosts.llama import decoder
+
+
+class Gemma3(Host):
+    """Gemma 3 with images; without, it is `gemma3_text`.
+
+    It has no `connector` role: the projection is a bare parameter of `multi_modal_projector`, so
+    there is no linear layer to add experts to.
+    """
+
+    model_types = ("gemma3",)
+    roles: ClassVar = {
+        **decoder(r"(model\.)?language_model\."),
+        **encoder("vision", r"(model\.)?vision_tower\."),
+    }
+    towers: ClassVar = {
+        "vision": r"(model\.)?vision_tower(\..*)?",
+        "connector": r"(model\.)?multi_modal_projector(\..*)?",
+    }
+
+    def placeholders(self, config: Any) -> Mapping[str, int]:
+        return {"image": config.image_token_id}

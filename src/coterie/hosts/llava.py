@@ -1,0 +1,28 @@
+"""LLaVA: a CLIP or SigLIP tower, a two-layer connector and a llama-like decoder."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from coterie.hosts.base import Host, Role
+from coterie.hosts.clip import encoder
+from coterie.hosts.llama import decoder
+
+CONNECTOR = r"(model\.)?multi_modal_projector"
+
+
+class Llava(Host):
+    """LLaVA 1.5 and its kin. A Pixtral tower has other names and matches no vision role."""
+
+    model_types = ("llava",)
+    roles: ClassVar = {
+        **decoder(r"(model\.)?language_model\."),
+        **encoder("vision", r"(model\.)?vision_tower\."),
+        "connector": Role(block=CONNECTOR, linears=CONNECTOR + r"\.linear_[12]"),
+    }
+    towers: ClassVar = {
+        "vision": r"(model\.)?vision_tower(\..*)?",
+        "connector": CONNECTOR + r"(\..*)?",
+    }
+
+    def placeholders(self, config: Any) -> Mapping[str, int]:
+        return {"image": config.image_token_id}

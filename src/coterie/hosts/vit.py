@@ -1,0 +1,27 @@
+"""The original vision transformer and the models that kept its layout."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from jaxtyping import Float
+from torch import Tensor
+
+from coterie.hosts.base import Host, Role, one_each
+
+LAYER = r"(\w+\.)?layers\.\d+\."
+
+
+class ViT(Host):
+    """ViT, DeiT, ViT-MSN and I-JEPA. Pooler and classifier have no role."""
+
+    model_types = ("deit", "ijepa", "vit", "vit_msn")
+    roles: ClassVar = {
+        "vision.attn": Role(
+            block=LAYER + "attention", linears=LAYER + r"attention\.(q|k|v|o)_proj"
+        ),
+        "vision.mlp": Role(block=LAYER + "mlp", linears=LAYER + r"mlp\.fc[12]"),
+    }
+    towers: ClassVar = {"vision": ".*"}
+
+    def shares(self, inputs: Mapping[str, Any], config: Any) -> Float[Tensor, " batch"]:
+        return one_each(inputs)

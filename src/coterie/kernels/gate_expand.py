@@ -1,0 +1,105 @@
+"""Triton kernel that weighs a low-rank product by the experts' gates while it expands it."""
+
+from functools import cache
+from importlib.util import find_spec
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+BLOCK_TOKENS, BLOCK_OUT, BLOCK_RANK = 64, 64, 32
+
+
+def gate_expand(
+    y: Float[Tensor, "tokens out"],
+    h: Float[Tensor, "tokens rank"],
+    gates: Float[Tensor, "tokens segments"],
+    segment_of_rank: Int[Tensor, " rank"],
+    up: Float[Tensor, "rank out"],
+) -> Float[Tensor, "tokens out"]:
+    """y += (h * gates[:, segment_of_rank]) @ up, in place; returns y. Not seen by autograd.
+
+    One kernel on a CUDA device where triton is installed, `gate_expand_reference` elsewhere.
+
+    Args:
+        segment_of_rank: the expert that each rank column belongs to, in [0, segments); ranks may
+            differ between experts and need no order.
+    """
+    if y.is_cuda and find_spec("triton") is not None:
+        return gate_expand_triton(y, h, gates, segment_of_rank, up)
+    return gate_expand_reference(y, h, gates, segment_of_rank, up)
+
+
+def gate_expand_reference(
+    y: Float[Tensor, "tokens out"],
+    h: Float[Tensor, "tokens rank"],
+    gates: Float[Tensor, "tokens segments"],
+    segment_of_rank: Int[Tensor, " rank"],
+    up: Float[Tensor, "rank out"],
+) -> Float[Tensor, "tokens out"]:
+    """`gate_expand` in plain torch."""
+    return y.addmm_(h * gates.to(h.dtype).index_select(1, segment_of_rank), up)
+
+
+@torch.no_grad()
+def gate_expand_triton(
+    y: Float[Tensor, "tokens out"],
+    h: Float[Tensor, "tokens rank"],
+    gates: Float[Tensor, "tokens segments"],
+    segment_of_rank: Int[Tensor, " rank"],
+    up: Float[Tensor, "rank out"],
+) -> Float[Tensor, "tokens out"]:
+    """`gate_expand` as one Triton kernel; sums in float32. Rows of y may lie apart."""
+    if y.stride(1) != 1:
+        raise ValueError(f"gate_expand writes rows of y in place; got strides {y.stride()}.")
+    (tokens, out), rank = y.shape, h.shape[1]
+    if tokens == 0:
+        return y
+    grid = (-(-tokens // BLOCK_TOKENS), -(-out // BLOCK_OUT))
+    _kernel()[grid](
+        *(y, h.contiguous(), gates.contiguous(), segment_of_rank.to(torch.int32), up.contiguous()),
+        *(tokens, out, rank, gates.shape[1], y.stride(0)),
+        # bfloat16 is exact in tf32, float32 is not.
+        precision="ieee" if h.dtype == torch.float32 else "tf32",
+        block_tokens=BLOCK_TOKENS,
+        block_out=BLOCK_OUT,
+        block_rank=BLOCK_RANK,
+    )
+    return y
+
+
+@cache
+def _kernel() -> Any:
+    # Triton looks `tl` up among the module's globals, and is not there on every machine.
+    global tl
+    import triton  # type: ignore[import-not-found]
+    import triton.language as tl  # type: ignore[import-not-found]
+
+    @triton.jit
+    def expand_add(  # noqa: PLR0913  a kernel takes its pointers and sizes one by one
+        y, h, gates, segment_of_rank, up, tokens, out, rank, segments, stride,
+        precision: tl.constexpr, block_tokens: tl.constexpr, block_out: tl.constexpr,
+        block_rank: tl.constexpr,
+    ):  # fmt: skip
+        # 64 bits: tokens * out can pass 2^31.
+        row = tl.program_id(0).to(tl.int64) * block_tokens + tl.arange(0, block_tokens)[:, None]
+        column = tl.program_id(1) * block_out + tl.arange(0, block_out)[None, :]
+        total = tl.zeros((block_tokens, block_out), tl.float32)
+        for start in range(0, rank, block_rank):
+            ranks = start + tl.arange(0, block_rank)
+            segment = tl.load(segment_of_rank + ranks, mask=ranks < rank, other=0)
+            here = (row < tokens) & (ranks[None, :] < rank)
+            low = tl.load(h + row * rank + ranks[None, :], mask=here, other=0.0)
+            gate = tl.load(gates + row * segments + segment[None, :], mask=here, other=0.0)
+            there = (ranks[:, None] < rank) & (column < out)
+            part = tl.load(up + ranks[:, None] * out + column, mask=there, other=0.0)
+            # The interpreter's dot is wrong in bfloat16, and the sum wants float32 anyway.
+            weighed = low.to(tl.float32) * gate.to(tl.float32)
+            total += tl.dot(weighed, part.to(tl.float32), input_precision=precision)
+        inside = (row < tokens) & (column < out)
+        place = y + row * stride + column
+        old = tl.load(place, mask=inside, other=0.0).to(tl.float32)
+        tl.store(place, (old + total).to(y.dtype.element_ty), mask=inside)
+
+    return expand_add

@@ -1,0 +1,95 @@
+"""Low-rank experts for a decision a sample: only the chosen experts' matrices are touched."""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from coterie.kernels.lora import Call
+from coterie.routing.decision import Decision, Gating
+
+
+def hard(call: Call, gating: Gating) -> tuple[Float[Tensor, "tokens out"], Decision]:
+    """Gathers each sample's chosen experts and multiplies in batches; equal to `reference`.
+
+    Needs `gating.per_sample`, equal ranks and `gating.active` below the number of experts; then
+    it costs what one LoRA of rank active * rank costs, without a host synchronisation.
+    """
+    assert gating.active is not None and len(set(call.segments.ranks)) == 1
+    decision = gating.decide(gating.resolve(call.x))
+    gates = decision.gates
+    routed = decision.weights.shape[-1]
+    chosen = gates[:, :routed].abs().topk(min(gating.active, gates.shape[1]), -1).indices
+    if gates.shape[1] > routed:
+        last = torch.full_like(chosen[:, :1], gates.shape[1] - 1)
+        chosen = torch.cat([chosen, last], -1)
+    scales = torch.tensor(call.segments.scales, dtype=call.x.dtype, device=call.x.device)
+    factors = gates.gather(-1, chosen).to(call.x.dtype) * scales[chosen]
+    out = _Hard.apply(
+        call.x.unflatten(0, (gates.shape[0], -1)),
+        call.weight,
+        call.bias,
+        call.down,
+        call.up,
+        factors.repeat_interleave(call.segments.ranks[0], -1),
+        chosen,
+        call.segments.ranks[0],
+    ).flatten(0, 1)
+    if call.host_output is not None:
+        out = call.host_output + out
+    return out, decision
+
+
+class _Hard(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor | None,
+        bias: Tensor | None,
+        down: Tensor,
+        up: Tensor,
+        factors: Tensor,
+        chosen: Tensor,
+        rank: int,
+    ) -> Tensor:
+        down_of = _gathered(down, chosen, rank, x.dtype)
+        up_of = _gathered(up, chosen, rank, x.dtype)
+        h = torch.bmm(x, down_of.transpose(1, 2))
+        scaled = h * factors[:, None]
+        ctx.save_for_backward(x, weight, down, up, factors, chosen, h)
+        ctx.rank = rank
+        if weight is None:
+            return torch.bmm(scaled, up_of)
+        return F.linear(x, weight, bias).baddbmm_(scaled, up_of)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight, down, up, factors, chosen, h = ctx.saved_tensors
+        (d_out,) = grads
+        down_of = _gathered(down, chosen, ctx.rank, x.dtype)
+        up_of = _gathered(up, chosen, ctx.rank, x.dtype)
+        d_h = torch.bmm(d_out, up_of.transpose(1, 2))
+        d_factors = (d_h * h).sum(1)
+        d_up = _scattered(torch.bmm((h * factors[:, None]).transpose(1, 2), d_out), up, chosen)
+        d_h = d_h * factors[:, None]
+        d_down = _scattered(torch.bmm(d_h.transpose(1, 2), x), down, chosen)
+        if weight is None:
+            d_x = torch.bmm(d_h, down_of)
+        else:
+            d_x = (d_out @ weight).baddbmm_(d_h, down_of)
+        return d_x, None, None, d_down, d_up, d_factors, None, None
+
+
+def _gathered(stack: Tensor, chosen: Tensor, rank: int, dtype: torch.dtype) -> Tensor:
+    """[rank, features] -> each sample's chosen experts, [batch, chosen * rank of one, features]."""
+    return stack.to(dtype).unflatten(0, (-1, rank))[chosen].flatten(1, 2)
+
+
+def _scattered(grad: Tensor, stack: Tensor, chosen: Tensor) -> Tensor:
+    total = torch.zeros_like(stack)
+    parts = grad.unflatten(1, (chosen.shape[1], -1)).flatten(0, 1).to(stack.dtype)
+    total.view(-1, *parts.shape[1:]).index_add_(0, chosen.flatten(), parts)
+    return total

@@ -1,0 +1,78 @@
+"""What every loss on routing answers to, and the sums over all processes it is made of."""
+
+import math
+from abc import ABC, abstractmethod
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, distributed
+
+from coterie.routing.decision import Routing, Tape
+
+
+class RoutingLoss(ABC):
+    """A loss that looks only at routings. Kinds are frozen keyword-only dataclasses.
+
+    A loss is pure. It is made of sums over the units of the global batch, so that the number of
+    processes a batch is spread over does not change it. All processes must therefore have called
+    the same layers when they come here, in the same order.
+    """
+
+    weight: float
+    """What the sum over layers is multiplied with, at least 0."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.weight < math.inf:
+            raise ValueError(
+                f"{type(self).__name__}(weight={self.weight}): give a finite number, at least 0"
+            )
+
+    @abstractmethod
+    def value(self, routing: Routing) -> Float[Tensor, ""]:
+        """The loss of one layer, in float32 and without the weight; padding is left out."""
+
+    def __call__(self, tape: Tape) -> Float[Tensor, ""]:
+        """`weight` times the sum over the layers on the tape.
+
+        Raises ValueError if the tape is empty.
+        """
+        if not tape:
+            raise ValueError(
+                f"{type(self).__name__} was given an empty tape: call a model that `coterie.graft` "
+                "returned inside `with coterie.observe(model) as tape:`, and then the loss"
+            )
+        return self.weight * torch.stack([self.value(routing) for routing in tape.values()]).sum()
+
+
+def without_padding(
+    values: Float[Tensor, "units experts"], routing: Routing
+) -> Float[Tensor, "units experts"]:
+    """`values` in float32, 0 where a unit is padding (whatever stood there, even NaN).
+
+    Float32, because sums over many thousand units stop growing in bfloat16.
+    """
+    values = values.float()
+    return values if routing.valid is None else values.where(routing.valid[:, None], 0.0)
+
+
+def num_units(routing: Routing) -> Float[Tensor, ""]:
+    """How many units of the global batch are not padding; 1 if none, as divisors need."""
+    valid = routing.valid
+    if valid is None:
+        valid = torch.ones_like(routing.probs[:, 0], dtype=torch.bool)
+    return global_sum(valid.float().sum()).clamp_min(1.0)
+
+
+def global_sum(local: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    """The sum of `local` over all processes; `local` itself where there is one process.
+
+    The gradient reaches only this process's part, multiplied by the number of processes P.
+    For a loss f(s_1 + ... + s_P), process p thus computes P f' ds_p, and the mean over processes
+    that DistributedDataParallel and FSDP take of gradients is f' (ds_1 + ... + ds_P): exactly the
+    gradient of one process that holds the whole batch, with no communication in backward.
+    """
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return local
+    total = local.detach().clone()
+    distributed.all_reduce(total)
+    return total + distributed.get_world_size() * (local - local.detach())

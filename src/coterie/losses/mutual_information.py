@@ -1,0 +1,67 @@
+"""Mutual information between tasks and experts, which Mod-Squad maximises."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from coterie.losses.base import RoutingLoss, global_sum, num_units, without_padding
+from coterie.routing.decision import Routing
+
+
+@dataclass(frozen=True, kw_only=True)
+class MutualInformation(RoutingLoss):
+    """-I(T; E): low where each task keeps to experts of its own, and all experts are used.
+
+    arXiv:2212.08066: I(T; E) = sum_te P(t,e) log P(t,e) - sum_t P(t) log P(t)
+    - sum_e P(e) log P(e), where P(t,e) is the share of the probability mass that task t gives to
+    expert e. With tasks of equal mass, 0 <= I <= min(log tasks, log experts).
+
+    Attributes:
+        weight: 0.001 in the paper; the released code trains with 0.005.
+        epsilon: 0 for the paper's formula. Above 0 for the formula of the released code, which
+            adds epsilon (1e-4 there) to probabilities, divisors, marginals and the logarithm, and
+            divides by the number of units instead of the mass. It biases the value slightly.
+    """
+
+    weight: float = 0.001
+    epsilon: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.epsilon < 1:
+            raise ValueError(
+                f"MutualInformation(epsilon={self.epsilon}): give 0 for the paper's formula or a "
+                "small number (1e-4) for that of the released code"
+            )
+
+    def value(self, routing: Routing) -> Float[Tensor, ""]:
+        mass = task_mass(routing, self.epsilon)
+        if self.epsilon:
+            joint = mass / (num_units(routing) + self.epsilon)
+            by_task = joint.sum(1, keepdim=True) + self.epsilon
+            by_expert = joint.sum(0, keepdim=True) + self.epsilon
+            return -(joint * (joint / by_task / by_expert + self.epsilon).log()).sum()
+        # Rectified weights can all be 0; then there is no information, and no NaN either.
+        joint = mass / mass.sum().clamp_min(torch.finfo(mass.dtype).eps)
+        by_task, by_expert = joint.sum(1, keepdim=True), joint.sum(0, keepdim=True)
+        return -(joint * (finite_log(joint) - finite_log(by_task) - finite_log(by_expert))).sum()
+
+
+def task_mass(routing: Routing, epsilon: float) -> Float[Tensor, "tasks experts"]:
+    """The sum of probs (each plus epsilon) over the units of each task in the global batch."""
+    if routing.task is None or not routing.num_tasks:
+        raise ValueError(
+            "MutualInformation needs the task of each unit: name the tasks with "
+            "coterie.graft(..., tasks=(...)) and pass task_ids=... to the model in each call"
+        )
+    probs = without_padding(routing.probs + epsilon, routing)
+    mass = probs.new_zeros(routing.num_tasks, probs.shape[1])
+    # Not a product with one-hot rows: under autocast that would be done in bfloat16.
+    return global_sum(mass.index_add(0, routing.task, probs))
+
+
+def finite_log(x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    """log x, and a finite stand-in at 0, so that 0 log 0 is 0 and has a finite gradient."""
+    return x.clamp_min(torch.finfo(x.dtype).tiny).log()

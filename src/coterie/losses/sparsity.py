@@ -1,0 +1,27 @@
+"""The L1 loss on routing weights, which makes rectified routing sparse."""
+
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor
+
+from coterie.losses.base import RoutingLoss, global_sum, num_units, without_padding
+from coterie.routing.decision import Routing
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sparsity(RoutingLoss):
+    """The mean over units of the L1 norm of the weights; arXiv:2412.14711 (ReMoE).
+
+    It acts only where weights are not normalised: normalised ones always sum to 1.
+
+    Departs: ReMoE averages over layers too, and moves the weight during training until the wanted
+    share of weights is 0. Here layers are summed, as in all losses on routing, and the weight
+    stays, because a loss holds no state.
+    """
+
+    weight: float = 0.001
+
+    def value(self, routing: Routing) -> Float[Tensor, ""]:
+        norms = without_padding(routing.weights, routing).abs().sum()
+        return global_sum(norms) / num_units(routing)

@@ -1,0 +1,95 @@
+"""What a mixture decided: one `Routing` a layer, gathered on a `Tape`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+MODALITIES = ("text", "image", "video", "audio")
+
+
+def full_precision(x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    """`x` in float32, or in float64 if it is that already (gradient checks are)."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Routing:
+    """One layer's decision in one forward pass.
+
+    A unit is a token, or a sample where one decision serves the whole sample. All floats are
+    float32, because bfloat16 probabilities lose the small differences that losses act on.
+
+    Attributes:
+        weights: what each expert's output is multiplied with; exactly 0 where it was not chosen.
+        probs: probabilities over all experts, before any were dropped (rectified weights for
+            `Rectified`, which has no probabilities).
+        logits: what the gate said, before noise and temperature.
+        num_tasks: how many tasks the model was grafted for; 0 if none were named.
+        task: the task of each unit, in [0, num_tasks); None when the batch carried no task ids.
+        modality: index into `MODALITIES` of each unit; None when it could not be told.
+        valid: False for padding, which losses leave out; None when nothing is padded.
+    """
+
+    weights: Float[Tensor, "units experts"]
+    probs: Float[Tensor, "units experts"]
+    logits: Float[Tensor, "units experts"]
+    num_tasks: int = 0
+    task: Int[Tensor, " units"] | None = None
+    modality: Int[Tensor, " units"] | None = None
+    valid: Bool[Tensor, " units"] | None = None
+
+
+class Tape(dict[str, Routing]):
+    """Layer name -> `Routing`, in the order of the calls; filled inside `coterie.observe`."""
+
+
+class Decision(NamedTuple):
+    """What a router and the blend make of logits; see `Routing` for the first two.
+
+    `gates` is what the expert outputs are really multiplied with: the weights (to the mixture's
+    power), followed by the always-on expert's own weight where the mixture has one. `logits` are
+    the gate's, before noise.
+    """
+
+    weights: Float[Tensor, "*units experts"]
+    probs: Float[Tensor, "*units experts"]
+    gates: Float[Tensor, "*units segments"]
+    logits: Float[Tensor, "*units experts"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gating:
+    """How one call comes by its decision, handed to the experts so that they can fuse it.
+
+    Either `rows` is given (logits are `x @ rows.T + offset`, and may join the experts' own
+    product) or `logits` are already there. `decide` is pure and may be called again in backward.
+
+    Attributes:
+        decide: logits in float32 -> `Decision`.
+        logits: the gate's answer, if it was computed beforehand.
+        rows: the gate's matrix, if logits are one linear map of every token.
+        offset: the gate's bias, with `rows` only.
+        per_sample: the units are samples; their axis is the first of `x`.
+        active: at most this many experts have a weight for a unit; None if that is not known.
+        uniform: all units take the same decision (one task fills the batch).
+    """
+
+    decide: Callable[[Tensor], Decision]
+    logits: Float[Tensor, "*units experts"] | None = None
+    rows: Float[Tensor, "experts width"] | None = None
+    offset: Float[Tensor, " experts"] | None = None
+    per_sample: bool = False
+    active: int | None = None
+    uniform: bool = False
+
+    def resolve(self, x: Float[Tensor, "*units width"]) -> Float[Tensor, "*decided experts"]:
+        """The logits in float32, whichever way they are to be had."""
+        if self.logits is not None:
+            return full_precision(self.logits)
+        assert self.rows is not None
+        logits = full_precision(x @ self.rows.to(x.dtype).t())
+        return logits if self.offset is None else logits + self.offset.to(logits.dtype)

@@ -1,0 +1,105 @@
+"""The prompt decides once for the whole sample (Awaker2.5-VL, arXiv:2411.10669)."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from coterie.routing.decision import full_precision
+from coterie.routing.gates.base import Answer, Gate, GateLayer, Place
+from coterie.routing.state import State
+
+
+@dataclass(frozen=True, kw_only=True)
+class InstanceGate(Gate):
+    """logits = W norm(mean of the prompt's tokens) + b: one decision a sample.
+
+    The prompt ends where the first answer token begins (`labels != -100`): pooling the answer
+    would leak it. In `generate` the decision is the prompt's and holds for every new token.
+    Departs: Awaker's code pools once more for each new token, without the image's features.
+
+    Attributes:
+        pool: what is averaged: "embedding", the language model's input embeddings, images
+            included, the same for every layer (Awaker); "hidden", the layer's own input.
+        tie: which layers share a decision: "layer", none; "block", the linear layers of one
+            block (Awaker: up_proj and down_proj follow gate_proj); "model", all of them.
+        norm: divide the mean by its root mean square first (Awaker; eps 1e-6, without weights,
+            because Awaker's stay at 1).
+        bias: whether b is there (Awaker's code has it).
+        init_std: standard deviation of W at the start.
+    """
+
+    pool: Literal["embedding", "hidden"] = "embedding"
+    tie: Literal["layer", "block", "model"] = "layer"
+    norm: bool = True
+    bias: bool = True
+    init_std: float = 0.02
+
+    def __post_init__(self) -> None:
+        if self.pool not in ("embedding", "hidden"):
+            raise ValueError(
+                f"InstanceGate(pool={self.pool!r}): allowed are 'embedding' and 'hidden'"
+            )
+        if self.tie not in ("layer", "block", "model"):
+            raise ValueError(
+                f"InstanceGate(tie={self.tie!r}): allowed are 'layer', 'block' and 'model'"
+            )
+
+    @property
+    def settles(self) -> bool:
+        return True
+
+    def width(self, layer_width: int, embedding_width: int) -> int:
+        return embedding_width if self.pool == "embedding" else layer_width
+
+    def group(self, name: str) -> str:
+        return {"layer": name, "block": name.rpartition(".")[0], "model": "model"}[self.tie]
+
+    def build(self, width: int, experts: int, tasks: int) -> GateLayer:
+        return _InstanceGateLayer(self, width, experts)
+
+
+class _InstanceGateLayer(GateLayer):
+    def __init__(self, gate: InstanceGate, width: int, experts: int):
+        super().__init__()
+        self.pools_embedding = gate.pool == "embedding"
+        self.norm = gate.norm
+        self.weight = nn.Parameter(torch.randn(experts, width) * gate.init_std)
+        self.bias = nn.Parameter(torch.zeros(experts)) if gate.bias else None
+
+    def forward(self, x: Float[Tensor, "*units width"], state: State, place: Place) -> Answer:
+        mean = full_precision(self._prompt_mean(x, state, place))
+        if self.norm:
+            mean = F.rms_norm(mean, mean.shape[-1:], eps=1e-6)
+        bias = None if self.bias is None else self.bias.to(mean.dtype)
+        return Answer(logits=F.linear(mean, self.weight.to(mean.dtype), bias), per_sample=True)
+
+    def _prompt_mean(
+        self, x: Float[Tensor, "*units width"], state: State, place: Place
+    ) -> Float[Tensor, "batch width"]:
+        if self.pools_embedding:
+            if state.prompt_mean is None:
+                raise ValueError(
+                    f"InstanceGate(pool='embedding') at {place.name} runs before the language "
+                    "model has embedded the prompt: use pool='hidden' outside the language model"
+                )
+            return state.prompt_mean
+        if place.tower == "text" and state.prompt is not None:
+            return masked_mean(x, state.prompt)
+        per_row = x.flatten(1, -2).mean(1) if x.ndim > 2 else x
+        owner = state.sample_of(place.tower, x.shape[0])
+        total = per_row.new_zeros(state.batch, x.shape[-1]).index_add(0, owner, per_row)
+        rows = torch.bincount(owner, minlength=state.batch).clamp(min=1)
+        return total / rows[:, None].to(total.dtype)
+
+
+def masked_mean(
+    x: Float[Tensor, "batch seq width"], mask: Bool[Tensor, "batch seq"]
+) -> Float[Tensor, "batch width"]:
+    """Mean of `x` over the tokens where `mask` holds, in float32."""
+    x = full_precision(x)
+    share = mask.to(x.dtype) / mask.sum(1, keepdim=True).clamp(min=1)
+    return torch.bmm(share[:, None], x).squeeze(1)

@@ -1,0 +1,29 @@
+"""Every expert whose logit is positive takes part (RoDE, arXiv:2407.12730)."""
+
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor
+
+from coterie.routing.routers.base import Router
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rectified(Router):
+    """weights = max(0, logits + bias): no softmax, no fixed number of experts.
+
+    RoDE's paper says "linear rectified"; its exact form could not be read, so this is a
+    reconstruction (ReMoE, arXiv:2412.14711, describes RoDE's router the same way).
+
+    Attributes:
+        bias: added to every logit. A unit whose logits are all negative gets no expert and no
+            gradient either, so a gate that starts at zero wants a small positive bias.
+    """
+
+    bias: float = 0.0
+
+    def __call__(
+        self, logits: Float[Tensor, "*units experts"], noise: Float[Tensor, "*units experts"] | None
+    ) -> tuple[Float[Tensor, "*units experts"], Float[Tensor, "*units experts"]]:
+        weights = (logits + self.bias).relu()
+        return weights, weights

@@ -1,0 +1,29 @@
+"""Every expert takes part, by its probability (Jacobs et al. 1991)."""
+
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor
+
+from coterie.routing.routers.base import Router
+
+
+@dataclass(frozen=True, kw_only=True)
+class Soft(Router):
+    """weights = softmax(logits / temperature) over all experts.
+
+    Attributes:
+        temperature: > 0; small values make the mixture harder.
+    """
+
+    temperature: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.temperature <= 0:
+            raise ValueError(f"Soft(temperature={self.temperature}): it must be greater than 0")
+
+    def __call__(
+        self, logits: Float[Tensor, "*units experts"], noise: Float[Tensor, "*units experts"] | None
+    ) -> tuple[Float[Tensor, "*units experts"], Float[Tensor, "*units experts"]]:
+        probs = (logits / self.temperature).softmax(-1)
+        return probs, probs

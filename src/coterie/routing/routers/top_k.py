@@ -1,0 +1,79 @@
+"""The k largest logits win (Shazeer et al. 2017, arXiv:1701.06538)."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from coterie.routing.routers.base import Router
+
+
+@dataclass(frozen=True, kw_only=True)
+class TopK(Router):
+    """Keeps the `k` experts with the largest logits.
+
+    Attributes:
+        k: experts a unit uses, at least 1.
+        normalize: where the softmax runs. "all": over all experts, kept as it is, so weights sum
+            to less than 1 (Mod-Squad; Awaker; Uni-MoE, its paper). "selected": over the k kept, so
+            they sum to 1 (Uni-MoE, its code). "none": the kept logits themselves.
+        temperature: logits are divided by it, > 0.
+        noise: standard deviation of Gaussian noise on the logits, >= 0.
+        noise_at: "after" the temperature (Awaker, its paper) or "before" it (its code).
+        noise_in_evaluation: draw noise outside training too, as Mod-Squad's code does.
+        epsilon: added to every probability after the softmax (Mod-Squad's code: 1e-4).
+    """
+
+    k: int = 2
+    normalize: Literal["all", "selected", "none"] = "all"
+    temperature: float = 1.0
+    noise: float = 0.0
+    noise_at: Literal["before", "after"] = "after"
+    noise_in_evaluation: bool = False
+    epsilon: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.k < 1:
+            raise ValueError(f"TopK(k={self.k}): k must be at least 1")
+        if self.temperature <= 0:
+            raise ValueError(f"TopK(temperature={self.temperature}): it must be greater than 0")
+        if self.noise < 0:
+            raise ValueError(f"TopK(noise={self.noise}): a standard deviation is not negative")
+        if self.normalize not in ("all", "selected", "none"):
+            raise ValueError(
+                f"TopK(normalize={self.normalize!r}): allowed are 'all', 'selected' and 'none'"
+            )
+        if self.noise_at not in ("before", "after"):
+            raise ValueError(f"TopK(noise_at={self.noise_at!r}): allowed are 'before' and 'after'")
+
+    def __call__(
+        self, logits: Float[Tensor, "*units experts"], noise: Float[Tensor, "*units experts"] | None
+    ) -> tuple[Float[Tensor, "*units experts"], Float[Tensor, "*units experts"]]:
+        scores = logits / self.temperature
+        if noise is not None:
+            scale = self.temperature if self.noise_at == "before" else 1.0
+            scores = scores + noise / scale
+        probs = scores.softmax(-1) + self.epsilon
+        best, chosen = scores.topk(self.k, -1)
+        kept = {
+            "all": lambda: probs.gather(-1, chosen),
+            "selected": lambda: best.softmax(-1),
+            "none": lambda: best,
+        }[self.normalize]()
+        return torch.zeros_like(probs).scatter(-1, chosen, kept), probs
+
+    def noise_for(
+        self, shape: torch.Size, device: torch.device, *, training: bool
+    ) -> Float[Tensor, "*units experts"] | None:
+        if self.noise == 0 or not (training or self.noise_in_evaluation):
+            return None
+        return torch.randn(shape, device=device) * self.noise
+
+    def active(self, experts: int) -> int:
+        if self.k > experts:
+            raise ValueError(
+                f"TopK(k={self.k}) cannot choose from {experts} experts: lower k or add experts"
+            )
+        return self.k

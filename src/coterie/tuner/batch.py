@@ -1,0 +1,182 @@
+"""Hooks on the host model: they take the batch's routing facts at the door and hand them out."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor, nn
+
+from coterie.hosts.base import Host, host_of, sample_index
+from coterie.routing.decision import MODALITIES
+from coterie.routing.gates.instance import masked_mean
+from coterie.routing.state import State
+from coterie.tuner.ambient import AMBIENT, enter, leave
+from coterie.tuner.checkpointing import secure
+
+TASK_KEYS = ("coterie_task_ids", "task_ids")
+PROMPT_KEY = "prompt_mask"
+
+
+class BatchHook:
+    """Opens the routing state before the host's forward and closes it after, come what may."""
+
+    def __init__(self, model: nn.Module):
+        self.host: Host | None = host_of(model)
+        self.settles = False
+        self.num_tasks = 0
+
+    def attach(self, model: nn.Module) -> None:
+        """Registers the hooks on the host model, and one where its prompt has been embedded."""
+        model.register_forward_pre_hook(self.open, with_kwargs=True)
+        model.register_forward_hook(self.close, with_kwargs=True, always_call=True)
+
+    def watch_embedding(self, decoder_layer: nn.Module) -> None:
+        """Averages the prompt's embeddings where they enter the language model's first layer."""
+        decoder_layer.register_forward_pre_hook(_pool_prompt, with_kwargs=True)
+
+    def open(
+        self, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        if not torch.compiler.is_compiling():
+            secure(model)
+        session = AMBIENT.session
+        task_ids = next((kwargs.pop(key) for key in TASK_KEYS if kwargs.get(key) is not None), None)
+        kwargs = {key: value for key, value in kwargs.items() if key not in TASK_KEYS}
+        prompt = kwargs.pop(PROMPT_KEY, None)
+        inputs = dict(zip(_POSITIONAL, args, strict=False)) | kwargs
+        state = self._state(model, inputs, prompt)
+        if task_ids is None and session is not None:
+            task_ids = session.task_ids
+        if task_ids is not None:
+            _set_tasks(state, task_ids, self.num_tasks)
+        if self.settles:
+            self._recall(state, inputs)
+        enter(state)
+        return args, kwargs
+
+    def close(
+        self, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any
+    ) -> None:
+        state = AMBIENT.state
+        leave()
+        cache = getattr(output, "past_key_values", None)
+        if self.settles and state is not None and cache is not None:
+            cache.coterie_settled = state.settled
+
+    def _state(
+        self, model: nn.Module, inputs: Mapping[str, Any], prompt: Tensor | None
+    ) -> State:
+        first = _leading(inputs)
+        ids, mask, labels = (inputs.get(k) for k in ("input_ids", "attention_mask", "labels"))
+        state = State(batch=first.shape[0], device=first.device, tape=AMBIENT.tape)
+        state.adapter_names = _repeated(AMBIENT.adapter_names, first.shape[0])
+        text = ids if ids is not None else inputs.get("inputs_embeds")
+        if text is not None:
+            seen = mask[:, -text.shape[1] :].bool() if mask is not None and mask.ndim == 2 else None
+            state.valid = seen
+            state.prompt = _prompt(text, seen, labels) if prompt is None else prompt.bool()
+        if self.host is not None:
+            config, host = model.config, self.host
+            state.sample_index = sample_index
+            if inputs.get("pixel_values") is not None:
+                state.shares = lambda: host.shares(inputs, config)
+            if ids is not None:
+                state.modality = _modalities(ids, host.placeholders(config))
+        return state
+
+    def _recall(self, state: State, inputs: Mapping[str, Any]) -> None:
+        """Takes up decisions that an earlier pass over the prompt has made."""
+        session = AMBIENT.session
+        if session is not None:
+            state.settled = session.settled
+            state.reuse = session.started
+            if not session.started and session.prompt is not None and state.prompt is not None:
+                if session.prompt.shape == state.prompt.shape:
+                    state.prompt = session.prompt
+            session.started = True
+            return
+        cache = inputs.get("past_key_values")
+        if cache is not None and cache.get_seq_length() > 0:
+            state.settled = getattr(cache, "coterie_settled", {})
+            state.reuse = True
+        elif state.prompt is not None and not torch.compiler.is_compiling():
+            _check_prompt(state.prompt)
+
+
+# Hosts are called by keyword nearly always; these are what transformers takes by position.
+_POSITIONAL = ("input_ids", "attention_mask")
+
+
+def _leading(inputs: Mapping[str, Any]) -> Tensor:
+    for key in ("input_ids", "inputs_embeds", "pixel_values", "input_features", "input_values"):
+        if inputs.get(key) is not None:
+            return inputs[key]
+    raise ValueError(
+        f"coterie cannot tell the batch from the arguments {sorted(inputs)}: pass input_ids, "
+        "inputs_embeds or pixel_values by name"
+    )
+
+
+def _repeated(names: tuple[str, ...] | None, batch: int) -> tuple[str, ...] | None:
+    if names is None:
+        return None
+    if batch % len(names):
+        raise ValueError(f"adapter_names has {len(names)} entries for a batch of {batch}")
+    return tuple(name for name in names for _ in range(batch // len(names)))
+
+
+def _prompt(
+    text: Tensor, seen: Bool[Tensor, "batch seq"] | None, labels: Tensor | None
+) -> Bool[Tensor, "batch seq"]:
+    """Attended tokens before the first answer token of each sample."""
+    shape, device = text.shape[:2], text.device
+    seen = torch.ones(shape, dtype=torch.bool, device=device) if seen is None else seen
+    if labels is None or labels.shape != shape:
+        return seen
+    return seen & ((labels != -100).cumsum(1) == 0)
+
+
+def _check_prompt(prompt: Bool[Tensor, "batch seq"]) -> None:
+    empty = (~prompt.any(1)).nonzero().flatten().tolist()
+    if empty:
+        raise ValueError(
+            f"samples {empty} have no prompt: every attended token has a label, and a decision by "
+            "prompt must not see the answer. Set the prompt's labels to -100, or pass prompt_mask="
+        )
+
+
+def _modalities(ids: Tensor, placeholders: Mapping[str, int]) -> Int[Tensor, "batch seq"]:
+    modality = torch.zeros_like(ids)
+    for name, token in placeholders.items():
+        modality = modality.masked_fill(ids == token, MODALITIES.index(name))
+    return modality
+
+
+def _set_tasks(state: State, task_ids: Tensor, num_tasks: int) -> None:
+    if not isinstance(task_ids, Tensor) or task_ids.dtype != torch.int64 or task_ids.ndim != 1:
+        found = getattr(task_ids, "dtype", type(task_ids).__name__)
+        raise ValueError(f"task_ids is {found}: pass an int64 tensor with one index a sample")
+    if task_ids.numel() == 0 or state.batch % task_ids.numel():
+        raise ValueError(
+            f"task_ids has {task_ids.numel()} entries for a batch of {state.batch}: pass one a "
+            "sample"
+        )
+    if task_ids.device.type == "cpu" and not torch.compiler.is_compiling():
+        low, high = int(task_ids.min()), int(task_ids.max())
+        if low < 0 or (num_tasks and high >= num_tasks):
+            raise ValueError(
+                f"task_ids has {low if low < 0 else high}, but the model was grafted for "
+                f"{num_tasks} tasks: allowed are 0 to {num_tasks - 1}"
+            )
+        state.single_task = low if low == high else None
+    copies = state.batch // task_ids.numel()
+    state.task_ids = task_ids.to(state.device).repeat_interleave(copies)
+
+
+def _pool_prompt(layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    state = AMBIENT.state
+    if state is None or state.reuse or state.prompt is None:
+        return
+    embedded = args[0] if args else kwargs["hidden_states"]
+    state.prompt_mean = masked_mean(embedded, state.prompt)

@@ -1,0 +1,51 @@
+"""Gradient checkpointing that recomputes layers with the routing state of their own forward."""
+
+import functools
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+from torch import nn
+
+from coterie.tuner.ambient import AMBIENT, replayed
+
+
+def contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+    """torch.utils.checkpoint's `context_fn`: called in forward, it captures what runs now."""
+    state = AMBIENT.state
+    return nullcontext(), replayed(None if state is None else state.replay())
+
+
+def secure(model: nn.Module) -> None:
+    """Makes every enabled checkpoint of `model` carry the routing state.
+
+    Raises ValueError for reentrant checkpointing, which cuts auxiliary losses off from their
+    gates without a word.
+    """
+    for module in model.modules():
+        checkpoint = module.__dict__.get("_gradient_checkpointing_func")
+        if checkpoint is None or not getattr(module, "gradient_checkpointing", False):
+            continue
+        secured = _secured(checkpoint)
+        if secured is not checkpoint:
+            module.__dict__["_gradient_checkpointing_func"] = secured
+
+
+def _secured(checkpoint: Callable[..., Any]) -> Callable[..., Any]:
+    if not isinstance(checkpoint, functools.partial):
+        return checkpoint
+    keywords = checkpoint.keywords
+    if keywords.get("context_fn") is contexts:
+        return checkpoint
+    if keywords.get("use_reentrant", True):
+        raise ValueError(
+            "gradient checkpointing is on with use_reentrant=True, which silently loses the "
+            "gradients of routing losses: enable it with "
+            "gradient_checkpointing_kwargs={'use_reentrant': False}"
+        )
+    if keywords.get("context_fn") is not None:
+        raise ValueError(
+            "gradient checkpointing already has a context_fn, and coterie needs its own to carry "
+            "the routing state into the recomputation: enable it without context_fn"
+        )
+    return functools.partial(checkpoint.func, *checkpoint.args, **keywords, context_fn=contexts)

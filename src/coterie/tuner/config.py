@@ -1,0 +1,110 @@
+"""The adapter's config: what `adapter_config.json` says of a grafted model."""
+
+import dataclasses
+import os
+from dataclasses import dataclass, field
+from typing import Any
+
+from peft import PeftConfig
+from peft.utils import PeftType
+from safetensors import SafetensorError, safe_open
+
+from coterie.mixture import Mixture
+from coterie.spec import dump, load
+
+FORMAT_VERSION = 1
+NAME = "COTERIE"
+PREFIX = "coterie_"
+WEIGHTS = "adapter_model.safetensors"
+
+
+def extend_peft_types() -> None:
+    """Adds COTERIE to PEFT's closed list of methods.
+
+    PEFT has no plug-ins: `register_peft_method` refuses names that are not in this enum, and
+    plain strings in its mappings break transformers' `load_adapter`.
+    """
+    if NAME in PeftType.__members__:
+        return
+    member = str.__new__(PeftType, NAME)
+    member._name_ = member._value_ = NAME
+    member._sort_order_ = len(PeftType._member_names_)
+    # Python 3.12 and later look members up as class attributes.
+    type.__setattr__(PeftType, NAME, member)
+    PeftType._member_names_.append(NAME)
+    PeftType._member_map_[NAME] = member
+    PeftType._value2member_map_[NAME] = member
+
+
+extend_peft_types()
+
+
+@dataclass
+class CoterieConfig(PeftConfig):
+    """What PEFT saves and loads; made by `coterie.graft`, seldom by hand.
+
+    Attributes:
+        mixtures: the mixtures, as `coterie.spec.dump` writes them.
+        tasks: names of the tasks, in the order that task ids count them.
+        modules_to_save: names of host modules trained and saved whole, e.g. a task's head.
+        format_version: of this file; a newer one than this coterie knows is refused.
+        library: says to a reader of the file which package to import.
+        target_modules: the modules found for `mixtures`; written for the reader, found anew on
+            load.
+    """
+
+    mixtures: list[dict[str, Any]] = field(default_factory=list)
+    tasks: list[str] = field(default_factory=list)
+    modules_to_save: list[str] | None = None
+    format_version: int = FORMAT_VERSION
+    library: str = "coterie (import coterie, then peft.PeftModel.from_pretrained)"
+    target_modules: list[str] | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.peft_type = PeftType[NAME]
+        if self.format_version > FORMAT_VERSION:
+            raise ValueError(
+                f"this adapter was saved in format {self.format_version}; this coterie reads up "
+                f"to {FORMAT_VERSION}: upgrade coterie to load it"
+            )
+        self.tasks = list(self.tasks)
+        self.parsed()
+
+    def parsed(self) -> tuple[Mixture, ...]:
+        """The mixtures as values. Raises ValueError that names the field that is wrong."""
+        return tuple(load(each, name=f"mixtures[{i}]") for i, each in enumerate(self.mixtures))
+
+    @classmethod
+    def of(cls, mixtures: tuple[Mixture, ...], tasks: tuple[str, ...], **kwargs: Any):
+        """The config of these mixtures."""
+        return cls(mixtures=[dump(each) for each in mixtures], tasks=list(tasks), **kwargs)
+
+    @classmethod
+    def from_pretrained(
+        cls, pretrained_model_name_or_path: str, subfolder: str | None = None, **kwargs: Any
+    ):
+        """As PEFT's, after a look at a local weights file, whose damage PEFT would not explain."""
+        folder = os.path.join(pretrained_model_name_or_path, subfolder or "")
+        check_weights(os.path.join(folder, WEIGHTS))
+        return super().from_pretrained(pretrained_model_name_or_path, subfolder, **kwargs)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {key: value for key, value in super().to_dict().items() if not key.startswith("_")}
+
+    def replace(self, **changes: Any) -> "CoterieConfig":
+        """A copy with some fields changed."""
+        return dataclasses.replace(self, **changes)
+
+
+def check_weights(path: str) -> None:
+    """Raises ValueError if `path` is there and is not a whole safetensors file."""
+    if not os.path.isfile(path):
+        return
+    try:
+        with safe_open(path, framework="pt") as file:
+            file.keys()
+    except SafetensorError as error:
+        raise ValueError(
+            f"{path} is damaged ({error}): copy or download it again, or restore it from the run"
+        ) from error

@@ -1,0 +1,126 @@
+"""The module that takes a host module's place and runs the active adapters' mixtures there."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from peft.tuners.tuners_utils import BaseTunerLayer
+from torch import Tensor, nn
+
+from coterie.mixture import Mixture
+from coterie.routing.gates.base import GateLayer, Place
+from coterie.routing.state import State
+from coterie.tuner.ambient import AMBIENT
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """One adapter's mixture at one module."""
+
+    mixture: Mixture
+    place: Place
+    num_tasks: int
+
+
+class _Given(nn.Module):
+    """Stands in for a host whose output is there already."""
+
+    def __init__(self, output: Tensor):
+        super().__init__()
+        self.output = output
+
+    def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        return self.output
+
+
+class CoterieLayer(nn.Module, BaseTunerLayer):
+    """Wraps one module of the host; the adapter's name follows directly on `coterie_...`."""
+
+    adapter_layer_names = ("coterie_experts", "coterie_gate")
+    other_param_names = ("coterie_site",)
+
+    def __init__(self, base_layer: nn.Module):
+        super().__init__()
+        self.base_layer = base_layer
+        self.coterie_experts = nn.ModuleDict()
+        self.coterie_gate = nn.ModuleDict()
+        self.coterie_site: dict[str, Site] = {}
+        self._disable_adapters = False
+        self.merged_adapters: list[str] = []
+
+    def update_layer(self, adapter: str, site: Site, width: int, *, leads: bool) -> None:
+        """Adds one adapter's new weights."""
+        host = self.get_base_layer()
+        experts, gate = site.mixture.build(host, width, site.num_tasks, leads=leads)
+        self.coterie_site[adapter] = site
+        self.coterie_experts[adapter] = experts
+        if gate is not None:
+            self.coterie_gate[adapter] = gate
+        parameter = next(host.parameters())
+        self._move_adapter_to_device_of_base_layer(adapter, parameter.device)
+        self.set_adapter(self.active_adapters)
+
+    def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Any:
+        active = [name for name in self.active_adapters if name in self.coterie_site]
+        if self.disable_adapters or self.merged:
+            return self.base_layer(x, *args, **kwargs)
+        state = AMBIENT.state or State(batch=x.shape[0], device=x.device)
+        if state.adapter_names is not None:
+            return self._mixed(x, state, *args, **kwargs)
+        if not active:
+            return self.base_layer(x, *args, **kwargs)
+        output = self._mixture(active[0], self.base_layer, x, state, *args, **kwargs)
+        for name in active[1:]:
+            if not self.coterie_site[name].mixture.main.adds:
+                raise ValueError(
+                    f"adapters {active} are active together, but the experts of {name!r} replace "
+                    "their host and cannot be added to another adapter: activate one of them"
+                )
+            output = self._mixture(name, _Given(output), x, state, *args, **kwargs)
+        return output
+
+    def _mixture(
+        self, adapter: str, host: nn.Module, x: Tensor, state: State, *args: Any, **kwargs: Any
+    ) -> Any:
+        site = self.coterie_site[adapter]
+        gate = self.coterie_gate[adapter] if adapter in self.coterie_gate else None
+        assert gate is None or isinstance(gate, GateLayer)
+        layers = (self.coterie_experts[adapter], gate)
+        return site.mixture.forward(
+            layers, host, x, state, site.place, site.num_tasks, *args, **kwargs
+        )  # pyright: ignore[reportArgumentType]
+
+    def _mixed(self, x: Tensor, state: State, *args: Any, **kwargs: Any) -> Any:
+        """Each sample through its own adapter ("__base__" for none), as PEFT's mixed batches."""
+        assert state.adapter_names is not None
+        if args or kwargs:
+            raise ValueError(
+                "a batch that mixes adapters cannot pass through experts that replace an "
+                "attention: run each adapter's samples in a batch of their own"
+            )
+        tower = next(iter(self.coterie_site.values())).place.tower
+        owner = state.sample_of(tower, x.shape[0])
+        outputs: list[Tensor] = []
+        rows: list[Tensor] = []
+        for adapter in dict.fromkeys(state.adapter_names):
+            names = state.adapter_names
+            samples = [i for i, name in enumerate(names) if name == adapter]
+            chosen = torch.tensor(samples, device=x.device)
+            mine = torch.isin(owner, chosen).nonzero().squeeze(1)
+            part = state.select(chosen)
+            if adapter in self.coterie_site:
+                outputs.append(self._mixture(adapter, self.base_layer, x[mine], part))
+            else:
+                outputs.append(self.base_layer(x[mine]))
+            rows.append(mine)
+        order = torch.cat(rows).argsort()
+        return torch.cat(outputs)[order]
+
+    def merge(self, safe_merge: bool = False, adapter_names: list[str] | None = None) -> None:
+        raise ValueError(
+            "a mixture whose gate reads its input is no single matrix, so it cannot be merged in "
+            "place: cut one task out with coterie.extract(model, task=..., form='merged')"
+        )
+
+    def unmerge(self) -> None:
+        return None

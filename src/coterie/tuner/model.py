@@ -1,0 +1,139 @@
+"""The PEFT tuner: puts mixtures into a host and takes batches through them."""
+
+import types
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+from peft.mapping import PEFT_TYPE_TO_TUNER_MAPPING
+from peft.tuners.tuners_utils import BaseTuner
+from peft.utils import AuxiliaryTrainingWrapper, PeftType, register_peft_method
+from peft.utils.quantization_utils import get_quantization_kwargs, resolve_quantization_backend
+from torch import nn
+
+from coterie.routing.gates.base import Place
+from coterie.tuner.ambient import AMBIENT
+from coterie.tuner.batch import BatchHook
+from coterie.tuner.config import NAME, PREFIX, CoterieConfig
+from coterie.tuner.generation import routed_generate
+from coterie.tuner.layer import CoterieLayer, Site
+from coterie.tuner.targets import Plan, plan_for, refuse_sharded, width_of
+
+
+class CoterieModel(BaseTuner):
+    """Hosts mixtures in any transformers model; made by PEFT, not by hand."""
+
+    prefix = PREFIX
+    tuner_layer_cls = CoterieLayer
+    target_module_mapping: ClassVar[dict[str, list[str]]] = {}
+
+    def _prepare_adapter_config(self, peft_config: Any, model_config: dict[str, Any]) -> Any:
+        return peft_config
+
+    def _prepare_model(self, peft_config: CoterieConfig, model: nn.Module) -> None:
+        """Finds the modules before any is touched, so that an error leaves the model as it was."""
+        plan = plan_for(peft_config.parsed(), model)
+        refuse_sharded(plan, model)
+        self.__dict__["plan"] = plan
+        peft_config.target_modules = list(plan.sites)
+
+    def _check_target_module_exists(self, peft_config: CoterieConfig, key: str) -> bool:  # pyright: ignore[reportIncompatibleMethodOverride]
+        plan: Plan = self.__dict__["plan"]
+        return key in plan.sites
+
+    def _create_and_replace(
+        self,
+        peft_config: CoterieConfig,
+        adapter_name: str,
+        target: nn.Module,
+        target_name: str,
+        parent: nn.Module,
+        current_key: str,
+        **kwargs: Any,
+    ) -> None:
+        plan: Plan = self.__dict__["plan"]
+        mixture = plan.sites[current_key]
+        tower = plan.tower(current_key)
+        group = "" if mixture.gate is None else mixture.gate.group(current_key)
+        group = f"{adapter_name}/{plan.index[current_key]}/{group}"
+        leads = group not in plan.led
+        plan.led.add(group)
+        place = Place(name=current_key, tower=tower, group=group)
+        site = Site(mixture=mixture, place=place, num_tasks=len(peft_config.tasks))
+        layer = target if isinstance(target, CoterieLayer) else CoterieLayer(target)
+        host = layer.get_base_layer()
+        layer.update_layer(adapter_name, site, width_of(mixture, host, self.model), leads=leads)
+        if layer is target:
+            return
+        layer.quantization_backend = resolve_quantization_backend(
+            host, **get_quantization_kwargs(self)
+        )
+        if adapter_name not in self.active_adapters:
+            layer.requires_grad_(False)
+        self._replace_module(parent, target_name, layer, target)
+
+    def _post_injection_hook(self, model: nn.Module, config: Any, adapter_name: str) -> None:
+        hook = _batch_hook(model)
+        hook.num_tasks = max(hook.num_tasks, len(config.tasks))
+        gates = [each.gate for each in config.parsed() if each.gate is not None]
+        hook.settles = hook.settles or any(gate.settles for gate in gates)
+
+    @contextmanager
+    def _enable_peft_forward_hooks(self, *args: Any, **kwargs: Any) -> Iterator[None]:
+        names = kwargs.get("adapter_names")
+        if names is None:
+            yield
+            return
+        self._check_adapter_names(names)
+        beams = kwargs.get("num_beams") or 1
+        repeated = [name for name in names for _ in range(beams)]
+        handles = []
+        for module in self.modules():
+            if isinstance(module, AuxiliaryTrainingWrapper):
+
+                def hand_on(module: nn.Module, args: Any, kwargs: Any) -> Any:
+                    return args, kwargs | {"adapter_names": repeated}
+
+                handles.append(module.register_forward_pre_hook(hand_on, with_kwargs=True))
+        AMBIENT.adapter_names = tuple(names)
+        try:
+            yield
+        finally:
+            AMBIENT.adapter_names = None
+            for handle in handles:
+                handle.remove()
+
+    def _check_adapter_names(self, names: list[str]) -> None:
+        if self.training:
+            raise ValueError("adapter_names mixes adapters in inference only: call model.eval()")
+        unknown = sorted(set(names) - set(self.peft_config) - {"__base__"})
+        if unknown:
+            raise ValueError(
+                f"adapter_names has {unknown}; this model has {sorted(self.peft_config)} and "
+                "'__base__'"
+            )
+
+
+def _batch_hook(model: nn.Module) -> BatchHook:
+    """The model's hook; a second adapter, or PEFT called twice, finds the first one's."""
+    for hook in model._forward_pre_hooks.values():
+        owner = getattr(hook, "__self__", None)
+        if isinstance(owner, BatchHook):
+            return owner
+    hook = BatchHook(model)
+    hook.attach(model)
+    decoder = getattr(model, "get_decoder", lambda: None)()
+    layers = getattr(decoder, "layers", None)
+    if layers:
+        hook.watch_embedding(layers[0])
+    if callable(getattr(model, "generate", None)):
+        model.generate = types.MethodType(routed_generate, model)
+    return hook
+
+
+def register() -> None:
+    """Makes PEFT know the method; called when coterie is imported."""
+    if PeftType[NAME] not in PEFT_TYPE_TO_TUNER_MAPPING:
+        register_peft_method(
+            name=NAME.lower(), config_cls=CoterieConfig, model_cls=CoterieModel, prefix=PREFIX
+        )

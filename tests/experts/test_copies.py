@@ -1,0 +1,231 @@
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+from transformers import LlamaConfig, ViTConfig
+from transformers.models.llama.modeling_llama import LlamaMLP
+from transformers.models.vit.modeling_vit import ViTMLP
+
+from coterie.experts.copies import Copies, CopiesLayer
+from coterie.routing.decision import Decision, Gating
+
+SIZES = {"hidden_size": 6, "intermediate_size": 10, "num_attention_heads": 2}
+KINDS = ("full", "lora")
+
+
+class Odd(nn.Module):
+    """An MLP of no known anatomy."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm, self.inner = nn.LayerNorm(6), nn.Sequential(nn.Linear(6, 5), nn.Tanh())
+        self.last = nn.Linear(5, 3, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.inner(self.norm(x)))
+
+
+def gated() -> nn.Module:
+    return LlamaMLP(LlamaConfig(**SIZES, mlp_bias=True))
+
+
+def plain() -> nn.Module:
+    return ViTMLP(ViTConfig(**SIZES))
+
+
+HOSTS: dict[str, Callable[[], nn.Module]] = {"gated": gated, "plain": plain, "odd": Odd}
+
+
+def fixed(gates: Tensor, **options: Any) -> Gating:
+    return Gating(decide=lambda _: Decision(gates, gates, gates, gates), logits=gates, **options)
+
+
+def shaken(kind: Copies, host: nn.Module, shared: Copies | None = None) -> CopiesLayer:
+    """A layer whose experts differ."""
+    layer = kind.build(host, shared)
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.copy_(0.5 * torch.randn_like(parameter))
+    return layer
+
+
+def everything(layer: CopiesLayer, host: nn.Module, x: Tensor, gates: Tensor) -> list[Tensor]:
+    """Output and the gradients of x, the gates and all parameters."""
+    x, gates = x.clone().requires_grad_(), gates.clone().requires_grad_()
+    y, _ = layer(host, x, fixed(gates))
+    weights = torch.linspace(-1, 1, y.numel(), dtype=y.dtype).view_as(y)
+    return [y.detach(), *torch.autograd.grad((y * weights).sum(), [x, gates, *layer.parameters()])]
+
+
+def close(given: list[Tensor], wanted: list[Tensor], tolerance: float) -> None:
+    for one, other in zip(given, wanted, strict=True):
+        assert one.dtype == other.dtype and one.shape == other.shape
+        assert (one - other).double().norm() <= tolerance * (other.double().norm() + 1e-3)
+
+
+@st.composite
+def routed(draw: st.DrawFn) -> tuple[Tensor, Tensor]:
+    """x [tokens, 6] and gates: sparse with any number per token, none, all, or one expert's."""
+    tokens, experts = draw(st.integers(1, 40)), draw(st.integers(1, 6))
+    generator = torch.Generator().manual_seed(draw(st.integers(0, 999)))
+    gates = torch.rand(tokens, experts, generator=generator) + 0.1
+    density = draw(st.sampled_from([0.0, 0.3, 1.0, "one expert"]))
+    if density == "one expert":
+        gates[:, 1:] = 0
+    else:
+        gates *= torch.rand(tokens, experts, generator=generator) < density
+    return torch.randn(tokens, 6, generator=generator), gates
+
+
+@pytest.mark.parametrize("trained", KINDS)
+@pytest.mark.parametrize("name", ["gated", "plain"])
+@settings(deadline=None, max_examples=25, derandomize=True)
+@given(routed(), st.sampled_from([torch.float32, torch.bfloat16, torch.float64]))
+def test_fused_is_the_reference(
+    name: str, trained: Any, batch: tuple[Tensor, Tensor], dtype: torch.dtype
+) -> None:
+    x, gates = batch
+    torch.manual_seed(0)
+    host = HOSTS[name]().requires_grad_(False).to(dtype)
+    count = gates.shape[1]
+    layer = shaken(Copies(count=count, trained=trained, rank=2, form="fused"), host)
+    plainly = Copies(count=count, trained=trained, rank=2, form="reference").build(host, None)
+    plainly.load_state_dict(layer.state_dict())
+    tolerance = {torch.float32: 1e-5, torch.bfloat16: 4e-2, torch.float64: 1e-12}[dtype]
+    given, wanted = (everything(one, host, x.to(dtype), gates) for one in (layer, plainly))
+    close(given, wanted, tolerance)
+
+
+@pytest.mark.parametrize("trained", KINDS)
+@pytest.mark.parametrize("form", ["reference", "auto"])
+def test_float32_weights_serve_bfloat16_tokens(trained: Any, form: Any) -> None:
+    host = gated().to(torch.bfloat16)
+    layer = shaken(Copies(count=2, trained=trained, form=form), host).float()
+    y, *gradients = everything(layer, host, torch.randn(5, 6).bfloat16(), torch.rand(5, 2))
+    assert y.dtype == torch.bfloat16
+    assert [one.dtype for one in gradients] == [torch.bfloat16, *[torch.float32] * (len(gradients) - 1)]
+    wanted = everything(layer, host.float(), torch.randn(0, 6), torch.rand(0, 2))
+    assert not any(one.any() for one in wanted)
+
+
+@pytest.mark.parametrize("trained", KINDS)
+@pytest.mark.parametrize("name", HOSTS)
+@pytest.mark.parametrize("form", ["reference", "auto"])
+def test_gradients_by_differences(name: str, trained: Any, form: Any) -> None:
+    host = HOSTS[name]().double().requires_grad_(False)
+    layer = shaken(Copies(count=3, trained=trained, rank=2, form=form), host)
+    x = torch.randn(3, 6, dtype=torch.float64, requires_grad=True)
+    chosen = torch.tensor([[1.0, 1.0, 0.0], [0.0, 1.0, 0.0], [0.0, 1.0, 0.0]]).double()
+    gates = (torch.rand(3, 3).double() + 0.5).requires_grad_()
+
+    def run(x: Tensor, gates: Tensor, *_: Tensor) -> Tensor:
+        return layer(host, x, fixed(gates * chosen))[0]
+
+    assert torch.autograd.gradcheck(run, (x, gates, *layer.parameters()), fast_mode=True)
+
+
+@pytest.mark.parametrize("trained", KINDS)
+@pytest.mark.parametrize("name", HOSTS)
+def test_starts_as_the_host_and_traces(name: str, trained: Any) -> None:
+    host = HOSTS[name]().requires_grad_(False)
+    layer = Copies(count=3, trained=trained).build(host, None)
+    x, gates = torch.randn(2, 4, 6), torch.full((8, 3), 1 / 3)
+    y, decision = layer(host, x, fixed(gates))
+    torch.testing.assert_close(y, host(x))
+    assert decision.gates is gates
+
+    gates = gates * (torch.rand(8, 3) < 0.5)
+    layer = shaken(Copies(count=3, trained=trained), host)
+    wanted = everything(layer, host, x, gates)
+    torch.compiler.reset()
+    traced: Any = torch.compile(layer, fullgraph=True, backend="aot_eager")
+    given, _ = traced(host, x, fixed(gates))
+    torch.testing.assert_close(given, wanted[0], rtol=1e-4, atol=1e-5)
+
+
+def test_two_experts_by_hand() -> None:
+    host = nn.Linear(1, 1, bias=False)
+    layer = Copies(count=2).build(host, None)
+    layer.load_state_dict({"weight": torch.tensor([[[2.0]], [[10.0]]])})
+    y, _ = layer(host, torch.tensor([[3.0], [1.0]]), fixed(torch.tensor([[1.0, 0.5], [0.0, 0.2]])))
+    # 1 * 2*3 + 0.5 * 10*3 = 21; 0.2 * 10*1 = 2
+    assert y.tolist() == [[21.0], [2.0]]
+
+
+def test_stored_names_and_shapes() -> None:
+    layer = Copies(count=2).build(Odd(), Copies(count=1))
+    assert {name: tuple(p.shape) for name, p in layer.named_parameters()} == {
+        "norm__weight": (3, 6),
+        "norm__bias": (3, 6),
+        "inner__0__weight": (3, 5, 6),
+        "inner__0__bias": (3, 5),
+        "last__weight": (3, 3, 5),
+    }
+    layer = Copies(count=2, trained="lora", rank=4).build(Odd(), None)
+    assert {name: tuple(p.shape) for name, p in layer.named_parameters()} == {
+        "inner__0__down": (2, 4, 6),
+        "inner__0__up": (2, 5, 4),
+        "last__down": (2, 4, 5),
+        "last__up": (2, 3, 4),
+    }
+
+
+def test_one_decision_for_a_sample_or_for_all() -> None:
+    host, x = gated(), torch.randn(2, 3, 6)
+    layer = shaken(Copies(count=2), host)
+    gates = torch.tensor([[1.0, 0.0], [0.2, 0.7]])
+    each = layer(host, x, fixed(gates.repeat_interleave(3, 0)))[0]
+    torch.testing.assert_close(layer(host, x, fixed(gates, per_sample=True))[0], each)
+    torch.testing.assert_close(layer(host, x, fixed(gates[:1], uniform=True))[0][0], each[0])
+
+
+def test_gate_matrix_is_read() -> None:
+    host, x = gated(), torch.randn(4, 6)
+    gating = Gating(decide=lambda s: Decision(s, s, s.softmax(-1), s), rows=torch.zeros(2, 6))
+    y, decision = Copies(count=2).build(host, None)(host, x, gating)
+    assert decision.gates.tolist() == [[0.5, 0.5]] * 4
+    torch.testing.assert_close(y, host(x))
+
+
+def test_autocast_computes_as_the_host_does() -> None:
+    host = gated()
+    x, gates = torch.randn(4, 6), torch.ones(4, 1)
+    with torch.autocast("cpu", torch.bfloat16):
+        y, _ = Copies(count=1).build(host, None)(host, x, fixed(gates))
+    assert y.dtype == torch.bfloat16
+    y.float().sum().backward()
+    torch.testing.assert_close(y.float(), host(x), rtol=3e-2, atol=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"count": 0}, "count=0"),
+        ({"rank": 0}, "rank=0"),
+        ({"alpha": 0.0}, "alpha=0.0"),
+        ({"trained": "half"}, "trained='half'"),
+        ({"form": "fast"}, "form='fast'"),
+    ],
+)
+def test_refuses_settings(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Copies(**options)
+
+
+def test_refuses_what_does_not_fit() -> None:
+    host = gated()
+    with pytest.raises(ValueError, match="beside"):
+        Copies().build(host, Copies(count=2))
+    with pytest.raises(ValueError, match="beside"):
+        Copies().build(host, Copies(count=1, trained="lora"))
+    with pytest.raises(ValueError, match="anatomy of Odd"):
+        Copies(form="fused").build(Odd(), None)
+    with pytest.raises(ValueError, match="linear layers"):
+        Copies(trained="lora").build(nn.LayerNorm(4), None)
+    layer = Copies(count=1).build(host, None)
+    with pytest.raises(ValueError, match="1 further arguments"):
+        layer(host, torch.ones(2, 6), fixed(torch.ones(2, 1)), 3)

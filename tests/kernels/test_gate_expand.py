@@ -1,0 +1,64 @@
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+
+import pytest
+import torch
+
+from coterie.kernels.gate_expand import gate_expand, gate_expand_reference
+
+# Sizes below, at and above the kernel's blocks; ranks that differ; experts without a column.
+INTERPRETED = """
+import torch
+from coterie.kernels.gate_expand import gate_expand_reference, gate_expand_triton
+
+torch.manual_seed(0)
+for tokens, out, ranks in [(1, 1, [1]), (70, 96, [4, 8, 0, 17, 32]), (64, 64, [32]), (5, 130, [3] * 9)]:
+    for dtype, tolerance in [(torch.float32, 1e-5), (torch.bfloat16, 2e-2)]:
+        owner = torch.arange(len(ranks)).repeat_interleave(torch.tensor(ranks))
+        owner = owner[torch.randperm(len(owner))]
+        wide = torch.randn(tokens, out + 3).to(dtype)
+        h, up = (torch.randn(*shape).to(dtype) for shape in [(tokens, len(owner)), (len(owner), out)])
+        gates = torch.rand(tokens, len(ranks))
+        floats = (t.double() for t in (wide[:, :out].clone(), h, gates))
+        wanted = gate_expand_reference(*floats, owner, up.double())
+        given = gate_expand_triton(wide[:, :out], h, gates, owner, up)
+        assert given.data_ptr() == wide.data_ptr()
+        error = (given.double() - wanted).norm() / wanted.norm()
+        assert error < tolerance, (tokens, out, ranks, dtype, error)
+print("equal")
+"""
+
+
+def test_by_hand() -> None:
+    y = torch.tensor([[100.0, 200.0]])
+    h, gates = torch.tensor([[1.0, 2.0, 3.0]]), torch.tensor([[10.0, 0.5]])
+    up = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+    # h weighed: [1*0.5, 2*10, 3*10] = [0.5, 20, 30]; times up: [30.5, 50]
+    given = gate_expand(y, h, gates, torch.tensor([1, 0, 0]), up)
+    assert given is y
+    assert y.tolist() == [[130.5, 250.0]]
+
+
+@pytest.mark.skipif(find_spec("triton") is None, reason="triton is not installed")
+def test_kernel_in_the_interpreter() -> None:
+    result = subprocess.run(
+        [sys.executable, "-c", INTERPRETED],
+        env={**os.environ, "TRITON_INTERPRET": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.stdout == "equal\n", result.stderr
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_kernel_on_the_device() -> None:
+    owner = torch.tensor([0, 0, 2, 1, 1], device="cuda")
+    y, h, gates, up = (
+        torch.randn(*shape, device="cuda") for shape in [(70, 90), (70, 5), (70, 3), (5, 90)]
+    )
+    wanted = gate_expand_reference(y.clone(), h, gates, owner, up)
+    torch.testing.assert_close(gate_expand(y, h, gates, owner, up), wanted, rtol=1e-4, atol=1e-4)

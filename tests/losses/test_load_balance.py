@@ -1,0 +1,55 @@
+"""LoadBalance against values worked out by hand."""
+
+import pytest
+import torch
+
+from coterie.losses.load_balance import LoadBalance
+from coterie.routing.decision import Routing
+
+
+def routing(probs: list[list[float]], weights: list[list[float]]) -> Routing:
+    x = torch.tensor(probs)
+    return Routing(weights=torch.tensor(weights), probs=x, logits=x)
+
+
+def test_everything_alike_is_one() -> None:
+    # P = f = (.5, .5): 2 * (.25 + .25) = 1.
+    one = routing([[0.6, 0.4], [0.4, 0.6]], [[0.6, 0.0], [0.0, 0.6]])
+    assert LoadBalance().value(one).item() == pytest.approx(1.0)
+    assert LoadBalance(counts="top1").value(one).item() == pytest.approx(1.0)
+
+
+def test_one_expert_takes_everything() -> None:
+    # P = f = (1, 0, 0): 3 * 1 = 3, the number of experts.
+    one = routing([[1.0, 0.0, 0.0]], [[1.0, 0.0, 0.0]])
+    assert LoadBalance().value(one).item() == pytest.approx(3.0)
+
+
+def test_counts_differ_where_two_are_chosen() -> None:
+    # P = (.5, .3, .2). Chosen: (.6, .3, .1) -> 0, 1 and (.4, .3, .3) -> 0, 2.
+    one = routing([[0.6, 0.3, 0.1], [0.4, 0.3, 0.3]], [[0.6, 0.3, 0.0], [0.4, 0.0, 0.3]])
+    # Selected f = (2, 1, 1) / 4: 3 * (.25 + .075 + .05) = 1.125.
+    assert LoadBalance().value(one).item() == pytest.approx(1.125)
+    # Top-1 f = (1, 0, 0): 3 * .5 = 1.5.
+    assert LoadBalance(counts="top1").value(one).item() == pytest.approx(1.5)
+
+
+def test_gradient_is_that_of_probs_alone() -> None:
+    # d/dp = E f_e / units: f = (1, 0), E = 2, one unit: (2, 0). Weights get none.
+    probs = torch.tensor([[0.7, 0.3]], requires_grad=True)
+    weights = torch.tensor([[0.7, 0.0]], requires_grad=True)
+    LoadBalance().value(Routing(weights=weights, probs=probs, logits=probs)).backward()
+    assert probs.grad is not None and probs.grad.tolist() == [[2.0, 0.0]]
+    assert weights.grad is None
+
+
+def test_nothing_selected_is_zero() -> None:
+    assert LoadBalance().value(routing([[0.0, 0.0]], [[0.0, 0.0]])).item() == 0.0
+
+
+def test_counts_is_checked() -> None:
+    # Through the loader, as a user's JSON comes in: annotations are checked in tests only.
+    from coterie import spec
+
+    with pytest.raises(ValueError, match="counts"):
+        spec.load({"is": "coterie.losses.load_balance:LoadBalance", "counts": "top2"})

@@ -1,0 +1,57 @@
+"""Every tensor annotation of the library is written with the words of axes.py."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import coterie.axes
+from coterie.axes import AXES
+
+SOURCE = Path(coterie.axes.__file__).parent
+DTYPES = {"Bool", "Complex", "Float", "Inexact", "Int", "Integer", "Num", "Real", "Shaped", "UInt"}
+
+
+def shapes(source: str) -> Iterator[tuple[int, str]]:
+    """(line, shape) of each `Float[Tensor, "shape"]`, quoted annotations included."""
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Subscript(
+                value=ast.Name(id=name),
+                slice=ast.Tuple(elts=[_, ast.Constant(value=str(shape))]),
+            ) if name in DTYPES:
+                yield node.lineno, shape
+            case ast.Constant(value=str(text)) if any(f"{name}[" in text for name in DTYPES):
+                try:
+                    yield from ((node.lineno, shape) for _, shape in shapes(text.strip()))
+                except SyntaxError:
+                    continue  # prose
+
+
+def problems(shape: str) -> Iterator[str]:
+    """What is wrong with one shape. "..." and "*word" stand for any number of axes."""
+    words = [word for word in shape.split() if word != "..."]
+    yield from (f"{word!r} is no word of AXES" for word in words if word.lstrip("*") not in AXES)
+    if len(shape.split()) == 1 and not shape.startswith((" ", "*", "...")):
+        yield "a one-axis shape begins with a space"
+
+
+@pytest.mark.parametrize(
+    "file", sorted(SOURCE.rglob("*.py")), ids=lambda file: str(file.relative_to(SOURCE))
+)
+def test_annotations_use_the_words_of_axes(file: Path) -> None:
+    found = [
+        f"line {line}, {shape!r}: {problem}"
+        for line, shape in shapes(file.read_text())
+        for problem in problems(shape)
+    ]
+    assert not found
+
+
+def test_the_check_sees_what_is_wrong() -> None:
+    source = 'def f(x: Float[Tensor, "tokens widht"], y: "Int[Tensor, \' seq\'] | None"): ...'
+    assert list(shapes(source)) == [(1, "tokens widht"), (1, " seq")]
+    assert list(problems("tokens widht")) == ["'widht' is no word of AXES"]
+    assert list(problems("tokens")) == ["a one-axis shape begins with a space"]
+    assert not list(problems("*units experts")) and not list(problems("")) and AXES
