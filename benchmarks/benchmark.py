@@ -3,7 +3,8 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from pathlib import Path
+from typing import ClassVar, Literal, Protocol, TypeVar
 
 import torch
 from torch import nn
@@ -16,12 +17,21 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 MIB = 2**20
 
 
+class Case(Protocol):
+    @property
+    def dtype(self) -> str: ...
+
+
+AnyCase = TypeVar("AnyCase", bound=Case)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Row:
     """One form in one case.
 
     Attributes:
-        case: shapes and dtype, the same for all rows that were timed together.
+        case: dtype and shapes, the same for all rows that were timed together.
+        dtype: "fp32" or "bf16".
         step_ms: median time of forward and backward.
         step: name of a base -> that time in units of the base's.
         forward: the same for the forward alone, without gradients; empty if it was not timed.
@@ -30,6 +40,7 @@ class Row:
     """
 
     case: str
+    dtype: str
     form: str
     step_ms: float
     step: dict[str, Ratio]
@@ -71,6 +82,7 @@ class Benchmark(ABC):
 
 def compare(
     case: str,
+    dtype: str,
     candidates: Mapping[str, Candidate],
     *,
     bases: Iterable[str],
@@ -88,6 +100,7 @@ def compare(
     for form, candidate in candidates.items():
         yield Row(
             case=case,
+            dtype=dtype,
             form=form,
             step_ms=steps.median_ms(form),
             step={base: steps.ratio(form, base) for base in bases},
@@ -95,6 +108,32 @@ def compare(
             saved_mib=candidate.saved_bytes() / MIB,
             facts=dict(facts or {}),
         )
+
+
+def multiplies_bf16(device: torch.device) -> bool:
+    """Whether the device has instructions for bfloat16 products.
+
+    Without them a product takes eight times as long as in float32, and its ratios say nothing.
+    """
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    try:
+        return "bf16" in Path("/proc/cpuinfo").read_text()
+    except FileNotFoundError:
+        return False
+
+
+def fitting(
+    cases: Mapping[Scale, tuple[AnyCase, ...]], scale: Scale, device: torch.device
+) -> tuple[AnyCase, ...]:
+    """The cases of a scale that can be told on `device`; tests want all, whatever they tell."""
+    told = multiplies_bf16(device) or scale == "tiny"
+    return tuple(case for case in cases[scale] if told or case.dtype != "bf16")
+
+
+def worst(rows: Iterable[Row], base: str) -> float | None:
+    """The largest step, in units of the base's."""
+    return max((row.step[base].median for row in rows), default=None)
 
 
 def shaken(module: nn.Module) -> nn.Module:

@@ -3,6 +3,7 @@
 from coterie.experts.copies import Copies
 from coterie.experts.lora import Lora
 from coterie.experts.null import Null
+from coterie.experts.queries import Queries
 from coterie.graft import graft, observe
 from coterie.mixture import Mixture
 from coterie.routing.decision import Routing, Tape

@@ -7,6 +7,8 @@ AXES = {
     "units": "what is routed: tokens, or samples where one decision serves a sample",
     "rows": "leading axis of a call inside a tower: images, tiles or packed patches",
     "width": "features a layer reads",
+    "pooled": "features a sample's prompt is averaged to",
+    "decided": "what a decision is for: tokens, samples, or everybody at once",
     "out": "features a layer writes",
     "hidden": "features between the two linear maps of an MLP",
     "experts": "routed experts of one mixture",

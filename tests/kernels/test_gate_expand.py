@@ -14,12 +14,14 @@ import torch
 from coterie.kernels.gate_expand import gate_expand_reference, gate_expand_triton
 
 torch.manual_seed(0)
-for tokens, out, ranks in [(1, 1, [1]), (70, 96, [4, 8, 0, 17, 32]), (64, 64, [32]), (5, 130, [3] * 9)]:
+sizes = [(1, 1, [1]), (70, 96, [4, 8, 0, 17, 32]), (64, 64, [32]), (5, 130, [3] * 9)]
+for tokens, out, ranks in sizes:
     for dtype, tolerance in [(torch.float32, 1e-5), (torch.bfloat16, 2e-2)]:
         owner = torch.arange(len(ranks)).repeat_interleave(torch.tensor(ranks))
         owner = owner[torch.randperm(len(owner))]
         wide = torch.randn(tokens, out + 3).to(dtype)
-        h, up = (torch.randn(*shape).to(dtype) for shape in [(tokens, len(owner)), (len(owner), out)])
+        h = torch.randn(tokens, len(owner)).to(dtype)
+        up = torch.randn(len(owner), out).to(dtype)
         gates = torch.rand(tokens, len(ranks))
         floats = (t.double() for t in (wide[:, :out].clone(), h, gates))
         wanted = gate_expand_reference(*floats, owner, up.double())

@@ -127,9 +127,6 @@ def call_all(
     stacks: dict[str, Tensor],
 ) -> Float[Tensor, "tokens out"]:
     """`call_each` with all experts on all tokens, so that it can be traced."""
-
-    def expert(weights: dict[str, Tensor]) -> Tensor:
-        return functional_call(host, weights, (x,))
-
-    outputs = torch.func.vmap(expert, randomness="different")(stacks)
+    every = torch.func.vmap(lambda one: functional_call(host, one, (x,)), randomness="different")
+    outputs = every(stacks)
     return torch.einsum("sto,ts->to", outputs, gates.to(outputs.dtype))

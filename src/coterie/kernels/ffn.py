@@ -1,21 +1,27 @@
 """MLP experts over stacked weights: one autograd node, the dense form, and the low-rank forms."""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from transformers.activations import GELUActivation, GELUTanh, SiLUActivation
 
 Activation = Callable[[Tensor], Tensor]
 
+# (gradient after, values before) -> gradient before; autograd does it for other activations.
+SLOPES: dict[type, Callable[[Tensor, Tensor], Tensor]] = {
+    SiLUActivation: torch.ops.aten.silu_backward,
+    GELUActivation: torch.ops.aten.gelu_backward,
+    GELUTanh: partial(torch.ops.aten.gelu_backward, approximate="tanh"),
+}
+
 
 class Slots(NamedTuple):
-    """The pairs of a token and an expert chosen for it, sorted by expert.
-
-    `counts` are the slots of each segment; they are on the host, so finding them waits for a GPU.
-    """
+    """The pairs of a token and an expert chosen for it, sorted by expert; how many each has."""
 
     token: Int[Tensor, " slots"]
     segment: Int[Tensor, " slots"]
@@ -38,7 +44,7 @@ class LowRankStack(NamedTuple):
 
 
 def chosen_slots(gates: Float[Tensor, "tokens segments"]) -> Slots:
-    """The slots of all gates that are not exactly 0; any number per token, none included."""
+    """The slots of all gates but those of exactly 0, any number per token; waits for a GPU."""
     pairs = gates.t().nonzero()
     return Slots(pairs[:, 1], pairs[:, 0], (gates != 0).sum(0).tolist())
 
@@ -52,14 +58,10 @@ def mlp(
 ) -> Float[Tensor, "tokens out"]:
     """sum_e gates_e * output_e(activation(inputs[0]_e(x)) [* inputs[1]_e(x)]), chosen slots only.
 
-    One autograd node that keeps x, the slots and the values before the activation. The gate is
-    applied before the output map: then its gradient is sum(dh * h) and no expert's output is kept
-    (SonicMoE, arXiv 2512.14080). Weights may have another dtype than x; they are cast to x's one
-    expert at a time. No second derivatives.
-
-    Args:
-        inputs: one map, or two for a gated MLP.
-        activation: acts on each number alone, has no weights and a forward-mode derivative.
+    One autograd node that keeps x, the slots and the values before the activation, which acts on
+    each number alone. The gate is applied before the output map: then its gradient is sum(dh * h)
+    and no expert's output is kept (SonicMoE, arXiv 2512.14080). Weights may have another dtype
+    than x; they are cast to x's one expert at a time. No second derivatives.
     """
     stacks = [tensor for stack in (*inputs, output) for tensor in stack]
     return _Mlp.apply(x, gates, chosen_slots(gates.detach()), activation, *stacks)
@@ -103,8 +105,8 @@ class _Mlp(torch.autograd.Function):
         slots = Slots(token, segment, ctx.counts)
         num_inputs = (len(rest) - 2) // 3
         before, stacks = rest[:num_inputs], rest[num_inputs:]
-        wanted = zip(stacks, ctx.needs_input_grad[4:], strict=True)
-        dstacks = [torch.empty_like(stack) if needed else None for stack, needed in wanted]
+        needs = zip(stacks, ctx.needs_input_grad[4:], strict=True)
+        dstacks = [torch.empty_like(stack) if needed else None for stack, needed in needs]
         *inputs, output = _pairs(stacks)
         *dinputs, doutput = _pairs(dstacks)
         dx, dgate = torch.zeros_like(x), torch.empty_like(gate)
@@ -118,7 +120,7 @@ class _Mlp(torch.autograd.Function):
                 dgate[rows] += dpart @ output[1][segment].to(x.dtype)
             _store(doutput, segment, dpart, hidden.mul_(gate[rows, None]), gate[rows])
             for (weight, _), stored, dz in zip(inputs, dinputs, dbefore, strict=True):
-                _store(stored, segment, dz, chosen)
+                _store(stored, segment, dz, chosen, None)
                 dx.index_add_(0, token, dz @ weight[segment].to(x.dtype))
         dgates = torch.zeros_like(gates)
         dgates[slots.token, slots.segment] = dgate.to(gates.dtype)
@@ -141,28 +143,22 @@ def _by_segment(slots: Slots) -> Iterator[tuple[int, Tensor, slice]]:
         start += len(token)
 
 
-def _through(
-    activation: Activation, before: list[Tensor], dhidden: Tensor
-) -> tuple[Tensor, list[Tensor]]:
-    """The hidden values and the gradients of what came before the activation.
-
-    The activation's Jacobian is diagonal, so its product with a vector from the right, which is
-    what forward mode gives, is the one from the left, which is wanted; and it brings the hidden
-    values along without a second autograd pass inside this one.
-    """
-    tangent = dhidden if len(before) == 1 else dhidden * before[1]
-    activated, dz, *_ = torch.func.jvp(activation, (before[0],), (tangent,))
+def _through(activation: Activation, before: list[Tensor], dhidden: Tensor) -> tuple[Any, Any]:
+    """The hidden values and the gradients of what came before the activation."""
+    dactivated = dhidden if len(before) == 1 else dhidden * before[1]
+    slope = SLOPES.get(type(activation))
+    with torch.set_grad_enabled(slope is None):
+        z = before[0].detach().requires_grad_(slope is None)
+        activated = activation(z)
+    dz = slope(dactivated, z) if slope else torch.autograd.grad(activated, z, dactivated)[0]
+    activated = activated.detach()
     if len(before) == 1:
         return activated, [dz]
     return activated * before[1], [dz, dhidden * activated]
 
 
 def _store(
-    stored: tuple[Tensor | None, Tensor | None],
-    segment: int,
-    gradient: Tensor,
-    read: Tensor,
-    gate: Tensor | None = None,
+    stored: tuple[Any, Any], segment: int, gradient: Tensor, read: Tensor, gate: Tensor | None
 ) -> None:
     """Writes one expert's weight and bias gradients where the stacks want them."""
     weight, bias = stored
@@ -235,7 +231,7 @@ def low_rank_mlp_dense(
 
 
 def _each(rows: Tensor, stack: Tensor, counts: list[int]) -> Tensor:
-    parts = zip(rows.split(counts), stack.unbind(0), strict=True)
+    parts = zip(rows.split(counts), stack, strict=True)
     return torch.cat([part @ weight.t() for part, weight in parts])
 
 

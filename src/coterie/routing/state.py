@@ -52,7 +52,7 @@ class State:
     sample_index: Callable[[Tensor, int], Tensor] | None = None
     settled: dict[str, Settled] = field(default_factory=dict)
     reuse: bool = False
-    prompt_mean: Float[Tensor, "batch width"] | None = None
+    prompt_mean: Float[Tensor, "batch pooled"] | None = None
     adapter_names: tuple[str, ...] | None = None
     tape: Tape | None = None
     previous: "State | None" = None

@@ -37,10 +37,14 @@ class Session:
 
 
 class _Ambient(threading.local):
-    state: State | None = None
-    tape: Tape | None = None
-    session: Session | None = None
-    adapter_names: tuple[str, ...] | None = None
+    """What runs now. Set in `__init__`, a thread's first look: torch.compile guards on each name
+    being there, and would compile again if one appeared later."""
+
+    def __init__(self) -> None:
+        self.state: State | None = None
+        self.tape: Tape | None = None
+        self.session: Session | None = None
+        self.adapter_names: tuple[str, ...] | None = None
 
 
 AMBIENT = _Ambient()

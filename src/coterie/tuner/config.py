@@ -1,6 +1,5 @@
 """The adapter's config: what `adapter_config.json` says of a grafted model."""
 
-import dataclasses
 import os
 from dataclasses import dataclass, field
 from typing import Any
@@ -82,19 +81,15 @@ class CoterieConfig(PeftConfig):
 
     @classmethod
     def from_pretrained(
-        cls, pretrained_model_name_or_path: str, subfolder: str | None = None, **kwargs: Any
+        cls,
+        pretrained_model_name_or_path: str | os.PathLike[str],
+        subfolder: str | None = None,
+        **kwargs: Any,
     ):
         """As PEFT's, after a look at a local weights file, whose damage PEFT would not explain."""
         folder = os.path.join(pretrained_model_name_or_path, subfolder or "")
         check_weights(os.path.join(folder, WEIGHTS))
         return super().from_pretrained(pretrained_model_name_or_path, subfolder, **kwargs)
-
-    def to_dict(self) -> dict[str, Any]:
-        return {key: value for key, value in super().to_dict().items() if not key.startswith("_")}
-
-    def replace(self, **changes: Any) -> "CoterieConfig":
-        """A copy with some fields changed."""
-        return dataclasses.replace(self, **changes)
 
 
 def check_weights(path: str) -> None:

@@ -1,5 +1,6 @@
 """The module that takes a host module's place and runs the active adapters' mixtures there."""
 
+import inspect
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +43,8 @@ class CoterieLayer(nn.Module, BaseTunerLayer):
     def __init__(self, base_layer: nn.Module):
         super().__init__()
         self.base_layer = base_layer
+        # Some families call their attention by keyword alone.
+        self.input_name = next(iter(inspect.signature(base_layer.forward).parameters))
         self.coterie_experts = nn.ModuleDict()
         self.coterie_gate = nn.ModuleDict()
         self.coterie_site: dict[str, Site] = {}
@@ -60,7 +63,14 @@ class CoterieLayer(nn.Module, BaseTunerLayer):
         self._move_adapter_to_device_of_base_layer(adapter, parameter.device)
         self.set_adapter(self.active_adapters)
 
-    def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Any:
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        if args:
+            x, *args = args
+        else:
+            x = kwargs.pop(self.input_name)
+        return self._run(x, *args, **kwargs)
+
+    def _run(self, x: Tensor, *args: Any, **kwargs: Any) -> Any:
         active = [name for name in self.active_adapters if name in self.coterie_site]
         if self.disable_adapters or self.merged:
             return self.base_layer(x, *args, **kwargs)

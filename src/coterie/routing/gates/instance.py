@@ -79,7 +79,7 @@ class _InstanceGateLayer(GateLayer):
 
     def _prompt_mean(
         self, x: Float[Tensor, "*units width"], state: State, place: Place
-    ) -> Float[Tensor, "batch width"]:
+    ) -> Float[Tensor, "batch pooled"]:
         if self.pools_embedding:
             if state.prompt_mean is None:
                 raise ValueError(

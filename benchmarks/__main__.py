@@ -1,0 +1,11 @@
+"""`python -m benchmarks`: starts itself again with malloc's settings before torch is imported."""
+
+import sys
+
+from benchmarks import malloc
+
+if __name__ == "__main__":
+    malloc.restart("benchmarks")
+    from benchmarks.command import main
+
+    main(sys.argv[1:])

@@ -1,0 +1,52 @@
+"""The command line: measures, writes one JSON file a benchmark, prints ratios and targets."""
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from benchmarks.attention import Attention
+from benchmarks.benchmark import Benchmark, Scale
+from benchmarks.ffn import Ffn
+from benchmarks.linear import Linear
+from benchmarks.model import Model
+from benchmarks.provenance import SEED, provenance
+from benchmarks.table import RESULTS, as_table
+
+BENCHMARKS = {each.name: each for each in (Linear(), Ffn(), Attention(), Model())}
+
+
+def main(arguments: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description="Ratios of coterie to its peers, measured in one process.",
+    )
+    parser.add_argument("names", nargs="*", metavar="name", help=f"of {', '.join(BENCHMARKS)}")
+    parser.add_argument("--quick", action="store_true", help="few shapes, in minutes")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the JSON files")
+    given = parser.parse_args(arguments)
+    unknown = [name for name in given.names if name not in BENCHMARKS]
+    if unknown:
+        parser.error(f"unknown benchmarks {unknown}: allowed are {', '.join(BENCHMARKS)}")
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    for name in given.names or BENCHMARKS:
+        record = measure(BENCHMARKS[name], "quick" if given.quick else "full", device, given.out)
+        print(as_table(record), flush=True)
+
+
+def measure(
+    benchmark: Benchmark, scale: Scale, device: torch.device, out: Path
+) -> dict[str, object]:
+    """Runs one benchmark and writes what it found to `out`/<name>-<device>.json."""
+    torch.manual_seed(SEED)
+    rows = list(benchmark.rows(scale, device))
+    targets = [asdict(each) | {"verdict": each.verdict} for each in benchmark.targets(rows)]
+    record = {"benchmark": benchmark.name, "scale": scale} | provenance(device)
+    record |= {"targets": targets, "rows": [asdict(row) for row in rows]}
+    out.mkdir(parents=True, exist_ok=True)
+    path = out / f"{benchmark.name}-{device.type}.json"
+    path.write_text(json.dumps(record, indent=1) + "\n")
+    return record

@@ -1,0 +1,53 @@
+"""What must stand beside a number for it to be published: commit, seed, hardware, date, versions."""
+
+import platform
+import subprocess
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+from benchmarks import malloc
+from benchmarks.benchmark import multiplies_bf16
+
+SEED = 0
+
+
+def provenance(device: torch.device) -> dict[str, object]:
+    """Taken when the measurement ends; torch's generator was seeded with `SEED` before it."""
+    packages = ("torch", "transformers", "peft")
+    return {
+        "commit": _git("rev-parse", "HEAD"),
+        "dirty": _git("status", "--porcelain") != "",
+        "seed": SEED,
+        "device": device.type,
+        "hardware": _hardware(device),
+        "multiplies_bf16": multiplies_bf16(device),
+        "threads": torch.get_num_threads(),
+        "malloc": malloc.settings(),
+        "date": datetime.now(UTC).date().isoformat(),
+        "versions": {"python": platform.python_version()}
+        | {package: version(package) for package in packages},
+    }
+
+
+def _git(*arguments: str) -> str | None:
+    """What git says, or None outside of a repository (and before its first commit)."""
+    command = ["git", "-C", str(Path(__file__).parent), *arguments]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (FileNotFoundError, subprocess.CalledProcessError):
+        return None
+
+
+def _hardware(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except FileNotFoundError:
+        return platform.processor()
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    capability = torch.backends.cpu.get_cpu_capability()
+    return f"{models[0] if models else platform.machine()} ({capability})"

@@ -1,0 +1,79 @@
+"""Results as Markdown: `python -m benchmarks.table` writes them into docs/performance.md."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+RESULTS = ROOT / "benchmarks" / "results"
+PAGE = ROOT / "docs" / "performance.md"
+DEVICES = ("cpu", "cuda")
+MARKED = re.compile(r"(<!-- table:(\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def as_table(record: dict[str, Any]) -> str:
+    """Where it was measured, the targets, and a line for each case and form."""
+    versions = ", ".join(f"{name} {number}" for name, number in record["versions"].items())
+    commit = f"{record['commit'] or 'no commit'}{' with changes' if record['dirty'] else ''}"
+    head = (
+        f"{record['benchmark']} ({record['scale']}) on {record['hardware']}, {record['threads']} "
+        f"thread(s), {record['date']}, commit {commit}, seed {record['seed']}; {versions}; "
+        f"malloc {'set' if record['malloc'] else 'as it comes'}."
+    )
+    if not record["multiplies_bf16"]:
+        head += " This machine has no bfloat16 products: bf16 is unmeasured."
+    return "\n\n".join([head, _targets(record["targets"]), _rows(record["rows"])])
+
+
+def _targets(targets: list[dict[str, Any]]) -> str:
+    lines = ["| target | at most | measured | |", "|---|---|---|---|"]
+    for each in targets:
+        measured = "-" if each["measured"] is None else f"{each['measured']:.2f}"
+        lines.append(f"| {each['what']} | {each['limit']:.2f} | {measured} | {each['verdict']} |")
+    return "\n".join(lines)
+
+
+def _rows(rows: list[dict[str, Any]]) -> str:
+    bases = list(dict.fromkeys(base for row in rows for base in row["step"]))
+    infers = any(row["forward"] for row in rows)
+    heads = ["case", "form", "step, ms", *(f"step / {base}" for base in bases)]
+    heads += [f"forward / {base}" for base in bases if infers]
+    lines = [_line([*heads, "saved, MiB"]), _line(["---"] * (len(heads) + 1))]
+    for row in rows:
+        ratios = [_ratio(row["step"].get(base)) for base in bases]
+        ratios += [_ratio(row["forward"].get(base)) for base in bases if infers]
+        cells = [row["case"], row["form"], f"{row['step_ms']:.1f}", *ratios]
+        lines.append(_line([*cells, f"{row['saved_mib']:.1f}"]))
+    return "\n".join(lines)
+
+
+def _line(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _ratio(ratio: dict[str, float] | None) -> str:
+    if ratio is None:
+        return "-"
+    return f"{ratio['median']:.2f} ({ratio['lower']:.2f}-{ratio['upper']:.2f})"
+
+
+def rendered(page: str, results: Path) -> str:
+    """`page` with what stands between its markers made anew from the files in `results`."""
+
+    def section(match: re.Match[str]) -> str:
+        parts = []
+        for device in DEVICES:
+            path = results / f"{match[2]}-{device}.json"
+            parts.append(
+                as_table(json.loads(path.read_text()))
+                if path.exists()
+                else f"{device}: unmeasured."
+            )
+        return match[1] + "\n" + "\n\n".join(parts) + "\n\n" + match[3]
+
+    return MARKED.sub(section, page)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(rendered(PAGE.read_text(), RESULTS))

@@ -1,0 +1,128 @@
+"""One task as a plain PEFT LoRA, which PEFT, vLLM, SGLang and others load without coterie."""
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from peft import LoraConfig, PeftModel
+from peft.tuners.tuners_utils import check_target_module_exists
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from coterie.extract.task import Share, config_of
+from coterie.extract.verify import largest_error
+
+CONFIG = "adapter_config.json"
+WEIGHTS = "adapter_model.safetensors"
+PREFIX = "base_model.model."
+MULTIPLE = 8
+# What vLLM takes for --max-lora-rank.
+VLLM_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
+
+
+def check(model: PeftModel, host: nn.Module, adapter: str) -> None:
+    """Raises ValueError if more than low-rank weights was trained, which a LoRA cannot hold."""
+    saved = config_of(model, adapter).modules_to_save
+    if saved:
+        raise ValueError(
+            f"the adapter has modules_to_save={saved}, which are no LoRA, and vLLM refuses them in "
+            "an adapter's folder; use form='merged'"
+        )
+    trained = [name for name, weight in host.named_parameters() if weight.requires_grad]
+    if trained:
+        raise ValueError(
+            f"{len(trained)} of the host's own weights are trained too ({trained[0]}, ...), and an "
+            "adapter cannot hold them: use form='merged', or freeze them if they never changed"
+        )
+
+
+def write(
+    model: PeftModel, host: nn.Module, shares: Sequence[Share], adapter: str, to: Path
+) -> int:
+    """Writes the folder and returns its one rank; narrower modules are padded with zeros."""
+    pairs = {share.name: share.concatenated() for share in shares}
+    widest = max(down.shape[0] for down, _ in pairs.values())
+    rank = max(MULTIPLE, -(-widest // MULTIPLE) * MULTIPLE)
+    weights = {}
+    for name, (down, up) in pairs.items():
+        weights[f"{PREFIX}{name}.lora_A.weight"] = padded(down, rank, axis=0)
+        weights[f"{PREFIX}{name}.lora_B.weight"] = padded(up, rank, axis=1)
+    save_file(weights, str(to / WEIGHTS), metadata={"format": "pt"})
+    source = config_of(model, adapter)
+    kind = {"base_model_class": type(host).__name__, "parent_library": type(host).__module__}
+    LoraConfig(
+        r=rank,
+        lora_alpha=rank,
+        lora_dropout=0.0,
+        bias="none",
+        target_modules=targets(host, list(pairs)),
+        task_type=source.task_type,
+        base_model_name_or_path=source.base_model_name_or_path,
+        revision=source.revision,
+        auto_mapping=kind if source.task_type is None else None,
+        inference_mode=True,
+    ).save_pretrained(str(to))
+    return rank
+
+
+def padded(factor: Tensor, rank: int, *, axis: int) -> Float[Tensor, "..."]:
+    """`factor` in float32 with zeros up to `rank` on one axis."""
+    shape = list(factor.shape)
+    shape[axis] = rank - shape[axis]
+    return torch.cat([factor.float(), factor.new_zeros(shape).float()], axis).contiguous()
+
+
+def targets(host: nn.Module, names: list[str]) -> list[str] | str:
+    """Full names; or one pattern, where a name is also the end of another module's.
+
+    PEFT takes a name in the list for the end of a module's name too.
+    """
+    ends = tuple(f".{name}" for name in names)
+    if any(name.endswith(ends) for name, _ in host.named_modules()):
+        return "|".join(re.escape(name) for name in names)
+    return names
+
+
+def verify(host: nn.Module, shares: Sequence[Share], folder: Path) -> float:
+    """Reads the folder back; the largest error of a module's weight, by its largest entry.
+
+    Raises RuntimeError if the folder would be loaded as anything else than `shares`.
+    """
+    raw = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    config: Any = LoraConfig.from_pretrained(str(folder))
+    if raw["r"] != raw["lora_alpha"] or raw["rank_pattern"] or raw["alpha_pattern"]:
+        raise RuntimeError(f"{folder / CONFIG} has a scale other than 1: {raw}")
+    wanted = {share.name for share in shares}
+    found = {
+        name
+        for name, _ in host.named_modules()
+        if name and check_target_module_exists(config, name)
+    }
+    weights = load_file(str(folder / WEIGHTS))
+    keys = {f"{PREFIX}{name}.lora_{half}.weight" for name in wanted for half in "AB"}
+    if found != wanted or weights.keys() != keys:
+        raise RuntimeError(
+            f"{folder} names other modules than were cut: {sorted(found ^ wanted)[:3]}, "
+            f"{sorted(weights.keys() ^ keys)[:3]}"
+        )
+    errors = []
+    for share in shares:
+        down = weights[f"{PREFIX}{share.name}.lora_A.weight"].double()
+        up = weights[f"{PREFIX}{share.name}.lora_B.weight"].double()
+        errors.append(largest_error(up @ down, share.delta()))
+    return max(errors)
+
+
+def vllm_flags(shares: Sequence[Share], rank: int) -> str:
+    """What vLLM must be started with to load the folder."""
+    fitting = next((each for each in VLLM_RANKS if each >= rank), None)
+    if fitting is None:
+        return f"none: rank {rank} is above the {VLLM_RANKS[-1]} that vLLM allows"
+    flags = f"--enable-lora --max-lora-rank {fitting}"
+    if any(share.tower != "text" for share in shares):
+        flags += " --enable-tower-connector-lora"
+    return flags

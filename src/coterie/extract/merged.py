@@ -1,0 +1,120 @@
+"""One task folded into the host's own weights: a plain transformers checkpoint."""
+
+import copy
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import PeftModel
+from peft.utils import ModulesToSaveWrapper
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from coterie.extract.task import Share
+from coterie.extract.verify import largest_error
+from coterie.tuner.batch import BatchHook
+from coterie.tuner.layer import CoterieLayer
+
+
+def check(model: PeftModel, shares: Sequence[Share]) -> None:
+    """Raises ValueError if the host's weights cannot take up a change exactly."""
+    base: Any = model.get_base_model()
+    for share in shares:
+        weight = base.get_submodule(share.name).base_layer.weight
+        if is_quantized(base) or not weight.is_floating_point() or type(weight.data) is not Tensor:
+            raise ValueError(
+                f"{share.name} is quantised (or sharded), and folding into few bits is not exact: "
+                "use form='adapter', or load the host without quantisation, on one device"
+            )
+
+
+def bare(model: PeftModel, adapter: str, *, runs: bool = False) -> PreTrainedModel:
+    """The host as it was before it was grafted, with the modules that `adapter` saves whole.
+
+    Weights are the same tensors as the grafted model's, not copies; but copies where it `runs`
+    and is quantised, because bitsandbytes moves parts of a weight on the first call.
+    """
+    base: Any = model.get_base_model()
+    tensors = [*base.parameters(), *base.buffers()]
+    if runs and is_quantized(base):
+        tensors = []
+    host: Any = copy.deepcopy(base, memo={id(tensor): tensor for tensor in tensors})
+    for name, module in list(host.named_modules()):
+        if isinstance(module, CoterieLayer):
+            host.set_submodule(name, module.get_base_layer())
+        elif isinstance(module, ModulesToSaveWrapper):
+            saved = module.modules_to_save
+            own = saved[adapter] if adapter in saved else module.original_module
+            host.set_submodule(name, own)
+    unhook(host)
+    host.__dict__.pop("generate", None)
+    host.__dict__.pop("peft_config", None)
+    return host
+
+
+def is_quantized(base: nn.Module) -> bool:
+    """Whether transformers loaded the model quantised."""
+    return getattr(base, "hf_quantizer", None) is not None
+
+
+def unhook(host: nn.Module) -> None:
+    """Takes off what coterie listens with."""
+    for module in host.modules():
+        for hooks in (module._forward_pre_hooks, module._forward_hooks):
+            for key, hook in list(hooks.items()):
+                owned = isinstance(getattr(hook, "__self__", None), BatchHook)
+                if owned or hook.__module__.partition(".")[0] == "coterie":
+                    del hooks[key]
+
+
+@torch.no_grad()
+def folded(model: PeftModel, shares: Sequence[Share], adapter: str) -> PreTrainedModel:
+    """`bare`, with each module's change added to its weight; the sum is made in float64."""
+    host = bare(model, adapter)
+    for share in shares:
+        module: Any = host.get_submodule(share.name)
+        weight = module.weight
+        total = (weight.cpu().double() + share.delta()).to(weight.dtype)
+        module.weight = nn.Parameter(total.to(weight.device), requires_grad=False)
+    return host
+
+
+def write(model: PeftModel, shares: Sequence[Share], adapter: str, to: Path) -> None:
+    """Writes the checkpoint with its config and, where the host has one, generation config."""
+    folded(model, shares, adapter).save_pretrained(str(to))
+
+
+def read(host: PreTrainedModel, folder: Path) -> PreTrainedModel:
+    """The checkpoint, loaded as anybody would."""
+    dtype = next(host.parameters()).dtype
+    kind: Any = type(host)
+    loaded, info = kind.from_pretrained(str(folder), dtype=dtype, output_loading_info=True)
+    wrong = {key: found for key, found in info.items() if found}
+    if wrong:
+        raise RuntimeError(f"{folder} does not load as {type(host).__name__}: {wrong}")
+    return loaded.eval()
+
+
+@torch.no_grad()
+def verify(
+    model: PeftModel, shares: Sequence[Share], adapter: str, loaded: PreTrainedModel
+) -> float:
+    """The largest error of a weight in the loaded checkpoint, by the weight's largest entry.
+
+    Raises RuntimeError if a weight that no mixture sits at has changed.
+    """
+    host = bare(model, adapter)
+    cut = {f"{share.name}.weight": share for share in shares}
+    written = loaded.state_dict()
+    errors = []
+    for name, weight in host.state_dict().items():
+        mine = written[name].cpu()
+        if name in cut:
+            whole = weight.cpu().double() + cut[name].delta()
+            errors.append(largest_error(mine.double(), whole))
+        elif not torch.equal(mine, weight.cpu()):
+            raise RuntimeError(f"{name} changed in the checkpoint, and no mixture sits there")
+    if len(errors) != len(shares):
+        raise RuntimeError(f"{len(shares)} modules were cut and {len(errors)} found again")
+    return max(errors)

@@ -1,0 +1,59 @@
+"""How far what was written is from the routed model, and how far it may be."""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import torch
+from jaxtyping import Float
+from peft import PeftModel
+from torch import Tensor
+
+TOLERANCE = 1e-6
+
+
+def largest_error(found: Float[Tensor, "..."], wanted: Float[Tensor, "..."]) -> float:
+    """The largest difference, divided by the largest entry that is wanted, if that is not 0."""
+    scale = wanted.abs().max().item()
+    return (found - wanted).abs().max().item() / (scale or 1.0)
+
+
+def weight_tolerance(dtype: torch.dtype) -> float:
+    """1e-6, or where the weights themselves are coarser, their own spacing."""
+    return max(TOLERANCE, torch.finfo(dtype).eps)
+
+
+@torch.no_grad()
+def probe_error(
+    model: PeftModel, plain: Any, probe: Mapping[str, Tensor], task: int | None, adapter: str
+) -> float:
+    """The largest difference of the two models' answers, by the largest entry of the answer.
+
+    Args:
+        model: the grafted model; all samples of `probe` are given to it as the task's.
+        plain: what was read back from the files.
+        probe: keyword arguments of the host's forward.
+        task: the task's index; None if the model was grafted without tasks.
+        adapter: which of the model's adapters.
+    """
+    leading = next(iter(probe.values()))
+    batch = len(probe.get("input_ids", leading))
+    ids = {} if task is None else {"coterie_task_ids": torch.full((batch,), task)}
+    modes = {module: module.training for module in model.modules()}
+    active, tuner = list(model.active_adapters), cast(Any, model.base_model)
+    model.eval()
+    model.set_adapter(adapter)
+    try:
+        wanted = answer(model(**probe, **ids)).float()
+    finally:
+        model.set_adapter(active[0])
+        tuner.set_adapter(active)
+        for module, mode in modes.items():
+            module.training = mode
+    plain.to(next(model.parameters()).device)
+    return largest_error(answer(plain(**probe)).float(), wanted)
+
+
+def answer(output: Any) -> Float[Tensor, "..."]:
+    """Logits where there are any, else the last hidden state."""
+    logits = output.get("logits")
+    return output["last_hidden_state"] if logits is None else logits

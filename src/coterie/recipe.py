@@ -1,0 +1,239 @@
+"""`Recipe` and `Stage`: a whole experiment as one frozen value, which is plain data."""
+
+import difflib
+import math
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from coterie import spec
+from coterie.balancing.base import Balancing
+from coterie.balancing.fixed import Fixed
+from coterie.losses.base import RoutingLoss
+from coterie.mixture import Mixture
+
+FILE = "recipe.json"
+PARTS = ("adapter", "experts", "gates", "shared", "connector", "host")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """One part of the training: what learns, for how long and how fast; all else is frozen.
+
+    Attributes:
+        name: unique in its recipe.
+        trains: names of parts, or regular expressions that match whole parameter names of the
+            host. The parts: "experts" (routed ones, and LoRA without a gate), "gates", "shared"
+            (always-on experts), "adapter" (these three), "connector" (the host's own weights
+            between its towers), "host" (all of the host's own weights).
+        learning_rate: at its highest, above 0.
+        epochs: passes over the data, above 0, parts of one allowed; 1 if neither this nor `steps`
+            is given.
+        steps: optimizer steps instead of epochs, at least 1.
+        warmup: share of the steps in which the learning rate rises from 0, in [0, 1).
+        schedule: how the learning rate goes on from there: "cosine" or "linear" down to 0, or
+            "constant".
+        weight_decay: at least 0.
+        batch_size: samples a step over all devices, as the paper has it; None leaves it to the
+            run.
+        routed: False leaves the decision out: at each module of a mixture stands one LoRA, like
+            the mixture's first expert, with weight 1 (Awaker2.5-VL's first stage).
+        init: how weights begin. "continue": as the stage before left them, the first stage's as
+            new. "copy": each expert, the always-on one too, as a copy of the LoRA that the stage
+            before trained with `routed=False` (Awaker2.5-VL's second stage).
+    """
+
+    name: str = "train"
+    trains: tuple[str, ...] = ("adapter",)
+    learning_rate: float = 1e-4
+    epochs: float | None = None
+    steps: int | None = None
+    warmup: float = 0.0
+    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    weight_decay: float = 0.0
+    batch_size: int | None = None
+    routed: bool = True
+    init: Literal["continue", "copy"] = "continue"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name:
+            raise ValueError(f"Stage(name={self.name!r}): give it a name, such as 'experts'")
+        if not isinstance(self.trains, tuple) or not self.trains:
+            raise ValueError(
+                f"Stage {self.name!r} has trains={self.trains!r}: give a tuple of parts out of "
+                f"{PARTS}"
+            )
+        for part in self.trains:
+            self._check_part(part)
+        self._check_numbers()
+        for name, allowed in (
+            ("schedule", ("cosine", "linear", "constant")),
+            ("init", ("continue", "copy")),
+        ):
+            if getattr(self, name) not in allowed:
+                raise ValueError(
+                    f"Stage {self.name!r} has {name}={getattr(self, name)!r}: allowed are {allowed}"
+                )
+        if self.init == "copy" and not self.routed:
+            raise ValueError(
+                f"Stage {self.name!r} has init='copy' and routed=False: copies are made for a "
+                "mixture; leave one of them out"
+            )
+
+    def _check_part(self, part: str) -> None:
+        # A parameter's whole name has a dot in it, so a bare word is a part or a slip.
+        if re.fullmatch(r"\w+", part):
+            if part not in PARTS:
+                near = difflib.get_close_matches(part, PARTS, n=1)
+                meant = f"; did you mean {near[0]!r}?" if near else ""
+                raise ValueError(
+                    f"Stage {self.name!r} trains {part!r}: allowed are {PARTS} and regular "
+                    f"expressions over parameter names, such as 'lm_head\\..*'{meant}"
+                )
+            return
+        try:
+            re.compile(part)
+        except re.error as error:
+            raise ValueError(
+                f"Stage {self.name!r} trains {part!r}, no regular expression: {error}"
+            ) from error
+
+    def _check_numbers(self) -> None:
+        if self.epochs is not None and self.steps is not None:
+            raise ValueError(
+                f"Stage {self.name!r} has epochs={self.epochs} and steps={self.steps}: give one"
+            )
+        if self.epochs is None and self.steps is None:
+            object.__setattr__(self, "epochs", 1.0)
+        for name, low in (("learning_rate", 0), ("epochs", 0), ("steps", 0), ("batch_size", 0)):
+            value = getattr(self, name)
+            if value is not None and not low < value < math.inf:
+                raise ValueError(f"Stage {self.name!r} has {name}={value}: it must be above 0")
+        if not 0 <= self.warmup < 1:
+            raise ValueError(f"Stage {self.name!r} has warmup={self.warmup}: a share in [0, 1)")
+        if not 0 <= self.weight_decay < math.inf:
+            raise ValueError(
+                f"Stage {self.name!r} has weight_decay={self.weight_decay}: give 0 or more"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """A whole experiment but for its host and data; `read(save(...))` gives an equal one.
+
+    Attributes:
+        name: the system's.
+        mixtures: what `coterie.graft` puts into the host, at least one.
+        losses: losses on the routing, added to the task's.
+        balancing: makes one loss of the tasks' losses.
+        stages: in the order they are trained, at least one.
+        paper: authors, year, arXiv id.
+        notes: what a reader should know before using it.
+        departures: how it differs from the paper, a sentence each.
+    """
+
+    name: str = "recipe"
+    mixtures: tuple[Mixture, ...] = field(default_factory=lambda: (Mixture(),))
+    losses: tuple[RoutingLoss, ...] = ()
+    balancing: Balancing = field(default_factory=Fixed)
+    stages: tuple[Stage, ...] = field(default_factory=lambda: (Stage(),))
+    paper: str = ""
+    notes: str = ""
+    departures: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name:
+            raise ValueError(f"Recipe(name={self.name!r}): give it a name, such as 'rode'")
+        for name, kind in (
+            ("mixtures", Mixture), ("losses", RoutingLoss), ("stages", Stage), ("departures", str)
+        ):  # fmt: skip
+            self._check_items(name, kind)
+        if not isinstance(self.balancing, Balancing):
+            raise ValueError(
+                f"Recipe(balancing={self.balancing!r}): give a kind of coterie.balancing, such as "
+                "Fixed()"
+            )
+        if not self.mixtures or not self.stages:
+            raise ValueError(f"recipe {self.name!r} needs at least one mixture and one stage")
+        if self.losses and all(mixture.gate is None for mixture in self.mixtures):
+            raise ValueError(
+                f"recipe {self.name!r} has losses on the routing, and no mixture of it has a gate: "
+                "leave the losses out or give a mixture a gate"
+            )
+        self._check_stages()
+
+    def _check_items(self, name: str, kind: type) -> None:
+        items = getattr(self, name)
+        if not isinstance(items, tuple):
+            wrong = [items]
+        else:
+            wrong = [item for item in items if not isinstance(item, kind)]
+        if wrong:
+            raise ValueError(
+                f"Recipe({name}=...) is a tuple of {kind.__name__}, but has {wrong[0]!r}"
+            )
+
+    def _check_stages(self) -> None:
+        names = [stage.name for stage in self.stages]
+        double = next((name for name in names if names.count(name) > 1), None)
+        if double is not None:
+            raise ValueError(f"two stages of recipe {self.name!r} are called {double!r}")
+        before = None
+        for stage in self.stages:
+            follows = before is not None and not before.routed
+            if (stage.init == "copy") != (follows and stage.routed):
+                raise ValueError(
+                    f"stage {stage.name!r} of recipe {self.name!r}: init='copy' goes with, and "
+                    "only with, a mixture after a stage of routed=False"
+                )
+            if before is not None and before.routed and not stage.routed:
+                raise ValueError(
+                    f"stage {stage.name!r} of recipe {self.name!r} has routed=False after "
+                    f"{before.name!r}, whose experts would be lost: put it first"
+                )
+            before = stage
+
+    def dump(self) -> dict[str, Any]:
+        """The recipe as JSON can hold it."""
+        return spec.dump(self, name=self.name)
+
+    @classmethod
+    def load(cls, data: Any, *, name: str = "recipe") -> "Recipe":
+        """The recipe that `dump` made `data` of; `name` is what errors call it.
+
+        Raises ValueError, naming the dotted path to what is wrong.
+        """
+        return _recipe(spec.load(data, name=name), name)
+
+    def dumps(self) -> str:
+        """The recipe as JSON text."""
+        return spec.dumps(self, name=self.name)
+
+    @classmethod
+    def loads(cls, text: str, *, name: str = "recipe") -> "Recipe":
+        """`load` of JSON text."""
+        return _recipe(spec.loads(text, name=name), name)
+
+    def save(self, path: str | Path) -> Path:
+        """Writes the recipe to a file, or to recipe.json in a folder; returns the file."""
+        path = Path(path)
+        path = path / FILE if path.is_dir() else path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(self.dumps() + "\n", encoding="utf-8")
+        return path
+
+    @classmethod
+    def read(cls, path: str | Path) -> "Recipe":
+        """The recipe in a file, or in recipe.json of a folder."""
+        path = Path(path)
+        path = path / FILE if path.is_dir() else path
+        if not path.is_file():
+            raise ValueError(f"{path} is no file: give a recipe's JSON file, or a run's folder")
+        return cls.loads(path.read_text(encoding="utf-8"), name=str(path))
+
+
+def _recipe(value: Any, name: str) -> Recipe:
+    if not isinstance(value, Recipe):
+        raise ValueError(f"{name} holds a {type(value).__name__}, where a Recipe is wanted")
+    return value

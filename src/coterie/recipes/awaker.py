@@ -1,0 +1,118 @@
+"""Awaker2.5-VL: one expert a sample beside a global one (Long et al. 2024, arXiv:2411.10669).
+
+Run:     recipe = coterie.recipes.awaker()
+         model = coterie.graft(base, recipe.mixtures)
+Expect:  no number is published here yet. The paper, on Qwen2-VL-7B: MME-RealWorld 60.8 (56.5
+         without), MMBench-EN v1.1 82.5 (81.8 without).
+Departs: the decision is made once, from the prompt; the released code makes it anew for each new
+         token, without the image's features. Softmax in float32; the code's is in float16.
+         Dropout draws one mask for all experts of a layer. Epochs are not published.
+"""
+
+from coterie.experts.lora import Lora
+from coterie.losses.importance import Importance
+from coterie.mixture import Mixture
+from coterie.recipe import Recipe, Stage
+from coterie.routing.gates.instance import InstanceGate
+from coterie.routing.routers.top_k import TopK
+
+# The decoder layers of a language model, alone or in a multimodal model; never a vision tower's.
+LAYER = r"(model\.)?((language|text)_model\.)?layers\.\d+\."
+QUERY_KEY_VALUE = LAYER + r"self_attn\.(q|k|v)_proj"
+OUTPUT = LAYER + r"self_attn\.o_proj"
+MLP = LAYER + r"mlp\.(gate|up|down)_proj"
+
+
+def awaker(
+    *,
+    rank: int = 256,
+    alpha: float = 512.0,
+    experts: int = 4,
+    dropout: float = 0.05,
+    noise: float = 0.1,
+    importance: float = 0.0,
+    epochs: float = 1.0,
+    released: bool = False,
+) -> Recipe:
+    """Plain LoRA on query, key and value; top-1 of LoRA experts and a global one elsewhere.
+
+    The global expert's weight is 1 minus the chosen one's. In the MLP, up_proj and down_proj
+    follow gate_proj's decision; o_proj has its own.
+
+    Args:
+        rank: of every LoRA.
+        alpha: the scale is alpha / rank.
+        experts: to choose from, without the global one.
+        dropout: share of the input dropped in training.
+        noise: standard deviation of the noise on the logits in training.
+        importance: weight of the squared variation of use, which the released code computes and
+            does not add; 0 leaves it out.
+        epochs: passes over the data in each stage; the paper does not say.
+        released: True for what the released code does: the chosen expert's weight is squared,
+            noise comes before the temperature, the gate has a bias, and `importance` divides by
+            experts - 1. False for the paper's formula.
+    """
+    plain = Lora(ranks=(rank,), alpha=alpha, dropout=dropout)
+    routed = Lora(ranks=(rank,) * experts, alpha=alpha, dropout=dropout)
+    router = TopK(k=1, noise=noise, noise_at="before" if released else "after")
+
+    def mixture(at: str, gate: InstanceGate) -> Mixture:
+        return Mixture(
+            at=at,
+            experts=routed,
+            gate=gate,
+            router=router,
+            shared=plain,
+            blend="complement",
+            power=2 if released else 1,
+        )
+
+    return Recipe(
+        name="awaker",
+        mixtures=(
+            Mixture(at=QUERY_KEY_VALUE, experts=plain, gate=None),
+            mixture(OUTPUT, InstanceGate(pool="embedding", tie="layer", bias=released)),
+            mixture(MLP, InstanceGate(pool="embedding", tie="block", bias=released)),
+        ),
+        losses=(Importance(weight=importance, unbiased=released),) if importance else (),
+        stages=stages(epochs),
+        paper="Long et al. 2024, arXiv:2411.10669",
+        notes="Images of the paper have up to 1,103,872 pixels.",
+        departures=(
+            "The decision is made once, from the prompt; the code makes it anew for each token.",
+            "The mean of the prompt is divided by its root mean square, as in the code; the "
+            "paper's formula does not say so.",
+            "Softmax in float32; the code's is in float16.",
+            "Dropout draws one mask for all experts of a layer.",
+            "Epochs are chosen here; the paper does not give them.",
+        ),
+    )
+
+
+def stages(epochs: float) -> tuple[Stage, ...]:
+    """The paper's three: a LoRA everywhere; gates and copies of it; experts alone."""
+    return (
+        Stage(
+            name="initialisation",
+            trains=("experts",),
+            learning_rate=1e-5,
+            epochs=epochs,
+            batch_size=4,
+            routed=False,
+        ),
+        Stage(
+            name="mixture",
+            trains=("experts", "gates", "shared"),
+            learning_rate=1e-5,
+            epochs=epochs,
+            batch_size=4,
+            init="copy",
+        ),
+        Stage(
+            name="instruction",
+            trains=("experts", "shared"),
+            learning_rate=5e-6,
+            epochs=epochs,
+            batch_size=4,
+        ),
+    )

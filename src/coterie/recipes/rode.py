@@ -1,0 +1,58 @@
+"""RoDE: LoRA experts of unequal ranks behind a rectified gate (Jiao et al. 2024, arXiv:2407.12730).
+
+Run:     recipe = coterie.recipes.rode()
+         model = coterie.graft(base, recipe.mixtures)
+Expect:  no number is published here yet, and none of the paper's could be read.
+Departs: a reconstruction. What could be read of the paper is that experts have different ranks
+         and that a linear rectified gate makes them sparse. Ranks, places, scale, bias, learning
+         rate and the absence of an auxiliary loss are choices made here.
+"""
+
+from coterie.experts.lora import Lora
+from coterie.losses.sparsity import Sparsity
+from coterie.mixture import Mixture
+from coterie.recipe import Recipe, Stage
+from coterie.routing.gates.token import TokenGate
+from coterie.routing.routers.rectified import Rectified
+
+
+def rode(
+    *,
+    ranks: tuple[int, ...] = (4, 8, 16, 32),
+    alpha: float = 16.0,
+    dropout: float = 0.0,
+    bias: float = 0.1,
+    sparsity: float = 0.0,
+    at: tuple[str, ...] = ("text.attn", "text.mlp"),
+    learning_rate: float = 1e-4,
+    epochs: float = 1.0,
+) -> Recipe:
+    """Every LoRA expert with a positive logit takes part, weighted by the logit itself.
+
+    Args:
+        ranks: the rank of each expert; weights go where a task is hard.
+        alpha: an expert's scale is alpha / its rank.
+        dropout: share of the input dropped in training.
+        bias: added to every logit, so that no token starts without experts, from where there is
+            no gradient back.
+        sparsity: weight of the L1 norm of the gates; 0 leaves it out.
+        at: roles or patterns, a mixture for each.
+        learning_rate: at its highest.
+        epochs: passes over the data.
+    """
+    lora = Lora(ranks=tuple(ranks), alpha=alpha, dropout=dropout)
+    router = Rectified(bias=bias)
+    return Recipe(
+        name="rode",
+        mixtures=tuple(
+            Mixture(at=each, experts=lora, gate=TokenGate(bias=False), router=router) for each in at
+        ),
+        losses=(Sparsity(weight=sparsity),) if sparsity else (),
+        stages=(Stage(name="joint", learning_rate=learning_rate, epochs=epochs, warmup=0.03),),
+        paper="Jiao et al. 2024, arXiv:2407.12730",
+        notes="A reconstruction: no code and no configuration of the paper could be read.",
+        departures=(
+            "Ranks, places, scale, bias and learning rate are chosen here.",
+            "No auxiliary loss by default: whether the paper has one is not known.",
+        ),
+    )

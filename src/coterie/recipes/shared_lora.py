@@ -1,0 +1,41 @@
+"""Shared LoRA: one adapter for all tasks, the plain answer that mixtures are measured against.
+
+LoRA: Hu et al. 2021, arXiv:2106.09685.
+
+Run:     recipe = coterie.recipes.shared_lora()
+         model = coterie.graft(base, recipe.mixtures)
+Expect:  no number is published here yet.
+"""
+
+from coterie.experts.lora import Lora
+from coterie.mixture import Mixture
+from coterie.recipe import Recipe, Stage
+
+
+def shared_lora(
+    *,
+    rank: int = 32,
+    alpha: float = 64.0,
+    dropout: float = 0.0,
+    at: tuple[str, ...] = ("text.attn", "text.mlp"),
+    learning_rate: float = 1e-4,
+    epochs: float = 1.0,
+) -> Recipe:
+    """One LoRA for all tasks together.
+
+    Args:
+        rank: 32 has as many weights as four experts of rank 8.
+        alpha: the scale is alpha / rank.
+        dropout: share of the input dropped in training.
+        at: roles or patterns, a mixture for each.
+        learning_rate: at its highest.
+        epochs: passes over the data.
+    """
+    lora = Lora(ranks=(rank,), alpha=alpha, dropout=dropout)
+    return Recipe(
+        name="shared_lora",
+        mixtures=tuple(Mixture(at=each, experts=lora, gate=None) for each in at),
+        stages=(Stage(name="joint", learning_rate=learning_rate, epochs=epochs, warmup=0.03),),
+        paper="Hu et al. 2021, arXiv:2106.09685",
+        notes="Train it once, on all tasks together.",
+    )

@@ -1,0 +1,327 @@
+"""Every recipe of the folder, found and not listed: plain data, runs tiny, says what it should."""
+
+import inspect
+import json
+import pkgutil
+import re
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+
+import jaxtyping
+import peft
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+import coterie
+from coterie import (
+    Copies,
+    InstanceGate,
+    Lora,
+    Mixture,
+    Rectified,
+    Soft,
+    TaskGate,
+    TokenGate,
+    TopK,
+    recipes,
+)
+from coterie.balancing.fixed import Fixed
+from coterie.balancing.uncertainty import Uncertainty
+from coterie.experts.queries import Queries
+from coterie.hosts.base import host_of
+from coterie.losses.importance import Importance
+from coterie.losses.load_balance import LoadBalance
+from coterie.losses.mutual_information import MutualInformation
+from coterie.losses.sparsity import Sparsity
+from coterie.recipe import Recipe
+from tests.tiny import TINY, Tiny
+
+NAMES = [module.name for module in pkgutil.iter_modules(recipes.__path__)]
+HOSTS = {"mod_squad": ("vit", "dinov2"), "uni_moe": ("llama", "llava"), "awaker": ("qwen2_vl",)}
+VARIANTS = {
+    "awaker-released": lambda: recipes.awaker(released=True, importance=0.01),
+    "mod_squad-released": lambda: recipes.mod_squad(released=True, small=True, layers="alternate"),
+    "mod_squad-selected": lambda: recipes.mod_squad(normalize="selected", mlp=(4, 2)),
+    "uni_moe-released": lambda: recipes.uni_moe(released=True, layers="even", aux=True),
+    "rode-sparse": lambda: recipes.rode(sparsity=0.001, at=("text.mlp",)),
+}
+
+
+def made(name: str) -> Recipe:
+    """The recipe of that name, or variant of one."""
+    return VARIANTS[name]() if name in VARIANTS else getattr(recipes, name)()
+
+
+def cases() -> list[tuple[str, str]]:
+    """Every recipe and variant, with each host it is meant for."""
+    return [
+        (name, host)
+        for name in [*NAMES, *VARIANTS]
+        for host in HOSTS.get(name.partition("-")[0], ("llama",))
+    ]
+
+
+def test_the_folder_exports_its_functions_and_nothing_else() -> None:
+    assert sorted(recipes.__all__) == NAMES
+    for name in NAMES:
+        assert getattr(recipes, name) is getattr(import_module(f"coterie.recipes.{name}"), name)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_says_paper_command_and_expectation(name: str) -> None:
+    function: Callable[..., Recipe] = getattr(recipes, name)
+    module = inspect.getdoc(inspect.getmodule(function)) or ""
+    assert "Run:" in module and "Expect:" in module and "arXiv:" in module
+    for argument in inspect.signature(function).parameters:
+        assert re.search(rf"\b{argument}: ", function.__doc__ or ""), argument
+    recipe = function()
+    assert recipe.name == name and "arXiv:" in recipe.paper
+    assert bool(recipe.departures) == ("Departs:" in module)
+
+
+@pytest.mark.parametrize("name", [*NAMES, *VARIANTS])
+def test_is_plain_data(name: str) -> None:
+    recipe = made(name)
+    assert recipe == made(name)
+    assert Recipe.load(json.loads(json.dumps(recipe.dump()))) == recipe
+    assert Recipe.loads(recipe.dumps()).dumps() == recipe.dumps()
+
+
+def task_losses(logits: Tensor, labels: Tensor) -> Tensor:
+    """One loss for each of two samples, which are of two tasks."""
+    if labels.ndim == 1:
+        return F.cross_entropy(logits, labels, reduction="none")
+    each = F.cross_entropy(
+        logits[:, :-1].transpose(1, 2), labels[:, 1:], reduction="none", ignore_index=-100
+    )
+    return each.sum(1) / (labels[:, 1:] != -100).sum(1)
+
+
+def shaken(model: peft.PeftModel) -> None:
+    """Experts start at zero; move them, so that an answer depends on every weight."""
+    with torch.no_grad():
+        for weight in model.parameters():
+            if weight.requires_grad:
+                weight.add_(torch.randn_like(weight) * 0.05)
+
+
+@pytest.mark.parametrize(("name", "host"), cases())
+def test_trains_and_comes_back(name: str, host: str, tmp_path: Path) -> None:
+    recipe, tiny = made(name), TINY[host]()
+    labels = tiny.batch["labels"]
+    task_ids = torch.tensor([0, 1])
+    model = coterie.graft(tiny.model, recipe.mixtures, tasks=("first", "second"))
+    shaken(model)
+    balancing = recipe.balancing.build(2)
+    model.train()
+    with coterie.observe(model) as tape:
+        out = model(**tiny.batch, task_ids=task_ids)
+    loss = balancing(task_losses(out.logits, labels), torch.tensor([True, True]))
+    for each in recipe.losses:
+        loss = loss + each(tape)
+    loss.backward()
+    weights = [*model.named_parameters(), *balancing.named_parameters()]
+    trained = {key: weight for key, weight in weights if weight.requires_grad}
+    assert trained
+    for key, weight in trained.items():
+        assert weight.grad is not None and weight.grad.isfinite().all(), key
+    gates = [weight for key, weight in trained.items() if "coterie_gate" in key]
+    assert bool(gates) == any(mixture.gate is not None for mixture in recipe.mixtures)
+    assert all(gate.grad is not None and gate.grad.any() for gate in gates)
+
+    model.eval().save_pretrained(tmp_path)
+    again = peft.PeftModel.from_pretrained(TINY[host]().model, tmp_path).eval()
+    with torch.no_grad():
+        one, two = (each(**tiny.batch, task_ids=task_ids).logits for each in (model, again))
+    assert torch.equal(one, two)
+
+
+TEXTS = [name for name, make in TINY.items() if "input_ids" in make().batch]
+
+
+def sites(tiny: Tiny, at: str) -> set[str]:
+    """Names of the modules that a pattern matches."""
+    return {name for name, _ in tiny.model.named_modules() if re.fullmatch(at, name)}
+
+
+@pytest.mark.parametrize("family", TEXTS)
+def test_patterns_hit_the_language_model_and_nothing_else(family: str) -> None:
+    tiny = TINY[family]()
+    known = host_of(tiny.model)
+    assert known is not None
+    attn, mlp = (sites(tiny, known.roles[f"text.{role}"].linears) for role in ("attn", "mlp"))
+    qkv, output, ffn = (sites(tiny, str(mixture.at)) for mixture in recipes.awaker().mixtures)
+    assert qkv | output == attn and not qkv & output and ffn == mlp
+    assert (len(qkv), len(output), len(ffn)) == (6, 2, 6)  # two layers
+    even, _, odd = recipes.uni_moe(layers="even", released=True).mixtures
+    blocks = sites(tiny, known.roles["text.mlp"].block)
+    assert sites(tiny, str(even.at)) == {name for name in blocks if ".0." in name}
+    assert sites(tiny, str(odd.at)) == {name for name in mlp if ".1." in name}
+
+
+@pytest.mark.parametrize("family", ["vit", "dinov2", "clip", "siglip"])
+def test_mod_squad_alternates(family: str) -> None:
+    tiny = TINY[family]()
+    known = host_of(tiny.model)
+    assert known is not None
+    even, odd = recipes.mod_squad(layers="alternate").mixtures
+    attentions, mlps = (
+        sites(tiny, known.roles[f"vision.{role}"].block) for role in ("attn", "mlp")
+    )
+    assert sites(tiny, str(even.at)) == {name for name in attentions if ".0." in name}
+    assert sites(tiny, str(odd.at)) == {name for name in mlps if ".1." in name}
+
+
+def test_shared_lora_and_single_task() -> None:
+    shared, single = recipes.shared_lora(), recipes.single_task()
+    lora = Lora(ranks=(32,), alpha=64.0)
+    assert shared.mixtures == single.mixtures == (
+        Mixture(at="text.attn", experts=lora, gate=None),
+        Mixture(at="text.mlp", experts=lora, gate=None),
+    )  # fmt: skip
+    assert shared.balancing == Fixed() and shared.losses == ()
+    assert [stage.trains for stage in (*shared.stages, *single.stages)] == [("adapter",)] * 2
+    assert "once a task" in single.notes
+
+
+def test_mole() -> None:
+    (mixture,) = recipes.mole(experts=3, rank=4, at=("text.mlp",)).mixtures
+    assert mixture == Mixture(
+        at="text.mlp", experts=Lora(ranks=(4, 4, 4)), gate=TokenGate(), router=Soft()
+    )
+    assert [each.at for each in recipes.mole().mixtures] == ["text.attn", "text.mlp"]
+
+
+def test_rode() -> None:
+    recipe = recipes.rode()
+    assert recipe.mixtures[1] == Mixture(
+        at="text.mlp",
+        experts=Lora(ranks=(4, 8, 16, 32)),
+        gate=TokenGate(bias=False),
+        router=Rectified(bias=0.1),
+    )
+    assert recipe.losses == () and recipes.rode(sparsity=0.1).losses == (Sparsity(weight=0.1),)
+    assert "econstruction" in recipe.notes
+
+
+def test_awaker_as_the_paper() -> None:
+    recipe = recipes.awaker()
+    plain, output, mlp = recipe.mixtures
+    one = Lora(ranks=(256,), alpha=512.0, dropout=0.05)
+    assert (plain.gate, plain.experts) == (None, one)
+    assert mlp == Mixture(
+        at=mlp.at,
+        experts=Lora(ranks=(256,) * 4, alpha=512.0, dropout=0.05),
+        gate=InstanceGate(pool="embedding", tie="block", norm=True, bias=False),
+        router=TopK(k=1, normalize="all", temperature=1.0, noise=0.1, noise_at="after"),
+        shared=one,
+        blend="complement",
+        power=1,
+    )
+    assert output.gate == InstanceGate(pool="embedding", tie="layer", norm=True, bias=False)
+    assert (output.router, output.shared) == (mlp.router, mlp.shared)
+    assert recipe.losses == ()
+    found = [
+        (stage.trains, stage.learning_rate, stage.routed, stage.init, stage.batch_size)
+        for stage in recipe.stages
+    ]
+    assert found == [
+        (("experts",), 1e-5, False, "continue", 4),
+        (("experts", "gates", "shared"), 1e-5, True, "copy", 4),
+        (("experts", "shared"), 5e-6, True, "continue", 4),
+    ]
+    assert {stage.schedule for stage in recipe.stages} == {"cosine"}
+
+
+def test_awaker_as_the_code() -> None:
+    recipe = recipes.awaker(released=True, importance=0.001)
+    for mixture in recipe.mixtures[1:]:
+        assert mixture.power == 2
+        assert mixture.router == TopK(k=1, noise=0.1, noise_at="before")
+        assert isinstance(mixture.gate, InstanceGate) and mixture.gate.bias
+    assert recipe.losses == (Importance(weight=0.001, unbiased=True),)
+    assert recipes.awaker(released=True).losses == ()
+
+
+def test_awaker_weights_of_equal_logits() -> None:
+    # Four equal logits: G = 1/4; the code weighs the expert by G^2 = 1/16, the global one by 3/4.
+    for released, chosen in ((False, 0.25), (True, 0.0625)):
+        mixture = recipes.awaker(released=released).mixtures[2]
+        gates = mixture.decide(None)(torch.zeros(1, 4)).gates
+        assert sorted(gates[0].tolist()) == [0, 0, 0, chosen, 0.75]
+
+
+def test_mod_squad_as_the_paper() -> None:
+    recipe = recipes.mod_squad()
+    assert recipe.mixtures == (
+        Mixture(
+            at="vision.attn",
+            experts=Queries(count=24, replace=True),
+            gate=TaskGate(per_token=True, init_std=0.0),
+            router=TopK(k=12),
+        ),
+        Mixture(
+            at="vision.mlp",
+            experts=Copies(count=16, trained="full"),
+            gate=TaskGate(per_token=True, init_std=0.0),
+            router=TopK(k=4),
+        ),
+    )
+    assert recipe.losses == (MutualInformation(weight=0.001, epsilon=0.0),)
+    assert recipe.balancing == Uncertainty(positive=True)
+    (stage,) = recipe.stages
+    assert (stage.trains, stage.learning_rate, stage.epochs) == (("adapter", "host"), 4e-4, 100)
+    assert (stage.warmup, stage.weight_decay, stage.batch_size) == (0.1, 0.05, 256)
+
+
+def test_mod_squad_as_the_code_and_small() -> None:
+    recipe = recipes.mod_squad(released=True, small=True)
+    attention, mlp = recipe.mixtures
+    assert attention.experts == Queries(count=15, replace=True)
+    assert (attention.router, mlp.router) == (TopK(k=6, epsilon=1e-4), TopK(k=4, epsilon=1e-4))
+    assert recipe.losses == (MutualInformation(weight=0.005, epsilon=1e-4),)
+    assert recipes.mod_squad(attention=(8, 3)).mixtures[0].router == TopK(k=3)
+
+
+def test_uni_moe_as_the_paper() -> None:
+    recipe = recipes.uni_moe()
+    assert recipe.mixtures == (
+        Mixture(
+            at="text.mlp",
+            experts=Copies(count=4, trained="lora", rank=8, alpha=16.0),
+            gate=TokenGate(bias=False),
+            router=TopK(k=2, normalize="all"),
+        ),
+        Mixture(
+            at="text.attn", experts=Lora(ranks=(8,), alpha=16.0, dropout=0.05), gate=None
+        ),
+    )  # fmt: skip
+    assert recipe.losses == ()
+    found = [(stage.trains, stage.learning_rate, stage.epochs) for stage in recipe.stages]
+    assert found == [(("connector",), 2e-5, 2.0), (("adapter", "connector"), 4e-5, 2.0)]
+    # Logits [2, 1, 0, -1]: 0.6439 and 0.2369 of the softmax over all.
+    weights, _ = recipe.mixtures[0].router(torch.tensor([[2.0, 1.0, 0.0, -1.0]]), None)
+    torch.testing.assert_close(weights[0, :2], torch.tensor([0.6439, 0.2369]), atol=1e-4, rtol=0)
+
+
+def test_uni_moe_as_the_code() -> None:
+    recipe = recipes.uni_moe(experts=8, released=True, aux=True)
+    assert recipe.mixtures[0].main == Copies(count=8, trained="lora", rank=8, alpha=16.0)
+    assert recipe.losses == (LoadBalance(weight=0.01, counts="top1"),)
+    # Over the two chosen only: e^2 / (e^2 + e^1) = 0.7311.
+    weights, _ = recipe.mixtures[0].router(torch.tensor([[2.0, 1.0, 0.0, -1.0]]), None)
+    torch.testing.assert_close(weights[0, :2], torch.tensor([0.7311, 0.2689]), atol=1e-4, rtol=0)
+    assert len(recipes.uni_moe(layers="even").mixtures) == 2
+    assert len(recipes.uni_moe(layers="even", released=True).mixtures) == 3
+
+
+def test_unknown_layers(monkeypatch: pytest.MonkeyPatch) -> None:
+    # As users have it: types are checked in tests only.
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    with pytest.raises(ValueError, match=r"'odd'.*: allowed are 'all' and 'alternate'"):
+        recipes.mod_squad(layers="odd")  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ValueError, match=r"'odd'.*: allowed are 'all' and 'even'"):
+        recipes.uni_moe(layers="odd")  # pyright: ignore[reportArgumentType]

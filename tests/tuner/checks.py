@@ -1,0 +1,63 @@
+"""What the tests of grafted models share: a graft with weights that matter, and its gradients."""
+
+import re
+from typing import Any
+
+import torch
+from peft import PeftModel
+from torch import Tensor, nn
+
+import coterie
+from coterie import Mixture
+from coterie.hosts.base import host_of
+from tests.tiny import TINY, Tiny
+
+TASKS = ("caption", "ocr")
+IDS = torch.tensor([0, 1])
+
+
+def roles(family: str) -> list[str]:
+    """The family's roles that its tiny model has: the image classifiers have no text side."""
+    model = TINY[family]().model
+    found = host_of(model).roles.items()
+    names = [name for name, _ in model.named_modules()]
+    return [key for key, role in found if any(re.fullmatch(role.block, name) for name in names)]
+
+
+def awake(model: nn.Module, seed: int = 1, scale: float = 0.1) -> None:
+    """Gives every adapter weight a random value, since experts and task gates start at zero."""
+    generator = torch.Generator().manual_seed(seed)
+    for name, weights in model.named_parameters():
+        if ".coterie_" in name:
+            noise = torch.randn(weights.shape, generator=generator) * scale
+            weights.data += noise.to(weights.dtype)
+
+
+def grafted(tiny: Tiny, *mixtures: Mixture, **options: Any) -> PeftModel:
+    torch.manual_seed(0)
+    model = coterie.graft(tiny.model, mixtures, tasks=TASKS, **options)
+    awake(model)
+    return model.eval()
+
+
+def logits(model: nn.Module, batch: dict[str, Any], tasks: Tensor | None = IDS) -> Tensor:
+    with torch.no_grad():
+        return model(**batch, task_ids=tasks).logits
+
+
+def gradients(model: nn.Module) -> dict[str, Tensor]:
+    found = {
+        name: weights.grad.clone()
+        for name, weights in model.named_parameters()
+        if weights.requires_grad and weights.grad is not None
+    }
+    model.zero_grad()
+    return found
+
+
+def same(first: dict[str, Tensor], second: dict[str, Tensor], tolerance: float = 1e-6) -> None:
+    assert first.keys() == second.keys() and first
+    for name in first:
+        torch.testing.assert_close(
+            first[name], second[name], atol=tolerance, rtol=1e-4, msg=lambda t, n=name: f"{n}: {t}"
+        )

@@ -1,0 +1,251 @@
+"""Adapters side by side, on and off, saved and loaded, on halved and quantised hosts."""
+
+import copy
+import json
+
+import peft
+import pytest
+import torch
+from transformers import AutoModelForCausalLM
+
+import coterie
+from coterie import Copies, InstanceGate, Lora, Mixture, Rectified, Soft, TaskGate, TopK
+from tests.tiny import TINY
+from tests.tuner.checks import IDS, TASKS, awake, gradients, grafted, logits
+
+FIRST = Mixture(at="text.mlp", experts=Lora(ranks=(2, 4)), gate=TaskGate(), router=Soft())
+SECOND = Mixture(at="text.attn", experts=Lora(ranks=(8,)), gate=None)
+INSTANCE = Mixture(at="text.mlp", gate=InstanceGate(), router=TopK(k=1))
+
+
+def two_adapters():
+    tiny = TINY["llama"]()
+    with torch.no_grad():
+        bare = tiny.model(**tiny.batch).logits
+    model = grafted(tiny, FIRST)
+    first = logits(model, tiny.batch)
+    coterie.graft(model, SECOND, tasks=TASKS, adapter="other")
+    for name, weights in model.named_parameters():
+        if ".coterie_" in name and ".other." in name:
+            weights.data.normal_(std=0.1)
+    return tiny, model.eval(), bare, first
+
+
+def test_two_adapters_switch_add_and_go_off():
+    tiny, model, bare, first = two_adapters()
+    second = logits(model, tiny.batch)
+    assert not torch.allclose(second, first)
+    model.set_adapter("default")
+    torch.testing.assert_close(logits(model, tiny.batch), first)
+    model.base_model.set_adapter(["default", "other"])
+    both = logits(model, tiny.batch)
+    assert not torch.allclose(both, first) and not torch.allclose(both, second)
+    with model.disable_adapter():
+        assert torch.equal(logits(model, tiny.batch), bare)
+    model.set_adapter("other")
+    torch.testing.assert_close(logits(model, tiny.batch), second)
+    model.delete_adapter("default")
+    torch.testing.assert_close(logits(model, tiny.batch), second)
+    assert not any(".default." in name for name, _ in model.named_parameters())
+
+
+def test_two_adapters_at_one_module_add_their_deltas():
+    tiny = TINY["llama"]()
+    linear = Mixture(at=r".*\.0\.mlp\.up_proj", experts=Lora(ranks=(4,)), gate=None)
+    model = grafted(tiny, linear)
+    layer = model.get_submodule("base_model.model.model.layers.0.mlp.up_proj")
+    x = torch.randn(3, layer.base_layer.in_features)
+    host, first = layer.base_layer(x), layer(x)
+    coterie.graft(model, linear, adapter="other")
+    awake(model, seed=2)
+    model.base_model.set_adapter(["other"])
+    second = layer(x)
+    model.base_model.set_adapter(["default", "other"])
+    awake_first = layer(x) - second
+    model.base_model.set_adapter(["default"])
+    torch.testing.assert_close(layer(x) - host, awake_first, atol=1e-5, rtol=1e-4)
+    assert not torch.equal(first, host)
+
+
+def test_a_mixed_batch_gives_each_sample_its_adapter():
+    tiny, model, bare, first = two_adapters()
+    second = logits(model, tiny.batch)
+    with torch.no_grad():
+        mixed = model(**tiny.batch, task_ids=IDS, adapter_names=["default", "other"]).logits
+        with_base = model(**tiny.batch, task_ids=IDS, adapter_names=["__base__", "default"]).logits
+    torch.testing.assert_close(mixed[0], first[0])
+    torch.testing.assert_close(mixed[1], second[1])
+    torch.testing.assert_close(with_base[0], bare[0])
+    torch.testing.assert_close(with_base[1], first[1])
+
+
+def test_a_mixed_batch_generates_with_beams_and_prompt_decisions():
+    tiny = TINY["llama"]()
+    model = grafted(tiny, INSTANCE)
+    coterie.graft(model, INSTANCE, tasks=TASKS, adapter="other")
+    awake(model, seed=3)
+    model.eval()
+    ids = torch.randint(5, 60, (2, 6))
+    options = dict(max_new_tokens=4, num_beams=2, do_sample=False, eos_token_id=None)
+    mixed = model.generate(input_ids=ids, adapter_names=["default", "other"], **options)
+    for row, name in enumerate(["default", "other"]):
+        model.set_adapter(name)
+        alone = model.generate(input_ids=ids[row : row + 1], **options)
+        assert torch.equal(mixed[row : row + 1], alone)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [(["default", "nobody"], "nobody"), (["default"] * 3, "3 entries for a batch of 2")],
+)
+def test_bad_adapter_names(names, message):
+    tiny, model, *_ = two_adapters()
+    with pytest.raises(ValueError, match=message):
+        model(**tiny.batch, task_ids=IDS, adapter_names=names)
+
+
+def test_mixing_adapters_is_for_inference():
+    tiny, model, *_ = two_adapters()
+    with pytest.raises(ValueError, match="inference only"):
+        model.train()(**tiny.batch, task_ids=IDS, adapter_names=["default", "other"])
+
+
+def test_transformers_loads_the_folder_and_adds_adapters(tmp_path):
+    tiny = TINY["llama"]()
+    plain = copy.deepcopy(tiny.model)
+    plain.save_pretrained(tmp_path / "base")
+    model = grafted(tiny, FIRST)
+    wanted = logits(model, tiny.batch)
+    model.save_pretrained(tmp_path / "adapter")
+    saved = json.loads((tmp_path / "adapter" / "adapter_config.json").read_text())
+    assert saved["peft_type"] == "COTERIE" and "import coterie" in saved["library"]
+    saved["base_model_name_or_path"] = str(tmp_path / "base")
+    (tmp_path / "adapter" / "adapter_config.json").write_text(json.dumps(saved))
+
+    plain.load_adapter(tmp_path / "adapter")
+    assert torch.equal(logits(plain, tiny.batch), wanted)
+    auto = AutoModelForCausalLM.from_pretrained(tmp_path / "adapter").eval()
+    assert torch.equal(logits(auto, tiny.batch), wanted)
+    auto_peft = peft.AutoPeftModelForCausalLM.from_pretrained(tmp_path / "adapter").eval()
+    with torch.no_grad():  # PEFT's class for this task type takes `task_ids` away
+        out = auto_peft(**tiny.batch, coterie_task_ids=IDS)
+    assert torch.equal(out.logits, wanted)
+    low = AutoModelForCausalLM.from_pretrained(tmp_path / "base").eval()
+    low = peft.PeftModel.from_pretrained(
+        low, tmp_path / "adapter", adapter_name="renamed", low_cpu_mem_usage=True
+    )
+    assert torch.equal(logits(low, tiny.batch), wanted)
+    plain.delete_adapter("default")
+
+
+def test_modules_to_save_travel_with_the_adapter(tmp_path):
+    tiny = TINY["vit"]()
+    at = Mixture(at="vision.mlp", router=Rectified(bias=0.1))
+    model = coterie.graft(tiny.model, at, modules_to_save=["classifier"])
+    awake(model)
+    head = model.get_base_model().classifier.modules_to_save["default"]
+    head.weight.data.normal_()
+    assert head.weight.requires_grad
+    model.save_pretrained(tmp_path)
+    again = peft.PeftModel.from_pretrained(TINY["vit"]().model, tmp_path).eval()
+    assert torch.equal(logits(again, tiny.batch), logits(model.eval(), tiny.batch))
+
+
+@pytest.mark.parametrize("experts", [Lora(ranks=(2, 4)), Copies(count=2)])
+def test_a_bfloat16_host_keeps_its_activations_and_float32_experts(experts, tmp_path):
+    tiny = TINY["llama"]()
+    tiny.model.to(torch.bfloat16)
+    mixture = Mixture(at="text.mlp", experts=experts, router=TopK(k=1, normalize="selected"))
+    model = grafted(tiny, mixture).train()
+    weights = dict(model.named_parameters())
+    assert {w.dtype for name, w in weights.items() if ".coterie_" in name} == {torch.float32}
+    out = model(**tiny.batch)
+    assert out.logits.dtype == torch.bfloat16
+    out.loss.backward()
+    assert all(w.grad is not None for w in weights.values() if w.requires_grad)
+    half = coterie.graft(TINY["llama"]().model.bfloat16(), mixture, autocast_adapter_dtype=False)
+    for layer in half.modules():
+        if type(layer).__name__ == "_LoraLayer":
+            assert layer.down.dtype == torch.bfloat16
+
+
+def test_autocast_runs_experts_in_half_precision():
+    tiny = TINY["llama"]()
+    model = grafted(tiny, FIRST)
+    wanted = logits(model, tiny.batch)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        out = model.train()(**tiny.batch, task_ids=IDS)
+    assert out.logits.dtype == torch.bfloat16
+    torch.testing.assert_close(out.logits.float(), wanted, atol=0.05, rtol=0.05)
+    out.loss.backward()
+    assert gradients(model)
+
+
+def quantised(how, folder):
+    from transformers import BitsAndBytesConfig, TorchAoConfig
+
+    options = {
+        "4 bit": lambda: BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_compute_dtype="float32"),
+        "8 bit": lambda: BitsAndBytesConfig(load_in_8bit=True),
+        "int8": lambda: TorchAoConfig(int8_weight_only()),
+    }[how]()
+    return AutoModelForCausalLM.from_pretrained(folder, quantization_config=options)
+
+
+def int8_weight_only():
+    from torchao.quantization import Int8WeightOnlyConfig
+
+    return Int8WeightOnlyConfig()
+
+
+@pytest.mark.filterwarnings("ignore")  # bitsandbytes and torchao warn about this CPU
+@pytest.mark.parametrize("how", ["4 bit", "8 bit", "int8"])
+def test_quantised_hosts_train_save_and_load(how, tmp_path):
+    tiny = TINY["llama"]()
+    tiny.model.save_pretrained(tmp_path / "base")
+    model = coterie.graft(quantised(how, tmp_path / "base"), FIRST, tasks=TASKS)
+    with torch.no_grad():
+        bare = quantised(how, tmp_path / "base")(**tiny.batch).logits
+    torch.testing.assert_close(logits(model, tiny.batch), bare)
+    trained = [weights for weights in model.parameters() if weights.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=1e-2)
+    losses = []
+    for _ in range(3):
+        loss = model.train()(**tiny.batch, task_ids=IDS).loss
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0]
+    model.eval().save_pretrained(tmp_path / "adapter")
+    again = peft.PeftModel.from_pretrained(
+        quantised(how, tmp_path / "base"), tmp_path / "adapter"
+    ).eval()
+    torch.testing.assert_close(logits(again, tiny.batch), logits(model, tiny.batch))
+
+
+def test_a_copied_model_is_a_model_of_its_own():
+    tiny = TINY["llama"]()
+    model = grafted(tiny, INSTANCE)
+    twin = copy.deepcopy(model)
+    ids = torch.randint(5, 60, (1, 6))
+    options = dict(max_new_tokens=3, do_sample=False, eos_token_id=None)
+    wanted = model.generate(input_ids=ids, **options)
+    for weights in model.parameters():
+        weights.data.zero_()
+    assert torch.equal(twin.generate(input_ids=ids, **options), wanted)
+
+
+def test_an_unknown_family_works_with_a_regular_expression():
+    from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
+
+    config = GPTNeoXConfig(
+        vocab_size=64, hidden_size=32, intermediate_size=64, num_hidden_layers=2,
+        num_attention_heads=4,
+    )  # fmt: skip
+    mixture = Mixture(at=r".*\.mlp\.dense_\w+", gate=TaskGate(), router=Soft())
+    model = coterie.graft(GPTNeoXForCausalLM(config), mixture, tasks=TASKS)
+    ids = torch.randint(0, 64, (2, 5))
+    with coterie.observe(model) as tape:
+        model(input_ids=ids, labels=ids, task_ids=IDS).loss.backward()
+    assert len(tape) == 4

@@ -1,0 +1,108 @@
+"""Experts that take whole blocks, in real hosts: copies of MLPs, attention-query experts."""
+
+import pytest
+import torch
+
+import coterie
+from coterie import Copies, Mixture, Null, Queries, TaskGate, TopK, TopP
+from coterie.tuner.layer import CoterieLayer
+from tests.tiny import TINY
+from tests.tuner.checks import IDS, TASKS, awake, gradients, grafted, logits, roles, same
+
+MLPS = [(family, role) for family in TINY for role in roles(family) if role.endswith("mlp")]
+ATTENTIONS = ["vit", "dinov2", "clip", "siglip", "llava", "llava_onevision", "idefics3", "gemma3"]
+SUM_TO_ONE = TopK(k=2, normalize="selected")
+
+
+@pytest.mark.parametrize(("family", "role"), MLPS)
+@pytest.mark.parametrize("trained", ["full", "lora"])
+def test_copies_start_as_the_host_and_learn(family, role, trained):
+    tiny = TINY[family]()
+    with torch.no_grad():
+        before = tiny.model(**tiny.batch).logits
+    experts = Copies(count=3, trained=trained)
+    model = coterie.graft(
+        tiny.model, Mixture(at=role, experts=experts, gate=TaskGate(), router=SUM_TO_ONE), tasks=TASKS
+    )
+    torch.testing.assert_close(logits(model, tiny.batch), before, atol=1e-5, rtol=1e-4)
+    trained_weights = [weights for weights in model.parameters() if weights.requires_grad]
+    optimizer = torch.optim.AdamW(trained_weights, lr=3e-3)
+    losses = []
+    for _ in range(4):
+        loss = model(**tiny.batch, task_ids=IDS).loss
+        loss.backward()
+        assert all(weights.grad is not None for weights in trained_weights)
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize("family", ATTENTIONS)
+def test_attention_experts_beside_the_host_start_silent_and_learn(family):
+    tiny = TINY[family]()
+    with torch.no_grad():
+        before = tiny.model(**tiny.batch).logits
+    mixture = Mixture(at="vision.attn", experts=Queries(count=4), gate=TaskGate(), router=TopK(k=2))
+    model = coterie.graft(tiny.model, mixture, tasks=TASKS)
+    torch.testing.assert_close(logits(model, tiny.batch), before, atol=1e-6, rtol=1e-6)
+    awake(model)
+    loss = model(**tiny.batch, task_ids=IDS).loss
+    loss.backward()
+    found = gradients(model)
+    assert all(grad.isfinite().all() for grad in found.values()) and len(found) >= 5
+
+
+def test_attention_experts_in_the_host_s_place():
+    tiny = TINY["vit"]()
+    mixture = Mixture(
+        at="vision.attn",
+        experts=Queries(count=4, replace=True),
+        gate=TaskGate(),
+        router=TopK(k=2, normalize="selected"),
+    )
+    model = grafted(tiny, mixture).train()
+    optimizer = torch.optim.AdamW([w for w in model.parameters() if w.requires_grad], lr=1e-2)
+    losses = []
+    for _ in range(4):
+        loss = model(**tiny.batch, task_ids=IDS).loss
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize("experts", [Copies(count=3), Copies(count=3, trained="lora")])
+def test_checkpointed_gradients_of_copies_equal_plain_ones(experts):
+    found = []
+    for checkpointed in (False, True):
+        tiny = TINY["llama"]()
+        mixture = Mixture(at="text.mlp", experts=experts, router=SUM_TO_ONE)
+        model = grafted(tiny, mixture).train()
+        if checkpointed:
+            model.get_base_model().activation_checkpointing_enable({"use_reentrant": False})
+        model(**tiny.batch).loss.backward()
+        found.append(gradients(model))
+    same(*found)
+
+
+def test_null_experts_take_weight_and_give_nothing():
+    tiny = TINY["llama"]()
+    pair = (Copies(count=2), Null())
+    mixture = Mixture(at="text.mlp", experts=pair, router=TopP(p=0.7))
+    model = coterie.graft(tiny.model, mixture)
+    layer = next(each for each in model.modules() if isinstance(each, CoterieLayer))
+    gate = layer.coterie_gate["default"].weight
+    assert gate.shape[0] == 3
+    # a gate that always says "nothing": rows by which only the last logit is large
+    x = torch.randn(2, 3, gate.shape[1]).abs()
+    gate.data.zero_()
+    gate.data[2] = 10.0
+    assert torch.equal(layer(x), torch.zeros_like(x))
+
+
+def test_attention_experts_do_not_fit_rotary_attention():
+    tiny = TINY["llama"]()
+    with pytest.raises(ValueError, match="LlamaAttention"):
+        coterie.graft(tiny.model, Mixture(at="text.attn", experts=Queries(count=4)))

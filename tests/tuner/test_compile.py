@@ -1,0 +1,74 @@
+"""torch.compile sees a grafted model without a break and without compiling again for new lengths.
+
+Run in a process of its own: the shape checks that tests install cannot be traced.
+"""
+
+import subprocess
+import sys
+import textwrap
+
+PROGRAM = """
+    import peft
+    import torch
+    import coterie
+    from coterie import (Copies, InstanceGate, Lora, Mixture, ModalityGate, Rectified, Soft,
+                         TaskGate, TopK, TopP)
+    from tests.tiny import TINY
+    from tests.tuner.checks import TASKS, awake
+    from torch._dynamo.testing import CompileCounter
+
+    MIXTURES = [
+        Mixture(at="text.mlp", experts=Lora(ranks=(2, 4)), router=TopK(k=1)),
+        Mixture(at="text.mlp", router=Rectified(bias=0.1), shared=Lora(ranks=(3,))),
+        Mixture(at="text.attn", router=TopP()),
+        Mixture(at="text.mlp", gate=TaskGate(), router=Soft()),
+        Mixture(at="text.mlp", gate=TaskGate(per_token=False), router=Soft()),
+        Mixture(at="text.mlp", gate=InstanceGate(tie="block"), router=TopK(k=1)),
+        Mixture(at="text.mlp", gate=ModalityGate()),
+        Mixture(at="text.mlp", gate=None),
+        Mixture(at="text.mlp", experts=Copies(count=3), router=TopK(k=2)),
+        Mixture(at="text.mlp", experts=Copies(count=3, trained="lora"), router=TopK(k=2)),
+    ]
+    ids = torch.tensor([0, 1])
+
+    def batches():
+        batch = TINY["llama"]().batch
+        for length in (14, 13, 12):
+            yield {key: value[:, :length].contiguous() for key, value in batch.items()}
+
+    counter, plain = CompileCounter(), []
+    lora = peft.LoraConfig(target_modules=["up_proj"])
+    peer = peft.get_peft_model(TINY["llama"]().model, lora).eval()
+    peer = torch.compile(peer, backend=counter, fullgraph=True, dynamic=True)
+    for batch in batches():
+        peer(**batch).loss.backward()
+        plain.append(counter.frame_count)
+
+    for mixture in MIXTURES:
+        torch._dynamo.reset()
+        tiny = TINY["llama"]()
+        model = coterie.graft(tiny.model, mixture, tasks=TASKS)
+        awake(model)
+        model.eval()
+        counter, counts = CompileCounter(), []
+        compiled = torch.compile(model, backend=counter, fullgraph=True, dynamic=True)
+        for batch in batches():
+            with coterie.observe(model) as tape:
+                wanted = model(**batch, task_ids=ids)
+            with coterie.observe(model) as traced:
+                out = compiled(**batch, task_ids=ids)
+            torch.testing.assert_close(out.logits, wanted.logits, atol=1e-5, rtol=1e-4)
+            assert set(tape) == set(traced), (len(tape), len(traced))
+            out.loss.backward()
+            counts.append(counter.frame_count)
+        # transformers' Llama itself is compiled a second time for the second length; no more
+        assert counts == plain, (mixture, counts)
+        print("one graph")
+"""
+
+
+def test_one_graph_for_every_mixture():
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(PROGRAM)], capture_output=True, text=True
+    )
+    assert done.stdout.count("one graph") == 10, done.stdout + done.stderr[-4000:]
