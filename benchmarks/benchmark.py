@@ -1,4 +1,4 @@
-"""What every benchmark answers to: rows of measured ratios, and the targets that they are held to."""
+"""What every benchmark answers to: rows of measured ratios, and targets for them."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -42,7 +43,10 @@ def measure(
 ) -> dict[str, object]:
     """Runs one benchmark and writes what it found to `out`/<name>-<device>.json."""
     torch.manual_seed(SEED)
-    rows = list(benchmark.rows(scale, device))
+    rows = []
+    for row in benchmark.rows(scale, device):
+        rows.append(row)
+        print(f"{row.case}: {row.form}, {row.step_ms:.1f} ms", file=sys.stderr)
     targets = [asdict(each) | {"verdict": each.verdict} for each in benchmark.targets(rows)]
     record = {"benchmark": benchmark.name, "scale": scale} | provenance(device)
     record |= {"targets": targets, "rows": [asdict(row) for row in rows]}

@@ -1,6 +1,6 @@
 """Experts that are whole MLPs, beside a dense MLP of the same active size."""
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -140,7 +140,7 @@ def candidates(case: Case, device: torch.device) -> dict[str, Candidate]:
     }
 
 
-class PeerMlp(nn.Module):
+class PeerMlp(nn.Module, ABC):
     """Stacked experts as in transformers' sparse models, behind a token gate like coterie's."""
 
     def __init__(self, shape: Shape, experts: int) -> None:

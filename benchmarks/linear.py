@@ -101,7 +101,6 @@ class Linear(Benchmark):
                 facts={
                     "rank": sum(case.ranks),
                     "experts": len(case.ranks),
-                    "limit": 1 + 3 * sum(case.ranks) / case.width,
                 },
             )
 
@@ -138,16 +137,13 @@ def candidates(case: Case, device: torch.device) -> dict[str, Candidate]:
     layers: dict[str, nn.Module] = {
         FROZEN: host,
         PEFT: peft_lora(host, sum(case.ranks), autocast=False),
-        "loop over experts": LoopLora(host, case.ranks, scale=2.0).to(dtype),
+        "loop over experts": LoopLora(host, case.ranks, 2.0, dtype),
         COTERIE: grafted(host, case.width, soft),
     }
-    layers["loop over experts"].router.float()
     if dtype != torch.float32:
         layers["PEFT LoRA, its default"] = peft_lora(host, sum(case.ranks), autocast=True)
         layers["coterie, weights in bf16"] = grafted(host, case.width, soft, autocast=False)
-    layers["coterie, top-2"] = grafted(
-        host, case.width, Mixture(experts=lora, router=TopK(k=2))
-    )
+    layers["coterie, top-2"] = grafted(host, case.width, Mixture(experts=lora, router=TopK(k=2)))
     task = Mixture(experts=lora, gate=TaskGate(per_token=False), router=Soft())
     layers["coterie, one task"] = OfOneTask(grafted(host, case.width, task, tasks=TASKS))
     x = torch.randn(4, case.tokens // 4, case.width, device=device, dtype=dtype)

@@ -157,7 +157,7 @@ def looped(model: PreTrainedModel, ranks: tuple[int, ...]) -> nn.Module:
     for name, module in list(model.named_modules()):
         parent, _, last = name.rpartition(".")
         if last in LINEARS and isinstance(module, nn.Linear):
-            setattr(model.get_submodule(parent), last, LoopLora(module, ranks, scale=2.0))
+            setattr(model.get_submodule(parent), last, LoopLora(module, ranks, 2.0))
     return model
 
 

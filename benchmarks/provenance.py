@@ -1,4 +1,4 @@
-"""What must stand beside a number for it to be published: commit, seed, hardware, date, versions."""
+"""What must stand beside a published number: commit, seed, hardware, date and versions."""
 
 import platform
 import subprocess

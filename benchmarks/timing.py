@@ -159,9 +159,7 @@ def interleaved(
 ) -> Times:
     """Times what `pick` takes of each candidate: its `step` or its `infer`."""
     names = list(candidates)
-    steps = {
-        name: clock.prepare(pick(each), syncs=each.syncs) for name, each in candidates.items()
-    }
+    steps = {name: clock.prepare(pick(each), syncs=each.syncs) for name, each in candidates.items()}
     seconds: dict[str, list[float]] = {name: [] for name in names}
     was_enabled = gc.isenabled()
     gc.disable()

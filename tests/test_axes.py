@@ -30,9 +30,10 @@ def shapes(source: str) -> Iterator[tuple[int, str]]:
 
 
 def problems(shape: str) -> Iterator[str]:
-    """What is wrong with one shape. "..." and "*word" stand for any number of axes."""
-    words = [word for word in shape.split() if word != "..."]
-    yield from (f"{word!r} is no word of AXES" for word in words if word.lstrip("*") not in AXES)
+    """What is wrong with one shape. "..." and "*word" stand for any number of axes, "#word" for one
+    that may be broadcast, a number for itself."""
+    words = [word for word in shape.split() if word != "..." and not word.isdigit()]
+    yield from (f"{word!r} is no word of AXES" for word in words if word.lstrip("*#") not in AXES)
     if len(shape.split()) == 1 and not shape.startswith((" ", "*", "...")):
         yield "a one-axis shape begins with a space"
 

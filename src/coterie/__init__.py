@@ -1,11 +1,21 @@
 """coterie: multi-task mixtures of experts inside pretrained Hugging Face models."""
 
+from coterie import recipes
+from coterie.balancing.fixed import Fixed
+from coterie.balancing.uncertainty import Uncertainty
 from coterie.experts.copies import Copies
 from coterie.experts.lora import Lora
 from coterie.experts.null import Null
 from coterie.experts.queries import Queries
+from coterie.extract import extract
 from coterie.graft import graft, observe
+from coterie.losses.importance import Importance
+from coterie.losses.load_balance import LoadBalance
+from coterie.losses.mutual_information import MutualInformation
+from coterie.losses.sparsity import Sparsity
+from coterie.losses.z import ZLoss
 from coterie.mixture import Mixture
+from coterie.recipe import Recipe, Stage
 from coterie.routing.decision import Routing, Tape
 from coterie.routing.gates.instance import InstanceGate
 from coterie.routing.gates.modality import ModalityGate
@@ -16,5 +26,36 @@ from coterie.routing.routers.soft import Soft
 from coterie.routing.routers.top_k import TopK
 from coterie.routing.routers.top_p import TopP
 from coterie.tuner.model import register
+
+__all__ = [
+    "Copies",
+    "Fixed",
+    "Importance",
+    "InstanceGate",
+    "LoadBalance",
+    "Lora",
+    "Mixture",
+    "ModalityGate",
+    "MutualInformation",
+    "Null",
+    "Queries",
+    "Recipe",
+    "Rectified",
+    "Routing",
+    "Soft",
+    "Sparsity",
+    "Stage",
+    "Tape",
+    "TaskGate",
+    "TokenGate",
+    "TopK",
+    "TopP",
+    "Uncertainty",
+    "ZLoss",
+    "extract",
+    "graft",
+    "observe",
+    "recipes",
+]
 
 register()

@@ -1,5 +1,6 @@
 """`graft` puts mixtures into a pretrained model; `observe` shows what they decide."""
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -57,9 +58,12 @@ def graft(
             f"graft takes a transformers model, not {type(base).__name__}: load one with "
             "AutoModel.from_pretrained"
         )
-    model = get_peft_model(
-        base, config, adapter_name=adapter, autocast_adapter_dtype=autocast_adapter_dtype
-    )
+    with warnings.catch_warnings():
+        # PEFT 0.21 asks transformers 5.23 by an old name; nothing a user could mend.
+        warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")
+        model = get_peft_model(
+            base, config, adapter_name=adapter, autocast_adapter_dtype=autocast_adapter_dtype
+        )
     assert isinstance(model, PeftModel)
     return model
 

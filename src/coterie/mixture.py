@@ -71,9 +71,7 @@ class Mixture:
         """Experts to choose from, those without weights included."""
         return sum(kind.count for kind in self.kinds)
 
-    def decide(
-        self, noise: Float[Tensor, "*units experts"] | None
-    ) -> Callable[[Tensor], Decision]:
+    def decide(self, noise: Float[Tensor, "*units experts"] | None) -> Callable[[Tensor], Decision]:
         """The pure function from logits to decision, for one draw of noise."""
 
         def decision(logits: Tensor) -> Decision:

@@ -13,7 +13,6 @@ FIELDS = {"commit", "dirty", "seed", "hardware", "date", "versions", "malloc", "
 COTERIE = "coterie"
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning:peft")  # PEFT on models without a hub entry
 @pytest.mark.parametrize("name", BENCHMARKS)
 def test_tiny_run(name: str, tmp_path: Path) -> None:
     measure(BENCHMARKS[name], "tiny", torch.device("cpu"), tmp_path)

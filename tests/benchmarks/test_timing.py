@@ -58,7 +58,7 @@ def test_saved_bytes_leave_out_input_and_weights_and_count_a_storage_once() -> N
     candidate.step()
 
 
-def test_cpu_clock_counts_work_and_not_waiting() -> None:
+def test_cpu_clock_measures_a_prepared_step() -> None:
     clock = CpuClock()
     step = clock.prepare(lambda: sum(range(1000)), syncs=False)
     assert clock.seconds(step) >= 0

@@ -3,10 +3,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coterie.experts.lora import FORMS
+from coterie.experts.lora import FORMS, Lora
 from coterie.kernels.lora import Call, Segments, reference
 from coterie.mixture import Mixture
-from coterie.experts.lora import Lora
 from coterie.routing.decision import Gating
 from coterie.routing.routers.rectified import Rectified
 from coterie.routing.routers.soft import Soft
@@ -91,9 +90,7 @@ def possible(name, call, gating):
     plain=st.booleans(),
     shape=st.sampled_from(["rows", "token", "sample", "all"]),
 )
-def test_every_form_equals_the_reference(
-    seed, ranks, units, per_unit, router, blend, plain, shape
-):
+def test_every_form_equals_the_reference(seed, ranks, units, per_unit, router, blend, plain, shape):
     if router.__class__ is TopK and router.k > len(ranks):
         router = TopK(k=1)
     arguments = (seed, ranks, units, per_unit, router, blend, torch.float32, plain, shape)

@@ -165,7 +165,7 @@ def test_a_bfloat16_host_keeps_its_activations_and_float32_experts(experts, tmp_
     assert all(w.grad is not None for w in weights.values() if w.requires_grad)
     half = coterie.graft(TINY["llama"]().model.bfloat16(), mixture, autocast_adapter_dtype=False)
     for layer in half.modules():
-        if type(layer).__name__ == "_LoraLayer":
+        if type(layer).__name__ == "LoraLayer":
             assert layer.down.dtype == torch.bfloat16
 
 

@@ -22,7 +22,9 @@ def test_copies_start_as_the_host_and_learn(family, role, trained):
         before = tiny.model(**tiny.batch).logits
     experts = Copies(count=3, trained=trained)
     model = coterie.graft(
-        tiny.model, Mixture(at=role, experts=experts, gate=TaskGate(), router=SUM_TO_ONE), tasks=TASKS
+        tiny.model,
+        Mixture(at=role, experts=experts, gate=TaskGate(), router=SUM_TO_ONE),
+        tasks=TASKS,
     )
     torch.testing.assert_close(logits(model, tiny.batch), before, atol=1e-5, rtol=1e-4)
     trained_weights = [weights for weights in model.parameters() if weights.requires_grad]

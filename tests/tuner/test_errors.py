@@ -201,7 +201,7 @@ def test_a_damaged_weights_file(saved, damage):
 def test_merging_in_place_is_refused():
     tiny = TINY["llama"]()
     model = grafted(tiny, Mixture(at="text.mlp", experts=Lora(ranks=(2,)), router=TopK(k=1)))
-    with pytest.raises(ValueError, match="coterie.extract"):
+    with pytest.raises(ValueError, match=r"coterie\.extract"):
         model.merge_and_unload()
 
 

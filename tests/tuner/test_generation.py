@@ -103,9 +103,7 @@ def test_a_cache_passed_by_hand_carries_the_decision(name):
         first = model(input_ids=ids, attention_mask=mask, use_cache=True)
         token = first.logits[:, -1:].argmax(-1)
         mask = torch.cat([mask, torch.ones_like(token)], 1)
-        second = model(
-            input_ids=token, attention_mask=mask, past_key_values=first.past_key_values
-        )
+        second = model(input_ids=token, attention_mask=mask, past_key_values=first.past_key_values)
     assert torch.equal(torch.cat([token, second.logits[:, -1:].argmax(-1)], 1), wanted)
 
 
@@ -121,15 +119,13 @@ def test_a_cache_without_a_decision_is_refused():
 def test_sampling_with_several_answers_a_prompt():
     model = model_of("instance")
     ids, mask, _ = prompts()
-    out = answer(
-        model, ids, mask, torch.tensor([0, 1]), do_sample=True, num_return_sequences=2
-    )
+    out = answer(model, ids, mask, torch.tensor([0, 1]), do_sample=True, num_return_sequences=2)
     assert out.shape == (4, 6)
 
 
 def test_prompt_lookup_decoding_gives_the_same_answer():
     model = model_of("instance")
-    ids, _, alone = prompts()
+    _, _, alone = prompts()
     wanted = answer(model, alone[0], torch.ones_like(alone[0]), None)
     got = answer(model, alone[0], torch.ones_like(alone[0]), None, prompt_lookup_num_tokens=2)
     assert torch.equal(got, wanted)

@@ -46,9 +46,7 @@ class Lora(Experts):
     ranks: tuple[int, ...] = (8, 8, 8, 8)
     alpha: float = 16.0
     dropout: float = 0.0
-    form: Literal[
-        "auto", "reference", "concatenated", "fused", "sparse", "hard", "folded"
-    ] = "auto"
+    form: Literal["auto", "reference", "concatenated", "fused", "sparse", "hard", "folded"] = "auto"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "ranks", tuple(self.ranks))
@@ -68,11 +66,16 @@ class Lora(Experts):
     def build(self, host: nn.Module, shared: Experts | None) -> ExpertLayer:
         features = _features(host)
         if shared is None:
-            return _LoraLayer(self, self.ranks, self._scales, *features)
+            return LoraLayer(self, self.ranks, self._scales, *features)
         if type(shared) is not Lora or shared.count != 1:
             raise ValueError(f"shared={shared!r}: beside Lora experts it is a Lora of one rank")
+        if (shared.dropout, shared.form) != (self.dropout, self.form):
+            raise ValueError(
+                f"shared has dropout={shared.dropout} and form={shared.form!r}: it runs together "
+                f"with the experts and has theirs, {self.dropout} and {self.form!r}"
+            )
         ranks = (*self.ranks, *shared.ranks)
-        return _LoraLayer(self, ranks, (*self._scales, *shared._scales), *features)
+        return LoraLayer(self, ranks, (*self._scales, *shared._scales), *features)
 
     @property
     def _scales(self) -> tuple[float, ...]:
@@ -89,7 +92,7 @@ def _features(host: nn.Module) -> tuple[int, int]:
     return inner, outer
 
 
-class _LoraLayer(ExpertLayer):
+class LoraLayer(ExpertLayer):
     """`down` [rank, width] and `up` [rank, out], all experts stacked along the rank axis."""
 
     def __init__(
@@ -114,9 +117,7 @@ class _LoraLayer(ExpertLayer):
         gating = _flat(gating)
         if dropped and gating.logits is None:
             # The gate sees the whole input, the experts the thinned one.
-            gating = Gating(
-                decide=gating.decide, logits=gating.resolve(flat), active=gating.active
-            )
+            gating = Gating(decide=gating.decide, logits=gating.resolve(flat), active=gating.active)
         call = Call(
             x=F.dropout(flat, self.dropout) if dropped else flat,
             down=self.down,
@@ -161,9 +162,7 @@ def choose(call: Call, gating: Gating) -> str:
 def _flat(gating: Gating) -> Gating:
     if gating.logits is None or gating.logits.ndim == 2:
         return gating
-    return Gating(
-        decide=gating.decide, logits=gating.logits.flatten(0, -2), active=gating.active
-    )
+    return Gating(decide=gating.decide, logits=gating.logits.flatten(0, -2), active=gating.active)
 
 
 def _is_plain(host: nn.Module) -> bool:

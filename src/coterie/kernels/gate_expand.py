@@ -77,7 +77,7 @@ def _kernel() -> Any:
     import triton.language as tl  # type: ignore[import-not-found]
 
     @triton.jit
-    def expand_add(  # noqa: PLR0913  a kernel takes its pointers and sizes one by one
+    def expand_add(
         y, h, gates, segment_of_rank, up, tokens, out, rank, segments, stride,
         precision: tl.constexpr, block_tokens: tl.constexpr, block_out: tl.constexpr,
         block_rank: tl.constexpr,

@@ -151,19 +151,14 @@ class _Fused(torch.autograd.Function):
     ) -> tuple[Tensor, ...]:
         rank = down.shape[0]
         shrunk = x @ _shrink(down, rows, x.dtype).t()
-        if rows is not None:
-            logits = full_precision(shrunk[:, rank:])
-            logits = logits if offset is None else logits + offset.to(logits.dtype)
-        else:
-            assert logits is not None
-            logits = full_precision(logits)
+        logits = _logits(shrunk, rank, offset, logits)
         decision = decide(logits)
         factors = decision.gates.to(x.dtype) @ segments.spread(x)
         h = _scaled(shrunk[:, :rank], factors, tokens_per_unit)
         half = up.to(x.dtype)
         out = h @ half if weight is None else F.linear(x, weight, bias).addmm_(h, half)
-        ctx.save_for_backward(x, weight, down, up, rows, logits, shrunk)
-        ctx.has_offset = offset is not None
+        given = logits if rows is None else None
+        ctx.save_for_backward(x, weight, down, up, rows, offset, given, shrunk)
         ctx.segments, ctx.decide, ctx.tokens_per_unit = segments, decide, tokens_per_unit
         ctx.set_materialize_grads(False)
         # A router that hands the logits on unchanged must not return the input itself.
@@ -171,7 +166,8 @@ class _Fused(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
-        x, weight, down, up, rows, logits, shrunk = ctx.saved_tensors
+        x, weight, down, up, rows, offset, logits, shrunk = ctx.saved_tensors
+        logits = _logits(shrunk, down.shape[0], offset, logits)
         d_out, d_weights, d_probs, d_gates_tape, d_logits = grads
         rank, spread = down.shape[0], ctx.segments.spread(x)
         h, half = shrunk[:, :rank], up.to(x.dtype)
@@ -203,19 +199,26 @@ class _Fused(torch.autograd.Function):
                 through = None if weight is None or d_out is None else d_out @ weight
                 d_x = d_shrunk @ stack if through is None else through.addmm_(d_shrunk, stack)
         d_offset = None
-        if ctx.has_offset and d_decided is not None:
+        if offset is not None and d_decided is not None:
             d_offset = d_decided.sum(0)
         d_given = d_decided if rows is None else None
         return d_x, None, None, d_down, d_up, d_rows, d_offset, d_given, None, None, None
 
 
+def _logits(
+    shrunk: Tensor, rank: int, offset: Tensor | None, given: Tensor | None
+) -> Float[Tensor, "units experts"]:
+    """The gate's logits: given, or behind the experts' columns of the shrink product."""
+    if given is not None:
+        return full_precision(given)
+    logits = full_precision(shrunk[:, rank:])
+    return logits if offset is None else logits + offset.to(logits.dtype)
+
+
 def _shrink(down: Tensor, rows: Tensor | None, dtype: torch.dtype) -> Tensor:
     if rows is None:
         return down.to(dtype)
-    stack = down.new_empty(len(down) + len(rows), down.shape[1], dtype=dtype)
-    stack[: len(down)].copy_(down)
-    stack[len(down) :].copy_(rows)
-    return stack
+    return torch.cat((down.to(dtype), rows.to(dtype)))
 
 
 def _units(per_token: Tensor, tokens_per_unit: int, units: int) -> Tensor:
@@ -243,13 +246,9 @@ def _vjp(decision: Decision, leaf: Tensor, grads: tuple[Tensor | None, ...]) -> 
 
 
 def _joined(d_h: Tensor | None, d_logits: Tensor | None, like: Tensor, rank: int) -> Tensor | None:
-    if like.shape[1] == rank:
+    """The gradient of the shrink product: the experts' columns, then the gate's if it has any."""
+    if like.shape[1] == rank or (d_h is None and d_logits is None):
         return d_h
-    if d_h is None and d_logits is None:
-        return None
-    joined = torch.zeros_like(like) if d_h is None or d_logits is None else torch.empty_like(like)
-    if d_h is not None:
-        joined[:, :rank] = d_h
-    if d_logits is not None:
-        joined[:, rank:] = d_logits
-    return joined
+    d_h = torch.zeros_like(like[:, :rank]) if d_h is None else d_h
+    d_logits = torch.zeros_like(like[:, rank:]) if d_logits is None else d_logits
+    return torch.cat((d_h, d_logits.to(d_h.dtype)), 1)

@@ -1,6 +1,6 @@
 """Attention experts that differ in queries and outputs: plain, all queries at once, by slot."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from coterie.kernels.ffn import Slots, chosen_slots
+from coterie.kernels.ffn import chosen_slots
 
 Mask = Float[Tensor, "#rows 1 #tokens #tokens"] | Bool[Tensor, "#rows 1 #tokens #tokens"]
 
@@ -82,16 +82,19 @@ def attend_slots(
     """
     flat = gates.flatten(0, 1)
     chosen = flat.detach() != 0
-    counts = chosen.sum(1).unique().tolist()
-    if len(counts) != 1 or counts[0] == 0:
+    low, high = chosen.sum(1).aminmax()
+    each = int(low)
+    if each != int(high) or each == 0:
         return attend_dense(x, gates, query, output, key, value, mask)
     slots = chosen_slots(flat.detach())
-    # Slots are sorted by expert; their place is in the order of tokens.
-    place = slots.token * counts[0] + (chosen.cumsum(1) - 1)[slots.token, slots.segment]
-    queries: Tensor = _Gather.apply(x.flatten(0, 1), query.flatten(1, 2), slots, place)
-    heads = queries.view(*x.shape[:2], counts[0] * query.shape[1], query.shape[2])
+    # Slots are sorted by expert; their place is in the order of tokens, so that a token is its
+    # slots' place divided by their number, and only the place need be kept.
+    place = slots.token * each + (chosen.cumsum(1) - 1)[slots.token, slots.segment]
+    order = Order(place, slots.counts, each)
+    queries: Tensor = _Gather.apply(x.flatten(0, 1), query.flatten(1, 2), *order)
+    heads = queries.view(*x.shape[:2], each * query.shape[1], query.shape[2])
     seen = _attend(heads, key, value, mask).reshape(queries.shape)
-    y: Tensor = _Scatter.apply(seen, flat, output.flatten(2, 3), slots, place)
+    y: Tensor = _Scatter.apply(seen, flat, output.flatten(2, 3), *order)
     return y.unflatten(0, x.shape[:2])
 
 
@@ -109,35 +112,50 @@ def _attend(
     return seen.reshape(queries.shape)
 
 
+class Order(NamedTuple):
+    """Where the answers of all slots stand, sorted by expert; `each` slots belong to a token."""
+
+    place: Int[Tensor, " slots"]
+    counts: list[int]
+    each: int
+
+    def by_expert(self, maps: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:
+        """(its map, its tokens, their places) of each expert."""
+        places = self.place.split(self.counts)
+        tokens = [each // self.each for each in places]
+        return list(zip(maps, tokens, places, strict=True))
+
+
 class _Gather(torch.autograd.Function):
-    """query_e(x) of every slot; `place` is where each slot's answer stands."""
+    """query_e(x) of every slot."""
 
     @staticmethod
     def forward(
         ctx: Any,
         x: Float[Tensor, "tokens width"],
         maps: Float[Tensor, "segments out width"],
-        slots: Slots,
         place: Int[Tensor, " slots"],
+        counts: list[int],
+        each: int,
     ) -> Float[Tensor, "slots out"]:
         answers = x.new_empty(len(place), maps.shape[1])
-        for weight, token, at in _by_expert(maps, slots, place):
+        for weight, token, at in Order(place, counts, each).by_expert(maps):
             answers.index_copy_(0, at, x.index_select(0, token) @ weight.to(x.dtype).t())
-        ctx.save_for_backward(x, maps, slots.token, slots.segment, place)
-        ctx.counts = slots.counts
+        ctx.save_for_backward(x, maps, place)
+        ctx.counts, ctx.each = counts, each
         return answers
 
     @staticmethod
     @once_differentiable  # its type hides the arguments' names, which the next line's must match
     def backward(ctx: Any, dy: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
-        x, maps, token, segment, place = ctx.saved_tensors
+        x, maps, place = ctx.saved_tensors
         dx, dmaps = torch.zeros_like(x), torch.empty_like(maps)
-        slots = Slots(token, segment, ctx.counts)
-        for stored, (weight, mine, at) in zip(dmaps, _by_expert(maps, slots, place), strict=True):
+        order = Order(place, ctx.counts, ctx.each)
+        for stored, (weight, mine, at) in zip(dmaps, order.by_expert(maps), strict=True):
             dpart = dy.index_select(0, at)
-            stored.copy_(dpart.t() @ x.index_select(0, mine))
+            _product(dpart.t(), x.index_select(0, mine), stored)
             dx.index_add_(0, mine, dpart @ weight.to(x.dtype))
-        return dx, dmaps, None, None
+        return dx, dmaps, None, None, None
 
 
 class _Scatter(torch.autograd.Function):
@@ -149,44 +167,39 @@ class _Scatter(torch.autograd.Function):
         seen: Float[Tensor, "slots width"],
         gates: Float[Tensor, "tokens segments"],
         maps: Float[Tensor, "segments out width"],
-        slots: Slots,
         place: Int[Tensor, " slots"],
+        counts: list[int],
+        each: int,
     ) -> Float[Tensor, "tokens out"]:
         y = seen.new_zeros(len(gates), maps.shape[1])
-        gate = gates[slots.token, slots.segment, None].to(seen.dtype)
-        gate_of = iter(gate.split(slots.counts))
-        for weight, token, at in _by_expert(maps, slots, place):
-            scaled = seen.index_select(0, at) * next(gate_of)
-            y.index_add_(0, token, scaled @ weight.to(seen.dtype).t())
-        ctx.save_for_backward(seen, gates, gate, maps, slots.token, slots.segment, place)
-        ctx.counts = slots.counts
+        experts = Order(place, counts, each).by_expert(maps)
+        for gate, (weight, token, at) in zip(gates.unbind(1), experts, strict=True):
+            factor = gate.index_select(0, token)[:, None].to(seen.dtype)
+            y.index_add_(0, token, (seen.index_select(0, at) * factor) @ weight.to(seen.dtype).t())
+        ctx.save_for_backward(seen, gates, maps, place)
+        ctx.counts, ctx.each = counts, each
         return y
 
     @staticmethod
     @once_differentiable  # its type hides the arguments' names, which the next line's must match
     def backward(ctx: Any, dy: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
-        seen, gates, gate, maps, token, segment, place = ctx.saved_tensors
-        slots = Slots(token, segment, ctx.counts)
-        dseen, dgate, dmaps = (torch.empty_like(tensor) for tensor in (seen, gate, maps))
-        experts = zip(
-            _by_expert(maps, slots, place),
-            gate.split(ctx.counts),
-            dgate.split(ctx.counts),
-            dmaps,
-            strict=True,
-        )
-        for (weight, mine, at), factor, dfactor, stored in experts:
-            dpart, part = dy.index_select(0, mine), seen.index_select(0, at)
-            dscaled = dpart @ weight.to(seen.dtype)
-            stored.copy_(dpart.t() @ (part * factor))
-            dfactor.copy_((dscaled * part).sum(1, keepdim=True))
-            dseen.index_copy_(0, at, dscaled.mul_(factor))
+        seen, gates, maps, place = ctx.saved_tensors
+        dseen, dmaps = torch.empty_like(seen), torch.empty_like(maps)
         dgates = torch.zeros_like(gates)
-        dgates[token, segment] = dgate[:, 0].to(gates.dtype)
-        return dseen, dgates, dmaps, None, None
+        order = Order(place, ctx.counts, ctx.each)
+        for e, (weight, mine, at) in enumerate(order.by_expert(maps)):
+            dpart, part = dy.index_select(0, mine), seen.index_select(0, at)
+            factor = gates[:, e].index_select(0, mine)[:, None].to(seen.dtype)
+            dscaled = dpart @ weight.to(seen.dtype)
+            _product(dpart.t(), part * factor, dmaps[e])
+            dgates[mine, e] = (dscaled * part).sum(1).to(gates.dtype)
+            dseen.index_copy_(0, at, dscaled.mul_(factor))
+        return dseen, dgates, dmaps, None, None, None
 
 
-def _by_expert(maps: Tensor, slots: Slots, place: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:
-    """(its map, its tokens, their places) of each expert."""
-    tokens, places = slots.token.split(slots.counts), place.split(slots.counts)
-    return list(zip(maps, tokens, places, strict=True))
+def _product(left: Tensor, right: Tensor, into: Tensor) -> None:
+    """`left @ right`, written where it belongs without a copy if the dtypes allow."""
+    if left.dtype == into.dtype:
+        torch.mm(left, right, out=into)
+    else:
+        into.copy_(left @ right)

@@ -64,9 +64,7 @@ class BatchHook:
         if self.settles and state is not None and cache is not None:
             cache.coterie_settled = state.settled
 
-    def _state(
-        self, model: nn.Module, inputs: Mapping[str, Any], prompt: Tensor | None
-    ) -> State:
+    def _state(self, model: nn.Module, inputs: Mapping[str, Any], prompt: Tensor | None) -> State:
         first = _leading(inputs)
         ids, mask, labels = (inputs.get(k) for k in ("input_ids", "attention_mask", "labels"))
         state = State(batch=first.shape[0], device=first.device, tape=AMBIENT.tape)

@@ -27,7 +27,7 @@ def extend_peft_types() -> None:
         return
     member = str.__new__(PeftType, NAME)
     member._name_ = member._value_ = NAME
-    member._sort_order_ = len(PeftType._member_names_)
+    vars(member)["_sort_order_"] = len(PeftType._member_names_)
     # Python 3.12 and later look members up as class attributes.
     type.__setattr__(PeftType, NAME, member)
     PeftType._member_names_.append(NAME)
@@ -87,9 +87,9 @@ class CoterieConfig(PeftConfig):
         **kwargs: Any,
     ):
         """As PEFT's, after a look at a local weights file, whose damage PEFT would not explain."""
-        folder = os.path.join(pretrained_model_name_or_path, subfolder or "")
-        check_weights(os.path.join(folder, WEIGHTS))
-        return super().from_pretrained(pretrained_model_name_or_path, subfolder, **kwargs)
+        name = os.fspath(pretrained_model_name_or_path)
+        check_weights(os.path.join(name, subfolder or "", WEIGHTS))
+        return super().from_pretrained(name, subfolder, **kwargs)
 
 
 def check_weights(path: str) -> None:

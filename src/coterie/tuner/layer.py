@@ -8,6 +8,7 @@ import torch
 from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
 
+from coterie.experts.base import ExpertLayer
 from coterie.mixture import Mixture
 from coterie.routing.gates.base import GateLayer, Place
 from coterie.routing.state import State
@@ -64,11 +65,9 @@ class CoterieLayer(nn.Module, BaseTunerLayer):
         self.set_adapter(self.active_adapters)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        if args:
-            x, *args = args
-        else:
-            x = kwargs.pop(self.input_name)
-        return self._run(x, *args, **kwargs)
+        if not args:
+            return self._run(kwargs.pop(self.input_name), **kwargs)
+        return self._run(*args, **kwargs)
 
     def _run(self, x: Tensor, *args: Any, **kwargs: Any) -> Any:
         active = [name for name in self.active_adapters if name in self.coterie_site]
@@ -93,12 +92,12 @@ class CoterieLayer(nn.Module, BaseTunerLayer):
         self, adapter: str, host: nn.Module, x: Tensor, state: State, *args: Any, **kwargs: Any
     ) -> Any:
         site = self.coterie_site[adapter]
+        experts = self.coterie_experts[adapter]
         gate = self.coterie_gate[adapter] if adapter in self.coterie_gate else None
-        assert gate is None or isinstance(gate, GateLayer)
-        layers = (self.coterie_experts[adapter], gate)
+        assert isinstance(experts, ExpertLayer) and isinstance(gate, GateLayer | None)
         return site.mixture.forward(
-            layers, host, x, state, site.place, site.num_tasks, *args, **kwargs
-        )  # pyright: ignore[reportArgumentType]
+            (experts, gate), host, x, state, site.place, site.num_tasks, *args, **kwargs
+        )
 
     def _mixed(self, x: Tensor, state: State, *args: Any, **kwargs: Any) -> Any:
         """Each sample through its own adapter ("__base__" for none), as PEFT's mixed batches."""
@@ -128,8 +127,9 @@ class CoterieLayer(nn.Module, BaseTunerLayer):
 
     def merge(self, safe_merge: bool = False, adapter_names: list[str] | None = None) -> None:
         raise ValueError(
-            "a mixture whose gate reads its input is no single matrix, so it cannot be merged in "
-            "place: cut one task out with coterie.extract(model, task=..., form='merged')"
+            "a mixture is no single matrix, so it cannot be merged in place: where the task alone "
+            "decides, as with TaskGate(per_token=False), cut a task out with "
+            "coterie.extract(model, task=..., form='merged')"
         )
 
     def unmerge(self) -> None:

@@ -3,7 +3,7 @@
 import types
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from typing import Any
 
 from peft.mapping import PEFT_TYPE_TO_TUNER_MAPPING
 from peft.tuners.tuners_utils import BaseTuner
@@ -25,33 +25,34 @@ class CoterieModel(BaseTuner):
 
     prefix = PREFIX
     tuner_layer_cls = CoterieLayer
-    target_module_mapping: ClassVar[dict[str, list[str]]] = {}
+    plan: Plan
 
     def _prepare_adapter_config(self, peft_config: Any, model_config: dict[str, Any]) -> Any:
         return peft_config
 
-    def _prepare_model(self, peft_config: CoterieConfig, model: nn.Module) -> None:
+    def _prepare_model(self, peft_config: Any, model: nn.Module) -> None:
         """Finds the modules before any is touched, so that an error leaves the model as it was."""
         plan = plan_for(peft_config.parsed(), model)
         refuse_sharded(plan, model)
-        self.__dict__["plan"] = plan
+        self.plan = plan
         peft_config.target_modules = list(plan.sites)
 
-    def _check_target_module_exists(self, peft_config: CoterieConfig, key: str) -> bool:  # pyright: ignore[reportIncompatibleMethodOverride]
-        plan: Plan = self.__dict__["plan"]
-        return key in plan.sites
+    def _check_target_module_exists(self, peft_config: Any, key: str) -> bool:  # pyright: ignore[reportIncompatibleMethodOverride]
+        # A static method in PEFT, which calls it on the instance; the plan is the instance's.
+        return key in self.plan.sites
 
     def _create_and_replace(
         self,
-        peft_config: CoterieConfig,
+        peft_config: Any,
         adapter_name: str,
         target: nn.Module,
         target_name: str,
         parent: nn.Module,
+        *args: Any,
         current_key: str,
         **kwargs: Any,
     ) -> None:
-        plan: Plan = self.__dict__["plan"]
+        plan = self.plan
         mixture = plan.sites[current_key]
         tower = plan.tower(current_key)
         group = "" if mixture.gate is None else mixture.gate.group(current_key)
@@ -127,7 +128,7 @@ def _batch_hook(model: nn.Module) -> BatchHook:
     if layers:
         hook.watch_embedding(layers[0])
     if callable(getattr(model, "generate", None)):
-        model.generate = types.MethodType(routed_generate, model)
+        vars(model)["generate"] = types.MethodType(routed_generate, model)
     return hook
 
 

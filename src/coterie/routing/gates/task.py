@@ -55,7 +55,9 @@ class _TokensOfTask(GateLayer):
         # Packed rows have no token axis: a matrix a row would be huge, all tasks' logits are not.
         every = x @ self.weight.to(x.dtype).flatten(0, 1).t()
         every = every.unflatten(-1, self.weight.shape[:2])
-        chosen = task.view(-1, *[1] * (every.ndim - 1)).expand(*every.shape[:-2], 1, every.shape[-1])
+        chosen = task.view(-1, *[1] * (every.ndim - 1)).expand(
+            *every.shape[:-2], 1, every.shape[-1]
+        )
         return Answer(logits=full_precision(every.gather(-2, chosen).squeeze(-2)))
 
 

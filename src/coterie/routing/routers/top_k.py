@@ -55,7 +55,9 @@ class TopK(Router):
         if noise is not None:
             scale = self.temperature if self.noise_at == "before" else 1.0
             scores = scores + noise / scale
-        probs = scores.softmax(-1) + self.epsilon
+        probs = scores.softmax(-1)
+        if self.epsilon:
+            probs = probs + self.epsilon
         best, chosen = scores.topk(self.k, -1)
         kept = {
             "all": lambda: probs.gather(-1, chosen),
