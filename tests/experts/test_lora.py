@@ -1,0 +1,100 @@
+import pytest
+import torch
+
+from coterie.experts.lora import Lora, choose
+from coterie.kernels.lora import Call, Segments
+from coterie.mixture import Mixture
+from coterie.routing.decision import Gating
+from coterie.routing.routers.soft import Soft
+from coterie.routing.routers.top_k import TopK
+
+SAMPLE = dict(active=1, per_sample=True)
+
+
+def call(tokens, width, ranks, weight=True, per_unit=1):
+    return Call(
+        x=torch.zeros(tokens, width),
+        down=torch.zeros(sum(ranks), width),
+        up=torch.zeros(sum(ranks), 4),
+        segments=Segments(ranks, (1.0,) * len(ranks)),
+        weight=torch.zeros(4, width) if weight else None,
+        tokens_per_unit=per_unit,
+    )
+
+
+@pytest.mark.parametrize(
+    ("shape", "gating", "form"),
+    [
+        # soft routing and small total rank: one concatenated map
+        (dict(tokens=64, width=8, ranks=(8,) * 4), {}, "fused"),
+        # top-2 of total rank 256 > 64 * 2: expert by expert
+        (dict(tokens=64, width=8, ranks=(16,) * 16), dict(active=2), "sparse"),
+        # top-2 of total rank 128 = 64 * 2: still one map
+        (dict(tokens=64, width=8, ranks=(16,) * 8), dict(active=2), "fused"),
+        # one expert a sample, equal ranks: gathered
+        (dict(tokens=64, width=8, ranks=(8,) * 4, per_unit=32), SAMPLE, "hard"),
+        (dict(tokens=64, width=8, ranks=(8, 4), per_unit=32), SAMPLE, "fused"),
+        # one token a sample, as in generation
+        (dict(tokens=2, width=8, ranks=(8,) * 4), SAMPLE, "fused"),
+        # one task in the batch: folded once tokens outnumber half the width
+        (dict(tokens=64, width=8, ranks=(8,) * 4), dict(uniform=True), "folded"),
+        (dict(tokens=4, width=8, ranks=(8,) * 4), dict(uniform=True), "fused"),
+        # a quantised host has no weight to fold into
+        (dict(tokens=64, width=8, ranks=(8,) * 4, weight=False), dict(uniform=True), "fused"),
+    ],
+)  # fmt: skip
+def test_the_form_follows_the_shape(shape, gating, form):
+    assert choose(call(**shape), Gating(decide=lambda logits: logits, **gating)) == form
+
+
+def layer_of(lora):
+    host = torch.nn.Linear(6, 5).requires_grad_(False)
+    layer = lora.build(host, None)
+    torch.nn.init.normal_(layer.up)
+    return layer, host
+
+
+def gating_of(lora, router, logits=None, rows=None):
+    decide = Mixture(experts=lora, router=router).decide(None)
+    return Gating(decide=decide, logits=logits, rows=rows, active=router.active(lora.count))
+
+
+@pytest.mark.parametrize("form", ["reference", "concatenated", "fused", "sparse"])
+def test_a_form_can_be_forced(form):
+    lora = Lora(ranks=(2, 3), form=form)
+    layer, host = layer_of(lora)
+    x = torch.randn(2, 3, 6)
+    rows = torch.randn(2, 6)
+    out, _ = layer(host, x, gating_of(lora, TopK(k=1), rows=rows))
+    free, _ = layer_of(Lora(ranks=(2, 3)))
+    free.load_state_dict(layer.state_dict())
+    wanted, _ = free(host, x, gating_of(lora, TopK(k=1), rows=rows))
+    torch.testing.assert_close(out, wanted)
+
+
+def test_dropout_thins_the_experts_input_in_training_only_and_never_the_gate_s():
+    lora = Lora(ranks=(2, 3), dropout=0.5)
+    layer, host = layer_of(lora)
+    x, rows = torch.randn(2, 3, 6), torch.randn(2, 6)
+    gating = gating_of(lora, Soft(), rows=rows)
+    in_training, decision = layer.train()(host, x, gating)
+    without, undropped = layer.eval()(host, x, gating)
+    assert not torch.allclose(in_training, without)
+    torch.testing.assert_close(decision.logits, undropped.logits)
+
+
+def test_delta_is_what_the_layer_adds():
+    lora = Lora(ranks=(2, 3))
+    layer, host = layer_of(lora)
+    logits = torch.randn(1, 2)
+    x = torch.randn(4, 6)
+    gating = Gating(
+        decide=Mixture(experts=lora, router=Soft()).decide(None), logits=logits, uniform=True
+    )
+    out, decision = layer(host, x, gating)
+    torch.testing.assert_close(out, host(x) + x @ layer.delta(decision.gates[0]).t())
+
+
+def test_it_sits_at_linear_layers_only():
+    with pytest.raises(ValueError, match="not at LayerNorm"):
+        Lora().build(torch.nn.LayerNorm(4), None)

@@ -1,0 +1,81 @@
+import pytest
+import torch
+
+from coterie import Copies, Lora, Mixture, Null, Rectified, Soft, TopK, TopP
+
+
+def gates(mixture, logits):
+    return mixture.decide(None)(torch.tensor([logits])).gates[0].tolist()
+
+
+def test_awaker_paper_weighs_the_chosen_by_g_and_the_global_by_the_rest():
+    # four equal logits: G = .25; the global expert's weight is 1 - .25
+    awaker = Mixture(router=TopK(k=1), shared=Lora(ranks=(8,)), blend="complement")
+    found = gates(awaker, [0.0, 0.0, 0.0, 0.0])
+    assert sorted(found[:4]) == [0, 0, 0, 0.25] and found[4] == 0.75
+
+
+def test_awaker_code_weighs_the_chosen_by_g_squared():
+    # .25^2 = .0625; the complement is of the plain weight
+    awaker = Mixture(router=TopK(k=1), shared=Lora(ranks=(8,)), blend="complement", power=2)
+    found = gates(awaker, [0.0, 0.0, 0.0, 0.0])
+    assert sorted(found[:4]) == [0, 0, 0, 0.0625] and found[4] == 0.75
+
+
+def test_an_added_expert_is_always_on():
+    mixture = Mixture(experts=Lora(ranks=(1, 1, 1)), router=Rectified(), shared=Lora(ranks=(2,)))
+    # RoDE: gates [-1, .5, 2] -> [0, .5, 2]
+    assert gates(mixture, [-1.0, 0.5, 2.0]) == [0.0, 0.5, 2.0, 1.0]
+
+
+def test_without_a_gate_every_expert_has_weight_one():
+    assert gates(Mixture(experts=Lora(ranks=(4, 4)), gate=None), [0.0, 0.0]) == [1.0, 1.0]
+
+
+def test_null_takes_weight_from_the_others_and_no_gate():
+    mixture = Mixture(experts=(Copies(count=2), Null()), router=Soft())
+    # three equal logits: a third each, and the null expert's third goes to nobody
+    assert gates(mixture, [0.0, 0.0, 0.0]) == [pytest.approx(1 / 3)] * 2
+
+
+def test_uni_moe_2_top_p_in_a_mixture():
+    mixture = Mixture(experts=Lora(ranks=(1,) * 4), router=TopP(p=0.7))
+    # .6439 / .8808 and .2369 / .8808
+    found = gates(mixture, [2.0, 1.0, 0.0, -1.0])
+    assert found == [pytest.approx(0.7311, abs=1e-4), pytest.approx(0.2689, abs=1e-4), 0.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"blend": "multiply"}, "'add' and 'complement'"),
+        ({"power": 3}, "allowed are 1 and 2"),
+        ({"experts": (Lora(), Lora(), Lora())}, "a pair of a kind and Null"),
+        ({"experts": Lora(ranks=(1,)), "router": TopK(k=2)}, "cannot choose from 1 experts"),
+    ],
+)
+def test_bad_values_are_named(unchecked, fields, message):
+    with pytest.raises(ValueError, match=message):
+        Mixture(**fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"ranks": ()}, "at least one rank"),
+        ({"ranks": (0,)}, "each at least 1"),
+        ({"dropout": 1.0}, r"\[0, 1\)"),
+        ({"form": "fastest"}, "allowed are 'auto'"),
+    ],
+)
+def test_bad_ranks_are_named(unchecked, fields, message):
+    with pytest.raises(ValueError, match=message):
+        Lora(**fields)
+
+
+def test_a_shared_expert_of_another_kind_or_dropout():
+    host = torch.nn.Linear(2, 2)
+    with pytest.raises(ValueError, match="a Lora of one rank"):
+        Lora().build(host, Lora(ranks=(1, 1)))
+    with pytest.raises(ValueError, match=r"has theirs, 0.0"):
+        Lora().build(host, Lora(ranks=(1,), dropout=0.5))
