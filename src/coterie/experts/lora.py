@@ -10,8 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from coterie.experts.base import ExpertLayer, Experts
-from coterie.kernels.lora import Call, Segments, concatenated, fused, reference
+from coterie.kernels.lora import Call, Segments, concatenated, reference
 from coterie.kernels.lora_folded import folded
+from coterie.kernels.lora_fused import fused, triton
 from coterie.kernels.lora_hard import hard
 from coterie.kernels.lora_sparse import sparse
 from coterie.routing.decision import Decision, Gating
@@ -20,6 +21,7 @@ FORMS: dict[str, Callable[[Call, Gating], tuple[Tensor, Decision]]] = {
     "reference": reference,
     "concatenated": concatenated,
     "fused": fused,
+    "triton": triton,
     "sparse": sparse,
     "hard": hard,
     "folded": folded,

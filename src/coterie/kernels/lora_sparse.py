@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from coterie.kernels.lora import Call, Segments, _per_token
+from coterie.kernels.lora import Call, Segments, per_token
 from coterie.routing.decision import Decision, Gating
 
 
@@ -18,7 +18,7 @@ def sparse(call: Call, gating: Gating) -> tuple[Float[Tensor, "tokens out"], Dec
     order, however many experts each token has. Costs a host synchronisation on a GPU.
     """
     decision = gating.decide(gating.resolve(call.x))
-    gates = _per_token(decision.gates, call)
+    gates = per_token(decision.gates, call)
     if gates.shape[0] != call.x.shape[0]:
         gates = gates.expand(call.x.shape[0], -1)
     out = _Sparse.apply(

@@ -1,0 +1,185 @@
+"""Low-rank experts and their router in one autograd node: what a token-routed layer runs."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from coterie.kernels.gate_expand import gate_expand
+from coterie.kernels.lora import Call, Segments, scaled
+from coterie.routing.decision import Decision, Gating, full_precision
+
+
+def fused(call: Call, gating: Gating) -> tuple[Float[Tensor, "tokens out"], Decision]:
+    """`lora.concatenated` in one autograd node, with the gate's rows in the same shrink product.
+
+    Keeps [tokens, rank + experts] for backward and the layer's input, nothing of the size of
+    the output; the router is run again on its few logits in backward.
+    """
+    return _run(call, gating, _expand)
+
+
+def triton(call: Call, gating: Gating) -> tuple[Float[Tensor, "tokens out"], Decision]:
+    """`fused` with one Triton kernel for gating and expanding, on CUDA devices that have Triton.
+
+    Elsewhere the kernel's reference runs. Chosen only by `Lora(form="triton")`: on a GPU it has
+    not been measured yet.
+    """
+    return _run(call, gating, _expand_by_kernel)
+
+
+Expand = Callable[[Tensor, Tensor, Tensor, Tensor, Segments, int], Tensor]
+
+
+def _run(call: Call, gating: Gating, expand: Expand) -> tuple[Tensor, Decision]:
+    out, *decision = _Fused.apply(
+        call.x, call.weight, call.bias, call.down, call.up, gating.rows, gating.offset,
+        gating.logits, call.segments, gating.decide, call.tokens_per_unit, expand,
+    )  # fmt: skip
+    if call.host_output is not None:
+        out = call.host_output + out
+    return out, Decision(*decision)
+
+
+def _expand(
+    out: Tensor, h: Tensor, gates: Tensor, up: Tensor, segments: Segments, tokens_per_unit: int
+) -> Float[Tensor, "tokens out"]:
+    """out += (h * gates on the rank axis) @ up."""
+    factors = gates.to(h.dtype) @ segments.spread(h)
+    return out.addmm_(scaled(h, factors, tokens_per_unit), up)
+
+
+def _expand_by_kernel(
+    out: Tensor, h: Tensor, gates: Tensor, up: Tensor, segments: Segments, tokens_per_unit: int
+) -> Float[Tensor, "tokens out"]:
+    scales = torch.tensor(segments.scales, dtype=gates.dtype, device=gates.device)
+    ranks = torch.tensor(segments.ranks, device=gates.device)
+    weighed = (gates * scales).repeat_interleave(tokens_per_unit, 0).expand(len(h), -1)
+    segment_of_rank = torch.arange(len(ranks), device=gates.device).repeat_interleave(ranks)
+    return gate_expand(out, h, weighed, segment_of_rank, up)
+
+
+class _Fused(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor | None,
+        bias: Tensor | None,
+        down: Tensor,
+        up: Tensor,
+        rows: Tensor | None,
+        offset: Tensor | None,
+        logits: Tensor | None,
+        segments: Segments,
+        decide: Callable[[Tensor], Decision],
+        tokens_per_unit: int,
+        expand: Expand,
+    ) -> tuple[Tensor, ...]:
+        rank = down.shape[0]
+        shrunk = x @ _shrink(down, rows, x.dtype).t()
+        logits = _logits(shrunk, rank, offset, logits)
+        decision = decide(logits)
+        if weight is None:
+            out = x.new_zeros(len(x), up.shape[1])
+        else:
+            out = F.linear(x, weight, bias)
+        expand(out, shrunk[:, :rank], decision.gates, up.to(x.dtype), segments, tokens_per_unit)
+        given = logits if rows is None else None
+        ctx.save_for_backward(x, weight, down, up, rows, offset, given, shrunk)
+        ctx.segments, ctx.decide, ctx.tokens_per_unit = segments, decide, tokens_per_unit
+        ctx.set_materialize_grads(False)
+        # A router that hands the logits on unchanged must not return the input itself.
+        return (out, *(part.clone() if part is logits else part for part in decision))
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
+        x, weight, down, up, rows, offset, logits, shrunk = ctx.saved_tensors
+        logits = _logits(shrunk, down.shape[0], offset, logits)
+        d_out, d_weights, d_probs, d_gates_tape, d_logits = grads
+        rank, spread = down.shape[0], ctx.segments.spread(x)
+        h, half = shrunk[:, :rank], up.to(x.dtype)
+        with torch.enable_grad():
+            leaf = logits.detach().requires_grad_()
+            decision = ctx.decide(leaf)
+        d_x = d_down = d_up = d_gates = d_h = None
+        if d_out is not None:
+            factors = decision.gates.detach().to(x.dtype) @ spread
+            d_h = d_out @ half.t()
+            if ctx.needs_input_grad[4]:
+                d_up = (scaled(h, factors, ctx.tokens_per_unit).t() @ d_out).to(up.dtype)
+            d_gates = _units((d_h * h), ctx.tokens_per_unit, logits.shape[0]) @ spread.t()
+            d_h = scaled(d_h, factors, ctx.tokens_per_unit)
+        d_decided = _vjp(
+            decision,
+            leaf,
+            (d_weights, d_probs, _sum(d_gates, d_gates_tape), d_logits),
+        )
+        d_shrunk = _joined(d_h, d_decided if rows is not None else None, shrunk, rank)
+        d_rows = None
+        if d_shrunk is not None:
+            if ctx.needs_input_grad[3] or ctx.needs_input_grad[5]:
+                d_stack = d_shrunk.t() @ x
+                d_down = d_stack[:rank].to(down.dtype)
+                d_rows = None if rows is None else d_stack[rank:].to(rows.dtype)
+            if ctx.needs_input_grad[0]:
+                stack = _shrink(down, rows, x.dtype)
+                through = None if weight is None or d_out is None else d_out @ weight
+                d_x = d_shrunk @ stack if through is None else through.addmm_(d_shrunk, stack)
+        d_offset = None
+        if offset is not None and d_decided is not None:
+            d_offset = d_decided.sum(0)
+        d_given = d_decided if rows is None else None
+        return d_x, None, None, d_down, d_up, d_rows, d_offset, d_given, None, None, None, None
+
+
+def _logits(
+    shrunk: Tensor, rank: int, offset: Tensor | None, given: Tensor | None
+) -> Float[Tensor, "units experts"]:
+    """The gate's logits: given, or behind the experts' columns of the shrink product."""
+    if given is not None:
+        return full_precision(given)
+    logits = full_precision(shrunk[:, rank:])
+    return logits if offset is None else logits + offset.to(logits.dtype)
+
+
+def _shrink(down: Tensor, rows: Tensor | None, dtype: torch.dtype) -> Tensor:
+    if rows is None:
+        return down.to(dtype)
+    return torch.cat((down.to(dtype), rows.to(dtype)))
+
+
+def _units(per_token: Tensor, tokens_per_unit: int, units: int) -> Tensor:
+    if units == 1:
+        return per_token.sum(0, keepdim=True)
+    if tokens_per_unit == 1:
+        return per_token
+    return per_token.unflatten(0, (-1, tokens_per_unit)).sum(1)
+
+
+def _sum(first: Tensor | None, second: Tensor | None) -> Tensor | None:
+    if first is None or second is None:
+        return first if second is None else second
+    return first + second
+
+
+def _vjp(decision: Decision, leaf: Tensor, grads: tuple[Tensor | None, ...]) -> Tensor | None:
+    """The gradient of the logits, given those of the decision's parts; None if nothing flows."""
+    parts = (decision.weights, decision.probs, decision.gates, decision.logits)
+    pairs = [(p, g.to(p.dtype)) for p, g in zip(parts, grads, strict=True)
+             if g is not None and p.requires_grad]  # fmt: skip
+    if not pairs:
+        return None
+    return torch.autograd.grad([p for p, _ in pairs], leaf, [g for _, g in pairs])[0]
+
+
+def _joined(d_h: Tensor | None, d_logits: Tensor | None, like: Tensor, rank: int) -> Tensor | None:
+    """The gradient of the shrink product: the experts' columns, then the gate's if it has any."""
+    if like.shape[1] == rank or (d_h is None and d_logits is None):
+        return d_h
+    d_h = torch.zeros_like(like[:, :rank]) if d_h is None else d_h
+    d_logits = torch.zeros_like(like[:, rank:]) if d_logits is None else d_logits
+    return torch.cat((d_h, d_logits.to(d_h.dtype)), 1)

@@ -1,0 +1,41 @@
+"""What every model family owes, whichever file it is in: found, not listed."""
+
+import re
+
+import pytest
+from transformers import CONFIG_MAPPING
+
+import coterie.hosts
+from coterie.hosts.base import Host
+from coterie.spec import kinds
+
+HOSTS = kinds(coterie.hosts, Host)
+ROLES = {
+    "text.attn",
+    "text.mlp",
+    "vision.attn",
+    "vision.mlp",
+    "audio.attn",
+    "audio.mlp",
+    "connector",
+}
+
+
+def test_no_model_type_belongs_to_two_families():
+    named = [model_type for kind in HOSTS for model_type in kind.model_types]
+    assert len(named) == len(set(named))
+
+
+@pytest.mark.parametrize("kind", HOSTS, ids=lambda kind: kind.__name__)
+class TestHost:
+    def test_its_model_types_are_transformers_own(self, kind):
+        assert kind.model_types and set(kind.model_types) <= set(CONFIG_MAPPING)
+
+    def test_its_roles_are_known_and_their_patterns_compile(self, kind):
+        assert kind.roles and set(kind.roles) <= ROLES
+        for role in kind.roles.values():
+            re.compile(role.block), re.compile(role.linears)
+
+    def test_its_towers_are_known(self, kind):
+        assert set(kind.towers) <= {"vision", "connector", "audio"}
+        assert kind().tower("no.such.module") == "text" or "text.mlp" not in kind.roles
