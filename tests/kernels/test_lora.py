@@ -94,8 +94,12 @@ def possible(name, call, gating):
     blend=st.sampled_from(BLENDS),
     plain=st.booleans(),
     shape=st.sampled_from(["rows", "token", "sample", "all"]),
+    dtype=st.sampled_from([torch.float32, torch.float64]),
+    favourite=st.booleans(),
 )
-def test_every_form_equals_the_reference(seed, ranks, units, per_unit, router, blend, plain, shape):
+def test_every_form_equals_the_reference(
+    seed, ranks, units, per_unit, router, blend, plain, shape, dtype, favourite
+):
     if router.__class__ is TopK and router.k > len(ranks):
         router = TopK(k=1)
     arguments = (seed, ranks, units, per_unit, router, blend, dtype, plain, shape, favourite)
