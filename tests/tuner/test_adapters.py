@@ -249,3 +249,27 @@ def test_an_unknown_family_works_with_a_regular_expression():
     with coterie.observe(model) as tape:
         model(input_ids=ids, labels=ids, task_ids=IDS).loss.backward()
     assert len(tape) == 4
+
+
+@pytest.mark.parametrize("experts", [Lora(ranks=(4, 4)), Copies(count=2)])
+def test_unloading_gives_the_host_back(experts):
+    tiny = TINY["llama"]()
+    names = [name for name, _ in tiny.model.named_modules()]
+    with torch.no_grad():
+        bare = tiny.model(**tiny.batch).logits
+    mixture = Mixture(at="text.mlp", experts=experts, router=TopK(k=1))
+    host = grafted(tiny, mixture).unload()
+    assert [name for name, _ in host.named_modules()] == names
+    assert "generate" not in vars(host) and not host._forward_pre_hooks
+    with torch.no_grad():
+        assert torch.equal(host(**tiny.batch).logits, bare)
+
+
+def test_pictures_may_be_given_by_position():
+    tiny = TINY["vit"]()
+    model = grafted(tiny, Mixture(at="vision.mlp", gate=TaskGate()))
+    pixels = tiny.batch["pixel_values"]
+    with torch.no_grad():
+        by_position = model.get_base_model()(pixels, task_ids=IDS).logits
+        by_name = model(pixel_values=pixels, task_ids=IDS).logits
+    assert torch.equal(by_position, by_name)

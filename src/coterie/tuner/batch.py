@@ -1,11 +1,13 @@
 """Hooks on the host model: they take the batch's routing facts at the door and hand them out."""
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from coterie.hosts.base import Host, host_of, sample_index
 from coterie.routing.decision import MODALITIES
@@ -23,28 +25,40 @@ class BatchHook:
 
     def __init__(self, model: nn.Module):
         self.host: Host | None = host_of(model)
+        self.names = tuple(inspect.signature(model.forward).parameters)
         self.settles = False
         self.num_tasks = 0
+        self.handles: list[RemovableHandle] = []
 
-    def attach(self, model: nn.Module) -> None:
-        """Registers the hooks on the host model, and one where its prompt has been embedded."""
-        model.register_forward_pre_hook(self.open, with_kwargs=True)
-        model.register_forward_hook(self.close, with_kwargs=True, always_call=True)
+    def attach(self, model: nn.Module, decoder_layer: nn.Module | None) -> None:
+        """Registers the hooks on the host model, and one where its prompt has been embedded.
 
-    def watch_embedding(self, decoder_layer: nn.Module) -> None:
-        """Averages the prompt's embeddings where they enter the language model's first layer."""
-        decoder_layer.register_forward_pre_hook(_pool_prompt, with_kwargs=True)
+        Args:
+            decoder_layer: the language model's first layer, if there is a language model.
+        """
+        self.handles = [
+            model.register_forward_pre_hook(self.open, with_kwargs=True),
+            model.register_forward_hook(self.close, with_kwargs=True, always_call=True),
+        ]
+        if decoder_layer is not None:
+            hook = decoder_layer.register_forward_pre_hook(_pool_prompt, with_kwargs=True)
+            self.handles.append(hook)
+
+    def detach(self) -> None:
+        """Takes the hooks off again."""
+        while self.handles:
+            self.handles.pop().remove()
 
     def open(
         self, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        if not torch.compiler.is_compiling():
+        if model.training and not torch.compiler.is_compiling():
             secure(model)
         session = AMBIENT.session
         task_ids = next((kwargs.pop(key) for key in TASK_KEYS if kwargs.get(key) is not None), None)
         kwargs = {key: value for key, value in kwargs.items() if key not in TASK_KEYS}
         prompt = kwargs.pop(PROMPT_KEY, None)
-        inputs = dict(zip(_POSITIONAL, args, strict=False)) | kwargs
+        inputs = dict(zip(self.names, args, strict=False)) | kwargs
         state = self._state(model, inputs, prompt)
         if task_ids is None and session is not None:
             task_ids = session.task_ids
@@ -100,10 +114,6 @@ class BatchHook:
             state.reuse = True
         elif state.prompt is not None and not torch.compiler.is_compiling():
             _check_prompt(state.prompt)
-
-
-# Hosts are called by keyword nearly always; these are what transformers takes by position.
-_POSITIONAL = ("input_ids", "attention_mask")
 
 
 def _leading(inputs: Mapping[str, Any]) -> Tensor:

@@ -104,6 +104,21 @@ class CoterieModel(BaseTuner):
             for handle in handles:
                 handle.remove()
 
+    def _replace_module(
+        self, parent: nn.Module, child_name: str, new_module: nn.Module, child: nn.Module
+    ) -> None:
+        # PEFT's also copies `weight`, which whole blocks do not have; devices are seen to.
+        setattr(parent, child_name, new_module)
+
+    def unload(self) -> nn.Module:
+        """The host as it was before the graft."""
+        host = super().unload()
+        hook = _hook_of(host)
+        if hook is not None:
+            hook.detach()
+        vars(host).pop("generate", None)
+        return host
+
     def _check_adapter_names(self, names: list[str]) -> None:
         if self.training:
             raise ValueError("adapter_names mixes adapters in inference only: call model.eval()")
@@ -115,18 +130,21 @@ class CoterieModel(BaseTuner):
             )
 
 
+def _hook_of(model: nn.Module) -> BatchHook | None:
+    """The hook that grafting has put on the model, whichever tuner object did it."""
+    owners = (getattr(hook, "__self__", None) for hook in model._forward_pre_hooks.values())
+    return next((owner for owner in owners if isinstance(owner, BatchHook)), None)
+
+
 def _batch_hook(model: nn.Module) -> BatchHook:
     """The model's hook; a second adapter, or PEFT called twice, finds the first one's."""
-    for hook in model._forward_pre_hooks.values():
-        owner = getattr(hook, "__self__", None)
-        if isinstance(owner, BatchHook):
-            return owner
+    found = _hook_of(model)
+    if found is not None:
+        return found
     hook = BatchHook(model)
-    hook.attach(model)
     decoder = getattr(model, "get_decoder", lambda: None)()
     layers = getattr(decoder, "layers", None)
-    if layers:
-        hook.watch_embedding(layers[0])
+    hook.attach(model, layers[0] if layers else None)
     if callable(getattr(model, "generate", None)):
         vars(model)["generate"] = types.MethodType(routed_generate, model)
     return hook
