@@ -141,9 +141,10 @@ class Mixture:
         )
 
     def _of_rows(self, per_sample: Tensor, x: Tensor, state: State, place: Place) -> Tensor:
+        per_sample = per_sample.to(x.device)  # a host may be spread over devices
         if per_sample.shape[0] == x.shape[0]:
             return per_sample
-        return per_sample[state.sample_of(place.tower, x.shape[0])]
+        return per_sample[state.sample_of(place.tower, x.shape[0]).to(x.device)]
 
     def forward(
         self,

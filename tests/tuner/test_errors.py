@@ -108,6 +108,8 @@ def test_a_sample_without_a_prompt():
     half = torch.zeros_like(batch["input_ids"])
     half[:, :3] = 1
     assert model(**batch, prompt_mask=half).logits.isfinite().all()
+    with pytest.raises(ValueError, match=r"prompt_mask is \(2, 3\)"):
+        model(**batch, prompt_mask=half[:, :3])
 
 
 def test_prompt_embedding_outside_the_language_model():

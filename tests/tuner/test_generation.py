@@ -62,8 +62,9 @@ def answer(model, ids, mask, tasks, **options):
         {"num_beams": 3},
         {"use_cache": False},
         {"cache_implementation": "static", "disable_compile": True},
+        {"cache_implementation": "static", "disable_compile": True, "num_beams": 2},
     ],
-    ids=["greedy", "beams", "no cache", "static cache"],
+    ids=["greedy", "beams", "no cache", "static cache", "static cache and beams"],
 )
 def test_a_left_padded_batch_equals_single_prompts(name, options):
     model = model_of(name)
@@ -145,3 +146,9 @@ def test_the_task_changes_the_answer_and_is_required():
     assert not torch.equal(first, answer(model, ids, mask, torch.tensor([1, 1])))
     with pytest.raises(ValueError, match="pass task_ids="):
         answer(model, ids, mask, None)
+
+
+def test_packed_samples_are_refused_where_the_prompt_decides():
+    ids, _, _ = prompts()
+    with pytest.raises(ValueError, match="cu_seq_lens_q"):
+        model_of("instance")(input_ids=ids, cu_seq_lens_q=torch.tensor([0, 4, 9]))

@@ -87,7 +87,14 @@ class BatchHook:
         if text is not None:
             seen = mask[:, -text.shape[1] :].bool() if mask is not None and mask.ndim == 2 else None
             state.valid = seen
-            state.prompt = _prompt(text, seen, labels) if prompt is None else prompt.bool()
+            state.prompt = _prompt(text, seen, labels)
+            if prompt is not None:
+                if prompt.shape != text.shape[:2]:
+                    raise ValueError(
+                        f"{PROMPT_KEY} is {tuple(prompt.shape)} for tokens of "
+                        f"{tuple(text.shape[:2])}: pass a bool a token"
+                    )
+                state.prompt = prompt.bool()
         if self.host is not None:
             config, host = model.config, self.host
             state.sample_index = sample_index
@@ -99,13 +106,19 @@ class BatchHook:
 
     def _recall(self, state: State, inputs: Mapping[str, Any]) -> None:
         """Takes up decisions that an earlier pass over the prompt has made."""
+        if inputs.get("cu_seq_lens_q") is not None:
+            raise ValueError(
+                "the batch packs several samples into one row (cu_seq_lens_q), and a decision by "
+                "prompt needs them apart: pad them, and use generate() for generate_batch()"
+            )
         session = AMBIENT.session
         if session is not None:
             state.settled = session.settled
             state.reuse = session.started
             if not session.started and session.prompt is not None and state.prompt is not None:
-                if session.prompt.shape == state.prompt.shape:
-                    state.prompt = session.prompt
+                copies = state.batch // session.prompt.shape[0]
+                prompt = session.prompt.repeat_interleave(copies, 0)
+                state.prompt = prompt if prompt.shape == state.prompt.shape else state.prompt
             session.started = True
             return
         cache = inputs.get("past_key_values")

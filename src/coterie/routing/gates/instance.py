@@ -86,11 +86,11 @@ class _InstanceGateLayer(GateLayer):
                     f"InstanceGate(pool='embedding') at {place.name} runs before the language "
                     "model has embedded the prompt: use pool='hidden' outside the language model"
                 )
-            return state.prompt_mean
+            return state.prompt_mean.to(x.device)
         if place.tower == "text" and state.prompt is not None:
-            return masked_mean(x, state.prompt)
+            return masked_mean(x, state.prompt.to(x.device))
         per_row = x.flatten(1, -2).mean(1) if x.ndim > 2 else x
-        owner = state.sample_of(place.tower, x.shape[0])
+        owner = state.sample_of(place.tower, x.shape[0]).to(x.device)
         total = per_row.new_zeros(state.batch, x.shape[-1]).index_add(0, owner, per_row)
         rows = torch.bincount(owner, minlength=state.batch).clamp(min=1)
         return total / rows[:, None].to(total.dtype)

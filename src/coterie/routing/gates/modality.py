@@ -40,6 +40,7 @@ class _ModalityGateLayer(GateLayer):
                 f"ModalityGate at {place.name} cannot tell the tokens apart: call the model with "
                 "input_ids (not only inputs_embeds), on a family whose placeholders are known"
             )
+        modality = modality.to(x.device)  # a host may be spread over devices
         every = (x @ self.weight.to(x.dtype).flatten(0, 1).t()).unflatten(-1, self.weight.shape[:2])
         chosen = modality[..., None, None].expand(*modality.shape, 1, every.shape[-1])
         return Answer(logits=full_precision(every.gather(-2, chosen).squeeze(-2)))

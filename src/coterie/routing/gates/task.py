@@ -48,7 +48,7 @@ class _TokensOfTask(GateLayer):
     def forward(self, x: Float[Tensor, "*units width"], state: State, place: Place) -> Answer:
         if state.single_task is not None:
             return Answer(rows=self.weight[state.single_task])
-        task = state.task_of(place.tower, x.shape[0])
+        task = state.task_of(place.tower, x.shape[0]).to(x.device)
         if x.ndim == 3:
             matrices = self.weight.to(x.dtype)[task]
             return Answer(logits=full_precision(torch.bmm(x, matrices.transpose(1, 2))))
@@ -69,5 +69,5 @@ class _WholeTask(GateLayer):
     def forward(self, x: Float[Tensor, "*units width"], state: State, place: Place) -> Answer:
         if state.single_task is not None:
             return Answer(logits=full_precision(self.weight[state.single_task][None]), uniform=True)
-        task = state.task_of(place.tower, x.shape[0])
+        task = state.task_of(place.tower, x.shape[0]).to(x.device)
         return Answer(logits=full_precision(self.weight[task]), per_sample=True)
