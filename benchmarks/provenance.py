@@ -19,7 +19,8 @@ def provenance(device: torch.device) -> dict[str, object]:
     packages = ("torch", "transformers", "peft")
     return {
         "commit": _git("rev-parse", "HEAD"),
-        "dirty": _git("status", "--porcelain") != "",
+        # Results of the benchmarks before this one change nothing that is measured.
+        "dirty": _git("status", "--porcelain", "--", ":/", ":!/benchmarks/results") != "",
         "seed": SEED,
         "device": device.type,
         "hardware": _hardware(device),

@@ -61,3 +61,18 @@ def same(first: dict[str, Tensor], second: dict[str, Tensor], tolerance: float =
         torch.testing.assert_close(
             first[name], second[name], atol=tolerance, rtol=1e-4, msg=lambda t, n=name: f"{n}: {t}"
         )
+
+
+def trained(model: nn.Module, batch: dict[str, Any], rate: float) -> list[float]:
+    """The losses of four steps; every weight that learns must have had a gradient."""
+    weights = [each for each in model.parameters() if each.requires_grad]
+    optimizer = torch.optim.AdamW(weights, lr=rate)
+    losses = []
+    for _ in range(4):
+        loss = model(**batch, task_ids=IDS).loss
+        loss.backward()
+        assert all(each.grad is not None for each in weights)
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(loss.item())
+    return losses

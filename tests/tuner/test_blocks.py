@@ -7,7 +7,7 @@ import coterie
 from coterie import Copies, Mixture, Null, Queries, TaskGate, TopK, TopP
 from coterie.tuner.layer import CoterieLayer
 from tests.tiny import TINY
-from tests.tuner.checks import IDS, TASKS, awake, gradients, grafted, logits, roles, same
+from tests.tuner.checks import IDS, TASKS, awake, gradients, grafted, logits, roles, same, trained
 
 MLPS = [(family, role) for family in TINY for role in roles(family) if role.endswith("mlp")]
 ATTENTIONS = ["vit", "dinov2", "clip", "siglip", "llava", "llava_onevision", "idefics3", "gemma3"]
@@ -15,28 +15,19 @@ SUM_TO_ONE = TopK(k=2, normalize="selected")
 
 
 @pytest.mark.parametrize(("family", "role"), MLPS)
-@pytest.mark.parametrize("trained", ["full", "lora"])
-def test_copies_start_as_the_host_and_learn(family, role, trained):
+@pytest.mark.parametrize("how", ["full", "lora"])
+def test_copies_start_as_the_host_and_learn(family, role, how):
     tiny = TINY[family]()
     with torch.no_grad():
         before = tiny.model(**tiny.batch).logits
-    experts = Copies(count=3, trained=trained)
+    experts = Copies(count=3, trained=how)
     model = coterie.graft(
         tiny.model,
         Mixture(at=role, experts=experts, gate=TaskGate(), router=SUM_TO_ONE),
         tasks=TASKS,
     )
     torch.testing.assert_close(logits(model, tiny.batch), before, atol=1e-5, rtol=1e-4)
-    trained_weights = [weights for weights in model.parameters() if weights.requires_grad]
-    optimizer = torch.optim.AdamW(trained_weights, lr=3e-3)
-    losses = []
-    for _ in range(4):
-        loss = model(**tiny.batch, task_ids=IDS).loss
-        loss.backward()
-        assert all(weights.grad is not None for weights in trained_weights)
-        optimizer.step()
-        optimizer.zero_grad()
-        losses.append(loss.item())
+    losses = trained(model, tiny.batch, rate=3e-3)
     assert losses[-1] < losses[0]
 
 
@@ -64,14 +55,7 @@ def test_attention_experts_in_the_host_s_place():
         router=TopK(k=2, normalize="selected"),
     )
     model = grafted(tiny, mixture).train()
-    optimizer = torch.optim.AdamW([w for w in model.parameters() if w.requires_grad], lr=1e-2)
-    losses = []
-    for _ in range(4):
-        loss = model(**tiny.batch, task_ids=IDS).loss
-        loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()
-        losses.append(loss.item())
+    losses = trained(model, tiny.batch, rate=1e-2)
     assert losses[-1] < losses[0]
 
 

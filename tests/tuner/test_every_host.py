@@ -12,7 +12,7 @@ import coterie
 from coterie import InstanceGate, Lora, Mixture, Rectified, Soft, TaskGate, TopK
 from coterie.losses.load_balance import LoadBalance
 from tests.tiny import TINY
-from tests.tuner.checks import IDS, TASKS, gradients, grafted, logits, roles, same
+from tests.tuner.checks import IDS, TASKS, gradients, grafted, logits, roles, same, trained
 
 PLACES = [(family, role) for family in TINY for role in roles(family)]
 ROUTED = dict(experts=Lora(ranks=(2, 4)), gate=TaskGate(), router=TopK(k=1))
@@ -26,16 +26,7 @@ class TestEveryRole:
             before = tiny.model(**tiny.batch).logits
         model = coterie.graft(tiny.model, Mixture(at=role, **ROUTED), tasks=TASKS)
         torch.testing.assert_close(logits(model, tiny.batch), before, atol=1e-6, rtol=1e-6)
-        trained = [weights for weights in model.parameters() if weights.requires_grad]
-        optimizer = torch.optim.AdamW(trained, lr=1e-2)
-        losses = []
-        for _ in range(4):
-            loss = model(**tiny.batch, task_ids=IDS).loss
-            loss.backward()
-            assert all(weights.grad is not None for weights in trained)
-            optimizer.step()
-            optimizer.zero_grad()
-            losses.append(loss.item())
+        losses = trained(model, tiny.batch, rate=1e-2)
         assert losses == sorted(losses, reverse=True) and losses[-1] < losses[0]
 
     def test_checkpointed_gradients_equal_plain_ones(self, family, role):
