@@ -87,6 +87,28 @@ class TestInstanceGate:
                 torch.testing.assert_close(first, second.logits, atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.parametrize("family", ["llama", "qwen2", "vit", "dinov2", "clip", "siglip"])
+def test_two_batches_of_one_sample_equal_one_of_two(family):
+    tiny = TINY[family]()
+    mixture = Mixture(at=roles(family)[-1], **ROUTED)
+    model = grafted(tiny, mixture)
+    together = logits(model, tiny.batch)
+    for i in (0, 1):
+        alone = {key: value[i : i + 1] for key, value in tiny.batch.items()}
+        torch.testing.assert_close(
+            logits(model, alone, IDS[i : i + 1])[0], together[i], atol=1e-5, rtol=1e-4
+        )
+
+
+def test_places_may_be_named_one_by_one():
+    names = ("model.layers.1.mlp.up_proj", "model.layers.0.self_attn.q_proj")
+    tiny = TINY["llama"]()
+    model = grafted(tiny, Mixture(at=names, experts=Lora(ranks=(2, 3)), router=Soft()))
+    with coterie.observe(model) as tape:
+        logits(model, tiny.batch)
+    assert set(tape) == set(names)
+
+
 def test_saved_adapters_load_in_a_fresh_process(tmp_path):
     for family in TINY:
         tiny = TINY[family]()

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from coterie.routing.decision import Decision, Gating
@@ -33,6 +33,14 @@ class Segments:
             return _spread(self.ranks, self.scales, like.dtype, like.device)
         return _cached_spread(self.ranks, self.scales, like.dtype, like.device)
 
+    def scale_of(self, like: Tensor) -> Float[Tensor, " segments"]:
+        """The scales, on the device; kept there, because copying them each time would wait."""
+        return _cached_scales(self.scales, like.dtype, like.device)
+
+    def owner_of(self, like: Tensor) -> Int[Tensor, " rank"]:
+        """The segment that each place of the rank axis belongs to."""
+        return _cached_owners(self.ranks, like.device)
+
 
 def _spread(
     ranks: tuple[int, ...], scales: tuple[float, ...], dtype: torch.dtype, device: torch.device
@@ -51,6 +59,21 @@ def _cached_spread(
     # A tensor first made under inference_mode could never be saved for a later backward.
     with torch.inference_mode(False):
         return _spread(ranks, scales, dtype, device)
+
+
+@lru_cache(maxsize=256)
+def _cached_scales(
+    scales: tuple[float, ...], dtype: torch.dtype, device: torch.device
+) -> Float[Tensor, " segments"]:
+    with torch.inference_mode(False):
+        return torch.tensor(scales, dtype=dtype, device=device)
+
+
+@lru_cache(maxsize=256)
+def _cached_owners(ranks: tuple[int, ...], device: torch.device) -> Int[Tensor, " rank"]:
+    owners = [segment for segment, rank in enumerate(ranks) for _ in range(rank)]
+    with torch.inference_mode(False):
+        return torch.tensor(owners, device=device)
 
 
 @dataclass(frozen=True, kw_only=True)

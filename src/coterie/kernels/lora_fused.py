@@ -55,11 +55,11 @@ def _expand(
 def _expand_by_kernel(
     out: Tensor, h: Tensor, gates: Tensor, up: Tensor, segments: Segments, tokens_per_unit: int
 ) -> Float[Tensor, "tokens out"]:
-    scales = torch.tensor(segments.scales, dtype=gates.dtype, device=gates.device)
-    ranks = torch.tensor(segments.ranks, device=gates.device)
-    weighed = (gates * scales).repeat_interleave(tokens_per_unit, 0).expand(len(h), -1)
-    segment_of_rank = torch.arange(len(ranks), device=gates.device).repeat_interleave(ranks)
-    return gate_expand(out, h, weighed, segment_of_rank, up)
+    weighed = gates * segments.scale_of(gates)
+    if tokens_per_unit > 1:
+        weighed = weighed.repeat_interleave(tokens_per_unit, 0)
+    weighed = weighed.expand(len(h), -1)
+    return gate_expand(out, h, weighed, segments.owner_of(h), up)
 
 
 class _Fused(torch.autograd.Function):

@@ -25,8 +25,7 @@ def hard(call: Call, gating: Gating) -> tuple[Float[Tensor, "tokens out"], Decis
     if gates.shape[1] > routed:
         last = torch.full_like(chosen[:, :1], gates.shape[1] - 1)
         chosen = torch.cat([chosen, last], -1)
-    scales = torch.tensor(call.segments.scales, dtype=call.x.dtype, device=call.x.device)
-    factors = gates.gather(-1, chosen).to(call.x.dtype) * scales[chosen]
+    factors = gates.gather(-1, chosen).to(call.x.dtype) * call.segments.scale_of(call.x)[chosen]
     out = _Hard.apply(
         call.x.unflatten(0, (gates.shape[0], -1)),
         call.weight,
