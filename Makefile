@@ -1,4 +1,5 @@
 # Each target sets itself up in .venv; the second time that takes no time.
+# loadfile: the blocks of a document follow on each other, so one worker runs them all.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -7,10 +8,10 @@ READY := .venv/ready
 .PHONY: test test-slow lint demo bench clean
 
 test: lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
 
 test-slow: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m slow
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m slow
 
 lint: $(READY)
 	$(BIN)/ruff check .
