@@ -172,27 +172,30 @@ class _Scatter(torch.autograd.Function):
         each: int,
     ) -> Float[Tensor, "tokens out"]:
         y = seen.new_zeros(len(gates), maps.shape[1])
+        factors = []
         experts = Order(place, counts, each).by_expert(maps)
         for gate, (weight, token, at) in zip(gates.unbind(1), experts, strict=True):
             factor = gate.index_select(0, token)[:, None].to(seen.dtype)
             y.index_add_(0, token, (seen.index_select(0, at) * factor) @ weight.to(seen.dtype).t())
-        ctx.save_for_backward(seen, gates, maps, place)
-        ctx.counts, ctx.each = counts, each
+            factors.append(factor)
+        # A number a slot: the gates of all experts would be mostly zeros.
+        ctx.save_for_backward(seen, torch.cat(factors), maps, place)
+        ctx.counts, ctx.each, ctx.num_gates, ctx.dtype = counts, each, gates.shape[1], gates.dtype
         return y
 
     @staticmethod
     @once_differentiable  # its type hides the arguments' names, which the next line's must match
     def backward(ctx: Any, dy: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
-        seen, gates, maps, place = ctx.saved_tensors
+        seen, factors, maps, place = ctx.saved_tensors
         dseen, dmaps = torch.empty_like(seen), torch.empty_like(maps)
-        dgates = torch.zeros_like(gates)
+        dgates = torch.zeros(len(dy), ctx.num_gates, dtype=ctx.dtype, device=dy.device)
         order = Order(place, ctx.counts, ctx.each)
-        for e, (weight, mine, at) in enumerate(order.by_expert(maps)):
+        experts = zip(order.by_expert(maps), factors.split(ctx.counts), strict=True)
+        for e, ((weight, mine, at), factor) in enumerate(experts):
             dpart, part = dy.index_select(0, mine), seen.index_select(0, at)
-            factor = gates[:, e].index_select(0, mine)[:, None].to(seen.dtype)
             dscaled = dpart @ weight.to(seen.dtype)
             _product(dpart.t(), part * factor, dmaps[e])
-            dgates[mine, e] = (dscaled * part).sum(1).to(gates.dtype)
+            dgates[mine, e] = (dscaled * part).sum(1).to(dgates.dtype)
             dseen.index_copy_(0, at, dscaled.mul_(factor))
         return dseen, dgates, dmaps, None, None, None
 

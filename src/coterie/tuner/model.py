@@ -66,9 +66,10 @@ class CoterieModel(BaseTuner):
         layer.update_layer(adapter_name, site, width_of(mixture, host, self.model), leads=leads)
         if layer is target:
             return
-        layer.quantization_backend = resolve_quantization_backend(
-            host, **get_quantization_kwargs(self)
-        )
+        # Asking imports every quantisation library that is installed.
+        if getattr(self.model, "hf_quantizer", None) is not None:
+            kwargs = get_quantization_kwargs(self)
+            layer.quantization_backend = resolve_quantization_backend(host, **kwargs)
         if adapter_name not in self.active_adapters:
             layer.requires_grad_(False)
         self._replace_module(parent, target_name, layer, target)
