@@ -22,6 +22,7 @@ from benchmarks.benchmark import (
     Target,
     compare,
     fitting,
+    multiplies_bf16,
     worst,
 )
 from benchmarks.published import LoopLora
@@ -72,14 +73,22 @@ CASES: dict[Scale, tuple[Case, ...]] = {
 }
 
 
+EMULATED = Case(dtype="bf16", layers=2, tokens=64)
+"""What a device without bfloat16 products can do in minutes; it tells of such devices only."""
+
+
 class Model(Benchmark):
     """A token gate over all experts at each linear layer."""
 
     name = "model"
 
     def rows(self, scale: Scale, device: torch.device) -> Iterator[Row]:
-        for case in fitting(CASES, scale, device):
+        cases = fitting(CASES, scale, device)
+        emulated = scale != "tiny" and not multiplies_bf16(device)
+        for case in (*cases, EMULATED) if emulated else cases:
             built = candidates(case, device)
+            if case is EMULATED:
+                built = {name: built[name] for name in (FROZEN, PEFT, DEFAULT, COTERIE)}
             yield from compare(
                 case.name,
                 case.dtype,

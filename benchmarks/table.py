@@ -22,7 +22,7 @@ def as_table(record: dict[str, Any]) -> str:
         f"malloc {'set' if record['malloc'] else 'as it comes'}."
     )
     if not record["multiplies_bf16"]:
-        head += " This machine has no bfloat16 products: bf16 is unmeasured."
+        head += " This machine has no bfloat16 products; bf16, where it stands, is emulated."
     return "\n\n".join([head, _targets(record["targets"]), _rows(record["rows"])])
 
 
