@@ -87,7 +87,7 @@ def observe(model: nn.Module) -> Iterator[Tape]:
     """Writes down what every mixture decides in the calls inside.
 
     Losses on the tape reach the gates, also with gradient checkpointing; a second call inside
-    overwrites the first.
+    overwrites the first. Of several adapters at one module, the last to run is seen.
 
     Raises:
         ValueError: `model` has no mixtures.

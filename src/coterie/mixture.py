@@ -109,27 +109,18 @@ class Mixture:
         if self.gate is None:
             constant = torch.zeros(1, self.num_experts, device=x.device)
             return Gating(decide=self.decide(None), logits=constant, uniform=True)
-        kept = state.kept(place.group, place.name) if self.gate.settles else None
-        if kept is not None:
-            answer = Answer(logits=self._of_rows(kept.logits, x, state, place), per_sample=True)
+        if self.gate.settles:
+            kept = state.kept(place.group, place.name)
+            if kept is None:
+                kept = self._settle(gate, x, state, place, training=training)
+            logits = self._of_rows(kept.logits, x, state, place)
             noise = None if kept.noise is None else self._of_rows(kept.noise, x, state, place)
+            answer = Answer(logits=logits, per_sample=True)
         else:
-            if gate is None:
-                raise ValueError(
-                    f"{place.name} follows the decision of group {place.group!r}, which has not "
-                    "been made yet in this forward pass: use InstanceGate(tie='layer')"
-                )
+            assert gate is not None
             answer = gate(x, state, place)
             shape = x.shape[:-1] if answer.logits is None else answer.logits.shape[:-1]
-            shape = torch.Size((*shape, self.num_experts))
-            noise = self.router.noise_for(shape, x.device, training=training)
-            if self.gate.settles:
-                assert answer.logits is not None
-                state.settled[place.group] = Settled(answer.logits, noise)
-                if noise is not None:
-                    noise = self._of_rows(noise, x, state, place)
-                logits = self._of_rows(answer.logits, x, state, place)
-                answer = answer._replace(logits=logits)
+            noise = self._noise(shape, x, training=training)
         return Gating(
             decide=self.decide(noise),
             logits=answer.logits,
@@ -139,6 +130,25 @@ class Mixture:
             uniform=answer.uniform,
             active=self.router.active(self.num_experts),
         )
+
+    def _settle(
+        self, gate: GateLayer | None, x: Tensor, state: State, place: Place, *, training: bool
+    ) -> Settled:
+        """Makes the samples' decision and keeps it for tied layers and for later tokens."""
+        if gate is None:
+            raise ValueError(
+                f"{place.name} follows the decision of group {place.group!r}, which has not been "
+                "made yet in this forward pass: use InstanceGate(tie='layer')"
+            )
+        logits = gate(x, state, place).logits
+        assert logits is not None
+        settled = Settled(logits, self._noise(logits.shape[:-1], x, training=training))
+        state.settled[place.group] = settled
+        return settled
+
+    def _noise(self, units: torch.Size, x: Tensor, *, training: bool) -> Tensor | None:
+        shape = torch.Size((*units, self.num_experts))
+        return self.router.noise_for(shape, x.device, training=training)
 
     def _of_rows(self, per_sample: Tensor, x: Tensor, state: State, place: Place) -> Tensor:
         per_sample = per_sample.to(x.device)  # a host may be spread over devices

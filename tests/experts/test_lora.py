@@ -98,3 +98,37 @@ def test_delta_is_what_the_layer_adds():
 def test_it_sits_at_linear_layers_only():
     with pytest.raises(ValueError, match="not at LayerNorm"):
         Lora().build(torch.nn.LayerNorm(4), None)
+
+
+@pytest.mark.parametrize(
+    ("form", "ranks", "needs"),
+    [
+        ("folded", (2, 2), "one decision for the whole batch"),
+        ("hard", (2, 2), "a decision a sample"),
+    ],
+)
+def test_a_forced_form_that_does_not_fit_is_refused(form, ranks, needs):
+    lora = Lora(ranks=ranks, form=form)
+    layer, host = layer_of(lora)
+    gating = gating_of(lora, TopK(k=1), rows=torch.randn(2, 6))
+    with pytest.raises(ValueError, match=needs):
+        layer(host, torch.randn(2, 3, 6), gating)
+
+
+@pytest.mark.parametrize("form", ["folded", "hard", "triton"])
+def test_a_forced_form_that_fits_equals_auto(form):
+    lora = Lora(ranks=(2, 2), form=form)
+    layer, host = layer_of(lora)
+    logits = torch.randn(1 if form == "folded" else 3, 2)
+    gating = Gating(
+        decide=Mixture(experts=lora, router=TopK(k=1)).decide(None),
+        logits=logits,
+        per_sample=form != "folded",
+        uniform=form == "folded",
+        active=1,
+    )
+    x = torch.randn(3, 4, 6)
+    out, _ = layer(host, x, gating)
+    free, _ = layer_of(Lora(ranks=(2, 2), form="reference"))
+    free.load_state_dict(layer.state_dict())
+    torch.testing.assert_close(out, free(host, x, gating)[0])

@@ -41,14 +41,17 @@ class Lora(Experts):
         dropout: share of the input's features dropped before `down`, in [0, 1). One mask serves
             all experts. Departs: the published loops draw a mask an expert, which triples the
             cost of the layer.
-        form: which arithmetic runs. "auto" picks by shape; all are equal, see `choose`.
+        form: which arithmetic runs. "auto" picks by shape; all are equal, see `choose`. "folded"
+            and "hard" raise a ValueError on a call they do not fit.
     """
 
     takes: ClassVar[Literal["linears", "block"]] = "linears"
     ranks: tuple[int, ...] = (8, 8, 8, 8)
     alpha: float = 16.0
     dropout: float = 0.0
-    form: Literal["auto", "reference", "concatenated", "fused", "sparse", "hard", "folded"] = "auto"
+    form: Literal[
+        "auto", "reference", "concatenated", "fused", "triton", "sparse", "hard", "folded"
+    ] = "auto"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "ranks", tuple(self.ranks))
@@ -130,9 +133,27 @@ class LoraLayer(ExpertLayer):
             host_output=None if plain else host(x, *args, **kwargs).flatten(0, -2),
             tokens_per_unit=flat.shape[0] // x.shape[0] if gating.per_sample else 1,
         )
-        form = self.form if self.form != "auto" else choose(call, gating)
-        out, decision = FORMS[form](call, gating)
+        out, decision = FORMS[self._form(call, gating)](call, gating)
         return out.view(*x.shape[:-1], out.shape[-1]), decision
+
+    def _form(self, call: Call, gating: Gating) -> str:
+        # Only ordinary operations can be traced, whatever form was asked for.
+        if self.form == "auto" or torch.compiler.is_compiling():
+            return choose(call, gating)
+        if self.form == "folded" and not (gating.uniform and call.weight is not None):
+            raise ValueError(
+                "Lora(form='folded') needs one decision for the whole batch, as of "
+                "TaskGate(per_token=False) with one task in it, and a plain frozen linear host: "
+                "use form='auto'"
+            )
+        if self.form == "hard" and not (
+            gating.per_sample and gating.active is not None and len(set(call.segments.ranks)) == 1
+        ):
+            raise ValueError(
+                "Lora(form='hard') needs a decision a sample, as of InstanceGate, and experts of "
+                f"one rank, not {call.segments.ranks}: use form='auto'"
+            )
+        return self.form
 
     def delta(self, gates: Tensor) -> Tensor:
         """What the mixture adds to the host's weight, [out, width], for one row of gates."""

@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 
 from coterie.extract.task import Share
 from coterie.extract.verify import largest_error
-from coterie.tuner.batch import BatchHook
+from coterie.tuner.batch import release
 from coterie.tuner.layer import CoterieLayer
 
 
@@ -47,8 +47,7 @@ def bare(model: PeftModel, adapter: str, *, runs: bool = False) -> PreTrainedMod
             saved = module.modules_to_save
             own = saved[adapter] if adapter in saved else module.original_module
             host.set_submodule(name, own)
-    unhook(host)
-    host.__dict__.pop("generate", None)
+    release(host)
     host.__dict__.pop("peft_config", None)
     return host
 
@@ -56,16 +55,6 @@ def bare(model: PeftModel, adapter: str, *, runs: bool = False) -> PreTrainedMod
 def is_quantized(base: nn.Module) -> bool:
     """Whether transformers loaded the model quantised."""
     return getattr(base, "hf_quantizer", None) is not None
-
-
-def unhook(host: nn.Module) -> None:
-    """Takes off what coterie listens with."""
-    for module in host.modules():
-        for hooks in (module._forward_pre_hooks, module._forward_hooks):
-            for key, hook in list(hooks.items()):
-                owned = isinstance(getattr(hook, "__self__", None), BatchHook)
-                if owned or hook.__module__.partition(".")[0] == "coterie":
-                    del hooks[key]
 
 
 @torch.no_grad()

@@ -129,6 +129,20 @@ class BatchHook:
             _check_prompt(state.prompt)
 
 
+def hook_of(model: nn.Module) -> BatchHook | None:
+    """The hook that grafting has put on the model, whichever tuner object did it."""
+    owners = (getattr(hook, "__self__", None) for hook in model._forward_pre_hooks.values())
+    return next((owner for owner in owners if isinstance(owner, BatchHook)), None)
+
+
+def release(model: nn.Module) -> None:
+    """Takes off what grafting has put on the model: its hooks, and its own `generate`."""
+    hook = hook_of(model)
+    if hook is not None:
+        hook.detach()
+    vars(model).pop("generate", None)
+
+
 def _leading(inputs: Mapping[str, Any]) -> Tensor:
     for key in ("input_ids", "inputs_embeds", "pixel_values", "input_features", "input_values"):
         if inputs.get(key) is not None:

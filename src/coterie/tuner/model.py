@@ -13,7 +13,7 @@ from torch import nn
 
 from coterie.routing.gates.base import Place
 from coterie.tuner.ambient import AMBIENT
-from coterie.tuner.batch import BatchHook
+from coterie.tuner.batch import BatchHook, hook_of, release
 from coterie.tuner.config import NAME, PREFIX, CoterieConfig
 from coterie.tuner.generation import routed_generate
 from coterie.tuner.layer import CoterieLayer, Site
@@ -114,10 +114,7 @@ class CoterieModel(BaseTuner):
     def unload(self) -> nn.Module:
         """The host as it was before the graft."""
         host = super().unload()
-        hook = _hook_of(host)
-        if hook is not None:
-            hook.detach()
-        vars(host).pop("generate", None)
+        release(host)
         return host
 
     def _check_adapter_names(self, names: list[str]) -> None:
@@ -131,15 +128,9 @@ class CoterieModel(BaseTuner):
             )
 
 
-def _hook_of(model: nn.Module) -> BatchHook | None:
-    """The hook that grafting has put on the model, whichever tuner object did it."""
-    owners = (getattr(hook, "__self__", None) for hook in model._forward_pre_hooks.values())
-    return next((owner for owner in owners if isinstance(owner, BatchHook)), None)
-
-
 def _batch_hook(model: nn.Module) -> BatchHook:
     """The model's hook; a second adapter, or PEFT called twice, finds the first one's."""
-    found = _hook_of(model)
+    found = hook_of(model)
     if found is not None:
         return found
     hook = BatchHook(model)
