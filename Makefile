@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: test test-slow lint demo bench clean
+.PHONY: test test-slow lint demo align experiment bench clean
 
 test: lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
@@ -20,7 +20,15 @@ lint: $(READY)
 	$(BIN)/lint-imports
 
 demo: $(READY)
-	$(BIN)/python examples/quickstart.py
+	$(BIN)/coterie demo
+
+align: $(READY)
+	$(BIN)/coterie fetch
+	$(BIN)/python -m experiments.align
+
+experiment: $(READY)
+	$(BIN)/coterie fetch
+	$(BIN)/python -m experiments.conflict
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks

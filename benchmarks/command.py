@@ -16,8 +16,9 @@ from benchmarks.linear import Linear
 from benchmarks.model import Model
 from benchmarks.provenance import SEED, provenance
 from benchmarks.table import RESULTS, as_table
+from benchmarks.trainer import Trainer
 
-BENCHMARKS = {each.name: each for each in (Linear(), Ffn(), Attention(), Model())}
+BENCHMARKS = {each.name: each for each in (Linear(), Ffn(), Attention(), Model(), Trainer())}
 
 
 def main(arguments: Sequence[str]) -> None:

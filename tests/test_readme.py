@@ -1,41 +1,72 @@
-"""The README's tree says what each file holds, and its example is the one `make demo` runs."""
+"""The trees say what each file holds, and the README's example is examples/quickstart.py."""
 
 import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
-README = ROOT / "README.md"
+README, FILES = ROOT / "README.md", ROOT / "docs" / "files.md"
 START, END = "made by `python -m tests.test_readme` -->\n", "<!-- end of tree -->"
+TOPS = ("src/coterie", "benchmarks", "examples", "experiments")
 
 
-def tree() -> str:
-    """One line a file: its path and the first line of its docstring."""
-    lines = []
-    for top in ("src/coterie", "benchmarks", "examples"):
+def sentence(path: Path) -> str:
+    """The first line of a module's docstring; empty if it has none."""
+    text = ast.get_docstring(ast.parse(path.read_text()))
+    return text.splitlines()[0].rstrip(".") if text else ""
+
+
+def packages() -> Iterator[str]:
+    """One line a package, or a module beside the packages."""
+    for top in TOPS:
+        for path in sorted((ROOT / top).iterdir()):
+            module = path / "__init__.py" if path.is_dir() else path
+            if module.suffix == ".py" and module.is_file() and (text := sentence(module)):
+                shown = f"{path.relative_to(ROOT)}{'/' if path.is_dir() else ''}"
+                yield f"{shown:28} {text}"
+
+
+def files() -> Iterator[str]:
+    """One line a file."""
+    for top in TOPS:
         for path in sorted((ROOT / top).rglob("*.py")):
-            text = ast.get_docstring(ast.parse(path.read_text()))
-            if text:
-                lines.append(f"{path.relative_to(ROOT)!s:44} {text.splitlines()[0].rstrip('.')}")
-    return "```\n" + "\n".join(lines) + "\n```\n"
+            if text := sentence(path):
+                yield f"{path.relative_to(ROOT)!s:48} {text}"
 
 
-def parts() -> tuple[str, str, str]:
-    before, rest = README.read_text().split(START)
+TREES = {README: packages, FILES: files}
+
+
+def tree(document: Path) -> str:
+    return "```\n" + "\n".join(TREES[document]()) + "\n```\n"
+
+
+def parts(document: Path) -> tuple[str, str, str]:
+    before, rest = document.read_text().split(START)
     inside, after = rest.split(END)
     return before + START, inside, END + after
 
 
-def test_the_tree_is_up_to_date():
-    assert parts()[1] == tree(), "run: python -m tests.test_readme"
+@pytest.mark.parametrize("document", TREES, ids=lambda path: path.name)
+def test_the_tree_is_up_to_date(document: Path) -> None:
+    assert parts(document)[1] == tree(document), "run: python -m tests.test_readme"
 
 
-def test_the_demo_is_the_readme_s_example():
+def test_every_package_says_what_it_holds() -> None:
+    for path in (ROOT / "src" / "coterie").rglob("__init__.py"):
+        assert sentence(path), path
+
+
+def test_the_example_is_the_readme_s() -> None:
     example = re.search(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
     demo = (ROOT / "examples" / "quickstart.py").read_text()
     assert example is not None and demo.split('"""')[2].strip() == example[1].strip()
 
 
 if __name__ == "__main__":
-    before, _, after = parts()
-    README.write_text(before + tree() + after)
+    for document in TREES:
+        before, _, after = parts(document)
+        document.write_text(before + tree(document) + after)

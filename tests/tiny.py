@@ -7,6 +7,7 @@ from tests.tinies.gemma3 import gemma3
 from tests.tinies.idefics3 import idefics3, smolvlm
 from tests.tinies.internvl import internvl
 from tests.tinies.llava import llava, llava_onevision
+from tests.tinies.omni import omni
 from tests.tinies.qwen_vl import qwen2_5_vl, qwen2_vl, qwen3_vl
 from tests.tinies.text import llama, qwen2
 from tests.tinies.vision import clip, dinov2, siglip, vit
@@ -29,4 +30,5 @@ TINY: dict[str, Callable[[], Tiny]] = {
     "qwen3_vl": qwen3_vl,
     "internvl": internvl,
     "gemma3": gemma3,
+    "omni": omni,
 }

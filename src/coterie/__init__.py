@@ -3,6 +3,8 @@
 from coterie import recipes
 from coterie.balancing.fixed import Fixed
 from coterie.balancing.uncertainty import Uncertainty
+from coterie.diagnose import diagnose
+from coterie.evaluate import compare, evaluate
 from coterie.experts.copies import Copies
 from coterie.experts.lora import Lora
 from coterie.experts.null import Null
@@ -16,6 +18,7 @@ from coterie.losses.sparsity import Sparsity
 from coterie.losses.z import ZLoss
 from coterie.mixture import Mixture
 from coterie.recipe import Recipe, Stage
+from coterie.report import report
 from coterie.routing.decision import Routing, Tape
 from coterie.routing.gates.instance import InstanceGate
 from coterie.routing.gates.modality import ModalityGate
@@ -25,6 +28,8 @@ from coterie.routing.routers.rectified import Rectified
 from coterie.routing.routers.soft import Soft
 from coterie.routing.routers.top_k import TopK
 from coterie.routing.routers.top_p import TopP
+from coterie.tasks import read_tasks
+from coterie.train import Plan, Run, train
 from coterie.tuner.model import register
 
 __all__ = [
@@ -38,10 +43,12 @@ __all__ = [
     "ModalityGate",
     "MutualInformation",
     "Null",
+    "Plan",
     "Queries",
     "Recipe",
     "Rectified",
     "Routing",
+    "Run",
     "Soft",
     "Sparsity",
     "Stage",
@@ -52,10 +59,16 @@ __all__ = [
     "TopP",
     "Uncertainty",
     "ZLoss",
+    "compare",
+    "diagnose",
+    "evaluate",
     "extract",
     "graft",
     "observe",
+    "read_tasks",
     "recipes",
+    "report",
+    "train",
 ]
 
 register()

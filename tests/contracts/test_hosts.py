@@ -6,6 +6,7 @@ import pytest
 from transformers import CONFIG_MAPPING
 
 import coterie.hosts
+import coterie.omni
 from coterie.hosts.base import Host
 from coterie.spec import kinds
 

@@ -62,6 +62,8 @@ def test_every_tiny_model_has_a_host(family: str) -> None:
         "vision.attn",
         "vision.mlp",
         "connector",
+        "audio.attn",
+        "audio.mlp",
     }
 
 

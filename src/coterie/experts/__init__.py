@@ -1,0 +1,1 @@
+"""Experts: what a mixture chooses among, one kind a file."""

@@ -14,8 +14,10 @@ from torch import Tensor
 from coterie import spec
 from coterie.extract import adapter as adapter_form
 from coterie.extract import merged as merged_form
+from coterie.extract.run import opened
 from coterie.extract.task import Share, config_of, shares_of
 from coterie.extract.verify import TOLERANCE, probe_error, weight_tolerance
+from coterie.train import Run
 
 REPORT = "coterie_extract.json"
 
@@ -31,7 +33,7 @@ class Written:
 
 
 def extract(
-    model: PeftModel,
+    model: PeftModel | Run | str | Path,
     *,
     task: str,
     to: str | Path,
@@ -46,11 +48,12 @@ def extract(
     by side along the rank. What was written is read back and compared with the routed model.
 
     Args:
-        model: a grafted model, or one that `PeftModel.from_pretrained` loaded.
+        model: a grafted model, or one that `PeftModel.from_pretrained` loaded; or a run of
+            `coterie.train`, or its folder.
         task: the task's name, as it was given to `coterie.graft`; any name if none were given.
         to: a folder that is not there yet, or is empty.
-        form: "adapter", a plain PEFT LoRA, or "merged", a plain transformers checkpoint (without
-            tokenizer or processor, which the host's stay).
+        form: "adapter", a plain PEFT LoRA, or "merged", a plain transformers checkpoint, with a
+            run's tokenizer or processor (a model's are not known here).
         adapter: the name of the mixtures' adapter.
         probe: a batch of the host's forward on which the answers are compared too, for models
             that fit into memory twice.
@@ -71,17 +74,20 @@ def extract(
     to = Path(to).absolute()
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise ValueError(f"{to} is there already and is no empty folder: give a new one")
-    shares = shares_of(model, adapter, task)
+    routed, processor = opened(model)
+    shares = shares_of(routed, adapter, task)
     partial = to.parent / f".{to.name}.partial"
     # Reading a plain adapter back, or choosing one, sets what is trained.
-    trained = {weight: weight.requires_grad for weight in model.parameters()}
+    trained = {weight: weight.requires_grad for weight in routed.parameters()}
     shutil.rmtree(partial, ignore_errors=True)
     try:
         partial.mkdir(parents=True)
-        written = forms[form](model, shares, adapter, partial)
-        facts = checked(written, model, task, adapter, probe)
+        written = forms[form](routed, shares, adapter, partial)
+        facts = checked(written, routed, task, adapter, probe)
         report = {"task": task, "form": form, "adapter": adapter, **facts, **written.facts}
-        report |= source(model, shares, adapter)
+        report |= source(routed, shares, adapter)
+        if processor is not None and form == "merged":
+            processor.save_pretrained(str(partial))
         (partial / REPORT).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
         if to.is_dir():
             to.rmdir()

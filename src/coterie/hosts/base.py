@@ -79,6 +79,14 @@ class Host(ABC):
             )
         return count_tokens(inputs, *self.placeholders(config).values())
 
+    def sounds(self, inputs: Mapping[str, Any], config: Any) -> Float[Tensor, " batch"]:
+        """How many rows of the audio tower (and its connector) each sample owns; see `shares`.
+
+        Families that take sounds override this if a sample may have another number than one.
+        """
+        input_ids = required(inputs, "input_ids")
+        return torch.ones(input_ids.shape[0], device=input_ids.device)
+
 
 def required(inputs: Mapping[str, Any], name: str) -> Tensor:
     """The forward's argument `name`; ValueError if it is missing or None."""

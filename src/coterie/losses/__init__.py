@@ -1,0 +1,1 @@
+"""Losses on what routers decide, one kind a file."""

@@ -2,10 +2,20 @@
 
 from coterie.recipes.awaker import awaker
 from coterie.recipes.mod_squad import mod_squad
+from coterie.recipes.moelora import moelora
 from coterie.recipes.mole import mole
 from coterie.recipes.rode import rode
 from coterie.recipes.shared_lora import shared_lora
 from coterie.recipes.single_task import single_task
 from coterie.recipes.uni_moe import uni_moe
 
-__all__ = ["awaker", "mod_squad", "mole", "rode", "shared_lora", "single_task", "uni_moe"]
+__all__ = [
+    "awaker",
+    "mod_squad",
+    "moelora",
+    "mole",
+    "rode",
+    "shared_lora",
+    "single_task",
+    "uni_moe",
+]

@@ -32,6 +32,7 @@ class State:
         modality: index into `MODALITIES` of each token.
         shares: how many rows of the vision tower each sample owns, up to a factor; called only
             where a gate in that tower decides by sample.
+        sounds: the same of the audio tower.
         sample_index: `coterie.hosts.base.sample_index`, handed in.
         settled: decisions made for whole samples, by the layers' tie group.
         reuse: `settled` was made by an earlier pass over the prompt and must be taken as it is.
@@ -49,6 +50,7 @@ class State:
     valid: Bool[Tensor, "batch seq"] | None = None
     modality: Int[Tensor, "batch seq"] | None = None
     shares: Callable[[], Float[Tensor, " batch"]] | None = None
+    sounds: Callable[[], Float[Tensor, " batch"]] | None = None
     sample_index: Callable[[Tensor, int], Tensor] | None = None
     settled: dict[str, Settled] = field(default_factory=dict)
     reuse: bool = False
@@ -84,7 +86,7 @@ class State:
         def pick(value: Tensor | None) -> Tensor | None:
             return None if value is None else value[samples]
 
-        shares = self.shares
+        shares, sounds = self.shares, self.sounds
         return replace(
             self,
             batch=int(samples.numel()),
@@ -94,14 +96,16 @@ class State:
             modality=pick(self.modality),
             prompt_mean=pick(self.prompt_mean),
             shares=None if shares is None else lambda: shares()[samples],
+            sounds=None if sounds is None else lambda: sounds()[samples],
             adapter_names=None,
         )
 
     def sample_of(self, tower: str, rows: int) -> Int[Tensor, " rows"]:
         """Which sample owns each row of a call with `rows` leading rows, in `tower`."""
-        if tower in ("vision", "connector") and self.shares is not None:
+        shares = {"vision": self.shares, "connector": self.shares, "audio": self.sounds}.get(tower)
+        if shares is not None:
             assert self.sample_index is not None
-            return self.sample_index(self.shares(), rows)
+            return self.sample_index(shares(), rows)
         if rows % self.batch:
             raise ValueError(
                 f"a layer of the {tower} tower was called with {rows} rows, which "

@@ -98,8 +98,10 @@ class BatchHook:
         if self.host is not None:
             config, host = model.config, self.host
             state.sample_index = sample_index
-            if inputs.get("pixel_values") is not None:
+            if _has(inputs, "pixel_values", "image_features"):
                 state.shares = lambda: host.shares(inputs, config)
+            if _has(inputs, "input_features", "audio_features") and ids is not None:
+                state.sounds = lambda: host.sounds(inputs, config)
             if ids is not None:
                 state.modality = _modalities(ids, host.placeholders(config))
         return state
@@ -141,6 +143,11 @@ def release(model: nn.Module) -> None:
     if hook is not None:
         hook.detach()
     vars(model).pop("generate", None)
+
+
+def _has(inputs: Mapping[str, Any], *names: str) -> bool:
+    """Whether any of these is passed."""
+    return any(inputs.get(name) is not None for name in names)
 
 
 def _leading(inputs: Mapping[str, Any]) -> Tensor:

@@ -1,0 +1,1 @@
+"""Gates: what the logits look at, one kind a file."""

@@ -1,0 +1,1 @@
+"""Routers: from logits to the weights of experts, one kind a file."""

@@ -1,0 +1,195 @@
+"""A step of training with coterie's Trainer, against the same step written out by hand.
+
+Trainer's step takes rows from a file: chat template, tokens, padding, batch order, forward, losses
+by task, backward, clipping, AdamW, schedule, lines of the log. The loop's takes a batch that is
+ready: forward, loss, backward, AdamW. Both train the same grafted model on the same samples. No
+step saves a checkpoint.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from torch import nn
+from transformers import PreTrainedTokenizerFast, TrainerCallback
+
+from benchmarks.benchmark import ROUNDS, Benchmark, Row, Scale, Target, worst
+from benchmarks.model import LINEARS, Case
+from benchmarks.timing import Times
+from coterie import Lora, Mixture, Recipe, Soft, Stage, graft
+from coterie.data.chat import TEMPLATE
+from coterie.data.collate import Collator
+from coterie.tasks import Task
+from coterie.train import Plan, assembly
+from coterie.train.batches import Samples
+from coterie.train.journal import Journal
+from coterie.train.losses import token_losses
+from coterie.train.stages import select
+from coterie.train.trainer import MixtureTrainer, Setting
+
+TRAINER, LOOP, PLAIN = "coterie", "loop", "loop, the model's own loss"
+CASES: dict[Scale, Case] = {
+    "tiny": Case(dtype="fp32", layers=1, width=192, hidden=64, ranks=(2, 2)),
+    "quick": Case(dtype="fp32", layers=4),
+    "full": Case(dtype="fp32", layers=30),
+}
+NAMES = ("first", "second")
+SIZE = 8
+WARM = 2
+"""Steps that are not timed: the first allocate."""
+
+
+class Trainer(Benchmark):
+    """Eight samples of some hundred tokens, two tasks, eight experts at each linear layer."""
+
+    name = "trainer"
+
+    def rows(self, scale: Scale, device: torch.device) -> Iterator[Row]:
+        case = CASES[scale]
+        if device.type == "cpu":
+            torch.set_num_threads(1)
+        with TemporaryDirectory() as folder:
+            times = measured(case, device, Path(folder), rounds=2 * ROUNDS[scale])
+        for form in times.seconds:
+            yield Row(
+                case=f"{case.dtype} {case.layers} layers, {SIZE} samples",
+                dtype=case.dtype,
+                form=form,
+                step_ms=times.median_ms(form),
+                step={base: times.ratio(form, base) for base in (LOOP, PLAIN)},
+                saved_mib=0.0,
+            )
+
+    def targets(self, rows: Iterable[Row]) -> list[Target]:
+        mine = [row for row in rows if row.form == TRAINER]
+        what = "step of training over forward, backward and optimizer written out"
+        return [Target(what=what, limit=1.05, measured=worst(mine, LOOP))]
+
+
+def measured(case: Case, device: torch.device, folder: Path, *, rounds: int) -> Times:
+    """Seconds of a step each, taken in turn: Trainer's, then those of the two loops."""
+    recipe = Recipe(
+        mixtures=(
+            Mixture(
+                at=rf".*\.({'|'.join(LINEARS)})", experts=Lora(ranks=case.ranks), router=Soft()
+            ),
+        ),
+        stages=(Stage(steps=rounds + WARM),),
+    )
+    plan = Plan(recipe=recipe, base="", tasks=written(folder), batch_size=SIZE, save_every=10**6)
+    trainer = built(plan, case, device, folder)
+    turns = Turns(trainer, device, loops(plan, case, device, trainer))
+    trainer.add_callback(turns)
+    trainer._save_checkpoint = lambda *args: None  # the one at the end belongs to no step
+    trainer.train()
+    return Times({name: seconds[WARM:] for name, seconds in turns.seconds.items()})
+
+
+class Turns(TrainerCallback):
+    """Times Trainer's steps from end to end, and between them each loop's."""
+
+    def __init__(
+        self, trainer: MixtureTrainer, device: torch.device, loops: dict[str, Callable[[], None]]
+    ) -> None:
+        self.loops, self.device = loops, device
+        self.seconds: dict[str, list[float]] = {name: [] for name in (TRAINER, *loops)}
+
+    def now(self) -> float:
+        """This process's CPU time, so that other jobs do not count; a GPU's when it is done."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
+            return time.perf_counter()
+        return time.process_time()
+
+    def on_train_begin(self, *args: Any, **rest: Any) -> None:
+        self.last = self.now()
+
+    def on_step_end(self, *args: Any, **rest: Any) -> None:
+        # What Trainer does behind this call, such as logging, is counted with its next step.
+        self.seconds[TRAINER].append(self.now() - self.last)
+        for name, loop in self.loops.items():
+            start = self.now()
+            loop()
+            self.seconds[name].append(self.now() - start)
+        self.last = self.now()
+
+
+def loops(
+    plan: Plan, case: Case, device: torch.device, trainer: MixtureTrainer
+) -> dict[str, Callable[[], None]]:
+    """Steps by hand, each with a model of its own."""
+    samples, collate = trainer.setting.samples, trainer.setting.collate
+    batches = [collate([samples[place] for place in places]) for places in trainer.setting.order]
+    ready = [{key: value.to(device) for key, value in batch.items()} for batch in batches]
+
+    def loop(loss: Callable[[nn.Module, dict[str, Any]], torch.Tensor]) -> Callable[[], None]:
+        model = graft(case.model(device), plan.recipe.mixtures, tasks=NAMES).train()
+        learns = [each for each in model.parameters() if each.requires_grad]
+        optimizer = torch.optim.AdamW(learns, lr=1e-4, weight_decay=0.0, fused=True)
+        turn = iter(ready)
+
+        def step() -> None:
+            loss(model, next(turn)).backward()
+            optimizer.step()
+            optimizer.zero_grad()
+
+        return step
+
+    def answers(model: nn.Module, batch: dict[str, Any]) -> torch.Tensor:
+        return token_losses(model, model.get_base_model().lm_head, batch).losses.mean()  # pyright: ignore[reportCallIssue]
+
+    return {LOOP: loop(answers), PLAIN: loop(lambda model, batch: model(**batch).loss)}
+
+
+def built(plan: Plan, case: Case, device: torch.device, folder: Path) -> MixtureTrainer:
+    """The trainer of the plan's one stage, as a run builds it but for the model from memory."""
+    stage = plan.recipe.stages[0]
+    model = graft(case.model(device), plan.recipe.mixtures, tasks=NAMES)
+    samples = Samples([task.samples("train") for task in plan.tasks])
+    setting = Setting(
+        model=model,
+        trained=select(model, stage),
+        host=(),
+        balancing=plan.recipe.balancing.build(len(NAMES)),
+        losses=(),
+        tasks=NAMES,
+        samples=samples,
+        order=assembly.order(plan, stage, samples.sizes, 0),
+        collate=Collator(words(), NAMES),
+        journal=Journal(folder, step=0, time_s=0.0),
+        validation=None,
+        stage=stage.name,
+        before=0,
+        use_every=plan.use_every,
+    )
+    args = assembly.arguments(plan, stage, folder, seed=0, mixed=False, validates=False)
+    return MixtureTrainer(setting, args)
+
+
+def words() -> PreTrainedTokenizerFast:
+    """A token a byte, with the plain chat template."""
+    letters = ["<pad>", "</s>", *sorted(pre_tokenizers.ByteLevel.alphabet())]
+    bytes_only = Tokenizer(models.BPE({letter: i for i, letter in enumerate(letters)}, []))
+    bytes_only.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    bytes_only.decoder = decoders.ByteLevel()
+    found = PreTrainedTokenizerFast(
+        tokenizer_object=bytes_only, pad_token="<pad>", eos_token="</s>"
+    )
+    found.chat_template = TEMPLATE
+    return found
+
+
+def written(folder: Path) -> tuple[Task, ...]:
+    """Two tasks of 64 rows in files."""
+    for name in NAMES:
+        rows = [{"question": f"{name}: " + f"what is {i}? " * 6, "answer": f"it is {i}"}
+                for i in range(64)]  # fmt: skip
+        (folder / f"{name}.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    return tuple(
+        Task(name=name, rows={"train": f"{name}.jsonl"}, folder=str(folder)) for name in NAMES
+    )

@@ -1,0 +1,1 @@
+"""Long runs whose results are committed: the host's alignment, and systems side by side."""

@@ -1,0 +1,29 @@
+"""`coterie compare`: several runs in one table, beside a baseline."""
+
+import click
+
+from coterie.cli.verb import verb
+
+
+@verb()
+@click.argument("runs", nargs=-1, required=True, metavar="RUN...")
+@click.option("--baseline", multiple=True, metavar="RUN", help="Compare with it; can be repeated.")
+@click.option("--to", metavar="FILE", help="Write the table to a .md or .json file, too.")
+def compare(runs: tuple[str, ...], baseline: tuple[str, ...], to: str | None) -> None:
+    """Puts evaluated runs beside one another, in a table.
+
+    Intervals are over samples and seeds. Runs of one recipe that differ in their seeds count as one
+    system, and so do single-task runs of one seed together. With a baseline, delta_m is the mean
+    change over tasks in percent.
+
+    \b
+    Examples:
+      coterie compare runs/rode runs/shared --baseline runs/shared
+      coterie compare runs/rode-* --baseline runs/ocr --baseline runs/naming --to table.md
+    """
+    from coterie.evaluate import compare as table_of
+
+    table = table_of(list(runs), baseline=list(baseline) or None)
+    click.echo(table.markdown())
+    if to is not None:
+        click.echo(f"written to {table.save(to)}")

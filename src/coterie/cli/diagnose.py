@@ -1,0 +1,42 @@
+"""`coterie diagnose`: do the tasks pull the weights in different directions?"""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from coterie.cli.verb import verb
+
+PICTURES = (".png", ".svg", ".pdf")
+
+
+@verb()
+@click.argument("model", metavar="BASE|RUN")
+@click.option("--tasks", required=True, metavar="FILE", help="As in `coterie train`.")
+@click.option("--batches", default=4, show_default=True, type=int, help="Batches a task.")
+@click.option("--batch-size", default=8, show_default=True, type=int, help="Samples a batch.")
+@click.option("--seed", default=0, show_default=True, type=int, help="Of the batches.")
+@click.option("--to", metavar="FILE", help="Write a picture (.png, .svg, .pdf) or the numbers.")
+def diagnose(model: str, tasks: str, to: str | None, **options: Any) -> None:
+    """Measures the conflict between tasks, before training or after.
+
+    It compares the tasks' gradients in each group of layers, and tries what one step on one task
+    does to the others' losses.
+
+    \b
+    Examples:
+      coterie diagnose embedded --tasks pantry
+      coterie diagnose Qwen/Qwen2-VL-2B-Instruct --tasks tasks.yaml --to conflict.png
+      coterie diagnose runs/rode --tasks tasks.yaml --to runs/rode/conflict.json
+    """
+    from coterie.cli.chosen import chosen
+    from coterie.diagnose import diagnose as measure
+
+    conflict = measure(model, chosen(tasks), **options)
+    click.echo(conflict.sentence)
+    if to is not None:
+        if Path(to).suffix in PICTURES:
+            conflict.figure().savefig(to)
+        else:
+            conflict.save(to)
+        click.echo(f"written to {to}")

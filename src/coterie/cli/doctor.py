@@ -1,0 +1,34 @@
+"""`coterie doctor`: what is installed, what this machine has, what is wrong and what to do."""
+
+from collections.abc import Callable
+from itertools import chain
+
+import click
+
+from coterie.cli.verb import verb
+
+
+@verb(light=True)
+@click.pass_obj
+def doctor(load: Callable[[], None]) -> None:
+    """Says what this machine has, what it lacks, and what to do.
+
+    Each line is "ok", "off" (only some verbs need it) or "broken" (nothing works without it).
+    The exit code is 1 if a line is broken, else 0.
+
+    \b
+    Example:
+      coterie doctor
+    """
+    from coterie.cli.fetched import fetched
+    from coterie.cli.machine import library, machine
+    from coterie.cli.packages import packages
+
+    broken = 0
+    for finding in chain(packages(), machine(), library(load), fetched()):
+        click.echo(finding.line())
+        broken += finding.state == "broken"
+    if broken:
+        click.echo(f"{broken} broken: do what the arrows say, then run it again", err=True)
+        raise click.exceptions.Exit(1)
+    click.echo("nothing needed is broken")

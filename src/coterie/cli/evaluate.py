@@ -1,0 +1,31 @@
+"""`coterie evaluate`: a run's answers to rows it has not seen, scored."""
+
+from typing import Any
+
+import click
+
+from coterie.cli.verb import verb
+
+
+@verb()
+@click.argument("run", metavar="RUN")
+@click.option("--split", default="test", show_default=True, help="Which rows.")
+@click.option("--limit", type=int, help="Rows a task, at most.")
+@click.option("--batch-size", default=16, show_default=True, type=int, help="Answers at a time.")
+@click.option("--blind", is_flag=True, help="Without pictures and sounds: what words alone give.")
+@click.option("--untrained", is_flag=True, help="The model as it was before training.")
+def evaluate(run: str, **options: Any) -> None:
+    """Scores a run on its tasks, with 95 % intervals.
+
+    Writes scores.json, predictions/ and routing.json into the run's folder; --blind and
+    --untrained write their own, beside them.
+
+    \b
+    Examples:
+      coterie evaluate runs/rode
+      coterie evaluate runs/rode --blind
+      coterie evaluate runs/rode --split validation --limit 100
+    """
+    from coterie.evaluate import evaluate as score
+
+    click.echo(score(run, **options).markdown())

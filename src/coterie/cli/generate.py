@@ -1,0 +1,33 @@
+"""`coterie generate`: a run's answer to a question, about a picture or a sound or neither."""
+
+import sys
+
+import click
+
+from coterie.cli.verb import verb
+
+
+@verb()
+@click.argument("run", metavar="RUN")
+@click.argument("questions", nargs=-1, metavar="[QUESTION]...")
+@click.option("--task", help="Which of the run's tasks; needed if it has several.")
+@click.option("--image", metavar="FILE", help="A picture that the questions are about.")
+@click.option("--audio", metavar="FILE", help="A sound that the questions are about.")
+def generate(
+    run: str, questions: tuple[str, ...], task: str | None, image: str | None, audio: str | None
+) -> None:
+    """Answers questions with a run's model.
+
+    Each QUESTION gets a line of its own; without one, each line of standard input is one.
+
+    \b
+    Examples:
+      coterie generate runs/rode --task naming --image apple.png "What is this?"
+      coterie generate runs/rode --task spoken --audio word.wav ""
+      coterie generate runs/rode --task ocr --image page.png < questions.txt
+    """
+    from coterie.cli.asking import Asked
+
+    asked = Asked.of(run, task=task, image=image, audio=audio)
+    for question in questions or (line.rstrip("\n") for line in sys.stdin):
+        click.echo(asked.answer(question))

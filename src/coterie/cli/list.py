@@ -1,0 +1,31 @@
+"""`coterie list`: the recipes, parts, tasks and runs that there are, found where they lie."""
+
+import click
+
+from coterie.cli.verb import verb
+
+KINDS = ("recipes", "gates", "routers", "experts", "losses", "metrics", "hosts", "tasks", "runs")
+
+
+@verb()
+@click.argument("what", required=False, type=click.Choice(KINDS))
+@click.option("--runs", default="runs", metavar="DIR", help="Where runs lie.", show_default=True)
+def list(what: str | None, runs: str) -> None:
+    """Lists recipes, parts, tasks and runs, one line each.
+
+    Without WHAT it lists everything. Tasks are those of the pantry, if it was fetched.
+
+    \b
+    Examples:
+      coterie list recipes
+      coterie list runs --runs experiments
+    """
+    from coterie.cli.inventory import lines
+
+    for kind in KINDS if what is None else (what,):
+        if what is None:
+            click.echo(f"{kind}:")
+        for name, said in lines(kind, runs):
+            click.echo(f"{name:24} {said}".rstrip())
+        if what is None:
+            click.echo()

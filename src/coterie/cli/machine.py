@@ -1,0 +1,92 @@
+"""What this machine has: processor and number formats, memory, disk and GPUs."""
+
+import os
+import platform
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from coterie.cli.finding import Finding
+
+GIB = 1024**3
+# What the kernel calls instructions that multiply bfloat16 numbers; elsewhere they are emulated.
+BFLOAT16 = {"avx512_bf16", "amx_bf16", "bf16", "svebf16"}
+FLAGS = Path("/proc/cpuinfo")
+
+
+def machine() -> Iterator[Finding]:
+    """The findings on processor, memory and disk."""
+    import psutil
+
+    memory = psutil.virtual_memory()
+    kind = f"{platform.machine()}, {platform.system()}"
+    yield Finding(what="processor", state="ok", said=f"{cores()} cores for this process, {kind}")
+    said = f"{memory.total / GIB:.1f} GiB, {memory.available / GIB:.1f} of them free"
+    yield Finding(what="memory", state="ok", said=said)
+    said = f"{disk_free(Path.cwd()) / GIB:.1f} GiB free where you are"
+    yield Finding(what="disk", state="ok", said=said)
+    yield Finding(what="bfloat16", state="ok", said=bfloat16(flags()))
+
+
+def cores() -> int:
+    """The processors that this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # only Linux has it
+        return os.cpu_count() or 1
+
+
+def disk_free(folder: Path) -> int:
+    """Bytes free where a folder is, or would be."""
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
+
+
+def flags() -> set[str] | None:
+    """The instruction sets that the kernel says the processor has; None where it does not say."""
+    if not FLAGS.is_file():
+        return None
+    lines = FLAGS.read_text(encoding="utf-8", errors="replace").splitlines()
+    said = [line.partition(":")[2] for line in lines if line.lower().startswith(("flags", "feat"))]
+    return set(said[0].split()) if said else None
+
+
+def bfloat16(flags: set[str] | None) -> str:
+    """Whether the processor multiplies bfloat16 itself."""
+    if flags is None:
+        return "this system does not say whether the processor has instructions for it"
+    have = sorted(flags & BFLOAT16)
+    if have:
+        return f"the processor has instructions for it ({', '.join(have)})"
+    return "the processor has no instructions for it, so it is emulated"
+
+
+def library(load: Callable[[], None]) -> Iterator[Finding]:
+    """Whether the library imports, and what torch sees.
+
+    Args:
+        load: runs the library's package, if what started the command has not.
+    """
+    try:
+        import torch
+
+        import coterie
+
+        load()
+    except Exception as error:  # whatever a broken install raises is the finding
+        yield Finding(
+            what="coterie",
+            state="broken",
+            said=f"does not import: {type(error).__name__}: {str(error).strip()}",
+            advice="mend the lines above, or install coterie into a fresh environment",
+        )
+        return
+    yield Finding(what="coterie", state="ok", said=f"imports; it lies in {coterie.__path__[0]}")
+    cards = [torch.cuda.get_device_properties(i) for i in range(torch.cuda.device_count())]
+    for index, card in enumerate(cards):
+        said = f"{card.name}, {card.total_memory / GIB:.1f} GiB"
+        yield Finding(what=f"gpu {index}", state="ok", said=said)
+    if not cards:
+        said = f"none that torch {torch.__version__} can use; models run on the processor"
+        yield Finding(what="gpu", state="ok", said=said)

@@ -1,0 +1,106 @@
+"""What `coterie train` is told, as a plan: a recipe by name, or a run to repeat, with changes."""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+from coterie import recipes, spec
+from coterie.cli.fits import fits, fitted, hints_of, said
+from coterie.cli.settings import Setting, assigned
+from coterie.recipe import FILE, Recipe
+from coterie.train import Plan
+
+SYSTEMS: Mapping[str, Callable[..., Recipe]] = {
+    name: getattr(recipes, name) for name in recipes.__all__
+}
+
+
+def planned(recipe: str, settings: Sequence[Setting], given: Mapping[str, Any]) -> Plan:
+    """The plan of a training.
+
+    Args:
+        recipe: a name in coterie.recipes; or a file that holds a recipe or a run's plan; or a
+            run's folder, whose plan is repeated.
+        settings: each an argument of the recipe's function, a path inside the recipe, or a path
+            inside the plan, looked for in that order.
+        given: fields of the plan; a recipe without a plan needs at least base and tasks.
+
+    Raises ValueError for an unknown recipe or path, and for values that do not fit.
+    """
+    arguments = tuple(inspect.signature(SYSTEMS[recipe]).parameters) if recipe in SYSTEMS else ()
+    own = {each.path: each.value for each in settings if each.path in arguments}
+    plan = with_fields(called(recipe, own) if recipe in SYSTEMS else read(recipe), given)
+    for each in settings:
+        if each.path not in arguments:
+            path = path_in(plan, each, arguments)
+            plan = assigned(plan, path, each.value, name="plan")
+    return plan
+
+
+def called(name: str, arguments: Mapping[str, Any]) -> Recipe:
+    """The recipe that a function of coterie.recipes returns for the arguments."""
+    hints = hints_of(SYSTEMS[name])
+    for argument, value in arguments.items():
+        if not fits(value, hints[argument]):
+            raise ValueError(f"--set: {argument} takes {said(hints[argument])}, not {value!r}")
+    try:
+        # A list of JSON is a tuple to a recipe, and 16 is as good as 16.0.
+        loaded = {key: spec.load(value, name=key) for key, value in arguments.items()}
+        return SYSTEMS[name](**{key: fitted(loaded[key], hints[key]) for key in loaded})
+    except (TypeError, ValueError) as error:
+        given = ", ".join(f"{argument}={value!r}" for argument, value in arguments.items())
+        raise ValueError(f"recipe {name}({given}): {error}") from error
+
+
+def read(recipe: str) -> Recipe | Plan:
+    """The recipe or plan in a file, or in a run's folder."""
+    path = Path(recipe)
+    path = path / FILE if path.is_dir() else path
+    if not path.is_file():
+        raise ValueError(
+            f"{recipe!r} is no recipe{spec.near(recipe, SYSTEMS)}: give one of "
+            f"{', '.join(SYSTEMS)}, a recipe's JSON file, or a run's folder"
+        )
+    found = spec.loads(path.read_text(encoding="utf-8"), name=str(path))
+    if not isinstance(found, Recipe | Plan):
+        raise ValueError(f"{path} holds a {type(found).__name__}, no recipe and no run's plan")
+    return found
+
+
+def with_fields(found: Recipe | Plan, given: Mapping[str, Any]) -> Plan:
+    """The plan with the fields that were given; a bare recipe makes a new one."""
+    if isinstance(found, Plan):
+        return replace(found, **given)
+    missing = [name for name in ("base", "tasks") if name not in given]
+    if missing:
+        raise ValueError(
+            f"recipe {found.name!r} says nothing of model and data: give "
+            f"{' and '.join(f'--{name}' for name in missing)}"
+        )
+    return Plan(recipe=found, **given)
+
+
+def path_in(plan: Plan, setting: Setting, arguments: Sequence[str]) -> str:
+    """The setting's path, from the plan on."""
+    inside, around = names(plan.recipe), names(plan)
+    if setting.head in inside:
+        return f"recipe.{setting.path}"
+    if setting.head in around:
+        return setting.path
+    known = [*arguments, *inside, *around]
+    raise ValueError(
+        f"--set {setting.path}: nothing is called {setting.head!r}"
+        f"{spec.near(setting.head, known)}; there are {', '.join(dict.fromkeys(known))}"
+    )
+
+
+def names(value: Recipe | Plan) -> list[str]:
+    """The names of a value's fields."""
+    return [field.name for field in fields(value)]
+
+
+def fields_of(plan: Plan) -> dict[str, Any]:
+    """The plan's fields, as `coterie.train` takes them."""
+    return {name: getattr(plan, name) for name in names(plan)}

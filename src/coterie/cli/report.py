@@ -1,0 +1,32 @@
+"""`coterie report`: runs as one page that can be sent to a colleague."""
+
+import shlex
+
+import click
+
+from coterie.cli.verb import verb
+
+
+@verb()
+@click.argument("runs", nargs=-1, required=True, metavar="RUN...")
+@click.option("--to", default="report.html", show_default=True, metavar="FILE", help="The page.")
+@click.option("--title", help="The page's title.")
+@click.option("--conflict", metavar="FILE", help="What `coterie diagnose` wrote before training.")
+def report(runs: tuple[str, ...], to: str, **options: str | None) -> None:
+    """Writes one HTML page on evaluated runs.
+
+    It shows scores with intervals, the conflict between tasks, which experts each task uses,
+    learning curves, cost, and answers right and wrong. It needs no network to be read.
+
+    \b
+    Examples:
+      coterie report runs/rode --to report.html
+      coterie report runs/shared runs/rode --title "One adapter or many"
+    """
+    from coterie.evaluate.systems import named
+    from coterie.report import report as write
+
+    flags = [part for name, text in options.items() if text for part in (f"--{name}", text)]
+    command = shlex.join(["coterie", "report", *runs, "--to", to, *flags])
+    path = write(named(runs), out=to, command=command, **options)
+    click.echo(f"written to {path}")

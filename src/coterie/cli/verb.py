@@ -1,0 +1,71 @@
+"""What every verb is: a click command that tells a user's mistake in one line."""
+
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+
+class Failure(click.ClickException):
+    """What the user is told, and the exit code: 2 for a mistake, 1 where a run cannot go on."""
+
+    def __init__(self, message: str, *, code: int) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Verb(click.Command):
+    """A command that imports the library only when it runs, and never shows a traceback unasked.
+
+    Args:
+        resume: what Ctrl-C tells the user to do to go on; empty if there is nothing to resume.
+        light: runs without the library, as `doctor` must where that cannot be imported.
+        options: of click.Command.
+    """
+
+    def __init__(self, *, resume: str = "", light: bool = False, **options: Any) -> None:
+        super().__init__(**options)
+        self.resume = resume
+        self.light = light
+        self.params.append(
+            click.Option(
+                ["--debug"], is_flag=True, envvar="COTERIE_DEBUG", help="Show where an error arose."
+            )
+        )
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs the verb. Raises Failure for a user's mistake, and for what a machine can lack.
+
+        Anything else is a mistake of ours, and keeps its traceback.
+        """
+        debug = ctx.params.pop("debug")
+        try:
+            if not self.light:
+                ctx.find_root().obj()
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise  # the reader of our output has gone, as `head` does
+        except KeyboardInterrupt as stop:
+            hint = f"; {self.resume}" if self.resume else ""
+            raise Failure(f"stopped{hint}", code=130) from stop
+        except ValueError as error:
+            raise told(error, code=2, debug=debug) from error
+        except (OSError, ImportError, FloatingPointError) as error:
+            raise told(error, code=1, debug=debug) from error
+
+
+def told(error: Exception, *, code: int, debug: bool) -> Failure:
+    """The error as a failure; in debug its traceback is printed first."""
+    if debug:
+        traceback.print_exception(error)
+    return Failure(str(error) or type(error).__name__, code=code)
+
+
+def verb(*, resume: str = "", light: bool = False) -> Callable[[Callable[..., Any]], Verb]:
+    """Makes a `Verb` of a function, named for it; its docstring is the help."""
+
+    def decorate(function: Callable[..., Any]) -> Verb:
+        return click.command(cls=Verb, resume=resume, light=light)(function)
+
+    return decorate

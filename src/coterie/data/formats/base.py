@@ -1,0 +1,77 @@
+"""What every form of row answers to: a row to exchanges of prompt and answers."""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from coterie.data.columns import Columns
+from coterie.data.rows import RowError
+from coterie.data.sample import Turn
+
+Exchange = tuple[tuple[Turn, ...], tuple[str, ...]]
+"""The turns of a prompt, and the accepted answers."""
+
+
+class Form(ABC):
+    """One form of row."""
+
+    @abstractmethod
+    def fits(self, row: Mapping[str, Any]) -> bool:
+        """Whether a row seems to be of this form."""
+
+    @abstractmethod
+    def exchanges(self, row: Mapping[str, Any], columns: Columns, folder: Path) -> list[Exchange]:
+        """One or more exchanges. Raises RowError with the first field that is wrong.
+
+        Args:
+            row: as it stands in the file; None is as good as missing.
+            columns: what the task calls its columns.
+            folder: what paths are relative to.
+        """
+
+
+def text_of(value: Any, field: str) -> str:
+    """`value`, which must be text with something in it that a tokenizer can take."""
+    if not isinstance(value, str):
+        raise RowError(field, f"is {shown(value)}: give text")
+    if not value.strip():
+        raise RowError(field, f"is {value!r}: give text that is not empty")
+    if "\0" in value:
+        raise RowError(field, f"holds a NUL character, in {shown(value)}")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise RowError(
+            field, f"holds half a character, {value[error.start]!r}, which has no UTF-8"
+        ) from None
+    return value
+
+
+def answers_of(value: Any, field: str) -> tuple[str, ...]:
+    """The accepted answers: a text, a number or a list of such; without white space around."""
+    if value is None:
+        raise RowError(field, "is missing or null: give text, a number or a list of these")
+    if isinstance(value, list):
+        if not value:
+            raise RowError(field, "is []: give at least one answer")
+        return tuple(answer_of(item, f"{field}[{i}]") for i, item in enumerate(value))
+    return (answer_of(value, field),)
+
+
+def answer_of(value: Any, field: str) -> str:
+    """One answer; a number as Python writes it."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        if not math.isfinite(value):
+            raise RowError(field, f"is {value}: give a finite number")
+        return str(value)
+    if not isinstance(value, str):
+        raise RowError(field, f"is {shown(value)}: give text, a number or a list of these")
+    return text_of(value, field).strip()
+
+
+def shown(value: Any) -> str:
+    """A value of a row as errors show it."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

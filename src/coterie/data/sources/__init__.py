@@ -1,0 +1,45 @@
+"""Where rows come from: one kind of source to a file, chosen by looking at the path."""
+
+from pathlib import Path
+
+from coterie.data.sources.base import Source
+from coterie.data.sources.dataset import DatasetSource, from_disk, from_hub
+from coterie.data.sources.folder import FolderSource
+from coterie.data.sources.jsonl import JsonlSource
+from coterie.data.sources.parquet import ParquetSource
+
+__all__ = ["DatasetSource", "FolderSource", "JsonlSource", "ParquetSource", "Source", "open_rows"]
+
+
+def open_rows(path: str | Path, *, split: str) -> Source:
+    """The source at `path`.
+
+    Args:
+        path: a .jsonl or .parquet file; a folder that `datasets.Dataset.save_to_disk` wrote; a
+            folder of pictures or sounds; or "hf:owner/name[:config][#split]" on the hub.
+        split: which split of a data set that comes in several, unless its path says.
+
+    Raises ValueError if there is nothing, or nothing of these kinds.
+    """
+    if str(path).startswith("hf:"):
+        return from_hub(str(path), split=split)
+    path = Path(path)
+    if not path.exists():
+        raise ValueError(f"{path}: there is no such file or folder")
+    if path.is_dir():
+        if any((path / name).exists() for name in ("dataset_info.json", "dataset_dict.json")):
+            return from_disk(path, split=split)
+        return FolderSource(path)
+    if path.suffix in (".jsonl", ".ndjson"):
+        return JsonlSource(path)
+    if path.suffix == ".parquet":
+        return ParquetSource(path)
+    if path.suffix == ".json":
+        raise ValueError(
+            f"{path} is JSON: write one object a line, as `jq -c '.[]' {path.name} > "
+            f"{path.stem}.jsonl` does for a list"
+        )
+    raise ValueError(
+        f"{path}: give a .jsonl or .parquet file, a folder of pictures or sounds, a data set saved "
+        "by the datasets library, or a hub id such as hf:owner/name"
+    )

@@ -1,0 +1,87 @@
+"""Rows of a folder of pictures or sounds: by the names of its subfolders, or metadata.jsonl."""
+
+from pathlib import Path
+from typing import Any
+
+from coterie.data.rows import RowError
+from coterie.data.sources.base import Source
+from coterie.data.sources.jsonl import JsonlSource
+
+METADATA = "metadata.jsonl"
+SUFFIXES = {
+    "image": (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff"),
+    "audio": (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif"),
+}
+KINDS = {suffix: kind for kind, suffixes in SUFFIXES.items() for suffix in suffixes}
+SPLITS = {"train", "training", "validation", "valid", "val", "dev", "test", "eval"}
+
+
+class FolderSource(Source):
+    """FOLDER/LABEL/FILE gives {"image" or "audio": FILE, "answer": LABEL, "label": LABEL}.
+
+    With FOLDER/metadata.jsonl, as Hugging Face's ImageFolder and AudioFolder have it, the rows are
+    its lines, each with the media file under "file_name". Hidden files are passed over.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.metadata = JsonlSource(path / METADATA) if (path / METADATA).is_file() else None
+        self.files = [] if self.metadata else labelled(path)
+
+    @property
+    def folder(self) -> Path:
+        return self.path
+
+    def __len__(self) -> int:
+        return len(self.metadata or self.files)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        if self.metadata is None:
+            file = self.files[index]
+            label = file.partition("/")[0]
+            return {kind_of(file, "row"): file, "label": label, "answer": label}
+        row = self.metadata[index]
+        file = row.get("file_name")
+        if not isinstance(file, str):
+            raise RowError("file_name", f"is {file!r}: {METADATA} names the file of each row in it")
+        return {kind_of(file, "file_name"): file, **row}
+
+    def name(self, index: int) -> str:
+        if self.metadata is None:
+            return f"{self.path.name}/{self.files[index]}"
+        return f"{self.path.name}/{self.metadata.name(index)}"
+
+
+def kind_of(file: str, field: str) -> str:
+    """ "image" or "audio", by the end of a file's name; RowError if it is neither."""
+    suffix = Path(file).suffix.lower()
+    if suffix not in KINDS:
+        raise RowError(
+            field, f"{file!r} ends in {suffix or 'nothing'!r}: known are {', '.join(KINDS)}"
+        )
+    return KINDS[suffix]
+
+
+def labelled(path: Path) -> list[str]:
+    """LABEL/FILE for every file in the subfolders, by name."""
+    labels = sorted(item.name for item in path.iterdir() if item.is_dir() and is_shown(item))
+    if not labels:
+        raise ValueError(
+            f"{path} has neither {METADATA} nor a subfolder for each label with files in it"
+        )
+    if set(labels) <= SPLITS:
+        raise ValueError(
+            f"{path} has the subfolders {', '.join(labels)}, which are splits, not labels: name "
+            "them one by one, as in rows: {" + f"{labels[0]}: {path.name}/{labels[0]}" + "}"
+        )
+    return [
+        file.relative_to(path).as_posix()
+        for label in labels
+        for file in sorted((path / label).rglob("*"))
+        if file.is_file() and is_shown(file)
+    ]
+
+
+def is_shown(path: Path) -> bool:
+    """Whether it is not hidden, as the notes are that systems leave in folders."""
+    return not path.name.startswith(".") and path.name not in ("Thumbs.db", "desktop.ini")

@@ -1,0 +1,129 @@
+"""Rows of a JSONL file: one JSON object a line, found by the offsets of the lines."""
+
+import json
+import math
+import os
+from array import array
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+from coterie.data.rows import RowError
+from coterie.data.sources.base import Source
+
+LONGEST_BYTES = 4 * 2**20
+"""Longer lines are refused: media belong into files of their own."""
+CHUNK_BYTES = 2**20
+MARK = b"\xef\xbb\xbf"
+"""The byte order mark that some editors write before UTF-8."""
+
+
+class JsonlSource(Source):
+    """One JSON object a line, UTF-8; empty lines are passed over.
+
+    Only where lines begin is held in memory: 16 bytes a line.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.starts = array("q")
+        """The offset of each row, and at the end that of the end of the file."""
+        self.numbers = array("q")
+        """The number of its line, from 1."""
+        try:
+            with path.open("rb") as file:
+                for number, start in lines(file):
+                    self.starts.append(start)
+                    self.numbers.append(number)
+        except OSError as error:
+            raise ValueError(f"{path} cannot be read: {error.strerror}") from None
+        self.starts.append(path.stat().st_size)
+        self.time_ns = path.stat().st_mtime_ns
+
+    @property
+    def folder(self) -> Path:
+        return self.path.parent
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        start, end = self.starts[index], self.starts[index + 1]
+        with self.path.open("rb") as file:
+            stat = os.fstat(file.fileno())
+            if (stat.st_size, stat.st_mtime_ns) != (self.starts[-1], self.time_ns):
+                raise ValueError(f"{self.path} has changed since it was checked: start again")
+            file.seek(start)
+            line = file.readline(LONGEST_BYTES + 1)
+        if len(line) > LONGEST_BYTES:
+            raise RowError(
+                "row",
+                f"the line has {end - start} bytes: at most {LONGEST_BYTES} are read; keep "
+                "pictures and sounds in files of their own, and give their paths",
+            )
+        return parsed(line.removeprefix(MARK) if start == 0 else line)
+
+    def name(self, index: int) -> str:
+        return f"{self.path.name}:{self.numbers[index]}"
+
+
+def lines(file: Any) -> Iterator[tuple[int, int]]:
+    """(number from 1, offset) of each line that is not empty; at most CHUNK_BYTES in memory."""
+    number, start, offset, is_empty = 1, 0, 0, True
+    while part := file.readline(CHUNK_BYTES):
+        offset += len(part)
+        is_empty = is_empty and part.isspace()
+        if part.endswith(b"\n"):
+            if not is_empty:
+                yield number, start
+            number, start, is_empty = number + 1, offset, True
+    if not is_empty:
+        yield number, start
+
+
+def parsed(line: bytes) -> dict[str, Any]:
+    """The JSON object on a line. Raises RowError if there is none, or it is ambiguous."""
+    try:
+        text = line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        byte = line[error.start]
+        raise RowError(
+            "row", f"byte {error.start} is 0x{byte:02x}, not UTF-8: save the file as UTF-8"
+        ) from None
+    try:
+        row = json.loads(
+            text, object_pairs_hook=without_doubles, parse_constant=refused, parse_float=finite
+        )
+    except RowError:
+        raise
+    except RecursionError:
+        raise RowError("row", "is nested too deeply to be read") from None
+    except ValueError as error:
+        raise RowError("row", f"is not JSON: {error}; it begins {text[:40]!r}") from None
+    if not isinstance(row, dict):
+        raise RowError(
+            "row", f"is a JSON {type(row).__name__}, {text[:40]!r}: give an object, {{...}}"
+        )
+    return row
+
+
+def without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; a key that comes twice is an error, where json would keep the last."""
+    row = dict(pairs)
+    if len(row) < len(pairs):
+        keys = [key for key, _ in pairs]
+        double = next(key for key in keys if keys.count(key) > 1)
+        raise RowError(double, f"the key {double!r} comes {keys.count(double)} times: keep one")
+    return row
+
+
+def refused(name: str) -> NoReturn:
+    raise RowError("row", f"holds {name}, which is not JSON: leave the row out or give a number")
+
+
+def finite(text: str) -> float:
+    """A number; one beyond what a float holds is an error, where json would make it infinite."""
+    number = float(text)
+    if math.isinf(number):
+        raise RowError("row", f"holds the number {text[:40]}, which is too large")
+    return number

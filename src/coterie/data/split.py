@@ -1,0 +1,31 @@
+"""Rows without splits shared out to train, validation and test, by what is in them."""
+
+from collections.abc import Sequence
+from typing import Literal, get_args
+
+import numpy as np
+
+Part = Literal["train", "validation", "test"]
+PARTS: dict[str, Part] = {part: part for part in get_args(Part)}
+
+
+def part_of(groups: Sequence[int], part: Part) -> list[int]:
+    """The indices of `groups` that fall to `part`, in their order.
+
+    The different groups are put in the order of their numbers, which are hashes; the first tenth
+    (at least one) is for testing, the second for validation, the rest for training. So the order
+    of rows does not matter, and equal groups stay together.
+
+    Raises ValueError if there are fewer than three different groups.
+    """
+    hashes = np.asarray(groups, np.uint64)
+    order = np.unique(hashes)
+    if len(order) < len(PARTS):
+        raise ValueError(
+            f"{len(order)} different rows cannot be shared out to {', '.join(PARTS)}: give "
+            f"at least {len(PARTS)}, or a file for each split"
+        )
+    tenth = max(1, round(len(order) / 10))
+    chosen = {"test": order[:tenth], "validation": order[tenth : 2 * tenth]}
+    mine = chosen.get(part, order[2 * tenth :])
+    return np.flatnonzero(np.isin(hashes, mine)).tolist()

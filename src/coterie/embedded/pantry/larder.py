@@ -1,0 +1,78 @@
+"""What is at hand to make tasks of, and where their pictures and sounds are put."""
+
+import hashlib
+import io
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from PIL import Image
+
+PICTURE = 224
+"""Width and height of a picture that is made here, in pixels."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Where something comes from, for the data card."""
+
+    name: str
+    licence: str
+    fetched: bool = False
+    """True if it is no part of coterie, but downloaded by the user's own package client."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clip:
+    """Words to be spoken."""
+
+    voice: str
+    text: str
+
+    @property
+    def file(self) -> str:
+        said = f"{self.voice}: {self.text}".encode()
+        return f"{hashlib.sha256(said).hexdigest()[:20]}.wav"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Larder:
+    """The folder that is being made, and what was fetched for it.
+
+    Attributes:
+        folder: where `media` is made.
+        fetched: source to the folder that its package was unpacked to.
+        clips: what is still to be spoken.
+    """
+
+    folder: Path
+    fetched: Mapping[Source, Path]
+    clips: set[Clip] = field(default_factory=set)
+
+    def picture(self, picture: Image.Image) -> str:
+        """Keeps a picture under the name of its content; its path, as a row has it."""
+        opened = io.BytesIO()
+        picture.convert("RGB").save(opened, "JPEG", quality=90, subsampling=0)
+        return self.keep(opened.getvalue(), "jpg")
+
+    def copy(self, file: Path) -> str:
+        """Keeps a file as it is."""
+        return self.keep(file.read_bytes(), file.suffix.removeprefix("."))
+
+    def speech(self, voice: str, text: str) -> str:
+        """Has a text spoken later; its path."""
+        clip = Clip(voice=voice, text=text)
+        self.clips.add(clip)
+        return f"../media/{clip.file}"
+
+    def keep(self, content: bytes, suffix: str) -> str:
+        name = f"{hashlib.sha256(content).hexdigest()[:20]}.{suffix}"
+        target = self.folder / "media" / name
+        target.parent.mkdir(exist_ok=True)
+        if not target.exists():
+            target.write_bytes(content)
+        return f"../media/{name}"
+
+    def clear(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)

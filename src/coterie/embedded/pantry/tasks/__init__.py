@@ -1,0 +1,1 @@
+"""The tasks of the pantry, one a file; a new file is a new task."""

@@ -1,0 +1,53 @@
+"""Nutrition: low, medium or high in a nutrient, from a photo; the test foods are unseen."""
+
+from collections.abc import Iterator
+from random import Random
+from statistics import quantiles
+from typing import ClassVar
+
+from coterie.embedded.pantry.larder import Larder
+from coterie.embedded.pantry.shelf import Food, foods_of
+from coterie.embedded.pantry.sources import FOODS, PHOTOS
+from coterie.embedded.pantry.tasks.base import PantryTask, Row
+from coterie.embedded.pantry.tasks.photos import photo
+
+NUTRIENTS = ("water", "protein", "fat", "iron", "calcium")
+"""Of which few foods have nothing: carbohydrate, which meat lacks, has no thirds."""
+LEVELS = ("low", "medium", "high")
+ASKED = 3
+"""Nutrients that are asked of each food."""
+
+
+class Nutrition(PantryTask):
+    """How much a food has of a nutrient: the thirds of the training foods are the levels."""
+
+    name = "nutrition"
+    about = "a photo of a food; is one of five nutrients low, medium or high"
+    modalities = ("image",)
+    sources = (PHOTOS, FOODS)
+    held_out = "families of foods that are not in training (all apples are one family)"
+    sizes: ClassVar = {"train": 1200, "validation": 60, "test": 150}
+
+    def rows(self, larder: Larder, split: str) -> Iterator[Row]:
+        pairs = [(food, nutrient) for food in foods_of(split) for nutrient in asked(food)]
+        Random(f"nutrition/{split}").shuffle(pairs)
+        for food, nutrient in pairs:
+            yield {
+                "image": photo(larder, food),
+                "question": f"Is {nutrient} low, medium or high?",
+                "answer": level(food, nutrient),
+                "food": food.name,
+                "nutrient": nutrient,
+                "value": food.values[nutrient],
+            }
+
+
+def asked(food: Food) -> list[str]:
+    return Random(f"nutrition/{food.code}").sample(NUTRIENTS, ASKED)
+
+
+def level(food: Food, nutrient: str) -> str:
+    """The third of the training foods that the food's value falls into."""
+    low, high = quantiles((each.values[nutrient] for each in foods_of("train")), n=3)
+    value = food.values[nutrient]
+    return LEVELS[(value > low) + (value > high)]

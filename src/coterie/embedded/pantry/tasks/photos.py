@@ -1,0 +1,24 @@
+"""The photos of foods, one each, as the tasks about them show them."""
+
+from functools import cache
+
+from PIL import Image
+
+from coterie.embedded.pantry.larder import PICTURE, Larder
+from coterie.embedded.pantry.shelf import Food
+from coterie.embedded.pantry.sources import PHOTOS
+
+
+def photo(larder: Larder, food: Food) -> str:
+    """The middle of the food's photo, as a square; its path."""
+    below = larder.fetched[PHOTOS] / "package" / "assets"
+    return larder.picture(square(str(below / f"{food.code}.jpeg")))
+
+
+@cache
+def square(file: str) -> Image.Image:
+    with Image.open(file) as opened:
+        side = min(opened.size)
+        left, top = (opened.width - side) // 2, (opened.height - side) // 2
+        cut = opened.convert("RGB").crop((left, top, left + side, top + side))
+    return cut.resize((PICTURE, PICTURE), Image.Resampling.BICUBIC)

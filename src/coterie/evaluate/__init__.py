@@ -1,0 +1,8 @@
+"""Scores on held-out data with intervals, and systems compared over the same samples."""
+
+from coterie.evaluate.compare import compare
+from coterie.evaluate.evaluate import evaluate
+from coterie.evaluate.scores import Scores, TaskScore
+from coterie.evaluate.table import Table
+
+__all__ = ["Scores", "Table", "TaskScore", "compare", "evaluate"]

@@ -1,0 +1,34 @@
+"""The samples of a task that are scored."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from coterie.data.rows import Rows
+from coterie.data.sample import Sample
+
+
+class Chosen(Sequence[Sample]):
+    """Some of a task's rows, each read when it is asked for, with or without their media."""
+
+    def __init__(self, rows: Rows | Sequence[Sample], *, limit: int | None, blind: bool) -> None:
+        """
+        Args:
+            rows: all of them.
+            limit: how many to take; the same ones each time, spread over all rows, because files
+                are often sorted by answer. None for all.
+            blind: without pictures and sounds.
+        """
+        self.rows = rows
+        self.blind = blind
+        self.places = np.arange(len(rows))
+        if limit is not None and limit < len(rows):
+            self.places = np.sort(np.random.default_rng(0).permutation(len(rows))[:limit])
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, index: int) -> Sample:  # pyright: ignore[reportIncompatibleMethodOverride]
+        # A sequence's slices have no use here.
+        sample = self.rows[int(self.places[index])]
+        return sample.blind() if self.blind else sample

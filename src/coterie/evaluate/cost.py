@@ -1,0 +1,131 @@
+"""What a model costs: parameters trained, held and at work, FLOPs, memory and speed."""
+
+import json
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from coterie.evaluate.routing import sites
+from coterie.experts.base import ExpertLayer
+from coterie.experts.lora import Lora
+from coterie.mixture import Mixture
+from coterie.tuner.config import WEIGHTS
+from coterie.tuner.layer import CoterieLayer
+
+
+def trainable_parameters(adapter: Path) -> int:
+    """Numbers in an adapter's weights file, which holds all that a run has trained."""
+    count = 0
+    with safe_open(adapter / WEIGHTS, framework="pt") as file:
+        for name in file.keys():
+            count += math.prod(file.get_slice(name).get_shape())
+    return count
+
+
+def total_parameters(model: nn.Module) -> int:
+    """Numbers in all weights, each counted once where weights are tied."""
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def active_parameters(model: nn.Module, use: Mapping[str, Mapping[str, Any]]) -> int:
+    """The weights that a token meets: all but those of experts it did not choose.
+
+    Experts count by the share of units that chose them, the mean over tasks; so for rectified
+    routers, whose number of chosen experts varies, this is a mean too. Embeddings count whole, as
+    is usual.
+
+    Args:
+        model: the grafted model.
+        use: task -> `Use.dump`. Layers that were not seen count as active.
+    """
+    idle = 0.0
+    mixtures = sites(model)
+    for module in model.modules():
+        if not isinstance(module, CoterieLayer):
+            continue
+        for adapter, site in module.coterie_site.items():
+            layer = site.place.name
+            seen = [task[layer]["chosen"] for task in use.values() if layer in task]
+            if not seen or layer not in mixtures:
+                continue
+            experts = module.coterie_experts[adapter]
+            assert isinstance(experts, ExpertLayer)
+            shares = [sum(column) / len(seen) for column in zip(*seen, strict=True)]
+            sizes = expert_sizes(site.mixture, experts)
+            # Experts without weights (Null) come last among the shares, and have no size.
+            idle += sum((1 - share) * size for share, size in zip(shares, sizes, strict=False))
+    return round(total_parameters(model) - idle)
+
+
+def expert_sizes(mixture: Mixture, layer: ExpertLayer) -> list[int]:
+    """Numbers in each routed expert's own weights; those that experts share are left out."""
+    main, parameters = mixture.main, list(layer.parameters())
+    match main:
+        case Lora(ranks=ranks):
+            a_rank = sum(parameter[0].numel() for parameter in parameters)
+            return [rank * a_rank for rank in ranks]
+        case _:
+            segments = main.count + (0 if mixture.shared is None else mixture.shared.count)
+            stacked = [each for each in parameters if each.ndim > 1 and len(each) == segments]
+            return [sum(each[0].numel() for each in stacked)] * main.count
+
+
+@torch.no_grad()
+def flops_per_sample(model: nn.Module, batches: Sequence[Mapping[str, Any]]) -> float:
+    """Floating-point operations of one forward over a prompt and its answer, mean over samples.
+
+    Counted by torch.utils.flop_counter on the matrix products that really run, padding and
+    towers included; features that were computed before and kept are not in it. A product of
+    [m, k] and [k, n] is 2 m k n. Training costs about three times as much, less where weights
+    are frozen; a mixture in its dense form counts the experts it weighs with 0.
+
+    Args:
+        model: the model.
+        batches: keyword arguments of its forward; the first axis of `input_ids` is samples.
+    """
+    samples = sum(len(batch["input_ids"]) for batch in batches)
+    # The counter does not know the fused attention of CPUs; as plain products it sees all of it.
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+        for batch in batches:
+            model(**batch)
+    return counter.get_total_flops() / samples
+
+
+def peak_memory_bytes(device: torch.device) -> int | None:
+    """The most that this process has held: on the GPU, or resident in main memory.
+
+    None where the system does not tell (Windows).
+    """
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    try:
+        import resource
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def training(folder: Path) -> dict[str, float | None]:
+    """Seconds of training and samples a second, by the last line of a run's log.jsonl."""
+    last: Mapping[str, Any] = {}
+    at = folder / "log.jsonl"
+    if at.is_file():
+        for line in at.read_text(encoding="utf-8").split("\n"):
+            try:
+                row = json.loads(line)
+            except ValueError:
+                continue  # torn by a kill
+            if isinstance(row, dict) and "time_s" in row:
+                last = row
+    seconds, samples = last.get("time_s"), last.get("samples")
+    speed = samples / seconds if samples and seconds else None
+    return {"train_time_s": seconds, "samples_per_s": speed}

@@ -1,0 +1,128 @@
+"""Which experts each task uses, counted while prompts are read."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from peft import PeftModel
+from torch import Tensor, nn
+
+from coterie.experts.lora import Lora
+from coterie.graft import observe
+from coterie.mixture import Mixture
+from coterie.routing.decision import Routing, Tape
+from coterie.tuner.layer import CoterieLayer
+
+
+@dataclass
+class _Sums:
+    """One layer's sums over units: weights and choices, [experts] in float64, and how many."""
+
+    weights: Tensor
+    chosen: Tensor
+    units: int = 0
+
+
+@dataclass
+class Use:
+    """Mean weight of each expert, and share of units that chose it, by layer.
+
+    A unit is a token, or a sample where one decision serves it whole. Padding does not count.
+    """
+
+    layers: dict[str, _Sums] = field(default_factory=dict)
+
+    def add(self, tape: Tape) -> None:
+        """Counts one forward pass."""
+        for layer, routing in tape.items():
+            weights = _valid(routing)
+            sums = self.layers.setdefault(
+                layer, _Sums(torch.zeros(weights.shape[1]), torch.zeros(weights.shape[1]))
+            )
+            sums.weights = sums.weights + weights.sum(0)
+            sums.chosen = sums.chosen + (weights != 0).double().sum(0)
+            sums.units += weights.shape[0]
+
+    def dump(self) -> dict[str, dict[str, list[float]]]:
+        """layer -> {"mean": [a weight an expert], "chosen": [a share an expert]}."""
+        return {
+            layer: {
+                "mean": (sums.weights / max(1, sums.units)).tolist(),
+                "chosen": (sums.chosen / max(1, sums.units)).tolist(),
+            }
+            for layer, sums in self.layers.items()
+        }
+
+
+def _valid(routing: Routing) -> Tensor:
+    weights = routing.weights.detach()
+    kept = weights if routing.valid is None else weights[routing.valid]
+    return kept.double().cpu()
+
+
+@contextmanager
+def watched(model: nn.Module, use: Use | None) -> Iterator[None]:
+    """Adds to `use` what the mixtures decide in the first forward pass inside: the prompt's.
+
+    Later passes, an answer's tokens one by one, do not count. Nothing happens if `use` is None.
+    """
+    if use is None:
+        yield
+        return
+    host = model.get_base_model() if isinstance(model, PeftModel) else model
+    with observe(model) as tape:
+
+        def read(*_: Any) -> None:
+            handle.remove()
+            use.add(tape)
+
+        handle = host.register_forward_hook(read)
+        try:
+            yield
+        finally:
+            handle.remove()
+
+
+def sites(model: nn.Module) -> dict[str, Mixture]:
+    """Layer -> the mixture of the adapter that is active there."""
+    return {
+        site.place.name: site.mixture
+        for module in model.modules()
+        if isinstance(module, CoterieLayer)
+        for adapter, site in module.coterie_site.items()
+        if adapter in module.active_adapters
+    }
+
+
+def labels(mixture: Mixture) -> list[str]:
+    """What a reader may call each expert: "rank 8", or its kind and number."""
+    found = []
+    for kind in mixture.kinds:
+        match kind:
+            case Lora(ranks=ranks):
+                found += [f"rank {rank}" for rank in ranks]
+            case _:
+                word = type(kind).__name__.lower()
+                found += [f"{word} {number + 1}" for number in range(kind.count)]
+    return found
+
+
+def table(model_labels: Mapping[str, list[str]], by_task: Mapping[str, Any]) -> dict[str, Any]:
+    """routing.json: layer -> its experts' labels and, by task, mean weights and shares chosen.
+
+    Args:
+        model_labels: layer -> `labels` of its mixture.
+        by_task: task -> what `Use.dump` gave.
+    """
+    layers: dict[str, Any] = {}
+    for layer, experts in model_labels.items():
+        seen = {task: use[layer] for task, use in by_task.items() if layer in use}
+        if seen:
+            layers[layer] = {
+                "experts": experts,
+                "tasks": {task: use["mean"] for task, use in seen.items()},
+                "chosen": {task: use["chosen"] for task, use in seen.items()},
+            }
+    return {"layers": layers}

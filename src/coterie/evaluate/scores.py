@@ -1,0 +1,125 @@
+"""`Scores`: what a run scores on each task, with intervals, and what it costs."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from coterie.evaluate import bootstrap
+from coterie.evaluate.whole import read_json, write_json
+from coterie.metrics.base import Metric
+
+FILE = "scores.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskScore:
+    """One task's score.
+
+    Attributes:
+        metric: the metric, as tasks.yaml writes it.
+        score: NaN where the metric is undefined.
+        low: lower end of the 95 % bootstrap interval over samples.
+        high: its upper end.
+        samples: how many were scored.
+        higher_is_better: which way is good.
+        unit: "%" for shares in 0 to 100.
+    """
+
+    metric: str
+    score: float
+    low: float
+    high: float
+    samples: int
+    higher_is_better: bool
+    unit: str
+
+    @classmethod
+    def of(
+        cls,
+        metric: Metric,
+        statistics: Float[np.ndarray, "samples statistics"],
+        *,
+        name: str | None = None,
+        resamples: int = bootstrap.RESAMPLES,
+        seed: int = 0,
+    ) -> "TaskScore":
+        """The score of a metric's statistics, with its interval; `name` is what it is called."""
+        (sums,) = bootstrap.totals([statistics], resamples=resamples, seed=seed)
+        found = bootstrap.interval(metric.score(statistics.sum(0)), bootstrap.scores(metric, sums))
+        return cls(
+            metric=str(metric) if name is None else name,
+            score=found.value,
+            low=found.low,
+            high=found.high,
+            samples=len(statistics),
+            higher_is_better=metric.higher_is_better,
+            unit=metric.unit,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scores:
+    """What `coterie.evaluate` found.
+
+    Attributes:
+        split: which rows were scored.
+        tasks: task -> its score.
+        cost: what the model costs; see `coterie.evaluate.cost`.
+        control: "" for the run itself, "blind" without its pictures and sounds, "untrained" for
+            the model it started from.
+    """
+
+    split: str
+    tasks: Mapping[str, TaskScore] = field(default_factory=dict)
+    cost: Mapping[str, float | int | None] = field(default_factory=dict)
+    control: str = ""
+
+    def dump(self) -> dict[str, Any]:
+        """The scores as JSON can hold them."""
+        return asdict(self)
+
+    def save(self, path: str | Path) -> Path:
+        """Writes the scores to a file, or to scores.json in a folder; returns the file."""
+        path = Path(path)
+        return write_json(path / FILE if path.is_dir() else path, self.dump())
+
+    @classmethod
+    def read(cls, path: str | Path) -> "Scores":
+        """The scores in a file, or in scores.json of a folder. ValueError if there are none."""
+        path = Path(path)
+        path = path / FILE if path.is_dir() else path
+        if not path.is_file():
+            raise ValueError(f"{path} is not there: run `coterie evaluate {path.parent}` first")
+        data = read_json(path)
+        try:
+            tasks = {name: _task_score(values) for name, values in data["tasks"].items()}
+            return cls(
+                split=data["split"],
+                tasks=tasks,
+                cost=data.get("cost", {}),
+                control=data.get("control", ""),
+            )
+        except (AttributeError, KeyError, TypeError) as error:
+            raise ValueError(
+                f"{path} holds no scores ({error!r}): remove it and evaluate again"
+            ) from error
+
+    def markdown(self) -> str:
+        """A table of the tasks, a row each."""
+        lines = ["| task | score | 95 % interval | samples | metric |", "|:--|--:|--:|--:|:--|"]
+        for name, task in self.tasks.items():
+            lines.append(
+                f"| {name} | {task.score:.1f} | {task.low:.1f} to {task.high:.1f} "
+                f"| {task.samples} | {task.metric}, {task.unit or 'no unit'} |"
+            )
+        return "\n".join(lines)
+
+
+def _task_score(values: Mapping[str, Any]) -> TaskScore:
+    undefined = {key: float("nan") for key in ("score", "low", "high") if values[key] is None}
+    known: dict[str, Any] = dict(values) | undefined
+    return TaskScore(**known)

@@ -1,0 +1,163 @@
+"""Systems under comparison: which runs make one, and what their predictions score."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from coterie import spec
+from coterie.evaluate.predictions import Predictions, file_of, folder_of
+from coterie.evaluate.scores import Scores
+from coterie.metrics.base import Metric
+from coterie.train.run import Run
+
+Runs = Run | str | Path | Sequence[Run | str | Path]
+IGNORED = ("seed", "tasks", "steps")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scored:
+    """What one task's samples were, and what each seed's model made of them.
+
+    Attributes:
+        metric: turns summed statistics into a score.
+        samples: a line for each, which tells it from all others.
+        statistics: one matrix a seed.
+    """
+
+    metric: Metric
+    name: str
+    samples: tuple[str, ...]
+    statistics: tuple[Float[np.ndarray, "samples statistics"], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class System:
+    """One way to train, scored.
+
+    Attributes:
+        name: what the table calls it.
+        seeds: one a replica; single-task runs of one seed are one replica together.
+        tasks: task -> what was scored, each with as many seeds.
+        costs: one a run.
+    """
+
+    name: str
+    seeds: tuple[int, ...]
+    tasks: Mapping[str, Scored]
+    costs: tuple[Mapping[str, Any], ...]
+
+
+def named(runs: Sequence[Any] | Mapping[str, Any]) -> dict[str, list[Run]]:
+    """System -> runs, of what `coterie.compare` takes.
+
+    A mapping says it itself. A sequence is grouped: runs that differ in nothing but seed, tasks
+    and length are one system, called by its recipe; where two systems have one recipe, by their
+    first run's folder.
+    """
+    if isinstance(runs, Mapping):
+        return {name: as_runs(group) for name, group in runs.items()}
+    groups: dict[str, list[Run]] = {}
+    for run in as_runs(runs):
+        plan = spec.dump(run.plan)
+        key = json.dumps({name: plan[name] for name in plan if name not in IGNORED})
+        groups.setdefault(key, []).append(run)
+    names = Counter(group[0].plan.recipe.name for group in groups.values())
+    found = {}
+    for group in groups.values():
+        name = group[0].plan.recipe.name
+        found[name if names[name] == 1 else group[0].folder.name] = group
+    if len(found) < len(groups):
+        raise ValueError(
+            "two systems would have one name: give compare a mapping from names to runs"
+        )
+    return found
+
+
+def as_runs(runs: Any) -> list[Run]:
+    """Runs out of runs, folders, or several of them."""
+    several = [runs] if isinstance(runs, Run | str | Path) else list(runs)
+    return [run if isinstance(run, Run) else Run.read(run) for run in several]
+
+
+def read(name: str, runs: list[Run], *, control: str = "") -> System:
+    """What a system's runs score, from their folders.
+
+    Raises:
+        ValueError: no runs, a run without scores, runs of several splits, two runs of one seed
+            with one task, a seed without one of the tasks, seeds that scored other samples.
+    """
+    if not runs:
+        raise ValueError(f"system {name!r} has no runs: give at least one")
+    by_seed: dict[int, dict[str, Run]] = {}
+    for run in runs:
+        replica = by_seed.setdefault(run.plan.seed, {})
+        for task in run.plan.tasks:
+            if task.name in replica:
+                raise ValueError(
+                    f"system {name!r} has two runs of seed {run.plan.seed} with task "
+                    f"{task.name!r}, {replica[task.name].folder} and {run.folder}: give compare "
+                    "a mapping with a name for each system"
+                )
+            replica[task.name] = run
+    tasks = list(dict.fromkeys(task.name for run in runs for task in run.plan.tasks))
+    for seed, replica in by_seed.items():
+        if missing := [task for task in tasks if task not in replica]:
+            raise ValueError(
+                f"system {name!r} has no run of seed {seed} with {', '.join(missing)}: give each "
+                "seed all tasks"
+            )
+    split_of(runs, control)
+    return System(
+        name=name,
+        seeds=tuple(by_seed),
+        tasks={
+            task: _scored(name, task, [each[task] for each in by_seed.values()], control)
+            for task in tasks
+        },
+        costs=tuple(_scores(run, control).cost for run in runs),
+    )
+
+
+def split_of(runs: Sequence[Run], control: str = "") -> str:
+    """The split that all runs were scored on; ValueError if they differ."""
+    splits = {_scores(run, control).split: run.folder for run in runs}
+    if len(splits) > 1:
+        told = ", ".join(f"{folder} on {split!r}" for split, folder in splits.items())
+        raise ValueError(f"runs were scored on several splits ({told}): evaluate them on one")
+    return next(iter(splits))
+
+
+def _scores(run: Run, control: str) -> Scores:
+    return Scores.read(scores_file(run, control))
+
+
+def scores_file(run: Run, control: str) -> Path:
+    """scores.json, or that of a control."""
+    return Path(run.folder) / (f"scores.{control}.json" if control else "scores.json")
+
+
+def _scored(system: str, name: str, runs: list[Run], control: str) -> Scored:
+    task = next(task for task in runs[0].plan.tasks if task.name == name)
+    found = []
+    for run in runs:
+        split = _scores(run, control).split
+        found.append(Predictions.read(file_of(folder_of(run.folder, split, control), name)))
+    for run, predictions in zip(runs, found, strict=True):
+        if predictions.samples() != found[0].samples():
+            raise ValueError(
+                f"{run.folder} and {runs[0].folder} of system {system!r} scored different samples "
+                f"of {name}: evaluate both on the same rows, with the same limit"
+            )
+    metric = found[0].fitted(task.metric)
+    return Scored(
+        metric=metric,
+        name=_scores(runs[0], control).tasks[name].metric,
+        samples=found[0].samples(),
+        statistics=tuple(each.statistics(metric) for each in found),
+    )

@@ -1,0 +1,189 @@
+"""`Table`: systems beside one another, with intervals, what they cost and who is better."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from coterie.evaluate.bootstrap import Interval
+from coterie.evaluate.whole import write, write_json
+
+COSTS = (
+    ("trainable_parameters", "trainable, M", 1e-6),
+    ("active_parameters", "active, M", 1e-6),
+    ("total_parameters", "total, M", 1e-6),
+    ("flops_per_sample", "GFLOP a sample", 1e-9),
+    ("peak_memory_bytes", "peak memory, GiB", 2**-30),
+    ("train_time_s", "training, s", 1.0),
+    ("samples_per_s", "trained samples/s", 1.0),
+    ("generate_samples_per_s", "answers/s", 1.0),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """A task of the table: its metric as tasks.yaml writes it, unit, and which way is good."""
+
+    name: str
+    metric: str
+    unit: str
+    higher_is_better: bool
+    samples: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A system of the table.
+
+    Attributes:
+        system: its name.
+        seeds: of its runs.
+        tasks: task -> mean over seeds, with a 95 % interval over samples and seeds.
+        delta_m: percent above the baseline, mean over tasks; None without a baseline.
+        difference: task -> score minus the baseline's, in paired draws; empty without one.
+        cost: means over seeds; of single-task runs, parameters and training time add up.
+    """
+
+    system: str
+    seeds: tuple[int, ...]
+    tasks: Mapping[str, Interval]
+    delta_m: Interval | None = None
+    difference: Mapping[str, Interval] = field(default_factory=dict)
+    cost: Mapping[str, float | int | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """What `coterie.compare` found.
+
+    Attributes:
+        split: the rows that were scored.
+        columns: the tasks.
+        rows: the systems, the baseline first.
+        baseline: its name, or None.
+        better: task, or "delta_m", -> A -> B -> share of paired draws in which A is better than
+            B.
+        notes: what a reader must know of the numbers.
+    """
+
+    split: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    baseline: str | None = None
+    better: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def markdown(self) -> str:
+        """Tables for a reader: scores, differences to the baseline, who is better, and cost."""
+        parts = [self._scores()]
+        if self.baseline is not None:
+            parts += [self._differences(), self._better("delta_m")]
+        parts.append(self._costs())
+        notes = "\n".join(f"- {note}" for note in self.notes)
+        return "\n\n".join(part for part in (*parts, notes) if part) + "\n"
+
+    def dump(self) -> dict[str, Any]:
+        """The table as JSON can hold it; an interval is {"value", "low", "high"}."""
+        rows = []
+        for row in self.rows:
+            rows.append(
+                asdict(row)
+                | {
+                    "tasks": {name: cell._asdict() for name, cell in row.tasks.items()},
+                    "difference": {name: cell._asdict() for name, cell in row.difference.items()},
+                    "delta_m": None if row.delta_m is None else row.delta_m._asdict(),
+                }
+            )
+        return asdict(self) | {"rows": rows}
+
+    def save(self, path: str | Path) -> Path:
+        """Writes the table: as markdown to a .md file, else as JSON; returns the file."""
+        path = Path(path)
+        if path.is_dir():
+            raise ValueError(f"{path} is a folder: name a file, such as {path / 'table.md'}")
+        if path.suffix == ".md":
+            return write(path, self.markdown())
+        return write_json(path, self.dump())
+
+    def _scores(self) -> str:
+        head = [_titled(column) for column in self.columns]
+        delta = [] if self.baseline is None else ["delta_m, %"]
+        lines = []
+        for row in self.rows:
+            cells = [show(row.tasks[column.name]) for column in self.columns]
+            cells += [] if row.delta_m is None else [show(row.delta_m, sign=True)]
+            lines.append([row.system, str(len(row.seeds)), *cells])
+        return grid(["system", "seeds", *head, *delta], lines)
+
+    def _differences(self) -> str:
+        lines = [
+            [row.system, *(show(row.difference[each.name], sign=True) for each in self.columns)]
+            for row in self.rows
+            if row.system != self.baseline
+        ]
+        names = [column.name for column in self.columns]
+        return grid([f"minus {self.baseline}", *names], lines)
+
+    def _better(self, what: str) -> str:
+        matrix = self.better.get(what, {})
+        names = [row.system for row in self.rows]
+        lines = [
+            [one, *("" if one == other else _share(matrix[one][other]) for other in names)]
+            for one in names
+            if one in matrix
+        ]
+        return grid([f"better in {what} than", *names], lines) if lines else ""
+
+    def _costs(self) -> str:
+        known = [cost for cost in COSTS if any(row.cost.get(cost[0]) is not None
+                                               for row in self.rows)]  # fmt: skip
+        lines = [
+            [row.system, *(_cost(row.cost.get(key), scale) for key, _, scale in known)]
+            for row in self.rows
+            if row.cost
+        ]
+        return grid(["cost", *(title for _, title, _ in known)], lines) if known else ""
+
+
+def grid(head: list[str], lines: list[list[str]]) -> str:
+    """A markdown table with aligned columns: the first to the left, numbers to the right."""
+    cells = [[cell.replace("|", "\\|") for cell in line] for line in (head, *lines)]
+    widths = [max(3, *map(len, column)) for column in zip(*cells, strict=True)]
+    rows = []
+    for line in cells:
+        first, *others = zip(line, widths, strict=True)
+        padded = [first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in others)]
+        rows.append("| " + " | ".join(padded) + " |")
+    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+    rows.insert(1, "| " + " | ".join(rule) + " |")
+    return "\n".join(rows)
+
+
+def show(cell: Interval, *, sign: bool = False) -> str:
+    """A value and its interval, such as "81.2 [78.0, 84.1]", in three digits or more."""
+    if not math.isfinite(cell.value):
+        return "undefined"
+    known = [value for value in cell if math.isfinite(value)]
+    largest = max(map(abs, known))
+    digits = 1 if largest >= 10 or largest == 0 else 2 if largest >= 1 else 3
+    told = [f"{value:{'+' if sign else ''}.{digits}f}" for value in known]
+    return told[0] if len(told) < 3 else f"{told[0]} [{told[1]}, {told[2]}]"
+
+
+def _titled(column: Column) -> str:
+    unit = f", {column.unit}" if column.unit else ""
+    return f"{column.name}{unit}{'' if column.higher_is_better else ' (lower is better)'}"
+
+
+def _share(value: float) -> str:
+    return f"{100 * value:.0f} %" if math.isfinite(value) else "undefined"
+
+
+def _cost(value: float | int | None, scale: float) -> str:
+    """Three digits at least, none of them made up by an exponent."""
+    if value is None:
+        return ""
+    number = value * scale
+    digits = 0 if number >= 100 else 1 if number >= 10 else 2 if number >= 1 else 4
+    return f"{number:,.{digits}f}"

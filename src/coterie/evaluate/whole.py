@@ -1,0 +1,41 @@
+"""Files that are written whole or not at all."""
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from coterie.train.run import replace_text
+
+
+def write(path: Path, text: str) -> Path:
+    """Puts `text` in the file's place at once, so that a kill leaves the old file or the new."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    replace_text(path, text.removesuffix("\n"))
+    return path
+
+
+def write_json(path: Path, data: Any) -> Path:
+    """`write` of JSON; numbers that are not finite become null, which JSON can hold."""
+    text = json.dumps(_finite(data), indent=2, ensure_ascii=False, allow_nan=False)
+    return write(path, text)
+
+
+def read_json(path: Path) -> Any:
+    """The JSON in a file. Raises ValueError, naming the file, if it is damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged ({error}): remove it and evaluate again") from error
+
+
+def _finite(data: Any) -> Any:
+    match data:
+        case float() if not math.isfinite(data):
+            return None
+        case Mapping():
+            return {key: _finite(value) for key, value in data.items()}
+        case list() | tuple():
+            return [_finite(value) for value in data]
+    return data

@@ -1,0 +1,58 @@
+"""What every metric answers to: statistics of a sample that add up, and the score of a sum."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from typing import ClassVar
+
+import numpy as np
+from jaxtyping import Float64
+
+from coterie.metrics.words import snake
+from coterie.spec import settable
+
+
+class Metric(ABC):
+    """How good a prediction is. Kinds are frozen keyword-only dataclasses.
+
+    A score is of sums over samples, so that a bootstrap only has to add up again.
+    """
+
+    higher_is_better: ClassVar[bool] = True
+    unit: ClassVar[str] = "%"
+    short: ClassVar[str] = ""
+    """A second name, such as "wer"."""
+
+    def fitted(self, answers: Iterable[tuple[str, ...]]) -> "Metric":
+        """The same metric, with what it must know of a split's answers; most need nothing."""
+        return self
+
+    def check(self, answers: tuple[str, ...]) -> None:
+        """Raises ValueError if this metric can do nothing with a sample's answers."""
+        return None
+
+    @abstractmethod
+    def statistics(
+        self, prediction: str, answers: tuple[str, ...]
+    ) -> Float64[np.ndarray, " statistics"]:
+        """Numbers that add up over samples.
+
+        Args:
+            prediction: what the model wrote; may be empty.
+            answers: all that are accepted, at least one.
+        """
+
+    @abstractmethod
+    def score(self, total: Float64[np.ndarray, " statistics"]) -> float:
+        """The score of a sum of statistics; shares in percent, 0 to 100. NaN if undefined."""
+
+    def __str__(self) -> str:
+        """As tasks.yaml has it: `metrics.of` makes an equal metric of it."""
+        items = ", ".join(
+            f"{field.name}={getattr(self, field.name)!r}" for field in settable(type(self))
+        )
+        return f"{snake(type(self).__name__)}({items})" if items else snake(type(self).__name__)
+
+
+def percent(part: float, whole: float) -> float:
+    """100 * part / whole; NaN if the whole is 0."""
+    return 100.0 * float(part) / float(whole) if whole else float("nan")

@@ -1,0 +1,39 @@
+"""The chrF score of machine translation, on character n-grams."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from jaxtyping import Float64
+
+from coterie.metrics.base import Metric
+from coterie.metrics.library import library
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chrf(Metric):
+    """Corpus chrF, 0 to 100, as `sacrebleu.corpus_chrf` computes it; the best answer counts.
+
+    Attributes:
+        word_order: 0 for chrF, 2 for chrF++.
+    """
+
+    unit: ClassVar[str] = ""
+
+    word_order: int = 0
+
+    def statistics(
+        self, prediction: str, answers: tuple[str, ...]
+    ) -> Float64[np.ndarray, " statistics"]:
+        # Inner functions of sacrebleu: its public ones give scores, and scores do not add up.
+        found = self.chrf()._extract_corpus_statistics([prediction], [[item] for item in answers])
+        return np.array(found[0], np.float64)
+
+    def score(self, total: Float64[np.ndarray, " statistics"]) -> float:
+        if not total[1]:  # the characters of all answers
+            return float("nan")
+        return self.chrf()._compute_f_score([round(number) for number in total])
+
+    def chrf(self) -> Any:
+        """sacrebleu's."""
+        return library("sacrebleu.metrics").CHRF(word_order=self.word_order)

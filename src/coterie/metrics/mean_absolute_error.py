@@ -1,0 +1,35 @@
+"""How far off predicted numbers are in the mean."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from jaxtyping import Float64
+
+from coterie.metrics.base import Metric
+from coterie.metrics.number import nearest, numbers_in
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeanAbsoluteError(Metric):
+    """Mean of |prediction - answer|, in the unit of the answers.
+
+    A prediction without a number counts as 0; of several answers, the nearest counts.
+    """
+
+    higher_is_better: ClassVar[bool] = False
+    unit: ClassVar[str] = ""
+    short: ClassVar[str] = "mae"
+
+    def check(self, answers: tuple[str, ...]) -> None:
+        numbers_in(answers)
+
+    def statistics(
+        self, prediction: str, answers: tuple[str, ...]
+    ) -> Float64[np.ndarray, " statistics"]:
+        predicted, answer = nearest(prediction, answers)
+        return np.array([abs(predicted - answer), 1.0])
+
+    def score(self, total: Float64[np.ndarray, " statistics"]) -> float:
+        error, count = total.tolist()
+        return error / count if count else float("nan")

@@ -1,0 +1,33 @@
+"""How many words predictions and answers share."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64
+
+from coterie.metrics.base import Metric, percent
+from coterie.metrics.words import normal
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenF1(Metric):
+    """Mean over samples, in percent, of the F1 of words: SQuAD's (arXiv:1606.05250 section 6.1).
+
+    Words are those of `words.normal`; of several answers, the best counts.
+    """
+
+    def statistics(
+        self, prediction: str, answers: tuple[str, ...]
+    ) -> Float64[np.ndarray, " statistics"]:
+        return np.array([max(overlap(prediction, answer) for answer in answers), 1.0])
+
+    def score(self, total: Float64[np.ndarray, " statistics"]) -> float:
+        return percent(*total)
+
+
+def overlap(prediction: str, answer: str) -> float:
+    """F1 of the words of two texts, 0 to 1."""
+    predicted, right = Counter(normal(prediction).split()), Counter(normal(answer).split())
+    shared = (predicted & right).total()
+    return 2 * shared / max(predicted.total() + right.total(), 1)

@@ -1,0 +1,1 @@
+"""The encoders an omni model may have, one kind a file."""

@@ -1,0 +1,54 @@
+"""MOELoRA: LoRA experts mixed by the task alone (Liu et al. 2023, arXiv:2310.18339).
+
+Run:     recipe = coterie.recipes.moelora()
+         model = coterie.graft(base, recipe.mixtures, tasks=("caption", "ocr"))
+Expect:  no number is published here yet.
+Departs: a task's logits are a row of their own, where the paper has a linear map of a learned task
+         embedding, shared by all layers.
+"""
+
+from coterie.experts.lora import Lora
+from coterie.mixture import Mixture
+from coterie.recipe import Recipe, Stage
+from coterie.routing.gates.task import TaskGate
+from coterie.routing.routers.soft import Soft
+
+
+def moelora(
+    *,
+    experts: int = 8,
+    rank: int = 4,
+    alpha: float = 8.0,
+    dropout: float = 0.0,
+    init_std: float = 1.0,
+    at: tuple[str, ...] = ("text.attn", "text.mlp"),
+    learning_rate: float = 1e-4,
+    epochs: float = 1.0,
+) -> Recipe:
+    """Every expert takes part, with a weight that the task has learned; tokens are not looked at.
+
+    For one task this is one LoRA, so `coterie.extract` cuts it out exactly.
+
+    Args:
+        experts: how many; the paper has 8.
+        rank: of each expert; the paper splits rank 16 among all.
+        alpha: the scale is alpha / rank.
+        dropout: share of the input dropped in training.
+        init_std: standard deviation of the logits at the start; 0 starts every
+            task alike, large values give each few experts.
+        at: roles or patterns, a mixture for each.
+        learning_rate: at its highest.
+        epochs: passes over the data.
+    """
+    lora = Lora(ranks=(rank,) * experts, alpha=alpha, dropout=dropout)
+    gate = TaskGate(per_token=False, init_std=init_std)
+    return Recipe(
+        name="moelora",
+        mixtures=tuple(Mixture(at=each, experts=lora, gate=gate, router=Soft()) for each in at),
+        stages=(Stage(name="joint", learning_rate=learning_rate, epochs=epochs, warmup=0.03),),
+        paper="Liu et al. 2023, arXiv:2310.18339",
+        departures=(
+            "A task's logits are a row of their own in every layer; the paper's are a linear map "
+            "of a learned task embedding.",
+        ),
+    )

@@ -1,0 +1,128 @@
+"""Learning curves: a panel a task, a line a run, long logs averaged into equal bins of steps."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from coterie.report.folder import Folder, Gap
+from coterie.report.numbers import count, is_number, plain
+from coterie.report.scale import Scale, around
+from coterie.report.systems import System
+
+BINS = 60
+Points = list[tuple[float, float]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """A run's line: `points` as an SVG polyline has it, both axes from 0 to 100, y downward."""
+
+    system: System
+    points: str
+    is_validation: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Panel:
+    """A task's curves, with the ends of both axes."""
+
+    title: str
+    curves: tuple[Curve, ...]
+    low: str
+    high: str
+    last: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curves:
+    """All panels; `binned` is the most logged steps that went into one point."""
+
+    panels: tuple[Panel, ...]
+    binned: int
+    gaps: tuple[Gap, ...]
+
+
+def curves(found: Sequence[System]) -> Curves:
+    """The whole loss, then each task's, of all runs."""
+    runs = [(system, run) for system in found for run in system.runs]
+    gaps = [
+        run.gap(
+            f"No learning curve of {system.name}",
+            "log.jsonl",
+            "coterie train {}/recipe.json --out RUN",
+        )
+        for system, run in runs
+        if not run.log
+    ]
+    logs = [run.log for _, run in runs if run.log]
+    if not logs:
+        return Curves(panels=(), binned=1, gaps=tuple(gaps))
+    last = max(log[-1]["step"] for log in logs)
+    titles = ["all tasks", *dict.fromkeys(task for _, run in runs for task in tasks(run))]
+    panels = (panel(title, runs, last) for title in titles)
+    binned = max(-(-len(log) // BINS) for log in logs)
+    return Curves(
+        panels=tuple(each for each in panels if each.curves), binned=binned, gaps=tuple(gaps)
+    )
+
+
+def tasks(run: Folder) -> Iterator[str]:
+    """The tasks that a log speaks of, in its order."""
+    for row in run.log:
+        yield from mapping(row, "task_loss")
+
+
+def panel(title: str, runs: Sequence[tuple[System, Folder]], last: int) -> Panel:
+    """A panel; the first is that of the whole loss."""
+    whole = title == "all tasks"
+    lines: list[tuple[System, Points, bool]] = []
+    for system, run in runs:
+        training = series(run, "loss" if whole else "task_loss", None if whole else title)
+        lines.append((system, binned(training, last), False))
+        if not whole:
+            lines.append((system, series(run, "validation_loss", title), True))
+    lines = [each for each in lines if len(each[1]) > 1]
+    scale = around(y for _, points, _ in lines for _, y in points)
+    x = Scale(0.0, float(last))
+    return Panel(
+        title=title,
+        curves=tuple(
+            Curve(system=system, points=drawn(points, x, scale), is_validation=validation)
+            for system, points, validation in lines
+        ),
+        low=plain(scale.low),
+        high=plain(scale.high),
+        last=count(float(last)),
+    )
+
+
+def series(run: Folder, name: str, task: str | None) -> Points:
+    """(step, value) where a finite value was logged."""
+    rows = (
+        (row["step"], row.get(name) if task is None else mapping(row, name).get(task))
+        for row in run.log
+    )
+    return [(float(step), float(value)) for step, value in rows if is_number(value)]
+
+
+def binned(points: Points, last: int) -> Points:
+    """At most BINS points: the means over equal stretches of steps."""
+    if len(points) <= BINS:
+        return points
+    bins: dict[int, Points] = {}
+    for step, value in points:
+        bins.setdefault(min(int(BINS * step / max(last, 1)), BINS - 1), []).append((step, value))
+    return [
+        (sum(x for x, _ in held) / len(held), sum(y for _, y in held) / len(held))
+        for held in bins.values()
+    ]
+
+
+def drawn(points: Points, x: Scale, y: Scale) -> str:
+    """The points of a polyline."""
+    return " ".join(f"{x.at(a):.4g},{100 - y.at(b):.4g}" for a, b in points)
+
+
+def mapping(row: Mapping[str, object], name: str) -> Mapping[str, object]:
+    """A mapping in a row of the log; empty if there is none."""
+    held = row.get(name)
+    return held if isinstance(held, Mapping) else {}

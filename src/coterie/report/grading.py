@@ -1,0 +1,112 @@
+"""Which answers are right: by the task's metric on one sample, else by the text."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from coterie.report.numbers import is_number, plain
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grader:
+    """Marks answers to one task.
+
+    Attributes:
+        metric: scores one sample's statistics; None compares texts.
+        limit: what the score must reach (or, where lower is better, not pass) to be right.
+        rule: what right means, in words.
+    """
+
+    metric: Any
+    unit: str
+    higher_is_better: bool
+    limit: float
+    rule: str
+
+    @classmethod
+    def of(cls, entry: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> "Grader":
+        """The grader of a task, from its entry in scores.json and the rows of its predictions.
+
+        Where the metric gives each answer all or nothing, all is right; where it gives degrees,
+        the better half is.
+        """
+        metric = metric_of(entry.get("metric"))
+        unit, better = str(entry.get("unit", "")), bool(entry.get("higher_is_better", True))
+        scores = sorted(score for row in rows if math.isfinite(score := scored(metric, row)))
+        if not scores:
+            rule = "right is the wanted text, letter case aside"
+            return cls(metric=None, unit="", higher_is_better=True, limit=1.0, rule=rule)
+        if unit == "%" and set(scores) <= {0.0, 100.0}:
+            limit, rule = (100.0 if better else 0.0), f"right or wrong by {short(entry['metric'])}"
+        else:
+            limit = scores[len(scores) // 2]
+            side = "at least" if better else "at most"
+            rule = (
+                f"the better half by {short(entry['metric'])} ({side} {plain(limit, unit)} "
+                f"{unit}".rstrip()
+                + ") counts as right"
+            )
+        return cls(metric=metric, unit=unit, higher_is_better=better, limit=limit, rule=rule)
+
+    def is_right(self, row: Mapping[str, Any]) -> bool:
+        """Whether a row's prediction is right."""
+        score = self.score(row)
+        return score >= self.limit if self.higher_is_better else score <= self.limit
+
+    def score(self, row: Mapping[str, Any]) -> float:
+        """The row's score; by text 1 or 0. NaN, which is never right, if it has none."""
+        return float(same_text(row)) if self.metric is None else scored(self.metric, row)
+
+    def mark(self, row: Mapping[str, Any]) -> str:
+        """ "right" or "wrong", with the score where the metric gives degrees."""
+        word = "right" if self.is_right(row) else "wrong"
+        if self.metric is None or self.limit in (0.0, 100.0):
+            return word
+        return f"scored {plain(self.score(row), self.unit)} {self.unit}".strip()
+
+
+def metric_of(text: Any) -> Any:
+    """The metric that tasks.yaml's text names; None if there is none such."""
+    from coterie import metrics
+
+    try:
+        return metrics.of(text)
+    except ValueError:
+        return None
+
+
+def short(text: Any) -> str:
+    """A metric as tasks.yaml has it, without the fields that are at their defaults."""
+    metric = metric_of(text)
+    if metric is None:
+        return str(text)
+    name = str(metric).partition("(")[0].replace("_", " ")
+    items = {f.name: getattr(metric, f.name) for f in fields(metric)}
+    odd = [f"{f.name} {items[f.name]}" for f in fields(metric) if items[f.name] != f.default]
+    return f"{name} ({', '.join(odd)})" if odd else name
+
+
+def scored(metric: Any, row: Mapping[str, Any]) -> float:
+    """The metric's score of one sample; NaN where it has none."""
+    statistics = row.get("statistics")
+    if metric is None or not isinstance(statistics, list) or not all(map(is_number, statistics)):
+        return math.nan
+    try:
+        return float(metric.score(np.asarray(statistics, dtype=np.float64)))
+    except (ValueError, IndexError):  # statistics of an older version of the metric
+        return math.nan
+
+
+def same_text(row: Mapping[str, Any]) -> bool:
+    """Whether the prediction is one of the accepted answers, letter case and outer spaces aside."""
+    wanted = {str(each).strip().casefold() for each in wanted_of(row)}
+    return str(row.get("prediction", "")).strip().casefold() in wanted
+
+
+def wanted_of(row: Mapping[str, Any]) -> Sequence[Any]:
+    """The accepted answers of a row."""
+    found = row.get("answers", ())
+    return found if isinstance(found, list | tuple) else (found,)

@@ -1,0 +1,94 @@
+"""Maps of numbers as tables with tinted cells, and as pictures of a pixel block a cell."""
+
+import base64
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from coterie.report.numbers import plain
+
+COOL, WARM = (
+    (0, 121, 191),
+    (213, 94, 0),
+)  # Okabe and Ito's blue (lighter, for dark pages) and vermilion
+BLOCK_PX = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """A number, its tint's strength in [0, 1], and whether it is below zero."""
+
+    text: str
+    strength: float
+    is_negative: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Heat:
+    """A table of tinted cells."""
+
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    cells: tuple[tuple[Cell, ...], ...]
+
+
+def heat(
+    rows: Sequence[str],
+    columns: Sequence[str],
+    values: Sequence[Sequence[float]],
+    *,
+    most: float | None = None,
+    digits: int = 2,
+) -> Heat:
+    """A table of `values`; `most` is the absolute value of the strongest tint, None the largest."""
+    top = most or largest(values)
+    return Heat(
+        rows=tuple(rows),
+        columns=tuple(columns),
+        cells=tuple(tuple(cell(value, top, digits) for value in line) for line in values),
+    )
+
+
+def cell(value: float, most: float, digits: int) -> Cell:
+    """A number that rounds to zero is shown without a sign."""
+    text = plain(None) if not math.isfinite(value) else f"{value:.{digits}f}"
+    text = text.replace("-", "\u2212") if float_of(text) else text.lstrip("-")
+    return Cell(text=text, strength=strength(value, most), is_negative=value < 0)
+
+
+def float_of(text: str) -> float:
+    """0 of what is no number."""
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0
+
+
+def strength(value: float, most: float) -> float:
+    """How strong a cell's tint is, in [0, 1]; 0 for NaN."""
+    return round(min(abs(value) / most, 1.0), 3) if math.isfinite(value) else 0.0
+
+
+def largest(values: Sequence[Sequence[float]]) -> float:
+    """The largest absolute value; 1 if there is none above 0."""
+    return max((abs(v) for line in values for v in line if math.isfinite(v)), default=0.0) or 1.0
+
+
+def picture(values: Sequence[Sequence[float]], *, most: float | None = None) -> str:
+    """A PNG's data URI; cells are tinted by opacity, which suits light and dark pages."""
+    from PIL import Image
+
+    top = most or largest(values)
+    height, width = len(values), max((len(line) for line in values), default=0)
+    image = Image.new("RGBA", (max(width, 1), max(height, 1)), (*COOL, 0))
+    for y, line in enumerate(values):
+        for x, value in enumerate(line):
+            tint = WARM if value < 0 else COOL
+            image.putpixel((x, y), (*tint, round(255 * strength(value, top))))
+    image = image.resize(
+        (image.width * BLOCK_PX, image.height * BLOCK_PX), Image.Resampling.NEAREST
+    )
+    held = io.BytesIO()
+    image.save(held, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(held.getvalue()).decode("ascii")

@@ -1,0 +1,67 @@
+"""Numbers as people read them: short, with a unit, and "n/a" where there is none."""
+
+import math
+from typing import TypeGuard
+
+MISSING = "n/a"
+MINUS = "\u2212"
+
+
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether `value` is a finite number; a file may hold NaN, null or text in its place."""
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def plain(value: float | None, unit: str = "") -> str:
+    """One digit after the point for shares in percent, else three that matter."""
+    if value is None or not math.isfinite(value):
+        return MISSING
+    if unit == "%" or 100 <= abs(value) < 1000:
+        text = f"{value:.1f}"
+    elif abs(value) >= 1000:
+        text = f"{value:,.0f}"
+    else:
+        text = f"{value:.3g}"
+    return text.replace("-", MINUS)
+
+
+def signed(value: float | None, unit: str = "") -> str:
+    """`plain`, with a plus before what is above zero."""
+    text = plain(value, unit)
+    return f"+{text}" if value is not None and value > 0 and text != MISSING else text
+
+
+def interval(low: float | None, high: float | None, unit: str = "") -> str:
+    """Both ends; empty if one is missing."""
+    if not (is_number(low) and is_number(high)):
+        return ""
+    return f"{plain(low, unit)} to {plain(high, unit)}"
+
+
+def count(value: float | None) -> str:
+    """A count with K, M, G, T (powers of 1000)."""
+    if value is None or not math.isfinite(value):
+        return MISSING
+    for limit, letter in ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "K")):
+        if abs(value) >= limit:
+            return f"{value / limit:.3g} {letter}"
+    return f"{value:.3g}"
+
+
+def size(value_bytes: float | None) -> str:
+    """Bytes with MiB or GiB."""
+    if value_bytes is None or not math.isfinite(value_bytes):
+        return MISSING
+    if value_bytes >= 2**30:
+        return f"{value_bytes / 2**30:.2f} GiB"
+    return f"{value_bytes / 2**20:.0f} MiB"
+
+
+def duration(value_s: float | None) -> str:
+    """Seconds as hours, minutes or seconds."""
+    if value_s is None or not math.isfinite(value_s):
+        return MISSING
+    if value_s < 100:
+        return f"{value_s:.1f} s"
+    hours, minutes = divmod(round(value_s / 60), 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min"

@@ -1,0 +1,67 @@
+"""Systems under comparison: a name, and the runs (seeds, or one run a task) that make it."""
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from coterie.report.folder import Folder
+
+MOST = 12
+
+
+@dataclass(frozen=True, kw_only=True)
+class System:
+    """One way to train; `index` chooses its colour and its mark on every chart."""
+
+    name: str
+    runs: tuple[Folder, ...]
+    index: int
+
+    @property
+    def recipe_name(self) -> str:
+        """The recipe's name, such as "shared_lora"; empty if no run tells."""
+        return next((run.recipe_name for run in self.runs if run.recipe_name), "")
+
+    @property
+    def seeds(self) -> list[Any]:
+        """Its runs' seeds, each once."""
+        return list(dict.fromkeys(run.seed for run in self.runs if run.seed is not None))
+
+
+def systems(runs: Any) -> tuple[System, ...]:
+    """The systems of what `report` was given: a run, or a mapping from names to one run or more.
+
+    Raises ValueError if there are none, or more than a chart can tell apart.
+    """
+    named = runs if isinstance(runs, Mapping) else {"": runs}
+    if not 1 <= len(named) <= MOST:
+        raise ValueError(
+            f"report was given {len(named)} systems: give 1 to {MOST}, each with its run folders"
+        )
+    found = []
+    for index, (name, group) in enumerate(named.items()):
+        folders = tuple(folder(each) for each in ([group] if is_one(group) else group))
+        if not folders:
+            raise ValueError(f"system {name!r} has no runs: give at least one run's folder")
+        told = str(name) or folders[0].recipe_name or folders[0].path.name
+        found.append(System(name=told, runs=folders, index=index))
+    return tuple(found)
+
+
+def baseline(found: tuple[System, ...]) -> System | None:
+    """What the others are measured against: the shared LoRA if there is one, else the first."""
+    if len(found) < 2:
+        return None
+    return next((each for each in found if each.recipe_name == "shared_lora"), found[0])
+
+
+def is_one(group: Any) -> bool:
+    """Whether this is a run (or its folder's path), not several."""
+    return isinstance(group, str | os.PathLike) or not isinstance(group, Iterable)
+
+
+def folder(run: Any) -> Folder:
+    """The folder of a path or of a `coterie.train.Run`."""
+    return Folder(Path(run if isinstance(run, str | os.PathLike) else run.folder))

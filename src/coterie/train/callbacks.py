@@ -1,0 +1,82 @@
+"""What happens around steps: the progress bar, Ctrl-C, and where logs go."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm.auto import tqdm
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.integrations.integration_utils import (
+    TensorBoardCallback,
+    get_reporting_integration_callbacks,
+)
+
+from coterie.train.interrupt import Interrupt
+
+
+class Watch(TrainerCallback):
+    """Moves one bar over all stages, and stops on Ctrl-C."""
+
+    def __init__(self, bar: "tqdm[Any]", interrupt: Interrupt, stage: str) -> None:
+        self.bar, self.interrupt = bar, interrupt
+        bar.set_description(stage)
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **rest: Any
+    ) -> None:
+        self.bar.update()
+        if self.interrupt.wanted:
+            control.should_save = control.should_training_stop = True
+
+    def on_log(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **rest: Any
+    ) -> None:
+        loss = (rest.get("logs") or {}).get("loss")
+        if loss is not None:
+            self.bar.set_postfix(loss=f"{loss:.4g}", refresh=False)
+
+
+class Events(TensorBoardCallback):
+    """TensorBoard's integration, writing into the run's folder."""
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **rest: Any
+    ) -> None:
+        # The model's whole config as text is of no use beside recipe.json.
+        return None
+
+    def on_train_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **rest: Any
+    ) -> None:
+        if self.tb_writer is not None:
+            self.tb_writer.close()
+
+
+def integrations(events: Path, report_to: Sequence[str], *, step: int) -> list[TrainerCallback]:
+    """The callbacks that logs go to: TensorBoard, where it is installed, and those asked for.
+
+    Args:
+        events: the folder of TensorBoard's files.
+        report_to: names as transformers has them.
+        step: events after it are of a run that was cut off, and are hidden.
+    """
+    found = [each() for each in get_reporting_integration_callbacks(list(report_to))]
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        return found
+    writer = SummaryWriter(str(events), purge_step=step + 1 if step else None)
+    return [*found, Events(writer)]
+
+
+def bar(total: int, done: int, *, progress: bool | None) -> "tqdm[Any]":
+    """A bar over the steps of all stages, with the time that is left."""
+    disable = None if progress is None else not progress
+    return tqdm(total=total, initial=done, unit="step", disable=disable, dynamic_ncols=True)
+
+
+def exchange_done() -> None:
+    """Waits until all processes are here."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.barrier()

@@ -1,0 +1,153 @@
+"""A checkpoint: a folder that is there whole or not at all, without a pickle in it."""
+
+import errno
+import json
+import random
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+PREFIX = "checkpoint-"
+PARTIAL = ".partial"
+STATE, TENSORS = "state.json", "state.safetensors"
+
+
+def written(folder: Path, write: Callable[[Path], None]) -> Path:
+    """Has `write` fill a folder under another name, and then gives it its own.
+
+    A process that is killed meanwhile leaves the folder as it was, or the old one not yet
+    replaced.
+
+    Raises OSError if the disk is full, saying what is still there.
+    """
+    partial = folder.with_name(folder.name + PARTIAL)
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        partial.mkdir(parents=True)
+        write(partial)
+    except OSError as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise full(error, folder) from error
+    except Exception as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        # safetensors wraps what the system says.
+        if "os error 28" in str(error).lower() or "no space left" in str(error).lower():
+            raise full(OSError(errno.ENOSPC, "No space left on device"), folder) from error
+        raise
+    if folder.exists():  # the same step again after a resume; its content is the same
+        shutil.rmtree(folder)
+    partial.rename(folder)
+    return folder
+
+
+def full(error: OSError, folder: Path) -> OSError:
+    """The error of a failed write, with what to do."""
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return error
+    before = latest(folder.parent)
+    left = f"the last checkpoint is {before}" if before else "there is no checkpoint yet"
+    return OSError(
+        errno.ENOSPC,
+        f"the disk is full: {folder} could not be written; {left}. Make room and go on with "
+        "resume=True (--resume)",
+    )
+
+
+def step_of(folder: Path) -> int:
+    """The step at whose end a checkpoint was written."""
+    return int(folder.name.removeprefix(PREFIX))
+
+
+def all_of(stage: Path) -> list[Path]:
+    """A stage's whole checkpoints, the earliest first."""
+    found = [path for path in stage.glob(f"{PREFIX}*") if path.name.removeprefix(PREFIX).isdigit()]
+    return sorted(found, key=step_of)
+
+
+def latest(stage: Path) -> Path | None:
+    """A stage's last whole checkpoint."""
+    return next(reversed(all_of(stage)), None)
+
+
+def remove_old(stage: Path, *, keep: int, also: int | None = None) -> None:
+    """Removes all checkpoints but the last `keep` and that of step `also`."""
+    for path in all_of(stage)[:-keep]:
+        if step_of(path) != also:
+            # Renamed first: half a checkpoint must not be taken for one.
+            gone = path.rename(path.with_name(path.name + PARTIAL))
+            shutil.rmtree(gone, ignore_errors=True)
+
+
+def save_state(folder: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
+    """Writes tensors and JSON facts, and the state of all random numbers."""
+    name, keys, *rest = np.random.get_state(legacy=True)
+    randomness = {"random.cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        randomness["random.cuda"] = torch.cuda.get_rng_state()
+    facts = facts | {"python": random.getstate(), "numpy": [name, np.asarray(keys).tolist(), *rest]}
+    save_file({k: v.contiguous() for k, v in (tensors | randomness).items()}, folder / TENSORS)
+    (folder / STATE).write_text(json.dumps(facts), encoding="utf-8")
+
+
+def load_state(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """What `save_state` was given."""
+    tensors = {k: v for k, v in load_file(folder / TENSORS).items() if not _random(k)}
+    return tensors, json.loads((folder / STATE).read_text(encoding="utf-8"))
+
+
+def load_random(folder: Path) -> None:
+    """Puts all random numbers back to where they were."""
+    tensors = load_file(folder / TENSORS)
+    facts = json.loads((folder / STATE).read_text(encoding="utf-8"))
+    version, internal, gauss = facts["python"]
+    random.setstate((version, tuple(internal), gauss))
+    name, keys, *rest = facts["numpy"]
+    np.random.set_state((name, np.array(keys, dtype=np.uint32), *rest))
+    torch.set_rng_state(tensors["random.cpu"])
+    if "random.cuda" in tensors and torch.cuda.is_available():
+        torch.cuda.set_rng_state(tensors["random.cuda"])
+
+
+def _random(name: str) -> bool:
+    return name.startswith("random.")
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """The optimizer's state by parameter number; its settings are the plan's to say."""
+    state = optimizer.state_dict()["state"]
+    return {
+        f"optimizer.{number}.{name}": torch.as_tensor(value).detach().cpu()
+        for number, values in state.items()
+        for name, value in values.items()
+    }
+
+
+def load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    """Puts what `optimizer_tensors` gave into an optimizer with the same parameters."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        kind, _, rest = key.partition(".")
+        if kind == "optimizer":
+            number, _, name = rest.partition(".")
+            state.setdefault(int(number), {})[name] = value
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+
+def module_tensors(prefix: str, module: nn.Module) -> dict[str, Tensor]:
+    """A small module's state under a prefix."""
+    return {f"{prefix}.{k}": v.detach().cpu() for k, v in module.state_dict().items()}
+
+
+def load_module(prefix: str, module: nn.Module, tensors: dict[str, Tensor]) -> None:
+    """Puts what `module_tensors` gave back."""
+    start = f"{prefix}."
+    module.load_state_dict(
+        {k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}
+    )

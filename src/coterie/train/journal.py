@@ -1,0 +1,165 @@
+"""log.jsonl: what is summed between two lines, and the lines themselves, safe to cut and go on."""
+
+import json
+import math
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, distributed
+
+from coterie.routing.decision import Routing, Tape
+from coterie.train.losses import TaskSums
+
+FILE = "log.jsonl"
+Use = dict[str, dict[str, list[float]]]
+
+
+class Window:
+    """Sums since the last line, kept on the device, so that no step waits for them."""
+
+    def __init__(self, tasks: int, routing_losses: int, device: torch.device) -> None:
+        # Apple's devices have no float64.
+        self.options = {
+            "device": device, "dtype": torch.float32 if device.type == "mps" else torch.float64
+        }  # fmt: skip
+        self.sizes = {"loss": 1, "sums": tasks, "counts": tasks, "routing": routing_losses}
+        self.clear()
+
+    def clear(self) -> None:
+        """Begins anew."""
+        self.tensors = {k: torch.zeros(n, **self.options) for k, n in self.sizes.items()}
+
+    def add(self, loss: Tensor, found: TaskSums, routing: Sequence[Tensor]) -> None:
+        """One part of a step: its share of the loss, and of each routing loss."""
+        self.tensors["loss"] += loss.detach()
+        self.tensors["sums"] += found.sums.detach()
+        self.tensors["counts"] += found.counts
+        if routing:
+            self.tensors["routing"] += torch.stack([each.detach() for each in routing])
+
+    def totals(self) -> dict[str, list[float]]:
+        """The sums over all processes; routing losses, which all know, are averaged."""
+        tensors = self.tensors
+        if distributed.is_available() and distributed.is_initialized():
+            tensors = {name: values.clone() for name, values in tensors.items()}
+            for name, values in tensors.items():
+                distributed.all_reduce(values)
+                if name in ("routing", "loss"):
+                    values /= distributed.get_world_size()
+        return {name: values.tolist() for name, values in tensors.items()}
+
+
+def expert_use(tape: Tape) -> dict[str, Float[Tensor, "tasks experts"]]:
+    """Sums of each expert's weight over the units of each task, and in the last column how many.
+
+    Units without a task count as the first task's.
+    """
+    return {name: _use(routing) for name, routing in tape.items()}
+
+
+def _use(routing: Routing) -> Float[Tensor, "tasks experts"]:
+    weights = routing.weights.detach()
+    ones = weights.new_ones(len(weights), 1)
+    rows = torch.cat([weights, ones], 1)
+    if routing.valid is not None:
+        rows = rows.where(routing.valid[:, None], 0.0)
+    task = routing.task
+    if task is None:
+        task = torch.zeros(len(rows), dtype=torch.int64, device=rows.device)
+    return rows.new_zeros(max(1, routing.num_tasks), rows.shape[1]).index_add(0, task, rows)
+
+
+def mean_use(sums: Mapping[str, Tensor], tasks: Sequence[str]) -> Use:
+    """Task -> layer -> mean weight of each expert, of the tasks that were there."""
+    use: Use = {}
+    for layer, values in sums.items():
+        for task, row in zip(tasks, values.tolist(), strict=False):
+            if row[-1] > 0:
+                means = [round(each / row[-1], 6) for each in row[:-1]]
+                use.setdefault(task, {})[layer] = means
+    return use
+
+
+class Journal:
+    """Writes lines to RUN/log.jsonl, and knows how long has been trained over all resumes."""
+
+    def __init__(self, folder: Path, *, step: int, time_s: float) -> None:
+        """Cuts off what was written after `step`, and half a line, if that is how it ended."""
+        self.path = folder / FILE
+        self.before_s = time_s
+        self.started = time.monotonic()
+        cut(self.path, step)
+
+    def start(self) -> None:
+        """Begins to count time: what came before was loading."""
+        self.started = time.monotonic()
+
+    def time_s(self) -> float:
+        """Seconds of training so far."""
+        return self.before_s + time.monotonic() - self.started
+
+    def write(self, record: Mapping[str, Any]) -> None:
+        """Adds a line; what is not finite becomes null, as JSON has no NaN."""
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(_finite(record)) + "\n")
+
+
+def read(folder: Path) -> list[dict[str, Any]]:
+    """The lines of a run's log; empty if there is none yet. A line half written is left out."""
+    path = folder / FILE
+    if not path.is_file():
+        return []
+    found = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            found.append(json.loads(line))
+        except json.JSONDecodeError:
+            continue
+    return found
+
+
+def cut(path: Path, step: int) -> None:
+    """Leaves the whole lines up to `step`."""
+    if not path.is_file():
+        return
+    lines = [json.dumps(each) for each in read(path.parent) if each["step"] <= step]
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    partial.replace(path)
+
+
+def flat(record: Mapping[str, Any]) -> dict[str, float]:
+    """A record as integrations take it: "task_loss/ocr", "use/ocr/2" (mean over layers)."""
+    found: dict[str, float] = {}
+    for key, value in record.items():
+        if key == "use":
+            found |= _flat_use(value)
+        elif isinstance(value, Mapping):
+            found |= {f"{key}/{name}": each for name, each in value.items()}
+        elif isinstance(value, int | float):
+            found[key] = value
+    return {key: value for key, value in found.items() if key != "step"}
+
+
+def _flat_use(use: Use) -> dict[str, float]:
+    found: dict[str, list[float]] = {}
+    for task, layers in use.items():
+        for weights in layers.values():
+            for expert, weight in enumerate(weights):
+                found.setdefault(f"use/{task}/{expert}_of_{len(weights)}", []).append(weight)
+    return {key: sum(values) / len(values) for key, values in found.items()}
+
+
+def _finite(value: Any) -> Any:
+    match value:
+        case Mapping():
+            return {key: _finite(each) for key, each in value.items()}
+        case list() | tuple():
+            return [_finite(each) for each in value]
+        case float() if not math.isfinite(value):
+            return None
+    return value

@@ -1,0 +1,67 @@
+"""What of a trainer is in a checkpoint, and how it comes back, bit for bit."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from coterie.train import checkpoint, weights
+
+if TYPE_CHECKING:
+    from coterie.train.trainer import MixtureTrainer
+
+
+def write(trainer: "MixtureTrainer", folder: Path) -> None:
+    """Fills the folder of a checkpoint."""
+    setting = trainer.setting
+    weights.save_tensors(setting.model, setting.host, folder)
+    tensors = checkpoint.optimizer_tensors(adam(trainer))
+    tensors |= checkpoint.module_tensors("balancing", trainer.balancing)
+    tensors |= {f"window.{k}": v.cpu() for k, v in trainer.window.tensors.items()}
+    tensors |= {f"use.{k}": v.cpu() for k, v in trainer.use.items()}
+    facts: dict[str, Any] = {
+        "step": setting.before + trainer.state.global_step,
+        "time_s": setting.journal.time_s(),
+        "logged": trainer._globalstep_last_logged,
+    }
+    if setting.validation is not None:
+        facts["validation"] = setting.validation.state()
+    checkpoint.save_state(folder, tensors, facts)
+    trainer.state.save_to_json(str(folder / "trainer_state.json"))
+
+
+def restore(trainer: "MixtureTrainer", folder: Path) -> int:
+    """Puts back all but weights and random numbers; returns the step of the last line."""
+    tensors, facts = checkpoint.load_state(folder)
+    checkpoint.load_optimizer(adam(trainer), tensors)
+    checkpoint.load_module("balancing", trainer.balancing, tensors)
+    wind(trainer, trainer.state.global_step)
+    device = trainer.args.device
+    for name in trainer.window.tensors:
+        trainer.window.tensors[name] = tensors[f"window.{name}"].to(device)
+    trainer.use = {
+        name.removeprefix("use."): values.to(device)
+        for name, values in tensors.items()
+        if name.startswith("use.")
+    }
+    if trainer.setting.validation is not None:
+        trainer.setting.validation.restore(facts["validation"])
+    return facts["logged"]
+
+
+def adam(trainer: "MixtureTrainer") -> torch.optim.Optimizer:
+    """The trainer's optimizer, which is there once training has begun."""
+    assert trainer.optimizer is not None
+    return trainer.optimizer
+
+
+def wind(trainer: "MixtureTrainer", step: int) -> None:
+    """Sets the schedule to where it is after so many steps; it depends on nothing else."""
+    scheduler = trainer.lr_scheduler
+    assert isinstance(scheduler, torch.optim.lr_scheduler.LambdaLR)
+    scheduler.last_epoch, scheduler._step_count = step, step + 1
+    both = zip(scheduler.base_lrs, scheduler.lr_lambdas, strict=True)
+    rates = [base * factor(step) for base, factor in both]
+    scheduler._last_lr = rates
+    for group, rate in zip(adam(trainer).param_groups, rates, strict=True):
+        group["lr"] = rate

@@ -1,0 +1,55 @@
+"""What frozen parts of an omni model compute once a sample: features, and lower layers' answers."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from peft import PeftModel
+from torch import nn
+
+from coterie.tuner.layer import CoterieLayer
+
+TOWERS = ("vision", "audio")
+
+
+def keep_features(model: PeftModel, processor: Any) -> None:
+    """Has an omni model's encoders run once a picture or sound, and not once a step.
+
+    They do not where they learn, nor where a mixture sits in them: its decision, and with it the
+    features, may depend on the task, and nobody would see it.
+    """
+    host: Any = model.get_base_model()
+    if host.config.model_type != "coterie_omni":
+        return
+    from coterie.embedded.home import home
+    from coterie.omni.cache import FeatureCache
+
+    processor.features = None
+    if mixtures_in_towers(model):
+        return
+    with contextlib.suppress(ValueError):  # an encoder learns, so nothing can be kept
+        processor.features = FeatureCache(host, home() / "features")
+
+
+def mixtures_in_towers(model: nn.Module) -> bool:
+    """Whether any mixture sits in an encoder."""
+    return any(
+        site.place.tower in TOWERS
+        for module in model.modules()
+        if isinstance(module, CoterieLayer)
+        for site in module.coterie_site.values()
+    )
+
+
+@contextlib.contextmanager
+def keep_trunk(model: PeftModel) -> Iterator[None]:
+    """Within, an omni model's layers below the first trained one run once a sample."""
+    host: Any = model.get_base_model()
+    if host.config.model_type != "coterie_omni":
+        yield
+        return
+    from coterie.embedded.home import home
+    from coterie.omni.trunk import kept_trunk
+
+    with kept_trunk(model, home() / "trunk"):
+        yield

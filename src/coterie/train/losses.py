@@ -1,0 +1,112 @@
+"""The loss of each answer token, and the one number that is trained, exact under accumulation."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+IGNORED = -100
+
+
+class TokenLosses(NamedTuple):
+    """Cross entropy of every answer token of a batch, float32, and its task."""
+
+    losses: Float[Tensor, " tokens"]
+    tasks: Int[Tensor, " tokens"]
+
+
+class TaskSums(NamedTuple):
+    """Sums of token losses and numbers of tokens, a task each."""
+
+    sums: Float[Tensor, " tasks"]
+    counts: Float[Tensor, " tasks"]
+
+
+def token_losses(model: nn.Module, head: nn.Module | None, inputs: dict[str, Any]) -> TokenLosses:
+    """Runs the model on a batch and gives the loss of each answer token.
+
+    The model is not shown the labels: it would turn logits of all positions into float32 and
+    into a mean. Its head sees the positions before answer tokens only, which in most batches are
+    few; the vocabulary's product is a good part of a small model's step.
+
+    Args:
+        model: the grafted model, wrapped or not.
+        head: the module that makes logits of hidden states; None if that is not known.
+        inputs: the collator's batch, on the model's device.
+
+    Raises ValueError if the model answers with no logits that fit.
+    """
+    given = dict(inputs)
+    labels = given.pop("labels")
+    # Position i predicts token i + 1.
+    wanted = F.pad(labels[:, 1:], (0, 1), value=IGNORED)
+    sample, position = (wanted != IGNORED).nonzero(as_tuple=True)
+    prompt = given["attention_mask"].bool() & ((labels != IGNORED).cumsum(1) == 0)
+    with answers_only(head, labels.shape, (sample, position)) as narrowed:
+        logits = model(**given, prompt_mask=prompt).logits
+    if narrowed:
+        logits = logits.reshape(-1, logits.shape[-1])
+    elif logits.shape[:2] == labels.shape:
+        logits = logits[sample, position]
+    if logits.ndim != 2 or logits.shape[0] != sample.shape[0]:
+        raise ValueError(
+            f"the model answers with logits of {tuple(logits.shape)} for tokens of "
+            f"{tuple(labels.shape)}: coterie trains models that give logits for each token"
+        )
+    losses = F.cross_entropy(logits.float(), wanted[sample, position], reduction="none")
+    return TokenLosses(losses, given["task_ids"][sample])
+
+
+@contextmanager
+def answers_only(
+    head: nn.Module | None, shape: torch.Size, picked: tuple[Tensor, Tensor]
+) -> Iterator[list[bool]]:
+    """Inside, `head` sees the picked positions only; the list has an entry once it did."""
+    narrowed: list[bool] = []
+
+    def pick(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        if not args or args[0].shape[:2] != shape:
+            return None
+        narrowed.append(True)
+        return (args[0][picked][None], *args[1:])
+
+    handle = None if head is None else head.register_forward_pre_hook(pick)
+    try:
+        yield narrowed
+    finally:
+        if handle is not None:
+            handle.remove()
+
+
+def task_sums(found: TokenLosses, tasks: int) -> TaskSums:
+    """Sums of each of `tasks` tasks; in a fixed order, so that equal batches give equal bits."""
+    mine: Bool[Tensor, "tasks tokens"] = (
+        found.tasks == torch.arange(tasks, device=found.tasks.device)[:, None]
+    )
+    return TaskSums(torch.where(mine, found.losses, 0.0).sum(1), mine.sum(1).float())
+
+
+def objective(
+    found: TaskSums, balancing: nn.Module, total: Float[Tensor, ""] | float
+) -> Float[Tensor, ""]:
+    """The balanced loss of a part of a batch; the parts' add up to the whole batch's.
+
+    sum_t n_t / n balancing_t(L_t): each task's balanced mean loss, weighted by its share of the
+    step's answer tokens. With `Fixed()` it is the mean over all tokens, as any trainer has it;
+    with `Uncertainty` it is the mean over tokens of the paper's likelihood. How often a task
+    comes is thus the mix's business alone. Parts add up as long as the balancing is linear in
+    the losses but for a constant, as both are.
+
+    Args:
+        found: the sums of this part.
+        balancing: what `Balancing.build` gave.
+        total: n, the answer tokens of the whole step over all parts and devices.
+    """
+    means = found.sums / found.counts.clamp_min(1.0)
+    alone = torch.eye(len(means), dtype=torch.bool, device=means.device)
+    terms = torch.stack([balancing(means, present) for present in alone])
+    return (terms * found.counts).sum() / total

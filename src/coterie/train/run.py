@@ -1,0 +1,114 @@
+"""`Run`: the folder of a training run, and what is in it."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from coterie.recipe import FILE
+from coterie.train.plan import Plan
+
+if TYPE_CHECKING:
+    from coterie.pretrained import Pretrained
+
+STATE = "state.json"
+ADAPTER = "adapter"
+PRECISION = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """A stage that was trained to its end.
+
+    Attributes:
+        stage: its name.
+        steps: how many it took; fewer than planned where it was ended early.
+        weights: the folder with its weights, relative to the run's.
+        host: names of the host's parameters that it or a stage before it trained.
+    """
+
+    stage: str
+    steps: int
+    weights: str
+    host: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Run:
+    """A training run, finished or not.
+
+    The folder has recipe.json (the plan), adapter/ (once finished; `PeftModel.from_pretrained`
+    loads it), checkpoints/, log.jsonl, events/ (TensorBoard), bad_rows.jsonl and state.json.
+    """
+
+    folder: Path
+    plan: Plan = field(repr=False)
+
+    @classmethod
+    def read(cls, folder: str | Path) -> "Run":
+        """The run in a folder. Raises ValueError if there is none."""
+        folder = Path(folder)
+        if not (folder / FILE).is_file():
+            raise ValueError(
+                f"{folder} is no run: it has no {FILE}; coterie.train(out=...) makes one"
+            )
+        return cls(folder, Plan.read(folder))
+
+    @property
+    def finished(self) -> bool:
+        """Whether the last stage is done and adapter/ is there."""
+        return (self.folder / ADAPTER).is_dir()
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Names, in the order of task ids."""
+        return tuple(task.name for task in self.plan.tasks)
+
+    def load(self, *, device: str | torch.device | None = None) -> "Pretrained":
+        """The base model with the trained mixture in it, in eval mode, and its processor.
+
+        Raises ValueError if the run is not finished.
+        """
+        from peft import PeftModel
+
+        from coterie.pretrained import Pretrained, load
+        from coterie.train.quiet import quiet
+
+        if not self.finished:
+            raise ValueError(
+                f"{self.folder} is not finished: go on with coterie.train(..., resume=True), or "
+                "`coterie train --resume`"
+            )
+        with quiet():
+            base = load(self.plan.base, dtype=PRECISION[self.plan.precision])
+            host, adapter = base.model, str(self.folder / ADAPTER)
+            model = PeftModel.from_pretrained(host, adapter).to(device or "cpu")  # pyright: ignore[reportArgumentType]
+        return Pretrained(model.eval(), base.processor, str(self.folder))
+
+    def log(self) -> list[dict[str, Any]]:
+        """The lines of log.jsonl."""
+        from coterie.train import journal
+
+        return journal.read(self.folder)
+
+    def done(self) -> list[Done]:
+        """The stages that are done, in their order."""
+        path = self.folder / STATE
+        if not path.is_file():
+            return []
+        stages = json.loads(path.read_text(encoding="utf-8"))["stages"]
+        return [Done(**{**each, "host": tuple(each["host"])}) for each in stages]
+
+    def add(self, done: Done) -> None:
+        """Notes in state.json that a stage is done."""
+        stages = [{**vars(each), "host": list(each.host)} for each in (*self.done(), done)]
+        replace_text(self.folder / STATE, json.dumps({"stages": stages}, indent=1))
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Writes a file that is there whole or as it was."""
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text + "\n", encoding="utf-8")
+    partial.replace(path)

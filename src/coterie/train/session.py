@@ -1,0 +1,124 @@
+"""`train`: a recipe on tasks, stage by stage, into a run's folder, and on from where it stopped."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from coterie.recipe import FILE, Recipe
+from coterie.tasks.task import Task
+from coterie.train.plan import FIELDS, Plan, differences
+from coterie.train.run import ADAPTER, Run, replace_text
+
+if TYPE_CHECKING:
+    from coterie.data.rows import Rows
+
+BAD = "bad_rows.jsonl"
+
+
+def train(
+    recipe: Recipe,
+    *,
+    base: str | Path,
+    tasks: Task | Sequence[Task],
+    out: str | Path,
+    resume: bool = False,
+    progress: bool | None = None,
+    **options: Any,
+) -> Run:
+    """Trains a recipe and returns the run, whose folder has all there is to know of it.
+
+    Args:
+        recipe: what is grafted, and in what stages it is trained.
+        base: the model: a folder, a hub id, or "embedded" for the one `coterie fetch` builds.
+        tasks: what it learns; `coterie.tasks.read_tasks` reads them from a tasks.yaml.
+        out: the run's folder, made if it is not there.
+        resume: go on in `out` where a run of the same plan stopped, bit for bit; start if there
+            is nothing yet.
+        progress: show a bar; None for only where standard error is a terminal.
+        options: fields of `Plan`: seed, steps, batch_size, mix, learning_rate, precision, ...
+
+    Raises:
+        ValueError: an option that there is not, rows that cannot be read, a model that does not
+            fit, a folder that has a run already, a run of another plan.
+        FloatingPointError: the loss is no number; the last good checkpoint is kept.
+        OSError: the disk is full; the last checkpoint is kept.
+        KeyboardInterrupt: Ctrl-C, after a checkpoint was written.
+    """
+    unknown = [name for name in options if name not in FIELDS]
+    if unknown:
+        raise ValueError(
+            f"train() has no option {unknown[0]!r}; its options are "
+            f"{', '.join(name for name in FIELDS if name not in ('recipe', 'base', 'tasks'))}"
+        )
+    given = (tasks,) if isinstance(tasks, Task) else tuple(tasks)
+    plan = Plan(recipe=recipe, base=_absolute(base), tasks=given, **options)
+    return follow(plan, out=out, resume=resume, progress=progress)
+
+
+def follow(
+    plan: Plan, *, out: str | Path, resume: bool = False, progress: bool | None = None
+) -> Run:
+    """`train` for a whole plan, such as `Plan.read("RUN/recipe.json")`."""
+    run = _opened(plan, Path(out), resume=resume)
+    if run.finished:
+        return run
+    # Heavy: transformers' Trainer. `import coterie` must not wait for it.
+    from coterie.train.staging import Staging
+
+    rows = training_rows(plan, run.folder)
+    Staging(run, rows, validation_rows(plan), progress=progress).train()
+    return run
+
+
+def _absolute(base: str | Path) -> str:
+    """A folder by its full path, so that the plan holds wherever it is read."""
+    path = Path(base).expanduser()
+    return str(path.absolute()) if path.is_dir() else str(base)
+
+
+def _opened(plan: Plan, folder: Path, *, resume: bool) -> Run:
+    """The folder of a new run, or that of the run that goes on."""
+    if not (folder / FILE).is_file():
+        if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+            raise ValueError(f"out={str(folder)!r} is there and is no run: give another folder")
+        folder.mkdir(parents=True, exist_ok=True)
+        replace_text(folder / FILE, plan.dumps())
+        return Run(folder, plan)
+    if not resume:
+        raise ValueError(
+            f"out={str(folder)!r} has a run already: go on with it by resume=True (--resume), or "
+            "give another folder"
+        )
+    before = Plan.read(folder)
+    other = differences(before, plan)
+    if other:
+        raise ValueError(
+            f"the run in {folder} is of another plan, so it cannot be gone on with. Then, now: "
+            + "; ".join(other[:5])
+            + ("; ..." if len(other) > 5 else "")
+        )
+    return Run(folder, before)
+
+
+def training_rows(plan: Plan, folder: Path) -> "list[Rows]":
+    """Each task's training rows; what was left out goes to bad_rows.jsonl."""
+    rows = [task.samples("train", skip_bad_rows=plan.skip_bad_rows) for task in plan.tasks]
+    bad = [row for each in rows for row in each.bad]
+    if bad:
+        replace_text(folder / BAD, "\n".join(json.dumps(vars(row)) for row in bad))
+    return rows
+
+
+def validation_rows(plan: Plan) -> "dict[str, Rows]":
+    """The validation rows of each task that has some, if they are to be looked at."""
+    if plan.patience is None and plan.evaluate_every is None:
+        return {}
+    return {
+        task.name: task.samples("validation", skip_bad_rows=plan.skip_bad_rows)
+        for task in plan.tasks
+        if "validation" in task.splits()
+    }
+
+
+__all__ = ["ADAPTER", "follow", "train"]

@@ -1,0 +1,194 @@
+"""What a stage trains and what it is grafted with: parts of a recipe as parameters of a model."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from peft import PeftModel
+from torch import Tensor, nn
+
+from coterie.experts.base import Experts
+from coterie.hosts.base import host_of
+from coterie.mixture import Mixture
+from coterie.recipe import PARTS, Stage
+from coterie.tuner.layer import CoterieLayer
+
+ADAPTER = "default"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """Rows of a parameter that stay as they are while the others learn."""
+
+    parameter: nn.Parameter
+    rows: slice
+    values: Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """What a stage trains.
+
+    Attributes:
+        adapter: names of the experts' and gates' parameters that learn.
+        host: names of the host's own that learn, as the grafted model has them.
+        kept: rows that stay, of parameters in which others learn.
+    """
+
+    adapter: tuple[str, ...]
+    host: tuple[str, ...]
+    kept: tuple[Kept, ...] = field(repr=False)
+
+    def restore(self) -> None:
+        """Puts kept rows back, which weight decay would move though they have no gradient."""
+        for each in self.kept:
+            each.parameter.data[each.rows] = each.values
+
+
+def mixtures_of(mixtures: Sequence[Mixture], stage: Stage) -> tuple[Mixture, ...]:
+    """What a stage's model is grafted with: without routing, one expert of weight 1 each."""
+    if stage.routed:
+        return tuple(mixtures)
+    return tuple(
+        replace(each, experts=first_of(each.main), gate=None, shared=None, blend="add", power=1)
+        for each in mixtures
+    )
+
+
+def first_of(experts: Experts) -> Experts:
+    """The kind with its first expert alone."""
+    ranks = getattr(experts, "ranks", None)
+    one = {"count": 1} if ranks is None else {"ranks": ranks[:1]}
+    return replace(experts, **one)  # pyright: ignore[reportArgumentType]
+
+
+def select(model: PeftModel, stage: Stage) -> Trained:
+    """Lets exactly what the stage trains have gradients, and says what that is.
+
+    Raises ValueError for a part or pattern without parameters.
+    """
+    parts = _parts(model)
+    chosen: dict[str, nn.Parameter] = {}
+    for part in stage.trains:
+        found = parts[part]() if part in PARTS else _matching(part, parts["host"]())
+        if not found:
+            raise ValueError(_nothing(part, stage, model))
+        chosen |= found
+    kept = [] if {"shared", "adapter"} & set(stage.trains) else _shared_rows(model, chosen)
+    if "shared" in stage.trains and not {"experts", "adapter"} & set(stage.trains):
+        kept = _routed_rows(model, chosen)
+    for parameter in model.parameters():
+        parameter.requires_grad_(False)
+    for parameter in chosen.values():
+        parameter.requires_grad_(True)
+    adapter = tuple(name for name in chosen if ".coterie_" in name)
+    host = tuple(name for name in chosen if ".coterie_" not in name)
+    return Trained(adapter=adapter, host=host, kept=tuple(kept))
+
+
+def own_name(name: str) -> str:
+    """A parameter of the host by the name it had before the graft."""
+    return name.removeprefix("base_model.model.").replace(".base_layer", "")
+
+
+def _parts(model: PeftModel) -> dict[str, Callable[[], dict[str, nn.Parameter]]]:
+    named = dict(model.named_parameters())
+
+    def having(text: str) -> dict[str, nn.Parameter]:
+        return {name: each for name, each in named.items() if text in name}
+
+    def host() -> dict[str, nn.Parameter]:
+        return {name: each for name, each in named.items() if ".coterie_" not in name}
+
+    def connector() -> dict[str, nn.Parameter]:
+        family = host_of(model.get_base_model())
+        if family is None:
+            return {}
+        return {
+            name: each
+            for name, each in host().items()
+            if family.tower(own_name(name).rpartition(".")[0]) == "connector"
+        }
+
+    return {
+        "adapter": lambda: having(".coterie_"),
+        "experts": lambda: having(".coterie_experts."),
+        "gates": lambda: having(".coterie_gate."),
+        "shared": lambda: {name: each for name, each, _ in _with_shared(model)},
+        "connector": connector,
+        "host": host,
+    }
+
+
+def _matching(pattern: str, host: dict[str, nn.Parameter]) -> dict[str, nn.Parameter]:
+    return {name: each for name, each in host.items() if re.fullmatch(pattern, own_name(name))}
+
+
+def _nothing(part: str, stage: Stage, model: PeftModel) -> str:
+    config: Any = model.get_base_model().config
+    family = config.model_type
+    if part in PARTS:
+        return (
+            f"stage {stage.name!r} trains {part!r}, and {family} with these mixtures has no such "
+            "parameters: leave it out of `trains`, or name them by a regular expression"
+        )
+    some = ", ".join([own_name(n) for n, _ in model.named_parameters() if ".coterie_" not in n][:3])
+    return (
+        f"stage {stage.name!r} trains {part!r}, which matches no parameter of {family}; its "
+        f"parameters are called {some}, ..."
+    )
+
+
+def _with_shared(model: PeftModel) -> list[tuple[str, nn.Parameter, int]]:
+    """Parameters with an always-on expert in them, and where its rows begin."""
+    found = []
+    for prefix, layer in model.named_modules():
+        if not isinstance(layer, CoterieLayer) or ADAPTER not in layer.coterie_site:
+            continue
+        mixture = layer.coterie_site[ADAPTER].mixture
+        if mixture.shared is None:
+            continue
+        routed, always = _rows(mixture.main), _rows(mixture.shared)
+        for name, each in layer.coterie_experts[ADAPTER].named_parameters():
+            if each.shape[0] == routed + always:
+                found.append((f"{prefix}.coterie_experts.{ADAPTER}.{name}", each, routed))
+    return found
+
+
+def _rows(experts: Experts) -> int:
+    """How many rows experts have along the first axis of their stacked weights."""
+    return sum(getattr(experts, "ranks", (1,) * experts.count))
+
+
+def _shared_rows(model: PeftModel, chosen: dict[str, nn.Parameter]) -> list[Kept]:
+    return [
+        _keep(each, slice(start, None))
+        for name, each, start in _with_shared(model)
+        if name in chosen
+    ]
+
+
+def _routed_rows(model: PeftModel, chosen: dict[str, nn.Parameter]) -> list[Kept]:
+    return [
+        _keep(each, slice(0, start)) for name, each, start in _with_shared(model) if name in chosen
+    ]
+
+
+def _keep(parameter: nn.Parameter, rows: slice) -> Kept:
+    return Kept(parameter=parameter, rows=rows, values=parameter.detach()[rows].clone())
+
+
+def mask_gradients(kept: Sequence[Kept]) -> list[torch.utils.hooks.RemovableHandle]:
+    """Hooks that make the gradients of kept rows 0, before their norm is measured."""
+
+    def hook(rows: slice) -> Callable[[Tensor], Tensor]:
+        def masked(gradient: Tensor) -> Tensor:
+            gradient = gradient.clone()
+            gradient[rows] = 0
+            return gradient
+
+        return masked
+
+    return [each.parameter.register_hook(hook(each.rows)) for each in kept]

@@ -1,0 +1,238 @@
+"""A light subclass of transformers' Trainer: task losses, routing losses and whole checkpoints."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, distributed, nn
+from torch.utils.data import DataLoader
+from transformers import PrinterCallback, Trainer, TrainingArguments
+
+from coterie.graft import observe
+from coterie.routing.decision import Tape
+from coterie.train import keeping, lines, weights
+from coterie.train.agreement import same_layers
+from coterie.train.checkpoint import PREFIX, latest, load_random, remove_old, written
+from coterie.train.journal import Window, expert_use, flat
+from coterie.train.losses import objective, task_sums, token_losses
+from coterie.train.setting import Setting
+from coterie.train.stages import mask_gradients
+
+BETAS = (0.9, 0.999)
+
+
+class MixtureTrainer(Trainer):
+    """Trains one stage. Departs from Trainer in what is trained on, logged and saved."""
+
+    def __init__(
+        self, setting: Setting, args: TrainingArguments, callbacks: Sequence[Any] = ()
+    ) -> None:
+        self.setting = setting
+        self.folder = Path(str(args.output_dir))
+        self.balancing = setting.balancing.to(args.device)
+        self.window = Window(len(setting.tasks), len(setting.losses), args.device)
+        self.use: dict[str, Tensor] = {}
+        self.gradient_norm: float | Tensor | None = None
+        self.looked: dict[str, float] = {}
+        self.masks = mask_gradients(setting.trained.kept)
+        super().__init__(
+            model=setting.model,
+            args=args,
+            train_dataset=setting.samples,
+            eval_dataset=setting.samples if setting.validation else None,  # asked for, not used
+            data_collator=setting.collate,  # pyright: ignore[reportArgumentType]
+            callbacks=list(callbacks),
+        )
+        self.remove_callback(PrinterCallback)
+        # Answer tokens of a whole step are counted, and the loss is divided by their number.
+        self.model_accepts_loss_kwargs = True
+        self._loss_shifts_labels = True
+        host = setting.model.get_base_model()
+        self.head = host.get_output_embeddings()  # pyright: ignore[reportCallIssue]
+
+    # Data
+
+    def get_train_dataloader(self) -> DataLoader:
+        # Not prepared by accelerate: `order` has this device's samples already.
+        return DataLoader(
+            self.setting.samples,
+            batch_sampler=self.setting.order,  # pyright: ignore[reportArgumentType]
+            collate_fn=self.setting.collate,
+        )
+
+    # Loss
+
+    def compute_loss(
+        self,
+        model: nn.Module,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: Tensor | int | None = None,
+    ) -> Tensor:
+        """This part's share of the step's loss: the parts' add up to that of one big batch."""
+        setting = self.setting
+        with self._observed(model) as tape:
+            found = token_losses(model, self.head, inputs)
+        sums = task_sums(found, len(setting.tasks))
+        assert num_items_in_batch is not None
+        total = torch.as_tensor(num_items_in_batch, device=found.losses.device)
+        # DistributedDataParallel takes the mean over processes of what is a sum over them.
+        share = objective(sums, self.balancing, total.clamp_min(1)) * self.accelerator.num_processes
+        routing = self._routing(tape) if setting.losses else []
+        loss = torch.stack([share, *routing]).sum() if routing else share
+        self.window.add(loss, sums, routing)
+        if self._wants_use():
+            for name, values in expert_use(tape).items():
+                self.use[name] = self.use.get(name, 0) + values
+        self._check_finite(loss.detach(), inputs)
+        return loss
+
+    def _routing(self, tape: Tape) -> list[Float[Tensor, ""]]:
+        """Routing losses, each the mean over the parts of a step."""
+        same_layers(tape)
+        return [
+            each(tape) / self.current_gradient_accumulation_steps for each in self.setting.losses
+        ]
+
+    @contextlib.contextmanager
+    def _observed(self, model: nn.Module) -> Iterator[Tape]:
+        if not self.setting.losses and not self._wants_use():
+            yield Tape()
+            return
+        with observe(model) as tape:
+            yield tape
+
+    def _wants_use(self) -> bool:
+        """Whether the line after this step tells the use of experts."""
+        step, every = self.state.global_step + 1, self.setting.use_every
+        if not every:
+            return False
+        return step == self.state.max_steps or step % (every * self.args.logging_steps) == 0
+
+    def _check_finite(self, loss: Tensor, inputs: dict[str, Any]) -> None:
+        if bool(torch.isfinite(loss)):
+            return
+        setting = self.setting
+        tasks = sorted({setting.tasks[i] for i in inputs["task_ids"].tolist()})
+        self._stop(f"the loss is {float(loss)} with samples of {', '.join(tasks)}")
+
+    def _stop(self, what: str) -> None:
+        setting = self.setting
+        last = latest(self.folder)
+        kept = f"the last good checkpoint is {last}" if last else "there is no checkpoint yet"
+        raise FloatingPointError(
+            f"stage {setting.stage!r}, step {setting.before + self.state.global_step + 1}: {what}; "
+            f"{kept}. Train anew with a lower learning_rate or a warmup, or in float32; if it is "
+            "one task alone, look at its rows"
+        )
+
+    # Optimizer
+
+    def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
+        """AdamW; what has one axis or none (biases, norms, sigma) does not decay."""
+        if self.optimizer is None:
+            learns = [each for each in self.setting.model.parameters() if each.requires_grad]
+            learns += [each for each in self.balancing.parameters() if each.requires_grad]
+            groups = [
+                {
+                    "params": [p for p in learns if p.ndim > 1],
+                    "weight_decay": self.args.weight_decay,
+                },
+                {"params": [p for p in learns if p.ndim <= 1], "weight_decay": 0.0},
+            ]
+            self.optimizer = torch.optim.AdamW(
+                [group for group in groups if group["params"]],
+                lr=self.args.learning_rate,
+                betas=BETAS,
+                fused=self.args.device.type in ("cpu", "cuda"),
+            )
+            self.optimizer.register_step_pre_hook(self._before_step)
+            self.optimizer.register_step_post_hook(self._after_step)
+        return self.optimizer
+
+    def _clip_grad_norm(self, model: nn.Module) -> Any:
+        learns = [each for group in self.optimizer.param_groups for each in group["params"]]
+        return nn.utils.clip_grad_norm_(learns, self.args.max_grad_norm)
+
+    def _get_grad_norm(self, model: nn.Module, grad_norm: Any = None) -> Any:
+        self.gradient_norm = grad_norm
+        return grad_norm
+
+    def _before_step(self, optimizer: torch.optim.Optimizer, *rest: Any) -> None:
+        """What DistributedDataParallel does for the model, which `balancing` is no part of."""
+        if self.args.world_size > 1:
+            for each in self.balancing.parameters():
+                assert each.grad is not None
+                distributed.all_reduce(each.grad)
+                each.grad /= self.args.world_size
+
+    def _after_step(self, optimizer: torch.optim.Optimizer, *rest: Any) -> None:
+        """Trainer forgets the gradients of the model only; kept rows may have decayed."""
+        optimizer.zero_grad()
+        self.setting.trained.restore()
+
+    def floating_point_ops(self, inputs: dict[str, Any]) -> int:
+        # Trainer's estimate walks over all parameters in every step, and nobody reads it.
+        return 0
+
+    # Lines
+
+    def _maybe_log_save_evaluate(self, *args: Any, **kwargs: Any) -> None:
+        """As Trainer's, but the look at the validation rows is part of the line."""
+        control = self.control
+        if control.should_evaluate and self.setting.validation is not None:
+            self.looked = self.setting.validation.look(self)
+            self.control = self.callback_handler.on_evaluate(
+                self.args, self.state, control, flat({"validation_loss": self.looked})
+            )
+        if (control.should_log or self.looked) and self._globalstep_last_logged < (
+            self.state.global_step
+        ):
+            self._write_line(kwargs.get("learning_rate"))
+        if control.should_save:
+            self._save_checkpoint(self.setting.model, None)
+            self.control = self.callback_handler.on_save(self.args, self.state, self.control)
+
+    def _write_line(self, learning_rate: float | None) -> None:
+        record = lines.record(self, learning_rate)
+        self._globalstep_last_logged = self.state.global_step
+        self.window.clear()
+        self.use, self.looked = {}, {}
+        if self.is_world_process_zero():
+            self.setting.journal.write(record)
+        self.state.epoch = record["epoch"]
+        self.log(flat(record))
+        # log.jsonl has it; here it would be saved again with every checkpoint.
+        self.state.log_history.clear()
+
+    # Checkpoints
+
+    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+        if not self.args.should_save:
+            return
+        self._check_weights()
+        folder = self.folder / f"{PREFIX}{self.state.global_step}"
+        written(folder, lambda path: keeping.write(self, path))
+        remove_old(self.folder, keep=2)
+
+    def _check_weights(self) -> None:
+        """A gradient without number shows in the loss only a step later, too late to save."""
+        learns = [each for group in self.optimizer.param_groups for each in group["params"]]
+        if not all(bool(torch.isfinite(each).all()) for each in learns):
+            self._stop("a weight is no number any more after this step")
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        weights.load(self.setting.model, Path(resume_from_checkpoint))
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        if checkpoint is not None:
+            self.logged = keeping.restore(self, Path(checkpoint))
+
+    def _load_rng_state(self, checkpoint: str | None) -> None:
+        if checkpoint is not None:
+            load_random(Path(checkpoint))
+            # Trainer has just set it to the step it begins with.
+            self._globalstep_last_logged = self.logged

@@ -1,0 +1,29 @@
+"""The command line called in this process."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from coterie.cli import main
+
+
+@dataclass(frozen=True)
+class Called:
+    """What a call gave back."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Calls:
+    """`coterie(...)` calls the command line and gives back its exit code and what it said."""
+
+    def __init__(self, said: pytest.CaptureFixture[str]) -> None:
+        self.said = said
+
+    def __call__(self, *arguments: str) -> Called:
+        self.said.readouterr()
+        code = main(arguments)
+        out, err = self.said.readouterr()
+        return Called(code, out, err)

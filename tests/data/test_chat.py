@@ -1,0 +1,27 @@
+"""What is asked of a chat template, with one and without."""
+
+from coterie.data.chat import TEMPLATE, end_of_turn, tokenized
+from tests.tinies.base import tokenizer
+
+MARKED = (
+    "{% for m in messages %}<|im|>{{ m['role'] }}\n{{ m['content'] }}<|end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im|>assistant\n{% endif %}"
+)
+
+
+def chat(*parts):
+    return [{"role": "user", "content": [{"type": "text", "text": part} for part in parts]}]
+
+
+def test_the_plain_template():
+    words = tokenizer()
+    words.chat_template = TEMPLATE
+    rows = tokenized(words, [chat("is this a cat", "on a mat?")])["input_ids"]
+    assert words.decode(rows[0]) == "user: is this a cat\non a mat?\nassistant: "
+    assert end_of_turn(words) == words.eos_token_id
+
+
+def test_the_token_that_ends_a_turn_is_the_templates():
+    words = tokenizer("<|im|>", "<|end|>")
+    words.chat_template = MARKED
+    assert end_of_turn(words) == words.convert_tokens_to_ids("<|end|>") != words.eos_token_id

@@ -1,0 +1,116 @@
+"""Tiny runs made by hand: a folder each, with a plan, an adapter, a base and rows."""
+
+import json
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+
+import torch
+from transformers import AutoModelForCausalLM
+
+import coterie
+from coterie.data.chat import TEMPLATE
+from coterie.data.sample import Sample, Turn
+from coterie.recipe import Recipe
+from coterie.tasks.task import Task
+from coterie.train.plan import Plan
+from coterie.train.run import Run
+from tests.tinies.base import tokenizer
+from tests.tinies.text import llama
+
+Row = Callable[[int], dict[str, str]]
+
+
+def says(word: str) -> Row:
+    """Rows whose answer is always `word`."""
+    return lambda number: {"question": f"what is {number}?", "answer": word}
+
+
+def task(folder: Path, name: str, row: Row, *, count: int = 12) -> Task:
+    """A task of `count` rows, the same in "train" and "test"."""
+    lines = "".join(json.dumps(row(number)) + "\n" for number in range(count))
+    (folder / f"{name}.jsonl").write_text(lines)
+    rows = {"train": f"{name}.jsonl", "test": f"{name}.jsonl"}
+    return Task(name=name, rows=rows, folder=str(folder), max_new_tokens=3)
+
+
+@cache
+def base() -> Path:
+    """A folder with a tiny Llama and its tokenizer, saved once; no test changes it."""
+    folder = Path(mkdtemp(prefix="coterie-base-"))
+    words = tokenizer()
+    words.chat_template = TEMPLATE
+    words.save_pretrained(folder)
+    llama().model.save_pretrained(folder)
+    return folder
+
+
+def small(recipe: Recipe | None = None) -> Recipe:
+    """RoDE with two small experts at the MLPs."""
+    return recipe or coterie.recipes.rode(ranks=(1, 3), at=("text.mlp",))
+
+
+def run(
+    folder: Path, tasks: tuple[Task, ...], *, seed: int = 0, recipe: Recipe | None = None
+) -> Run:
+    """A run as it is after training, its weights drawn instead of trained."""
+    folder.mkdir(parents=True)
+    plan = Plan(recipe=small(recipe), base=str(base()), tasks=tasks, seed=seed)
+    torch.manual_seed(seed)
+    model = coterie.graft(
+        AutoModelForCausalLM.from_pretrained(base()), plan.recipe.mixtures,
+        tasks=[task.name for task in tasks],
+    )  # fmt: skip
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name.endswith(".up"):
+                parameter.normal_(std=0.1)
+    model.save_pretrained(folder / "adapter")
+    (folder / "recipe.json").write_text(plan.dumps())
+    (folder / "log.jsonl").write_text(
+        '{"step": 1, "time_s": 2.0, "samples": 8}\n{"step": 2, "time_s": 4.0, "samples": 16}\n'
+    )
+    return Run.read(folder)
+
+
+def scored(
+    folder: Path,
+    right: dict[str, list[bool]],
+    *,
+    seed: int = 0,
+    recipe: Recipe | None = None,
+    split: str = "test",
+    control: str = "",
+) -> Run:
+    """A run that was evaluated: of each task, which samples it has right."""
+    from coterie.evaluate.predictions import Predictions, file_of, folder_of
+    from coterie.evaluate.scores import Scores, TaskScore
+    from coterie.evaluate.systems import scores_file
+
+    tasks = tuple(Task(name=name, rows={"test": "rows.jsonl"}) for name in right)
+    plan = Plan(recipe=small(recipe), base="tiny", tasks=tasks, seed=seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "recipe.json").write_text(plan.dumps())
+    found = {}
+    for task in tasks:
+        samples = [sample(task.name, number) for number in range(len(right[task.name]))]
+        answers = ["yes" if each else "no" for each in right[task.name]]
+        predictions = Predictions.of(samples, answers, task.metric)
+        predictions.save(file_of(folder_of(folder, split, control), task.name))
+        found[task.name] = TaskScore.of(task.metric, predictions.statistics(task.metric))
+    cost = {"trainable_parameters": 1000, "generate_samples_per_s": 2.0}
+    made = Run.read(folder)
+    scores = Scores(split=split, tasks=found, cost=cost, control=control)
+    scores.save(scores_file(made, control))
+    return made
+
+
+def sample(task: str, number: int) -> Sample:
+    """A question whose answer is yes."""
+    return Sample(
+        task=task,
+        turns=(Turn(role="user", parts=(f"is {number} a number?",)),),
+        answers=("yes",),
+        source=f"rows.jsonl:{number + 1}",
+    )

@@ -1,0 +1,77 @@
+"""Parameters, FLOPs and speed, counted by hand."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+import coterie
+from coterie.evaluate import cost
+from coterie.mixture import Mixture
+from coterie.tuner.layer import CoterieLayer
+from tests.tinies.text import llama
+
+AT = ("model.layers.0.mlp.up_proj",)  # 32 -> 64
+
+
+def test_idle_experts_are_not_active() -> None:
+    mixture = Mixture(at=AT, experts=coterie.Lora(ranks=(1, 3)), shared=coterie.Lora(ranks=(2,)))
+    model = coterie.graft(llama().model, mixture)
+    layer = next(each for each in model.modules() if isinstance(each, CoterieLayer))
+    # A rank has 32 + 64 = 96 numbers.
+    assert cost.expert_sizes(mixture, layer.coterie_experts["default"]) == [96, 288]
+    total = cost.total_parameters(model)
+    use = {"a": {AT[0]: {"chosen": [1.0, 0.0]}}, "b": {AT[0]: {"chosen": [1.0, 0.5]}}}
+    # The second expert is chosen by a quarter: 3/4 of 288 are idle.
+    assert cost.active_parameters(model, use) == total - 216
+    assert cost.active_parameters(model, {}) == total
+
+
+def test_copies_count_by_expert() -> None:
+    mixture = Mixture(at=("model.layers.0.mlp",), experts=coterie.Copies(count=3))
+    model = coterie.graft(llama().model, mixture)
+    layer = next(each for each in model.modules() if isinstance(each, CoterieLayer))
+    # Three matrices of 32 x 64.
+    assert cost.expert_sizes(mixture, layer.coterie_experts["default"]) == [6144] * 3
+
+
+def test_trained_weights_are_those_in_the_file(tmp_path: Path) -> None:
+    model = coterie.graft(llama().model, Mixture(at=AT, experts=coterie.Lora(ranks=(1, 3))))
+    model.save_pretrained(tmp_path)
+    # Four ranks of 96, and a gate of two experts by 32.
+    assert cost.trainable_parameters(tmp_path) == 4 * 96 + 64
+
+
+def test_flops_are_those_of_the_products() -> None:
+    class Host(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.map = nn.Linear(8, 4, bias=False)
+
+        def forward(self, input_ids: torch.Tensor) -> torch.Tensor:
+            return self.map(input_ids)
+
+    # 2 * 8 * 4 a token: 5 tokens a sample.
+    assert cost.flops_per_sample(Host(), [{"input_ids": torch.zeros(3, 5, 8)}]) == 2 * 8 * 4 * 5
+
+
+def test_attention_is_counted() -> None:
+    tiny = llama()
+    tokens, samples = tiny.batch["input_ids"].shape[1], 2
+    found = cost.flops_per_sample(tiny.model, [tiny.batch])
+    linear = sum(p.numel() for n, p in tiny.model.named_parameters()
+                 if p.ndim == 2 and "embed" not in n)  # fmt: skip
+    # Two layers of attention of 4 heads of 8: scores and values, 2 * tokens * tokens * 32 each.
+    attention = 2 * 2 * (2 * tokens * tokens * 32)
+    assert samples == len(tiny.batch["input_ids"])
+    # Rotary angles are a small product, too.
+    assert found == pytest.approx(2 * linear * tokens + attention, rel=0.01)
+
+
+def test_memory_and_training(tmp_path: Path) -> None:
+    peak = cost.peak_memory_bytes(torch.device("cpu"))
+    assert peak is not None and peak > 2**26
+    assert cost.training(tmp_path) == {"train_time_s": None, "samples_per_s": None}
+    (tmp_path / "log.jsonl").write_text('{"time_s": 4.0, "samples": 16}\n{"time_s"')
+    assert cost.training(tmp_path) == {"train_time_s": 4, "samples_per_s": 4}

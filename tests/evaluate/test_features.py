@@ -1,0 +1,49 @@
+"""Kept features of a tiny omni model."""
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import coterie
+from coterie.evaluate import features
+from coterie.pretrained import Pretrained
+from coterie.train.kept import mixtures_in_towers
+from tests.tinies.omni import omni_model, omni_processor
+
+
+def loaded(at: str) -> Pretrained:
+    """The tiny omni model with frozen experts at `at`."""
+    processor = omni_processor()
+    mixture = coterie.Mixture(at=at, experts=coterie.Lora(ranks=(2, 2)))
+    model = coterie.graft(omni_model(processor), mixture).requires_grad_(False)
+    return Pretrained(model, processor, "tiny")
+
+
+def names(processor) -> set[str]:
+    picture = Image.new("RGB", (28, 28))
+    return set(processor(text=["<image>a"], images=[[picture]], return_tensors="pt"))
+
+
+def test_features_are_kept_and_left_out_for_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COTERIE_HOME", str(tmp_path))
+    found = loaded("text.mlp")
+    with features.left_out(found.processor):
+        assert "pixel_values" in names(found.processor)
+    features.keep(found)
+    assert "image_features" in names(found.processor)
+    with features.left_out(found.processor):
+        assert "pixel_values" in names(found.processor)
+    assert "image_features" in names(found.processor)
+
+
+def test_nothing_is_kept_where_a_mixture_sits_in_an_encoder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COTERIE_HOME", str(tmp_path))
+    found = loaded("vision.mlp")
+    assert mixtures_in_towers(found.model)
+    features.keep(found)
+    assert "pixel_values" in names(found.processor)

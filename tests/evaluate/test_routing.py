@@ -1,0 +1,60 @@
+"""Expert use, on hand-made decisions and in a tiny model."""
+
+import pytest
+import torch
+from torch import Tensor
+
+import coterie
+from coterie.evaluate.routing import Use, labels, sites, table, watched
+from coterie.routing.decision import Routing, Tape
+from tests.tinies.text import llama
+
+
+def routing(weights: Tensor, valid: Tensor | None = None) -> Routing:
+    return Routing(weights=weights, probs=weights, logits=weights, valid=valid)
+
+
+def test_means_are_over_all_units_but_padding() -> None:
+    use = Use()
+    use.add(Tape(a=routing(torch.tensor([[1.0, 0.0], [9.0, 9.0]]), torch.tensor([True, False]))))
+    use.add(Tape(a=routing(torch.tensor([[0.5, 0.5], [0.0, 0.5]]))))
+    # Three units: weights 1, .5, 0 and 0, .5, .5; two chose the first, two the second.
+    assert use.dump() == {
+        "a": {"mean": pytest.approx([0.5, 1 / 3]), "chosen": pytest.approx([2 / 3, 2 / 3])}
+    }
+
+
+def test_the_prompt_is_seen_and_the_answer_is_not() -> None:
+    tiny = llama()
+    model = coterie.graft(tiny.model, coterie.Mixture(experts=coterie.Lora(ranks=(2, 2))))
+    prompt = {key: tiny.batch[key] for key in ("input_ids", "attention_mask")}
+    use, alone = Use(), Use()
+    with watched(model, use):
+        model.generate(**prompt, max_new_tokens=4, do_sample=False)
+    with watched(model, alone):
+        model(**prompt)
+    assert use.dump() == alone.dump() and len(use.layers) == 6  # two layers of three
+    tokens = int(prompt["attention_mask"].sum())
+    assert {sums.units for sums in use.layers.values()} == {tokens}
+    with watched(model, None):
+        model(**prompt)
+
+
+def test_the_table_of_a_model() -> None:
+    null = coterie.Mixture(experts=(coterie.Copies(count=2), coterie.Null()))
+    assert labels(null) == ["copies 1", "copies 2", "null 1"]
+    model = coterie.graft(llama().model, coterie.Mixture(experts=coterie.Lora(ranks=(2, 4))))
+    found = {layer: labels(mixture) for layer, mixture in sites(model).items()}
+    assert len(found) == 6
+    name = "model.layers.0.mlp.up_proj"
+    assert found[name] == ["rank 2", "rank 4"]
+    use = {name: {"mean": [0.1, 0.9], "chosen": [0.0, 1.0]}}
+    assert table(found, {"a": use}) == {
+        "layers": {
+            name: {
+                "experts": ["rank 2", "rank 4"],
+                "tasks": {"a": [0.1, 0.9]},
+                "chosen": {"a": [0.0, 1.0]},
+            }
+        }
+    }

@@ -1,0 +1,48 @@
+"""Scores of hand-made statistics, saved and read again."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from coterie.evaluate.scores import Scores, TaskScore
+from coterie.metrics.exact import Exact
+
+
+def three_of_four() -> TaskScore:
+    return TaskScore.of(Exact(), np.array([[1.0, 1.0]] * 3 + [[0.0, 1.0]]), resamples=200)
+
+
+def test_a_score_its_interval_and_what_it_is_of() -> None:
+    found = three_of_four()
+    assert found.score == 75 and found.samples == 4 and found.unit == "%"
+    # One to four of four right.
+    assert 25 <= found.low < 75 < found.high == 100
+    assert found.higher_is_better and found.metric == str(Exact())
+
+
+def test_scores_are_read_as_they_were_saved(tmp_path: Path) -> None:
+    wrong = TaskScore.of(Exact(), np.zeros((1, 2)), name="exact")  # of nothing: 0 / 0
+    scores = Scores(split="test", tasks={"a": three_of_four()}, cost={"total_parameters": 3})
+    assert Scores.read(scores.save(tmp_path)) == scores
+    other = Scores(split="test", tasks={"b": wrong})
+    found = Scores.read(other.save(tmp_path / "b.json"))
+    assert math.isnan(found.tasks["b"].score) and found.tasks["b"].metric == "exact"
+    assert '"score": null' in (tmp_path / "b.json").read_text()
+
+
+def test_markdown_has_a_line_a_task() -> None:
+    lines = Scores(split="test", tasks={"a": three_of_four()}).markdown().splitlines()
+    assert lines[2].startswith("| a | 75.0 |") and len(lines) == 3
+
+
+def test_missing_and_damaged_files_are_told(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"scores\.json is not there: run `coterie evaluate"):
+        Scores.read(tmp_path)
+    (tmp_path / "scores.json").write_text("{")
+    with pytest.raises(ValueError, match="is damaged"):
+        Scores.read(tmp_path)
+    (tmp_path / "scores.json").write_text('{"tasks": {"a": 3}, "split": "test"}')
+    with pytest.raises(ValueError, match="holds no scores"):
+        Scores.read(tmp_path)

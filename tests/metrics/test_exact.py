@@ -1,0 +1,14 @@
+"""Exact matches."""
+
+from coterie.metrics.exact import Exact
+from tests.metrics.cases import score
+
+
+def test_by_hand() -> None:
+    # Two of four: case, article and point do not count; 35 is not 3.5; one of several will do.
+    cases = [("The cat.", ("cat",)), ("35", ("3.5",)), ("b", ("a1", "B")), ("", ("x",))]
+    assert score(Exact(), *cases) == 50.0
+
+
+def test_strict() -> None:
+    assert score(Exact(strict=True), (" cat\n", ("cat",)), ("Cat", ("cat",))) == 50.0

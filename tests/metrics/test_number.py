@@ -1,0 +1,39 @@
+"""Numbers in texts."""
+
+import pytest
+
+from coterie.metrics.number import nearest, number_in, numbers_in
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("about 1,250 kcal", 1250),
+        ("3.", 3),
+        ("v2 is 4", 4),
+        ("-.5", -0.5),
+        ("\u22122", -2),
+        ("1e3", 1000),
+        ("$3.20", 3.2),
+        ("50%", 50),
+        ("5kg", 5),
+        ("12, 13", 12),
+        ("9e999 5", 5),  # the first is infinite
+        ("two", None),
+        ("e5", None),
+        ("+", None),
+        ("", None),
+    ],
+)
+def test_number_in(text: str, expected: float | None) -> None:
+    assert number_in(text) == expected
+
+
+def test_an_answer_without_a_number_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"'two' has no number in digits, and the metric compares"):
+        numbers_in(("2", "two"))
+
+
+def test_the_nearest_answer_counts_and_silence_is_zero() -> None:
+    assert nearest("about 7", ("1", "6")) == (7, 6)
+    assert nearest("no idea", ("9", "6")) == (0, 6)

@@ -1,0 +1,10 @@
+"""Fewer draws of the bootstrap: the page is under test here, not the intervals."""
+
+import pytest
+
+from coterie.report import versus
+
+
+@pytest.fixture(autouse=True)
+def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(versus, "RESAMPLES", 20)

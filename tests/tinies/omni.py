@@ -1,0 +1,102 @@
+"""Tiny omni model: Llama, DINOv2, a convolutional encoder and Whisper."""
+
+from importlib.resources import files
+from typing import Any
+
+import numpy
+from transformers import BitImageProcessorPil, LlamaConfig, WhisperFeatureExtractor
+
+from coterie import spec
+from coterie.omni import OmniConfig, OmniForConditionalGeneration, OmniProcessor
+from coterie.omni.efficientnet import Stage
+from coterie.omni.encoders.base import Encoder
+from coterie.omni.encoders.dinov2 import Dinov2Patches
+from coterie.omni.encoders.efficientnet import EfficientNetMean
+from coterie.omni.encoders.whisper import WhisperWindows
+from tests.tinies.base import TEXT, Tiny, pictures, seeded, texts, tokenizer, with_labels
+
+DINO = {
+    "hidden_size": 32,
+    "num_attention_heads": 4,
+    "mlp_ratio": 2,
+    "image_size": 28,
+    "patch_size": 7,
+}
+WHISPER = {
+    "num_mel_bins": 8,
+    "d_model": 32,
+    "encoder_layers": 2,
+    "encoder_attention_heads": 4,
+    "encoder_ffn_dim": 64,
+    "max_source_positions": 50,
+    "vocab_size": 64,
+    "pad_token_id": 0,
+    "bos_token_id": 1,
+    "eos_token_id": 1,
+    "decoder_start_token_id": 1,
+}
+STAGES = (
+    Stage(count=1, kernel=3, stride=1, expansion=1, width=8),
+    Stage(count=2, kernel=5, stride=2, expansion=2, width=8),
+)
+
+
+def encoders() -> tuple[Encoder, ...]:
+    """4 tokens from 4 x 4 patches and 1 more for an image; 1 for 80 ms of sound, at most 1 s."""
+    return (
+        Dinov2Patches(config=DINO, layers=(1, 2), side=2, hidden=16),
+        EfficientNetMean(stem=8, stages=STAGES, head=16, hidden=16),
+        WhisperWindows(config=WHISPER, pool=4, hidden=16),
+    )
+
+
+def omni_processor() -> OmniProcessor:
+    """Pictures of 28 x 28 and sounds of at most 1 s."""
+    return OmniProcessor(
+        BitImageProcessorPil(size={"height": 28, "width": 28}, do_center_crop=False),
+        WhisperFeatureExtractor(feature_size=8, chunk_length=1),
+        tokenizer(
+            "<image>",
+            "<|im_start|>",
+            "<|im_end|>",
+            "<audio>",
+            names={"image_token": "<image>", "audio_token": "<audio>"},
+        ),
+        chat_template=files("coterie.omni").joinpath("chat_template.jinja").read_text("utf-8"),
+        encoders=[spec.dump(encoder) for encoder in encoders()],
+    )
+
+
+def omni_model(processor: OmniProcessor, **options: Any) -> OmniForConditionalGeneration:
+    """A random model that takes what the processor makes."""
+    config = OmniConfig(
+        text_config=LlamaConfig(
+            vocab_size=len(processor.tokenizer), tie_word_embeddings=True, **TEXT
+        ),
+        encoders=processor.encoders,
+        image_token_id=processor.image_token_id,
+        audio_token_id=processor.audio_token_id,
+        **options,
+    )
+    return seeded(lambda: OmniForConditionalGeneration(config))
+
+
+def waves(*seconds: float) -> list[Any]:
+    """Noise of so many seconds, 16000 samples each."""
+    random = numpy.random.RandomState(0)
+    return [random.randn(round(each * 16000)).astype(numpy.float32) * 0.1 for each in seconds]
+
+
+def omni() -> Tiny:
+    """The samples have 1 and 2 images and a sound each, the second's being longer."""
+    processor = omni_processor()
+    prompts = [text.replace("<answer>", "<audio><answer>") for text in texts("<image>")]
+    batch = processor(
+        text=prompts,
+        images=pictures((28, 28), (28, 56), (40, 28)),
+        audio=waves(0.3, 0.6),
+        sampling_rate=16000,
+        padding=True,
+        return_tensors="pt",
+    )
+    return Tiny(omni_model(processor, logits_in_training=True), with_labels(batch))

@@ -1,0 +1,228 @@
+"""`train` from rows to a run's folder: what is written, what ends it, and what it refuses."""
+
+import errno
+import json
+import os
+import signal
+from pathlib import Path
+
+import peft
+import pytest
+import torch
+from transformers import AutoModelForCausalLM
+
+import coterie
+from coterie.data.collate import Collator
+from coterie.pretrained import load
+from coterie.train import Plan, Run, checkpoint, follow
+from coterie.train.trainer import MixtureTrainer
+from tests.train.small import NAMES, OPTIONS, adapter, base, content, lines, plain, tasks, trained
+
+
+def test_a_run(tmp_path: Path):
+    run = trained(tmp_path / "run", plain(steps=7, learning_rate=3e-2), use_every=2)
+    log = run.log()
+    # at the first step, every third, and the last, with use at every sixth and the last
+    assert [line["step"] for line in log] == [1, 3, 6]
+    assert log[-1]["samples"] == 24 and log[-1]["epoch"] == round(24 / 18, 4)
+    assert log[-1]["loss"] < log[0]["loss"]
+    assert set(log[-1]["task_loss"]) == set(NAMES)
+    (layer, shares), *rest = log[-1]["use"]["ocr"].items()
+    assert layer == "model.layers.0.mlp.gate_proj" and sum(shares) == pytest.approx(1, abs=1e-5)
+    assert len(rest) == 5
+    assert Plan.read(run.folder) == run.plan and run.finished
+    assert list((run.folder / "events").rglob("events.out.tfevents*"))
+
+    model = run.load().model
+    plainly = AutoModelForCausalLM.from_pretrained(base())
+    again = peft.PeftModel.from_pretrained(plainly, run.folder / "adapter").eval()
+    ids = torch.tensor([[5, 6, 7]])
+    assert torch.equal(model(input_ids=ids).logits, again(input_ids=ids).logits)
+    assert not torch.equal(model(input_ids=ids).logits, run_base()(input_ids=ids).logits)
+
+    assert content(follow(run.plan, out=tmp_path / "repeated")) == content(run)
+    assert trained(run.folder, plain(steps=7, learning_rate=3e-2), use_every=2, resume=True)
+
+
+def run_base() -> torch.nn.Module:
+    return AutoModelForCausalLM.from_pretrained(base()).eval()
+
+
+def test_parts_of_a_step_change_nothing(tmp_path: Path):
+    one = trained(tmp_path / "one", plain(steps=3, learning_rate=1e-2), log_every=1)
+    two = trained(tmp_path / "two", plain(steps=3, learning_rate=1e-2), log_every=1, accumulation=4)
+    for whole, parts in zip(lines(one), lines(two), strict=True):
+        assert parts["loss"] == pytest.approx(whole["loss"], rel=1e-5)
+        assert parts["task_loss"] == pytest.approx(whole["task_loss"], rel=1e-5)
+        assert parts["gradient_norm"] == pytest.approx(whole["gradient_norm"], rel=1e-4)
+
+
+def test_a_folder_with_a_run_is_left_alone(tmp_path: Path):
+    trained(tmp_path, plain(steps=1))
+    with pytest.raises(ValueError, match=r"has a run already: go on with it by resume=True"):
+        trained(tmp_path, plain(steps=1))
+    with pytest.raises(ValueError, match=r"Then, now: recipe.stages\[0\].steps: 1, 2; seed: 0, 3"):
+        trained(tmp_path, plain(steps=2), seed=3, resume=True)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "file").touch()
+    with pytest.raises(ValueError, match="is there and is no run"):
+        trained(tmp_path / "other", plain(steps=1))
+    with pytest.raises(ValueError, match=r"is no run: it has no recipe\.json"):
+        Run.read(tmp_path / "other")
+    with pytest.raises(ValueError, match=r"no option 'epochs'; its options are mix, seed"):
+        trained(tmp_path / "new", plain(), epochs=3)
+
+
+def test_no_number_ends_the_run_and_names_the_tasks(tmp_path: Path, monkeypatch):
+    real, calls = MixtureTrainer._check_finite, []
+
+    def broken(self, loss, inputs):
+        calls.append(loss)
+        real(self, loss.detach() * float("nan") if len(calls) == 4 else loss, inputs)
+
+    monkeypatch.setattr(MixtureTrainer, "_check_finite", broken)
+    with pytest.raises(
+        FloatingPointError, match=r"stage 'train', step 4: the loss is nan with"
+    ) as e:
+        trained(tmp_path, plain(steps=9))
+    assert "caption, ocr; the last good checkpoint is" in str(e.value)
+    assert checkpoint.step_of(checkpoint.latest(tmp_path / "checkpoints" / "1-train")) == 2
+    with pytest.raises(ValueError, match="is not finished: go on with"):
+        Run.read(tmp_path).load()
+
+
+def test_weights_without_number_are_not_saved(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(MixtureTrainer, "_check_finite", lambda *args: None)
+    real = MixtureTrainer.compute_loss
+    monkeypatch.setattr(
+        MixtureTrainer, "compute_loss", lambda *args, **more: real(*args, **more) * float("nan")
+    )
+    with pytest.raises(FloatingPointError, match=r"a weight is no number .* there is no check"):
+        trained(tmp_path, plain(steps=2))
+    assert checkpoint.latest(tmp_path / "checkpoints" / "1-train") is None
+
+
+def test_a_full_disk_keeps_the_checkpoint_before(tmp_path: Path, monkeypatch):
+    real, calls = checkpoint.save_state, []
+
+    def full(*args):
+        calls.append(args)
+        if len(calls) == 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(*args)
+
+    monkeypatch.setattr(checkpoint, "save_state", full)
+    with pytest.raises(OSError, match=r"the disk is full: .*checkpoint-4 could not.*checkpoint-2"):
+        trained(tmp_path, plain(steps=6))
+    assert [path.name for path in (tmp_path / "checkpoints" / "1-train").iterdir()] == [
+        "checkpoint-2"
+    ]
+    assert trained(tmp_path, plain(steps=6), resume=True).finished
+
+
+def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path: Path, monkeypatch):
+    whole = trained(tmp_path / "whole", plain(steps=6))
+    real, calls = MixtureTrainer.compute_loss, []
+
+    def pressed(*args, **more):
+        calls.append(args)
+        if len(calls) == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+        return real(*args, **more)
+
+    monkeypatch.setattr(MixtureTrainer, "compute_loss", pressed)
+    with pytest.raises(KeyboardInterrupt, match="stopped after step 3, which is saved; go on"):
+        trained(tmp_path / "cut", plain(steps=6))
+    run = trained(tmp_path / "cut", plain(steps=6), resume=True)
+    assert content(run) == content(whole) and lines(run) == lines(whole)
+
+
+def test_a_second_ctrl_c_stops_at_once(capsys):
+    from coterie.train.interrupt import Interrupt
+
+    with Interrupt() as interrupt:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert interrupt.wanted
+        assert "Stopping after this step" in capsys.readouterr().err
+        with pytest.raises(KeyboardInterrupt, match="stopped at once"):
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_patience_goes_back_to_the_best_weights(tmp_path: Path):
+    # Far too fast to learn: validation soon gets worse.
+    options = {"patience": 2, "evaluate_every": 1, "log_every": 1, "save_every": 50}
+    recipe = plain(steps=30, learning_rate=1.0, schedule="constant")
+    run = trained(tmp_path, recipe, **options)
+    means = [sum(line["validation_loss"].values()) / 2 for line in run.log()]
+    best = min(range(len(means)), key=means.__getitem__)
+    assert len(means) == best + 3 < 30
+    (done,) = run.done()
+    assert done.steps == len(means) and done.weights.endswith("/best")
+
+
+def test_the_hosts_own_weights_come_with_the_adapter(tmp_path: Path):
+    recipe = plain(steps=2, trains=("gates", r"model\.norm\.weight"), learning_rate=0.1)
+    run = trained(tmp_path, recipe, precision="bfloat16")
+    saved = adapter(run)
+    assert saved["base_model.model.model.norm.weight"].dtype == torch.float32
+    host = AutoModelForCausalLM.from_pretrained(base())
+    before = host.model.norm.weight.detach().clone()
+    peft.PeftModel.from_pretrained(host, run.folder / "adapter")
+    assert not torch.equal(host.model.norm.weight, before)
+    # experts did not learn: their up-projections are still 0
+    assert all(w.abs().max() == 0 for name, w in saved.items() if name.endswith("experts.up"))
+
+
+def test_plans_say_what_they_do_not_allow(unchecked):
+    given = {"recipe": plain(), "base": base(), "tasks": tasks()}
+    for wrong, message in (
+        ({"tasks": ()}, "give at least one task"),
+        ({"precision": "float16"}, "precision='float16'"),
+        ({"batch_size": 0}, "batch_size=0: it must be at least 1"),
+        ({"learning_rate": 0.0}, "learning_rate=0.0: it must be above 0"),
+        ({"accumulation": 3}, "accumulation=3 does not divide the batch size 8 of stage 'train'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            Plan(**(given | wrong))
+    with pytest.raises(ValueError, match="steps=1: recipe 'awaker' has 3 stages"):
+        Plan(**given | {"recipe": coterie.recipes.awaker(), "steps": 1})
+
+
+def test_stages_share_out_steps_and_learning_rates():
+    recipe = coterie.recipes.awaker()
+    plan = Plan(recipe=recipe, base=base(), tasks=tasks(), steps=10, learning_rate=1e-3)
+    stages = plan.stages((12, 6))
+    # equal epochs: 10 / 3 each; rates 1e-5, 1e-5, 5e-6 of the recipe times 100
+    assert [stage.steps for stage in stages] == [4, 3, 3]
+    assert [stage.learning_rate for stage in stages] == pytest.approx([1e-3, 1e-3, 5e-4])
+    own = Plan(recipe=recipe, base=base(), tasks=tasks()).stages((12, 6))
+    assert [stage.steps for stage in own] == [5, 5, 5]  # 18 rows by 4
+
+
+def test_a_plan_is_read_back_or_refused(tmp_path: Path):
+    plan = Plan(recipe=plain(), base=base(), tasks=tasks(), **without(OPTIONS, "progress"))
+    (tmp_path / "recipe.json").write_text(plan.dumps())
+    assert Plan.read(tmp_path) == plan
+    plain().save(tmp_path / "other.json")
+    with pytest.raises(ValueError, match="holds a Recipe, not the plan of a run"):
+        Plan.read(tmp_path / "other.json")
+    with pytest.raises(ValueError, match="is no file: give a run's folder"):
+        Plan.read(tmp_path / "none")
+
+
+def without(options: dict, *names: str) -> dict:
+    return {key: value for key, value in options.items() if key not in names}
+
+
+def test_long_samples_are_counted(tmp_path: Path):
+    collate = Collator(load(base()).processor, NAMES)
+    rows = [row for task in tasks() for row in task.samples("train")]
+    lengths = collate(rows)["attention_mask"].sum(1).tolist()
+    half = sorted(lengths)[len(lengths) // 2]
+    with pytest.raises(ValueError, match="Nothing is cut: give a larger max_length, or skip_bad"):
+        trained(tmp_path / "error", plain(steps=6), max_length=half)
+    # 6 steps of 4 samples pass over all 18 rows
+    run = trained(tmp_path / "skip", plain(steps=6), max_length=half, skip_bad_rows=True)
+    bad = [json.loads(line) for line in (run.folder / "bad_rows.jsonl").read_text().splitlines()]
+    assert len(bad) == len({row["source"] for row in bad}) == sum(n > half for n in lengths)
+    assert all(f"max_length is {half}" in row["reason"] for row in bad)
