@@ -1,6 +1,7 @@
 """The trees say what each file holds, and the README's example is examples/quickstart.py."""
 
 import ast
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 README, FILES = ROOT / "README.md", ROOT / "docs" / "files.md"
-START, END = "made by `python -m tests.test_readme` -->\n", "<!-- end of tree -->"
+TREE = ("<!-- tree: made by `python -m tests.test_readme` -->\n", "<!-- end of tree -->")
 TOPS = ("src/coterie", "benchmarks", "examples", "experiments")
 
 
@@ -44,15 +45,36 @@ def tree(document: Path) -> str:
     return "```\n" + "\n".join(TREES[document]()) + "\n```\n"
 
 
-def parts(document: Path) -> tuple[str, str, str]:
-    before, rest = document.read_text().split(START)
-    inside, after = rest.split(END)
-    return before + START, inside, END + after
+DEMO = ("<!-- demo: made by `python -m tests.test_readme` -->\n", "<!-- end of demo -->")
+
+
+def demo() -> str:
+    """The scores in benchmarks/results/demo-cpu.json."""
+    result = ROOT / "benchmarks" / "results" / "demo-cpu.json"
+    table = json.loads(result.read_text())["table"]
+    names = [column["name"] for column in table["columns"]]
+    lines = [f"| exact, % | {' | '.join(names)} |", "|---|" + "---:|" * len(names)]
+    for row in table["rows"]:
+        cells = [row["tasks"][name] for name in names]
+        shown = [f"{each['value']:.0f} [{each['low']:.0f}, {each['high']:.0f}]" for each in cells]
+        lines.append(f"| {row['system']} | {' | '.join(shown)} |")
+    return "\n".join(lines) + "\n"
+
+
+def parts(document: Path, marks: tuple[str, str] = TREE) -> tuple[str, str, str]:
+    start, end = (re.escape(mark) for mark in marks)
+    found = re.fullmatch(f"(.*{start})(.*?)({end}.*)", document.read_text(), re.DOTALL)
+    assert found is not None, document
+    return found[1], found[2], found[3]
 
 
 @pytest.mark.parametrize("document", TREES, ids=lambda path: path.name)
 def test_the_tree_is_up_to_date(document: Path) -> None:
     assert parts(document)[1] == tree(document), "run: python -m tests.test_readme"
+
+
+def test_the_demo_s_scores_are_those_of_its_result() -> None:
+    assert parts(README, DEMO)[1] == demo(), "run: python -m tests.test_readme"
 
 
 def test_every_package_says_what_it_holds() -> None:
@@ -70,3 +92,5 @@ if __name__ == "__main__":
     for document in TREES:
         before, _, after = parts(document)
         document.write_text(before + tree(document) + after)
+    before, _, after = parts(README, DEMO)
+    README.write_text(before + demo() + after)

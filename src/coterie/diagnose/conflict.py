@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from coterie.train.run import replace_text
+from coterie.train.whole import finite, write_json
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -138,14 +138,14 @@ class Conflict:
         """The conflict as JSON can hold it; NaN becomes None."""
         data = asdict(self) | {"sentence": self.sentence}
         data["shared"] = None if self.shared is None else self.shared.dump()
-        return _finite(data)
+        return finite(data)
 
     def save(self, path: str | Path) -> Path:
         """Writes it to a file, or to conflict.json in a folder; returns the file."""
         path = Path(path)
         path = path / FILE if path.is_dir() else path
         path.parent.mkdir(parents=True, exist_ok=True)
-        replace_text(path, json.dumps(self.dump(), indent=2, ensure_ascii=False, allow_nan=False))
+        write_json(path, self.dump())
         return path
 
     @classmethod
@@ -180,14 +180,3 @@ def _tuples(data: Any) -> Any:
     if isinstance(data, list):
         return tuple(_tuples(each) for each in data)
     return float("nan") if data is None else data
-
-
-def _finite(data: Any) -> Any:
-    match data:
-        case float() if not math.isfinite(data):
-            return None
-        case Mapping():
-            return {key: _finite(value) for key, value in data.items()}
-        case list() | tuple():
-            return [_finite(value) for value in data]
-    return data

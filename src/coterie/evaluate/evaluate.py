@@ -16,10 +16,10 @@ from coterie.evaluate.predict import inputs, predict
 from coterie.evaluate.predictions import Predictions, file_of, folder_of
 from coterie.evaluate.scores import Scores, TaskScore
 from coterie.evaluate.systems import scores_file
-from coterie.evaluate.whole import write_json
 from coterie.pretrained import Pretrained
 from coterie.tasks.task import Task
 from coterie.train.run import Run
+from coterie.train.whole import write_json
 
 FLOPS_SAMPLES = 8
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from coterie.data.sample import Sample
-from coterie.evaluate.whole import read_json, write_json
 from coterie.train.plan import Plan
+from coterie.train.whole import read_json, write_json
 
 MadeOf = dict[str, Any]
 

@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Float
 
 from coterie.data.sample import Sample
-from coterie.evaluate.whole import write
 from coterie.metrics.base import Metric
+from coterie.train.whole import write
 
 
 def file_of(folder: Path, task: str) -> Path:

@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Float
 
 from coterie.evaluate import bootstrap
-from coterie.evaluate.whole import read_json, write_json
 from coterie.metrics.base import Metric
+from coterie.train.whole import read_json, write_json
 
 FILE = "scores.json"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from coterie.evaluate.bootstrap import Interval
-from coterie.evaluate.whole import write, write_json
+from coterie.train.whole import write, write_json
 
 COSTS = (
     ("trainable_parameters", "trainable, M", 1e-6),

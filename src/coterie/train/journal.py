@@ -1,7 +1,6 @@
 """log.jsonl: what is summed between two lines, and the lines themselves, safe to cut and go on."""
 
 import json
-import math
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from torch import Tensor, distributed
 
 from coterie.routing.decision import Routing, Tape
 from coterie.train.losses import TaskSums
+from coterie.train.whole import finite
 
 FILE = "log.jsonl"
 Use = dict[str, dict[str, list[float]]]
@@ -105,7 +105,7 @@ class Journal:
     def write(self, record: Mapping[str, Any]) -> None:
         """Adds a line; what is not finite becomes null, as JSON has no NaN."""
         with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(_finite(record)) + "\n")
+            file.write(json.dumps(finite(record)) + "\n")
 
 
 def read(folder: Path) -> list[dict[str, Any]]:
@@ -152,14 +152,3 @@ def _flat_use(use: Use) -> dict[str, float]:
             for expert, weight in enumerate(weights):
                 found.setdefault(f"use/{task}/{expert}_of_{len(weights)}", []).append(weight)
     return {key: sum(values) / len(values) for key, values in found.items()}
-
-
-def _finite(value: Any) -> Any:
-    match value:
-        case Mapping():
-            return {key: _finite(each) for key, each in value.items()}
-        case list() | tuple():
-            return [_finite(each) for each in value]
-        case float() if not math.isfinite(value):
-            return None
-    return value

@@ -9,6 +9,7 @@ import torch
 
 from coterie.recipe import FILE
 from coterie.train.plan import Plan
+from coterie.train.whole import write
 
 if TYPE_CHECKING:
     from coterie.pretrained import Pretrained
@@ -104,11 +105,4 @@ class Run:
     def add(self, done: Done) -> None:
         """Notes in state.json that a stage is done."""
         stages = [{**vars(each), "host": list(each.host)} for each in (*self.done(), done)]
-        replace_text(self.folder / STATE, json.dumps({"stages": stages}, indent=1))
-
-
-def replace_text(path: Path, text: str) -> None:
-    """Writes a file that is there whole or as it was."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text + "\n", encoding="utf-8")
-    partial.replace(path)
+        write(self.folder / STATE, json.dumps({"stages": stages}, indent=1))

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from coterie.recipe import FILE, Recipe
 from coterie.tasks.task import Task
 from coterie.train.plan import FIELDS, Plan, differences
-from coterie.train.run import ADAPTER, Run, replace_text
+from coterie.train.run import ADAPTER, Run
+from coterie.train.whole import write
 
 if TYPE_CHECKING:
     from coterie.data.rows import Rows
@@ -83,7 +84,7 @@ def _opened(plan: Plan, folder: Path, *, resume: bool) -> Run:
         if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
             raise ValueError(f"out={str(folder)!r} is there and is no run: give another folder")
         folder.mkdir(parents=True, exist_ok=True)
-        replace_text(folder / FILE, plan.dumps())
+        write(folder / FILE, plan.dumps())
         return Run(folder, plan)
     if not resume:
         raise ValueError(
@@ -106,7 +107,7 @@ def training_rows(plan: Plan, folder: Path) -> "list[Rows]":
     rows = [task.samples("train", skip_bad_rows=plan.skip_bad_rows) for task in plan.tasks]
     bad = [row for each in rows for row in each.bad]
     if bad:
-        replace_text(folder / BAD, "\n".join(json.dumps(vars(row)) for row in bad))
+        write(folder / BAD, "\n".join(json.dumps(vars(row)) for row in bad))
     return rows
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from coterie.evaluate.whole import read_json, write, write_json
+from coterie.train.whole import read_json, write, write_json
 
 
 def test_a_file_appears_whole_with_its_folder_and_nothing_beside_it(tmp_path: Path) -> None:

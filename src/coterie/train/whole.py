@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and JSON of numbers that may not be finite."""
 
 import json
 import math
@@ -6,19 +6,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from coterie.train.run import replace_text
-
 
 def write(path: Path, text: str) -> Path:
     """Puts `text` in the file's place at once, so that a kill leaves the old file or the new."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    replace_text(path, text.removesuffix("\n"))
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text.removesuffix("\n") + "\n", encoding="utf-8")
+    partial.replace(path)
     return path
 
 
 def write_json(path: Path, data: Any) -> Path:
     """`write` of JSON; numbers that are not finite become null, which JSON can hold."""
-    text = json.dumps(_finite(data), indent=2, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(finite(data), indent=2, ensure_ascii=False, allow_nan=False)
     return write(path, text)
 
 
@@ -30,12 +30,13 @@ def read_json(path: Path) -> Any:
         raise ValueError(f"{path} is damaged ({error}): remove it and evaluate again") from error
 
 
-def _finite(data: Any) -> Any:
+def finite(data: Any) -> Any:
+    """`data` with None for every number that is not finite, and lists for tuples."""
     match data:
         case float() if not math.isfinite(data):
             return None
         case Mapping():
-            return {key: _finite(value) for key, value in data.items()}
+            return {key: finite(value) for key, value in data.items()}
         case list() | tuple():
-            return [_finite(value) for value in data]
+            return [finite(value) for value in data]
     return data
