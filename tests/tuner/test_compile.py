@@ -73,7 +73,7 @@ PROGRAM = """
 
 @pytest.mark.parametrize(
     "some",
-    [range(0, 2), *(pytest.param(range(i, i + 2), marks=pytest.mark.slow) for i in (2, 4, 6, 8))],
+    [range(0, 1), *(pytest.param(range(i, i + 3), marks=pytest.mark.slow) for i in (1, 4, 7))],
 )
 def test_one_graph_for_every_mixture(some):
     bounds = [str(some.start), str(some.stop)]
