@@ -18,7 +18,8 @@ import torch
 
 import coterie
 from benchmarks.provenance import provenance
-from coterie import recipes
+from coterie import Lora, recipes
+from coterie.cli.showcase import trainable
 from coterie.data.mix import Mix
 from coterie.recipe import Recipe
 from coterie.tasks import Task, read_tasks
@@ -38,23 +39,34 @@ LEARNING_RATE = 1e-3
 LAYERS = r"model\.language_model\.layers\.2\d\."
 AT = (LAYERS + r"self_attn\.(q|k|v|o)_proj", LAYERS + r"mlp\.(gate|up|down)_proj")
 ALONE = "single_task"
+SPREAD = 0.02
 
 
 def systems() -> Mapping[str, Recipe]:
-    """Name -> recipe. Ranks are such that all train equally many parameters, within 2 %."""
+    """Name -> recipe; `check_sizes` holds them to equally many parameters."""
     awaker = recipes.awaker(rank=8, alpha=16.0, experts=4)
-    upper = tuple(
+    plain, *routed = (
         replace(each, at=str(each.at).replace(r"layers\.\d+", r"layers\.2\d"))
         for each in awaker.mixtures
     )
+    # Rank 16 where Awaker has one LoRA without a choice makes up for the experts' rounding.
+    plain = replace(plain, experts=Lora(ranks=(16,), alpha=32.0, dropout=0.05))
     return {
         ALONE: recipes.single_task(rank=34, alpha=68.0, at=AT),
         "shared_lora": recipes.shared_lora(rank=34, alpha=68.0, at=AT),
         "mole": recipes.mole(experts=4, rank=8, at=AT),
         "rode": recipes.rode(ranks=(2, 4, 8, 18), at=AT),
-        "awaker": replace(awaker, mixtures=upper),
-        "moelora": recipes.moelora(experts=8, rank=4, at=AT),
+        "awaker": replace(awaker, mixtures=(plain, *routed)),
+        "moelora": recipes.moelora(experts=17, rank=2, alpha=4.0, at=AT),
     }
+
+
+def check_sizes() -> None:
+    """Stops unless all systems train equally many parameters, within SPREAD."""
+    sizes = trainable("embedded", systems(), list(TASKS))
+    print(sizes, flush=True)
+    if max(sizes.values()) > (1 + SPREAD) * min(sizes.values()):
+        raise SystemExit(f"the systems differ in size by more than {SPREAD:.0%}: {sizes}")
 
 
 def runs(out: Path, name: str, seed: int, tasks: tuple[Task, ...]) -> Iterator[coterie.Run]:
@@ -137,6 +149,7 @@ def main() -> None:
     if arguments.part is not None:
         work(arguments.out, arguments.part, arguments.processes)
         return
+    check_sizes()
     command = [sys.executable, "-m", "experiments.conflict", "--out", str(arguments.out)]
     command += ["--processes", str(arguments.processes), "--part"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
