@@ -19,6 +19,7 @@ from coterie.data.collate import Collator
 from coterie.data.mix import Mix
 from coterie.embedded.home import home
 from coterie.omni import FeatureCache
+from coterie.omni.assemble import fresh_connectors
 from coterie.pretrained import load
 from coterie.tasks import read_tasks
 
@@ -37,6 +38,9 @@ def main() -> None:
     torch.manual_seed(arguments.seed)
     pretrained = load(home() / "omni", dtype=torch.float32)
     model, processor = pretrained.model, pretrained.processor
+    # Not on from those that are shipped: the same command gives the same connectors.
+    embeddings = model.get_input_embeddings().weight.detach()
+    model.load_state_dict(fresh_connectors(model.base_model.encoders, embeddings), strict=False)
     processor.features = FeatureCache(model, home() / "features")
     tasks = [task for task in read_tasks("pantry") if task.name in arguments.tasks]
     losses = align(model, Collator(processor, arguments.tasks), tasks, arguments)

@@ -63,7 +63,7 @@ def assemble(weights: str | Path, to: str | Path, connectors: str | Path | None 
         config = _config(weights / "llm", encoders, tokenizer)
         state = _towers(weights, encoders)
         trained = _read(connectors)
-        state |= trained or _fresh(encoders, state[f"{TEXT}embed_tokens.weight"])
+        state |= trained or fresh_connectors(encoders, state[f"{TEXT}embed_tokens.weight"])
         _check(state, config)
         _processor(encoders, tokenizer).save_pretrained(folder)
         config.save_pretrained(folder)
@@ -184,7 +184,7 @@ def _read(connectors: str | Path | None) -> dict[str, Tensor]:
     return {f"model.connectors.{key}": value for key, value in load_file(connectors).items()}
 
 
-def _fresh(encoders: tuple[Encoder, ...], embeddings: Tensor) -> dict[str, Tensor]:
+def fresh_connectors(encoders: tuple[Encoder, ...], embeddings: Tensor) -> dict[str, Tensor]:
     """Random connectors that answer on the scale of the text's embeddings."""
     state = {}
     with torch.random.fork_rng(devices=[]):
