@@ -1,35 +1,51 @@
 """Trains the embedded host's connectors, which the package ships: `make align`.
 
-As in LLaVA's first stage (Liu et al. 2023, arXiv:2304.08485, section 4.2) only the connectors
-learn; encoders and language model stay frozen. They see the training splits of pantry's naming and
-spoken tasks, so no held-out style, word, food or voice reaches them.
+Encoders and language model stay frozen, as in LLaVA's first stage (Liu et al. 2023,
+arXiv:2304.08485, section 4.2), and the connectors learn what pictures and sounds show, in two
+steps. First, without the language model: what a connector says of a picture, averaged over its
+tokens, is drawn to the embeddings of its caption's words and away from other captions' (InfoNCE
+both ways, as in CLIP: Radford et al. 2021, arXiv:2103.00020, figure 3). Then the language model has
+to say the caption. Only training splits are used, so no held-out style, food or voice is seen.
 """
 
 import argparse
 import json
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
+from jaxtyping import Float, Int
 from safetensors.torch import save_file
+from torch import Tensor, nn
 
 import coterie.omni
 from benchmarks.provenance import provenance
 from coterie.data.collate import Collator
 from coterie.data.mix import Mix
+from coterie.data.sample import Sample
 from coterie.embedded.home import home
 from coterie.omni import FeatureCache
 from coterie.omni.assemble import fresh_connectors
-from coterie.pretrained import load
-from coterie.tasks import read_tasks
+from coterie.omni.encoders.base import of_modality
+from coterie.omni.features import unpack
+from coterie.pretrained import Pretrained, load
+from experiments.captions import captions
 
 SHIPPED = Path(coterie.omni.__file__).with_name("connectors.safetensors")
+TEMPERATURE = 0.07
+NOISE = 0.1
+"""Standard deviations of noise on the features: there are few pictures of each thing."""
+CONTRAST_SIZE = 128
+CONTRAST_RATE = 1e-3
+REPORTS = 20
+"""Mean losses that are kept of each step of the training."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--tasks", nargs="+", default=["naming", "spoken"])
-    parser.add_argument("--steps", type=int, default=240)
+    parser.add_argument("--contrast-steps", type=int, default=800, help="of each modality")
+    parser.add_argument("--steps", type=int, default=500, help="through the language model")
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--seed", type=int, default=0)
@@ -41,53 +57,171 @@ def main() -> None:
     # Not on from those that are shipped: the same command gives the same connectors.
     embeddings = model.get_input_embeddings().weight.detach()
     model.load_state_dict(fresh_connectors(model.base_model.encoders, embeddings), strict=False)
+    for name, weight in model.named_parameters():
+        weight.requires_grad = "connectors." in name
     processor.features = FeatureCache(model, home() / "features")
-    tasks = [task for task in read_tasks("pantry") if task.name in arguments.tasks]
-    losses = align(model, Collator(processor, arguments.tasks), tasks, arguments)
+    train = captions(home() / "pantry", "train")
+    validation = [each for samples in captions(home() / "pantry", "validation").values()
+                  for each in samples]  # fmt: skip
+    collate = Collator(processor, list(train))
+    contrasted = {
+        modality: contrast(pretrained, modality, train, arguments.contrast_steps)
+        for modality in ("image", "audio")
+    }
+    before = held_out(model, collate, validation)
+    losses = say(model, collate, train, arguments)
+    facts = provenance(torch.device("cpu")) | {
+        "seed": arguments.seed,
+        "captions": {name: len(samples) for name, samples in train.items()},
+        "contrast": {"steps": arguments.contrast_steps, "batch_size": CONTRAST_SIZE,
+                     "learning_rate": CONTRAST_RATE, "loss": contrasted},
+        "say": {"steps": arguments.steps, "batch_size": arguments.batch_size,
+                "learning_rate": arguments.learning_rate, "loss": losses},
+        "validation_loss": {"contrast": before, "say": held_out(model, collate, validation)},
+    }  # fmt: skip
+    print(facts["validation_loss"])
     weights = {
         name.split("connectors.")[1]: weight.detach().half().contiguous()
         for name, weight in model.named_parameters()
         if "connectors." in name
     }
-    facts = provenance(torch.device("cpu")) | {
-        "seed": arguments.seed,
-        "tasks": arguments.tasks, "steps": arguments.steps, "batch_size": arguments.batch_size,
-        "learning_rate": arguments.learning_rate, "loss": losses,
-    }  # fmt: skip
     save_file(weights, arguments.out, metadata={"provenance": json.dumps(facts)})
 
 
-def align(model, collate, tasks, arguments):
-    """The loss over training, a mean over each twentieth of the steps."""
-    for name, weight in model.named_parameters():
-        weight.requires_grad = "connectors." in name
-    trained = [weight for weight in model.parameters() if weight.requires_grad]
-    optimizer = torch.optim.AdamW(trained, lr=arguments.learning_rate, weight_decay=0.0)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, arguments.learning_rate, total_steps=arguments.steps, pct_start=0.03
-    )
-    rows = [task.samples("train") for task in tasks]
+def contrast(
+    pretrained: Pretrained, modality: str, train: dict[str, list[Sample]], steps: int
+) -> list[float]:
+    """Draws a modality's connectors to the words; the loss over training."""
+    model, processor = pretrained.model, pretrained.processor
+    samples = [each for name, every in train.items() if name.endswith(modality) for each in every]
+    features = [encoded(processor, modality, sample) for sample in samples]
+    words = torch.stack([embedded(model, processor.tokenizer, each.answers[0]) for each in samples])
+    names = {text: place for place, text in enumerate({each.answers[0] for each in samples})}
+    labels = torch.tensor([names[each.answers[0]] for each in samples])
+    center = model.get_input_embeddings().weight.detach().mean(0)
+    spread = (words - words.mean(0)).square().mean()
+    encoders = of_modality(model.base_model.encoders, modality)
+    learns = [weight for encoder in encoders
+              for weight in model.base_model.connectors[encoder.name].parameters()]  # fmt: skip
+
+    def losses() -> Iterator[Tensor]:
+        for _ in range(steps):
+            chosen = torch.randint(len(samples), (CONTRAST_SIZE,))
+            wanted, same = words[chosen], labels[chosen][:, None] == labels[chosen]
+            batch = noisy([features[place] for place in chosen.tolist()])
+            yield torch.stack([
+                info_nce(pooled - center, wanted - center, same)
+                # InfoNCE knows directions alone; the language model wants the right length, too.
+                + (pooled - wanted).square().mean() / spread
+                for pooled in connected(model, modality, *batch)
+            ]).sum()  # fmt: skip
+
+    return descended(learns, losses(), steps, CONTRAST_RATE, weight_decay=0.1)
+
+
+def encoded(processor, modality: str, sample: Sample) -> Float[Tensor, "tokens width"]:
+    """What the encoders say of a sample's picture or sound."""
+    [medium] = sample.media()
+    if modality == "image":
+        return processor.features.images([medium.load()], processor)[0].float()
+    return processor.features.sounds([medium.load()], processor)[0].float()
+
+
+def embedded(model, tokenizer, text: str) -> Float[Tensor, " width"]:
+    """The mean embedding of a text's tokens."""
+    tokens = tokenizer(text, add_special_tokens=False, return_tensors="pt")["input_ids"]
+    return model.get_input_embeddings()(tokens)[0].mean(0).detach()
+
+
+def noisy(
+    features: Sequence[Float[Tensor, "tokens width"]],
+) -> tuple[Float[Tensor, "rows seq width"], Int[Tensor, " rows"]]:
+    """A batch with noise on it, and the tokens of each."""
+    lengths = torch.tensor([len(each) for each in features])
+    batch = nn.utils.rnn.pad_sequence(list(features), batch_first=True)
+    return batch + NOISE * batch.std() * torch.randn_like(batch), lengths
+
+
+def connected(
+    model, modality: str, batch: Float[Tensor, "rows seq width"], tokens: Int[Tensor, " rows"]
+) -> Iterator[Float[Tensor, "rows out"]]:
+    """What each connector says, a mean over the tokens of a picture or sound."""
+    encoders = of_modality(model.base_model.encoders, modality)
+    # A sound's one encoder gives a token for so many mel frames.
+    lengths = tokens * 16 if modality == "audio" else torch.zeros_like(tokens)
+    for encoder, part, own in unpack(batch, lengths, encoders):
+        said = model.base_model.connectors[encoder.name](part) * own[..., None]
+        yield said.sum(1) / own.sum(1)[:, None]
+
+
+def info_nce(
+    said: Float[Tensor, "rows width"], words: Float[Tensor, "rows width"], same: Tensor
+) -> Float[Tensor, ""]:
+    """Both ways; captions with the same words are all right answers."""
+    near = nn.functional.normalize(said) @ nn.functional.normalize(words).T / TEMPERATURE
+    right = same / same.sum(1, keepdim=True)
+    ways = (near.log_softmax(1) * right).sum(1) + (near.log_softmax(0) * right.T).sum(0)
+    return -ways.mean() / 2
+
+
+def say(model, collate: Collator, train: dict[str, list[Sample]], arguments) -> list[float]:
+    """Has the language model say the captions; the loss over training."""
+    rows = list(train.values())
     plan = Mix().batches(
         [len(each) for each in rows],
         batch_size=arguments.batch_size, steps=arguments.steps, seed=arguments.seed,
     )  # fmt: skip
-    started, losses = time.perf_counter(), []
-    for step, batch in enumerate(plan):
-        inputs = collate([rows[int(task)][int(row)] for task, row in batch])
-        inputs.pop("task_ids")
-        loss = model(**inputs).loss
+
+    def losses() -> Iterator[Tensor]:
+        for batch in plan:
+            inputs = collate([rows[int(task)][int(row)] for task, row in batch])
+            inputs.pop("task_ids")
+            yield model(**inputs).loss
+
+    learns = [weight for weight in model.parameters() if weight.requires_grad]
+    model.train()
+    return descended(learns, losses(), arguments.steps, arguments.learning_rate)
+
+
+def descended(
+    learns: list[nn.Parameter],
+    losses: Iterator[Tensor],
+    steps: int,
+    learning_rate: float,
+    weight_decay: float = 0.0,
+) -> list[float]:
+    """A step of AdamW on each loss; their means over a twentieth of the steps each."""
+    optimizer = torch.optim.AdamW(learns, lr=learning_rate, weight_decay=weight_decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, learning_rate, total_steps=max(steps, 2), pct_start=0.05
+    )
+    started, recent, means = time.perf_counter(), [], []
+    for step, loss in enumerate(losses):
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(trained, 1.0)
+        nn.utils.clip_grad_norm_(learns, 1.0)
         optimizer.step()
         schedule.step()
         optimizer.zero_grad()
-        losses.append(loss.item())
-        if (step + 1) % max(arguments.steps // 20, 1) == 0:
-            recent = losses[-max(arguments.steps // 20, 1) :]
-            mean, elapsed_s = sum(recent) / len(recent), time.perf_counter() - started
-            print(f"step {step + 1}: loss {mean:.3f}, {elapsed_s:.0f} s", flush=True)
-    size = max(arguments.steps // 20, 1)
-    return [round(sum(losses[i : i + size]) / size, 4) for i in range(0, len(losses), size)]
+        recent.append(loss.item())
+        if len(recent) == max(steps // REPORTS, 1) or step + 1 == steps:
+            means.append(round(sum(recent) / len(recent), 4))
+            elapsed_s = time.perf_counter() - started
+            print(f"step {step + 1}: loss {means[-1]:.3f}, {elapsed_s:.0f} s", flush=True)
+            recent = []
+    return means
+
+
+@torch.no_grad()
+def held_out(model, collate: Collator, samples: list[Sample]) -> float:
+    """The mean loss of an answer's token in validation captions."""
+    model.eval()
+    total = count = 0
+    for start in range(0, len(samples), 32):
+        inputs = collate(samples[start : start + 32])
+        inputs.pop("task_ids")
+        tokens = int((inputs["labels"] != -100).sum())
+        total, count = total + model(**inputs).loss.item() * tokens, count + tokens
+    return round(total / count, 4)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,98 @@
+"""What pantry shows and says, in a few words: what the connectors are trained to pass on."""
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from coterie.data.media import Media
+from coterie.data.sample import Sample, Turn
+
+Row = Mapping[str, Any]
+
+
+def captions(pantry: Path, split: str) -> dict[str, list[Sample]]:
+    """What is shown -> a sample for each picture or sound of a split: it alone, and the words.
+
+    No task's question is in them, so that a model that has learned them has not learned the task.
+    A split that a task lacks is left out.
+    """
+    found: dict[str, list[Sample]] = {}
+    seen: set[Path] = set()
+    for (task, kind), words in WORDS.items():
+        name = f"{task} {kind}"
+        groups = by_medium(pantry / task / f"{split}.jsonl", kind)
+        samples = [
+            Sample(
+                task=name,
+                turns=(Turn(role="user", parts=(Media(kind=kind, at=at),)),),
+                answers=(words(rows),),
+                source=at.name,
+            )
+            for at, rows in groups.items()
+            if at not in seen  # some tasks show the same pictures
+        ]
+        seen |= groups.keys()
+        if samples:
+            found[name] = samples
+    return found
+
+
+def by_medium(file: Path, kind: str) -> dict[Path, list[Row]]:
+    """The rows that share a picture or a sound, by its file."""
+    groups: dict[Path, list[Row]] = defaultdict(list)
+    if file.is_file():
+        for row in map(json.loads, file.read_text(encoding="utf-8").splitlines()):
+            groups[(file.parent / row[kind]).resolve()].append(row)
+    return groups
+
+
+def answered(rows: Sequence[Row]) -> str:
+    answer = rows[0]["answer"]
+    return answer if isinstance(answer, str) else answer[0]
+
+
+def counted(rows: Sequence[Row]) -> str:
+    return " and ".join(f"{row['answer']} {row['concept']}" for row in rows)
+
+
+def charted(rows: Sequence[Row]) -> str:
+    """Such as "highest red, lowest blue, red 40"."""
+    said = []
+    for row in rows:
+        which = row["question"].removesuffix("?").removesuffix(", to tens").split()[-1]
+        said.append(f"{which} {row['answer']}")
+    return ", ".join(said)
+
+
+def pictured(rows: Sequence[Row]) -> str:
+    """Such as "3 peach on red", as far as the questions about the picture tell."""
+    told = {"many": "", "colour": ""}
+    for row in rows:
+        for word in told:
+            if word in row["said"].lower():
+                told[word] = row["answer"]
+    ground = f"on {told['colour']}" if told["colour"] else ""
+    return " ".join(filter(None, (told["many"], rows[0]["concept"], ground)))
+
+
+def said(rows: Sequence[Row]) -> str:
+    return rows[0]["said"]
+
+
+def food(rows: Sequence[Row]) -> str:
+    return rows[0]["food"].lower()
+
+
+WORDS: Mapping[tuple[str, Literal["image", "audio"]], Callable[[Sequence[Row]], str]] = {
+    ("naming", "image"): answered,
+    ("counting", "image"): counted,
+    ("chart", "image"): charted,
+    ("spoken_question", "image"): pictured,
+    ("food_group", "image"): food,
+    ("nutrition", "image"): food,
+    ("energy", "image"): food,
+    ("spoken", "audio"): answered,
+    ("spoken_question", "audio"): said,
+}
