@@ -1,8 +1,10 @@
-"""One shared adapter, one a task, or a mixture, at equal size and equal steps: `make experiment`.
+"""One shared adapter, one a task, or a mixture, at equal size and steps: `make experiment`.
 
-Every system adapts the same layers of the embedded host with as many trainable parameters, sees the
-same samples a task, and is scored on the same held-out rows. Runs that are finished are kept, so a
-stopped experiment goes on; the result is benchmarks/results/conflict-cpu.json.
+Every system adapts the same layers of the embedded host with as many trainable parameters, takes as
+many steps, sees the same number of samples of each task in each step, and is scored on the same
+held-out rows. At equal weights of its experts, each mixture is a LoRA of the shared one's scale.
+Runs that are finished are kept, so a stopped experiment goes on; the result is
+benchmarks/results/conflict-cpu.json.
 """
 
 import argparse
@@ -11,7 +13,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -25,117 +27,151 @@ from coterie.recipe import Recipe
 from coterie.tasks import Task, read_tasks
 
 RESULT = Path(__file__).parents[1] / "benchmarks" / "results" / "conflict-cpu.json"
-TASKS = (
-    "naming", "group", "food_group", "nutrition", "counting", "ocr", "chart", "spoken",
-    "spoken_question",
-)  # fmt: skip
 SEEDS = (0, 1, 2)
-STEPS = 108  # 12 for each single-task model
-BATCH_SIZE = 16
-LIMIT = 60  # test rows a task
 LEARNING_RATE = 1e-3
-
-# The last third of the language model: what is below is frozen, and so is computed once a sample.
-LAYERS = r"model\.language_model\.layers\.2\d\."
-AT = (LAYERS + r"self_attn\.(q|k|v|o)_proj", LAYERS + r"mlp\.(gate|up|down)_proj")
-ALONE = "single_task"
+ALONE, SHARED = "single_task", "shared_lora"
 SPREAD = 0.02
+
+
+@dataclass(frozen=True, kw_only=True)
+class Regime:
+    """Tasks that are learned together, and how.
+
+    Attributes:
+        tasks: of pantry.
+        prompt: what the user says, as in tasks.yaml.
+        systems: names out of `systems`.
+        steps: of every system, the single-task models too.
+        per_task: samples of each task in a step.
+        limit: test rows a task.
+    """
+
+    tasks: tuple[str, ...]
+    prompt: str
+    systems: tuple[str, ...]
+    steps: int
+    per_task: int
+    limit: int
+
+    def chosen(self) -> tuple[Task, ...]:
+        """The tasks, in order."""
+        found = read_tasks("pantry:" + ",".join(self.tasks))
+        return tuple(replace(task, prompt=self.prompt) for task in found)
+
+
+REGIMES = {
+    # Each task asks in its own words, so one model may know what is wanted of it.
+    "asked": Regime(
+        tasks=(
+            "naming", "group", "food_group", "nutrition", "counting", "chart", "spoken",
+            "spoken_question",
+        ),
+        prompt="{question}",
+        systems=(ALONE, SHARED, "mole", "rode", "awaker", "moelora"),
+        steps=60,
+        per_task=2,
+        limit=40,
+    ),
+    # All tasks ask alike, two of each kind of picture: the name or the kind of a drawing, the kind
+    # or the energy of a food. As in dense vision, nothing in the input says which task it is.
+    "unasked": Regime(
+        tasks=("naming", "group", "food_group", "energy"),
+        prompt="Answer.",
+        systems=(ALONE, SHARED, "mole", "moelora"),
+        steps=48,
+        per_task=4,
+        limit=40,
+    ),
+}  # fmt: skip
+
+# The last layers of the language model: what is below is frozen, and is computed once a sample.
+LAYER = r"layers\.2\d\."
+LAYERS = r"model\.language_model\." + LAYER
+AT = (LAYERS + r"self_attn\.(q|k|v|o)_proj", LAYERS + r"mlp\.(gate|up|down)_proj")
 
 
 def systems() -> Mapping[str, Recipe]:
     """Name -> recipe; `check_sizes` holds them to equally many parameters."""
     awaker = recipes.awaker(rank=8, alpha=16.0, experts=4)
     plain, *routed = (
-        replace(each, at=str(each.at).replace(r"layers\.\d+", r"layers\.2\d"))
-        for each in awaker.mixtures
+        replace(each, at=str(each.at).replace(r"layers\.\d+\.", LAYER)) for each in awaker.mixtures
     )
     # Rank 16 where Awaker has one LoRA without a choice makes up for the experts' rounding.
     plain = replace(plain, experts=Lora(ranks=(16,), alpha=32.0, dropout=0.05))
     return {
         ALONE: recipes.single_task(rank=34, alpha=68.0, at=AT),
-        "shared_lora": recipes.shared_lora(rank=34, alpha=68.0, at=AT),
-        "mole": recipes.mole(experts=4, rank=8, at=AT),
-        "rode": recipes.rode(ranks=(2, 4, 8, 18), at=AT),
+        SHARED: recipes.shared_lora(rank=34, alpha=68.0, at=AT),
+        "mole": recipes.mole(experts=4, rank=8, alpha=4 * 16.0, at=AT),
+        "rode": recipes.rode(ranks=(2, 4, 8, 18), bias=1.0, at=AT),
         "awaker": replace(awaker, mixtures=(plain, *routed)),
-        "moelora": recipes.moelora(experts=17, rank=2, alpha=4.0, at=AT),
+        "moelora": recipes.moelora(experts=17, rank=2, alpha=17 * 4.0, at=AT),
     }
 
 
-def check_sizes() -> None:
+def check_sizes(regime: Regime) -> None:
     """Stops unless all systems train equally many parameters, within SPREAD."""
-    sizes = trainable("embedded", systems(), list(TASKS))
+    compared = {name: systems()[name] for name in regime.systems}
+    sizes = trainable("embedded", compared, list(regime.tasks))
     print(sizes, flush=True)
     if max(sizes.values()) > (1 + SPREAD) * min(sizes.values()):
         raise SystemExit(f"the systems differ in size by more than {SPREAD:.0%}: {sizes}")
 
 
-def runs(out: Path, name: str, seed: int, tasks: tuple[Task, ...]) -> Iterator[coterie.Run]:
+def runs(out: Path, regime: str, name: str, seed: int) -> Iterator[coterie.Run]:
     """A system's runs of one seed, trained and scored; one, or one a task."""
-    recipe, groups = systems()[name], [tasks]
-    if name == ALONE:
-        groups = [(task,) for task in tasks]
+    known = REGIMES[regime]
+    tasks = known.chosen()
+    groups = [(task,) for task in tasks] if name == ALONE else [tasks]
     for group in groups:
-        folder = out / name / f"seed-{seed}"
+        folder = out / regime / name / f"seed-{seed}"
         run = coterie.train(
-            recipe,
+            systems()[name],
             base="embedded",
             tasks=group,
             out=folder / group[0].name if len(groups) > 1 else folder,
             resume=True,
             mix=Mix(temperature="equal"),
             seed=seed,
-            steps=STEPS // len(groups),
-            batch_size=BATCH_SIZE,
+            steps=known.steps,
+            batch_size=known.per_task * len(group),
             learning_rate=LEARNING_RATE,
         )
-        coterie.evaluate(run, limit=LIMIT)
+        coterie.evaluate(run, limit=known.limit)
         yield run
 
 
 def work(out: Path, part: int, parts: int) -> None:
     """Every system and seed that falls to this process; controls with the first."""
-    tasks = chosen()
-    units = [(name, seed) for seed in SEEDS for name in systems()]
-    for name, seed in units[part::parts]:
-        print(f"== {name}, seed {seed}", flush=True)
-        for run in runs(out, name, seed, tasks):
-            if name == "shared_lora" and seed == SEEDS[0]:
-                coterie.evaluate(run, limit=LIMIT, untrained=True)
-                coterie.evaluate(run, limit=LIMIT, blind=True)
+    units = [(regime, name, seed) for seed in SEEDS for regime in REGIMES
+             for name in REGIMES[regime].systems]  # fmt: skip
+    for regime, name, seed in units[part::parts]:
+        print(f"== {regime}, {name}, seed {seed}", flush=True)
+        for run in runs(out, regime, name, seed):
+            if name == SHARED and seed == SEEDS[0]:
+                coterie.evaluate(run, limit=REGIMES[regime].limit, untrained=True)
+                coterie.evaluate(run, limit=REGIMES[regime].limit, blind=True)
 
 
-def chosen() -> tuple[Task, ...]:
-    """The tasks, in order."""
-    return read_tasks("pantry:" + ",".join(TASKS))
-
-
-def summarised(out: Path) -> None:
-    """Writes the result, and prints it."""
-    tasks = chosen()
+def summarised(out: Path, regime: str) -> dict:
+    """What a regime's runs found, and says it."""
+    known = REGIMES[regime]
     found = {
-        name: [run for seed in SEEDS for run in runs(out, name, seed, tasks)] for name in systems()
+        name: [run for seed in SEEDS for run in runs(out, regime, name, seed)]
+        for name in known.systems
     }
     table = coterie.compare(found, baseline=found[ALONE])
-    before = coterie.diagnose("embedded", tasks, at=AT)
-    after = {
-        name: coterie.diagnose(found[name][0], at=AT) for name in ("shared_lora", "mole", "moelora")
-    }
-    RESULT.write_text(
-        json.dumps(
-            provenance(torch.device("cpu"))
-            | {
-                "seeds": SEEDS, "steps": STEPS, "batch_size": BATCH_SIZE, "limit": LIMIT,
-                "learning_rate": LEARNING_RATE, "base": "embedded", "at": AT,
-                "table": table.dump(), "conflict": {"before": before.dump()}
-                | {name: each.dump() for name, each in after.items()},
-            },
-            indent=1,
-        )
-        + "\n"
-    )  # fmt: skip
+    conflict = {"before": coterie.diagnose("embedded", known.chosen(), at=AT)}
+    for name in known.systems:
+        if name != ALONE:
+            conflict[name] = coterie.diagnose(found[name][0], at=AT)
     print(table.markdown())
-    for name, each in {"before": before, **after}.items():
-        print(f"{name}: {each.sentence}")
+    for name, each in conflict.items():
+        print(f"{regime}, {name}: {each.sentence}", flush=True)
+    return {
+        "tasks": known.tasks, "prompt": known.prompt, "steps": known.steps,
+        "samples_per_task_and_step": known.per_task, "limit": known.limit, "table": table.dump(),
+        "conflict": {name: each.dump() for name, each in conflict.items()},
+    }  # fmt: skip
 
 
 def main() -> None:
@@ -149,7 +185,9 @@ def main() -> None:
     if arguments.part is not None:
         work(arguments.out, arguments.part, arguments.processes)
         return
-    check_sizes()
+    for regime in REGIMES.values():
+        check_sizes(regime)
+    facts = provenance(torch.device("cpu"))
     command = [sys.executable, "-m", "experiments.conflict", "--out", str(arguments.out)]
     command += ["--processes", str(arguments.processes), "--part"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
@@ -159,7 +197,12 @@ def main() -> None:
     ]
     if any([worker.wait() for worker in workers]):
         raise SystemExit("a part of the experiment failed; the same command goes on from there")
-    summarised(arguments.out)
+    facts |= {
+        "seeds": SEEDS, "learning_rate": LEARNING_RATE, "base": "embedded", "at": AT,
+        "processes": arguments.processes,
+        "regimes": {regime: summarised(arguments.out, regime) for regime in REGIMES},
+    }  # fmt: skip
+    RESULT.write_text(json.dumps(facts, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -3,8 +3,10 @@
 import ast
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,20 +47,44 @@ def tree(document: Path) -> str:
     return "```\n" + "\n".join(TREES[document]()) + "\n```\n"
 
 
-DEMO = ("<!-- demo: made by `python -m tests.test_readme` -->\n", "<!-- end of demo -->")
+RESULTS = ROOT / "benchmarks" / "results"
 
 
 def demo() -> str:
     """The scores in benchmarks/results/demo-cpu.json."""
-    result = ROOT / "benchmarks" / "results" / "demo-cpu.json"
-    table = json.loads(result.read_text())["table"]
+    return scores(json.loads((RESULTS / "demo-cpu.json").read_text())["table"])
+
+
+def regime(name: str) -> str:
+    """The scores of a regime in benchmarks/results/conflict-cpu.json."""
+    return scores(json.loads((RESULTS / "conflict-cpu.json").read_text())["regimes"][name]["table"])
+
+
+def scores(table: dict[str, Any]) -> str:
+    """Systems by tasks, with intervals; delta_m last."""
     names = [column["name"] for column in table["columns"]]
-    lines = [f"| exact, % | {' | '.join(names)} |", "|---|" + "---:|" * len(names)]
+    lines = [f"| % | {' | '.join(names)} | delta_m |", "|---|" + "---:|" * (len(names) + 1)]
     for row in table["rows"]:
-        cells = [row["tasks"][name] for name in names]
-        shown = [f"{each['value']:.0f} [{each['low']:.0f}, {each['high']:.0f}]" for each in cells]
-        lines.append(f"| {row['system']} | {' | '.join(shown)} |")
+        cells = [row["tasks"][name] for name in names] + [row["delta_m"]]
+        lines.append(f"| {row['system']} | {' | '.join(map(shown, cells))} |")
     return "\n".join(lines) + "\n"
+
+
+def shown(cell: dict[str, float | None]) -> str:
+    if cell["value"] is None:
+        return "-"
+    return f"{cell['value']:.0f} [{cell['low']:.0f}, {cell['high']:.0f}]"
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "demo": demo,
+    "asked": partial(regime, "asked"),
+    "unasked": partial(regime, "unasked"),
+}
+
+
+def marks(name: str) -> tuple[str, str]:
+    return f"<!-- {name}: made by `python -m tests.test_readme` -->\n", f"<!-- end of {name} -->"
 
 
 def parts(document: Path, marks: tuple[str, str] = TREE) -> tuple[str, str, str]:
@@ -73,8 +99,9 @@ def test_the_tree_is_up_to_date(document: Path) -> None:
     assert parts(document)[1] == tree(document), "run: python -m tests.test_readme"
 
 
-def test_the_demo_s_scores_are_those_of_its_result() -> None:
-    assert parts(README, DEMO)[1] == demo(), "run: python -m tests.test_readme"
+@pytest.mark.parametrize("name", TABLES)
+def test_scores_are_those_of_their_results(name: str) -> None:
+    assert parts(README, marks(name))[1] == TABLES[name](), "run: python -m tests.test_readme"
 
 
 def test_every_package_says_what_it_holds() -> None:
@@ -92,5 +119,6 @@ if __name__ == "__main__":
     for document in TREES:
         before, _, after = parts(document)
         document.write_text(before + tree(document) + after)
-    before, _, after = parts(README, DEMO)
-    README.write_text(before + demo() + after)
+    for name, made in TABLES.items():
+        before, _, after = parts(README, marks(name))
+        README.write_text(before + made() + after)

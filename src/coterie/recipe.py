@@ -3,6 +3,7 @@
 import difflib
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +16,7 @@ from coterie.mixture import Mixture
 
 FILE = "recipe.json"
 PARTS = ("adapter", "experts", "gates", "shared", "connector", "host")
+ABOVE_0 = ("learning_rate", "epochs", "steps", "batch_size")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +30,8 @@ class Stage:
             (always-on experts), "adapter" (these three), "connector" (the host's own weights
             between its towers), "host" (all of the host's own weights).
         learning_rate: at its highest, above 0.
+        learning_rates: the same for parts that have one of their own: parts or expressions as in
+            `trains` (but "shared", which lies in the experts' tensors); the last that holds counts.
         epochs: passes over the data, above 0, parts of one allowed; 1 if neither this nor `steps`
             is given.
         steps: optimizer steps instead of epochs, at least 1.
@@ -47,6 +51,7 @@ class Stage:
     name: str = "train"
     trains: tuple[str, ...] = ("adapter",)
     learning_rate: float = 1e-4
+    learning_rates: Mapping[str, float] = field(default_factory=dict)
     epochs: float | None = None
     steps: int | None = None
     warmup: float = 0.0
@@ -64,7 +69,7 @@ class Stage:
                 f"Stage {self.name!r} has trains={self.trains!r}: give a tuple of parts out of "
                 f"{PARTS}"
             )
-        for part in self.trains:
+        for part in (*self.trains, *self.learning_rates):
             self._check_part(part)
         self._check_numbers()
         for name, allowed in (
@@ -106,10 +111,16 @@ class Stage:
             )
         if self.epochs is None and self.steps is None:
             object.__setattr__(self, "epochs", 1.0)
-        for name, low in (("learning_rate", 0), ("epochs", 0), ("steps", 0), ("batch_size", 0)):
-            value = getattr(self, name)
-            if value is not None and not low < value < math.inf:
+        above_0 = {name: getattr(self, name) for name in ABOVE_0}
+        above_0 |= {f"learning_rates[{k!r}]": rate for k, rate in self.learning_rates.items()}
+        for name, value in above_0.items():
+            if value is not None and not 0 < value < math.inf:
                 raise ValueError(f"Stage {self.name!r} has {name}={value}: it must be above 0")
+        if "shared" in self.learning_rates:
+            raise ValueError(
+                f"Stage {self.name!r} has learning_rates['shared']: always-on experts lie in the "
+                "same tensors as the routed ones; give a rate for 'experts'"
+            )
         if not 0 <= self.warmup < 1:
             raise ValueError(f"Stage {self.name!r} has warmup={self.warmup}: a share in [0, 1)")
         if not 0 <= self.weight_decay < math.inf:

@@ -32,6 +32,8 @@ class TestMetrics:
         whole = metric.score(np.sum(found, axis=0))
         halves = np.sum(found[:2], axis=0) + np.sum(found[2:], axis=0)
         assert isinstance(whole, float) and metric.score(halves) == pytest.approx(whole)
+        low, high = metric.limits
+        assert low <= whole <= high
 
     def test_a_sample_counted_twice_is_as_if_there_were_two(self, kind: type[Metric]) -> None:
         metric = made(kind)

@@ -27,6 +27,12 @@ def test_values_are_means_over_seeds_and_draws_are_of_the_same_samples() -> None
     assert one.draws.shape == (100, 1) and one.draws.std() > 0
 
 
+def test_draws_end_with_the_scale() -> None:
+    # Seeds of 100 and 90 %: where the first is drawn twice, its distance from 95 grows by sqrt(2).
+    (found,) = drawn([system("one", [1] * 10, [1] * 9 + [0])], resamples=200, seed=0)
+    assert found.draws.max() == 100
+
+
 def test_a_paired_difference_is_surer_than_an_unpaired_one() -> None:
     random = np.random.default_rng(0)
     base = (random.random(300) < 0.5).astype(int)

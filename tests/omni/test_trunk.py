@@ -74,8 +74,8 @@ def test_loss_and_gradients_are_those_of_all_layers(mixture: Mixture, tmp_path: 
     inputs = batch(host, tmp_path / "features", chats())
     plain, gradients = learned(model, inputs)
     for _ in ("computed", "read"):
-        with kept_trunk(model, tmp_path) as depth:
-            assert depth == 1
+        with kept_trunk(model, tmp_path) as trunk:
+            assert trunk is not None and len(trunk.layers) == 1
             loss, kept = learned(model, inputs)
         torch.testing.assert_close(loss, plain)
         for ours, theirs in zip(kept, gradients, strict=True):
@@ -90,7 +90,10 @@ def test_lower_layers_run_once_a_sample_whatever_its_batch(tmp_path: Path) -> No
     attention = host.model.language_model.layers[0].self_attn
     attention.register_forward_hook(lambda *_: calls.append(1))
     rows = chats()
-    with kept_trunk(model, tmp_path):
+    with kept_trunk(model, tmp_path) as trunk:
+        assert trunk is not None
+        trunk.fill(batch(host, tmp_path / "features", rows[:3]))
+        assert len(calls) == 3
         learned(model, batch(host, tmp_path / "features", rows))
         assert len(calls) == 4
         learned(model, batch(host, tmp_path / "features", rows[2:]))
@@ -123,10 +126,18 @@ def test_nothing_is_left_out_where_something_below_learns(tmp_path: Path) -> Non
     model, host = grafted(MIXTURES[0])
     assert frozen_depth(host.model) == 1
     host.model.connectors.requires_grad_(True)
-    with kept_trunk(model, tmp_path) as depth:
-        assert depth == 0 and not list(tmp_path.iterdir())
+    with kept_trunk(model, tmp_path) as trunk:
+        assert trunk is None and not list(tmp_path.iterdir())
     model, host = grafted(Mixture(at="text.mlp", experts=Lora(ranks=(2,)), gate=None))
     assert frozen_depth(host.model) == 0
+
+
+def test_another_configuration_has_files_of_its_own(tmp_path: Path) -> None:
+    for eps, folders in ((1e-5, 1), (1e-5, 1), (1e-3, 2)):
+        model, host = grafted(MIXTURES[0])
+        host.config.text_config.rms_norm_eps = eps
+        with kept_trunk(model, tmp_path):
+            assert len(list(tmp_path.iterdir())) == folders
 
 
 def test_pictures_without_features_run_every_layer(tmp_path: Path) -> None:

@@ -115,6 +115,8 @@ def run(
     )
     folder.mkdir(parents=True)
     (folder / "recipe.json").write_text(plan.dumps() + "\n", encoding="utf-8")
+    made_on = {"machine": "a machine", "device": "a device", "versions": ["torch 1"]}
+    (folder / "made_on.jsonl").write_text(json.dumps(made_on) + "\n", encoding="utf-8")
     _log(folder, tasks, random, steps, skill)
     _evaluated(folder, tasks, kinds, random, skill, "")
     if controls:

@@ -94,6 +94,7 @@ def hard() -> Recipe:
                 trains=("experts", "gates", r"model\.norm\.weight"),
                 steps=6,
                 learning_rate=1e-2,
+                learning_rates={"gates": 3e-2},
                 weight_decay=0.1,
                 warmup=0.2,
                 init="copy",

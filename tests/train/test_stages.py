@@ -61,6 +61,14 @@ def test_parts_that_are_not_there_are_an_error():
         select(model_of(), Stage(trains=("connector",)))
     with pytest.raises(ValueError, match="which matches no parameter of llama; its parameters are"):
         select(model_of(), Stage(trains=(r"head\..*",)))
+    with pytest.raises(ValueError, match="stage 'train' trains 'connector', and llama with these"):
+        select(model_of(), Stage(learning_rates={"connector": 1.0}))
+
+
+def test_rates_are_of_what_learns():
+    rates = select(model_of(), Stage(learning_rates={"adapter": 1.0, "gates": 2.0})).rates
+    assert {("gate" in name, rate) for name, rate in rates.items()} == {(True, 2.0), (False, 1.0)}
+    assert not select(model_of(), Stage(trains=("experts",), learning_rates={"gates": 2.0})).rates
 
 
 def test_kept_rows_stay_under_momentum_and_decay():

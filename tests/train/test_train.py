@@ -31,6 +31,7 @@ def test_a_run(tmp_path: Path):
     assert layer == "model.layers.0.mlp.gate_proj" and sum(shares) == pytest.approx(1, abs=1e-5)
     assert len(rest) == 5
     assert Plan.read(run.folder) == run.plan and run.finished
+    assert json.loads((run.folder / "made_on.jsonl").read_text())["step"] == 0
     assert list((run.folder / "events").rglob("events.out.tfevents*"))
 
     model = run.load().model
@@ -173,6 +174,22 @@ def test_the_hosts_own_weights_come_with_the_adapter(tmp_path: Path):
     assert all(w.abs().max() == 0 for name, w in saved.items() if name.endswith("experts.up"))
 
 
+def test_parts_learn_at_rates_of_their_own(tmp_path: Path):
+    recipe = plain(
+        steps=1,
+        trains=("adapter", r"model\.norm\.weight"),
+        learning_rate=1e-2,
+        learning_rates={"host": 1e-1},
+        schedule="constant",
+    )
+    saved = adapter(trained(tmp_path, recipe))
+    # Adam's first step is the learning rate, up or down; projections up begin at 0, norms at 1
+    ups = torch.cat([w.flatten() for name, w in saved.items() if name.endswith("experts.up")])
+    assert ups.abs().max().item() == pytest.approx(1e-2, rel=1e-3)
+    moved = (saved["base_model.model.model.norm.weight"] - 1).abs()
+    assert moved.max().item() == pytest.approx(1e-1, rel=1e-3)
+
+
 def test_plans_say_what_they_do_not_allow(unchecked):
     given = {"recipe": plain(), "base": base(), "tasks": tasks()}
     for wrong, message in (
@@ -195,6 +212,9 @@ def test_stages_share_out_steps_and_learning_rates():
     # equal epochs: 10 / 3 each; rates 1e-5, 1e-5, 5e-6 of the recipe times 100
     assert [stage.steps for stage in stages] == [4, 3, 3]
     assert [stage.learning_rate for stage in stages] == pytest.approx([1e-3, 1e-3, 5e-4])
+    slow = plain(learning_rate=1e-2, learning_rates={"gates": 1e-3})
+    (stage,) = Plan(recipe=slow, base=base(), tasks=tasks(), learning_rate=1e-1).stages((12, 6))
+    assert stage.learning_rates == {"gates": pytest.approx(1e-2)}
     own = Plan(recipe=recipe, base=base(), tasks=tasks()).stages((12, 6))
     assert [stage.steps for stage in own] == [5, 5, 5]  # 18 rows by 4
 

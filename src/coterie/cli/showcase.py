@@ -16,7 +16,9 @@ from coterie.recipe import Recipe
 from coterie.recipes import moelora, shared_lora
 from coterie.report import report
 from coterie.tasks import Task, read_tasks
-from coterie.train import Run, train
+from coterie.train import Plan, Run, follow
+from coterie.train.prepare import prepare
+from coterie.train.run import ADAPTER
 
 # Chosen so that the whole takes less than 15 minutes on two cores.
 TASKS = "pantry:naming,group,counting,chart,spoken"
@@ -70,6 +72,8 @@ class Showcase:
         with self.step("diagnose: do the tasks pull in different directions?"):
             self.diagnosed(tasks, out / "conflict.json")
         self.check_sizes(tasks)
+        with self.step("run the frozen layers once over the training rows"):
+            self.prepared(tasks)
         runs = [self.trained(name, recipe, tasks) for name, recipe in recipes(self.at).items()]
         self.evaluated(runs[0], untrained=True)  # before training, both are one model
         for run in runs:
@@ -110,20 +114,31 @@ class Showcase:
                 f"{said}; change RANK or EXPERTS in {__file__}"
             )
 
+    def plan(self, recipe: Recipe, tasks: tuple[Task, ...]) -> Plan:
+        """What is trained with a recipe."""
+        return Plan(
+            recipe=recipe,
+            base=self.base,
+            tasks=tasks,
+            mix=Mix(temperature="equal"),
+            steps=self.steps,
+            batch_size=BATCH_SIZE,
+            seed=self.seed,
+        )
+
+    def prepared(self, tasks: tuple[Task, ...]) -> None:
+        """What is frozen in both trainings, so that neither's time has it."""
+        runs = {Path(self.out) / name: each for name, each in recipes(self.at).items()}
+        if all((folder / ADAPTER).is_dir() for folder in runs):
+            self.say("   done before")
+            return
+        count = prepare(self.plan(next(iter(runs.values())), tasks))
+        self.say(f"   {count:,} samples")
+
     def trained(self, name: str, recipe: Recipe, tasks: tuple[Task, ...]) -> Run:
         """A recipe's run, trained to its end; it goes on where it was stopped."""
         with self.step(f"train {name}"):
-            return train(
-                recipe,
-                base=self.base,
-                tasks=tasks,
-                out=Path(self.out) / name,
-                resume=True,
-                mix=Mix(temperature="equal"),
-                steps=self.steps,
-                batch_size=BATCH_SIZE,
-                seed=self.seed,
-            )
+            return follow(self.plan(recipe, tasks), out=Path(self.out) / name, resume=True)
 
     def evaluated(self, run: Run, *, blind: bool = False, untrained: bool = False) -> None:
         """A run's scores, or those of a control; answers that are there are taken as they are."""

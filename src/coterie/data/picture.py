@@ -3,7 +3,7 @@
 import io
 from typing import Any
 
-from coterie.data.library import library
+from coterie.extras import library
 
 LARGEST = 89_478_485
 """Pixels; Pillow's own bound, above which a small file may be made to fill the memory."""
@@ -15,7 +15,7 @@ def picture(content: bytes) -> Any:
     Raises ValueError if Pillow cannot decode all of it, or if it has more than LARGEST pixels.
     Of an animation, the first frame is taken.
     """
-    image_module = library("PIL.Image")
+    image_module = library("PIL.Image", "data")
     try:
         image = image_module.open(io.BytesIO(content))
     except image_module.UnidentifiedImageError:
@@ -30,7 +30,7 @@ def picture(content: bytes) -> Any:
     if width * height > LARGEST:
         raise ValueError(f"has {width} x {height} pixels: at most {LARGEST} are read; shrink it")
     try:
-        return rgb(library("PIL.ImageOps").exif_transpose(image))
+        return rgb(library("PIL.ImageOps", "data").exif_transpose(image))
     except Exception as error:
         raise ValueError(f"is a damaged {image.format} picture: {error}") from None
 
@@ -41,6 +41,6 @@ def rgb(image: Any) -> Any:
         image = image.point(lambda value: value * (1 / 256)).convert("L")
     if not image.has_transparency_data:
         return image.convert("RGB")
-    white = library("PIL.Image").new("RGBA", image.size, "white")
+    white = library("PIL.Image", "data").new("RGBA", image.size, "white")
     white.alpha_composite(image.convert("RGBA"))
     return white.convert("RGB")

@@ -5,7 +5,7 @@ import io
 import numpy as np
 from jaxtyping import Float32
 
-from coterie.data.library import library
+from coterie.extras import library
 
 RATE = 16_000
 """Samples per second that every sound is resampled to, as speech encoders hear it."""
@@ -19,7 +19,7 @@ def sound(content: bytes) -> Float32[np.ndarray, " time"]:
     Raises ValueError if soundfile cannot decode all of it, if nothing is in it, if a sample is NaN
     or infinite, or if it lasts longer than LONGEST_S.
     """
-    soundfile = library("soundfile")
+    soundfile = library("soundfile", "data")
     try:
         with soundfile.SoundFile(io.BytesIO(content)) as file:
             rate, frames = file.samplerate, file.frames
@@ -43,7 +43,7 @@ def sound(content: bytes) -> Float32[np.ndarray, " time"]:
     if not np.isfinite(mono).all():
         raise ValueError("is a damaged sound: it has samples that are not finite")
     if rate != RATE:
-        mono = library("soxr").resample(mono, rate, RATE)
+        mono = library("soxr", "data").resample(mono, rate, RATE)
     return mono.astype(np.float32)
 
 

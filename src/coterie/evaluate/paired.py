@@ -59,7 +59,13 @@ def drawn(systems: Sequence[System], *, resamples: int, seed: int) -> list[Drawn
         counts = bootstrap.seed_counts(
             seeds=len(system.seeds), resamples=resamples, seed=(seed, 1, position)
         )
-        columns = [bootstrap.over_seeds(each[position][1], counts) for each in by_task]
+        columns = [
+            # Moved away from their mean, draws may pass the end of the scale.
+            np.clip(
+                bootstrap.over_seeds(each[position][1], counts), *system.tasks[task].metric.limits
+            )
+            for task, each in zip(tasks, by_task, strict=True)
+        ]
         values = [each[position][0].mean() for each in by_task]
         found.append(Drawn(values=np.array(values), draws=np.stack(columns, axis=1)))
     return found

@@ -19,6 +19,8 @@ class Metric(ABC):
 
     higher_is_better: ClassVar[bool] = True
     unit: ClassVar[str] = "%"
+    limits: ClassVar[tuple[float, float]] = (0.0, 100.0)
+    """The least and the greatest score; intervals end there."""
     short: ClassVar[str] = ""
     """A second name, such as "wer"."""
 

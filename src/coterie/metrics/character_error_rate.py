@@ -1,5 +1,6 @@
 """Characters to change from the predictions to the answers."""
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -21,6 +22,7 @@ class CharacterErrorRate(Metric):
     """
 
     higher_is_better: ClassVar[bool] = False
+    limits: ClassVar[tuple[float, float]] = (0.0, math.inf)
     short: ClassVar[str] = "cer"
 
     normalize: bool = True

@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 import numpy as np
 from jaxtyping import Float64
 
+from coterie.extras import library
 from coterie.metrics.base import Metric
-from coterie.metrics.library import library
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,4 +36,4 @@ class Chrf(Metric):
 
     def chrf(self) -> Any:
         """sacrebleu's."""
-        return library("sacrebleu.metrics").CHRF(word_order=self.word_order)
+        return library("sacrebleu.metrics", "evaluate").CHRF(word_order=self.word_order)

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float64
 
-from coterie.metrics.library import library
+from coterie.extras import library
 from coterie.metrics.words import spoken
 
 
@@ -26,7 +26,7 @@ def edits(
         normalize: compare what is spoken: `words.spoken`.
     """
     form: Callable[[str], str] = spoken if normalize else str
-    count = getattr(library("jiwer"), of)
+    count = getattr(library("jiwer", "evaluate"), of)
     outputs = [count(form(answer), form(prediction)) for answer in answers]
     return min(map(counted, outputs), key=lambda pair: pair[0] / max(pair[1], 1))
 

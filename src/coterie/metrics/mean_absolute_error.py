@@ -1,5 +1,6 @@
 """How far off predicted numbers are in the mean."""
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -18,6 +19,7 @@ class MeanAbsoluteError(Metric):
     """
 
     higher_is_better: ClassVar[bool] = False
+    limits: ClassVar[tuple[float, float]] = (0.0, math.inf)
     unit: ClassVar[str] = ""
     short: ClassVar[str] = "mae"
 

@@ -23,6 +23,7 @@ class R2(Metric):
     """
 
     unit: ClassVar[str] = ""
+    limits: ClassVar[tuple[float, float]] = (-math.inf, 1.0)
 
     log: bool = False
 

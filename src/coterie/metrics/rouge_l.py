@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
+from coterie.extras import library
 from coterie.metrics.base import Metric, percent
-from coterie.metrics.library import library
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,4 +37,4 @@ class RougeL(Metric):
 @lru_cache
 def scorer(stem: bool) -> Any:
     """rouge-score's; it does not change."""
-    return library("rouge_score.rouge_scorer").RougeScorer(["rougeL"], use_stemmer=stem)
+    return library("rouge_score.rouge_scorer", "evaluate").RougeScorer(["rougeL"], use_stemmer=stem)

@@ -1,5 +1,6 @@
 """Words to change from the predictions to the answers."""
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -21,6 +22,7 @@ class WordErrorRate(Metric):
     """
 
     higher_is_better: ClassVar[bool] = False
+    limits: ClassVar[tuple[float, float]] = (0.0, math.inf)
     short: ClassVar[str] = "wer"
 
     normalize: bool = True

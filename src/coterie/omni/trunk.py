@@ -19,9 +19,19 @@ from coterie.omni.model import MODALITIES, OmniModel, learns
 FAMILIES = ("llama",)
 """Language models whose layers are a list that is run through, and look only backward."""
 
+READ = (
+    "hidden_act",
+    "rms_norm_eps",
+    "rope_parameters",
+    "num_attention_heads",
+    "num_key_value_heads",
+    "head_dim",
+)
+"""What their layers read of the configuration, beside shapes that the weights have."""
+
 
 @contextlib.contextmanager
-def kept_trunk(model: nn.Module, folder: str | Path) -> Iterator[int]:
+def kept_trunk(model: nn.Module, folder: str | Path) -> Iterator["Trunk | None"]:
     """Within, training takes what comes out of the frozen lower layers from files.
 
     A sample's hidden states are computed once and alone, so they do not depend on the batch it
@@ -33,19 +43,19 @@ def kept_trunk(model: nn.Module, folder: str | Path) -> Iterator[int]:
         folder: where the files go; processes may share it.
 
     Yields:
-        How many layers are left out; 0 where nothing can be, since something at or before the
-        first layer learns.
+        What answers for the layers that are left out; None where nothing can be, since something
+        at or before the first layer learns.
     """
     omni = next(module for module in model.modules() if isinstance(module, OmniModel))
     depth = frozen_depth(omni)
     if depth == 0:
-        yield 0
+        yield None
         return
     trunk = Trunk(omni, depth, Path(folder))
     handle = omni.register_forward_pre_hook(trunk.take, with_kwargs=True)
     try:
         trunk.attach()
-        yield depth
+        yield trunk
     finally:
         handle.remove()
         trunk.detach()
@@ -79,10 +89,12 @@ class Trunk:
         self.left_out = False
 
     def fingerprint(self) -> str:
-        """sha256 of every weight that the hidden states depend on, beside the features."""
+        """sha256 of all that the hidden states depend on, beside the features."""
         modules = [self.model.get_input_embeddings(), self.model.connectors, *self.layers]
         weights = [weight.detach() for module in modules for weight in module.parameters()]
-        return digest(str(len(self.layers)).encode(), *map(raw, weights))
+        config = self.model.config.text_config
+        read = repr([(name, getattr(config, name, None)) for name in READ])
+        return digest(str(len(self.layers)).encode(), read.encode(), *map(raw, weights))
 
     def attach(self) -> None:
         """Puts itself in front of the layers, whose hooks still run."""
@@ -97,6 +109,13 @@ class Trunk:
     def take(self, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Sees the batch before the model does."""
         self.batch = kwargs
+
+    def fill(self, batch: Mapping[str, Any]) -> None:
+        """Computes what is missing of a batch to train on, and nothing else."""
+        self.batch = batch
+        if self.usable():
+            for sample in self.samples():
+                self.hidden(sample)
 
     def first(self, hidden_states: Tensor, **kwargs: Any) -> Tensor:
         """The first layer's forward: what comes out of the last of them, or its own answer."""

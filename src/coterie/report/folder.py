@@ -58,6 +58,11 @@ class Folder:
         by_step = {row["step"]: row for row in rows}
         return tuple(by_step[step] for step in sorted(by_step))
 
+    @cached_property
+    def made_on(self) -> tuple[Mapping[str, Any], ...]:
+        """What the run was trained on, a line a start; empty where it was not noted."""
+        return tuple(lines(self.path / "made_on.jsonl"))
+
     def mapping(self, name: str) -> Mapping[str, Any]:
         """A JSON file that holds a mapping; empty if it is missing or damaged."""
         return read_mapping(self.path / name)

@@ -1,17 +1,11 @@
 """How the page came about: seeds, data, model, versions, machine, date."""
 
 import datetime
-import os
-import platform
-import sys
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 from coterie.report.systems import System
-
-PACKAGES = ("coterie", "torch", "transformers", "peft", "numpy")
+from coterie.train.made_on import machine, versions
 
 
 def facts(found: Sequence[System]) -> tuple[tuple[str, str], ...]:
@@ -24,9 +18,10 @@ def facts(found: Sequence[System]) -> tuple[tuple[str, str], ...]:
         ("Seeds", seeds),
         ("Precision", told(dict.fromkeys(recipe.get("precision") for recipe in recipes))),
         ("Runs", told(run.path for system in found for run in system.runs)),
+        ("Trained on", told(dict.fromkeys(trained_on(found)))),
         ("Page written", datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")),
-        ("On", machine()),
-        ("With", ", ".join(versions())),
+        ("Page written on", machine()),
+        ("Page written with", ", ".join(versions())),
     )
     return tuple((name, text) for name, text in pairs if text)
 
@@ -44,26 +39,11 @@ def tasks(recipe: Mapping[str, Any]) -> Iterator[str]:
             yield str(task.get("name", "?"))
 
 
-def versions() -> Iterator[str]:
-    """Of Python and of what decides the numbers."""
-    yield f"python {platform.python_version()}"
-    for name in PACKAGES:
-        try:
-            yield f"{name} {version(name)}"
-        except PackageNotFoundError:
-            continue
-
-
-def machine() -> str:
-    """The machine that writes the page, as far as the system tells."""
-    return f"{processor()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}"
-
-
-def processor() -> str:
-    """The processor's name."""
-    at = Path("/proc/cpuinfo")
-    if sys.platform == "linux" and at.is_file():
-        for line in at.read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or "unknown processor"
+def trained_on(found: Sequence[System]) -> Iterator[str]:
+    """Machine, device and versions of each start of each run, where the run has noted them."""
+    for system in found:
+        for run in system.runs:
+            for line in run.made_on:
+                held = line.get("versions")
+                named = held if isinstance(held, list) else ()
+                yield told([line.get("machine"), line.get("device"), *named])

@@ -6,8 +6,8 @@ from types import ModuleType
 from typing import Any
 
 from coterie import metrics
-from coterie.data.library import library
 from coterie.embedded.home import home
+from coterie.extras import library
 from coterie.spec import near, settable
 from coterie.tasks.task import ALL, Task
 
@@ -109,7 +109,7 @@ def check_paths(task: Task) -> None:
 
 def loaded(path: Path) -> Any:
     """What is in a YAML file, without what YAML can run."""
-    yaml = library("yaml")
+    yaml = library("yaml", "data")
     try:
         return yaml.load(path.read_text(encoding="utf-8-sig"), Loader=loader(yaml))
     except OSError as error:

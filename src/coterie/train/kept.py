@@ -2,12 +2,15 @@
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from peft import PeftModel
 from torch import nn
 
 from coterie.tuner.layer import CoterieLayer
+
+if TYPE_CHECKING:
+    from coterie.omni.trunk import Trunk
 
 TOWERS = ("vision", "audio")
 
@@ -42,14 +45,14 @@ def mixtures_in_towers(model: nn.Module) -> bool:
 
 
 @contextlib.contextmanager
-def keep_trunk(model: PeftModel) -> Iterator[None]:
+def keep_trunk(model: PeftModel) -> Iterator["Trunk | None"]:
     """Within, an omni model's layers below the first trained one run once a sample."""
     host: Any = model.get_base_model()
     if host.config.model_type != "coterie_omni":
-        yield
+        yield None
         return
     from coterie.embedded.home import home
     from coterie.omni.trunk import kept_trunk
 
-    with kept_trunk(model, home() / "trunk"):
-        yield
+    with kept_trunk(model, home() / "trunk") as trunk:
+        yield trunk

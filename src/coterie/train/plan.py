@@ -121,7 +121,13 @@ class Plan:
         highest = max(stage.learning_rate for stage in self.recipe.stages)
         scale = 1.0 if self.learning_rate is None else self.learning_rate / highest
         return tuple(
-            replace(stage, steps=steps, epochs=None, learning_rate=stage.learning_rate * scale)
+            replace(
+                stage,
+                steps=steps,
+                epochs=None,
+                learning_rate=stage.learning_rate * scale,
+                learning_rates={k: rate * scale for k, rate in stage.learning_rates.items()},
+            )
             for stage, steps in zip(self.recipe.stages, wanted, strict=True)
         )
 

@@ -41,7 +41,8 @@ class Run:
     """A training run, finished or not.
 
     The folder has recipe.json (the plan), adapter/ (once finished; `PeftModel.from_pretrained`
-    loads it), checkpoints/, log.jsonl, events/ (TensorBoard), bad_rows.jsonl and state.json.
+    loads it), checkpoints/, log.jsonl, events/ (TensorBoard), bad_rows.jsonl, made_on.jsonl (the
+    machine, a line a start) and state.json.
     """
 
     folder: Path

@@ -65,10 +65,14 @@ def follow(
     if run.finished:
         return run
     # Heavy: transformers' Trainer. `import coterie` must not wait for it.
+    from coterie.train import assembly, made_on
     from coterie.train.staging import Staging
 
     rows = training_rows(plan, run.folder)
-    Staging(run, rows, validation_rows(plan), progress=progress).train()
+    staging = Staging(run, rows, validation_rows(plan), progress=progress)
+    if assembly.is_first():
+        made_on.note(run.folder, step=staging.before())
+    staging.train()
     return run
 
 

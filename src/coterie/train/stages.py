@@ -1,7 +1,7 @@
 """What a stage trains and what it is grafted with: parts of a recipe as parameters of a model."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -35,11 +35,13 @@ class Trained:
         adapter: names of the experts' and gates' parameters that learn.
         host: names of the host's own that learn, as the grafted model has them.
         kept: rows that stay, of parameters in which others learn.
+        rates: names of either kind whose learning rate is not the stage's, and that rate.
     """
 
     adapter: tuple[str, ...]
     host: tuple[str, ...]
     kept: tuple[Kept, ...] = field(repr=False)
+    rates: Mapping[str, float] = field(default_factory=dict)
 
     def restore(self) -> None:
         """Puts kept rows back, which weight decay would move though they have no gradient."""
@@ -72,10 +74,13 @@ def select(model: PeftModel, stage: Stage) -> Trained:
     parts = _parts(model)
     chosen: dict[str, nn.Parameter] = {}
     for part in stage.trains:
-        found = parts[part]() if part in PARTS else _matching(part, parts["host"]())
-        if not found:
-            raise ValueError(_nothing(part, stage, model))
-        chosen |= found
+        chosen |= _part(part, parts, stage, model)
+    rates = {
+        name: rate
+        for part, rate in stage.learning_rates.items()
+        for name in _part(part, parts, stage, model)
+        if name in chosen
+    }
     kept = [] if {"shared", "adapter"} & set(stage.trains) else _shared_rows(model, chosen)
     if "shared" in stage.trains and not {"experts", "adapter"} & set(stage.trains):
         kept = _routed_rows(model, chosen)
@@ -85,7 +90,7 @@ def select(model: PeftModel, stage: Stage) -> Trained:
         parameter.requires_grad_(True)
     adapter = tuple(name for name in chosen if ".coterie_" in name)
     host = tuple(name for name in chosen if ".coterie_" not in name)
-    return Trained(adapter=adapter, host=host, kept=tuple(kept))
+    return Trained(adapter=adapter, host=host, kept=tuple(kept), rates=rates)
 
 
 def own_name(name: str) -> str:
@@ -120,6 +125,19 @@ def _parts(model: PeftModel) -> dict[str, Callable[[], dict[str, nn.Parameter]]]
         "connector": connector,
         "host": host,
     }
+
+
+def _part(
+    part: str,
+    parts: Mapping[str, Callable[[], dict[str, nn.Parameter]]],
+    stage: Stage,
+    model: PeftModel,
+) -> dict[str, nn.Parameter]:
+    """The parameters of a part, or those that an expression matches. ValueError for none."""
+    found = parts[part]() if part in PARTS else _matching(part, parts["host"]())
+    if not found:
+        raise ValueError(_nothing(part, stage, model))
+    return found
 
 
 def _matching(pattern: str, host: dict[str, nn.Parameter]) -> dict[str, nn.Parameter]:

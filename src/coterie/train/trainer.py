@@ -134,17 +134,8 @@ class MixtureTrainer(Trainer):
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
         """AdamW; what has one axis or none (biases, norms, sigma) does not decay."""
         if self.optimizer is None:
-            learns = [each for each in self.setting.model.parameters() if each.requires_grad]
-            learns += [each for each in self.balancing.parameters() if each.requires_grad]
-            groups = [
-                {
-                    "params": [p for p in learns if p.ndim > 1],
-                    "weight_decay": self.args.weight_decay,
-                },
-                {"params": [p for p in learns if p.ndim <= 1], "weight_decay": 0.0},
-            ]
             self.optimizer = torch.optim.AdamW(
-                [group for group in groups if group["params"]],
+                self._groups(),
                 lr=self.args.learning_rate,
                 betas=BETAS,
                 fused=self.args.device.type in ("cpu", "cuda"),
@@ -152,6 +143,24 @@ class MixtureTrainer(Trainer):
             self.optimizer.register_step_pre_hook(self._before_step)
             self.optimizer.register_step_post_hook(self._after_step)
         return self.optimizer
+
+    def _groups(self) -> list[dict[str, Any]]:
+        """What learns, by learning rate and weight decay; the stage's own rate comes first."""
+        named = [*self.setting.model.named_parameters(), *self.balancing.named_parameters()]
+        groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+        rates = self.setting.trained.rates
+        for rate in dict.fromkeys([self.args.learning_rate, *rates.values()]):
+            for decay in (self.args.weight_decay, 0.0):
+                groups[rate, decay] = []
+        for name, each in named:
+            if each.requires_grad:
+                rate = rates.get(name, self.args.learning_rate)
+                groups[rate, self.args.weight_decay if each.ndim > 1 else 0.0].append(each)
+        return [
+            {"params": learns, "lr": rate, "weight_decay": decay}
+            for (rate, decay), learns in groups.items()
+            if learns
+        ]
 
     def _clip_grad_norm(self, model: nn.Module) -> Any:
         learns = [each for group in self.optimizer.param_groups for each in group["params"]]

@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from coterie.data.library import library
 from coterie.data.sources.base import Source
+from coterie.extras import library
 
 HUB_ID = re.compile(r"hf:(?P<id>[\w.-]+(/[\w.-]+)?)(:(?P<config>[^:#]+))?(#(?P<split>.+))?")
 
@@ -50,7 +50,7 @@ def from_disk(path: Path, *, split: str) -> DatasetSource:
 
     Raises ValueError if it is damaged or has no such split.
     """
-    datasets = library("datasets")
+    datasets = library("datasets", "data")
     try:
         found = datasets.load_from_disk(str(path))
     except Exception as error:  # whatever Arrow or JSON meets in a damaged file
@@ -71,7 +71,7 @@ def from_hub(name: str, *, split: str) -> DatasetSource:
     match = HUB_ID.fullmatch(name)
     if match is None:
         raise ValueError(f"{name!r}: give hf:owner/name, hf:owner/name:config or ...#split")
-    datasets = library("datasets")
+    datasets = library("datasets", "data")
     try:
         found = datasets.load_dataset(match["id"], match["config"], split=match["split"])
     except Exception as error:  # of the network, the hub, a file or a wrong name

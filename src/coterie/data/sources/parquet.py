@@ -6,9 +6,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from coterie.data.library import library
 from coterie.data.sources.base import Source
 from coterie.embedded.home import writable_home
+from coterie.extras import library
 
 BATCH_ROWS = 1000
 
@@ -42,8 +42,8 @@ class ParquetSource(Source):
 @lru_cache(maxsize=16)
 def table(copy: Path) -> Any:
     """The memory-mapped table; kept out of the source, which can thus be sent elsewhere."""
-    pyarrow = library("pyarrow")
-    return library("pyarrow.ipc").open_file(pyarrow.memory_map(str(copy))).read_all()
+    pyarrow = library("pyarrow", "data")
+    return library("pyarrow.ipc", "data").open_file(pyarrow.memory_map(str(copy))).read_all()
 
 
 def arrow_copy(path: Path) -> Path:
@@ -68,9 +68,9 @@ def arrow_copy(path: Path) -> Path:
 
 def unpack(path: Path, to: Path) -> None:
     """Write the rows of a Parquet file as an Arrow file. Raises ValueError if it is damaged."""
-    pyarrow, ipc = library("pyarrow"), library("pyarrow.ipc")
+    pyarrow, ipc = library("pyarrow", "data"), library("pyarrow.ipc", "data")
     try:
-        with library("pyarrow.parquet").ParquetFile(path, memory_map=True) as file:
+        with library("pyarrow.parquet", "data").ParquetFile(path, memory_map=True) as file:
             schema = file.schema_arrow
             with ipc.new_file(str(to), schema) as writer:
                 for batch in file.iter_batches(batch_size=BATCH_ROWS):

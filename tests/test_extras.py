@@ -4,10 +4,10 @@ import sys
 
 import pytest
 
-from coterie.metrics.bleu import Bleu
+from coterie.extras import library
 
 
 def test_a_missing_library_is_named(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "sacrebleu.metrics", None)
     with pytest.raises(ValueError, match=r"needs sacrebleu, .*pip install 'coterie\[evaluate\]'"):
-        Bleu().statistics("a", ("a",))
+        library("sacrebleu.metrics", "evaluate")

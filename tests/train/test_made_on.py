@@ -1,0 +1,19 @@
+"""What a run notes of the machine it is trained on."""
+
+import json
+from pathlib import Path
+
+import torch
+
+from coterie.train import made_on
+
+
+def test_a_line_a_start(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(made_on, "processor", lambda: "a processor")
+    made_on.note(tmp_path, step=0)
+    made_on.note(tmp_path, step=7)
+    first, second = map(json.loads, (tmp_path / made_on.FILE).read_text().splitlines())
+    assert (first["step"], second["step"]) == (0, 7)
+    assert first["machine"].startswith("a processor, ")
+    assert first["threads"] == torch.get_num_threads()
+    assert f"torch {torch.__version__}" in first["versions"]
