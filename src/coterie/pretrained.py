@@ -52,9 +52,12 @@ def load(
     Raises ValueError for a missing folder, an adapter, an architecture that coterie cannot train,
     or a missing processor.
     """
+    from coterie.quiet import quiet
+
     folder = _found(base)
     config = _config(folder)
-    model = _class_for(config).from_pretrained(folder, dtype="auto" if dtype is None else dtype)
+    with quiet():  # a bar for each of many loads hides what is said between them
+        model = _class_for(config).from_pretrained(folder, dtype="auto" if dtype is None else dtype)
     processor = _processor(folder)
     _complete(processor)
     _end_turns(model, processor)

@@ -51,7 +51,7 @@ class Stage:
     name: str = "train"
     trains: tuple[str, ...] = ("adapter",)
     learning_rate: float = 1e-4
-    learning_rates: Mapping[str, float] = field(default_factory=dict)
+    learning_rates: Mapping[str, float] = field(default_factory=dict, hash=False)
     epochs: float | None = None
     steps: int | None = None
     warmup: float = 0.0

@@ -9,8 +9,10 @@ import pytest
 from PIL import Image
 from safetensors.torch import load_file
 
+from coterie.cli.showcase import TASKS
 from tests.cli.folders import llama_folder, text_tasks
 from tests.cli.installed import SCRIPT, Installed, installed
+from tests.cli.tiny_home import FETCHED, fill
 
 DATA = ("--base", "model", "--tasks", "data/tasks.yaml", "--steps", "4", "--batch-size", "4")
 
@@ -20,8 +22,11 @@ def command(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
     folder = tmp_path_factory.mktemp("user")
     llama_folder(folder / "model")
     text_tasks(folder / "data")
-    with installed(folder) as command:
-        yield command
+    fill(folder / "home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COTERIE_HOME", str(folder / "home"))
+        with installed(folder) as command:
+            yield command
 
 
 @pytest.fixture(scope="module")
@@ -140,3 +145,27 @@ def test_fetch_says_where_it_cannot_write(
 ) -> None:
     called = command("fetch", "weight")
     assert called.code == 2 and "'weight' is not one of 'weights', 'omni', 'pantry'" in called.err
+
+
+def test_fetch_finds_what_is_there(command: Installed) -> None:
+    called = command("fetch")
+    assert called.code == 0, called.err
+    assert called.out == f"all there: {command.folder / 'home'}\n"
+
+
+def test_demo_from_nothing_and_again(command: Installed) -> None:
+    called = command("demo", "--steps", "1")
+    assert called.code == 0, called.err
+    for name in TASKS:
+        assert (f"without {name}" in called.out) == (name in FETCHED)
+    assert "samples\n" in called.out and "| moelora" in called.out
+    report = command.folder / "runs" / "demo" / "report.html"
+    assert called.out.endswith("the report is runs/demo/report.html\n") and report.is_file()
+    # Frozen features and lower layers were kept.
+    kept = [len(list((command.folder / "home" / name).rglob("*.safetensors")))
+            for name in ("features", "trunk")]  # fmt: skip
+    assert min(kept) > 0
+    again = command("demo", "--steps", "1")
+    assert again.code == 0, again.err
+    assert again.out.count("done before") == 2
+    assert "%|" not in called.err  # bars are for a terminal

@@ -7,7 +7,7 @@ import pytest
 
 from coterie.cli import showcase
 from coterie.cli.showcase import Showcase, recipes, trainable
-from coterie.tasks import read_tasks
+from coterie.tasks import Task, read_tasks
 from tests.cli.folders import llama_folder, text_tasks
 
 AT = ("text.attn", "text.mlp")
@@ -54,6 +54,17 @@ def test_other_steps_are_another_demo(small: Path) -> None:
     shown(small, []).trained("moelora", recipe, tasks)
     with pytest.raises(ValueError, match="is of another plan"):
         shown(small, [], steps=3).trained("moelora", recipe, tasks)
+
+
+def test_tasks_that_could_not_be_fetched_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = [Task(name=name, rows={"train": "rows.jsonl"}) for name in ("ocr", "chart", "group")]
+    monkeypatch.setattr(showcase, "read_tasks", lambda path: tuple(there))
+    said: list[str] = []
+    tasks = Showcase(out="demo", say=said.append).chosen()
+    assert [task.name for task in tasks] == ["group", "chart"]
+    assert [line.split()[1].rstrip(",") for line in said] == [
+        "food_group", "counting", "spoken_question"
+    ]  # fmt: skip
 
 
 def test_sizes_are_equal(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:

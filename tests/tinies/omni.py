@@ -1,5 +1,6 @@
 """Tiny omni model: Llama, DINOv2, a convolutional encoder and Whisper."""
 
+from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
 
@@ -67,11 +68,15 @@ def omni_processor() -> OmniProcessor:
     )
 
 
-def omni_model(processor: OmniProcessor, **options: Any) -> OmniForConditionalGeneration:
+def omni_model(
+    processor: OmniProcessor, *, text: Mapping[str, Any] | None = None, **options: Any
+) -> OmniForConditionalGeneration:
     """A random model that takes what the processor makes."""
     config = OmniConfig(
         text_config=LlamaConfig(
-            vocab_size=len(processor.tokenizer), tie_word_embeddings=True, **TEXT
+            vocab_size=len(processor.tokenizer),
+            tie_word_embeddings=True,
+            **(TEXT | dict(text or {})),
         ),
         encoders=processor.encoders,
         image_token_id=processor.image_token_id,

@@ -32,7 +32,8 @@ def moelora(
     Args:
         experts: how many; the paper has 8.
         rank: of each expert; the paper splits rank 16 among all.
-        alpha: the scale is alpha / rank.
+        alpha: the scale is alpha / rank. The experts' weights add up to 1, so at equal weights the
+            mixture is one LoRA of all ranks whose scale is this over `experts`.
         dropout: share of the input dropped in training.
         init_std: standard deviation of the logits at the start; 0 starts every
             task alike, large values give each few experts.

@@ -7,7 +7,6 @@ from coterie.train import assembly
 from coterie.train.batches import Samples
 from coterie.train.kept import keep_features, keep_trunk
 from coterie.train.plan import Plan
-from coterie.train.quiet import quiet
 from coterie.train.run import PRECISION
 from coterie.train.stages import mixtures_of, select
 
@@ -20,8 +19,7 @@ def prepare(plan: Plan) -> int:
 
     Returns the number of samples, each counted once.
     """
-    with quiet():
-        base = load(plan.base, dtype=PRECISION[plan.precision])
+    base = load(plan.base, dtype=PRECISION[plan.precision])
     rows = [task.samples("train", skip_bad_rows=plan.skip_bad_rows) for task in plan.tasks]
     samples = Samples(rows)
     stage = plan.stages(samples.sizes)[0]

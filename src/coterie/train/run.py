@@ -76,7 +76,7 @@ class Run:
         from peft import PeftModel
 
         from coterie.pretrained import Pretrained, load
-        from coterie.train.quiet import quiet
+        from coterie.quiet import quiet
 
         if not self.finished:
             raise ValueError(

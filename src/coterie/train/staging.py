@@ -13,13 +13,13 @@ from coterie.data.collate import Collator
 from coterie.data.rows import Rows
 from coterie.graft import graft
 from coterie.pretrained import load
+from coterie.quiet import quiet
 from coterie.train import assembly, checkpoint, weights
 from coterie.train.batches import Samples, stage_seed
 from coterie.train.callbacks import Watch, bar, exchange_done, integrations
 from coterie.train.interrupt import Interrupt
 from coterie.train.journal import Journal
 from coterie.train.kept import keep_features, keep_trunk
-from coterie.train.quiet import quiet
 from coterie.train.run import ADAPTER, PRECISION, Done, Run
 from coterie.train.stages import Trained, mixtures_of, select
 from coterie.train.trainer import MixtureTrainer, Setting
@@ -43,8 +43,7 @@ class Staging:
 
     def train(self) -> None:
         """Trains what is left, and writes the adapter."""
-        with quiet():
-            base = load(self.plan.base, dtype=PRECISION[self.plan.precision])
+        base = load(self.plan.base, dtype=PRECISION[self.plan.precision])
         self.collate = Collator(
             base.processor,
             self.run.tasks,
