@@ -25,7 +25,14 @@ FULL = Recipe(
     balancing=Uncertainty(positive=False),
     stages=(
         Stage(name="first", trains=("connector", r"lm_head\..*"), steps=10, routed=False),
-        Stage(name="second", trains=("gates",), epochs=0.5, warmup=0.1, init="copy"),
+        Stage(
+            name="second",
+            trains=("gates",),
+            learning_rates={"gates": 1e-3},
+            epochs=0.5,
+            warmup=0.1,
+            init="copy",
+        ),
         Stage(name="third", schedule="constant", weight_decay=0.1, batch_size=4),
     ),
     paper="nobody 2026",
