@@ -202,7 +202,6 @@ def main() -> None:
     torch.set_num_threads(arguments.processes)
     facts |= {
         "seeds": SEEDS, "learning_rate": LEARNING_RATE, "base": "embedded", "at": AT,
-        "processes": arguments.processes,
         "regimes": {regime: summarised(arguments.out, regime) for regime in REGIMES},
     }  # fmt: skip
     RESULT.write_text(json.dumps(facts, indent=1) + "\n")
