@@ -39,6 +39,15 @@ def test_features_are_kept_and_left_out_for_a_while(
     assert "image_features" in names(found.processor)
 
 
+def test_a_model_without_a_graft_has_kept_features_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COTERIE_HOME", str(tmp_path))
+    processor = omni_processor()
+    features.keep(Pretrained(omni_model(processor), processor, "tiny"))
+    assert "image_features" in names(processor)
+
+
 def test_nothing_is_kept_where_a_mixture_sits_in_an_encoder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

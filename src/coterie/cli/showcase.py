@@ -23,7 +23,7 @@ from coterie.train.run import ADAPTER
 
 # Chosen so that the whole takes less than 15 minutes on two cores.
 TASKS = ("group", "food_group", "counting", "chart", "spoken_question")
-STEPS = 80
+STEPS = 64
 BATCH_SIZE = 16
 LEARNING_RATE = 1e-3
 LIMIT = 50  # rows a task that are scored

@@ -88,8 +88,9 @@ class _Evaluation:
     def pretrained(self) -> Pretrained:
         if self.untrained:
             dtype = getattr(torch, self.plan.precision)
-            return pretrained.load(self.plan.base, dtype=dtype, device=self.device)
-        loaded = self.run.load(device=self.device)
+            loaded = pretrained.load(self.plan.base, dtype=dtype, device=self.device)
+        else:
+            loaded = self.run.load(device=self.device)
         features.keep(loaded)
         return loaded
 

@@ -4,8 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from peft import PeftModel
-
 from coterie.pretrained import Pretrained
 from coterie.train.kept import keep_features
 
@@ -14,8 +12,7 @@ NAME = "features"
 
 def keep(loaded: Pretrained) -> None:
     """Has an omni model's encoders run once a picture or sound over all runs, where they may."""
-    if isinstance(loaded.model, PeftModel):
-        keep_features(loaded.model, loaded.processor)
+    keep_features(loaded.model, loaded.processor)
 
 
 @contextmanager

@@ -15,13 +15,17 @@ if TYPE_CHECKING:
 TOWERS = ("vision", "audio")
 
 
-def keep_features(model: PeftModel, processor: Any) -> None:
+def keep_features(model: nn.Module, processor: Any) -> None:
     """Has an omni model's encoders run once a picture or sound, and not once a step.
 
     They do not where they learn, nor where a mixture sits in them: its decision, and with it the
     features, may depend on the task, and nobody would see it.
+
+    Args:
+        model: grafted or not.
+        processor: the one that makes its batches.
     """
-    host: Any = model.get_base_model()
+    host: Any = model.get_base_model() if isinstance(model, PeftModel) else model
     if host.config.model_type != "coterie_omni":
         return
     from coterie.embedded.home import home
