@@ -21,7 +21,7 @@ from coterie.train import Plan, Run, follow
 from coterie.train.prepare import prepare
 from coterie.train.run import ADAPTER
 
-# Chosen so that the whole takes less than 15 minutes on two cores.
+# Chosen so that the whole takes about a quarter of an hour on two cores.
 TASKS = ("group", "food_group", "counting", "chart", "spoken_question")
 STEPS = 64
 BATCH_SIZE = 16
