@@ -11,16 +11,22 @@ from coterie.metrics.words import snake
 from coterie.spec import settable
 
 
-class Metric(ABC):
-    """How good a prediction is. Kinds are frozen keyword-only dataclasses.
-
-    A score is of sums over samples, so that a bootstrap only has to add up again.
-    """
+class Measure(ABC):
+    """A score of sums over samples, so that a bootstrap only has to add up again."""
 
     higher_is_better: ClassVar[bool] = True
     unit: ClassVar[str] = "%"
     limits: ClassVar[tuple[float, float]] = (0.0, 100.0)
     """The least and the greatest score; intervals end there."""
+
+    @abstractmethod
+    def score(self, total: Float64[np.ndarray, " statistics"]) -> float:
+        """The score of a sum of statistics; shares in percent, 0 to 100. NaN if undefined."""
+
+
+class Metric(Measure):
+    """How good a written prediction is. Kinds are frozen keyword-only dataclasses."""
+
     short: ClassVar[str] = ""
     """A second name, such as "wer"."""
 
@@ -42,10 +48,6 @@ class Metric(ABC):
             prediction: what the model wrote; may be empty.
             answers: all that are accepted, at least one.
         """
-
-    @abstractmethod
-    def score(self, total: Float64[np.ndarray, " statistics"]) -> float:
-        """The score of a sum of statistics; shares in percent, 0 to 100. NaN if undefined."""
 
     def __str__(self) -> str:
         """As tasks.yaml has it: `metrics.of` makes an equal metric of it."""

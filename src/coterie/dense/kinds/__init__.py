@@ -1,0 +1,1 @@
+"""What a label may be: one kind of task a file."""

@@ -1,0 +1,1 @@
+"""Scores of predicted pictures, one metric a file."""

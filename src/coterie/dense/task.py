@@ -1,0 +1,63 @@
+"""A dense task: what its labels are, what a head writes for them, the loss, and the score."""
+
+from abc import ABC, abstractmethod
+
+from jaxtyping import Float, Shaped
+from torch import Tensor
+
+from coterie.dense.metrics.base import DenseMetric
+
+
+class DenseTask(ABC):
+    """One task of many on the same pictures. Kinds are frozen keyword-only dataclasses.
+
+    A label is int64 [height, breadth] of classes, with `ignored` where nothing is known; or
+    float32 [channels, height, breadth], NaN where nothing is known; or float32 [channels] where
+    the task is about the whole picture.
+
+    Attributes:
+        name: what the gates, heads and reports call it.
+        weight: what its loss is multiplied by, above 0.
+    """
+
+    name: str
+    weight: float
+
+    @property
+    @abstractmethod
+    def channels(self) -> int:
+        """How many numbers the head writes, for each pixel or for the picture."""
+
+    @property
+    def whole_picture(self) -> bool:
+        """Whether one answer serves all of the picture."""
+        return False
+
+    @abstractmethod
+    def loss(
+        self,
+        prediction: Float[Tensor, "batch channels *place"],
+        label: Shaped[Tensor, "batch *label"],
+    ) -> Float[Tensor, " batch"]:
+        """The loss of each picture, in float32, without `weight`; 0 where nothing is labelled.
+
+        Args:
+            prediction: what the head wrote, in any dtype.
+            label: the labels of the pictures.
+        """
+
+    @abstractmethod
+    def metric(self) -> DenseMetric:
+        """How predictions are scored."""
+
+    def mirrored(self, label: Shaped[Tensor, "*label"]) -> Shaped[Tensor, "*label"]:
+        """What becomes of the values when left and right change places; pixels have moved."""
+        return label
+
+    def turned(self, label: Shaped[Tensor, "*label"], degrees: float) -> Shaped[Tensor, "*label"]:
+        """What becomes of the values when the picture is turned, counter-clockwise as seen."""
+        return label
+
+    def zoomed(self, label: Shaped[Tensor, "*label"], factor: float) -> Shaped[Tensor, "*label"]:
+        """What becomes of the values when the picture is enlarged by `factor`."""
+        return label
