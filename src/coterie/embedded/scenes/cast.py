@@ -1,0 +1,70 @@
+"""Rays cast at a scene by Embree: what they meet first, and whether anything is in between."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coterie.embedded.scenes.pose import Pose
+from coterie.embedded.scenes.shape import Array, Mesh, unit
+from coterie.extras import library
+
+
+@dataclass(frozen=True)
+class Hits:
+    """What rays met.
+
+    Attributes:
+        things: [rays] number of the thing, -1 for none.
+        lengths: [rays] in lengths of the ray's direction, infinite for none.
+        facing: [rays, 3] normals, of length 1, of the triangles; 0 for none.
+    """
+
+    things: NDArray[np.int64]
+    lengths: Array
+    facing: Array
+
+
+class Caster:
+    """Meshes of a scene, indexed for rays."""
+
+    def __init__(self, meshes: Sequence[Mesh], poses: Sequence[Pose]) -> None:
+        """Put each mesh where its pose says."""
+        moved = [
+            pose.outward(mesh.corners)[mesh.faces] for mesh, pose in zip(meshes, poses, strict=True)
+        ]
+        self.owners = np.repeat(np.arange(len(moved)), [len(faces) for faces in moved])
+        corners = np.concatenate(moved)
+        sides = corners[:, 1:] - corners[:, :1]
+        self.facing = unit(np.cross(sides[:, 0], sides[:, 1]))
+        self.scene = library("embreex.rtcore_scene", "scenes").EmbreeScene()
+        building = library("embreex.mesh_construction", "scenes")
+        faces = np.arange(3 * len(corners), dtype=np.int32).reshape(-1, 3)
+        self.mesh = building.TriangleMesh(
+            self.scene, corners.reshape(-1, 3).astype(np.float32), faces
+        )
+
+    def first(self, start: Array, directions: Array) -> Hits:
+        """What rays from one place `start` [3] meet first, along `directions` [rays, 3]."""
+        starts = np.ascontiguousarray(np.broadcast_to(start, directions.shape), np.float32)
+        found = self.scene.run(
+            starts, directions.astype(np.float32), query="INTERSECT", output=True
+        )
+        faces = found["primID"]
+        met = faces >= 0
+        return Hits(
+            np.where(met, self.owners[faces], -1),
+            np.where(met, found["tfar"], np.inf).astype(np.float64),
+            np.where(met[:, None], self.facing[faces], 0.0),
+        )
+
+    def between(self, starts: Array, ways: Array) -> NDArray[np.bool_]:
+        """[rays] whether anything stands on the ways [rays, 3] that begin at `starts`."""
+        found = self.scene.run(
+            starts.astype(np.float32),
+            ways.astype(np.float32),
+            dists=np.ones(len(starts), np.float32),
+            query="OCCLUDED",
+        )
+        return found >= 0

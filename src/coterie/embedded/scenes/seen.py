@@ -1,0 +1,47 @@
+"""What the camera's rays meet: surfaces, not yet light or labels."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from coterie.embedded.scenes.cast import Caster, Hits
+from coterie.embedded.scenes.scene import Scene
+from coterie.embedded.scenes.shape import Array
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """Surfaces along rays, in the scene's axes; NaN where there is only sky.
+
+    Attributes:
+        hits: what was met, and how deep.
+        directions: [rays, 3] the rays.
+        points: [rays, 3] where they end, in metres.
+        normals: [rays, 3] of length 1.
+        curvatures: [rays, 2] in 1/m.
+    """
+
+    hits: Hits
+    directions: Array
+    points: Array
+    normals: Array
+    curvatures: Array
+
+
+def look(scene: Scene, caster: Caster, size: int) -> Seen:
+    """What a picture of `size` x `size` pixels shows in the middles of its pixels, by rows."""
+    start, directions = scene.camera.pose.place, scene.camera.rays(size)
+    hits = caster.first(start, directions)
+    met = hits.things >= 0
+    points = np.full(directions.shape, np.nan)
+    points[met] = start + directions[met] * hits.lengths[met, None]
+    normals, curvatures = np.full(directions.shape, np.nan), np.full((len(directions), 2), np.nan)
+    for number in np.unique(hits.things[met]):
+        thing, here = scene.things[number], hits.things == number
+        turn = thing.pose.turn
+        surface = thing.shape.surface(thing.pose.inward(points[here]), hits.facing[here] @ turn)
+        normals[here] = surface.normals @ turn.T
+        curvatures[here] = surface.curvatures
+    return Seen(
+        hits=hits, directions=directions, points=points, normals=normals, curvatures=curvatures
+    )
