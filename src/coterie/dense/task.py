@@ -1,5 +1,6 @@
 """A dense task: what its labels are, what a head writes for them, the loss, and the score."""
 
+import math
 from abc import ABC, abstractmethod
 
 from jaxtyping import Float, Shaped
@@ -22,6 +23,13 @@ class DenseTask(ABC):
 
     name: str
     weight: float
+
+    def __post_init__(self) -> None:
+        kind = type(self).__name__
+        if not isinstance(self.name, str) or not self.name:
+            raise ValueError(f"{kind}(name={self.name!r}): give a text that is not empty")
+        if not 0 < self.weight < math.inf:
+            raise ValueError(f"{kind}(weight={self.weight!r}): give a number above 0")
 
     @property
     @abstractmethod

@@ -1,0 +1,57 @@
+"""How far away what a pixel shows is."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from jaxtyping import Float
+from torch import Tensor
+
+from coterie.dense.depth_scale import METRES, DepthScale
+from coterie.dense.labelled import mean_over, with_labels
+from coterie.dense.metrics.base import DenseMetric
+from coterie.dense.metrics.depth_error import DepthError
+from coterie.dense.task import DenseTask
+
+
+@dataclass(frozen=True, kw_only=True)
+class Depth(DenseTask):
+    """Depth: the mean of |difference| of labels as they are written; scored in metres.
+
+    As in the released codes of M3ViT (NYUD, metres) and Mod-Squad (Taskonomy, logarithms).
+
+    Attributes:
+        scale: how depths are written as labels.
+        report: what is scored: "rmse" or "abs_rel", see `DepthError`.
+    """
+
+    name: str
+    weight: float = 1.0
+    scale: DepthScale = METRES
+    report: Literal["rmse", "abs_rel"] = "rmse"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.metric()  # which refuses report
+
+    @property
+    def channels(self) -> int:
+        return 1
+
+    def loss(
+        self,
+        prediction: Float[Tensor, "batch 1 height breadth"],
+        label: Float[Tensor, "batch 1 height breadth"],
+    ) -> Float[Tensor, " batch"]:
+        values, target, known = with_labels(prediction, label)
+        return mean_over((values - target).abs(), known)
+
+    def metric(self) -> DenseMetric:
+        return DepthError(scale=self.scale, report=self.report)
+
+    def zoomed(self, label: Float[Tensor, "*label"], factor: float) -> Float[Tensor, "*label"]:
+        """Depth over factor: what looks larger is nearer.
+
+        As Eigen et al. (arXiv:1406.2283) and the code of Vandenhende et al. (arXiv:2004.13379),
+        on which M3ViT's is built, have it.
+        """
+        return self.scale.encoded(self.scale.metres(label) / factor)

@@ -1,0 +1,89 @@
+"""Which way the surface faces that a pixel shows."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from coterie.dense.choice import check_choice
+from coterie.dense.labelled import mean_over, with_labels
+from coterie.dense.metrics.base import DenseMetric
+from coterie.dense.metrics.mean_angular_error import MeanAngularError
+from coterie.dense.task import DenseTask
+
+SHORTEST = 1e-3
+"""Predictions shorter than this are divided by this, and stay shorter than 1."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Normals(DenseTask):
+    """Surface normals: unit vectors, x to the right, y up, z to the viewer.
+
+    The prediction is divided by its length first. Then "l1" is the mean of |difference| over the
+    three parts of all labelled pixels, as in M3ViT (arXiv:2210.14793), where this task's weight is
+    10; "cosine" is the mean of 1 - cosine, as in the released code of Mod-Squad.
+
+    Departs: the released codes divide by the length, however short; a head that begins at 0 would
+    have gradients of 10^12, and so what is shorter than `SHORTEST` is divided by that.
+
+    Attributes:
+        criterion: "l1" or "cosine".
+    """
+
+    name: str
+    weight: float = 1.0
+    criterion: Literal["l1", "cosine"] = "l1"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_choice("Normals(criterion", self.criterion, ("l1", "cosine"))
+
+    @property
+    def channels(self) -> int:
+        return 3
+
+    def loss(
+        self,
+        prediction: Float[Tensor, "batch 3 height breadth"],
+        label: Float[Tensor, "batch 3 height breadth"],
+    ) -> Float[Tensor, " batch"]:
+        vectors, target, known = with_labels(prediction, label)
+        vectors = F.normalize(vectors, dim=1, eps=SHORTEST)
+        if self.criterion == "l1":
+            return mean_over((vectors - target).abs(), known)
+        cosine = (vectors * F.normalize(target, dim=1)).sum(1, keepdim=True)
+        return mean_over(1 - cosine, known.all(1, keepdim=True))
+
+    def metric(self) -> DenseMetric:
+        return MeanAngularError()
+
+    def mirrored(
+        self, label: Float[Tensor, "*batch 3 height breadth"]
+    ) -> Float[Tensor, "*batch 3 height breadth"]:
+        """What faced left faces right."""
+        x, y, z = label.unbind(-3)
+        return torch.stack((-x, y, z), -3)
+
+    def turned(
+        self, label: Float[Tensor, "*batch 3 height breadth"], degrees: float
+    ) -> Float[Tensor, "*batch 3 height breadth"]:
+        """x and y turn with the picture, counter-clockwise as seen; z still faces the viewer."""
+        x, y, z = label.unbind(-3)
+        cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+        return torch.stack((cosine * x - sine * y, sine * x + cosine * y, z), -3)
+
+    def zoomed(
+        self, label: Float[Tensor, "*batch 3 height breadth"], factor: float
+    ) -> Float[Tensor, "*batch 3 height breadth"]:
+        """Unchanged: normals are of the surface, and a longer lens does not bend that.
+
+        So in the code of Vandenhende et al. (arXiv:2004.13379), on which M3ViT's is built.
+        Departs: from codes that rescale z by the factor and divide by the new length, as Eigen and
+        Fergus (arXiv:1411.4734) do, for whom a zoom is a step towards the scene. From there a
+        camera would see other parts of it, too, so that this would be no truer.
+        """
+        return label

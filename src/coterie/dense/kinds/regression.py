@@ -1,0 +1,57 @@
+"""Numbers for each pixel that have no rule of their own."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from jaxtyping import Float
+from torch import Tensor
+
+from coterie.dense.labelled import mean_over, with_labels
+from coterie.dense.metrics.base import DenseMetric
+from coterie.dense.metrics.mean_error import MeanError
+from coterie.dense.task import DenseTask
+
+
+@dataclass(frozen=True, kw_only=True)
+class Regression(DenseTask):
+    """Regression of pixels: the mean of |difference|^power over a picture's labelled numbers.
+
+    Taskonomy's keypoints, reshading, edges and unsupervised segments with power 1, its principal
+    curvature with power 2 and two numbers, as in the released code of Mod-Squad.
+
+    Attributes:
+        count: how many numbers a pixel has, at least 1.
+        power: 1, absolute, or 2, squared differences.
+        clamp: the most that a picture's loss can be, above 0; beyond it there is no gradient. The
+            released code clamps the loss of a batch at 1000.
+    """
+
+    name: str
+    weight: float = 1.0
+    count: int = 1
+    power: Literal[1, 2] = 1
+    clamp: float = 1000.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.count < 1:
+            raise ValueError(f"Regression(count={self.count!r}): give a number, at least 1")
+        if not 0 < self.clamp < math.inf:
+            raise ValueError(f"Regression(clamp={self.clamp!r}): give a number above 0")
+        self.metric()  # which refuses power
+
+    @property
+    def channels(self) -> int:
+        return self.count
+
+    def loss(
+        self,
+        prediction: Float[Tensor, "batch channels height breadth"],
+        label: Float[Tensor, "batch channels height breadth"],
+    ) -> Float[Tensor, " batch"]:
+        values, target, known = with_labels(prediction, label)
+        return mean_over((values - target).abs() ** self.power, known).clamp(max=self.clamp)
+
+    def metric(self) -> DenseMetric:
+        return MeanError(power=self.power)

@@ -1,0 +1,59 @@
+"""Of what class the whole picture is, learned from a teacher's probabilities."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from jaxtyping import Float
+from torch import Tensor
+
+from coterie.dense.choice import check_choice
+from coterie.dense.labelled import mean_over, with_labels
+from coterie.dense.metrics.base import DenseMetric
+from coterie.dense.metrics.top1 import Top1
+from coterie.dense.task import DenseTask
+
+
+@dataclass(frozen=True, kw_only=True)
+class SoftClasses(DenseTask):
+    """Classification of the picture towards a soft target: one number a class.
+
+    "mse" is the mean over classes of squared differences between output and target, without a
+    softmax, as the released code of Mod-Squad has it; "cross_entropy" is
+    -sum(target * log softmax(output)). A target with a NaN in it is none.
+
+    Attributes:
+        classes: how many, at least 2.
+        criterion: "mse" or "cross_entropy".
+    """
+
+    name: str
+    weight: float = 1.0
+    classes: int
+    criterion: Literal["mse", "cross_entropy"] = "mse"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.classes < 2:
+            raise ValueError(f"SoftClasses(classes={self.classes!r}): give a number, at least 2")
+        check_choice("SoftClasses(criterion", self.criterion, ("mse", "cross_entropy"))
+
+    @property
+    def channels(self) -> int:
+        return self.classes
+
+    @property
+    def whole_picture(self) -> bool:
+        return True
+
+    def loss(
+        self, prediction: Float[Tensor, "batch classes"], label: Float[Tensor, "batch classes"]
+    ) -> Float[Tensor, " batch"]:
+        values, target, known = with_labels(prediction, label)
+        known = known.all(1, keepdim=True).expand_as(known)
+        if self.criterion == "mse":
+            return mean_over((values - target).square(), known)
+        losses = -(target * values.log_softmax(1)).sum(1, keepdim=True)
+        return mean_over(losses, known[:, :1])
+
+    def metric(self) -> DenseMetric:
+        return Top1()

@@ -1,0 +1,39 @@
+"""Regression of pixels."""
+
+import math
+
+import pytest
+import torch
+
+from coterie.dense.kinds.regression import Regression
+from coterie.dense.metrics.mean_error import MeanError
+
+PREDICTION = torch.tensor([[1.0, 5.0], [3.0, 7.0]]).reshape(1, 2, 1, 2)
+LABEL = torch.tensor([[0.0, 2.0], [3.0, math.nan]]).reshape(1, 2, 1, 2)
+
+
+def test_l1_and_mse_by_hand() -> None:
+    # |1 - 0|, |5 - 2| and |3 - 3|: 4 / 3. Squares: 10 / 3.
+    assert Regression(name="x", count=2).loss(PREDICTION, LABEL).tolist() == pytest.approx([4 / 3])
+    squared = Regression(name="curvature", count=2, power=2)
+    assert squared.loss(PREDICTION, LABEL).tolist() == pytest.approx([10 / 3])
+
+
+def test_the_loss_is_clamped() -> None:
+    prediction = torch.full((1, 1, 1, 1), 2000.0, requires_grad=True)
+    loss = Regression(name="x").loss(prediction, torch.zeros(1, 1, 1, 1))
+    loss.sum().backward()
+    assert loss.tolist() == [1000.0] and prediction.grad is not None and not prediction.grad.any()
+
+
+def test_metric() -> None:
+    assert Regression(name="x", power=2).metric() == MeanError(power=2)
+
+
+def test_what_is_refused(unchecked) -> None:
+    with pytest.raises(ValueError, match=r"count=0\): give a number, at least 1"):
+        Regression(name="x", count=0)
+    with pytest.raises(ValueError, match=r"clamp=0.0\): give a number above 0"):
+        Regression(name="x", clamp=0.0)
+    with pytest.raises(ValueError, match=r"power=3\): give 1 or 2"):
+        Regression(name="x", power=3)  # pyright: ignore
