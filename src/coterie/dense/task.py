@@ -41,6 +41,11 @@ class DenseTask(ABC):
         """Whether one answer serves all of the picture."""
         return False
 
+    @property
+    def unknown(self) -> float:
+        """What a label says where nothing is known."""
+        return math.nan
+
     @abstractmethod
     def loss(
         self,
@@ -68,4 +73,8 @@ class DenseTask(ABC):
 
     def zoomed(self, label: Shaped[Tensor, "*label"], factor: float) -> Shaped[Tensor, "*label"]:
         """What becomes of the values when the picture is enlarged by `factor`."""
+        return label
+
+    def averaged(self, label: Shaped[Tensor, "*label"]) -> Shaped[Tensor, "*label"]:
+        """What becomes of means of neighbouring values, so that they are values of a label."""
         return label

@@ -53,3 +53,7 @@ class Edges(DenseTask):
 
     def metric(self) -> DenseMetric:
         return OdsF(thresholds=self.thresholds)
+
+    def averaged(self, label: Float[Tensor, "*label"]) -> Float[Tensor, "*label"]:
+        """1 where at least half is, else 0: a label stays 0 or 1."""
+        return (label >= 0.5).to(label.dtype).where(~label.isnan(), label)

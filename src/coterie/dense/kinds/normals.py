@@ -13,6 +13,7 @@ from coterie.dense.choice import check_choice
 from coterie.dense.labelled import mean_over, with_labels
 from coterie.dense.metrics.base import DenseMetric
 from coterie.dense.metrics.mean_angular_error import MeanAngularError
+from coterie.dense.normals import unit
 from coterie.dense.task import DenseTask
 
 SHORTEST = 1e-3
@@ -87,3 +88,9 @@ class Normals(DenseTask):
         camera would see other parts of it, too, so that this would be no truer.
         """
         return label
+
+    def averaged(
+        self, label: Float[Tensor, "*batch 3 height breadth"]
+    ) -> Float[Tensor, "*batch 3 height breadth"]:
+        """At length 1 again."""
+        return unit(label)

@@ -53,3 +53,7 @@ class Saliency(DenseTask):
 
     def metric(self) -> DenseMetric:
         return {"iou": MaxIoU(), "f": MaxF()}[self.report]
+
+    def averaged(self, label: Float[Tensor, "*label"]) -> Float[Tensor, "*label"]:
+        """1 where at least half is, else 0."""
+        return (label >= 0.5).to(label.dtype).where(~label.isnan(), label)

@@ -40,6 +40,10 @@ class Segmentation(DenseTask):
     def channels(self) -> int:
         return self.classes
 
+    @property
+    def unknown(self) -> float:
+        return float(self.ignored)
+
     def loss(
         self,
         prediction: Float[Tensor, "batch classes height breadth"],

@@ -1,0 +1,59 @@
+"""One file of a dense data set, and what is said when it cannot be read."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from coterie.data.rows import BadRow
+
+Decoded = TypeVar("Decoded")
+
+
+class DamagedFile(ValueError):
+    """A file is missing, or is not what its data set says it is."""
+
+    def __init__(self, source: str, field: str, reason: str) -> None:
+        self.bad = BadRow(source=source, field=field, reason=reason)
+        super().__init__(str(self.bad))
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataFile:
+    """A file with the picture or one label of a sample.
+
+    Attributes:
+        folder: of the data set.
+        name: path inside of `folder`, with slashes; what errors call it.
+        field: the task whose label it holds, or "image".
+    """
+
+    folder: Path
+    name: str
+    field: str
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+        return self.folder / self.name
+
+    def read(self, decode: Callable[[bytes], Decoded]) -> Decoded:
+        """What `decode` makes of its bytes.
+
+        Raises DamagedFile if it cannot be read, has no bytes, or `decode` raises ValueError, whose
+        text is the reason.
+        """
+        try:
+            content = self.path.read_bytes()
+        except OSError as error:
+            raise self.damaged(f"cannot be read ({error.strerror}): fetch it again") from None
+        if not content:
+            raise self.damaged("is empty: fetch it again")
+        try:
+            return decode(content)
+        except ValueError as error:
+            raise self.damaged(" ".join(str(error).split())) from None
+
+    def damaged(self, reason: str) -> DamagedFile:
+        """The error that says so."""
+        return DamagedFile(self.name, self.field, reason)

@@ -1,0 +1,175 @@
+"""PASCAL-Context for five tasks, in the layout of PASCAL_MT.tgz."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Int64, Shaped
+from torch import Tensor
+
+from coterie.dense.checking import CheckedSamples
+from coterie.dense.decoding import photo
+from coterie.dense.files import DataFile
+from coterie.dense.kinds.edges import Edges
+from coterie.dense.kinds.normals import Normals
+from coterie.dense.kinds.saliency import Saliency
+from coterie.dense.kinds.segmentation import Segmentation
+from coterie.dense.rows import DenseRows, DenseSample, DenseSet
+from coterie.dense.sets import pascal_labels as labels
+from coterie.dense.sets.base import Split
+from coterie.dense.task import DenseTask
+
+SPLITS = {"train": "train", "validation": "val"}
+"""Split -> its list in ImageSets/Context."""
+TASKS: tuple[DenseTask, ...] = (
+    Segmentation(name="semseg", classes=labels.SEMSEG_CLASSES, weight=1.0),
+    Segmentation(name="human_parts", classes=labels.PART_CLASSES, weight=2.0),
+    Saliency(name="sal", weight=5.0),
+    Edges(name="edge", weight=50.0),
+    Normals(name="normals", criterion="l1", weight=10.0),
+)
+NAMES = tuple(task.name for task in TASKS)
+CONTEXT = "pascal-context/trainval"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PascalMt(DenseSet):
+    """Things, parts of people, saliency, edges and normals, with the loss weights of M3ViT.
+
+    Put together by Maninis et al. (ASTMT, CVPR 2019, arXiv 1904.08918), and read as in their
+    released code and M3ViT's (arXiv 2210.14793):
+
+    - ImageSets/Context/{train,val}.txt: a name of a picture a line;
+    - JPEGImages/*.jpg;
+    - semseg: semseg/VOC12/*.png, or where there is none semseg/pascal-context/*.png;
+    - human_parts: human_parts/*.mat; a picture without labelled parts is unknown all over;
+    - sal: sal_distill/*.png, from another model;
+    - edge: between things of pascal-context/trainval/*.mat, see `pascal_labels.edge`;
+    - normals: normals_distill/*.png, from another model; known for those things that NYUv2 has,
+      too. That takes two lists of classes, nyu_classes.json and context_classes.json, in db_info/
+      or json/ of `folder`: they come with the code, not with the data. Without them, the normals
+      of everything are known.
+
+    Published numbers are of val; there is no third part. Normals are stored with x to the right
+    and y downward, or both the other way round: so the released code turns them with the picture;
+    z is taken to point to the viewer. They come out with y upward.
+
+    Attributes:
+        folder: of PASCAL_MT, unpacked.
+        names: the tasks that are wanted.
+    """
+
+    folder: Path
+    names: tuple[str, ...] = NAMES
+
+    def __post_init__(self) -> None:
+        if not self.names or not set(self.names) <= set(NAMES):
+            raise ValueError(f"PascalMt(names={self.names!r}): give some of {', '.join(NAMES)}")
+
+    @property
+    def tasks(self) -> tuple[DenseTask, ...]:
+        return tuple(TASKS[NAMES.index(name)] for name in self.names)
+
+    def rows(self, split: str, *, skip_bad_rows: bool = False) -> DenseRows:
+        if split not in SPLITS:
+            raise ValueError(f"PascalMt has no split {split!r}: ask for {' or '.join(SPLITS)}")
+        samples = PascalMtSplit(self.folder, SPLITS[split], self.names)
+        return CheckedSamples(samples, skip_bad_rows=skip_bad_rows)
+
+
+class PascalMtSplit(Split):
+    """The pictures that a list names."""
+
+    def __init__(self, folder: Path, split: str, names: tuple[str, ...]) -> None:
+        """Read the list. Raises ValueError if it cannot be read."""
+        self.folder = folder
+        self.list = folder / "ImageSets" / "Context" / f"{split}.txt"
+        try:
+            self.pictures = self.list.read_text(encoding="utf-8").split()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ValueError(
+                f"{self.list} cannot be read ({error}): give the folder of PASCAL_MT"
+            ) from None
+        readers: dict[str, Callable[[str, tuple[int, ...]], Shaped[Tensor, "..."]]] = {
+            "semseg": self.semseg,
+            "human_parts": self.human_parts,
+            "sal": self.sal,
+            "edge": self.edge,
+            "normals": self.normals,
+        }
+        self.readers = {name: readers[name] for name in names}
+        self.allowed = normal_classes(folder)
+
+    @property
+    def title(self) -> str:
+        return str(self.list)
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def read(self, index: int) -> DenseSample:
+        name = self.pictures[index]
+        image = self.file(f"JPEGImages/{name}.jpg", "image").read(photo)
+        found = {task: read(name, image.shape[1:]) for task, read in self.readers.items()}
+        return DenseSample(image=torch.from_numpy(image), labels=found, source=name)
+
+    def semseg(self, name: str, size: tuple[int, ...]) -> Shaped[Tensor, "..."]:
+        file = self.file(f"semseg/VOC12/{name}.png", "semseg")
+        if not file.path.exists():
+            file = self.file(f"semseg/pascal-context/{name}.png", "semseg")
+        return file.read(lambda content: labels.semseg(content, size))
+
+    def human_parts(self, name: str, size: tuple[int, ...]) -> Shaped[Tensor, "..."]:
+        file = self.file(f"human_parts/{name}.mat", "human_parts")
+        return file.read(lambda content: labels.human_parts(content, size))
+
+    def sal(self, name: str, size: tuple[int, ...]) -> Shaped[Tensor, "..."]:
+        file = self.file(f"sal_distill/{name}.png", "sal")
+        return file.read(lambda content: labels.saliency(content, size))
+
+    def edge(self, name: str, size: tuple[int, ...]) -> Shaped[Tensor, "..."]:
+        return labels.edge(self.things(name, size, "edge"))
+
+    def normals(self, name: str, size: tuple[int, ...]) -> Shaped[Tensor, "..."]:
+        known = np.ones(size, bool)
+        if self.allowed:
+            known = labels.valid(self.things(name, size, "normals"), self.allowed)
+        file = self.file(f"normals_distill/{name}.png", "normals")
+        return file.read(lambda content: labels.normals(content, size, known))
+
+    def things(
+        self, name: str, size: tuple[int, ...], field: str
+    ) -> Int64[np.ndarray, "height breadth"]:
+        """Which of 459 things each pixel is of."""
+        file = self.file(f"{CONTEXT}/{name}.mat", field)
+        return file.read(lambda content: labels.context(content, size))
+
+    def file(self, name: str, field: str) -> DataFile:
+        """One file of a sample."""
+        return DataFile(folder=self.folder, name=name, field=field)
+
+
+def normal_classes(folder: Path) -> frozenset[int]:
+    """The numbers of those things whose normals are known; none if the lists are not there.
+
+    Classes that NYUv2 and PASCAL-Context call the same, and "tvmonitor", as in the released code.
+
+    Raises ValueError if only one of the lists is there, or they are no objects of JSON.
+    """
+    for part in ("db_info", "json"):
+        files = [folder / part / f"{of}_classes.json" for of in ("nyu", "context")]
+        if not any(file.exists() for file in files):
+            continue
+        try:
+            nyu, in_context = (json.loads(file.read_text(encoding="utf-8")) for file in files)
+            shared = [*(name for name in nyu if name in in_context and name != "unknown")]
+            return frozenset(int(in_context[name]) for name in [*shared, "tvmonitor"])
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise ValueError(
+                f"{folder / part} has no good nyu_classes.json and context_classes.json ({error}): "
+                "copy both from the released code, or remove them"
+            ) from None
+    return frozenset()

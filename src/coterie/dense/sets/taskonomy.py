@@ -1,0 +1,168 @@
+"""Taskonomy, in the layout of its download tool: 13 tasks on pictures of 537 buildings."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Bool
+
+from coterie.dense.checking import CheckedSamples
+from coterie.dense.decoding import check_size, grey, photo
+from coterie.dense.files import DataFile
+from coterie.dense.resize import resized_image
+from coterie.dense.rows import DenseRows, DenseSample, DenseSet
+from coterie.dense.sets.base import Split
+from coterie.dense.sets.taskonomy_labels import LABELS
+from coterie.dense.sets.taskonomy_scenes import BROKEN, scenes
+from coterie.dense.task import DenseTask
+
+DOMAIN = "_domain_"
+"""What stands in a file's name between the picture and the task."""
+MASK = "mask_valid"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taskonomy(DenseSet):
+    """Indoor scenes with labels from scans, other models and filters (Zamir et al., CVPR 2018).
+
+    Files as `omnitools.download` lays them down, and as the released code of Mod-Squad reads them:
+    {task}/taskonomy/{scene}/point_{p}_view_{v}_domain_{task}.png, or .npy for class_object and
+    class_scene; pictures in rgb/. The buildings of a split are in `folder`/splits_taskonomy/.
+
+    Each label is resized, bilinear, and then encoded as in that code; see `taskonomy_labels`.
+    Losses are of that code, too; its weighting by uncertainty is not a matter of the data.
+
+    Departs: where mask_valid/ says that the scan has a hole, or a depth is 65535, labels of
+    geometry are unknown (NaN); the code learns from whatever stands there. A picture that lacks a
+    file is bad; the code pairs files by their places in sorted lists.
+
+    Attributes:
+        folder: of the tasks' folders.
+        names: the tasks that are wanted; by default all 13.
+        size: height and breadth of what is read, in pixels; 256 as in the code.
+        splits: the CSV of buildings, in `folder`/splits_taskonomy.
+        broken: buildings that are left out; by default those of the code. Give () to keep all.
+        val_trains: train on the buildings for validation, too, as the code does.
+        test_share: how much of the test pictures is kept, from the first on: above 0, to 1.
+    """
+
+    folder: Path
+    names: tuple[str, ...] = tuple(LABELS)
+    size: int = 256
+    splits: str = "train_val_test_medium.csv"
+    broken: tuple[str, ...] = BROKEN
+    val_trains: bool = True
+    test_share: float = 0.1
+
+    def __post_init__(self) -> None:
+        if not self.names or not set(self.names) <= set(LABELS):
+            raise ValueError(f"Taskonomy(names={self.names!r}): give some of {', '.join(LABELS)}")
+        if self.size < 1:
+            raise ValueError(f"Taskonomy(size={self.size}): give pixels, at least 1")
+        if not 0 < self.test_share <= 1:
+            raise ValueError(f"Taskonomy(test_share={self.test_share}): give a share, above 0 to 1")
+
+    @property
+    def tasks(self) -> tuple[DenseTask, ...]:
+        return tuple(LABELS[name].task for name in self.names)
+
+    def rows(self, split: str, *, skip_bad_rows: bool = False) -> DenseRows:
+        found = scenes(
+            self.folder / "splits_taskonomy" / self.splits,
+            split,
+            broken=self.broken,
+            val_trains=self.val_trains,
+        )
+        share = self.test_share if split == "test" else 1.0
+        samples = TaskonomySplit(self, f"{self.folder}, {split}", found, share)
+        return CheckedSamples(samples, skip_bad_rows=skip_bad_rows)
+
+
+class TaskonomySplit(Split):
+    """The pictures of some buildings."""
+
+    def __init__(
+        self, chosen: Taskonomy, title: str, buildings: tuple[str, ...], share: float
+    ) -> None:
+        """List the files; a picture is a sample if any of its files is there.
+
+        Args:
+            chosen: the data set.
+            title: what errors call the split.
+            buildings: whose pictures.
+            share: how much of them, from the first on; at least one picture.
+
+        Raises ValueError if a task's folder is missing.
+        """
+        self.chosen, self.called = chosen, title
+        self.parts = ("rgb", *chosen.names)
+        for part in self.parts:
+            if not (chosen.folder / part / "taskonomy").is_dir():
+                raise ValueError(
+                    f"{chosen.folder / part / 'taskonomy'} is no folder: fetch {part} with "
+                    "omnitools.download, or leave that task out of `names`"
+                )
+        self.masked = (chosen.folder / MASK / "taskonomy").is_dir()
+        # a building of which there is nothing counts as one picture, so that it is missed
+        listed = [(name, view) for name in buildings for view in self.views(name) or [""]]
+        self.samples = listed[: max(1, int(len(listed) * share))]
+
+    def views(self, building: str) -> list[str]:
+        """The pictures of a building, sorted by name, as that code has them."""
+        found: set[str] = set()
+        for part in self.parts:
+            folder = self.chosen.folder / part / "taskonomy" / building
+            found |= {file.name.partition(DOMAIN)[0] for file in folder.glob(f"*{DOMAIN}*")}
+        return sorted(found)
+
+    @property
+    def title(self) -> str:
+        return self.called
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def read(self, index: int) -> DenseSample:
+        building, view = self.samples[index]
+        if not view:
+            lost = DataFile(
+                folder=self.chosen.folder, name=f"rgb/taskonomy/{building}", field="image"
+            )
+            raise lost.damaged("is missing or has no pictures: fetch it, or name it in `broken`")
+        image = self.file("rgb", building, view).read(photo)
+        size = image.shape[1:]
+        hole = self.hole(building, view, size)
+        target = (self.chosen.size, self.chosen.size)
+        found = {
+            name: self.file(name, building, view).read(
+                lambda content, name=name: LABELS[name].read(content, size, target, hole)
+            )
+            for name in self.chosen.names
+        }
+        return DenseSample(
+            image=resized_image(torch.from_numpy(image), target),
+            labels=found,
+            source=f"{building}/{view}",
+        )
+
+    def hole(
+        self, building: str, view: str, size: tuple[int, ...]
+    ) -> Bool[np.ndarray, "height breadth"]:
+        """Where the scan has a hole, as far as mask_valid/ says so."""
+        if not self.masked:
+            return np.zeros(size, bool)
+
+        def decode(content: bytes) -> Bool[np.ndarray, "height breadth"]:
+            mask = grey(content)
+            check_size(mask.shape, size)
+            return mask == 0
+
+        return self.file(MASK, building, view, domain="depth_zbuffer").read(decode)
+
+    def file(self, part: str, building: str, view: str, domain: str = "") -> DataFile:
+        """One file of a sample."""
+        ending = "npy" if part.startswith("class_") else "png"
+        name = f"{part}/taskonomy/{building}/{view}{DOMAIN}{domain or part}.{ending}"
+        field = "image" if part == "rgb" else part
+        return DataFile(folder=self.chosen.folder, name=name, field=field)

@@ -1,0 +1,108 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from coterie.dense.sets.taskonomy_labels import (
+    DEPTHS,
+    LABELS,
+    OCCLUSION_LARGEST,
+    centred,
+    curvature,
+    log_depth,
+    normals,
+    occlusion,
+    probabilities,
+)
+from tests.dense.sets.written import npy, png
+
+NO_HOLE = np.zeros((1, 2), bool)
+
+
+def pixel(*values: float) -> torch.Tensor:
+    """Channels of one pixel."""
+    return torch.tensor(values).view(-1, 1, 1)
+
+
+def test_depth_is_a_share_of_the_logarithm_of_its_range() -> None:
+    # log(1 + 255) / log(2^16) = 8 / 16
+    assert torch.allclose(log_depth(pixel(255.0)), pixel(0.5))
+    # 512 units are a metre, for the scale that scores it, too
+    assert torch.allclose(log_depth(pixel(512.0)), DEPTHS.encoded(pixel(1.0)))
+
+
+def test_curvature_is_counted_in_deviations_from_its_mean() -> None:
+    # (155.494 - 123.572) / 31.922 = 1; (98.442 - 120.1) / 21.658 = -1; the third says nothing
+    assert torch.allclose(curvature(pixel(155.494, 98.442, 7.0)), pixel(1.0, -1.0), atol=1e-5)
+
+
+def test_numbers_go_from_minus_one_to_one_and_no_further() -> None:
+    # 2 * 100 / 400 - 1 = -0.5; 500 is cut off at 400
+    assert centred(pixel(0.0, 100.0, 400.0, 500.0), 400.0).flatten().tolist() == [-1, -0.5, 1, 1]
+
+
+def test_normals_are_turned_to_coteries_axes() -> None:
+    # 255 is 1, 0 is -1: (1, -1, -1) with y downward is (1, 1, -1), over the root of 3
+    assert torch.allclose(normals(pixel(255.0, 0.0, 0.0)), pixel(1.0, 1.0, -1.0) / math.sqrt(3))
+
+
+def test_occlusion_is_blurred_and_not_cut_off() -> None:
+    flat = torch.full((1, 5, 5), 2 * OCCLUSION_LARGEST)
+    assert torch.allclose(occlusion(flat), torch.full((1, 5, 5), 3.0))  # 2 * 2 - 1
+    point = torch.zeros(1, 65, 65)
+    point[0, 32, 32] = OCCLUSION_LARGEST
+    # a normal distribution with deviation 4 has 1 / (2 pi 4^2) of its mass in the middle pixel,
+    # and e^-0.5 times that 4 pixels away; -1 + 2 * that
+    middle = 2 / (2 * math.pi * 16)
+    blurred = occlusion(point)[0] + 1
+    assert blurred[32, 32].item() == pytest.approx(middle, rel=0.01)
+    assert blurred[32, 36].item() == pytest.approx(middle * math.exp(-0.5), rel=0.01)
+
+
+def test_an_unknown_pixel_of_occlusion_makes_no_other_unknown() -> None:
+    edges = torch.zeros(1, 3, 3)
+    edges[0, 1, 1] = torch.nan
+    assert occlusion(edges).isnan().sum() == 1
+
+
+def test_holes_and_unknown_depths_are_left_out_of_means() -> None:
+    depth = png(np.array([[255, 65535, 0, 511]], np.uint16))
+    hole = np.array([[False, False, True, False]])
+    # two pixels from four: the known of each pair is 255, and 511: 8 / 16 and 9 / 16
+    found = LABELS["depth_zbuffer"].read(depth, (1, 4), (1, 2), hole)
+    assert torch.allclose(found, torch.tensor([[[0.5, 0.5625]]]), atol=1e-3)
+    with_all = LABELS["segment_unsup2d"].read(
+        png(np.full((1, 4), 255, np.uint8)), (1, 4), (1, 4), hole
+    )
+    assert with_all.unique().tolist() == [1]  # no label of geometry
+
+
+def test_reshading_may_be_grey() -> None:
+    label = LABELS["reshading"]
+    found = label.read(png(np.full((1, 2), 255, np.uint8)), (1, 2), (1, 2), NO_HOLE)
+    assert found.shape == (3, 1, 2) and found.unique().tolist() == [1]
+
+
+@pytest.mark.parametrize("wrong", [math.nan, math.inf, -0.1])
+def test_probabilities_are_finite_and_above_zero(wrong) -> None:
+    assert probabilities(np.array([0.25, 0.75]), 2).tolist() == [0.25, 0.75]
+    with pytest.raises(ValueError, match="probabilities are allowed"):
+        probabilities(np.array([wrong, 1.0]), 2)
+
+
+def test_there_are_13_tasks_in_their_order_with_the_losses_of_the_code() -> None:
+    assert list(LABELS)[-2:] == ["segment_unsup2d", "segment_unsup25d"] and len(LABELS) == 13
+    assert list(LABELS)[:-2] == sorted(LABELS)[:-2]
+    channels = [label.task.channels for label in LABELS.values()]
+    assert channels == [1000, 365, 1, 1, 1, 1, 1, 1, 3, 2, 3, 1, 1]
+    # squared differences of curvature: (3^2 + 0^2) / 2; absolute ones of edges: 3
+    three = torch.tensor([3.0, 0.0]).view(1, 2, 1, 1)
+    assert LABELS["principal_curvature"].task.loss(three, three * 0).item() == 4.5
+    assert LABELS["edge_texture"].task.loss(three[:, :1], three[:, :1] * 0).item() == 3
+
+
+def test_a_vector_of_classes_needs_no_size() -> None:
+    vector = np.eye(1, 365, dtype=np.float64)[0]
+    found = LABELS["class_scene"].read(npy(vector), (9, 9), (2, 2), NO_HOLE)
+    assert found.shape == (365,) and found.dtype == torch.float32 and found[0] == 1
