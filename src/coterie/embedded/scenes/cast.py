@@ -31,18 +31,20 @@ class Caster:
 
     def __init__(self, meshes: Sequence[Mesh], poses: Sequence[Pose]) -> None:
         """Put each mesh where its pose says."""
-        moved = [
-            pose.outward(mesh.corners)[mesh.faces] for mesh, pose in zip(meshes, poses, strict=True)
-        ]
-        self.owners = np.repeat(np.arange(len(moved)), [len(faces) for faces in moved])
-        corners = np.concatenate(moved)
-        sides = corners[:, 1:] - corners[:, :1]
-        self.facing = unit(np.cross(sides[:, 0], sides[:, 1]))
+        corners = np.concatenate(
+            [pose.outward(mesh.corners) for mesh, pose in zip(meshes, poses, strict=True)]
+        )
+        starts = np.cumsum([0, *(len(mesh.corners) for mesh in meshes[:-1])])
+        faces = np.concatenate(
+            [mesh.faces + start for mesh, start in zip(meshes, starts, strict=True)]
+        )
+        self.owners = np.repeat(np.arange(len(meshes)), [len(mesh.faces) for mesh in meshes])
+        first, second, third = corners[faces].transpose(1, 0, 2)
+        self.facing = unit(np.cross(second - first, third - first))
         self.scene = library("embreex.rtcore_scene", "scenes").EmbreeScene()
         building = library("embreex.mesh_construction", "scenes")
-        faces = np.arange(3 * len(corners), dtype=np.int32).reshape(-1, 3)
         self.mesh = building.TriangleMesh(
-            self.scene, corners.reshape(-1, 3).astype(np.float32), faces
+            self.scene, corners.astype(np.float32), faces.astype(np.int32)
         )
 
     def first(self, start: Array, directions: Array) -> Hits:

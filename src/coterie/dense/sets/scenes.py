@@ -1,0 +1,191 @@
+"""Rendered scenes with exact labels, as `make_scenes` leaves them."""
+
+import io
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Int64, Shaped
+from torch import Tensor
+
+from coterie.dense.checking import CheckedSamples
+from coterie.dense.depth_scale import DepthScale
+from coterie.dense.files import DataFile
+from coterie.dense.kinds.depth import Depth
+from coterie.dense.kinds.edges import Edges
+from coterie.dense.kinds.normals import Normals
+from coterie.dense.kinds.regression import Regression
+from coterie.dense.kinds.segmentation import Segmentation
+from coterie.dense.kinds.soft_classes import SoftClasses
+from coterie.dense.rows import DenseRows, DenseSample, DenseSet
+from coterie.dense.sets.base import Split
+from coterie.dense.task import DenseTask
+from coterie.embedded.home import home
+from coterie.embedded.scenes import CLASSES, SETTINGS, SHAPES
+from coterie.embedded.scenes.card import SPLITS, Card
+from coterie.embedded.scenes.kinds import SKY
+
+DEPTHS = DepthScale(units_per_metre=512.0, log_range=2.0**16)
+"""As Taskonomy's depths are learned; fields end before its 128 m."""
+BENT = 10.0
+"""Curvatures are learned in this many 1/m, so that of a ball with a radius of 10 cm is 1."""
+MOST_BENT = 3.0
+"""Where they are then cut off: squared differences at tips of cones would outweigh all else."""
+Arrays = Mapping[str, np.ndarray[Any, np.dtype[Any]]]
+"""What is stored of a picture, by name."""
+
+
+@dataclass(frozen=True)
+class Label:
+    """A task, and its label in what is stored of a picture."""
+
+    task: DenseTask
+    read: Callable[[Arrays], Shaped[Tensor, "..."]]
+
+
+def segmentation(arrays: Arrays) -> Int64[Tensor, "height breadth"]:
+    """What kind of thing each pixel shows, by number in CLASSES; all are known."""
+    return torch.from_numpy(arrays["classes"].astype(np.int64))
+
+
+def depth(arrays: Arrays) -> Float32[Tensor, "1 height breadth"]:
+    """Depth along the optical axis, encoded by DEPTHS; unknown in the sky."""
+    return DEPTHS.encoded(floats(arrays["depth"])[None])
+
+
+def normals(arrays: Arrays) -> Float32[Tensor, "3 height breadth"]:
+    """x right, y up, z to the viewer; unknown in the sky."""
+    return floats(arrays["normals"])
+
+
+def curvature(arrays: Arrays) -> Float32[Tensor, "2 height breadth"]:
+    """Principal curvatures in BENT 1/m, the larger first, convex above 0; unknown in the sky."""
+    return (floats(arrays["curvature"]) / BENT).clamp(-MOST_BENT, MOST_BENT)
+
+
+def reshading(arrays: Arrays) -> Float32[Tensor, "1 height breadth"]:
+    """Lambert's law under a lamp above the camera, 0 to 1; unknown in the sky."""
+    shares = shares_of("reshading")(arrays)
+    return shares.masked_fill(torch.from_numpy(arrays["classes"] == SKY), torch.nan)
+
+
+def shares_of(key: str) -> Callable[[Arrays], Float32[Tensor, "1 height breadth"]]:
+    """Reads 0 to 255 as 0 to 1; all are known."""
+    return lambda arrays: floats(arrays[key])[None] / 255
+
+
+def one_of(key: str, classes: int) -> Callable[[Arrays], Float32[Tensor, " classes"]]:
+    """Reads a number as 1 for that class and 0 for the others."""
+    return lambda arrays: torch.eye(classes)[int(arrays[key])]
+
+
+def floats(stored: np.ndarray[Any, np.dtype[Any]]) -> Float32[Tensor, "..."]:
+    """The numbers in the precision that losses are taken in."""
+    return torch.from_numpy(stored.astype(np.float32))
+
+
+LABELS: dict[str, Label] = {
+    label.task.name: label
+    for label in (
+        Label(Segmentation(name="segmentation", classes=len(CLASSES)), segmentation),
+        Label(Depth(name="depth", scale=DEPTHS), depth),
+        Label(Normals(name="normals"), normals),
+        Label(Regression(name="curvature", count=2, power=2), curvature),
+        Label(Edges(name="edges"), shares_of("edges")),
+        Label(Regression(name="keypoints2d"), shares_of("keypoints2d")),
+        Label(Regression(name="keypoints3d"), shares_of("keypoints3d")),
+        Label(Regression(name="reshading"), reshading),
+        Label(SoftClasses(name="object", classes=len(SHAPES)), one_of("object", len(SHAPES))),
+        Label(SoftClasses(name="scene", classes=len(SETTINGS)), one_of("setting", len(SETTINGS))),
+    )
+}
+
+
+def unpacked(content: bytes) -> Arrays:
+    """The arrays in the bytes of an .npz; checksums are looked at before anything is made of them.
+
+    So np.load would not have it: it reads how an array begins, whatever stands there.
+    """
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return {
+            name.removesuffix(".npy"): np.load(io.BytesIO(archive.read(name)), allow_pickle=False)
+            for name in archive.namelist()
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scenes(DenseSet):
+    """Ten tasks on rendered scenes: rooms, halls, corridors, yards and fields with 3 to 8 objects.
+
+    All is exact, as it comes from what was drawn: see `coterie.embedded.scenes.labels.picture` for
+    the labels, `coterie.embedded.scenes.edges` for what an edge is, and
+    `coterie.embedded.scenes.keypoints` for what a keypoint is. Objects in tests have pairs of hue
+    and texture that are in no other split.
+
+    Attributes:
+        folder: what `make_scenes` was given; None is "scenes" below coterie's home.
+        names: the tasks that are wanted; by default all ten, each of weight 1.
+    """
+
+    folder: Path | None = None
+    names: tuple[str, ...] = tuple(LABELS)
+
+    def __post_init__(self) -> None:
+        if not self.names or not set(self.names) <= set(LABELS):
+            raise ValueError(f"Scenes(names={self.names!r}): give some of {', '.join(LABELS)}")
+
+    @property
+    def tasks(self) -> tuple[DenseTask, ...]:
+        return tuple(LABELS[name].task for name in self.names)
+
+    def rows(self, split: str, *, skip_bad_rows: bool = False) -> DenseRows:
+        if split not in SPLITS:
+            raise ValueError(f"Scenes has no split {split!r}: ask for {', '.join(SPLITS)}")
+        folder = home() / "scenes" if self.folder is None else self.folder
+        samples = ScenesSplit(folder, split, self.names)
+        return CheckedSamples(samples, skip_bad_rows=skip_bad_rows)
+
+
+class ScenesSplit(Split):
+    """The pictures of a split that `scenes.json` says there are."""
+
+    def __init__(self, folder: Path, split: str, names: tuple[str, ...]) -> None:
+        """Read the card. Raises ValueError if there is none, or it is damaged."""
+        self.folder, self.split = folder, split
+        self.card = Card.read(folder)
+        self.pictures = self.card.files(folder, split)
+        self.names = names
+
+    @property
+    def title(self) -> str:
+        return f"{self.folder}, {self.split}"
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def read(self, index: int) -> DenseSample:
+        picture = self.pictures[index]
+        name = picture.relative_to(self.folder).as_posix()
+        return DataFile(folder=self.folder, name=name, field="image").read(
+            lambda content: self.sample(content, name.removesuffix(".npz"))
+        )
+
+    def sample(self, content: bytes, source: str) -> DenseSample:
+        """What the bytes of a picture's file say. Raises ValueError if they are damaged."""
+        try:
+            arrays = unpacked(content)
+            image = arrays["image"]
+            if image.shape != (self.card.size, self.card.size, 3):
+                raise ValueError(f"its image is {image.shape}, not of size {self.card.size}")
+            labels = {name: LABELS[name].read(arrays) for name in self.names}
+        except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
+            raise ValueError(
+                f"is damaged ({error}): remove it, and make it again by make_scenes"
+            ) from None
+        picture = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
+        return DenseSample(image=picture, labels=labels, source=source)

@@ -1,0 +1,111 @@
+"""The reader of rendered scenes, on ten small ones."""
+
+import pickle
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from coterie.dense.sets.scenes import LABELS, Scenes
+from coterie.embedded.scenes import CLASSES, SETTINGS, SHAPES, make_scenes
+
+pytest.importorskip("embreex")
+pytest.importorskip("trimesh")
+SIZE = 32
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("scenes")
+    return make_scenes(folder, 10, workers=1, say=lambda _: None, size=SIZE)
+
+
+@pytest.fixture
+def copied(made: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(made, tmp_path / "scenes")
+
+
+@pytest.mark.parametrize(("split", "count"), [("train", 8), ("validation", 1), ("test", 1)])
+def test_samples_have_all_labels(made: Path, split: str, count: int) -> None:
+    scenes = Scenes(folder=made)
+    rows = scenes.rows(split)
+    assert len(rows) == count and not rows.bad
+    sample = rows[-1]
+    assert sample.source == f"{split}/{count - 1:06}"
+    assert sample.image.shape == (3, SIZE, SIZE) and sample.image.dtype == torch.uint8
+    assert list(sample.labels) == [task.name for task in scenes.tasks] == list(LABELS)
+    for task in scenes.tasks:
+        label = sample.labels[task.name][None]
+        place = () if task.whole_picture else (SIZE, SIZE)
+        loss = task.loss(torch.zeros(1, task.channels, *place), label)
+        assert torch.isfinite(loss).all()
+
+
+def test_labels_are_what_is_stored(made: Path) -> None:
+    sample = Scenes(folder=made).rows("train")[0]
+    with np.load(made / "train" / "000000.npz") as stored:
+        sky = torch.from_numpy(stored["classes"] == 0)
+        # log(1 + 512 metres) / log(2^16), as Taskonomy's depths.
+        expected = np.log1p(512 * stored["depth"].astype(float)) / np.log(2**16)
+        np.testing.assert_allclose(sample.labels["depth"][0], expected, rtol=1e-5)
+        bent = np.clip(stored["curvature"].astype(np.float32) / 10, -3, 3)
+        np.testing.assert_allclose(sample.labels["curvature"], bent, rtol=1e-6)
+        assert sample.labels["object"].argmax() == int(stored["object"])
+        assert sample.labels["scene"].argmax() == int(stored["setting"])
+    assert torch.equal(sample.labels["reshading"][0].isnan(), sky)
+    assert torch.equal(sample.labels["depth"][0].isnan(), sky)
+    assert set(sample.labels["edges"].unique().tolist()) == {0.0, 1.0}
+    assert sample.labels["segmentation"].max() < len(CLASSES)
+    assert sample.labels["object"].shape == (len(SHAPES),)
+    assert sample.labels["scene"].shape == (len(SETTINGS),)
+
+
+def test_some_tasks_alone(made: Path) -> None:
+    scenes = Scenes(folder=made, names=("normals", "depth"))
+    assert [task.name for task in scenes.tasks] == ["normals", "depth"]
+    assert list(scenes.rows("test")[0].labels) == ["normals", "depth"]
+    with pytest.raises(ValueError, match=r"Scenes\(names=\('colour',\)\): give some of segm"):
+        Scenes(names=("colour",))
+
+
+def test_rows_can_be_sent_to_other_processes(made: Path) -> None:
+    rows = Scenes(folder=made).rows("test")
+    assert torch.equal(pickle.loads(pickle.dumps(rows))[0].image, rows[0].image)
+
+
+def test_a_damaged_file_is_told_in_one_line(copied: Path) -> None:
+    file = copied / "train" / "000002.npz"
+    file.write_bytes(file.read_bytes()[:-300])
+    scenes = Scenes(folder=copied)
+    with pytest.raises(
+        ValueError, match=r"(?s)1 bad sample .*\n  train/000002.npz: image: is dama"
+    ):
+        scenes.rows("train")
+    rows = scenes.rows("train", skip_bad_rows=True)
+    assert len(rows) == 7 and [bad.source for bad in rows.bad] == ["train/000002.npz"]
+
+
+def test_bytes_that_changed_are_seen(copied: Path) -> None:
+    file = copied / "test" / "000000.npz"
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 255  # the checksum of the archive tells
+    file.write_bytes(bytes(content))
+    with pytest.raises(ValueError, match="no sample is good"):
+        Scenes(folder=copied).rows("test")
+
+
+def test_what_is_missing_is_told(copied: Path, tmp_path: Path) -> None:
+    (copied / "train" / "000005.npz").unlink()
+    with pytest.raises(ValueError, match=r"train/000005\.npz: image: cannot be read"):
+        Scenes(folder=copied).rows("train")
+    with pytest.raises(ValueError, match=r"scenes\.json is not there: make the scenes by make_sc"):
+        Scenes(folder=tmp_path / "none").rows("train")
+    with pytest.raises(ValueError, match="no split 'val': ask for train, validation, test"):
+        Scenes(folder=copied).rows("val")
+
+
+def test_home_is_where_they_are_looked_for(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COTERIE_HOME", str(copied.parent))
+    assert len(Scenes().rows("test")) == 1
