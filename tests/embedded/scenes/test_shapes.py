@@ -9,6 +9,8 @@ from coterie.embedded.scenes.kinds import KINDS
 from coterie.embedded.scenes.round import Capsule, Cone, Cylinder, Torus
 from coterie.embedded.scenes.shape import SHARPEST, Shape
 
+pytest.importorskip("trimesh")
+
 UP = (0.0, 0.0, 1.0)
 RIGHT = (1.0, 0.0, 0.0)
 
