@@ -1,8 +1,10 @@
+from pathlib import Path
+
 import pytest
 import torch
 
 from coterie.dense.checking import CheckedSamples
-from coterie.dense.files import DamagedFile
+from coterie.dense.files import DamagedFile, DataFile
 from coterie.dense.rows import DenseSample
 from coterie.dense.sets.base import Split
 
@@ -19,6 +21,9 @@ class Numbers(Split):
 
     def __len__(self) -> int:
         return self.count
+
+    def files(self, index: int) -> list[DataFile]:
+        return [DataFile(folder=Path("nowhere"), name=f"{index}.png", field="depth")]
 
     def read(self, index: int) -> DenseSample:
         if index in self.bad:

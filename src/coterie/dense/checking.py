@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from coterie.data.checked import CHUNK_ROWS, listed
 from coterie.data.rows import BadRow
 from coterie.dense.files import DamagedFile
+from coterie.dense.remembering import Remembered
 from coterie.dense.rows import DenseRows, DenseSample
 from coterie.dense.sets.base import Split
 
@@ -16,7 +17,7 @@ class CheckedSamples(DenseRows):
     """The good samples of a split. Held in memory: 8 bytes a sample."""
 
     def __init__(self, split: Split, *, skip_bad_rows: bool = False) -> None:
-        """Read every sample once, on all cores.
+        """Read every sample once, on all cores; those not that were good in an earlier run.
 
         A sample with several damaged files is told by the first of them.
 
@@ -59,18 +60,24 @@ class CheckedSamples(DenseRows):
 
 def faults(split: Split) -> Iterator[BadRow | None]:
     """For each sample in order, what is wrong with it."""
+    remembered = Remembered(split)
     threads = os.cpu_count() or 1
     window = CHUNK_ROWS * threads * 4  # a pool's map takes all it is given into memory at once
     with ThreadPoolExecutor(threads) as pool:
         for start in range(0, len(split), window):
             end = min(start + window, len(split))
-            yield from pool.map(lambda index: fault(split, index), range(start, end))
+            yield from pool.map(lambda index: fault(split, index, remembered), range(start, end))
+            remembered.save()  # so that what breaks off goes on where it was
 
 
-def fault(split: Split, index: int) -> BadRow | None:
+def fault(split: Split, index: int, remembered: Remembered) -> BadRow | None:
     """What is wrong with one sample, if anything."""
+    key = remembered.key(index)
+    if key in remembered.good:
+        return None
     try:
         split.read(index)
     except DamagedFile as error:
         return error.bad
+    remembered.add(key)
     return None

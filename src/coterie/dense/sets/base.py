@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 
+from coterie.dense.files import DataFile
 from coterie.dense.rows import DenseSample
 
 
@@ -16,6 +17,10 @@ class Split(ABC):
     @abstractmethod
     def __len__(self) -> int:
         """How many samples are named, by a list or by files."""
+
+    @abstractmethod
+    def files(self, index: int) -> list[DataFile]:
+        """All that sample number `index` is read from, whether it is there or not."""
 
     @abstractmethod
     def read(self, index: int) -> DenseSample:

@@ -102,6 +102,11 @@ class Nyuv2Split(Split):
     def __len__(self) -> int:
         return len(self.stems)
 
+    def files(self, index: int) -> list[DataFile]:
+        stem = self.stems[index]
+        labels = [self.file(FILES[name], stem, name) for name in self.names]
+        return [self.file("image", stem, "image"), *labels]
+
     def read(self, index: int) -> DenseSample:
         stem = self.stems[index]
         image = self.file("image", stem, "image").read(lambda content: photo(numbers(content)))

@@ -32,7 +32,15 @@ TASKS: tuple[DenseTask, ...] = (
     Normals(name="normals", criterion="l1", weight=10.0),
 )
 NAMES = tuple(task.name for task in TASKS)
-CONTEXT = "pascal-context/trainval"
+CONTEXT = "pascal-context/trainval/{}.mat"
+FILES = {
+    "semseg": ("semseg/VOC12/{}.png", "semseg/pascal-context/{}.png"),
+    "human_parts": ("human_parts/{}.mat",),
+    "sal": ("sal_distill/{}.png",),
+    "edge": (CONTEXT,),
+    "normals": ("normals_distill/{}.png", CONTEXT),
+}
+"""Task -> the files of a picture's labels."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +118,14 @@ class PascalMtSplit(Split):
     def __len__(self) -> int:
         return len(self.pictures)
 
+    def files(self, index: int) -> list[DataFile]:
+        name = self.pictures[index]
+        labels = [(file, task) for task in self.readers for file in FILES[task]]
+        return [
+            self.file(f"JPEGImages/{name}.jpg", "image"),
+            *(self.file(file.format(name), task) for file, task in labels),
+        ]
+
     def read(self, index: int) -> DenseSample:
         name = self.pictures[index]
         image = self.file(f"JPEGImages/{name}.jpg", "image").read(photo)
@@ -117,17 +133,16 @@ class PascalMtSplit(Split):
         return DenseSample(image=torch.from_numpy(image), labels=found, source=name)
 
     def semseg(self, name: str, size: tuple[int, ...]) -> Shaped[Tensor, "..."]:
-        file = self.file(f"semseg/VOC12/{name}.png", "semseg")
-        if not file.path.exists():
-            file = self.file(f"semseg/pascal-context/{name}.png", "semseg")
+        voc, context = (self.file(file.format(name), "semseg") for file in FILES["semseg"])
+        file = voc if voc.path.exists() else context
         return file.read(lambda content: labels.semseg(content, size))
 
     def human_parts(self, name: str, size: tuple[int, ...]) -> Shaped[Tensor, "..."]:
-        file = self.file(f"human_parts/{name}.mat", "human_parts")
+        file = self.file(FILES["human_parts"][0].format(name), "human_parts")
         return file.read(lambda content: labels.human_parts(content, size))
 
     def sal(self, name: str, size: tuple[int, ...]) -> Shaped[Tensor, "..."]:
-        file = self.file(f"sal_distill/{name}.png", "sal")
+        file = self.file(FILES["sal"][0].format(name), "sal")
         return file.read(lambda content: labels.saliency(content, size))
 
     def edge(self, name: str, size: tuple[int, ...]) -> Shaped[Tensor, "..."]:
@@ -137,14 +152,14 @@ class PascalMtSplit(Split):
         known = np.ones(size, bool)
         if self.allowed:
             known = labels.valid(self.things(name, size, "normals"), self.allowed)
-        file = self.file(f"normals_distill/{name}.png", "normals")
+        file = self.file(FILES["normals"][0].format(name), "normals")
         return file.read(lambda content: labels.normals(content, size, known))
 
     def things(
         self, name: str, size: tuple[int, ...], field: str
     ) -> Int64[np.ndarray, "height breadth"]:
         """Which of 459 things each pixel is of."""
-        file = self.file(f"{CONTEXT}/{name}.mat", field)
+        file = self.file(CONTEXT.format(name), field)
         return file.read(lambda content: labels.context(content, size))
 
     def file(self, name: str, field: str) -> DataFile:

@@ -123,12 +123,18 @@ class TaskonomySplit(Split):
     def __len__(self) -> int:
         return len(self.samples)
 
+    def files(self, index: int) -> list[DataFile]:
+        building, view = self.samples[index]
+        if not view:
+            name = f"rgb/taskonomy/{building}"
+            return [DataFile(folder=self.chosen.folder, name=name, field="image")]
+        found = [self.file(part, building, view) for part in self.parts]
+        return [*found, self.mask(building, view)] if self.masked else found
+
     def read(self, index: int) -> DenseSample:
         building, view = self.samples[index]
         if not view:
-            lost = DataFile(
-                folder=self.chosen.folder, name=f"rgb/taskonomy/{building}", field="image"
-            )
+            (lost,) = self.files(index)
             raise lost.damaged("is missing or has no pictures: fetch it, or name it in `broken`")
         image = self.file("rgb", building, view).read(photo)
         size = image.shape[1:]
@@ -158,7 +164,11 @@ class TaskonomySplit(Split):
             check_size(mask.shape, size)
             return mask == 0
 
-        return self.file(MASK, building, view, domain="depth_zbuffer").read(decode)
+        return self.mask(building, view).read(decode)
+
+    def mask(self, building: str, view: str) -> DataFile:
+        """The file that says where the scan has a hole."""
+        return self.file(MASK, building, view, domain="depth_zbuffer")
 
     def file(self, part: str, building: str, view: str, domain: str = "") -> DataFile:
         """One file of a sample."""
