@@ -11,7 +11,8 @@ from transformers import LlamaConfig, ViTConfig
 from transformers.models.llama.modeling_llama import LlamaMLP
 from transformers.models.vit.modeling_vit import ViTMLP
 
-from coterie.experts.copies import Copies, CopiesLayer
+from coterie.experts.copies import Copies
+from coterie.experts.copies_layers import CopiesLayer
 from coterie.routing.decision import Decision, Gating
 
 SIZES = {"hidden_size": 6, "intermediate_size": 10, "num_attention_heads": 2}
@@ -240,3 +241,43 @@ def test_refuses_what_does_not_fit() -> None:
     layer = Copies(count=1).build(host, None)
     with pytest.raises(ValueError, match="1 further arguments"):
         layer(host, torch.ones(2, 6), fixed(torch.ones(2, 1)), 3)
+
+
+@pytest.mark.parametrize("name", ["gated", "plain"])
+@pytest.mark.parametrize("form", ["reference", "auto"])
+def test_all_shares_of_the_host_with_equal_weights_are_the_host(name: str, form: Any) -> None:
+    torch.manual_seed(0)
+    host = HOSTS[name]().requires_grad_(False)
+    layer = Copies(count=4, divisor=2, form=form).build(host, None)
+    first_map = layer.get_parameter("gate_proj__weight" if name == "gated" else "fc1__weight")
+    assert first_map.shape == (4, 5, 6)  # four experts with 5 of 10 hidden units, width 6
+    x = torch.randn(3, 6)
+    # Experts 0 and 1 have the first and second half of the units, 2 and 3 the same again.
+    for first, second in [(0, 1), (2, 3), (0, 3)]:
+        gates = torch.zeros(3, 4)
+        gates[:, [first, second]] = 0.5
+        torch.testing.assert_close(layer(host, x, fixed(gates))[0], host(x))
+    one, other = (torch.eye(4)[[e]].expand(3, 4) for e in (0, 1))
+    assert not torch.allclose(layer(host, x, fixed(one))[0], layer(host, x, fixed(other))[0])
+
+
+def test_fresh_experts_differ_and_are_drawn_as_linear_layers_are() -> None:
+    torch.manual_seed(0)
+    layer = Copies(count=2, init="fresh").build(plain().requires_grad_(False), None)
+    for name, fan_in in [("fc1", 6), ("fc2", 10)]:
+        for part in ("weight", "bias"):
+            drawn = layer.get_parameter(f"{name}__{part}")
+            assert not torch.equal(drawn[0], drawn[1])
+            assert 0.5 * fan_in**-0.5 < drawn.abs().max() <= fan_in**-0.5
+
+
+def test_shares_that_cannot_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    with pytest.raises(ValueError, match=r"divisor=3.* does not divide the 10 hidden units"):
+        Copies(divisor=3).build(plain(), None)
+    with pytest.raises(ValueError, match="which Odd is not: leave them at 1 and 'host'"):
+        Copies(divisor=5).build(Odd(), None)
+    with pytest.raises(ValueError, match=r"init='new'.: allowed are 'host' and 'fresh'"):
+        Copies(init="new")
+    with pytest.raises(ValueError, match="with 'full' only"):
+        Copies(trained="lora", divisor=2)

@@ -3,7 +3,7 @@
 import json
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +31,22 @@ def trainable_parameters(adapter: Path) -> int:
 
 
 def total_parameters(model: nn.Module) -> int:
-    """Numbers in all weights, each counted once where weights are tied."""
-    return sum(parameter.numel() for parameter in model.parameters())
+    """Numbers in all weights, each counted once where weights are tied.
+
+    Modules of the host that experts have replaced are kept, but do nothing, and do not count.
+    """
+    idle = {id(parameter) for module in replaced(model) for parameter in module.parameters()}
+    return sum(each.numel() for each in model.parameters() if id(each) not in idle)
+
+
+def replaced(model: nn.Module) -> Iterator[nn.Module]:
+    """The host's modules in whose place experts stand that need no weight of them."""
+    for module in model.modules():
+        if isinstance(module, CoterieLayer):
+            active = [module.coterie_site[name] for name in module.active_adapters
+                      if name in module.coterie_site]  # fmt: skip
+            if active and not any(site.mixture.main.uses_host for site in active):
+                yield module.get_base_layer()
 
 
 def active_parameters(model: nn.Module, use: Mapping[str, Mapping[str, Any]]) -> int:

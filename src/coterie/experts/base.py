@@ -42,6 +42,11 @@ class Experts(ABC):
         """True where the experts' output is added to the host's; False where it replaces it."""
         return True
 
+    @property
+    def uses_host(self) -> bool:
+        """False where no weight of the host is at work any more."""
+        return True
+
     @abstractmethod
     def build(self, host: nn.Module, shared: "Experts | None") -> ExpertLayer | None:
         """New weights that fit `host`; `shared` is one more, always-on expert of the same kind.

@@ -38,6 +38,8 @@ class Queries(Experts):
         heads: query heads inside one expert, at least 1.
         replace: the experts take the host's place; output maps start as the host's, for the same
             heads as the query maps, and the host's own output bias is lost.
+        init: "host", or "fresh" for weights that are drawn anew, as torch draws a linear layer's,
+            where all is trained from scratch.
         form: "reference" goes expert by expert; "fused" and "auto" compute chosen queries only
             where every token has equally many, else all, and all under `torch.compile`.
     """
@@ -46,6 +48,7 @@ class Queries(Experts):
     count: int = 4  # pyright: ignore[reportIncompatibleMethodOverride]  a field answers it
     heads: int = 1
     replace: bool = False
+    init: Literal["host", "fresh"] = "host"
     form: Literal["auto", "reference", "fused"] = "auto"
 
     def __post_init__(self) -> None:
@@ -53,11 +56,17 @@ class Queries(Experts):
             raise ValueError(
                 f"Queries(count={self.count!r}, heads={self.heads!r}): allowed is 1 or more of each"
             )
+        if self.init not in ("host", "fresh"):
+            raise ValueError(f"Queries(init={self.init!r}): allowed are 'host' and 'fresh'")
         if self.form not in FORMS:
             raise ValueError(f"Queries(form={self.form!r}): allowed are {FORMS}")
 
     @property
     def adds(self) -> bool:
+        return not self.replace
+
+    @property
+    def uses_host(self) -> bool:
         return not self.replace
 
     def build(self, host: nn.Module, shared: Experts | None) -> "QueriesLayer":
@@ -89,6 +98,18 @@ class QueriesLayer(ExpertLayer):
         last = _weight(parts["output"]).unflatten(1, (num_heads, head))[:, picked]
         output = last.unflatten(1, (segments, kind.heads)).movedim(1, 0).clone()
         self.output = nn.Parameter(output if kind.replace else torch.zeros_like(output))
+        if kind.init == "fresh":
+            self.draw(kind)
+
+    @torch.no_grad()
+    def draw(self, kind: Queries) -> None:
+        """Draws all weights as torch draws a linear layer's, but output maps that add nothing."""
+        narrow, wide = self.query.shape[-1] ** -0.5, self.output.shape[-1] ** -0.5
+        names = ("query", "key", "value", "key_bias", "value_bias")
+        for part in map(self.get_parameter, names):
+            part.uniform_(-narrow, narrow)
+        if kind.replace:
+            self.output.uniform_(-wide, wide)
 
     def forward(
         self, host: nn.Module, x: Tensor, gating: Gating, *args: Any, **kwargs: Any
