@@ -43,7 +43,9 @@ NAMES = [module.name for module in pkgutil.iter_modules(recipes.__path__)]
 HOSTS = {"mod_squad": ("vit", "dinov2"), "uni_moe": ("llama", "llava"), "awaker": ("qwen2_vl",)}
 VARIANTS = {
     "awaker-released": lambda: recipes.awaker(released=True, importance=0.01),
-    "mod_squad-released": lambda: recipes.mod_squad(released=True, small=True, layers="alternate"),
+    "mod_squad-released": lambda: recipes.mod_squad(
+        released=True, attention=(15, 6), layers="alternate"
+    ),
     "mod_squad-selected": lambda: recipes.mod_squad(normalize="selected", mlp=(4, 2)),
     "uni_moe-released": lambda: recipes.uni_moe(released=True, layers="even", aux=True),
     "rode-sparse": lambda: recipes.rode(sparsity=0.001, at=("text.mlp",)),
@@ -278,7 +280,7 @@ def test_mod_squad_as_the_paper() -> None:
 
 
 def test_mod_squad_as_the_code_and_small() -> None:
-    recipe = recipes.mod_squad(released=True, small=True)
+    recipe = recipes.mod_squad(released=True, attention=(15, 6))
     attention, mlp = recipe.mixtures
     assert attention.experts == Queries(count=15, replace=True)
     assert (attention.router, mlp.router) == (TopK(k=6, epsilon=1e-4), TopK(k=4, epsilon=1e-4))

@@ -4,10 +4,12 @@ Run:     recipe = coterie.recipes.mod_squad()
          model = coterie.graft(vit, recipe.mixtures, tasks=("depth", "normal", ...))
 Expect:  no number is published here yet. The paper, on PASCAL-Context: segmentation 74.1,
          normals 13.7, human parts 62.7, saliency 66.9, edges 72.0.
-Departs: experts start from a pretrained host; the paper trains from scratch. So an MLP expert is
-         as wide as the host's MLP, where the paper divides its width by the active experts, and a
-         query expert has the width of one of the host's heads.
-         No vector of the task is added to the tokens; the task's own gates see the bare token.
+Departs: by default experts start from a pretrained host; the paper trains from scratch, which is
+         `pretrained=False`. A pretrained host's MLP expert is as wide as the host's MLP, where the
+         paper divides its width by the active experts, and its query experts have the width of
+         one of the host's heads.
+         The vector of the task that the paper adds to the tokens is the host's business: see
+         `coterie.dense.MultiTaskVision`, which has it. On other hosts gates see the bare token.
          Statistics are of the global batch; the code's are of one GPU's.
 """
 
@@ -24,15 +26,24 @@ from coterie.routing.routers.top_k import TopK
 
 EVEN_ATTENTION = r".*layers?\.\d*[02468]\.(attention|attn|self_attn)"
 ODD_MLP = r".*layers?\.\d*[13579]\.mlp"
+PLACES = {
+    "all": ("vision.attn", "vision.mlp"),
+    "alternate": (EVEN_ATTENTION, ODD_MLP),
+    "odd mlp": ("vision.attn", ODD_MLP),
+}
+RATIO = 4
+"""Hidden units of a transformer's MLP, by the width of its tokens."""
 
 
-def mod_squad(
+def mod_squad(  # noqa: PLR0913  what the paper's own ablations change
     *,
-    small: bool = False,
-    mlp: tuple[int, int] = (16, 4),
-    attention: tuple[int, int] | None = None,
+    mlp: tuple[int, int] | None = (16, 4),
+    attention: tuple[int, int] | None = (24, 12),
     normalize: Literal["all", "selected"] = "all",
-    layers: Literal["all", "alternate"] = "all",
+    layers: Literal["all", "alternate", "odd mlp"] = "all",
+    pretrained: bool = True,
+    mlp_ratio: int = RATIO,
+    information: float | None = None,
     learning_rate: float = 4e-4,
     epochs: float = 100.0,
     released: bool = False,
@@ -40,37 +51,50 @@ def mod_squad(
     """MLP experts and attention experts, a gate for each task, all trained together.
 
     Args:
-        small: the small model's attention, (15, 6), instead of the base model's, (24, 12).
-        mlp: MLP experts to choose from, and how many of them a token uses.
-        attention: the same of attention experts; None for what `small` says.
+        mlp: MLP experts to choose from, and how many of them a token uses; None for none.
+        attention: the same of attention experts: (24, 12) in the base model, (15, 6) in the small.
         normalize: "all", the paper's, lets weights sum to less than 1, which shrinks what a
             pretrained host's blocks say at first; "selected" lets them sum to 1.
         layers: "all" has both mixtures in every layer; "alternate" has attention experts in even
-            layers and MLP experts in odd ones, as the released models for the paper's sizes.
+            layers and MLP experts in odd ones, as the released models for the paper's sizes;
+            "odd mlp" has attention experts in all and MLP experts in odd ones.
+        pretrained: False draws the experts anew, for a host that is trained from scratch. An MLP
+            expert then has `mlp_ratio` times the width of a token, divided by the active experts.
+        mlp_ratio: see `pretrained`.
+        information: the mutual information's weight; None for the paper's 0.001, or the released
+            code's 0.005. 0 is plain mixture of experts, without it.
         learning_rate: at its highest, for 256 images a step.
         epochs: passes over the data.
         released: True for the released code's constants: 1e-4 is added to probabilities and
             inside the mutual information, whose weight is 0.005. False for the paper's formulas
             and its weight, 0.001.
+
+    Raises ValueError for a choice that there is not.
     """
-    if attention is None:
-        attention = (15, 6) if small else (24, 12)
-    epsilon, information = (1e-4, 0.005) if released else (0.0, 0.001)
-    if layers not in ("all", "alternate"):
-        raise ValueError(f"mod_squad(layers={layers!r}): allowed are 'all' and 'alternate'")
+    if layers not in PLACES:
+        raise ValueError(f"mod_squad(layers={layers!r}): allowed are {', '.join(PLACES)}")
+    if mlp is None and attention is None:
+        raise ValueError("mod_squad(mlp=None, attention=None): give experts of one kind at least")
+    epsilon, weight = (1e-4, 0.005) if released else (0.0, 0.001)
+    weight = weight if information is None else information
+    init = "host" if pretrained else "fresh"
 
     def mixture(at: str, kind: Copies | Queries, active: int) -> Mixture:
         router = TopK(k=active, normalize=normalize, epsilon=epsilon)
         return Mixture(at=at, experts=kind, gate=TaskGate(), router=router)
 
-    places = ("vision.attn", "vision.mlp") if layers == "all" else (EVEN_ATTENTION, ODD_MLP)
+    mixtures = []
+    if attention is not None:
+        queries = Queries(count=attention[0], replace=True, init=init)
+        mixtures.append(mixture(PLACES[layers][0], queries, attention[1]))
+    if mlp is not None:
+        divisor = 1 if pretrained else share(mlp[1], mlp_ratio)
+        copies = Copies(count=mlp[0], trained="full", divisor=divisor, init=init)
+        mixtures.append(mixture(PLACES[layers][1], copies, mlp[1]))
     return Recipe(
         name="mod_squad",
-        mixtures=(
-            mixture(places[0], Queries(count=attention[0], replace=True), attention[1]),
-            mixture(places[1], Copies(count=mlp[0], trained="full"), mlp[1]),
-        ),
-        losses=(MutualInformation(weight=information, epsilon=epsilon),),
+        mixtures=tuple(mixtures),
+        losses=(MutualInformation(weight=weight, epsilon=epsilon),) if weight else (),
         balancing=Uncertainty(positive=True),
         stages=(
             Stage(
@@ -85,9 +109,24 @@ def mod_squad(
         ),
         paper="Chen et al. 2023, arXiv:2212.08066",
         departures=(
-            "Experts start from a pretrained host; the paper trains from scratch.",
-            "MLP experts are as wide as the host's MLP; the paper divides the width by the active.",
-            "No vector of the task is added to the tokens.",
+            "The vector of the task is the host's business.",
             "The losses' statistics are of the global batch; the code's are of one GPU's.",
+            *(PRETRAINED if pretrained else ()),
         ),
     )
+
+
+PRETRAINED = (
+    "Experts start from a pretrained host; the paper trains from scratch.",
+    "MLP experts are as wide as the host's MLP; the paper divides the width by the active.",
+)
+
+
+def share(active: int, ratio: int) -> int:
+    """By what the host's hidden units are divided; ValueError if that is no whole number."""
+    if ratio < 1 or RATIO * active % ratio:
+        raise ValueError(
+            f"mod_squad(mlp_ratio={ratio}): give a divisor of {RATIO * active}, {RATIO} times the "
+            "experts that a token uses"
+        )
+    return RATIO * active // ratio
