@@ -79,6 +79,13 @@ class Host(ABC):
             )
         return count_tokens(inputs, *self.placeholders(config).values())
 
+    def row_tasks(self, inputs: Mapping[str, Any], config: Any) -> Int[Tensor, " rows"] | None:
+        """The task of each row that the blocks will see, where the model makes them itself.
+
+        None, for nearly all families: rows are the batch's samples, and the caller says the tasks.
+        """
+        return None
+
     def sounds(self, inputs: Mapping[str, Any], config: Any) -> Float[Tensor, " batch"]:
         """How many rows of the audio tower (and its connector) each sample owns; see `shares`.
 

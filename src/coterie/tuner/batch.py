@@ -62,6 +62,10 @@ class BatchHook:
         state = self._state(model, inputs, prompt)
         if task_ids is None and session is not None:
             task_ids = session.task_ids
+        if task_ids is None and self.host is not None:
+            task_ids = self.host.row_tasks(inputs, model.config)
+            # The model makes a row for each task and sample, so that rows are what is routed.
+            state.batch = state.batch if task_ids is None else len(task_ids)
         if task_ids is not None:
             _set_tasks(state, task_ids, self.num_tasks)
         if self.settles:

@@ -1,0 +1,78 @@
+"""Heads: from a backbone's patches to what a task wants, for each pixel or for the picture."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+WIDTH = 256
+"""Channels inside the head of convolutions, as in M3ViT."""
+
+
+def build(task: Mapping[str, Any], width: int, patch: int, head: str) -> nn.Module:
+    """The head of a task: {"name", "channels", "whole_picture"}."""
+    if task["whole_picture"]:
+        return PictureHead(width, task["channels"])
+    kind = {"linear": LinearHead, "convolutions": ConvolutionHead}[head]
+    return kind(width, task["channels"], patch)
+
+
+class LinearHead(nn.Module):
+    """One linear map from a patch's features to all its pixels (Mod-Squad's released code)."""
+
+    def __init__(self, width: int, channels: int, patch: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(width, patch * patch * channels)
+        self.pixels = nn.PixelShuffle(patch)
+
+    def forward(
+        self, x: Float[Tensor, "batch width height breadth"]
+    ) -> Float[Tensor, "batch channels ..."]:
+        return self.pixels(self.linear(x.movedim(1, -1)).movedim(-1, 1))
+
+
+class ConvolutionHead(nn.Module):
+    """3 x 3 convolutions with a doubling of the sides after each, then one to the channels.
+
+    Source: the progressive upsampling of SETR (arXiv:2012.15840, section 3.2), which M3ViT takes
+    for its decoder. A reconstruction: M3ViT's own numbers of channels and layers were not read.
+    Departs: GroupNorm instead of BatchNorm, whose statistics would mix tasks and need large
+    batches; and the last enlargement is whatever is left to the patch, not always 2.
+    """
+
+    def __init__(self, width: int, channels: int, patch: int) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        grown = 1
+        while grown * 2 <= patch:
+            layers += [
+                nn.Conv2d(width, WIDTH, 3, padding=1, bias=False),
+                nn.GroupNorm(32, WIDTH),
+                nn.ReLU(),
+                nn.Upsample(scale_factor=2, mode="bilinear"),
+            ]
+            width, grown = WIDTH, grown * 2
+        layers += [nn.Conv2d(width, channels, 1)]
+        if grown < patch:
+            layers += [nn.Upsample(scale_factor=patch / grown, mode="bilinear")]
+        self.layers = nn.Sequential(*layers)
+
+    def forward(
+        self, x: Float[Tensor, "batch width height breadth"]
+    ) -> Float[Tensor, "batch channels ..."]:
+        return self.layers(x)
+
+
+class PictureHead(nn.Module):
+    """The mean of all patches, normalised, through a linear map."""
+
+    def __init__(self, width: int, channels: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width, eps=1e-6)
+        self.linear = nn.Linear(width, channels)
+
+    def forward(
+        self, x: Float[Tensor, "batch width height breadth"]
+    ) -> Float[Tensor, "batch channels"]:
+        return self.linear(self.norm(x.flatten(2).mean(2)))

@@ -1,0 +1,193 @@
+"""`MultiTaskVision`: any vision backbone with a head a task, all tasks in one batched pass."""
+
+import contextlib
+import inspect
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from transformers import MODEL_MAPPING, AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel
+from transformers.utils.generic import ModelOutput
+
+from coterie.dense.config import MultiTaskConfig
+from coterie.dense.heads import build
+from coterie.dense.task import DenseTask
+
+
+@dataclass
+class MultiTaskOutput(ModelOutput):
+    """What the heads say.
+
+    Attributes:
+        predictions: task -> [batch, channels, height, breadth] of the picture's size, or
+            [batch, channels] where the task is about the whole picture.
+        last_hidden_state: the backbone's, [tasks * batch, seq, width], task by task.
+    """
+
+    predictions: dict[str, Tensor] | None = None
+    last_hidden_state: Float[Tensor, "rows seq width"] | None = None
+
+
+class MultiTaskVision(PreTrainedModel):
+    """A backbone that is run for several tasks at once, with a vector of the task in its tokens.
+
+    As in Mod-Squad (arXiv:2212.08066; `MTVisionTransformerMoETaskGating` of its code), a learned
+    vector of the task is added to all tokens before every block, and a head reads what comes out.
+    What is below the first block that the vector reaches is the same for all tasks and runs once;
+    from there on, the rows are tasks times pictures, task by task, in one batch.
+
+    The backbone is any vision model of transformers whose blocks lie in one ModuleList: ViT,
+    DeiT, DINOv2, DINOv3, SigLIP, CLIP, Swin. Grafted, its rows know their tasks without being told.
+    """
+
+    config_class = MultiTaskConfig
+    base_model_prefix = "backbone"
+    main_input_name = "pixel_values"
+    input_modalities = ("image",)
+    _supports_sdpa = True
+    _no_split_modules: ClassVar[list[str]] = []
+
+    def __init__(self, config: MultiTaskConfig) -> None:
+        super().__init__(config)
+        self.backbone: Any = AutoModel.from_config(
+            config.backbone_config, **bare(config.backbone_config)
+        )
+        widths = config.widths()[config.shared_layers :] if config.task_embedding else []
+        self.embeddings = nn.ParameterDict(
+            {
+                str(width): nn.Parameter(
+                    config.embedding_std * torch.randn(len(config.tasks), width)
+                )
+                for width in dict.fromkeys(widths)
+            }
+        )
+        self.heads = nn.ModuleList(
+            build(task, config.backbone_width, config.patch_size, config.head)
+            for task in config.tasks
+        )
+        self.post_init()
+
+    @classmethod
+    def on(
+        cls, base: str, tasks: Iterable[DenseTask], *, pretrained: bool = True, **choices: Any
+    ) -> "MultiTaskVision":
+        """Heads for some tasks on a backbone.
+
+        Args:
+            base: a folder or hub id of a vision model; of a model of images and text, its vision
+                tower is taken.
+            tasks: one head each.
+            pretrained: False draws the backbone's weights anew.
+            choices: further fields of `MultiTaskConfig`.
+
+        Raises ValueError if there is no such model, or it has no blocks that can be found.
+        """
+        backbone = AutoConfig.from_pretrained(base)
+        backbone = getattr(backbone, "vision_config", backbone)
+        config = MultiTaskConfig(
+            backbone_config=backbone,
+            tasks=[
+                {"name": task.name, "channels": task.channels, "whole_picture": task.whole_picture}
+                for task in tasks
+            ],
+            **choices,
+        )
+        model = cls(config)
+        if pretrained:
+            model.backbone = AutoModel.from_pretrained(base, config=backbone, **bare(backbone))
+        return model
+
+    def forward(
+        self,
+        pixel_values: Float[Tensor, "batch channels height breadth"],
+        tasks: Sequence[str] | None = None,
+    ) -> MultiTaskOutput:
+        """Runs some tasks on the same pictures.
+
+        Args:
+            pixel_values: normalised as the backbone wants them; height and breadth divide by
+                its patch.
+            tasks: names, in any order; None for all.
+
+        Raises ValueError for a task there is not, or pictures that do not fit.
+        """
+        names = self.config.chosen(tasks)
+        grid = self._grid(pixel_values)
+        numbers = torch.tensor([self.config.names.index(name) for name in names])
+        rows = numbers.to(pixel_values.device).repeat_interleave(len(pixel_values))
+        with self._task_by_task(rows, len(names)):
+            hidden = self.backbone(pixel_values=pixel_values, **self._any_size()).last_hidden_state
+        patches = hidden[:, hidden.shape[1] - grid[0] * grid[1] :]
+        parts = patches.unflatten(0, (len(names), -1)).transpose(2, 3).unflatten(3, grid)
+        predictions = {
+            name: self.heads[self.config.names.index(name)](part)
+            for name, part in zip(names, parts, strict=True)
+        }
+        return MultiTaskOutput(predictions=predictions, last_hidden_state=hidden)
+
+    def _any_size(self) -> dict[str, bool]:
+        """What asks the backbone for other sizes than it was trained on; some need no asking."""
+        asked = "interpolate_pos_encoding"
+        return {asked: True} if asked in inspect.signature(self.backbone.forward).parameters else {}
+
+    def _grid(self, pixel_values: Tensor) -> tuple[int, int]:
+        height, breadth = pixel_values.shape[-2:]
+        patch = self.config.patch_size
+        if height % patch or breadth % patch:
+            raise ValueError(
+                f"pixel_values are {height} x {breadth}: give pictures whose sides divide by the "
+                f"backbone's patch of {patch}, such as {max(1, height // patch) * patch}"
+            )
+        return height // patch, breadth // patch
+
+    @contextlib.contextmanager
+    def _task_by_task(self, rows: Int[Tensor, " rows"], tasks: int) -> Iterator[None]:
+        """Within, blocks from `shared_layers` on see a row for each task and picture."""
+        blocks, first = self.blocks(), self.config.shared_layers
+
+        def enter(number: int) -> Any:
+            def hook(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
+                hidden = args[0]
+                if number == first:
+                    hidden = hidden.repeat(tasks, *[1] * (hidden.ndim - 1))
+                vectors = self.embeddings[str(hidden.shape[-1])] if self.embeddings else None
+                if vectors is not None:
+                    # In the tokens' dtype: a float32 vector would turn them all into float32.
+                    hidden = hidden + vectors.to(hidden.dtype)[rows][:, None]
+                return (hidden, *args[1:])
+
+            return hook
+
+        handles = [
+            block.register_forward_pre_hook(enter(number))
+            for number, block in enumerate(blocks)
+            if number >= first
+        ]
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def blocks(self) -> nn.ModuleList:
+        """The backbone's blocks, or stages, first to last."""
+        wanted = len(self.config.widths())
+        return next(
+            module
+            for module in self.backbone.modules()
+            if isinstance(module, nn.ModuleList) and len(module) == wanted
+        )
+
+
+def bare(backbone: PretrainedConfig) -> dict[str, bool]:
+    """What leaves out a backbone's pooler, which no head reads."""
+    kind: type[Any] = MODEL_MAPPING[type(backbone)]
+    asked = "add_pooling_layer"
+    return {asked: False} if asked in inspect.signature(kind).parameters else {}
+
+
+AutoConfig.register(MultiTaskConfig.model_type, MultiTaskConfig)
+AutoModel.register(MultiTaskConfig, MultiTaskVision)

@@ -1,0 +1,147 @@
+"""All tasks in one pass, as one task at a time, on every family of backbones."""
+
+import pytest
+import torch
+from transformers import AutoModel, SiglipConfig, SiglipModel, ViTModel
+
+import coterie
+from coterie import Copies, Lora, Mixture, Queries, TaskGate, TopK
+from coterie.dense.config import MultiTaskConfig
+from coterie.dense.kinds.depth import Depth
+from coterie.dense.model import MultiTaskVision
+from tests.dense.tiny import BACKBONES, TASKS, model, pictures
+from tests.tinies.base import VISION
+
+MIXTURES = (
+    Mixture(
+        at="vision.mlp", experts=Copies(count=4), gate=TaskGate(init_std=1.0), router=TopK(k=2)
+    ),
+)
+GRAFTED = [family for family in BACKBONES if family != "swin"]
+
+
+@pytest.mark.parametrize("family", BACKBONES)
+def test_each_head_answers_in_the_size_of_the_picture(family: str) -> None:
+    found = model(family)(pixel_values=pictures()).predictions
+    assert {name: tuple(each.shape) for name, each in found.items()} == {
+        "depth": (2, 1, 28, 28),
+        "normal": (2, 3, 28, 28),
+        "scene": (2, 5),
+    }
+
+
+@pytest.mark.parametrize("family", BACKBONES)
+def test_one_pass_for_all_tasks_is_a_pass_for_each(family: str) -> None:
+    host = model(family)
+    together = host(pixel_values=pictures()).predictions
+    for name, said in together.items():
+        [alone] = host(pixel_values=pictures(), tasks=(name,)).predictions.values()
+        torch.testing.assert_close(said, alone)
+    # The vectors of the tasks are what tells one pass from another.
+    assert not torch.allclose(*host(pixel_values=pictures()).last_hidden_state[[0, 2]])
+
+
+@pytest.mark.parametrize("family", GRAFTED)
+def test_grafted_rows_know_their_tasks(family: str) -> None:
+    grafted = coterie.graft(model(family), MIXTURES, tasks=("depth", "normal", "scene"))
+    with coterie.observe(grafted) as tape:
+        together = grafted(pixel_values=pictures()).predictions
+    assert len(tape) == 2
+    for routing in tape.values():
+        # Task by task, two pictures each, all tokens of a picture in turn.
+        per_task = len(routing.task) // 3
+        assert routing.task.tolist() == [task for task in range(3) for _ in range(per_task)]
+    for name, said in together.items():
+        alone = grafted(pixel_values=pictures(), tasks=(name,)).predictions[name]
+        torch.testing.assert_close(said, alone)
+
+
+def test_tasks_may_come_in_any_order() -> None:
+    grafted = coterie.graft(model(), MIXTURES, tasks=("depth", "normal", "scene"))
+    together = grafted(pixel_values=pictures()).predictions
+    two = grafted(pixel_values=pictures(), tasks=("scene", "depth")).predictions
+    assert list(two) == ["scene", "depth"]
+    for name in two:
+        torch.testing.assert_close(two[name], together[name])
+
+
+def test_layers_that_tasks_share_run_once_a_picture() -> None:
+    host = model(shared_layers=1)
+    seen = []
+    for block in host.blocks():
+        block.mlp.register_forward_pre_hook(lambda _, args: seen.append(len(args[0])))
+    host(pixel_values=pictures())
+    assert seen == [2, 6]  # two pictures; then three tasks by two pictures
+
+
+def test_attention_experts_and_lora_fit_as_well() -> None:
+    mixtures = (
+        Mixture(at="vision.attn", experts=Queries(count=4), gate=TaskGate(), router=TopK(k=2)),
+        Mixture(at="vision.mlp", experts=Lora(ranks=(2, 2)), gate=TaskGate(), router=TopK(k=1)),
+    )
+    grafted = coterie.graft(model(), mixtures, tasks=("depth", "normal", "scene"))
+    before = model()(pixel_values=pictures()).predictions
+    for name, said in grafted(pixel_values=pictures()).predictions.items():
+        torch.testing.assert_close(said, before[name])  # both begin at nothing added
+
+
+@pytest.mark.parametrize("head", ["linear", "convolutions"])
+def test_heads_learn(head: str) -> None:
+    host = model(head=head)
+    sum(
+        each.square().sum() for each in host(pixel_values=pictures()).predictions.values()
+    ).backward()
+    assert all(each.grad is not None and each.grad.any() for each in host.heads.parameters())
+    assert all(each.grad is not None and each.grad.any() for each in host.embeddings.values())
+
+
+def test_saved_and_read_again(tmp_path) -> None:
+    host = model(shared_layers=1)
+    host.save_pretrained(tmp_path)
+    again = AutoModel.from_pretrained(tmp_path).eval()
+    assert isinstance(again, MultiTaskVision) and again.config.shared_layers == 1
+    wanted = host(pixel_values=pictures()).predictions
+    for name, said in again(pixel_values=pictures()).predictions.items():
+        torch.testing.assert_close(said, wanted[name], rtol=0, atol=0)
+
+
+def test_a_backbone_from_a_folder(tmp_path) -> None:
+    torch.manual_seed(1)
+    backbone = ViTModel(BACKBONES["vit"](), add_pooling_layer=False)
+    backbone.save_pretrained(tmp_path)
+    host = MultiTaskVision.on(str(tmp_path), [Depth(name="depth")])
+    weight = backbone.layers[1].mlp.fc1.weight
+    assert torch.equal(host.backbone.layers[1].mlp.fc1.weight, weight)
+    fresh = MultiTaskVision.on(str(tmp_path), [Depth(name="depth")], pretrained=False)
+    assert not torch.equal(fresh.backbone.layers[1].mlp.fc1.weight, weight)
+
+
+def test_the_vision_tower_of_a_model_of_images_and_text(tmp_path) -> None:
+    text = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1,
+            "num_attention_heads": 4, "vocab_size": 16}  # fmt: skip
+    whole = SiglipModel(SiglipConfig(vision_config=dict(VISION), text_config=text))
+    whole.save_pretrained(tmp_path)
+    host = MultiTaskVision.on(str(tmp_path), [Depth(name="depth")]).eval()
+    wanted = whole.vision_model.encoder.layers[1].mlp.fc1.weight
+    assert torch.equal(host.blocks()[1].mlp.fc1.weight, wanted)
+
+
+@pytest.mark.parametrize(
+    ("choices", "message"),
+    [
+        ({"head": "cubic"}, "head='cubic': allowed are linear, convolutions"),
+        ({"shared_layers": 2}, "shared_layers=2: the backbone has 2 blocks"),
+        ({"tasks": [*TASKS, TASKS[0]]}, "give each a name of its own"),
+    ],
+)
+def test_choices_that_cannot_be(choices: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        MultiTaskConfig(**({"backbone_config": BACKBONES["vit"](), "tasks": TASKS} | choices))
+
+
+def test_calls_that_cannot_be() -> None:
+    host = model()
+    with pytest.raises(ValueError, match="give some of depth, normal, scene"):
+        host(pixel_values=pictures(), tasks=("dept",))
+    with pytest.raises(ValueError, match=r"30 x 28: give pictures whose sides divide by .* 7"):
+        host(pixel_values=torch.zeros(1, 3, 30, 28))
