@@ -130,14 +130,26 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 def load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
     """Puts what `optimizer_tensors` gave into an optimizer with the same parameters."""
+    parameters = [each for group in optimizer.param_groups for each in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         kind, _, rest = key.partition(".")
         if kind == "optimizer":
             number, _, name = rest.partition(".")
-            state.setdefault(int(number), {})[name] = value
+            state.setdefault(int(number), {})[name] = as_in(parameters[int(number)], value)
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+
+def as_in(parameter: Tensor, value: Tensor) -> Tensor:
+    """`value` in the memory layout of a parameter of its shape.
+
+    Fused optimizers go through memory as it lies, without a look at strides: a moment that came
+    back from a file in another layout than its parameter's would move other weights than its own.
+    """
+    if value.shape != parameter.shape:  # the number of steps
+        return value
+    return torch.empty_like(parameter, dtype=value.dtype, device=value.device).copy_(value)
 
 
 def module_tensors(prefix: str, module: nn.Module) -> dict[str, Tensor]:
