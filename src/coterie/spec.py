@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from importlib import import_module
 from importlib.machinery import FileFinder
-from pathlib import Path
+from pathlib import Path, PurePath
 from types import ModuleType
 from typing import Any, TypeVar, cast
 
@@ -20,10 +20,11 @@ Kind = TypeVar("Kind")
 def dump(value: Any, *, name: str = "value") -> Any:
     """`value` as JSON can hold it: a dataclass as its fields and, under "is", `module:Name`.
 
-    Tuples become lists, and `load` makes tuples of them again.
+    Tuples become lists, and `load` makes tuples of them again. Paths become text, of which their
+    kind makes paths again.
 
     Args:
-        value: a frozen dataclass, number, text, bool, None, or a tuple, list or dict of such.
+        value: a frozen dataclass, number, text, path, bool, None, or a tuple, list or dict of such.
         name: what errors call the value.
 
     Raises ValueError for anything else, naming the dotted path to it.
@@ -33,6 +34,8 @@ def dump(value: Any, *, name: str = "value") -> Any:
             return value
         case float() if math.isfinite(value):
             return value
+        case PurePath():
+            return str(value)
         case tuple() | list():
             return [dump(item, name=f"{name}[{i}]") for i, item in enumerate(value)]
         case Mapping() if "is" not in value and all(isinstance(key, str) for key in value):

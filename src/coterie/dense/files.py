@@ -57,3 +57,8 @@ class DataFile:
     def damaged(self, reason: str) -> DamagedFile:
         """The error that says so."""
         return DamagedFile(self.name, self.field, reason)
+
+
+def whole(folder: Path | str) -> Path:
+    """A folder's full path, which holds wherever a run's plan is read."""
+    return Path(folder).expanduser().absolute()

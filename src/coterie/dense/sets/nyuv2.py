@@ -11,7 +11,7 @@ from torch import Tensor
 from coterie.dense.checking import CheckedSamples
 from coterie.dense.classes import class_map
 from coterie.dense.decoding import check_shape, numbers
-from coterie.dense.files import DataFile
+from coterie.dense.files import DataFile, whole
 from coterie.dense.kinds.depth import Depth
 from coterie.dense.kinds.normals import Normals
 from coterie.dense.kinds.segmentation import Segmentation
@@ -60,6 +60,7 @@ class Nyuv2(DenseSet):
     names: tuple[str, ...] = ("segmentation", "depth", "normal")
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "folder", whole(self.folder))
         if not self.names or not set(self.names) <= set(FILES):
             raise ValueError(f"Nyuv2(names={self.names!r}): give some of {', '.join(FILES)}")
 

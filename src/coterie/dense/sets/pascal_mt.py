@@ -12,7 +12,7 @@ from torch import Tensor
 
 from coterie.dense.checking import CheckedSamples
 from coterie.dense.decoding import photo
-from coterie.dense.files import DataFile
+from coterie.dense.files import DataFile, whole
 from coterie.dense.kinds.edges import Edges
 from coterie.dense.kinds.normals import Normals
 from coterie.dense.kinds.saliency import Saliency
@@ -74,6 +74,7 @@ class PascalMt(DenseSet):
     names: tuple[str, ...] = NAMES
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "folder", whole(self.folder))
         if not self.names or not set(self.names) <= set(NAMES):
             raise ValueError(f"PascalMt(names={self.names!r}): give some of {', '.join(NAMES)}")
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from coterie.dense.checking import CheckedSamples
 from coterie.dense.depth_scale import DepthScale
-from coterie.dense.files import DataFile
+from coterie.dense.files import DataFile, whole
 from coterie.dense.kinds.depth import Depth
 from coterie.dense.kinds.edges import Edges
 from coterie.dense.kinds.normals import Normals
@@ -136,6 +136,8 @@ class Scenes(DenseSet):
     names: tuple[str, ...] = tuple(LABELS)
 
     def __post_init__(self) -> None:
+        if self.folder is not None:
+            object.__setattr__(self, "folder", whole(self.folder))
         if not self.names or not set(self.names) <= set(LABELS):
             raise ValueError(f"Scenes(names={self.names!r}): give some of {', '.join(LABELS)}")
 
@@ -168,12 +170,13 @@ class ScenesSplit(Split):
     def __len__(self) -> int:
         return len(self.pictures)
 
+    def files(self, index: int) -> list[DataFile]:
+        name = self.pictures[index].relative_to(self.folder).as_posix()
+        return [DataFile(folder=self.folder, name=name, field="image")]
+
     def read(self, index: int) -> DenseSample:
-        picture = self.pictures[index]
-        name = picture.relative_to(self.folder).as_posix()
-        return DataFile(folder=self.folder, name=name, field="image").read(
-            lambda content: self.sample(content, name.removesuffix(".npz"))
-        )
+        [file] = self.files(index)
+        return file.read(lambda content: self.sample(content, file.name.removesuffix(".npz")))
 
     def sample(self, content: bytes, source: str) -> DenseSample:
         """What the bytes of a picture's file say. Raises ValueError if they are damaged."""

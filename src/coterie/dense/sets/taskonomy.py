@@ -9,7 +9,7 @@ from jaxtyping import Bool
 
 from coterie.dense.checking import CheckedSamples
 from coterie.dense.decoding import check_size, grey, photo
-from coterie.dense.files import DataFile
+from coterie.dense.files import DataFile, whole
 from coterie.dense.resize import resized_image
 from coterie.dense.rows import DenseRows, DenseSample, DenseSet
 from coterie.dense.sets.base import Split
@@ -56,6 +56,7 @@ class Taskonomy(DenseSet):
     test_share: float = 0.1
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "folder", whole(self.folder))
         if not self.names or not set(self.names) <= set(LABELS):
             raise ValueError(f"Taskonomy(names={self.names!r}): give some of {', '.join(LABELS)}")
         if self.size < 1:
