@@ -23,7 +23,6 @@ from benchmarks.model import LINEARS, Case
 from benchmarks.timing import Times
 from coterie import Lora, Mixture, Recipe, Soft, Stage, graft
 from coterie.data.chat import TEMPLATE
-from coterie.data.collate import Collator
 from coterie.tasks import Task
 from coterie.train import Plan, assembly
 from coterie.train.batches import Samples
@@ -150,17 +149,19 @@ def built(plan: Plan, case: Case, device: torch.device, folder: Path) -> Mixture
     """The trainer of the plan's one stage, as a run builds it but for the model from memory."""
     stage = plan.recipe.stages[0]
     model = graft(case.model(device), plan.recipe.mixtures, tasks=NAMES)
-    samples = Samples([task.samples("train") for task in plan.tasks])
+    lesson = assembly.lesson(plan)
+    samples = Samples(lesson.training_rows(), lesson.drawn)
     setting = Setting(
         model=model,
         trained=select(model, stage),
         host=(),
         balancing=plan.recipe.balancing.build(len(NAMES)),
+        lesson=lesson,
         losses=(),
         tasks=NAMES,
         samples=samples,
         order=assembly.order(plan, stage, samples.sizes, 0),
-        collate=Collator(words(), NAMES),
+        collate=lesson.collator(words()),
         journal=Journal(folder, step=0, time_s=0.0),
         validation=None,
         stage=stage.name,

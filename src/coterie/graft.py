@@ -28,7 +28,7 @@ def graft(
 
     Args:
         base: any transformers model; or a grafted one, which gets a second adapter.
-        mixtures: what goes where.
+        mixtures: what goes where; none for a model that is trained as it is.
         tasks: names of the tasks, needed where a gate is per task. `task_ids` in a batch count
             them from 0.
         adapter: the adapter's name.
@@ -69,8 +69,6 @@ def graft(
 
 
 def _check(mixtures: tuple[Mixture, ...], tasks: tuple[str, ...]) -> None:
-    if not mixtures:
-        raise ValueError("graft needs at least one mixture")
     wrong = [name for name in tasks if not isinstance(name, str) or not name]
     if wrong or len(set(tasks)) != len(tasks):
         raise ValueError(f"tasks={tasks!r}: give each task a name of its own")

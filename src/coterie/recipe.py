@@ -135,7 +135,7 @@ class Recipe:
 
     Attributes:
         name: the system's.
-        mixtures: what `coterie.graft` puts into the host, at least one.
+        mixtures: what `coterie.graft` puts into the host; none for a host trained as it is.
         losses: losses on the routing, added to the task's.
         balancing: makes one loss of the tasks' losses.
         stages: in the order they are trained, at least one.
@@ -165,8 +165,8 @@ class Recipe:
                 f"Recipe(balancing={self.balancing!r}): give a kind of coterie.balancing, such as "
                 "Fixed()"
             )
-        if not self.mixtures or not self.stages:
-            raise ValueError(f"recipe {self.name!r} needs at least one mixture and one stage")
+        if not self.stages:
+            raise ValueError(f"recipe {self.name!r} needs at least one stage")
         if self.losses and all(mixture.gate is None for mixture in self.mixtures):
             raise ValueError(
                 f"recipe {self.name!r} has losses on the routing, and no mixture of it has a gate: "

@@ -5,6 +5,7 @@ import json
 import pkgutil
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
@@ -36,11 +37,19 @@ from coterie.losses.importance import Importance
 from coterie.losses.load_balance import LoadBalance
 from coterie.losses.mutual_information import MutualInformation
 from coterie.losses.sparsity import Sparsity
+from coterie.losses.z import ZLoss
 from coterie.recipe import Recipe
 from tests.tiny import TINY, Tiny
 
 NAMES = [module.name for module in pkgutil.iter_modules(recipes.__path__)]
-HOSTS = {"mod_squad": ("vit", "dinov2"), "uni_moe": ("llama", "llava"), "awaker": ("qwen2_vl",)}
+HOSTS = {
+    "awaker": ("qwen2_vl",),
+    "dense": (),  # trains no experts: tests/train/test_pictures.py
+    "m3vit": ("vit", "dinov2"),
+    "mod_squad": ("vit", "dinov2"),
+    "plain_moe": ("vit", "dinov2"),
+    "uni_moe": ("llama", "llava"),
+}
 VARIANTS = {
     "awaker-released": lambda: recipes.awaker(released=True, importance=0.01),
     "mod_squad-released": lambda: recipes.mod_squad(
@@ -286,6 +295,30 @@ def test_mod_squad_as_the_code_and_small() -> None:
     assert (attention.router, mlp.router) == (TopK(k=6, epsilon=1e-4), TopK(k=4, epsilon=1e-4))
     assert recipe.losses == (MutualInformation(weight=0.005, epsilon=1e-4),)
     assert recipes.mod_squad(attention=(8, 3)).mixtures[0].router == TopK(k=3)
+
+
+def test_plain_moe_differs_from_mod_squad_in_its_losses() -> None:
+    ours, theirs = recipes.plain_moe(released=True), recipes.mod_squad(released=True)
+    assert ours.mixtures == theirs.mixtures and ours.stages == theirs.stages
+    assert ours.losses == (LoadBalance(weight=0.01), ZLoss(weight=0.001, epsilon=1e-4))
+    assert recipes.plain_moe().losses == (LoadBalance(weight=0.01), ZLoss(weight=0.001))
+
+
+def test_m3vit_has_mlp_experts_in_odd_layers() -> None:
+    recipe = recipes.m3vit()
+    (mixture,) = recipe.mixtures
+    assert (mixture.experts, mixture.router) == (Copies(count=16, trained="full"), TopK(k=4))
+    assert mixture.gate == TaskGate(per_token=True, init_std=0.0)
+    assert sites(TINY["vit"](), str(mixture.at)) == {"vit.layers.1.mlp"}
+    assert recipe.losses == (LoadBalance(weight=0.01),) and recipe.balancing == Fixed()
+    (fresh,) = recipes.m3vit(pretrained=False).mixtures
+    assert fresh.experts == Copies(count=16, trained="full", init="fresh", divisor=4)
+
+
+def test_dense_is_mod_squad_without_experts() -> None:
+    recipe, theirs = recipes.dense(), recipes.mod_squad()
+    assert recipe.mixtures == () and recipe.balancing == theirs.balancing
+    assert recipe.stages == (replace(theirs.stages[0], trains=("host",)),)
 
 
 def test_uni_moe_as_the_paper() -> None:

@@ -54,7 +54,6 @@ def test_two_mixtures_at_one_place():
 @pytest.mark.parametrize(
     ("mixtures", "tasks", "message"),
     [
-        ([], (), "at least one mixture"),
         ([Mixture(at="text.mlp")], ("ocr", "ocr"), "a name of its own"),
         ([Mixture(at="text.mlp")], ("",), "a name of its own"),
     ],

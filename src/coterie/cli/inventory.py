@@ -65,7 +65,7 @@ def found_runs(folder: Path) -> Iterator[tuple[str, str]]:
             plan = Run.read(file.parent).plan
         except ValueError:
             continue
-        names = ", ".join(task.name for task in plan.tasks)
+        names = ", ".join(plan.names)
         yield str(file.parent), f"{plan.recipe.name} on {names}, from {plan.base}"
 
 

@@ -85,7 +85,13 @@ class MultiTaskVision(PreTrainedModel):
 
         Raises ValueError if there is no such model, or it has no blocks that can be found.
         """
-        backbone = AutoConfig.from_pretrained(base)
+        try:
+            backbone = AutoConfig.from_pretrained(base)
+        except (OSError, ValueError) as error:
+            raise ValueError(
+                f"base={base!r} cannot be loaded: {str(error).strip().splitlines()[0]} Give the "
+                "folder or hub id of a vision model"
+            ) from error
         backbone = getattr(backbone, "vision_config", backbone)
         config = MultiTaskConfig(
             backbone_config=backbone,

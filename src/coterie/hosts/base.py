@@ -2,7 +2,7 @@
 
 import re
 from abc import ABC
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
@@ -40,11 +40,14 @@ class Host(ABC):
         roles: text.attn, text.mlp, vision.attn, vision.mlp and connector, those the family has.
         towers: vision, connector or audio -> regular expression of all module names in it. The
             first that matches counts, so a connector inside a tower comes before the tower.
+        fresh: a regular expression of whole parameter names, of what no pretraining has seen, such
+            as heads: it learns in every stage. "" for nothing.
     """
 
     model_types: ClassVar[tuple[str, ...]]
     roles: ClassVar[Mapping[str, Role]]
     towers: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    fresh: ClassVar[str] = ""
 
     def tower(self, name: str) -> str:
         """The part of the model that a module is in: text, vision, connector or audio."""
@@ -84,6 +87,10 @@ class Host(ABC):
 
         None, for nearly all families: rows are the batch's samples, and the caller says the tasks.
         """
+        return None
+
+    def objection(self, names: Sequence[str], config: Any) -> str | None:
+        """Why experts cannot sit at all of these modules, and what to do; None if they can."""
         return None
 
     def sounds(self, inputs: Mapping[str, Any], config: Any) -> Float[Tensor, " batch"]:

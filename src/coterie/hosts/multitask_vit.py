@@ -1,6 +1,8 @@
 """A vision backbone that runs several tasks on the same pictures in one pass."""
 
-from collections.abc import Mapping
+import math
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -30,6 +32,7 @@ class MultiTaskViT(Host):
         ),
     }
     towers: ClassVar = {"vision": ".*"}
+    fresh = r"(heads|embeddings)\..*"
 
     def row_tasks(self, inputs: Mapping[str, Any], config: Any) -> Int[Tensor, " rows"]:
         pictures = required(inputs, "pixel_values")
@@ -37,5 +40,22 @@ class MultiTaskViT(Host):
         numbers = torch.tensor([config.names.index(name) for name in names])
         return numbers.to(pictures.device).repeat_interleave(len(pictures))
 
+    def objection(self, names: Sequence[str], config: Any) -> str | None:
+        below = [name for name in names if block_of(name) < config.shared_layers]
+        if not below:
+            return None
+        later = (BLOCK + MLP).replace(r"\d+", str(config.shared_layers))
+        return (
+            f"a mixture sits at {below[0]}, in one of the first shared_layers="
+            f"{config.shared_layers} blocks, which run once for all tasks: give fewer shared "
+            f"layers, or at= a regular expression of later blocks, such as r'{later}'"
+        )
+
     def shares(self, inputs: Mapping[str, Any], config: Any) -> Float[Tensor, " batch"]:
         return torch.ones_like(self.row_tasks(inputs, config), dtype=torch.float32)
+
+
+def block_of(name: str) -> float:
+    """The number of the block that a module is in, from 0; infinite for one in none."""
+    found = re.match(r"backbone\.(?:\w+\.)*layers?\.(\d+)\.", name)
+    return float(found[1]) if found else math.inf

@@ -8,15 +8,22 @@ import torch
 from peft import PeftModel
 from transformers import TrainingArguments
 
-from coterie.data.rows import Rows
 from coterie.recipe import Stage
 from coterie.train.batches import Order, stage_seed
+from coterie.train.lesson import AnyRows, Lesson
+from coterie.train.pictures import Pictures
 from coterie.train.plan import Plan
 from coterie.train.validation import Validation
+from coterie.train.words import Words
 
 SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
 LOOKS = 10
 """Looks at the validation rows a stage, where patience is asked for and nothing else said."""
+
+
+def lesson(plan: Plan) -> Lesson:
+    """What a plan has learned: words, or pictures."""
+    return Words(plan) if plan.pictures is None else Pictures(plan, plan.pictures)
 
 
 def arguments(
@@ -66,16 +73,14 @@ def arguments(
 def order(plan: Plan, stage: Stage, sizes: Sequence[int], number: int) -> Order:
     """Which samples each part of each step of a stage has; a pure function of the plan."""
     assert stage.steps is not None
+    seed = stage_seed(plan.seed, number)
     places = plan.mix.batches(
-        sizes,
-        batch_size=plan.samples_a_step(stage),
-        steps=stage.steps,
-        seed=stage_seed(plan.seed, number),
+        sizes, batch_size=plan.samples_a_step(stage), steps=stage.steps, seed=seed
     )
-    return Order(places, parts=plan.accumulation, rank=rank(), world=world())
+    return Order(places, parts=plan.accumulation, rank=rank(), world=world(), seed=seed)
 
 
-def validation(plan: Plan, stage: Stage, rows: dict[str, Rows]) -> Validation | None:
+def validation(plan: Plan, stage: Stage, rows: Sequence[AnyRows]) -> Validation | None:
     """What is looked at while a stage trains, if anything."""
     if plan.patience is None and not rows:
         return None

@@ -1,22 +1,29 @@
 """The samples of a run, and which of them each device computes in each part of each step."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int64
 from torch.utils.data import Dataset
 
-from coterie.data.rows import Rows
-from coterie.data.sample import Sample
+from coterie.train.lesson import AnyRows
 
-Place = tuple[int, int]
+Place = tuple[int, int, int]
+"""Task, row, and the lot that decides what chance does to the row."""
+MOST = 2**63 - 1
 
 
-class Samples(Dataset[Sample]):
-    """All rows of all tasks; an index is (task, row)."""
+class Samples(Dataset[Any]):
+    """All rows of all tasks as training sees them; an index is a `Place`."""
 
-    def __init__(self, rows: Sequence[Rows]) -> None:
-        self.rows = tuple(rows)
+    def __init__(self, rows: Sequence[AnyRows], drawn: Callable[[Any, int], Any]) -> None:
+        """
+        Args:
+            rows: of each task; those on pictures, which share them, count as one.
+            drawn: what a lot makes of a row.
+        """
+        self.rows, self.drawn = tuple(rows), drawn
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -25,22 +32,29 @@ class Samples(Dataset[Sample]):
     def __len__(self) -> int:
         return sum(self.sizes)
 
-    def __getitem__(self, index: Place) -> Sample:
-        task, row = index
-        return self.rows[task][row]
+    def __getitem__(self, index: Place) -> Any:
+        task, row, lot = index
+        return self.drawn(self.rows[task][row], lot)
 
 
 class Order:
     """What a DataLoader takes as `batch_sampler`: the parts of all steps of a stage, in turn."""
 
     def __init__(
-        self, places: Int64[np.ndarray, "steps batch 2"], *, parts: int, rank: int, world: int
+        self,
+        places: Int64[np.ndarray, "steps batch 2"],
+        *,
+        parts: int,
+        rank: int,
+        world: int,
+        seed: int,
     ) -> None:
         """
         Args:
             places: what `Mix.batches` gave.
             parts: in how many parts a device computes its samples of a step.
             rank, world: this process, and how many there are.
+            seed: of the lots, at least 0.
 
         Raises ValueError if a step's samples cannot be shared out evenly.
         """
@@ -50,15 +64,18 @@ class Order:
                 f"a batch of {size} cannot be computed in {parts} equal parts on {world} devices: "
                 "give a batch_size that both divide"
             )
-        mine = places.reshape(steps, parts, world, size // (parts * world), 2)[:, :, rank]
-        self.batches = mine.reshape(steps * parts, -1, 2)
+        # Drawn here, for all parts and devices: so a sample's lot hangs on nothing but its place.
+        lots = np.random.default_rng([seed, 1]).integers(MOST, size=(steps, size, 1))
+        whole = np.concatenate([places, lots], axis=2)
+        mine = whole.reshape(steps, parts, world, size // (parts * world), 3)[:, :, rank]
+        self.batches = mine.reshape(steps * parts, -1, 3)
 
     def __len__(self) -> int:
         return len(self.batches)
 
     def __iter__(self) -> Iterator[list[Place]]:
         for batch in self.batches:
-            yield [(int(task), int(row)) for task, row in batch]
+            yield [(int(task), int(row), int(lot)) for task, row, lot in batch]
 
 
 def stage_seed(seed: int, stage: int) -> int:

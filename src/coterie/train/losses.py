@@ -1,4 +1,4 @@
-"""The loss of each answer token, and the one number that is trained, exact under accumulation."""
+"""The loss of each item, and the one number that is trained, exact under accumulation."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,10 @@ IGNORED = -100
 
 
 class TokenLosses(NamedTuple):
-    """Cross entropy of every answer token of a batch, float32, and its task."""
+    """The loss of every answer token of a batch, or of every picture for every task, and its task.
+
+    Float32; of answer tokens it is the cross entropy.
+    """
 
     losses: Float[Tensor, " tokens"]
     tasks: Int[Tensor, " tokens"]
@@ -104,7 +107,9 @@ def objective(
     Args:
         found: the sums of this part.
         balancing: what `Balancing.build` gave.
-        total: n, the answer tokens of the whole step over all parts and devices.
+        total: n, the answer tokens of the whole step over all parts and devices; on pictures,
+            where n_t is the number of them with a label of task t, the pictures. Where all are
+            labelled, that makes it sum_t balancing_t(L_t), as in Mod-Squad and M3ViT.
     """
     means = found.sums / found.counts.clamp_min(1.0)
     alone = torch.eye(len(means), dtype=torch.bool, device=means.device)

@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 from coterie import spec
 from coterie.data.mix import Mix
+from coterie.dense.rows import DenseSet
+from coterie.dense.vision import Vision
 from coterie.recipe import FILE, Recipe, Stage
 from coterie.tasks.task import Task
 
@@ -21,7 +23,9 @@ class Plan:
     Attributes:
         recipe: mixtures, losses and stages.
         base: the model: a folder, a hub id, or "embedded".
-        tasks: at least one, with names of their own; the order is that of task ids.
+        tasks: what is answered in words: at least one, with names of their own; the order is that
+            of task ids.
+        pictures: or else what is learned on pictures: a dense data set with its tasks.
         mix: how the tasks share the batches.
         seed: of weights, order and dropout, at least 0.
         batch_size: samples of an optimizer step, over all devices and parts; None for each
@@ -45,11 +49,13 @@ class Plan:
         skip_bad_rows: leave out what cannot be read and write it to bad_rows.jsonl.
         gradient_checkpointing: recompute activations in backward, for less memory.
         report_to: other integrations of transformers' Trainer, such as "wandb".
+        vision: for `pictures`, how the base is made a model of them.
     """
 
     recipe: Recipe
     base: str
-    tasks: tuple[Task, ...]
+    tasks: tuple[Task, ...] = ()
+    pictures: DenseSet | None = None
     mix: Mix = field(default_factory=Mix)
     seed: int = 0
     batch_size: int | None = None
@@ -68,9 +74,12 @@ class Plan:
     skip_bad_rows: bool = False
     gradient_checkpointing: bool = False
     report_to: tuple[str, ...] = ()
+    vision: Vision = field(default_factory=Vision)
 
     def __post_init__(self) -> None:
-        names = [task.name for task in self.tasks]
+        if self.tasks and self.pictures is not None:
+            raise ValueError("a plan has tasks and pictures: give one of them, and train two runs")
+        names = list(self.names)
         if not names or len(set(names)) != len(names):
             raise ValueError(f"tasks={names}: give at least one task, each with a name of its own")
         if self.precision not in ("float32", "bfloat16"):
@@ -82,6 +91,17 @@ class Plan:
         self._check_sizes()
         # A balancing with a weight a task must fit before anything is loaded.
         self.recipe.balancing.build(len(names))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The tasks' names, in the order of task ids."""
+        tasks = self.tasks if self.pictures is None else self.pictures.tasks
+        return tuple(task.name for task in tasks)
+
+    @property
+    def looks(self) -> bool:
+        """Whether validation rows are to be looked at."""
+        return self.patience is not None or self.evaluate_every is not None
 
     def _check_numbers(self) -> None:
         for name, low in LOWEST.items():

@@ -1,13 +1,10 @@
 """`prepare`: what frozen parts give of a run's samples, computed before the run and not in it."""
 
-from coterie.data.collate import Collator
 from coterie.graft import graft
-from coterie.pretrained import load
 from coterie.train import assembly
 from coterie.train.batches import Samples
 from coterie.train.kept import keep_features, keep_trunk
 from coterie.train.plan import Plan
-from coterie.train.run import PRECISION
 from coterie.train.stages import mixtures_of, select
 
 
@@ -19,19 +16,17 @@ def prepare(plan: Plan) -> int:
 
     Returns the number of samples, each counted once.
     """
-    base = load(plan.base, dtype=PRECISION[plan.precision])
-    rows = [task.samples("train", skip_bad_rows=plan.skip_bad_rows) for task in plan.tasks]
-    samples = Samples(rows)
+    lesson = assembly.lesson(plan)
+    base = lesson.load()
+    samples = Samples(lesson.training_rows(), lesson.drawn)
     stage = plan.stages(samples.sizes)[0]
-    names = [task.name for task in plan.tasks]
-    model = graft(base.model, mixtures_of(plan.recipe.mixtures, stage), tasks=names)
+    model = graft(base.model, mixtures_of(plan.recipe.mixtures, stage), tasks=plan.names)
     select(model, stage)
     keep_features(model, base.processor)
-    collate = Collator(
-        base.processor, names, max_length=plan.max_length, skip_long=plan.skip_bad_rows
-    )
+    collate = lesson.collator(base.processor)
     order = assembly.order(plan, stage, samples.sizes, 0)
-    places = list(dict.fromkeys(place for batch in order for place in batch))
+    # Without lots: a sample that comes twice is prepared once.
+    places = list(dict.fromkeys((task, row, 0) for batch in order for task, row, _ in batch))
     size = plan.samples_a_step(stage)
     with keep_trunk(model) as trunk:
         for start in range(0, len(places), size):

@@ -66,17 +66,20 @@ class Run:
     @property
     def tasks(self) -> tuple[str, ...]:
         """Names, in the order of task ids."""
-        return tuple(task.name for task in self.plan.tasks)
+        return self.plan.names
 
     def load(self, *, device: str | torch.device | None = None) -> "Pretrained":
         """The base model with the trained mixture in it, in eval mode, and its processor.
+
+        Of a run on pictures, `MultiTaskVision`, and the `PictureCollator` of its batches.
 
         Raises ValueError if the run is not finished.
         """
         from peft import PeftModel
 
-        from coterie.pretrained import Pretrained, load
+        from coterie.pretrained import Pretrained
         from coterie.quiet import quiet
+        from coterie.train import assembly
 
         if not self.finished:
             raise ValueError(
@@ -84,7 +87,7 @@ class Run:
                 "`coterie train --resume`"
             )
         with quiet():
-            base = load(self.plan.base, dtype=PRECISION[self.plan.precision])
+            base = assembly.lesson(self.plan).load()
             host, adapter = base.model, str(self.folder / ADAPTER)
             model = PeftModel.from_pretrained(host, adapter).to(device or "cpu")  # pyright: ignore[reportArgumentType]
         return Pretrained(model.eval(), base.processor, str(self.folder))

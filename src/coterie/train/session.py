@@ -3,25 +3,25 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from coterie.data.rows import BadRow
+from coterie.dense.rows import DenseSet
 from coterie.recipe import FILE, Recipe
 from coterie.tasks.task import Task
 from coterie.train.plan import FIELDS, Plan, differences
 from coterie.train.run import ADAPTER, Run
 from coterie.train.whole import write
 
-if TYPE_CHECKING:
-    from coterie.data.rows import Rows
-
 BAD = "bad_rows.jsonl"
+GIVEN = ("recipe", "base", "tasks", "pictures")
 
 
 def train(
     recipe: Recipe,
     *,
     base: str | Path,
-    tasks: Task | Sequence[Task],
+    tasks: Task | Sequence[Task] | DenseSet,
     out: str | Path,
     resume: bool = False,
     progress: bool | None = None,
@@ -32,7 +32,8 @@ def train(
     Args:
         recipe: what is grafted, and in what stages it is trained.
         base: the model: a folder, a hub id, or "embedded" for the one `coterie fetch` builds.
-        tasks: what it learns; `coterie.tasks.read_tasks` reads them from a tasks.yaml.
+        tasks: what it learns; `coterie.tasks.read_tasks` reads them from a tasks.yaml. Or a dense
+            data set, whose tasks a vision model learns on the same pictures; see `Plan.vision`.
         out: the run's folder, made if it is not there.
         resume: go on in `out` where a run of the same plan stopped, bit for bit; start if there
             is nothing yet.
@@ -46,14 +47,13 @@ def train(
         OSError: the disk is full; the last checkpoint is kept.
         KeyboardInterrupt: Ctrl-C, after a checkpoint was written.
     """
-    unknown = [name for name in options if name not in FIELDS]
+    unknown = [name for name in options if name not in FIELDS or name in GIVEN]
     if unknown:
         raise ValueError(
             f"train() has no option {unknown[0]!r}; its options are "
-            f"{', '.join(name for name in FIELDS if name not in ('recipe', 'base', 'tasks'))}"
+            f"{', '.join(name for name in FIELDS if name not in GIVEN)}"
         )
-    given = (tasks,) if isinstance(tasks, Task) else tuple(tasks)
-    plan = Plan(recipe=recipe, base=_absolute(base), tasks=given, **options)
+    plan = Plan(recipe=recipe, base=_absolute(base), **_named(tasks), **options)
     return follow(plan, out=out, resume=resume, progress=progress)
 
 
@@ -68,12 +68,25 @@ def follow(
     from coterie.train import assembly, made_on
     from coterie.train.staging import Staging
 
-    rows = training_rows(plan, run.folder)
-    staging = Staging(run, rows, validation_rows(plan), progress=progress)
+    lesson = assembly.lesson(plan)
+    rows = lesson.training_rows()
+    note_bad(run.folder, [row for each in rows for row in each.bad])
+    staging = Staging(run, lesson, rows, progress=progress)
     if assembly.is_first():
         made_on.note(run.folder, step=staging.before())
     staging.train()
     return run
+
+
+def _named(tasks: Task | Sequence[Task] | DenseSet) -> dict[str, Any]:
+    """What is learned, by the field of `Plan` that holds it."""
+    match tasks:
+        case DenseSet():
+            return {"pictures": tasks}
+        case Task():
+            return {"tasks": (tasks,)}
+        case _:
+            return {"tasks": tuple(tasks)}
 
 
 def _absolute(base: str | Path) -> str:
@@ -106,24 +119,10 @@ def _opened(plan: Plan, folder: Path, *, resume: bool) -> Run:
     return Run(folder, before)
 
 
-def training_rows(plan: Plan, folder: Path) -> "list[Rows]":
-    """Each task's training rows; what was left out goes to bad_rows.jsonl."""
-    rows = [task.samples("train", skip_bad_rows=plan.skip_bad_rows) for task in plan.tasks]
-    bad = [row for each in rows for row in each.bad]
+def note_bad(folder: Path, bad: Sequence[BadRow]) -> None:
+    """Writes rows that were left out to bad_rows.jsonl."""
     if bad:
         write(folder / BAD, "\n".join(json.dumps(vars(row)) for row in bad))
-    return rows
-
-
-def validation_rows(plan: Plan) -> "dict[str, Rows]":
-    """The validation rows of each task that has some, if they are to be looked at."""
-    if plan.patience is None and plan.evaluate_every is None:
-        return {}
-    return {
-        task.name: task.samples("validation", skip_bad_rows=plan.skip_bad_rows)
-        for task in plan.tasks
-        if "validation" in task.splits()
-    }
 
 
 __all__ = ["ADAPTER", "follow", "train"]

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from peft import PeftModel
 from torch import nn
 
-from coterie.data.collate import Collator
 from coterie.losses.base import RoutingLoss
 from coterie.train.batches import Order, Samples
 from coterie.train.journal import Journal
+from coterie.train.lesson import AnyCollator, Lesson
 from coterie.train.stages import Trained
 from coterie.train.validation import Validation
 
@@ -22,6 +22,7 @@ class Setting:
         trained: what learns.
         host: names of the host's parameters that learn here or have learned before.
         balancing: the module that makes one loss of the tasks'.
+        lesson: what is learned.
         losses: on the routing.
         tasks: names.
         samples, order, collate: the data.
@@ -36,11 +37,12 @@ class Setting:
     trained: Trained
     host: tuple[str, ...]
     balancing: nn.Module
+    lesson: Lesson
     losses: tuple[RoutingLoss, ...]
     tasks: tuple[str, ...]
     samples: Samples
     order: Order
-    collate: Collator
+    collate: AnyCollator
     journal: Journal
     validation: Validation | None
     stage: str

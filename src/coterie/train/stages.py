@@ -69,12 +69,16 @@ def first_of(experts: Experts) -> Experts:
 def select(model: PeftModel, stage: Stage) -> Trained:
     """Lets exactly what the stage trains have gradients, and says what that is.
 
+    What a host has that no pretraining has seen (`Host.fresh`: heads and vectors of tasks) learns
+    in every stage; nobody could want it as it is.
+
     Raises ValueError for a part or pattern without parameters.
     """
     parts = _parts(model)
     chosen: dict[str, nn.Parameter] = {}
     for part in stage.trains:
         chosen |= _part(part, parts, stage, model)
+    chosen |= _matching(_fresh(model), parts["host"]())
     rates = {
         name: rate
         for part, rate in stage.learning_rates.items()
@@ -138,6 +142,11 @@ def _part(
     if not found:
         raise ValueError(_nothing(part, stage, model))
     return found
+
+
+def _fresh(model: PeftModel) -> str:
+    family = host_of(model.get_base_model())
+    return "" if family is None else family.fresh
 
 
 def _matching(pattern: str, host: dict[str, nn.Parameter]) -> dict[str, nn.Parameter]:

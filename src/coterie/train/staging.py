@@ -9,10 +9,7 @@ from peft import PeftModel
 from torch import nn
 from transformers import set_seed
 
-from coterie.data.collate import Collator
-from coterie.data.rows import Rows
 from coterie.graft import graft
-from coterie.pretrained import load
 from coterie.quiet import quiet
 from coterie.train import assembly, checkpoint, weights
 from coterie.train.batches import Samples, stage_seed
@@ -20,7 +17,8 @@ from coterie.train.callbacks import Watch, bar, exchange_done, integrations
 from coterie.train.interrupt import Interrupt
 from coterie.train.journal import Journal
 from coterie.train.kept import keep_features, keep_trunk
-from coterie.train.run import ADAPTER, PRECISION, Done, Run
+from coterie.train.lesson import AnyRows, Lesson
+from coterie.train.run import ADAPTER, Done, Run
 from coterie.train.stages import Trained, mixtures_of, select
 from coterie.train.trainer import MixtureTrainer, Setting
 from coterie.train.validation import BEST
@@ -32,24 +30,19 @@ class Staging:
     """Trains the stages of a run that are not done yet."""
 
     def __init__(
-        self, run: Run, rows: Sequence[Rows], validation: dict[str, Rows], *, progress: bool | None
+        self, run: Run, lesson: Lesson, rows: Sequence[AnyRows], *, progress: bool | None
     ) -> None:
-        self.run, self.plan = run, run.plan
-        self.samples = Samples(rows)
-        self.validation = validation
+        self.run, self.plan, self.lesson = run, run.plan, lesson
+        self.samples = Samples(rows, lesson.drawn)
+        self.validation = lesson.validation_rows()
         self.stages = self.plan.stages(self.samples.sizes)
         self.progress = progress
         self.done = run.done()
 
     def train(self) -> None:
         """Trains what is left, and writes the adapter."""
-        base = load(self.plan.base, dtype=PRECISION[self.plan.precision])
-        self.collate = Collator(
-            base.processor,
-            self.run.tasks,
-            max_length=self.plan.max_length,
-            skip_long=self.plan.skip_bad_rows,
-        )
+        base = self.lesson.load()
+        self.collate = self.lesson.collator(base.processor)
         steps = sum(each.steps or 0 for each in self.stages)
         model: PeftModel | None = None
         with Interrupt() as interrupt, bar(steps, self.before(), progress=self.progress) as shown:
@@ -124,6 +117,7 @@ class Staging:
             trained=trained,
             host=host,
             balancing=self._balancing(),
+            lesson=self.lesson,
             losses=recipe.losses if stage.routed else (),
             tasks=self.run.tasks,
             samples=self.samples,
@@ -133,11 +127,11 @@ class Staging:
             validation=assembly.validation(self.plan, stage, self.validation),
             stage=stage.name,
             before=before,
-            use_every=self.plan.use_every if stage.routed else 0,
+            use_every=self.plan.use_every if stage.routed and recipe.mixtures else 0,
         )
 
     def _balancing(self) -> nn.Module:
-        module = self.plan.recipe.balancing.build(len(self.plan.tasks))
+        module = self.plan.recipe.balancing.build(len(self.plan.names))
         if self.done:
             checkpoint.load_module("balancing", module, self._handed_on()[0])
         return module

@@ -17,7 +17,7 @@ from coterie.train import keeping, lines, weights
 from coterie.train.agreement import same_layers
 from coterie.train.checkpoint import PREFIX, latest, load_random, remove_old, written
 from coterie.train.journal import Window, expert_use, flat
-from coterie.train.losses import objective, task_sums, token_losses
+from coterie.train.losses import objective, task_sums
 from coterie.train.setting import Setting
 from coterie.train.stages import mask_gradients
 
@@ -47,11 +47,9 @@ class MixtureTrainer(Trainer):
             callbacks=list(callbacks),
         )
         self.remove_callback(PrinterCallback)
-        # Answer tokens of a whole step are counted, and the loss is divided by their number.
+        # Items of a whole step are counted, and the loss is divided by their number.
         self.model_accepts_loss_kwargs = True
-        self._loss_shifts_labels = True
-        host = setting.model.get_base_model()
-        self.head = host.get_output_embeddings()  # pyright: ignore[reportCallIssue]
+        self.host = setting.model.get_base_model()
 
     # Data
 
@@ -62,6 +60,14 @@ class MixtureTrainer(Trainer):
             batch_sampler=self.setting.order,  # pyright: ignore[reportArgumentType]
             collate_fn=self.setting.collate,
         )
+
+    def _get_num_items_in_batch(
+        self, batch_samples: list[dict[str, Any]], device: torch.device
+    ) -> Tensor:
+        """Items of all parts of a step, on all devices; Trainer's knows tokens only."""
+        counts = [self.setting.lesson.items(batch) for batch in batch_samples]
+        total = torch.tensor(float(sum(counts)), device=device)
+        return self.accelerator.gather(total).sum() if self.args.world_size > 1 else total  # pyright: ignore[reportAttributeAccessIssue]
 
     # Loss
 
@@ -75,7 +81,7 @@ class MixtureTrainer(Trainer):
         """This part's share of the step's loss: the parts' add up to that of one big batch."""
         setting = self.setting
         with self._observed(model) as tape:
-            found = token_losses(model, self.head, inputs)
+            found = setting.lesson.losses(model, self.host, inputs)
         sums = task_sums(found, len(setting.tasks))
         assert num_items_in_batch is not None
         total = torch.as_tensor(num_items_in_batch, device=found.losses.device)
@@ -115,13 +121,11 @@ class MixtureTrainer(Trainer):
     def _check_finite(self, loss: Tensor, inputs: dict[str, Any]) -> None:
         if bool(torch.isfinite(loss)):
             return
-        setting = self.setting
-        tasks = sorted({setting.tasks[i] for i in inputs["task_ids"].tolist()})
-        self._stop(f"the loss is {float(loss)} with samples of {', '.join(tasks)}")
+        tasks = ", ".join(self.setting.lesson.present(inputs))
+        self._stop(f"the loss is {float(loss)} with samples of {tasks}")
 
     def _stop(self, what: str) -> None:
-        setting = self.setting
-        last = latest(self.folder)
+        setting, last = self.setting, latest(self.folder)
         kept = f"the last good checkpoint is {last}" if last else "there is no checkpoint yet"
         raise FloatingPointError(
             f"stage {setting.stage!r}, step {setting.before + self.state.global_step + 1}: {what}; "
@@ -184,8 +188,7 @@ class MixtureTrainer(Trainer):
         self.setting.trained.restore()
 
     def floating_point_ops(self, inputs: dict[str, Any]) -> int:
-        # Trainer's estimate walks over all parameters in every step, and nobody reads it.
-        return 0
+        return 0  # Trainer's walks over all parameters in every step, and nobody reads it
 
     # Lines
 

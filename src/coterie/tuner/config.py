@@ -48,8 +48,8 @@ class CoterieConfig(PeftConfig):
         modules_to_save: names of host modules trained and saved whole, e.g. a task's head.
         format_version: of this file; a newer one than this coterie knows is refused.
         library: says to a reader of the file which package to import.
-        target_modules: the modules found for `mixtures`; written for the reader, found anew on
-            load.
+        target_modules: the modules found for `mixtures`, or PEFT's word for none; written for the
+            reader, found anew on load.
     """
 
     mixtures: list[dict[str, Any]] = field(default_factory=list)
@@ -57,7 +57,7 @@ class CoterieConfig(PeftConfig):
     modules_to_save: list[str] | None = None
     format_version: int = FORMAT_VERSION
     library: str = "coterie (import coterie, then peft.PeftModel.from_pretrained)"
-    target_modules: list[str] | None = None
+    target_modules: list[str] | str | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()

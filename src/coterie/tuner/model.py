@@ -8,6 +8,7 @@ from typing import Any
 from peft.mapping import PEFT_TYPE_TO_TUNER_MAPPING
 from peft.tuners.tuners_utils import BaseTuner
 from peft.utils import AuxiliaryTrainingWrapper, PeftType, register_peft_method
+from peft.utils.constants import DUMMY_TARGET_MODULES
 from peft.utils.quantization_utils import get_quantization_kwargs, resolve_quantization_backend
 from torch import nn
 
@@ -17,7 +18,7 @@ from coterie.tuner.batch import BatchHook, hook_of, release
 from coterie.tuner.config import NAME, PREFIX, CoterieConfig
 from coterie.tuner.generation import routed_generate
 from coterie.tuner.layer import CoterieLayer, Site
-from coterie.tuner.targets import Plan, plan_for, refuse_sharded, width_of
+from coterie.tuner.targets import Plan, plan_for, refuse_misplaced, refuse_sharded, width_of
 
 
 class CoterieModel(BaseTuner):
@@ -34,8 +35,10 @@ class CoterieModel(BaseTuner):
         """Finds the modules before any is touched, so that an error leaves the model as it was."""
         plan = plan_for(peft_config.parsed(), model)
         refuse_sharded(plan, model)
+        refuse_misplaced(plan, model)
         self.plan = plan
-        peft_config.target_modules = list(plan.sites)
+        # PEFT's own word for an adapter of nothing, as a model has that is trained without experts.
+        peft_config.target_modules = list(plan.sites) or DUMMY_TARGET_MODULES
 
     def _check_target_module_exists(self, peft_config: Any, key: str) -> bool:  # pyright: ignore[reportIncompatibleMethodOverride]
         # A static method in PEFT, which calls it on the instance; the plan is the instance's.

@@ -141,6 +141,14 @@ def width_of(mixture: Mixture, host: nn.Module, model: nn.Module) -> int:
     return mixture.gate.width(width, getattr(embedding, "hidden_size", width))
 
 
+def refuse_misplaced(plan: Plan, model: nn.Module) -> None:
+    """Raises ValueError if the host has an objection to a place."""
+    host = host_of(model)
+    objection = None if host is None else host.objection(list(plan.sites), model.config)
+    if objection is not None:
+        raise ValueError(objection)
+
+
 def refuse_sharded(plan: Plan, model: nn.Module) -> None:
     """Raises ValueError for a tensor-parallel host, whose layers see only shards."""
     for name in plan.sites:

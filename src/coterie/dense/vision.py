@@ -1,0 +1,85 @@
+"""`Vision`: how a backbone is made a model of many tasks, and how it sees pictures."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+
+from coterie.dense.augment import Augment, View
+from coterie.dense.resize import resized
+from coterie.dense.rows import DenseRows, DenseSample
+from coterie.dense.task import DenseTask
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vision:
+    """What a run on dense tasks chooses beside its recipe.
+
+    Attributes:
+        head: "linear" (Mod-Squad's code) or "convolutions" (M3ViT); see `coterie.dense.heads`.
+        task_embedding: whether a vector of the task is added to the tokens before every block.
+        embedding_std: of these vectors at the start. 1 in Mod-Squad's code, which trains from
+            scratch.
+        shared_layers: how many of the first blocks run once for all tasks, without experts.
+        pretrained: False draws the backbone's weights anew, from the run's seed.
+        size: height and breadth that pictures are resized to first; None leaves them as they are.
+        augment: what chance does to a sample in training; None for nothing.
+    """
+
+    head: Literal["linear", "convolutions"] = "linear"
+    task_embedding: bool = True
+    embedding_std: float = 0.02
+    shared_layers: int = 0
+    pretrained: bool = True
+    size: tuple[int, int] | None = None
+    augment: Augment | None = field(default_factory=Augment)
+
+    def __post_init__(self) -> None:
+        if self.size is not None and min(self.size) < 1:
+            raise ValueError(f"Vision(size={self.size}): give at least 1 x 1 pixels, or None")
+
+    def choices(self) -> dict[str, Any]:
+        """The fields of `MultiTaskConfig` among them."""
+        return {
+            "head": self.head,
+            "task_embedding": self.task_embedding,
+            "embedding_std": self.embedding_std,
+            "shared_layers": self.shared_layers,
+        }
+
+    def drawn(self, sample: DenseSample, tasks: Sequence[DenseTask], lot: int) -> DenseSample:
+        """A sample as training sees it.
+
+        Args:
+            sample: as it was read.
+            tasks: what the labels are of.
+            lot: at least 0, below 2^63; equal ones give equal draws.
+        """
+        sample = self._resized(sample, tasks)
+        if self.augment is None:
+            return sample
+        return self.augment.drawn(sample, tasks, torch.Generator().manual_seed(lot))
+
+    def seen(self, sample: DenseSample, tasks: Sequence[DenseTask]) -> DenseSample:
+        """A sample as all else sees it: its middle, where training cuts windows."""
+        sample = self._resized(sample, tasks)
+        crop = None if self.augment is None else self.augment.crop
+        return sample if crop is None else View(window=crop).of(sample, tasks)
+
+    def _resized(self, sample: DenseSample, tasks: Sequence[DenseTask]) -> DenseSample:
+        return sample if self.size is None else resized(sample, tasks, self.size)
+
+
+class Seen(DenseRows):
+    """Rows as they are seen outside of training."""
+
+    def __init__(self, rows: DenseRows, tasks: Sequence[DenseTask], vision: Vision) -> None:
+        self.rows, self.tasks, self.vision = rows, tuple(tasks), vision
+        self.bad = rows.bad
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> DenseSample:
+        return self.vision.seen(self.rows[index], self.tasks)

@@ -1,0 +1,43 @@
+"""Dense: one plain backbone with a head a task, all of it trained; what experts are measured by.
+
+The multi-task baseline of Mod-Squad (Chen et al. 2023, arXiv:2212.08066) and M3ViT. On a data set
+of one task, such as `Scenes(names=("depth",))`, it is the single-task model.
+
+Run:     recipe = coterie.recipes.dense()
+         run = coterie.train(recipe, base="a/vit", tasks=Scenes(), out="runs/dense")
+Expect:  no number is published here yet.
+"""
+
+from coterie.balancing.uncertainty import Uncertainty
+from coterie.recipe import Recipe, Stage
+
+
+def dense(
+    *,
+    learning_rate: float = 4e-4,
+    epochs: float = 100.0,
+) -> Recipe:
+    """No experts; the host learns as a whole, as `mod_squad` does.
+
+    Args:
+        learning_rate: at its highest, for 256 images a step.
+        epochs: passes over the data.
+    """
+    return Recipe(
+        name="dense",
+        mixtures=(),
+        balancing=Uncertainty(positive=True),
+        stages=(
+            Stage(
+                name="joint",
+                trains=("host",),
+                learning_rate=learning_rate,
+                epochs=epochs,
+                warmup=0.1,
+                weight_decay=0.05,
+                batch_size=256,
+            ),
+        ),
+        paper="Chen et al. 2023, arXiv:2212.08066",
+        notes="For hosts with a head a task. On one task alone it is the single-task model.",
+    )

@@ -1,0 +1,65 @@
+"""Plain mixture of experts: Mod-Squad's experts and gates, use evened out by the common losses.
+
+The baseline `mtvit_taskgate_small_att_mlp` of the released code of Mod-Squad (Chen et al. 2023,
+arXiv:2212.08066): what its mutual information is measured against.
+
+Run:     recipe = coterie.recipes.plain_moe()
+         model = coterie.graft(vit, recipe.mixtures, tasks=("depth", "normal", ...))
+Expect:  no number is published here yet.
+Departs: that model's gates add noise of a learned width to their logits, in evaluation, too; there
+         is none here. The rest as in `coterie.recipes.mod_squad`.
+"""
+
+from dataclasses import replace
+from typing import Literal
+
+from coterie.losses.load_balance import LoadBalance
+from coterie.losses.z import ZLoss
+from coterie.recipe import Recipe
+from coterie.recipes.mod_squad import mod_squad
+
+
+def plain_moe(  # noqa: PLR0913  those of `mod_squad` that both share
+    *,
+    mlp: tuple[int, int] | None = (16, 4),
+    attention: tuple[int, int] | None = (24, 12),
+    normalize: Literal["all", "selected"] = "all",
+    layers: Literal["all", "alternate", "odd mlp"] = "all",
+    pretrained: bool = True,
+    mlp_ratio: int = 4,
+    balance: float = 0.01,
+    z: float = 0.001,
+    learning_rate: float = 4e-4,
+    epochs: float = 100.0,
+    released: bool = False,
+) -> Recipe:
+    """`mod_squad` with the same experts and a gate a task, but without its mutual information.
+
+    Args:
+        mlp: as in `mod_squad`.
+        attention: as in `mod_squad`; (15, 6) in the released model.
+        normalize: as in `mod_squad`.
+        layers: as in `mod_squad`.
+        pretrained: as in `mod_squad`.
+        mlp_ratio: as in `mod_squad`.
+        balance: weight of Switch Transformer's load balance.
+        z: weight of the z-loss.
+        learning_rate: at its highest, for 256 images a step.
+        epochs: passes over the data.
+        released: True for the released code's 1e-4 beside probabilities and inside the z-loss.
+    """
+    recipe = mod_squad(
+        mlp=mlp,
+        attention=attention,
+        normalize=normalize,
+        layers=layers,
+        pretrained=pretrained,
+        mlp_ratio=mlp_ratio,
+        information=0.0,
+        learning_rate=learning_rate,
+        epochs=epochs,
+        released=released,
+    )
+    losses = (LoadBalance(weight=balance), ZLoss(weight=z, epsilon=1e-4 if released else 0.0))
+    noise = "Gates draw no noise; those of the released baseline do, of a learned width."
+    return replace(recipe, name="plain_moe", losses=losses, departures=(noise, *recipe.departures))

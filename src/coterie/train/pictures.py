@@ -1,0 +1,74 @@
+"""Tasks on the pictures of a dense data set, which a vision backbone with a head a task learns."""
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from coterie.dense.collate import PictureCollator
+from coterie.dense.rows import DenseRows, DenseSample, DenseSet
+from coterie.dense.vision import Seen
+from coterie.pretrained import Pretrained
+from coterie.quiet import quiet
+from coterie.train.lesson import Lesson
+from coterie.train.losses import TokenLosses
+from coterie.train.plan import Plan
+from coterie.train.run import PRECISION
+
+
+class Pictures(Lesson):
+    """A plan's dense data set; a row is a picture with all its labels, and an item is a picture."""
+
+    def __init__(self, plan: Plan, pictures: DenseSet) -> None:
+        self.plan, self.pictures = plan, pictures
+        self.tasks, self.vision = pictures.tasks, plan.vision
+
+    def training_rows(self) -> list[DenseRows]:
+        return [self.pictures.rows("train", skip_bad_rows=self.plan.skip_bad_rows)]
+
+    def validation_rows(self) -> list[DenseRows]:
+        if not self.plan.looks:
+            return []
+        rows = self.pictures.rows("validation", skip_bad_rows=self.plan.skip_bad_rows)
+        return [Seen(rows, self.tasks, self.vision)]
+
+    def load(self) -> Pretrained:
+        """`MultiTaskVision` on the plan's base; what is new in it is drawn from the plan's seed."""
+        # Heavy: transformers' models.
+        from coterie.dense.model import MultiTaskVision
+
+        plan, vision = self.plan, self.vision
+        with torch.random.fork_rng(), quiet():
+            torch.manual_seed(plan.seed)
+            model = MultiTaskVision.on(
+                plan.base, self.tasks, pretrained=vision.pretrained, **vision.choices()
+            )
+        collator = PictureCollator.of(plan.base, self.tasks)
+        return Pretrained(model.to(PRECISION[plan.precision]).eval(), collator, plan.base)  # pyright: ignore[reportArgumentType]
+
+    def collator(self, processor: PictureCollator) -> PictureCollator:
+        return processor
+
+    def drawn(self, sample: DenseSample, lot: int) -> DenseSample:
+        return self.vision.drawn(sample, self.tasks, lot)
+
+    def losses(self, model: nn.Module, host: nn.Module, batch: dict[str, Any]) -> TokenLosses:
+        """One loss for each picture and task with a label, times the task's weight."""
+        said = model(pixel_values=batch["pixel_values"]).predictions
+        # Empty, so that heads without a label in the batch are in the graph, with a gradient of 0.
+        found = [each.flatten()[:0].float() for each in said.values()]
+        numbers = [torch.empty(0, dtype=torch.int64, device=found[0].device)]
+        for number, task in enumerate(self.tasks):
+            if task.name not in batch["labels"]:
+                continue
+            losses = task.loss(said[task.name], batch["labels"][task.name])
+            mine = task.weight * losses[batch["known"][task.name]]
+            found.append(mine)
+            numbers.append(torch.full_like(mine, number, dtype=torch.int64))
+        return TokenLosses(torch.cat(found), torch.cat(numbers))
+
+    def items(self, batch: dict[str, Any]) -> int:
+        return len(batch["pixel_values"])
+
+    def present(self, batch: dict[str, Any]) -> list[str]:
+        return sorted(name for name, known in batch["known"].items() if bool(known.any()))
