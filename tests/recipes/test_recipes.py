@@ -356,7 +356,7 @@ def test_uni_moe_as_the_code() -> None:
 def test_unknown_layers(monkeypatch: pytest.MonkeyPatch) -> None:
     # As users have it: types are checked in tests only.
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
-    with pytest.raises(ValueError, match=r"'odd'.*: allowed are 'all' and 'alternate'"):
+    with pytest.raises(ValueError, match=r"'odd'.*: allowed are all, alternate, odd mlp"):
         recipes.mod_squad(layers="odd")  # pyright: ignore[reportArgumentType]
     with pytest.raises(ValueError, match=r"'odd'.*: allowed are 'all' and 'even'"):
         recipes.uni_moe(layers="odd")  # pyright: ignore[reportArgumentType]

@@ -1,0 +1,45 @@
+"""How training and all else see a sample."""
+
+import pytest
+import torch
+
+from coterie.dense.augment import Augment
+from coterie.dense.kinds.regression import Regression
+from coterie.dense.rows import DenseSample
+from coterie.dense.vision import Vision
+
+TASKS = (Regression(name="row"),)
+
+
+def sample() -> DenseSample:
+    """4 x 4 pixels; a pixel's label is the number of its row."""
+    rows = torch.arange(4.0)[None, :, None].expand(1, 4, 4).clone()
+    image = (rows * 10).byte().expand(3, 4, 4).clone()
+    return DenseSample(image=image, labels={"row": rows}, source="one")
+
+
+def test_equal_lots_are_equal_draws() -> None:
+    vision = Vision(augment=Augment(crop=(2, 2)))
+    tops = [vision.drawn(sample(), TASKS, lot).labels["row"][0, 0, 0].item() for lot in range(20)]
+    assert tops == [
+        vision.drawn(sample(), TASKS, lot).labels["row"][0, 0, 0].item() for lot in range(20)
+    ]
+    assert set(tops) == {0.0, 1.0, 2.0}  # where a window of 2 fits into 4
+
+
+def test_all_else_sees_the_middle_of_what_training_cuts_windows_of() -> None:
+    seen = Vision(augment=Augment(crop=(2, 2))).seen(sample(), TASKS)
+    assert seen.labels["row"].tolist() == [[[1, 1], [2, 2]]]
+    assert seen.image[0].tolist() == [[10, 10], [20, 20]]
+    assert Vision().seen(sample(), TASKS).image.shape == (3, 4, 4)
+    assert Vision(size=(8, 2)).seen(sample(), TASKS).labels["row"].shape == (1, 8, 2)
+
+
+def test_nothing_by_chance() -> None:
+    drawn = Vision(augment=None).drawn(sample(), TASKS, 0)
+    assert torch.equal(drawn.labels["row"], sample().labels["row"])
+
+
+def test_sizes_that_cannot_be() -> None:
+    with pytest.raises(ValueError, match=r"Vision\(size=\(0, 4\)\): give at least 1 x 1"):
+        Vision(size=(0, 4))
