@@ -117,15 +117,15 @@ def candidates(case: Case, device: torch.device) -> dict[str, Candidate]:
 class DenseHeads(nn.Module):
     """Multi-query attention; the heads stand in line as more queries, the fastest form here."""
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int, head: int = HEAD) -> None:
         super().__init__()
-        self.heads = heads
-        self.query = nn.Linear(width, heads * HEAD, bias=False)
-        self.key, self.value = nn.Linear(width, HEAD), nn.Linear(width, HEAD)
-        self.output = nn.Linear(heads * HEAD, width, bias=False)
+        self.heads, self.head = heads, head
+        self.query = nn.Linear(width, heads * head, bias=False)
+        self.key, self.value = nn.Linear(width, head), nn.Linear(width, head)
+        self.output = nn.Linear(heads * head, width, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        queries = self.query(x).unflatten(-1, (self.heads, HEAD)).flatten(1, 2)[:, None]
+        queries = self.query(x).unflatten(-1, (self.heads, self.head)).flatten(1, 2)[:, None]
         key, value = self.key(x)[:, None], self.value(x)[:, None]
         seen = F.scaled_dot_product_attention(queries, key, value)
         return self.output(seen.view(*x.shape[:2], -1))

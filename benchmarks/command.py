@@ -11,6 +11,7 @@ import torch
 
 from benchmarks.attention import Attention
 from benchmarks.benchmark import Benchmark, Scale
+from benchmarks.dense import Dense
 from benchmarks.ffn import Ffn
 from benchmarks.linear import Linear
 from benchmarks.model import Model
@@ -18,7 +19,9 @@ from benchmarks.provenance import SEED, provenance
 from benchmarks.table import RESULTS, as_table
 from benchmarks.trainer import Trainer
 
-BENCHMARKS = {each.name: each for each in (Linear(), Ffn(), Attention(), Model(), Trainer())}
+BENCHMARKS = {
+    each.name: each for each in (Linear(), Ffn(), Attention(), Model(), Trainer(), Dense())
+}
 
 
 def main(arguments: Sequence[str]) -> None:
