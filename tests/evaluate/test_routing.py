@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 import coterie
-from coterie.evaluate.routing import Use, labels, sites, table, watched
+from coterie.evaluate.routing import Use, by_task, labels, sites, table, watched
 from coterie.routing.decision import Routing, Tape
 from tests.tinies.text import llama
 
@@ -22,6 +22,21 @@ def test_means_are_over_all_units_but_padding() -> None:
     assert use.dump() == {
         "a": {"mean": pytest.approx([0.5, 1 / 3]), "chosen": pytest.approx([2 / 3, 2 / 3])}
     }
+
+
+def test_a_pass_of_several_tasks_is_parted() -> None:
+    weights = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.5, 0.5]])
+    both = Routing(
+        weights=weights, probs=weights, logits=weights, num_tasks=4, task=torch.tensor([3, 0, 3]),
+        valid=torch.tensor([True, True, False]),
+    )  # fmt: skip
+    parts = by_task(Tape(a=both, untold=routing(weights)))
+    assert {task: list(part) for task, part in parts.items()} == {0: ["a"], 3: ["a"]}
+    assert parts[0]["a"].weights.tolist() == [[0.0, 1.0]] and parts[0]["a"].num_tasks == 4
+    use = Use()
+    use.add(parts[3])
+    # Of task 3's two units the second is padding.
+    assert use.dump() == {"a": {"mean": [1.0, 0.0], "chosen": [1.0, 0.0]}}
 
 
 def test_the_prompt_is_seen_and_the_answer_is_not() -> None:

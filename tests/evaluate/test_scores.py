@@ -1,6 +1,7 @@
 """Scores of hand-made statistics, saved and read again."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,12 @@ def test_scores_are_read_as_they_were_saved(tmp_path: Path) -> None:
 def test_markdown_has_a_line_a_task() -> None:
     lines = Scores(split="test", tasks={"a": three_of_four()}).markdown().splitlines()
     assert lines[2].startswith("| a | 75.0 |") and len(lines) == 3
+
+
+def test_errors_have_three_digits() -> None:
+    error = replace(three_of_four(), score=0.04567, low=0.04, high=12.3456, unit="m")
+    line = Scores(split="test", tasks={"a": error}).markdown().splitlines()[2]
+    assert line.startswith("| a | 0.0457 | 0.0400 to 12.3 |")
 
 
 def test_missing_and_damaged_files_are_told(tmp_path: Path) -> None:

@@ -27,7 +27,8 @@ class Asked:
     def of(cls, folder: str, *, task: str | None, image: str | None, audio: str | None) -> "Asked":
         """The run in a folder, ready to answer.
 
-        Raises ValueError where `task` is none of the run's, or is not given and there are several.
+        Raises ValueError where `task` is none of the run's, or is not given and there are several,
+        or the run is on pictures.
         """
         run = Run.read(folder)
         chosen = task_of(run, task)
@@ -60,6 +61,11 @@ class Asked:
 
 def task_of(run: Run, name: str | None) -> Task:
     """The run's task of a name; its only one, if none is named."""
+    if run.plan.pictures is not None:
+        raise ValueError(
+            f"{run.folder} is a run on pictures, and has no words: load it with "
+            "Run.read(...).load(), and give the model pixel_values"
+        )
     tasks = {task.name: task for task in run.plan.tasks}
     if name is None and len(tasks) == 1:
         return next(iter(tasks.values()))

@@ -65,7 +65,8 @@ def diagnose(
         split: which rows.
         device: where the model runs; None for the CPU, or where it is if it is loaded.
 
-    Raises ValueError for fewer than two tasks or batches, and for a task short of rows.
+    Raises ValueError for fewer than two tasks or batches, for a task short of rows, and for a run
+    on pictures.
     """
     started = time.monotonic()
     loaded, tasks, names = _given(base_or_run, tasks, device)
@@ -106,6 +107,11 @@ def _given(
     if isinstance(what, str | Path) and (Path(what) / FILE).is_file():
         what = Run.read(what)
     if isinstance(what, Run):
+        if what.plan.pictures is not None:
+            raise ValueError(
+                f"{what.folder} is a run on pictures: diagnose compares tasks that are answered in "
+                "words"
+            )
         own = what.plan.tasks
         return what.load(device=device), own if tasks is None else tasks, [t.name for t in own]
     if tasks is None:

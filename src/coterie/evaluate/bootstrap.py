@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from coterie.metrics.base import Metric
+from coterie.metrics.base import Measure
 
 Seed = int | tuple[int, ...]
 RESAMPLES = 1000
@@ -71,7 +71,7 @@ def _counts(
 
 
 def scores(
-    metric: Metric, sums: Float[np.ndarray, "resamples statistics"]
+    metric: Measure, sums: Float[np.ndarray, "resamples statistics"]
 ) -> Float[np.ndarray, " resamples"]:
     """The metric's score of each row."""
     return np.array([metric.score(row) for row in sums], dtype=np.float64)

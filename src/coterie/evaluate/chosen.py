@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from jaxtyping import Int
 
 from coterie.data.rows import Rows
 from coterie.data.sample import Sample
@@ -21,9 +22,7 @@ class Chosen(Sequence[Sample]):
         """
         self.rows = rows
         self.blind = blind
-        self.places = np.arange(len(rows))
-        if limit is not None and limit < len(rows):
-            self.places = np.sort(np.random.default_rng(0).permutation(len(rows))[:limit])
+        self.places = spread(len(rows), limit)
 
     def __len__(self) -> int:
         return len(self.places)
@@ -32,3 +31,10 @@ class Chosen(Sequence[Sample]):
         # A sequence's slices have no use here.
         sample = self.rows[int(self.places[index])]
         return sample.blind() if self.blind else sample
+
+
+def spread(count: int, limit: int | None) -> Int[np.ndarray, " samples"]:
+    """Which `limit` of `count` rows are taken, in their order; all for None."""
+    if limit is None or limit >= count:
+        return np.arange(count)
+    return np.sort(np.random.default_rng(0).permutation(count)[:limit])

@@ -3,7 +3,7 @@
 import json
 import math
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -92,25 +92,32 @@ def expert_sizes(mixture: Mixture, layer: ExpertLayer) -> list[int]:
             return [sum(each[0].numel() for each in stacked)] * main.count
 
 
-@torch.no_grad()
 def flops_per_sample(model: nn.Module, batches: Sequence[Mapping[str, Any]]) -> float:
     """Floating-point operations of one forward over a prompt and its answer, mean over samples.
 
-    Counted by torch.utils.flop_counter on the matrix products that really run, padding and
-    towers included; features that were computed before and kept are not in it. A product of
-    [m, k] and [k, n] is 2 m k n. Training costs about three times as much, less where weights
-    are frozen; a mixture in its dense form counts the experts it weighs with 0.
+    See `flops`; features that were computed before and kept are not in it. Training costs about
+    three times as much, less where weights are frozen.
 
     Args:
         model: the model.
         batches: keyword arguments of its forward; the first axis of `input_ids` is samples.
     """
     samples = sum(len(batch["input_ids"]) for batch in batches)
+    return flops(lambda: [model(**batch) for batch in batches]) / samples
+
+
+@torch.no_grad()
+def flops(call: Callable[[], object]) -> int:
+    """Floating-point operations of a call, without gradients.
+
+    Counted by torch.utils.flop_counter on the matrix products that really run, padding and
+    towers included. A product of [m, k] and [k, n] is 2 m k n. A mixture in its dense form counts
+    the experts it weighs with 0.
+    """
     # The counter does not know the fused attention of CPUs; as plain products it sees all of it.
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
-        for batch in batches:
-            model(**batch)
-    return counter.get_total_flops() / samples
+        call()
+    return counter.get_total_flops()
 
 
 def peak_memory_bytes(device: torch.device) -> int | None:

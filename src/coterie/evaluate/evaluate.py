@@ -12,6 +12,7 @@ from coterie.data.collate import Collator
 from coterie.evaluate import cost, features, routing
 from coterie.evaluate.chosen import Chosen
 from coterie.evaluate.made_of import MadeOf, adapter_digest, keep, kept, made_of
+from coterie.evaluate.pictures import scores_on
 from coterie.evaluate.predict import inputs, predict
 from coterie.evaluate.predictions import Predictions, file_of, folder_of
 from coterie.evaluate.scores import Scores, TaskScore
@@ -38,7 +39,9 @@ def evaluate(
 
     scores.json, routing.json and predictions/<split>/<task>.jsonl; with `blind` or `untrained`,
     scores.blind.json and predictions-blind/ (untrained likewise). A task whose predictions are
-    there, of the same weights and samples, is not predicted again.
+    there, of the same weights and samples, is not predicted again. Of a run on a dense data set,
+    predictions are not kept, only what each picture adds to the scores, and each call makes them
+    anew.
 
     Args:
         run: the run, or its folder.
@@ -49,12 +52,20 @@ def evaluate(
         untrained: the model that the run started from, without what it has learned.
         device: where the model runs; None for the CPU.
 
-    Raises ValueError for a run that has not been trained, and for a split that a task lacks.
+    Raises ValueError for a run that has not been trained, for a split that a task lacks, and for
+    `blind` with a run on a dense data set.
     """
     for name, value in (("batch_size", batch_size), ("limit", limit)):
         if value is not None and value < 1:
             raise ValueError(f"{name}={value}: give at least 1")
     run = run if isinstance(run, Run) else Run.read(run)
+    if run.plan.pictures is not None:
+        if blind:
+            raise ValueError(f"blind=True: {run.folder} is a run on pictures, and has nothing else")
+        return scores_on(
+            run, run.plan.pictures, split, batch_size=batch_size, limit=limit,
+            untrained=untrained, device=device,
+        )  # fmt: skip
     return _Evaluation(
         run, split, batch_size=batch_size, limit=limit, blind=blind, untrained=untrained,
         device=device,

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
+from jaxtyping import Bool
 from peft import PeftModel
 from torch import Tensor, nn
 
@@ -83,6 +84,26 @@ def watched(model: nn.Module, use: Use | None) -> Iterator[None]:
             yield
         finally:
             handle.remove()
+
+
+def by_task(tape: Tape) -> dict[int, Tape]:
+    """Task -> what was decided for its units, of a pass that holds several tasks.
+
+    Layers that were not told the tasks of their units are left out.
+    """
+    found: dict[int, Tape] = {}
+    for layer, routing in tape.items():
+        if routing.task is None:
+            continue
+        for task in routing.task.unique().tolist():
+            found.setdefault(task, Tape())[layer] = _of_units(routing, routing.task == task)
+    return found
+
+
+def _of_units(routing: Routing, mine: Bool[Tensor, " units"]) -> Routing:
+    """What was decided for some of the units."""
+    parts = {name: value[mine] for name, value in vars(routing).items() if torch.is_tensor(value)}
+    return replace(routing, **parts)
 
 
 def sites(model: nn.Module) -> dict[str, Mixture]:

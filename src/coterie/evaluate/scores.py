@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from coterie.evaluate import bootstrap
-from coterie.metrics.base import Metric
+from coterie.metrics.base import Measure
 from coterie.train.whole import read_json, write_json
 
 FILE = "scores.json"
@@ -40,7 +40,7 @@ class TaskScore:
     @classmethod
     def of(
         cls,
-        metric: Metric,
+        metric: Measure,
         statistics: Float[np.ndarray, "samples statistics"],
         *,
         name: str | None = None,
@@ -112,8 +112,10 @@ class Scores:
         """A table of the tasks, a row each."""
         lines = ["| task | score | 95 % interval | samples | metric |", "|:--|--:|--:|--:|:--|"]
         for name, task in self.tasks.items():
+            # Three digits, of percents one behind the point.
+            form = ".1f" if task.unit == "%" else "#.3g"
             lines.append(
-                f"| {name} | {task.score:.1f} | {task.low:.1f} to {task.high:.1f} "
+                f"| {name} | {task.score:{form}} | {task.low:{form}} to {task.high:{form}} "
                 f"| {task.samples} | {task.metric}, {task.unit or 'no unit'} |"
             )
         return "\n".join(lines)

@@ -11,13 +11,13 @@ import numpy as np
 from jaxtyping import Float
 
 from coterie import spec
-from coterie.evaluate.predictions import Predictions, file_of, folder_of
+from coterie.evaluate.record import Record
 from coterie.evaluate.scores import Scores
-from coterie.metrics.base import Metric
+from coterie.metrics.base import Measure
 from coterie.train.run import Run
 
 Runs = Run | str | Path | Sequence[Run | str | Path]
-IGNORED = ("seed", "tasks", "steps")
+IGNORED = ("seed", "tasks", "pictures", "steps")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +30,7 @@ class Scored:
         statistics: one matrix a seed.
     """
 
-    metric: Metric
+    metric: Measure
     name: str
     samples: tuple[str, ...]
     statistics: tuple[Float[np.ndarray, "samples statistics"], ...]
@@ -57,8 +57,8 @@ def named(runs: Sequence[Any] | Mapping[str, Any]) -> dict[str, list[Run]]:
     """System -> runs, of what `coterie.compare` takes.
 
     A mapping says it itself. A sequence is grouped: runs that differ in nothing but seed, tasks
-    and length are one system, called by its recipe; where two systems have one recipe, by their
-    first run's folder.
+    (or pictures) and length are one system, called by its recipe; where two systems have one
+    recipe, by their first run's folder.
     """
     if isinstance(runs, Mapping):
         return {name: as_runs(group) for name, group in runs.items()}
@@ -97,15 +97,15 @@ def read(name: str, runs: list[Run], *, control: str = "") -> System:
     by_seed: dict[int, dict[str, Run]] = {}
     for run in runs:
         replica = by_seed.setdefault(run.plan.seed, {})
-        for task in run.plan.tasks:
-            if task.name in replica:
+        for task in run.tasks:
+            if task in replica:
                 raise ValueError(
                     f"system {name!r} has two runs of seed {run.plan.seed} with task "
-                    f"{task.name!r}, {replica[task.name].folder} and {run.folder}: give compare "
+                    f"{task!r}, {replica[task].folder} and {run.folder}: give compare "
                     "a mapping with a name for each system"
                 )
-            replica[task.name] = run
-    tasks = list(dict.fromkeys(task.name for run in runs for task in run.plan.tasks))
+            replica[task] = run
+    tasks = list(dict.fromkeys(task for run in runs for task in run.tasks))
     for seed, replica in by_seed.items():
         if missing := [task for task in tasks if task not in replica]:
             raise ValueError(
@@ -143,21 +143,16 @@ def scores_file(run: Run, control: str) -> Path:
 
 
 def _scored(system: str, name: str, runs: list[Run], control: str) -> Scored:
-    task = next(task for task in runs[0].plan.tasks if task.name == name)
-    found = []
-    for run in runs:
-        split = _scores(run, control).split
-        found.append(Predictions.read(file_of(folder_of(run.folder, split, control), name)))
-    for run, predictions in zip(runs, found, strict=True):
-        if predictions.samples() != found[0].samples():
+    found = [Record.read(run, name, _scores(run, control).split, control) for run in runs]
+    for run, record in zip(runs, found, strict=True):
+        if record.samples != found[0].samples:
             raise ValueError(
                 f"{run.folder} and {runs[0].folder} of system {system!r} scored different samples "
                 f"of {name}: evaluate both on the same rows, with the same limit"
             )
-    metric = found[0].fitted(task.metric)
     return Scored(
-        metric=metric,
+        metric=found[0].metric,
         name=_scores(runs[0], control).tasks[name].metric,
-        samples=found[0].samples(),
-        statistics=tuple(each.statistics(metric) for each in found),
+        samples=found[0].samples,
+        statistics=tuple(record.statistics for record in found),
     )

@@ -7,6 +7,8 @@ from jaxtyping import Float, Float64, Shaped
 from torch import Tensor
 
 from coterie.metrics.base import Measure
+from coterie.metrics.words import snake
+from coterie.spec import settable
 
 
 class DenseMetric(Measure):
@@ -23,3 +25,16 @@ class DenseMetric(Measure):
                 so, not probabilities.
             label: as the kind has it; pixels without a label do not count.
         """
+
+    def __str__(self) -> str:
+        """What scores and tables call it: its name, and the numbers and words it was given."""
+        given = {
+            field.name: (getattr(self, field.name), field.default) for field in settable(type(self))
+        }
+        items = ", ".join(
+            f"{name}={value!r}"
+            for name, (value, default) in given.items()
+            if isinstance(value, str | int | float) and value != default
+        )
+        name = snake(type(self).__name__.replace("IoU", "Iou"))  # one word
+        return f"{name}({items})" if items else name
