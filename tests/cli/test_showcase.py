@@ -57,14 +57,17 @@ def test_other_steps_are_another_demo(small: Path) -> None:
 
 
 def test_tasks_that_could_not_be_fetched_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    there = [Task(name=name, rows={"train": "rows.jsonl"}) for name in ("ocr", "chart", "group")]
+    there = [Task(name=name, rows={"train": "rows.jsonl"}) for name in ("chart", "spoken", "group")]
     monkeypatch.setattr(showcase, "read_tasks", lambda path: tuple(there))
     said: list[str] = []
     tasks = Showcase(out="demo", say=said.append).chosen()
-    assert [task.name for task in tasks] == ["group", "chart"]
-    assert [line.split()[1].rstrip(",") for line in said] == [
-        "food_group", "counting", "spoken_question"
-    ]  # fmt: skip
+    assert [task.name for task in tasks] == ["group", "chart", "spoken"]
+    missing = "pictures or sounds could not be fetched"
+    assert [line.strip() for line in said] == [
+        f"without food_group, whose {missing}, with chart in its place",
+        f"without spoken_initial, whose {missing}",
+        f"without spoken_question, whose {missing}",
+    ]
 
 
 def test_sizes_are_equal(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from coterie.embedded.weights import MODEL, PROVENANCE, write_json
 from coterie.embedded.whole import sha256
 from tests.tinies.omni import omni_model, omni_processor
 
-FETCHED = ("food_group", "spoken_question")
+FETCHED = ("food_group", "spoken", "spoken_initial", "spoken_question")
 """Tasks of the demo that are made of what is fetched, and so not in this home."""
 
 

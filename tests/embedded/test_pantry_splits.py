@@ -22,6 +22,7 @@ from coterie.embedded.pantry.speaking import UNSEEN_VOICES, VALIDATION_VOICES, V
 from coterie.embedded.pantry.tasks import counting, facts, food_group, group, naming, nutrition, ocr
 from coterie.embedded.pantry.tasks.chart import BARS, Chart
 from coterie.embedded.pantry.tasks.spoken import WORDS, Spoken, vocabulary
+from coterie.embedded.pantry.tasks.spoken_initial import SpokenInitial
 from coterie.embedded.pantry.tasks.spoken_question import SpokenQuestion
 
 SPLITS = ("train", "validation", "test")
@@ -133,3 +134,13 @@ def test_every_recorded_word_is_trained_on(tmp_path):
     assert len(vocabulary()) == len(set(vocabulary())) == WORDS
     assert {row["word"] for row in recorded()} <= set(vocabulary())
     assert Spoken().splits(Larder(folder=tmp_path, fetched={})) == SPLITS
+
+
+def test_spoken_initial_has_the_same_words_in_other_voices(tmp_path):
+    larder = Larder(folder=tmp_path, fetched={SPEECH: tmp_path})
+    rows = {s: list(islice(SpokenInitial().rows(larder, s), 2000)) for s in SPLITS}
+    # 140 words in 8 voices to learn from, in 1 and 3 others to look at and to test.
+    assert [len(rows[split]) for split in SPLITS] == [1120, 140, 420]
+    assert apart({split: [row["voice"] for row in found] for split, found in rows.items()})
+    words = {split: {row["word"]: row["answer"] for row in found} for split, found in rows.items()}
+    assert words["train"] == words["test"] == {word: word[0] for word in vocabulary()}

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -114,8 +115,7 @@ class Trunk:
         """Computes what is missing of a batch to train on, and nothing else."""
         self.batch = batch
         if self.usable():
-            for sample in self.samples():
-                self.hidden(sample)
+            self.each_hidden()
 
     def first(self, hidden_states: Tensor, **kwargs: Any) -> Tensor:
         """The first layer's forward: what comes out of the last of them, or its own answer."""
@@ -123,9 +123,8 @@ class Trunk:
         if not self.left_out:
             return self.plain[0](hidden_states, **kwargs)
         answer = torch.zeros_like(hidden_states)
-        for row, sample in enumerate(self.samples()):
-            hidden = self.hidden(sample).to(answer)
-            answer[row, : len(hidden)] = hidden
+        for row, hidden in enumerate(self.each_hidden()):
+            answer[row, : len(hidden)] = hidden.to(answer)
         return answer
 
     def passing(self, number: int) -> Any:
@@ -179,6 +178,20 @@ class Trunk:
             if modality == "audio":
                 found[row]["feature_lengths"] = lengths[mine]
         return found
+
+    def each_hidden(self) -> list[Float[Tensor, "seq width"]]:
+        """`hidden` of each sample, on all cores.
+
+        One sample's products are too small to share between cores, so each core has a sample of
+        its own. On a GPU they queue.
+        """
+        threads = torch.get_num_threads()
+        cores = threads if self.model.device.type == "cpu" else 1
+        with ThreadPoolExecutor(cores, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            try:
+                return list(pool.map(self.hidden, self.samples()))
+            finally:
+                torch.set_num_threads(threads)
 
     def hidden(self, sample: dict[str, Tensor]) -> Float[Tensor, "seq width"]:
         """What comes out of the last lower layer."""
