@@ -83,3 +83,25 @@ def test_bad_values_are_named(unchecked, arguments, message):
 def test_more_chosen_than_there_are():
     with pytest.raises(ValueError, match=r"TopK\(k=5\) cannot choose from 4 experts"):
         TopK(k=5).active(4)
+
+
+def test_closed_experts_keep_their_part_of_the_softmax():
+    weights, probs = TopK(k=2, closed=(0,))(LOGITS, None)
+    # The next best; weights as they are over all, see above: .2369 and .0871.
+    torch.testing.assert_close(weights, torch.tensor([[0, 0.2369, 0.0871, 0]]), atol=5e-5, rtol=0)
+    assert torch.equal(probs, TopK(k=2)(LOGITS, None)[1])
+    selected, _ = TopK(k=2, closed=(0,), normalize="selected")(LOGITS, None)
+    # e^1 / (e^1 + e^0) = .7311
+    torch.testing.assert_close(selected, torch.tensor([[0, 0.7311, 0.2689, 0]]), atol=5e-5, rtol=0)
+
+
+def test_closing_what_is_not_chosen_changes_nothing():
+    logits = torch.randn(20, 6) - torch.tensor([0, 0, 0, 99.0, 0, 99.0])
+    plain, shut = TopK(k=3)(logits, None), TopK(k=3, closed=(3, 5))(logits, None)
+    assert all(torch.equal(a, b) for a, b in zip(plain, shut, strict=True))
+
+
+@pytest.mark.parametrize("closed", [(0, 1, 2), (4,), (-1,)])
+def test_closed_experts_must_be_there_and_leave_enough(closed):
+    with pytest.raises(ValueError, match=r"closed=\(.* cannot choose from 4 experts"):
+        TopK(k=2, closed=closed).active(4)

@@ -24,6 +24,8 @@ class TopK(Router):
         noise_at: "after" the temperature (Awaker, its paper) or "before" it (its code).
         noise_in_evaluation: draw noise outside training too, as Mod-Squad's code does.
         epsilon: added to every probability after the softmax (Mod-Squad's code: 1e-4).
+        closed: numbers of experts that are never chosen. They keep their part in a softmax over
+            all, so that closing experts which no unit chooses changes nothing.
     """
 
     k: int = 2
@@ -33,6 +35,7 @@ class TopK(Router):
     noise_at: Literal["before", "after"] = "after"
     noise_in_evaluation: bool = False
     epsilon: float = 0.0
+    closed: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if self.k < 1:
@@ -58,6 +61,9 @@ class TopK(Router):
         probs = scores.softmax(-1)
         if self.epsilon:
             probs = probs + self.epsilon
+        if self.closed:
+            shut = torch.tensor(self.closed, device=scores.device)
+            scores = scores.index_fill(-1, shut, float("-inf"))
         best, chosen = scores.topk(self.k, -1)
         kept = {
             "all": lambda: probs.gather(-1, chosen),
@@ -77,5 +83,10 @@ class TopK(Router):
         if self.k > experts:
             raise ValueError(
                 f"TopK(k={self.k}) cannot choose from {experts} experts: lower k or add experts"
+            )
+        if not set(self.closed) <= set(range(experts)) or self.k > experts - len(set(self.closed)):
+            raise ValueError(
+                f"TopK(k={self.k}, closed={self.closed}) cannot choose from {experts} experts: "
+                "close some of them, and leave k open at least"
             )
         return self.k
