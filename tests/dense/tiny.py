@@ -39,7 +39,7 @@ def model(family: str = "vit", **choices: Any) -> MultiTaskVision:
     """A multi-task model with weights of its own, whose tasks differ from the start."""
     torch.manual_seed(0)
     config = MultiTaskConfig(
-        backbone_config=BACKBONES[family](), tasks=TASKS, embedding_std=1.0, **choices
+        backbone_config=BACKBONES[family](), **({"tasks": TASKS, "embedding_std": 1.0} | choices)
     )
     return MultiTaskVision(config).eval()
 

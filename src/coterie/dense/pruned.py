@@ -1,0 +1,63 @@
+"""`PrunedVision`: one task cut out of a mixture of many, a plain model of transformers."""
+
+from typing import Any
+
+from jaxtyping import Float
+from torch import Tensor
+from transformers import AutoConfig, AutoModel, PreTrainedModel
+
+from coterie.dense.model import MultiTaskOutput, MultiTaskVision
+from coterie.dense.pruned_config import PrunedConfig
+from coterie.dense.pruned_layer import PrunedLayer
+from coterie.tuner.targets import width_of
+
+
+class PrunedVision(PreTrainedModel):
+    """A `MultiTaskVision` of one task whose replaced modules are mixtures with fewer experts.
+
+    It runs without PEFT and without the other tasks. After `import coterie.dense.pruned`,
+    `AutoModel.from_pretrained(folder)` reads what `coterie.extract(..., form="pruned")` wrote.
+    """
+
+    config_class = PrunedConfig
+    base_model_prefix = "vision"
+    main_input_name = "pixel_values"
+    input_modalities = ["image"]  # noqa: RUF012 - as transformers reads it
+    _supports_sdpa = True
+
+    def __init__(self, config: PrunedConfig) -> None:
+        super().__init__(config)
+        self.vision = MultiTaskVision(config.vision_config)
+        for name, mixture in config.parsed().items():
+            host: Any = self.vision.get_submodule(name)
+            width = width_of(mixture, host, self.vision)
+            self.vision.set_submodule(name, PrunedLayer(host, mixture, width, name))
+        self.post_init()
+
+    @classmethod
+    def from_pretrained(cls, *args: Any, **kwargs: Any) -> Any:
+        """As transformers'; the weights lie as they do in a model that was never saved."""
+        loaded = super().from_pretrained(*args, **kwargs)
+        model = loaded[0] if isinstance(loaded, tuple) else loaded
+        # Those of a file begin at any byte, and products on a CPU round differently from there.
+        for weight in (*model.parameters(), *model.buffers()):
+            weight.data = weight.data.clone()
+        return loaded
+
+    @property
+    def task(self) -> str:
+        """The task's name."""
+        return self.config.vision_config.names[0]
+
+    def forward(
+        self, pixel_values: Float[Tensor, "batch channels height breadth"]
+    ) -> MultiTaskOutput:
+        """As `MultiTaskVision.forward`; `predictions` has the one task.
+
+        Raises ValueError for pictures that do not fit.
+        """
+        return self.vision(pixel_values=pixel_values)
+
+
+AutoConfig.register(PrunedConfig.model_type, PrunedConfig)
+AutoModel.register(PrunedConfig, PrunedVision)
