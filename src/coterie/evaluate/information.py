@@ -1,0 +1,71 @@
+"""How much the task says about the expert, from counts of which task chose which."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+ByTask = Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]]
+"""task -> layer -> {"chosen": ..., "mean": ...}, as `use_by_task` gives it."""
+
+
+def frequencies(by_task: ByTask) -> dict[str, Float[Tensor, "tasks experts"]]:
+    """layer -> the share of a task's units that chose each expert, float64 in [0, 1].
+
+    Raises ValueError if some task lacks a layer of another.
+    """
+    layers = dict.fromkeys(layer for use in by_task.values() for layer in use)
+    missing = [(task, layer) for task, use in by_task.items() for layer in layers
+               if layer not in use]  # fmt: skip
+    if missing:
+        raise ValueError(
+            f"task {missing[0][0]!r} has no use of {missing[0][1]}, which others have: measure "
+            "all tasks on one model"
+        )
+    return {
+        layer: torch.tensor([list(use[layer]["chosen"]) for use in by_task.values()]).double()
+        for layer in layers
+    }
+
+
+def joint(mass: Float[Tensor, "tasks experts"]) -> Float[Tensor, "tasks experts"]:
+    """P(task, expert), float64, of sum 1, from what each task gives each expert, 0 or more.
+
+    Rows count by their sums, so give them of equally many units: frequencies, mean
+    probabilities, or counts over the same pictures.
+
+    Raises ValueError if all is 0.
+    """
+    total = mass.double().sum()
+    if not total > 0:
+        raise ValueError("no task gives any expert anything: measure the use on at least one row")
+    return mass.double() / total
+
+
+def mutual_information(joint: Float[Tensor, "tasks experts"]) -> float:
+    """I(T; E) = sum_te P(t,e) log(P(t,e) / (P(t) P(e))), in nats; at most log(tasks).
+
+    0 where tasks choose alike. `coterie.MutualInformation` is minus this, of mean probabilities.
+    Source: Mod-Squad, arXiv:2212.08066.
+    """
+    alone = joint.sum(1, keepdim=True) * joint.sum(0, keepdim=True)
+    # xlogy is 0 where P(t,e) is, also where P(t) P(e) is.
+    terms = torch.xlogy(joint, joint) - torch.xlogy(joint, alone)
+    return terms.sum().item()
+
+
+def information(by_task: ByTask) -> dict[str, float]:
+    """layer -> I(T; E) in nats, where P(t, e) is how often a task's units chose an expert."""
+    return {
+        layer: mutual_information(joint(found)) for layer, found in frequencies(by_task).items()
+    }
+
+
+def dump(by_task: ByTask) -> dict[str, Any]:
+    """layer -> {"joint": P(task, expert), "information": nats}, as JSON holds it."""
+    return {
+        layer: {"joint": joint(found).tolist(), "information": mutual_information(joint(found))}
+        for layer, found in frequencies(by_task).items()
+    }
