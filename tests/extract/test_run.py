@@ -1,5 +1,6 @@
 """`extract` of a run, or of its folder."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from coterie.extract import extract
-from coterie.extract.run import opened
+from coterie.extract.run import noted, opened
 from coterie.recipes import shared_lora
 from coterie.tasks import read_tasks
 from coterie.train import Run, train
@@ -28,6 +29,14 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def test_a_model_is_taken_as_it_is() -> None:
     model, _ = grafted()
     assert opened(model) == (model, None)
+
+
+def test_what_an_evaluation_has_noted(run: Run, tmp_path: Path) -> None:
+    layer = {"experts": ["copies 1"], "tasks": {"first": [0.5]}, "chosen": {"first": [0.25]}}
+    (tmp_path / "routing.json").write_text(json.dumps({"layers": {"mlp": layer}}))
+    assert noted(tmp_path, "first") == {"mlp": {"chosen": [0.25]}}
+    assert noted(tmp_path, "second") == {} == noted(run, "first")
+    assert noted(grafted()[0], "ocr") == {}
 
 
 @pytest.mark.parametrize("form", ["adapter", "merged"])

@@ -13,16 +13,17 @@ from coterie.cli.verb import verb
 @click.option("--to", required=True, metavar="DIR", help="A new or empty folder.")
 @click.option(
     "--form",
-    type=click.Choice(["adapter", "merged"]),
+    type=click.Choice(["adapter", "merged", "pruned"]),
     default="adapter",
     show_default=True,
-    help="A plain PEFT LoRA, or a whole plain model.",
+    help="A plain PEFT LoRA, a whole plain model, or a smaller mixture of dense tasks.",
 )
-def extract(run: str, task: str, to: str, form: Literal["adapter", "merged"]) -> None:
+def extract(run: str, task: str, to: str, form: Literal["adapter", "merged", "pruned"]) -> None:
     """Cuts a plain single-task model out of a run.
 
     What is written is exact to rounding, and checked. It works where the task alone decides: LoRA
-    experts without a gate, or with a static one.
+    experts without a gate, or with a static one. Of dense tasks, "pruned" keeps the experts that
+    the task uses, as `coterie evaluate` has noted them in the run.
 
     \b
     Examples:

@@ -1,9 +1,8 @@
-"""`extract` cuts one task's constant mixture out of a grafted model, and checks what it wrote."""
+"""`extract` cuts one task's mixture out of a grafted model, and checks what it wrote."""
 
 import json
 import shutil
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,22 +13,16 @@ from torch import Tensor
 from coterie import spec
 from coterie.extract import adapter as adapter_form
 from coterie.extract import merged as merged_form
-from coterie.extract.run import opened
+from coterie.extract import pruned_form
+from coterie.extract.keeping import Pruning
+from coterie.extract.pruned import LayerUse
+from coterie.extract.run import noted, opened
 from coterie.extract.task import Share, config_of, shares_of
 from coterie.extract.verify import TOLERANCE, probe_error, weight_tolerance
+from coterie.extract.written import Wanted, Written
 from coterie.train import Run
 
 REPORT = "coterie_extract.json"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Written:
-    """What a form has written: how to run it, its weights' error, and more for the report."""
-
-    plain: Callable[[], Any]
-    error: float
-    tolerance: float
-    facts: dict[str, Any]
 
 
 def extract(
@@ -37,15 +30,19 @@ def extract(
     *,
     task: str,
     to: str | Path,
-    form: Literal["adapter", "merged"] = "adapter",
+    form: Literal["adapter", "merged", "pruned"] = "adapter",
     adapter: str = "default",
     probe: Mapping[str, Tensor] | None = None,
+    use: Mapping[str, LayerUse] | None = None,
+    pruning: Pruning | None = None,
 ) -> Path:
     """Cuts a plain single-task model out of a mixture, exact to rounding.
 
-    It works where the task alone decides: LoRA experts, and no gate or one that is static
+    Two forms work where the task alone decides: LoRA experts, and no gate or one that is static
     (`TaskGate(per_token=False)`). For a fixed task such a mixture is one LoRA, its experts side
-    by side along the rank. What was written is read back and compared with the routed model.
+    by side along the rank. The third, "pruned", is for dense tasks (`coterie.dense`) whose gates
+    read the tokens: a smaller mixture, of the experts that the task uses. What was written is
+    read back and compared with the routed model.
 
     Args:
         model: a grafted model, or one that `PeftModel.from_pretrained` loaded; or a run of
@@ -53,10 +50,14 @@ def extract(
         task: the task's name, as it was given to `coterie.graft`; any name if none were given.
         to: a folder that is not there yet, or is empty.
         form: "adapter", a plain PEFT LoRA, or "merged", a plain transformers checkpoint, with a
-            run's tokenizer or processor (a model's are not known here).
+            run's tokenizer or processor (a model's are not known here), or "pruned", a checkpoint
+            that `AutoModel.from_pretrained` loads once coterie is imported.
         adapter: the name of the mixtures' adapter.
         probe: a batch of the host's forward on which the answers are compared too, for models
             that fit into memory twice.
+        use: for "pruned": layer -> {"chosen": share of units by expert}, of the task. None for
+            what `coterie evaluate` has noted in the run's routing.json, or is measured on `probe`.
+        pruning: for "pruned": how much is cut away; None for Mod-Squad's 3 %.
 
     Returns:
         The folder. `coterie_extract.json` in it says what was cut, with what error, and with what
@@ -68,25 +69,26 @@ def extract(
             "merged").
         RuntimeError: what was written differs from the routed model; nothing is left in `to`.
     """
-    forms = {"adapter": write_adapter, "merged": write_merged}
+    forms = {"adapter": write_adapter, "merged": write_merged, "pruned": pruned_form.write}
     if form not in forms:
         raise ValueError(f"form={form!r}: allowed are {', '.join(map(repr, forms))}")
     to = Path(to).absolute()
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise ValueError(f"{to} is there already and is no empty folder: give a new one")
     routed, processor = opened(model)
-    shares = shares_of(routed, adapter, task)
     partial = to.parent / f".{to.name}.partial"
     # Reading a plain adapter back, or choosing one, sets what is trained.
     trained = {weight: weight.requires_grad for weight in routed.parameters()}
     shutil.rmtree(partial, ignore_errors=True)
     try:
         partial.mkdir(parents=True)
-        written = forms[form](routed, shares, adapter, partial)
-        facts = checked(written, routed, task, adapter, probe)
+        wanted = Wanted(model=routed, task=task, adapter=adapter, folder=partial, probe=probe,
+                        use=use or noted(model, task), pruning=pruning or Pruning())  # fmt: skip
+        written = forms[form](wanted)
+        facts = checked(written, probe)
         report = {"task": task, "form": form, "adapter": adapter, **facts, **written.facts}
-        report |= source(routed, shares, adapter)
-        if processor is not None and form == "merged":
+        report |= source(routed, adapter)
+        if processor is not None and form != "adapter":
             processor.save_pretrained(str(partial))
         (partial / REPORT).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
         if to.is_dir():
@@ -99,8 +101,10 @@ def extract(
     return to
 
 
-def write_adapter(model: PeftModel, shares: Sequence[Share], adapter: str, folder: Path) -> Written:
+def write_adapter(wanted: Wanted) -> Written:
     """The plain LoRA, its files read back; PEFT loads it for the probe."""
+    model, adapter, folder = wanted.model, wanted.adapter, wanted.folder
+    shares = shares_of(model, adapter, wanted.task)
     host = merged_form.bare(model, adapter)
     adapter_form.check(model, host, adapter)
     rank = adapter_form.write(model, host, shares, adapter, folder)
@@ -112,28 +116,40 @@ def write_adapter(model: PeftModel, shares: Sequence[Share], adapter: str, folde
         return PeftModel.from_pretrained(host, str(folder)).eval()
 
     return Written(
-        plain=plain, error=error, tolerance=TOLERANCE, facts={"rank": rank, "vllm": flags}
+        plain=plain,
+        differs=lambda plain, probe: routed_error(wanted, plain, probe),
+        error=error,
+        tolerance=TOLERANCE,
+        facts={"rank": rank, "vllm": flags, **modules(shares)},
     )
 
 
-def write_merged(model: PeftModel, shares: Sequence[Share], adapter: str, folder: Path) -> Written:
+def write_merged(wanted: Wanted) -> Written:
     """The checkpoint, read back by transformers."""
+    model, adapter, folder = wanted.model, wanted.adapter, wanted.folder
+    shares = shares_of(model, adapter, wanted.task)
     merged_form.check(model, shares)
     merged_form.write(model, shares, adapter, folder)
     plain = merged_form.read(merged_form.bare(model, adapter), folder)
     error = merged_form.verify(model, shares, adapter, plain)
     dtypes = {plain.get_submodule(share.name).get_parameter("weight").dtype for share in shares}
-    tolerance = max(map(weight_tolerance, dtypes))
-    return Written(plain=lambda: plain, error=error, tolerance=tolerance, facts={})
+    return Written(
+        plain=lambda: plain,
+        differs=lambda plain, probe: routed_error(wanted, plain, probe),
+        error=error,
+        tolerance=max(map(weight_tolerance, dtypes)),
+        facts=modules(shares),
+    )
 
 
-def checked(
-    written: Written,
-    model: PeftModel,
-    task: str,
-    adapter: str,
-    probe: Mapping[str, Tensor] | None,
-) -> dict[str, Any]:
+def routed_error(wanted: Wanted, plain: Any, probe: Mapping[str, Tensor]) -> float:
+    """How far a plain model's answers are from the routed model's, all samples the task's."""
+    tasks = config_of(wanted.model, wanted.adapter).tasks
+    index = tasks.index(wanted.task) if tasks else None
+    return probe_error(wanted.model, plain, probe, index, wanted.adapter)
+
+
+def checked(written: Written, probe: Mapping[str, Tensor] | None) -> dict[str, Any]:
     """The errors, for the report. Raises RuntimeError if one is above its tolerance."""
     if not written.error <= written.tolerance:
         raise RuntimeError(
@@ -143,10 +159,8 @@ def checked(
     facts: dict[str, Any] = {"weight_error": written.error, "weight_tolerance": written.tolerance}
     if probe is None:
         return facts
-    tasks = config_of(model, adapter).tasks
-    index = tasks.index(task) if tasks else None
     plain = written.plain()
-    error = probe_error(model, plain, probe, index, adapter)
+    error = written.differs(plain, probe)
     dtype = next(weight.dtype for weight in plain.parameters() if weight.is_floating_point())
     allowed = max(1e-4, 10 * torch.finfo(dtype).eps)
     if not error <= allowed:
@@ -157,13 +171,19 @@ def checked(
     return facts | {"probe_error": error, "probe_tolerance": allowed}
 
 
-def source(model: PeftModel, shares: Sequence[Share], adapter: str) -> dict[str, Any]:
-    """What was cut, and of what."""
+def source(model: PeftModel, adapter: str) -> dict[str, Any]:
+    """What was cut from."""
     config = config_of(model, adapter)
     return {
         "base_model_name_or_path": config.base_model_name_or_path,
         "tasks": list(config.tasks),
         "mixtures": [spec.dump(mixture) for mixture in config.parsed()],
+    }
+
+
+def modules(shares: Sequence[Share]) -> dict[str, Any]:
+    """What was cut."""
+    return {
         "num_modules": len(shares),
         "modules": {
             share.name: {"gates": list(share.gates), "ranks": list(share.ranks)} for share in shares

@@ -1,5 +1,6 @@
 """A run's trained model, where `extract` is given a run or its folder instead of a model."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -19,3 +20,16 @@ def opened(source: PeftModel | Run | str | Path) -> tuple[PeftModel, Any]:
         return source, None
     loaded: Any = source.load()
     return loaded.model, loaded.processor
+
+
+def noted(source: PeftModel | Run | str | Path, task: str) -> dict[str, dict[str, list[float]]]:
+    """layer -> {"chosen": shares by expert} of a task, if a run was evaluated; else nothing."""
+    folder = source.folder if isinstance(source, Run) else source
+    if not isinstance(folder, str | Path) or not (Path(folder) / "routing.json").is_file():
+        return {}
+    layers = json.loads((Path(folder) / "routing.json").read_text(encoding="utf-8"))["layers"]
+    return {
+        name: {"chosen": layer["chosen"][task]}
+        for name, layer in layers.items()
+        if task in layer["chosen"]
+    }

@@ -1,6 +1,7 @@
 """How far what was written is from the routed model, and how far it may be."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, cast
 
 import torch
@@ -38,19 +39,26 @@ def probe_error(
     leading = next(iter(probe.values()))
     batch = len(probe.get("input_ids", leading))
     ids = {} if task is None else {"coterie_task_ids": torch.full((batch,), task)}
+    with answering(model, adapter):
+        wanted = answer(model(**probe, **ids)).float()
+    plain.to(next(model.parameters()).device)
+    return largest_error(answer(plain(**probe)).float(), wanted)
+
+
+@contextmanager
+def answering(model: PeftModel, adapter: str) -> Iterator[None]:
+    """Within, the model answers with one adapter, in eval mode; afterwards all is as it was."""
     modes = {module: module.training for module in model.modules()}
     active, tuner = list(model.active_adapters), cast(Any, model.base_model)
     model.eval()
     model.set_adapter(adapter)
     try:
-        wanted = answer(model(**probe, **ids)).float()
+        yield
     finally:
         model.set_adapter(active[0])
         tuner.set_adapter(active)
         for module, mode in modes.items():
             module.training = mode
-    plain.to(next(model.parameters()).device)
-    return largest_error(answer(plain(**probe)).float(), wanted)
 
 
 def answer(output: Any) -> Float[Tensor, "..."]:

@@ -1,0 +1,52 @@
+"""Which experts of a layer a task keeps, by how often it chooses them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pruning:
+    """How much is cut away.
+
+    Attributes:
+        threshold: an expert stays if its share of the task's choices is above this, divided by
+            the experts that a token uses. 0.03 in Mod-Squad's code. 0 or more; at 0 only experts
+            that were never chosen go.
+        exact: keep the gate's rows of the experts that go, `width` numbers each. Then the softmax
+            still runs over all experts, and nothing changes for tokens whose experts all stay.
+            Departs: Mod-Squad's code cuts the rows off, which is False here; its softmax over
+            those that stay makes all their weights larger, even if no expert that went was ever
+            chosen.
+    """
+
+    threshold: float = 0.03
+    exact: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.threshold >= 0:
+            raise ValueError(f"Pruning(threshold={self.threshold!r}): give 0 or more, as 0.03")
+
+
+def kept(chosen: Sequence[float], active: int, threshold: float) -> tuple[int, ...]:
+    """Numbers of the experts that stay, in their order: Mod-Squad's rule (`main_pruning.py`).
+
+    An expert stays if its share of all choices is above threshold / active, and the `active` most
+    chosen stay in any case, of equals the first.
+
+    Args:
+        chosen: how often, or by which share of units, each expert was chosen; not all 0. Departs:
+            Mod-Squad's code takes a running mean of counts (decay 0.95) from training; this is
+            whatever was measured, by default exactly, over all rows.
+        active: the experts that a token uses.
+        threshold: 0 or more.
+
+    Raises ValueError if nothing was chosen.
+    """
+    total = sum(chosen)
+    if not total > 0:
+        raise ValueError(
+            "no expert was ever chosen in the use that was given: measure it on at least one row"
+        )
+    order = sorted(range(len(chosen)), key=lambda number: (-chosen[number], number))
+    above = {number for number in order if chosen[number] / total > threshold / active}
+    return tuple(sorted(above | set(order[:active])))

@@ -1,0 +1,36 @@
+"""Points of a curve, with a score that is made up."""
+
+import pytest
+
+from coterie.dense.pruned import PrunedVision
+from coterie.evaluate.use_by_task import use_by_task
+from coterie.extract.curve import curve
+from tests.dense.tiny import pictures
+from tests.extract.dense import grafted
+
+
+def test_fewer_experts_as_the_threshold_rises() -> None:
+    whole = grafted()
+    use = use_by_task(whole, [pictures()])["depth"]
+    scored: list[PrunedVision] = []
+
+    def score(small: PrunedVision) -> float:
+        scored.append(small)
+        return len(scored) / 8
+
+    found = list(curve(whole, task="depth", use=use, score=score, thresholds=(0.0, 0.2, 5.0, 9.0)))
+    assert [point.threshold for point in found] == [0.0, 0.2, 5.0, 9.0]
+    # The last two keep the two most chosen in each of four layers, and are scored once.
+    assert [point.experts for point in found[2:]] == [8, 8] and len(scored) == 3
+    assert [point.score for point in found] == [0.125, 0.25, 0.375, 0.375]
+    assert found[0].experts > found[1].experts > 8
+    # An MLP expert: 32 * 32 + 32 in, 32 * 32 + 32 out. A query expert: 8 * 32 in, 32 * 8 out.
+    kept = [small.num_parameters() for small in scored]
+    assert [point.parameters for point in found] == [*kept, kept[-1]]
+    assert (found[0].parameters - found[2].parameters) % 32 == 0
+    assert found[0].parameters > found[1].parameters > found[2].parameters
+
+
+def test_bad_tasks_are_named() -> None:
+    with pytest.raises(ValueError, match="task='dept'"):
+        next(curve(grafted(), task="dept", use={}, score=lambda small: 0.0))
