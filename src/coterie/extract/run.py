@@ -31,5 +31,5 @@ def noted(source: PeftModel | Run | str | Path, task: str) -> dict[str, dict[str
     return {
         name: {"chosen": layer["chosen"][task]}
         for name, layer in layers.items()
-        if task in layer["chosen"]
+        if task in layer.get("chosen", {})
     }
