@@ -145,3 +145,8 @@ def test_calls_that_cannot_be() -> None:
         host(pixel_values=pictures(), tasks=("dept",))
     with pytest.raises(ValueError, match=r"30 x 28: give pictures whose sides divide by .* 7"):
         host(pixel_values=torch.zeros(1, 3, 30, 28))
+
+
+def test_tasks_in_another_order_than_the_heads_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"give tasks=\('depth', 'normal', 'scene'\)"):
+        coterie.graft(model(), MIXTURES, tasks=("normal", "depth", "scene"))

@@ -89,8 +89,8 @@ class Host(ABC):
         """
         return None
 
-    def objection(self, names: Sequence[str], config: Any) -> str | None:
-        """Why experts cannot sit at all of these modules, and what to do; None if they can."""
+    def objection(self, names: Sequence[str], tasks: Sequence[str], config: Any) -> str | None:
+        """Why experts for these tasks cannot sit at all of these modules; None if they can."""
         return None
 
     def sounds(self, inputs: Mapping[str, Any], config: Any) -> Float[Tensor, " batch"]:

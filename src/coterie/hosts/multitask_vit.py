@@ -40,7 +40,12 @@ class MultiTaskViT(Host):
         numbers = torch.tensor([config.names.index(name) for name in names])
         return numbers.to(pictures.device).repeat_interleave(len(pictures))
 
-    def objection(self, names: Sequence[str], config: Any) -> str | None:
+    def objection(self, names: Sequence[str], tasks: Sequence[str], config: Any) -> str | None:
+        if tasks and tuple(tasks) != config.names:
+            return (
+                f"tasks={tuple(tasks)}: this model tells its rows' tasks itself, and numbers them "
+                f"as its heads, so give tasks={config.names}"
+            )
         below = [name for name in names if block_of(name) < config.shared_layers]
         if not below:
             return None

@@ -35,7 +35,7 @@ class CoterieModel(BaseTuner):
         """Finds the modules before any is touched, so that an error leaves the model as it was."""
         plan = plan_for(peft_config.parsed(), model)
         refuse_sharded(plan, model)
-        refuse_misplaced(plan, model)
+        refuse_misplaced(plan, peft_config.tasks, model)
         self.plan = plan
         # PEFT's own word for an adapter of nothing, as a model has that is trained without experts.
         peft_config.target_modules = list(plan.sites) or DUMMY_TARGET_MODULES

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from torch import nn
@@ -141,10 +141,10 @@ def width_of(mixture: Mixture, host: nn.Module, model: nn.Module) -> int:
     return mixture.gate.width(width, getattr(embedding, "hidden_size", width))
 
 
-def refuse_misplaced(plan: Plan, model: nn.Module) -> None:
-    """Raises ValueError if the host has an objection to a place."""
+def refuse_misplaced(plan: Plan, tasks: Sequence[str], model: nn.Module) -> None:
+    """Raises ValueError if the host has an objection to a place, or to the tasks."""
     host = host_of(model)
-    objection = None if host is None else host.objection(list(plan.sites), model.config)
+    objection = None if host is None else host.objection(list(plan.sites), tasks, model.config)
     if objection is not None:
         raise ValueError(objection)
 
