@@ -24,7 +24,8 @@ class MultiTaskConfig(PretrainedConfig):
     """
 
     model_type = "coterie_multi_task"
-    sub_configs: ClassVar = {"backbone_config": AutoConfig}
+    # Which transformers reads when it saves and loads; there it is computed, here it is known.
+    sub_configs: ClassVar = {"backbone_config": AutoConfig}  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]
 
     def __init__(
         self,

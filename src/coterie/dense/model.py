@@ -4,7 +4,7 @@ import contextlib
 import inspect
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -46,9 +46,8 @@ class MultiTaskVision(PreTrainedModel):
     config_class = MultiTaskConfig
     base_model_prefix = "backbone"
     main_input_name = "pixel_values"
-    input_modalities = ("image",)
+    input_modalities = "image"
     _supports_sdpa = True
-    _no_split_modules: ClassVar[list[str]] = []
 
     def __init__(self, config: MultiTaskConfig) -> None:
         super().__init__(config)
@@ -190,7 +189,7 @@ class MultiTaskVision(PreTrainedModel):
 
 def bare(backbone: PretrainedConfig) -> dict[str, bool]:
     """What leaves out a backbone's pooler, which no head reads."""
-    kind: type[Any] = MODEL_MAPPING[type(backbone)]
+    kind: Any = MODEL_MAPPING[type(backbone)]
     asked = "add_pooling_layer"
     return {asked: False} if asked in inspect.signature(kind).parameters else {}
 

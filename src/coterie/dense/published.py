@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from transformers import ViTConfig
 
@@ -41,15 +41,17 @@ class Published:
     def host(self, tasks: Sequence[DenseTask], *, image_size: int = 224) -> MultiTaskConfig:
         """The dense model; where there are query experts, heads of dense blocks are as wide."""
         wider = 1 if self.attention is None else 2
+        # ViT's attention reads it, though its configuration does not name it.
+        own: dict[str, Any] = {"head_dim": wider * self.width // self.heads}
         backbone = ViTConfig(
             hidden_size=self.width,
             num_hidden_layers=LAYERS,
             num_attention_heads=self.heads,
-            head_dim=wider * self.width // self.heads,
             intermediate_size=4 * self.width,
             image_size=image_size,
             patch_size=16,
             layer_norm_eps=1e-6,
+            **own,
         )
         return MultiTaskConfig(
             backbone_config=backbone,

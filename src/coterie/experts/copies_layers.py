@@ -202,7 +202,7 @@ def stacked(kind: "Copies", host: nn.Module, segments: int) -> dict[str, Tensor]
                  for expert in range(segments)]  # fmt: skip
         found[f"{name}.weight"] = torch.stack([weight for weight, _ in parts])
         if linear.bias is not None:
-            found[f"{name}.bias"] = torch.stack([bias for _, bias in parts])
+            found[f"{name}.bias"] = torch.stack([bias for _, bias in parts if bias is not None])
     return found
 
 
