@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: test test-fast test-slow lint demo align experiment bench clean
+.PHONY: test test-fast test-slow lint demo align experiment dense bench clean
 
 test:
 	$(MAKE) --jobs=2 --output-sync=target lint test-fast
@@ -32,6 +32,10 @@ align: $(READY)
 experiment: $(READY)
 	$(BIN)/coterie fetch
 	$(BIN)/python -m experiments.conflict
+
+dense: $(READY)
+	$(BIN)/coterie fetch weights
+	$(BIN)/python -m experiments.dense
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks

@@ -9,9 +9,6 @@ benchmarks/results/conflict-cpu.json.
 
 import argparse
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,6 +22,7 @@ from coterie.cli.showcase import trainable
 from coterie.data.mix import Mix
 from coterie.recipe import Recipe
 from coterie.tasks import Task, read_tasks
+from experiments.parts import in_parts
 
 RESULT = Path(__file__).parents[1] / "benchmarks" / "results" / "conflict-cpu.json"
 SEEDS = (0, 1, 2)
@@ -190,15 +188,7 @@ def main() -> None:
     for regime in REGIMES.values():
         check_sizes(regime)
     facts = provenance(torch.device("cpu"))
-    command = [sys.executable, "-m", "experiments.conflict", "--out", str(arguments.out)]
-    command += ["--processes", str(arguments.processes), "--part"]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    workers = [
-        subprocess.Popen([*command, str(part)], env=environment)
-        for part in range(arguments.processes)
-    ]
-    if any([worker.wait() for worker in workers]):
-        raise SystemExit("a part of the experiment failed; the same command goes on from there")
+    in_parts("experiments.conflict", arguments.out, arguments.processes)
     torch.set_num_threads(arguments.processes)
     facts |= {
         "seeds": SEEDS, "learning_rate": LEARNING_RATE, "base": "embedded", "at": AT,

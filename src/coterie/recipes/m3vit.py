@@ -27,6 +27,7 @@ def m3vit(
     experts: int = 16,
     active: int = 4,
     pretrained: bool = True,
+    mlp_ratio: int | None = None,
     balance: float = 0.01,
     learning_rate: float = 1e-4,
     epochs: float = 100.0,
@@ -38,8 +39,8 @@ def m3vit(
     Args:
         experts: MLP experts to choose from.
         active: how many of them a token uses.
-        pretrained: False draws the experts anew, each with the host's hidden width divided by
-            `active`; else each is the host's MLP.
+        pretrained: False draws the experts anew.
+        mlp_ratio: as in `coterie.recipes.mod_squad`.
         balance: weight of the load balance.
         learning_rate: at its highest, for 8 images a step.
         epochs: passes over the data.
@@ -49,6 +50,7 @@ def m3vit(
         attention=None,
         layers="odd mlp",
         pretrained=pretrained,
+        mlp_ratio=mlp_ratio,
         information=0.0,
     )
     return replace(

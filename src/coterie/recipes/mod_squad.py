@@ -5,9 +5,9 @@ Run:     recipe = coterie.recipes.mod_squad()
 Expect:  no number is published here yet. The paper, on PASCAL-Context: segmentation 74.1,
          normals 13.7, human parts 62.7, saliency 66.9, edges 72.0.
 Departs: by default experts start from a pretrained host; the paper trains from scratch, which is
-         `pretrained=False`. A pretrained host's MLP expert is as wide as the host's MLP, where the
-         paper divides its width by the active experts, and its query experts have the width of
-         one of the host's heads.
+         `pretrained=False`. A pretrained host's MLP expert is as wide as the host's MLP unless
+         `mlp_ratio` is given, where the paper divides its width by the active experts, and its
+         query experts have the width of one of the host's heads.
          The vector of the task that the paper adds to the tokens is the host's business: see
          `coterie.dense.MultiTaskVision`, which has it. On other hosts gates see the bare token.
          Statistics are of the global batch; the code's are of one GPU's.
@@ -42,7 +42,7 @@ def mod_squad(  # noqa: PLR0913  what the paper's own ablations change
     normalize: Literal["all", "selected"] = "all",
     layers: Literal["all", "alternate", "odd mlp"] = "all",
     pretrained: bool = True,
-    mlp_ratio: int = RATIO,
+    mlp_ratio: int | None = None,
     information: float | None = None,
     learning_rate: float = 4e-4,
     epochs: float = 100.0,
@@ -58,9 +58,10 @@ def mod_squad(  # noqa: PLR0913  what the paper's own ablations change
         layers: "all" has both mixtures in every layer; "alternate" has attention experts in even
             layers and MLP experts in odd ones, as the released models for the paper's sizes;
             "odd mlp" has attention experts in all and MLP experts in odd ones.
-        pretrained: False draws the experts anew, for a host that is trained from scratch. An MLP
-            expert then has `mlp_ratio` times the width of a token, divided by the active experts.
-        mlp_ratio: see `pretrained`.
+        pretrained: False draws the experts anew, for a host that is trained from scratch.
+        mlp_ratio: hidden units of an MLP expert, by the width of a token, before they are divided
+            by the active experts: 4 in the paper, so that these are as wide as a dense MLP. None
+            for that, or for experts that are whole copies if the host is pretrained.
         information: the mutual information's weight; None for the paper's 0.001, or the released
             code's 0.005. 0 is plain mixture of experts, without it.
         learning_rate: at its highest, for 256 images a step.
@@ -88,7 +89,8 @@ def mod_squad(  # noqa: PLR0913  what the paper's own ablations change
         queries = Queries(count=attention[0], replace=True, init=init)
         mixtures.append(mixture(PLACES[layers][0], queries, attention[1]))
     if mlp is not None:
-        divisor = 1 if pretrained else share(mlp[1], mlp_ratio)
+        ratio = RATIO if mlp_ratio is None else mlp_ratio
+        divisor = 1 if pretrained and mlp_ratio is None else share(mlp[1], ratio)
         copies = Copies(count=mlp[0], trained="full", divisor=divisor, init=init)
         mixtures.append(mixture(PLACES[layers][1], copies, mlp[1]))
     return Recipe(
@@ -111,7 +113,7 @@ def mod_squad(  # noqa: PLR0913  what the paper's own ablations change
         departures=(
             "The vector of the task is the host's business.",
             "The losses' statistics are of the global batch; the code's are of one GPU's.",
-            *(PRETRAINED if pretrained else ()),
+            *(PRETRAINED if pretrained and mlp_ratio is None else PRETRAINED[:pretrained]),
         ),
     )
 

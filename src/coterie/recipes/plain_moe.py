@@ -26,7 +26,7 @@ def plain_moe(  # noqa: PLR0913  those of `mod_squad` that both share
     normalize: Literal["all", "selected"] = "all",
     layers: Literal["all", "alternate", "odd mlp"] = "all",
     pretrained: bool = True,
-    mlp_ratio: int = 4,
+    mlp_ratio: int | None = None,
     balance: float = 0.01,
     z: float = 0.001,
     learning_rate: float = 4e-4,

@@ -1,0 +1,154 @@
+"""Mod-Squad beside its baselines on rendered scenes, at equal budget: `make dense`.
+
+Every system starts from the same backbone (the embedded DINOv2 ViT-S/14), whose first blocks are
+frozen and run once for all tasks; the last ones are the tasks' own ground. Each is trained on the
+same pictures in the same order, each task as often: a single-task model sees as many pictures as
+the one model of all tasks. MLP experts have a share of the host's hidden units, so that a token
+meets as many weights as in the dense model. Runs that are finished are kept, so a stopped one
+goes on; the result is benchmarks/results/dense-cpu.json.
+"""
+
+import argparse
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+import coterie
+from benchmarks.provenance import provenance
+from coterie import recipes
+from coterie.balancing.uncertainty import Uncertainty
+from coterie.dense.augment import Augment
+from coterie.dense.sets.scenes import Scenes
+from coterie.dense.vision import Vision
+from coterie.embedded.home import home
+from coterie.embedded.scenes import make_scenes
+from coterie.evaluate.information import information
+from coterie.recipe import Recipe
+from experiments.parts import in_parts
+
+RESULT = Path(__file__).parents[1] / "benchmarks" / "results" / "dense-cpu.json"
+SEEDS = (0, 1, 2)
+TASKS = ("segmentation", "depth", "normals", "edges", "reshading")
+ALONE = "single_task"
+STEPS = 200
+BATCH_SIZE = 16
+LEARNING_RATE = 5e-4
+LIMIT = 200
+"""Test pictures."""
+FROZEN = 9
+"""Of twelve blocks; they see no vector of the task."""
+BLOCKS = r"backbone\.encoder\.layer\.(9|10|11)\."
+ODD = r"backbone\.encoder\.layer\.(9|11)\."
+EXPERTS = (16, 4)
+VISION = Vision(shared_layers=FROZEN, augment=Augment(crop=(112, 112)))
+
+
+def systems() -> Mapping[str, Recipe]:
+    """Name -> recipe, all with the same optimizer. "selected": four experts of a quarter each with
+    weights that sum to 1 are the host's MLP, so that all begin from the same function."""
+    chosen = {"mlp": EXPERTS, "attention": None, "normalize": "selected", "mlp_ratio": 4}
+    alone, at = recipes.dense(), BLOCKS + "mlp"
+    known = {
+        ALONE: alone,
+        "dense": alone,
+        "plain_moe": placed(recipes.plain_moe(**chosen), at),
+        "m3vit": placed(recipes.m3vit(mlp_ratio=4), ODD + "mlp"),
+        "mod_squad": placed(recipes.mod_squad(**chosen, information=0.005), at),
+    }
+    return {name: trained_alike(recipe) for name, recipe in known.items()}
+
+
+def placed(recipe: Recipe, at: str) -> Recipe:
+    """A recipe whose one mixture sits elsewhere."""
+    [mixture] = recipe.mixtures
+    return replace(recipe, mixtures=(replace(mixture, at=at),))
+
+
+def trained_alike(recipe: Recipe) -> Recipe:
+    """The last blocks learn, experts or not; what is below stays as it is."""
+    stage = replace(
+        recipe.stages[0],
+        trains=("adapter", BLOCKS + ".*") if recipe.mixtures else (BLOCKS + ".*",),
+        learning_rate=LEARNING_RATE,
+        batch_size=BATCH_SIZE,
+        steps=STEPS,
+        epochs=None,
+        schedule="cosine",
+        warmup=0.1,
+        weight_decay=0.05,
+    )
+    return replace(recipe, balancing=Uncertainty(), stages=(stage,))
+
+
+def runs(out: Path, name: str, seed: int) -> Iterator[coterie.Run]:
+    """A system's runs of one seed, trained and scored; one, or one a task."""
+    for names in [(task,) for task in TASKS] if name == ALONE else [TASKS]:
+        folder = out / name / f"seed-{seed}"
+        run = coterie.train(
+            systems()[name],
+            base=str(home() / "weights" / "vision"),
+            tasks=Scenes(names=names),
+            vision=replace(VISION, task_embedding=name != "m3vit"),
+            out=folder / names[0] if name == ALONE else folder,
+            resume=True,
+            seed=seed,
+        )
+        if not (run.folder / "scores.json").is_file():
+            coterie.evaluate(run, limit=LIMIT)
+        yield run
+
+
+def work(out: Path, part: int, parts: int) -> None:
+    """Every system and seed that falls to this process."""
+    for name, seed in [(name, seed) for seed in SEEDS for name in systems()][part::parts]:
+        print(f"== {name}, seed {seed}", flush=True)
+        for run in runs(out, name, seed):
+            print(f"   {run.folder}", flush=True)
+
+
+def told(run: coterie.Run) -> dict[str, float]:
+    """Layer -> what its experts tell of the task, in nats: log(5) = 1.61 would be all."""
+    file = run.folder / "routing.json"
+    layers = json.loads(file.read_text())["layers"] if file.is_file() else {}
+    by_task = {
+        task: {name: {"chosen": layer["chosen"][task]} for name, layer in layers.items()}
+        for task in run.tasks
+    }
+    return information(by_task)
+
+
+def main() -> None:
+    """Trains in as many processes as asked for, one thread each, then summarises."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path("runs/dense"))
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--part", type=int, help="be one of the processes")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    if arguments.part is not None:
+        work(arguments.out, arguments.part, arguments.processes)
+        return
+    make_scenes(home() / "scenes", workers=arguments.processes)
+    facts = provenance(torch.device("cpu"))
+    in_parts("experiments.dense", arguments.out, arguments.processes)
+    found = {
+        name: [run for seed in SEEDS for run in runs(arguments.out, name, seed)]
+        for name in systems()
+    }
+    table = coterie.compare(found, baseline=found[ALONE])
+    print(table.markdown())
+    facts |= {
+        "seeds": SEEDS, "tasks": TASKS, "steps": STEPS, "batch_size": BATCH_SIZE,
+        "learning_rate": LEARNING_RATE, "limit": LIMIT, "frozen_blocks": FROZEN,
+        "base": "embedded DINOv2 ViT-S/14", "table": table.dump(),
+        "information": {name: [told(run) for run in of_system]
+                        for name, of_system in found.items() if name != ALONE},
+    }  # fmt: skip
+    RESULT.write_text(json.dumps(facts, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
