@@ -39,7 +39,7 @@ def test_settings_go_to_the_function_the_recipe_and_the_plan() -> None:
 def test_the_function_comes_first() -> None:
     # Recipes' functions and the plan both have a learning_rate.
     assert planned("rode", settings("learning_rate=1e-2"), GIVEN).learning_rate is None
-    plan = planned("mod_squad", settings("small=true", "learning_rate=1e-2"), GIVEN)
+    plan = planned("mod_squad", settings("normalize=selected", "learning_rate=1e-2"), GIVEN)
     assert plan.recipe.stages[0].learning_rate == 1e-2
 
 

@@ -21,7 +21,7 @@ def fill(home: Path) -> None:
         write_json(folder / PROVENANCE, weights.provenance())
     processor = omni_processor()
     # The demo adapts layers 20 to 29, and asks that a gate is small beside its experts.
-    text = {"num_hidden_layers": 21, "intermediate_size": 128}
+    text = {"num_hidden_layers": 21, "intermediate_size": 256}
     omni_model(processor, text=text).save_pretrained(home / "omni")
     processor.save_pretrained(home / "omni")
     provenance = {

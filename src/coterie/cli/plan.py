@@ -103,4 +103,5 @@ def names(value: Recipe | Plan) -> list[str]:
 
 def fields_of(plan: Plan) -> dict[str, Any]:
     """The plan's fields, as `coterie.train` takes them."""
-    return {name: getattr(plan, name) for name in names(plan)}
+    found = {name: getattr(plan, name) for name in names(plan) if name != "pictures"}
+    return found | {"tasks": plan.tasks if plan.pictures is None else plan.pictures}

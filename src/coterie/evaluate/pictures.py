@@ -19,7 +19,6 @@ from coterie.evaluate.scores import Scores, TaskScore
 from coterie.evaluate.systems import scores_file
 from coterie.pretrained import Pretrained
 from coterie.routing.decision import Tape
-from coterie.train import assembly
 from coterie.train.run import Run
 from coterie.train.whole import write_json
 
@@ -91,6 +90,9 @@ def scores_on(
 
 def loaded_for(run: Run, *, untrained: bool, device: str | torch.device | None) -> Pretrained:
     """The run's model, or what it started from: its backbone, with heads drawn from its seed."""
+    # Heavy: transformers' training arguments. `import coterie` must not wait for them.
+    from coterie.train import assembly
+
     loaded = assembly.lesson(run.plan).load() if untrained else run.load(device=device)
     model: Any = loaded.model
     model.to(device or "cpu").requires_grad_(False)
