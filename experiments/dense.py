@@ -5,7 +5,7 @@ frozen and run once for all tasks; the last ones are the tasks' own ground. Each
 same pictures in the same order, each task as often: a single-task model sees as many pictures as
 the one model of all tasks. MLP experts have a share of the host's hidden units, so that a token
 meets as many weights as in the dense model. Runs that are finished are kept, so a stopped one
-goes on; the result is benchmarks/results/dense-cpu.json.
+goes on; the result is benchmarks/results/scenes-cpu.json.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from coterie.evaluate.information import information
 from coterie.recipe import Recipe
 from experiments.parts import in_parts
 
-RESULT = Path(__file__).parents[1] / "benchmarks" / "results" / "dense-cpu.json"
+RESULT = Path(__file__).parents[1] / "benchmarks" / "results" / "scenes-cpu.json"
 SEEDS = (0, 1, 2)
 TASKS = ("segmentation", "depth", "normals", "edges", "reshading")
 ALONE = "single_task"

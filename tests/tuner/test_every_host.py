@@ -109,6 +109,7 @@ def test_places_may_be_named_one_by_one():
     assert set(tape) == set(names)
 
 
+@pytest.mark.slow
 def test_saved_adapters_load_in_a_fresh_process(tmp_path):
     for family in TINY:
         tiny = TINY[family]()
