@@ -54,6 +54,7 @@ def errors(tmp_path_factory: pytest.TempPathFactory) -> dict[str, float]:
     return json.loads((folder / "errors.json").read_text())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_answers_the_same_elsewhere(errors: dict[str, float], family: str, form: str) -> None:

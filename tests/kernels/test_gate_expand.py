@@ -44,6 +44,7 @@ def test_by_hand() -> None:
 
 
 @pytest.mark.skipif(find_spec("triton") is None, reason="triton is not installed")
+@pytest.mark.slow
 def test_kernel_in_the_interpreter() -> None:
     result = subprocess.run(
         [sys.executable, "-c", INTERPRETED],
