@@ -88,6 +88,7 @@ def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"batch_size": 0}, "batch_size=0"),
         ({"warmup": 1.0}, "warmup=1.0"),
         ({"weight_decay": -0.1}, "weight_decay=-0.1"),
+        ({"epsilon": 0.0}, "epsilon=0.0: it must be above 0"),
         ({"schedule": "cosin"}, "allowed are .*'cosine'"),
         ({"init": "random"}, "allowed are .*'copy'"),
         ({"init": "copy", "routed": False}, "leave one of them out"),

@@ -16,7 +16,7 @@ from coterie.mixture import Mixture
 
 FILE = "recipe.json"
 PARTS = ("adapter", "experts", "gates", "shared", "connector", "host")
-ABOVE_0 = ("learning_rate", "epochs", "steps", "batch_size")
+ABOVE_0 = ("learning_rate", "epsilon", "epochs", "steps", "batch_size")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +39,8 @@ class Stage:
         schedule: how the learning rate goes on from there: "cosine" or "linear" down to 0, or
             "constant".
         weight_decay: at least 0.
+        epsilon: AdamW's, above 0: gradients far below it move weights by little. 1e-4 in
+            Mod-Squad's code.
         batch_size: samples a step over all devices, as the paper has it; None leaves it to the
             run.
         routed: False leaves the decision out: at each module of a mixture stands one LoRA, like
@@ -57,6 +59,7 @@ class Stage:
     warmup: float = 0.0
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
     weight_decay: float = 0.0
+    epsilon: float = 1e-8
     batch_size: int | None = None
     routed: bool = True
     init: Literal["continue", "copy"] = "continue"
@@ -124,9 +127,8 @@ class Stage:
         if not 0 <= self.warmup < 1:
             raise ValueError(f"Stage {self.name!r} has warmup={self.warmup}: a share in [0, 1)")
         if not 0 <= self.weight_decay < math.inf:
-            raise ValueError(
-                f"Stage {self.name!r} has weight_decay={self.weight_decay}: give 0 or more"
-            )
+            given = f"weight_decay={self.weight_decay}"
+            raise ValueError(f"Stage {self.name!r} has {given}: give 0 or more")
 
 
 @dataclass(frozen=True, kw_only=True)

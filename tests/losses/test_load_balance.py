@@ -47,6 +47,24 @@ def test_nothing_selected_is_zero() -> None:
     assert LoadBalance().value(routing([[0.0, 0.0]], [[0.0, 0.0]])).item() == 0.0
 
 
+def test_each_task_uses_all_experts_alike() -> None:
+    # Task 0 has two units: P = (.5, .5), f = (1, 1) / 2: 2 * (.25 + .25) = 1. Task 1 has one:
+    # P = (.7, .3), f = (1, 0): 2 * .7 = 1.4. Task 2 has none: 0. All at once: P = (1.7, 1.3) / 3,
+    # f = (2, 1) / 3: 2 * (3.4 + 1.3) / 9 = 1.0444.
+    probs = torch.tensor([[0.6, 0.4], [0.4, 0.6], [0.7, 0.3]])
+    weights = torch.tensor([[0.6, 0.0], [0.0, 0.6], [0.7, 0.0]])
+    both = Routing(
+        weights=weights, probs=probs, logits=probs, task=torch.tensor([0, 0, 1]), num_tasks=3
+    )
+    assert LoadBalance(by_task=True).value(both).item() == pytest.approx(2.4)
+    assert LoadBalance().value(both).item() == pytest.approx(9.4 / 9)
+
+
+def test_without_tasks_there_is_no_balance_by_task() -> None:
+    with pytest.raises(ValueError, match="LoadBalance needs the task"):
+        LoadBalance(by_task=True).value(routing([[0.5, 0.5]], [[0.5, 0.0]]))
+
+
 def test_counts_is_checked() -> None:
     # Through the loader, as a user's JSON comes in: annotations are checked in tests only.
     from coterie import spec

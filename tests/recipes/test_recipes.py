@@ -286,6 +286,7 @@ def test_mod_squad_as_the_paper() -> None:
     (stage,) = recipe.stages
     assert (stage.trains, stage.learning_rate, stage.epochs) == (("adapter", "host"), 4e-4, 100)
     assert (stage.warmup, stage.weight_decay, stage.batch_size) == (0.1, 0.05, 256)
+    assert stage.epsilon == 1e-4
 
 
 def test_mod_squad_as_the_code_and_small() -> None:
@@ -310,7 +311,9 @@ def test_m3vit_has_mlp_experts_in_odd_layers() -> None:
     assert (mixture.experts, mixture.router) == (Copies(count=16, trained="full"), TopK(k=4))
     assert mixture.gate == TaskGate(per_token=True, init_std=0.0)
     assert sites(TINY["vit"](), str(mixture.at)) == {"vit.layers.1.mlp"}
-    assert recipe.losses == (LoadBalance(weight=0.01),) and recipe.balancing == Fixed()
+    assert (
+        recipe.losses == (LoadBalance(weight=0.01, by_task=True),) and recipe.balancing == Fixed()
+    )
     (fresh,) = recipes.m3vit(pretrained=False).mixtures
     assert fresh.experts == Copies(count=16, trained="full", init="fresh", divisor=4)
 

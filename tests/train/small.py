@@ -96,6 +96,7 @@ def hard() -> Recipe:
                 learning_rate=1e-2,
                 learning_rates={"gates": 3e-2},
                 weight_decay=0.1,
+                epsilon=1e-6,
                 warmup=0.2,
                 init="copy",
             ),

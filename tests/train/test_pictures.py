@@ -75,6 +75,16 @@ def test_it_learns_what_can_be_learned(tmp_path: Path) -> None:
     assert all(last[name] < 0.7 * first[name] for name in TASKS)
 
 
+def test_beside_a_large_epsilon_gradients_move_little(tmp_path: Path) -> None:
+    # A step of AdamW is at most the learning rate times |gradient| / epsilon, of gradients cut at
+    # a norm of 1: 1e-9.
+    stage = Stage(trains=("host",), steps=1, learning_rate=1.0, epsilon=1e9)
+    run = learned(tmp_path, Recipe(mixtures=(), stages=(stage,)))
+    began, ended = said(assembly.lesson(run.plan).load().model), said(run.load().model)
+    for task, answer in ended.items():
+        torch.testing.assert_close(answer, began[task], rtol=0, atol=1e-4)
+
+
 def test_use_is_told_for_each_task(tmp_path: Path) -> None:
     (*_, line) = learned(tmp_path, experts(), steps=2).log()
     assert set(line["use"]) == set(TASKS)

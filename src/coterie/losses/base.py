@@ -76,3 +76,24 @@ def global_sum(local: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
     total = local.detach().clone()
     distributed.all_reduce(total)
     return total + distributed.get_world_size() * (local - local.detach())
+
+
+def task_sums(
+    values: Float[Tensor, "units experts"], routing: Routing, loss: str
+) -> Float[Tensor, "tasks experts"]:
+    """The sum of `values` over the units of each task in the global batch.
+
+    Args:
+        loss: what needs them, for the message.
+
+    Raises ValueError if the routing does not tell the task of each unit.
+    """
+    if routing.task is None or not routing.num_tasks:
+        raise ValueError(
+            f"{loss} needs the task of each unit: name the tasks with "
+            "coterie.graft(..., tasks=(...)) and pass task_ids=... to the model in each call"
+        )
+    kept = without_padding(values, routing)
+    sums = kept.new_zeros(routing.num_tasks, values.shape[1])
+    # Not a product with one-hot rows: under autocast that would be done in bfloat16.
+    return global_sum(sums.index_add(0, routing.task, kept))

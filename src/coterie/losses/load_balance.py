@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from typing import Literal
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from coterie.losses.base import RoutingLoss, global_sum, num_units, without_padding
+from coterie.losses.base import RoutingLoss, global_sum, num_units, task_sums, without_padding
 from coterie.routing.decision import Routing
 
 
@@ -23,10 +24,14 @@ class LoadBalance(RoutingLoss):
         counts: "selected" counts each expert that has a weight (Mod-Squad's code; the same as
             Switch's for one expert a unit). "top1" counts the most probable expert only
             (GShard, arXiv:2006.16668 algorithm 1, and Uni-MoE).
+        by_task: whether each task is to use all experts alike: the value is then the sum over the
+            tasks in the batch of what it is on their units alone (M3ViT in Mod-Squad's code, where
+            it is read after each task's pass).
     """
 
     weight: float = 0.01
     counts: Literal["selected", "top1"] = "selected"
+    by_task: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -39,6 +44,20 @@ class LoadBalance(RoutingLoss):
             choices = routing.weights.detach() != 0
         else:
             choices = functional.one_hot(routing.probs.argmax(-1), experts)
-        chosen = global_sum(without_padding(choices.float(), routing).sum(0))
-        probs = global_sum(without_padding(routing.probs, routing).sum(0)) / num_units(routing)
-        return experts * (probs * chosen / chosen.sum().clamp_min(1.0)).sum()
+        chosen, probs = choices.float(), routing.probs.float()
+        if self.by_task:
+            asked = [task_sums(each, routing, "LoadBalance") for each in (chosen, probs)]
+            num_each = task_sums(torch.ones_like(probs), routing, "LoadBalance").clamp_min(1.0)
+            return balance(asked[0], asked[1] / num_each)
+        chosen, probs = (
+            global_sum(without_padding(each, routing).sum(0)) for each in (chosen, probs)
+        )
+        return balance(chosen, probs / num_units(routing))
+
+
+def balance(
+    chosen: Float[Tensor, "*tasks experts"], probs: Float[Tensor, "*tasks experts"]
+) -> Float[Tensor, ""]:
+    """The loss of how often experts were chosen, and of their mean probabilities."""
+    shares = chosen / chosen.sum(-1, keepdim=True).clamp_min(1.0)
+    return chosen.shape[-1] * (probs * shares).sum()

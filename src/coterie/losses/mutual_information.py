@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from coterie.losses.base import RoutingLoss, global_sum, num_units, without_padding
+from coterie.losses.base import RoutingLoss, num_units, task_sums
 from coterie.routing.decision import Routing
 
 
@@ -51,15 +51,7 @@ class MutualInformation(RoutingLoss):
 
 def task_mass(routing: Routing, epsilon: float) -> Float[Tensor, "tasks experts"]:
     """The sum of probs (each plus epsilon) over the units of each task in the global batch."""
-    if routing.task is None or not routing.num_tasks:
-        raise ValueError(
-            "MutualInformation needs the task of each unit: name the tasks with "
-            "coterie.graft(..., tasks=(...)) and pass task_ids=... to the model in each call"
-        )
-    probs = without_padding(routing.probs + epsilon, routing)
-    mass = probs.new_zeros(routing.num_tasks, probs.shape[1])
-    # Not a product with one-hot rows: under autocast that would be done in bfloat16.
-    return global_sum(mass.index_add(0, routing.task, probs))
+    return task_sums(routing.probs + epsilon, routing, "MutualInformation")
 
 
 def finite_log(x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:

@@ -35,6 +35,7 @@ def dense(
                 epochs=epochs,
                 warmup=0.1,
                 weight_decay=0.05,
+                epsilon=1e-4,
                 batch_size=256,
             ),
         ),

@@ -9,8 +9,8 @@ Departs: a reconstruction from the paper's abstract idea and from Mod-Squad's co
          (`m3vit_taskgate_mlp16E4_small`): of its own code only data, losses and metrics were read.
          That the layers with experts are the odd ones, the softmax over all experts, and the load
          balance of Switch Transformer are not verified. AdamW instead of SGD, with a learning rate
-         chosen here, and no noise on the logits. The load balance is taken over all tasks at once;
-         in Mod-Squad's copy, a task at a time. No vector of the task is meant to be in the tokens:
+         chosen here, and no noise on the logits. The load balance is taken a task at a time, as in
+         Mod-Squad's copy. No vector of the task is meant to be in the tokens:
          `Vision(task_embedding=False, head="convolutions")`.
 """
 
@@ -56,7 +56,7 @@ def m3vit(
     return replace(
         recipe,
         name="m3vit",
-        losses=(LoadBalance(weight=balance),),
+        losses=(LoadBalance(weight=balance, by_task=True),),
         balancing=Fixed(),
         stages=(
             Stage(
@@ -75,6 +75,5 @@ def m3vit(
             "Reconstruction: places of the experts, softmax and load balance are not verified.",
             "AdamW instead of SGD, with a learning rate chosen here; decay is linear, not poly.",
             "Gates draw no noise.",
-            "The load balance is taken over all tasks at once.",
         ),
     )

@@ -106,6 +106,7 @@ def mod_squad(  # noqa: PLR0913  what the paper's own ablations change
                 epochs=epochs,
                 warmup=0.1,
                 weight_decay=0.05,
+                epsilon=1e-4,
                 batch_size=256,
             ),
         ),

@@ -49,6 +49,7 @@ def arguments(
         lr_scheduler_type=SCHEDULES[stage.schedule],
         warmup_steps=round(stage.warmup * stage.steps),
         weight_decay=stage.weight_decay,
+        adam_epsilon=stage.epsilon,
         max_grad_norm=plan.max_grad_norm,
         bf16=mixed and plan.precision == "bfloat16",
         seed=seed,

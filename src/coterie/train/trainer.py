@@ -142,6 +142,7 @@ class MixtureTrainer(Trainer):
                 self._groups(),
                 lr=self.args.learning_rate,
                 betas=BETAS,
+                eps=self.args.adam_epsilon,
                 fused=self.args.device.type in ("cpu", "cuda"),
             )
             self.optimizer.register_step_pre_hook(self._before_step)
