@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from transformers import AutoModel
+from transformers import AutoConfig, AutoModel
 
 import coterie
 from benchmarks.provenance import provenance
@@ -36,6 +36,8 @@ SEEDS = (0, 1, 2)
 TASKS = ("segmentation", "depth", "normals", "edges", "reshading")
 ALONE = "single_task"
 BACKBONE = "backbone"
+PROVENANCE = "provenance.json"
+"""Of the training: a run that is kept may be of an earlier commit than the table."""
 STEPS = 120
 BATCH_SIZE = 16
 LEARNING_RATE = 1e-3
@@ -92,7 +94,9 @@ def trained_alike(recipe: Recipe) -> Recipe:
 def make_backbone(folder: Path) -> None:
     """Writes the blocks that are used, with what tells how pictures are prepared."""
     weights, prepared = home() / "weights" / "vision", "preprocessor_config.json"
-    AutoModel.from_pretrained(weights, num_hidden_layers=DEPTH).save_pretrained(folder)
+    described = json.loads((weights / "config.json").read_text())
+    config = AutoConfig.for_model(**described | {"num_hidden_layers": DEPTH})
+    AutoModel.from_pretrained(weights, config=config).save_pretrained(folder)
     shutil.copy(weights / prepared, folder / prepared)
 
 
@@ -110,6 +114,8 @@ def runs(out: Path, name: str, seed: int) -> Iterator[coterie.Run]:
             seed=seed,
         )
         if not (run.folder / "scores.json").is_file():
+            facts = json.dumps(provenance(torch.device("cpu")), indent=1)
+            (run.folder / PROVENANCE).write_text(facts)
             coterie.evaluate(run, limit=LIMIT)
         yield run
 
@@ -158,6 +164,8 @@ def main() -> None:
         "seeds": SEEDS, "tasks": TASKS, "steps": STEPS, "batch_size": BATCH_SIZE,
         "learning_rate": LEARNING_RATE, "limit": LIMIT, "base": "embedded DINOv2 ViT-S/14",
         "blocks": DEPTH, "frozen_blocks": FROZEN, "experts": EXPERTS, "size": VISION.size,
+        "trained": {name: [json.loads((run.folder / PROVENANCE).read_text())["commit"]
+                           for run in of_system] for name, of_system in found.items()},
         "table": table.dump(),
         "information": {name: [told(run) for run in of_system]
                         for name, of_system in found.items() if name != ALONE},
