@@ -18,6 +18,8 @@ def quiet() -> Iterator[None]:
             warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")
             # accelerate wraps the optimizer, so that the schedule cannot see its steps.
             warnings.filterwarnings("ignore", message="Detected call of `lr_scheduler.step")
+            # Several processes with a picture each: its one class token is laid out either way.
+            warnings.filterwarnings("ignore", message="Grad strides do not match bucket view")
             yield
     finally:
         if shown:

@@ -1,6 +1,5 @@
 """What a stage's trainer is put together from: arguments, order, validation, kept features."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from peft import PeftModel
 from transformers import TrainingArguments
 
 from coterie.recipe import Stage
+from coterie.train import together
 from coterie.train.batches import Order, stage_seed
 from coterie.train.lesson import AnyRows, Lesson
 from coterie.train.pictures import Pictures
@@ -38,7 +38,7 @@ def arguments(
         validates: there is something to look at.
     """
     assert stage.steps is not None
-    parts = plan.accumulation * world()
+    parts = plan.accumulation * together.world()
     every = plan.evaluate_every or max(1, stage.steps // LOOKS)
     return TrainingArguments(
         output_dir=str(folder),
@@ -78,7 +78,8 @@ def order(plan: Plan, stage: Stage, sizes: Sequence[int], number: int) -> Order:
     places = plan.mix.batches(
         sizes, batch_size=plan.samples_a_step(stage), steps=stage.steps, seed=seed
     )
-    return Order(places, parts=plan.accumulation, rank=rank(), world=world(), seed=seed)
+    rank, world = together.rank(), together.world()
+    return Order(places, parts=plan.accumulation, rank=rank, world=world, seed=seed)
 
 
 def validation(plan: Plan, stage: Stage, rows: Sequence[AnyRows]) -> Validation | None:
@@ -94,18 +95,3 @@ def in_float32(model: PeftModel, names: Sequence[str]) -> None:
     parameters = dict(model.named_parameters())
     for name in names:
         parameters[name].data = parameters[name].data.float()
-
-
-def rank() -> int:
-    """This process's number among those that train together."""
-    return int(os.environ.get("RANK", "0"))
-
-
-def world() -> int:
-    """How many processes train together."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
-
-
-def is_first() -> bool:
-    """Whether this process writes files."""
-    return rank() == 0

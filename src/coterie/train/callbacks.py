@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from tqdm.auto import tqdm
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.integrations.integration_utils import (
@@ -74,9 +73,3 @@ def bar(total: int, done: int, *, progress: bool | None) -> "tqdm[Any]":
     """A bar over the steps of all stages, with the time that is left."""
     disable = None if progress is None else not progress
     return tqdm(total=total, initial=done, unit="step", disable=disable, dynamic_ncols=True)
-
-
-def exchange_done() -> None:
-    """Waits until all processes are here."""
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        torch.distributed.barrier()

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, distributed
 
 from coterie.routing.decision import Routing, Tape
+from coterie.train import together
 from coterie.train.losses import TaskSums
 from coterie.train.whole import finite
 
@@ -44,7 +45,7 @@ class Window:
     def totals(self) -> dict[str, list[float]]:
         """The sums over all processes; routing losses, which all know, are averaged."""
         tensors = self.tensors
-        if distributed.is_available() and distributed.is_initialized():
+        if together.met():
             tensors = {name: values.clone() for name, values in tensors.items()}
             for name, values in tensors.items():
                 distributed.all_reduce(values)
@@ -71,6 +72,12 @@ def _use(routing: Routing) -> Float[Tensor, "tasks experts"]:
     if task is None:
         task = torch.zeros(len(rows), dtype=torch.int64, device=rows.device)
     return rows.new_zeros(max(1, routing.num_tasks), rows.shape[1]).index_add(0, task, rows)
+
+
+def added(uses: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """Sums of use, layer by layer; not all need have the same layers."""
+    names = dict.fromkeys(name for use in uses for name in use)
+    return {name: torch.stack([use[name] for use in uses if name in use]).sum(0) for name in names}
 
 
 def mean_use(sums: Mapping[str, Tensor], tasks: Sequence[str]) -> Use:

@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-from coterie.train.journal import mean_use
+from coterie.train import together
+from coterie.train.journal import added, mean_use
 
 if TYPE_CHECKING:
     from coterie.train.trainer import MixtureTrainer
@@ -33,6 +34,7 @@ def record(trainer: "MixtureTrainer", learning_rate: float | None) -> dict[str, 
     }
     if trainer.looked:
         record["validation_loss"] = trainer.looked
-    if trainer.use:
-        record["use"] = mean_use(trainer.use, setting.tasks)
+    use = added(together.gathered({name: sums.cpu() for name, sums in trainer.use.items()}))
+    if use:
+        record["use"] = mean_use(use, setting.tasks)
     return record

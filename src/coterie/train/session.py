@@ -9,6 +9,7 @@ from coterie.data.rows import BadRow
 from coterie.dense.rows import DenseSet
 from coterie.recipe import FILE, Recipe
 from coterie.tasks.task import Task
+from coterie.train import together
 from coterie.train.plan import FIELDS, Plan, differences
 from coterie.train.run import ADAPTER, Run
 from coterie.train.whole import write
@@ -61,7 +62,11 @@ def follow(
     plan: Plan, *, out: str | Path, resume: bool = False, progress: bool | None = None
 ) -> Run:
     """`train` for a whole plan, such as `Plan.read("RUN/recipe.json")`."""
-    run = _opened(plan, Path(out), resume=resume)
+    folder = Path(out)
+    together.meet()
+    # The first process makes the folder; the others find it.
+    opened = together.first_does(lambda: _opened(plan, folder, resume=resume))
+    run = opened or _opened(plan, folder, resume=True)
     if run.finished:
         return run
     # Heavy: transformers' Trainer. `import coterie` must not wait for it.
@@ -70,9 +75,10 @@ def follow(
 
     lesson = assembly.lesson(plan)
     rows = lesson.training_rows()
-    note_bad(run.folder, [row for each in rows for row in each.bad])
+    if together.is_first():
+        note_bad(run.folder, [row for each in rows for row in each.bad])
     staging = Staging(run, lesson, rows, progress=progress)
-    if assembly.is_first():
+    if together.is_first():
         made_on.note(run.folder, step=staging.before())
     staging.train()
     return run

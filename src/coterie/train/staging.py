@@ -11,9 +11,9 @@ from transformers import set_seed
 
 from coterie.graft import graft
 from coterie.quiet import quiet
-from coterie.train import assembly, checkpoint, weights
+from coterie.train import assembly, checkpoint, together, weights
 from coterie.train.batches import Samples, stage_seed
-from coterie.train.callbacks import Watch, bar, exchange_done, integrations
+from coterie.train.callbacks import Watch, bar, integrations
 from coterie.train.interrupt import Interrupt
 from coterie.train.journal import Journal
 from coterie.train.kept import keep_features, keep_trunk
@@ -156,7 +156,7 @@ class Staging:
 
     def _close(self, stage: str, folder: Path, host: tuple[str, ...]) -> None:
         """Notes the stage as done, with its best weights, or the last."""
-        exchange_done()
+        together.wait()
         last = checkpoint.latest(folder)
         assert last is not None
         best = folder / BEST
@@ -164,9 +164,9 @@ class Staging:
         done = Done(
             stage=stage, steps=checkpoint.step_of(last), weights=source.as_posix(), host=host
         )
-        if assembly.is_first():
+        if together.is_first():
             self.run.add(done)
-        exchange_done()
+        together.wait()
         self.done.append(done)
 
     def _note_left_out(self) -> None:
@@ -180,7 +180,8 @@ class Staging:
     def _finish(self, model: PeftModel) -> None:
         weights.load(model, self.run.folder / self.done[-1].weights)
         host = self.done[-1].host
-        if assembly.is_first():
+        if together.is_first():
             checkpoint.written(
                 self.run.folder / ADAPTER, lambda folder: weights.save(model, host, folder)
             )
+        together.wait()

@@ -7,13 +7,13 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, distributed, nn
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from transformers import PrinterCallback, Trainer, TrainingArguments
 
 from coterie.graft import observe
 from coterie.routing.decision import Tape
-from coterie.train import keeping, lines, weights
+from coterie.train import keeping, lines, together, weights
 from coterie.train.agreement import same_layers
 from coterie.train.checkpoint import PREFIX, latest, load_random, remove_old, written
 from coterie.train.journal import Window, expert_use, flat
@@ -168,6 +168,7 @@ class MixtureTrainer(Trainer):
         ]
 
     def _clip_grad_norm(self, model: nn.Module) -> Any:
+        together.average_gradients(self.balancing)  # first: all must find the same norm
         learns = [each for group in self.optimizer.param_groups for each in group["params"]]
         return nn.utils.clip_grad_norm_(learns, self.args.max_grad_norm)
 
@@ -176,12 +177,8 @@ class MixtureTrainer(Trainer):
         return grad_norm
 
     def _before_step(self, optimizer: torch.optim.Optimizer, *rest: Any) -> None:
-        """What DistributedDataParallel does for the model, which `balancing` is no part of."""
-        if self.args.world_size > 1:
-            for each in self.balancing.parameters():
-                assert each.grad is not None
-                distributed.all_reduce(each.grad)
-                each.grad /= self.args.world_size
+        if not self.args.max_grad_norm:
+            together.average_gradients(self.balancing)
 
     def _after_step(self, optimizer: torch.optim.Optimizer, *rest: Any) -> None:
         """Trainer forgets the gradients of the model only; kept rows may have decayed."""
