@@ -1,5 +1,7 @@
 """A new task learns, and the others do not notice."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from peft import PeftModel
@@ -113,6 +115,16 @@ def test_settled_it_is_saved_and_read_as_any_other(tmp_path) -> None:
     for task, said in again(pixel_values=pictures()).predictions.items():
         assert torch.equal(said, wanted[task])
     assert not any(each.requires_grad for each in grown.parameters())
+
+
+def test_a_gate_with_noise_of_a_learned_width_grows_by_both_halves() -> None:
+    noisy = replace(MIXTURE, gate=TaskGate(init_std=1.0, noisy=True))
+    before = graft(model(), noisy, tasks=OLD).eval()
+    adopted = adopt(before, NEW, like="normal")
+    (stack, _) = adopted.stacks[-1]
+    assert torch.equal(stack.weight[3], stack.weight[1]) and stack.weight.shape == (4, 8, 32)
+    wanted = answers(before)
+    assert all(torch.equal(each, wanted[task]) for task, each in answers(adopted.model).items())
 
 
 def test_what_cannot_be_adopted(unchecked) -> None:

@@ -21,6 +21,7 @@ from tests.dense.tiny import model, pictures
 from tests.extract.dense import GATE, NAMES, alone, grafted, mixtures
 
 UNUSED = Pruning(threshold=0.0)
+ALWAYS = TaskGate(noisy=True, noise_in_evaluation=True)
 FAMILIES = ("vit", "dinov2", "siglip", "clip")
 
 
@@ -139,6 +140,10 @@ def test_modules_saved_whole_and_an_always_on_expert() -> None:
         (Mixture(at="vision.attn", experts=Queries(), gate=GATE), "need the host's weights"),
         (Mixture(at="vision.mlp", experts=Copies(), gate=TokenGate()), "has a TokenGate"),
         (Mixture(at="vision.mlp", experts=Copies(), gate=GATE, router=TopP()), "a TopP router"),
+        (
+            Mixture(at="vision.mlp", experts=Copies(), gate=ALWAYS),
+            "a gate with noise in evaluation",
+        ),
     ],
 )
 def test_mixtures_that_do_not_fit(mixture: Mixture, message: str, tmp_path: Path) -> None:
@@ -170,6 +175,21 @@ def test_a_gate_that_reads_no_token() -> None:
     # Two of six and two of eight in each of two layers.
     assert [len(each["router"]["closed"]) for each in small.config.mixtures.values()] == [4, 6] * 2
     assert torch.equal(said(small), alone(whole, "depth"))
+
+
+def test_gates_with_noise() -> None:
+    noisy = TaskGate(init_std=1.0, noisy=True)
+    whole = grafted(found=tuple(replace(each, gate=noisy) for each in mixtures()))
+    use = use_by_task(whole, [pictures()])["depth"]
+    small = pruned(whole, task="depth", use=use, pruning=UNUSED)
+    assert torch.equal(said(small), alone(whole, "depth"))
+    assert not torch.equal(said(small.train()), said(small))  # tuned, it draws noise again
+    # Without closed experts: a row of logits and one of widths for each expert that stays.
+    fewer = pruned(whole, task="depth", use=use, pruning=Pruning(exact=False))
+    gate = fewer.state_dict()["vision.backbone.layers.1.mlp.gate.weight"]
+    stay = list(staying(whole, use, 0.03, "default")["backbone.layers.1.mlp"])
+    before = whole.get_base_model().backbone.layers[1].mlp.coterie_gate["default"].weight
+    assert torch.equal(gate[0], before[0, [*stay, *(8 + each for each in stay)]])
 
 
 def test_experts_that_are_called_one_by_one() -> None:

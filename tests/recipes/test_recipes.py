@@ -305,6 +305,18 @@ def test_plain_moe_differs_from_mod_squad_in_its_losses() -> None:
     assert recipes.plain_moe().losses == (LoadBalance(weight=0.01), ZLoss(weight=0.001))
 
 
+def test_plain_moe_has_the_noise_of_the_released_baseline_where_asked() -> None:
+    quiet, noisy = recipes.plain_moe(), recipes.plain_moe(noisy=True)
+    always = recipes.plain_moe(noisy=True, noise_in_evaluation=True)
+    assert {each.gate for each in quiet.mixtures} == {TaskGate()}
+    assert {each.gate for each in noisy.mixtures} == {TaskGate(noisy=True)}
+    assert {each.gate for each in always.mixtures} == {
+        TaskGate(noisy=True, noise_in_evaluation=True)
+    }
+    assert "draw no noise" in quiet.departures[0] and "in training alone" in noisy.departures[0]
+    assert quiet.departures[1:] == noisy.departures[1:] == always.departures
+
+
 def test_m3vit_has_mlp_experts_in_odd_layers() -> None:
     recipe = recipes.m3vit()
     (mixture,) = recipe.mixtures

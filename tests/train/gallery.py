@@ -116,7 +116,12 @@ def experts(**stage: Any) -> Recipe:
         name="experts",
         mixtures=(
             Mixture(at="vision.attn", experts=Queries(count=3), gate=TaskGate(), router=router),
-            Mixture(at="vision.mlp", experts=Copies(count=2), gate=TaskGate(), router=router),
+            Mixture(
+                at="vision.mlp",
+                experts=Copies(count=2),
+                gate=TaskGate(noisy=True),
+                router=TopK(k=1),
+            ),
         ),
         losses=(MutualInformation(weight=0.1),),
         balancing=Uncertainty(),

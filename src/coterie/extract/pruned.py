@@ -68,7 +68,9 @@ def pruned(
         target: Any = small.vision.get_submodule(name)
         rows = range(len(use[name]["chosen"])) if pruning.exact else stay[name]
         gate: Any = layer.coterie_gate[adapter]
-        weights[f"{name}.gate.weight"] = gate.weight[index : index + 1, list(rows)]
+        kind: Any = mixtures[name].gate
+        mine = kind.rows(rows, of=len(use[name]["chosen"]))
+        weights[f"{name}.gate.weight"] = gate.weight[index : index + 1, mine]
         whole = segments(limited(layer.coterie_site[adapter].mixture, stay[name]))
         weights |= expert_weights(name, target, layer.coterie_experts[adapter], whole)
     weights = {name: weight.detach().clone().contiguous() for name, weight in weights.items()}
@@ -99,13 +101,16 @@ def refuse(mixture: Mixture, position: int) -> None:
         "experts that need the host's weights": mixture.main.uses_host,
         "two kinds of experts": len(mixture.kinds) > 1,
         f"a {type(mixture.gate).__name__}": not isinstance(mixture.gate, TaskGate),
+        "a gate with noise in evaluation": isinstance(mixture.gate, TaskGate)
+        and mixture.gate.noise_in_evaluation,
         f"a {type(mixture.router).__name__} router": not isinstance(mixture.router, TopK),
     }
     found = [what for what, is_so in wrong.items() if is_so]
     if found:
         raise ValueError(
             f"mixture {position} (at={mixture.at!r}) has {' and '.join(found)}; form='pruned' "
-            "needs Copies(trained='full') or Queries(replace=True), a TaskGate and TopK"
+            "needs Copies(trained='full') or Queries(replace=True), a TaskGate without noise in "
+            "evaluation, and TopK"
         )
 
 

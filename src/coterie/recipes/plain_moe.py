@@ -6,8 +6,10 @@ arXiv:2212.08066): what its mutual information is measured against.
 Run:     recipe = coterie.recipes.plain_moe()
          model = coterie.graft(vit, recipe.mixtures, tasks=("depth", "normal", ...))
 Expect:  no number is published here yet.
-Departs: that model's gates add noise of a learned width to their logits, in evaluation, too; there
-         is none here. The rest as in `coterie.recipes.mod_squad`.
+Departs: that model's gates add noise of a learned width to their logits, in evaluation, too. Here
+         they do so with `noisy=True`, and in evaluation with `noise_in_evaluation=True`; by
+         default there is none, as in the models that it is compared with. The rest as in
+         `coterie.recipes.mod_squad`.
 """
 
 from dataclasses import replace
@@ -17,6 +19,7 @@ from coterie.losses.load_balance import LoadBalance
 from coterie.losses.z import ZLoss
 from coterie.recipe import Recipe
 from coterie.recipes.mod_squad import mod_squad
+from coterie.routing.gates.task import TaskGate
 
 
 def plain_moe(  # noqa: PLR0913  those of `mod_squad` that both share
@@ -32,6 +35,8 @@ def plain_moe(  # noqa: PLR0913  those of `mod_squad` that both share
     learning_rate: float = 4e-4,
     epochs: float = 100.0,
     released: bool = False,
+    noisy: bool = False,
+    noise_in_evaluation: bool = False,
 ) -> Recipe:
     """`mod_squad` with the same experts and a gate a task, but without its mutual information.
 
@@ -47,6 +52,8 @@ def plain_moe(  # noqa: PLR0913  those of `mod_squad` that both share
         learning_rate: at its highest, for 256 images a step.
         epochs: passes over the data.
         released: True for the released code's 1e-4 beside probabilities and inside the z-loss.
+        noisy: gates add noise of a learned width, as in the released model; see `TaskGate`.
+        noise_in_evaluation: they do so in evaluation, too, as there.
     """
     recipe = mod_squad(
         mlp=mlp,
@@ -61,5 +68,16 @@ def plain_moe(  # noqa: PLR0913  those of `mod_squad` that both share
         released=released,
     )
     losses = (LoadBalance(weight=balance), ZLoss(weight=z, epsilon=1e-4 if released else 0.0))
-    noise = "Gates draw no noise; those of the released baseline do, of a learned width."
-    return replace(recipe, name="plain_moe", losses=losses, departures=(noise, *recipe.departures))
+    gate = TaskGate(noisy=noisy, noise_in_evaluation=noise_in_evaluation)
+    departures = () if noise_in_evaluation else (NOISY if noisy else QUIET,)
+    return replace(
+        recipe,
+        name="plain_moe",
+        mixtures=tuple(replace(each, gate=gate) for each in recipe.mixtures),
+        losses=losses,
+        departures=(*departures, *recipe.departures),
+    )
+
+
+QUIET = "Gates draw no noise; those of the released baseline do, of a learned width."
+NOISY = "Gates draw noise in training alone; those of the released baseline in evaluation, too."

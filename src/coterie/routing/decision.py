@@ -27,7 +27,8 @@ class Routing:
         weights: what each expert's output is multiplied with; exactly 0 where it was not chosen.
         probs: probabilities over all experts, before any were dropped (rectified weights for
             `Rectified`, which has no probabilities).
-        logits: what the gate said, before noise and temperature.
+        logits: what the gate said, before the router's noise and temperature; a noisy gate's own
+            noise is in them.
         num_tasks: how many tasks the model was grafted for; 0 if none were named.
         task: the task of each unit, in [0, num_tasks); None when the batch carried no task ids.
         modality: index into `MODALITIES` of each unit; None when it could not be told.
@@ -52,7 +53,7 @@ class Decision(NamedTuple):
 
     `gates` is what the expert outputs are really multiplied with: the weights (to the mixture's
     power), followed by the always-on expert's own weight where the mixture has one. `logits` are
-    the gate's, before noise.
+    the gate's, before the router's noise.
     """
 
     weights: Float[Tensor, "*units experts"]
