@@ -2,21 +2,29 @@
 
 import pytest
 import torch
-from transformers import AutoModel, SiglipConfig, SiglipModel, ViTModel
+from transformers import AutoModel, Dinov2Model, SiglipConfig, SiglipModel, ViTModel
 
 import coterie
-from coterie import Copies, Lora, Mixture, Queries, TaskGate, TopK
+from coterie import Copies, Lora, Mixture, MutualInformation, Queries, TaskGate, TopK
 from coterie.dense.config import MultiTaskConfig
 from coterie.dense.kinds.depth import Depth
 from coterie.dense.model import MultiTaskVision
 from tests.dense.tiny import BACKBONES, TASKS, model, pictures
 from tests.tinies.base import VISION
 
+# In a block of the tasks' own, above one that they share; with chance, which must come again.
+LATER = Mixture(
+    at=r"backbone\.(\w+\.)*layers?\.1\.mlp",
+    experts=Copies(count=4),
+    gate=TaskGate(init_std=1.0, noisy=True),
+    router=TopK(k=2, noise=0.1),
+)
 MIXTURES = (
     Mixture(
         at="vision.mlp", experts=Copies(count=4), gate=TaskGate(init_std=1.0), router=TopK(k=2)
     ),
 )
+NAMES = tuple(task["name"] for task in TASKS)
 GRAFTED = [family for family in BACKBONES if family != "swin"]
 
 
@@ -93,6 +101,60 @@ def test_heads_learn(head: str) -> None:
     ).backward()
     assert all(each.grad is not None and each.grad.any() for each in host.heads.parameters())
     assert all(each.grad is not None and each.grad.any() for each in host.embeddings.values())
+
+
+def learned(family: str, *, checkpointed: bool) -> tuple[dict[str, torch.Tensor], int]:
+    """Gradients of task losses and of a routing loss; and the bytes kept for backward."""
+    host = model(family, shared_layers=1)
+    grafted = host if family == "swin" else coterie.graft(host, LATER, tasks=NAMES)
+    grafted.requires_grad_(True).train()
+    if checkpointed:
+        host.activation_checkpointing_enable({"use_reentrant": False})
+    kept: dict[int, int] = {}
+
+    def pack(saved: torch.Tensor) -> torch.Tensor:
+        kept[saved.data_ptr()] = saved.numel() * saved.element_size()
+        return saved
+
+    torch.manual_seed(1)
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda saved: saved):
+        if family == "swin":
+            loss = sum(each.square().sum() for each in host(pictures()).predictions.values())
+        else:
+            with coterie.observe(grafted) as tape:
+                said = grafted(pixel_values=pictures()).predictions.values()
+            loss = sum(each.square().sum() for each in said) + MutualInformation(weight=1.0)(tape)
+    loss.backward()
+    gradients = {
+        name: each.grad for name, each in grafted.named_parameters() if each.grad is not None
+    }
+    return gradients, sum(kept.values())
+
+
+@pytest.mark.parametrize("family", ["vit", "siglip", "swin"])
+def test_checkpointing_changes_no_gradient_and_keeps_less(family: str) -> None:
+    wanted, kept = learned(family, checkpointed=False)
+    found, less = learned(family, checkpointed=True)
+    assert found.keys() == wanted.keys() and {"embeddings", "heads"} <= {
+        name.removeprefix("base_model.model.").partition(".")[0] for name in found
+    }
+    assert all(torch.equal(found[name], wanted[name]) for name in wanted)
+    assert family == "swin" or any("coterie_gate" in name for name in found)
+    assert less < 0.6 * kept
+
+
+def test_drop_path_where_a_backbone_has_it(tmp_path) -> None:
+    for family, kind in (("dinov2", Dinov2Model), ("vit", ViTModel)):
+        kind(BACKBONES[family]()).save_pretrained(tmp_path / family)
+    host = MultiTaskVision.on(str(tmp_path / "dinov2"), [Depth(name="depth")], drop_path=0.5)
+    assert MultiTaskConfig(**host.config.to_dict()).backbone_config.drop_path_rate == 0.5
+    before, again = (host.eval()(pictures()).predictions["depth"] for _ in range(2))
+    assert torch.equal(before, again)
+    torch.manual_seed(0)
+    # Of four halves of blocks for two pictures, all stay with 1 chance in 256.
+    assert not torch.equal(host.train()(pictures()).predictions["depth"], before)
+    with pytest.raises(ValueError, match=r"drop_path=0\.1: a vit backbone .* has no drop path"):
+        MultiTaskVision.on(str(tmp_path / "vit"), [Depth(name="depth")], drop_path=0.1)
 
 
 def test_saved_and_read_again(tmp_path) -> None:

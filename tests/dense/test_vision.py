@@ -35,6 +35,12 @@ def test_all_else_sees_the_middle_of_what_training_cuts_windows_of() -> None:
     assert Vision(size=(8, 2)).seen(sample(), TASKS).labels["row"].shape == (1, 8, 2)
 
 
+@pytest.mark.parametrize("rate", [-0.1, 1.0])
+def test_drop_path_is_a_share(rate: float) -> None:
+    with pytest.raises(ValueError, match=r"drop_path=.*give 0 or more, below 1, or None"):
+        Vision(drop_path=rate)
+
+
 def test_nothing_by_chance() -> None:
     drawn = Vision(augment=None).drawn(sample(), TASKS, 0)
     assert torch.equal(drawn.labels["row"], sample().labels["row"])

@@ -14,6 +14,8 @@ import coterie
 from coterie import Mixture, Recipe, Stage, TaskGate, recipes
 from coterie.dense.augment import Augment
 from coterie.dense.collate import PictureCollator
+from coterie.dense.heads import LinearHead
+from coterie.dense.kinds.regression import Regression
 from coterie.dense.model import MultiTaskVision
 from coterie.dense.vision import Vision
 from coterie.experts.lora import Lora
@@ -127,6 +129,61 @@ def test_a_run_that_was_cut_off_ends_with_the_same_bits(tmp_path: Path, monkeypa
     assert content(again) == content(whole) and lines(again) == lines(whole)
     validated = [line["validation_loss"] for line in lines(whole) if "validation_loss" in line]
     assert len(validated) == 2 and set(validated[0]) == set(TASKS)
+
+
+def test_bfloat16_trains_resumes_and_scores_with_losses_in_float32(
+    tmp_path: Path, monkeypatch
+) -> None:
+    seen: dict[str, set[torch.dtype]] = {"said": set(), "loss": set(), "routing": set()}
+    head, real, routing = LinearHead.forward, Regression.loss, MixtureTrainer._routing
+
+    def forward(self, x):
+        found = head(self, x)
+        seen["said"].add(found.dtype)
+        return found
+
+    def loss(self, prediction, label):
+        found = real(self, prediction, label)
+        seen["loss"] |= {prediction.dtype, found.dtype}
+        return found
+
+    def told(self, tape):
+        found = routing(self, tape)
+        seen["routing"] |= {each.dtype for each in found}
+        for each in tape.values():
+            seen["routing"] |= {each.probs.dtype, each.weights.dtype, each.logits.dtype}
+        return found
+
+    monkeypatch.setattr(LinearHead, "forward", forward)
+    monkeypatch.setattr(Regression, "loss", loss)
+    monkeypatch.setattr(MixtureTrainer, "_routing", told)
+    low = {"steps": 4, "precision": "bfloat16", "evaluate_every": 2, "log_every": 1}
+    whole = learned(tmp_path / "whole", experts(), **low)
+    assert seen == {
+        "said": {torch.bfloat16}, "loss": {torch.float32}, "routing": {torch.float32}
+    }  # fmt: skip
+    with monkeypatch.context() as patched:
+        pressed(patched, 2)
+        with pytest.raises(KeyboardInterrupt, match="stopped after step 2"):
+            learned(tmp_path / "cut", experts(), **low)
+    again = learned(tmp_path / "cut", experts(), resume=True, **low)
+    assert content(again) == content(whole) and lines(again) == lines(whole)
+    # What learns does so in float32, and is kept so; a model that is loaded is in bfloat16.
+    assert {each.dtype for each in adapter(whole).values()} == {torch.float32}
+    host = whole.load().model.get_base_model()
+    assert {each.dtype for each in host.embeddings.values()} == {torch.bfloat16}
+    assert {each.dtype for each in host.heads.parameters()} == {torch.bfloat16}
+    scored = coterie.evaluate(whole, split="validation").tasks["grey"]
+    # The mean error of three pictures, which validation looked at with the weights in float32;
+    # bfloat16 has 8 bits, and an error here comes of values below 2.
+    last = whole.log()[-1]["validation_loss"]["grey"] / TASKS["grey"].weight
+    assert scored.score == pytest.approx(last, abs=2 * 2**-8)
+
+
+def test_checkpointing_changes_no_bit_of_a_run(tmp_path: Path) -> None:
+    plain = learned(tmp_path / "plain", experts(), steps=2)
+    checkpointed = learned(tmp_path / "less", experts(), steps=2, gradient_checkpointing=True)
+    assert content(checkpointed) == content(plain) and lines(checkpointed) == lines(plain)
 
 
 def test_parts_of_a_step_change_nothing(tmp_path: Path) -> None:

@@ -27,7 +27,8 @@ class MultiTaskOutput(ModelOutput):
         last_hidden_state: the backbone's, [tasks * batch, seq, width], task by task.
     """
 
-    predictions: dict[str, Tensor] | None = None
+    # Not Tensor: accelerate makes an output anew of one mapping of its fields, given first.
+    predictions: dict[str, Any] | None = None
     last_hidden_state: Float[Tensor, "rows seq width"] | None = None
 
 
@@ -48,6 +49,8 @@ class MultiTaskVision(PreTrainedModel):
     main_input_name = "pixel_values"
     input_modalities = "image"
     _supports_sdpa = True
+    # The blocks recompute themselves; the hooks that tell tasks apart are outside of that.
+    supports_gradient_checkpointing = True
 
     def __init__(self, config: MultiTaskConfig) -> None:
         super().__init__(config)
@@ -71,7 +74,13 @@ class MultiTaskVision(PreTrainedModel):
 
     @classmethod
     def on(
-        cls, base: str, tasks: Iterable[DenseTask], *, pretrained: bool = True, **choices: Any
+        cls,
+        base: str,
+        tasks: Iterable[DenseTask],
+        *,
+        pretrained: bool = True,
+        drop_path: float | None = None,
+        **choices: Any,
     ) -> "MultiTaskVision":
         """Heads for some tasks on a backbone.
 
@@ -80,9 +89,11 @@ class MultiTaskVision(PreTrainedModel):
                 tower is taken.
             tasks: one head each.
             pretrained: False draws the backbone's weights anew.
+            drop_path: see `coterie.dense.vision.Vision`.
             choices: further fields of `MultiTaskConfig`.
 
-        Raises ValueError if there is no such model, or it has no blocks that can be found.
+        Raises ValueError if there is no such model, or it has no blocks that can be found, or no
+        drop path where one is asked for.
         """
         try:
             backbone = AutoConfig.from_pretrained(base)
@@ -92,6 +103,8 @@ class MultiTaskVision(PreTrainedModel):
                 "folder or hub id of a vision model"
             ) from error
         backbone = getattr(backbone, "vision_config", backbone)
+        if drop_path is not None:
+            dropping(backbone, drop_path)
         config = MultiTaskConfig(
             backbone_config=backbone,
             tasks=[
@@ -185,6 +198,16 @@ class MultiTaskVision(PreTrainedModel):
             for module in self.backbone.modules()
             if isinstance(module, nn.ModuleList) and len(module) == wanted
         )
+
+
+def dropping(backbone: PretrainedConfig, rate: float) -> None:
+    """Sets a backbone's drop path. Raises ValueError if its family has none."""
+    if "drop_path_rate" not in backbone.to_dict():
+        raise ValueError(
+            f"drop_path={rate}: a {backbone.model_type} backbone of transformers has no drop path; "
+            "DINOv2, DINOv3 and Swin have. Leave drop_path out, or take one of these"
+        )
+    backbone.drop_path_rate = rate
 
 
 def bare(backbone: PretrainedConfig) -> dict[str, bool]:

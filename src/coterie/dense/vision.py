@@ -22,6 +22,9 @@ class Vision:
         embedding_std: of these vectors at the start. 1 in Mod-Squad's code, which trains from
             scratch.
         shared_layers: how many of the first blocks run once for all tasks, without experts.
+        drop_path: how often training leaves out a block's half for a picture and task, below 1, on
+            backbones whose configuration has a `drop_path_rate` (DINOv2, DINOv3, Swin); 0.1 in
+            Mod-Squad's code. None for what the configuration says.
         pretrained: False draws the backbone's weights anew, from the run's seed.
         size: height and breadth that pictures are resized to first; None leaves them as they are.
         augment: what chance does to a sample in training; None for nothing.
@@ -31,6 +34,7 @@ class Vision:
     task_embedding: bool = True
     embedding_std: float = 0.02
     shared_layers: int = 0
+    drop_path: float | None = None
     pretrained: bool = True
     size: tuple[int, int] | None = None
     augment: Augment | None = field(default_factory=Augment)
@@ -38,6 +42,10 @@ class Vision:
     def __post_init__(self) -> None:
         if self.size is not None and min(self.size) < 1:
             raise ValueError(f"Vision(size={self.size}): give at least 1 x 1 pixels, or None")
+        if self.drop_path is not None and not 0 <= self.drop_path < 1:
+            raise ValueError(
+                f"Vision(drop_path={self.drop_path}): give 0 or more, below 1, or None"
+            )
 
     def choices(self) -> dict[str, Any]:
         """The fields of `MultiTaskConfig` among them."""

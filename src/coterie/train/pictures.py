@@ -41,7 +41,11 @@ class Pictures(Lesson):
         with torch.random.fork_rng(), quiet():
             torch.manual_seed(plan.seed)
             model = MultiTaskVision.on(
-                plan.base, self.tasks, pretrained=vision.pretrained, **vision.choices()
+                plan.base,
+                self.tasks,
+                pretrained=vision.pretrained,
+                drop_path=vision.drop_path,
+                **vision.choices(),
             )
         collator = PictureCollator.of(plan.base, self.tasks)
         return Pretrained(model.to(PRECISION[plan.precision]).eval(), collator, plan.base)  # pyright: ignore[reportArgumentType]
