@@ -53,17 +53,21 @@ VISION = Vision(shared_layers=FROZEN, size=(84, 84))
 
 
 def systems() -> Mapping[str, Recipe]:
-    """Name -> recipe, all with the same optimizer. "selected": four experts of a quarter each with
-    weights that sum to 1 are the host's MLP, so that all begin from the same function."""
+    """Name -> recipe, all with the same optimizer.
+
+    "selected": four experts of a quarter each with weights that sum to 1 are the host's MLP, so
+    that all begin from the same function. "no_information" is Mod-Squad without its one loss.
+    """
     chosen = {"mlp": EXPERTS, "attention": None, "normalize": "selected", "mlp_ratio": 4}
     alone, at = recipes.dense(), BLOCKS + "mlp"
     known = {
         ALONE: alone,
         "dense": alone,
-        "plain_moe": placed(recipes.plain_moe(**chosen), at),
+        "plain_moe": placed(recipes.plain_moe(**chosen, noisy=True), at),
         "m3vit": placed(
             recipes.m3vit(experts=EXPERTS[0], active=EXPERTS[1], mlp_ratio=4), EVERY_SECOND + "mlp"
         ),
+        "no_information": placed(recipes.mod_squad(**chosen, information=0.0), at),
         "mod_squad": placed(recipes.mod_squad(**chosen, information=0.005), at),
     }
     return {name: trained_alike(recipe) for name, recipe in known.items()}
