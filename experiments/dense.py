@@ -27,12 +27,13 @@ from coterie.dense.sets.scenes import Scenes
 from coterie.dense.vision import Vision
 from coterie.embedded.home import home
 from coterie.embedded.scenes import make_scenes
-from coterie.evaluate.information import information
+from coterie.evaluate.information import Mass, information
 from coterie.recipe import Recipe
 from experiments.parts import in_parts
 
 RESULT = Path(__file__).parents[1] / "benchmarks" / "results" / "scenes-cpu.json"
 SEEDS = (0, 1, 2)
+MASSES: tuple[Mass, ...] = ("probability", "chosen")
 TASKS = ("segmentation", "depth", "normals", "edges", "reshading")
 ALONE = "single_task"
 BACKBONE = "backbone"
@@ -132,15 +133,15 @@ def work(out: Path, part: int, parts: int) -> None:
             print(f"   {run.folder}", flush=True)
 
 
-def told(run: coterie.Run) -> dict[str, float]:
+def told(run: coterie.Run, mass: Mass) -> dict[str, float]:
     """Layer -> what its experts tell of the task, in nats: log(5) = 1.61 would be all."""
     file = run.folder / "routing.json"
     layers = json.loads(file.read_text())["layers"] if file.is_file() else {}
     by_task = {
-        task: {name: {"chosen": layer["chosen"][task]} for name, layer in layers.items()}
+        task: {name: {mass: layer[mass][task]} for name, layer in layers.items()}
         for task in run.tasks
     }
-    return information(by_task)
+    return information(by_task, mass)
 
 
 def main() -> None:
@@ -171,7 +172,7 @@ def main() -> None:
         "trained": {name: [json.loads((run.folder / PROVENANCE).read_text())["commit"]
                            for run in of_system] for name, of_system in found.items()},
         "table": table.dump(),
-        "information": {name: [told(run) for run in of_system]
+        "information": {name: {mass: [told(run, mass) for run in of_system] for mass in MASSES}
                         for name, of_system in found.items() if name != ALONE},
     }  # fmt: skip
     RESULT.write_text(json.dumps(facts, indent=1) + "\n")

@@ -17,7 +17,8 @@ from coterie.routing.decision import Routing
 
 
 def use(*shares: float) -> dict:
-    return {"layer": {"chosen": list(shares), "mean": [0.0] * len(shares)}}
+    even = [1 / len(shares)] * len(shares)
+    return {"layer": {"chosen": list(shares), "probability": even}}
 
 
 def test_tasks_with_experts_of_their_own_tell_all() -> None:
@@ -25,6 +26,11 @@ def test_tasks_with_experts_of_their_own_tell_all() -> None:
     assert information({"a": use(1.0, 0.0), "b": use(0.0, 1.0)}) == {
         "layer": pytest.approx(math.log(2))
     }
+
+
+def test_even_probabilities_tell_nothing_whatever_is_chosen() -> None:
+    by_task = {"a": use(1.0, 0.0), "b": use(0.0, 1.0)}
+    assert information(by_task, "probability") == {"layer": pytest.approx(0.0, abs=1e-12)}
 
 
 def test_tasks_that_choose_alike_tell_nothing() -> None:

@@ -11,7 +11,7 @@ from tests.tinies.text import llama
 
 
 def routing(weights: Tensor, valid: Tensor | None = None) -> Routing:
-    return Routing(weights=weights, probs=weights, logits=weights, valid=valid)
+    return Routing(weights=weights, probs=weights / 2, logits=weights, valid=valid)
 
 
 def test_means_are_over_all_units_but_padding() -> None:
@@ -20,7 +20,11 @@ def test_means_are_over_all_units_but_padding() -> None:
     use.add(Tape(a=routing(torch.tensor([[0.5, 0.5], [0.0, 0.5]]))))
     # Three units: weights 1, .5, 0 and 0, .5, .5; two chose the first, two the second.
     assert use.dump() == {
-        "a": {"mean": pytest.approx([0.5, 1 / 3]), "chosen": pytest.approx([2 / 3, 2 / 3])}
+        "a": {
+            "mean": pytest.approx([0.5, 1 / 3]),
+            "chosen": pytest.approx([2 / 3, 2 / 3]),
+            "probability": pytest.approx([0.25, 1 / 6]),  # half of the weights, see above
+        }
     }
 
 
@@ -36,7 +40,9 @@ def test_a_pass_of_several_tasks_is_parted() -> None:
     use = Use()
     use.add(parts[3])
     # Of task 3's two units the second is padding.
-    assert use.dump() == {"a": {"mean": [1.0, 0.0], "chosen": [1.0, 0.0]}}
+    assert use.dump() == {
+        "a": {"mean": [1.0, 0.0], "chosen": [1.0, 0.0], "probability": [1.0, 0.0]}
+    }
 
 
 def test_the_prompt_is_seen_and_the_answer_is_not() -> None:
@@ -63,13 +69,14 @@ def test_the_table_of_a_model() -> None:
     assert len(found) == 6
     name = "model.layers.0.mlp.up_proj"
     assert found[name] == ["rank 2", "rank 4"]
-    use = {name: {"mean": [0.1, 0.9], "chosen": [0.0, 1.0]}}
+    use = {name: {"mean": [0.1, 0.9], "chosen": [0.0, 1.0], "probability": [0.3, 0.7]}}
     assert table(found, {"a": use}) == {
         "layers": {
             name: {
                 "experts": ["rank 2", "rank 4"],
                 "tasks": {"a": [0.1, 0.9]},
                 "chosen": {"a": [0.0, 1.0]},
+                "probability": {"a": [0.3, 0.7]},
             }
         }
     }

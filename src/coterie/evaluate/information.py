@@ -1,18 +1,26 @@
 """How much the task says about the expert, from counts of which task chose which."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 ByTask = Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]]
-"""task -> layer -> {"chosen": ..., "mean": ...}, as `use_by_task` gives it."""
+"""task -> layer -> {"chosen": ..., "probability": ...}, as `use_by_task` gives it."""
+Mass = Literal["chosen", "probability"]
+"""What stands for P(expert | task): how often it is chosen, or its mean probability."""
 
 
-def frequencies(by_task: ByTask) -> dict[str, Float[Tensor, "tasks experts"]]:
-    """layer -> the share of a task's units that chose each expert, float64 in [0, 1].
+def frequencies(
+    by_task: ByTask, mass: Mass = "chosen"
+) -> dict[str, Float[Tensor, "tasks experts"]]:
+    """layer -> what a task's units give each expert, float64 in [0, 1].
+
+    Args:
+        by_task: tasks measured on one model.
+        mass: by default the share of units that chose it.
 
     Raises ValueError if some task lacks a layer of another.
     """
@@ -25,7 +33,7 @@ def frequencies(by_task: ByTask) -> dict[str, Float[Tensor, "tasks experts"]]:
             "all tasks on one model"
         )
     return {
-        layer: torch.tensor([list(use[layer]["chosen"]) for use in by_task.values()]).double()
+        layer: torch.tensor([list(use[layer][mass]) for use in by_task.values()]).double()
         for layer in layers
     }
 
@@ -56,10 +64,15 @@ def mutual_information(joint: Float[Tensor, "tasks experts"]) -> float:
     return terms.sum().item()
 
 
-def information(by_task: ByTask) -> dict[str, float]:
-    """layer -> I(T; E) in nats, where P(t, e) is how often a task's units chose an expert."""
+def information(by_task: ByTask, mass: Mass = "chosen") -> dict[str, float]:
+    """layer -> I(T; E) in nats; see `frequencies` for what P(t, e) is.
+
+    Of mean probabilities it is what Mod-Squad maximises. It can be far less than that of choices:
+    a gate may always choose alike with probabilities that are nearly even.
+    """
     return {
-        layer: mutual_information(joint(found)) for layer, found in frequencies(by_task).items()
+        layer: mutual_information(joint(found))
+        for layer, found in frequencies(by_task, mass).items()
     }
 
 

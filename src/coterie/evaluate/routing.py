@@ -19,16 +19,17 @@ from coterie.tuner.layer import CoterieLayer
 
 @dataclass
 class _Sums:
-    """One layer's sums over units: weights and choices, [experts] in float64, and how many."""
+    """One layer's sums over units: [experts] in float64, or 0 before any; and how many units."""
 
     weights: Tensor
     chosen: Tensor
+    probs: Tensor
     units: int = 0
 
 
 @dataclass
 class Use:
-    """Mean weight of each expert, and share of units that chose it, by layer.
+    """Mean weight and probability of each expert, and share of units that chose it, by layer.
 
     A unit is a token, or a sample where one decision serves it whole. Padding does not count.
     """
@@ -38,29 +39,29 @@ class Use:
     def add(self, tape: Tape) -> None:
         """Counts one forward pass."""
         for layer, routing in tape.items():
-            weights = _valid(routing)
-            sums = self.layers.setdefault(
-                layer, _Sums(torch.zeros(weights.shape[1]), torch.zeros(weights.shape[1]))
-            )
+            weights, probs = _valid(routing.weights, routing), _valid(routing.probs, routing)
+            none = torch.zeros(weights.shape[1])
+            sums = self.layers.setdefault(layer, _Sums(none, none, none))
             sums.weights = sums.weights + weights.sum(0)
             sums.chosen = sums.chosen + (weights != 0).double().sum(0)
+            sums.probs = sums.probs + probs.sum(0)
             sums.units += weights.shape[0]
 
     def dump(self) -> dict[str, dict[str, list[float]]]:
-        """layer -> {"mean": [a weight an expert], "chosen": [a share an expert]}."""
+        """layer -> "mean", "chosen" and "probability": a weight, a share, a mean an expert."""
         return {
             layer: {
                 "mean": (sums.weights / max(1, sums.units)).tolist(),
                 "chosen": (sums.chosen / max(1, sums.units)).tolist(),
+                "probability": (sums.probs / max(1, sums.units)).tolist(),
             }
             for layer, sums in self.layers.items()
         }
 
 
-def _valid(routing: Routing) -> Tensor:
-    weights = routing.weights.detach()
-    kept = weights if routing.valid is None else weights[routing.valid]
-    return kept.double().cpu()
+def _valid(values: Tensor, routing: Routing) -> Tensor:
+    kept = values if routing.valid is None else values[routing.valid]
+    return kept.detach().double().cpu()
 
 
 @contextmanager
@@ -131,7 +132,9 @@ def labels(mixture: Mixture) -> list[str]:
 
 
 def table(model_labels: Mapping[str, list[str]], by_task: Mapping[str, Any]) -> dict[str, Any]:
-    """routing.json: layer -> its experts' labels and, by task, mean weights and shares chosen.
+    """routing.json: layer -> its experts' labels and, by task, what `Use.dump` has.
+
+    "tasks" there are the mean weights.
 
     Args:
         model_labels: layer -> `labels` of its mixture.
@@ -144,6 +147,9 @@ def table(model_labels: Mapping[str, list[str]], by_task: Mapping[str, Any]) -> 
             layers[layer] = {
                 "experts": experts,
                 "tasks": {task: use["mean"] for task, use in seen.items()},
-                "chosen": {task: use["chosen"] for task, use in seen.items()},
+                **{
+                    name: {task: use[name] for task, use in seen.items()}
+                    for name in ("chosen", "probability")
+                },
             }
     return {"layers": layers}
