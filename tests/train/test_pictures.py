@@ -157,14 +157,14 @@ def test_bfloat16_trains_resumes_and_scores_with_losses_in_float32(
     monkeypatch.setattr(LinearHead, "forward", forward)
     monkeypatch.setattr(Regression, "loss", loss)
     monkeypatch.setattr(MixtureTrainer, "_routing", told)
-    low = {"steps": 4, "precision": "bfloat16", "evaluate_every": 2, "log_every": 1}
+    low = {"steps": 2, "precision": "bfloat16", "evaluate_every": 2, "log_every": 1}
     whole = learned(tmp_path / "whole", experts(), **low)
     assert seen == {
         "said": {torch.bfloat16}, "loss": {torch.float32}, "routing": {torch.float32}
     }  # fmt: skip
     with monkeypatch.context() as patched:
-        pressed(patched, 2)
-        with pytest.raises(KeyboardInterrupt, match="stopped after step 2"):
+        pressed(patched, 1)
+        with pytest.raises(KeyboardInterrupt, match="stopped after step 1"):
             learned(tmp_path / "cut", experts(), **low)
     again = learned(tmp_path / "cut", experts(), resume=True, **low)
     assert content(again) == content(whole) and lines(again) == lines(whole)

@@ -207,7 +207,7 @@ def dropping(backbone: PretrainedConfig, rate: float) -> None:
             f"drop_path={rate}: a {backbone.model_type} backbone of transformers has no drop path; "
             "DINOv2, DINOv3 and Swin have. Leave drop_path out, or take one of these"
         )
-    backbone.drop_path_rate = rate
+    backbone.update({"drop_path_rate": rate})
 
 
 def bare(backbone: PretrainedConfig) -> dict[str, bool]:
