@@ -23,7 +23,7 @@ FLAGS = {
     "fetch": "",
     "train": "--base --tasks --out --set --steps --batch-size --precision --seed --skip-bad-rows "
     "--resume",
-    "evaluate": "--split --limit --batch-size --blind --untrained",
+    "evaluate": "--split --limit --batch-size --blind --untrained --skip-bad-rows",
     "compare": "--baseline --to",
     "diagnose": "--tasks --batches --batch-size --seed --to",
     "report": "--to --title --conflict",

@@ -1,10 +1,13 @@
 """Which values fit which annotations."""
 
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 
 from coterie.cli.fits import fits, fitted, hints_of, item_hint, said
+from coterie.data.mix import Mix
+from coterie.dense.rows import DenseSet
 from coterie.recipes import rode
 
 Precision = Literal["float32", "bfloat16"]
@@ -25,6 +28,9 @@ Precision = Literal["float32", "bfloat16"]
         ((16, 4), tuple[int, int] | None),
         ("equal", float | Literal["equal"]),
         ({"is": "x"}, dict[str, int]),  # not told
+        ({"is": "x"}, Mix),  # its kind is named
+        (None, Mix | None),
+        ("folder", Path | None),
         ("anything", Any),
     ],
 )
@@ -47,6 +53,13 @@ def test_fits(value: object, hint: object) -> None:
         ([4, "8"], tuple[int, ...]),
         ("alike", float | Literal["equal"]),
         (1, Literal[True]),
+        ((16,), tuple[int, int]),
+        ((16, 4, 2), tuple[int, int] | None),
+        (3, Mix | None),
+        ({"temperature": 1}, Mix),
+        (None, Mix),
+        ((1, 2), DenseSet),  # an interface
+        (3, Path),
     ],
 )
 def test_does_not_fit(value: object, hint: object) -> None:

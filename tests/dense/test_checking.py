@@ -50,5 +50,5 @@ def test_bad_samples_are_refused_by_name() -> None:
         CheckedSamples(Numbers(4, {1, 2}))
     assert str(error.value) == (
         "numbers has 2 bad samples of 4; mend the files, or leave the samples out by "
-        "skip_bad_rows=True\n  1.png: depth: is 1\n  2.png: depth: is 2"
+        "skip_bad_rows=True (--skip-bad-rows)\n  1.png: depth: is 1\n  2.png: depth: is 2"
     )

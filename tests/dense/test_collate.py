@@ -47,3 +47,11 @@ def test_pixels_are_normalised_as_the_backbone_says(tmp_path) -> None:
 def test_pictures_of_a_batch_have_one_size() -> None:
     with pytest.raises(ValueError, match=r"pictures of 2 x 2 and 3 x 3 cannot .* by Vision\(size="):
         PictureCollator(TASKS)([sample(3), sample(2)])
+
+
+def test_it_comes_back_as_it_was_saved(tmp_path) -> None:
+    PictureCollator(TASKS, mean=(0.0, 0.5, 1.0), std=(1.0, 2.0, 3.0)).save_pretrained(tmp_path)
+    found = PictureCollator.of(str(tmp_path), TASKS)
+    assert (found.mean, found.std) == ((0.0, 0.5, 1.0), (1.0, 2.0, 3.0))
+    file = json.loads((tmp_path / "preprocessor_config.json").read_text())
+    assert file["do_normalize"] and not file["do_resize"]

@@ -25,7 +25,8 @@ def test_a_score_its_interval_and_what_it_is_of() -> None:
 
 def test_scores_are_read_as_they_were_saved(tmp_path: Path) -> None:
     wrong = TaskScore.of(Exact(), np.zeros((1, 2)), name="exact")  # of nothing: 0 / 0
-    scores = Scores(split="test", tasks={"a": three_of_four()}, cost={"total_parameters": 3})
+    scores = Scores(split="test", tasks={"a": three_of_four()}, cost={"total_parameters": 3},
+                    left_out=2)  # fmt: skip
     assert Scores.read(scores.save(tmp_path)) == scores
     other = Scores(split="test", tasks={"b": wrong})
     found = Scores.read(other.save(tmp_path / "b.json"))
@@ -34,6 +35,8 @@ def test_scores_are_read_as_they_were_saved(tmp_path: Path) -> None:
 
 
 def test_markdown_has_a_line_a_task() -> None:
+    with_bad = Scores(split="test", tasks={"a": three_of_four()}, left_out=3).markdown()
+    assert with_bad.endswith("|\n\nbad rows left out: 3, in bad_rows.test.jsonl")
     lines = Scores(split="test", tasks={"a": three_of_four()}).markdown().splitlines()
     assert lines[2].startswith("| a | 75.0 |") and len(lines) == 3
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -272,13 +273,19 @@ def test_heads_and_vectors_learn_whatever_a_stage_trains(tmp_path: Path) -> None
                            began.heads[0].linear.weight)  # fmt: skip
 
 
-def test_damaged_pictures_are_left_out_and_named(tmp_path: Path) -> None:
+def test_damaged_pictures_are_left_out_and_named(tmp_path: Path, capsys) -> None:
     pictures = Gallery(damaged=2)
     with pytest.raises(ValueError, match="2 bad samples"):
-        learned(tmp_path / "error", recipes.dense(), pictures, steps=1)
-    run = learned(tmp_path / "skip", recipes.dense(), pictures, steps=1, skip_bad_rows=True)
+        learned(tmp_path, recipes.dense(), pictures, steps=1)
+    # Nothing was trained yet, so the same folder takes what was asked for instead.
+    options = {"steps": 1, "skip_bad_rows": True, "evaluate_every": 1, "progress": True}
+    run = learned(tmp_path, recipes.dense(), pictures, **options)
+    # Two of training, and two of the three that are looked at.
+    assert f"left out 4 bad rows, named in {tmp_path}/bad_rows.jsonl" in capsys.readouterr().err
+    assert [row.source for row in run.left_out()] == [f"picture {i}" for i in (0, 1, 12, 13)]
+    assert all(row.field == "grey" for row in run.left_out())
     bad = [json.loads(line) for line in (run.folder / "bad_rows.jsonl").read_text().splitlines()]
-    assert [row["source"] for row in bad] == ["picture 0", "picture 1"]
+    assert bad == [vars(row) for row in run.left_out()]
     assert run.log()[-1]["epoch"] == 0.4  # 4 of the 10 that are good
 
 
@@ -323,6 +330,13 @@ def test_a_plan_has_tasks_or_pictures(unchecked) -> None:
         Plan(recipe=recipes.dense(), base=base(), pictures=Gallery(names=()))
     with pytest.raises(ValueError, match="no option 'pictures'; its options are mix, seed"):
         coterie.train(recipes.dense(), base=base(), tasks=Gallery(), out="x", pictures=Gallery())
+    with pytest.raises(ValueError, match="these tasks are answered in words: leave it out"):
+        Plan(
+            recipe=recipes.rode(),
+            base="x",
+            tasks=small.tasks(),
+            vision=Vision(head="linear", size=(9, 9)),
+        )
 
 
 def test_a_base_that_is_none(tmp_path: Path) -> None:
@@ -331,6 +345,23 @@ def test_a_base_that_is_none(tmp_path: Path) -> None:
         ValueError, match=r"cannot be loaded: .*Give the folder or hub id of a visi"
     ):
         assembly.lesson(plan).load()
+
+
+def test_a_recipe_for_words_is_refused_before_anything_is_read() -> None:
+    plan = Plan(recipe=recipes.rode(), base=base(), pictures=Gallery())
+    with pytest.raises(ValueError, match=r"'rode' puts experts at 'text\.attn', .* take mod_squad"):
+        assembly.lesson(plan)
+    there = Plan(recipe=recipes.rode(at=("vision.mlp",)), base=base(), pictures=Gallery())
+    assert assembly.lesson(there).training_rows()
+
+
+def test_the_embedded_backbone(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("COTERIE_HOME", str(tmp_path))
+    plan = Plan(recipe=recipes.dense(), base="embedded", pictures=Gallery())
+    with pytest.raises(ValueError, match=r"no vision model in .*run `coterie fetch weights`"):
+        assembly.lesson(plan)
+    shutil.copytree(base(), tmp_path / "weights" / "vision")
+    assert assembly.lesson(plan).load().model.config.backbone_width == 32
 
 
 def test_there_is_nothing_to_prepare() -> None:

@@ -12,7 +12,7 @@ PICTURES = (".png", ".svg", ".pdf")
 
 @verb()
 @click.argument("model", metavar="BASE|RUN")
-@click.option("--tasks", required=True, metavar="FILE", help="As in `coterie train`.")
+@click.option("--tasks", required=True, metavar="FILE", help="As in `coterie train`; not scenes.")
 @click.option("--batches", default=4, show_default=True, type=int, help="Batches a task.")
 @click.option("--batch-size", default=8, show_default=True, type=int, help="Samples a batch.")
 @click.option("--seed", default=0, show_default=True, type=int, help="Of the batches.")
@@ -29,10 +29,10 @@ def diagnose(model: str, tasks: str, to: str | None, **options: Any) -> None:
       coterie diagnose Qwen/Qwen2-VL-2B-Instruct --tasks tasks.yaml --to conflict.png
       coterie diagnose runs/rode --tasks tasks.yaml --to runs/rode/conflict.json
     """
-    from coterie.cli.chosen import chosen
+    from coterie.cli.chosen import words
     from coterie.diagnose import diagnose as measure
 
-    conflict = measure(model, chosen(tasks), **options)
+    conflict = measure(model, words(tasks), **options)
     click.echo(conflict.sentence)
     if to is not None:
         if Path(to).suffix in PICTURES:

@@ -14,6 +14,9 @@ from coterie.cli.verb import verb
 @click.option("--batch-size", default=16, show_default=True, type=int, help="Answers at a time.")
 @click.option("--blind", is_flag=True, help="Without pictures and sounds: what words alone give.")
 @click.option("--untrained", is_flag=True, help="The model as it was before training.")
+@click.option(
+    "--skip-bad-rows", is_flag=True, default=None, help="Leave bad rows out, and list them."
+)
 def evaluate(run: str, **options: Any) -> None:
     """Scores a run on its tasks, with 95 % intervals.
 

@@ -2,6 +2,9 @@
 
 import types
 from collections.abc import Callable, Mapping
+from dataclasses import is_dataclass
+from inspect import isabstract
+from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 
@@ -23,10 +26,12 @@ def fits(value: Any, hint: Any) -> bool:
     if origin is Literal:
         return any(value == option and type(value) is type(option) for option in options)
     if origin is tuple:
-        return is_row(value) and all(
-            fits(item, item_hint(hint, index)) for index, item in enumerate(value)
+        return (
+            is_row(value)
+            and has_length(value, options)
+            and all(fits(item, item_hint(hint, index)) for index, item in enumerate(value))
         )
-    return PLAIN.get(hint, anything)(value)
+    return PLAIN.get(hint, is_dumped if is_part(hint) else anything)(value)
 
 
 def fitted(value: Any, hint: Any) -> Any:
@@ -48,6 +53,20 @@ def item_hint(hint: Any, index: int) -> Any:
 def said(hint: Any) -> str:
     """The annotation as an error names it."""
     return hint.__name__ if get_origin(hint) is None and type(hint) is type else str(hint)
+
+
+def has_length(row: Any, options: tuple[Any, ...]) -> bool:
+    """Whether a row has as many items as a tuple's annotation says, if it does."""
+    return not options or options[-1] is Ellipsis or len(row) == len(options)
+
+
+def is_part(hint: Any) -> bool:
+    """Whether it is a dataclass, or an interface of some: a literal is none, but names its kind."""
+    return is_dataclass(hint) or isabstract(hint)
+
+
+def is_dumped(value: Any) -> bool:
+    return isinstance(value, Mapping) and "is" in value
 
 
 def is_row(value: Any) -> bool:
@@ -83,5 +102,6 @@ PLAIN: Mapping[Any, Callable[[Any], bool]] = {
     int: is_whole,
     float: is_number,
     str: is_text,
+    Path: is_text,
     types.NoneType: is_none,
 }

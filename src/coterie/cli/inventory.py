@@ -6,6 +6,7 @@ from importlib import import_module
 from pathlib import Path
 
 from coterie import spec
+from coterie.cli import pictured
 from coterie.cli.plan import SYSTEMS
 from coterie.embedded.home import home
 from coterie.recipe import FILE
@@ -27,7 +28,7 @@ def lines(what: str, runs: str) -> Iterator[tuple[str, str]]:
     """Name and description of each recipe, kind, task or run.
 
     Args:
-        what: "recipes", "tasks", "runs" or a key of FOLDERS.
+        what: "recipes", "tasks", "sets", "runs" or a key of FOLDERS.
         runs: the folder whose runs are listed.
     """
     match what:
@@ -35,6 +36,8 @@ def lines(what: str, runs: str) -> Iterator[tuple[str, str]]:
             return ((name, first_line(system)) for name, system in SYSTEMS.items())
         case "tasks":
             return tasks()
+        case "sets":
+            return ((name, first_line(kind)) for name, kind in pictured.kinds().items())
         case "runs":
             return found_runs(Path(runs))
         case _:

@@ -1,19 +1,22 @@
-"""`coterie list`: the recipes, parts, tasks and runs that there are, found where they lie."""
+"""`coterie list`: the recipes, parts, tasks, sets and runs that there are, found where they lie."""
 
 import click
 
 from coterie.cli.verb import verb
 
-KINDS = ("recipes", "gates", "routers", "experts", "losses", "metrics", "hosts", "tasks", "runs")
+KINDS = (
+    "recipes", "gates", "routers", "experts", "losses", "metrics", "hosts", "tasks", "sets", "runs"
+)  # fmt: skip
 
 
 @verb()
 @click.argument("what", required=False, type=click.Choice(KINDS))
 @click.option("--runs", default="runs", metavar="DIR", help="Where runs lie.", show_default=True)
 def list(what: str | None, runs: str) -> None:
-    """Lists recipes, parts, tasks and runs, one line each.
+    """Lists recipes, parts, tasks, dense sets and runs, one line each.
 
-    Without WHAT it lists everything. Tasks are those of the pantry, if it was fetched.
+    Without WHAT it lists everything. Tasks are those of the pantry, if it was fetched; sets are the
+    dense data sets that a tasks.yaml may name.
 
     \b
     Examples:

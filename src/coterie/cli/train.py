@@ -11,7 +11,9 @@ from coterie.cli.verb import verb
 @click.argument("recipe")
 @click.option("--base", metavar="MODEL", help="Local folder, hub id, or 'embedded'.")
 @click.option(
-    "--tasks", metavar="FILE", help="tasks.yaml, or tasks.yaml:ocr,naming for some; or pantry."
+    "--tasks",
+    metavar="FILE",
+    help="tasks.yaml, or tasks.yaml:ocr,naming for some; or pantry, or scenes.",
 )
 @click.option("--out", required=True, metavar="RUN", help="The run's folder.")
 @click.option(
@@ -43,6 +45,8 @@ def train(settings: tuple[str, ...], recipe: str, out: str, resume: bool, **flag
       coterie train rode --base Qwen/Qwen2-VL-2B-Instruct --tasks tasks.yaml --out runs/rode
       coterie train shared_lora --base embedded --tasks pantry:naming,ocr --out runs/shared \\
           --steps 200 --set rank=8 --set stages.0.learning_rate=3e-4
+      coterie train mod_squad --base embedded --tasks scenes:depth,normals --out runs/squad \\
+          --steps 500 --batch-size 8 --set vision.augment.crop=112,112
       coterie train runs/rode --out runs/again --seed 1
       coterie train rode --base ... --tasks ... --out runs/rode --resume
     """
@@ -50,10 +54,13 @@ def train(settings: tuple[str, ...], recipe: str, out: str, resume: bool, **flag
     from coterie.cli.plan import fields_of, planned
     from coterie.cli.settings import Setting
     from coterie.train import train as run
+    from coterie.train.left_out import FILE, told
 
     given = {name: value for name, value in flags.items() if value is not None}
     if "tasks" in given:
-        given["tasks"] = chosen(given["tasks"])
+        given |= chosen(given["tasks"])
     plan = planned(recipe, [Setting.of(text) for text in settings], given)
     done = run(**fields_of(plan), out=out, resume=resume)
+    if bad := told(done.left_out(), done.folder / FILE):
+        click.echo(bad)
     click.echo(f"{done.folder}: trained; next: coterie evaluate {done.folder}")

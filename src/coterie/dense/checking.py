@@ -45,7 +45,7 @@ class CheckedSamples(DenseRows):
         if not self.bad or (skip_bad_rows and len(self.good)):
             return
         many = "s" if len(self.bad) > 1 else ""
-        todo = "mend the files, or leave the samples out by skip_bad_rows=True"
+        todo = "mend the files, or leave the samples out by skip_bad_rows=True (--skip-bad-rows)"
         if not len(self.good):
             todo = "no sample is good: mend the files"
         head = f"{self.split.title} has {len(self.bad)} bad sample{many} of {len(self.split)}"

@@ -1,6 +1,8 @@
 """Pictures to batches: normalised pixels, and the labels of each task."""
 
+import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -51,6 +53,20 @@ class PictureCollator:
         if not said.get("do_normalize", True):
             return cls(tasks, mean=(0.0,) * 3, std=(1.0,) * 3)
         return cls(tasks, mean=said.get("image_mean") or MEAN, std=said.get("image_std") or STD)
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Writes preprocessor_config.json, by which `of` and transformers make the same pixels."""
+        said = {
+            "image_processor_type": "ViTImageProcessor",
+            "do_resize": False,
+            "do_rescale": True,
+            "rescale_factor": 1 / 255,
+            "do_normalize": True,
+            "image_mean": self.mean,
+            "image_std": self.std,
+        }
+        text = json.dumps(said, indent=1) + "\n"
+        (Path(folder) / "preprocessor_config.json").write_text(text, encoding="utf-8")
 
     def __call__(self, samples: Sequence[DenseSample]) -> dict[str, Any]:
         """A batch.

@@ -157,7 +157,8 @@ class MultiTaskVision(PreTrainedModel):
         if height % patch or breadth % patch:
             raise ValueError(
                 f"pixel_values are {height} x {breadth}: give pictures whose sides divide by the "
-                f"backbone's patch of {patch}, such as {max(1, height // patch) * patch}"
+                f"backbone's patch of {patch}, such as {max(1, height // patch) * patch}; in "
+                "training, by vision.size or vision.augment.crop"
             )
         return height // patch, breadth // patch
 

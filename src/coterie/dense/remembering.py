@@ -9,7 +9,7 @@ from coterie.embedded.home import writable_home
 
 FILE = "checked_dense.txt"
 """In coterie's cache folder; 33 bytes a sample."""
-CHECKS = 1
+CHECKS = 2
 """To be raised when more is refused than before, so that all is read again."""
 
 

@@ -9,6 +9,7 @@ from tqdm.auto import tqdm
 
 from coterie import pretrained
 from coterie.data.collate import Collator
+from coterie.data.rows import BadRow
 from coterie.evaluate import cost, features, routing
 from coterie.evaluate.chosen import Chosen
 from coterie.evaluate.made_of import MadeOf, adapter_digest, keep, kept, made_of
@@ -19,6 +20,7 @@ from coterie.evaluate.scores import Scores, TaskScore
 from coterie.evaluate.systems import scores_file
 from coterie.pretrained import Pretrained
 from coterie.tasks.task import Task
+from coterie.train import left_out
 from coterie.train.run import Run
 from coterie.train.whole import write_json
 
@@ -33,6 +35,7 @@ def evaluate(
     limit: int | None = None,
     blind: bool = False,
     untrained: bool = False,
+    skip_bad_rows: bool | None = None,
     device: str | torch.device | None = None,
 ) -> Scores:
     """Scores a run on held-out samples and writes what it finds into the run's folder.
@@ -50,25 +53,28 @@ def evaluate(
         limit: samples a task, the same ones in every run; None for all.
         blind: leave out pictures and sounds, to see what the words alone give away.
         untrained: the model that the run started from, without what it has learned.
+        skip_bad_rows: leave out what cannot be read, count it in the scores, and name it in
+            bad_rows.<split>.jsonl; None for what the run was trained with.
         device: where the model runs; None for the CPU.
 
-    Raises ValueError for a run that has not been trained, for a split that a task lacks, and for
-    `blind` with a run on a dense data set.
+    Raises ValueError for bad rows, for a run that has not been trained, for a split that a task
+    lacks, and for `blind` with a run on a dense data set.
     """
     for name, value in (("batch_size", batch_size), ("limit", limit)):
         if value is not None and value < 1:
             raise ValueError(f"{name}={value}: give at least 1")
     run = run if isinstance(run, Run) else Run.read(run)
+    skip = run.plan.skip_bad_rows if skip_bad_rows is None else skip_bad_rows
     if run.plan.pictures is not None:
         if blind:
             raise ValueError(f"blind=True: {run.folder} is a run on pictures, and has nothing else")
         return scores_on(
             run, run.plan.pictures, split, batch_size=batch_size, limit=limit,
-            untrained=untrained, device=device,
+            untrained=untrained, skip_bad_rows=skip, device=device,
         )  # fmt: skip
     return _Evaluation(
         run, split, batch_size=batch_size, limit=limit, blind=blind, untrained=untrained,
-        device=device,
+        skip_bad_rows=skip, device=device,
     ).scores()  # fmt: skip
 
 
@@ -84,11 +90,14 @@ class _Evaluation:
         limit: int | None,
         blind: bool,
         untrained: bool,
+        skip_bad_rows: bool,
         device: str | torch.device | None,
     ) -> None:
         self.run, self.plan, self.split = run, run.plan, split
         self.batch_size, self.limit, self.blind = batch_size, limit, blind
         self.untrained, self.device = untrained, device
+        self.skip_bad_rows = skip_bad_rows
+        self.bad: list[BadRow] = []
         kinds = {"untrained": untrained, "blind": blind}
         self.control = "-".join(kind for kind, wanted in kinds.items() if wanted)
         self.folder = folder_of(run.folder, split, self.control)
@@ -129,14 +138,22 @@ class _Evaluation:
             layers = found.pop("layers")
             use = {name: fact["use"] for name, fact in facts.items()}
             write_json(Path(self.run.folder) / "routing.json", routing.table(layers, use))
-        scores = Scores(split=self.split, tasks=tasks, cost=found["cost"], control=self.control)
+        bad = left_out.note(
+            Path(self.run.folder) / f"bad_rows.{self.split}.jsonl",
+            self.bad,
+        )
+        scores = Scores(
+            split=self.split, tasks=tasks, cost=found["cost"], control=self.control,
+            left_out=len(bad),
+        )  # fmt: skip
         scores.save(scores_file(self.run, self.control))
         return scores
 
     def samples(self, task: Task) -> Chosen:
-        rows = task.samples(self.split, skip_bad_rows=self.plan.skip_bad_rows)
+        rows = task.samples(self.split, skip_bad_rows=self.skip_bad_rows)
         if not len(rows):
             raise ValueError(f"task {task.name!r} has no rows in its {self.split!r} split")
+        self.bad.extend(rows.bad)
         return Chosen(rows, limit=self.limit, blind=self.blind)
 
     def answered(

@@ -19,6 +19,7 @@ from coterie.evaluate.scores import Scores, TaskScore
 from coterie.evaluate.systems import scores_file
 from coterie.pretrained import Pretrained
 from coterie.routing.decision import Tape
+from coterie.train import left_out
 from coterie.train.run import Run
 from coterie.train.whole import write_json
 
@@ -46,6 +47,7 @@ def scores_on(
     batch_size: int,
     limit: int | None,
     untrained: bool,
+    skip_bad_rows: bool,
     device: str | torch.device | None,
 ) -> Scores:
     """Scores a run on pictures and writes what it finds into its folder; see `coterie.evaluate`.
@@ -55,7 +57,7 @@ def scores_on(
 
     Raises ValueError for a run that has not been trained, and for a split that there is not.
     """
-    rows = pictures.rows(split, skip_bad_rows=run.plan.skip_bad_rows)
+    rows = pictures.rows(split, skip_bad_rows=skip_bad_rows)
     rows = ChosenPictures(Seen(rows, pictures.tasks, run.plan.vision), limit)
     loaded = loaded_for(run, untrained=untrained, device=device)
     uses = {name: routing.Use() for name in run.tasks}
@@ -83,7 +85,8 @@ def scores_on(
         labels = {layer: routing.labels(mixture) for layer, mixture in mixtures.items()}
         write_json(Path(run.folder) / "routing.json", routing.table(labels, use))
     costs = cost_of(run, loaded, rows, found, use, untrained=untrained)
-    scores = Scores(split=split, tasks=tasks, cost=costs, control=control)
+    bad = left_out.note(Path(run.folder) / f"bad_rows.{split}.jsonl", rows.bad)
+    scores = Scores(split=split, tasks=tasks, cost=costs, control=control, left_out=len(bad))
     scores.save(scores_file(run, control))
     return scores
 

@@ -71,12 +71,14 @@ class Scores:
         cost: what the model costs; see `coterie.evaluate.cost`.
         control: "" for the run itself, "blind" without its pictures and sounds, "untrained" for
             the model it started from.
+        left_out: bad rows that were not scored; bad_rows.<split>.jsonl names them.
     """
 
     split: str
     tasks: Mapping[str, TaskScore] = field(default_factory=dict)
     cost: Mapping[str, float | int | None] = field(default_factory=dict)
     control: str = ""
+    left_out: int = 0
 
     def dump(self) -> dict[str, Any]:
         """The scores as JSON can hold them."""
@@ -102,6 +104,7 @@ class Scores:
                 tasks=tasks,
                 cost=data.get("cost", {}),
                 control=data.get("control", ""),
+                left_out=data.get("left_out", 0),
             )
         except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(
@@ -118,6 +121,8 @@ class Scores:
                 f"| {name} | {task.score:{form}} | {task.low:{form}} to {task.high:{form}} "
                 f"| {task.samples} | {task.metric}, {task.unit or 'no unit'} |"
             )
+        if self.left_out:
+            lines += ["", f"bad rows left out: {self.left_out}, in bad_rows.{self.split}.jsonl"]
         return "\n".join(lines)
 
 

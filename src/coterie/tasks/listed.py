@@ -12,6 +12,9 @@ from coterie.spec import near, settable
 from coterie.tasks.task import ALL, Task
 
 PANTRY = "pantry"
+SCENES = "scenes"
+DENSE = {"pictures", "vision"}
+"""Keys of a file that names a dense data set, which `coterie train` reads."""
 KEYS = tuple(field.name for field in settable(Task) if field.name != "folder")
 
 
@@ -24,6 +27,8 @@ def read_tasks(path: str | Path) -> tuple[Task, ...]:
     Raises ValueError, naming the file and the place in it, if anything is wrong.
     """
     word, _, chosen = str(path).partition(":")
+    if word == SCENES and not Path(path).exists():
+        raise ValueError(f"{path}: this takes tasks that are answered in words, no dense data set")
     if word != PANTRY:
         return listed(Path(path))
     file = home() / PANTRY / "tasks.yaml"
@@ -44,7 +49,11 @@ def listed(path: Path) -> tuple[Task, ...]:
     """The tasks of a file."""
     given = loaded(path)
     if not isinstance(given, Mapping) or set(given) != {"tasks"}:
-        raise ValueError(f"{path}: give one key, `tasks`, with a list of tasks under it")
+        dense = isinstance(given, Mapping) and DENSE & set(given)
+        raise ValueError(
+            f"{path}: give one key, `tasks`, with a list of tasks under it"
+            + ("; `pictures` and `vision` are of a dense data set, with no `tasks`" * bool(dense))
+        )
     items = given["tasks"]
     if not (isinstance(items, list) and items):
         raise ValueError(f"{path}: tasks = {items!r}: give a list of at least one task")

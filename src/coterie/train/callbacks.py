@@ -1,5 +1,6 @@
 """What happens around steps: the progress bar, Ctrl-C, and where logs go."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -73,3 +74,9 @@ def bar(total: int, done: int, *, progress: bool | None) -> "tqdm[Any]":
     """A bar over the steps of all stages, with the time that is left."""
     disable = None if progress is None else not progress
     return tqdm(total=total, initial=done, unit="step", disable=disable, dynamic_ncols=True)
+
+
+def say(text: str, *, progress: bool | None) -> None:
+    """A line for whoever sees the bar."""
+    if text and (sys.stderr.isatty() if progress is None else progress):
+        tqdm.write(text, file=sys.stderr)

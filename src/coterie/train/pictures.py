@@ -8,12 +8,17 @@ from torch import nn
 from coterie.dense.collate import PictureCollator
 from coterie.dense.rows import DenseRows, DenseSample, DenseSet
 from coterie.dense.vision import Seen
-from coterie.pretrained import Pretrained
+from coterie.embedded import home
+from coterie.embedded.weights import MODEL
+from coterie.hosts.multitask_vit import MultiTaskViT
+from coterie.pretrained import EMBEDDED, Pretrained
 from coterie.quiet import quiet
+from coterie.recipe import Recipe
 from coterie.train.lesson import Lesson
 from coterie.train.losses import TokenLosses
 from coterie.train.plan import Plan
 from coterie.train.run import PRECISION
+from coterie.tuner.targets import ROLE
 
 
 class Pictures(Lesson):
@@ -22,6 +27,8 @@ class Pictures(Lesson):
     def __init__(self, plan: Plan, pictures: DenseSet) -> None:
         self.plan, self.pictures = plan, pictures
         self.tasks, self.vision = pictures.tasks, plan.vision
+        self.base = backbone(plan.base)
+        check_places(plan.recipe)
 
     def training_rows(self) -> list[DenseRows]:
         return [self.pictures.rows("train", skip_bad_rows=self.plan.skip_bad_rows)]
@@ -41,13 +48,13 @@ class Pictures(Lesson):
         with torch.random.fork_rng(), quiet():
             torch.manual_seed(plan.seed)
             model = MultiTaskVision.on(
-                plan.base,
+                self.base,
                 self.tasks,
                 pretrained=vision.pretrained,
                 drop_path=vision.drop_path,
                 **vision.choices(),
             )
-        collator = PictureCollator.of(plan.base, self.tasks)
+        collator = PictureCollator.of(self.base, self.tasks)
         return Pretrained(model.to(PRECISION[plan.precision]).eval(), collator, plan.base)  # pyright: ignore[reportArgumentType]
 
     def collator(self, processor: PictureCollator) -> PictureCollator:
@@ -76,3 +83,31 @@ class Pictures(Lesson):
 
     def present(self, batch: dict[str, Any]) -> list[str]:
         return sorted(name for name, known in batch["known"].items() if bool(known.any()))
+
+
+def check_places(recipe: Recipe) -> None:
+    """ValueError if a recipe puts experts where only a model of words has a place for them."""
+    roles = MultiTaskViT.roles
+    for at in [mixture.at for mixture in recipe.mixtures]:
+        if isinstance(at, str) and ROLE.fullmatch(at) and at not in roles:
+            raise ValueError(
+                f"recipe {recipe.name!r} puts experts at {at!r}, and a model of dense tasks has "
+                f"{' and '.join(roles)} alone: take mod_squad, m3vit, plain_moe or dense, or put "
+                "them there by the recipe's `at`, if it has one"
+            )
+
+
+def backbone(base: str) -> str:
+    """The folder or hub id of the vision model that is meant: "embedded" is that of `home()`.
+
+    Raises ValueError if that was not fetched.
+    """
+    if base != EMBEDDED:
+        return base
+    folder = home() / "weights" / "vision"
+    if not (folder / MODEL).is_file():
+        raise ValueError(
+            f'base="embedded": there is no vision model in {folder} yet; run `coterie fetch '
+            "weights`, or set COTERIE_HOME to where you have fetched it"
+        )
+    return str(folder)

@@ -79,6 +79,11 @@ class Plan:
     def __post_init__(self) -> None:
         if self.tasks and self.pictures is not None:
             raise ValueError("a plan has tasks and pictures: give one of them, and train two runs")
+        if self.pictures is None and self.vision != Vision():
+            raise ValueError(
+                "vision says how a model sees a dense data set, and these tasks are answered in "
+                "words: leave it out"
+            )
         names = list(self.names)
         if not names or len(set(names)) != len(names):
             raise ValueError(f"tasks={names}: give at least one task, each with a name of its own")

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from coterie.data.rows import BadRow
 from coterie.recipe import FILE
+from coterie.train import left_out
 from coterie.train.plan import Plan
 from coterie.train.whole import write
 
@@ -91,6 +93,10 @@ class Run:
             host, adapter = base.model, str(self.folder / ADAPTER)
             model = PeftModel.from_pretrained(host, adapter).to(device or "cpu")  # pyright: ignore[reportArgumentType]
         return Pretrained(model.eval(), base.processor, str(self.folder))
+
+    def left_out(self) -> tuple[BadRow, ...]:
+        """The rows in bad_rows.jsonl: what `skip_bad_rows` has left out, and why."""
+        return left_out.read(self.folder / left_out.FILE)
 
     def log(self) -> list[dict[str, Any]]:
         """The lines of log.jsonl."""

@@ -1,20 +1,19 @@
 """`train`: a recipe on tasks, stage by stage, into a run's folder, and on from where it stopped."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from coterie.data.rows import BadRow
 from coterie.dense.rows import DenseSet
 from coterie.recipe import FILE, Recipe
 from coterie.tasks.task import Task
-from coterie.train import together
+from coterie.train import journal, left_out, together
 from coterie.train.plan import FIELDS, Plan, differences
-from coterie.train.run import ADAPTER, Run
+from coterie.train.run import ADAPTER, STATE, Run
 from coterie.train.whole import write
 
-BAD = "bad_rows.jsonl"
+BEGUN = (ADAPTER, STATE, journal.FILE)
+"""What a run has of which a step was made; the first one is always told in its log."""
 GIVEN = ("recipe", "base", "tasks", "pictures")
 
 
@@ -71,14 +70,17 @@ def follow(
         return run
     # Heavy: transformers' Trainer. `import coterie` must not wait for it.
     from coterie.train import assembly, made_on
+    from coterie.train.callbacks import say
     from coterie.train.staging import Staging
 
     lesson = assembly.lesson(plan)
     rows = lesson.training_rows()
-    if together.is_first():
-        note_bad(run.folder, [row for each in rows for row in each.bad])
     staging = Staging(run, lesson, rows, progress=progress)
+    file = run.folder / left_out.FILE
+    bad = [row for each in (*rows, *staging.validation) for row in each.bad]
     if together.is_first():
+        said = left_out.told(left_out.note(file, [*run.left_out(), *bad]), file)
+        say(said, progress=progress)
         made_on.note(run.folder, step=staging.before())
     staging.train()
     return run
@@ -109,12 +111,17 @@ def _opened(plan: Plan, folder: Path, *, resume: bool) -> Run:
         folder.mkdir(parents=True, exist_ok=True)
         write(folder / FILE, plan.dumps())
         return Run(folder, plan)
+    before = Plan.read(folder)
+    if not any((folder / name).exists() for name in BEGUN):
+        # What stood in the way of its first step, such as bad rows, was perhaps mended by the plan.
+        left_out.note(folder / left_out.FILE, [])
+        write(folder / FILE, plan.dumps())
+        return Run(folder, plan)
     if not resume:
         raise ValueError(
             f"out={str(folder)!r} has a run already: go on with it by resume=True (--resume), or "
             "give another folder"
         )
-    before = Plan.read(folder)
     other = differences(before, plan)
     if other:
         raise ValueError(
@@ -123,12 +130,6 @@ def _opened(plan: Plan, folder: Path, *, resume: bool) -> Run:
             + ("; ..." if len(other) > 5 else "")
         )
     return Run(folder, before)
-
-
-def note_bad(folder: Path, bad: Sequence[BadRow]) -> None:
-    """Writes rows that were left out to bad_rows.jsonl."""
-    if bad:
-        write(folder / BAD, "\n".join(json.dumps(vars(row)) for row in bad))
 
 
 __all__ = ["ADAPTER", "follow", "train"]

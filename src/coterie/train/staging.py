@@ -1,6 +1,5 @@
 """The stages of a run, one after the other: each builds its model, trains it and hands it on."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from transformers import set_seed
 
 from coterie.graft import graft
 from coterie.quiet import quiet
-from coterie.train import assembly, checkpoint, together, weights
+from coterie.train import assembly, checkpoint, left_out, together, weights
 from coterie.train.batches import Samples, stage_seed
 from coterie.train.callbacks import Watch, bar, integrations
 from coterie.train.interrupt import Interrupt
@@ -171,11 +170,8 @@ class Staging:
 
     def _note_left_out(self) -> None:
         """Adds samples that were too long to bad_rows.jsonl, once each."""
-        path = self.run.folder / "bad_rows.jsonl"
-        known = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-        lines = [*known, *(json.dumps(vars(row)) for row in self.collate.left_out)]
-        if len(lines) > len(known):
-            path.write_text("".join(f"{x}\n" for x in dict.fromkeys(lines)), encoding="utf-8")
+        path = self.run.folder / left_out.FILE
+        left_out.note(path, [*left_out.read(path), *self.collate.left_out])
 
     def _finish(self, model: PeftModel) -> None:
         weights.load(model, self.run.folder / self.done[-1].weights)

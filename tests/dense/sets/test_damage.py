@@ -35,7 +35,8 @@ def damaged(request, tmp_path_factory) -> tuple[DenseSet, dict[str, str]]:
     """A set with damaged files; what is expected of each."""
     write, reader, below, damages = FORMATS[request.param]
     folder = write(tmp_path_factory.mktemp(request.param), count(damages) + GOOD)
-    return reader(folder), done(folder / below, damages, GOOD)
+    expected = done(folder / below, damages, GOOD)
+    return reader(folder), {(Path(below) / name).as_posix(): expected[name] for name in expected}
 
 
 def test_there_is_damage_enough() -> None:

@@ -87,6 +87,26 @@ def test_a_damaged_file_is_told_in_one_line(copied: Path) -> None:
     assert len(rows) == 7 and [bad.source for bad in rows.bad] == ["train/000002.npz"]
 
 
+DAMAGE = {
+    "depth": (np.ones((SIZE + 1, SIZE)), "depth is [1, 33, 32], not [1, 32, 32]"),
+    "normals": (np.ones((4, SIZE, SIZE)), "normals is [4, 32, 32], not [3, 32, 32]"),
+    "curvature": (np.full((2, SIZE, SIZE), np.nan), "curvature is NaN or infinite outside of the"),
+    "classes": (np.full((SIZE, SIZE), len(CLASSES)), f"holds {len(CLASSES)}: classes 0 to"),
+    "setting": (np.array(99), "index 99 is out of bounds"),
+}
+
+
+def test_labels_that_are_wrong_are_told(copied: Path, unchecked: None) -> None:
+    for index, (key, (array, _)) in enumerate(DAMAGE.items()):
+        file = copied / "train" / f"{index:06}.npz"
+        with np.load(file) as stored:
+            np.savez(file, **{**stored, key: array})
+    rows = Scenes(folder=copied).rows("train", skip_bad_rows=True)
+    assert len(rows) == 3
+    for bad, (_, said) in zip(rows.bad, DAMAGE.values(), strict=True):
+        assert said in bad.reason, bad
+
+
 def test_bytes_that_changed_are_seen(copied: Path) -> None:
     file = copied / "test" / "000000.npz"
     content = bytearray(file.read_bytes())

@@ -9,6 +9,7 @@ from jaxtyping import Float32, Int64, Shaped, UInt8
 from torch import Tensor
 
 from coterie.dense.checking import CheckedSamples
+from coterie.dense.choice import check_names
 from coterie.dense.classes import class_map
 from coterie.dense.decoding import check_shape, numbers
 from coterie.dense.files import DataFile, whole
@@ -61,8 +62,7 @@ class Nyuv2(DenseSet):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "folder", whole(self.folder))
-        if not self.names or not set(self.names) <= set(FILES):
-            raise ValueError(f"Nyuv2(names={self.names!r}): give some of {', '.join(FILES)}")
+        check_names("Nyuv2", self.names, FILES)
 
     @property
     def tasks(self) -> tuple[DenseTask, ...]:
@@ -122,7 +122,8 @@ class Nyuv2Split(Split):
 
     def file(self, part: str, stem: str, field: str) -> DataFile:
         """One file of a sample."""
-        return DataFile(folder=self.folder, name=f"{part}/{stem}.npy", field=field)
+        name = f"{self.folder.name}/{part}/{stem}.npy"
+        return DataFile(folder=self.folder.parent, name=name, field=field)
 
 
 def photo(values: Shaped[np.ndarray, "..."]) -> UInt8[Tensor, "channels height breadth"]:

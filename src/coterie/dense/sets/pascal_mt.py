@@ -11,6 +11,7 @@ from jaxtyping import Int64, Shaped
 from torch import Tensor
 
 from coterie.dense.checking import CheckedSamples
+from coterie.dense.choice import check_names
 from coterie.dense.decoding import photo
 from coterie.dense.files import DataFile, whole
 from coterie.dense.kinds.edges import Edges
@@ -75,8 +76,7 @@ class PascalMt(DenseSet):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "folder", whole(self.folder))
-        if not self.names or not set(self.names) <= set(NAMES):
-            raise ValueError(f"PascalMt(names={self.names!r}): give some of {', '.join(NAMES)}")
+        check_names("PascalMt", self.names, NAMES)
 
     @property
     def tasks(self) -> tuple[DenseTask, ...]:

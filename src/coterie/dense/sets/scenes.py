@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Int64, Shaped
+from jaxtyping import Bool, Float32, Int64, Shaped
 from torch import Tensor
 
 from coterie.dense.checking import CheckedSamples
+from coterie.dense.choice import check_names
+from coterie.dense.classes import class_map
 from coterie.dense.depth_scale import DepthScale
 from coterie.dense.files import DataFile, whole
 from coterie.dense.kinds.depth import Depth
@@ -34,8 +36,14 @@ DEPTHS = DepthScale(units_per_metre=512.0, log_range=2.0**16)
 """As Taskonomy's depths are learned; fields end before its 128 m."""
 BENT = 10.0
 """Curvatures are learned in this many 1/m, so that of a ball with a radius of 10 cm is 1."""
+IGNORED = 255
+"""No pixel of a scene is without a class; losses leave this one out."""
 MOST_BENT = 3.0
 """Where they are then cut off: squared differences at tips of cones would outweigh all else."""
+DAMAGE = (
+    ValueError, TypeError, LookupError, EOFError, OSError, zipfile.BadZipFile, zlib.error
+)  # fmt: skip
+"""What reading a damaged file raises."""
 Arrays = Mapping[str, np.ndarray[Any, np.dtype[Any]]]
 """What is stored of a picture, by name."""
 
@@ -50,7 +58,7 @@ class Label:
 
 def segmentation(arrays: Arrays) -> Int64[Tensor, "height breadth"]:
     """What kind of thing each pixel shows, by number in CLASSES; all are known."""
-    return torch.from_numpy(arrays["classes"].astype(np.int64))
+    return class_map(arrays["classes"], classes=len(CLASSES), unknown=-1, ignored=IGNORED)
 
 
 def depth(arrays: Arrays) -> Float32[Tensor, "1 height breadth"]:
@@ -118,6 +126,20 @@ def unpacked(content: bytes) -> Arrays:
         }
 
 
+def check_label(
+    task: DenseTask, label: Shaped[Tensor, "*label"], sky: Bool[np.ndarray, "height breadth"]
+) -> None:
+    """Raise ValueError if a label has another shape than its picture, or is unknown on a thing."""
+    if task.whole_picture:
+        return
+    size = (task.channels, *sky.shape) if label.is_floating_point() else sky.shape
+    if label.shape != size:
+        raise ValueError(f"{task.name} is {list(label.shape)}, not {list(size)}")
+    known = torch.from_numpy(~sky)
+    if not bool(label[..., known].isfinite().all()):
+        raise ValueError(f"{task.name} is NaN or infinite outside of the sky")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Scenes(DenseSet):
     """Ten tasks on rendered scenes: rooms, halls, corridors, yards and fields with 3 to 8 objects.
@@ -138,8 +160,7 @@ class Scenes(DenseSet):
     def __post_init__(self) -> None:
         if self.folder is not None:
             object.__setattr__(self, "folder", whole(self.folder))
-        if not self.names or not set(self.names) <= set(LABELS):
-            raise ValueError(f"Scenes(names={self.names!r}): give some of {', '.join(LABELS)}")
+        check_names("Scenes", self.names, LABELS)
 
     @property
     def tasks(self) -> tuple[DenseTask, ...]:
@@ -186,7 +207,9 @@ class ScenesSplit(Split):
             if image.shape != (self.card.size, self.card.size, 3):
                 raise ValueError(f"its image is {image.shape}, not of size {self.card.size}")
             labels = {name: LABELS[name].read(arrays) for name in self.names}
-        except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
+            for name, label in labels.items():
+                check_label(LABELS[name].task, label, arrays["classes"] == SKY)
+        except DAMAGE as error:
             raise ValueError(
                 f"is damaged ({error}): remove it, and make it again by make_scenes"
             ) from None

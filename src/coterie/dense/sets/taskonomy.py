@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool
 
 from coterie.dense.checking import CheckedSamples
+from coterie.dense.choice import check_names
 from coterie.dense.decoding import check_size, grey, photo
 from coterie.dense.files import DataFile, whole
 from coterie.dense.resize import resized_image
@@ -57,8 +58,7 @@ class Taskonomy(DenseSet):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "folder", whole(self.folder))
-        if not self.names or not set(self.names) <= set(LABELS):
-            raise ValueError(f"Taskonomy(names={self.names!r}): give some of {', '.join(LABELS)}")
+        check_names("Taskonomy", self.names, LABELS)
         if self.size < 1:
             raise ValueError(f"Taskonomy(size={self.size}): give pixels, at least 1")
         if not 0 < self.test_share <= 1:
