@@ -35,7 +35,7 @@ vision:
 """
 
 
-def test_all_of_it(file: Path) -> None:
+def test_all_of_it(file: Path, unchecked: None) -> None:
     file.write_text(WHOLE)
     pictures = Taskonomy(folder=file.parent / "data", names=("depth_zbuffer", "normal"), size=28)
     vision = Vision(shared_layers=2, augment=Augment(crop=(14, 28), flip=0.0))
@@ -47,7 +47,7 @@ def test_all_of_it(file: Path) -> None:
     }  # fmt: skip
 
 
-def test_the_embedded_set_and_words(tmp_path: Path) -> None:
+def test_the_embedded_set_and_words(tmp_path: Path, unchecked: None) -> None:
     assert chosen("scenes") == {"tasks": (), "pictures": Scenes()}
     assert chosen("scenes:depth,edges")["pictures"] == Scenes(names=("depth", "edges"))
     tasks = text_tasks(tmp_path / "data")
@@ -61,7 +61,7 @@ def test_every_set_has_a_name_and_tasks_to_choose() -> None:
     assert all("names" in kind.__dataclass_fields__ for kind in kinds().values())  # pyright: ignore
 
 
-def test_settings_reach_into_it(file: Path) -> None:
+def test_settings_reach_into_it(file: Path, unchecked: None) -> None:
     file.write_text(WHOLE)
     texts = ("vision.shared_layers=9", "vision.augment.crop=(112,112)", "mlp=4,2")
     given = {"base": "model"} | chosen(str(file))
