@@ -18,10 +18,7 @@ Kind = TypeVar("Kind")
 
 def kinds() -> dict[str, type[DenseSet]]:
     """Name of each data set, which is that of its file, and its kind."""
-    return {
-        kind.__module__.rpartition(".")[2]: kind
-        for kind in spec.kinds(sets, DenseSet)  # pyright: ignore[reportArgumentType]
-    }
+    return {kind.__module__.rpartition(".")[2]: kind for kind in spec.kinds(sets, DenseSet)}
 
 
 def read(given: Mapping[Any, Any], path: Path) -> dict[str, Any]:
