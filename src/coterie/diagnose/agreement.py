@@ -34,15 +34,18 @@ class Agreement:
         return self.high < 0
 
 
-def agreement(products: Float[Tensor, "groups tasks batches tasks batches"]) -> Agreement:
+def agreement(
+    products: Float[Tensor, "groups tasks batches tasks batches"], *, paired: bool = False
+) -> Agreement:
     """Cosines from the inner products of all batches' gradients, by layer group.
 
     The mean of the products of two tasks' batches is the product of their mean gradients. Its
     standard error is that of a two-sample U statistic: rows' means and columns' means vary each
-    with its own batches. Norms count as known.
+    with its own batches, or together where these are of the same samples. Norms count as known.
 
     Args:
         products: at least 2 batches a task.
+        paired: whether the tasks' batches of one number are of the same samples.
     """
     products = products.double()
     whole = products.sum(0)
@@ -50,8 +53,9 @@ def agreement(products: Float[Tensor, "groups tasks batches tasks batches"]) -> 
     norms = means.diagonal().clamp_min(0).sqrt()
     scale = norms[:, None] * norms
     batches = products.shape[2]
-    variance = (whole.mean(3).var(1) + whole.mean(1).var(2)) / batches
-    error = SURE * variance.sqrt()
+    rows, columns = whole.mean(3), whole.mean(1).transpose(1, 2)
+    variance = (rows + columns).var(1) if paired else rows.var(1) + columns.var(1)
+    error = SURE * (variance / batches).sqrt()
     return Agreement(
         cosine=_cosines(products.mean((2, 4))),
         overall=_cosines(means[None])[0],

@@ -29,7 +29,8 @@ class Conflict:
     Attributes:
         tasks: their names; rows and columns of every matrix.
         groups: names of the layer groups.
-        space: of which parameters: "probe", a fresh shared LoRA; "adapter", what a run trained.
+        space: of which parameters: "probe", a fresh shared LoRA; "adapter", a run's experts and
+            gates; "blocks", the own weights of a vision backbone's blocks.
         cosine: a matrix a layer group.
         overall: all layers together.
         low: `overall` less two standard errors over batches.
@@ -38,11 +39,12 @@ class Conflict:
         transfer: relative change of the loss of the column's task after a step on the row's, such
             that the row's own loss should fall by `step`; below 0 is help (the lookahead of Fifty
             et al. 2021, TAG, arXiv:2109.04617, eq. 1, with its sign turned).
-        losses: each task's mean loss, in nats a token.
+        losses: each task's mean loss: in nats a token, or of a picture, times the task's weight.
         negative_share: share of the pairs of tasks whose overall cosine is below 0.
         shared: of a run, the same in the place of a fresh shared LoRA beside what it trained, to
-            be held against a diagnosis before training; without transfer, and None elsewhere.
-        settings: batches, batch_size, seed, step and at, as they were used.
+            be held against a diagnosis before training, or in the weights of blocks beside its
+            experts; without transfer, and None elsewhere.
+        settings: batches, batch_size, seed, step, split and at or shared_layers, as used.
         seconds: how long it took.
     """
 

@@ -1,12 +1,15 @@
 """Tasks on the pictures of a dense data set, which a vision backbone with a head a task learns."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from coterie.dense.collate import PictureCollator
 from coterie.dense.rows import DenseRows, DenseSample, DenseSet
+from coterie.dense.task import DenseTask
 from coterie.dense.vision import Seen
 from coterie.embedded import home
 from coterie.embedded.weights import MODEL
@@ -72,8 +75,7 @@ class Pictures(Lesson):
         for number, task in enumerate(self.tasks):
             if task.name not in batch["labels"]:
                 continue
-            losses = task.loss(said[task.name], batch["labels"][task.name])
-            mine = task.weight * losses[batch["known"][task.name]]
+            mine = picture_losses(task, said[task.name], batch)
             found.append(mine)
             numbers.append(torch.full_like(mine, number, dtype=torch.int64))
         return TokenLosses(torch.cat(found), torch.cat(numbers))
@@ -83,6 +85,20 @@ class Pictures(Lesson):
 
     def present(self, batch: dict[str, Any]) -> list[str]:
         return sorted(name for name, known in batch["known"].items() if bool(known.any()))
+
+
+def picture_losses(
+    task: DenseTask, prediction: Float[Tensor, "batch channels *place"], batch: Mapping[str, Any]
+) -> Float[Tensor, " samples"]:
+    """The loss of each picture that has a label of a task, times the task's weight.
+
+    Args:
+        task: one with a label in the batch.
+        prediction: what its head wrote.
+        batch: the collator's.
+    """
+    losses = task.loss(prediction, batch["labels"][task.name])
+    return task.weight * losses[batch["known"][task.name]]
 
 
 def check_places(recipe: Recipe) -> None:
