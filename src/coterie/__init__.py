@@ -29,7 +29,7 @@ from coterie.routing.routers.soft import Soft
 from coterie.routing.routers.top_k import TopK
 from coterie.routing.routers.top_p import TopP
 from coterie.tasks import read_tasks
-from coterie.train import Plan, Run, train
+from coterie.train import Plan, Run, adopt, train
 from coterie.tuner.model import register
 
 __all__ = [
@@ -59,6 +59,7 @@ __all__ = [
     "TopP",
     "Uncertainty",
     "ZLoss",
+    "adopt",
     "compare",
     "diagnose",
     "evaluate",

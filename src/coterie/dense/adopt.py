@@ -107,10 +107,10 @@ def check(model: Any, task: DenseTask, like: str | None, adapter: str) -> Coteri
             f"adopt takes a grafted coterie.dense.MultiTaskVision, not {type(host).__name__}"
         )
     config = model.peft_config.get(adapter)
-    if not isinstance(config, CoterieConfig) or tuple(config.tasks) != host.config.names:
+    if not isinstance(config, CoterieConfig):
         raise ValueError(
-            f"adapter={adapter!r} has no gate for each of {', '.join(host.config.names)}, in "
-            "this order: graft with tasks=model.config.names"
+            f"adapter={adapter!r}: the model's are {', '.join(model.peft_config)}; name one whose "
+            "mixtures have a gate for each task"
         )
     wrong = [each for each in config.parsed() if not isinstance(each.gate, TaskGate)]
     if wrong:
@@ -129,15 +129,15 @@ def check(model: Any, task: DenseTask, like: str | None, adapter: str) -> Coteri
 def filled(
     old: Mapping[str, Tensor], fresh: Mapping[str, Tensor], like: int | None
 ) -> dict[str, Tensor]:
-    """The new model's weights: the old ones, with one more row where tasks have a row each."""
+    """The new model's weights: the old ones, with more rows where tasks have a row each."""
     found = {}
     for name, weight in fresh.items():
         before = old.get(name, weight)
         if before.shape != weight.shape:
-            last = weight[-1:]
+            more = weight[len(before) :]
             if ".coterie_gate." in name:
-                last = before.mean(0, keepdim=True) if like is None else before[like : like + 1]
-            before = torch.cat([before, last.to(before)])
+                more = (before.mean(0) if like is None else before[like]).expand_as(more)
+            before = torch.cat([before, more.to(before)])
         found[name] = before
     return found
 

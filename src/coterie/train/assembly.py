@@ -9,6 +9,7 @@ from transformers import TrainingArguments
 
 from coterie.recipe import Stage
 from coterie.train import together
+from coterie.train.adopting import Adopting
 from coterie.train.batches import Order, stage_seed
 from coterie.train.lesson import AnyRows, Lesson
 from coterie.train.pictures import Pictures
@@ -23,7 +24,11 @@ LOOKS = 10
 
 def lesson(plan: Plan) -> Lesson:
     """What a plan has learned: words, or pictures."""
-    return Words(plan) if plan.pictures is None else Pictures(plan, plan.pictures)
+    if plan.pictures is None:
+        return Words(plan)
+    if plan.adopts is None:
+        return Pictures(plan, plan.pictures)
+    return Adopting(plan, plan.pictures, plan.adopts)
 
 
 def arguments(

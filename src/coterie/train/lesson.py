@@ -13,7 +13,10 @@ from coterie.dense.rows import DenseRows
 from coterie.train.losses import TokenLosses
 
 if TYPE_CHECKING:
+    from peft import PeftModel
+
     from coterie.pretrained import Pretrained
+    from coterie.train.stages import Trained
 
 AnyRows = Rows | DenseRows
 AnyCollator = Collator | PictureCollator
@@ -36,6 +39,18 @@ class Lesson(ABC):
     @abstractmethod
     def load(self) -> "Pretrained":
         """The model before it is grafted: the same weights whenever it is called."""
+
+    def begin(self, model: "PeftModel") -> tuple[str, ...]:
+        """Puts what an earlier run has trained into the first stage's model, as it is grafted.
+
+        Returns the names of the host's parameters that are not the base's any more, and are saved
+        with what this run trains.
+        """
+        return ()
+
+    def narrowed(self, model: "PeftModel", trained: "Trained") -> "Trained":
+        """What a stage trains, less what is to stay as it is."""
+        return trained
 
     @abstractmethod
     def collator(self, processor: Any) -> AnyCollator:

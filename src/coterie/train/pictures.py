@@ -1,6 +1,6 @@
 """Tasks on the pictures of a dense data set, which a vision backbone with a head a task learns."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -69,16 +69,7 @@ class Pictures(Lesson):
     def losses(self, model: nn.Module, host: nn.Module, batch: dict[str, Any]) -> TokenLosses:
         """One loss for each picture and task with a label, times the task's weight."""
         said = model(pixel_values=batch["pixel_values"]).predictions
-        # Empty, so that heads without a label in the batch are in the graph, with a gradient of 0.
-        found = [each.flatten()[:0].float() for each in said.values()]
-        numbers = [torch.empty(0, dtype=torch.int64, device=found[0].device)]
-        for number, task in enumerate(self.tasks):
-            if task.name not in batch["labels"]:
-                continue
-            mine = picture_losses(task, said[task.name], batch)
-            found.append(mine)
-            numbers.append(torch.full_like(mine, number, dtype=torch.int64))
-        return TokenLosses(torch.cat(found), torch.cat(numbers))
+        return batch_losses(said, enumerate(self.tasks), batch)
 
     def items(self, batch: dict[str, Any]) -> int:
         return len(batch["pixel_values"])
@@ -99,6 +90,28 @@ def picture_losses(
     """
     losses = task.loss(prediction, batch["labels"][task.name])
     return task.weight * losses[batch["known"][task.name]]
+
+
+def batch_losses(
+    said: Mapping[str, Tensor], tasks: Iterable[tuple[int, DenseTask]], batch: Mapping[str, Any]
+) -> TokenLosses:
+    """The losses of a batch.
+
+    Args:
+        said: task's name -> what its head wrote.
+        tasks: number and task of those that learn.
+        batch: of a `PictureCollator`.
+    """
+    # Empty, so that heads without a label in the batch are in the graph, with a gradient of 0.
+    found = [each.flatten()[:0].float() for each in said.values()]
+    numbers = [torch.empty(0, dtype=torch.int64, device=found[0].device)]
+    for number, task in tasks:
+        if task.name not in batch["labels"]:
+            continue
+        mine = picture_losses(task, said[task.name], batch)
+        found.append(mine)
+        numbers.append(torch.full_like(mine, number, dtype=torch.int64))
+    return TokenLosses(torch.cat(found), torch.cat(numbers))
 
 
 def check_places(recipe: Recipe) -> None:

@@ -12,6 +12,7 @@ from coterie.dense.rows import DenseSet
 from coterie.dense.vision import Vision
 from coterie.recipe import FILE, Recipe, Stage
 from coterie.tasks.task import Task
+from coterie.train.adopts import Adopts
 
 BATCH_SIZE = 8
 
@@ -50,6 +51,7 @@ class Plan:
         gradient_checkpointing: recompute activations in backward, for less memory.
         report_to: other integrations of transformers' Trainer, such as "wandb".
         vision: for `pictures`, how the base is made a model of them.
+        adopts: for `pictures`, a run whose tasks stay as they are; the plan's others learn.
     """
 
     recipe: Recipe
@@ -75,6 +77,7 @@ class Plan:
     gradient_checkpointing: bool = False
     report_to: tuple[str, ...] = ()
     vision: Vision = field(default_factory=Vision)
+    adopts: Adopts | None = None
 
     def __post_init__(self) -> None:
         if self.tasks and self.pictures is not None:
@@ -92,6 +95,8 @@ class Plan:
                 f"precision={self.precision!r}: allowed are 'float32' and 'bfloat16'; float16 "
                 "needs its losses scaled and is not supported"
             )
+        if self.adopts is not None:
+            self.adopts.check(names)
         self._check_numbers()
         self._check_sizes()
         # A balancing with a weight a task must fit before anything is loaded.

@@ -37,6 +37,7 @@ class Staging:
         self.stages = self.plan.stages(self.samples.sizes)
         self.progress = progress
         self.done = run.done()
+        self.inherited: tuple[str, ...] = ()
 
     def train(self) -> None:
         """Trains what is left, and writes the adapter."""
@@ -69,13 +70,15 @@ class Staging:
             copies = stage.init == "copy" and number == len(self.done)
             fill = weights.load_copies if copies else weights.load
             fill(model, self.run.folder / self.done[-1].weights)
+        else:
+            self.inherited = self.lesson.begin(model)
         return model
 
     def _stage(self, model: PeftModel, shown: Any, interrupt: Interrupt) -> None:
         number = len(self.done)
         stage = self.stages[number]
         folder = self.run.folder / CHECKPOINTS / f"{number + 1}-{stage.name}"
-        trained = select(model, stage)
+        trained = self.lesson.narrowed(model, select(model, stage))
         setting = self._setting(model, trained, folder)
         last = checkpoint.latest(folder)
         args = assembly.arguments(
@@ -105,7 +108,7 @@ class Staging:
         number, before = len(self.done), self.before()
         stage, recipe = self.stages[number], self.plan.recipe
         last = checkpoint.latest(folder)
-        earlier = self.done[-1].host if self.done else ()
+        earlier = self.done[-1].host if self.done else self.inherited
         host = tuple(dict.fromkeys([*earlier, *trained.host]))
         assembly.in_float32(model, trained.host)
         facts = {"step": before, "time_s": self._time_s()}

@@ -1,0 +1,131 @@
+"""New tasks of a run on pictures learn, and its own tasks stay as they are, bit for bit."""
+
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+import coterie
+from coterie import Run, recipes
+from coterie.recipe import Recipe
+from coterie.train.adopts import Adopts
+from coterie.train.trainer import MixtureTrainer
+from tests.train.gallery import OPTIONS, Gallery, experts, learned
+from tests.train.small import content
+
+OLD = ("grey", "half")
+LAYER = "base_model.model.backbone.layers.0.mlp.coterie_"
+WANTED = OPTIONS | {"steps": 4, "learning_rate": 1e-2, "batch_size": 12}
+RECIPES: dict[str, Recipe] = {
+    "experts": experts(weight_decay=0.1),
+    "dense": recipes.dense(learning_rate=1e-3),
+}
+
+
+@pytest.fixture(scope="module")
+def old(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
+    folder = tmp_path_factory.mktemp("old")
+    pictures = Gallery(names=OLD)
+    return {
+        name: learned(folder / name, recipe, pictures, steps=2) for name, recipe in RECIPES.items()
+    }
+
+
+@torch.no_grad()
+def answers(run: Run) -> dict[str, Tensor]:
+    """What a run's model says for the old tasks, one at a time."""
+    pixels = torch.randn(2, 3, 28, 28, generator=torch.Generator().manual_seed(0))
+    model = run.load().model
+    return {name: model(pixel_values=pixels, tasks=(name,)).predictions[name] for name in OLD}
+
+
+def weights(run: Run) -> dict[str, Tensor]:
+    return run.load().model.state_dict()
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_old_tasks_stay_and_the_new_one_learns(
+    name: str, old: dict[str, Run], tmp_path: Path
+) -> None:
+    run = old[name]
+    new = coterie.adopt(run, tasks=Gallery(), out=tmp_path / "new", **WANTED)
+    assert new.tasks == (*OLD, "light") and new.plan.recipe.name == f"{run.plan.recipe.name}+light"
+    wanted, found = answers(run), answers(new)
+    assert all(torch.equal(found[task], wanted[task]) for task in OLD)
+    losses = [line["task_loss"] for line in new.log()]
+    assert all(list(each) == ["light"] for each in losses)
+    assert losses[-1]["light"] < losses[0]["light"]
+    # Only rows and heads of the new task differ from what there was, but not from each other.
+    before, after = weights(run), weights(new)
+    vectors = "base_model.model.embeddings.32"
+    assert torch.equal(after[vectors][:2], before[vectors]) and after[vectors].shape == (3, 32)
+    same = {key for key in before if before[key].shape == after[key].shape}
+    assert all(torch.equal(after[key], before[key]) for key in same)
+    grown = {key for key in before if key not in same}
+    assert grown == {vectors} | {key for key in before if "coterie_gate" in key}
+    assert all(torch.equal(after[key][:2], before[key]) for key in grown)
+    if name == "experts":
+        gate = f"{LAYER}gate.default.weight"
+        assert not torch.equal(after[gate][2], before[gate].mean(0))
+
+
+def test_it_is_a_run_as_any_other(old: dict[str, Run], tmp_path: Path) -> None:
+    parent = tmp_path / "parent"
+    shutil.copytree(old["experts"].folder, parent)
+    new = coterie.adopt(parent, tasks=Gallery(), out=tmp_path / "new", like="half", **WANTED)
+    shutil.rmtree(parent)  # it is needed no more
+    scores = coterie.evaluate(new, split="validation")
+    assert list(scores.tasks) == ["grey", "half", "light"]
+    again = coterie.train(
+        new.plan.recipe, base=new.plan.base, tasks=Gallery(), out=new.folder, resume=True,
+        adopts=new.plan.adopts, **WANTED,
+    )  # fmt: skip
+    assert again.plan == new.plan
+
+
+def test_a_run_that_was_cut_off_goes_on(
+    old: dict[str, Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def adopted(name: str, **more) -> Run:
+        options = WANTED | more
+        return coterie.adopt(old["experts"], tasks=Gallery(), out=tmp_path / name, **options)
+
+    whole, real, calls = adopted("whole"), MixtureTrainer.compute_loss, []
+
+    def pressed(*args, **more):
+        calls.append(args)
+        if len(calls) == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+        return real(*args, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(MixtureTrainer, "compute_loss", pressed)
+        with pytest.raises(KeyboardInterrupt, match="stopped after step 3"):
+            adopted("cut")
+    assert content(adopted("cut", resume=True)) == content(whole)
+
+
+def test_experts_may_learn_too(old: dict[str, Run], tmp_path: Path) -> None:
+    run = old["experts"]
+    new = coterie.adopt(run, tasks=Gallery(), out=tmp_path, experts=True, **WANTED | {"steps": 1})
+    before, after = weights(run), weights(new)
+    stack = f"{LAYER}experts.default.fc1__weight"
+    assert not torch.equal(after[stack], before[stack])
+    gate = f"{LAYER}gate.default.weight"
+    assert torch.equal(after[gate][:2], before[gate])
+
+
+def test_what_does_not_fit(old: dict[str, Run], tmp_path: Path) -> None:
+    run = old["experts"]
+    with pytest.raises(ValueError, match=r"names=\('grey', 'half', \.\.\.\)"):
+        coterie.adopt(run, tasks=Gallery(names=("light",)), out=tmp_path / "x")
+    with pytest.raises(ValueError, match=r"tasks=\['grey', 'half'\]: give a data set"):
+        coterie.adopt(run, tasks=Gallery(names=OLD), out=tmp_path / "x")
+    with pytest.raises(ValueError, match="like='light': give one of grey, half"):
+        coterie.adopt(run, tasks=Gallery(), out=tmp_path / "x", like="light")
+    assert not (tmp_path / "x").exists()
+    assert Adopts(run="x", keeps=("a",)).new(("a", "b", "c")) == ("b", "c")
