@@ -34,14 +34,14 @@ class RandomRows(DenseRows):
 
     bad: tuple[BadRow, ...] = ()
 
-    def __init__(self, count: int, names: tuple[str, ...]) -> None:
-        self.count, self.names = count, names
+    def __init__(self, count: int, names: tuple[str, ...], seed: int) -> None:
+        self.count, self.names, self.seed = count, names, seed
 
     def __len__(self) -> int:
         return self.count
 
     def __getitem__(self, index: int) -> DenseSample:
-        generator = torch.Generator().manual_seed(index)
+        generator = torch.Generator().manual_seed(self.seed + index)
         image = torch.randint(256, (3, 28, 28), generator=generator).byte()
         labels = {
             "depth": torch.rand(1, 28, 28, generator=generator),
@@ -60,15 +60,17 @@ class RandomPictures(DenseSet):
 
     names: tuple[str, ...] = tuple(TASKS)
     count: int = 10
+    splits: tuple[str, ...] = ("test",)
 
     @property
     def tasks(self) -> tuple[DenseTask, ...]:
         return tuple(TASKS[name] for name in self.names)
 
     def rows(self, split: str, *, skip_bad_rows: bool = False) -> DenseRows:
-        if split != "test":
-            raise ValueError(f"RandomPictures has no split {split!r}: ask for test")
-        return RandomRows(self.count, self.names)
+        if split not in self.splits:
+            known = ", ".join(self.splits)
+            raise ValueError(f"RandomPictures has no split {split!r}: ask for {known}")
+        return RandomRows(self.count, self.names, seed=0 if split == "test" else 1000)
 
 
 @cache

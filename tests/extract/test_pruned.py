@@ -157,7 +157,7 @@ def test_calls_that_do_not_fit(tmp_path: Path) -> None:
     from tests.extract.grafted import grafted as language_model
 
     whole, to = grafted(), tmp_path / "x"
-    with pytest.raises(ValueError, match="run `coterie evaluate` on the run first"):
+    with pytest.raises(ValueError, match="give a run, or use="):
         extract(whole, task="depth", to=to, form="pruned")
     with pytest.raises(ValueError, match="task='dept': the adapter's tasks are depth, normal"):
         extract(whole, task="dept", to=to, form="pruned")

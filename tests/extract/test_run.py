@@ -28,15 +28,16 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 def test_a_model_is_taken_as_it_is() -> None:
     model, _ = grafted()
-    assert opened(model) == (model, None)
+    found = opened(model)
+    assert found.model is model and found.run is None and found.form == "adapter"
 
 
 def test_what_an_evaluation_has_noted(run: Run, tmp_path: Path) -> None:
     layer = {"experts": ["copies 1"], "tasks": {"first": [0.5]}, "chosen": {"first": [0.25]}}
     (tmp_path / "routing.json").write_text(json.dumps({"layers": {"mlp": layer}}))
-    assert noted(tmp_path, "first") == {"mlp": {"chosen": [0.25]}}
-    assert noted(tmp_path, "second") == {} == noted(run, "first")
-    assert noted(grafted()[0], "ocr") == {}
+    evaluated = Run(tmp_path, run.plan)
+    assert noted(evaluated, "first") == {"mlp": {"chosen": [0.25]}}
+    assert noted(evaluated, "second") == {} == noted(run, "first") == noted(None, "ocr")
 
 
 @pytest.mark.parametrize("form", ["adapter", "merged"])

@@ -1,5 +1,6 @@
 """`coterie extract`: one task cut out of a run, for servers that know nothing of coterie."""
 
+from pathlib import Path
 from typing import Literal
 
 import click
@@ -10,26 +11,68 @@ from coterie.cli.verb import verb
 @verb()
 @click.argument("run", metavar="RUN")
 @click.option("--task", required=True, help="The task's name.")
-@click.option("--to", required=True, metavar="DIR", help="A new or empty folder.")
+@click.option("--to", metavar="DIR", help="A new or empty folder.  [default: RUN/extracted/TASK]")
 @click.option(
     "--form",
     type=click.Choice(["adapter", "merged", "pruned"]),
-    default="adapter",
-    show_default=True,
-    help="A plain PEFT LoRA, a whole plain model, or a smaller mixture of dense tasks.",
+    help="A plain PEFT LoRA, a whole plain model, or a smaller mixture of dense tasks.  "
+    "[default: pruned for runs on pictures, else adapter]",
 )
-def extract(run: str, task: str, to: str, form: Literal["adapter", "merged", "pruned"]) -> None:
+@click.option(
+    "--threshold", type=float, help="Pruned: share of tokens for an expert to stay.  [default: .03]"
+)
+@click.option(
+    "--curve", is_flag=True, help="Cut at several thresholds, score each, and keep the scores only."
+)
+def extract(
+    run: str,
+    task: str,
+    to: str | None,
+    form: Literal["adapter", "merged", "pruned"] | None,
+    threshold: float | None,
+    curve: bool,
+) -> None:
     """Cuts a plain single-task model out of a run.
 
     What is written is exact to rounding, and checked. It works where the task alone decides: LoRA
     experts without a gate, or with a static one. Of dense tasks, "pruned" keeps the experts that
-    the task uses, as `coterie evaluate` has noted them in the run.
+    the task uses, as `coterie evaluate` has noted them in the run, else as validation pictures
+    show it. --curve writes curve.json, curve.csv and curve.svg: test scores by parameters kept.
 
     \b
     Examples:
       coterie extract runs/shared --task ocr --to ocr-adapter
       coterie extract runs/shared --task ocr --to ocr-model --form merged
+      coterie extract runs/squad --task depth
+      coterie extract runs/squad --task depth --curve --to depth-curve
     """
+    folder = Path(to or Path(run) / "extracted" / (f"{task}-curve" if curve else task))
+    if curve:
+        click.echo(drawn(run, task, folder))
+        return
     from coterie.extract import extract as cut
+    from coterie.extract.keeping import Pruning
 
-    click.echo(f"written to {cut(run, task=task, to=to, form=form)}")
+    pruning = None if threshold is None else Pruning(threshold=threshold)
+    click.echo(f"written to {cut(run, task=task, to=folder, form=form, pruning=pruning)}")
+
+
+def drawn(run: str, task: str, folder: Path) -> str:
+    """Measures the curve, writes it and its picture, and says what was found."""
+    from coterie.extract.score_curve import WITHIN, score_curve
+    from coterie.extras import library
+    from coterie.report.score_curve import save
+
+    library("matplotlib.figure", "report")  # before anything long
+    found = score_curve(run, task=task)
+    found.save(folder)
+    save(found, folder / "curve.svg")
+    best = found.smallest()
+    told = f"no model is within {WITHIN} points of the whole"
+    if best is not None:
+        share = best.size.total / found.size.total
+        told = (
+            f"smallest within {WITHIN} points of the whole's {found.whole:.4g}: threshold "
+            f"{best.threshold:g}, {share:.1%} of its parameters"
+        )
+    return f"{found.markdown()}\n\n{told}\nwritten to {folder}"

@@ -1,5 +1,6 @@
 """`PrunedVision`: one task cut out of a mixture of many, a plain model of transformers."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from jaxtyping import Float
@@ -50,13 +51,19 @@ class PrunedVision(PreTrainedModel):
         return self.config.vision_config.names[0]
 
     def forward(
-        self, pixel_values: Float[Tensor, "batch channels height breadth"]
+        self,
+        pixel_values: Float[Tensor, "batch channels height breadth"],
+        tasks: Sequence[str] | None = None,
     ) -> MultiTaskOutput:
         """As `MultiTaskVision.forward`; `predictions` has the one task.
 
-        Raises ValueError for pictures that do not fit.
+        Args:
+            pixel_values: as there.
+            tasks: None, or the one task's name, so that what scores whole models scores this.
+
+        Raises ValueError for pictures that do not fit, and for another task.
         """
-        return self.vision(pixel_values=pixel_values)
+        return self.vision(pixel_values=pixel_values, tasks=tasks)
 
 
 AutoConfig.register(PrunedConfig.model_type, PrunedConfig)

@@ -57,8 +57,7 @@ def scores_on(
 
     Raises ValueError for a run that has not been trained, and for a split that there is not.
     """
-    rows = pictures.rows(split, skip_bad_rows=skip_bad_rows)
-    rows = ChosenPictures(Seen(rows, pictures.tasks, run.plan.vision), limit)
+    rows = rows_of(run, pictures, split, limit, skip_bad_rows=skip_bad_rows)
     loaded = loaded_for(run, untrained=untrained, device=device)
     uses = {name: routing.Use() for name in run.tasks}
     mixtures = routing.sites(loaded.model)
@@ -89,6 +88,24 @@ def scores_on(
     scores = Scores(split=split, tasks=tasks, cost=costs, control=control, left_out=len(bad))
     scores.save(scores_file(run, control))
     return scores
+
+
+def rows_of(
+    run: Run,
+    pictures: DenseSet,
+    split: str,
+    limit: int | None = None,
+    *,
+    skip_bad_rows: bool | None = None,
+) -> ChosenPictures:
+    """A split as a run sees it outside of training. Raises ValueError if there is none.
+
+    Args:
+        skip_bad_rows: None does as the run's training did.
+    """
+    skip = run.plan.skip_bad_rows if skip_bad_rows is None else skip_bad_rows
+    rows = pictures.rows(split, skip_bad_rows=skip)
+    return ChosenPictures(Seen(rows, pictures.tasks, run.plan.vision), limit)
 
 
 def loaded_for(run: Run, *, untrained: bool, device: str | torch.device | None) -> Pretrained:

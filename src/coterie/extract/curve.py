@@ -9,8 +9,11 @@ from peft import PeftModel
 from coterie.dense.pruned import PrunedVision
 from coterie.extract.keeping import Pruning
 from coterie.extract.pruned import LayerUse, check, pruned, staying
+from coterie.extract.size import Size, pruned_size
 
-THRESHOLDS = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0)
+THRESHOLDS = (0.0, 0.01, 0.03, 0.05, 0.1, 0.2, 0.4, 1.0)
+"""By the rule of `keeping.kept`, the share of tokens that must choose an expert for it to stay; at
+1 only as many stay as a token uses."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,15 +22,20 @@ class Point:
 
     Attributes:
         threshold: see `Pruning`.
-        parameters: numbers in its weights, all of them.
-        experts: how many experts stay, all layers together.
+        size: numbers in its weights.
+        stay: layer -> numbers of the experts that stay.
         score: what `score` said of it.
     """
 
     threshold: float
-    parameters: int
-    experts: int
+    size: Size
+    stay: Mapping[str, tuple[int, ...]]
     score: float
+
+    @property
+    def experts(self) -> int:
+        """How many experts stay, all layers together."""
+        return sum(map(len, self.stay.values()))
 
 
 def curve(
@@ -52,15 +60,13 @@ def curve(
     Raises ValueError as `pruned`.
     """
     check(model, task, adapter)
-    seen: dict[Any, tuple[int, float]] = {}
+    seen: dict[Any, tuple[Size, float]] = {}
     for threshold in thresholds:
         pruning = Pruning(threshold=threshold, exact=exact)
         stay = staying(model, use, threshold, adapter)
         key = tuple(stay.values())
         if key not in seen:
             small = pruned(model, task=task, use=use, pruning=pruning, adapter=adapter)
-            count = sum(weight.numel() for weight in small.parameters())
-            seen[key] = (count, float(score(small)))
-        parameters, value = seen[key]
-        experts = sum(map(len, stay.values()))
-        yield Point(threshold=threshold, parameters=parameters, experts=experts, score=value)
+            seen[key] = (pruned_size(small), float(score(small)))
+        size, value = seen[key]
+        yield Point(threshold=threshold, size=size, stay=stay, score=value)

@@ -16,7 +16,7 @@ from coterie.extract import merged as merged_form
 from coterie.extract import pruned_form
 from coterie.extract.keeping import Pruning
 from coterie.extract.pruned import LayerUse
-from coterie.extract.run import noted, opened
+from coterie.extract.run import opened
 from coterie.extract.task import Share, config_of, shares_of
 from coterie.extract.verify import TOLERANCE, probe_error, weight_tolerance
 from coterie.extract.written import Wanted, Written
@@ -30,10 +30,10 @@ def extract(
     *,
     task: str,
     to: str | Path,
-    form: Literal["adapter", "merged", "pruned"] = "adapter",
+    form: Literal["adapter", "merged", "pruned"] | None = None,
     adapter: str = "default",
     probe: Mapping[str, Tensor] | None = None,
-    use: Mapping[str, LayerUse] | None = None,
+    use: Mapping[str, LayerUse] | str | None = None,
     pruning: Pruning | None = None,
 ) -> Path:
     """Cuts a plain single-task model out of a mixture, exact to rounding.
@@ -51,12 +51,14 @@ def extract(
         to: a folder that is not there yet, or is empty.
         form: "adapter", a plain PEFT LoRA, or "merged", a plain transformers checkpoint, with a
             run's tokenizer or processor (a model's are not known here), or "pruned", a checkpoint
-            that `AutoModel.from_pretrained` loads once coterie is imported.
+            that `AutoModel.from_pretrained` loads once `coterie.dense.pruned` is imported. None
+            for "pruned" of a run on a dense data set, and "adapter" of all else.
         adapter: the name of the mixtures' adapter.
         probe: a batch of the host's forward on which the answers are compared too, for models
-            that fit into memory twice.
-        use: for "pruned": layer -> {"chosen": share of units by expert}, of the task. None for
-            what `coterie evaluate` has noted in the run's routing.json, or is measured on `probe`.
+            that fit into memory twice. For "pruned", None takes some pictures of a run's set.
+        use: for "pruned": layer -> {"chosen": share of units by expert}, of the task; or the
+            split of the run's set on which that is measured. None for what `coterie evaluate` has
+            noted in the run's routing.json, else "validation"; without a run, for the probe.
         pruning: for "pruned": how much is cut away; None for Mod-Squad's 3 %.
 
     Returns:
@@ -69,28 +71,21 @@ def extract(
             "merged").
         RuntimeError: what was written differs from the routed model; nothing is left in `to`.
     """
-    forms = {"adapter": write_adapter, "merged": write_merged, "pruned": pruned_form.write}
-    if form not in forms:
-        raise ValueError(f"form={form!r}: allowed are {', '.join(map(repr, forms))}")
+    if form not in (None, *FORMS):
+        raise ValueError(f"form={form!r}: allowed are {', '.join(map(repr, FORMS))}")
     to = Path(to).absolute()
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise ValueError(f"{to} is there already and is no empty folder: give a new one")
-    routed, processor = opened(model)
+    source = opened(model)
     partial = to.parent / f".{to.name}.partial"
     # Reading a plain adapter back, or choosing one, sets what is trained.
-    trained = {weight: weight.requires_grad for weight in routed.parameters()}
+    trained = {weight: weight.requires_grad for weight in source.model.parameters()}
     shutil.rmtree(partial, ignore_errors=True)
     try:
         partial.mkdir(parents=True)
-        wanted = Wanted(model=routed, task=task, adapter=adapter, folder=partial, probe=probe,
-                        use=use or noted(model, task), pruning=pruning or Pruning())  # fmt: skip
-        written = forms[form](wanted)
-        facts = checked(written, probe)
-        report = {"task": task, "form": form, "adapter": adapter, **facts, **written.facts}
-        report |= source(routed, adapter)
-        if processor is not None and form != "adapter":
-            processor.save_pretrained(str(partial))
-        (partial / REPORT).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+        wanted = Wanted(source=source, task=task, adapter=adapter, folder=partial, probe=probe,
+                        use=use, pruning=pruning or Pruning())  # fmt: skip
+        fill(wanted, form or source.form)
         if to.is_dir():
             to.rmdir()
         partial.rename(to)
@@ -101,9 +96,20 @@ def extract(
     return to
 
 
+def fill(wanted: Wanted, form: str) -> None:
+    """Writes all that is in the folder."""
+    written = FORMS[form](wanted)
+    facts = checked(written)
+    report = {"task": wanted.task, "form": form, "adapter": wanted.adapter, **facts}
+    report |= written.facts | made_of(wanted.source.model, wanted.adapter)
+    if wanted.source.processor is not None and form != "adapter":
+        wanted.source.processor.save_pretrained(str(wanted.folder))
+    (wanted.folder / REPORT).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+
+
 def write_adapter(wanted: Wanted) -> Written:
     """The plain LoRA, its files read back; PEFT loads it for the probe."""
-    model, adapter, folder = wanted.model, wanted.adapter, wanted.folder
+    model, adapter, folder = wanted.source.model, wanted.adapter, wanted.folder
     shares = shares_of(model, adapter, wanted.task)
     host = merged_form.bare(model, adapter)
     adapter_form.check(model, host, adapter)
@@ -121,12 +127,13 @@ def write_adapter(wanted: Wanted) -> Written:
         error=error,
         tolerance=TOLERANCE,
         facts={"rank": rank, "vllm": flags, **modules(shares)},
+        probe=wanted.probe,
     )
 
 
 def write_merged(wanted: Wanted) -> Written:
     """The checkpoint, read back by transformers."""
-    model, adapter, folder = wanted.model, wanted.adapter, wanted.folder
+    model, adapter, folder = wanted.source.model, wanted.adapter, wanted.folder
     shares = shares_of(model, adapter, wanted.task)
     merged_form.check(model, shares)
     merged_form.write(model, shares, adapter, folder)
@@ -139,17 +146,22 @@ def write_merged(wanted: Wanted) -> Written:
         error=error,
         tolerance=max(map(weight_tolerance, dtypes)),
         facts=modules(shares),
+        probe=wanted.probe,
     )
 
 
 def routed_error(wanted: Wanted, plain: Any, probe: Mapping[str, Tensor]) -> float:
     """How far a plain model's answers are from the routed model's, all samples the task's."""
-    tasks = config_of(wanted.model, wanted.adapter).tasks
+    model = wanted.source.model
+    tasks = config_of(model, wanted.adapter).tasks
     index = tasks.index(wanted.task) if tasks else None
-    return probe_error(wanted.model, plain, probe, index, wanted.adapter)
+    return probe_error(model, plain, probe, index, wanted.adapter)
 
 
-def checked(written: Written, probe: Mapping[str, Tensor] | None) -> dict[str, Any]:
+FORMS = {"adapter": write_adapter, "merged": write_merged, "pruned": pruned_form.write}
+
+
+def checked(written: Written) -> dict[str, Any]:
     """The errors, for the report. Raises RuntimeError if one is above its tolerance."""
     if not written.error <= written.tolerance:
         raise RuntimeError(
@@ -157,10 +169,10 @@ def checked(written: Written, probe: Mapping[str, Tensor] | None) -> dict[str, A
             f"largest entry, where {written.tolerance:.1e} is allowed"
         )
     facts: dict[str, Any] = {"weight_error": written.error, "weight_tolerance": written.tolerance}
-    if probe is None:
+    if written.probe is None:
         return facts
     plain = written.plain()
-    error = written.differs(plain, probe)
+    error = written.differs(plain, written.probe)
     dtype = next(weight.dtype for weight in plain.parameters() if weight.is_floating_point())
     allowed = max(1e-4, 10 * torch.finfo(dtype).eps)
     if not error <= allowed:
@@ -171,7 +183,7 @@ def checked(written: Written, probe: Mapping[str, Tensor] | None) -> dict[str, A
     return facts | {"probe_error": error, "probe_tolerance": allowed}
 
 
-def source(model: PeftModel, adapter: str) -> dict[str, Any]:
+def made_of(model: PeftModel, adapter: str) -> dict[str, Any]:
     """What was cut from."""
     config = config_of(model, adapter)
     return {

@@ -1,6 +1,6 @@
 """Which experts of a layer a task keeps, by how often it chooses them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -50,3 +50,22 @@ def kept(chosen: Sequence[float], active: int, threshold: float) -> tuple[int, .
     order = sorted(range(len(chosen)), key=lambda number: (-chosen[number], number))
     above = {number for number in order if chosen[number] / total > threshold / active}
     return tuple(sorted(above | set(order[:active])))
+
+
+def lost(
+    use: Mapping[str, Mapping[str, Sequence[float]]], stay: Mapping[str, Sequence[int]]
+) -> dict[str, float]:
+    """Layer -> share of the task's choices that fell on experts that go, in [0, 1].
+
+    Where it is exactly 0 in all layers, no token that was measured would have chosen otherwise.
+
+    Args:
+        use: layer -> {"chosen": share of units by expert}.
+        stay: layer -> numbers of the experts that stay.
+    """
+    found = {}
+    for name, numbers in stay.items():
+        chosen = use[name]["chosen"]
+        gone = sum(share for number, share in enumerate(chosen) if number not in numbers)
+        found[name] = gone / sum(chosen)
+    return found

@@ -12,31 +12,40 @@ from torch import Tensor
 from transformers import AutoModel
 
 from coterie.dense.pruned import PrunedVision
-from coterie.evaluate.use_by_task import use_by_task
+from coterie.evaluate.cost import flops
+from coterie.extract.keeping import lost
+from coterie.extract.pictures import PROBE, batches
 from coterie.extract.pruned import check, limited, pruned, staying
+from coterie.extract.run import Source
+from coterie.extract.size import pruned_size, whole_size
 from coterie.extract.task import layers_of
+from coterie.extract.using import SPLIT, using
 from coterie.extract.verify import answering, largest_error
 from coterie.extract.written import Wanted, Written
 
 
 def write(wanted: Wanted) -> Written:
     """Writes the checkpoint. Raises ValueError if nothing tells which experts the task uses."""
-    model, task, adapter = wanted.model, wanted.task, wanted.adapter
+    model, task, adapter = wanted.source.model, wanted.task, wanted.adapter
     check(model, task, adapter)
-    use = wanted.use or measured(wanted)
-    small = pruned(model, task=task, use=use, pruning=wanted.pruning, adapter=adapter)
+    seen = using(wanted.source, task, wanted.use, adapter=adapter, probe=wanted.probe)
+    small = pruned(model, task=task, use=seen.shares, pruning=wanted.pruning, adapter=adapter)
     small.save_pretrained(str(wanted.folder))
-    stay = staying(model, use, wanted.pruning.threshold, adapter)
+    stay = staying(model, seen.shares, wanted.pruning.threshold, adapter)
     loaded = read(wanted.folder, small)
+    probe = wanted.probe or probed(wanted.source, seen.split)
+    whole = whole_size(model, adapter)
     facts: dict[str, Any] = {
         "threshold": wanted.pruning.threshold,
         "exact": wanted.pruning.exact,
-        "parameters": sum(weight.numel() for weight in small.parameters()),
+        "use": {"seen": seen.seen, "split": seen.split},
+        "parameters_of_whole": whole.total,
+        **pruned_size(small).dump(whole),
         "kept": {name: list(numbers) for name, numbers in stay.items()},
+        "choices_lost": lost(seen.shares, stay),
     }
-    if wanted.probe is not None:
-        whole = answers(model, task, adapter, wanted.probe)
-        facts["changed_by_pruning"] = largest_error(said(loaded, task, wanted.probe), whole)
+    if probe is not None:
+        facts |= compared(wanted, loaded, probe)
 
     def differs(plain: Any, probe: Mapping[str, Tensor]) -> float:
         if not wanted.pruning.exact:  # no routed model has a softmax over fewer experts
@@ -45,19 +54,38 @@ def write(wanted: Wanted) -> Written:
             asked = answers(model, task, adapter, probe)
         return largest_error(said(plain, task, probe), asked)
 
-    return Written(plain=lambda: loaded, differs=differs, error=0.0, tolerance=0.0, facts=facts)
+    return Written(
+        plain=lambda: loaded, differs=differs, error=0.0, tolerance=0.0, facts=facts, probe=probe
+    )
 
 
-def measured(wanted: Wanted) -> Mapping[str, Any]:
-    """Which experts the task uses on the probe's pictures."""
-    if wanted.probe is None:
-        raise ValueError(
-            "form='pruned' needs to know which experts the task uses: run `coterie evaluate` on "
-            "the run first, or give use= (evaluate.use_by_task measures it), or a probe="
-        )
-    with answering(wanted.model, wanted.adapter):
-        pictures = [wanted.probe["pixel_values"]]
-        return use_by_task(wanted.model, pictures, tasks=(wanted.task,))[wanted.task]
+def probed(source: Source, split: str | None) -> dict[str, Tensor] | None:
+    """Some pictures of the split on which the use was seen, or of the validation split."""
+    if source.run is None or source.run.plan.pictures is None:
+        return None
+    return {"pixel_values": next(batches(source, split or SPLIT, PROBE))}
+
+
+def compared(wanted: Wanted, small: PrunedVision, probe: Mapping[str, Tensor]) -> dict[str, Any]:
+    """How the answers differ from the whole model's, and what a picture costs in both.
+
+    Both are asked for the task alone: in a batch of all tasks, products may round differently.
+    """
+    model, task, adapter = wanted.source.model, wanted.task, wanted.adapter
+    changed = largest_error(said(small, task, probe), answers(model, task, adapter, probe))
+    pictures = len(probe["pixel_values"])
+    with answering(model, adapter):
+        for each in (small, model):  # torch's counter trips over what would have a gradient
+            each.requires_grad_(False)
+        own = flops(lambda: small(pixel_values=probe["pixel_values"]))
+        of_whole = flops(lambda: model(pixel_values=probe["pixel_values"], tasks=(task,)))
+    return {
+        "probe_pictures": pictures,
+        "changed_by_pruning": changed,
+        "bit_equal_to_whole": changed == 0,
+        "flops_per_picture": own / pictures,
+        "flops_per_picture_of_whole": of_whole / pictures,
+    }
 
 
 def read(folder: Any, small: PrunedVision) -> PrunedVision:

@@ -1,6 +1,7 @@
 """A run's trained model, where `extract` is given a run or its folder instead of a model."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,25 +10,44 @@ from peft import PeftModel
 from coterie.train import Run
 
 
-def opened(source: PeftModel | Run | str | Path) -> tuple[PeftModel, Any]:
-    """The grafted model and its processor; a model given as it is comes without one (None).
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """What is cut from.
+
+    Attributes:
+        model: the grafted model.
+        processor: the run's; None for a model that came without a run.
+        run: where it came from, if from a run.
+    """
+
+    model: PeftModel
+    processor: Any = None
+    run: Run | None = None
+
+    @property
+    def form(self) -> str:
+        """What is cut out of it where nobody says otherwise."""
+        return "adapter" if self.run is None or self.run.plan.pictures is None else "pruned"
+
+
+def opened(source: PeftModel | Run | str | Path) -> Source:
+    """The grafted model, and the run it came from if there is one.
 
     Raises ValueError for a folder that holds no run, or one that is not trained to its end.
     """
     if isinstance(source, str | Path):
         source = Run.read(source)
     if not isinstance(source, Run):
-        return source, None
+        return Source(model=source)
     loaded: Any = source.load()
-    return loaded.model, loaded.processor
+    return Source(model=loaded.model, processor=loaded.processor, run=source)
 
 
-def noted(source: PeftModel | Run | str | Path, task: str) -> dict[str, dict[str, list[float]]]:
+def noted(run: Run | None, task: str) -> dict[str, dict[str, list[float]]]:
     """layer -> {"chosen": shares by expert} of a task, if a run was evaluated; else nothing."""
-    folder = source.folder if isinstance(source, Run) else source
-    if not isinstance(folder, str | Path) or not (Path(folder) / "routing.json").is_file():
+    if run is None or not (run.folder / "routing.json").is_file():
         return {}
-    layers = json.loads((Path(folder) / "routing.json").read_text(encoding="utf-8"))["layers"]
+    layers = json.loads((run.folder / "routing.json").read_text(encoding="utf-8"))["layers"]
     return {
         name: {"chosen": layer["chosen"][task]}
         for name, layer in layers.items()

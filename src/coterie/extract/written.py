@@ -5,22 +5,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from peft import PeftModel
 from torch import Tensor
 
 from coterie.extract.keeping import Pruning
+from coterie.extract.run import Source
 
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
     """One call of `extract`: see there."""
 
-    model: PeftModel
+    source: Source
     task: str
     adapter: str
     folder: Path
     probe: Mapping[str, Tensor] | None
-    use: Mapping[str, Any]
+    use: Mapping[str, Any] | str | None
     pruning: Pruning
 
 
@@ -35,6 +35,7 @@ class Written:
         error: the weights' largest error.
         tolerance: how large that may be.
         facts: for the report.
+        probe: on what the answers are compared, if on anything.
     """
 
     plain: Callable[[], Any]
@@ -42,3 +43,4 @@ class Written:
     error: float
     tolerance: float
     facts: dict[str, Any]
+    probe: Mapping[str, Tensor] | None

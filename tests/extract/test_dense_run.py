@@ -1,0 +1,159 @@
+"""A task cut out of a run on pictures: what is measured, compared, written and scored."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModel
+
+import coterie
+from coterie.dense.collate import PictureCollator
+from coterie.extract.curve import Point
+from coterie.extract.keeping import Pruning, lost
+from coterie.extract.run import opened
+from coterie.extract.score_curve import ScoreCurve, score_curve
+from coterie.extract.size import Size, whole_size
+from coterie.report.score_curve import save
+from coterie.train import Run
+from tests.evaluate.dense_runs import TASKS, RandomPictures, dense_run
+
+UNUSED = Pruning(threshold=0.0)
+PICTURES = RandomPictures(splits=("validation", "test"), count=5)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return dense_run(tmp_path_factory.mktemp("runs") / "squad", PICTURES)
+
+
+def report(folder: Path) -> dict:
+    return json.loads((folder / "coterie_extract.json").read_text())
+
+
+def pixels(run: Run, split: str) -> torch.Tensor:
+    return run.load().processor.pixels([each.image for each in PICTURES.rows(split)])
+
+
+@torch.no_grad()
+def test_only_unused_experts_go(run: Run, tmp_path: Path) -> None:
+    folder = coterie.extract(run, task="depth", to=tmp_path / "small", pruning=UNUSED)
+    found = report(folder)
+    assert found["use"] == {"seen": "measured", "split": "validation"}
+    assert found["form"] == "pruned" and found["probe_pictures"] == 4
+    assert found["bit_equal_to_whole"] and found["probe_error"] == 0
+    assert set(found["choices_lost"].values()) == {0.0}
+    small, whole = AutoModel.from_pretrained(folder).eval(), run.load().model
+    pictures = pixels(run, "validation")
+    wanted = whole(pixel_values=pictures, tasks=("depth",)).predictions["depth"]
+    assert torch.equal(small(pixel_values=pictures).predictions["depth"], wanted)
+    # What makes the model's inputs is in the folder, too.
+    again, own = PictureCollator.of(str(folder), ()), run.load().processor
+    assert (again.mean, again.std) == (own.mean, own.std)
+
+
+def test_an_evaluation_s_use_comes_first(run: Run, tmp_path: Path) -> None:
+    coterie.evaluate(run, split="test")
+    found = report(coterie.extract(run.folder, task="depth", to=tmp_path / "small"))
+    (run.folder / "routing.json").unlink()
+    assert found["use"] == {"seen": "routing.json", "split": "test"}
+    found = report(coterie.extract(run, task="depth", to=tmp_path / "asked", use="validation"))
+    assert found["use"] == {"seen": "measured", "split": "validation"}
+
+
+def test_sizes_by_hand(run: Run, tmp_path: Path) -> None:
+    use = {f"backbone.layers.{n}.mlp": {"chosen": [1.0, 0.0, 1.0, 0.0]} for n in range(2)}
+    found = report(coterie.extract(run, task="depth", to=tmp_path / "small", use=use))
+    # An expert: 32 to 64 and back with biases, 4,192. A gate: 4 x 32 a task. Two layers.
+    whole = whole_size(opened(run).model)
+    assert whole.experts == 2 * (4 * 4192 + 3 * 4 * 32)
+    assert found["expert_parameters"] == 2 * (2 * 4192 + 4 * 32)
+    assert found["share_of_experts"] == found["expert_parameters"] / whole.experts
+    # No block is shared, so the trunk is what stands before and after: patches of 7 x 7 x 3 to
+    # 32 with biases, a position for each of 16 and the class token, that token, the last norm.
+    assert whole.trunk == (147 * 32 + 32) + 17 * 32 + 32 + 64 == found["trunk_parameters"]
+    assert found["parameters_of_whole"] == whole.total
+    rest = whole.rest - heads(32) - 2 * 32
+    assert found["parameters"] == whole.trunk + found["expert_parameters"] + rest
+    assert found["flops_per_picture"] <= found["flops_per_picture_of_whole"]
+
+
+def heads(width: int) -> int:
+    """Numbers in the heads of "classes", 3 for each of 7 x 7 pixels, and of "scene", 4."""
+    linear = (width + 1) * 3 * 49
+    return linear + (width + 1) * 4 + 2 * width
+
+
+def test_a_model_alone_has_no_split(run: Run, tmp_path: Path) -> None:
+    model = run.load().model
+    with pytest.raises(ValueError, match="names a split, and a model alone has no pictures"):
+        coterie.extract(model, task="depth", to=tmp_path / "x", form="pruned", use="test")
+    with pytest.raises(ValueError, match="RandomPictures has no split 'train'"):
+        coterie.extract(run, task="depth", to=tmp_path / "x", use="train")
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_curve_is_scored_and_written(run: Run, tmp_path: Path) -> None:
+    found = score_curve(run, task="classes", thresholds=(0.0, 0.6, 1.0))
+    assert (found.split, found.measured_on, found.samples) == ("test", "validation", 5)
+    assert found.metric == "mean_iou(classes=3)" and found.unit == "%"
+    # Two of four experts in each of two layers are the least.
+    assert [point.experts for point in found.points][-1] == 4
+    # The whole, asked for this task alone, scores what it does beside the others.
+    scores = coterie.evaluate(run, split="test")
+    (run.folder / "routing.json").unlink()
+    assert found.whole == pytest.approx(scores.tasks["classes"].score, abs=1e-3)
+    first = found.rows()[0]
+    assert first["choices_lost"] != 0 or first["points_worse"] == 0
+    folder = found.save(tmp_path / "curve")
+    assert json.loads((folder / "curve.json").read_text())["points"] == found.rows()
+    rows = list(csv.DictReader((folder / "curve.csv").open()))
+    assert [float(row["score"]) for row in rows] == [point.score for point in found.points]
+    assert save(found, folder / "curve.svg").read_text().startswith("<?xml")
+
+
+def made(unit: str, *scores: float, better: bool = True) -> ScoreCurve:
+    """Three points of a layer with four experts, of which 3, 2 and 1 stay."""
+    points = tuple(
+        Point(
+            threshold=number / 10,
+            size=Size(trunk=100, experts=10 * (3 - number), rest=50),
+            stay={"mlp": tuple(range(3 - number))},
+            score=score,
+        )
+        for number, score in enumerate(scores)
+    )
+    return ScoreCurve(
+        task="t", split="test", samples=2, measured_on="validation", metric="m", unit=unit,
+        higher_is_better=better, whole=50.0, size=Size(trunk=100, experts=40, rest=60),
+        use={"mlp": {"chosen": [0.5, 0.3, 0.15, 0.05]}}, points=points,
+    )  # fmt: skip
+
+
+def test_which_is_the_smallest() -> None:
+    curve = made("%", 50.1, 49.8, 49.0)
+    # Percent points below 50: -.1, .2, 1.
+    assert [curve.worse(point) for point in curve.points] == pytest.approx([-0.1, 0.2, 1.0])
+    best = curve.smallest(within=0.21)
+    assert best is not None and best.threshold == 0.1
+    assert curve.smallest(within=-1.0) is None
+    # An error of 50.1 is .2 percent of the whole's 50 worse.
+    errors = made("deg", 50.1, 49.0, 60.0, better=False)
+    assert [errors.worse(point) for point in errors.points] == pytest.approx([0.2, -2.0, 20.0])
+    row = curve.rows()[1]
+    # 100 + 20 + 50 of 200; without the trunk 70 of 100; 20 of 40. The last two experts' choices.
+    assert (row["share"], row["share_above_trunk"], row["share_of_experts"]) == (0.85, 0.7, 0.5)
+    assert row["choices_lost"] == pytest.approx(0.2)
+    assert "| 0.1 | 2 | 0.00017 | 85.0% | 50.0% | 49.8 | 0.20 |" in curve.markdown()
+
+
+def test_choices_that_are_lost() -> None:
+    # Of 2 choices a token, .5 fell on the first and last expert.
+    assert lost({"a": {"chosen": [0.2, 1.0, 0.5, 0.3]}}, {"a": (1, 2)}) == {"a": 0.25}
+
+
+def test_a_curve_needs_pictures(run: Run) -> None:
+    with pytest.raises(ValueError, match="task='dept'"):
+        score_curve(run, task="dept")
+    assert list(TASKS) == list(run.tasks)
