@@ -96,7 +96,8 @@ class Plan:
                 "needs its losses scaled and is not supported"
             )
         if self.adopts is not None:
-            self.adopts.check(names)
+            # Of tasks in words none can be kept.
+            self.adopts.check(names if self.pictures is not None else ())
         self._check_numbers()
         self._check_sizes()
         # A balancing with a weight a task must fit before anything is loaded.
