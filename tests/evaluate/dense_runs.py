@@ -16,6 +16,7 @@ from coterie.dense.kinds.segmentation import Segmentation
 from coterie.dense.kinds.soft_classes import SoftClasses
 from coterie.dense.rows import DenseRows, DenseSample, DenseSet
 from coterie.dense.task import DenseTask
+from coterie.dense.vision import Vision
 from coterie.recipe import Recipe, Stage
 from coterie.train import assembly
 from coterie.train.plan import Plan
@@ -92,11 +93,19 @@ def recipe(name: str = "squad", *, experts: bool = True) -> Recipe:
 
 
 def dense_run(
-    folder: Path, pictures: DenseSet, *, seed: int = 0, made_by: Recipe | None = None
+    folder: Path,
+    pictures: DenseSet,
+    *,
+    seed: int = 0,
+    made_by: Recipe | None = None,
+    vision: Vision | None = None,
 ) -> Run:
     """A run as it is after training, its weights drawn instead of trained."""
     folder.mkdir(parents=True)
-    plan = Plan(recipe=made_by or recipe(), base=str(base()), pictures=pictures, seed=seed)
+    plan = Plan(
+        recipe=made_by or recipe(), base=str(base()), pictures=pictures, seed=seed,
+        vision=vision or Vision(),
+    )  # fmt: skip
     host = assembly.lesson(plan).load().model
     torch.manual_seed(seed)
     model = coterie.graft(host, plan.recipe.mixtures, tasks=plan.names)

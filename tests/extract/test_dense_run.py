@@ -12,6 +12,7 @@ from transformers import AutoModel
 import coterie
 from coterie import Copies, Mixture, TaskGate, TopK
 from coterie.dense.collate import PictureCollator
+from coterie.dense.vision import Vision
 from coterie.evaluate.use_by_task import use_by_task
 from coterie.extract.curve import Point
 from coterie.extract.keeping import Pruning, lost
@@ -32,7 +33,10 @@ MIXTURE = Mixture(
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     many = replace(recipe(), mixtures=(MIXTURE,))
-    return dense_run(tmp_path_factory.mktemp("runs") / "squad", PICTURES, made_by=many)
+    # Vectors as large as tokens, so that a task's tokens are alike and use few of the experts.
+    alike = Vision(embedding_std=1.0)
+    folder = tmp_path_factory.mktemp("runs") / "squad"
+    return dense_run(folder, PICTURES, made_by=many, vision=alike)
 
 
 def report(folder: Path) -> dict:
