@@ -167,6 +167,7 @@ def built(plan: Plan, case: Case, device: torch.device, folder: Path) -> Mixture
         stage=stage.name,
         before=0,
         use_every=plan.use_every,
+        routed=True,
     )
     args = assembly.arguments(plan, stage, folder, seed=0, mixed=False, validates=False)
     return MixtureTrainer(setting, args)

@@ -41,6 +41,10 @@ def test_use_is_a_mean_over_the_units_of_a_task():
 def test_integrations_get_numbers_only():
     use = {"a": {"one": [0.5, 0.5], "two": [0.0, 1.0]}}
     record = {"step": 3, "stage": "x", "loss": 1.0, "task_loss": {"a": 2.0}, "use": use}
+    both = {"information": {"one": 0.5, "two": 0.25}}
+    assert flat(both) == {
+        "information/mean": 0.375, "information/one": 0.5, "information/two": 0.25
+    }  # fmt: skip
     assert flat(record) == {
         "loss": 1.0, "task_loss/a": 2.0, "use/a/0_of_2": 0.25, "use/a/1_of_2": 0.75
     }  # fmt: skip

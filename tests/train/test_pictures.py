@@ -1,6 +1,7 @@
 """Training on a dense data set goes the same way as on words, and ends in a model of its tasks."""
 
 import json
+import math
 import os
 import shutil
 import signal
@@ -95,6 +96,14 @@ def test_use_is_told_for_each_task(tmp_path: Path) -> None:
     assert all(len(layers) == 4 for layers in line["use"].values())
     assert line["epoch"] == round(2 * 4 / 12, 4) and line["samples"] == 8
     assert "MutualInformation" in line["routing_loss"]
+    # The last step's; as a loss it is minus the sum over layers, times a weight, of both steps.
+    assert all(0 <= nats <= math.log(3) for nats in line["information"].values())
+    assert len(line["information"]) == 4
+
+
+def test_information_is_told_where_no_loss_asks_for_it(tmp_path: Path) -> None:
+    (line,) = learned(tmp_path, recipes.plain_moe(**SMALL), steps=1, use_every=0).log()
+    assert len(line["information"]) == 4 and "use" not in line
 
 
 HARD = {
@@ -377,4 +386,5 @@ def test_a_resumed_plan_with_other_pictures_is_refused(tmp_path: Path) -> None:
 
 def test_one_task_of_the_set_is_the_single_task_model(tmp_path: Path) -> None:
     run = learned(tmp_path, recipes.dense(), Gallery(names=("grey",)), steps=1)
+    assert "information" not in run.log()[-1]
     assert run.tasks == ("grey",) and list(said(run.load().model)) == ["grey"]

@@ -4,7 +4,7 @@ import math
 from abc import ABC, abstractmethod
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, distributed
 
 from coterie.routing.decision import Routing, Tape
@@ -93,7 +93,14 @@ def task_sums(
             f"{loss} needs the task of each unit: name the tasks with "
             "coterie.graft(..., tasks=(...)) and pass task_ids=... to the model in each call"
         )
+    return global_sum(local_task_sums(values, routing, routing.task))
+
+
+def local_task_sums(
+    values: Float[Tensor, "units experts"], routing: Routing, task: Int[Tensor, " units"]
+) -> Float[Tensor, "tasks experts"]:
+    """The sum of `values` over the units of each task in this process's part of the batch."""
     kept = without_padding(values, routing)
     sums = kept.new_zeros(routing.num_tasks, values.shape[1])
     # Not a product with one-hot rows: under autocast that would be done in bfloat16.
-    return global_sum(sums.index_add(0, routing.task, kept))
+    return sums.index_add(0, task, kept)

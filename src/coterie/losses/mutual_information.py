@@ -43,10 +43,15 @@ class MutualInformation(RoutingLoss):
             by_task = joint.sum(1, keepdim=True) + self.epsilon
             by_expert = joint.sum(0, keepdim=True) + self.epsilon
             return -(joint * (joint / by_task / by_expert + self.epsilon).log()).sum()
-        # Rectified weights can all be 0; then there is no information, and no NaN either.
-        joint = mass / mass.sum().clamp_min(torch.finfo(mass.dtype).eps)
-        by_task, by_expert = joint.sum(1, keepdim=True), joint.sum(0, keepdim=True)
-        return -(joint * (finite_log(joint) - finite_log(by_task) - finite_log(by_expert))).sum()
+        return -information(mass)
+
+
+def information(mass: Float[Tensor, "tasks experts"]) -> Float[Tensor, ""]:
+    """I(T; E) in nats, of the probability mass that each task gives each expert; 0 of no mass."""
+    # Rectified weights can all be 0; then there is no information, and no NaN either.
+    joint = mass / mass.sum().clamp_min(torch.finfo(mass.dtype).eps)
+    by_task, by_expert = joint.sum(1, keepdim=True), joint.sum(0, keepdim=True)
+    return (joint * (finite_log(joint) - finite_log(by_task) - finite_log(by_expert))).sum()
 
 
 def task_mass(routing: Routing, epsilon: float) -> Float[Tensor, "tasks experts"]:

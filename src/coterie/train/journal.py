@@ -140,11 +140,17 @@ def cut(path: Path, step: int) -> None:
 
 
 def flat(record: Mapping[str, Any]) -> dict[str, float]:
-    """A record as integrations take it: "task_loss/ocr", "use/ocr/2" (mean over layers)."""
+    """A record as integrations take it: "task_loss/ocr", "use/ocr/2_of_4" (mean over layers).
+
+    "information/mean" is the mean over layers, beside each layer's.
+    """
     found: dict[str, float] = {}
     for key, value in record.items():
         if key == "use":
             found |= _flat_use(value)
+        elif key == "information":
+            found["information/mean"] = sum(value.values()) / len(value)
+            found |= {f"information/{layer}": nats for layer, nats in value.items()}
         elif isinstance(value, Mapping):
             found |= {f"{key}/{name}": each for name, each in value.items()}
         elif isinstance(value, int | float):

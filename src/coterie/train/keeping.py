@@ -18,7 +18,7 @@ def write(trainer: "MixtureTrainer", folder: Path) -> None:
     tensors = checkpoint.optimizer_tensors(adam(trainer))
     tensors |= checkpoint.module_tensors("balancing", trainer.balancing)
     tensors |= {f"window.{k}": v.cpu() for k, v in trainer.window.tensors.items()}
-    tensors |= {f"use.{k}": v.cpu() for k, v in trainer.use.items()}
+    tensors |= trainer.inside.tensors()
     facts: dict[str, Any] = {
         "step": setting.before + trainer.state.global_step,
         "time_s": setting.journal.time_s(),
@@ -39,11 +39,7 @@ def restore(trainer: "MixtureTrainer", folder: Path) -> int:
     device = trainer.args.device
     for name in trainer.window.tensors:
         trainer.window.tensors[name] = tensors[f"window.{name}"].to(device)
-    trainer.use = {
-        name.removeprefix("use."): values.to(device)
-        for name, values in tensors.items()
-        if name.startswith("use.")
-    }
+    trainer.inside.restore(tensors, device)
     if trainer.setting.validation is not None:
         trainer.setting.validation.restore(facts["validation"])
     return facts["logged"]

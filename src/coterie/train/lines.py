@@ -2,9 +2,6 @@
 
 from typing import TYPE_CHECKING, Any
 
-from coterie.train import together
-from coterie.train.journal import added, mean_use
-
 if TYPE_CHECKING:
     from coterie.train.trainer import MixtureTrainer
 
@@ -34,7 +31,4 @@ def record(trainer: "MixtureTrainer", learning_rate: float | None) -> dict[str, 
     }
     if trainer.looked:
         record["validation_loss"] = trainer.looked
-    use = added(together.gathered({name: sums.cpu() for name, sums in trainer.use.items()}))
-    if use:
-        record["use"] = mean_use(use, setting.tasks)
-    return record
+    return record | trainer.inside.told()

@@ -31,6 +31,7 @@ class Setting:
         stage: its name.
         before: steps of the stages before this.
         use_every: lines between two with expert use; 0 for none.
+        routed: whether the stage has mixtures that decide.
     """
 
     model: PeftModel
@@ -48,3 +49,4 @@ class Setting:
     stage: str
     before: int
     use_every: int
+    routed: bool

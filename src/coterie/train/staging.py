@@ -129,7 +129,8 @@ class Staging:
             validation=assembly.validation(self.plan, stage, self.validation),
             stage=stage.name,
             before=before,
-            use_every=self.plan.use_every if stage.routed and recipe.mixtures else 0,
+            use_every=self.plan.use_every,
+            routed=stage.routed and bool(recipe.mixtures),
         )
 
     def _balancing(self) -> nn.Module:

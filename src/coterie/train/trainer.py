@@ -16,7 +16,8 @@ from coterie.routing.decision import Tape
 from coterie.train import keeping, lines, together, weights
 from coterie.train.agreement import same_layers
 from coterie.train.checkpoint import PREFIX, latest, load_random, remove_old, written
-from coterie.train.journal import Window, expert_use, flat
+from coterie.train.inside import Inside
+from coterie.train.journal import Window, flat
 from coterie.train.losses import objective, task_sums
 from coterie.train.setting import Setting
 from coterie.train.stages import mask_gradients
@@ -34,7 +35,7 @@ class MixtureTrainer(Trainer):
         self.folder = Path(str(args.output_dir))
         self.balancing = setting.balancing.to(args.device)
         self.window = Window(len(setting.tasks), len(setting.losses), args.device)
-        self.use: dict[str, Tensor] = {}
+        self.inside = Inside(setting, int(args.logging_steps))
         self.gradient_norm: float | Tensor | None = None
         self.looked: dict[str, float] = {}
         self.masks = mask_gradients(setting.trained.kept)
@@ -90,9 +91,7 @@ class MixtureTrainer(Trainer):
         routing = self._routing(tape) if setting.losses else []
         loss = torch.stack([share, *routing]).sum() if routing else share
         self.window.add(loss, sums, routing)
-        if self._wants_use():
-            for name, values in expert_use(tape).items():
-                self.use[name] = self.use.get(name, 0) + values
+        self.inside.add(tape, self.state)
         self._check_finite(loss.detach(), inputs)
         return loss
 
@@ -105,18 +104,11 @@ class MixtureTrainer(Trainer):
 
     @contextlib.contextmanager
     def _observed(self, model: nn.Module) -> Iterator[Tape]:
-        if not self.setting.losses and not self._wants_use():
+        if not self.setting.losses and not self.inside.due(self.state):
             yield Tape()
             return
         with observe(model) as tape:
             yield tape
-
-    def _wants_use(self) -> bool:
-        """Whether the line after this step tells the use of experts."""
-        step, every = self.state.global_step + 1, self.setting.use_every
-        if not every:
-            return False
-        return step == self.state.max_steps or step % (every * self.args.logging_steps) == 0
 
     def _check_finite(self, loss: Tensor, inputs: dict[str, Any]) -> None:
         if bool(torch.isfinite(loss)):
@@ -210,7 +202,8 @@ class MixtureTrainer(Trainer):
         record = lines.record(self, learning_rate)
         self._globalstep_last_logged = self.state.global_step
         self.window.clear()
-        self.use, self.looked = {}, {}
+        self.inside.clear()
+        self.looked = {}
         if self.is_world_process_zero():
             self.setting.journal.write(record)
         self.state.epoch = record["epoch"]
