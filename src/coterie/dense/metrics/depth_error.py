@@ -28,7 +28,6 @@ class DepthError(DenseMetric):
     """
 
     higher_is_better: ClassVar[bool] = False
-    unit: ClassVar[str] = ""
     limits: ClassVar[tuple[float, float]] = (0.0, math.inf)
 
     scale: DepthScale = METRES
@@ -36,6 +35,11 @@ class DepthError(DenseMetric):
 
     def __post_init__(self) -> None:
         check_choice("DepthError(report", self.report, ("rmse", "abs_rel"))
+
+    # A metric's unit is its class's elsewhere; here it hangs on what is reported.
+    @property
+    def unit(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return {"rmse": "m", "abs_rel": ""}[self.report]
 
     def statistics(
         self,
