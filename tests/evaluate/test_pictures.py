@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from coterie.cli.asking import task_of
 from coterie.diagnose import diagnose
@@ -122,3 +123,19 @@ def test_what_needs_words_says_so(made: Run) -> None:
         diagnose(made)
     with pytest.raises(ValueError, match="is a run on pictures, and has no words"):
         task_of(made, "depth")
+
+
+def test_some_answers_are_kept_as_pictures(made: Run) -> None:
+    evaluate(made, limit=2)
+    folder = made.folder / "predictions" / "test" / "pictures"
+    index = json.loads((folder / "pictures.json").read_text())
+    # However few are scored, five of the ten; the fourth and eighth have no label of "classes".
+    assert len(index) == 5
+    for row in index:
+        untold = int(row["source"].removeprefix("test/")) % 4 == 3
+        assert (row["tasks"]["classes"]["truth"] is None) == untold
+    files = [name for row in index for task in row["tasks"].values() for name in task.values()]
+    with Image.open(folder / index[0]["image"]) as image:
+        assert image.size == (28, 28)
+    on_disk = {path.name for path in folder.iterdir()} - {"pictures.json"}
+    assert on_disk == {name for name in files if name} | {row["image"] for row in index}

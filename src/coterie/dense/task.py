@@ -7,6 +7,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from coterie.dense.metrics.base import DenseMetric
+from coterie.dense.painting import Painted
 
 
 class DenseTask(ABC):
@@ -62,6 +63,21 @@ class DenseTask(ABC):
     @abstractmethod
     def metric(self) -> DenseMetric:
         """How predictions are scored."""
+
+    @abstractmethod
+    def painted(
+        self,
+        prediction: Float[Tensor, "channels *place"],
+        label: Shaped[Tensor, "*label"] | None,
+    ) -> Painted:
+        """What a head wrote for one picture, and its label, as pictures for people to compare.
+
+        Both are in the same colours; where the label is not known, its picture is grey.
+
+        Args:
+            prediction: as `DenseMetric.statistics` has it.
+            label: None where the picture has none.
+        """
 
     def mirrored(self, label: Shaped[Tensor, "*label"]) -> Shaped[Tensor, "*label"]:
         """What becomes of the values when left and right change places; pixels have moved."""

@@ -44,7 +44,8 @@ def evaluate(
     scores.blind.json and predictions-blind/ (untrained likewise). A task whose predictions are
     there, of the same weights and samples, is not predicted again. Of a run on a dense data set,
     predictions are not kept, only what each picture adds to the scores, and each call makes them
-    anew.
+    anew; five pictures, the same for every run, are kept with labels and predictions as PNGs in
+    predictions/<split>/pictures/.
 
     Args:
         run: the run, or its folder.

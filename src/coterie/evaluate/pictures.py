@@ -11,7 +11,7 @@ from tqdm.auto import tqdm
 from coterie.dense.rows import DenseRows, DenseSample, DenseSet
 from coterie.dense.scoring import Scored, predicted, scored
 from coterie.dense.vision import Seen
-from coterie.evaluate import cost, routing
+from coterie.evaluate import cost, example_pictures, routing
 from coterie.evaluate.chosen import spread
 from coterie.evaluate.predictions import file_of, folder_of
 from coterie.evaluate.scored_pictures import ScoredPictures
@@ -81,6 +81,9 @@ def scores_on(
         tasks[task.name] = TaskScore.of(metric, statistics)
     use = {name: each.dump() for name, each in uses.items()}
     if not untrained:
+        pixels = loaded.processor.pixels
+        shown = example_pictures.answers(loaded.model, rows.rows, pictures.tasks, pixels=pixels)
+        example_pictures.keep(folder_of(run.folder, split, control), pictures.tasks, shown)
         labels = {layer: routing.labels(mixture) for layer, mixture in mixtures.items()}
         write_json(Path(run.folder) / "routing.json", routing.table(labels, use))
     costs = cost_of(run, loaded, rows, found, use, untrained=untrained)

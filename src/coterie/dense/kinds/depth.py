@@ -10,6 +10,7 @@ from coterie.dense.depth_scale import METRES, DepthScale
 from coterie.dense.labelled import mean_over, with_labels
 from coterie.dense.metrics.base import DenseMetric
 from coterie.dense.metrics.depth_error import DepthError
+from coterie.dense.painting import Painted, graded
 from coterie.dense.task import DenseTask
 
 
@@ -47,6 +48,14 @@ class Depth(DenseTask):
 
     def metric(self) -> DenseMetric:
         return DepthError(scale=self.scale, report=self.report)
+
+    def painted(
+        self,
+        prediction: Float[Tensor, "1 height breadth"],
+        label: Float[Tensor, "1 height breadth"] | None,
+    ) -> Painted:
+        """Near is violet and far yellow."""
+        return graded(prediction, label)
 
     def zoomed(self, label: Float[Tensor, "*label"], factor: float) -> Float[Tensor, "*label"]:
         """Depth over factor: what looks larger is nearer.

@@ -9,6 +9,7 @@ from torch import Tensor
 from coterie.dense.labelled import mean_over, with_labels
 from coterie.dense.metrics.base import DenseMetric
 from coterie.dense.metrics.ods_f import OdsF
+from coterie.dense.painting import Painted, ranged
 from coterie.dense.task import DenseTask
 
 
@@ -53,6 +54,14 @@ class Edges(DenseTask):
 
     def metric(self) -> DenseMetric:
         return OdsF(thresholds=self.thresholds)
+
+    def painted(
+        self,
+        prediction: Float[Tensor, "1 height breadth"],
+        label: Float[Tensor, "1 height breadth"] | None,
+    ) -> Painted:
+        """Violet for no edge; the more probable one is, the more yellow."""
+        return ranged(prediction.sigmoid(), label, 0.0, 1.0)
 
     def averaged(self, label: Float[Tensor, "*label"]) -> Float[Tensor, "*label"]:
         """1 where at least half is, else 0: a label stays 0 or 1."""

@@ -14,6 +14,7 @@ from coterie.dense.labelled import mean_over, with_labels
 from coterie.dense.metrics.base import DenseMetric
 from coterie.dense.metrics.mean_angular_error import MeanAngularError
 from coterie.dense.normals import unit
+from coterie.dense.painting import Painted, colours
 from coterie.dense.task import DenseTask
 
 SHORTEST = 1e-3
@@ -61,6 +62,15 @@ class Normals(DenseTask):
 
     def metric(self) -> DenseMetric:
         return MeanAngularError()
+
+    def painted(
+        self,
+        prediction: Float[Tensor, "3 height breadth"],
+        label: Float[Tensor, "3 height breadth"] | None,
+    ) -> Painted:
+        """x as red, y as green, z as blue, each from -1 (none) to 1 (all)."""
+        truth = None if label is None else colours((unit(label) + 1) / 2)
+        return Painted(truth, colours((unit(prediction) + 1) / 2))
 
     def mirrored(
         self, label: Float[Tensor, "*batch 3 height breadth"]

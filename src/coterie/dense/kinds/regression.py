@@ -10,6 +10,7 @@ from torch import Tensor
 from coterie.dense.labelled import mean_over, with_labels
 from coterie.dense.metrics.base import DenseMetric
 from coterie.dense.metrics.mean_error import MeanError
+from coterie.dense.painting import Painted, graded, mixed
 from coterie.dense.task import DenseTask
 
 
@@ -55,3 +56,11 @@ class Regression(DenseTask):
 
     def metric(self) -> DenseMetric:
         return MeanError(power=self.power)
+
+    def painted(
+        self,
+        prediction: Float[Tensor, "channels height breadth"],
+        label: Float[Tensor, "channels height breadth"] | None,
+    ) -> Painted:
+        """From violet, low, to yellow, high; several numbers are red, green and blue."""
+        return graded(prediction, label) if self.count == 1 else mixed(prediction, label)

@@ -12,6 +12,7 @@ from coterie.dense.labelled import mean_over, with_labels
 from coterie.dense.metrics.base import DenseMetric
 from coterie.dense.metrics.max_f import MaxF
 from coterie.dense.metrics.max_iou import MaxIoU
+from coterie.dense.painting import Painted, ranged
 from coterie.dense.task import DenseTask
 
 
@@ -53,6 +54,14 @@ class Saliency(DenseTask):
 
     def metric(self) -> DenseMetric:
         return {"iou": MaxIoU(), "f": MaxF()}[self.report]
+
+    def painted(
+        self,
+        prediction: Float[Tensor, "1 height breadth"],
+        label: Float[Tensor, "1 height breadth"] | None,
+    ) -> Painted:
+        """Yellow is salient, violet is not."""
+        return ranged(prediction.sigmoid(), label, 0.0, 1.0)
 
     def averaged(self, label: Float[Tensor, "*label"]) -> Float[Tensor, "*label"]:
         """1 where at least half is, else 0."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -9,6 +10,7 @@ from torch import Tensor
 from coterie.dense.labelled import mean_over
 from coterie.dense.metrics.base import DenseMetric
 from coterie.dense.metrics.mean_iou import MeanIoU
+from coterie.dense.painting import Painted, classes
 from coterie.dense.task import DenseTask
 
 
@@ -56,3 +58,13 @@ class Segmentation(DenseTask):
 
     def metric(self) -> DenseMetric:
         return MeanIoU(classes=self.classes, ignored=self.ignored)
+
+    def painted(
+        self,
+        prediction: Float[Tensor, "classes height breadth"],
+        label: Int[Tensor, "height breadth"] | None,
+    ) -> Painted:
+        """A colour a class."""
+        found = prediction.argmax(0)
+        truth = None if label is None else classes(label, label != self.ignored)
+        return Painted(truth, classes(found, torch.ones_like(found, dtype=torch.bool)))

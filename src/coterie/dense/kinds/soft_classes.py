@@ -10,6 +10,7 @@ from coterie.dense.choice import check_choice
 from coterie.dense.labelled import mean_over, with_labels
 from coterie.dense.metrics.base import DenseMetric
 from coterie.dense.metrics.top1 import Top1
+from coterie.dense.painting import Painted, bars
 from coterie.dense.task import DenseTask
 
 
@@ -57,3 +58,12 @@ class SoftClasses(DenseTask):
 
     def metric(self) -> DenseMetric:
         return Top1()
+
+    def painted(
+        self,
+        prediction: Float[Tensor, " classes"],
+        label: Float[Tensor, " classes"] | None,
+    ) -> Painted:
+        """A bar a class: of the target, and of the output, or of its softmax."""
+        said = prediction if self.criterion == "mse" else prediction.softmax(0)
+        return bars(said, label)
