@@ -86,7 +86,8 @@ def answers(found: Sequence[System], subject: System) -> Answers:
 
     Of a system with several runs, the first that has the task speaks.
     """
-    names = list(dict.fromkeys(task for run in subject.runs for task in tasks(run, TRAINED)))
+    runs = [run for run in subject.runs if not run.on_pictures]  # whose answers are `examples`
+    names = list(dict.fromkeys(task for run in runs for task in tasks(run, TRAINED)))
     each = max(1, min(2, MOST_CARDS // (2 * max(len(names), 1))))
     sheets, gaps = [], []
     for task in names:

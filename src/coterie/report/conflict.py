@@ -12,6 +12,7 @@ from coterie.report.scores import number
 from coterie.report.systems import System
 
 FILE = "conflict.json"
+ON_PICTURES = "It is measured between tasks in words only, and these runs are on pictures"
 AFTER = "coterie diagnose {0} --tasks TASKS.yaml --to {0}/conflict.json"
 
 
@@ -48,7 +49,9 @@ class Conflicts:
 def conflicts(found: tuple[System, ...], before: Mapping[str, Any] | None) -> Conflicts:
     """`before`, measured on the untrained model, and beside it each system's first measurement."""
     shown, gaps = [], []
-    if all(len(names(run.recipe)) == 1 for system in found for run in system.runs):
+    if all(system.on_pictures for system in found):
+        return Conflicts(shown=(), gaps=(Gap(what=ON_PICTURES),))
+    if all(len(run.task_names) == 1 for system in found for run in system.runs):
         return Conflicts(shown=(), gaps=(Gap(what="One task alone has nobody to conflict with"),))
     if before is None:
         gaps.append(
@@ -97,9 +100,3 @@ def conflict(title: str, data: Mapping[str, Any]) -> Iterator[Conflict]:
         ),
         transfer=heat(tasks, tasks, transfer) if transfer else None,
     )
-
-
-def names(recipe: Mapping[str, Any]) -> list[Any]:
-    """The tasks that a run's recipe lists."""
-    held = recipe.get("tasks")
-    return held if isinstance(held, list) else []

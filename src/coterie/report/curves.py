@@ -18,14 +18,15 @@ class Curve:
 
     system: System
     points: str
-    is_validation: bool
+    is_dashed: bool
 
 
 @dataclass(frozen=True, kw_only=True)
 class Panel:
-    """A task's curves, with the ends of both axes."""
+    """A task's curves, with the ends of both axes; `quantity` says what of it is drawn."""
 
     title: str
+    quantity: str
     curves: tuple[Curve, ...]
     low: str
     high: str
@@ -34,9 +35,14 @@ class Panel:
 
 @dataclass(frozen=True, kw_only=True)
 class Curves:
-    """All panels; `binned` is the most logged steps that went into one point."""
+    """All panels; `binned` is the most logged steps that went into one point.
+
+    `information` is I(T; E), whose solid line is the mean over layers, and whose dashed ones are
+    the layers' least and most; it is no panel, but None, where no run has logged it.
+    """
 
     panels: tuple[Panel, ...]
+    information: Panel | None
     binned: int
     gaps: tuple[Gap, ...]
 
@@ -55,13 +61,16 @@ def curves(found: Sequence[System]) -> Curves:
     ]
     logs = [run.log for _, run in runs if run.log]
     if not logs:
-        return Curves(panels=(), binned=1, gaps=tuple(gaps))
+        return Curves(panels=(), information=None, binned=1, gaps=tuple(gaps))
     last = max(log[-1]["step"] for log in logs)
     titles = ["all tasks", *dict.fromkeys(task for _, run in runs for task in tasks(run))]
     panels = (panel(title, runs, last) for title in titles)
-    binned = max(-(-len(log) // BINS) for log in logs)
+    inside = informed(runs, last)
     return Curves(
-        panels=tuple(each for each in panels if each.curves), binned=binned, gaps=tuple(gaps)
+        panels=tuple(each for each in panels if each.curves),
+        information=inside if inside.curves else None,
+        binned=max(-(-len(log) // BINS) for log in logs),
+        gaps=tuple(gaps),
     )
 
 
@@ -76,18 +85,42 @@ def panel(title: str, runs: Sequence[tuple[System, Folder]], last: int) -> Panel
     whole = title == "all tasks"
     lines: list[tuple[System, Points, bool]] = []
     for system, run in runs:
+        if whole and system.is_single_task:
+            continue  # its loss is one task's, on no scale with a sum over tasks
         training = series(run, "loss" if whole else "task_loss", None if whole else title)
         lines.append((system, binned(training, last), False))
         if not whole:
             lines.append((system, series(run, "validation_loss", title), True))
+    return plotted(title, "Loss", lines, last)
+
+
+def informed(runs: Sequence[tuple[System, Folder]], last: int) -> Panel:
+    """The mutual information of tasks and experts: the mean over layers, their least and most."""
+    lines: list[tuple[System, Points, bool]] = []
+    for system, run in runs:
+        rows = [(row["step"], [v for v in mapping(row, "information").values() if is_number(v)])
+                for row in run.log]  # fmt: skip
+        held = [(float(step), values) for step, values in rows if values]
+        several = any(len(values) > 1 for _, values in held)
+        lines.append((system, binned([(s, sum(v) / len(v)) for s, v in held], last), False))
+        for end in (min, max) if several else ():
+            lines.append((system, binned([(s, end(v)) for s, v in held], last), True))
+    return plotted("nats", "Mutual information of task and expert", lines, last)
+
+
+def plotted(
+    title: str, quantity: str, lines: Sequence[tuple[System, Points, bool]], last: int
+) -> Panel:
+    """A panel of (system, points, dashed); a line needs two points."""
     lines = [each for each in lines if len(each[1]) > 1]
     scale = around(y for _, points, _ in lines for _, y in points)
     x = Scale(0.0, float(last))
     return Panel(
         title=title,
+        quantity=quantity,
         curves=tuple(
-            Curve(system=system, points=drawn(points, x, scale), is_validation=validation)
-            for system, points, validation in lines
+            Curve(system=system, points=drawn(points, x, scale), is_dashed=dashed)
+            for system, points, dashed in lines
         ),
         low=plain(scale.low),
         high=plain(scale.high),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 PARTS = ("recipe.json", "log.jsonl", "scores.json")
 
@@ -51,6 +51,21 @@ class Folder:
         recipe = self.recipe.get("recipe")
         return str(recipe.get("name", "")) if isinstance(recipe, Mapping) else ""
 
+    @property
+    def on_pictures(self) -> bool:
+        """Whether the run is on dense tasks, whose recipe names a set in the place of tasks."""
+        return bool(self.recipe.get("pictures"))
+
+    @property
+    def task_names(self) -> tuple[str, ...]:
+        """The run's tasks: of recipe.json, or where a set of pictures has them, of scores.json."""
+        held = self.recipe.get("tasks")
+        named = [task for task in held if isinstance(task, Mapping)] if is_list(held) else []
+        if named:
+            return tuple(str(task.get("name", "?")) for task in named)
+        scored = self.mapping("scores.json").get("tasks")
+        return tuple(map(str, scored)) if isinstance(scored, Mapping) else ()
+
     @cached_property
     def log(self) -> tuple[Mapping[str, Any], ...]:
         """The logged steps, in order; a step logged again after a resume counts once."""
@@ -84,13 +99,29 @@ class Folder:
         )
 
 
+def is_list(value: Any) -> TypeGuard[list[Any]]:
+    """Whether a file has a list there."""
+    return isinstance(value, list)
+
+
 def read_mapping(at: Path) -> Mapping[str, Any]:
     """A JSON file's mapping; empty if it is missing, damaged or something else."""
-    try:
-        data = json.loads(at.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
+    data = read_json(at)
     return data if isinstance(data, Mapping) else {}
+
+
+def read_list(at: Path) -> list[Any]:
+    """A JSON file's list; empty if it is missing, damaged or something else."""
+    data = read_json(at)
+    return data if is_list(data) else []
+
+
+def read_json(at: Path) -> Any:
+    """What a JSON file holds; None if it is missing or damaged."""
+    try:
+        return json.loads(at.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
 
 
 def lines(at: Path) -> list[Mapping[str, Any]]:

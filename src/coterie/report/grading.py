@@ -1,6 +1,7 @@
 """Which answers are right: by the task's metric on one sample, else by the text."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -82,11 +83,20 @@ def short(text: Any) -> str:
     """A metric as tasks.yaml has it, without the fields that are at their defaults."""
     metric = metric_of(text)
     if metric is None:
-        return str(text)
+        return plainly(str(text))
     name = str(metric).partition("(")[0].replace("_", " ")
     items = {f.name: getattr(metric, f.name) for f in fields(metric)}
     odd = [f"{f.name} {items[f.name]}" for f in fields(metric) if items[f.name] != f.default]
     return f"{name} ({', '.join(odd)})" if odd else name
+
+
+def plainly(text: str) -> str:
+    """A dense task's metric, which has no name in tasks.yaml; other text as it stands."""
+    found = re.fullmatch(r"(\w+)(?:\(([\w=., ']*)\))?", text)
+    if found is None:
+        return text
+    name, items = found[1].replace("_", " "), found[2]
+    return f"{name} ({items.replace('=', ' ').replace(chr(39), '')})" if items else name
 
 
 def scored(metric: Any, row: Mapping[str, Any]) -> float:

@@ -57,8 +57,10 @@ def render(**shown: Any) -> str:
         "breakable": breakable,
     }
     answers, left_out = bounded(shown["answers"])
+    media = sum(len(e.uri) for sheet in answers.sheets for card in sheet.cards for e in card.media)
     shown |= {
         "answers": answers,
+        "examples": shown["examples"].within(MOST_MEDIA_BYTES - media),
         "media_left_out": left_out,
         "recipes": [(system, recipe_text(system)) for system in shown["systems"]],
         "sizes": [samples(row) for row in shown["board"].rows],

@@ -1,7 +1,7 @@
 """How the page came about: seeds, data, model, versions, machine, date."""
 
 import datetime
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from coterie.report.systems import System
@@ -10,11 +10,12 @@ from coterie.train.made_on import machine, versions
 
 def facts(found: Sequence[System]) -> tuple[tuple[str, str], ...]:
     """Pairs of a name and what is to be said of it."""
-    recipes = [run.recipe for system in found for run in system.runs if run.recipe]
+    runs = [run for system in found for run in system.runs]
+    recipes = [run.recipe for run in runs if run.recipe]
     seeds = "; ".join(f"{each.name}: {told(each.seeds)}" for each in found if each.seeds)
     pairs = (
         ("Model", told(dict.fromkeys(recipe.get("base") for recipe in recipes))),
-        ("Tasks", told(dict.fromkeys(name for recipe in recipes for name in tasks(recipe)))),
+        ("Tasks", told(dict.fromkeys(name for run in runs for name in run.task_names))),
         ("Seeds", seeds),
         ("Precision", told(dict.fromkeys(recipe.get("precision") for recipe in recipes))),
         ("Runs", told(run.path for system in found for run in system.runs)),
@@ -29,14 +30,6 @@ def facts(found: Sequence[System]) -> tuple[tuple[str, str], ...]:
 def told(values: Any) -> str:
     """With commas; empty for nothing."""
     return ", ".join(str(value) for value in values if value is not None)
-
-
-def tasks(recipe: Mapping[str, Any]) -> Iterator[str]:
-    """The names of a run's tasks."""
-    held = recipe.get("tasks")
-    for task in held if isinstance(held, list) else ():
-        if isinstance(task, Mapping):
-            yield str(task.get("name", "?"))
 
 
 def trained_on(found: Sequence[System]) -> Iterator[str]:

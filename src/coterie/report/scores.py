@@ -79,7 +79,7 @@ def board(found: tuple[System, ...], subject: System) -> Board:
         if having:
             columns.append(Column(name=control, system=having[0], control=control))
             tables.append(read(having[0], name))
-        else:
+        elif not (name == BLIND and subject.on_pictures):
             flag = "--blind" if name == BLIND else "--untrained"
             gaps.append(
                 subject.runs[0].gap(f"No {control} control", name, f"coterie evaluate {{}} {flag}")

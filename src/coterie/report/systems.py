@@ -25,6 +25,19 @@ class System:
         return next((run.recipe_name for run in self.runs if run.recipe_name), "")
 
     @property
+    def on_pictures(self) -> bool:
+        """Whether its tasks have an answer for each pixel."""
+        return all(run.on_pictures for run in self.runs)
+
+    @property
+    def is_single_task(self) -> bool:
+        """Whether it is a model a task: by its recipe's name, or on pictures by its runs."""
+        if not self.on_pictures:
+            return self.recipe_name == "single_task"
+        named = {run.task_names for run in self.runs}
+        return len(named) > 1 and all(len(tasks) == 1 for tasks in named)
+
+    @property
     def seeds(self) -> list[Any]:
         """Its runs' seeds, each once."""
         return list(dict.fromkeys(run.seed for run in self.runs if run.seed is not None))
@@ -51,10 +64,15 @@ def systems(runs: Any) -> tuple[System, ...]:
 
 
 def baseline(found: tuple[System, ...]) -> System | None:
-    """What the others are measured against: the shared LoRA if there is one, else the first."""
+    """What the others are measured against.
+
+    The shared LoRA if there is one; on pictures, a model a task if there is one; else the first.
+    """
     if len(found) < 2:
         return None
-    return next((each for each in found if each.recipe_name == "shared_lora"), found[0])
+    shared = (each for each in found if each.recipe_name == "shared_lora")
+    alone = (each for each in found if each.on_pictures and each.is_single_task)
+    return next(shared, None) or next(alone, None) or found[0]
 
 
 def is_one(group: Any) -> bool:

@@ -10,6 +10,7 @@ from coterie.report.conflict import conflicts
 from coterie.report.cost import QUANTITIES, costs
 from coterie.report.curves import curves
 from coterie.report.dots import panels
+from coterie.report.examples import examples
 from coterie.report.experts import experts
 from coterie.report.folder import read_mapping
 from coterie.report.page import render
@@ -39,7 +40,8 @@ def report(
     Args:
         runs: a run or its folder; or a mapping from the name of a system to its runs: several
             seeds, or one run a task. At most 12 systems. Where one of them was trained with the
-            recipe `shared_lora`, it is the baseline; else the first is.
+            recipe `shared_lora`, it is the baseline; on dense tasks, where one is a run a task,
+            that is; else the first is.
         out: the file to write, or a folder, for report.html in it.
         title: the page's; None makes one of the systems' names.
         conflict: the measurement before training: what `coterie.diagnose` gave, its dump, or the
@@ -74,6 +76,7 @@ def report(
         costs=costs(found),
         quantities=QUANTITIES,
         answers=answers(found, subject),
+        examples=examples(found, subject),
         facts=facts(found),
         command=command,
     )
@@ -92,7 +95,7 @@ def subject_of(found: tuple[System, ...], base: System | None, against: Versus |
 
 def single_task(found: tuple[System, ...], base: System | None) -> Versus | None:
     """All against the single-task models, where there are any and they are not the baseline."""
-    alone = next((each for each in found if each.recipe_name == "single_task"), None)
+    alone = next((each for each in found if each.is_single_task), None)
     return versus(found, alone)[0] if alone is not None and alone != base else None
 
 

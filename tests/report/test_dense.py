@@ -1,0 +1,79 @@
+"""The page about runs on pictures: scores, inside, and pictures of their answers."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from coterie.report import report
+from coterie.report.examples import examples
+from coterie.report.systems import systems
+from tests.evaluate.dense_runs import TASKS, recipe
+from tests.report import dense
+from tests.report.test_write import read
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> dict[str, list[Path]]:
+    alone = recipe("dense", experts=False)
+    return {
+        "squad": [dense.run(tmp_path / "squad")],
+        "single": [dense.run(tmp_path / name, (name,), made_by=alone, noise=0.6) for name in TASKS],
+    }
+
+
+def test_several_systems(made: dict[str, list[Path]], tmp_path: Path) -> None:
+    page = read(report(made, out=tmp_path / "page.html"))
+    # The single-task runs are the baseline, though they were not given first.
+    assert "Difference to single" in page.text and "squad beats single" in page.text
+    assert "mean iou (classes 3), %" in page.text
+    assert "depth, classes, scene" in page.text  # that are the tasks
+    assert "Tasks by the experts that they share" in page.text
+    assert "Mutual information I(T; E), layer by layer" in page.text
+    assert "What the task says about the expert" in page.text
+    assert "How often each task chooses each expert" in page.text
+    # What is for words only is not asked for.
+    assert "--blind" not in page.text and "coterie diagnose" not in page.text
+    assert "No answers" not in page.text and "No expert maps" not in page.text
+    assert "No pictures" not in page.text
+    # 4 inputs once; 3 tasks of 4 labels, of which one is missing, and 2 systems' answers; 6 maps.
+    assert page.tags.count("image") == 4
+    assert page.tags.count("img") == 3 * 4 - 1 + 2 * 3 * 4 + 6
+    assert page.text.count("no label") == 1
+
+
+def test_damaged_and_missing_pictures_leave_notes(made: dict[str, list[Path]]) -> None:
+    folder = made["squad"][0] / "predictions" / "test" / "pictures"
+    (folder / "0.png").write_bytes(b"\x89PNG\r\n\x1a\n damaged")
+    (folder / "1-0-predicted.png").unlink()
+    index = json.loads((folder / "pictures.json").read_text())
+    index[2]["tasks"]["depth"] = ["odd"]
+    index[3]["image"] = "../../../../recipe.json"
+    (folder / "pictures.json").write_text(json.dumps([7, *index]))
+    found = systems(made["squad"][0])
+    shown = examples(found, found[0])
+    # A picture outside of the folder is not looked for.
+    notes = [each.note for each in shown.inputs]
+    assert notes == ["cannot be read", "", "", "not kept"]
+    depth = shown.grids[0]
+    assert [each.note for each in depth.strips[1].pictures] == ["", "not kept", "not kept", ""]
+    assert all(each.uri for each in shown.grids[1].strips[1].pictures)
+    (folder / "pictures.json").write_text('[{"source"')
+    lost = examples(found, found[0])
+    assert lost.grids == () and "cannot be read" in lost.gaps[0].what
+
+
+def test_as_many_columns_as_fit(made: dict[str, list[Path]]) -> None:
+    found = systems(made["squad"][0])
+    shown = examples(found, found[0])
+    strips = [strip for grid in shown.grids for strip in grid.strips]
+    first = len(shown.inputs[0].uri) + sum(len(strip.pictures[0].uri) for strip in strips)
+    few = shown.within(first)
+    assert len(few.inputs) == 1 and all(len(s.pictures) == 1 for g in few.grids for s in g.strips)
+    assert shown.within(10).grids == ()
+
+
+def test_a_page_about_one_run(made: dict[str, list[Path]], tmp_path: Path) -> None:
+    page = read(report(made["single"][0], out=tmp_path))
+    assert "No system here has a gate" in page.text
+    assert "It is measured between tasks in words only" in page.text
