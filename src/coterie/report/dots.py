@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+from coterie.report.grading import short
 from coterie.report.numbers import plain
 from coterie.report.scale import Scale, around
 from coterie.report.scores import Board, Column, Row, Score
@@ -55,7 +56,7 @@ def panel(board: Board, unit: str, higher_is_better: bool, rows: list[Row]) -> P
     held = [score for row in rows for score in row.scores if score and score.is_known]
     values = [value for score in held for value in (score.score, score.low, score.high)]
     scale = around(values, zero=unit == "%")
-    kind = "percent" if unit == "%" else (unit or rows[0].metric or "score")
+    kind = "percent" if unit == "%" else (unit or short(rows[0].metric) or "score")
     lines = (line(board, row, scale) for row in rows)
     return Panel(
         title=f"{kind}, {'higher' if higher_is_better else 'lower'} is better",
