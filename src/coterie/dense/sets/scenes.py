@@ -102,7 +102,7 @@ LABELS: dict[str, Label] = {
     for label in (
         Label(Segmentation(name="segmentation", classes=len(CLASSES)), segmentation),
         Label(Depth(name="depth", scale=DEPTHS), depth),
-        Label(Normals(name="normals"), normals),
+        Label(Normals(name="normals", criterion="cosine"), normals),
         Label(Regression(name="curvature", count=2, power=2), curvature),
         Label(Edges(name="edges"), shares_of("edges")),
         Label(Regression(name="keypoints2d"), shares_of("keypoints2d")),
