@@ -171,7 +171,8 @@ def main() -> None:
     print(table.markdown())
     facts |= {
         "seeds": SEEDS, "tasks": TASKS, "steps": STEPS, "batch_size": BATCH_SIZE,
-        "learning_rate": LEARNING_RATE, "learning_rates": NEW, "limit": LIMIT, "base": "embedded DINOv2 ViT-S/14",
+        "learning_rate": LEARNING_RATE, "learning_rates": NEW, "limit": LIMIT,
+        "base": "embedded DINOv2 ViT-S/14",
         "blocks": DEPTH, "frozen_blocks": FROZEN, "experts": EXPERTS, "size": VISION.size,
         "trained": {name: [json.loads((run.folder / PROVENANCE).read_text())["commit"]
                            for run in of_system] for name, of_system in found.items()},
