@@ -45,7 +45,8 @@ class Adopting(Lesson):
 
         run = Run.read(self.adopts.run)
         before: Any = run.load().model
-        old, host = before.get_base_model().config.tasks, model.get_base_model().config
+        base: Any = model.get_base_model()
+        old, host = before.get_base_model().config.tasks, base.config
         if host.tasks[: len(old)] != old:
             raise ValueError(
                 f"the first tasks of the data set differ from those of {run.folder}: now "
