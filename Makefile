@@ -36,6 +36,7 @@ experiment: $(READY)
 dense: $(READY)
 	$(BIN)/coterie fetch weights
 	$(BIN)/python -m experiments.dense
+	$(BIN)/python -m experiments.cuts
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
