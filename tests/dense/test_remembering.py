@@ -41,7 +41,7 @@ def test_bad_samples_are_read_again(tmp_path) -> None:
     folder = nyuv2(tmp_path)
     (folder / "train/depth/1.npy").write_bytes(b"")
     for _ in range(2):
-        with pytest.raises(ValueError, match=r"  depth/1.npy: depth: is empty"):
+        with pytest.raises(ValueError, match=r"  train/depth/1.npy: depth: is empty"):
             Nyuv2(folder=folder).rows("train")
 
 

@@ -9,7 +9,6 @@ import pytest
 from PIL import Image
 
 from coterie.cli.asking import task_of
-from coterie.diagnose import diagnose
 from coterie.evaluate import Scores, compare, evaluate
 from coterie.evaluate.scored_pictures import ScoredPictures
 from coterie.train.run import Run
@@ -119,8 +118,6 @@ def test_what_cannot_be_scored_is_told(made: Run, tmp_path: Path) -> None:
 
 
 def test_what_needs_words_says_so(made: Run) -> None:
-    with pytest.raises(ValueError, match="is a run on pictures: diagnose compares"):
-        diagnose(made)
     with pytest.raises(ValueError, match="is a run on pictures, and has no words"):
         task_of(made, "depth")
 

@@ -38,7 +38,8 @@ class Inside:
 
     def due(self, state: TrainerState) -> bool:
         """Whether a line follows the step that is being computed."""
-        return self.routed and self._ends(state, self.log_every)
+        # There is a line of the first step, too.
+        return self.routed and (state.global_step == 0 or self._ends(state, self.log_every))
 
     def _ends(self, state: TrainerState, every: int) -> bool:
         step = state.global_step + 1

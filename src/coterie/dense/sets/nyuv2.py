@@ -57,7 +57,7 @@ class Nyuv2(DenseSet):
         names: the tasks that are wanted, of "segmentation", "depth" and "normal".
     """
 
-    folder: Path
+    folder: str | Path
     names: tuple[str, ...] = ("segmentation", "depth", "normal")
 
     def __post_init__(self) -> None:
@@ -76,7 +76,7 @@ class Nyuv2(DenseSet):
     def rows(self, split: str, *, skip_bad_rows: bool = False) -> DenseRows:
         if split not in FOLDERS:
             raise ValueError(f"Nyuv2 has no split {split!r}: ask for {' or '.join(FOLDERS)}")
-        folder = self.folder / FOLDERS[split]
+        folder = Path(self.folder) / FOLDERS[split]
         return CheckedSamples(Nyuv2Split(folder, self.names), skip_bad_rows=skip_bad_rows)
 
 

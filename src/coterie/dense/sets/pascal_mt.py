@@ -71,7 +71,7 @@ class PascalMt(DenseSet):
         names: the tasks that are wanted.
     """
 
-    folder: Path
+    folder: str | Path
     names: tuple[str, ...] = NAMES
 
     def __post_init__(self) -> None:
@@ -85,7 +85,7 @@ class PascalMt(DenseSet):
     def rows(self, split: str, *, skip_bad_rows: bool = False) -> DenseRows:
         if split not in SPLITS:
             raise ValueError(f"PascalMt has no split {split!r}: ask for {' or '.join(SPLITS)}")
-        samples = PascalMtSplit(self.folder, SPLITS[split], self.names)
+        samples = PascalMtSplit(Path(self.folder), SPLITS[split], self.names)
         return CheckedSamples(samples, skip_bad_rows=skip_bad_rows)
 
 

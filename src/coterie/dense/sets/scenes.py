@@ -154,7 +154,7 @@ class Scenes(DenseSet):
         names: the tasks that are wanted; by default all ten, each of weight 1.
     """
 
-    folder: Path | None = None
+    folder: str | Path | None = None
     names: tuple[str, ...] = tuple(LABELS)
 
     def __post_init__(self) -> None:
@@ -169,7 +169,7 @@ class Scenes(DenseSet):
     def rows(self, split: str, *, skip_bad_rows: bool = False) -> DenseRows:
         if split not in SPLITS:
             raise ValueError(f"Scenes has no split {split!r}: ask for {', '.join(SPLITS)}")
-        folder = home() / "scenes" if self.folder is None else self.folder
+        folder = home() / "scenes" if self.folder is None else Path(self.folder)
         samples = ScenesSplit(folder, split, self.names)
         return CheckedSamples(samples, skip_bad_rows=skip_bad_rows)
 

@@ -48,7 +48,7 @@ class Taskonomy(DenseSet):
         test_share: how much of the test pictures is kept, from the first on: above 0, to 1.
     """
 
-    folder: Path
+    folder: str | Path
     names: tuple[str, ...] = tuple(LABELS)
     size: int = 256
     splits: str = "train_val_test_medium.csv"
@@ -70,7 +70,7 @@ class Taskonomy(DenseSet):
 
     def rows(self, split: str, *, skip_bad_rows: bool = False) -> DenseRows:
         found = scenes(
-            self.folder / "splits_taskonomy" / self.splits,
+            Path(self.folder) / "splits_taskonomy" / self.splits,
             split,
             broken=self.broken,
             val_trains=self.val_trains,
@@ -96,15 +96,15 @@ class TaskonomySplit(Split):
 
         Raises ValueError if a task's folder is missing.
         """
-        self.chosen, self.called = chosen, title
+        self.chosen, self.called, self.folder = chosen, title, Path(chosen.folder)
         self.parts = ("rgb", *chosen.names)
         for part in self.parts:
-            if not (chosen.folder / part / "taskonomy").is_dir():
+            if not (self.folder / part / "taskonomy").is_dir():
                 raise ValueError(
-                    f"{chosen.folder / part / 'taskonomy'} is no folder: fetch {part} with "
+                    f"{self.folder / part / 'taskonomy'} is no folder: fetch {part} with "
                     "omnitools.download, or leave that task out of `names`"
                 )
-        self.masked = (chosen.folder / MASK / "taskonomy").is_dir()
+        self.masked = (self.folder / MASK / "taskonomy").is_dir()
         # a building of which there is nothing counts as one picture, so that it is missed
         listed = [(name, view) for name in buildings for view in self.views(name) or [""]]
         self.samples = listed[: max(1, int(len(listed) * share))]
@@ -113,7 +113,7 @@ class TaskonomySplit(Split):
         """The pictures of a building, sorted by name, as that code has them."""
         found: set[str] = set()
         for part in self.parts:
-            folder = self.chosen.folder / part / "taskonomy" / building
+            folder = self.folder / part / "taskonomy" / building
             found |= {file.name.partition(DOMAIN)[0] for file in folder.glob(f"*{DOMAIN}*")}
         return sorted(found)
 
@@ -128,7 +128,7 @@ class TaskonomySplit(Split):
         building, view = self.samples[index]
         if not view:
             name = f"rgb/taskonomy/{building}"
-            return [DataFile(folder=self.chosen.folder, name=name, field="image")]
+            return [DataFile(folder=self.folder, name=name, field="image")]
         found = [self.file(part, building, view) for part in self.parts]
         return [*found, self.mask(building, view)] if self.masked else found
 
@@ -176,4 +176,4 @@ class TaskonomySplit(Split):
         ending = "npy" if part.startswith("class_") else "png"
         name = f"{part}/taskonomy/{building}/{view}{DOMAIN}{domain or part}.{ending}"
         field = "image" if part == "rgb" else part
-        return DataFile(folder=self.chosen.folder, name=name, field=field)
+        return DataFile(folder=self.folder, name=name, field=field)
