@@ -12,27 +12,32 @@ PICTURES = (".png", ".svg", ".pdf")
 
 @verb()
 @click.argument("model", metavar="BASE|RUN")
-@click.option("--tasks", required=True, metavar="FILE", help="As in `coterie train`; not scenes.")
+@click.option("--tasks", metavar="FILE", help="As in `coterie train`; left out, a run's own.")
 @click.option("--batches", default=4, show_default=True, type=int, help="Batches a task.")
 @click.option("--batch-size", default=8, show_default=True, type=int, help="Samples a batch.")
 @click.option("--seed", default=0, show_default=True, type=int, help="Of the batches.")
 @click.option("--to", metavar="FILE", help="Write a picture (.png, .svg, .pdf) or the numbers.")
-def diagnose(model: str, tasks: str, to: str | None, **options: Any) -> None:
+def diagnose(model: str, tasks: str | None, to: str | None, **options: Any) -> None:
     """Measures the conflict between tasks, before training or after.
 
     It compares the tasks' gradients in each group of layers, and tries what one step on one task
-    does to the others' losses.
+    does to the others' losses. Of tasks on pictures, ask a run: a bare base's heads know nothing.
 
     \b
     Examples:
       coterie diagnose embedded --tasks pantry
       coterie diagnose Qwen/Qwen2-VL-2B-Instruct --tasks tasks.yaml --to conflict.png
       coterie diagnose runs/rode --tasks tasks.yaml --to runs/rode/conflict.json
+      coterie diagnose runs/dense --to conflict.svg
     """
-    from coterie.cli.chosen import words
+    from coterie.cli.chosen import chosen
     from coterie.diagnose import diagnose as measure
+    from coterie.recipe import FILE
 
-    conflict = measure(model, words(tasks), **options)
+    given = {} if tasks is None else chosen(tasks)
+    if given.get("pictures") and not (Path(model) / FILE).is_file():
+        options["vision"] = given.get("vision")
+    conflict = measure(model, given.get("pictures") or given.get("tasks"), **options)
     click.echo(conflict.sentence)
     if to is not None:
         if Path(to).suffix in PICTURES:
