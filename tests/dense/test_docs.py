@@ -62,7 +62,7 @@ def cuts() -> str:
     found = read("cuts-cpu.json")["cuts"]
     rows = []
     for task in UNITS:
-        seeds = [seed[task]["points"] for seed in found.values()]
+        seeds = [seed["tasks"][task]["points"] for seed in found]
         rows.append([task, *(kept(points) for points in zip(*seeds, strict=True))])
     thresholds = read("cuts-cpu.json")["thresholds"]
     return lines(["", *(f"threshold {each:g}" for each in thresholds)], rows)
