@@ -33,7 +33,11 @@ def test_several_systems(made: dict[str, list[Path]], tmp_path: Path) -> None:
     assert "What the task says about the expert" in page.text
     assert "How often each task chooses each expert" in page.text
     # What is for words only is not asked for.
-    assert "--blind" not in page.text and "coterie diagnose" not in page.text
+    assert "--blind" not in page.text and "before training" not in page.text
+    # A model for each task has no conflict to measure.
+    squad = made["squad"][0]
+    assert f"coterie diagnose {squad} --to {squad}/conflict.json" in page.text
+    assert page.text.count("No conflict measured") == 1
     assert "No answers" not in page.text and "No expert maps" not in page.text
     assert "No pictures" not in page.text
     # 4 inputs once; 3 tasks of 4 labels, of which one is missing, and 2 systems' answers; 6 maps.
@@ -76,4 +80,4 @@ def test_as_many_columns_as_fit(made: dict[str, list[Path]]) -> None:
 def test_a_page_about_one_run(made: dict[str, list[Path]], tmp_path: Path) -> None:
     page = read(report(made["single"][0], out=tmp_path))
     assert "No system here has a gate" in page.text
-    assert "It is measured between tasks in words only" in page.text
+    assert "One task alone has nobody to conflict with" in page.text

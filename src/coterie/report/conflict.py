@@ -12,8 +12,8 @@ from coterie.report.scores import number
 from coterie.report.systems import System
 
 FILE = "conflict.json"
-ON_PICTURES = "It is measured between tasks in words only, and these runs are on pictures"
 AFTER = "coterie diagnose {0} --tasks TASKS.yaml --to {0}/conflict.json"
+AFTER_ON_PICTURES = "coterie diagnose {0} --to {0}/conflict.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,11 +49,12 @@ class Conflicts:
 def conflicts(found: tuple[System, ...], before: Mapping[str, Any] | None) -> Conflicts:
     """`before`, measured on the untrained model, and beside it each system's first measurement."""
     shown, gaps = [], []
-    if all(system.on_pictures for system in found):
-        return Conflicts(shown=(), gaps=(Gap(what=ON_PICTURES),))
     if all(len(run.task_names) == 1 for system in found for run in system.runs):
         return Conflicts(shown=(), gaps=(Gap(what="One task alone has nobody to conflict with"),))
     if before is None:
+        # Of pictures, heads that have learned nothing say nothing: there is no "before".
+        if all(system.on_pictures for system in found):
+            return after(found, shown, gaps)
         gaps.append(
             Gap(
                 what="The conflict before training was not given",
@@ -62,14 +63,22 @@ def conflicts(found: tuple[System, ...], before: Mapping[str, Any] | None) -> Co
         )
     else:
         shown += conflict("Before training", before)
+    return after(found, shown, gaps)
+
+
+def after(found: tuple[System, ...], shown: list[Conflict], gaps: list[Gap]) -> Conflicts:
+    """With what was measured of each system's runs; a model for each task has nobody to meet."""
     for system in found:
+        if all(len(run.task_names) == 1 for run in system.runs):
+            continue
         measured = (run.mapping(FILE) for run in system.runs)
-        after = next((each for each in measured if each), None)
-        if after is None:
+        held = next((each for each in measured if each), None)
+        if held is None:
             what = f"No conflict measured after training {system.name}"
-            gaps.append(system.runs[0].gap(what, FILE, AFTER))
+            command = AFTER_ON_PICTURES if system.on_pictures else AFTER
+            gaps.append(system.runs[0].gap(what, FILE, command))
         else:
-            shown += conflict(f"After training: {system.name}", after)
+            shown += conflict(f"After training: {system.name}", held)
     return Conflicts(shown=tuple(shown), gaps=tuple(gaps))
 
 

@@ -94,6 +94,7 @@ def routing(system: System, data: Mapping[str, Any]) -> Experts | None:
     layers = layers if isinstance(layers, Mapping) else {}
     held: dict[str, tuple[list[str], Matrix]] = {}
     chosen: dict[str, Matrix | None] = {}
+    probable: dict[str, Matrix | None] = {}
     tasks: list[str] = []
     for name, layer in layers.items():
         use = layer.get("tasks", {}) if isinstance(layer, Mapping) else {}
@@ -102,10 +103,15 @@ def routing(system: System, data: Mapping[str, Any]) -> Experts | None:
         map_ = table(list(use.values()), len(tasks), len(labels))
         if map_ and labels and list(use) == tasks:
             held[str(name)] = (labels, map_)
-            often = layer.get("chosen")
-            rows = [often.get(task) for task in tasks] if isinstance(often, Mapping) else None
-            chosen[str(name)] = table(rows, len(tasks), len(labels))
-    return told(system, tasks, held, chosen) if held else None
+            for key, maps in (("chosen", chosen), ("probability", probable)):
+                maps[str(name)] = by_task(layer.get(key), tasks, len(labels))
+    return told(system, tasks, held, chosen, probable) if held else None
+
+
+def by_task(given: Any, tasks: Sequence[str], experts: int) -> Matrix | None:
+    """One of a layer's maps, tasks by experts; None where a file has none, as older ones."""
+    rows = [given.get(task) for task in tasks] if isinstance(given, Mapping) else None
+    return table(rows, len(tasks), experts)
 
 
 def told(
@@ -113,6 +119,7 @@ def told(
     tasks: list[str],
     held: dict[str, tuple[list[str], Matrix]],
     chosen: Mapping[str, Matrix | None],
+    probable: Mapping[str, Matrix | None],
 ) -> Experts:
     """What is shown of maps: how often tasks choose experts, or where all are, their weights."""
     known = {name: map_ for name, map_ in chosen.items() if map_ is not None}
@@ -129,6 +136,7 @@ def told(
         [tasks[place] for place in order],
         {name: (each, [map_[i] for i in order]) for name, (each, map_) in held.items()},
         {name: [map_[i] for i in order] for name, map_ in shares.items()},
+        informed=[nats(probable.get(name) or map_) for name, map_ in shares.items()],
         tree=made,
         what=OFTEN if often else WEIGHT,
     )
@@ -140,6 +148,7 @@ def summed(
     held: Mapping[str, tuple[list[str], Matrix]],
     shares: Mapping[str, Matrix],
     *,
+    informed: Sequence[float],
     tree: Branches | None,
     what: str,
 ) -> Experts:
@@ -153,7 +162,6 @@ def summed(
     most = largest([line for map_ in shares.values() for line in map_])
     every = max(1, math.ceil(len(maps) / MOST_LAYERS))
     several = len(tasks) > 1
-    informed = [nats(shares[name]) for name in held]
     known = [each for each in informed if math.isfinite(each)]
     axis = around(known, zero=True)
     return Experts(
