@@ -25,7 +25,7 @@ SEEDS = dense.SEEDS[:2]
 """Not all: to cut a model at every threshold takes as long as to train it."""
 KEPT = "cuts.json"
 """In a run's folder; where it is, it is not measured again."""
-THRESHOLDS = (0.0, 0.03, 0.1, 1.0)
+THRESHOLDS = (0.0, 0.03, 0.1, 0.2, 1.0)
 """0 drops what is never chosen, 0.03 is Mod-Squad's, 1 leaves few more than a token uses."""
 
 
