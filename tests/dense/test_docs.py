@@ -47,12 +47,12 @@ def information() -> str:
     """I(T; E) of each system: mean over layers and seeds, then the least and the most of them."""
     rows = []
     for name, by_mass in read("scenes-cpu.json")["information"].items():
+        if not any(by_mass["chosen"]):
+            continue  # it has no experts
         cells = []
         for mass in ("probability", "chosen"):
             found = [nats for seed in by_mass[mass] for nats in seed.values()]
-            cells.append(
-                f"{fmean(found):.2f} ({min(found):.2f} to {max(found):.2f})" if found else "-"
-            )
+            cells.append(f"{fmean(found):.2f} ({min(found):.2f} to {max(found):.2f})")
         rows.append([name, *cells])
     return lines(["", "of the gates' probabilities, nats", "of what is chosen, nats"], rows)
 
