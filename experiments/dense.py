@@ -59,7 +59,7 @@ def systems() -> Mapping[str, Recipe]:
     """Name -> recipe, all with the same optimizer.
 
     "selected": four experts of a quarter each with weights that sum to 1 are the host's MLP, so
-    that all begin from the same function.
+    that all begin from the same function. "no_information" is Mod-Squad without its one loss.
     """
     chosen = {"mlp": EXPERTS, "attention": None, "normalize": "selected", "mlp_ratio": 4}
     alone, at = recipes.dense(), BLOCKS + "mlp"
@@ -70,6 +70,7 @@ def systems() -> Mapping[str, Recipe]:
         "m3vit": placed(
             recipes.m3vit(experts=EXPERTS[0], active=EXPERTS[1], mlp_ratio=4), EVERY_SECOND + "mlp"
         ),
+        "no_information": placed(recipes.mod_squad(**chosen, information=0.0), at),
         "mod_squad": placed(recipes.mod_squad(**chosen, information=0.005), at),
     }
     return {name: trained_alike(recipe) for name, recipe in known.items()}
