@@ -2,9 +2,9 @@
 
 Run:     recipe = coterie.recipes.m3vit()
          model = coterie.graft(vit, recipe.mixtures, tasks=("semseg", "human_parts", ...))
-Expect:  no number is published here yet. The paper (arXiv:2210.14793), on PASCAL-Context, as
-         Mod-Squad's has it: segmentation 72.8, normals 14.5, human parts 62.1, saliency 66.3,
-         edges 71.7.
+Expect:  delta_m -5.6 % on rendered scenes (docs/dense.md). The paper (arXiv:2210.14793), on
+         PASCAL-Context, as Mod-Squad's has it: segmentation 72.8, normals 14.5, human parts 62.1,
+         saliency 66.3, edges 71.7.
 Departs: a reconstruction from the paper's abstract idea and from Mod-Squad's copy of the model
          (`m3vit_taskgate_mlp16E4_small`): of its own code only data, losses and metrics were read.
          That the layers with experts are the odd ones, the softmax over all experts, and the load
