@@ -39,8 +39,7 @@ class Stage:
         schedule: how the learning rate goes on from there: "cosine" or "linear" down to 0, or
             "constant".
         weight_decay: at least 0.
-        epsilon: AdamW's, above 0: gradients far below it move weights by little. 1e-4 in
-            Mod-Squad's code.
+        epsilon: AdamW's, above 0: gradients far below it move little. 1e-4 in Mod-Squad's code.
         batch_size: samples a step over all devices, as the paper has it; None leaves it to the
             run.
         routed: False leaves the decision out: at each module of a mixture stands one LoRA, like
@@ -127,8 +126,7 @@ class Stage:
         if not 0 <= self.warmup < 1:
             raise ValueError(f"Stage {self.name!r} has warmup={self.warmup}: a share in [0, 1)")
         if not 0 <= self.weight_decay < math.inf:
-            given = f"weight_decay={self.weight_decay}"
-            raise ValueError(f"Stage {self.name!r} has {given}: give 0 or more")
+            raise ValueError(f"Stage {self.name!r} has weight_decay={self.weight_decay}: give >= 0")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,12 +6,12 @@ from typing import Any
 
 from coterie.balancing.fixed import Fixed
 from coterie.dense.rows import DenseSet
+from coterie.hosts.multitask_vit import MultiTaskViT
 from coterie.recipe import Recipe
 from coterie.train.adopts import Adopts
 from coterie.train.run import Run
 from coterie.train.session import train
 
-FRESH = r"(heads|embeddings)\..*"
 TAKEN = ("vision", "precision", "batch_size", "skip_bad_rows")
 
 
@@ -71,7 +71,7 @@ def recipe_of(recipe: Recipe, new: tuple[str, ...], *, experts: bool) -> Recipe:
     stage = replace(
         recipe.stages[-1],
         name="adopt",
-        trains=(FRESH, *parts),
+        trains=(MultiTaskViT.fresh, *parts),
         learning_rates={},
         init="continue",
     )
