@@ -301,7 +301,10 @@ def test_mod_squad_as_the_code_and_small() -> None:
 def test_plain_moe_differs_from_mod_squad_in_its_losses() -> None:
     ours, theirs = recipes.plain_moe(released=True), recipes.mod_squad(released=True)
     assert ours.mixtures == theirs.mixtures and ours.stages == theirs.stages
-    assert ours.losses == (LoadBalance(weight=0.01), ZLoss(weight=0.001, epsilon=1e-4))
+    assert ours.losses == (
+        LoadBalance(weight=0.01, normalize=True),
+        ZLoss(weight=0.001, epsilon=1e-4),
+    )
     assert recipes.plain_moe().losses == (LoadBalance(weight=0.01), ZLoss(weight=0.001))
 
 

@@ -51,7 +51,8 @@ def plain_moe(  # noqa: PLR0913  those of `mod_squad` that both share
         z: weight of the z-loss.
         learning_rate: at its highest, for 256 images a step.
         epochs: passes over the data.
-        released: True for the released code's 1e-4 beside probabilities and inside the z-loss.
+        released: True for the released code's 1e-4 beside probabilities and inside the z-loss,
+            and its load balance of probabilities divided by their sum.
         noisy: gates add noise of a learned width, as in the released model; see `TaskGate`.
         noise_in_evaluation: they do so in evaluation, too, as there.
     """
@@ -67,7 +68,10 @@ def plain_moe(  # noqa: PLR0913  those of `mod_squad` that both share
         epochs=epochs,
         released=released,
     )
-    losses = (LoadBalance(weight=balance), ZLoss(weight=z, epsilon=1e-4 if released else 0.0))
+    losses = (
+        LoadBalance(weight=balance, normalize=released),
+        ZLoss(weight=z, epsilon=1e-4 if released else 0.0),
+    )
     gate = TaskGate(noisy=noisy, noise_in_evaluation=noise_in_evaluation)
     departures = () if noise_in_evaluation else (NOISY if noisy else QUIET,)
     return replace(
