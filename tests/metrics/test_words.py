@@ -13,6 +13,10 @@ from coterie.metrics.words import normal, snake, spoken
         ("1,234.50 g.", "1234.50 g"),
         ("-3 C", "-3 c"),
         ("5 - 3", "5 3"),
+        ("\u22123 C", "-3 c"),  # the minus sign of typography
+        ("\u207b3", "-3"),  # superscript minus, which NFKC makes U+2212
+        ("5 \u2212 3", "5 3"),
+        ("-.5", "-.5"),
         ("ice-cream", "ice cream"),
         ("U.S.", "us"),
         ("it\u2019s", "its"),

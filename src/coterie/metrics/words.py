@@ -13,11 +13,13 @@ def normal(text: str) -> str:
 
     SQuAD's normalisation (arXiv:1606.05250), by which case, punctuation, the articles a, an, the
     and white space do not count. Departs: as in the VQA evaluation (arXiv:1505.00468), the point
-    of a number stays, so that 3.5 is not 35, and so does a minus before one; commas between
-    thousands go; symbols go as punctuation does, and both part words, but for apostrophes and
-    points. If nothing is left, as of "A" or "?", only case and white space are taken out.
+    of a number stays, so that 3.5 is not 35, and so does a minus before one, be it U+2212 or a
+    hyphen; commas between thousands go; symbols go as punctuation does, and both part words, but
+    for apostrophes and points. If nothing is left, as of "A" or "?", only case and white space
+    are taken out.
     """
-    plain = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    folded = unicodedata.normalize("NFKC", text).casefold().replace("\u2212", "-")
+    plain = " ".join(folded.split())
     bare = DROPPED.sub("", BETWEEN_DIGITS.sub("", plain))
     bare = "".join(kept(bare, i) for i in range(len(bare)))
     return " ".join(ARTICLES.sub(" ", bare).split()) or plain
@@ -30,7 +32,8 @@ def kept(text: str, index: int) -> str:
         return character
     before, after = text[index - 1 : index], text[index + 1 : index + 2]
     is_point = character == "." and after.isdigit()
-    is_sign = character == "-" and after.isdigit() and not before.isalnum()
+    is_number = after.isdigit() or (after == "." and text[index + 2 : index + 3].isdigit())
+    is_sign = character == "-" and is_number and not before.isalnum()
     return character if is_point or is_sign else " "
 
 
