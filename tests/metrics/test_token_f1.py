@@ -13,6 +13,12 @@ def test_by_hand() -> None:
     assert score(TokenF1(), ("x x y", ("x y y",))) == pytest.approx(200 / 3)  # x and y: 2 of 3
 
 
+def test_nothing_for_nothing_is_right_as_in_squad_2() -> None:
+    # arXiv:1806.03822: a question without an answer has the empty answer. Words for it are wrong.
+    assert score(TokenF1(), ("", ("",))) == 100
+    assert score(TokenF1(), (" \n", ("",)), ("x", ("",)), ("", ("x", ""))) == pytest.approx(200 / 3)
+
+
 def test_as_torchmetrics() -> None:
     from torchmetrics.functional.text import squad
 
