@@ -19,6 +19,12 @@ def test_nothing_for_nothing_is_right_as_in_squad_2() -> None:
     assert score(TokenF1(), (" \n", ("",)), ("x", ("",)), ("", ("x", ""))) == pytest.approx(200 / 3)
 
 
+def test_scripts_without_spaces() -> None:
+    # "It is Tokyo" has 4 characters, Tokyo 2, of which 2 are shared: 2 * 2 / 6.
+    case = ("\u6771\u4eac\u3067\u3059", ("\u6771\u4eac",))
+    assert score(TokenF1(), case) == pytest.approx(200 / 3)
+
+
 def test_as_torchmetrics() -> None:
     from torchmetrics.functional.text import squad
 
