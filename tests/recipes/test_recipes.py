@@ -198,12 +198,12 @@ def test_shared_lora_and_single_task() -> None:
     assert "once a task" in single.notes
 
 
-def test_mole() -> None:
-    (mixture,) = recipes.mole(experts=3, rank=4, at=("text.mlp",)).mixtures
+def test_soft_lora() -> None:
+    (mixture,) = recipes.soft_lora(experts=3, rank=4, at=("text.mlp",)).mixtures
     assert mixture == Mixture(
         at="text.mlp", experts=Lora(ranks=(4, 4, 4)), gate=TokenGate(), router=Soft()
     )
-    assert [each.at for each in recipes.mole().mixtures] == ["text.attn", "text.mlp"]
+    assert [each.at for each in recipes.soft_lora().mixtures] == ["text.attn", "text.mlp"]
 
 
 def test_rode() -> None:
