@@ -271,13 +271,13 @@ def test_mod_squad_as_the_paper() -> None:
         Mixture(
             at="vision.attn",
             experts=Queries(count=24, replace=True),
-            gate=TaskGate(per_token=True, init_std=0.0),
+            gate=TaskGate(per_token=True, init_std=0.02),
             router=TopK(k=12),
         ),
         Mixture(
             at="vision.mlp",
             experts=Copies(count=16, trained="full"),
-            gate=TaskGate(per_token=True, init_std=0.0),
+            gate=TaskGate(per_token=True, init_std=0.02),
             router=TopK(k=4),
         ),
     )
@@ -298,6 +298,19 @@ def test_mod_squad_as_the_code_and_small() -> None:
     assert recipes.mod_squad(attention=(8, 3)).mixtures[0].router == TopK(k=3)
 
 
+def test_mod_squad_sends_tokens_of_a_task_to_several_experts_from_the_start() -> None:
+    # Gates at 0 tie, so that all tokens have the first k experts. At .02, logits of unit tokens of
+    # 384 features have the deviation .02 * sqrt 384 = .39, and 256 tokens reach all 16 experts.
+    _, mlp = recipes.mod_squad().mixtures
+    assert mlp.gate is not None
+    weight = next(mlp.gate.build(384, 16, 2).parameters())
+    assert weight.std().item() == pytest.approx(0.02, rel=0.02)
+    logits = torch.randn(256, 384, generator=torch.Generator().manual_seed(0)) @ weight[0].t()
+    assert logits.std().item() == pytest.approx(0.39, rel=0.1)
+    weights, _ = mlp.router(logits.detach(), None)
+    assert int((weights != 0).any(0).sum()) == 16
+
+
 def test_plain_moe_differs_from_mod_squad_in_its_losses() -> None:
     ours, theirs = recipes.plain_moe(released=True), recipes.mod_squad(released=True)
     assert ours.mixtures == theirs.mixtures and ours.stages == theirs.stages
@@ -311,10 +324,10 @@ def test_plain_moe_differs_from_mod_squad_in_its_losses() -> None:
 def test_plain_moe_has_the_noise_of_the_released_baseline_where_asked() -> None:
     quiet, noisy = recipes.plain_moe(), recipes.plain_moe(noisy=True)
     always = recipes.plain_moe(noisy=True, noise_in_evaluation=True)
-    assert {each.gate for each in quiet.mixtures} == {TaskGate()}
-    assert {each.gate for each in noisy.mixtures} == {TaskGate(noisy=True)}
+    assert {each.gate for each in quiet.mixtures} == {TaskGate(init_std=0.02)}
+    assert {each.gate for each in noisy.mixtures} == {TaskGate(init_std=0.02, noisy=True)}
     assert {each.gate for each in always.mixtures} == {
-        TaskGate(noisy=True, noise_in_evaluation=True)
+        TaskGate(init_std=0.02, noisy=True, noise_in_evaluation=True)
     }
     assert "draw no noise" in quiet.departures[0] and "in training alone" in noisy.departures[0]
     assert quiet.departures[1:] == noisy.departures[1:] == always.departures

@@ -5,7 +5,7 @@ arXiv:2212.08066): what its mutual information is measured against.
 
 Run:     recipe = coterie.recipes.plain_moe()
          model = coterie.graft(vit, recipe.mixtures, tasks=("depth", "normal", ...))
-Expect:  delta_m -2.2 % on rendered scenes, noisy (docs/dense.md).
+Expect:  delta_m -2.2 % on rendered scenes, noisy (docs/dense.md), with gates that started at 0.
 Departs: that model's gates add noise of a learned width to their logits, in evaluation, too. Here
          they do so with `noisy=True`, and in evaluation with `noise_in_evaluation=True`; by
          default there is none, as in the models that it is compared with. The rest as in
@@ -18,7 +18,7 @@ from typing import Literal
 from coterie.losses.load_balance import LoadBalance
 from coterie.losses.z import ZLoss
 from coterie.recipe import Recipe
-from coterie.recipes.mod_squad import mod_squad
+from coterie.recipes.mod_squad import GATE_STD, mod_squad
 from coterie.routing.gates.task import TaskGate
 
 
@@ -72,7 +72,7 @@ def plain_moe(  # noqa: PLR0913  those of `mod_squad` that both share
         LoadBalance(weight=balance, normalize=released),
         ZLoss(weight=z, epsilon=1e-4 if released else 0.0),
     )
-    gate = TaskGate(noisy=noisy, noise_in_evaluation=noise_in_evaluation)
+    gate = TaskGate(init_std=GATE_STD, noisy=noisy, noise_in_evaluation=noise_in_evaluation)
     departures = () if noise_in_evaluation else (NOISY if noisy else QUIET,)
     return replace(
         recipe,

@@ -23,7 +23,9 @@ class TaskGate(Gate):
     Attributes:
         per_token: False gives each task one row of logits instead, whatever the token says. The
             decision is then the task's alone: it is served, folded and exported exactly.
-        init_std: standard deviation at the start; 0, Mod-Squad's, starts from a uniform decision.
+        init_std: standard deviation at the start. 0 starts from a uniform decision; all tokens
+            then have the same experts at first. Mod-Squad's released models start at 0.02: their
+            gates' layer has zeros, which the model's own initialisation overwrites.
         noisy: add normal noise of a learned width to a token's logits, in training: logits = W x +
             (softplus(V x) + 0.01) n, n ~ N(0, 1), with W and V in one matrix of twice the rows
             (`noisy_gating` of Mod-Squad's released code; Shazeer et al. 2017, arXiv:1701.06538,
