@@ -337,13 +337,24 @@ def test_m3vit_has_mlp_experts_in_odd_layers() -> None:
     recipe = recipes.m3vit()
     (mixture,) = recipe.mixtures
     assert (mixture.experts, mixture.router) == (Copies(count=16, trained="full"), TopK(k=4))
-    assert mixture.gate == TaskGate(per_token=True, init_std=0.0)
     assert sites(TINY["vit"](), str(mixture.at)) == {"vit.layers.1.mlp"}
-    assert (
-        recipe.losses == (LoadBalance(weight=0.01, by_task=True),) and recipe.balancing == Fixed()
-    )
+    assert recipe.losses == (Importance(weight=0.01, unbiased=True, load=True, by_task=True),)
+    assert recipe.balancing == Fixed()
     (fresh,) = recipes.m3vit(pretrained=False).mixtures
     assert fresh.experts == Copies(count=16, trained="full", init="fresh", divisor=4)
+
+
+def test_m3vit_gates_start_kaiming_uniform() -> None:
+    # Of [384, 16] with a = sqrt 5: bound sqrt(6 / ((1 + 5) 16)) = 1/4, deviation 1/4 / sqrt 3 =
+    # .1443. Logits of unit tokens of 384 features: sqrt 384 * .1443 = 2.83.
+    (mixture,) = recipes.m3vit().mixtures
+    assert mixture.gate is not None
+    weight = next(mixture.gate.build(384, 16, 5).parameters()).detach()
+    reference = torch.nn.init.kaiming_uniform_(torch.empty(384, 16), a=5**0.5)
+    assert weight.abs().max().item() == pytest.approx(0.25, rel=1e-3)
+    assert reference.abs().max().item() == pytest.approx(0.25, rel=1e-2)
+    assert weight.std().item() == pytest.approx(0.1443, rel=0.02)
+    assert (384**0.5 * weight.std()).item() == pytest.approx(2.83, rel=0.02)
 
 
 def test_dense_is_mod_squad_without_experts() -> None:

@@ -25,8 +25,8 @@ class LoadBalance(RoutingLoss):
             Switch's for one expert a unit). "top1" counts the most probable expert only
             (GShard, arXiv:2006.16668 algorithm 1, and Uni-MoE).
         by_task: whether each task is to use all experts alike: the value is then the sum over the
-            tasks in the batch of what it is on their units alone (M3ViT in Mod-Squad's code, where
-            it is read after each task's pass).
+            tasks in the batch of what it is on their units alone (Mod-Squad's copy of M3ViT, which
+            reads it after each task's pass; for M3ViT's own loss see `Importance`).
         normalize: divide the mean probabilities by their sum. It changes the value only where
             probabilities do not sum to 1: Mod-Squad's code, whose router adds 1e-4 to each
             (`TopK(epsilon=1e-4)`), divides by the sum, and the value is then not raised by it.
