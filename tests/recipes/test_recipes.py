@@ -286,7 +286,25 @@ def test_mod_squad_as_the_paper() -> None:
     (stage,) = recipe.stages
     assert (stage.trains, stage.learning_rate, stage.epochs) == (("adapter", "host"), 4e-4, 100)
     assert (stage.warmup, stage.weight_decay, stage.batch_size) == (0.1, 0.05, 256)
-    assert stage.epsilon == 1e-4
+    assert stage.epsilon == 1e-4 and stage.decays_balancing
+
+
+@pytest.mark.parametrize("family", ["vit", "dinov2", "clip", "siglip"])
+def test_class_tokens_and_positions_do_not_decay(family: str) -> None:
+    (stage,) = recipes.mod_squad().stages
+    named = dict(TINY[family]().model.named_parameters())
+    found = {
+        name.rpartition("embeddings.")[2]
+        for name in named
+        if any(re.fullmatch(pattern, name) for pattern in stage.undecayed)
+    }
+    wanted = {
+        "vit": {"cls_token", "position_embeddings"},
+        "dinov2": {"cls_token", "position_embeddings"},
+        "clip": {"position_embedding.weight"},  # its class token has one axis, and never decays
+        "siglip": {"position_embedding.weight"},
+    }
+    assert found == wanted[family]
 
 
 def test_mod_squad_as_the_code_and_small() -> None:

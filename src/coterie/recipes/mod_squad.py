@@ -34,6 +34,8 @@ PLACES = {
 }
 GATE_STD = 0.02
 """Of gates at the start, in the released models: see `TaskGate`."""
+UNDECAYED = (r".*embeddings\.(cls_token|distillation_token|position_embeddings?(\.weight)?)",)
+"""What a transformer adds to its patches; as in the released code, it does not decay."""
 RATIO = 4
 """Hidden units of a transformer's MLP, by the width of its tokens."""
 
@@ -109,6 +111,8 @@ def mod_squad(  # noqa: PLR0913  what the paper's own ablations change
                 epochs=epochs,
                 warmup=0.1,
                 weight_decay=0.05,
+                undecayed=UNDECAYED,
+                decays_balancing=True,
                 epsilon=1e-4,
                 batch_size=256,
             ),
