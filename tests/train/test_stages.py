@@ -78,9 +78,11 @@ def test_what_decays():
         TINY["vit"]().model, Mixture(at="vision.mlp", experts=Lora(ranks=(2,)), gate=None)
     )
     stage = Stage(
-        trains=("adapter", "host"), undecayed=(r".*\.cls_token", "nothing.*"), decays_balancing=True,
+        trains=("adapter", "host"),
+        undecayed=(r".*\.cls_token", "nothing.*"),
+        decays_balancing=True,
         learning_rates={"experts": 2.0},
-    )  # fmt: skip
+    )
     balancing = Uncertainty().build(2)
     trained = select(model, stage)
     groups = parameter_groups(model, balancing, trained, learning_rate=1.0, weight_decay=0.1)
