@@ -64,6 +64,18 @@ def test_grafted_rows_know_their_tasks(family: str) -> None:
         torch.testing.assert_close(said, alone)
 
 
+def test_heads_of_the_whole_picture_read_before_the_last_norm() -> None:
+    # Without its weights, the last norm writes zeros: a head of pixels sees no picture any more.
+    host = model()
+    before = host(pixel_values=pictures()).predictions
+    with torch.no_grad():
+        host.backbone.layernorm.weight.zero_()
+    after = host(pixel_values=pictures()).predictions
+    assert torch.equal(before["scene"], after["scene"])
+    assert not torch.equal(before["depth"], after["depth"])
+    assert torch.equal(*after["depth"].flatten(2).std(-1).split(1))  # both pictures alike
+
+
 def test_tasks_may_come_in_any_order() -> None:
     grafted = coterie.graft(model(), MIXTURES, tasks=("depth", "normal", "scene"))
     together = grafted(pixel_values=pictures()).predictions

@@ -65,14 +65,19 @@ class ConvolutionHead(nn.Module):
 
 
 class PictureHead(nn.Module):
-    """The mean of all patches, normalised, through a linear map."""
+    """The mean of all patches, normalised twice, through a linear map (Mod-Squad's released code).
+
+    It reads what the last block writes, before the backbone's last norm. Departs: the first norm,
+    `fc_norm`, is each task's own; the released code has one for all tasks.
+    """
 
     def __init__(self, width: int, channels: int) -> None:
         super().__init__()
-        self.norm = nn.LayerNorm(width, eps=1e-6)
+        self.fc_norm = nn.LayerNorm(width, eps=1e-6)
+        self.norm = nn.LayerNorm(width, eps=1e-5)
         self.linear = nn.Linear(width, channels)
 
     def forward(
         self, x: Float[Tensor, "batch width height breadth"]
     ) -> Float[Tensor, "batch channels"]:
-        return self.linear(self.norm(x.flatten(2).mean(2)))
+        return self.linear(self.norm(self.fc_norm(x.flatten(2).mean(2))))
