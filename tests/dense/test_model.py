@@ -76,6 +76,15 @@ def test_heads_of_the_whole_picture_read_before_the_last_norm() -> None:
     assert torch.equal(*after["depth"].flatten(2).std(-1).split(1))  # both pictures alike
 
 
+def test_where_no_head_reads_the_last_norm_it_is_in_the_graph() -> None:
+    host = model(tasks=[TASKS[2]])
+    host(pixel_values=pictures()).predictions["scene"].square().sum().backward()
+    assert {name for name, each in host.named_parameters() if each.grad is None} <= {
+        "backbone.embeddings.mask_token"
+    }
+    assert not host.backbone.layernorm.weight.grad.any()
+
+
 def test_tasks_may_come_in_any_order() -> None:
     grafted = coterie.graft(model(), MIXTURES, tasks=("depth", "normal", "scene"))
     together = grafted(pixel_values=pictures()).predictions

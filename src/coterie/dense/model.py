@@ -149,6 +149,11 @@ class MultiTaskVision(PreTrainedModel):
             number = self.config.names.index(name)
             whole = self.config.tasks[number]["whole_picture"]
             predictions[name] = self.heads[number]((plain if whole else normed)[place])
+        if all(task["whole_picture"] for task in self.config.tasks):
+            # The norm is not read: it is put into the graph, with a gradient of 0, as DDP needs.
+            predictions = {
+                name: each + hidden.flatten()[:0].sum() for name, each in predictions.items()
+            }
         return MultiTaskOutput(predictions=predictions, last_hidden_state=hidden)
 
     def _any_size(self) -> dict[str, bool]:
