@@ -329,6 +329,15 @@ def test_mod_squad_sends_tokens_of_a_task_to_several_experts_from_the_start() ->
     assert int((weights != 0).any(0).sum()) == 16
 
 
+def test_gates_on_shares_of_a_pretrained_mlp_start_at_zero() -> None:
+    # Each expert has a share of the host's MLP: it takes four different ones to be the host.
+    for recipe in (recipes.mod_squad(mlp_ratio=4), recipes.plain_moe(mlp_ratio=4)):
+        attention, mlp = recipe.mixtures
+        assert (attention.gate, mlp.gate) == (TaskGate(init_std=0.02), TaskGate(init_std=0.0))
+    _, fresh = recipes.mod_squad(mlp_ratio=4, pretrained=False).mixtures
+    assert fresh.gate == TaskGate(init_std=0.02)
+
+
 def test_plain_moe_differs_from_mod_squad_in_its_losses() -> None:
     ours, theirs = recipes.plain_moe(released=True), recipes.mod_squad(released=True)
     assert ours.mixtures == theirs.mixtures and ours.stages == theirs.stages

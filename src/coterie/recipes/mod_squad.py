@@ -2,13 +2,14 @@
 
 Run:     recipe = coterie.recipes.mod_squad()
          model = coterie.graft(vit, recipe.mixtures, tasks=("depth", "normal", ...))
-Expect:  delta_m +1.9 % on rendered scenes (docs/dense.md), with gates that started at 0. The
-         paper, on PASCAL-Context: segmentation 74.1, normals 13.7, human parts 62.7, saliency
-         66.9, edges 72.0.
+Expect:  delta_m +1.9 % on rendered scenes (docs/dense.md). The paper, on PASCAL-Context:
+         segmentation 74.1, normals 13.7, human parts 62.7, saliency 66.9, edges 72.0.
 Departs: by default experts start from a pretrained host; the paper trains from scratch, which is
          `pretrained=False`. A pretrained host's MLP expert is as wide as the host's MLP unless
          `mlp_ratio` is given, where the paper divides its width by the active experts, and its
-         query experts have the width of one of the host's heads.
+         query experts have the width of one of the host's heads. Where MLP experts are shares of
+         a pretrained host's MLP, which `mlp_ratio` makes them, gates start at 0 and not at 0.02:
+         at 0 a token has as many different shares in equal parts, which are the host's MLP.
          The vector of the task that the paper adds to the tokens is the host's business: see
          `coterie.dense.MultiTaskVision`, which has it. On other hosts gates see the bare token.
          Statistics are of the global batch; the code's are of one GPU's.
@@ -87,7 +88,9 @@ def mod_squad(  # noqa: PLR0913  what the paper's own ablations change
 
     def mixture(at: str, kind: Copies | Queries, active: int) -> Mixture:
         router = TopK(k=active, normalize=normalize, epsilon=epsilon)
-        return Mixture(at=at, experts=kind, gate=TaskGate(init_std=GATE_STD), router=router)
+        is_share = isinstance(kind, Copies) and pretrained and kind.divisor > 1
+        gate = TaskGate(init_std=0.0 if is_share else GATE_STD)
+        return Mixture(at=at, experts=kind, gate=gate, router=router)
 
     mixtures = []
     if attention is not None:

@@ -5,7 +5,7 @@ arXiv:2212.08066): what its mutual information is measured against.
 
 Run:     recipe = coterie.recipes.plain_moe()
          model = coterie.graft(vit, recipe.mixtures, tasks=("depth", "normal", ...))
-Expect:  delta_m -2.2 % on rendered scenes, noisy (docs/dense.md), with gates that started at 0.
+Expect:  delta_m -2.2 % on rendered scenes, noisy (docs/dense.md).
 Departs: that model's gates add noise of a learned width to their logits, in evaluation, too. Here
          they do so with `noisy=True`, and in evaluation with `noise_in_evaluation=True`; by
          default there is none, as in the models that it is compared with. The rest as in
@@ -17,8 +17,9 @@ from typing import Literal
 
 from coterie.losses.load_balance import LoadBalance
 from coterie.losses.z import ZLoss
+from coterie.mixture import Mixture
 from coterie.recipe import Recipe
-from coterie.recipes.mod_squad import GATE_STD, mod_squad
+from coterie.recipes.mod_squad import mod_squad
 from coterie.routing.gates.task import TaskGate
 
 
@@ -72,12 +73,17 @@ def plain_moe(  # noqa: PLR0913  those of `mod_squad` that both share
         LoadBalance(weight=balance, normalize=released),
         ZLoss(weight=z, epsilon=1e-4 if released else 0.0),
     )
-    gate = TaskGate(init_std=GATE_STD, noisy=noisy, noise_in_evaluation=noise_in_evaluation)
+
+    def with_noise(mixture: Mixture) -> Mixture:
+        assert isinstance(mixture.gate, TaskGate)
+        gate = replace(mixture.gate, noisy=noisy, noise_in_evaluation=noise_in_evaluation)
+        return replace(mixture, gate=gate)
+
     departures = () if noise_in_evaluation else (NOISY if noisy else QUIET,)
     return replace(
         recipe,
         name="plain_moe",
-        mixtures=tuple(replace(each, gate=gate) for each in recipe.mixtures),
+        mixtures=tuple(with_noise(each) for each in recipe.mixtures),
         losses=losses,
         departures=(*departures, *recipe.departures),
     )
