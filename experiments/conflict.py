@@ -68,7 +68,7 @@ REGIMES = {
             "spoken_question",
         ),
         prompt="{question}",
-        systems=(ALONE, SHARED, "mole", "rode", "awaker", "moelora"),
+        systems=(ALONE, SHARED, "soft_lora", "rode", "awaker", "moelora"),
         steps=60,
         per_task=2,
         limit=40,
@@ -78,7 +78,7 @@ REGIMES = {
     "unasked": Regime(
         tasks=("naming", "group", "food_group", "energy"),
         prompt="Answer.",
-        systems=(ALONE, SHARED, "mole", "moelora"),
+        systems=(ALONE, SHARED, "soft_lora", "moelora"),
         steps=48,
         per_task=4,
         limit=40,
@@ -102,7 +102,7 @@ def systems() -> Mapping[str, Recipe]:
     return {
         ALONE: recipes.single_task(rank=34, alpha=68.0, at=AT),
         SHARED: recipes.shared_lora(rank=34, alpha=68.0, at=AT),
-        "mole": recipes.mole(experts=4, rank=8, alpha=4 * 16.0, at=AT),
+        "soft_lora": recipes.soft_lora(experts=4, rank=8, alpha=4 * 16.0, at=AT),
         "rode": recipes.rode(ranks=(2, 4, 8, 18), bias=1.0, at=AT),
         "awaker": replace(awaker, mixtures=(plain, *routed)),
         "moelora": recipes.moelora(experts=17, rank=2, alpha=17 * 4.0, at=AT),

@@ -96,6 +96,7 @@ def trained_alike(recipe: Recipe) -> Recipe:
         schedule="cosine",
         warmup=0.1,
         weight_decay=0.05,
+        decays_balancing=False,
     )
     return replace(recipe, balancing=Uncertainty(), stages=(stage,))
 

@@ -38,7 +38,11 @@ class Stage:
         warmup: share of the steps in which the learning rate rises from 0, in [0, 1).
         schedule: how the learning rate goes on from there: "cosine" or "linear" down to 0, or
             "constant".
-        weight_decay: at least 0.
+        weight_decay: at least 0; of what has two axes or more, so not of biases and norms.
+        undecayed: regular expressions over whole parameter names of the host, for what does not
+            decay though it has two axes or more. One that matches nothing is allowed.
+        decays_balancing: whether the balancing's own parameters decay, too, such as the sigma of
+            `Uncertainty`, which is pulled to 0 then; they do in Mod-Squad's code.
         epsilon: AdamW's, above 0: gradients far below it move little. 1e-4 in Mod-Squad's code.
         batch_size: samples a step over all devices, as the paper has it; None leaves it to the
             run.
@@ -58,6 +62,8 @@ class Stage:
     warmup: float = 0.0
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
     weight_decay: float = 0.0
+    undecayed: tuple[str, ...] = ()
+    decays_balancing: bool = False
     epsilon: float = 1e-8
     batch_size: int | None = None
     routed: bool = True
@@ -73,6 +79,8 @@ class Stage:
             )
         for part in (*self.trains, *self.learning_rates):
             self._check_part(part)
+        for pattern in self.undecayed:
+            self._check_pattern(pattern)
         self._check_numbers()
         for name, allowed in (
             ("schedule", ("cosine", "linear", "constant")),
@@ -99,11 +107,14 @@ class Stage:
                     f"expressions over parameter names, such as 'lm_head\\..*'{meant}"
                 )
             return
+        self._check_pattern(part)
+
+    def _check_pattern(self, pattern: str) -> None:
         try:
-            re.compile(part)
+            re.compile(pattern)
         except re.error as error:
             raise ValueError(
-                f"Stage {self.name!r} trains {part!r}, no regular expression: {error}"
+                f"Stage {self.name!r} has {pattern!r}, no regular expression: {error}"
             ) from error
 
     def _check_numbers(self) -> None:

@@ -64,6 +64,27 @@ def test_grafted_rows_know_their_tasks(family: str) -> None:
         torch.testing.assert_close(said, alone)
 
 
+def test_heads_of_the_whole_picture_read_before_the_last_norm() -> None:
+    # Without its weights, the last norm writes zeros: a head of pixels sees no picture any more.
+    host = model()
+    before = host(pixel_values=pictures()).predictions
+    with torch.no_grad():
+        host.backbone.layernorm.weight.zero_()
+    after = host(pixel_values=pictures()).predictions
+    assert torch.equal(before["scene"], after["scene"])
+    assert not torch.equal(before["depth"], after["depth"])
+    assert torch.equal(*after["depth"].flatten(2).std(-1).split(1))  # both pictures alike
+
+
+def test_where_no_head_reads_the_last_norm_it_is_in_the_graph() -> None:
+    host = model(tasks=[TASKS[2]])
+    host(pixel_values=pictures()).predictions["scene"].square().sum().backward()
+    assert {name for name, each in host.named_parameters() if each.grad is None} <= {
+        "backbone.embeddings.mask_token"
+    }
+    assert not host.backbone.layernorm.weight.grad.any()
+
+
 def test_tasks_may_come_in_any_order() -> None:
     grafted = coterie.graft(model(), MIXTURES, tasks=("depth", "normal", "scene"))
     together = grafted(pixel_values=pictures()).predictions

@@ -35,6 +35,22 @@ def test_all_else_sees_the_middle_of_what_training_cuts_windows_of() -> None:
     assert Vision(size=(8, 2)).seen(sample(), TASKS).labels["row"].shape == (1, 8, 2)
 
 
+@pytest.mark.parametrize("drawn", [False, True])
+def test_labels_are_blurred_after_the_window_is_cut(drawn: bool) -> None:
+    # Rows 0 to 3 of a label; the window of 2 x 2 has rows r and r + 1. Beyond its border it is
+    # mirrored, so rows far apart in the blur's eyes are r and r + 1 in equal parts: r + .5. Had
+    # the label been blurred before, the window would tend to the picture's mean, 1.5, wherever.
+    tasks = (Regression(name="row", blur=4.0),)
+    vision = Vision(augment=Augment(crop=(2, 2), flip=0.0))
+    found = set()
+    for lot in range(20 if drawn else 1):
+        seen = vision.drawn(sample(), tasks, lot) if drawn else vision.seen(sample(), tasks)
+        top = seen.image[0, 0, 0].item() / 10
+        assert torch.allclose(seen.labels["row"], torch.tensor(top + 0.5), atol=1e-3)
+        found.add(top)
+    assert found == ({0.0, 1.0, 2.0} if drawn else {1.0})
+
+
 @pytest.mark.parametrize("rate", [-0.1, 1.0])
 def test_drop_path_is_a_share(rate: float) -> None:
     with pytest.raises(ValueError, match=r"drop_path=.*give 0 or more, below 1, or None"):

@@ -60,6 +60,41 @@ def test_each_task_uses_all_experts_alike() -> None:
     assert LoadBalance().value(both).item() == pytest.approx(9.4 / 9)
 
 
+def test_released_probabilities_are_divided_by_their_sum() -> None:
+    # The router adds .1 to (.7, .3): (.8, .4), of sum 1.2. f = (1, 0), so 2 * .8 = 1.6 as it is,
+    # and 2 * .8 / 1.2 = 4/3 divided by the sum.
+    one = routing([[0.8, 0.4]], [[0.8, 0.0]])
+    assert LoadBalance().value(one).item() == pytest.approx(1.6)
+    assert LoadBalance(normalize=True).value(one).item() == pytest.approx(4 / 3)
+    # Gradient of 2 p0 / (p0 + p1): (2 p1, -2 p0) / 1.2^2 = (.8, -1.6) / 1.44.
+    probs = torch.tensor([[0.8, 0.4]], requires_grad=True)
+    LoadBalance(normalize=True).value(
+        Routing(weights=one.weights, probs=probs, logits=probs)
+    ).backward()
+    assert probs.grad is not None
+    torch.testing.assert_close(probs.grad, torch.tensor([[0.8, -1.6]]) / 1.44)
+
+
+def test_released_epsilon_raises_the_value_unless_divided_by_the_sum() -> None:
+    # 16 equal probabilities of 1/16, plus 1e-4 each: their sum is 1.0016, and so is the value.
+    one = routing([[1 / 16 + 1e-4] * 16], [[1.0] + [0.0] * 15])
+    assert LoadBalance().value(one).item() == pytest.approx(1.0016, abs=1e-6)
+    assert LoadBalance(normalize=True).value(one).item() == pytest.approx(1.0, abs=1e-6)
+
+
+def test_each_task_is_divided_by_its_own_sum() -> None:
+    # Task 0: (.8, .4), f = (1, 0): 4/3. Task 1: (.2, .2), f = (0, 1): 2 * 1/2 = 1. Task 2: none.
+    probs = torch.tensor([[0.8, 0.4], [0.2, 0.2]], requires_grad=True)
+    weights = torch.tensor([[0.8, 0.0], [0.0, 0.2]])
+    both = Routing(
+        weights=weights, probs=probs, logits=probs, task=torch.tensor([0, 1]), num_tasks=3
+    )
+    value = LoadBalance(by_task=True, normalize=True).value(both)
+    value.backward()
+    assert value.item() == pytest.approx(7 / 3)
+    assert probs.grad is not None and probs.grad.isfinite().all()
+
+
 def test_without_tasks_there_is_no_balance_by_task() -> None:
     with pytest.raises(ValueError, match="LoadBalance needs the task"):
         LoadBalance(by_task=True).value(routing([[0.5, 0.5]], [[0.5, 0.0]]))

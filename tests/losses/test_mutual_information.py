@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from coterie.losses.mutual_information import MutualInformation
 from coterie.routing.decision import Routing
+from coterie.routing.routers.top_k import TopK
 
 
 def routing(probs: list[list[float]], task: list[int], num_tasks: int = 2) -> Routing:
@@ -60,12 +61,29 @@ def test_rectified_weights_of_nothing() -> None:
 
 
 def test_released_code_of_one_task() -> None:
-    # 16 experts of 1/16 each, e = 1e-4, one unit. Joint (1/16 + e) / (1 + e) = .06259374;
+    # 16 experts of 1/16 each, e = 1e-4, which the router has added, one unit.
+    # Joint (1/16 + e) / (1 + e) = .06259374;
     # P(t) = 16 * .06259374 + e = 1.00159984; P(e) = .06259374 + e = .06269374.
     # Ratio .06259374 / 1.00159984 / .06269374 + e = .99691096;
     # -16 * .06259374 * ln .99691096 = 1.00149984 * .00309382 = .00309846.
-    found = MutualInformation(epsilon=1e-4).value(routing([[1 / 16] * 16], [0], num_tasks=1))
+    loss = MutualInformation(epsilon=1e-4)
+    found = loss.value(routing([[1 / 16 + 1e-4] * 16], [0], num_tasks=1))
     assert found.item() == pytest.approx(0.0030985, abs=2e-6)
+
+
+def test_the_released_code_adds_epsilon_to_probabilities_once() -> None:
+    # With e = .1, large enough to be seen: two tasks, each sure of its own expert, one unit each.
+    # The router adds e: probabilities (1.1, .1) and (.1, 1.1). Divided by 2 units + e = 2.1:
+    # joint (.5238095, .0476190). Marginals, both ways: .5714286 + e = .6714286.
+    # .5238095 / .6714286^2 + e = 1.2619149, ln = .2326304; .0476190 / .6714286^2 + e = .2056286,
+    # ln = -1.5816839. -2 (.5238095 * .2326304 - .0476190 * 1.5816839) = -.0930704.
+    # Added a second time, the probabilities (1.2, .2) would give +.1754482.
+    logits = torch.tensor([[60.0, 0.0], [0.0, 60.0]])
+    weights, probs = TopK(k=1, epsilon=0.1)(logits, None)
+    one = Routing(
+        weights=weights, probs=probs, logits=logits, num_tasks=2, task=torch.tensor([0, 1])
+    )
+    assert MutualInformation(epsilon=0.1).value(one).item() == pytest.approx(-0.0930704, abs=1e-6)
 
 
 def test_released_code_is_close_to_the_paper() -> None:

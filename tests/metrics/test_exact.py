@@ -10,5 +10,11 @@ def test_by_hand() -> None:
     assert score(Exact(), *cases) == 50.0
 
 
+def test_a_wrong_sign_is_wrong() -> None:
+    # U+2212 and the hyphen are the same minus; neither is nothing.
+    assert score(Exact(), ("\u22125", ("-5",)), ("-5", ("\u22125",))) == 100.0
+    assert score(Exact(), ("\u22125", ("5",)), ("5", ("\u22125",)), ("-.5", (".5",))) == 0.0
+
+
 def test_strict() -> None:
     assert score(Exact(strict=True), (" cat\n", ("cat",)), ("Cat", ("cat",))) == 50.0

@@ -29,6 +29,14 @@ def test_number_in(text: str, expected: float | None) -> None:
     assert number_in(text) == expected
 
 
+@pytest.mark.parametrize(
+    "text, expected",
+    [("95%", 0.95), ("about 9.5 % of 3", 0.095), ("-50\uff05", -0.5), ("95", 95), ("3 of 5%", 3)],
+)
+def test_percent_divides_by_100(text: str, expected: float) -> None:
+    assert number_in(text, divides_percent=True) == pytest.approx(expected)
+
+
 def test_an_answer_without_a_number_is_refused() -> None:
     with pytest.raises(ValueError, match=r"'two' has no number in digits, and the metric compares"):
         numbers_in(("2", "two"))

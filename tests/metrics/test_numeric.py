@@ -15,6 +15,13 @@ def test_by_hand() -> None:
     )
 
 
+def test_a_percent_sign_divides_by_100_as_in_pix2struct() -> None:
+    # 95 % is .95, within 5 % of 1 and of 100 %, and not of 95; 0.5 is 50 %.
+    assert score(Numeric(), ("95%", ("0.95",)), ("0.5", ("50 %",)), ("95%", ("1",))) == 100.0
+    assert score(Numeric(), ("12%", ("12%",)), ("96 %", ("100%",))) == 100.0
+    assert score(Numeric(), ("95%", ("95",)), ("50", ("50%",))) == 0.0
+
+
 def test_tolerance() -> None:
     assert score(Numeric(tolerance=0), ("3.0", ("3",)), ("3.01", ("3",))) == 50.0
 

@@ -13,6 +13,18 @@ def test_by_hand() -> None:
     assert score(TokenF1(), ("x x y", ("x y y",))) == pytest.approx(200 / 3)  # x and y: 2 of 3
 
 
+def test_nothing_for_nothing_is_right_as_in_squad_2() -> None:
+    # arXiv:1806.03822: a question without an answer has the empty answer. Words for it are wrong.
+    assert score(TokenF1(), ("", ("",))) == 100
+    assert score(TokenF1(), (" \n", ("",)), ("x", ("",)), ("", ("x", ""))) == pytest.approx(200 / 3)
+
+
+def test_scripts_without_spaces() -> None:
+    # "It is Tokyo" has 4 characters, Tokyo 2, of which 2 are shared: 2 * 2 / 6.
+    case = ("\u6771\u4eac\u3067\u3059", ("\u6771\u4eac",))
+    assert score(TokenF1(), case) == pytest.approx(200 / 3)
+
+
 def test_as_torchmetrics() -> None:
     from torchmetrics.functional.text import squad
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from coterie.metrics.words import normal, snake, spoken
+from coterie.metrics.words import normal, snake, spoken, words_in
 
 
 @pytest.mark.parametrize(
@@ -13,6 +13,10 @@ from coterie.metrics.words import normal, snake, spoken
         ("1,234.50 g.", "1234.50 g"),
         ("-3 C", "-3 c"),
         ("5 - 3", "5 3"),
+        ("\u22123 C", "-3 c"),  # the minus sign of typography
+        ("\u207b3", "-3"),  # superscript minus, which NFKC makes U+2212
+        ("5 \u2212 3", "5 3"),
+        ("-.5", "-.5"),
         ("ice-cream", "ice cream"),
         ("U.S.", "us"),
         ("it\u2019s", "its"),
@@ -28,6 +32,24 @@ from coterie.metrics.words import normal, snake, spoken
 def test_normal(text: str, expected: str) -> None:
     assert normal(text) == expected
     assert normal(expected) == expected  # nothing is left to do
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("\u6771\u4eac\u3067\u3059\u3002", ["\u6771", "\u4eac", "\u3067", "\u3059"]),
+        ("iPhone\u3092 2\u53f0", ["iphone", "\u3092", "2", "\u53f0"]),
+        ("\uff76\uff9e", ["\u30ac"]),  # half-width ka with its voicing mark is one ga
+        # Thai for water: n with its tone; NFKC parts the vowel am into a sign on the n and aa.
+        ("\u0e19\u0e49\u0e33", ["\u0e19\u0e49\u0e4d", "\u0e32"]),
+        ("\u0e51\u0e52", ["\u0e51\u0e52"]),  # Thai digits: 12
+        ("\uc11c\uc6b8 \uc2dc", ["\uc11c\uc6b8", "\uc2dc"]),  # Korean has spaces
+        ("The cafe\u0301, 3.5!", ["caf\u00e9", "3.5"]),
+        ("", []),
+    ],
+)
+def test_words_in(text: str, expected: list[str]) -> None:
+    assert words_in(text) == expected
 
 
 def test_spoken_keeps_apostrophes_and_articles() -> None:

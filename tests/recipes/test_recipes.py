@@ -198,12 +198,12 @@ def test_shared_lora_and_single_task() -> None:
     assert "once a task" in single.notes
 
 
-def test_mole() -> None:
-    (mixture,) = recipes.mole(experts=3, rank=4, at=("text.mlp",)).mixtures
+def test_soft_lora() -> None:
+    (mixture,) = recipes.soft_lora(experts=3, rank=4, at=("text.mlp",)).mixtures
     assert mixture == Mixture(
         at="text.mlp", experts=Lora(ranks=(4, 4, 4)), gate=TokenGate(), router=Soft()
     )
-    assert [each.at for each in recipes.mole().mixtures] == ["text.attn", "text.mlp"]
+    assert [each.at for each in recipes.soft_lora().mixtures] == ["text.attn", "text.mlp"]
 
 
 def test_rode() -> None:
@@ -271,13 +271,13 @@ def test_mod_squad_as_the_paper() -> None:
         Mixture(
             at="vision.attn",
             experts=Queries(count=24, replace=True),
-            gate=TaskGate(per_token=True, init_std=0.0),
+            gate=TaskGate(per_token=True, init_std=0.02),
             router=TopK(k=12),
         ),
         Mixture(
             at="vision.mlp",
             experts=Copies(count=16, trained="full"),
-            gate=TaskGate(per_token=True, init_std=0.0),
+            gate=TaskGate(per_token=True, init_std=0.02),
             router=TopK(k=4),
         ),
     )
@@ -286,7 +286,25 @@ def test_mod_squad_as_the_paper() -> None:
     (stage,) = recipe.stages
     assert (stage.trains, stage.learning_rate, stage.epochs) == (("adapter", "host"), 4e-4, 100)
     assert (stage.warmup, stage.weight_decay, stage.batch_size) == (0.1, 0.05, 256)
-    assert stage.epsilon == 1e-4
+    assert stage.epsilon == 1e-4 and stage.decays_balancing
+
+
+@pytest.mark.parametrize("family", ["vit", "dinov2", "clip", "siglip"])
+def test_class_tokens_and_positions_do_not_decay(family: str) -> None:
+    (stage,) = recipes.mod_squad().stages
+    named = dict(TINY[family]().model.named_parameters())
+    found = {
+        name.rpartition("embeddings.")[2]
+        for name in named
+        if any(re.fullmatch(pattern, name) for pattern in stage.undecayed)
+    }
+    wanted = {
+        "vit": {"cls_token", "position_embeddings"},
+        "dinov2": {"cls_token", "position_embeddings"},
+        "clip": {"position_embedding.weight"},  # its class token has one axis, and never decays
+        "siglip": {"position_embedding.weight"},
+    }
+    assert found == wanted[family]
 
 
 def test_mod_squad_as_the_code_and_small() -> None:
@@ -298,20 +316,45 @@ def test_mod_squad_as_the_code_and_small() -> None:
     assert recipes.mod_squad(attention=(8, 3)).mixtures[0].router == TopK(k=3)
 
 
+def test_mod_squad_sends_tokens_of_a_task_to_several_experts_from_the_start() -> None:
+    # Gates at 0 tie, so that all tokens have the first k experts. At .02, logits of unit tokens of
+    # 384 features have the deviation .02 * sqrt 384 = .39, and 256 tokens reach all 16 experts.
+    _, mlp = recipes.mod_squad().mixtures
+    assert mlp.gate is not None
+    weight = next(mlp.gate.build(384, 16, 2).parameters())
+    assert weight.std().item() == pytest.approx(0.02, rel=0.02)
+    logits = torch.randn(256, 384, generator=torch.Generator().manual_seed(7)) @ weight[0].t()
+    assert logits.std().item() == pytest.approx(0.39, rel=0.1)
+    weights, _ = mlp.router(logits.detach(), None)
+    assert int((weights != 0).any(0).sum()) == 16
+
+
+def test_gates_on_shares_of_a_pretrained_mlp_start_at_zero() -> None:
+    # Each expert has a share of the host's MLP: it takes four different ones to be the host.
+    for recipe in (recipes.mod_squad(mlp_ratio=4), recipes.plain_moe(mlp_ratio=4)):
+        attention, mlp = recipe.mixtures
+        assert (attention.gate, mlp.gate) == (TaskGate(init_std=0.02), TaskGate(init_std=0.0))
+    _, fresh = recipes.mod_squad(mlp_ratio=4, pretrained=False).mixtures
+    assert fresh.gate == TaskGate(init_std=0.02)
+
+
 def test_plain_moe_differs_from_mod_squad_in_its_losses() -> None:
     ours, theirs = recipes.plain_moe(released=True), recipes.mod_squad(released=True)
     assert ours.mixtures == theirs.mixtures and ours.stages == theirs.stages
-    assert ours.losses == (LoadBalance(weight=0.01), ZLoss(weight=0.001, epsilon=1e-4))
+    assert ours.losses == (
+        LoadBalance(weight=0.01, normalize=True),
+        ZLoss(weight=0.001, epsilon=1e-4),
+    )
     assert recipes.plain_moe().losses == (LoadBalance(weight=0.01), ZLoss(weight=0.001))
 
 
 def test_plain_moe_has_the_noise_of_the_released_baseline_where_asked() -> None:
     quiet, noisy = recipes.plain_moe(), recipes.plain_moe(noisy=True)
     always = recipes.plain_moe(noisy=True, noise_in_evaluation=True)
-    assert {each.gate for each in quiet.mixtures} == {TaskGate()}
-    assert {each.gate for each in noisy.mixtures} == {TaskGate(noisy=True)}
+    assert {each.gate for each in quiet.mixtures} == {TaskGate(init_std=0.02)}
+    assert {each.gate for each in noisy.mixtures} == {TaskGate(init_std=0.02, noisy=True)}
     assert {each.gate for each in always.mixtures} == {
-        TaskGate(noisy=True, noise_in_evaluation=True)
+        TaskGate(init_std=0.02, noisy=True, noise_in_evaluation=True)
     }
     assert "draw no noise" in quiet.departures[0] and "in training alone" in noisy.departures[0]
     assert quiet.departures[1:] == noisy.departures[1:] == always.departures
@@ -321,13 +364,24 @@ def test_m3vit_has_mlp_experts_in_odd_layers() -> None:
     recipe = recipes.m3vit()
     (mixture,) = recipe.mixtures
     assert (mixture.experts, mixture.router) == (Copies(count=16, trained="full"), TopK(k=4))
-    assert mixture.gate == TaskGate(per_token=True, init_std=0.0)
     assert sites(TINY["vit"](), str(mixture.at)) == {"vit.layers.1.mlp"}
-    assert (
-        recipe.losses == (LoadBalance(weight=0.01, by_task=True),) and recipe.balancing == Fixed()
-    )
+    assert recipe.losses == (Importance(weight=0.01, unbiased=True, load=True, by_task=True),)
+    assert recipe.balancing == Fixed()
     (fresh,) = recipes.m3vit(pretrained=False).mixtures
     assert fresh.experts == Copies(count=16, trained="full", init="fresh", divisor=4)
+
+
+def test_m3vit_gates_start_kaiming_uniform() -> None:
+    # Of [384, 16] with a = sqrt 5: bound sqrt(6 / ((1 + 5) 16)) = 1/4, deviation 1/4 / sqrt 3 =
+    # .1443. Logits of unit tokens of 384 features: sqrt 384 * .1443 = 2.83.
+    (mixture,) = recipes.m3vit().mixtures
+    assert mixture.gate is not None
+    weight = next(mixture.gate.build(384, 16, 5).parameters()).detach()
+    reference = torch.nn.init.kaiming_uniform_(torch.empty(384, 16), a=5**0.5)
+    assert weight.abs().max().item() == pytest.approx(0.25, rel=1e-3)
+    assert reference.abs().max().item() == pytest.approx(0.25, rel=1e-2)
+    assert weight.std().item() == pytest.approx(0.1443, rel=0.02)
+    assert (384**0.5 * weight.std()).item() == pytest.approx(2.83, rel=0.02)
 
 
 def test_dense_is_mod_squad_without_experts() -> None:

@@ -22,7 +22,7 @@ WORDS = ("apple", "basil", "carrot", "durian", "eggplant", "fig", "grape", "haze
 RECIPES = {
     "shared_lora": lambda: coterie.recipes.shared_lora(),
     "single_task": lambda: coterie.recipes.single_task(),
-    "mole": lambda: coterie.recipes.mole(),
+    "soft_lora": lambda: coterie.recipes.soft_lora(),
     "rode": lambda: coterie.recipes.rode(),
 }
 
@@ -100,7 +100,7 @@ def run(
     tasks: Sequence[Task],
     kinds: Sequence[Kind],
     *,
-    recipe: str = "mole",
+    recipe: str = "soft_lora",
     seed: int = 0,
     skill: float = 0.0,
     steps: int = 300,
@@ -122,7 +122,7 @@ def run(
     if controls:
         _evaluated(folder, tasks, kinds, random, -0.35, "blind")
         _evaluated(folder, tasks, kinds, random, -0.45, "untrained")
-    if recipe in ("mole", "rode"):
+    if recipe in ("soft_lora", "rode"):
         put(folder / "routing.json", routing(plan.recipe, [t.name for t in tasks], random, layers))
     if conflict is not None:
         put(folder / "conflict.json", conflicting([t.name for t in tasks], conflict, random))
@@ -240,7 +240,7 @@ def conflicting(tasks: Sequence[str], level: float, random: np.random.Generator)
 
 def study(folder: Path, kinds: Sequence[Kind] = TASKS, *, seeds: int = 1, samples: int = 12,
           layers: int = 6,
-          systems: Sequence[tuple[str, float]] = (("shared_lora", 0.0), ("mole", 0.06)),
+          systems: Sequence[tuple[str, float]] = (("shared_lora", 0.0), ("soft_lora", 0.06)),
           ) -> dict[str, list[Path]]:  # fmt: skip
     """Systems of several seeds over the same data."""
     tasks = data(folder / "data", kinds, samples=samples)

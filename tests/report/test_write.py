@@ -88,7 +88,7 @@ def test_two_systems(tmp_path: Path) -> None:
     assert "Six tasks" in page.text and "coterie demo --out here" in page.text
     assert "Difference to shared_lora" in page.text
     assert "Mean relative difference" in page.text
-    assert "before training" in page.text and "after training: mole" in page.text
+    assert "before training" in page.text and "after training: soft_lora" in page.text
     assert "Two tasks that differ have" in page.text
     assert page.tags.count("img") >= 20 and page.tags.count("audio") >= 2
     assert "a machine, a device, torch 1" in page.text
@@ -98,14 +98,16 @@ def test_two_systems(tmp_path: Path) -> None:
 
 def test_the_page_is_the_same_each_time(tmp_path: Path) -> None:
     """Answers are drawn by a seed; all that may differ is the minute."""
-    run = synthetic.study(tmp_path, synthetic.TASKS[:2], systems=(("mole", 0.0),))["mole"]
+    run = synthetic.study(tmp_path, synthetic.TASKS[:2], systems=(("soft_lora", 0.0),))["soft_lora"]
     texts = [report(run, out=tmp_path / name).read_text("utf-8") for name in ("a.html", "b.html")]
     lines = [[line for line in text.splitlines() if "UTC" not in line] for text in texts]
     assert lines[0] == lines[1]
 
 
 def test_one_run_of_one_task_into_a_folder(tmp_path: Path) -> None:
-    (run,) = synthetic.study(tmp_path, synthetic.TASKS[:1], systems=(("mole", 0.0),))["mole"]
+    (run,) = synthetic.study(tmp_path, synthetic.TASKS[:1], systems=(("soft_lora", 0.0),))[
+        "soft_lora"
+    ]
     at = report(str(run), out=run)
     page = read(at)
     assert at == run / "report.html"
@@ -115,7 +117,7 @@ def test_one_run_of_one_task_into_a_folder(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_many_tasks_systems_and_seeds(tmp_path: Path) -> None:
-    systems = (("shared_lora", 0.0), ("single_task", 0.03), ("mole", 0.05), ("rode", -0.04))
+    systems = (("shared_lora", 0.0), ("single_task", 0.03), ("soft_lora", 0.05), ("rode", -0.04))
     runs = synthetic.study(tmp_path, synthetic.MANY, seeds=3, samples=6, systems=systems)
     page = read(report(runs, out=tmp_path / "page.html", conflict=synthetic.before()))
     assert "picked from 3 by this number, which flatters it" in page.text
@@ -124,9 +126,9 @@ def test_many_tasks_systems_and_seeds(tmp_path: Path) -> None:
 
 def test_every_part_may_be_missing(tmp_path: Path) -> None:
     few = synthetic.study(
-        tmp_path, synthetic.TASKS[:2], samples=2, systems=(("mole", 0.0),), layers=2
+        tmp_path, synthetic.TASKS[:2], samples=2, systems=(("soft_lora", 0.0),), layers=2
     )
-    (run,) = few["mole"]
+    (run,) = few["soft_lora"]
     commands = {
         "scores.json": f"coterie evaluate {run}",
         "scores.blind.json": f"coterie evaluate {run} --blind",
@@ -139,10 +141,10 @@ def test_every_part_may_be_missing(tmp_path: Path) -> None:
         kept = (run / name).read_text()
         (run / name).unlink()
         page = read(report(run, out=tmp_path / "page.html"))
-        assert f"{name} of mole-0 is not there" in page.text and command in page.text
+        assert f"{name} of soft_lora-0 is not there" in page.text and command in page.text
         (run / name).write_text("{")
         page = read(report(run, out=tmp_path / "page.html"))
-        state = f"{name} of mole-0 cannot be read"
+        state = f"{name} of soft_lora-0 cannot be read"
         assert state in page.text, name
         (run / name).write_text(kept)
 
@@ -157,13 +159,17 @@ def test_a_run_that_has_only_begun(tmp_path: Path) -> None:
 
 
 def test_pictures_that_are_gone_leave_a_line(tmp_path: Path) -> None:
-    (run,) = synthetic.study(tmp_path, synthetic.TASKS[:1], systems=(("mole", 0.0),))["mole"]
+    (run,) = synthetic.study(tmp_path, synthetic.TASKS[:1], systems=(("soft_lora", 0.0),))[
+        "soft_lora"
+    ]
     shutil.rmtree(tmp_path / "data" / "media")
     assert "cannot be shown" in read(report(run, out=tmp_path / "page.html")).text
 
 
 def test_scores_without_a_number(tmp_path: Path) -> None:
-    (run,) = synthetic.study(tmp_path, synthetic.TASKS[:2], systems=(("mole", 0.0),))["mole"]
+    (run,) = synthetic.study(tmp_path, synthetic.TASKS[:2], systems=(("soft_lora", 0.0),))[
+        "soft_lora"
+    ]
     data = json.loads((run / "scores.json").read_text())
     data["tasks"]["naming"] |= {"score": None, "low": math.nan, "high": None}
     data["cost"] |= {"train_time_s": None, "trainable_parameters": math.nan}
@@ -174,7 +180,7 @@ def test_scores_without_a_number(tmp_path: Path) -> None:
 
 def test_what_users_and_models_write_stays_text(tmp_path: Path) -> None:
     kinds = (synthetic.Kind("a & b <i>"), *synthetic.TASKS[:1])
-    (run,) = synthetic.study(tmp_path, kinds, samples=6, systems=(("mole", 0.0),))["mole"]
+    (run,) = synthetic.study(tmp_path, kinds, samples=6, systems=(("soft_lora", 0.0),))["soft_lora"]
     at = run / "predictions" / "test" / "naming.jsonl"
     rows = [json.loads(line) for line in at.read_text().splitlines()]
     for row in rows:
@@ -191,7 +197,9 @@ def test_what_users_and_models_write_stays_text(tmp_path: Path) -> None:
 
 
 def test_a_task_name_does_not_lead_out_of_the_run(tmp_path: Path) -> None:
-    (run,) = synthetic.study(tmp_path, synthetic.TASKS[:1], systems=(("mole", 0.0),))["mole"]
+    (run,) = synthetic.study(tmp_path, synthetic.TASKS[:1], systems=(("soft_lora", 0.0),))[
+        "soft_lora"
+    ]
     secret = tmp_path / "secret.jsonl"
     secret.write_text(json.dumps({"source": "s:1", "question": "q", "prediction": "SECRET",
                                   "answers": ["a"], "statistics": [0, 1]}))  # fmt: skip
@@ -203,7 +211,9 @@ def test_a_task_name_does_not_lead_out_of_the_run(tmp_path: Path) -> None:
 
 def test_the_page_stays_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(page_module, "MOST_MEDIA_BYTES", 30_000)
-    (run,) = synthetic.study(tmp_path, synthetic.TASKS[-1:], systems=(("mole", 0.0),))["mole"]
+    (run,) = synthetic.study(tmp_path, synthetic.TASKS[-1:], systems=(("soft_lora", 0.0),))[
+        "soft_lora"
+    ]
     page = read(report(run, out=tmp_path / "page.html"))
     assert "left out for the page's size" in page.text
 
@@ -214,8 +224,8 @@ def test_errors_name_what_is_wrong(tmp_path: Path) -> None:
         report(tmp_path, out=tmp_path)
     with pytest.raises(ValueError, match="given 0 systems: give 1 to 12"):
         report({}, out=tmp_path)
-    with pytest.raises(ValueError, match="system 'mole' has no runs"):
-        report({"mole": []}, out=tmp_path)
+    with pytest.raises(ValueError, match="system 'soft_lora' has no runs"):
+        report({"soft_lora": []}, out=tmp_path)
     (tmp_path / "log.jsonl").write_text("")
     with pytest.raises(ValueError, match="holds no measurement: give the file"):
         report(tmp_path, out=tmp_path, conflict=tmp_path / "none.json")

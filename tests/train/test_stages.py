@@ -5,8 +5,9 @@ import torch
 
 import coterie
 from coterie import Copies, Lora, Mixture, Queries, Stage, TokenGate
+from coterie.balancing.uncertainty import Uncertainty
 from coterie.train.plan import shared_out
-from coterie.train.stages import mask_gradients, mixtures_of, select
+from coterie.train.stages import mask_gradients, mixtures_of, parameter_groups, select
 from coterie.train.weights import load_copies, save
 from tests.tiny import TINY
 
@@ -70,6 +71,45 @@ def test_rates_are_of_what_learns():
     found = {(".coterie_gate." in name, rate) for name, rate in rates.items()}
     assert found == {(True, 2.0), (False, 1.0)}
     assert not select(model_of(), Stage(trains=("experts",), learning_rates={"gates": 2.0})).rates
+
+
+def test_what_decays():
+    model = coterie.graft(
+        TINY["vit"]().model, Mixture(at="vision.mlp", experts=Lora(ranks=(2,)), gate=None)
+    )
+    stage = Stage(
+        trains=("adapter", "host"),
+        undecayed=(r".*\.cls_token", "nothing.*"),
+        decays_balancing=True,
+        learning_rates={"experts": 2.0},
+    )
+    balancing = Uncertainty().build(2)
+    trained = select(model, stage)
+    groups = parameter_groups(model, balancing, trained, learning_rate=1.0, weight_decay=0.1)
+    names = {each: name for name, each in [*model.named_parameters(), ("sigma", balancing.sigma)]}
+    found = {
+        names[each]: (group["lr"], group["weight_decay"])
+        for group in groups
+        for each in group["params"]
+    }
+    assert len(found) == len(names) == sum(len(group["params"]) for group in groups)
+    assert {name for name in found if "cls_token" in name} == set(trained.undecayed)
+    expected = {
+        name: (
+            2.0 if ".coterie_" in name else 1.0,
+            0.1 if name == "sigma" or (each.ndim > 1 and "cls_token" not in name) else 0.0,
+        )
+        for each, name in names.items()
+    }
+    assert found == expected
+    plain = parameter_groups(
+        model, balancing, select(model, Stage(trains=("host",))), learning_rate=1.0,
+        weight_decay=0.1,
+    )  # fmt: skip
+    decays, stays = plain
+    assert (decays["weight_decay"], stays["weight_decay"]) == (0.1, 0.0)
+    assert any(each is balancing.sigma for each in stays["params"])
+    assert any("cls_token" in names[each] for each in decays["params"])
 
 
 def test_kept_rows_stay_under_momentum_and_decay():

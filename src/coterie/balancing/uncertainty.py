@@ -26,7 +26,7 @@ class Uncertainty(Balancing):
 
 
 class UncertainSum(nn.Module):
-    """The module of `Uncertainty`. Its `sigma` should have no weight decay."""
+    """The module of `Uncertainty`. Its `sigma` decays where `Stage.decays_balancing` is set."""
 
     def __init__(self, tasks: int, *, positive: bool) -> None:
         super().__init__()

@@ -36,7 +36,7 @@ class ConvolutionHead(nn.Module):
     """3 x 3 convolutions with a doubling of the sides after each, then one to the channels.
 
     Source: the progressive upsampling of SETR (arXiv:2012.15840, section 3.2), which M3ViT takes
-    for its decoder. A reconstruction: M3ViT's own numbers of channels and layers were not read.
+    for its decoder: four of 256 channels, in its code after a LayerNorm, which is left out here.
     Departs: GroupNorm instead of BatchNorm, whose statistics would mix tasks and need large
     batches; and the last enlargement is whatever is left to the patch, not always 2.
     """
@@ -65,14 +65,19 @@ class ConvolutionHead(nn.Module):
 
 
 class PictureHead(nn.Module):
-    """The mean of all patches, normalised, through a linear map."""
+    """The mean of all patches, normalised twice, through a linear map (Mod-Squad's released code).
+
+    It reads what the last block writes, before the backbone's last norm. Departs: the first norm,
+    `fc_norm`, is each task's own; the released code has one for all tasks.
+    """
 
     def __init__(self, width: int, channels: int) -> None:
         super().__init__()
-        self.norm = nn.LayerNorm(width, eps=1e-6)
+        self.fc_norm = nn.LayerNorm(width, eps=1e-6)
+        self.norm = nn.LayerNorm(width, eps=1e-5)
         self.linear = nn.Linear(width, channels)
 
     def forward(
         self, x: Float[Tensor, "batch width height breadth"]
     ) -> Float[Tensor, "batch channels"]:
-        return self.linear(self.norm(x.flatten(2).mean(2)))
+        return self.linear(self.norm(self.fc_norm(x.flatten(2).mean(2))))

@@ -136,14 +136,24 @@ class MultiTaskVision(PreTrainedModel):
         grid = self._grid(pixel_values)
         numbers = torch.tensor([self.config.names.index(name) for name in names])
         rows = numbers.to(pixel_values.device).repeat_interleave(len(pixel_values))
-        with self._task_by_task(rows, len(names)):
+        with self._task_by_task(rows, len(names)), self._last_block() as written:
             hidden = self.backbone(pixel_values=pixel_values, **self._any_size()).last_hidden_state
-        patches = hidden[:, hidden.shape[1] - grid[0] * grid[1] :]
-        parts = patches.unflatten(0, (len(names), -1)).transpose(2, 3).unflatten(3, grid)
-        predictions = {
-            name: self.heads[self.config.names.index(name)](part)
-            for name, part in zip(names, parts, strict=True)
-        }
+
+        def parts(tokens: Float[Tensor, "rows seq width"]) -> Float[Tensor, "tasks batch ..."]:
+            patches = tokens[:, tokens.shape[1] - grid[0] * grid[1] :]
+            return patches.unflatten(0, (len(names), -1)).transpose(2, 3).unflatten(3, grid)
+
+        normed, plain = parts(hidden), parts(written[0])
+        predictions = {}
+        for place, name in enumerate(names):
+            number = self.config.names.index(name)
+            whole = self.config.tasks[number]["whole_picture"]
+            predictions[name] = self.heads[number]((plain if whole else normed)[place])
+        if all(task["whole_picture"] for task in self.config.tasks):
+            # The norm is not read: it is put into the graph, with a gradient of 0, as DDP needs.
+            predictions = {
+                name: each + hidden.flatten()[:0].sum() for name, each in predictions.items()
+            }
         return MultiTaskOutput(predictions=predictions, last_hidden_state=hidden)
 
     def _any_size(self) -> dict[str, bool]:
@@ -190,6 +200,20 @@ class MultiTaskVision(PreTrainedModel):
         finally:
             for handle in handles:
                 handle.remove()
+
+    @contextlib.contextmanager
+    def _last_block(self) -> Iterator[list[Tensor]]:
+        """Within, what the last block writes is put into the list, before the backbone's norm."""
+        written: list[Tensor] = []
+
+        def hook(module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
+            written.append(output if isinstance(output, Tensor) else output[0])
+
+        handle = self.blocks()[-1].register_forward_hook(hook)
+        try:
+            yield written
+        finally:
+            handle.remove()
 
     def blocks(self) -> nn.ModuleList:
         """The backbone's blocks, or stages, first to last."""

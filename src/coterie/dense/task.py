@@ -91,6 +91,10 @@ class DenseTask(ABC):
         """What becomes of the values when the picture is enlarged by `factor`."""
         return label
 
+    def finished(self, label: Shaped[Tensor, "*label"]) -> Shaped[Tensor, "*label"]:
+        """The label that is learned and scored, of what is left of it when the picture is cut."""
+        return label
+
     def averaged(self, label: Shaped[Tensor, "*label"]) -> Shaped[Tensor, "*label"]:
         """What becomes of means of neighbouring values, so that they are values of a label."""
         return label

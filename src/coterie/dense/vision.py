@@ -1,12 +1,12 @@
 """`Vision`: how a backbone is made a model of many tasks, and how it sees pictures."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import torch
 
-from coterie.dense.augment import Augment, View
+from coterie.dense.augment import Augment, View, of_labels
 from coterie.dense.resize import resized
 from coterie.dense.rows import DenseRows, DenseSample
 from coterie.dense.task import DenseTask
@@ -65,18 +65,24 @@ class Vision:
             lot: at least 0, below 2^63; equal ones give equal draws.
         """
         sample = self._resized(sample, tasks)
-        if self.augment is None:
-            return sample
-        return self.augment.drawn(sample, tasks, torch.Generator().manual_seed(lot))
+        if self.augment is not None:
+            sample = self.augment.drawn(sample, tasks, torch.Generator().manual_seed(lot))
+        return finished(sample, tasks)
 
     def seen(self, sample: DenseSample, tasks: Sequence[DenseTask]) -> DenseSample:
         """A sample as all else sees it: its middle, where training cuts windows."""
         sample = self._resized(sample, tasks)
         crop = None if self.augment is None else self.augment.crop
-        return sample if crop is None else View(window=crop).of(sample, tasks)
+        return finished(sample if crop is None else View(window=crop).of(sample, tasks), tasks)
 
     def _resized(self, sample: DenseSample, tasks: Sequence[DenseTask]) -> DenseSample:
         return sample if self.size is None else resized(sample, tasks, self.size)
+
+
+def finished(sample: DenseSample, tasks: Sequence[DenseTask]) -> DenseSample:
+    """A sample whose picture changes no more, with the labels that are learned."""
+    labels = of_labels(sample, tasks, lambda label, task: task.finished(label))
+    return replace(sample, labels=labels)
 
 
 class Seen(DenseRows):

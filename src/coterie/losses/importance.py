@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from coterie.losses.base import RoutingLoss, global_sum, without_padding
+from coterie.losses.base import RoutingLoss, global_sum, task_sums, without_padding
 from coterie.routing.decision import Routing
 
 
@@ -19,17 +19,42 @@ class Importance(RoutingLoss):
     Attributes:
         weight: the paper tries 0.01 to 1.
         unbiased: False for the variance of E experts (divide by E). True for that of the code of
-            Mod-Squad and Awaker2.5-VL, which divides by E - 1, and adds 1e-10 to the squared mean.
+            Mod-Squad, M3ViT and Awaker2.5-VL, which divides by E - 1, and adds 1e-10 to the
+            squared mean.
+        load: add CV(load)^2, where an expert's load is how many units use it. A count has no
+            gradient: this is the load of the sparsely-gated layer's code where gates draw no
+            noise, and raises the value alone.
+        by_task: whether each task is to use all experts alike: the value is then the sum over
+            the tasks in the batch of what it is on their units alone (M3ViT's code, which reads
+            the loss of each task's gate).
     """
 
     weight: float = 0.01
     unbiased: bool = False
+    load: bool = False
+    by_task: bool = False
 
     def value(self, routing: Routing) -> Float[Tensor, ""]:
-        importance = global_sum(without_padding(routing.weights, routing).sum(0))
-        mean = importance.mean()
-        deviation = (importance - mean).square().sum()
+        sums = [self.summed(routing.weights, routing)]
+        if self.load:
+            sums.append(self.summed((routing.weights.detach() != 0).float(), routing))
+        return torch.stack([self.variation(each) for each in sums]).sum()
+
+    def summed(
+        self, values: Float[Tensor, "units experts"], routing: Routing
+    ) -> Float[Tensor, "*tasks experts"]:
+        """The sum of `values` over all units of the global batch, or over those of each task."""
+        if self.by_task:
+            return task_sums(values, routing, "Importance(by_task=True)")
+        return global_sum(without_padding(values, routing).sum(0))
+
+    def variation(self, sums: Float[Tensor, "*tasks experts"]) -> Float[Tensor, ""]:
+        """CV^2 over experts, summed over tasks."""
+        experts = sums.shape[-1]
+        mean = sums.mean(-1, keepdim=True)
+        deviation = (sums - mean).square().sum(-1)
+        squared = mean.squeeze(-1).square()
         if self.unbiased:
-            return deviation / max(len(importance) - 1, 1) / (mean.square() + 1e-10)
-        # Rectified weights can all be 0; then all experts are alike.
-        return deviation / len(importance) / mean.square().clamp_min(torch.finfo(mean.dtype).tiny)
+            return (deviation / max(experts - 1, 1) / (squared + 1e-10)).sum()
+        # Rectified weights can all be 0, and a task can be absent; then all experts are alike.
+        return (deviation / experts / squared.clamp_min(torch.finfo(mean.dtype).tiny)).sum()

@@ -25,13 +25,17 @@ class LoadBalance(RoutingLoss):
             Switch's for one expert a unit). "top1" counts the most probable expert only
             (GShard, arXiv:2006.16668 algorithm 1, and Uni-MoE).
         by_task: whether each task is to use all experts alike: the value is then the sum over the
-            tasks in the batch of what it is on their units alone (M3ViT in Mod-Squad's code, where
-            it is read after each task's pass).
+            tasks in the batch of what it is on their units alone (Mod-Squad's copy of M3ViT, which
+            reads it after each task's pass; for M3ViT's own loss see `Importance`).
+        normalize: divide the mean probabilities by their sum. It changes the value only where
+            probabilities do not sum to 1: Mod-Squad's code, whose router adds 1e-4 to each
+            (`TopK(epsilon=1e-4)`), divides by the sum, and the value is then not raised by it.
     """
 
     weight: float = 0.01
     counts: Literal["selected", "top1"] = "selected"
     by_task: bool = False
+    normalize: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -48,16 +52,18 @@ class LoadBalance(RoutingLoss):
         if self.by_task:
             asked = [task_sums(each, routing, "LoadBalance") for each in (chosen, probs)]
             num_each = task_sums(torch.ones_like(probs), routing, "LoadBalance").clamp_min(1.0)
-            return balance(asked[0], asked[1] / num_each)
+            return self.balance(asked[0], asked[1] / num_each)
         chosen, probs = (
             global_sum(without_padding(each, routing).sum(0)) for each in (chosen, probs)
         )
-        return balance(chosen, probs / num_units(routing))
+        return self.balance(chosen, probs / num_units(routing))
 
-
-def balance(
-    chosen: Float[Tensor, "*tasks experts"], probs: Float[Tensor, "*tasks experts"]
-) -> Float[Tensor, ""]:
-    """The loss of how often experts were chosen, and of their mean probabilities."""
-    shares = chosen / chosen.sum(-1, keepdim=True).clamp_min(1.0)
-    return chosen.shape[-1] * (probs * shares).sum()
+    def balance(
+        self, chosen: Float[Tensor, "*tasks experts"], probs: Float[Tensor, "*tasks experts"]
+    ) -> Float[Tensor, ""]:
+        """The loss of how often experts were chosen, and of their mean probabilities."""
+        shares = chosen / chosen.sum(-1, keepdim=True).clamp_min(1.0)
+        if self.normalize:
+            # The smallest divisor is that of torch's `normalize`: a task without units adds 0.
+            probs = functional.normalize(probs, p=1, dim=-1)
+        return chosen.shape[-1] * (probs * shares).sum()

@@ -21,8 +21,10 @@ class MutualInformation(RoutingLoss):
     Attributes:
         weight: 0.001 in the paper; the released code trains with 0.005.
         epsilon: 0 for the paper's formula. Above 0 for the formula of the released code, which
-            adds epsilon (1e-4 there) to probabilities, divisors, marginals and the logarithm, and
-            divides by the number of units instead of the mass. It biases the value slightly.
+            adds epsilon (1e-4 there) to divisors, marginals and the logarithm, and divides by the
+            number of units instead of the mass. The released code adds it to the probabilities as
+            well, once: there it is the router's, `TopK(epsilon=1e-4)`, and is not added again
+            here. It biases the value slightly.
     """
 
     weight: float = 0.001
@@ -37,7 +39,7 @@ class MutualInformation(RoutingLoss):
             )
 
     def value(self, routing: Routing) -> Float[Tensor, ""]:
-        mass = task_mass(routing, self.epsilon)
+        mass = task_sums(routing.probs, routing, "MutualInformation")
         if self.epsilon:
             joint = mass / (num_units(routing) + self.epsilon)
             by_task = joint.sum(1, keepdim=True) + self.epsilon
@@ -52,11 +54,6 @@ def information(mass: Float[Tensor, "tasks experts"]) -> Float[Tensor, ""]:
     joint = mass / mass.sum().clamp_min(torch.finfo(mass.dtype).eps)
     by_task, by_expert = joint.sum(1, keepdim=True), joint.sum(0, keepdim=True)
     return (joint * (finite_log(joint) - finite_log(by_task) - finite_log(by_expert))).sum()
-
-
-def task_mass(routing: Routing, epsilon: float) -> Float[Tensor, "tasks experts"]:
-    """The sum of probs (each plus epsilon) over the units of each task in the global batch."""
-    return task_sums(routing.probs + epsilon, routing, "MutualInformation")
 
 
 def finite_log(x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:

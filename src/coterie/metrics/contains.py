@@ -6,12 +6,12 @@ import numpy as np
 from jaxtyping import Float64
 
 from coterie.metrics.base import Metric, percent
-from coterie.metrics.words import normal
+from coterie.metrics.words import words_in
 
 
 @dataclass(frozen=True, kw_only=True)
 class Contains(Metric):
-    """Percent of predictions with one of the answers in them as whole words, up to `words.normal`.
+    """Percent of predictions with one of the answers in them as whole words (`words.words_in`).
 
     For models that wrap the answer into a sentence; a long prediction may be right by chance.
     """
@@ -19,8 +19,13 @@ class Contains(Metric):
     def statistics(
         self, prediction: str, answers: tuple[str, ...]
     ) -> Float64[np.ndarray, " statistics"]:
-        words = f" {normal(prediction)} "
-        return np.array([float(any(f" {normal(answer)} " in words for answer in answers)), 1.0])
+        words = spaced(prediction)
+        return np.array([float(any(spaced(answer) in words for answer in answers)), 1.0])
 
     def score(self, total: Float64[np.ndarray, " statistics"]) -> float:
         return percent(*total)
+
+
+def spaced(text: str) -> str:
+    """The words of a text, with a space before and after each."""
+    return f" {' '.join(words_in(text))} "

@@ -12,24 +12,28 @@ NUMBER = re.compile(
 )
 
 
-def number_in(text: str) -> float | None:
+PERCENT = re.compile(r"\s*[%\uff05]")
+
+
+def number_in(text: str, *, divides_percent: bool = False) -> float | None:
     """The first number written in digits, as in "about 1,250 kcal"; None if there is none.
 
-    Commas between thousands and exponents are understood; a percent sign, a unit or a currency
-    does not change the number.
+    Commas between thousands and exponents are understood; a unit or a currency does not change
+    the number, and neither does a percent sign, unless `divides_percent`: then "95 %" is 0.95.
     """
     for match in NUMBER.finditer(text):
         digits = match[0].replace(",", "").replace("\u2212", "-")
         if any(map(str.isdigit, digits)) and digits.lstrip("+-")[0] not in "eE":
             number = float(digits)
             if math.isfinite(number):
-                return number
+                is_percent = divides_percent and PERCENT.match(text, match.end())
+                return number / 100 if is_percent else number
     return None
 
 
-def numbers_in(answers: tuple[str, ...]) -> list[float]:
+def numbers_in(answers: tuple[str, ...], *, divides_percent: bool = False) -> list[float]:
     """The number of each answer. Raises ValueError if one has none."""
-    numbers = [number_in(answer) for answer in answers]
+    numbers = [number_in(answer, divides_percent=divides_percent) for answer in answers]
     if None in numbers:
         raise ValueError(
             f"{answers[numbers.index(None)]!r} has no number in digits, and the metric compares "

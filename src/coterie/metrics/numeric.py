@@ -14,8 +14,9 @@ from coterie.metrics.number import number_in, numbers_in
 class Numeric(Metric):
     """Percent of predictions whose first number is within a share of an answer.
 
-    With 0.05, for numbers, the relaxed accuracy of ChartQA (arXiv:2203.10244). An answer of 0 must
-    be met exactly.
+    With 0.05, for numbers, the relaxed accuracy of ChartQA (arXiv:2203.10244) as pix2struct and
+    lmms-eval compute it: a number before a percent sign is divided by 100, so that "95%" is right
+    for "0.95" and wrong for "95". An answer of 0 must be met exactly.
 
     Attributes:
         tolerance: the share, at least 0: 0.05 accepts 95 to 105 for 100.
@@ -33,10 +34,10 @@ class Numeric(Metric):
     def statistics(
         self, prediction: str, answers: tuple[str, ...]
     ) -> Float64[np.ndarray, " statistics"]:
-        predicted = number_in(prediction)
+        predicted = number_in(prediction, divides_percent=True)
         is_near = predicted is not None and any(
             abs(predicted - answer) <= self.tolerance * abs(answer) * (1 + 1e-12)  # 95 for 100
-            for answer in numbers_in(answers)
+            for answer in numbers_in(answers, divides_percent=True)
         )
         return np.array([float(is_near), 1.0])
 

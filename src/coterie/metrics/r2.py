@@ -1,7 +1,8 @@
 """How much of the spread of the answers the predictions explain."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import numpy as np
@@ -20,16 +21,27 @@ class R2(Metric):
 
     Attributes:
         log: compare log(1 + x), for amounts that spread over decades; less than 0 counts as 0.
+        center: subtracted from answers before they are squared and summed. The score does not
+            depend on it but by rounding: squares of numbers far from 0 would swallow a small
+            spread. `fitted` sets it to the mean of a split's answers.
     """
 
     unit: ClassVar[str] = ""
     limits: ClassVar[tuple[float, float]] = (-math.inf, 1.0)
 
     log: bool = False
+    center: float = field(default=0.0, init=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.log, bool):
             raise ValueError(f"R2(log={self.log!r}): give true or false")
+
+    def fitted(self, answers: Iterable[tuple[str, ...]]) -> "Metric":
+        # The exact sum, so that rows in another order have the same center.
+        values = [self.scale(number) for items in answers for number in numbers_in(items)]
+        metric = replace(self)
+        object.__setattr__(metric, "center", math.fsum(values) / max(len(values), 1))
+        return metric
 
     def check(self, answers: tuple[str, ...]) -> None:
         if self.log and min(numbers_in(answers)) < 0:
@@ -39,14 +51,18 @@ class R2(Metric):
     def statistics(
         self, prediction: str, answers: tuple[str, ...]
     ) -> Float64[np.ndarray, " statistics"]:
-        predicted, answer = nearest(prediction, answers)
-        if self.log:
-            predicted, answer = math.log1p(max(predicted, 0)), math.log1p(max(answer, 0))
-        return np.array([1.0, answer, answer**2, (answer - predicted) ** 2])
+        """1, the answer's distance from the center, its square, and the squared error."""
+        predicted, answer = map(self.scale, nearest(prediction, answers))
+        distance = answer - self.center
+        return np.array([1.0, distance, distance**2, (answer - predicted) ** 2])
+
+    def scale(self, number: float) -> float:
+        """The number, or with `log` its logarithm."""
+        return math.log1p(max(number, 0)) if self.log else number
 
     def score(self, total: Float64[np.ndarray, " statistics"]) -> float:
-        count, answers, squares, errors = total.tolist()
-        spread = squares - answers**2 / count if count else 0.0
+        count, distances, squares, errors = total.tolist()
+        spread = squares - distances**2 / count if count else 0.0
         if spread <= 1e-12 * squares:  # what is left of equal answers after rounding
             return float("nan")
         return 1 - errors / spread

@@ -7,14 +7,14 @@ import numpy as np
 from jaxtyping import Float64
 
 from coterie.metrics.base import Metric, percent
-from coterie.metrics.words import normal
+from coterie.metrics.words import words_in
 
 
 @dataclass(frozen=True, kw_only=True)
 class TokenF1(Metric):
     """Mean over samples, in percent, of the F1 of words: SQuAD's (arXiv:1606.05250 section 6.1).
 
-    Words are those of `words.normal`; of several answers, the best counts.
+    Words are those of `words.words_in`; of several answers, the best counts.
     """
 
     def statistics(
@@ -27,7 +27,8 @@ class TokenF1(Metric):
 
 
 def overlap(prediction: str, answer: str) -> float:
-    """F1 of the words of two texts, 0 to 1."""
-    predicted, right = Counter(normal(prediction).split()), Counter(normal(answer).split())
-    shared = (predicted & right).total()
-    return 2 * shared / max(predicted.total() + right.total(), 1)
+    """F1 of the words of two texts, 0 to 1; of nothing for nothing 1, as in SQuAD 2.0's script."""
+    predicted, right = Counter(words_in(prediction)), Counter(words_in(answer))
+    if not predicted and not right:
+        return 1.0
+    return 2 * (predicted & right).total() / (predicted.total() + right.total())

@@ -5,11 +5,11 @@ from coterie.recipes.dense import dense
 from coterie.recipes.m3vit import m3vit
 from coterie.recipes.mod_squad import mod_squad
 from coterie.recipes.moelora import moelora
-from coterie.recipes.mole import mole
 from coterie.recipes.plain_moe import plain_moe
 from coterie.recipes.rode import rode
 from coterie.recipes.shared_lora import shared_lora
 from coterie.recipes.single_task import single_task
+from coterie.recipes.soft_lora import soft_lora
 from coterie.recipes.uni_moe import uni_moe
 
 __all__ = [
@@ -18,10 +18,10 @@ __all__ = [
     "m3vit",
     "mod_squad",
     "moelora",
-    "mole",
     "plain_moe",
     "rode",
     "shared_lora",
     "single_task",
+    "soft_lora",
     "uni_moe",
 ]

@@ -10,6 +10,7 @@ Expect:  delta_m -10.4 % on rendered scenes (docs/dense.md).
 
 from coterie.balancing.uncertainty import Uncertainty
 from coterie.recipe import Recipe, Stage
+from coterie.recipes.mod_squad import UNDECAYED
 
 
 def dense(
@@ -35,6 +36,8 @@ def dense(
                 epochs=epochs,
                 warmup=0.1,
                 weight_decay=0.05,
+                undecayed=UNDECAYED,
+                decays_balancing=True,
                 epsilon=1e-4,
                 batch_size=256,
             ),

@@ -7,7 +7,9 @@ Expect:  delta_m +1.9 % on rendered scenes (docs/dense.md). The paper, on PASCAL
 Departs: by default experts start from a pretrained host; the paper trains from scratch, which is
          `pretrained=False`. A pretrained host's MLP expert is as wide as the host's MLP unless
          `mlp_ratio` is given, where the paper divides its width by the active experts, and its
-         query experts have the width of one of the host's heads.
+         query experts have the width of one of the host's heads. Where MLP experts are shares of
+         a pretrained host's MLP, which `mlp_ratio` makes them, gates start at 0 and not at 0.02:
+         at 0 a token has as many different shares in equal parts, which are the host's MLP.
          The vector of the task that the paper adds to the tokens is the host's business: see
          `coterie.dense.MultiTaskVision`, which has it. On other hosts gates see the bare token.
          Statistics are of the global batch; the code's are of one GPU's.
@@ -31,6 +33,10 @@ PLACES = {
     "alternate": (EVEN_ATTENTION, ODD_MLP),
     "odd mlp": ("vision.attn", ODD_MLP),
 }
+GATE_STD = 0.02
+"""Of gates at the start, in the released models: see `TaskGate`."""
+UNDECAYED = (r".*embeddings\.(cls_token|distillation_token|position_embeddings?(\.weight)?)",)
+"""What a transformer adds to its patches; as in the released code, it does not decay."""
 RATIO = 4
 """Hidden units of a transformer's MLP, by the width of its tokens."""
 
@@ -82,7 +88,9 @@ def mod_squad(  # noqa: PLR0913  what the paper's own ablations change
 
     def mixture(at: str, kind: Copies | Queries, active: int) -> Mixture:
         router = TopK(k=active, normalize=normalize, epsilon=epsilon)
-        return Mixture(at=at, experts=kind, gate=TaskGate(), router=router)
+        is_share = isinstance(kind, Copies) and pretrained and kind.divisor > 1
+        gate = TaskGate(init_std=0.0 if is_share else GATE_STD)
+        return Mixture(at=at, experts=kind, gate=gate, router=router)
 
     mixtures = []
     if attention is not None:
@@ -106,6 +114,8 @@ def mod_squad(  # noqa: PLR0913  what the paper's own ablations change
                 epochs=epochs,
                 warmup=0.1,
                 weight_decay=0.05,
+                undecayed=UNDECAYED,
+                decays_balancing=True,
                 epsilon=1e-4,
                 batch_size=256,
             ),

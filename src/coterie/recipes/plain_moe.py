@@ -17,6 +17,7 @@ from typing import Literal
 
 from coterie.losses.load_balance import LoadBalance
 from coterie.losses.z import ZLoss
+from coterie.mixture import Mixture
 from coterie.recipe import Recipe
 from coterie.recipes.mod_squad import mod_squad
 from coterie.routing.gates.task import TaskGate
@@ -51,7 +52,8 @@ def plain_moe(  # noqa: PLR0913  those of `mod_squad` that both share
         z: weight of the z-loss.
         learning_rate: at its highest, for 256 images a step.
         epochs: passes over the data.
-        released: True for the released code's 1e-4 beside probabilities and inside the z-loss.
+        released: True for the released code's 1e-4 beside probabilities and inside the z-loss,
+            and its load balance of probabilities divided by their sum.
         noisy: gates add noise of a learned width, as in the released model; see `TaskGate`.
         noise_in_evaluation: they do so in evaluation, too, as there.
     """
@@ -67,13 +69,21 @@ def plain_moe(  # noqa: PLR0913  those of `mod_squad` that both share
         epochs=epochs,
         released=released,
     )
-    losses = (LoadBalance(weight=balance), ZLoss(weight=z, epsilon=1e-4 if released else 0.0))
-    gate = TaskGate(noisy=noisy, noise_in_evaluation=noise_in_evaluation)
+    losses = (
+        LoadBalance(weight=balance, normalize=released),
+        ZLoss(weight=z, epsilon=1e-4 if released else 0.0),
+    )
+
+    def with_noise(mixture: Mixture) -> Mixture:
+        assert isinstance(mixture.gate, TaskGate)
+        gate = replace(mixture.gate, noisy=noisy, noise_in_evaluation=noise_in_evaluation)
+        return replace(mixture, gate=gate)
+
     departures = () if noise_in_evaluation else (NOISY if noisy else QUIET,)
     return replace(
         recipe,
         name="plain_moe",
-        mixtures=tuple(replace(each, gate=gate) for each in recipe.mixtures),
+        mixtures=tuple(with_noise(each) for each in recipe.mixtures),
         losses=losses,
         departures=(*departures, *recipe.departures),
     )

@@ -36,12 +36,16 @@ class Trained:
         host: names of the host's own that learn, as the grafted model has them.
         kept: rows that stay, of parameters in which others learn.
         rates: names of either kind whose learning rate is not the stage's, and that rate.
+        undecayed: names of the host's own that do not decay though they have several axes.
+        decays_balancing: whether the balancing's own parameters decay.
     """
 
     adapter: tuple[str, ...]
     host: tuple[str, ...]
     kept: tuple[Kept, ...] = field(repr=False)
     rates: Mapping[str, float] = field(default_factory=dict)
+    undecayed: tuple[str, ...] = ()
+    decays_balancing: bool = False
 
     def restore(self) -> None:
         """Puts kept rows back, which weight decay would move though they have no gradient."""
@@ -94,7 +98,51 @@ def select(model: PeftModel, stage: Stage) -> Trained:
         parameter.requires_grad_(True)
     adapter = tuple(name for name in chosen if ".coterie_" in name)
     host = tuple(name for name in chosen if ".coterie_" not in name)
-    return Trained(adapter=adapter, host=host, kept=tuple(kept), rates=rates)
+    undecayed = tuple(
+        name
+        for name in host
+        if any(re.fullmatch(pattern, own_name(name)) for pattern in stage.undecayed)
+    )
+    return Trained(
+        adapter=adapter,
+        host=host,
+        kept=tuple(kept),
+        rates=rates,
+        undecayed=undecayed,
+        decays_balancing=stage.decays_balancing,
+    )
+
+
+def parameter_groups(
+    model: nn.Module,
+    balancing: nn.Module,
+    trained: Trained,
+    *,
+    learning_rate: float,
+    weight_decay: float,
+) -> list[dict[str, Any]]:
+    """What learns, by learning rate and weight decay, for torch's optimizers.
+
+    What has one axis or none (biases, norms) does not decay. The stage's own rate comes first.
+    """
+    named = [
+        *((name, each, each.ndim > 1 and name not in trained.undecayed)
+          for name, each in model.named_parameters()),
+        *((name, each, trained.decays_balancing) for name, each in balancing.named_parameters()),
+    ]  # fmt: skip
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for rate in dict.fromkeys([learning_rate, *trained.rates.values()]):
+        for decay in (weight_decay, 0.0):
+            groups[rate, decay] = []
+    for name, each, decays in named:
+        if each.requires_grad:
+            rate = trained.rates.get(name, learning_rate)
+            groups[rate, weight_decay if decays else 0.0].append(each)
+    return [
+        {"params": learns, "lr": rate, "weight_decay": decay}
+        for (rate, decay), learns in groups.items()
+        if learns
+    ]
 
 
 def own_name(name: str) -> str:

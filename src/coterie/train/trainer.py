@@ -20,7 +20,7 @@ from coterie.train.inside import Inside
 from coterie.train.journal import Window, flat
 from coterie.train.losses import objective, task_sums
 from coterie.train.setting import Setting
-from coterie.train.stages import mask_gradients
+from coterie.train.stages import mask_gradients, parameter_groups
 
 BETAS = (0.9, 0.999)
 
@@ -128,10 +128,16 @@ class MixtureTrainer(Trainer):
     # Optimizer
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
-        """AdamW; what has one axis or none (biases, norms, sigma) does not decay."""
+        """AdamW of `parameter_groups`."""
         if self.optimizer is None:
             self.optimizer = torch.optim.AdamW(
-                self._groups(),
+                parameter_groups(
+                    self.setting.model,
+                    self.balancing,
+                    self.setting.trained,
+                    learning_rate=self.args.learning_rate,
+                    weight_decay=self.args.weight_decay,
+                ),
                 lr=self.args.learning_rate,
                 betas=BETAS,
                 eps=self.args.adam_epsilon,
@@ -140,24 +146,6 @@ class MixtureTrainer(Trainer):
             self.optimizer.register_step_pre_hook(self._before_step)
             self.optimizer.register_step_post_hook(self._after_step)
         return self.optimizer
-
-    def _groups(self) -> list[dict[str, Any]]:
-        """What learns, by learning rate and weight decay; the stage's own rate comes first."""
-        named = [*self.setting.model.named_parameters(), *self.balancing.named_parameters()]
-        groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-        rates = self.setting.trained.rates
-        for rate in dict.fromkeys([self.args.learning_rate, *rates.values()]):
-            for decay in (self.args.weight_decay, 0.0):
-                groups[rate, decay] = []
-        for name, each in named:
-            if each.requires_grad:
-                rate = rates.get(name, self.args.learning_rate)
-                groups[rate, self.args.weight_decay if each.ndim > 1 else 0.0].append(each)
-        return [
-            {"params": learns, "lr": rate, "weight_decay": decay}
-            for (rate, decay), learns in groups.items()
-            if learns
-        ]
 
     def _clip_grad_norm(self, model: nn.Module) -> Any:
         together.average_gradients(self.balancing)  # first: all must find the same norm

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from coterie.dense.kinds.regression import Regression
 from coterie.dense.sets.taskonomy_labels import (
     DEPTHS,
     LABELS,
@@ -47,23 +48,12 @@ def test_normals_are_turned_to_coteries_axes() -> None:
     assert torch.allclose(normals(pixel(255.0, 0.0, 0.0)), pixel(1.0, 1.0, -1.0) / math.sqrt(3))
 
 
-def test_occlusion_is_blurred_and_not_cut_off() -> None:
-    flat = torch.full((1, 5, 5), 2 * OCCLUSION_LARGEST)
-    assert torch.allclose(occlusion(flat), torch.full((1, 5, 5), 3.0))  # 2 * 2 - 1
-    point = torch.zeros(1, 65, 65)
-    point[0, 32, 32] = OCCLUSION_LARGEST
-    # a normal distribution with deviation 4 has 1 / (2 pi 4^2) of its mass in the middle pixel,
-    # and e^-0.5 times that 4 pixels away; -1 + 2 * that
-    middle = 2 / (2 * math.pi * 16)
-    blurred = occlusion(point)[0] + 1
-    assert blurred[32, 32].item() == pytest.approx(middle, rel=0.01)
-    assert blurred[32, 36].item() == pytest.approx(middle * math.exp(-0.5), rel=0.01)
-
-
-def test_an_unknown_pixel_of_occlusion_makes_no_other_unknown() -> None:
-    edges = torch.zeros(1, 3, 3)
-    edges[0, 1, 1] = torch.nan
-    assert occlusion(edges).isnan().sum() == 1
+def test_occlusion_is_not_cut_off_and_not_blurred_yet() -> None:
+    # 0 to the largest are -1 to 1; twice the largest is 2 * 2 - 1
+    found = occlusion(torch.tensor([[[0.0, OCCLUSION_LARGEST, 2 * OCCLUSION_LARGEST]]]))
+    assert found.tolist() == [[[-1.0, 1.0, 3.0]]]
+    task = LABELS["edge_occlusion"].task
+    assert isinstance(task, Regression) and task.blur == 4
 
 
 def test_holes_and_unknown_depths_are_left_out_of_means() -> None:

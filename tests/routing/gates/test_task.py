@@ -84,8 +84,18 @@ def test_it_begins_uniform_and_in_float32() -> None:
     [
         ({"noisy": True, "per_token": False}, "the noise's width is a token's; give per_token=Tru"),
         ({"noise_in_evaluation": True}, "there is no noise; give noisy=True"),
+        ({"init": "zeros"}, "allowed are 'normal' and 'uniform'"),
     ],
 )
-def test_choices_that_cannot_be(choices: dict, message: str) -> None:
+def test_choices_that_cannot_be(unchecked, choices: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         TaskGate(**choices)
+
+
+@pytest.mark.parametrize("noisy", [False, True])
+def test_a_uniform_start_has_the_same_deviation(noisy: bool) -> None:
+    # Uniform on -b to b has the deviation b / sqrt 3: b = .2 * sqrt 3 = .3464 for .2.
+    weight = next(TaskGate(init="uniform", init_std=0.2, noisy=noisy).build(200, 8, 2).parameters())
+    assert weight.shape == (2, 16 if noisy else 8, 200)
+    assert weight.std().item() == pytest.approx(0.2, rel=0.03)
+    assert 0.34 < weight.abs().max().item() <= 0.3465

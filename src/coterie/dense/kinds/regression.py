@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -12,6 +14,7 @@ from coterie.dense.metrics.base import DenseMetric
 from coterie.dense.metrics.mean_error import MeanError
 from coterie.dense.painting import Painted, graded, mixed
 from coterie.dense.task import DenseTask
+from coterie.extras import library
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +29,9 @@ class Regression(DenseTask):
         power: 1, absolute, or 2, squared differences.
         clamp: the most that a picture's loss can be, above 0; beyond it there is no gradient. The
             released code clamps the loss of a batch at 1000.
+        blur: standard deviation, in pixels, of a Gaussian blur of the labels after the picture was
+            cut, as the released code blurs occlusion edges; 0 for none. What is beyond the
+            border is mirrored. Unknown pixels blur as -1, and stay unknown.
     """
 
     name: str
@@ -33,6 +39,7 @@ class Regression(DenseTask):
     count: int = 1
     power: Literal[1, 2] = 1
     clamp: float = 1000.0
+    blur: float = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -40,6 +47,8 @@ class Regression(DenseTask):
             raise ValueError(f"Regression(count={self.count!r}): give a number, at least 1")
         if not 0 < self.clamp < math.inf:
             raise ValueError(f"Regression(clamp={self.clamp!r}): give a number above 0")
+        if not 0 <= self.blur < math.inf:
+            raise ValueError(f"Regression(blur={self.blur!r}): give pixels, at least 0")
         self.metric()  # which refuses power
 
     @property
@@ -53,6 +62,16 @@ class Regression(DenseTask):
     ) -> Float[Tensor, " batch"]:
         values, target, known = with_labels(prediction, label)
         return mean_over((values - target).abs() ** self.power, known).clamp(max=self.clamp)
+
+    def finished(
+        self, label: Float[Tensor, "channels height breadth"]
+    ) -> Float[Tensor, "channels height breadth"]:
+        if not self.blur:
+            return label
+        blurred = library("scipy.ndimage", "data").gaussian_filter(
+            label.nan_to_num(nan=-1.0).numpy(), sigma=(0, self.blur, self.blur)
+        )
+        return torch.from_numpy(np.asarray(blurred)).where(~label.isnan(), torch.nan)
 
     def metric(self) -> DenseMetric:
         return MeanError(power=self.power)

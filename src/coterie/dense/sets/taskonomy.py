@@ -32,6 +32,7 @@ class Taskonomy(DenseSet):
     class_scene; pictures in rgb/. The buildings of a split are in `folder`/splits_taskonomy/.
 
     Each label is resized, bilinear, and then encoded as in that code; see `taskonomy_labels`.
+    Occlusion edges are blurred once a picture is cut, by `coterie.dense.vision.Vision`.
     Losses are of that code, too; its weighting by uncertainty is not a matter of the data.
 
     Departs: where mask_valid/ says that the scan has a hole, or a depth is 65535, labels of

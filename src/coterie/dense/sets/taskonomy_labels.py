@@ -19,7 +19,6 @@ from coterie.dense.kinds.soft_classes import SoftClasses
 from coterie.dense.normals import facing
 from coterie.dense.resize import bilinear
 from coterie.dense.task import DenseTask
-from coterie.extras import library
 
 NO_DEPTH = 65535
 """What a depth picture says where the scan has a hole."""
@@ -30,8 +29,8 @@ TEXTURE_LARGEST = 0.08 * 2**16
 KEYPOINTS2D_LARGEST = 0.005 * 2**16
 KEYPOINTS3D_LARGEST = 2.0**16
 DEPTHS = DepthScale(units_per_metre=512.0, log_range=2.0**16)
-BLUR_PIXELS = 4
-"""Standard deviation of the blur of occlusion edges, at the size that is learned."""
+BLUR_PIXELS = 4.0
+"""Standard deviation of the blur of occlusion edges, after the picture was cut."""
 AXES = (1, -1, 1)
 """Red is right, green down, blue to the viewer: Armeni et al., arXiv 1702.01105, sec. 4.2, and the
 authors in https://github.com/EPFL-VILAB/omnidata/issues/13."""
@@ -64,16 +63,11 @@ def centred(
 def occlusion(
     stored: Float[Tensor, "1 height breadth"],
 ) -> Float32[Tensor, "1 height breadth"]:
-    """Edges where one thing hides another, 0 to OCCLUSION_LARGEST as -1 to 1, then blurred.
+    """Edges where one thing hides another, 0 to OCCLUSION_LARGEST as -1 to 1, and more above.
 
-    Nothing is cut off above 1. Unknown pixels blur as if they were no edge, and stay unknown.
+    Nothing is cut off above 1. They are blurred once the picture is cut: see `Regression.blur`.
     """
-    edges = 2 * stored.float() / OCCLUSION_LARGEST - 1
-    known = ~edges.isnan()
-    blurred = library("scipy.ndimage", "data").gaussian_filter(
-        edges.nan_to_num(nan=-1.0)[0].numpy(), sigma=BLUR_PIXELS
-    )
-    return torch.where(known, torch.from_numpy(np.asarray(blurred))[None], torch.nan)
+    return 2 * stored.float() / OCCLUSION_LARGEST - 1
 
 
 def normals(
@@ -173,7 +167,7 @@ LABELS = {
             for name in ("depth_euclidean", "depth_zbuffer")
         ),
         TaskonomyLabel(
-            task=Regression(name="edge_occlusion"),
+            task=Regression(name="edge_occlusion", blur=BLUR_PIXELS),
             decode=sixteen_bits,
             encode=occlusion,
             geometry=True,

@@ -1,7 +1,9 @@
 """Each task has its own gate (Mod-Squad, arXiv:2212.08066; Ma et al. 2018, MMoE)."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -23,7 +25,10 @@ class TaskGate(Gate):
     Attributes:
         per_token: False gives each task one row of logits instead, whatever the token says. The
             decision is then the task's alone: it is served, folded and exported exactly.
-        init_std: standard deviation at the start; 0, Mod-Squad's, starts from a uniform decision.
+        init_std: standard deviation at the start. 0 starts from a uniform decision; all tokens
+            then have the same experts at first. Mod-Squad's released models start at 0.02: their
+            gates' layer has zeros, which the model's own initialisation overwrites.
+        init: the distribution at the start, "normal" or "uniform" (M3ViT), of that deviation.
         noisy: add normal noise of a learned width to a token's logits, in training: logits = W x +
             (softplus(V x) + 0.01) n, n ~ N(0, 1), with W and V in one matrix of twice the rows
             (`noisy_gating` of Mod-Squad's released code; Shazeer et al. 2017, arXiv:1701.06538,
@@ -34,10 +39,13 @@ class TaskGate(Gate):
 
     per_token: bool = True
     init_std: float = 0.0
+    init: Literal["normal", "uniform"] = "normal"
     noisy: bool = False
     noise_in_evaluation: bool = False
 
     def __post_init__(self) -> None:
+        if self.init not in ("normal", "uniform"):
+            raise ValueError(f"TaskGate(init={self.init!r}): allowed are 'normal' and 'uniform'")
         if self.noisy and not self.per_token:
             raise ValueError(
                 "TaskGate(noisy=True, per_token=False): the noise's width is a token's; give "
@@ -64,6 +72,13 @@ class TaskGate(Gate):
         kind = _NoisyTokensOfTask if self.noisy else _TokensOfTask
         return (kind if self.per_token else _WholeTask)(self, width, experts, tasks)
 
+    def drawn(self, *shape: int) -> Float[Tensor, "tasks ..."]:
+        """Weights at the start."""
+        if self.init == "normal":
+            return torch.randn(*shape) * self.init_std
+        # Uniform on -1 to 1 has the variance 1/3.
+        return (2 * torch.rand(*shape) - 1) * (math.sqrt(3) * self.init_std)
+
     def rows(self, experts: Sequence[int], *, of: int) -> list[int]:
         """The rows of a task's matrix that some of its `of` experts have."""
         return [*experts, *(of + each for each in experts)] if self.noisy else list(experts)
@@ -72,7 +87,7 @@ class TaskGate(Gate):
 class _TokensOfTask(GateLayer):
     def __init__(self, gate: TaskGate, width: int, experts: int, tasks: int):
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(tasks, experts, width) * gate.init_std)
+        self.weight = nn.Parameter(gate.drawn(tasks, experts, width))
 
     def forward(self, x: Float[Tensor, "*units width"], state: State, place: Place) -> Answer:
         return _answer(self.weight, x, state, place)
@@ -84,7 +99,7 @@ class _NoisyTokensOfTask(GateLayer):
     def __init__(self, gate: TaskGate, width: int, experts: int, tasks: int):
         super().__init__()
         self.experts, self.always = experts, gate.noise_in_evaluation
-        self.weight = nn.Parameter(torch.randn(tasks, 2 * experts, width) * gate.init_std)
+        self.weight = nn.Parameter(gate.drawn(tasks, 2 * experts, width))
 
     def forward(self, x: Float[Tensor, "*units width"], state: State, place: Place) -> Answer:
         if not (self.training or self.always):
@@ -129,7 +144,7 @@ def _products(
 class _WholeTask(GateLayer):
     def __init__(self, gate: TaskGate, width: int, experts: int, tasks: int):
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(tasks, experts) * gate.init_std)
+        self.weight = nn.Parameter(gate.drawn(tasks, experts))
 
     def forward(self, x: Float[Tensor, "*units width"], state: State, place: Place) -> Answer:
         if state.single_task is not None:

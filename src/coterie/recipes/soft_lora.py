@@ -1,12 +1,14 @@
-"""MoLE: a soft mixture of LoRA experts at every linear layer (Wu et al. 2024, arXiv:2404.13628).
+"""Soft mixture of LoRA experts: every expert takes part, by a softmax of the token's logits.
 
-Run:     recipe = coterie.recipes.mole()
+A baseline of gates that read tokens, not a published system. LoRA: Hu et al. 2021,
+arXiv:2106.09685. It is not MoLE (Wu et al. 2024, arXiv:2404.13628), which composes LoRAs that were
+trained before and stay frozen, reads the experts' outputs in its gate, and balances the gates:
+here experts and gates start new and learn together, a gate reads the layer's input, and there is
+no loss on the routing.
+
+Run:     recipe = coterie.recipes.soft_lora()
          model = coterie.graft(base, recipe.mixtures)
-Expect:  no number is published here yet.
-Departs: the paper composes LoRAs that were trained before, and trains the gates alone; here
-         experts and gates start new and learn together, as a baseline of equal size needs.
-         The paper's gate reads the experts' outputs; this one reads the layer's input.
-         The paper's balancing loss on the gates is left out.
+Expect:  in README.md, beside the systems that it is a baseline of.
 """
 
 from coterie.experts.lora import Lora
@@ -16,7 +18,7 @@ from coterie.routing.gates.token import TokenGate
 from coterie.routing.routers.soft import Soft
 
 
-def mole(
+def soft_lora(
     *,
     experts: int = 4,
     rank: int = 8,
@@ -42,15 +44,11 @@ def mole(
     lora = Lora(ranks=(rank,) * experts, alpha=alpha, dropout=dropout)
     soft = Soft(temperature=temperature)
     return Recipe(
-        name="mole",
+        name="soft_lora",
         mixtures=tuple(
             Mixture(at=each, experts=lora, gate=TokenGate(), router=soft) for each in at
         ),
         stages=(Stage(name="joint", learning_rate=learning_rate, epochs=epochs, warmup=0.03),),
-        paper="Wu, Huang and Wei 2024, arXiv:2404.13628",
-        departures=(
-            "Experts and gates start new and learn together; the paper composes trained LoRAs.",
-            "The gate reads the layer's input; the paper's reads the experts' outputs.",
-            "The paper's balancing loss on the gates is left out.",
-        ),
+        paper="Hu et al. 2021, arXiv:2106.09685 (LoRA)",
+        notes="A baseline, not a published system; none of the three parts of MoLE is in it.",
     )
