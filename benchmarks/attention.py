@@ -24,7 +24,7 @@ from benchmarks.benchmark import (
 )
 from benchmarks.grafted import grafted
 from benchmarks.timing import Candidate
-from coterie.experts.queries import Queries
+from coterie.experts.queries import AttentionHeads
 from coterie.mixture import Mixture
 from coterie.routing.routers.top_k import TopK
 
@@ -97,7 +97,7 @@ def candidates(case: Case, device: torch.device) -> dict[str, Candidate]:
     config = SiglipVisionConfig(
         hidden_size=case.width, num_attention_heads=case.width // HEAD, attn_implementation="sdpa"
     )
-    experts = Queries(count=case.experts, replace=True)
+    experts = AttentionHeads(count=case.experts, replace=True)
     mixture = Mixture(experts=experts, router=TopK(k=case.chosen))
     host = SiglipAttention(config).to(device, dtype)
     layers: dict[str, nn.Module] = {

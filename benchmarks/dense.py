@@ -35,8 +35,8 @@ from benchmarks.benchmark import (
     worst,
 )
 from benchmarks.timing import Candidate
-from coterie.dense.config import MultiTaskConfig
-from coterie.dense.model import MultiTaskVision
+from coterie.dense.config import MultiTaskVisionConfig
+from coterie.dense.model import MultiTaskVisionModel
 from coterie.graft import graft, observe
 from coterie.losses.base import RoutingLoss
 from coterie.recipes.mod_squad import mod_squad
@@ -70,7 +70,7 @@ class Case:
         size = f"{self.batch}x{(self.side // 16) ** 2} d={self.width}"
         return f"{self.dtype} {experts}, {self.layers} layers {size} T={len(TASKS)}"
 
-    def host(self) -> MultiTaskVision:
+    def host(self) -> MultiTaskVisionModel:
         """Heads are of 128 features where there are attention experts, as in the named models."""
         torch.manual_seed(0)
         backbone = ViTConfig(
@@ -85,7 +85,7 @@ class Case:
             {"name": name, "channels": channels, "whole_picture": False}
             for name, channels in TASKS.items()
         ]
-        return MultiTaskVision(MultiTaskConfig(backbone_config=backbone, tasks=tasks))
+        return MultiTaskVisionModel(MultiTaskVisionConfig(backbone_config=backbone, tasks=tasks))
 
     @property
     def head(self) -> int:
@@ -194,10 +194,10 @@ def operations(candidate: Candidate) -> int:
     return counter.get_total_flops()
 
 
-def with_shared_keys(case: Case) -> MultiTaskVision:
+def with_shared_keys(case: Case) -> MultiTaskVisionModel:
     """The host, its attention over one key and one value for all heads."""
     host = case.host()
-    for block in host.blocks():
+    for block in host.get_blocks():
         block.register_module("attention", SharedKeys(case.width, heads=6, head=case.head))
     return host
 

@@ -4,10 +4,10 @@ from peft.tuners.tuners_utils import cast_adapter_dtype
 from torch import Tensor, nn
 
 from coterie.mixture import Mixture
-from coterie.routing.gates.base import Place
-from coterie.routing.state import State
-from coterie.tuner.ambient import enter, leave
-from coterie.tuner.layer import CoterieLayer, Site
+from coterie.routing.gates.base import LayerSite
+from coterie.routing.state import RoutingContext
+from coterie.tuner.ambient import push_context, pop_context
+from coterie.tuner.layer import CoterieLayer, MixtureSite
 
 ADAPTER = "default"
 
@@ -18,9 +18,9 @@ def grafted(
     """`mixture` at `host`; `autocast` keeps the new weights in float32, as `coterie.graft` does."""
     host.requires_grad_(False)
     layer = CoterieLayer(host)
-    place = Place(name="layer", tower="text", group="layer")
-    site = Site(mixture=mixture, place=place, num_tasks=tasks)
-    layer.update_layer(ADAPTER, site, width, leads=True)
+    place = LayerSite(name="layer", tower="text", tie_group="layer")
+    site = MixtureSite(mixture=mixture, layer_site=place, num_tasks=tasks)
+    layer.update_layer(ADAPTER, site, width, has_gate=True)
     if autocast:
         cast_adapter_dtype(layer, ADAPTER)
     return layer
@@ -35,8 +35,8 @@ class OfOneTask(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         tasks = x.new_zeros(len(x)).long()
-        enter(State(batch=len(x), device=x.device, task_ids=tasks, single_task=0))
+        push_context(RoutingContext(batch_size=len(x), device=x.device, task_ids=tasks, single_task=0))
         try:
             return self.layer(x)
         finally:
-            leave()
+            pop_context()

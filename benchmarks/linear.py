@@ -27,7 +27,7 @@ from benchmarks.timing import Candidate
 from coterie.experts.lora import Lora
 from coterie.mixture import Mixture
 from coterie.routing.gates.task import TaskGate
-from coterie.routing.routers.soft import Soft
+from coterie.routing.routers.soft import Softmax
 from coterie.routing.routers.top_k import TopK
 
 FROZEN, PEFT, COTERIE = "frozen layer", "PEFT LoRA", "coterie"
@@ -133,7 +133,7 @@ def candidates(case: Case, device: torch.device) -> dict[str, Candidate]:
     host = nn.Linear(case.width, case.width, bias=False, device=device, dtype=dtype)
     host.requires_grad_(False)
     lora = Lora(ranks=case.ranks)
-    soft = Mixture(experts=lora, router=Soft())
+    soft = Mixture(experts=lora, router=Softmax())
     layers: dict[str, nn.Module] = {
         FROZEN: host,
         PEFT: peft_lora(host, sum(case.ranks), autocast=False),
@@ -144,7 +144,7 @@ def candidates(case: Case, device: torch.device) -> dict[str, Candidate]:
         layers["PEFT LoRA, its default"] = peft_lora(host, sum(case.ranks), autocast=True)
         layers["coterie, weights in bf16"] = grafted(host, case.width, soft, autocast=False)
     layers["coterie, top-2"] = grafted(host, case.width, Mixture(experts=lora, router=TopK(k=2)))
-    task = Mixture(experts=lora, gate=TaskGate(per_token=False), router=Soft())
+    task = Mixture(experts=lora, gate=TaskGate(per_token=False), router=Softmax())
     layers["coterie, one task"] = OfOneTask(grafted(host, case.width, task, tasks=TASKS))
     x = torch.randn(4, case.tokens // 4, case.width, device=device, dtype=dtype)
     x.requires_grad_()

@@ -30,7 +30,7 @@ from benchmarks.timing import Candidate
 from coterie.experts.lora import Lora
 from coterie.graft import graft
 from coterie.mixture import Mixture
-from coterie.routing.routers.soft import Soft
+from coterie.routing.routers.soft import Softmax
 
 FROZEN, PEFT, DEFAULT, COTERIE = "frozen model", "PEFT LoRA", "PEFT LoRA, its default", "coterie"
 LINEARS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
@@ -119,7 +119,7 @@ class Model(Benchmark):
 
 def candidates(case: Case, device: torch.device) -> dict[str, Candidate]:
     mixture = Mixture(
-        at=rf".*\.({'|'.join(LINEARS)})", experts=Lora(ranks=case.ranks), router=Soft()
+        at=rf".*\.({'|'.join(LINEARS)})", experts=Lora(ranks=case.ranks), router=Softmax()
     )
     adapted: dict[str, Callable[[], nn.Module]] = {
         PEFT: lambda: plain_lora(case.model(device), sum(case.ranks), autocast=False),

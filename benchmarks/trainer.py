@@ -21,15 +21,15 @@ from transformers import PreTrainedTokenizerFast, TrainerCallback
 from benchmarks.benchmark import ROUNDS, Benchmark, Row, Scale, Target, worst
 from benchmarks.model import LINEARS, Case
 from benchmarks.timing import Times
-from coterie import Lora, Mixture, Recipe, Soft, Stage, graft
+from coterie import Lora, Mixture, Recipe, Softmax, Stage, graft
 from coterie.data.chat import TEMPLATE
-from coterie.tasks import Task
-from coterie.train import Plan, assembly
-from coterie.train.batches import Samples
-from coterie.train.journal import Journal
-from coterie.train.losses import token_losses
-from coterie.train.stages import select
-from coterie.train.trainer import MixtureTrainer, Setting
+from coterie.tasks import TextTask
+from coterie.train import RunConfig, assembly
+from coterie.train.batches import MultiTaskDataset
+from coterie.train.journal import MetricLog
+from coterie.train.losses import compute_token_losses
+from coterie.train.stages import select_trainable
+from coterie.train.trainer import MixtureTrainer, StageContext
 
 TRAINER, LOOP, PLAIN = "coterie", "loop", "loop, the model's own loss"
 CASES: dict[Scale, Case] = {
@@ -75,12 +75,12 @@ def measured(case: Case, device: torch.device, folder: Path, *, rounds: int) -> 
     recipe = Recipe(
         mixtures=(
             Mixture(
-                at=rf".*\.({'|'.join(LINEARS)})", experts=Lora(ranks=case.ranks), router=Soft()
+                at=rf".*\.({'|'.join(LINEARS)})", experts=Lora(ranks=case.ranks), router=Softmax()
             ),
         ),
         stages=(Stage(steps=rounds + WARM),),
     )
-    plan = Plan(recipe=recipe, base="", tasks=written(folder), batch_size=SIZE, save_every=10**6)
+    plan = RunConfig(recipe=recipe, base="", tasks=written(folder), batch_size=SIZE, save_every=10**6)
     trainer = built(plan, case, device, folder)
     turns = Turns(trainer, device, loops(plan, case, device, trainer))
     trainer.add_callback(turns)
@@ -119,11 +119,11 @@ class Turns(TrainerCallback):
 
 
 def loops(
-    plan: Plan, case: Case, device: torch.device, trainer: MixtureTrainer
+    plan: RunConfig, case: Case, device: torch.device, trainer: MixtureTrainer
 ) -> dict[str, Callable[[], None]]:
     """Steps by hand, each with a model of its own."""
-    samples, collate = trainer.setting.samples, trainer.setting.collate
-    batches = [collate([samples[place] for place in places]) for places in trainer.setting.order]
+    samples, collate = trainer.stage_context.dataset, trainer.stage_context.collator
+    batches = [collate([samples[place] for place in places]) for places in trainer.stage_context.batch_sampler]
     ready = [{key: value.to(device) for key, value in batch.items()} for batch in batches]
 
     def loop(loss: Callable[[nn.Module, dict[str, Any]], torch.Tensor]) -> Callable[[], None]:
@@ -140,36 +140,36 @@ def loops(
         return step
 
     def answers(model: nn.Module, batch: dict[str, Any]) -> torch.Tensor:
-        return token_losses(model, model.get_base_model().lm_head, batch).losses.mean()  # pyright: ignore[reportCallIssue]
+        return compute_token_losses(model, model.get_base_model().lm_head, batch).losses.mean()  # pyright: ignore[reportCallIssue]
 
     return {LOOP: loop(answers), PLAIN: loop(lambda model, batch: model(**batch).loss)}
 
 
-def built(plan: Plan, case: Case, device: torch.device, folder: Path) -> MixtureTrainer:
+def built(plan: RunConfig, case: Case, device: torch.device, folder: Path) -> MixtureTrainer:
     """The trainer of the plan's one stage, as a run builds it but for the model from memory."""
     stage = plan.recipe.stages[0]
     model = graft(case.model(device), plan.recipe.mixtures, tasks=NAMES)
-    lesson = assembly.lesson(plan)
-    samples = Samples(lesson.training_rows(), lesson.drawn)
-    setting = Setting(
+    lesson = assembly.make_task_set(plan)
+    samples = MultiTaskDataset(lesson.load_training_rows(), lesson.transform)
+    setting = StageContext(
         model=model,
-        trained=select(model, stage),
-        host=(),
+        trainable=select_trainable(model, stage),
+        base_parameters=(),
         balancing=plan.recipe.balancing.build(len(NAMES)),
-        lesson=lesson,
+        task_set=lesson,
         losses=(),
         tasks=NAMES,
-        samples=samples,
-        order=assembly.order(plan, stage, samples.sizes, 0),
-        collate=lesson.collator(words()),
-        journal=Journal(folder, step=0, time_s=0.0),
+        dataset=samples,
+        batch_sampler=assembly.make_batch_sampler(plan, stage, samples.sizes, 0),
+        collator=lesson.make_collator(words()),
+        metric_log=MetricLog(folder, step=0, time_s=0.0),
         validation=None,
-        stage=stage.name,
-        before=0,
-        use_every=plan.use_every,
-        routed=True,
+        stage_name=stage.name,
+        finished_steps=0,
+        log_usage_every=plan.log_usage_every,
+        is_routed=True,
     )
-    args = assembly.arguments(plan, stage, folder, seed=0, mixed=False, validates=False)
+    args = assembly.make_training_arguments(plan, stage, folder, seed=0, mixed=False, validates=False)
     return MixtureTrainer(setting, args)
 
 
@@ -186,12 +186,12 @@ def words() -> PreTrainedTokenizerFast:
     return found
 
 
-def written(folder: Path) -> tuple[Task, ...]:
+def written(folder: Path) -> tuple[TextTask, ...]:
     """Two tasks of 64 rows in files."""
     for name in NAMES:
         rows = [{"question": f"{name}: " + f"what is {i}? " * 6, "answer": f"it is {i}"}
                 for i in range(64)]  # fmt: skip
         (folder / f"{name}.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
     return tuple(
-        Task(name=name, rows={"train": f"{name}.jsonl"}, folder=str(folder)) for name in NAMES
+        TextTask(name=name, rows={"train": f"{name}.jsonl"}, folder=str(folder)) for name in NAMES
     )

@@ -4,13 +4,13 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 import coterie
-from coterie import Lora, Mixture, Soft, TaskGate
+from coterie import Lora, Mixture, Softmax, TaskGate
 
 torch.manual_seed(0)
 base = LlamaForCausalLM(LlamaConfig(vocab_size=32, hidden_size=64, intermediate_size=128,
                                     num_hidden_layers=2, num_attention_heads=4))  # fmt: skip
 mixture = Mixture(at="text.mlp", experts=Lora(ranks=(4, 8, 16)), gate=TaskGate(per_token=False),
-                  router=Soft())  # fmt: skip
+                  router=Softmax())  # fmt: skip
 model = coterie.graft(base, mixture, tasks=("count up", "count down"))
 
 task_ids = torch.tensor([0, 1]).repeat(8)

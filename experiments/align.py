@@ -21,15 +21,15 @@ from torch import Tensor, nn
 
 import coterie.omni
 from benchmarks.provenance import provenance
-from coterie.data.collate import Collator
-from coterie.data.mix import Mix
-from coterie.data.sample import Sample
-from coterie.embedded.home import home
+from coterie.data.collate import TextCollator
+from coterie.data.mix import TaskSampling
+from coterie.data.sample import TextSample
+from coterie.embedded.home import get_cache_dir
 from coterie.omni import FeatureCache
-from coterie.omni.assemble import fresh_connectors
-from coterie.omni.encoders.base import of_modality
+from coterie.omni.assemble import init_connectors
+from coterie.omni.encoders.base import select_modality
 from coterie.omni.features import unpack
-from coterie.pretrained import Pretrained, load
+from coterie.pretrained import LoadedModel, load
 from experiments.captions import captions
 
 SHIPPED = Path(coterie.omni.__file__).with_name("connectors.safetensors")
@@ -52,18 +52,18 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=SHIPPED)
     arguments = parser.parse_args()
     torch.manual_seed(arguments.seed)
-    pretrained = load(home() / "omni", dtype=torch.float32)
+    pretrained = load(get_cache_dir() / "omni", dtype=torch.float32)
     model, processor = pretrained.model, pretrained.processor
     # Not on from those that are shipped: the same command gives the same connectors.
     embeddings = model.get_input_embeddings().weight.detach()
-    model.load_state_dict(fresh_connectors(model.base_model.encoders, embeddings), strict=False)
+    model.load_state_dict(init_connectors(model.base_model.encoders, embeddings), strict=False)
     for name, weight in model.named_parameters():
         weight.requires_grad = "connectors." in name
-    processor.features = FeatureCache(model, home() / "features")
-    train = captions(home() / "pantry", "train")
-    validation = [each for samples in captions(home() / "pantry", "validation").values()
+    processor.features = FeatureCache(model, get_cache_dir() / "features")
+    train = captions(get_cache_dir() / "pantry", "train")
+    validation = [each for samples in captions(get_cache_dir() / "pantry", "validation").values()
                   for each in samples]  # fmt: skip
-    collate = Collator(processor, list(train))
+    collate = TextCollator(processor, list(train))
     contrasted = {
         modality: contrast(pretrained, modality, train, arguments.contrast_steps)
         for modality in ("image", "audio")
@@ -89,7 +89,7 @@ def main() -> None:
 
 
 def contrast(
-    pretrained: Pretrained, modality: str, train: dict[str, list[Sample]], steps: int
+    pretrained: LoadedModel, modality: str, train: dict[str, list[TextSample]], steps: int
 ) -> list[float]:
     """Draws a modality's connectors to the words; the loss over training."""
     model, processor = pretrained.model, pretrained.processor
@@ -100,7 +100,7 @@ def contrast(
     labels = torch.tensor([names[each.answers[0]] for each in samples])
     center = model.get_input_embeddings().weight.detach().mean(0)
     spread = (words - words.mean(0)).square().mean()
-    encoders = of_modality(model.base_model.encoders, modality)
+    encoders = select_modality(model.base_model.encoders, modality)
     learns = [weight for encoder in encoders
               for weight in model.base_model.connectors[encoder.name].parameters()]  # fmt: skip
 
@@ -119,9 +119,9 @@ def contrast(
     return descended(learns, losses(), steps, CONTRAST_RATE, weight_decay=0.1)
 
 
-def encoded(processor, modality: str, sample: Sample) -> Float[Tensor, "tokens width"]:
+def encoded(processor, modality: str, sample: TextSample) -> Float[Tensor, "tokens width"]:
     """What the encoders say of a sample's picture or sound."""
-    [medium] = sample.media()
+    [medium] = sample.get_media()
     if modality == "image":
         return processor.features.images([medium.load()], processor)[0].float()
     return processor.features.sounds([medium.load()], processor)[0].float()
@@ -146,7 +146,7 @@ def connected(
     model, modality: str, batch: Float[Tensor, "rows seq width"], tokens: Int[Tensor, " rows"]
 ) -> Iterator[Float[Tensor, "rows out"]]:
     """What each connector says, a mean over the tokens of a picture or sound."""
-    encoders = of_modality(model.base_model.encoders, modality)
+    encoders = select_modality(model.base_model.encoders, modality)
     # A sound's one encoder gives a token for so many mel frames.
     lengths = tokens * 16 if modality == "audio" else torch.zeros_like(tokens)
     for encoder, part, own in unpack(batch, lengths, encoders):
@@ -164,10 +164,10 @@ def info_nce(
     return -ways.mean() / 2
 
 
-def say(model, collate: Collator, train: dict[str, list[Sample]], arguments) -> list[float]:
+def say(model, collate: TextCollator, train: dict[str, list[TextSample]], arguments) -> list[float]:
     """Has the language model say the captions; the loss over training."""
     rows = list(train.values())
-    plan = Mix().batches(
+    plan = TaskSampling().sample_batches(
         [len(each) for each in rows],
         batch_size=arguments.batch_size, steps=arguments.steps, seed=arguments.seed,
     )  # fmt: skip
@@ -212,7 +212,7 @@ def descended(
 
 
 @torch.no_grad()
-def held_out(model, collate: Collator, samples: list[Sample]) -> float:
+def held_out(model, collate: TextCollator, samples: list[TextSample]) -> float:
     """The mean loss of an answer's token in validation captions."""
     model.eval()
     total = count = 0

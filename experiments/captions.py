@@ -6,27 +6,27 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from coterie.data.media import Media
-from coterie.data.sample import Sample, Turn
+from coterie.data.media import MediaFile
+from coterie.data.sample import TextSample, Message
 
 Row = Mapping[str, Any]
 
 
-def captions(pantry: Path, split: str) -> dict[str, list[Sample]]:
+def captions(pantry: Path, split: str) -> dict[str, list[TextSample]]:
     """What is shown -> a sample for each picture or sound of a split: it alone, and the words.
 
     No task's question is in them, so that a model that has learned them has not learned the task.
     A split that a task lacks is left out.
     """
-    found: dict[str, list[Sample]] = {}
+    found: dict[str, list[TextSample]] = {}
     seen: set[Path] = set()
     for (task, kind), words in WORDS.items():
         name = f"{task} {kind}"
         groups = by_medium(pantry / task / f"{split}.jsonl", kind)
         samples = [
-            Sample(
+            TextSample(
                 task=name,
-                turns=(Turn(role="user", parts=(Media(kind=kind, at=at),)),),
+                messages=(Message(role="user", parts=(MediaFile(kind=kind, path=at),)),),
                 answers=(words(rows),),
                 source=at.name,
             )

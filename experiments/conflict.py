@@ -18,10 +18,10 @@ import torch
 import coterie
 from benchmarks.provenance import provenance
 from coterie import Lora, recipes
-from coterie.cli.showcase import trainable
-from coterie.data.mix import Mix
+from coterie.cli.showcase import count_trainable
+from coterie.data.mix import TaskSampling
 from coterie.recipe import Recipe
-from coterie.tasks import Task, read_tasks
+from coterie.tasks import TextTask, read_tasks
 from experiments.parts import in_parts
 
 RESULT = Path(__file__).parents[1] / "benchmarks" / "results" / "conflict-cpu.json"
@@ -54,7 +54,7 @@ class Regime:
     per_task: int
     limit: int
 
-    def chosen(self) -> tuple[Task, ...]:
+    def chosen(self) -> tuple[TextTask, ...]:
         """The tasks, in order."""
         found = read_tasks("pantry:" + ",".join(self.tasks))
         return tuple(replace(task, prompt=self.prompt) for task in found)
@@ -112,7 +112,7 @@ def systems() -> Mapping[str, Recipe]:
 def check_sizes(regime: Regime) -> None:
     """Stops unless all systems train equally many parameters, within SPREAD."""
     compared = {name: systems()[name] for name in regime.systems}
-    sizes = trainable("embedded", compared, list(regime.tasks))
+    sizes = count_trainable("embedded", compared, list(regime.tasks))
     print(sizes, flush=True)
     if max(sizes.values()) > (1 + SPREAD) * min(sizes.values()):
         raise SystemExit(f"the systems differ in size by more than {SPREAD:.0%}: {sizes}")
@@ -131,7 +131,7 @@ def runs(out: Path, regime: str, name: str, seed: int) -> Iterator[coterie.Run]:
             tasks=group,
             out=folder / group[0].name if len(groups) > 1 else folder,
             resume=True,
-            mix=Mix(temperature="equal"),
+            mix=TaskSampling(temperature="equal"),
             seed=seed,
             steps=known.steps,
             batch_size=known.per_task * len(group),
@@ -164,9 +164,9 @@ def summarised(out: Path, regime: str) -> dict:
     conflict = {"before": coterie.diagnose("embedded", known.chosen(), batches=BATCHES, at=AT)}
     for name in DIAGNOSED:
         conflict[name] = coterie.diagnose(found[name][0], batches=BATCHES, at=AT)
-    print(table.markdown())
+    print(table.to_markdown())
     for name, each in conflict.items():
-        print(f"{regime}, {name}: {each.sentence}", flush=True)
+        print(f"{regime}, {name}: {each.summary}", flush=True)
     return {
         "tasks": known.tasks, "prompt": known.prompt, "steps": known.steps,
         "samples_per_task_and_step": known.per_task, "limit": known.limit, "table": table.dump(),

@@ -15,8 +15,8 @@ import torch
 
 import coterie
 from benchmarks.provenance import provenance
-from coterie.extract.keeping import Pruning
-from coterie.extract.score_curve import score_curve
+from coterie.extract.keeping import PruningOptions
+from coterie.extract.score_curve import measure_score_curve
 from experiments import dense
 from experiments.dense import LIMIT, TASKS
 
@@ -31,10 +31,10 @@ THRESHOLDS = (0.0, 0.03, 0.1, 0.2, 1.0)
 
 def cut(run: coterie.Run, task: str) -> dict[str, Any]:
     """The curve of a task, and what the checkpoint at threshold 0 says of itself."""
-    found = score_curve(run, task=task, thresholds=THRESHOLDS, limit=LIMIT).dump()
+    found = measure_score_curve(run, task=task, thresholds=THRESHOLDS, limit=LIMIT).dump()
     with tempfile.TemporaryDirectory() as folder:
         written = coterie.extract(
-            run, task=task, to=Path(folder) / task, pruning=Pruning(threshold=0.0), use="validation"
+            run, task=task, to=Path(folder) / task, pruning=PruningOptions(threshold=0.0), use="validation"
         )
         said = json.loads((written / "coterie_extract.json").read_text())
     return found | {"extracted": said}

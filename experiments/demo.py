@@ -17,7 +17,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder
-    plan = Run.read(folder / "shared_lora").plan
+    plan = Run.read(folder / "shared_lora").config
     facts = provenance(torch.device("cpu")) | {
         "seed": plan.seed,
         "steps": plan.steps,

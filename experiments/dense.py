@@ -24,16 +24,16 @@ from benchmarks.provenance import provenance
 from coterie import recipes
 from coterie.balancing.uncertainty import Uncertainty
 from coterie.dense.sets.scenes import Scenes
-from coterie.dense.vision import Vision
-from coterie.embedded.home import home
+from coterie.dense.vision import VisionConfig
+from coterie.embedded.home import get_cache_dir
 from coterie.embedded.scenes import make_scenes
-from coterie.evaluate.information import Mass, information
+from coterie.evaluate.information import TaskExpertMass, compute_mutual_information_by_layer
 from coterie.recipe import Recipe
 from experiments.parts import in_parts
 
 RESULT = Path(__file__).parents[1] / "benchmarks" / "results" / "scenes-cpu.json"
 SEEDS = (0, 1, 2)
-MASSES: tuple[Mass, ...] = ("probability", "chosen")
+MASSES: tuple[TaskExpertMass, ...] = ("probability", "chosen")
 TASKS = ("segmentation", "depth", "normals", "edges", "reshading")
 ALONE = "single_task"
 BACKBONE = "backbone"
@@ -52,7 +52,7 @@ DEPTH, FROZEN = 9, 6
 BLOCKS = r"backbone\.encoder\.layer\.(6|7|8)\."
 EVERY_SECOND = r"backbone\.encoder\.layer\.(6|8)\."
 EXPERTS = (32, 4)
-VISION = Vision(shared_layers=FROZEN, size=(84, 84))
+VISION = VisionConfig(shared_layers=FROZEN, size=(84, 84))
 
 
 def systems() -> Mapping[str, Recipe]:
@@ -103,7 +103,7 @@ def trained_alike(recipe: Recipe) -> Recipe:
 
 def make_backbone(folder: Path) -> None:
     """Writes the blocks that are used, with what tells how pictures are prepared."""
-    weights, prepared = home() / "weights" / "vision", "preprocessor_config.json"
+    weights, prepared = get_cache_dir() / "weights" / "vision", "preprocessor_config.json"
     described = json.loads((weights / "config.json").read_text())
     config = AutoConfig.for_model(**described | {"num_hidden_layers": DEPTH})
     AutoModel.from_pretrained(weights, config=config).save_pretrained(folder)
@@ -138,15 +138,15 @@ def work(out: Path, part: int, parts: int) -> None:
             print(f"   {run.folder}", flush=True)
 
 
-def told(run: coterie.Run, mass: Mass) -> dict[str, float]:
+def told(run: coterie.Run, mass: TaskExpertMass) -> dict[str, float]:
     """Layer -> what its experts tell of the task, in nats: log(5) = 1.61 would be all."""
     file = run.folder / "routing.json"
     layers = json.loads(file.read_text())["layers"] if file.is_file() else {}
     by_task = {
         task: {name: {mass: layer[mass][task]} for name, layer in layers.items()}
-        for task in run.tasks
+        for task in run.task_names
     }
-    return information(by_task, mass)
+    return compute_mutual_information_by_layer(by_task, mass)
 
 
 def main() -> None:
@@ -160,7 +160,7 @@ def main() -> None:
     if arguments.part is not None:
         work(arguments.out, arguments.part, arguments.processes)
         return
-    make_scenes(home() / "scenes", workers=arguments.processes)
+    make_scenes(get_cache_dir() / "scenes", workers=arguments.processes)
     make_backbone(arguments.out / BACKBONE)
     facts = provenance(torch.device("cpu"))
     in_parts("experiments.dense", arguments.out, arguments.processes)
@@ -169,7 +169,7 @@ def main() -> None:
         for name in systems()
     }
     table = coterie.compare(found, baseline=found[ALONE])
-    print(table.markdown())
+    print(table.to_markdown())
     facts |= {
         "seeds": SEEDS, "tasks": TASKS, "steps": STEPS, "batch_size": BATCH_SIZE,
         "learning_rate": LEARNING_RATE, "learning_rates": NEW, "limit": LIMIT,

@@ -4,10 +4,10 @@ import sys
 
 import pytest
 
-from coterie.extras import library
+from coterie.extras import import_optional
 
 
 def test_a_missing_library_is_named(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "sacrebleu.metrics", None)
     with pytest.raises(ValueError, match=r"needs sacrebleu, .*pip install 'coterie\[evaluate\]'"):
-        library("sacrebleu.metrics", "evaluate")
+        import_optional("sacrebleu.metrics", "evaluate")

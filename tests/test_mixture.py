@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from coterie import Copies, Lora, Mixture, Null, Rectified, Soft, TopK, TopP
+from coterie import Copies, Lora, Mixture, Null, Rectified, Softmax, TopK, TopP
 
 
 def gates(mixture, logits):
@@ -17,7 +17,7 @@ def test_awaker_paper_weighs_the_chosen_by_g_and_the_global_by_the_rest():
 
 def test_awaker_code_weighs_the_chosen_by_g_squared():
     # .25^2 = .0625; the complement is of the plain weight
-    awaker = Mixture(router=TopK(k=1), shared=Lora(ranks=(8,)), blend="complement", power=2)
+    awaker = Mixture(router=TopK(k=1), shared=Lora(ranks=(8,)), blend="complement", weight_exponent=2)
     found = gates(awaker, [0.0, 0.0, 0.0, 0.0])
     assert sorted(found[:4]) == [0, 0, 0, 0.0625] and found[4] == 0.75
 
@@ -33,7 +33,7 @@ def test_without_a_gate_every_expert_has_weight_one():
 
 
 def test_null_takes_weight_from_the_others_and_no_gate():
-    mixture = Mixture(experts=(Copies(count=2), Null()), router=Soft())
+    mixture = Mixture(experts=(Copies(count=2), Null()), router=Softmax())
     # three equal logits: a third each, and the null expert's third goes to nobody
     assert gates(mixture, [0.0, 0.0, 0.0]) == [pytest.approx(1 / 3)] * 2
 

@@ -153,7 +153,7 @@ def test_load_runs_no_lazy_import(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_kinds_finds_final_classes_in_files() -> None:
-    found = spec.kinds(coterie.losses, RoutingLoss)
+    found = spec.find_kinds(coterie.losses, RoutingLoss)
     assert ZLoss in found
     assert RoutingLoss not in found
     assert [kind.__name__ for kind in found] == sorted(kind.__name__ for kind in found)

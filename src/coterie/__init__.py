@@ -8,7 +8,7 @@ from coterie.evaluate import compare, evaluate
 from coterie.experts.copies import Copies
 from coterie.experts.lora import Lora
 from coterie.experts.null import Null
-from coterie.experts.queries import Queries
+from coterie.experts.queries import AttentionHeads
 from coterie.extract import extract
 from coterie.graft import graft, observe
 from coterie.losses.importance import Importance
@@ -25,11 +25,11 @@ from coterie.routing.gates.modality import ModalityGate
 from coterie.routing.gates.task import TaskGate
 from coterie.routing.gates.token import TokenGate
 from coterie.routing.routers.rectified import Rectified
-from coterie.routing.routers.soft import Soft
+from coterie.routing.routers.soft import Softmax
 from coterie.routing.routers.top_k import TopK
 from coterie.routing.routers.top_p import TopP
 from coterie.tasks import read_tasks
-from coterie.train import Plan, Run, adopt, train
+from coterie.train import RunConfig, Run, add_tasks, train
 from coterie.tuner.model import register
 
 __all__ = [
@@ -43,13 +43,13 @@ __all__ = [
     "ModalityGate",
     "MutualInformation",
     "Null",
-    "Plan",
-    "Queries",
+    "RunConfig",
+    "AttentionHeads",
     "Recipe",
     "Rectified",
     "Routing",
     "Run",
-    "Soft",
+    "Softmax",
     "Sparsity",
     "Stage",
     "Tape",
@@ -59,7 +59,7 @@ __all__ = [
     "TopP",
     "Uncertainty",
     "ZLoss",
-    "adopt",
+    "add_tasks",
     "compare",
     "diagnose",
     "evaluate",

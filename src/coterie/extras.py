@@ -4,7 +4,7 @@ from importlib import import_module
 from types import ModuleType
 
 
-def library(name: str, extra: str) -> ModuleType:
+def import_optional(name: str, extra: str) -> ModuleType:
     """The module `name`, which comes with the optional dependencies called `extra`.
 
     Raises ValueError that says what to install, if it is missing.

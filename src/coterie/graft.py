@@ -10,7 +10,7 @@ from transformers import PreTrainedModel
 
 from coterie.mixture import Mixture
 from coterie.routing.decision import Tape
-from coterie.tuner.ambient import AMBIENT
+from coterie.tuner.ambient import RUNTIME
 from coterie.tuner.config import CoterieConfig
 from coterie.tuner.layer import CoterieLayer
 
@@ -48,7 +48,7 @@ def graft(
     tasks = (tasks,) if isinstance(tasks, str) else tuple(tasks)
     _check(mixtures, tasks)
     saved = None if modules_to_save is None else list(modules_to_save)
-    config = CoterieConfig.of(mixtures, tasks, modules_to_save=saved)
+    config = CoterieConfig.from_mixtures(mixtures, tasks, modules_to_save=saved)
     if isinstance(base, PeftModel):
         base.add_adapter(adapter, config)
         base.set_adapter(adapter)
@@ -73,7 +73,7 @@ def _check(mixtures: tuple[Mixture, ...], tasks: tuple[str, ...]) -> None:
     if wrong or len(set(tasks)) != len(tasks):
         raise ValueError(f"tasks={tasks!r}: give each task a name of its own")
     for position, mixture in enumerate(mixtures):
-        if mixture.gate is not None and mixture.gate.needs_tasks and not tasks:
+        if mixture.gate is not None and mixture.gate.needs_task_ids and not tasks:
             raise ValueError(
                 f"mixture {position} has a {type(mixture.gate).__name__}, one gate a task, and no "
                 "task was named: pass tasks=('caption', 'ocr', ...)"
@@ -92,9 +92,9 @@ def observe(model: nn.Module) -> Iterator[Tape]:
     """
     if not any(isinstance(module, CoterieLayer) for module in model.modules()):
         raise ValueError(f"{type(model).__name__} has no mixtures: graft it first")
-    before = AMBIENT.tape
-    AMBIENT.tape = tape = Tape()
+    before = RUNTIME.tape
+    RUNTIME.tape = tape = Tape()
     try:
         yield tape
     finally:
-        AMBIENT.tape = before
+        RUNTIME.tape = before

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from coterie.data.chat import TEMPLATE, end_of_turn, tokenizer_of
+from coterie.data.chat import TEMPLATE, get_end_of_turn_id, get_tokenizer
 
 if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import PreTrainedModel
 
 EMBEDDED = "embedded"
-OWN = "coterie_omni"
+OMNI_MODEL_TYPE = "coterie_omni"
 
 
 @dataclass(frozen=True)
-class Pretrained:
+class LoadedModel:
     """A model and what makes its inputs.
 
     Attributes:
@@ -38,7 +38,7 @@ def load(
     *,
     dtype: torch.dtype | None = None,
     device: str | torch.device | None = None,
-) -> Pretrained:
+) -> LoadedModel:
     """Loads a model that answers chats, with its processor.
 
     A processor without a chat template gets `coterie.data.chat.TEMPLATE`; a tokenizer without a
@@ -52,24 +52,24 @@ def load(
     Raises ValueError for a missing folder, an adapter, an architecture that coterie cannot train,
     or a missing processor.
     """
-    from coterie.quiet import quiet
+    from coterie.quiet import suppress_third_party_warnings
 
-    folder = _found(base)
-    config = _config(folder)
-    with quiet():  # a bar for each of many loads hides what is said between them
-        model = _class_for(config).from_pretrained(folder, dtype="auto" if dtype is None else dtype)
-    processor = _processor(folder)
-    _complete(processor)
-    _end_turns(model, processor)
-    return Pretrained(model.to(device or "cpu").eval(), processor, str(base))
+    folder = _resolve_base(base)
+    config = _load_config(folder)
+    with suppress_third_party_warnings():  # a bar for each of many loads hides what is said between them
+        model = _select_class(config).from_pretrained(folder, dtype="auto" if dtype is None else dtype)
+    processor = _load_processor(folder)
+    _complete_processor(processor)
+    _set_end_tokens(model, processor)
+    return LoadedModel(model.to(device or "cpu").eval(), processor, str(base))
 
 
-def _found(base: str | Path) -> str:
+def _resolve_base(base: str | Path) -> str:
     """The folder or hub id that transformers is to load."""
     if str(base) == EMBEDDED:
-        from coterie.embedded import home
+        from coterie.embedded import get_cache_dir
 
-        folder = home() / "omni"
+        folder = get_cache_dir() / "omni"
         if not (folder / "config.json").is_file():
             raise ValueError(
                 f'base="embedded": there is no model in {folder} yet; run `coterie fetch`, or set '
@@ -95,7 +95,7 @@ def _found(base: str | Path) -> str:
     raise ValueError(f"{path} has no config.json: it is not the folder of a transformers model")
 
 
-def _config(folder: str) -> Any:
+def _load_config(folder: str) -> Any:
     from transformers import AutoConfig
 
     local = Path(folder) / "config.json"
@@ -104,15 +104,15 @@ def _config(folder: str) -> Any:
             kind = json.loads(local.read_text(encoding="utf-8")).get("model_type")
         except ValueError as error:
             raise ValueError(f"{local} is not JSON ({error}): copy or download it again") from error
-        if kind == OWN:
+        if kind == OMNI_MODEL_TYPE:
             import coterie.omni  # noqa: F401  registers the family with transformers
     try:
         return AutoConfig.from_pretrained(folder)
     except (OSError, ValueError, KeyError) as error:
-        raise ValueError(f"base={folder!r} cannot be loaded: {_first_line(error)}") from error
+        raise ValueError(f"base={folder!r} cannot be loaded: {_get_first_line(error)}") from error
 
 
-def _class_for(config: Any) -> Any:
+def _select_class(config: Any) -> Any:
     from transformers import AutoModelForCausalLM, AutoModelForImageTextToText
 
     if not getattr(config, "is_encoder_decoder", False):
@@ -126,7 +126,7 @@ def _class_for(config: Any) -> Any:
     )
 
 
-def _processor(folder: str) -> Any:
+def _load_processor(folder: str) -> Any:
     from transformers import AutoProcessor, AutoTokenizer
 
     problems = []
@@ -134,15 +134,15 @@ def _processor(folder: str) -> Any:
         try:
             return auto.from_pretrained(folder)
         except (OSError, ValueError, KeyError, ImportError) as error:
-            problems.append(_first_line(error))
+            problems.append(_get_first_line(error))
     raise ValueError(
         f"base={folder!r} has no processor or tokenizer that can be loaded ({problems[0]}): put "
         "its tokenizer's files (and preprocessor_config.json) beside config.json"
     )
 
 
-def _complete(processor: Any) -> None:
-    tokenizer = tokenizer_of(processor)
+def _complete_processor(processor: Any) -> None:
+    tokenizer = get_tokenizer(processor)
     if tokenizer.eos_token is None:
         raise ValueError(
             f"the tokenizer of {tokenizer.name_or_path!r} has no end token: set eos_token in its "
@@ -154,15 +154,15 @@ def _complete(processor: Any) -> None:
         processor.chat_template = TEMPLATE
 
 
-def _end_turns(model: Any, processor: Any) -> None:
+def _set_end_tokens(model: Any, processor: Any) -> None:
     settings = model.generation_config
     ends = settings.eos_token_id
     ends = list(ends) if isinstance(ends, list | tuple) else [] if ends is None else [ends]
-    end = end_of_turn(processor)
+    end = get_end_of_turn_id(processor)
     settings.eos_token_id = ends if end in ends else [*ends, end]
     if settings.pad_token_id is None:
-        settings.pad_token_id = tokenizer_of(processor).pad_token_id
+        settings.pad_token_id = get_tokenizer(processor).pad_token_id
 
 
-def _first_line(error: Exception) -> str:
+def _get_first_line(error: Exception) -> str:
     return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -8,7 +8,7 @@ from transformers.utils import logging
 
 
 @contextlib.contextmanager
-def quiet() -> Iterator[None]:
+def suppress_third_party_warnings() -> Iterator[None]:
     """Leaves them out inside."""
     shown = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()

@@ -14,9 +14,9 @@ from coterie.balancing.fixed import Fixed
 from coterie.losses.base import RoutingLoss
 from coterie.mixture import Mixture
 
-FILE = "recipe.json"
-PARTS = ("adapter", "experts", "gates", "shared", "connector", "host")
-ABOVE_0 = ("learning_rate", "epsilon", "epochs", "steps", "batch_size")
+RECIPE_FILE = "recipe.json"
+TRAINABLE_PARTS = ("adapter", "experts", "gates", "shared", "connector", "host")
+POSITIVE_FIELDS = ("learning_rate", "epsilon", "epochs", "steps", "batch_size")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +75,7 @@ class Stage:
         if not isinstance(self.trains, tuple) or not self.trains:
             raise ValueError(
                 f"Stage {self.name!r} has trains={self.trains!r}: give a tuple of parts out of "
-                f"{PARTS}"
+                f"{TRAINABLE_PARTS}"
             )
         for part in (*self.trains, *self.learning_rates):
             self._check_part(part)
@@ -99,11 +99,11 @@ class Stage:
     def _check_part(self, part: str) -> None:
         # A parameter's whole name has a dot in it, so a bare word is a part or a slip.
         if re.fullmatch(r"\w+", part):
-            if part not in PARTS:
-                near = difflib.get_close_matches(part, PARTS, n=1)
+            if part not in TRAINABLE_PARTS:
+                near = difflib.get_close_matches(part, TRAINABLE_PARTS, n=1)
                 meant = f"; did you mean {near[0]!r}?" if near else ""
                 raise ValueError(
-                    f"Stage {self.name!r} trains {part!r}: allowed are {PARTS} and regular "
+                    f"Stage {self.name!r} trains {part!r}: allowed are {TRAINABLE_PARTS} and regular "
                     f"expressions over parameter names, such as 'lm_head\\..*'{meant}"
                 )
             return
@@ -124,7 +124,7 @@ class Stage:
             )
         if self.epochs is None and self.steps is None:
             object.__setattr__(self, "epochs", 1.0)
-        above_0 = {name: getattr(self, name) for name in ABOVE_0}
+        above_0 = {name: getattr(self, name) for name in POSITIVE_FIELDS}
         above_0 |= {f"learning_rates[{k!r}]": rate for k, rate in self.learning_rates.items()}
         for name, value in above_0.items():
             if value is not None and not 0 < value < math.inf:
@@ -226,7 +226,7 @@ class Recipe:
 
         Raises ValueError, naming the dotted path to what is wrong.
         """
-        return _recipe(spec.load(data, name=name), name)
+        return _check_recipe(spec.load(data, name=name), name)
 
     def dumps(self) -> str:
         """The recipe as JSON text."""
@@ -235,12 +235,12 @@ class Recipe:
     @classmethod
     def loads(cls, text: str, *, name: str = "recipe") -> "Recipe":
         """`load` of JSON text."""
-        return _recipe(spec.loads(text, name=name), name)
+        return _check_recipe(spec.loads(text, name=name), name)
 
     def save(self, path: str | Path) -> Path:
         """Writes the recipe to a file, or to recipe.json in a folder; returns the file."""
         path = Path(path)
-        path = path / FILE if path.is_dir() else path
+        path = path / RECIPE_FILE if path.is_dir() else path
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(self.dumps() + "\n", encoding="utf-8")
         return path
@@ -249,13 +249,13 @@ class Recipe:
     def read(cls, path: str | Path) -> "Recipe":
         """The recipe in a file, or in recipe.json of a folder."""
         path = Path(path)
-        path = path / FILE if path.is_dir() else path
+        path = path / RECIPE_FILE if path.is_dir() else path
         if not path.is_file():
             raise ValueError(f"{path} is no file: give a recipe's JSON file, or a run's folder")
         return cls.loads(path.read_text(encoding="utf-8"), name=str(path))
 
 
-def _recipe(value: Any, name: str) -> Recipe:
+def _check_recipe(value: Any, name: str) -> Recipe:
     if not isinstance(value, Recipe):
         raise ValueError(f"{name} holds a {type(value).__name__}, where a Recipe is wanted")
     return value

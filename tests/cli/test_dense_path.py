@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from transformers import AutoModel
 
-from coterie.dense.collate import PictureCollator
+from coterie.dense.collate import DenseCollator
 from coterie.train import Run
 from tests.cli.calls import Calls
 from tests.dense.sets.damage import cut_png
@@ -47,9 +47,9 @@ def test_every_verb(there: Path, coterie: Calls) -> None:
     assert "has a run already" in coterie(*train).err
     assert coterie(*train, "--resume").code == 0
     assert coterie("train", "runs/squad", "--out", "runs/again").code == 0
-    plan = Run.read("runs/squad").plan
+    plan = Run.read("runs/squad").config
     assert plan.vision.augment is not None and plan.vision.augment.crop == (28, 28)
-    assert plan.base == "embedded" and Run.read("runs/again").plan == plan
+    assert plan.base == "embedded" and Run.read("runs/again").config == plan
 
     for run in ("runs/squad", "runs/again"):
         called = coterie("evaluate", run)
@@ -61,7 +61,7 @@ def test_every_verb(there: Path, coterie: Calls) -> None:
     assert coterie("extract", "runs/squad", "--task", "normal", "--to", "normal").code == 0
     assert AutoModel.from_pretrained("normal").task == "normal"
     mean = Run.read("runs/squad").load().processor.mean
-    assert PictureCollator.of("normal", ()).mean == mean
+    assert DenseCollator.from_pretrained("normal", ()).mean == mean
 
     for arguments, said in (
         (("generate", "runs/squad", "what?"), "is a run on pictures, and has no words"),
@@ -132,7 +132,7 @@ def test_damaged_labels(there: Path, coterie: Calls) -> None:
     called = coterie(*train, "--skip-bad-rows")
     assert called.code == 0, called
     assert "left out 4 bad rows, named in runs/squad/bad_rows.jsonl" in called.out
-    assert [row.source for row in Run.read("runs/squad").left_out()] == list(expected)
+    assert [row.source for row in Run.read("runs/squad").read_bad_rows()] == list(expected)
 
     called = coterie("evaluate", "runs/squad", "--split", "train")
     assert "bad rows left out: 4, in bad_rows.train.jsonl" in called.out

@@ -8,7 +8,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from coterie.cli import fetched, machine, packages
-from coterie.cli.finding import Finding
+from coterie.cli.finding import Check
 from tests.cli.calls import Calls
 
 WANTED = [
@@ -28,49 +28,49 @@ def having(**versions: str) -> Callable[[str], str | None]:
 
 
 def test_lines() -> None:
-    assert Finding(what="torch", state="ok", said="2.13").line() == "ok      torch: 2.13"
-    lines = Finding(what="npm", state="off", said="gone", advice="install npm").line()
+    assert Check(subject="torch", status="ok", details="2.13").format() == "ok      torch: 2.13"
+    lines = Check(subject="npm", status="off", details="gone", advice="install npm").format()
     assert lines == "off     npm: gone\n        -> install npm"
 
 
 def test_core_packages() -> None:
-    good = packages.core(WANTED, having(torch="2.13.0+cpu", peft="0.21.2"))
-    assert [each.state for each in good] == ["ok", "ok"]  # numpy's marker leaves it out here
-    torch, peft = packages.core(WANTED, having(peft="0.22.0"))
-    assert (torch.state, torch.said) == ("broken", "is not installed")
+    good = packages.check_core_packages(WANTED, having(torch="2.13.0+cpu", peft="0.21.2"))
+    assert [each.status for each in good] == ["ok", "ok"]  # numpy's marker leaves it out here
+    torch, peft = packages.check_core_packages(WANTED, having(peft="0.22.0"))
+    assert (torch.status, torch.details) == ("broken", "is not installed")
     assert torch.advice == "pip install 'torch>=2.6'"
-    assert (peft.state, peft.said) == ("broken", "is 0.22.0, and <0.22,>=0.21 is needed")
+    assert (peft.status, peft.details) == ("broken", "is 0.22.0, and <0.22,>=0.21 is needed")
 
 
 def test_extras() -> None:
-    (report,) = packages.extras(WANTED, ["report"], having(jinja2="3.1.6", matplotlib="3.8"))
-    assert (report.state, report.said) == ("off", "matplotlib is 3.8, and >=3.9 is needed")
+    (report,) = packages.check_extras(WANTED, ["report"], having(jinja2="3.1.6", matplotlib="3.8"))
+    assert (report.status, report.details) == ("off", "matplotlib is 3.8, and >=3.9 is needed")
     assert report.advice == "pip install 'coterie[report]'"
-    (report,) = packages.extras(WANTED, ["report"], having(jinja2="3.1.6", matplotlib="3.9"))
-    assert (report.state, report.advice) == ("ok", "")
+    (report,) = packages.check_extras(WANTED, ["report"], having(jinja2="3.1.6", matplotlib="3.9"))
+    assert (report.status, report.advice) == ("ok", "")
 
 
 def test_traps() -> None:
     def there(name: str) -> object:
         return True if name == "torchvision" else None
 
-    torchvision, timm = packages.traps(there, lambda name: "operator nms does not exist")
-    assert torchvision.state == "broken" and "nms" in torchvision.said
+    torchvision, timm = packages.check_conflicting_packages(there, lambda name: "operator nms does not exist")
+    assert torchvision.status == "broken" and "nms" in torchvision.details
     assert torchvision.advice.startswith("pip uninstall torchvision")
-    assert timm.state == "ok"
-    assert [each.state for each in packages.traps(there, lambda name: "")] == ["ok", "ok"]
+    assert timm.status == "ok"
+    assert [each.status for each in packages.check_conflicting_packages(there, lambda name: "")] == ["ok", "ok"]
 
 
 def test_imports() -> None:
-    assert packages.imports("json") == ""
-    assert "No module named 'surely_not_there'" in packages.imports("surely_not_there")
+    assert packages.try_import("json") == ""
+    assert "No module named 'surely_not_there'" in packages.try_import("surely_not_there")
 
 
 def test_the_machine() -> None:
-    found = {each.what: each.said for each in machine.machine()}
+    found = {each.subject: each.details for each in machine.check_machine()}
     assert found.keys() == {"processor", "memory", "disk", "bfloat16"}
     assert int(found["processor"].split()[0]) >= 1
-    assert machine.disk_free(Path("/surely/not/there")) > 0
+    assert machine.get_free_disk_bytes(Path("/surely/not/there")) > 0
 
 
 @pytest.mark.parametrize(
@@ -82,62 +82,62 @@ def test_the_machine() -> None:
     ],
 )
 def test_bfloat16(flags: set[str] | None, said: str) -> None:
-    assert said in machine.bfloat16(flags)
+    assert said in machine.check_bfloat16(flags)
 
 
 def test_flags_are_read_from_the_kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "FLAGS", tmp_path / "cpuinfo")
-    assert machine.flags() is None
+    assert machine.read_cpu_flags() is None
     (tmp_path / "cpuinfo").write_text("processor\t: 0\nflags\t\t: fpu amx_bf16\n")
-    assert machine.flags() == {"fpu", "amx_bf16"}
+    assert machine.read_cpu_flags() == {"fpu", "amx_bf16"}
     (tmp_path / "cpuinfo").write_text("processor\t: 0\nFeatures\t: fp bf16\n")
-    assert machine.flags() == {"fp", "bf16"}
+    assert machine.read_cpu_flags() == {"fp", "bf16"}
     (tmp_path / "cpuinfo").write_text("processor\t: 0\n")
-    assert machine.flags() is None
+    assert machine.read_cpu_flags() is None
 
 
 def test_a_library_that_does_not_import() -> None:
     def load() -> None:
         raise RuntimeError("operator torchvision::nms does not exist\n")
 
-    (found,) = machine.library(load)
-    assert found.state == "broken"
-    assert found.said == "does not import: RuntimeError: operator torchvision::nms does not exist"
+    (found,) = machine.check_library(load)
+    assert found.status == "broken"
+    assert found.details == "does not import: RuntimeError: operator torchvision::nms does not exist"
 
 
 def test_what_was_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COTERIE_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("PATH", str(tmp_path))
-    found = {each.what: each for each in fetched.fetched()}
-    assert found["pantry"].state == "off" and found["pantry"].advice == "coterie fetch pantry"
-    assert found["npm"].state == found["apt-get"].state == "off"
+    found = {each.subject: each for each in fetched.check_downloads()}
+    assert found["pantry"].status == "off" and found["pantry"].advice == "coterie fetch pantry"
+    assert found["npm"].status == found["apt-get"].status == "off"
     (tmp_path / "home" / "pantry").mkdir(parents=True)
     (tmp_path / "home" / "pantry" / "tasks.yaml").write_text("tasks: []")
-    found = {each.what: each for each in fetched.fetched()}
-    assert found["pantry"].said == "fetched, 1 files, 0.00 GiB"
+    found = {each.subject: each for each in fetched.check_downloads()}
+    assert found["pantry"].details == "fetched, 1 files, 0.00 GiB"
 
 
 def test_scenes_that_were_rendered(tmp_path: Path) -> None:
     folder = tmp_path / "scenes"
-    none = fetched.scenes(folder)
-    assert (none.state, none.advice) == ("off", "coterie fetch scenes")
-    assert none.said == "not rendered; only dense tasks need them"
+    none = fetched.check_scenes(folder)
+    assert (none.status, none.advice) == ("off", "coterie fetch scenes")
+    assert none.details == "not rendered; only dense tasks need them"
     (folder / "test").mkdir(parents=True)
     (folder / "scenes.json").write_text('{"train": 0, "validation": 0, "test": 2}')
     (folder / "test" / "000000.npz").write_bytes(b"")
-    assert fetched.scenes(folder).said == "1 of 2 rendered"
+    assert fetched.check_scenes(folder).details == "1 of 2 rendered"
     (folder / "test" / "000001.npz").write_bytes(b"")
-    assert fetched.scenes(folder).said == "rendered, 3 files, 0.00 GiB"
+    assert fetched.check_scenes(folder).details == "rendered, 3 files, 0.00 GiB"
     (folder / "scenes.json").write_text('{"train": 0}')
-    damaged = fetched.scenes(folder)
-    assert damaged.state == "off" and "is damaged (KeyError('validation'))" in damaged.said
+    damaged = fetched.check_scenes(folder)
+    assert damaged.status == "off" and "is damaged (KeyError('validation'))" in damaged.details
 
 
 def test_the_exit_code(coterie: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*arguments: Any) -> list[Finding]:
-        return [Finding(what="peft", state="broken", said="gone", advice="install it")]
+    def broken(*arguments: Any) -> list[Check]:
+        return [Check(subject="peft", status="broken", details="gone", advice="install it")]
 
-    monkeypatch.setattr(packages, "packages", broken)
+    monkeypatch.setattr(packages, "check_packages", broken)
     called = coterie("doctor")
     assert called.code == 1 and called.out.startswith("broken  peft: gone\n        -> install it")
     assert called.err == "1 broken: do what the arrows say, then run it again\n"

@@ -5,9 +5,9 @@ from typing import Any, Literal
 
 import pytest
 
-from coterie.cli.fits import fits, fitted, hints_of, item_hint, said
-from coterie.data.mix import Mix
-from coterie.dense.rows import DenseSet
+from coterie.cli.fits import matches_annotation, coerce, get_annotations, get_item_annotation, describe_annotation
+from coterie.data.mix import TaskSampling
+from coterie.dense.rows import DenseDataset
 from coterie.recipes import rode
 
 Precision = Literal["float32", "bfloat16"]
@@ -28,14 +28,14 @@ Precision = Literal["float32", "bfloat16"]
         ((16, 4), tuple[int, int] | None),
         ("equal", float | Literal["equal"]),
         ({"is": "x"}, dict[str, int]),  # not told
-        ({"is": "x"}, Mix),  # its kind is named
-        (None, Mix | None),
+        ({"is": "x"}, TaskSampling),  # its kind is named
+        (None, TaskSampling | None),
         ("folder", Path | None),
         ("anything", Any),
     ],
 )
 def test_fits(value: object, hint: object) -> None:
-    assert fits(value, hint)
+    assert matches_annotation(value, hint)
 
 
 @pytest.mark.parametrize(
@@ -55,33 +55,33 @@ def test_fits(value: object, hint: object) -> None:
         (1, Literal[True]),
         ((16,), tuple[int, int]),
         ((16, 4, 2), tuple[int, int] | None),
-        (3, Mix | None),
-        ({"temperature": 1}, Mix),
-        (None, Mix),
-        ((1, 2), DenseSet),  # an interface
+        (3, TaskSampling | None),
+        ({"temperature": 1}, TaskSampling),
+        (None, TaskSampling),
+        ((1, 2), DenseDataset),  # an interface
         (3, Path),
     ],
 )
 def test_does_not_fit(value: object, hint: object) -> None:
-    assert not fits(value, hint)
+    assert not matches_annotation(value, hint)
 
 
 def test_whole_numbers_become_floats_where_only_these_fit() -> None:
     for hint in (float, float | None):
-        assert type(fitted(3, hint)) is float
+        assert type(coerce(3, hint)) is float
     for hint in (int, int | float, bool, Any):
-        assert type(fitted(3, hint)) is int
-    assert fitted(None, float | None) is None and fitted(True, float) is True
+        assert type(coerce(3, hint)) is int
+    assert coerce(None, float | None) is None and coerce(True, float) is True
 
 
 def test_items_of_tuples() -> None:
-    assert item_hint(tuple[int, ...], 5) is int
-    assert item_hint(tuple[int, str], 1) is str
-    assert item_hint(tuple[int, str], 2) is Any
-    assert item_hint(tuple, 0) is item_hint(list[int], 0) is Any
+    assert get_item_annotation(tuple[int, ...], 5) is int
+    assert get_item_annotation(tuple[int, str], 1) is str
+    assert get_item_annotation(tuple[int, str], 2) is Any
+    assert get_item_annotation(tuple, 0) is get_item_annotation(list[int], 0) is Any
 
 
 def test_how_it_is_said() -> None:
-    assert said(int) == "int" and said(tuple[int, ...]) == "tuple[int, ...]"
-    assert said(int | None) == "int | None"
-    assert hints_of(rode)["ranks"] == tuple[int, ...]
+    assert describe_annotation(int) == "int" and describe_annotation(tuple[int, ...]) == "tuple[int, ...]"
+    assert describe_annotation(int | None) == "int | None"
+    assert get_annotations(rode)["ranks"] == tuple[int, ...]

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from coterie.cli.chosen import chosen, words
-from coterie.cli.pictured import kinds
-from coterie.cli.plan import planned
-from coterie.cli.settings import Setting
+from coterie.cli.chosen import load_task_set, load_text_tasks
+from coterie.cli.pictured import find_dataset_kinds
+from coterie.cli.plan import build_config
+from coterie.cli.settings import Override
 from coterie.dense.augment import Augment
 from coterie.dense.sets.scenes import Scenes
 from coterie.dense.sets.taskonomy import Taskonomy
-from coterie.dense.vision import Vision
+from coterie.dense.vision import VisionConfig
 from coterie.tasks import read_tasks
 from tests.cli.folders import text_tasks
 
@@ -38,39 +38,39 @@ vision:
 def test_all_of_it(file: Path, unchecked: None) -> None:
     file.write_text(WHOLE)
     pictures = Taskonomy(folder=file.parent / "data", names=("depth_zbuffer", "normal"), size=28)
-    vision = Vision(shared_layers=2, augment=Augment(crop=(14, 28), flip=0.0))
-    assert chosen(str(file)) == {"tasks": (), "pictures": pictures, "vision": vision}
-    assert chosen(f"{file}:normal")["pictures"].names == ("normal",)
+    vision = VisionConfig(shared_layers=2, augment=Augment(crop=(14, 28), flip=0.0))
+    assert load_task_set(str(file)) == {"tasks": (), "pictures": pictures, "vision": vision}
+    assert load_task_set(f"{file}:normal")["pictures"].names == ("normal",)
     file.write_text("pictures: {set: scenes}\nvision: {augment: null}")
-    assert chosen(str(file)) == {
-        "tasks": (), "pictures": Scenes(), "vision": Vision(augment=None)
+    assert load_task_set(str(file)) == {
+        "tasks": (), "pictures": Scenes(), "vision": VisionConfig(augment=None)
     }  # fmt: skip
 
 
 def test_the_embedded_set_and_words(tmp_path: Path, unchecked: None) -> None:
-    assert chosen("scenes") == {"tasks": (), "pictures": Scenes()}
-    assert chosen("scenes:depth,edges")["pictures"] == Scenes(names=("depth", "edges"))
+    assert load_task_set("scenes") == {"tasks": (), "pictures": Scenes()}
+    assert load_task_set("scenes:depth,edges")["pictures"] == Scenes(names=("depth", "edges"))
     tasks = text_tasks(tmp_path / "data")
-    assert chosen(f"{tasks}:second") == {
-        "tasks": read_tasks(tasks)[1:], "pictures": None, "vision": Vision()
+    assert load_task_set(f"{tasks}:second") == {
+        "tasks": read_tasks(tasks)[1:], "pictures": None, "vision": VisionConfig()
     }  # fmt: skip
 
 
 def test_every_set_has_a_name_and_tasks_to_choose() -> None:
-    assert list(kinds()) == ["nyuv2", "pascal_mt", "scenes", "taskonomy"]
-    assert all("names" in kind.__dataclass_fields__ for kind in kinds().values())  # pyright: ignore
+    assert list(find_dataset_kinds()) == ["nyuv2", "pascal_mt", "scenes", "taskonomy"]
+    assert all("names" in kind.__dataclass_fields__ for kind in find_dataset_kinds().values())  # pyright: ignore
 
 
 def test_settings_reach_into_it(file: Path, unchecked: None) -> None:
     file.write_text(WHOLE)
     texts = ("vision.shared_layers=9", "vision.augment.crop=(112,112)", "mlp=4,2")
-    given = {"base": "model"} | chosen(str(file))
-    plan = planned("mod_squad", [Setting.of(text) for text in texts], given)
-    assert plan.vision == Vision(shared_layers=9, augment=Augment(crop=(112, 112), flip=0.0))
+    given = {"base": "model"} | load_task_set(str(file))
+    plan = build_config("mod_squad", [Override.parse(text) for text in texts], given)
+    assert plan.vision == VisionConfig(shared_layers=9, augment=Augment(crop=(112, 112), flip=0.0))
     assert plan.recipe.mixtures[1].router.k == 2  # pyright: ignore
     # Words in the place of pictures take what was said of pictures away, too.
     with pytest.raises(ValueError, match="give at least one task"):
-        planned("mod_squad", [], given | {"pictures": None, "vision": Vision()})
+        build_config("mod_squad", [], given | {"pictures": None, "vision": VisionConfig()})
 
 
 @pytest.mark.parametrize(
@@ -106,16 +106,16 @@ def test_settings_reach_into_it(file: Path, unchecked: None) -> None:
 def test_mistakes_are_one_line(text: str, said: str, file: Path, unchecked: None) -> None:
     file.write_text(text)
     with pytest.raises(ValueError, match=re.escape(said)) as error:
-        chosen(str(file))
+        load_task_set(str(file))
     assert "\n" not in str(error.value) and str(error.value).startswith(str(file))
 
 
 def test_words_alone_are_taken_elsewhere(file: Path, unchecked: None) -> None:
     file.write_text("pictures: {set: scenes}")
     with pytest.raises(ValueError, match=r"give one key, `tasks`, .* are of a dense data set"):
-        words(str(file))
+        load_text_tasks(str(file))
     for text in ("scenes", "scenes:depth"):
         with pytest.raises(ValueError, match="answered in words, no dense data set"):
-            words(text)
+            load_text_tasks(text)
     with pytest.raises(ValueError, match=re.escape("(did you mean depth?)")):
-        chosen("scenes:dept")
+        load_task_set("scenes:dept")

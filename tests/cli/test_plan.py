@@ -6,27 +6,27 @@ from typing import Any
 
 import pytest
 
-from coterie.cli.plan import SYSTEMS, fields_of, planned
-from coterie.cli.settings import Setting
+from coterie.cli.plan import SYSTEMS, fields_of, build_config
+from coterie.cli.settings import Override
 from coterie.recipes import rode
-from coterie.tasks import Task
-from coterie.train import Plan
+from coterie.tasks import TextTask
+from coterie.train import RunConfig
 
-TASKS = (Task(name="ocr", rows={"train": "rows.jsonl"}),)
+TASKS = (TextTask(name="ocr", rows={"train": "rows.jsonl"}),)
 GIVEN: dict[str, Any] = {"base": "model", "tasks": TASKS}
 
 
-def settings(*texts: str) -> list[Setting]:
-    return [Setting.of(text) for text in texts]
+def settings(*texts: str) -> list[Override]:
+    return [Override.parse(text) for text in texts]
 
 
 def test_a_name_is_a_recipe() -> None:
-    assert planned("rode", [], GIVEN) == Plan(recipe=rode(), **GIVEN)
+    assert build_config("rode", [], GIVEN) == RunConfig(recipe=rode(), **GIVEN)
     assert "shared_lora" in SYSTEMS and "awaker" in SYSTEMS
 
 
 def test_settings_go_to_the_function_the_recipe_and_the_plan() -> None:
-    plan = planned(
+    plan = build_config(
         "rode",
         settings("ranks=2,4", "stages.0.warmup=0.5", "mix.temperature=equal", "save_every=7"),
         GIVEN | {"seed": 3},
@@ -38,21 +38,21 @@ def test_settings_go_to_the_function_the_recipe_and_the_plan() -> None:
 
 def test_the_function_comes_first() -> None:
     # Recipes' functions and the plan both have a learning_rate.
-    assert planned("rode", settings("learning_rate=1e-2"), GIVEN).learning_rate is None
-    plan = planned("mod_squad", settings("normalize=selected", "learning_rate=1e-2"), GIVEN)
+    assert build_config("rode", settings("learning_rate=1e-2"), GIVEN).learning_rate is None
+    plan = build_config("mod_squad", settings("normalize=selected", "learning_rate=1e-2"), GIVEN)
     assert plan.recipe.stages[0].learning_rate == 1e-2
 
 
 @pytest.mark.parametrize("whole", [True, False])
 def test_files_and_folders(whole: bool, tmp_path: Path) -> None:
-    plan = Plan(recipe=rode(epochs=2.0), **GIVEN)
+    plan = RunConfig(recipe=rode(epochs=2.0), **GIVEN)
     (tmp_path / "recipe.json").write_text(plan.dumps() if whole else plan.recipe.dumps())
     given = {} if whole else GIVEN
-    assert planned(str(tmp_path), [], given) == plan
-    changed = planned(str(tmp_path / "recipe.json"), settings("stages.0.epochs=3"), given)
+    assert build_config(str(tmp_path), [], given) == plan
+    changed = build_config(str(tmp_path / "recipe.json"), settings("stages.0.epochs=3"), given)
     assert changed.recipe == rode(epochs=3.0)
-    assert planned(str(tmp_path), [], given | {"seed": 5}).seed == 5
-    assert Plan(**fields_of(plan)) == plan
+    assert build_config(str(tmp_path), [], given | {"seed": 5}).seed == 5
+    assert RunConfig(**fields_of(plan)) == plan
 
 
 @pytest.mark.parametrize(
@@ -79,16 +79,16 @@ def test_files_and_folders(whole: bool, tmp_path: Path) -> None:
 )
 def test_what_is_refused(recipe: str, texts: list[str], said: str, unchecked: None) -> None:
     with pytest.raises(ValueError, match=re.escape(said)):
-        planned(recipe, settings(*texts), GIVEN)
+        build_config(recipe, settings(*texts), GIVEN)
 
 
 def test_a_bare_recipe_needs_model_and_data() -> None:
     with pytest.raises(ValueError, match="give --base and --tasks"):
-        planned("rode", [], {})
+        build_config("rode", [], {})
 
 
 def test_other_files_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "mixture.json"
     file.write_text('{"is": "coterie.mixture:Mixture"}')
     with pytest.raises(ValueError, match="holds a Mixture, no recipe and no run's plan"):
-        planned(str(file), [], GIVEN)
+        build_config(str(file), [], GIVEN)

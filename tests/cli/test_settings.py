@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from coterie.cli.settings import Setting, assigned
+from coterie.cli.settings import Override, set_at_path
 from coterie.recipe import Recipe
 from coterie.recipes import awaker, rode
 
@@ -28,33 +28,33 @@ from coterie.recipes import awaker, rode
     ],
 )
 def test_values_are_json_or_python_or_text(text: str, value: object) -> None:
-    assert Setting.of(text).value == value
+    assert Override.parse(text).value == value
 
 
 def test_paths() -> None:
-    setting = Setting.of("stages.0.learning_rate=1e-4")
+    setting = Override.parse("stages.0.learning_rate=1e-4")
     assert (setting.path, setting.head) == ("stages.0.learning_rate", "stages")
 
 
 @pytest.mark.parametrize("text", ["rank", "=8", " = 8", ""])
 def test_a_setting_has_a_path_and_a_value(text: str, unchecked: None) -> None:
     with pytest.raises(ValueError, match=re.escape("give path=value, as in --set rank=8")):
-        Setting.of(text)
+        Override.parse(text)
 
 
 def test_parts_are_replaced() -> None:
     recipe = awaker()
-    found = assigned(recipe, "stages.1.learning_rate", 1e-3, name="recipe")
+    found = set_at_path(recipe, "stages.1.learning_rate", 1e-3, name="recipe")
     assert [stage.learning_rate for stage in found.stages] == [1e-5, 1e-3, 5e-6]
     assert found.mixtures == recipe.mixtures and recipe == awaker()
-    assert assigned(rode(), "mixtures.0.experts.ranks", [2, 2], name="recipe").mixtures[
+    assert set_at_path(rode(), "mixtures.0.experts.ranks", [2, 2], name="recipe").mixtures[
         0
     ].main.ranks == (2, 2)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def test_whole_parts_are_replaced() -> None:
     gate = {"is": "coterie.routing.gates.task:TaskGate", "per_token": False}
-    found = assigned(rode(), "mixtures.1.gate", gate, name="recipe")
+    found = set_at_path(rode(), "mixtures.1.gate", gate, name="recipe")
     assert type(found.mixtures[1].gate).__name__ == "TaskGate"
 
 
@@ -77,8 +77,8 @@ def test_whole_parts_are_replaced() -> None:
 )
 def test_what_does_not_fit_is_refused(path: str, value: object, said: str) -> None:
     with pytest.raises(ValueError, match=re.escape(said)):
-        assigned(rode(), path, value, name="recipe")
+        set_at_path(rode(), path, value, name="recipe")
 
 
 def test_the_result_is_a_recipe() -> None:
-    assert isinstance(assigned(rode(), "name", "mine", name="recipe"), Recipe)
+    assert isinstance(set_at_path(rode(), "name", "mine", name="recipe"), Recipe)

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from coterie.cli import showcase
-from coterie.cli.showcase import Showcase, recipes, trainable
-from coterie.tasks import Task, read_tasks
+from coterie.cli.showcase import Showcase, build_recipes, count_trainable
+from coterie.tasks import TextTask, read_tasks
 from tests.cli.folders import llama_folder, text_tasks
 
 AT = ("text.attn", "text.mlp")
@@ -19,14 +19,14 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     llama_folder(tmp_path / "model")
     text_tasks(tmp_path / "data")
     monkeypatch.setattr(showcase, "BATCH_SIZE", 4)
-    monkeypatch.setattr(showcase, "LIMIT", 2)
+    monkeypatch.setattr(showcase, "EVALUATION_LIMIT", 2)
     return tmp_path
 
 
 def shown(folder: Path, said: list[str], steps: int = 2) -> Showcase:
     base, tasks = str(folder / "model"), str(folder / "data" / "tasks.yaml")
     return Showcase(
-        out=str(folder / "demo"), steps=steps, say=said.append, base=base, tasks=tasks, at=AT
+        out=str(folder / "demo"), steps=steps, report_progress=said.append, base=base, tasks=tasks, at=AT
     )
 
 
@@ -50,17 +50,17 @@ def test_from_nothing_to_a_report_and_again(small: Path) -> None:
 
 def test_other_steps_are_another_demo(small: Path) -> None:
     tasks = read_tasks(small / "data" / "tasks.yaml")
-    recipe = recipes(AT)["moelora"]
-    shown(small, []).trained("moelora", recipe, tasks)
+    recipe = build_recipes(AT)["moelora"]
+    shown(small, []).train("moelora", recipe, tasks)
     with pytest.raises(ValueError, match="is of another plan"):
-        shown(small, [], steps=3).trained("moelora", recipe, tasks)
+        shown(small, [], steps=3).train("moelora", recipe, tasks)
 
 
 def test_tasks_that_could_not_be_fetched_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    there = [Task(name=name, rows={"train": "rows.jsonl"}) for name in ("chart", "spoken", "group")]
+    there = [TextTask(name=name, rows={"train": "rows.jsonl"}) for name in ("chart", "spoken", "group")]
     monkeypatch.setattr(showcase, "read_tasks", lambda path: tuple(there))
     said: list[str] = []
-    tasks = Showcase(out="demo", say=said.append).chosen()
+    tasks = Showcase(out="demo", report_progress=said.append).select_tasks()
     assert [task.name for task in tasks] == ["group", "chart", "spoken"]
     missing = "pictures or sounds could not be fetched"
     assert [line.strip() for line in said] == [
@@ -74,7 +74,7 @@ def test_sizes_are_equal(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Llama of width 32, 16 for keys and values, 64 in the MLP: the seven maps of a layer have
     # inputs and outputs of 2 * 64 + 2 * 48 + 3 * 96 = 512 together. Two layers: 2 * 32 * 512; and
     # in each of 14 maps two tasks' weights of eight experts.
-    sizes = trainable(str(small / "model"), recipes(AT), ["first", "second"])
+    sizes = count_trainable(str(small / "model"), build_recipes(AT), ["first", "second"])
     assert sizes == {"shared_lora": 32768, "moelora": 32768 + 14 * 2 * 8}
     monkeypatch.setattr(showcase, "RANK", 33)
     with pytest.raises(ValueError, match="differ by more than 1%: shared_lora 33,792, moelora 32,"):

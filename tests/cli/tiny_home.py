@@ -5,7 +5,7 @@ from pathlib import Path
 from coterie.embedded import pantry
 from coterie.embedded.fetch import CONNECTORS, WEIGHTS
 from coterie.embedded.weights import MODEL, PROVENANCE, write_json
-from coterie.embedded.whole import sha256
+from coterie.embedded.whole import compute_sha256
 from tests.tinies.omni import omni_model, omni_processor
 
 FETCHED = ("food_group", "spoken", "spoken_initial", "spoken_question")
@@ -18,7 +18,7 @@ def fill(home: Path) -> None:
         folder = home / "weights" / weights.folder
         folder.mkdir(parents=True)
         (folder / MODEL).touch()
-        write_json(folder / PROVENANCE, weights.provenance())
+        write_json(folder / PROVENANCE, weights.describe_provenance())
     processor = omni_processor()
     # The demo adapts layers 20 to 29, and asks that a gate is small beside its experts.
     text = {"num_hidden_layers": 21, "intermediate_size": 256}
@@ -27,7 +27,7 @@ def fill(home: Path) -> None:
     provenance = {
         "made_by": "coterie.omni.assemble",
         "weights": {each.folder: each.sha256 for each in WEIGHTS},
-        "connectors": sha256(CONNECTORS),
+        "connectors": compute_sha256(CONNECTORS),
     }
     write_json(home / "omni" / PROVENANCE, provenance)
-    pantry.build(home / "pantry", say=lambda _: None, vendored_only=True, limit=4)
+    pantry.build(home / "pantry", log=lambda _: None, vendored_only=True, limit=4)

@@ -7,7 +7,7 @@ import coterie.balancing
 from coterie import spec
 from coterie.balancing.base import Balancing
 
-KINDS = spec.kinds(coterie.balancing, Balancing)
+KINDS = spec.find_kinds(coterie.balancing, Balancing)
 
 
 def test_there_are_kinds() -> None:

@@ -15,14 +15,14 @@ from coterie import spec
 from coterie.dense.metrics.base import DenseMetric
 from coterie.dense.task import DenseTask
 
-KINDS = spec.kinds(coterie.dense.kinds, DenseTask)
-METRICS = spec.kinds(coterie.dense.metrics, DenseMetric)
+KINDS = spec.find_kinds(coterie.dense.kinds, DenseTask)
+METRICS = spec.find_kinds(coterie.dense.metrics, DenseMetric)
 NEEDED = {"classes": 4}
 """Values of fields that some kinds cannot do without."""
 
 
 def names(kind: type[DenseTask]) -> list[str]:
-    return [field.name for field in spec.settable(kind)]
+    return [field.name for field in spec.get_init_fields(kind)]
 
 
 def variants(kind: type[DenseTask]) -> list[DenseTask]:
@@ -51,7 +51,7 @@ def ones_at(task: DenseTask, classes: Tensor) -> Tensor:
 def sample(task: DenseTask, seed: int = 0) -> tuple[Tensor, Tensor]:
     """A label, and the numbers, 0 or 1, that say it over the task's channels."""
     generator = torch.Generator().manual_seed(seed)
-    shape = () if task.whole_picture else (8, 9)
+    shape = () if task.is_image_level else (8, 9)
     classes = torch.randint(0, max(task.channels, 2), shape, generator=generator)
     ones = ones_at(task, classes)
     return (classes if "ignored" in names(type(task)) else ones), ones
@@ -69,7 +69,7 @@ def sharp(ones: Tensor) -> Tensor:
 
 def test_there_are_kinds_and_each_metric_is_used() -> None:
     assert len(KINDS) >= 7
-    assert {type(task.metric()) for task in TASKS} == set(METRICS)
+    assert {type(task.make_metric()) for task in TASKS} == set(METRICS)
 
 
 @pytest.mark.parametrize("task", TASKS, ids=repr)
@@ -78,7 +78,7 @@ class TestKinds:
         labels = torch.stack([sample(task, seed)[0] for seed in range(3)])
         shape = sample(task)[1].shape
         prediction = torch.randn(3, *shape, dtype=torch.bfloat16, requires_grad=True)
-        loss = task.loss(prediction, labels)
+        loss = task.compute_loss(prediction, labels)
         assert loss.shape == (3,) and loss.dtype == torch.float32
         assert loss.isfinite().all() and (loss > 0).all()
         loss.sum().backward()
@@ -88,15 +88,15 @@ class TestKinds:
     def test_a_picture_has_its_own_loss(self, task: DenseTask) -> None:
         labels = torch.stack([sample(task, 0)[0], nothing(task), sample(task, 1)[0]])
         prediction = torch.randn(3, *sample(task)[1].shape)
-        alone = [task.loss(prediction[i : i + 1], labels[i : i + 1]) for i in range(3)]
-        torch.testing.assert_close(task.loss(prediction, labels), torch.cat(alone))
+        alone = [task.compute_loss(prediction[i : i + 1], labels[i : i + 1]) for i in range(3)]
+        torch.testing.assert_close(task.compute_loss(prediction, labels), torch.cat(alone))
 
     @pytest.mark.parametrize("value", [0.0, 1.0, 1e30])
     def test_nothing_labelled_is_0_with_a_finite_gradient(
         self, task: DenseTask, value: float
     ) -> None:
         prediction = torch.full((1, *sample(task)[1].shape), value, requires_grad=True)
-        loss = task.loss(prediction, nothing(task)[None])
+        loss = task.compute_loss(prediction, nothing(task)[None])
         loss.sum().backward()
         assert loss.tolist() == [0.0] and prediction.grad is not None
         assert not prediction.grad.any()
@@ -104,18 +104,18 @@ class TestKinds:
     def test_a_prediction_of_0_has_a_finite_gradient(self, task: DenseTask) -> None:
         label, ones = sample(task)
         prediction = torch.zeros(1, *ones.shape, requires_grad=True)
-        task.loss(prediction, label[None]).sum().backward()
+        task.compute_loss(prediction, label[None]).sum().backward()
         assert prediction.grad is not None and prediction.grad.abs().max() < 1000
 
     def test_right_costs_less_than_wrong(self, task: DenseTask) -> None:
         label, ones = sample(task)
         right, wrong = (
-            task.loss(answer[None], label[None]).item() for answer in (sharp(ones), -sharp(ones))
+            task.compute_loss(answer[None], label[None]).item() for answer in (sharp(ones), -sharp(ones))
         )
         assert right < wrong
 
     def test_a_right_answer_scores_best_and_a_wrong_one_less(self, task: DenseTask) -> None:
-        metric = task.metric()
+        metric = task.make_metric()
         label, ones = sample(task)
 
         def score(answer: Tensor) -> float:
@@ -129,7 +129,7 @@ class TestKinds:
         assert low <= wrong <= high and abs(wrong - best) > 0.1
 
     def test_statistics_are_of_one_length_finite_and_add_up(self, task: DenseTask) -> None:
-        metric = task.metric()
+        metric = task.make_metric()
         samples = [(torch.randn(sample(task)[1].shape), sample(task, i)[0]) for i in range(4)]
         found = [metric.statistics(prediction, label) for prediction, label in samples]
         found.append(metric.statistics(samples[0][0], nothing(task)))
@@ -144,26 +144,26 @@ class TestKinds:
 
     def test_bfloat16_predictions_are_scored(self, task: DenseTask) -> None:
         label, ones = sample(task)
-        metric, answer = task.metric(), torch.randn(ones.shape).bfloat16()
+        metric, answer = task.make_metric(), torch.randn(ones.shape).bfloat16()
         np.testing.assert_allclose(
             metric.statistics(answer, label), metric.statistics(answer.float(), label)
         )
 
     def test_what_is_done_to_labels_can_be_undone(self, task: DenseTask) -> None:
         label, _ = sample(task)
-        torch.testing.assert_close(task.mirrored(task.mirrored(label)), label)
-        torch.testing.assert_close(task.turned(task.turned(label, 20.0), -20.0), label)
-        torch.testing.assert_close(task.zoomed(task.zoomed(label, 2.0), 0.5), label)
-        assert task.zoomed(label, 1.0).dtype == label.dtype
+        torch.testing.assert_close(task.flip_label(task.flip_label(label)), label)
+        torch.testing.assert_close(task.rotate_label(task.rotate_label(label, 20.0), -20.0), label)
+        torch.testing.assert_close(task.scale_label(task.scale_label(label, 2.0), 0.5), label)
+        assert task.scale_label(label, 1.0).dtype == label.dtype
 
     def test_unlabelled_stays_unlabelled(self, task: DenseTask) -> None:
         label = nothing(task)
-        for moved in (task.mirrored(label), task.turned(label, 20.0), task.zoomed(label, 1.25)):
+        for moved in (task.flip_label(label), task.rotate_label(label, 20.0), task.scale_label(label, 1.25)):
             torch.testing.assert_close(moved, label, equal_nan=True)
 
     def test_is_saved_and_loaded(self, task: DenseTask) -> None:
         assert spec.loads(spec.dumps(task)) == task
-        assert spec.loads(spec.dumps(task.metric())) == task.metric()
+        assert spec.loads(spec.dumps(task.make_metric())) == task.make_metric()
 
 
 @pytest.mark.usefixtures("unchecked")

@@ -9,21 +9,21 @@ import coterie.experts
 from coterie.experts.base import Experts
 from coterie.experts.lora import Lora
 from coterie.mixture import Mixture
-from coterie.routing.decision import Gating
+from coterie.routing.decision import DeferredRouting
 from coterie.routing.routers.top_k import TopK
-from coterie.spec import dump, kinds, load
+from coterie.spec import dump, find_kinds, load
 
 # eager attention would take its softmax in float32, too coarse for finite differences
 CONFIG = ViTConfig(
     hidden_size=8, intermediate_size=6, num_attention_heads=2, attn_implementation="sdpa"
 )
-KINDS = kinds(coterie.experts, Experts)
+KINDS = find_kinds(coterie.experts, Experts)
 WEIGHTED = [kind for kind in KINDS if kind.__name__ != "Null"]
 
 
 def host_for(kind: type[Experts]) -> torch.nn.Module:
     """What the kind sits at in a vision transformer."""
-    if kind.takes == "linears":
+    if kind.attaches_to == "linears":
         return torch.nn.Linear(8, 6)
     return ViTAttention(CONFIG) if kind.__name__ == "Queries" else ViTMLP(CONFIG)
 
@@ -38,7 +38,7 @@ def layer_and_host(kind, **fields):
 
 def run(layer, host, x, logits, count):
     mixture = Mixture(experts=Lora(ranks=(1,) * count), router=TopK(k=2, normalize="selected"))
-    gating = Gating(decide=mixture.decide(None), logits=logits, active=2)
+    gating = DeferredRouting(make_decision=mixture.make_decision_function(None), logits=logits, max_active=2)
     out, decision = layer(host, x, gating)
     return (out[0] if isinstance(out, tuple) else out), decision
 

@@ -4,23 +4,23 @@ import pytest
 import torch
 
 import coterie.routing.gates
-from coterie.routing.decision import Gating
-from coterie.routing.gates.base import Gate, Place
-from coterie.routing.state import State
-from coterie.spec import dump, kinds, load
+from coterie.routing.decision import DeferredRouting
+from coterie.routing.gates.base import Gate, LayerSite
+from coterie.routing.state import RoutingContext
+from coterie.spec import dump, find_kinds, load
 
 WIDTH, EXPERTS, TASKS, BATCH, SEQ = 6, 3, 2, 4, 5
-PLACE = Place(name="model.layers.0.mlp.up_proj", tower="text", group="model")
+PLACE = LayerSite(name="model.layers.0.mlp.up_proj", tower="text", tie_group="model")
 
 
-def state_of(dtype=torch.float64) -> State:
+def state_of(dtype=torch.float64) -> RoutingContext:
     prompt = torch.tensor([[True] * 3 + [False] * 2, [True] * 2 + [False] * 3] * 2)
     mean = torch.randn(BATCH, WIDTH, dtype=dtype, generator=torch.Generator().manual_seed(2))
-    return State(
-        batch=BATCH,
+    return RoutingContext(
+        batch_size=BATCH,
         device=torch.device("cpu"),
         task_ids=torch.tensor([0, 1, 1, 0]),
-        prompt=prompt,
+        prompt_mask=prompt,
         modality=torch.zeros(BATCH, SEQ, dtype=torch.int64),
         prompt_mean=mean,
     )
@@ -28,7 +28,7 @@ def state_of(dtype=torch.float64) -> State:
 
 def built(kind: type[Gate], dtype=torch.float64):
     gate = kind()
-    layer = gate.build(gate.width(WIDTH, WIDTH), EXPERTS, TASKS).to(dtype)
+    layer = gate.build(gate.get_input_width(WIDTH, WIDTH), EXPERTS, TASKS).to(dtype)
     for weights in layer.parameters():
         weights.data.normal_()
     return layer
@@ -36,13 +36,13 @@ def built(kind: type[Gate], dtype=torch.float64):
 
 def logits_of(layer, x, state):
     answer = layer(x, state, PLACE)
-    gating = Gating(
-        decide=lambda logits: logits, logits=answer.logits, rows=answer.rows, offset=answer.offset
+    gating = DeferredRouting(
+        make_decision=lambda logits: logits, logits=answer.logits, gate_weight=answer.rows, gate_bias=answer.offset
     )
     return gating.resolve(x)
 
 
-@pytest.mark.parametrize("kind", kinds(coterie.routing.gates, Gate), ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", find_kinds(coterie.routing.gates, Gate), ids=lambda kind: kind.__name__)
 class TestGate:
     def test_a_row_of_logits_for_each_token_or_sample(self, kind):
         layer, state = built(kind), state_of()
@@ -64,11 +64,11 @@ class TestGate:
             answer = torch.func.functional_call(
                 layer, dict(zip(names, weights, strict=True)), (x, state, PLACE)
             )
-            gating = Gating(
-                decide=lambda logits: logits,
+            gating = DeferredRouting(
+                make_decision=lambda logits: logits,
                 logits=answer.logits,
-                rows=answer.rows,
-                offset=answer.offset,
+                gate_weight=answer.rows,
+                gate_bias=answer.offset,
             )
             return gating.resolve(x)
 

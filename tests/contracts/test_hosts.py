@@ -7,10 +7,10 @@ from transformers import CONFIG_MAPPING
 
 import coterie.hosts
 import coterie.omni
-from coterie.hosts.base import Host
-from coterie.spec import kinds
+from coterie.hosts.base import ModelFamily
+from coterie.spec import find_kinds
 
-HOSTS = kinds(coterie.hosts, Host)
+HOSTS = find_kinds(coterie.hosts, ModelFamily)
 ROLES = {
     "text.attn",
     "text.mlp",

@@ -11,7 +11,7 @@ from coterie import spec
 from coterie.losses.base import RoutingLoss
 from coterie.routing.decision import Routing, Tape
 
-KINDS = spec.kinds(coterie.losses, RoutingLoss)
+KINDS = spec.find_kinds(coterie.losses, RoutingLoss)
 
 
 def leaves(units: int = 12, experts: int = 4) -> list[Tensor]:
@@ -34,7 +34,7 @@ def test_there_are_kinds() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_is_a_frozen_dataclass_with_a_weight_and_defaults(kind: type[RoutingLoss]) -> None:
-    assert spec.is_kind(kind)
+    assert spec.is_frozen_dataclass(kind)
     assert "weight" in {field.name for field in dataclasses.fields(kind)}
     assert 0 < kind().weight < 1
 
@@ -54,8 +54,8 @@ def test_is_finite_float32_and_differentiable(kind: type[RoutingLoss]) -> None:
 def test_is_the_same_under_autocast(kind: type[RoutingLoss]) -> None:
     one = routing(leaves())
     with torch.autocast("cpu", torch.bfloat16):
-        inside = kind().value(one)
-    torch.testing.assert_close(inside, kind().value(one))
+        inside = kind().compute(one)
+    torch.testing.assert_close(inside, kind().compute(one))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -83,7 +83,7 @@ def test_order_of_units_changes_nothing(kind: type[RoutingLoss]) -> None:
     parts = leaves()
     order = torch.randperm(4).repeat_interleave(3) * 3 + torch.arange(12) % 3  # tasks stay in place
     shuffled = routing([part[order] for part in parts])
-    torch.testing.assert_close(kind().value(shuffled), kind().value(routing(parts)))
+    torch.testing.assert_close(kind().compute(shuffled), kind().compute(routing(parts)))
 
 
 @pytest.mark.parametrize("kind", KINDS)

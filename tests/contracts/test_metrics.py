@@ -7,15 +7,15 @@ import pytest
 
 import coterie.metrics
 from coterie import metrics, spec
-from coterie.metrics.base import Metric
+from coterie.metrics.base import TextMetric
 
-KINDS = spec.kinds(coterie.metrics, Metric)
+KINDS = spec.find_kinds(coterie.metrics, TextMetric)
 ANSWERS = [("3",), ("14", "15"), ("9",), ("2.5",)]
 PREDICTIONS = ["3", "about 15", "", "7 \u00e9\u0000\n?"]
 
 
-def made(kind: type[Metric]) -> Metric:
-    return kind().fitted(ANSWERS)
+def made(kind: type[TextMetric]) -> TextMetric:
+    return kind().fit(ANSWERS)
 
 
 def test_there_are_kinds() -> None:
@@ -24,7 +24,7 @@ def test_there_are_kinds() -> None:
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 class TestMetrics:
-    def test_statistics_are_of_one_length_finite_and_add_up(self, kind: type[Metric]) -> None:
+    def test_statistics_are_of_one_length_finite_and_add_up(self, kind: type[TextMetric]) -> None:
         metric = made(kind)
         found = [metric.statistics(p, a) for p, a in zip(PREDICTIONS, ANSWERS, strict=True)]
         assert len({x.shape for x in found}) == 1 and found[0].ndim == 1
@@ -35,19 +35,19 @@ class TestMetrics:
         low, high = metric.limits
         assert low <= whole <= high
 
-    def test_a_sample_counted_twice_is_as_if_there_were_two(self, kind: type[Metric]) -> None:
+    def test_a_sample_counted_twice_is_as_if_there_were_two(self, kind: type[TextMetric]) -> None:
         metric = made(kind)
         found = [metric.statistics(p, a) for p, a in zip(PREDICTIONS, ANSWERS, strict=True)]
         once, twice = np.sum(found, axis=0), np.sum(found + found, axis=0)
         assert metric.score(twice) == pytest.approx(metric.score(once))
 
-    def test_nothing_has_no_score(self, kind: type[Metric]) -> None:
+    def test_nothing_has_no_score(self, kind: type[TextMetric]) -> None:
         metric = made(kind)
         assert math.isnan(metric.score(np.zeros_like(metric.statistics("3", ("3",)))))
 
-    def test_right_is_better_than_wrong(self, kind: type[Metric]) -> None:
+    def test_right_is_better_than_wrong(self, kind: type[TextMetric]) -> None:
         metric, words = kind(), [("4 red cats and 1 dog",), ("17 old owls in a tree",)]
-        metric = metric.fitted(words)
+        metric = metric.fit(words)
 
         def score(predictions: list[str]) -> float:
             found = [metric.statistics(p, a) for p, a in zip(predictions, words, strict=True)]
@@ -58,7 +58,7 @@ class TestMetrics:
         if metric.unit == "%":
             assert right == pytest.approx(100.0 if metric.higher_is_better else 0.0)
 
-    def test_is_saved_loaded_and_named(self, kind: type[Metric]) -> None:
+    def test_is_saved_loaded_and_named(self, kind: type[TextMetric]) -> None:
         for metric in (kind(), made(kind)):
             assert spec.loads(spec.dumps(metric)) == metric
-            assert metrics.of(str(metric)) == metric
+            assert metrics.parse_metric(str(metric)) == metric

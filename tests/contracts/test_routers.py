@@ -10,7 +10,7 @@ import torch
 
 import coterie.routing.routers
 from coterie.routing.routers.base import Router
-from coterie.spec import dump, kinds, load
+from coterie.spec import dump, find_kinds, load
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "new_router.py"
 
@@ -25,7 +25,7 @@ def outside() -> list[type[Router]]:
     ]
 
 
-ROUTERS = [*kinds(coterie.routing.routers, Router), *outside()]
+ROUTERS = [*find_kinds(coterie.routing.routers, Router), *outside()]
 
 
 @pytest.mark.parametrize("kind", ROUTERS, ids=lambda kind: kind.__name__)

@@ -1,6 +1,6 @@
 """What is asked of a chat template, with one and without."""
 
-from coterie.data.chat import TEMPLATE, end_of_turn, tokenized
+from coterie.data.chat import TEMPLATE, get_end_of_turn_id, apply_template
 from tests.tinies.base import tokenizer
 
 MARKED = (
@@ -16,12 +16,12 @@ def chat(*parts):
 def test_the_plain_template():
     words = tokenizer()
     words.chat_template = TEMPLATE
-    rows = tokenized(words, [chat("is this a cat", "on a mat?")])["input_ids"]
+    rows = apply_template(words, [chat("is this a cat", "on a mat?")])["input_ids"]
     assert words.decode(rows[0]) == "user: is this a cat\non a mat?\nassistant: "
-    assert end_of_turn(words) == words.eos_token_id
+    assert get_end_of_turn_id(words) == words.eos_token_id
 
 
 def test_the_token_that_ends_a_turn_is_the_templates():
     words = tokenizer("<|im|>", "<|end|>")
     words.chat_template = MARKED
-    assert end_of_turn(words) == words.convert_tokens_to_ids("<|end|>") != words.eos_token_id
+    assert get_end_of_turn_id(words) == words.convert_tokens_to_ids("<|end|>") != words.eos_token_id

@@ -7,18 +7,18 @@ import pytest
 from torch.utils.data import DataLoader
 
 from coterie.data import checked
-from coterie.data.checked import CheckedRows, refuse_bad
-from coterie.data.media import Media
-from coterie.data.reader import Reader
+from coterie.data.checked import ValidatedDataset, raise_for_bad_rows
+from coterie.data.media import MediaFile
+from coterie.data.reader import RowReader
 from coterie.data.rows import BadRow
 from coterie.data.sources.jsonl import JsonlSource
-from coterie.data.split import PARTS
+from coterie.data.split import SPLIT_PARTS
 from tests.data.files import jsonl, png
 
 
-def rows_of(path: Path, rows: list, **options) -> CheckedRows:
+def rows_of(path: Path, rows: list, **options) -> ValidatedDataset:
     source = JsonlSource(jsonl(path / "r.jsonl", rows))
-    return CheckedRows(source, Reader(task="t"), **{"check_media": True, **options})
+    return ValidatedDataset(source, RowReader(task="t"), **{"check_media": True, **options})
 
 
 def asked(count: int) -> list:
@@ -42,12 +42,12 @@ def test_a_turn_is_a_sample(tmp_path: Path) -> None:
 
 
 def test_windows_of_threads_keep_the_order(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(checked, "CHUNK_ROWS", 2)
+    monkeypatch.setattr(checked, "CHUNK_SIZE", 2)
     monkeypatch.setattr(checked.os, "cpu_count", lambda: 3)
     given = asked(101)
     given[50] = {"question": "q"}
     rows = rows_of(tmp_path, given)
-    assert len(rows) == 100 and [bad.source for bad in rows.bad] == ["r.jsonl:51"]
+    assert len(rows) == 100 and [bad.source for bad in rows.bad_rows] == ["r.jsonl:51"]
     assert rows[50].answers == ("51",)
 
 
@@ -58,7 +58,7 @@ def test_parts_do_not_depend_on_the_order_and_keep_pictures_together(tmp_path: P
         {"image": f"{i}.png", "question": f"{j}?", "answer": i} for i in range(10) for j in range(3)
     ]
     parts = {}
-    for name, part in PARTS.items():
+    for name, part in SPLIT_PARTS.items():
         samples = list(rows_of(tmp_path, given, part=part))
         back = list(rows_of(tmp_path, given[::-1], part=part))
         parts[name] = {x.answers[0] for x in samples}
@@ -72,15 +72,15 @@ def test_parts_do_not_depend_on_the_order_and_keep_pictures_together(tmp_path: P
 
 
 def test_bad_rows_are_told_in_each_part(tmp_path: Path) -> None:
-    for part in PARTS.values():
-        assert len(rows_of(tmp_path, [*asked(9), {"answer": 1}], part=part).bad) == 1
+    for part in SPLIT_PARTS.values():
+        assert len(rows_of(tmp_path, [*asked(9), {"answer": 1}], part=part).bad_rows) == 1
 
 
 def test_a_file_is_decoded_once_and_remembered(tmp_path: Path, monkeypatch, cache: Path) -> None:
     (tmp_path / "a.png").write_bytes(png())
     given = [{"image": "a.png", **row} for row in asked(5)]
-    loads, load = [], Media.load
-    monkeypatch.setattr(Media, "load", lambda self: (loads.append(self.name), load(self)))
+    loads, load = [], MediaFile.load
+    monkeypatch.setattr(MediaFile, "load", lambda self: (loads.append(self.name), load(self)))
     rows_of(tmp_path, given)
     rows_of(tmp_path, given)
     assert len(loads) == 1 and len((cache / "checked.txt").read_text().split()) == 1
@@ -88,7 +88,7 @@ def test_a_file_is_decoded_once_and_remembered(tmp_path: Path, monkeypatch, cach
     rows_of(tmp_path, given)
     assert len(loads) == 2  # it has changed
     (tmp_path / "a.png").write_bytes(b"no picture")
-    assert len(rows_of(tmp_path, given).bad) == 5 and len(loads) == 3
+    assert len(rows_of(tmp_path, given).bad_rows) == 5 and len(loads) == 3
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path, monkeypatch) -> None:
@@ -108,7 +108,7 @@ def test_they_can_be_sent_to_workers(tmp_path: Path) -> None:
 def test_alike_faults_are_one_line(tmp_path: Path) -> None:
     rows = rows_of(tmp_path, [{"answer": i} for i in range(30)])
     with pytest.raises(ValueError) as error:
-        refuse_bad(rows, what="task 't'", skip=True)
+        raise_for_bad_rows(rows, what="task 't'", skip=True)
     first, row, more = str(error.value).splitlines()
     assert first == "task 't' has 30 bad rows; no row is good: mend them"
     assert row.startswith("  r.jsonl:1: question: is missing") and more == "  and 29 more, alike"
@@ -116,7 +116,7 @@ def test_alike_faults_are_one_line(tmp_path: Path) -> None:
 
 def test_no_rows(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"task 't' has no rows: give at least one"):
-        refuse_bad(rows_of(tmp_path, []), what="task 't'", skip=True)
+        raise_for_bad_rows(rows_of(tmp_path, []), what="task 't'", skip=True)
 
 
 def test_a_bad_row_as_text() -> None:

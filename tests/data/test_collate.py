@@ -7,16 +7,16 @@ from PIL import Image
 from transformers import CLIPImageProcessorPil, LlavaProcessor
 
 from coterie.data.chat import TEMPLATE
-from coterie.data.collate import Collator, extended
-from coterie.data.media import Media
-from coterie.data.sample import Sample, Turn
+from coterie.data.collate import TextCollator, append_answers
+from coterie.data.media import MediaFile
+from coterie.data.sample import TextSample, Message
 from tests.tinies.base import tokenizer
 from tests.tiny import TINY
 
 
-def sample(task: str, question: str, *answers: str, media: tuple[Media, ...] = ()) -> Sample:
-    turn = Turn(role="user", parts=(*media, question))
-    return Sample(task=task, turns=(turn,), answers=answers, source=f"{task}.jsonl:1")
+def sample(task: str, question: str, *answers: str, media: tuple[MediaFile, ...] = ()) -> TextSample:
+    turn = Message(role="user", parts=(*media, question))
+    return TextSample(task=task, messages=(turn,), answers=answers, source=f"{task}.jsonl:1")
 
 
 SAMPLES = [sample("ocr", "is this a cat on a mat?", "it is.", "yes"), sample("naming", "is?", "a")]
@@ -30,7 +30,7 @@ def words():
 
 
 def test_labels_are_the_first_answer_and_the_end(words):
-    batch = Collator(words, ("naming", "ocr"))(SAMPLES)
+    batch = TextCollator(words, ("naming", "ocr"))(SAMPLES)
     assert batch["task_ids"].tolist() == [1, 0]
     answers = [ids[ids != -100] for ids in batch["labels"]]
     assert [words.decode(ids) for ids in answers] == ["it is.</s>", "a</s>"]
@@ -46,8 +46,8 @@ def test_labels_are_the_first_answer_and_the_end(words):
 
 
 def test_prompts_are_padded_on_the_left(words):
-    collate = Collator(words, ("naming", "ocr"))
-    prompts, batch = collate.prompts(SAMPLES), collate(SAMPLES)
+    collate = TextCollator(words, ("naming", "ocr"))
+    prompts, batch = collate.collate_prompts(SAMPLES), collate(SAMPLES)
     assert "labels" not in prompts and prompts["attention_mask"][:, -1].tolist() == [1, 1]
     for row in range(2):
         asked = prompts["input_ids"][row][prompts["attention_mask"][row].bool()]
@@ -55,33 +55,33 @@ def test_prompts_are_padded_on_the_left(words):
 
 
 def test_too_long_a_sample_is_an_error_or_counted(words):
-    whole = Collator(words, ("naming", "ocr"))(SAMPLES)
+    whole = TextCollator(words, ("naming", "ocr"))(SAMPLES)
     short, long = whole["attention_mask"].sum(1).flip(0).tolist()
     with pytest.raises(ValueError, match=rf"ocr.jsonl:1: row: {long} tokens.*Nothing is cut"):
-        Collator(words, ("naming", "ocr"), max_length=short)(SAMPLES)
-    collate = Collator(words, ("naming", "ocr"), max_length=short, skip_long=True)
+        TextCollator(words, ("naming", "ocr"), max_length=short)(SAMPLES)
+    collate = TextCollator(words, ("naming", "ocr"), max_length=short, skip_long=True)
     assert collate(SAMPLES)["task_ids"].tolist() == [0]
-    assert [row.source for row in collate.left_out] == ["ocr.jsonl:1"]
+    assert [row.source for row in collate.skipped] == ["ocr.jsonl:1"]
     with pytest.raises(ValueError, match="all 1 samples of a batch are longer than max_length="):
         collate(SAMPLES[:1])
 
 
 def test_wrong_use_is_an_error(words, unchecked):
     with pytest.raises(ValueError, match="max_length=0"):
-        Collator(words, ("ocr",), max_length=0)
+        TextCollator(words, ("ocr",), max_length=0)
     with pytest.raises(ValueError, match=r"of task 'naming'; the tasks are ocr"):
-        Collator(words, ("ocr",))(SAMPLES)
+        TextCollator(words, ("ocr",))(SAMPLES)
     with pytest.raises(ValueError, match=r"media \(image\), but the model has a tokenizer only"):
-        Collator(words, ("ocr",))([sample("ocr", "is?", "a", media=(picture(),))])
+        TextCollator(words, ("ocr",))([sample("ocr", "is?", "a", media=(picture(),))])
 
 
-def picture() -> Media:
+def picture() -> MediaFile:
     from io import BytesIO
 
     noise = numpy.random.RandomState(0).randint(0, 255, (28, 28, 3), dtype=numpy.uint8)
     file = BytesIO()
     Image.fromarray(noise).save(file, format="PNG")
-    return Media(kind="image", content=file.getvalue())
+    return MediaFile(kind="image", content=file.getvalue())
 
 
 def test_llava_takes_the_batch_as_it_is():
@@ -97,7 +97,7 @@ def test_llava_takes_the_batch_as_it_is():
         num_additional_image_tokens=1,
         chat_template=TEMPLATE,
     )
-    collate = Collator(processor, ("naming", "ocr"))
+    collate = TextCollator(processor, ("naming", "ocr"))
     seen = [sample("ocr", "is this?", "it is.", media=(picture(),)), SAMPLES[1]]
     batch = collate(seen)
     assert batch["pixel_values"].shape[0] == 1
@@ -107,7 +107,7 @@ def test_llava_takes_the_batch_as_it_is():
     task_ids = batch.pop("task_ids")
     assert task_ids.tolist() == [1, 0]
     assert torch.isfinite(model(**batch).loss)
-    prompts = collate.prompts(seen)
+    prompts = collate.collate_prompts(seen)
     prompts.pop("task_ids")
     answer = model.generate(**prompts, max_new_tokens=2, do_sample=False)
     assert answer.shape == (2, prompts["input_ids"].shape[1] + 2)
@@ -121,7 +121,7 @@ def test_other_numbers_a_token_are_extended_and_media_are_not():
         "audio_lengths": torch.tensor([[0, 1, 0], [1, 1, 0]]),
     }
     answers = [torch.tensor([3]), torch.tensor([4, 2])]
-    batch = extended(encoded, answers, pad=0, side="right")
+    batch = append_answers(encoded, answers, pad=0, side="right")
     assert batch["input_ids"].tolist() == [[5, 6, 3, 0, 0], [7, 8, 9, 4, 2]]
     assert batch["attention_mask"].tolist() == [[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]]
     assert batch["mm_token_type_ids"].tolist() == [[1, 0, 0, 0, 0], [1, 1, 0, 0, 0]]

@@ -8,8 +8,8 @@ from coterie.data.columns import Columns
 def test_pieces() -> None:
     columns = Columns(question="q", prompt="{{a}} {question} and {b}.")
     # Formatter.parse ends a piece at each escaped brace.
-    assert [name for _, name in columns.pieces() if name] == ["q", "b"]
-    assert "".join(text for text, _ in columns.pieces()) == "{a}  and ."
+    assert [name for _, name in columns.split_template() if name] == ["q", "b"]
+    assert "".join(text for text, _ in columns.split_template()) == "{a}  and ."
 
 
 @pytest.mark.parametrize(

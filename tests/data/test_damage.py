@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from coterie.data.checked import CheckedRows
-from coterie.data.reader import Reader
+from coterie.data.checked import ValidatedDataset
+from coterie.data.reader import RowReader
 from coterie.data.sources import open_rows
-from coterie.tasks import Task
+from coterie.tasks import TextTask
 from tests.data.damage import KINDS, Damaged, good
 from tests.data.files import jsonl, png
 
@@ -43,25 +43,25 @@ def test_there_is_damage_enough() -> None:
 
 def test_each_damaged_row_is_named_once_and_none_is_lost(mixed) -> None:
     path, damaged, lines = mixed
-    rows = CheckedRows(open_rows(path, split="train"), Reader(task="t"), check_media=True)
-    assert len(rows.bad) == len(damaged) and len(rows) + len(rows.bad) == lines
-    for bad in rows.bad:
+    rows = ValidatedDataset(open_rows(path, split="train"), RowReader(task="t"), check_media=True)
+    assert len(rows.bad_rows) == len(damaged) and len(rows) + len(rows.bad_rows) == lines
+    for bad in rows.bad_rows:
         file, _, number = bad.source.partition(":")
         expected = damaged[int(number)]
         assert file == "rows.jsonl"
         assert re.fullmatch(expected.field, bad.field), (bad, expected)
         assert re.search(expected.reason, bad.reason), (bad, expected)
         assert "\n" not in str(bad) and len(bad.reason) < 400
-    assert len({bad.source for bad in rows.bad}) == len(damaged)
+    assert len({bad.source for bad in rows.bad_rows}) == len(damaged)
 
 
 def test_the_good_rows_among_them_are_read_right(mixed) -> None:
     path, damaged, lines = mixed
-    rows = CheckedRows(open_rows(path, split="train"), Reader(task="t"), check_media=True)
+    rows = ValidatedDataset(open_rows(path, split="train"), RowReader(task="t"), check_media=True)
     seen = set()
     for sample in rows:
         (answer,) = sample.answers
-        assert sample.text() == f"What is {answer}?" and len(sample.media()) == 1
+        assert sample.get_last_user_text() == f"What is {answer}?" and len(sample.get_media()) == 1
         assert int(sample.source.partition(":")[2]) not in damaged
         seen.add(int(answer))
     assert seen == set(range(lines - len(damaged)))
@@ -69,9 +69,9 @@ def test_the_good_rows_among_them_are_read_right(mixed) -> None:
 
 def test_a_task_refuses_them_unless_told_to_skip(mixed) -> None:
     path, damaged, lines = mixed
-    task = Task(name="t", rows={"train": str(path)})
+    task = TextTask(name="t", rows={"train": str(path)})
     with pytest.raises(ValueError) as caught:
-        task.samples("train")
+        task.read_samples("train")
     first, *listed, last = str(caught.value).splitlines()
     assert first == (
         f"task 't', split 'train' has {len(damaged)} bad rows; "
@@ -79,32 +79,32 @@ def test_a_task_refuses_them_unless_told_to_skip(mixed) -> None:
     )
     assert len(listed) == 20 and last == f"  and {len(damaged) - 20} more"
     assert all(re.match(r"  rows\.jsonl:\d+: \S+: ", line) for line in listed)
-    rows = task.samples("train", skip_bad_rows=True)
-    assert len(rows) == lines - len(damaged) and len(rows.bad) == len(damaged)
+    rows = task.read_samples("train", skip_bad_rows=True)
+    assert len(rows) == lines - len(damaged) and len(rows.bad_rows) == len(damaged)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_file_of_nothing_else_is_never_an_empty_task(kind: str, tmp_path: Path) -> None:
     damaged = KINDS[kind](random.Random(1), tmp_path, "x")
     (tmp_path / "rows.jsonl").write_bytes(b"\n" + damaged.line + b"\n")
-    task = Task(name="t", rows={"train": str(tmp_path / "rows.jsonl")})
+    task = TextTask(name="t", rows={"train": str(tmp_path / "rows.jsonl")})
     with pytest.raises(ValueError, match=r"has 1 bad row; no row is good: mend them\n  rows") as e:
-        task.samples("train", skip_bad_rows=True)
+        task.read_samples("train", skip_bad_rows=True)
     assert f"rows.jsonl:2: {damaged.field.replace(chr(92), '')}: " in str(e.value)
 
 
 def test_damage_to_media_that_comes_after_the_check_names_the_file(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(png())
     path = jsonl(tmp_path / "r.jsonl", [{"image": "a.png", "question": "?", "answer": "b"}])
-    rows = Task(name="t", rows={"train": str(path)}).samples("train")
+    rows = TextTask(name="t", rows={"train": str(path)}).read_samples("train")
     (tmp_path / "a.png").write_bytes(b"no more")
     with pytest.raises(ValueError, match=r"a\.png is no picture that Pillow can read"):
-        rows[0].chat()
+        rows[0].to_chat_messages()
 
 
 def test_without_the_check_damage_to_pixels_is_found_when_it_comes_up(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"no picture")
     path = jsonl(tmp_path / "r.jsonl", [{"image": "a.png", "question": "?", "answer": "b"}])
-    rows = Task(name="t", rows={"train": str(path)}).samples("train", check_media=False)
+    rows = TextTask(name="t", rows={"train": str(path)}).read_samples("train", check_media=False)
     with pytest.raises(ValueError, match=r"a\.png is no picture"):
-        rows[0].chat()
+        rows[0].to_chat_messages()

@@ -8,22 +8,22 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from coterie.data.media import Media
-from coterie.data.picture import picture
-from coterie.data.sound import RATE, sound
+from coterie.data.media import MediaFile
+from coterie.data.picture import decode_image
+from coterie.data.sound import SAMPLE_RATE_HZ, decode_audio
 from tests.data.files import png, saved, tone, wav
 
 
 def test_a_picture_in_a_file_and_in_memory(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(png((10, 20, 30)))
     for media in (
-        Media(kind="image", at=tmp_path / "a.png"),
-        Media(kind="image", content=png((10, 20, 30))),
+        MediaFile(kind="image", path=tmp_path / "a.png"),
+        MediaFile(kind="image", content=png((10, 20, 30))),
     ):
         image = media.load()
         assert image.mode == "RGB" and image.size == (8, 6)
         assert image.getpixel((3, 3)) == (10, 20, 30)
-        assert media.digest() == hashlib.sha256(png((10, 20, 30))).hexdigest()
+        assert media.compute_digest() == hashlib.sha256(png((10, 20, 30))).hexdigest()
     assert "x89" not in repr(media)
 
 
@@ -31,7 +31,7 @@ def test_pictures_are_turned_upright() -> None:
     image = Image.new("RGB", (4, 2))
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned by 90 degrees
-    assert picture(saved(image, "JPEG", exif=exif)).size == (2, 4)
+    assert decode_image(saved(image, "JPEG", exif=exif)).size == (2, 4)
 
 
 @pytest.mark.parametrize(
@@ -46,70 +46,70 @@ def test_pictures_are_turned_upright() -> None:
     ],
 )
 def test_modes_become_rgb(mode, color, expected) -> None:
-    assert picture(png(color, mode=mode)).getpixel((0, 0)) == expected
+    assert decode_image(png(color, mode=mode)).getpixel((0, 0)) == expected
 
 
 def test_a_transparent_palette_lies_on_white() -> None:
     image = Image.new("P", (2, 2), 0)
     image.putpalette([9, 9, 9, 50, 60, 70])
     image.putpixel((1, 1), 1)
-    read = picture(saved(image, "PNG", transparency=0))
+    read = decode_image(saved(image, "PNG", transparency=0))
     assert read.getpixel((0, 0)) == (255, 255, 255) and read.getpixel((1, 1)) == (50, 60, 70)
 
 
 def test_the_first_frame_of_an_animation() -> None:
     frames = [Image.new("RGB", (4, 4), color) for color in ("red", "blue")]
-    read = picture(saved(frames[0], "GIF", save_all=True, append_images=frames[1:]))
+    read = decode_image(saved(frames[0], "GIF", save_all=True, append_images=frames[1:]))
     assert read.getpixel((0, 0)) == (255, 0, 0)
 
 
 def test_sound_is_mono_at_16_khz() -> None:
     # Left 0.5, right -0.25 everywhere: the mean is 0.125.
-    read = sound(wav(np.tile([0.5, -0.25], (1600, 1)), subtype="FLOAT"))
+    read = decode_audio(wav(np.tile([0.5, -0.25], (1600, 1)), subtype="FLOAT"))
     assert read.dtype == np.float32 and read.shape == (1600,) and read == pytest.approx(0.125)
 
 
 def test_sound_is_resampled() -> None:
-    read = sound(wav(tone(0.5, rate=44_100, hertz=1000), rate=44_100))
-    assert len(read) == pytest.approx(RATE / 2, abs=1)
+    read = decode_audio(wav(tone(0.5, rate=44_100, hertz=1000), rate=44_100))
+    assert len(read) == pytest.approx(SAMPLE_RATE_HZ / 2, abs=1)
     spectrum = abs(np.fft.rfft(read))
     assert spectrum.argmax() == 500  # 1000 Hz, in steps of 2 Hz
 
 
 @pytest.mark.parametrize("form", ["WAV", "FLAC", "OGG", "MP3"])
 def test_forms_of_sound(form) -> None:
-    assert len(sound(wav(tone(0.5), form=form))) == pytest.approx(8000, abs=1200)
+    assert len(decode_audio(wav(tone(0.5), form=form))) == pytest.approx(8000, abs=1200)
 
 
 def test_too_long_a_sound(monkeypatch) -> None:
-    monkeypatch.setattr("coterie.data.sound.LONGEST_S", 1.0)
+    monkeypatch.setattr("coterie.data.sound.MAX_DURATION_S", 1.0)
     with pytest.raises(ValueError, match=r"lasts 2 s: at most 1 s are read; cut it"):
-        sound(wav(np.zeros(32_000)))
+        decode_audio(wav(np.zeros(32_000)))
 
 
 def test_too_large_a_picture(monkeypatch) -> None:
-    monkeypatch.setattr("coterie.data.picture.LARGEST", 40)
+    monkeypatch.setattr("coterie.data.picture.MAX_PIXELS", 40)
     with pytest.raises(ValueError, match=r"has 8 x 6 pixels: at most 40 are read; shrink it"):
-        picture(png())
+        decode_image(png())
 
 
 def test_errors_name_the_file_or_the_bytes(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"x\.png cannot be read: No such file"):
-        Media(kind="image", at=tmp_path / "x.png").load()
+        MediaFile(kind="image", path=tmp_path / "x.png").load()
     with pytest.raises(ValueError, match=r"audio of 3 bytes is no sound .*begins with b'abc'"):
-        Media(kind="audio", content=b"abc").load()
+        MediaFile(kind="audio", content=b"abc").load()
 
 
 def test_kind_and_place_are_checked(unchecked) -> None:
     with pytest.raises(ValueError, match=r"Media\(kind='video'\): give image or audio"):
-        Media(kind="video", content=b"")
+        MediaFile(kind="video", content=b"")
     with pytest.raises(ValueError, match=r"give either `at`, a file, or `content`, its bytes"):
-        Media(kind="image")
+        MediaFile(kind="image")
     with pytest.raises(ValueError, match=r"give either"):
-        Media(kind="image", at=Path("a"), content=b"a")
+        MediaFile(kind="image", path=Path("a"), content=b"a")
 
 
 def test_a_missing_library_is_named(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "soundfile", None)
     with pytest.raises(ValueError, match=r"needs soundfile, .*pip install 'coterie\[data\]'"):
-        sound(b"")
+        decode_audio(b"")

@@ -2,19 +2,19 @@
 
 import numpy as np
 
-from coterie.data.media import Media
-from coterie.data.sample import Sample, Turn
+from coterie.data.media import MediaFile
+from coterie.data.sample import TextSample, Message
 from tests.data.files import png, tone, wav
 
-IMAGE = Media(kind="image", content=png())
-AUDIO = Media(kind="audio", content=wav(tone()))
-SAMPLE = Sample(
+IMAGE = MediaFile(kind="image", content=png())
+AUDIO = MediaFile(kind="audio", content=wav(tone()))
+SAMPLE = TextSample(
     task="t",
-    turns=(
-        Turn(role="system", parts=("Be brief.",)),
-        Turn(role="user", parts=(IMAGE,)),
-        Turn(role="assistant", parts=("A cat.",)),
-        Turn(role="user", parts=("Where", AUDIO, "is it?")),
+    messages=(
+        Message(role="system", parts=("Be brief.",)),
+        Message(role="user", parts=(IMAGE,)),
+        Message(role="assistant", parts=("A cat.",)),
+        Message(role="user", parts=("Where", AUDIO, "is it?")),
     ),
     answers=("there",),
     source="r.jsonl:1",
@@ -22,15 +22,15 @@ SAMPLE = Sample(
 
 
 def test_media_come_in_their_order() -> None:
-    assert SAMPLE.media() == (IMAGE, AUDIO)
+    assert SAMPLE.get_media() == (IMAGE, AUDIO)
 
 
 def test_text_is_that_of_the_last_turn() -> None:
-    assert SAMPLE.text() == "Where\nis it?"
+    assert SAMPLE.get_last_user_text() == "Where\nis it?"
 
 
 def test_chat_is_what_transformers_takes() -> None:
-    system, first, reply, last = SAMPLE.chat()
+    system, first, reply, last = SAMPLE.to_chat_messages()
     assert system == {"role": "system", "content": [{"type": "text", "text": "Be brief."}]}
     assert [part["type"] for part in first["content"]] == ["image"]
     assert first["content"][0]["image"].size == (8, 6)
@@ -41,9 +41,9 @@ def test_chat_is_what_transformers_takes() -> None:
 
 
 def test_blind_leaves_the_words() -> None:
-    blind = SAMPLE.blind()
-    assert blind.media() == () and blind.answers == SAMPLE.answers
-    assert [turn.parts for turn in blind.turns] == [
+    blind = SAMPLE.without_media()
+    assert blind.get_media() == () and blind.answers == SAMPLE.answers
+    assert [turn.parts for turn in blind.messages] == [
         ("Be brief.",),
         ("",),  # a turn of a picture alone stays a turn
         ("A cat.",),

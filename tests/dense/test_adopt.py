@@ -8,7 +8,7 @@ from peft import PeftModel
 from torch import Tensor
 
 from coterie import Copies, Mixture, TaskGate, TopK
-from coterie.dense.adopt import adopt
+from coterie.dense.adopt import add_task
 from coterie.dense.kinds.depth import Depth
 from coterie.graft import graft
 from tests.dense.tiny import model, pictures
@@ -50,7 +50,7 @@ def steps(adopted, count: int) -> list[float]:
 def test_others_stay_bit_for_bit_while_it_learns() -> None:
     before = grafted()
     wanted = answers(before)
-    adopted = adopt(before, NEW)
+    adopted = add_task(before, NEW)
     after = answers(adopted.model)
     assert all(torch.equal(after[task], wanted[task]) for task in OLD)
     losses = steps(adopted, 5)
@@ -62,10 +62,10 @@ def test_others_stay_bit_for_bit_while_it_learns() -> None:
 
 
 def test_only_what_is_named_gets_gradients() -> None:
-    adopted = adopt(grafted(), NEW)
+    adopted = add_task(grafted(), NEW)
     steps(adopted, 1)
     found = {name for name, each in adopted.model.named_parameters() if each.grad is not None}
-    assert found == set(adopted.trains)
+    assert found == set(adopted.trainable)
     gates = {f"{LAYER.replace('0', number)}.coterie_gate.default" for number in "01"}
     assert found == {
         "base_model.model.heads.3.linear.weight",
@@ -80,25 +80,25 @@ def test_only_what_is_named_gets_gradients() -> None:
 def test_the_gate_starts_as_others() -> None:
     old = grafted()
     gate = old.get_submodule(f"{LAYER}.coterie_gate.default").weight
-    mean = adopt(old, NEW).model.get_submodule(f"{LAYER}.coterie_gate.default").weight
+    mean = add_task(old, NEW).model.get_submodule(f"{LAYER}.coterie_gate.default").weight
     torch.testing.assert_close(mean[3], (gate[0] + gate[1] + gate[2]) / 3)
     assert torch.equal(mean[:3], gate)
-    like = adopt(old, NEW, like="normal").model.get_submodule(f"{LAYER}.coterie_gate.default")
+    like = add_task(old, NEW, like="normal").model.get_submodule(f"{LAYER}.coterie_gate.default")
     assert torch.equal(like.weight[3], gate[1])
 
 
 def test_experts_may_train_too() -> None:
     old = grafted()
     wanted = answers(old)
-    adopted = adopt(old, NEW, experts=True)
-    stacks = [name for name in adopted.trains if ".coterie_experts.default." in name]
+    adopted = add_task(old, NEW, experts=True)
+    stacks = [name for name in adopted.trainable if ".coterie_experts.default." in name]
     assert len(stacks) == 2 * 4  # two layers; weight and bias of two linear maps
     steps(adopted, 1)
     assert not torch.equal(answers(adopted.model)["depth"], wanted["depth"])
 
 
 def test_settled_it_is_saved_and_read_as_any_other(tmp_path) -> None:
-    adopted = adopt(grafted(), NEW)
+    adopted = add_task(grafted(), NEW)
     steps(adopted, 1)
     grown = adopted.settle()
     wanted = grown(pixel_values=pictures()).predictions
@@ -120,7 +120,7 @@ def test_settled_it_is_saved_and_read_as_any_other(tmp_path) -> None:
 def test_a_gate_with_noise_of_a_learned_width_grows_by_both_halves() -> None:
     noisy = replace(MIXTURE, gate=TaskGate(init_std=1.0, noisy=True))
     before = graft(model(), noisy, tasks=OLD).eval()
-    adopted = adopt(before, NEW, like="normal")
+    adopted = add_task(before, NEW, like="normal")
     (stack, _) = adopted.stacks[-1]
     assert torch.equal(stack.weight[3], stack.weight[1]) and stack.weight.shape == (4, 8, 32)
     wanted = answers(before)
@@ -129,11 +129,11 @@ def test_a_gate_with_noise_of_a_learned_width_grows_by_both_halves() -> None:
 
 def test_what_cannot_be_adopted(unchecked) -> None:
     with pytest.raises(ValueError, match="not MultiTaskVision"):
-        adopt(model(), NEW)
+        add_task(model(), NEW)
     with pytest.raises(ValueError, match="the model's tasks are depth, normal, scene"):
-        adopt(grafted(), Depth(name="depth"))
+        add_task(grafted(), Depth(name="depth"))
     with pytest.raises(ValueError, match="like='dept'"):
-        adopt(grafted(), NEW, like="dept")
+        add_task(grafted(), NEW, like="dept")
     shared = Mixture(at="vision.mlp", experts=Copies(count=2), gate=None)
     with pytest.raises(ValueError, match="has a NoneType"):
-        adopt(graft(model(), shared, tasks=OLD), NEW)
+        add_task(graft(model(), shared, tasks=OLD), NEW)

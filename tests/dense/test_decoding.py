@@ -7,23 +7,23 @@ from tests.dense.sets.written import npy, png
 
 def test_opacity_is_left_out_of_colours() -> None:
     content = png(np.array([[[1, 2, 3, 0]]], np.uint8))
-    assert decoding.colours(content).flatten().tolist() == [1, 2, 3]
+    assert decoding.decode_rgb_label(content).flatten().tolist() == [1, 2, 3]
 
 
 def test_16_bits_are_kept() -> None:
-    found = decoding.sixteen_bits(png(np.array([[0, 256, 65535]], np.uint16)))
+    found = decoding.decode_uint16(png(np.array([[0, 256, 65535]], np.uint16)))
     assert found.dtype == np.uint16 and found.tolist() == [[0, 256, 65535]]
 
 
 def test_a_picture_that_would_fill_the_memory_is_not_decoded(monkeypatch) -> None:
-    monkeypatch.setattr(decoding, "LARGEST", 5)
+    monkeypatch.setattr(decoding, "MAX_PIXELS", 5)
     with pytest.raises(ValueError, match="more than 5 pixels"):
-        decoding.grey(png(np.zeros((2, 3), np.uint8)))
+        decoding.decode_uint8(png(np.zeros((2, 3), np.uint8)))
 
 
 def test_whole_numbers_and_booleans_are_numbers() -> None:
-    assert decoding.numbers(npy(np.array([True]))).tolist() == [True]
-    assert decoding.numbers(npy(np.array([3], np.int16))).tolist() == [3]
+    assert decoding.decode_npy(npy(np.array([True]))).tolist() == [True]
+    assert decoding.decode_npy(npy(np.array([3], np.int16))).tolist() == [3]
 
 
 def test_a_pickle_is_never_opened() -> None:
@@ -32,4 +32,4 @@ def test_a_pickle_is_never_opened() -> None:
             return pytest.fail, ("the pickle ran",)
 
     with pytest.raises(ValueError, match=r"is no good .npy file \(Object arrays cannot be loaded"):
-        decoding.numbers(npy(np.array([Trap()], dtype=object)))
+        decoding.decode_npy(npy(np.array([Trap()], dtype=object)))

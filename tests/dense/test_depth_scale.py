@@ -13,22 +13,22 @@ TASKONOMY = DepthScale(units_per_metre=512.0, log_range=2.0**16)
 def test_taskonomy_by_hand() -> None:
     # 0.5 m are 256 units: log 257 / log 65536. 0 m: log 1 = 0. 65535 units: 1.
     metres = torch.tensor([0.5, 0.0, 65535 / 512])
-    label = TASKONOMY.encoded(metres)
+    label = TASKONOMY.encode(metres)
     assert label.tolist() == pytest.approx([math.log(257) / math.log(65536), 0.0, 1.0])
-    torch.testing.assert_close(TASKONOMY.metres(label), metres)
+    torch.testing.assert_close(TASKONOMY.decode(label), metres)
 
 
 def test_what_no_depth_has_is_taken_to_the_nearest() -> None:
-    assert METRES.metres(torch.tensor([-3.0, 2.0])).tolist() == [0.0, 2.0]
+    assert METRES.decode(torch.tensor([-3.0, 2.0])).tolist() == [0.0, 2.0]
     # 1 is the label of 65535 units, or 127.998 m.
-    found = TASKONOMY.metres(torch.tensor([-1.0, 7.0]))
+    found = TASKONOMY.decode(torch.tensor([-1.0, 7.0]))
     assert found.tolist() == pytest.approx([0.0, 65535 / 512])
 
 
 def test_unknown_stays_unknown() -> None:
     for scale in (METRES, TASKONOMY):
         unknown = torch.tensor([math.nan])
-        assert scale.encoded(unknown).isnan().all() and scale.metres(unknown).isnan().all()
+        assert scale.encode(unknown).isnan().all() and scale.decode(unknown).isnan().all()
 
 
 def test_what_is_refused() -> None:

@@ -5,10 +5,10 @@ import torch
 from transformers import AutoModel, Dinov2Model, SiglipConfig, SiglipModel, ViTModel
 
 import coterie
-from coterie import Copies, Lora, Mixture, MutualInformation, Queries, TaskGate, TopK
-from coterie.dense.config import MultiTaskConfig
+from coterie import Copies, Lora, Mixture, MutualInformation, AttentionHeads, TaskGate, TopK
+from coterie.dense.config import MultiTaskVisionConfig
 from coterie.dense.kinds.depth import Depth
-from coterie.dense.model import MultiTaskVision
+from coterie.dense.model import MultiTaskVisionModel
 from tests.dense.tiny import BACKBONES, TASKS, model, pictures
 from tests.tinies.base import VISION
 
@@ -97,7 +97,7 @@ def test_tasks_may_come_in_any_order() -> None:
 def test_layers_that_tasks_share_run_once_a_picture() -> None:
     host = model(shared_layers=1)
     seen = []
-    for block in host.blocks():
+    for block in host.get_blocks():
         block.mlp.register_forward_pre_hook(lambda _, args: seen.append(len(args[0])))
     host(pixel_values=pictures())
     assert seen == [2, 6]  # two pictures; then three tasks by two pictures
@@ -105,7 +105,7 @@ def test_layers_that_tasks_share_run_once_a_picture() -> None:
 
 def test_attention_experts_and_lora_fit_as_well() -> None:
     mixtures = (
-        Mixture(at="vision.attn", experts=Queries(count=4), gate=TaskGate(), router=TopK(k=2)),
+        Mixture(at="vision.attn", experts=AttentionHeads(count=4), gate=TaskGate(), router=TopK(k=2)),
         Mixture(at="vision.mlp", experts=Lora(ranks=(2, 2)), gate=TaskGate(), router=TopK(k=1)),
     )
     grafted = coterie.graft(model(), mixtures, tasks=("depth", "normal", "scene"))
@@ -167,22 +167,22 @@ def test_checkpointing_changes_no_gradient_and_keeps_less(family: str) -> None:
 def test_drop_path_where_a_backbone_has_it(tmp_path) -> None:
     for family, kind in (("dinov2", Dinov2Model), ("vit", ViTModel)):
         kind(BACKBONES[family]()).save_pretrained(tmp_path / family)
-    host = MultiTaskVision.on(str(tmp_path / "dinov2"), [Depth(name="depth")], drop_path=0.5)
-    assert MultiTaskConfig(**host.config.to_dict()).backbone_config.drop_path_rate == 0.5
+    host = MultiTaskVisionModel.from_backbone(str(tmp_path / "dinov2"), [Depth(name="depth")], drop_path=0.5)
+    assert MultiTaskVisionConfig(**host.config.to_dict()).backbone_config.drop_path_rate == 0.5
     before, again = (host.eval()(pictures()).predictions["depth"] for _ in range(2))
     assert torch.equal(before, again)
     torch.manual_seed(0)
     # Of four halves of blocks for two pictures, all stay with 1 chance in 256.
     assert not torch.equal(host.train()(pictures()).predictions["depth"], before)
     with pytest.raises(ValueError, match=r"drop_path=0\.1: a vit backbone .* has no drop path"):
-        MultiTaskVision.on(str(tmp_path / "vit"), [Depth(name="depth")], drop_path=0.1)
+        MultiTaskVisionModel.from_backbone(str(tmp_path / "vit"), [Depth(name="depth")], drop_path=0.1)
 
 
 def test_saved_and_read_again(tmp_path) -> None:
     host = model(shared_layers=1)
     host.save_pretrained(tmp_path)
     again = AutoModel.from_pretrained(tmp_path).eval()
-    assert isinstance(again, MultiTaskVision) and again.config.shared_layers == 1
+    assert isinstance(again, MultiTaskVisionModel) and again.config.shared_layers == 1
     wanted = host(pixel_values=pictures()).predictions
     for name, said in again(pixel_values=pictures()).predictions.items():
         torch.testing.assert_close(said, wanted[name], rtol=0, atol=0)
@@ -192,10 +192,10 @@ def test_a_backbone_from_a_folder(tmp_path) -> None:
     torch.manual_seed(1)
     backbone = ViTModel(BACKBONES["vit"](), add_pooling_layer=False)
     backbone.save_pretrained(tmp_path)
-    host = MultiTaskVision.on(str(tmp_path), [Depth(name="depth")])
+    host = MultiTaskVisionModel.from_backbone(str(tmp_path), [Depth(name="depth")])
     weight = backbone.layers[1].mlp.fc1.weight
     assert torch.equal(host.backbone.layers[1].mlp.fc1.weight, weight)
-    fresh = MultiTaskVision.on(str(tmp_path), [Depth(name="depth")], pretrained=False)
+    fresh = MultiTaskVisionModel.from_backbone(str(tmp_path), [Depth(name="depth")], pretrained=False)
     assert not torch.equal(fresh.backbone.layers[1].mlp.fc1.weight, weight)
 
 
@@ -204,9 +204,9 @@ def test_the_vision_tower_of_a_model_of_images_and_text(tmp_path) -> None:
             "num_attention_heads": 4, "vocab_size": 16}  # fmt: skip
     whole = SiglipModel(SiglipConfig(vision_config=dict(VISION), text_config=text))
     whole.save_pretrained(tmp_path)
-    host = MultiTaskVision.on(str(tmp_path), [Depth(name="depth")]).eval()
+    host = MultiTaskVisionModel.from_backbone(str(tmp_path), [Depth(name="depth")]).eval()
     wanted = whole.vision_model.encoder.layers[1].mlp.fc1.weight
-    assert torch.equal(host.blocks()[1].mlp.fc1.weight, wanted)
+    assert torch.equal(host.get_blocks()[1].mlp.fc1.weight, wanted)
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ def test_the_vision_tower_of_a_model_of_images_and_text(tmp_path) -> None:
 )
 def test_choices_that_cannot_be(choices: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        MultiTaskConfig(**({"backbone_config": BACKBONES["vit"](), "tasks": TASKS} | choices))
+        MultiTaskVisionConfig(**({"backbone_config": BACKBONES["vit"](), "tasks": TASKS} | choices))
 
 
 def test_calls_that_cannot_be() -> None:

@@ -2,20 +2,20 @@ import math
 
 import torch
 
-from coterie.dense.normals import facing, unit
+from coterie.dense.normals import to_camera_axes, normalize_vectors
 
 
 def test_vectors_get_length_one() -> None:
     # (3, 0, 4) is 5 long
-    found = unit(torch.tensor([3.0, 0.0, 4.0]).view(3, 1, 1)).flatten()
+    found = normalize_vectors(torch.tensor([3.0, 0.0, 4.0]).view(3, 1, 1)).flatten()
     assert torch.allclose(found, torch.tensor([0.6, 0.0, 0.8]))
 
 
 def test_no_direction_is_unknown() -> None:
     vectors = torch.tensor([[0.0, math.nan], [0.0, 1.0], [0.0, 1.0]]).view(3, 1, 2)
-    assert unit(vectors).isnan().all()
+    assert normalize_vectors(vectors).isnan().all()
 
 
 def test_signs_turn_axes() -> None:
     stored = torch.tensor([0.0, 2.0, 0.0]).view(3, 1, 1)
-    assert facing(stored, (1, -1, 1)).flatten().tolist() == [0, -1, 0]
+    assert to_camera_axes(stored, (1, -1, 1)).flatten().tolist() == [0, -1, 0]

@@ -5,9 +5,9 @@ import torch
 from transformers import AutoConfig, AutoModel
 
 from coterie import Copies, Mixture, TaskGate, TopK
-from coterie.dense.pruned import PrunedVision
-from coterie.dense.pruned_config import PrunedConfig
-from coterie.dense.pruned_layer import PrunedLayer, segments
+from coterie.dense.pruned import PrunedVisionModel
+from coterie.dense.pruned_config import PrunedVisionConfig
+from coterie.dense.pruned_layer import PrunedMixtureLayer, list_weighted_experts
 from coterie.spec import dump
 from tests.dense.tiny import TASKS, model, pictures
 
@@ -18,14 +18,14 @@ MIXTURE = Mixture(
 MLP = "backbone.layers.0.mlp"
 
 
-def small() -> PrunedVision:
+def small() -> PrunedVisionModel:
     host = model(tasks=TASKS[1:2]).config
-    return PrunedVision(PrunedConfig(vision_config=host, mixtures={MLP: dump(MIXTURE)})).eval()
+    return PrunedVisionModel(PrunedVisionConfig(vision_config=host, mixtures={MLP: dump(MIXTURE)})).eval()
 
 
 def test_only_open_experts_have_weights() -> None:
     layer = small().vision.get_submodule(MLP)
-    assert isinstance(layer, PrunedLayer) and layer.segments == [1, 2, 4]
+    assert isinstance(layer, PrunedMixtureLayer) and layer.expert_indices == [1, 2, 4]
     shapes = {name: tuple(each.shape) for name, each in layer.named_parameters()}
     # Three of five experts, 32 features to 64 and back; a row of the gate for each of the five.
     assert shapes == {
@@ -40,7 +40,7 @@ def test_only_open_experts_have_weights() -> None:
 def test_the_always_on_expert_is_never_closed() -> None:
     shared = Mixture(experts=Copies(count=2), gate=TaskGate(), shared=Copies(count=1),
                      router=TopK(k=1, closed=(1,)))  # fmt: skip
-    assert segments(shared) == [0, 2]
+    assert list_weighted_experts(shared) == [0, 2]
 
 
 def test_a_plain_model_of_one_task(tmp_path) -> None:
@@ -57,10 +57,10 @@ def test_a_plain_model_of_one_task(tmp_path) -> None:
 
 def test_it_trains_as_a_whole() -> None:
     layer = small().train().vision.get_submodule(MLP)
-    assert isinstance(layer, PrunedLayer) and layer.training and layer._host[0].training
-    assert {each.device.type for each in layer._host[0].parameters()} == {"meta"}
+    assert isinstance(layer, PrunedMixtureLayer) and layer.training and layer._base_layer[0].training
+    assert {each.device.type for each in layer._base_layer[0].parameters()} == {"meta"}
 
 
 def test_one_task_only() -> None:
     with pytest.raises(ValueError, match=r"has the tasks depth, normal, scene: a pruned model"):
-        PrunedConfig(vision_config=model().config)
+        PrunedVisionConfig(vision_config=model().config)

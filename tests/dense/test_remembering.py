@@ -4,13 +4,13 @@ import pytest
 
 from coterie.dense import remembering
 from coterie.dense.sets.nyuv2 import Nyuv2
-from coterie.dense.sets.pascal_mt import PascalMt
+from coterie.dense.sets.pascal_mt import PascalContext
 from coterie.dense.sets.taskonomy import Taskonomy
 from tests.dense.sets.written import nyuv2, pascal, taskonomy
 
 SETS = {
     "nyuv2": (nyuv2, lambda folder: Nyuv2(folder=folder), "Nyuv2Split"),
-    "pascal_mt": (pascal, lambda folder: PascalMt(folder=folder), "PascalMtSplit"),
+    "pascal_mt": (pascal, lambda folder: PascalContext(folder=folder), "PascalMtSplit"),
     "taskonomy": (taskonomy, lambda folder: Taskonomy(folder=folder, size=2), "TaskonomySplit"),
 }
 
@@ -42,13 +42,13 @@ def test_bad_samples_are_read_again(tmp_path) -> None:
     (folder / "train/depth/1.npy").write_bytes(b"")
     for _ in range(2):
         with pytest.raises(ValueError, match=r"  train/depth/1.npy: depth: is empty"):
-            Nyuv2(folder=folder).rows("train")
+            Nyuv2(folder=folder).load_split("train")
 
 
 def test_nothing_is_remembered_where_nothing_can_be_written(tmp_path, monkeypatch) -> None:
     def refuse() -> None:
         raise ValueError("the disk is full")
 
-    monkeypatch.setattr(remembering, "writable_home", refuse)
+    monkeypatch.setattr(remembering, "make_cache_dir", refuse)
     folder = nyuv2(tmp_path)
-    assert len(Nyuv2(folder=folder).rows("train")) == len(Nyuv2(folder=folder).rows("train")) == 3
+    assert len(Nyuv2(folder=folder).load_split("train")) == len(Nyuv2(folder=folder).load_split("train")) == 3

@@ -2,7 +2,7 @@ import math
 
 import torch
 
-from coterie.dense.sampling import lookup, means
+from coterie.dense.sampling import interpolate_nearest, interpolate_bilinear
 
 ROW = torch.zeros(1, 4, dtype=torch.float64)
 
@@ -14,15 +14,15 @@ def places(*columns: float) -> tuple[torch.Tensor, torch.Tensor]:
 
 def test_between_two_pixels_is_their_mean() -> None:
     # a quarter of the way from 2 to 6 is 3
-    found = means(torch.tensor([[[2.0, 6.0]]]), *places(0.0, 0.25, 1.0))
+    found = interpolate_bilinear(torch.tensor([[[2.0, 6.0]]]), *places(0.0, 0.25, 1.0))
     assert torch.allclose(found, torch.tensor([[[2.0, 3.0, 6.0]]]))
 
 
 def test_unknown_and_outside_do_not_count() -> None:
-    found = means(torch.tensor([[[2.0, math.nan]]]), *places(-0.5, 0.75, 1.0, 3.0))
+    found = interpolate_bilinear(torch.tensor([[[2.0, math.nan]]]), *places(-0.5, 0.75, 1.0, 3.0))
     assert found[0, 0, :2].tolist() == [2, 2] and found[0, 0, 2:].isnan().all()
 
 
 def test_a_class_is_that_of_the_pixel_and_outside_unknown() -> None:
-    found = lookup(torch.tensor([[4, 9]]), *places(-0.6, -0.4, 0.6, 1.6), unknown=255)
+    found = interpolate_nearest(torch.tensor([[4, 9]]), *places(-0.6, -0.4, 0.6, 1.6), unknown=255)
     assert found.tolist() == [[255, 4, 9, 255]]

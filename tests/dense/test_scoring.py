@@ -8,21 +8,21 @@ import coterie
 from coterie import Copies, Mixture, TaskGate, TopK
 from coterie.data.rows import BadRow
 from coterie.dense.kinds.regression import Regression
-from coterie.dense.kinds.soft_classes import SoftClasses
-from coterie.dense.rows import DenseRows, DenseSample
-from coterie.dense.scoring import scored
+from coterie.dense.kinds.soft_classes import Distillation
+from coterie.dense.rows import DenseSamples, DenseSample
+from coterie.dense.scoring import run_inference
 from coterie.routing.decision import Tape
 from tests.dense.tiny import model
 
 TASKS = (
     Regression(name="depth"),
-    Regression(name="normal", count=3),
-    SoftClasses(name="scene", classes=5),
+    Regression(name="normal", num_channels=3),
+    Distillation(name="scene", classes=5),
 )
 NAMES = ("depth", "normal", "scene")
 
 
-class Drawn(DenseRows):
+class Drawn(DenseSamples):
     """Random pictures; the second has no label of "normal"."""
 
     bad: tuple[BadRow, ...] = ()
@@ -54,7 +54,7 @@ def pixels(images: list[torch.Tensor]) -> torch.Tensor:
 
 def test_each_picture_as_the_metric_of_its_task_has_it() -> None:
     host, rows, told = model(), Drawn(), []
-    found = scored(host, rows, TASKS, pixels=pixels, batch_size=2, tick=told.append)
+    found = run_inference(host, rows, TASKS, pixels=pixels, batch_size=2, on_batch_end=told.append)
     assert found.sources == ("p0", "p1", "p2") and told == [2, 3] and found.seconds > 0
     assert {name: each.shape for name, each in found.statistics.items()} == {
         "depth": (3, 2), "normal": (3, 2), "scene": (3, 2),
@@ -69,8 +69,8 @@ def test_each_picture_as_the_metric_of_its_task_has_it() -> None:
 
 def test_batches_and_tasks_that_are_left_out_change_nothing() -> None:
     host, rows = model(), Drawn()
-    one = scored(host, rows, TASKS, pixels=pixels, batch_size=1).statistics
-    all_at_once = scored(host, rows, TASKS[1:], pixels=pixels, batch_size=8).statistics
+    one = run_inference(host, rows, TASKS, pixels=pixels, batch_size=1).statistics
+    all_at_once = run_inference(host, rows, TASKS[1:], pixels=pixels, batch_size=8).statistics
     assert list(all_at_once) == ["normal", "scene"]
     for name, each in all_at_once.items():
         np.testing.assert_allclose(each, one[name], rtol=1e-4)
@@ -82,16 +82,16 @@ def test_mixtures_tell_what_they_decide() -> None:
     )
     grafted = coterie.graft(model(), [mixture], tasks=NAMES)
     tapes: list[Tape] = []
-    scored(grafted, Drawn(), TASKS, pixels=pixels, batch_size=2, told=lambda t: tapes.append(t))
+    run_inference(grafted, Drawn(), TASKS, pixels=pixels, batch_size=2, on_routing=lambda t: tapes.append(t))
     # Three tasks of two pictures, then of one; 16 patches and a class token each.
     assert [len(next(iter(tape.values())).weights) for tape in tapes] == [3 * 2 * 17, 3 * 17]
 
 
 def test_models_in_bfloat16_are_scored_in_float32() -> None:
     host = model()
-    wanted = scored(host, Drawn(), TASKS, pixels=pixels, batch_size=3).statistics["depth"]
+    wanted = run_inference(host, Drawn(), TASKS, pixels=pixels, batch_size=3).statistics["depth"]
     host.backbone.bfloat16()
-    found = scored(host, Drawn(), TASKS, pixels=pixels, batch_size=3).statistics["depth"]
+    found = run_inference(host, Drawn(), TASKS, pixels=pixels, batch_size=3).statistics["depth"]
     assert not np.array_equal(found, wanted)
     np.testing.assert_allclose(found, wanted, rtol=0.02)  # bfloat16 has eight bits
 
@@ -100,4 +100,4 @@ def test_a_task_of_which_nothing_is_labelled(unchecked: None) -> None:
     rows = Drawn(2)
     rows.samples = rows.samples[1:]
     with pytest.raises(ValueError, match="none of the 1 pictures has a label of task 'normal'"):
-        scored(model(), rows, TASKS, pixels=pixels, batch_size=1)
+        run_inference(model(), rows, TASKS, pixels=pixels, batch_size=1)

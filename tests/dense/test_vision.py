@@ -6,7 +6,7 @@ import torch
 from coterie.dense.augment import Augment
 from coterie.dense.kinds.regression import Regression
 from coterie.dense.rows import DenseSample
-from coterie.dense.vision import Vision
+from coterie.dense.vision import VisionConfig
 
 TASKS = (Regression(name="row"),)
 
@@ -19,20 +19,20 @@ def sample() -> DenseSample:
 
 
 def test_equal_lots_are_equal_draws() -> None:
-    vision = Vision(augment=Augment(crop=(2, 2)))
-    tops = [vision.drawn(sample(), TASKS, lot).labels["row"][0, 0, 0].item() for lot in range(20)]
+    vision = VisionConfig(augment=Augment(crop=(2, 2)))
+    tops = [vision.transform_for_training(sample(), TASKS, lot).labels["row"][0, 0, 0].item() for lot in range(20)]
     assert tops == [
-        vision.drawn(sample(), TASKS, lot).labels["row"][0, 0, 0].item() for lot in range(20)
+        vision.transform_for_training(sample(), TASKS, lot).labels["row"][0, 0, 0].item() for lot in range(20)
     ]
     assert set(tops) == {0.0, 1.0, 2.0}  # where a window of 2 fits into 4
 
 
 def test_all_else_sees_the_middle_of_what_training_cuts_windows_of() -> None:
-    seen = Vision(augment=Augment(crop=(2, 2))).seen(sample(), TASKS)
+    seen = VisionConfig(augment=Augment(crop=(2, 2))).transform_for_evaluation(sample(), TASKS)
     assert seen.labels["row"].tolist() == [[[1, 1], [2, 2]]]
     assert seen.image[0].tolist() == [[10, 10], [20, 20]]
-    assert Vision().seen(sample(), TASKS).image.shape == (3, 4, 4)
-    assert Vision(size=(8, 2)).seen(sample(), TASKS).labels["row"].shape == (1, 8, 2)
+    assert VisionConfig().transform_for_evaluation(sample(), TASKS).image.shape == (3, 4, 4)
+    assert VisionConfig(size=(8, 2)).transform_for_evaluation(sample(), TASKS).labels["row"].shape == (1, 8, 2)
 
 
 @pytest.mark.parametrize("drawn", [False, True])
@@ -41,10 +41,10 @@ def test_labels_are_blurred_after_the_window_is_cut(drawn: bool) -> None:
     # mirrored, so rows far apart in the blur's eyes are r and r + 1 in equal parts: r + .5. Had
     # the label been blurred before, the window would tend to the picture's mean, 1.5, wherever.
     tasks = (Regression(name="row", blur=4.0),)
-    vision = Vision(augment=Augment(crop=(2, 2), flip=0.0))
+    vision = VisionConfig(augment=Augment(crop=(2, 2), flip=0.0))
     found = set()
     for lot in range(20 if drawn else 1):
-        seen = vision.drawn(sample(), tasks, lot) if drawn else vision.seen(sample(), tasks)
+        seen = vision.transform_for_training(sample(), tasks, lot) if drawn else vision.transform_for_evaluation(sample(), tasks)
         top = seen.image[0, 0, 0].item() / 10
         assert torch.allclose(seen.labels["row"], torch.tensor(top + 0.5), atol=1e-3)
         found.add(top)
@@ -54,14 +54,14 @@ def test_labels_are_blurred_after_the_window_is_cut(drawn: bool) -> None:
 @pytest.mark.parametrize("rate", [-0.1, 1.0])
 def test_drop_path_is_a_share(rate: float) -> None:
     with pytest.raises(ValueError, match=r"drop_path=.*give 0 or more, below 1, or None"):
-        Vision(drop_path=rate)
+        VisionConfig(drop_path=rate)
 
 
 def test_nothing_by_chance() -> None:
-    drawn = Vision(augment=None).drawn(sample(), TASKS, 0)
+    drawn = VisionConfig(augment=None).transform_for_training(sample(), TASKS, 0)
     assert torch.equal(drawn.labels["row"], sample().labels["row"])
 
 
 def test_sizes_that_cannot_be() -> None:
     with pytest.raises(ValueError, match=r"Vision\(size=\(0, 4\)\): give at least 1 x 1"):
-        Vision(size=(0, 4))
+        VisionConfig(size=(0, 4))

@@ -14,8 +14,8 @@ from transformers import (
     ViTConfig,
 )
 
-from coterie.dense.config import MultiTaskConfig
-from coterie.dense.model import MultiTaskVision
+from coterie.dense.config import MultiTaskVisionConfig
+from coterie.dense.model import MultiTaskVisionModel
 from tests.tinies.base import VISION
 
 TASKS = (
@@ -35,13 +35,13 @@ BACKBONES: Mapping[str, Callable[[], PretrainedConfig]] = {
 }
 
 
-def model(family: str = "vit", **choices: Any) -> MultiTaskVision:
+def model(family: str = "vit", **choices: Any) -> MultiTaskVisionModel:
     """A multi-task model with weights of its own, whose tasks differ from the start."""
     torch.manual_seed(0)
-    config = MultiTaskConfig(
+    config = MultiTaskVisionConfig(
         backbone_config=BACKBONES[family](), **({"tasks": TASKS, "embedding_std": 1.0} | choices)
     )
-    return MultiTaskVision(config).eval()
+    return MultiTaskVisionModel(config).eval()
 
 
 def pictures() -> torch.Tensor:

@@ -9,8 +9,8 @@ from PIL import Image
 
 import coterie
 from coterie.diagnose import diagnose
-from coterie.pretrained import Pretrained, load
-from coterie.tasks.task import Task
+from coterie.pretrained import LoadedModel, load
+from coterie.tasks.task import TextTask
 from tests.evaluate.runs import base, run, says, task
 from tests.tinies.omni import omni_model, omni_processor
 
@@ -18,7 +18,7 @@ AT = ("text.mlp",)
 
 
 @pytest.fixture(scope="module")
-def loaded() -> Pretrained:
+def loaded() -> LoadedModel:
     """The tiny model, taught to answer "yes" or "no" and nothing else, so that they compete."""
     found = load(base())
     head = found.model.get_output_embeddings()
@@ -29,7 +29,7 @@ def loaded() -> Pretrained:
 
 
 @pytest.fixture
-def tasks(tmp_path: Path) -> tuple[Task, ...]:
+def tasks(tmp_path: Path) -> tuple[TextTask, ...]:
     """Two that contradict each other, and one that is the first again."""
     return tuple(
         task(tmp_path, name, says(word), count=16)
@@ -38,7 +38,7 @@ def tasks(tmp_path: Path) -> tuple[Task, ...]:
 
 
 def test_equal_tasks_agree_and_contradicting_ones_pull_apart(
-    loaded: Pretrained, tasks: tuple[Task, ...]
+    loaded: LoadedModel, tasks: tuple[TextTask, ...]
 ) -> None:
     found = diagnose(loaded, tasks, batches=4, batch_size=4, at=AT)
     assert found.space == "probe" and found.shared is None
@@ -46,7 +46,7 @@ def test_equal_tasks_agree_and_contradicting_ones_pull_apart(
     assert found.overall[0][1] < -0.1 and found.high[0][1] < 0
     # yes and no, no and again: two of three.
     assert found.negative_share == pytest.approx(2 / 3)
-    assert found.sentence.startswith("2 of 3 pairs of tasks pull against each other, ")
+    assert found.summary.startswith("2 of 3 pairs of tasks pull against each other, ")
     assert found.transfer[0][0] < 0 < found.transfer[0][1]
     assert found.groups == ("layer 0", "layer 1") and len(found.cosine) == 2
     again = diagnose(loaded, tasks, batches=4, batch_size=4, at=AT)
@@ -56,7 +56,7 @@ def test_equal_tasks_agree_and_contradicting_ones_pull_apart(
 
 
 def test_the_model_is_left_as_it_was_bit_for_bit(
-    loaded: Pretrained, tasks: tuple[Task, ...]
+    loaded: LoadedModel, tasks: tuple[TextTask, ...]
 ) -> None:
     before = {name: each.clone() for name, each in loaded.model.state_dict().items()}
     flags = [each.requires_grad for each in loaded.model.parameters()]
@@ -69,7 +69,7 @@ def test_the_model_is_left_as_it_was_bit_for_bit(
 
 
 def test_of_a_run_the_experts_and_the_shared_place_are_measured(
-    tmp_path: Path, tasks: tuple[Task, ...]
+    tmp_path: Path, tasks: tuple[TextTask, ...]
 ) -> None:
     made = run(tmp_path / "r", tasks)
     found = diagnose(made.folder, batches=2, batch_size=4, at=AT)
@@ -79,7 +79,7 @@ def test_of_a_run_the_experts_and_the_shared_place_are_measured(
     assert found.overall[0][2] == pytest.approx(1, abs=1e-4)
 
 
-def test_tasks_of_different_experts_do_not_meet(tmp_path: Path, tasks: tuple[Task, ...]) -> None:
+def test_tasks_of_different_experts_do_not_meet(tmp_path: Path, tasks: tuple[TextTask, ...]) -> None:
     gate = coterie.TaskGate(per_token=False)
     mixture = coterie.Mixture(
         at="text.mlp", experts=coterie.Lora(ranks=(2, 2, 2)), gate=gate, router=coterie.TopK(k=1)
@@ -99,14 +99,14 @@ def test_tasks_of_different_experts_do_not_meet(tmp_path: Path, tasks: tuple[Tas
     assert list(loaded.model.peft_config) == ["default"]
 
 
-def test_replaced_blocks_have_no_shared_place(tmp_path: Path, tasks: tuple[Task, ...]) -> None:
+def test_replaced_blocks_have_no_shared_place(tmp_path: Path, tasks: tuple[TextTask, ...]) -> None:
     mixture = coterie.Mixture(at="text.mlp", experts=coterie.Copies(count=2))
     made = run(tmp_path / "r", tasks, recipe=coterie.Recipe(mixtures=(mixture,)))
     found = diagnose(made, batches=2, batch_size=2, at=AT)
     assert found.shared is None and found.space == "adapter"
 
 
-def test_what_cannot_be_measured_is_told(loaded: Pretrained, tasks: tuple[Task, ...]) -> None:
+def test_what_cannot_be_measured_is_told(loaded: LoadedModel, tasks: tuple[TextTask, ...]) -> None:
     with pytest.raises(ValueError, match="diagnose compares tasks, and was given 1"):
         diagnose(loaded, tasks[:1])
     with pytest.raises(ValueError, match="batches=1, batch_size=8: give at least 2 batches"):
@@ -129,9 +129,9 @@ def test_pictures_are_encoded_once_and_the_processor_is_left_as_it_was(
             lines.append({"image": f"{number}.png", "question": "what is it?", "answer": word})
         text = "".join(json.dumps(line) + "\n" for line in lines)
         (tmp_path / f"{name}.jsonl").write_text(text)
-        tasks.append(Task(name=name, rows={"train": f"{name}.jsonl"}, folder=str(tmp_path)))
+        tasks.append(TextTask(name=name, rows={"train": f"{name}.jsonl"}, folder=str(tmp_path)))
     processor = omni_processor()
-    loaded = Pretrained(omni_model(processor), processor, "tiny")
+    loaded = LoadedModel(omni_model(processor), processor, "tiny")
     own = dict(vars(processor))
     found = diagnose(loaded, tasks, batches=2, batch_size=2)
     assert vars(processor) == own and found.groups == ("layer 0", "layer 1")

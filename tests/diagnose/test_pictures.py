@@ -9,15 +9,15 @@ import pytest
 import torch
 
 from coterie.data.rows import BadRow
-from coterie.dense.collate import PictureCollator
+from coterie.dense.collate import DenseCollator
 from coterie.dense.kinds.regression import Regression
 from coterie.dense.kinds.segmentation import Segmentation
-from coterie.dense.rows import DenseRows, DenseSample, DenseSet
+from coterie.dense.rows import DenseSamples, DenseSample, DenseDataset
 from coterie.dense.task import DenseTask
-from coterie.dense.vision import Vision
+from coterie.dense.vision import VisionConfig
 from coterie.diagnose import Conflict, diagnose
-from coterie.diagnose.pictures import Pictures
-from coterie.pretrained import Pretrained, load
+from coterie.diagnose.pictures import DenseGradientSource
+from coterie.pretrained import LoadedModel, load
 from coterie.train.run import Run
 from tests.dense.tiny import model
 from tests.diagnose.test_probe import state
@@ -30,7 +30,7 @@ LABELS = {"up": FAR, "down": -FAR, "again": FAR}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Contrary(DenseSet):
+class Contrary(DenseDataset):
     """Eight pictures, each task's label the same number at all pixels."""
 
     names: tuple[str, ...] = tuple(LABELS)
@@ -39,11 +39,11 @@ class Contrary(DenseSet):
     def tasks(self) -> tuple[DenseTask, ...]:
         return tuple(Regression(name=name, weight=2.0) for name in self.names)
 
-    def rows(self, split: str, *, skip_bad_rows: bool = False) -> DenseRows:
+    def rows(self, split: str, *, skip_bad_rows: bool = False) -> DenseSamples:
         return ContraryRows()
 
 
-class ContraryRows(DenseRows):
+class ContraryRows(DenseSamples):
     bad: tuple[BadRow, ...] = ()
 
     def __len__(self) -> int:
@@ -56,13 +56,13 @@ class ContraryRows(DenseRows):
         return DenseSample(image=image, labels=labels, source=f"{index}")
 
 
-def contrary() -> Pretrained:
+def contrary() -> LoadedModel:
     """A model whose heads are all the same, so that only the labels tell the tasks apart."""
     tasks = [{"name": name, "channels": 1, "whole_picture": False} for name in LABELS]
     host = model(tasks=tasks, task_embedding=False)
     for head in host.heads:
         head.load_state_dict(host.heads[0].state_dict())
-    return Pretrained(host, PictureCollator(Contrary().tasks), "tiny")
+    return LoadedModel(host, DenseCollator(Contrary().tasks), "tiny")
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def test_opposite_gradients_are_at_minus_1_and_equal_ones_at_1(tmp_path: Path) -
     assert found.groups == ("vision layer 0", "vision layer 1") and found.shared is None
     for cosines in (found.overall, *found.cosine):
         assert cosines[0] == pytest.approx([1, -1, 1], abs=1e-5)
-    assert set(found.against) == {(0, 1), (1, 2)} and found.negative_share == pytest.approx(2 / 3)
+    assert set(found.conflicting_pairs) == {(0, 1), (1, 2)} and found.negative_share == pytest.approx(2 / 3)
     # What a step takes from the first's loss, of about 200, it adds to the second's.
     assert found.losses == pytest.approx([200] * 3, rel=0.05)
     taken = found.transfer[0][0]
@@ -94,7 +94,7 @@ def test_opposite_gradients_are_at_minus_1_and_equal_ones_at_1(tmp_path: Path) -
 
 
 def test_of_a_base_the_blocks_that_may_hold_experts_are_measured() -> None:
-    pictures, vision = RandomPictures(count=8), Vision(shared_layers=1, size=(14, 14))
+    pictures, vision = RandomPictures(count=8), VisionConfig(shared_layers=1, size=(14, 14))
     found = diagnose(str(base()), pictures, vision=vision, **SMALL)
     assert found.tasks == ("depth", "classes", "scene") and found.groups == ("vision layer 1",)
     assert found.settings["shared_layers"] == 1 and "at" not in found.settings
@@ -106,7 +106,7 @@ def test_of_a_base_the_blocks_that_may_hold_experts_are_measured() -> None:
 
 def test_of_a_run_the_experts_and_what_tasks_still_share_are_measured(learned: Run) -> None:
     found = diagnose(learned.folder, **SMALL)
-    assert found.tasks == learned.tasks and found.space == "adapter"
+    assert found.tasks == learned.task_names and found.space == "adapter"
     assert len(found.transfer) == 3 and all(found.transfer[i][i] < 0 for i in range(3))
     assert found.shared is not None and found.shared.space == "blocks"
     assert not found.shared.transfer and found.shared.groups == found.groups
@@ -125,17 +125,17 @@ def test_a_run_without_experts_has_its_blocks_alone(tmp_path: Path) -> None:
 
 def test_tasks_have_the_same_pictures_but_those_without_a_label(learned: Run) -> None:
     # Pictures 3 and 7 of 8 have no label of the second task.
-    asked = Pictures(
-        learned.load(), RandomPictures(count=8), vision=learned.plan.vision, split="test"
+    asked = DenseGradientSource(
+        learned.load(), RandomPictures(count=8), vision=learned.config.vision, split="test"
     )
-    depth, classes, scene = asked.drawn(2, 4, seed=0)
+    depth, classes, scene = asked.sample_batches(2, 4, seed=0)
     assert depth == scene and sorted(chain(*depth)) == list(range(8))
     assert [len(part) for part in classes] == [3, 3]
     assert sorted(chain(*classes)) == [0, 1, 2, 4, 5, 6]
     with pytest.raises(
         ValueError, match="task 'classes' has 6 pictures with a label in the 'test'"
     ):
-        asked.drawn(7, 1, seed=0)
+        asked.sample_batches(7, 1, seed=0)
 
 
 def test_what_does_not_go_together_is_told(learned: Run, tmp_path: Path) -> None:
@@ -145,9 +145,9 @@ def test_what_does_not_go_together_is_told(learned: Run, tmp_path: Path) -> None
     for given, tasks, options, message in (
         (learned, words, {}, "is a run on pictures, and the tasks are answered in words"),
         (other, pictures, {}, "is a run on tasks in words, and tasks is a dense data set"),
-        (learned, None, {"vision": Vision()}, "squad has its own; leave vision out"),
+        (learned, None, {"vision": VisionConfig()}, "squad has its own; leave vision out"),
         (learned, None, {"at": ("vision.mlp",)}, "are compared in the backbone's blocks"),
-        (other, None, {"vision": Vision()}, "is for a dense data set, and the tasks are answered"),
+        (other, None, {"vision": VisionConfig()}, "is for a dense data set, and the tasks are answered"),
         (base(), RandomPictures(names=("depth",)), {}, "compares tasks, and was given 1"),
         (base(), None, {}, "give the tasks whose conflict"),
         (tmp_path / "none", pictures, {}, "none' cannot be loaded"),

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 import coterie
-from coterie.diagnose.probe import NAME, factors, fits_beside, probed
+from coterie.diagnose.probe import NAME, find_adapter_parameters, supports_probe, probe_lora
 from tests.tinies.text import llama
 
 AT = ("text.attn", "text.mlp")
@@ -35,13 +35,13 @@ def weights(model: nn.Module) -> Mapping[str, Tensor]:
 
 def assert_untouched(model: PreTrainedModel | PeftModel) -> None:
     told, held, drawn = state(model), weights(model), torch.get_rng_state()
-    with probed(model, AT, seed=0) as (grafted, named):
+    with probe_lora(model, AT, seed=0) as (grafted, named):
         assert len(named) == 14 and all(each.requires_grad for each in named.values())
         assert not grafted.training and (state(model) != told or grafted is not model)
     assert state(model) == told and torch.equal(torch.get_rng_state(), drawn)
     assert held.keys() == model.state_dict().keys()
     assert all(torch.equal(value, model.state_dict()[name]) for name, value in held.items())
-    with pytest.raises(KeyError), probed(model, AT, seed=0):
+    with pytest.raises(KeyError), probe_lora(model, AT, seed=0):
         raise KeyError
     assert state(model) == told
 
@@ -57,7 +57,7 @@ def test_a_host_is_left_as_it_was() -> None:
 
 def test_a_grafted_model_is_left_as_it_was() -> None:
     model = coterie.graft(llama().model, coterie.Mixture(experts=coterie.Lora(ranks=(2, 2))))
-    assert fits_beside(model)
+    assert supports_probe(model)
     assert_untouched(model)
 
 
@@ -68,7 +68,7 @@ def test_it_changes_no_output_and_its_gradient_is_the_hosts_projected() -> None:
     plain = tiny.model(**tiny.batch)
     plain.loss.backward()
     assert host.weight.grad is not None
-    with probed(tiny.model, AT, seed=0) as (model, named):
+    with probe_lora(tiny.model, AT, seed=0) as (model, named):
         output = model(**tiny.batch)
         up = named[f"{name}.up"]
         (found,) = torch.autograd.grad(output.loss, [up])
@@ -82,8 +82,8 @@ def test_it_changes_no_output_and_its_gradient_is_the_hosts_projected() -> None:
 def test_where_experts_replace_blocks_there_is_no_room() -> None:
     mixture = coterie.Mixture(experts=coterie.Copies(count=2))
     model = coterie.graft(llama().model, mixture)
-    assert not fits_beside(model)
-    assert len(factors(model, "default")) > 0
+    assert not supports_probe(model)
+    assert len(find_adapter_parameters(model, "default")) > 0
 
 
 def test_an_unknown_role_is_told_and_nothing_is_touched() -> None:
@@ -91,7 +91,7 @@ def test_an_unknown_role_is_told_and_nothing_is_touched() -> None:
     told = state(model)
     with (
         pytest.raises(ValueError, match=r"at='vision\.attn'"),
-        probed(model, ("vision.attn",), seed=0),
+        probe_lora(model, ("vision.attn",), seed=0),
     ):
         pass
     assert state(model) == told

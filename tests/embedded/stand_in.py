@@ -6,11 +6,11 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from coterie.embedded.clients import Client
-from coterie.embedded.download import Package
+from coterie.embedded.clients import PackageClient
+from coterie.embedded.download import RegistryPackage
 
 
-class StandIn(Client):
+class StandIn(PackageClient):
     """Runs `script` in the folder that the package is to be put into."""
 
     name = "stand-in"
@@ -29,8 +29,8 @@ class StandIn(Client):
             archive.extractall(to)
 
 
-def package(client: Client, content: bytes = b"words", *, size_bytes: int = 5) -> Package:
-    return Package(
+def package(client: PackageClient, content: bytes = b"words", *, size_bytes: int = 5) -> RegistryPackage:
+    return RegistryPackage(
         client=client,
         name="thing",
         version="1.0",
@@ -38,11 +38,11 @@ def package(client: Client, content: bytes = b"words", *, size_bytes: int = 5) -
         sha256=hashlib.sha256(content).hexdigest(),
         size_bytes=size_bytes,
         licence="MIT",
-        what="the thing",
+        description="the thing",
     )
 
 
-def wheel(tmp: Path, files: Mapping[str, bytes]) -> Package:
+def wheel(tmp: Path, files: Mapping[str, bytes]) -> RegistryPackage:
     """A package whose client copies a zip file with `files` into place."""
     made = tmp / "made.zip"
     with zipfile.ZipFile(made, "w") as archive:

@@ -44,7 +44,7 @@ def write(file: Path, text: str) -> None:
 def test_a_program_on_the_path_is_run_as_it_is(client, name, arguments, program, tmp_path) -> None:
     seen = tmp_path / "seen"
     write(program / name, SCRIPT.format(python=sys.executable, seen=str(seen)))
-    assert download(package(client), say=str).read_bytes() == b"words"
+    assert download(package(client), log=str).read_bytes() == b"words"
     assert seen.read_text() == arguments
 
 
@@ -52,7 +52,7 @@ def test_pip_is_the_running_pythons_own(program, tmp_path, monkeypatch) -> None:
     seen = tmp_path / "seen"
     write(program / "python", SCRIPT.format(python=sys.executable, seen=str(seen)))
     monkeypatch.setattr(sys, "executable", str(program / "python"))
-    assert download(package(PIP), say=str).read_bytes() == b"words"
+    assert download(package(PIP), log=str).read_bytes() == b"words"
     command = seen.read_text()
     assert command.startswith("-m pip download ")
     assert command.endswith(" --no-deps --only-binary :all: thing==1.0")
@@ -63,7 +63,7 @@ def test_a_python_without_pip_is_told_how_to_get_it(program, monkeypatch) -> Non
     write(program / "python", script)
     monkeypatch.setattr(sys, "executable", str(program / "python"))
     with pytest.raises(DownloadError, match=r"the thing\) cannot.*no pip module.*uv pip install"):
-        download(package(PIP), say=str)
+        download(package(PIP), log=str)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_a_python_without_pip_is_told_how_to_get_it(program, monkeypatch) -> Non
 )
 def test_a_missing_program_is_told_with_what_to_install(client, words, program) -> None:
     with pytest.raises(DownloadError, match=rf"thing 1.0 \(the thing\) cannot be fetched: {words}"):
-        download(package(client), say=str)
+        download(package(client), log=str)
 
 
 def test_a_wheel_opens_as_a_zip_file(tmp_path) -> None:
@@ -124,4 +124,4 @@ def test_without_dpkg_a_debian_package_is_refused_in_words(program, tmp_path) ->
 def test_unpack_downloads_first(program, tmp_path) -> None:
     write(program / "npm", f"#!{sys.executable}\nopen('thing-1.0.txt', 'wb').write(b'no tar')\n")
     with pytest.raises(tarfile.ReadError):
-        unpack(package(NPM, b"no tar"), tmp_path / "out", say=str)
+        unpack(package(NPM, b"no tar"), tmp_path / "out", log=str)

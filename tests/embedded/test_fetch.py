@@ -19,7 +19,7 @@ def done(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def weights(say: object) -> Path:
         words.append("weights")
-        return embedded.home() / "weights"
+        return embedded.get_cache_dir() / "weights"
 
     def assemble(weights: Path, to: Path, connectors: Path | None) -> None:
         words.append(f"omni of {weights.name}")
@@ -40,24 +40,24 @@ def done(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_everything_in_its_order(done: list[str], own_home: Path) -> None:
     lines: list[str] = []
-    assert fetch(say=lines.append) == own_home
+    assert fetch(log=lines.append) == own_home
     # The model needs the weights, so they are asked for twice; the second time they are there.
     assert done == ["weights", "weights", "omni of weights", "pantry in pantry"]
     assert lines == ["putting the model together from the weights", f"all there: {own_home}"]
 
 
 def test_the_model_is_put_together_once(done: list[str], own_home: Path) -> None:
-    fetch(["omni"], say=str)
-    fetch(["omni"], say=str)
+    fetch(["omni"], log=str)
+    fetch(["omni"], log=str)
     assert done.count("omni of weights") == 1
     note = json.loads((own_home / "omni" / "provenance.json").read_text())
     assert note["weights"] == {each.folder: each.sha256 for each in WEIGHTS}
 
 
 def test_a_model_of_other_weights_is_put_together_anew(done: list[str], own_home: Path) -> None:
-    fetch(["omni"], say=str)
+    fetch(["omni"], log=str)
     (own_home / "omni" / "provenance.json").write_text("{}")
-    fetch(["omni"], say=str)
+    fetch(["omni"], log=str)
     assert done.count("omni of weights") == 2
 
 
@@ -65,9 +65,9 @@ def test_other_connectors_make_it_anew(
     done: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "CONNECTORS", tmp_path / "connectors.safetensors")
-    fetch(["omni"], say=str)
+    fetch(["omni"], log=str)
     (tmp_path / "connectors.safetensors").write_bytes(b"trained")
-    fetch(["omni"], say=str)
+    fetch(["omni"], log=str)
     assert done.count("omni of weights") == 2
 
 
@@ -75,20 +75,20 @@ def test_scenes_are_not_made_unasked(
     done: list[str], own_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(module.STEPS, "scenes", lambda say: done.append("scenes"))
-    fetch(say=str)
+    fetch(log=str)
     assert "scenes" not in done
-    fetch(["scenes"], say=str)
+    fetch(["scenes"], log=str)
     assert done[-1] == "scenes"
 
 
 def test_only_what_is_named(done: list[str]) -> None:
-    fetch(["pantry"], say=str)
+    fetch(["pantry"], log=str)
     assert done == ["pantry in pantry"]
 
 
 def test_an_unknown_name_is_refused_before_anything_is_done(done: list[str]) -> None:
     with pytest.raises(ValueError, match=r"\['emoji'\] can be fetched: name any of \['weights', "):
-        fetch(["weights", "emoji"], say=str)
+        fetch(["weights", "emoji"], log=str)
     assert done == []
 
 
@@ -102,7 +102,7 @@ def test_the_real_language_model_knows_a_capital(monkeypatch: pytest.MonkeyPatch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     monkeypatch.setenv("COTERIE_HOME", str(REAL))
-    folder = str(fetch(["weights"], say=str) / "weights" / "llm")
+    folder = str(fetch(["weights"], log=str) / "weights" / "llm")
     tokenizer, model = (
         each.from_pretrained(folder) for each in (AutoTokenizer, AutoModelForCausalLM)
     )

@@ -2,35 +2,35 @@ from pathlib import Path
 
 import pytest
 
-from coterie.embedded.home import home, writable_home
+from coterie.embedded.home import get_cache_dir, make_cache_dir
 
 
 def test_the_variable_says_where(own_home: Path) -> None:
-    assert home() == own_home
+    assert get_cache_dir() == own_home
     assert not own_home.exists()
 
 
 def test_without_the_variable_it_is_in_the_users_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("COTERIE_HOME")
     monkeypatch.setenv("HOME", "/somebody")
-    assert home() == Path("/somebody/.cache/coterie")
+    assert get_cache_dir() == Path("/somebody/.cache/coterie")
 
 
 def test_an_empty_variable_counts_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COTERIE_HOME", "")
-    assert home().parts[-2:] == (".cache", "coterie")
+    assert get_cache_dir().parts[-2:] == (".cache", "coterie")
 
 
 def test_a_tilde_and_a_relative_path_are_made_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/somebody")
     monkeypatch.setenv("COTERIE_HOME", "~/big")
-    assert home() == Path("/somebody/big")
+    assert get_cache_dir() == Path("/somebody/big")
     monkeypatch.setenv("COTERIE_HOME", "big")
-    assert home() == Path.cwd() / "big"
+    assert get_cache_dir() == Path.cwd() / "big"
 
 
 def test_writing_makes_it_and_leaves_nothing_in_it(own_home: Path) -> None:
-    assert writable_home() == own_home
+    assert make_cache_dir() == own_home
     assert list(own_home.iterdir()) == []
 
 
@@ -40,4 +40,4 @@ def test_where_nothing_can_be_written_the_error_says_what_to_set(
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("COTERIE_HOME", str(tmp_path / "file" / "below"))
     with pytest.raises(ValueError, match=r"file/below cannot be written \(.*\): set COTERIE_HOME"):
-        writable_home()
+        make_cache_dir()

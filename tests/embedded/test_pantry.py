@@ -8,8 +8,8 @@ import yaml
 from PIL import Image
 
 from coterie.embedded.download import DownloadError
-from coterie.embedded.pantry import build, packages
-from coterie.embedded.pantry.card import baselines, letters_wrong
+from coterie.embedded.pantry import build, list_packages
+from coterie.embedded.pantry.card import compute_baselines, count_letter_errors
 
 LIMIT = 12
 VENDORED = {"chart", "counting", "facts", "group", "naming", "ocr"}
@@ -19,7 +19,7 @@ VENDORED = {"chart", "counting", "facts", "group", "naming", "ocr"}
 def pantry(tmp_path_factory):
     said = []
     folder = tmp_path_factory.mktemp("home") / "pantry"
-    assert build(folder, say=said.append, vendored_only=True, limit=LIMIT) == folder
+    assert build(folder, log=said.append, vendored_only=True, limit=LIMIT) == folder
     return folder, said
 
 
@@ -59,7 +59,7 @@ def test_rows_are_whole(pantry):
 
 def test_the_same_bytes_again(pantry, tmp_path):
     folder, _ = pantry
-    again = build(tmp_path / "pantry", say=lambda _: None, vendored_only=True, limit=LIMIT)
+    again = build(tmp_path / "pantry", log=lambda _: None, vendored_only=True, limit=LIMIT)
     assert contents(again) == contents(folder)
 
 
@@ -67,7 +67,7 @@ def test_what_is_there_is_kept(pantry):
     folder, _ = pantry
     before = (folder / "tasks.yaml").stat().st_mtime_ns
     said = []
-    assert build(folder, say=said.append) == folder
+    assert build(folder, log=said.append) == folder
     assert (folder / "tasks.yaml").stat().st_mtime_ns == before
     assert not said
 
@@ -85,7 +85,7 @@ def test_a_missing_client_is_one_clear_message(tmp_path, monkeypatch):
 
     monkeypatch.setattr("coterie.embedded.pantry.building.unpack", refuse)
     said = []
-    made = build(tmp_path / "pantry", say=said.append, limit=1)
+    made = build(tmp_path / "pantry", log=said.append, limit=1)
     assert (made / "naming" / "test.jsonl").exists()
     assert not (made / "naming" / "photo.jsonl").exists()
     missing = [line for line in said if line.startswith("pantry: without food photos")]
@@ -103,8 +103,8 @@ def test_limit_is_checked(tmp_path):
 
 
 def test_packages_are_pinned():
-    assert {package.licence for package in packages()} >= {"AGPL-3.0", "GPL-2.0-or-later"}
-    assert all(len(package.sha256) == 64 and package.size_bytes > 0 for package in packages())
+    assert {package.licence for package in list_packages()} >= {"AGPL-3.0", "GPL-2.0-or-later"}
+    assert all(len(package.sha256) == 64 and package.size_bytes > 0 for package in list_packages())
 
 
 def test_card_equals_a_recount(pantry):
@@ -134,20 +134,20 @@ def test_baselines_by_hand():
     ]
     test = [{"question": "q", "answer": "a"}, {"question": "q", "answer": ["x", "b"]}]
     # Chance: of {a, b} one is right for each row. Constant: "a", right for the first row only.
-    assert baselines(train, test, "exact") == {"chance": 50.0, "constant": 50.0}
+    assert compute_baselines(train, test, "exact") == {"chance": 50.0, "constant": 50.0}
     # A question that training does not have: of {a, b, d} one is right; "a" is most frequent.
     new = [{"question": "new", "answer": "b"}]
-    assert baselines(train, new, "exact") == {"chance": 33.3, "constant": 0.0}
+    assert compute_baselines(train, new, "exact") == {"chance": 33.3, "constant": 0.0}
     offered = [{"question": "x or y?", "answer": "y", "choices": ["x", "y"]}]
-    assert baselines(train, offered, "exact") == {"chance": 50.0, "constant": 0.0}
-    assert baselines(train, [], "exact") is None
+    assert compute_baselines(train, offered, "exact") == {"chance": 50.0, "constant": 0.0}
+    assert compute_baselines(train, [], "exact") is None
 
 
 def test_baselines_of_numbers_by_hand():
     numbers = [{"question": "q", "answer": text} for text in ("10", "100", "110")]
     near = {"name": "numeric", "tolerance": 0.25}
     # 100 and 110 are within 25 of 100, 10 is not: 2 of 3. The median is 100.
-    found = baselines(numbers, [{"question": "q", "answer": "100"}], near)
+    found = compute_baselines(numbers, [{"question": "q", "answer": "100"}], near)
     assert found == {"chance": 66.7, "constant": 100.0}
 
 
@@ -156,7 +156,7 @@ def test_baselines_of_numbers_by_hand():
     [("cat", "cat", 0.0), ("cut", "cat", 1 / 3), ("", "cat", 1.0), ("cats", "cat", 1 / 3)],
 )
 def test_letters_wrong(given, right, share):
-    assert letters_wrong(given, {"answer": right}, None) == pytest.approx(share)
+    assert count_letter_errors(given, {"answer": right}, None) == pytest.approx(share)
 
 
 def test_data_card_in_docs_is_of_these_tasks():

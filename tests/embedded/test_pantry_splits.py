@@ -5,23 +5,23 @@ from itertools import combinations, islice
 
 import pytest
 
-from coterie.embedded.pantry.larder import Larder
+from coterie.embedded.pantry.larder import AssetStore
 from coterie.embedded.pantry.shelf import (
     FONTS,
     STYLES,
     UNSEEN_FONTS,
     UNSEEN_STYLE,
-    concepts,
-    drawing,
-    foods,
-    foods_of,
-    recorded,
+    read_concepts,
+    get_drawing,
+    read_foods,
+    get_foods,
+    read_recordings,
 )
 from coterie.embedded.pantry.sources import SPEECH
 from coterie.embedded.pantry.speaking import UNSEEN_VOICES, VALIDATION_VOICES, VOICES
 from coterie.embedded.pantry.tasks import counting, facts, food_group, group, naming, nutrition, ocr
 from coterie.embedded.pantry.tasks.chart import BARS, Chart
-from coterie.embedded.pantry.tasks.spoken import WORDS, Spoken, vocabulary
+from coterie.embedded.pantry.tasks.spoken import WORDS, Spoken, build_vocabulary
 from coterie.embedded.pantry.tasks.spoken_initial import SpokenInitial
 from coterie.embedded.pantry.tasks.spoken_question import SpokenQuestion
 
@@ -39,23 +39,23 @@ def test_the_unseen_are_no_others():
 
 
 def test_every_thing_is_drawn_in_the_unseen_style_and_twice_in_training():
-    assert len(concepts()) >= 350
-    assert len({concept.name for concept in concepts()}) == len(concepts())
-    for concept in concepts():
-        styles = [s for s in (*STYLES, UNSEEN_STYLE) if drawing(concept, s) is not None]
+    assert len(read_concepts()) >= 350
+    assert len({concept.name for concept in read_concepts()}) == len(read_concepts())
+    for concept in read_concepts():
+        styles = [s for s in (*STYLES, UNSEEN_STYLE) if get_drawing(concept, s) is not None]
         assert {"fluent-3d", "fluent-flat", UNSEEN_STYLE} <= set(styles), concept
 
 
 def test_naming_trains_on_every_thing_but_not_on_the_style():
-    pairs = {split: naming.mixed(split) for split in SPLITS}
+    pairs = {split: naming.shuffle_concepts(split) for split in SPLITS}
     assert apart(pairs)
     assert {style for _, style in pairs["test"]} == {UNSEEN_STYLE}
     assert {style for _, style in pairs["train"]} == set(STYLES)
-    assert {concept for concept, _ in pairs["train"]} == set(concepts())
+    assert {concept for concept, _ in pairs["train"]} == set(read_concepts())
 
 
 def test_group_has_a_thing_in_one_split():
-    parts = group.parts()
+    parts = group.split_concepts()
     assert apart(parts)
     kinds = {split: {group.AS.get(c.kind, c.kind) for c in part} for split, part in parts.items()}
     assert kinds["train"] == kinds["test"] and len(kinds["train"]) == 17
@@ -64,8 +64,8 @@ def test_group_has_a_thing_in_one_split():
 
 
 def test_counting_is_balanced_and_its_things_are_apart(tmp_path):
-    larder = Larder(folder=tmp_path, fetched={})
-    rows = {s: list(islice(counting.Counting().rows(larder, s), 50)) for s in ("train", "test")}
+    larder = AssetStore(folder=tmp_path, fetched={})
+    rows = {s: list(islice(counting.Counting().generate_rows(larder, s), 50)) for s in ("train", "test")}
     # 25 pictures have all pairs of 1..5 once, so 50 rows have each answer 10 times.
     for found in rows.values():
         assert Counter(row["answer"] for row in found) == dict.fromkeys("12345", 10)
@@ -74,25 +74,25 @@ def test_counting_is_balanced_and_its_things_are_apart(tmp_path):
 
 
 def test_ocr_has_a_word_in_one_split():
-    parts = ocr.parts()
+    parts = ocr.split_words()
     assert apart(parts)
     assert all(3 <= len(word) <= 5 and word.isalpha() for part in parts.values() for word in part)
 
 
 def test_foods_of_a_family_are_in_one_split():
-    assert apart({split: [food.family for food in foods_of(split)] for split in SPLITS})
-    assert sum(len(foods_of(split)) for split in SPLITS) == len(foods()) == 542
-    brinjals = {food.family for food in foods() if food.name.startswith("Brinjal")}
+    assert apart({split: [food.family for food in get_foods(split)] for split in SPLITS})
+    assert sum(len(get_foods(split)) for split in SPLITS) == len(read_foods()) == 542
+    brinjals = {food.family for food in read_foods() if food.name.startswith("Brinjal")}
     assert brinjals == {"brinjal"}
 
 
 def test_chart_asks_three_things_of_what_is_shown(tmp_path):
-    larder = Larder(folder=tmp_path, fetched={})
-    for row in islice(Chart().rows(larder, "test"), 2 * BARS):
+    larder = AssetStore(folder=tmp_path, fetched={})
+    for row in islice(Chart().generate_rows(larder, "test"), 2 * BARS):
         values = {
-            colour: food.values[row["nutrient"]]
+            colour: food.nutrients[row["nutrient"]]
             for colour, name in row["foods"].items()
-            for food in foods_of("test")
+            for food in get_foods("test")
             if food.name == name
         }
         if "highest" in row["question"]:
@@ -105,22 +105,22 @@ def test_chart_asks_three_things_of_what_is_shown(tmp_path):
 
 
 def test_facts_offer_the_answer_first_as_often_as_second(tmp_path):
-    larder = Larder(folder=tmp_path, fetched={})
-    rows = list(islice(facts.Facts().rows(larder, "test"), 40))
+    larder = AssetStore(folder=tmp_path, fetched={})
+    rows = list(islice(facts.Facts().generate_rows(larder, "test"), 40))
     assert sum(row["choices"][0] == row["answer"] for row in rows) == 20
     assert all(row["answer"] in row["choices"] for row in rows)
 
 
 def test_levels_are_thirds_of_training():
     for nutrient in nutrition.NUTRIENTS:
-        counts = Counter(nutrition.level(food, nutrient) for food in foods_of("train"))
-        assert all(0.28 < count / len(foods_of("train")) < 0.39 for count in counts.values())
-    assert set(food_group.GROUPS) <= {food.group for food in foods()}
+        counts = Counter(nutrition.get_level(food, nutrient) for food in get_foods("train"))
+        assert all(0.28 < count / len(get_foods("train")) < 0.39 for count in counts.values())
+    assert set(food_group.GROUPS) <= {food.group for food in read_foods()}
 
 
 @pytest.mark.parametrize("task", [Spoken(), SpokenQuestion()])
 def test_voices_of_a_split(task, tmp_path):
-    larder = Larder(folder=tmp_path, fetched={SPEECH: tmp_path})
+    larder = AssetStore(folder=tmp_path, fetched={SPEECH: tmp_path})
     found = {
         split: {row["voice"] for row in islice(task.rows(larder, split), 60)} for split in SPLITS
     }
@@ -131,16 +131,16 @@ def test_voices_of_a_split(task, tmp_path):
 
 
 def test_every_recorded_word_is_trained_on(tmp_path):
-    assert len(vocabulary()) == len(set(vocabulary())) == WORDS
-    assert {row["word"] for row in recorded()} <= set(vocabulary())
-    assert Spoken().splits(Larder(folder=tmp_path, fetched={})) == SPLITS
+    assert len(build_vocabulary()) == len(set(build_vocabulary())) == WORDS
+    assert {row["word"] for row in read_recordings()} <= set(build_vocabulary())
+    assert Spoken().list_splits(AssetStore(folder=tmp_path, fetched={})) == SPLITS
 
 
 def test_spoken_initial_has_the_same_words_in_other_voices(tmp_path):
-    larder = Larder(folder=tmp_path, fetched={SPEECH: tmp_path})
-    rows = {s: list(islice(SpokenInitial().rows(larder, s), 2000)) for s in SPLITS}
+    larder = AssetStore(folder=tmp_path, fetched={SPEECH: tmp_path})
+    rows = {s: list(islice(SpokenInitial().generate_rows(larder, s), 2000)) for s in SPLITS}
     # 140 words in 8 voices to learn from, in 1 and 3 others to look at and to test.
     assert [len(rows[split]) for split in SPLITS] == [1120, 140, 420]
     assert apart({split: [row["voice"] for row in found] for split, found in rows.items()})
     words = {split: {row["word"]: row["answer"] for row in found} for split, found in rows.items()}
-    assert words["train"] == words["test"] == {word: word[0] for word in vocabulary()}
+    assert words["train"] == words["test"] == {word: word[0] for word in build_vocabulary()}

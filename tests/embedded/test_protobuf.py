@@ -1,12 +1,12 @@
 import pytest
 
-from coterie.embedded.protobuf import fields
+from coterie.embedded.protobuf import parse_fields
 
 
 def read(message: bytes) -> list[tuple[int, int | bytes]]:
     return [
         (number, value if isinstance(value, int) else bytes(value))
-        for number, value in fields(memoryview(message))
+        for number, value in parse_fields(memoryview(message))
     ]
 
 

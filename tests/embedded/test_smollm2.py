@@ -8,7 +8,7 @@ import pytest
 import torch
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
-from coterie.embedded.smollm2 import MODULES, OUTSIDE, convert, unpermuted
+from coterie.embedded.smollm2 import MODULES, OUTSIDE, convert, undo_rotary_permutation
 
 gguf = pytest.importorskip("gguf")
 
@@ -118,7 +118,7 @@ def test_the_tokenizer_comes_back(model: LlamaForCausalLM, tmp_path: Path) -> No
 def test_unpermuted_puts_pairs_apart() -> None:
     # One head of four features: llama.cpp has pairs (0, 2) and (1, 3) side by side.
     rows = np.array([[0.0], [2.0], [1.0], [3.0]])
-    np.testing.assert_array_equal(unpermuted(rows, 1), [[0.0], [1.0], [2.0], [3.0]])
+    np.testing.assert_array_equal(undo_rotary_permutation(rows, 1), [[0.0], [1.0], [2.0], [3.0]])
 
 
 def test_another_architecture_is_refused(model: LlamaForCausalLM, tmp_path: Path) -> None:

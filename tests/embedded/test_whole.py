@@ -3,12 +3,12 @@ from pathlib import Path
 
 import pytest
 
-from coterie.embedded.whole import beside, commit, sha256
+from coterie.embedded.whole import make_scratch_dir, commit, compute_sha256
 
 
 def test_what_is_made_beside_appears_at_once(tmp_path: Path) -> None:
     target = tmp_path / "a" / "b"
-    with beside(target) as scratch:
+    with make_scratch_dir(target) as scratch:
         assert scratch.parent == target.parent
         (scratch / "made").mkdir()
         (scratch / "made" / "x").write_text("1")
@@ -20,7 +20,7 @@ def test_what_is_made_beside_appears_at_once(tmp_path: Path) -> None:
 
 def test_a_failure_leaves_nothing(tmp_path: Path) -> None:
     target = tmp_path / "b"
-    with pytest.raises(RuntimeError), beside(target) as scratch:
+    with pytest.raises(RuntimeError), make_scratch_dir(target) as scratch:
         (scratch / "half").write_text("1")
         raise RuntimeError
     assert not target.exists()
@@ -29,11 +29,11 @@ def test_a_failure_leaves_nothing(tmp_path: Path) -> None:
 
 def test_what_a_killed_process_left_is_removed_first(tmp_path: Path) -> None:
     target = tmp_path / "b"
-    with beside(target) as scratch:
+    with make_scratch_dir(target) as scratch:
         left = scratch
     left.mkdir()
     (left / "half").write_text("1")
-    with beside(target) as scratch:
+    with make_scratch_dir(target) as scratch:
         assert list(scratch.iterdir()) == []
 
 
@@ -46,4 +46,4 @@ def test_a_file_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
 
 def test_sha256_is_of_the_bytes(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"\0abc")
-    assert sha256(tmp_path / "x") == hashlib.sha256(b"\0abc").hexdigest()
+    assert compute_sha256(tmp_path / "x") == hashlib.sha256(b"\0abc").hexdigest()

@@ -13,24 +13,24 @@ from coterie import Copies, Mixture, TaskGate, TopK
 from coterie.data.rows import BadRow
 from coterie.dense.kinds.regression import Regression
 from coterie.dense.kinds.segmentation import Segmentation
-from coterie.dense.kinds.soft_classes import SoftClasses
-from coterie.dense.rows import DenseRows, DenseSample, DenseSet
+from coterie.dense.kinds.soft_classes import Distillation
+from coterie.dense.rows import DenseSamples, DenseSample, DenseDataset
 from coterie.dense.task import DenseTask
-from coterie.dense.vision import Vision
+from coterie.dense.vision import VisionConfig
 from coterie.recipe import Recipe, Stage
 from coterie.train import assembly
-from coterie.train.plan import Plan
+from coterie.train.plan import RunConfig
 from coterie.train.run import Run
 from tests.tinies.base import VISION
 
 TASKS: dict[str, DenseTask] = {
     "depth": Regression(name="depth"),
     "classes": Segmentation(name="classes", classes=3),
-    "scene": SoftClasses(name="scene", classes=4),
+    "scene": Distillation(name="scene", classes=4),
 }
 
 
-class RandomRows(DenseRows):
+class RandomRows(DenseSamples):
     """Pictures of 28 x 28; every fourth has no label of "classes"."""
 
     bad: tuple[BadRow, ...] = ()
@@ -56,7 +56,7 @@ class RandomRows(DenseRows):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RandomPictures(DenseSet):
+class RandomPictures(DenseDataset):
     """As many test pictures as `count` says."""
 
     names: tuple[str, ...] = tuple(TASKS)
@@ -67,7 +67,7 @@ class RandomPictures(DenseSet):
     def tasks(self) -> tuple[DenseTask, ...]:
         return tuple(TASKS[name] for name in self.names)
 
-    def rows(self, split: str, *, skip_bad_rows: bool = False) -> DenseRows:
+    def rows(self, split: str, *, skip_bad_rows: bool = False) -> DenseSamples:
         if split not in self.splits:
             known = ", ".join(self.splits)
             raise ValueError(f"RandomPictures has no split {split!r}: ask for {known}")
@@ -94,21 +94,21 @@ def recipe(name: str = "squad", *, experts: bool = True) -> Recipe:
 
 def dense_run(
     folder: Path,
-    pictures: DenseSet,
+    pictures: DenseDataset,
     *,
     seed: int = 0,
     made_by: Recipe | None = None,
-    vision: Vision | None = None,
+    vision: VisionConfig | None = None,
 ) -> Run:
     """A run as it is after training, its weights drawn instead of trained."""
     folder.mkdir(parents=True)
-    plan = Plan(
+    plan = RunConfig(
         recipe=made_by or recipe(), base=str(base()), pictures=pictures, seed=seed,
-        vision=vision or Vision(),
+        vision=vision or VisionConfig(),
     )  # fmt: skip
-    host = assembly.lesson(plan).load().model
+    host = assembly.make_task_set(plan).load_model().model
     torch.manual_seed(seed)
-    model = coterie.graft(host, plan.recipe.mixtures, tasks=plan.names)
+    model = coterie.graft(host, plan.recipe.mixtures, tasks=plan.task_names)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if "coterie" in name and parameter.ndim > 1:

@@ -11,10 +11,10 @@ from transformers import AutoModelForCausalLM
 
 import coterie
 from coterie.data.chat import TEMPLATE
-from coterie.data.sample import Sample, Turn
+from coterie.data.sample import TextSample, Message
 from coterie.recipe import Recipe
-from coterie.tasks.task import Task
-from coterie.train.plan import Plan
+from coterie.tasks.task import TextTask
+from coterie.train.plan import RunConfig
 from coterie.train.run import Run
 from tests.tinies.base import tokenizer
 from tests.tinies.text import llama
@@ -27,12 +27,12 @@ def says(word: str) -> Row:
     return lambda number: {"question": f"what is {number}?", "answer": word}
 
 
-def task(folder: Path, name: str, row: Row, *, count: int = 12) -> Task:
+def task(folder: Path, name: str, row: Row, *, count: int = 12) -> TextTask:
     """A task of `count` rows, the same in "train" and "test"."""
     lines = "".join(json.dumps(row(number)) + "\n" for number in range(count))
     (folder / f"{name}.jsonl").write_text(lines)
     rows = {"train": f"{name}.jsonl", "test": f"{name}.jsonl"}
-    return Task(name=name, rows=rows, folder=str(folder), max_new_tokens=3)
+    return TextTask(name=name, rows=rows, folder=str(folder), max_new_tokens=3)
 
 
 @cache
@@ -52,11 +52,11 @@ def small(recipe: Recipe | None = None) -> Recipe:
 
 
 def run(
-    folder: Path, tasks: tuple[Task, ...], *, seed: int = 0, recipe: Recipe | None = None
+    folder: Path, tasks: tuple[TextTask, ...], *, seed: int = 0, recipe: Recipe | None = None
 ) -> Run:
     """A run as it is after training, its weights drawn instead of trained."""
     folder.mkdir(parents=True)
-    plan = Plan(recipe=small(recipe), base=str(base()), tasks=tasks, seed=seed)
+    plan = RunConfig(recipe=small(recipe), base=str(base()), tasks=tasks, seed=seed)
     torch.manual_seed(seed)
     model = coterie.graft(
         AutoModelForCausalLM.from_pretrained(base()), plan.recipe.mixtures,
@@ -84,33 +84,33 @@ def scored(
     control: str = "",
 ) -> Run:
     """A run that was evaluated: of each task, which samples it has right."""
-    from coterie.evaluate.predictions import Predictions, file_of, folder_of
+    from coterie.evaluate.predictions import Predictions, get_predictions_file, get_predictions_folder
     from coterie.evaluate.scores import Scores, TaskScore
-    from coterie.evaluate.systems import scores_file
+    from coterie.evaluate.systems import get_scores_file
 
-    tasks = tuple(Task(name=name, rows={"test": "rows.jsonl"}) for name in right)
-    plan = Plan(recipe=small(recipe), base="tiny", tasks=tasks, seed=seed)
+    tasks = tuple(TextTask(name=name, rows={"test": "rows.jsonl"}) for name in right)
+    plan = RunConfig(recipe=small(recipe), base="tiny", tasks=tasks, seed=seed)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "recipe.json").write_text(plan.dumps())
     found = {}
     for task in tasks:
         samples = [sample(task.name, number) for number in range(len(right[task.name]))]
         answers = ["yes" if each else "no" for each in right[task.name]]
-        predictions = Predictions.of(samples, answers, task.metric)
-        predictions.save(file_of(folder_of(folder, split, control), task.name))
-        found[task.name] = TaskScore.of(task.metric, predictions.statistics(task.metric))
+        predictions = Predictions.from_answers(samples, answers, task.metric)
+        predictions.save(get_predictions_file(get_predictions_folder(folder, split, control), task.name))
+        found[task.name] = TaskScore.from_statistics(task.metric, predictions.compute_statistics(task.metric))
     cost = {"trainable_parameters": 1000, "generate_samples_per_s": 2.0}
     made = Run.read(folder)
     scores = Scores(split=split, tasks=found, cost=cost, control=control)
-    scores.save(scores_file(made, control))
+    scores.save(get_scores_file(made, control))
     return made
 
 
-def sample(task: str, number: int) -> Sample:
+def sample(task: str, number: int) -> TextSample:
     """A question whose answer is yes."""
-    return Sample(
+    return TextSample(
         task=task,
-        turns=(Turn(role="user", parts=(f"is {number} a number?",)),),
+        messages=(Message(role="user", parts=(f"is {number} a number?",)),),
         answers=("yes",),
         source=f"rows.jsonl:{number + 1}",
     )

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from coterie.evaluate import bootstrap
-from coterie.evaluate.bootstrap import interval, over_seeds, seed_counts, totals
-from coterie.metrics.exact import Exact
+from coterie.evaluate.bootstrap import compute_percentile_interval, resample_seeds, draw_seed_counts, resample_sums
+from coterie.metrics.exact import ExactMatch
 
 
 def test_the_interval_of_a_mean_is_that_of_the_normal_approximation() -> None:
@@ -13,8 +13,8 @@ def test_the_interval_of_a_mean_is_that_of_the_normal_approximation() -> None:
     # 1.96 of them on either side: 70.76 to 79.24. 20000 draws leave an error of about 0.03, and
     # shares come in steps of 0.25.
     right = np.array([[1.0, 1.0]] * 300 + [[0.0, 1.0]] * 100)
-    (sums,) = totals([right], resamples=20000, seed=0)
-    found = interval(75.0, bootstrap.scores(Exact(), sums))
+    (sums,) = resample_sums([right], resamples=20000, seed=0)
+    found = compute_percentile_interval(75.0, bootstrap.compute_scores(ExactMatch(), sums))
     assert found.value == 75
     assert found.low == pytest.approx(70.76, abs=0.3)
     assert found.high == pytest.approx(79.24, abs=0.3)
@@ -22,43 +22,43 @@ def test_the_interval_of_a_mean_is_that_of_the_normal_approximation() -> None:
 
 def test_draws_are_as_large_as_the_sample_and_the_same_for_all_systems() -> None:
     ones, places = np.ones((7, 1)), np.arange(7.0)[:, None]
-    counted, first, second = totals([ones, places, 2 * places], resamples=50, seed=3)
+    counted, first, second = resample_sums([ones, places, 2 * places], resamples=50, seed=3)
     assert (counted == 7).all()
     assert (second == 2 * first).all() and len(np.unique(first)) > 1
 
 
 def test_a_seed_gives_the_same_draws_also_in_small_blocks(monkeypatch) -> None:
     places = [np.arange(7.0)[:, None]]
-    (once,) = totals(places, resamples=50, seed=3)
+    (once,) = resample_sums(places, resamples=50, seed=3)
     monkeypatch.setattr(bootstrap, "BLOCK", 70)  # 10 draws at a time
-    (again,) = totals(places, resamples=50, seed=3)
-    (other,) = totals(places, resamples=50, seed=4)
+    (again,) = resample_sums(places, resamples=50, seed=3)
+    (other,) = resample_sums(places, resamples=50, seed=4)
     assert (once == again).all() and not (once == other).all()
 
 
 def test_a_sample_without_difference_has_an_interval_of_no_length() -> None:
-    (sums,) = totals([np.ones((5, 2))], resamples=20, seed=0)
-    assert interval(100.0, bootstrap.scores(Exact(), sums)) == (100, 100, 100)
+    (sums,) = resample_sums([np.ones((5, 2))], resamples=20, seed=0)
+    assert compute_percentile_interval(100.0, bootstrap.compute_scores(ExactMatch(), sums)) == (100, 100, 100)
 
 
 def test_undefined_draws_are_left_out_and_undefined_values_have_no_interval() -> None:
     draws = np.array([1.0, np.nan, 1.0])
-    assert interval(1.0, draws) == (1, 1, 1)
-    assert np.isnan(interval(float("nan"), draws)[1:]).all()
-    assert np.isnan(interval(1.0, np.array([np.nan]))[1:]).all()
+    assert compute_percentile_interval(1.0, draws) == (1, 1, 1)
+    assert np.isnan(compute_percentile_interval(float("nan"), draws)[1:]).all()
+    assert np.isnan(compute_percentile_interval(1.0, np.array([np.nan]))[1:]).all()
 
 
 def test_draws_over_seeds_vary_as_means_of_seeds_do() -> None:
     # Scores 70, 80, 90 have a sample variance of 100, a mean of 3 of them 33.3. Plain draws of 3
     # out of these 3 vary by 100 * 2/3 / 3 = 22.2.
     draws = np.repeat([[70.0], [80.0], [90.0]], 40000, axis=1)
-    counts = seed_counts(seeds=3, resamples=40000, seed=0)
+    counts = draw_seed_counts(seeds=3, resamples=40000, seed=0)
     assert (counts.sum(1) == 3).all()
-    found = over_seeds(draws, counts)
+    found = resample_seeds(draws, counts)
     assert found.mean() == pytest.approx(80, abs=0.1)
     assert found.var() == pytest.approx(100 / 3, rel=0.03)
 
 
 def test_one_seed_stays_as_it_is() -> None:
     draws = np.array([[70.0, 71.0]])
-    assert (over_seeds(draws, seed_counts(seeds=1, resamples=2, seed=0)) == draws[0]).all()
+    assert (resample_seeds(draws, draw_seed_counts(seeds=1, resamples=2, seed=0)) == draws[0]).all()

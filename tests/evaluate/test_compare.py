@@ -50,8 +50,8 @@ def test_it_is_the_same_again_and_can_be_saved(tmp_path: Path) -> None:
     table, again = (compare(runs, resamples=100) for _ in range(2))
     assert table.dump() == again.dump() and table.baseline is None
     assert json.loads(table.save(tmp_path / "table.json").read_text())["split"] == "test"
-    assert table.save(tmp_path / "table.md").read_text() == table.markdown()
-    assert "delta_m" not in table.markdown()
+    assert table.save(tmp_path / "table.md").read_text() == table.to_markdown()
+    assert "delta_m" not in table.to_markdown()
     with pytest.raises(ValueError, match="is a folder: name a file"):
         table.save(tmp_path)
 
@@ -75,7 +75,7 @@ def test_a_baseline_of_zero_is_left_out_and_told(tmp_path: Path) -> None:
     nothing = scored(tmp_path / "n", both, recipe=coterie.recipes.shared_lora())
     table = compare([scored(tmp_path / "m2", MIXTURE)], baseline=nothing, resamples=5)
     assert table.rows[1].delta_m is not None and math.isnan(table.rows[1].delta_m.value)
-    assert "undefined" in table.markdown()
+    assert "undefined" in table.to_markdown()
 
 
 def test_controls_have_rows_of_their_own(tmp_path: Path) -> None:

@@ -20,12 +20,12 @@ def test_idle_experts_are_not_active() -> None:
     model = coterie.graft(llama().model, mixture)
     layer = next(each for each in model.modules() if isinstance(each, CoterieLayer))
     # A rank has 32 + 64 = 96 numbers.
-    assert cost.expert_sizes(mixture, layer.coterie_experts["default"]) == [96, 288]
-    total = cost.total_parameters(model)
+    assert cost.count_expert_parameters(mixture, layer.coterie_experts["default"]) == [96, 288]
+    total = cost.count_total_parameters(model)
     use = {"a": {AT[0]: {"chosen": [1.0, 0.0]}}, "b": {AT[0]: {"chosen": [1.0, 0.5]}}}
     # The second expert is chosen by a quarter: 3/4 of 288 are idle.
-    assert cost.active_parameters(model, use) == total - 216
-    assert cost.active_parameters(model, {}) == total
+    assert cost.count_active_parameters(model, use) == total - 216
+    assert cost.count_active_parameters(model, {}) == total
 
 
 def test_copies_count_by_expert() -> None:
@@ -33,14 +33,14 @@ def test_copies_count_by_expert() -> None:
     model = coterie.graft(llama().model, mixture)
     layer = next(each for each in model.modules() if isinstance(each, CoterieLayer))
     # Three matrices of 32 x 64.
-    assert cost.expert_sizes(mixture, layer.coterie_experts["default"]) == [6144] * 3
+    assert cost.count_expert_parameters(mixture, layer.coterie_experts["default"]) == [6144] * 3
 
 
 def test_trained_weights_are_those_in_the_file(tmp_path: Path) -> None:
     model = coterie.graft(llama().model, Mixture(at=AT, experts=coterie.Lora(ranks=(1, 3))))
     model.save_pretrained(tmp_path)
     # Four ranks of 96, and a gate of two experts by 32.
-    assert cost.trainable_parameters(tmp_path) == 4 * 96 + 64
+    assert cost.count_trainable_parameters(tmp_path) == 4 * 96 + 64
 
 
 def test_flops_are_those_of_the_products() -> None:
@@ -53,13 +53,13 @@ def test_flops_are_those_of_the_products() -> None:
             return self.map(input_ids)
 
     # 2 * 8 * 4 a token: 5 tokens a sample.
-    assert cost.flops_per_sample(Host(), [{"input_ids": torch.zeros(3, 5, 8)}]) == 2 * 8 * 4 * 5
+    assert cost.measure_flops_per_sample(Host(), [{"input_ids": torch.zeros(3, 5, 8)}]) == 2 * 8 * 4 * 5
 
 
 def test_attention_is_counted() -> None:
     tiny = llama()
     tokens, samples = tiny.batch["input_ids"].shape[1], 2
-    found = cost.flops_per_sample(tiny.model, [tiny.batch])
+    found = cost.measure_flops_per_sample(tiny.model, [tiny.batch])
     linear = sum(p.numel() for n, p in tiny.model.named_parameters()
                  if p.ndim == 2 and "embed" not in n)  # fmt: skip
     # Two layers of attention of 4 heads of 8: scores and values, 2 * tokens * tokens * 32 each.
@@ -70,8 +70,8 @@ def test_attention_is_counted() -> None:
 
 
 def test_memory_and_training(tmp_path: Path) -> None:
-    peak = cost.peak_memory_bytes(torch.device("cpu"))
+    peak = cost.get_peak_memory_bytes(torch.device("cpu"))
     assert peak is not None and peak > 2**26
-    assert cost.training(tmp_path) == {"train_time_s": None, "samples_per_s": None}
+    assert cost.read_training_time(tmp_path) == {"train_time_s": None, "samples_per_s": None}
     (tmp_path / "log.jsonl").write_text('{"time_s": 4.0, "samples": 16}\n{"time_s"')
-    assert cost.training(tmp_path) == {"train_time_s": 4, "samples_per_s": 4}
+    assert cost.read_training_time(tmp_path) == {"train_time_s": 4, "samples_per_s": 4}

@@ -7,17 +7,17 @@ from PIL import Image
 
 import coterie
 from coterie.evaluate import features
-from coterie.pretrained import Pretrained
-from coterie.train.kept import mixtures_in_towers
+from coterie.pretrained import LoadedModel
+from coterie.train.kept import has_tower_mixtures
 from tests.tinies.omni import omni_model, omni_processor
 
 
-def loaded(at: str) -> Pretrained:
+def loaded(at: str) -> LoadedModel:
     """The tiny omni model with frozen experts at `at`."""
     processor = omni_processor()
     mixture = coterie.Mixture(at=at, experts=coterie.Lora(ranks=(2, 2)))
     model = coterie.graft(omni_model(processor), mixture).requires_grad_(False)
-    return Pretrained(model, processor, "tiny")
+    return LoadedModel(model, processor, "tiny")
 
 
 def names(processor) -> set[str]:
@@ -30,11 +30,11 @@ def test_features_are_kept_and_left_out_for_a_while(
 ) -> None:
     monkeypatch.setenv("COTERIE_HOME", str(tmp_path))
     found = loaded("text.mlp")
-    with features.left_out(found.processor):
+    with features.disable_feature_cache(found.processor):
         assert "pixel_values" in names(found.processor)
-    features.keep(found)
+    features.enable_feature_cache(found)
     assert "image_features" in names(found.processor)
-    with features.left_out(found.processor):
+    with features.disable_feature_cache(found.processor):
         assert "pixel_values" in names(found.processor)
     assert "image_features" in names(found.processor)
 
@@ -44,7 +44,7 @@ def test_a_model_without_a_graft_has_kept_features_too(
 ) -> None:
     monkeypatch.setenv("COTERIE_HOME", str(tmp_path))
     processor = omni_processor()
-    features.keep(Pretrained(omni_model(processor), processor, "tiny"))
+    features.enable_feature_cache(LoadedModel(omni_model(processor), processor, "tiny"))
     assert "image_features" in names(processor)
 
 
@@ -53,6 +53,6 @@ def test_nothing_is_kept_where_a_mixture_sits_in_an_encoder(
 ) -> None:
     monkeypatch.setenv("COTERIE_HOME", str(tmp_path))
     found = loaded("vision.mlp")
-    assert mixtures_in_towers(found.model)
-    features.keep(found)
+    assert has_tower_mixtures(found.model)
+    features.enable_feature_cache(found)
     assert "pixel_values" in names(found.processor)

@@ -8,10 +8,10 @@ import torch
 from coterie import MutualInformation
 from coterie.evaluate.information import (
     dump,
-    frequencies,
-    information,
-    joint,
-    mutual_information,
+    compute_choice_frequencies,
+    compute_mutual_information_by_layer,
+    compute_joint_distribution,
+    compute_mutual_information,
 )
 from coterie.routing.decision import Routing
 
@@ -23,18 +23,18 @@ def use(*shares: float) -> dict:
 
 def test_tasks_with_experts_of_their_own_tell_all() -> None:
     # P(t,e) = 1/2 on the diagonal: I = 2 * 1/2 * log(1/2 / (1/2 * 1/2)) = log 2.
-    assert information({"a": use(1.0, 0.0), "b": use(0.0, 1.0)}) == {
+    assert compute_mutual_information_by_layer({"a": use(1.0, 0.0), "b": use(0.0, 1.0)}) == {
         "layer": pytest.approx(math.log(2))
     }
 
 
 def test_even_probabilities_tell_nothing_whatever_is_chosen() -> None:
     by_task = {"a": use(1.0, 0.0), "b": use(0.0, 1.0)}
-    assert information(by_task, "probability") == {"layer": pytest.approx(0.0, abs=1e-12)}
+    assert compute_mutual_information_by_layer(by_task, "probability") == {"layer": pytest.approx(0.0, abs=1e-12)}
 
 
 def test_tasks_that_choose_alike_tell_nothing() -> None:
-    assert information({"a": use(0.5, 1.0, 0.5), "b": use(0.5, 1.0, 0.5)}) == {
+    assert compute_mutual_information_by_layer({"a": use(0.5, 1.0, 0.5), "b": use(0.5, 1.0, 0.5)}) == {
         "layer": pytest.approx(0.0, abs=1e-12)
     }
 
@@ -53,12 +53,12 @@ def test_it_is_minus_the_loss() -> None:
     task = torch.tensor([0, 1, 2] * 4)
     routing = Routing(weights=probs, probs=probs, logits=probs, num_tasks=3, task=task)
     mass = torch.stack([probs[task == number].sum(0) for number in range(3)])
-    loss = MutualInformation(epsilon=0.0).value(routing).item()
-    assert mutual_information(joint(mass)) == pytest.approx(-loss, abs=1e-6)
+    loss = MutualInformation(epsilon=0.0).compute(routing).item()
+    assert compute_mutual_information(compute_joint_distribution(mass)) == pytest.approx(-loss, abs=1e-6)
 
 
 def test_what_cannot_be() -> None:
     with pytest.raises(ValueError, match="no task gives any expert anything"):
-        joint(torch.zeros(2, 3))
+        compute_joint_distribution(torch.zeros(2, 3))
     with pytest.raises(ValueError, match="task 'b' has no use of layer"):
-        frequencies({"a": use(1.0), "b": {}})
+        compute_choice_frequencies({"a": use(1.0), "b": {}})

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from coterie.cli.asking import task_of
+from coterie.cli.asking import select_task
 from coterie.evaluate import Scores, compare, evaluate
-from coterie.evaluate.scored_pictures import ScoredPictures
+from coterie.evaluate.scored_pictures import DensePredictions
 from coterie.train.run import Run
 from tests.evaluate.dense_runs import TASKS, RandomPictures, dense_run, recipe
 
@@ -29,12 +29,12 @@ def test_a_run_is_scored(made: Run) -> None:
     ]  # fmt: skip
     depth = scores.tasks["depth"]
     assert depth.low <= depth.score <= depth.high and not depth.higher_is_better
-    kept = ScoredPictures.read(made.folder / "predictions" / "test" / "depth.jsonl")
+    kept = DensePredictions.read(made.folder / "predictions" / "test" / "depth.jsonl")
     assert kept.sources[:2] == ("test/0", "test/1")
     # The mean error is the sum of the errors over that of the pixels, 10 pictures of 28 x 28.
     errors, pixels = kept.statistics.sum(0)
     assert pixels == 10 * 28 * 28 and depth.score == pytest.approx(errors / pixels)
-    classes = ScoredPictures.read(made.folder / "predictions" / "test" / "classes.jsonl")
+    classes = DensePredictions.read(made.folder / "predictions" / "test" / "classes.jsonl")
     assert not classes.statistics[[3, 7]].any() and classes.statistics[[0, 1]].any()
 
 
@@ -59,7 +59,7 @@ def test_routing_says_what_each_task_uses(made: Run) -> None:
 def test_fewer_pictures_are_the_same_ones_each_time(made: Run) -> None:
     found = [evaluate(made, limit=3, batch_size=size).tasks["depth"] for size in (1, 3)]
     assert found[0].samples == 3 and found[0].score == pytest.approx(found[1].score)
-    kept = ScoredPictures.read(made.folder / "predictions" / "test" / "depth.jsonl")
+    kept = DensePredictions.read(made.folder / "predictions" / "test" / "depth.jsonl")
     assert len(set(kept.sources)) == 3
 
 
@@ -87,7 +87,7 @@ def test_single_task_runs_are_a_baseline(made: Run, tmp_path: Path) -> None:
     assert table.rows[0].cost["flops_per_sample"] == pytest.approx(
         row.cost["flops_per_sample"], rel=0.2
     )
-    assert "squad" in table.markdown()
+    assert "squad" in table.to_markdown()
 
 
 def test_the_untrained_model_is_a_control(made: Run) -> None:
@@ -119,7 +119,7 @@ def test_what_cannot_be_scored_is_told(made: Run, tmp_path: Path) -> None:
 
 def test_what_needs_words_says_so(made: Run) -> None:
     with pytest.raises(ValueError, match="is a run on pictures, and has no words"):
-        task_of(made, "depth")
+        select_task(made, "depth")
 
 
 def test_some_answers_are_kept_as_pictures(made: Run) -> None:

@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from coterie.evaluate.scored_pictures import ScoredPictures
+from coterie.evaluate.scored_pictures import DensePredictions
 
 
 def test_written_and_read_again(tmp_path: Path) -> None:
     statistics = np.array([[0.1, 2.0], [1e-17, 3.0]])
-    written = ScoredPictures(sources=("a/1", "b \u2028/2"), statistics=statistics)
-    found = ScoredPictures.read(written.save(tmp_path / "depth.jsonl"))
+    written = DensePredictions(sources=("a/1", "b \u2028/2"), statistics=statistics)
+    found = DensePredictions.read(written.save(tmp_path / "depth.jsonl"))
     assert found.sources == written.sources
     assert (found.statistics == statistics).all()
 
@@ -29,6 +29,6 @@ def test_written_and_read_again(tmp_path: Path) -> None:
 def test_damaged_files_are_told(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "depth.jsonl").write_text(text)
     with pytest.raises(ValueError, match=message):
-        ScoredPictures.read(tmp_path / "depth.jsonl")
+        DensePredictions.read(tmp_path / "depth.jsonl")
     with pytest.raises(ValueError, match="is not there: run `coterie evaluate`"):
-        ScoredPictures.read(tmp_path / "other.jsonl")
+        DensePredictions.read(tmp_path / "other.jsonl")

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from coterie.evaluate.scores import Scores, TaskScore
-from coterie.metrics.exact import Exact
+from coterie.metrics.exact import ExactMatch
 
 
 def three_of_four() -> TaskScore:
-    return TaskScore.of(Exact(), np.array([[1.0, 1.0]] * 3 + [[0.0, 1.0]]), resamples=200)
+    return TaskScore.from_statistics(ExactMatch(), np.array([[1.0, 1.0]] * 3 + [[0.0, 1.0]]), resamples=200)
 
 
 def test_a_score_its_interval_and_what_it_is_of() -> None:
@@ -20,13 +20,13 @@ def test_a_score_its_interval_and_what_it_is_of() -> None:
     assert found.score == 75 and found.samples == 4 and found.unit == "%"
     # One to four of four right.
     assert 25 <= found.low < 75 < found.high == 100
-    assert found.higher_is_better and found.metric == str(Exact())
+    assert found.higher_is_better and found.metric == str(ExactMatch())
 
 
 def test_scores_are_read_as_they_were_saved(tmp_path: Path) -> None:
-    wrong = TaskScore.of(Exact(), np.zeros((1, 2)), name="exact")  # of nothing: 0 / 0
+    wrong = TaskScore.from_statistics(ExactMatch(), np.zeros((1, 2)), name="exact")  # of nothing: 0 / 0
     scores = Scores(split="test", tasks={"a": three_of_four()}, cost={"total_parameters": 3},
-                    left_out=2)  # fmt: skip
+                    num_skipped=2)  # fmt: skip
     assert Scores.read(scores.save(tmp_path)) == scores
     other = Scores(split="test", tasks={"b": wrong})
     found = Scores.read(other.save(tmp_path / "b.json"))
@@ -35,15 +35,15 @@ def test_scores_are_read_as_they_were_saved(tmp_path: Path) -> None:
 
 
 def test_markdown_has_a_line_a_task() -> None:
-    with_bad = Scores(split="test", tasks={"a": three_of_four()}, left_out=3).markdown()
+    with_bad = Scores(split="test", tasks={"a": three_of_four()}, num_skipped=3).to_markdown()
     assert with_bad.endswith("|\n\nbad rows left out: 3, in bad_rows.test.jsonl")
-    lines = Scores(split="test", tasks={"a": three_of_four()}).markdown().splitlines()
+    lines = Scores(split="test", tasks={"a": three_of_four()}).to_markdown().splitlines()
     assert lines[2].startswith("| a | 75.0 |") and len(lines) == 3
 
 
 def test_errors_have_three_digits() -> None:
     error = replace(three_of_four(), score=0.04567, low=0.04, high=12.3456, unit="m")
-    line = Scores(split="test", tasks={"a": error}).markdown().splitlines()[2]
+    line = Scores(split="test", tasks={"a": error}).to_markdown().splitlines()[2]
     assert line.startswith("| a | 0.0457 | 0.0400 to 12.3 |")
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import coterie
-from coterie.evaluate.systems import named, read, split_of
+from coterie.evaluate.systems import group_runs, load_system, get_common_split
 from tests.evaluate.runs import scored
 
 RIGHT = {"a": [True, False], "b": [True, True]}
@@ -14,18 +14,18 @@ RIGHT = {"a": [True, False], "b": [True, True]}
 def test_seeds_of_one_plan_are_one_system_called_by_its_recipe(tmp_path: Path) -> None:
     runs = [scored(tmp_path / f"s{seed}", RIGHT, seed=seed) for seed in (0, 1)]
     other = scored(tmp_path / "lora", RIGHT, recipe=coterie.recipes.shared_lora())
-    groups = named([*runs, str(other.folder)])
+    groups = group_runs([*runs, str(other.folder)])
     assert {name: len(group) for name, group in groups.items()} == {"rode": 2, "shared_lora": 1}
 
 
 def test_two_settings_of_one_recipe_are_called_by_their_folders(tmp_path: Path) -> None:
     small = coterie.recipes.rode(ranks=(1, 2))
     runs = [scored(tmp_path / "large", RIGHT), scored(tmp_path / "small", RIGHT, recipe=small)]
-    assert list(named(runs)) == ["large", "small"]
+    assert list(group_runs(runs)) == ["large", "small"]
     (tmp_path / "x").mkdir()
     runs[1] = scored(tmp_path / "x" / "large", RIGHT, recipe=small)
     with pytest.raises(ValueError, match="two systems would have one name"):
-        named(runs)
+        group_runs(runs)
 
 
 def test_single_task_runs_are_joined_by_their_seed(tmp_path: Path) -> None:
@@ -34,7 +34,7 @@ def test_single_task_runs_are_joined_by_their_seed(tmp_path: Path) -> None:
         for task in "ab"
         for seed in (3, 4)
     ]
-    system = read("alone", runs)
+    system = load_system("alone", runs)
     assert system.seeds == (3, 4) and list(system.tasks) == ["a", "b"]
     assert len(system.tasks["a"].statistics) == 2 and len(system.costs) == 4
 
@@ -42,14 +42,14 @@ def test_single_task_runs_are_joined_by_their_seed(tmp_path: Path) -> None:
 def test_what_does_not_fit_is_told(tmp_path: Path) -> None:
     one = scored(tmp_path / "one", RIGHT)
     with pytest.raises(ValueError, match="system 'x' has no runs"):
-        read("x", [])
+        load_system("x", [])
     with pytest.raises(ValueError, match="system 'x' has two runs of seed 0 with task 'a'"):
-        read("x", [one, scored(tmp_path / "two", RIGHT)])
+        load_system("x", [one, scored(tmp_path / "two", RIGHT)])
     with pytest.raises(ValueError, match="system 'x' has no run of seed 1 with b"):
-        read("x", [one, scored(tmp_path / "three", {"a": [True, True]}, seed=1)])
+        load_system("x", [one, scored(tmp_path / "three", {"a": [True, True]}, seed=1)])
     other = scored(tmp_path / "four", RIGHT, seed=2, split="validation")
     with pytest.raises(ValueError, match=r"several splits .*one on 'test', .*four on 'validation'"):
-        split_of([one, other])
+        get_common_split([one, other])
     fewer = scored(tmp_path / "five", {"a": [True], "b": [True, True]}, seed=5)
     with pytest.raises(ValueError, match=r"five and .*one of system 'x' scored different samples"):
-        read("x", [one, fewer])
+        load_system("x", [one, fewer])

@@ -1,30 +1,30 @@
 """Tables as text."""
 
 from coterie.evaluate.bootstrap import Interval
-from coterie.evaluate.table import Column, Row, Table, grid, show
+from coterie.evaluate.table import TaskColumn, SystemRow, Table, format_markdown_table, format_interval
 
 NAN = float("nan")
 
 
 def test_numbers_have_three_digits_and_their_interval() -> None:
-    assert show(Interval(81.25, 78.0, 84.06)) == "81.2 [78.0, 84.1]"
-    assert show(Interval(1.234, 1.0, 1.5), sign=True) == "+1.23 [+1.00, +1.50]"
-    assert show(Interval(0.1234, -0.1, 0.2)) == "0.123 [-0.100, 0.200]"
-    assert show(Interval(0.0, 0.0, 0.0)) == "0.0 [0.0, 0.0]"
-    assert show(Interval(50.0, NAN, NAN)) == "50.0"
-    assert show(Interval(NAN, NAN, NAN)) == "undefined"
+    assert format_interval(Interval(81.25, 78.0, 84.06)) == "81.2 [78.0, 84.1]"
+    assert format_interval(Interval(1.234, 1.0, 1.5), sign=True) == "+1.23 [+1.00, +1.50]"
+    assert format_interval(Interval(0.1234, -0.1, 0.2)) == "0.123 [-0.100, 0.200]"
+    assert format_interval(Interval(0.0, 0.0, 0.0)) == "0.0 [0.0, 0.0]"
+    assert format_interval(Interval(50.0, NAN, NAN)) == "50.0"
+    assert format_interval(Interval(NAN, NAN, NAN)) == "undefined"
 
 
 def test_a_grid_is_aligned_and_keeps_bars_out_of_cells() -> None:
-    assert grid(["a", "b"], [["x|y", "1"]]) == ("| a    |   b |\n| ---- | --: |\n| x\\|y |   1 |")
+    assert format_markdown_table(["a", "b"], [["x|y", "1"]]) == ("| a    |   b |\n| ---- | --: |\n| x\\|y |   1 |")
 
 
 def test_a_whole_table() -> None:
-    column = Column(name="ocr", metric="cer", unit="%", higher_is_better=False, samples=9)
+    column = TaskColumn(name="ocr", metric="cer", unit="%", higher_is_better=False, samples=9)
     cost = {"trainable_parameters": 1234567, "train_time_s": None}
-    first = Row(system="alone", seeds=(0,), tasks={"ocr": Interval(4, 3, 5)},
+    first = SystemRow(system="alone", seeds=(0,), tasks={"ocr": Interval(4, 3, 5)},
                 delta_m=Interval(0, 0, 0), cost=cost)  # fmt: skip
-    second = Row(
+    second = SystemRow(
         system="rode", seeds=(0, 1), tasks={"ocr": Interval(2, 1, 3)},
         delta_m=Interval(50, 40, 60), difference={"ocr": Interval(-2, -3, -1)}, cost=cost,
     )  # fmt: skip
@@ -32,7 +32,7 @@ def test_a_whole_table() -> None:
     table = Table(split="test", columns=(column,), rows=(first, second), baseline="alone",
                   better=better, notes=("one thing",))  # fmt: skip
     assert (
-        table.markdown()
+        table.to_markdown()
         == """\
 | system | seeds | ocr, % (lower is better) |           delta_m, % |
 | ------ | ----: | -----------------------: | -------------------: |

@@ -4,14 +4,14 @@ import pytest
 import torch
 
 import coterie
-from coterie.evaluate.use_by_task import use_by_task
+from coterie.evaluate.use_by_task import measure_usage_by_task
 from tests.dense.tiny import model, pictures
 from tests.extract.dense import NAMES, grafted
 
 
 def test_each_task_by_itself_over_all_batches() -> None:
     whole = grafted().train()
-    found = use_by_task(whole, [pictures()[:1], pictures()[1:]])
+    found = measure_usage_by_task(whole, [pictures()[:1], pictures()[1:]])
     assert whole.training and tuple(found) == NAMES
     whole.eval()
     with coterie.observe(whole) as tape:
@@ -29,6 +29,6 @@ def test_each_task_by_itself_over_all_batches() -> None:
 
 def test_what_does_not_fit() -> None:
     with pytest.raises(ValueError, match="give some of depth, normal, scene"):
-        use_by_task(grafted(), [pictures()], tasks=("dept",))
-    assert not use_by_task(grafted(), [], tasks=("depth",))["depth"]
+        measure_usage_by_task(grafted(), [pictures()], tasks=("dept",))
+    assert not measure_usage_by_task(grafted(), [], tasks=("depth",))["depth"]
     assert torch.is_grad_enabled() and model().training is False

@@ -17,7 +17,7 @@ from transformers.models.llama.modeling_llama import LlamaMLP
 from transformers.models.siglip.modeling_siglip import SiglipMLP
 from transformers.models.vit.modeling_vit import ViTMLP
 
-from coterie.experts.anatomy import Anatomy, call_all, call_each
+from coterie.experts.anatomy import MLPStructure, run_all, run_assigned
 
 SIZES = {"hidden_size": 8, "intermediate_size": 12, "num_attention_heads": 2}
 
@@ -36,7 +36,7 @@ class Plain(nn.Module):
 
 def test_gated() -> None:
     for host in (LlamaMLP(LlamaConfig(**SIZES)), Dinov2SwiGLUFFN(Dinov2Config(hidden_size=8))):
-        assert Anatomy.find(host) == Anatomy(
+        assert MLPStructure.detect(host) == MLPStructure(
             inputs=("gate_proj", "up_proj"), output="down_proj", activation="act_fn"
         )
 
@@ -52,35 +52,35 @@ def test_gated() -> None:
     ids=lambda host: type(host).__name__,
 )
 def test_plain(host: nn.Module) -> None:
-    found = Anatomy.find(host)
-    assert found == Anatomy(inputs=("fc1",), output="fc2", activation="activation_fn")
+    found = MLPStructure.detect(host)
+    assert found == MLPStructure(inputs=("fc1",), output="fc2", activation="activation_fn")
     x = torch.randn(3, 8)
     assert torch.equal(found.run(host, x), host(x))
 
 
 def test_parts_that_do_nothing_are_passed_over() -> None:
-    assert Anatomy.find(Plain(nn.GELU(), nn.Dropout(0.0))) is not None
-    assert Anatomy.find(Plain(nn.GELU(), nn.Identity())) is not None
-    assert Anatomy.find(Plain(nn.GELU(), nn.Dropout(0.1))) is None
+    assert MLPStructure.detect(Plain(nn.GELU(), nn.Dropout(0.0))) is not None
+    assert MLPStructure.detect(Plain(nn.GELU(), nn.Identity())) is not None
+    assert MLPStructure.detect(Plain(nn.GELU(), nn.Dropout(0.1))) is None
 
 
 def test_unknown() -> None:
-    assert Anatomy.find(nn.Linear(2, 2)) is None
-    assert Anatomy.find(Plain(nn.Softmax(-1))) is None
-    assert Anatomy.find(Plain(nn.PReLU())) is None
-    assert Anatomy.find(Plain(nn.GELU(), nn.LayerNorm(4))) is None
+    assert MLPStructure.detect(nn.Linear(2, 2)) is None
+    assert MLPStructure.detect(Plain(nn.Softmax(-1))) is None
+    assert MLPStructure.detect(Plain(nn.PReLU())) is None
+    assert MLPStructure.detect(Plain(nn.GELU(), nn.LayerNorm(4))) is None
 
 
 def test_names_alone_do_not_convince() -> None:
     sizes = {**SIZES, "num_hidden_layers": 2, "activation_sparsity_pattern": [0.9, 0.0]}
     config = Gemma3nTextConfig(**{**sizes, "intermediate_size": [12, 12]})
-    assert Anatomy.find(Gemma3nTextMLP(config, 0)) is None
-    assert Anatomy.find(Gemma3nTextMLP(config, 1)) is not None
+    assert MLPStructure.detect(Gemma3nTextMLP(config, 0)) is None
+    assert MLPStructure.detect(Gemma3nTextMLP(config, 1)) is not None
 
 
 def test_without_data_the_names_must_do() -> None:
     with torch.device("meta"):
-        assert Anatomy.find(Plain(ACT2FN["quick_gelu"])) is not None
+        assert MLPStructure.detect(Plain(ACT2FN["quick_gelu"])) is not None
 
 
 def test_calls_by_hand() -> None:
@@ -90,12 +90,12 @@ def test_calls_by_hand() -> None:
     gates = torch.tensor([[0.5, 1.0], [0.0, 0.1]])
     # 0.5 (2*3 + 1) + 1 (5*3) = 18.5 and 0.1 (5*4) = 2
     expected = torch.tensor([[18.5], [2.0]])
-    torch.testing.assert_close(call_each(host, x, gates, stacks), expected)
-    torch.testing.assert_close(call_all(host, x, gates, stacks), expected)
+    torch.testing.assert_close(run_assigned(host, x, gates, stacks), expected)
+    torch.testing.assert_close(run_all(host, x, gates, stacks), expected)
 
 
 def test_refuses_modules_that_merge_tokens() -> None:
     host = nn.Sequential(nn.Linear(2, 2), nn.Flatten(0), nn.Unflatten(0, (-1, 4)))
     stacks = {name: p.detach()[None] for name, p in host.named_parameters()}
     with pytest.raises(ValueError, match="4 tokens into"):
-        call_each(host, torch.ones(4, 2), torch.ones(4, 1), stacks)
+        run_assigned(host, torch.ones(4, 2), torch.ones(4, 1), stacks)

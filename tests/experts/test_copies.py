@@ -13,7 +13,7 @@ from transformers.models.vit.modeling_vit import ViTMLP
 
 from coterie.experts.copies import Copies
 from coterie.experts.copies_layers import CopiesLayer
-from coterie.routing.decision import Decision, Gating
+from coterie.routing.decision import RoutingDecision, DeferredRouting
 
 SIZES = {"hidden_size": 6, "intermediate_size": 10, "num_attention_heads": 2}
 KINDS = ("full", "lora")
@@ -42,8 +42,8 @@ def plain() -> nn.Module:
 HOSTS: dict[str, Callable[[], nn.Module]] = {"gated": gated, "plain": plain, "odd": Odd}
 
 
-def fixed(gates: Tensor, **options: Any) -> Gating:
-    return Gating(decide=lambda _: Decision(gates, gates, gates, gates), logits=gates, **options)
+def fixed(gates: Tensor, **options: Any) -> DeferredRouting:
+    return DeferredRouting(make_decision=lambda _: RoutingDecision(gates, gates, gates, gates), logits=gates, **options)
 
 
 def shaken(kind: Copies, host: nn.Module, shared: Copies | None = None) -> CopiesLayer:
@@ -94,8 +94,8 @@ def test_fused_is_the_reference(
     torch.manual_seed(0)
     host = HOSTS[name]().requires_grad_(False).to(dtype)
     count = gates.shape[1]
-    layer = shaken(Copies(count=count, trained=trained, rank=2, form="fused"), host)
-    plainly = Copies(count=count, trained=trained, rank=2, form="reference").build(host, None)
+    layer = shaken(Copies(count=count, trained=trained, rank=2, kernel="fused"), host)
+    plainly = Copies(count=count, trained=trained, rank=2, kernel="reference").build(host, None)
     plainly.load_state_dict(layer.state_dict())
     tolerance = {torch.float32: 1e-5, torch.bfloat16: 4e-2, torch.float64: 1e-12}[dtype]
     gates = gates.to(torch.promote_types(dtype, torch.float32))
@@ -107,7 +107,7 @@ def test_fused_is_the_reference(
 @pytest.mark.parametrize("form", ["reference", "auto"])
 def test_float32_weights_serve_bfloat16_tokens(trained: Any, form: Any) -> None:
     host = gated().to(torch.bfloat16)
-    layer = shaken(Copies(count=2, trained=trained, form=form), host).float()
+    layer = shaken(Copies(count=2, trained=trained, kernel=form), host).float()
     y, *gradients = everything(layer, host, torch.randn(5, 6).bfloat16(), torch.rand(5, 2))
     assert y.dtype == torch.bfloat16
     assert gradients[0].dtype == torch.bfloat16
@@ -121,7 +121,7 @@ def test_float32_weights_serve_bfloat16_tokens(trained: Any, form: Any) -> None:
 @pytest.mark.parametrize("form", ["reference", "auto"])
 def test_gradients_by_differences(name: str, trained: Any, form: Any) -> None:
     host = HOSTS[name]().double().requires_grad_(False)
-    layer = shaken(Copies(count=3, trained=trained, rank=2, form=form), host)
+    layer = shaken(Copies(count=3, trained=trained, rank=2, kernel=form), host)
     x = torch.randn(3, 6, dtype=torch.float64, requires_grad=True)
     chosen = torch.tensor([[1.0, 1.0, 0.0], [0.0, 1.0, 0.0], [0.0, 1.0, 0.0]]).double()
     gates = (torch.rand(3, 3).double() + 0.5).requires_grad_()
@@ -193,7 +193,7 @@ def test_one_decision_for_a_sample_or_for_all() -> None:
 
 def test_gate_matrix_is_read() -> None:
     host, x = gated(), torch.randn(4, 6)
-    gating = Gating(decide=lambda s: Decision(s, s, s.softmax(-1), s), rows=torch.zeros(2, 6))
+    gating = DeferredRouting(make_decision=lambda s: RoutingDecision(s, s, s.softmax(-1), s), gate_weight=torch.zeros(2, 6))
     y, decision = Copies(count=2).build(host, None)(host, x, gating)
     assert decision.gates.tolist() == [[0.5, 0.5]] * 4
     torch.testing.assert_close(y, host(x))
@@ -235,7 +235,7 @@ def test_refuses_what_does_not_fit() -> None:
     with pytest.raises(ValueError, match="beside"):
         Copies().build(host, Copies(count=1, trained="lora"))
     with pytest.raises(ValueError, match="anatomy of Odd"):
-        Copies(form="fused").build(Odd(), None)
+        Copies(kernel="fused").build(Odd(), None)
     with pytest.raises(ValueError, match="linear layers"):
         Copies(trained="lora").build(nn.LayerNorm(4), None)
     layer = Copies(count=1).build(host, None)
@@ -248,7 +248,7 @@ def test_refuses_what_does_not_fit() -> None:
 def test_all_shares_of_the_host_with_equal_weights_are_the_host(name: str, form: Any) -> None:
     torch.manual_seed(0)
     host = HOSTS[name]().requires_grad_(False)
-    layer = Copies(count=4, divisor=2, form=form).build(host, None)
+    layer = Copies(count=4, divisor=2, kernel=form).build(host, None)
     first_map = layer.get_parameter("gate_proj__weight" if name == "gated" else "fc1__weight")
     assert first_map.shape == (4, 5, 6)  # four experts with 5 of 10 hidden units, width 6
     x = torch.randn(3, 6)

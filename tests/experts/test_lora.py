@@ -1,22 +1,22 @@
 import pytest
 import torch
 
-from coterie.experts.lora import Lora, choose
-from coterie.kernels.lora import Call, Segments
+from coterie.experts.lora import Lora, select_kernel
+from coterie.kernels.lora import LoraCall, RankLayout
 from coterie.mixture import Mixture
-from coterie.routing.decision import Gating
-from coterie.routing.routers.soft import Soft
+from coterie.routing.decision import DeferredRouting
+from coterie.routing.routers.soft import Softmax
 from coterie.routing.routers.top_k import TopK
 
 SAMPLE = dict(active=1, per_sample=True)
 
 
 def call(tokens, width, ranks, weight=True, per_unit=1):
-    return Call(
+    return LoraCall(
         x=torch.zeros(tokens, width),
         down=torch.zeros(sum(ranks), width),
         up=torch.zeros(sum(ranks), 4),
-        segments=Segments(ranks, (1.0,) * len(ranks)),
+        layout=RankLayout(ranks, (1.0,) * len(ranks)),
         weight=torch.zeros(4, width) if weight else None,
         tokens_per_unit=per_unit,
     )
@@ -44,7 +44,7 @@ def call(tokens, width, ranks, weight=True, per_unit=1):
     ],
 )  # fmt: skip
 def test_the_form_follows_the_shape(shape, gating, form):
-    assert choose(call(**shape), Gating(decide=lambda logits: logits, **gating)) == form
+    assert select_kernel(call(**shape), DeferredRouting(make_decision=lambda logits: logits, **gating)) == form
 
 
 def layer_of(lora):
@@ -55,13 +55,13 @@ def layer_of(lora):
 
 
 def gating_of(lora, router, logits=None, rows=None):
-    decide = Mixture(experts=lora, router=router).decide(None)
-    return Gating(decide=decide, logits=logits, rows=rows, active=router.active(lora.count))
+    decide = Mixture(experts=lora, router=router).make_decision_function(None)
+    return DeferredRouting(make_decision=decide, logits=logits, gate_weight=rows, max_active=router.active(lora.count))
 
 
 @pytest.mark.parametrize("form", ["reference", "concatenated", "fused", "sparse"])
 def test_a_form_can_be_forced(form):
-    lora = Lora(ranks=(2, 3), form=form)
+    lora = Lora(ranks=(2, 3), kernel=form)
     layer, host = layer_of(lora)
     x = torch.randn(2, 3, 6)
     rows = torch.randn(2, 6)
@@ -76,7 +76,7 @@ def test_dropout_thins_the_experts_input_in_training_only_and_never_the_gate_s()
     lora = Lora(ranks=(2, 3), dropout=0.5)
     layer, host = layer_of(lora)
     x, rows = torch.randn(2, 3, 6), torch.randn(2, 6)
-    gating = gating_of(lora, Soft(), rows=rows)
+    gating = gating_of(lora, Softmax(), rows=rows)
     in_training, decision = layer.train()(host, x, gating)
     without, undropped = layer.eval()(host, x, gating)
     assert not torch.allclose(in_training, without)
@@ -88,8 +88,8 @@ def test_delta_is_what_the_layer_adds():
     layer, host = layer_of(lora)
     logits = torch.randn(1, 2)
     x = torch.randn(4, 6)
-    gating = Gating(
-        decide=Mixture(experts=lora, router=Soft()).decide(None), logits=logits, uniform=True
+    gating = DeferredRouting(
+        make_decision=Mixture(experts=lora, router=Softmax()).make_decision_function(None), logits=logits, is_uniform=True
     )
     out, decision = layer(host, x, gating)
     torch.testing.assert_close(out, host(x) + x @ layer.delta(decision.gates[0]).t())
@@ -108,7 +108,7 @@ def test_it_sits_at_linear_layers_only():
     ],
 )
 def test_a_forced_form_that_does_not_fit_is_refused(form, ranks, needs):
-    lora = Lora(ranks=ranks, form=form)
+    lora = Lora(ranks=ranks, kernel=form)
     layer, host = layer_of(lora)
     gating = gating_of(lora, TopK(k=1), rows=torch.randn(2, 6))
     with pytest.raises(ValueError, match=needs):
@@ -117,18 +117,18 @@ def test_a_forced_form_that_does_not_fit_is_refused(form, ranks, needs):
 
 @pytest.mark.parametrize("form", ["folded", "hard", "triton"])
 def test_a_forced_form_that_fits_equals_auto(form):
-    lora = Lora(ranks=(2, 2), form=form)
+    lora = Lora(ranks=(2, 2), kernel=form)
     layer, host = layer_of(lora)
     logits = torch.randn(1 if form == "folded" else 3, 2)
-    gating = Gating(
-        decide=Mixture(experts=lora, router=TopK(k=1)).decide(None),
+    gating = DeferredRouting(
+        make_decision=Mixture(experts=lora, router=TopK(k=1)).make_decision_function(None),
         logits=logits,
         per_sample=form != "folded",
-        uniform=form == "folded",
-        active=1,
+        is_uniform=form == "folded",
+        max_active=1,
     )
     x = torch.randn(3, 4, 6)
     out, _ = layer(host, x, gating)
-    free, _ = layer_of(Lora(ranks=(2, 2), form="reference"))
+    free, _ = layer_of(Lora(ranks=(2, 2), kernel="reference"))
     free.load_state_dict(layer.state_dict())
     torch.testing.assert_close(out, free(host, x, gating)[0])

@@ -21,8 +21,8 @@ from transformers.models.llama.modeling_llama import LlamaAttention
 from transformers.models.siglip.modeling_siglip import SiglipAttention
 from transformers.models.vit.modeling_vit import ViTAttention
 
-from coterie.experts.queries import Queries, QueriesLayer
-from coterie.routing.decision import Decision, Gating
+from coterie.experts.queries import AttentionHeads, AttentionHeadsLayer
+from coterie.routing.decision import RoutingDecision, DeferredRouting
 
 SIZES: dict[str, Any] = {"hidden_size": 8, "num_attention_heads": 2}
 HOSTS = {
@@ -36,11 +36,11 @@ HOSTS = {
 }
 
 
-def fixed(gates: Tensor, **options: Any) -> Gating:
-    return Gating(decide=lambda _: Decision(gates, gates, gates, gates), logits=gates, **options)
+def fixed(gates: Tensor, **options: Any) -> DeferredRouting:
+    return DeferredRouting(make_decision=lambda _: RoutingDecision(gates, gates, gates, gates), logits=gates, **options)
 
 
-def shaken(kind: Queries, host: nn.Module) -> QueriesLayer:
+def shaken(kind: AttentionHeads, host: nn.Module) -> AttentionHeadsLayer:
     layer = kind.build(host, None)
     with torch.no_grad():
         for parameter in layer.parameters():
@@ -51,7 +51,7 @@ def shaken(kind: Queries, host: nn.Module) -> QueriesLayer:
 @pytest.mark.parametrize("name", HOSTS)
 def test_starts_as_the_host(name: str) -> None:
     host, x = HOSTS[name]().eval(), torch.randn(2, 5, 8)
-    layer = Queries(count=3).build(host, None)
+    layer = AttentionHeads(count=3).build(host, None)
     (y, weights), _ = layer(host, x, fixed(torch.rand(10, 3)))
     wanted, _ = host(x)
     assert torch.equal(y, wanted) and weights is None
@@ -70,7 +70,7 @@ def test_replaces_a_host_whose_heads_share_key_and_value(name: str) -> None:
         output = host.get_submodule("o_proj" if name in ("vit", "dinov2") else "out_proj")
         output.bias.zero_()
     # Two experts of one head, both with weight 1, are then the host's two heads.
-    layer = Queries(count=2, replace=True).build(host, None)
+    layer = AttentionHeads(count=2, replace=True).build(host, None)
     for attention_mask in (None, mask):
         (y, weights), _ = layer(host, x, fixed(torch.ones(10, 2)), attention_mask=attention_mask)
         assert weights is None
@@ -79,7 +79,7 @@ def test_replaces_a_host_whose_heads_share_key_and_value(name: str) -> None:
 
 def test_maps_start_from_the_heads_in_turn() -> None:
     host = HOSTS["vit"]()
-    layer = Queries(count=2, heads=2, replace=True).build(host, Queries(count=1, heads=2))
+    layer = AttentionHeads(count=2, heads=2, replace=True).build(host, AttentionHeads(count=1, heads=2))
     assert layer.query.shape == (3, 2, 4, 8) and layer.output.shape == (3, 8, 2, 4)
     for expert in range(3):
         assert torch.equal(layer.query[expert].flatten(0, 1), host.q_proj.weight)
@@ -88,7 +88,7 @@ def test_maps_start_from_the_heads_in_turn() -> None:
     assert {name for name, _ in layer.named_parameters()} == {
         *("query", "output", "key", "value", "key_bias", "value_bias")
     }
-    three = Queries(count=3).build(host, None)
+    three = AttentionHeads(count=3).build(host, None)
     assert torch.equal(three.query[2], three.query[0])
     assert not three.output.any()
 
@@ -111,7 +111,7 @@ def test_forms_agree(
     gates, x = gates.requires_grad_(), torch.randn(2, tokens, 8).to(dtype).requires_grad_()
     weights = torch.randn(2, tokens, 8).to(dtype)
     layers = [
-        Queries(count=count, heads=heads, replace=replaces, form=form).build(host, None)
+        AttentionHeads(count=count, heads=heads, replace=replaces, kernel=form).build(host, None)
         for form in ("reference", "fused")
     ]
     with torch.no_grad():
@@ -119,7 +119,7 @@ def test_forms_agree(
             one.copy_(torch.randn_like(one))
             other.copy_(one)
 
-    def answers(layer: QueriesLayer) -> list[Tensor]:
+    def answers(layer: AttentionHeadsLayer) -> list[Tensor]:
         (y, _), _ = layer(host, x, fixed(gates))
         return [y, *torch.autograd.grad((y * weights).sum(), [x, gates, *layer.parameters()])]
 
@@ -135,7 +135,7 @@ def test_forms_agree(
 
 def test_one_decision_for_a_row_or_for_all() -> None:
     host, x = HOSTS["vit"](), torch.randn(2, 3, 8)
-    layer = shaken(Queries(count=2, replace=True), host)
+    layer = shaken(AttentionHeads(count=2, replace=True), host)
     gates = torch.tensor([[1.0, 0.0], [0.2, 0.7]])
     (each, _), _ = layer(host, x, fixed(gates.repeat_interleave(3, 0)))
     (once, _), decision = layer(host, x, fixed(gates, per_sample=True))
@@ -149,7 +149,7 @@ def test_traces(monkeypatch: pytest.MonkeyPatch) -> None:
     # The shape checks themselves cannot be traced.
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
     host, x = HOSTS["siglip"]().eval(), torch.randn(2, 4, 8)
-    layer = shaken(Queries(count=3), host)
+    layer = shaken(AttentionHeads(count=3), host)
     gates = torch.rand(8, 3) * (torch.rand(8, 3) < 0.5)
     wanted, _ = layer(host, x, fixed(gates))
     torch.compiler.reset()
@@ -160,7 +160,7 @@ def test_traces(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_float32_weights_serve_bfloat16_tokens() -> None:
     host = HOSTS["vit"]().to(torch.bfloat16)
-    layer = shaken(Queries(count=2), host).float()
+    layer = shaken(AttentionHeads(count=2), host).float()
     (y, _), _ = layer(host, torch.randn(1, 3, 8).bfloat16(), fixed(torch.rand(3, 2)))
     y.sum().backward()
     assert y.dtype == torch.bfloat16
@@ -170,7 +170,7 @@ def test_float32_weights_serve_bfloat16_tokens() -> None:
 def test_autocast_computes_as_the_host_does() -> None:
     host = HOSTS["vit"]().eval()
     with torch.autocast("cpu", torch.bfloat16):
-        layer = shaken(Queries(count=2, replace=True), host)
+        layer = shaken(AttentionHeads(count=2, replace=True), host)
         (y, _), _ = layer(host, torch.randn(1, 3, 8), fixed(torch.ones(3, 2)))
     y.float().sum().backward()
     assert y.dtype == torch.bfloat16
@@ -186,22 +186,22 @@ def test_refuses_settings(
     # With shape checks on, the wrong type of a field is reported before its value is.
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
     with pytest.raises(ValueError, match=message):
-        Queries(**options)
+        AttentionHeads(**options)
 
 
 def test_refuses_hosts() -> None:
     llama = LlamaAttention(LlamaConfig(**SIZES), 0)
     for host in (llama, nn.Linear(2, 2), nn.MultiheadAttention(4, 2)):
         with pytest.raises(ValueError, match=f"{type(host).__name__}.*use Lora"):
-            Queries().build(host, None)
+            AttentionHeads().build(host, None)
 
 
 def test_refuses_calls() -> None:
     host = HOSTS["clip"]()
-    for shared in (Queries(count=2), Queries(count=1, heads=2)):
+    for shared in (AttentionHeads(count=2), AttentionHeads(count=1, heads=2)):
         with pytest.raises(ValueError, match="beside"):
-            Queries().build(host, shared)
-    layer, x = Queries(count=1).build(host, None), torch.ones(1, 2, 8)
+            AttentionHeads().build(host, shared)
+    layer, x = AttentionHeads(count=1).build(host, None), torch.ones(1, 2, 8)
     gating = fixed(torch.ones(2, 1))
     with pytest.raises(ValueError, match="is_causal=True"):
         layer(host, x, gating, is_causal=True)

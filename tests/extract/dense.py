@@ -7,7 +7,7 @@ from peft import PeftModel
 from torch import Tensor
 
 import coterie
-from coterie import Copies, Mixture, Queries, TaskGate, TopK
+from coterie import Copies, Mixture, AttentionHeads, TaskGate, TopK
 from tests.dense.tiny import TASKS, model, pictures
 
 NAMES = tuple(task["name"] for task in TASKS)
@@ -17,7 +17,7 @@ GATE = TaskGate(init_std=1.0)
 def mixtures(**router: Any) -> tuple[Mixture, ...]:
     """Attention and MLP experts in place of the host's."""
     return (
-        Mixture(at="vision.attn", experts=Queries(count=6, replace=True, init="fresh"), gate=GATE,
+        Mixture(at="vision.attn", experts=AttentionHeads(count=6, replace=True, init="fresh"), gate=GATE,
                 router=TopK(k=2, **router)),
         Mixture(at="vision.mlp", experts=Copies(count=8, divisor=2, init="fresh"), gate=GATE,
                 router=TopK(k=2, **router)),

@@ -20,7 +20,7 @@ MIXTURES = (
         router=TopK(k=2),
         shared=Lora(ranks=(3,)),
         blend="complement",
-        power=2,
+        weight_exponent=2,
     ),
     Mixture(at="text.attn", experts=Lora(ranks=(5,), alpha=2.0), gate=None),
 )

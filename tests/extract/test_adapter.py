@@ -13,9 +13,9 @@ from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
 from coterie import Lora, Mixture, Rectified, TaskGate, graft
 from coterie.extract import extract
-from coterie.extract.adapter import padded, targets, verify, vllm_flags
-from coterie.extract.merged import bare
-from coterie.extract.task import shares_of
+from coterie.extract.adapter import pad_rank, make_target_modules, verify, make_vllm_flags
+from coterie.extract.merged import copy_without_mixtures
+from coterie.extract.task import make_fixed_task_loras
 from tests.extract.grafted import grafted, only
 from tests.tiny import TINY
 
@@ -59,7 +59,7 @@ def test_loads_beside_the_mixtures(tmp_path: Path) -> None:
     assert {name: weight.requires_grad for name, weight in model.named_parameters()} == flags
     assert all(torch.equal(before[name], weight) for name, weight in model.named_parameters())
     assert model.active_adapters == ["default"]
-    plain = PeftModel.from_pretrained(bare(model, "default"), folder).eval()
+    plain = PeftModel.from_pretrained(copy_without_mixtures(model, "default"), folder).eval()
     model.eval()
     with torch.no_grad():
         wanted = model(**tiny.batch, task_ids=torch.zeros(2, dtype=torch.int64)).logits
@@ -95,26 +95,26 @@ def test_a_second_adapter_can_be_cut(tmp_path: Path) -> None:
 
 def test_vision_tower_flag() -> None:
     model, _ = grafted("qwen2_vl", (Mixture(at="vision.mlp", gate=None, experts=Lora(ranks=(3,))),))
-    shares = shares_of(model, "default", "ocr")
+    shares = make_fixed_task_loras(model, "default", "ocr")
     assert (
-        vllm_flags(shares, 24) == "--enable-lora --max-lora-rank 32 --enable-tower-connector-lora"
+        make_vllm_flags(shares, 24) == "--enable-lora --max-lora-rank 32 --enable-tower-connector-lora"
     )
-    assert vllm_flags(shares, 520).startswith("none: rank 520 is above the 512")
+    assert make_vllm_flags(shares, 520).startswith("none: rank 520 is above the 512")
 
 
 def test_names_that_end_alike_are_told_apart() -> None:
     host = nn.ModuleDict({"a": nn.Linear(2, 2), "b": nn.ModuleDict({"a": nn.Linear(2, 2)})})
     for names, found in ((["a"], ["a"]), (["b.a"], ["b.a"])):
-        config = LoraConfig(target_modules=targets(host, names))
+        config = LoraConfig(target_modules=make_target_modules(host, names))
         hit = [name for name, _ in host.named_modules() if check_target_module_exists(config, name)]
         assert hit == found
-    assert isinstance(targets(host, ["a"]), str) and targets(host, ["b.a"]) == ["b.a"]
+    assert isinstance(make_target_modules(host, ["a"]), str) and make_target_modules(host, ["b.a"]) == ["b.a"]
 
 
 def test_padding() -> None:
-    wide = padded(torch.ones(2, 3, dtype=torch.float64), 4, axis=0)
+    wide = pad_rank(torch.ones(2, 3, dtype=torch.float64), 4, axis=0)
     assert wide.tolist() == [[1.0] * 3] * 2 + [[0.0] * 3] * 2 and wide.dtype == torch.float32
-    assert padded(torch.ones(3, 2), 4, axis=1).tolist() == [[1.0, 1.0, 0.0, 0.0]] * 3
+    assert pad_rank(torch.ones(3, 2), 4, axis=1).tolist() == [[1.0, 1.0, 0.0, 0.0]] * 3
 
 
 def test_refuses_what_a_lora_cannot_hold(tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_refuses_what_a_lora_cannot_hold(tmp_path: Path) -> None:
 def test_verify_finds_damage(tmp_path: Path) -> None:
     model, _ = grafted()
     folder = extract(model, task="ocr", to=tmp_path / "x")
-    shares, host = shares_of(model, "default", "ocr"), bare(model, "default")
+    shares, host = make_fixed_task_loras(model, "default", "ocr"), copy_without_mixtures(model, "default")
     assert verify(host, shares, folder) < 1e-6
     file = folder / "adapter_model.safetensors"
     weights = load_file(file)
@@ -159,4 +159,4 @@ def test_cut_from_a_quantised_host(tmp_path: Path, bits: str) -> None:
             weight.data.normal_(0, 0.1)
     extract(model, task="any", to=tmp_path / "x", probe=tiny.batch)
     with pytest.raises(ValueError, match="quantised"):
-        extract(model, task="any", to=tmp_path / "y", form="merged")
+        extract(model, task="any", to=tmp_path / "y", format="merged")

@@ -2,23 +2,23 @@
 
 import pytest
 
-from coterie.dense.pruned import PrunedVision
-from coterie.evaluate.use_by_task import use_by_task
-from coterie.extract.curve import curve
+from coterie.dense.pruned import PrunedVisionModel
+from coterie.evaluate.use_by_task import measure_usage_by_task
+from coterie.extract.curve import compute_pruning_curve
 from tests.dense.tiny import pictures
 from tests.extract.dense import grafted
 
 
 def test_fewer_experts_as_the_threshold_rises() -> None:
     whole = grafted()
-    use = use_by_task(whole, [pictures()])["depth"]
-    scored: list[PrunedVision] = []
+    use = measure_usage_by_task(whole, [pictures()])["depth"]
+    scored: list[PrunedVisionModel] = []
 
-    def score(small: PrunedVision) -> float:
+    def score(small: PrunedVisionModel) -> float:
         scored.append(small)
         return len(scored) / 8
 
-    found = list(curve(whole, task="depth", use=use, score=score, thresholds=(0.0, 0.2, 5.0, 9.0)))
+    found = list(compute_pruning_curve(whole, task="depth", use=use, score=score, thresholds=(0.0, 0.2, 5.0, 9.0)))
     assert [point.threshold for point in found] == [0.0, 0.2, 5.0, 9.0]
     # The last two keep the two most chosen in each of four layers, and are scored once.
     assert [point.experts for point in found[2:]] == [8, 8] and len(scored) == 3
@@ -26,7 +26,7 @@ def test_fewer_experts_as_the_threshold_rises() -> None:
     assert found[0].experts > found[1].experts > 8
     # An MLP expert: 32 * 32 + 32 in, 32 * 32 + 32 out. A query expert: 8 * 32 in, 32 * 8 out.
     kept = [small.num_parameters() for small in scored]
-    sizes = [point.size.total for point in found]
+    sizes = [point.parameters.total for point in found]
     assert sizes == [*kept, kept[-1]]
     assert (sizes[0] - sizes[2]) % 32 == 0
     assert sizes[0] > sizes[1] > sizes[2]
@@ -34,4 +34,4 @@ def test_fewer_experts_as_the_threshold_rises() -> None:
 
 def test_bad_tasks_are_named() -> None:
     with pytest.raises(ValueError, match="task='dept'"):
-        next(curve(grafted(), task="dept", use={}, score=lambda small: 0.0))
+        next(compute_pruning_curve(grafted(), task="dept", use={}, score=lambda small: 0.0))

@@ -28,7 +28,7 @@ def test_refuses_an_unknown_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
     model, _ = grafted()
     with pytest.raises(ValueError, match="form='onnx': allowed are 'adapter', 'merged', 'pruned'"):
-        extract(model, task="ocr", to=tmp_path / "x", form="onnx")  # pyright: ignore[reportArgumentType]
+        extract(model, task="ocr", to=tmp_path / "x", format="onnx")  # pyright: ignore[reportArgumentType]
 
 
 def test_a_wrong_result_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,7 +37,7 @@ def test_a_wrong_result_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monke
     with pytest.raises(RuntimeError, match=r"differ .* by 1\.0e-03 .* 1\.0e-06 is allowed"):
         extract(model, task="ocr", to=tmp_path / "x")
     monkeypatch.undo()
-    monkeypatch.setattr(cut, "probe_error", lambda *args: float("nan"))
+    monkeypatch.setattr(cut, "measure_probe_error", lambda *args: float("nan"))
     with pytest.raises(RuntimeError, match="answers to the probe differ by nan"):
         extract(model, task="ocr", to=tmp_path / "x", probe=tiny.batch)
     assert not any(tmp_path.iterdir())

@@ -11,19 +11,19 @@ from transformers import AutoModel
 
 import coterie
 from coterie import Copies, Mixture, TaskGate, TopK
-from coterie.dense.collate import PictureCollator
-from coterie.dense.vision import Vision
-from coterie.evaluate.use_by_task import use_by_task
-from coterie.extract.curve import Point
-from coterie.extract.keeping import Pruning, lost
-from coterie.extract.run import opened
-from coterie.extract.score_curve import ScoreCurve, score_curve
-from coterie.extract.size import Size, whole_size
+from coterie.dense.collate import DenseCollator
+from coterie.dense.vision import VisionConfig
+from coterie.evaluate.use_by_task import measure_usage_by_task
+from coterie.extract.curve import CurvePoint
+from coterie.extract.keeping import PruningOptions, compute_lost_choices
+from coterie.extract.run import open_source
+from coterie.extract.score_curve import ScoreCurve, measure_score_curve
+from coterie.extract.size import ParameterCounts, count_model_parameters
 from coterie.report.score_curve import save
 from coterie.train import Run
 from tests.evaluate.dense_runs import TASKS, RandomPictures, dense_run, recipe
 
-UNUSED = Pruning(threshold=0.0)
+UNUSED = PruningOptions(threshold=0.0)
 PICTURES = RandomPictures(splits=("validation", "test"), count=5)
 MIXTURE = Mixture(
     at="vision.mlp", experts=Copies(count=16), gate=TaskGate(init_std=1.0), router=TopK(k=2)
@@ -34,7 +34,7 @@ MIXTURE = Mixture(
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     many = replace(recipe(), mixtures=(MIXTURE,))
     # Vectors as large as tokens, so that a task's tokens are alike and use few of the experts.
-    alike = Vision(embedding_std=1.0)
+    alike = VisionConfig(embedding_std=1.0)
     folder = tmp_path_factory.mktemp("runs") / "squad"
     return dense_run(folder, PICTURES, made_by=many, vision=alike)
 
@@ -61,13 +61,13 @@ def test_only_unused_experts_go(run: Run, tmp_path: Path) -> None:
     for split in ("validation", "test"):
         pictures = pixels(run, split)
         wanted = whole(pixel_values=pictures, tasks=("depth",)).predictions["depth"]
-        use = use_by_task(whole, [pictures], tasks=("depth",))["depth"]
-        gone = sum(lost(use, found["kept"]).values())
+        use = measure_usage_by_task(whole, [pictures], tasks=("depth",))["depth"]
+        gone = sum(compute_lost_choices(use, found["kept"]).values())
         # On pictures that were not measured, tokens may choose what went.
         assert torch.equal(small(pixel_values=pictures).predictions["depth"], wanted) == (gone == 0)
         assert split == "test" or gone == 0
     # What makes the model's inputs is in the folder, too.
-    again, own = PictureCollator.of(str(folder), ()), run.load().processor
+    again, own = DenseCollator.from_pretrained(str(folder), ()), run.load().processor
     assert (again.mean, again.std) == (own.mean, own.std)
 
 
@@ -84,16 +84,16 @@ def test_sizes_by_hand(run: Run, tmp_path: Path) -> None:
     use = {f"backbone.layers.{n}.mlp": {"chosen": [1.0, 1.0] + [0.0] * 14} for n in range(2)}
     found = report(coterie.extract(run, task="depth", to=tmp_path / "small", use=use))
     # An expert: 32 to 64 and back with biases, 4,192. A gate: 16 x 32 a task. Two layers.
-    whole = whole_size(opened(run).model)
+    whole = count_model_parameters(open_source(run).model)
     assert whole.experts == 2 * (16 * 4192 + 3 * 16 * 32)
     assert found["expert_parameters"] == 2 * (2 * 4192 + 16 * 32)
     assert found["share_of_experts"] == found["expert_parameters"] / whole.experts
     # No block is shared, so the trunk is what stands before and after: patches of 7 x 7 x 3 to
     # 32 with biases, a position for each of 16 and the class token, that token, the last norm.
-    assert whole.trunk == (147 * 32 + 32) + 17 * 32 + 32 + 64 == found["trunk_parameters"]
+    assert whole.shared == (147 * 32 + 32) + 17 * 32 + 32 + 64 == found["trunk_parameters"]
     assert found["parameters_of_whole"] == whole.total
-    rest = whole.rest - heads(32) - 2 * 32
-    assert found["parameters"] == whole.trunk + found["expert_parameters"] + rest
+    rest = whole.other - heads(32) - 2 * 32
+    assert found["parameters"] == whole.shared + found["expert_parameters"] + rest
     assert found["flops_per_picture"] <= found["flops_per_picture_of_whole"]
 
 
@@ -106,14 +106,14 @@ def heads(width: int) -> int:
 def test_a_model_alone_has_no_split(run: Run, tmp_path: Path) -> None:
     model = run.load().model
     with pytest.raises(ValueError, match="names a split, and a model alone has no pictures"):
-        coterie.extract(model, task="depth", to=tmp_path / "x", form="pruned", use="test")
+        coterie.extract(model, task="depth", to=tmp_path / "x", format="pruned", use="test")
     with pytest.raises(ValueError, match="RandomPictures has no split 'train'"):
         coterie.extract(run, task="depth", to=tmp_path / "x", use="train")
     assert not any(tmp_path.iterdir())
 
 
 def test_a_curve_is_scored_and_written(run: Run, tmp_path: Path) -> None:
-    found = score_curve(run, task="classes", thresholds=(0.0, 0.6, 1.0))
+    found = measure_score_curve(run, task="classes", thresholds=(0.0, 0.6, 1.0))
     assert (found.split, found.measured_on, found.samples) == ("test", "validation", 5)
     assert found.metric == "mean_iou(classes=3)" and found.unit == "%"
     # Two experts in each of two layers are the least.
@@ -121,11 +121,11 @@ def test_a_curve_is_scored_and_written(run: Run, tmp_path: Path) -> None:
     # The whole, asked for this task alone, scores what it does beside the others.
     scores = coterie.evaluate(run, split="test")
     (run.folder / "routing.json").unlink()
-    assert found.whole == pytest.approx(scores.tasks["classes"].score, abs=1e-3)
-    first = found.rows()[0]
+    assert found.full_score == pytest.approx(scores.tasks["classes"].score, abs=1e-3)
+    first = found.to_rows()[0]
     assert first["choices_lost"] != 0 or first["points_worse"] == 0
     folder = found.save(tmp_path / "curve")
-    assert json.loads((folder / "curve.json").read_text())["points"] == found.rows()
+    assert json.loads((folder / "curve.json").read_text())["points"] == found.to_rows()
     rows = list(csv.DictReader((folder / "curve.csv").read_text().splitlines()))
     assert [float(row["score"]) for row in rows] == [point.score for point in found.points]
     assert save(found, folder / "curve.svg").read_text().startswith("<?xml")
@@ -134,44 +134,44 @@ def test_a_curve_is_scored_and_written(run: Run, tmp_path: Path) -> None:
 def made(unit: str, *scores: float, better: bool = True) -> ScoreCurve:
     """Three points of a layer with four experts, of which 3, 2 and 1 stay."""
     points = tuple(
-        Point(
+        CurvePoint(
             threshold=number / 10,
-            size=Size(trunk=100, experts=10 * (3 - number), rest=50),
-            stay={"mlp": tuple(range(3 - number))},
+            parameters=ParameterCounts(shared=100, experts=10 * (3 - number), other=50),
+            remaining_experts={"mlp": tuple(range(3 - number))},
             score=score,
         )
         for number, score in enumerate(scores)
     )
     return ScoreCurve(
         task="t", split="test", samples=2, measured_on="validation", metric="m", unit=unit,
-        higher_is_better=better, whole=50.0, size=Size(trunk=100, experts=40, rest=60),
-        use={"mlp": {"chosen": [0.5, 0.3, 0.15, 0.05]}}, points=points,
+        higher_is_better=better, full_score=50.0, full_parameters=ParameterCounts(shared=100, experts=40, other=60),
+        usage={"mlp": {"chosen": [0.5, 0.3, 0.15, 0.05]}}, points=points,
     )  # fmt: skip
 
 
 def test_which_is_the_smallest() -> None:
     curve = made("%", 50.1, 49.8, 49.0)
     # Percent points below 50: -.1, .2, 1.
-    assert [curve.worse(point) for point in curve.points] == pytest.approx([-0.1, 0.2, 1.0])
-    best = curve.smallest(within=0.21)
+    assert [curve.compute_points_below_full(point) for point in curve.points] == pytest.approx([-0.1, 0.2, 1.0])
+    best = curve.find_smallest_within(within=0.21)
     assert best is not None and best.threshold == 0.1
-    assert curve.smallest(within=-1.0) is None
+    assert curve.find_smallest_within(within=-1.0) is None
     # An error of 50.1 is .2 percent of the whole's 50 worse.
     errors = made("deg", 50.1, 49.0, 60.0, better=False)
-    assert [errors.worse(point) for point in errors.points] == pytest.approx([0.2, -2.0, 20.0])
-    row = curve.rows()[1]
+    assert [errors.compute_points_below_full(point) for point in errors.points] == pytest.approx([0.2, -2.0, 20.0])
+    row = curve.to_rows()[1]
     # 100 + 20 + 50 of 200; without the trunk 70 of 100; 20 of 40. The last two experts' choices.
     assert (row["share"], row["share_above_trunk"], row["share_of_experts"]) == (0.85, 0.7, 0.5)
     assert row["choices_lost"] == pytest.approx(0.2)
-    assert "| 0.1 | 2 | 0.00017 | 85.0% | 50.0% | 49.8 | 0.20 |" in curve.markdown()
+    assert "| 0.1 | 2 | 0.00017 | 85.0% | 50.0% | 49.8 | 0.20 |" in curve.to_markdown()
 
 
 def test_choices_that_are_lost() -> None:
     # Of 2 choices a token, .5 fell on the first and last expert.
-    assert lost({"a": {"chosen": [0.2, 1.0, 0.5, 0.3]}}, {"a": (1, 2)}) == {"a": 0.25}
+    assert compute_lost_choices({"a": {"chosen": [0.2, 1.0, 0.5, 0.3]}}, {"a": (1, 2)}) == {"a": 0.25}
 
 
 def test_a_curve_needs_pictures(run: Run) -> None:
     with pytest.raises(ValueError, match="task='dept'"):
-        score_curve(run, task="dept")
-    assert list(TASKS) == list(run.tasks)
+        measure_score_curve(run, task="dept")
+    assert list(TASKS) == list(run.task_names)

@@ -27,7 +27,7 @@ def cases(folder: Path) -> Iterator[dict[str, Any]]:
         model, tiny = grafted(family)
         for task, form in enumerate(FORMS):
             to, known = folder / f"{family}-{form}", folder / f"{family}-{form}.pt"
-            extract(model, task=TASKS[task], to=to, form=form)
+            extract(model, task=TASKS[task], to=to, format=form)
             with torch.no_grad():
                 logits = model(**tiny.batch, task_ids=torch.full((2,), task)).logits
             torch.save({"batch": tiny.batch, "logits": logits}, known)

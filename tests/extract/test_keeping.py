@@ -2,34 +2,34 @@
 
 import pytest
 
-from coterie.extract.keeping import Pruning, kept
+from coterie.extract.keeping import PruningOptions, select_experts_to_keep
 
 
 def test_mod_squad_s_rule() -> None:
     # Shares .5, .3, .16, .04 of all choices; at .1 / 2 = .05 the last goes.
-    assert kept([1.0, 0.6, 0.32, 0.08], 2, 0.1) == (0, 1, 2)
+    assert select_experts_to_keep([1.0, 0.6, 0.32, 0.08], 2, 0.1) == (0, 1, 2)
     # .03 / 2 = .015: all stay.
-    assert kept([1.0, 0.6, 0.32, 0.08], 2, 0.03) == (0, 1, 2, 3)
+    assert select_experts_to_keep([1.0, 0.6, 0.32, 0.08], 2, 0.03) == (0, 1, 2, 3)
 
 
 def test_as_many_as_a_token_uses_stay_in_any_case() -> None:
     # 2 / 2 = 1, above every share; the two most chosen stay, in their order.
-    assert kept([0.1, 0.9, 0.2, 0.8], 2, 2.0) == (1, 3)
+    assert select_experts_to_keep([0.1, 0.9, 0.2, 0.8], 2, 2.0) == (1, 3)
     # Of equals the first.
-    assert kept([0.0, 1.0, 0.0, 0.0], 2, 0.03) == (0, 1)
+    assert select_experts_to_keep([0.0, 1.0, 0.0, 0.0], 2, 0.03) == (0, 1)
 
 
 def test_a_share_on_the_threshold_goes() -> None:
     # Shares .25 and .75; .25 is not above .25 / 1.
-    assert kept([1.0, 3.0], 1, 0.25) == (1,)
+    assert select_experts_to_keep([1.0, 3.0], 1, 0.25) == (1,)
 
 
 def test_at_zero_what_was_never_chosen_goes() -> None:
-    assert kept([1e-9, 1.0, 0.0], 1, 0.0) == (0, 1)
+    assert select_experts_to_keep([1e-9, 1.0, 0.0], 1, 0.0) == (0, 1)
 
 
 def test_bad_values() -> None:
     with pytest.raises(ValueError, match="no expert was ever chosen"):
-        kept([0.0, 0.0], 1, 0.03)
+        select_experts_to_keep([0.0, 0.0], 1, 0.03)
     with pytest.raises(ValueError, match=r"threshold=-1\.0\): give 0 or more"):
-        Pruning(threshold=-1.0)
+        PruningOptions(threshold=-1.0)

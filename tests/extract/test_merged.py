@@ -8,15 +8,15 @@ from transformers import AutoModelForCausalLM, GenerationConfig
 
 from coterie import Lora, Mixture, graft
 from coterie.extract import extract
-from coterie.extract.merged import bare, check, verify
-from coterie.extract.task import shares_of
+from coterie.extract.merged import copy_without_mixtures, check, verify
+from coterie.extract.task import make_fixed_task_loras
 from tests.extract.grafted import STATIC, grafted, only
 from tests.tiny import TINY
 
 
 def test_bare_is_the_host_as_it_was() -> None:
     model, tiny = grafted()
-    host, fresh = bare(model, "default"), TINY["llama"]().model
+    host, fresh = copy_without_mixtures(model, "default"), TINY["llama"]().model
     assert host.state_dict().keys() == fresh.state_dict().keys()
     with torch.no_grad():
         assert torch.equal(host(**tiny.batch).logits, fresh(**tiny.batch).logits)
@@ -30,7 +30,7 @@ def test_bare_is_the_host_as_it_was() -> None:
 def test_generation_config_is_kept(tmp_path: Path) -> None:
     model, tiny = grafted()
     tiny.model.generation_config = GenerationConfig(max_new_tokens=3, pad_token_id=0)
-    folder = extract(model, task="ocr", to=tmp_path / "x", form="merged", probe=tiny.batch)
+    folder = extract(model, task="ocr", to=tmp_path / "x", format="merged", probe=tiny.batch)
     loaded = AutoModelForCausalLM.from_pretrained(folder)
     assert loaded.generation_config.max_new_tokens == 3
     ids = torch.tensor([[5, 6, 7]])
@@ -42,7 +42,7 @@ def test_modules_saved_whole_go_in(tmp_path: Path) -> None:
     model, tiny = grafted(modules_to_save=["lm_head"])
     head = tiny.model.get_submodule("lm_head.modules_to_save.default")
     torch.nn.init.normal_(head.get_parameter("weight"))
-    folder = extract(model, task="ocr", to=tmp_path / "x", form="merged", probe=tiny.batch)
+    folder = extract(model, task="ocr", to=tmp_path / "x", format="merged", probe=tiny.batch)
     loaded = AutoModelForCausalLM.from_pretrained(folder)
     assert torch.equal(loaded.lm_head.weight, head.get_parameter("weight"))
 
@@ -55,17 +55,17 @@ def test_bfloat16_is_exact_to_its_spacing(tmp_path: Path) -> None:
         for name, weight in model.named_parameters():
             if "coterie_experts" in name:
                 weight.normal_(0, 0.1)
-    extract(model, task="any", to=tmp_path / "x", form="merged")
-    extract(model, task="any", to=tmp_path / "y", form="adapter", probe=tiny.batch)
+    extract(model, task="any", to=tmp_path / "x", format="merged")
+    extract(model, task="any", to=tmp_path / "y", format="adapter", probe=tiny.batch)
 
 
 def test_refuses_a_quantised_host(tmp_path: Path) -> None:
     model, tiny = only(Mixture(experts=Lora(ranks=(2, 2)), gate=STATIC))
     tiny.model.hf_quantizer = object()
     with pytest.raises(ValueError, match=r"quantised.*form='adapter'"):
-        extract(model, task="ocr", to=tmp_path / "x", form="merged")
+        extract(model, task="ocr", to=tmp_path / "x", format="merged")
     tiny.model.hf_quantizer = None
-    shares = shares_of(model, "default", "ocr")
+    shares = make_fixed_task_loras(model, "default", "ocr")
     check(model, shares)
     linear = tiny.model.get_submodule("model.layers.1.mlp.up_proj.base_layer")
     whole = torch.zeros(64, 32, dtype=torch.int8)
@@ -76,8 +76,8 @@ def test_refuses_a_quantised_host(tmp_path: Path) -> None:
 
 def test_verify_finds_damage(tmp_path: Path) -> None:
     model, _ = grafted()
-    folder = extract(model, task="ocr", to=tmp_path / "x", form="merged")
-    shares = shares_of(model, "default", "ocr")
+    folder = extract(model, task="ocr", to=tmp_path / "x", format="merged")
+    shares = make_fixed_task_loras(model, "default", "ocr")
     loaded = AutoModelForCausalLM.from_pretrained(folder)
     assert verify(model, shares, "default", loaded) < 1e-6
     with torch.no_grad():

@@ -8,7 +8,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from coterie.extract import extract
-from coterie.extract.run import noted, opened
+from coterie.extract.run import read_usage_from_run, open_source
 from coterie.recipes import shared_lora
 from coterie.tasks import read_tasks
 from coterie.train import Run, train
@@ -28,23 +28,23 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 def test_a_model_is_taken_as_it_is() -> None:
     model, _ = grafted()
-    found = opened(model)
-    assert found.model is model and found.run is None and found.form == "adapter"
+    found = open_source(model)
+    assert found.model is model and found.run is None and found.default_format == "adapter"
 
 
 def test_what_an_evaluation_has_noted(run: Run, tmp_path: Path) -> None:
     layer = {"experts": ["copies 1"], "tasks": {"first": [0.5]}, "chosen": {"first": [0.25]}}
     (tmp_path / "routing.json").write_text(json.dumps({"layers": {"mlp": layer}}))
-    evaluated = Run(tmp_path, run.plan)
-    assert noted(evaluated, "first") == {"mlp": {"chosen": [0.25]}}
-    assert noted(evaluated, "second") == {} == noted(run, "first") == noted(None, "ocr")
+    evaluated = Run(tmp_path, run.config)
+    assert read_usage_from_run(evaluated, "first") == {"mlp": {"chosen": [0.25]}}
+    assert read_usage_from_run(evaluated, "second") == {} == read_usage_from_run(run, "first") == read_usage_from_run(None, "ocr")
 
 
 @pytest.mark.parametrize("form", ["adapter", "merged"])
 def test_run_and_folder_give_what_the_model_gives(run: Run, form: str, tmp_path: Path) -> None:
     sources = {"run": run, "path": run.folder, "text": str(run.folder), "model": run.load().model}
     weights = {
-        name: extract(source, task="second", to=tmp_path / name, form=form)  # pyright: ignore[reportArgumentType]
+        name: extract(source, task="second", to=tmp_path / name, format=form)  # pyright: ignore[reportArgumentType]
         for name, source in sources.items()
     }
     file = {"adapter": "adapter_model.safetensors", "merged": "model.safetensors"}[form]
@@ -52,7 +52,7 @@ def test_run_and_folder_give_what_the_model_gives(run: Run, form: str, tmp_path:
 
 
 def test_a_merged_run_is_a_whole_model(run: Run, tmp_path: Path) -> None:
-    folder = extract(run, task="first", to=tmp_path / "whole", form="merged")
+    folder = extract(run, task="first", to=tmp_path / "whole", format="merged")
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForCausalLM.from_pretrained(folder)
     with torch.no_grad():

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from coterie.hosts.base import Host, host_of, sample_index
+from coterie.hosts.base import ModelFamily, find_family, compute_sample_index
 from tests.tiny import Tiny
 
 
@@ -24,9 +24,9 @@ def golden(block: str, *linears: str, count: int = 2) -> Names:
     return Names(blocks, [f"{name}.{linear}" for name in blocks for linear in linears])
 
 
-def known(model: nn.Module) -> Host:
+def known(model: nn.Module) -> ModelFamily:
     """The model's family, which must be known."""
-    host = host_of(model)
+    host = find_family(model)
     assert host is not None
     return host
 
@@ -36,7 +36,7 @@ def matched(model: nn.Module, pattern: str) -> list[str]:
     return [name for name, _ in model.named_modules() if re.fullmatch(pattern, name)]
 
 
-def by_role(model: nn.Module, host: Host) -> dict[str, Names]:
+def by_role(model: nn.Module, host: ModelFamily) -> dict[str, Names]:
     """Role -> names, in alphabetical order."""
     return {
         role: Names(sorted(matched(model, where.block)), sorted(matched(model, where.linears)))
@@ -65,7 +65,7 @@ def check_names(model: Any, expected: Mapping[str, Names], without_role: set[str
     linears = {name for name, module in model.named_modules() if isinstance(module, nn.Linear)}
     assert linears - set(taken) == without_role
     for role, names in found.items():
-        assert {host.tower(name) for name in names.blocks + names.linears} == {role.split(".")[0]}
+        assert {host.get_tower(name) for name in names.blocks + names.linears} == {role.split(".")[0]}
 
 
 def check_rows(tiny: Tiny, names: Sequence[str], pixels: Sequence[slice]) -> None:
@@ -76,7 +76,7 @@ def check_rows(tiny: Tiny, names: Sequence[str], pixels: Sequence[slice]) -> Non
         pixels: which part of `pixel_values` is each sample's.
     """
     host = known(tiny.model)
-    shares = host.shares(tiny.batch, tiny.model.config)
+    shares = host.count_vision_rows_per_sample(tiny.batch, tiny.model.config)
     before = traced(tiny.model, tiny.batch, names)
     assert len(before) == 2 * len(names)
     for sample, part in enumerate(pixels):
@@ -85,7 +85,7 @@ def check_rows(tiny: Tiny, names: Sequence[str], pixels: Sequence[slice]) -> Non
         after = traced(tiny.model, {**tiny.batch, "pixel_values": values}, names)
         for place, rows in before.items():
             changed = (rows != after[place]).flatten(1).any(1)
-            own = sample_index(shares, len(rows)) == sample
+            own = compute_sample_index(shares, len(rows)) == sample
             assert own.any() and not own.all(), place
             assert torch.equal(changed, own), place
 

@@ -5,10 +5,10 @@ import torch
 from torch import nn
 
 from coterie import hosts
-from coterie.hosts.base import Host, host_of, sample_index
+from coterie.hosts.base import ModelFamily, find_family, compute_sample_index
 from coterie.hosts.llava import Llava
 from coterie.hosts.qwen_vl import QwenVl
-from coterie.spec import kinds
+from coterie.spec import find_kinds
 from tests.tiny import TINY
 
 IMAGE, VIDEO = 7, 8
@@ -37,25 +37,25 @@ class Config:
     ],
 )
 def test_sample_index(shares: list[float], rows: int, owners: list[int]) -> None:
-    assert sample_index(torch.tensor(shares), rows).tolist() == owners
+    assert compute_sample_index(torch.tensor(shares), rows).tolist() == owners
 
 
 def test_sample_index_is_exact_for_long_rows() -> None:
     shares = torch.tensor([1.0, 333_333.0, 2.0, 166_664.0])
-    owners = sample_index(shares, 1_000_000)
+    owners = compute_sample_index(shares, 1_000_000)
     assert owners.bincount().tolist() == [2, 666_666, 4, 333_328]
 
 
 def test_unknown_models_have_no_host() -> None:
-    assert host_of(nn.Linear(2, 2)) is None
+    assert find_family(nn.Linear(2, 2)) is None
 
 
 @pytest.mark.parametrize("family", TINY)
 def test_every_tiny_model_has_a_host(family: str) -> None:
     model = TINY[family]().model
-    host = host_of(model)
+    host = find_family(model)
     assert host is not None and model.config.model_type in host.model_types
-    assert host_of(model) is host
+    assert find_family(model) is host
     assert set(host.roles) <= {
         "text.attn",
         "text.mlp",
@@ -68,26 +68,26 @@ def test_every_tiny_model_has_a_host(family: str) -> None:
 
 
 def test_no_model_type_is_claimed_twice() -> None:
-    claimed = [name for kind in kinds(hosts, Host) for name in kind.model_types]
+    claimed = [name for kind in find_kinds(hosts, ModelFamily) for name in kind.model_types]
     assert sorted(claimed) == sorted(set(claimed))
 
 
 def test_shares_count_placeholders() -> None:
     ids = torch.tensor([[1, IMAGE, 2, 0], [IMAGE, IMAGE, 3, IMAGE]])
-    assert Llava().shares({"input_ids": ids}, Config).tolist() == [1, 3]
+    assert Llava().count_vision_rows_per_sample({"input_ids": ids}, Config).tolist() == [1, 3]
 
 
 def test_shares_count_videos_too() -> None:
     ids = torch.tensor([[1, VIDEO, VIDEO], [VIDEO, 1, 1]])
-    assert QwenVl().placeholders(Config) == {"image": IMAGE, "video": VIDEO}
-    assert QwenVl().shares({"input_ids": ids}, Config).tolist() == [2, 1]
+    assert QwenVl().get_placeholder_ids(Config) == {"image": IMAGE, "video": VIDEO}
+    assert QwenVl().count_vision_rows_per_sample({"input_ids": ids}, Config).tolist() == [2, 1]
 
 
 def test_shares_refuse_what_is_not_clear() -> None:
     ids = torch.tensor([[IMAGE, VIDEO]])
     pixels = torch.zeros(4, 3)
     with pytest.raises(ValueError, match="input_ids is missing"):
-        QwenVl().shares({"inputs_embeds": torch.zeros(1, 2, 4)}, Config)
+        QwenVl().count_vision_rows_per_sample({"inputs_embeds": torch.zeros(1, 2, 4)}, Config)
     both = {"input_ids": ids, "pixel_values": pixels, "pixel_values_videos": pixels}
     with pytest.raises(ValueError, match="separate batches"):
-        QwenVl().shares(both, Config)
+        QwenVl().count_vision_rows_per_sample(both, Config)

@@ -51,5 +51,5 @@ def test_rows() -> None:
 
 
 def test_tower_and_placeholders() -> None:
-    assert Dinov2().tower("dinov2.layernorm") == "vision"
-    assert Dinov2().placeholders(None) == {}
+    assert Dinov2().get_tower("dinov2.layernorm") == "vision"
+    assert Dinov2().get_placeholder_ids(None) == {}

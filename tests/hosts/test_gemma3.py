@@ -25,11 +25,11 @@ def test_rows() -> None:
 
 def test_towers() -> None:
     host = Gemma3()
-    assert host.tower("model.vision_tower.post_layernorm") == "vision"
-    assert host.tower("model.multi_modal_projector.mm_soft_emb_norm") == "connector"
-    assert host.tower("model.language_model.norm") == "text"
+    assert host.get_tower("model.vision_tower.post_layernorm") == "vision"
+    assert host.get_tower("model.multi_modal_projector.mm_soft_emb_norm") == "connector"
+    assert host.get_tower("model.language_model.norm") == "text"
 
 
 def test_placeholders() -> None:
     config = TINY["gemma3"]().model.config
-    assert Gemma3().placeholders(config) == {"image": config.image_token_index}
+    assert Gemma3().get_placeholder_ids(config) == {"image": config.image_token_index}

@@ -30,11 +30,11 @@ def test_rows(family: str) -> None:
 
 def test_towers() -> None:
     host = Idefics3()
-    assert host.tower("model.vision_model.post_layernorm") == "vision"
-    assert host.tower("connector.modality_projection") == "connector"
-    assert host.tower("model.text_model.norm") == "text"
+    assert host.get_tower("model.vision_model.post_layernorm") == "vision"
+    assert host.get_tower("connector.modality_projection") == "connector"
+    assert host.get_tower("model.text_model.norm") == "text"
 
 
 def test_placeholders() -> None:
     config = TINY["idefics3"]().model.config
-    assert Idefics3().placeholders(config) == {"image": config.image_token_id}
+    assert Idefics3().get_placeholder_ids(config) == {"image": config.image_token_id}

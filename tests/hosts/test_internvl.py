@@ -27,11 +27,11 @@ def test_rows() -> None:
 
 def test_towers() -> None:
     host = InternVl()
-    assert host.tower("model.vision_tower.embeddings") == "vision"
-    assert host.tower("model.multi_modal_projector.layer_norm") == "connector"
-    assert host.tower("model.language_model.norm") == "text"
+    assert host.get_tower("model.vision_tower.embeddings") == "vision"
+    assert host.get_tower("model.multi_modal_projector.layer_norm") == "connector"
+    assert host.get_tower("model.language_model.norm") == "text"
 
 
 def test_placeholders() -> None:
     config = TINY["internvl"]().model.config
-    assert InternVl().placeholders(config) == {"image": config.image_token_id}
+    assert InternVl().get_placeholder_ids(config) == {"image": config.image_token_id}

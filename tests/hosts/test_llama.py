@@ -45,5 +45,5 @@ def test_fused_names() -> None:
 
 
 def test_everything_is_text() -> None:
-    assert {Llama().tower(name) for name in ("", "lm_head", "model.norm")} == {"text"}
-    assert Llama().placeholders(None) == {}
+    assert {Llama().get_tower(name) for name in ("", "lm_head", "model.norm")} == {"text"}
+    assert Llama().get_placeholder_ids(None) == {}

@@ -26,13 +26,13 @@ def test_rows() -> None:
 
 def test_towers() -> None:
     host = Llava()
-    assert host.tower("model.vision_tower.post_layernorm") == "vision"
-    assert host.tower("vision_tower") == "vision"
-    assert host.tower("model.multi_modal_projector.act") == "connector"
-    assert host.tower("model.language_model.norm") == "text"
-    assert host.tower("lm_head") == "text"
+    assert host.get_tower("model.vision_tower.post_layernorm") == "vision"
+    assert host.get_tower("vision_tower") == "vision"
+    assert host.get_tower("model.multi_modal_projector.act") == "connector"
+    assert host.get_tower("model.language_model.norm") == "text"
+    assert host.get_tower("lm_head") == "text"
 
 
 def test_placeholders() -> None:
     model = TINY["llava"]().model
-    assert Llava().placeholders(model.config) == {"image": model.config.image_token_index}
+    assert Llava().get_placeholder_ids(model.config) == {"image": model.config.image_token_index}

@@ -63,21 +63,21 @@ def test_rows(tiny: Tiny) -> None:
 
 def test_towers() -> None:
     host = LlavaOnevision()
-    assert host.tower("model.vision_tower.post_layernorm") == "vision"
-    assert host.tower("multi_modal_projector") == "connector"
-    assert host.tower("model.language_model.norm") == "text"
+    assert host.get_tower("model.vision_tower.post_layernorm") == "vision"
+    assert host.get_tower("multi_modal_projector") == "connector"
+    assert host.get_tower("model.language_model.norm") == "text"
 
 
 def test_given_counts_leave_out_samples_without_images() -> None:
     # Alone: 2 tiles and the whole. In company: the whole only.
     batch = inputs(WIDE, WIDE, SQUARE, batch_num_images=torch.tensor([1, 2]))
-    assert LlavaOnevision().shares(batch, Config).tolist() == [3, 0, 2]
+    assert LlavaOnevision().count_vision_rows_per_sample(batch, Config).tolist() == [3, 0, 2]
 
 
 def test_runs_of_tokens_stand_in_for_counts() -> None:
     # Without counts the model cuts every image: 3, then 3 and 2.
     batch = inputs(WIDE, WIDE, SQUARE)
-    assert LlavaOnevision().shares(batch, Config).tolist() == [3, 0, 5]
+    assert LlavaOnevision().count_vision_rows_per_sample(batch, Config).tolist() == [3, 0, 5]
 
 
 def test_videos_are_counted_by_their_tokens() -> None:
@@ -85,7 +85,7 @@ def test_videos_are_counted_by_their_tokens() -> None:
         "input_ids": torch.tensor([[VIDEO, VIDEO, 1], [1, VIDEO, 1]]),
         "pixel_values_videos": torch.zeros(2, 2, 3, 28, 28),
     }
-    assert LlavaOnevision().shares(batch, Config).tolist() == [2, 1]
+    assert LlavaOnevision().count_vision_rows_per_sample(batch, Config).tolist() == [2, 1]
 
 
 @pytest.mark.parametrize(
@@ -98,16 +98,16 @@ def test_videos_are_counted_by_their_tokens() -> None:
 )
 def test_unclear_counts_are_refused(batch: dict[str, Tensor]) -> None:
     with pytest.raises(ValueError, match="pass batch_num_images"):
-        LlavaOnevision().shares(batch, Config)
+        LlavaOnevision().count_vision_rows_per_sample(batch, Config)
 
 
 def test_images_and_videos_together_are_refused() -> None:
     batch = inputs(WIDE, WIDE, SQUARE, pixel_values_videos=torch.zeros(1, 2, 3, 28, 28))
     with pytest.raises(ValueError, match="separate batches"):
-        LlavaOnevision().shares(batch, Config)
+        LlavaOnevision().count_vision_rows_per_sample(batch, Config)
 
 
 def test_placeholders(tiny: Tiny) -> None:
     config = tiny.model.config
     expected = {"image": config.image_token_index, "video": config.video_token_index}
-    assert LlavaOnevision().placeholders(config) == expected
+    assert LlavaOnevision().get_placeholder_ids(config) == expected

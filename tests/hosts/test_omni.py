@@ -2,7 +2,7 @@
 
 import torch
 
-from coterie.hosts.base import sample_index
+from coterie.hosts.base import compute_sample_index
 from coterie.hosts.omni import Omni
 from tests.hosts.checks import by_role, check_rows, golden, known, ordered, traced
 from tests.tiny import TINY
@@ -41,7 +41,7 @@ def test_rows_of_images() -> None:
 def test_rows_of_sounds() -> None:
     tiny = TINY["omni"]()
     names = ["model.audio_tower.layers.0.mlp", CONNECTORS[0]]
-    shares = Omni().sounds(tiny.batch, tiny.model.config)
+    shares = Omni().count_audio_rows_per_sample(tiny.batch, tiny.model.config)
     assert shares.tolist() == [1, 1]
     before = traced(tiny.model, tiny.batch, names)
     values = tiny.batch["input_features"].clone()
@@ -49,7 +49,7 @@ def test_rows_of_sounds() -> None:
     after = traced(tiny.model, {**tiny.batch, "input_features": values}, names)
     for place, rows in before.items():
         changed = (rows != after[place]).flatten(1).any(1)
-        assert torch.equal(changed, sample_index(shares, len(rows)) == 1), place
+        assert torch.equal(changed, compute_sample_index(shares, len(rows)) == 1), place
 
 
 def test_unequal_sounds_are_counted_by_where_they_end() -> None:
@@ -58,25 +58,25 @@ def test_unequal_sounds_are_counted_by_where_they_end() -> None:
     ids = torch.full((3, 9), 20)
     ids[1, :8] = ids[2, 2:7] = config.audio_token_id
     inputs = {"input_ids": ids, "feature_lengths": torch.tensor([16, 48, 40])}
-    assert Omni().sounds(inputs, config).tolist() == [0, 2, 1]
+    assert Omni().count_audio_rows_per_sample(inputs, config).tolist() == [0, 2, 1]
 
 
 def test_towers() -> None:
     host = Omni()
-    assert host.tower("model.vision_tower.embeddings") == "vision"
-    assert host.tower("efficient_tower._conv_head") == "vision"
-    assert host.tower("model.audio_tower.conv1") == "audio"
-    assert host.tower("model.connectors.audio.linear_1") == "audio"
-    assert host.tower("model.connectors.vision") == "connector"
-    assert host.tower("model.language_model.norm") == "text"
-    assert host.tower("lm_head") == "text"
+    assert host.get_tower("model.vision_tower.embeddings") == "vision"
+    assert host.get_tower("efficient_tower._conv_head") == "vision"
+    assert host.get_tower("model.audio_tower.conv1") == "audio"
+    assert host.get_tower("model.connectors.audio.linear_1") == "audio"
+    assert host.get_tower("model.connectors.vision") == "connector"
+    assert host.get_tower("model.language_model.norm") == "text"
+    assert host.get_tower("lm_head") == "text"
 
 
 def test_placeholders() -> None:
     config = TINY["omni"]().model.config
-    assert Omni().placeholders(config) == {
+    assert Omni().get_placeholder_ids(config) == {
         "image": config.image_token_id,
         "audio": config.audio_token_id,
     }
     config.audio_token_id = None
-    assert Omni().placeholders(config) == {"image": config.image_token_id}
+    assert Omni().get_placeholder_ids(config) == {"image": config.image_token_id}

@@ -49,14 +49,14 @@ def test_rows(family: str) -> None:
 
 def test_towers() -> None:
     host = QwenVl()
-    assert host.tower("model.visual.patch_embed.proj") == "vision"
-    assert host.tower("visual") == "vision"
-    assert host.tower("model.visual.merger.ln_q") == "connector"
-    assert host.tower("visual.deepstack_merger_list.0.norm") == "connector"
-    assert host.tower("model.language_model.norm") == "text"
+    assert host.get_tower("model.visual.patch_embed.proj") == "vision"
+    assert host.get_tower("visual") == "vision"
+    assert host.get_tower("model.visual.merger.ln_q") == "connector"
+    assert host.get_tower("visual.deepstack_merger_list.0.norm") == "connector"
+    assert host.get_tower("model.language_model.norm") == "text"
 
 
 def test_placeholders() -> None:
     config = TINY["qwen2_vl"]().model.config
     expected = {"image": config.image_token_id, "video": config.video_token_id}
-    assert QwenVl().placeholders(config) == expected
+    assert QwenVl().get_placeholder_ids(config) == expected

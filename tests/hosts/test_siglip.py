@@ -49,7 +49,7 @@ def test_rows() -> None:
 
 def test_tower_and_placeholders() -> None:
     host = Siglip()
-    assert host.tower("text_model.final_layer_norm") == "text"
-    assert host.tower("vision_model.post_layernorm") == "vision"
-    assert host.tower("classifier") == "vision"
-    assert host.placeholders(None) == {}
+    assert host.get_tower("text_model.final_layer_norm") == "text"
+    assert host.get_tower("vision_model.post_layernorm") == "vision"
+    assert host.get_tower("classifier") == "vision"
+    assert host.get_placeholder_ids(None) == {}

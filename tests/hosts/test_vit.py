@@ -32,10 +32,10 @@ def test_rows() -> None:
 
 
 def test_tower_and_placeholders() -> None:
-    assert {ViT().tower(name) for name in ("classifier", "vit.layernorm")} == {"vision"}
-    assert ViT().placeholders(None) == {}
+    assert {ViT().get_tower(name) for name in ("classifier", "vit.layernorm")} == {"vision"}
+    assert ViT().get_placeholder_ids(None) == {}
 
 
 def test_pixels_are_needed() -> None:
     with pytest.raises(ValueError, match="pixel_values is missing"):
-        ViT().shares({"labels": torch.tensor([0])}, None)
+        ViT().count_vision_rows_per_sample({"labels": torch.tensor([0])}, None)

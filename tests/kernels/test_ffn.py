@@ -6,30 +6,30 @@ from torch import Tensor, nn
 from transformers.activations import ACT2FN
 
 from coterie.kernels.ffn import (
-    LinearStack,
-    LowRankStack,
-    chosen_slots,
-    low_rank_mlp,
-    low_rank_mlp_dense,
-    mlp,
-    mlp_dense,
+    StackedLinear,
+    StackedLowRank,
+    assign_tokens,
+    apply_low_rank_mlp,
+    apply_low_rank_mlp_dense,
+    apply_mlp,
+    apply_mlp_dense,
 )
 
 
 def test_slots_are_sorted_by_expert() -> None:
     gates = torch.tensor([[0.5, 0.0, 0.1], [0.0, 0.0, 0.2], [0.3, 0.0, 0.0]])
-    slots = chosen_slots(gates)
+    slots = assign_tokens(gates)
     assert slots.token.tolist() == [0, 2, 0, 1]
-    assert slots.segment.tolist() == [0, 0, 2, 2]
-    assert slots.counts == [2, 0, 2]
+    assert slots.expert.tolist() == [0, 0, 2, 2]
+    assert slots.tokens_per_expert == [2, 0, 2]
 
 
 def test_gated_by_hand() -> None:
-    stacks = [LinearStack(torch.full((1, 1, 1), w), torch.tensor([[b]]))
+    stacks = [StackedLinear(torch.full((1, 1, 1), w), torch.tensor([[b]]))
               for w, b in [(2.0, -1.0), (1.0, 1.0), (3.0, 10.0)]]  # fmt: skip
     x, gates = torch.tensor([[2.0], [0.0]]), torch.tensor([[0.5], [1.0]])
     # relu(2*2 - 1) * (2 + 1) = 9; 0.5 * (3*9 + 10) = 18.5. relu(-1) = 0; 1 * 10 = 10
-    for form in (mlp, mlp_dense):
+    for form in (apply_mlp, apply_mlp_dense):
         assert form(x, gates, stacks[:2], stacks[2], torch.relu).tolist() == [[18.5], [10.0]]
 
 
@@ -38,15 +38,15 @@ def test_low_rank_by_hand() -> None:
     nn.init.constant_(frozen.weight, 2.0)
     nn.init.constant_(frozen.bias, 1.0)
     down, up = torch.tensor([[[1.0]], [[1.0]]]), torch.tensor([[[1.0]], [[-2.0]]])
-    stack = LowRankStack(frozen, down, up)
+    stack = StackedLowRank(frozen, down, up)
     x, gates = torch.tensor([[1.0]]), torch.tensor([[0.5, 1.0]])
     # expert 0: w = 3; h = relu(3 + 1) = 4; 0.5 * (3*4 + 1) = 6.5
     # expert 1: w = 0; h = relu(0 + 1) = 1; 1 * (0*1 + 1) = 1
-    for form in (low_rank_mlp, low_rank_mlp_dense):
+    for form in (apply_low_rank_mlp, apply_low_rank_mlp_dense):
         assert form(x, gates, [stack], stack, torch.relu).tolist() == [[7.5]]
 
 
-def plainly(x: Tensor, gates: Tensor, stacks: list[LinearStack], activation: nn.Module) -> Tensor:
+def plainly(x: Tensor, gates: Tensor, stacks: list[StackedLinear], activation: nn.Module) -> Tensor:
     """Every expert on its own tokens, in plain operations."""
     y = x.new_zeros(len(x), stacks[-1].weight.shape[1])
     for expert in range(gates.shape[1]):
@@ -89,7 +89,7 @@ def test_forms_agree(
     gates = (gates * (torch.rand(tokens, experts) < density)).requires_grad_()
     sizes = [*[(4, 7)] * num_inputs, (7, 5)]
     stacks = [
-        LinearStack(
+        StackedLinear(
             torch.randn(experts, out, width, dtype=dtype, requires_grad=True),
             torch.randn(experts, out, dtype=dtype, requires_grad=True) if biased else None,
         )
@@ -105,7 +105,7 @@ def test_forms_agree(
     wanted = answers(plainly(x, gates, stacks, activation))
     masked = torch.where(gates != 0, gates, 0.0)
     tolerance = {torch.float32: 1e-5, torch.bfloat16: 4e-2, torch.float64: 1e-12}[dtype]
-    for form, gate in ((mlp, gates), (mlp_dense, masked)):
+    for form, gate in ((apply_mlp, gates), (apply_mlp_dense, masked)):
         given = answers(form(x, gate, stacks[:-1], stacks[-1], activation))
         for one, other in zip(given, wanted, strict=True):
             error = (one - other).double().norm()
@@ -113,7 +113,7 @@ def test_forms_agree(
 
 
 def test_keeps_only_what_it_needs() -> None:
-    stacks = [LinearStack(torch.randn(2, 8, 8, requires_grad=True), None) for _ in range(3)]
+    stacks = [StackedLinear(torch.randn(2, 8, 8, requires_grad=True), None) for _ in range(3)]
     x, gates = torch.randn(16, 8, requires_grad=True), torch.rand(16, 2)
     kept: list[Tensor] = []
 
@@ -122,22 +122,22 @@ def test_keeps_only_what_it_needs() -> None:
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        mlp(x, gates, stacks[:2], stacks[2], nn.functional.silu)
+        apply_mlp(x, gates, stacks[:2], stacks[2], nn.functional.silu)
     # x 16*8, gates 16*2, of 32 slots: gate, token, expert, twice 8 values; three stacks 2*8*8
     assert sum(t.numel() for t in kept) == 128 + 32 + 32 * (1 + 1 + 1 + 2 * 8) + 3 * 128
 
 
 def test_frozen_experts_get_no_gradient() -> None:
-    stack = LinearStack(torch.randn(2, 3, 3), torch.randn(2, 3))
+    stack = StackedLinear(torch.randn(2, 3, 3), torch.randn(2, 3))
     gates = torch.rand(4, 2, requires_grad=True)
-    mlp(torch.randn(4, 3), gates, [stack], stack, torch.relu).sum().backward()
+    apply_mlp(torch.randn(4, 3), gates, [stack], stack, torch.relu).sum().backward()
     assert gates.grad is not None and gates.grad.shape == (4, 2)
     assert stack.weight.grad is None
 
 
 def test_no_second_derivative() -> None:
-    stack = LinearStack(torch.randn(1, 2, 2, requires_grad=True), None)
-    y = mlp(torch.randn(3, 2), torch.rand(3, 1), [stack], stack, torch.tanh)
+    stack = StackedLinear(torch.randn(1, 2, 2, requires_grad=True), None)
+    y = apply_mlp(torch.randn(3, 2), torch.rand(3, 1), [stack], stack, torch.tanh)
     (gradient,) = torch.autograd.grad(y.sum(), [stack.weight], create_graph=True)
     with pytest.raises(RuntimeError, match=r"does not require grad|once_differentiable"):
         gradient.sum().backward()

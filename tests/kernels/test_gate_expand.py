@@ -6,7 +6,7 @@ from importlib.util import find_spec
 import pytest
 import torch
 
-from coterie.kernels.gate_expand import gate_expand, gate_expand_reference
+from coterie.kernels.gate_expand import expand_gated, expand_gated_reference
 
 # Sizes below, at and above the kernel's blocks; ranks that differ; experts without a column.
 INTERPRETED = """
@@ -38,7 +38,7 @@ def test_by_hand() -> None:
     h, gates = torch.tensor([[1.0, 2.0, 3.0]]), torch.tensor([[10.0, 0.5]])
     up = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
     # h weighed: [1*0.5, 2*10, 3*10] = [0.5, 20, 30]; times up: [30.5, 50]
-    given = gate_expand(y, h, gates, torch.tensor([1, 0, 0]), up)
+    given = expand_gated(y, h, gates, torch.tensor([1, 0, 0]), up)
     assert given is y
     assert y.tolist() == [[130.5, 250.0]]
 
@@ -63,5 +63,5 @@ def test_kernel_on_the_device() -> None:
     y, h, gates, up = (
         torch.randn(*shape, device="cuda") for shape in [(70, 90), (70, 5), (70, 3), (5, 90)]
     )
-    wanted = gate_expand_reference(y.clone(), h, gates, owner, up)
-    torch.testing.assert_close(gate_expand(y, h, gates, owner, up), wanted, rtol=1e-4, atol=1e-4)
+    wanted = expand_gated_reference(y.clone(), h, gates, owner, up)
+    torch.testing.assert_close(expand_gated(y, h, gates, owner, up), wanted, rtol=1e-4, atol=1e-4)

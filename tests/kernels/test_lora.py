@@ -3,12 +3,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coterie.experts.lora import FORMS, Lora
-from coterie.kernels.lora import Call, Segments, reference
+from coterie.experts.lora import KERNELS, Lora
+from coterie.kernels.lora import LoraCall, RankLayout, apply_reference
 from coterie.mixture import Mixture
-from coterie.routing.decision import Gating
+from coterie.routing.decision import DeferredRouting
 from coterie.routing.routers.rectified import Rectified
-from coterie.routing.routers.soft import Soft
+from coterie.routing.routers.soft import Softmax
 from coterie.routing.routers.top_k import TopK
 from coterie.routing.routers.top_p import TopP
 
@@ -17,7 +17,7 @@ ROUTERS = [
     TopK(k=2, normalize="selected"),
     Rectified(bias=0.1),
     TopP(p=0.6),
-    Soft(),
+    Softmax(),
     # every expert's weight is zero for every token
     Rectified(bias=-100.0),
 ]
@@ -37,9 +37,9 @@ def example(seed, ranks, units, per_unit, router, blend, dtype, plain, shape, fa
         return torch.randn(*size, generator=generator, dtype=torch.float64).to(dtype)
 
     mixture = Mixture(
-        experts=Lora(ranks=ranks), router=router, shared=shared, blend=how, power=power
+        experts=Lora(ranks=ranks), router=router, shared=shared, blend=how, weight_exponent=power
     )
-    segments = Segments((*ranks, *(shared.ranks if shared else ())), (0.5,) * (
+    segments = RankLayout((*ranks, *(shared.ranks if shared else ())), (0.5,) * (
         len(ranks) + (shared is not None)))  # fmt: skip
     rank = sum(segments.ranks)
     leaves = {"x": new(tokens, width), "down": new(rank, width), "up": new(rank, out)}
@@ -53,14 +53,14 @@ def example(seed, ranks, units, per_unit, router, blend, dtype, plain, shape, fa
         leaf.requires_grad_()
     host = {"weight": new(out, width), "bias": new(out)} if plain else {
         "host_output": new(tokens, out)}  # fmt: skip
-    call = Call(
-        x=leaves["x"], down=leaves["down"], up=leaves["up"], segments=segments,
+    call = LoraCall(
+        x=leaves["x"], down=leaves["down"], up=leaves["up"], layout=segments,
         tokens_per_unit=per_unit if shape == "sample" else 1, **host,
     )  # fmt: skip
-    gating = Gating(
-        decide=mixture.decide(None), logits=leaves.get("logits"), rows=leaves.get("rows"),
-        offset=leaves.get("offset"), per_sample=shape == "sample", uniform=shape == "all",
-        active=router.active(len(ranks)),
+    gating = DeferredRouting(
+        make_decision=mixture.make_decision_function(None), logits=leaves.get("logits"), gate_weight=leaves.get("rows"),
+        gate_bias=leaves.get("offset"), per_sample=shape == "sample", is_uniform=shape == "all",
+        max_active=router.active(len(ranks)),
     )  # fmt: skip
     return call, gating, leaves
 
@@ -104,8 +104,8 @@ def test_every_form_equals_the_reference(
         router = TopK(k=1)
     arguments = (seed, ranks, units, per_unit, router, blend, dtype, plain, shape, favourite)
     call, gating, leaves = example(*arguments)
-    wanted = answers(reference, call, gating, leaves)
-    for name, form in FORMS.items():
+    wanted = answers(apply_reference, call, gating, leaves)
+    for name, form in KERNELS.items():
         if possible(name, call, gating):
             for got, want in zip(answers(form, call, gating, leaves), wanted, strict=True):
                 got = torch.zeros_like(want) if got is None and want is not None else got
@@ -124,13 +124,13 @@ def test_bfloat16_activations_keep_their_dtype_and_adapters_are_cast(name):
     shape = {"hard": "sample", "folded": "all"}.get(name, "rows")
     arguments = (0, (3, 3), 4, 8, TopK(k=1), BLENDS[0], torch.float32, True, shape)
     call, gating, _ = example(*arguments)
-    wanted, _ = reference(call, gating)
-    half = Call(
-        x=call.x.bfloat16(), down=call.down, up=call.up, segments=call.segments,
+    wanted, _ = apply_reference(call, gating)
+    half = LoraCall(
+        x=call.x.bfloat16(), down=call.down, up=call.up, layout=call.layout,
         weight=call.weight.bfloat16(), bias=call.bias.bfloat16(),
         tokens_per_unit=call.tokens_per_unit,
     )  # fmt: skip
-    out, decision = FORMS[name](half, gating)
+    out, decision = KERNELS[name](half, gating)
     assert out.dtype == torch.bfloat16
     assert decision.weights.dtype == torch.float32
     # bfloat16 keeps 8 bits: errors of 1/128 of the largest value, a few products deep; a token
@@ -140,23 +140,23 @@ def test_bfloat16_activations_keep_their_dtype_and_adapters_are_cast(name):
 
 
 @pytest.mark.parametrize("shape", ["rows", "token", "sample", "all"])
-@pytest.mark.parametrize("router", [Soft(), TopK(k=2, normalize="selected")])
+@pytest.mark.parametrize("router", [Softmax(), TopK(k=2, normalize="selected")])
 def test_reference_gradients_are_those_of_finite_differences(shape, router):
     arguments = (3, (1, 2), 2, 2, router, BLENDS[2], torch.float64, True, shape)
     call, gating, leaves = example(*arguments)
-    decide = gating.decide
+    decide = gating.make_decision
 
     def of_leaves(*values):
         named = dict(zip(leaves, values, strict=True))
-        again = Gating(
-            decide=decide, logits=named.get("logits"), rows=named.get("rows"),
-            offset=named.get("offset"), per_sample=gating.per_sample, uniform=gating.uniform,
+        again = DeferredRouting(
+            make_decision=decide, logits=named.get("logits"), gate_weight=named.get("rows"),
+            gate_bias=named.get("offset"), per_sample=gating.per_sample, is_uniform=gating.is_uniform,
         )  # fmt: skip
-        changed = Call(
-            x=named["x"], down=named["down"], up=named["up"], segments=call.segments,
+        changed = LoraCall(
+            x=named["x"], down=named["down"], up=named["up"], layout=call.layout,
             weight=call.weight, bias=call.bias, tokens_per_unit=call.tokens_per_unit,
         )  # fmt: skip
-        return reference(changed, again)[0]
+        return apply_reference(changed, again)[0]
 
     assert torch.autograd.gradcheck(of_leaves, tuple(leaves.values()), atol=1e-4)
 
@@ -165,24 +165,24 @@ def test_fused_by_hand():
     # x = [1, 2]; two experts of rank 1: down [1, 0] and [0, 1], up [1] and [10]; scales 1 and 2
     # gates .25 and .75; host 0
     # expert 1: 1 * 1 * 1 * .25 = .25; expert 2: 2 * 10 * 2 * .75 = 30; together 30.25
-    call = Call(
+    call = LoraCall(
         x=torch.tensor([[1.0, 2.0]]),
         down=torch.eye(2),
         up=torch.tensor([[1.0], [10.0]]),
-        segments=Segments((1, 1), (1.0, 2.0)),
-        host_output=torch.zeros(1, 1),
+        layout=RankLayout((1, 1), (1.0, 2.0)),
+        base_output=torch.zeros(1, 1),
     )
     gates = torch.tensor([[0.25, 0.75]])
-    decide = Mixture(experts=Lora(ranks=(1, 1)), router=Rectified()).decide(None)
-    for form in (FORMS["fused"], FORMS["sparse"], FORMS["concatenated"], reference):
-        out, _ = form(call, Gating(decide=decide, logits=gates))
+    decide = Mixture(experts=Lora(ranks=(1, 1)), router=Rectified()).make_decision_function(None)
+    for form in (KERNELS["fused"], KERNELS["sparse"], KERNELS["concatenated"], apply_reference):
+        out, _ = form(call, DeferredRouting(make_decision=decide, logits=gates))
         assert out.item() == pytest.approx(30.25)
 
 
 def test_a_cache_made_in_inference_mode_serves_training():
-    segments = Segments((2, 5), (1.0, 3.0))
+    segments = RankLayout((2, 5), (1.0, 3.0))
     with torch.inference_mode():
-        segments.spread(torch.zeros(1))
+        segments.make_expansion_matrix(torch.zeros(1))
     x = torch.randn(3, 2, requires_grad=True)
-    (x @ segments.spread(x)).sum().backward()
+    (x @ segments.make_expansion_matrix(x)).sum().backward()
     assert x.grad is not None

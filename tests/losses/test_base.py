@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from coterie.losses.base import global_sum, num_units, without_padding
+from coterie.losses.base import sum_over_processes, count_units, mask_padding
 from coterie.losses.sparsity import Sparsity
 from coterie.losses.z import ZLoss
 from coterie.routing.decision import Routing, Tape
@@ -35,20 +35,20 @@ def test_weight_is_checked(weight: float) -> None:
 
 def test_padding_is_left_out_even_if_it_is_nan() -> None:
     padded = routing([[1.0, 2.0], [float("nan"), 5.0]], valid=[True, False])
-    assert without_padding(padded.probs, padded).tolist() == [[1.0, 2.0], [0.0, 0.0]]
-    assert num_units(padded).item() == 1.0
+    assert mask_padding(padded.probs, padded).tolist() == [[1.0, 2.0], [0.0, 0.0]]
+    assert count_units(padded).item() == 1.0
 
 
 def test_all_padding_divides_by_one() -> None:
-    assert num_units(routing([[1.0, 2.0]], valid=[False])).item() == 1.0
+    assert count_units(routing([[1.0, 2.0]], valid=[False])).item() == 1.0
 
 
 def test_sums_are_in_float32() -> None:
     half = torch.ones(2, 3, dtype=torch.bfloat16)
     padded = Routing(weights=half, probs=half, logits=half)
-    assert without_padding(half, padded).dtype == torch.float32
+    assert mask_padding(half, padded).dtype == torch.float32
 
 
 def test_one_process_keeps_its_own_sum() -> None:
     x = torch.ones(2)
-    assert global_sum(x) is x
+    assert sum_over_processes(x) is x

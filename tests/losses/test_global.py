@@ -12,7 +12,7 @@ from coterie import spec
 from coterie.losses.base import RoutingLoss
 from coterie.routing.decision import Routing, Tape
 
-KINDS = spec.kinds(coterie.losses, RoutingLoss)
+KINDS = spec.find_kinds(coterie.losses, RoutingLoss)
 PART = slice(0, 7), slice(7, 12)  # uneven, so a mean of means would be wrong
 
 

@@ -19,13 +19,13 @@ def routing(probs: list[list[float]], task: list[int], num_tasks: int = 2) -> Ro
 
 def test_each_task_with_its_own_expert() -> None:
     # Joint [[.5, 0], [0, .5]], both marginals (.5, .5): I = 2 * .5 * ln(.5 / .25) = ln 2.
-    found = MutualInformation().value(routing([[1.0, 0.0], [0.0, 1.0]], [0, 1]))
+    found = MutualInformation().compute(routing([[1.0, 0.0], [0.0, 1.0]], [0, 1]))
     assert found.item() == pytest.approx(-math.log(2), abs=1e-6)
 
 
 def test_no_preference() -> None:
     # Joint all .25, which is the product of the marginals: I = 0.
-    found = MutualInformation().value(routing([[0.5, 0.5], [0.5, 0.5]], [0, 1]))
+    found = MutualInformation().compute(routing([[0.5, 0.5], [0.5, 0.5]], [0, 1]))
     assert found.item() == pytest.approx(0.0, abs=1e-7)
 
 
@@ -34,7 +34,7 @@ def test_uneven_tasks() -> None:
     # Joint [[.75, 0], [.125, .125]], tasks (.75, .25), experts (.875, .125).
     # I = .75 ln(.75/.65625) + .125 ln(.125/.21875) + .125 ln(.125/.03125)
     #   = .75 * .133531 + .125 * -.559616 + .125 * 1.386294 = .203483
-    found = MutualInformation().value(
+    found = MutualInformation().compute(
         routing([[1.0, 0.0], [1.0, 0.0], [0.5, 0.5], [1.0, 0.0]], [0, 0, 1, 0])
     )
     assert found.item() == pytest.approx(-0.203483, abs=1e-6)
@@ -42,7 +42,7 @@ def test_uneven_tasks() -> None:
 
 def test_one_task_tells_nothing_and_its_absent_companion_gives_no_nan() -> None:
     probs = torch.tensor([[0.9, 0.1], [0.4, 0.6]], requires_grad=True)
-    value = MutualInformation().value(
+    value = MutualInformation().compute(
         Routing(weights=probs, probs=probs, logits=probs, num_tasks=3, task=torch.tensor([2, 2]))
     )
     value.backward()
@@ -52,7 +52,7 @@ def test_one_task_tells_nothing_and_its_absent_companion_gives_no_nan() -> None:
 
 def test_rectified_weights_of_nothing() -> None:
     probs = torch.zeros(2, 2, requires_grad=True)
-    value = MutualInformation().value(
+    value = MutualInformation().compute(
         Routing(weights=probs, probs=probs, logits=probs, num_tasks=2, task=torch.tensor([0, 1]))
     )
     value.backward()
@@ -67,7 +67,7 @@ def test_released_code_of_one_task() -> None:
     # Ratio .06259374 / 1.00159984 / .06269374 + e = .99691096;
     # -16 * .06259374 * ln .99691096 = 1.00149984 * .00309382 = .00309846.
     loss = MutualInformation(epsilon=1e-4)
-    found = loss.value(routing([[1 / 16 + 1e-4] * 16], [0], num_tasks=1))
+    found = loss.compute(routing([[1 / 16 + 1e-4] * 16], [0], num_tasks=1))
     assert found.item() == pytest.approx(0.0030985, abs=2e-6)
 
 
@@ -83,12 +83,12 @@ def test_the_released_code_adds_epsilon_to_probabilities_once() -> None:
     one = Routing(
         weights=weights, probs=probs, logits=logits, num_tasks=2, task=torch.tensor([0, 1])
     )
-    assert MutualInformation(epsilon=0.1).value(one).item() == pytest.approx(-0.0930704, abs=1e-6)
+    assert MutualInformation(epsilon=0.1).compute(one).item() == pytest.approx(-0.0930704, abs=1e-6)
 
 
 def test_released_code_is_close_to_the_paper() -> None:
     one = routing([[0.9, 0.1], [0.2, 0.8], [0.8, 0.2]], [0, 1, 0])
-    paper, code = MutualInformation().value(one), MutualInformation(epsilon=1e-4).value(one)
+    paper, code = MutualInformation().compute(one), MutualInformation(epsilon=1e-4).compute(one)
     assert code.item() == pytest.approx(paper.item(), abs=2e-3)
     assert code.item() != paper.item()
 
@@ -101,7 +101,7 @@ def test_bounds(tasks: int, experts: int, seed: int) -> None:
     probs = (5 * torch.randn(tasks * 4, experts, generator=generator)).softmax(-1)
     task = torch.arange(tasks).repeat(4)
     one = Routing(weights=probs, probs=probs, logits=probs, num_tasks=tasks, task=task)
-    information = -MutualInformation().value(one).item()
+    information = -MutualInformation().compute(one).item()
     assert -1e-5 <= information <= math.log(min(tasks, experts)) + 1e-5
 
 
@@ -109,7 +109,7 @@ def test_bounds(tasks: int, experts: int, seed: int) -> None:
 def test_needs_tasks(num_tasks: int) -> None:
     x = torch.ones(1, 2)
     with pytest.raises(ValueError, match="pass task_ids="):
-        MutualInformation().value(Routing(weights=x, probs=x, logits=x, num_tasks=num_tasks))
+        MutualInformation().compute(Routing(weights=x, probs=x, logits=x, num_tasks=num_tasks))
 
 
 def test_epsilon_is_checked() -> None:

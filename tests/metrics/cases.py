@@ -4,7 +4,7 @@ import random
 
 import numpy as np
 
-from coterie.metrics.base import Metric
+from coterie.metrics.base import TextMetric
 
 WORDS = "cat dog red green one two house big small tree runs over under with salt pepper".split()
 
@@ -20,6 +20,6 @@ def pairs(count: int, seed: int) -> list[tuple[str, str]]:
     return found
 
 
-def score(metric: Metric, *cases: tuple[str, tuple[str, ...]]) -> float:
+def score(metric: TextMetric, *cases: tuple[str, tuple[str, ...]]) -> float:
     """The score of all cases together."""
     return metric.score(np.sum([metric.statistics(*case) for case in cases], axis=0))

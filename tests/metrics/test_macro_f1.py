@@ -41,9 +41,9 @@ def test_as_scikit_learn(seed: int) -> None:
 
 
 def test_fitted_takes_the_labels_of_the_answers() -> None:
-    metric = MacroF1().fitted([("Dog",), ("cat", "dog")])
+    metric = MacroF1().fit([("Dog",), ("cat", "dog")])
     assert metric == MacroF1(labels=("cat", "dog"))
-    assert metric.fitted([("owl",)]) == metric
+    assert metric.fit([("owl",)]) == metric
 
 
 def test_what_is_refused(unchecked) -> None:

@@ -2,10 +2,10 @@
 
 import pytest
 
-from coterie.metrics import of
-from coterie.metrics.exact import Exact
+from coterie.metrics import parse_metric
+from coterie.metrics.exact import ExactMatch
 from coterie.metrics.macro_f1 import MacroF1
-from coterie.metrics.numeric import Numeric
+from coterie.metrics.numeric import NumericMatch
 from coterie.metrics.rouge_l import RougeL
 from coterie.metrics.word_error_rate import WordErrorRate
 
@@ -13,9 +13,9 @@ from coterie.metrics.word_error_rate import WordErrorRate
 @pytest.mark.parametrize(
     "given, expected",
     [
-        ("exact", Exact()),
-        ("numeric(tolerance=0.1)", Numeric(tolerance=0.1)),
-        ({"name": "numeric", "tolerance": 0.1}, Numeric(tolerance=0.1)),
+        ("exact", ExactMatch()),
+        ("numeric(tolerance=0.1)", NumericMatch(tolerance=0.1)),
+        ({"name": "numeric", "tolerance": 0.1}, NumericMatch(tolerance=0.1)),
         ({"name": "macro_f1", "labels": ["a", "b"]}, MacroF1(labels=("a", "b"))),
         ("wer", WordErrorRate()),
         ("WordErrorRate", WordErrorRate()),
@@ -26,7 +26,7 @@ from coterie.metrics.word_error_rate import WordErrorRate
 def test_of(given, expected) -> None:
     if "-" in given:  # a name with a dash is no name in Python; as a key it is
         given = {"name": "rouge-l", "stem": True}
-    assert of(given) == expected
+    assert parse_metric(given) == expected
 
 
 @pytest.mark.parametrize(
@@ -47,4 +47,4 @@ def test_of(given, expected) -> None:
 )
 def test_what_is_refused(given, message) -> None:
     with pytest.raises(ValueError, match=message):
-        of(given)
+        parse_metric(given)

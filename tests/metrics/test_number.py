@@ -2,7 +2,7 @@
 
 import pytest
 
-from coterie.metrics.number import nearest, number_in, numbers_in
+from coterie.metrics.number import find_nearest, parse_number, parse_numbers
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ from coterie.metrics.number import nearest, number_in, numbers_in
     ],
 )
 def test_number_in(text: str, expected: float | None) -> None:
-    assert number_in(text) == expected
+    assert parse_number(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -34,14 +34,14 @@ def test_number_in(text: str, expected: float | None) -> None:
     [("95%", 0.95), ("about 9.5 % of 3", 0.095), ("-50\uff05", -0.5), ("95", 95), ("3 of 5%", 3)],
 )
 def test_percent_divides_by_100(text: str, expected: float) -> None:
-    assert number_in(text, divides_percent=True) == pytest.approx(expected)
+    assert parse_number(text, divides_percent=True) == pytest.approx(expected)
 
 
 def test_an_answer_without_a_number_is_refused() -> None:
     with pytest.raises(ValueError, match=r"'two' has no number in digits, and the metric compares"):
-        numbers_in(("2", "two"))
+        parse_numbers(("2", "two"))
 
 
 def test_the_nearest_answer_counts_and_silence_is_zero() -> None:
-    assert nearest("about 7", ("1", "6")) == (7, 6)
-    assert nearest("no idea", ("9", "6")) == (0, 6)
+    assert find_nearest("about 7", ("1", "6")) == (7, 6)
+    assert find_nearest("no idea", ("9", "6")) == (0, 6)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from coterie.metrics.words import normal, snake, spoken, words_in
+from coterie.metrics.words import normalize, to_snake_case, normalize_speech, words_in
 
 
 @pytest.mark.parametrize(
@@ -30,8 +30,8 @@ from coterie.metrics.words import normal, snake, spoken, words_in
     ],
 )
 def test_normal(text: str, expected: str) -> None:
-    assert normal(text) == expected
-    assert normal(expected) == expected  # nothing is left to do
+    assert normalize(text) == expected
+    assert normalize(expected) == expected  # nothing is left to do
 
 
 @pytest.mark.parametrize(
@@ -53,12 +53,12 @@ def test_words_in(text: str, expected: list[str]) -> None:
 
 
 def test_spoken_keeps_apostrophes_and_articles() -> None:
-    assert spoken("The dog's  bone, 3-times!") == "the dog's bone 3 times"
-    assert spoken("?") == "?"
+    assert normalize_speech("The dog's  bone, 3-times!") == "the dog's bone 3 times"
+    assert normalize_speech("?") == "?"
 
 
 def test_snake() -> None:
-    assert [*map(snake, ["WordErrorRate", "R2", "TokenF1"])] == [
+    assert [*map(to_snake_case, ["WordErrorRate", "R2", "TokenF1"])] == [
         "word_error_rate",
         "r2",
         "token_f1",

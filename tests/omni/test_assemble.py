@@ -17,7 +17,7 @@ from transformers import (
 )
 
 from coterie.omni.assemble import RENAMED, assemble, save_connectors
-from coterie.omni.encoders.efficientnet import EfficientNetMean
+from coterie.omni.encoders.efficientnet import EfficientNetEncoder
 from tests.tinies.base import TEXT, pictures, tokenizer
 from tests.tinies.omni import DINO, WHISPER, waves
 
@@ -37,7 +37,7 @@ def weights(tmp_path_factory):
     whole = WhisperForConditionalGeneration(WhisperConfig(**whisper, **rest))
     whole.half().save_pretrained(folder / "audio")
     (folder / "efficientnet").mkdir()
-    state = EfficientNetMean().tower().state_dict()
+    state = EfficientNetEncoder().build_tower().state_dict()
     save_file(state, folder / "efficientnet" / "model.safetensors")
     return folder
 
@@ -105,8 +105,8 @@ def test_what_is_missing_or_does_not_fit_is_said(weights, tmp_path) -> None:
 
 
 def test_a_tokenizer_without_the_tokens_is_refused(tmp_path) -> None:
-    from coterie.omni.assemble import with_placeholders
+    from coterie.omni.assemble import add_placeholder_tokens
 
     tokenizer("<jupyter_script>").save_pretrained(tmp_path)
     with pytest.raises(ValueError, match="no special token <empty_output> to call <audio>"):
-        with_placeholders(tmp_path, tmp_path)
+        add_placeholder_tokens(tmp_path, tmp_path)

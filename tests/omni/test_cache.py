@@ -6,7 +6,7 @@ import os
 import pytest
 import torch
 
-from coterie.omni.cache import FeatureCache, digest
+from coterie.omni.cache import FeatureCache, compute_digest
 from tests.tinies.base import pictures
 from tests.tinies.omni import omni_model, omni_processor, waves
 
@@ -108,4 +108,4 @@ def test_copies_share_the_cache(parts) -> None:
 
 
 def test_parts_of_a_digest_do_not_run_together() -> None:
-    assert digest(b"ab", b"c") != digest(b"a", b"bc")
+    assert compute_digest(b"ab", b"c") != compute_digest(b"a", b"bc")

@@ -73,9 +73,9 @@ def test_beams_keep_a_sample_s_media_together() -> None:
     model = omni_model(processor)
     batch = prompts(processor, padding=True, padding_side="left")
     model.config.use_cache = True
-    images = model.repeated("image", batch["input_ids"], dict(batch), 2)
+    images = model.repeat_media("image", batch["input_ids"], dict(batch), 2)
     assert images.tolist() == [0, 0, 1, 2, 1, 2]
-    sounds = model.repeated("audio", batch["input_ids"], dict(batch), 3)
+    sounds = model.repeat_media("audio", batch["input_ids"], dict(batch), 3)
     assert sounds.tolist() == [0, 0, 0]
     options = dict(max_new_tokens=3, do_sample=False, eos_token_id=None)
     one = model.generate(**batch, **options, num_beams=1, num_return_sequences=1)

@@ -11,10 +11,10 @@ def test_saved_and_loaded(tmp_path) -> None:
     config = omni_model(omni_processor()).config
     config.save_pretrained(tmp_path)
     again = AutoConfig.from_pretrained(tmp_path)
-    assert type(again) is OmniConfig and again.built_encoders() == encoders()
+    assert type(again) is OmniConfig and again.build_encoders() == encoders()
     assert again.text_config.hidden_size == 32 and again.tie_word_embeddings
-    assert again.placeholder("image") == config.image_token_id
-    assert again.placeholder("audio") == config.audio_token_id
+    assert again.get_placeholder_id("image") == config.image_token_id
+    assert again.get_placeholder_id("audio") == config.audio_token_id
 
 
 def test_no_encoders_at_all() -> None:

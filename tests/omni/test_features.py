@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from coterie.omni.encoders.base import of_modality
-from coterie.omni.features import items, pack, together, unpack
+from coterie.omni.encoders.base import select_modality
+from coterie.omni.features import split_items, pack, join_items, unpack
 from tests.tinies.omni import encoders
 
-IMAGE, AUDIO = (of_modality(encoders(), modality) for modality in ("image", "audio"))
+IMAGE, AUDIO = (select_modality(encoders(), modality) for modality in ("image", "audio"))
 NONE = torch.zeros(2, dtype=torch.long)
 
 
@@ -17,16 +17,16 @@ def test_images() -> None:
     assert packed.shape == (2, 5, 64) and packed[:, 4, 16:].eq(0).all()
     for (_, found, own), part in zip(unpack(packed, NONE, IMAGE), parts, strict=True):
         assert torch.equal(found, part) and own.all()
-    assert torch.equal(together(items(packed, NONE, IMAGE), IMAGE), packed)
+    assert torch.equal(join_items(split_items(packed, NONE, IMAGE), IMAGE), packed)
 
 
 def test_sounds_have_tokens_of_their_own() -> None:
     # 16 frames are 8 states are 2 tokens; 40 are 5.
     lengths = torch.tensor([16, 40])
     packed = torch.randn(2, 5, 32)
-    found = items(packed, lengths, AUDIO)
+    found = split_items(packed, lengths, AUDIO)
     assert [len(item["audio"]) for item in found] == [2, 5]
-    again = together(found, AUDIO)
+    again = join_items(found, AUDIO)
     assert torch.equal(again[0, :2], packed[0, :2]) and again[0, 2:].eq(0).all()
     assert torch.equal(again[1], packed[1])
 

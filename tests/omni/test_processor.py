@@ -46,7 +46,7 @@ def test_tensors() -> None:
     assert batch["input_features"].shape == (1, 8, 48)
     assert batch["feature_lengths"].tolist() == [48]
     assert set(batch) <= set(processor.model_input_names)
-    assert processor.tokens("image") == 5 and processor.tokens("audio", 48) == 6
+    assert processor.count_tokens("image") == 5 and processor.count_tokens("audio", 48) == 6
 
 
 def test_the_answer_can_be_told() -> None:
@@ -60,7 +60,7 @@ def test_a_cache_hands_out_features(tmp_path) -> None:
     processor = omni_processor()
     model = omni_model(processor)
     plain = made(processor, USER, ANSWER)
-    processor.features = FeatureCache(model, tmp_path)
+    processor.feature_cache = FeatureCache(model, tmp_path)
     batch = made(processor, USER, ANSWER)
     assert {"image_features", "audio_features"} < set(batch)
     assert not {"pixel_values", "input_features"} & set(batch)
@@ -76,7 +76,7 @@ def test_saved_and_loaded(tmp_path) -> None:
     omni_model(processor).config.save_pretrained(tmp_path)
     processor.save_pretrained(tmp_path)
     again = AutoProcessor.from_pretrained(tmp_path)
-    assert type(again) is OmniProcessor and again.built == processor.built
+    assert type(again) is OmniProcessor and again.encoders_by_name == processor.encoders_by_name
     first, second = (made(each, SYSTEM, USER, ANSWER) for each in (processor, again))
     assert first.keys() == second.keys()
     assert all(torch.equal(first[key], second[key]) for key in first)

@@ -10,7 +10,7 @@ from torch import Tensor
 import coterie
 from coterie import InstanceGate, Lora, Mixture, TopK
 from coterie.omni.cache import FeatureCache
-from coterie.omni.trunk import frozen_depth, kept_trunk
+from coterie.omni.trunk import count_frozen_layers, use_hidden_state_cache
 from tests.tinies.base import pictures
 from tests.tinies.omni import omni_processor
 from tests.tiny import TINY
@@ -36,7 +36,7 @@ def chats() -> list[Any]:
 def batch(host: Any, folder: Path, chosen: list[Any]) -> dict[str, Tensor]:
     processor = omni_processor()
     processor.tokenizer.padding_side = "right"
-    processor.features = FeatureCache(host, folder)
+    processor.feature_cache = FeatureCache(host, folder)
     made = processor.apply_chat_template(
         chosen, tokenize=True, return_dict=True, return_tensors="pt", padding=True
     )
@@ -74,7 +74,7 @@ def test_loss_and_gradients_are_those_of_all_layers(mixture: Mixture, tmp_path: 
     inputs = batch(host, tmp_path / "features", chats())
     plain, gradients = learned(model, inputs)
     for _ in ("computed", "read"):
-        with kept_trunk(model, tmp_path) as trunk:
+        with use_hidden_state_cache(model, tmp_path) as trunk:
             assert trunk is not None and len(trunk.layers) == 1
             loss, kept = learned(model, inputs)
         torch.testing.assert_close(loss, plain)
@@ -90,9 +90,9 @@ def test_lower_layers_run_once_a_sample_whatever_its_batch(tmp_path: Path) -> No
     attention = host.model.language_model.layers[0].self_attn
     attention.register_forward_hook(lambda *_: calls.append(1))
     rows = chats()
-    with kept_trunk(model, tmp_path) as trunk:
+    with use_hidden_state_cache(model, tmp_path) as trunk:
         assert trunk is not None
-        trunk.fill(batch(host, tmp_path / "features", rows[:3]))
+        trunk.precompute(batch(host, tmp_path / "features", rows[:3]))
         assert len(calls) == 3
         learned(model, batch(host, tmp_path / "features", rows))
         assert len(calls) == 4
@@ -110,9 +110,9 @@ def test_lower_layers_run_once_a_sample_whatever_its_batch(tmp_path: Path) -> No
 def test_values_do_not_depend_on_the_batch(tmp_path: Path) -> None:
     model, host = grafted(MIXTURES[0])
     one, many = tmp_path / "one", tmp_path / "many"
-    with kept_trunk(model, many):
+    with use_hidden_state_cache(model, many):
         learned(model, batch(host, tmp_path / "features", chats()))
-    with kept_trunk(model, one):
+    with use_hidden_state_cache(model, one):
         for chat in chats():
             learned(model, batch(host, tmp_path / "features", [chat]))
     files = {path.relative_to(many): path.read_bytes() for path in many.rglob("*.safetensors")}
@@ -124,19 +124,19 @@ def test_values_do_not_depend_on_the_batch(tmp_path: Path) -> None:
 
 def test_nothing_is_left_out_where_something_below_learns(tmp_path: Path) -> None:
     model, host = grafted(MIXTURES[0])
-    assert frozen_depth(host.model) == 1
+    assert count_frozen_layers(host.model) == 1
     host.model.connectors.requires_grad_(True)
-    with kept_trunk(model, tmp_path) as trunk:
+    with use_hidden_state_cache(model, tmp_path) as trunk:
         assert trunk is None and not list(tmp_path.iterdir())
     model, host = grafted(Mixture(at="text.mlp", experts=Lora(ranks=(2,)), gate=None))
-    assert frozen_depth(host.model) == 0
+    assert count_frozen_layers(host.model) == 0
 
 
 def test_another_configuration_has_files_of_its_own(tmp_path: Path) -> None:
     for eps, folders in ((1e-5, 1), (1e-5, 1), (1e-3, 2)):
         model, host = grafted(MIXTURES[0])
         host.config.text_config.rms_norm_eps = eps
-        with kept_trunk(model, tmp_path):
+        with use_hidden_state_cache(model, tmp_path):
             assert len(list(tmp_path.iterdir())) == folders
 
 
@@ -144,6 +144,6 @@ def test_pictures_without_features_run_every_layer(tmp_path: Path) -> None:
     model, _ = grafted(MIXTURES[0])
     inputs = TINY["omni"]().batch
     plain, _ = learned(model, inputs)
-    with kept_trunk(model, tmp_path):
+    with use_hidden_state_cache(model, tmp_path):
         loss, _ = learned(model, inputs)
     assert torch.equal(loss, plain)

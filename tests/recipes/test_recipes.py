@@ -23,7 +23,7 @@ from coterie import (
     Lora,
     Mixture,
     Rectified,
-    Soft,
+    Softmax,
     TaskGate,
     TokenGate,
     TopK,
@@ -31,8 +31,8 @@ from coterie import (
 )
 from coterie.balancing.fixed import Fixed
 from coterie.balancing.uncertainty import Uncertainty
-from coterie.experts.queries import Queries
-from coterie.hosts.base import host_of
+from coterie.experts.queries import AttentionHeads
+from coterie.hosts.base import find_family
 from coterie.losses.importance import Importance
 from coterie.losses.load_balance import LoadBalance
 from coterie.losses.mutual_information import MutualInformation
@@ -161,7 +161,7 @@ def sites(tiny: Tiny, at: str) -> set[str]:
 @pytest.mark.parametrize("family", TEXTS)
 def test_patterns_hit_the_language_model_and_nothing_else(family: str) -> None:
     tiny = TINY[family]()
-    known = host_of(tiny.model)
+    known = find_family(tiny.model)
     assert known is not None
     attn, mlp = (sites(tiny, known.roles[f"text.{role}"].linears) for role in ("attn", "mlp"))
     qkv, output, ffn = (sites(tiny, str(mixture.at)) for mixture in recipes.awaker().mixtures)
@@ -176,7 +176,7 @@ def test_patterns_hit_the_language_model_and_nothing_else(family: str) -> None:
 @pytest.mark.parametrize("family", ["vit", "dinov2", "clip", "siglip"])
 def test_mod_squad_alternates(family: str) -> None:
     tiny = TINY[family]()
-    known = host_of(tiny.model)
+    known = find_family(tiny.model)
     assert known is not None
     even, odd = recipes.mod_squad(layers="alternate").mixtures
     attentions, mlps = (
@@ -201,7 +201,7 @@ def test_shared_lora_and_single_task() -> None:
 def test_soft_lora() -> None:
     (mixture,) = recipes.soft_lora(experts=3, rank=4, at=("text.mlp",)).mixtures
     assert mixture == Mixture(
-        at="text.mlp", experts=Lora(ranks=(4, 4, 4)), gate=TokenGate(), router=Soft()
+        at="text.mlp", experts=Lora(ranks=(4, 4, 4)), gate=TokenGate(), router=Softmax()
     )
     assert [each.at for each in recipes.soft_lora().mixtures] == ["text.attn", "text.mlp"]
 
@@ -230,7 +230,7 @@ def test_awaker_as_the_paper() -> None:
         router=TopK(k=1, normalize="all", temperature=1.0, noise=0.1, noise_at="after"),
         shared=one,
         blend="complement",
-        power=1,
+        weight_exponent=1,
     )
     assert output.gate == InstanceGate(pool="embedding", tie="layer", norm=True, bias=False)
     assert (output.router, output.shared) == (mlp.router, mlp.shared)
@@ -250,7 +250,7 @@ def test_awaker_as_the_paper() -> None:
 def test_awaker_as_the_code() -> None:
     recipe = recipes.awaker(released=True, importance=0.001)
     for mixture in recipe.mixtures[1:]:
-        assert mixture.power == 2
+        assert mixture.weight_exponent == 2
         assert mixture.router == TopK(k=1, noise=0.1, noise_at="before")
         assert isinstance(mixture.gate, InstanceGate) and mixture.gate.bias
     assert recipe.losses == (Importance(weight=0.001, unbiased=True),)
@@ -261,7 +261,7 @@ def test_awaker_weights_of_equal_logits() -> None:
     # Four equal logits: G = 1/4; the code weighs the expert by G^2 = 1/16, the global one by 3/4.
     for released, chosen in ((False, 0.25), (True, 0.0625)):
         mixture = recipes.awaker(released=released).mixtures[2]
-        gates = mixture.decide(None)(torch.zeros(1, 4)).gates
+        gates = mixture.make_decision_function(None)(torch.zeros(1, 4)).combine_weights
         assert sorted(gates[0].tolist()) == [0, 0, 0, chosen, 0.75]
 
 
@@ -270,7 +270,7 @@ def test_mod_squad_as_the_paper() -> None:
     assert recipe.mixtures == (
         Mixture(
             at="vision.attn",
-            experts=Queries(count=24, replace=True),
+            experts=AttentionHeads(count=24, replace=True),
             gate=TaskGate(per_token=True, init_std=0.02),
             router=TopK(k=12),
         ),
@@ -310,7 +310,7 @@ def test_class_tokens_and_positions_do_not_decay(family: str) -> None:
 def test_mod_squad_as_the_code_and_small() -> None:
     recipe = recipes.mod_squad(released=True, attention=(15, 6))
     attention, mlp = recipe.mixtures
-    assert attention.experts == Queries(count=15, replace=True)
+    assert attention.experts == AttentionHeads(count=15, replace=True)
     assert (attention.router, mlp.router) == (TopK(k=6, epsilon=1e-4), TopK(k=4, epsilon=1e-4))
     assert recipe.losses == (MutualInformation(weight=0.005, epsilon=1e-4),)
     assert recipes.mod_squad(attention=(8, 3)).mixtures[0].router == TopK(k=3)

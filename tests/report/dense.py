@@ -12,11 +12,11 @@ from torch import Tensor
 
 from coterie import Recipe
 from coterie.dense.rows import DenseSample
-from coterie.evaluate.example_pictures import keep
-from coterie.evaluate.predictions import file_of, folder_of
-from coterie.evaluate.scored_pictures import ScoredPictures
+from coterie.evaluate.example_pictures import save_examples
+from coterie.evaluate.predictions import get_predictions_file, get_predictions_folder
+from coterie.evaluate.scored_pictures import DensePredictions
 from coterie.evaluate.scores import TaskScore
-from coterie.train.plan import Plan
+from coterie.train.plan import RunConfig
 from tests.evaluate.dense_runs import TASKS, RandomPictures, recipe
 from tests.report.synthetic import put
 
@@ -31,7 +31,7 @@ def run(
 ) -> Path:
     """A run's folder as training and `coterie.evaluate` leave it; `noise` spoils its answers."""
     pictures = RandomPictures(names=names)
-    plan = Plan(recipe=made_by or recipe(), base="vit", pictures=pictures)
+    plan = RunConfig(recipe=made_by or recipe(), base="vit", pictures=pictures)
     folder.mkdir(parents=True)
     (folder / "recipe.json").write_text(plan.dumps(), encoding="utf-8")
     random = np.random.default_rng(len(names))
@@ -70,9 +70,9 @@ def _log(folder: Path, names: tuple[str, ...], routed: bool, noise: float) -> No
 def _evaluated(folder: Path, pictures: RandomPictures, noise: float) -> None:
     rows = list(pictures.rows("test"))
     said = [answer(sample, noise) for sample in rows]
-    beside, scores = folder_of(folder, "test"), {}
+    beside, scores = get_predictions_folder(folder, "test"), {}
     for task in pictures.tasks:
-        metric = task.metric()
+        metric = task.make_metric()
         found = [
             None if task.name not in sample.labels
             else metric.statistics(each[task.name], sample.labels[task.name])
@@ -81,15 +81,15 @@ def _evaluated(folder: Path, pictures: RandomPictures, noise: float) -> None:
         length = next(len(each) for each in found if each is not None)
         statistics = np.stack([np.zeros(length) if each is None else each for each in found])
         sources = tuple(sample.source for sample in rows)
-        kept = ScoredPictures(sources=sources, statistics=statistics)
-        kept.save(file_of(beside, task.name))
-        scores[task.name] = vars(TaskScore.of(metric, statistics, resamples=20))
+        kept = DensePredictions(sources=sources, statistics=statistics)
+        kept.save(get_predictions_file(beside, task.name))
+        scores[task.name] = vars(TaskScore.from_statistics(metric, statistics, resamples=20))
     cost = {"trainable_parameters": 2_000_000, "active_parameters": 1_100_000,
             "total_parameters": 2_000_000, "flops_per_sample": 1e9,
             "train_time_s": 150.0, "samples_per_s": 16.0,
             "generate_samples_per_s": 30.0}  # fmt: skip
     put(folder / "scores.json", {"split": "test", "tasks": scores, "cost": cost, "control": ""})
-    keep(beside, pictures.tasks, list(zip(rows, said, strict=True))[:4])
+    save_examples(beside, pictures.tasks, list(zip(rows, said, strict=True))[:4])
 
 
 def answer(sample: DenseSample, noise: float) -> Mapping[str, Tensor]:

@@ -15,8 +15,8 @@ import coterie
 from coterie import metrics
 from coterie.evaluate.scores import TaskScore
 from coterie.recipe import Recipe
-from coterie.tasks.task import Task
-from coterie.train.plan import Plan
+from coterie.tasks.task import TextTask
+from coterie.train.plan import RunConfig
 
 WORDS = ("apple", "basil", "carrot", "durian", "eggplant", "fig", "grape", "hazelnut")
 RECIPES = {
@@ -48,13 +48,13 @@ TASKS = (
 MANY = (*TASKS, *(Kind(f"task_number_{i}_of_a_long_list", ease=0.3 + 0.05 * i) for i in range(6)))
 
 
-def data(folder: Path, kinds: Sequence[Kind], *, samples: int = 12) -> tuple[Task, ...]:
+def data(folder: Path, kinds: Sequence[Kind], *, samples: int = 12) -> tuple[TextTask, ...]:
     """Rows of each task with their media, and the tasks that point to them."""
     return tuple(_task(folder, kind, samples) for kind in kinds)
 
 
-def _task(folder: Path, kind: Kind, samples: int) -> Task:
-    metric = metrics.of(kind.metric)
+def _task(folder: Path, kind: Kind, samples: int) -> TextTask:
+    metric = metrics.parse_metric(kind.metric)
     name = kind.name.replace(" ", "_")[:40]
     rows = []
     for i in range(samples):
@@ -69,10 +69,10 @@ def _task(folder: Path, kind: Kind, samples: int) -> Task:
         rows.append({kind.media: at, "question": asked, "answer": _wanted(metric, i)})
     file = folder / f"{name}.jsonl"
     file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    return Task(name=kind.name, rows={"test": file.name}, folder=str(folder), metric=metric)
+    return TextTask(name=kind.name, rows={"test": file.name}, folder=str(folder), metric=metric)
 
 
-def _wanted(metric: metrics.Metric, i: int) -> str:
+def _wanted(metric: metrics.TextMetric, i: int) -> str:
     return WORDS[i % len(WORDS)] if metric.unit == "%" else str(40 + 17 * (i % 23))
 
 
@@ -97,7 +97,7 @@ def _sound(at: Path, i: int) -> None:
 
 def run(
     folder: Path,
-    tasks: Sequence[Task],
+    tasks: Sequence[TextTask],
     kinds: Sequence[Kind],
     *,
     recipe: str = "soft_lora",
@@ -110,7 +110,7 @@ def run(
 ) -> Path:
     """A run's folder with every part there is; `skill` is added to each task's ease."""
     random = np.random.default_rng([seed, sum(map(ord, recipe))])
-    plan = Plan(
+    plan = RunConfig(
         recipe=RECIPES[recipe](), base="embedded", tasks=tuple(tasks), seed=seed, steps=steps
     )
     folder.mkdir(parents=True)
@@ -136,7 +136,7 @@ def put(at: Path, value: Any) -> None:
 
 
 def _log(
-    folder: Path, tasks: Sequence[Task], random: np.random.Generator, steps: int, skill: float
+    folder: Path, tasks: Sequence[TextTask], random: np.random.Generator, steps: int, skill: float
 ) -> None:
     lines = []
     for step in range(2, steps + 1, 2):
@@ -158,7 +158,7 @@ def _log(
 
 def _evaluated(
     folder: Path,
-    tasks: Sequence[Task],
+    tasks: Sequence[TextTask],
     kinds: Sequence[Kind],
     random: np.random.Generator,
     skill: float,
@@ -168,14 +168,14 @@ def _evaluated(
     for task, kind in zip(tasks, kinds, strict=True):
         rows = [
             _row(task, sample, min(max(kind.ease + skill, 0.02), 0.98), random)
-            for sample in task.samples("test", check_media=False)
+            for sample in task.read_samples("test", check_media=False)
         ]
         at = folder / (f"predictions-{control}" if control else "predictions") / "test"
         at.mkdir(parents=True, exist_ok=True)
         text = "".join(json.dumps(row) + "\n" for row in rows)
         (at / f"{task.name}.jsonl").write_text(text, encoding="utf-8")
         statistics = np.array([row["statistics"] for row in rows])
-        found = TaskScore.of(task.metric, statistics, resamples=20)
+        found = TaskScore.from_statistics(task.metric, statistics, resamples=20)
         scores[task.name] = vars(found)
     cost = {
         "trainable_parameters": 1_840_000, "active_parameters": 153_400_000,
@@ -187,7 +187,7 @@ def _evaluated(
     put(folder / name, {"split": "test", "tasks": scores, "cost": cost, "control": control})
 
 
-def _row(task: Task, sample: Any, ease: float, random: np.random.Generator) -> dict[str, Any]:
+def _row(task: TextTask, sample: Any, ease: float, random: np.random.Generator) -> dict[str, Any]:
     answer = sample.answers[0]
     if task.metric.unit == "%":
         said = answer if random.random() < ease else str(random.choice(WORDS))

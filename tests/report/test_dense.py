@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from coterie.report import report
-from coterie.report.examples import examples
-from coterie.report.systems import systems
+from coterie.report.examples import build_examples
+from coterie.report.systems import group_systems
 from tests.evaluate.dense_runs import TASKS, recipe
 from tests.report import dense
 from tests.report.test_write import read
@@ -54,27 +54,27 @@ def test_damaged_and_missing_pictures_leave_notes(made: dict[str, list[Path]]) -
     index[2]["tasks"]["depth"] = ["odd"]
     index[3]["image"] = "../../../../recipe.json"
     (folder / "pictures.json").write_text(json.dumps([7, *index]))
-    found = systems(made["squad"][0])
-    shown = examples(found, found[0])
+    found = group_systems(made["squad"][0])
+    shown = build_examples(found, found[0])
     # A picture outside of the folder is not looked for.
     notes = [each.note for each in shown.inputs]
     assert notes == ["cannot be read", "", "", "not kept"]
     depth = shown.grids[0]
-    assert [each.note for each in depth.strips[1].pictures] == ["", "not kept", "not kept", ""]
-    assert all(each.uri for each in shown.grids[1].strips[1].pictures)
+    assert [each.note for each in depth.rows[1].images] == ["", "not kept", "not kept", ""]
+    assert all(each.uri for each in shown.grids[1].rows[1].images)
     (folder / "pictures.json").write_text('[{"source"')
-    lost = examples(found, found[0])
-    assert lost.grids == () and "cannot be read" in lost.gaps[0].what
+    lost = build_examples(found, found[0])
+    assert lost.grids == () and "cannot be read" in lost.missing[0].message
 
 
 def test_as_many_columns_as_fit(made: dict[str, list[Path]]) -> None:
-    found = systems(made["squad"][0])
-    shown = examples(found, found[0])
-    strips = [strip for grid in shown.grids for strip in grid.strips]
-    first = len(shown.inputs[0].uri) + sum(len(strip.pictures[0].uri) for strip in strips)
-    few = shown.within(first)
-    assert len(few.inputs) == 1 and all(len(s.pictures) == 1 for g in few.grids for s in g.strips)
-    assert shown.within(10).grids == ()
+    found = group_systems(made["squad"][0])
+    shown = build_examples(found, found[0])
+    strips = [strip for grid in shown.grids for strip in grid.rows]
+    first = len(shown.inputs[0].uri) + sum(len(strip.images[0].uri) for strip in strips)
+    few = shown.limit_to_bytes(first)
+    assert len(few.inputs) == 1 and all(len(s.images) == 1 for g in few.grids for s in g.rows)
+    assert shown.limit_to_bytes(10).grids == ()
 
 
 def test_a_page_about_one_run(made: dict[str, list[Path]], tmp_path: Path) -> None:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from coterie.metrics.exact import Exact
-from coterie.metrics.numeric import Numeric
-from coterie.tasks import Task, read_tasks
+from coterie.metrics.exact import ExactMatch
+from coterie.metrics.numeric import NumericMatch
+from coterie.tasks import TextTask, read_tasks
 from tests.data.files import jsonl
 
 
@@ -16,7 +16,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def read(folder: Path, text: str | bytes) -> tuple[Task, ...]:
+def read(folder: Path, text: str | bytes) -> tuple[TextTask, ...]:
     (folder / "tasks.yaml").write_bytes(text if isinstance(text, bytes) else text.encode())
     return read_tasks(folder / "tasks.yaml")
 
@@ -35,20 +35,20 @@ tasks:
   rows: r.jsonl
 """
     first, second = read(folder, text)
-    assert first == Task(
+    assert first == TextTask(
         name="counting",
         rows={"train": "r.jsonl", "test": "./r.jsonl", "more": "hf:owner/name"},
         folder=str(folder),
         image="picture",
         prompt="Count. {question}",
         answer="label",
-        metric=Numeric(tolerance=0),
+        metric=NumericMatch(tolerance=0),
         max_new_tokens=4,
     )
-    assert second == Task(
-        name="naming", rows={"all": "r.jsonl"}, folder=str(folder), metric=Exact()
+    assert second == TextTask(
+        name="naming", rows={"all": "r.jsonl"}, folder=str(folder), metric=ExactMatch()
     )
-    assert first.path("train") == str(folder / "r.jsonl") and first.path("more") == "hf:owner/name"
+    assert first.get_path("train") == str(folder / "r.jsonl") and first.get_path("more") == "hf:owner/name"
 
 
 GOOD = "name: a, rows: r.jsonl"

@@ -6,8 +6,8 @@ import datasets
 import pytest
 
 from coterie import spec
-from coterie.metrics.numeric import Numeric
-from coterie.tasks import Task
+from coterie.metrics.numeric import NumericMatch
+from coterie.tasks import TextTask
 from tests.data.files import jsonl
 
 
@@ -17,19 +17,19 @@ def rows(tmp_path: Path) -> Path:
 
 
 def test_splits_of_their_own(rows: Path) -> None:
-    task = Task(name="t", rows={"train": "r.jsonl", "odd": "r.jsonl"}, folder=str(rows.parent))
-    assert task.splits() == ("train", "odd") and len(task.samples("odd")) == 10
+    task = TextTask(name="t", rows={"train": "r.jsonl", "odd": "r.jsonl"}, folder=str(rows.parent))
+    assert task.list_splits() == ("train", "odd") and len(task.read_samples("odd")) == 10
     with pytest.raises(ValueError, match=r"task 't' has no split 'test': it has train, odd"):
-        task.samples("test")
+        task.read_samples("test")
 
 
 def test_rows_shared_out(rows: Path) -> None:
-    task = Task(name="t", rows={"all": str(rows)})
-    assert task.splits() == ("train", "validation", "test")
-    parts = [task.samples(split) for split in task.splits()]
+    task = TextTask(name="t", rows={"all": str(rows)})
+    assert task.list_splits() == ("train", "validation", "test")
+    parts = [task.read_samples(split) for split in task.list_splits()]
     assert [len(part) for part in parts] == [8, 1, 1]
     assert sorted(int(x.answers[0]) for part in parts for x in part) == list(range(10))
-    assert len(task.samples("all")) == 10
+    assert len(task.read_samples("all")) == 10
 
 
 def test_a_saved_data_set_keeps_its_splits(tmp_path: Path) -> None:
@@ -37,10 +37,10 @@ def test_a_saved_data_set_keeps_its_splits(tmp_path: Path) -> None:
         return datasets.Dataset.from_dict({"question": ["?"] * count, "answer": ["x"] * count})
 
     datasets.DatasetDict(train=made(5), test=made(2)).save_to_disk(tmp_path / "d")
-    task = Task(name="t", rows={"all": str(tmp_path / "d")})
-    assert len(task.samples("train")) == 5 and len(task.samples("test")) == 2
+    task = TextTask(name="t", rows={"all": str(tmp_path / "d")})
+    assert len(task.read_samples("train")) == 5 and len(task.read_samples("test")) == 2
     with pytest.raises(ValueError, match=r"d has no split 'validation': it has train, test"):
-        task.samples("validation")
+        task.read_samples("validation")
 
 
 def test_answers_that_the_metric_cannot_score_are_bad_rows(tmp_path: Path) -> None:
@@ -48,23 +48,23 @@ def test_answers_that_the_metric_cannot_score_are_bad_rows(tmp_path: Path) -> No
         tmp_path / "r.jsonl",
         [{"question": "How many?", "answer": answer} for answer in ("3", "many")],
     )
-    task = Task(name="t", rows={"train": str(path)}, metric=Numeric())
+    task = TextTask(name="t", rows={"train": str(path)}, metric=NumericMatch())
     with pytest.raises(ValueError, match=r"r\.jsonl:2: answer: 'many' has no number"):
-        task.samples("train")
-    assert len(task.samples("train", skip_bad_rows=True)) == 1
+        task.read_samples("train")
+    assert len(task.read_samples("train", skip_bad_rows=True)) == 1
 
 
 def test_an_unknown_column_in_the_prompt_is_one_clear_line(rows: Path) -> None:
-    task = Task(name="t", rows={"train": str(rows)}, prompt="{qestion}")
+    task = TextTask(name="t", rows={"train": str(rows)}, prompt="{qestion}")
     with pytest.raises(ValueError) as error:
-        task.samples("train", skip_bad_rows=True)
+        task.read_samples("train", skip_bad_rows=True)
     _, first, more = str(error.value).splitlines()
     assert "qestion: is missing or null, and the prompt names it (did you mean question?)" in first
     assert more == "  and 9 more, alike"
 
 
 def test_is_saved_and_loaded(rows: Path) -> None:
-    task = Task(name="t", rows={"train": str(rows)}, metric=Numeric(tolerance=0.1), prompt="a {b}")
+    task = TextTask(name="t", rows={"train": str(rows)}, metric=NumericMatch(tolerance=0.1), prompt="a {b}")
     assert spec.loads(spec.dumps(task)) == task
 
 
@@ -84,4 +84,4 @@ def test_is_saved_and_loaded(rows: Path) -> None:
 )
 def test_fields_are_checked(unchecked, field, value, message) -> None:
     with pytest.raises(ValueError, match=message):
-        Task(**{"name": "t", "rows": {"train": "r.jsonl"}, field: value})
+        TextTask(**{"name": "t", "rows": {"train": "r.jsonl"}, field: value})

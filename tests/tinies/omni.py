@@ -9,11 +9,11 @@ from transformers import BitImageProcessorPil, LlamaConfig, WhisperFeatureExtrac
 
 from coterie import spec
 from coterie.omni import OmniConfig, OmniForConditionalGeneration, OmniProcessor
-from coterie.omni.efficientnet import Stage
+from coterie.omni.efficientnet import BottleneckStage
 from coterie.omni.encoders.base import Encoder
-from coterie.omni.encoders.dinov2 import Dinov2Patches
-from coterie.omni.encoders.efficientnet import EfficientNetMean
-from coterie.omni.encoders.whisper import WhisperWindows
+from coterie.omni.encoders.dinov2 import DINOv2Encoder
+from coterie.omni.encoders.efficientnet import EfficientNetEncoder
+from coterie.omni.encoders.whisper import WhisperEncoder
 from tests.tinies.base import TEXT, Tiny, pictures, seeded, texts, tokenizer, with_labels
 
 DINO = {
@@ -37,17 +37,17 @@ WHISPER = {
     "decoder_start_token_id": 1,
 }
 STAGES = (
-    Stage(count=1, kernel=3, stride=1, expansion=1, width=8),
-    Stage(count=2, kernel=5, stride=2, expansion=2, width=8),
+    BottleneckStage(count=1, kernel=3, stride=1, expansion=1, width=8),
+    BottleneckStage(count=2, kernel=5, stride=2, expansion=2, width=8),
 )
 
 
 def encoders() -> tuple[Encoder, ...]:
     """4 tokens from 4 x 4 patches and 1 more for an image; 1 for 80 ms of sound, at most 1 s."""
     return (
-        Dinov2Patches(config=DINO, layers=(1, 2), side=2, hidden=16),
-        EfficientNetMean(stem=8, stages=STAGES, head=16, hidden=16),
-        WhisperWindows(config=WHISPER, pool=4, hidden=16),
+        DINOv2Encoder(config=DINO, layers=(1, 2), side=2, hidden=16),
+        EfficientNetEncoder(stem=8, stages=STAGES, head=16, hidden=16),
+        WhisperEncoder(config=WHISPER, pool=4, hidden=16),
     )
 
 

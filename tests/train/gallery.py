@@ -13,7 +13,7 @@ from coterie import (
     Copies,
     Mixture,
     MutualInformation,
-    Queries,
+    AttentionHeads,
     Recipe,
     Stage,
     TaskGate,
@@ -23,8 +23,8 @@ from coterie import (
 from coterie.data.rows import BadRow
 from coterie.dense.kinds.regression import Regression
 from coterie.dense.kinds.segmentation import Segmentation
-from coterie.dense.kinds.soft_classes import SoftClasses
-from coterie.dense.rows import DenseRows, DenseSample, DenseSet
+from coterie.dense.kinds.soft_classes import Distillation
+from coterie.dense.rows import DenseSamples, DenseSample, DenseDataset
 from coterie.dense.task import DenseTask
 from coterie.train import Run, train
 from tests.tinies.base import VISION
@@ -34,7 +34,7 @@ SPLITS = {"train": range(12), "validation": range(12, 15)}
 TASKS = {
     "grey": Regression(name="grey", weight=2.0),
     "half": Segmentation(name="half", classes=2),
-    "light": SoftClasses(name="light", classes=3),
+    "light": Distillation(name="light", classes=3),
 }
 
 
@@ -49,7 +49,7 @@ def base() -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Gallery(DenseSet):
+class Gallery(DenseDataset):
     """Pictures of one colour with noise: how grey each pixel is, which are light, the mean colour.
 
     Every third picture has no label of "half".
@@ -62,16 +62,16 @@ class Gallery(DenseSet):
     def tasks(self) -> tuple[DenseTask, ...]:
         return tuple(TASKS[name] for name in self.names)
 
-    def rows(self, split: str, *, skip_bad_rows: bool = False) -> DenseRows:
+    def rows(self, split: str, *, skip_bad_rows: bool = False) -> DenseSamples:
         if self.damaged and not skip_bad_rows:
             raise ValueError(f"Gallery, {split} has {self.damaged} bad samples")
         return Paintings(SPLITS[split], self.names, self.damaged)
 
 
-class Paintings(DenseRows):
+class Paintings(DenseSamples):
     def __init__(self, numbers: range, names: tuple[str, ...], damaged: int) -> None:
         self.numbers, self.names = numbers[damaged:], names
-        self.bad = tuple(
+        self.bad_rows = tuple(
             BadRow(source=f"picture {number}", field="grey", reason="is empty")
             for number in numbers[:damaged]
         )
@@ -102,7 +102,7 @@ OPTIONS: dict[str, Any] = {
 }  # fmt: skip
 
 
-def learned(folder: Path, recipe: Recipe, pictures: DenseSet | None = None, **options: Any) -> Run:
+def learned(folder: Path, recipe: Recipe, pictures: DenseDataset | None = None, **options: Any) -> Run:
     """A run on the gallery."""
     return train(
         recipe, base=base(), tasks=pictures or Gallery(), out=folder, **(OPTIONS | options)
@@ -115,7 +115,7 @@ def experts(**stage: Any) -> Recipe:
     return Recipe(
         name="experts",
         mixtures=(
-            Mixture(at="vision.attn", experts=Queries(count=3), gate=TaskGate(), router=router),
+            Mixture(at="vision.attn", experts=AttentionHeads(count=3), gate=TaskGate(), router=router),
             Mixture(
                 at="vision.mlp",
                 experts=Copies(count=2),

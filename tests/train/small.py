@@ -22,7 +22,7 @@ from coterie import (
     TopK,
     Uncertainty,
 )
-from coterie.tasks import Task
+from coterie.tasks import TextTask
 from coterie.train import Run, train
 from tests.tinies.base import TEXT, tokenizer
 
@@ -43,7 +43,7 @@ def base() -> str:
 
 
 @cache
-def tasks() -> tuple[Task, ...]:
+def tasks() -> tuple[TextTask, ...]:
     """Two tasks: 12 and 6 rows to train on, 3 to validate, answers of unequal length."""
     folder = Path(mkdtemp())
     for name, rows in zip(NAMES, (12, 6), strict=True):
@@ -55,7 +55,7 @@ def tasks() -> tuple[Task, ...]:
             text = "".join(f"{json.dumps(line)}\n" for line in lines)
             (folder / f"{name}-{split}.jsonl").write_text(text)
     return tuple(
-        Task(
+        TextTask(
             name=name,
             rows={split: f"{name}-{split}.jsonl" for split in ("train", "validation")},
             folder=str(folder),
@@ -113,7 +113,7 @@ def trained(folder: Path, recipe: Recipe, **options: Any) -> Run:
 
 def lines(run: Run) -> list[dict[str, Any]]:
     """The log without what no two runs share."""
-    return [{k: v for k, v in line.items() if k != "time_s"} for line in run.log()]
+    return [{k: v for k, v in line.items() if k != "time_s"} for line in run.read_log()]
 
 
 def adapter(run: Run) -> dict[str, torch.Tensor]:

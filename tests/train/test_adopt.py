@@ -12,7 +12,7 @@ from torch import Tensor
 import coterie
 from coterie import Run, recipes
 from coterie.recipe import Recipe
-from coterie.train.adopts import Adopts
+from coterie.train.adopts import FrozenTasks
 from coterie.train.trainer import MixtureTrainer
 from tests.train.gallery import OPTIONS, Gallery, experts, learned
 from tests.train.small import content
@@ -52,11 +52,11 @@ def test_the_old_tasks_stay_and_the_new_one_learns(
     name: str, old: dict[str, Run], tmp_path: Path
 ) -> None:
     run = old[name]
-    new = coterie.adopt(run, tasks=Gallery(), out=tmp_path / "new", **WANTED)
-    assert new.tasks == (*OLD, "light") and new.plan.recipe.name == f"{run.plan.recipe.name}+light"
+    new = coterie.add_tasks(run, tasks=Gallery(), out=tmp_path / "new", **WANTED)
+    assert new.task_names == (*OLD, "light") and new.config.recipe.name == f"{run.config.recipe.name}+light"
     wanted, found = answers(run), answers(new)
     assert all(torch.equal(found[task], wanted[task]) for task in OLD)
-    losses = [line["task_loss"] for line in new.log()]
+    losses = [line["task_loss"] for line in new.read_log()]
     assert all(list(each) == ["light"] for each in losses)
     assert losses[-1]["light"] < losses[0]["light"]
     # Only rows and heads of the new task differ from what there was, but not from each other.
@@ -76,15 +76,15 @@ def test_the_old_tasks_stay_and_the_new_one_learns(
 def test_it_is_a_run_as_any_other(old: dict[str, Run], tmp_path: Path) -> None:
     parent = tmp_path / "parent"
     shutil.copytree(old["experts"].folder, parent)
-    new = coterie.adopt(parent, tasks=Gallery(), out=tmp_path / "new", like="half", **WANTED)
+    new = coterie.add_tasks(parent, tasks=Gallery(), out=tmp_path / "new", like="half", **WANTED)
     shutil.rmtree(parent)  # it is needed no more
     scores = coterie.evaluate(new, split="validation")
     assert list(scores.tasks) == ["grey", "half", "light"]
     again = coterie.train(
-        new.plan.recipe, base=new.plan.base, tasks=Gallery(), out=new.folder, resume=True,
-        adopts=new.plan.adopts, **WANTED,
+        new.config.recipe, base=new.config.base, tasks=Gallery(), out=new.folder, resume=True,
+        adopts=new.config.adopts, **WANTED,
     )  # fmt: skip
-    assert again.plan == new.plan
+    assert again.config == new.config
 
 
 def test_a_run_that_was_cut_off_goes_on(
@@ -92,7 +92,7 @@ def test_a_run_that_was_cut_off_goes_on(
 ) -> None:
     def adopted(name: str, **more) -> Run:
         options = WANTED | more
-        return coterie.adopt(old["experts"], tasks=Gallery(), out=tmp_path / name, **options)
+        return coterie.add_tasks(old["experts"], tasks=Gallery(), out=tmp_path / name, **options)
 
     whole, real, calls = adopted("whole"), MixtureTrainer.compute_loss, []
 
@@ -111,7 +111,7 @@ def test_a_run_that_was_cut_off_goes_on(
 
 def test_experts_may_learn_too(old: dict[str, Run], tmp_path: Path) -> None:
     run = old["experts"]
-    new = coterie.adopt(run, tasks=Gallery(), out=tmp_path, experts=True, **WANTED | {"steps": 1})
+    new = coterie.add_tasks(run, tasks=Gallery(), out=tmp_path, experts=True, **WANTED | {"steps": 1})
     before, after = weights(run), weights(new)
     stack = f"{LAYER}experts.default.fc1__weight"
     assert not torch.equal(after[stack], before[stack])
@@ -122,10 +122,10 @@ def test_experts_may_learn_too(old: dict[str, Run], tmp_path: Path) -> None:
 def test_what_does_not_fit(old: dict[str, Run], tmp_path: Path) -> None:
     run = old["experts"]
     with pytest.raises(ValueError, match=r"names=\('grey', 'half', \.\.\.\)"):
-        coterie.adopt(run, tasks=Gallery(names=("light",)), out=tmp_path / "x")
+        coterie.add_tasks(run, tasks=Gallery(names=("light",)), out=tmp_path / "x")
     with pytest.raises(ValueError, match=r"tasks=\['grey', 'half'\]: give a data set"):
-        coterie.adopt(run, tasks=Gallery(names=OLD), out=tmp_path / "x")
+        coterie.add_tasks(run, tasks=Gallery(names=OLD), out=tmp_path / "x")
     with pytest.raises(ValueError, match="like='light': give one of grey, half"):
-        coterie.adopt(run, tasks=Gallery(), out=tmp_path / "x", like="light")
+        coterie.add_tasks(run, tasks=Gallery(), out=tmp_path / "x", like="light")
     assert not (tmp_path / "x").exists()
-    assert Adopts(run="x", keeps=("a",)).new(("a", "b", "c")) == ("b", "c")
+    assert FrozenTasks(run="x", frozen_tasks=("a",)).list_new_tasks(("a", "b", "c")) == ("b", "c")

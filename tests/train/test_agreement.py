@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import distributed
 
-from coterie.train.agreement import same_layers
+from coterie.train.agreement import assert_same_layers_across_ranks
 
 
 @pytest.fixture
@@ -22,16 +22,16 @@ def two(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_one_process_exchanges_nothing():
-    same_layers(["a"])
+    assert_same_layers_across_ranks(["a"])
 
 
 def test_equal_layers_pass(two):
-    same_layers(["a", "b"])
-    same_layers(["a", "b"])
+    assert_same_layers_across_ranks(["a", "b"])
+    assert_same_layers_across_ranks(["a", "b"])
 
 
 @pytest.mark.parametrize("other", [["a"], ["b", "a"], []])
 def test_other_layers_are_an_error(two, other):
-    same_layers(["a", "b"])
+    assert_same_layers_across_ranks(["a", "b"])
     with pytest.raises(ValueError, match=rf"this one ran {len(other)}, the last .* layerdrop"):
-        same_layers(other)
+        assert_same_layers_across_ranks(other)

@@ -19,7 +19,7 @@ def test_moments_lie_as_their_parameter_does() -> None:
     saved = {
         # As a file gives them back.
         name: values.clone(memory_format=torch.contiguous_format)
-        for name, values in checkpoint.optimizer_tensors(one).items()
+        for name, values in checkpoint.get_optimizer_tensors(one).items()
     }
     again = torch.nn.Parameter(whole.detach().clone())
     assert again.stride() == whole.stride() == (1, 2)

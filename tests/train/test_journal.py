@@ -7,18 +7,18 @@ import torch
 
 from coterie import Tape
 from coterie.routing.decision import Routing
-from coterie.train.journal import FILE, Journal, expert_use, flat, mean_use, read
+from coterie.train.journal import LOG_FILE, MetricLog, compute_usage_sums, flatten_for_trackers, compute_mean_weights, read_log
 
 
 def test_a_resumed_log_ends_at_the_checkpoint(tmp_path):
-    journal = Journal(tmp_path, step=0, time_s=5.0)
+    journal = MetricLog(tmp_path, step=0, time_s=5.0)
     for step in (1, 2, 3):
         journal.write({"step": step, "loss": math.nan if step == 2 else 0.1})
-    with (tmp_path / FILE).open("a") as file:
+    with (tmp_path / LOG_FILE).open("a") as file:
         file.write('{"step": 4, "lo')  # killed here
-    assert [line["step"] for line in read(tmp_path)] == [1, 2, 3]
-    assert Journal(tmp_path, step=2, time_s=0.0).time_s() < 5.0 <= journal.time_s()
-    text = (tmp_path / FILE).read_text()
+    assert [line["step"] for line in read_log(tmp_path)] == [1, 2, 3]
+    assert MetricLog(tmp_path, step=2, time_s=0.0).get_time_s() < 5.0 <= journal.get_time_s()
+    text = (tmp_path / LOG_FILE).read_text()
     assert [json.loads(line) for line in text.splitlines()] == [
         {"step": 1, "loss": 0.1}, {"step": 2, "loss": None}
     ]  # fmt: skip
@@ -33,7 +33,7 @@ def test_use_is_a_mean_over_the_units_of_a_task():
         task=torch.tensor([0, 0, 2, 2]),
         valid=torch.tensor([True, True, True, False]),
     )
-    use = mean_use(expert_use(Tape(layer=routing)), ("a", "b", "c"))
+    use = compute_mean_weights(compute_usage_sums(Tape(layer=routing)), ("a", "b", "c"))
     # a: (1 + 0.5) / 2; b was not there; the last unit of c is padding
     assert use == {"a": {"layer": [0.75, 0.25]}, "c": {"layer": [0.25, 0.75]}}
 
@@ -42,9 +42,9 @@ def test_integrations_get_numbers_only():
     use = {"a": {"one": [0.5, 0.5], "two": [0.0, 1.0]}}
     record = {"step": 3, "stage": "x", "loss": 1.0, "task_loss": {"a": 2.0}, "use": use}
     both = {"information": {"one": 0.5, "two": 0.25}}
-    assert flat(both) == {
+    assert flatten_for_trackers(both) == {
         "information/mean": 0.375, "information/one": 0.5, "information/two": 0.25
     }  # fmt: skip
-    assert flat(record) == {
+    assert flatten_for_trackers(record) == {
         "loss": 1.0, "task_loss/a": 2.0, "use/a/0_of_2": 0.25, "use/a/1_of_2": 0.75
     }  # fmt: skip

@@ -9,9 +9,9 @@ ROWS = tuple(BadRow(source=f"rows.jsonl:{i}", field="image", reason="is empty") 
 
 
 def test_rows_are_written_once_each(tmp_path: Path) -> None:
-    file = tmp_path / left_out.FILE
-    assert left_out.read(file) == () and left_out.told((), file) == ""
-    assert left_out.note(file, [*ROWS, ROWS[0]]) == ROWS == left_out.read(file)
-    assert left_out.told(ROWS, file) == f"left out 2 bad rows, named in {file}"
-    assert left_out.told(ROWS[:1], "x") == "left out 1 bad row, named in x"
-    assert left_out.note(file, []) == () and not file.exists()
+    file = tmp_path / left_out.BAD_ROWS_FILE
+    assert left_out.read_bad_rows(file) == () and left_out.format_summary_line((), file) == ""
+    assert left_out.write_bad_rows(file, [*ROWS, ROWS[0]]) == ROWS == left_out.read_bad_rows(file)
+    assert left_out.format_summary_line(ROWS, file) == f"left out 2 bad rows, named in {file}"
+    assert left_out.format_summary_line(ROWS[:1], "x") == "left out 1 bad row, named in x"
+    assert left_out.write_bad_rows(file, []) == () and not file.exists()

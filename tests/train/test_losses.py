@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from coterie import Fixed, Uncertainty
-from coterie.train.losses import TaskSums, TokenLosses, objective, task_sums, token_losses
+from coterie.train.losses import TaskLossSums, ItemLosses, compute_objective, sum_by_task, compute_token_losses
 from tests.tiny import TINY
 from tests.tuner.checks import grafted
 
@@ -28,10 +28,10 @@ def _mixture():
 def test_mean_is_the_models_own_loss(family: str, narrow: bool):
     model, batch = batch_of(family)
     head = model.get_base_model().get_output_embeddings() if narrow else None
-    found = token_losses(model, head, batch)
+    found = compute_token_losses(model, head, batch)
     torch.testing.assert_close(found.losses.mean(), model(**batch).loss)
     labelled = (batch["labels"][:, 1:] != -100).sum(1)
-    assert found.tasks.bincount().tolist() == labelled.tolist()
+    assert found.task_ids.bincount().tolist() == labelled.tolist()
 
 
 def test_head_sees_answers_only():
@@ -39,7 +39,7 @@ def test_head_sees_answers_only():
     head = model.get_base_model().get_output_embeddings()
     seen = []
     head.register_forward_hook(lambda module, args, output: seen.append(output.shape[:2]))
-    found = token_losses(model, head, batch)
+    found = compute_token_losses(model, head, batch)
     assert seen == [(1, len(found.losses))]
     assert not head._forward_pre_hooks
 
@@ -54,27 +54,27 @@ def test_logits_of_another_shape_are_refused(unchecked: None):
 
     batch = TINY["llama"]().batch | {"task_ids": torch.tensor([0, 1])}
     with pytest.raises(ValueError, match=r"logits of \(2, 3\)"):
-        token_losses(Odd(), None, batch)
+        compute_token_losses(Odd(), None, batch)
 
 
 def test_objective_of_fixed_is_the_mean_over_tokens():
-    found = TokenLosses(torch.tensor([1.0, 2.0, 6.0]), torch.tensor([0, 0, 2]))
-    sums = task_sums(found, 3)
+    found = ItemLosses(torch.tensor([1.0, 2.0, 6.0]), torch.tensor([0, 0, 2]))
+    sums = sum_by_task(found, 3)
     assert sums.sums.tolist() == [3, 0, 6] and sums.counts.tolist() == [2, 0, 1]
     # (1 + 2 + 6) / 3
-    assert objective(sums, Fixed().build(3), 3.0).item() == 3
+    assert compute_objective(sums, Fixed().build(3), 3.0).item() == 3
     # task 2 counts double: (1 + 2 + 2 * 6) / 3
-    assert objective(sums, Fixed(weights=(1.0, 1.0, 2.0)).build(3), 3.0).item() == 5
+    assert compute_objective(sums, Fixed(weights=(1.0, 1.0, 2.0)).build(3), 3.0).item() == 5
 
 
 def test_parts_add_up_to_the_whole_with_uncertainty():
     balancing = Uncertainty().build(2)
     balancing.sigma.data = torch.tensor([1.0, 2.0])
-    whole = TaskSums(torch.tensor([3.0, 6.0]), torch.tensor([3.0, 1.0]))
-    first = TaskSums(torch.tensor([1.0, 6.0]), torch.tensor([1.0, 1.0]))
-    second = TaskSums(torch.tensor([2.0, 0.0]), torch.tensor([2.0, 0.0]))
+    whole = TaskLossSums(torch.tensor([3.0, 6.0]), torch.tensor([3.0, 1.0]))
+    first = TaskLossSums(torch.tensor([1.0, 6.0]), torch.tensor([1.0, 1.0]))
+    second = TaskLossSums(torch.tensor([2.0, 0.0]), torch.tensor([2.0, 0.0]))
     # means 1 and 6: 3/4 (0.5 * 1 + log 2) + 1/4 (0.5 / 4 * 6 + log 5)
     expected = 0.75 * (0.5 + math.log(2)) + 0.25 * (0.75 + math.log(5))
-    assert objective(whole, balancing, 4.0).item() == pytest.approx(expected)
-    parts = objective(first, balancing, 4.0) + objective(second, balancing, 4.0)
+    assert compute_objective(whole, balancing, 4.0).item() == pytest.approx(expected)
+    parts = compute_objective(first, balancing, 4.0) + compute_objective(second, balancing, 4.0)
     assert parts.item() == pytest.approx(expected)

@@ -9,10 +9,10 @@ from coterie.train import made_on
 
 
 def test_a_line_a_start(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(made_on, "processor", lambda: "a processor")
-    made_on.note(tmp_path, step=0)
-    made_on.note(tmp_path, step=7)
-    first, second = map(json.loads, (tmp_path / made_on.FILE).read_text().splitlines())
+    monkeypatch.setattr(made_on, "get_processor_name", lambda: "a processor")
+    made_on.append_environment(tmp_path, step=0)
+    made_on.append_environment(tmp_path, step=7)
+    first, second = map(json.loads, (tmp_path / made_on.ENVIRONMENT_FILE).read_text().splitlines())
     assert (first["step"], second["step"]) == (0, 7)
     assert first["machine"].startswith("a processor, ")
     assert first["threads"] == torch.get_num_threads()

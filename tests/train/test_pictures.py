@@ -15,15 +15,15 @@ from safetensors.torch import load_file
 import coterie
 from coterie import Mixture, Recipe, Stage, TaskGate, recipes
 from coterie.dense.augment import Augment
-from coterie.dense.collate import PictureCollator
+from coterie.dense.collate import DenseCollator
 from coterie.dense.heads import LinearHead
 from coterie.dense.kinds.regression import Regression
-from coterie.dense.model import MultiTaskVision
-from coterie.dense.vision import Vision
+from coterie.dense.model import MultiTaskVisionModel
+from coterie.dense.vision import VisionConfig
 from coterie.experts.lora import Lora
-from coterie.train import Plan, Run, assembly, checkpoint
-from coterie.train.losses import objective, task_sums
-from coterie.train.prepare import prepare
+from coterie.train import RunConfig, Run, assembly, checkpoint
+from coterie.train.losses import compute_objective, sum_by_task
+from coterie.train.prepare import precompute_caches
 from coterie.train.trainer import MixtureTrainer
 from tests.train import small
 from tests.train.gallery import TASKS, Gallery, base, experts, learned
@@ -57,24 +57,24 @@ def test_recipes_train_and_come_back(name: str, tmp_path: Path, monkeypatch) -> 
         return real(self, *args, **more)
 
     monkeypatch.setattr(MixtureTrainer, "train", kept)
-    vision = Vision(pretrained="scratch" not in name)
+    vision = VisionConfig(pretrained="scratch" not in name)
     run = learned(tmp_path / "run", RECIPES[name](), steps=2, vision=vision)
     loaded = run.load()
     host = loaded.model.get_base_model()
-    assert isinstance(host, MultiTaskVision) and isinstance(loaded.processor, PictureCollator)
+    assert isinstance(host, MultiTaskVisionModel) and isinstance(loaded.processor, DenseCollator)
     wanted = said(models[0].eval())
     for task, answer in said(loaded.model).items():
         torch.testing.assert_close(answer, wanted[task], rtol=0, atol=0)
     # All of it has learned: what the run began with says something else.
-    began = said(assembly.lesson(run.plan).load().model)
+    began = said(assembly.make_task_set(run.config).load_model().model)
     assert not any(torch.equal(wanted[task], began[task]) for task in wanted)
-    assert Plan.read(run.folder) == run.plan and Run.read(run.folder).tasks == tuple(TASKS)
+    assert RunConfig.read(run.folder) == run.config and Run.read(run.folder).task_names == tuple(TASKS)
 
 
 def test_it_learns_what_can_be_learned(tmp_path: Path) -> None:
     recipe = experts(schedule="constant", learning_rate=3e-3)
     run = learned(tmp_path, recipe, steps=30, log_every=10, save_every=30)
-    first, *_, last = (line["task_loss"] for line in run.log())
+    first, *_, last = (line["task_loss"] for line in run.read_log())
     assert set(first) == set(last) == set(TASKS)
     assert all(last[name] < 0.7 * first[name] for name in TASKS)
 
@@ -84,13 +84,13 @@ def test_beside_a_large_epsilon_gradients_move_little(tmp_path: Path) -> None:
     # a norm of 1: 1e-9.
     stage = Stage(trains=("host",), steps=1, learning_rate=1.0, epsilon=1e9)
     run = learned(tmp_path, Recipe(mixtures=(), stages=(stage,)))
-    began, ended = said(assembly.lesson(run.plan).load().model), said(run.load().model)
+    began, ended = said(assembly.make_task_set(run.config).load_model().model), said(run.load().model)
     for task, answer in ended.items():
         torch.testing.assert_close(answer, began[task], rtol=0, atol=1e-4)
 
 
 def test_use_is_told_for_each_task(tmp_path: Path) -> None:
-    (*_, line) = learned(tmp_path, experts(), steps=2).log()
+    (*_, line) = learned(tmp_path, experts(), steps=2).read_log()
     assert set(line["use"]) == set(TASKS)
     # Rows of a task by layers with a mixture: two of attention, two of MLPs.
     assert all(len(layers) == 4 for layers in line["use"].values())
@@ -102,13 +102,13 @@ def test_use_is_told_for_each_task(tmp_path: Path) -> None:
 
 
 def test_information_is_told_where_no_loss_asks_for_it(tmp_path: Path) -> None:
-    (line,) = learned(tmp_path, recipes.plain_moe(**SMALL), steps=1, use_every=0).log()
+    (line,) = learned(tmp_path, recipes.plain_moe(**SMALL), steps=1, use_every=0).read_log()
     assert len(line["information"]) == 4 and "use" not in line
 
 
 HARD = {
     "steps": 6, "accumulation": 2, "evaluate_every": 3, "patience": 9,
-    "vision": Vision(
+    "vision": VisionConfig(
         size=(35, 35), augment=Augment(crop=(28, 28), scale=(0.8, 1.2), degrees=10.0)
     ),
 }  # fmt: skip
@@ -145,7 +145,7 @@ def test_bfloat16_trains_resumes_and_scores_with_losses_in_float32(
     tmp_path: Path, monkeypatch
 ) -> None:
     seen: dict[str, set[torch.dtype]] = {"said": set(), "loss": set(), "routing": set()}
-    head, real, routing = LinearHead.forward, Regression.loss, MixtureTrainer._routing
+    head, real, routing = LinearHead.forward, Regression.compute_loss, MixtureTrainer._compute_routing_losses
 
     def forward(self, x):
         found = head(self, x)
@@ -186,7 +186,7 @@ def test_bfloat16_trains_resumes_and_scores_with_losses_in_float32(
     scored = coterie.evaluate(whole, split="validation").tasks["grey"]
     # The mean error of three pictures, which validation looked at with the weights in float32;
     # bfloat16 has 8 bits, and an error here comes of values below 2.
-    last = whole.log()[-1]["validation_loss"]["grey"] / TASKS["grey"].weight
+    last = whole.read_log()[-1]["validation_loss"]["grey"] / TASKS["grey"].weight
     assert scored.score == pytest.approx(last, abs=2 * 2**-8)
 
 
@@ -207,21 +207,21 @@ def test_parts_of_a_step_change_nothing(tmp_path: Path) -> None:
 
 
 def test_chance_hangs_on_the_place_in_the_run_alone() -> None:
-    plan = Plan(
+    plan = RunConfig(
         recipe=recipes.dense(), base=base(), pictures=Gallery(), batch_size=4, steps=8, seed=3
     )
-    (stage,) = plan.stages((12,))
-    whole = list(assembly.order(plan, stage, (12,), 0))
+    (stage,) = plan.resolve_stages((12,))
+    whole = list(assembly.make_batch_sampler(plan, stage, (12,), 0))
     lots = [lot for batch in whole for _, _, lot in batch]
     assert len(set(lots)) == 32  # 8 steps of 4: a picture that comes again is drawn anew
-    halves = Plan(**{**vars(plan), "accumulation": 2})
-    parts = list(assembly.order(halves, stage, (12,), 0))
+    halves = RunConfig(**{**vars(plan), "accumulation": 2})
+    parts = list(assembly.make_batch_sampler(halves, stage, (12,), 0))
     assert [place for part in parts for place in part] == [p for batch in whole for p in batch]
-    lesson = assembly.lesson(plan)
-    [rows] = lesson.training_rows()
-    mirrored = [not torch.equal(lesson.drawn(rows[0], lot).image, rows[0].image) for lot in lots]
+    lesson = assembly.make_task_set(plan)
+    [rows] = lesson.load_training_rows()
+    mirrored = [not torch.equal(lesson.transform(rows[0], lot).image, rows[0].image) for lot in lots]
     assert mirrored == [
-        not torch.equal(lesson.drawn(rows[0], lot).image, rows[0].image) for lot in lots
+        not torch.equal(lesson.transform(rows[0], lot).image, rows[0].image) for lot in lots
     ]
     assert 4 < sum(mirrored) < 28  # half of 32, on average
 
@@ -232,28 +232,28 @@ def batch_of(lesson, count: int) -> dict:
 
 
 def test_losses_are_of_labels_that_are_there_times_weights() -> None:
-    lesson = assembly.lesson(Plan(recipe=recipes.dense(), base=base(), pictures=Gallery()))
-    model, batch = lesson.load().model, batch_of(lesson, 4)
-    found = lesson.losses(model, model, batch)
+    lesson = assembly.make_task_set(RunConfig(recipe=recipes.dense(), base=base(), pictures=Gallery()))
+    model, batch = lesson.load_model().model, batch_of(lesson, 4)
+    found = lesson.compute_losses(model, model, batch)
     # Pictures 0 and 3 have no label of the second task.
-    assert found.tasks.tolist() == [0, 0, 0, 0, 1, 1, 2, 2, 2, 2]
-    assert lesson.items(batch) == 4 and lesson.present(batch) == ["grey", "half", "light"]
+    assert found.task_ids.tolist() == [0, 0, 0, 0, 1, 1, 2, 2, 2, 2]
+    assert lesson.count_items(batch) == 4 and lesson.get_task_names(batch) == ["grey", "half", "light"]
     grey = TASKS["grey"].loss(
         model(pixel_values=batch["pixel_values"]).predictions["grey"], batch["labels"]["grey"]
     )
     torch.testing.assert_close(found.losses[:4], 2.0 * grey)
     alone = batch_of(lesson, 1)
     assert set(alone["labels"]) == {"grey", "light"}
-    lesson.losses(model, model, alone).losses.sum().backward()
+    lesson.compute_losses(model, model, alone).losses.sum().backward()
     assert all(each.grad is not None for each in model.heads.parameters())
 
 
 def test_sigmas_get_gradients_and_the_loss_is_a_sum_over_tasks() -> None:
-    plan = Plan(recipe=recipes.dense(), base=base(), pictures=Gallery(names=("grey", "light")))
-    lesson, balancing = assembly.lesson(plan), plan.recipe.balancing.build(2)
-    model, batch = lesson.load().model, batch_of(lesson, 4)
-    sums = task_sums(lesson.losses(model, model, batch), 2)
-    loss = objective(sums, balancing, float(lesson.items(batch)))
+    plan = RunConfig(recipe=recipes.dense(), base=base(), pictures=Gallery(names=("grey", "light")))
+    lesson, balancing = assembly.make_task_set(plan), plan.recipe.balancing.build(2)
+    model, batch = lesson.load_model().model, batch_of(lesson, 4)
+    sums = sum_by_task(lesson.compute_losses(model, model, batch), 2)
+    loss = compute_objective(sums, balancing, float(lesson.count_items(batch)))
     # sigma = 1: half of each task's mean, and log(1 + 1) for each of two tasks.
     wanted = 0.5 * (sums.sums / 4).sum() + 2 * torch.tensor(2.0).log()
     torch.testing.assert_close(loss, wanted)
@@ -263,8 +263,8 @@ def test_sigmas_get_gradients_and_the_loss_is_a_sum_over_tasks() -> None:
 
 def test_sigmas_move(tmp_path: Path) -> None:
     run = learned(tmp_path, experts(), steps=2)
-    tensors, _ = checkpoint.load_state(checkpoint.latest(tmp_path / "checkpoints" / "1-train"))
-    assert bool((tensors["balancing.sigma"] != 1).all()) and run.finished
+    tensors, _ = checkpoint.load_state(checkpoint.find_latest(tmp_path / "checkpoints" / "1-train"))
+    assert bool((tensors["balancing.sigma"] != 1).all()) and run.is_finished
 
 
 def test_heads_and_vectors_learn_whatever_a_stage_trains(tmp_path: Path) -> None:
@@ -277,7 +277,7 @@ def test_heads_and_vectors_learn_whatever_a_stage_trains(tmp_path: Path) -> None
         "heads.1.linear.bias", "heads.2.norm.weight", "heads.2.norm.bias", "heads.2.linear.weight",
         "heads.2.linear.bias",
     )}  # fmt: skip
-    began = assembly.lesson(run.plan).load().model
+    began = assembly.make_task_set(run.config).load_model().model
     assert not torch.equal(run.load().model.get_base_model().heads[0].linear.weight,
                            began.heads[0].linear.weight)  # fmt: skip
 
@@ -291,11 +291,11 @@ def test_damaged_pictures_are_left_out_and_named(tmp_path: Path, capsys) -> None
     run = learned(tmp_path, recipes.dense(), pictures, **options)
     # Two of training, and two of the three that are looked at.
     assert f"left out 4 bad rows, named in {tmp_path}/bad_rows.jsonl" in capsys.readouterr().err
-    assert [row.source for row in run.left_out()] == [f"picture {i}" for i in (0, 1, 12, 13)]
-    assert all(row.field == "grey" for row in run.left_out())
+    assert [row.source for row in run.read_bad_rows()] == [f"picture {i}" for i in (0, 1, 12, 13)]
+    assert all(row.field == "grey" for row in run.read_bad_rows())
     bad = [json.loads(line) for line in (run.folder / "bad_rows.jsonl").read_text().splitlines()]
-    assert bad == [vars(row) for row in run.left_out()]
-    assert run.log()[-1]["epoch"] == 0.4  # 4 of the 10 that are good
+    assert bad == [vars(row) for row in run.read_bad_rows()]
+    assert run.read_log()[-1]["epoch"] == 0.4  # 4 of the 10 that are good
 
 
 def test_no_number_ends_the_run_and_names_the_tasks(tmp_path: Path, monkeypatch) -> None:
@@ -310,18 +310,18 @@ def test_no_number_ends_the_run_and_names_the_tasks(tmp_path: Path, monkeypatch)
 
 
 def test_experts_in_layers_that_tasks_share_are_refused(tmp_path: Path) -> None:
-    vision = Vision(shared_layers=1)
+    vision = VisionConfig(shared_layers=1)
     message = r"layers\.0\.mlp, in one of the first shared_layers=1 blocks.*layers\?\\\.1\\\.mlp'"
     with pytest.raises(ValueError, match=message):
         learned(tmp_path / "all", recipes.plain_moe(mlp=(3, 2), attention=None), vision=vision)
     later = learned(tmp_path / "odd", recipes.m3vit(experts=3, active=2), vision=vision, steps=1)
-    assert len(later.log()[-1]["use"]["grey"]) == 1
+    assert len(later.read_log()[-1]["use"]["grey"]) == 1
 
 
 def test_a_graft_of_nothing_is_the_model(tmp_path: Path) -> None:
-    host = assembly.lesson(
-        Plan(recipe=recipes.dense(), base=base(), pictures=Gallery())
-    ).load().model  # fmt: skip
+    host = assembly.make_task_set(
+        RunConfig(recipe=recipes.dense(), base=base(), pictures=Gallery())
+    ).load_model().model  # fmt: skip
     before = said(host)
     grafted = coterie.graft(host, ())
     for name, answer in said(grafted).items():
@@ -334,48 +334,48 @@ def test_a_graft_of_nothing_is_the_model(tmp_path: Path) -> None:
 def test_a_plan_has_tasks_or_pictures(unchecked) -> None:
     both = {"tasks": small.tasks(), "pictures": Gallery()}
     with pytest.raises(ValueError, match="a plan has tasks and pictures: give one of them"):
-        Plan(recipe=recipes.dense(), base=base(), **both)
+        RunConfig(recipe=recipes.dense(), base=base(), **both)
     with pytest.raises(ValueError, match="give at least one task"):
-        Plan(recipe=recipes.dense(), base=base(), pictures=Gallery(names=()))
+        RunConfig(recipe=recipes.dense(), base=base(), pictures=Gallery(names=()))
     with pytest.raises(ValueError, match="no option 'pictures'; its options are mix, seed"):
         coterie.train(recipes.dense(), base=base(), tasks=Gallery(), out="x", pictures=Gallery())
     with pytest.raises(ValueError, match="these tasks are answered in words: leave it out"):
-        Plan(
+        RunConfig(
             recipe=recipes.rode(),
             base="x",
             tasks=small.tasks(),
-            vision=Vision(head="linear", size=(9, 9)),
+            vision=VisionConfig(head="linear", size=(9, 9)),
         )
 
 
 def test_a_base_that_is_none(tmp_path: Path) -> None:
-    plan = Plan(recipe=recipes.dense(), base=str(tmp_path), pictures=Gallery())
+    plan = RunConfig(recipe=recipes.dense(), base=str(tmp_path), pictures=Gallery())
     with pytest.raises(
         ValueError, match=r"cannot be loaded: .*Give the folder or hub id of a visi"
     ):
-        assembly.lesson(plan).load()
+        assembly.make_task_set(plan).load_model()
 
 
 def test_a_recipe_for_words_is_refused_before_anything_is_read() -> None:
-    plan = Plan(recipe=recipes.rode(), base=base(), pictures=Gallery())
+    plan = RunConfig(recipe=recipes.rode(), base=base(), pictures=Gallery())
     with pytest.raises(ValueError, match=r"'rode' puts experts at 'text\.attn', .* take mod_squad"):
-        assembly.lesson(plan)
-    there = Plan(recipe=recipes.rode(at=("vision.mlp",)), base=base(), pictures=Gallery())
-    assert assembly.lesson(there).training_rows()
+        assembly.make_task_set(plan)
+    there = RunConfig(recipe=recipes.rode(at=("vision.mlp",)), base=base(), pictures=Gallery())
+    assert assembly.make_task_set(there).load_training_rows()
 
 
 def test_the_embedded_backbone(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("COTERIE_HOME", str(tmp_path))
-    plan = Plan(recipe=recipes.dense(), base="embedded", pictures=Gallery())
+    plan = RunConfig(recipe=recipes.dense(), base="embedded", pictures=Gallery())
     with pytest.raises(ValueError, match=r"no vision model in .*run `coterie fetch weights`"):
-        assembly.lesson(plan)
+        assembly.make_task_set(plan)
     shutil.copytree(base(), tmp_path / "weights" / "vision")
-    assert assembly.lesson(plan).load().model.config.backbone_width == 32
+    assert assembly.make_task_set(plan).load_model().model.config.backbone_width == 32
 
 
 def test_there_is_nothing_to_prepare() -> None:
-    plan = Plan(recipe=recipes.dense(), base=base(), pictures=Gallery(), batch_size=4, steps=4)
-    assert prepare(plan) == 12
+    plan = RunConfig(recipe=recipes.dense(), base=base(), pictures=Gallery(), batch_size=4, steps=4)
+    assert precompute_caches(plan) == 12
 
 
 def test_a_resumed_plan_with_other_pictures_is_refused(tmp_path: Path) -> None:
@@ -386,5 +386,5 @@ def test_a_resumed_plan_with_other_pictures_is_refused(tmp_path: Path) -> None:
 
 def test_one_task_of_the_set_is_the_single_task_model(tmp_path: Path) -> None:
     run = learned(tmp_path, recipes.dense(), Gallery(names=("grey",)), steps=1)
-    assert "information" not in run.log()[-1]
-    assert run.tasks == ("grey",) and list(said(run.load().model)) == ["grey"]
+    assert "information" not in run.read_log()[-1]
+    assert run.task_names == ("grey",) and list(said(run.load().model)) == ["grey"]

@@ -4,10 +4,10 @@ import pytest
 import torch
 
 import coterie
-from coterie import Copies, Lora, Mixture, Queries, Stage, TokenGate
+from coterie import Copies, Lora, Mixture, AttentionHeads, Stage, TokenGate
 from coterie.balancing.uncertainty import Uncertainty
-from coterie.train.plan import shared_out
-from coterie.train.stages import mask_gradients, mixtures_of, parameter_groups, select
+from coterie.train.plan import split_steps
+from coterie.train.stages import zero_frozen_gradients, make_stage_mixtures, parameter_groups, select_trainable
 from coterie.train.weights import load_copies, save
 from tests.tiny import TINY
 
@@ -37,40 +37,40 @@ def learning(model) -> set[str]:
 )
 def test_parts(trains, learns, kept):
     model = model_of()
-    trained = select(model, Stage(trains=trains))
-    assert learning(model) == learns and len(trained.kept) == kept
+    trained = select_trainable(model, Stage(trains=trains))
+    assert learning(model) == learns and len(trained.frozen_rows) == kept
     rows = slice(4, None) if "experts" in trains else slice(0, 4)
-    assert all(each.rows == rows for each in trained.kept)
+    assert all(each.rows == rows for each in trained.frozen_rows)
 
 
 def test_parts_of_the_host():
     model = model_of("llava")
-    select(model, Stage(trains=("connector", r"model\.language_model\.norm\..*")))
+    select_trainable(model, Stage(trains=("connector", r"model\.language_model\.norm\..*")))
     assert learning(model) == {
         *(f"base_model.model.model.multi_modal_projector.linear_{i}.{kind}"
           for i in (1, 2) for kind in ("weight", "bias")),
         "base_model.model.model.language_model.norm.weight",
     }  # fmt: skip
-    trained = select(model, Stage(trains=("host",)))
-    assert not trained.adapter and "lm_head.weight" in trained.host[-1]
+    trained = select_trainable(model, Stage(trains=("host",)))
+    assert not trained.adapter and "lm_head.weight" in trained.base[-1]
     # the host's own weights under the mixture, too
-    assert any(".base_layer.weight" in name for name in trained.host)
+    assert any(".base_layer.weight" in name for name in trained.base)
 
 
 def test_parts_that_are_not_there_are_an_error():
     with pytest.raises(ValueError, match="stage 'train' trains 'connector', and llama with these"):
-        select(model_of(), Stage(trains=("connector",)))
+        select_trainable(model_of(), Stage(trains=("connector",)))
     with pytest.raises(ValueError, match="which matches no parameter of llama; its parameters are"):
-        select(model_of(), Stage(trains=(r"head\..*",)))
+        select_trainable(model_of(), Stage(trains=(r"head\..*",)))
     with pytest.raises(ValueError, match="stage 'train' trains 'connector', and llama with these"):
-        select(model_of(), Stage(learning_rates={"connector": 1.0}))
+        select_trainable(model_of(), Stage(learning_rates={"connector": 1.0}))
 
 
 def test_rates_are_of_what_learns():
-    rates = select(model_of(), Stage(learning_rates={"adapter": 1.0, "gates": 2.0})).rates
+    rates = select_trainable(model_of(), Stage(learning_rates={"adapter": 1.0, "gates": 2.0})).learning_rates
     found = {(".coterie_gate." in name, rate) for name, rate in rates.items()}
     assert found == {(True, 2.0), (False, 1.0)}
-    assert not select(model_of(), Stage(trains=("experts",), learning_rates={"gates": 2.0})).rates
+    assert not select_trainable(model_of(), Stage(trains=("experts",), learning_rates={"gates": 2.0})).learning_rates
 
 
 def test_what_decays():
@@ -84,7 +84,7 @@ def test_what_decays():
         learning_rates={"experts": 2.0},
     )
     balancing = Uncertainty().build(2)
-    trained = select(model, stage)
+    trained = select_trainable(model, stage)
     groups = parameter_groups(model, balancing, trained, learning_rate=1.0, weight_decay=0.1)
     names = {each: name for name, each in [*model.named_parameters(), ("sigma", balancing.sigma)]}
     found = {
@@ -103,7 +103,7 @@ def test_what_decays():
     }
     assert found == expected
     plain = parameter_groups(
-        model, balancing, select(model, Stage(trains=("host",))), learning_rate=1.0,
+        model, balancing, select_trainable(model, Stage(trains=("host",))), learning_rate=1.0,
         weight_decay=0.1,
     )  # fmt: skip
     decays, stays = plain
@@ -114,20 +114,20 @@ def test_what_decays():
 
 def test_kept_rows_stay_under_momentum_and_decay():
     model = model_of().train()
-    trained = select(model, Stage(trains=("experts",)))
-    masks = mask_gradients(trained.kept)
-    before = [each.values.clone() for each in trained.kept]
+    trained = select_trainable(model, Stage(trains=("experts",)))
+    masks = zero_frozen_gradients(trained.frozen_rows)
+    before = [each.values.clone() for each in trained.frozen_rows]
     batch = TINY["llama"]().batch
     optimizer = torch.optim.AdamW(
         [each for each in model.parameters() if each.requires_grad], lr=0.1, weight_decay=0.5
     )
-    whole = [each.parameter.detach().clone() for each in trained.kept]
+    whole = [each.parameter.detach().clone() for each in trained.frozen_rows]
     for _ in range(2):
         model(**batch).loss.backward()
-        assert all(each.parameter.grad[each.rows].abs().max() == 0 for each in trained.kept)
+        assert all(each.parameter.grad[each.rows].abs().max() == 0 for each in trained.frozen_rows)
         optimizer.step()
         trained.restore()
-    for each, values, old in zip(trained.kept, before, whole, strict=True):
+    for each, values, old in zip(trained.frozen_rows, before, whole, strict=True):
         assert torch.equal(each.parameter[each.rows], values)
         assert not torch.equal(each.parameter, old)
     for mask in masks:
@@ -138,14 +138,14 @@ COPIED = [
     ("llama", LORA),
     ("llama", Mixture(at="text.mlp", experts=Copies(count=2, trained="lora", rank=2))),
     ("vit", Mixture(at="vision.mlp", experts=Copies(count=2, trained="full"))),
-    ("vit", Mixture(at="vision.attn", experts=Queries(count=2, heads=1))),
+    ("vit", Mixture(at="vision.attn", experts=AttentionHeads(count=2, heads=1))),
 ]
 
 
 @pytest.mark.parametrize(("family", "mixture"), COPIED)
 def test_copies_begin_alike(family, mixture, tmp_path):
     alone = Stage(name="one", routed=False)
-    first = coterie.graft(TINY[family]().model, mixtures_of((mixture,), alone))
+    first = coterie.graft(TINY[family]().model, make_stage_mixtures((mixture,), alone))
     for parameter in first.parameters():
         if parameter.requires_grad:
             torch.nn.init.normal_(parameter)
@@ -161,7 +161,7 @@ def test_copies_begin_alike(family, mixture, tmp_path):
 
 def test_copies_of_unequal_ranks_are_an_error(tmp_path):
     mixture = Mixture(at="text.mlp", experts=Lora(ranks=(2, 4)))
-    first = coterie.graft(TINY["llama"]().model, mixtures_of((mixture,), Stage(routed=False)))
+    first = coterie.graft(TINY["llama"]().model, make_stage_mixtures((mixture,), Stage(routed=False)))
     save(first, (), tmp_path)
     second = coterie.graft(TINY["llama"]().model, mixture)
     with pytest.raises(ValueError, match=r"the experts' ranks are \[2, 4\]"):
@@ -169,6 +169,6 @@ def test_copies_of_unequal_ranks_are_an_error(tmp_path):
 
 
 def test_steps_are_shared_out():
-    assert shared_out(10, [1, 1, 1]) == [4, 3, 3]
-    assert shared_out(3, [100, 1, 1]) == [1, 1, 1]
-    assert shared_out(100, [1, 3]) == [25, 75]
+    assert split_steps(10, [1, 1, 1]) == [4, 3, 3]
+    assert split_steps(3, [100, 1, 1]) == [1, 1, 1]
+    assert split_steps(100, [1, 3]) == [25, 75]

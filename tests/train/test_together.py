@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import distributed
 
-from coterie import Mixture, MutualInformation, Queries, Recipe, Stage, TaskGate, TopK, Uncertainty
+from coterie import Mixture, MutualInformation, AttentionHeads, Recipe, Stage, TaskGate, TopK, Uncertainty
 from coterie.experts.copies import Copies
 from coterie.train import Run, together
 from tests.train.gallery import Gallery, base, learned
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(
 )
 MIXTURES = (
     Mixture(
-        at="vision.attn", experts=Queries(count=3), gate=TaskGate(init_std=1.0), router=TopK(k=2)
+        at="vision.attn", experts=AttentionHeads(count=3), gate=TaskGate(init_std=1.0), router=TopK(k=2)
     ),
     Mixture(
         at="vision.mlp", experts=Copies(count=3), gate=TaskGate(init_std=1.0), router=TopK(k=2)
@@ -72,7 +72,7 @@ def both(folder: Path) -> list[str]:
 def test_two_processes_make_what_one_makes(tmp_path: Path) -> None:
     assert "".join(both(tmp_path / "two")) == ""
     two, one = Run.read(tmp_path / "two"), learned(tmp_path / "one", recipe(), **OPTIONS)
-    assert two.finished and two.plan == one.plan
+    assert two.is_finished and two.config == one.config
     alone, shared = lines(one), lines(two)
     assert len(shared) == len(alone) == 4
     for mine, theirs in zip(alone, shared, strict=True):
@@ -98,19 +98,19 @@ def test_two_processes_make_what_one_makes(tmp_path: Path) -> None:
 
 def test_what_the_first_process_refuses_is_refused(monkeypatch) -> None:
     monkeypatch.setenv("RANK", "1")
-    assert together.first_does(lambda: 1) is None and not together.is_first()
-    monkeypatch.setattr(together, "gathered", lambda mine: ["no", None])
+    assert together.run_on_rank_zero(lambda: 1) is None and not together.is_rank_zero()
+    monkeypatch.setattr(together, "all_gather_object", lambda mine: ["no", None])
     with pytest.raises(ValueError, match="no"):
-        together.first_does(lambda: 1)
+        together.run_on_rank_zero(lambda: 1)
 
 
 def test_one_process_is_all_of_them() -> None:
-    assert together.rank() == 0 and together.world() == 1 and together.is_first()
-    together.wait()
-    together.meet()
-    assert not together.met() and together.gathered("alone") == ["alone"]
-    assert together.first_does(lambda: 2) == 2
+    assert together.get_rank() == 0 and together.get_world_size() == 1 and together.is_rank_zero()
+    together.barrier()
+    together.init_distributed()
+    assert not together.is_initialized() and together.all_gather_object("alone") == ["alone"]
+    assert together.run_on_rank_zero(lambda: 2) == 2
     with pytest.raises(ValueError, match="bad"):
-        together.first_does(lambda: int("bad"))
+        together.run_on_rank_zero(lambda: int("bad"))
     linear = torch.nn.Linear(1, 1)
     together.average_gradients(linear)  # which has none, and nobody to share it with

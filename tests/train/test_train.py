@@ -12,16 +12,16 @@ import torch
 from transformers import AutoModelForCausalLM
 
 import coterie
-from coterie.data.collate import Collator
+from coterie.data.collate import TextCollator
 from coterie.pretrained import load
-from coterie.train import Plan, Run, checkpoint, follow
+from coterie.train import RunConfig, Run, checkpoint, train_from_config
 from coterie.train.trainer import MixtureTrainer
 from tests.train.small import NAMES, OPTIONS, adapter, base, content, lines, plain, tasks, trained
 
 
 def test_a_run(tmp_path: Path):
     run = trained(tmp_path / "run", plain(steps=7, learning_rate=3e-2), use_every=2)
-    log = run.log()
+    log = run.read_log()
     # at the first step, every third, and the last, with use at every sixth and the last
     assert [line["step"] for line in log] == [1, 3, 6]
     assert log[-1]["samples"] == 24 and log[-1]["epoch"] == round(24 / 18, 4)
@@ -30,7 +30,7 @@ def test_a_run(tmp_path: Path):
     (layer, shares), *rest = log[-1]["use"]["ocr"].items()
     assert layer == "model.layers.0.mlp.gate_proj" and sum(shares) == pytest.approx(1, abs=1e-5)
     assert len(rest) == 5
-    assert Plan.read(run.folder) == run.plan and run.finished
+    assert RunConfig.read(run.folder) == run.config and run.is_finished
     assert json.loads((run.folder / "made_on.jsonl").read_text())["step"] == 0
     assert list((run.folder / "events").rglob("events.out.tfevents*"))
 
@@ -41,7 +41,7 @@ def test_a_run(tmp_path: Path):
     assert torch.equal(model(input_ids=ids).logits, again(input_ids=ids).logits)
     assert not torch.equal(model(input_ids=ids).logits, run_base()(input_ids=ids).logits)
 
-    assert content(follow(run.plan, out=tmp_path / "repeated")) == content(run)
+    assert content(train_from_config(run.config, out=tmp_path / "repeated")) == content(run)
     assert trained(run.folder, plain(steps=7, learning_rate=3e-2), use_every=2, resume=True)
 
 
@@ -87,7 +87,7 @@ def test_no_number_ends_the_run_and_names_the_tasks(tmp_path: Path, monkeypatch)
     ) as e:
         trained(tmp_path, plain(steps=9))
     assert "caption, ocr; the last good checkpoint is" in str(e.value)
-    assert checkpoint.step_of(checkpoint.latest(tmp_path / "checkpoints" / "1-train")) == 2
+    assert checkpoint.get_step(checkpoint.find_latest(tmp_path / "checkpoints" / "1-train")) == 2
     with pytest.raises(ValueError, match="is not finished: go on with"):
         Run.read(tmp_path).load()
 
@@ -100,7 +100,7 @@ def test_weights_without_number_are_not_saved(tmp_path: Path, monkeypatch):
     )
     with pytest.raises(FloatingPointError, match=r"a weight is no number .* there is no check"):
         trained(tmp_path, plain(steps=2))
-    assert checkpoint.latest(tmp_path / "checkpoints" / "1-train") is None
+    assert checkpoint.find_latest(tmp_path / "checkpoints" / "1-train") is None
 
 
 def test_a_full_disk_keeps_the_checkpoint_before(tmp_path: Path, monkeypatch):
@@ -118,7 +118,7 @@ def test_a_full_disk_keeps_the_checkpoint_before(tmp_path: Path, monkeypatch):
     assert [path.name for path in (tmp_path / "checkpoints" / "1-train").iterdir()] == [
         "checkpoint-2"
     ]
-    assert trained(tmp_path, plain(steps=6), resume=True).finished
+    assert trained(tmp_path, plain(steps=6), resume=True).is_finished
 
 
 def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path: Path, monkeypatch):
@@ -139,11 +139,11 @@ def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path: Path, monkeypatch):
 
 
 def test_a_second_ctrl_c_stops_at_once(capsys):
-    from coterie.train.interrupt import Interrupt
+    from coterie.train.interrupt import InterruptHandler
 
-    with Interrupt() as interrupt:
+    with InterruptHandler() as interrupt:
         os.kill(os.getpid(), signal.SIGINT)
-        assert interrupt.wanted
+        assert interrupt.requested
         assert "Stopping after this step" in capsys.readouterr().err
         with pytest.raises(KeyboardInterrupt, match="stopped at once"):
             os.kill(os.getpid(), signal.SIGINT)
@@ -154,11 +154,11 @@ def test_patience_goes_back_to_the_best_weights(tmp_path: Path):
     options = {"patience": 2, "evaluate_every": 1, "log_every": 1, "save_every": 50}
     recipe = plain(steps=30, learning_rate=1.0, schedule="constant")
     run = trained(tmp_path, recipe, **options)
-    means = [sum(line["validation_loss"].values()) / 2 for line in run.log()]
+    means = [sum(line["validation_loss"].values()) / 2 for line in run.read_log()]
     best = min(range(len(means)), key=means.__getitem__)
     assert len(means) == best + 3 < 30
-    (done,) = run.done()
-    assert done.steps == len(means) and done.weights.endswith("/best")
+    (done,) = run.list_finished_stages()
+    assert done.steps == len(means) and done.weights_folder.endswith("/best")
 
 
 def test_the_hosts_own_weights_come_with_the_adapter(tmp_path: Path):
@@ -200,34 +200,34 @@ def test_plans_say_what_they_do_not_allow(unchecked):
         ({"accumulation": 3}, "accumulation=3 does not divide the batch size 8 of stage 'train'"),
     ):
         with pytest.raises(ValueError, match=message):
-            Plan(**(given | wrong))
+            RunConfig(**(given | wrong))
     with pytest.raises(ValueError, match="steps=1: recipe 'awaker' has 3 stages"):
-        Plan(**given | {"recipe": coterie.recipes.awaker(), "steps": 1})
+        RunConfig(**given | {"recipe": coterie.recipes.awaker(), "steps": 1})
 
 
 def test_stages_share_out_steps_and_learning_rates():
     recipe = coterie.recipes.awaker()
-    plan = Plan(recipe=recipe, base=base(), tasks=tasks(), steps=10, learning_rate=1e-3)
-    stages = plan.stages((12, 6))
+    plan = RunConfig(recipe=recipe, base=base(), tasks=tasks(), steps=10, learning_rate=1e-3)
+    stages = plan.resolve_stages((12, 6))
     # equal epochs: 10 / 3 each; rates 1e-5, 1e-5, 5e-6 of the recipe times 100
     assert [stage.steps for stage in stages] == [4, 3, 3]
     assert [stage.learning_rate for stage in stages] == pytest.approx([1e-3, 1e-3, 5e-4])
     slow = plain(learning_rate=1e-2, learning_rates={"gates": 1e-3})
-    (stage,) = Plan(recipe=slow, base=base(), tasks=tasks(), learning_rate=1e-1).stages((12, 6))
+    (stage,) = RunConfig(recipe=slow, base=base(), tasks=tasks(), learning_rate=1e-1).resolve_stages((12, 6))
     assert stage.learning_rates == {"gates": pytest.approx(1e-2)}
-    own = Plan(recipe=recipe, base=base(), tasks=tasks()).stages((12, 6))
+    own = RunConfig(recipe=recipe, base=base(), tasks=tasks()).resolve_stages((12, 6))
     assert [stage.steps for stage in own] == [5, 5, 5]  # 18 rows by 4
 
 
 def test_a_plan_is_read_back_or_refused(tmp_path: Path):
-    plan = Plan(recipe=plain(), base=base(), tasks=tasks(), **without(OPTIONS, "progress"))
+    plan = RunConfig(recipe=plain(), base=base(), tasks=tasks(), **without(OPTIONS, "progress"))
     (tmp_path / "recipe.json").write_text(plan.dumps())
-    assert Plan.read(tmp_path) == plan
+    assert RunConfig.read(tmp_path) == plan
     plain().save(tmp_path / "other.json")
     with pytest.raises(ValueError, match="holds a Recipe, not the plan of a run"):
-        Plan.read(tmp_path / "other.json")
+        RunConfig.read(tmp_path / "other.json")
     with pytest.raises(ValueError, match="is no file: give a run's folder"):
-        Plan.read(tmp_path / "none")
+        RunConfig.read(tmp_path / "none")
 
 
 def without(options: dict, *names: str) -> dict:
@@ -235,8 +235,8 @@ def without(options: dict, *names: str) -> dict:
 
 
 def test_long_samples_are_counted(tmp_path: Path):
-    collate = Collator(load(base()).processor, NAMES)
-    rows = [row for task in tasks() for row in task.samples("train")]
+    collate = TextCollator(load(base()).processor, NAMES)
+    rows = [row for task in tasks() for row in task.read_samples("train")]
     lengths = collate(rows)["attention_mask"].sum(1).tolist()
     half = sorted(lengths)[len(lengths) // 2]
     with pytest.raises(ValueError, match="Nothing is cut: give a larger max_length, or skip_bad"):

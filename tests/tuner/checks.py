@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 import coterie
 from coterie import Mixture
-from coterie.hosts.base import host_of
+from coterie.hosts.base import find_family
 from tests.tiny import TINY, Tiny
 
 TASKS = ("caption", "ocr")
@@ -19,7 +19,7 @@ IDS = torch.tensor([0, 1])
 def roles(family: str) -> list[str]:
     """The family's roles that its tiny model has: the image classifiers have no text side."""
     model = TINY[family]().model
-    found = host_of(model).roles.items()
+    found = find_family(model).roles.items()
     names = [name for name, _ in model.named_modules()]
     return [key for key, role in found if any(re.fullmatch(role.block, name) for name in names)]
 

@@ -9,11 +9,11 @@ import torch
 from transformers import AutoModelForCausalLM
 
 import coterie
-from coterie import Copies, InstanceGate, Lora, Mixture, Rectified, Soft, TaskGate, TopK
+from coterie import Copies, InstanceGate, Lora, Mixture, Rectified, Softmax, TaskGate, TopK
 from tests.tiny import TINY
 from tests.tuner.checks import IDS, TASKS, awake, gradients, grafted, logits
 
-FIRST = Mixture(at="text.mlp", experts=Lora(ranks=(2, 4)), gate=TaskGate(), router=Soft())
+FIRST = Mixture(at="text.mlp", experts=Lora(ranks=(2, 4)), gate=TaskGate(), router=Softmax())
 SECOND = Mixture(at="text.attn", experts=Lora(ranks=(8,)), gate=None)
 INSTANCE = Mixture(at="text.mlp", gate=InstanceGate(), router=TopK(k=1))
 
@@ -243,7 +243,7 @@ def test_an_unknown_family_works_with_a_regular_expression():
         vocab_size=64, hidden_size=32, intermediate_size=64, num_hidden_layers=2,
         num_attention_heads=4,
     )  # fmt: skip
-    mixture = Mixture(at=r".*\.mlp\.dense_\w+", gate=TaskGate(), router=Soft())
+    mixture = Mixture(at=r".*\.mlp\.dense_\w+", gate=TaskGate(), router=Softmax())
     model = coterie.graft(GPTNeoXForCausalLM(config), mixture, tasks=TASKS)
     ids = torch.randint(0, 64, (2, 5))
     with coterie.observe(model) as tape:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import coterie
-from coterie import InstanceGate, Lora, Mixture, Rectified, Soft, TaskGate, TopK
+from coterie import InstanceGate, Lora, Mixture, Rectified, Softmax, TaskGate, TopK
 from coterie.losses.load_balance import LoadBalance
 from tests.tiny import TINY
 from tests.tuner.checks import IDS, TASKS, gradients, grafted, logits, roles, same, trained
@@ -58,7 +58,7 @@ class TestEveryRole:
     def test_a_batch_of_two_tasks_equals_two_of_one(self, family, role):
         tiny = TINY[family]()
         for gate in (TaskGate(), TaskGate(per_token=False)):
-            mixture = Mixture(at=role, experts=Lora(ranks=(4, 4)), gate=gate, router=Soft())
+            mixture = Mixture(at=role, experts=Lora(ranks=(4, 4)), gate=gate, router=Softmax())
             model = grafted(TINY[family](), mixture)
             mixed = logits(model, tiny.batch)
             for sample in (0, 1):
@@ -73,7 +73,7 @@ class TestInstanceGate:
         tiny = TINY[family]()
         gates = (InstanceGate(), InstanceGate(pool="hidden", tie="model"))
         for gate in gates:
-            mixture = Mixture(at="text.mlp", gate=gate, router=Soft())
+            mixture = Mixture(at="text.mlp", gate=gate, router=Softmax())
             model = grafted(TINY[family](), mixture)
             with coterie.observe(model) as tape:
                 logits(model, tiny.batch, None)
@@ -103,7 +103,7 @@ def test_two_batches_of_one_sample_equal_one_of_two(family):
 def test_places_may_be_named_one_by_one():
     names = ("model.layers.1.mlp.up_proj", "model.layers.0.self_attn.q_proj")
     tiny = TINY["llama"]()
-    model = grafted(tiny, Mixture(at=names, experts=Lora(ranks=(2, 3)), router=Soft()))
+    model = grafted(tiny, Mixture(at=names, experts=Lora(ranks=(2, 3)), router=Softmax()))
     with coterie.observe(model) as tape:
         logits(model, tiny.batch)
     assert set(tape) == set(names)

@@ -5,14 +5,14 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 import coterie
-from coterie import InstanceGate, Lora, Mixture, ModalityGate, Soft, TaskGate, TopK
+from coterie import InstanceGate, Lora, Mixture, ModalityGate, Softmax, TaskGate, TopK
 from tests.tuner.checks import TASKS, awake
 
 LONG, SHORT, PAD = 9, 5, 0
 MIXTURES = {
     "instance": Mixture(at="text.mlp", gate=InstanceGate(init_std=1.0), router=TopK(k=1)),
-    "hidden": Mixture(at="text.attn", gate=InstanceGate(pool="hidden", tie="block"), router=Soft()),
-    "tied": Mixture(at="text.mlp", gate=InstanceGate(tie="model", init_std=1.0), router=Soft()),
+    "hidden": Mixture(at="text.attn", gate=InstanceGate(pool="hidden", tie="block"), router=Softmax()),
+    "tied": Mixture(at="text.mlp", gate=InstanceGate(tie="model", init_std=1.0), router=Softmax()),
     "noisy": Mixture(
         at="text.mlp",
         gate=InstanceGate(init_std=1.0),
@@ -22,7 +22,7 @@ MIXTURES = {
     ),
     "token": Mixture(at="text.mlp"),
     "task": Mixture(at="text.mlp", gate=TaskGate()),
-    "whole task": Mixture(at="text.mlp", gate=TaskGate(per_token=False), router=Soft()),
+    "whole task": Mixture(at="text.mlp", gate=TaskGate(per_token=False), router=Softmax()),
     "modality": Mixture(at="text.mlp", gate=ModalityGate()),
 }
 BY_PROMPT = ["instance", "hidden", "tied", "noisy"]

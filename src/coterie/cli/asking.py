@@ -5,38 +5,38 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from coterie import spec
-from coterie.data.collate import Collator
-from coterie.data.formats.question import Question
-from coterie.data.sample import Sample
+from coterie.data.collate import TextCollator
+from coterie.data.formats.question import QuestionAnswer
+from coterie.data.sample import TextSample
 from coterie.evaluate.predict import predict
-from coterie.pretrained import Pretrained
-from coterie.tasks import Task
+from coterie.pretrained import LoadedModel
+from coterie.tasks import TextTask
 from coterie.train import Run
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class InferenceEngine:
     """A loaded run, the task that questions belong to, and what they are about."""
 
-    pretrained: Pretrained
-    collator: Collator
-    task: Task
+    loaded: LoadedModel
+    collator: TextCollator
+    task: TextTask
     media: Mapping[str, str]
 
     @classmethod
-    def of(cls, folder: str, *, task: str | None, image: str | None, audio: str | None) -> "Asked":
+    def from_run(cls, folder: str, *, task: str | None, image: str | None, audio: str | None) -> "InferenceEngine":
         """The run in a folder, ready to answer.
 
         Raises ValueError where `task` is none of the run's, or is not given and there are several,
         or the run is on pictures.
         """
         run = Run.read(folder)
-        chosen = task_of(run, task)
+        chosen = select_task(run, task)
         given = ((chosen.image, image), (chosen.audio, audio))
         pretrained = run.load()
         return cls(
             pretrained=pretrained,
-            collator=Collator(pretrained.processor, [each.name for each in run.plan.tasks]),
+            collator=TextCollator(pretrained.processor, [each.name for each in run.config.tasks]),
             task=chosen,
             media={column: file for column, file in given if file is not None},
         )
@@ -47,10 +47,10 @@ class Asked:
         Raises ValueError for a file that cannot be read, or a prompt that asks for more.
         """
         row = {self.task.question: question or None, self.task.answer: "?", **self.media}
-        ((turns, answers),) = Question().exchanges(row, self.task.columns(), Path.cwd())
-        sample = Sample(task=self.task.name, turns=turns, answers=answers, source="the question")
+        ((turns, answers),) = QuestionAnswer().parse(row, self.task.get_columns(), Path.cwd())
+        sample = TextSample(task=self.task.name, messages=turns, answers=answers, source="the question")
         answered = predict(
-            self.pretrained,
+            self.loaded,
             self.collator,
             [sample],
             batch_size=1,
@@ -59,18 +59,18 @@ class Asked:
         return answered.texts[0]
 
 
-def task_of(run: Run, name: str | None) -> Task:
+def select_task(run: Run, name: str | None) -> TextTask:
     """The run's task of a name; its only one, if none is named."""
-    if run.plan.pictures is not None:
+    if run.config.pictures is not None:
         raise ValueError(
             f"{run.folder} is a run on pictures, and has no words: load it with "
             "Run.read(...).load(), and give the model pixel_values"
         )
-    tasks = {task.name: task for task in run.plan.tasks}
+    tasks = {task.name: task for task in run.config.tasks}
     if name is None and len(tasks) == 1:
         return next(iter(tasks.values()))
     if name is None or name not in tasks:
         said = "the run has several tasks" if name is None else f"the run has no task {name!r}"
-        near = spec.near(name or "", tasks)
+        near = spec.format_suggestions(name or "", tasks)
         raise ValueError(f"{said}{near}: give --task, one of {', '.join(tasks)}")
     return tasks[name]

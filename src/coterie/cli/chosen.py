@@ -8,12 +8,12 @@ from typing import Any
 from coterie import spec
 from coterie.cli import pictured
 from coterie.dense.sets.scenes import Scenes
-from coterie.dense.vision import Vision
-from coterie.tasks import Task, read_tasks
-from coterie.tasks.listed import SCENES, loaded
+from coterie.dense.vision import VisionConfig
+from coterie.tasks import TextTask, read_tasks
+from coterie.tasks.listed import SCENES, load_yaml
 
 
-def chosen(text: str) -> dict[str, Any]:
+def load_task_set(text: str) -> dict[str, Any]:
     """What is learned, by the fields of `Plan` that hold it.
 
     It is of a file, such as "tasks.yaml", or some of it, such as "tasks.yaml:ocr,naming"; of the
@@ -23,24 +23,24 @@ def chosen(text: str) -> dict[str, Any]:
     """
     word, _, names = text.partition(":")
     if word == SCENES:
-        return some({"tasks": (), "pictures": Scenes()}, names)
+        return select_tasks({"tasks": (), "pictures": Scenes()}, names)
     file, colon, names = text.rpartition(":")
     if not colon or Path(text).exists() or not Path(file).is_file():
         file, names = text, ""
-    given = loaded(Path(file)) if Path(file).is_file() else None
+    given = load_yaml(Path(file)) if Path(file).is_file() else None
     if isinstance(given, Mapping) and pictured.KEY in given:
-        return some(pictured.read(given, Path(file)), names)
-    return {"tasks": words(text), "pictures": None, "vision": Vision()}
+        return select_tasks(pictured.load_dense_tasks(given, Path(file)), names)
+    return {"tasks": load_text_tasks(text), "pictures": None, "vision": VisionConfig()}
 
 
-def some(dense: dict[str, Any], names: str) -> dict[str, Any]:
+def select_tasks(dense: dict[str, Any], names: str) -> dict[str, Any]:
     """The same with some tasks of the dense set; with all, if none is named."""
     if not names:
         return dense
     return dense | {"pictures": replace(dense["pictures"], names=tuple(names.split(",")))}
 
 
-def words(text: str) -> tuple[Task, ...]:
+def load_text_tasks(text: str) -> tuple[TextTask, ...]:
     """The tasks of "tasks.yaml", or those named in "tasks.yaml:ocr,naming".
 
     What `read_tasks` takes, "pantry" and "pantry:ocr,naming", is taken too.
@@ -54,6 +54,6 @@ def words(text: str) -> tuple[Task, ...]:
     for name in names.split(","):
         if name not in tasks:
             raise ValueError(
-                f"{file} has no task {name!r}{spec.near(name, tasks)}; it has {', '.join(tasks)}"
+                f"{file} has no task {name!r}{spec.format_suggestions(name, tasks)}; it has {', '.join(tasks)}"
             )
     return tuple(tasks[name] for name in names.split(","))

@@ -8,7 +8,7 @@ from importlib import import_module
 
 import click
 
-from coterie.cli.verb import Failure
+from coterie.cli.verb import UserError
 
 # In the order in which a newcomer meets them.
 VERBS = (
@@ -26,7 +26,7 @@ VERBS = (
 )
 
 
-class Command(click.Group):
+class SubcommandGroup(click.Group):
     """The verbs, each imported from the file of its name."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -50,7 +50,7 @@ class Command(click.Group):
         return super().resolve_command(ctx, args)
 
 
-@click.command(cls=Command, context_settings={"max_content_width": 100})
+@click.command(cls=SubcommandGroup, context_settings={"max_content_width": 100})
 @click.version_option(package_name="coterie", message="%(prog)s %(version)s")
 def coterie() -> None:
     """Turns a pretrained model into a multi-task mixture of experts.
@@ -82,15 +82,15 @@ def main(
     arguments = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     try:
         code = coterie.main(arguments, prog_name="coterie", standalone_mode=False, obj=library)
-    except Failure as failure:
-        return failed(f"coterie: {failure.format_message()}", failure.code)
+    except UserError as failure:
+        return report_failure(f"coterie: {failure.format_message()}", failure.code)
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx else "coterie"
-        return failed(f"{where}: {error.format_message()} ({where} --help)", error.exit_code)
+        return report_failure(f"{where}: {error.format_message()} ({where} --help)", error.exit_code)
     except click.ClickException as error:
-        return failed(f"coterie: {error.format_message()}", error.exit_code)
+        return report_failure(f"coterie: {error.format_message()}", error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        return failed("coterie: stopped", 130)
+        return report_failure("coterie: stopped", 130)
     except BrokenPipeError:
         # Python flushes at exit and would say so again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -98,7 +98,7 @@ def main(
     return code if isinstance(code, int) else 0
 
 
-def failed(message: str, code: int) -> int:
+def report_failure(message: str, code: int) -> int:
     """Says why on standard error; the code."""
     click.echo(message, err=True)
     return code

@@ -2,10 +2,10 @@
 
 import click
 
-from coterie.cli.verb import verb
+from coterie.cli.verb import make_subcommand
 
 
-@verb()
+@make_subcommand()
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...")
 @click.option("--baseline", multiple=True, metavar="RUN", help="Compare with it; can be repeated.")
 @click.option("--to", metavar="FILE", help="Write the table to a .md or .json file, too.")
@@ -24,6 +24,6 @@ def compare(runs: tuple[str, ...], baseline: tuple[str, ...], to: str | None) ->
     from coterie.evaluate import compare as table_of
 
     table = table_of(list(runs), baseline=list(baseline) or None)
-    click.echo(table.markdown())
+    click.echo(table.to_markdown())
     if to is not None:
         click.echo(f"written to {table.save(to)}")

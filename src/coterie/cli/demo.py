@@ -2,10 +2,10 @@
 
 import click
 
-from coterie.cli.verb import verb
+from coterie.cli.verb import make_subcommand
 
 
-@verb(resume="the same command goes on from there")
+@make_subcommand(resume="the same command goes on from there")
 @click.option("--out", default="runs/demo", show_default=True, metavar="DIR", help="Where to.")
 @click.option("--steps", type=int, help="Optimizer steps of each training.")
 @click.option("--seed", default=0, show_default=True, type=int, help="Of everything random.")
@@ -24,5 +24,5 @@ def demo(out: str, steps: int | None, seed: int) -> None:
     """
     from coterie.cli.showcase import STEPS, Showcase
 
-    show = Showcase(out=out, steps=STEPS if steps is None else steps, seed=seed, say=click.echo)
+    show = Showcase(out=out, steps=STEPS if steps is None else steps, seed=seed, report_progress=click.echo)
     click.echo(f"the report is {show.run()}")

@@ -5,12 +5,12 @@ from typing import Any
 
 import click
 
-from coterie.cli.verb import verb
+from coterie.cli.verb import make_subcommand
 
 PICTURES = (".png", ".svg", ".pdf")
 
 
-@verb()
+@make_subcommand()
 @click.argument("model", metavar="BASE|RUN")
 @click.option("--tasks", metavar="FILE", help="As in `coterie train`; left out, a run's own.")
 @click.option("--batches", default=4, show_default=True, type=int, help="Batches a task.")
@@ -30,18 +30,18 @@ def diagnose(model: str, tasks: str | None, to: str | None, **options: Any) -> N
       coterie diagnose runs/rode --tasks tasks.yaml --to runs/rode/conflict.json
       coterie diagnose runs/dense --to conflict.svg
     """
-    from coterie.cli.chosen import chosen
+    from coterie.cli.chosen import load_task_set
     from coterie.diagnose import diagnose as measure
-    from coterie.recipe import FILE
+    from coterie.recipe import RECIPE_FILE
 
-    given = {} if tasks is None else chosen(tasks)
-    if given.get("pictures") and not (Path(model) / FILE).is_file():
+    given = {} if tasks is None else load_task_set(tasks)
+    if given.get("pictures") and not (Path(model) / RECIPE_FILE).is_file():
         options["vision"] = given.get("vision")
     conflict = measure(model, given.get("pictures") or given.get("tasks"), **options)
-    click.echo(conflict.sentence)
+    click.echo(conflict.summary)
     if to is not None:
         if Path(to).suffix in PICTURES:
-            conflict.figure().savefig(to)
+            conflict.draw_figure().savefig(to)
         else:
             conflict.save(to)
         click.echo(f"written to {to}")

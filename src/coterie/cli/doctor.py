@@ -5,10 +5,10 @@ from itertools import chain
 
 import click
 
-from coterie.cli.verb import verb
+from coterie.cli.verb import make_subcommand
 
 
-@verb(light=True)
+@make_subcommand(without_library=True)
 @click.pass_obj
 def doctor(load: Callable[[], None]) -> None:
     """Says what this machine has, what it lacks, and what to do.
@@ -20,14 +20,14 @@ def doctor(load: Callable[[], None]) -> None:
     Example:
       coterie doctor
     """
-    from coterie.cli.fetched import fetched
-    from coterie.cli.machine import library, machine
-    from coterie.cli.packages import packages
+    from coterie.cli.fetched import check_downloads
+    from coterie.cli.machine import check_library, check_machine
+    from coterie.cli.packages import check_packages
 
     broken = 0
-    for finding in chain(packages(), machine(), library(load), fetched()):
-        click.echo(finding.line())
-        broken += finding.state == "broken"
+    for finding in chain(check_packages(), check_machine(), check_library(load), check_downloads()):
+        click.echo(finding.format())
+        broken += finding.status == "broken"
     if broken:
         click.echo(f"{broken} broken: do what the arrows say, then run it again", err=True)
         raise click.exceptions.Exit(1)

@@ -4,10 +4,10 @@ from typing import Any
 
 import click
 
-from coterie.cli.verb import verb
+from coterie.cli.verb import make_subcommand
 
 
-@verb()
+@make_subcommand()
 @click.argument("run", metavar="RUN")
 @click.option("--split", default="test", show_default=True, help="Which rows.")
 @click.option("--limit", type=int, help="Rows a task, at most.")
@@ -31,4 +31,4 @@ def evaluate(run: str, **options: Any) -> None:
     """
     from coterie.evaluate import evaluate as score
 
-    click.echo(score(run, **options).markdown())
+    click.echo(score(run, **options).to_markdown())

@@ -5,10 +5,10 @@ from typing import Literal
 
 import click
 
-from coterie.cli.verb import verb
+from coterie.cli.verb import make_subcommand
 
 
-@verb()
+@make_subcommand()
 @click.argument("run", metavar="RUN")
 @click.option("--task", required=True, help="The task's name.")
 @click.option("--to", metavar="DIR", help="A new or empty folder.  [default: RUN/extracted/TASK]")
@@ -28,7 +28,7 @@ def extract(
     run: str,
     task: str,
     to: str | None,
-    form: Literal["adapter", "merged", "pruned"] | None,
+    format: Literal["adapter", "merged", "pruned"] | None,
     threshold: float | None,
     curve: bool,
 ) -> None:
@@ -48,31 +48,31 @@ def extract(
     """
     folder = Path(to or Path(run) / "extracted" / (f"{task}-curve" if curve else task))
     if curve:
-        click.echo(drawn(run, task, folder))
+        click.echo(draw_curve(run, task, folder))
         return
     from coterie.extract import extract as cut
-    from coterie.extract.keeping import Pruning
+    from coterie.extract.keeping import PruningOptions
 
-    pruning = None if threshold is None else Pruning(threshold=threshold)
-    click.echo(f"written to {cut(run, task=task, to=folder, form=form, pruning=pruning)}")
+    pruning = None if threshold is None else PruningOptions(threshold=threshold)
+    click.echo(f"written to {cut(run, task=task, to=folder, format=format, pruning=pruning)}")
 
 
-def drawn(run: str, task: str, folder: Path) -> str:
+def draw_curve(run: str, task: str, folder: Path) -> str:
     """Measures the curve, writes it and its picture, and says what was found."""
-    from coterie.extract.score_curve import WITHIN, score_curve
-    from coterie.extras import library
+    from coterie.extract.score_curve import MAX_POINTS_BELOW_FULL, measure_score_curve
+    from coterie.extras import import_optional
     from coterie.report.score_curve import save
 
-    library("matplotlib.figure", "report")  # before anything long
-    found = score_curve(run, task=task)
+    import_optional("matplotlib.figure", "report")  # before anything long
+    found = measure_score_curve(run, task=task)
     found.save(folder)
     save(found, folder / "curve.svg")
-    best = found.smallest()
-    told = f"no model is within {WITHIN} points of the whole"
+    best = found.find_smallest_within()
+    told = f"no model is within {MAX_POINTS_BELOW_FULL} points of the whole"
     if best is not None:
-        share = best.size.total / found.size.total
+        share = best.parameters.total / found.full_parameters.total
         told = (
-            f"smallest within {WITHIN} points of the whole's {found.whole:.4g}: threshold "
+            f"smallest within {MAX_POINTS_BELOW_FULL} points of the whole's {found.full_score:.4g}: threshold "
             f"{best.threshold:g}, {share:.1%} of its parameters"
         )
-    return f"{found.markdown()}\n\n{told}\nwritten to {folder}"
+    return f"{found.to_markdown()}\n\n{told}\nwritten to {folder}"

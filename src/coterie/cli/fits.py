@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 
-def hints_of(thing: Callable[..., Any]) -> Mapping[str, Any]:
+def get_annotations(thing: Callable[..., Any]) -> Mapping[str, Any]:
     """Name -> annotation, of a function's arguments or a class's fields."""
     return get_type_hints(thing)
 
 
-def fits(value: Any, hint: Any) -> bool:
+def matches_annotation(value: Any, hint: Any) -> bool:
     """Whether `value` is of a type; True for types that no literal can be told for.
 
     Args:
@@ -22,25 +22,25 @@ def fits(value: Any, hint: Any) -> bool:
     """
     origin, options = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
-        return any(fits(value, option) for option in options)
+        return any(matches_annotation(value, option) for option in options)
     if origin is Literal:
         return any(value == option and type(value) is type(option) for option in options)
     if origin is tuple:
         return (
-            is_row(value)
+            is_sequence(value)
             and has_length(value, options)
-            and all(fits(item, item_hint(hint, index)) for index, item in enumerate(value))
+            and all(matches_annotation(item, get_item_annotation(hint, index)) for index, item in enumerate(value))
         )
-    return PLAIN.get(hint, is_dumped if is_part(hint) else anything)(value)
+    return TYPE_CHECKS.get(hint, is_serialized if is_config_class(hint) else accept_any)(value)
 
 
-def fitted(value: Any, hint: Any) -> Any:
+def coerce(value: Any, hint: Any) -> Any:
     """`value`, which fits; a whole number becomes a float where only floats are annotated."""
     options = get_args(hint) or (hint,)
-    return float(value) if is_whole(value) and float in options and int not in options else value
+    return float(value) if is_integer(value) and float in options and int not in options else value
 
 
-def item_hint(hint: Any, index: int) -> Any:
+def get_item_annotation(hint: Any, index: int) -> Any:
     """The annotation of one item of a tuple; Any if the tuple's does not say."""
     options = get_args(hint)
     if get_origin(hint) is not tuple or not options:
@@ -50,7 +50,7 @@ def item_hint(hint: Any, index: int) -> Any:
     return options[index] if index < len(options) else Any
 
 
-def said(hint: Any) -> str:
+def describe_annotation(hint: Any) -> str:
     """The annotation as an error names it."""
     return hint.__name__ if get_origin(hint) is None and type(hint) is type else str(hint)
 
@@ -60,16 +60,16 @@ def has_length(row: Any, options: tuple[Any, ...]) -> bool:
     return not options or options[-1] is Ellipsis or len(row) == len(options)
 
 
-def is_part(hint: Any) -> bool:
+def is_config_class(hint: Any) -> bool:
     """Whether it is a dataclass, or an interface of some: a literal is none, but names its kind."""
     return is_dataclass(hint) or isabstract(hint)
 
 
-def is_dumped(value: Any) -> bool:
+def is_serialized(value: Any) -> bool:
     return isinstance(value, Mapping) and "is" in value
 
 
-def is_row(value: Any) -> bool:
+def is_sequence(value: Any) -> bool:
     return isinstance(value, list | tuple)
 
 
@@ -77,7 +77,7 @@ def is_bool(value: Any) -> bool:
     return isinstance(value, bool)
 
 
-def is_whole(value: Any) -> bool:
+def is_integer(value: Any) -> bool:
     return isinstance(value, int) and not is_bool(value)
 
 
@@ -93,13 +93,13 @@ def is_none(value: Any) -> bool:
     return value is None
 
 
-def anything(value: Any) -> bool:
+def accept_any(value: Any) -> bool:
     return True
 
 
-PLAIN: Mapping[Any, Callable[[Any], bool]] = {
+TYPE_CHECKS: Mapping[Any, Callable[[Any], bool]] = {
     bool: is_bool,
-    int: is_whole,
+    int: is_integer,
     float: is_number,
     str: is_text,
     Path: is_text,

@@ -4,10 +4,10 @@ import sys
 
 import click
 
-from coterie.cli.verb import verb
+from coterie.cli.verb import make_subcommand
 
 
-@verb()
+@make_subcommand()
 @click.argument("run", metavar="RUN")
 @click.argument("questions", nargs=-1, metavar="[QUESTION]...")
 @click.option("--task", help="Which of the run's tasks; needed if it has several.")
@@ -26,8 +26,8 @@ def generate(
       coterie generate runs/rode --task spoken --audio word.wav ""
       coterie generate runs/rode --task ocr --image page.png < questions.txt
     """
-    from coterie.cli.asking import Asked
+    from coterie.cli.asking import InferenceEngine
 
-    asked = Asked.of(run, task=task, image=image, audio=audio)
+    asked = InferenceEngine.from_run(run, task=task, image=image, audio=audio)
     for question in questions or (line.rstrip("\n") for line in sys.stdin):
         click.echo(asked.answer(question))

@@ -8,8 +8,8 @@ from pathlib import Path
 from coterie import spec
 from coterie.cli import pictured
 from coterie.cli.plan import SYSTEMS
-from coterie.embedded.home import home
-from coterie.recipe import FILE
+from coterie.embedded.home import get_cache_dir
+from coterie.recipe import RECIPE_FILE
 from coterie.tasks import read_tasks
 from coterie.train import Run
 
@@ -24,7 +24,7 @@ FOLDERS = {
 }
 
 
-def lines(what: str, runs: str) -> Iterator[tuple[str, str]]:
+def list_lines(what: str, runs: str) -> Iterator[tuple[str, str]]:
     """Name and description of each recipe, kind, task or run.
 
     Args:
@@ -33,45 +33,45 @@ def lines(what: str, runs: str) -> Iterator[tuple[str, str]]:
     """
     match what:
         case "recipes":
-            return ((name, first_line(system)) for name, system in SYSTEMS.items())
+            return ((name, get_summary_line(system)) for name, system in SYSTEMS.items())
         case "tasks":
-            return tasks()
+            return list_demo_tasks()
         case "sets":
-            return ((name, first_line(kind)) for name, kind in pictured.kinds().items())
+            return ((name, get_summary_line(kind)) for name, kind in pictured.find_dataset_kinds().items())
         case "runs":
-            return found_runs(Path(runs))
+            return find_runs(Path(runs))
         case _:
-            return kinds(what)
+            return list_kinds(what)
 
 
-def kinds(what: str) -> Iterator[tuple[str, str]]:
+def list_kinds(what: str) -> Iterator[tuple[str, str]]:
     """The kinds in a folder of parts."""
     folder, module, name = FOLDERS[what]
     base = getattr(import_module(f"{folder}.{module}"), name)
-    for kind in spec.kinds(import_module(folder), base):
-        yield kind.__name__, first_line(kind)
+    for kind in spec.find_kinds(import_module(folder), base):
+        yield kind.__name__, get_summary_line(kind)
 
 
-def tasks() -> Iterator[tuple[str, str]]:
+def list_demo_tasks() -> Iterator[tuple[str, str]]:
     """The pantry's tasks, if it is there."""
-    if not (home() / "pantry" / "tasks.yaml").is_file():
+    if not (get_cache_dir() / "pantry" / "tasks.yaml").is_file():
         yield "(none)", "the pantry is not fetched: coterie fetch pantry"
         return
     for task in read_tasks("pantry"):
         yield task.name, f"{', '.join(task.rows)}; {type(task.metric).__name__}"
 
 
-def found_runs(folder: Path) -> Iterator[tuple[str, str]]:
+def find_runs(folder: Path) -> Iterator[tuple[str, str]]:
     """The runs in a folder and below; what else has a file of that name is left out."""
-    for file in sorted(folder.glob(f"**/{FILE}")):
+    for file in sorted(folder.glob(f"**/{RECIPE_FILE}")):
         try:
-            plan = Run.read(file.parent).plan
+            plan = Run.read(file.parent).config
         except ValueError:
             continue
-        names = ", ".join(plan.names)
+        names = ", ".join(plan.task_names)
         yield str(file.parent), f"{plan.recipe.name} on {names}, from {plan.base}"
 
 
-def first_line(thing: object) -> str:
+def get_summary_line(thing: object) -> str:
     """The first line of a docstring, without its full stop."""
     return (inspect.getdoc(thing) or "").partition("\n")[0].rstrip(".")

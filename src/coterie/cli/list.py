@@ -2,14 +2,14 @@
 
 import click
 
-from coterie.cli.verb import verb
+from coterie.cli.verb import make_subcommand
 
 KINDS = (
     "recipes", "gates", "routers", "experts", "losses", "metrics", "hosts", "tasks", "sets", "runs"
 )  # fmt: skip
 
 
-@verb()
+@make_subcommand()
 @click.argument("what", required=False, type=click.Choice(KINDS))
 @click.option("--runs", default="runs", metavar="DIR", help="Where runs lie.", show_default=True)
 def list(what: str | None, runs: str) -> None:
@@ -23,12 +23,12 @@ def list(what: str | None, runs: str) -> None:
       coterie list recipes
       coterie list runs --runs experiments
     """
-    from coterie.cli.inventory import lines
+    from coterie.cli.inventory import list_lines
 
     for kind in KINDS if what is None else (what,):
         if what is None:
             click.echo(f"{kind}:")
-        for name, said in lines(kind, runs):
+        for name, said in list_lines(kind, runs):
             click.echo(f"{name:24} {said}".rstrip())
         if what is None:
             click.echo()

@@ -5,23 +5,23 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from coterie import spec
-from coterie.cli.fits import fits, fitted, hints_of, said
+from coterie.cli.fits import matches_annotation, coerce, get_annotations, describe_annotation
 from coterie.dense import sets
 from coterie.dense.augment import Augment
-from coterie.dense.rows import DenseSet
-from coterie.dense.vision import Vision
+from coterie.dense.rows import DenseDataset
+from coterie.dense.vision import VisionConfig
 
 KEY = "pictures"
 VISION = "vision"
 Kind = TypeVar("Kind")
 
 
-def kinds() -> dict[str, type[DenseSet]]:
+def find_dataset_kinds() -> dict[str, type[DenseDataset]]:
     """Name of each data set, which is that of its file, and its kind."""
-    return {kind.__module__.rpartition(".")[2]: kind for kind in spec.kinds(sets, DenseSet)}
+    return {kind.__module__.rpartition(".")[2]: kind for kind in spec.find_kinds(sets, DenseDataset)}
 
 
-def read(given: Mapping[Any, Any], path: Path) -> dict[str, Any]:
+def load_dense_tasks(given: Mapping[Any, Any], path: Path) -> dict[str, Any]:
     """What is learned, by the fields of `Plan` that hold it.
 
     Args:
@@ -35,31 +35,31 @@ def read(given: Mapping[Any, Any], path: Path) -> dict[str, Any]:
             what = "a run learns words or pictures: make two files" if key == "tasks" else ""
             raise ValueError(
                 f"{path}: {key}: beside `{KEY}` there may be `{VISION}`, and nothing else"
-                f"{f'; {what}' if what else spec.near(str(key), (KEY, VISION))}"
+                f"{f'; {what}' if what else spec.format_suggestions(str(key), (KEY, VISION))}"
             )
-    found: dict[str, Any] = {"tasks": (), KEY: set_of(given[KEY], path, f"{path}: {KEY}")}
+    found: dict[str, Any] = {"tasks": (), KEY: parse_dataset(given[KEY], path, f"{path}: {KEY}")}
     if VISION in given:
-        found[VISION] = vision_of(given[VISION], f"{path}: {VISION}")
+        found[VISION] = parse_vision(given[VISION], f"{path}: {VISION}")
     return found
 
 
-def set_of(items: Any, path: Path, where: str) -> DenseSet:
+def parse_dataset(items: Any, path: Path, where: str) -> DenseDataset:
     """The data set that `pictures` describes."""
-    known = kinds()
+    known = find_dataset_kinds()
     if not isinstance(items, Mapping) or "set" not in items:
         raise ValueError(
             f"{where} = {items!r}: give `set`, one of {', '.join(known)}, `folder`, and so on"
         )
     name, fields = items["set"], {key: value for key, value in items.items() if key != "set"}
     if not isinstance(name, str) or name not in known:
-        near = spec.near(str(name), known)
+        near = spec.format_suggestions(str(name), known)
         raise ValueError(f"{where}.set = {name!r}{near}: give one of {', '.join(known)}")
     if "folder" in fields:
-        fields["folder"] = folder_of(fields["folder"], path, where)
-    return made(known[name], fields, where)
+        fields["folder"] = resolve_folder(fields["folder"], path, where)
+    return construct_from_yaml(known[name], fields, where)
 
 
-def folder_of(given: Any, path: Path, where: str) -> str:
+def resolve_folder(given: Any, path: Path, where: str) -> str:
     """A folder's full path; ValueError if there is none."""
     if not isinstance(given, str):
         raise ValueError(f"{where}.folder = {given!r}: give a folder, relative to {path}")
@@ -69,24 +69,24 @@ def folder_of(given: Any, path: Path, where: str) -> str:
     return str(folder)
 
 
-def vision_of(items: Any, where: str) -> Vision:
+def parse_vision(items: Any, where: str) -> VisionConfig:
     """What `vision` describes."""
     if isinstance(items, Mapping) and isinstance(items.get("augment"), Mapping):
-        augment = made(Augment, items["augment"], f"{where}.augment")
+        augment = construct_from_yaml(Augment, items["augment"], f"{where}.augment")
         items = dict(items) | {"augment": spec.dump(augment)}
-    return made(Vision, items, where)
+    return construct_from_yaml(VisionConfig, items, where)
 
 
-def made(kind: type[Kind], items: Any, where: str) -> Kind:
+def construct_from_yaml(kind: type[Kind], items: Any, where: str) -> Kind:
     """A frozen dataclass with fields of a YAML file.
 
     Raises ValueError for a field that there is not, or a value that does not fit.
     """
     if not isinstance(items, Mapping):
         raise ValueError(f"{where} = {items!r}: give fields of {kind.__name__}, as key: value")
-    hints = hints_of(kind)
+    hints = get_annotations(kind)
     for key, value in items.items():
-        if key in hints and not fits(value, hints[key]):
-            raise ValueError(f"{where}.{key} takes {said(hints[key])}, not {value!r}")
-    fields = {str(key): fitted(value, hints.get(key)) for key, value in items.items()}
+        if key in hints and not matches_annotation(value, hints[key]):
+            raise ValueError(f"{where}.{key} takes {describe_annotation(hints[key])}, not {value!r}")
+    fields = {str(key): coerce(value, hints.get(key)) for key, value in items.items()}
     return spec.construct(kind, fields, where)

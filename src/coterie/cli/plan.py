@@ -7,17 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from coterie import recipes, spec
-from coterie.cli.fits import fits, fitted, hints_of, said
-from coterie.cli.settings import Setting, assigned
-from coterie.recipe import FILE, Recipe
-from coterie.train import Plan
+from coterie.cli.fits import matches_annotation, coerce, get_annotations, describe_annotation
+from coterie.cli.settings import Override, set_at_path
+from coterie.recipe import RECIPE_FILE, Recipe
+from coterie.train import RunConfig
 
 SYSTEMS: Mapping[str, Callable[..., Recipe]] = {
     name: getattr(recipes, name) for name in recipes.__all__
 }
 
 
-def planned(recipe: str, settings: Sequence[Setting], given: Mapping[str, Any]) -> Plan:
+def build_config(recipe: str, settings: Sequence[Override], given: Mapping[str, Any]) -> RunConfig:
     """The plan of a training.
 
     Args:
@@ -31,47 +31,47 @@ def planned(recipe: str, settings: Sequence[Setting], given: Mapping[str, Any]) 
     """
     arguments = tuple(inspect.signature(SYSTEMS[recipe]).parameters) if recipe in SYSTEMS else ()
     own = {each.path: each.value for each in settings if each.path in arguments}
-    plan = with_fields(called(recipe, own) if recipe in SYSTEMS else read(recipe), given)
+    plan = apply_flags(call_recipe(recipe, own) if recipe in SYSTEMS else read_recipe_or_config(recipe), given)
     for each in settings:
         if each.path not in arguments:
-            path = path_in(plan, each, arguments)
-            plan = assigned(plan, path, each.value, name="plan")
+            path = resolve_path(plan, each, arguments)
+            plan = set_at_path(plan, path, each.value, name="plan")
     return plan
 
 
-def called(name: str, arguments: Mapping[str, Any]) -> Recipe:
+def call_recipe(name: str, arguments: Mapping[str, Any]) -> Recipe:
     """The recipe that a function of coterie.recipes returns for the arguments."""
-    hints = hints_of(SYSTEMS[name])
+    hints = get_annotations(SYSTEMS[name])
     for argument, value in arguments.items():
-        if not fits(value, hints[argument]):
-            raise ValueError(f"--set: {argument} takes {said(hints[argument])}, not {value!r}")
+        if not matches_annotation(value, hints[argument]):
+            raise ValueError(f"--set: {argument} takes {describe_annotation(hints[argument])}, not {value!r}")
     try:
         # A list of JSON is a tuple to a recipe, and 16 is as good as 16.0.
         loaded = {key: spec.load(value, name=key) for key, value in arguments.items()}
-        return SYSTEMS[name](**{key: fitted(loaded[key], hints[key]) for key in loaded})
+        return SYSTEMS[name](**{key: coerce(loaded[key], hints[key]) for key in loaded})
     except (TypeError, ValueError) as error:
         given = ", ".join(f"{argument}={value!r}" for argument, value in arguments.items())
         raise ValueError(f"recipe {name}({given}): {error}") from error
 
 
-def read(recipe: str) -> Recipe | Plan:
+def read_recipe_or_config(recipe: str) -> Recipe | RunConfig:
     """The recipe or plan in a file, or in a run's folder."""
     path = Path(recipe)
-    path = path / FILE if path.is_dir() else path
+    path = path / RECIPE_FILE if path.is_dir() else path
     if not path.is_file():
         raise ValueError(
-            f"{recipe!r} is no recipe{spec.near(recipe, SYSTEMS)}: give one of "
+            f"{recipe!r} is no recipe{spec.format_suggestions(recipe, SYSTEMS)}: give one of "
             f"{', '.join(SYSTEMS)}, a recipe's JSON file, or a run's folder"
         )
     found = spec.loads(path.read_text(encoding="utf-8"), name=str(path))
-    if not isinstance(found, Recipe | Plan):
+    if not isinstance(found, Recipe | RunConfig):
         raise ValueError(f"{path} holds a {type(found).__name__}, no recipe and no run's plan")
     return found
 
 
-def with_fields(found: Recipe | Plan, given: Mapping[str, Any]) -> Plan:
+def apply_flags(found: Recipe | RunConfig, given: Mapping[str, Any]) -> RunConfig:
     """The plan with the fields that were given; a bare recipe makes a new one."""
-    if isinstance(found, Plan):
+    if isinstance(found, RunConfig):
         return replace(found, **given)
     missing = [name for name in ("base", "tasks") if name not in given]
     if missing:
@@ -79,12 +79,12 @@ def with_fields(found: Recipe | Plan, given: Mapping[str, Any]) -> Plan:
             f"recipe {found.name!r} says nothing of model and data: give "
             f"{' and '.join(f'--{name}' for name in missing)}"
         )
-    return Plan(recipe=found, **given)
+    return RunConfig(recipe=found, **given)
 
 
-def path_in(plan: Plan, setting: Setting, arguments: Sequence[str]) -> str:
+def resolve_path(plan: RunConfig, setting: Override, arguments: Sequence[str]) -> str:
     """The setting's path, from the plan on."""
-    inside, around = names(plan.recipe), names(plan)
+    inside, around = list_field_names(plan.recipe), list_field_names(plan)
     if setting.head in inside:
         return f"recipe.{setting.path}"
     if setting.head in around:
@@ -92,16 +92,16 @@ def path_in(plan: Plan, setting: Setting, arguments: Sequence[str]) -> str:
     known = [*arguments, *inside, *around]
     raise ValueError(
         f"--set {setting.path}: nothing is called {setting.head!r}"
-        f"{spec.near(setting.head, known)}; there are {', '.join(dict.fromkeys(known))}"
+        f"{spec.format_suggestions(setting.head, known)}; there are {', '.join(dict.fromkeys(known))}"
     )
 
 
-def names(value: Recipe | Plan) -> list[str]:
+def list_field_names(value: Recipe | RunConfig) -> list[str]:
     """The names of a value's fields."""
     return [field.name for field in fields(value)]
 
 
-def fields_of(plan: Plan) -> dict[str, Any]:
+def fields_of(plan: RunConfig) -> dict[str, Any]:
     """The plan's fields, as `coterie.train` takes them."""
-    found = {name: getattr(plan, name) for name in names(plan) if name != "pictures"}
+    found = {name: getattr(plan, name) for name in list_field_names(plan) if name != "pictures"}
     return found | {"tasks": plan.tasks if plan.pictures is None else plan.pictures}

@@ -4,10 +4,10 @@ import shlex
 
 import click
 
-from coterie.cli.verb import verb
+from coterie.cli.verb import make_subcommand
 
 
-@verb()
+@make_subcommand()
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...")
 @click.option("--to", default="report.html", show_default=True, metavar="FILE", help="The page.")
 @click.option("--title", help="The page's title.")
@@ -23,10 +23,10 @@ def report(runs: tuple[str, ...], to: str, **options: str | None) -> None:
       coterie report runs/rode --to report.html
       coterie report runs/shared runs/rode --title "One adapter or many"
     """
-    from coterie.evaluate.systems import named
+    from coterie.evaluate.systems import group_runs
     from coterie.report import report as write
 
     flags = [part for name, text in options.items() if text for part in (f"--{name}", text)]
     command = shlex.join(["coterie", "report", *runs, "--to", to, *flags])
-    path = write(named(runs), out=to, command=command, **options)
+    path = write(group_runs(runs), out=to, command=command, **options)
     click.echo(f"written to {path}")

@@ -6,25 +6,25 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from coterie import spec
-from coterie.cli.fits import fits, fitted, hints_of, item_hint, said
+from coterie.cli.fits import matches_annotation, coerce, get_annotations, get_item_annotation, describe_annotation
 
 Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
-class Setting:
+class Override:
     """A dotted path, such as stages.0.learning_rate, and what to put there."""
 
     path: str
     value: Any
 
     @classmethod
-    def of(cls, text: str) -> "Setting":
+    def parse(cls, text: str) -> "Override":
         """The setting in "path=value"; the value is JSON, a Python literal, or else text."""
         path, equals, value = text.partition("=")
         if not equals or not path.strip():
             raise ValueError(f"--set {text}: give path=value, as in --set rank=8")
-        return cls(path.strip(), literal(value.strip()))
+        return cls(path.strip(), parse_literal(value.strip()))
 
     @property
     def head(self) -> str:
@@ -32,7 +32,7 @@ class Setting:
         return self.path.partition(".")[0]
 
 
-def literal(text: str) -> Any:
+def parse_literal(text: str) -> Any:
     """What `text` says in JSON or as a Python literal (4,8 is a tuple); else the text itself."""
     for read in (json.loads, ast.literal_eval):
         try:
@@ -42,7 +42,7 @@ def literal(text: str) -> Any:
     return text
 
 
-def assigned(value: Value, path: str, new: Any, *, name: str) -> Value:
+def set_at_path(value: Value, path: str, new: Any, *, name: str) -> Value:
     """`value` with `new` at a dotted path; everything is checked as if it were read from a file.
 
     Args:
@@ -58,29 +58,29 @@ def assigned(value: Value, path: str, new: Any, *, name: str) -> Value:
     parent, key, at, hint = data, "value", name, Any
     for part in path.split("."):
         parent = parent[key]
-        key, hint = key_in(parent, part, at, hint)
+        key, hint = resolve_key(parent, part, at, hint)
         at = f"{at}.{part}"
-    if not fits(new, hint):
-        raise ValueError(f"--set: {at} takes {said(hint)}, not {new!r}")
-    parent[key] = fitted(new, hint)
+    if not matches_annotation(new, hint):
+        raise ValueError(f"--set: {at} takes {describe_annotation(hint)}, not {new!r}")
+    parent[key] = coerce(new, hint)
     return spec.load(data["value"], name=name)
 
 
-def key_in(inside: Any, part: str, at: str, hint: Any) -> tuple[Any, Any]:
+def resolve_key(inside: Any, part: str, at: str, hint: Any) -> tuple[Any, Any]:
     """`part` as a key of a dict or an index of a list, and the annotation of what stands there."""
     match inside:
         case {"is": kind, **items}:
-            allowed, hints = list(items), hints_of(spec.find(kind, at))
+            allowed, hints = list(items), get_annotations(spec.find_class(kind, at))
         case dict():
             allowed, hints = list(inside), {}
         case list():
             allowed = [str(index) for index in range(len(inside))]
-            hints = {index: item_hint(hint, int(index)) for index in allowed}
+            hints = {index: get_item_annotation(hint, int(index)) for index in allowed}
         case _:
             raise ValueError(f"--set: {at} is {inside!r}, which has no part {part!r}")
     if part not in allowed:
         raise ValueError(
-            f"--set: {at} has no {part!r}{spec.near(part, allowed)}; it has "
+            f"--set: {at} has no {part!r}{spec.format_suggestions(part, allowed)}; it has "
             f"{', '.join(allowed) or 'nothing'}"
         )
     return (int(part) if isinstance(inside, list) else part), hints.get(part, Any)

@@ -4,10 +4,10 @@ from typing import Any
 
 import click
 
-from coterie.cli.verb import verb
+from coterie.cli.verb import make_subcommand
 
 
-@verb(resume="the same command with --resume goes on from the last checkpoint")
+@make_subcommand(resume="the same command with --resume goes on from the last checkpoint")
 @click.argument("recipe")
 @click.option("--base", metavar="MODEL", help="Local folder, hub id, or 'embedded'.")
 @click.option(
@@ -50,17 +50,17 @@ def train(settings: tuple[str, ...], recipe: str, out: str, resume: bool, **flag
       coterie train runs/rode --out runs/again --seed 1
       coterie train rode --base ... --tasks ... --out runs/rode --resume
     """
-    from coterie.cli.chosen import chosen
-    from coterie.cli.plan import fields_of, planned
-    from coterie.cli.settings import Setting
+    from coterie.cli.chosen import load_task_set
+    from coterie.cli.plan import fields_of, build_config
+    from coterie.cli.settings import Override
     from coterie.train import train as run
-    from coterie.train.left_out import FILE, told
+    from coterie.train.left_out import BAD_ROWS_FILE, format_summary_line
 
     given = {name: value for name, value in flags.items() if value is not None}
     if "tasks" in given:
-        given |= chosen(given["tasks"])
-    plan = planned(recipe, [Setting.of(text) for text in settings], given)
+        given |= load_task_set(given["tasks"])
+    plan = build_config(recipe, [Override.parse(text) for text in settings], given)
     done = run(**fields_of(plan), out=out, resume=resume)
-    if bad := told(done.left_out(), done.folder / FILE):
+    if bad := format_summary_line(done.read_bad_rows(), done.folder / BAD_ROWS_FILE):
         click.echo(bad)
     click.echo(f"{done.folder}: trained; next: coterie evaluate {done.folder}")

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 
-class Failure(click.ClickException):
+class UserError(click.ClickException):
     """What the user is told, and the exit code: 2 for a mistake, 1 where a run cannot go on."""
 
     def __init__(self, message: str, *, code: int) -> None:
@@ -15,7 +15,7 @@ class Failure(click.ClickException):
         self.code = code
 
 
-class Verb(click.Command):
+class Subcommand(click.Command):
     """A command that imports the library only when it runs, and never shows a traceback unasked.
 
     Args:
@@ -24,10 +24,10 @@ class Verb(click.Command):
         options: of click.Command.
     """
 
-    def __init__(self, *, resume: str = "", light: bool = False, **options: Any) -> None:
+    def __init__(self, *, resume: str = "", without_library: bool = False, **options: Any) -> None:
         super().__init__(**options)
         self.resume = resume
-        self.light = light
+        self.without_library = without_library
         self.params.append(
             click.Option(
                 ["--debug"], is_flag=True, envvar="COTERIE_DEBUG", help="Show where an error arose."
@@ -41,31 +41,31 @@ class Verb(click.Command):
         """
         debug = ctx.params.pop("debug")
         try:
-            if not self.light:
+            if not self.without_library:
                 ctx.find_root().obj()
             return super().invoke(ctx)
         except BrokenPipeError:
             raise  # the reader of our output has gone, as `head` does
         except KeyboardInterrupt as stop:
             hint = f"; {self.resume}" if self.resume else ""
-            raise Failure(f"stopped{hint}", code=130) from stop
+            raise UserError(f"stopped{hint}", code=130) from stop
         except ValueError as error:
-            raise told(error, code=2, debug=debug) from error
+            raise as_user_error(error, code=2, debug=debug) from error
         except (OSError, ImportError, FloatingPointError) as error:
-            raise told(error, code=1, debug=debug) from error
+            raise as_user_error(error, code=1, debug=debug) from error
 
 
-def told(error: Exception, *, code: int, debug: bool) -> Failure:
+def as_user_error(error: Exception, *, code: int, debug: bool) -> UserError:
     """The error as a failure; in debug its traceback is printed first."""
     if debug:
         traceback.print_exception(error)
-    return Failure(str(error) or type(error).__name__, code=code)
+    return UserError(str(error) or type(error).__name__, code=code)
 
 
-def verb(*, resume: str = "", light: bool = False) -> Callable[[Callable[..., Any]], Verb]:
+def make_subcommand(*, resume: str = "", without_library: bool = False) -> Callable[[Callable[..., Any]], Subcommand]:
     """Makes a `Verb` of a function, named for it; its docstring is the help."""
 
-    def decorate(function: Callable[..., Any]) -> Verb:
-        return click.command(cls=Verb, resume=resume, light=light)(function)
+    def decorate(function: Callable[..., Any]) -> Subcommand:
+        return click.command(cls=Subcommand, resume=resume, light=without_library)(function)
 
     return decorate

@@ -23,12 +23,12 @@ TEMPLATE = """\
 Chat = list[dict[str, Any]]
 
 
-def tokenizer_of(processor: Any) -> Any:
+def get_tokenizer(processor: Any) -> Any:
     """The processor's tokenizer; `processor` itself where it is one."""
     return getattr(processor, "tokenizer", processor)
 
 
-def tokenized(processor: Any, chats: Sequence[Chat]) -> Mapping[str, Any]:
+def apply_template(processor: Any, chats: Sequence[Chat]) -> Mapping[str, Any]:
     """One call of the processor over prompts, padded as it likes, as tensors.
 
     Args:
@@ -39,26 +39,26 @@ def tokenized(processor: Any, chats: Sequence[Chat]) -> Mapping[str, Any]:
     common: dict[str, Any] = {
         "add_generation_prompt": True, "tokenize": True, "return_dict": True, "return_tensors": "pt"
     }  # fmt: skip
-    if tokenizer_of(processor) is processor:
-        texts = [[_plain(message) for message in chat] for chat in chats]
+    if get_tokenizer(processor) is processor:
+        texts = [[_to_plain_message(message) for message in chat] for chat in chats]
         encoded = processor.apply_chat_template(texts, padding=True, **common)
         return {key: encoded[key] for key in ("input_ids", "attention_mask")}
-    names = _media_tokens(processor) if processor.chat_template == TEMPLATE else {}
+    names = _get_media_tokens(processor) if processor.chat_template == TEMPLATE else {}
     return processor.apply_chat_template(
         list(chats), processor_kwargs={"padding": True}, **common, **names
     )
 
 
-def end_of_turn(processor: Any) -> int:
+def get_end_of_turn_id(processor: Any) -> int:
     """The id of the token that ends the assistant's turn, as the chat template writes it.
 
     The tokenizer's end token, where the template puts no special token behind an answer.
     """
-    tokenizer = tokenizer_of(processor)
+    tokenizer = get_tokenizer(processor)
     answer = "an answer"
     bare = tokenizer is processor
-    asked = {"role": "user", "content": "a question" if bare else _part("a question")}
-    said = {"role": "assistant", "content": answer if bare else _part(answer)}
+    asked = {"role": "user", "content": "a question" if bare else _to_template_part("a question")}
+    said = {"role": "assistant", "content": answer if bare else _to_template_part(answer)}
     whole = processor.apply_chat_template([asked, said], tokenize=False)
     after = whole.rpartition(answer)[2] if answer in whole else ""
     special = set(tokenizer.all_special_ids) | set(tokenizer.added_tokens_decoder)
@@ -66,17 +66,17 @@ def end_of_turn(processor: Any) -> int:
     return next((each for each in ids if each in special), tokenizer.eos_token_id)
 
 
-def _part(text: str) -> list[dict[str, str]]:
+def _to_template_part(text: str) -> list[dict[str, str]]:
     return [{"type": "text", "text": text}]
 
 
-def _media_tokens(processor: Any) -> dict[str, str]:
+def _get_media_tokens(processor: Any) -> dict[str, str]:
     """The placeholders that `TEMPLATE` is to write."""
     named = {key: getattr(processor, key, None) for key in ("image_token", "audio_token")}
     return {key: str(token) for key, token in named.items() if token is not None}
 
 
-def _plain(message: dict[str, Any]) -> dict[str, str]:
+def _to_plain_message(message: dict[str, Any]) -> dict[str, str]:
     """A message as templates of text models take it: the content is one text."""
     kinds = {part["type"] for part in message["content"]} - {"text"}
     if kinds:

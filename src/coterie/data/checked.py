@@ -8,33 +8,33 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
-from coterie.data.decoding import Decoding
-from coterie.data.reader import Reader
-from coterie.data.rows import BadRow, RowError, Rows
-from coterie.data.sample import Sample
-from coterie.data.sources.base import Source
-from coterie.data.split import Part, part_of
+from coterie.data.decoding import DecodeCache
+from coterie.data.reader import RowReader
+from coterie.data.rows import BadRow, RowError, Dataset
+from coterie.data.sample import TextSample
+from coterie.data.sources.base import RowSource
+from coterie.data.split import Part, get_split_indices
 
-CHUNK_ROWS = 32
+CHUNK_SIZE = 32
 """Rows that one thread reads at a time."""
-LISTED = 20
+MAX_LISTED_BAD_ROWS = 20
 """How many bad rows an error lists."""
 
 
 @dataclass(frozen=True)
-class Verdict:
+class RowCheck:
     """What reading a row once has shown: why it is bad, or how many samples it has."""
 
-    bad: BadRow | None = None
-    samples: int = 0
-    group: int = 0
+    bad_row: BadRow | None = None
+    num_samples: int = 0
+    content_group: int = 0
 
 
-class CheckedRows(Rows):
+class ValidatedDataset(Dataset):
     """The samples of a source's good rows. Held in memory: 12 bytes a sample."""
 
     def __init__(
-        self, source: Source, reader: Reader, *, check_media: bool, part: Part | None = None
+        self, source: RowSource, reader: RowReader, *, check_media: bool, part: Part | None = None
     ) -> None:
         """Read every row once.
 
@@ -48,87 +48,87 @@ class CheckedRows(Rows):
         self.source, self.reader = source, reader
         rows, turns, groups = array("q"), array("i"), array("Q")
         bad = []
-        for index, found in enumerate(verdicts(source, reader, check_media, part is not None)):
-            rows.extend([index] * found.samples)
-            turns.extend(range(found.samples))
-            groups.extend([found.group] * (found.samples if part else 0))
-            bad += [found.bad] if found.bad else []
+        for index, found in enumerate(check_rows(source, reader, check_media, part is not None)):
+            rows.extend([index] * found.num_samples)
+            turns.extend(range(found.num_samples))
+            groups.extend([found.content_group] * (found.num_samples if part else 0))
+            bad += [found.bad_row] if found.bad_row else []
         if part and rows:
-            kept = part_of(groups, part)
+            kept = get_split_indices(groups, part)
             rows = array("q", [rows[index] for index in kept])
             turns = array("i", [turns[index] for index in kept])
-        self.rows, self.turns = rows, turns
-        self.bad = tuple(bad)
+        self.row_indices, self.turn_indices = rows, turns
+        self.bad_rows = tuple(bad)
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return len(self.row_indices)
 
-    def __getitem__(self, index: int) -> Sample:
-        return self.reader.samples(self.source, self.rows[index])[self.turns[index]]
+    def __getitem__(self, index: int) -> TextSample:
+        return self.reader.read_samples(self.source, self.row_indices[index])[self.turn_indices[index]]
 
 
-def verdicts(source: Source, reader: Reader, check_media: bool, grouped: bool) -> Iterator[Verdict]:
+def check_rows(source: RowSource, reader: RowReader, check_media: bool, grouped: bool) -> Iterator[RowCheck]:
     """One for each row, in their order; files are decoded on all cores."""
-    decoding = Decoding() if check_media else None
-    judge = partial(judged, source, reader, decoding, grouped)
+    decoding = DecodeCache() if check_media else None
+    judge = partial(check_chunk, source, reader, decoding, grouped)
     threads = os.cpu_count() or 1
-    window = CHUNK_ROWS * threads * 4  # a pool's map takes all it is given into memory at once
+    window = CHUNK_SIZE * threads * 4  # a pool's map takes all it is given into memory at once
     with ThreadPoolExecutor(threads) as pool:
         for start in range(0, len(source), window):
             rows = range(start, min(start + window, len(source)))
-            chunks = [rows[i : i + CHUNK_ROWS] for i in range(0, len(rows), CHUNK_ROWS)]
+            chunks = [rows[i : i + CHUNK_SIZE] for i in range(0, len(rows), CHUNK_SIZE)]
             for chunk in pool.map(judge, chunks):
                 yield from chunk
     if decoding is not None:
         decoding.save()
 
 
-def judged(
-    source: Source, reader: Reader, decoding: Decoding | None, grouped: bool, rows: Sequence[int]
-) -> list[Verdict]:
+def check_chunk(
+    source: RowSource, reader: RowReader, decoding: DecodeCache | None, grouped: bool, rows: Sequence[int]
+) -> list[RowCheck]:
     """What reading some rows shows."""
     found = []
     for index in rows:
         try:
-            samples = reader.samples(source, index)
+            samples = reader.read_samples(source, index)
             if decoding is not None:
-                for media in samples[-1].media():  # the last has those of all before it
+                for media in samples[-1].get_media():  # the last has those of all before it
                     decoding.check(media, getattr(reader.columns, media.kind))
-            group = group_of(samples[-1]) if grouped else 0
-            found.append(Verdict(samples=len(samples), group=group))
+            group = hash_content_group(samples[-1]) if grouped else 0
+            found.append(RowCheck(num_samples=len(samples), content_group=group))
         except RowError as error:
-            bad = BadRow(source=source.name(index), field=error.field, reason=error.reason)
-            found.append(Verdict(bad=bad))
+            bad = BadRow(source=source.describe_row(index), field=error.field, reason=error.reason)
+            found.append(RowCheck(bad_row=bad))
     return found
 
 
-def group_of(sample: Sample) -> int:
+def hash_content_group(sample: TextSample) -> int:
     """64 bits that are equal for the same pictures and sounds; without any, for the same words."""
-    media = sample.media()
-    words = [str(part) for turn in sample.turns for part in turn.parts]
+    media = sample.get_media()
+    words = [str(part) for turn in sample.messages for part in turn.parts]
     try:
-        key = "\n".join([item.digest() for item in media] or words)
+        key = "\n".join([item.compute_digest() for item in media] or words)
     except ValueError as error:
         raise RowError(media[0].kind, str(error)) from None
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8])
 
 
-def refuse_bad(rows: Rows, *, what: str, skip: bool) -> None:
+def raise_for_bad_rows(rows: Dataset, *, what: str, skip: bool) -> None:
     """Raise ValueError if no row is good, or some are bad and not to be skipped."""
-    if len(rows) and (skip or not rows.bad):
+    if len(rows) and (skip or not rows.bad_rows):
         return
-    if not rows.bad:
+    if not rows.bad_rows:
         raise ValueError(f"{what} has no rows: give at least one")
     todo = "no row is good: mend them"
     if len(rows):
         todo = "mend them, or leave them out by skip_bad_rows=True (--skip-bad-rows)"
-    count = f"{len(rows.bad)} bad row{'s' if len(rows.bad) > 1 else ''}"
-    raise ValueError("\n".join([f"{what} has {count}; {todo}", *listed(rows.bad)]))
+    count = f"{len(rows.bad_rows)} bad row{'s' if len(rows.bad_rows) > 1 else ''}"
+    raise ValueError("\n".join([f"{what} has {count}; {todo}", *format_bad_rows(rows.bad_rows)]))
 
 
-def listed(bad: Sequence[BadRow]) -> list[str]:
+def format_bad_rows(bad: Sequence[BadRow]) -> list[str]:
     """The first LISTED bad rows; only the first, if all have the same fault."""
     alike = len({(row.field, row.reason) for row in bad}) == 1
-    first = [f"  {row}" for row in bad[: 1 if alike else LISTED]]
+    first = [f"  {row}" for row in bad[: 1 if alike else MAX_LISTED_BAD_ROWS]]
     more = len(bad) - len(first)
     return [*first, f"  and {more} more{', alike' if alike else ''}"] if more else first

@@ -6,16 +6,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from coterie.data.chat import end_of_turn, tokenized, tokenizer_of
+from coterie.data.chat import get_end_of_turn_id, apply_template, get_tokenizer
 from coterie.data.rows import BadRow
-from coterie.data.sample import Sample
+from coterie.data.sample import TextSample
 
-IGNORED = -100
+IGNORE_INDEX = -100
 # Beside `input_ids` and `attention_mask`; an answer's tokens are text, which is 0 in all of them.
 TYPES = "token_type_ids"
 
 
-class Collator:
+class TextCollator:
     """Makes batches of samples.
 
     Prompts go through the processor in one call, as its chat template has them; the first answer
@@ -47,10 +47,10 @@ class Collator:
         self.task_names = tuple(task_names)
         self.max_length = max_length
         self.skip_long = skip_long
-        self.left_out: list[BadRow] = []
-        self.end = end_of_turn(processor)
+        self.skipped: list[BadRow] = []
+        self.end_of_turn = get_end_of_turn_id(processor)
 
-    def __call__(self, samples: Sequence[Sample]) -> dict[str, Tensor]:
+    def __call__(self, samples: Sequence[TextSample]) -> dict[str, Tensor]:
         """A batch to train on, padded on the right.
 
         `input_ids`, `attention_mask` and `labels` [batch, seq], `task_ids` [batch], and what the
@@ -58,10 +58,10 @@ class Collator:
 
         Raises ValueError for a sample of a task without a name, and for one that is too long.
         """
-        task_ids = self.task_ids(samples)
-        encoded = tokenized(self.processor, [sample.chat() for sample in samples])
-        answers = [self.answer(sample) for sample in samples]
-        kept = self._fitting(samples, encoded["attention_mask"], answers)
+        task_ids = self.get_task_ids(samples)
+        encoded = apply_template(self.processor, [sample.to_chat_messages() for sample in samples])
+        answers = [self.encode_answer(sample) for sample in samples]
+        kept = self._filter_too_long(samples, encoded["attention_mask"], answers)
         if len(kept) < len(samples):
             if not kept:
                 raise ValueError(
@@ -69,23 +69,23 @@ class Collator:
                     f"{self.max_length} tokens, the first {samples[0].source}: give a larger one"
                 )
             return self([samples[i] for i in kept])
-        batch = extended(encoded, answers, pad=self.pad, side="right")
-        batch["labels"] = labels(batch["attention_mask"], answers)
+        batch = append_answers(encoded, answers, pad=self.pad_token_id, side="right")
+        batch["labels"] = make_answer_labels(batch["attention_mask"], answers)
         batch["task_ids"] = task_ids
         return batch
 
-    def prompts(self, samples: Sequence[Sample]) -> dict[str, Tensor]:
+    def collate_prompts(self, samples: Sequence[TextSample]) -> dict[str, Tensor]:
         """A batch for `generate`, padded on the left, without answers and labels."""
-        task_ids = self.task_ids(samples)
-        encoded = tokenized(self.processor, [sample.chat() for sample in samples])
+        task_ids = self.get_task_ids(samples)
+        encoded = apply_template(self.processor, [sample.to_chat_messages() for sample in samples])
         none = [torch.empty(0, dtype=torch.int64)] * len(samples)
-        return extended(encoded, none, pad=self.pad, side="left") | {"task_ids": task_ids}
+        return append_answers(encoded, none, pad=self.pad_token_id, side="left") | {"task_ids": task_ids}
 
     @property
-    def pad(self) -> int:
-        return tokenizer_of(self.processor).pad_token_id
+    def pad_token_id(self) -> int:
+        return get_tokenizer(self.processor).pad_token_id
 
-    def task_ids(self, samples: Sequence[Sample]) -> Tensor:
+    def get_task_ids(self, samples: Sequence[TextSample]) -> Tensor:
         """The place of each sample's task among the names, int64 [batch]."""
         for sample in samples:
             if sample.task not in self.task_names:
@@ -95,13 +95,13 @@ class Collator:
                 )
         return torch.tensor([self.task_names.index(sample.task) for sample in samples])
 
-    def answer(self, sample: Sample) -> Tensor:
+    def encode_answer(self, sample: TextSample) -> Tensor:
         """The tokens that are learned: the first answer and the end of the turn."""
-        ids = tokenizer_of(self.processor)(sample.answers[0], add_special_tokens=False)
-        return torch.tensor([*ids["input_ids"], self.end])
+        ids = get_tokenizer(self.processor)(sample.answers[0], add_special_tokens=False)
+        return torch.tensor([*ids["input_ids"], self.end_of_turn])
 
-    def _fitting(
-        self, samples: Sequence[Sample], mask: Tensor, answers: Sequence[Tensor]
+    def _filter_too_long(
+        self, samples: Sequence[TextSample], mask: Tensor, answers: Sequence[Tensor]
     ) -> list[int]:
         """The samples that are not too long."""
         if self.max_length is None:
@@ -120,11 +120,11 @@ class Collator:
                     f"{row}. Nothing is cut: give a larger max_length, or skip_bad_rows=True to "
                     "leave such rows out and count them"
                 )
-            self.left_out.append(row)
+            self.skipped.append(row)
         return kept
 
 
-def extended(
+def append_answers(
     encoded: Mapping[str, Tensor], answers: Sequence[Tensor], *, pad: int, side: str
 ) -> dict[str, Tensor]:
     """The processor's batch with `answers` behind the prompts, padded anew on one side.
@@ -151,9 +151,9 @@ def extended(
     return batch
 
 
-def labels(mask: Tensor, answers: Sequence[Tensor]) -> Tensor:
+def make_answer_labels(mask: Tensor, answers: Sequence[Tensor]) -> Tensor:
     """[batch, seq] of a batch padded on the right: the answers where they stand, else -100."""
-    found = torch.full_like(mask, IGNORED)
+    found = torch.full_like(mask, IGNORE_INDEX)
     for row, length, answer in zip(found, mask.sum(1).tolist(), answers, strict=True):
         row[length - len(answer) : length] = answer
     return found

@@ -23,9 +23,9 @@ class Columns:
             name = getattr(self, field)
             if not (isinstance(name, str) and name):
                 raise ValueError(f"{field} = {name!r}: give the name of a column")
-        self.pieces()
+        self.split_template()
 
-    def pieces(self) -> list[tuple[str, str | None]]:
+    def split_template(self) -> list[tuple[str, str | None]]:
         """(text, column after it or None) for each piece of the template.
 
         {question} stands for the column that is called so, and {answer} is refused: it would give

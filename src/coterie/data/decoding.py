@@ -3,12 +3,12 @@
 import hashlib
 from pathlib import Path
 
-from coterie.data.media import Media
+from coterie.data.media import MediaFile
 from coterie.data.rows import RowError
-from coterie.embedded.home import writable_home
+from coterie.embedded.home import make_cache_dir
 
 
-class Decoding:
+class DecodeCache:
     """Decodes each picture and sound once, and no more while its size and time stay the same.
 
     The good ones are kept, hashed, in "checked.txt" of coterie's cache folder. If nothing can be
@@ -16,50 +16,50 @@ class Decoding:
     """
 
     def __init__(self) -> None:
-        self.memory = memory()
-        self.good: set[str] = set()
-        if self.memory is not None and self.memory.exists():
-            self.good.update(self.memory.read_text(encoding="ascii", errors="replace").split())
-        self.new: list[str] = []
-        self.faults: dict[str, str] = {}
+        self.cache_file = get_cache_file()
+        self.valid: set[str] = set()
+        if self.cache_file is not None and self.cache_file.exists():
+            self.valid.update(self.cache_file.read_text(encoding="ascii", errors="replace").split())
+        self.newly_valid: list[str] = []
+        self.errors: dict[str, str] = {}
 
-    def check(self, media: Media, field: str) -> None:
+    def check(self, media: MediaFile, field: str) -> None:
         """Raises RowError if `media` cannot be decoded."""
-        key = key_of(media)
-        if key not in self.good and key not in self.faults:
+        key = make_media_key(media)
+        if key not in self.valid and key not in self.errors:
             try:
                 media.load()
             except ValueError as error:
-                self.faults[key] = str(error)
+                self.errors[key] = str(error)
             else:
-                self.good.add(key)
-                self.new.append(key)
-        if key in self.faults:
-            raise RowError(field, self.faults[key])
+                self.valid.add(key)
+                self.newly_valid.append(key)
+        if key in self.errors:
+            raise RowError(field, self.errors[key])
 
     def save(self) -> None:
         """Remember what was found good."""
-        if self.new and self.memory is not None:
-            with self.memory.open("a", encoding="ascii") as file:
-                file.write("".join(f"{key}\n" for key in self.new))
-            self.new.clear()
+        if self.newly_valid and self.cache_file is not None:
+            with self.cache_file.open("a", encoding="ascii") as file:
+                file.write("".join(f"{key}\n" for key in self.newly_valid))
+            self.newly_valid.clear()
 
 
-def memory() -> Path | None:
+def get_cache_file() -> Path | None:
     """The file of what was found good; None if it could not be written."""
     try:
-        return writable_home() / "checked.txt"
+        return make_cache_dir() / "checked.txt"
     except ValueError:
         return None
 
 
-def key_of(media: Media) -> str:
+def make_media_key(media: MediaFile) -> str:
     """Equal as long as the picture or sound is the same, told by name, size and time of a file."""
-    text = media.digest() if media.at is None else stamp(media.at)
+    text = media.compute_digest() if media.path is None else make_file_stamp(media.path)
     return hashlib.sha256(f"{media.kind}|{text}".encode()).hexdigest()[:32]
 
 
-def stamp(path: Path) -> str:
+def make_file_stamp(path: Path) -> str:
     """Path, size and time of change of a file."""
     try:
         stat = path.stat()

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from coterie.data.picture import picture
-from coterie.data.sound import sound
+from coterie.data.picture import decode_image
+from coterie.data.sound import decode_audio
 
 
 @dataclass(frozen=True, kw_only=True)
-class Media:
+class MediaFile:
     """A picture or a sound, in a file or in memory as it is encoded.
 
     Attributes:
@@ -20,13 +20,13 @@ class Media:
     """
 
     kind: Literal["image", "audio"]
-    at: Path | None = None
+    path: Path | None = None
     content: bytes | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if self.kind not in DECODERS:
             raise ValueError(f"Media(kind={self.kind!r}): give {' or '.join(DECODERS)}")
-        if (self.at is None) == (self.content is None):
+        if (self.path is None) == (self.content is None):
             raise ValueError(f"{self!r}: give either `at`, a file, or `content`, its bytes")
 
     def load(self) -> Any:
@@ -34,32 +34,32 @@ class Media:
 
         Raises ValueError, naming the file, if it cannot be read or decoded.
         """
-        content = self.encoded()
+        content = self.read_bytes()
         try:
             return DECODERS[self.kind](content)
         except ValueError as error:
             raise ValueError(f"{self.name} {error}") from None
 
-    def digest(self) -> str:
+    def compute_digest(self) -> str:
         """SHA-256 of the encoded bytes, 64 hexadecimal digits: equal for equal pictures."""
-        return hashlib.sha256(self.encoded()).hexdigest()
+        return hashlib.sha256(self.read_bytes()).hexdigest()
 
-    def encoded(self) -> bytes:
+    def read_bytes(self) -> bytes:
         """The bytes of the file."""
         if self.content is not None:
             return self.content
-        assert self.at is not None
+        assert self.path is not None
         try:
-            return self.at.read_bytes()
+            return self.path.read_bytes()
         except OSError as error:
             raise ValueError(f"{self.name} cannot be read: {error.strerror}") from None
 
     @property
     def name(self) -> str:
         """What errors call it."""
-        if self.at is not None:
-            return str(self.at)
+        if self.path is not None:
+            return str(self.path)
         return f"{self.kind} of {len(self.content or b'')} bytes"
 
 
-DECODERS = {"image": picture, "audio": sound}
+DECODERS = {"image": decode_image, "audio": decode_audio}

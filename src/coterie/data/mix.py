@@ -10,7 +10,7 @@ from jaxtyping import Float64, Int64
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mix:
+class TaskSampling:
     """How tasks share the batches: by quotas, not by lots, so that the shares are exact.
 
     A task's share is size ** (1 / temperature) over the sum of these. After any number of
@@ -35,7 +35,7 @@ class Mix:
                 f'Mix(temperature={self.temperature!r}): give a number, at least 1, or "equal"'
             )
 
-    def shares(self, sizes: Sequence[int]) -> Float64[np.ndarray, " tasks"]:
+    def compute_task_probabilities(self, sizes: Sequence[int]) -> Float64[np.ndarray, " tasks"]:
         """The share of each task, adding up to 1.
 
         Raises ValueError if there are no tasks, or one is empty.
@@ -46,7 +46,7 @@ class Mix:
         weights = (np.asarray(sizes, np.float64) / max(sizes)) ** power
         return weights / weights.sum()
 
-    def batches(
+    def sample_batches(
         self, sizes: Sequence[int], *, batch_size: int, steps: int, seed: int
     ) -> Int64[np.ndarray, "steps batch 2"]:
         """(task, row) for each place of each batch.
@@ -64,11 +64,11 @@ class Mix:
                 f"batch_size={batch_size}, steps={steps}, seed={seed}: give a batch size of at "
                 "least 1, and steps and a seed of at least 0"
             )
-        shares = self.shares(sizes)
+        shares = self.compute_task_probabilities(sizes)
         if self.one_task_per_batch:
-            counts = batch_size * quotas(shares, 1, steps)
+            counts = batch_size * compute_samples_per_batch(shares, 1, steps)
         else:
-            counts = quotas(shares, batch_size, steps)
+            counts = compute_samples_per_batch(shares, batch_size, steps)
         names = np.tile(np.arange(len(sizes)), steps)
         tasks = np.repeat(names, counts.ravel()).reshape(steps, batch_size)
         lots = np.random.default_rng([seed, len(sizes)]).random((steps, batch_size))
@@ -76,15 +76,15 @@ class Mix:
         rows = np.empty_like(tasks)
         for task, size in enumerate(sizes):
             mine = tasks == task
-            rows[mine] = passes(size, int(mine.sum()), task, seed)
+            rows[mine] = generate_epoch_orders(size, int(mine.sum()), task, seed)
         return np.stack([tasks, rows], axis=-1)
 
-    def steps_per_epoch(self, sizes: Sequence[int], batch_size: int) -> int:
+    def count_steps_per_epoch(self, sizes: Sequence[int], batch_size: int) -> int:
         """How many batches hold as many samples as all tasks have, rounded up."""
         return math.ceil(sum(sizes) / batch_size)
 
 
-def quotas(
+def compute_samples_per_batch(
     shares: Float64[np.ndarray, " tasks"], batch_size: int, steps: int
 ) -> Int64[np.ndarray, "steps tasks"]:
     """How many samples of each task are in each batch.
@@ -108,7 +108,7 @@ def quotas(
     return counts
 
 
-def passes(size: int, count: int, task: int, seed: int) -> Int64[np.ndarray, " samples"]:
+def generate_epoch_orders(size: int, count: int, task: int, seed: int) -> Int64[np.ndarray, " samples"]:
     """`count` row numbers below `size`: one permutation after the other."""
     rounds = math.ceil(count / size)
     orders = [np.random.default_rng([seed, task, turn]).permutation(size) for turn in range(rounds)]

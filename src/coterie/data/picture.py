@@ -3,19 +3,19 @@
 import io
 from typing import Any
 
-from coterie.extras import library
+from coterie.extras import import_optional
 
-LARGEST = 89_478_485
+MAX_PIXELS = 89_478_485
 """Pixels; Pillow's own bound, above which a small file may be made to fill the memory."""
 
 
-def picture(content: bytes) -> Any:
+def decode_image(content: bytes) -> Any:
     """A PIL image, RGB, turned upright as its EXIF says, transparent parts white.
 
     Raises ValueError if Pillow cannot decode all of it, or if it has more than LARGEST pixels.
     Of an animation, the first frame is taken.
     """
-    image_module = library("PIL.Image", "data")
+    image_module = import_optional("PIL.Image", "data")
     try:
         image = image_module.open(io.BytesIO(content))
     except image_module.UnidentifiedImageError:
@@ -27,20 +27,20 @@ def picture(content: bytes) -> Any:
     except Exception as error:  # a decoder meets damage with whatever it likes
         raise ValueError(f"is a damaged picture: {error}") from None
     width, height = image.size
-    if width * height > LARGEST:
-        raise ValueError(f"has {width} x {height} pixels: at most {LARGEST} are read; shrink it")
+    if width * height > MAX_PIXELS:
+        raise ValueError(f"has {width} x {height} pixels: at most {MAX_PIXELS} are read; shrink it")
     try:
-        return rgb(library("PIL.ImageOps", "data").exif_transpose(image))
+        return convert_to_rgb(import_optional("PIL.ImageOps", "data").exif_transpose(image))
     except Exception as error:
         raise ValueError(f"is a damaged {image.format} picture: {error}") from None
 
 
-def rgb(image: Any) -> Any:
+def convert_to_rgb(image: Any) -> Any:
     """`image` in 8-bit RGB, over white where it is transparent."""
     if image.mode.startswith("I"):  # 16 bits: Pillow would cut them off at 255, not scale them
         image = image.point(lambda value: value * (1 / 256)).convert("L")
     if not image.has_transparency_data:
         return image.convert("RGB")
-    white = library("PIL.Image", "data").new("RGBA", image.size, "white")
+    white = import_optional("PIL.Image", "data").new("RGBA", image.size, "white")
     white.alpha_composite(image.convert("RGBA"))
     return white.convert("RGB")

@@ -4,18 +4,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from coterie.data.columns import Columns
-from coterie.data.formats import form_of
+from coterie.data.formats import detect_format
 from coterie.data.rows import RowError
-from coterie.data.sample import Sample
-from coterie.data.sources.base import Source
+from coterie.data.sample import TextSample
+from coterie.data.sources.base import RowSource
 
 
-def anything(answers: tuple[str, ...]) -> None:
+def accept_any(answers: tuple[str, ...]) -> None:
     """Accepts all answers."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reader:
+class RowReader:
     """How the rows of a task are read.
 
     Attributes:
@@ -26,18 +26,18 @@ class Reader:
 
     task: str
     columns: Columns = field(default_factory=Columns)
-    accepts: Callable[[tuple[str, ...]], None] = anything
+    accepts: Callable[[tuple[str, ...]], None] = accept_any
 
-    def samples(self, source: Source, index: int) -> list[Sample]:
+    def read_samples(self, source: RowSource, index: int) -> list[TextSample]:
         """The samples of one row, at least one. Raises RowError if it is damaged."""
         row = source[index]
-        exchanges = form_of(row).exchanges(row, self.columns, source.folder)
+        exchanges = detect_format(row).parse(row, self.columns, source.folder)
         for _, answers in exchanges:
             try:
                 self.accepts(answers)
             except ValueError as error:
                 raise RowError(self.columns.answer, str(error)) from None
         return [
-            Sample(task=self.task, turns=turns, answers=answers, source=source.name(index))
+            TextSample(task=self.task, messages=turns, answers=answers, source=source.describe_row(index))
             for turns, answers in exchanges
         ]

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from coterie.data.sample import Sample
+from coterie.data.sample import TextSample
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,10 +34,10 @@ class RowError(ValueError):
         self.reason = reason
 
 
-class Rows(ABC):
+class Dataset(ABC):
     """Samples in their order, read one at a time: a map-style data set, safe to fork."""
 
-    bad: tuple[BadRow, ...]
+    bad_rows: tuple[BadRow, ...]
     """The rows that were left out, in the order of the file."""
 
     @abstractmethod
@@ -45,8 +45,8 @@ class Rows(ABC):
         """How many samples there are; a row has one for each turn of the assistant."""
 
     @abstractmethod
-    def __getitem__(self, index: int) -> Sample:
+    def __getitem__(self, index: int) -> TextSample:
         """Sample number `index`, from 0; negative counts from the end. IndexError beyond."""
 
-    def __iter__(self) -> Iterator[Sample]:
+    def __iter__(self) -> Iterator[TextSample]:
         return (self[index] for index in range(len(self)))

@@ -3,21 +3,21 @@
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from coterie.data.media import Media
+from coterie.data.media import MediaFile
 
 Role = Literal["system", "user", "assistant"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Turn:
+class Message:
     """What one side says: texts, pictures and sounds in their order."""
 
     role: Role
-    parts: tuple[str | Media, ...]
+    parts: tuple[str | MediaFile, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sample:
+class TextSample:
     """A prompt and its answers.
 
     Attributes:
@@ -28,21 +28,21 @@ class Sample:
     """
 
     task: str
-    turns: tuple[Turn, ...]
+    messages: tuple[Message, ...]
     answers: tuple[str, ...]
     source: str
 
-    def media(self) -> tuple[Media, ...]:
+    def get_media(self) -> tuple[MediaFile, ...]:
         """All pictures and sounds, in their order."""
         return tuple(
-            part for turn in self.turns for part in turn.parts if not isinstance(part, str)
+            part for turn in self.messages for part in turn.parts if not isinstance(part, str)
         )
 
-    def text(self) -> str:
+    def get_last_user_text(self) -> str:
         """The words of the user's last turn."""
-        return "\n".join(part for part in self.turns[-1].parts if isinstance(part, str))
+        return "\n".join(part for part in self.messages[-1].parts if isinstance(part, str))
 
-    def chat(self) -> list[dict[str, Any]]:
+    def to_chat_messages(self) -> list[dict[str, Any]]:
         """The prompt as the chat messages of transformers, media decoded.
 
         Each is {"role": ..., "content": [...]} with parts {"type": "text", "text": str},
@@ -50,21 +50,21 @@ class Sample:
         Raises ValueError if a file cannot be decoded.
         """
         return [
-            {"role": turn.role, "content": [content(part) for part in turn.parts]}
-            for turn in self.turns
+            {"role": turn.role, "content": [to_template_content(part) for part in turn.parts]}
+            for turn in self.messages
         ]
 
-    def blind(self) -> "Sample":
+    def without_media(self) -> "TextSample":
         """The same without pictures and sounds: what can be guessed from the words alone."""
         turns = tuple(
             # A turn of a picture alone becomes one of no words: templates ask for some part.
             replace(turn, parts=tuple(p for p in turn.parts if isinstance(p, str)) or ("",))
-            for turn in self.turns
+            for turn in self.messages
         )
         return replace(self, turns=turns)
 
 
-def content(part: str | Media) -> dict[str, Any]:
+def to_template_content(part: str | MediaFile) -> dict[str, Any]:
     """A part as transformers' chat templates take it."""
     if isinstance(part, str):
         return {"type": "text", "text": part}

@@ -6,10 +6,10 @@ from typing import Literal, get_args
 import numpy as np
 
 Part = Literal["train", "validation", "test"]
-PARTS: dict[str, Part] = {part: part for part in get_args(Part)}
+SPLIT_PARTS: dict[str, Part] = {part: part for part in get_args(Part)}
 
 
-def part_of(groups: Sequence[int], part: Part) -> list[int]:
+def get_split_indices(groups: Sequence[int], part: Part) -> list[int]:
     """The indices of `groups` that fall to `part`, in their order.
 
     The different groups are put in the order of their numbers, which are hashes; the first tenth
@@ -20,10 +20,10 @@ def part_of(groups: Sequence[int], part: Part) -> list[int]:
     """
     hashes = np.asarray(groups, np.uint64)
     order = np.unique(hashes)
-    if len(order) < len(PARTS):
+    if len(order) < len(SPLIT_PARTS):
         raise ValueError(
-            f"{len(order)} different rows cannot be shared out to {', '.join(PARTS)}: give "
-            f"at least {len(PARTS)}, or a file for each split"
+            f"{len(order)} different rows cannot be shared out to {', '.join(SPLIT_PARTS)}: give "
+            f"at least {len(SPLIT_PARTS)}, or a file for each split"
         )
     tenth = max(1, round(len(order) / 10))
     chosen = {"test": order[:tenth], "validation": order[tenth : 2 * tenth]}

@@ -11,7 +11,7 @@ from peft import PeftModel
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import register_parametrization, remove_parametrizations
 
-from coterie.dense.model import MultiTaskVision
+from coterie.dense.model import MultiTaskVisionModel
 from coterie.dense.task import DenseTask
 from coterie.graft import graft
 from coterie.routing.gates.task import TaskGate
@@ -32,7 +32,7 @@ class Adopted:
     """
 
     model: PeftModel
-    trains: tuple[str, ...]
+    trainable: tuple[str, ...]
     stacks: tuple[tuple[nn.Module, str], ...]
 
     def settle(self) -> PeftModel:
@@ -43,7 +43,7 @@ class Adopted:
         return self.model
 
 
-def adopt(
+def add_task(
     model: PeftModel,
     task: DenseTask,
     *,
@@ -73,20 +73,20 @@ def adopt(
     before: Any = model.get_base_model()
     host_config = copy.deepcopy(before.config)
     described = {
-        "name": task.name, "channels": task.channels, "whole_picture": task.whole_picture
+        "name": task.name, "channels": task.channels, "whole_picture": task.is_image_level
     }  # fmt: skip
     host_config.tasks = [*host_config.tasks, described]
     parameter = next(before.parameters())
-    host: Any = MultiTaskVision(host_config)
+    host: Any = MultiTaskVisionModel(host_config)
     host.to(device=parameter.device, dtype=parameter.dtype)
     tasks = (*config.tasks, task.name)
     saved = config.modules_to_save and [*config.modules_to_save, f"heads.{len(config.tasks)}"]
-    grown = graft(host, config.parsed(), tasks=tasks, adapter=adapter, modules_to_save=saved)
+    grown = graft(host, config.parse_mixtures(), tasks=tasks, adapter=adapter, modules_to_save=saved)
     number = None if like is None else config.tasks.index(like)
     old, fresh = model.state_dict(), grown.state_dict()
-    grown.load_state_dict(filled(old, fresh, number))
+    grown.load_state_dict(build_extended_weights(old, fresh, number))
     grown.train(model.training)
-    stacks = tuple(last_rows(grown, adapter))
+    stacks = tuple(parametrize_last_rows(grown, adapter))
     grown.requires_grad_(False)
     new = fresh.keys() - old.keys()
     trains = []
@@ -96,13 +96,13 @@ def adopt(
         if is_head or is_row or (experts and f".coterie_experts.{adapter}." in name):
             weight.requires_grad_(True)
             trains.append(name)
-    return Adopted(model=grown, trains=tuple(trains), stacks=stacks)
+    return Adopted(model=grown, trainable=tuple(trains), stacks=stacks)
 
 
 def check(model: Any, task: DenseTask, like: str | None, adapter: str) -> CoterieConfig:
     """The adapter's config. Raises ValueError for what cannot be adopted, saying why."""
     host = model.get_base_model() if isinstance(model, PeftModel) else model
-    if host is model or not isinstance(host, MultiTaskVision):
+    if host is model or not isinstance(host, MultiTaskVisionModel):
         raise ValueError(
             f"adopt takes a grafted coterie.dense.MultiTaskVision, not {type(host).__name__}"
         )
@@ -112,7 +112,7 @@ def check(model: Any, task: DenseTask, like: str | None, adapter: str) -> Coteri
             f"adapter={adapter!r}: the model's are {', '.join(model.peft_config)}; name one whose "
             "mixtures have a gate for each task"
         )
-    wrong = [each for each in config.parsed() if not isinstance(each.gate, TaskGate)]
+    wrong = [each for each in config.parse_mixtures() if not isinstance(each.gate, TaskGate)]
     if wrong:
         raise ValueError(
             f"the mixture at {wrong[0].at!r} has a {type(wrong[0].gate).__name__}; a task can be "
@@ -126,7 +126,7 @@ def check(model: Any, task: DenseTask, like: str | None, adapter: str) -> Coteri
     return config
 
 
-def filled(
+def build_extended_weights(
     old: Mapping[str, Tensor], fresh: Mapping[str, Tensor], like: int | None
 ) -> dict[str, Tensor]:
     """The new model's weights: the old ones, with more rows where tasks have a row each."""
@@ -142,7 +142,7 @@ def filled(
     return found
 
 
-class LastRow(nn.Module):
+class LastRowParametrization(nn.Module):
     """A stack whose last row is a parameter, and whose others are not."""
 
     def __init__(self, stack: Float[Tensor, "tasks ..."]) -> None:
@@ -156,7 +156,7 @@ class LastRow(nn.Module):
         return stack[-1:].clone()
 
 
-def last_rows(model: PeftModel, adapter: str) -> list[tuple[nn.Module, str]]:
+def parametrize_last_rows(model: PeftModel, adapter: str) -> list[tuple[nn.Module, str]]:
     """Makes the last row of each stack of tasks a parameter of its own; says which stacks."""
     host: Any = model.get_base_model()
     stacks: list[tuple[nn.Module, str]] = [
@@ -166,5 +166,5 @@ def last_rows(model: PeftModel, adapter: str) -> list[tuple[nn.Module, str]]:
         if isinstance(layer, CoterieLayer) and adapter in layer.coterie_gate:
             stacks.append((layer.coterie_gate[adapter], "weight"))
     for module, name in stacks:
-        register_parametrization(module, name, LastRow(module.get_parameter(name)))
+        register_parametrization(module, name, LastRowParametrization(module.get_parameter(name)))
     return stacks

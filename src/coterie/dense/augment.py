@@ -9,7 +9,7 @@ from jaxtyping import Float64, Shaped
 from torch import Tensor
 
 from coterie.dense.rows import DenseSample
-from coterie.dense.sampling import lookup, means
+from coterie.dense.sampling import interpolate_nearest, interpolate_bilinear
 from coterie.dense.task import DenseTask
 
 
@@ -46,7 +46,7 @@ class Augment:
         if not 0 <= self.degrees <= 180:
             raise ValueError(f"Augment(degrees={self.degrees}): give 0 to 180")
 
-    def drawn(
+    def apply(
         self, sample: DenseSample, tasks: Sequence[DenseTask], generator: torch.Generator
     ) -> DenseSample:
         """`sample` after one draw.
@@ -61,18 +61,18 @@ class Augment:
         ).tolist()
         low, high = self.scale
         size = sample.image.shape[-2], sample.image.shape[-1]
-        view = View(
+        view = CropWindow(
             factor=low + zoom * (high - low),
             degrees=(2 * turn - 1) * self.degrees,
             window=self.crop or size,
-            place=(down, right) if self.crop else (0.5, 0.5),
+            offset=(down, right) if self.crop else (0.5, 0.5),
         )
-        seen = view.of(sample, tasks)
-        return mirrored(seen, tasks) if flip < self.flip else seen
+        seen = view.crop(sample, tasks)
+        return flip_sample(seen, tasks) if flip < self.flip else seen
 
 
 @dataclass(frozen=True, kw_only=True)
-class View:
+class CropWindow:
     """A window on a picture that was turned and zoomed.
 
     Attributes:
@@ -85,47 +85,47 @@ class View:
     factor: float = 1.0
     degrees: float = 0.0
     window: tuple[int, int]
-    place: tuple[float, float] = (0.5, 0.5)
+    offset: tuple[float, float] = (0.5, 0.5)
 
-    def of(self, sample: DenseSample, tasks: Sequence[DenseTask]) -> DenseSample:
+    def crop(self, sample: DenseSample, tasks: Sequence[DenseTask]) -> DenseSample:
         """What is seen of a sample through it."""
-        places = self.places((sample.image.shape[-2], sample.image.shape[-1]))
-        image = means(sample.image.float(), *places).nan_to_num(nan=0.0)
+        places = self.compute_pixel_coordinates((sample.image.shape[-2], sample.image.shape[-1]))
+        image = interpolate_bilinear(sample.image.float(), *places).nan_to_num(nan=0.0)
         return replace(
             sample,
             image=image.round().clamp(0, 255).byte(),
-            labels=of_labels(sample, tasks, lambda label, task: self.label(label, task, places)),
+            labels=map_labels(sample, tasks, lambda label, task: self.crop_label(label, task, places)),
         )
 
-    def label(
+    def crop_label(
         self,
-        label: Shaped[Tensor, "*label"],
+        label: Shaped[Tensor, "*crop_label"],
         task: DenseTask,
         places: tuple[Float64[Tensor, "height breadth"], Float64[Tensor, "height breadth"]],
     ) -> Shaped[Tensor, "..."]:
         """A label as it is seen through it."""
-        if not task.whole_picture:
+        if not task.is_image_level:
             label = (
-                task.averaged(means(label, *places))
+                task.renormalize_label(interpolate_bilinear(label, *places))
                 if label.is_floating_point()
-                else lookup(label, *places, unknown=int(task.unknown))
+                else interpolate_nearest(label, *places, unknown=int(task.ignore_value))
             )
         if self.degrees:
-            label = task.turned(label, self.degrees)
-        return task.zoomed(label, self.factor) if self.factor != 1 else label
+            label = task.rotate_label(label, self.degrees)
+        return task.scale_label(label, self.factor) if self.factor != 1 else label
 
-    def places(
+    def compute_pixel_coordinates(
         self, size: tuple[int, int]
     ) -> tuple[Float64[Tensor, "height breadth"], Float64[Tensor, "height breadth"]]:
         """Row and column of the picture, of `size`, that each pixel of the window shows."""
         starts = [
             (old * self.factor - new) * at
-            for old, new, at in zip(size, self.window, self.place, strict=True)
+            for old, new, at in zip(size, self.window, self.offset, strict=True)
         ]
         if self.factor == 1 and not self.degrees:
             starts = [float(round(start)) for start in starts]  # a mere crop averages nothing
         offsets = [
-            axis(start, new, old * self.factor)
+            compute_axis_offsets(start, new, old * self.factor)
             for start, new, old in zip(starts, self.window, size, strict=True)
         ]
         down, right = torch.meshgrid(*offsets, indexing="ij")
@@ -136,22 +136,22 @@ class View:
         return rows + (size[0] - 1) / 2, columns + (size[1] - 1) / 2
 
 
-def axis(start: float, length: int, whole: float) -> Float64[Tensor, " place"]:
+def compute_axis_offsets(start: float, length: int, whole: float) -> Float64[Tensor, " place"]:
     """How far from the middle of a picture of `whole` pixels the pixels of a window lie."""
     return torch.arange(length, dtype=torch.float64) + start - (whole - 1) / 2
 
 
-def mirrored(sample: DenseSample, tasks: Sequence[DenseTask]) -> DenseSample:
+def flip_sample(sample: DenseSample, tasks: Sequence[DenseTask]) -> DenseSample:
     """A sample with left and right changed places."""
-    labels = of_labels(
+    labels = map_labels(
         sample,
         tasks,
-        lambda label, task: task.mirrored(label if task.whole_picture else label.flip(-1)),
+        lambda label, task: task.flip_label(label if task.is_image_level else label.flip(-1)),
     )
     return replace(sample, image=sample.image.flip(-1), labels=labels)
 
 
-def of_labels(
+def map_labels(
     sample: DenseSample,
     tasks: Sequence[DenseTask],
     change: Callable[[Shaped[Tensor, "..."], DenseTask], Shaped[Tensor, "..."]],

@@ -29,5 +29,5 @@ def check_names(kind: str, names: tuple[str, ...], known: Iterable[str]) -> None
     known = list(known)
     wrong = [name for name in names if name not in known]
     if wrong or not names:
-        near = spec.near(str(wrong[0]), known) if wrong else ""
+        near = spec.format_suggestions(str(wrong[0]), known) if wrong else ""
         raise ValueError(f"{kind}(names={names!r}): give some of {', '.join(known)}{near}")

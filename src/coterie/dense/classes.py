@@ -6,7 +6,7 @@ from jaxtyping import Int64, Shaped
 from torch import Tensor
 
 
-def class_map(
+def to_class_map(
     values: Shaped[np.ndarray, "height breadth"], *, classes: int, unknown: int, ignored: int
 ) -> Int64[Tensor, "height breadth"]:
     """Classes as int64.

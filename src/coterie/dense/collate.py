@@ -18,7 +18,7 @@ MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
 
 
-class PictureCollator:
+class DenseCollator:
     """Makes batches of samples; also what a trained model's inputs come from.
 
     Attributes:
@@ -39,10 +39,10 @@ class PictureCollator:
         """
         self.tasks = tuple(tasks)
         self.mean, self.std = tuple(mean), tuple(std)
-        self.left_out: list[BadRow] = []
+        self.skipped: list[BadRow] = []
 
     @classmethod
-    def of(cls, base: str, tasks: Sequence[DenseTask]) -> "PictureCollator":
+    def from_pretrained(cls, base: str, tasks: Sequence[DenseTask]) -> "DenseCollator":
         """With the numbers of a model's preprocessor_config.json, or ImageNet's without one."""
         from transformers.image_processing_base import ImageProcessingMixin
 
@@ -78,21 +78,21 @@ class PictureCollator:
         Raises ValueError if the samples differ in size.
         """
         labels = {
-            task.name: stacked([sample.labels.get(task.name) for sample in samples], task)
+            task.name: stack_labels([sample.labels.get(task.name) for sample in samples], task)
             for task in self.tasks
             if any(task.name in sample.labels for sample in samples)
         }
         return {
-            "pixel_values": self.pixels([sample.image for sample in samples]),
+            "pixel_values": self.normalize_images([sample.image for sample in samples]),
             "labels": labels,
             "known": {
-                task.name: known(labels[task.name], task)
+                task.name: find_labelled_images(labels[task.name], task)
                 for task in self.tasks
                 if task.name in labels
             },
         }
 
-    def pixels(
+    def normalize_images(
         self, images: Sequence[UInt8[Tensor, "channels height breadth"]]
     ) -> Float32[Tensor, "batch channels height breadth"]:
         """Normalised. Raises ValueError if the images differ in size."""
@@ -108,16 +108,16 @@ class PictureCollator:
         return (torch.stack(list(images)).float() / 255 - mean) / std
 
 
-def stacked(
+def stack_labels(
     labels: Sequence[Shaped[Tensor, "*label"] | None], task: DenseTask
 ) -> Shaped[Tensor, "batch *label"]:
     """Labels of one task, one at least, unknown where there is none."""
     some = next(label for label in labels if label is not None)
-    none = some.clone().fill_(task.unknown)
+    none = some.clone().fill_(task.ignore_value)
     return torch.stack([none if label is None else label for label in labels])
 
 
-def known(label: Shaped[Tensor, "batch *label"], task: DenseTask) -> Bool[Tensor, " batch"]:
+def find_labelled_images(label: Shaped[Tensor, "batch *label"], task: DenseTask) -> Bool[Tensor, " batch"]:
     """Of which pictures anything is known."""
-    places = ~label.isnan() if label.is_floating_point() else label != task.unknown
+    places = ~label.isnan() if label.is_floating_point() else label != task.ignore_value
     return places.flatten(1).any(1)

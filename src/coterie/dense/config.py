@@ -8,7 +8,7 @@ from transformers import AutoConfig, PretrainedConfig
 HEADS = ("linear", "convolutions")
 
 
-class MultiTaskConfig(PretrainedConfig):
+class MultiTaskVisionConfig(PretrainedConfig):
     """What a `MultiTaskVision` is.
 
     Args:
@@ -51,9 +51,9 @@ class MultiTaskConfig(PretrainedConfig):
         super().__init__(**rest)
         if head not in HEADS:
             raise ValueError(f"head={head!r}: allowed are {', '.join(HEADS)}")
-        if not 0 <= shared_layers < len(self.widths()):
+        if not 0 <= shared_layers < len(self.get_block_widths()):
             raise ValueError(
-                f"shared_layers={shared_layers}: the backbone has {len(self.widths())} blocks, and "
+                f"shared_layers={shared_layers}: the backbone has {len(self.get_block_widths())} blocks, and "
                 "at least one must be the tasks' own"
             )
         if len(set(self.names)) < len(self.names):
@@ -67,7 +67,7 @@ class MultiTaskConfig(PretrainedConfig):
     @property
     def backbone_width(self) -> int:
         """Features of a token that leaves the backbone."""
-        return self.widths()[-1]
+        return self.get_block_widths()[-1]
 
     @property
     def patch_size(self) -> int:
@@ -77,7 +77,7 @@ class MultiTaskConfig(PretrainedConfig):
         stages = getattr(self.backbone_config, "depths", (1,))
         return size * 2 ** (len(stages) - 1)
 
-    def widths(self) -> list[int]:
+    def get_block_widths(self) -> list[int]:
         """Features of a token that enters each block; of hierarchical backbones, each stage."""
         config = self.backbone_config
         stages = getattr(config, "depths", None)
@@ -85,7 +85,7 @@ class MultiTaskConfig(PretrainedConfig):
             return [config.hidden_size] * config.num_hidden_layers
         return [config.embed_dim * 2**number for number in range(len(stages))]
 
-    def chosen(self, tasks: Sequence[str] | None) -> tuple[str, ...]:
+    def resolve_tasks(self, tasks: Sequence[str] | None) -> tuple[str, ...]:
         """Names of the tasks that are asked for. Raises ValueError for one that there is not."""
         if tasks is None:
             return self.names

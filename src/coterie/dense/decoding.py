@@ -6,56 +6,56 @@ from typing import Any
 import numpy as np
 from jaxtyping import Shaped, UInt8, UInt16
 
-from coterie.data.picture import LARGEST
-from coterie.extras import library
+from coterie.data.picture import MAX_PIXELS
+from coterie.extras import import_optional
 
 AGAIN = "fetch or export it again"
 """What to do about a file that is not what it should be."""
 
 
-def picture(content: bytes) -> Any:
+def decode_image(content: bytes) -> Any:
     """A PIL image, decoded to its last pixel, its values untouched.
 
     Unlike `coterie.data.picture`, it is not turned upright, since labels do not turn with it.
 
     Raises ValueError if Pillow cannot decode all of it, or if it has more than LARGEST pixels.
     """
-    module = library("PIL.Image", "data")
+    module = import_optional("PIL.Image", "data")
     try:
         image = module.open(io.BytesIO(content))
-        if image.size[0] * image.size[1] <= LARGEST:
+        if image.size[0] * image.size[1] <= MAX_PIXELS:
             image.load()
     except module.UnidentifiedImageError:
         raise ValueError(f"is no picture (it begins with {content[:8]!r}): {AGAIN}") from None
     except Exception as error:  # a decoder meets damage with whatever it likes
         raise ValueError(f"is a damaged picture ({error}): {AGAIN}") from None
-    if image.size[0] * image.size[1] > LARGEST:
-        raise ValueError(f"has more than {LARGEST} pixels: shrink it")
+    if image.size[0] * image.size[1] > MAX_PIXELS:
+        raise ValueError(f"has more than {MAX_PIXELS} pixels: shrink it")
     return image
 
 
-def photo(content: bytes) -> UInt8[np.ndarray, "channels height breadth"]:
+def decode_rgb(content: bytes) -> UInt8[np.ndarray, "channels height breadth"]:
     """The picture that labels are about, as RGB, 0 to 255."""
-    return np.array(picture(content).convert("RGB")).transpose(2, 0, 1)
+    return np.array(decode_image(content).convert("RGB")).transpose(2, 0, 1)
 
 
-def colours(content: bytes) -> UInt8[np.ndarray, "channels height breadth"]:
+def decode_rgb_label(content: bytes) -> UInt8[np.ndarray, "channels height breadth"]:
     """A label stored as an RGB picture, 0 to 255; a fourth channel, opacity, is left out.
 
     Raises ValueError if it has other channels: a grey picture is no map of colours.
     """
-    image = picture(content)
+    image = decode_image(content)
     if image.mode not in ("RGB", "RGBA"):
         raise ValueError(f"is a picture of mode {image.mode}: RGB of 8 bits is allowed; {AGAIN}")
     return np.array(image)[..., :3].transpose(2, 0, 1)
 
 
-def grey(content: bytes) -> UInt8[np.ndarray, "height breadth"]:
+def decode_uint8(content: bytes) -> UInt8[np.ndarray, "height breadth"]:
     """A label stored as a picture of one channel of 8 bits; of a palette, the numbers.
 
     Raises ValueError if it has more channels or bits.
     """
-    image = picture(content)
+    image = decode_image(content)
     if image.mode not in ("L", "P"):
         raise ValueError(
             f"is a picture of mode {image.mode}: one channel of 8 bits (L or P) is allowed; {AGAIN}"
@@ -63,12 +63,12 @@ def grey(content: bytes) -> UInt8[np.ndarray, "height breadth"]:
     return np.array(image)
 
 
-def sixteen_bits(content: bytes) -> UInt16[np.ndarray, "height breadth"]:
+def decode_uint16(content: bytes) -> UInt16[np.ndarray, "height breadth"]:
     """A label stored as a grey picture of 16 bits, 0 to 65535.
 
     Raises ValueError if it has more channels or fewer bits.
     """
-    image = picture(content)
+    image = decode_image(content)
     if not image.mode.startswith("I"):  # "I;16"; Pillow before 11 says "I"
         raise ValueError(
             f"is a picture of mode {image.mode}: one channel of 16 bits is allowed; {AGAIN}"
@@ -76,7 +76,7 @@ def sixteen_bits(content: bytes) -> UInt16[np.ndarray, "height breadth"]:
     return np.array(image).astype(np.uint16)
 
 
-def numbers(content: bytes) -> Shaped[np.ndarray, "..."]:
+def decode_npy(content: bytes) -> Shaped[np.ndarray, "..."]:
     """What a .npy file holds: booleans or real numbers, never pickled objects.
 
     Raises ValueError if it is damaged, pickled, or holds something else.
@@ -90,12 +90,12 @@ def numbers(content: bytes) -> Shaped[np.ndarray, "..."]:
     return array
 
 
-def matlab(content: bytes, variable: str) -> Shaped[np.ndarray, "..."]:
+def decode_mat(content: bytes, variable: str) -> Shaped[np.ndarray, "..."]:
     """`variable` of a .mat file of version 4 to 7.2, which cannot run code.
 
     Raises ValueError if it is damaged or has no such variable.
     """
-    module = library("scipy.io", "data")
+    module = import_optional("scipy.io", "data")
     try:
         found = module.loadmat(io.BytesIO(content))
     except Exception as error:  # scipy meets damage with whatever it likes

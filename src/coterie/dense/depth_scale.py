@@ -33,12 +33,12 @@ class DepthScale:
                 f"DepthScale(log_range={self.log_range!r}): give None or a number above 1"
             )
 
-    def encoded(self, metres: Float[Tensor, "*label"]) -> Float[Tensor, "*label"]:
+    def encode(self, metres: Float[Tensor, "*label"]) -> Float[Tensor, "*label"]:
         """Labels of depths in metres, at least 0; NaN stays."""
         units = metres * self.units_per_metre
         return units.log1p() / math.log(self.log_range) if self.log_range else units
 
-    def metres(self, label: Float[Tensor, "*label"]) -> Float[Tensor, "*label"]:
+    def decode(self, label: Float[Tensor, "*label"]) -> Float[Tensor, "*label"]:
         """Depths of labels, or of predicted ones: what no depth has is taken to the nearest."""
         if self.log_range is None:
             return label.clamp(min=0) / self.units_per_metre

@@ -10,16 +10,16 @@ from coterie.data.rows import BadRow
 Decoded = TypeVar("Decoded")
 
 
-class DamagedFile(ValueError):
+class LabelFileError(ValueError):
     """A file is missing, or is not what its data set says it is."""
 
     def __init__(self, source: str, field: str, reason: str) -> None:
-        self.bad = BadRow(source=source, field=field, reason=reason)
-        super().__init__(str(self.bad))
+        self.bad_row = BadRow(source=source, field=field, reason=reason)
+        super().__init__(str(self.bad_row))
 
 
 @dataclass(frozen=True, kw_only=True)
-class DataFile:
+class LabelFile:
     """A file with the picture or one label of a sample.
 
     Attributes:
@@ -46,19 +46,19 @@ class DataFile:
         try:
             content = self.path.read_bytes()
         except OSError as error:
-            raise self.damaged(f"cannot be read ({error.strerror}): fetch it again") from None
+            raise self.make_error(f"cannot be read ({error.strerror}): fetch it again") from None
         if not content:
-            raise self.damaged("is empty: fetch it again")
+            raise self.make_error("is empty: fetch it again")
         try:
             return decode(content)
         except ValueError as error:
-            raise self.damaged(" ".join(str(error).split())) from None
+            raise self.make_error(" ".join(str(error).split())) from None
 
-    def damaged(self, reason: str) -> DamagedFile:
+    def make_error(self, reason: str) -> LabelFileError:
         """The error that says so."""
-        return DamagedFile(self.name, self.field, reason)
+        return LabelFileError(self.name, self.field, reason)
 
 
-def whole(folder: Path | str) -> Path:
+def make_absolute_path(folder: Path | str) -> Path:
     """A folder's full path, which holds wherever a run's plan is read."""
     return Path(folder).expanduser().absolute()

@@ -13,7 +13,7 @@ WIDTH = 256
 def build(task: Mapping[str, Any], width: int, patch: int, head: str) -> nn.Module:
     """The head of a task: {"name", "channels", "whole_picture"}."""
     if task["whole_picture"]:
-        return PictureHead(width, task["channels"])
+        return PooledHead(width, task["channels"])
     kind = {"linear": LinearHead, "convolutions": ConvolutionHead}[head]
     return kind(width, task["channels"], patch)
 
@@ -64,7 +64,7 @@ class ConvolutionHead(nn.Module):
         return self.layers(x)
 
 
-class PictureHead(nn.Module):
+class PooledHead(nn.Module):
     """The mean of all patches, normalised twice, through a linear map (Mod-Squad's released code).
 
     It reads what the last block writes, before the backbone's last norm. Departs: the first norm,

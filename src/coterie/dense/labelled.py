@@ -5,7 +5,7 @@ from jaxtyping import Bool, Float, Float32, Float64
 from torch import Tensor
 
 
-def with_labels(
+def mask_unlabelled(
     prediction: Float[Tensor, "batch *label"], label: Float[Tensor, "batch *label"]
 ) -> tuple[
     Float32[Tensor, "batch *label"], Float32[Tensor, "batch *label"], Bool[Tensor, "batch *label"]
@@ -19,7 +19,7 @@ def with_labels(
     return prediction.float().where(known, 0.0), label.float().where(known, 0.0), known
 
 
-def mean_over(
+def compute_masked_mean(
     values: Float32[Tensor, "batch *label"], known: Bool[Tensor, "batch *label"]
 ) -> Float32[Tensor, " batch"]:
     """The mean of each picture's values over what is known; 0 if that is nothing."""
@@ -27,6 +27,6 @@ def mean_over(
     return total / known.flatten(1).sum(1).clamp(min=1)
 
 
-def as_array(values: Float[Tensor, "*label"]) -> Float64[np.ndarray, "*label"]:
+def to_numpy(values: Float[Tensor, "*label"]) -> Float64[np.ndarray, "*label"]:
     """A tensor of any device and precision as numpy has it."""
     return values.detach().cpu().double().numpy()

@@ -12,13 +12,13 @@ from torch import Tensor, nn
 from transformers import MODEL_MAPPING, AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel
 from transformers.utils.generic import ModelOutput
 
-from coterie.dense.config import MultiTaskConfig
+from coterie.dense.config import MultiTaskVisionConfig
 from coterie.dense.heads import build
 from coterie.dense.task import DenseTask
 
 
 @dataclass
-class MultiTaskOutput(ModelOutput):
+class MultiTaskVisionOutput(ModelOutput):
     """What the heads say.
 
     Attributes:
@@ -32,7 +32,7 @@ class MultiTaskOutput(ModelOutput):
     last_hidden_state: Float[Tensor, "rows seq width"] | None = None
 
 
-class MultiTaskVision(PreTrainedModel):
+class MultiTaskVisionModel(PreTrainedModel):
     """A backbone that is run for several tasks at once, with a vector of the task in its tokens.
 
     As in Mod-Squad (arXiv:2212.08066; `MTVisionTransformerMoETaskGating` of its code), a learned
@@ -44,7 +44,7 @@ class MultiTaskVision(PreTrainedModel):
     DeiT, DINOv2, DINOv3, SigLIP, CLIP, Swin. Grafted, its rows know their tasks without being told.
     """
 
-    config_class = MultiTaskConfig
+    config_class = MultiTaskVisionConfig
     base_model_prefix = "backbone"
     main_input_name = "pixel_values"
     input_modalities = "image"
@@ -52,12 +52,12 @@ class MultiTaskVision(PreTrainedModel):
     # The blocks recompute themselves; the hooks that tell tasks apart are outside of that.
     supports_gradient_checkpointing = True
 
-    def __init__(self, config: MultiTaskConfig) -> None:
+    def __init__(self, config: MultiTaskVisionConfig) -> None:
         super().__init__(config)
         self.backbone: Any = AutoModel.from_config(
-            config.backbone_config, **bare(config.backbone_config)
+            config.backbone_config, **get_pooler_kwargs(config.backbone_config)
         )
-        widths = config.widths()[config.shared_layers :] if config.task_embedding else []
+        widths = config.get_block_widths()[config.shared_layers :] if config.task_embedding else []
         self.embeddings = nn.ParameterDict(
             {
                 str(width): nn.Parameter(
@@ -73,7 +73,7 @@ class MultiTaskVision(PreTrainedModel):
         self.post_init()
 
     @classmethod
-    def on(
+    def from_backbone(
         cls,
         base: str,
         tasks: Iterable[DenseTask],
@@ -81,7 +81,7 @@ class MultiTaskVision(PreTrainedModel):
         pretrained: bool = True,
         drop_path: float | None = None,
         **choices: Any,
-    ) -> "MultiTaskVision":
+    ) -> "MultiTaskVisionModel":
         """Heads for some tasks on a backbone.
 
         Args:
@@ -104,25 +104,25 @@ class MultiTaskVision(PreTrainedModel):
             ) from error
         backbone = getattr(backbone, "vision_config", backbone)
         if drop_path is not None:
-            dropping(backbone, drop_path)
-        config = MultiTaskConfig(
+            set_drop_path(backbone, drop_path)
+        config = MultiTaskVisionConfig(
             backbone_config=backbone,
             tasks=[
-                {"name": task.name, "channels": task.channels, "whole_picture": task.whole_picture}
+                {"name": task.name, "channels": task.channels, "whole_picture": task.is_image_level}
                 for task in tasks
             ],
             **choices,
         )
         model = cls(config)
         if pretrained:
-            model.backbone = AutoModel.from_pretrained(base, config=backbone, **bare(backbone))
+            model.backbone = AutoModel.from_pretrained(base, config=backbone, **get_pooler_kwargs(backbone))
         return model
 
     def forward(
         self,
         pixel_values: Float[Tensor, "batch channels height breadth"],
         tasks: Sequence[str] | None = None,
-    ) -> MultiTaskOutput:
+    ) -> MultiTaskVisionOutput:
         """Runs some tasks on the same pictures.
 
         Args:
@@ -133,11 +133,11 @@ class MultiTaskVision(PreTrainedModel):
         Raises ValueError for a task there is not, or pictures that do not fit.
         """
         names = self.config.chosen(tasks)
-        grid = self._grid(pixel_values)
+        grid = self._get_patch_grid(pixel_values)
         numbers = torch.tensor([self.config.names.index(name) for name in names])
         rows = numbers.to(pixel_values.device).repeat_interleave(len(pixel_values))
-        with self._task_by_task(rows, len(names)), self._last_block() as written:
-            hidden = self.backbone(pixel_values=pixel_values, **self._any_size()).last_hidden_state
+        with self._repeat_per_task(rows, len(names)), self._last_block() as written:
+            hidden = self.backbone(pixel_values=pixel_values, **self._get_interpolation_kwargs()).last_hidden_state
 
         def parts(tokens: Float[Tensor, "rows seq width"]) -> Float[Tensor, "tasks batch ..."]:
             patches = tokens[:, tokens.shape[1] - grid[0] * grid[1] :]
@@ -154,14 +154,14 @@ class MultiTaskVision(PreTrainedModel):
             predictions = {
                 name: each + hidden.flatten()[:0].sum() for name, each in predictions.items()
             }
-        return MultiTaskOutput(predictions=predictions, last_hidden_state=hidden)
+        return MultiTaskVisionOutput(predictions=predictions, last_hidden_state=hidden)
 
-    def _any_size(self) -> dict[str, bool]:
+    def _get_interpolation_kwargs(self) -> dict[str, bool]:
         """What asks the backbone for other sizes than it was trained on; some need no asking."""
         asked = "interpolate_pos_encoding"
         return {asked: True} if asked in inspect.signature(self.backbone.forward).parameters else {}
 
-    def _grid(self, pixel_values: Tensor) -> tuple[int, int]:
+    def _get_patch_grid(self, pixel_values: Tensor) -> tuple[int, int]:
         height, breadth = pixel_values.shape[-2:]
         patch = self.config.patch_size
         if height % patch or breadth % patch:
@@ -173,9 +173,9 @@ class MultiTaskVision(PreTrainedModel):
         return height // patch, breadth // patch
 
     @contextlib.contextmanager
-    def _task_by_task(self, rows: Int[Tensor, " rows"], tasks: int) -> Iterator[None]:
+    def _repeat_per_task(self, rows: Int[Tensor, " rows"], tasks: int) -> Iterator[None]:
         """Within, blocks from `shared_layers` on see a row for each task and picture."""
-        blocks, first = self.blocks(), self.config.shared_layers
+        blocks, first = self.get_blocks(), self.config.shared_layers
 
         def enter(number: int) -> Any:
             def hook(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -209,13 +209,13 @@ class MultiTaskVision(PreTrainedModel):
         def hook(module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
             written.append(output if isinstance(output, Tensor) else output[0])
 
-        handle = self.blocks()[-1].register_forward_hook(hook)
+        handle = self.get_blocks()[-1].register_forward_hook(hook)
         try:
             yield written
         finally:
             handle.remove()
 
-    def blocks(self) -> nn.ModuleList:
+    def get_blocks(self) -> nn.ModuleList:
         """The backbone's blocks, or stages, first to last."""
         wanted = len(self.config.widths())
         return next(
@@ -225,7 +225,7 @@ class MultiTaskVision(PreTrainedModel):
         )
 
 
-def dropping(backbone: PretrainedConfig, rate: float) -> None:
+def set_drop_path(backbone: PretrainedConfig, rate: float) -> None:
     """Sets a backbone's drop path. Raises ValueError if its family has none."""
     if "drop_path_rate" not in backbone.to_dict():
         raise ValueError(
@@ -235,12 +235,12 @@ def dropping(backbone: PretrainedConfig, rate: float) -> None:
     backbone.update({"drop_path_rate": rate})
 
 
-def bare(backbone: PretrainedConfig) -> dict[str, bool]:
+def get_pooler_kwargs(backbone: PretrainedConfig) -> dict[str, bool]:
     """What leaves out a backbone's pooler, which no head reads."""
     kind: Any = MODEL_MAPPING[type(backbone)]
     asked = "add_pooling_layer"
     return {asked: False} if asked in inspect.signature(kind).parameters else {}
 
 
-AutoConfig.register(MultiTaskConfig.model_type, MultiTaskConfig)
-AutoModel.register(MultiTaskConfig, MultiTaskVision)
+AutoConfig.register(MultiTaskVisionConfig.model_type, MultiTaskVisionConfig)
+AutoModel.register(MultiTaskVisionConfig, MultiTaskVisionModel)

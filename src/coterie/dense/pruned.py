@@ -7,32 +7,32 @@ from jaxtyping import Float
 from torch import Tensor
 from transformers import AutoConfig, AutoModel, PreTrainedModel
 
-from coterie.dense.model import MultiTaskOutput, MultiTaskVision
-from coterie.dense.pruned_config import PrunedConfig
-from coterie.dense.pruned_layer import PrunedLayer
-from coterie.tuner.targets import width_of
+from coterie.dense.model import MultiTaskVisionOutput, MultiTaskVisionModel
+from coterie.dense.pruned_config import PrunedVisionConfig
+from coterie.dense.pruned_layer import PrunedMixtureLayer
+from coterie.tuner.targets import get_gate_input_width
 
 
-class PrunedVision(PreTrainedModel):
+class PrunedVisionModel(PreTrainedModel):
     """A `MultiTaskVision` of one task whose replaced modules are mixtures with fewer experts.
 
     It runs without PEFT and without the other tasks. After `import coterie.dense.pruned`,
     `AutoModel.from_pretrained(folder)` reads what `coterie.extract(..., form="pruned")` wrote.
     """
 
-    config_class = PrunedConfig
+    config_class = PrunedVisionConfig
     base_model_prefix = "vision"
     main_input_name = "pixel_values"
     input_modalities = ["image"]  # noqa: RUF012 - as transformers reads it
     _supports_sdpa = True
 
-    def __init__(self, config: PrunedConfig) -> None:
+    def __init__(self, config: PrunedVisionConfig) -> None:
         super().__init__(config)
-        self.vision = MultiTaskVision(config.vision_config)
-        for name, mixture in config.parsed().items():
+        self.vision = MultiTaskVisionModel(config.vision_config)
+        for name, mixture in config.parse_mixtures().items():
             host: Any = self.vision.get_submodule(name)
-            width = width_of(mixture, host, self.vision)
-            self.vision.set_submodule(name, PrunedLayer(host, mixture, width, name))
+            width = get_gate_input_width(mixture, host, self.vision)
+            self.vision.set_submodule(name, PrunedMixtureLayer(host, mixture, width, name))
         self.post_init()
 
     @classmethod
@@ -54,7 +54,7 @@ class PrunedVision(PreTrainedModel):
         self,
         pixel_values: Float[Tensor, "batch channels height breadth"],
         tasks: Sequence[str] | None = None,
-    ) -> MultiTaskOutput:
+    ) -> MultiTaskVisionOutput:
         """As `MultiTaskVision.forward`; `predictions` has the one task.
 
         Args:
@@ -66,5 +66,5 @@ class PrunedVision(PreTrainedModel):
         return self.vision(pixel_values=pixel_values, tasks=tasks)
 
 
-AutoConfig.register(PrunedConfig.model_type, PrunedConfig)
-AutoModel.register(PrunedConfig, PrunedVision)
+AutoConfig.register(PrunedVisionConfig.model_type, PrunedVisionConfig)
+AutoModel.register(PrunedVisionConfig, PrunedVisionModel)

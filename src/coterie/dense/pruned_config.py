@@ -5,12 +5,12 @@ from typing import Any, ClassVar
 
 from transformers import AutoConfig, PretrainedConfig
 
-from coterie.dense.config import MultiTaskConfig
+from coterie.dense.config import MultiTaskVisionConfig
 from coterie.mixture import Mixture
 from coterie.spec import load
 
 
-class PrunedConfig(PretrainedConfig):
+class PrunedVisionConfig(PretrainedConfig):
     """What a `PrunedVision` is; made by `coterie.extract`, seldom by hand.
 
     Args:
@@ -25,7 +25,7 @@ class PrunedConfig(PretrainedConfig):
 
     def __init__(
         self,
-        vision_config: MultiTaskConfig | Mapping[str, Any] | None = None,
+        vision_config: MultiTaskVisionConfig | Mapping[str, Any] | None = None,
         mixtures: Mapping[str, Any] | None = None,
         **rest: Any,
     ) -> None:
@@ -33,7 +33,7 @@ class PrunedConfig(PretrainedConfig):
             vision_config = {"tasks": [{"name": "task", "channels": 1, "whole_picture": False}]}
         if isinstance(vision_config, Mapping):
             given = {key: each for key, each in vision_config.items() if key != "model_type"}
-            vision_config = MultiTaskConfig(**given)
+            vision_config = MultiTaskVisionConfig(**given)
         self.vision_config = vision_config
         self.mixtures = dict(mixtures or {})
         super().__init__(**rest)
@@ -43,6 +43,6 @@ class PrunedConfig(PretrainedConfig):
                 "pruned model has one; cut one out with coterie.extract(..., form='pruned')"
             )
 
-    def parsed(self) -> dict[str, Mixture]:
+    def parse_mixtures(self) -> dict[str, Mixture]:
         """The mixtures as values. Raises ValueError that names the field that is wrong."""
         return {name: load(each, name=f"mixtures[{name}]") for name, each in self.mixtures.items()}

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from transformers import ViTConfig
 
-from coterie.dense.config import MultiTaskConfig
+from coterie.dense.config import MultiTaskVisionConfig
 from coterie.dense.task import DenseTask
 from coterie.recipe import Recipe
 from coterie.recipes.mod_squad import mod_squad
@@ -15,7 +15,7 @@ LAYERS = 12
 
 
 @dataclass(frozen=True, kw_only=True)
-class Published:
+class PaperModel:
     """One named model of `models_mt.py`, for 13 tasks of Taskonomy on pictures of 224 pixels.
 
     Attributes:
@@ -36,9 +36,9 @@ class Published:
     mlp_ratio: int = 4
     layers: Literal["all", "alternate", "odd mlp"] = "all"
     information: float = 0.0
-    millions: float
+    parameters_in_millions: float
 
-    def host(self, tasks: Sequence[DenseTask], *, image_size: int = 224) -> MultiTaskConfig:
+    def build_model(self, tasks: Sequence[DenseTask], *, image_size: int = 224) -> MultiTaskVisionConfig:
         """The dense model; where there are query experts, heads of dense blocks are as wide."""
         wider = 1 if self.attention is None else 2
         # ViT's attention reads it, though its configuration does not name it.
@@ -53,16 +53,16 @@ class Published:
             layer_norm_eps=1e-6,
             **own,
         )
-        return MultiTaskConfig(
+        return MultiTaskVisionConfig(
             backbone_config=backbone,
             tasks=[
-                {"name": task.name, "channels": task.channels, "whole_picture": task.whole_picture}
+                {"name": task.name, "channels": task.channels, "whole_picture": task.is_image_level}
                 for task in tasks
             ],
             embedding_std=1.0,
         )
 
-    def recipe(self) -> Recipe | None:
+    def build_recipe(self) -> Recipe | None:
         """What is grafted into it; None for a dense model."""
         if self.attention is None and self.mlp is None:
             return None
@@ -77,26 +77,26 @@ class Published:
         )
 
 
-NAMED: Mapping[str, Published] = {
+MODELS: Mapping[str, PaperModel] = {
     # The code has 24 query experts; the authors' number is that of 15, to the last digit.
-    "mtvit_taskgate_att_mlp_base_MI_twice": Published(
+    "mtvit_taskgate_att_mlp_base_MI_twice": PaperModel(
         width=768, heads=12, attention=(15, 12), mlp=(16, 4), layers="alternate",
-        information=0.005, millions=195.80,
+        information=0.005, parameters_in_millions=195.80,
     ),
     # The authors' number is that of an MLP ratio of 1, to the last digit.
-    "mtvit_taskgate_att_mlp_small_MI_twice": Published(
+    "mtvit_taskgate_att_mlp_small_MI_twice": PaperModel(
         width=384, heads=6, attention=(15, 6), mlp=(16, 4), mlp_ratio=1, layers="alternate",
-        information=0.005, millions=34.17,
+        information=0.005, parameters_in_millions=34.17,
     ),
-    "mtvit_taskgate_att_mlp_small_MI": Published(
+    "mtvit_taskgate_att_mlp_small_MI": PaperModel(
         width=384, heads=6, attention=(12, 6), mlp=(16, 4), mlp_ratio=1, layers="odd mlp",
-        information=0.005, millions=33.25,
+        information=0.005, parameters_in_millions=33.25,
     ),
     # Six of six query experts are always chosen: the number is that of dense attention.
-    "mtvit_taskgate_mlp16E4_small": Published(
-        width=384, heads=6, mlp=(16, 4), millions=67.37
+    "mtvit_taskgate_mlp16E4_small": PaperModel(
+        width=384, heads=6, mlp=(16, 4), parameters_in_millions=67.37
     ),
     # The numbers of both dense models leave the patch embedding out.
-    "mtvit_tiny": Published(width=192, heads=3, millions=6.43),
-    "mtvit_small": Published(width=384, heads=6, millions=23.48),
+    "mtvit_tiny": PaperModel(width=192, heads=3, parameters_in_millions=6.43),
+    "mtvit_small": PaperModel(width=384, heads=6, parameters_in_millions=23.48),
 }  # fmt: skip

@@ -11,11 +11,11 @@ from torch.nn.functional import interpolate
 from coterie.dense.rows import DenseSample
 from coterie.dense.task import DenseTask
 
-NEAR = 1e-3
+WEIGHT_TOLERANCE = 1e-3
 """Pixels that weigh less in an average are not there: rounding, not a neighbour."""
 
 
-def resized(sample: DenseSample, tasks: Sequence[DenseTask], size: tuple[int, int]) -> DenseSample:
+def resize_sample(sample: DenseSample, tasks: Sequence[DenseTask], size: tuple[int, int]) -> DenseSample:
     """All of a sample at another size; what its pictures show stays the same.
 
     Args:
@@ -28,32 +28,32 @@ def resized(sample: DenseSample, tasks: Sequence[DenseTask], size: tuple[int, in
     if min(size) < 1:
         raise ValueError(f"a picture of {size[0]} x {size[1]} pixels: give at least 1 x 1")
     labels = {
-        task.name: resized_label(sample.labels[task.name], task, size)
+        task.name: resize_label(sample.labels[task.name], task, size)
         for task in tasks
         if task.name in sample.labels
     }
-    return replace(sample, image=resized_image(sample.image, size), labels=labels)
+    return replace(sample, image=resize_image(sample.image, size), labels=labels)
 
 
-def resized_image(
+def resize_image(
     image: UInt8[Tensor, "channels height breadth"], size: tuple[int, int]
 ) -> UInt8[Tensor, "channels ..."]:
     """Bilinear, over all pixels that a smaller pixel covers, as Pillow does it."""
     return interpolate(image[None], size=size, mode="bilinear", antialias=True)[0]
 
 
-def resized_label(
+def resize_label(
     label: Shaped[Tensor, "*label"], task: DenseTask, size: tuple[int, int]
 ) -> Shaped[Tensor, "..."]:
     """Classes from the nearest pixel, numbers bilinear; a label of the whole picture as it is."""
-    if task.whole_picture:
+    if task.is_image_level:
         return label
     if not label.is_floating_point():
-        return nearest(label, size)
-    return task.averaged(bilinear(label, size))
+        return resize_nearest(label, size)
+    return task.renormalize_label(resize_bilinear(label, size))
 
 
-def nearest(label: Int64[Tensor, "height breadth"], size: tuple[int, int]) -> Int64[Tensor, "..."]:
+def resize_nearest(label: Int64[Tensor, "height breadth"], size: tuple[int, int]) -> Int64[Tensor, "..."]:
     """Each pixel of what lies under its centre."""
     rows, columns = (
         ((torch.arange(new) + 0.5) * old / new).long()
@@ -62,7 +62,7 @@ def nearest(label: Int64[Tensor, "height breadth"], size: tuple[int, int]) -> In
     return label[rows][:, columns]
 
 
-def bilinear(
+def resize_bilinear(
     values: Float[Tensor, "channels height breadth"], size: tuple[int, int]
 ) -> Float32[Tensor, "channels ..."]:
     """Weighted means of the known values, over all pixels that a smaller pixel covers.
@@ -72,4 +72,4 @@ def bilinear(
     known = ~values.isnan()
     both = torch.stack([values.nan_to_num(nan=0.0).float(), known.float()])
     total, weight = interpolate(both, size=size, mode="bilinear", antialias=True)
-    return torch.where(weight > NEAR, total / weight, torch.nan)
+    return torch.where(weight > WEIGHT_TOLERANCE, total / weight, torch.nan)

@@ -27,10 +27,10 @@ class DenseSample:
     source: str
 
 
-class DenseRows(ABC):
+class DenseSamples(ABC):
     """Samples in their order, read one at a time: a map-style data set, safe to fork."""
 
-    bad: tuple[BadRow, ...]
+    bad_rows: tuple[BadRow, ...]
     """The samples that were left out."""
 
     @abstractmethod
@@ -45,7 +45,7 @@ class DenseRows(ABC):
         return (self[index] for index in range(len(self)))
 
 
-class DenseSet(ABC):
+class DenseDataset(ABC):
     """A data set on disk. Kinds are frozen keyword-only dataclasses that name a folder."""
 
     @property
@@ -54,7 +54,7 @@ class DenseSet(ABC):
         """What is learned from it, in the order of the heads."""
 
     @abstractmethod
-    def rows(self, split: str, *, skip_bad_rows: bool = False) -> DenseRows:
+    def load_split(self, split: str, *, skip_bad_rows: bool = False) -> DenseSamples:
         """The samples of a split, after reading every file once.
 
         Args:

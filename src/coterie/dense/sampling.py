@@ -5,10 +5,10 @@ from jaxtyping import Float, Float32, Float64, Int64
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
-from coterie.dense.resize import NEAR
+from coterie.dense.resize import WEIGHT_TOLERANCE
 
 
-def means(
+def interpolate_bilinear(
     values: Float[Tensor, "channels *place"],
     rows: Float64[Tensor, "height breadth"],
     columns: Float64[Tensor, "height breadth"],
@@ -31,10 +31,10 @@ def means(
         both, grid.expand(2, -1, -1, -1), padding_mode="zeros", align_corners=False
     )
     total, weight = sampled
-    return torch.where(weight > NEAR, total / weight, torch.nan).float()
+    return torch.where(weight > WEIGHT_TOLERANCE, total / weight, torch.nan).float()
 
 
-def lookup(
+def interpolate_nearest(
     classes: Int64[Tensor, "..."],
     rows: Float64[Tensor, "height breadth"],
     columns: Float64[Tensor, "height breadth"],

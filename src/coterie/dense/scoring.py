@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor, nn
 
-from coterie.dense.rows import DenseRows
+from coterie.dense.rows import DenseSamples
 from coterie.dense.task import DenseTask
 from coterie.graft import observe
 from coterie.routing.decision import Tape
@@ -20,7 +20,7 @@ Statistics = Float64[np.ndarray, " statistics"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scored:
+class InferenceResult:
     """What was made of some pictures.
 
     Attributes:
@@ -36,16 +36,16 @@ class Scored:
 
 
 @torch.no_grad()
-def scored(
+def run_inference(
     model: nn.Module,
-    rows: DenseRows,
+    rows: DenseSamples,
     tasks: Sequence[DenseTask],
     *,
     pixels: Callable[[list[Tensor]], Tensor],
     batch_size: int,
-    told: Callable[[Tape], object] | None = None,
-    tick: Callable[[int], object] = lambda scored: None,
-) -> Scored:
+    on_routing: Callable[[Tape], object] | None = None,
+    on_batch_end: Callable[[int], object] = lambda scored: None,
+) -> InferenceResult:
     """Scores a `MultiTaskVision`, grafted or not, on pictures; it is in eval mode from then on.
 
     Args:
@@ -62,12 +62,12 @@ def scored(
     model.eval()
     sources: list[str] = []
     found: dict[str, list[Statistics | None]] = {task.name: [] for task in tasks}
-    metrics = {task.name: task.metric() for task in tasks}
+    metrics = {task.name: task.make_metric() for task in tasks}
     seconds = 0.0
     for start in range(0, len(rows), batch_size):
         batch = [rows[index] for index in range(start, min(start + batch_size, len(rows)))]
-        predictions, took = predicted(model, pixels([sample.image for sample in batch]),
-                                      list(found), told)  # fmt: skip
+        predictions, took = predict_batch(model, pixels([sample.image for sample in batch]),
+                                      list(found), on_routing)  # fmt: skip
         seconds += took
         for place, sample in enumerate(batch):
             sources.append(sample.source)
@@ -75,30 +75,30 @@ def scored(
                 label = sample.labels.get(name)
                 said = predictions[name][place]
                 found[name].append(None if label is None else metric.statistics(said, label))
-        tick(len(sources))
-    statistics = {name: stacked(name, each) for name, each in found.items()}
-    return Scored(sources=tuple(sources), statistics=statistics, seconds=seconds)
+        on_batch_end(len(sources))
+    statistics = {name: stack_statistics(name, each) for name, each in found.items()}
+    return InferenceResult(sources=tuple(sources), statistics=statistics, seconds=seconds)
 
 
-def predicted(
-    model: nn.Module, pictures: Tensor, names: list[str], told: Callable[[Tape], object] | None
+def predict_batch(
+    model: nn.Module, pictures: Tensor, names: list[str], on_routing: Callable[[Tape], object] | None
 ) -> tuple[dict[str, Tensor], float]:
     """Each task's predictions, float32 and in main memory, and the seconds that they took."""
     device, started = next(model.parameters()).device, time.monotonic()
     low = any(parameter.dtype == torch.bfloat16 for parameter in model.parameters())
-    watching: Any = nullcontext() if told is None else observe(model)
+    watching: Any = nullcontext() if on_routing is None else observe(model)
     # As in training: autocast brings float32 heads and experts together with bfloat16 weights.
     with watching as tape, torch.autocast(device.type, torch.bfloat16, enabled=low):
         said = model(pixel_values=pictures.to(device), tasks=names).predictions
     # On a GPU this waits until they are there.
     found = {name: each.float().cpu() for name, each in said.items()}
     seconds = time.monotonic() - started
-    if told is not None:
-        told(tape)
+    if on_routing is not None:
+        on_routing(tape)
     return found, seconds
 
 
-def stacked(
+def stack_statistics(
     name: str, found: Sequence[Statistics | None]
 ) -> Float64[np.ndarray, "samples statistics"]:
     """A row a picture. Raises ValueError if there is no label of the task that `name` names."""

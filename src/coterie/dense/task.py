@@ -7,7 +7,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from coterie.dense.metrics.base import DenseMetric
-from coterie.dense.painting import Painted
+from coterie.dense.painting import Visualization
 
 
 class DenseTask(ABC):
@@ -38,17 +38,17 @@ class DenseTask(ABC):
         """How many numbers the head writes, for each pixel or for the picture."""
 
     @property
-    def whole_picture(self) -> bool:
+    def is_image_level(self) -> bool:
         """Whether one answer serves all of the picture."""
         return False
 
     @property
-    def unknown(self) -> float:
+    def ignore_value(self) -> float:
         """What a label says where nothing is known."""
         return math.nan
 
     @abstractmethod
-    def loss(
+    def compute_loss(
         self,
         prediction: Float[Tensor, "batch channels *place"],
         label: Shaped[Tensor, "batch *label"],
@@ -61,15 +61,15 @@ class DenseTask(ABC):
         """
 
     @abstractmethod
-    def metric(self) -> DenseMetric:
+    def make_metric(self) -> DenseMetric:
         """How predictions are scored."""
 
     @abstractmethod
-    def painted(
+    def visualize(
         self,
         prediction: Float[Tensor, "channels *place"],
         label: Shaped[Tensor, "*label"] | None,
-    ) -> Painted:
+    ) -> Visualization:
         """What a head wrote for one picture, and its label, as pictures for people to compare.
 
         Both are in the same colours; where the label is not known, its picture is grey.
@@ -79,15 +79,15 @@ class DenseTask(ABC):
             label: None where the picture has none.
         """
 
-    def mirrored(self, label: Shaped[Tensor, "*label"]) -> Shaped[Tensor, "*label"]:
+    def flip_label(self, label: Shaped[Tensor, "*label"]) -> Shaped[Tensor, "*label"]:
         """What becomes of the values when left and right change places; pixels have moved."""
         return label
 
-    def turned(self, label: Shaped[Tensor, "*label"], degrees: float) -> Shaped[Tensor, "*label"]:
+    def rotate_label(self, label: Shaped[Tensor, "*label"], degrees: float) -> Shaped[Tensor, "*label"]:
         """What becomes of the values when the picture is turned, counter-clockwise as seen."""
         return label
 
-    def zoomed(self, label: Shaped[Tensor, "*label"], factor: float) -> Shaped[Tensor, "*label"]:
+    def scale_label(self, label: Shaped[Tensor, "*label"], factor: float) -> Shaped[Tensor, "*label"]:
         """What becomes of the values when the picture is enlarged by `factor`."""
         return label
 
@@ -95,6 +95,6 @@ class DenseTask(ABC):
         """The label that is learned and scored, of what is left of it when the picture is cut."""
         return label
 
-    def averaged(self, label: Shaped[Tensor, "*label"]) -> Shaped[Tensor, "*label"]:
+    def renormalize_label(self, label: Shaped[Tensor, "*label"]) -> Shaped[Tensor, "*label"]:
         """What becomes of means of neighbouring values, so that they are values of a label."""
         return label

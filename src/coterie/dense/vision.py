@@ -6,14 +6,14 @@ from typing import Any, Literal
 
 import torch
 
-from coterie.dense.augment import Augment, View, of_labels
-from coterie.dense.resize import resized
-from coterie.dense.rows import DenseRows, DenseSample
+from coterie.dense.augment import Augment, CropWindow, map_labels
+from coterie.dense.resize import resize_sample
+from coterie.dense.rows import DenseSamples, DenseSample
 from coterie.dense.task import DenseTask
 
 
 @dataclass(frozen=True, kw_only=True)
-class Vision:
+class VisionConfig:
     """What a run on dense tasks chooses beside its recipe.
 
     Attributes:
@@ -47,7 +47,7 @@ class Vision:
                 f"Vision(drop_path={self.drop_path}): give 0 or more, below 1, or None"
             )
 
-    def choices(self) -> dict[str, Any]:
+    def get_model_kwargs(self) -> dict[str, Any]:
         """The fields of `MultiTaskConfig` among them."""
         return {
             "head": self.head,
@@ -56,7 +56,7 @@ class Vision:
             "shared_layers": self.shared_layers,
         }
 
-    def drawn(self, sample: DenseSample, tasks: Sequence[DenseTask], lot: int) -> DenseSample:
+    def transform_for_training(self, sample: DenseSample, tasks: Sequence[DenseTask], seed: int) -> DenseSample:
         """A sample as training sees it.
 
         Args:
@@ -64,36 +64,36 @@ class Vision:
             tasks: what the labels are of.
             lot: at least 0, below 2^63; equal ones give equal draws.
         """
-        sample = self._resized(sample, tasks)
+        sample = self._resize(sample, tasks)
         if self.augment is not None:
             sample = self.augment.drawn(sample, tasks, torch.Generator().manual_seed(lot))
         return finished(sample, tasks)
 
-    def seen(self, sample: DenseSample, tasks: Sequence[DenseTask]) -> DenseSample:
+    def transform_for_evaluation(self, sample: DenseSample, tasks: Sequence[DenseTask]) -> DenseSample:
         """A sample as all else sees it: its middle, where training cuts windows."""
-        sample = self._resized(sample, tasks)
+        sample = self._resize(sample, tasks)
         crop = None if self.augment is None else self.augment.crop
-        return finished(sample if crop is None else View(window=crop).of(sample, tasks), tasks)
+        return finished(sample if crop is None else CropWindow(window=crop).crop(sample, tasks), tasks)
 
-    def _resized(self, sample: DenseSample, tasks: Sequence[DenseTask]) -> DenseSample:
-        return sample if self.size is None else resized(sample, tasks, self.size)
+    def _resize(self, sample: DenseSample, tasks: Sequence[DenseTask]) -> DenseSample:
+        return sample if self.size is None else resize_sample(sample, tasks, self.size)
 
 
 def finished(sample: DenseSample, tasks: Sequence[DenseTask]) -> DenseSample:
     """A sample whose picture changes no more, with the labels that are learned."""
-    labels = of_labels(sample, tasks, lambda label, task: task.finished(label))
+    labels = map_labels(sample, tasks, lambda label, task: task.finished(label))
     return replace(sample, labels=labels)
 
 
-class Seen(DenseRows):
+class ResizedDataset(DenseSamples):
     """Rows as they are seen outside of training."""
 
-    def __init__(self, rows: DenseRows, tasks: Sequence[DenseTask], vision: Vision) -> None:
-        self.rows, self.tasks, self.vision = rows, tuple(tasks), vision
-        self.bad = rows.bad
+    def __init__(self, rows: DenseSamples, tasks: Sequence[DenseTask], vision: VisionConfig) -> None:
+        self.dataset, self.tasks, self.vision = rows, tuple(tasks), vision
+        self.bad_rows = rows.bad_rows
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return len(self.dataset)
 
     def __getitem__(self, index: int) -> DenseSample:
-        return self.vision.seen(self.rows[index], self.tasks)
+        return self.vision.transform_for_evaluation(self.dataset[index], self.tasks)

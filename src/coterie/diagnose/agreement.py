@@ -6,11 +6,11 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-SURE = 2.0  # standard errors
+INTERVAL_STANDARD_ERRORS = 2.0  # standard errors
 
 
 @dataclass(frozen=True, kw_only=True)
-class Agreement:
+class GradientCosines:
     """Cosines between the tasks' mean gradients (Yu et al. 2020, PCGrad, arXiv:2001.06782, def. 1).
 
     Attributes:
@@ -26,17 +26,17 @@ class Agreement:
     overall: Float[Tensor, "tasks tasks"]
     low: Float[Tensor, "tasks tasks"]
     high: Float[Tensor, "tasks tasks"]
-    within: Float[Tensor, " tasks"]
+    within_task: Float[Tensor, " tasks"]
 
     @property
-    def against(self) -> Bool[Tensor, "tasks tasks"]:
+    def conflicting_pairs(self) -> Bool[Tensor, "tasks tasks"]:
         """Pairs that surely pull against each other: the whole interval is below 0."""
         return self.high < 0
 
 
-def agreement(
+def compute_gradient_cosines(
     products: Float[Tensor, "groups tasks batches tasks batches"], *, paired: bool = False
-) -> Agreement:
+) -> GradientCosines:
     """Cosines from the inner products of all batches' gradients, by layer group.
 
     The mean of the products of two tasks' batches is the product of their mean gradients. Its
@@ -55,22 +55,22 @@ def agreement(
     batches = products.shape[2]
     rows, columns = whole.mean(3), whole.mean(1).transpose(1, 2)
     variance = (rows + columns).var(1) if paired else rows.var(1) + columns.var(1)
-    error = SURE * (variance / batches).sqrt()
-    return Agreement(
-        cosine=_cosines(products.mean((2, 4))),
-        overall=_cosines(means[None])[0],
+    error = INTERVAL_STANDARD_ERRORS * (variance / batches).sqrt()
+    return GradientCosines(
+        cosine=_compute_cosines(products.mean((2, 4))),
+        overall=_compute_cosines(means[None])[0],
         low=(means - error) / scale,
         high=(means + error) / scale,
-        within=_within(whole),
+        within_task=_compute_within_task(whole),
     )
 
 
-def _cosines(means: Float[Tensor, "groups tasks tasks"]) -> Float[Tensor, "groups tasks tasks"]:
+def _compute_cosines(means: Float[Tensor, "groups tasks tasks"]) -> Float[Tensor, "groups tasks tasks"]:
     norms = means.diagonal(dim1=1, dim2=2).clamp_min(0).sqrt()
     return (means / (norms[:, :, None] * norms[:, None])).clamp(-1, 1)
 
 
-def _within(whole: Float[Tensor, "tasks batches tasks batches"]) -> Float[Tensor, " tasks"]:
+def _compute_within_task(whole: Float[Tensor, "tasks batches tasks batches"]) -> Float[Tensor, " tasks"]:
     own = torch.stack([whole[task, :, task] for task in range(len(whole))])
     half = own.shape[1] // 2
     first, second = own[:, :half], own[:, half:]

@@ -7,15 +7,15 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from coterie.train.whole import finite, write_json
+from coterie.train.whole import replace_non_finite, write_json
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-FILE = "conflict.json"
+CONFLICT_FILE = "conflict.json"
 Matrix = tuple[tuple[float, ...], ...]
-NOISY = 0.1
-SMALL = 0.001
+NOISE_THRESHOLD = 0.1
+MIN_TRANSFER = 0.001
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,7 @@ class Conflict:
     overall: Matrix
     low: Matrix
     high: Matrix
-    within: tuple[float, ...]
+    within_task: tuple[float, ...]
     transfer: Matrix = ()
     losses: tuple[float, ...] = ()
     negative_share: float = float("nan")
@@ -70,24 +70,24 @@ class Conflict:
         return tuple((i, j) for i in range(count) for j in range(i + 1, count))
 
     @property
-    def against(self) -> tuple[tuple[int, int], ...]:
+    def conflicting_pairs(self) -> tuple[tuple[int, int], ...]:
         """Pairs that surely pull against each other, the worst first."""
         found = [(i, j) for i, j in self.pairs if self.high[i][j] < 0]
         return tuple(sorted(found, key=lambda pair: self.overall[pair[0]][pair[1]]))
 
     @property
-    def sentence(self) -> str:
+    def summary(self) -> str:
         """What it means, in plain English."""
-        return " ".join(filter(None, (self._pulls(), self._step(), self._noise())))
+        return " ".join(filter(None, (self._describe_conflicting_pairs(), self._describe_transfer(), self._describe_noise())))
 
-    def _pulls(self) -> str:
+    def _describe_conflicting_pairs(self) -> str:
         known = [(i, j) for i, j in self.pairs if math.isfinite(self.overall[i][j])]
         count = f"{len(known)} pair{'s' * (len(known) != 1)} of tasks"
         if not known:
             return "No two tasks have gradients in common places, so none can conflict there."
-        against = self.against
+        against = self.conflicting_pairs
         one, other = min(known, key=lambda pair: self.overall[pair[0]][pair[1]])
-        agree = f"two halves of one task agree at {self._typical():.2f}"
+        agree = f"two halves of one task agree at {self._compute_typical_cosine():.2f}"
         cosine = f"cosine {self.overall[one][other]:.2f}"
         names = f"{self.tasks[one]} and {self.tasks[other]}"
         if not against:
@@ -102,7 +102,7 @@ class Conflict:
             f"{self.tasks[other]} most (cosine {self.overall[one][other]:.2f}, where {agree})."
         )
 
-    def _step(self) -> str:
+    def _describe_transfer(self) -> str:
         others = [(i, j) for i, j in (*self.pairs, *((j, i) for i, j in self.pairs))]
         if not self.transfer or not others:
             return ""
@@ -110,7 +110,7 @@ class Conflict:
         worst = self.transfer[i][j]
         if not worst > 0:
             return "A step on any task lowers the loss of every other."
-        if worst < SMALL:
+        if worst < MIN_TRANSFER:
             return "No step on a task raises the loss of another by as much as 0.1 %."
         return (
             f"A step on {self.tasks[i]} that changes its own loss by "
@@ -118,16 +118,16 @@ class Conflict:
             f"{100 * worst:+.1f} %."
         )
 
-    def _noise(self) -> str:
-        if self._typical() >= NOISY:
+    def _describe_noise(self) -> str:
+        if self._compute_typical_cosine() >= NOISE_THRESHOLD:
             return ""
         return "That is noisy: take more or larger batches before relying on it."
 
-    def _typical(self) -> float:
-        known = sorted(value for value in self.within if math.isfinite(value))
+    def _compute_typical_cosine(self) -> float:
+        known = sorted(value for value in self.within_task if math.isfinite(value))
         return known[len(known) // 2] if known else float("nan")
 
-    def figure(self) -> "Figure":
+    def draw_figure(self) -> "Figure":
         """Heat maps of the cosines, overall and by layer group, and of the transfer.
 
         Needs matplotlib: `pip install 'coterie[report]'`.
@@ -138,14 +138,14 @@ class Conflict:
 
     def dump(self) -> dict[str, Any]:
         """The conflict as JSON can hold it; NaN becomes None."""
-        data = asdict(self) | {"sentence": self.sentence}
+        data = asdict(self) | {"sentence": self.summary}
         data["shared"] = None if self.shared is None else self.shared.dump()
-        return finite(data)
+        return replace_non_finite(data)
 
     def save(self, path: str | Path) -> Path:
         """Writes it to a file, or to conflict.json in a folder; returns the file."""
         path = Path(path)
-        path = path / FILE if path.is_dir() else path
+        path = path / CONFLICT_FILE if path.is_dir() else path
         path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, self.dump())
         return path
@@ -154,31 +154,31 @@ class Conflict:
     def read(cls, path: str | Path) -> "Conflict":
         """The conflict in a file, or in conflict.json of a folder. ValueError if there is none."""
         path = Path(path)
-        path = path / FILE if path.is_dir() else path
+        path = path / CONFLICT_FILE if path.is_dir() else path
         if not path.is_file():
             raise ValueError(f"{path} is not there: run `coterie diagnose` first")
         try:
-            return _loaded(json.loads(path.read_text(encoding="utf-8")))
+            return _from_json(json.loads(path.read_text(encoding="utf-8")))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ValueError(f"{path} holds no conflict ({error!r}): diagnose again") from error
 
 
-def _loaded(data: Mapping[str, Any]) -> Conflict:
+def _from_json(data: Mapping[str, Any]) -> Conflict:
     shared = data["shared"]
     plain = {
-        each.name: _tuples(data[each.name])
+        each.name: _to_tuples(data[each.name])
         for each in fields(Conflict)
         if each.name not in ("shared", "settings")
     }
     return Conflict(
         **plain,
         settings=data["settings"],
-        shared=None if shared is None else _loaded(shared),
+        shared=None if shared is None else _from_json(shared),
     )
 
 
-def _tuples(data: Any) -> Any:
+def _to_tuples(data: Any) -> Any:
     """Lists as tuples, and None, which stands for no number, as NaN."""
     if isinstance(data, list):
-        return tuple(_tuples(each) for each in data)
+        return tuple(_to_tuples(each) for each in data)
     return float("nan") if data is None else data

@@ -11,29 +11,29 @@ from jaxtyping import Float
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from coterie.dense.rows import DenseSet
-from coterie.dense.vision import Vision
-from coterie.diagnose.agreement import Agreement, agreement
+from coterie.dense.rows import DenseDataset
+from coterie.dense.vision import VisionConfig
+from coterie.diagnose.agreement import GradientCosines, compute_gradient_cosines
 from coterie.diagnose.conflict import Conflict, Matrix
 from coterie.diagnose.given import subject
-from coterie.diagnose.gradients import Found, Space, measure
-from coterie.diagnose.subject import Subject
-from coterie.pretrained import Pretrained
-from coterie.tasks.task import Task
+from coterie.diagnose.gradients import GradientMeasurements, ParameterSpace, measure_gradients
+from coterie.diagnose.subject import GradientSource
+from coterie.pretrained import LoadedModel
+from coterie.tasks.task import TextTask
 from coterie.train.run import Run
 
-STEP = 0.02
+RELATIVE_LOSS_STEP = 0.02
 
 
 def diagnose(  # noqa: PLR0913  a vision model has choices of its own
-    base_or_run: Pretrained | Run | str | Path,
-    tasks: Sequence[Task] | DenseSet | None = None,
+    base_or_run: LoadedModel | Run | str | Path,
+    tasks: Sequence[TextTask] | DenseDataset | None = None,
     *,
     batches: int = 4,
     batch_size: int = 8,
     seed: int = 0,
     at: Sequence[str] | None = None,
-    vision: Vision | None = None,
+    vision: VisionConfig | None = None,
     split: str = "train",
     device: str | torch.device | None = None,
 ) -> Conflict:
@@ -77,15 +77,15 @@ def diagnose(  # noqa: PLR0913  a vision model has choices of its own
             "noise, of at least 1 sample"
         )
     asked = subject(base_or_run, tasks, at=at, vision=vision, split=split, seed=seed, device=device)
-    found, spaces = measured(asked, batches, batch_size, seed=seed)
+    found, spaces = run_measurements(asked, batches, batch_size, seed=seed)
     settings = {
-        "batches": batches, "batch_size": batch_size, "seed": seed, "step": STEP, "split": split,
+        "batches": batches, "batch_size": batch_size, "seed": seed, "step": RELATIVE_LOSS_STEP, "split": split,
         **asked.settings,
     }  # fmt: skip
     parts = [
-        _conflict(
-            asked.names, kind, each, agreement(products, paired=asked.paired),
-            transfer=() if number else _transfer(found),
+        _make_conflict(
+            asked.names, kind, each, compute_gradient_cosines(products, paired=asked.paired),
+            transfer=() if number else _compute_transfer(found),
             losses=tuple(found.losses),
             settings=settings,
         )
@@ -97,32 +97,32 @@ def diagnose(  # noqa: PLR0913  a vision model has choices of its own
     return replace(parts[0], shared=shared, seconds=time.monotonic() - started)
 
 
-def measured(
-    asked: Subject, batches: int, batch_size: int, *, seed: int
-) -> tuple[Found, Mapping[str, Space]]:
+def run_measurements(
+    asked: GradientSource, batches: int, batch_size: int, *, seed: int
+) -> tuple[GradientMeasurements, Mapping[str, ParameterSpace]]:
     """The passes over all tasks' batches, and the places where gradients were taken."""
-    rows = asked.drawn(batches, batch_size, seed=seed)
+    rows = asked.sample_batches(batches, batch_size, seed=seed)
     count = len(asked.names)
     with (
-        asked.places(seed=seed) as (model, spaces),
+        asked.open_spaces(seed=seed) as (model, spaces),
         tqdm(total=count * (batches + 1), desc="gradients", unit="batch", disable=None) as bar,
     ):
-        found = measure(
-            lambda task, batch: asked.loss(model, task, rows[task][batch]),
+        found = measure_gradients(
+            lambda task, batch: asked.compute_loss(model, task, rows[task][batch]),
             list(spaces.values()),
             tasks=count,
             batches=batches,
-            step=STEP,
-            tick=bar.update,
+            step=RELATIVE_LOSS_STEP,
+            on_batch_end=bar.update,
         )
     return found, spaces
 
 
-def _conflict(
+def _make_conflict(
     names: Sequence[str],
     kind: str,
-    of: Space,
-    found: Agreement,
+    of: ParameterSpace,
+    found: GradientCosines,
     *,
     transfer: Matrix,
     losses: tuple[float, ...],
@@ -135,11 +135,11 @@ def _conflict(
         tasks=tuple(names),
         groups=tuple(of.groups),
         space=kind,
-        cosine=tuple(_matrix(each) for each in found.cosine),
-        overall=_matrix(found.overall),
-        low=_matrix(found.low),
-        high=_matrix(found.high),
-        within=tuple(found.within.tolist()),
+        cosine=tuple(_to_matrix(each) for each in found.cosine),
+        overall=_to_matrix(found.overall),
+        low=_to_matrix(found.low),
+        high=_to_matrix(found.high),
+        within_task=tuple(found.within_task.tolist()),
         transfer=transfer,
         losses=losses,
         negative_share=sum(value < 0 for value in known) / len(known) if known else float("nan"),
@@ -147,16 +147,16 @@ def _conflict(
     )
 
 
-def _matrix(values: Float[Tensor, "tasks tasks"]) -> Matrix:
+def _to_matrix(values: Float[Tensor, "tasks tasks"]) -> Matrix:
     return tuple(map(tuple, values.tolist()))
 
 
-def _transfer(found: Found) -> Matrix:
+def _compute_transfer(measurements: GradientMeasurements) -> Matrix:
     """Relative changes of loss; see `Conflict.transfer`."""
     return tuple(
         tuple(
             after / before - 1 if before else float("nan")
-            for after, before in zip(row, found.before, strict=True)
+            for after, before in zip(row, measurements.losses_before_step, strict=True)
         )
-        for row in found.after
+        for row in measurements.losses_after_step
     )

@@ -10,13 +10,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-LARGEST = 1 << 20  # numbers that are kept of a layer group's gradient
-GROUPS = 5  # of each tower's layers, about
-LAYER = re.compile(r"\.(\d+)\.")
+MAX_GRADIENT_ELEMENTS = 1 << 20  # numbers that are kept of a layer group's gradient
+GROUPS_PER_TOWER = 5  # of each tower's layers, about
+LAYER_PATTERN = re.compile(r"\.(\d+)\.")
 
 
 @dataclass(frozen=True)
-class Space:
+class ParameterSpace:
     """The parameters that gradients are taken of, by layer group.
 
     Attributes:
@@ -25,11 +25,11 @@ class Space:
 
     groups: Mapping[str, Mapping[str, nn.Parameter]]
 
-    def parameters(self) -> list[nn.Parameter]:
+    def list_parameters(self) -> list[nn.Parameter]:
         """All of them, group by group."""
         return [each for group in self.groups.values() for each in group.values()]
 
-    def flat(self, gradients: Sequence[Tensor | None]) -> list[Tensor]:
+    def flatten_gradients(self, gradients: Sequence[Tensor | None]) -> list[Tensor]:
         """A vector a group, whose inner products are the gradients'.
 
         Groups of more than `LARGEST` numbers are folded: numbers get fixed random signs, and
@@ -41,12 +41,12 @@ class Space:
         vectors = []
         for group in self.groups.values():
             size = sum(each.numel() for each in group.values())
-            vector = torch.zeros(min(size, LARGEST))
+            vector = torch.zeros(min(size, MAX_GRADIENT_ELEMENTS))
             start = 0
             for name, parameter in group.items():
                 gradient = next(left)
                 if gradient is not None:
-                    _add(vector, gradient, start, name if size > LARGEST else None)
+                    _add(vector, gradient, start, name if size > MAX_GRADIENT_ELEMENTS else None)
                 start += parameter.numel()
             vectors.append(vector)
         return vectors
@@ -65,7 +65,7 @@ def _add(vector: Tensor, gradient: Tensor, start: int, name: str | None) -> None
         numbers, place = numbers[fits:], 0
 
 
-def space(named: Mapping[str, nn.Parameter], tower: Callable[[str], str]) -> Space:
+def group_parameters(named: Mapping[str, nn.Parameter], tower: Callable[[str], str]) -> ParameterSpace:
     """Parameters in groups of neighbouring layers, about `GROUPS` a tower.
 
     Args:
@@ -74,7 +74,7 @@ def space(named: Mapping[str, nn.Parameter], tower: Callable[[str], str]) -> Spa
     """
     by_layer: dict[tuple[str, int | None], dict[str, nn.Parameter]] = {}
     for name, parameter in named.items():
-        number = LAYER.search(name)
+        number = LAYER_PATTERN.search(name)
         key = tower(name), None if number is None else int(number[1])
         by_layer.setdefault(key, {})[name] = parameter
     layers: dict[str, list[int]] = {}
@@ -82,19 +82,19 @@ def space(named: Mapping[str, nn.Parameter], tower: Callable[[str], str]) -> Spa
         if number is not None:
             layers.setdefault(part, []).append(number)
     groups: dict[str, dict[str, nn.Parameter]] = {}
-    for (part, number), parameters in sorted(by_layer.items(), key=_order):
-        title = part if number is None else _title(part, number, sorted(layers[part]))
+    for (part, number), parameters in sorted(by_layer.items(), key=_get_sort_key):
+        title = part if number is None else _format_group_title(part, number, sorted(layers[part]))
         groups.setdefault(title, {}).update(parameters)
-    return Space(groups)
+    return ParameterSpace(groups)
 
 
-def _order(item: tuple[tuple[str, int | None], object]) -> tuple[str, int]:
+def _get_sort_key(item: tuple[tuple[str, int | None], object]) -> tuple[str, int]:
     (part, number), _ = item
     return part, -1 if number is None else number
 
 
-def _title(part: str, number: int, layers: list[int]) -> str:
-    size = -(-len(layers) // GROUPS)
+def _format_group_title(part: str, number: int, layers: list[int]) -> str:
+    size = -(-len(layers) // GROUPS_PER_TOWER)
     position = layers.index(number) // size * size
     members = layers[position : position + size]
     first, last = members[0], members[-1]
@@ -103,7 +103,7 @@ def _title(part: str, number: int, layers: list[int]) -> str:
 
 
 @dataclass
-class Found:
+class GradientMeasurements:
     """What a pass over all tasks' batches gives.
 
     Attributes:
@@ -117,19 +117,19 @@ class Found:
         default_factory=list
     )
     losses: list[float] = field(default_factory=list)
-    after: list[list[float]] = field(default_factory=list)
-    before: list[float] = field(default_factory=list)
+    losses_after_step: list[list[float]] = field(default_factory=list)
+    losses_before_step: list[float] = field(default_factory=list)
 
 
-def measure(
+def measure_gradients(
     loss: Callable[[int, int], Tensor],
-    spaces: Sequence[Space],
+    spaces: Sequence[ParameterSpace],
     *,
     tasks: int,
     batches: int,
     step: float,
-    tick: Callable[[], object] = lambda: None,
-) -> Found:
+    on_batch_end: Callable[[], object] = lambda: None,
+) -> GradientMeasurements:
     """Gradients of every batch in every space, and steps tried in the first of them.
 
     A step follows the mean gradient of the first half of a task's batches, so far that the
@@ -144,10 +144,10 @@ def measure(
         step: in (0, 1).
         tick: told after each batch.
     """
-    found = Found()
+    found = GradientMeasurements()
     vectors: list[list[list[Tensor]]] = [[] for _ in spaces]
-    counts = [len(each.parameters()) for each in spaces]
-    parameters = [each for one in spaces for each in one.parameters()]
+    counts = [len(each.list_parameters()) for each in spaces]
+    parameters = [each for one in spaces for each in one.list_parameters()]
     for task in range(tasks):
         mean: list[Tensor] = []
         values: list[float] = []
@@ -155,29 +155,29 @@ def measure(
             value = loss(task, batch)
             gradients = torch.autograd.grad(value, parameters, allow_unused=True)
             values.append(value.item())
-            for i, part in enumerate(_parts(gradients, counts)):
-                vectors[i].append(spaces[i].flat(part))
+            for i, part in enumerate(_split_gradients(gradients, counts)):
+                vectors[i].append(spaces[i].flatten_gradients(part))
             if batch < batches // 2:
-                mean = _added(mean, gradients[: counts[0]], parameters, batches // 2)
-            tick()
+                mean = _accumulate(mean, gradients[: counts[0]], parameters, batches // 2)
+            on_batch_end()
         found.losses.append(sum(values) / batches)
-        found.before.append(values[-1])
+        found.losses_before_step.append(values[-1])
         own = sum(values[: batches // 2]) / (batches // 2)
-        with stepped(parameters[: counts[0]], mean, step * own), torch.no_grad():
-            found.after.append([loss(other, batches - 1).item() for other in range(tasks)])
-        tick()
-    found.products = [_products(each, tasks, batches) for each in vectors]
+        with take_step(parameters[: counts[0]], mean, step * own), torch.no_grad():
+            found.losses_after_step.append([loss(other, batches - 1).item() for other in range(tasks)])
+        on_batch_end()
+    found.products = [_compute_inner_products(each, tasks, batches) for each in vectors]
     return found
 
 
-def _parts(gradients: Sequence[Tensor | None], counts: Sequence[int]) -> Iterator[Sequence]:
+def _split_gradients(gradients: Sequence[Tensor | None], counts: Sequence[int]) -> Iterator[Sequence]:
     start = 0
     for count in counts:
         yield gradients[start : start + count]
         start += count
 
 
-def _added(
+def _accumulate(
     mean: list[Tensor],
     gradients: Sequence[Tensor | None],
     parameters: Sequence[nn.Parameter],
@@ -191,7 +191,7 @@ def _added(
 
 
 @contextmanager
-def stepped(
+def take_step(
     parameters: Sequence[nn.Parameter], gradient: Sequence[Tensor], fall: float
 ) -> Iterator[None]:
     """Inside, the parameters are a step down the gradient: `fall` of loss to first order.
@@ -211,7 +211,7 @@ def stepped(
                 parameter.copy_(each)
 
 
-def _products(
+def _compute_inner_products(
     vectors: list[list[Tensor]], tasks: int, batches: int
 ) -> Float[Tensor, "groups tasks batches tasks batches"]:
     groups = []

@@ -10,23 +10,23 @@ from jaxtyping import Float
 from peft import PeftModel
 from torch import Tensor, nn
 
-from coterie.dense.collate import PictureCollator, known
-from coterie.dense.rows import DenseSample, DenseSet
+from coterie.dense.collate import DenseCollator, find_labelled_images
+from coterie.dense.rows import DenseSample, DenseDataset
 from coterie.dense.task import DenseTask
-from coterie.dense.vision import Seen, Vision
-from coterie.diagnose.gradients import Space, space
-from coterie.diagnose.probe import factors, restored
-from coterie.diagnose.subject import Subject, parted
-from coterie.pretrained import Pretrained
-from coterie.train.pictures import picture_losses
+from coterie.dense.vision import ResizedDataset, VisionConfig
+from coterie.diagnose.gradients import ParameterSpace, group_parameters
+from coterie.diagnose.probe import find_adapter_parameters, preserve_flags
+from coterie.diagnose.subject import GradientSource, split_into_batches
+from coterie.pretrained import LoadedModel
+from coterie.train.pictures import compute_task_losses
 
 if TYPE_CHECKING:
-    from coterie.dense.model import MultiTaskVision
+    from coterie.dense.model import MultiTaskVisionModel
 
-PLACE = "vision"
+SPACE_NAME = "vision"
 
 
-class Pictures(Subject):
+class DenseGradientSource(GradientSource):
     """The tasks have the same pictures, but for those without a label; losses are of pictures.
 
     One task is run at a time: the rows of a pass do not meet, so the losses are training's.
@@ -37,10 +37,10 @@ class Pictures(Subject):
 
     def __init__(
         self,
-        loaded: Pretrained,
-        pictures: DenseSet,
+        loaded: LoadedModel,
+        dataset: DenseDataset,
         *,
-        vision: Vision,
+        vision: VisionConfig,
         split: str,
         skip_bad_rows: bool = False,
     ) -> None:
@@ -54,65 +54,65 @@ class Pictures(Subject):
 
         Raises ValueError for another model, and for tasks that it has no heads for.
         """
-        self.model, self.tasks, self.split = loaded.model, pictures.tasks, split
+        self.model, self.tasks, self.split = loaded.model, dataset.tasks, split
         self.names = tuple(task.name for task in self.tasks)
-        self.host = host_for(loaded, self.tasks)
-        self.settings = {"shared_layers": self.host.config.shared_layers}
-        self.rows = Seen(pictures.rows(split, skip_bad_rows=skip_bad_rows), self.tasks, vision)
+        self.multitask_model = find_multitask_model(loaded, self.tasks)
+        self.settings = {"shared_layers": self.multitask_model.config.shared_layers}
+        self.dataset = ResizedDataset(dataset.load_split(split, skip_bad_rows=skip_bad_rows), self.tasks, vision)
         mean, std = loaded.processor.mean, loaded.processor.std
-        self.collators = [PictureCollator((task,), mean=mean, std=std) for task in self.tasks]
+        self.collators = [DenseCollator((task,), mean=mean, std=std) for task in self.tasks]
 
-    def drawn(self, batches: int, batch_size: int, *, seed: int) -> list[list[list[int]]]:
+    def sample_batches(self, batches: int, batch_size: int, *, seed: int) -> list[list[list[int]]]:
         """Numbers of rows, whose pictures are read when they are needed; see `Subject`."""
         labelled: dict[str, list[int]] = {name: [] for name in self.names}
-        for index in np.random.default_rng(seed).permutation(len(self.rows)).tolist():
+        for index in np.random.default_rng(seed).permutation(len(self.dataset)).tolist():
             short = [t for t in self.tasks if len(labelled[t.name]) < batches * batch_size]
             if not short:
                 break
-            sample = self.rows[index]
+            sample = self.dataset[index]
             for task in short:
                 if is_labelled(sample, task):
                     labelled[task.name].append(index)
         has = f"pictures with a label in the {self.split!r} split"
         return [
-            parted(found, batches, batch_size, task=name, has=has)
+            split_into_batches(found, batches, batch_size, task=name, has=has)
             for name, found in labelled.items()
         ]
 
     @contextmanager
-    def places(self, *, seed: int) -> Iterator[tuple[nn.Module, Mapping[str, Space]]]:
+    def open_spaces(self, *, seed: int) -> Iterator[tuple[nn.Module, Mapping[str, ParameterSpace]]]:
         """What a run's adapter trained, and the weights of blocks that all tasks share."""
         model = self.model
-        with restored(model):
+        with preserve_flags(model):
             adapter = model.active_adapters[0] if isinstance(model, PeftModel) else ""
-            found = {"adapter": factors(model, adapter), "blocks": shared(self.host)}
-            yield model, {kind: space(named, _tower) for kind, named in found.items() if named}
+            found = {"adapter": find_adapter_parameters(model, adapter), "blocks": list_shared_parameters(self.multitask_model)}
+            yield model, {kind: group_parameters(named, _get_tower) for kind, named in found.items() if named}
 
-    def loss(self, model: nn.Module, task: int, batch: Sequence[int]) -> Float[Tensor, ""]:
+    def compute_loss(self, model: nn.Module, task: int, batch: Sequence[int]) -> Float[Tensor, ""]:
         device, name = next(model.parameters()).device, self.names[task]
-        inputs = self.collators[task]([self.rows[index] for index in batch])
+        inputs = self.collators[task]([self.dataset[index] for index in batch])
         truth = {kind: {name: inputs[kind][name].to(device)} for kind in ("labels", "known")}
         low = any(each.dtype == torch.bfloat16 for each in model.parameters())
         # As in training: autocast brings float32 heads and experts together with bfloat16 weights.
         with torch.autocast(device.type, torch.bfloat16, enabled=low):
             said = model(pixel_values=inputs["pixel_values"].to(device), tasks=(name,))
-        return picture_losses(self.tasks[task], said.predictions[name], truth).mean()
+        return compute_task_losses(self.tasks[task], said.predictions[name], truth).mean()
 
 
 def is_labelled(sample: DenseSample, task: DenseTask) -> bool:
     """Whether anything of the task is known of a picture."""
     label = sample.labels.get(task.name)
-    return label is not None and bool(known(label[None], task))
+    return label is not None and bool(find_labelled_images(label[None], task))
 
 
-def host_for(loaded: Pretrained, tasks: Sequence[DenseTask]) -> "MultiTaskVision":
+def find_multitask_model(loaded: LoadedModel, tasks: Sequence[DenseTask]) -> "MultiTaskVisionModel":
     """The host in a model. Raises ValueError for another one, or one without a head for a task."""
     # Heavy: transformers' models.
-    from coterie.dense.model import MultiTaskVision
+    from coterie.dense.model import MultiTaskVisionModel
 
     model: Any = loaded.model
     host = model.get_base_model() if isinstance(model, PeftModel) else model
-    if not isinstance(host, MultiTaskVision):
+    if not isinstance(host, MultiTaskVisionModel):
         raise ValueError(
             f"tasks is a dense data set, and {loaded.name!r} is a {type(host).__name__}: give a "
             "coterie.dense.model.MultiTaskVision, or the folder or hub id of a vision model"
@@ -128,17 +128,17 @@ def host_for(loaded: Pretrained, tasks: Sequence[DenseTask]) -> "MultiTaskVision
     return host
 
 
-def shared(host: "MultiTaskVision") -> dict[str, nn.Parameter]:
+def list_shared_parameters(model: "MultiTaskVisionModel") -> dict[str, nn.Parameter]:
     """The weights of the blocks that may hold experts, but for those of experts and gates.
 
     Where experts have replaced a block's part, its weights get no gradient. They all need
     gradients from then on.
     """
-    blocks = list(host.blocks())[host.config.shared_layers :]
+    blocks = list(model.get_blocks())[model.config.shared_layers :]
     mine = {id(each) for block in blocks for each in block.parameters()}
     named = {
         name: each
-        for name, each in host.named_parameters()
+        for name, each in model.named_parameters()
         if id(each) in mine and ".coterie_" not in name
     }
     for each in named.values():
@@ -146,6 +146,6 @@ def shared(host: "MultiTaskVision") -> dict[str, nn.Parameter]:
     return named
 
 
-def _tower(name: str) -> str:
+def _get_tower(name: str) -> str:
     """All of the model is one tower."""
-    return PLACE
+    return SPACE_NAME

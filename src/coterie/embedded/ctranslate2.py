@@ -11,49 +11,49 @@ VERSION = 6
 """The file layout that is read; older ones lack what is between."""
 
 
-class Reader:
+class BinaryReader:
     """Little-endian numbers and words of one file, from front to back."""
 
     def __init__(self, content: bytes) -> None:
         self.content = content
-        self.at = 0
+        self.position = 0
 
-    def take(self, length: int) -> bytes:
-        if self.at + length > len(self.content):
+    def read_bytes(self, length: int) -> bytes:
+        if self.position + length > len(self.content):
             raise ValueError(
-                f"the CTranslate2 file is cut short: {self.at + length} bytes wanted, "
+                f"the CTranslate2 file is cut short: {self.position + length} bytes wanted, "
                 f"{len(self.content)} there"
             )
-        self.at += length
-        return self.content[self.at - length : self.at]
+        self.position += length
+        return self.content[self.position - length : self.position]
 
-    def number(self, form: str) -> int:
-        return struct.unpack("<" + form, self.take(struct.calcsize(form)))[0]
+    def read_number(self, form: str) -> int:
+        return struct.unpack("<" + form, self.read_bytes(struct.calcsize(form)))[0]
 
-    def word(self) -> str:
-        return self.take(self.number("H")).rstrip(b"\0").decode()
+    def read_string(self) -> str:
+        return self.read_bytes(self.read_number("H")).rstrip(b"\0").decode()
 
 
-def variables(content: bytes) -> dict[str, np.ndarray]:
+def read_variables(content: bytes) -> dict[str, np.ndarray]:
     """Every variable of the model by name.
 
     Raises ValueError if the file has another layout, is cut short, or holds a type not read.
     """
-    reader = Reader(content)
-    version = reader.number("I")
+    reader = BinaryReader(content)
+    version = reader.read_number("I")
     if version != VERSION:
         raise ValueError(f"the CTranslate2 file has layout {version}, and only {VERSION} is read")
-    reader.word()  # the specification's name
-    reader.number("I")  # and its revision
-    return dict(variable(reader) for _ in range(reader.number("I")))
+    reader.read_string()  # the specification's name
+    reader.read_number("I")  # and its revision
+    return dict(read_variable(reader) for _ in range(reader.read_number("I")))
 
 
-def variable(reader: Reader) -> tuple[str, np.ndarray]:
+def read_variable(reader: BinaryReader) -> tuple[str, np.ndarray]:
     """Name and values of the next variable."""
-    name = reader.word()
-    shape = [reader.number("I") for _ in range(reader.number("B"))]
-    kind = reader.number("B")
+    name = reader.read_string()
+    shape = [reader.read_number("I") for _ in range(reader.read_number("B"))]
+    kind = reader.read_number("B")
     if kind >= len(TYPES):
         raise ValueError(f"{name} is of CTranslate2's type {kind}; 0 to {len(TYPES) - 1} are read")
-    raw = reader.take(reader.number("I"))
+    raw = reader.read_bytes(reader.read_number("I"))
     return name, np.frombuffer(raw, TYPES[kind]).reshape(shape)

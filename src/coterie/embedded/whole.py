@@ -11,7 +11,7 @@ from filelock import FileLock
 
 
 @contextmanager
-def beside(target: Path) -> Iterator[Path]:
+def make_scratch_dir(target: Path) -> Iterator[Path]:
     """An empty folder on the same disk as `target`, gone afterwards; one process at a time.
 
     What a killed process left there is removed first. Whoever waited must look again whether
@@ -37,7 +37,7 @@ def commit(made: Path, target: Path) -> None:
     made.replace(target)
 
 
-def sha256(file: Path) -> str:
+def compute_sha256(file: Path) -> str:
     """Of the file's bytes, in hexadecimal."""
     with file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from coterie.metrics.base import Measure
+from coterie.metrics.base import Metric
 
 Seed = int | tuple[int, ...]
 RESAMPLES = 1000
@@ -24,7 +24,7 @@ class Interval(NamedTuple):
     high: float
 
 
-def interval(value: float, draws: Float[np.ndarray, " resamples"]) -> Interval:
+def compute_percentile_interval(value: float, draws: Float[np.ndarray, " resamples"]) -> Interval:
     """The percentile interval of 95 %; draws that are undefined (NaN) are left out.
 
     A score at the end of its scale (0 or 100 %) has an interval of length 0: the sample has
@@ -37,7 +37,7 @@ def interval(value: float, draws: Float[np.ndarray, " resamples"]) -> Interval:
     return Interval(float(value), float(low), float(high))
 
 
-def totals(
+def resample_sums(
     statistics: list[Float[np.ndarray, "samples statistics"]], *, resamples: int, seed: Seed
 ) -> list[Float[np.ndarray, "resamples statistics"]]:
     """Sums over samples drawn with replacement, the same samples for each of the matrices.
@@ -55,12 +55,12 @@ def totals(
     parts = []
     for start in range(0, resamples, block):
         draws = min(block, resamples - start)
-        parts.append(_counts(random, draws, samples) @ side_by_side)
+        parts.append(_draw_sample_counts(random, draws, samples) @ side_by_side)
     ends = np.cumsum([matrix.shape[1] for matrix in statistics])[:-1]
     return np.split(np.concatenate(parts), ends, axis=1)
 
 
-def _counts(
+def _draw_sample_counts(
     random: np.random.Generator, draws: int, samples: int
 ) -> Float[np.ndarray, "resamples samples"]:
     """How often each sample is in each draw; rows sum to `samples`."""
@@ -70,20 +70,20 @@ def _counts(
     return counts.reshape(draws, samples).astype(np.float64)
 
 
-def scores(
-    metric: Measure, sums: Float[np.ndarray, "resamples statistics"]
+def compute_scores(
+    metric: Metric, sums: Float[np.ndarray, "resamples statistics"]
 ) -> Float[np.ndarray, " resamples"]:
     """The metric's score of each row."""
     return np.array([metric.score(row) for row in sums], dtype=np.float64)
 
 
-def seed_counts(*, seeds: int, resamples: int, seed: Seed) -> Int[np.ndarray, "resamples seeds"]:
+def draw_seed_counts(*, seeds: int, resamples: int, seed: Seed) -> Int[np.ndarray, "resamples seeds"]:
     """How often each of a system's runs is in each draw of as many runs, with replacement."""
     random = np.random.default_rng(seed)
     return random.multinomial(seeds, np.full(seeds, 1 / seeds), size=resamples)
 
 
-def over_seeds(
+def resample_seeds(
     draws: Float[np.ndarray, "seeds resamples"], counts: Int[np.ndarray, "resamples seeds"]
 ) -> Float[np.ndarray, " resamples"]:
     """The mean over seeds drawn anew in each resample.

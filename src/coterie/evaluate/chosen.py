@@ -5,14 +5,14 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Int
 
-from coterie.data.rows import Rows
-from coterie.data.sample import Sample
+from coterie.data.rows import Dataset
+from coterie.data.sample import TextSample
 
 
-class Chosen(Sequence[Sample]):
+class Subset(Sequence[TextSample]):
     """Some of a task's rows, each read when it is asked for, with or without their media."""
 
-    def __init__(self, rows: Rows | Sequence[Sample], *, limit: int | None, blind: bool) -> None:
+    def __init__(self, rows: Dataset | Sequence[TextSample], *, limit: int | None, blind: bool) -> None:
         """
         Args:
             rows: all of them.
@@ -20,20 +20,20 @@ class Chosen(Sequence[Sample]):
                 are often sorted by answer. None for all.
             blind: without pictures and sounds.
         """
-        self.rows = rows
+        self.dataset = rows
         self.blind = blind
-        self.places = spread(len(rows), limit)
+        self.indices = spread_indices(len(rows), limit)
 
     def __len__(self) -> int:
-        return len(self.places)
+        return len(self.indices)
 
-    def __getitem__(self, index: int) -> Sample:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def __getitem__(self, index: int) -> TextSample:  # pyright: ignore[reportIncompatibleMethodOverride]
         # A sequence's slices have no use here.
-        sample = self.rows[int(self.places[index])]
-        return sample.blind() if self.blind else sample
+        sample = self.dataset[int(self.indices[index])]
+        return sample.without_media() if self.blind else sample
 
 
-def spread(count: int, limit: int | None) -> Int[np.ndarray, " samples"]:
+def spread_indices(count: int, limit: int | None) -> Int[np.ndarray, " samples"]:
     """Which `limit` of `count` rows are taken, in their order; all for None."""
     if limit is None or limit >= count:
         return np.arange(count)

@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from coterie.evaluate.routing import sites
+from coterie.evaluate.routing import find_active_mixtures
 from coterie.experts.base import ExpertLayer
 from coterie.experts.lora import Lora
 from coterie.mixture import Mixture
@@ -21,7 +21,7 @@ from coterie.tuner.config import WEIGHTS
 from coterie.tuner.layer import CoterieLayer
 
 
-def trainable_parameters(adapter: Path) -> int:
+def count_trainable_parameters(adapter: Path) -> int:
     """Numbers in an adapter's weights file, which holds all that a run has trained."""
     count = 0
     with safe_open(adapter / WEIGHTS, framework="pt") as file:
@@ -30,26 +30,26 @@ def trainable_parameters(adapter: Path) -> int:
     return count
 
 
-def total_parameters(model: nn.Module) -> int:
+def count_total_parameters(model: nn.Module) -> int:
     """Numbers in all weights, each counted once where weights are tied.
 
     Modules of the host that experts have replaced are kept, but do nothing, and do not count.
     """
-    idle = {id(parameter) for module in replaced(model) for parameter in module.parameters()}
+    idle = {id(parameter) for module in find_replaced_modules(model) for parameter in module.parameters()}
     return sum(each.numel() for each in model.parameters() if id(each) not in idle)
 
 
-def replaced(model: nn.Module) -> Iterator[nn.Module]:
+def find_replaced_modules(model: nn.Module) -> Iterator[nn.Module]:
     """The host's modules in whose place experts stand that need no weight of them."""
     for module in model.modules():
         if isinstance(module, CoterieLayer):
             active = [module.coterie_site[name] for name in module.active_adapters
                       if name in module.coterie_site]  # fmt: skip
-            if active and not any(site.mixture.main.uses_host for site in active):
+            if active and not any(site.mixture.main.uses_base_weights for site in active):
                 yield module.get_base_layer()
 
 
-def active_parameters(model: nn.Module, use: Mapping[str, Mapping[str, Any]]) -> int:
+def count_active_parameters(model: nn.Module, use: Mapping[str, Mapping[str, Any]]) -> int:
     """The weights that a token meets: all but those of experts it did not choose.
 
     Experts count by the share of units that chose them, the mean over tasks; so for rectified
@@ -61,25 +61,25 @@ def active_parameters(model: nn.Module, use: Mapping[str, Mapping[str, Any]]) ->
         use: task -> `Use.dump`. Layers that were not seen count as active.
     """
     idle = 0.0
-    mixtures = sites(model)
+    mixtures = find_active_mixtures(model)
     for module in model.modules():
         if not isinstance(module, CoterieLayer):
             continue
         for adapter, site in module.coterie_site.items():
-            layer = site.place.name
+            layer = site.layer_site.name
             seen = [task[layer]["chosen"] for task in use.values() if layer in task]
             if not seen or layer not in mixtures:
                 continue
             experts = module.coterie_experts[adapter]
             assert isinstance(experts, ExpertLayer)
             shares = [sum(column) / len(seen) for column in zip(*seen, strict=True)]
-            sizes = expert_sizes(site.mixture, experts)
+            sizes = count_expert_parameters(site.mixture, experts)
             # Experts without weights (Null) come last among the shares, and have no size.
             idle += sum((1 - share) * size for share, size in zip(shares, sizes, strict=False))
-    return round(total_parameters(model) - idle)
+    return round(count_total_parameters(model) - idle)
 
 
-def expert_sizes(mixture: Mixture, layer: ExpertLayer) -> list[int]:
+def count_expert_parameters(mixture: Mixture, layer: ExpertLayer) -> list[int]:
     """Numbers in each routed expert's own weights; those that experts share are left out."""
     main, parameters = mixture.main, list(layer.parameters())
     match main:
@@ -92,7 +92,7 @@ def expert_sizes(mixture: Mixture, layer: ExpertLayer) -> list[int]:
             return [sum(each[0].numel() for each in stacked)] * main.count
 
 
-def flops_per_sample(model: nn.Module, batches: Sequence[Mapping[str, Any]]) -> float:
+def measure_flops_per_sample(model: nn.Module, batches: Sequence[Mapping[str, Any]]) -> float:
     """Floating-point operations of one forward over a prompt and its answer, mean over samples.
 
     See `flops`; features that were computed before and kept are not in it. Training costs about
@@ -103,11 +103,11 @@ def flops_per_sample(model: nn.Module, batches: Sequence[Mapping[str, Any]]) -> 
         batches: keyword arguments of its forward; the first axis of `input_ids` is samples.
     """
     samples = sum(len(batch["input_ids"]) for batch in batches)
-    return flops(lambda: [model(**batch) for batch in batches]) / samples
+    return count_flops(lambda: [model(**batch) for batch in batches]) / samples
 
 
 @torch.no_grad()
-def flops(call: Callable[[], object]) -> int:
+def count_flops(call: Callable[[], object]) -> int:
     """Floating-point operations of a call, without gradients.
 
     Counted by torch.utils.flop_counter on the matrix products that really run, padding and
@@ -120,7 +120,7 @@ def flops(call: Callable[[], object]) -> int:
     return counter.get_total_flops()
 
 
-def peak_memory_bytes(device: torch.device) -> int | None:
+def get_peak_memory_bytes(device: torch.device) -> int | None:
     """The most that this process has held: on the GPU, or resident in main memory.
 
     None where the system does not tell (Windows).
@@ -135,7 +135,7 @@ def peak_memory_bytes(device: torch.device) -> int | None:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def training(folder: Path) -> dict[str, float | None]:
+def read_training_time(folder: Path) -> dict[str, float | None]:
     """Seconds of training and samples a second, by the last line of a run's log.jsonl."""
     last: Mapping[str, Any] = {}
     at = folder / "log.jsonl"

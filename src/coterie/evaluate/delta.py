@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 
-def delta_m(
+def compute_delta_m(
     scores: Float[np.ndarray, "*resamples tasks"],
     baseline: Float[np.ndarray, "*resamples tasks"],
     higher_is_better: Sequence[bool],
@@ -23,11 +23,11 @@ def delta_m(
         higher_is_better: of each task.
     """
     sign = np.where(np.asarray(higher_is_better, dtype=bool), 1.0, -1.0)
-    divisor = np.where(defined(baseline), baseline, np.nan)
+    divisor = np.where(is_defined(baseline), baseline, np.nan)
     return np.asarray(100 * np.mean(sign * (scores - baseline) / divisor, axis=-1))
 
 
-def defined(
+def is_defined(
     baseline: Float[np.ndarray, "*resamples tasks"],
 ) -> Bool[np.ndarray, "*resamples tasks"]:
     """Where a share of the baseline's score means something: where it is above 0.

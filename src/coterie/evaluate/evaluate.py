@@ -8,18 +8,18 @@ import torch
 from tqdm.auto import tqdm
 
 from coterie import pretrained
-from coterie.data.collate import Collator
+from coterie.data.collate import TextCollator
 from coterie.data.rows import BadRow
 from coterie.evaluate import cost, features, routing
-from coterie.evaluate.chosen import Chosen
-from coterie.evaluate.made_of import MadeOf, adapter_digest, keep, kept, made_of
+from coterie.evaluate.chosen import Subset
+from coterie.evaluate.made_of import PredictionKey, compute_adapter_digest, store, load_if_fresh, make_prediction_key
 from coterie.evaluate.pictures import scores_on
-from coterie.evaluate.predict import inputs, predict
-from coterie.evaluate.predictions import Predictions, file_of, folder_of
+from coterie.evaluate.predict import prepare_inputs, predict
+from coterie.evaluate.predictions import Predictions, get_predictions_file, get_predictions_folder
 from coterie.evaluate.scores import Scores, TaskScore
-from coterie.evaluate.systems import scores_file
-from coterie.pretrained import Pretrained
-from coterie.tasks.task import Task
+from coterie.evaluate.systems import get_scores_file
+from coterie.pretrained import LoadedModel
+from coterie.tasks.task import TextTask
 from coterie.train import left_out
 from coterie.train.run import Run
 from coterie.train.whole import write_json
@@ -65,18 +65,18 @@ def evaluate(
         if value is not None and value < 1:
             raise ValueError(f"{name}={value}: give at least 1")
     run = run if isinstance(run, Run) else Run.read(run)
-    skip = run.plan.skip_bad_rows if skip_bad_rows is None else skip_bad_rows
-    if run.plan.pictures is not None:
+    skip = run.config.skip_bad_rows if skip_bad_rows is None else skip_bad_rows
+    if run.config.pictures is not None:
         if blind:
             raise ValueError(f"blind=True: {run.folder} is a run on pictures, and has nothing else")
         return scores_on(
-            run, run.plan.pictures, split, batch_size=batch_size, limit=limit,
+            run, run.config.pictures, split, batch_size=batch_size, limit=limit,
             untrained=untrained, skip_bad_rows=skip, device=device,
         )  # fmt: skip
     return _Evaluation(
         run, split, batch_size=batch_size, limit=limit, blind=blind, untrained=untrained,
         skip_bad_rows=skip, device=device,
-    ).scores()  # fmt: skip
+    ).compute_scores()  # fmt: skip
 
 
 class _Evaluation:
@@ -94,123 +94,123 @@ class _Evaluation:
         skip_bad_rows: bool,
         device: str | torch.device | None,
     ) -> None:
-        self.run, self.plan, self.split = run, run.plan, split
+        self.run, self.config, self.split = run, run.config, split
         self.batch_size, self.limit, self.blind = batch_size, limit, blind
         self.untrained, self.device = untrained, device
         self.skip_bad_rows = skip_bad_rows
-        self.bad: list[BadRow] = []
+        self.bad_rows: list[BadRow] = []
         kinds = {"untrained": untrained, "blind": blind}
         self.control = "-".join(kind for kind, wanted in kinds.items() if wanted)
-        self.folder = folder_of(run.folder, split, self.control)
+        self.folder = get_predictions_folder(run.folder, split, self.control)
         self.adapter = Path(run.folder) / "adapter"
-        self.digest = None if untrained else adapter_digest(self.adapter)
+        self.digest = None if untrained else compute_adapter_digest(self.adapter)
 
     @cached_property
-    def pretrained(self) -> Pretrained:
+    def loaded(self) -> LoadedModel:
         if self.untrained:
-            dtype = getattr(torch, self.plan.precision)
-            loaded = pretrained.load(self.plan.base, dtype=dtype, device=self.device)
+            dtype = getattr(torch, self.config.precision)
+            loaded = pretrained.load(self.config.base, dtype=dtype, device=self.device)
         else:
             loaded = self.run.load(device=self.device)
-        features.keep(loaded)
+        features.enable_feature_cache(loaded)
         return loaded
 
     @cached_property
-    def collator(self) -> Collator:
-        return Collator(self.pretrained.processor, [task.name for task in self.plan.tasks])
+    def collator(self) -> TextCollator:
+        return TextCollator(self.loaded.processor, [task.name for task in self.config.tasks])
 
-    def scores(self) -> Scores:
-        chosen = [self.samples(task) for task in self.plan.tasks]
+    def compute_scores(self) -> Scores:
+        chosen = [self.select_samples(task) for task in self.config.tasks]
         wanted = {
-            task.name: made_of(
-                self.plan, samples, adapter=self.digest, max_new_tokens=task.max_new_tokens
+            task.name: make_prediction_key(
+                self.config, samples, adapter=self.digest, max_new_tokens=task.max_new_tokens
             )
-            for task, samples in zip(self.plan.tasks, chosen, strict=True)
+            for task, samples in zip(self.config.tasks, chosen, strict=True)
         }
         tasks, facts = {}, {}
-        for task, samples in zip(self.plan.tasks, chosen, strict=True):
-            facts[task.name], answered = self.answered(task, samples, wanted[task.name])
-            metric = answered.fitted(task.metric)
-            tasks[task.name] = TaskScore.of(
-                metric, answered.statistics(metric), name=str(task.metric)
+        for task, samples in zip(self.config.tasks, chosen, strict=True):
+            facts[task.name], answered = self.predict_task(task, samples, wanted[task.name])
+            metric = answered.fit_metric(task.metric)
+            tasks[task.name] = TaskScore.from_statistics(
+                metric, answered.compute_statistics(metric), name=str(task.metric)
             )
-        found = self.cost(chosen, wanted, facts)
+        found = self.measure_cost(chosen, wanted, facts)
         if not self.control:
             layers = found.pop("layers")
             use = {name: fact["use"] for name, fact in facts.items()}
-            write_json(Path(self.run.folder) / "routing.json", routing.table(layers, use))
-        bad = left_out.note(
+            write_json(Path(self.run.folder) / "routing.json", routing.make_usage_table(layers, use))
+        bad = left_out.write_bad_rows(
             Path(self.run.folder) / f"bad_rows.{self.split}.jsonl",
-            self.bad,
+            self.bad_rows,
         )
         scores = Scores(
             split=self.split, tasks=tasks, cost=found["cost"], control=self.control,
-            left_out=len(bad),
+            num_skipped=len(bad),
         )  # fmt: skip
-        scores.save(scores_file(self.run, self.control))
+        scores.save(get_scores_file(self.run, self.control))
         return scores
 
-    def samples(self, task: Task) -> Chosen:
-        rows = task.samples(self.split, skip_bad_rows=self.skip_bad_rows)
+    def select_samples(self, task: TextTask) -> Subset:
+        rows = task.read_samples(self.split, skip_bad_rows=self.skip_bad_rows)
         if not len(rows):
             raise ValueError(f"task {task.name!r} has no rows in its {self.split!r} split")
-        self.bad.extend(rows.bad)
-        return Chosen(rows, limit=self.limit, blind=self.blind)
+        self.bad_rows.extend(rows.bad_rows)
+        return Subset(rows, limit=self.limit, blind=self.blind)
 
-    def answered(
-        self, task: Task, samples: Chosen, wanted: MadeOf
+    def predict_task(
+        self, task: TextTask, samples: Subset, wanted: PredictionKey
     ) -> tuple[dict[str, Any], Predictions]:
         """A task's predictions, and the expert use and seconds that were noted with them."""
-        file, note = file_of(self.folder, task.name), self.folder / f"{task.name}.made.json"
-        facts = kept(note, wanted)
+        file, note = get_predictions_file(self.folder, task.name), self.folder / f"{task.name}.made.json"
+        facts = load_if_fresh(note, wanted)
         if facts is not None and file.is_file():
-            predictions = Predictions.read(file).scored(task.metric)
+            predictions = Predictions.read(file).with_metric(task.metric)
             predictions.save(file)
             return facts, predictions
         note.unlink(missing_ok=True)  # or it would vouch for a file that is half way changed
-        use = None if self.untrained else routing.Use()
+        use = None if self.untrained else routing.ExpertUsage()
         # None: no bar where nobody looks.
         with tqdm(total=len(samples), desc=task.name, unit="answer", disable=None) as bar:
             answers, seconds = predict(
-                self.pretrained,
+                self.loaded,
                 self.collator,
                 samples,
                 batch_size=self.batch_size,
                 max_new_tokens=task.max_new_tokens,
-                use=use,
-                tick=lambda answered: bar.update(answered - bar.n),
+                usage=use,
+                on_batch_end=lambda answered: bar.update(answered - bar.n),
             )
-        predictions = Predictions.of(samples, answers, task.metric)
+        predictions = Predictions.from_answers(samples, answers, task.metric)
         predictions.save(file)
         used = {} if use is None else use.dump()
-        facts = keep(note, wanted, use=used, seconds=seconds, samples=len(samples))
+        facts = store(note, wanted, use=used, seconds=seconds, samples=len(samples))
         return facts, predictions
 
-    def cost(
-        self, chosen: list[Chosen], wanted: dict[str, MadeOf], facts: dict[str, dict[str, Any]]
+    def measure_cost(
+        self, chosen: list[Subset], wanted: dict[str, PredictionKey], facts: dict[str, dict[str, Any]]
     ) -> dict[str, Any]:
         """{"cost": ..., "layers": the experts' labels}, measured once for the same predictions."""
         note = self.folder / ".cost.json"
-        found = kept(note, wanted)
+        found = load_if_fresh(note, wanted)
         if found is not None:
             return found
-        model = self.pretrained.model
+        model = self.loaded.model
         firsts = [[samples[i] for i in range(min(FLOPS_SAMPLES, len(samples)))]
                   for samples in chosen]  # fmt: skip
-        with features.left_out(self.pretrained.processor):
-            batches = [inputs(self.collator(samples), model) for samples in firsts]
+        with features.disable_feature_cache(self.loaded.processor):
+            batches = [prepare_inputs(self.collator(samples), model) for samples in firsts]
         seconds = sum(fact["seconds"] for fact in facts.values())
         measured = {
             "trainable_parameters":
-                0 if self.untrained else cost.trainable_parameters(self.adapter),
-            "active_parameters": cost.active_parameters(
+                0 if self.untrained else cost.count_trainable_parameters(self.adapter),
+            "active_parameters": cost.count_active_parameters(
                 model, {name: fact["use"] for name, fact in facts.items()}
             ),
-            "total_parameters": cost.total_parameters(model),
-            "flops_per_sample": cost.flops_per_sample(model, batches),
-            "peak_memory_bytes": cost.peak_memory_bytes(next(model.parameters()).device),
-            **({} if self.untrained else cost.training(Path(self.run.folder))),
+            "total_parameters": cost.count_total_parameters(model),
+            "flops_per_sample": cost.measure_flops_per_sample(model, batches),
+            "peak_memory_bytes": cost.get_peak_memory_bytes(next(model.parameters()).device),
+            **({} if self.untrained else cost.read_training_time(Path(self.run.folder))),
             "generate_samples_per_s": sum(fact["samples"] for fact in facts.values()) / seconds,
         }  # fmt: skip
-        layers = {layer: routing.labels(mixture) for layer, mixture in routing.sites(model).items()}
-        return keep(note, wanted, cost=measured, layers=layers)
+        layers = {layer: routing.make_expert_names(mixture) for layer, mixture in routing.find_active_mixtures(model).items()}
+        return store(note, wanted, cost=measured, layers=layers)

@@ -10,14 +10,14 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from coterie.dense.rows import DenseRows, DenseSample
-from coterie.dense.scoring import predicted
+from coterie.dense.rows import DenseSamples, DenseSample
+from coterie.dense.scoring import predict_batch
 from coterie.dense.task import DenseTask
-from coterie.evaluate.chosen import spread
-from coterie.extras import library
+from coterie.evaluate.chosen import spread_indices
+from coterie.extras import import_optional
 from coterie.train.whole import write
 
-COUNT = 5
+NUM_EXAMPLES = 5
 SIDE_PX = 160
 FOLDER, INDEX = "pictures", "pictures.json"
 Answer = tuple[DenseSample, Mapping[str, Float[Tensor, "channels *place"]]]
@@ -25,9 +25,9 @@ Answer = tuple[DenseSample, Mapping[str, Float[Tensor, "channels *place"]]]
 
 
 @torch.no_grad()
-def answers(
+def predict_examples(
     model: nn.Module,
-    rows: DenseRows,
+    rows: DenseSamples,
     tasks: Sequence[DenseTask],
     *,
     pixels: Callable[[list[Tensor]], Tensor],
@@ -42,14 +42,14 @@ def answers(
     """
     names = [task.name for task in tasks]
     found = []
-    for place in spread(len(rows), COUNT):
+    for place in spread_indices(len(rows), NUM_EXAMPLES):
         sample = rows[int(place)]  # one at a time: they may be of several sizes
-        said, _ = predicted(model, pixels([sample.image]), names, None)
+        said, _ = predict_batch(model, pixels([sample.image]), names, None)
         found.append((sample, {name: each[0] for name, each in said.items()}))
     return found
 
 
-def keep(beside: Path, tasks: Sequence[DenseTask], answers: Iterable[Answer]) -> Path:
+def save_examples(beside: Path, tasks: Sequence[DenseTask], answers: Iterable[Answer]) -> Path:
     """Writes the folder `FOLDER` of PNGs of at most `SIDE_PX` a side; returns its index.
 
     The index, pictures.json, is a list: {"source": ..., "image": a file, "tasks": {name:
@@ -67,23 +67,23 @@ def keep(beside: Path, tasks: Sequence[DenseTask], answers: Iterable[Answer]) ->
     for number, (sample, said) in enumerate(answers):
         files = {}
         for place, task in enumerate(tasks):
-            truth, answer = task.painted(said[task.name], sample.labels.get(task.name))
+            truth, answer = task.visualize(said[task.name], sample.labels.get(task.name))
             files[task.name] = {
-                "truth": _saved(folder, f"{number}-{place}-truth.png", truth),
-                "predicted": _saved(folder, f"{number}-{place}-predicted.png", answer),
+                "truth": _save_image(folder, f"{number}-{place}-truth.png", truth),
+                "predicted": _save_image(folder, f"{number}-{place}-predicted.png", answer),
             }
-        image = _saved(folder, f"{number}.png", sample.image)
+        image = _save_image(folder, f"{number}.png", sample.image)
         index.append({"source": sample.source, "image": image, "tasks": files})
     return write(folder / INDEX, json.dumps(index, indent=1) + "\n")
 
 
-def _saved(
+def _save_image(
     folder: Path, name: str, picture: UInt8[Tensor, "3 height breadth"] | None
 ) -> str | None:
     """The file's name; None if there is no picture."""
     if picture is None:
         return None
-    image = library("PIL.Image", "data").fromarray(picture.permute(1, 2, 0).numpy())
+    image = import_optional("PIL.Image", "data").fromarray(picture.permute(1, 2, 0).numpy())
     image.thumbnail((SIDE_PX, SIDE_PX))
     image.save(folder / name)
     return name

@@ -4,22 +4,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from coterie.pretrained import Pretrained
-from coterie.train.kept import keep_features
+from coterie.pretrained import LoadedModel
+from coterie.train.kept import cache_encoder_features
 
-NAME = "features"
+FEATURES_ATTRIBUTE = "features"
 
 
-def keep(loaded: Pretrained) -> None:
+def enable_feature_cache(loaded: LoadedModel) -> None:
     """Has an omni model's encoders run once a picture or sound over all runs, where they may."""
-    keep_features(loaded.model, loaded.processor)
+    cache_encoder_features(loaded.model, loaded.processor)
 
 
 @contextmanager
-def left_out(processor: Any) -> Iterator[None]:
+def disable_feature_cache(processor: Any) -> Iterator[None]:
     """Inside, the processor hands on pictures and sounds themselves, whatever it keeps."""
     own = vars(processor)
-    kept = {NAME: own.pop(NAME)} if NAME in own else {}
+    kept = {FEATURES_ATTRIBUTE: own.pop(FEATURES_ATTRIBUTE)} if FEATURES_ATTRIBUTE in own else {}
     try:
         yield
     finally:

@@ -9,12 +9,12 @@ from torch import Tensor
 
 ByTask = Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]]
 """task -> layer -> {"chosen": ..., "probability": ...}, as `use_by_task` gives it."""
-Mass = Literal["chosen", "probability"]
+TaskExpertMass = Literal["chosen", "probability"]
 """What stands for P(expert | task): how often it is chosen, or its mean probability."""
 
 
-def frequencies(
-    by_task: ByTask, mass: Mass = "chosen"
+def compute_choice_frequencies(
+    by_task: ByTask, mass: TaskExpertMass = "chosen"
 ) -> dict[str, Float[Tensor, "tasks experts"]]:
     """layer -> what a task's units give each expert, float64 in [0, 1].
 
@@ -38,7 +38,7 @@ def frequencies(
     }
 
 
-def joint(mass: Float[Tensor, "tasks experts"]) -> Float[Tensor, "tasks experts"]:
+def compute_joint_distribution(mass: Float[Tensor, "tasks experts"]) -> Float[Tensor, "tasks experts"]:
     """P(task, expert), float64, of sum 1, from what each task gives each expert, 0 or more.
 
     Rows count by their sums, so give them of equally many units: frequencies, mean
@@ -52,7 +52,7 @@ def joint(mass: Float[Tensor, "tasks experts"]) -> Float[Tensor, "tasks experts"
     return mass.double() / total
 
 
-def mutual_information(joint: Float[Tensor, "tasks experts"]) -> float:
+def compute_mutual_information(joint: Float[Tensor, "tasks experts"]) -> float:
     """I(T; E) = sum_te P(t,e) log(P(t,e) / (P(t) P(e))), in nats; at most log(tasks).
 
     0 where tasks choose alike. `coterie.MutualInformation` is minus this, of mean probabilities.
@@ -64,21 +64,21 @@ def mutual_information(joint: Float[Tensor, "tasks experts"]) -> float:
     return terms.sum().item()
 
 
-def information(by_task: ByTask, mass: Mass = "chosen") -> dict[str, float]:
+def compute_mutual_information_by_layer(by_task: ByTask, mass: TaskExpertMass = "chosen") -> dict[str, float]:
     """layer -> I(T; E) in nats; see `frequencies` for what P(t, e) is.
 
     Of mean probabilities it is what Mod-Squad maximises. It can be far less than that of choices:
     a gate may always choose alike with probabilities that are nearly even.
     """
     return {
-        layer: mutual_information(joint(found))
-        for layer, found in frequencies(by_task, mass).items()
+        layer: compute_mutual_information(compute_joint_distribution(found))
+        for layer, found in compute_choice_frequencies(by_task, mass).items()
     }
 
 
 def dump(by_task: ByTask) -> dict[str, Any]:
     """layer -> {"joint": P(task, expert), "information": nats}, as JSON holds it."""
     return {
-        layer: {"joint": joint(found).tolist(), "information": mutual_information(joint(found))}
-        for layer, found in frequencies(by_task).items()
+        layer: {"joint": compute_joint_distribution(found).tolist(), "information": compute_mutual_information(compute_joint_distribution(found))}
+        for layer, found in compute_choice_frequencies(by_task).items()
     }

@@ -8,12 +8,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from coterie.evaluate.information import ByTask, frequencies
-from coterie.extras import library
+from coterie.evaluate.information import ByTask, compute_choice_frequencies
+from coterie.extras import import_optional
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tree:
+class TaskDendrogram:
     """Tasks, merged two groups at a time, the most alike first.
 
     Attributes:
@@ -35,7 +35,7 @@ class Tree:
         return asdict(self)
 
 
-def shared(frequencies: Float[Tensor, "tasks experts"]) -> Float[Tensor, "tasks tasks"]:
+def compute_choice_overlap(frequencies: Float[Tensor, "tasks experts"]) -> Float[Tensor, "tasks tasks"]:
     """The share of their choices that two tasks have in common, in [0, 1]; 1 for the same.
 
     sum_e min(a_e, b_e), where each task's choices are brought to a sum of 1; the measure of
@@ -47,12 +47,12 @@ def shared(frequencies: Float[Tensor, "tasks experts"]) -> Float[Tensor, "tasks 
     return torch.minimum(rows[:, None], rows[None]).sum(-1)
 
 
-def likeness(by_task: ByTask) -> Float[Tensor, "tasks tasks"]:
+def compute_task_similarity(by_task: ByTask) -> Float[Tensor, "tasks tasks"]:
     """`shared`, the mean over layers."""
-    return torch.stack([shared(found) for found in frequencies(by_task).values()]).mean(0)
+    return torch.stack([compute_choice_overlap(found) for found in compute_choice_frequencies(by_task).values()]).mean(0)
 
 
-def tree(tasks: Sequence[str], likeness: Float[Tensor, "tasks tasks"]) -> Tree:
+def cluster_tasks(tasks: Sequence[str], likeness: Float[Tensor, "tasks tasks"]) -> TaskDendrogram:
     """Agglomerative clustering by 1 - likeness, average linkage (`scipy.cluster.hierarchy`).
 
     Raises ValueError if there is no task, or scipy is not installed.
@@ -63,13 +63,13 @@ def tree(tasks: Sequence[str], likeness: Float[Tensor, "tasks tasks"]) -> Tree:
         )
     names = tuple(tasks)
     if len(names) == 1:
-        return Tree(tasks=names, order=names, merges=(), lines=())
-    hierarchy = library("scipy.cluster.hierarchy", "evaluate")
+        return TaskDendrogram(tasks=names, order=names, merges=(), lines=())
+    hierarchy = import_optional("scipy.cluster.hierarchy", "evaluate")
     upper = torch.triu_indices(len(tasks), len(tasks), 1)
     distances = (1 - likeness.double()).clamp_min(0)[upper[0], upper[1]]
     linked = hierarchy.linkage(distances.numpy(), method="average", optimal_ordering=True)
     drawn = hierarchy.dendrogram(linked, no_plot=True)
-    return Tree(
+    return TaskDendrogram(
         tasks=names,
         order=tuple(names[leaf] for leaf in drawn["leaves"]),
         merges=tuple((int(a), int(b), float(far), int(count)) for a, b, far, count in linked),

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from coterie.data.sample import Sample
-from coterie.train.plan import Plan
+from coterie.data.sample import TextSample
+from coterie.train.plan import RunConfig
 from coterie.train.whole import read_json, write_json
 
-MadeOf = dict[str, Any]
+PredictionKey = dict[str, Any]
 
 
-def adapter_digest(folder: Path) -> str:
+def compute_adapter_digest(folder: Path) -> str:
     """sha256 of an adapter's files. Raises ValueError if there is none."""
     files = sorted(each for each in folder.glob("adapter_*") if each.is_file())
     if not files:
@@ -29,21 +29,21 @@ def adapter_digest(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def samples_digest(samples: Sequence[Sample]) -> str:
+def compute_samples_digest(samples: Sequence[TextSample]) -> str:
     """sha256 of what is asked and wanted, media included."""
     digest = hashlib.sha256()
     for sample in samples:
         turns = [
-            [turn.role, [part if isinstance(part, str) else part.digest() for part in turn.parts]]
-            for turn in sample.turns
+            [turn.role, [part if isinstance(part, str) else part.compute_digest() for part in turn.parts]]
+            for turn in sample.messages
         ]
         digest.update(json.dumps([sample.source, turns, list(sample.answers)]).encode())
     return digest.hexdigest()
 
 
-def made_of(
-    plan: Plan, samples: Sequence[Sample], *, adapter: str | None, max_new_tokens: int
-) -> MadeOf:
+def make_prediction_key(
+    config: RunConfig, samples: Sequence[TextSample], *, adapter: str | None, max_new_tokens: int
+) -> PredictionKey:
     """All that a task's predictions depend on but the program.
 
     Args:
@@ -54,14 +54,14 @@ def made_of(
     """
     return {
         "adapter": adapter,
-        "base": plan.base,
-        "precision": plan.precision,
-        "samples": samples_digest(samples),
+        "base": config.base,
+        "precision": config.precision,
+        "samples": compute_samples_digest(samples),
         "max_new_tokens": max_new_tokens,
     }
 
 
-def kept(path: Path, wanted: MadeOf) -> dict[str, Any] | None:
+def load_if_fresh(path: Path, wanted: PredictionKey) -> dict[str, Any] | None:
     """What `keep` wrote beside `wanted`, or None if that is not there or was made of else."""
     if not path.is_file():
         return None
@@ -69,7 +69,7 @@ def kept(path: Path, wanted: MadeOf) -> dict[str, Any] | None:
     return data if isinstance(data, dict) and data.get("made_of") == wanted else None
 
 
-def keep(path: Path, wanted: MadeOf, **facts: Any) -> dict[str, Any]:
+def store(path: Path, wanted: PredictionKey, **facts: Any) -> dict[str, Any]:
     """Writes facts and what they were made of to a file, and returns them."""
     data = {"made_of": wanted, **facts}
     write_json(path, data)

@@ -8,11 +8,11 @@ import numpy as np
 from jaxtyping import Float
 
 from coterie.evaluate import bootstrap
-from coterie.evaluate.systems import Scored, System
+from coterie.evaluate.systems import TaskStatistics, System
 
 
 @dataclass(frozen=True, kw_only=True)
-class Drawn:
+class BootstrapSamples:
     """One system's scores.
 
     Attributes:
@@ -22,7 +22,7 @@ class Drawn:
     """
 
     values: Float[np.ndarray, " tasks"]
-    draws: Float[np.ndarray, "resamples tasks"]
+    resamples: Float[np.ndarray, "resamples tasks"]
 
 
 def check_same_samples(systems: Sequence[System]) -> tuple[str, ...]:
@@ -46,51 +46,51 @@ def check_same_samples(systems: Sequence[System]) -> tuple[str, ...]:
     return tuple(first.tasks)
 
 
-def drawn(systems: Sequence[System], *, resamples: int, seed: int) -> list[Drawn]:
+def bootstrap_systems(systems: Sequence[System], *, resamples: int, seed: int) -> list[BootstrapSamples]:
     """Each system's scores over the same draws. Raises ValueError as `check_same_samples`."""
     tasks = check_same_samples(systems)
     by_task = [
-        _task([system.tasks[task] for system in systems], resamples, (seed, _number(task)))
+        _bootstrap_task([system.tasks[task] for system in systems], resamples, (seed, _make_task_seed(task)))
         for task in tasks
     ]
     found = []
     for position, system in enumerate(systems):
         # Seeds are drawn apart for each system, and once for all of its tasks.
-        counts = bootstrap.seed_counts(
+        counts = bootstrap.draw_seed_counts(
             seeds=len(system.seeds), resamples=resamples, seed=(seed, 1, position)
         )
         columns = [
             # Moved away from their mean, draws may pass the end of the scale.
             np.clip(
-                bootstrap.over_seeds(each[position][1], counts), *system.tasks[task].metric.limits
+                bootstrap.resample_seeds(each[position][1], counts), *system.tasks[task].metric.limits
             )
             for task, each in zip(tasks, by_task, strict=True)
         ]
         values = [each[position][0].mean() for each in by_task]
-        found.append(Drawn(values=np.array(values), draws=np.stack(columns, axis=1)))
+        found.append(BootstrapSamples(values=np.array(values), resamples=np.stack(columns, axis=1)))
     return found
 
 
-def _task(
-    scored: list[Scored], resamples: int, seed: tuple[int, ...]
+def _bootstrap_task(
+    scored: list[TaskStatistics], resamples: int, seed: tuple[int, ...]
 ) -> list[tuple[Float[np.ndarray, " seeds"], Float[np.ndarray, "seeds resamples"]]]:
     """Each system's scores of one task: on all samples, and on each draw."""
     matrices = [matrix for each in scored for matrix in each.statistics]
-    sums = iter(bootstrap.totals(matrices, resamples=resamples, seed=seed))
+    sums = iter(bootstrap.resample_sums(matrices, resamples=resamples, seed=seed))
     found = []
     for each in scored:
         values = [each.metric.score(matrix.sum(0)) for matrix in each.statistics]
-        draws = [bootstrap.scores(each.metric, next(sums)) for _ in each.statistics]
+        draws = [bootstrap.compute_scores(each.metric, next(sums)) for _ in each.statistics]
         found.append((np.array(values, dtype=np.float64), np.stack(draws)))
     return found
 
 
-def _number(task: str) -> int:
+def _make_task_seed(task: str) -> int:
     """A number that stays with the task's name, so that its draws do too."""
     return zlib.crc32(task.encode())
 
 
-def better(
+def compute_share_better(
     one: Float[np.ndarray, " resamples"],
     other: Float[np.ndarray, " resamples"],
     *,

@@ -8,40 +8,40 @@ from typing import Any
 import torch
 from tqdm.auto import tqdm
 
-from coterie.dense.rows import DenseRows, DenseSample, DenseSet
-from coterie.dense.scoring import Scored, predicted, scored
-from coterie.dense.vision import Seen
+from coterie.dense.rows import DenseSamples, DenseSample, DenseDataset
+from coterie.dense.scoring import InferenceResult, predict_batch, run_inference
+from coterie.dense.vision import ResizedDataset
 from coterie.evaluate import cost, example_pictures, routing
-from coterie.evaluate.chosen import spread
-from coterie.evaluate.predictions import file_of, folder_of
-from coterie.evaluate.scored_pictures import ScoredPictures
+from coterie.evaluate.chosen import spread_indices
+from coterie.evaluate.predictions import get_predictions_file, get_predictions_folder
+from coterie.evaluate.scored_pictures import DensePredictions
 from coterie.evaluate.scores import Scores, TaskScore
-from coterie.evaluate.systems import scores_file
-from coterie.pretrained import Pretrained
+from coterie.evaluate.systems import get_scores_file
+from coterie.pretrained import LoadedModel
 from coterie.routing.decision import Tape
 from coterie.train import left_out
 from coterie.train.run import Run
 from coterie.train.whole import write_json
 
-FLOPS_PICTURES = 8
+FLOPS_IMAGES = 8
 
 
-class ChosenPictures(DenseRows):
+class DenseSubset(DenseSamples):
     """Some of a data set's pictures, the same ones each time, spread over all of them."""
 
-    def __init__(self, rows: DenseRows, limit: int | None) -> None:
-        self.rows, self.places, self.bad = rows, spread(len(rows), limit), rows.bad
+    def __init__(self, rows: DenseSamples, limit: int | None) -> None:
+        self.dataset, self.indices, self.bad_rows = rows, spread_indices(len(rows), limit), rows.bad_rows
 
     def __len__(self) -> int:
-        return len(self.places)
+        return len(self.indices)
 
     def __getitem__(self, index: int) -> DenseSample:
-        return self.rows[int(self.places[index])]
+        return self.dataset[int(self.indices[index])]
 
 
 def scores_on(
     run: Run,
-    pictures: DenseSet,
+    dataset: DenseDataset,
     split: str,
     *,
     batch_size: int,
@@ -57,99 +57,99 @@ def scores_on(
 
     Raises ValueError for a run that has not been trained, and for a split that there is not.
     """
-    rows = rows_of(run, pictures, split, limit, skip_bad_rows=skip_bad_rows)
+    rows = rows_of(run, dataset, split, limit, skip_bad_rows=skip_bad_rows)
     loaded = loaded_for(run, untrained=untrained, device=device)
-    uses = {name: routing.Use() for name in run.tasks}
-    mixtures = routing.sites(loaded.model)
+    uses = {name: routing.ExpertUsage() for name in run.task_names}
+    mixtures = routing.find_active_mixtures(loaded.model)
     # None: no bar where nobody looks.
     with tqdm(total=len(rows), desc=split, unit="picture", disable=None) as bar:
-        found = scored(
+        found = run_inference(
             loaded.model,
             rows,
-            pictures.tasks,
+            dataset.tasks,
             pixels=loaded.processor.pixels,
             batch_size=batch_size,
-            told=partial(count, list(uses.values())) if mixtures else None,
-            tick=lambda done: bar.update(done - bar.n),
+            on_routing=partial(count, list(uses.values())) if mixtures else None,
+            on_batch_end=lambda done: bar.update(done - bar.n),
         )
     control = "untrained" if untrained else ""
     tasks = {}
-    for task in pictures.tasks:
-        statistics, metric = found.statistics[task.name], task.metric()
-        kept = ScoredPictures(sources=found.sources, statistics=statistics)
-        kept.save(file_of(folder_of(run.folder, split, control), task.name))
-        tasks[task.name] = TaskScore.of(metric, statistics)
+    for task in dataset.tasks:
+        statistics, metric = found.statistics[task.name], task.make_metric()
+        kept = DensePredictions(sources=found.sources, statistics=statistics)
+        kept.save(get_predictions_file(get_predictions_folder(run.folder, split, control), task.name))
+        tasks[task.name] = TaskScore.from_statistics(metric, statistics)
     use = {name: each.dump() for name, each in uses.items()}
     if not untrained:
         pixels = loaded.processor.pixels
-        shown = example_pictures.answers(loaded.model, rows.rows, pictures.tasks, pixels=pixels)
-        example_pictures.keep(folder_of(run.folder, split, control), pictures.tasks, shown)
-        labels = {layer: routing.labels(mixture) for layer, mixture in mixtures.items()}
-        write_json(Path(run.folder) / "routing.json", routing.table(labels, use))
+        shown = example_pictures.predict_examples(loaded.model, rows.dataset, dataset.tasks, pixels=pixels)
+        example_pictures.save_examples(get_predictions_folder(run.folder, split, control), dataset.tasks, shown)
+        labels = {layer: routing.make_expert_names(mixture) for layer, mixture in mixtures.items()}
+        write_json(Path(run.folder) / "routing.json", routing.make_usage_table(labels, use))
     costs = cost_of(run, loaded, rows, found, use, untrained=untrained)
-    bad = left_out.note(Path(run.folder) / f"bad_rows.{split}.jsonl", rows.bad)
-    scores = Scores(split=split, tasks=tasks, cost=costs, control=control, left_out=len(bad))
-    scores.save(scores_file(run, control))
+    bad = left_out.write_bad_rows(Path(run.folder) / f"bad_rows.{split}.jsonl", rows.bad_rows)
+    scores = Scores(split=split, tasks=tasks, cost=costs, control=control, num_skipped=len(bad))
+    scores.save(get_scores_file(run, control))
     return scores
 
 
 def rows_of(
     run: Run,
-    pictures: DenseSet,
+    dataset: DenseDataset,
     split: str,
     limit: int | None = None,
     *,
     skip_bad_rows: bool | None = None,
-) -> ChosenPictures:
+) -> DenseSubset:
     """A split as a run sees it outside of training. Raises ValueError if there is none.
 
     Args:
         skip_bad_rows: None does as the run's training did.
     """
-    skip = run.plan.skip_bad_rows if skip_bad_rows is None else skip_bad_rows
-    rows = pictures.rows(split, skip_bad_rows=skip)
-    return ChosenPictures(Seen(rows, pictures.tasks, run.plan.vision), limit)
+    skip = run.config.skip_bad_rows if skip_bad_rows is None else skip_bad_rows
+    rows = dataset.load_split(split, skip_bad_rows=skip)
+    return DenseSubset(ResizedDataset(rows, dataset.tasks, run.config.vision), limit)
 
 
-def loaded_for(run: Run, *, untrained: bool, device: str | torch.device | None) -> Pretrained:
+def loaded_for(run: Run, *, untrained: bool, device: str | torch.device | None) -> LoadedModel:
     """The run's model, or what it started from: its backbone, with heads drawn from its seed."""
     # Heavy: transformers' training arguments. `import coterie` must not wait for them.
     from coterie.train import assembly
 
-    loaded = assembly.lesson(run.plan).load() if untrained else run.load(device=device)
+    loaded = assembly.make_task_set(run.config).load_model() if untrained else run.load(device=device)
     model: Any = loaded.model
     model.to(device or "cpu").requires_grad_(False)
     return loaded
 
 
-def count(uses: Sequence[routing.Use], tape: Tape) -> None:
+def count(uses: Sequence[routing.ExpertUsage], tape: Tape) -> None:
     """Adds what was decided in a pass of all tasks to each task's use."""
-    for task, part in routing.by_task(tape).items():
+    for task, part in routing.split_by_task(tape).items():
         uses[task].add(part)
 
 
 def cost_of(
     run: Run,
-    loaded: Pretrained,
-    rows: DenseRows,
-    found: Scored,
+    loaded: LoadedModel,
+    rows: DenseSamples,
+    found: InferenceResult,
     use: Mapping[str, Mapping[str, Any]],
     *,
     untrained: bool,
 ) -> dict[str, float | int | None]:
     """What the model costs; see `coterie.evaluate.cost`."""
-    model, names = loaded.model, list(run.tasks)
-    some = [rows[index].image for index in range(min(FLOPS_PICTURES, len(rows)))]
+    model, names = loaded.model, list(run.task_names)
+    some = [rows[index].image for index in range(min(FLOPS_IMAGES, len(rows)))]
     some = [image for image in some if image.shape == some[0].shape]
     batch = loaded.processor.pixels(some)
-    flops = cost.flops(lambda: predicted(model, batch, names, None))
+    flops = cost.count_flops(lambda: predict_batch(model, batch, names, None))
     return {
         "trainable_parameters":
-            0 if untrained else cost.trainable_parameters(Path(run.folder) / "adapter"),
-        "active_parameters": cost.active_parameters(model, use),
-        "total_parameters": cost.total_parameters(model),
+            0 if untrained else cost.count_trainable_parameters(Path(run.folder) / "adapter"),
+        "active_parameters": cost.count_active_parameters(model, use),
+        "total_parameters": cost.count_total_parameters(model),
         "flops_per_sample": flops / (len(some) * len(names)),
-        "peak_memory_bytes": cost.peak_memory_bytes(model.device),
-        **({} if untrained else cost.training(Path(run.folder))),
+        "peak_memory_bytes": cost.get_peak_memory_bytes(model.device),
+        **({} if untrained else cost.read_training_time(Path(run.folder))),
         "generate_samples_per_s": len(found.sources) * len(names) / found.seconds,
     }  # fmt: skip

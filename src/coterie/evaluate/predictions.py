@@ -9,19 +9,19 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from coterie.data.sample import Sample
-from coterie.metrics.base import Metric
+from coterie.data.sample import TextSample
+from coterie.metrics.base import TextMetric
 from coterie.train.whole import write
 
 
-def file_of(folder: Path, task: str) -> Path:
+def get_predictions_file(folder: Path, task: str) -> Path:
     """A task's predictions. ValueError for a task whose name would lead to another folder."""
     if Path(task).name != task:
         raise ValueError(f"task {task!r} cannot name a file: leave slashes out of its name")
     return folder / f"{task}.jsonl"
 
 
-def folder_of(run: str | Path, split: str, control: str = "") -> Path:
+def get_predictions_folder(run: str | Path, split: str, control: str = "") -> Path:
     """Where a run's predictions are; those of a control are beside them."""
     return Path(run) / (f"predictions-{control}" if control else "predictions") / split
 
@@ -33,20 +33,20 @@ class Predictions:
     rows: tuple[dict[str, Any], ...]
 
     @classmethod
-    def of(cls, samples: Sequence[Sample], answers: Sequence[str], metric: Metric) -> "Predictions":
+    def from_answers(cls, samples: Sequence[TextSample], answers: Sequence[str], metric: TextMetric) -> "Predictions":
         """The rows of samples and the model's answers to them."""
         rows = tuple(
             {
                 "source": sample.source,
-                "question": sample.text(),
+                "question": sample.get_last_user_text(),
                 "prediction": answer,
                 "answers": list(sample.answers),
             }
             for sample, answer in zip(samples, answers, strict=True)
         )
-        return cls(rows).scored(metric)
+        return cls(rows).with_metric(metric)
 
-    def samples(self) -> tuple[str, ...]:
+    def list_sample_keys(self) -> tuple[str, ...]:
         """A line for each sample: what was asked and wanted, and where the row stands.
 
         The folder of the file is left out, for runs may come from several machines.
@@ -56,19 +56,19 @@ class Predictions:
             for row in self.rows
         )
 
-    def fitted(self, metric: Metric) -> Metric:
+    def fit_metric(self, metric: TextMetric) -> TextMetric:
         """The metric with what it must know of all the answers."""
-        return metric.fitted(tuple(row["answers"]) for row in self.rows)
+        return metric.fit(tuple(row["answers"]) for row in self.rows)
 
-    def statistics(self, metric: Metric) -> Float[np.ndarray, "samples statistics"]:
+    def compute_statistics(self, metric: TextMetric) -> Float[np.ndarray, "samples statistics"]:
         """What a fitted metric adds up; computed anew, so that a changed one needs no model."""
         return np.stack(
             [metric.statistics(row["prediction"], tuple(row["answers"])) for row in self.rows]
         ).astype(np.float64)
 
-    def scored(self, metric: Metric) -> "Predictions":
+    def with_metric(self, metric: TextMetric) -> "Predictions":
         """The same answers with `metric`'s statistics."""
-        found = self.statistics(self.fitted(metric))
+        found = self.compute_statistics(self.fit_metric(metric))
         return Predictions(
             tuple(
                 row | {"statistics": numbers.tolist()}

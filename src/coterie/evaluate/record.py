@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from coterie.evaluate.predictions import Predictions, file_of, folder_of
-from coterie.evaluate.scored_pictures import ScoredPictures
-from coterie.metrics.base import Measure
+from coterie.evaluate.predictions import Predictions, get_predictions_file, get_predictions_folder
+from coterie.evaluate.scored_pictures import DensePredictions
+from coterie.metrics.base import Metric
 from coterie.train.run import Run
 
 
 @dataclass(frozen=True, kw_only=True)
-class Record:
+class RunTaskStatistics:
     """One task as one run has it.
 
     Attributes:
@@ -22,29 +22,29 @@ class Record:
         statistics: a row a sample.
     """
 
-    metric: Measure
+    metric: Metric
     samples: tuple[str, ...]
     statistics: Float[np.ndarray, "samples statistics"]
 
     @classmethod
-    def read(cls, run: Run, task: str, split: str, control: str) -> "Record":
+    def read(cls, run: Run, task: str, split: str, control: str) -> "RunTaskStatistics":
         """That of a run which was evaluated. ValueError if it was not, or files are damaged."""
-        file = file_of(folder_of(run.folder, split, control), task)
-        read = _of_words if run.plan.pictures is None else _of_pictures
+        file = get_predictions_file(get_predictions_folder(run.folder, split, control), task)
+        read = _read_text if run.config.pictures is None else _read_dense
         return read(run, task, file)
 
 
-def _of_words(run: Run, name: str, file: Path) -> Record:
+def _read_text(run: Run, name: str, file: Path) -> RunTaskStatistics:
     predictions = Predictions.read(file)
-    task = next(task for task in run.plan.tasks if task.name == name)
-    metric = predictions.fitted(task.metric)
-    return Record(
-        metric=metric, samples=predictions.samples(), statistics=predictions.statistics(metric)
+    task = next(task for task in run.config.tasks if task.name == name)
+    metric = predictions.fit_metric(task.metric)
+    return RunTaskStatistics(
+        metric=metric, samples=predictions.list_sample_keys(), statistics=predictions.compute_statistics(metric)
     )
 
 
-def _of_pictures(run: Run, name: str, file: Path) -> Record:
-    assert run.plan.pictures is not None
-    found = ScoredPictures.read(file)
-    task = next(task for task in run.plan.pictures.tasks if task.name == name)
-    return Record(metric=task.metric(), samples=found.sources, statistics=found.statistics)
+def _read_dense(run: Run, name: str, file: Path) -> RunTaskStatistics:
+    assert run.config.pictures is not None
+    found = DensePredictions.read(file)
+    task = next(task for task in run.config.pictures.tasks if task.name == name)
+    return RunTaskStatistics(metric=task.make_metric(), samples=found.sources, statistics=found.statistics)

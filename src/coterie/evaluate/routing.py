@@ -18,59 +18,59 @@ from coterie.tuner.layer import CoterieLayer
 
 
 @dataclass
-class _Sums:
+class _LayerSums:
     """One layer's sums over units: [experts] in float64, or 0 before any; and how many units."""
 
     weights: Tensor
-    chosen: Tensor
+    choices: Tensor
     probs: Tensor
-    units: int = 0
+    num_units: int = 0
 
 
 @dataclass
-class Use:
+class ExpertUsage:
     """Mean weight and probability of each expert, and share of units that chose it, by layer.
 
     A unit is a token, or a sample where one decision serves it whole. Padding does not count.
     """
 
-    layers: dict[str, _Sums] = field(default_factory=dict)
+    layers: dict[str, _LayerSums] = field(default_factory=dict)
 
     def add(self, tape: Tape) -> None:
         """Counts one forward pass."""
         for layer, routing in tape.items():
-            weights, probs = _valid(routing.weights, routing), _valid(routing.probs, routing)
+            weights, probs = _drop_padding(routing.weights, routing), _drop_padding(routing.probs, routing)
             none = torch.zeros(weights.shape[1])
-            sums = self.layers.setdefault(layer, _Sums(none, none, none))
+            sums = self.layers.setdefault(layer, _LayerSums(none, none, none))
             sums.weights = sums.weights + weights.sum(0)
-            sums.chosen = sums.chosen + (weights != 0).double().sum(0)
+            sums.choices = sums.choices + (weights != 0).double().sum(0)
             sums.probs = sums.probs + probs.sum(0)
-            sums.units += weights.shape[0]
+            sums.num_units += weights.shape[0]
 
     def dump(self) -> dict[str, dict[str, list[float]]]:
         """layer -> "mean", "chosen" and "probability": a weight, a share, a mean an expert."""
         return {
             layer: {
-                "mean": (sums.weights / max(1, sums.units)).tolist(),
-                "chosen": (sums.chosen / max(1, sums.units)).tolist(),
-                "probability": (sums.probs / max(1, sums.units)).tolist(),
+                "mean": (sums.weights / max(1, sums.num_units)).tolist(),
+                "chosen": (sums.choices / max(1, sums.num_units)).tolist(),
+                "probability": (sums.probs / max(1, sums.num_units)).tolist(),
             }
             for layer, sums in self.layers.items()
         }
 
 
-def _valid(values: Tensor, routing: Routing) -> Tensor:
+def _drop_padding(values: Tensor, routing: Routing) -> Tensor:
     kept = values if routing.valid is None else values[routing.valid]
     return kept.detach().double().cpu()
 
 
 @contextmanager
-def watched(model: nn.Module, use: Use | None) -> Iterator[None]:
+def record_prompt_usage(model: nn.Module, usage: ExpertUsage | None) -> Iterator[None]:
     """Adds to `use` what the mixtures decide in the first forward pass inside: the prompt's.
 
     Later passes, an answer's tokens one by one, do not count. Nothing happens if `use` is None.
     """
-    if use is None:
+    if usage is None:
         yield
         return
     host = model.get_base_model() if isinstance(model, PeftModel) else model
@@ -78,7 +78,7 @@ def watched(model: nn.Module, use: Use | None) -> Iterator[None]:
 
         def read(*_: Any) -> None:
             handle.remove()
-            use.add(tape)
+            usage.add(tape)
 
         handle = host.register_forward_hook(read)
         try:
@@ -87,7 +87,7 @@ def watched(model: nn.Module, use: Use | None) -> Iterator[None]:
             handle.remove()
 
 
-def by_task(tape: Tape) -> dict[int, Tape]:
+def split_by_task(tape: Tape) -> dict[int, Tape]:
     """Task -> what was decided for its units, of a pass that holds several tasks.
 
     Layers that were not told the tasks of their units are left out.
@@ -97,20 +97,20 @@ def by_task(tape: Tape) -> dict[int, Tape]:
         if routing.task is None:
             continue
         for task in routing.task.unique().tolist():
-            found.setdefault(task, Tape())[layer] = _of_units(routing, routing.task == task)
+            found.setdefault(task, Tape())[layer] = _select_units(routing, routing.task == task)
     return found
 
 
-def _of_units(routing: Routing, mine: Bool[Tensor, " units"]) -> Routing:
+def _select_units(routing: Routing, mine: Bool[Tensor, " units"]) -> Routing:
     """What was decided for some of the units."""
     parts = {name: value[mine] for name, value in vars(routing).items() if torch.is_tensor(value)}
     return replace(routing, **parts)
 
 
-def sites(model: nn.Module) -> dict[str, Mixture]:
+def find_active_mixtures(model: nn.Module) -> dict[str, Mixture]:
     """Layer -> the mixture of the adapter that is active there."""
     return {
-        site.place.name: site.mixture
+        site.layer_site.name: site.mixture
         for module in model.modules()
         if isinstance(module, CoterieLayer)
         for adapter, site in module.coterie_site.items()
@@ -118,7 +118,7 @@ def sites(model: nn.Module) -> dict[str, Mixture]:
     }
 
 
-def labels(mixture: Mixture) -> list[str]:
+def make_expert_names(mixture: Mixture) -> list[str]:
     """What a reader may call each expert: "rank 8", or its kind and number."""
     found = []
     for kind in mixture.kinds:
@@ -131,7 +131,7 @@ def labels(mixture: Mixture) -> list[str]:
     return found
 
 
-def table(model_labels: Mapping[str, list[str]], by_task: Mapping[str, Any]) -> dict[str, Any]:
+def make_usage_table(model_labels: Mapping[str, list[str]], by_task: Mapping[str, Any]) -> dict[str, Any]:
     """routing.json: layer -> its experts' labels and, by task, what `Use.dump` has.
 
     "tasks" there are the mean weights.

@@ -12,7 +12,7 @@ from coterie.train.whole import write
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScoredPictures:
+class DensePredictions:
     """A line for each picture: "source" and "statistics". What was predicted is not kept.
 
     Attributes:
@@ -33,7 +33,7 @@ class ScoredPictures:
         return write(path, "".join(f"{line}\n" for line in lines))
 
     @classmethod
-    def read(cls, path: Path) -> "ScoredPictures":
+    def read(cls, path: Path) -> "DensePredictions":
         """The rows of a file. ValueError if it is missing or damaged."""
         if not path.is_file():
             raise ValueError(f"{path} is not there: run `coterie evaluate` on its run again")
@@ -47,10 +47,10 @@ class ScoredPictures:
                 raise ValueError(
                     f"{path}:{number} is damaged ({error!r}): remove the file and evaluate again"
                 ) from error
-        return cls(sources=tuple(sources), statistics=matrix(path, statistics))
+        return cls(sources=tuple(sources), statistics=stack_rows(path, statistics))
 
 
-def matrix(path: Path, rows: Sequence[Sequence[float]]) -> Float[np.ndarray, "samples statistics"]:
+def stack_rows(path: Path, rows: Sequence[Sequence[float]]) -> Float[np.ndarray, "samples statistics"]:
     """The rows as one. ValueError if there are none, or they are not equally long."""
     lengths = {len(row) for row in rows}
     if len(lengths) != 1:

@@ -9,10 +9,10 @@ import numpy as np
 from jaxtyping import Float
 
 from coterie.evaluate import bootstrap
-from coterie.metrics.base import Measure
+from coterie.metrics.base import Metric
 from coterie.train.whole import read_json, write_json
 
-FILE = "scores.json"
+SCORES_FILE = "scores.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,9 +38,9 @@ class TaskScore:
     unit: str
 
     @classmethod
-    def of(
+    def from_statistics(
         cls,
-        metric: Measure,
+        metric: Metric,
         statistics: Float[np.ndarray, "samples statistics"],
         *,
         name: str | None = None,
@@ -48,8 +48,8 @@ class TaskScore:
         seed: int = 0,
     ) -> "TaskScore":
         """The score of a metric's statistics, with its interval; `name` is what it is called."""
-        (sums,) = bootstrap.totals([statistics], resamples=resamples, seed=seed)
-        found = bootstrap.interval(metric.score(statistics.sum(0)), bootstrap.scores(metric, sums))
+        (sums,) = bootstrap.resample_sums([statistics], resamples=resamples, seed=seed)
+        found = bootstrap.compute_percentile_interval(metric.score(statistics.sum(0)), bootstrap.compute_scores(metric, sums))
         return cls(
             metric=str(metric) if name is None else name,
             score=found.value,
@@ -78,7 +78,7 @@ class Scores:
     tasks: Mapping[str, TaskScore] = field(default_factory=dict)
     cost: Mapping[str, float | int | None] = field(default_factory=dict)
     control: str = ""
-    left_out: int = 0
+    num_skipped: int = 0
 
     def dump(self) -> dict[str, Any]:
         """The scores as JSON can hold them."""
@@ -87,18 +87,18 @@ class Scores:
     def save(self, path: str | Path) -> Path:
         """Writes the scores to a file, or to scores.json in a folder; returns the file."""
         path = Path(path)
-        return write_json(path / FILE if path.is_dir() else path, self.dump())
+        return write_json(path / SCORES_FILE if path.is_dir() else path, self.dump())
 
     @classmethod
     def read(cls, path: str | Path) -> "Scores":
         """The scores in a file, or in scores.json of a folder. ValueError if there are none."""
         path = Path(path)
-        path = path / FILE if path.is_dir() else path
+        path = path / SCORES_FILE if path.is_dir() else path
         if not path.is_file():
             raise ValueError(f"{path} is not there: run `coterie evaluate {path.parent}` first")
         data = read_json(path)
         try:
-            tasks = {name: _task_score(values) for name, values in data["tasks"].items()}
+            tasks = {name: _load_task_score(values) for name, values in data["tasks"].items()}
             return cls(
                 split=data["split"],
                 tasks=tasks,
@@ -111,7 +111,7 @@ class Scores:
                 f"{path} holds no scores ({error!r}): remove it and evaluate again"
             ) from error
 
-    def markdown(self) -> str:
+    def to_markdown(self) -> str:
         """A table of the tasks, a row each."""
         lines = ["| task | score | 95 % interval | samples | metric |", "|:--|--:|--:|--:|:--|"]
         for name, task in self.tasks.items():
@@ -121,12 +121,12 @@ class Scores:
                 f"| {name} | {task.score:{form}} | {task.low:{form}} to {task.high:{form}} "
                 f"| {task.samples} | {task.metric}, {task.unit or 'no unit'} |"
             )
-        if self.left_out:
-            lines += ["", f"bad rows left out: {self.left_out}, in bad_rows.{self.split}.jsonl"]
+        if self.num_skipped:
+            lines += ["", f"bad rows left out: {self.num_skipped}, in bad_rows.{self.split}.jsonl"]
         return "\n".join(lines)
 
 
-def _task_score(values: Mapping[str, Any]) -> TaskScore:
+def _load_task_score(values: Mapping[str, Any]) -> TaskScore:
     undefined = {key: float("nan") for key in ("score", "low", "high") if values[key] is None}
     known: dict[str, Any] = dict(values) | undefined
     return TaskScore(**known)

@@ -11,17 +11,17 @@ import numpy as np
 from jaxtyping import Float
 
 from coterie import spec
-from coterie.evaluate.record import Record
+from coterie.evaluate.record import RunTaskStatistics
 from coterie.evaluate.scores import Scores
-from coterie.metrics.base import Measure
+from coterie.metrics.base import Metric
 from coterie.train.run import Run
 
 Runs = Run | str | Path | Sequence[Run | str | Path]
-IGNORED = ("seed", "tasks", "pictures", "steps")
+IGNORED_CONFIG_FIELDS = ("seed", "tasks", "pictures", "steps")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scored:
+class TaskStatistics:
     """What one task's samples were, and what each seed's model made of them.
 
     Attributes:
@@ -30,7 +30,7 @@ class Scored:
         statistics: one matrix a seed.
     """
 
-    metric: Measure
+    metric: Metric
     name: str
     samples: tuple[str, ...]
     statistics: tuple[Float[np.ndarray, "samples statistics"], ...]
@@ -49,11 +49,11 @@ class System:
 
     name: str
     seeds: tuple[int, ...]
-    tasks: Mapping[str, Scored]
+    tasks: Mapping[str, TaskStatistics]
     costs: tuple[Mapping[str, Any], ...]
 
 
-def named(runs: Sequence[Any] | Mapping[str, Any]) -> dict[str, list[Run]]:
+def group_runs(runs: Sequence[Any] | Mapping[str, Any]) -> dict[str, list[Run]]:
     """System -> runs, of what `coterie.compare` takes.
 
     A mapping says it itself. A sequence is grouped: runs that differ in nothing but seed, tasks
@@ -61,16 +61,16 @@ def named(runs: Sequence[Any] | Mapping[str, Any]) -> dict[str, list[Run]]:
     recipe, by their first run's folder.
     """
     if isinstance(runs, Mapping):
-        return {name: as_runs(group) for name, group in runs.items()}
+        return {name: resolve_runs(group) for name, group in runs.items()}
     groups: dict[str, list[Run]] = {}
-    for run in as_runs(runs):
-        plan = spec.dump(run.plan)
-        key = json.dumps({name: plan[name] for name in plan if name not in IGNORED})
+    for run in resolve_runs(runs):
+        plan = spec.dump(run.config)
+        key = json.dumps({name: plan[name] for name in plan if name not in IGNORED_CONFIG_FIELDS})
         groups.setdefault(key, []).append(run)
-    names = Counter(group[0].plan.recipe.name for group in groups.values())
+    names = Counter(group[0].config.recipe.name for group in groups.values())
     found = {}
     for group in groups.values():
-        name = group[0].plan.recipe.name
+        name = group[0].config.recipe.name
         found[name if names[name] == 1 else group[0].folder.name] = group
     if len(found) < len(groups):
         raise ValueError(
@@ -79,13 +79,13 @@ def named(runs: Sequence[Any] | Mapping[str, Any]) -> dict[str, list[Run]]:
     return found
 
 
-def as_runs(runs: Any) -> list[Run]:
+def resolve_runs(runs: Any) -> list[Run]:
     """Runs out of runs, folders, or several of them."""
     several = [runs] if isinstance(runs, Run | str | Path) else list(runs)
     return [run if isinstance(run, Run) else Run.read(run) for run in several]
 
 
-def read(name: str, runs: list[Run], *, control: str = "") -> System:
+def load_system(name: str, runs: list[Run], *, control: str = "") -> System:
     """What a system's runs score, from their folders.
 
     Raises:
@@ -96,63 +96,63 @@ def read(name: str, runs: list[Run], *, control: str = "") -> System:
         raise ValueError(f"system {name!r} has no runs: give at least one")
     by_seed: dict[int, dict[str, Run]] = {}
     for run in runs:
-        replica = by_seed.setdefault(run.plan.seed, {})
-        for task in run.tasks:
+        replica = by_seed.setdefault(run.config.seed, {})
+        for task in run.task_names:
             if task in replica:
                 raise ValueError(
-                    f"system {name!r} has two runs of seed {run.plan.seed} with task "
+                    f"system {name!r} has two runs of seed {run.config.seed} with task "
                     f"{task!r}, {replica[task].folder} and {run.folder}: give compare "
                     "a mapping with a name for each system"
                 )
             replica[task] = run
-    tasks = list(dict.fromkeys(task for run in runs for task in run.tasks))
+    tasks = list(dict.fromkeys(task for run in runs for task in run.task_names))
     for seed, replica in by_seed.items():
         if missing := [task for task in tasks if task not in replica]:
             raise ValueError(
                 f"system {name!r} has no run of seed {seed} with {', '.join(missing)}: give each "
                 "seed all tasks"
             )
-    split_of(runs, control)
+    get_common_split(runs, control)
     return System(
         name=name,
         seeds=tuple(by_seed),
         tasks={
-            task: _scored(name, task, [each[task] for each in by_seed.values()], control)
+            task: _load_task_statistics(name, task, [each[task] for each in by_seed.values()], control)
             for task in tasks
         },
-        costs=tuple(_scores(run, control).cost for run in runs),
+        costs=tuple(_read_scores(run, control).cost for run in runs),
     )
 
 
-def split_of(runs: Sequence[Run], control: str = "") -> str:
+def get_common_split(runs: Sequence[Run], control: str = "") -> str:
     """The split that all runs were scored on; ValueError if they differ."""
-    splits = {_scores(run, control).split: run.folder for run in runs}
+    splits = {_read_scores(run, control).split: run.folder for run in runs}
     if len(splits) > 1:
         told = ", ".join(f"{folder} on {split!r}" for split, folder in splits.items())
         raise ValueError(f"runs were scored on several splits ({told}): evaluate them on one")
     return next(iter(splits))
 
 
-def _scores(run: Run, control: str) -> Scores:
-    return Scores.read(scores_file(run, control))
+def _read_scores(run: Run, control: str) -> Scores:
+    return Scores.read(get_scores_file(run, control))
 
 
-def scores_file(run: Run, control: str) -> Path:
+def get_scores_file(run: Run, control: str) -> Path:
     """scores.json, or that of a control."""
     return Path(run.folder) / (f"scores.{control}.json" if control else "scores.json")
 
 
-def _scored(system: str, name: str, runs: list[Run], control: str) -> Scored:
-    found = [Record.read(run, name, _scores(run, control).split, control) for run in runs]
+def _load_task_statistics(system: str, name: str, runs: list[Run], control: str) -> TaskStatistics:
+    found = [RunTaskStatistics.read(run, name, _read_scores(run, control).split, control) for run in runs]
     for run, record in zip(runs, found, strict=True):
         if record.samples != found[0].samples:
             raise ValueError(
                 f"{run.folder} and {runs[0].folder} of system {system!r} scored different samples "
                 f"of {name}: evaluate both on the same rows, with the same limit"
             )
-    return Scored(
+    return TaskStatistics(
         metric=found[0].metric,
-        name=_scores(runs[0], control).tasks[name].metric,
+        name=_read_scores(runs[0], control).tasks[name].metric,
         samples=found[0].samples,
         statistics=tuple(record.statistics for record in found),
     )

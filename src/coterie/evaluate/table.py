@@ -22,7 +22,7 @@ COSTS = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Column:
+class TaskColumn:
     """A task of the table: its metric as tasks.yaml writes it, unit, and which way is good."""
 
     name: str
@@ -33,7 +33,7 @@ class Column:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class SystemRow:
     """A system of the table.
 
     Attributes:
@@ -68,18 +68,18 @@ class Table:
     """
 
     split: str
-    columns: tuple[Column, ...]
-    rows: tuple[Row, ...]
+    columns: tuple[TaskColumn, ...]
+    rows: tuple[SystemRow, ...]
     baseline: str | None = None
     better: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
-    def markdown(self) -> str:
+    def to_markdown(self) -> str:
         """Tables for a reader: scores, differences to the baseline, who is better, and cost."""
-        parts = [self._scores()]
+        parts = [self._format_scores()]
         if self.baseline is not None:
-            parts += [self._differences(), self._better("delta_m")]
-        parts.append(self._costs())
+            parts += [self._format_differences(), self._format_better("delta_m")]
+        parts.append(self._format_costs())
         notes = "\n".join(f"- {note}" for note in self.notes)
         return "\n\n".join(part for part in (*parts, notes) if part) + "\n"
 
@@ -103,50 +103,50 @@ class Table:
         if path.is_dir():
             raise ValueError(f"{path} is a folder: name a file, such as {path / 'table.md'}")
         if path.suffix == ".md":
-            return write(path, self.markdown())
+            return write(path, self.to_markdown())
         return write_json(path, self.dump())
 
-    def _scores(self) -> str:
-        head = [_titled(column) for column in self.columns]
+    def _format_scores(self) -> str:
+        head = [_format_column_title(column) for column in self.columns]
         delta = [] if self.baseline is None else ["delta_m, %"]
         lines = []
         for row in self.rows:
-            cells = [show(row.tasks[column.name]) for column in self.columns]
-            cells += [] if row.delta_m is None else [show(row.delta_m, sign=True)]
+            cells = [format_interval(row.tasks[column.name]) for column in self.columns]
+            cells += [] if row.delta_m is None else [format_interval(row.delta_m, sign=True)]
             lines.append([row.system, str(len(row.seeds)), *cells])
-        return grid(["system", "seeds", *head, *delta], lines)
+        return format_markdown_table(["system", "seeds", *head, *delta], lines)
 
-    def _differences(self) -> str:
+    def _format_differences(self) -> str:
         lines = [
-            [row.system, *(show(row.difference[each.name], sign=True) for each in self.columns)]
+            [row.system, *(format_interval(row.difference[each.name], sign=True) for each in self.columns)]
             for row in self.rows
             if row.system != self.baseline
         ]
         names = [column.name for column in self.columns]
-        return grid([f"minus {self.baseline}", *names], lines)
+        return format_markdown_table([f"minus {self.baseline}", *names], lines)
 
-    def _better(self, what: str) -> str:
+    def _format_better(self, what: str) -> str:
         matrix = self.better.get(what, {})
         names = [row.system for row in self.rows]
         lines = [
-            [one, *("" if one == other else _share(matrix[one][other]) for other in names)]
+            [one, *("" if one == other else _format_share(matrix[one][other]) for other in names)]
             for one in names
             if one in matrix
         ]
-        return grid([f"better in {what} than", *names], lines) if lines else ""
+        return format_markdown_table([f"better in {what} than", *names], lines) if lines else ""
 
-    def _costs(self) -> str:
+    def _format_costs(self) -> str:
         known = [cost for cost in COSTS if any(row.cost.get(cost[0]) is not None
                                                for row in self.rows)]  # fmt: skip
         lines = [
-            [row.system, *(_cost(row.cost.get(key), scale) for key, _, scale in known)]
+            [row.system, *(_format_cost(row.cost.get(key), scale) for key, _, scale in known)]
             for row in self.rows
             if row.cost
         ]
-        return grid(["cost", *(title for _, title, _ in known)], lines) if known else ""
+        return format_markdown_table(["cost", *(title for _, title, _ in known)], lines) if known else ""
 
 
-def grid(head: list[str], lines: list[list[str]]) -> str:
+def format_markdown_table(head: list[str], lines: list[list[str]]) -> str:
     """A markdown table with aligned columns: the first to the left, numbers to the right."""
     cells = [[cell.replace("|", "\\|") for cell in line] for line in (head, *lines)]
     widths = [max(3, *map(len, column)) for column in zip(*cells, strict=True)]
@@ -160,7 +160,7 @@ def grid(head: list[str], lines: list[list[str]]) -> str:
     return "\n".join(rows)
 
 
-def show(cell: Interval, *, sign: bool = False) -> str:
+def format_interval(cell: Interval, *, sign: bool = False) -> str:
     """A value and its interval, such as "81.2 [78.0, 84.1]", in three digits or more."""
     if not math.isfinite(cell.value):
         return "undefined"
@@ -171,16 +171,16 @@ def show(cell: Interval, *, sign: bool = False) -> str:
     return told[0] if len(told) < 3 else f"{told[0]} [{told[1]}, {told[2]}]"
 
 
-def _titled(column: Column) -> str:
+def _format_column_title(column: TaskColumn) -> str:
     unit = f", {column.unit}" if column.unit else ""
     return f"{column.name}{unit}{'' if column.higher_is_better else ' (lower is better)'}"
 
 
-def _share(value: float) -> str:
+def _format_share(value: float) -> str:
     return f"{100 * value:.0f} %" if math.isfinite(value) else "undefined"
 
 
-def _cost(value: float | int | None, scale: float) -> str:
+def _format_cost(value: float | int | None, scale: float) -> str:
     """Three digits at least, none of them made up by an exponent."""
     if value is None:
         return ""

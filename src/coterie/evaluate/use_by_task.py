@@ -8,13 +8,13 @@ from jaxtyping import Float
 from peft import PeftModel
 from torch import Tensor
 
-from coterie.dense.model import MultiTaskVision
-from coterie.evaluate.routing import Use
+from coterie.dense.model import MultiTaskVisionModel
+from coterie.evaluate.routing import ExpertUsage
 from coterie.graft import observe
 
 
 @torch.no_grad()
-def use_by_task(
+def measure_usage_by_task(
     model: PeftModel,
     batches: Iterable[Float[Tensor, "batch channels height breadth"]],
     *,
@@ -32,11 +32,11 @@ def use_by_task(
     Raises ValueError for a model of another kind, or a task there is not.
     """
     host: Any = model.get_base_model()
-    if not isinstance(host, MultiTaskVision):
+    if not isinstance(host, MultiTaskVisionModel):
         raise ValueError(
             f"use_by_task takes a grafted coterie.dense.MultiTaskVision, not {type(host).__name__}"
         )
-    uses = {task: Use() for task in host.config.chosen(tasks)}
+    uses = {task: ExpertUsage() for task in host.config.chosen(tasks)}
     modes = {module: module.training for module in model.modules()}
     model.eval()
     try:

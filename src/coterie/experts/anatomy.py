@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from transformers.activations import ACT2CLS
 
-from coterie.kernels.ffn import chosen_slots
+from coterie.kernels.ffn import assign_tokens
 
 # The last name is the map back to the width; before it the one or two maps that read the width.
 LINEARS = (
@@ -23,7 +23,7 @@ POINTWISE |= {nn.GELU}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Anatomy:
+class MLPStructure:
     """The names of an MLP's parts: `output(activation(inputs[0](x)) [* inputs[1](x)])`.
 
     Attributes:
@@ -37,27 +37,27 @@ class Anatomy:
     activation: str
 
     @classmethod
-    def find(cls, host: nn.Module) -> "Anatomy | None":
+    def detect(cls, base_layer: nn.Module) -> "MLPStructure | None":
         """The anatomy of `host`, or None if it is not one of those that are known.
 
         Names alone would not do: Gemma3n's MLP is named like Llama's and computes something else.
         So the parts are tried on three tokens against the host, unless it has no data yet (meta).
         """
-        children = dict(host.named_children())
-        if any(True for _ in host.parameters(recurse=False)):
+        children = dict(base_layer.named_children())
+        if any(True for _ in base_layer.parameters(recurse=False)):
             return None
         for names in LINEARS:
-            rest = [name for name, part in children.items() if name not in names and not idle(part)]
+            rest = [name for name, part in children.items() if name not in names and not is_identity(part)]
             if not set(names) <= children.keys() or len(rest) != 1:
                 continue
             anatomy = cls(inputs=names[:-1], output=names[-1], activation=rest[0])
-            return anatomy if anatomy.fits(host) and anatomy.agrees(host) else None
+            return anatomy if anatomy.has_expected_parts(base_layer) and anatomy.matches_module(base_layer) else None
         return None
 
-    def fits(self, host: nn.Module) -> bool:
+    def has_expected_parts(self, base_layer: nn.Module) -> bool:
         """Whether the named parts are linear maps and a pointwise activation without weights."""
-        maps = [host.get_submodule(name) for name in (*self.inputs, self.output)]
-        activation = host.get_submodule(self.activation)
+        maps = [base_layer.get_submodule(name) for name in (*self.inputs, self.output)]
+        activation = base_layer.get_submodule(self.activation)
         return (
             all(isinstance(part, nn.Linear) for part in maps)
             and type(activation) in POINTWISE
@@ -65,9 +65,9 @@ class Anatomy:
         )
 
     @torch.no_grad()
-    def agrees(self, host: nn.Module) -> bool:
+    def matches_module(self, base_layer: nn.Module) -> bool:
         """Whether `run` answers what the host answers; True where the host is on meta."""
-        first = host.get_submodule(self.inputs[0])
+        first = base_layer.get_submodule(self.inputs[0])
         assert isinstance(first, nn.Linear)
         weight = first.weight
         if weight.is_meta:
@@ -76,27 +76,27 @@ class Anatomy:
         dtype = weight.dtype if weight.is_floating_point() else torch.bfloat16
         x = torch.linspace(-2, 2, 3 * first.in_features, device=weight.device, dtype=dtype)
         x = x.view(3, first.in_features)
-        wanted = host(x).float()
+        wanted = base_layer(x).float()
         # Relative to the whole answer: that of a freshly initialised host may be tiny everywhere.
-        return bool((self.run(host, x).float() - wanted).norm() <= 2e-2 * wanted.norm())
+        return bool((self.run(base_layer, x).float() - wanted).norm() <= 2e-2 * wanted.norm())
 
     def run(
-        self, host: nn.Module, x: Float[Tensor, "*tokens width"]
+        self, base_layer: nn.Module, x: Float[Tensor, "*tokens width"]
     ) -> Float[Tensor, "*tokens out"]:
         """What the host computes if this anatomy is right."""
-        hidden = host.get_submodule(self.activation)(host.get_submodule(self.inputs[0])(x))
+        hidden = base_layer.get_submodule(self.activation)(base_layer.get_submodule(self.inputs[0])(x))
         for name in self.inputs[1:]:
-            hidden = hidden * host.get_submodule(name)(x)
-        return host.get_submodule(self.output)(hidden)
+            hidden = hidden * base_layer.get_submodule(name)(x)
+        return base_layer.get_submodule(self.output)(hidden)
 
 
-def idle(part: nn.Module) -> bool:
+def is_identity(part: nn.Module) -> bool:
     """Whether `part` hands its input on unchanged, in training as well."""
     return isinstance(part, nn.Identity) or (isinstance(part, nn.Dropout) and part.p == 0)
 
 
-def call_each(
-    host: nn.Module,
+def run_assigned(
+    base_layer: nn.Module,
     x: Float[Tensor, "tokens width"],
     gates: Float[Tensor, "tokens segments"],
     stacks: dict[str, Tensor],
@@ -105,28 +105,28 @@ def call_each(
 
     An expert without tokens is called with none, so that its weights get gradients of zero.
     """
-    slots = chosen_slots(gates.detach())
+    slots = assign_tokens(gates.detach())
     experts = zip(*(stack.unbind(0) for stack in stacks.values()), strict=True)
     parts = []
-    for token, weights in zip(slots.token.split(slots.counts), experts, strict=True):
-        part = functional_call(host, dict(zip(stacks, weights, strict=True)), (x[token],))
+    for token, weights in zip(slots.token.split(slots.tokens_per_expert), experts, strict=True):
+        part = functional_call(base_layer, dict(zip(stacks, weights, strict=True)), (x[token],))
         if part.ndim != 2 or len(part) != len(token):
             raise ValueError(
-                f"{type(host).__name__} turned {len(token)} tokens into {tuple(part.shape)}; "
+                f"{type(base_layer).__name__} turned {len(token)} tokens into {tuple(part.shape)}; "
                 "Copies fits modules that give one row a token."
             )
         parts.append(part)
-    rows = torch.cat(parts) * gates[slots.token, slots.segment, None].to(x.dtype)
+    rows = torch.cat(parts) * gates[slots.token, slots.expert, None].to(x.dtype)
     return rows.new_zeros(len(x), rows.shape[1]).index_add(0, slots.token, rows)
 
 
-def call_all(
-    host: nn.Module,
+def run_all(
+    base_layer: nn.Module,
     x: Float[Tensor, "tokens width"],
     gates: Float[Tensor, "tokens segments"],
     stacks: dict[str, Tensor],
 ) -> Float[Tensor, "tokens out"]:
     """`call_each` with all experts on all tokens, so that it can be traced."""
-    every = torch.func.vmap(lambda one: functional_call(host, one, (x,)), randomness="different")
+    every = torch.func.vmap(lambda one: functional_call(base_layer, one, (x,)), randomness="different")
     outputs = every(stacks)
     return torch.einsum("sto,ts->to", outputs, gates.to(outputs.dtype))

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Literal
 
 from torch import Tensor, nn
 
-from coterie.routing.decision import Decision, Gating
+from coterie.routing.decision import RoutingDecision, DeferredRouting
 
 
 class ExpertLayer(nn.Module, ABC):
@@ -17,8 +17,8 @@ class ExpertLayer(nn.Module, ABC):
 
     @abstractmethod
     def forward(
-        self, host: nn.Module, x: Tensor, gating: Gating, *args: Any, **kwargs: Any
-    ) -> tuple[Any, Decision]:
+        self, base_layer: nn.Module, x: Tensor, deferred: DeferredRouting, *args: Any, **kwargs: Any
+    ) -> tuple[Any, RoutingDecision]:
         """The output that takes the place of `host(x, *args, **kwargs)`, and the decision.
 
         Where the experts add, the host's own output is part of it. `Decision.gates` has one
@@ -29,7 +29,7 @@ class ExpertLayer(nn.Module, ABC):
 class Experts(ABC):
     """A kind of expert. Kinds are frozen keyword-only dataclasses with small valid defaults."""
 
-    takes: ClassVar[Literal["linears", "block"]]
+    attaches_to: ClassVar[Literal["linears", "block"]]
     """What of a role the experts sit at: each linear layer, or the whole block."""
 
     @property
@@ -38,17 +38,17 @@ class Experts(ABC):
         """How many experts there are to choose from."""
 
     @property
-    def adds(self) -> bool:
+    def is_additive(self) -> bool:
         """True where the experts' output is added to the host's; False where it replaces it."""
         return True
 
     @property
-    def uses_host(self) -> bool:
+    def uses_base_weights(self) -> bool:
         """False where no weight of the host is at work any more."""
         return True
 
     @abstractmethod
-    def build(self, host: nn.Module, shared: "Experts | None") -> ExpertLayer | None:
+    def build(self, base_layer: nn.Module, shared: "Experts | None") -> ExpertLayer | None:
         """New weights that fit `host`; `shared` is one more, always-on expert of the same kind.
 
         Returns None for experts without weights. Raises ValueError if the kind cannot sit at

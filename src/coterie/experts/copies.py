@@ -5,11 +5,11 @@ from typing import ClassVar, Literal
 
 from torch import nn
 
-from coterie.experts.anatomy import Anatomy
+from coterie.experts.anatomy import MLPStructure
 from coterie.experts.base import Experts
 from coterie.experts.copies_layers import CopiesLayer, FullCopies, LowRankCopies
 
-FORMS = ("auto", "reference", "fused")
+KERNELS = ("auto", "reference", "fused")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,14 +43,14 @@ class Copies(Experts):
             all experts on all tokens under `torch.compile`.
     """
 
-    takes: ClassVar[Literal["linears", "block"]] = "block"
+    attaches_to: ClassVar[Literal["linears", "block"]] = "block"
     count: int = 4  # pyright: ignore[reportIncompatibleMethodOverride]  a field answers it
     trained: Literal["full", "lora"] = "full"
     rank: int = 8
     alpha: float = 16.0
     divisor: int = 1
     init: Literal["host", "fresh"] = "host"
-    form: Literal["auto", "reference", "fused"] = "auto"
+    kernel: Literal["auto", "reference", "fused"] = "auto"
 
     def __post_init__(self) -> None:
         if self.count < 1 or self.rank < 1:
@@ -70,32 +70,32 @@ class Copies(Experts):
                 f"Copies(divisor={self.divisor!r}, init={self.init!r}, trained={self.trained!r}): "
                 "allowed are a divisor of 1 or more, and other than 1 and 'host' with 'full' only"
             )
-        if self.form not in FORMS:
-            raise ValueError(f"Copies(form={self.form!r}): allowed are {FORMS}")
+        if self.kernel not in KERNELS:
+            raise ValueError(f"Copies(form={self.kernel!r}): allowed are {KERNELS}")
 
     @property
-    def adds(self) -> bool:
+    def is_additive(self) -> bool:
         return False
 
     @property
-    def uses_host(self) -> bool:
+    def uses_base_weights(self) -> bool:
         return self.trained == "lora"
 
-    def build(self, host: nn.Module, shared: Experts | None) -> CopiesLayer:
-        if shared is not None and not (shared.count == 1 and self.resembles(shared)):
+    def build(self, base_layer: nn.Module, shared: Experts | None) -> CopiesLayer:
+        if shared is not None and not (shared.count == 1 and self.is_same_kind_as(shared)):
             raise ValueError(f"shared={shared!r}: beside {self!r} it is the same with count=1")
         segments = self.count + (shared is not None)
-        anatomy = Anatomy.find(host)
-        if self.form == "fused" and anatomy is None:
+        anatomy = MLPStructure.detect(base_layer)
+        if self.kernel == "fused" and anatomy is None:
             raise ValueError(
-                f'form="fused" does not know the anatomy of {type(host).__name__}; it fits MLPs '
+                f'form="fused" does not know the anatomy of {type(base_layer).__name__}; it fits MLPs '
                 'of two or three linear layers and one activation. Use form="auto".'
             )
         layer = FullCopies if self.trained == "full" else LowRankCopies
-        return layer(self, host, segments, None if self.form == "reference" else anatomy)
+        return layer(self, base_layer, segments, None if self.kernel == "reference" else anatomy)
 
-    def resembles(self, other: Experts) -> bool:
+    def is_same_kind_as(self, other: Experts) -> bool:
         """Whether `other` is the same but for its count and form."""
         return isinstance(other, Copies) and self == replace(
-            other, count=self.count, form=self.form
+            other, count=self.count, form=self.kernel
         )

@@ -10,21 +10,21 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from coterie.experts.base import ExpertLayer, Experts
-from coterie.kernels.lora import Call, Segments, concatenated, reference
-from coterie.kernels.lora_folded import folded
-from coterie.kernels.lora_fused import fused, triton
-from coterie.kernels.lora_hard import hard
-from coterie.kernels.lora_sparse import sparse
-from coterie.routing.decision import Decision, Gating
+from coterie.kernels.lora import LoraCall, RankLayout, apply_concatenated, apply_reference
+from coterie.kernels.lora_folded import apply_merged
+from coterie.kernels.lora_fused import apply_fused, apply_triton
+from coterie.kernels.lora_hard import apply_per_sample
+from coterie.kernels.lora_sparse import apply_sorted_dispatch
+from coterie.routing.decision import RoutingDecision, DeferredRouting
 
-FORMS: dict[str, Callable[[Call, Gating], tuple[Tensor, Decision]]] = {
-    "reference": reference,
-    "concatenated": concatenated,
-    "fused": fused,
-    "triton": triton,
-    "sparse": sparse,
-    "hard": hard,
-    "folded": folded,
+KERNELS: dict[str, Callable[[LoraCall, DeferredRouting], tuple[Tensor, RoutingDecision]]] = {
+    "reference": apply_reference,
+    "concatenated": apply_concatenated,
+    "fused": apply_fused,
+    "triton": apply_triton,
+    "sparse": apply_sorted_dispatch,
+    "hard": apply_per_sample,
+    "folded": apply_merged,
 }
 
 
@@ -45,11 +45,11 @@ class Lora(Experts):
             and "hard" raise a ValueError on a call they do not fit.
     """
 
-    takes: ClassVar[Literal["linears", "block"]] = "linears"
+    attaches_to: ClassVar[Literal["linears", "block"]] = "linears"
     ranks: tuple[int, ...] = (8, 8, 8, 8)
     alpha: float = 16.0
     dropout: float = 0.0
-    form: Literal[
+    kernel: Literal[
         "auto", "reference", "concatenated", "fused", "triton", "sparse", "hard", "folded"
     ] = "auto"
 
@@ -59,25 +59,25 @@ class Lora(Experts):
             raise ValueError(f"Lora(ranks={self.ranks}): give at least one rank, each at least 1")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"Lora(dropout={self.dropout}): a share in [0, 1)")
-        if self.form != "auto" and self.form not in FORMS:
+        if self.kernel != "auto" and self.kernel not in KERNELS:
             raise ValueError(
-                f"Lora(form={self.form!r}): allowed are 'auto', {', '.join(map(repr, FORMS))}"
+                f"Lora(form={self.kernel!r}): allowed are 'auto', {', '.join(map(repr, KERNELS))}"
             )
 
     @property
     def count(self) -> int:
         return len(self.ranks)
 
-    def build(self, host: nn.Module, shared: Experts | None) -> ExpertLayer:
-        features = _features(host)
+    def build(self, base_layer: nn.Module, shared: Experts | None) -> ExpertLayer:
+        features = _get_features(base_layer)
         if shared is None:
             return LoraLayer(self, self.ranks, self._scales, *features)
         if type(shared) is not Lora or shared.count != 1:
             raise ValueError(f"shared={shared!r}: beside Lora experts it is a Lora of one rank")
-        if (shared.dropout, shared.form) != (self.dropout, self.form):
+        if (shared.dropout, shared.kernel) != (self.dropout, self.kernel):
             raise ValueError(
-                f"shared has dropout={shared.dropout} and form={shared.form!r}: it runs together "
-                f"with the experts and has theirs, {self.dropout} and {self.form!r}"
+                f"shared has dropout={shared.dropout} and form={shared.kernel!r}: it runs together "
+                f"with the experts and has theirs, {self.dropout} and {self.kernel!r}"
             )
         ranks = (*self.ranks, *shared.ranks)
         return LoraLayer(self, ranks, (*self._scales, *shared._scales), *features)
@@ -87,11 +87,11 @@ class Lora(Experts):
         return tuple(self.alpha / rank for rank in self.ranks)
 
 
-def _features(host: nn.Module) -> tuple[int, int]:
-    inner, outer = getattr(host, "in_features", None), getattr(host, "out_features", None)
+def _get_features(base_layer: nn.Module) -> tuple[int, int]:
+    inner, outer = getattr(base_layer, "in_features", None), getattr(base_layer, "out_features", None)
     if not isinstance(inner, int) or not isinstance(outer, int):
         raise ValueError(
-            f"Lora experts sit at linear layers, not at {type(host).__name__}: name the linear "
+            f"Lora experts sit at linear layers, not at {type(base_layer).__name__}: name the linear "
             "layers in it, or use a role"
         )
     return inner, outer
@@ -104,64 +104,64 @@ class LoraLayer(ExpertLayer):
         self, lora: Lora, ranks: tuple[int, ...], scales: tuple[float, ...], width: int, out: int
     ):
         super().__init__()
-        self.form = lora.form
+        self.kernel = lora.kernel
         self.dropout = lora.dropout
-        self.segments = Segments(ranks, scales)
+        self.layout = RankLayout(ranks, scales)
         self.down = nn.Parameter(torch.empty(sum(ranks), width))
         self.up = nn.Parameter(torch.zeros(sum(ranks), out))
         nn.init.kaiming_uniform_(self.down, a=math.sqrt(5))
 
     def forward(
-        self, host: nn.Module, x: Tensor, gating: Gating, *args: Any, **kwargs: Any
-    ) -> tuple[Tensor, Decision]:
+        self, base_layer: nn.Module, x: Tensor, deferred: DeferredRouting, *args: Any, **kwargs: Any
+    ) -> tuple[Tensor, RoutingDecision]:
         if torch.is_autocast_enabled(x.device.type):
             x = x.to(torch.get_autocast_dtype(x.device.type))
         dropped = self.dropout > 0 and self.training
-        plain = not dropped and _is_plain(host)
+        plain = not dropped and _is_plain(base_layer)
         flat = x.reshape(-1, x.shape[-1])
-        gating = _flat(gating)
-        if dropped and gating.logits is None:
+        deferred = _flatten_gating(deferred)
+        if dropped and deferred.logits is None:
             # The gate sees the whole input, the experts the thinned one.
-            gating = Gating(decide=gating.decide, logits=gating.resolve(flat), active=gating.active)
-        call = Call(
+            deferred = DeferredRouting(make_decision=deferred.make_decision, logits=deferred.resolve(flat), max_active=deferred.max_active)
+        call = LoraCall(
             x=F.dropout(flat, self.dropout) if dropped else flat,
             down=self.down,
             up=self.up,
-            segments=self.segments,
-            weight=host.weight if plain else None,  # pyright: ignore[reportArgumentType]
-            bias=host.bias if plain else None,  # pyright: ignore[reportArgumentType]
-            host_output=None if plain else host(x, *args, **kwargs).flatten(0, -2),
-            tokens_per_unit=flat.shape[0] // x.shape[0] if gating.per_sample else 1,
+            layout=self.layout,
+            weight=base_layer.weight if plain else None,  # pyright: ignore[reportArgumentType]
+            bias=base_layer.bias if plain else None,  # pyright: ignore[reportArgumentType]
+            base_output=None if plain else base_layer(x, *args, **kwargs).flatten(0, -2),
+            tokens_per_unit=flat.shape[0] // x.shape[0] if deferred.per_sample else 1,
         )
-        out, decision = FORMS[self._form(call, gating)](call, gating)
+        out, decision = KERNELS[self._run_kernel(call, deferred)](call, deferred)
         return out.view(*x.shape[:-1], out.shape[-1]), decision
 
-    def _form(self, call: Call, gating: Gating) -> str:
+    def _run_kernel(self, call: LoraCall, deferred: DeferredRouting) -> str:
         # Only ordinary operations can be traced, whatever form was asked for.
-        if self.form == "auto" or torch.compiler.is_compiling():
-            return choose(call, gating)
-        if self.form == "folded" and not (gating.uniform and call.weight is not None):
+        if self.kernel == "auto" or torch.compiler.is_compiling():
+            return select_kernel(call, deferred)
+        if self.kernel == "folded" and not (deferred.is_uniform and call.weight is not None):
             raise ValueError(
                 "Lora(form='folded') needs one decision for the whole batch, as of "
                 "TaskGate(per_token=False) with one task in it, and a plain frozen linear host: "
                 "use form='auto'"
             )
-        if self.form == "hard" and not (
-            gating.per_sample and gating.active is not None and len(set(call.segments.ranks)) == 1
+        if self.kernel == "hard" and not (
+            deferred.per_sample and deferred.max_active is not None and len(set(call.layout.ranks)) == 1
         ):
             raise ValueError(
                 "Lora(form='hard') needs a decision a sample, as of InstanceGate, and experts of "
-                f"one rank, not {call.segments.ranks}: use form='auto'"
+                f"one rank, not {call.layout.ranks}: use form='auto'"
             )
-        return self.form
+        return self.kernel
 
-    def delta(self, gates: Tensor) -> Tensor:
+    def compute_delta(self, gates: Tensor) -> Tensor:
         """What the mixture adds to the host's weight, [out, width], for one row of gates."""
-        factors = gates.to(self.down.dtype) @ self.segments.spread(self.down)
+        factors = gates.to(self.down.dtype) @ self.layout.make_expansion_matrix(self.down)
         return (self.up * factors[:, None]).t() @ self.down
 
 
-def choose(call: Call, gating: Gating) -> str:
+def select_kernel(call: LoraCall, deferred: DeferredRouting) -> str:
     """The fastest form for a call's shape, by the measurements in docs/performance.md.
 
     Traced code gets ordinary operations. One decision for all folds into the weight once there
@@ -169,32 +169,32 @@ def choose(call: Call, gating: Gating) -> str:
     experts a token out of a large total rank are visited one by one; else everything is one
     concatenated low-rank map.
     """
-    rank, ranks = sum(call.segments.ranks), set(call.segments.ranks)
+    rank, ranks = sum(call.layout.ranks), set(call.layout.ranks)
     if torch.compiler.is_compiling():
         return "concatenated"
-    if gating.uniform and call.weight is not None and 2 * call.x.shape[0] > call.x.shape[1]:
+    if deferred.is_uniform and call.weight is not None and 2 * call.x.shape[0] > call.x.shape[1]:
         return "folded"
-    few = gating.active is not None and gating.active < len(call.segments.ranks)
-    if gating.per_sample and few and len(ranks) == 1 and call.tokens_per_unit >= 16:
+    few = deferred.max_active is not None and deferred.max_active < len(call.layout.ranks)
+    if deferred.per_sample and few and len(ranks) == 1 and call.tokens_per_unit >= 16:
         return "hard"
-    if few and not gating.per_sample and rank > 64 * (gating.active or 1):
+    if few and not deferred.per_sample and rank > 64 * (deferred.max_active or 1):
         return "sparse"
     return "fused"
 
 
-def _flat(gating: Gating) -> Gating:
-    if gating.logits is None or gating.logits.ndim == 2:
-        return gating
-    return Gating(decide=gating.decide, logits=gating.logits.flatten(0, -2), active=gating.active)
+def _flatten_gating(deferred: DeferredRouting) -> DeferredRouting:
+    if deferred.logits is None or deferred.logits.ndim == 2:
+        return deferred
+    return DeferredRouting(make_decision=deferred.make_decision, logits=deferred.logits.flatten(0, -2), max_active=deferred.max_active)
 
 
-def _is_plain(host: nn.Module) -> bool:
+def _is_plain(base_layer: nn.Module) -> bool:
     """True if the host's product can join the node: a frozen linear layer nobody listens to."""
     return (
-        type(host) is nn.Linear
-        and type(host.weight) is nn.Parameter
-        and not host.weight.requires_grad
-        and host.weight.is_floating_point()
-        and not (host._forward_hooks or host._forward_pre_hooks)
-        and not torch.is_autocast_enabled(host.weight.device.type)
+        type(base_layer) is nn.Linear
+        and type(base_layer.weight) is nn.Parameter
+        and not base_layer.weight.requires_grad
+        and base_layer.weight.is_floating_point()
+        and not (base_layer._forward_hooks or base_layer._forward_pre_hooks)
+        and not torch.is_autocast_enabled(base_layer.weight.device.type)
     )

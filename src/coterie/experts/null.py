@@ -20,13 +20,13 @@ class Null(Experts):
         count: how many null experts there are to choose from, at least 1.
     """
 
-    takes: ClassVar[Literal["linears", "block"]] = "block"
+    attaches_to: ClassVar[Literal["linears", "block"]] = "block"
     count: int = 1  # pyright: ignore[reportIncompatibleMethodOverride]  a field answers it
 
     def __post_init__(self) -> None:
         if self.count < 1:
             raise ValueError(f"Null(count={self.count!r}): allowed is 1 or more")
 
-    def build(self, host: nn.Module, shared: Experts | None) -> ExpertLayer | None:
+    def build(self, base_layer: nn.Module, shared: Experts | None) -> ExpertLayer | None:
         """None, whatever the host: there is nothing to hold, nor for an always-on expert."""
         return None

@@ -10,15 +10,15 @@ from torch import Tensor, nn
 
 from coterie.experts.base import ExpertLayer, Experts
 from coterie.kernels.queries import Mask, attend_dense, attend_reference, attend_slots
-from coterie.routing.decision import Decision, Gating
+from coterie.routing.decision import RoutingDecision, DeferredRouting
 
-FORMS = ("auto", "reference", "fused")
+KERNELS = ("auto", "reference", "fused")
 # What attentions take that cache, look at other tokens or turn their queries; none of it fits.
-FOREIGN = {"past_key_values", "key_value_states", "position_embeddings", "cu_seqlens"}
+UNSUPPORTED_ARGUMENTS = {"past_key_values", "key_value_states", "position_embeddings", "cu_seqlens"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Queries(Experts):
+class AttentionHeads(Experts):
     """Expert i is a query map and an output map; a token's chosen experts attend for it.
 
     y = sum_i gates_i * output_i(softmax(query_i(x) key(x)^T / sqrt(head)) value(x)), over all
@@ -44,12 +44,12 @@ class Queries(Experts):
             where every token has equally many, else all, and all under `torch.compile`.
     """
 
-    takes: ClassVar[Literal["linears", "block"]] = "block"
+    attaches_to: ClassVar[Literal["linears", "block"]] = "block"
     count: int = 4  # pyright: ignore[reportIncompatibleMethodOverride]  a field answers it
     heads: int = 1
     replace: bool = False
     init: Literal["host", "fresh"] = "host"
-    form: Literal["auto", "reference", "fused"] = "auto"
+    kernel: Literal["auto", "reference", "fused"] = "auto"
 
     def __post_init__(self) -> None:
         if self.count < 1 or self.heads < 1:
@@ -58,51 +58,51 @@ class Queries(Experts):
             )
         if self.init not in ("host", "fresh"):
             raise ValueError(f"Queries(init={self.init!r}): allowed are 'host' and 'fresh'")
-        if self.form not in FORMS:
-            raise ValueError(f"Queries(form={self.form!r}): allowed are {FORMS}")
+        if self.kernel not in KERNELS:
+            raise ValueError(f"Queries(form={self.kernel!r}): allowed are {KERNELS}")
 
     @property
-    def adds(self) -> bool:
+    def is_additive(self) -> bool:
         return not self.replace
 
     @property
-    def uses_host(self) -> bool:
+    def uses_base_weights(self) -> bool:
         return not self.replace
 
-    def build(self, host: nn.Module, shared: Experts | None) -> "QueriesLayer":
+    def build(self, base_layer: nn.Module, shared: Experts | None) -> "AttentionHeadsLayer":
         if shared is None:
-            return QueriesLayer(self, host, self.count)
-        if type(shared) is not Queries or (shared.count, shared.heads) != (1, self.heads):
+            return AttentionHeadsLayer(self, base_layer, self.count)
+        if type(shared) is not AttentionHeads or (shared.count, shared.heads) != (1, self.heads):
             raise ValueError(
                 f"shared={shared!r}: beside these experts it is Queries(count=1, "
                 f"heads={self.heads})"
             )
-        return QueriesLayer(self, host, self.count + 1)
+        return AttentionHeadsLayer(self, base_layer, self.count + 1)
 
 
-class QueriesLayer(ExpertLayer):
+class AttentionHeadsLayer(ExpertLayer):
     """`query` [segments, heads, head, width], `output` [segments, out, heads, head], key, value."""
 
-    def __init__(self, kind: Queries, host: nn.Module, segments: int) -> None:
+    def __init__(self, kind: AttentionHeads, base_layer: nn.Module, segments: int) -> None:
         super().__init__()
         self.kind = kind
-        parts, num_heads, head = _attention(host)
+        parts, num_heads, head = _inspect_attention(base_layer)
         picked = torch.arange(segments * kind.heads) % num_heads
-        query = _weight(parts["q_proj"]).unflatten(0, (num_heads, head))[picked]
+        query = _get_weight(parts["q_proj"]).unflatten(0, (num_heads, head))[picked]
         self.query = nn.Parameter(query.unflatten(0, (segments, kind.heads)).clone())
         for name, part in (("key", parts["k_proj"]), ("value", parts["v_proj"])):
-            weight = _weight(part).unflatten(0, (-1, head)).mean(0)
+            weight = _get_weight(part).unflatten(0, (-1, head)).mean(0)
             bias = weight.new_zeros(head) if part.bias is None else part.bias.detach()
             self.register_parameter(name, nn.Parameter(weight))
             self.register_parameter(f"{name}_bias", nn.Parameter(bias.view(-1, head).mean(0)))
-        last = _weight(parts["output"]).unflatten(1, (num_heads, head))[:, picked]
+        last = _get_weight(parts["output"]).unflatten(1, (num_heads, head))[:, picked]
         output = last.unflatten(1, (segments, kind.heads)).movedim(1, 0).clone()
         self.output = nn.Parameter(output if kind.replace else torch.zeros_like(output))
         if kind.init == "fresh":
-            self.draw(kind)
+            self.reset_parameters(kind)
 
     @torch.no_grad()
-    def draw(self, kind: Queries) -> None:
+    def reset_parameters(self, kind: AttentionHeads) -> None:
         """Draws all weights as torch draws a linear layer's, but output maps that add nothing."""
         narrow, wide = self.query.shape[-1] ** -0.5, self.output.shape[-1] ** -0.5
         names = ("query", "key", "value", "key_bias", "value_bias")
@@ -112,28 +112,28 @@ class QueriesLayer(ExpertLayer):
             self.output.uniform_(-wide, wide)
 
     def forward(
-        self, host: nn.Module, x: Tensor, gating: Gating, *args: Any, **kwargs: Any
-    ) -> tuple[tuple[Any, ...], Decision]:
+        self, base_layer: nn.Module, x: Tensor, deferred: DeferredRouting, *args: Any, **kwargs: Any
+    ) -> tuple[tuple[Any, ...], RoutingDecision]:
         """The host's own tuple, its first entry replaced or added to; weights are not returned.
 
         Raises ValueError if x is not [rows, tokens, width], or the attention is to be causal or
         has a mask that is not the same for all heads.
         """
-        rows, tokens, width = _shape(host, x, kwargs)
+        rows, tokens, width = _split_heads(base_layer, x, kwargs)
         given = x
         if torch.is_autocast_enabled(x.device.type):
             x = x.to(torch.get_autocast_dtype(x.device.type))
-        mask = _mask(kwargs.get("attention_mask", args[0] if args else None), x)
-        decision = gating.decide(gating.resolve(x.reshape(-1, width)))
-        gates = decision.gates
-        if gating.uniform:
+        mask = _make_mask(kwargs.get("attention_mask", args[0] if args else None), x)
+        decision = deferred.make_decision(deferred.resolve(x.reshape(-1, width)))
+        gates = decision.combine_weights
+        if deferred.is_uniform:
             gates = gates.reshape(1, 1, -1).expand(rows, tokens, -1)
-        elif gating.per_sample:
+        elif deferred.per_sample:
             gates = gates[:, None].expand(-1, tokens, -1)
         y = self.attend(x, gates.reshape(rows, tokens, -1), mask)
         if self.kind.replace:
             return (y, None), decision
-        first, *rest = host(given, *args, **kwargs)
+        first, *rest = base_layer(given, *args, **kwargs)
         return (first + y, *rest), decision
 
     def attend(self, x: Tensor, gates: Tensor, mask: Mask | None) -> Tensor:
@@ -147,31 +147,31 @@ class QueriesLayer(ExpertLayer):
             for name in ("key", "value")
         )
         form = attend_dense if torch.compiler.is_compiling() else attend_slots
-        if self.kind.form == "reference":
+        if self.kind.kernel == "reference":
             form = attend_reference
         return form(x, gates, self.query, self.output, key, value, mask)
 
 
-def _attention(host: nn.Module) -> tuple[dict[str, nn.Linear], int, int]:
+def _inspect_attention(base_layer: nn.Module) -> tuple[dict[str, nn.Linear], int, int]:
     """(linear layers, query heads, features of a head) of a vision transformer's attention."""
-    children = dict(host.named_children())
-    children["output"] = children.get("o_proj", children.get("out_proj", host))
+    children = dict(base_layer.named_children())
+    children["output"] = children.get("o_proj", children.get("out_proj", base_layer))
     names = ("q_proj", "k_proj", "v_proj", "output")
     parts = {name: part for name in names if isinstance(part := children.get(name), nn.Linear)}
-    head = getattr(host, "head_dim", None)
-    foreign = FOREIGN & inspect.signature(host.forward).parameters.keys()
+    head = getattr(base_layer, "head_dim", None)
+    foreign = UNSUPPORTED_ARGUMENTS & inspect.signature(base_layer.forward).parameters.keys()
     # Absent, `is_causal` is not known to be False.
-    causal = getattr(host, "is_causal", True)
+    causal = getattr(base_layer, "is_causal", True)
     if len(parts) < len(names) or not isinstance(head, int) or causal or foreign:
         raise ValueError(
-            f"Queries does not fit {type(host).__name__}: it needs linear q_proj, k_proj, v_proj "
+            f"Queries does not fit {type(base_layer).__name__}: it needs linear q_proj, k_proj, v_proj "
             "and o_proj or out_proj, and attention that is neither causal nor cached nor rotated, "
             "as in ViT, DINOv2, CLIP, SigLIP and Idefics3's vision tower; use Lora there"
         )
     return parts, parts["q_proj"].out_features // head, head
 
 
-def _weight(linear: nn.Linear) -> Tensor:
+def _get_weight(linear: nn.Linear) -> Tensor:
     if not linear.weight.is_floating_point():
         raise ValueError(
             f"Queries starts from the host's weights, but one is {linear.weight.dtype}: "
@@ -180,10 +180,10 @@ def _weight(linear: nn.Linear) -> Tensor:
     return linear.weight.detach()
 
 
-def _shape(host: nn.Module, x: Tensor, kwargs: dict[str, Any]) -> tuple[int, int, int]:
+def _split_heads(base_layer: nn.Module, x: Tensor, kwargs: dict[str, Any]) -> tuple[int, int, int]:
     if x.ndim != 3 or kwargs.get("is_causal"):
         raise ValueError(
-            f"Queries attends in both directions over [rows, tokens, width]; {type(host).__name__} "
+            f"Queries attends in both directions over [rows, tokens, width]; {type(base_layer).__name__} "
             f"was called with shape {tuple(x.shape)} and is_causal={kwargs.get('is_causal')}: "
             "use Lora there"
         )
@@ -191,7 +191,7 @@ def _shape(host: nn.Module, x: Tensor, kwargs: dict[str, Any]) -> tuple[int, int
     return rows, tokens, width
 
 
-def _mask(mask: object, x: Tensor) -> Mask | None:
+def _make_mask(mask: object, x: Tensor) -> Mask | None:
     if mask is None:
         return None
     rows, tokens, _ = x.shape

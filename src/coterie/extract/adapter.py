@@ -13,8 +13,8 @@ from peft.tuners.tuners_utils import check_target_module_exists
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from coterie.extract.task import Share, config_of
-from coterie.extract.verify import largest_error
+from coterie.extract.task import FixedTaskLora, get_adapter_config
+from coterie.extract.verify import compute_largest_error
 
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
@@ -24,15 +24,15 @@ MULTIPLE = 8
 VLLM_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 
 
-def check(model: PeftModel, host: nn.Module, adapter: str) -> None:
+def check(model: PeftModel, base_model: nn.Module, adapter: str) -> None:
     """Raises ValueError if more than low-rank weights was trained, which a LoRA cannot hold."""
-    saved = config_of(model, adapter).modules_to_save
+    saved = get_adapter_config(model, adapter).modules_to_save
     if saved:
         raise ValueError(
             f"the adapter has modules_to_save={saved}, which are no LoRA, and vLLM refuses them in "
             "an adapter's folder; use form='merged'"
         )
-    trained = [name for name, weight in host.named_parameters() if weight.requires_grad]
+    trained = [name for name, weight in base_model.named_parameters() if weight.requires_grad]
     if trained:
         raise ValueError(
             f"{len(trained)} of the host's own weights are trained too ({trained[0]}, ...), and an "
@@ -41,25 +41,25 @@ def check(model: PeftModel, host: nn.Module, adapter: str) -> None:
 
 
 def write(
-    model: PeftModel, host: nn.Module, shares: Sequence[Share], adapter: str, to: Path
+    model: PeftModel, base_model: nn.Module, shares: Sequence[FixedTaskLora], adapter: str, to: Path
 ) -> int:
     """Writes the folder and returns its one rank; narrower modules are padded with zeros."""
-    pairs = {share.name: share.concatenated() for share in shares}
+    pairs = {share.name: share.concatenate() for share in shares}
     widest = max(down.shape[0] for down, _ in pairs.values())
     rank = max(MULTIPLE, -(-widest // MULTIPLE) * MULTIPLE)
     weights = {}
     for name, (down, up) in pairs.items():
-        weights[f"{PREFIX}{name}.lora_A.weight"] = padded(down, rank, axis=0)
-        weights[f"{PREFIX}{name}.lora_B.weight"] = padded(up, rank, axis=1)
+        weights[f"{PREFIX}{name}.lora_A.weight"] = pad_rank(down, rank, axis=0)
+        weights[f"{PREFIX}{name}.lora_B.weight"] = pad_rank(up, rank, axis=1)
     save_file(weights, str(to / WEIGHTS), metadata={"format": "pt"})
-    source = config_of(model, adapter)
-    kind = {"base_model_class": type(host).__name__, "parent_library": type(host).__module__}
+    source = get_adapter_config(model, adapter)
+    kind = {"base_model_class": type(base_model).__name__, "parent_library": type(base_model).__module__}
     LoraConfig(
         r=rank,
         lora_alpha=rank,
         lora_dropout=0.0,
         bias="none",
-        target_modules=targets(host, list(pairs)),
+        target_modules=make_target_modules(base_model, list(pairs)),
         task_type=source.task_type,
         base_model_name_or_path=source.base_model_name_or_path,
         revision=source.revision,
@@ -69,25 +69,25 @@ def write(
     return rank
 
 
-def padded(factor: Tensor, rank: int, *, axis: int) -> Float[Tensor, "..."]:
+def pad_rank(factor: Tensor, rank: int, *, axis: int) -> Float[Tensor, "..."]:
     """`factor` in float32 with zeros up to `rank` on one axis."""
     shape = list(factor.shape)
     shape[axis] = rank - shape[axis]
     return torch.cat([factor.float(), factor.new_zeros(shape).float()], axis).contiguous()
 
 
-def targets(host: nn.Module, names: list[str]) -> list[str] | str:
+def make_target_modules(base_model: nn.Module, names: list[str]) -> list[str] | str:
     """Full names; or one pattern, where a name is also the end of another module's.
 
     PEFT takes a name in the list for the end of a module's name too.
     """
     ends = tuple(f".{name}" for name in names)
-    if any(name.endswith(ends) for name, _ in host.named_modules()):
+    if any(name.endswith(ends) for name, _ in base_model.named_modules()):
         return "|".join(re.escape(name) for name in names)
     return names
 
 
-def verify(host: nn.Module, shares: Sequence[Share], folder: Path) -> float:
+def verify(base_model: nn.Module, shares: Sequence[FixedTaskLora], folder: Path) -> float:
     """Reads the folder back; the largest error of a module's weight, by its largest entry.
 
     Raises RuntimeError if the folder would be loaded as anything else than `shares`.
@@ -99,7 +99,7 @@ def verify(host: nn.Module, shares: Sequence[Share], folder: Path) -> float:
     wanted = {share.name for share in shares}
     found = {
         name
-        for name, _ in host.named_modules()
+        for name, _ in base_model.named_modules()
         if name and check_target_module_exists(config, name)
     }
     weights = load_file(str(folder / WEIGHTS))
@@ -113,11 +113,11 @@ def verify(host: nn.Module, shares: Sequence[Share], folder: Path) -> float:
     for share in shares:
         down = weights[f"{PREFIX}{share.name}.lora_A.weight"].double()
         up = weights[f"{PREFIX}{share.name}.lora_B.weight"].double()
-        errors.append(largest_error(up @ down, share.delta()))
+        errors.append(compute_largest_error(up @ down, share.compute_delta()))
     return max(errors)
 
 
-def vllm_flags(shares: Sequence[Share], rank: int) -> str:
+def make_vllm_flags(shares: Sequence[FixedTaskLora], rank: int) -> str:
     """What vLLM must be started with to load the folder."""
     fitting = next((each for each in VLLM_RANKS if each >= rank), None)
     if fitting is None:

@@ -6,10 +6,10 @@ from typing import Any
 
 from peft import PeftModel
 
-from coterie.dense.pruned import PrunedVision
-from coterie.extract.keeping import Pruning
-from coterie.extract.pruned import LayerUse, check, pruned, staying
-from coterie.extract.size import Size, pruned_size
+from coterie.dense.pruned import PrunedVisionModel
+from coterie.extract.keeping import PruningOptions
+from coterie.extract.pruned import LayerUse, check, prune, select_remaining_experts
+from coterie.extract.size import ParameterCounts, count_pruned_parameters
 
 THRESHOLDS = (0.0, 0.01, 0.03, 0.05, 0.1, 0.2, 0.4, 1.0)
 """By the rule of `keeping.kept`, the share of tokens that must choose an expert for it to stay; at
@@ -17,7 +17,7 @@ THRESHOLDS = (0.0, 0.01, 0.03, 0.05, 0.1, 0.2, 0.4, 1.0)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Point:
+class CurvePoint:
     """One pruned model.
 
     Attributes:
@@ -28,26 +28,26 @@ class Point:
     """
 
     threshold: float
-    size: Size
-    stay: Mapping[str, tuple[int, ...]]
+    parameters: ParameterCounts
+    remaining_experts: Mapping[str, tuple[int, ...]]
     score: float
 
     @property
     def experts(self) -> int:
         """How many experts stay, all layers together."""
-        return sum(map(len, self.stay.values()))
+        return sum(map(len, self.remaining_experts.values()))
 
 
-def curve(
+def compute_pruning_curve(
     model: PeftModel,
     *,
     task: str,
     use: Mapping[str, LayerUse],
-    score: Callable[[PrunedVision], float],
+    score: Callable[[PrunedVisionModel], float],
     thresholds: Sequence[float] = THRESHOLDS,
     exact: bool = True,
     adapter: str = "default",
-) -> Iterator[Point]:
+) -> Iterator[CurvePoint]:
     """The points, in the order of the thresholds; models that are alike are scored once.
 
     Args:
@@ -60,13 +60,13 @@ def curve(
     Raises ValueError as `pruned`.
     """
     check(model, task, adapter)
-    seen: dict[Any, tuple[Size, float]] = {}
+    seen: dict[Any, tuple[ParameterCounts, float]] = {}
     for threshold in thresholds:
-        pruning = Pruning(threshold=threshold, exact=exact)
-        stay = staying(model, use, threshold, adapter)
+        pruning = PruningOptions(threshold=threshold, exact=exact)
+        stay = select_remaining_experts(model, use, threshold, adapter)
         key = tuple(stay.values())
         if key not in seen:
-            small = pruned(model, task=task, use=use, pruning=pruning, adapter=adapter)
-            seen[key] = (pruned_size(small), float(score(small)))
+            small = prune(model, task=task, use=use, pruning=pruning, adapter=adapter)
+            seen[key] = (count_pruned_parameters(small), float(score(small)))
         size, value = seen[key]
-        yield Point(threshold=threshold, size=size, stay=stay, score=value)
+        yield CurvePoint(threshold=threshold, parameters=size, remaining_experts=stay, score=value)

@@ -14,15 +14,15 @@ from coterie import spec
 from coterie.extract import adapter as adapter_form
 from coterie.extract import merged as merged_form
 from coterie.extract import pruned_form
-from coterie.extract.keeping import Pruning
+from coterie.extract.keeping import PruningOptions
 from coterie.extract.pruned import LayerUse
-from coterie.extract.run import opened
-from coterie.extract.task import Share, config_of, shares_of
-from coterie.extract.verify import TOLERANCE, probe_error, weight_tolerance
-from coterie.extract.written import Wanted, Written
+from coterie.extract.run import open_source
+from coterie.extract.task import FixedTaskLora, get_adapter_config, make_fixed_task_loras
+from coterie.extract.verify import TOLERANCE, measure_probe_error, get_weight_tolerance
+from coterie.extract.written import ExtractRequest, ExtractResult
 from coterie.train import Run
 
-REPORT = "coterie_extract.json"
+REPORT_FILE = "coterie_extract.json"
 
 
 def extract(
@@ -30,11 +30,11 @@ def extract(
     *,
     task: str,
     to: str | Path,
-    form: Literal["adapter", "merged", "pruned"] | None = None,
+    format: Literal["adapter", "merged", "pruned"] | None = None,
     adapter: str = "default",
     probe: Mapping[str, Tensor] | None = None,
     use: Mapping[str, LayerUse] | str | None = None,
-    pruning: Pruning | None = None,
+    pruning: PruningOptions | None = None,
 ) -> Path:
     """Cuts a plain single-task model out of a mixture, exact to rounding.
 
@@ -71,21 +71,21 @@ def extract(
             "merged").
         RuntimeError: what was written differs from the routed model; nothing is left in `to`.
     """
-    if form not in (None, *FORMS):
-        raise ValueError(f"form={form!r}: allowed are {', '.join(map(repr, FORMS))}")
+    if format not in (None, *FORMATS):
+        raise ValueError(f"form={format!r}: allowed are {', '.join(map(repr, FORMATS))}")
     to = Path(to).absolute()
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise ValueError(f"{to} is there already and is no empty folder: give a new one")
-    source = opened(model)
+    source = open_source(model)
     partial = to.parent / f".{to.name}.partial"
     # Reading a plain adapter back, or choosing one, sets what is trained.
     trained = {weight: weight.requires_grad for weight in source.model.parameters()}
     shutil.rmtree(partial, ignore_errors=True)
     try:
         partial.mkdir(parents=True)
-        wanted = Wanted(source=source, task=task, adapter=adapter, folder=partial, probe=probe,
-                        use=use, pruning=pruning or Pruning())  # fmt: skip
-        fill(wanted, form or source.form)
+        wanted = ExtractRequest(source=source, task=task, adapter=adapter, folder=partial, probe=probe,
+                        usage=use, pruning=pruning or PruningOptions())  # fmt: skip
+        write_extract(wanted, format or source.default_format)
         if to.is_dir():
             to.rmdir()
         partial.rename(to)
@@ -96,83 +96,83 @@ def extract(
     return to
 
 
-def fill(wanted: Wanted, form: str) -> None:
+def write_extract(request: ExtractRequest, format: str) -> None:
     """Writes all that is in the folder."""
-    written = FORMS[form](wanted)
-    facts = checked(written)
-    report = {"task": wanted.task, "form": form, "adapter": wanted.adapter, **facts}
-    report |= written.facts | made_of(wanted.source.model, wanted.adapter)
-    if wanted.source.processor is not None and form != "adapter":
-        wanted.source.processor.save_pretrained(str(wanted.folder))
-    (wanted.folder / REPORT).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    written = FORMATS[format](request)
+    facts = verify_extract(written)
+    report = {"task": request.task, "form": format, "adapter": request.adapter, **facts}
+    report |= written.report | describe_provenance(request.source.model, request.adapter)
+    if request.source.processor is not None and format != "adapter":
+        request.source.processor.save_pretrained(str(request.folder))
+    (request.folder / REPORT_FILE).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 
 
-def write_adapter(wanted: Wanted) -> Written:
+def write_adapter(request: ExtractRequest) -> ExtractResult:
     """The plain LoRA, its files read back; PEFT loads it for the probe."""
-    model, adapter, folder = wanted.source.model, wanted.adapter, wanted.folder
-    shares = shares_of(model, adapter, wanted.task)
-    host = merged_form.bare(model, adapter)
+    model, adapter, folder = request.source.model, request.adapter, request.folder
+    shares = make_fixed_task_loras(model, adapter, request.task)
+    host = merged_form.copy_without_mixtures(model, adapter)
     adapter_form.check(model, host, adapter)
     rank = adapter_form.write(model, host, shares, adapter, folder)
     error = adapter_form.verify(host, shares, folder)
-    flags = adapter_form.vllm_flags(shares, rank)
+    flags = adapter_form.make_vllm_flags(shares, rank)
 
     def plain() -> Any:
-        host = merged_form.bare(model, adapter, runs=True)
+        host = merged_form.copy_without_mixtures(model, adapter, runs=True)
         return PeftModel.from_pretrained(host, str(folder)).eval()
 
-    return Written(
-        plain=plain,
-        differs=lambda plain, probe: routed_error(wanted, plain, probe),
-        error=error,
+    return ExtractResult(
+        load_result=plain,
+        measure_difference=lambda plain, probe: measure_routed_error(request, plain, probe),
+        weight_error=error,
         tolerance=TOLERANCE,
-        facts={"rank": rank, "vllm": flags, **modules(shares)},
-        probe=wanted.probe,
+        report={"rank": rank, "vllm": flags, **describe_modules(shares)},
+        probe=request.probe,
     )
 
 
-def write_merged(wanted: Wanted) -> Written:
+def write_merged(request: ExtractRequest) -> ExtractResult:
     """The checkpoint, read back by transformers."""
-    model, adapter, folder = wanted.source.model, wanted.adapter, wanted.folder
-    shares = shares_of(model, adapter, wanted.task)
+    model, adapter, folder = request.source.model, request.adapter, request.folder
+    shares = make_fixed_task_loras(model, adapter, request.task)
     merged_form.check(model, shares)
     merged_form.write(model, shares, adapter, folder)
-    plain = merged_form.read(merged_form.bare(model, adapter), folder)
+    plain = merged_form.read(merged_form.copy_without_mixtures(model, adapter), folder)
     error = merged_form.verify(model, shares, adapter, plain)
     dtypes = {plain.get_submodule(share.name).get_parameter("weight").dtype for share in shares}
-    return Written(
-        plain=lambda: plain,
-        differs=lambda plain, probe: routed_error(wanted, plain, probe),
-        error=error,
-        tolerance=max(map(weight_tolerance, dtypes)),
-        facts=modules(shares),
-        probe=wanted.probe,
+    return ExtractResult(
+        load_result=lambda: plain,
+        measure_difference=lambda plain, probe: measure_routed_error(request, plain, probe),
+        weight_error=error,
+        tolerance=max(map(get_weight_tolerance, dtypes)),
+        report=describe_modules(shares),
+        probe=request.probe,
     )
 
 
-def routed_error(wanted: Wanted, plain: Any, probe: Mapping[str, Tensor]) -> float:
+def measure_routed_error(request: ExtractRequest, plain: Any, probe: Mapping[str, Tensor]) -> float:
     """How far a plain model's answers are from the routed model's, all samples the task's."""
-    model = wanted.source.model
-    tasks = config_of(model, wanted.adapter).tasks
-    index = tasks.index(wanted.task) if tasks else None
-    return probe_error(model, plain, probe, index, wanted.adapter)
+    model = request.source.model
+    tasks = get_adapter_config(model, request.adapter).tasks
+    index = tasks.index(request.task) if tasks else None
+    return measure_probe_error(model, plain, probe, index, request.adapter)
 
 
-FORMS = {"adapter": write_adapter, "merged": write_merged, "pruned": pruned_form.write}
+FORMATS = {"adapter": write_adapter, "merged": write_merged, "pruned": pruned_form.write}
 
 
-def checked(written: Written) -> dict[str, Any]:
+def verify_extract(result: ExtractResult) -> dict[str, Any]:
     """The errors, for the report. Raises RuntimeError if one is above its tolerance."""
-    if not written.error <= written.tolerance:
+    if not result.weight_error <= result.tolerance:
         raise RuntimeError(
-            f"the weights read back differ from the routed model's by {written.error:.1e} of the "
-            f"largest entry, where {written.tolerance:.1e} is allowed"
+            f"the weights read back differ from the routed model's by {result.weight_error:.1e} of the "
+            f"largest entry, where {result.tolerance:.1e} is allowed"
         )
-    facts: dict[str, Any] = {"weight_error": written.error, "weight_tolerance": written.tolerance}
-    if written.probe is None:
+    facts: dict[str, Any] = {"weight_error": result.weight_error, "weight_tolerance": result.tolerance}
+    if result.probe is None:
         return facts
-    plain = written.plain()
-    error = written.differs(plain, written.probe)
+    plain = result.load_result()
+    error = result.measure_difference(plain, result.probe)
     dtype = next(weight.dtype for weight in plain.parameters() if weight.is_floating_point())
     allowed = max(1e-4, 10 * torch.finfo(dtype).eps)
     if not error <= allowed:
@@ -183,21 +183,21 @@ def checked(written: Written) -> dict[str, Any]:
     return facts | {"probe_error": error, "probe_tolerance": allowed}
 
 
-def made_of(model: PeftModel, adapter: str) -> dict[str, Any]:
+def describe_provenance(model: PeftModel, adapter: str) -> dict[str, Any]:
     """What was cut from."""
-    config = config_of(model, adapter)
+    config = get_adapter_config(model, adapter)
     return {
         "base_model_name_or_path": config.base_model_name_or_path,
         "tasks": list(config.tasks),
-        "mixtures": [spec.dump(mixture) for mixture in config.parsed()],
+        "mixtures": [spec.dump(mixture) for mixture in config.parse_mixtures()],
     }
 
 
-def modules(shares: Sequence[Share]) -> dict[str, Any]:
+def describe_modules(shares: Sequence[FixedTaskLora]) -> dict[str, Any]:
     """What was cut."""
     return {
         "num_modules": len(shares),
         "modules": {
-            share.name: {"gates": list(share.gates), "ranks": list(share.ranks)} for share in shares
+            share.name: {"gates": list(share.combine_weights), "ranks": list(share.ranks)} for share in shares
         },
     }

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pruning:
+class PruningOptions:
     """How much is cut away.
 
     Attributes:
@@ -27,7 +27,7 @@ class Pruning:
             raise ValueError(f"Pruning(threshold={self.threshold!r}): give 0 or more, as 0.03")
 
 
-def kept(chosen: Sequence[float], active: int, threshold: float) -> tuple[int, ...]:
+def select_experts_to_keep(chosen: Sequence[float], active: int, threshold: float) -> tuple[int, ...]:
     """Numbers of the experts that stay, in their order: Mod-Squad's rule (`main_pruning.py`).
 
     An expert stays if its share of all choices is above threshold / active, and the `active` most
@@ -52,7 +52,7 @@ def kept(chosen: Sequence[float], active: int, threshold: float) -> tuple[int, .
     return tuple(sorted(above | set(order[:active])))
 
 
-def lost(
+def compute_lost_choices(
     use: Mapping[str, Mapping[str, Sequence[float]]], stay: Mapping[str, Sequence[int]]
 ) -> dict[str, float]:
     """Layer -> share of the task's choices that fell on experts that go, in [0, 1].

@@ -11,13 +11,13 @@ from peft.utils import ModulesToSaveWrapper
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from coterie.extract.task import Share
-from coterie.extract.verify import largest_error
-from coterie.tuner.batch import release
+from coterie.extract.task import FixedTaskLora
+from coterie.extract.verify import compute_largest_error
+from coterie.tuner.batch import remove_hooks
 from coterie.tuner.layer import CoterieLayer
 
 
-def check(model: PeftModel, shares: Sequence[Share]) -> None:
+def check(model: PeftModel, shares: Sequence[FixedTaskLora]) -> None:
     """Raises ValueError if the host's weights cannot take up a change exactly."""
     base: Any = model.get_base_model()
     for share in shares:
@@ -29,7 +29,7 @@ def check(model: PeftModel, shares: Sequence[Share]) -> None:
             )
 
 
-def bare(model: PeftModel, adapter: str, *, runs: bool = False) -> PreTrainedModel:
+def copy_without_mixtures(model: PeftModel, adapter: str, *, runs: bool = False) -> PreTrainedModel:
     """The host as it was before it was grafted, with the modules that `adapter` saves whole.
 
     Weights are the same tensors as the grafted model's, not copies; but copies where it `runs`
@@ -47,7 +47,7 @@ def bare(model: PeftModel, adapter: str, *, runs: bool = False) -> PreTrainedMod
             saved = module.modules_to_save
             own = saved[adapter] if adapter in saved else module.original_module
             host.set_submodule(name, own)
-    release(host)
+    remove_hooks(host)
     host.__dict__.pop("peft_config", None)
     return host
 
@@ -58,50 +58,50 @@ def is_quantized(base: nn.Module) -> bool:
 
 
 @torch.no_grad()
-def folded(model: PeftModel, shares: Sequence[Share], adapter: str) -> PreTrainedModel:
+def merge_into_base(model: PeftModel, shares: Sequence[FixedTaskLora], adapter: str) -> PreTrainedModel:
     """`bare`, with each module's change added to its weight; the sum is made in float64."""
-    host = bare(model, adapter)
+    host = copy_without_mixtures(model, adapter)
     for share in shares:
         module: Any = host.get_submodule(share.name)
         weight = module.weight
-        total = (weight.cpu().double() + share.delta()).to(weight.dtype)
+        total = (weight.cpu().double() + share.compute_delta()).to(weight.dtype)
         module.weight = nn.Parameter(total.to(weight.device), requires_grad=False)
     return host
 
 
-def write(model: PeftModel, shares: Sequence[Share], adapter: str, to: Path) -> None:
+def write(model: PeftModel, shares: Sequence[FixedTaskLora], adapter: str, to: Path) -> None:
     """Writes the checkpoint with its config and, where the host has one, generation config."""
-    folded(model, shares, adapter).save_pretrained(str(to))
+    merge_into_base(model, shares, adapter).save_pretrained(str(to))
 
 
-def read(host: PreTrainedModel, folder: Path) -> PreTrainedModel:
+def read(base_model: PreTrainedModel, folder: Path) -> PreTrainedModel:
     """The checkpoint, loaded as anybody would."""
-    dtype = next(host.parameters()).dtype
-    kind: Any = type(host)
+    dtype = next(base_model.parameters()).dtype
+    kind: Any = type(base_model)
     loaded, info = kind.from_pretrained(str(folder), dtype=dtype, output_loading_info=True)
     wrong = {key: found for key, found in info.items() if found}
     if wrong:
-        raise RuntimeError(f"{folder} does not load as {type(host).__name__}: {wrong}")
+        raise RuntimeError(f"{folder} does not load as {type(base_model).__name__}: {wrong}")
     return loaded.eval()
 
 
 @torch.no_grad()
 def verify(
-    model: PeftModel, shares: Sequence[Share], adapter: str, loaded: PreTrainedModel
+    model: PeftModel, shares: Sequence[FixedTaskLora], adapter: str, loaded: PreTrainedModel
 ) -> float:
     """The largest error of a weight in the loaded checkpoint, by the weight's largest entry.
 
     Raises RuntimeError if a weight that no mixture sits at has changed.
     """
-    host = bare(model, adapter)
+    host = copy_without_mixtures(model, adapter)
     cut = {f"{share.name}.weight": share for share in shares}
     written = loaded.state_dict()
     errors = []
     for name, weight in host.state_dict().items():
         mine = written[name].cpu()
         if name in cut:
-            whole = weight.cpu().double() + cut[name].delta()
-            errors.append(largest_error(mine.double(), whole))
+            whole = weight.cpu().double() + cut[name].compute_delta()
+            errors.append(compute_largest_error(mine.double(), whole))
         elif not torch.equal(mine, weight.cpu()):
             raise RuntimeError(f"{name} changed in the checkpoint, and no mixture sits there")
     if len(errors) != len(shares):

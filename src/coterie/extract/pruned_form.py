@@ -11,74 +11,74 @@ from peft import PeftModel
 from torch import Tensor
 from transformers import AutoModel
 
-from coterie.dense.pruned import PrunedVision
-from coterie.evaluate.cost import flops
-from coterie.extract.keeping import lost
-from coterie.extract.pictures import PROBE, batches
-from coterie.extract.pruned import check, limited, pruned, staying
-from coterie.extract.run import Source
-from coterie.extract.size import pruned_size, whole_size
-from coterie.extract.task import layers_of
-from coterie.extract.using import SPLIT, using
-from coterie.extract.verify import answering, largest_error
-from coterie.extract.written import Wanted, Written
+from coterie.dense.pruned import PrunedVisionModel
+from coterie.evaluate.cost import count_flops
+from coterie.extract.keeping import compute_lost_choices
+from coterie.extract.pictures import PROBE, load_batches
+from coterie.extract.pruned import check, close_experts, prune, select_remaining_experts
+from coterie.extract.run import ExtractSource
+from coterie.extract.size import count_pruned_parameters, count_model_parameters
+from coterie.extract.task import get_adapter_layers
+from coterie.extract.using import SPLIT, resolve_usage
+from coterie.extract.verify import use_single_adapter, compute_largest_error
+from coterie.extract.written import ExtractRequest, ExtractResult
 
 
-def write(wanted: Wanted) -> Written:
+def write(request: ExtractRequest) -> ExtractResult:
     """Writes the checkpoint. Raises ValueError if nothing tells which experts the task uses."""
-    model, task, adapter = wanted.source.model, wanted.task, wanted.adapter
+    model, task, adapter = request.source.model, request.task, request.adapter
     check(model, task, adapter)
-    seen = using(wanted.source, task, wanted.use, adapter=adapter, probe=wanted.probe)
-    small = pruned(model, task=task, use=seen.shares, pruning=wanted.pruning, adapter=adapter)
-    small.save_pretrained(str(wanted.folder))
-    stay = staying(model, seen.shares, wanted.pruning.threshold, adapter)
-    loaded = read(wanted.folder, small)
-    probe = wanted.probe or probed(wanted.source, seen.split)
-    whole = whole_size(model, adapter)
+    seen = resolve_usage(request.source, task, request.usage, adapter=adapter, probe=request.probe)
+    small = prune(model, task=task, use=seen.choice_shares, pruning=request.pruning, adapter=adapter)
+    small.save_pretrained(str(request.folder))
+    stay = select_remaining_experts(model, seen.choice_shares, request.pruning.threshold, adapter)
+    loaded = read(request.folder, small)
+    probe = request.probe or load_probe_images(request.source, seen.split)
+    whole = count_model_parameters(model, adapter)
     facts: dict[str, Any] = {
-        "threshold": wanted.pruning.threshold,
-        "exact": wanted.pruning.exact,
-        "use": {"seen": seen.seen, "split": seen.split},
+        "threshold": request.pruning.threshold,
+        "exact": request.pruning.exact,
+        "use": {"seen": seen.source, "split": seen.split},
         "parameters_of_whole": whole.total,
-        **pruned_size(small).dump(whole),
+        **count_pruned_parameters(small).dump(whole),
         "kept": {name: list(numbers) for name, numbers in stay.items()},
-        "choices_lost": lost(seen.shares, stay),
+        "choices_lost": compute_lost_choices(seen.choice_shares, stay),
     }
     if probe is not None:
-        facts |= compared(wanted, loaded, probe)
+        facts |= measure_difference(request, loaded, probe)
 
     def differs(plain: Any, probe: Mapping[str, Tensor]) -> float:
-        if not wanted.pruning.exact:  # no routed model has a softmax over fewer experts
-            return largest_error(said(plain, task, probe), said(small, task, probe))
-        with closing(model, adapter, stay):
-            asked = answers(model, task, adapter, probe)
-        return largest_error(said(plain, task, probe), asked)
+        if not request.pruning.exact:  # no routed model has a softmax over fewer experts
+            return compute_largest_error(predict_pruned(plain, task, probe), predict_pruned(small, task, probe))
+        with restrict_to_experts(model, adapter, stay):
+            asked = predict_routed(model, task, adapter, probe)
+        return compute_largest_error(predict_pruned(plain, task, probe), asked)
 
-    return Written(
-        plain=lambda: loaded, differs=differs, error=0.0, tolerance=0.0, facts=facts, probe=probe
+    return ExtractResult(
+        load_result=lambda: loaded, measure_difference=differs, weight_error=0.0, tolerance=0.0, report=facts, probe=probe
     )
 
 
-def probed(source: Source, split: str | None) -> dict[str, Tensor] | None:
+def load_probe_images(source: ExtractSource, split: str | None) -> dict[str, Tensor] | None:
     """Some pictures of the split on which the use was seen, or of the validation split."""
-    if source.run is None or source.run.plan.pictures is None:
+    if source.run is None or source.run.config.pictures is None:
         return None
-    return {"pixel_values": next(batches(source, split or SPLIT, PROBE))}
+    return {"pixel_values": next(load_batches(source, split or SPLIT, PROBE))}
 
 
-def compared(wanted: Wanted, small: PrunedVision, probe: Mapping[str, Tensor]) -> dict[str, Any]:
+def measure_difference(request: ExtractRequest, small: PrunedVisionModel, probe: Mapping[str, Tensor]) -> dict[str, Any]:
     """How the answers differ from the whole model's, and what a picture costs in both.
 
     Both are asked for the task alone: in a batch of all tasks, products may round differently.
     """
-    model, task, adapter = wanted.source.model, wanted.task, wanted.adapter
-    changed = largest_error(said(small, task, probe), answers(model, task, adapter, probe))
+    model, task, adapter = request.source.model, request.task, request.adapter
+    changed = compute_largest_error(predict_pruned(small, task, probe), predict_routed(model, task, adapter, probe))
     pictures = len(probe["pixel_values"])
-    with answering(model, adapter):
+    with use_single_adapter(model, adapter):
         for each in (small, model):  # torch's counter trips over what would have a gradient
             each.requires_grad_(False)
-        own = flops(lambda: small(pixel_values=probe["pixel_values"]))
-        of_whole = flops(lambda: model(pixel_values=probe["pixel_values"], tasks=(task,)))
+        own = count_flops(lambda: small(pixel_values=probe["pixel_values"]))
+        of_whole = count_flops(lambda: model(pixel_values=probe["pixel_values"], tasks=(task,)))
     return {
         "probe_pictures": pictures,
         "changed_by_pruning": changed,
@@ -88,7 +88,7 @@ def compared(wanted: Wanted, small: PrunedVision, probe: Mapping[str, Tensor]) -
     }
 
 
-def read(folder: Any, small: PrunedVision) -> PrunedVision:
+def read(folder: Any, small: PrunedVisionModel) -> PrunedVisionModel:
     """The checkpoint as anybody loads it. Raises RuntimeError if a weight is another."""
     loaded, info = AutoModel.from_pretrained(str(folder), output_loading_info=True)
     wrong = {key: found for key, found in info.items() if found}
@@ -104,13 +104,13 @@ def read(folder: Any, small: PrunedVision) -> PrunedVision:
 
 
 @contextmanager
-def closing(model: PeftModel, adapter: str, stay: Mapping[str, Sequence[int]]) -> Iterator[None]:
+def restrict_to_experts(model: PeftModel, adapter: str, stay: Mapping[str, Sequence[int]]) -> Iterator[None]:
     """Within, the routed model chooses only among experts that stay."""
-    layers = layers_of(model, adapter)
+    layers = get_adapter_layers(model, adapter)
     before = {name: layer.coterie_site[adapter] for name, layer in layers.items()}
     for name, site in before.items():
         layers[name].coterie_site[adapter] = replace(
-            site, mixture=limited(site.mixture, stay[name])
+            site, mixture=close_experts(site.mixture, stay[name])
         )
     try:
         yield
@@ -120,17 +120,17 @@ def closing(model: PeftModel, adapter: str, stay: Mapping[str, Sequence[int]]) -
 
 
 @torch.no_grad()
-def answers(
+def predict_routed(
     model: PeftModel, task: str, adapter: str, probe: Mapping[str, Tensor]
 ) -> Float[Tensor, "..."]:
     """What the routed model says for the task alone."""
-    with answering(model, adapter):
+    with use_single_adapter(model, adapter):
         found = model(pixel_values=probe["pixel_values"], tasks=(task,)).predictions[task]
     return found.float()
 
 
 @torch.no_grad()
-def said(plain: PrunedVision, task: str, probe: Mapping[str, Tensor]) -> Float[Tensor, "..."]:
+def predict_pruned(plain: PrunedVisionModel, task: str, probe: Mapping[str, Tensor]) -> Float[Tensor, "..."]:
     """What a pruned model says."""
     pictures = probe["pixel_values"]
     plain.to(pictures.device)  # pyright: ignore[reportArgumentType]  decorated by transformers

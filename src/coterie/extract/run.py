@@ -11,7 +11,7 @@ from coterie.train import Run
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
+class ExtractSource:
     """What is cut from.
 
     Attributes:
@@ -25,12 +25,12 @@ class Source:
     run: Run | None = None
 
     @property
-    def form(self) -> str:
+    def default_format(self) -> str:
         """What is cut out of it where nobody says otherwise."""
-        return "adapter" if self.run is None or self.run.plan.pictures is None else "pruned"
+        return "adapter" if self.run is None or self.run.config.pictures is None else "pruned"
 
 
-def opened(source: PeftModel | Run | str | Path) -> Source:
+def open_source(source: PeftModel | Run | str | Path) -> ExtractSource:
     """The grafted model, and the run it came from if there is one.
 
     Raises ValueError for a folder that holds no run, or one that is not trained to its end.
@@ -38,12 +38,12 @@ def opened(source: PeftModel | Run | str | Path) -> Source:
     if isinstance(source, str | Path):
         source = Run.read(source)
     if not isinstance(source, Run):
-        return Source(model=source)
+        return ExtractSource(model=source)
     loaded: Any = source.load()
-    return Source(model=loaded.model, processor=loaded.processor, run=source)
+    return ExtractSource(model=loaded.model, processor=loaded.processor, run=source)
 
 
-def noted(run: Run | None, task: str) -> dict[str, dict[str, list[float]]]:
+def read_usage_from_run(run: Run | None, task: str) -> dict[str, dict[str, list[float]]]:
     """layer -> {"chosen": shares by expert} of a task, if a run was evaluated; else nothing."""
     if run is None or not (run.folder / "routing.json").is_file():
         return {}

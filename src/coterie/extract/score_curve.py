@@ -10,22 +10,22 @@ from typing import Any
 import torch
 from torch import nn
 
-from coterie.dense.scoring import scored
+from coterie.dense.scoring import run_inference
 from coterie.dense.task import DenseTask
 from coterie.evaluate.pictures import rows_of
-from coterie.evaluate.routing import Use
-from coterie.extract.curve import THRESHOLDS, Point, curve
-from coterie.extract.keeping import lost
+from coterie.evaluate.routing import ExpertUsage
+from coterie.extract.curve import THRESHOLDS, CurvePoint, compute_pruning_curve
+from coterie.extract.keeping import compute_lost_choices
 from coterie.extract.pictures import BATCH
 from coterie.extract.pruned import LayerUse, check
-from coterie.extract.run import opened
-from coterie.extract.size import Size, whole_size
-from coterie.extract.using import SPLIT, using
+from coterie.extract.run import open_source
+from coterie.extract.size import ParameterCounts, count_model_parameters
+from coterie.extract.using import SPLIT, resolve_usage
 from coterie.train import Run
 from coterie.train.whole import write, write_json
 
-ADAPTER = "default"
-WITHIN = 0.2
+ADAPTER_NAME = "default"
+MAX_POINTS_BELOW_FULL = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,54 +53,54 @@ class ScoreCurve:
     metric: str
     unit: str
     higher_is_better: bool
-    whole: float
-    size: Size
-    use: Mapping[str, LayerUse]
-    points: tuple[Point, ...]
+    full_score: float
+    full_parameters: ParameterCounts
+    usage: Mapping[str, LayerUse]
+    points: tuple[CurvePoint, ...]
 
-    def worse(self, point: Point) -> float:
+    def compute_points_below_full(self, point: CurvePoint) -> float:
         """By how many points a cut model is worse than the whole; below 0 it is better.
 
         A point is a percent point where the score is a share, else a percent of the whole's
         score, as delta_m counts.
         """
-        behind = self.whole - point.score if self.higher_is_better else point.score - self.whole
-        return behind if self.unit == "%" else 100 * behind / abs(self.whole)
+        behind = self.full_score - point.score if self.higher_is_better else point.score - self.full_score
+        return behind if self.unit == "%" else 100 * behind / abs(self.full_score)
 
-    def smallest(self, *, within: float = WITHIN) -> Point | None:
+    def find_smallest_within(self, *, within: float = MAX_POINTS_BELOW_FULL) -> CurvePoint | None:
         """The cut model of fewest parameters that is not more than `within` points worse.
 
         To report its score, score it on pictures by which it was not chosen.
         """
-        near = [point for point in self.points if self.worse(point) <= within]
-        return min(near, key=lambda point: point.size.total, default=None)
+        near = [point for point in self.points if self.compute_points_below_full(point) <= within]
+        return min(near, key=lambda point: point.parameters.total, default=None)
 
-    def rows(self) -> list[dict[str, float | int]]:
+    def to_rows(self) -> list[dict[str, float | int]]:
         """A row a point; `choices_lost` is the mean over layers, on the scored pictures."""
         found: list[dict[str, float | int]] = []
         for point in self.points:
-            gone = list(lost(self.use, point.stay).values())
+            gone = list(compute_lost_choices(self.usage, point.remaining_experts).values())
             row: dict[str, float | int] = {"threshold": point.threshold, "experts": point.experts}
-            row |= point.size.dump(self.size)
+            row |= point.parameters.dump(self.full_parameters)
             row |= {"choices_lost": sum(gone) / len(gone), "score": point.score}
-            found.append(row | {"points_worse": self.worse(point)})
+            found.append(row | {"points_worse": self.compute_points_below_full(point)})
         return found
 
     def dump(self) -> dict[str, Any]:
         """The curve as JSON can hold it."""
         plain = ("task", "split", "samples", "measured_on", "metric", "unit", "higher_is_better")
-        best = self.smallest()
+        best = self.find_smallest_within()
         return {
             **{name: getattr(self, name) for name in plain},
-            "whole": {"score": self.whole, **self.size.dump(self.size)},
-            "within": WITHIN,
+            "whole": {"score": self.full_score, **self.full_parameters.dump(self.full_parameters)},
+            "within": MAX_POINTS_BELOW_FULL,
             "smallest_within": None if best is None else best.threshold,
-            "points": self.rows(),
+            "points": self.to_rows(),
         }
 
     def save(self, folder: str | Path) -> Path:
         """Writes curve.json and curve.csv; returns the folder."""
-        rows, text = self.rows(), io.StringIO()
+        rows, text = self.to_rows(), io.StringIO()
         lines = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
         lines.writeheader()
         lines.writerows(rows)
@@ -108,7 +108,7 @@ class ScoreCurve:
         write_json(Path(folder) / "curve.json", self.dump())
         return Path(folder)
 
-    def markdown(self) -> str:
+    def to_markdown(self) -> str:
         """A table of the points."""
         lines = [
             "| threshold | experts | parameters, M | of the whole | of its experts "
@@ -119,12 +119,12 @@ class ScoreCurve:
             f"| {row['threshold']:g} | {row['experts']} | {row['parameters'] / 1e6:.3g} "
             f"| {row['share']:.1%} | {row['share_of_experts']:.1%} | {row['score']:.4g} "
             f"| {row['points_worse']:.2f} |"
-            for row in self.rows()
+            for row in self.to_rows()
         ]
         return "\n".join(lines)
 
 
-def score_curve(
+def measure_score_curve(
     run: Run | str | Path,
     *,
     task: str,
@@ -152,34 +152,34 @@ def score_curve(
     that cannot be cut, and splits that there are not.
     """
     run = run if isinstance(run, Run) else Run.read(run)
-    pictures = run.plan.pictures
+    pictures = run.config.pictures
     if pictures is None:
         raise ValueError(f"{run.folder} is no run on a dense data set, and has no curve")
-    source = opened(run)
-    check(source.model, task, ADAPTER)
+    source = open_source(run)
+    check(source.model, task, ADAPTER_NAME)
     source.model.to(device or "cpu").requires_grad_(False)
-    seen = using(source, task, use, adapter=ADAPTER)
+    seen = resolve_usage(source, task, use, adapter=ADAPTER_NAME)
     kind = next(each for each in pictures.tasks if each.name == task)
     rows = rows_of(run, pictures, split, limit)
-    chosen = Use()
+    chosen = ExpertUsage()
 
     def score(model: nn.Module, told: Any = None) -> float:
         model.to(device or "cpu")
         pixels = source.processor.pixels
-        found = scored(model, rows, [kind], pixels=pixels, batch_size=batch_size, told=told)
-        return kind.metric().score(found.statistics[task].sum(0))
+        found = run_inference(model, rows, [kind], pixels=pixels, batch_size=batch_size, on_routing=told)
+        return kind.make_metric().score(found.statistics[task].sum(0))
 
     whole = score(source.model, chosen.add)
-    points = curve(source.model, task=task, use=seen.shares, score=score, thresholds=thresholds)
+    points = compute_pruning_curve(source.model, task=task, use=seen.choice_shares, score=score, thresholds=thresholds)
     return ScoreCurve(
-        task=task, split=split, samples=len(rows), measured_on=seen.split, whole=whole,
-        size=whole_size(source.model), use=chosen.dump(), points=tuple(points), **said_of(kind),
+        task=task, split=split, samples=len(rows), measured_on=seen.split, full_score=whole,
+        full_parameters=count_model_parameters(source.model), usage=chosen.dump(), points=tuple(points), **get_metric_fields(kind),
     )  # fmt: skip
 
 
-def said_of(task: DenseTask) -> dict[str, Any]:
+def get_metric_fields(task: DenseTask) -> dict[str, Any]:
     """What its metric says of itself."""
-    metric = task.metric()
+    metric = task.make_metric()
     return {
         "metric": str(metric),
         "unit": metric.unit,

@@ -10,13 +10,13 @@ from torch import Tensor
 
 from coterie.experts.lora import Lora
 from coterie.mixture import Mixture
-from coterie.routing.state import State
+from coterie.routing.state import RoutingContext
 from coterie.tuner.config import CoterieConfig
 from coterie.tuner.layer import CoterieLayer
 
 
 @dataclass(frozen=True, kw_only=True)
-class Share:
+class FixedTaskLora:
     """One task's constant mixture at one linear layer of the host.
 
     Attributes:
@@ -33,31 +33,31 @@ class Share:
     tower: str
     ranks: tuple[int, ...]
     scales: tuple[float, ...]
-    gates: tuple[float, ...]
+    combine_weights: tuple[float, ...]
     down: Float[Tensor, "rank width"]
     up: Float[Tensor, "rank out"]
 
-    def concatenated(self) -> tuple[Float[Tensor, "rank width"], Float[Tensor, "out rank"]]:
+    def concatenate(self) -> tuple[Float[Tensor, "rank width"], Float[Tensor, "out rank"]]:
         """(A, B) of the one LoRA that this is, in float64; experts of weight 0 are left out.
 
         A = cat(down_e) and B = cat(gate_e scale_e up_e): no approximation.
         """
         downs, ups = self.down.double().split(self.ranks), self.up.double().split(self.ranks)
-        factors = [gate * scale for gate, scale in zip(self.gates, self.scales, strict=True)]
-        kept = [expert for expert, gate in enumerate(self.gates) if gate != 0]
+        factors = [gate * scale for gate, scale in zip(self.combine_weights, self.scales, strict=True)]
+        kept = [expert for expert, gate in enumerate(self.combine_weights) if gate != 0]
         if not kept:
             return self.down.double()[:0], self.up.double()[:0].t()
         down = torch.cat([downs[expert] for expert in kept])
         up = torch.cat([ups[expert] * factors[expert] for expert in kept])
         return down, up.t()
 
-    def delta(self) -> Float[Tensor, "out width"]:
+    def compute_delta(self) -> Float[Tensor, "out width"]:
         """What is added to the host's weight, in float64."""
-        down, up = self.concatenated()
+        down, up = self.concatenate()
         return up @ down
 
 
-def config_of(model: Any, adapter: str) -> CoterieConfig:
+def get_adapter_config(model: Any, adapter: str) -> CoterieConfig:
     """The adapter's config. Raises ValueError if `model` has no such adapter of coterie's."""
     if not isinstance(model, PeftModel):
         raise ValueError(
@@ -71,7 +71,7 @@ def config_of(model: Any, adapter: str) -> CoterieConfig:
     return config
 
 
-def layers_of(model: PeftModel, adapter: str) -> dict[str, CoterieLayer]:
+def get_adapter_layers(model: PeftModel, adapter: str) -> dict[str, CoterieLayer]:
     """Name of the module in the host -> the layer that took its place, in order."""
     base = model.get_base_model()
     return {
@@ -82,27 +82,27 @@ def layers_of(model: PeftModel, adapter: str) -> dict[str, CoterieLayer]:
 
 
 @torch.no_grad()
-def shares_of(model: PeftModel, adapter: str, task: str) -> list[Share]:
+def make_fixed_task_loras(model: PeftModel, adapter: str, task: str) -> list[FixedTaskLora]:
     """The task's constant mixture at every module of the adapter.
 
     Raises ValueError if the adapter has no such task, or if a mixture is not constant for it.
     """
-    config = config_of(model, adapter)
+    config = get_adapter_config(model, adapter)
     tasks = tuple(config.tasks)
     if tasks and task not in tasks:
         raise ValueError(f"task={task!r}: the adapter's tasks are {', '.join(tasks)}")
-    for position, mixture in enumerate(config.parsed()):
-        refuse(mixture, position)
-    layers = layers_of(model, adapter)
+    for position, mixture in enumerate(config.parse_mixtures()):
+        require_constant(mixture, position)
+    layers = get_adapter_layers(model, adapter)
     device = next(model.parameters()).device
-    state = State(batch=1, device=device)
+    state = RoutingContext(batch_size=1, device=device)
     if tasks:
         state.single_task = tasks.index(task)
         state.task_ids = torch.tensor([state.single_task], device=device)
-    return [share_of(name, layer, adapter, state) for name, layer in layers.items()]
+    return [make_fixed_task_lora(name, layer, adapter, state) for name, layer in layers.items()]
 
 
-def share_of(name: str, layer: CoterieLayer, adapter: str, state: State) -> Share:
+def make_fixed_task_lora(name: str, layer: CoterieLayer, adapter: str, context: RoutingContext) -> FixedTaskLora:
     """The constant mixture at one module; the real gate decides."""
     site = layer.coterie_site[adapter]
     experts: Any = layer.coterie_experts[adapter]
@@ -110,20 +110,20 @@ def share_of(name: str, layer: CoterieLayer, adapter: str, state: State) -> Shar
     down: Tensor = experts.down
     # A gate that the task alone decides reads the shape of x and no number in it.
     x = down.new_zeros(1, 1, down.shape[1])
-    gating = site.mixture.gating(gate, x, state, site.place, training=False)
-    gates = gating.decide(gating.resolve(x)).gates
-    return Share(
+    gating = site.mixture.route(gate, x, context, site.layer_site, training=False)
+    gates = gating.make_decision(gating.resolve(x)).combine_weights
+    return FixedTaskLora(
         name=name,
-        tower=site.place.tower,
+        tower=site.layer_site.tower,
         ranks=tuple(experts.segments.ranks),
         scales=tuple(experts.segments.scales),
-        gates=tuple(gates.reshape(-1).double().tolist()),
+        combine_weights=tuple(gates.reshape(-1).double().tolist()),
         down=down.detach().cpu(),
         up=experts.up.detach().cpu(),
     )
 
 
-def refuse(mixture: Mixture, position: int) -> None:
+def require_constant(mixture: Mixture, position: int) -> None:
     """Raises ValueError if `mixture` is not one LoRA for a fixed task."""
     which = f"mixture {position} (at={mixture.at!r})"
     if not isinstance(mixture.main, Lora):
@@ -133,14 +133,14 @@ def refuse(mixture: Mixture, position: int) -> None:
         )
     if mixture.gate is None:
         return
-    if not mixture.gate.is_static:
+    if not mixture.gate.depends_on_task_only:
         raise ValueError(
             f"{which} has a {type(mixture.gate).__name__}, which reads the input, so that no "
             "constant weights answer as it does; exact would be TaskGate(per_token=False), or no "
             "gate (gate=None)"
         )
     shape = torch.Size((1, mixture.num_experts))
-    if mixture.router.noise_for(shape, torch.device("cpu"), training=False) is not None:
+    if mixture.router.sample_noise(shape, torch.device("cpu"), training=False) is not None:
         raise ValueError(
             f"{which} has {mixture.router!r}, which draws noise outside training too, so that no "
             "constant weights answer as it does; exact would be noise_in_evaluation=False"

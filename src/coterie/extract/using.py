@@ -5,18 +5,18 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from coterie.evaluate.scores import FILE, Scores
-from coterie.evaluate.use_by_task import use_by_task
-from coterie.extract.pictures import batches
+from coterie.evaluate.scores import SCORES_FILE, Scores
+from coterie.evaluate.use_by_task import measure_usage_by_task
+from coterie.extract.pictures import load_batches
 from coterie.extract.pruned import LayerUse
-from coterie.extract.run import Source, noted
-from coterie.extract.verify import answering
+from coterie.extract.run import ExtractSource, read_usage_from_run
+from coterie.extract.verify import use_single_adapter
 
 SPLIT = "validation"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Using:
+class MeasuredUsage:
     """A task's use of experts, and where it was seen.
 
     Attributes:
@@ -25,19 +25,19 @@ class Using:
         split: of the run's data set; None where that is not known.
     """
 
-    shares: Mapping[str, LayerUse]
-    seen: str
+    choice_shares: Mapping[str, LayerUse]
+    source: str
     split: str | None = None
 
 
-def using(
-    source: Source,
+def resolve_usage(
+    source: ExtractSource,
     task: str,
     use: Mapping[str, LayerUse] | str | None,
     *,
     adapter: str = "default",
     probe: Mapping[str, Tensor] | None = None,
-) -> Using:
+) -> MeasuredUsage:
     """The first that there is: what was given, routing.json, the validation split, the probe.
 
     Args:
@@ -48,40 +48,40 @@ def using(
     """
     match use:
         case None:
-            return sought(source, task, adapter, probe)
+            return find_default_usage(source, task, adapter, probe)
         case str():
-            return measured(source, task, adapter, use)
+            return measure_usage(source, task, adapter, use)
         case _:
-            return Using(shares=use, seen="given")
+            return MeasuredUsage(choice_shares=use, source="given")
 
 
-def sought(source: Source, task: str, adapter: str, probe: Mapping[str, Tensor] | None) -> Using:
+def find_default_usage(source: ExtractSource, task: str, adapter: str, probe: Mapping[str, Tensor] | None) -> MeasuredUsage:
     """What is there where nothing was given."""
-    found = noted(source.run, task)
+    found = read_usage_from_run(source.run, task)
     if found:
         assert source.run is not None
-        scored = (source.run.folder / FILE).is_file()
+        scored = (source.run.folder / SCORES_FILE).is_file()
         split = Scores.read(source.run.folder).split if scored else None
-        return Using(shares=found, seen="routing.json", split=split)
+        return MeasuredUsage(choice_shares=found, source="routing.json", split=split)
     if source.run is not None:
-        return measured(source, task, adapter, SPLIT)
+        return measure_usage(source, task, adapter, SPLIT)
     if probe is not None:
-        return Using(shares=counted(source, task, adapter, [probe["pixel_values"]]), seen="probe")
+        return MeasuredUsage(choice_shares=count_usage(source, task, adapter, [probe["pixel_values"]]), source="probe")
     raise ValueError(
         "form='pruned' needs to know which experts the task uses: give a run, or use= "
         "(evaluate.use_by_task measures it), or a probe="
     )
 
 
-def measured(source: Source, task: str, adapter: str, split: str) -> Using:
+def measure_usage(source: ExtractSource, task: str, adapter: str, split: str) -> MeasuredUsage:
     """Over all pictures of a split, the task alone in each pass, as a cut model runs."""
-    pictures = batches(source, split)
-    return Using(shares=counted(source, task, adapter, pictures), seen="measured", split=split)
+    pictures = load_batches(source, split)
+    return MeasuredUsage(choice_shares=count_usage(source, task, adapter, pictures), source="measured", split=split)
 
 
-def counted(
-    source: Source, task: str, adapter: str, pictures: Iterable[Tensor]
+def count_usage(
+    source: ExtractSource, task: str, adapter: str, pictures: Iterable[Tensor]
 ) -> Mapping[str, LayerUse]:
     """The task's use on some batches."""
-    with answering(source.model, adapter):
-        return use_by_task(source.model, pictures, tasks=(task,))[task]
+    with use_single_adapter(source.model, adapter):
+        return measure_usage_by_task(source.model, pictures, tasks=(task,))[task]

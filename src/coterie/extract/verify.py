@@ -12,19 +12,19 @@ from torch import Tensor
 TOLERANCE = 1e-6
 
 
-def largest_error(found: Float[Tensor, "..."], wanted: Float[Tensor, "..."]) -> float:
+def compute_largest_error(found: Float[Tensor, "..."], wanted: Float[Tensor, "..."]) -> float:
     """The largest difference, divided by the largest entry that is wanted, if that is not 0."""
     scale = wanted.abs().max().item()
     return (found - wanted).abs().max().item() / (scale or 1.0)
 
 
-def weight_tolerance(dtype: torch.dtype) -> float:
+def get_weight_tolerance(dtype: torch.dtype) -> float:
     """1e-6, or where the weights themselves are coarser, their own spacing."""
     return max(TOLERANCE, torch.finfo(dtype).eps)
 
 
 @torch.no_grad()
-def probe_error(
+def measure_probe_error(
     model: PeftModel, plain: Any, probe: Mapping[str, Tensor], task: int | None, adapter: str
 ) -> float:
     """The largest difference of the two models' answers, by the largest entry of the answer.
@@ -39,14 +39,14 @@ def probe_error(
     leading = next(iter(probe.values()))
     batch = len(probe.get("input_ids", leading))
     ids = {} if task is None else {"coterie_task_ids": torch.full((batch,), task)}
-    with answering(model, adapter):
-        wanted = answer(model(**probe, **ids)).float()
+    with use_single_adapter(model, adapter):
+        wanted = get_model_output(model(**probe, **ids)).float()
     plain.to(next(model.parameters()).device)
-    return largest_error(answer(plain(**probe)).float(), wanted)
+    return compute_largest_error(get_model_output(plain(**probe)).float(), wanted)
 
 
 @contextmanager
-def answering(model: PeftModel, adapter: str) -> Iterator[None]:
+def use_single_adapter(model: PeftModel, adapter: str) -> Iterator[None]:
     """Within, the model answers with one adapter, in eval mode; afterwards all is as it was."""
     modes = {module: module.training for module in model.modules()}
     active, tuner = list(model.active_adapters), cast(Any, model.base_model)
@@ -61,7 +61,7 @@ def answering(model: PeftModel, adapter: str) -> Iterator[None]:
             module.training = mode
 
 
-def answer(output: Any) -> Float[Tensor, "..."]:
+def get_model_output(output: Any) -> Float[Tensor, "..."]:
     """Logits where there are any, else the last hidden state."""
     logits = output.get("logits")
     return output["last_hidden_state"] if logits is None else logits

@@ -7,25 +7,25 @@ from typing import Any
 
 from torch import Tensor
 
-from coterie.extract.keeping import Pruning
-from coterie.extract.run import Source
+from coterie.extract.keeping import PruningOptions
+from coterie.extract.run import ExtractSource
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
+class ExtractRequest:
     """One call of `extract`: see there."""
 
-    source: Source
+    source: ExtractSource
     task: str
     adapter: str
     folder: Path
     probe: Mapping[str, Tensor] | None
-    use: Mapping[str, Any] | str | None
-    pruning: Pruning
+    usage: Mapping[str, Any] | str | None
+    pruning: PruningOptions
 
 
 @dataclass(frozen=True, kw_only=True)
-class Written:
+class ExtractResult:
     """What a form has written: how to run it, its weights' error, and more for the report.
 
     Attributes:
@@ -38,9 +38,9 @@ class Written:
         probe: on what the answers are compared, if on anything.
     """
 
-    plain: Callable[[], Any]
-    differs: Callable[[Any, Mapping[str, Tensor]], float]
-    error: float
+    load_result: Callable[[], Any]
+    measure_difference: Callable[[Any, Mapping[str, Tensor]], float]
+    weight_error: float
     tolerance: float
-    facts: dict[str, Any]
+    report: dict[str, Any]
     probe: Mapping[str, Tensor] | None

@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from coterie import hosts
-from coterie.spec import kinds
+from coterie.spec import find_kinds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +29,7 @@ class Role:
     linears: str
 
 
-class Host(ABC):
+class ModelFamily(ABC):
     """A model family. One file a family; found by `config.model_type`, listed nowhere.
 
     Names are those of `named_modules()` of the `PreTrainedModel`, of the class with a head as well
@@ -47,20 +47,20 @@ class Host(ABC):
     model_types: ClassVar[tuple[str, ...]]
     roles: ClassVar[Mapping[str, Role]]
     towers: ClassVar[Mapping[str, str]] = MappingProxyType({})
-    fresh: ClassVar[str] = ""
+    new_parameters: ClassVar[str] = ""
 
-    def tower(self, name: str) -> str:
+    def get_tower(self, name: str) -> str:
         """The part of the model that a module is in: text, vision, connector or audio."""
         for tower, names in self.towers.items():
             if re.fullmatch(names, name):
                 return tower
         return "text"
 
-    def placeholders(self, config: Any) -> Mapping[str, int]:
+    def get_placeholder_ids(self, config: Any) -> Mapping[str, int]:
         """Modality (image, video, audio) -> the token id that stands for it in `input_ids`."""
         return {}
 
-    def shares(self, inputs: Mapping[str, Any], config: Any) -> Float[Tensor, " batch"]:
+    def count_vision_rows_per_sample(self, inputs: Mapping[str, Any], config: Any) -> Float[Tensor, " batch"]:
         """How many rows of the vision tower (and connector) each sample owns.
 
         The numbers are right up to a common factor, at least 0, and need no synchronisation with
@@ -80,29 +80,29 @@ class Host(ABC):
                 "for each, so its rows cannot be told apart; put images and videos into "
                 "separate batches."
             )
-        return count_tokens(inputs, *self.placeholders(config).values())
+        return count_tokens(inputs, *self.get_placeholder_ids(config).values())
 
-    def row_tasks(self, inputs: Mapping[str, Any], config: Any) -> Int[Tensor, " rows"] | None:
+    def get_task_of_rows(self, inputs: Mapping[str, Any], config: Any) -> Int[Tensor, " rows"] | None:
         """The task of each row that the blocks will see, where the model makes them itself.
 
         None, for nearly all families: rows are the batch's samples, and the caller says the tasks.
         """
         return None
 
-    def objection(self, names: Sequence[str], tasks: Sequence[str], config: Any) -> str | None:
+    def find_site_problem(self, names: Sequence[str], tasks: Sequence[str], config: Any) -> str | None:
         """Why experts for these tasks cannot sit at all of these modules; None if they can."""
         return None
 
-    def sounds(self, inputs: Mapping[str, Any], config: Any) -> Float[Tensor, " batch"]:
+    def count_audio_rows_per_sample(self, inputs: Mapping[str, Any], config: Any) -> Float[Tensor, " batch"]:
         """How many rows of the audio tower (and its connector) each sample owns; see `shares`.
 
         Families that take sounds override this if a sample may have another number than one.
         """
-        input_ids = required(inputs, "input_ids")
+        input_ids = require_input(inputs, "input_ids")
         return torch.ones(input_ids.shape[0], device=input_ids.device)
 
 
-def required(inputs: Mapping[str, Any], name: str) -> Tensor:
+def require_input(inputs: Mapping[str, Any], name: str) -> Tensor:
     """The forward's argument `name`; ValueError if it is missing or None."""
     value = inputs.get(name)
     if value is None:
@@ -115,20 +115,20 @@ def required(inputs: Mapping[str, Any], name: str) -> Tensor:
 
 def count_tokens(inputs: Mapping[str, Any], *tokens: int) -> Float[Tensor, " batch"]:
     """How often any of `tokens` is in each sample's `input_ids`."""
-    input_ids = required(inputs, "input_ids")
+    input_ids = require_input(inputs, "input_ids")
     counts = torch.zeros(input_ids.shape[0], device=input_ids.device)
     for token in tokens:
         counts = counts + (input_ids == token).sum(-1)
     return counts
 
 
-def one_each(inputs: Mapping[str, Any]) -> Float[Tensor, " batch"]:
+def assign_one_row_per_sample(inputs: Mapping[str, Any]) -> Float[Tensor, " batch"]:
     """Equal shares, for families that see exactly one image a sample."""
-    pixel_values = required(inputs, "pixel_values")
+    pixel_values = require_input(inputs, "pixel_values")
     return torch.ones(pixel_values.shape[0], device=pixel_values.device)
 
 
-def sample_index(shares: Float[Tensor, " batch"], rows: int) -> Int[Tensor, " rows"]:
+def compute_sample_index(shares: Float[Tensor, " batch"], rows: int) -> Int[Tensor, " rows"]:
     """Which sample owns each of `rows` consecutive rows, those of one sample being neighbours.
 
     The middle of each row is looked up, so that shares may be off by less than half a row, and
@@ -145,14 +145,14 @@ def sample_index(shares: Float[Tensor, " batch"], rows: int) -> Int[Tensor, " ro
     return owners.clamp(max=shares.shape[0] - 1)
 
 
-def host_of(model: nn.Module) -> Host | None:
+def find_family(model: nn.Module) -> ModelFamily | None:
     """The family that `model.config.model_type` names; None if coterie does not know it."""
     model_type = getattr(getattr(model, "config", None), "model_type", None)
-    return _hosts().get(model_type) if isinstance(model_type, str) else None
+    return _find_families().get(model_type) if isinstance(model_type, str) else None
 
 
 @cache
-def _hosts() -> Mapping[str, Host]:
+def _find_families() -> Mapping[str, ModelFamily]:
     """Model type -> family, of all families in this folder."""
-    families = [kind() for kind in kinds(hosts, Host)]
+    families = [kind() for kind in find_kinds(hosts, ModelFamily)]
     return {model_type: family for family in families for model_type in family.model_types}

@@ -6,10 +6,10 @@ from typing import Any, ClassVar
 from jaxtyping import Float
 from torch import Tensor
 
-from coterie.hosts.base import Host, Role, one_each
+from coterie.hosts.base import ModelFamily, Role, assign_one_row_per_sample
 
 
-def encoder(tower: str, prefix: str) -> dict[str, Role]:
+def make_encoder_roles(tower: str, prefix: str) -> dict[str, Role]:
     """Attention and MLP role of a CLIP-like encoder.
 
     Args:
@@ -25,15 +25,15 @@ def encoder(tower: str, prefix: str) -> dict[str, Role]:
     }
 
 
-class Clip(Host):
+class Clip(ModelFamily):
     """CLIP, whole or its vision encoder alone. The final projections have no role."""
 
     model_types = ("clip", "clip_vision_model")
     roles: ClassVar = {
-        **encoder("text", r"text_model\."),
-        **encoder("vision", r"(vision_model\.)?"),
+        **make_encoder_roles("text", r"text_model\."),
+        **make_encoder_roles("vision", r"(vision_model\.)?"),
     }
     towers: ClassVar = {"vision": r"(?!text_).*"}
 
-    def shares(self, inputs: Mapping[str, Any], config: Any) -> Float[Tensor, " batch"]:
-        return one_each(inputs)
+    def count_vision_rows_per_sample(self, inputs: Mapping[str, Any], config: Any) -> Float[Tensor, " batch"]:
+        return assign_one_row_per_sample(inputs)

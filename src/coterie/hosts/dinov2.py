@@ -6,12 +6,12 @@ from typing import Any, ClassVar
 from jaxtyping import Float
 from torch import Tensor
 
-from coterie.hosts.base import Host, Role, one_each
+from coterie.hosts.base import ModelFamily, Role, assign_one_row_per_sample
 
 LAYER = r"(\w+\.)?(encoder|model)\.layer\.\d+\."
 
 
-class Dinov2(Host):
+class Dinov2(ModelFamily):
     """The DINO vision transformers; their largest sizes have a gated MLP. No role for heads."""
 
     model_types = ("dinov2", "dinov2_with_registers", "dinov3_vit")
@@ -25,5 +25,5 @@ class Dinov2(Host):
     }
     towers: ClassVar = {"vision": ".*"}
 
-    def shares(self, inputs: Mapping[str, Any], config: Any) -> Float[Tensor, " batch"]:
-        return one_each(inputs)
+    def count_vision_rows_per_sample(self, inputs: Mapping[str, Any], config: Any) -> Float[Tensor, " batch"]:
+        return assign_one_row_per_sample(inputs)

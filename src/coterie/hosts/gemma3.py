@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from coterie.hosts.base import Host
-from coterie.hosts.clip import encoder
-from coterie.hosts.llama import decoder
+from coterie.hosts.base import ModelFamily
+from coterie.hosts.clip import make_encoder_roles
+from coterie.hosts.llama import make_decoder_roles
 
 
-class Gemma3(Host):
+class Gemma3(ModelFamily):
     """Gemma 3 with images; without, it is `gemma3_text`.
 
     It has no `connector` role: the projection is a bare parameter of `multi_modal_projector`, so
@@ -17,13 +17,13 @@ class Gemma3(Host):
 
     model_types = ("gemma3",)
     roles: ClassVar = {
-        **decoder(r"(model\.)?language_model\."),
-        **encoder("vision", r"(model\.)?vision_tower\."),
+        **make_decoder_roles(r"(model\.)?language_model\."),
+        **make_encoder_roles("vision", r"(model\.)?vision_tower\."),
     }
     towers: ClassVar = {
         "vision": r"(model\.)?vision_tower(\..*)?",
         "connector": r"(model\.)?multi_modal_projector(\..*)?",
     }
 
-    def placeholders(self, config: Any) -> Mapping[str, int]:
+    def get_placeholder_ids(self, config: Any) -> Mapping[str, int]:
         return {"image": config.image_token_id}

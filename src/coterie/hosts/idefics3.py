@@ -3,20 +3,20 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from coterie.hosts.base import Host, Role
-from coterie.hosts.clip import encoder
-from coterie.hosts.llama import decoder
+from coterie.hosts.base import ModelFamily, Role
+from coterie.hosts.clip import make_encoder_roles
+from coterie.hosts.llama import make_decoder_roles
 
 CONNECTOR = r"(model\.)?connector"
 
 
-class Idefics3(Host):
+class Idefics3(ModelFamily):
     """Idefics3 and SmolVLM. Frames of a video are images to them, with the image token."""
 
     model_types = ("idefics3", "smolvlm")
     roles: ClassVar = {
-        **decoder(r"(model\.)?text_model\."),
-        **encoder("vision", r"(model\.)?vision_model\."),
+        **make_decoder_roles(r"(model\.)?text_model\."),
+        **make_encoder_roles("vision", r"(model\.)?vision_model\."),
         "connector": Role(block=CONNECTOR, linears=CONNECTOR + r"\.modality_projection\.proj"),
     }
     towers: ClassVar = {
@@ -24,5 +24,5 @@ class Idefics3(Host):
         "connector": CONNECTOR + r"(\..*)?",
     }
 
-    def placeholders(self, config: Any) -> Mapping[str, int]:
+    def get_placeholder_ids(self, config: Any) -> Mapping[str, int]:
         return {"image": config.image_token_id}

@@ -3,19 +3,19 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from coterie.hosts.base import Host, Role
-from coterie.hosts.llama import decoder
+from coterie.hosts.base import ModelFamily, Role
+from coterie.hosts.llama import make_decoder_roles
 
 LAYER = r"(model\.)?vision_tower\.encoder\.layer\.\d+\."
 CONNECTOR = r"(model\.)?multi_modal_projector"
 
 
-class InternVl(Host):
+class InternVl(ModelFamily):
     """InternVL in its transformers form. Frames of a video are images, with the image token."""
 
     model_types = ("internvl",)
     roles: ClassVar = {
-        **decoder(r"(model\.)?language_model\."),
+        **make_decoder_roles(r"(model\.)?language_model\."),
         "vision.attn": Role(
             block=LAYER + "attention",
             linears=LAYER + r"attention\.((q|k|v)_proj|projection_layer)",
@@ -28,5 +28,5 @@ class InternVl(Host):
         "connector": CONNECTOR + r"(\..*)?",
     }
 
-    def placeholders(self, config: Any) -> Mapping[str, int]:
+    def get_placeholder_ids(self, config: Any) -> Mapping[str, int]:
         return {"image": config.image_token_id}

@@ -2,10 +2,10 @@
 
 from typing import ClassVar
 
-from coterie.hosts.base import Host, Role
+from coterie.hosts.base import ModelFamily, Role
 
 
-def decoder(prefix: str) -> dict[str, Role]:
+def make_decoder_roles(prefix: str) -> dict[str, Role]:
     """The text roles of a llama-like decoder, the regular expression `prefix` before `layers`.
 
     Query, key and value may be fused (Phi-3), as may gate and up (Phi-3, GLM).
@@ -19,7 +19,7 @@ def decoder(prefix: str) -> dict[str, Role]:
     }
 
 
-class Llama(Host):
+class Llama(ModelFamily):
     """Decoders with `layers.N.self_attn` and a dense `layers.N.mlp`, and no other tower."""
 
     model_types = (
@@ -52,4 +52,4 @@ class Llama(Host):
         "smollm3",
         "stablelm",
     )
-    roles: ClassVar = decoder(r"(model\.)?")
+    roles: ClassVar = make_decoder_roles(r"(model\.)?")

@@ -3,20 +3,20 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from coterie.hosts.base import Host, Role
-from coterie.hosts.clip import encoder
-from coterie.hosts.llama import decoder
+from coterie.hosts.base import ModelFamily, Role
+from coterie.hosts.clip import make_encoder_roles
+from coterie.hosts.llama import make_decoder_roles
 
 CONNECTOR = r"(model\.)?multi_modal_projector"
 
 
-class Llava(Host):
+class Llava(ModelFamily):
     """LLaVA 1.5 and its kin. A Pixtral tower has other names and matches no vision role."""
 
     model_types = ("llava",)
     roles: ClassVar = {
-        **decoder(r"(model\.)?language_model\."),
-        **encoder("vision", r"(model\.)?vision_tower\."),
+        **make_decoder_roles(r"(model\.)?language_model\."),
+        **make_encoder_roles("vision", r"(model\.)?vision_tower\."),
         "connector": Role(block=CONNECTOR, linears=CONNECTOR + r"\.linear_[12]"),
     }
     towers: ClassVar = {
@@ -24,5 +24,5 @@ class Llava(Host):
         "connector": CONNECTOR + r"(\..*)?",
     }
 
-    def placeholders(self, config: Any) -> Mapping[str, int]:
+    def get_placeholder_ids(self, config: Any) -> Mapping[str, int]:
         return {"image": config.image_token_id}

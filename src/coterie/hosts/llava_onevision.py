@@ -7,20 +7,20 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from coterie.hosts.base import Host, Role, required
-from coterie.hosts.clip import encoder
-from coterie.hosts.llama import decoder
+from coterie.hosts.base import ModelFamily, Role, require_input
+from coterie.hosts.clip import make_encoder_roles
+from coterie.hosts.llama import make_decoder_roles
 
 CONNECTOR = r"(model\.)?multi_modal_projector"
 
 
-class LlavaOnevision(Host):
+class LlavaOnevision(ModelFamily):
     """LLaVA-OneVision: SigLIP tower, two-layer connector, usually a Qwen2 decoder."""
 
     model_types = ("llava_onevision",)
     roles: ClassVar = {
-        **decoder(r"(model\.)?language_model\."),
-        **encoder("vision", r"(model\.)?vision_tower\."),
+        **make_decoder_roles(r"(model\.)?language_model\."),
+        **make_encoder_roles("vision", r"(model\.)?vision_tower\."),
         "connector": Role(block=CONNECTOR, linears=CONNECTOR + r"\.linear_[12]"),
     }
     towers: ClassVar = {
@@ -28,10 +28,10 @@ class LlavaOnevision(Host):
         "connector": CONNECTOR + r"(\..*)?",
     }
 
-    def placeholders(self, config: Any) -> Mapping[str, int]:
+    def get_placeholder_ids(self, config: Any) -> Mapping[str, int]:
         return {"image": config.image_token_id, "video": config.video_token_id}
 
-    def shares(self, inputs: Mapping[str, Any], config: Any) -> Float[Tensor, " batch"]:
+    def count_vision_rows_per_sample(self, inputs: Mapping[str, Any], config: Any) -> Float[Tensor, " batch"]:
         """Tiles of each sample's images; for videos (a row a frame) its placeholder tokens.
 
         Tokens do not tell of tiles, because padding is cut away behind the tower. As in the
@@ -42,16 +42,16 @@ class LlavaOnevision(Host):
             ValueError: what `Host.shares` refuses, or it is not clear whose images are whose.
         """
         if inputs.get("pixel_values") is None or inputs.get("pixel_values_videos") is not None:
-            return super().shares(inputs, config)
-        images = _images_per_sample(inputs, config.image_token_id)
+            return super().count_vision_rows_per_sample(inputs, config)
+        images = _count_images_per_sample(inputs, config.image_token_id)
         given = inputs.get("batch_num_images") is not None
         tiled = [not given or count == 1 for count in images for _ in range(count)]
-        tiles = torch.tensor(_tiles(inputs["image_sizes"], tiled, config), dtype=torch.float32)
+        tiles = torch.tensor(_count_tiles(inputs["image_sizes"], tiled, config), dtype=torch.float32)
         per_sample = torch.stack([part.sum() for part in tiles.split(images)])
         return per_sample.to(inputs["input_ids"].device)
 
 
-def _tiles(image_sizes: Tensor, tiled: list[bool], config: Any) -> list[int]:
+def _count_tiles(image_sizes: Tensor, tiled: list[bool], config: Any) -> list[int]:
     """How many rows each image has: its tiles and the whole, or the whole alone."""
     from transformers.models.llava_onevision.modeling_llava_onevision import (
         image_size_to_num_patches,
@@ -64,9 +64,9 @@ def _tiles(image_sizes: Tensor, tiled: list[bool], config: Any) -> list[int]:
     ]
 
 
-def _images_per_sample(inputs: Mapping[str, Any], image_token: int) -> list[int]:
+def _count_images_per_sample(inputs: Mapping[str, Any], image_token: int) -> list[int]:
     """From `batch_num_images`, else from runs of image tokens."""
-    is_image = required(inputs, "input_ids") == image_token
+    is_image = require_input(inputs, "input_ids") == image_token
     starts = is_image.clone()
     starts[:, 1:] &= ~is_image[:, :-1]
     images: list[int] = starts.sum(-1).tolist()
@@ -78,7 +78,7 @@ def _images_per_sample(inputs: Mapping[str, Any], image_token: int) -> list[int]
         if len(counts) == len(owners):
             for sample, count in zip(owners, counts, strict=True):
                 images[sample] = count
-    num_images = len(required(inputs, "image_sizes"))
+    num_images = len(require_input(inputs, "image_sizes"))
     if sum(images) != num_images:
         raise ValueError(
             f"Found {images} images in the samples, but image_sizes has {num_images}; pass "

@@ -9,14 +9,14 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from coterie.hosts.base import Host, Role, required
+from coterie.hosts.base import ModelFamily, Role, require_input
 
 BLOCK = r"backbone\.(\w+\.)*layers?\.\d+\."
 MLP = r"mlp"
 ATTENTION = r"(attention|self_attn)"
 
 
-class MultiTaskViT(Host):
+class MultiTaskViT(ModelFamily):
     """`coterie.dense.MultiTaskVision` on ViT, DINO, SigLIP or CLIP backbones; heads have no role.
 
     The rows of its blocks are tasks times pictures, task by task, so it knows their tasks.
@@ -32,21 +32,21 @@ class MultiTaskViT(Host):
         ),
     }
     towers: ClassVar = {"vision": ".*"}
-    fresh = r"(heads|embeddings)\..*"
+    new_parameters = r"(heads|embeddings)\..*"
 
-    def row_tasks(self, inputs: Mapping[str, Any], config: Any) -> Int[Tensor, " rows"]:
-        pictures = required(inputs, "pixel_values")
+    def get_task_of_rows(self, inputs: Mapping[str, Any], config: Any) -> Int[Tensor, " rows"]:
+        pictures = require_input(inputs, "pixel_values")
         names = config.chosen(inputs.get("tasks"))
         numbers = torch.tensor([config.names.index(name) for name in names])
         return numbers.to(pictures.device).repeat_interleave(len(pictures))
 
-    def objection(self, names: Sequence[str], tasks: Sequence[str], config: Any) -> str | None:
+    def find_site_problem(self, names: Sequence[str], tasks: Sequence[str], config: Any) -> str | None:
         if tasks and tuple(tasks) != config.names:
             return (
                 f"tasks={tuple(tasks)}: this model tells its rows' tasks itself, and numbers them "
                 f"as its heads, so give tasks={config.names}"
             )
-        below = [name for name in names if block_of(name) < config.shared_layers]
+        below = [name for name in names if get_block_index(name) < config.shared_layers]
         if not below:
             return None
         later = (BLOCK + MLP).replace(r"\d+", str(config.shared_layers))
@@ -56,11 +56,11 @@ class MultiTaskViT(Host):
             f"layers, or at= a regular expression of later blocks, such as r'{later}'"
         )
 
-    def shares(self, inputs: Mapping[str, Any], config: Any) -> Float[Tensor, " batch"]:
-        return torch.ones_like(self.row_tasks(inputs, config), dtype=torch.float32)
+    def count_vision_rows_per_sample(self, inputs: Mapping[str, Any], config: Any) -> Float[Tensor, " batch"]:
+        return torch.ones_like(self.get_task_of_rows(inputs, config), dtype=torch.float32)
 
 
-def block_of(name: str) -> float:
+def get_block_index(name: str) -> float:
     """The number of the block that a module is in, from 0; infinite for one in none."""
     found = re.match(r"backbone\.(?:\w+\.)*layers?\.(\d+)\.", name)
     return float(found[1]) if found else math.inf

@@ -7,15 +7,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from coterie.hosts.base import Host, Role, count_tokens
-from coterie.hosts.llama import decoder
+from coterie.hosts.base import ModelFamily, Role, count_tokens
+from coterie.hosts.llama import make_decoder_roles
 
 VISION = r"(model\.)?vision\w*_tower\.encoder\.layer\.\d+\."
 AUDIO = r"(model\.)?audio\w*_tower\.layers\.\d+\."
 CONNECTOR = r"(model\.)?connectors\.\w+"
 
 
-class Omni(Host):
+class Omni(ModelFamily):
     """Any llama-like decoder. The convolutional tower has no role, as no experts fit there.
 
     Names of audio encoders begin with audio, those of ViTs with vision. The connectors that read
@@ -24,7 +24,7 @@ class Omni(Host):
 
     model_types = ("coterie_omni",)
     roles: ClassVar = {
-        **decoder(r"(model\.)?language_model\."),
+        **make_decoder_roles(r"(model\.)?language_model\."),
         "vision.attn": Role(
             block=VISION + "attention", linears=VISION + r"attention\.(q|k|v|o)_proj"
         ),
@@ -41,15 +41,15 @@ class Omni(Host):
         "vision": r"(model\.)?\w+_tower(\..*)?",
     }
 
-    def placeholders(self, config: Any) -> Mapping[str, int]:
+    def get_placeholder_ids(self, config: Any) -> Mapping[str, int]:
         found = {"image": config.image_token_id, "audio": config.audio_token_id}
         return {modality: token for modality, token in found.items() if token is not None}
 
-    def shares(self, inputs: Mapping[str, Any], config: Any) -> Float[Tensor, " batch"]:
+    def count_vision_rows_per_sample(self, inputs: Mapping[str, Any], config: Any) -> Float[Tensor, " batch"]:
         """Images of each sample, up to a factor: every one gives the same number of tokens."""
         return count_tokens(inputs, config.image_token_id)
 
-    def sounds(self, inputs: Mapping[str, Any], config: Any) -> Float[Tensor, " batch"]:
+    def count_audio_rows_per_sample(self, inputs: Mapping[str, Any], config: Any) -> Float[Tensor, " batch"]:
         """Sounds of each sample: where a sound's last token falls says whose it is."""
         ends = count_tokens(inputs, config.audio_token_id).cumsum(0)
         encoders = [each for each in config.built_encoders() if each.modality == "audio"]

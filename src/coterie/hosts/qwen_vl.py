@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from coterie.hosts.base import Host, Role
-from coterie.hosts.llama import decoder
+from coterie.hosts.base import ModelFamily, Role
+from coterie.hosts.llama import make_decoder_roles
 
 LAYER = r"(model\.)?visual\.blocks\.\d+\."
 CONNECTOR = r"(model\.)?visual\.(merger|deepstack_merger_list\.\d+)"
 
 
-class QwenVl(Host):
+class QwenVl(ModelFamily):
     """The dense Qwen vision-language models; the connector is every patch merger.
 
     A row of the tower is a patch, a row behind a merger is four; the packed patches of one image
@@ -20,7 +20,7 @@ class QwenVl(Host):
 
     model_types = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl")
     roles: ClassVar = {
-        **decoder(r"(model\.)?language_model\."),
+        **make_decoder_roles(r"(model\.)?language_model\."),
         "vision.attn": Role(block=LAYER + "attn", linears=LAYER + r"attn\.(qkv|proj)"),
         "vision.mlp": Role(
             block=LAYER + "mlp",
@@ -33,5 +33,5 @@ class QwenVl(Host):
         "vision": r"(model\.)?visual(\..*)?",
     }
 
-    def placeholders(self, config: Any) -> Mapping[str, int]:
+    def get_placeholder_ids(self, config: Any) -> Mapping[str, int]:
         return {"image": config.image_token_id, "video": config.video_token_id}

@@ -6,11 +6,11 @@ from typing import Any, ClassVar
 from jaxtyping import Float
 from torch import Tensor
 
-from coterie.hosts.base import Host, one_each
-from coterie.hosts.clip import encoder
+from coterie.hosts.base import ModelFamily, assign_one_row_per_sample
+from coterie.hosts.clip import make_encoder_roles
 
 
-class Siglip(Host):
+class Siglip(ModelFamily):
     """SigLIP and SigLIP 2, whole or their vision encoder alone.
 
     No role: the pooling head (its attention keeps one packed weight, no linear layers), the
@@ -19,10 +19,10 @@ class Siglip(Host):
 
     model_types = ("siglip", "siglip2", "siglip2_vision_model", "siglip_vision_model")
     roles: ClassVar = {
-        **encoder("text", r"text_model\."),
-        **encoder("vision", r"(vision_model\.)?"),
+        **make_encoder_roles("text", r"text_model\."),
+        **make_encoder_roles("vision", r"(vision_model\.)?"),
     }
     towers: ClassVar = {"vision": r"(?!text_).*"}
 
-    def shares(self, inputs: Mapping[str, Any], config: Any) -> Float[Tensor, " batch"]:
-        return one_each(inputs)
+    def count_vision_rows_per_sample(self, inputs: Mapping[str, Any], config: Any) -> Float[Tensor, " batch"]:
+        return assign_one_row_per_sample(inputs)

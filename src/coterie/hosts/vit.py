@@ -6,12 +6,12 @@ from typing import Any, ClassVar
 from jaxtyping import Float
 from torch import Tensor
 
-from coterie.hosts.base import Host, Role, one_each
+from coterie.hosts.base import ModelFamily, Role, assign_one_row_per_sample
 
 LAYER = r"(\w+\.)?layers\.\d+\."
 
 
-class ViT(Host):
+class ViT(ModelFamily):
     """ViT, DeiT, ViT-MSN and I-JEPA. Pooler and classifier have no role."""
 
     model_types = ("deit", "ijepa", "vit", "vit_msn")
@@ -23,5 +23,5 @@ class ViT(Host):
     }
     towers: ClassVar = {"vision": ".*"}
 
-    def shares(self, inputs: Mapping[str, Any], config: Any) -> Float[Tensor, " batch"]:
-        return one_each(inputs)
+    def count_vision_rows_per_sample(self, inputs: Mapping[str, Any], config: Any) -> Float[Tensor, " batch"]:
+        return assign_one_row_per_sample(inputs)

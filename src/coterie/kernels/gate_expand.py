@@ -11,7 +11,7 @@ from torch import Tensor
 BLOCK_TOKENS, BLOCK_OUT, BLOCK_RANK = 64, 64, 32
 
 
-def gate_expand(
+def expand_gated(
     y: Float[Tensor, "tokens out"],
     h: Float[Tensor, "tokens rank"],
     gates: Float[Tensor, "tokens segments"],
@@ -27,11 +27,11 @@ def gate_expand(
             differ between experts and need no order.
     """
     if y.is_cuda and find_spec("triton") is not None:
-        return gate_expand_triton(y, h, gates, segment_of_rank, up)
-    return gate_expand_reference(y, h, gates, segment_of_rank, up)
+        return expand_gated_triton(y, h, gates, segment_of_rank, up)
+    return expand_gated_reference(y, h, gates, segment_of_rank, up)
 
 
-def gate_expand_reference(
+def expand_gated_reference(
     y: Float[Tensor, "tokens out"],
     h: Float[Tensor, "tokens rank"],
     gates: Float[Tensor, "tokens segments"],
@@ -43,7 +43,7 @@ def gate_expand_reference(
 
 
 @torch.no_grad()
-def gate_expand_triton(
+def expand_gated_triton(
     y: Float[Tensor, "tokens out"],
     h: Float[Tensor, "tokens rank"],
     gates: Float[Tensor, "tokens segments"],
@@ -57,7 +57,7 @@ def gate_expand_triton(
     if tokens == 0:
         return y
     grid = (-(-tokens // BLOCK_TOKENS), -(-out // BLOCK_OUT))
-    _kernel()[grid](
+    _get_kernel()[grid](
         *(y, h.contiguous(), gates.contiguous(), segment_of_rank.to(torch.int32), up.contiguous()),
         *(tokens, out, rank, gates.shape[1], y.stride(0)),
         # bfloat16 is exact in tf32, float32 is not.
@@ -70,7 +70,7 @@ def gate_expand_triton(
 
 
 @cache
-def _kernel() -> Any:
+def _get_kernel() -> Any:
     # Triton looks `tl` up among the module's globals, and is not there on every machine.
     global tl
     import triton  # type: ignore[import-not-found]

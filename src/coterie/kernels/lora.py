@@ -14,35 +14,35 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from coterie.routing.decision import Decision, Gating
+from coterie.routing.decision import RoutingDecision, DeferredRouting
 
 
 @dataclass(frozen=True)
-class Segments:
+class RankLayout:
     """How the rank axis divides among the experts, the always-on one last if there is one."""
 
     ranks: tuple[int, ...]
     scales: tuple[float, ...]
 
-    def spread(self, like: Tensor) -> Float[Tensor, "segments rank"]:
+    def make_expansion_matrix(self, like: Tensor) -> Float[Tensor, "segments rank"]:
         """The matrix that turns gates into scaled factors of the rank axis: `gates @ spread`.
 
         A matrix product, because its backward is one too; an index would add up atomically.
         """
         if torch.compiler.is_compiling():
-            return _spread(self.ranks, self.scales, like.dtype, like.device)
-        return _cached_spread(self.ranks, self.scales, like.dtype, like.device)
+            return _make_expansion_matrix(self.ranks, self.scales, like.dtype, like.device)
+        return _cache_expansion_matrix(self.ranks, self.scales, like.dtype, like.device)
 
-    def scale_of(self, like: Tensor) -> Float[Tensor, " segments"]:
+    def get_scales(self, like: Tensor) -> Float[Tensor, " segments"]:
         """The scales, on the device; kept there, because copying them each time would wait."""
-        return _cached_scales(self.scales, like.dtype, like.device)
+        return _cache_scales(self.scales, like.dtype, like.device)
 
-    def owner_of(self, like: Tensor) -> Int[Tensor, " rank"]:
+    def get_expert_of_rank(self, like: Tensor) -> Int[Tensor, " rank"]:
         """The segment that each place of the rank axis belongs to."""
-        return _cached_owners(self.ranks, like.device)
+        return _cache_expert_of_rank(self.ranks, like.device)
 
 
-def _spread(
+def _make_expansion_matrix(
     ranks: tuple[int, ...], scales: tuple[float, ...], dtype: torch.dtype, device: torch.device
 ) -> Float[Tensor, "segments rank"]:
     rows = [
@@ -53,16 +53,16 @@ def _spread(
 
 
 @lru_cache(maxsize=256)
-def _cached_spread(
+def _cache_expansion_matrix(
     ranks: tuple[int, ...], scales: tuple[float, ...], dtype: torch.dtype, device: torch.device
 ) -> Float[Tensor, "segments rank"]:
     # A tensor first made under inference_mode could never be saved for a later backward.
     with torch.inference_mode(False):
-        return _spread(ranks, scales, dtype, device)
+        return _make_expansion_matrix(ranks, scales, dtype, device)
 
 
 @lru_cache(maxsize=256)
-def _cached_scales(
+def _cache_scales(
     scales: tuple[float, ...], dtype: torch.dtype, device: torch.device
 ) -> Float[Tensor, " segments"]:
     with torch.inference_mode(False):
@@ -70,14 +70,14 @@ def _cached_scales(
 
 
 @lru_cache(maxsize=256)
-def _cached_owners(ranks: tuple[int, ...], device: torch.device) -> Int[Tensor, " rank"]:
+def _cache_expert_of_rank(ranks: tuple[int, ...], device: torch.device) -> Int[Tensor, " rank"]:
     owners = [segment for segment, rank in enumerate(ranks) for _ in range(rank)]
     with torch.inference_mode(False):
         return torch.tensor(owners, device=device)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Call:
+class LoraCall:
     """One call of a low-rank layer: the flat input, the host's part, the experts' weights.
 
     Either the frozen `weight` (and `bias`) of the host is given and its product is part of the
@@ -87,54 +87,54 @@ class Call:
     x: Float[Tensor, "tokens width"]
     down: Float[Tensor, "rank width"]
     up: Float[Tensor, "rank out"]
-    segments: Segments
+    layout: RankLayout
     weight: Float[Tensor, "out width"] | None = None
     bias: Float[Tensor, " out"] | None = None
-    host_output: Float[Tensor, "tokens out"] | None = None
+    base_output: Float[Tensor, "tokens out"] | None = None
     tokens_per_unit: int = 1
 
-    def host(self) -> Float[Tensor, "tokens out"] | None:
+    def compute_base_output(self) -> Float[Tensor, "tokens out"] | None:
         """The host's part, computed or given."""
         if self.weight is None:
-            return self.host_output
+            return self.base_output
         return F.linear(self.x, self.weight, self.bias)
 
 
-def reference(call: Call, gating: Gating) -> tuple[Float[Tensor, "tokens out"], Decision]:
+def apply_reference(call: LoraCall, deferred: DeferredRouting) -> tuple[Float[Tensor, "tokens out"], RoutingDecision]:
     """The loop over experts that the papers print; kept for ever, for the tests."""
-    decision = gating.decide(gating.resolve(call.x))
-    gates = per_token(decision.gates, call)
+    decision = deferred.make_decision(deferred.resolve(call.x))
+    gates = expand_to_tokens(decision.combine_weights, call)
     x = call.x.to(call.down.dtype)
-    downs, ups = call.down.split(call.segments.ranks), call.up.split(call.segments.ranks)
-    total = call.host()
+    downs, ups = call.down.split(call.layout.ranks), call.up.split(call.layout.ranks)
+    total = call.compute_base_output()
     total = x.new_zeros(len(x), call.up.shape[1]) if total is None else total
     for e, (down, up) in enumerate(zip(downs, ups, strict=True)):
         answer = (x @ down.t()) @ up
-        total = total + (gates[:, e, None] * call.segments.scales[e] * answer).to(total.dtype)
+        total = total + (gates[:, e, None] * call.layout.scales[e] * answer).to(total.dtype)
     return total, decision
 
 
-def per_token(gates: Tensor, call: Call) -> Float[Tensor, "tokens segments"]:
+def expand_to_tokens(gates: Tensor, call: LoraCall) -> Float[Tensor, "tokens segments"]:
     """Gates a sample, spread over its tokens; gates a token or for everybody as they are."""
     return gates.repeat_interleave(call.tokens_per_unit, 0) if call.tokens_per_unit > 1 else gates
 
 
-def concatenated(call: Call, gating: Gating) -> tuple[Float[Tensor, "tokens out"], Decision]:
+def apply_concatenated(call: LoraCall, deferred: DeferredRouting) -> tuple[Float[Tensor, "tokens out"], RoutingDecision]:
     """All experts as one low-rank map with gates on the rank axis, in ordinary operations.
 
     This is the form torch.compile traces; `fused` is the same arithmetic in one node.
     """
     x = call.x
     h = x @ call.down.to(x.dtype).t()
-    decision = gating.decide(gating.resolve(x))
-    factors = decision.gates.to(x.dtype) @ call.segments.spread(x)
-    h = scaled(h, factors, call.tokens_per_unit)
-    total = call.host()
+    decision = deferred.make_decision(deferred.resolve(x))
+    factors = decision.combine_weights.to(x.dtype) @ call.layout.make_expansion_matrix(x)
+    h = scale_by_unit(h, factors, call.tokens_per_unit)
+    total = call.compute_base_output()
     up = call.up.to(x.dtype)
     return (h @ up if total is None else torch.addmm(total, h, up)), decision
 
 
-def scaled(h: Tensor, factors: Tensor, tokens_per_unit: int) -> Float[Tensor, "tokens rank"]:
+def scale_by_unit(h: Tensor, factors: Tensor, tokens_per_unit: int) -> Float[Tensor, "tokens rank"]:
     """`h` times the factors of each token's unit."""
     if tokens_per_unit == 1:
         return h * factors

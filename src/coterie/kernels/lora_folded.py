@@ -7,11 +7,11 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from coterie.kernels.lora import Call
-from coterie.routing.decision import Decision, Gating
+from coterie.kernels.lora import LoraCall
+from coterie.routing.decision import RoutingDecision, DeferredRouting
 
 
-def folded(call: Call, gating: Gating) -> tuple[Float[Tensor, "tokens out"], Decision]:
+def apply_merged(call: LoraCall, deferred: DeferredRouting) -> tuple[Float[Tensor, "tokens out"], RoutingDecision]:
     """Folds the mixture into the host's weight for this call; equal to `reference`.
 
     Forward and the input's gradient are one product each, and only the experts' own gradients
@@ -19,13 +19,13 @@ def folded(call: Call, gating: Gating) -> tuple[Float[Tensor, "tokens out"], Dec
     size. Needs `gating.uniform` and the host's weight.
     """
     assert call.weight is not None
-    decision = gating.decide(gating.resolve(call.x))
-    factors = (decision.gates.to(call.x.dtype) @ call.segments.spread(call.x))[0]
-    out = _Folded.apply(call.x, call.weight, call.bias, call.down, call.up, factors)
+    decision = deferred.make_decision(deferred.resolve(call.x))
+    factors = (decision.combine_weights.to(call.x.dtype) @ call.layout.make_expansion_matrix(call.x))[0]
+    out = _Merged.apply(call.x, call.weight, call.bias, call.down, call.up, factors)
     return out, decision
 
 
-class _Folded(torch.autograd.Function):
+class _Merged(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
@@ -36,7 +36,7 @@ class _Folded(torch.autograd.Function):
         up: Tensor,
         factors: Tensor,
     ) -> Tensor:
-        merged = _merged(weight, down, up, factors)
+        merged = _merge_weight(weight, down, up, factors)
         ctx.save_for_backward(x, weight, down, up, factors)
         return F.linear(x, merged, bias)
 
@@ -49,10 +49,10 @@ class _Folded(torch.autograd.Function):
         d_up = ((h.t() @ d_out) * factors[:, None]).to(up.dtype)
         d_down = ((d_h * factors).t() @ x).to(down.dtype)
         d_factors = (d_h * h).sum(0)
-        d_x = d_out @ _merged(weight, down, up, factors) if ctx.needs_input_grad[0] else None
+        d_x = d_out @ _merge_weight(weight, down, up, factors) if ctx.needs_input_grad[0] else None
         return d_x, None, None, d_down, d_up, d_factors
 
 
-def _merged(weight: Tensor, down: Tensor, up: Tensor, factors: Tensor) -> Tensor:
+def _merge_weight(weight: Tensor, down: Tensor, up: Tensor, factors: Tensor) -> Tensor:
     half_down, half_up = down.to(weight.dtype), up.to(weight.dtype)
     return torch.addmm(weight, (half_up * factors[:, None].to(weight.dtype)).t(), half_down)

@@ -8,58 +8,58 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from coterie.kernels.gate_expand import gate_expand
-from coterie.kernels.lora import Call, Segments, scaled
-from coterie.routing.decision import Decision, Gating, full_precision
+from coterie.kernels.gate_expand import expand_gated
+from coterie.kernels.lora import LoraCall, RankLayout, scale_by_unit
+from coterie.routing.decision import RoutingDecision, DeferredRouting, to_full_precision
 
 
-def fused(call: Call, gating: Gating) -> tuple[Float[Tensor, "tokens out"], Decision]:
+def apply_fused(call: LoraCall, deferred: DeferredRouting) -> tuple[Float[Tensor, "tokens out"], RoutingDecision]:
     """`lora.concatenated` in one autograd node, with the gate's rows in the same shrink product.
 
     Keeps [tokens, rank + experts] for backward and the layer's input, nothing of the size of
     the output; the router is run again on its few logits in backward.
     """
-    return _run(call, gating, _expand)
+    return _apply(call, deferred, _expand_reference)
 
 
-def triton(call: Call, gating: Gating) -> tuple[Float[Tensor, "tokens out"], Decision]:
+def apply_triton(call: LoraCall, deferred: DeferredRouting) -> tuple[Float[Tensor, "tokens out"], RoutingDecision]:
     """`fused` with one Triton kernel for gating and expanding, on CUDA devices that have Triton.
 
     Elsewhere the kernel's reference runs. Chosen only by `Lora(form="triton")`: on a GPU it has
     not been measured yet.
     """
-    return _run(call, gating, _expand_by_kernel)
+    return _apply(call, deferred, _expand_triton)
 
 
-Expand = Callable[[Tensor, Tensor, Tensor, Tensor, Segments, int], Tensor]
+Expand = Callable[[Tensor, Tensor, Tensor, Tensor, RankLayout, int], Tensor]
 
 
-def _run(call: Call, gating: Gating, expand: Expand) -> tuple[Tensor, Decision]:
+def _apply(call: LoraCall, deferred: DeferredRouting, expand: Expand) -> tuple[Tensor, RoutingDecision]:
     out, *decision = _Fused.apply(
-        call.x, call.weight, call.bias, call.down, call.up, gating.rows, gating.offset,
-        gating.logits, call.segments, gating.decide, call.tokens_per_unit, expand,
+        call.x, call.weight, call.bias, call.down, call.up, deferred.gate_weight, deferred.gate_bias,
+        deferred.logits, call.layout, deferred.make_decision, call.tokens_per_unit, expand,
     )  # fmt: skip
-    if call.host_output is not None:
-        out = call.host_output + out
-    return out, Decision(*decision)
+    if call.base_output is not None:
+        out = call.base_output + out
+    return out, RoutingDecision(*decision)
 
 
-def _expand(
-    out: Tensor, h: Tensor, gates: Tensor, up: Tensor, segments: Segments, tokens_per_unit: int
+def _expand_reference(
+    out: Tensor, h: Tensor, gates: Tensor, up: Tensor, layout: RankLayout, tokens_per_unit: int
 ) -> Float[Tensor, "tokens out"]:
     """out += (h * gates on the rank axis) @ up."""
-    factors = gates.to(h.dtype) @ segments.spread(h)
-    return out.addmm_(scaled(h, factors, tokens_per_unit), up)
+    factors = gates.to(h.dtype) @ layout.make_expansion_matrix(h)
+    return out.addmm_(scale_by_unit(h, factors, tokens_per_unit), up)
 
 
-def _expand_by_kernel(
-    out: Tensor, h: Tensor, gates: Tensor, up: Tensor, segments: Segments, tokens_per_unit: int
+def _expand_triton(
+    out: Tensor, h: Tensor, gates: Tensor, up: Tensor, layout: RankLayout, tokens_per_unit: int
 ) -> Float[Tensor, "tokens out"]:
-    weighed = gates * segments.scale_of(gates)
+    weighed = gates * layout.get_scales(gates)
     if tokens_per_unit > 1:
         weighed = weighed.repeat_interleave(tokens_per_unit, 0)
     weighed = weighed.expand(len(h), -1)
-    return gate_expand(out, h, weighed, segments.owner_of(h), up)
+    return expand_gated(out, h, weighed, layout.get_expert_of_rank(h), up)
 
 
 class _Fused(torch.autograd.Function):
@@ -74,23 +74,23 @@ class _Fused(torch.autograd.Function):
         rows: Tensor | None,
         offset: Tensor | None,
         logits: Tensor | None,
-        segments: Segments,
-        decide: Callable[[Tensor], Decision],
+        layout: RankLayout,
+        decide: Callable[[Tensor], RoutingDecision],
         tokens_per_unit: int,
         expand: Expand,
     ) -> tuple[Tensor, ...]:
         rank = down.shape[0]
         shrunk = x @ _shrink(down, rows, x.dtype).t()
-        logits = _logits(shrunk, rank, offset, logits)
+        logits = _split_logits(shrunk, rank, offset, logits)
         decision = decide(logits)
         if weight is None:
             out = x.new_zeros(len(x), up.shape[1])
         else:
             out = F.linear(x, weight, bias)
-        expand(out, shrunk[:, :rank], decision.gates, up.to(x.dtype), segments, tokens_per_unit)
+        expand(out, shrunk[:, :rank], decision.combine_weights, up.to(x.dtype), layout, tokens_per_unit)
         given = logits if rows is None else None
         ctx.save_for_backward(x, weight, down, up, rows, offset, given, shrunk)
-        ctx.segments, ctx.decide, ctx.tokens_per_unit = segments, decide, tokens_per_unit
+        ctx.segments, ctx.decide, ctx.tokens_per_unit = layout, decide, tokens_per_unit
         ctx.set_materialize_grads(False)
         # A router that hands the logits on unchanged must not return the input itself.
         return (out, *(part.clone() if part is logits else part for part in decision))
@@ -98,7 +98,7 @@ class _Fused(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
         x, weight, down, up, rows, offset, logits, shrunk = ctx.saved_tensors
-        logits = _logits(shrunk, down.shape[0], offset, logits)
+        logits = _split_logits(shrunk, down.shape[0], offset, logits)
         d_out, d_weights, d_probs, d_gates_tape, d_logits = grads
         rank, spread = down.shape[0], ctx.segments.spread(x)
         h, half = shrunk[:, :rank], up.to(x.dtype)
@@ -110,15 +110,15 @@ class _Fused(torch.autograd.Function):
             factors = decision.gates.detach().to(x.dtype) @ spread
             d_h = d_out @ half.t()
             if ctx.needs_input_grad[4]:
-                d_up = (scaled(h, factors, ctx.tokens_per_unit).t() @ d_out).to(up.dtype)
-            d_gates = _units((d_h * h), ctx.tokens_per_unit, logits.shape[0]) @ spread.t()
-            d_h = scaled(d_h, factors, ctx.tokens_per_unit)
-        d_decided = _vjp(
+                d_up = (scale_by_unit(h, factors, ctx.tokens_per_unit).t() @ d_out).to(up.dtype)
+            d_gates = _sum_over_units((d_h * h), ctx.tokens_per_unit, logits.shape[0]) @ spread.t()
+            d_h = scale_by_unit(d_h, factors, ctx.tokens_per_unit)
+        d_decided = _compute_logits_gradient(
             decision,
             leaf,
-            (d_weights, d_probs, _sum(d_gates, d_gates_tape), d_logits),
+            (d_weights, d_probs, _add_optional(d_gates, d_gates_tape), d_logits),
         )
-        d_shrunk = _joined(d_h, d_decided if rows is not None else None, shrunk, rank)
+        d_shrunk = _join_gradients(d_h, d_decided if rows is not None else None, shrunk, rank)
         d_rows = None
         if d_shrunk is not None:
             if ctx.needs_input_grad[3] or ctx.needs_input_grad[5]:
@@ -136,13 +136,13 @@ class _Fused(torch.autograd.Function):
         return d_x, None, None, d_down, d_up, d_rows, d_offset, d_given, None, None, None, None
 
 
-def _logits(
+def _split_logits(
     shrunk: Tensor, rank: int, offset: Tensor | None, given: Tensor | None
 ) -> Float[Tensor, "units experts"]:
     """The gate's logits: given, or behind the experts' columns of the shrink product."""
     if given is not None:
-        return full_precision(given)
-    logits = full_precision(shrunk[:, rank:])
+        return to_full_precision(given)
+    logits = to_full_precision(shrunk[:, rank:])
     return logits if offset is None else logits + offset.to(logits.dtype)
 
 
@@ -152,7 +152,7 @@ def _shrink(down: Tensor, rows: Tensor | None, dtype: torch.dtype) -> Tensor:
     return torch.cat((down.to(dtype), rows.to(dtype)))
 
 
-def _units(per_token: Tensor, tokens_per_unit: int, units: int) -> Tensor:
+def _sum_over_units(per_token: Tensor, tokens_per_unit: int, units: int) -> Tensor:
     if units == 1:
         return per_token.sum(0, keepdim=True)
     if tokens_per_unit == 1:
@@ -160,15 +160,15 @@ def _units(per_token: Tensor, tokens_per_unit: int, units: int) -> Tensor:
     return per_token.unflatten(0, (-1, tokens_per_unit)).sum(1)
 
 
-def _sum(first: Tensor | None, second: Tensor | None) -> Tensor | None:
+def _add_optional(first: Tensor | None, second: Tensor | None) -> Tensor | None:
     if first is None or second is None:
         return first if second is None else second
     return first + second
 
 
-def _vjp(decision: Decision, leaf: Tensor, grads: tuple[Tensor | None, ...]) -> Tensor | None:
+def _compute_logits_gradient(decision: RoutingDecision, leaf: Tensor, grads: tuple[Tensor | None, ...]) -> Tensor | None:
     """The gradient of the logits, given those of the decision's parts; None if nothing flows."""
-    parts = (decision.weights, decision.probs, decision.gates, decision.logits)
+    parts = (decision.weights, decision.probs, decision.combine_weights, decision.logits)
     pairs = [(p, g.to(p.dtype)) for p, g in zip(parts, grads, strict=True)
              if g is not None and p.requires_grad]  # fmt: skip
     if not pairs:
@@ -176,7 +176,7 @@ def _vjp(decision: Decision, leaf: Tensor, grads: tuple[Tensor | None, ...]) -> 
     return torch.autograd.grad([p for p, _ in pairs], leaf, [g for _, g in pairs])[0]
 
 
-def _joined(d_h: Tensor | None, d_logits: Tensor | None, like: Tensor, rank: int) -> Tensor | None:
+def _join_gradients(d_h: Tensor | None, d_logits: Tensor | None, like: Tensor, rank: int) -> Tensor | None:
     """The gradient of the shrink product: the experts' columns, then the gate's if it has any."""
     if like.shape[1] == rank or (d_h is None and d_logits is None):
         return d_h

@@ -7,29 +7,29 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from coterie.kernels.lora import Call, Segments, per_token
-from coterie.routing.decision import Decision, Gating
+from coterie.kernels.lora import LoraCall, RankLayout, expand_to_tokens
+from coterie.routing.decision import RoutingDecision, DeferredRouting
 
 
-def sparse(call: Call, gating: Gating) -> tuple[Float[Tensor, "tokens out"], Decision]:
+def apply_sorted_dispatch(call: LoraCall, deferred: DeferredRouting) -> tuple[Float[Tensor, "tokens out"], RoutingDecision]:
     """Sorted dispatch in one autograd node; equal to `kernels.lora.reference`.
 
     One `nonzero` over the transposed gates gives the pairs of token and expert in the experts'
     order, however many experts each token has. Costs a host synchronisation on a GPU.
     """
-    decision = gating.decide(gating.resolve(call.x))
-    gates = per_token(decision.gates, call)
+    decision = deferred.make_decision(deferred.resolve(call.x))
+    gates = expand_to_tokens(decision.combine_weights, call)
     if gates.shape[0] != call.x.shape[0]:
         gates = gates.expand(call.x.shape[0], -1)
-    out = _Sparse.apply(
-        call.x, call.weight, call.bias, call.down, call.up, gates.to(call.x.dtype), call.segments
+    out = _SortedDispatch.apply(
+        call.x, call.weight, call.bias, call.down, call.up, gates.to(call.x.dtype), call.layout
     )
-    if call.host_output is not None:
-        out = call.host_output + out
+    if call.base_output is not None:
+        out = call.base_output + out
     return out, decision
 
 
-class _Sparse(torch.autograd.Function):
+class _SortedDispatch(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
@@ -39,7 +39,7 @@ class _Sparse(torch.autograd.Function):
         down: Tensor,
         up: Tensor,
         gates: Tensor,
-        segments: Segments,
+        layout: RankLayout,
     ) -> Tensor:
         expert, token = gates.t().nonzero(as_tuple=True)
         counts = torch.bincount(expert, minlength=gates.shape[1]).tolist()
@@ -49,14 +49,14 @@ class _Sparse(torch.autograd.Function):
             out = F.linear(x, weight, bias)
         tokens = token.split(counts)
         hidden = []
-        stacks = _stacks(down, up, segments, x.dtype)
+        stacks = _split_by_expert(down, up, layout, x.dtype)
         for e, (down_e, up_e) in enumerate(stacks):
             h = x.index_select(0, tokens[e]) @ down_e.t()
-            gate = gates[:, e].index_select(0, tokens[e])[:, None] * segments.scales[e]
+            gate = gates[:, e].index_select(0, tokens[e])[:, None] * layout.scales[e]
             out.index_add_(0, tokens[e], (h * gate) @ up_e)
             hidden.append(h)
         ctx.save_for_backward(x, weight, down, up, gates, token, *hidden)
-        ctx.counts, ctx.segments = counts, segments
+        ctx.counts, ctx.segments = counts, layout
         return out
 
     @staticmethod
@@ -66,7 +66,7 @@ class _Sparse(torch.autograd.Function):
         d_x = torch.zeros_like(x) if weight is None else d_out @ weight
         d_gates = torch.zeros_like(gates)
         d_downs, d_ups = [], []
-        stacks = _stacks(down, up, ctx.segments, x.dtype)
+        stacks = _split_by_expert(down, up, ctx.segments, x.dtype)
         for e, (down_e, up_e) in enumerate(stacks):
             mine, scale, h = token.split(ctx.counts)[e], ctx.segments.scales[e], hidden[e]
             gate = gates[:, e].index_select(0, mine)[:, None] * scale
@@ -82,8 +82,8 @@ class _Sparse(torch.autograd.Function):
         return d_x, None, None, d_down, d_up, d_gates, None
 
 
-def _stacks(
-    down: Tensor, up: Tensor, segments: Segments, dtype: torch.dtype
+def _split_by_expert(
+    down: Tensor, up: Tensor, layout: RankLayout, dtype: torch.dtype
 ) -> list[tuple[Tensor, Tensor]]:
-    downs = down.to(dtype).split(segments.ranks)
-    return list(zip(downs, up.to(dtype).split(segments.ranks), strict=True))
+    downs = down.to(dtype).split(layout.ranks)
+    return list(zip(downs, up.to(dtype).split(layout.ranks), strict=True))

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from coterie.kernels.ffn import chosen_slots
+from coterie.kernels.ffn import assign_tokens
 
 Mask = Float[Tensor, "#rows 1 #tokens #tokens"] | Bool[Tensor, "#rows 1 #tokens #tokens"]
 
@@ -86,15 +86,15 @@ def attend_slots(
     each = int(low)
     if each != int(high) or each == 0:
         return attend_dense(x, gates, query, output, key, value, mask)
-    slots = chosen_slots(flat.detach())
+    slots = assign_tokens(flat.detach())
     # Slots are sorted by expert; their place is in the order of tokens, so that a token is its
     # slots' place divided by their number, and only the place need be kept.
-    place = slots.token * each + (chosen.cumsum(1) - 1)[slots.token, slots.segment]
-    order = Order(place, slots.counts, each)
-    queries: Tensor = _Gather.apply(x.flatten(0, 1), query.flatten(1, 2), *order)
+    place = slots.token * each + (chosen.cumsum(1) - 1)[slots.token, slots.expert]
+    order = SlotOrder(place, slots.tokens_per_expert, each)
+    queries: Tensor = _GatherQueries.apply(x.flatten(0, 1), query.flatten(1, 2), *order)
     heads = queries.view(*x.shape[:2], each * query.shape[1], query.shape[2])
     seen = _attend(heads, key, value, mask).reshape(queries.shape)
-    y: Tensor = _Scatter.apply(seen, flat, output.flatten(2, 3), *order)
+    y: Tensor = _ScatterOutputs.apply(seen, flat, output.flatten(2, 3), *order)
     return y.unflatten(0, x.shape[:2])
 
 
@@ -112,21 +112,21 @@ def _attend(
     return seen.reshape(queries.shape)
 
 
-class Order(NamedTuple):
+class SlotOrder(NamedTuple):
     """Where the answers of all slots stand, sorted by expert; `each` slots belong to a token."""
 
-    place: Int[Tensor, " slots"]
+    slot: Int[Tensor, " slots"]
     counts: list[int]
-    each: int
+    slots_per_token: int
 
-    def by_expert(self, maps: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:
+    def split_by_expert(self, maps: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:
         """(its map, its tokens, their places) of each expert."""
-        places = self.place.split(self.counts)
-        tokens = [each // self.each for each in places]
+        places = self.slot.split(self.counts)
+        tokens = [each // self.slots_per_token for each in places]
         return list(zip(maps, tokens, places, strict=True))
 
 
-class _Gather(torch.autograd.Function):
+class _GatherQueries(torch.autograd.Function):
     """query_e(x) of every slot."""
 
     @staticmethod
@@ -139,7 +139,7 @@ class _Gather(torch.autograd.Function):
         each: int,
     ) -> Float[Tensor, "slots out"]:
         answers = x.new_empty(len(place), maps.shape[1])
-        for weight, token, at in Order(place, counts, each).by_expert(maps):
+        for weight, token, at in SlotOrder(place, counts, each).split_by_expert(maps):
             answers.index_copy_(0, at, x.index_select(0, token) @ weight.to(x.dtype).t())
         ctx.save_for_backward(x, maps, place)
         ctx.counts, ctx.each = counts, each
@@ -150,15 +150,15 @@ class _Gather(torch.autograd.Function):
     def backward(ctx: Any, dy: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         x, maps, place = ctx.saved_tensors
         dx, dmaps = torch.zeros_like(x), torch.empty_like(maps)
-        order = Order(place, ctx.counts, ctx.each)
-        for stored, (weight, mine, at) in zip(dmaps, order.by_expert(maps), strict=True):
+        order = SlotOrder(place, ctx.counts, ctx.each)
+        for stored, (weight, mine, at) in zip(dmaps, order.split_by_expert(maps), strict=True):
             dpart = dy.index_select(0, at)
-            _product(dpart.t(), x.index_select(0, mine), stored)
+            _matmul_into(dpart.t(), x.index_select(0, mine), stored)
             dx.index_add_(0, mine, dpart @ weight.to(x.dtype))
         return dx, dmaps, None, None, None
 
 
-class _Scatter(torch.autograd.Function):
+class _ScatterOutputs(torch.autograd.Function):
     """The sum of gate * output_e(seen) of every token's slots."""
 
     @staticmethod
@@ -173,7 +173,7 @@ class _Scatter(torch.autograd.Function):
     ) -> Float[Tensor, "tokens out"]:
         y = seen.new_zeros(len(gates), maps.shape[1])
         factors = []
-        experts = Order(place, counts, each).by_expert(maps)
+        experts = SlotOrder(place, counts, each).split_by_expert(maps)
         for gate, (weight, token, at) in zip(gates.unbind(1), experts, strict=True):
             factor = gate.index_select(0, token)[:, None].to(seen.dtype)
             y.index_add_(0, token, (seen.index_select(0, at) * factor) @ weight.to(seen.dtype).t())
@@ -189,18 +189,18 @@ class _Scatter(torch.autograd.Function):
         seen, factors, maps, place = ctx.saved_tensors
         dseen, dmaps = torch.empty_like(seen), torch.empty_like(maps)
         dgates = torch.zeros(len(dy), ctx.num_gates, dtype=ctx.dtype, device=dy.device)
-        order = Order(place, ctx.counts, ctx.each)
-        experts = zip(order.by_expert(maps), factors.split(ctx.counts), strict=True)
+        order = SlotOrder(place, ctx.counts, ctx.each)
+        experts = zip(order.split_by_expert(maps), factors.split(ctx.counts), strict=True)
         for e, ((weight, mine, at), factor) in enumerate(experts):
             dpart, part = dy.index_select(0, mine), seen.index_select(0, at)
             dscaled = dpart @ weight.to(seen.dtype)
-            _product(dpart.t(), part * factor, dmaps[e])
+            _matmul_into(dpart.t(), part * factor, dmaps[e])
             dgates[mine, e] = (dscaled * part).sum(1).to(dgates.dtype)
             dseen.index_copy_(0, at, dscaled.mul_(factor))
         return dseen, dgates, dmaps, None, None, None
 
 
-def _product(left: Tensor, right: Tensor, into: Tensor) -> None:
+def _matmul_into(left: Tensor, right: Tensor, into: Tensor) -> None:
     """`left @ right`, written where it belongs without a copy if the dtypes allow."""
     if left.dtype == into.dtype:
         torch.mm(left, right, out=into)

@@ -28,7 +28,7 @@ class RoutingLoss(ABC):
             )
 
     @abstractmethod
-    def value(self, routing: Routing) -> Float[Tensor, ""]:
+    def compute(self, routing: Routing) -> Float[Tensor, ""]:
         """The loss of one layer, in float32 and without the weight; padding is left out."""
 
     def __call__(self, tape: Tape) -> Float[Tensor, ""]:
@@ -41,10 +41,10 @@ class RoutingLoss(ABC):
                 f"{type(self).__name__} was given an empty tape: call a model that `coterie.graft` "
                 "returned inside `with coterie.observe(model) as tape:`, and then the loss"
             )
-        return self.weight * torch.stack([self.value(routing) for routing in tape.values()]).sum()
+        return self.weight * torch.stack([self.compute(routing) for routing in tape.values()]).sum()
 
 
-def without_padding(
+def mask_padding(
     values: Float[Tensor, "units experts"], routing: Routing
 ) -> Float[Tensor, "units experts"]:
     """`values` in float32, 0 where a unit is padding (whatever stood there, even NaN).
@@ -55,15 +55,15 @@ def without_padding(
     return values if routing.valid is None else values.where(routing.valid[:, None], 0.0)
 
 
-def num_units(routing: Routing) -> Float[Tensor, ""]:
+def count_units(routing: Routing) -> Float[Tensor, ""]:
     """How many units of the global batch are not padding; 1 if none, as divisors need."""
     valid = routing.valid
     if valid is None:
         valid = torch.ones_like(routing.probs[:, 0], dtype=torch.bool)
-    return global_sum(valid.float().sum()).clamp_min(1.0)
+    return sum_over_processes(valid.float().sum()).clamp_min(1.0)
 
 
-def global_sum(local: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+def sum_over_processes(local: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
     """The sum of `local` over all processes; `local` itself where there is one process.
 
     The gradient reaches only this process's part, multiplied by the number of processes P.
@@ -78,7 +78,7 @@ def global_sum(local: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
     return total + distributed.get_world_size() * (local - local.detach())
 
 
-def task_sums(
+def sum_by_task(
     values: Float[Tensor, "units experts"], routing: Routing, loss: str
 ) -> Float[Tensor, "tasks experts"]:
     """The sum of `values` over the units of each task in the global batch.
@@ -93,14 +93,14 @@ def task_sums(
             f"{loss} needs the task of each unit: name the tasks with "
             "coterie.graft(..., tasks=(...)) and pass task_ids=... to the model in each call"
         )
-    return global_sum(local_task_sums(values, routing, routing.task))
+    return sum_over_processes(sum_by_task_locally(values, routing, routing.task))
 
 
-def local_task_sums(
+def sum_by_task_locally(
     values: Float[Tensor, "units experts"], routing: Routing, task: Int[Tensor, " units"]
 ) -> Float[Tensor, "tasks experts"]:
     """The sum of `values` over the units of each task in this process's part of the batch."""
-    kept = without_padding(values, routing)
+    kept = mask_padding(values, routing)
     sums = kept.new_zeros(routing.num_tasks, values.shape[1])
     # Not a product with one-hot rows: under autocast that would be done in bfloat16.
     return sums.index_add(0, task, kept)

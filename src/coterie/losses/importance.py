@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from coterie.losses.base import RoutingLoss, global_sum, task_sums, without_padding
+from coterie.losses.base import RoutingLoss, sum_over_processes, sum_by_task, mask_padding
 from coterie.routing.decision import Routing
 
 
@@ -34,7 +34,7 @@ class Importance(RoutingLoss):
     load: bool = False
     by_task: bool = False
 
-    def value(self, routing: Routing) -> Float[Tensor, ""]:
+    def compute(self, routing: Routing) -> Float[Tensor, ""]:
         sums = [self.summed(routing.weights, routing)]
         if self.load:
             sums.append(self.summed((routing.weights.detach() != 0).float(), routing))
@@ -45,8 +45,8 @@ class Importance(RoutingLoss):
     ) -> Float[Tensor, "*tasks experts"]:
         """The sum of `values` over all units of the global batch, or over those of each task."""
         if self.by_task:
-            return task_sums(values, routing, "Importance(by_task=True)")
-        return global_sum(without_padding(values, routing).sum(0))
+            return sum_by_task(values, routing, "Importance(by_task=True)")
+        return sum_over_processes(mask_padding(values, routing).sum(0))
 
     def variation(self, sums: Float[Tensor, "*tasks experts"]) -> Float[Tensor, ""]:
         """CV^2 over experts, summed over tasks."""

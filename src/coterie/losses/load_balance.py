@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from coterie.losses.base import RoutingLoss, global_sum, num_units, task_sums, without_padding
+from coterie.losses.base import RoutingLoss, sum_over_processes, count_units, sum_by_task, mask_padding
 from coterie.routing.decision import Routing
 
 
@@ -42,7 +42,7 @@ class LoadBalance(RoutingLoss):
         if self.counts not in ("selected", "top1"):
             raise ValueError(f'LoadBalance(counts={self.counts!r}): give "selected" or "top1"')
 
-    def value(self, routing: Routing) -> Float[Tensor, ""]:
+    def compute(self, routing: Routing) -> Float[Tensor, ""]:
         experts = routing.probs.shape[-1]
         if self.counts == "selected":
             choices = routing.weights.detach() != 0
@@ -50,13 +50,13 @@ class LoadBalance(RoutingLoss):
             choices = functional.one_hot(routing.probs.argmax(-1), experts)
         chosen, probs = choices.float(), routing.probs.float()
         if self.by_task:
-            asked = [task_sums(each, routing, "LoadBalance") for each in (chosen, probs)]
-            num_each = task_sums(torch.ones_like(probs), routing, "LoadBalance").clamp_min(1.0)
+            asked = [sum_by_task(each, routing, "LoadBalance") for each in (chosen, probs)]
+            num_each = sum_by_task(torch.ones_like(probs), routing, "LoadBalance").clamp_min(1.0)
             return self.balance(asked[0], asked[1] / num_each)
         chosen, probs = (
-            global_sum(without_padding(each, routing).sum(0)) for each in (chosen, probs)
+            sum_over_processes(mask_padding(each, routing).sum(0)) for each in (chosen, probs)
         )
-        return self.balance(chosen, probs / num_units(routing))
+        return self.balance(chosen, probs / count_units(routing))
 
     def balance(
         self, chosen: Float[Tensor, "*tasks experts"], probs: Float[Tensor, "*tasks experts"]

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from coterie.losses.base import RoutingLoss, num_units, task_sums
+from coterie.losses.base import RoutingLoss, count_units, sum_by_task
 from coterie.routing.decision import Routing
 
 
@@ -38,24 +38,24 @@ class MutualInformation(RoutingLoss):
                 "small number (1e-4) for that of the released code"
             )
 
-    def value(self, routing: Routing) -> Float[Tensor, ""]:
-        mass = task_sums(routing.probs, routing, "MutualInformation")
+    def compute(self, routing: Routing) -> Float[Tensor, ""]:
+        mass = sum_by_task(routing.probs, routing, "MutualInformation")
         if self.epsilon:
-            joint = mass / (num_units(routing) + self.epsilon)
+            joint = mass / (count_units(routing) + self.epsilon)
             by_task = joint.sum(1, keepdim=True) + self.epsilon
             by_expert = joint.sum(0, keepdim=True) + self.epsilon
             return -(joint * (joint / by_task / by_expert + self.epsilon).log()).sum()
-        return -information(mass)
+        return -compute_mutual_information(mass)
 
 
-def information(mass: Float[Tensor, "tasks experts"]) -> Float[Tensor, ""]:
+def compute_mutual_information(mass: Float[Tensor, "tasks experts"]) -> Float[Tensor, ""]:
     """I(T; E) in nats, of the probability mass that each task gives each expert; 0 of no mass."""
     # Rectified weights can all be 0; then there is no information, and no NaN either.
     joint = mass / mass.sum().clamp_min(torch.finfo(mass.dtype).eps)
     by_task, by_expert = joint.sum(1, keepdim=True), joint.sum(0, keepdim=True)
-    return (joint * (finite_log(joint) - finite_log(by_task) - finite_log(by_expert))).sum()
+    return (joint * (compute_finite_log(joint) - compute_finite_log(by_task) - compute_finite_log(by_expert))).sum()
 
 
-def finite_log(x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+def compute_finite_log(x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
     """log x, and a finite stand-in at 0, so that 0 log 0 is 0 and has a finite gradient."""
     return x.clamp_min(torch.finfo(x.dtype).tiny).log()

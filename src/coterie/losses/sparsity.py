@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-from coterie.losses.base import RoutingLoss, global_sum, num_units, without_padding
+from coterie.losses.base import RoutingLoss, sum_over_processes, count_units, mask_padding
 from coterie.routing.decision import Routing
 
 
@@ -22,6 +22,6 @@ class Sparsity(RoutingLoss):
 
     weight: float = 0.001
 
-    def value(self, routing: Routing) -> Float[Tensor, ""]:
-        norms = without_padding(routing.weights, routing).abs().sum()
-        return global_sum(norms) / num_units(routing)
+    def compute(self, routing: Routing) -> Float[Tensor, ""]:
+        norms = mask_padding(routing.weights, routing).abs().sum()
+        return sum_over_processes(norms) / count_units(routing)

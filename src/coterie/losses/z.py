@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-from coterie.losses.base import RoutingLoss, global_sum, num_units, without_padding
+from coterie.losses.base import RoutingLoss, sum_over_processes, count_units, mask_padding
 from coterie.routing.decision import Routing
 
 
@@ -29,9 +29,9 @@ class ZLoss(RoutingLoss):
         if not 0 <= self.epsilon < math.inf:
             raise ValueError(f"ZLoss(epsilon={self.epsilon}): give a number, at least 0")
 
-    def value(self, routing: Routing) -> Float[Tensor, ""]:
-        log_sum = without_padding(routing.logits, routing).logsumexp(-1, keepdim=True)
+    def compute(self, routing: Routing) -> Float[Tensor, ""]:
+        log_sum = mask_padding(routing.logits, routing).logsumexp(-1, keepdim=True)
         if self.epsilon:
             log_sum = log_sum.logaddexp(log_sum.new_tensor(math.log(self.epsilon)))
-        squares = without_padding(log_sum.square(), routing)
-        return global_sum(squares.sum()) / num_units(routing)
+        squares = mask_padding(log_sum.square(), routing)
+        return sum_over_processes(squares.sum()) / count_units(routing)

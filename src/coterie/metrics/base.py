@@ -7,11 +7,11 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Float64
 
-from coterie.metrics.words import snake
-from coterie.spec import settable
+from coterie.metrics.words import to_snake_case
+from coterie.spec import get_init_fields
 
 
-class Measure(ABC):
+class Metric(ABC):
     """A score of sums over samples, so that a bootstrap only has to add up again."""
 
     higher_is_better: ClassVar[bool] = True
@@ -24,13 +24,13 @@ class Measure(ABC):
         """The score of a sum of statistics; shares in percent, 0 to 100. NaN if undefined."""
 
 
-class Metric(Measure):
+class TextMetric(Metric):
     """How good a written prediction is. Kinds are frozen keyword-only dataclasses."""
 
-    short: ClassVar[str] = ""
+    alias: ClassVar[str] = ""
     """A second name, such as "wer"."""
 
-    def fitted(self, answers: Iterable[tuple[str, ...]]) -> "Metric":
+    def fit(self, answers: Iterable[tuple[str, ...]]) -> "TextMetric":
         """The same metric, with what it must know of a split's answers; most need nothing."""
         return self
 
@@ -52,11 +52,11 @@ class Metric(Measure):
     def __str__(self) -> str:
         """As tasks.yaml has it: `metrics.of` makes an equal metric of it."""
         items = ", ".join(
-            f"{field.name}={getattr(self, field.name)!r}" for field in settable(type(self))
+            f"{field.name}={getattr(self, field.name)!r}" for field in get_init_fields(type(self))
         )
-        return f"{snake(type(self).__name__)}({items})" if items else snake(type(self).__name__)
+        return f"{to_snake_case(type(self).__name__)}({items})" if items else to_snake_case(type(self).__name__)
 
 
-def percent(part: float, whole: float) -> float:
+def compute_percent(part: float, whole: float) -> float:
     """100 * part / whole; NaN if the whole is 0."""
     return 100.0 * float(part) / float(whole) if whole else float("nan")

@@ -6,12 +6,12 @@ from typing import Any, ClassVar
 import numpy as np
 from jaxtyping import Float64
 
-from coterie.extras import library
-from coterie.metrics.base import Metric
+from coterie.extras import import_optional
+from coterie.metrics.base import TextMetric
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bleu(Metric):
+class Bleu(TextMetric):
     """Corpus BLEU, 0 to 100, as `sacrebleu.corpus_bleu` computes it; all answers are references.
 
     Attributes:
@@ -25,7 +25,7 @@ class Bleu(Metric):
     def statistics(
         self, prediction: str, answers: tuple[str, ...]
     ) -> Float64[np.ndarray, " statistics"]:
-        bleu: Any = library("sacrebleu.metrics", "evaluate").BLEU(tokenize=self.tokenize)
+        bleu: Any = import_optional("sacrebleu.metrics", "evaluate").BLEU(tokenize=self.tokenize)
         found = bleu.corpus_score([prediction], [[answer] for answer in answers])
         return np.array([*found.counts, *found.totals, found.sys_len, found.ref_len], np.float64)
 
@@ -33,5 +33,5 @@ class Bleu(Metric):
         numbers = [round(number) for number in total]
         if not numbers[-1]:
             return float("nan")
-        bleu: Any = library("sacrebleu.metrics", "evaluate").BLEU
+        bleu: Any = import_optional("sacrebleu.metrics", "evaluate").BLEU
         return bleu.compute_bleu(numbers[:4], numbers[4:8], *numbers[8:], smooth_method="exp").score

@@ -6,12 +6,12 @@ from typing import Any, ClassVar
 import numpy as np
 from jaxtyping import Float64
 
-from coterie.extras import library
-from coterie.metrics.base import Metric
+from coterie.extras import import_optional
+from coterie.metrics.base import TextMetric
 
 
 @dataclass(frozen=True, kw_only=True)
-class Chrf(Metric):
+class Chrf(TextMetric):
     """Corpus chrF, 0 to 100, as `sacrebleu.corpus_chrf` computes it; the best answer counts.
 
     Attributes:
@@ -26,14 +26,14 @@ class Chrf(Metric):
         self, prediction: str, answers: tuple[str, ...]
     ) -> Float64[np.ndarray, " statistics"]:
         # Inner functions of sacrebleu: its public ones give scores, and scores do not add up.
-        found = self.chrf()._extract_corpus_statistics([prediction], [[item] for item in answers])
+        found = self.make_scorer()._extract_corpus_statistics([prediction], [[item] for item in answers])
         return np.array(found[0], np.float64)
 
     def score(self, total: Float64[np.ndarray, " statistics"]) -> float:
         if not total[1]:  # the characters of all answers
             return float("nan")
-        return self.chrf()._compute_f_score([round(number) for number in total])
+        return self.make_scorer()._compute_f_score([round(number) for number in total])
 
-    def chrf(self) -> Any:
+    def make_scorer(self) -> Any:
         """sacrebleu's."""
-        return library("sacrebleu.metrics", "evaluate").CHRF(word_order=self.word_order)
+        return import_optional("sacrebleu.metrics", "evaluate").CHRF(word_order=self.word_order)

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64
 
-from coterie.metrics.base import Metric, percent
+from coterie.metrics.base import TextMetric, compute_percent
 from coterie.metrics.words import words_in
 
 
 @dataclass(frozen=True, kw_only=True)
-class Contains(Metric):
+class ContainsAnswer(TextMetric):
     """Percent of predictions with one of the answers in them as whole words (`words.words_in`).
 
     For models that wrap the answer into a sentence; a long prediction may be right by chance.
@@ -23,7 +23,7 @@ class Contains(Metric):
         return np.array([float(any(spaced(answer) in words for answer in answers)), 1.0])
 
     def score(self, total: Float64[np.ndarray, " statistics"]) -> float:
-        return percent(*total)
+        return compute_percent(*total)
 
 
 def spaced(text: str) -> str:

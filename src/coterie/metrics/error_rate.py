@@ -6,11 +6,11 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float64
 
-from coterie.extras import library
-from coterie.metrics.words import spoken
+from coterie.extras import import_optional
+from coterie.metrics.words import normalize_speech
 
 
-def edits(
+def count_edits(
     prediction: str,
     answers: tuple[str, ...],
     *,
@@ -25,13 +25,13 @@ def edits(
         of: jiwer's function.
         normalize: compare what is spoken: `words.spoken`.
     """
-    form: Callable[[str], str] = spoken if normalize else str
-    count = getattr(library("jiwer", "evaluate"), of)
+    form: Callable[[str], str] = normalize_speech if normalize else str
+    count = getattr(import_optional("jiwer", "evaluate"), of)
     outputs = [count(form(answer), form(prediction)) for answer in answers]
-    return min(map(counted, outputs), key=lambda pair: pair[0] / max(pair[1], 1))
+    return min(map(read_edit_counts, outputs), key=lambda pair: pair[0] / max(pair[1], 1))
 
 
-def counted(output: Any) -> Float64[np.ndarray, " statistics"]:
+def read_edit_counts(output: Any) -> Float64[np.ndarray, " statistics"]:
     """(edits, length of the answer) of what jiwer has found."""
     wrong = output.substitutions + output.deletions
     return np.array([wrong + output.insertions, wrong + output.hits], np.float64)

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64
 
-from coterie.metrics.base import Metric, percent
-from coterie.metrics.words import normal
+from coterie.metrics.base import TextMetric, compute_percent
+from coterie.metrics.words import normalize
 
 
 @dataclass(frozen=True, kw_only=True)
-class Exact(Metric):
+class ExactMatch(TextMetric):
     """Percent of predictions that are one of the answers, up to `words.normal`.
 
     Attributes:
@@ -22,8 +22,8 @@ class Exact(Metric):
     def statistics(
         self, prediction: str, answers: tuple[str, ...]
     ) -> Float64[np.ndarray, " statistics"]:
-        form = str.strip if self.strict else normal
+        form = str.strip if self.strict else normalize
         return np.array([float(form(prediction) in map(form, answers)), 1.0])
 
     def score(self, total: Float64[np.ndarray, " statistics"]) -> float:
-        return percent(*total)
+        return compute_percent(*total)

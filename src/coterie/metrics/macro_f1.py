@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float64
 
-from coterie.metrics.base import Metric
-from coterie.metrics.words import normal
+from coterie.metrics.base import TextMetric
+from coterie.metrics.words import normalize
 
 
 @dataclass(frozen=True, kw_only=True)
-class MacroF1(Metric):
+class MacroF1(TextMetric):
     """Mean, in percent, of the F1 of those classes that answers or predictions have.
 
     Labels are compared up to `words.normal`. A prediction that is no label is wrong, and no class
@@ -26,18 +26,18 @@ class MacroF1(Metric):
     def __post_init__(self) -> None:
         if isinstance(self.labels, str) or not all(isinstance(x, str) for x in self.labels):
             raise ValueError(f"MacroF1(labels={self.labels!r}): give a list of texts")
-        if len(set(map(normal, self.labels))) < len(self.labels):
+        if len(set(map(normalize, self.labels))) < len(self.labels):
             raise ValueError(f"MacroF1(labels={self.labels!r}): two of them are the same")
 
-    def fitted(self, answers: Iterable[tuple[str, ...]]) -> "Metric":
+    def fit(self, answers: Iterable[tuple[str, ...]]) -> "TextMetric":
         if self.labels:
             return self
-        return replace(self, labels=tuple(sorted({normal(x) for items in answers for x in items})))
+        return replace(self, labels=tuple(sorted({normalize(x) for items in answers for x in items})))
 
     def check(self, answers: tuple[str, ...]) -> None:
-        labels = list(map(normal, self.labels))
+        labels = list(map(normalize, self.labels))
         for answer in answers:
-            if labels and normal(answer) not in labels:
+            if labels and normalize(answer) not in labels:
                 raise ValueError(f"{answer!r} is no label: they are {', '.join(self.labels)}")
 
     def statistics(
@@ -49,8 +49,8 @@ class MacroF1(Metric):
                 "MacroF1(labels=()): call `fitted` with the answers of the split first"
             )
         self.check(answers)
-        labels = list(map(normal, self.labels))
-        predicted, accepted = normal(prediction), list(map(normal, answers))
+        labels = list(map(normalize, self.labels))
+        predicted, accepted = normalize(prediction), list(map(normalize, answers))
         right = predicted if predicted in accepted else accepted[0]
         counts = np.zeros((3, len(labels)))
         counts[:, labels.index(right)] = [predicted == right, 0, 1]

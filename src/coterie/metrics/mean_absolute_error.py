@@ -7,12 +7,12 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Float64
 
-from coterie.metrics.base import Metric
-from coterie.metrics.number import nearest, numbers_in
+from coterie.metrics.base import TextMetric
+from coterie.metrics.number import find_nearest, parse_numbers
 
 
 @dataclass(frozen=True, kw_only=True)
-class MeanAbsoluteError(Metric):
+class MeanAbsoluteError(TextMetric):
     """Mean of |prediction - answer|, in the unit of the answers.
 
     A prediction without a number counts as 0; of several answers, the nearest counts.
@@ -21,15 +21,15 @@ class MeanAbsoluteError(Metric):
     higher_is_better: ClassVar[bool] = False
     limits: ClassVar[tuple[float, float]] = (0.0, math.inf)
     unit: ClassVar[str] = ""
-    short: ClassVar[str] = "mae"
+    alias: ClassVar[str] = "mae"
 
     def check(self, answers: tuple[str, ...]) -> None:
-        numbers_in(answers)
+        parse_numbers(answers)
 
     def statistics(
         self, prediction: str, answers: tuple[str, ...]
     ) -> Float64[np.ndarray, " statistics"]:
-        predicted, answer = nearest(prediction, answers)
+        predicted, answer = find_nearest(prediction, answers)
         return np.array([abs(predicted - answer), 1.0])
 
     def score(self, total: Float64[np.ndarray, " statistics"]) -> float:

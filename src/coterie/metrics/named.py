@@ -5,49 +5,49 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from coterie.metrics.base import Metric
-from coterie.metrics.words import snake
-from coterie.spec import kinds, near, settable
+from coterie.metrics.base import TextMetric
+from coterie.metrics.words import to_snake_case
+from coterie.spec import find_kinds, format_suggestions, get_init_fields
 
 
-def of(given: str | Mapping[str, Any]) -> Metric:
+def parse_metric(given: str | Mapping[str, Any]) -> TextMetric:
     """The metric of "exact", "numeric(tolerance=0.1)" or {"name": "numeric", "tolerance": 0.1}.
 
     Raises ValueError, with near misses, if there is no such metric or field.
     """
-    name, items = parsed(given) if isinstance(given, str) else (given.get("name"), dict(given))
+    name, items = parse_call(given) if isinstance(given, str) else (given.get("name"), dict(given))
     items.pop("name", None)
-    known = known_metrics()
-    kind = known.get(plain(name)) if isinstance(name, str) else None
+    known = find_metrics()
+    kind = known.get(normalize_metric_name(name)) if isinstance(name, str) else None
     if kind is None:
-        names = [snake(kind.__name__) for kind in dict.fromkeys(known.values())]
+        names = [to_snake_case(kind.__name__) for kind in dict.fromkeys(known.values())]
         raise ValueError(
-            f"{name!r} is no metric{near(str(name), {*names, *known})}: "
+            f"{name!r} is no metric{format_suggestions(str(name), {*names, *known})}: "
             f"there are {', '.join(names)}"
         )
-    allowed = [field.name for field in settable(kind)]
+    allowed = [field.name for field in get_init_fields(kind)]
     for key in items:
         if key not in allowed:
             raise ValueError(
-                f"{given!r}: {snake(kind.__name__)} has no {key!r}{near(key, allowed)}; it has "
+                f"{given!r}: {to_snake_case(kind.__name__)} has no {key!r}{format_suggestions(key, allowed)}; it has "
                 f"{', '.join(allowed) or 'nothing to set'}"
             )
-    return kind(**{key: frozen(item) for key, item in items.items()})
+    return kind(**{key: freeze(item) for key, item in items.items()})
 
 
-def known_metrics() -> dict[str, type[Metric]]:
+def find_metrics() -> dict[str, type[TextMetric]]:
     """Every kind in this folder by its names, plain."""
-    found = kinds(sys.modules[__package__ or ""], Metric)
-    named = {plain(kind.__name__): kind for kind in found}
-    return named | {kind.short: kind for kind in found if kind.short}
+    found = find_kinds(sys.modules[__package__ or ""], TextMetric)
+    named = {normalize_metric_name(kind.__name__): kind for kind in found}
+    return named | {kind.alias: kind for kind in found if kind.alias}
 
 
-def plain(name: str) -> str:
+def normalize_metric_name(name: str) -> str:
     """A name without what people spell differently: rougeL, rouge_l and RougeL are one."""
     return name.replace("_", "").replace("-", "").replace(" ", "").lower()
 
 
-def parsed(text: str) -> tuple[str, dict[str, Any]]:
+def parse_call(text: str) -> tuple[str, dict[str, Any]]:
     """The name and the fields of "name" or "name(field=value, ...)"."""
     try:
         match ast.parse(text.strip(), mode="eval").body:
@@ -58,6 +58,6 @@ def parsed(text: str) -> tuple[str, dict[str, Any]]:
     return text, {}
 
 
-def frozen(value: Any) -> Any:
+def freeze(value: Any) -> Any:
     """YAML's lists as the tuples that a frozen metric holds."""
     return tuple(value) if isinstance(value, list) else value

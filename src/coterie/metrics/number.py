@@ -15,7 +15,7 @@ NUMBER = re.compile(
 PERCENT = re.compile(r"\s*[%\uff05]")
 
 
-def number_in(text: str, *, divides_percent: bool = False) -> float | None:
+def parse_number(text: str, *, divides_percent: bool = False) -> float | None:
     """The first number written in digits, as in "about 1,250 kcal"; None if there is none.
 
     Commas between thousands and exponents are understood; a unit or a currency does not change
@@ -31,9 +31,9 @@ def number_in(text: str, *, divides_percent: bool = False) -> float | None:
     return None
 
 
-def numbers_in(answers: tuple[str, ...], *, divides_percent: bool = False) -> list[float]:
+def parse_numbers(answers: tuple[str, ...], *, divides_percent: bool = False) -> list[float]:
     """The number of each answer. Raises ValueError if one has none."""
-    numbers = [number_in(answer, divides_percent=divides_percent) for answer in answers]
+    numbers = [parse_number(answer, divides_percent=divides_percent) for answer in answers]
     if None in numbers:
         raise ValueError(
             f"{answers[numbers.index(None)]!r} has no number in digits, and the metric compares "
@@ -42,10 +42,10 @@ def numbers_in(answers: tuple[str, ...], *, divides_percent: bool = False) -> li
     return [number for number in numbers if number is not None]
 
 
-def nearest(prediction: str, answers: tuple[str, ...]) -> tuple[float, float]:
+def find_nearest(prediction: str, answers: tuple[str, ...]) -> tuple[float, float]:
     """(prediction, answer) as numbers, of the answer that is nearest.
 
     A prediction without a number counts as 0: leaving it out would reward silence.
     """
-    predicted = number_in(prediction) or 0.0
-    return predicted, min(numbers_in(answers), key=lambda answer: abs(answer - predicted))
+    predicted = parse_number(prediction) or 0.0
+    return predicted, min(parse_numbers(answers), key=lambda answer: abs(answer - predicted))

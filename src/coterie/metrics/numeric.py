@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64
 
-from coterie.metrics.base import Metric, percent
-from coterie.metrics.number import number_in, numbers_in
+from coterie.metrics.base import TextMetric, compute_percent
+from coterie.metrics.number import parse_number, parse_numbers
 
 
 @dataclass(frozen=True, kw_only=True)
-class Numeric(Metric):
+class NumericMatch(TextMetric):
     """Percent of predictions whose first number is within a share of an answer.
 
     With 0.05, for numbers, the relaxed accuracy of ChartQA (arXiv:2203.10244) as pix2struct and
@@ -29,17 +29,17 @@ class Numeric(Metric):
             raise ValueError(f"Numeric(tolerance={self.tolerance!r}): give a number, at least 0")
 
     def check(self, answers: tuple[str, ...]) -> None:
-        numbers_in(answers)
+        parse_numbers(answers)
 
     def statistics(
         self, prediction: str, answers: tuple[str, ...]
     ) -> Float64[np.ndarray, " statistics"]:
-        predicted = number_in(prediction, divides_percent=True)
+        predicted = parse_number(prediction, divides_percent=True)
         is_near = predicted is not None and any(
             abs(predicted - answer) <= self.tolerance * abs(answer) * (1 + 1e-12)  # 95 for 100
-            for answer in numbers_in(answers, divides_percent=True)
+            for answer in parse_numbers(answers, divides_percent=True)
         )
         return np.array([float(is_near), 1.0])
 
     def score(self, total: Float64[np.ndarray, " statistics"]) -> float:
-        return percent(*total)
+        return compute_percent(*total)

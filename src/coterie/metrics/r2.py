@@ -8,12 +8,12 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Float64
 
-from coterie.metrics.base import Metric
-from coterie.metrics.number import nearest, numbers_in
+from coterie.metrics.base import TextMetric
+from coterie.metrics.number import find_nearest, parse_numbers
 
 
 @dataclass(frozen=True, kw_only=True)
-class R2(Metric):
+class R2(TextMetric):
     """The coefficient of determination: 1 is perfect, 0 as good as the mean answer, or below.
 
     A prediction without a number counts as 0; of several answers, the nearest counts. Undefined
@@ -36,23 +36,23 @@ class R2(Metric):
         if not isinstance(self.log, bool):
             raise ValueError(f"R2(log={self.log!r}): give true or false")
 
-    def fitted(self, answers: Iterable[tuple[str, ...]]) -> "Metric":
+    def fitted(self, answers: Iterable[tuple[str, ...]]) -> "TextMetric":
         # The exact sum, so that rows in another order have the same center.
-        values = [self.scale(number) for items in answers for number in numbers_in(items)]
+        values = [self.scale(number) for items in answers for number in parse_numbers(items)]
         metric = replace(self)
         object.__setattr__(metric, "center", math.fsum(values) / max(len(values), 1))
         return metric
 
     def check(self, answers: tuple[str, ...]) -> None:
-        if self.log and min(numbers_in(answers)) < 0:
+        if self.log and min(parse_numbers(answers)) < 0:
             raise ValueError(f"{answers!r} has a number below 0, of which R2(log=True) has no log")
-        numbers_in(answers)
+        parse_numbers(answers)
 
     def statistics(
         self, prediction: str, answers: tuple[str, ...]
     ) -> Float64[np.ndarray, " statistics"]:
         """1, the answer's distance from the center, its square, and the squared error."""
-        predicted, answer = map(self.scale, nearest(prediction, answers))
+        predicted, answer = map(self.scale, find_nearest(prediction, answers))
         distance = answer - self.center
         return np.array([1.0, distance, distance**2, (answer - predicted) ** 2])
 

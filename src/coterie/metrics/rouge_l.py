@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
-from coterie.extras import library
-from coterie.metrics.base import Metric, percent
+from coterie.extras import import_optional
+from coterie.metrics.base import TextMetric, compute_percent
 
 
 @dataclass(frozen=True, kw_only=True)
-class RougeL(Metric):
+class RougeL(TextMetric):
     """Mean F-measure of the longest common subsequence of words, in percent, by rouge-score.
 
     Its words are of the letters a to z and digits: other scripts score 0. Of several answers, the
@@ -27,14 +27,14 @@ class RougeL(Metric):
     def statistics(
         self, prediction: str, answers: tuple[str, ...]
     ) -> Float64[np.ndarray, " statistics"]:
-        found = scorer(self.stem).score_multi(answers, prediction)
+        found = make_scorer(self.stem).score_multi(answers, prediction)
         return np.array([found["rougeL"].fmeasure, 1.0])
 
     def score(self, total: Float64[np.ndarray, " statistics"]) -> float:
-        return percent(*total)
+        return compute_percent(*total)
 
 
 @lru_cache
-def scorer(stem: bool) -> Any:
+def make_scorer(stem: bool) -> Any:
     """rouge-score's; it does not change."""
-    return library("rouge_score.rouge_scorer", "evaluate").RougeScorer(["rougeL"], use_stemmer=stem)
+    return import_optional("rouge_score.rouge_scorer", "evaluate").RougeScorer(["rougeL"], use_stemmer=stem)

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64
 
-from coterie.metrics.base import Metric, percent
+from coterie.metrics.base import TextMetric, compute_percent
 from coterie.metrics.words import words_in
 
 
 @dataclass(frozen=True, kw_only=True)
-class TokenF1(Metric):
+class TokenF1(TextMetric):
     """Mean over samples, in percent, of the F1 of words: SQuAD's (arXiv:1606.05250 section 6.1).
 
     Words are those of `words.words_in`; of several answers, the best counts.
@@ -20,13 +20,13 @@ class TokenF1(Metric):
     def statistics(
         self, prediction: str, answers: tuple[str, ...]
     ) -> Float64[np.ndarray, " statistics"]:
-        return np.array([max(overlap(prediction, answer) for answer in answers), 1.0])
+        return np.array([max(compute_f1(prediction, answer) for answer in answers), 1.0])
 
     def score(self, total: Float64[np.ndarray, " statistics"]) -> float:
-        return percent(*total)
+        return compute_percent(*total)
 
 
-def overlap(prediction: str, answer: str) -> float:
+def compute_f1(prediction: str, answer: str) -> float:
     """F1 of the words of two texts, 0 to 1; of nothing for nothing 1, as in SQuAD 2.0's script."""
     predicted, right = Counter(words_in(prediction)), Counter(words_in(answer))
     if not predicted and not right:

@@ -7,12 +7,12 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Float64
 
-from coterie.metrics.base import Metric, percent
-from coterie.metrics.error_rate import edits
+from coterie.metrics.base import TextMetric, compute_percent
+from coterie.metrics.error_rate import count_edits
 
 
 @dataclass(frozen=True, kw_only=True)
-class WordErrorRate(Metric):
+class WordErrorRate(TextMetric):
     """Words put in, left out and changed, in percent of those of all answers, by jiwer.
 
     0 is perfect; it can be above 100. Of several answers, the one nearest to the prediction counts.
@@ -23,14 +23,14 @@ class WordErrorRate(Metric):
 
     higher_is_better: ClassVar[bool] = False
     limits: ClassVar[tuple[float, float]] = (0.0, math.inf)
-    short: ClassVar[str] = "wer"
+    alias: ClassVar[str] = "wer"
 
     normalize: bool = True
 
     def statistics(
         self, prediction: str, answers: tuple[str, ...]
     ) -> Float64[np.ndarray, " statistics"]:
-        return edits(prediction, answers, of="process_words", normalize=self.normalize)
+        return count_edits(prediction, answers, of="process_words", normalize=self.normalize)
 
     def score(self, total: Float64[np.ndarray, " statistics"]) -> float:
-        return percent(*total)
+        return compute_percent(*total)

@@ -22,7 +22,7 @@ UNSPACED = (
 """Code points of scripts that put no space between words."""
 
 
-def normal(text: str) -> str:
+def normalize(text: str) -> str:
     """`text` as it is compared.
 
     SQuAD's normalisation (arXiv:1606.05250), by which case, punctuation, the articles a, an, the
@@ -35,11 +35,11 @@ def normal(text: str) -> str:
     folded = unicodedata.normalize("NFKC", text).casefold().replace("\u2212", "-")
     plain = " ".join(folded.split())
     bare = DROPPED.sub("", BETWEEN_DIGITS.sub("", plain))
-    bare = "".join(kept(bare, i) for i in range(len(bare)))
+    bare = "".join(keep_alphanumeric(bare, i) for i in range(len(bare)))
     return " ".join(ARTICLES.sub(" ", bare).split()) or plain
 
 
-def kept(text: str, index: int) -> str:
+def keep_alphanumeric(text: str, index: int) -> str:
     """The character at `index`, or a space in place of punctuation."""
     character = text[index]
     if unicodedata.category(character)[0] not in "PS":
@@ -60,7 +60,7 @@ def words_in(text: str) -> list[str]:
     """
     parts: list[str] = []
     alone = False
-    for character in normal(text):
+    for character in normalize(text):
         if unicodedata.category(character)[0] != "M":
             was_alone, alone = alone, is_unspaced(character)
             parts += " " if alone or was_alone else ""
@@ -73,12 +73,12 @@ def is_unspaced(character: str) -> bool:
     return any(ord(character) in block for block in UNSPACED) and not character.isdigit()
 
 
-def snake(name: str) -> str:
+def to_snake_case(name: str) -> str:
     """The name of a class as tasks.yaml has it: WordErrorRate is word_error_rate."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
-def spoken(text: str) -> str:
+def normalize_speech(text: str) -> str:
     """`text` as one hears it: case and punctuation, but for apostrophes, do not count.
 
     Whisper's basic normalisation (arXiv:2212.04356 appendix C), but brackets keep what is in them.

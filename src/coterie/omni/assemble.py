@@ -19,14 +19,14 @@ from transformers import (
 )
 
 from coterie import spec
-from coterie.omni.card import card
+from coterie.omni.card import make_model_card
 from coterie.omni.causal import OmniForConditionalGeneration
 from coterie.omni.config import OmniConfig
 from coterie.omni.connector import Connector
 from coterie.omni.encoders.base import Encoder
-from coterie.omni.encoders.dinov2 import Dinov2Patches
-from coterie.omni.encoders.efficientnet import EfficientNetMean
-from coterie.omni.encoders.whisper import WhisperWindows
+from coterie.omni.encoders.dinov2 import DINOv2Encoder
+from coterie.omni.encoders.efficientnet import EfficientNetEncoder
+from coterie.omni.encoders.whisper import WhisperEncoder
 from coterie.omni.processor import OmniProcessor
 
 # Tokens of SmolLM2's vocabulary that mark up code notebooks. Renaming two keeps the vocabulary at
@@ -58,14 +58,14 @@ def assemble(weights: str | Path, to: str | Path, connectors: str | Path | None 
     to.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=to.parent, prefix=f".{to.name}.") as temporary:
         folder = Path(temporary) / "whole"
-        tokenizer = with_placeholders(weights / "llm", Path(temporary))
-        encoders = _encoders(weights)
-        config = _config(weights / "llm", encoders, tokenizer)
-        state = _towers(weights, encoders)
-        trained = _read(connectors)
-        state |= trained or fresh_connectors(encoders, state[f"{TEXT}embed_tokens.weight"])
+        tokenizer = add_placeholder_tokens(weights / "llm", Path(temporary))
+        encoders = _make_encoders(weights)
+        config = _make_config(weights / "llm", encoders, tokenizer)
+        state = _load_towers(weights, encoders)
+        trained = _read_connectors(connectors)
+        state |= trained or init_connectors(encoders, state[f"{TEXT}embed_tokens.weight"])
         _check(state, config)
-        _processor(encoders, tokenizer).save_pretrained(folder)
+        _make_processor(encoders, tokenizer).save_pretrained(folder)
         config.save_pretrained(folder)
         save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
         GenerationConfig(
@@ -75,7 +75,7 @@ def assemble(weights: str | Path, to: str | Path, connectors: str | Path | None 
             # They stand for media, so a model that says one would be asked for it.
             suppress_tokens=[config.image_token_id, config.audio_token_id],
         ).save_pretrained(folder)
-        (folder / "README.md").write_text(card(trained=bool(trained)), encoding="utf-8")
+        (folder / "README.md").write_text(make_model_card(trained=bool(trained)), encoding="utf-8")
         if to.exists():
             to.rename(Path(temporary) / "old")
         folder.rename(to)
@@ -89,7 +89,7 @@ def save_connectors(model: Any, path: str | Path) -> Path:
     return Path(path)
 
 
-def with_placeholders(llm: Path, temporary: Path) -> PreTrainedTokenizerBase:
+def add_placeholder_tokens(llm: Path, temporary: Path) -> PreTrainedTokenizerBase:
     """The language model's tokenizer, two of its unused tokens renamed `<image>` and `<audio>`."""
     text = json.loads((llm / "tokenizer.json").read_text(encoding="utf-8"))
     known = {token["content"] for token in text["added_tokens"]}
@@ -110,15 +110,15 @@ def with_placeholders(llm: Path, temporary: Path) -> PreTrainedTokenizerBase:
     )
 
 
-def _encoders(weights: Path) -> tuple[Encoder, ...]:
+def _make_encoders(weights: Path) -> tuple[Encoder, ...]:
     vision, audio = (
         json.loads((weights / name / "config.json").read_text(encoding="utf-8"))
         for name in ("vision", "audio")
     )
     return (
-        Dinov2Patches(config={key: vision[key] for key in vision if key in DINO}),
-        EfficientNetMean(),
-        WhisperWindows(config={key: audio[key] for key in audio if key in WHISPER}),
+        DINOv2Encoder(config={key: vision[key] for key in vision if key in DINO}),
+        EfficientNetEncoder(),
+        WhisperEncoder(config={key: audio[key] for key in audio if key in WHISPER}),
     )
 
 
@@ -133,7 +133,7 @@ WHISPER = {
 }
 
 
-def _config(
+def _make_config(
     llm: Path, encoders: tuple[Encoder, ...], tokenizer: PreTrainedTokenizerBase
 ) -> OmniConfig:
     config = OmniConfig(
@@ -147,7 +147,7 @@ def _config(
     return config
 
 
-def _processor(encoders: tuple[Encoder, ...], tokenizer: PreTrainedTokenizerBase) -> OmniProcessor:
+def _make_processor(encoders: tuple[Encoder, ...], tokenizer: PreTrainedTokenizerBase) -> OmniProcessor:
     return OmniProcessor(
         # Squashed, not cropped: what is asked for may be at the border.
         BitImageProcessorPil(
@@ -163,16 +163,16 @@ def _processor(encoders: tuple[Encoder, ...], tokenizer: PreTrainedTokenizerBase
     )
 
 
-def _towers(weights: Path, encoders: tuple[Encoder, ...]) -> dict[str, Tensor]:
+def _load_towers(weights: Path, encoders: tuple[Encoder, ...]) -> dict[str, Tensor]:
     text = load_file(weights / "llm" / "model.safetensors")
     state = {f"{TEXT}{key.removeprefix('model.')}": value for key, value in text.items()}
     for encoder in encoders:
-        found = encoder.weights(weights / FOLDERS[encoder.name])
+        found = encoder.load_weights(weights / FOLDERS[encoder.name])
         state |= {f"model.{encoder.name}_tower.{key}": value for key, value in found.items()}
     return {key: value.contiguous() for key, value in state.items()}
 
 
-def _read(connectors: str | Path | None) -> dict[str, Tensor]:
+def _read_connectors(connectors: str | Path | None) -> dict[str, Tensor]:
     """Trained connectors; nothing where none were given and none are shipped."""
     if connectors is None:
         shipped = Path(str(files("coterie.omni").joinpath(SHIPPED)))
@@ -184,7 +184,7 @@ def _read(connectors: str | Path | None) -> dict[str, Tensor]:
     return {f"model.connectors.{key}": value for key, value in load_file(connectors).items()}
 
 
-def fresh_connectors(encoders: tuple[Encoder, ...], embeddings: Tensor) -> dict[str, Tensor]:
+def init_connectors(encoders: tuple[Encoder, ...], embeddings: Tensor) -> dict[str, Tensor]:
     """Random connectors that answer on the scale of the text's embeddings."""
     state = {}
     with torch.random.fork_rng(devices=[]):

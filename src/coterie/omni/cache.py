@@ -11,9 +11,9 @@ from torch import Tensor
 
 from coterie import spec
 from coterie.omni import files
-from coterie.omni.encoders.base import of_modality
-from coterie.omni.features import items, together
-from coterie.omni.model import OmniModel, learns
+from coterie.omni.encoders.base import select_modality
+from coterie.omni.features import split_items, join_items
+from coterie.omni.model import OmniModel, is_trainable
 
 # Add to it when an encoder computes something else from the same weights, or old files are found.
 REVISIONS: tuple[bytes, ...] = ()
@@ -43,17 +43,17 @@ class FeatureCache:
         self.model: OmniModel = model.base_model
         self.batch_size = batch_size
         self.check_frozen()
-        self.folder = Path(folder) / fingerprint(self.model)[:16]
+        self.folder = Path(folder) / compute_fingerprint(self.model)[:16]
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "FeatureCache":
         return self  # a processor copies itself in order to be printed or saved
 
-    def images(self, pictures: list[Any], processor: Any) -> Float[Tensor, "rows seq width"]:
+    def get_image_features(self, pictures: list[Any], processor: Any) -> Float[Tensor, "rows seq width"]:
         """Features of PIL images."""
         settings = repr(sorted(processor.image_processor.to_dict().items(), key=str)).encode()
         keys = [
-            digest(settings, f"{each.mode} {each.size}".encode(), each.tobytes())
+            compute_digest(settings, f"{each.mode} {each.size}".encode(), each.tobytes())
             for each in pictures
         ]
 
@@ -61,17 +61,17 @@ class FeatureCache:
             pixels = processor.pixels([pictures[index] for index in chosen])
             return pixels, torch.zeros(len(chosen), dtype=torch.long)
 
-        return self.features("image", keys, prepare)
+        return self.get_features("image", keys, prepare)
 
-    def sounds(self, waves: list[Any], processor: Any) -> Float[Tensor, "rows seq width"]:
+    def get_audio_features(self, waves: list[Any], processor: Any) -> Float[Tensor, "rows seq width"]:
         """Features of sounds, float32 samples at 16 kHz."""
         settings = repr(processor.feature_extractor.hop_length).encode()
-        keys = [digest(settings, wave.tobytes()) for wave in waves]
-        return self.features(
+        keys = [compute_digest(settings, wave.tobytes()) for wave in waves]
+        return self.get_features(
             "audio", keys, lambda chosen: tuple(processor.mels([waves[i] for i in chosen]))
         )
 
-    def features(
+    def get_features(
         self, modality: str, keys: Sequence[str], prepare: Prepare
     ) -> Float[Tensor, "rows seq width"]:
         """Features of the items with these keys, computed where there is no file.
@@ -85,10 +85,10 @@ class FeatureCache:
         for start in range(0, len(missing), self.batch_size):
             chosen = missing[start : start + self.batch_size]
             for index, item in zip(chosen, self.compute(modality, *prepare(chosen)), strict=True):
-                files.write(self.path(keys[index]), item)
+                files.write(self.get_path(keys[index]), item)
                 found[keys[index]] = item
-        encoders = of_modality(self.model.encoders, modality)
-        return together([found[key] or {} for key in keys], encoders)
+        encoders = select_modality(self.model.encoders, modality)
+        return join_items([found[key] or {} for key in keys], encoders)
 
     @torch.no_grad()
     def compute(
@@ -101,29 +101,29 @@ class FeatureCache:
             raise ValueError(
                 f"features of an {modality} are beyond what float16 holds: train without a cache"
             )
-        return items(features, lengths, of_modality(self.model.encoders, modality))
+        return split_items(features, lengths, select_modality(self.model.encoders, modality))
 
-    def path(self, key: str) -> Path:
+    def get_path(self, key: str) -> Path:
         """The file of an item."""
         return self.folder / key[:2] / f"{key}.safetensors"
 
     def read(self, modality: str, key: str) -> dict[str, Tensor] | None:
         """The item, or None where there is no whole file."""
-        item = files.read(self.path(key))
-        names = {encoder.name for encoder in of_modality(self.model.encoders, modality)}
+        item = files.read(self.get_path(key))
+        names = {encoder.name for encoder in select_modality(self.model.encoders, modality)}
         return item if item is not None and item.keys() == names else None
 
     def check_frozen(self) -> None:
         """ValueError if an encoder is being trained, whose features would be out of date."""
         for encoder in self.model.encoders:
-            if learns(self.model.tower(encoder)):
+            if is_trainable(self.model.get_tower(encoder)):
                 raise ValueError(
                     f"the encoder {encoder.name!r} is being trained, so its features cannot be "
                     "kept: set processor.features = None, or freeze it"
                 )
 
 
-def digest(*parts: bytes) -> str:
+def compute_digest(*parts: bytes) -> str:
     """sha256 of some bytes and where each part ends, in hex."""
     total = hashlib.sha256()
     for part in parts:
@@ -132,11 +132,11 @@ def digest(*parts: bytes) -> str:
     return total.hexdigest()
 
 
-def fingerprint(model: OmniModel) -> str:
+def compute_fingerprint(model: OmniModel) -> str:
     """sha256 of the encoders' kinds and weights, whatever dtype these are in."""
     parts = list(REVISIONS)
     for encoder in model.encoders:
         parts.append(spec.dumps(encoder).encode())
-        for name, weights in sorted(model.tower(encoder).state_dict().items()):
+        for name, weights in sorted(model.get_tower(encoder).state_dict().items()):
             parts += [name.encode(), weights.detach().float().cpu().contiguous().numpy().tobytes()]
-    return digest(*parts)
+    return compute_digest(*parts)

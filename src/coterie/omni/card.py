@@ -1,6 +1,6 @@
 """The model card of an assembled omni model: what it is made of, and under which licences."""
 
-PARTS = """---
+MODEL_CARD_TEMPLATE = """---
 library_name: coterie
 pipeline_tag: image-text-to-text
 ---
@@ -28,10 +28,10 @@ TRAINED = "trained with coterie; Apache-2.0"
 RANDOM = "**random: they must be trained before images or sounds mean anything**"
 
 
-def card(*, trained: bool) -> str:
+def make_model_card(*, trained: bool) -> str:
     """README.md of the folder.
 
     Args:
         trained: the connectors are; otherwise the card warns.
     """
-    return PARTS.format(connectors=TRAINED if trained else RANDOM)
+    return MODEL_CARD_TEMPLATE.format(connectors=TRAINED if trained else RANDOM)

@@ -8,11 +8,11 @@ from transformers import Cache, GenerationMixin
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
 from coterie.omni.config import OmniConfig
-from coterie.omni.encoders.base import of_modality
+from coterie.omni.encoders.base import select_modality
 from coterie.omni.model import OmniModel, OmniPreTrainedModel
 
-IMAGES = ("pixel_values", "image_features")
-SOUNDS = ("input_features", "audio_features", "feature_lengths")
+IMAGE_INPUTS = ("pixel_values", "image_features")
+AUDIO_INPUTS = ("input_features", "audio_features", "feature_lengths")
 
 
 class OmniForConditionalGeneration(OmniPreTrainedModel, GenerationMixin):
@@ -83,14 +83,14 @@ class OmniForConditionalGeneration(OmniPreTrainedModel, GenerationMixin):
         )
         hidden, logits, loss = outputs.last_hidden_state, None, None
         if labels is not None and self.training and not self.config.logits_in_training:
-            loss = self.loss_at_labels(hidden, labels, **kwargs)
+            loss = self.compute_loss_at_labels(hidden, labels, **kwargs)
         else:
             kept = (
                 slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
             )
             logits = self.lm_head(hidden[:, kept])
             if labels is not None:
-                loss = self.loss_function(logits, labels, self.vocabulary, **kwargs)
+                loss = self.loss_function(logits, labels, self.vocab_size, **kwargs)
         return CausalLMOutputWithPast(
             loss=loss,
             logits=logits,
@@ -100,17 +100,17 @@ class OmniForConditionalGeneration(OmniPreTrainedModel, GenerationMixin):
         )
 
     @property
-    def vocabulary(self) -> int:
+    def vocab_size(self) -> int:
         """How many tokens there are."""
         return self.config.text_config.vocab_size
 
-    def loss_at_labels(self, hidden: Tensor, labels: Tensor, **kwargs: Any) -> Tensor:
+    def compute_loss_at_labels(self, hidden: Tensor, labels: Tensor, **kwargs: Any) -> Tensor:
         """The loss function's answer, from the logits of labelled positions alone."""
         following = nn.functional.pad(labels, (0, 1), value=-100)[:, 1:].to(hidden.device)
         kept = following != -100
         logits = self.lm_head(hidden[kept])
         return self.loss_function(
-            logits, None, self.vocabulary, shift_labels=following[kept], **kwargs
+            logits, None, self.vocab_size, shift_labels=following[kept], **kwargs
         )
 
     def prepare_inputs_for_generation(
@@ -121,7 +121,7 @@ class OmniForConditionalGeneration(OmniPreTrainedModel, GenerationMixin):
             *args, is_first_iteration=is_first_iteration, **kwargs
         )
         if not is_first_iteration and kwargs.get("use_cache", True):
-            for name in (*IMAGES, *SOUNDS):
+            for name in (*IMAGE_INPUTS, *AUDIO_INPUTS):
                 inputs.pop(name, None)
         return inputs
 
@@ -135,13 +135,13 @@ class OmniForConditionalGeneration(OmniPreTrainedModel, GenerationMixin):
         """Beams repeat samples; a sample's images and sounds stay together."""
         media = {
             name: model_kwargs.pop(name)
-            for name in (*IMAGES, *SOUNDS)
+            for name in (*IMAGE_INPUTS, *AUDIO_INPUTS)
             if model_kwargs.get(name) is not None
         }
-        for modality, names in (("image", IMAGES), ("audio", SOUNDS)):
+        for modality, names in (("image", IMAGE_INPUTS), ("audio", AUDIO_INPUTS)):
             here = [name for name in names if name in media]
             if here and input_ids is not None:
-                order = self.repeated(modality, input_ids, media, expand_size)
+                order = self.repeat_media(modality, input_ids, media, expand_size)
                 media.update({name: media[name][order] for name in here})
         above: Any = super()  # as above
         ids, model_kwargs = above._expand_inputs_for_generation(
@@ -149,15 +149,15 @@ class OmniForConditionalGeneration(OmniPreTrainedModel, GenerationMixin):
         )
         return ids, {**model_kwargs, **media}
 
-    def repeated(
+    def repeat_media(
         self, modality: str, input_ids: Tensor, media: dict[str, Tensor], copies: int
     ) -> Tensor:
         """Which item stands where, once every sample comes `copies` times."""
-        names = IMAGES if modality == "image" else SOUNDS
+        names = IMAGE_INPUTS if modality == "image" else AUDIO_INPUTS
         count = next(len(media[name]) for name in names if name in media)
         lengths = media.get("feature_lengths") if modality == "audio" else None
         lengths = torch.zeros(count, dtype=torch.long) if lengths is None else lengths.cpu()
-        tokens = sum(each.tokens(lengths) for each in of_modality(self.model.encoders, modality))
+        tokens = sum(each.count_tokens(lengths) for each in select_modality(self.model.encoders, modality))
         ends = (input_ids == self.config.placeholder(modality)).sum(1).cumsum(0).cpu()
         owner = torch.searchsorted(ends, torch.as_tensor(tokens).cumsum(0))
         parts = [(owner == row).nonzero().flatten().repeat(copies) for row in range(len(ends))]

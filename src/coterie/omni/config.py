@@ -5,7 +5,7 @@ from typing import Any, no_type_check
 from transformers import AutoConfig, PreTrainedConfig
 from transformers.configuration_utils import SubConfigSpec
 
-from coterie.omni.encoders.base import Encoder, encoders_of
+from coterie.omni.encoders.base import Encoder, parse_encoders
 
 
 @no_type_check  # jaxtyping would not let it take more than its fields, as transformers does
@@ -38,10 +38,10 @@ class OmniConfig(PreTrainedConfig):
         self.encoders = list(self.encoders or ())
         self.tie_word_embeddings = bool(self.text_config.tie_word_embeddings)
 
-    def built_encoders(self) -> tuple[Encoder, ...]:
+    def build_encoders(self) -> tuple[Encoder, ...]:
         """`encoders` as values."""
-        return encoders_of(self.encoders)
+        return parse_encoders(self.encoders)
 
-    def placeholder(self, modality: str) -> int | None:
+    def get_placeholder_id(self, modality: str) -> int | None:
         """The token id that stands for a modality, "image" or "audio"."""
         return {"image": self.image_token_id, "audio": self.audio_token_id}[modality]

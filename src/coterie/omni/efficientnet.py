@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stage:
+class BottleneckStage:
     """Inverted bottlenecks of one width.
 
     Attributes:
@@ -26,13 +26,13 @@ class Stage:
 
 
 LITE0 = (
-    Stage(count=1, kernel=3, stride=1, expansion=1, width=16),
-    Stage(count=2, kernel=3, stride=2, expansion=6, width=24),
-    Stage(count=2, kernel=5, stride=2, expansion=6, width=40),
-    Stage(count=3, kernel=3, stride=2, expansion=6, width=80),
-    Stage(count=3, kernel=5, stride=1, expansion=6, width=112),
-    Stage(count=4, kernel=5, stride=2, expansion=6, width=192),
-    Stage(count=1, kernel=3, stride=1, expansion=6, width=320),
+    BottleneckStage(count=1, kernel=3, stride=1, expansion=1, width=16),
+    BottleneckStage(count=2, kernel=3, stride=2, expansion=6, width=24),
+    BottleneckStage(count=2, kernel=5, stride=2, expansion=6, width=40),
+    BottleneckStage(count=3, kernel=3, stride=2, expansion=6, width=80),
+    BottleneckStage(count=3, kernel=5, stride=1, expansion=6, width=112),
+    BottleneckStage(count=4, kernel=5, stride=2, expansion=6, width=192),
+    BottleneckStage(count=1, kernel=3, stride=1, expansion=6, width=320),
 )
 
 
@@ -43,18 +43,18 @@ class EfficientNetLite(nn.Module):
     of a few pictures would only spoil them.
     """
 
-    def __init__(self, stem: int, stages: tuple[Stage, ...], head: int):
+    def __init__(self, stem: int, stages: tuple[BottleneckStage, ...], head: int):
         super().__init__()
         self._conv_stem = SameConv(3, stem, kernel=3, stride=2)
-        self._bn0 = norm(stem)
+        self._bn0 = make_batch_norm(stem)
         blocks, width = [], stem
         for stage in stages:
             for position in range(stage.count):
-                blocks.append(Block(width, stage, stage.stride if position == 0 else 1))
+                blocks.append(InvertedBottleneck(width, stage, stage.stride if position == 0 else 1))
                 width = stage.width
         self._blocks = nn.Sequential(*blocks)
         self._conv_head = SameConv(width, head, kernel=1)
-        self._bn1 = norm(head)
+        self._bn1 = make_batch_norm(head)
         self._act = nn.ReLU6()
 
     def train(self, mode: bool = True) -> "EfficientNetLite":
@@ -66,28 +66,28 @@ class EfficientNetLite(nn.Module):
         return self._act(self._bn1(self._conv_head(self._blocks(x))))
 
 
-class Block(nn.Module):
+class InvertedBottleneck(nn.Module):
     """Expand, convolve each channel, project; added to the input where shapes allow."""
 
-    def __init__(self, width: int, stage: Stage, stride: int):
+    def __init__(self, width: int, stage: BottleneckStage, stride: int):
         super().__init__()
         inner = width * stage.expansion
         if stage.expansion != 1:
             self._expand_conv = SameConv(width, inner, kernel=1)
-            self._bn0 = norm(inner)
+            self._bn0 = make_batch_norm(inner)
         self._depthwise_conv = SameConv(inner, inner, stage.kernel, stride, groups=inner)
-        self._bn1 = norm(inner)
+        self._bn1 = make_batch_norm(inner)
         self._project_conv = SameConv(inner, stage.width, kernel=1)
-        self._bn2 = norm(stage.width)
+        self._bn2 = make_batch_norm(stage.width)
         self._act = nn.ReLU6()
-        self.expands = stage.expansion != 1
-        self.adds = stride == 1 and width == stage.width
+        self.has_expansion = stage.expansion != 1
+        self.has_residual = stride == 1 and width == stage.width
 
     def forward(self, x: Float[Tensor, "rows width ..."]) -> Float[Tensor, "rows out ..."]:
-        inner = self._act(self._bn0(self._expand_conv(x))) if self.expands else x
+        inner = self._act(self._bn0(self._expand_conv(x))) if self.has_expansion else x
         inner = self._act(self._bn1(self._depthwise_conv(inner)))
         inner = self._bn2(self._project_conv(inner))
-        return x + inner if self.adds else inner
+        return x + inner if self.has_residual else inner
 
 
 class SameConv(nn.Conv2d):
@@ -105,6 +105,6 @@ class SameConv(nn.Conv2d):
         return super().forward(nn.functional.pad(input, pads) if any(pads) else input)
 
 
-def norm(width: int) -> nn.BatchNorm2d:
+def make_batch_norm(width: int) -> nn.BatchNorm2d:
     """TensorFlow's epsilon is not PyTorch's."""
     return nn.BatchNorm2d(width, eps=1e-3, momentum=0.01)

@@ -23,9 +23,9 @@ def unpack(
     """Each encoder, its part of the features, and which of that are an item's own tokens."""
     longest, start = int(lengths.max()), 0
     for encoder in encoders:
-        count = encoder.tokens(longest)
+        count = encoder.count_tokens(longest)
         part = features[:, start : start + count, : encoder.width]
-        own = torch.arange(count, device=features.device) < encoder.tokens(lengths)[:, None]
+        own = torch.arange(count, device=features.device) < encoder.count_tokens(lengths)[:, None]
         yield encoder, part, own
         start += count
     if start != features.shape[1]:
@@ -36,7 +36,7 @@ def unpack(
         )
 
 
-def items(
+def split_items(
     features: Float[Tensor, "rows seq width"],
     lengths: Int[Tensor, " rows"],
     encoders: Sequence[Encoder],
@@ -49,7 +49,7 @@ def items(
     return found
 
 
-def together(
+def join_items(
     found: Sequence[Mapping[str, Tensor]], encoders: Sequence[Encoder]
 ) -> Float[Tensor, "rows seq width"]:
     """What `items` took apart."""

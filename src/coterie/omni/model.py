@@ -10,7 +10,7 @@ from transformers.modeling_outputs import BaseModelOutputWithPast
 
 from coterie.omni.config import OmniConfig
 from coterie.omni.connector import Connector
-from coterie.omni.encoders.base import Encoder, of_modality
+from coterie.omni.encoders.base import Encoder, select_modality
 from coterie.omni.features import pack, unpack
 
 MODALITIES = ("image", "audio")
@@ -47,11 +47,11 @@ class OmniModel(OmniPreTrainedModel):
 
     def __init__(self, config: OmniConfig):
         super().__init__(config)
-        self.encoders = config.built_encoders()
+        self.encoders = config.build_encoders()
         self.language_model = AutoModel.from_config(config.text_config)
         width = config.text_config.hidden_size
         for encoder in self.encoders:
-            self.add_module(f"{encoder.name}_tower", encoder.tower())
+            self.add_module(f"{encoder.name}_tower", encoder.build_tower())
         self.connectors = nn.ModuleDict(
             {each.name: Connector(each.width, each.hidden, width) for each in self.encoders}
         )
@@ -60,17 +60,17 @@ class OmniModel(OmniPreTrainedModel):
 
     def freeze_encoders(self) -> None:
         """No encoder is trained, only what is grafted into it later."""
-        for tower in map(self.tower, self.encoders):
+        for tower in map(self.get_tower, self.encoders):
             tower.requires_grad_(False)
 
-    def tower(self, encoder: Encoder) -> nn.Module:
+    def get_tower(self, encoder: Encoder) -> nn.Module:
         """The encoder's network."""
         return self.get_submodule(f"{encoder.name}_tower")
 
     def train(self, mode: bool = True) -> "OmniModel":
         super().train(mode)
-        for tower in map(self.tower, self.encoders):
-            if not learns(tower):
+        for tower in map(self.get_tower, self.encoders):
+            if not is_trainable(tower):
                 tower.eval()
         return self
 
@@ -91,14 +91,14 @@ class OmniModel(OmniPreTrainedModel):
             lengths: mel frames of each sound; zeros for images.
         """
         parts = []
-        for encoder in of_modality(self.encoders, modality):
-            tower = self.tower(encoder)
+        for encoder in select_modality(self.encoders, modality):
+            tower = self.get_tower(encoder)
             dtype = next(tower.parameters()).dtype
-            with torch.set_grad_enabled(torch.is_grad_enabled() and learns(tower)):
+            with torch.set_grad_enabled(torch.is_grad_enabled() and is_trainable(tower)):
                 parts.append(encoder.encode(tower, values.to(dtype), lengths))
         return pack(parts)
 
-    def connect(
+    def project(
         self,
         modality: str,
         features: Float[Tensor, "rows seq width"],
@@ -106,26 +106,26 @@ class OmniModel(OmniPreTrainedModel):
         dtype: torch.dtype,
     ) -> Float[Tensor, "tokens out"]:
         """The rows that replace the modality's placeholders, in their order."""
-        encoders = of_modality(self.encoders, modality)
+        encoders = select_modality(self.encoders, modality)
         rows, owned = [], []
         for encoder, part, own in unpack(features, lengths, encoders):
             rows.append(self.connectors[encoder.name](part.to(dtype)))
             owned.append(own)
         return torch.cat(rows, 1)[torch.cat(owned, 1)]
 
-    def idle(self, modality: str, embeds: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    def keep_in_graph(self, modality: str, embeds: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
         """`embeds` with the unused encoders and connectors in the graph, as DDP needs them."""
         if not torch.is_grad_enabled():
             return embeds
         zero = embeds.new_zeros(())
-        for encoder in of_modality(self.encoders, modality):
-            for module in (self.connectors[encoder.name], self.tower(encoder)):
+        for encoder in select_modality(self.encoders, modality):
+            for module in (self.connectors[encoder.name], self.get_tower(encoder)):
                 for weights in module.parameters():
                     if weights.requires_grad:
                         zero = zero + 0 * weights.sum().to(embeds.dtype)
         return embeds + zero
 
-    def embed(
+    def embed_with_media(
         self, input_ids: Int[Tensor, "batch seq"], media: dict[str, Any], *, prefill: bool
     ) -> Float[Tensor, "batch seq width"]:
         """Text embeddings with media where the placeholders are.
@@ -138,24 +138,24 @@ class OmniModel(OmniPreTrainedModel):
             token = self.config.placeholder(modality)
             if values is None and features is None:
                 if prefill and token is not None:
-                    self.check(modality, int((input_ids == token).sum()), 0)
-                embeds = self.idle(modality, embeds)
+                    self.check_placeholders(modality, int((input_ids == token).sum()), 0)
+                embeds = self.keep_in_graph(modality, embeds)
                 continue
             if lengths is None:
-                lengths = torch.zeros(len(_first(values, features)), dtype=torch.long)
+                lengths = torch.zeros(len(_get_first(values, features)), dtype=torch.long)
             lengths = lengths.to(embeds.device)
             if features is None:
                 assert values is not None
                 features = self.encode(modality, values, lengths)
             else:
-                embeds = self.idle(modality, embeds)
-            rows = self.connect(modality, features.to(embeds.device), lengths, embeds.dtype)
+                embeds = self.keep_in_graph(modality, embeds)
+            rows = self.project(modality, features.to(embeds.device), lengths, embeds.dtype)
             places = input_ids == token
-            self.check(modality, int(places.sum()), len(rows))
+            self.check_placeholders(modality, int(places.sum()), len(rows))
             embeds = embeds.masked_scatter(places[..., None], rows.to(embeds.dtype))
         return embeds
 
-    def check(self, modality: str, asked: int, given: int) -> None:
+    def check_placeholders(self, modality: str, asked: int, given: int) -> None:
         """ValueError unless the text has a placeholder for every token of the media."""
         if asked != given:
             raise ValueError(
@@ -186,7 +186,7 @@ class OmniModel(OmniPreTrainedModel):
         }
         if input_ids is not None:
             prefill = past_key_values is None or past_key_values.get_seq_length() == 0
-            inputs_embeds = self.embed(input_ids, media, prefill=prefill)
+            inputs_embeds = self.embed_with_media(input_ids, media, prefill=prefill)
         elif any(part is not None for parts in media.values() for part in parts):
             raise ValueError("images and sounds need input_ids, which say where they go")
         return self.language_model(
@@ -198,10 +198,10 @@ class OmniModel(OmniPreTrainedModel):
         )
 
 
-def learns(module: nn.Module) -> bool:
+def is_trainable(module: nn.Module) -> bool:
     """Whether anything in it is trained."""
     return any(weights.requires_grad for weights in module.parameters())
 
 
-def _first(*values: Tensor | None) -> Tensor:
+def _get_first(*values: Tensor | None) -> Tensor:
     return next(value for value in values if value is not None)

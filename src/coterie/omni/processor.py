@@ -9,18 +9,18 @@ from torch import Tensor
 from transformers import ProcessorMixin
 from transformers.image_utils import make_flat_list_of_images
 
-from coterie.omni.encoders.base import encoders_of, of_modality
-from coterie.omni.sound import Mels, mel_frames, spectrograms
+from coterie.omni.encoders.base import parse_encoders, select_modality
+from coterie.omni.sound import LogMelFeatures, count_mel_frames, compute_spectrograms
 
 
-class Features(Protocol):
+class FeatureProvider(Protocol):
     """What a processor asks for features instead of handing pixels and spectrograms on."""
 
-    def images(self, pictures: list[Any], processor: Any) -> Float[Tensor, "rows seq width"]:
+    def get_image_features(self, pictures: list[Any], processor: Any) -> Float[Tensor, "rows seq width"]:
         """Features of PIL images."""
         ...
 
-    def sounds(self, waves: list[Any], processor: Any) -> Float[Tensor, "rows seq width"]:
+    def get_audio_features(self, waves: list[Any], processor: Any) -> Float[Tensor, "rows seq width"]:
         """Features of sounds, float32 samples at 16 kHz."""
         ...
 
@@ -38,7 +38,7 @@ class OmniProcessor(ProcessorMixin):
             or a sound has.
     """
 
-    features: Features | None = None
+    feature_cache: FeatureProvider | None = None
 
     @no_type_check  # transformers reads the names of its arguments from its code
     def __init__(
@@ -50,32 +50,32 @@ class OmniProcessor(ProcessorMixin):
         encoders: list[Any] | None = None,
     ):
         self.encoders = list(encoders or ())
-        self.built = encoders_of(self.encoders)
+        self.encoders_by_name = parse_encoders(self.encoders)
         self.image_token, self.audio_token = tokenizer.image_token, tokenizer.audio_token
         self.image_token_id = tokenizer.convert_tokens_to_ids(self.image_token)
         self.audio_token_id = tokenizer.convert_tokens_to_ids(self.audio_token)
         super().__init__(image_processor, feature_extractor, tokenizer, chat_template=chat_template)
 
-    def tokens(self, modality: str, length: int = 0) -> int:
+    def count_tokens(self, modality: str, length: int = 0) -> int:
         """How many placeholders an image, or a sound of `length` mel frames, has in the text."""
-        return sum(encoder.tokens(length) for encoder in of_modality(self.built, modality))
+        return sum(encoder.count_tokens(length) for encoder in select_modality(self.encoders_by_name, modality))
 
-    def pixels(self, pictures: list[Any], **options: Any) -> Float[Tensor, "rows 3 height breadth"]:
+    def make_pixel_values(self, pictures: list[Any], **options: Any) -> Float[Tensor, "rows 3 height breadth"]:
         """`pixel_values` of PIL images."""
         options = {**options, "return_tensors": "pt"}
         return self.image_processor(pictures, **options)["pixel_values"]
 
-    def mels(self, waves: list[Any]) -> Mels:
+    def make_log_mels(self, waves: list[Any]) -> LogMelFeatures:
         """`input_features` and `feature_lengths` of sounds."""
-        return spectrograms(waves, self.feature_extractor)
+        return compute_spectrograms(waves, self.feature_extractor)
 
     def _process_images(self, images: Any, **kwargs: Any) -> tuple[dict[str, Any], list[str]]:
         pictures = cast(list[Any], make_flat_list_of_images(images))
-        if self.features is None:
-            data = {"pixel_values": self.pixels(pictures, **kwargs)}
+        if self.feature_cache is None:
+            data = {"pixel_values": self.make_pixel_values(pictures, **kwargs)}
         else:
-            data = {"image_features": self.features.images(pictures, self)}
-        return data, [self.image_token * self.tokens("image")] * len(pictures)
+            data = {"image_features": self.feature_cache.get_image_features(pictures, self)}
+        return data, [self.image_token * self.count_tokens("image")] * len(pictures)
 
     def _process_audio(self, audio: Any, **kwargs: Any) -> tuple[dict[str, Any], list[str]]:
         rate = kwargs.get("sampling_rate") or self.feature_extractor.sampling_rate
@@ -85,13 +85,13 @@ class OmniProcessor(ProcessorMixin):
                 "samples a second; resample them first"
             )
         waves = [np.asarray(wave, dtype=np.float32) for wave in audio]
-        lengths = [mel_frames(wave, self.feature_extractor) for wave in waves]
-        if self.features is None:
-            data = {"input_features": self.mels(waves).values}
+        lengths = [count_mel_frames(wave, self.feature_extractor) for wave in waves]
+        if self.feature_cache is None:
+            data = {"input_features": self.make_log_mels(waves).values}
         else:
-            data = {"audio_features": self.features.sounds(waves, self)}
+            data = {"audio_features": self.feature_cache.get_audio_features(waves, self)}
         data["feature_lengths"] = torch.tensor(lengths)
-        return data, [self.audio_token * self.tokens("audio", length) for length in lengths]
+        return data, [self.audio_token * self.count_tokens("audio", length) for length in lengths]
 
     @property
     def model_input_names(self) -> list[str]:

@@ -10,14 +10,14 @@ from torch import Tensor, nn
 FRAMES = 16  # the encoder makes one token of so many by default: half of its stride of 8 is conv2's
 
 
-class Mels(NamedTuple):
+class LogMelFeatures(NamedTuple):
     """Spectrograms [sounds, bands, frames] with zeros behind the shorter ones, and their frames."""
 
     values: Float[Tensor, "rows bands frames"]
     lengths: Int[Tensor, " rows"]
 
 
-def mel_frames(wave: Any, extractor: Any) -> int:
+def count_mel_frames(wave: Any, extractor: Any) -> int:
     """How many frames of 10 ms the spectrogram of a sound has.
 
     Samples are padded with silence to the next 160 ms, which is one token, but never beyond what
@@ -41,7 +41,7 @@ def mel_frames(wave: Any, extractor: Any) -> int:
     return min(-(-wave.size // step) * step, extractor.n_samples) // extractor.hop_length
 
 
-def spectrograms(waves: list[Any], extractor: Any) -> Mels:
+def compute_spectrograms(waves: list[Any], extractor: Any) -> LogMelFeatures:
     """Log-mel spectrograms as Whisper hears them, one sound at a time.
 
     One at a time, because their floor is relative to the loudest frame, and padding for a longer
@@ -49,7 +49,7 @@ def spectrograms(waves: list[Any], extractor: Any) -> Mels:
     """
     found = []
     for wave in waves:
-        frames = mel_frames(wave, extractor)
+        frames = count_mel_frames(wave, extractor)
         padded = np.pad(wave, (0, frames * extractor.hop_length - wave.size))
         mel = extractor(
             padded,
@@ -60,4 +60,4 @@ def spectrograms(waves: list[Any], extractor: Any) -> Mels:
         found.append(mel.T)
     lengths = torch.tensor([len(mel) for mel in found])
     values = nn.utils.rnn.pad_sequence(found, batch_first=True).transpose(1, 2)
-    return Mels(values.contiguous(), lengths)
+    return LogMelFeatures(values.contiguous(), lengths)

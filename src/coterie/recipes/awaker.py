@@ -64,7 +64,7 @@ def awaker(
             router=router,
             shared=plain,
             blend="complement",
-            power=2 if released else 1,
+            weight_exponent=2 if released else 1,
         )
 
     return Recipe(
@@ -75,7 +75,7 @@ def awaker(
             mixture(MLP, InstanceGate(pool="embedding", tie="block", bias=released)),
         ),
         losses=(Importance(weight=importance, unbiased=released),) if importance else (),
-        stages=stages(epochs),
+        stages=make_stages(epochs),
         paper="Long et al. 2024, arXiv:2411.10669",
         notes="Images of the paper have up to 1,103,872 pixels.",
         departures=(
@@ -89,7 +89,7 @@ def awaker(
     )
 
 
-def stages(epochs: float) -> tuple[Stage, ...]:
+def make_stages(epochs: float) -> tuple[Stage, ...]:
     """The paper's three: a LoRA everywhere; gates and copies of it; experts alone."""
     return (
         Stage(

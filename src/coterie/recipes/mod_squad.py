@@ -19,7 +19,7 @@ from typing import Literal
 
 from coterie.balancing.uncertainty import Uncertainty
 from coterie.experts.copies import Copies
-from coterie.experts.queries import Queries
+from coterie.experts.queries import AttentionHeads
 from coterie.losses.mutual_information import MutualInformation
 from coterie.mixture import Mixture
 from coterie.recipe import Recipe, Stage
@@ -28,7 +28,7 @@ from coterie.routing.routers.top_k import TopK
 
 EVEN_ATTENTION = r".*layers?\.\d*[02468]\.(attention|attn|self_attn)"
 ODD_MLP = r".*layers?\.\d*[13579]\.mlp"
-PLACES = {
+LAYER_LAYOUTS = {
     "all": ("vision.attn", "vision.mlp"),
     "alternate": (EVEN_ATTENTION, ODD_MLP),
     "odd mlp": ("vision.attn", ODD_MLP),
@@ -78,15 +78,15 @@ def mod_squad(  # noqa: PLR0913  what the paper's own ablations change
 
     Raises ValueError for a choice that there is not.
     """
-    if layers not in PLACES:
-        raise ValueError(f"mod_squad(layers={layers!r}): allowed are {', '.join(PLACES)}")
+    if layers not in LAYER_LAYOUTS:
+        raise ValueError(f"mod_squad(layers={layers!r}): allowed are {', '.join(LAYER_LAYOUTS)}")
     if mlp is None and attention is None:
         raise ValueError("mod_squad(mlp=None, attention=None): give experts of one kind at least")
     epsilon, weight = (1e-4, 0.005) if released else (0.0, 0.001)
     weight = weight if information is None else information
     init = "host" if pretrained else "fresh"
 
-    def mixture(at: str, kind: Copies | Queries, active: int) -> Mixture:
+    def mixture(at: str, kind: Copies | AttentionHeads, active: int) -> Mixture:
         router = TopK(k=active, normalize=normalize, epsilon=epsilon)
         is_share = isinstance(kind, Copies) and pretrained and kind.divisor > 1
         gate = TaskGate(init_std=0.0 if is_share else GATE_STD)
@@ -94,13 +94,13 @@ def mod_squad(  # noqa: PLR0913  what the paper's own ablations change
 
     mixtures = []
     if attention is not None:
-        queries = Queries(count=attention[0], replace=True, init=init)
-        mixtures.append(mixture(PLACES[layers][0], queries, attention[1]))
+        queries = AttentionHeads(count=attention[0], replace=True, init=init)
+        mixtures.append(mixture(LAYER_LAYOUTS[layers][0], queries, attention[1]))
     if mlp is not None:
         ratio = RATIO if mlp_ratio is None else mlp_ratio
-        divisor = 1 if pretrained and mlp_ratio is None else share(mlp[1], ratio)
+        divisor = 1 if pretrained and mlp_ratio is None else compute_hidden_divisor(mlp[1], ratio)
         copies = Copies(count=mlp[0], trained="full", divisor=divisor, init=init)
-        mixtures.append(mixture(PLACES[layers][1], copies, mlp[1]))
+        mixtures.append(mixture(LAYER_LAYOUTS[layers][1], copies, mlp[1]))
     return Recipe(
         name="mod_squad",
         mixtures=tuple(mixtures),
@@ -135,7 +135,7 @@ PRETRAINED = (
 )
 
 
-def share(active: int, ratio: int) -> int:
+def compute_hidden_divisor(active: int, ratio: int) -> int:
     """By what the host's hidden units are divided; ValueError if that is no whole number."""
     if ratio < 1 or RATIO * active % ratio:
         raise ValueError(

@@ -11,7 +11,7 @@ from coterie.experts.lora import Lora
 from coterie.mixture import Mixture
 from coterie.recipe import Recipe, Stage
 from coterie.routing.gates.task import TaskGate
-from coterie.routing.routers.soft import Soft
+from coterie.routing.routers.soft import Softmax
 
 
 def moelora(
@@ -45,7 +45,7 @@ def moelora(
     gate = TaskGate(per_token=False, init_std=init_std)
     return Recipe(
         name="moelora",
-        mixtures=tuple(Mixture(at=each, experts=lora, gate=gate, router=Soft()) for each in at),
+        mixtures=tuple(Mixture(at=each, experts=lora, gate=gate, router=Softmax()) for each in at),
         stages=(Stage(name="joint", learning_rate=learning_rate, epochs=epochs, warmup=0.03),),
         paper="Liu et al. 2023, arXiv:2310.18339",
         departures=(

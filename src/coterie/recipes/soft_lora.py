@@ -15,7 +15,7 @@ from coterie.experts.lora import Lora
 from coterie.mixture import Mixture
 from coterie.recipe import Recipe, Stage
 from coterie.routing.gates.token import TokenGate
-from coterie.routing.routers.soft import Soft
+from coterie.routing.routers.soft import Softmax
 
 
 def soft_lora(
@@ -42,7 +42,7 @@ def soft_lora(
         epochs: passes over the data.
     """
     lora = Lora(ranks=(rank,) * experts, alpha=alpha, dropout=dropout)
-    soft = Soft(temperature=temperature)
+    soft = Softmax(temperature=temperature)
     return Recipe(
         name="soft_lora",
         mixtures=tuple(

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from coterie.report.matrix import Matrix
-from coterie.report.numbers import plain
-from coterie.report.scale import Scale, around
+from coterie.report.numbers import format_number
+from coterie.report.scale import Axis, make_axis
 
 
 @dataclass(frozen=True, kw_only=True)
-class Branches:
+class DendrogramChart:
     """A tree with its tasks from top to bottom and distance from left to right.
 
     Attributes:
@@ -19,40 +19,40 @@ class Branches:
     """
 
     order: tuple[str, ...]
-    strokes: tuple[str, ...]
-    far: str
+    lines: tuple[str, ...]
+    max_distance: str
 
 
-def branches(tasks: list[str], maps: Mapping[str, Matrix]) -> Branches:
+def build_dendrogram(tasks: list[str], maps: Mapping[str, Matrix]) -> DendrogramChart:
     """The tree that `coterie.evaluate.likeness` makes of tasks' shares, by layer.
 
     Raises ValueError if scipy is not installed, or some layer has no numbers.
     """
     # Heavy: torch. Only here the page needs it.
-    from coterie.evaluate.likeness import likeness, tree
+    from coterie.evaluate.likeness import compute_task_similarity, cluster_tasks
 
     use = {
         task: {layer: {"chosen": map_[place]} for layer, map_ in maps.items()}
         for place, task in enumerate(tasks)
     }
-    made = tree(tasks, likeness(use).nan_to_num(0.0))
-    x = around([far for _, _, far, _ in made.merges], zero=True)
-    y = Scale(0.0, 10.0 * len(tasks))
+    made = cluster_tasks(tasks, compute_task_similarity(use).nan_to_num(0.0))
+    x = make_axis([far for _, _, far, _ in made.merges], zero=True)
+    y = Axis(0.0, 10.0 * len(tasks))
     strokes = (
-        " ".join(f"{x.at(far):.4g},{y.at(at):.4g}" for at, far in zip(*line, strict=True))
+        " ".join(f"{x.to_percent(far):.4g},{y.to_percent(at):.4g}" for at, far in zip(*line, strict=True))
         for line in made.lines
     )
-    return Branches(order=made.order, strokes=tuple(strokes), far=plain(x.high))
+    return DendrogramChart(order=made.order, lines=tuple(strokes), max_distance=format_number(x.high))
 
 
-def nats(map_: Matrix) -> float:
+def compute_map_information(map_: Matrix) -> float:
     """I(T; E) of one layer's map, tasks by experts; NaN where nothing is given to any expert."""
     import torch
 
-    from coterie.evaluate.information import joint, mutual_information
+    from coterie.evaluate.information import compute_joint_distribution, compute_mutual_information
 
     try:
         # Rounding leaves a hair below 0 where tasks choose alike.
-        return max(0.0, mutual_information(joint(torch.tensor(map_, dtype=torch.float64))))
+        return max(0.0, compute_mutual_information(compute_joint_distribution(torch.tensor(map_, dtype=torch.float64))))
     except ValueError:
         return float("nan")

@@ -4,70 +4,70 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from coterie.report.folder import Folder
-from coterie.report.numbers import MISSING, count, duration, plain, size
-from coterie.report.scores import TRAINED, mean, number
-from coterie.report.systems import System
+from coterie.report.folder import RunFiles
+from coterie.report.numbers import MISSING, format_count, format_duration, format_number, format_size
+from coterie.report.scores import TRAINED, compute_mean, to_number
+from coterie.report.systems import ReportSystem
 
 
 @dataclass(frozen=True, kw_only=True)
-class Quantity:
+class CostColumn:
     """One column: a field of scores.json's cost, and how one seed's runs (say, a model a task)
     make one number."""
 
     field: str
     title: str
-    together: Callable[[Sequence[float]], float]
-    told: Callable[[float | None], str]
+    aggregate: Callable[[Sequence[float]], float]
+    format: Callable[[float | None], str]
 
 
-QUANTITIES = (
-    Quantity(field="trainable_parameters", title="Trainable parameters", together=sum, told=count),
-    Quantity(field="active_parameters", title="Active a sample", together=max, told=count),
-    Quantity(field="total_parameters", title="Total parameters", together=max, told=count),
-    Quantity(field="flops_per_sample", title="FLOPs a sample", together=mean, told=count),
-    Quantity(field="peak_memory_bytes", title="Peak memory", together=max, told=size),
-    Quantity(field="train_time_s", title="Training time", together=sum, told=duration),
-    Quantity(field="samples_per_s", title="Trained samples/s", together=mean, told=plain),
-    Quantity(field="generate_samples_per_s", title="Answers/s", together=mean, told=plain),
+COST_COLUMNS = (
+    CostColumn(field="trainable_parameters", title="Trainable parameters", aggregate=sum, format=format_count),
+    CostColumn(field="active_parameters", title="Active a sample", aggregate=max, format=format_count),
+    CostColumn(field="total_parameters", title="Total parameters", aggregate=max, format=format_count),
+    CostColumn(field="flops_per_sample", title="FLOPs a sample", aggregate=compute_mean, format=format_count),
+    CostColumn(field="peak_memory_bytes", title="Peak memory", aggregate=max, format=format_size),
+    CostColumn(field="train_time_s", title="Training time", aggregate=sum, format=format_duration),
+    CostColumn(field="samples_per_s", title="Trained samples/s", aggregate=compute_mean, format=format_number),
+    CostColumn(field="generate_samples_per_s", title="Answers/s", aggregate=compute_mean, format=format_number),
 )
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cost:
+class SystemCost:
     """A system's line: runs a seed, and the texts of QUANTITIES."""
 
-    system: System
+    system: ReportSystem
     runs_a_seed: int
     texts: tuple[str, ...]
 
 
-def costs(found: Sequence[System]) -> tuple[Cost, ...]:
+def build_costs(found: Sequence[ReportSystem]) -> tuple[SystemCost, ...]:
     """A line for each system of which some cost is known: the mean over seeds."""
-    made = (cost(system) for system in found)
+    made = (build_system_cost(system) for system in found)
     return tuple(each for each in made if any(text != MISSING for text in each.texts))
 
 
-def cost(system: System) -> Cost:
+def build_system_cost(system: ReportSystem) -> SystemCost:
     """The system's line."""
-    by_seed: dict[str, list[Folder]] = {}
+    by_seed: dict[str, list[RunFiles]] = {}
     for run in system.runs:
         by_seed.setdefault(str(run.seed), []).append(run)
-    return Cost(
+    return SystemCost(
         system=system,
         runs_a_seed=max(len(group) for group in by_seed.values()),
-        texts=tuple(each.told(known(by_seed.values(), each)) for each in QUANTITIES),
+        texts=tuple(each.format(average_over_seeds(by_seed.values(), each)) for each in COST_COLUMNS),
     )
 
 
-def known(groups: Iterable[Sequence[Folder]], quantity: Quantity) -> float:
+def average_over_seeds(groups: Iterable[Sequence[RunFiles]], quantity: CostColumn) -> float:
     """The mean over seeds of what their runs come to; NaN if no run tells."""
-    found = [[value(run, quantity.field) for run in group] for group in groups]
+    found = [[get_cost_value(run, quantity.field) for run in group] for group in groups]
     held = [[each for each in group if math.isfinite(each)] for group in found]
-    return mean([float(quantity.together(group)) for group in held if group])
+    return compute_mean([float(quantity.aggregate(group)) for group in held if group])
 
 
-def value(run: Folder, field: str) -> float:
+def get_cost_value(run: RunFiles, field: str) -> float:
     """A field of a run's cost; NaN if it is not told."""
-    held = run.mapping(TRAINED).get("cost")
-    return number(held.get(field)) if isinstance(held, dict) else math.nan
+    held = run.read_mapping(TRAINED).get("cost")
+    return to_number(held.get(field)) if isinstance(held, dict) else math.nan

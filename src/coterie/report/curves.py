@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from coterie.report.folder import Folder, Gap
-from coterie.report.numbers import count, is_number, plain
-from coterie.report.scale import Scale, around
-from coterie.report.systems import System
+from coterie.report.folder import RunFiles, MissingData
+from coterie.report.numbers import format_count, is_number, format_number
+from coterie.report.scale import Axis, make_axis
+from coterie.report.systems import ReportSystem
 
 BINS = 60
 Points = list[tuple[float, float]]
@@ -16,13 +16,13 @@ Points = list[tuple[float, float]]
 class Curve:
     """A run's line: `points` as an SVG polyline has it, both axes from 0 to 100, y downward."""
 
-    system: System
+    system: ReportSystem
     points: str
     is_dashed: bool
 
 
 @dataclass(frozen=True, kw_only=True)
-class Panel:
+class CurvePanel:
     """A task's curves, with the ends of both axes; `quantity` says what of it is drawn."""
 
     title: str
@@ -34,24 +34,24 @@ class Panel:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Curves:
+class CurvesSection:
     """All panels; `binned` is the most logged steps that went into one point.
 
     `information` is I(T; E), whose solid line is the mean over layers, and whose dashed ones are
     the layers' least and most; it is no panel, but None, where no run has logged it.
     """
 
-    panels: tuple[Panel, ...]
-    information: Panel | None
-    binned: int
-    gaps: tuple[Gap, ...]
+    panels: tuple[CurvePanel, ...]
+    information_panel: CurvePanel | None
+    steps_per_point: int
+    missing: tuple[MissingData, ...]
 
 
-def curves(found: Sequence[System]) -> Curves:
+def build_curves(found: Sequence[ReportSystem]) -> CurvesSection:
     """The whole loss, then each task's, of all runs."""
     runs = [(system, run) for system in found for run in system.runs]
     gaps = [
-        run.gap(
+        run.make_missing(
             f"No learning curve of {system.name}",
             "log.jsonl",
             "coterie train {}/recipe.json --out RUN",
@@ -61,83 +61,83 @@ def curves(found: Sequence[System]) -> Curves:
     ]
     logs = [run.log for _, run in runs if run.log]
     if not logs:
-        return Curves(panels=(), information=None, binned=1, gaps=tuple(gaps))
+        return CurvesSection(panels=(), information_panel=None, steps_per_point=1, missing=tuple(gaps))
     last = max(log[-1]["step"] for log in logs)
-    titles = ["all tasks", *dict.fromkeys(task for _, run in runs for task in tasks(run))]
-    panels = (panel(title, runs, last) for title in titles)
-    inside = informed(runs, last)
-    return Curves(
+    titles = ["all tasks", *dict.fromkeys(task for _, run in runs for task in list_logged_tasks(run))]
+    panels = (build_panel(title, runs, last) for title in titles)
+    inside = build_information_panel(runs, last)
+    return CurvesSection(
         panels=tuple(each for each in panels if each.curves),
-        information=inside if inside.curves else None,
-        binned=max(-(-len(log) // BINS) for log in logs),
-        gaps=tuple(gaps),
+        information_panel=inside if inside.curves else None,
+        steps_per_point=max(-(-len(log) // BINS) for log in logs),
+        missing=tuple(gaps),
     )
 
 
-def tasks(run: Folder) -> Iterator[str]:
+def list_logged_tasks(run: RunFiles) -> Iterator[str]:
     """The tasks that a log speaks of, in its order."""
     for row in run.log:
-        yield from mapping(row, "task_loss")
+        yield from get_mapping(row, "task_loss")
 
 
-def panel(title: str, runs: Sequence[tuple[System, Folder]], last: int) -> Panel:
+def build_panel(title: str, runs: Sequence[tuple[ReportSystem, RunFiles]], last: int) -> CurvePanel:
     """A panel; the first is that of the whole loss."""
     whole = title == "all tasks"
-    lines: list[tuple[System, Points, bool]] = []
+    lines: list[tuple[ReportSystem, Points, bool]] = []
     for system, run in runs:
         if whole and system.is_single_task:
             continue  # its loss is one task's, on no scale with a sum over tasks
-        training = series(run, "loss" if whole else "task_loss", None if whole else title)
-        lines.append((system, binned(training, last), False))
+        training = get_series(run, "loss" if whole else "task_loss", None if whole else title)
+        lines.append((system, bin_points(training, last), False))
         if not whole:
-            lines.append((system, series(run, "validation_loss", title), True))
-    return plotted(title, "Loss", lines, last)
+            lines.append((system, get_series(run, "validation_loss", title), True))
+    return build_panel_from_series(title, "Loss", lines, last)
 
 
-def informed(runs: Sequence[tuple[System, Folder]], last: int) -> Panel:
+def build_information_panel(runs: Sequence[tuple[ReportSystem, RunFiles]], last: int) -> CurvePanel:
     """The mutual information of tasks and experts: the mean over layers, their least and most."""
-    lines: list[tuple[System, Points, bool]] = []
+    lines: list[tuple[ReportSystem, Points, bool]] = []
     for system, run in runs:
-        rows = [(row["step"], [v for v in mapping(row, "information").values() if is_number(v)])
+        rows = [(row["step"], [v for v in get_mapping(row, "information").values() if is_number(v)])
                 for row in run.log]  # fmt: skip
         held = [(float(step), values) for step, values in rows if values]
         several = any(len(values) > 1 for _, values in held)
-        lines.append((system, binned([(s, sum(v) / len(v)) for s, v in held], last), False))
+        lines.append((system, bin_points([(s, sum(v) / len(v)) for s, v in held], last), False))
         for end in (min, max) if several else ():
-            lines.append((system, binned([(s, end(v)) for s, v in held], last), True))
-    return plotted("nats", "Mutual information of task and expert", lines, last)
+            lines.append((system, bin_points([(s, end(v)) for s, v in held], last), True))
+    return build_panel_from_series("nats", "Mutual information of task and expert", lines, last)
 
 
-def plotted(
-    title: str, quantity: str, lines: Sequence[tuple[System, Points, bool]], last: int
-) -> Panel:
+def build_panel_from_series(
+    title: str, quantity: str, lines: Sequence[tuple[ReportSystem, Points, bool]], last: int
+) -> CurvePanel:
     """A panel of (system, points, dashed); a line needs two points."""
     lines = [each for each in lines if len(each[1]) > 1]
-    scale = around(y for _, points, _ in lines for _, y in points)
-    x = Scale(0.0, float(last))
-    return Panel(
+    scale = make_axis(y for _, points, _ in lines for _, y in points)
+    x = Axis(0.0, float(last))
+    return CurvePanel(
         title=title,
         quantity=quantity,
         curves=tuple(
-            Curve(system=system, points=drawn(points, x, scale), is_dashed=dashed)
+            Curve(system=system, points=to_svg_points(points, x, scale), is_dashed=dashed)
             for system, points, dashed in lines
         ),
-        low=plain(scale.low),
-        high=plain(scale.high),
-        last=count(float(last)),
+        low=format_number(scale.low),
+        high=format_number(scale.high),
+        last=format_count(float(last)),
     )
 
 
-def series(run: Folder, name: str, task: str | None) -> Points:
+def get_series(run: RunFiles, name: str, task: str | None) -> Points:
     """(step, value) where a finite value was logged."""
     rows = (
-        (row["step"], row.get(name) if task is None else mapping(row, name).get(task))
+        (row["step"], row.get(name) if task is None else get_mapping(row, name).get(task))
         for row in run.log
     )
     return [(float(step), float(value)) for step, value in rows if is_number(value)]
 
 
-def binned(points: Points, last: int) -> Points:
+def bin_points(points: Points, last: int) -> Points:
     """At most BINS points: the means over equal stretches of steps."""
     if len(points) <= BINS:
         return points
@@ -150,12 +150,12 @@ def binned(points: Points, last: int) -> Points:
     ]
 
 
-def drawn(points: Points, x: Scale, y: Scale) -> str:
+def to_svg_points(points: Points, x: Axis, y: Axis) -> str:
     """The points of a polyline."""
-    return " ".join(f"{x.at(a):.4g},{100 - y.at(b):.4g}" for a, b in points)
+    return " ".join(f"{x.to_percent(a):.4g},{100 - y.to_percent(b):.4g}" for a, b in points)
 
 
-def mapping(row: Mapping[str, object], name: str) -> Mapping[str, object]:
+def get_mapping(row: Mapping[str, object], name: str) -> Mapping[str, object]:
     """A mapping in a row of the log; empty if there is none."""
     held = row.get(name)
     return held if isinstance(held, Mapping) else {}

@@ -5,37 +5,37 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from coterie.report.answers import MOST_ANSWERS, first_with
-from coterie.report.folder import Folder, Gap, read_list
-from coterie.report.media import Shown, picture
-from coterie.report.scores import TRAINED, tasks
-from coterie.report.systems import System
+from coterie.report.answers import MAX_ANSWERS, find_first_run
+from coterie.report.folder import RunFiles, MissingData, read_list
+from coterie.report.media import EmbeddedMedia, encode_image
+from coterie.report.scores import TRAINED, get_task_entries
+from coterie.report.systems import ReportSystem
 
 FOLDER, INDEX = "pictures", "pictures.json"
-MOST_PICTURES = 8
-LARGEST_PX = 1024
-NONE = Shown(kind="image", note="no label")
-NOT_THERE = Shown(kind="image", note="not kept")
+MAX_IMAGES = 8
+MAX_SIDE_PX = 1024
+NO_EXAMPLES = EmbeddedMedia(kind="image", note="no label")
+NO_IMAGE = EmbeddedMedia(kind="image", note="not kept")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Strip:
+class ImageRow:
     """A row of pictures: the labels (no system), or what one system predicts."""
 
-    system: System | None
-    pictures: tuple[Shown, ...]
+    system: ReportSystem | None
+    images: tuple[EmbeddedMedia, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Grid:
+class ImageGrid:
     """A task's pictures, a column an input."""
 
     task: str
-    strips: tuple[Strip, ...]
+    rows: tuple[ImageRow, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Examples:
+class ImageExamplesSection:
     """All tasks on the same inputs.
 
     Attributes:
@@ -46,16 +46,16 @@ class Examples:
     """
 
     sources: tuple[str, ...]
-    inputs: tuple[Shown, ...]
-    grids: tuple[Grid, ...]
-    gaps: tuple[Gap, ...]
+    inputs: tuple[EmbeddedMedia, ...]
+    grids: tuple[ImageGrid, ...]
+    missing: tuple[MissingData, ...]
 
-    def within(self, most_bytes: int) -> "Examples":
+    def limit_to_bytes(self, most_bytes: int) -> "ImageExamplesSection":
         """With as many columns as fit; those that do not are left out of all tasks alike."""
         left, columns = most_bytes, 0
-        strips = [strip for grid in self.grids for strip in grid.strips]
+        strips = [strip for grid in self.grids for strip in grid.rows]
         for column in range(len(self.sources)):
-            held = [self.inputs[column], *(strip.pictures[column] for strip in strips)]
+            held = [self.inputs[column], *(strip.images[column] for strip in strips)]
             left -= sum(len(each.uri) for each in held)
             if left < 0:
                 break
@@ -64,114 +64,114 @@ class Examples:
             self,
             sources=self.sources[:columns],
             inputs=self.inputs[:columns],
-            grids=tuple(cut(grid, columns) for grid in self.grids) if columns else (),
+            grids=tuple(take_columns(grid, columns) for grid in self.grids) if columns else (),
         )
 
 
-def cut(grid: Grid, columns: int) -> Grid:
+def take_columns(grid: ImageGrid, columns: int) -> ImageGrid:
     """The first columns of a grid."""
-    strips = (replace(each, pictures=each.pictures[:columns]) for each in grid.strips)
+    strips = (replace(each, pictures=each.images[:columns]) for each in grid.rows)
     return replace(grid, strips=tuple(strips))
 
 
-def examples(found: Sequence[System], subject: System) -> Examples:
+def build_examples(found: Sequence[ReportSystem], highlighted: ReportSystem) -> ImageExamplesSection:
     """The pictures that runs on dense tasks keep; nothing of runs on words."""
-    dense = [each for each in found if each.on_pictures]
-    others = [each for each in dense[:MOST_ANSWERS] if each != subject]
-    systems = [*([subject] if subject in dense else []), *others]
-    kept = {each: {run: Kept.of(run) for run in each.runs} for each in systems}
+    dense = [each for each in found if each.is_dense]
+    others = [each for each in dense[:MAX_ANSWERS] if each != highlighted]
+    systems = [*([highlighted] if highlighted in dense else []), *others]
+    kept = {each: {run: SavedImages.from_run(run) for run in each.runs} for each in systems}
     gaps = [
-        run.gap(f"No pictures of {system.name}'s answers", index_of(run), "coterie evaluate {}")
+        run.make_missing(f"No pictures of {system.name}'s answers", get_index_file(run), "coterie evaluate {}")
         for system, runs in kept.items()
         for run, held in runs.items()
         if not held.rows
     ]
     first = next((held for runs in kept.values() for held in runs.values() if held.rows), None)
     if first is None:
-        return Examples(sources=(), inputs=(), grids=(), gaps=tuple(gaps))
-    sources = tuple(first.rows)[:MOST_PICTURES]
+        return ImageExamplesSection(sources=(), inputs=(), grids=(), missing=tuple(gaps))
+    sources = tuple(first.rows)[:MAX_IMAGES]
     names = dict.fromkeys(
-        task for system in systems for run in system.runs for task in tasks(run, TRAINED)
+        task for system in systems for run in system.runs for task in get_task_entries(run, TRAINED)
     )
-    grids = (grid(task, sources, kept) for task in names)
-    return Examples(
+    grids = (build_grid(task, sources, kept) for task in names)
+    return ImageExamplesSection(
         sources=sources,
-        inputs=tuple(first.shown(first.rows[source].get("image")) for source in sources),
-        grids=tuple(each for each in grids if each.strips),
-        gaps=tuple(gaps),
+        inputs=tuple(first.embed(first.rows[source].get("image")) for source in sources),
+        grids=tuple(each for each in grids if each.rows),
+        missing=tuple(gaps),
     )
 
 
-def grid(task: str, sources: Sequence[str], kept: Mapping[System, Mapping[Folder, "Kept"]]) -> Grid:
+def build_grid(task: str, sources: Sequence[str], kept: Mapping[ReportSystem, Mapping[RunFiles, "SavedImages"]]) -> ImageGrid:
     """A task's rows: the labels, and a system each that has been asked the task."""
-    asked = {system: runs[first_with(system, task)] for system, runs in kept.items()}
-    asked = {system: held for system, held in asked.items() if held.knows(task)}
+    asked = {system: runs[find_first_run(system, task)] for system, runs in kept.items()}
+    asked = {system: held for system, held in asked.items() if held.has_task(task)}
     if not asked:
-        return Grid(task=task, strips=())
-    truths = [[held.of_task(source, task) for held in asked.values()] for source in sources]
+        return ImageGrid(task=task, rows=())
+    truths = [[held.get_entry(source, task) for held in asked.values()] for source in sources]
     predicted = (
-        Strip(system=system, pictures=tuple(
-            held.shown(held.of_task(source, task).get("predicted")) for source in sources
+        ImageRow(system=system, images=tuple(
+            held.embed(held.get_entry(source, task).get("predicted")) for source in sources
         ))
         for system, held in asked.items()
     )  # fmt: skip
-    truth = tuple(labelled(asked.values(), entries) for entries in truths)
-    return Grid(task=task, strips=(Strip(system=None, pictures=truth), *predicted))
+    truth = tuple(find_label_image(asked.values(), entries) for entries in truths)
+    return ImageGrid(task=task, rows=(ImageRow(system=None, images=truth), *predicted))
 
 
-def labelled(kept: Iterable["Kept"], entries: Sequence[Mapping[str, Any]]) -> Shown:
+def find_label_image(kept: Iterable["SavedImages"], entries: Sequence[Mapping[str, Any]]) -> EmbeddedMedia:
     """The label as the first run has it that can show it."""
     found = [
-        NONE if "truth" in entry and entry["truth"] is None else held.shown(entry.get("truth"))
+        NO_EXAMPLES if "truth" in entry and entry["truth"] is None else held.embed(entry.get("truth"))
         for held, entry in zip(kept, entries, strict=True)
     ]
     return next((each for each in found if each.uri), found[0])
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kept:
+class SavedImages:
     """The pictures in one run's folder, as its index lists them."""
 
     folder: Path
     rows: Mapping[str, Mapping[str, Any]]
 
     @classmethod
-    def of(cls, run: Folder) -> "Kept":
+    def from_run(cls, run: RunFiles) -> "SavedImages":
         """Those of the split that was scored; none if the index is missing or damaged."""
-        index = run.path / index_of(run)
+        index = run.path / get_index_file(run)
         rows = (row for row in read_list(index) if isinstance(row, Mapping) and "source" in row)
         return cls(folder=index.parent, rows={str(row["source"]): row for row in rows})
 
-    def knows(self, task: str) -> bool:
+    def has_task(self, task: str) -> bool:
         """Whether any of the pictures was asked the task."""
-        return any(self.of_task(source, task) for source in self.rows)
+        return any(self.get_entry(source, task) for source in self.rows)
 
-    def of_task(self, source: str, task: str) -> Mapping[str, Any]:
+    def get_entry(self, source: str, task: str) -> Mapping[str, Any]:
         """A picture's entry of a task; empty if there is none."""
         held = self.rows.get(source, {}).get("tasks")
         entry = held.get(task) if isinstance(held, Mapping) else None
         return entry if isinstance(entry, Mapping) else {}
 
-    def shown(self, name: Any) -> Shown:
+    def embed(self, name: Any) -> EmbeddedMedia:
         """A picture for the page; what cannot be read leaves a note."""
         if not isinstance(name, str):
-            return NOT_THERE
+            return NO_IMAGE
         # The name comes from a file: it must not lead out of the folder.
         at = self.folder / Path(name).name
         try:
             from PIL import Image
 
             with Image.open(at, formats=["PNG"]) as image:
-                if max(image.size) > LARGEST_PX:
-                    return replace(NOT_THERE, note=f"more than {LARGEST_PX} pixels a side")
-                return picture(image)
+                if max(image.size) > MAX_SIDE_PX:
+                    return replace(NO_IMAGE, note=f"more than {MAX_SIDE_PX} pixels a side")
+                return encode_image(image)
         except FileNotFoundError:
-            return NOT_THERE
+            return NO_IMAGE
         except Exception:  # a decoder meets damage with whatever it likes
-            return replace(NOT_THERE, note="cannot be read")
+            return replace(NO_IMAGE, note="cannot be read")
 
 
-def index_of(run: Folder) -> str:
+def get_index_file(run: RunFiles) -> str:
     """Where in its folder a run lists the pictures of the split that was scored."""
-    split = Path(str(run.mapping(TRAINED).get("split", "test"))).name
+    split = Path(str(run.read_mapping(TRAINED).get("split", "test"))).name
     return f"predictions/{split}/{FOLDER}/{INDEX}"

@@ -8,19 +8,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeGuard
 
-PARTS = ("recipe.json", "log.jsonl", "scores.json")
+RUN_MARKER_FILES = ("recipe.json", "log.jsonl", "scores.json")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Gap:
+class MissingData:
     """What the page cannot show: why, and the command that would make it."""
 
-    what: str
+    message: str
     command: str = ""
 
 
 @dataclass(frozen=True)
-class Folder:
+class RunFiles:
     """A run's folder; each file is read once, when it is asked for.
 
     Raises ValueError if there is nothing of a run in it.
@@ -29,72 +29,72 @@ class Folder:
     path: Path
 
     def __post_init__(self) -> None:
-        if not any((self.path / name).is_file() for name in PARTS):
+        if not any((self.path / name).is_file() for name in RUN_MARKER_FILES):
             raise ValueError(
-                f"{self.path} is no run's folder: it has none of {', '.join(PARTS)}; give the "
+                f"{self.path} is no run's folder: it has none of {', '.join(RUN_MARKER_FILES)}; give the "
                 "folder that `coterie train` wrote"
             )
 
     @cached_property
-    def recipe(self) -> Mapping[str, Any]:
+    def config(self) -> Mapping[str, Any]:
         """recipe.json as it stands: what the run was made of; empty if it cannot be read."""
-        return self.mapping("recipe.json")
+        return self.read_mapping("recipe.json")
 
     @property
     def seed(self) -> Any:
         """The run's seed, None if not known."""
-        return self.recipe.get("seed")
+        return self.config.get("seed")
 
     @property
     def recipe_name(self) -> str:
         """The system's published name, such as "rode"; empty if not known."""
-        recipe = self.recipe.get("recipe")
+        recipe = self.config.get("recipe")
         return str(recipe.get("name", "")) if isinstance(recipe, Mapping) else ""
 
     @property
-    def on_pictures(self) -> bool:
+    def is_dense(self) -> bool:
         """Whether the run is on dense tasks, whose recipe names a set in the place of tasks."""
-        return bool(self.recipe.get("pictures"))
+        return bool(self.config.get("pictures"))
 
     @property
     def task_names(self) -> tuple[str, ...]:
         """The run's tasks: of recipe.json, or where a set of pictures has them, of scores.json."""
-        held = self.recipe.get("tasks")
+        held = self.config.get("tasks")
         named = [task for task in held if isinstance(task, Mapping)] if is_list(held) else []
         if named:
             return tuple(str(task.get("name", "?")) for task in named)
-        scored = self.mapping("scores.json").get("tasks")
+        scored = self.read_mapping("scores.json").get("tasks")
         return tuple(map(str, scored)) if isinstance(scored, Mapping) else ()
 
     @cached_property
     def log(self) -> tuple[Mapping[str, Any], ...]:
         """The logged steps, in order; a step logged again after a resume counts once."""
-        rows = (row for row in lines(self.path / "log.jsonl") if isinstance(row.get("step"), int))
+        rows = (row for row in read_lines(self.path / "log.jsonl") if isinstance(row.get("step"), int))
         by_step = {row["step"]: row for row in rows}
         return tuple(by_step[step] for step in sorted(by_step))
 
     @cached_property
-    def made_on(self) -> tuple[Mapping[str, Any], ...]:
+    def environments(self) -> tuple[Mapping[str, Any], ...]:
         """What the run was trained on, a line a start; empty where it was not noted."""
-        return tuple(lines(self.path / "made_on.jsonl"))
+        return tuple(read_lines(self.path / "made_on.jsonl"))
 
-    def mapping(self, name: str) -> Mapping[str, Any]:
+    def read_mapping(self, name: str) -> Mapping[str, Any]:
         """A JSON file that holds a mapping; empty if it is missing or damaged."""
         return read_mapping(self.path / name)
 
-    def predictions(self, split: str, task: str) -> list[Mapping[str, Any]]:
+    def read_predictions(self, split: str, task: str) -> list[Mapping[str, Any]]:
         """The answers given to a task's samples, in the file's order."""
         folder = (self.path / "predictions").resolve()
         at = (folder / split / f"{task}.jsonl").resolve()
         # A task's name comes from a file: it must not lead out of the run.
-        return list(lines(at)) if at.is_relative_to(folder) else []
+        return list(read_lines(at)) if at.is_relative_to(folder) else []
 
-    def gap(self, what: str, name: str, command: str) -> Gap:
+    def make_missing(self, what: str, name: str, command: str) -> MissingData:
         """Why there is no `what`; `command` has a place `{}` (or several `{0}`) for this folder."""
         at = self.path / name
         state = "cannot be read" if at.is_file() else "is not there"
-        return Gap(
-            what=f"{what}: {name} of {self.path.name} {state}",
+        return MissingData(
+            message=f"{what}: {name} of {self.path.name} {state}",
             command=command.format(shlex.quote(str(self.path))),
         )
 
@@ -124,7 +124,7 @@ def read_json(at: Path) -> Any:
         return None
 
 
-def lines(at: Path) -> list[Mapping[str, Any]]:
+def read_lines(at: Path) -> list[Mapping[str, Any]]:
     """The mappings of a JSON lines file; a line torn by a kill is passed over."""
     found = []
     try:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from coterie.report.numbers import is_number, plain
+from coterie.report.numbers import is_number, format_number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,29 +24,29 @@ class Grader:
     metric: Any
     unit: str
     higher_is_better: bool
-    limit: float
+    threshold: float
     rule: str
 
     @classmethod
-    def of(cls, entry: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> "Grader":
+    def from_predictions(cls, entry: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> "Grader":
         """The grader of a task, from its entry in scores.json and the rows of its predictions.
 
         Where the metric gives each answer all or nothing, all is right; where it gives degrees,
         the better half is.
         """
-        metric = metric_of(entry.get("metric"))
+        metric = parse_metric_or_none(entry.get("metric"))
         unit, better = str(entry.get("unit", "")), bool(entry.get("higher_is_better", True))
-        scores = sorted(score for row in rows if math.isfinite(score := scored(metric, row)))
+        scores = sorted(score for row in rows if math.isfinite(score := compute_sample_score(metric, row)))
         if not scores:
             rule = "right is the wanted text, letter case aside"
             return cls(metric=None, unit="", higher_is_better=True, limit=1.0, rule=rule)
         if unit == "%" and set(scores) <= {0.0, 100.0}:
-            limit, rule = (100.0 if better else 0.0), f"right or wrong by {short(entry['metric'])}"
+            limit, rule = (100.0 if better else 0.0), f"right or wrong by {describe_metric(entry['metric'])}"
         else:
             limit = scores[len(scores) // 2]
             side = "at least" if better else "at most"
             rule = (
-                f"the better half by {short(entry['metric'])} ({side} {plain(limit, unit)} "
+                f"the better half by {describe_metric(entry['metric'])} ({side} {format_number(limit, unit)} "
                 f"{unit}".rstrip()
                 + ") counts as right"
             )
@@ -54,43 +54,43 @@ class Grader:
 
     def is_right(self, row: Mapping[str, Any]) -> bool:
         """Whether a row's prediction is right."""
-        score = self.score(row)
-        return score >= self.limit if self.higher_is_better else score <= self.limit
+        score = self.compute_score(row)
+        return score >= self.threshold if self.higher_is_better else score <= self.threshold
 
-    def score(self, row: Mapping[str, Any]) -> float:
+    def compute_score(self, row: Mapping[str, Any]) -> float:
         """The row's score; by text 1 or 0. NaN, which is never right, if it has none."""
-        return float(same_text(row)) if self.metric is None else scored(self.metric, row)
+        return float(matches_text(row)) if self.metric is None else compute_sample_score(self.metric, row)
 
-    def mark(self, row: Mapping[str, Any]) -> str:
+    def format_mark(self, row: Mapping[str, Any]) -> str:
         """ "right" or "wrong", with the score where the metric gives degrees."""
         word = "right" if self.is_right(row) else "wrong"
-        if self.metric is None or self.limit in (0.0, 100.0):
+        if self.metric is None or self.threshold in (0.0, 100.0):
             return word
-        return f"scored {plain(self.score(row), self.unit)} {self.unit}".strip()
+        return f"scored {format_number(self.compute_score(row), self.unit)} {self.unit}".strip()
 
 
-def metric_of(text: Any) -> Any:
+def parse_metric_or_none(text: Any) -> Any:
     """The metric that tasks.yaml's text names; None if there is none such."""
     from coterie import metrics
 
     try:
-        return metrics.of(text)
+        return metrics.parse_metric(text)
     except ValueError:
         return None
 
 
-def short(text: Any) -> str:
+def describe_metric(text: Any) -> str:
     """A metric as tasks.yaml has it, without the fields that are at their defaults."""
-    metric = metric_of(text)
+    metric = parse_metric_or_none(text)
     if metric is None:
-        return plainly(str(text))
+        return describe_dense_metric(str(text))
     name = str(metric).partition("(")[0].replace("_", " ")
     items = {f.name: getattr(metric, f.name) for f in fields(metric)}
     odd = [f"{f.name} {items[f.name]}" for f in fields(metric) if items[f.name] != f.default]
     return f"{name} ({', '.join(odd)})" if odd else name
 
 
-def plainly(text: str) -> str:
+def describe_dense_metric(text: str) -> str:
     """A dense task's metric, which has no name in tasks.yaml; other text as it stands."""
     found = re.fullmatch(r"(\w+)(?:\(([\w=., ']*)\))?", text)
     if found is None:
@@ -99,7 +99,7 @@ def plainly(text: str) -> str:
     return f"{name} ({items.replace('=', ' ').replace(chr(39), '')})" if items else name
 
 
-def scored(metric: Any, row: Mapping[str, Any]) -> float:
+def compute_sample_score(metric: Any, row: Mapping[str, Any]) -> float:
     """The metric's score of one sample; NaN where it has none."""
     statistics = row.get("statistics")
     if metric is None or not isinstance(statistics, list) or not all(map(is_number, statistics)):
@@ -110,13 +110,13 @@ def scored(metric: Any, row: Mapping[str, Any]) -> float:
         return math.nan
 
 
-def same_text(row: Mapping[str, Any]) -> bool:
+def matches_text(row: Mapping[str, Any]) -> bool:
     """Whether the prediction is one of the accepted answers, letter case and outer spaces aside."""
-    wanted = {str(each).strip().casefold() for each in wanted_of(row)}
+    wanted = {str(each).strip().casefold() for each in get_answers(row)}
     return str(row.get("prediction", "")).strip().casefold() in wanted
 
 
-def wanted_of(row: Mapping[str, Any]) -> Sequence[Any]:
+def get_answers(row: Mapping[str, Any]) -> Sequence[Any]:
     """The accepted answers of a row."""
     found = row.get("answers", ())
     return found if isinstance(found, list | tuple) else (found,)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from coterie.report.numbers import plain
+from coterie.report.numbers import format_number
 
 COOL, WARM = (
     (0, 121, 191),
@@ -16,7 +16,7 @@ BLOCK_PX = 8
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cell:
+class HeatmapCell:
     """A number, its tint's strength in [0, 1], and whether it is below zero."""
 
     text: str
@@ -25,39 +25,39 @@ class Cell:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Heat:
+class Heatmap:
     """A table of tinted cells."""
 
     rows: tuple[str, ...]
     columns: tuple[str, ...]
-    cells: tuple[tuple[Cell, ...], ...]
+    cells: tuple[tuple[HeatmapCell, ...], ...]
 
 
-def heat(
+def build_heatmap(
     rows: Sequence[str],
     columns: Sequence[str],
     values: Sequence[Sequence[float]],
     *,
     most: float | None = None,
     digits: int = 2,
-) -> Heat:
+) -> Heatmap:
     """A table of `values`; `most` is the absolute value of the strongest tint, None the largest."""
-    top = most or largest(values)
-    return Heat(
+    top = most or compute_largest(values)
+    return Heatmap(
         rows=tuple(rows),
         columns=tuple(columns),
-        cells=tuple(tuple(cell(value, top, digits) for value in line) for line in values),
+        cells=tuple(tuple(build_cell(value, top, digits) for value in line) for line in values),
     )
 
 
-def cell(value: float, most: float, digits: int) -> Cell:
+def build_cell(value: float, most: float, digits: int) -> HeatmapCell:
     """A number that rounds to zero is shown without a sign."""
-    text = plain(None) if not math.isfinite(value) else f"{value:.{digits}f}"
-    text = text.replace("-", "\u2212") if float_of(text) else text.lstrip("-")
-    return Cell(text=text, strength=strength(value, most), is_negative=value < 0)
+    text = format_number(None) if not math.isfinite(value) else f"{value:.{digits}f}"
+    text = text.replace("-", "\u2212") if parse_float(text) else text.lstrip("-")
+    return HeatmapCell(text=text, strength=compute_strength(value, most), is_negative=value < 0)
 
 
-def float_of(text: str) -> float:
+def parse_float(text: str) -> float:
     """0 of what is no number."""
     try:
         return float(text)
@@ -65,27 +65,27 @@ def float_of(text: str) -> float:
         return 0.0
 
 
-def strength(value: float, most: float) -> float:
+def compute_strength(value: float, most: float) -> float:
     """How strong a cell's tint is, in [0, 1]; 0 for NaN."""
     return round(min(abs(value) / most, 1.0), 3) if math.isfinite(value) else 0.0
 
 
-def largest(values: Sequence[Sequence[float]]) -> float:
+def compute_largest(values: Sequence[Sequence[float]]) -> float:
     """The largest absolute value; 1 if there is none above 0."""
     return max((abs(v) for line in values for v in line if math.isfinite(v)), default=0.0) or 1.0
 
 
-def picture(values: Sequence[Sequence[float]], *, most: float | None = None) -> str:
+def render_png_uri(values: Sequence[Sequence[float]], *, most: float | None = None) -> str:
     """A PNG's data URI; cells are tinted by opacity, which suits light and dark pages."""
     from PIL import Image
 
-    top = most or largest(values)
+    top = most or compute_largest(values)
     height, width = len(values), max((len(line) for line in values), default=0)
     image = Image.new("RGBA", (max(width, 1), max(height, 1)), (*COOL, 0))
     for y, line in enumerate(values):
         for x, value in enumerate(line):
             tint = WARM if value < 0 else COOL
-            image.putpixel((x, y), (*tint, round(255 * strength(value, top))))
+            image.putpixel((x, y), (*tint, round(255 * compute_strength(value, top))))
     image = image.resize(
         (image.width * BLOCK_PX, image.height * BLOCK_PX), Image.Resampling.NEAREST
     )

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 SIDE_PX = 256
-LARGEST_SOUND_BYTES = 60 * 1024
-SOUNDS = {
+MAX_AUDIO_BYTES = 60 * 1024
+AUDIO_TYPES = {
     b"RIFF": "audio/wav",
     b"ID3": "audio/mpeg",
     b"\xff\xfb": "audio/mpeg",
@@ -19,7 +19,7 @@ RATE_HZ = 16_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shown:
+class EmbeddedMedia:
     """A picture or sound on the page; `uri` is empty where only `note` can stand for it."""
 
     kind: str
@@ -29,46 +29,46 @@ class Shown:
     height: int = 0
 
 
-def shown(media: Any) -> Shown:
-    """A `coterie.data.media.Media` as the page has it; what cannot be read leaves a note."""
+def embed_media(media: Any) -> EmbeddedMedia:
+    """A `coterie.data.media.MediaFile` as the page has it; what cannot be read leaves a note."""
     try:
-        return picture(media.load()) if media.kind == "image" else sound(media)
+        return encode_image(media.load()) if media.kind == "image" else encode_audio(media)
     except (ValueError, OSError) as error:
-        return Shown(kind=media.kind, note=f"{media.kind} could not be read: {error}")
+        return EmbeddedMedia(kind=media.kind, note=f"{media.kind} could not be read: {error}")
 
 
-def picture(image: Any) -> Shown:
+def encode_image(image: Any) -> EmbeddedMedia:
     """A JPEG of at most SIDE_PX a side, encoded anew: nothing hidden in the file comes along."""
     image = image.convert("RGB")
     image.thumbnail((SIDE_PX, SIDE_PX))
     held = io.BytesIO()
     image.save(held, "JPEG", quality=82, optimize=True)
-    return Shown(
+    return EmbeddedMedia(
         kind="image",
-        uri=uri("image/jpeg", held.getvalue()),
+        uri=make_data_uri("image/jpeg", held.getvalue()),
         width=image.width,
         height=image.height,
     )
 
 
-def sound(media: Any) -> Shown:
+def encode_audio(media: Any) -> EmbeddedMedia:
     """The sound's own bytes if they are few, else MP3 if soundfile is there and makes them few."""
     content = media.content if media.content is not None else media.at.read_bytes()
-    kind = next((name for magic, name in SOUNDS.items() if content.startswith(magic)), "")
-    if kind and len(content) <= LARGEST_SOUND_BYTES:
-        return Shown(kind="audio", uri=uri(kind, content))
+    kind = next((name for magic, name in AUDIO_TYPES.items() if content.startswith(magic)), "")
+    if kind and len(content) <= MAX_AUDIO_BYTES:
+        return EmbeddedMedia(kind="audio", uri=make_data_uri(kind, content))
     samples = media.load()
-    packed = mp3(samples)
-    if 0 < len(packed) <= LARGEST_SOUND_BYTES:
-        return Shown(kind="audio", uri=uri("audio/mpeg", packed))
-    return Shown(
+    packed = encode_mp3(samples)
+    if 0 < len(packed) <= MAX_AUDIO_BYTES:
+        return EmbeddedMedia(kind="audio", uri=make_data_uri("audio/mpeg", packed))
+    return EmbeddedMedia(
         kind="audio",
         note=f"Sound of {len(samples) / RATE_HZ:.1f} s, left out: more than "
-        f"{LARGEST_SOUND_BYTES // 1024} KB",
+        f"{MAX_AUDIO_BYTES // 1024} KB",
     )
 
 
-def mp3(samples: Any) -> bytes:
+def encode_mp3(samples: Any) -> bytes:
     """Mono samples at RATE_HZ as MP3; nothing where this soundfile cannot."""
     try:
         import soundfile
@@ -82,6 +82,6 @@ def mp3(samples: Any) -> bytes:
     return held.getvalue()
 
 
-def uri(kind: str, content: bytes) -> str:
+def make_data_uri(kind: str, content: bytes) -> str:
     """A data URI."""
     return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"

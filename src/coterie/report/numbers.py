@@ -12,7 +12,7 @@ def is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and math.isfinite(value)
 
 
-def plain(value: float | None, unit: str = "") -> str:
+def format_number(value: float | None, unit: str = "") -> str:
     """One digit after the point for shares in percent, else three that matter."""
     if value is None or not math.isfinite(value):
         return MISSING
@@ -25,20 +25,20 @@ def plain(value: float | None, unit: str = "") -> str:
     return text.replace("-", MINUS)
 
 
-def signed(value: float | None, unit: str = "") -> str:
+def format_signed(value: float | None, unit: str = "") -> str:
     """`plain`, with a plus before what is above zero."""
-    text = plain(value, unit)
+    text = format_number(value, unit)
     return f"+{text}" if value is not None and value > 0 and text != MISSING else text
 
 
-def interval(low: float | None, high: float | None, unit: str = "") -> str:
+def format_interval(low: float | None, high: float | None, unit: str = "") -> str:
     """Both ends; empty if one is missing."""
     if not (is_number(low) and is_number(high)):
         return ""
-    return f"{plain(low, unit)} to {plain(high, unit)}"
+    return f"{format_number(low, unit)} to {format_number(high, unit)}"
 
 
-def count(value: float | None) -> str:
+def format_count(value: float | None) -> str:
     """A count with K, M, G, T (powers of 1000)."""
     if value is None or not math.isfinite(value):
         return MISSING
@@ -48,7 +48,7 @@ def count(value: float | None) -> str:
     return f"{value:.3g}"
 
 
-def size(value_bytes: float | None) -> str:
+def format_size(value_bytes: float | None) -> str:
     """Bytes with MiB or GiB."""
     if value_bytes is None or not math.isfinite(value_bytes):
         return MISSING
@@ -57,7 +57,7 @@ def size(value_bytes: float | None) -> str:
     return f"{value_bytes / 2**20:.0f} MiB"
 
 
-def duration(value_s: float | None) -> str:
+def format_duration(value_s: float | None) -> str:
     """Seconds as hours, minutes or seconds."""
     if value_s is None or not math.isfinite(value_s):
         return MISSING

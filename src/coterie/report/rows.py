@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from coterie import spec
-from coterie.data.rows import Rows
-from coterie.report.folder import Folder
+from coterie.data.rows import Dataset
+from coterie.report.folder import RunFiles
 
 
-def samples(run: Folder, task: str, split: str, wanted: Mapping[int, str]) -> dict[str, Any]:
+def find_samples(run: RunFiles, task: str, split: str, wanted: Mapping[int, str]) -> dict[str, Any]:
     """Source -> the `coterie.data.Sample` there, for those that are found.
 
     Args:
@@ -20,7 +20,7 @@ def samples(run: Folder, task: str, split: str, wanted: Mapping[int, str]) -> di
 
     Raises ValueError if the data is not there any more.
     """
-    plan = spec.load(run.recipe, name=f"{run.path.name}/recipe.json")
+    plan = spec.load(run.config, name=f"{run.path.name}/recipe.json")
     found = next((each for each in plan.tasks if each.name == task), None)
     if found is None:
         raise ValueError(f"recipe.json has no task {task!r}")
@@ -30,10 +30,10 @@ def samples(run: Folder, task: str, split: str, wanted: Mapping[int, str]) -> di
         if place < len(rows) and (sample := rows[place]).source == source:
             near[source] = sample
     missing = set(wanted.values()) - set(near)
-    return near | dict(scan(rows, missing))
+    return near | dict(scan_rows(rows, missing))
 
 
-def scan(rows: Rows, missing: set[str]) -> Iterator[tuple[str, Any]]:
+def scan_rows(rows: Dataset, missing: set[str]) -> Iterator[tuple[str, Any]]:
     """Reads on until nothing is missing."""
     left = set(missing)
     for place in range(len(rows) if left else 0):

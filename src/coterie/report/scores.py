@@ -5,22 +5,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from coterie.report.folder import Folder, Gap
+from coterie.report.folder import RunFiles, MissingData
 from coterie.report.numbers import is_number
-from coterie.report.systems import System
+from coterie.report.systems import ReportSystem
 
 TRAINED, UNTRAINED, BLIND = "scores.json", "scores.untrained.json", "scores.blind.json"
 CONTROLS = ((UNTRAINED, "untrained"), (BLIND, "media-blind"))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Score:
+class ScoreInterval:
     """A task's score and its 95 % interval, over the runs that have one; ends may be NaN."""
 
     score: float
     low: float
     high: float
-    runs: int
+    num_runs: int
     samples: int
 
     @property
@@ -28,7 +28,7 @@ class Score:
         """Whether there is a number."""
         return math.isfinite(self.score)
 
-    def clears(self, other: "Score", *, higher_is_better: bool) -> bool:
+    def is_clearly_better(self, other: "ScoreInterval", *, higher_is_better: bool) -> bool:
         """Whether this interval lies wholly on the better side of the other."""
         if higher_is_better:
             return self.low > other.high
@@ -36,62 +36,62 @@ class Score:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Column:
+class ScoreColumn:
     """A system, or a control with the system whose runs were so evaluated."""
 
     name: str
-    system: System
+    system: ReportSystem
     control: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class ScoreRow:
     """A task, with a score or None for each column."""
 
     task: str
     metric: str
     unit: str
     higher_is_better: bool
-    scores: tuple[Score | None, ...]
+    scores: tuple[ScoreInterval | None, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Board:
+class ScoreBoard:
     """All scores; rows are tasks in the order of the files, columns systems and then controls."""
 
-    columns: tuple[Column, ...]
-    rows: tuple[Row, ...]
-    gaps: tuple[Gap, ...]
+    columns: tuple[ScoreColumn, ...]
+    rows: tuple[ScoreRow, ...]
+    missing: tuple[MissingData, ...]
 
 
-def board(found: tuple[System, ...], subject: System) -> Board:
+def board(found: tuple[ReportSystem, ...], highlighted: ReportSystem) -> ScoreBoard:
     """The scores of the systems, and of the controls of `subject`, or of the first that has any."""
-    columns = [Column(name=each.name, system=each) for each in found]
-    tables = [read(each, TRAINED) for each in found]
+    columns = [ScoreColumn(name=each.name, system=each) for each in found]
+    tables = [read_scores(each, TRAINED) for each in found]
     gaps = [
-        run.gap(f"No scores of {each.name}", TRAINED, "coterie evaluate {}")
+        run.make_missing(f"No scores of {each.name}", TRAINED, "coterie evaluate {}")
         for each in found
         for run in each.runs
-        if not run.mapping(TRAINED)
+        if not run.read_mapping(TRAINED)
     ]
     for name, control in CONTROLS:
-        having = [each for each in (subject, *found) if read(each, name)]
+        having = [each for each in (highlighted, *found) if read_scores(each, name)]
         if having:
-            columns.append(Column(name=control, system=having[0], control=control))
-            tables.append(read(having[0], name))
-        elif not (name == BLIND and subject.on_pictures):
+            columns.append(ScoreColumn(name=control, system=having[0], control=control))
+            tables.append(read_scores(having[0], name))
+        elif not (name == BLIND and highlighted.is_dense):
             flag = "--blind" if name == BLIND else "--untrained"
             gaps.append(
-                subject.runs[0].gap(f"No {control} control", name, f"coterie evaluate {{}} {flag}")
+                highlighted.runs[0].make_missing(f"No {control} control", name, f"coterie evaluate {{}} {flag}")
             )
     tasks = {task: meta for table in tables for task, (_, meta) in table.items()}
-    rows = tuple(row(task, meta, tables) for task, meta in tasks.items())
-    return Board(columns=tuple(columns), rows=rows, gaps=tuple(gaps))
+    rows = tuple(build_row(task, meta, tables) for task, meta in tasks.items())
+    return ScoreBoard(columns=tuple(columns), rows=rows, missing=tuple(gaps))
 
 
-def row(task: str, meta: Mapping[str, Any], tables: Sequence[Mapping[str, Any]]) -> Row:
+def build_row(task: str, meta: Mapping[str, Any], tables: Sequence[Mapping[str, Any]]) -> ScoreRow:
     """A task's row of the board."""
-    return Row(
+    return ScoreRow(
         task=task,
         metric=str(meta.get("metric", "")),
         unit=str(meta.get("unit", "")),
@@ -100,39 +100,39 @@ def row(task: str, meta: Mapping[str, Any], tables: Sequence[Mapping[str, Any]])
     )
 
 
-def read(system: System, name: str) -> dict[str, tuple[Score, Mapping[str, Any]]]:
+def read_scores(system: ReportSystem, name: str) -> dict[str, tuple[ScoreInterval, Mapping[str, Any]]]:
     """Each task's score over the system's runs, and what a run's file says of the task."""
     entries: dict[str, list[Mapping[str, Any]]] = {}
     for run in system.runs:
-        for task, entry in tasks(run, name).items():
+        for task, entry in get_task_entries(run, name).items():
             entries.setdefault(task, []).append(entry)
     return {task: (pooled(found), found[0]) for task, found in entries.items()}
 
 
-def tasks(run: Folder, name: str) -> dict[str, Mapping[str, Any]]:
+def get_task_entries(run: RunFiles, name: str) -> dict[str, Mapping[str, Any]]:
     """The entries of a scores file that are ones."""
-    found = run.mapping(name).get("tasks", {})
+    found = run.read_mapping(name).get("tasks", {})
     found = found if isinstance(found, Mapping) else {}
     return {str(task): entry for task, entry in found.items() if isinstance(entry, Mapping)}
 
 
-def pooled(entries: Sequence[Mapping[str, Any]]) -> Score:
+def pooled(entries: Sequence[Mapping[str, Any]]) -> ScoreInterval:
     """The mean over runs of scores and of interval ends: the runs share their test samples."""
     held = [entry for entry in entries if is_number(entry.get("score"))]
-    return Score(
-        score=mean([entry["score"] for entry in held]),
-        low=mean([number(entry.get("low")) for entry in held]),
-        high=mean([number(entry.get("high")) for entry in held]),
-        runs=len(held),
-        samples=max((int(number(entry.get("samples"), 0.0)) for entry in entries), default=0),
+    return ScoreInterval(
+        score=compute_mean([entry["score"] for entry in held]),
+        low=compute_mean([to_number(entry.get("low")) for entry in held]),
+        high=compute_mean([to_number(entry.get("high")) for entry in held]),
+        num_runs=len(held),
+        samples=max((int(to_number(entry.get("samples"), 0.0)) for entry in entries), default=0),
     )
 
 
-def number(value: Any, otherwise: float = math.nan) -> float:
+def to_number(value: Any, otherwise: float = math.nan) -> float:
     """`value` if it is a finite number."""
     return float(value) if is_number(value) else otherwise
 
 
-def mean(values: Sequence[float]) -> float:
+def compute_mean(values: Sequence[float]) -> float:
     """NaN of nothing."""
     return sum(values) / len(values) if values else math.nan

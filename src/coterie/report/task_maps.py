@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from coterie.evaluate.information import ByTask, frequencies, joint, mutual_information
-from coterie.evaluate.likeness import Tree, likeness, tree
-from coterie.extras import library
-from coterie.report.experts import short_names
+from coterie.evaluate.information import ByTask, compute_choice_frequencies, compute_joint_distribution, compute_mutual_information
+from coterie.evaluate.likeness import TaskDendrogram, compute_task_similarity, cluster_tasks
+from coterie.extras import import_optional
+from coterie.report.experts import strip_common_prefix
 
 COLOURS = "Blues"
 COLUMNS = 4
@@ -23,14 +23,14 @@ def draw(by_task: ByTask) -> Any:
 
     Raises ValueError if matplotlib or scipy is missing, or `by_task` is empty.
     """
-    found = frequencies(by_task)
+    found = compute_choice_frequencies(by_task)
     if not found:
         raise ValueError("no layer has a mixture that was seen: measure with use_by_task")
-    made = tree(tuple(by_task), likeness(by_task))
+    made = cluster_tasks(tuple(by_task), compute_task_similarity(by_task))
     order = [made.tasks.index(task) for task in made.order]
     rows, high = -(-len(found) // COLUMNS), 0.25 * len(order) + 0.7
     columns = min(COLUMNS, len(found))
-    figure = library("matplotlib.figure", "report").Figure(
+    figure = import_optional("matplotlib.figure", "report").Figure(
         figsize=(max(6.0, 2.2 * columns + 1.5), high * rows + high + 1.0), layout="constrained"
     )
     above, below = figure.subfigures(2, 1, height_ratios=[high + 0.5, high * rows + 0.5])
@@ -40,11 +40,11 @@ def draw(by_task: ByTask) -> Any:
     for panel in panels[len(found) :]:
         panel.set_axis_off()
     image = None
-    for number, (name, map_) in enumerate(zip(short_names(list(found)), found.values(),
+    for number, (name, map_) in enumerate(zip(strip_common_prefix(list(found)), found.values(),
                                               strict=True)):  # fmt: skip
         panel = panels[number]
         image = panel.imshow(map_[order].numpy(), cmap=COLOURS, vmin=0, vmax=1, aspect="auto")
-        nats = mutual_information(joint(map_))
+        nats = compute_mutual_information(compute_joint_distribution(map_))
         panel.set_title(f"{name}\nI(T; E) = {nats:.2f} nats", fontsize="x-small")
         panel.set_yticks(range(len(order)), labels=made.order if number % columns == 0 else [])
         panel.set_xticks(range(map_.shape[1]), labels=[])
@@ -55,7 +55,7 @@ def draw(by_task: ByTask) -> Any:
     return figure
 
 
-def branches(axes: Any, made: Tree) -> None:
+def branches(axes: Any, made: TaskDendrogram) -> None:
     """The tree, tasks from top to bottom and distance from left to right."""
     for along, distance in made.lines:
         axes.plot(distance, along, color="black", linewidth=1)

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 
-from coterie.report.conflict import Conflict
-from coterie.report.numbers import signed
-from coterie.report.scores import Board, Row, Score
-from coterie.report.systems import System
-from coterie.report.versus import Difference, Versus
+from coterie.report.conflict import ConflictMaps
+from coterie.report.numbers import format_signed
+from coterie.report.scores import ScoreBoard, ScoreRow, ScoreInterval
+from coterie.report.systems import ReportSystem
+from coterie.report.versus import MeanDifference, Comparison
 
 CONTROLS = {
     "untrained": "the model before training",
@@ -14,43 +14,43 @@ CONTROLS = {
 }
 
 
-def verdict(
-    board: Board, subject: System, versus: Versus | None, conflicts: Sequence[Conflict]
+def summarize(
+    board: ScoreBoard, highlighted: ReportSystem, versus: Comparison | None, conflicts: Sequence[ConflictMaps]
 ) -> tuple[str, ...]:
     """Sentences; the first is the answer to "is it better?", as far as it can be given."""
-    above = list(controls(board, subject))
+    above = list(summarize_controls(board, highlighted))
     if versus:
-        sentences = [*against(board, subject, versus), *above]
+        sentences = [*compare_to_baseline(board, highlighted, versus), *above]
     else:
         systems = sum(not column.control for column in board.columns)
-        sentences = above if above and systems == 1 else [*alone(board, subject), *above]
-    sentences += before_and_after(conflicts)
+        sentences = above if above and systems == 1 else [*summarize_single_system(board, highlighted), *above]
+    sentences += summarize_conflict(conflicts)
     return tuple(sentences)
 
 
-def against(board: Board, subject: System, versus: Versus) -> Iterator[str]:
+def compare_to_baseline(board: ScoreBoard, highlighted: ReportSystem, versus: Comparison) -> Iterator[str]:
     """The subject against the baseline, then the others."""
-    yield counted(subject.name, versus.baseline.name, [*versus.tasks[subject.name].values()])
-    overall = versus.overall.get(subject.name)
+    yield format_counts(highlighted.name, versus.baseline.name, [*versus.tasks[highlighted.name].values()])
+    overall = versus.delta_m.get(highlighted.name)
     if overall is not None:
-        yield f"Mean relative difference {told(overall)}: {meaning(overall)}{chosen(versus)}."
+        yield f"Mean relative difference {format_difference(overall)}: {interpret(overall)}{warn_about_selection(versus)}."
     others = {
         name: each
-        for name, each in versus.overall.items()
-        if name not in (subject.name, versus.baseline.name)
+        for name, each in versus.delta_m.items()
+        if name not in (highlighted.name, versus.baseline.name)
     }
     if others:
-        listed = "; ".join(f"{name} {told(each)}" for name, each in others.items())
+        listed = "; ".join(f"{name} {format_difference(each)}" for name, each in others.items())
         yield f"The others against {versus.baseline.name}: {listed}."
 
 
-def chosen(versus: Versus) -> str:
+def warn_about_selection(versus: Comparison) -> str:
     """A warning where the subject was picked by the very numbers that speak for it."""
-    several = len(versus.overall)
+    several = len(versus.delta_m)
     return f" (picked from {several} by this number, which flatters it)" if several > 1 else ""
 
 
-def counted(name: str, baseline: str, known: Sequence[Difference]) -> str:
+def format_counts(name: str, baseline: str, known: Sequence[MeanDifference]) -> str:
     """On how many tasks it is better, worse, or neither."""
     better = sum(each.is_better for each in known)
     worse = sum(each.is_worse for each in known)
@@ -63,19 +63,19 @@ def counted(name: str, baseline: str, known: Sequence[Difference]) -> str:
         tail.append(f"{len(known) - better - worse} too close to call")
     rest = f" ({', '.join(tail)})" if tail else ""
     if verb == "does not beat" and not better and not worse:
-        return f"{name} and {baseline} cannot be told apart on any of {tasks(len(known))}."
+        return f"{name} and {baseline} cannot be told apart on any of {format_task_count(len(known))}."
     if verb == "does not beat":
-        return f"{name} does not beat {baseline}: better on {better} of {tasks(len(known))}{rest}."
-    return f"{name} {verb} {baseline} on {number} of {tasks(len(known))}{rest}."
+        return f"{name} does not beat {baseline}: better on {better} of {format_task_count(len(known))}{rest}."
+    return f"{name} {verb} {baseline} on {number} of {format_task_count(len(known))}{rest}."
 
 
-def told(difference: Difference) -> str:
+def format_difference(difference: MeanDifference) -> str:
     """A mean relative difference with its interval."""
-    low, high = signed(difference.low, "%"), signed(difference.high, "%")
-    return f"{signed(difference.value, '%')} % [{low}, {high}]"
+    low, high = format_signed(difference.low, "%"), format_signed(difference.high, "%")
+    return f"{format_signed(difference.value, '%')} % [{low}, {high}]"
 
 
-def meaning(difference: Difference) -> str:
+def interpret(difference: MeanDifference) -> str:
     """What the interval allows to say."""
     if difference.is_better:
         return "on the whole it is better"
@@ -84,40 +84,40 @@ def meaning(difference: Difference) -> str:
     return "the interval includes zero, so on the whole no difference is shown"
 
 
-def alone(board: Board, subject: System) -> Iterator[str]:
+def summarize_single_system(board: ScoreBoard, highlighted: ReportSystem) -> Iterator[str]:
     """One system, or several without paired differences."""
-    known = [row for row in board.rows if score(board, row, subject.name)]
+    known = [row for row in board.rows if get_score(board, row, highlighted.name)]
     if not known:
-        yield f"{subject.name} has not been evaluated yet."
+        yield f"{highlighted.name} has not been evaluated yet."
         return
     systems = [column.system for column in board.columns if not column.control]
     if len(systems) == 1:
-        yield f"{subject.name} was evaluated on {tasks(len(known))}."
+        yield f"{highlighted.name} was evaluated on {format_task_count(len(known))}."
         return
     yield (
-        f"{len(systems)} systems were evaluated on {tasks(len(known))}; there are no paired "
+        f"{len(systems)} systems were evaluated on {format_task_count(len(known))}; there are no paired "
         "differences, so only intervals that lie apart count."
     )
 
 
-def controls(board: Board, subject: System) -> Iterator[str]:
+def summarize_controls(board: ScoreBoard, highlighted: ReportSystem) -> Iterator[str]:
     """On how many tasks the subject is clearly above its controls."""
     for column_number, column in enumerate(board.columns):
-        if not column.control or column.system != subject:
+        if not column.control or column.system != highlighted:
             continue
         pairs = [
-            (row, score(board, row, subject.name), row.scores[column_number]) for row in board.rows
+            (row, get_score(board, row, highlighted.name), row.scores[column_number]) for row in board.rows
         ]
         both = [(row, a, b) for row, a, b in pairs if a and b and a.is_known and b.is_known]
-        above = sum(a.clears(b, higher_is_better=row.higher_is_better) for row, a, b in both)
+        above = sum(a.is_clearly_better(b, higher_is_better=row.higher_is_better) for row, a, b in both)
         if both:
             yield (
-                f"{subject.name} is clearly above {CONTROLS[column.control]} on {above} of "
-                f"{tasks(len(both))}."
+                f"{highlighted.name} is clearly above {CONTROLS[column.control]} on {above} of "
+                f"{format_task_count(len(both))}."
             )
 
 
-def score(board: Board, row: Row, name: str) -> Score | None:
+def get_score(board: ScoreBoard, row: ScoreRow, name: str) -> ScoreInterval | None:
     """A system's score in a row."""
     for column, found in zip(board.columns, row.scores, strict=True):
         if column.name == name and not column.control:
@@ -125,7 +125,7 @@ def score(board: Board, row: Row, name: str) -> Score | None:
     return None
 
 
-def before_and_after(conflicts: Sequence[Conflict]) -> Iterator[str]:
+def summarize_conflict(conflicts: Sequence[ConflictMaps]) -> Iterator[str]:
     """The share of task pairs in conflict."""
     known = [each for each in conflicts if each.negative_percent is not None]
     if known:
@@ -136,6 +136,6 @@ def before_and_after(conflicts: Sequence[Conflict]) -> Iterator[str]:
         yield f"Pairs of tasks whose gradients point against each other: {listed}."
 
 
-def tasks(number: int) -> str:
+def format_task_count(number: int) -> str:
     """With its noun."""
     return f"{number} task" if number == 1 else f"{number} tasks"

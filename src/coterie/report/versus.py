@@ -5,18 +5,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from coterie.report.folder import Gap
-from coterie.report.scores import Board, Row, number
-from coterie.report.systems import System
+from coterie.report.folder import MissingData
+from coterie.report.scores import ScoreBoard, ScoreRow, to_number
+from coterie.report.systems import ReportSystem
 
 RESAMPLES = 1000
-SURE = 0.975
+MIN_SHARE_BETTER = 0.975
 """The share of paired draws from which on one is called better: where the 95 % interval of the
 difference ends above zero."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Difference:
+class MeanDifference:
     """By how much a system is better than the baseline (above 0: better), with its interval."""
 
     value: float
@@ -34,13 +34,13 @@ class Difference:
         return self.high < 0
 
     @property
-    def word(self) -> str:
+    def verdict(self) -> str:
         """ "better", "worse" or "open"."""
         return "better" if self.is_better else "worse" if self.is_worse else "open"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Versus:
+class Comparison:
     """All systems against one.
 
     Attributes:
@@ -53,15 +53,15 @@ class Versus:
         notes: what a reader must know of the numbers.
     """
 
-    baseline: System
-    scores: Mapping[str, Mapping[str, Difference]]
-    tasks: Mapping[str, Mapping[str, Difference]]
-    overall: Mapping[str, Difference]
+    baseline: ReportSystem
+    scores: Mapping[str, Mapping[str, MeanDifference]]
+    tasks: Mapping[str, Mapping[str, MeanDifference]]
+    delta_m: Mapping[str, MeanDifference]
     better: Mapping[str, Mapping[str, Mapping[str, float]]]
     notes: tuple[str, ...]
 
 
-def versus(found: Sequence[System], baseline: System) -> tuple[Versus | None, tuple[Gap, ...]]:
+def versus(found: Sequence[ReportSystem], baseline: ReportSystem) -> tuple[Comparison | None, tuple[MissingData, ...]]:
     """The systems against `baseline`; None, and why, if they cannot be compared."""
     from coterie.evaluate.compare import compare
 
@@ -71,27 +71,27 @@ def versus(found: Sequence[System], baseline: System) -> tuple[Versus | None, tu
             folders, baseline=folders[baseline.name], controls=False, resamples=RESAMPLES
         ).dump()
     except ValueError as error:
-        return None, (Gap(what=f"No paired differences between systems: {error}"),)
-    return read(table, baseline), ()
+        return None, (MissingData(message=f"No paired differences between systems: {error}"),)
+    return read_comparison(table, baseline), ()
 
 
-def read(table: Mapping[str, Any], baseline: System) -> Versus:
+def read_comparison(table: Mapping[str, Any], baseline: ReportSystem) -> Comparison:
     """A dump of `coterie.evaluate.Table`, differences turned so that above zero is better."""
     signs = {each["name"]: 1 if each["higher_is_better"] else -1 for each in table["columns"]}
     rows = {row["system"]: row for row in table["rows"]}
-    return Versus(
+    return Comparison(
         baseline=baseline,
         scores={
-            name: {task: difference(cell) for task, cell in row["tasks"].items()}
+            name: {task: parse_difference(cell) for task, cell in row["tasks"].items()}
             for name, row in rows.items()
         },
         tasks={
-            name: {task: difference(cell, signs[task]) for task, cell in row["difference"].items()}
+            name: {task: parse_difference(cell, signs[task]) for task, cell in row["difference"].items()}
             for name, row in rows.items()
             if name != baseline.name
         },
-        overall={
-            name: difference(row["delta_m"])
+        delta_m={
+            name: parse_difference(row["delta_m"])
             for name, row in rows.items()
             if name != baseline.name and row["delta_m"]
         },
@@ -100,13 +100,13 @@ def read(table: Mapping[str, Any], baseline: System) -> Versus:
     )
 
 
-def difference(cell: Mapping[str, Any], sign: int = 1) -> Difference:
+def parse_difference(cell: Mapping[str, Any], sign: int = 1) -> MeanDifference:
     """An interval of the table; `sign` -1 turns it round."""
-    low, high = sorted((sign * number(cell["low"]), sign * number(cell["high"])))
-    return Difference(value=sign * number(cell["value"]), low=low, high=high)
+    low, high = sorted((sign * to_number(cell["low"]), sign * to_number(cell["high"])))
+    return MeanDifference(value=sign * to_number(cell["value"]), low=low, high=high)
 
 
-def sharpened(board: Board, versus: Versus) -> Board:
+def sharpened(board: ScoreBoard, versus: Comparison) -> ScoreBoard:
     """The board with the intervals over samples and seeds, in place of the means of each run's."""
     rows = []
     for row in board.rows:
@@ -120,7 +120,7 @@ def sharpened(board: Board, versus: Versus) -> Board:
     return replace(board, rows=tuple(rows))
 
 
-def best(row: Row, systems: Sequence[System], versus: Versus | None) -> int | None:
+def best(row: ScoreRow, systems: Sequence[ReportSystem], versus: Comparison | None) -> int | None:
     """The column of the system that is better than all others of the row; None if none clearly is.
 
     Paired draws decide where there are any; else two systems differ if their own intervals lie
@@ -135,13 +135,13 @@ def best(row: Row, systems: Sequence[System], versus: Versus | None) -> int | No
     others = [other for other, _ in known if other != top]
     shares = versus.better.get(row.task, {}).get(systems[top].name, {}) if versus else {}
     if shares:
-        clear = [shares.get(systems[other].name, math.nan) >= SURE for other in others]
+        clear = [shares.get(systems[other].name, math.nan) >= MIN_SHARE_BETTER for other in others]
     else:
-        clear = [clears(row, top, other) for other in others]
+        clear = [is_clearly_better(row, top, other) for other in others]
     return top if all(clear) else None
 
 
-def clears(row: Row, one: int, other: int) -> bool:
+def is_clearly_better(row: ScoreRow, one: int, other: int) -> bool:
     """Whether the intervals of two columns lie apart, that of `one` on the better side."""
     a, b = row.scores[one], row.scores[other]
-    return bool(a and b and a.clears(b, higher_is_better=row.higher_is_better))
+    return bool(a and b and a.is_clearly_better(b, higher_is_better=row.higher_is_better))

@@ -5,23 +5,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from coterie.report.answers import answers
-from coterie.report.conflict import conflicts
-from coterie.report.cost import QUANTITIES, costs
-from coterie.report.curves import curves
-from coterie.report.dots import panels
-from coterie.report.examples import examples
-from coterie.report.experts import experts
+from coterie.report.answers import build_answers_section
+from coterie.report.conflict import build_conflict_section
+from coterie.report.cost import COST_COLUMNS, build_costs
+from coterie.report.curves import build_curves
+from coterie.report.dots import build_charts
+from coterie.report.examples import build_examples
+from coterie.report.experts import build_usage_sections
 from coterie.report.folder import read_mapping
 from coterie.report.page import render
-from coterie.report.provenance import facts
+from coterie.report.provenance import collect_facts
 from coterie.report.scores import board
-from coterie.report.systems import System, baseline, systems
-from coterie.report.verdict import verdict
-from coterie.report.versus import Versus, best, sharpened, versus
+from coterie.report.systems import ReportSystem, select_baseline, group_systems
+from coterie.report.verdict import summarize
+from coterie.report.versus import Comparison, best, sharpened, versus
 
-FILE = "report.html"
-PLAIN = ("shared_lora", "single_task")
+REPORT_FILE = "report.html"
+BASELINE_RECIPES = ("shared_lora", "single_task")
 
 
 def report(
@@ -50,56 +50,56 @@ def report(
 
     Raises ValueError for no runs, a folder that is no run, a `conflict` that is not there.
     """
-    found = systems(runs)
-    base = baseline(found)
+    found = group_systems(runs)
+    base = select_baseline(found)
     against, gaps = versus(found, base) if base else (None, ())
-    subject = subject_of(found, base, against)
+    subject = select_highlighted_system(found, base, against)
     scores = board(found, subject)
     scores = sharpened(scores, against) if against else scores
-    measured = conflicts(found, before(conflict))
-    maps, map_gaps = experts(found)
+    measured = build_conflict_section(found, load_conflict(conflict))
+    maps, map_gaps = build_usage_sections(found)
     text = render(
         title=title or " vs. ".join(each.name for each in found),
         systems=found,
         subject=subject,
-        verdict=verdict(scores, subject, against, measured.shown),
+        verdict=summarize(scores, subject, against, measured.measurements),
         board=scores,
         best=[best(row, found, against) for row in scores.rows],
         versus=against,
-        single=single_task(found, base),
+        single=compare_to_single_task(found, base),
         versus_gaps=gaps,
-        panels=panels(scores),
+        panels=build_charts(scores),
         conflicts=measured,
         experts=maps,
         expert_gaps=map_gaps,
-        curves=curves(found),
-        costs=costs(found),
-        quantities=QUANTITIES,
-        answers=answers(found, subject),
-        examples=examples(found, subject),
-        facts=facts(found),
+        curves=build_curves(found),
+        costs=build_costs(found),
+        quantities=COST_COLUMNS,
+        answers=build_answers_section(found, subject),
+        examples=build_examples(found, subject),
+        facts=collect_facts(found),
         command=command,
     )
     return write(Path(out), text)
 
 
-def subject_of(found: tuple[System, ...], base: System | None, against: Versus | None) -> System:
+def select_highlighted_system(found: tuple[ReportSystem, ...], base: ReportSystem | None, against: Comparison | None) -> ReportSystem:
     """The system that the verdict is about: the mixture with the highest delta_m, else the last."""
-    mixtures = [s for s in found if s != base and s.recipe_name not in PLAIN]
+    mixtures = [s for s in found if s != base and s.recipe_name not in BASELINE_RECIPES]
     mixtures = mixtures or [s for s in found if s != base] or list(found)
-    known = [s for s in mixtures if against and s.name in against.overall]
+    known = [s for s in mixtures if against and s.name in against.delta_m]
     if against is None or not known:
         return mixtures[-1]
-    return max(known, key=lambda each: against.overall[each.name].value)
+    return max(known, key=lambda each: against.delta_m[each.name].value)
 
 
-def single_task(found: tuple[System, ...], base: System | None) -> Versus | None:
+def compare_to_single_task(found: tuple[ReportSystem, ...], base: ReportSystem | None) -> Comparison | None:
     """All against the single-task models, where there are any and they are not the baseline."""
     alone = next((each for each in found if each.is_single_task), None)
     return versus(found, alone)[0] if alone is not None and alone != base else None
 
 
-def before(conflict: Any) -> Mapping[str, Any] | None:
+def load_conflict(conflict: Any) -> Mapping[str, Any] | None:
     """A measurement as its file has it."""
     if conflict is None or isinstance(conflict, Mapping):
         return conflict
@@ -116,7 +116,7 @@ def before(conflict: Any) -> Mapping[str, Any] | None:
 
 def write(out: Path, text: str) -> Path:
     """Puts the page in its place at once, so that a kill leaves the old one or the new one."""
-    out = out / FILE if out.is_dir() else out
+    out = out / REPORT_FILE if out.is_dir() else out
     out.parent.mkdir(parents=True, exist_ok=True)
     part = out.with_name(f"{out.name}.{os.getpid()}.part")
     try:

@@ -11,7 +11,7 @@ from torch import Tensor
 MODALITIES = ("text", "image", "video", "audio")
 
 
-def full_precision(x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+def to_full_precision(x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
     """`x` in float32, or in float64 if it is that already (gradient checks are)."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
@@ -48,7 +48,7 @@ class Tape(dict[str, Routing]):
     """Layer name -> `Routing`, in the order of the calls; filled inside `coterie.observe`."""
 
 
-class Decision(NamedTuple):
+class RoutingDecision(NamedTuple):
     """What a router and the blend make of logits; see `Routing` for the first two.
 
     `gates` is what the expert outputs are really multiplied with: the weights (to the mixture's
@@ -58,12 +58,12 @@ class Decision(NamedTuple):
 
     weights: Float[Tensor, "*units experts"]
     probs: Float[Tensor, "*units experts"]
-    gates: Float[Tensor, "*units segments"]
+    combine_weights: Float[Tensor, "*units segments"]
     logits: Float[Tensor, "*units experts"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Gating:
+class DeferredRouting:
     """How one call comes by its decision, handed to the experts so that they can fuse it.
 
     Either `rows` is given (logits are `x @ rows.T + offset`, and may join the experts' own
@@ -79,18 +79,18 @@ class Gating:
         uniform: all units take the same decision (one task fills the batch).
     """
 
-    decide: Callable[[Tensor], Decision]
+    make_decision: Callable[[Tensor], RoutingDecision]
     logits: Float[Tensor, "*units experts"] | None = None
-    rows: Float[Tensor, "experts width"] | None = None
-    offset: Float[Tensor, " experts"] | None = None
+    gate_weight: Float[Tensor, "experts width"] | None = None
+    gate_bias: Float[Tensor, " experts"] | None = None
     per_sample: bool = False
-    active: int | None = None
-    uniform: bool = False
+    max_active: int | None = None
+    is_uniform: bool = False
 
     def resolve(self, x: Float[Tensor, "*units width"]) -> Float[Tensor, "*decided experts"]:
         """The logits in float32, whichever way they are to be had."""
         if self.logits is not None:
-            return full_precision(self.logits)
-        assert self.rows is not None
-        logits = full_precision(x @ self.rows.to(x.dtype).t())
-        return logits if self.offset is None else logits + self.offset.to(logits.dtype)
+            return to_full_precision(self.logits)
+        assert self.gate_weight is not None
+        logits = to_full_precision(x @ self.gate_weight.to(x.dtype).t())
+        return logits if self.gate_bias is None else logits + self.gate_bias.to(logits.dtype)

@@ -11,7 +11,7 @@ from torch import Tensor
 from coterie.routing.decision import MODALITIES, Tape
 
 
-class Settled(NamedTuple):
+class CachedDecision(NamedTuple):
     """A decision that holds for whole samples, kept for tied layers and for later tokens."""
 
     logits: Float[Tensor, "batch experts"]
@@ -19,7 +19,7 @@ class Settled(NamedTuple):
 
 
 @dataclass(kw_only=True)
-class State:
+class RoutingContext:
     """The batch of one forward pass, as far as routing is concerned.
 
     Attributes:
@@ -42,56 +42,56 @@ class State:
         previous: the state this one was opened inside of.
     """
 
-    batch: int
+    batch_size: int
     device: torch.device
-    task_ids: Int[Tensor, " batch"] | None = None
+    task_ids: Int[Tensor, " batch_size"] | None = None
     single_task: int | None = None
-    prompt: Bool[Tensor, "batch seq"] | None = None
+    prompt_mask: Bool[Tensor, "batch seq"] | None = None
     valid: Bool[Tensor, "batch seq"] | None = None
     modality: Int[Tensor, "batch seq"] | None = None
-    shares: Callable[[], Float[Tensor, " batch"]] | None = None
-    sounds: Callable[[], Float[Tensor, " batch"]] | None = None
+    vision_rows_per_sample: Callable[[], Float[Tensor, " batch_size"]] | None = None
+    audio_rows_per_sample: Callable[[], Float[Tensor, " batch_size"]] | None = None
     sample_index: Callable[[Tensor, int], Tensor] | None = None
-    settled: dict[str, Settled] = field(default_factory=dict)
-    reuse: bool = False
+    cached_decisions: dict[str, CachedDecision] = field(default_factory=dict)
+    reuse_cached_decisions: bool = False
     prompt_mean: Float[Tensor, "batch pooled"] | None = None
     adapter_names: tuple[str, ...] | None = None
     tape: Tape | None = None
-    previous: "State | None" = None
+    outer_context: "RoutingContext | None" = None
 
-    def replay(self) -> "State":
+    def replay(self) -> "RoutingContext":
         """The state for a recomputed forward: the same batch, nothing written on the tape twice."""
-        return replace(self, tape=None, previous=None, settled=dict(self.settled))
+        return replace(self, tape=None, previous=None, settled=dict(self.cached_decisions))
 
-    def kept(self, group: str, name: str) -> Settled | None:
+    def get_cached_decision(self, group: str, name: str) -> CachedDecision | None:
         """What was settled for `group`, a row for each sample of this pass; None if nothing yet."""
-        kept = self.settled.get(group)
+        kept = self.cached_decisions.get(group)
         if kept is None:
-            if self.reuse:
+            if self.reuse_cached_decisions:
                 raise ValueError(
                     f"{name} routes by prompt, but the cache that was passed holds no decision: "
                     "fill it with a forward of this grafted model, or let generate() do it"
                 )
             return None
         # Beams and several answers a prompt follow one another, prompt by prompt.
-        copies = self.batch // kept.logits.shape[0]
+        copies = self.batch_size // kept.logits.shape[0]
         if copies == 1:
             return kept
         noise = None if kept.noise is None else kept.noise.repeat_interleave(copies, 0)
-        return Settled(kept.logits.repeat_interleave(copies, 0), noise)
+        return CachedDecision(kept.logits.repeat_interleave(copies, 0), noise)
 
-    def select(self, samples: Int[Tensor, " chosen"]) -> "State":
+    def select_samples(self, samples: Int[Tensor, " chosen"]) -> "RoutingContext":
         """The state of some samples of a text batch, for a batch that mixes adapters."""
 
         def pick(value: Tensor | None) -> Tensor | None:
             return None if value is None else value[samples]
 
-        shares, sounds = self.shares, self.sounds
+        shares, sounds = self.vision_rows_per_sample, self.audio_rows_per_sample
         return replace(
             self,
             batch=int(samples.numel()),
             task_ids=pick(self.task_ids),
-            prompt=pick(self.prompt),
+            prompt=pick(self.prompt_mask),
             valid=pick(self.valid),
             modality=pick(self.modality),
             prompt_mean=pick(self.prompt_mean),
@@ -100,25 +100,25 @@ class State:
             adapter_names=None,
         )
 
-    def sample_of(self, tower: str, rows: int) -> Int[Tensor, " rows"]:
+    def get_sample_of_rows(self, tower: str, rows: int) -> Int[Tensor, " rows"]:
         """Which sample owns each row of a call with `rows` leading rows, in `tower`."""
-        shares = {"vision": self.shares, "connector": self.shares, "audio": self.sounds}.get(tower)
+        shares = {"vision": self.vision_rows_per_sample, "connector": self.vision_rows_per_sample, "audio": self.audio_rows_per_sample}.get(tower)
         if shares is not None:
             assert self.sample_index is not None
             return self.sample_index(shares(), rows)
-        if rows % self.batch:
+        if rows % self.batch_size:
             raise ValueError(
                 f"a layer of the {tower} tower was called with {rows} rows, which "
-                f"{self.batch} samples cannot own evenly; gates that decide by sample or by task "
+                f"{self.batch_size} samples cannot own evenly; gates that decide by sample or by task "
                 "need the samples kept apart (no padding-free packing)"
             )
-        return torch.arange(rows, device=self.device) // (rows // self.batch)
+        return torch.arange(rows, device=self.device) // (rows // self.batch_size)
 
-    def task_of(self, tower: str, rows: int) -> Int[Tensor, " rows"]:
+    def get_task_of_rows(self, tower: str, rows: int) -> Int[Tensor, " rows"]:
         """The task of each row; see `sample_of`."""
-        return self.tasks_needed()[self.sample_of(tower, rows)]
+        return self.require_task_ids()[self.get_sample_of_rows(tower, rows)]
 
-    def tasks_needed(self) -> Int[Tensor, " batch"]:
+    def require_task_ids(self) -> Int[Tensor, " batch_size"]:
         """The task ids, or one clear error where the batch has none."""
         if self.task_ids is None:
             raise ValueError(
@@ -128,7 +128,7 @@ class State:
             )
         return self.task_ids
 
-    def modality_of(self, tower: str, shape: torch.Size) -> Int[Tensor, "*units"] | None:
+    def get_modality_of_tokens(self, tower: str, shape: torch.Size) -> Int[Tensor, "*units"] | None:
         """The modality of each token of a call whose batch axes are `shape`; None if unknown."""
         if tower in ("vision", "connector"):
             return torch.full(shape, MODALITIES.index("image"), device=self.device)

@@ -1,6 +1,6 @@
 """Tasks, and the tasks.yaml that lists them."""
 
 from coterie.tasks.listed import read_tasks
-from coterie.tasks.task import Task
+from coterie.tasks.task import TextTask
 
-__all__ = ["Task", "read_tasks"]
+__all__ = ["TextTask", "read_tasks"]

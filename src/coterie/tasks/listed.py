@@ -6,19 +6,19 @@ from types import ModuleType
 from typing import Any
 
 from coterie import metrics
-from coterie.embedded.home import home
-from coterie.extras import library
-from coterie.spec import near, settable
-from coterie.tasks.task import ALL, Task
+from coterie.embedded.home import get_cache_dir
+from coterie.extras import import_optional
+from coterie.spec import format_suggestions, get_init_fields
+from coterie.tasks.task import ALL_SPLITS, TextTask
 
 PANTRY = "pantry"
 SCENES = "scenes"
-DENSE = {"pictures", "vision"}
+DENSE_KEYS = {"pictures", "vision"}
 """Keys of a file that names a dense data set, which `coterie train` reads."""
-KEYS = tuple(field.name for field in settable(Task) if field.name != "folder")
+TASK_KEYS = tuple(field.name for field in get_init_fields(TextTask) if field.name != "folder")
 
 
-def read_tasks(path: str | Path) -> tuple[Task, ...]:
+def read_tasks(path: str | Path) -> tuple[TextTask, ...]:
     """The tasks of a tasks.yaml file.
 
     Args:
@@ -30,26 +30,26 @@ def read_tasks(path: str | Path) -> tuple[Task, ...]:
     if word == SCENES and not Path(path).exists():
         raise ValueError(f"{path}: this takes tasks that are answered in words, no dense data set")
     if word != PANTRY:
-        return listed(Path(path))
-    file = home() / PANTRY / "tasks.yaml"
+        return parse_task_list(Path(path))
+    file = get_cache_dir() / PANTRY / "tasks.yaml"
     if not file.is_file():
         raise ValueError(f"the embedded data set is not in {file.parent}: run `coterie fetch`")
-    tasks = {task.name: task for task in listed(file)}
+    tasks = {task.name: task for task in parse_task_list(file)}
     names = chosen.split(",") if chosen else list(tasks)
     for name in names:
         if name not in tasks:
             raise ValueError(
-                f"{path}: the pantry has no task {name!r}{near(name, tasks)}; "
+                f"{path}: the pantry has no task {name!r}{format_suggestions(name, tasks)}; "
                 f"it has {', '.join(tasks)}"
             )
     return tuple(tasks[name] for name in names)
 
 
-def listed(path: Path) -> tuple[Task, ...]:
+def parse_task_list(path: Path) -> tuple[TextTask, ...]:
     """The tasks of a file."""
-    given = loaded(path)
+    given = load_yaml(path)
     if not isinstance(given, Mapping) or set(given) != {"tasks"}:
-        dense = isinstance(given, Mapping) and DENSE & set(given)
+        dense = isinstance(given, Mapping) and DENSE_KEYS & set(given)
         raise ValueError(
             f"{path}: give one key, `tasks`, with a list of tasks under it"
             + ("; `pictures` and `vision` are of a dense data set, with no `tasks`" * bool(dense))
@@ -57,7 +57,7 @@ def listed(path: Path) -> tuple[Task, ...]:
     items = given["tasks"]
     if not (isinstance(items, list) and items):
         raise ValueError(f"{path}: tasks = {items!r}: give a list of at least one task")
-    tasks = [task_of(item, path, f"{path}: tasks[{i}]") for i, item in enumerate(items)]
+    tasks = [parse_task(item, path, f"{path}: tasks[{i}]") for i, item in enumerate(items)]
     for i, task in enumerate(tasks):
         first = next(j for j, other in enumerate(tasks) if other.name == task.name)
         if first < i:
@@ -67,16 +67,16 @@ def listed(path: Path) -> tuple[Task, ...]:
     return tuple(tasks)
 
 
-def task_of(item: Any, path: Path, where: str) -> Task:
+def parse_task(item: Any, path: Path, where: str) -> TextTask:
     """One item of the list as a task."""
     check_keys(item, where)
     given = dict(item)
     if isinstance(given["rows"], str):
-        given["rows"] = {ALL: given["rows"]}
+        given["rows"] = {ALL_SPLITS: given["rows"]}
     try:
         if "metric" in given:
-            given["metric"] = metric_of(given["metric"])
-        task = Task(**given, folder=str(path.resolve().parent))
+            given["metric"] = parse_metric_item(given["metric"])
+        task = TextTask(**given, folder=str(path.resolve().parent))
         check_paths(task)
     except ValueError as error:
         raise ValueError(f"{where}.{error}") from None
@@ -88,39 +88,39 @@ def check_keys(item: Any, where: str) -> None:
     if not isinstance(item, Mapping):
         raise ValueError(f"{where} = {item!r}: give name, rows and so on, each as key: value")
     for key in item:
-        if key not in KEYS:
+        if key not in TASK_KEYS:
             raise ValueError(
-                f"{where}.{key}: there is no such key{near(str(key), KEYS)}; "
-                f"there are {', '.join(KEYS)}"
+                f"{where}.{key}: there is no such key{format_suggestions(str(key), TASK_KEYS)}; "
+                f"there are {', '.join(TASK_KEYS)}"
             )
     for key in ("name", "rows"):
         if key not in item:
             raise ValueError(f"{where}.{key} is missing: each task needs name and rows")
 
 
-def metric_of(given: Any) -> metrics.Metric:
+def parse_metric_item(given: Any) -> metrics.TextMetric:
     """The metric that an item names."""
     if not isinstance(given, str | Mapping):
         raise ValueError(f"metric = {given!r}: give a name, or a name and its fields")
     try:
-        return metrics.of(given)
+        return metrics.parse_metric(given)
     except (TypeError, ValueError) as error:
         raise ValueError(f"metric = {given!r}: {error}") from None
 
 
-def check_paths(task: Task) -> None:
+def check_paths(task: TextTask) -> None:
     """ValueError if a split's rows are not there."""
     for split, given in task.rows.items():
-        path = task.path(split)
+        path = task.get_path(split)
         if not path.startswith("hf:") and not Path(path).exists():
             raise ValueError(f"rows.{split} = {given!r}: there is no file or folder {path}")
 
 
-def loaded(path: Path) -> Any:
+def load_yaml(path: Path) -> Any:
     """What is in a YAML file, without what YAML can run."""
-    yaml = library("yaml", "data")
+    yaml = import_optional("yaml", "data")
     try:
-        return yaml.load(path.read_text(encoding="utf-8-sig"), Loader=loader(yaml))
+        return yaml.load(path.read_text(encoding="utf-8-sig"), Loader=make_yaml_loader(yaml))
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
@@ -129,7 +129,7 @@ def loaded(path: Path) -> Any:
         raise ValueError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
 
 
-def loader(yaml: ModuleType) -> type:
+def make_yaml_loader(yaml: ModuleType) -> type:
     """PyYAML's safe loader, which also refuses keys that come twice."""
 
     class Loader(yaml.SafeLoader):

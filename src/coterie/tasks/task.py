@@ -4,21 +4,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from coterie.data.checked import CheckedRows, refuse_bad
+from coterie.data.checked import ValidatedDataset, raise_for_bad_rows
 from coterie.data.columns import Columns
-from coterie.data.reader import Reader
-from coterie.data.rows import Rows
+from coterie.data.reader import RowReader
+from coterie.data.rows import Dataset
 from coterie.data.sources import open_rows
-from coterie.data.split import PARTS
-from coterie.metrics.base import Metric
-from coterie.metrics.exact import Exact
+from coterie.data.split import SPLIT_PARTS
+from coterie.metrics.base import TextMetric
+from coterie.metrics.exact import ExactMatch
 
-ALL = "all"
+ALL_SPLITS = "all"
 """The split whose rows are shared out to train, validation and test."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Task:
+class TextTask:
     """A task of the user's, as tasks.yaml has it.
 
     Attributes:
@@ -43,7 +43,7 @@ class Task:
     question: str = "question"
     answer: str = "answer"
     prompt: str = "{question}"
-    metric: Metric = field(default_factory=Exact)
+    metric: TextMetric = field(default_factory=ExactMatch)
     max_new_tokens: int = 32
 
     def __post_init__(self) -> None:
@@ -56,13 +56,13 @@ class Task:
         for split, path in self.rows.items():
             if not (isinstance(split, str) and isinstance(path, str) and path):
                 raise ValueError(f"rows.{split} = {path!r}: give a file, a folder or a hub id")
-        if not isinstance(self.metric, Metric):
+        if not isinstance(self.metric, TextMetric):
             raise ValueError(f"metric = {self.metric!r}: give a metric, as metrics.of makes one")
         if type(self.max_new_tokens) is not int or self.max_new_tokens < 1:
             raise ValueError(f"max_new_tokens = {self.max_new_tokens!r}: give at least 1")
-        self.columns()
+        self.get_columns()
 
-    def columns(self) -> Columns:
+    def get_columns(self) -> Columns:
         """What the task calls its columns."""
         return Columns(
             image=self.image,
@@ -72,26 +72,26 @@ class Task:
             prompt=self.prompt,
         )
 
-    def path(self, split: str) -> str:
+    def get_path(self, split: str) -> str:
         """Where the rows of a split are: a path, or a hub id.
 
         Raises ValueError if the task has no such split.
         """
         given = self.rows.get(split)
-        if given is None and split in PARTS:
-            given = self.rows.get(ALL)
+        if given is None and split in SPLIT_PARTS:
+            given = self.rows.get(ALL_SPLITS)
         if given is None:
             raise ValueError(
-                f"task {self.name!r} has no split {split!r}: it has {', '.join(self.splits())}"
+                f"task {self.name!r} has no split {split!r}: it has {', '.join(self.list_splits())}"
             )
         return given if given.startswith("hf:") else str(Path(self.folder, given).expanduser())
 
-    def splits(self) -> tuple[str, ...]:
+    def list_splits(self) -> tuple[str, ...]:
         """The splits that there are."""
-        parts = PARTS if ALL in self.rows else ()
-        return tuple(dict.fromkeys([*(split for split in self.rows if split != ALL), *parts]))
+        parts = SPLIT_PARTS if ALL_SPLITS in self.rows else ()
+        return tuple(dict.fromkeys([*(split for split in self.rows if split != ALL_SPLITS), *parts]))
 
-    def samples(self, split: str, *, skip_bad_rows: bool = False, check_media: bool = True) -> Rows:
+    def read_samples(self, split: str, *, skip_bad_rows: bool = False, check_media: bool = True) -> Dataset:
         """The samples of a split, after reading every row once.
 
         Args:
@@ -102,10 +102,10 @@ class Task:
 
         Raises ValueError with the first 20 bad rows and their number; or if no good one is left.
         """
-        shared = split not in self.rows and split in PARTS
-        source = open_rows(self.path(split), split=split)
-        reader = Reader(task=self.name, columns=self.columns(), accepts=self.metric.check)
-        part = PARTS[split] if shared and not source.is_split else None
-        rows = CheckedRows(source, reader, check_media=check_media, part=part)
-        refuse_bad(rows, what=f"task {self.name!r}, split {split!r}", skip=skip_bad_rows)
+        shared = split not in self.rows and split in SPLIT_PARTS
+        source = open_rows(self.get_path(split), split=split)
+        reader = RowReader(task=self.name, columns=self.get_columns(), accepts=self.metric.check)
+        part = SPLIT_PARTS[split] if shared and not source.is_split else None
+        rows = ValidatedDataset(source, reader, check_media=check_media, part=part)
+        raise_for_bad_rows(rows, what=f"task {self.name!r}, split {split!r}", skip=skip_bad_rows)
         return rows

@@ -5,20 +5,20 @@ from pathlib import Path
 from typing import Any
 
 from coterie.balancing.fixed import Fixed
-from coterie.dense.rows import DenseSet
+from coterie.dense.rows import DenseDataset
 from coterie.hosts.multitask_vit import MultiTaskViT
 from coterie.recipe import Recipe
-from coterie.train.adopts import Adopts
+from coterie.train.adopts import FrozenTasks
 from coterie.train.run import Run
 from coterie.train.session import train
 
-TAKEN = ("vision", "precision", "batch_size", "skip_bad_rows")
+INHERITED_FIELDS = ("vision", "precision", "batch_size", "skip_bad_rows")
 
 
-def adopt(
+def add_tasks(
     run: Run | str | Path,
     *,
-    tasks: DenseSet,
+    tasks: DenseDataset,
     out: str | Path,
     like: str | None = None,
     experts: bool = False,
@@ -50,19 +50,19 @@ def adopt(
     have no gate for each task, or whose tasks are not the first of `tasks`.
     """
     run = run if isinstance(run, Run) else Run.read(run)
-    plan = run.plan
+    plan = run.config
     if plan.pictures is None:
         raise ValueError(f"{run.folder} is no run on a dense data set: no task can be added to it")
-    adopts = Adopts(run=str(run.folder.absolute()), keeps=plan.names, like=like)
+    adopts = FrozenTasks(run=str(run.folder.absolute()), frozen_tasks=plan.task_names, initialize_from=like)
     names = tuple(task.name for task in tasks.tasks)
     adopts.check(names)
-    recipe = recipe_of(plan.recipe, adopts.new(names), experts=experts)
-    given = {name: getattr(plan, name) for name in TAKEN} | options
+    recipe = make_add_tasks_recipe(plan.recipe, adopts.list_new_tasks(names), experts=experts)
+    given = {name: getattr(plan, name) for name in INHERITED_FIELDS} | options
     return train(recipe, base=plan.base, tasks=tasks, out=out, resume=resume, progress=progress,
                  adopts=adopts, **given)  # fmt: skip
 
 
-def recipe_of(recipe: Recipe, new: tuple[str, ...], *, experts: bool) -> Recipe:
+def make_add_tasks_recipe(recipe: Recipe, new: tuple[str, ...], *, experts: bool) -> Recipe:
     """The old run's mixtures; its last stage trains gates if there are, vectors and heads.
 
     Losses on the routing compare tasks, and are left out.
@@ -71,7 +71,7 @@ def recipe_of(recipe: Recipe, new: tuple[str, ...], *, experts: bool) -> Recipe:
     stage = replace(
         recipe.stages[-1],
         name="adopt",
-        trains=(MultiTaskViT.fresh, *parts),
+        trains=(MultiTaskViT.new_parameters, *parts),
         learning_rates={},
         init="continue",
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
-class Adopts:
+class FrozenTasks:
     """What a plan begins from; `coterie.adopt` makes it.
 
     Attributes:
@@ -15,21 +15,21 @@ class Adopts:
     """
 
     run: str
-    keeps: tuple[str, ...]
-    like: str | None = None
+    frozen_tasks: tuple[str, ...]
+    initialize_from: str | None = None
 
     def check(self, names: Sequence[str]) -> None:
         """Raises ValueError if a plan of tasks with these names does not fit."""
-        count = len(self.keeps)
-        if tuple(names[:count]) != self.keeps or len(names) == count:
+        count = len(self.frozen_tasks)
+        if tuple(names[:count]) != self.frozen_tasks or len(names) == count:
             raise ValueError(
                 f"tasks={list(names)}: give a data set whose tasks are those of {self.run}, in "
-                f"their order, and then the new ones: names=({', '.join(map(repr, self.keeps))}, "
+                f"their order, and then the new ones: names=({', '.join(map(repr, self.frozen_tasks))}, "
                 "...)"
             )
-        if self.like is not None and self.like not in self.keeps:
-            raise ValueError(f"like={self.like!r}: give one of {', '.join(self.keeps)}")
+        if self.initialize_from is not None and self.initialize_from not in self.frozen_tasks:
+            raise ValueError(f"like={self.initialize_from!r}: give one of {', '.join(self.frozen_tasks)}")
 
-    def new(self, names: Sequence[str]) -> tuple[str, ...]:
+    def list_new_tasks(self, names: Sequence[str]) -> tuple[str, ...]:
         """Those of a plan's tasks that learn."""
-        return tuple(names[len(self.keeps) :])
+        return tuple(names[len(self.frozen_tasks) :])

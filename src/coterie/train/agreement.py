@@ -7,7 +7,7 @@ import torch
 from torch import distributed
 
 
-def same_layers(layers: Iterable[str]) -> None:
+def assert_same_layers_across_ranks(layers: Iterable[str]) -> None:
     """One small exchange a call; nothing at all where there is one process.
 
     Raises ValueError on every process if one recorded other layers, or in another order. The sums

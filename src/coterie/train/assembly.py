@@ -9,30 +9,30 @@ from transformers import TrainingArguments
 
 from coterie.recipe import Stage
 from coterie.train import together
-from coterie.train.adopting import Adopting
-from coterie.train.batches import Order, stage_seed
-from coterie.train.lesson import AnyRows, Lesson
-from coterie.train.pictures import Pictures
-from coterie.train.plan import Plan
+from coterie.train.adopting import AddTasks
+from coterie.train.batches import StageBatchSampler, derive_stage_seed
+from coterie.train.lesson import AnyDataset, TaskSet
+from coterie.train.pictures import DenseTasks
+from coterie.train.plan import RunConfig
 from coterie.train.validation import Validation
-from coterie.train.words import Words
+from coterie.train.words import TextTasks
 
 SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
-LOOKS = 10
+EVALUATIONS_PER_STAGE = 10
 """Looks at the validation rows a stage, where patience is asked for and nothing else said."""
 
 
-def lesson(plan: Plan) -> Lesson:
+def make_task_set(config: RunConfig) -> TaskSet:
     """What a plan has learned: words, or pictures."""
-    if plan.pictures is None:
-        return Words(plan)
-    if plan.adopts is None:
-        return Pictures(plan, plan.pictures)
-    return Adopting(plan, plan.pictures, plan.adopts)
+    if config.pictures is None:
+        return TextTasks(config)
+    if config.adopts is None:
+        return DenseTasks(config, config.pictures)
+    return AddTasks(config, config.pictures, config.adopts)
 
 
-def arguments(
-    plan: Plan, stage: Stage, folder: Path, *, seed: int, mixed: bool, validates: bool
+def make_training_arguments(
+    config: RunConfig, stage: Stage, folder: Path, *, seed: int, mixed: bool, validates: bool
 ) -> TrainingArguments:
     """Transformers' own arguments of a stage.
 
@@ -43,29 +43,29 @@ def arguments(
         validates: there is something to look at.
     """
     assert stage.steps is not None
-    parts = plan.accumulation * together.world()
-    every = plan.evaluate_every or max(1, stage.steps // LOOKS)
+    parts = config.accumulation * together.get_world_size()
+    every = config.evaluate_every or max(1, stage.steps // EVALUATIONS_PER_STAGE)
     return TrainingArguments(
         output_dir=str(folder),
         max_steps=stage.steps,
-        per_device_train_batch_size=max(1, plan.samples_a_step(stage) // parts),
-        gradient_accumulation_steps=plan.accumulation,
+        per_device_train_batch_size=max(1, config.get_global_batch_size(stage) // parts),
+        gradient_accumulation_steps=config.accumulation,
         learning_rate=stage.learning_rate,
         lr_scheduler_type=SCHEDULES[stage.schedule],
         warmup_steps=round(stage.warmup * stage.steps),
         weight_decay=stage.weight_decay,
         adam_epsilon=stage.epsilon,
-        max_grad_norm=plan.max_grad_norm,
-        bf16=mixed and plan.precision == "bfloat16",
+        max_grad_norm=config.max_grad_norm,
+        bf16=mixed and config.precision == "bfloat16",
         seed=seed,
-        logging_steps=plan.log_every,
+        logging_steps=config.log_every,
         logging_first_step=True,
         logging_nan_inf_filter=False,  # a loss without number stops the run
         save_strategy="steps",
-        save_steps=plan.save_every,
+        save_steps=config.save_every,
         eval_strategy="steps" if validates else "no",
         eval_steps=every if validates else None,
-        activation_checkpointing=plan.gradient_checkpointing,
+        activation_checkpointing=config.gradient_checkpointing,
         activation_checkpointing_kwargs={"use_reentrant": False},
         average_tokens_across_devices=True,
         remove_unused_columns=False,
@@ -76,26 +76,26 @@ def arguments(
     )
 
 
-def order(plan: Plan, stage: Stage, sizes: Sequence[int], number: int) -> Order:
+def make_batch_sampler(config: RunConfig, stage: Stage, sizes: Sequence[int], number: int) -> StageBatchSampler:
     """Which samples each part of each step of a stage has; a pure function of the plan."""
     assert stage.steps is not None
-    seed = stage_seed(plan.seed, number)
-    places = plan.mix.batches(
-        sizes, batch_size=plan.samples_a_step(stage), steps=stage.steps, seed=seed
+    seed = derive_stage_seed(config.seed, number)
+    places = config.mix.sample_batches(
+        sizes, batch_size=config.get_global_batch_size(stage), steps=stage.steps, seed=seed
     )
-    rank, world = together.rank(), together.world()
-    return Order(places, parts=plan.accumulation, rank=rank, world=world, seed=seed)
+    rank, world = together.get_rank(), together.get_world_size()
+    return StageBatchSampler(places, parts=config.accumulation, rank=rank, world_size=world, seed=seed)
 
 
-def validation(plan: Plan, stage: Stage, rows: Sequence[AnyRows]) -> Validation | None:
+def make_validation(config: RunConfig, stage: Stage, rows: Sequence[AnyDataset]) -> Validation | None:
     """What is looked at while a stage trains, if anything."""
-    if plan.patience is None and not rows:
+    if config.patience is None and not rows:
         return None
-    size = max(1, plan.samples_a_step(stage) // plan.accumulation)
-    return Validation(rows, limit=plan.validation_limit, batch_size=size, patience=plan.patience)
+    size = max(1, config.get_global_batch_size(stage) // config.accumulation)
+    return Validation(rows, limit=config.validation_limit, batch_size=size, patience=config.patience)
 
 
-def in_float32(model: PeftModel, names: Sequence[str]) -> None:
+def cast_to_float32(model: PeftModel, names: Sequence[str]) -> None:
     """Weights of the host that learn: in bfloat16 small updates would be lost."""
     parameters = dict(model.named_parameters())
     for name in names:

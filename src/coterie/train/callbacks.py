@@ -12,13 +12,13 @@ from transformers.integrations.integration_utils import (
     get_reporting_integration_callbacks,
 )
 
-from coterie.train.interrupt import Interrupt
+from coterie.train.interrupt import InterruptHandler
 
 
-class Watch(TrainerCallback):
+class ProgressCallback(TrainerCallback):
     """Moves one bar over all stages, and stops on Ctrl-C."""
 
-    def __init__(self, bar: "tqdm[Any]", interrupt: Interrupt, stage: str) -> None:
+    def __init__(self, bar: "tqdm[Any]", interrupt: InterruptHandler, stage: str) -> None:
         self.bar, self.interrupt = bar, interrupt
         bar.set_description(stage)
 
@@ -26,7 +26,7 @@ class Watch(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **rest: Any
     ) -> None:
         self.bar.update()
-        if self.interrupt.wanted:
+        if self.interrupt.requested:
             control.should_save = control.should_training_stop = True
 
     def on_log(
@@ -37,7 +37,7 @@ class Watch(TrainerCallback):
             self.bar.set_postfix(loss=f"{loss:.4g}", refresh=False)
 
 
-class Events(TensorBoardCallback):
+class RunTensorBoardCallback(TensorBoardCallback):
     """TensorBoard's integration, writing into the run's folder."""
 
     def on_train_begin(
@@ -53,7 +53,7 @@ class Events(TensorBoardCallback):
             self.tb_writer.close()
 
 
-def integrations(events: Path, report_to: Sequence[str], *, step: int) -> list[TrainerCallback]:
+def make_callbacks(events: Path, report_to: Sequence[str], *, step: int) -> list[TrainerCallback]:
     """The callbacks that logs go to: TensorBoard, where it is installed, and those asked for.
 
     Args:
@@ -67,16 +67,16 @@ def integrations(events: Path, report_to: Sequence[str], *, step: int) -> list[T
     except ImportError:
         return found
     writer = SummaryWriter(str(events), purge_step=step + 1 if step else None)
-    return [*found, Events(writer)]
+    return [*found, RunTensorBoardCallback(writer)]
 
 
-def bar(total: int, done: int, *, progress: bool | None) -> "tqdm[Any]":
+def make_progress_bar(total: int, done: int, *, progress: bool | None) -> "tqdm[Any]":
     """A bar over the steps of all stages, with the time that is left."""
     disable = None if progress is None else not progress
     return tqdm(total=total, initial=done, unit="step", disable=disable, dynamic_ncols=True)
 
 
-def say(text: str, *, progress: bool | None) -> None:
+def print_line(text: str, *, progress: bool | None) -> None:
     """A line for whoever sees the bar."""
     if text and (sys.stderr.isatty() if progress is None else progress):
         tqdm.write(text, file=sys.stderr)

@@ -13,12 +13,12 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-PREFIX = "checkpoint-"
-PARTIAL = ".partial"
-STATE, TENSORS = "state.json", "state.safetensors"
+CHECKPOINT_PREFIX = "checkpoint-"
+PARTIAL_PREFIX = ".partial"
+STATE_FILE, TENSORS_FILE = "state.json", "state.safetensors"
 
 
-def written(folder: Path, write: Callable[[Path], None]) -> Path:
+def write_atomically(folder: Path, write: Callable[[Path], None]) -> Path:
     """Has `write` fill a folder under another name, and then gives it its own.
 
     A process that is killed meanwhile leaves the folder as it was, or the old one not yet
@@ -26,19 +26,19 @@ def written(folder: Path, write: Callable[[Path], None]) -> Path:
 
     Raises OSError if the disk is full, saying what is still there.
     """
-    partial = folder.with_name(folder.name + PARTIAL)
+    partial = folder.with_name(folder.name + PARTIAL_PREFIX)
     shutil.rmtree(partial, ignore_errors=True)
     try:
         partial.mkdir(parents=True)
         write(partial)
     except OSError as error:
         shutil.rmtree(partial, ignore_errors=True)
-        raise full(error, folder) from error
+        raise make_disk_full_error(error, folder) from error
     except Exception as error:
         shutil.rmtree(partial, ignore_errors=True)
         # safetensors wraps what the system says.
         if "os error 28" in str(error).lower() or "no space left" in str(error).lower():
-            raise full(OSError(errno.ENOSPC, "No space left on device"), folder) from error
+            raise make_disk_full_error(OSError(errno.ENOSPC, "No space left on device"), folder) from error
         raise
     if folder.exists():  # the same step again after a resume; its content is the same
         shutil.rmtree(folder)
@@ -46,11 +46,11 @@ def written(folder: Path, write: Callable[[Path], None]) -> Path:
     return folder
 
 
-def full(error: OSError, folder: Path) -> OSError:
+def make_disk_full_error(error: OSError, folder: Path) -> OSError:
     """The error of a failed write, with what to do."""
     if error.errno not in (errno.ENOSPC, errno.EDQUOT):
         return error
-    before = latest(folder.parent)
+    before = find_latest(folder.parent)
     left = f"the last checkpoint is {before}" if before else "there is no checkpoint yet"
     return OSError(
         errno.ENOSPC,
@@ -59,28 +59,28 @@ def full(error: OSError, folder: Path) -> OSError:
     )
 
 
-def step_of(folder: Path) -> int:
+def get_step(folder: Path) -> int:
     """The step at whose end a checkpoint was written."""
-    return int(folder.name.removeprefix(PREFIX))
+    return int(folder.name.removeprefix(CHECKPOINT_PREFIX))
 
 
-def all_of(stage: Path) -> list[Path]:
+def list_checkpoints(stage: Path) -> list[Path]:
     """A stage's whole checkpoints, the earliest first."""
-    found = [path for path in stage.glob(f"{PREFIX}*") if path.name.removeprefix(PREFIX).isdigit()]
-    return sorted(found, key=step_of)
+    found = [path for path in stage.glob(f"{CHECKPOINT_PREFIX}*") if path.name.removeprefix(CHECKPOINT_PREFIX).isdigit()]
+    return sorted(found, key=get_step)
 
 
-def latest(stage: Path) -> Path | None:
+def find_latest(stage: Path) -> Path | None:
     """A stage's last whole checkpoint."""
-    return next(reversed(all_of(stage)), None)
+    return next(reversed(list_checkpoints(stage)), None)
 
 
 def remove_old(stage: Path, *, keep: int, also: int | None = None) -> None:
     """Removes all checkpoints but the last `keep` and that of step `also`."""
-    for path in all_of(stage)[:-keep]:
-        if step_of(path) != also:
+    for path in list_checkpoints(stage)[:-keep]:
+        if get_step(path) != also:
             # Renamed first: half a checkpoint must not be taken for one.
-            gone = path.rename(path.with_name(path.name + PARTIAL))
+            gone = path.rename(path.with_name(path.name + PARTIAL_PREFIX))
             shutil.rmtree(gone, ignore_errors=True)
 
 
@@ -91,20 +91,20 @@ def save_state(folder: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) 
     if torch.cuda.is_available():
         randomness["random.cuda"] = torch.cuda.get_rng_state()
     facts = facts | {"python": random.getstate(), "numpy": [name, np.asarray(keys).tolist(), *rest]}
-    save_file({k: v.contiguous() for k, v in (tensors | randomness).items()}, folder / TENSORS)
-    (folder / STATE).write_text(json.dumps(facts), encoding="utf-8")
+    save_file({k: v.contiguous() for k, v in (tensors | randomness).items()}, folder / TENSORS_FILE)
+    (folder / STATE_FILE).write_text(json.dumps(facts), encoding="utf-8")
 
 
 def load_state(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """What `save_state` was given."""
-    tensors = {k: v for k, v in load_file(folder / TENSORS).items() if not _random(k)}
-    return tensors, json.loads((folder / STATE).read_text(encoding="utf-8"))
+    tensors = {k: v for k, v in load_file(folder / TENSORS_FILE).items() if not _get_random_state(k)}
+    return tensors, json.loads((folder / STATE_FILE).read_text(encoding="utf-8"))
 
 
 def load_random(folder: Path) -> None:
     """Puts all random numbers back to where they were."""
-    tensors = load_file(folder / TENSORS)
-    facts = json.loads((folder / STATE).read_text(encoding="utf-8"))
+    tensors = load_file(folder / TENSORS_FILE)
+    facts = json.loads((folder / STATE_FILE).read_text(encoding="utf-8"))
     version, internal, gauss = facts["python"]
     random.setstate((version, tuple(internal), gauss))
     name, keys, *rest = facts["numpy"]
@@ -114,11 +114,11 @@ def load_random(folder: Path) -> None:
         torch.cuda.set_rng_state(tensors["random.cuda"])
 
 
-def _random(name: str) -> bool:
+def _get_random_state(name: str) -> bool:
     return name.startswith("random.")
 
 
-def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+def get_optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     """The optimizer's state by parameter number; its settings are the plan's to say."""
     state = optimizer.state_dict()["state"]
     return {
@@ -136,12 +136,12 @@ def load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor])
         kind, _, rest = key.partition(".")
         if kind == "optimizer":
             number, _, name = rest.partition(".")
-            state.setdefault(int(number), {})[name] = as_in(parameters[int(number)], value)
+            state.setdefault(int(number), {})[name] = match_layout(parameters[int(number)], value)
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": state, "param_groups": groups})
 
 
-def as_in(parameter: Tensor, value: Tensor) -> Tensor:
+def match_layout(parameter: Tensor, value: Tensor) -> Tensor:
     """`value` in the memory layout of a parameter of its shape.
 
     Fused optimizers go through memory as it lies, without a look at strides: a moment that came
@@ -152,7 +152,7 @@ def as_in(parameter: Tensor, value: Tensor) -> Tensor:
     return torch.empty_like(parameter, dtype=value.dtype, device=value.device).copy_(value)
 
 
-def module_tensors(prefix: str, module: nn.Module) -> dict[str, Tensor]:
+def get_module_tensors(prefix: str, module: nn.Module) -> dict[str, Tensor]:
     """A small module's state under a prefix."""
     return {f"{prefix}.{k}": v.detach().cpu() for k, v in module.state_dict().items()}
 

@@ -12,14 +12,14 @@ from torch import Tensor, distributed
 
 from coterie.routing.decision import Routing, Tape
 from coterie.train import together
-from coterie.train.losses import TaskSums
-from coterie.train.whole import finite
+from coterie.train.losses import TaskLossSums
+from coterie.train.whole import replace_non_finite
 
-FILE = "log.jsonl"
-Use = dict[str, dict[str, list[float]]]
+LOG_FILE = "log.jsonl"
+UsageSums = dict[str, dict[str, list[float]]]
 
 
-class Window:
+class RunningSums:
     """Sums since the last line, kept on the device, so that no step waits for them."""
 
     def __init__(self, tasks: int, routing_losses: int, device: torch.device) -> None:
@@ -32,20 +32,20 @@ class Window:
 
     def clear(self) -> None:
         """Begins anew."""
-        self.tensors = {k: torch.zeros(n, **self.options) for k, n in self.sizes.items()}
+        self.sums = {k: torch.zeros(n, **self.options) for k, n in self.sizes.items()}
 
-    def add(self, loss: Tensor, found: TaskSums, routing: Sequence[Tensor]) -> None:
+    def add(self, loss: Tensor, found: TaskLossSums, routing: Sequence[Tensor]) -> None:
         """One part of a step: its share of the loss, and of each routing loss."""
-        self.tensors["loss"] += loss.detach()
-        self.tensors["sums"] += found.sums.detach()
-        self.tensors["counts"] += found.counts
+        self.sums["loss"] += loss.detach()
+        self.sums["sums"] += found.sums.detach()
+        self.sums["counts"] += found.counts
         if routing:
-            self.tensors["routing"] += torch.stack([each.detach() for each in routing])
+            self.sums["routing"] += torch.stack([each.detach() for each in routing])
 
-    def totals(self) -> dict[str, list[float]]:
+    def compute_totals(self) -> dict[str, list[float]]:
         """The sums over all processes; routing losses, which all know, are averaged."""
-        tensors = self.tensors
-        if together.met():
+        tensors = self.sums
+        if together.is_initialized():
             tensors = {name: values.clone() for name, values in tensors.items()}
             for name, values in tensors.items():
                 distributed.all_reduce(values)
@@ -54,15 +54,15 @@ class Window:
         return {name: values.tolist() for name, values in tensors.items()}
 
 
-def expert_use(tape: Tape) -> dict[str, Float[Tensor, "tasks experts"]]:
+def compute_usage_sums(tape: Tape) -> dict[str, Float[Tensor, "tasks experts"]]:
     """Sums of each expert's weight over the units of each task, and in the last column how many.
 
     Units without a task count as the first task's.
     """
-    return {name: _use(routing) for name, routing in tape.items()}
+    return {name: _sum_usage(routing) for name, routing in tape.items()}
 
 
-def _use(routing: Routing) -> Float[Tensor, "tasks experts"]:
+def _sum_usage(routing: Routing) -> Float[Tensor, "tasks experts"]:
     weights = routing.weights.detach()
     ones = weights.new_ones(len(weights), 1)
     rows = torch.cat([weights, ones], 1)
@@ -74,15 +74,15 @@ def _use(routing: Routing) -> Float[Tensor, "tasks experts"]:
     return rows.new_zeros(max(1, routing.num_tasks), rows.shape[1]).index_add(0, task, rows)
 
 
-def added(uses: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+def merge_usage(uses: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
     """Sums of use, layer by layer; not all need have the same layers."""
     names = dict.fromkeys(name for use in uses for name in use)
     return {name: torch.stack([use[name] for use in uses if name in use]).sum(0) for name in names}
 
 
-def mean_use(sums: Mapping[str, Tensor], tasks: Sequence[str]) -> Use:
+def compute_mean_weights(sums: Mapping[str, Tensor], tasks: Sequence[str]) -> UsageSums:
     """Task -> layer -> mean weight of each expert, of the tasks that were there."""
-    use: Use = {}
+    use: UsageSums = {}
     for layer, values in sums.items():
         for task, row in zip(tasks, values.tolist(), strict=False):
             if row[-1] > 0:
@@ -91,33 +91,33 @@ def mean_use(sums: Mapping[str, Tensor], tasks: Sequence[str]) -> Use:
     return use
 
 
-class Journal:
+class MetricLog:
     """Writes lines to RUN/log.jsonl, and knows how long has been trained over all resumes."""
 
     def __init__(self, folder: Path, *, step: int, time_s: float) -> None:
         """Cuts off what was written after `step`, and half a line, if that is how it ended."""
-        self.path = folder / FILE
-        self.before_s = time_s
-        self.started = time.monotonic()
-        cut(self.path, step)
+        self.path = folder / LOG_FILE
+        self.previous_time_s = time_s
+        self.start_time = time.monotonic()
+        truncate_log(self.path, step)
 
     def start(self) -> None:
         """Begins to count time: what came before was loading."""
-        self.started = time.monotonic()
+        self.start_time = time.monotonic()
 
-    def time_s(self) -> float:
+    def get_time_s(self) -> float:
         """Seconds of training so far."""
-        return self.before_s + time.monotonic() - self.started
+        return self.previous_time_s + time.monotonic() - self.start_time
 
     def write(self, record: Mapping[str, Any]) -> None:
         """Adds a line; what is not finite becomes null, as JSON has no NaN."""
         with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(finite(record)) + "\n")
+            file.write(json.dumps(replace_non_finite(record)) + "\n")
 
 
-def read(folder: Path) -> list[dict[str, Any]]:
+def read_log(folder: Path) -> list[dict[str, Any]]:
     """The lines of a run's log; empty if there is none yet. A line half written is left out."""
-    path = folder / FILE
+    path = folder / LOG_FILE
     if not path.is_file():
         return []
     found = []
@@ -129,17 +129,17 @@ def read(folder: Path) -> list[dict[str, Any]]:
     return found
 
 
-def cut(path: Path, step: int) -> None:
+def truncate_log(path: Path, step: int) -> None:
     """Leaves the whole lines up to `step`."""
     if not path.is_file():
         return
-    lines = [json.dumps(each) for each in read(path.parent) if each["step"] <= step]
+    lines = [json.dumps(each) for each in read_log(path.parent) if each["step"] <= step]
     partial = path.with_name(path.name + ".partial")
     partial.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     partial.replace(path)
 
 
-def flat(record: Mapping[str, Any]) -> dict[str, float]:
+def flatten_for_trackers(record: Mapping[str, Any]) -> dict[str, float]:
     """A record as integrations take it: "task_loss/ocr", "use/ocr/2_of_4" (mean over layers).
 
     "information/mean" is the mean over layers, beside each layer's.
@@ -147,7 +147,7 @@ def flat(record: Mapping[str, Any]) -> dict[str, float]:
     found: dict[str, float] = {}
     for key, value in record.items():
         if key == "use":
-            found |= _flat_use(value)
+            found |= _flatten_usage(value)
         elif key == "information":
             found["information/mean"] = sum(value.values()) / len(value)
             found |= {f"information/{layer}": nats for layer, nats in value.items()}
@@ -158,7 +158,7 @@ def flat(record: Mapping[str, Any]) -> dict[str, float]:
     return {key: value for key, value in found.items() if key != "step"}
 
 
-def _flat_use(use: Use) -> dict[str, float]:
+def _flatten_usage(use: UsageSums) -> dict[str, float]:
     found: dict[str, list[float]] = {}
     for task, layers in use.items():
         for weights in layers.values():

@@ -10,12 +10,12 @@ from torch import nn
 from coterie.tuner.layer import CoterieLayer
 
 if TYPE_CHECKING:
-    from coterie.omni.trunk import Trunk
+    from coterie.omni.trunk import HiddenStateCache
 
-TOWERS = ("vision", "audio")
+ENCODER_TOWERS = ("vision", "audio")
 
 
-def keep_features(model: nn.Module, processor: Any) -> None:
+def cache_encoder_features(model: nn.Module, processor: Any) -> None:
     """Has an omni model's encoders run once a picture or sound, and not once a step.
 
     They do not where they learn, nor where a mixture sits in them: its decision, and with it the
@@ -28,20 +28,20 @@ def keep_features(model: nn.Module, processor: Any) -> None:
     host: Any = model.get_base_model() if isinstance(model, PeftModel) else model
     if host.config.model_type != "coterie_omni":
         return
-    from coterie.embedded.home import home
+    from coterie.embedded.home import get_cache_dir
     from coterie.omni.cache import FeatureCache
 
     processor.features = None
-    if mixtures_in_towers(model):
+    if has_tower_mixtures(model):
         return
     with contextlib.suppress(ValueError):  # an encoder learns, so nothing can be kept
-        processor.features = FeatureCache(host, home() / "features")
+        processor.features = FeatureCache(host, get_cache_dir() / "features")
 
 
-def mixtures_in_towers(model: nn.Module) -> bool:
+def has_tower_mixtures(model: nn.Module) -> bool:
     """Whether any mixture sits in an encoder."""
     return any(
-        site.place.tower in TOWERS
+        site.layer_site.tower in ENCODER_TOWERS
         for module in model.modules()
         if isinstance(module, CoterieLayer)
         for site in module.coterie_site.values()
@@ -49,14 +49,14 @@ def mixtures_in_towers(model: nn.Module) -> bool:
 
 
 @contextlib.contextmanager
-def keep_trunk(model: PeftModel) -> Iterator["Trunk | None"]:
+def cache_hidden_states(model: PeftModel) -> Iterator["HiddenStateCache | None"]:
     """Within, an omni model's layers below the first trained one run once a sample."""
     host: Any = model.get_base_model()
     if host.config.model_type != "coterie_omni":
         yield None
         return
-    from coterie.embedded.home import home
-    from coterie.omni.trunk import kept_trunk
+    from coterie.embedded.home import get_cache_dir
+    from coterie.omni.trunk import use_hidden_state_cache
 
-    with kept_trunk(model, home() / "trunk") as trunk:
+    with use_hidden_state_cache(model, get_cache_dir() / "trunk") as trunk:
         yield trunk

@@ -7,10 +7,10 @@ from pathlib import Path
 from coterie.data.rows import BadRow
 from coterie.train.whole import write
 
-FILE = "bad_rows.jsonl"
+BAD_ROWS_FILE = "bad_rows.jsonl"
 
 
-def note(path: Path, bad: Iterable[BadRow]) -> tuple[BadRow, ...]:
+def write_bad_rows(path: Path, bad: Iterable[BadRow]) -> tuple[BadRow, ...]:
     """Writes rows that were left out, each once, and returns them; no file where there are none."""
     once = tuple(dict.fromkeys(bad))
     if once:
@@ -20,7 +20,7 @@ def note(path: Path, bad: Iterable[BadRow]) -> tuple[BadRow, ...]:
     return once
 
 
-def read(path: Path) -> tuple[BadRow, ...]:
+def read_bad_rows(path: Path) -> tuple[BadRow, ...]:
     """What `note` has written; nothing if there is no file."""
     if not path.is_file():
         return ()
@@ -28,7 +28,7 @@ def read(path: Path) -> tuple[BadRow, ...]:
     return tuple(BadRow(**json.loads(line)) for line in lines)
 
 
-def told(bad: tuple[BadRow, ...], file: str | Path) -> str:
+def format_summary_line(bad: tuple[BadRow, ...], file: str | Path) -> str:
     """How many were left out, and where they are named; empty where there are none."""
     many = f"{len(bad)} bad row{'s' if len(bad) > 1 else ''}"
     return f"left out {many}, named in {file}" if bad else ""

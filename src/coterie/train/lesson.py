@@ -6,41 +6,41 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from coterie.data.collate import Collator
-from coterie.data.rows import Rows
-from coterie.dense.collate import PictureCollator
-from coterie.dense.rows import DenseRows
-from coterie.train.losses import TokenLosses
+from coterie.data.collate import TextCollator
+from coterie.data.rows import Dataset
+from coterie.dense.collate import DenseCollator
+from coterie.dense.rows import DenseSamples
+from coterie.train.losses import ItemLosses
 
 if TYPE_CHECKING:
     from peft import PeftModel
 
-    from coterie.pretrained import Pretrained
-    from coterie.train.stages import Trained
+    from coterie.pretrained import LoadedModel
+    from coterie.train.stages import TrainableParameters
 
-AnyRows = Rows | DenseRows
-AnyCollator = Collator | PictureCollator
+AnyDataset = Dataset | DenseSamples
+AnyCollator = TextCollator | DenseCollator
 
 
-class Lesson(ABC):
+class TaskSet(ABC):
     """What differs between tasks that are answered in words and tasks on pictures.
 
     An item is what a step's loss is a mean over: a token of an answer, or a picture.
     """
 
     @abstractmethod
-    def training_rows(self) -> Sequence[AnyRows]:
+    def load_training_rows(self) -> Sequence[AnyDataset]:
         """What is mixed into batches. Raises ValueError if some cannot be read."""
 
     @abstractmethod
-    def validation_rows(self) -> Sequence[AnyRows]:
+    def load_validation_rows(self) -> Sequence[AnyDataset]:
         """What is looked at meanwhile, if that was asked for."""
 
     @abstractmethod
-    def load(self) -> "Pretrained":
+    def load_model(self) -> "LoadedModel":
         """The model before it is grafted: the same weights whenever it is called."""
 
-    def begin(self, model: "PeftModel") -> tuple[str, ...]:
+    def initialize_from_run(self, model: "PeftModel") -> tuple[str, ...]:
         """Puts what an earlier run has trained into the first stage's model, as it is grafted.
 
         Returns the names of the host's parameters that are not the base's any more, and are saved
@@ -48,20 +48,20 @@ class Lesson(ABC):
         """
         return ()
 
-    def narrowed(self, model: "PeftModel", trained: "Trained") -> "Trained":
+    def exclude_frozen(self, model: "PeftModel", trainable: "TrainableParameters") -> "TrainableParameters":
         """What a stage trains, less what is to stay as it is."""
-        return trained
+        return trainable
 
     @abstractmethod
-    def collator(self, processor: Any) -> AnyCollator:
+    def make_collator(self, processor: Any) -> AnyCollator:
         """What makes batches; `processor` is that of `load`."""
 
     @abstractmethod
-    def drawn(self, sample: Any, lot: int) -> Any:
+    def transform(self, sample: Any, seed: int) -> Any:
         """What training sees of a row; `lot`, at least 0, is all that chance depends on."""
 
     @abstractmethod
-    def losses(self, model: nn.Module, host: nn.Module, batch: dict[str, Any]) -> TokenLosses:
+    def compute_losses(self, model: nn.Module, base_model: nn.Module, batch: dict[str, Any]) -> ItemLosses:
         """The losses of a batch, which the model is run on.
 
         Args:
@@ -71,9 +71,9 @@ class Lesson(ABC):
         """
 
     @abstractmethod
-    def items(self, batch: dict[str, Any]) -> int:
+    def count_items(self, batch: dict[str, Any]) -> int:
         """How many items are in a batch, which is not on the model's device yet."""
 
     @abstractmethod
-    def present(self, batch: dict[str, Any]) -> list[str]:
+    def get_task_names(self, batch: dict[str, Any]) -> list[str]:
         """Names of the tasks in a batch, for messages."""

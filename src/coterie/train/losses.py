@@ -9,27 +9,27 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-IGNORED = -100
+IGNORE_INDEX = -100
 
 
-class TokenLosses(NamedTuple):
+class ItemLosses(NamedTuple):
     """The loss of every answer token of a batch, or of every picture for every task, and its task.
 
     Float32; of answer tokens it is the cross entropy.
     """
 
     losses: Float[Tensor, " tokens"]
-    tasks: Int[Tensor, " tokens"]
+    task_ids: Int[Tensor, " tokens"]
 
 
-class TaskSums(NamedTuple):
+class TaskLossSums(NamedTuple):
     """Sums of token losses and numbers of tokens, a task each."""
 
     sums: Float[Tensor, " tasks"]
     counts: Float[Tensor, " tasks"]
 
 
-def token_losses(model: nn.Module, head: nn.Module | None, inputs: dict[str, Any]) -> TokenLosses:
+def compute_token_losses(model: nn.Module, head: nn.Module | None, inputs: dict[str, Any]) -> ItemLosses:
     """Runs the model on a batch and gives the loss of each answer token.
 
     The model is not shown the labels: it would turn logits of all positions into float32 and
@@ -46,10 +46,10 @@ def token_losses(model: nn.Module, head: nn.Module | None, inputs: dict[str, Any
     given = dict(inputs)
     labels = given.pop("labels")
     # Position i predicts token i + 1.
-    wanted = F.pad(labels[:, 1:], (0, 1), value=IGNORED)
-    sample, position = (wanted != IGNORED).nonzero(as_tuple=True)
-    prompt = given["attention_mask"].bool() & ((labels != IGNORED).cumsum(1) == 0)
-    with answers_only(head, labels.shape, (sample, position)) as narrowed:
+    wanted = F.pad(labels[:, 1:], (0, 1), value=IGNORE_INDEX)
+    sample, position = (wanted != IGNORE_INDEX).nonzero(as_tuple=True)
+    prompt = given["attention_mask"].bool() & ((labels != IGNORE_INDEX).cumsum(1) == 0)
+    with select_answer_positions(head, labels.shape, (sample, position)) as narrowed:
         logits = model(**given, prompt_mask=prompt).logits
     if narrowed:
         logits = logits.reshape(-1, logits.shape[-1])
@@ -61,11 +61,11 @@ def token_losses(model: nn.Module, head: nn.Module | None, inputs: dict[str, Any
             f"{tuple(labels.shape)}: coterie trains models that give logits for each token"
         )
     losses = F.cross_entropy(logits.float(), wanted[sample, position], reduction="none")
-    return TokenLosses(losses, given["task_ids"][sample])
+    return ItemLosses(losses, given["task_ids"][sample])
 
 
 @contextmanager
-def answers_only(
+def select_answer_positions(
     head: nn.Module | None, shape: torch.Size, picked: tuple[Tensor, Tensor]
 ) -> Iterator[list[bool]]:
     """Inside, `head` sees the picked positions only; the list has an entry once it did."""
@@ -85,16 +85,16 @@ def answers_only(
             handle.remove()
 
 
-def task_sums(found: TokenLosses, tasks: int) -> TaskSums:
+def sum_by_task(found: ItemLosses, tasks: int) -> TaskLossSums:
     """Sums of each of `tasks` tasks; in a fixed order, so that equal batches give equal bits."""
     mine: Bool[Tensor, "tasks tokens"] = (
-        found.tasks == torch.arange(tasks, device=found.tasks.device)[:, None]
+        found.task_ids == torch.arange(tasks, device=found.task_ids.device)[:, None]
     )
-    return TaskSums(torch.where(mine, found.losses, 0.0).sum(1), mine.sum(1).float())
+    return TaskLossSums(torch.where(mine, found.losses, 0.0).sum(1), mine.sum(1).float())
 
 
-def objective(
-    found: TaskSums, balancing: nn.Module, total: Float[Tensor, ""] | float
+def compute_objective(
+    found: TaskLossSums, balancing: nn.Module, total: Float[Tensor, ""] | float
 ) -> Float[Tensor, ""]:
     """The balanced loss of a part of a batch; the parts' add up to the whole batch's.
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import torch
 
-FILE = "made_on.jsonl"
+ENVIRONMENT_FILE = "made_on.jsonl"
 PACKAGES = ("coterie", "torch", "transformers", "peft", "numpy")
 
 
-def note(folder: Path, *, step: int) -> None:
+def append_environment(folder: Path, *, step: int) -> None:
     """Adds a line to a run's folder.
 
     Args:
@@ -24,27 +24,27 @@ def note(folder: Path, *, step: int) -> None:
     facts = {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "step": step,
-        "machine": machine(),
-        "device": device(),
+        "machine": describe_machine(),
+        "device": describe_device(),
         "threads": torch.get_num_threads(),
-        "versions": list(versions()),
+        "versions": list(get_versions()),
     }
-    with (folder / FILE).open("a", encoding="utf-8") as file:
+    with (folder / ENVIRONMENT_FILE).open("a", encoding="utf-8") as file:
         file.write(json.dumps(facts) + "\n")
 
 
-def machine() -> str:
+def describe_machine() -> str:
     """This machine, as far as the system tells."""
-    return f"{processor()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}"
+    return f"{get_processor_name()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}"
 
 
-def device() -> str:
+def describe_device() -> str:
     """The GPUs that torch sees, or "cpu"."""
     found = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     return ", ".join(found) or "cpu"
 
 
-def processor() -> str:
+def get_processor_name() -> str:
     """The processor's name."""
     at = Path("/proc/cpuinfo")
     if sys.platform == "linux" and at.is_file():
@@ -54,7 +54,7 @@ def processor() -> str:
     return platform.processor() or "unknown processor"
 
 
-def versions() -> Iterator[str]:
+def get_versions() -> Iterator[str]:
     """Of Python and of what decides the numbers."""
     yield f"python {platform.python_version()}"
     for name in PACKAGES:

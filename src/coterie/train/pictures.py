@@ -7,78 +7,78 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from coterie.dense.collate import PictureCollator
-from coterie.dense.rows import DenseRows, DenseSample, DenseSet
+from coterie.dense.collate import DenseCollator
+from coterie.dense.rows import DenseSamples, DenseSample, DenseDataset
 from coterie.dense.task import DenseTask
-from coterie.dense.vision import Seen
-from coterie.embedded import home
+from coterie.dense.vision import ResizedDataset
+from coterie.embedded import get_cache_dir
 from coterie.embedded.weights import MODEL
 from coterie.hosts.multitask_vit import MultiTaskViT
-from coterie.pretrained import EMBEDDED, Pretrained
-from coterie.quiet import quiet
+from coterie.pretrained import EMBEDDED, LoadedModel
+from coterie.quiet import suppress_third_party_warnings
 from coterie.recipe import Recipe
-from coterie.train.lesson import Lesson
-from coterie.train.losses import TokenLosses
-from coterie.train.plan import Plan
-from coterie.train.run import PRECISION
-from coterie.tuner.targets import ROLE
+from coterie.train.lesson import TaskSet
+from coterie.train.losses import ItemLosses
+from coterie.train.plan import RunConfig
+from coterie.train.run import DTYPES
+from coterie.tuner.targets import ROLE_PATTERN
 
 
-class Pictures(Lesson):
+class DenseTasks(TaskSet):
     """A plan's dense data set; a row is a picture with all its labels, and an item is a picture."""
 
-    def __init__(self, plan: Plan, pictures: DenseSet) -> None:
-        self.plan, self.pictures = plan, pictures
-        self.tasks, self.vision = pictures.tasks, plan.vision
-        self.base = backbone(plan.base)
-        check_places(plan.recipe)
+    def __init__(self, config: RunConfig, dataset: DenseDataset) -> None:
+        self.config, self.pictures = config, dataset
+        self.tasks, self.vision = dataset.tasks, config.vision
+        self.base = resolve_backbone(config.base)
+        check_mixture_sites(config.recipe)
 
-    def training_rows(self) -> list[DenseRows]:
-        return [self.pictures.rows("train", skip_bad_rows=self.plan.skip_bad_rows)]
+    def load_training_rows(self) -> list[DenseSamples]:
+        return [self.pictures.load_split("train", skip_bad_rows=self.config.skip_bad_rows)]
 
-    def validation_rows(self) -> list[DenseRows]:
-        if not self.plan.looks:
+    def load_validation_rows(self) -> list[DenseSamples]:
+        if not self.config.validates:
             return []
-        rows = self.pictures.rows("validation", skip_bad_rows=self.plan.skip_bad_rows)
-        return [Seen(rows, self.tasks, self.vision)]
+        rows = self.pictures.load_split("validation", skip_bad_rows=self.config.skip_bad_rows)
+        return [ResizedDataset(rows, self.tasks, self.vision)]
 
-    def load(self) -> Pretrained:
+    def load_model(self) -> LoadedModel:
         """`MultiTaskVision` on the plan's base; what is new in it is drawn from the plan's seed."""
         # Heavy: transformers' models.
-        from coterie.dense.model import MultiTaskVision
+        from coterie.dense.model import MultiTaskVisionModel
 
-        plan, vision = self.plan, self.vision
-        with torch.random.fork_rng(), quiet():
+        plan, vision = self.config, self.vision
+        with torch.random.fork_rng(), suppress_third_party_warnings():
             torch.manual_seed(plan.seed)
-            model = MultiTaskVision.on(
+            model = MultiTaskVisionModel.from_backbone(
                 self.base,
                 self.tasks,
                 pretrained=vision.pretrained,
                 drop_path=vision.drop_path,
-                **vision.choices(),
+                **vision.get_model_kwargs(),
             )
-        collator = PictureCollator.of(self.base, self.tasks)
-        return Pretrained(model.to(PRECISION[plan.precision]).eval(), collator, plan.base)  # pyright: ignore[reportArgumentType]
+        collator = DenseCollator.from_pretrained(self.base, self.tasks)
+        return LoadedModel(model.to(DTYPES[plan.precision]).eval(), collator, plan.base)  # pyright: ignore[reportArgumentType]
 
-    def collator(self, processor: PictureCollator) -> PictureCollator:
+    def make_collator(self, processor: DenseCollator) -> DenseCollator:
         return processor
 
-    def drawn(self, sample: DenseSample, lot: int) -> DenseSample:
-        return self.vision.drawn(sample, self.tasks, lot)
+    def transform(self, sample: DenseSample, seed: int) -> DenseSample:
+        return self.vision.transform_for_training(sample, self.tasks, seed)
 
-    def losses(self, model: nn.Module, host: nn.Module, batch: dict[str, Any]) -> TokenLosses:
+    def compute_losses(self, model: nn.Module, base_model: nn.Module, batch: dict[str, Any]) -> ItemLosses:
         """One loss for each picture and task with a label, times the task's weight."""
         said = model(pixel_values=batch["pixel_values"]).predictions
-        return batch_losses(said, enumerate(self.tasks), batch)
+        return compute_batch_losses(said, enumerate(self.tasks), batch)
 
-    def items(self, batch: dict[str, Any]) -> int:
+    def count_items(self, batch: dict[str, Any]) -> int:
         return len(batch["pixel_values"])
 
-    def present(self, batch: dict[str, Any]) -> list[str]:
+    def get_task_names(self, batch: dict[str, Any]) -> list[str]:
         return sorted(name for name, known in batch["known"].items() if bool(known.any()))
 
 
-def picture_losses(
+def compute_task_losses(
     task: DenseTask, prediction: Float[Tensor, "batch channels *place"], batch: Mapping[str, Any]
 ) -> Float[Tensor, " samples"]:
     """The loss of each picture that has a label of a task, times the task's weight.
@@ -88,13 +88,13 @@ def picture_losses(
         prediction: what its head wrote.
         batch: the collator's.
     """
-    losses = task.loss(prediction, batch["labels"][task.name])
+    losses = task.compute_loss(prediction, batch["labels"][task.name])
     return task.weight * losses[batch["known"][task.name]]
 
 
-def batch_losses(
+def compute_batch_losses(
     said: Mapping[str, Tensor], tasks: Iterable[tuple[int, DenseTask]], batch: Mapping[str, Any]
-) -> TokenLosses:
+) -> ItemLosses:
     """The losses of a batch.
 
     Args:
@@ -108,17 +108,17 @@ def batch_losses(
     for number, task in tasks:
         if task.name not in batch["labels"]:
             continue
-        mine = picture_losses(task, said[task.name], batch)
+        mine = compute_task_losses(task, said[task.name], batch)
         found.append(mine)
         numbers.append(torch.full_like(mine, number, dtype=torch.int64))
-    return TokenLosses(torch.cat(found), torch.cat(numbers))
+    return ItemLosses(torch.cat(found), torch.cat(numbers))
 
 
-def check_places(recipe: Recipe) -> None:
+def check_mixture_sites(recipe: Recipe) -> None:
     """ValueError if a recipe puts experts where only a model of words has a place for them."""
     roles = MultiTaskViT.roles
     for at in [mixture.at for mixture in recipe.mixtures]:
-        if isinstance(at, str) and ROLE.fullmatch(at) and at not in roles:
+        if isinstance(at, str) and ROLE_PATTERN.fullmatch(at) and at not in roles:
             raise ValueError(
                 f"recipe {recipe.name!r} puts experts at {at!r}, and a model of dense tasks has "
                 f"{' and '.join(roles)} alone: take mod_squad, m3vit, plain_moe or dense, or put "
@@ -126,14 +126,14 @@ def check_places(recipe: Recipe) -> None:
             )
 
 
-def backbone(base: str) -> str:
+def resolve_backbone(base: str) -> str:
     """The folder or hub id of the vision model that is meant: "embedded" is that of `home()`.
 
     Raises ValueError if that was not fetched.
     """
     if base != EMBEDDED:
         return base
-    folder = home() / "weights" / "vision"
+    folder = get_cache_dir() / "weights" / "vision"
     if not (folder / MODEL).is_file():
         raise ValueError(
             f'base="embedded": there is no vision model in {folder} yet; run `coterie fetch '

@@ -7,18 +7,18 @@ from pathlib import Path
 from typing import Any, Literal
 
 from coterie import spec
-from coterie.data.mix import Mix
-from coterie.dense.rows import DenseSet
-from coterie.dense.vision import Vision
-from coterie.recipe import FILE, Recipe, Stage
-from coterie.tasks.task import Task
-from coterie.train.adopts import Adopts
+from coterie.data.mix import TaskSampling
+from coterie.dense.rows import DenseDataset
+from coterie.dense.vision import VisionConfig
+from coterie.recipe import RECIPE_FILE, Recipe, Stage
+from coterie.tasks.task import TextTask
+from coterie.train.adopts import FrozenTasks
 
 BATCH_SIZE = 8
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class RunConfig:
     """A recipe, what it is trained on, and how; equal plans give equal runs, bit for bit on a CPU.
 
     Attributes:
@@ -56,9 +56,9 @@ class Plan:
 
     recipe: Recipe
     base: str
-    tasks: tuple[Task, ...] = ()
-    pictures: DenseSet | None = None
-    mix: Mix = field(default_factory=Mix)
+    tasks: tuple[TextTask, ...] = ()
+    pictures: DenseDataset | None = None
+    mix: TaskSampling = field(default_factory=TaskSampling)
     seed: int = 0
     batch_size: int | None = None
     accumulation: int = 1
@@ -72,22 +72,22 @@ class Plan:
     validation_limit: int = 200
     save_every: int = 50
     log_every: int = 10
-    use_every: int = 5
+    log_usage_every: int = 5
     skip_bad_rows: bool = False
     gradient_checkpointing: bool = False
     report_to: tuple[str, ...] = ()
-    vision: Vision = field(default_factory=Vision)
-    adopts: Adopts | None = None
+    vision: VisionConfig = field(default_factory=VisionConfig)
+    adopts: FrozenTasks | None = None
 
     def __post_init__(self) -> None:
         if self.tasks and self.pictures is not None:
             raise ValueError("a plan has tasks and pictures: give one of them, and train two runs")
-        if self.pictures is None and self.vision != Vision():
+        if self.pictures is None and self.vision != VisionConfig():
             raise ValueError(
                 "vision says how a model sees a dense data set, and these tasks are answered in "
                 "words: leave it out"
             )
-        names = list(self.names)
+        names = list(self.task_names)
         if not names or len(set(names)) != len(names):
             raise ValueError(f"tasks={names}: give at least one task, each with a name of its own")
         if self.precision not in ("float32", "bfloat16"):
@@ -104,18 +104,18 @@ class Plan:
         self.recipe.balancing.build(len(names))
 
     @property
-    def names(self) -> tuple[str, ...]:
+    def task_names(self) -> tuple[str, ...]:
         """The tasks' names, in the order of task ids."""
         tasks = self.tasks if self.pictures is None else self.pictures.tasks
         return tuple(task.name for task in tasks)
 
     @property
-    def looks(self) -> bool:
+    def validates(self) -> bool:
         """Whether validation rows are to be looked at."""
         return self.patience is not None or self.evaluate_every is not None
 
     def _check_numbers(self) -> None:
-        for name, low in LOWEST.items():
+        for name, low in MINIMUMS.items():
             value = getattr(self, name)
             if value is not None and not low <= value < math.inf:
                 raise ValueError(f"{name}={value}: it must be at least {low}")
@@ -129,26 +129,26 @@ class Plan:
 
     def _check_sizes(self) -> None:
         for stage in self.recipe.stages:
-            size = self.samples_a_step(stage)
+            size = self.get_global_batch_size(stage)
             if size % self.accumulation:
                 raise ValueError(
                     f"accumulation={self.accumulation} does not divide the batch size {size} of "
                     f"stage {stage.name!r}: accumulation says in how many parts a batch is computed"
                 )
 
-    def samples_a_step(self, stage: Stage) -> int:
+    def get_global_batch_size(self, stage: Stage) -> int:
         """Samples of an optimizer step in `stage`."""
         return self.batch_size or stage.batch_size or BATCH_SIZE
 
-    def stages(self, sizes: tuple[int, ...]) -> tuple[Stage, ...]:
+    def resolve_stages(self, sizes: tuple[int, ...]) -> tuple[Stage, ...]:
         """The stages with their `steps` and learning rates as this plan has them.
 
         Args:
             sizes: training rows of each task.
         """
-        wanted = [self._own_steps(stage, sizes) for stage in self.recipe.stages]
+        wanted = [self._resolve_steps(stage, sizes) for stage in self.recipe.stages]
         if self.steps is not None:
-            wanted = shared_out(self.steps, wanted)
+            wanted = split_steps(self.steps, wanted)
         highest = max(stage.learning_rate for stage in self.recipe.stages)
         scale = 1.0 if self.learning_rate is None else self.learning_rate / highest
         return tuple(
@@ -162,11 +162,11 @@ class Plan:
             for stage, steps in zip(self.recipe.stages, wanted, strict=True)
         )
 
-    def _own_steps(self, stage: Stage, sizes: tuple[int, ...]) -> int:
+    def _resolve_steps(self, stage: Stage, sizes: tuple[int, ...]) -> int:
         if stage.steps is not None:
             return stage.steps
         assert stage.epochs is not None
-        a_pass = self.mix.steps_per_epoch(sizes, self.samples_a_step(stage))
+        a_pass = self.mix.count_steps_per_epoch(sizes, self.get_global_batch_size(stage))
         return max(1, math.ceil(stage.epochs * a_pass))
 
     def dumps(self) -> str:
@@ -174,17 +174,17 @@ class Plan:
         return spec.dumps(self, name="plan")
 
     @classmethod
-    def read(cls, path: str | Path) -> "Plan":
+    def read(cls, path: str | Path) -> "RunConfig":
         """The plan in a run's recipe.json, or in the folder of a run.
 
         Raises ValueError if there is none, or it does not load.
         """
         path = Path(path)
-        path = path / FILE if path.is_dir() else path
+        path = path / RECIPE_FILE if path.is_dir() else path
         if not path.is_file():
-            raise ValueError(f"{path} is no file: give a run's folder or its {FILE}")
+            raise ValueError(f"{path} is no file: give a run's folder or its {RECIPE_FILE}")
         value = spec.loads(path.read_text(encoding="utf-8"), name=str(path))
-        if not isinstance(value, Plan):
+        if not isinstance(value, RunConfig):
             raise ValueError(
                 f"{path} holds a {type(value).__name__}, not the plan of a run: a recipe alone "
                 "says neither model nor tasks; pass it to coterie.train"
@@ -192,14 +192,14 @@ class Plan:
         return value
 
 
-LOWEST = {
+MINIMUMS = {
     "seed": 0, "batch_size": 1, "accumulation": 1, "max_length": 1, "steps": 1,
     "max_grad_norm": 0, "evaluate_every": 1, "patience": 1, "validation_limit": 1,
     "save_every": 1, "log_every": 1, "use_every": 0,
 }  # fmt: skip
 
 
-def shared_out(total: int, wanted: list[int]) -> list[int]:
+def split_steps(total: int, wanted: list[int]) -> list[int]:
     """`total` steps in the proportion of `wanted`, each at least 1, exact in sum."""
     shares = [total * each / sum(wanted) for each in wanted]
     steps = [max(1, math.floor(share)) for share in shares]
@@ -211,23 +211,23 @@ def shared_out(total: int, wanted: list[int]) -> list[int]:
     return steps
 
 
-def differences(one: Plan, other: Plan) -> list[str]:
+def diff_configs(one: RunConfig, other: RunConfig) -> list[str]:
     """What differs, as "dotted.path: this, that"; empty for equal plans."""
     ones, others = spec.dump(one, name="plan"), spec.dump(other, name="plan")
-    return list(_differences("", ones, others))
+    return list(_diff_values("", ones, others))
 
 
-def _differences(path: str, one: Any, other: Any) -> Iterator[str]:
+def _diff_values(path: str, one: Any, other: Any) -> Iterator[str]:
     match one, other:
         case dict(), dict():
             for key in one | other:
                 below = f"{path}.{key}" if path else str(key)
-                yield from _differences(below, one.get(key), other.get(key))
+                yield from _diff_values(below, one.get(key), other.get(key))
         case list(), list() if len(one) == len(other):
             for i, (mine, theirs) in enumerate(zip(one, other, strict=True)):
-                yield from _differences(f"{path}[{i}]", mine, theirs)
+                yield from _diff_values(f"{path}[{i}]", mine, theirs)
         case _ if one != other:
             yield f"{path}: {one!r}, {other!r}"
 
 
-FIELDS = tuple(each.name for each in fields(Plan))
+CONFIG_FIELDS = tuple(each.name for each in fields(RunConfig))

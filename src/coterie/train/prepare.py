@@ -2,13 +2,13 @@
 
 from coterie.graft import graft
 from coterie.train import assembly
-from coterie.train.batches import Samples
-from coterie.train.kept import keep_features, keep_trunk
-from coterie.train.plan import Plan
-from coterie.train.stages import mixtures_of, select
+from coterie.train.batches import MultiTaskDataset
+from coterie.train.kept import cache_encoder_features, cache_hidden_states
+from coterie.train.plan import RunConfig
+from coterie.train.stages import make_stage_mixtures, select_trainable
 
 
-def prepare(plan: Plan) -> int:
+def precompute_caches(config: RunConfig) -> int:
     """Has an omni model's frozen encoders and lower layers run over the samples of a first stage.
 
     Training does it by itself where it is missing. Done before, training times of runs over the
@@ -16,21 +16,21 @@ def prepare(plan: Plan) -> int:
 
     Returns the number of samples, each counted once.
     """
-    lesson = assembly.lesson(plan)
-    base = lesson.load()
-    samples = Samples(lesson.training_rows(), lesson.drawn)
-    stage = plan.stages(samples.sizes)[0]
-    model = graft(base.model, mixtures_of(plan.recipe.mixtures, stage), tasks=plan.names)
-    select(model, stage)
-    keep_features(model, base.processor)
-    collate = lesson.collator(base.processor)
-    order = assembly.order(plan, stage, samples.sizes, 0)
+    lesson = assembly.make_task_set(config)
+    base = lesson.load_model()
+    samples = MultiTaskDataset(lesson.load_training_rows(), lesson.transform)
+    stage = config.resolve_stages(samples.sizes)[0]
+    model = graft(base.model, make_stage_mixtures(config.recipe.mixtures, stage), tasks=config.task_names)
+    select_trainable(model, stage)
+    cache_encoder_features(model, base.processor)
+    collate = lesson.make_collator(base.processor)
+    order = assembly.make_batch_sampler(config, stage, samples.sizes, 0)
     # Without lots: a sample that comes twice is prepared once.
     places = list(dict.fromkeys((task, row, 0) for batch in order for task, row, _ in batch))
-    size = plan.samples_a_step(stage)
-    with keep_trunk(model) as trunk:
+    size = config.get_global_batch_size(stage)
+    with cache_hidden_states(model) as trunk:
         for start in range(0, len(places), size):
             batch = collate([samples[place] for place in places[start : start + size]])
             if trunk is not None:
-                trunk.fill(batch)
+                trunk.precompute(batch)
     return len(places)

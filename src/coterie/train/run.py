@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from coterie.data.rows import BadRow
-from coterie.recipe import FILE
+from coterie.recipe import RECIPE_FILE
 from coterie.train import left_out
-from coterie.train.plan import Plan
+from coterie.train.plan import RunConfig
 from coterie.train.whole import write
 
 if TYPE_CHECKING:
-    from coterie.pretrained import Pretrained
+    from coterie.pretrained import LoadedModel
 
-STATE = "state.json"
-ADAPTER = "adapter"
-PRECISION = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+PROGRESS_FILE = "state.json"
+ADAPTER_FOLDER = "adapter"
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Done:
+class FinishedStage:
     """A stage that was trained to its end.
 
     Attributes:
@@ -34,8 +34,8 @@ class Done:
 
     stage: str
     steps: int
-    weights: str
-    host: tuple[str, ...] = ()
+    weights_folder: str
+    base_parameters: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -48,29 +48,29 @@ class Run:
     """
 
     folder: Path
-    plan: Plan = field(repr=False)
+    config: RunConfig = field(repr=False)
 
     @classmethod
     def read(cls, folder: str | Path) -> "Run":
         """The run in a folder. Raises ValueError if there is none."""
         folder = Path(folder)
-        if not (folder / FILE).is_file():
+        if not (folder / RECIPE_FILE).is_file():
             raise ValueError(
-                f"{folder} is no run: it has no {FILE}; coterie.train(out=...) makes one"
+                f"{folder} is no run: it has no {RECIPE_FILE}; coterie.train(out=...) makes one"
             )
-        return cls(folder, Plan.read(folder))
+        return cls(folder, RunConfig.read(folder))
 
     @property
-    def finished(self) -> bool:
+    def is_finished(self) -> bool:
         """Whether the last stage is done and adapter/ is there."""
-        return (self.folder / ADAPTER).is_dir()
+        return (self.folder / ADAPTER_FOLDER).is_dir()
 
     @property
-    def tasks(self) -> tuple[str, ...]:
+    def task_names(self) -> tuple[str, ...]:
         """Names, in the order of task ids."""
-        return self.plan.names
+        return self.config.task_names
 
-    def load(self, *, device: str | torch.device | None = None) -> "Pretrained":
+    def load(self, *, device: str | torch.device | None = None) -> "LoadedModel":
         """The base model with the trained mixture in it, in eval mode, and its processor.
 
         Of a run on pictures, `MultiTaskVision`, and the `PictureCollator` of its batches.
@@ -79,40 +79,40 @@ class Run:
         """
         from peft import PeftModel
 
-        from coterie.pretrained import Pretrained
-        from coterie.quiet import quiet
+        from coterie.pretrained import LoadedModel
+        from coterie.quiet import suppress_third_party_warnings
         from coterie.train import assembly
 
-        if not self.finished:
+        if not self.is_finished:
             raise ValueError(
                 f"{self.folder} is not finished: go on with coterie.train(..., resume=True), or "
                 "`coterie train --resume`"
             )
-        with quiet():
-            base = assembly.lesson(self.plan).load()
-            host, adapter = base.model, str(self.folder / ADAPTER)
+        with suppress_third_party_warnings():
+            base = assembly.make_task_set(self.config).load_model()
+            host, adapter = base.model, str(self.folder / ADAPTER_FOLDER)
             model = PeftModel.from_pretrained(host, adapter).to(device or "cpu")  # pyright: ignore[reportArgumentType]
-        return Pretrained(model.eval(), base.processor, str(self.folder))
+        return LoadedModel(model.eval(), base.processor, str(self.folder))
 
-    def left_out(self) -> tuple[BadRow, ...]:
+    def read_bad_rows(self) -> tuple[BadRow, ...]:
         """The rows in bad_rows.jsonl: what `skip_bad_rows` has left out, and why."""
-        return left_out.read(self.folder / left_out.FILE)
+        return left_out.read_bad_rows(self.folder / left_out.BAD_ROWS_FILE)
 
-    def log(self) -> list[dict[str, Any]]:
+    def read_log(self) -> list[dict[str, Any]]:
         """The lines of log.jsonl."""
         from coterie.train import journal
 
-        return journal.read(self.folder)
+        return journal.read_log(self.folder)
 
-    def done(self) -> list[Done]:
+    def list_finished_stages(self) -> list[FinishedStage]:
         """The stages that are done, in their order."""
-        path = self.folder / STATE
+        path = self.folder / PROGRESS_FILE
         if not path.is_file():
             return []
         stages = json.loads(path.read_text(encoding="utf-8"))["stages"]
-        return [Done(**{**each, "host": tuple(each["host"])}) for each in stages]
+        return [FinishedStage(**{**each, "host": tuple(each["host"])}) for each in stages]
 
-    def add(self, done: Done) -> None:
+    def add_finished_stage(self, done: FinishedStage) -> None:
         """Notes in state.json that a stage is done."""
-        stages = [{**vars(each), "host": list(each.host)} for each in (*self.done(), done)]
-        write(self.folder / STATE, json.dumps({"stages": stages}, indent=1))
+        stages = [{**vars(each), "host": list(each.base_parameters)} for each in (*self.list_finished_stages(), done)]
+        write(self.folder / PROGRESS_FILE, json.dumps({"stages": stages}, indent=1))

@@ -4,24 +4,24 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from coterie.dense.rows import DenseSet
-from coterie.recipe import FILE, Recipe
-from coterie.tasks.task import Task
+from coterie.dense.rows import DenseDataset
+from coterie.recipe import RECIPE_FILE, Recipe
+from coterie.tasks.task import TextTask
 from coterie.train import journal, left_out, together
-from coterie.train.plan import FIELDS, Plan, differences
-from coterie.train.run import ADAPTER, STATE, Run
+from coterie.train.plan import CONFIG_FIELDS, RunConfig, diff_configs
+from coterie.train.run import ADAPTER_FOLDER, PROGRESS_FILE, Run
 from coterie.train.whole import write
 
-BEGUN = (ADAPTER, STATE, journal.FILE)
+STARTED_RUN_FILES = (ADAPTER_FOLDER, PROGRESS_FILE, journal.LOG_FILE)
 """What a run has of which a step was made; the first one is always told in its log."""
-GIVEN = ("recipe", "base", "tasks", "pictures")
+EXPLICIT_ARGUMENTS = ("recipe", "base", "tasks", "pictures")
 
 
 def train(
     recipe: Recipe,
     *,
     base: str | Path,
-    tasks: Task | Sequence[Task] | DenseSet,
+    tasks: TextTask | Sequence[TextTask] | DenseDataset,
     out: str | Path,
     resume: bool = False,
     progress: bool | None = None,
@@ -47,82 +47,82 @@ def train(
         OSError: the disk is full; the last checkpoint is kept.
         KeyboardInterrupt: Ctrl-C, after a checkpoint was written.
     """
-    unknown = [name for name in options if name not in FIELDS or name in GIVEN]
+    unknown = [name for name in options if name not in CONFIG_FIELDS or name in EXPLICIT_ARGUMENTS]
     if unknown:
         raise ValueError(
             f"train() has no option {unknown[0]!r}; its options are "
-            f"{', '.join(name for name in FIELDS if name not in GIVEN)}"
+            f"{', '.join(name for name in CONFIG_FIELDS if name not in EXPLICIT_ARGUMENTS)}"
         )
-    plan = Plan(recipe=recipe, base=_absolute(base), **_named(tasks), **options)
-    return follow(plan, out=out, resume=resume, progress=progress)
+    plan = RunConfig(recipe=recipe, base=_make_absolute(base), **_get_task_fields(tasks), **options)
+    return train_from_config(plan, out=out, resume=resume, progress=progress)
 
 
-def follow(
-    plan: Plan, *, out: str | Path, resume: bool = False, progress: bool | None = None
+def train_from_config(
+    config: RunConfig, *, out: str | Path, resume: bool = False, progress: bool | None = None
 ) -> Run:
     """`train` for a whole plan, such as `Plan.read("RUN/recipe.json")`."""
     folder = Path(out)
-    together.meet()
+    together.init_distributed()
     # The first process makes the folder; the others find it.
-    opened = together.first_does(lambda: _opened(plan, folder, resume=resume))
-    run = opened or _opened(plan, folder, resume=True)
-    if run.finished:
+    opened = together.run_on_rank_zero(lambda: _open_run(config, folder, resume=resume))
+    run = opened or _open_run(config, folder, resume=True)
+    if run.is_finished:
         return run
     # Heavy: transformers' Trainer. `import coterie` must not wait for it.
     from coterie.train import assembly, made_on
-    from coterie.train.callbacks import say
-    from coterie.train.staging import Staging
+    from coterie.train.callbacks import print_line
+    from coterie.train.staging import StageRunner
 
-    lesson = assembly.lesson(plan)
-    rows = lesson.training_rows()
-    staging = Staging(run, lesson, rows, progress=progress)
-    file = run.folder / left_out.FILE
-    bad = [row for each in (*rows, *staging.validation) for row in each.bad]
-    if together.is_first():
-        said = left_out.told(left_out.note(file, [*run.left_out(), *bad]), file)
-        say(said, progress=progress)
-        made_on.note(run.folder, step=staging.before())
+    lesson = assembly.make_task_set(config)
+    rows = lesson.load_training_rows()
+    staging = StageRunner(run, lesson, rows, progress=progress)
+    file = run.folder / left_out.BAD_ROWS_FILE
+    bad = [row for each in (*rows, *staging.validation) for row in each.bad_rows]
+    if together.is_rank_zero():
+        said = left_out.format_summary_line(left_out.write_bad_rows(file, [*run.read_bad_rows(), *bad]), file)
+        print_line(said, progress=progress)
+        made_on.append_environment(run.folder, step=staging.count_finished_steps())
     staging.train()
     return run
 
 
-def _named(tasks: Task | Sequence[Task] | DenseSet) -> dict[str, Any]:
+def _get_task_fields(tasks: TextTask | Sequence[TextTask] | DenseDataset) -> dict[str, Any]:
     """What is learned, by the field of `Plan` that holds it."""
     match tasks:
-        case DenseSet():
+        case DenseDataset():
             return {"pictures": tasks}
-        case Task():
+        case TextTask():
             return {"tasks": (tasks,)}
         case _:
             return {"tasks": tuple(tasks)}
 
 
-def _absolute(base: str | Path) -> str:
+def _make_absolute(base: str | Path) -> str:
     """A folder by its full path, so that the plan holds wherever it is read."""
     path = Path(base).expanduser()
     return str(path.absolute()) if path.is_dir() else str(base)
 
 
-def _opened(plan: Plan, folder: Path, *, resume: bool) -> Run:
+def _open_run(config: RunConfig, folder: Path, *, resume: bool) -> Run:
     """The folder of a new run, or that of the run that goes on."""
-    if not (folder / FILE).is_file():
+    if not (folder / RECIPE_FILE).is_file():
         if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
             raise ValueError(f"out={str(folder)!r} is there and is no run: give another folder")
         folder.mkdir(parents=True, exist_ok=True)
-        write(folder / FILE, plan.dumps())
-        return Run(folder, plan)
-    before = Plan.read(folder)
-    if not any((folder / name).exists() for name in BEGUN):
+        write(folder / RECIPE_FILE, config.dumps())
+        return Run(folder, config)
+    before = RunConfig.read(folder)
+    if not any((folder / name).exists() for name in STARTED_RUN_FILES):
         # What stood in the way of its first step, such as bad rows, was perhaps mended by the plan.
-        left_out.note(folder / left_out.FILE, [])
-        write(folder / FILE, plan.dumps())
-        return Run(folder, plan)
+        left_out.write_bad_rows(folder / left_out.BAD_ROWS_FILE, [])
+        write(folder / RECIPE_FILE, config.dumps())
+        return Run(folder, config)
     if not resume:
         raise ValueError(
             f"out={str(folder)!r} has a run already: go on with it by resume=True (--resume), or "
             "give another folder"
         )
-    other = differences(before, plan)
+    other = diff_configs(before, config)
     if other:
         raise ValueError(
             f"the run in {folder} is of another plan, so it cannot be gone on with. Then, now: "
@@ -132,4 +132,4 @@ def _opened(plan: Plan, folder: Path, *, resume: bool) -> Run:
     return Run(folder, before)
 
 
-__all__ = ["ADAPTER", "follow", "train"]
+__all__ = ["ADAPTER_FOLDER", "train_from_config", "train"]

@@ -6,15 +6,15 @@ from peft import PeftModel
 from torch import nn
 
 from coterie.losses.base import RoutingLoss
-from coterie.train.batches import Order, Samples
-from coterie.train.journal import Journal
-from coterie.train.lesson import AnyCollator, Lesson
-from coterie.train.stages import Trained
+from coterie.train.batches import StageBatchSampler, MultiTaskDataset
+from coterie.train.journal import MetricLog
+from coterie.train.lesson import AnyCollator, TaskSet
+from coterie.train.stages import TrainableParameters
 from coterie.train.validation import Validation
 
 
 @dataclass(frozen=True, kw_only=True)
-class Setting:
+class StageContext:
     """What a stage's trainer works on, beside transformers' own arguments.
 
     Attributes:
@@ -35,18 +35,18 @@ class Setting:
     """
 
     model: PeftModel
-    trained: Trained
-    host: tuple[str, ...]
+    trainable: TrainableParameters
+    base_parameters: tuple[str, ...]
     balancing: nn.Module
-    lesson: Lesson
+    task_set: TaskSet
     losses: tuple[RoutingLoss, ...]
     tasks: tuple[str, ...]
-    samples: Samples
-    order: Order
-    collate: AnyCollator
-    journal: Journal
+    dataset: MultiTaskDataset
+    batch_sampler: StageBatchSampler
+    collator: AnyCollator
+    metric_log: MetricLog
     validation: Validation | None
-    stage: str
-    before: int
-    use_every: int
-    routed: bool
+    stage_name: str
+    finished_steps: int
+    log_usage_every: int
+    is_routed: bool

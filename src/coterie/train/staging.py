@@ -9,179 +9,179 @@ from torch import nn
 from transformers import set_seed
 
 from coterie.graft import graft
-from coterie.quiet import quiet
+from coterie.quiet import suppress_third_party_warnings
 from coterie.train import assembly, checkpoint, left_out, together, weights
-from coterie.train.batches import Samples, stage_seed
-from coterie.train.callbacks import Watch, bar, integrations
-from coterie.train.interrupt import Interrupt
-from coterie.train.journal import Journal
-from coterie.train.kept import keep_features, keep_trunk
-from coterie.train.lesson import AnyRows, Lesson
-from coterie.train.run import ADAPTER, Done, Run
-from coterie.train.stages import Trained, mixtures_of, select
-from coterie.train.trainer import MixtureTrainer, Setting
-from coterie.train.validation import BEST
+from coterie.train.batches import MultiTaskDataset, derive_stage_seed
+from coterie.train.callbacks import ProgressCallback, make_progress_bar, make_callbacks
+from coterie.train.interrupt import InterruptHandler
+from coterie.train.journal import MetricLog
+from coterie.train.kept import cache_encoder_features, cache_hidden_states
+from coterie.train.lesson import AnyDataset, TaskSet
+from coterie.train.run import ADAPTER_FOLDER, FinishedStage, Run
+from coterie.train.stages import TrainableParameters, make_stage_mixtures, select_trainable
+from coterie.train.trainer import MixtureTrainer, StageContext
+from coterie.train.validation import BEST_FOLDER
 
-CHECKPOINTS = "checkpoints"
+CHECKPOINTS_TO_KEEP = "checkpoints"
 
 
-class Staging:
+class StageRunner:
     """Trains the stages of a run that are not done yet."""
 
     def __init__(
-        self, run: Run, lesson: Lesson, rows: Sequence[AnyRows], *, progress: bool | None
+        self, run: Run, task_set: TaskSet, rows: Sequence[AnyDataset], *, progress: bool | None
     ) -> None:
-        self.run, self.plan, self.lesson = run, run.plan, lesson
-        self.samples = Samples(rows, lesson.drawn)
-        self.validation = lesson.validation_rows()
-        self.stages = self.plan.stages(self.samples.sizes)
+        self.run, self.config, self.task_set = run, run.config, task_set
+        self.samples = MultiTaskDataset(rows, task_set.transform)
+        self.validation = task_set.load_validation_rows()
+        self.stages = self.config.resolve_stages(self.samples.sizes)
         self.progress = progress
-        self.done = run.done()
-        self.inherited: tuple[str, ...] = ()
+        self.finished_stages = run.list_finished_stages()
+        self.base_parameters: tuple[str, ...] = ()
 
     def train(self) -> None:
         """Trains what is left, and writes the adapter."""
-        base = self.lesson.load()
-        self.collate = self.lesson.collator(base.processor)
+        base = self.task_set.load_model()
+        self.collator = self.task_set.make_collator(base.processor)
         steps = sum(each.steps or 0 for each in self.stages)
         model: PeftModel | None = None
-        with Interrupt() as interrupt, bar(steps, self.before(), progress=self.progress) as shown:
-            while len(self.done) < len(self.stages):
-                model = self._grafted(base.model if model is None else model.unload())  # pyright: ignore[reportCallIssue]
-                keep_features(model, base.processor)
-                self._stage(model, shown, interrupt)
+        with InterruptHandler() as interrupt, make_progress_bar(steps, self.count_finished_steps(), progress=self.progress) as shown:
+            while len(self.finished_stages) < len(self.stages):
+                model = self._graft(base.model if model is None else model.unload())  # pyright: ignore[reportCallIssue]
+                cache_encoder_features(model, base.processor)
+                self._run_stage(model, shown, interrupt)
         if model is None:  # killed between the last stage and this
-            model = self._grafted(base.model, number=len(self.stages) - 1)
+            model = self._graft(base.model, number=len(self.stages) - 1)
         self._finish(model)
 
-    def before(self) -> int:
+    def count_finished_steps(self) -> int:
         """Steps of the stages that are done."""
-        return sum(each.steps for each in self.done)
+        return sum(each.steps for each in self.finished_stages)
 
-    def _grafted(self, host: Any, number: int | None = None) -> PeftModel:
+    def _graft(self, base_model: Any, number: int | None = None) -> PeftModel:
         """The stage's model with the weights it begins with: the same in a resumed run."""
-        number = len(self.done) if number is None else number
+        number = len(self.finished_stages) if number is None else number
         stage = self.stages[number]
-        for parameter in host.parameters():
+        for parameter in base_model.parameters():
             parameter.requires_grad_(False)
-        set_seed(stage_seed(self.plan.seed, number))
-        model = graft(host, mixtures_of(self.plan.recipe.mixtures, stage), tasks=self.run.tasks)
-        if self.done:
-            copies = stage.init == "copy" and number == len(self.done)
+        set_seed(derive_stage_seed(self.config.seed, number))
+        model = graft(base_model, make_stage_mixtures(self.config.recipe.mixtures, stage), tasks=self.run.task_names)
+        if self.finished_stages:
+            copies = stage.init == "copy" and number == len(self.finished_stages)
             fill = weights.load_copies if copies else weights.load
-            fill(model, self.run.folder / self.done[-1].weights)
+            fill(model, self.run.folder / self.finished_stages[-1].weights_folder)
         else:
-            self.inherited = self.lesson.begin(model)
+            self.base_parameters = self.task_set.initialize_from_run(model)
         return model
 
-    def _stage(self, model: PeftModel, shown: Any, interrupt: Interrupt) -> None:
-        number = len(self.done)
+    def _run_stage(self, model: PeftModel, shown: Any, interrupt: InterruptHandler) -> None:
+        number = len(self.finished_stages)
         stage = self.stages[number]
-        folder = self.run.folder / CHECKPOINTS / f"{number + 1}-{stage.name}"
-        trained = self.lesson.narrowed(model, select(model, stage))
-        setting = self._setting(model, trained, folder)
-        last = checkpoint.latest(folder)
-        args = assembly.arguments(
-            self.plan, stage, folder, seed=stage_seed(self.plan.seed, number),
-            mixed=bool(setting.host), validates=setting.validation is not None,
+        folder = self.run.folder / CHECKPOINTS_TO_KEEP / f"{number + 1}-{stage.name}"
+        trained = self.task_set.exclude_frozen(model, select_trainable(model, stage))
+        setting = self._make_context(model, trained, folder)
+        last = checkpoint.find_latest(folder)
+        args = assembly.make_training_arguments(
+            self.config, stage, folder, seed=derive_stage_seed(self.config.seed, number),
+            mixed=bool(setting.base_parameters), validates=setting.validation is not None,
         )  # fmt: skip
-        watch = Watch(shown, interrupt, stage.name)
-        begun = checkpoint.step_of(last) if last else 0
-        events = integrations(
-            self.run.folder / "events" / stage.name, self.plan.report_to, step=begun
+        watch = ProgressCallback(shown, interrupt, stage.name)
+        begun = checkpoint.get_step(last) if last else 0
+        events = make_callbacks(
+            self.run.folder / "events" / stage.name, self.config.report_to, step=begun
         )
-        shown.update(setting.before + begun - shown.n)
-        with quiet(), keep_trunk(model):
+        shown.update(setting.finished_steps + begun - shown.n)
+        with suppress_third_party_warnings(), cache_hidden_states(model):
             trainer = MixtureTrainer(setting, args, [watch, *events])
-            setting.journal.start()
-            if not self._ended(last):
+            setting.metric_log.start()
+            if not self._is_ended(last):
                 trainer.train(resume_from_checkpoint=str(last) if last else None)
-        self._note_left_out()
-        if interrupt.wanted and not self._ended(checkpoint.latest(folder)):
+        self._write_skipped()
+        if interrupt.requested and not self._is_ended(checkpoint.find_latest(folder)):
             raise KeyboardInterrupt(
-                f"stopped after step {setting.before + trainer.state.global_step}, which is saved; "
+                f"stopped after step {setting.finished_steps + trainer.state.global_step}, which is saved; "
                 "go on with resume=True (--resume)"
             )
-        self._close(stage.name, folder, setting.host)
+        self._close_stage(stage.name, folder, setting.base_parameters)
 
-    def _setting(self, model: PeftModel, trained: Trained, folder: Path) -> Setting:
-        number, before = len(self.done), self.before()
-        stage, recipe = self.stages[number], self.plan.recipe
-        last = checkpoint.latest(folder)
-        earlier = self.done[-1].host if self.done else self.inherited
-        host = tuple(dict.fromkeys([*earlier, *trained.host]))
-        assembly.in_float32(model, trained.host)
-        facts = {"step": before, "time_s": self._time_s()}
+    def _make_context(self, model: PeftModel, trainable: TrainableParameters, folder: Path) -> StageContext:
+        number, before = len(self.finished_stages), self.count_finished_steps()
+        stage, recipe = self.stages[number], self.config.recipe
+        last = checkpoint.find_latest(folder)
+        earlier = self.finished_stages[-1].base_parameters if self.finished_stages else self.base_parameters
+        host = tuple(dict.fromkeys([*earlier, *trainable.base]))
+        assembly.cast_to_float32(model, trainable.base)
+        facts = {"step": before, "time_s": self._get_time_s()}
         if last:
             facts = checkpoint.load_state(last)[1]
-        return Setting(
+        return StageContext(
             model=model,
-            trained=trained,
-            host=host,
-            balancing=self._balancing(),
-            lesson=self.lesson,
+            trainable=trainable,
+            base_parameters=host,
+            balancing=self._make_balancing(),
+            task_set=self.task_set,
             losses=recipe.losses if stage.routed else (),
-            tasks=self.run.tasks,
-            samples=self.samples,
-            order=assembly.order(self.plan, stage, self.samples.sizes, number),
-            collate=self.collate,
-            journal=Journal(self.run.folder, step=facts["step"], time_s=facts["time_s"]),
-            validation=assembly.validation(self.plan, stage, self.validation),
-            stage=stage.name,
-            before=before,
-            use_every=self.plan.use_every,
-            routed=stage.routed and bool(recipe.mixtures),
+            tasks=self.run.task_names,
+            dataset=self.samples,
+            batch_sampler=assembly.make_batch_sampler(self.config, stage, self.samples.sizes, number),
+            collator=self.collator,
+            metric_log=MetricLog(self.run.folder, step=facts["step"], time_s=facts["time_s"]),
+            validation=assembly.make_validation(self.config, stage, self.validation),
+            stage_name=stage.name,
+            finished_steps=before,
+            log_usage_every=self.config.log_usage_every,
+            is_routed=stage.routed and bool(recipe.mixtures),
         )
 
-    def _balancing(self) -> nn.Module:
-        module = self.plan.recipe.balancing.build(len(self.plan.names))
-        if self.done:
-            checkpoint.load_module("balancing", module, self._handed_on()[0])
+    def _make_balancing(self) -> nn.Module:
+        module = self.config.recipe.balancing.build(len(self.config.task_names))
+        if self.finished_stages:
+            checkpoint.load_module("balancing", module, self._read_last_checkpoint()[0])
         return module
 
-    def _time_s(self) -> float:
-        return self._handed_on()[1]["time_s"] if self.done else 0.0
+    def _get_time_s(self) -> float:
+        return self._read_last_checkpoint()[1]["time_s"] if self.finished_stages else 0.0
 
-    def _handed_on(self) -> Any:
+    def _read_last_checkpoint(self) -> Any:
         """What the last checkpoint of the stage before says."""
-        last = checkpoint.latest((self.run.folder / self.done[-1].weights).parent)
+        last = checkpoint.find_latest((self.run.folder / self.finished_stages[-1].weights_folder).parent)
         assert last is not None
         return checkpoint.load_state(last)
 
-    def _ended(self, last: Path | None) -> bool:
+    def _is_ended(self, last: Path | None) -> bool:
         """Whether a checkpoint is the stage's last: all steps are done, or patience is."""
         if last is None:
             return False
         facts = checkpoint.load_state(last)[1]
-        patience = self.plan.patience
+        patience = self.config.patience
         tired = patience and facts.get("validation", {}).get("looks_since", 0) >= patience
-        return bool(tired) or checkpoint.step_of(last) == self.stages[len(self.done)].steps
+        return bool(tired) or checkpoint.get_step(last) == self.stages[len(self.finished_stages)].steps
 
-    def _close(self, stage: str, folder: Path, host: tuple[str, ...]) -> None:
+    def _close_stage(self, stage: str, folder: Path, base_parameters: tuple[str, ...]) -> None:
         """Notes the stage as done, with its best weights, or the last."""
-        together.wait()
-        last = checkpoint.latest(folder)
+        together.barrier()
+        last = checkpoint.find_latest(folder)
         assert last is not None
-        best = folder / BEST
+        best = folder / BEST_FOLDER
         source = (best if best.is_dir() else last).relative_to(self.run.folder)
-        done = Done(
-            stage=stage, steps=checkpoint.step_of(last), weights=source.as_posix(), host=host
+        done = FinishedStage(
+            stage=stage, steps=checkpoint.get_step(last), weights_folder=source.as_posix(), base_parameters=base_parameters
         )
-        if together.is_first():
-            self.run.add(done)
-        together.wait()
-        self.done.append(done)
+        if together.is_rank_zero():
+            self.run.add_finished_stage(done)
+        together.barrier()
+        self.finished_stages.append(done)
 
-    def _note_left_out(self) -> None:
+    def _write_skipped(self) -> None:
         """Adds samples that were too long to bad_rows.jsonl, once each."""
-        path = self.run.folder / left_out.FILE
-        left_out.note(path, [*left_out.read(path), *self.collate.left_out])
+        path = self.run.folder / left_out.BAD_ROWS_FILE
+        left_out.write_bad_rows(path, [*left_out.read_bad_rows(path), *self.collator.skipped])
 
     def _finish(self, model: PeftModel) -> None:
-        weights.load(model, self.run.folder / self.done[-1].weights)
-        host = self.done[-1].host
-        if together.is_first():
-            checkpoint.written(
-                self.run.folder / ADAPTER, lambda folder: weights.save(model, host, folder)
+        weights.load(model, self.run.folder / self.finished_stages[-1].weights_folder)
+        host = self.finished_stages[-1].base_parameters
+        if together.is_rank_zero():
+            checkpoint.write_atomically(
+                self.run.folder / ADAPTER_FOLDER, lambda folder: weights.save(model, host, folder)
             )
-        together.wait()
+        together.barrier()

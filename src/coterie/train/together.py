@@ -10,71 +10,71 @@ from torch import distributed, nn
 Made = TypeVar("Made")
 
 
-def rank() -> int:
+def get_rank() -> int:
     """This process's number among those that train together."""
     return int(os.environ.get("RANK", "0"))
 
 
-def world() -> int:
+def get_world_size() -> int:
     """How many processes train together."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
-def is_first() -> bool:
+def is_rank_zero() -> bool:
     """Whether this process writes files."""
-    return rank() == 0
+    return get_rank() == 0
 
 
-def met() -> bool:
+def is_initialized() -> bool:
     """Whether the processes can talk."""
     return distributed.is_available() and distributed.is_initialized()
 
 
-def meet() -> None:
+def init_distributed() -> None:
     """Begins to talk, if there is more than one process; Trainer then finds it begun."""
-    if world() > 1 and not met():
+    if get_world_size() > 1 and not is_initialized():
         # Heavy, and not needed by one process.
         from accelerate import PartialState
 
         PartialState(cpu=not torch.cuda.is_available())
 
 
-def wait() -> None:
+def barrier() -> None:
     """Waits until all processes are here."""
-    if met():
+    if is_initialized():
         distributed.barrier()
 
 
 def average_gradients(module: nn.Module) -> None:
     """What DistributedDataParallel does in backward, for a module that it does not know."""
-    if met():
+    if is_initialized():
         for each in module.parameters():
             assert each.grad is not None
             distributed.all_reduce(each.grad)
             each.grad /= distributed.get_world_size()
 
 
-def gathered(mine: Made) -> list[Made]:
+def all_gather_object(value: Made) -> list[Made]:
     """What each process has, in their order; picklable, small, and in main memory."""
-    if not met():
-        return [mine]
+    if not is_initialized():
+        return [value]
     found: list[Any] = [None] * distributed.get_world_size()
-    distributed.all_gather_object(found, mine)
+    distributed.all_gather_object(found, value)
     return found
 
 
-def first_does(work: Callable[[], Made]) -> Made | None:
+def run_on_rank_zero(work: Callable[[], Made]) -> Made | None:
     """Has the first process alone do something, and the others wait for it; they get None.
 
     Raises ValueError on every process if the first one's work does: none is left waiting.
     """
     made, refused = None, None
-    if is_first():
+    if is_rank_zero():
         try:
             made = work()
         except ValueError as error:
             refused = error
-    [said, *_] = gathered(None if refused is None else str(refused))
+    [said, *_] = all_gather_object(None if refused is None else str(refused))
     if said is not None:
         raise refused or ValueError(said)
     return made

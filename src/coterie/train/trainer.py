@@ -14,13 +14,13 @@ from transformers import PrinterCallback, Trainer, TrainingArguments
 from coterie.graft import observe
 from coterie.routing.decision import Tape
 from coterie.train import keeping, lines, together, weights
-from coterie.train.agreement import same_layers
-from coterie.train.checkpoint import PREFIX, latest, load_random, remove_old, written
-from coterie.train.inside import Inside
-from coterie.train.journal import Window, flat
-from coterie.train.losses import objective, task_sums
-from coterie.train.setting import Setting
-from coterie.train.stages import mask_gradients, parameter_groups
+from coterie.train.agreement import assert_same_layers_across_ranks
+from coterie.train.checkpoint import CHECKPOINT_PREFIX, find_latest, load_random, remove_old, write_atomically
+from coterie.train.inside import ExpertMetrics
+from coterie.train.journal import RunningSums, flatten_for_trackers
+from coterie.train.losses import compute_objective, sum_by_task
+from coterie.train.setting import StageContext
+from coterie.train.stages import zero_frozen_gradients, parameter_groups
 
 BETAS = (0.9, 0.999)
 
@@ -29,44 +29,44 @@ class MixtureTrainer(Trainer):
     """Trains one stage. Departs from Trainer in what is trained on, logged and saved."""
 
     def __init__(
-        self, setting: Setting, args: TrainingArguments, callbacks: Sequence[Any] = ()
+        self, stage_context: StageContext, args: TrainingArguments, callbacks: Sequence[Any] = ()
     ) -> None:
-        self.setting = setting
+        self.stage_context = stage_context
         self.folder = Path(str(args.output_dir))
-        self.balancing = setting.balancing.to(args.device)
-        self.window = Window(len(setting.tasks), len(setting.losses), args.device)
-        self.inside = Inside(setting, int(args.logging_steps))
+        self.balancing = stage_context.balancing.to(args.device)
+        self.running_sums = RunningSums(len(stage_context.tasks), len(stage_context.losses), args.device)
+        self.expert_metrics = ExpertMetrics(stage_context, int(args.logging_steps))
         self.gradient_norm: float | Tensor | None = None
-        self.looked: dict[str, float] = {}
-        self.masks = mask_gradients(setting.trained.kept)
+        self.last_validation: dict[str, float] = {}
+        self.gradient_hooks = zero_frozen_gradients(stage_context.trainable.frozen_rows)
         super().__init__(
-            model=setting.model,
+            model=stage_context.model,
             args=args,
-            train_dataset=setting.samples,
-            eval_dataset=setting.samples if setting.validation else None,  # asked for, not used
-            data_collator=setting.collate,  # pyright: ignore[reportArgumentType]
+            train_dataset=stage_context.dataset,
+            eval_dataset=stage_context.dataset if stage_context.validation else None,  # asked for, not used
+            data_collator=stage_context.collator,  # pyright: ignore[reportArgumentType]
             callbacks=list(callbacks),
         )
         self.remove_callback(PrinterCallback)
         # Items of a whole step are counted, and the loss is divided by their number.
         self.model_accepts_loss_kwargs = True
-        self.host = setting.model.get_base_model()
+        self.base_model = stage_context.model.get_base_model()
 
     # Data
 
     def get_train_dataloader(self) -> DataLoader:
         # Not prepared by accelerate: `order` has this device's samples already.
         return DataLoader(
-            self.setting.samples,
-            batch_sampler=self.setting.order,  # pyright: ignore[reportArgumentType]
-            collate_fn=self.setting.collate,
+            self.stage_context.dataset,
+            batch_sampler=self.stage_context.batch_sampler,  # pyright: ignore[reportArgumentType]
+            collate_fn=self.stage_context.collator,
         )
 
     def _get_num_items_in_batch(
         self, batch_samples: list[dict[str, Any]], device: torch.device
     ) -> Tensor:
         """Items of all parts of a step, on all devices; Trainer's knows tokens only."""
-        counts = [self.setting.lesson.items(batch) for batch in batch_samples]
+        counts = [self.stage_context.task_set.count_items(batch) for batch in batch_samples]
         total = torch.tensor(float(sum(counts)), device=device)
         return self.accelerator.gather(total).sum() if self.args.world_size > 1 else total  # pyright: ignore[reportAttributeAccessIssue]
 
@@ -80,31 +80,31 @@ class MixtureTrainer(Trainer):
         num_items_in_batch: Tensor | int | None = None,
     ) -> Tensor:
         """This part's share of the step's loss: the parts' add up to that of one big batch."""
-        setting = self.setting
-        with self._observed(model) as tape:
-            found = setting.lesson.losses(model, self.host, inputs)
-        sums = task_sums(found, len(setting.tasks))
+        setting = self.stage_context
+        with self._observe_routing(model) as tape:
+            found = setting.task_set.compute_losses(model, self.base_model, inputs)
+        sums = sum_by_task(found, len(setting.tasks))
         assert num_items_in_batch is not None
         total = torch.as_tensor(num_items_in_batch, device=found.losses.device)
         # DistributedDataParallel takes the mean over processes of what is a sum over them.
-        share = objective(sums, self.balancing, total.clamp_min(1)) * self.accelerator.num_processes
-        routing = self._routing(tape) if setting.losses else []
+        share = compute_objective(sums, self.balancing, total.clamp_min(1)) * self.accelerator.num_processes
+        routing = self._compute_routing_losses(tape) if setting.losses else []
         loss = torch.stack([share, *routing]).sum() if routing else share
-        self.window.add(loss, sums, routing)
-        self.inside.add(tape, self.state)
+        self.running_sums.add(loss, sums, routing)
+        self.expert_metrics.add(tape, self.state)
         self._check_finite(loss.detach(), inputs)
         return loss
 
-    def _routing(self, tape: Tape) -> list[Float[Tensor, ""]]:
+    def _compute_routing_losses(self, tape: Tape) -> list[Float[Tensor, ""]]:
         """Routing losses, each the mean over the parts of a step."""
-        same_layers(tape)
+        assert_same_layers_across_ranks(tape)
         return [
-            each(tape) / self.current_gradient_accumulation_steps for each in self.setting.losses
+            each(tape) / self.current_gradient_accumulation_steps for each in self.stage_context.losses
         ]
 
     @contextlib.contextmanager
-    def _observed(self, model: nn.Module) -> Iterator[Tape]:
-        if not self.setting.losses and not self.inside.due(self.state):
+    def _observe_routing(self, model: nn.Module) -> Iterator[Tape]:
+        if not self.stage_context.losses and not self.expert_metrics.is_due(self.state):
             yield Tape()
             return
         with observe(model) as tape:
@@ -113,14 +113,14 @@ class MixtureTrainer(Trainer):
     def _check_finite(self, loss: Tensor, inputs: dict[str, Any]) -> None:
         if bool(torch.isfinite(loss)):
             return
-        tasks = ", ".join(self.setting.lesson.present(inputs))
-        self._stop(f"the loss is {float(loss)} with samples of {tasks}")
+        tasks = ", ".join(self.stage_context.task_set.get_task_names(inputs))
+        self._raise_not_finite(f"the loss is {float(loss)} with samples of {tasks}")
 
-    def _stop(self, what: str) -> None:
-        setting, last = self.setting, latest(self.folder)
+    def _raise_not_finite(self, what: str) -> None:
+        setting, last = self.stage_context, find_latest(self.folder)
         kept = f"the last good checkpoint is {last}" if last else "there is no checkpoint yet"
         raise FloatingPointError(
-            f"stage {setting.stage!r}, step {setting.before + self.state.global_step + 1}: {what}; "
+            f"stage {setting.stage_name!r}, step {setting.finished_steps + self.state.global_step + 1}: {what}; "
             f"{kept}. Train anew with a lower learning_rate or a warmup, or in float32; if it is "
             "one task alone, look at its rows"
         )
@@ -132,9 +132,9 @@ class MixtureTrainer(Trainer):
         if self.optimizer is None:
             self.optimizer = torch.optim.AdamW(
                 parameter_groups(
-                    self.setting.model,
+                    self.stage_context.model,
                     self.balancing,
-                    self.setting.trained,
+                    self.stage_context.trainable,
                     learning_rate=self.args.learning_rate,
                     weight_decay=self.args.weight_decay,
                 ),
@@ -163,7 +163,7 @@ class MixtureTrainer(Trainer):
     def _after_step(self, optimizer: torch.optim.Optimizer, *rest: Any) -> None:
         """Trainer forgets the gradients of the model only; kept rows may have decayed."""
         optimizer.zero_grad()
-        self.setting.trained.restore()
+        self.stage_context.trainable.restore()
 
     def floating_point_ops(self, inputs: dict[str, Any]) -> int:
         return 0  # Trainer's walks over all parameters in every step, and nobody reads it
@@ -173,29 +173,29 @@ class MixtureTrainer(Trainer):
     def _maybe_log_save_evaluate(self, *args: Any, **kwargs: Any) -> None:
         """As Trainer's, but the look at the validation rows is part of the line."""
         control = self.control
-        if control.should_evaluate and self.setting.validation is not None:
-            self.looked = self.setting.validation.look(self)
+        if control.should_evaluate and self.stage_context.validation is not None:
+            self.last_validation = self.stage_context.validation.run(self)
             self.control = self.callback_handler.on_evaluate(
-                self.args, self.state, control, flat({"validation_loss": self.looked})
+                self.args, self.state, control, flatten_for_trackers({"validation_loss": self.last_validation})
             )
-        if (control.should_log or self.looked) and self._globalstep_last_logged < (
+        if (control.should_log or self.last_validation) and self._globalstep_last_logged < (
             self.state.global_step
         ):
             self._write_line(kwargs.get("learning_rate"))
         if control.should_save:
-            self._save_checkpoint(self.setting.model, None)
+            self._save_checkpoint(self.stage_context.model, None)
             self.control = self.callback_handler.on_save(self.args, self.state, self.control)
 
     def _write_line(self, learning_rate: float | None) -> None:
-        record = lines.record(self, learning_rate)
+        record = lines.make_log_record(self, learning_rate)
         self._globalstep_last_logged = self.state.global_step
-        self.window.clear()
-        self.inside.clear()
-        self.looked = {}
+        self.running_sums.clear()
+        self.expert_metrics.clear()
+        self.last_validation = {}
         if self.is_world_process_zero():
-            self.setting.journal.write(record)
+            self.stage_context.metric_log.write(record)
         self.state.epoch = record["epoch"]
-        self.log(flat(record))
+        self.log(flatten_for_trackers(record))
         # log.jsonl has it; here it would be saved again with every checkpoint.
         self.state.log_history.clear()
 
@@ -205,25 +205,25 @@ class MixtureTrainer(Trainer):
         if not self.args.should_save:
             return
         self._check_weights()
-        folder = self.folder / f"{PREFIX}{self.state.global_step}"
-        written(folder, lambda path: keeping.write(self, path))
+        folder = self.folder / f"{CHECKPOINT_PREFIX}{self.state.global_step}"
+        write_atomically(folder, lambda path: keeping.write(self, path))
         remove_old(self.folder, keep=2)
 
     def _check_weights(self) -> None:
         """A gradient without number shows in the loss only a step later, too late to save."""
         learns = [each for group in self.optimizer.param_groups for each in group["params"]]
         if not all(bool(torch.isfinite(each).all()) for each in learns):
-            self._stop("a weight is no number any more after this step")
+            self._raise_not_finite("a weight is no number any more after this step")
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        weights.load(self.setting.model, Path(resume_from_checkpoint))
+        weights.load(self.stage_context.model, Path(resume_from_checkpoint))
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         if checkpoint is not None:
-            self.logged = keeping.restore(self, Path(checkpoint))
+            self.last_logged_step = keeping.restore(self, Path(checkpoint))
 
     def _load_rng_state(self, checkpoint: str | None) -> None:
         if checkpoint is not None:
             load_random(Path(checkpoint))
             # Trainer has just set it to the step it begins with.
-            self._globalstep_last_logged = self.logged
+            self._globalstep_last_logged = self.last_logged_step

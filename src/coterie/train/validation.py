@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from coterie.train import checkpoint, weights
-from coterie.train.lesson import AnyRows
-from coterie.train.losses import task_sums
+from coterie.train.lesson import AnyDataset
+from coterie.train.losses import sum_by_task
 
 if TYPE_CHECKING:
     from coterie.train.trainer import MixtureTrainer
 
-BEST = "best"
+BEST_FOLDER = "best"
 
 
 class Validation:
@@ -20,7 +20,7 @@ class Validation:
 
     def __init__(
         self,
-        rows: Sequence[AnyRows],
+        rows: Sequence[AnyDataset],
         *,
         limit: int,
         batch_size: int,
@@ -40,12 +40,12 @@ class Validation:
                 f"patience={patience}: no task has validation rows; name a validation split in "
                 "tasks.yaml, or train without patience"
             )
-        self.rows, self.limit, self.batch_size = tuple(rows), limit, batch_size
+        self.datasets, self.limit, self.batch_size = tuple(rows), limit, batch_size
         self.patience = patience
         self.best: float | None = None
-        self.looks_since = 0
+        self.evals_since_best = 0
 
-    def look(self, trainer: "MixtureTrainer") -> dict[str, float]:
+    def run(self, trainer: "MixtureTrainer") -> dict[str, float]:
         """Mean loss of a token or picture, by task. Keeps the weights where their mean is best."""
         model = trainer.model
         assert model is not None
@@ -53,22 +53,22 @@ class Validation:
         model.eval()
         try:
             with torch.no_grad(), trainer.compute_loss_context_manager():
-                found = self._losses(trainer)
+                found = self._compute_losses(trainer)
         finally:
             model.train(was_training)
         self._compare(trainer, sum(found.values()) / len(found))
         return found
 
-    def _losses(self, trainer: "MixtureTrainer") -> dict[str, float]:
+    def _compute_losses(self, trainer: "MixtureTrainer") -> dict[str, float]:
         """The mean loss of each task with a label among the rows."""
-        setting, model = trainer.setting, trainer.model
+        setting, model = trainer.stage_context, trainer.model
         assert model is not None
         totals = [0.0] * len(setting.tasks)
         counts = [0.0] * len(setting.tasks)
-        for batch in batches(self.rows, self.limit, self.batch_size):
-            inputs = trainer._prepare_inputs(setting.collate(batch))  # pyright: ignore[reportArgumentType]
-            losses = setting.lesson.losses(model, trainer.host, inputs)
-            found = task_sums(losses, len(setting.tasks))
+        for batch in iterate_batches(self.datasets, self.limit, self.batch_size):
+            inputs = trainer._prepare_inputs(setting.collator(batch))  # pyright: ignore[reportArgumentType]
+            losses = setting.task_set.compute_losses(model, trainer.base_model, inputs)
+            found = sum_by_task(losses, len(setting.tasks))
             for task, (total, count) in enumerate(
                 zip(found.sums.tolist(), found.counts.tolist(), strict=True)
             ):
@@ -81,29 +81,29 @@ class Validation:
         if self.patience is None:
             return
         if self.best is None or mean < self.best:
-            self.best, self.looks_since = mean, 0
-            setting = trainer.setting
+            self.best, self.evals_since_best = mean, 0
+            setting = trainer.stage_context
             if trainer.args.should_save:
-                checkpoint.written(
-                    trainer.folder / BEST,
-                    lambda folder: weights.save_tensors(setting.model, setting.host, folder),
+                checkpoint.write_atomically(
+                    trainer.folder / BEST_FOLDER,
+                    lambda folder: weights.save_tensors(setting.model, setting.base_parameters, folder),
                 )
             return
-        self.looks_since += 1
-        if self.looks_since >= self.patience:
+        self.evals_since_best += 1
+        if self.evals_since_best >= self.patience:
             trainer.control.should_training_stop = True
             trainer.control.should_save = True
 
-    def state(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, Any]:
         """What a checkpoint keeps."""
-        return {"best": self.best, "looks_since": self.looks_since}
+        return {"best": self.best, "looks_since": self.evals_since_best}
 
-    def restore(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """Puts back what `state` gave."""
-        self.best, self.looks_since = state["best"], state["looks_since"]
+        self.best, self.evals_since_best = state["best"], state["looks_since"]
 
 
-def batches(each: Sequence[AnyRows], limit: int, size: int) -> Iterator[list[Any]]:
+def iterate_batches(each: Sequence[AnyDataset], limit: int, size: int) -> Iterator[list[Any]]:
     """The first `limit` rows of each in batches, in their order."""
     for rows in each:
         count = min(limit, len(rows))

@@ -13,7 +13,7 @@ from coterie.tuner.config import WEIGHTS
 from coterie.tuner.layer import CoterieLayer
 
 
-def save(model: PeftModel, host: Sequence[str], folder: Path) -> None:
+def save(model: PeftModel, base_parameters: Sequence[str], folder: Path) -> None:
     """Writes the adapter as PEFT does, with the host's trained weights in the same file.
 
     They stand there under their full names, so that `PeftModel.from_pretrained` puts them in
@@ -23,13 +23,13 @@ def save(model: PeftModel, host: Sequence[str], folder: Path) -> None:
         host: names of the host's parameters that any stage so far has trained.
     """
     model.save_pretrained(str(folder))
-    save_tensors(model, host, folder)
+    save_tensors(model, base_parameters, folder)
 
 
-def save_tensors(model: PeftModel, host: Sequence[str], folder: Path) -> None:
+def save_tensors(model: PeftModel, base_parameters: Sequence[str], folder: Path) -> None:
     """The weights of `save` alone, as checkpoints have them."""
-    places = _places(model)
-    own = {name: values for name, values in places.items() if ".coterie_" in name or name in host}
+    places = _get_tensors_by_name(model)
+    own = {name: values for name, values in places.items() if ".coterie_" in name or name in base_parameters}
     own = {name: values.detach().contiguous() for name, values in own.items()}
     save_file(own, folder / WEIGHTS, metadata={"format": "pt"})
 
@@ -40,7 +40,7 @@ def load(model: PeftModel, folder: Path) -> None:
     Raises ValueError if the file and the model have different weights.
     """
     saved = load_file(folder / WEIGHTS)
-    own = _places(model)
+    own = _get_tensors_by_name(model)
     missing = [name for name in own if name not in saved and ".coterie_" in name]
     strange = [name for name in saved if name not in own]
     if missing or strange:
@@ -60,15 +60,15 @@ def load_copies(model: PeftModel, folder: Path) -> None:
     """
     saved = load_file(folder / WEIGHTS)
     with torch.no_grad():
-        for name, place in _places(model).items():
+        for name, place in _get_tensors_by_name(model).items():
             if name not in saved:
                 continue  # gates are new
             source = saved[name]
-            place.copy_(source if ".coterie_" not in name else _repeated(source, place, name))
+            place.copy_(source if ".coterie_" not in name else _repeat_for_experts(source, place, name))
     _check_equal_ranks(model)
 
 
-def _repeated(source: Tensor, place: Tensor, name: str) -> Tensor:
+def _repeat_for_experts(source: Tensor, place: Tensor, name: str) -> Tensor:
     if source.shape == place.shape:
         return source
     copies, rest = divmod(place.shape[0], source.shape[0])
@@ -89,12 +89,12 @@ def _check_equal_ranks(model: PeftModel) -> None:
             ranks = {rank for kind in kinds for rank in getattr(kind, "ranks", ())}
             if len(ranks) > 1:
                 raise ValueError(
-                    f"init='copy' at {site.place.name}: the experts' ranks are {sorted(ranks)}, "
+                    f"init='copy' at {site.layer_site.name}: the experts' ranks are {sorted(ranks)}, "
                     "and copies have one: give all experts, the always-on one too, one rank"
                 )
 
 
-def _places(model: PeftModel) -> dict[str, Tensor]:
+def _get_tensors_by_name(model: PeftModel) -> dict[str, Tensor]:
     """The model's tensors by the names they have in the file."""
     places = dict(get_peft_model_state_dict(model, save_embedding_layers=False))
     named = dict(model.named_parameters())

@@ -18,7 +18,7 @@ def write(path: Path, text: str) -> Path:
 
 def write_json(path: Path, data: Any) -> Path:
     """`write` of JSON; numbers that are not finite become null, which JSON can hold."""
-    text = json.dumps(finite(data), indent=2, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(replace_non_finite(data), indent=2, ensure_ascii=False, allow_nan=False)
     return write(path, text)
 
 
@@ -30,13 +30,13 @@ def read_json(path: Path) -> Any:
         raise ValueError(f"{path} is damaged ({error}): remove it and evaluate again") from error
 
 
-def finite(data: Any) -> Any:
+def replace_non_finite(data: Any) -> Any:
     """`data` with None for every number that is not finite, and lists for tuples."""
     match data:
         case float() if not math.isfinite(data):
             return None
         case Mapping():
-            return {key: finite(value) for key, value in data.items()}
+            return {key: replace_non_finite(value) for key, value in data.items()}
         case list() | tuple():
-            return [finite(value) for value in data]
+            return [replace_non_finite(value) for value in data]
     return data

@@ -4,57 +4,57 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from coterie.data.collate import Collator
-from coterie.data.rows import Rows
-from coterie.data.sample import Sample
+from coterie.data.collate import TextCollator
+from coterie.data.rows import Dataset
+from coterie.data.sample import TextSample
 from coterie.pretrained import load
-from coterie.train.lesson import Lesson
-from coterie.train.losses import IGNORED, TokenLosses, token_losses
-from coterie.train.plan import Plan
-from coterie.train.run import PRECISION
+from coterie.train.lesson import TaskSet
+from coterie.train.losses import IGNORE_INDEX, ItemLosses, compute_token_losses
+from coterie.train.plan import RunConfig
+from coterie.train.run import DTYPES
 
 if TYPE_CHECKING:
-    from coterie.pretrained import Pretrained
+    from coterie.pretrained import LoadedModel
 
 
-class Words(Lesson):
+class TextTasks(TaskSet):
     """The tasks of a plan, each with rows of its own; an item is a token of an answer."""
 
-    def __init__(self, plan: Plan) -> None:
-        self.plan = plan
+    def __init__(self, config: RunConfig) -> None:
+        self.config = config
 
-    def training_rows(self) -> list[Rows]:
+    def load_training_rows(self) -> list[Dataset]:
         return [
-            task.samples("train", skip_bad_rows=self.plan.skip_bad_rows) for task in self.plan.tasks
+            task.read_samples("train", skip_bad_rows=self.config.skip_bad_rows) for task in self.config.tasks
         ]
 
-    def validation_rows(self) -> list[Rows]:
+    def load_validation_rows(self) -> list[Dataset]:
         return [
-            task.samples("validation", skip_bad_rows=self.plan.skip_bad_rows)
-            for task in self.plan.tasks
-            if self.plan.looks and "validation" in task.splits()
+            task.read_samples("validation", skip_bad_rows=self.config.skip_bad_rows)
+            for task in self.config.tasks
+            if self.config.validates and "validation" in task.list_splits()
         ]
 
-    def load(self) -> "Pretrained":
-        return load(self.plan.base, dtype=PRECISION[self.plan.precision])
+    def load_model(self) -> "LoadedModel":
+        return load(self.config.base, dtype=DTYPES[self.config.precision])
 
-    def collator(self, processor: Any) -> Collator:
-        return Collator(
+    def make_collator(self, processor: Any) -> TextCollator:
+        return TextCollator(
             processor,
-            self.plan.names,
-            max_length=self.plan.max_length,
-            skip_long=self.plan.skip_bad_rows,
+            self.config.task_names,
+            max_length=self.config.max_length,
+            skip_long=self.config.skip_bad_rows,
         )
 
-    def drawn(self, sample: Sample, lot: int) -> Sample:
+    def transform(self, sample: TextSample, seed: int) -> TextSample:
         return sample
 
-    def losses(self, model: nn.Module, host: nn.Module, batch: dict[str, Any]) -> TokenLosses:
-        return token_losses(model, host.get_output_embeddings(), batch)  # pyright: ignore[reportCallIssue]
+    def compute_losses(self, model: nn.Module, base_model: nn.Module, batch: dict[str, Any]) -> ItemLosses:
+        return compute_token_losses(model, base_model.get_output_embeddings(), batch)  # pyright: ignore[reportCallIssue]
 
-    def items(self, batch: dict[str, Any]) -> int:
+    def count_items(self, batch: dict[str, Any]) -> int:
         # The first token of a text is predicted by none.
-        return int(batch["labels"][:, 1:].ne(IGNORED).sum())
+        return int(batch["labels"][:, 1:].ne(IGNORE_INDEX).sum())
 
-    def present(self, batch: dict[str, Any]) -> list[str]:
-        return sorted({self.plan.names[i] for i in batch["task_ids"].tolist()})
+    def get_task_names(self, batch: dict[str, Any]) -> list[str]:
+        return sorted({self.config.task_names[i] for i in batch["task_ids"].tolist()})

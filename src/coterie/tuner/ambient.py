@@ -15,11 +15,11 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from coterie.routing.decision import Tape
-from coterie.routing.state import Settled, State
+from coterie.routing.state import CachedDecision, RoutingContext
 
 
 @dataclass(kw_only=True)
-class Session:
+class GenerationSession:
     """One call of `generate`.
 
     Attributes:
@@ -31,43 +31,43 @@ class Session:
     """
 
     task_ids: Int[Tensor, " batch"] | None = None
-    prompt: Bool[Tensor, "batch seq"] | None = None
-    settled: dict[str, Settled] = field(default_factory=dict)
-    started: bool = False
+    prompt_mask: Bool[Tensor, "batch seq"] | None = None
+    cached_decisions: dict[str, CachedDecision] = field(default_factory=dict)
+    has_started: bool = False
 
 
-class _Ambient(threading.local):
+class _Runtime(threading.local):
     """What runs now. Set in `__init__`, a thread's first look: torch.compile guards on each name
     being there, and would compile again if one appeared later."""
 
     def __init__(self) -> None:
-        self.state: State | None = None
+        self.context: RoutingContext | None = None
         self.tape: Tape | None = None
-        self.session: Session | None = None
+        self.generation_session: GenerationSession | None = None
         self.adapter_names: tuple[str, ...] | None = None
 
 
-AMBIENT = _Ambient()
+RUNTIME = _Runtime()
 
 
-def enter(state: State) -> None:
+def push_context(context: RoutingContext) -> None:
     """Makes `state` the running pass's, until `leave`."""
-    state.previous = AMBIENT.state
-    AMBIENT.state = state
+    context.outer_context = RUNTIME.context
+    RUNTIME.context = context
 
 
-def leave() -> None:
+def pop_context() -> None:
     """Ends the running pass."""
-    if AMBIENT.state is not None:
-        AMBIENT.state = AMBIENT.state.previous
+    if RUNTIME.context is not None:
+        RUNTIME.context = RUNTIME.context.outer_context
 
 
 @contextmanager
-def replayed(state: State | None) -> Iterator[None]:
+def replay_context(context: RoutingContext | None) -> Iterator[None]:
     """A pass recomputed in backward: the state of the forward it repeats."""
-    before = AMBIENT.state
-    AMBIENT.state = state
+    before = RUNTIME.context
+    RUNTIME.context = context
     try:
         yield
     finally:
-        AMBIENT.state = before
+        RUNTIME.context = before

@@ -7,16 +7,16 @@ from typing import Any
 
 from torch import nn
 
-from coterie.tuner.ambient import AMBIENT, replayed
+from coterie.tuner.ambient import RUNTIME, replay_context
 
 
-def contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+def make_checkpoint_contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
     """torch.utils.checkpoint's `context_fn`: called in forward, it captures what runs now."""
-    state = AMBIENT.state
-    return nullcontext(), replayed(None if state is None else state.replay())
+    state = RUNTIME.context
+    return nullcontext(), replay_context(None if state is None else state.replay())
 
 
-def secure(model: nn.Module) -> None:
+def configure_checkpointing(model: nn.Module) -> None:
     """Makes every enabled checkpoint of `model` carry the routing state.
 
     Raises ValueError for reentrant checkpointing, which cuts auxiliary losses off from their
@@ -26,16 +26,16 @@ def secure(model: nn.Module) -> None:
         checkpoint = module.__dict__.get("_gradient_checkpointing_func")
         if checkpoint is None or not getattr(module, "gradient_checkpointing", False):
             continue
-        secured = _secured(checkpoint)
+        secured = _wrap_checkpoint(checkpoint)
         if secured is not checkpoint:
             module.__dict__["_gradient_checkpointing_func"] = secured
 
 
-def _secured(checkpoint: Callable[..., Any]) -> Callable[..., Any]:
+def _wrap_checkpoint(checkpoint: Callable[..., Any]) -> Callable[..., Any]:
     if not isinstance(checkpoint, functools.partial):
         return checkpoint
     keywords = checkpoint.keywords
-    if keywords.get("context_fn") is contexts:
+    if keywords.get("context_fn") is make_checkpoint_contexts:
         return checkpoint
     if keywords.get("use_reentrant", True):
         raise ValueError(
@@ -48,4 +48,4 @@ def _secured(checkpoint: Callable[..., Any]) -> Callable[..., Any]:
             "gradient checkpointing already has a context_fn, and coterie needs its own to carry "
             "the routing state into the recomputation: enable it without context_fn"
         )
-    return functools.partial(checkpoint.func, *checkpoint.args, **keywords, context_fn=contexts)
+    return functools.partial(checkpoint.func, *checkpoint.args, **keywords, context_fn=make_checkpoint_contexts)

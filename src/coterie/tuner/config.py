@@ -12,7 +12,7 @@ from coterie.mixture import Mixture
 from coterie.spec import dump, load
 
 FORMAT_VERSION = 1
-NAME = "COTERIE"
+PEFT_TYPE_NAME = "COTERIE"
 PREFIX = "coterie_"
 WEIGHTS = "adapter_model.safetensors"
 
@@ -23,16 +23,16 @@ def extend_peft_types() -> None:
     PEFT has no plug-ins: `register_peft_method` refuses names that are not in this enum, and
     plain strings in its mappings break transformers' `load_adapter`.
     """
-    if NAME in PeftType.__members__:
+    if PEFT_TYPE_NAME in PeftType.__members__:
         return
-    member = str.__new__(PeftType, NAME)
-    member._name_ = member._value_ = NAME
+    member = str.__new__(PeftType, PEFT_TYPE_NAME)
+    member._name_ = member._value_ = PEFT_TYPE_NAME
     vars(member)["_sort_order_"] = len(PeftType._member_names_)
     # Python 3.12 and later look members up as class attributes.
-    type.__setattr__(PeftType, NAME, member)
-    PeftType._member_names_.append(NAME)
-    PeftType._member_map_[NAME] = member
-    PeftType._value2member_map_[NAME] = member
+    type.__setattr__(PeftType, PEFT_TYPE_NAME, member)
+    PeftType._member_names_.append(PEFT_TYPE_NAME)
+    PeftType._member_map_[PEFT_TYPE_NAME] = member
+    PeftType._value2member_map_[PEFT_TYPE_NAME] = member
 
 
 extend_peft_types()
@@ -61,21 +61,21 @@ class CoterieConfig(PeftConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.peft_type = PeftType[NAME]
+        self.peft_type = PeftType[PEFT_TYPE_NAME]
         if self.format_version > FORMAT_VERSION:
             raise ValueError(
                 f"this adapter was saved in format {self.format_version}; this coterie reads up "
                 f"to {FORMAT_VERSION}: upgrade coterie to load it"
             )
         self.tasks = list(self.tasks)
-        self.parsed()
+        self.parse_mixtures()
 
-    def parsed(self) -> tuple[Mixture, ...]:
+    def parse_mixtures(self) -> tuple[Mixture, ...]:
         """The mixtures as values. Raises ValueError that names the field that is wrong."""
         return tuple(load(each, name=f"mixtures[{i}]") for i, each in enumerate(self.mixtures))
 
     @classmethod
-    def of(cls, mixtures: tuple[Mixture, ...], tasks: tuple[str, ...], **kwargs: Any):
+    def from_mixtures(cls, mixtures: tuple[Mixture, ...], tasks: tuple[str, ...], **kwargs: Any):
         """The config of these mixtures."""
         return cls(mixtures=[dump(each) for each in mixtures], tasks=list(tasks), **kwargs)
 

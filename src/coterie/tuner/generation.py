@@ -4,25 +4,25 @@ from typing import Any
 
 import torch
 
-from coterie.tuner.ambient import AMBIENT, Session
+from coterie.tuner.ambient import RUNTIME, GenerationSession
 
 
-def routed_generate(self: Any, *args: Any, **kwargs: Any) -> Any:
+def generate_routed(self: Any, *args: Any, **kwargs: Any) -> Any:
     """Takes the place of a grafted host's `generate`; takes `task_ids` too."""
     task_ids = kwargs.pop("task_ids", None)
     task_ids = kwargs.pop("coterie_task_ids", task_ids)
     mask = kwargs.get("attention_mask")
-    _refuse_chunks(self, kwargs)
-    before = AMBIENT.session
+    _reject_prefill_chunks(self, kwargs)
+    before = RUNTIME.generation_session
     prompt = mask.bool() if isinstance(mask, torch.Tensor) and mask.ndim == 2 else None
-    AMBIENT.session = Session(task_ids=task_ids, prompt=prompt)
+    RUNTIME.generation_session = GenerationSession(task_ids=task_ids, prompt_mask=prompt)
     try:
         return type(self).generate(self, *args, **kwargs)
     finally:
-        AMBIENT.session = before
+        RUNTIME.generation_session = before
 
 
-def _refuse_chunks(model: Any, kwargs: dict[str, Any]) -> None:
+def _reject_prefill_chunks(model: Any, kwargs: dict[str, Any]) -> None:
     config = kwargs.get("generation_config") or model.generation_config
     size = kwargs.get("prefill_chunk_size", getattr(config, "prefill_chunk_size", None))
     if size is not None:

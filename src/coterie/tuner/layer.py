@@ -10,21 +10,21 @@ from torch import Tensor, nn
 
 from coterie.experts.base import ExpertLayer
 from coterie.mixture import Mixture
-from coterie.routing.gates.base import GateLayer, Place
-from coterie.routing.state import State
-from coterie.tuner.ambient import AMBIENT
+from coterie.routing.gates.base import GateLayer, LayerSite
+from coterie.routing.state import RoutingContext
+from coterie.tuner.ambient import RUNTIME
 
 
 @dataclass(frozen=True, kw_only=True)
-class Site:
+class MixtureSite:
     """One adapter's mixture at one module."""
 
     mixture: Mixture
-    place: Place
+    layer_site: LayerSite
     num_tasks: int
 
 
-class _Given(nn.Module):
+class FixedOutput(nn.Module):
     """Stands in for a host whose output is there already."""
 
     def __init__(self, output: Tensor):
@@ -48,14 +48,14 @@ class CoterieLayer(nn.Module, BaseTunerLayer):
         self.input_name = next(iter(inspect.signature(base_layer.forward).parameters))
         self.coterie_experts = nn.ModuleDict()
         self.coterie_gate = nn.ModuleDict()
-        self.coterie_site: dict[str, Site] = {}
+        self.coterie_site: dict[str, MixtureSite] = {}
         self._disable_adapters = False
         self.merged_adapters: list[str] = []
 
-    def update_layer(self, adapter: str, site: Site, width: int, *, leads: bool) -> None:
+    def update_layer(self, adapter: str, site: MixtureSite, width: int, *, has_gate: bool) -> None:
         """Adds one adapter's new weights."""
         host = self.get_base_layer()
-        experts, gate = site.mixture.build(host, width, site.num_tasks, leads=leads)
+        experts, gate = site.mixture.build(host, width, site.num_tasks, has_gate=has_gate)
         self.coterie_site[adapter] = site
         self.coterie_experts[adapter] = experts
         if gate is not None:
@@ -73,52 +73,52 @@ class CoterieLayer(nn.Module, BaseTunerLayer):
         active = [name for name in self.active_adapters if name in self.coterie_site]
         if self.disable_adapters or self.merged:
             return self.base_layer(x, *args, **kwargs)
-        state = AMBIENT.state or State(batch=x.shape[0], device=x.device)
+        state = RUNTIME.context or RoutingContext(batch_size=x.shape[0], device=x.device)
         if state.adapter_names is not None:
-            return self._mixed(x, state, *args, **kwargs)
+            return self._run_mixed_batch(x, state, *args, **kwargs)
         if not active:
             return self.base_layer(x, *args, **kwargs)
-        output = self._mixture(active[0], self.base_layer, x, state, *args, **kwargs)
+        output = self._run_mixture(active[0], self.base_layer, x, state, *args, **kwargs)
         for name in active[1:]:
-            if not self.coterie_site[name].mixture.main.adds:
+            if not self.coterie_site[name].mixture.main.is_additive:
                 raise ValueError(
                     f"adapters {active} are active together, but the experts of {name!r} replace "
                     "their host and cannot be added to another adapter: activate one of them"
                 )
-            output = self._mixture(name, _Given(output), x, state, *args, **kwargs)
+            output = self._run_mixture(name, FixedOutput(output), x, state, *args, **kwargs)
         return output
 
-    def _mixture(
-        self, adapter: str, host: nn.Module, x: Tensor, state: State, *args: Any, **kwargs: Any
+    def _run_mixture(
+        self, adapter: str, base_layer: nn.Module, x: Tensor, context: RoutingContext, *args: Any, **kwargs: Any
     ) -> Any:
         site = self.coterie_site[adapter]
         experts = self.coterie_experts[adapter]
         gate = self.coterie_gate[adapter] if adapter in self.coterie_gate else None
         assert isinstance(experts, ExpertLayer) and isinstance(gate, GateLayer | None)
         return site.mixture.forward(
-            (experts, gate), host, x, state, site.place, site.num_tasks, *args, **kwargs
+            (experts, gate), base_layer, x, context, site.layer_site, site.num_tasks, *args, **kwargs
         )
 
-    def _mixed(self, x: Tensor, state: State, *args: Any, **kwargs: Any) -> Any:
+    def _run_mixed_batch(self, x: Tensor, context: RoutingContext, *args: Any, **kwargs: Any) -> Any:
         """Each sample through its own adapter ("__base__" for none), as PEFT's mixed batches."""
-        assert state.adapter_names is not None
+        assert context.adapter_names is not None
         if args or kwargs:
             raise ValueError(
                 "a batch that mixes adapters cannot pass through experts that replace an "
                 "attention: run each adapter's samples in a batch of their own"
             )
-        tower = next(iter(self.coterie_site.values())).place.tower
-        owner = state.sample_of(tower, x.shape[0])
+        tower = next(iter(self.coterie_site.values())).layer_site.tower
+        owner = context.get_sample_of_rows(tower, x.shape[0])
         outputs: list[Tensor] = []
         rows: list[Tensor] = []
-        for adapter in dict.fromkeys(state.adapter_names):
-            names = state.adapter_names
+        for adapter in dict.fromkeys(context.adapter_names):
+            names = context.adapter_names
             samples = [i for i, name in enumerate(names) if name == adapter]
             chosen = torch.tensor(samples, device=x.device)
             mine = torch.isin(owner, chosen).nonzero().squeeze(1)
-            part = state.select(chosen)
+            part = context.select_samples(chosen)
             if adapter in self.coterie_site:
-                outputs.append(self._mixture(adapter, self.base_layer, x[mine], part))
+                outputs.append(self._run_mixture(adapter, self.base_layer, x[mine], part))
             else:
                 outputs.append(self.base_layer(x[mine]))
             rows.append(mine)

@@ -12,13 +12,13 @@ from peft.utils.constants import DUMMY_TARGET_MODULES
 from peft.utils.quantization_utils import get_quantization_kwargs, resolve_quantization_backend
 from torch import nn
 
-from coterie.routing.gates.base import Place
-from coterie.tuner.ambient import AMBIENT
-from coterie.tuner.batch import BatchHook, hook_of, release
-from coterie.tuner.config import NAME, PREFIX, CoterieConfig
-from coterie.tuner.generation import routed_generate
-from coterie.tuner.layer import CoterieLayer, Site
-from coterie.tuner.targets import Plan, plan_for, refuse_misplaced, refuse_sharded, width_of
+from coterie.routing.gates.base import LayerSite
+from coterie.tuner.ambient import RUNTIME
+from coterie.tuner.batch import RoutingHook, find_hook, remove_hooks
+from coterie.tuner.config import PEFT_TYPE_NAME, PREFIX, CoterieConfig
+from coterie.tuner.generation import generate_routed
+from coterie.tuner.layer import CoterieLayer, MixtureSite
+from coterie.tuner.targets import InjectionPlan, plan_injection, validate_sites, reject_tensor_parallel, get_gate_input_width
 
 
 class CoterieModel(BaseTuner):
@@ -26,23 +26,23 @@ class CoterieModel(BaseTuner):
 
     prefix = PREFIX
     tuner_layer_cls = CoterieLayer
-    plan: Plan
+    injection_plan: InjectionPlan
 
     def _prepare_adapter_config(self, peft_config: Any, model_config: dict[str, Any]) -> Any:
         return peft_config
 
     def _prepare_model(self, peft_config: Any, model: nn.Module) -> None:
         """Finds the modules before any is touched, so that an error leaves the model as it was."""
-        plan = plan_for(peft_config.parsed(), model)
-        refuse_sharded(plan, model)
-        refuse_misplaced(plan, peft_config.tasks, model)
-        self.plan = plan
+        plan = plan_injection(peft_config.parsed(), model)
+        reject_tensor_parallel(plan, model)
+        validate_sites(plan, peft_config.tasks, model)
+        self.injection_plan = plan
         # PEFT's own word for an adapter of nothing, as a model has that is trained without experts.
         peft_config.target_modules = list(plan.sites) or DUMMY_TARGET_MODULES
 
     def _check_target_module_exists(self, peft_config: Any, key: str) -> bool:  # pyright: ignore[reportIncompatibleMethodOverride]
         # A static method in PEFT, which calls it on the instance; the plan is the instance's.
-        return key in self.plan.sites
+        return key in self.injection_plan.sites
 
     def _create_and_replace(
         self,
@@ -55,18 +55,18 @@ class CoterieModel(BaseTuner):
         current_key: str,
         **kwargs: Any,
     ) -> None:
-        plan = self.plan
+        plan = self.injection_plan
         mixture = plan.sites[current_key]
-        tower = plan.tower(current_key)
-        group = "" if mixture.gate is None else mixture.gate.group(current_key)
-        group = f"{adapter_name}/{plan.index[current_key]}/{group}"
-        leads = group not in plan.led
-        plan.led.add(group)
-        place = Place(name=current_key, tower=tower, group=group)
-        site = Site(mixture=mixture, place=place, num_tasks=len(peft_config.tasks))
+        tower = plan.get_tower(current_key)
+        group = "" if mixture.gate is None else mixture.gate.get_tie_group(current_key)
+        group = f"{adapter_name}/{plan.mixture_index[current_key]}/{group}"
+        leads = group not in plan.led_groups
+        plan.led_groups.add(group)
+        place = LayerSite(name=current_key, tower=tower, tie_group=group)
+        site = MixtureSite(mixture=mixture, layer_site=place, num_tasks=len(peft_config.tasks))
         layer = target if isinstance(target, CoterieLayer) else CoterieLayer(target)
         host = layer.get_base_layer()
-        layer.update_layer(adapter_name, site, width_of(mixture, host, self.model), leads=leads)
+        layer.update_layer(adapter_name, site, get_gate_input_width(mixture, host, self.model), has_gate=leads)
         if layer is target:
             return
         # Asking imports every quantisation library that is installed.
@@ -78,10 +78,10 @@ class CoterieModel(BaseTuner):
         self._replace_module(parent, target_name, layer, target)
 
     def _post_injection_hook(self, model: nn.Module, config: Any, adapter_name: str) -> None:
-        hook = _batch_hook(model)
+        hook = _get_routing_hook(model)
         hook.num_tasks = max(hook.num_tasks, len(config.tasks))
         gates = [each.gate for each in config.parsed() if each.gate is not None]
-        hook.settles = hook.settles or any(gate.settles for gate in gates)
+        hook.caches_decisions = hook.caches_decisions or any(gate.settles for gate in gates)
 
     @contextmanager
     def _enable_peft_forward_hooks(self, *args: Any, **kwargs: Any) -> Iterator[None]:
@@ -100,11 +100,11 @@ class CoterieModel(BaseTuner):
                     return args, kwargs | {"adapter_names": repeated}
 
                 handles.append(module.register_forward_pre_hook(hand_on, with_kwargs=True))
-        AMBIENT.adapter_names = tuple(names)
+        RUNTIME.adapter_names = tuple(names)
         try:
             yield
         finally:
-            AMBIENT.adapter_names = None
+            RUNTIME.adapter_names = None
             for handle in handles:
                 handle.remove()
 
@@ -117,7 +117,7 @@ class CoterieModel(BaseTuner):
     def unload(self) -> nn.Module:
         """The host as it was before the graft."""
         host = super().unload()
-        release(host)
+        remove_hooks(host)
         return host
 
     def _check_adapter_names(self, names: list[str]) -> None:
@@ -131,23 +131,23 @@ class CoterieModel(BaseTuner):
             )
 
 
-def _batch_hook(model: nn.Module) -> BatchHook:
+def _get_routing_hook(model: nn.Module) -> RoutingHook:
     """The model's hook; a second adapter, or PEFT called twice, finds the first one's."""
-    found = hook_of(model)
+    found = find_hook(model)
     if found is not None:
         return found
-    hook = BatchHook(model)
+    hook = RoutingHook(model)
     decoder = getattr(model, "get_decoder", lambda: None)()
     layers = getattr(decoder, "layers", None)
     hook.attach(model, layers[0] if layers else None)
     if callable(getattr(model, "generate", None)):
-        vars(model)["generate"] = types.MethodType(routed_generate, model)
+        vars(model)["generate"] = types.MethodType(generate_routed, model)
     return hook
 
 
 def register() -> None:
     """Makes PEFT know the method; called when coterie is imported."""
-    if PeftType[NAME] not in PEFT_TYPE_TO_TUNER_MAPPING:
+    if PeftType[PEFT_TYPE_NAME] not in PEFT_TYPE_TO_TUNER_MAPPING:
         register_peft_method(
-            name=NAME.lower(), config_cls=CoterieConfig, model_cls=CoterieModel, prefix=PREFIX
+            name=PEFT_TYPE_NAME.lower(), config_cls=CoterieConfig, model_cls=CoterieModel, prefix=PREFIX
         )

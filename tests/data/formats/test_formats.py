@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from coterie.data.columns import Columns
-from coterie.data.formats import form_of
+from coterie.data.formats import detect_format
 from coterie.data.rows import RowError
 from tests.data.files import png, tone, wav
 
@@ -21,11 +21,11 @@ def folder(tmp_path: Path) -> Path:
 
 def read(row: dict[str, Any], folder: Path, **columns: str) -> list[Any]:
     """Turns as (role, parts), media by the names of their files; and answers."""
-    found = form_of(row).exchanges(row, Columns(**columns), folder)
+    found = detect_format(row).parse(row, Columns(**columns), folder)
     return [
         (
             [
-                (turn.role, [p if isinstance(p, str) else p.at.name for p in turn.parts])
+                (turn.role, [p if isinstance(p, str) else p.path.name for p in turn.parts])
                 for turn in turns
             ],
             answers,

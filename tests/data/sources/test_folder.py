@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from coterie.data.checked import CheckedRows
+from coterie.data.checked import ValidatedDataset
 from coterie.data.columns import Columns
-from coterie.data.reader import Reader
+from coterie.data.reader import RowReader
 from coterie.data.sources.folder import FolderSource
 from tests.data.files import jsonl, png, tone, wav
 
-ASKED = Reader(task="t", columns=Columns(prompt="What is it?"))
+ASKED = RowReader(task="t", columns=Columns(prompt="What is it?"))
 
 
 def fill(folder: Path, *names: str) -> None:
@@ -21,9 +21,9 @@ def fill(folder: Path, *names: str) -> None:
 
 def test_labels_are_the_names_of_subfolders(tmp_path: Path) -> None:
     fill(tmp_path, "dog/b.png", "cat/a.png", "cat/more/c.wav", ".hidden/x.png", "cat/.DS_Store")
-    rows = CheckedRows(FolderSource(tmp_path), ASKED, check_media=True)
-    assert rows.bad == ()
-    assert [(x.answers[0], x.media()[0].kind, x.text()) for x in rows] == [
+    rows = ValidatedDataset(FolderSource(tmp_path), ASKED, check_media=True)
+    assert rows.bad_rows == ()
+    assert [(x.answers[0], x.get_media()[0].kind, x.get_last_user_text()) for x in rows] == [
         ("cat", "image", "What is it?"),
         ("cat", "audio", "What is it?"),
         ("dog", "image", "What is it?"),
@@ -34,7 +34,7 @@ def test_labels_are_the_names_of_subfolders(tmp_path: Path) -> None:
 def test_files_of_other_kinds_are_bad_rows(tmp_path: Path) -> None:
     fill(tmp_path, "cat/a.png")
     (tmp_path / "cat/notes.txt").write_text("x")
-    (bad,) = CheckedRows(FolderSource(tmp_path), ASKED, check_media=True).bad
+    (bad,) = ValidatedDataset(FolderSource(tmp_path), ASKED, check_media=True).bad_rows
     assert bad.source == f"{tmp_path.name}/cat/notes.txt"
     assert bad.reason.startswith("'cat/notes.txt' ends in '.txt': known are .png")
 
@@ -48,9 +48,9 @@ def test_metadata(tmp_path: Path) -> None:
         {"file_name": "c.txt", "question": "What?", "answer": "this"},
     ]
     jsonl(tmp_path / "metadata.jsonl", given)
-    rows = CheckedRows(FolderSource(tmp_path), Reader(task="t"), check_media=True)
-    assert [(x.answers[0], x.media()[0].kind) for x in rows] == [("me", "image"), ("this", "audio")]
-    assert [(bad.source, bad.field) for bad in rows.bad] == [
+    rows = ValidatedDataset(FolderSource(tmp_path), RowReader(task="t"), check_media=True)
+    assert [(x.answers[0], x.get_media()[0].kind) for x in rows] == [("me", "image"), ("this", "audio")]
+    assert [(bad.source, bad.field) for bad in rows.bad_rows] == [
         (f"{tmp_path.name}/metadata.jsonl:{line}", "file_name") for line in (3, 4)
     ]
 

@@ -19,7 +19,7 @@ def source(path: Path, content: bytes) -> JsonlSource:
 def test_rows_are_named_by_line_and_empty_lines_are_passed_over(tmp_path: Path) -> None:
     rows = source(tmp_path, b'\n{"a": 1}\r\n  \t\n{"a": "\xc3\xa9"}')
     assert len(rows) == 2 and rows[0] == {"a": 1} and rows[1] == {"a": "\u00e9"}
-    assert [rows.name(i) for i in range(2)] == ["r.jsonl:2", "r.jsonl:4"]
+    assert [rows.describe_row(i) for i in range(2)] == ["r.jsonl:2", "r.jsonl:4"]
     assert rows.folder == tmp_path
 
 
@@ -32,11 +32,11 @@ def test_where_chunks_end_does_not_matter(tmp_path: Path, monkeypatch, chunk: in
     monkeypatch.setattr(jsonl, "CHUNK_BYTES", chunk)
     rows = source(tmp_path, b'{"a": 1}\n\n   \n {"a": 22}\n{"a": 333}   ')
     assert [rows[i]["a"] for i in range(len(rows))] == [1, 22, 333]
-    assert [rows.name(i) for i in range(3)] == ["r.jsonl:1", "r.jsonl:4", "r.jsonl:5"]
+    assert [rows.describe_row(i) for i in range(3)] == ["r.jsonl:1", "r.jsonl:4", "r.jsonl:5"]
 
 
 def test_an_over_long_line_does_not_hide_the_next(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(jsonl, "LONGEST_BYTES", 20)
+    monkeypatch.setattr(jsonl, "MAX_LINE_BYTES", 20)
     rows = source(tmp_path, b'{"a": "' + b"x" * 20 + b'"}\n{"a": 2}\n')
     with pytest.raises(RowError, match=r"row: the line has 30 bytes: at most 20 are read"):
         rows[0]

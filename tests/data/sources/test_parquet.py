@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from coterie.data.checked import CheckedRows
-from coterie.data.reader import Reader
+from coterie.data.checked import ValidatedDataset
+from coterie.data.reader import RowReader
 from coterie.data.sources.parquet import ParquetSource
 from tests.data.files import png
 
@@ -22,7 +22,7 @@ def test_rows_of_many_groups(tmp_path: Path, cache: Path) -> None:
     path = write(tmp_path / "r.parquet", [{"a": i} for i in range(5000)], row_group_size=300)
     rows = ParquetSource(path)
     assert len(rows) == 5000 and [rows[i]["a"] for i in (4999, 0, 301)] == [4999, 0, 301]
-    assert rows.name(1) == "r.parquet:2" and rows.folder == tmp_path
+    assert rows.describe_row(1) == "r.parquet:2" and rows.folder == tmp_path
     (copy,) = (cache / "rows").iterdir()
     before = copy.stat().st_mtime_ns
     ParquetSource(path)
@@ -39,11 +39,11 @@ def test_media_as_paths_bytes_and_structs(tmp_path: Path) -> None:
     asked = {"question": "?", "answer": "b"}
     for image in ("a.png", png("blue"), {"bytes": png("blue"), "path": "no.png"}):
         path = write(tmp_path / "r.parquet", [{"image": image, **asked}])
-        (sample,) = CheckedRows(ParquetSource(path), Reader(task="t"), check_media=True)
-        assert sample.media()[0].load().getpixel((0, 0)) == (0, 0, 255)
+        (sample,) = ValidatedDataset(ParquetSource(path), RowReader(task="t"), check_media=True)
+        assert sample.get_media()[0].load().getpixel((0, 0)) == (0, 0, 255)
     path = write(tmp_path / "r.parquet", [{"image": {"bytes": None, "path": "a.png"}, **asked}])
-    (sample,) = CheckedRows(ParquetSource(path), Reader(task="t"), check_media=True)
-    assert sample.media()[0].at == tmp_path / "a.png"
+    (sample,) = ValidatedDataset(ParquetSource(path), RowReader(task="t"), check_media=True)
+    assert sample.get_media()[0].path == tmp_path / "a.png"
 
 
 def test_messages(tmp_path: Path) -> None:
@@ -55,16 +55,16 @@ def test_messages(tmp_path: Path) -> None:
     said = [{"role": "assistant", "content": [{"type": "text", "text": "this"}]}]
     row = {"messages": turns + said, "images": [{"bytes": png(), "path": None}]}
     path = write(tmp_path / "r.parquet", [row])
-    rows = CheckedRows(ParquetSource(path), Reader(task="t"), check_media=True)
-    assert rows.bad == () and rows[0].answers == ("this",) and len(rows[0].media()) == 1
+    rows = ValidatedDataset(ParquetSource(path), RowReader(task="t"), check_media=True)
+    assert rows.bad_rows == () and rows[0].answers == ("this",) and len(rows[0].get_media()) == 1
 
 
 def test_bad_rows_are_named(tmp_path: Path) -> None:
     rows = [{"question": "a", "answer": "b"}, {"question": None, "answer": "b"}]
-    found = CheckedRows(
-        ParquetSource(write(tmp_path / "r.parquet", rows)), Reader(task="t"), check_media=True
+    found = ValidatedDataset(
+        ParquetSource(write(tmp_path / "r.parquet", rows)), RowReader(task="t"), check_media=True
     )
-    assert len(found) == 1 and [str(bad).split(": ")[:2] for bad in found.bad] == [
+    assert len(found) == 1 and [str(bad).split(": ")[:2] for bad in found.bad_rows] == [
         ["r.parquet:2", "question"]
     ]
 

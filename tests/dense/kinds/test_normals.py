@@ -21,7 +21,7 @@ def test_l1_by_hand() -> None:
         pixels((3, 0, 4), (0, 2, 0), (1, 1, 1)),
         pixels((0, 0, 1), (0, 1, 0), (NAN,) * 3),
     )
-    loss = Normals(name="normals").loss(prediction[None], label[None])
+    loss = Normals(name="normals").compute_loss(prediction[None], label[None])
     assert loss.tolist() == pytest.approx([0.8 / 6])
 
 
@@ -31,12 +31,12 @@ def test_cosine_by_hand() -> None:
         pixels((3, 0, 4), (0, 2, 0), (1, 1, 1)),
         pixels((0, 0, 1), (1, 0, 0), (NAN,) * 3),
     )
-    loss = Normals(name="normals", criterion="cosine").loss(prediction[None], label[None])
+    loss = Normals(name="normals", criterion="cosine").compute_loss(prediction[None], label[None])
     assert loss.tolist() == pytest.approx([0.6])
 
 
 def test_a_mirror_turns_right_to_left() -> None:
-    found = Normals(name="normals").mirrored(pixels((0.6, 0.0, 0.8), (NAN,) * 3))
+    found = Normals(name="normals").flip_label(pixels((0.6, 0.0, 0.8), (NAN,) * 3))
     torch.testing.assert_close(found, pixels((-0.6, 0.0, 0.8), (NAN,) * 3), equal_nan=True)
 
 
@@ -52,7 +52,7 @@ def test_a_mirror_turns_right_to_left() -> None:
     ],
 )
 def test_turns_with_the_picture(vector, degrees, expected) -> None:
-    found = Normals(name="normals").turned(pixels(vector), degrees)
+    found = Normals(name="normals").rotate_label(pixels(vector), degrees)
     torch.testing.assert_close(found, pixels(expected))
 
 
@@ -63,11 +63,11 @@ def test_turns_as_the_picture_does() -> None:
     y, x = torch.meshgrid(-line, line, indexing="ij")  # y is up
     ball = torch.stack((x, y, (1 - x**2 - y**2).sqrt()))
     moved = torch.rot90(ball, 1, (-2, -1))  # counter-clockwise as seen
-    torch.testing.assert_close(Normals(name="normals").turned(moved, 90.0), ball)
+    torch.testing.assert_close(Normals(name="normals").rotate_label(moved, 90.0), ball)
 
 
 def test_a_zoom_leaves_the_surface() -> None:
-    assert Normals(name="normals").zoomed(pixels((0.6, 0, 0.8)), 2.0).equal(pixels((0.6, 0, 0.8)))
+    assert Normals(name="normals").scale_label(pixels((0.6, 0, 0.8)), 2.0).equal(pixels((0.6, 0, 0.8)))
 
 
 def test_what_is_refused(unchecked) -> None:

@@ -14,29 +14,29 @@ LABEL = torch.tensor([[0.0, 2.0], [3.0, math.nan]]).reshape(1, 2, 1, 2)
 
 def test_l1_and_mse_by_hand() -> None:
     # |1 - 0|, |5 - 2| and |3 - 3|: 4 / 3. Squares: 10 / 3.
-    assert Regression(name="x", count=2).loss(PREDICTION, LABEL).tolist() == pytest.approx([4 / 3])
-    squared = Regression(name="curvature", count=2, power=2)
-    assert squared.loss(PREDICTION, LABEL).tolist() == pytest.approx([10 / 3])
+    assert Regression(name="x", num_channels=2).compute_loss(PREDICTION, LABEL).tolist() == pytest.approx([4 / 3])
+    squared = Regression(name="curvature", num_channels=2, exponent=2)
+    assert squared.compute_loss(PREDICTION, LABEL).tolist() == pytest.approx([10 / 3])
 
 
 def test_the_loss_is_clamped() -> None:
     prediction = torch.full((1, 1, 1, 1), 2000.0, requires_grad=True)
-    loss = Regression(name="x").loss(prediction, torch.zeros(1, 1, 1, 1))
+    loss = Regression(name="x").compute_loss(prediction, torch.zeros(1, 1, 1, 1))
     loss.sum().backward()
     assert loss.tolist() == [1000.0] and prediction.grad is not None and not prediction.grad.any()
 
 
 def test_metric() -> None:
-    assert Regression(name="x", power=2).metric() == MeanError(power=2)
+    assert Regression(name="x", exponent=2).make_metric() == MeanError(exponent=2)
 
 
 def test_what_is_refused(unchecked) -> None:
     with pytest.raises(ValueError, match=r"count=0\): give a number, at least 1"):
-        Regression(name="x", count=0)
+        Regression(name="x", num_channels=0)
     with pytest.raises(ValueError, match=r"clamp=0.0\): give a number above 0"):
         Regression(name="x", clamp=0.0)
     with pytest.raises(ValueError, match=r"power=3\): give 1 or 2"):
-        Regression(name="x", power=3)  # pyright: ignore
+        Regression(name="x", exponent=3)  # pyright: ignore
 
 
 def test_labels_are_blurred_at_the_end() -> None:
@@ -50,7 +50,7 @@ def test_labels_are_blurred_at_the_end() -> None:
     assert blurred[32, 36].item() == pytest.approx(middle * math.exp(-0.5), rel=0.01)
     assert torch.equal(Regression(name="edges").finished(point), point)
     # every channel for itself
-    both = Regression(name="two", count=2, blur=4.0).finished(torch.cat([point, -point]))
+    both = Regression(name="two", num_channels=2, blur=4.0).finished(torch.cat([point, -point]))
     assert torch.allclose(both[0] + 1, blurred) and torch.allclose(both[1], -both[0])
 
 

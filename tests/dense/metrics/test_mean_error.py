@@ -15,7 +15,7 @@ def row(*values: float) -> torch.Tensor:
 @pytest.mark.parametrize("power, expected", [(1, 7 / 2), (2, math.sqrt(25 / 2))])
 def test_by_hand(power, expected: float) -> None:
     # |4 - 1| = 3, |-2 - 2| = 4, and one without a label.
-    metric = MeanError(power=power)
+    metric = MeanError(exponent=power)
     statistics = metric.statistics(row(4, -2, 9), row(1, 2, math.nan))
     assert metric.score(statistics) == pytest.approx(expected)
     assert not metric.higher_is_better
@@ -23,4 +23,4 @@ def test_by_hand(power, expected: float) -> None:
 
 def test_what_is_refused(unchecked) -> None:
     with pytest.raises(ValueError, match=r"MeanError\(power=0\): give 1 or 2"):
-        MeanError(power=0)  # pyright: ignore
+        MeanError(exponent=0)  # pyright: ignore

@@ -50,4 +50,4 @@ def test_what_is_refused() -> None:
     with pytest.raises(ValueError, match=r"MeanIoU\(classes=0\): give a number, at least 2"):
         MeanIoU(classes=0)
     with pytest.raises(ValueError, match=r"ignored=2\): this is one of the 3 classes"):
-        MeanIoU(classes=3, ignored=2)
+        MeanIoU(classes=3, ignore_index=2)

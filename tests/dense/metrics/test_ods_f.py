@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from coterie.dense.metrics.ods_f import OdsF, matched
+from coterie.dense.metrics.ods_f import OdsF, count_matches
 
 SIDE = 60
 """0.0375 of the diagonal of 60 * sqrt 2 = 84.85 pixels is 3.18 pixels."""
@@ -98,14 +98,14 @@ def test_matching_is_the_largest_there_is() -> None:
         )
         near = distances <= 1.5
         best = max(near[range(5), order].sum() for order in map(list, permutations(range(5))))
-        assert matched(*masks, 1.5) == best
+        assert count_matches(*masks, 1.5) == best
 
 
 def test_a_pixel_far_from_the_line_by_just_the_reach_matches() -> None:
     # The diagonal of 3 by 4 is 5; a fifth of it is 1 pixel.
     found, true = np.zeros((2, 3, 4), bool)
     found[0, 0] = true[0, 1] = True
-    assert matched(found, true, 1.0) == 1 and matched(found, true, 0.99) == 0
+    assert count_matches(found, true, 1.0) == 1 and count_matches(found, true, 0.99) == 0
 
 
 def test_what_is_refused() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import label
 
-from coterie.dense.metrics.thinning import removable, thinned
+from coterie.dense.metrics.thinning import find_removable, thin_edges
 
 
 def mask(*rows: str) -> np.ndarray:
@@ -15,19 +15,19 @@ def mask(*rows: str) -> np.ndarray:
     "thin", [mask("....", "####", "...."), mask("#..", ".#.", "..#"), mask("#"), mask("..", "..")]
 )
 def test_what_is_thin_stays(thin: np.ndarray) -> None:
-    assert (thinned(thin) == thin).all()
+    assert (thin_edges(thin) == thin).all()
 
 
 def test_a_bar_becomes_its_middle_line() -> None:
     # As scikit-image 0.26's `thin` has it, too.
     bar = mask(".......", ".#####.", ".#####.", ".#####.", ".......")
-    assert (thinned(bar) == mask(".......", ".......", "..###..", ".......", ".......")).all()
+    assert (thin_edges(bar) == mask(".......", ".......", "..###..", ".......", ".......")).all()
 
 
 def test_a_ring_stays_a_ring() -> None:
     ring = np.ones((9, 9), bool)
     ring[4, 4] = False
-    thin = thinned(ring)
+    thin = thin_edges(ring)
     assert label(thin, np.ones((3, 3)))[1] == 1 and label(~thin)[1] == 2  # inside and outside
     assert thin.sum() <= 24
 
@@ -36,8 +36,8 @@ def test_nothing_breaks_or_is_added() -> None:
     rng = np.random.default_rng(0)
     for _ in range(20):
         full = rng.random((20, 24)) > 0.45
-        thin = thinned(full)
-        assert not (thin & ~full).any() and (thinned(thin) == thin).all()
+        thin = thin_edges(full)
+        assert not (thin & ~full).any() and (thin_edges(thin) == thin).all()
         assert label(thin, np.ones((3, 3)))[1] == label(full, np.ones((3, 3)))[1]
 
 
@@ -47,5 +47,5 @@ def test_a_step_by_hand() -> None:
     # something, x5. G2: 3 pairs either way. G3, first half: x2 or x3 or not x8 is false, so it may
     # go; second half: x6 and x5, so it stays.
     upper = sum(1 << (i - 1) for i in (1, 5, 6, 7, 8))
-    assert not removable(True)[1] and not removable(False)[1]
-    assert removable(True)[upper] and not removable(False)[upper]
+    assert not find_removable(True)[1] and not find_removable(False)[1]
+    assert find_removable(True)[upper] and not find_removable(False)[upper]

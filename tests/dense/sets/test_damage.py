@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from coterie.dense.rows import DenseSet
+from coterie.dense.rows import DenseDataset
 from coterie.dense.sets.nyuv2 import Nyuv2
-from coterie.dense.sets.pascal_mt import PascalMt
+from coterie.dense.sets.pascal_mt import PascalContext
 from coterie.dense.sets.taskonomy import Taskonomy
 from tests.dense.sets.damage import NYUV2, PASCAL, TASKONOMY, Damage, done
 from tests.dense.sets.written import nyuv2, pascal, taskonomy
@@ -23,15 +23,15 @@ def count(damages: tuple[Damage, ...]) -> int:
     return sum(len(damage.files) for damage in damages)
 
 
-FORMATS: dict[str, tuple[Callable[[Path, int], Path], Callable[[Path], DenseSet], str, tuple]] = {
-    "taskonomy": (taskonomy, lambda f: Taskonomy(folder=f, size=2, broken=BROKEN), "", TASKONOMY),
-    "pascal_mt": (pascal, lambda f: PascalMt(folder=f), "", PASCAL),
+FORMATS: dict[str, tuple[Callable[[Path, int], Path], Callable[[Path], DenseDataset], str, tuple]] = {
+    "taskonomy": (taskonomy, lambda f: Taskonomy(folder=f, size=2, broken_buildings=BROKEN), "", TASKONOMY),
+    "pascal_mt": (pascal, lambda f: PascalContext(folder=f), "", PASCAL),
     "nyuv2": (nyuv2, lambda f: Nyuv2(folder=f), "train", NYUV2),
 }
 
 
 @pytest.fixture(scope="module", params=FORMATS)
-def damaged(request, tmp_path_factory) -> tuple[DenseSet, dict[str, str]]:
+def damaged(request, tmp_path_factory) -> tuple[DenseDataset, dict[str, str]]:
     """A set with damaged files; what is expected of each."""
     write, reader, below, damages = FORMATS[request.param]
     folder = write(tmp_path_factory.mktemp(request.param), count(damages) + GOOD)
@@ -73,7 +73,7 @@ def test_an_empty_split_is_refused(tmp_path, name, file) -> None:
     folder = pascal(tmp_path)
     (folder / file).write_text("\n")
     with pytest.raises(ValueError, match=r"train.txt has no samples: name at least one"):
-        PascalMt(folder=folder, names=(name,)).rows("train", skip_bad_rows=True)
+        PascalContext(folder=folder, names=(name,)).load_split("train", skip_bad_rows=True)
 
 
 def test_a_split_without_a_good_sample_is_refused(tmp_path) -> None:
@@ -81,7 +81,7 @@ def test_a_split_without_a_good_sample_is_refused(tmp_path) -> None:
     for file in (folder / "train" / "depth").iterdir():
         file.unlink()
     with pytest.raises(ValueError, match=r"2 bad samples of 2; no sample is good: mend the files"):
-        Nyuv2(folder=folder).rows("train", skip_bad_rows=True)
+        Nyuv2(folder=folder).load_split("train", skip_bad_rows=True)
 
 
 @pytest.mark.parametrize("part", ["image", "label", "depth", "normal"])
@@ -89,10 +89,10 @@ def test_a_missing_folder_is_named(tmp_path, part) -> None:
     folder = nyuv2(tmp_path, 1)
     (folder / "train" / part).rename(folder / "elsewhere")
     with pytest.raises(ValueError, match=rf"train.{part} is no folder: fetch nyuv2.zip"):
-        Nyuv2(folder=folder).rows("train", skip_bad_rows=True)
+        Nyuv2(folder=folder).load_split("train", skip_bad_rows=True)
 
 
-@pytest.mark.parametrize("data", [Taskonomy, PascalMt, Nyuv2])
+@pytest.mark.parametrize("data", [Taskonomy, PascalContext, Nyuv2])
 def test_a_folder_that_is_not_there_is_named(tmp_path, data) -> None:
     with pytest.raises(ValueError, match="nowhere") as error:
         data(folder=tmp_path / "nowhere").rows("train")

@@ -2,12 +2,12 @@ import json
 
 import pytest
 
-from coterie.dense.sets.pascal_mt import PascalMt
+from coterie.dense.sets.pascal_mt import PascalContext
 from tests.dense.sets.written import SIZE, pascal
 
 
 def test_a_picture_is_read_as_it_was_written(tmp_path) -> None:
-    rows = PascalMt(folder=pascal(tmp_path)).rows("train")
+    rows = PascalContext(folder=pascal(tmp_path)).load_split("train")
     assert [row.source for row in rows] == ["2008_000000", "2008_000001", "2008_000002"]
     for row in rows:  # the first from semseg/pascal-context, the others from semseg/VOC12
         assert row.image.shape == (3, *SIZE)
@@ -27,7 +27,7 @@ def test_normals_are_known_of_things_that_both_lists_have(tmp_path, part) -> Non
     (folder / part / "nyu_classes.json").write_text(json.dumps({"wall": 1, "unknown": 2}))
     context = {"wall": 440, "person": 308, "unknown": 431, "tvmonitor": 427}
     (folder / part / "context_classes.json").write_text(json.dumps(context))
-    label = PascalMt(folder=folder).rows("validation")[0].labels["normals"]
+    label = PascalContext(folder=folder).load_split("validation")[0].labels["normals"]
     # a person, 308, on the left; a wall, 440, on the right
     assert label[0, 0].isnan().tolist() == [True, True, True, False, False, False]
 
@@ -38,7 +38,7 @@ def test_a_picture_in_neither_folder_of_classes_is_missed_in_the_last(tmp_path) 
     with pytest.raises(
         ValueError, match=r"  semseg/pascal-context/2008_000001.png: semseg: cannot"
     ):
-        PascalMt(folder=folder).rows("train")
+        PascalContext(folder=folder).load_split("train")
 
 
 def test_half_of_the_lists_is_refused(tmp_path) -> None:
@@ -46,11 +46,11 @@ def test_half_of_the_lists_is_refused(tmp_path) -> None:
     (folder / "json").mkdir()
     (folder / "json" / "nyu_classes.json").write_text("{}")
     with pytest.raises(ValueError, match=r"json has no good nyu_classes.json and context_classes"):
-        PascalMt(folder=folder).rows("train")
+        PascalContext(folder=folder).load_split("train")
 
 
 def test_loss_weights_are_those_of_m3vit(tmp_path) -> None:
-    tasks = PascalMt(folder=tmp_path).tasks
+    tasks = PascalContext(folder=tmp_path).tasks
     assert {task.name: task.weight for task in tasks} == {
         "semseg": 1,
         "human_parts": 2,
@@ -63,9 +63,9 @@ def test_loss_weights_are_those_of_m3vit(tmp_path) -> None:
 
 def test_splits_and_names_are_told(tmp_path) -> None:
     folder = pascal(tmp_path)
-    data = PascalMt(folder=folder, names=("edge", "sal"))
-    assert list(data.rows("validation")[0].labels) == ["edge", "sal"]
+    data = PascalContext(folder=folder, names=("edge", "sal"))
+    assert list(data.load_split("validation")[0].labels) == ["edge", "sal"]
     with pytest.raises(ValueError, match="no split 'test': ask for train or validation"):
-        data.rows("test")
+        data.load_split("test")
     with pytest.raises(ValueError, match=r"names=\(\).*semseg, human_parts, sal, edge, normals"):
-        PascalMt(folder=folder, names=())
+        PascalContext(folder=folder, names=())

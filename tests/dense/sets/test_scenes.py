@@ -19,7 +19,7 @@ SIZE = 32
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("scenes")
-    return make_scenes(folder, 10, workers=1, say=lambda _: None, size=SIZE)
+    return make_scenes(folder, 10, workers=1, log=lambda _: None, size=SIZE)
 
 
 @pytest.fixture
@@ -30,21 +30,21 @@ def copied(made: Path, tmp_path: Path) -> Path:
 @pytest.mark.parametrize(("split", "count"), [("train", 8), ("validation", 1), ("test", 1)])
 def test_samples_have_all_labels(made: Path, split: str, count: int) -> None:
     scenes = Scenes(folder=made)
-    rows = scenes.rows(split)
-    assert len(rows) == count and not rows.bad
+    rows = scenes.load_split(split)
+    assert len(rows) == count and not rows.bad_rows
     sample = rows[-1]
     assert sample.source == f"{split}/{count - 1:06}"
     assert sample.image.shape == (3, SIZE, SIZE) and sample.image.dtype == torch.uint8
     assert list(sample.labels) == [task.name for task in scenes.tasks] == list(LABELS)
     for task in scenes.tasks:
         label = sample.labels[task.name][None]
-        place = () if task.whole_picture else (SIZE, SIZE)
-        loss = task.loss(torch.zeros(1, task.channels, *place), label)
+        place = () if task.is_image_level else (SIZE, SIZE)
+        loss = task.compute_loss(torch.zeros(1, task.channels, *place), label)
         assert torch.isfinite(loss).all()
 
 
 def test_labels_are_what_is_stored(made: Path) -> None:
-    sample = Scenes(folder=made).rows("train")[0]
+    sample = Scenes(folder=made).load_split("train")[0]
     with np.load(made / "train" / "000000.npz") as stored:
         sky = torch.from_numpy(stored["classes"] == 0)
         # log(1 + 512 metres) / log(2^16), as Taskonomy's depths.
@@ -65,13 +65,13 @@ def test_labels_are_what_is_stored(made: Path) -> None:
 def test_some_tasks_alone(made: Path) -> None:
     scenes = Scenes(folder=made, names=("normals", "depth"))
     assert [task.name for task in scenes.tasks] == ["normals", "depth"]
-    assert list(scenes.rows("test")[0].labels) == ["normals", "depth"]
+    assert list(scenes.load_split("test")[0].labels) == ["normals", "depth"]
     with pytest.raises(ValueError, match=r"Scenes\(names=\('colour',\)\): give some of segm"):
         Scenes(names=("colour",))
 
 
 def test_rows_can_be_sent_to_other_processes(made: Path) -> None:
-    rows = Scenes(folder=made).rows("test")
+    rows = Scenes(folder=made).load_split("test")
     assert torch.equal(pickle.loads(pickle.dumps(rows))[0].image, rows[0].image)
 
 
@@ -82,9 +82,9 @@ def test_a_damaged_file_is_told_in_one_line(copied: Path) -> None:
     with pytest.raises(
         ValueError, match=r"(?s)1 bad sample .*\n  train/000002.npz: image: is dama"
     ):
-        scenes.rows("train")
-    rows = scenes.rows("train", skip_bad_rows=True)
-    assert len(rows) == 7 and [bad.source for bad in rows.bad] == ["train/000002.npz"]
+        scenes.load_split("train")
+    rows = scenes.load_split("train", skip_bad_rows=True)
+    assert len(rows) == 7 and [bad.source for bad in rows.bad_rows] == ["train/000002.npz"]
 
 
 DAMAGE = {
@@ -101,9 +101,9 @@ def test_labels_that_are_wrong_are_told(copied: Path, unchecked: None) -> None:
         file = copied / "train" / f"{index:06}.npz"
         with np.load(file) as stored:
             np.savez(file, **{**stored, key: array})
-    rows = Scenes(folder=copied).rows("train", skip_bad_rows=True)
+    rows = Scenes(folder=copied).load_split("train", skip_bad_rows=True)
     assert len(rows) == 3
-    for bad, (_, said) in zip(rows.bad, DAMAGE.values(), strict=True):
+    for bad, (_, said) in zip(rows.bad_rows, DAMAGE.values(), strict=True):
         assert said in bad.reason, bad
 
 
@@ -113,19 +113,19 @@ def test_bytes_that_changed_are_seen(copied: Path) -> None:
     content[len(content) // 2] ^= 255  # the checksum of the archive tells
     file.write_bytes(bytes(content))
     with pytest.raises(ValueError, match="no sample is good"):
-        Scenes(folder=copied).rows("test")
+        Scenes(folder=copied).load_split("test")
 
 
 def test_what_is_missing_is_told(copied: Path, tmp_path: Path) -> None:
     (copied / "train" / "000005.npz").unlink()
     with pytest.raises(ValueError, match=r"train/000005\.npz: image: cannot be read"):
-        Scenes(folder=copied).rows("train")
+        Scenes(folder=copied).load_split("train")
     with pytest.raises(ValueError, match=r"scenes\.json is not there: make the scenes by make_sc"):
-        Scenes(folder=tmp_path / "none").rows("train")
+        Scenes(folder=tmp_path / "none").load_split("train")
     with pytest.raises(ValueError, match="no split 'val': ask for train, validation, test"):
-        Scenes(folder=copied).rows("val")
+        Scenes(folder=copied).load_split("val")
 
 
 def test_home_is_where_they_are_looked_for(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COTERIE_HOME", str(copied.parent))
-    assert len(Scenes().rows("test")) == 1
+    assert len(Scenes().load_split("test")) == 1

@@ -9,7 +9,7 @@ from tests.dense.sets.written import SIZE, png, put, taskonomy
 
 
 def test_pictures_of_the_buildings_of_a_split_are_read(tmp_path) -> None:
-    rows = Taskonomy(folder=taskonomy(tmp_path), size=2).rows("train")
+    rows = Taskonomy(folder=taskonomy(tmp_path), size=2).load_split("train")
     # woodbine is left out; airport, to validate, is trained on
     assert [row.source for row in rows] == [
         f"{scene}/point_{view}_view_0" for scene in ("adairsville", "airport") for view in range(3)
@@ -34,10 +34,10 @@ def test_pictures_of_the_buildings_of_a_split_are_read(tmp_path) -> None:
 def test_the_first_tenth_of_the_test_pictures_is_kept(tmp_path) -> None:
     folder = taskonomy(tmp_path, views=20)
     names = ("segment_unsup2d",)
-    few = Taskonomy(folder=folder, names=names, size=2).rows("test")
+    few = Taskonomy(folder=folder, names=names, size=2).load_split("test")
     # sorted by name, so that point_1 is followed by point_10
     assert [row.source for row in few] == ["ballou/point_0_view_0", "ballou/point_10_view_0"]
-    assert len(Taskonomy(folder=folder, names=names, size=2, test_share=1.0).rows("test")) == 20
+    assert len(Taskonomy(folder=folder, names=names, size=2, test_share=1.0).load_split("test")) == 20
 
 
 def test_holes_of_the_scan_are_unknown_in_labels_of_geometry(tmp_path) -> None:
@@ -47,7 +47,7 @@ def test_holes_of_the_scan_are_unknown_in_labels_of_geometry(tmp_path) -> None:
     for scene in ("adairsville", "airport"):
         name = f"mask_valid/taskonomy/{scene}/point_0_view_0_domain_depth_zbuffer.png"
         put(folder / name, png(mask))
-    labels = Taskonomy(folder=folder, size=6).rows("train")[0].labels
+    labels = Taskonomy(folder=folder, size=6).load_split("train")[0].labels
     unknown = {name: label.isnan().any().item() for name, label in labels.items()}
     assert unknown == {
         "class_object": False,
@@ -81,20 +81,20 @@ def test_wrong_choices_are_told(tmp_path, wrong, message) -> None:
 
 
 def test_a_building_that_is_not_there_is_one_bad_sample(tmp_path) -> None:
-    data = Taskonomy(folder=taskonomy(tmp_path), broken=(), names=("normal",), size=2)
+    data = Taskonomy(folder=taskonomy(tmp_path), broken_buildings=(), names=("normal",), size=2)
     for part in ("rgb", "normal"):
         folder = tmp_path / part / "taskonomy" / "woodbine"
         for file in folder.iterdir():
             file.unlink()
         folder.rmdir()
     with pytest.raises(ValueError, match=r"1 bad sample of 7.*\n  rgb/taskonomy/woodbine: image"):
-        data.rows("train")
-    rows = data.rows("train", skip_bad_rows=True)
-    assert len(rows) == 6 and [row.source for row in rows.bad] == ["rgb/taskonomy/woodbine"]
+        data.load_split("train")
+    rows = data.load_split("train", skip_bad_rows=True)
+    assert len(rows) == 6 and [row.source for row in rows.bad_rows] == ["rgb/taskonomy/woodbine"]
 
 
 def test_a_task_without_its_folder_is_told_before_anything_is_read(tmp_path) -> None:
     folder = taskonomy(tmp_path)
     (folder / "normal").rename(folder / "normals")
     with pytest.raises(ValueError, match=r"normal.taskonomy is no folder: fetch normal with"):
-        Taskonomy(folder=folder).rows("train", skip_bad_rows=True)
+        Taskonomy(folder=folder).load_split("train", skip_bad_rows=True)

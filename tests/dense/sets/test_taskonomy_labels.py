@@ -8,13 +8,13 @@ from coterie.dense.kinds.regression import Regression
 from coterie.dense.sets.taskonomy_labels import (
     DEPTHS,
     LABELS,
-    OCCLUSION_LARGEST,
-    centred,
-    curvature,
-    log_depth,
-    normals,
-    occlusion,
-    probabilities,
+    OCCLUSION_MAX,
+    rescale_to_unit_range,
+    encode_curvature,
+    encode_log_depth,
+    encode_normals,
+    encode_occlusion_edges,
+    encode_probabilities,
 )
 from tests.dense.sets.written import npy, png
 
@@ -28,29 +28,29 @@ def pixel(*values: float) -> torch.Tensor:
 
 def test_depth_is_a_share_of_the_logarithm_of_its_range() -> None:
     # log(1 + 255) / log(2^16) = 8 / 16
-    assert torch.allclose(log_depth(pixel(255.0)), pixel(0.5))
+    assert torch.allclose(encode_log_depth(pixel(255.0)), pixel(0.5))
     # 512 units are a metre, for the scale that scores it, too
-    assert torch.allclose(log_depth(pixel(512.0)), DEPTHS.encoded(pixel(1.0)))
+    assert torch.allclose(encode_log_depth(pixel(512.0)), DEPTHS.encode(pixel(1.0)))
 
 
 def test_curvature_is_counted_in_deviations_from_its_mean() -> None:
     # (155.494 - 123.572) / 31.922 = 1; (98.442 - 120.1) / 21.658 = -1; the third says nothing
-    assert torch.allclose(curvature(pixel(155.494, 98.442, 7.0)), pixel(1.0, -1.0), atol=1e-5)
+    assert torch.allclose(encode_curvature(pixel(155.494, 98.442, 7.0)), pixel(1.0, -1.0), atol=1e-5)
 
 
 def test_numbers_go_from_minus_one_to_one_and_no_further() -> None:
     # 2 * 100 / 400 - 1 = -0.5; 500 is cut off at 400
-    assert centred(pixel(0.0, 100.0, 400.0, 500.0), 400.0).flatten().tolist() == [-1, -0.5, 1, 1]
+    assert rescale_to_unit_range(pixel(0.0, 100.0, 400.0, 500.0), 400.0).flatten().tolist() == [-1, -0.5, 1, 1]
 
 
 def test_normals_are_turned_to_coteries_axes() -> None:
     # 255 is 1, 0 is -1: (1, -1, -1) with y downward is (1, 1, -1), over the root of 3
-    assert torch.allclose(normals(pixel(255.0, 0.0, 0.0)), pixel(1.0, 1.0, -1.0) / math.sqrt(3))
+    assert torch.allclose(encode_normals(pixel(255.0, 0.0, 0.0)), pixel(1.0, 1.0, -1.0) / math.sqrt(3))
 
 
 def test_occlusion_is_not_cut_off_and_not_blurred_yet() -> None:
     # 0 to the largest are -1 to 1; twice the largest is 2 * 2 - 1
-    found = occlusion(torch.tensor([[[0.0, OCCLUSION_LARGEST, 2 * OCCLUSION_LARGEST]]]))
+    found = encode_occlusion_edges(torch.tensor([[[0.0, OCCLUSION_MAX, 2 * OCCLUSION_MAX]]]))
     assert found.tolist() == [[[-1.0, 1.0, 3.0]]]
     task = LABELS["edge_occlusion"].task
     assert isinstance(task, Regression) and task.blur == 4
@@ -76,9 +76,9 @@ def test_reshading_may_be_grey() -> None:
 
 @pytest.mark.parametrize("wrong", [math.nan, math.inf, -0.1])
 def test_probabilities_are_finite_and_above_zero(wrong) -> None:
-    assert probabilities(np.array([0.25, 0.75]), 2).tolist() == [0.25, 0.75]
+    assert encode_probabilities(np.array([0.25, 0.75]), 2).tolist() == [0.25, 0.75]
     with pytest.raises(ValueError, match="probabilities are allowed"):
-        probabilities(np.array([wrong, 1.0]), 2)
+        encode_probabilities(np.array([wrong, 1.0]), 2)
 
 
 def test_there_are_13_tasks_in_their_order_with_the_losses_of_the_code() -> None:
@@ -88,8 +88,8 @@ def test_there_are_13_tasks_in_their_order_with_the_losses_of_the_code() -> None
     assert channels == [1000, 365, 1, 1, 1, 1, 1, 1, 3, 2, 3, 1, 1]
     # squared differences of curvature: (3^2 + 0^2) / 2; absolute ones of edges: 3
     three = torch.tensor([3.0, 0.0]).view(1, 2, 1, 1)
-    assert LABELS["principal_curvature"].task.loss(three, three * 0).item() == 4.5
-    assert LABELS["edge_texture"].task.loss(three[:, :1], three[:, :1] * 0).item() == 3
+    assert LABELS["principal_curvature"].task.compute_loss(three, three * 0).item() == 4.5
+    assert LABELS["edge_texture"].task.compute_loss(three[:, :1], three[:, :1] * 0).item() == 3
 
 
 def test_a_vector_of_classes_needs_no_size() -> None:

@@ -3,7 +3,7 @@ import colorsys
 import numpy as np
 import pytest
 
-from coterie.embedded.scenes.colours import HUES, is_held_out, object_paint
+from coterie.embedded.scenes.colours import HUES, is_held_out, sample_object_material
 from coterie.embedded.scenes.paint import TEXTURES
 
 
@@ -17,7 +17,7 @@ def test_each_hue_and_texture_is_trained_on_with_others() -> None:
 def test_objects_have_the_pairs_of_their_split(held_out: bool) -> None:
     rng = np.random.default_rng(0)
     for _ in range(200):
-        paint = object_paint(rng, held_out, 0.5)
+        paint = sample_object_material(rng, held_out, 0.5)
         texture = TEXTURES.index(type(paint.texture))
         for linear in paint.colours:
             hue, _, _ = colorsys.rgb_to_hsv(*linear ** (1 / 2.2))

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from coterie.embedded.scenes.keypoints import corners
+from coterie.embedded.scenes.keypoints import detect_corners
 
 pytest.importorskip("scipy")
 
@@ -9,7 +9,7 @@ pytest.importorskip("scipy")
 def test_a_corner_answers_and_an_edge_does_not() -> None:
     picture = np.zeros((1, 64, 64))
     picture[0, 32:, 32:] = 1
-    response = corners(picture, 1e-3)
+    response = detect_corners(picture, 1e-3)
     # The corner is between pixels 31 and 32; (55, 31) is on a straight edge, (10, 10) on neither.
     assert np.unravel_index(response.argmax(), response.shape) in {
         (row, column) for row in (31, 32) for column in (31, 32)

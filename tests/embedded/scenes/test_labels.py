@@ -4,48 +4,48 @@ import numpy as np
 import pytest
 
 from coterie.embedded.scenes.ball import Sphere
-from coterie.embedded.scenes.camera import looking
-from coterie.embedded.scenes.flat import Panel
+from coterie.embedded.scenes.camera import make_camera
+from coterie.embedded.scenes.flat import Rectangle
 from coterie.embedded.scenes.kinds import CLASSES, SHAPES, SKY
-from coterie.embedded.scenes.labels import Labels, picture
-from coterie.embedded.scenes.light import Sun, Surrounding
-from coterie.embedded.scenes.make import rendered
-from coterie.embedded.scenes.paint import Paint, Plain
+from coterie.embedded.scenes.labels import Labels, render_with_labels
+from coterie.embedded.scenes.light import DirectionalLight, AmbientLight
+from coterie.embedded.scenes.make import render_scene
+from coterie.embedded.scenes.paint import Material, Plain
 from coterie.embedded.scenes.pose import Pose
 from coterie.embedded.scenes.scene import Scene
 from coterie.embedded.scenes.shape import Shape
-from coterie.embedded.scenes.thing import Thing
+from coterie.embedded.scenes.thing import SceneObject
 
 pytest.importorskip("embreex")
 pytest.importorskip("trimesh")
 
-GREY = Paint(texture=Plain(period=1.0, turn=np.eye(3)), colours=np.full((2, 3), 0.5))
+GREY = Material(texture=Plain(period=1.0, rotation=np.eye(3)), colours=np.full((2, 3), 0.5))
 
 
-def thing(kind: str, shape: Shape, place: tuple[float, float, float]) -> Thing:
-    pose = Pose(place=np.array(place, float), turn=np.eye(3))
-    return Thing(kind=kind, shape=shape, mesh=shape.mesh(), pose=pose, paint=GREY)
+def thing(kind: str, shape: Shape, place: tuple[float, float, float]) -> SceneObject:
+    pose = Pose(position=np.array(place, float), rotation=np.eye(3))
+    return SceneObject(kind=kind, shape=shape, mesh=shape.make_mesh(), pose=pose, material=GREY)
 
 
 def scene(
-    *things: Thing, sun: tuple[float, float, float] = (0, 0, 1), height: float = 1.0
+    *things: SceneObject, sun: tuple[float, float, float] = (0, 0, 1), height: float = 1.0
 ) -> Scene:
     """Seen from 3 m before the origin, at some height, looking at the origin."""
-    around = Surrounding(
+    around = AmbientLight(
         above=np.zeros(3), below=np.zeros(3), zenith=np.ones(3), horizon=np.ones(3)
     )
     eye = np.array([0.0, -3.0, height])
     return Scene(
-        setting=4,
-        things=things,
-        camera=looking(eye, np.zeros(3), 0.0, 60.0),
-        light=Sun(toward=np.array(sun, float), colour=np.ones(3)),
-        surrounding=around,
+        environment=4,
+        objects=things,
+        camera=make_camera(eye, np.zeros(3), 0.0, 60.0),
+        light=DirectionalLight(direction=np.array(sun, float), colour=np.ones(3)),
+        ambient_light=around,
     )
 
 
 def labelled(made: Scene, size: int = 33) -> Labels:
-    labels = picture(made, size)
+    labels = render_with_labels(made, size)
     assert labels is not None
     return labels
 
@@ -76,7 +76,7 @@ def test_sky_has_no_geometry() -> None:
 
 
 def test_a_floor() -> None:
-    floor = thing("floor", Panel(breadth=60.0, length=60.0), (0, 0, 0))
+    floor = thing("floor", Rectangle(breadth=60.0, length=60.0), (0, 0, 0))
     ball = thing("sphere", Sphere(radius=0.2), (0.9, 0, 0.2))
     labels = labelled(scene(floor, ball, height=3.0))
     # 3 m up and 3 m off: down at 45 degrees, the floor is sqrt(18) = 4.243 m off, and its normal
@@ -89,7 +89,7 @@ def test_a_floor() -> None:
 
 
 def test_light_and_shadow() -> None:
-    floor = thing("floor", Panel(breadth=60.0, length=60.0), (0, 0, 0))
+    floor = thing("floor", Rectangle(breadth=60.0, length=60.0), (0, 0, 0))
     ball = thing("sphere", Sphere(radius=0.4), (0, 0, 1.6))
     labels = labelled(scene(floor, ball, sun=(0, 0, 1), height=3.0))
     # Without any light from around, what is below the ball is black, for the sun is overhead;
@@ -99,12 +99,12 @@ def test_light_and_shadow() -> None:
 
 
 def test_a_scene_without_a_subject_is_refused() -> None:
-    assert picture(scene(thing("sphere", Sphere(radius=0.01), (0, 0, 0))), 33) is None
+    assert render_with_labels(scene(thing("sphere", Sphere(radius=0.01), (0, 0, 0))), 33) is None
 
 
 @pytest.mark.parametrize("index", range(4))
 def test_labels_agree(index: int) -> None:
-    labels = rendered(1, "train", index, 48)
+    labels = render_scene(1, "train", index, 48)
     classes, edges = labels["classes"], labels["edges"] > 0
     sky = classes == SKY
     for name in ("depth", "normals", "curvature"):

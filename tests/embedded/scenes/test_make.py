@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from coterie.embedded.scenes import make_scenes
-from coterie.embedded.scenes.card import Card
+from coterie.embedded.scenes.card import RenderManifest
 
 pytest.importorskip("embreex")
 pytest.importorskip("trimesh")
@@ -14,7 +14,7 @@ SIZE = 16
 
 
 def make(folder: Path, count: int = 10, **choices: int) -> Path:
-    return make_scenes(folder, count, workers=1, say=lambda _: None, size=SIZE, **choices)
+    return make_scenes(folder, count, workers=1, log=lambda _: None, size=SIZE, **choices)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -42,7 +42,7 @@ def test_what_is_stored(tmp_path: Path) -> None:
         assert arrays["image"].shape == (SIZE, SIZE, 3) and arrays["image"].dtype == np.uint8
         assert arrays["normals"].shape == (3, SIZE, SIZE)
         assert arrays["depth"].dtype == np.float16
-    assert Card.read(folder) == Card(seed=0, size=SIZE, train=8, validation=1, test=1)
+    assert RenderManifest.read(folder) == RenderManifest(seed=0, size=SIZE, train=8, validation=1, test=1)
 
 
 def test_a_killed_making_goes_on(tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_a_killed_making_goes_on(tmp_path: Path) -> None:
     lost.unlink()
     kept.write_bytes(b"not looked at again")
     told = []
-    make_scenes(tmp_path, 10, workers=1, say=told.append, size=SIZE)
+    make_scenes(tmp_path, 10, workers=1, log=told.append, size=SIZE)
     assert lost.read_bytes() == whole["train/000003.npz"]
     assert kept.read_bytes() == b"not looked at again"
     assert not list(tmp_path.rglob("*.partial"))
@@ -88,12 +88,12 @@ def test_a_damaged_card_is_told(tmp_path: Path, text: str, wrong: str) -> None:
 
 
 def test_another_version_is_refused(tmp_path: Path) -> None:
-    Card(version=0, seed=0, size=SIZE, train=8, validation=1, test=1).write(tmp_path)
+    RenderManifest(version=0, seed=0, size=SIZE, train=8, validation=1, test=1).write(tmp_path)
     with pytest.raises(ValueError, match="of version 0, not 1: remove"):
         make(tmp_path)
 
 
 @pytest.mark.slow  # each process imports all of coterie
 def test_two_processes_make_the_same(tmp_path: Path) -> None:
-    make_scenes(tmp_path / "two", 10, workers=2, say=lambda _: None, size=SIZE)
+    make_scenes(tmp_path / "two", 10, workers=2, log=lambda _: None, size=SIZE)
     assert contents(tmp_path / "two") == contents(make(tmp_path / "one"))

@@ -42,7 +42,7 @@ def test_surfaces_by_hand(
     normal: tuple[float, float, float],
     curvatures: tuple[float, float],
 ) -> None:
-    surface = shape.surface(np.array([point], float), np.array([normal], float))
+    surface = shape.compute_surface(np.array([point], float), np.array([normal], float))
     np.testing.assert_allclose(surface.normals, [normal], atol=1e-9)
     np.testing.assert_allclose(surface.curvatures, [curvatures], atol=1e-9)
 
@@ -50,13 +50,13 @@ def test_surfaces_by_hand(
 @pytest.mark.parametrize("shape", [Cylinder(radius=1.0, height=2.0), Dome(radius=1.0)])
 def test_ends_are_flat(shape: Shape) -> None:
     down = np.array([[0.0, 0.0, -1.0]])
-    surface = shape.surface(np.array([[0.3, 0.2, shape.mesh().corners[:, 2].min()]]), down)
+    surface = shape.compute_surface(np.array([[0.3, 0.2, shape.make_mesh().corners[:, 2].min()]]), down)
     np.testing.assert_array_equal(surface.normals, down)
     np.testing.assert_array_equal(surface.curvatures, [[0, 0]])
 
 
 def test_the_tip_of_a_cone_is_cut_off() -> None:
-    surface = Cone(radius=1.0, height=1.0).surface(
+    surface = Cone(radius=1.0, height=1.0).compute_surface(
         np.array([[1e-6, 0, 1]]), np.array([[0.7, 0, 0.7]])
     )
     np.testing.assert_array_equal(surface.curvatures, [[SHARPEST, 0]])
@@ -64,8 +64,8 @@ def test_the_tip_of_a_cone_is_cut_off() -> None:
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_meshes_are_closed_and_face_as_the_surface_does(kind: type[Shape]) -> None:
-    shape = kind.drawn(np.random.default_rng(3), 0.5)
-    mesh = shape.mesh()
+    shape = kind.sample(np.random.default_rng(3), 0.5)
+    mesh = shape.make_mesh()
     first, second, third = mesh.corners[mesh.faces].transpose(1, 0, 2)
     crossed = np.cross(second - first, third - first)
     areas = np.linalg.norm(crossed, axis=1)
@@ -76,7 +76,7 @@ def test_meshes_are_closed_and_face_as_the_surface_does(kind: type[Shape]) -> No
     assert (first * crossed).sum() / 6 > 0.01
     facing = crossed[large] / areas[large, None]
     middles = (first + second + third)[large] / 3
-    surface = shape.surface(middles, facing)
+    surface = shape.compute_surface(middles, facing)
     # 128 sides turn by 2.8 degrees each, so that a middle is off by less than 3: cosine 0.9986.
     assert (surface.normals * facing).sum(axis=1).min() > 0.9986
     assert (surface.curvatures[:, 0] >= surface.curvatures[:, 1]).all()
@@ -85,5 +85,5 @@ def test_meshes_are_closed_and_face_as_the_surface_does(kind: type[Shape]) -> No
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_sizes_are_about_what_was_asked(kind: type[Shape]) -> None:
     for seed in range(20):
-        farthest = kind.drawn(np.random.default_rng(seed), 2.0).mesh().corners
+        farthest = kind.sample(np.random.default_rng(seed), 2.0).make_mesh().corners
         assert 0.5 < np.linalg.norm(farthest, axis=1).max() / 2.0 < 2.0

@@ -4,7 +4,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from coterie.omni.encoders.efficientnet import EfficientNetMean
+from coterie.omni.encoders.efficientnet import EfficientNetEncoder
 from tests.tinies.omni import STAGES
 
 NONE = torch.zeros(1, dtype=torch.long)
@@ -15,13 +15,13 @@ def test_pixels_are_rescaled_and_the_map_is_averaged() -> None:
     mean, deviation = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
     bytes_ = torch.tensor([127.0, 255.0])
     pixels = ((bytes_[:, None] / 255 - mean) / deviation).T[None, :, None]
-    found = EfficientNetMean().encode(nn.Identity(), pixels, NONE)
+    found = EfficientNetEncoder().encode(nn.Identity(), pixels, NONE)
     torch.testing.assert_close(found, torch.full((1, 1, 3), 0.5))
 
 
 def test_the_classifier_is_left_behind(tmp_path) -> None:
-    encoder = EfficientNetMean(stem=8, stages=STAGES, head=16)
-    state = encoder.tower().state_dict()
+    encoder = EfficientNetEncoder(stem=8, stages=STAGES, head=16)
+    state = encoder.build_tower().state_dict()
     save_file({**state, "_fc.weight": torch.zeros(2, 16)}, tmp_path / "model.safetensors")
-    assert encoder.weights(tmp_path).keys() == state.keys()
-    assert (encoder.width, encoder.tokens(0)) == (16, 1)
+    assert encoder.load_weights(tmp_path).keys() == state.keys()
+    assert (encoder.width, encoder.count_tokens(0)) == (16, 1)

@@ -5,27 +5,27 @@ import torch
 from safetensors.torch import save_file
 from transformers import WhisperConfig, WhisperModel
 
-from coterie.omni.encoders.whisper import WhisperWindows
+from coterie.omni.encoders.whisper import WhisperEncoder
 from tests.tinies.omni import WHISPER
 
-ENCODER = WhisperWindows(config=WHISPER, pool=4)
+ENCODER = WhisperEncoder(config=WHISPER, pool=4)
 
 
 def test_padding_changes_nothing() -> None:
-    tower = ENCODER.tower().eval()
+    tower = ENCODER.build_tower().eval()
     mel = torch.randn(2, 8, 30)
     lengths = torch.tensor([30, 17])
     with torch.no_grad():
         both = ENCODER.encode(tower, mel, lengths)
         alone = ENCODER.encode(tower, mel[1:, :, :17], lengths[1:])
     # 30 frames are 15 states are 4 tokens, 17 are 9 are 3.
-    assert ENCODER.tokens(30) == 4 and ENCODER.tokens(lengths).tolist() == [4, 3]
+    assert ENCODER.count_tokens(30) == 4 and ENCODER.count_tokens(lengths).tolist() == [4, 3]
     assert both.shape == (2, 4, 32) and alone.shape == (1, 3, 32)
     torch.testing.assert_close(both[1, :3], alone[0], atol=1e-5, rtol=1e-5)
 
 
 def test_the_last_token_is_the_mean_of_what_is_left() -> None:
-    tower = ENCODER.tower().eval()
+    tower = ENCODER.build_tower().eval()
     mel, lengths = torch.randn(1, 8, 18), torch.tensor([18])
     with torch.no_grad():
         found, states = ENCODER.encode(tower, mel, lengths), tower(mel, lengths)
@@ -35,7 +35,7 @@ def test_the_last_token_is_the_mean_of_what_is_left() -> None:
 
 def test_too_long_a_sound_is_refused() -> None:
     with pytest.raises(ValueError, match=r"has 101 frames of 10 ms; .*'audio' hears at most 100"):
-        ENCODER.encode(ENCODER.tower(), torch.zeros(1, 8, 101), torch.tensor([101]))
+        ENCODER.encode(ENCODER.build_tower(), torch.zeros(1, 8, 101), torch.tensor([101]))
 
 
 def test_weights_are_those_of_the_encoder(tmp_path) -> None:
@@ -44,8 +44,8 @@ def test_weights_are_those_of_the_encoder(tmp_path) -> None:
     ).eval()
     state = {f"model.{key}": value.clone() for key, value in whole.state_dict().items()}
     save_file(state, tmp_path / "model.safetensors")
-    tower = ENCODER.tower().eval()
-    tower.load_state_dict(ENCODER.weights(tmp_path))
+    tower = ENCODER.build_tower().eval()
+    tower.load_state_dict(ENCODER.load_weights(tmp_path))
     mel = torch.randn(1, 8, 100)
     with torch.no_grad():
         found = tower(mel, torch.tensor([100]))

@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from coterie import TaskGate
-from coterie.routing.decision import Gating
-from coterie.routing.gates.base import GateLayer, Place
-from coterie.routing.state import State
+from coterie.routing.decision import DeferredRouting
+from coterie.routing.gates.base import GateLayer, LayerSite
+from coterie.routing.state import RoutingContext
 
-PLACE = Place(name="layer", tower="vision", group="layer")
+PLACE = LayerSite(name="layer", tower="vision", tie_group="layer")
 NOISY = TaskGate(noisy=True)
 # softplus of it is ln(1 + e - 1) = 1; of 0 it is ln 2.
 ONE = math.log(math.e - 1)
@@ -24,14 +24,14 @@ def layer(gate: TaskGate = NOISY) -> GateLayer:
     return made
 
 
-def state(*tasks: int, single: int | None = None) -> State:
+def state(*tasks: int, single: int | None = None) -> RoutingContext:
     ids = torch.tensor(tasks)
-    return State(batch=len(tasks), device=ids.device, task_ids=ids, single_task=single)
+    return RoutingContext(batch_size=len(tasks), device=ids.device, task_ids=ids, single_task=single)
 
 
-def logits(made: GateLayer, x: torch.Tensor, told: State) -> torch.Tensor:
+def logits(made: GateLayer, x: torch.Tensor, told: RoutingContext) -> torch.Tensor:
     answer = made(x, told, PLACE)
-    return Gating(decide=lambda said: said, logits=answer.logits, rows=answer.rows).resolve(x)
+    return DeferredRouting(make_decision=lambda said: said, logits=answer.logits, gate_weight=answer.rows).resolve(x)
 
 
 def test_the_width_is_learned(monkeypatch) -> None:

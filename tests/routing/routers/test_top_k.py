@@ -52,11 +52,11 @@ def test_noise_before_the_temperature_is_the_code_s():
 
 def test_noise_is_drawn_in_training_only_unless_asked():
     shape, device = torch.Size((3, 2)), torch.device("cpu")
-    assert TopK(noise=1.0).noise_for(shape, device, training=False) is None
-    assert TopK(noise=1.0).noise_for(shape, device, training=True) is not None
+    assert TopK(noise=1.0).sample_noise(shape, device, training=False) is None
+    assert TopK(noise=1.0).sample_noise(shape, device, training=True) is not None
     asked = TopK(noise=1.0, noise_in_evaluation=True)
-    assert asked.noise_for(shape, device, training=False) is not None
-    assert TopK().noise_for(shape, device, training=True) is None
+    assert asked.sample_noise(shape, device, training=False) is not None
+    assert TopK().sample_noise(shape, device, training=True) is None
 
 
 def test_epsilon_is_mod_squad_s_floor():
@@ -82,7 +82,7 @@ def test_bad_values_are_named(unchecked, arguments, message):
 
 def test_more_chosen_than_there_are():
     with pytest.raises(ValueError, match=r"TopK\(k=5\) cannot choose from 4 experts"):
-        TopK(k=5).active(4)
+        TopK(k=5).get_max_active(4)
 
 
 def test_closed_experts_keep_their_part_of_the_softmax():
@@ -104,4 +104,4 @@ def test_closing_what_is_not_chosen_changes_nothing():
 @pytest.mark.parametrize("closed", [(0, 1, 2), (4,), (-1,)])
 def test_closed_experts_must_be_there_and_leave_enough(closed):
     with pytest.raises(ValueError, match=r"closed=\(.* cannot choose from 4 experts"):
-        TopK(k=2, closed=closed).active(4)
+        TopK(k=2, closed=closed).get_max_active(4)

@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-from coterie.data.formats.base import Form
-from coterie.data.formats.conversations import Conversations
-from coterie.data.formats.messages import Messages
-from coterie.data.formats.question import Question
+from coterie.data.formats.base import RowFormat
+from coterie.data.formats.conversations import LlavaConversations
+from coterie.data.formats.messages import ChatMessages
+from coterie.data.formats.question import QuestionAnswer
 
-FORMS: tuple[Form, ...] = (Messages(), Conversations(), Question())
+FORMS: tuple[RowFormat, ...] = (ChatMessages(), LlavaConversations(), QuestionAnswer())
 
 
-def form_of(row: Mapping[str, Any]) -> Form:
+def detect_format(row: Mapping[str, Any]) -> RowFormat:
     """The first form that the row fits; any row that has no other is a question."""
-    return next(form for form in FORMS if form.fits(row))
+    return next(form for form in FORMS if form.matches(row))

@@ -8,21 +8,21 @@ from typing import Any
 
 from coterie.data.columns import Columns
 from coterie.data.rows import RowError
-from coterie.data.sample import Turn
+from coterie.data.sample import Message
 
-Exchange = tuple[tuple[Turn, ...], tuple[str, ...]]
+PromptAndAnswers = tuple[tuple[Message, ...], tuple[str, ...]]
 """The turns of a prompt, and the accepted answers."""
 
 
-class Form(ABC):
+class RowFormat(ABC):
     """One form of row."""
 
     @abstractmethod
-    def fits(self, row: Mapping[str, Any]) -> bool:
+    def matches(self, row: Mapping[str, Any]) -> bool:
         """Whether a row seems to be of this form."""
 
     @abstractmethod
-    def exchanges(self, row: Mapping[str, Any], columns: Columns, folder: Path) -> list[Exchange]:
+    def parse(self, row: Mapping[str, Any], columns: Columns, folder: Path) -> list[PromptAndAnswers]:
         """One or more exchanges. Raises RowError with the first field that is wrong.
 
         Args:
@@ -32,14 +32,14 @@ class Form(ABC):
         """
 
 
-def text_of(value: Any, field: str) -> str:
+def parse_text(value: Any, field: str) -> str:
     """`value`, which must be text with something in it that a tokenizer can take."""
     if not isinstance(value, str):
-        raise RowError(field, f"is {shown(value)}: give text")
+        raise RowError(field, f"is {format_value(value)}: give text")
     if not value.strip():
         raise RowError(field, f"is {value!r}: give text that is not empty")
     if "\0" in value:
-        raise RowError(field, f"holds a NUL character, in {shown(value)}")
+        raise RowError(field, f"holds a NUL character, in {format_value(value)}")
     try:
         value.encode()
     except UnicodeEncodeError as error:
@@ -49,29 +49,29 @@ def text_of(value: Any, field: str) -> str:
     return value
 
 
-def answers_of(value: Any, field: str) -> tuple[str, ...]:
+def parse_answers(value: Any, field: str) -> tuple[str, ...]:
     """The accepted answers: a text, a number or a list of such; without white space around."""
     if value is None:
         raise RowError(field, "is missing or null: give text, a number or a list of these")
     if isinstance(value, list):
         if not value:
             raise RowError(field, "is []: give at least one answer")
-        return tuple(answer_of(item, f"{field}[{i}]") for i, item in enumerate(value))
-    return (answer_of(value, field),)
+        return tuple(parse_answer(item, f"{field}[{i}]") for i, item in enumerate(value))
+    return (parse_answer(value, field),)
 
 
-def answer_of(value: Any, field: str) -> str:
+def parse_answer(value: Any, field: str) -> str:
     """One answer; a number as Python writes it."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         if not math.isfinite(value):
             raise RowError(field, f"is {value}: give a finite number")
         return str(value)
     if not isinstance(value, str):
-        raise RowError(field, f"is {shown(value)}: give text, a number or a list of these")
-    return text_of(value, field).strip()
+        raise RowError(field, f"is {format_value(value)}: give text, a number or a list of these")
+    return parse_text(value, field).strip()
 
 
-def shown(value: Any) -> str:
+def format_value(value: Any) -> str:
     """A value of a row as errors show it."""
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -5,41 +5,41 @@ from pathlib import Path
 from typing import Any
 
 from coterie.data.columns import Columns
-from coterie.data.formats.base import Exchange, Form, shown, text_of
-from coterie.data.formats.dialogue import exchanges_of
-from coterie.data.formats.media import Shelf
+from coterie.data.formats.base import PromptAndAnswers, RowFormat, format_value, parse_text
+from coterie.data.formats.dialogue import split_dialogue
+from coterie.data.formats.media import MediaQueue
 from coterie.data.rows import RowError
-from coterie.data.sample import Role, Turn
+from coterie.data.sample import Role, Message
 
 ROLES: dict[Any, Role] = {"system": "system", "human": "user", "gpt": "assistant"}
 FIELD = "conversations"
 
 
-class Conversations(Form):
+class LlavaConversations(RowFormat):
     """{"image": "a.png", "conversations": [{"from": "human", "value": "<image>\\nWhat?"}, ...]}.
 
     Every picture and sound must have its <image> or <audio> mark, and every mark its own.
     """
 
-    def fits(self, row: Mapping[str, Any]) -> bool:
+    def matches(self, row: Mapping[str, Any]) -> bool:
         return row.get(FIELD) is not None
 
-    def exchanges(self, row: Mapping[str, Any], columns: Columns, folder: Path) -> list[Exchange]:
+    def parse(self, row: Mapping[str, Any], columns: Columns, folder: Path) -> list[PromptAndAnswers]:
         turns = row[FIELD]
         if not (isinstance(turns, list) and turns):
-            raise RowError(FIELD, f"is {shown(turns)}: give a list of turns")
-        shelf = Shelf(row, columns, folder)
-        read = [turn_of(item, shelf, f"{FIELD}[{i}]") for i, item in enumerate(turns)]
-        shelf.check_empty(FIELD)
-        return exchanges_of(read, FIELD)
+            raise RowError(FIELD, f"is {format_value(turns)}: give a list of turns")
+        shelf = MediaQueue(row, columns, folder)
+        read = [parse_turn(item, shelf, f"{FIELD}[{i}]") for i, item in enumerate(turns)]
+        shelf.check_all_used(FIELD)
+        return split_dialogue(read, FIELD)
 
 
-def turn_of(turn: Any, shelf: Shelf, field: str) -> Turn:
+def parse_turn(turn: Any, media_queue: MediaQueue, field: str) -> Message:
     """One turn of LLaVA as ours."""
     if not isinstance(turn, Mapping):
-        raise RowError(field, f'is {shown(turn)}: give an object with "from" and "value"')
+        raise RowError(field, f'is {format_value(turn)}: give an object with "from" and "value"')
     role = turn.get("from")
     if not (isinstance(role, str) and role in ROLES):
-        raise RowError(f"{field}.from", f"is {shown(role)}: give {', '.join(ROLES)}")
+        raise RowError(f"{field}.from", f"is {format_value(role)}: give {', '.join(ROLES)}")
     field = f"{field}.value"
-    return Turn(role=ROLES[role], parts=shelf.placed(text_of(turn.get("value"), field), field))
+    return Message(role=ROLES[role], parts=media_queue.split_at_placeholders(parse_text(turn.get("value"), field), field))

@@ -7,94 +7,94 @@ from pathlib import Path
 from typing import Any, Literal
 
 from coterie.data.columns import Columns
-from coterie.data.formats.base import shown, text_of
-from coterie.data.media import Media
+from coterie.data.formats.base import format_value, parse_text
+from coterie.data.media import MediaFile
 from coterie.data.rows import RowError
 
 Kind = Literal["image", "audio"]
 KINDS: dict[str, Kind] = {"image": "image", "audio": "audio"}
-MARKS = re.compile(r"\s*<(image|audio)>\s*")
+PLACEHOLDERS = re.compile(r"\s*<(image|audio)>\s*")
 
 
-class Shelf:
+class MediaQueue:
     """The media of one row, handed out in their order."""
 
     def __init__(self, row: Mapping[str, Any], columns: Columns, folder: Path) -> None:
         self.folder = folder
         names: dict[Kind, str] = {"image": columns.image, "audio": columns.audio}
-        self.left = {kind: deque(found(row, kind, name, folder)) for kind, name in names.items()}
-        self.count = {kind: len(media) for kind, media in self.left.items()}
-        self.marks = dict.fromkeys(self.left, 0)
+        self.remaining = {kind: deque(find_media(row, kind, name, folder)) for kind, name in names.items()}
+        self.count = {kind: len(media) for kind, media in self.remaining.items()}
+        self.placeholder_counts = dict.fromkeys(self.remaining, 0)
 
-    def next(self, kind: Kind, field: str) -> Media:
+    def pop_next(self, kind: Kind, field: str) -> MediaFile:
         """The next one of a kind; RowError if there are none left."""
-        self.marks[kind] += 1
-        if not self.left[kind]:
+        self.placeholder_counts[kind] += 1
+        if not self.remaining[kind]:
             raise RowError(
                 field,
-                f"has a <{kind}> mark, number {self.marks[kind]}, for which there is no {kind}: "
+                f"has a <{kind}> mark, number {self.placeholder_counts[kind]}, for which there is no {kind}: "
                 f"the row names {self.count[kind]}",
             )
-        return self.left[kind].popleft()
+        return self.remaining[kind].popleft()
 
-    def rest(self) -> tuple[Media, ...]:
+    def pop_remaining(self) -> tuple[MediaFile, ...]:
         """All that are left, pictures first."""
-        taken = tuple(media for kind in self.left for media in self.left[kind])
-        for media in self.left.values():
+        taken = tuple(media for kind in self.remaining for media in self.remaining[kind])
+        for media in self.remaining.values():
             media.clear()
         return taken
 
-    def check_empty(self, field: str) -> None:
+    def check_all_used(self, field: str) -> None:
         """RowError if some media have no place in the text."""
-        for kind, media in self.left.items():
+        for kind, media in self.remaining.items():
             if media:
                 raise RowError(
                     field,
-                    f"marks {self.marks[kind]} <{kind}>, but the row names {self.count[kind]}: "
+                    f"marks {self.placeholder_counts[kind]} <{kind}>, but the row names {self.count[kind]}: "
                     f"write <{kind}> in the text where each belongs",
                 )
 
-    def placed(self, text: str, field: str) -> tuple[str | Media, ...]:
+    def split_at_placeholders(self, text: str, field: str) -> tuple[str | MediaFile, ...]:
         """`text` cut at its <image> and <audio> marks, with the media in their places.
 
         White space around a mark is left out.
         """
-        pieces = MARKS.split(text)
-        parts: list[str | Media] = [pieces[0]]
+        pieces = PLACEHOLDERS.split(text)
+        parts: list[str | MediaFile] = [pieces[0]]
         for kind, after in zip(pieces[1::2], pieces[2::2], strict=True):
-            parts += [self.next(KINDS[kind], field), after]
+            parts += [self.pop_next(KINDS[kind], field), after]
         return tuple(part for part in parts if part != "")
 
 
-def found(row: Mapping[str, Any], kind: Kind, name: str, folder: Path) -> list[Media]:
+def find_media(row: Mapping[str, Any], kind: Kind, name: str, folder: Path) -> list[MediaFile]:
     """The media of a kind, from the columns `name` and `name` + "s"."""
     media = []
     for field in (name, f"{name}s"):
         value = row.get(field)
         if isinstance(value, list):
-            media += [medium(kind, item, folder, f"{field}[{i}]") for i, item in enumerate(value)]
+            media += [parse_media(kind, item, folder, f"{field}[{i}]") for i, item in enumerate(value)]
         elif value is not None:
-            media.append(medium(kind, value, folder, field))
+            media.append(parse_media(kind, value, folder, field))
     return media
 
 
-def medium(kind: Kind, value: Any, folder: Path, field: str) -> Media:
+def parse_media(kind: Kind, value: Any, folder: Path, field: str) -> MediaFile:
     """A picture or sound given by its path, its bytes, or Hugging Face's {"bytes", "path"}."""
     if isinstance(value, Mapping):
         value = value.get("bytes") or value.get("path")
     if isinstance(value, bytes):
         if not value:
             raise RowError(field, f"has 0 bytes: give the bytes of an encoded {kind}")
-        return Media(kind=kind, content=value)
+        return MediaFile(kind=kind, content=value)
     if not isinstance(value, str):
-        raise RowError(field, f"is {shown(value)}: give the path of a file with the {kind}")
+        raise RowError(field, f"is {format_value(value)}: give the path of a file with the {kind}")
     if "://" in value or value.startswith("data:"):
         raise RowError(
-            field, f"is the address {shown(value)}: nothing is downloaded; give a local path"
+            field, f"is the address {format_value(value)}: nothing is downloaded; give a local path"
         )
-    path = folder / text_of(value, field)
+    path = folder / parse_text(value, field)
     check_file(path, value, field)
-    return Media(kind=kind, at=path)
+    return MediaFile(kind=kind, path=path)
 
 
 def check_file(path: Path, given: str, field: str) -> None:
@@ -110,8 +110,8 @@ def check_file(path: Path, given: str, field: str) -> None:
         ) from None
 
 
-def without_marks(text: str, field: str) -> str:
+def reject_placeholders(text: str, field: str) -> str:
     """An answer, in which nothing can be placed."""
-    if mark := MARKS.search(text):
+    if mark := PLACEHOLDERS.search(text):
         raise RowError(field, f"has the mark {mark[0].strip()}: an answer is of text alone")
     return text

@@ -5,55 +5,55 @@ from pathlib import Path
 from typing import Any
 
 from coterie.data.columns import Columns
-from coterie.data.formats.base import Exchange, Form, answers_of, shown, text_of
-from coterie.data.formats.media import Shelf, without_marks
+from coterie.data.formats.base import PromptAndAnswers, RowFormat, parse_answers, format_value, parse_text
+from coterie.data.formats.media import MediaQueue, reject_placeholders
 from coterie.data.rows import RowError
-from coterie.data.sample import Turn
-from coterie.spec import near
+from coterie.data.sample import Message
+from coterie.spec import format_suggestions
 
 
-class Question(Form):
+class QuestionAnswer(RowFormat):
     """{"image": "a.png", "question": "How many?", "answer": 3}.
 
     Media stand before the text, unless the text has <image> and <audio> marks for them.
     """
 
-    def fits(self, row: Mapping[str, Any]) -> bool:
+    def matches(self, row: Mapping[str, Any]) -> bool:
         return True
 
-    def exchanges(self, row: Mapping[str, Any], columns: Columns, folder: Path) -> list[Exchange]:
-        text = filled(row, columns)
-        answers = answers_of(row.get(columns.answer), columns.answer)
+    def parse(self, row: Mapping[str, Any], columns: Columns, folder: Path) -> list[PromptAndAnswers]:
+        text = fill_template(row, columns)
+        answers = parse_answers(row.get(columns.answer), columns.answer)
         for answer in answers:
-            without_marks(answer, columns.answer)
-        shelf = Shelf(row, columns, folder)
-        parts = shelf.placed(text, columns.question)
-        if not any(shelf.marks.values()):
-            parts = shelf.rest() + parts
-        shelf.check_empty(columns.question)
-        return [((Turn(role="user", parts=parts),), answers)]
+            reject_placeholders(answer, columns.answer)
+        shelf = MediaQueue(row, columns, folder)
+        parts = shelf.split_at_placeholders(text, columns.question)
+        if not any(shelf.placeholder_counts.values()):
+            parts = shelf.pop_remaining() + parts
+        shelf.check_all_used(columns.question)
+        return [((Message(role="user", parts=parts),), answers)]
 
 
-def filled(row: Mapping[str, Any], columns: Columns) -> str:
+def fill_template(row: Mapping[str, Any], columns: Columns) -> str:
     """The prompt, with the row's columns in it."""
     text = ""
-    for piece, column in columns.pieces():
+    for piece, column in columns.split_template():
         text += piece
         if column is not None:
-            text += word_of(row, column)
+            text += format_field(row, column)
     return text
 
 
-def word_of(row: Mapping[str, Any], column: str) -> str:
+def format_field(row: Mapping[str, Any], column: str) -> str:
     """A column of text or number, to be put into a prompt."""
     value = row.get(column)
     if value is None:
         names = [name for name, item in row.items() if item is not None]
         raise RowError(
             column,
-            f"is missing or null, and the prompt names it{near(column, names)}; the row has "
-            f"{shown(', '.join(names)) if names else 'nothing'}",
+            f"is missing or null, and the prompt names it{format_suggestions(column, names)}; the row has "
+            f"{format_value(', '.join(names)) if names else 'nothing'}",
         )
     if isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
-    return text_of(value, column)
+    return parse_text(value, column)

@@ -2,16 +2,16 @@
 
 from pathlib import Path
 
-from coterie.data.sources.base import Source
-from coterie.data.sources.dataset import DatasetSource, from_disk, from_hub
+from coterie.data.sources.base import RowSource
+from coterie.data.sources.dataset import DatasetSource, load_from_disk, load_from_hub
 from coterie.data.sources.folder import FolderSource
 from coterie.data.sources.jsonl import JsonlSource
 from coterie.data.sources.parquet import ParquetSource
 
-__all__ = ["DatasetSource", "FolderSource", "JsonlSource", "ParquetSource", "Source", "open_rows"]
+__all__ = ["DatasetSource", "FolderSource", "JsonlSource", "ParquetSource", "RowSource", "open_rows"]
 
 
-def open_rows(path: str | Path, *, split: str) -> Source:
+def open_rows(path: str | Path, *, split: str) -> RowSource:
     """The source at `path`.
 
     Args:
@@ -22,13 +22,13 @@ def open_rows(path: str | Path, *, split: str) -> Source:
     Raises ValueError if there is nothing, or nothing of these kinds.
     """
     if str(path).startswith("hf:"):
-        return from_hub(str(path), split=split)
+        return load_from_hub(str(path), split=split)
     path = Path(path)
     if not path.exists():
         raise ValueError(f"{path}: there is no such file or folder")
     if path.is_dir():
         if any((path / name).exists() for name in ("dataset_info.json", "dataset_dict.json")):
-            return from_disk(path, split=split)
+            return load_from_disk(path, split=split)
         return FolderSource(path)
     if path.suffix in (".jsonl", ".ndjson"):
         return JsonlSource(path)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 
-class Source(ABC):
+class RowSource(ABC):
     """Rows as they stand in a file, each read when asked; safe to fork and to send elsewhere."""
 
     is_split: bool = False
@@ -25,5 +25,5 @@ class Source(ABC):
         """Row number `index`, 0 to len - 1. Raises RowError if it is damaged."""
 
     @abstractmethod
-    def name(self, index: int) -> str:
+    def describe_row(self, index: int) -> str:
         """What errors call the row: file and line."""

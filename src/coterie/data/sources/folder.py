@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from coterie.data.rows import RowError
-from coterie.data.sources.base import Source
+from coterie.data.sources.base import RowSource
 from coterie.data.sources.jsonl import JsonlSource
 
 METADATA = "metadata.jsonl"
@@ -16,7 +16,7 @@ KINDS = {suffix: kind for kind, suffixes in SUFFIXES.items() for suffix in suffi
 SPLITS = {"train", "training", "validation", "valid", "val", "dev", "test", "eval"}
 
 
-class FolderSource(Source):
+class FolderSource(RowSource):
     """FOLDER/LABEL/FILE gives {"image" or "audio": FILE, "answer": LABEL, "label": LABEL}.
 
     With FOLDER/metadata.jsonl, as Hugging Face's ImageFolder and AudioFolder have it, the rows are
@@ -26,7 +26,7 @@ class FolderSource(Source):
     def __init__(self, path: Path) -> None:
         self.path = path
         self.metadata = JsonlSource(path / METADATA) if (path / METADATA).is_file() else None
-        self.files = [] if self.metadata else labelled(path)
+        self.files = [] if self.metadata else list_labelled_files(path)
 
     @property
     def folder(self) -> Path:
@@ -39,20 +39,20 @@ class FolderSource(Source):
         if self.metadata is None:
             file = self.files[index]
             label = file.partition("/")[0]
-            return {kind_of(file, "row"): file, "label": label, "answer": label}
+            return {get_media_kind(file, "row"): file, "label": label, "answer": label}
         row = self.metadata[index]
         file = row.get("file_name")
         if not isinstance(file, str):
             raise RowError("file_name", f"is {file!r}: {METADATA} names the file of each row in it")
-        return {kind_of(file, "file_name"): file, **row}
+        return {get_media_kind(file, "file_name"): file, **row}
 
-    def name(self, index: int) -> str:
+    def describe_row(self, index: int) -> str:
         if self.metadata is None:
             return f"{self.path.name}/{self.files[index]}"
-        return f"{self.path.name}/{self.metadata.name(index)}"
+        return f"{self.path.name}/{self.metadata.describe_row(index)}"
 
 
-def kind_of(file: str, field: str) -> str:
+def get_media_kind(file: str, field: str) -> str:
     """ "image" or "audio", by the end of a file's name; RowError if it is neither."""
     suffix = Path(file).suffix.lower()
     if suffix not in KINDS:
@@ -62,9 +62,9 @@ def kind_of(file: str, field: str) -> str:
     return KINDS[suffix]
 
 
-def labelled(path: Path) -> list[str]:
+def list_labelled_files(path: Path) -> list[str]:
     """LABEL/FILE for every file in the subfolders, by name."""
-    labels = sorted(item.name for item in path.iterdir() if item.is_dir() and is_shown(item))
+    labels = sorted(item.name for item in path.iterdir() if item.is_dir() and is_visible(item))
     if not labels:
         raise ValueError(
             f"{path} has neither {METADATA} nor a subfolder for each label with files in it"
@@ -78,10 +78,10 @@ def labelled(path: Path) -> list[str]:
         file.relative_to(path).as_posix()
         for label in labels
         for file in sorted((path / label).rglob("*"))
-        if file.is_file() and is_shown(file)
+        if file.is_file() and is_visible(file)
     ]
 
 
-def is_shown(path: Path) -> bool:
+def is_visible(path: Path) -> bool:
     """Whether it is not hidden, as the notes are that systems leave in folders."""
     return not path.name.startswith(".") and path.name not in ("Thumbs.db", "desktop.ini")

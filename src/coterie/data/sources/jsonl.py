@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from coterie.data.rows import RowError
-from coterie.data.sources.base import Source
+from coterie.data.sources.base import RowSource
 
-LONGEST_BYTES = 4 * 2**20
+MAX_LINE_BYTES = 4 * 2**20
 """Longer lines are refused: media belong into files of their own."""
 CHUNK_BYTES = 2**20
-MARK = b"\xef\xbb\xbf"
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 """The byte order mark that some editors write before UTF-8."""
 
 
-class JsonlSource(Source):
+class JsonlSource(RowSource):
     """One JSON object a line, UTF-8; empty lines are passed over.
 
     Only where lines begin is held in memory: 16 bytes a line.
@@ -32,7 +32,7 @@ class JsonlSource(Source):
         """The number of its line, from 1."""
         try:
             with path.open("rb") as file:
-                for number, start in lines(file):
+                for number, start in index_lines(file):
                     self.starts.append(start)
                     self.numbers.append(number)
         except OSError as error:
@@ -54,20 +54,20 @@ class JsonlSource(Source):
             if (stat.st_size, stat.st_mtime_ns) != (self.starts[-1], self.time_ns):
                 raise ValueError(f"{self.path} has changed since it was checked: start again")
             file.seek(start)
-            line = file.readline(LONGEST_BYTES + 1)
-        if len(line) > LONGEST_BYTES:
+            line = file.readline(MAX_LINE_BYTES + 1)
+        if len(line) > MAX_LINE_BYTES:
             raise RowError(
                 "row",
-                f"the line has {end - start} bytes: at most {LONGEST_BYTES} are read; keep "
+                f"the line has {end - start} bytes: at most {MAX_LINE_BYTES} are read; keep "
                 "pictures and sounds in files of their own, and give their paths",
             )
-        return parsed(line.removeprefix(MARK) if start == 0 else line)
+        return parse_line(line.removeprefix(BYTE_ORDER_MARK) if start == 0 else line)
 
-    def name(self, index: int) -> str:
+    def describe_row(self, index: int) -> str:
         return f"{self.path.name}:{self.numbers[index]}"
 
 
-def lines(file: Any) -> Iterator[tuple[int, int]]:
+def index_lines(file: Any) -> Iterator[tuple[int, int]]:
     """(number from 1, offset) of each line that is not empty; at most CHUNK_BYTES in memory."""
     number, start, offset, is_empty = 1, 0, 0, True
     while part := file.readline(CHUNK_BYTES):
@@ -81,7 +81,7 @@ def lines(file: Any) -> Iterator[tuple[int, int]]:
         yield number, start
 
 
-def parsed(line: bytes) -> dict[str, Any]:
+def parse_line(line: bytes) -> dict[str, Any]:
     """The JSON object on a line. Raises RowError if there is none, or it is ambiguous."""
     try:
         text = line.decode("utf-8")
@@ -92,7 +92,7 @@ def parsed(line: bytes) -> dict[str, Any]:
         ) from None
     try:
         row = json.loads(
-            text, object_pairs_hook=without_doubles, parse_constant=refused, parse_float=finite
+            text, object_pairs_hook=reject_duplicate_keys, parse_constant=reject_constant, parse_float=parse_finite_float
         )
     except RowError:
         raise
@@ -107,7 +107,7 @@ def parsed(line: bytes) -> dict[str, Any]:
     return row
 
 
-def without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def reject_duplicate_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """A JSON object; a key that comes twice is an error, where json would keep the last."""
     row = dict(pairs)
     if len(row) < len(pairs):
@@ -117,11 +117,11 @@ def without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return row
 
 
-def refused(name: str) -> NoReturn:
+def reject_constant(name: str) -> NoReturn:
     raise RowError("row", f"holds {name}, which is not JSON: leave the row out or give a number")
 
 
-def finite(text: str) -> float:
+def parse_finite_float(text: str) -> float:
     """A number; one beyond what a float holds is an error, where json would make it infinite."""
     number = float(text)
     if math.isinf(number):

@@ -6,14 +6,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from coterie.data.sources.base import Source
-from coterie.embedded.home import writable_home
-from coterie.extras import library
+from coterie.data.sources.base import RowSource
+from coterie.embedded.home import make_cache_dir
+from coterie.extras import import_optional
 
 BATCH_ROWS = 1000
 
 
-class ParquetSource(Source):
+class ParquetSource(RowSource):
     """The rows of a Parquet file at random access, whatever its size.
 
     Parquet is packed by row groups, which must be unpacked whole for one row. So the file is
@@ -23,64 +23,64 @@ class ParquetSource(Source):
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.copy = arrow_copy(path)
+        self.copy = get_arrow_copy(path)
 
     @property
     def folder(self) -> Path:
         return self.path.parent
 
     def __len__(self) -> int:
-        return table(self.copy).num_rows
+        return open_table(self.copy).num_rows
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        return table(self.copy).slice(index, 1).to_pylist()[0]
+        return open_table(self.copy).slice(index, 1).to_pylist()[0]
 
-    def name(self, index: int) -> str:
+    def describe_row(self, index: int) -> str:
         return f"{self.path.name}:{index + 1}"
 
 
 @lru_cache(maxsize=16)
-def table(copy: Path) -> Any:
+def open_table(copy: Path) -> Any:
     """The memory-mapped table; kept out of the source, which can thus be sent elsewhere."""
-    pyarrow = library("pyarrow", "data")
-    return library("pyarrow.ipc", "data").open_file(pyarrow.memory_map(str(copy))).read_all()
+    pyarrow = import_optional("pyarrow", "data")
+    return import_optional("pyarrow.ipc", "data").open_file(pyarrow.memory_map(str(copy))).read_all()
 
 
-def arrow_copy(path: Path) -> Path:
+def get_arrow_copy(path: Path) -> Path:
     """The Arrow copy of a Parquet file, made unless there is one of this size and time.
 
     Raises ValueError if the file is damaged.
     """
     stat = path.stat()
     key = f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}"
-    folder = writable_home() / "rows"
+    folder = make_cache_dir() / "rows"
     folder.mkdir(exist_ok=True)
     copy = folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.arrow"
     if not copy.exists():
         part = copy.with_suffix(f".{os.getpid()}.part")
         try:
-            unpack(path, part)
+            convert_to_arrow(path, part)
             part.replace(copy)  # at once, so that a copy that is there is whole
         finally:
             part.unlink(missing_ok=True)
     return copy
 
 
-def unpack(path: Path, to: Path) -> None:
+def convert_to_arrow(path: Path, to: Path) -> None:
     """Write the rows of a Parquet file as an Arrow file. Raises ValueError if it is damaged."""
-    pyarrow, ipc = library("pyarrow", "data"), library("pyarrow.ipc", "data")
+    pyarrow, ipc = import_optional("pyarrow", "data"), import_optional("pyarrow.ipc", "data")
     try:
-        with library("pyarrow.parquet", "data").ParquetFile(path, memory_map=True) as file:
+        with import_optional("pyarrow.parquet", "data").ParquetFile(path, memory_map=True) as file:
             schema = file.schema_arrow
             with ipc.new_file(str(to), schema) as writer:
                 for batch in file.iter_batches(batch_size=BATCH_ROWS):
                     writer.write_batch(batch)
     except (pyarrow.ArrowException, OSError) as error:
         if getattr(error, "errno", None):  # the system's, not Arrow's for a damaged file
-            raise ValueError(f"{path} cannot be copied to {to}: {first(error)}") from None
-        raise ValueError(f"{path} is no Parquet file that can be read: {first(error)}") from None
+            raise ValueError(f"{path} cannot be copied to {to}: {get_first_line(error)}") from None
+        raise ValueError(f"{path} is no Parquet file that can be read: {get_first_line(error)}") from None
 
 
-def first(error: Exception) -> str:
+def get_first_line(error: Exception) -> str:
     """The first line of an error."""
     return str(error).strip().partition("\n")[0]

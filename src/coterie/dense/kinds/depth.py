@@ -7,10 +7,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from coterie.dense.depth_scale import METRES, DepthScale
-from coterie.dense.labelled import mean_over, with_labels
+from coterie.dense.labelled import compute_masked_mean, mask_unlabelled
 from coterie.dense.metrics.base import DenseMetric
 from coterie.dense.metrics.depth_error import DepthError
-from coterie.dense.painting import Painted, graded
+from coterie.dense.painting import Visualization, apply_colormap_auto
 from coterie.dense.task import DenseTask
 
 
@@ -32,35 +32,35 @@ class Depth(DenseTask):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.metric()  # which refuses report
+        self.make_metric()  # which refuses report
 
     @property
     def channels(self) -> int:
         return 1
 
-    def loss(
+    def compute_loss(
         self,
         prediction: Float[Tensor, "batch 1 height breadth"],
         label: Float[Tensor, "batch 1 height breadth"],
     ) -> Float[Tensor, " batch"]:
-        values, target, known = with_labels(prediction, label)
-        return mean_over((values - target).abs(), known)
+        values, target, known = mask_unlabelled(prediction, label)
+        return compute_masked_mean((values - target).abs(), known)
 
-    def metric(self) -> DenseMetric:
+    def make_metric(self) -> DenseMetric:
         return DepthError(scale=self.scale, report=self.report)
 
-    def painted(
+    def visualize(
         self,
         prediction: Float[Tensor, "1 height breadth"],
         label: Float[Tensor, "1 height breadth"] | None,
-    ) -> Painted:
+    ) -> Visualization:
         """Near is violet and far yellow."""
-        return graded(prediction, label)
+        return apply_colormap_auto(prediction, label)
 
-    def zoomed(self, label: Float[Tensor, "*label"], factor: float) -> Float[Tensor, "*label"]:
+    def scale_label(self, label: Float[Tensor, "*label"], factor: float) -> Float[Tensor, "*label"]:
         """Depth over factor: what looks larger is nearer.
 
         As Eigen et al. (arXiv:1406.2283) and the code of Vandenhende et al. (arXiv:2004.13379),
         on which M3ViT's is built, have it.
         """
-        return self.scale.encoded(self.scale.metres(label) / factor)
+        return self.scale.encode(self.scale.decode(label) / factor)

@@ -6,10 +6,10 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from coterie.dense.labelled import mean_over, with_labels
+from coterie.dense.labelled import compute_masked_mean, mask_unlabelled
 from coterie.dense.metrics.base import DenseMetric
 from coterie.dense.metrics.ods_f import OdsF
-from coterie.dense.painting import Painted, ranged
+from coterie.dense.painting import Visualization, apply_colormap_range
 from coterie.dense.task import DenseTask
 
 
@@ -36,33 +36,33 @@ class Edges(DenseTask):
             raise ValueError(
                 f"Edges(positive_weight={self.positive_weight!r}): give a number between 0 and 1"
             )
-        self.metric()  # which refuses thresholds
+        self.make_metric()  # which refuses thresholds
 
     @property
     def channels(self) -> int:
         return 1
 
-    def loss(
+    def compute_loss(
         self,
         prediction: Float[Tensor, "batch 1 height breadth"],
         label: Float[Tensor, "batch 1 height breadth"],
     ) -> Float[Tensor, " batch"]:
-        logits, target, known = with_labels(prediction, label)
+        logits, target, known = mask_unlabelled(prediction, label)
         weights = target * self.positive_weight + (1 - target) * (1 - self.positive_weight)
         losses = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
-        return mean_over(losses * weights, known)
+        return compute_masked_mean(losses * weights, known)
 
-    def metric(self) -> DenseMetric:
+    def make_metric(self) -> DenseMetric:
         return OdsF(thresholds=self.thresholds)
 
-    def painted(
+    def visualize(
         self,
         prediction: Float[Tensor, "1 height breadth"],
         label: Float[Tensor, "1 height breadth"] | None,
-    ) -> Painted:
+    ) -> Visualization:
         """Violet for no edge; the more probable one is, the more yellow."""
-        return ranged(prediction.sigmoid(), label, 0.0, 1.0)
+        return apply_colormap_range(prediction.sigmoid(), label, 0.0, 1.0)
 
-    def averaged(self, label: Float[Tensor, "*label"]) -> Float[Tensor, "*label"]:
+    def renormalize_label(self, label: Float[Tensor, "*label"]) -> Float[Tensor, "*label"]:
         """1 where at least half is, else 0: a label stays 0 or 1."""
         return (label >= 0.5).to(label.dtype).where(~label.isnan(), label)

@@ -10,14 +10,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from coterie.dense.choice import check_choice
-from coterie.dense.labelled import mean_over, with_labels
+from coterie.dense.labelled import compute_masked_mean, mask_unlabelled
 from coterie.dense.metrics.base import DenseMetric
 from coterie.dense.metrics.mean_angular_error import MeanAngularError
-from coterie.dense.normals import unit
-from coterie.dense.painting import Painted, colours
+from coterie.dense.normals import normalize_vectors
+from coterie.dense.painting import Visualization, to_rgb_image
 from coterie.dense.task import DenseTask
 
-SHORTEST = 1e-3
+MIN_LENGTH = 1e-3
 """Predictions shorter than this are divided by this, and stay shorter than 1."""
 
 
@@ -48,38 +48,38 @@ class Normals(DenseTask):
     def channels(self) -> int:
         return 3
 
-    def loss(
+    def compute_loss(
         self,
         prediction: Float[Tensor, "batch 3 height breadth"],
         label: Float[Tensor, "batch 3 height breadth"],
     ) -> Float[Tensor, " batch"]:
-        vectors, target, known = with_labels(prediction, label)
-        vectors = F.normalize(vectors, dim=1, eps=SHORTEST)
+        vectors, target, known = mask_unlabelled(prediction, label)
+        vectors = F.normalize(vectors, dim=1, eps=MIN_LENGTH)
         if self.criterion == "l1":
-            return mean_over((vectors - target).abs(), known)
+            return compute_masked_mean((vectors - target).abs(), known)
         cosine = (vectors * F.normalize(target, dim=1)).sum(1, keepdim=True)
-        return mean_over(1 - cosine, known.all(1, keepdim=True))
+        return compute_masked_mean(1 - cosine, known.all(1, keepdim=True))
 
-    def metric(self) -> DenseMetric:
+    def make_metric(self) -> DenseMetric:
         return MeanAngularError()
 
-    def painted(
+    def visualize(
         self,
         prediction: Float[Tensor, "3 height breadth"],
         label: Float[Tensor, "3 height breadth"] | None,
-    ) -> Painted:
+    ) -> Visualization:
         """x as red, y as green, z as blue, each from -1 (none) to 1 (all)."""
-        truth = None if label is None else colours((unit(label) + 1) / 2)
-        return Painted(truth, colours((unit(prediction) + 1) / 2))
+        truth = None if label is None else to_rgb_image((normalize_vectors(label) + 1) / 2)
+        return Visualization(truth, to_rgb_image((normalize_vectors(prediction) + 1) / 2))
 
-    def mirrored(
+    def flip_label(
         self, label: Float[Tensor, "*batch 3 height breadth"]
     ) -> Float[Tensor, "*batch 3 height breadth"]:
         """What faced left faces right."""
         x, y, z = label.unbind(-3)
         return torch.stack((-x, y, z), -3)
 
-    def turned(
+    def rotate_label(
         self, label: Float[Tensor, "*batch 3 height breadth"], degrees: float
     ) -> Float[Tensor, "*batch 3 height breadth"]:
         """x and y turn with the picture, counter-clockwise as seen; z still faces the viewer."""
@@ -87,7 +87,7 @@ class Normals(DenseTask):
         cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
         return torch.stack((cosine * x - sine * y, sine * x + cosine * y, z), -3)
 
-    def zoomed(
+    def scale_label(
         self, label: Float[Tensor, "*batch 3 height breadth"], factor: float
     ) -> Float[Tensor, "*batch 3 height breadth"]:
         """Unchanged: normals are of the surface, and a longer lens does not bend that.
@@ -99,8 +99,8 @@ class Normals(DenseTask):
         """
         return label
 
-    def averaged(
+    def renormalize_label(
         self, label: Float[Tensor, "*batch 3 height breadth"]
     ) -> Float[Tensor, "*batch 3 height breadth"]:
         """At length 1 again."""
-        return unit(label)
+        return normalize_vectors(label)

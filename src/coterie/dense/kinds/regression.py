@@ -9,12 +9,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from coterie.dense.labelled import mean_over, with_labels
+from coterie.dense.labelled import compute_masked_mean, mask_unlabelled
 from coterie.dense.metrics.base import DenseMetric
 from coterie.dense.metrics.mean_error import MeanError
-from coterie.dense.painting import Painted, graded, mixed
+from coterie.dense.painting import Visualization, apply_colormap_auto, combine_rgb_channels
 from coterie.dense.task import DenseTask
-from coterie.extras import library
+from coterie.extras import import_optional
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,50 +36,50 @@ class Regression(DenseTask):
 
     name: str
     weight: float = 1.0
-    count: int = 1
-    power: Literal[1, 2] = 1
+    num_channels: int = 1
+    exponent: Literal[1, 2] = 1
     clamp: float = 1000.0
     blur: float = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.count < 1:
-            raise ValueError(f"Regression(count={self.count!r}): give a number, at least 1")
+        if self.num_channels < 1:
+            raise ValueError(f"Regression(count={self.num_channels!r}): give a number, at least 1")
         if not 0 < self.clamp < math.inf:
             raise ValueError(f"Regression(clamp={self.clamp!r}): give a number above 0")
         if not 0 <= self.blur < math.inf:
             raise ValueError(f"Regression(blur={self.blur!r}): give pixels, at least 0")
-        self.metric()  # which refuses power
+        self.make_metric()  # which refuses power
 
     @property
     def channels(self) -> int:
-        return self.count
+        return self.num_channels
 
-    def loss(
+    def compute_loss(
         self,
         prediction: Float[Tensor, "batch channels height breadth"],
         label: Float[Tensor, "batch channels height breadth"],
     ) -> Float[Tensor, " batch"]:
-        values, target, known = with_labels(prediction, label)
-        return mean_over((values - target).abs() ** self.power, known).clamp(max=self.clamp)
+        values, target, known = mask_unlabelled(prediction, label)
+        return compute_masked_mean((values - target).abs() ** self.exponent, known).clamp(max=self.clamp)
 
     def finished(
         self, label: Float[Tensor, "channels height breadth"]
     ) -> Float[Tensor, "channels height breadth"]:
         if not self.blur:
             return label
-        blurred = library("scipy.ndimage", "data").gaussian_filter(
+        blurred = import_optional("scipy.ndimage", "data").gaussian_filter(
             label.nan_to_num(nan=-1.0).numpy(), sigma=(0, self.blur, self.blur)
         )
         return torch.from_numpy(np.asarray(blurred)).where(~label.isnan(), torch.nan)
 
-    def metric(self) -> DenseMetric:
-        return MeanError(power=self.power)
+    def make_metric(self) -> DenseMetric:
+        return MeanError(exponent=self.exponent)
 
-    def painted(
+    def visualize(
         self,
         prediction: Float[Tensor, "channels height breadth"],
         label: Float[Tensor, "channels height breadth"] | None,
-    ) -> Painted:
+    ) -> Visualization:
         """From violet, low, to yellow, high; several numbers are red, green and blue."""
-        return graded(prediction, label) if self.count == 1 else mixed(prediction, label)
+        return apply_colormap_auto(prediction, label) if self.num_channels == 1 else combine_rgb_channels(prediction, label)

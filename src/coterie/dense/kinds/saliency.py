@@ -8,11 +8,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from coterie.dense.choice import check_choice
-from coterie.dense.labelled import mean_over, with_labels
+from coterie.dense.labelled import compute_masked_mean, mask_unlabelled
 from coterie.dense.metrics.base import DenseMetric
 from coterie.dense.metrics.max_f import MaxF
 from coterie.dense.metrics.max_iou import MaxIoU
-from coterie.dense.painting import Painted, ranged
+from coterie.dense.painting import Visualization, apply_colormap_range
 from coterie.dense.task import DenseTask
 
 
@@ -42,27 +42,27 @@ class Saliency(DenseTask):
     def channels(self) -> int:
         return 1
 
-    def loss(
+    def compute_loss(
         self,
         prediction: Float[Tensor, "batch 1 height breadth"],
         label: Float[Tensor, "batch 1 height breadth"],
     ) -> Float[Tensor, " batch"]:
-        logits, target, known = with_labels(prediction, label)
-        salient = mean_over(target, known)[:, None, None, None]  # a share, 1 - w
+        logits, target, known = mask_unlabelled(prediction, label)
+        salient = compute_masked_mean(target, known)[:, None, None, None]  # a share, 1 - w
         losses = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
-        return mean_over(losses * (target * (1 - salient) + (1 - target) * salient), known)
+        return compute_masked_mean(losses * (target * (1 - salient) + (1 - target) * salient), known)
 
-    def metric(self) -> DenseMetric:
+    def make_metric(self) -> DenseMetric:
         return {"iou": MaxIoU(), "f": MaxF()}[self.report]
 
-    def painted(
+    def visualize(
         self,
         prediction: Float[Tensor, "1 height breadth"],
         label: Float[Tensor, "1 height breadth"] | None,
-    ) -> Painted:
+    ) -> Visualization:
         """Yellow is salient, violet is not."""
-        return ranged(prediction.sigmoid(), label, 0.0, 1.0)
+        return apply_colormap_range(prediction.sigmoid(), label, 0.0, 1.0)
 
-    def averaged(self, label: Float[Tensor, "*label"]) -> Float[Tensor, "*label"]:
+    def renormalize_label(self, label: Float[Tensor, "*label"]) -> Float[Tensor, "*label"]:
         """1 where at least half is, else 0."""
         return (label >= 0.5).to(label.dtype).where(~label.isnan(), label)

@@ -7,10 +7,10 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from coterie.dense.labelled import mean_over
+from coterie.dense.labelled import compute_masked_mean
 from coterie.dense.metrics.base import DenseMetric
 from coterie.dense.metrics.mean_iou import MeanIoU
-from coterie.dense.painting import Painted, classes
+from coterie.dense.painting import Visualization, color_classes
 from coterie.dense.task import DenseTask
 
 
@@ -32,39 +32,39 @@ class Segmentation(DenseTask):
     name: str
     weight: float = 1.0
     classes: int
-    ignored: int = 255
+    ignore_index: int = 255
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.metric()  # which refuses classes and ignored
+        self.make_metric()  # which refuses classes and ignored
 
     @property
     def channels(self) -> int:
         return self.classes
 
     @property
-    def unknown(self) -> float:
-        return float(self.ignored)
+    def ignore_value(self) -> float:
+        return float(self.ignore_index)
 
-    def loss(
+    def compute_loss(
         self,
         prediction: Float[Tensor, "batch classes height breadth"],
         label: Int[Tensor, "batch height breadth"],
     ) -> Float[Tensor, " batch"]:
         losses = F.cross_entropy(
-            prediction.float(), label, ignore_index=self.ignored, reduction="none"
+            prediction.float(), label, ignore_index=self.ignore_index, reduction="none"
         )
-        return mean_over(losses, label != self.ignored)
+        return compute_masked_mean(losses, label != self.ignore_index)
 
-    def metric(self) -> DenseMetric:
-        return MeanIoU(classes=self.classes, ignored=self.ignored)
+    def make_metric(self) -> DenseMetric:
+        return MeanIoU(classes=self.classes, ignore_index=self.ignore_index)
 
-    def painted(
+    def visualize(
         self,
         prediction: Float[Tensor, "classes height breadth"],
         label: Int[Tensor, "height breadth"] | None,
-    ) -> Painted:
+    ) -> Visualization:
         """A colour a class."""
         found = prediction.argmax(0)
-        truth = None if label is None else classes(label, label != self.ignored)
-        return Painted(truth, classes(found, torch.ones_like(found, dtype=torch.bool)))
+        truth = None if label is None else color_classes(label, label != self.ignore_index)
+        return Visualization(truth, color_classes(found, torch.ones_like(found, dtype=torch.bool)))

@@ -7,15 +7,15 @@ from jaxtyping import Float
 from torch import Tensor
 
 from coterie.dense.choice import check_choice
-from coterie.dense.labelled import mean_over, with_labels
+from coterie.dense.labelled import compute_masked_mean, mask_unlabelled
 from coterie.dense.metrics.base import DenseMetric
 from coterie.dense.metrics.top1 import Top1
-from coterie.dense.painting import Painted, bars
+from coterie.dense.painting import Visualization, draw_bar_charts
 from coterie.dense.task import DenseTask
 
 
 @dataclass(frozen=True, kw_only=True)
-class SoftClasses(DenseTask):
+class Distillation(DenseTask):
     """Classification of the picture towards a soft target: one number a class.
 
     "mse" is the mean over classes of squared differences between output and target, without a
@@ -43,27 +43,27 @@ class SoftClasses(DenseTask):
         return self.classes
 
     @property
-    def whole_picture(self) -> bool:
+    def is_image_level(self) -> bool:
         return True
 
-    def loss(
+    def compute_loss(
         self, prediction: Float[Tensor, "batch classes"], label: Float[Tensor, "batch classes"]
     ) -> Float[Tensor, " batch"]:
-        values, target, known = with_labels(prediction, label)
+        values, target, known = mask_unlabelled(prediction, label)
         known = known.all(1, keepdim=True).expand_as(known)
         if self.criterion == "mse":
-            return mean_over((values - target).square(), known)
+            return compute_masked_mean((values - target).square(), known)
         losses = -(target * values.log_softmax(1)).sum(1, keepdim=True)
-        return mean_over(losses, known[:, :1])
+        return compute_masked_mean(losses, known[:, :1])
 
-    def metric(self) -> DenseMetric:
+    def make_metric(self) -> DenseMetric:
         return Top1()
 
-    def painted(
+    def visualize(
         self,
         prediction: Float[Tensor, " classes"],
         label: Float[Tensor, " classes"] | None,
-    ) -> Painted:
+    ) -> Visualization:
         """A bar a class: of the target, and of the output, or of its softmax."""
         said = prediction if self.criterion == "mse" else prediction.softmax(0)
-        return bars(said, label)
+        return draw_bar_charts(said, label)

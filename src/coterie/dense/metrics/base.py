@@ -6,12 +6,12 @@ import numpy as np
 from jaxtyping import Float, Float64, Shaped
 from torch import Tensor
 
-from coterie.metrics.base import Measure
-from coterie.metrics.words import snake
-from coterie.spec import settable
+from coterie.metrics.base import Metric
+from coterie.metrics.words import to_snake_case
+from coterie.spec import get_init_fields
 
 
-class DenseMetric(Measure):
+class DenseMetric(Metric):
     """How good a head's answer to one picture is. Kinds are frozen keyword-only dataclasses."""
 
     @abstractmethod
@@ -29,12 +29,12 @@ class DenseMetric(Measure):
     def __str__(self) -> str:
         """What scores and tables call it: its name, and the numbers and words it was given."""
         given = {
-            field.name: (getattr(self, field.name), field.default) for field in settable(type(self))
+            field.name: (getattr(self, field.name), field.default) for field in get_init_fields(type(self))
         }
         items = ", ".join(
             f"{name}={value!r}"
             for name, (value, default) in given.items()
             if isinstance(value, str | int | float) and value != default
         )
-        name = snake(type(self).__name__.replace("IoU", "Iou"))  # one word
+        name = to_snake_case(type(self).__name__.replace("IoU", "Iou"))  # one word
         return f"{name}({items})" if items else name

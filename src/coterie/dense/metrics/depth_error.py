@@ -10,7 +10,7 @@ from torch import Tensor
 
 from coterie.dense.choice import check_choice
 from coterie.dense.depth_scale import METRES, DepthScale
-from coterie.dense.labelled import as_array
+from coterie.dense.labelled import to_numpy
 from coterie.dense.metrics.base import DenseMetric
 
 
@@ -47,7 +47,7 @@ class DepthError(DenseMetric):
         label: Float[Tensor, "1 height breadth"],
     ) -> Float64[np.ndarray, " statistics"]:
         """The sum of squares, the sum of ratios, and how many there are."""
-        found, right = (as_array(self.scale.metres(x.double())) for x in (prediction, label))
+        found, right = (to_numpy(self.scale.decode(x.double())) for x in (prediction, label))
         known = right > 0  # not where it is NaN
         error, right = abs(found - right)[known], right[known]
         return np.array([(error**2).sum(), (error / right).sum(), known.sum()])

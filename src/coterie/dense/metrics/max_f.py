@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float, Float64
 from torch import Tensor
 
-from coterie.dense.labelled import as_array
+from coterie.dense.labelled import to_numpy
 from coterie.dense.metrics.base import DenseMetric
 
 THRESHOLDS = np.linspace(0.2, 0.9, 15)
@@ -38,12 +38,12 @@ class MaxF(DenseMetric):
         label: Float[Tensor, "1 height breadth"],
     ) -> Float64[np.ndarray, " statistics"]:
         """Precision and recall at each threshold, and 1; zeros for a picture without labels."""
-        right = as_array(label)
+        right = to_numpy(label)
         known = ~np.isnan(right)
         if not known.any():
             return np.zeros(2 * len(THRESHOLDS) + 1)
         salient = right[known] > 0.5
-        found = as_array(prediction.float().sigmoid())[known] > THRESHOLDS[:, None]
+        found = to_numpy(prediction.float().sigmoid())[known] > THRESHOLDS[:, None]
         both = (found & salient).sum(1)
         precision = both / np.maximum(found.sum(1), 1)
         recall = both / max(salient.sum(), 1)

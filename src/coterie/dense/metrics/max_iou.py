@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float, Float64
 from torch import Tensor
 
-from coterie.dense.labelled import as_array
+from coterie.dense.labelled import to_numpy
 from coterie.dense.metrics.base import DenseMetric
 
 THRESHOLDS = np.linspace(0.2, 0.9, 15)
@@ -28,12 +28,12 @@ class MaxIoU(DenseMetric):
         label: Float[Tensor, "1 height breadth"],
     ) -> Float64[np.ndarray, " statistics"]:
         """The IoU at each threshold, and 1; zeros for a picture without labels."""
-        right = as_array(label)
+        right = to_numpy(label)
         known = ~np.isnan(right)
         if not known.any():
             return np.zeros(len(THRESHOLDS) + 1)
         salient = right[known] > 0.5
-        found = as_array(prediction.float().sigmoid())[known] > THRESHOLDS[:, None]
+        found = to_numpy(prediction.float().sigmoid())[known] > THRESHOLDS[:, None]
         both, union = (found & salient).sum(1), (found | salient).sum(1)
         return np.append(np.where(union > 0, both / np.maximum(union, 1), 1.0), 1.0)
 

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float, Float64
 from torch import Tensor
 
-from coterie.dense.labelled import as_array
+from coterie.dense.labelled import to_numpy
 from coterie.dense.metrics.base import DenseMetric
 
 
@@ -30,7 +30,7 @@ class MeanAngularError(DenseMetric):
         label: Float[Tensor, "3 height breadth"],
     ) -> Float64[np.ndarray, " statistics"]:
         """The sum of angles, and how many there are."""
-        found, right = as_array(prediction), as_array(label)
+        found, right = to_numpy(prediction), to_numpy(label)
         known = ~np.isnan(right).any(0)
         found, right = found[:, known], right[:, known]
         lengths = np.linalg.norm(found, axis=0) * np.linalg.norm(right, axis=0)

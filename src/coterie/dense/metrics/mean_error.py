@@ -9,7 +9,7 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from coterie.dense.choice import check_choice
-from coterie.dense.labelled import as_array
+from coterie.dense.labelled import to_numpy
 from coterie.dense.metrics.base import DenseMetric
 
 
@@ -25,10 +25,10 @@ class MeanError(DenseMetric):
     unit: ClassVar[str] = ""
     limits: ClassVar[tuple[float, float]] = (0.0, math.inf)
 
-    power: Literal[1, 2] = 1
+    exponent: Literal[1, 2] = 1
 
     def __post_init__(self) -> None:
-        check_choice("MeanError(power", self.power, (1, 2))
+        check_choice("MeanError(power", self.exponent, (1, 2))
 
     def statistics(
         self,
@@ -36,10 +36,10 @@ class MeanError(DenseMetric):
         label: Float[Tensor, "channels *place"],
     ) -> Float64[np.ndarray, " statistics"]:
         """The sum of |difference|^power, and how many there are."""
-        found, right = as_array(prediction), as_array(label)
+        found, right = to_numpy(prediction), to_numpy(label)
         known = ~np.isnan(right)
-        return np.array([(abs(found - right)[known] ** self.power).sum(), known.sum()])
+        return np.array([(abs(found - right)[known] ** self.exponent).sum(), known.sum()])
 
     def score(self, total: Float64[np.ndarray, " statistics"]) -> float:
         error, count = total.tolist()
-        return (error / count) ** (1 / self.power) if count else float("nan")
+        return (error / count) ** (1 / self.exponent) if count else float("nan")

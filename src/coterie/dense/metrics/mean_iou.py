@@ -26,14 +26,14 @@ class MeanIoU(DenseMetric):
     """
 
     classes: int
-    ignored: int = 255
+    ignore_index: int = 255
 
     def __post_init__(self) -> None:
         if self.classes < 2:
             raise ValueError(f"MeanIoU(classes={self.classes!r}): give a number, at least 2")
-        if 0 <= self.ignored < self.classes:
+        if 0 <= self.ignore_index < self.classes:
             raise ValueError(
-                f"MeanIoU(ignored={self.ignored!r}): this is one of the {self.classes} classes; "
+                f"MeanIoU(ignored={self.ignore_index!r}): this is one of the {self.classes} classes; "
                 f"give a number below 0 or from {self.classes} on"
             )
 
@@ -47,12 +47,12 @@ class MeanIoU(DenseMetric):
         Raises ValueError if a label is no class.
         """
         found, right = prediction.argmax(0).cpu().numpy(), label.cpu().numpy()
-        known = right != self.ignored
+        known = right != self.ignore_index
         found, right = found[known], right[known]
         strange = right[(right < 0) | (right >= self.classes)]
         if strange.size:
             raise ValueError(
-                f"a label is {strange[0]}: classes are 0 to {self.classes - 1}, and {self.ignored} "
+                f"a label is {strange[0]}: classes are 0 to {self.classes - 1}, and {self.ignore_index} "
                 f"where nothing is known"
             )
         counts = [np.bincount(x, minlength=self.classes) for x in (found, right)]

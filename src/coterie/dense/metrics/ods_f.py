@@ -6,10 +6,10 @@ import numpy as np
 from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
-from coterie.dense.labelled import as_array
+from coterie.dense.labelled import to_numpy
 from coterie.dense.metrics.base import DenseMetric
-from coterie.dense.metrics.thinning import thinned
-from coterie.extras import library
+from coterie.dense.metrics.thinning import thin_edges
+from coterie.extras import import_optional
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +51,8 @@ class OdsF(DenseMetric):
         label: Float[Tensor, "1 height breadth"],
     ) -> Float64[np.ndarray, " statistics"]:
         """For each threshold: how many pixels match, are found, and are true."""
-        probability = as_array(prediction.float().sigmoid())[0]
-        truth = as_array(label)[0]
+        probability = to_numpy(prediction.float().sigmoid())[0]
+        truth = to_numpy(label)[0]
         true, known = truth > 0.5, ~np.isnan(truth)
         counts, size = np.zeros((self.thresholds, 3)), -1
         for index in range(self.thresholds):
@@ -61,9 +61,9 @@ class OdsF(DenseMetric):
                 counts[index] = counts[index - 1]
                 continue
             size = above.sum()
-            found = (thinned(above) if self.thin else above) & known
+            found = (thin_edges(above) if self.thin else above) & known
             reach = self.max_distance * np.hypot(*truth.shape)
-            counts[index] = matched(found, true, reach), found.sum(), true.sum()
+            counts[index] = count_matches(found, true, reach), found.sum(), true.sum()
         return counts.T.reshape(-1)
 
     def score(self, total: Float64[np.ndarray, " statistics"]) -> float:
@@ -72,7 +72,7 @@ class OdsF(DenseMetric):
         return float(200 * (both[there] / (found + true)[there]).max()) if there.any() else np.nan
 
 
-def matched(
+def count_matches(
     found: Bool[np.ndarray, "height breadth"],
     true: Bool[np.ndarray, "height breadth"],
     reach: float,
@@ -83,11 +83,11 @@ def matched(
     """
     if not found.any() or not true.any():
         return 0
-    trees = [library("scipy.spatial", "evaluate").cKDTree(np.argwhere(x)) for x in (found, true)]
+    trees = [import_optional("scipy.spatial", "evaluate").cKDTree(np.argwhere(x)) for x in (found, true)]
     pairs = trees[0].sparse_distance_matrix(trees[1], reach, output_type="ndarray")
-    sparse = library("scipy.sparse", "evaluate")
+    sparse = import_optional("scipy.sparse", "evaluate")
     graph = sparse.csr_matrix(
         (np.ones(len(pairs)), (pairs["i"], pairs["j"])), shape=(trees[0].n, trees[1].n)
     )
-    matching = library("scipy.sparse.csgraph", "evaluate").maximum_bipartite_matching(graph)
+    matching = import_optional("scipy.sparse.csgraph", "evaluate").maximum_bipartite_matching(graph)
     return int((matching >= 0).sum())

@@ -5,11 +5,11 @@ from itertools import cycle
 import numpy as np
 from jaxtyping import Bool
 
-TURN = ((0, 1), (-1, 1), (-1, 0), (-1, -1), (0, -1), (1, -1), (1, 0), (1, 1))
+NEIGHBOUR_ORDER = ((0, 1), (-1, 1), (-1, 0), (-1, -1), (0, -1), (1, -1), (1, 0), (1, 1))
 """Rows and columns to the eight neighbours x1 to x8: counter-clockwise, from the right."""
 
 
-def thinned(mask: Bool[np.ndarray, "height breadth"]) -> Bool[np.ndarray, "height breadth"]:
+def thin_edges(mask: Bool[np.ndarray, "height breadth"]) -> Bool[np.ndarray, "height breadth"]:
     """What is left of a mask when no pixel can go without breaking or shortening a line.
 
     The first parallel algorithm of Guo and Hall (CACM 1989), which is `bwmorph(mask, "thin", Inf)`
@@ -17,7 +17,7 @@ def thinned(mask: Bool[np.ndarray, "height breadth"]) -> Bool[np.ndarray, "heigh
     """
     wide = np.pad(mask, 1)
     flat = wide.reshape(-1)
-    around = np.array([row * wide.shape[1] + column for row, column in TURN])
+    around = np.array([row * wide.shape[1] + column for row, column in NEIGHBOUR_ORDER])
     older = newer = flat.copy()
     for table in cycle(TABLES):
         # A pixel can go only if a neighbour went since this table was last asked about it.
@@ -31,7 +31,7 @@ def thinned(mask: Bool[np.ndarray, "height breadth"]) -> Bool[np.ndarray, "heigh
     return wide[1:-1, 1:-1]
 
 
-def removable(first: bool) -> Bool[np.ndarray, " 256"]:
+def find_removable(first: bool) -> Bool[np.ndarray, " 256"]:
     """Whether a pixel with given neighbours may go, in the first or second half of a step.
 
     Bit i - 1 of an index is neighbour x_i. G1, G2 and G3 are the paper's conditions.
@@ -46,4 +46,4 @@ def removable(first: bool) -> Bool[np.ndarray, " 256"]:
     return g1 & g2 & g3
 
 
-TABLES = (removable(True), removable(False))
+TABLES = (find_removable(True), find_removable(False))

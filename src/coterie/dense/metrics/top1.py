@@ -7,7 +7,7 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from coterie.dense.metrics.base import DenseMetric
-from coterie.metrics.base import percent
+from coterie.metrics.base import compute_percent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,4 +26,4 @@ class Top1(DenseMetric):
         return np.array([prediction.argmax().item() == label.argmax().item(), 1.0])
 
     def score(self, total: Float64[np.ndarray, " statistics"]) -> float:
-        return percent(*total)
+        return compute_percent(*total)

@@ -2,11 +2,11 @@
 
 from abc import ABC, abstractmethod
 
-from coterie.dense.files import DataFile
+from coterie.dense.files import LabelFile
 from coterie.dense.rows import DenseSample
 
 
-class Split(ABC):
+class DenseSplit(ABC):
     """The samples of one split, good and bad, told by their numbers."""
 
     @property
@@ -19,7 +19,7 @@ class Split(ABC):
         """How many samples are named, by a list or by files."""
 
     @abstractmethod
-    def files(self, index: int) -> list[DataFile]:
+    def list_files(self, index: int) -> list[LabelFile]:
         """All that sample number `index` is read from, whether it is there or not."""
 
     @abstractmethod

@@ -8,17 +8,17 @@ import torch
 from jaxtyping import Float32, Int64, Shaped, UInt8
 from torch import Tensor
 
-from coterie.dense.checking import CheckedSamples
+from coterie.dense.checking import ValidatedDenseDataset
 from coterie.dense.choice import check_names
-from coterie.dense.classes import class_map
-from coterie.dense.decoding import check_shape, numbers
-from coterie.dense.files import DataFile, whole
+from coterie.dense.classes import to_class_map
+from coterie.dense.decoding import check_shape, decode_npy
+from coterie.dense.files import LabelFile, make_absolute_path
 from coterie.dense.kinds.depth import Depth
 from coterie.dense.kinds.normals import Normals
 from coterie.dense.kinds.segmentation import Segmentation
-from coterie.dense.normals import facing
-from coterie.dense.rows import DenseRows, DenseSample, DenseSet
-from coterie.dense.sets.base import Split
+from coterie.dense.normals import to_camera_axes
+from coterie.dense.rows import DenseSamples, DenseSample, DenseDataset
+from coterie.dense.sets.base import DenseSplit
 from coterie.dense.task import DenseTask
 
 FOLDERS = {"train": "train", "validation": "val"}
@@ -26,15 +26,15 @@ FOLDERS = {"train": "train", "validation": "val"}
 FILES = {"segmentation": "label", "depth": "depth", "normal": "normal"}
 """Task -> the folder of its labels."""
 CLASSES = 13
-IGNORED = 255
-AXES = (1, -1, 1)
+IGNORE_INDEX = 255
+AXIS_SIGNS = (1, -1, 1)
 """The stored y points downward; see `Nyuv2`."""
 LIGHTER = 1.001
 """Images go from 0 to 1, but for rounding."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Nyuv2(DenseSet):
+class Nyuv2(DenseDataset):
     """Indoor scenes: 13 classes, depth, and normals; 795 pictures to train, 654 to validate.
 
     `folder` holds train/ and val/ with image/, label/, depth/ and normal/, each of 0.npy, 1.npy
@@ -61,26 +61,26 @@ class Nyuv2(DenseSet):
     names: tuple[str, ...] = ("segmentation", "depth", "normal")
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "folder", whole(self.folder))
+        object.__setattr__(self, "folder", make_absolute_path(self.folder))
         check_names("Nyuv2", self.names, FILES)
 
     @property
     def tasks(self) -> tuple[DenseTask, ...]:
         known: dict[str, DenseTask] = {
-            "segmentation": Segmentation(name="segmentation", classes=CLASSES, ignored=IGNORED),
+            "segmentation": Segmentation(name="segmentation", classes=CLASSES, ignore_index=IGNORE_INDEX),
             "depth": Depth(name="depth"),
             "normal": Normals(name="normal", criterion="cosine"),
         }
         return tuple(known[name] for name in self.names)
 
-    def rows(self, split: str, *, skip_bad_rows: bool = False) -> DenseRows:
+    def load_split(self, split: str, *, skip_bad_rows: bool = False) -> DenseSamples:
         if split not in FOLDERS:
             raise ValueError(f"Nyuv2 has no split {split!r}: ask for {' or '.join(FOLDERS)}")
         folder = Path(self.folder) / FOLDERS[split]
-        return CheckedSamples(Nyuv2Split(folder, self.names), skip_bad_rows=skip_bad_rows)
+        return ValidatedDenseDataset(Nyuv2Split(folder, self.names), skip_bad_rows=skip_bad_rows)
 
 
-class Nyuv2Split(Split):
+class Nyuv2Split(DenseSplit):
     """The numbered samples of train/ or val/."""
 
     def __init__(self, folder: Path, names: tuple[str, ...]) -> None:
@@ -103,30 +103,30 @@ class Nyuv2Split(Split):
     def __len__(self) -> int:
         return len(self.stems)
 
-    def files(self, index: int) -> list[DataFile]:
+    def list_files(self, index: int) -> list[LabelFile]:
         stem = self.stems[index]
-        labels = [self.file(FILES[name], stem, name) for name in self.names]
-        return [self.file("image", stem, "image"), *labels]
+        labels = [self.get_file(FILES[name], stem, name) for name in self.names]
+        return [self.get_file("image", stem, "image"), *labels]
 
     def read(self, index: int) -> DenseSample:
         stem = self.stems[index]
-        image = self.file("image", stem, "image").read(lambda content: photo(numbers(content)))
+        image = self.get_file("image", stem, "image").read(lambda content: encode_image(decode_npy(content)))
         size = image.shape[1], image.shape[2]
         labels = {
-            name: self.file(FILES[name], stem, name).read(
-                lambda content, name=name: DECODE[name](numbers(content), size)
+            name: self.get_file(FILES[name], stem, name).read(
+                lambda content, name=name: DECODE[name](decode_npy(content), size)
             )
             for name in self.names
         }
         return DenseSample(image=image, labels=labels, source=f"{self.folder.name}/{stem}")
 
-    def file(self, part: str, stem: str, field: str) -> DataFile:
+    def get_file(self, part: str, stem: str, field: str) -> LabelFile:
         """One file of a sample."""
         name = f"{self.folder.name}/{part}/{stem}.npy"
-        return DataFile(folder=self.folder.parent, name=name, field=field)
+        return LabelFile(folder=self.folder.parent, name=name, field=field)
 
 
-def photo(values: Shaped[np.ndarray, "..."]) -> UInt8[Tensor, "channels height breadth"]:
+def encode_image(values: Shaped[np.ndarray, "..."]) -> UInt8[Tensor, "channels height breadth"]:
     """The image, 0 to 1, in 256 steps; half a step is rounded to an even number."""
     check_shape(values.shape, (*values.shape[:2], 3))
     if not (values.min() >= 0 and values.max() <= LIGHTER):
@@ -137,15 +137,15 @@ def photo(values: Shaped[np.ndarray, "..."]) -> UInt8[Tensor, "channels height b
     return torch.from_numpy(steps.astype(np.uint8).transpose(2, 0, 1).copy())
 
 
-def segmentation(
+def encode_segmentation(
     values: Shaped[np.ndarray, "..."], size: tuple[int, int]
 ) -> Int64[Tensor, "height breadth"]:
     """Class numbers; -1 becomes IGNORED."""
     check_shape(values.shape, size)
-    return class_map(values, classes=CLASSES, unknown=-1, ignored=IGNORED)
+    return to_class_map(values, classes=CLASSES, unknown=-1, ignored=IGNORE_INDEX)
 
 
-def depth(
+def encode_depth(
     values: Shaped[np.ndarray, "..."], size: tuple[int, int]
 ) -> Float32[Tensor, "1 height breadth"]:
     """Metres; 0 becomes NaN. Raises ValueError if any is below 0 or infinite, or none is known."""
@@ -163,7 +163,7 @@ def depth(
     return metres
 
 
-def normal(
+def encode_normals(
     values: Shaped[np.ndarray, "..."], size: tuple[int, int]
 ) -> Float32[Tensor, "3 height breadth"]:
     """Unit vectors in coterie's axes; 0, 0, 0 becomes NaN.
@@ -173,11 +173,11 @@ def normal(
     check_shape(values.shape, (*size, 3))
     if np.isinf(values).any():
         raise ValueError("is infinite somewhere: parts of unit vectors are allowed, -1 to 1")
-    vectors = facing(torch.from_numpy(values.astype(np.float32).transpose(2, 0, 1)), AXES)
+    vectors = to_camera_axes(torch.from_numpy(values.astype(np.float32).transpose(2, 0, 1)), AXIS_SIGNS)
     if vectors.isnan().all():
         raise ValueError("has no normal at any pixel: leave this sample out")
     return vectors
 
 
-DECODE = {"segmentation": segmentation, "depth": depth, "normal": normal}
+DECODE = {"segmentation": encode_segmentation, "depth": encode_depth, "normal": encode_normals}
 """Task -> what its arrays become."""

@@ -7,18 +7,18 @@ import torch
 from jaxtyping import Bool, Float32, Int64, Shaped, UInt8
 from torch import Tensor
 
-from coterie.dense.classes import class_map
-from coterie.dense.decoding import check_size, colours, grey, matlab
-from coterie.dense.metrics.thinning import thinned
-from coterie.dense.normals import facing
-from coterie.extras import library
+from coterie.dense.classes import to_class_map
+from coterie.dense.decoding import check_size, decode_rgb_label, decode_uint8, decode_mat
+from coterie.dense.metrics.thinning import thin_edges
+from coterie.dense.normals import to_camera_axes
+from coterie.extras import import_optional
 
 SEMSEG_CLASSES = 21
 PART_CLASSES = 7
-IGNORED = 255
+IGNORE_INDEX = 255
 PERSON = 15
 """The number of people among the things that PASCAL-Part takes apart."""
-PARTS = {
+PART_NAMES = {
     1: "hair head lear lebrow leye mouth nose rear rebrow reye",
     2: "neck torso",
     3: "luarm ruarm",
@@ -27,39 +27,39 @@ PARTS = {
     6: "lfoot llleg rfoot rlleg",
 }
 """Class -> the parts of a person in it: head, torso, upper and lower arms, upper and lower legs."""
-PART_CLASS = {part: number for number, parts in PARTS.items() for part in parts.split()}
-AXES = (1, -1, 1)
+PART_CLASS = {part: number for number, parts in PART_NAMES.items() for part in parts.split()}
+AXIS_SIGNS = (1, -1, 1)
 """Signs of the stored normals; see `PascalMt`."""
 
 
-def semseg(content: bytes, size: tuple[int, ...]) -> Int64[Tensor, "height breadth"]:
+def decode_semseg(content: bytes, size: tuple[int, ...]) -> Int64[Tensor, "height breadth"]:
     """Classes 0, background, to 20 of a picture; 255 where nothing is known."""
-    values = grey(content)
+    values = decode_uint8(content)
     check_size(values.shape, size)
-    return class_map(values, classes=SEMSEG_CLASSES, unknown=IGNORED, ignored=IGNORED)
+    return to_class_map(values, classes=SEMSEG_CLASSES, unknown=IGNORE_INDEX, ignored=IGNORE_INDEX)
 
 
-def human_parts(content: bytes, size: tuple[int, ...]) -> Int64[Tensor, "height breadth"]:
+def decode_human_parts(content: bytes, size: tuple[int, ...]) -> Int64[Tensor, "height breadth"]:
     """Parts of people, 0 elsewhere; where no part of anyone is labelled, all is unknown.
 
     Raises ValueError if `anno` is not as PASCAL-Part has it: the things in a picture, each with
     name, class, mask and parts, each part with name and mask.
     """
-    found = matlab(content, "anno")
+    found = decode_mat(content, "anno")
     labels = np.zeros(size, np.int64)
     try:
         for person in [thing for thing in found[0, 0][1].ravel() if int(thing[1].item()) == PERSON]:
             for part in person[3].ravel():
-                paint(labels, str(part[0].item()), part[1])
+                fill_part(labels, str(part[0].item()), part[1])
     except (IndexError, TypeError, AttributeError) as error:
         raise ValueError(
             f"has an `anno` that is not PASCAL-Part's ({error}): fetch it again"
         ) from None
-    labels[:] = labels if labels.any() else IGNORED
+    labels[:] = labels if labels.any() else IGNORE_INDEX
     return torch.from_numpy(labels)
 
 
-def paint(
+def fill_part(
     labels: Int64[np.ndarray, "height breadth"], part: str, mask: Shaped[np.ndarray, "..."]
 ) -> None:
     """Write the class of one part of a person where the part is."""
@@ -69,42 +69,42 @@ def paint(
     labels[mask.astype(bool)] = PART_CLASS[part]
 
 
-def context(content: bytes, size: tuple[int, ...]) -> Int64[np.ndarray, "height breadth"]:
+def decode_context(content: bytes, size: tuple[int, ...]) -> Int64[np.ndarray, "height breadth"]:
     """Which of 459 things each pixel is of."""
-    labels = matlab(content, "LabelMap")
+    labels = decode_mat(content, "LabelMap")
     check_size(labels.shape, size)
     return labels.astype(np.int64)
 
 
-def edge(things: Int64[np.ndarray, "height breadth"]) -> Float32[Tensor, "1 height breadth"]:
+def compute_edges(things: Int64[np.ndarray, "height breadth"]) -> Float32[Tensor, "1 height breadth"]:
     """1 on the lines between different things, 0 elsewhere.
 
     The Laplacian (4 neighbours; beyond the border, the picture is mirrored about its outermost
     pixels) of the numbers is not 0, thinned by Guo and Hall's algorithm, in place of OpenCV and
     scikit-image, which the released code has for it.
     """
-    laplacian = library("scipy.ndimage", "data").laplace(things.astype(np.float64), mode="mirror")
-    return torch.from_numpy(thinned(laplacian != 0).astype(np.float32))[None]
+    laplacian = import_optional("scipy.ndimage", "data").laplace(things.astype(np.float64), mode="mirror")
+    return torch.from_numpy(thin_edges(laplacian != 0).astype(np.float32))[None]
 
 
-def saliency(content: bytes, size: tuple[int, ...]) -> Float32[Tensor, "1 height breadth"]:
+def decode_saliency(content: bytes, size: tuple[int, ...]) -> Float32[Tensor, "1 height breadth"]:
     """1 where a picture of probabilities, 0 to 255, is above a half; 0 elsewhere."""
-    values = grey(content)
+    values = decode_uint8(content)
     check_size(values.shape, size)
     return torch.from_numpy((values / 255 > 0.5).astype(np.float32))[None]
 
 
-def normals(
+def decode_normals(
     content: bytes, size: tuple[int, ...], known: Bool[np.ndarray, "height breadth"]
 ) -> Float32[Tensor, "3 height breadth"]:
     """Colours 2x / 255 - 1 as unit vectors; NaN where `known` says no."""
-    values: UInt8[np.ndarray, "channels height breadth"] = colours(content)
+    values: UInt8[np.ndarray, "channels height breadth"] = decode_rgb_label(content)
     check_size(values.shape[1:], size)
     stored = torch.from_numpy(values.astype(np.float32)) * 2 / 255 - 1
-    return torch.where(torch.from_numpy(known), facing(stored, AXES), torch.nan)
+    return torch.where(torch.from_numpy(known), to_camera_axes(stored, AXIS_SIGNS), torch.nan)
 
 
-def valid(
+def mask_reliable_normals(
     things: Int64[np.ndarray, "height breadth"], allowed: Collection[int]
 ) -> Bool[np.ndarray, "height breadth"]:
     """Where things are that the teacher of the normals had seen indoors."""

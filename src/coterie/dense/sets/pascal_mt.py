@@ -10,17 +10,17 @@ import torch
 from jaxtyping import Int64, Shaped
 from torch import Tensor
 
-from coterie.dense.checking import CheckedSamples
+from coterie.dense.checking import ValidatedDenseDataset
 from coterie.dense.choice import check_names
-from coterie.dense.decoding import photo
-from coterie.dense.files import DataFile, whole
+from coterie.dense.decoding import decode_rgb
+from coterie.dense.files import LabelFile, make_absolute_path
 from coterie.dense.kinds.edges import Edges
 from coterie.dense.kinds.normals import Normals
 from coterie.dense.kinds.saliency import Saliency
 from coterie.dense.kinds.segmentation import Segmentation
-from coterie.dense.rows import DenseRows, DenseSample, DenseSet
+from coterie.dense.rows import DenseSamples, DenseSample, DenseDataset
 from coterie.dense.sets import pascal_labels as labels
-from coterie.dense.sets.base import Split
+from coterie.dense.sets.base import DenseSplit
 from coterie.dense.task import DenseTask
 
 SPLITS = {"train": "train", "validation": "val"}
@@ -45,7 +45,7 @@ FILES = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class PascalMt(DenseSet):
+class PascalContext(DenseDataset):
     """Things, parts of people, saliency, edges and normals, with the loss weights of M3ViT.
 
     Put together by Maninis et al. (ASTMT, CVPR 2019, arXiv 1904.08918), and read as in their
@@ -75,21 +75,21 @@ class PascalMt(DenseSet):
     names: tuple[str, ...] = NAMES
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "folder", whole(self.folder))
+        object.__setattr__(self, "folder", make_absolute_path(self.folder))
         check_names("PascalMt", self.names, NAMES)
 
     @property
     def tasks(self) -> tuple[DenseTask, ...]:
         return tuple(TASKS[NAMES.index(name)] for name in self.names)
 
-    def rows(self, split: str, *, skip_bad_rows: bool = False) -> DenseRows:
+    def load_split(self, split: str, *, skip_bad_rows: bool = False) -> DenseSamples:
         if split not in SPLITS:
             raise ValueError(f"PascalMt has no split {split!r}: ask for {' or '.join(SPLITS)}")
-        samples = PascalMtSplit(Path(self.folder), SPLITS[split], self.names)
-        return CheckedSamples(samples, skip_bad_rows=skip_bad_rows)
+        samples = PascalContextSplit(Path(self.folder), SPLITS[split], self.names)
+        return ValidatedDenseDataset(samples, skip_bad_rows=skip_bad_rows)
 
 
-class PascalMtSplit(Split):
+class PascalContextSplit(DenseSplit):
     """The pictures that a list names."""
 
     def __init__(self, folder: Path, split: str, names: tuple[str, ...]) -> None:
@@ -103,14 +103,14 @@ class PascalMtSplit(Split):
                 f"{self.list} cannot be read ({error}): give the folder of PASCAL_MT"
             ) from None
         readers: dict[str, Callable[[str, tuple[int, ...]], Shaped[Tensor, "..."]]] = {
-            "semseg": self.semseg,
-            "human_parts": self.human_parts,
-            "sal": self.sal,
-            "edge": self.edge,
-            "normals": self.normals,
+            "semseg": self.read_semseg,
+            "human_parts": self.read_human_parts,
+            "sal": self.read_saliency,
+            "edge": self.read_edges,
+            "normals": self.read_normals,
         }
         self.readers = {name: readers[name] for name in names}
-        self.allowed = normal_classes(folder)
+        self.allowed = read_reliable_classes(folder)
 
     @property
     def title(self) -> str:
@@ -119,56 +119,56 @@ class PascalMtSplit(Split):
     def __len__(self) -> int:
         return len(self.pictures)
 
-    def files(self, index: int) -> list[DataFile]:
+    def list_files(self, index: int) -> list[LabelFile]:
         name = self.pictures[index]
         labels = [(file, task) for task in self.readers for file in FILES[task]]
         return [
-            self.file(f"JPEGImages/{name}.jpg", "image"),
-            *(self.file(file.format(name), task) for file, task in labels),
+            self.get_file(f"JPEGImages/{name}.jpg", "image"),
+            *(self.get_file(file.format(name), task) for file, task in labels),
         ]
 
     def read(self, index: int) -> DenseSample:
         name = self.pictures[index]
-        image = self.file(f"JPEGImages/{name}.jpg", "image").read(photo)
+        image = self.get_file(f"JPEGImages/{name}.jpg", "image").read(decode_rgb)
         found = {task: read(name, image.shape[1:]) for task, read in self.readers.items()}
         return DenseSample(image=torch.from_numpy(image), labels=found, source=name)
 
-    def semseg(self, name: str, size: tuple[int, ...]) -> Shaped[Tensor, "..."]:
-        voc, context = (self.file(file.format(name), "semseg") for file in FILES["semseg"])
+    def read_semseg(self, name: str, size: tuple[int, ...]) -> Shaped[Tensor, "..."]:
+        voc, context = (self.get_file(file.format(name), "semseg") for file in FILES["semseg"])
         file = voc if voc.path.exists() else context
-        return file.read(lambda content: labels.semseg(content, size))
+        return file.read(lambda content: labels.decode_semseg(content, size))
 
-    def human_parts(self, name: str, size: tuple[int, ...]) -> Shaped[Tensor, "..."]:
-        file = self.file(FILES["human_parts"][0].format(name), "human_parts")
-        return file.read(lambda content: labels.human_parts(content, size))
+    def read_human_parts(self, name: str, size: tuple[int, ...]) -> Shaped[Tensor, "..."]:
+        file = self.get_file(FILES["human_parts"][0].format(name), "human_parts")
+        return file.read(lambda content: labels.decode_human_parts(content, size))
 
-    def sal(self, name: str, size: tuple[int, ...]) -> Shaped[Tensor, "..."]:
-        file = self.file(FILES["sal"][0].format(name), "sal")
-        return file.read(lambda content: labels.saliency(content, size))
+    def read_saliency(self, name: str, size: tuple[int, ...]) -> Shaped[Tensor, "..."]:
+        file = self.get_file(FILES["sal"][0].format(name), "sal")
+        return file.read(lambda content: labels.decode_saliency(content, size))
 
-    def edge(self, name: str, size: tuple[int, ...]) -> Shaped[Tensor, "..."]:
-        return labels.edge(self.things(name, size, "edge"))
+    def read_edges(self, name: str, size: tuple[int, ...]) -> Shaped[Tensor, "..."]:
+        return labels.compute_edges(self.read_context(name, size, "edge"))
 
-    def normals(self, name: str, size: tuple[int, ...]) -> Shaped[Tensor, "..."]:
+    def read_normals(self, name: str, size: tuple[int, ...]) -> Shaped[Tensor, "..."]:
         known = np.ones(size, bool)
         if self.allowed:
-            known = labels.valid(self.things(name, size, "normals"), self.allowed)
-        file = self.file(FILES["normals"][0].format(name), "normals")
-        return file.read(lambda content: labels.normals(content, size, known))
+            known = labels.mask_reliable_normals(self.read_context(name, size, "normals"), self.allowed)
+        file = self.get_file(FILES["normals"][0].format(name), "normals")
+        return file.read(lambda content: labels.decode_normals(content, size, known))
 
-    def things(
+    def read_context(
         self, name: str, size: tuple[int, ...], field: str
     ) -> Int64[np.ndarray, "height breadth"]:
         """Which of 459 things each pixel is of."""
-        file = self.file(CONTEXT.format(name), field)
-        return file.read(lambda content: labels.context(content, size))
+        file = self.get_file(CONTEXT.format(name), field)
+        return file.read(lambda content: labels.decode_context(content, size))
 
-    def file(self, name: str, field: str) -> DataFile:
+    def get_file(self, name: str, field: str) -> LabelFile:
         """One file of a sample."""
-        return DataFile(folder=self.folder, name=name, field=field)
+        return LabelFile(folder=self.folder, name=name, field=field)
 
 
-def normal_classes(folder: Path) -> frozenset[int]:
+def read_reliable_classes(folder: Path) -> frozenset[int]:
     """The numbers of those things whose normals are known; none if the lists are not there.
 
     Classes that NYUv2 and PASCAL-Context call the same, and "tvmonitor", as in the released code.

@@ -13,34 +13,34 @@ import torch
 from jaxtyping import Bool, Float32, Int64, Shaped
 from torch import Tensor
 
-from coterie.dense.checking import CheckedSamples
+from coterie.dense.checking import ValidatedDenseDataset
 from coterie.dense.choice import check_names
-from coterie.dense.classes import class_map
+from coterie.dense.classes import to_class_map
 from coterie.dense.depth_scale import DepthScale
-from coterie.dense.files import DataFile, whole
+from coterie.dense.files import LabelFile, make_absolute_path
 from coterie.dense.kinds.depth import Depth
 from coterie.dense.kinds.edges import Edges
 from coterie.dense.kinds.normals import Normals
 from coterie.dense.kinds.regression import Regression
 from coterie.dense.kinds.segmentation import Segmentation
-from coterie.dense.kinds.soft_classes import SoftClasses
-from coterie.dense.rows import DenseRows, DenseSample, DenseSet
-from coterie.dense.sets.base import Split
+from coterie.dense.kinds.soft_classes import Distillation
+from coterie.dense.rows import DenseSamples, DenseSample, DenseDataset
+from coterie.dense.sets.base import DenseSplit
 from coterie.dense.task import DenseTask
-from coterie.embedded.home import home
+from coterie.embedded.home import get_cache_dir
 from coterie.embedded.scenes import CLASSES, SETTINGS, SHAPES
-from coterie.embedded.scenes.card import SPLITS, Card
+from coterie.embedded.scenes.card import SPLITS, RenderManifest
 from coterie.embedded.scenes.kinds import SKY
 
 DEPTHS = DepthScale(units_per_metre=512.0, log_range=2.0**16)
 """As Taskonomy's depths are learned; fields end before its 128 m."""
-BENT = 10.0
+CURVATURE_SCALE = 10.0
 """Curvatures are learned in this many 1/m, so that of a ball with a radius of 10 cm is 1."""
-IGNORED = 255
+IGNORE_INDEX = 255
 """No pixel of a scene is without a class; losses leave this one out."""
-MOST_BENT = 3.0
+MAX_CURVATURE = 3.0
 """Where they are then cut off: squared differences at tips of cones would outweigh all else."""
-DAMAGE = (
+DECODE_ERRORS = (
     ValueError, TypeError, LookupError, EOFError, OSError, zipfile.BadZipFile, zlib.error
 )  # fmt: skip
 """What reading a damaged file raises."""
@@ -49,72 +49,72 @@ Arrays = Mapping[str, np.ndarray[Any, np.dtype[Any]]]
 
 
 @dataclass(frozen=True)
-class Label:
+class SceneLabel:
     """A task, and its label in what is stored of a picture."""
 
     task: DenseTask
-    read: Callable[[Arrays], Shaped[Tensor, "..."]]
+    decode: Callable[[Arrays], Shaped[Tensor, "..."]]
 
 
-def segmentation(arrays: Arrays) -> Int64[Tensor, "height breadth"]:
+def read_segmentation(arrays: Arrays) -> Int64[Tensor, "height breadth"]:
     """What kind of thing each pixel shows, by number in CLASSES; all are known."""
-    return class_map(arrays["classes"], classes=len(CLASSES), unknown=-1, ignored=IGNORED)
+    return to_class_map(arrays["classes"], classes=len(CLASSES), unknown=-1, ignored=IGNORE_INDEX)
 
 
-def depth(arrays: Arrays) -> Float32[Tensor, "1 height breadth"]:
+def read_depth(arrays: Arrays) -> Float32[Tensor, "1 height breadth"]:
     """Depth along the optical axis, encoded by DEPTHS; unknown in the sky."""
-    return DEPTHS.encoded(floats(arrays["depth"])[None])
+    return DEPTHS.encode(to_float32(arrays["depth"])[None])
 
 
-def normals(arrays: Arrays) -> Float32[Tensor, "3 height breadth"]:
+def read_normals(arrays: Arrays) -> Float32[Tensor, "3 height breadth"]:
     """x right, y up, z to the viewer; unknown in the sky."""
-    return floats(arrays["normals"])
+    return to_float32(arrays["normals"])
 
 
-def curvature(arrays: Arrays) -> Float32[Tensor, "2 height breadth"]:
+def read_curvature(arrays: Arrays) -> Float32[Tensor, "2 height breadth"]:
     """Principal curvatures in BENT 1/m, the larger first, convex above 0; unknown in the sky."""
-    return (floats(arrays["curvature"]) / BENT).clamp(-MOST_BENT, MOST_BENT)
+    return (to_float32(arrays["curvature"]) / CURVATURE_SCALE).clamp(-MAX_CURVATURE, MAX_CURVATURE)
 
 
-def reshading(arrays: Arrays) -> Float32[Tensor, "1 height breadth"]:
+def read_reshading(arrays: Arrays) -> Float32[Tensor, "1 height breadth"]:
     """Lambert's law under a lamp above the camera, 0 to 1; unknown in the sky."""
-    shares = shares_of("reshading")(arrays)
+    shares = make_unit_reader("reshading")(arrays)
     return shares.masked_fill(torch.from_numpy(arrays["classes"] == SKY), torch.nan)
 
 
-def shares_of(key: str) -> Callable[[Arrays], Float32[Tensor, "1 height breadth"]]:
+def make_unit_reader(key: str) -> Callable[[Arrays], Float32[Tensor, "1 height breadth"]]:
     """Reads 0 to 255 as 0 to 1; all are known."""
-    return lambda arrays: floats(arrays[key])[None] / 255
+    return lambda arrays: to_float32(arrays[key])[None] / 255
 
 
-def one_of(key: str, classes: int) -> Callable[[Arrays], Float32[Tensor, " classes"]]:
+def make_class_reader(key: str, classes: int) -> Callable[[Arrays], Float32[Tensor, " classes"]]:
     """Reads a number as 1 for that class and 0 for the others."""
     return lambda arrays: torch.eye(classes)[int(arrays[key])]
 
 
-def floats(stored: np.ndarray[Any, np.dtype[Any]]) -> Float32[Tensor, "..."]:
+def to_float32(stored: np.ndarray[Any, np.dtype[Any]]) -> Float32[Tensor, "..."]:
     """The numbers in the precision that losses are taken in."""
     return torch.from_numpy(stored.astype(np.float32))
 
 
-LABELS: dict[str, Label] = {
+LABELS: dict[str, SceneLabel] = {
     label.task.name: label
     for label in (
-        Label(Segmentation(name="segmentation", classes=len(CLASSES)), segmentation),
-        Label(Depth(name="depth", scale=DEPTHS), depth),
-        Label(Normals(name="normals", criterion="cosine"), normals),
-        Label(Regression(name="curvature", count=2, power=2), curvature),
-        Label(Edges(name="edges"), shares_of("edges")),
-        Label(Regression(name="keypoints2d"), shares_of("keypoints2d")),
-        Label(Regression(name="keypoints3d"), shares_of("keypoints3d")),
-        Label(Regression(name="reshading"), reshading),
-        Label(SoftClasses(name="object", classes=len(SHAPES)), one_of("object", len(SHAPES))),
-        Label(SoftClasses(name="scene", classes=len(SETTINGS)), one_of("setting", len(SETTINGS))),
+        SceneLabel(Segmentation(name="segmentation", classes=len(CLASSES)), read_segmentation),
+        SceneLabel(Depth(name="depth", scale=DEPTHS), read_depth),
+        SceneLabel(Normals(name="normals", criterion="cosine"), read_normals),
+        SceneLabel(Regression(name="curvature", num_channels=2, exponent=2), read_curvature),
+        SceneLabel(Edges(name="edges"), make_unit_reader("edges")),
+        SceneLabel(Regression(name="keypoints2d"), make_unit_reader("keypoints2d")),
+        SceneLabel(Regression(name="keypoints3d"), make_unit_reader("keypoints3d")),
+        SceneLabel(Regression(name="reshading"), read_reshading),
+        SceneLabel(Distillation(name="object", classes=len(SHAPES)), make_class_reader("object", len(SHAPES))),
+        SceneLabel(Distillation(name="scene", classes=len(SETTINGS)), make_class_reader("setting", len(SETTINGS))),
     )
 }
 
 
-def unpacked(content: bytes) -> Arrays:
+def unpack_arrays(content: bytes) -> Arrays:
     """The arrays in the bytes of an .npz; checksums are looked at before anything is made of them.
 
     So np.load would not have it: it reads how an array begins, whatever stands there.
@@ -130,7 +130,7 @@ def check_label(
     task: DenseTask, label: Shaped[Tensor, "*label"], sky: Bool[np.ndarray, "height breadth"]
 ) -> None:
     """Raise ValueError if a label has another shape than its picture, or is unknown on a thing."""
-    if task.whole_picture:
+    if task.is_image_level:
         return
     size = (task.channels, *sky.shape) if label.is_floating_point() else sky.shape
     if label.shape != size:
@@ -141,7 +141,7 @@ def check_label(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scenes(DenseSet):
+class Scenes(DenseDataset):
     """Ten tasks on rendered scenes: rooms, halls, corridors, yards and fields with 3 to 8 objects.
 
     All is exact, as it comes from what was drawn: see `coterie.embedded.scenes.labels.picture` for
@@ -159,29 +159,29 @@ class Scenes(DenseSet):
 
     def __post_init__(self) -> None:
         if self.folder is not None:
-            object.__setattr__(self, "folder", whole(self.folder))
+            object.__setattr__(self, "folder", make_absolute_path(self.folder))
         check_names("Scenes", self.names, LABELS)
 
     @property
     def tasks(self) -> tuple[DenseTask, ...]:
         return tuple(LABELS[name].task for name in self.names)
 
-    def rows(self, split: str, *, skip_bad_rows: bool = False) -> DenseRows:
+    def load_split(self, split: str, *, skip_bad_rows: bool = False) -> DenseSamples:
         if split not in SPLITS:
             raise ValueError(f"Scenes has no split {split!r}: ask for {', '.join(SPLITS)}")
-        folder = home() / "scenes" if self.folder is None else Path(self.folder)
+        folder = get_cache_dir() / "scenes" if self.folder is None else Path(self.folder)
         samples = ScenesSplit(folder, split, self.names)
-        return CheckedSamples(samples, skip_bad_rows=skip_bad_rows)
+        return ValidatedDenseDataset(samples, skip_bad_rows=skip_bad_rows)
 
 
-class ScenesSplit(Split):
+class ScenesSplit(DenseSplit):
     """The pictures of a split that `scenes.json` says there are."""
 
     def __init__(self, folder: Path, split: str, names: tuple[str, ...]) -> None:
         """Read the card. Raises ValueError if there is none, or it is damaged."""
         self.folder, self.split = folder, split
-        self.card = Card.read(folder)
-        self.pictures = self.card.files(folder, split)
+        self.manifest = RenderManifest.read(folder)
+        self.image_files = self.manifest.list_files(folder, split)
         self.names = names
 
     @property
@@ -189,27 +189,27 @@ class ScenesSplit(Split):
         return f"{self.folder}, {self.split}"
 
     def __len__(self) -> int:
-        return len(self.pictures)
+        return len(self.image_files)
 
-    def files(self, index: int) -> list[DataFile]:
-        name = self.pictures[index].relative_to(self.folder).as_posix()
-        return [DataFile(folder=self.folder, name=name, field="image")]
+    def list_files(self, index: int) -> list[LabelFile]:
+        name = self.image_files[index].relative_to(self.folder).as_posix()
+        return [LabelFile(folder=self.folder, name=name, field="image")]
 
     def read(self, index: int) -> DenseSample:
-        [file] = self.files(index)
-        return file.read(lambda content: self.sample(content, file.name.removesuffix(".npz")))
+        [file] = self.list_files(index)
+        return file.read(lambda content: self.decode_sample(content, file.name.removesuffix(".npz")))
 
-    def sample(self, content: bytes, source: str) -> DenseSample:
+    def decode_sample(self, content: bytes, source: str) -> DenseSample:
         """What the bytes of a picture's file say. Raises ValueError if they are damaged."""
         try:
-            arrays = unpacked(content)
+            arrays = unpack_arrays(content)
             image = arrays["image"]
-            if image.shape != (self.card.size, self.card.size, 3):
-                raise ValueError(f"its image is {image.shape}, not of size {self.card.size}")
-            labels = {name: LABELS[name].read(arrays) for name in self.names}
+            if image.shape != (self.manifest.size, self.manifest.size, 3):
+                raise ValueError(f"its image is {image.shape}, not of size {self.manifest.size}")
+            labels = {name: LABELS[name].decode(arrays) for name in self.names}
             for name, label in labels.items():
                 check_label(LABELS[name].task, label, arrays["classes"] == SKY)
-        except DAMAGE as error:
+        except DECODE_ERRORS as error:
             raise ValueError(
                 f"is damaged ({error}): remove it, and make it again by make_scenes"
             ) from None

@@ -7,15 +7,15 @@ import numpy as np
 import torch
 from jaxtyping import Bool
 
-from coterie.dense.checking import CheckedSamples
+from coterie.dense.checking import ValidatedDenseDataset
 from coterie.dense.choice import check_names
-from coterie.dense.decoding import check_size, grey, photo
-from coterie.dense.files import DataFile, whole
-from coterie.dense.resize import resized_image
-from coterie.dense.rows import DenseRows, DenseSample, DenseSet
-from coterie.dense.sets.base import Split
+from coterie.dense.decoding import check_size, decode_uint8, decode_rgb
+from coterie.dense.files import LabelFile, make_absolute_path
+from coterie.dense.resize import resize_image
+from coterie.dense.rows import DenseSamples, DenseSample, DenseDataset
+from coterie.dense.sets.base import DenseSplit
 from coterie.dense.sets.taskonomy_labels import LABELS
-from coterie.dense.sets.taskonomy_scenes import BROKEN, scenes
+from coterie.dense.sets.taskonomy_scenes import BROKEN_BUILDINGS, list_buildings
 from coterie.dense.task import DenseTask
 
 DOMAIN = "_domain_"
@@ -24,7 +24,7 @@ MASK = "mask_valid"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Taskonomy(DenseSet):
+class Taskonomy(DenseDataset):
     """Indoor scenes with labels from scans, other models and filters (Zamir et al., CVPR 2018).
 
     Files as `omnitools.download` lays them down, and as the released code of Mod-Squad reads them:
@@ -53,12 +53,12 @@ class Taskonomy(DenseSet):
     names: tuple[str, ...] = tuple(LABELS)
     size: int = 256
     splits: str = "train_val_test_medium.csv"
-    broken: tuple[str, ...] = BROKEN
-    val_trains: bool = True
+    broken_buildings: tuple[str, ...] = BROKEN_BUILDINGS
+    train_on_val: bool = True
     test_share: float = 0.1
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "folder", whole(self.folder))
+        object.__setattr__(self, "folder", make_absolute_path(self.folder))
         check_names("Taskonomy", self.names, LABELS)
         if self.size < 1:
             raise ValueError(f"Taskonomy(size={self.size}): give pixels, at least 1")
@@ -69,19 +69,19 @@ class Taskonomy(DenseSet):
     def tasks(self) -> tuple[DenseTask, ...]:
         return tuple(LABELS[name].task for name in self.names)
 
-    def rows(self, split: str, *, skip_bad_rows: bool = False) -> DenseRows:
-        found = scenes(
+    def load_split(self, split: str, *, skip_bad_rows: bool = False) -> DenseSamples:
+        found = list_buildings(
             Path(self.folder) / "splits_taskonomy" / self.splits,
             split,
-            broken=self.broken,
-            val_trains=self.val_trains,
+            broken=self.broken_buildings,
+            val_trains=self.train_on_val,
         )
         share = self.test_share if split == "test" else 1.0
         samples = TaskonomySplit(self, f"{self.folder}, {split}", found, share)
-        return CheckedSamples(samples, skip_bad_rows=skip_bad_rows)
+        return ValidatedDenseDataset(samples, skip_bad_rows=skip_bad_rows)
 
 
-class TaskonomySplit(Split):
+class TaskonomySplit(DenseSplit):
     """The pictures of some buildings."""
 
     def __init__(
@@ -97,7 +97,7 @@ class TaskonomySplit(Split):
 
         Raises ValueError if a task's folder is missing.
         """
-        self.chosen, self.called, self.folder = chosen, title, Path(chosen.folder)
+        self.labels, self.display_name, self.folder = chosen, title, Path(chosen.folder)
         self.parts = ("rgb", *chosen.names)
         for part in self.parts:
             if not (self.folder / part / "taskonomy").is_dir():
@@ -107,10 +107,10 @@ class TaskonomySplit(Split):
                 )
         self.masked = (self.folder / MASK / "taskonomy").is_dir()
         # a building of which there is nothing counts as one picture, so that it is missed
-        listed = [(name, view) for name in buildings for view in self.views(name) or [""]]
+        listed = [(name, view) for name in buildings for view in self.list_views(name) or [""]]
         self.samples = listed[: max(1, int(len(listed) * share))]
 
-    def views(self, building: str) -> list[str]:
+    def list_views(self, building: str) -> list[str]:
         """The pictures of a building, sorted by name, as that code has them."""
         found: set[str] = set()
         for part in self.parts:
@@ -120,41 +120,41 @@ class TaskonomySplit(Split):
 
     @property
     def title(self) -> str:
-        return self.called
+        return self.display_name
 
     def __len__(self) -> int:
         return len(self.samples)
 
-    def files(self, index: int) -> list[DataFile]:
+    def list_files(self, index: int) -> list[LabelFile]:
         building, view = self.samples[index]
         if not view:
             name = f"rgb/taskonomy/{building}"
-            return [DataFile(folder=self.folder, name=name, field="image")]
-        found = [self.file(part, building, view) for part in self.parts]
-        return [*found, self.mask(building, view)] if self.masked else found
+            return [LabelFile(folder=self.folder, name=name, field="image")]
+        found = [self.get_file(part, building, view) for part in self.parts]
+        return [*found, self.get_mask_file(building, view)] if self.masked else found
 
     def read(self, index: int) -> DenseSample:
         building, view = self.samples[index]
         if not view:
-            (lost,) = self.files(index)
-            raise lost.damaged("is missing or has no pictures: fetch it, or name it in `broken`")
-        image = self.file("rgb", building, view).read(photo)
+            (lost,) = self.list_files(index)
+            raise lost.make_error("is missing or has no pictures: fetch it, or name it in `broken`")
+        image = self.get_file("rgb", building, view).read(decode_rgb)
         size = image.shape[1:]
-        hole = self.hole(building, view, size)
-        target = (self.chosen.size, self.chosen.size)
+        hole = self.read_invalid_mask(building, view, size)
+        target = (self.labels.size, self.labels.size)
         found = {
-            name: self.file(name, building, view).read(
+            name: self.get_file(name, building, view).read(
                 lambda content, name=name: LABELS[name].read(content, size, target, hole)
             )
-            for name in self.chosen.names
+            for name in self.labels.names
         }
         return DenseSample(
-            image=resized_image(torch.from_numpy(image), target),
+            image=resize_image(torch.from_numpy(image), target),
             labels=found,
             source=f"{building}/{view}",
         )
 
-    def hole(
+    def read_invalid_mask(
         self, building: str, view: str, size: tuple[int, ...]
     ) -> Bool[np.ndarray, "height breadth"]:
         """Where the scan has a hole, as far as mask_valid/ says so."""
@@ -162,19 +162,19 @@ class TaskonomySplit(Split):
             return np.zeros(size, bool)
 
         def decode(content: bytes) -> Bool[np.ndarray, "height breadth"]:
-            mask = grey(content)
+            mask = decode_uint8(content)
             check_size(mask.shape, size)
             return mask == 0
 
-        return self.mask(building, view).read(decode)
+        return self.get_mask_file(building, view).read(decode)
 
-    def mask(self, building: str, view: str) -> DataFile:
+    def get_mask_file(self, building: str, view: str) -> LabelFile:
         """The file that says where the scan has a hole."""
-        return self.file(MASK, building, view, domain="depth_zbuffer")
+        return self.get_file(MASK, building, view, domain="depth_zbuffer")
 
-    def file(self, part: str, building: str, view: str, domain: str = "") -> DataFile:
+    def get_file(self, part: str, building: str, view: str, domain: str = "") -> LabelFile:
         """One file of a sample."""
         ending = "npy" if part.startswith("class_") else "png"
         name = f"{part}/taskonomy/{building}/{view}{DOMAIN}{domain or part}.{ending}"
         field = "image" if part == "rgb" else part
-        return DataFile(folder=self.folder, name=name, field=field)
+        return LabelFile(folder=self.folder, name=name, field=field)

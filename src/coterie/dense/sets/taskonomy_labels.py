@@ -10,40 +10,40 @@ import torch
 from jaxtyping import Bool, Float, Float32, Shaped, UInt8
 from torch import Tensor
 
-from coterie.dense.decoding import check_shape, check_size, colours, grey, numbers, sixteen_bits
+from coterie.dense.decoding import check_shape, check_size, decode_rgb_label, decode_uint8, decode_npy, decode_uint16
 from coterie.dense.depth_scale import DepthScale
 from coterie.dense.kinds.depth import Depth
 from coterie.dense.kinds.normals import Normals
 from coterie.dense.kinds.regression import Regression
-from coterie.dense.kinds.soft_classes import SoftClasses
-from coterie.dense.normals import facing
-from coterie.dense.resize import bilinear
+from coterie.dense.kinds.soft_classes import Distillation
+from coterie.dense.normals import to_camera_axes
+from coterie.dense.resize import resize_bilinear
 from coterie.dense.task import DenseTask
 
 NO_DEPTH = 65535
 """What a depth picture says where the scan has a hole."""
 CURVATURE_MEAN = (123.572, 120.1)
 CURVATURE_DEVIATION = (31.922, 21.658)
-OCCLUSION_LARGEST = 0.00625 * 2**16
-TEXTURE_LARGEST = 0.08 * 2**16
-KEYPOINTS2D_LARGEST = 0.005 * 2**16
-KEYPOINTS3D_LARGEST = 2.0**16
+OCCLUSION_MAX = 0.00625 * 2**16
+TEXTURE_MAX = 0.08 * 2**16
+KEYPOINTS2D_MAX = 0.005 * 2**16
+KEYPOINTS3D_MAX = 2.0**16
 DEPTHS = DepthScale(units_per_metre=512.0, log_range=2.0**16)
 BLUR_PIXELS = 4.0
 """Standard deviation of the blur of occlusion edges, after the picture was cut."""
-AXES = (1, -1, 1)
+AXIS_SIGNS = (1, -1, 1)
 """Red is right, green down, blue to the viewer: Armeni et al., arXiv 1702.01105, sec. 4.2, and the
 authors in https://github.com/EPFL-VILAB/omnidata/issues/13."""
 
 
-def log_depth(
+def encode_log_depth(
     stored: Float[Tensor, "1 height breadth"],
 ) -> Float32[Tensor, "1 height breadth"]:
     """log(1 + x) / log(2^16) of x in 1/512 m: 0 to 1."""
     return stored.float().log1p() / math.log(2**16)
 
 
-def curvature(
+def encode_curvature(
     stored: Float[Tensor, "channels height breadth"],
 ) -> Float32[Tensor, "2 height breadth"]:
     """The two principal curvatures, less their mean and over their deviation; blue says nothing."""
@@ -53,31 +53,31 @@ def curvature(
     return (stored[:2].float() - mean) / deviation
 
 
-def centred(
+def rescale_to_unit_range(
     stored: Float[Tensor, "channels height breadth"], largest: float
 ) -> Float32[Tensor, "channels height breadth"]:
     """0 to `largest` as -1 to 1; what is larger, as 1."""
     return 2 * stored.float().clamp(0, largest) / largest - 1
 
 
-def occlusion(
+def encode_occlusion_edges(
     stored: Float[Tensor, "1 height breadth"],
 ) -> Float32[Tensor, "1 height breadth"]:
     """Edges where one thing hides another, 0 to OCCLUSION_LARGEST as -1 to 1, and more above.
 
     Nothing is cut off above 1. They are blurred once the picture is cut: see `Regression.blur`.
     """
-    return 2 * stored.float() / OCCLUSION_LARGEST - 1
+    return 2 * stored.float() / OCCLUSION_MAX - 1
 
 
-def normals(
+def encode_normals(
     stored: Float[Tensor, "3 height breadth"],
 ) -> Float32[Tensor, "3 height breadth"]:
     """Colours, 127.5 being 0, as unit vectors: x right, y up, z to the viewer.
 
     Departs: the released code keeps y downward, and lengths as they come out of 8 bits.
     """
-    return facing(2 * stored.float() / 255 - 1, AXES)
+    return to_camera_axes(2 * stored.float() / 255 - 1, AXIS_SIGNS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,18 +116,18 @@ class TaskonomyLabel:
         Raises ValueError if the file is damaged or of another size than its picture.
         """
         stored = self.decode(content)
-        if self.task.whole_picture:
-            return probabilities(stored, self.task.channels)
+        if self.task.is_image_level:
+            return encode_probabilities(stored, self.task.channels)
         check_size(stored.shape[-2:], size)
         values = torch.from_numpy(stored.astype(np.float32)).reshape(-1, *size)
         if self.unknown is not None:
             values[values == self.unknown] = torch.nan
         if self.geometry:
             values[:, torch.from_numpy(hole)] = torch.nan
-        return self.encode(bilinear(values, target))
+        return self.encode(resize_bilinear(values, target))
 
 
-def probabilities(stored: Shaped[np.ndarray, "..."], classes: int) -> Float32[Tensor, " classes"]:
+def encode_probabilities(stored: Shaped[np.ndarray, "..."], classes: int) -> Float32[Tensor, " classes"]:
     """A teacher's probabilities, as they are.
 
     Raises ValueError if they are not `classes` numbers of at least 0.
@@ -139,12 +139,12 @@ def probabilities(stored: Shaped[np.ndarray, "..."], classes: int) -> Float32[Te
     return values
 
 
-def colours_of_any(content: bytes) -> UInt8[np.ndarray, "channels height breadth"]:
+def decode_any_rgb(content: bytes) -> UInt8[np.ndarray, "channels height breadth"]:
     """Colours; a grey picture has three alike."""
     try:
-        return np.stack([grey(content)] * 3)
+        return np.stack([decode_uint8(content)] * 3)
     except ValueError:
-        return colours(content)
+        return decode_rgb_label(content)
 
 
 LABELS = {
@@ -152,15 +152,15 @@ LABELS = {
     for label in (
         *(
             TaskonomyLabel(
-                task=SoftClasses(name=name, classes=classes), decode=numbers, encode=Tensor.float
+                task=Distillation(name=name, classes=classes), decode=decode_npy, encode=Tensor.float
             )
             for name, classes in (("class_object", 1000), ("class_scene", 365))
         ),
         *(
             TaskonomyLabel(
                 task=Depth(name=name, scale=DEPTHS),
-                decode=sixteen_bits,
-                encode=log_depth,
+                decode=decode_uint16,
+                encode=encode_log_depth,
                 geometry=True,
                 unknown=NO_DEPTH,
             )
@@ -168,47 +168,47 @@ LABELS = {
         ),
         TaskonomyLabel(
             task=Regression(name="edge_occlusion", blur=BLUR_PIXELS),
-            decode=sixteen_bits,
-            encode=occlusion,
+            decode=decode_uint16,
+            encode=encode_occlusion_edges,
             geometry=True,
         ),
         TaskonomyLabel(
             task=Regression(name="edge_texture"),
-            decode=sixteen_bits,
-            encode=partial(centred, largest=TEXTURE_LARGEST),
+            decode=decode_uint16,
+            encode=partial(rescale_to_unit_range, largest=TEXTURE_MAX),
         ),
         TaskonomyLabel(
             task=Regression(name="keypoints2d"),
-            decode=sixteen_bits,
-            encode=partial(centred, largest=KEYPOINTS2D_LARGEST),
+            decode=decode_uint16,
+            encode=partial(rescale_to_unit_range, largest=KEYPOINTS2D_MAX),
         ),
         TaskonomyLabel(
             task=Regression(name="keypoints3d"),
-            decode=sixteen_bits,
-            encode=partial(centred, largest=KEYPOINTS3D_LARGEST),
+            decode=decode_uint16,
+            encode=partial(rescale_to_unit_range, largest=KEYPOINTS3D_MAX),
             geometry=True,
         ),
         TaskonomyLabel(
             task=Normals(name="normal", criterion="cosine"),
-            decode=colours,
-            encode=normals,
+            decode=decode_rgb_label,
+            encode=encode_normals,
             geometry=True,
         ),
         TaskonomyLabel(
-            task=Regression(name="principal_curvature", count=2, power=2),
-            decode=colours,
-            encode=curvature,
+            task=Regression(name="principal_curvature", num_channels=2, exponent=2),
+            decode=decode_rgb_label,
+            encode=encode_curvature,
             geometry=True,
         ),
         TaskonomyLabel(
-            task=Regression(name="reshading", count=3),
-            decode=colours_of_any,
-            encode=partial(centred, largest=255.0),
+            task=Regression(name="reshading", num_channels=3),
+            decode=decode_any_rgb,
+            encode=partial(rescale_to_unit_range, largest=255.0),
             geometry=True,
         ),
         *(
             TaskonomyLabel(
-                task=Regression(name=name), decode=grey, encode=partial(centred, largest=255.0)
+                task=Regression(name=name), decode=decode_uint8, encode=partial(rescale_to_unit_range, largest=255.0)
             )
             for name in ("segment_unsup2d", "segment_unsup25d")
         ),

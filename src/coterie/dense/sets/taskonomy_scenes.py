@@ -4,7 +4,7 @@ import csv
 from collections.abc import Collection
 from pathlib import Path
 
-BROKEN = tuple(
+BROKEN_BUILDINGS = tuple(
     (
         "woodbine wiconisco brinnon cauthron cochranton donaldson german castor tokeland andover "
         "rogue athens broseley tilghmanton winooski rosser arkansaw bonnie willow timberon bohemia "
@@ -20,7 +20,7 @@ COLUMNS = {"train": ("train",), "validation": ("val",), "test": ("test",)}
 """Split -> the columns that have 1 for its buildings."""
 
 
-def scenes(file: Path, split: str, *, broken: Collection[str], val_trains: bool) -> tuple[str, ...]:
+def list_buildings(file: Path, split: str, *, broken: Collection[str], val_trains: bool) -> tuple[str, ...]:
     """The buildings of a split, in the order of its CSV.
 
     Args:

@@ -3,8 +3,8 @@
 import shutil
 import sys
 
-from coterie.embedded.home import home
+from coterie.embedded.home import get_cache_dir
 from coterie.embedded.pantry.building import build
 
 if __name__ == "__main__":
-    shutil.copyfile(build(home() / "pantry") / "CARD.md", sys.argv[1])
+    shutil.copyfile(build(get_cache_dir() / "pantry") / "CARD.md", sys.argv[1])

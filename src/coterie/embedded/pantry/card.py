@@ -17,24 +17,24 @@ def write_card(folder: Path, made: Mapping[PantryTask, Iterable[str]]) -> None:
     card = {task.name: describe(folder, task, tuple(splits)) for task, splits in made.items()}
     text = json.dumps(card, indent=1, ensure_ascii=False) + "\n"
     (folder / "card.json").write_text(text, encoding="utf-8", newline="\n")
-    (folder / "CARD.md").write_text(as_markdown(card), encoding="utf-8", newline="\n")
+    (folder / "CARD.md").write_text(to_markdown(card), encoding="utf-8", newline="\n")
 
 
 def describe(folder: Path, task: PantryTask, splits: tuple[str, ...]) -> dict[str, Any]:
     """One task of the card."""
     rows = {split: read_rows(folder / task.name / f"{split}.jsonl") for split in splits}
-    media = {split: media_of(rows[split], folder / task.name) for split in splits}
+    media = {split: list_media(rows[split], folder / task.name) for split in splits}
     distinct = set().union(*media.values())
     return {
-        "about": task.about,
+        "about": task.description,
         "modalities": list(task.modalities),
         "metric": task.metric,
         "rows": {split: len(rows[split]) for split in splits},
         "media": {split: len(media[split]) for split in splits},
         "media_bytes": sum(file.stat().st_size for file in distinct),
-        "answers": len({first_answer(row) for row in rows["train"]}),
+        "answers": len({get_first_answer(row) for row in rows["train"]}),
         "baselines": {
-            split: baselines(rows["train"], rows[split], task.metric)
+            split: compute_baselines(rows["train"], rows[split], task.metric)
             for split in splits
             if split != "train"
         },
@@ -42,7 +42,7 @@ def describe(folder: Path, task: PantryTask, splits: tuple[str, ...]) -> dict[st
         "sources": [
             {"name": s.name, "licence": s.licence, "fetched": s.fetched} for s in task.sources
         ],
-        "example": example(rows["test"]),
+        "example": format_example(rows["test"]),
     }
 
 
@@ -50,26 +50,26 @@ def read_rows(file: Path) -> Rows:
     return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
 
 
-def media_of(rows: Rows, folder: Path) -> set[Path]:
+def list_media(rows: Rows, folder: Path) -> set[Path]:
     """The distinct files that the rows name."""
     return {
         (folder / row[key]).resolve() for row in rows for key in ("image", "audio") if key in row
     }
 
 
-def answers_of(row: Mapping[str, Any]) -> list[str]:
+def get_answers(row: Mapping[str, Any]) -> list[str]:
     return row["answer"] if isinstance(row["answer"], list) else [row["answer"]]
 
 
-def first_answer(row: Mapping[str, Any]) -> str:
-    return answers_of(row)[0]
+def get_first_answer(row: Mapping[str, Any]) -> str:
+    return get_answers(row)[0]
 
 
-def example(rows: Rows) -> dict[str, Any] | None:
+def format_example(rows: Rows) -> dict[str, Any] | None:
     return {key: rows[0][key] for key in ("question", "answer")} if rows else None
 
 
-def baselines(train: Rows, rows: Rows, metric: Any) -> dict[str, float] | None:
+def compute_baselines(train: Rows, rows: Rows, metric: Any) -> dict[str, float] | None:
     """What can be had without looking, in the metric's own unit (percent): None for no rows.
 
     `chance` draws one of the answers that training has for the question, each as likely, or of
@@ -80,7 +80,7 @@ def baselines(train: Rows, rows: Rows, metric: Any) -> dict[str, float] | None:
         return None
     known: dict[str, list[str]] = defaultdict(list)
     for row in train:
-        known[row["question"]].append(first_answer(row))
+        known[row["question"]].append(get_first_answer(row))
     everything = [answer for answers in known.values() for answer in answers]
     score = SCORES[metric["name"] if isinstance(metric, dict) else metric]
     chance, constant = [], []
@@ -88,7 +88,7 @@ def baselines(train: Rows, rows: Rows, metric: Any) -> dict[str, float] | None:
         seen = row.get("choices") or known.get(row["question"], everything)
         options = sorted(set(seen))
         chance.append(sum(score(option, row, metric) for option in options) / len(options))
-        one = seen[0] if "choices" in row else most_likely(seen, metric)
+        one = seen[0] if "choices" in row else find_best_constant_answer(seen, metric)
         constant.append(score(one, row, metric))
     return {
         "chance": round(100 * sum(chance) / len(rows), 1),
@@ -96,7 +96,7 @@ def baselines(train: Rows, rows: Rows, metric: Any) -> dict[str, float] | None:
     }
 
 
-def most_likely(answers: list[str], metric: Any) -> str:
+def find_best_constant_answer(answers: list[str], metric: Any) -> str:
     """The best answer that does not look: the median of numbers, or the most frequent answer."""
     if isinstance(metric, dict):
         return str(median(map(float, answers)))
@@ -105,17 +105,17 @@ def most_likely(answers: list[str], metric: Any) -> str:
 
 
 def is_answer(given: str, row: Mapping[str, Any], metric: Any) -> float:
-    return float(given in answers_of(row))
+    return float(given in get_answers(row))
 
 
 def is_near(given: str, row: Mapping[str, Any], metric: Any) -> float:
-    right = float(first_answer(row))
+    right = float(get_first_answer(row))
     return float(abs(float(given) - right) <= metric["tolerance"] * abs(right))
 
 
-def letters_wrong(given: str, row: Mapping[str, Any], metric: Any) -> float:
+def count_letter_errors(given: str, row: Mapping[str, Any], metric: Any) -> float:
     """Edits over letters, of one word: words are about equally long, so their mean will do."""
-    right = first_answer(row)
+    right = get_first_answer(row)
     before = list(range(len(given) + 1))
     for i, letter in enumerate(right, start=1):
         now = [i]
@@ -125,10 +125,10 @@ def letters_wrong(given: str, row: Mapping[str, Any], metric: Any) -> float:
     return before[-1] / len(right)
 
 
-SCORES = {"exact": is_answer, "numeric": is_near, "character_error_rate": letters_wrong}
+SCORES = {"exact": is_answer, "numeric": is_near, "character_error_rate": count_letter_errors}
 
 
-def as_markdown(card: Mapping[str, Mapping[str, Any]]) -> str:
+def to_markdown(card: Mapping[str, Mapping[str, Any]]) -> str:
     """The card as a page."""
     lines = [
         "# Pantry: the embedded data set",
@@ -143,13 +143,13 @@ def as_markdown(card: Mapping[str, Mapping[str, Any]]) -> str:
         "| answers | chance | constant |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
-    lines += [table_line(name, task) for name, task in card.items()]
+    lines += [format_table_line(name, task) for name, task in card.items()]
     for name, task in card.items():
-        lines += ["", f"## {name}", "", *paragraph(task)]
+        lines += ["", f"## {name}", "", *describe_task(task)]
     return "\n".join(lines) + "\n"
 
 
-def table_line(name: str, task: Mapping[str, Any]) -> str:
+def format_table_line(name: str, task: Mapping[str, Any]) -> str:
     base = task["baselines"]["test"] or {"chance": "-", "constant": "-"}
     cells = [
         name,
@@ -157,7 +157,7 @@ def table_line(name: str, task: Mapping[str, Any]) -> str:
         " / ".join(map(str, task["rows"].values())),
         str(sum(task["media"].values())),
         f"{task['media_bytes'] / 1e6:.1f}",
-        f"`{metric_text(task['metric'])}`",
+        f"`{format_metric(task['metric'])}`",
         str(task["answers"]),
         str(base["chance"]),
         str(base["constant"]),
@@ -165,14 +165,14 @@ def table_line(name: str, task: Mapping[str, Any]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def metric_text(metric: Any) -> str:
+def format_metric(metric: Any) -> str:
     if isinstance(metric, str):
         return metric
     rest = ", ".join(f"{key}={value}" for key, value in metric.items() if key != "name")
     return f"{metric['name']}({rest})"
 
 
-def paragraph(task: Mapping[str, Any]) -> list[str]:
+def describe_task(task: Mapping[str, Any]) -> list[str]:
     """What the table does not say of a task."""
     question = task["example"] or {"question": "-", "answer": "-"}
     lines = [

@@ -14,7 +14,7 @@ PICTURE = 224
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
+class Attribution:
     """Where something comes from, for the data card."""
 
     name: str
@@ -24,7 +24,7 @@ class Source:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Clip:
+class SpeechClip:
     """Words to be spoken."""
 
     voice: str
@@ -37,7 +37,7 @@ class Clip:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Larder:
+class AssetStore:
     """The folder that is being made, and what was fetched for it.
 
     Attributes:
@@ -47,26 +47,26 @@ class Larder:
     """
 
     folder: Path
-    fetched: Mapping[Source, Path]
-    clips: set[Clip] = field(default_factory=set)
+    fetched: Mapping[Attribution, Path]
+    clips: set[SpeechClip] = field(default_factory=set)
 
-    def picture(self, picture: Image.Image) -> str:
+    def store_image(self, picture: Image.Image) -> str:
         """Keeps a picture under the name of its content; its path, as a row has it."""
         opened = io.BytesIO()
         picture.convert("RGB").save(opened, "JPEG", quality=90, subsampling=0)
-        return self.keep(opened.getvalue(), "jpg")
+        return self.store(opened.getvalue(), "jpg")
 
-    def copy(self, file: Path) -> str:
+    def store_file(self, file: Path) -> str:
         """Keeps a file as it is."""
-        return self.keep(file.read_bytes(), file.suffix.removeprefix("."))
+        return self.store(file.read_bytes(), file.suffix.removeprefix("."))
 
-    def speech(self, voice: str, text: str) -> str:
+    def request_speech(self, voice: str, text: str) -> str:
         """Has a text spoken later; its path."""
-        clip = Clip(voice=voice, text=text)
+        clip = SpeechClip(voice=voice, text=text)
         self.clips.add(clip)
         return f"../media/{clip.file}"
 
-    def keep(self, content: bytes, suffix: str) -> str:
+    def store(self, content: bytes, suffix: str) -> str:
         name = f"{hashlib.sha256(content).hexdigest()[:20]}.{suffix}"
         target = self.folder / "media" / name
         target.parent.mkdir(exist_ok=True)

@@ -1,12 +1,12 @@
 """How a package of the pantry is pinned."""
 
-from coterie.embedded.clients import Client
-from coterie.embedded.download import Package
+from coterie.embedded.clients import PackageClient
+from coterie.embedded.download import RegistryPackage
 
 
-def pin(
-    client: Client, name: str, version: str, size_bytes: int, sha256: str, *words: str
-) -> Package:
+def make_pinned_package(
+    client: PackageClient, name: str, version: str, size_bytes: int, sha256: str, *words: str
+) -> RegistryPackage:
     """A package pinned to its bytes.
 
     Args:
@@ -15,7 +15,7 @@ def pin(
     """
     licence, what, *file = words
     usual = f"{name.removeprefix('@').replace('/', '-')}-{version}.tgz"
-    return Package(
+    return RegistryPackage(
         client=client,
         name=name,
         version=version,
@@ -23,5 +23,5 @@ def pin(
         sha256=sha256,
         size_bytes=size_bytes,
         licence=licence,
-        what=what,
+        description=what,
     )

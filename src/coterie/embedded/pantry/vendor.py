@@ -16,8 +16,8 @@ from tempfile import TemporaryDirectory
 from PIL import Image
 
 from coterie.embedded.clients import NPM
-from coterie.embedded.download import Package, unpack
-from coterie.embedded.pantry.packages import pin
+from coterie.embedded.download import RegistryPackage, unpack
+from coterie.embedded.pantry.packages import make_pinned_package
 from coterie.embedded.pantry.pins import (
     APACHE,
     FLUENT_3D,
@@ -51,25 +51,25 @@ def vendor(to: Path) -> None:
     """Writes the pictures, fonts and the table of foods below `to`."""
     to.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory() as scratch:
-        folders = Folders(Path(scratch))
-        codes = hexcodes(folders(NAMES))
+        folders = UnpackedPackages(Path(scratch))
+        codes = read_codepoints(folders(NAMES))
         concepts = read_csv(DATA / "concepts.csv")
-        for style, draw in drawers(folders, codes).items():
-            sheet(concepts, draw).save(to / f"{style}.webp", quality=75, alpha_quality=80, method=6)
-        (to / "words.txt").write_text("\n".join(words(folders(NAMES))) + "\n", encoding="utf-8")
-        foods(folders(TABLE) / "index.csv", to / "foods.csv")
+        for style, draw in make_drawers(folders, codes).items():
+            make_sprite_sheet(concepts, draw).save(to / f"{style}.webp", quality=75, alpha_quality=80, method=6)
+        (to / "words.txt").write_text("\n".join(read_short_words(folders(NAMES))) + "\n", encoding="utf-8")
+        write_food_table(folders(TABLE) / "index.csv", to / "foods.csv")
         (to / "fonts").mkdir(exist_ok=True)
-        for name, source in font_files(folders).items():
-            (to / "fonts" / f"{name}.ttf").write_bytes(subset(source))
+        for name, source in list_font_files(folders).items():
+            (to / "fonts" / f"{name}.ttf").write_bytes(subset_font(source))
 
 
-class Folders:
+class UnpackedPackages:
     """Packages, each unpacked once below one folder."""
 
     def __init__(self, below: Path) -> None:
         self.below = below
 
-    def __call__(self, package: Package) -> Path:
+    def __call__(self, package: RegistryPackage) -> Path:
         folder = self.below / package.file
         if not folder.exists():
             unpack(package, folder)
@@ -77,13 +77,13 @@ class Folders:
         return inside if inside.exists() else folder
 
 
-def hexcodes(names: Path) -> dict[str, str]:
+def read_codepoints(names: Path) -> dict[str, str]:
     """Label of an emoji to its code points as file names have them."""
     rows = json.loads((names / "en" / "data.json").read_text(encoding="utf-8"))
     return {row["label"]: row["hexcode"].lower() for row in rows}
 
 
-def words(names: Path) -> list[str]:
+def read_short_words(names: Path) -> list[str]:
     """Short words of the labels and tags of animals, food, places, activities and objects."""
     rows = json.loads((names / "en" / "data.json").read_text(encoding="utf-8"))
     texts = [
@@ -93,7 +93,7 @@ def words(names: Path) -> list[str]:
     return sorted(word for word in found if word.isalpha() and 3 <= len(word) <= 5)
 
 
-def drawers(folders: Folders, codes: Mapping[str, str]) -> dict[str, Drawer]:
+def make_drawers(folders: UnpackedPackages, codes: Mapping[str, str]) -> dict[str, Drawer]:
     """How each style draws a row of `concepts.csv`; None where it does not have it."""
     solid = folders(FLUENT_3D) / "assets"
 
@@ -104,13 +104,13 @@ def drawers(folders: Folders, codes: Mapping[str, str]) -> dict[str, Drawer]:
 
     return {
         "fluent-3d": fluent_3d,
-        "fluent-flat": by_code(folders(FLUENT_FLAT), codes),
-        "fxemoji": by_key(folders(FXEMOJI)),
-        "noto": by_code(folders(NOTO), codes),
+        "fluent-flat": draw_by_codepoint(folders(FLUENT_FLAT), codes),
+        "fxemoji": draw_by_name(folders(FXEMOJI)),
+        "noto": draw_by_codepoint(folders(NOTO), codes),
     }
 
 
-def by_code(folder: Path, codes: Mapping[str, str]) -> Drawer:
+def draw_by_codepoint(folder: Path, codes: Mapping[str, str]) -> Drawer:
     """Draws an Iconify set by code points."""
     keys = json.loads((folder / "chars.json").read_text(encoding="utf-8"))
     icons = json.loads((folder / "icons.json").read_text(encoding="utf-8"))
@@ -118,18 +118,18 @@ def by_code(folder: Path, codes: Mapping[str, str]) -> Drawer:
     def draw(row: Mapping[str, str]) -> Image.Image | None:
         code = codes[row["label"]]
         key = keys.get(code) or keys.get(code.removesuffix("-fe0f"))
-        return render(icons, key) if key else None
+        return render_icon(icons, key) if key else None
 
     return draw
 
 
-def by_key(folder: Path) -> Drawer:
+def draw_by_name(folder: Path) -> Drawer:
     """Draws an Iconify set by the set's own names, which `concepts.csv` gives."""
     icons = json.loads((folder / "icons.json").read_text(encoding="utf-8"))
-    return lambda row: render(icons, row["fxemoji"]) if row["fxemoji"] else None
+    return lambda row: render_icon(icons, row["fxemoji"]) if row["fxemoji"] else None
 
 
-def render(icons: Mapping, key: str) -> Image.Image:
+def render_icon(icons: Mapping, key: str) -> Image.Image:
     """One drawing of an Iconify set as a picture of `SPRITE` pixels."""
     icon = icons["icons"].get(key) or icons["icons"][icons["aliases"][key]["parent"]]
     width = icon.get("width", icons.get("width", 16))
@@ -142,7 +142,7 @@ def render(icons: Mapping, key: str) -> Image.Image:
     return Image.open(io.BytesIO(bytes(drawn)))
 
 
-def sheet(concepts: list[dict[str, str]], draw: Drawer) -> Image.Image:
+def make_sprite_sheet(concepts: list[dict[str, str]], draw: Drawer) -> Image.Image:
     """All drawings of a style in one picture, row by row; a place is empty where one is missing."""
     lines = -(-len(concepts) // COLUMNS)
     page = Image.new("RGBA", (COLUMNS * SPRITE, lines * SPRITE))
@@ -154,7 +154,7 @@ def sheet(concepts: list[dict[str, str]], draw: Drawer) -> Image.Image:
     return page
 
 
-def foods(table: Path, to: Path) -> None:
+def write_food_table(table: Path, to: Path) -> None:
     """The columns of the table that the tasks use, per 100 g."""
     with table.open(encoding="utf-8", newline="") as opened:
         rows = [
@@ -169,11 +169,11 @@ def foods(table: Path, to: Path) -> None:
             writer.writerow([row["code"], row["name"], row["grup"], *values])
 
 
-def font_files(folders: Folders) -> dict[str, Path]:
+def list_font_files(folders: UnpackedPackages) -> dict[str, Path]:
     """Name of a font to its file."""
     files = {}
     for name, (size_bytes, sha256) in WEB_FONTS.items():
-        found = pin(NPM, f"@fontsource/{name}", FONT_VERSION, size_bytes, sha256, APACHE, "a font")
+        found = make_pinned_package(NPM, f"@fontsource/{name}", FONT_VERSION, size_bytes, sha256, APACHE, "a font")
         files[name] = folders(found) / "files" / f"{name}-latin-400-normal.woff2"
     open_sans, roboto = folders(OPEN_SANS), folders(ROBOTO)
     for name in (*FONTS, *UNSEEN_FONTS):
@@ -183,7 +183,7 @@ def font_files(folders: Folders) -> dict[str, Path]:
     return files
 
 
-def subset(source: Path) -> bytes:
+def subset_font(source: Path) -> bytes:
     """The font with the printable letters of ASCII only, without hints."""
     subsetter = import_module("fontTools.subset")
     options = subsetter.Options(hinting=False, layout_features=["kern"], name_IDs=[0, 1, 2, 13, 14])

@@ -5,16 +5,16 @@ from typing import ClassVar, final
 
 import numpy as np
 
-from coterie.embedded.scenes.round import TILT, pairs
+from coterie.embedded.scenes.round import TILT, stack_curvatures
 from coterie.embedded.scenes.shape import (
     SECTIONS,
     Array,
     Mesh,
     Shape,
     Surface,
-    created,
-    unit,
-    where_round,
+    create_mesh,
+    normalize_vectors,
+    select_curved,
 )
 
 
@@ -27,14 +27,14 @@ class Sphere(Shape):
     radius: float
 
     @classmethod
-    def drawn(cls, rng: np.random.Generator, size: float) -> "Sphere":
+    def sample(cls, rng: np.random.Generator, size: float) -> "Sphere":
         return cls(radius=float(size * rng.uniform(0.6, 1.0)))
 
-    def mesh(self) -> Mesh:
-        return created("icosphere", subdivisions=4, radius=self.radius)
+    def make_mesh(self) -> Mesh:
+        return create_mesh("icosphere", subdivisions=4, radius=self.radius)
 
-    def surface(self, points: Array, facing: Array) -> Surface:
-        return Surface(unit(points), pairs(1 / self.radius, 1 / self.radius, len(points)))
+    def compute_surface(self, points: Array, facing: Array) -> Surface:
+        return Surface(normalize_vectors(points), stack_curvatures(1 / self.radius, 1 / self.radius, len(points)))
 
 
 @final
@@ -46,16 +46,16 @@ class Ellipsoid(Shape):
     radii: tuple[float, float, float]
 
     @classmethod
-    def drawn(cls, rng: np.random.Generator, size: float) -> "Ellipsoid":
+    def sample(cls, rng: np.random.Generator, size: float) -> "Ellipsoid":
         long = float(rng.uniform(0.9, 1.1))
         middle, short = long * rng.uniform(0.45, 0.75), long * rng.uniform(0.35, 0.6)
         return cls(radii=(size * long, float(size * middle), float(size * short)))
 
-    def mesh(self) -> Mesh:
-        ball = created("icosphere", subdivisions=4, radius=1.0)
+    def make_mesh(self) -> Mesh:
+        ball = create_mesh("icosphere", subdivisions=4, radius=1.0)
         return Mesh(ball.corners * self.radii, ball.faces)
 
-    def surface(self, points: Array, facing: Array) -> Surface:
+    def compute_surface(self, points: Array, facing: Array) -> Surface:
         """Curvatures of the implicit surface sum((p / r)^2) = 1, by its gradient g and Hessian H.
 
         Source: Goldman, Curvature formulas for implicit curves and surfaces (2005), section 4:
@@ -69,7 +69,7 @@ class Ellipsoid(Shape):
         bent = (np.square(gradient) * hessian).sum(axis=1)
         mean = (length**2 * hessian.sum() - bent) / (2 * length**3)
         spread = np.sqrt(np.maximum(mean**2 - gauss, 0))
-        return Surface(unit(gradient), pairs(mean + spread, mean - spread, len(points)))
+        return Surface(normalize_vectors(gradient), stack_curvatures(mean + spread, mean - spread, len(points)))
 
 
 @final
@@ -81,15 +81,15 @@ class Dome(Shape):
     radius: float
 
     @classmethod
-    def drawn(cls, rng: np.random.Generator, size: float) -> "Dome":
+    def sample(cls, rng: np.random.Generator, size: float) -> "Dome":
         return cls(radius=float(size * rng.uniform(0.7, 1.1)))
 
-    def mesh(self) -> Mesh:
+    def make_mesh(self) -> Mesh:
         angles = np.linspace(0, np.pi / 2, SECTIONS // 4 + 1)
         arc = self.radius * np.stack([np.cos(angles), np.sin(angles)], axis=1)
         arc[-1, 0] = 0.0  # cos(pi / 2) is not quite 0, and the mesh would have a hole
-        return created("revolve", linestring=np.vstack([[[0.0, 0.0]], arc]), sections=SECTIONS)
+        return create_mesh("revolve", linestring=np.vstack([[[0.0, 0.0]], arc]), sections=SECTIONS)
 
-    def surface(self, points: Array, facing: Array) -> Surface:
-        exact = Surface(unit(points), pairs(1 / self.radius, 1 / self.radius, len(points)))
-        return where_round(facing[:, 2] > -TILT, facing, exact)
+    def compute_surface(self, points: Array, facing: Array) -> Surface:
+        exact = Surface(normalize_vectors(points), stack_curvatures(1 / self.radius, 1 / self.radius, len(points)))
+        return select_curved(facing[:, 2] > -TILT, facing, exact)

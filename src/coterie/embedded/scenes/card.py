@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from coterie.embedded.whole import beside, commit
+from coterie.embedded.whole import make_scratch_dir, commit
 
 NAME = "scenes.json"
 VERSION = 1
@@ -13,7 +13,7 @@ SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Card:
+class RenderManifest:
     """What was to be made.
 
     Attributes:
@@ -31,7 +31,7 @@ class Card:
     test: int
 
     @classmethod
-    def read(cls, folder: Path) -> "Card":
+    def read(cls, folder: Path) -> "RenderManifest":
         """That of a folder. Raises ValueError if there is none, or it makes no sense."""
         file = folder / NAME
         try:
@@ -53,16 +53,16 @@ class Card:
 
     def write(self, folder: Path) -> None:
         """Into a folder that may not be there yet."""
-        with beside(folder / NAME) as scratch:
+        with make_scratch_dir(folder / NAME) as scratch:
             (scratch / NAME).write_text(json.dumps(asdict(self), indent=1) + "\n")
             commit(scratch / NAME, folder / NAME)
 
-    def files(self, folder: Path, split: str) -> list[Path]:
+    def list_files(self, folder: Path, split: str) -> list[Path]:
         """Where the pictures of a split are to be."""
         return [folder / split / f"{index:06}.npz" for index in range(asdict(self)[split])]
 
 
-def split_up(count: int) -> dict[str, int]:
+def compute_split_sizes(count: int) -> dict[str, int]:
     """A tenth for validation, a tenth for tests. Raises ValueError below ten."""
     if count < 10:
         raise ValueError(f"count is {count}: make at least 10 scenes, of which 8 are for training")

@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coterie.embedded.scenes.pose import Pose
-from coterie.embedded.scenes.shape import Array, Mesh, unit
-from coterie.extras import library
+from coterie.embedded.scenes.shape import Array, Mesh, normalize_vectors
+from coterie.extras import import_optional
 
 
 @dataclass(frozen=True)
-class Hits:
+class RayHits:
     """What rays met.
 
     Attributes:
@@ -21,33 +21,33 @@ class Hits:
         facing: [rays, 3] normals, of length 1, of the triangles; 0 for none.
     """
 
-    things: NDArray[np.int64]
-    lengths: Array
+    objects: NDArray[np.int64]
+    distances: Array
     facing: Array
 
 
-class Caster:
+class RayCaster:
     """Meshes of a scene, indexed for rays."""
 
     def __init__(self, meshes: Sequence[Mesh], poses: Sequence[Pose]) -> None:
         """Put each mesh where its pose says."""
         corners = np.concatenate(
-            [pose.outward(mesh.corners) for mesh, pose in zip(meshes, poses, strict=True)]
+            [pose.to_scene(mesh.corners) for mesh, pose in zip(meshes, poses, strict=True)]
         )
         starts = np.cumsum([0, *(len(mesh.corners) for mesh in meshes[:-1])])
         faces = np.concatenate(
             [mesh.faces + start for mesh, start in zip(meshes, starts, strict=True)]
         )
-        self.owners = np.repeat(np.arange(len(meshes)), [len(mesh.faces) for mesh in meshes])
+        self.object_of_face = np.repeat(np.arange(len(meshes)), [len(mesh.faces) for mesh in meshes])
         first, second, third = corners[faces].transpose(1, 0, 2)
-        self.facing = unit(np.cross(second - first, third - first))
-        self.scene = library("embreex.rtcore_scene", "scenes").EmbreeScene()
-        building = library("embreex.mesh_construction", "scenes")
+        self.facing = normalize_vectors(np.cross(second - first, third - first))
+        self.scene = import_optional("embreex.rtcore_scene", "scenes").EmbreeScene()
+        building = import_optional("embreex.mesh_construction", "scenes")
         self.mesh = building.TriangleMesh(
             self.scene, corners.astype(np.float32), faces.astype(np.int32)
         )
 
-    def first(self, start: Array, directions: Array) -> Hits:
+    def cast(self, start: Array, directions: Array) -> RayHits:
         """What rays from one place `start` [3] meet first, along `directions` [rays, 3]."""
         starts = np.ascontiguousarray(np.broadcast_to(start, directions.shape), np.float32)
         found = self.scene.run(
@@ -55,13 +55,13 @@ class Caster:
         )
         faces = found["primID"]
         met = faces >= 0
-        return Hits(
-            np.where(met, self.owners[faces], -1),
+        return RayHits(
+            np.where(met, self.object_of_face[faces], -1),
             np.where(met, found["tfar"], np.inf).astype(np.float64),
             np.where(met[:, None], self.facing[faces], 0.0),
         )
 
-    def between(self, starts: Array, ways: Array) -> NDArray[np.bool_]:
+    def is_occluded(self, starts: Array, ways: Array) -> NDArray[np.bool_]:
         """[rays] whether anything stands on the ways [rays, 3] that begin at `starts`."""
         found = self.scene.run(
             starts.astype(np.float32),

@@ -5,14 +5,14 @@ from numpy.typing import NDArray
 
 from coterie.embedded.scenes.shape import Array
 
-JUMP = 0.05
+MIN_DEPTH_JUMP = 0.05
 """How far off the other's plane, as a share of the depth, two neighbours must lie."""
 
 Part = slice | tuple[slice, ...]
 """Some of the pixels, by rows or by rows and columns."""
 
 
-def occlusion_edges(
+def compute_occlusion_edges(
     depth: Array, things: NDArray[np.int64], normals: Array, rays: Array
 ) -> NDArray[np.bool_]:
     """[height, breadth] the edges, one pixel wide, on the nearer side.
@@ -34,10 +34,10 @@ def occlusion_edges(
         (np.s_[:, :-1], np.s_[:, 1:]),
     ):
         misses = np.minimum(
-            off_plane(depth, normals, rays, first, second),
-            off_plane(depth, normals, rays, second, first),
+            compute_plane_distance(depth, normals, rays, first, second),
+            compute_plane_distance(depth, normals, rays, second, first),
         )
-        jumps = misses > JUMP * np.minimum(depth[first], depth[second])
+        jumps = misses > MIN_DEPTH_JUMP * np.minimum(depth[first], depth[second])
         between = (things[first] != things[second]) | (jumps & (things[first] >= 0))
         nearer = depth[first] <= depth[second]
         marked[first] |= between & nearer
@@ -45,7 +45,7 @@ def occlusion_edges(
     return marked
 
 
-def off_plane(depth: Array, normals: Array, rays: Array, here: Part, there: Part) -> Array:
+def compute_plane_distance(depth: Array, normals: Array, rays: Array, here: Part, there: Part) -> Array:
     """How far in depth the pixels `there` are off the tangent planes of those `here`, in metres."""
     with np.errstate(divide="ignore", invalid="ignore"):
         level = (normals[here] * rays[here]).sum(axis=-1) * depth[here]

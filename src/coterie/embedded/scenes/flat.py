@@ -5,7 +5,7 @@ from typing import ClassVar, final
 
 import numpy as np
 
-from coterie.embedded.scenes.shape import Mesh, Shape, created
+from coterie.embedded.scenes.shape import Mesh, Shape, create_mesh
 
 
 @final
@@ -17,12 +17,12 @@ class Box(Shape):
     sides: tuple[float, float, float]
 
     @classmethod
-    def drawn(cls, rng: np.random.Generator, size: float) -> "Box":
+    def sample(cls, rng: np.random.Generator, size: float) -> "Box":
         x, y, z = size * rng.uniform(0.7, 1.6, 3)
         return cls(sides=(float(x), float(y), float(z)))
 
-    def mesh(self) -> Mesh:
-        return created("box", extents=self.sides)
+    def make_mesh(self) -> Mesh:
+        return create_mesh("box", extents=self.sides)
 
 
 @final
@@ -36,12 +36,12 @@ class Prism(Shape):
     corners: int
 
     @classmethod
-    def drawn(cls, rng: np.random.Generator, size: float) -> "Prism":
+    def sample(cls, rng: np.random.Generator, size: float) -> "Prism":
         radius, height = float(size * rng.uniform(0.5, 0.8)), float(size * rng.uniform(0.8, 1.7))
         return cls(radius=radius, height=height, corners=int(rng.choice([3, 5, 6])))
 
-    def mesh(self) -> Mesh:
-        return created("cylinder", radius=self.radius, height=self.height, sections=self.corners)
+    def make_mesh(self) -> Mesh:
+        return create_mesh("cylinder", radius=self.radius, height=self.height, sections=self.corners)
 
 
 @final
@@ -54,18 +54,18 @@ class Pyramid(Shape):
     height: float
 
     @classmethod
-    def drawn(cls, rng: np.random.Generator, size: float) -> "Pyramid":
+    def sample(cls, rng: np.random.Generator, size: float) -> "Pyramid":
         return cls(
             radius=float(size * rng.uniform(0.7, 1.1)), height=float(size * rng.uniform(0.8, 1.6))
         )
 
-    def mesh(self) -> Mesh:
-        return created("cone", radius=self.radius, height=self.height, sections=4)
+    def make_mesh(self) -> Mesh:
+        return create_mesh("cone", radius=self.radius, height=self.height, sections=4)
 
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class Panel(Shape):
+class Rectangle(Shape):
     """A rectangle around the origin, seen from above alone: what floors and walls are."""
 
     name: ClassVar[str] = "panel"
@@ -73,11 +73,11 @@ class Panel(Shape):
     length: float
 
     @classmethod
-    def drawn(cls, rng: np.random.Generator, size: float) -> "Panel":
+    def sample(cls, rng: np.random.Generator, size: float) -> "Rectangle":
         breadth, length = size * rng.uniform(0.5, 1, 2)
         return cls(breadth=float(breadth), length=float(length))
 
-    def mesh(self) -> Mesh:
+    def make_mesh(self) -> Mesh:
         x, y = self.breadth / 2, self.length / 2
         corners = np.array([[-x, -y, 0], [x, -y, 0], [x, y, 0], [-x, y, 0]], np.float64)
         return Mesh(corners, np.array([[0, 1, 2], [0, 2, 3]], np.int64))

@@ -3,14 +3,14 @@
 import numpy as np
 
 from coterie.embedded.scenes.shape import Array
-from coterie.extras import library
+from coterie.extras import import_optional
 
 SMOOTHED, WINDOW = 1 / 100, 1 / 64
 """Standard deviations, as shares of the picture's side: of what is differentiated, so that the
 steps of slanted edges are no corners, and of the window."""
 
 
-def corners(channels: Array, usual: float) -> Array:
+def detect_corners(channels: Array, usual: float) -> Array:
     """[height, breadth] a response from 0 to 1.
 
     The smaller eigenvalue e of the structure tensor, summed over channels and a Gaussian window,
@@ -20,7 +20,7 @@ def corners(channels: Array, usual: float) -> Array:
         channels: [channels, height, breadth] numbers of about one size.
         usual: the eigenvalue that is answered by one half.
     """
-    blurred = library("scipy.ndimage", "scenes").gaussian_filter
+    blurred = import_optional("scipy.ndimage", "scenes").gaussian_filter
     size = channels.shape[-1]
     smooth = np.stack([blurred(channel, SMOOTHED * size) for channel in channels])
     down, right = np.gradient(smooth, axis=(1, 2))

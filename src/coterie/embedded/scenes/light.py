@@ -16,27 +16,27 @@ class Light(ABC):
     """Light that throws shadows. Kinds are frozen keyword-only dataclasses."""
 
     @abstractmethod
-    def ways(self, points: Array) -> Array:
+    def compute_offsets(self, points: Array) -> Array:
         """[points, 3] from the points to the light, in metres."""
 
     @abstractmethod
-    def power(self, ways: Array) -> Array:
+    def compute_radiance(self, ways: Array) -> Array:
         """[points, 3] linear RGB that arrives, for surfaces that face the light."""
 
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class Lamp(Light):
+class PointLight(Light):
     """A point: `colour` [3] arrives at `reach` metres, and it fades with distance."""
 
-    place: Array
+    position: Array
     colour: Array
     reach: float
 
-    def ways(self, points: Array) -> Array:
-        return self.place - points
+    def compute_offsets(self, points: Array) -> Array:
+        return self.position - points
 
-    def power(self, ways: Array) -> Array:
+    def compute_radiance(self, ways: Array) -> Array:
         # Softer than 1 / d^2, as light in a room, which walls send back, is.
         distance = np.linalg.norm(ways, axis=1, keepdims=True)
         return self.colour * 2 / (1 + (distance / self.reach) ** 2)
@@ -44,21 +44,21 @@ class Lamp(Light):
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class Sun(Light):
+class DirectionalLight(Light):
     """So far away that its rays are parallel: `toward` [3] of length 1 leads to it."""
 
-    toward: Array
+    direction: Array
     colour: Array
 
-    def ways(self, points: Array) -> Array:
-        return np.broadcast_to(self.toward * FAR, points.shape)
+    def compute_offsets(self, points: Array) -> Array:
+        return np.broadcast_to(self.direction * FAR, points.shape)
 
-    def power(self, ways: Array) -> Array:
+    def compute_radiance(self, ways: Array) -> Array:
         return np.broadcast_to(self.colour, ways.shape)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Surrounding:
+class AmbientLight:
     """Light without shadows, and the sky, all linear RGB [3].
 
     Attributes:
@@ -73,12 +73,12 @@ class Surrounding:
     zenith: Array
     horizon: Array
 
-    def ambient(self, normals: Array) -> Array:
+    def compute_ambient(self, normals: Array) -> Array:
         """[points, 3] linear RGB that arrives."""
         upward = (normals[:, 2:] + 1) / 2
         return upward * self.above + (1 - upward) * self.below
 
-    def sky(self, directions: Array) -> Array:
+    def compute_sky(self, directions: Array) -> Array:
         """[rays, 3] linear RGB of the sky along directions of length 1."""
         height = np.sqrt(np.clip(directions[:, 2:], 0, 1))
         return height * self.zenith + (1 - height) * self.horizon

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from coterie.embedded.scenes.card import NAME, SPLITS, Card, split_up
-from coterie.embedded.scenes.labels import Labels, picture
-from coterie.embedded.scenes.scene import draw
-from coterie.extras import library
+from coterie.embedded.scenes.card import NAME, SPLITS, RenderManifest, compute_split_sizes
+from coterie.embedded.scenes.labels import Labels, render_with_labels
+from coterie.embedded.scenes.scene import sample_scene
+from coterie.extras import import_optional
 
-TOLD = 100
+PROGRESS_INTERVAL = 100
 """Pictures after which it is told how many are done."""
 
 
@@ -25,7 +25,7 @@ def make_scenes(
     count: int = 2000,
     seed: int = 0,
     workers: int = 2,
-    say: Callable[[str], object] = print,
+    log: Callable[[str], object] = print,
     size: int = 128,
 ) -> Path:
     """Makes what is missing of `count` pictures below `folder`, which is returned.
@@ -46,23 +46,23 @@ def make_scenes(
         raise ValueError(
             f"size, workers and seed are {size}, {workers}, {seed}: give at least 8, 1 and 0"
         )
-    card = begun(folder, Card(seed=seed, size=size, **split_up(count)))
-    todo = [file for split in SPLITS for file in card.files(folder, split) if not file.is_file()]
+    card = write_manifest(folder, RenderManifest(seed=seed, size=size, **compute_split_sizes(count)))
+    todo = [file for split in SPLITS for file in card.list_files(folder, split) if not file.is_file()]
     if todo:
-        library("embreex", "scenes")  # so that it is missed here, not in another process
-        library("trimesh", "scenes")
-        library("scipy", "scenes")
+        import_optional("embreex", "scenes")  # so that it is missed here, not in another process
+        import_optional("trimesh", "scenes")
+        import_optional("scipy", "scenes")
         for split in SPLITS:
             (folder / split).mkdir(exist_ok=True)
-        tell(say, made(card, todo, workers), len(todo))
-    say(f"all {count} scenes are in {folder}")
+        report_progress(log, render_files(card, todo, workers), len(todo))
+    log(f"all {count} scenes are in {folder}")
     return folder
 
 
-def begun(folder: Path, card: Card) -> Card:
+def write_manifest(folder: Path, card: RenderManifest) -> RenderManifest:
     """Writes the card, unless it is there already. Raises ValueError if it is for other scenes."""
     if (folder / NAME).is_file():
-        there = Card.read(folder)
+        there = RenderManifest.read(folder)
         if (there.seed, there.size) != (card.seed, card.size):
             raise ValueError(
                 f"{folder} has scenes of seed {there.seed} and size {there.size}, not {card.seed} "
@@ -74,9 +74,9 @@ def begun(folder: Path, card: Card) -> Card:
     return card
 
 
-def made(card: Card, todo: Sequence[Path], workers: int) -> Iterator[None]:
+def render_files(card: RenderManifest, todo: Sequence[Path], workers: int) -> Iterator[None]:
     """Makes these files, and says so after each."""
-    make = partial(make_one, card)
+    make = partial(render_file, card)
     if workers == 1:
         yield from map(make, todo)
         return
@@ -85,18 +85,18 @@ def made(card: Card, todo: Sequence[Path], workers: int) -> Iterator[None]:
         yield from pool.map(make, todo, chunksize=4)
 
 
-def tell(say: Callable[[str], object], done: Iterator[None], count: int) -> None:
+def report_progress(log: Callable[[str], object], done: Iterator[None], count: int) -> None:
     """Says now and then how many are done."""
     start = monotonic()
     for number, _ in enumerate(done, 1):
-        if number % TOLD == 0:
+        if number % PROGRESS_INTERVAL == 0:
             left = (monotonic() - start) / number * (count - number)
-            say(f"made {number} of {count} scenes, {left / 60:.1f} minutes left")
+            log(f"made {number} of {count} scenes, {left / 60:.1f} minutes left")
 
 
-def make_one(card: Card, file: Path) -> None:
+def render_file(card: RenderManifest, file: Path) -> None:
     """Draws and renders the picture that belongs in `file`, which is there whole or not at all."""
-    labels = rendered(card.seed, file.parent.name, int(file.stem), card.size)
+    labels = render_scene(card.seed, file.parent.name, int(file.stem), card.size)
     scratch = file.with_name(f".{file.stem}.{os.getpid()}.partial")
     try:
         with scratch.open("wb") as opened:
@@ -106,10 +106,10 @@ def make_one(card: Card, file: Path) -> None:
         scratch.unlink(missing_ok=True)
 
 
-def rendered(seed: int, split: str, index: int, size: int) -> Labels:
+def render_scene(seed: int, split: str, index: int, size: int) -> Labels:
     """Picture number `index` of a split, and its labels, see `picture`."""
     rng = np.random.default_rng([seed, SPLITS.index(split), index])
     while True:
-        labels = picture(draw(rng, held_out=split == "test"), size)
+        labels = render_with_labels(sample_scene(rng, held_out=split == "test"), size)
         if labels is not None:
             return labels

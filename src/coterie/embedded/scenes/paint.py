@@ -20,10 +20,10 @@ class Texture(ABC):
     """
 
     period: float
-    turn: NDArray[np.float64]
+    rotation: NDArray[np.float64]
 
     @abstractmethod
-    def share(self, points: Array) -> Array:
+    def compute_mix(self, points: Array) -> Array:
         """[points] from 0 to 1, at points [points, 3]."""
 
 
@@ -32,7 +32,7 @@ class Texture(ABC):
 class Plain(Texture):
     """The first colour alone."""
 
-    def share(self, points: Array) -> Array:
+    def compute_mix(self, points: Array) -> Array:
         return np.zeros(len(points))
 
 
@@ -41,9 +41,9 @@ class Plain(Texture):
 class Checker(Texture):
     """Cubes of both colours in turn."""
 
-    def share(self, points: Array) -> Array:
+    def compute_mix(self, points: Array) -> Array:
         # A half cube off, lest flat faces through the origin lie between two cubes.
-        cells = np.floor(points @ self.turn / self.period * 2 + 0.5)
+        cells = np.floor(points @ self.rotation / self.period * 2 + 0.5)
         return cells.sum(axis=1) % 2
 
 
@@ -52,8 +52,8 @@ class Checker(Texture):
 class Stripes(Texture):
     """Layers of both colours in turn."""
 
-    def share(self, points: Array) -> Array:
-        return np.floor((points @ self.turn)[:, 0] / self.period * 2) % 2
+    def compute_mix(self, points: Array) -> Array:
+        return np.floor((points @ self.rotation)[:, 0] / self.period * 2) % 2
 
 
 @final
@@ -61,9 +61,9 @@ class Stripes(Texture):
 class Noise(Texture):
     """Value noise of two octaves: random numbers on a grid, blended between its points."""
 
-    def share(self, points: Array) -> Array:
-        places = points @ self.turn / self.period
-        blotches = 0.65 * value_noise(2 * places) + 0.35 * value_noise(5 * places + 17.3)
+    def compute_mix(self, points: Array) -> Array:
+        places = points @ self.rotation / self.period
+        blotches = 0.65 * compute_value_noise(2 * places) + 0.35 * compute_value_noise(5 * places + 17.3)
         return np.clip(2.2 * blotches - 0.6, 0, 1)
 
 
@@ -71,7 +71,7 @@ TEXTURES: tuple[type[Texture], ...] = (Plain, Checker, Stripes, Noise)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Paint:
+class Material:
     """A texture in two colours.
 
     Attributes:
@@ -82,15 +82,15 @@ class Paint:
 
     texture: Texture
     colours: NDArray[np.float64]
-    shine: float = 0.0
+    specular: float = 0.0
 
-    def albedo(self, points: Array) -> Array:
+    def compute_albedo(self, points: Array) -> Array:
         """[points, 3] linear RGB at points of the shape's own axes."""
-        share = self.texture.share(points)[:, None]
+        share = self.texture.compute_mix(points)[:, None]
         return (1 - share) * self.colours[0] + share * self.colours[1]
 
 
-def value_noise(places: Array) -> Array:
+def compute_value_noise(places: Array) -> Array:
     """[points] numbers from 0 to 1 that change smoothly over about one unit of `places`."""
     corner = np.floor(places).astype(np.int64)
     blend = places - corner
@@ -98,11 +98,11 @@ def value_noise(places: Array) -> Array:
     total = np.zeros(len(places))
     for offset in np.ndindex(2, 2, 2):
         weight = np.where(offset, blend, 1 - blend).prod(axis=1)
-        total += weight * hashed(corner + offset)
+        total += weight * hash_cells(corner + offset)
     return total
 
 
-def hashed(cells: NDArray[np.int64]) -> Array:
+def hash_cells(cells: NDArray[np.int64]) -> Array:
     """[points] numbers from 0 to 1, as good as random, for whole numbers [points, 3]."""
     x, y, z = cells.astype(np.uint32).T
     mixed = x * np.uint32(73856093) ^ y * np.uint32(19349663) ^ z * np.uint32(83492791)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coterie.embedded.scenes.shape import Array, unit
+from coterie.embedded.scenes.shape import Array, normalize_vectors
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,21 +16,21 @@ class Pose:
         turn: [3, 3], its columns the own axes as the scene sees them.
     """
 
-    place: Array
-    turn: Array
+    position: Array
+    rotation: Array
 
-    def outward(self, points: Array) -> Array:
+    def to_scene(self, points: Array) -> Array:
         """Own points [points, 3] in the scene's axes."""
-        return points @ self.turn.T + self.place
+        return points @ self.rotation.T + self.position
 
-    def inward(self, points: Array) -> Array:
+    def to_local(self, points: Array) -> Array:
         """The scene's points [points, 3] in own axes."""
-        return (points - self.place) @ self.turn
+        return (points - self.position) @ self.rotation
 
 
-def any_turn(rng: np.random.Generator) -> Array:
+def sample_rotation(rng: np.random.Generator) -> Array:
     """[3, 3] a random turn, each as likely: that of a quaternion of four normal numbers."""
-    w, x, y, z = unit(rng.normal(size=4))
+    w, x, y, z = normalize_vectors(rng.normal(size=4))
     return np.array(
         [
             [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
@@ -40,7 +40,7 @@ def any_turn(rng: np.random.Generator) -> Array:
     )
 
 
-def upright_turn(angle: float) -> Array:
+def make_vertical_rotation(angle: float) -> Array:
     """[3, 3] a turn around the vertical, in radians, counter-clockwise from above."""
     cos, sin = np.cos(angle), np.sin(angle)
     return np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]], np.float64)

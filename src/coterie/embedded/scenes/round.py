@@ -11,21 +11,21 @@ from coterie.embedded.scenes.shape import (
     Mesh,
     Shape,
     Surface,
-    created,
-    unit,
-    where_round,
+    create_mesh,
+    normalize_vectors,
+    select_curved,
 )
 
 TILT = 0.99
 """How upright a triangle's normal must be to be one of a flat end."""
 
 
-def radial(points: Array) -> Array:
+def drop_z(points: Array) -> Array:
     """The points without their z."""
     return points * [1.0, 1.0, 0.0]
 
 
-def pairs(first: float | Array, second: float | Array, count: int) -> Array:
+def stack_curvatures(first: float | Array, second: float | Array, count: int) -> Array:
     """Two curvatures for each of `count` points."""
     return np.stack([np.broadcast_to(first, count), np.broadcast_to(second, count)], axis=1)
 
@@ -40,16 +40,16 @@ class Cylinder(Shape):
     height: float
 
     @classmethod
-    def drawn(cls, rng: np.random.Generator, size: float) -> "Cylinder":
+    def sample(cls, rng: np.random.Generator, size: float) -> "Cylinder":
         radius, height = float(size * rng.uniform(0.3, 0.8)), float(size * rng.uniform(0.7, 1.8))
         return cls(radius=radius, height=height)
 
-    def mesh(self) -> Mesh:
-        return created("cylinder", radius=self.radius, height=self.height, sections=SECTIONS)
+    def make_mesh(self) -> Mesh:
+        return create_mesh("cylinder", radius=self.radius, height=self.height, sections=SECTIONS)
 
-    def surface(self, points: Array, facing: Array) -> Surface:
-        exact = Surface(unit(radial(points)), pairs(1 / self.radius, 0.0, len(points)))
-        return where_round(abs(facing[:, 2]) < TILT, facing, exact)
+    def compute_surface(self, points: Array, facing: Array) -> Surface:
+        exact = Surface(normalize_vectors(drop_z(points)), stack_curvatures(1 / self.radius, 0.0, len(points)))
+        return select_curved(abs(facing[:, 2]) < TILT, facing, exact)
 
 
 @final
@@ -62,19 +62,19 @@ class Cone(Shape):
     height: float
 
     @classmethod
-    def drawn(cls, rng: np.random.Generator, size: float) -> "Cone":
+    def sample(cls, rng: np.random.Generator, size: float) -> "Cone":
         radius, height = float(size * rng.uniform(0.5, 0.9)), float(size * rng.uniform(0.8, 1.8))
         return cls(radius=radius, height=height)
 
-    def mesh(self) -> Mesh:
-        return created("cone", radius=self.radius, height=self.height, sections=SECTIONS)
+    def make_mesh(self) -> Mesh:
+        return create_mesh("cone", radius=self.radius, height=self.height, sections=SECTIONS)
 
-    def surface(self, points: Array, facing: Array) -> Surface:
+    def compute_surface(self, points: Array, facing: Array) -> Surface:
         slant = float(np.hypot(self.radius, self.height))
-        normals = unit(radial(points)) * self.height / slant + [0.0, 0.0, self.radius / slant]
-        around = self.height / slant / np.maximum(np.linalg.norm(radial(points), axis=1), 1e-9)
-        exact = Surface(normals, pairs(around, 0.0, len(points)))
-        return where_round(facing[:, 2] > -TILT, facing, exact)
+        normals = normalize_vectors(drop_z(points)) * self.height / slant + [0.0, 0.0, self.radius / slant]
+        around = self.height / slant / np.maximum(np.linalg.norm(drop_z(points), axis=1), 1e-9)
+        exact = Surface(normals, stack_curvatures(around, 0.0, len(points)))
+        return select_curved(facing[:, 2] > -TILT, facing, exact)
 
 
 @final
@@ -87,12 +87,12 @@ class Torus(Shape):
     tube: float
 
     @classmethod
-    def drawn(cls, rng: np.random.Generator, size: float) -> "Torus":
+    def sample(cls, rng: np.random.Generator, size: float) -> "Torus":
         ring = float(size * rng.uniform(0.6, 0.9))
         return cls(ring=ring, tube=float(ring * rng.uniform(0.22, 0.5)))
 
-    def mesh(self) -> Mesh:
-        return created(
+    def make_mesh(self) -> Mesh:
+        return create_mesh(
             "torus",
             major_radius=self.ring,
             minor_radius=self.tube,
@@ -100,12 +100,12 @@ class Torus(Shape):
             minor_sections=SECTIONS // 2,
         )
 
-    def surface(self, points: Array, facing: Array) -> Surface:
-        outward = unit(radial(points))
-        normals = unit(points - self.ring * outward)
+    def compute_surface(self, points: Array, facing: Array) -> Surface:
+        outward = normalize_vectors(drop_z(points))
+        normals = normalize_vectors(points - self.ring * outward)
         leaning = (normals * outward).sum(axis=1)
         around = leaning / (self.ring + self.tube * leaning)
-        return Surface(normals, pairs(1 / self.tube, around, len(points)))
+        return Surface(normals, stack_curvatures(1 / self.tube, around, len(points)))
 
 
 @final
@@ -118,15 +118,15 @@ class Capsule(Shape):
     length: float
 
     @classmethod
-    def drawn(cls, rng: np.random.Generator, size: float) -> "Capsule":
+    def sample(cls, rng: np.random.Generator, size: float) -> "Capsule":
         radius = float(size * rng.uniform(0.3, 0.55))
         return cls(radius=radius, length=float(size * rng.uniform(0.5, 1.2)))
 
-    def mesh(self) -> Mesh:
+    def make_mesh(self) -> Mesh:
         count = [SECTIONS, SECTIONS // 2]
-        return created("capsule", radius=self.radius, height=self.length, count=count)
+        return create_mesh("capsule", radius=self.radius, height=self.length, count=count)
 
-    def surface(self, points: Array, facing: Array) -> Surface:
+    def compute_surface(self, points: Array, facing: Array) -> Surface:
         middle = np.clip(points[:, 2:], -self.length / 2, self.length / 2) * [0.0, 0.0, 1.0]
         along = np.where(abs(points[:, 2]) > self.length / 2, 1 / self.radius, 0.0)
-        return Surface(unit(points - middle), pairs(1 / self.radius, along, len(points)))
+        return Surface(normalize_vectors(points - middle), stack_curvatures(1 / self.radius, along, len(points)))

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coterie.embedded.scenes.cast import Caster, Hits
+from coterie.embedded.scenes.cast import RayCaster, RayHits
 from coterie.embedded.scenes.scene import Scene
 from coterie.embedded.scenes.shape import Array
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seen:
+class SurfaceHits:
     """Surfaces along rays, in the scene's axes; NaN where there is only sky.
 
     Attributes:
@@ -21,27 +21,27 @@ class Seen:
         curvatures: [rays, 2] in 1/m.
     """
 
-    hits: Hits
+    hits: RayHits
     directions: Array
     points: Array
     normals: Array
     curvatures: Array
 
 
-def look(scene: Scene, caster: Caster, size: int) -> Seen:
+def cast_camera_rays(scene: Scene, ray_caster: RayCaster, size: int) -> SurfaceHits:
     """What a picture of `size` x `size` pixels shows in the middles of its pixels, by rows."""
-    start, directions = scene.camera.pose.place, scene.camera.rays(size)
-    hits = caster.first(start, directions)
-    met = hits.things >= 0
+    start, directions = scene.camera.pose.position, scene.camera.compute_rays(size)
+    hits = ray_caster.cast(start, directions)
+    met = hits.objects >= 0
     points = np.full(directions.shape, np.nan)
-    points[met] = start + directions[met] * hits.lengths[met, None]
+    points[met] = start + directions[met] * hits.distances[met, None]
     normals, curvatures = np.full(directions.shape, np.nan), np.full((len(directions), 2), np.nan)
-    for number in np.unique(hits.things[met]):
-        thing, here = scene.things[number], hits.things == number
+    for number in np.unique(hits.objects[met]):
+        thing, here = scene.objects[number], hits.objects == number
         turn = thing.pose.turn
         surface = thing.shape.surface(thing.pose.inward(points[here]), hits.facing[here] @ turn)
         normals[here] = surface.normals @ turn.T
         curvatures[here] = surface.curvatures
-    return Seen(
+    return SurfaceHits(
         hits=hits, directions=directions, points=points, normals=normals, curvatures=curvatures
     )

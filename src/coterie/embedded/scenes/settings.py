@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coterie.embedded.scenes.light import Lamp, Light, Sun, Surrounding
+from coterie.embedded.scenes.light import PointLight, Light, DirectionalLight, AmbientLight
 
 Range = tuple[float, float]
 
@@ -37,7 +37,7 @@ DUSK = Daylight(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Setting:
+class Environment:
     """A kind of place; ranges are in metres, and each number in them is as likely.
 
     Attributes:
@@ -59,35 +59,35 @@ class Setting:
     height: Range
     daylight: Daylight | None = None
     walls: int = 4
-    eye: Range = (0.7, 2.0)
+    camera_height: Range = (0.7, 2.0)
     sizes: Range = (0.2, 0.55)
     reach: float = 6.0
-    turning: float = 35.0
+    max_yaw_degrees: float = 35.0
 
-    def lit(
+    def sample_lighting(
         self, rng: np.random.Generator, breadth: float, length: float, height: float
-    ) -> tuple[Light, Surrounding]:
+    ) -> tuple[Light, AmbientLight]:
         """Its light, and what comes from around, in a place of these metres."""
         if self.daylight is None:
-            return indoors(rng, breadth, length, height)
-        return outdoors(rng, self.daylight)
+            return sample_indoor_light(rng, breadth, length, height)
+        return sample_outdoor_light(rng, self.daylight)
 
 
-def indoors(
+def sample_indoor_light(
     rng: np.random.Generator, breadth: float, length: float, height: float
-) -> tuple[Light, Surrounding]:
+) -> tuple[Light, AmbientLight]:
     """A lamp below the ceiling, warm or cool."""
     warmth = rng.uniform(-0.12, 0.12)
     tint = np.array([1 + warmth, 1.0, 1 - warmth])
     place = np.array([breadth, length, height]) * rng.uniform([-0.3, -0.3, 0.8], [0.3, 0.2, 0.95])
-    lamp = Lamp(
-        place=place, colour=tint * rng.uniform(0.40, 0.60), reach=max(2.5, 0.4 * float(length))
+    lamp = PointLight(
+        position=place, colour=tint * rng.uniform(0.40, 0.60), reach=max(2.5, 0.4 * float(length))
     )
     around = tint * rng.uniform(0.20, 0.34)
-    return lamp, Surrounding(above=around, below=0.7 * around, zenith=around, horizon=around)
+    return lamp, AmbientLight(above=around, below=0.7 * around, zenith=around, horizon=around)
 
 
-def outdoors(rng: np.random.Generator, daylight: Daylight) -> tuple[Light, Surrounding]:
+def sample_outdoor_light(rng: np.random.Generator, daylight: Daylight) -> tuple[Light, AmbientLight]:
     """A sun in any direction."""
     height, side = np.radians(rng.uniform(*daylight.height)), rng.uniform(0, 2 * np.pi)
     toward = np.array(
@@ -95,7 +95,7 @@ def outdoors(rng: np.random.Generator, daylight: Daylight) -> tuple[Light, Surro
     )
     haze = rng.uniform(0.7, 1.1)
     above = np.array(daylight.above) * rng.uniform(0.8, 1.1)
-    return Sun(toward=toward, colour=np.array(daylight.sun) * rng.uniform(0.75, 1.0)), Surrounding(
+    return DirectionalLight(direction=toward, colour=np.array(daylight.sun) * rng.uniform(0.75, 1.0)), AmbientLight(
         above=above,
         below=0.45 * above,
         zenith=np.array(daylight.zenith) * haze,
@@ -104,27 +104,27 @@ def outdoors(rng: np.random.Generator, daylight: Daylight) -> tuple[Light, Surro
 
 
 WIDE: Range = (110.0, 120.0)
-SETTINGS: tuple[Setting, ...] = (
-    Setting(name="room", breadth=(3.0, 6.0), length=(3.5, 6.5), height=(2.3, 3.2)),
-    Setting(
+SETTINGS: tuple[Environment, ...] = (
+    Environment(name="room", breadth=(3.0, 6.0), length=(3.5, 6.5), height=(2.3, 3.2)),
+    Environment(
         name="hall",
         breadth=(9.0, 16.0),
         length=(10.0, 20.0),
         height=(4.0, 7.0),
-        eye=(1.0, 3.2),
+        camera_height=(1.0, 3.2),
         sizes=(0.35, 1.0),
         reach=11.0,
     ),
-    Setting(
+    Environment(
         name="corridor",
         breadth=(1.9, 2.9),
         length=(8.0, 20.0),
         height=(2.2, 2.9),
         sizes=(0.15, 0.4),
         reach=8.0,
-        turning=10.0,
+        max_yaw_degrees=10.0,
     ),
-    Setting(
+    Environment(
         name="yard",
         breadth=(5.0, 12.0),
         length=(6.0, 13.0),
@@ -134,25 +134,25 @@ SETTINGS: tuple[Setting, ...] = (
         sizes=(0.25, 0.7),
         reach=8.0,
     ),
-    Setting(
+    Environment(
         name="field by day",
         breadth=WIDE,
         length=WIDE,
         height=(0.0, 0.0),
         daylight=DAY,
         walls=0,
-        eye=(0.6, 3.0),
+        camera_height=(0.6, 3.0),
         sizes=(0.25, 1.0),
         reach=10.0,
     ),
-    Setting(
+    Environment(
         name="field by dusk",
         breadth=WIDE,
         length=WIDE,
         height=(0.0, 0.0),
         daylight=DUSK,
         walls=0,
-        eye=(0.6, 3.0),
+        camera_height=(0.6, 3.0),
         sizes=(0.25, 1.0),
         reach=10.0,
     ),

@@ -3,10 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from coterie.embedded.scenes.cast import Caster
+from coterie.embedded.scenes.cast import RayCaster
 from coterie.embedded.scenes.scene import Scene
-from coterie.embedded.scenes.seen import Seen, look
-from coterie.embedded.scenes.shape import Array, unit
+from coterie.embedded.scenes.seen import SurfaceHits, cast_camera_rays
+from coterie.embedded.scenes.shape import Array, normalize_vectors
 
 SAMPLES = 2
 """Rays through each pixel, along each side."""
@@ -16,44 +16,44 @@ GLOSS = 40.0
 """Exponent of the highlight."""
 
 
-def photograph(scene: Scene, caster: Caster, size: int) -> NDArray[np.uint8]:
+def render_image(scene: Scene, ray_caster: RayCaster, size: int) -> NDArray[np.uint8]:
     """[size, size, 3] sRGB."""
-    radiance = np.clip(radiances(scene, caster, look(scene, caster, SAMPLES * size)), 0, 1)
+    radiance = np.clip(compute_radiance(scene, ray_caster, cast_camera_rays(scene, ray_caster, SAMPLES * size)), 0, 1)
     mean = radiance.reshape(size, SAMPLES, size, SAMPLES, 3).mean(axis=(1, 3))
-    return (srgb(mean) * 255 + 0.5).astype(np.uint8)
+    return (linear_to_srgb(mean) * 255 + 0.5).astype(np.uint8)
 
 
-def radiances(scene: Scene, caster: Caster, seen: Seen) -> Array:
+def compute_radiance(scene: Scene, ray_caster: RayCaster, seen: SurfaceHits) -> Array:
     """[rays, 3] linear RGB: Lambert's law, and Blinn's highlight where a surface shines."""
-    met = seen.hits.things >= 0
-    directions = unit(seen.directions)
-    colours = scene.surrounding.sky(directions)
+    met = seen.hits.objects >= 0
+    directions = normalize_vectors(seen.directions)
+    colours = scene.ambient_light.compute_sky(directions)
     points, normals = seen.points[met], seen.normals[met]
-    ways = scene.light.ways(points)
-    toward = unit(ways)
+    ways = scene.light.compute_offsets(points)
+    toward = normalize_vectors(ways)
     facing = np.clip((normals * toward).sum(axis=1), 0, None)
     lit = facing > 0
     starts = points + LIFT * normals
-    lit[lit] = ~caster.between(starts[lit], (ways - LIFT * normals)[lit])
-    arriving = scene.light.power(ways) * (facing * lit)[:, None]
-    albedo, shine = painted(scene, seen.hits.things[met], points)
-    halfway = unit(toward - directions[met])
+    lit[lit] = ~ray_caster.is_occluded(starts[lit], (ways - LIFT * normals)[lit])
+    arriving = scene.light.compute_radiance(ways) * (facing * lit)[:, None]
+    albedo, shine = get_materials(scene, seen.hits.objects[met], points)
+    halfway = normalize_vectors(toward - directions[met])
     highlight = shine * lit * np.clip((normals * halfway).sum(axis=1), 0, None) ** GLOSS
-    colours[met] = albedo * (scene.surrounding.ambient(normals) + arriving)
-    colours[met] += highlight[:, None] * scene.light.power(ways)
+    colours[met] = albedo * (scene.ambient_light.compute_ambient(normals) + arriving)
+    colours[met] += highlight[:, None] * scene.light.compute_radiance(ways)
     return colours
 
 
-def painted(scene: Scene, things: NDArray[np.int64], points: Array) -> tuple[Array, Array]:
+def get_materials(scene: Scene, things: NDArray[np.int64], points: Array) -> tuple[Array, Array]:
     """[points, 3] linear colours and [points] shine, at points of the things of these numbers."""
     albedo, shine = np.zeros(points.shape), np.zeros(len(points))
     for number in np.unique(things):
-        thing, here = scene.things[number], things == number
+        thing, here = scene.objects[number], things == number
         albedo[here] = thing.paint.albedo(thing.pose.inward(points[here]))
         shine[here] = thing.paint.shine
     return albedo, shine
 
 
-def srgb(linear: Array) -> Array:
+def linear_to_srgb(linear: Array) -> Array:
     """As screens show it, IEC 61966-2-1; 0 to 1."""
     return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from coterie.extras import library
+from coterie.extras import import_optional
 
 Array = NDArray[np.float64]
 SECTIONS = 128
@@ -45,14 +45,14 @@ class Shape(ABC):
 
     @classmethod
     @abstractmethod
-    def drawn(cls, rng: np.random.Generator, size: float) -> "Shape":
+    def sample(cls, rng: np.random.Generator, size: float) -> "Shape":
         """One of random proportions, about `size` metres from its middle to its farthest point."""
 
     @abstractmethod
-    def mesh(self) -> Mesh:
+    def make_mesh(self) -> Mesh:
         """Triangles that enclose it, seen counter-clockwise from outside."""
 
-    def surface(self, points: Array, facing: Array) -> Surface:
+    def compute_surface(self, points: Array, facing: Array) -> Surface:
         """The exact surface next to points of the mesh; where nothing else is said, flat.
 
         Args:
@@ -62,18 +62,18 @@ class Shape(ABC):
         return Surface(facing, np.zeros((len(points), 2)))
 
 
-def created(name: str, **choices: object) -> Mesh:
+def create_mesh(name: str, **choices: object) -> Mesh:
     """A mesh of trimesh.creation."""
-    mesh = getattr(library("trimesh.creation", "scenes"), name)(**choices)
+    mesh = getattr(import_optional("trimesh.creation", "scenes"), name)(**choices)
     return Mesh(np.array(mesh.vertices, np.float64), np.array(mesh.faces, np.int64))
 
 
-def unit(vectors: Array) -> Array:
+def normalize_vectors(vectors: Array) -> Array:
     """The vectors [..., 3], made one long."""
     return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
 
 
-def where_round(is_round: NDArray[np.bool_], facing: Array, exact: Surface) -> Surface:
+def select_curved(is_round: NDArray[np.bool_], facing: Array, exact: Surface) -> Surface:
     """`exact` where the surface is round, else flat as the triangles are."""
     chosen = is_round[:, None]
     curvatures = np.clip(np.where(chosen, exact.curvatures, 0.0), -SHARPEST, SHARPEST)

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-from coterie.embedded.scenes.paint import Paint
+from coterie.embedded.scenes.paint import Material
 from coterie.embedded.scenes.pose import Pose
 from coterie.embedded.scenes.shape import Mesh, Shape
 
 
 @dataclass(frozen=True, kw_only=True)
-class Thing:
+class SceneObject:
     """A shape somewhere.
 
     Attributes:
@@ -23,4 +23,4 @@ class Thing:
     shape: Shape
     mesh: Mesh
     pose: Pose
-    paint: Paint
+    material: Material

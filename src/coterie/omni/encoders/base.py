@@ -34,11 +34,11 @@ class Encoder(ABC):
         """Features of each token it gives."""
 
     @abstractmethod
-    def tower(self) -> nn.Module:
+    def build_tower(self) -> nn.Module:
         """The network, with random weights."""
 
     @abstractmethod
-    def tokens(self, length: Count) -> Count:
+    def count_tokens(self, length: Count) -> Count:
         """How many tokens it gives for an item of `length` (mel frames; images ignore it)."""
 
     @abstractmethod
@@ -54,11 +54,11 @@ class Encoder(ABC):
         """
 
     @abstractmethod
-    def weights(self, folder: Path) -> dict[str, Tensor]:
+    def load_weights(self, folder: Path) -> dict[str, Tensor]:
         """The tower's state as `coterie fetch` has left it in `folder`."""
 
 
-def encoders_of(dumped: list[Any] | None) -> tuple[Encoder, ...]:
+def parse_encoders(dumped: list[Any] | None) -> tuple[Encoder, ...]:
     """The encoders that `spec.dump` wrote into a configuration. ValueError for anything else."""
     found = load(list(dumped or ()), name="encoders")
     for position, encoder in enumerate(found):
@@ -73,6 +73,6 @@ def encoders_of(dumped: list[Any] | None) -> tuple[Encoder, ...]:
     return found
 
 
-def of_modality(encoders: tuple[Encoder, ...], modality: str) -> tuple[Encoder, ...]:
+def select_modality(encoders: tuple[Encoder, ...], modality: str) -> tuple[Encoder, ...]:
     """Those that read images, or sounds."""
     return tuple(encoder for encoder in encoders if encoder.modality == modality)

@@ -14,7 +14,7 @@ from coterie.omni.encoders.base import Count, Encoder
 
 
 @dataclass(frozen=True, kw_only=True)
-class Dinov2Patches(Encoder):
+class DINOv2Encoder(Encoder):
     """A DINOv2 tower, cut off behind the last layer that is read.
 
     Attributes:
@@ -33,13 +33,13 @@ class Dinov2Patches(Encoder):
     def width(self) -> int:
         return len(self.layers) * Dinov2Config(**self.config).hidden_size
 
-    def tower(self) -> nn.Module:
+    def build_tower(self) -> nn.Module:
         config = Dinov2Config(**{**self.config, "num_hidden_layers": max(self.layers)})
         tower: Any = Dinov2Model._from_config(config)
         tower.layernorm = nn.Identity()  # read by nothing
         return tower
 
-    def tokens(self, length: Count) -> Count:
+    def count_tokens(self, length: Count) -> Count:
         return 0 * length + self.side**2
 
     def encode(
@@ -51,7 +51,7 @@ class Dinov2Patches(Encoder):
         grid = patches.transpose(1, 2).unflatten(2, (rows, rows))
         return nn.functional.adaptive_avg_pool2d(grid, self.side).flatten(2).transpose(1, 2)
 
-    def weights(self, folder: Path) -> dict[str, Tensor]:
+    def load_weights(self, folder: Path) -> dict[str, Tensor]:
         # Not load_file: from_pretrained knows older key names.
         whole = Dinov2Model.from_pretrained(folder).state_dict()
-        return {key: whole[key] for key in self.tower().state_dict()}
+        return {key: whole[key] for key in self.build_tower().state_dict()}

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from coterie.omni.efficientnet import LITE0, EfficientNetLite, Stage
+from coterie.omni.efficientnet import LITE0, EfficientNetLite, BottleneckStage
 from coterie.omni.encoders.base import Count, Encoder
 
 MEAN = (0.485, 0.456, 0.406)
@@ -17,7 +17,7 @@ DEVIATION = (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True, kw_only=True)
-class EfficientNetMean(Encoder):
+class EfficientNetEncoder(Encoder):
     """What is in the picture, as a classifier sees it.
 
     Pictures come normalised with ImageNet's mean and deviation, as every tower but this one wants
@@ -32,7 +32,7 @@ class EfficientNetMean(Encoder):
     name: str = "efficient"
     hidden: int = 384
     stem: int = 32
-    stages: tuple[Stage, ...] = LITE0
+    stages: tuple[BottleneckStage, ...] = LITE0
     head: int = 1280
     modality: ClassVar = "image"
 
@@ -40,10 +40,10 @@ class EfficientNetMean(Encoder):
     def width(self) -> int:
         return self.head
 
-    def tower(self) -> nn.Module:
+    def build_tower(self) -> nn.Module:
         return EfficientNetLite(self.stem, self.stages, self.head)
 
-    def tokens(self, length: Count) -> Count:
+    def count_tokens(self, length: Count) -> Count:
         return 0 * length + 1
 
     def encode(
@@ -53,6 +53,6 @@ class EfficientNetMean(Encoder):
         lite = ((values * deviation + mean) * 255 - 127) / 128
         return tower(lite).mean((2, 3))[:, None]
 
-    def weights(self, folder: Path) -> dict[str, Tensor]:
+    def load_weights(self, folder: Path) -> dict[str, Tensor]:
         whole = load_file(folder / "model.safetensors")
         return {key: value for key, value in whole.items() if not key.startswith("_fc.")}

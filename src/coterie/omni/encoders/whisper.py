@@ -18,7 +18,7 @@ PREFIX = "model.encoder."
 
 
 @dataclass(frozen=True, kw_only=True)
-class WhisperWindows(Encoder):
+class WhisperEncoder(Encoder):
     """A Whisper encoder, one token for every `pool` states of 20 ms; the last may have fewer.
 
     Attributes:
@@ -35,11 +35,11 @@ class WhisperWindows(Encoder):
     def width(self) -> int:
         return WhisperConfig(**self.config).d_model
 
-    def tower(self) -> nn.Module:
+    def build_tower(self) -> nn.Module:
         return WhisperTower(WhisperConfig(**self.config))
 
-    def tokens(self, length: Count) -> Count:
-        return cast(Count, -(-states(length) // self.pool))
+    def count_tokens(self, length: Count) -> Count:
+        return cast(Count, -(-count_states(length) // self.pool))
 
     def encode(
         self, tower: nn.Module, values: Float[Tensor, "rows ..."], lengths: Int[Tensor, " rows"]
@@ -52,13 +52,13 @@ class WhisperWindows(Encoder):
             )
         x = tower(values, lengths)
         groups = -(-x.shape[1] // self.pool)
-        inside = torch.arange(groups * self.pool, device=x.device) < states(lengths)[:, None]
+        inside = torch.arange(groups * self.pool, device=x.device) < count_states(lengths)[:, None]
         x = nn.functional.pad(x, (0, 0, 0, groups * self.pool - x.shape[1]))
         inside = inside.unflatten(1, (groups, self.pool))
         sums = x.unflatten(1, (groups, self.pool)).where(inside[..., None], 0).sum(2)
         return sums / inside.sum(2).clamp(min=1)[..., None]
 
-    def weights(self, folder: Path) -> dict[str, Tensor]:
+    def load_weights(self, folder: Path) -> dict[str, Tensor]:
         whole = load_file(folder / "model.safetensors")
         return {
             key.removeprefix(PREFIX).replace(".fc", ".mlp.fc"): value
@@ -67,6 +67,6 @@ class WhisperWindows(Encoder):
         }
 
 
-def states(length: Count) -> Count:
+def count_states(length: Count) -> Count:
     """The second convolution strides by two frames."""
     return cast(Count, (length + 1) // 2)

@@ -7,11 +7,11 @@ from typing import NamedTuple
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from coterie.routing.state import State
+from coterie.routing.state import RoutingContext
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class LayerSite:
     """Where a gate sits: what it may need to know beyond the tensor it is given.
 
     Attributes:
@@ -22,10 +22,10 @@ class Place:
 
     name: str
     tower: str
-    group: str
+    tie_group: str
 
 
-class Answer(NamedTuple):
+class GateOutput(NamedTuple):
     """A gate's answer: logits, or the matrix (and bias) that makes them of every token.
 
     `per_sample`: the logits' first axis is the first axis of `x` and there is no token axis.
@@ -33,17 +33,17 @@ class Answer(NamedTuple):
     """
 
     logits: Float[Tensor, "*units experts"] | None = None
-    rows: Float[Tensor, "experts width"] | None = None
-    offset: Float[Tensor, " experts"] | None = None
+    gate_weight: Float[Tensor, "experts width"] | None = None
+    gate_bias: Float[Tensor, " experts"] | None = None
     per_sample: bool = False
-    uniform: bool = False
+    is_uniform: bool = False
 
 
 class GateLayer(nn.Module, ABC):
     """A gate's weights at one module of the host; parameters sit directly on it."""
 
     @abstractmethod
-    def forward(self, x: Float[Tensor, "*units width"], state: State, place: Place) -> Answer:
+    def forward(self, x: Float[Tensor, "*units width"], context: RoutingContext, site: LayerSite) -> GateOutput:
         """The answer for the layer input `x`. Raises ValueError if `state` lacks what it needs."""
 
 
@@ -51,25 +51,25 @@ class Gate(ABC):
     """What a decision looks at. Kinds are frozen keyword-only dataclasses with valid defaults."""
 
     @property
-    def needs_tasks(self) -> bool:
+    def needs_task_ids(self) -> bool:
         """True if the gate cannot do without task ids."""
         return False
 
     @property
-    def is_static(self) -> bool:
+    def depends_on_task_only(self) -> bool:
         """True if the task alone decides, so that a task's mixture can be folded or exported."""
         return False
 
     @property
-    def settles(self) -> bool:
+    def decides_per_sample(self) -> bool:
         """True if a sample's decision is made once and kept for its later tokens."""
         return False
 
-    def width(self, layer_width: int, embedding_width: int) -> int:
+    def get_input_width(self, layer_width: int, embedding_width: int) -> int:
         """Features the gate reads: the layer's input, or the language model's embeddings."""
         return layer_width
 
-    def group(self, name: str) -> str:
+    def get_tie_group(self, name: str) -> str:
         """Key of the layers that share one decision with the layer called `name`."""
         return name
 

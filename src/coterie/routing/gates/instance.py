@@ -8,9 +8,9 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from coterie.routing.decision import full_precision
-from coterie.routing.gates.base import Answer, Gate, GateLayer, Place
-from coterie.routing.state import State
+from coterie.routing.decision import to_full_precision
+from coterie.routing.gates.base import GateOutput, Gate, GateLayer, LayerSite
+from coterie.routing.state import RoutingContext
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,13 +49,13 @@ class InstanceGate(Gate):
             )
 
     @property
-    def settles(self) -> bool:
+    def decides_per_sample(self) -> bool:
         return True
 
-    def width(self, layer_width: int, embedding_width: int) -> int:
+    def get_input_width(self, layer_width: int, embedding_width: int) -> int:
         return embedding_width if self.pool == "embedding" else layer_width
 
-    def group(self, name: str) -> str:
+    def get_tie_group(self, name: str) -> str:
         return {"layer": name, "block": name.rpartition(".")[0], "model": "model"}[self.tie]
 
     def build(self, width: int, experts: int, tasks: int) -> GateLayer:
@@ -70,36 +70,36 @@ class _InstanceGateLayer(GateLayer):
         self.weight = nn.Parameter(torch.randn(experts, width) * gate.init_std)
         self.bias = nn.Parameter(torch.zeros(experts)) if gate.bias else None
 
-    def forward(self, x: Float[Tensor, "*units width"], state: State, place: Place) -> Answer:
-        mean = full_precision(self._prompt_mean(x, state, place))
+    def forward(self, x: Float[Tensor, "*units width"], context: RoutingContext, site: LayerSite) -> GateOutput:
+        mean = to_full_precision(self._compute_prompt_mean(x, context, site))
         if self.norm:
             mean = F.rms_norm(mean, mean.shape[-1:], eps=1e-6)
         bias = None if self.bias is None else self.bias.to(mean.dtype)
-        return Answer(logits=F.linear(mean, self.weight.to(mean.dtype), bias), per_sample=True)
+        return GateOutput(logits=F.linear(mean, self.weight.to(mean.dtype), bias), per_sample=True)
 
-    def _prompt_mean(
-        self, x: Float[Tensor, "*units width"], state: State, place: Place
+    def _compute_prompt_mean(
+        self, x: Float[Tensor, "*units width"], context: RoutingContext, site: LayerSite
     ) -> Float[Tensor, "batch pooled"]:
         if self.pools_embedding:
-            if state.prompt_mean is None:
+            if context.prompt_mean is None:
                 raise ValueError(
-                    f"InstanceGate(pool='embedding') at {place.name} runs before the language "
+                    f"InstanceGate(pool='embedding') at {site.name} runs before the language "
                     "model has embedded the prompt: use pool='hidden' outside the language model"
                 )
-            return state.prompt_mean.to(x.device)
-        if place.tower == "text" and state.prompt is not None:
-            return masked_mean(x, state.prompt.to(x.device))
+            return context.prompt_mean.to(x.device)
+        if site.tower == "text" and context.prompt_mask is not None:
+            return compute_masked_mean(x, context.prompt_mask.to(x.device))
         per_row = x.flatten(1, -2).mean(1) if x.ndim > 2 else x
-        owner = state.sample_of(place.tower, x.shape[0]).to(x.device)
-        total = per_row.new_zeros(state.batch, x.shape[-1]).index_add(0, owner, per_row)
-        rows = torch.bincount(owner, minlength=state.batch).clamp(min=1)
+        owner = context.get_sample_of_rows(site.tower, x.shape[0]).to(x.device)
+        total = per_row.new_zeros(context.batch_size, x.shape[-1]).index_add(0, owner, per_row)
+        rows = torch.bincount(owner, minlength=context.batch_size).clamp(min=1)
         return total / rows[:, None].to(total.dtype)
 
 
-def masked_mean(
+def compute_masked_mean(
     x: Float[Tensor, "batch seq width"], mask: Bool[Tensor, "batch seq"]
 ) -> Float[Tensor, "batch width"]:
     """Mean of `x` over the tokens where `mask` holds, in float32."""
-    x = full_precision(x)
+    x = to_full_precision(x)
     share = mask.to(x.dtype) / mask.sum(1, keepdim=True).clamp(min=1)
     return torch.bmm(share[:, None], x).squeeze(1)

@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from coterie.routing.decision import MODALITIES, full_precision
-from coterie.routing.gates.base import Answer, Gate, GateLayer, Place
-from coterie.routing.state import State
+from coterie.routing.decision import MODALITIES, to_full_precision
+from coterie.routing.gates.base import GateOutput, Gate, GateLayer, LayerSite
+from coterie.routing.state import RoutingContext
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,14 +33,14 @@ class _ModalityGateLayer(GateLayer):
         super().__init__()
         self.weight = nn.Parameter(torch.randn(len(MODALITIES), experts, width) * gate.init_std)
 
-    def forward(self, x: Float[Tensor, "*units width"], state: State, place: Place) -> Answer:
-        modality = state.modality_of(place.tower, x.shape[:-1])
+    def forward(self, x: Float[Tensor, "*units width"], context: RoutingContext, site: LayerSite) -> GateOutput:
+        modality = context.get_modality_of_tokens(site.tower, x.shape[:-1])
         if modality is None:
             raise ValueError(
-                f"ModalityGate at {place.name} cannot tell the tokens apart: call the model with "
+                f"ModalityGate at {site.name} cannot tell the tokens apart: call the model with "
                 "input_ids (not only inputs_embeds), on a family whose placeholders are known"
             )
         modality = modality.to(x.device)  # a host may be spread over devices
         every = (x @ self.weight.to(x.dtype).flatten(0, 1).t()).unflatten(-1, self.weight.shape[:2])
         chosen = modality[..., None, None].expand(*modality.shape, 1, every.shape[-1])
-        return Answer(logits=full_precision(every.gather(-2, chosen).squeeze(-2)))
+        return GateOutput(logits=to_full_precision(every.gather(-2, chosen).squeeze(-2)))

@@ -10,11 +10,11 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from coterie.routing.decision import full_precision
-from coterie.routing.gates.base import Answer, Gate, GateLayer, Place
-from coterie.routing.state import State
+from coterie.routing.decision import to_full_precision
+from coterie.routing.gates.base import GateOutput, Gate, GateLayer, LayerSite
+from coterie.routing.state import RoutingContext
 
-NARROWEST = 1e-2
+MIN_NOISE_STD = 1e-2
 """Of the noise's width, as in Mod-Squad's released code."""
 
 
@@ -57,11 +57,11 @@ class TaskGate(Gate):
             )
 
     @property
-    def needs_tasks(self) -> bool:
+    def needs_task_ids(self) -> bool:
         return True
 
     @property
-    def is_static(self) -> bool:
+    def depends_on_task_only(self) -> bool:
         return not self.per_token
 
     def build(self, width: int, experts: int, tasks: int) -> GateLayer:
@@ -69,8 +69,8 @@ class TaskGate(Gate):
             raise ValueError(
                 "TaskGate has one gate a task and no task was named: pass tasks=(...) to graft"
             )
-        kind = _NoisyTokensOfTask if self.noisy else _TokensOfTask
-        return (kind if self.per_token else _WholeTask)(self, width, experts, tasks)
+        kind = _NoisyTokenTaskGateLayer if self.noisy else _TokenTaskGateLayer
+        return (kind if self.per_token else _StaticTaskGateLayer)(self, width, experts, tasks)
 
     def drawn(self, *shape: int) -> Float[Tensor, "tasks ..."]:
         """Weights at the start."""
@@ -79,75 +79,75 @@ class TaskGate(Gate):
         # Uniform on -1 to 1 has the variance 1/3.
         return (2 * torch.rand(*shape) - 1) * (math.sqrt(3) * self.init_std)
 
-    def rows(self, experts: Sequence[int], *, of: int) -> list[int]:
+    def select_rows(self, experts: Sequence[int], *, total: int) -> list[int]:
         """The rows of a task's matrix that some of its `of` experts have."""
-        return [*experts, *(of + each for each in experts)] if self.noisy else list(experts)
+        return [*experts, *(total + each for each in experts)] if self.noisy else list(experts)
 
 
-class _TokensOfTask(GateLayer):
+class _TokenTaskGateLayer(GateLayer):
     def __init__(self, gate: TaskGate, width: int, experts: int, tasks: int):
         super().__init__()
         self.weight = nn.Parameter(gate.drawn(tasks, experts, width))
 
-    def forward(self, x: Float[Tensor, "*units width"], state: State, place: Place) -> Answer:
-        return _answer(self.weight, x, state, place)
+    def forward(self, x: Float[Tensor, "*units width"], context: RoutingContext, site: LayerSite) -> GateOutput:
+        return _route_by_task(self.weight, x, context, site)
 
 
-class _NoisyTokensOfTask(GateLayer):
+class _NoisyTokenTaskGateLayer(GateLayer):
     """Of each task's rows, the first half make the logits and the others the noise's width."""
 
     def __init__(self, gate: TaskGate, width: int, experts: int, tasks: int):
         super().__init__()
-        self.experts, self.always = experts, gate.noise_in_evaluation
+        self.experts, self.noise_in_evaluation = experts, gate.noise_in_evaluation
         self.weight = nn.Parameter(gate.drawn(tasks, 2 * experts, width))
 
-    def forward(self, x: Float[Tensor, "*units width"], state: State, place: Place) -> Answer:
-        if not (self.training or self.always):
-            return _answer(self.weight[:, : self.experts], x, state, place)
-        answer = _answer(self.weight, x, state, place)
+    def forward(self, x: Float[Tensor, "*units width"], context: RoutingContext, site: LayerSite) -> GateOutput:
+        if not (self.training or self.noise_in_evaluation):
+            return _route_by_task(self.weight[:, : self.experts], x, context, site)
+        answer = _route_by_task(self.weight, x, context, site)
         both = answer.logits
-        if answer.rows is not None:
-            both = full_precision(x @ answer.rows.to(x.dtype).t())
+        if answer.gate_weight is not None:
+            both = to_full_precision(x @ answer.gate_weight.to(x.dtype).t())
         assert both is not None
         clean, raw = both.chunk(2, -1)
         # From torch's global generator, as routers' noise: a resumed run draws the same again.
-        return Answer(logits=clean + (F.softplus(raw) + NARROWEST) * torch.randn_like(clean))
+        return GateOutput(logits=clean + (F.softplus(raw) + MIN_NOISE_STD) * torch.randn_like(clean))
 
 
-def _answer(
+def _route_by_task(
     weight: Float[Tensor, "tasks out width"],
     x: Float[Tensor, "*units width"],
-    state: State,
-    place: Place,
-) -> Answer:
+    context: RoutingContext,
+    site: LayerSite,
+) -> GateOutput:
     """Each token through its task's matrix; the matrix alone where one task fills the batch."""
-    if state.single_task is not None:
-        return Answer(rows=weight[state.single_task])
-    task = state.task_of(place.tower, x.shape[0]).to(x.device)
-    return Answer(logits=_products(weight, x, task))
+    if context.single_task is not None:
+        return GateOutput(gate_weight=weight[context.single_task])
+    task = context.get_task_of_rows(site.tower, x.shape[0]).to(x.device)
+    return GateOutput(logits=_multiply_by_task(weight, x, task))
 
 
-def _products(
+def _multiply_by_task(
     weight: Float[Tensor, "tasks out width"],
     x: Float[Tensor, "*units width"],
     task: Int[Tensor, " rows"],
 ) -> Float[Tensor, "*units out"]:
     if x.ndim == 3:
-        return full_precision(torch.bmm(x, weight.to(x.dtype)[task].transpose(1, 2)))
+        return to_full_precision(torch.bmm(x, weight.to(x.dtype)[task].transpose(1, 2)))
     # Packed rows have no token axis: a matrix a row would be huge, all tasks' products are not.
     every = x @ weight.to(x.dtype).flatten(0, 1).t()
     every = every.unflatten(-1, weight.shape[:2])
     chosen = task.view(-1, *[1] * (every.ndim - 1)).expand(*every.shape[:-2], 1, every.shape[-1])
-    return full_precision(every.gather(-2, chosen).squeeze(-2))
+    return to_full_precision(every.gather(-2, chosen).squeeze(-2))
 
 
-class _WholeTask(GateLayer):
+class _StaticTaskGateLayer(GateLayer):
     def __init__(self, gate: TaskGate, width: int, experts: int, tasks: int):
         super().__init__()
         self.weight = nn.Parameter(gate.drawn(tasks, experts))
 
-    def forward(self, x: Float[Tensor, "*units width"], state: State, place: Place) -> Answer:
-        if state.single_task is not None:
-            return Answer(logits=full_precision(self.weight[state.single_task][None]), uniform=True)
-        task = state.task_of(place.tower, x.shape[0]).to(x.device)
-        return Answer(logits=full_precision(self.weight[task]), per_sample=True)
+    def forward(self, x: Float[Tensor, "*units width"], context: RoutingContext, site: LayerSite) -> GateOutput:
+        if context.single_task is not None:
+            return GateOutput(logits=to_full_precision(self.weight[context.single_task][None]), is_uniform=True)
+        task = context.get_task_of_rows(site.tower, x.shape[0]).to(x.device)
+        return GateOutput(logits=to_full_precision(self.weight[task]), per_sample=True)

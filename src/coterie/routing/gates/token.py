@@ -7,9 +7,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from coterie.routing.decision import full_precision
-from coterie.routing.gates.base import Answer, Gate, GateLayer, Place
-from coterie.routing.state import State
+from coterie.routing.decision import to_full_precision
+from coterie.routing.gates.base import GateOutput, Gate, GateLayer, LayerSite
+from coterie.routing.state import RoutingContext
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,9 +39,9 @@ class _TokenGateLayer(GateLayer):
         self.weight = nn.Parameter(torch.randn(experts, width) * gate.init_std)
         self.bias = nn.Parameter(torch.zeros(experts)) if gate.bias else None
 
-    def forward(self, x: Float[Tensor, "*units width"], state: State, place: Place) -> Answer:
+    def forward(self, x: Float[Tensor, "*units width"], context: RoutingContext, site: LayerSite) -> GateOutput:
         if not self.precise:
-            return Answer(rows=self.weight, offset=self.bias)
-        x = full_precision(x)
+            return GateOutput(gate_weight=self.weight, gate_bias=self.bias)
+        x = to_full_precision(x)
         bias = None if self.bias is None else self.bias.to(x.dtype)
-        return Answer(logits=F.linear(x, self.weight.to(x.dtype), bias))
+        return GateOutput(logits=F.linear(x, self.weight.to(x.dtype), bias))

@@ -25,13 +25,13 @@ class Router(ABC):
             noise: what `noise_for` returned for these logits.
         """
 
-    def noise_for(
+    def sample_noise(
         self, shape: torch.Size, device: torch.device, *, training: bool
     ) -> Float[Tensor, "*units experts"] | None:
         """Noise for logits of `shape`, from torch's global generator; None for none."""
         return None
 
-    def active(self, experts: int) -> int:
+    def get_max_active(self, experts: int) -> int:
         """The most experts that can have a weight, out of `experts`.
 
         Raises ValueError if the router cannot choose from so few.

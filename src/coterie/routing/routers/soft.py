@@ -9,7 +9,7 @@ from coterie.routing.routers.base import Router
 
 
 @dataclass(frozen=True, kw_only=True)
-class Soft(Router):
+class Softmax(Router):
     """weights = softmax(logits / temperature) over all experts.
 
     Attributes:

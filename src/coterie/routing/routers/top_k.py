@@ -72,14 +72,14 @@ class TopK(Router):
         }[self.normalize]()
         return torch.zeros_like(probs).scatter(-1, chosen, kept), probs
 
-    def noise_for(
+    def sample_noise(
         self, shape: torch.Size, device: torch.device, *, training: bool
     ) -> Float[Tensor, "*units experts"] | None:
         if self.noise == 0 or not (training or self.noise_in_evaluation):
             return None
         return torch.randn(shape, device=device) * self.noise
 
-    def active(self, experts: int) -> int:
+    def get_max_active(self, experts: int) -> int:
         if self.k > experts:
             raise ValueError(
                 f"TopK(k={self.k}) cannot choose from {experts} experts: lower k or add experts"

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
-from coterie.embedded.pantry.larder import Larder, Source
+from coterie.embedded.pantry.larder import AssetStore, Attribution
 
 Row = dict[str, Any]
 
@@ -18,10 +18,10 @@ class PantryTask(ABC):
     """
 
     name: ClassVar[str]
-    about: ClassVar[str]
+    description: ClassVar[str]
     """What is asked and answered, in one line."""
     modalities: ClassVar[tuple[str, ...]]
-    sources: ClassVar[tuple[Source, ...]]
+    sources: ClassVar[tuple[Attribution, ...]]
     """What it is made of; without one of them there is no such task."""
     held_out: ClassVar[str]
     """How the test split differs from training."""
@@ -32,9 +32,9 @@ class PantryTask(ABC):
     """Rows of a split, at most; in the order of splits."""
 
     @abstractmethod
-    def rows(self, larder: Larder, split: str) -> Iterator[Row]:
+    def generate_rows(self, assets: AssetStore, split: str) -> Iterator[Row]:
         """The rows of a split, mixed, so that the first few are like the rest; maybe endless."""
 
-    def splits(self, larder: Larder) -> tuple[str, ...]:
+    def list_splits(self, assets: AssetStore) -> tuple[str, ...]:
         """The splits that can be made of what is there."""
         return tuple(self.sizes)

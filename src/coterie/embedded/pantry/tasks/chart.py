@@ -7,8 +7,8 @@ from typing import ClassVar
 
 from PIL import Image, ImageDraw, ImageFont
 
-from coterie.embedded.pantry.larder import PICTURE, Larder
-from coterie.embedded.pantry.shelf import Food, font, foods_of
+from coterie.embedded.pantry.larder import PICTURE, AssetStore
+from coterie.embedded.pantry.shelf import Food, load_font, get_foods
 from coterie.embedded.pantry.sources import FONTS, FOODS
 from coterie.embedded.pantry.tasks.base import PantryTask, Row
 
@@ -33,24 +33,24 @@ class Chart(PantryTask):
     """Which bar is highest or lowest, and how high one is."""
 
     name = "chart"
-    about = "bars of what three foods hold in 100 g; the highest's colour, the lowest's, a value"
+    description = "bars of what three foods hold in 100 g; the highest's colour, the lowest's, a value"
     modalities = ("image",)
     sources = (FOODS, FONTS)
     held_out = "foods that are not in training, with their values"
     sizes: ClassVar = {"train": 1050, "validation": 60, "test": 150}
 
-    def rows(self, larder: Larder, split: str) -> Iterator[Row]:
-        among = foods_of(split)
+    def generate_rows(self, assets: AssetStore, split: str) -> Iterator[Row]:
+        among = get_foods(split)
         for number in range(self.sizes[split] // BARS):
             random = Random(f"chart/{split}/{number}")
-            nutrient, bars = choose(among, random)
-            picture = larder.picture(chart(nutrient, bars, random))
+            nutrient, bars = choose_foods(among, random)
+            picture = assets.store_image(draw_chart(nutrient, bars, random))
             asked = random.choice(list(bars))
-            order = sorted(bars, key=lambda colour: bars[colour].values[nutrient])
+            order = sorted(bars, key=lambda colour: bars[colour].nutrients[nutrient])
             answers = {
                 "Which colour is highest?": order[-1],
                 "Which colour is lowest?": order[0],
-                f"How high is {asked}, to tens?": str(round(bars[asked].values[nutrient], -1))[:-2],
+                f"How high is {asked}, to tens?": str(round(bars[asked].nutrients[nutrient], -1))[:-2],
             }
             for question, answer in answers.items():
                 yield {
@@ -62,45 +62,45 @@ class Chart(PantryTask):
                 }
 
 
-def choose(among: list[Food], random: Random) -> tuple[str, dict[str, Food]]:
+def choose_foods(among: list[Food], random: Random) -> tuple[str, dict[str, Food]]:
     """A nutrient, and for each colour a food; values are apart, and fit the axis."""
     while True:
         nutrient = random.choice(NUTRIENTS)
-        fitting = [food for food in among if BOTTOM <= food.values[nutrient] <= TOP]
+        fitting = [food for food in among if BOTTOM <= food.nutrients[nutrient] <= TOP]
         # Few foods have much of anything: half of the bars are drawn from those that have some.
-        rich = [food for food in fitting if food.values[nutrient] >= APART] or fitting
+        rich = [food for food in fitting if food.nutrients[nutrient] >= APART] or fitting
         chosen = [random.choice(random.choice((rich, fitting))) for _ in range(BARS)]
-        values = sorted(food.values[nutrient] for food in chosen)
+        values = sorted(food.nutrients[nutrient] for food in chosen)
         if all(high - low >= APART for low, high in pairwise(values)):
             return nutrient, dict(zip(random.sample(list(COLOURS), BARS), chosen, strict=True))
 
 
-def chart(nutrient: str, bars: dict[str, Food], random: Random) -> Image.Image:
+def draw_chart(nutrient: str, bars: dict[str, Food], random: Random) -> Image.Image:
     """Bars over an axis from 0 to 80 g, with the foods below them."""
     page = Image.new("RGB", (PICTURE, PICTURE), random.choice(("#ffffff", "#faf7f0", "#f2f5f9")))
     draw = ImageDraw.Draw(page)
-    letters = font("Roboto-Regular", 13)
-    draw.text((LEFT, 6), f"{nutrient}, g in 100 g", fill="#222222", font=font("Roboto-Bold", 15))
+    letters = load_font("Roboto-Regular", 13)
+    draw.text((LEFT, 6), f"{nutrient}, g in 100 g", fill="#222222", font=load_font("Roboto-Bold", 15))
     for value in range(0, TOP + 1, 20):
-        y = height(float(value))
+        y = value_to_y(float(value))
         draw.line([(LEFT, y), (PICTURE - 6, y)], fill="#bbbbbb")
         draw.text((LEFT - 6, y), str(value), fill="#222222", font=letters, anchor="rm")
     step = (PICTURE - 6 - LEFT) // BARS
     for place, (colour, food) in enumerate(bars.items()):
         x = LEFT + place * step
-        top = height(food.values[nutrient])
+        top = value_to_y(food.nutrients[nutrient])
         draw.rectangle([(x + 8, top), (x + step - 8, GROUND)], fill=COLOURS[colour])
-        label = shortened(food, letters, step)
+        label = truncate_name(food, letters, step)
         draw.text((x + step // 2, GROUND + 6), label, fill="#222222", font=letters, anchor="ma")
     return page
 
 
-def height(value: float) -> int:
+def value_to_y(value: float) -> int:
     """Where the axis has so many grams, in pixels from above."""
     return round(GROUND - value / TOP * (GROUND - CEILING))
 
 
-def shortened(food: Food, letters: ImageFont.FreeTypeFont, width: int) -> str:
+def truncate_name(food: Food, letters: ImageFont.FreeTypeFont, width: int) -> str:
     """The food's name, cut where it is too wide."""
     name = food.name.split(",")[0]
     while letters.getlength(name) > width - 2:

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from random import Random
 from typing import ClassVar
 
-from coterie.embedded.pantry.larder import Larder
-from coterie.embedded.pantry.shelf import Food, foods_of
+from coterie.embedded.pantry.larder import AssetStore
+from coterie.embedded.pantry.shelf import Food, get_foods
 from coterie.embedded.pantry.sources import FOODS, PHOTOS
 from coterie.embedded.pantry.tasks.base import PantryTask, Row
-from coterie.embedded.pantry.tasks.photos import photo
+from coterie.embedded.pantry.tasks.photos import store_photo
 
 TOLERANCE = 0.25
 
@@ -17,20 +17,20 @@ class Energy(PantryTask):
     """The energy of 100 g of a food, from its photo."""
 
     name = "energy"
-    about = "a photo of a food; the energy of 100 g in kcal, to tens"
+    description = "a photo of a food; the energy of 100 g in kcal, to tens"
     modalities = ("image",)
     sources = (PHOTOS, FOODS)
     held_out = "families of foods that are not in training (all apples are one family)"
     metric: ClassVar = {"name": "numeric", "tolerance": TOLERANCE}
     sizes: ClassVar = {"train": 600, "validation": 60, "test": 150}
 
-    def rows(self, larder: Larder, split: str) -> Iterator[Row]:
-        chosen: list[Food] = list(foods_of(split))
+    def generate_rows(self, assets: AssetStore, split: str) -> Iterator[Row]:
+        chosen: list[Food] = list(get_foods(split))
         Random(f"energy/{split}").shuffle(chosen)
         for food in chosen:
-            value = food.values["energy"]
+            value = food.nutrients["energy"]
             yield {
-                "image": photo(larder, food),
+                "image": store_photo(assets, food),
                 "question": "How many kcal in 100 g?",
                 "answer": str(max(10, int(round(value, -1)))),
                 "food": food.name,

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from random import Random
 from typing import ClassVar
 
-from coterie.embedded.pantry.larder import Larder
-from coterie.embedded.pantry.shelf import foods_of
+from coterie.embedded.pantry.larder import AssetStore
+from coterie.embedded.pantry.shelf import get_foods
 from coterie.embedded.pantry.sources import FOODS, PHOTOS
 from coterie.embedded.pantry.tasks.base import PantryTask, Row
-from coterie.embedded.pantry.tasks.photos import photo
+from coterie.embedded.pantry.tasks.photos import store_photo
 
 GROUPS = {
     "Cereals and Millets": "grain",
@@ -36,14 +36,14 @@ class FoodGroup(PantryTask):
     """The group of a food from its photo."""
 
     name = "food_group"
-    about = "a photo of a food; its group, one of 13"
+    description = "a photo of a food; its group, one of 13"
     modalities = ("image",)
     sources = (PHOTOS, FOODS)
     held_out = "families of foods that are not in training (all apples are one family)"
     sizes: ClassVar = {"train": 600, "validation": 60, "test": 150}
 
-    def rows(self, larder: Larder, split: str) -> Iterator[Row]:
-        chosen = [f for f in foods_of(split) if f.group in GROUPS and f.family not in NO_FISH]
+    def generate_rows(self, assets: AssetStore, split: str) -> Iterator[Row]:
+        chosen = [f for f in get_foods(split) if f.group in GROUPS and f.family not in NO_FISH]
         Random(f"food_group/{split}").shuffle(chosen)
         most, seen = (40 if split == "train" else 16), Counter()
         for food in chosen:
@@ -51,7 +51,7 @@ class FoodGroup(PantryTask):
             seen[group] += 1
             if seen[group] <= most:
                 yield {
-                    "image": photo(larder, food),
+                    "image": store_photo(assets, food),
                     "question": "What kind of food is it?",
                     "answer": group,
                     "food": food.name,

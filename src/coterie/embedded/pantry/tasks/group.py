@@ -5,31 +5,31 @@ from collections.abc import Iterator
 from random import Random
 from typing import ClassVar
 
-from coterie.embedded.pantry.larder import Larder
-from coterie.embedded.pantry.shelf import STYLES, UNSEEN_STYLE, Concept, concepts, drawing
+from coterie.embedded.pantry.larder import AssetStore
+from coterie.embedded.pantry.shelf import STYLES, UNSEEN_STYLE, Concept, read_concepts, get_drawing
 from coterie.embedded.pantry.sources import EMOJI
 from coterie.embedded.pantry.tasks.base import PantryTask, Row
-from coterie.embedded.pantry.tasks.naming import card
+from coterie.embedded.pantry.tasks.naming import draw_on_white_card
 
 AS = {"bird": "animal"}
 LIMIT = {"train": 14, "validation": 3, "test": 6}
 """Things of a kind, at most, so that no kind is much more frequent than another."""
 
 
-class Group(PantryTask):
+class ConceptGroup(PantryTask):
     """What kind of thing is drawn."""
 
     name = "group"
-    about = "a drawing of a thing; its kind, one of 17"
+    description = "a drawing of a thing; its kind, one of 17"
     modalities = ("image",)
     sources = EMOJI
     held_out = "things that this task does not train on, in the unseen drawing style (Noto)"
     sizes: ClassVar = {"train": 640, "validation": 60, "test": 120}
 
-    def rows(self, larder: Larder, split: str) -> Iterator[Row]:
-        for concept, style in mixed(split):
+    def generate_rows(self, assets: AssetStore, split: str) -> Iterator[Row]:
+        for concept, style in shuffle_concepts(split):
             yield {
-                "image": larder.picture(card(concept, style)),
+                "image": assets.store_image(draw_on_white_card(concept, style)),
                 "question": "What kind of thing is it?",
                 "answer": AS.get(concept.kind, concept.kind),
                 "concept": concept.name,
@@ -37,23 +37,23 @@ class Group(PantryTask):
             }
 
 
-def mixed(split: str) -> list[tuple[Concept, str]]:
+def shuffle_concepts(split: str) -> list[tuple[Concept, str]]:
     """Things and styles of a split; kinds are about equally frequent."""
     styles = (UNSEEN_STYLE,) if split == "test" else STYLES
     chosen = [
         (concept, style)
-        for concept in parts()[split]
+        for concept in split_concepts()[split]
         for style in styles
-        if drawing(concept, style) is not None
+        if get_drawing(concept, style) is not None
     ]
     Random(f"group/{split}").shuffle(chosen)
     return chosen
 
 
-def parts() -> dict[str, list[Concept]]:
+def split_concepts() -> dict[str, list[Concept]]:
     """Split to its things: a thing is in one split."""
     kinds: dict[str, list[Concept]] = defaultdict(list)
-    for concept in concepts():
+    for concept in read_concepts():
         kinds[AS.get(concept.kind, concept.kind)].append(concept)
     found: dict[str, list[Concept]] = {split: [] for split in LIMIT}
     for kind, members in kinds.items():

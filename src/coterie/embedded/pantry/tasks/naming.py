@@ -6,8 +6,8 @@ from typing import ClassVar
 
 from PIL import Image
 
-from coterie.embedded.pantry.larder import PICTURE, Larder
-from coterie.embedded.pantry.shelf import STYLES, UNSEEN_STYLE, Concept, concepts, drawing
+from coterie.embedded.pantry.larder import PICTURE, AssetStore
+from coterie.embedded.pantry.shelf import STYLES, UNSEEN_STYLE, Concept, read_concepts, get_drawing
 from coterie.embedded.pantry.sources import EMOJI, TUXPAINT
 from coterie.embedded.pantry.tasks.base import PantryTask, Row
 
@@ -18,7 +18,7 @@ class Naming(PantryTask):
     """What is drawn, in one or two words."""
 
     name = "naming"
-    about = "a drawing of a thing; its name"
+    description = "a drawing of a thing; its name"
     modalities = ("image",)
     sources = EMOJI
     held_out = (
@@ -27,18 +27,18 @@ class Naming(PantryTask):
     )
     sizes: ClassVar = {"train": 1000, "validation": 60, "test": 150, "photo": 150}
 
-    def splits(self, larder: Larder) -> tuple[str, ...]:
+    def list_splits(self, assets: AssetStore) -> tuple[str, ...]:
         return tuple(
-            split for split in self.sizes if split != "photo" or TUXPAINT in larder.fetched
+            split for split in self.sizes if split != "photo" or TUXPAINT in assets.fetched
         )
 
-    def rows(self, larder: Larder, split: str) -> Iterator[Row]:
+    def generate_rows(self, assets: AssetStore, split: str) -> Iterator[Row]:
         if split == "photo":
-            yield from photos(larder, self.name)
+            yield from list_stamp_photos(assets, self.name)
             return
-        for concept, style in mixed(split):
+        for concept, style in shuffle_concepts(split):
             yield {
-                "image": larder.picture(card(concept, style)),
+                "image": assets.store_image(draw_on_white_card(concept, style)),
                 "question": "What is this?",
                 "answer": list(concept.names),
                 "concept": concept.name,
@@ -46,28 +46,28 @@ class Naming(PantryTask):
             }
 
 
-def mixed(split: str) -> list[tuple[Concept, str]]:
+def shuffle_concepts(split: str) -> list[tuple[Concept, str]]:
     """Which concepts are shown in which style: validation has pairs that are left out of training,
     of concepts that training shows in another style."""
-    order = list(concepts())
+    order = list(read_concepts())
     Random("naming").shuffle(order)
     if split == "test":
         return [(concept, UNSEEN_STYLE) for concept in order]
-    pairs = [(concept, style) for style in STYLES for concept in order if drawing(concept, style)]
+    pairs = [(concept, style) for style in STYLES for concept in order if get_drawing(concept, style)]
     kept_out = {(concept, STYLES[place % 2]) for place, concept in enumerate(order[:60])}
     chosen = [pair for pair in pairs if (pair in kept_out) == (split == "validation")]
     Random(f"naming/{split}").shuffle(chosen)
     return chosen
 
 
-def card(concept: Concept, style: str) -> Image.Image:
+def draw_on_white_card(concept: Concept, style: str) -> Image.Image:
     """A drawing alone, on white: tasks that show it share one file, and its features."""
-    drawn = drawing(concept, style)
+    drawn = get_drawing(concept, style)
     assert drawn is not None, (concept, style)
-    return on_white(drawn)
+    return paste_on_white(drawn)
 
 
-def on_white(drawn: Image.Image) -> Image.Image:
+def paste_on_white(drawn: Image.Image) -> Image.Image:
     """A picture with its transparency, as large as fits, on white."""
     inside = PICTURE - 2 * MARGIN
     scale = inside / max(drawn.size)
@@ -78,16 +78,16 @@ def on_white(drawn: Image.Image) -> Image.Image:
     return page
 
 
-def photos(larder: Larder, seed: str) -> Iterator[Row]:
+def list_stamp_photos(assets: AssetStore, seed: str) -> Iterator[Row]:
     """Stamps of Tux Paint that are named as a concept is."""
-    named = {name: concept for concept in reversed(concepts()) for name in concept.names}
-    below = larder.fetched[TUXPAINT] / "usr" / "share" / "tuxpaint" / "stamps"
+    named = {name: concept for concept in reversed(read_concepts()) for name in concept.names}
+    below = assets.fetched[TUXPAINT] / "usr" / "share" / "tuxpaint" / "stamps"
     found = sorted(file for file in below.rglob("*.png") if file.stem.replace("_", " ") in named)
     Random(f"{seed}/photo").shuffle(found)
     for file in found:
         concept = named[file.stem.replace("_", " ")]
         with Image.open(file) as opened:
-            picture = larder.picture(on_white(opened))
+            picture = assets.store_image(paste_on_white(opened))
         yield {
             "image": picture,
             "question": "What is this?",

@@ -5,11 +5,11 @@ from random import Random
 from statistics import quantiles
 from typing import ClassVar
 
-from coterie.embedded.pantry.larder import Larder
-from coterie.embedded.pantry.shelf import Food, foods_of
+from coterie.embedded.pantry.larder import AssetStore
+from coterie.embedded.pantry.shelf import Food, get_foods
 from coterie.embedded.pantry.sources import FOODS, PHOTOS
 from coterie.embedded.pantry.tasks.base import PantryTask, Row
-from coterie.embedded.pantry.tasks.photos import photo
+from coterie.embedded.pantry.tasks.photos import store_photo
 
 NUTRIENTS = ("water", "protein", "fat", "iron", "calcium")
 """Of which few foods have nothing: carbohydrate, which meat lacks, has no thirds."""
@@ -22,32 +22,32 @@ class Nutrition(PantryTask):
     """How much a food has of a nutrient: the thirds of the training foods are the levels."""
 
     name = "nutrition"
-    about = "a photo of a food; is one of five nutrients low, medium or high"
+    description = "a photo of a food; is one of five nutrients low, medium or high"
     modalities = ("image",)
     sources = (PHOTOS, FOODS)
     held_out = "families of foods that are not in training (all apples are one family)"
     sizes: ClassVar = {"train": 1200, "validation": 60, "test": 150}
 
-    def rows(self, larder: Larder, split: str) -> Iterator[Row]:
-        pairs = [(food, nutrient) for food in foods_of(split) for nutrient in asked(food)]
+    def generate_rows(self, assets: AssetStore, split: str) -> Iterator[Row]:
+        pairs = [(food, nutrient) for food in get_foods(split) for nutrient in list_asked_nutrients(food)]
         Random(f"nutrition/{split}").shuffle(pairs)
         for food, nutrient in pairs:
             yield {
-                "image": photo(larder, food),
+                "image": store_photo(assets, food),
                 "question": f"Is {nutrient} low, medium or high?",
-                "answer": level(food, nutrient),
+                "answer": get_level(food, nutrient),
                 "food": food.name,
                 "nutrient": nutrient,
-                "value": food.values[nutrient],
+                "value": food.nutrients[nutrient],
             }
 
 
-def asked(food: Food) -> list[str]:
+def list_asked_nutrients(food: Food) -> list[str]:
     return Random(f"nutrition/{food.code}").sample(NUTRIENTS, ASKED)
 
 
-def level(food: Food, nutrient: str) -> str:
+def get_level(food: Food, nutrient: str) -> str:
     """The third of the training foods that the food's value falls into."""
-    low, high = quantiles((each.values[nutrient] for each in foods_of("train")), n=3)
-    value = food.values[nutrient]
+    low, high = quantiles((each.nutrients[nutrient] for each in get_foods("train")), n=3)
+    value = food.nutrients[nutrient]
     return LEVELS[(value > low) + (value > high)]

@@ -6,9 +6,9 @@ from typing import ClassVar
 
 from PIL import Image, ImageDraw
 
-from coterie.embedded.pantry.larder import PICTURE, Larder
+from coterie.embedded.pantry.larder import PICTURE, AssetStore
 from coterie.embedded.pantry.shelf import FONTS as SEEN_FONTS
-from coterie.embedded.pantry.shelf import UNSEEN_FONTS, font, words
+from coterie.embedded.pantry.shelf import UNSEEN_FONTS, load_font, read_words
 from coterie.embedded.pantry.sources import CONCEPTS, FONTS
 from coterie.embedded.pantry.tasks.base import PantryTask, Row
 
@@ -22,43 +22,43 @@ class Ocr(PantryTask):
     """The word that is printed, 3 to 5 letters."""
 
     name = "ocr"
-    about = "a printed word of 3 to 5 letters; its letters"
+    description = "a printed word of 3 to 5 letters; its letters"
     modalities = ("image",)
     sources = (CONCEPTS, FONTS)
     held_out = "words and fonts that are not in training"
     metric = "character_error_rate"
     sizes: ClassVar = {"train": 1000, "validation": 60, "test": 120}
 
-    def rows(self, larder: Larder, split: str) -> Iterator[Row]:
-        chosen = parts()[split]
+    def generate_rows(self, assets: AssetStore, split: str) -> Iterator[Row]:
+        chosen = split_words()[split]
         fonts = UNSEEN_FONTS if split == "test" else SEEN_FONTS
         for number in range(self.sizes[split]):
             random = Random(f"ocr/{split}/{number}")
             word = chosen[number % len(chosen)]
             called = fonts[(number + number // len(chosen)) % len(fonts)]
             yield {
-                "image": larder.picture(printed(word, called, random)),
+                "image": assets.store_image(draw_word(word, called, random)),
                 "question": "Read the word.",
                 "answer": word,
                 "font": called,
             }
 
 
-def parts() -> dict[str, list[str]]:
+def split_words() -> dict[str, list[str]]:
     """Split to its words: a word is in one split."""
-    mixed = list(words())
+    mixed = list(read_words())
     Random("ocr").shuffle(mixed)
     return {"test": mixed[:120], "validation": mixed[120:180], "train": mixed[180:]}
 
 
-def printed(word: str, called: str, random: Random) -> Image.Image:
+def draw_word(word: str, called: str, random: Random) -> Image.Image:
     """The word as large as fits, in one of three cases, on coloured paper."""
     page = Image.new("RGB", (PICTURE, PICTURE), random.choice(PAPERS))
     text = random.choice((word, word, word.upper()))
-    left, top, right, bottom = font(called, 100).getbbox(text)
+    left, top, right, bottom = load_font(called, 100).getbbox(text)
     room = FILLED * random.uniform(0.9, 1.0) * PICTURE
     size = int(100 * min(room / (right - left), room / (bottom - top)))
-    drawn = font(called, size)
+    drawn = load_font(called, size)
     left, top, right, bottom = drawn.getbbox(text)
     x = (PICTURE - (right - left)) / 2 - left
     y = (PICTURE - (bottom - top)) / 2 - top + random.uniform(-12, 12)

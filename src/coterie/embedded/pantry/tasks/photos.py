@@ -4,19 +4,19 @@ from functools import cache
 
 from PIL import Image
 
-from coterie.embedded.pantry.larder import PICTURE, Larder
+from coterie.embedded.pantry.larder import PICTURE, AssetStore
 from coterie.embedded.pantry.shelf import Food
 from coterie.embedded.pantry.sources import PHOTOS
 
 
-def photo(larder: Larder, food: Food) -> str:
+def store_photo(assets: AssetStore, food: Food) -> str:
     """The middle of the food's photo, as a square; its path."""
-    below = larder.fetched[PHOTOS] / "package" / "assets"
-    return larder.picture(square(str(below / f"{food.code}.jpeg")))
+    below = assets.fetched[PHOTOS] / "package" / "assets"
+    return assets.store_image(crop_square(str(below / f"{food.code}.jpeg")))
 
 
 @cache
-def square(file: str) -> Image.Image:
+def crop_square(file: str) -> Image.Image:
     with Image.open(file) as opened:
         side = min(opened.size)
         left, top = (opened.width - side) // 2, (opened.height - side) // 2

@@ -5,8 +5,8 @@ from pathlib import Path
 from random import Random
 from typing import ClassVar
 
-from coterie.embedded.pantry.larder import Larder, Source
-from coterie.embedded.pantry.shelf import concepts, recorded
+from coterie.embedded.pantry.larder import AssetStore, Attribution
+from coterie.embedded.pantry.shelf import read_concepts, read_recordings
 from coterie.embedded.pantry.sources import CONCEPTS, KTUBERLING, SPEECH, TUXPAINT
 from coterie.embedded.pantry.speaking import UNSEEN_VOICES, VALIDATION_VOICES, VOICES
 from coterie.embedded.pantry.tasks.base import PantryTask, Row
@@ -19,7 +19,7 @@ class Spoken(PantryTask):
     """The word that is said, one of 140."""
 
     name = "spoken"
-    about = "a spoken word, one of 140; its letters"
+    description = "a spoken word, one of 140; its letters"
     modalities = ("audio",)
     sources = (SPEECH, CONCEPTS)
     held_out = (
@@ -28,48 +28,48 @@ class Spoken(PantryTask):
     )
     sizes: ClassVar = {"train": 1000, "validation": 60, "test": 150, "recorded": 150}
 
-    def splits(self, larder: Larder) -> tuple[str, ...]:
-        has = any(source in larder.fetched for source in BELOW)
+    def list_splits(self, assets: AssetStore) -> tuple[str, ...]:
+        has = any(source in assets.fetched for source in BELOW)
         return tuple(split for split in self.sizes if split != "recorded" or has)
 
-    def rows(self, larder: Larder, split: str) -> Iterator[Row]:
+    def generate_rows(self, assets: AssetStore, split: str) -> Iterator[Row]:
         if split == "recorded":
-            yield from people(larder)
+            yield from list_recordings(assets)
             return
         voices = {"train": VOICES, "validation": VALIDATION_VOICES, "test": UNSEEN_VOICES}[split]
-        pairs = [(word, voice) for word in vocabulary() for voice in voices]
+        pairs = [(word, voice) for word in build_vocabulary() for voice in voices]
         Random(f"spoken/{split}").shuffle(pairs)
         for word, voice in pairs:
             yield {
-                "audio": larder.speech(voice, word),
+                "audio": assets.request_speech(voice, word),
                 "question": "Which word is said?",
                 "answer": word,
                 "voice": voice,
             }
 
 
-def vocabulary() -> list[str]:
+def build_vocabulary() -> list[str]:
     """The words that people's recordings have, and short names of things beside them."""
-    known = sorted({row["word"] for row in recorded()})
-    names = [concept.name for concept in concepts() if " " not in concept.name]
+    known = sorted({row["word"] for row in read_recordings()})
+    names = [concept.name for concept in read_concepts() if " " not in concept.name]
     Random("spoken").shuffle(names)
     more = [name for name in names if len(name) <= 8 and name not in known]
     return [*known, *more][:WORDS]
 
 
-def people(larder: Larder) -> Iterator[Row]:
+def list_recordings(assets: AssetStore) -> Iterator[Row]:
     """The recordings that were fetched, mixed."""
-    sources: dict[str, tuple[Source, Path]] = {
+    sources: dict[str, tuple[Attribution, Path]] = {
         {KTUBERLING: "ktuberling", TUXPAINT: "tuxpaint"}[source]: (source, Path(below))
         for source, below in BELOW.items()
     }
-    rows = list(recorded())
+    rows = list(read_recordings())
     Random("spoken/recorded").shuffle(rows)
     for row in rows:
         source, below = sources[row["source"]]
-        if source in larder.fetched:
+        if source in assets.fetched:
             yield {
-                "audio": larder.copy(larder.fetched[source] / below / row["file"]),
+                "audio": assets.store_file(assets.fetched[source] / below / row["file"]),
                 "question": "Which word is said?",
                 "answer": [row["word"], *filter(None, row["also"].split("|"))],
                 "voice": f"recorded/{row['source']}",

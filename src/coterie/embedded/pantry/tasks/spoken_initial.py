@@ -4,30 +4,30 @@ from collections.abc import Iterator
 from random import Random
 from typing import ClassVar
 
-from coterie.embedded.pantry.larder import Larder
+from coterie.embedded.pantry.larder import AssetStore
 from coterie.embedded.pantry.sources import CONCEPTS, SPEECH
 from coterie.embedded.pantry.speaking import UNSEEN_VOICES, VALIDATION_VOICES, VOICES
 from coterie.embedded.pantry.tasks.base import PantryTask, Row
-from coterie.embedded.pantry.tasks.spoken import vocabulary
+from coterie.embedded.pantry.tasks.spoken import build_vocabulary
 
 
 class SpokenInitial(PantryTask):
     """The first letter of the word that is said, one of 140 words."""
 
     name = "spoken_initial"
-    about = "a spoken word, one of 140; the letter that it begins with"
+    description = "a spoken word, one of 140; the letter that it begins with"
     modalities = ("audio",)
     sources = (SPEECH, CONCEPTS)
     held_out = "voices that are not in training; the words are the same"
     sizes: ClassVar = {"train": 1000, "validation": 60, "test": 150}
 
-    def rows(self, larder: Larder, split: str) -> Iterator[Row]:
+    def generate_rows(self, assets: AssetStore, split: str) -> Iterator[Row]:
         voices = {"train": VOICES, "validation": VALIDATION_VOICES, "test": UNSEEN_VOICES}[split]
-        pairs = [(word, voice) for word in vocabulary() for voice in voices]
+        pairs = [(word, voice) for word in build_vocabulary() for voice in voices]
         Random(f"spoken_initial/{split}").shuffle(pairs)
         for word, voice in pairs:
             yield {
-                "audio": larder.speech(voice, word),
+                "audio": assets.request_speech(voice, word),
                 "question": "Which letter does the word begin with?",
                 "answer": word[0],
                 "word": word,

@@ -6,8 +6,8 @@ from typing import ClassVar
 
 from PIL import Image
 
-from coterie.embedded.pantry.larder import PICTURE, Larder
-from coterie.embedded.pantry.shelf import STYLES, UNSEEN_STYLE, Concept, concepts, drawing
+from coterie.embedded.pantry.larder import PICTURE, AssetStore
+from coterie.embedded.pantry.shelf import STYLES, UNSEEN_STYLE, Concept, read_concepts, get_drawing
 from coterie.embedded.pantry.sources import EMOJI, SPEECH
 from coterie.embedded.pantry.speaking import UNSEEN_VOICES, VALIDATION_VOICES, VOICES
 from coterie.embedded.pantry.tasks.base import PantryTask, Row
@@ -28,10 +28,10 @@ QUESTIONS = {
     "colour": ("What colour is the background?", "Which colour is behind?"),
 }
 THINGS = 100
-MOST = 4
+MAX_COUNT = 4
 ASKED = 3
 """Questions about a picture, out of four: without the sound it is not known which."""
-SPOTS = ((14, 14), (116, 14), (14, 116), (116, 116))
+POSITIONS = ((14, 14), (116, 14), (14, 116), (116, 116))
 SIDE = 94
 
 
@@ -39,19 +39,19 @@ class SpokenQuestion(PantryTask):
     """Answers a spoken question about a picture: name, kind, count, or colour of the ground."""
 
     name = "spoken_question"
-    about = "a picture and a spoken question; name, kind, count or colour of the background"
+    description = "a picture and a spoken question; name, kind, count or colour of the background"
     modalities = ("audio", "image")
     sources = (*EMOJI, SPEECH)
     held_out = "voices and a drawing style (Noto) that are not in training; the things are the same"
     sizes: ClassVar = {"train": 1050, "validation": 60, "test": 150}
 
-    def rows(self, larder: Larder, split: str) -> Iterator[Row]:
+    def generate_rows(self, assets: AssetStore, split: str) -> Iterator[Row]:
         voices = {"train": VOICES, "validation": VALIDATION_VOICES, "test": UNSEEN_VOICES}[split]
         for number in range(self.sizes[split] // ASKED):
             random = Random(f"spoken_question/{split}/{number}")
-            concept, style = choose(split, random)
-            count, colour = number % MOST + 1, random.choice(list(GROUNDS))
-            picture = larder.picture(scene(concept, style, count, colour, random))
+            concept, style = choose_concept(split, random)
+            count, colour = number % MAX_COUNT + 1, random.choice(list(GROUNDS))
+            picture = assets.store_image(draw_scene(concept, style, count, colour, random))
             answers: dict[str, str | list[str]] = {
                 "name": list(concept.names),
                 "kind": AS.get(concept.kind, concept.kind),
@@ -62,7 +62,7 @@ class SpokenQuestion(PantryTask):
                 said, voice = random.choice(QUESTIONS[asked]), random.choice(voices)
                 yield {
                     "image": picture,
-                    "audio": larder.speech(voice, said),
+                    "audio": assets.request_speech(voice, said),
                     "question": "Answer the spoken question.",
                     "answer": answers[asked],
                     "said": said,
@@ -72,21 +72,21 @@ class SpokenQuestion(PantryTask):
                 }
 
 
-def choose(split: str, random: Random) -> tuple[Concept, str]:
+def choose_concept(split: str, random: Random) -> tuple[Concept, str]:
     """One of the hundred things, and a style that has it."""
-    order = list(concepts())
+    order = list(read_concepts())
     Random("spoken_question").shuffle(order)
     style = UNSEEN_STYLE if split == "test" else random.choice(STYLES)
-    among = [concept for concept in order[:THINGS] if drawing(concept, style) is not None]
+    among = [concept for concept in order[:THINGS] if get_drawing(concept, style) is not None]
     return random.choice(among), style
 
 
-def scene(concept: Concept, style: str, count: int, colour: str, random: Random) -> Image.Image:
+def draw_scene(concept: Concept, style: str, count: int, colour: str, random: Random) -> Image.Image:
     """One to four of a thing on a coloured ground."""
     page = Image.new("RGB", (PICTURE, PICTURE), GROUNDS[colour])
-    whole = drawing(concept, style)
+    whole = get_drawing(concept, style)
     assert whole is not None, (concept, style)
     small = whole.resize((SIDE, SIDE), Image.Resampling.BICUBIC)
-    for left, top in random.sample(SPOTS, count):
+    for left, top in random.sample(POSITIONS, count):
         page.paste(small, (left, top), small)
     return page
