@@ -24,7 +24,7 @@ from benchmarks.benchmark import (
 )
 from benchmarks.grafted import grafted
 from benchmarks.timing import Candidate
-from coterie.experts.queries import AttentionHeads
+from coterie.experts.attention import AttentionHeads
 from coterie.mixture import Mixture
 from coterie.routing.routers.top_k import TopK
 

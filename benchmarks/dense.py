@@ -35,10 +35,10 @@ from benchmarks.benchmark import (
     worst,
 )
 from benchmarks.timing import Candidate
-from coterie.dense.config import MultiTaskVisionConfig
-from coterie.dense.model import MultiTaskVisionModel
 from coterie.graft import graft, observe
 from coterie.losses.base import RoutingLoss
+from coterie.models.multitask_vision.configuration import MultiTaskVisionConfig
+from coterie.models.multitask_vision.modeling import MultiTaskVisionModel
 from coterie.recipes.mod_squad import mod_squad
 
 DENSE, COTERIE = "dense twin, task by task", "coterie"

@@ -4,10 +4,10 @@ from peft.tuners.tuners_utils import cast_adapter_dtype
 from torch import Tensor, nn
 
 from coterie.mixture import Mixture
+from coterie.routing.context import RoutingContext
 from coterie.routing.gates.base import LayerSite
-from coterie.routing.state import RoutingContext
-from coterie.tuner.ambient import push_context, pop_context
 from coterie.tuner.layer import CoterieLayer, MixtureSite
+from coterie.tuner.runtime import pop_context, push_context
 
 ADAPTER = "default"
 
@@ -35,7 +35,9 @@ class OfOneTask(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         tasks = x.new_zeros(len(x)).long()
-        push_context(RoutingContext(batch_size=len(x), device=x.device, task_ids=tasks, single_task=0))
+        push_context(
+            RoutingContext(batch_size=len(x), device=x.device, task_ids=tasks, single_task=0)
+        )
         try:
             return self.layer(x)
         finally:

@@ -27,7 +27,7 @@ from benchmarks.timing import Candidate
 from coterie.experts.lora import Lora
 from coterie.mixture import Mixture
 from coterie.routing.gates.task import TaskGate
-from coterie.routing.routers.soft import Softmax
+from coterie.routing.routers.softmax import Softmax
 from coterie.routing.routers.top_k import TopK
 
 FROZEN, PEFT, COTERIE = "frozen layer", "PEFT LoRA", "coterie"

@@ -30,7 +30,7 @@ from benchmarks.timing import Candidate
 from coterie.experts.lora import Lora
 from coterie.graft import graft
 from coterie.mixture import Mixture
-from coterie.routing.routers.soft import Softmax
+from coterie.routing.routers.softmax import Softmax
 
 FROZEN, PEFT, DEFAULT, COTERIE = "frozen model", "PEFT LoRA", "PEFT LoRA, its default", "coterie"
 LINEARS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")

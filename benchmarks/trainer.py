@@ -22,13 +22,13 @@ from benchmarks.benchmark import ROUNDS, Benchmark, Row, Scale, Target, worst
 from benchmarks.model import LINEARS, Case
 from benchmarks.timing import Times
 from coterie import Lora, Mixture, Recipe, Softmax, Stage, graft
-from coterie.data.chat import TEMPLATE
+from coterie.data.chat_template import TEMPLATE
 from coterie.tasks import TextTask
-from coterie.train import RunConfig, assembly
-from coterie.train.batches import MultiTaskDataset
-from coterie.train.journal import MetricLog
-from coterie.train.losses import compute_token_losses
-from coterie.train.stages import select_trainable
+from coterie.train import RunConfig, stage_setup
+from coterie.train.batch_sampler import MultiTaskDataset
+from coterie.train.metric_log import MetricLog
+from coterie.train.objective import compute_token_losses
+from coterie.train.trainable import select_trainable
 from coterie.train.trainer import MixtureTrainer, StageContext
 
 TRAINER, LOOP, PLAIN = "coterie", "loop", "loop, the model's own loss"
@@ -80,7 +80,9 @@ def measured(case: Case, device: torch.device, folder: Path, *, rounds: int) -> 
         ),
         stages=(Stage(steps=rounds + WARM),),
     )
-    plan = RunConfig(recipe=recipe, base="", tasks=written(folder), batch_size=SIZE, save_every=10**6)
+    plan = RunConfig(
+        recipe=recipe, base="", tasks=written(folder), batch_size=SIZE, save_every=10**6
+    )
     trainer = built(plan, case, device, folder)
     turns = Turns(trainer, device, loops(plan, case, device, trainer))
     trainer.add_callback(turns)
@@ -123,7 +125,10 @@ def loops(
 ) -> dict[str, Callable[[], None]]:
     """Steps by hand, each with a model of its own."""
     samples, collate = trainer.stage_context.dataset, trainer.stage_context.collator
-    batches = [collate([samples[place] for place in places]) for places in trainer.stage_context.batch_sampler]
+    batches = [
+        collate([samples[place] for place in places])
+        for places in trainer.stage_context.batch_sampler
+    ]
     ready = [{key: value.to(device) for key, value in batch.items()} for batch in batches]
 
     def loop(loss: Callable[[nn.Module, dict[str, Any]], torch.Tensor]) -> Callable[[], None]:
@@ -149,7 +154,7 @@ def built(plan: RunConfig, case: Case, device: torch.device, folder: Path) -> Mi
     """The trainer of the plan's one stage, as a run builds it but for the model from memory."""
     stage = plan.recipe.stages[0]
     model = graft(case.model(device), plan.recipe.mixtures, tasks=NAMES)
-    lesson = assembly.make_task_set(plan)
+    lesson = stage_setup.make_task_set(plan)
     samples = MultiTaskDataset(lesson.load_training_rows(), lesson.transform)
     setting = StageContext(
         model=model,
@@ -160,7 +165,7 @@ def built(plan: RunConfig, case: Case, device: torch.device, folder: Path) -> Mi
         losses=(),
         tasks=NAMES,
         dataset=samples,
-        batch_sampler=assembly.make_batch_sampler(plan, stage, samples.sizes, 0),
+        batch_sampler=stage_setup.make_batch_sampler(plan, stage, samples.sizes, 0),
         collator=lesson.make_collator(words()),
         metric_log=MetricLog(folder, step=0, time_s=0.0),
         validation=None,
@@ -169,7 +174,9 @@ def built(plan: RunConfig, case: Case, device: torch.device, folder: Path) -> Mi
         log_usage_every=plan.log_usage_every,
         is_routed=True,
     )
-    args = assembly.make_training_arguments(plan, stage, folder, seed=0, mixed=False, validates=False)
+    args = stage_setup.make_training_arguments(
+        plan, stage, folder, seed=0, mixed=False, validates=False
+    )
     return MixtureTrainer(setting, args)
 
 

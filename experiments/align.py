@@ -19,20 +19,20 @@ from jaxtyping import Float, Int
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-import coterie.omni
+import coterie.models.omni
 from benchmarks.provenance import provenance
-from coterie.data.collate import TextCollator
-from coterie.data.mix import TaskSampling
 from coterie.data.sample import TextSample
-from coterie.embedded.home import get_cache_dir
-from coterie.omni import FeatureCache
-from coterie.omni.assemble import init_connectors
-from coterie.omni.encoders.base import select_modality
-from coterie.omni.features import unpack
-from coterie.pretrained import LoadedModel, load
+from coterie.data.task_sampling import TaskSampling
+from coterie.models.loading import LoadedModel, load
+from coterie.models.omni import FeatureCache
+from coterie.models.omni.encoders.base import select_modality
+from coterie.models.omni.feature_packing import unpack
+from coterie.paths import get_cache_dir
+from coterie.tasks.text.collator import TextCollator
+from coterie_demo.assemble_omni import init_connectors
 from experiments.captions import captions
 
-SHIPPED = Path(coterie.omni.__file__).with_name("connectors.safetensors")
+SHIPPED = Path(coterie.models.omni.__file__).with_name("connectors.safetensors")
 TEMPERATURE = 0.07
 NOISE = 0.1
 """Standard deviations of noise on the features: there are few pictures of each thing."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from coterie.data.media import MediaFile
-from coterie.data.sample import TextSample, Message
+from coterie.data.sample import Message, TextSample
 
 Row = Mapping[str, Any]
 

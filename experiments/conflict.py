@@ -18,10 +18,10 @@ import torch
 import coterie
 from benchmarks.provenance import provenance
 from coterie import Lora, recipes
-from coterie.cli.showcase import count_trainable
-from coterie.data.mix import TaskSampling
+from coterie.data.task_sampling import TaskSampling
 from coterie.recipe import Recipe
 from coterie.tasks import TextTask, read_tasks
+from coterie_demo.showcase import count_trainable
 from experiments.parts import in_parts
 
 RESULT = Path(__file__).parents[1] / "benchmarks" / "results" / "conflict-cpu.json"

@@ -15,8 +15,8 @@ import torch
 
 import coterie
 from benchmarks.provenance import provenance
-from coterie.extract.keeping import PruningOptions
-from coterie.extract.score_curve import measure_score_curve
+from coterie.extract.pruning import PruningOptions
+from coterie.extract.pruning_curve import measure_score_curve
 from experiments import dense
 from experiments.dense import LIMIT, TASKS
 
@@ -34,7 +34,11 @@ def cut(run: coterie.Run, task: str) -> dict[str, Any]:
     found = measure_score_curve(run, task=task, thresholds=THRESHOLDS, limit=LIMIT).dump()
     with tempfile.TemporaryDirectory() as folder:
         written = coterie.extract(
-            run, task=task, to=Path(folder) / task, pruning=PruningOptions(threshold=0.0), use="validation"
+            run,
+            task=task,
+            to=Path(folder) / task,
+            pruning=PruningOptions(threshold=0.0),
+            use="validation",
         )
         said = json.loads((written / "coterie_extract.json").read_text())
     return found | {"extracted": said}

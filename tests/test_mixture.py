@@ -17,7 +17,9 @@ def test_awaker_paper_weighs_the_chosen_by_g_and_the_global_by_the_rest():
 
 def test_awaker_code_weighs_the_chosen_by_g_squared():
     # .25^2 = .0625; the complement is of the plain weight
-    awaker = Mixture(router=TopK(k=1), shared=Lora(ranks=(8,)), blend="complement", weight_exponent=2)
+    awaker = Mixture(
+        router=TopK(k=1), shared=Lora(ranks=(8,)), blend="complement", weight_exponent=2
+    )
     found = gates(awaker, [0.0, 0.0, 0.0, 0.0])
     assert sorted(found[:4]) == [0, 0, 0, 0.0625] and found[4] == 0.75
 

@@ -5,10 +5,10 @@ from coterie.balancing.fixed import Fixed
 from coterie.balancing.uncertainty import Uncertainty
 from coterie.diagnose import diagnose
 from coterie.evaluate import compare, evaluate
+from coterie.experts.attention import AttentionHeads
 from coterie.experts.copies import Copies
 from coterie.experts.lora import Lora
 from coterie.experts.null import Null
-from coterie.experts.queries import AttentionHeads
 from coterie.extract import extract
 from coterie.graft import graft, observe
 from coterie.losses.importance import Importance
@@ -25,14 +25,15 @@ from coterie.routing.gates.modality import ModalityGate
 from coterie.routing.gates.task import TaskGate
 from coterie.routing.gates.token import TokenGate
 from coterie.routing.routers.rectified import Rectified
-from coterie.routing.routers.soft import Softmax
+from coterie.routing.routers.softmax import Softmax
 from coterie.routing.routers.top_k import TopK
 from coterie.routing.routers.top_p import TopP
 from coterie.tasks import read_tasks
-from coterie.train import RunConfig, Run, add_tasks, train
+from coterie.train import Run, RunConfig, add_tasks, train
 from coterie.tuner.model import register
 
 __all__ = [
+    "AttentionHeads",
     "Copies",
     "Fixed",
     "Importance",
@@ -43,12 +44,11 @@ __all__ = [
     "ModalityGate",
     "MutualInformation",
     "Null",
-    "RunConfig",
-    "AttentionHeads",
     "Recipe",
     "Rectified",
     "Routing",
     "Run",
+    "RunConfig",
     "Softmax",
     "Sparsity",
     "Stage",

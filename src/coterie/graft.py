@@ -10,9 +10,9 @@ from transformers import PreTrainedModel
 
 from coterie.mixture import Mixture
 from coterie.routing.decision import Tape
-from coterie.tuner.ambient import RUNTIME
 from coterie.tuner.config import CoterieConfig
 from coterie.tuner.layer import CoterieLayer
+from coterie.tuner.runtime import RUNTIME
 
 
 def graft(

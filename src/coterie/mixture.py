@@ -10,12 +10,12 @@ from torch import Tensor, nn
 
 from coterie.experts.base import ExpertLayer, Experts
 from coterie.experts.lora import Lora
-from coterie.routing.decision import RoutingDecision, DeferredRouting, Routing
-from coterie.routing.gates.base import GateOutput, Gate, GateLayer, LayerSite
+from coterie.routing.context import CachedDecision, RoutingContext
+from coterie.routing.decision import DeferredRouting, Routing, RoutingDecision
+from coterie.routing.gates.base import Gate, GateLayer, GateOutput, LayerSite
 from coterie.routing.gates.token import TokenGate
 from coterie.routing.routers.base import Router
 from coterie.routing.routers.top_k import TopK
-from coterie.routing.state import CachedDecision, RoutingContext
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +71,9 @@ class Mixture:
         """Experts to choose from, those without weights included."""
         return sum(kind.count for kind in self.kinds)
 
-    def make_decision_function(self, noise: Float[Tensor, "*units experts"] | None) -> Callable[[Tensor], RoutingDecision]:
+    def make_decision_function(
+        self, noise: Float[Tensor, "*units experts"] | None
+    ) -> Callable[[Tensor], RoutingDecision]:
         """The pure function from logits to decision, for one draw of noise."""
 
         def decision(logits: Tensor) -> RoutingDecision:
@@ -103,18 +105,28 @@ class Mixture:
         return experts, gate
 
     def route(
-        self, gate: GateLayer | None, x: Tensor, context: RoutingContext, site: LayerSite, *, training: bool
+        self,
+        gate: GateLayer | None,
+        x: Tensor,
+        context: RoutingContext,
+        site: LayerSite,
+        *,
+        training: bool,
     ) -> DeferredRouting:
         """How the experts at `place` come by their decision for the layer input `x`."""
         if self.gate is None:
             constant = torch.zeros(1, self.num_experts, device=x.device)
-            return DeferredRouting(make_decision=self.make_decision_function(None), logits=constant, is_uniform=True)
+            return DeferredRouting(
+                make_decision=self.make_decision_function(None), logits=constant, is_uniform=True
+            )
         if self.gate.decides_per_sample:
             kept = context.get_cached_decision(site.tie_group, site.name)
             if kept is None:
                 kept = self._decide_per_sample(gate, x, context, site, training=training)
             logits = self._expand_to_rows(kept.logits, x, context, site)
-            noise = None if kept.noise is None else self._expand_to_rows(kept.noise, x, context, site)
+            noise = (
+                None if kept.noise is None else self._expand_to_rows(kept.noise, x, context, site)
+            )
             answer = GateOutput(logits=logits, per_sample=True)
         else:
             assert gate is not None
@@ -132,7 +144,13 @@ class Mixture:
         )
 
     def _decide_per_sample(
-        self, gate: GateLayer | None, x: Tensor, context: RoutingContext, site: LayerSite, *, training: bool
+        self,
+        gate: GateLayer | None,
+        x: Tensor,
+        context: RoutingContext,
+        site: LayerSite,
+        *,
+        training: bool,
     ) -> CachedDecision:
         """Makes the samples' decision and keeps it for tied layers and for later tokens."""
         if gate is None:
@@ -142,7 +160,9 @@ class Mixture:
             )
         logits = gate(x, context, site).logits
         assert logits is not None
-        settled = CachedDecision(logits, self._sample_noise(logits.shape[:-1], x, training=training))
+        settled = CachedDecision(
+            logits, self._sample_noise(logits.shape[:-1], x, training=training)
+        )
         context.cached_decisions[site.tie_group] = settled
         return settled
 
@@ -150,7 +170,9 @@ class Mixture:
         shape = torch.Size((*units, self.num_experts))
         return self.router.sample_noise(shape, x.device, training=training)
 
-    def _expand_to_rows(self, per_sample: Tensor, x: Tensor, context: RoutingContext, site: LayerSite) -> Tensor:
+    def _expand_to_rows(
+        self, per_sample: Tensor, x: Tensor, context: RoutingContext, site: LayerSite
+    ) -> Tensor:
         per_sample = per_sample.to(x.device)  # a host may be spread over devices
         if per_sample.shape[0] == x.shape[0]:
             return per_sample
@@ -172,7 +194,9 @@ class Mixture:
         gating = self.route(gate, x, context, site, training=experts.training)
         output, decision = experts(base_layer, x, gating, *args, **kwargs)
         if context.tape is not None and self.gate is not None:
-            context.tape[site.name] = self._make_routing(decision, gating, x, context, site, num_tasks)
+            context.tape[site.name] = self._make_routing(
+                decision, gating, x, context, site, num_tasks
+            )
         return output
 
     def _make_routing(

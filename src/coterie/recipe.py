@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from coterie import spec
+from coterie import serialization
 from coterie.balancing.base import Balancing
 from coterie.balancing.fixed import Fixed
 from coterie.losses.base import RoutingLoss
@@ -218,7 +218,7 @@ class Recipe:
 
     def dump(self) -> dict[str, Any]:
         """The recipe as JSON can hold it."""
-        return spec.dump(self, name=self.name)
+        return serialization.dump(self, name=self.name)
 
     @classmethod
     def load(cls, data: Any, *, name: str = "recipe") -> "Recipe":
@@ -226,16 +226,16 @@ class Recipe:
 
         Raises ValueError, naming the dotted path to what is wrong.
         """
-        return _check_recipe(spec.load(data, name=name), name)
+        return _check_recipe(serialization.load(data, name=name), name)
 
     def dumps(self) -> str:
         """The recipe as JSON text."""
-        return spec.dumps(self, name=self.name)
+        return serialization.dumps(self, name=self.name)
 
     @classmethod
     def loads(cls, text: str, *, name: str = "recipe") -> "Recipe":
         """`load` of JSON text."""
-        return _check_recipe(spec.loads(text, name=name), name)
+        return _check_recipe(serialization.loads(text, name=name), name)
 
     def save(self, path: str | Path) -> Path:
         """Writes the recipe to a file, or to recipe.json in a folder; returns the file."""

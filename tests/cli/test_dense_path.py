@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from transformers import AutoModel
 
-from coterie.dense.collate import DenseCollator
+from coterie.tasks.dense.collator import DenseCollator
 from coterie.train import Run
 from tests.cli.calls import Calls
-from tests.dense.sets.damage import cut_png
-from tests.dense.sets.written import SIZE, npy, png, taskonomy
+from tests.datasets.damage import cut_png
+from tests.datasets.written import SIZE, npy, png, taskonomy
 from tests.train.gallery import base
 
 PICTURES = "pictures: {set: taskonomy, folder: taskonomy, names: [%s], size: 35}\n"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from coterie.cli.command import VERBS
+from coterie.cli.main import VERBS
 
 PAGE = Path(__file__).parents[2] / "docs" / "commands.md"
 START, END = "made by `python -m tests.cli.test_docs` -->\n", "<!-- end of verbs -->"

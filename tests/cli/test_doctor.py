@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from packaging.requirements import Requirement
 
-from coterie.cli import fetched, machine, packages
-from coterie.cli.finding import Check
+from coterie.cli.checks import downloads, machine, packages
+from coterie.cli.checks.check import Check
 from tests.cli.calls import Calls
 
 WANTED = [
@@ -54,11 +54,15 @@ def test_traps() -> None:
     def there(name: str) -> object:
         return True if name == "torchvision" else None
 
-    torchvision, timm = packages.check_conflicting_packages(there, lambda name: "operator nms does not exist")
+    torchvision, timm = packages.check_conflicting_packages(
+        there, lambda name: "operator nms does not exist"
+    )
     assert torchvision.status == "broken" and "nms" in torchvision.details
     assert torchvision.advice.startswith("pip uninstall torchvision")
     assert timm.status == "ok"
-    assert [each.status for each in packages.check_conflicting_packages(there, lambda name: "")] == ["ok", "ok"]
+    assert [
+        each.status for each in packages.check_conflicting_packages(there, lambda name: "")
+    ] == ["ok", "ok"]
 
 
 def test_imports() -> None:
@@ -102,34 +106,36 @@ def test_a_library_that_does_not_import() -> None:
 
     (found,) = machine.check_library(load)
     assert found.status == "broken"
-    assert found.details == "does not import: RuntimeError: operator torchvision::nms does not exist"
+    assert (
+        found.details == "does not import: RuntimeError: operator torchvision::nms does not exist"
+    )
 
 
 def test_what_was_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COTERIE_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("PATH", str(tmp_path))
-    found = {each.subject: each for each in fetched.check_downloads()}
+    found = {each.subject: each for each in downloads.check_downloads()}
     assert found["pantry"].status == "off" and found["pantry"].advice == "coterie fetch pantry"
     assert found["npm"].status == found["apt-get"].status == "off"
     (tmp_path / "home" / "pantry").mkdir(parents=True)
     (tmp_path / "home" / "pantry" / "tasks.yaml").write_text("tasks: []")
-    found = {each.subject: each for each in fetched.check_downloads()}
+    found = {each.subject: each for each in downloads.check_downloads()}
     assert found["pantry"].details == "fetched, 1 files, 0.00 GiB"
 
 
 def test_scenes_that_were_rendered(tmp_path: Path) -> None:
     folder = tmp_path / "scenes"
-    none = fetched.check_scenes(folder)
+    none = downloads.check_scenes(folder)
     assert (none.status, none.advice) == ("off", "coterie fetch scenes")
     assert none.details == "not rendered; only dense tasks need them"
     (folder / "test").mkdir(parents=True)
     (folder / "scenes.json").write_text('{"train": 0, "validation": 0, "test": 2}')
     (folder / "test" / "000000.npz").write_bytes(b"")
-    assert fetched.check_scenes(folder).details == "1 of 2 rendered"
+    assert downloads.check_scenes(folder).details == "1 of 2 rendered"
     (folder / "test" / "000001.npz").write_bytes(b"")
-    assert fetched.check_scenes(folder).details == "rendered, 3 files, 0.00 GiB"
+    assert downloads.check_scenes(folder).details == "rendered, 3 files, 0.00 GiB"
     (folder / "scenes.json").write_text('{"train": 0}')
-    damaged = fetched.check_scenes(folder)
+    damaged = downloads.check_scenes(folder)
     assert damaged.status == "off" and "is damaged (KeyError('validation'))" in damaged.details
 
 

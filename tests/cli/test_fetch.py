@@ -15,7 +15,7 @@ def test_scenes_are_rendered_if_they_are_named(
     pytest.importorskip("embreex")
     pytest.importorskip("trimesh")
     monkeypatch.setenv("COTERIE_HOME", str(tmp_path))
-    monkeypatch.setattr(sys.modules["coterie.embedded.fetch"], "SCENES", 10)
+    monkeypatch.setattr(sys.modules["coterie_demo.fetch"], "SCENES", 10)
     monkeypatch.setattr(os, "cpu_count", lambda: 1)  # one worker is this process
     called = coterie("fetch", "scenes")
     assert (called.code, called.err) == (0, "")

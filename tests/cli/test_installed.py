@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from safetensors.torch import load_file
 
-from coterie.cli.showcase import TASKS
+from coterie_demo.showcase import TASKS
 from tests.cli.folders import llama_folder, text_tasks
 from tests.cli.installed import SCRIPT, Installed, installed
 from tests.cli.tiny_home import FETCHED, fill

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from coterie.cli.chosen import load_task_set, load_text_tasks
+from coterie.cli.overrides import Override
 from coterie.cli.pictured import find_dataset_kinds
-from coterie.cli.plan import build_config
-from coterie.cli.settings import Override
-from coterie.dense.augment import Augment
-from coterie.dense.sets.scenes import Scenes
-from coterie.dense.sets.taskonomy import Taskonomy
-from coterie.dense.vision import VisionConfig
+from coterie.cli.train_config import build_config
+from coterie.datasets.scenes import Scenes
+from coterie.datasets.taskonomy import Taskonomy
 from coterie.tasks import read_tasks
+from coterie.tasks.dense.augment import Augment
+from coterie.tasks.dense.vision_config import VisionConfig
 from tests.cli.folders import text_tasks
 
 

@@ -14,12 +14,12 @@ from pathlib import Path
 import torch
 
 import coterie
-import coterie.cli.asking
 import coterie.cli.inventory
 import coterie.diagnose
 import coterie.evaluate
 import coterie.report
-import coterie.train.staging  # noqa: F401
+import coterie.serve.engine
+import coterie.train.stage_runner  # noqa: F401
 
 torch.set_num_threads(1)
 script = sys.argv[1]

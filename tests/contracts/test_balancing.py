@@ -4,10 +4,10 @@ import pytest
 import torch
 
 import coterie.balancing
-from coterie import spec
+from coterie import serialization
 from coterie.balancing.base import Balancing
 
-KINDS = spec.find_kinds(coterie.balancing, Balancing)
+KINDS = serialization.find_kinds(coterie.balancing, Balancing)
 
 
 def test_there_are_kinds() -> None:
@@ -32,4 +32,4 @@ def test_absent_tasks_change_nothing(kind: type[Balancing]) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_is_saved_and_loaded(kind: type[Balancing]) -> None:
-    assert spec.loads(spec.dumps(kind())) == kind()
+    assert serialization.loads(serialization.dumps(kind())) == kind()

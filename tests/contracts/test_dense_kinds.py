@@ -9,20 +9,20 @@ import pytest
 import torch
 from torch import Tensor
 
-import coterie.dense.kinds
-import coterie.dense.metrics
-from coterie import spec
-from coterie.dense.metrics.base import DenseMetric
-from coterie.dense.task import DenseTask
+import coterie.metrics.dense
+import coterie.tasks.dense.kinds
+from coterie import serialization
+from coterie.metrics.dense.base import DenseMetric
+from coterie.tasks.dense.task import DenseTask
 
-KINDS = spec.find_kinds(coterie.dense.kinds, DenseTask)
-METRICS = spec.find_kinds(coterie.dense.metrics, DenseMetric)
+KINDS = serialization.find_kinds(coterie.tasks.dense.kinds, DenseTask)
+METRICS = serialization.find_kinds(coterie.metrics.dense, DenseMetric)
 NEEDED = {"classes": 4}
 """Values of fields that some kinds cannot do without."""
 
 
 def names(kind: type[DenseTask]) -> list[str]:
-    return [field.name for field in spec.get_init_fields(kind)]
+    return [field.name for field in serialization.get_init_fields(kind)]
 
 
 def variants(kind: type[DenseTask]) -> list[DenseTask]:
@@ -110,7 +110,8 @@ class TestKinds:
     def test_right_costs_less_than_wrong(self, task: DenseTask) -> None:
         label, ones = sample(task)
         right, wrong = (
-            task.compute_loss(answer[None], label[None]).item() for answer in (sharp(ones), -sharp(ones))
+            task.compute_loss(answer[None], label[None]).item()
+            for answer in (sharp(ones), -sharp(ones))
         )
         assert right < wrong
 
@@ -158,12 +159,16 @@ class TestKinds:
 
     def test_unlabelled_stays_unlabelled(self, task: DenseTask) -> None:
         label = nothing(task)
-        for moved in (task.flip_label(label), task.rotate_label(label, 20.0), task.scale_label(label, 1.25)):
+        for moved in (
+            task.flip_label(label),
+            task.rotate_label(label, 20.0),
+            task.scale_label(label, 1.25),
+        ):
             torch.testing.assert_close(moved, label, equal_nan=True)
 
     def test_is_saved_and_loaded(self, task: DenseTask) -> None:
-        assert spec.loads(spec.dumps(task)) == task
-        assert spec.loads(spec.dumps(task.make_metric())) == task.make_metric()
+        assert serialization.loads(serialization.dumps(task)) == task
+        assert serialization.loads(serialization.dumps(task.make_metric())) == task.make_metric()
 
 
 @pytest.mark.usefixtures("unchecked")

@@ -11,7 +11,7 @@ from coterie.experts.lora import Lora
 from coterie.mixture import Mixture
 from coterie.routing.decision import DeferredRouting
 from coterie.routing.routers.top_k import TopK
-from coterie.spec import dump, find_kinds, load
+from coterie.serialization import dump, find_kinds, load
 
 # eager attention would take its softmax in float32, too coarse for finite differences
 CONFIG = ViTConfig(
@@ -38,7 +38,9 @@ def layer_and_host(kind, **fields):
 
 def run(layer, host, x, logits, count):
     mixture = Mixture(experts=Lora(ranks=(1,) * count), router=TopK(k=2, normalize="selected"))
-    gating = DeferredRouting(make_decision=mixture.make_decision_function(None), logits=logits, max_active=2)
+    gating = DeferredRouting(
+        make_decision=mixture.make_decision_function(None), logits=logits, max_active=2
+    )
     out, decision = layer(host, x, gating)
     return (out[0] if isinstance(out, tuple) else out), decision
 

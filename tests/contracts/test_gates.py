@@ -4,10 +4,10 @@ import pytest
 import torch
 
 import coterie.routing.gates
+from coterie.routing.context import RoutingContext
 from coterie.routing.decision import DeferredRouting
 from coterie.routing.gates.base import Gate, LayerSite
-from coterie.routing.state import RoutingContext
-from coterie.spec import dump, find_kinds, load
+from coterie.serialization import dump, find_kinds, load
 
 WIDTH, EXPERTS, TASKS, BATCH, SEQ = 6, 3, 2, 4, 5
 PLACE = LayerSite(name="model.layers.0.mlp.up_proj", tower="text", tie_group="model")
@@ -37,12 +37,17 @@ def built(kind: type[Gate], dtype=torch.float64):
 def logits_of(layer, x, state):
     answer = layer(x, state, PLACE)
     gating = DeferredRouting(
-        make_decision=lambda logits: logits, logits=answer.logits, gate_weight=answer.rows, gate_bias=answer.offset
+        make_decision=lambda logits: logits,
+        logits=answer.logits,
+        gate_weight=answer.rows,
+        gate_bias=answer.offset,
     )
     return gating.resolve(x)
 
 
-@pytest.mark.parametrize("kind", find_kinds(coterie.routing.gates, Gate), ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize(
+    "kind", find_kinds(coterie.routing.gates, Gate), ids=lambda kind: kind.__name__
+)
 class TestGate:
     def test_a_row_of_logits_for_each_token_or_sample(self, kind):
         layer, state = built(kind), state_of()

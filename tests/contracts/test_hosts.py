@@ -5,12 +5,12 @@ import re
 import pytest
 from transformers import CONFIG_MAPPING
 
-import coterie.hosts
-import coterie.omni
-from coterie.hosts.base import ModelFamily
-from coterie.spec import find_kinds
+import coterie.families
+import coterie.models.omni
+from coterie.families.base import ModelFamily
+from coterie.serialization import find_kinds
 
-HOSTS = find_kinds(coterie.hosts, ModelFamily)
+HOSTS = find_kinds(coterie.families, ModelFamily)
 ROLES = {
     "text.attn",
     "text.mlp",

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 
 import coterie.losses
-from coterie import spec
+from coterie import serialization
 from coterie.losses.base import RoutingLoss
 from coterie.routing.decision import Routing, Tape
 
-KINDS = spec.find_kinds(coterie.losses, RoutingLoss)
+KINDS = serialization.find_kinds(coterie.losses, RoutingLoss)
 
 
 def leaves(units: int = 12, experts: int = 4) -> list[Tensor]:
@@ -34,7 +34,7 @@ def test_there_are_kinds() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_is_a_frozen_dataclass_with_a_weight_and_defaults(kind: type[RoutingLoss]) -> None:
-    assert spec.is_frozen_dataclass(kind)
+    assert serialization.is_frozen_dataclass(kind)
     assert "weight" in {field.name for field in dataclasses.fields(kind)}
     assert 0 < kind().weight < 1
 
@@ -98,4 +98,4 @@ def test_nothing_but_padding_is_finite(kind: type[RoutingLoss]) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_is_saved_and_loaded(kind: type[RoutingLoss]) -> None:
     loss = kind(weight=0.25)  # pyright: ignore[reportCallIssue]  # kinds have the field `weight`
-    assert spec.loads(spec.dumps(loss)) == loss
+    assert serialization.loads(serialization.dumps(loss)) == loss

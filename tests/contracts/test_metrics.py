@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import coterie.metrics
-from coterie import metrics, spec
+from coterie import metrics, serialization
 from coterie.metrics.base import TextMetric
 
-KINDS = spec.find_kinds(coterie.metrics, TextMetric)
+KINDS = serialization.find_kinds(coterie.metrics, TextMetric)
 ANSWERS = [("3",), ("14", "15"), ("9",), ("2.5",)]
 PREDICTIONS = ["3", "about 15", "", "7 \u00e9\u0000\n?"]
 
@@ -60,5 +60,5 @@ class TestMetrics:
 
     def test_is_saved_loaded_and_named(self, kind: type[TextMetric]) -> None:
         for metric in (kind(), made(kind)):
-            assert spec.loads(spec.dumps(metric)) == metric
+            assert serialization.loads(serialization.dumps(metric)) == metric
             assert metrics.parse_metric(str(metric)) == metric

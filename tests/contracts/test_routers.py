@@ -10,7 +10,7 @@ import torch
 
 import coterie.routing.routers
 from coterie.routing.routers.base import Router
-from coterie.spec import dump, find_kinds, load
+from coterie.serialization import dump, find_kinds, load
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "new_router.py"
 

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from coterie.data.checked import ValidatedDataset
-from coterie.data.reader import RowReader
 from coterie.data.sources import open_rows
+from coterie.data.validation import RowReader, ValidatedDataset
 from coterie.tasks import TextTask
 from tests.data.damage import KINDS, Damaged, good
 from tests.data.files import jsonl, png

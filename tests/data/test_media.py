@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from coterie.data.audio import SAMPLE_RATE_HZ, decode_audio
+from coterie.data.image import decode_image
 from coterie.data.media import MediaFile
-from coterie.data.picture import decode_image
-from coterie.data.sound import SAMPLE_RATE_HZ, decode_audio
 from tests.data.files import png, saved, tone, wav
 
 
@@ -82,13 +82,13 @@ def test_forms_of_sound(form) -> None:
 
 
 def test_too_long_a_sound(monkeypatch) -> None:
-    monkeypatch.setattr("coterie.data.sound.MAX_DURATION_S", 1.0)
+    monkeypatch.setattr("coterie.data.audio.MAX_DURATION_S", 1.0)
     with pytest.raises(ValueError, match=r"lasts 2 s: at most 1 s are read; cut it"):
         decode_audio(wav(np.zeros(32_000)))
 
 
 def test_too_large_a_picture(monkeypatch) -> None:
-    monkeypatch.setattr("coterie.data.picture.MAX_PIXELS", 40)
+    monkeypatch.setattr("coterie.data.image.MAX_PIXELS", 40)
     with pytest.raises(ValueError, match=r"has 8 x 6 pixels: at most 40 are read; shrink it"):
         decode_image(png())
 

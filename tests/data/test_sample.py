@@ -3,7 +3,7 @@
 import numpy as np
 
 from coterie.data.media import MediaFile
-from coterie.data.sample import TextSample, Message
+from coterie.data.sample import Message, TextSample
 from tests.data.files import png, tone, wav
 
 IMAGE = MediaFile(kind="image", content=png())

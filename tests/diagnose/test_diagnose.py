@@ -9,8 +9,8 @@ from PIL import Image
 
 import coterie
 from coterie.diagnose import diagnose
-from coterie.pretrained import LoadedModel, load
-from coterie.tasks.task import TextTask
+from coterie.models.loading import LoadedModel, load
+from coterie.tasks.text.task import TextTask
 from tests.evaluate.runs import base, run, says, task
 from tests.tinies.omni import omni_model, omni_processor
 
@@ -79,7 +79,9 @@ def test_of_a_run_the_experts_and_the_shared_place_are_measured(
     assert found.overall[0][2] == pytest.approx(1, abs=1e-4)
 
 
-def test_tasks_of_different_experts_do_not_meet(tmp_path: Path, tasks: tuple[TextTask, ...]) -> None:
+def test_tasks_of_different_experts_do_not_meet(
+    tmp_path: Path, tasks: tuple[TextTask, ...]
+) -> None:
     gate = coterie.TaskGate(per_token=False)
     mixture = coterie.Mixture(
         at="text.mlp", experts=coterie.Lora(ranks=(2, 2, 2)), gate=gate, router=coterie.TopK(k=1)

@@ -5,7 +5,12 @@ import torch
 from torch import Tensor, nn
 
 from coterie.diagnose import gradients
-from coterie.diagnose.gradients import ParameterSpace, measure_gradients, group_parameters, take_step
+from coterie.diagnose.gradients import (
+    ParameterSpace,
+    group_parameters,
+    measure_gradients,
+    take_step,
+)
 
 
 def parameters(*values: float) -> dict[str, nn.Parameter]:
@@ -46,7 +51,9 @@ def test_folding_keeps_inner_products(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_missing_gradient_counts_as_zero() -> None:
     named = parameters(1.0, 2.0)
-    assert ParameterSpace({"all": named}).flatten_gradients([None, torch.tensor([5.0])])[0].tolist() == [0, 5]
+    assert ParameterSpace({"all": named}).flatten_gradients([None, torch.tensor([5.0])])[
+        0
+    ].tolist() == [0, 5]
 
 
 def test_products_losses_and_the_step_ahead() -> None:

@@ -8,21 +8,21 @@ from typing import Any
 import pytest
 import torch
 
-from coterie.data.rows import BadRow
-from coterie.dense.collate import DenseCollator
-from coterie.dense.kinds.regression import Regression
-from coterie.dense.kinds.segmentation import Segmentation
-from coterie.dense.rows import DenseSamples, DenseSample, DenseDataset
-from coterie.dense.task import DenseTask
-from coterie.dense.vision import VisionConfig
+from coterie.data.dataset import BadRow
 from coterie.diagnose import Conflict, diagnose
 from coterie.diagnose.pictures import DenseGradientSource
-from coterie.pretrained import LoadedModel, load
+from coterie.models.loading import LoadedModel, load
+from coterie.tasks.dense.collator import DenseCollator
+from coterie.tasks.dense.dataset import DenseDataset, DenseSample, DenseSamples
+from coterie.tasks.dense.kinds.regression import Regression
+from coterie.tasks.dense.kinds.segmentation import Segmentation
+from coterie.tasks.dense.task import DenseTask
+from coterie.tasks.dense.vision_config import VisionConfig
 from coterie.train.run import Run
-from tests.dense.tiny import model
 from tests.diagnose.test_probe import state
 from tests.evaluate import runs
 from tests.evaluate.dense_runs import RandomPictures, base, dense_run, recipe
+from tests.tasks.dense.tiny import model
 
 SMALL: dict[str, Any] = {"batches": 2, "batch_size": 2, "split": "test"}
 FAR = 100.0
@@ -80,7 +80,10 @@ def test_opposite_gradients_are_at_minus_1_and_equal_ones_at_1(tmp_path: Path) -
     assert found.groups == ("vision layer 0", "vision layer 1") and found.shared is None
     for cosines in (found.overall, *found.cosine):
         assert cosines[0] == pytest.approx([1, -1, 1], abs=1e-5)
-    assert set(found.conflicting_pairs) == {(0, 1), (1, 2)} and found.negative_share == pytest.approx(2 / 3)
+    assert set(found.conflicting_pairs) == {
+        (0, 1),
+        (1, 2),
+    } and found.negative_share == pytest.approx(2 / 3)
     # What a step takes from the first's loss, of about 200, it adds to the second's.
     assert found.losses == pytest.approx([200] * 3, rel=0.05)
     taken = found.transfer[0][0]
@@ -147,11 +150,21 @@ def test_what_does_not_go_together_is_told(learned: Run, tmp_path: Path) -> None
         (other, pictures, {}, "is a run on tasks in words, and tasks is a dense data set"),
         (learned, None, {"vision": VisionConfig()}, "squad has its own; leave vision out"),
         (learned, None, {"at": ("vision.mlp",)}, "are compared in the backbone's blocks"),
-        (other, None, {"vision": VisionConfig()}, "is for a dense data set, and the tasks are answered"),
+        (
+            other,
+            None,
+            {"vision": VisionConfig()},
+            "is for a dense data set, and the tasks are answered",
+        ),
         (base(), RandomPictures(names=("depth",)), {}, "compares tasks, and was given 1"),
         (base(), None, {}, "give the tasks whose conflict"),
         (tmp_path / "none", pictures, {}, "none' cannot be loaded"),
-        (load(runs.base()), pictures, {}, "is a LlamaForCausalLM: give a coterie.dense.model"),
+        (
+            load(runs.base()),
+            pictures,
+            {},
+            "is a LlamaForCausalLM: give a coterie.models.multitask_vision.modeling",
+        ),
         (contrary(), pictures, {}, "give some of up, down, again"),
         (learned, Classes(), {}, "'classes' needs a head of 5 channels, and that of .* has 3"),
     ):

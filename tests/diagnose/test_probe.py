@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 import coterie
-from coterie.diagnose.probe import NAME, find_adapter_parameters, supports_probe, probe_lora
+from coterie.diagnose.probe import NAME, find_adapter_parameters, probe_lora, supports_probe
 from tests.tinies.text import llama
 
 AT = ("text.attn", "text.mlp")

@@ -10,16 +10,16 @@ from transformers import ViTConfig, ViTModel
 
 import coterie
 from coterie import Copies, Mixture, TaskGate, TopK
-from coterie.data.rows import BadRow
-from coterie.dense.kinds.regression import Regression
-from coterie.dense.kinds.segmentation import Segmentation
-from coterie.dense.kinds.soft_classes import Distillation
-from coterie.dense.rows import DenseSamples, DenseSample, DenseDataset
-from coterie.dense.task import DenseTask
-from coterie.dense.vision import VisionConfig
+from coterie.data.dataset import BadRow
 from coterie.recipe import Recipe, Stage
-from coterie.train import assembly
-from coterie.train.plan import RunConfig
+from coterie.tasks.dense.dataset import DenseDataset, DenseSample, DenseSamples
+from coterie.tasks.dense.kinds.distillation import Distillation
+from coterie.tasks.dense.kinds.regression import Regression
+from coterie.tasks.dense.kinds.segmentation import Segmentation
+from coterie.tasks.dense.task import DenseTask
+from coterie.tasks.dense.vision_config import VisionConfig
+from coterie.train import stage_setup
+from coterie.train.config import RunConfig
 from coterie.train.run import Run
 from tests.tinies.base import VISION
 
@@ -106,7 +106,7 @@ def dense_run(
         recipe=made_by or recipe(), base=str(base()), pictures=pictures, seed=seed,
         vision=vision or VisionConfig(),
     )  # fmt: skip
-    host = assembly.make_task_set(plan).load_model().model
+    host = stage_setup.make_task_set(plan).load_model().model
     torch.manual_seed(seed)
     model = coterie.graft(host, plan.recipe.mixtures, tasks=plan.task_names)
     with torch.no_grad():

@@ -10,11 +10,11 @@ import torch
 from transformers import AutoModelForCausalLM
 
 import coterie
-from coterie.data.chat import TEMPLATE
-from coterie.data.sample import TextSample, Message
+from coterie.data.chat_template import TEMPLATE
+from coterie.data.sample import Message, TextSample
 from coterie.recipe import Recipe
-from coterie.tasks.task import TextTask
-from coterie.train.plan import RunConfig
+from coterie.tasks.text.task import TextTask
+from coterie.train.config import RunConfig
 from coterie.train.run import Run
 from tests.tinies.base import tokenizer
 from tests.tinies.text import llama
@@ -84,7 +84,11 @@ def scored(
     control: str = "",
 ) -> Run:
     """A run that was evaluated: of each task, which samples it has right."""
-    from coterie.evaluate.predictions import Predictions, get_predictions_file, get_predictions_folder
+    from coterie.evaluate.predictions import (
+        Predictions,
+        get_predictions_file,
+        get_predictions_folder,
+    )
     from coterie.evaluate.scores import Scores, TaskScore
     from coterie.evaluate.systems import get_scores_file
 
@@ -97,8 +101,12 @@ def scored(
         samples = [sample(task.name, number) for number in range(len(right[task.name]))]
         answers = ["yes" if each else "no" for each in right[task.name]]
         predictions = Predictions.from_answers(samples, answers, task.metric)
-        predictions.save(get_predictions_file(get_predictions_folder(folder, split, control), task.name))
-        found[task.name] = TaskScore.from_statistics(task.metric, predictions.compute_statistics(task.metric))
+        predictions.save(
+            get_predictions_file(get_predictions_folder(folder, split, control), task.name)
+        )
+        found[task.name] = TaskScore.from_statistics(
+            task.metric, predictions.compute_statistics(task.metric)
+        )
     cost = {"trainable_parameters": 1000, "generate_samples_per_s": 2.0}
     made = Run.read(folder)
     scores = Scores(split=split, tasks=found, cost=cost, control=control)

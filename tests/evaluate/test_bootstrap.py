@@ -4,8 +4,13 @@ import numpy as np
 import pytest
 
 from coterie.evaluate import bootstrap
-from coterie.evaluate.bootstrap import compute_percentile_interval, resample_seeds, draw_seed_counts, resample_sums
-from coterie.metrics.exact import ExactMatch
+from coterie.evaluate.bootstrap import (
+    compute_percentile_interval,
+    draw_seed_counts,
+    resample_seeds,
+    resample_sums,
+)
+from coterie.metrics.text.exact_match import ExactMatch
 
 
 def test_the_interval_of_a_mean_is_that_of_the_normal_approximation() -> None:
@@ -38,7 +43,11 @@ def test_a_seed_gives_the_same_draws_also_in_small_blocks(monkeypatch) -> None:
 
 def test_a_sample_without_difference_has_an_interval_of_no_length() -> None:
     (sums,) = resample_sums([np.ones((5, 2))], resamples=20, seed=0)
-    assert compute_percentile_interval(100.0, bootstrap.compute_scores(ExactMatch(), sums)) == (100, 100, 100)
+    assert compute_percentile_interval(100.0, bootstrap.compute_scores(ExactMatch(), sums)) == (
+        100,
+        100,
+        100,
+    )
 
 
 def test_undefined_draws_are_left_out_and_undefined_values_have_no_interval() -> None:

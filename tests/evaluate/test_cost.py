@@ -53,7 +53,10 @@ def test_flops_are_those_of_the_products() -> None:
             return self.map(input_ids)
 
     # 2 * 8 * 4 a token: 5 tokens a sample.
-    assert cost.measure_flops_per_sample(Host(), [{"input_ids": torch.zeros(3, 5, 8)}]) == 2 * 8 * 4 * 5
+    assert (
+        cost.measure_flops_per_sample(Host(), [{"input_ids": torch.zeros(3, 5, 8)}])
+        == 2 * 8 * 4 * 5
+    )
 
 
 def test_attention_is_counted() -> None:

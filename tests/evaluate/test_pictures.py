@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from coterie.cli.asking import select_task
 from coterie.evaluate import Scores, compare, evaluate
 from coterie.evaluate.scored_pictures import DensePredictions
+from coterie.serve.engine import select_task
 from coterie.train.run import Run
 from tests.evaluate.dense_runs import TASKS, RandomPictures, dense_run, recipe
 

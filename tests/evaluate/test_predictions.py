@@ -6,13 +6,15 @@ from pathlib import Path
 import pytest
 
 from coterie.evaluate.predictions import Predictions, get_predictions_file, get_predictions_folder
-from coterie.metrics.contains import ContainsAnswer
-from coterie.metrics.exact import ExactMatch
+from coterie.metrics.text.contains import ContainsAnswer
+from coterie.metrics.text.exact_match import ExactMatch
 from tests.evaluate.runs import sample
 
 
 def made() -> Predictions:
-    return Predictions.from_answers([sample("a", 0), sample("a", 1)], ["yes", "oh yes"], ExactMatch())
+    return Predictions.from_answers(
+        [sample("a", 0), sample("a", 1)], ["yes", "oh yes"], ExactMatch()
+    )
 
 
 def test_a_row_says_what_was_asked_answered_and_wanted(tmp_path: Path) -> None:
@@ -27,7 +29,12 @@ def test_a_row_says_what_was_asked_answered_and_wanted(tmp_path: Path) -> None:
 def test_another_metric_needs_no_other_answers() -> None:
     # "oh yes" is not "yes", but has it in it.
     assert ExactMatch().score(made().compute_statistics(ExactMatch()).sum(0)) == 50
-    assert ContainsAnswer().score(made().with_metric(ContainsAnswer()).compute_statistics(ContainsAnswer()).sum(0)) == 100
+    assert (
+        ContainsAnswer().score(
+            made().with_metric(ContainsAnswer()).compute_statistics(ContainsAnswer()).sum(0)
+        )
+        == 100
+    )
 
 
 def test_a_line_separator_in_an_answer_does_not_break_the_line(tmp_path: Path) -> None:
@@ -38,7 +45,10 @@ def test_a_line_separator_in_an_answer_does_not_break_the_line(tmp_path: Path) -
 def test_samples_are_the_same_in_another_folder() -> None:
     here, there = made(), made()
     there = Predictions(tuple(row | {"source": f"/data/{row['source']}"} for row in there.rows))
-    assert here.list_sample_keys() == there.list_sample_keys() and len(set(here.list_sample_keys())) == 2
+    assert (
+        here.list_sample_keys() == there.list_sample_keys()
+        and len(set(here.list_sample_keys())) == 2
+    )
 
 
 def test_folders_and_files() -> None:

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 from coterie.evaluate.scores import Scores, TaskScore
-from coterie.metrics.exact import ExactMatch
+from coterie.metrics.text.exact_match import ExactMatch
 
 
 def three_of_four() -> TaskScore:
-    return TaskScore.from_statistics(ExactMatch(), np.array([[1.0, 1.0]] * 3 + [[0.0, 1.0]]), resamples=200)
+    return TaskScore.from_statistics(
+        ExactMatch(), np.array([[1.0, 1.0]] * 3 + [[0.0, 1.0]]), resamples=200
+    )
 
 
 def test_a_score_its_interval_and_what_it_is_of() -> None:
@@ -24,7 +26,9 @@ def test_a_score_its_interval_and_what_it_is_of() -> None:
 
 
 def test_scores_are_read_as_they_were_saved(tmp_path: Path) -> None:
-    wrong = TaskScore.from_statistics(ExactMatch(), np.zeros((1, 2)), name="exact")  # of nothing: 0 / 0
+    wrong = TaskScore.from_statistics(
+        ExactMatch(), np.zeros((1, 2)), name="exact"
+    )  # of nothing: 0 / 0
     scores = Scores(split="test", tasks={"a": three_of_four()}, cost={"total_parameters": 3},
                     num_skipped=2)  # fmt: skip
     assert Scores.read(scores.save(tmp_path)) == scores

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import coterie
-from coterie.evaluate.systems import group_runs, load_system, get_common_split
+from coterie.evaluate.systems import get_common_split, group_runs, load_system
 from tests.evaluate.runs import scored
 
 RIGHT = {"a": [True, False], "b": [True, True]}

@@ -1,7 +1,13 @@
 """Tables as text."""
 
 from coterie.evaluate.bootstrap import Interval
-from coterie.evaluate.table import TaskColumn, SystemRow, Table, format_markdown_table, format_interval
+from coterie.evaluate.table import (
+    SystemRow,
+    Table,
+    TaskColumn,
+    format_interval,
+    format_markdown_table,
+)
 
 NAN = float("nan")
 
@@ -16,7 +22,9 @@ def test_numbers_have_three_digits_and_their_interval() -> None:
 
 
 def test_a_grid_is_aligned_and_keeps_bars_out_of_cells() -> None:
-    assert format_markdown_table(["a", "b"], [["x|y", "1"]]) == ("| a    |   b |\n| ---- | --: |\n| x\\|y |   1 |")
+    assert format_markdown_table(["a", "b"], [["x|y", "1"]]) == (
+        "| a    |   b |\n| ---- | --: |\n| x\\|y |   1 |"
+    )
 
 
 def test_a_whole_table() -> None:

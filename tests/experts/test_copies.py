@@ -12,8 +12,8 @@ from transformers.models.llama.modeling_llama import LlamaMLP
 from transformers.models.vit.modeling_vit import ViTMLP
 
 from coterie.experts.copies import Copies
-from coterie.experts.copies_layers import CopiesLayer
-from coterie.routing.decision import RoutingDecision, DeferredRouting
+from coterie.experts.copies_layer import CopiesLayer
+from coterie.routing.decision import DeferredRouting, RoutingDecision
 
 SIZES = {"hidden_size": 6, "intermediate_size": 10, "num_attention_heads": 2}
 KINDS = ("full", "lora")
@@ -43,7 +43,9 @@ HOSTS: dict[str, Callable[[], nn.Module]] = {"gated": gated, "plain": plain, "od
 
 
 def fixed(gates: Tensor, **options: Any) -> DeferredRouting:
-    return DeferredRouting(make_decision=lambda _: RoutingDecision(gates, gates, gates, gates), logits=gates, **options)
+    return DeferredRouting(
+        make_decision=lambda _: RoutingDecision(gates, gates, gates, gates), logits=gates, **options
+    )
 
 
 def shaken(kind: Copies, host: nn.Module, shared: Copies | None = None) -> CopiesLayer:
@@ -193,7 +195,10 @@ def test_one_decision_for_a_sample_or_for_all() -> None:
 
 def test_gate_matrix_is_read() -> None:
     host, x = gated(), torch.randn(4, 6)
-    gating = DeferredRouting(make_decision=lambda s: RoutingDecision(s, s, s.softmax(-1), s), gate_weight=torch.zeros(2, 6))
+    gating = DeferredRouting(
+        make_decision=lambda s: RoutingDecision(s, s, s.softmax(-1), s),
+        gate_weight=torch.zeros(2, 6),
+    )
     y, decision = Copies(count=2).build(host, None)(host, x, gating)
     assert decision.gates.tolist() == [[0.5, 0.5]] * 4
     torch.testing.assert_close(y, host(x))

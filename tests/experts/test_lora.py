@@ -2,10 +2,10 @@ import pytest
 import torch
 
 from coterie.experts.lora import Lora, select_kernel
-from coterie.kernels.lora import LoraCall, RankLayout
+from coterie.kernels.lora_reference import LoraCall, RankLayout
 from coterie.mixture import Mixture
 from coterie.routing.decision import DeferredRouting
-from coterie.routing.routers.soft import Softmax
+from coterie.routing.routers.softmax import Softmax
 from coterie.routing.routers.top_k import TopK
 
 SAMPLE = dict(active=1, per_sample=True)
@@ -44,7 +44,10 @@ def call(tokens, width, ranks, weight=True, per_unit=1):
     ],
 )  # fmt: skip
 def test_the_form_follows_the_shape(shape, gating, form):
-    assert select_kernel(call(**shape), DeferredRouting(make_decision=lambda logits: logits, **gating)) == form
+    assert (
+        select_kernel(call(**shape), DeferredRouting(make_decision=lambda logits: logits, **gating))
+        == form
+    )
 
 
 def layer_of(lora):
@@ -56,7 +59,9 @@ def layer_of(lora):
 
 def gating_of(lora, router, logits=None, rows=None):
     decide = Mixture(experts=lora, router=router).make_decision_function(None)
-    return DeferredRouting(make_decision=decide, logits=logits, gate_weight=rows, max_active=router.active(lora.count))
+    return DeferredRouting(
+        make_decision=decide, logits=logits, gate_weight=rows, max_active=router.active(lora.count)
+    )
 
 
 @pytest.mark.parametrize("form", ["reference", "concatenated", "fused", "sparse"])
@@ -89,7 +94,9 @@ def test_delta_is_what_the_layer_adds():
     logits = torch.randn(1, 2)
     x = torch.randn(4, 6)
     gating = DeferredRouting(
-        make_decision=Mixture(experts=lora, router=Softmax()).make_decision_function(None), logits=logits, is_uniform=True
+        make_decision=Mixture(experts=lora, router=Softmax()).make_decision_function(None),
+        logits=logits,
+        is_uniform=True,
     )
     out, decision = layer(host, x, gating)
     torch.testing.assert_close(out, host(x) + x @ layer.delta(decision.gates[0]).t())

@@ -7,8 +7,8 @@ from peft import PeftModel
 from torch import Tensor
 
 import coterie
-from coterie import Copies, Mixture, AttentionHeads, TaskGate, TopK
-from tests.dense.tiny import TASKS, model, pictures
+from coterie import AttentionHeads, Copies, Mixture, TaskGate, TopK
+from tests.tasks.dense.tiny import TASKS, model, pictures
 
 NAMES = tuple(task["name"] for task in TASKS)
 GATE = TaskGate(init_std=1.0)

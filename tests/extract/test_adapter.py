@@ -13,9 +13,9 @@ from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
 from coterie import Lora, Mixture, Rectified, TaskGate, graft
 from coterie.extract import extract
-from coterie.extract.adapter import pad_rank, make_target_modules, verify, make_vllm_flags
+from coterie.extract.adapter import make_target_modules, make_vllm_flags, pad_rank, verify
+from coterie.extract.fixed_task import make_fixed_task_loras
 from coterie.extract.merged import copy_without_mixtures
-from coterie.extract.task import make_fixed_task_loras
 from tests.extract.grafted import grafted, only
 from tests.tiny import TINY
 
@@ -97,7 +97,8 @@ def test_vision_tower_flag() -> None:
     model, _ = grafted("qwen2_vl", (Mixture(at="vision.mlp", gate=None, experts=Lora(ranks=(3,))),))
     shares = make_fixed_task_loras(model, "default", "ocr")
     assert (
-        make_vllm_flags(shares, 24) == "--enable-lora --max-lora-rank 32 --enable-tower-connector-lora"
+        make_vllm_flags(shares, 24)
+        == "--enable-lora --max-lora-rank 32 --enable-tower-connector-lora"
     )
     assert make_vllm_flags(shares, 520).startswith("none: rank 520 is above the 512")
 
@@ -108,7 +109,9 @@ def test_names_that_end_alike_are_told_apart() -> None:
         config = LoraConfig(target_modules=make_target_modules(host, names))
         hit = [name for name, _ in host.named_modules() if check_target_module_exists(config, name)]
         assert hit == found
-    assert isinstance(make_target_modules(host, ["a"]), str) and make_target_modules(host, ["b.a"]) == ["b.a"]
+    assert isinstance(make_target_modules(host, ["a"]), str) and make_target_modules(
+        host, ["b.a"]
+    ) == ["b.a"]
 
 
 def test_padding() -> None:
@@ -131,7 +134,10 @@ def test_refuses_what_a_lora_cannot_hold(tmp_path: Path) -> None:
 def test_verify_finds_damage(tmp_path: Path) -> None:
     model, _ = grafted()
     folder = extract(model, task="ocr", to=tmp_path / "x")
-    shares, host = make_fixed_task_loras(model, "default", "ocr"), copy_without_mixtures(model, "default")
+    shares, host = (
+        make_fixed_task_loras(model, "default", "ocr"),
+        copy_without_mixtures(model, "default"),
+    )
     assert verify(host, shares, folder) < 1e-6
     file = folder / "adapter_model.safetensors"
     weights = load_file(file)

@@ -2,11 +2,11 @@
 
 import pytest
 
-from coterie.dense.pruned import PrunedVisionModel
-from coterie.evaluate.use_by_task import measure_usage_by_task
-from coterie.extract.curve import compute_pruning_curve
-from tests.dense.tiny import pictures
+from coterie.extract.pruning_curve import compute_pruning_curve
+from coterie.models.pruned_vision.modeling import PrunedVisionModel
+from coterie.tasks.dense.expert_usage import measure_usage_by_task
 from tests.extract.dense import grafted
+from tests.tasks.dense.tiny import pictures
 
 
 def test_fewer_experts_as_the_threshold_rises() -> None:
@@ -18,7 +18,11 @@ def test_fewer_experts_as_the_threshold_rises() -> None:
         scored.append(small)
         return len(scored) / 8
 
-    found = list(compute_pruning_curve(whole, task="depth", use=use, score=score, thresholds=(0.0, 0.2, 5.0, 9.0)))
+    found = list(
+        compute_pruning_curve(
+            whole, task="depth", use=use, score=score, thresholds=(0.0, 0.2, 5.0, 9.0)
+        )
+    )
     assert [point.threshold for point in found] == [0.0, 0.2, 5.0, 9.0]
     # The last two keep the two most chosen in each of four layers, and are scored once.
     assert [point.experts for point in found[2:]] == [8, 8] and len(scored) == 3

@@ -11,15 +11,14 @@ from transformers import AutoModel
 
 import coterie
 from coterie import Copies, Mixture, TaskGate, TopK
-from coterie.dense.collate import DenseCollator
-from coterie.dense.vision import VisionConfig
-from coterie.evaluate.use_by_task import measure_usage_by_task
-from coterie.extract.curve import CurvePoint
-from coterie.extract.keeping import PruningOptions, compute_lost_choices
-from coterie.extract.run import open_source
-from coterie.extract.score_curve import ScoreCurve, measure_score_curve
-from coterie.extract.size import ParameterCounts, count_model_parameters
-from coterie.report.score_curve import save
+from coterie.extract.parameter_counts import ParameterCounts, count_model_parameters
+from coterie.extract.plots import save
+from coterie.extract.pruning import PruningOptions, compute_lost_choices
+from coterie.extract.pruning_curve import CurvePoint, ScoreCurve, measure_score_curve
+from coterie.extract.source import open_source
+from coterie.tasks.dense.collator import DenseCollator
+from coterie.tasks.dense.expert_usage import measure_usage_by_task
+from coterie.tasks.dense.vision_config import VisionConfig
 from coterie.train import Run
 from tests.evaluate.dense_runs import TASKS, RandomPictures, dense_run, recipe
 
@@ -152,13 +151,17 @@ def made(unit: str, *scores: float, better: bool = True) -> ScoreCurve:
 def test_which_is_the_smallest() -> None:
     curve = made("%", 50.1, 49.8, 49.0)
     # Percent points below 50: -.1, .2, 1.
-    assert [curve.compute_points_below_full(point) for point in curve.points] == pytest.approx([-0.1, 0.2, 1.0])
+    assert [curve.compute_points_below_full(point) for point in curve.points] == pytest.approx(
+        [-0.1, 0.2, 1.0]
+    )
     best = curve.find_smallest_within(within=0.21)
     assert best is not None and best.threshold == 0.1
     assert curve.find_smallest_within(within=-1.0) is None
     # An error of 50.1 is .2 percent of the whole's 50 worse.
     errors = made("deg", 50.1, 49.0, 60.0, better=False)
-    assert [errors.compute_points_below_full(point) for point in errors.points] == pytest.approx([0.2, -2.0, 20.0])
+    assert [errors.compute_points_below_full(point) for point in errors.points] == pytest.approx(
+        [0.2, -2.0, 20.0]
+    )
     row = curve.to_rows()[1]
     # 100 + 20 + 50 of 200; without the trunk 70 of 100; 20 of 40. The last two experts' choices.
     assert (row["share"], row["share_above_trunk"], row["share_of_experts"]) == (0.85, 0.7, 0.5)
@@ -168,7 +171,9 @@ def test_which_is_the_smallest() -> None:
 
 def test_choices_that_are_lost() -> None:
     # Of 2 choices a token, .5 fell on the first and last expert.
-    assert compute_lost_choices({"a": {"chosen": [0.2, 1.0, 0.5, 0.3]}}, {"a": (1, 2)}) == {"a": 0.25}
+    assert compute_lost_choices({"a": {"chosen": [0.2, 1.0, 0.5, 0.3]}}, {"a": (1, 2)}) == {
+        "a": 0.25
+    }
 
 
 def test_a_curve_needs_pictures(run: Run) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from coterie.extract.keeping import PruningOptions, select_experts_to_keep
+from coterie.extract.pruning import PruningOptions, select_experts_to_keep
 
 
 def test_mod_squad_s_rule() -> None:

@@ -8,8 +8,8 @@ from transformers import AutoModelForCausalLM, GenerationConfig
 
 from coterie import Lora, Mixture, graft
 from coterie.extract import extract
-from coterie.extract.merged import copy_without_mixtures, check, verify
-from coterie.extract.task import make_fixed_task_loras
+from coterie.extract.fixed_task import make_fixed_task_loras
+from coterie.extract.merged import check, copy_without_mixtures, verify
 from tests.extract.grafted import STATIC, grafted, only
 from tests.tiny import TINY
 

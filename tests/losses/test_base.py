@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from coterie.losses.base import sum_over_processes, count_units, mask_padding
+from coterie.losses.base import count_units, mask_padding, sum_over_processes
 from coterie.losses.sparsity import Sparsity
 from coterie.losses.z import ZLoss
 from coterie.routing.decision import Routing, Tape

@@ -8,11 +8,11 @@ from torch import Tensor, distributed, multiprocessing, nn
 from torch.nn.parallel import DistributedDataParallel
 
 import coterie.losses
-from coterie import spec
+from coterie import serialization
 from coterie.losses.base import RoutingLoss
 from coterie.routing.decision import Routing, Tape
 
-KINDS = spec.find_kinds(coterie.losses, RoutingLoss)
+KINDS = serialization.find_kinds(coterie.losses, RoutingLoss)
 PART = slice(0, 7), slice(7, 12)  # uneven, so a mean of means would be wrong
 
 

@@ -48,7 +48,9 @@ def test_each_task_is_summed_for_itself() -> None:
     value.backward()
     assert value.item() == pytest.approx(2.888889)
     assert one.weights.grad is not None and one.weights.grad.isfinite().all()
-    assert Importance(unbiased=True).compute(two_tasks()).item() == pytest.approx(0.062284, abs=1e-6)
+    assert Importance(unbiased=True).compute(two_tasks()).item() == pytest.approx(
+        0.062284, abs=1e-6
+    )
     # The paper's variance divides by 2 where the code's divides by 1.
     assert Importance(by_task=True).compute(two_tasks()).item() == pytest.approx(1.4444444)
 

@@ -102,7 +102,7 @@ def test_without_tasks_there_is_no_balance_by_task() -> None:
 
 def test_counts_is_checked() -> None:
     # Through the loader, as a user's JSON comes in: annotations are checked in tests only.
-    from coterie import spec
+    from coterie import serialization
 
     with pytest.raises(ValueError, match="counts"):
-        spec.load({"is": "coterie.losses.load_balance:LoadBalance", "counts": "top2"})
+        serialization.load({"is": "coterie.losses.load_balance:LoadBalance", "counts": "top2"})

@@ -31,8 +31,8 @@ from coterie import (
 )
 from coterie.balancing.fixed import Fixed
 from coterie.balancing.uncertainty import Uncertainty
-from coterie.experts.queries import AttentionHeads
-from coterie.hosts.base import find_family
+from coterie.experts.attention import AttentionHeads
+from coterie.families.base import find_family
 from coterie.losses.importance import Importance
 from coterie.losses.load_balance import LoadBalance
 from coterie.losses.mutual_information import MutualInformation

@@ -2,9 +2,9 @@
 
 import pytest
 
-from coterie.report import versus
+from coterie.report import comparison
 
 
 @pytest.fixture(autouse=True)
 def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(versus, "RESAMPLES", 20)
+    monkeypatch.setattr(comparison, "RESAMPLES", 20)

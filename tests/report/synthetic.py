@@ -15,8 +15,8 @@ import coterie
 from coterie import metrics
 from coterie.evaluate.scores import TaskScore
 from coterie.recipe import Recipe
-from coterie.tasks.task import TextTask
-from coterie.train.plan import RunConfig
+from coterie.tasks.text.task import TextTask
+from coterie.train.config import RunConfig
 
 WORDS = ("apple", "basil", "carrot", "durian", "eggplant", "fig", "grape", "hazelnut")
 RECIPES = {

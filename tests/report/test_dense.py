@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from coterie.report import report
-from coterie.report.examples import build_examples
+from coterie.report.dense_examples import build_examples
 from coterie.report.systems import group_systems
 from tests.evaluate.dense_runs import TASKS, recipe
 from tests.report import dense
-from tests.report.test_write import read
+from tests.report.test_build import read
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-
 from coterie.report.task_maps import draw, save
 
 BY_TASK = {

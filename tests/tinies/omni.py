@@ -7,13 +7,13 @@ from typing import Any
 import numpy
 from transformers import BitImageProcessorPil, LlamaConfig, WhisperFeatureExtractor
 
-from coterie import spec
-from coterie.omni import OmniConfig, OmniForConditionalGeneration, OmniProcessor
-from coterie.omni.efficientnet import BottleneckStage
-from coterie.omni.encoders.base import Encoder
-from coterie.omni.encoders.dinov2 import DINOv2Encoder
-from coterie.omni.encoders.efficientnet import EfficientNetEncoder
-from coterie.omni.encoders.whisper import WhisperEncoder
+from coterie import serialization
+from coterie.models.omni import OmniConfig, OmniForConditionalGeneration, OmniProcessor
+from coterie.models.omni.efficientnet import BottleneckStage
+from coterie.models.omni.encoders.base import Encoder
+from coterie.models.omni.encoders.dinov2 import DINOv2Encoder
+from coterie.models.omni.encoders.efficientnet import EfficientNetEncoder
+from coterie.models.omni.encoders.whisper import WhisperEncoder
 from tests.tinies.base import TEXT, Tiny, pictures, seeded, texts, tokenizer, with_labels
 
 DINO = {
@@ -63,8 +63,10 @@ def omni_processor() -> OmniProcessor:
             "<audio>",
             names={"image_token": "<image>", "audio_token": "<audio>"},
         ),
-        chat_template=files("coterie.omni").joinpath("chat_template.jinja").read_text("utf-8"),
-        encoders=[spec.dump(encoder) for encoder in encoders()],
+        chat_template=files("coterie.models.omni")
+        .joinpath("chat_template.jinja")
+        .read_text("utf-8"),
+        encoders=[serialization.dump(encoder) for encoder in encoders()],
     )
 
 

@@ -10,22 +10,22 @@ import torch
 from transformers import ViTConfig, ViTModel
 
 from coterie import (
+    AttentionHeads,
     Copies,
     Mixture,
     MutualInformation,
-    AttentionHeads,
     Recipe,
     Stage,
     TaskGate,
     TopK,
     Uncertainty,
 )
-from coterie.data.rows import BadRow
-from coterie.dense.kinds.regression import Regression
-from coterie.dense.kinds.segmentation import Segmentation
-from coterie.dense.kinds.soft_classes import Distillation
-from coterie.dense.rows import DenseSamples, DenseSample, DenseDataset
-from coterie.dense.task import DenseTask
+from coterie.data.dataset import BadRow
+from coterie.tasks.dense.dataset import DenseDataset, DenseSample, DenseSamples
+from coterie.tasks.dense.kinds.distillation import Distillation
+from coterie.tasks.dense.kinds.regression import Regression
+from coterie.tasks.dense.kinds.segmentation import Segmentation
+from coterie.tasks.dense.task import DenseTask
 from coterie.train import Run, train
 from tests.tinies.base import VISION
 
@@ -102,7 +102,9 @@ OPTIONS: dict[str, Any] = {
 }  # fmt: skip
 
 
-def learned(folder: Path, recipe: Recipe, pictures: DenseDataset | None = None, **options: Any) -> Run:
+def learned(
+    folder: Path, recipe: Recipe, pictures: DenseDataset | None = None, **options: Any
+) -> Run:
     """A run on the gallery."""
     return train(
         recipe, base=base(), tasks=pictures or Gallery(), out=folder, **(OPTIONS | options)
@@ -115,7 +117,9 @@ def experts(**stage: Any) -> Recipe:
     return Recipe(
         name="experts",
         mixtures=(
-            Mixture(at="vision.attn", experts=AttentionHeads(count=3), gate=TaskGate(), router=router),
+            Mixture(
+                at="vision.attn", experts=AttentionHeads(count=3), gate=TaskGate(), router=router
+            ),
             Mixture(
                 at="vision.mlp",
                 experts=Copies(count=2),

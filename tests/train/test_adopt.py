@@ -12,7 +12,7 @@ from torch import Tensor
 import coterie
 from coterie import Run, recipes
 from coterie.recipe import Recipe
-from coterie.train.adopts import FrozenTasks
+from coterie.tasks.dense.frozen_tasks import FrozenTasks
 from coterie.train.trainer import MixtureTrainer
 from tests.train.gallery import OPTIONS, Gallery, experts, learned
 from tests.train.small import content
@@ -53,7 +53,10 @@ def test_the_old_tasks_stay_and_the_new_one_learns(
 ) -> None:
     run = old[name]
     new = coterie.add_tasks(run, tasks=Gallery(), out=tmp_path / "new", **WANTED)
-    assert new.task_names == (*OLD, "light") and new.config.recipe.name == f"{run.config.recipe.name}+light"
+    assert (
+        new.task_names == (*OLD, "light")
+        and new.config.recipe.name == f"{run.config.recipe.name}+light"
+    )
     wanted, found = answers(run), answers(new)
     assert all(torch.equal(found[task], wanted[task]) for task in OLD)
     losses = [line["task_loss"] for line in new.read_log()]
@@ -111,7 +114,9 @@ def test_a_run_that_was_cut_off_goes_on(
 
 def test_experts_may_learn_too(old: dict[str, Run], tmp_path: Path) -> None:
     run = old["experts"]
-    new = coterie.add_tasks(run, tasks=Gallery(), out=tmp_path, experts=True, **WANTED | {"steps": 1})
+    new = coterie.add_tasks(
+        run, tasks=Gallery(), out=tmp_path, experts=True, **WANTED | {"steps": 1}
+    )
     before, after = weights(run), weights(new)
     stack = f"{LAYER}experts.default.fc1__weight"
     assert not torch.equal(after[stack], before[stack])

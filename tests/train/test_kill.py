@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from coterie.train import Run, checkpoint, trainer, weights
+from coterie.train import Run, adapter_weights, checkpoint, trainer
 from tests.train.small import content, hard, lines, trained
 
 HARD = {"accumulation": 2, "use_every": 1, "patience": 9, "evaluate_every": 3}
@@ -64,7 +64,7 @@ PLACES = {
     "between the stages": ((Run, "add"), 1),
     "in the second step": ((trainer.MixtureTrainer, "compute_loss"), 3),
     "before old checkpoints are removed": ((trainer, "remove_old"), 2),
-    "in the adapter, at the end": ((weights, "save_tensors"), 2),
+    "in the adapter, at the end": ((adapter_weights, "save_tensors"), 2),
 }
 
 

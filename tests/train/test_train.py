@@ -12,9 +12,9 @@ import torch
 from transformers import AutoModelForCausalLM
 
 import coterie
-from coterie.data.collate import TextCollator
-from coterie.pretrained import load
-from coterie.train import RunConfig, Run, checkpoint, train_from_config
+from coterie.models.loading import load
+from coterie.tasks.text.collator import TextCollator
+from coterie.train import Run, RunConfig, checkpoint, train_from_config
 from coterie.train.trainer import MixtureTrainer
 from tests.train.small import NAMES, OPTIONS, adapter, base, content, lines, plain, tasks, trained
 
@@ -139,7 +139,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path: Path, monkeypatch):
 
 
 def test_a_second_ctrl_c_stops_at_once(capsys):
-    from coterie.train.interrupt import InterruptHandler
+    from coterie.train.callbacks import InterruptHandler
 
     with InterruptHandler() as interrupt:
         os.kill(os.getpid(), signal.SIGINT)
@@ -213,7 +213,9 @@ def test_stages_share_out_steps_and_learning_rates():
     assert [stage.steps for stage in stages] == [4, 3, 3]
     assert [stage.learning_rate for stage in stages] == pytest.approx([1e-3, 1e-3, 5e-4])
     slow = plain(learning_rate=1e-2, learning_rates={"gates": 1e-3})
-    (stage,) = RunConfig(recipe=slow, base=base(), tasks=tasks(), learning_rate=1e-1).resolve_stages((12, 6))
+    (stage,) = RunConfig(
+        recipe=slow, base=base(), tasks=tasks(), learning_rate=1e-1
+    ).resolve_stages((12, 6))
     assert stage.learning_rates == {"gates": pytest.approx(1e-2)}
     own = RunConfig(recipe=recipe, base=base(), tasks=tasks()).resolve_stages((12, 6))
     assert [stage.steps for stage in own] == [5, 5, 5]  # 18 rows by 4

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 import coterie
 from coterie import Mixture
-from coterie.hosts.base import find_family
+from coterie.families.base import find_family
 from tests.tiny import TINY, Tiny
 
 TASKS = ("caption", "ocr")

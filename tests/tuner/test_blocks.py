@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import coterie
-from coterie import Copies, Mixture, Null, AttentionHeads, TaskGate, TopK, TopP
+from coterie import AttentionHeads, Copies, Mixture, Null, TaskGate, TopK, TopP
 from coterie.tuner.layer import CoterieLayer
 from tests.tiny import TINY
 from tests.tuner.checks import IDS, TASKS, awake, gradients, grafted, logits, roles, same, trained
@@ -36,7 +36,9 @@ def test_attention_experts_beside_the_host_start_silent_and_learn(family):
     tiny = TINY[family]()
     with torch.no_grad():
         before = tiny.model(**tiny.batch).logits
-    mixture = Mixture(at="vision.attn", experts=AttentionHeads(count=4), gate=TaskGate(), router=TopK(k=2))
+    mixture = Mixture(
+        at="vision.attn", experts=AttentionHeads(count=4), gate=TaskGate(), router=TopK(k=2)
+    )
     model = coterie.graft(tiny.model, mixture, tasks=TASKS)
     torch.testing.assert_close(logits(model, tiny.batch), before, atol=1e-6, rtol=1e-6)
     awake(model)

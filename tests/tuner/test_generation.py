@@ -11,7 +11,9 @@ from tests.tuner.checks import TASKS, awake
 LONG, SHORT, PAD = 9, 5, 0
 MIXTURES = {
     "instance": Mixture(at="text.mlp", gate=InstanceGate(init_std=1.0), router=TopK(k=1)),
-    "hidden": Mixture(at="text.attn", gate=InstanceGate(pool="hidden", tie="block"), router=Softmax()),
+    "hidden": Mixture(
+        at="text.attn", gate=InstanceGate(pool="hidden", tie="block"), router=Softmax()
+    ),
     "tied": Mixture(at="text.mlp", gate=InstanceGate(tie="model", init_std=1.0), router=Softmax()),
     "noisy": Mixture(
         at="text.mlp",

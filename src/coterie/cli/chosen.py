@@ -5,12 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from coterie import spec
+from coterie import serialization
 from coterie.cli import pictured
-from coterie.dense.sets.scenes import Scenes
-from coterie.dense.vision import VisionConfig
+from coterie.datasets.scenes import Scenes
+from coterie.task_file import SCENES, load_yaml
 from coterie.tasks import TextTask, read_tasks
-from coterie.tasks.listed import SCENES, load_yaml
+from coterie.tasks.dense.vision_config import VisionConfig
 
 
 def load_task_set(text: str) -> dict[str, Any]:
@@ -54,6 +54,6 @@ def load_text_tasks(text: str) -> tuple[TextTask, ...]:
     for name in names.split(","):
         if name not in tasks:
             raise ValueError(
-                f"{file} has no task {name!r}{spec.format_suggestions(name, tasks)}; it has {', '.join(tasks)}"
+                f"{file} has no task {name!r}{serialization.format_suggestions(name, tasks)}; it has {', '.join(tasks)}"
             )
     return tuple(tasks[name] for name in names.split(","))

@@ -22,7 +22,9 @@ def demo(out: str, steps: int | None, seed: int) -> None:
       coterie demo
       coterie demo --steps 50 --out runs/quick
     """
-    from coterie.cli.showcase import STEPS, Showcase
+    from coterie_demo.showcase import STEPS, Showcase
 
-    show = Showcase(out=out, steps=STEPS if steps is None else steps, seed=seed, report_progress=click.echo)
+    show = Showcase(
+        out=out, steps=STEPS if steps is None else steps, seed=seed, report_progress=click.echo
+    )
     click.echo(f"the report is {show.run()}")

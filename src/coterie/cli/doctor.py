@@ -20,9 +20,9 @@ def doctor(load: Callable[[], None]) -> None:
     Example:
       coterie doctor
     """
-    from coterie.cli.fetched import check_downloads
-    from coterie.cli.machine import check_library, check_machine
-    from coterie.cli.packages import check_packages
+    from coterie.cli.checks.downloads import check_downloads
+    from coterie.cli.checks.machine import check_library, check_machine
+    from coterie.cli.checks.packages import check_packages
 
     broken = 0
     for finding in chain(check_packages(), check_machine(), check_library(load), check_downloads()):

@@ -51,7 +51,7 @@ def extract(
         click.echo(draw_curve(run, task, folder))
         return
     from coterie.extract import extract as cut
-    from coterie.extract.keeping import PruningOptions
+    from coterie.extract.pruning import PruningOptions
 
     pruning = None if threshold is None else PruningOptions(threshold=threshold)
     click.echo(f"written to {cut(run, task=task, to=folder, format=format, pruning=pruning)}")
@@ -59,9 +59,9 @@ def extract(
 
 def draw_curve(run: str, task: str, folder: Path) -> str:
     """Measures the curve, writes it and its picture, and says what was found."""
-    from coterie.extract.score_curve import MAX_POINTS_BELOW_FULL, measure_score_curve
-    from coterie.extras import import_optional
-    from coterie.report.score_curve import save
+    from coterie.extract.plots import save
+    from coterie.extract.pruning_curve import MAX_POINTS_BELOW_FULL, measure_score_curve
+    from coterie.optional_imports import import_optional
 
     import_optional("matplotlib.figure", "report")  # before anything long
     found = measure_score_curve(run, task=task)

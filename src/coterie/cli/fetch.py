@@ -21,6 +21,6 @@ def fetch(part: str | None) -> None:
       coterie fetch pantry
       coterie fetch scenes
     """
-    from coterie.embedded import fetch as run
+    from coterie_demo import fetch as run
 
     run(None if part is None else [part], log=click.echo)

@@ -26,7 +26,7 @@ def generate(
       coterie generate runs/rode --task spoken --audio word.wav ""
       coterie generate runs/rode --task ocr --image page.png < questions.txt
     """
-    from coterie.cli.asking import InferenceEngine
+    from coterie.serve.engine import InferenceEngine
 
     asked = InferenceEngine.from_run(run, task=task, image=image, audio=audio)
     for question in questions or (line.rstrip("\n") for line in sys.stdin):

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
-from coterie import spec
+from coterie import serialization
 from coterie.cli import pictured
-from coterie.cli.plan import SYSTEMS
-from coterie.embedded.home import get_cache_dir
+from coterie.cli.train_config import SYSTEMS
+from coterie.paths import get_cache_dir
 from coterie.recipe import RECIPE_FILE
 from coterie.tasks import read_tasks
 from coterie.train import Run
@@ -20,7 +20,7 @@ FOLDERS = {
     "experts": ("coterie.experts", "base", "Experts"),
     "losses": ("coterie.losses", "base", "RoutingLoss"),
     "metrics": ("coterie.metrics", "base", "Metric"),
-    "hosts": ("coterie.hosts", "base", "Host"),
+    "hosts": ("coterie.families", "base", "Host"),
 }
 
 
@@ -37,7 +37,10 @@ def list_lines(what: str, runs: str) -> Iterator[tuple[str, str]]:
         case "tasks":
             return list_demo_tasks()
         case "sets":
-            return ((name, get_summary_line(kind)) for name, kind in pictured.find_dataset_kinds().items())
+            return (
+                (name, get_summary_line(kind))
+                for name, kind in pictured.find_dataset_kinds().items()
+            )
         case "runs":
             return find_runs(Path(runs))
         case _:
@@ -48,7 +51,7 @@ def list_kinds(what: str) -> Iterator[tuple[str, str]]:
     """The kinds in a folder of parts."""
     folder, module, name = FOLDERS[what]
     base = getattr(import_module(f"{folder}.{module}"), name)
-    for kind in spec.find_kinds(import_module(folder), base):
+    for kind in serialization.find_kinds(import_module(folder), base):
         yield kind.__name__, get_summary_line(kind)
 
 

@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from coterie import spec
-from coterie.cli.fits import matches_annotation, coerce, get_annotations, describe_annotation
-from coterie.dense import sets
-from coterie.dense.augment import Augment
-from coterie.dense.rows import DenseDataset
-from coterie.dense.vision import VisionConfig
+from coterie import datasets, serialization
+from coterie.annotations import coerce, describe_annotation, get_annotations, matches_annotation
+from coterie.tasks.dense.augment import Augment
+from coterie.tasks.dense.dataset import DenseDataset
+from coterie.tasks.dense.vision_config import VisionConfig
 
 KEY = "pictures"
 VISION = "vision"
@@ -18,7 +17,10 @@ Kind = TypeVar("Kind")
 
 def find_dataset_kinds() -> dict[str, type[DenseDataset]]:
     """Name of each data set, which is that of its file, and its kind."""
-    return {kind.__module__.rpartition(".")[2]: kind for kind in spec.find_kinds(sets, DenseDataset)}
+    return {
+        kind.__module__.rpartition(".")[2]: kind
+        for kind in serialization.find_kinds(datasets, DenseDataset)
+    }
 
 
 def load_dense_tasks(given: Mapping[Any, Any], path: Path) -> dict[str, Any]:
@@ -35,7 +37,7 @@ def load_dense_tasks(given: Mapping[Any, Any], path: Path) -> dict[str, Any]:
             what = "a run learns words or pictures: make two files" if key == "tasks" else ""
             raise ValueError(
                 f"{path}: {key}: beside `{KEY}` there may be `{VISION}`, and nothing else"
-                f"{f'; {what}' if what else spec.format_suggestions(str(key), (KEY, VISION))}"
+                f"{f'; {what}' if what else serialization.format_suggestions(str(key), (KEY, VISION))}"
             )
     found: dict[str, Any] = {"tasks": (), KEY: parse_dataset(given[KEY], path, f"{path}: {KEY}")}
     if VISION in given:
@@ -52,7 +54,7 @@ def parse_dataset(items: Any, path: Path, where: str) -> DenseDataset:
         )
     name, fields = items["set"], {key: value for key, value in items.items() if key != "set"}
     if not isinstance(name, str) or name not in known:
-        near = spec.format_suggestions(str(name), known)
+        near = serialization.format_suggestions(str(name), known)
         raise ValueError(f"{where}.set = {name!r}{near}: give one of {', '.join(known)}")
     if "folder" in fields:
         fields["folder"] = resolve_folder(fields["folder"], path, where)
@@ -73,7 +75,7 @@ def parse_vision(items: Any, where: str) -> VisionConfig:
     """What `vision` describes."""
     if isinstance(items, Mapping) and isinstance(items.get("augment"), Mapping):
         augment = construct_from_yaml(Augment, items["augment"], f"{where}.augment")
-        items = dict(items) | {"augment": spec.dump(augment)}
+        items = dict(items) | {"augment": serialization.dump(augment)}
     return construct_from_yaml(VisionConfig, items, where)
 
 
@@ -87,6 +89,8 @@ def construct_from_yaml(kind: type[Kind], items: Any, where: str) -> Kind:
     hints = get_annotations(kind)
     for key, value in items.items():
         if key in hints and not matches_annotation(value, hints[key]):
-            raise ValueError(f"{where}.{key} takes {describe_annotation(hints[key])}, not {value!r}")
+            raise ValueError(
+                f"{where}.{key} takes {describe_annotation(hints[key])}, not {value!r}"
+            )
     fields = {str(key): coerce(value, hints.get(key)) for key, value in items.items()}
-    return spec.construct(kind, fields, where)
+    return serialization.construct(kind, fields, where)

@@ -51,10 +51,10 @@ def train(settings: tuple[str, ...], recipe: str, out: str, resume: bool, **flag
       coterie train rode --base ... --tasks ... --out runs/rode --resume
     """
     from coterie.cli.chosen import load_task_set
-    from coterie.cli.plan import fields_of, build_config
-    from coterie.cli.settings import Override
+    from coterie.cli.overrides import Override
+    from coterie.cli.train_config import build_config, fields_of
     from coterie.train import train as run
-    from coterie.train.left_out import BAD_ROWS_FILE, format_summary_line
+    from coterie.train.bad_rows import BAD_ROWS_FILE, format_summary_line
 
     given = {name: value for name, value in flags.items() if value is not None}
     if "tasks" in given:

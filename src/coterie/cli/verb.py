@@ -62,7 +62,9 @@ def as_user_error(error: Exception, *, code: int, debug: bool) -> UserError:
     return UserError(str(error) or type(error).__name__, code=code)
 
 
-def make_subcommand(*, resume: str = "", without_library: bool = False) -> Callable[[Callable[..., Any]], Subcommand]:
+def make_subcommand(
+    *, resume: str = "", without_library: bool = False
+) -> Callable[[Callable[..., Any]], Subcommand]:
     """Makes a `Verb` of a function, named for it; its docstring is the help."""
 
     def decorate(function: Callable[..., Any]) -> Subcommand:

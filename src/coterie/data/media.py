@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from coterie.data.picture import decode_image
-from coterie.data.sound import decode_audio
+from coterie.data.audio import decode_audio
+from coterie.data.image import decode_image
 
 
 @dataclass(frozen=True, kw_only=True)

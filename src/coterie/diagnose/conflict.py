@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from coterie.train.whole import replace_non_finite, write_json
+from coterie.io import replace_non_finite, write_json
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -78,7 +78,16 @@ class Conflict:
     @property
     def summary(self) -> str:
         """What it means, in plain English."""
-        return " ".join(filter(None, (self._describe_conflicting_pairs(), self._describe_transfer(), self._describe_noise())))
+        return " ".join(
+            filter(
+                None,
+                (
+                    self._describe_conflicting_pairs(),
+                    self._describe_transfer(),
+                    self._describe_noise(),
+                ),
+            )
+        )
 
     def _describe_conflicting_pairs(self) -> str:
         known = [(i, j) for i, j in self.pairs if math.isfinite(self.overall[i][j])]
@@ -132,7 +141,7 @@ class Conflict:
 
         Needs matplotlib: `pip install 'coterie[report]'`.
         """
-        from coterie.diagnose.picture import draw
+        from coterie.diagnose.plots import draw
 
         return draw(self)
 

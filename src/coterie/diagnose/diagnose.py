@@ -11,15 +11,15 @@ from jaxtyping import Float
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from coterie.dense.rows import DenseDataset
-from coterie.dense.vision import VisionConfig
-from coterie.diagnose.agreement import GradientCosines, compute_gradient_cosines
 from coterie.diagnose.conflict import Conflict, Matrix
 from coterie.diagnose.given import subject
+from coterie.diagnose.gradient_cosine import GradientCosines, compute_gradient_cosines
 from coterie.diagnose.gradients import GradientMeasurements, ParameterSpace, measure_gradients
-from coterie.diagnose.subject import GradientSource
-from coterie.pretrained import LoadedModel
-from coterie.tasks.task import TextTask
+from coterie.diagnose.spaces import GradientSource
+from coterie.models.loading import LoadedModel
+from coterie.tasks.dense.dataset import DenseDataset
+from coterie.tasks.dense.vision_config import VisionConfig
+from coterie.tasks.text.task import TextTask
 from coterie.train.run import Run
 
 RELATIVE_LOSS_STEP = 0.02

@@ -5,17 +5,18 @@ from pathlib import Path
 
 import torch
 
-from coterie import pretrained, recipes
-from coterie.dense.rows import DenseDataset
-from coterie.dense.vision import VisionConfig
+from coterie import recipes
 from coterie.diagnose.pictures import DenseGradientSource
-from coterie.diagnose.subject import GradientSource
+from coterie.diagnose.spaces import GradientSource
 from coterie.diagnose.words import DEFAULT_MODULES, TextGradientSource
-from coterie.pretrained import LoadedModel
+from coterie.models import loading
+from coterie.models.loading import LoadedModel
 from coterie.recipe import RECIPE_FILE
-from coterie.tasks.task import TextTask
-from coterie.train import pictures as lessons
-from coterie.train.plan import RunConfig
+from coterie.tasks.dense import task_set as lessons
+from coterie.tasks.dense.dataset import DenseDataset
+from coterie.tasks.dense.vision_config import VisionConfig
+from coterie.tasks.text.task import TextTask
+from coterie.train.config import RunConfig
 from coterie.train.run import Run
 
 Device = str | torch.device | None
@@ -55,7 +56,9 @@ def subject(
             f"vision={vision!r} is for a dense data set, and the tasks are answered in words: "
             "leave vision out"
         )
-    return in_words(what, tasks, at=DEFAULT_MODULES if at is None else at, split=split, device=device)
+    return in_words(
+        what, tasks, at=DEFAULT_MODULES if at is None else at, split=split, device=device
+    )
 
 
 def own(what: LoadedModel | Run | str | Path) -> Sequence[TextTask] | DenseDataset:
@@ -87,7 +90,7 @@ def in_words(
     else:
         # Processors seldom multiply bfloat16, which most models are saved in.
         dtype = torch.float32 if torch.device(device or "cpu").type == "cpu" else None
-        loaded = pretrained.load(what, dtype=dtype, device=device)
+        loaded = loading.load(what, dtype=dtype, device=device)
     return TextGradientSource(loaded, tasks, ids=ids, split=split, at=at)
 
 
@@ -123,4 +126,6 @@ def on_pictures(
         )  # fmt: skip
         loaded = lessons.DenseTasks(plan, dataset).load_model()
         loaded.model.to(device or "cpu")  # pyright: ignore[reportArgumentType]
-    return DenseGradientSource(loaded, dataset, vision=vision or VisionConfig(), split=split, skip_bad_rows=skip)
+    return DenseGradientSource(
+        loaded, dataset, vision=vision or VisionConfig(), split=split, skip_bad_rows=skip
+    )

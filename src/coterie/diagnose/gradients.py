@@ -65,7 +65,9 @@ def _add(vector: Tensor, gradient: Tensor, start: int, name: str | None) -> None
         numbers, place = numbers[fits:], 0
 
 
-def group_parameters(named: Mapping[str, nn.Parameter], tower: Callable[[str], str]) -> ParameterSpace:
+def group_parameters(
+    named: Mapping[str, nn.Parameter], tower: Callable[[str], str]
+) -> ParameterSpace:
     """Parameters in groups of neighbouring layers, about `GROUPS` a tower.
 
     Args:
@@ -164,13 +166,17 @@ def measure_gradients(
         found.losses_before_step.append(values[-1])
         own = sum(values[: batches // 2]) / (batches // 2)
         with take_step(parameters[: counts[0]], mean, step * own), torch.no_grad():
-            found.losses_after_step.append([loss(other, batches - 1).item() for other in range(tasks)])
+            found.losses_after_step.append(
+                [loss(other, batches - 1).item() for other in range(tasks)]
+            )
         on_batch_end()
     found.products = [_compute_inner_products(each, tasks, batches) for each in vectors]
     return found
 
 
-def _split_gradients(gradients: Sequence[Tensor | None], counts: Sequence[int]) -> Iterator[Sequence]:
+def _split_gradients(
+    gradients: Sequence[Tensor | None], counts: Sequence[int]
+) -> Iterator[Sequence]:
     start = 0
     for count in counts:
         yield gradients[start : start + count]

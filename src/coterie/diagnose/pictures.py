@@ -10,18 +10,18 @@ from jaxtyping import Float
 from peft import PeftModel
 from torch import Tensor, nn
 
-from coterie.dense.collate import DenseCollator, find_labelled_images
-from coterie.dense.rows import DenseSample, DenseDataset
-from coterie.dense.task import DenseTask
-from coterie.dense.vision import ResizedDataset, VisionConfig
 from coterie.diagnose.gradients import ParameterSpace, group_parameters
 from coterie.diagnose.probe import find_adapter_parameters, preserve_flags
-from coterie.diagnose.subject import GradientSource, split_into_batches
-from coterie.pretrained import LoadedModel
-from coterie.train.pictures import compute_task_losses
+from coterie.diagnose.spaces import GradientSource, split_into_batches
+from coterie.models.loading import LoadedModel
+from coterie.tasks.dense.collator import DenseCollator, find_labelled_images
+from coterie.tasks.dense.dataset import DenseDataset, DenseSample
+from coterie.tasks.dense.task import DenseTask
+from coterie.tasks.dense.task_set import compute_task_losses
+from coterie.tasks.dense.vision_config import ResizedDataset, VisionConfig
 
 if TYPE_CHECKING:
-    from coterie.dense.model import MultiTaskVisionModel
+    from coterie.models.multitask_vision.modeling import MultiTaskVisionModel
 
 SPACE_NAME = "vision"
 
@@ -58,7 +58,9 @@ class DenseGradientSource(GradientSource):
         self.names = tuple(task.name for task in self.tasks)
         self.multitask_model = find_multitask_model(loaded, self.tasks)
         self.settings = {"shared_layers": self.multitask_model.config.shared_layers}
-        self.dataset = ResizedDataset(dataset.load_split(split, skip_bad_rows=skip_bad_rows), self.tasks, vision)
+        self.dataset = ResizedDataset(
+            dataset.load_split(split, skip_bad_rows=skip_bad_rows), self.tasks, vision
+        )
         mean, std = loaded.processor.mean, loaded.processor.std
         self.collators = [DenseCollator((task,), mean=mean, std=std) for task in self.tasks]
 
@@ -85,8 +87,18 @@ class DenseGradientSource(GradientSource):
         model = self.model
         with preserve_flags(model):
             adapter = model.active_adapters[0] if isinstance(model, PeftModel) else ""
-            found = {"adapter": find_adapter_parameters(model, adapter), "blocks": list_shared_parameters(self.multitask_model)}
-            yield model, {kind: group_parameters(named, _get_tower) for kind, named in found.items() if named}
+            found = {
+                "adapter": find_adapter_parameters(model, adapter),
+                "blocks": list_shared_parameters(self.multitask_model),
+            }
+            yield (
+                model,
+                {
+                    kind: group_parameters(named, _get_tower)
+                    for kind, named in found.items()
+                    if named
+                },
+            )
 
     def compute_loss(self, model: nn.Module, task: int, batch: Sequence[int]) -> Float[Tensor, ""]:
         device, name = next(model.parameters()).device, self.names[task]
@@ -108,14 +120,14 @@ def is_labelled(sample: DenseSample, task: DenseTask) -> bool:
 def find_multitask_model(loaded: LoadedModel, tasks: Sequence[DenseTask]) -> "MultiTaskVisionModel":
     """The host in a model. Raises ValueError for another one, or one without a head for a task."""
     # Heavy: transformers' models.
-    from coterie.dense.model import MultiTaskVisionModel
+    from coterie.models.multitask_vision.modeling import MultiTaskVisionModel
 
     model: Any = loaded.model
     host = model.get_base_model() if isinstance(model, PeftModel) else model
     if not isinstance(host, MultiTaskVisionModel):
         raise ValueError(
             f"tasks is a dense data set, and {loaded.name!r} is a {type(host).__name__}: give a "
-            "coterie.dense.model.MultiTaskVision, or the folder or hub id of a vision model"
+            "coterie.models.multitask_vision.modeling.MultiTaskVision, or the folder or hub id of a vision model"
         )
     host.config.chosen([task.name for task in tasks])
     channels = {each["name"]: each["channels"] for each in host.config.tasks}

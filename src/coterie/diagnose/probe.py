@@ -100,7 +100,9 @@ def preserve_flags(model: nn.Module) -> Iterator[None]:
             parameter.requires_grad_(flag)
 
 
-def find_adapter_parameters(model: nn.Module, adapter: str, *, only: str = "") -> dict[str, nn.Parameter]:
+def find_adapter_parameters(
+    model: nn.Module, adapter: str, *, only: str = ""
+) -> dict[str, nn.Parameter]:
     """An adapter's parameters, by the host module's name and their own; they get gradients.
 
     Args:

@@ -9,15 +9,21 @@ from jaxtyping import Float
 from peft import PeftModel
 from torch import Tensor, nn
 
-from coterie.data.collate import TextCollator
 from coterie.data.sample import TextSample
 from coterie.diagnose.gradients import ParameterSpace, group_parameters
-from coterie.diagnose.probe import find_adapter_parameters, supports_probe, probe_lora, preserve_flags, get_parameter_towers
-from coterie.diagnose.subject import GradientSource, split_into_batches
-from coterie.pretrained import LoadedModel
-from coterie.tasks.task import TextTask
-from coterie.train.kept import cache_encoder_features
-from coterie.train.losses import compute_token_losses
+from coterie.diagnose.probe import (
+    find_adapter_parameters,
+    get_parameter_towers,
+    preserve_flags,
+    probe_lora,
+    supports_probe,
+)
+from coterie.diagnose.spaces import GradientSource, split_into_batches
+from coterie.models.loading import LoadedModel
+from coterie.tasks.text.collator import TextCollator
+from coterie.tasks.text.task import TextTask
+from coterie.train.frozen_caches import cache_encoder_features
+from coterie.train.objective import compute_token_losses
 
 DEFAULT_MODULES = ("text.attn", "text.mlp")
 
@@ -49,10 +55,14 @@ class TextGradientSource(GradientSource):
         self.settings = {"at": list(at)}
         self.collator = TextCollator(loaded.processor, ids)
 
-    def sample_batches(self, batches: int, batch_size: int, *, seed: int) -> list[list[list[TextSample]]]:
+    def sample_batches(
+        self, batches: int, batch_size: int, *, seed: int
+    ) -> list[list[list[TextSample]]]:
         return [self._sample_task_batches(task, batches, batch_size, seed) for task in self.tasks]
 
-    def _sample_task_batches(self, task: TextTask, batches: int, batch_size: int, seed: int) -> list[list[TextSample]]:
+    def _sample_task_batches(
+        self, task: TextTask, batches: int, batch_size: int, seed: int
+    ) -> list[list[TextSample]]:
         rows = task.read_samples(self.split, check_media=False)
         order = np.random.default_rng(seed).permutation(len(rows)).tolist()
         has = f"rows in its {self.split!r} split"
@@ -72,13 +82,17 @@ class TextGradientSource(GradientSource):
                 yield (
                     model,
                     {
-                        kind: group_parameters(named, get_parameter_towers(named, model).__getitem__)
+                        kind: group_parameters(
+                            named, get_parameter_towers(named, model).__getitem__
+                        )
                         for kind, named in found.items()
                         if named
                     },
                 )
 
-    def compute_loss(self, model: nn.Module, task: int, batch: Sequence[TextSample]) -> Float[Tensor, ""]:
+    def compute_loss(
+        self, model: nn.Module, task: int, batch: Sequence[TextSample]
+    ) -> Float[Tensor, ""]:
         device = next(model.parameters()).device
         moved = {key: each.to(device) for key, each in self.collator(batch).items()}
         return compute_token_losses(model, _find_lm_head(self.loaded.model), moved).losses.mean()

@@ -77,7 +77,9 @@ def compute_scores(
     return np.array([metric.score(row) for row in sums], dtype=np.float64)
 
 
-def draw_seed_counts(*, seeds: int, resamples: int, seed: Seed) -> Int[np.ndarray, "resamples seeds"]:
+def draw_seed_counts(
+    *, seeds: int, resamples: int, seed: Seed
+) -> Int[np.ndarray, "resamples seeds"]:
     """How often each of a system's runs is in each draw of as many runs, with replacement."""
     random = np.random.default_rng(seed)
     return random.multinomial(seeds, np.full(seeds, 1 / seeds), size=resamples)

@@ -10,10 +10,14 @@ from jaxtyping import Float
 
 from coterie.evaluate import bootstrap, systems
 from coterie.evaluate.bootstrap import Interval, compute_percentile_interval
-from coterie.evaluate.delta import is_defined, compute_delta_m
-from coterie.evaluate.paired import BootstrapSamples, compute_share_better, bootstrap_systems
+from coterie.evaluate.delta_m import compute_delta_m, is_defined
+from coterie.evaluate.paired_bootstrap import (
+    BootstrapSamples,
+    bootstrap_systems,
+    compute_share_better,
+)
 from coterie.evaluate.systems import Runs, System
-from coterie.evaluate.table import TaskColumn, SystemRow, Table
+from coterie.evaluate.table import SystemRow, Table, TaskColumn
 
 SUMMED_COSTS = ("trainable_parameters", "total_parameters", "train_time_s")
 CONTROLS = {"untrained": "untrained", "blind": "{name}, blind"}
@@ -87,7 +91,9 @@ def _add_controls(groups: Mapping[str, list[Any]]) -> list[System]:
                 # All seeds of a base are one model.
                 one = [run for run in group if run.plan.seed == group[0].plan.seed]
                 runs = one if control == "untrained" else group
-                found[called] = replace(systems.load_system(called, runs, control=control), costs=())
+                found[called] = replace(
+                    systems.load_system(called, runs, control=control), costs=()
+                )
     return list(found.values())
 
 
@@ -146,7 +152,10 @@ def _make_intervals(
     values: Float[np.ndarray, " tasks"],
     draws: Float[np.ndarray, "resamples tasks"],
 ) -> dict[str, Interval]:
-    return {task: compute_percentile_interval(float(values[i]), draws[:, i]) for i, task in enumerate(tasks)}
+    return {
+        task: compute_percentile_interval(float(values[i]), draws[:, i])
+        for i, task in enumerate(tasks)
+    }
 
 
 def _compute_deltas(
@@ -190,7 +199,9 @@ def _aggregate_cost(system: System) -> dict[str, float | int | None]:
     return found
 
 
-def _collect_notes(found: Sequence[System], base: BootstrapSamples | None, tasks: Sequence[str]) -> list[str]:
+def _collect_notes(
+    found: Sequence[System], base: BootstrapSamples | None, tasks: Sequence[str]
+) -> list[str]:
     notes = []
     if base is not None:
         kept = is_defined(base.values)

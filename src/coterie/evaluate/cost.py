@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from coterie.evaluate.routing import find_active_mixtures
+from coterie.evaluate.expert_usage import find_active_mixtures
 from coterie.experts.base import ExpertLayer
 from coterie.experts.lora import Lora
 from coterie.mixture import Mixture
@@ -35,7 +35,11 @@ def count_total_parameters(model: nn.Module) -> int:
 
     Modules of the host that experts have replaced are kept, but do nothing, and do not count.
     """
-    idle = {id(parameter) for module in find_replaced_modules(model) for parameter in module.parameters()}
+    idle = {
+        id(parameter)
+        for module in find_replaced_modules(model)
+        for parameter in module.parameters()
+    }
     return sum(each.numel() for each in model.parameters() if id(each) not in idle)
 
 

@@ -7,22 +7,28 @@ from typing import Any
 import torch
 from tqdm.auto import tqdm
 
-from coterie import pretrained
-from coterie.data.collate import TextCollator
-from coterie.data.rows import BadRow
-from coterie.evaluate import cost, features, routing
-from coterie.evaluate.chosen import Subset
-from coterie.evaluate.made_of import PredictionKey, compute_adapter_digest, store, load_if_fresh, make_prediction_key
+from coterie.data.dataset import BadRow
+from coterie.data.subset import Subset
+from coterie.evaluate import cost, expert_usage
 from coterie.evaluate.pictures import scores_on
-from coterie.evaluate.predict import prepare_inputs, predict
+from coterie.evaluate.prediction_cache import (
+    PredictionKey,
+    compute_adapter_digest,
+    load_if_fresh,
+    make_prediction_key,
+    store,
+)
 from coterie.evaluate.predictions import Predictions, get_predictions_file, get_predictions_folder
 from coterie.evaluate.scores import Scores, TaskScore
 from coterie.evaluate.systems import get_scores_file
-from coterie.pretrained import LoadedModel
-from coterie.tasks.task import TextTask
-from coterie.train import left_out
+from coterie.io import write_json
+from coterie.models import loading
+from coterie.models.loading import LoadedModel
+from coterie.tasks.text.collator import TextCollator
+from coterie.tasks.text.generation import predict, prepare_inputs
+from coterie.tasks.text.task import TextTask
+from coterie.train import bad_rows, features
 from coterie.train.run import Run
-from coterie.train.whole import write_json
 
 FLOPS_SAMPLES = 8
 
@@ -109,7 +115,7 @@ class _Evaluation:
     def loaded(self) -> LoadedModel:
         if self.untrained:
             dtype = getattr(torch, self.config.precision)
-            loaded = pretrained.load(self.config.base, dtype=dtype, device=self.device)
+            loaded = loading.load(self.config.base, dtype=dtype, device=self.device)
         else:
             loaded = self.run.load(device=self.device)
         features.enable_feature_cache(loaded)
@@ -138,8 +144,10 @@ class _Evaluation:
         if not self.control:
             layers = found.pop("layers")
             use = {name: fact["use"] for name, fact in facts.items()}
-            write_json(Path(self.run.folder) / "routing.json", routing.make_usage_table(layers, use))
-        bad = left_out.write_bad_rows(
+            write_json(
+                Path(self.run.folder) / "routing.json", expert_usage.make_usage_table(layers, use)
+            )
+        bad = bad_rows.write_bad_rows(
             Path(self.run.folder) / f"bad_rows.{self.split}.jsonl",
             self.bad_rows,
         )
@@ -161,14 +169,17 @@ class _Evaluation:
         self, task: TextTask, samples: Subset, wanted: PredictionKey
     ) -> tuple[dict[str, Any], Predictions]:
         """A task's predictions, and the expert use and seconds that were noted with them."""
-        file, note = get_predictions_file(self.folder, task.name), self.folder / f"{task.name}.made.json"
+        file, note = (
+            get_predictions_file(self.folder, task.name),
+            self.folder / f"{task.name}.made.json",
+        )
         facts = load_if_fresh(note, wanted)
         if facts is not None and file.is_file():
             predictions = Predictions.read(file).with_metric(task.metric)
             predictions.save(file)
             return facts, predictions
         note.unlink(missing_ok=True)  # or it would vouch for a file that is half way changed
-        use = None if self.untrained else routing.ExpertUsage()
+        use = None if self.untrained else expert_usage.ExpertUsage()
         # None: no bar where nobody looks.
         with tqdm(total=len(samples), desc=task.name, unit="answer", disable=None) as bar:
             answers, seconds = predict(
@@ -187,7 +198,10 @@ class _Evaluation:
         return facts, predictions
 
     def measure_cost(
-        self, chosen: list[Subset], wanted: dict[str, PredictionKey], facts: dict[str, dict[str, Any]]
+        self,
+        chosen: list[Subset],
+        wanted: dict[str, PredictionKey],
+        facts: dict[str, dict[str, Any]],
     ) -> dict[str, Any]:
         """{"cost": ..., "layers": the experts' labels}, measured once for the same predictions."""
         note = self.folder / ".cost.json"
@@ -212,5 +226,8 @@ class _Evaluation:
             **({} if self.untrained else cost.read_training_time(Path(self.run.folder))),
             "generate_samples_per_s": sum(fact["samples"] for fact in facts.values()) / seconds,
         }  # fmt: skip
-        layers = {layer: routing.make_expert_names(mixture) for layer, mixture in routing.find_active_mixtures(model).items()}
+        layers = {
+            layer: expert_usage.make_expert_names(mixture)
+            for layer, mixture in expert_usage.find_active_mixtures(model).items()
+        }
         return store(note, wanted, cost=measured, layers=layers)

@@ -8,20 +8,20 @@ from typing import Any
 import torch
 from tqdm.auto import tqdm
 
-from coterie.dense.rows import DenseSamples, DenseSample, DenseDataset
-from coterie.dense.scoring import InferenceResult, predict_batch, run_inference
-from coterie.dense.vision import ResizedDataset
-from coterie.evaluate import cost, example_pictures, routing
-from coterie.evaluate.chosen import spread_indices
+from coterie.data.subset import spread_indices
+from coterie.evaluate import cost, examples, expert_usage
 from coterie.evaluate.predictions import get_predictions_file, get_predictions_folder
 from coterie.evaluate.scored_pictures import DensePredictions
 from coterie.evaluate.scores import Scores, TaskScore
 from coterie.evaluate.systems import get_scores_file
-from coterie.pretrained import LoadedModel
+from coterie.io import write_json
+from coterie.models.loading import LoadedModel
 from coterie.routing.decision import Tape
-from coterie.train import left_out
+from coterie.tasks.dense.dataset import DenseDataset, DenseSample, DenseSamples
+from coterie.tasks.dense.inference import InferenceResult, predict_batch, run_inference
+from coterie.tasks.dense.vision_config import ResizedDataset
+from coterie.train import bad_rows
 from coterie.train.run import Run
-from coterie.train.whole import write_json
 
 FLOPS_IMAGES = 8
 
@@ -30,7 +30,11 @@ class DenseSubset(DenseSamples):
     """Some of a data set's pictures, the same ones each time, spread over all of them."""
 
     def __init__(self, rows: DenseSamples, limit: int | None) -> None:
-        self.dataset, self.indices, self.bad_rows = rows, spread_indices(len(rows), limit), rows.bad_rows
+        self.dataset, self.indices, self.bad_rows = (
+            rows,
+            spread_indices(len(rows), limit),
+            rows.bad_rows,
+        )
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -59,8 +63,8 @@ def scores_on(
     """
     rows = rows_of(run, dataset, split, limit, skip_bad_rows=skip_bad_rows)
     loaded = loaded_for(run, untrained=untrained, device=device)
-    uses = {name: routing.ExpertUsage() for name in run.task_names}
-    mixtures = routing.find_active_mixtures(loaded.model)
+    uses = {name: expert_usage.ExpertUsage() for name in run.task_names}
+    mixtures = expert_usage.find_active_mixtures(loaded.model)
     # None: no bar where nobody looks.
     with tqdm(total=len(rows), desc=split, unit="picture", disable=None) as bar:
         found = run_inference(
@@ -77,17 +81,23 @@ def scores_on(
     for task in dataset.tasks:
         statistics, metric = found.statistics[task.name], task.make_metric()
         kept = DensePredictions(sources=found.sources, statistics=statistics)
-        kept.save(get_predictions_file(get_predictions_folder(run.folder, split, control), task.name))
+        kept.save(
+            get_predictions_file(get_predictions_folder(run.folder, split, control), task.name)
+        )
         tasks[task.name] = TaskScore.from_statistics(metric, statistics)
     use = {name: each.dump() for name, each in uses.items()}
     if not untrained:
         pixels = loaded.processor.pixels
-        shown = example_pictures.predict_examples(loaded.model, rows.dataset, dataset.tasks, pixels=pixels)
-        example_pictures.save_examples(get_predictions_folder(run.folder, split, control), dataset.tasks, shown)
-        labels = {layer: routing.make_expert_names(mixture) for layer, mixture in mixtures.items()}
-        write_json(Path(run.folder) / "routing.json", routing.make_usage_table(labels, use))
+        shown = examples.predict_examples(loaded.model, rows.dataset, dataset.tasks, pixels=pixels)
+        examples.save_examples(
+            get_predictions_folder(run.folder, split, control), dataset.tasks, shown
+        )
+        labels = {
+            layer: expert_usage.make_expert_names(mixture) for layer, mixture in mixtures.items()
+        }
+        write_json(Path(run.folder) / "routing.json", expert_usage.make_usage_table(labels, use))
     costs = cost_of(run, loaded, rows, found, use, untrained=untrained)
-    bad = left_out.write_bad_rows(Path(run.folder) / f"bad_rows.{split}.jsonl", rows.bad_rows)
+    bad = bad_rows.write_bad_rows(Path(run.folder) / f"bad_rows.{split}.jsonl", rows.bad_rows)
     scores = Scores(split=split, tasks=tasks, cost=costs, control=control, num_skipped=len(bad))
     scores.save(get_scores_file(run, control))
     return scores
@@ -114,17 +124,19 @@ def rows_of(
 def loaded_for(run: Run, *, untrained: bool, device: str | torch.device | None) -> LoadedModel:
     """The run's model, or what it started from: its backbone, with heads drawn from its seed."""
     # Heavy: transformers' training arguments. `import coterie` must not wait for them.
-    from coterie.train import assembly
+    from coterie.train import stage_setup
 
-    loaded = assembly.make_task_set(run.config).load_model() if untrained else run.load(device=device)
+    loaded = (
+        stage_setup.make_task_set(run.config).load_model() if untrained else run.load(device=device)
+    )
     model: Any = loaded.model
     model.to(device or "cpu").requires_grad_(False)
     return loaded
 
 
-def count(uses: Sequence[routing.ExpertUsage], tape: Tape) -> None:
+def count(uses: Sequence[expert_usage.ExpertUsage], tape: Tape) -> None:
     """Adds what was decided in a pass of all tasks to each task's use."""
-    for task, part in routing.split_by_task(tape).items():
+    for task, part in expert_usage.split_by_task(tape).items():
         uses[task].add(part)
 
 

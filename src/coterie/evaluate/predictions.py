@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Float
 
 from coterie.data.sample import TextSample
+from coterie.io import write
 from coterie.metrics.base import TextMetric
-from coterie.train.whole import write
 
 
 def get_predictions_file(folder: Path, task: str) -> Path:
@@ -33,7 +33,9 @@ class Predictions:
     rows: tuple[dict[str, Any], ...]
 
     @classmethod
-    def from_answers(cls, samples: Sequence[TextSample], answers: Sequence[str], metric: TextMetric) -> "Predictions":
+    def from_answers(
+        cls, samples: Sequence[TextSample], answers: Sequence[str], metric: TextMetric
+    ) -> "Predictions":
         """The rows of samples and the model's answers to them."""
         rows = tuple(
             {

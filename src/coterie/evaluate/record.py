@@ -39,7 +39,9 @@ def _read_text(run: Run, name: str, file: Path) -> RunTaskStatistics:
     task = next(task for task in run.config.tasks if task.name == name)
     metric = predictions.fit_metric(task.metric)
     return RunTaskStatistics(
-        metric=metric, samples=predictions.list_sample_keys(), statistics=predictions.compute_statistics(metric)
+        metric=metric,
+        samples=predictions.list_sample_keys(),
+        statistics=predictions.compute_statistics(metric),
     )
 
 
@@ -47,4 +49,6 @@ def _read_dense(run: Run, name: str, file: Path) -> RunTaskStatistics:
     assert run.config.pictures is not None
     found = DensePredictions.read(file)
     task = next(task for task in run.config.pictures.tasks if task.name == name)
-    return RunTaskStatistics(metric=task.make_metric(), samples=found.sources, statistics=found.statistics)
+    return RunTaskStatistics(
+        metric=task.make_metric(), samples=found.sources, statistics=found.statistics
+    )

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Float64
 
-from coterie.train.whole import write
+from coterie.io import write
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,9 @@ class DensePredictions:
         return cls(sources=tuple(sources), statistics=stack_rows(path, statistics))
 
 
-def stack_rows(path: Path, rows: Sequence[Sequence[float]]) -> Float[np.ndarray, "samples statistics"]:
+def stack_rows(
+    path: Path, rows: Sequence[Sequence[float]]
+) -> Float[np.ndarray, "samples statistics"]:
     """The rows as one. ValueError if there are none, or they are not equally long."""
     lengths = {len(row) for row in rows}
     if len(lengths) != 1:

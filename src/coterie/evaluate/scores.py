@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Float
 
 from coterie.evaluate import bootstrap
+from coterie.io import read_json, write_json
 from coterie.metrics.base import Metric
-from coterie.train.whole import read_json, write_json
 
 SCORES_FILE = "scores.json"
 
@@ -49,7 +49,9 @@ class TaskScore:
     ) -> "TaskScore":
         """The score of a metric's statistics, with its interval; `name` is what it is called."""
         (sums,) = bootstrap.resample_sums([statistics], resamples=resamples, seed=seed)
-        found = bootstrap.compute_percentile_interval(metric.score(statistics.sum(0)), bootstrap.compute_scores(metric, sums))
+        found = bootstrap.compute_percentile_interval(
+            metric.score(statistics.sum(0)), bootstrap.compute_scores(metric, sums)
+        )
         return cls(
             metric=str(metric) if name is None else name,
             score=found.value,

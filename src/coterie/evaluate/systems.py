@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from coterie import spec
+from coterie import serialization
 from coterie.evaluate.record import RunTaskStatistics
 from coterie.evaluate.scores import Scores
 from coterie.metrics.base import Metric
@@ -64,7 +64,7 @@ def group_runs(runs: Sequence[Any] | Mapping[str, Any]) -> dict[str, list[Run]]:
         return {name: resolve_runs(group) for name, group in runs.items()}
     groups: dict[str, list[Run]] = {}
     for run in resolve_runs(runs):
-        plan = spec.dump(run.config)
+        plan = serialization.dump(run.config)
         key = json.dumps({name: plan[name] for name in plan if name not in IGNORED_CONFIG_FIELDS})
         groups.setdefault(key, []).append(run)
     names = Counter(group[0].config.recipe.name for group in groups.values())
@@ -117,7 +117,9 @@ def load_system(name: str, runs: list[Run], *, control: str = "") -> System:
         name=name,
         seeds=tuple(by_seed),
         tasks={
-            task: _load_task_statistics(name, task, [each[task] for each in by_seed.values()], control)
+            task: _load_task_statistics(
+                name, task, [each[task] for each in by_seed.values()], control
+            )
             for task in tasks
         },
         costs=tuple(_read_scores(run, control).cost for run in runs),
@@ -143,7 +145,9 @@ def get_scores_file(run: Run, control: str) -> Path:
 
 
 def _load_task_statistics(system: str, name: str, runs: list[Run], control: str) -> TaskStatistics:
-    found = [RunTaskStatistics.read(run, name, _read_scores(run, control).split, control) for run in runs]
+    found = [
+        RunTaskStatistics.read(run, name, _read_scores(run, control).split, control) for run in runs
+    ]
     for run, record in zip(runs, found, strict=True):
         if record.samples != found[0].samples:
             raise ValueError(

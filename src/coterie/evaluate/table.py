@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from coterie.evaluate.bootstrap import Interval
-from coterie.train.whole import write, write_json
+from coterie.io import write, write_json
 
 COSTS = (
     ("trainable_parameters", "trainable, M", 1e-6),
@@ -118,7 +118,10 @@ class Table:
 
     def _format_differences(self) -> str:
         lines = [
-            [row.system, *(format_interval(row.difference[each.name], sign=True) for each in self.columns)]
+            [
+                row.system,
+                *(format_interval(row.difference[each.name], sign=True) for each in self.columns),
+            ]
             for row in self.rows
             if row.system != self.baseline
         ]
@@ -143,7 +146,11 @@ class Table:
             for row in self.rows
             if row.cost
         ]
-        return format_markdown_table(["cost", *(title for _, title, _ in known)], lines) if known else ""
+        return (
+            format_markdown_table(["cost", *(title for _, title, _ in known)], lines)
+            if known
+            else ""
+        )
 
 
 def format_markdown_table(head: list[str], lines: list[list[str]]) -> str:

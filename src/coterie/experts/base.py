@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Literal
 
 from torch import Tensor, nn
 
-from coterie.routing.decision import RoutingDecision, DeferredRouting
+from coterie.routing.decision import DeferredRouting, RoutingDecision
 
 
 class ExpertLayer(nn.Module, ABC):

@@ -5,9 +5,9 @@ from typing import ClassVar, Literal
 
 from torch import nn
 
-from coterie.experts.anatomy import MLPStructure
 from coterie.experts.base import Experts
-from coterie.experts.copies_layers import CopiesLayer, FullCopies, LowRankCopies
+from coterie.experts.copies_layer import CopiesLayer, FullCopies, LowRankCopies
+from coterie.experts.mlp_structure import MLPStructure
 
 KERNELS = ("auto", "reference", "fused")
 

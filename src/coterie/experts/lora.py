@@ -10,12 +10,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from coterie.experts.base import ExpertLayer, Experts
-from coterie.kernels.lora import LoraCall, RankLayout, apply_concatenated, apply_reference
-from coterie.kernels.lora_folded import apply_merged
 from coterie.kernels.lora_fused import apply_fused, apply_triton
-from coterie.kernels.lora_hard import apply_per_sample
+from coterie.kernels.lora_merged import apply_merged
+from coterie.kernels.lora_per_sample import apply_per_sample
+from coterie.kernels.lora_reference import LoraCall, RankLayout, apply_concatenated, apply_reference
 from coterie.kernels.lora_sparse import apply_sorted_dispatch
-from coterie.routing.decision import RoutingDecision, DeferredRouting
+from coterie.routing.decision import DeferredRouting, RoutingDecision
 
 KERNELS: dict[str, Callable[[LoraCall, DeferredRouting], tuple[Tensor, RoutingDecision]]] = {
     "reference": apply_reference,
@@ -88,7 +88,10 @@ class Lora(Experts):
 
 
 def _get_features(base_layer: nn.Module) -> tuple[int, int]:
-    inner, outer = getattr(base_layer, "in_features", None), getattr(base_layer, "out_features", None)
+    inner, outer = (
+        getattr(base_layer, "in_features", None),
+        getattr(base_layer, "out_features", None),
+    )
     if not isinstance(inner, int) or not isinstance(outer, int):
         raise ValueError(
             f"Lora experts sit at linear layers, not at {type(base_layer).__name__}: name the linear "
@@ -122,7 +125,11 @@ class LoraLayer(ExpertLayer):
         deferred = _flatten_gating(deferred)
         if dropped and deferred.logits is None:
             # The gate sees the whole input, the experts the thinned one.
-            deferred = DeferredRouting(make_decision=deferred.make_decision, logits=deferred.resolve(flat), max_active=deferred.max_active)
+            deferred = DeferredRouting(
+                make_decision=deferred.make_decision,
+                logits=deferred.resolve(flat),
+                max_active=deferred.max_active,
+            )
         call = LoraCall(
             x=F.dropout(flat, self.dropout) if dropped else flat,
             down=self.down,
@@ -147,7 +154,9 @@ class LoraLayer(ExpertLayer):
                 "use form='auto'"
             )
         if self.kernel == "hard" and not (
-            deferred.per_sample and deferred.max_active is not None and len(set(call.layout.ranks)) == 1
+            deferred.per_sample
+            and deferred.max_active is not None
+            and len(set(call.layout.ranks)) == 1
         ):
             raise ValueError(
                 "Lora(form='hard') needs a decision a sample, as of InstanceGate, and experts of "
@@ -185,7 +194,11 @@ def select_kernel(call: LoraCall, deferred: DeferredRouting) -> str:
 def _flatten_gating(deferred: DeferredRouting) -> DeferredRouting:
     if deferred.logits is None or deferred.logits.ndim == 2:
         return deferred
-    return DeferredRouting(make_decision=deferred.make_decision, logits=deferred.logits.flatten(0, -2), max_active=deferred.max_active)
+    return DeferredRouting(
+        make_decision=deferred.make_decision,
+        logits=deferred.logits.flatten(0, -2),
+        max_active=deferred.max_active,
+    )
 
 
 def _is_plain(base_layer: nn.Module) -> bool:

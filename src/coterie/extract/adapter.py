@@ -13,7 +13,7 @@ from peft.tuners.tuners_utils import check_target_module_exists
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from coterie.extract.task import FixedTaskLora, get_adapter_config
+from coterie.extract.fixed_task import FixedTaskLora, get_adapter_config
 from coterie.extract.verify import compute_largest_error
 
 CONFIG = "adapter_config.json"
@@ -53,7 +53,10 @@ def write(
         weights[f"{PREFIX}{name}.lora_B.weight"] = pad_rank(up, rank, axis=1)
     save_file(weights, str(to / WEIGHTS), metadata={"format": "pt"})
     source = get_adapter_config(model, adapter)
-    kind = {"base_model_class": type(base_model).__name__, "parent_library": type(base_model).__module__}
+    kind = {
+        "base_model_class": type(base_model).__name__,
+        "parent_library": type(base_model).__module__,
+    }
     LoraConfig(
         r=rank,
         lora_alpha=rank,

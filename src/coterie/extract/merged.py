@@ -11,9 +11,9 @@ from peft.utils import ModulesToSaveWrapper
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from coterie.extract.task import FixedTaskLora
+from coterie.extract.fixed_task import FixedTaskLora
 from coterie.extract.verify import compute_largest_error
-from coterie.tuner.batch import remove_hooks
+from coterie.tuner.forward_hooks import remove_hooks
 from coterie.tuner.layer import CoterieLayer
 
 
@@ -58,7 +58,9 @@ def is_quantized(base: nn.Module) -> bool:
 
 
 @torch.no_grad()
-def merge_into_base(model: PeftModel, shares: Sequence[FixedTaskLora], adapter: str) -> PreTrainedModel:
+def merge_into_base(
+    model: PeftModel, shares: Sequence[FixedTaskLora], adapter: str
+) -> PreTrainedModel:
     """`bare`, with each module's change added to its weight; the sum is made in float64."""
     host = copy_without_mixtures(model, adapter)
     for share in shares:

@@ -6,7 +6,7 @@ from jaxtyping import Float32
 from torch import Tensor
 
 from coterie.evaluate.pictures import rows_of
-from coterie.extract.run import ExtractSource
+from coterie.extract.source import ExtractSource
 
 BATCH = 16
 PROBE = 4

@@ -1,176 +1,160 @@
-"""One task of a mixture that reads its tokens, as a smaller mixture of the experts it uses."""
+"""Writes a pruned model, reads it back, and holds it to the mixture with experts closed."""
 
-import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from peft import PeftModel
 from torch import Tensor
+from transformers import AutoModel
 
-from coterie.dense.model import MultiTaskVisionModel
-from coterie.dense.pruned import PrunedVisionModel
-from coterie.dense.pruned_config import PrunedVisionConfig
-from coterie.dense.pruned_layer import PrunedMixtureLayer, list_weighted_experts
-from coterie.extract.keeping import PruningOptions, select_experts_to_keep
-from coterie.extract.merged import copy_without_mixtures, is_quantized
-from coterie.extract.task import get_adapter_config, get_adapter_layers
-from coterie.mixture import Mixture
-from coterie.routing.gates.task import TaskGate
-from coterie.routing.routers.top_k import TopK
-from coterie.spec import dump
+from coterie.evaluate.cost import count_flops
+from coterie.extract.expert_usage import SPLIT, resolve_usage
+from coterie.extract.fixed_task import get_adapter_layers
+from coterie.extract.formats import ExtractRequest, ExtractResult
+from coterie.extract.parameter_counts import count_model_parameters, count_pruned_parameters
+from coterie.extract.pictures import PROBE, load_batches
+from coterie.extract.pruning import (
+    check,
+    close_experts,
+    compute_lost_choices,
+    prune,
+    select_remaining_experts,
+)
+from coterie.extract.source import ExtractSource
+from coterie.extract.verify import compute_largest_error, use_single_adapter
+from coterie.models.pruned_vision.modeling import PrunedVisionModel
 
-LayerUse = Mapping[str, Sequence[float]]
 
-
-def prune(
-    model: PeftModel,
-    *,
-    task: str,
-    use: Mapping[str, LayerUse],
-    pruning: PruningOptions | None = None,
-    adapter: str = "default",
-) -> PrunedVisionModel:
-    """A model of one task with the experts that the task uses, its weights copied.
-
-    A token that would have chosen an expert that went chooses the next best of those that stay.
-    Where no token does, and the pruning is exact, the answers are those of the whole model asked
-    for this task alone, bit for bit on a CPU in float32 (of widths that divide by 16, as elsewhere
-    the experts' weights lie differently in memory, and products round by that).
-
-    Source: Mod-Squad (CVPR 2023), section on pruning, and `main_pruning.py` of its code: other
-    tasks' gates, vectors and heads go, and of the experts what `coterie.extract.keeping` says.
-
-    Args:
-        model: a grafted `MultiTaskVision`; see `check` for the mixtures that fit.
-        task: the task's name.
-        use: layer -> {"chosen": share of units by expert}, of this task: `Use.dump()`.
-        pruning: None for `Pruning()`.
-
-    Raises ValueError for a model that does not fit, an unknown task, or layers missing in `use`.
-    """
-    index = check(model, task, adapter)
-    pruning = pruning or PruningOptions()
-    layers = get_adapter_layers(model, adapter)
-    stay = select_remaining_experts(model, use, pruning.threshold, adapter)
-    host: Any = copy_without_mixtures(model, adapter)
-    config = copy.deepcopy(host.config)
-    config.tasks = [config.tasks[index]]
-    mixtures = {
-        name: prune_mixture(layer.coterie_site[adapter].mixture, stay[name], exact=pruning.exact)
-        for name, layer in layers.items()
+def write(request: ExtractRequest) -> ExtractResult:
+    """Writes the checkpoint. Raises ValueError if nothing tells which experts the task uses."""
+    model, task, adapter = request.source.model, request.task, request.adapter
+    check(model, task, adapter)
+    seen = resolve_usage(request.source, task, request.usage, adapter=adapter, probe=request.probe)
+    small = prune(
+        model, task=task, use=seen.choice_shares, pruning=request.pruning, adapter=adapter
+    )
+    small.save_pretrained(str(request.folder))
+    stay = select_remaining_experts(model, seen.choice_shares, request.pruning.threshold, adapter)
+    loaded = read(request.folder, small)
+    probe = request.probe or load_probe_images(request.source, seen.split)
+    whole = count_model_parameters(model, adapter)
+    facts: dict[str, Any] = {
+        "threshold": request.pruning.threshold,
+        "exact": request.pruning.exact,
+        "use": {"seen": seen.source, "split": seen.split},
+        "parameters_of_whole": whole.total,
+        **count_pruned_parameters(small).dump(whole),
+        "kept": {name: list(numbers) for name, numbers in stay.items()},
+        "choices_lost": compute_lost_choices(seen.choice_shares, stay),
     }
-    dumped = {name: dump(mixture) for name, mixture in mixtures.items()}
-    small = PrunedVisionModel(PrunedVisionConfig(vision_config=config, mixtures=dumped))
-    weights = select_base_weights(host.state_dict(), index, tuple(layers))
-    for name, layer in layers.items():
-        target: Any = small.vision.get_submodule(name)
-        rows = range(len(use[name]["chosen"])) if pruning.exact else stay[name]
-        gate: Any = layer.coterie_gate[adapter]
-        kind: Any = mixtures[name].gate
-        mine = kind.rows(rows, of=len(use[name]["chosen"]))
-        weights[f"{name}.gate.weight"] = gate.weight[index : index + 1, mine]
-        whole = list_weighted_experts(close_experts(layer.coterie_site[adapter].mixture, stay[name]))
-        weights |= select_expert_weights(name, target, layer.coterie_experts[adapter], whole)
-    weights = {name: weight.detach().clone().contiguous() for name, weight in weights.items()}
-    small.vision.load_state_dict(weights, assign=True)
-    return small.eval()
+    if probe is not None:
+        facts |= measure_difference(request, loaded, probe)
 
-
-def check(model: PeftModel, task: str, adapter: str) -> int:
-    """The task's number. Raises ValueError if a model cannot be pruned, saying why."""
-    config, host = get_adapter_config(model, adapter), model.get_base_model()
-    if not isinstance(host, MultiTaskVisionModel):
-        raise ValueError(
-            f"form='pruned' cuts tasks out of coterie.dense.MultiTaskVision, and this is a "
-            f"{type(host).__name__}: use form='adapter' or 'merged' there"
-        )
-    if is_quantized(host):
-        raise ValueError("form='pruned' needs the host's weights as they are: load it unquantised")
-    if task not in config.tasks:
-        raise ValueError(f"task={task!r}: the adapter's tasks are {', '.join(config.tasks)}")
-    for position, mixture in enumerate(config.parse_mixtures()):
-        reject_unprunable(mixture, position)
-    return config.tasks.index(task)
-
-
-def reject_unprunable(mixture: Mixture, position: int) -> None:
-    """Raises ValueError if `mixture` is not one whose experts can be left out."""
-    wrong = {
-        "experts that need the host's weights": mixture.main.uses_base_weights,
-        "two kinds of experts": len(mixture.kinds) > 1,
-        f"a {type(mixture.gate).__name__}": not isinstance(mixture.gate, TaskGate),
-        "a gate with noise in evaluation": isinstance(mixture.gate, TaskGate)
-        and mixture.gate.noise_in_evaluation,
-        f"a {type(mixture.router).__name__} router": not isinstance(mixture.router, TopK),
-    }
-    found = [what for what, is_so in wrong.items() if is_so]
-    if found:
-        raise ValueError(
-            f"mixture {position} (at={mixture.at!r}) has {' and '.join(found)}; form='pruned' "
-            "needs Copies(trained='full') or Queries(replace=True), a TaskGate without noise in "
-            "evaluation, and TopK"
-        )
-
-
-def select_remaining_experts(
-    model: PeftModel, use: Mapping[str, LayerUse], threshold: float, adapter: str
-) -> dict[str, tuple[int, ...]]:
-    """Layer -> numbers of the experts that stay. Raises ValueError if `use` does not fit."""
-    found = {}
-    for name, layer in get_adapter_layers(model, adapter).items():
-        mixture = layer.coterie_site[adapter].mixture
-        chosen = use.get(name, {}).get("chosen", ())
-        if len(chosen) != mixture.num_experts:
-            raise ValueError(
-                f"use has {len(chosen)} shares for {name}, which has {mixture.num_experts} "
-                "experts: give what was measured on this model, with evaluate.use_by_task"
+    def differs(plain: Any, probe: Mapping[str, Tensor]) -> float:
+        if not request.pruning.exact:  # no routed model has a softmax over fewer experts
+            return compute_largest_error(
+                predict_pruned(plain, task, probe), predict_pruned(small, task, probe)
             )
-        found[name] = select_experts_to_keep(chosen, mixture.router.get_max_active(mixture.num_experts), threshold)
-    return found
+        with restrict_to_experts(model, adapter, stay):
+            asked = predict_routed(model, task, adapter, probe)
+        return compute_largest_error(predict_pruned(plain, task, probe), asked)
 
-
-def close_experts(mixture: Mixture, stay: Sequence[int]) -> Mixture:
-    """The mixture with all experts closed but those that stay."""
-    closed = tuple(number for number in range(mixture.num_experts) if number not in stay)
-    assert isinstance(mixture.router, TopK)
-    return replace(mixture, router=replace(mixture.router, closed=closed))
-
-
-def prune_mixture(mixture: Mixture, stay: Sequence[int], *, exact: bool) -> Mixture:
-    """The pruned model's mixture: experts closed, or where not exact, as if never there."""
-    if exact:
-        return close_experts(mixture, stay)
-    main: Any = mixture.main
-    router = mixture.router
-    assert isinstance(router, TopK)
-    return replace(
-        mixture, experts=replace(main, count=len(stay)), router=replace(router, closed=())
+    return ExtractResult(
+        load_result=lambda: loaded,
+        measure_difference=differs,
+        weight_error=0.0,
+        tolerance=0.0,
+        report=facts,
+        probe=probe,
     )
 
 
-def select_base_weights(
-    weights: Mapping[str, Tensor], index: int, replaced: Sequence[str]
-) -> dict[str, Tensor]:
-    """The host's weights for one task, without the modules that mixtures replace."""
-    inside = tuple(f"{name}." for name in replaced)
-    head = f"heads.{index}."
-    found = {}
-    for name, weight in weights.items():
-        if name.startswith(inside) or (name.startswith("heads.") and not name.startswith(head)):
-            continue
-        mine = weight[index : index + 1] if name.startswith("embeddings.") else weight
-        found[name.replace(head, "heads.0.", 1) if name.startswith(head) else name] = mine
-    return found
+def load_probe_images(source: ExtractSource, split: str | None) -> dict[str, Tensor] | None:
+    """Some pictures of the split on which the use was seen, or of the validation split."""
+    if source.run is None or source.run.config.pictures is None:
+        return None
+    return {"pixel_values": next(load_batches(source, split or SPLIT, PROBE))}
 
 
-def select_expert_weights(
-    name: str, target: PrunedMixtureLayer, source: torch.nn.Module, stay: Sequence[int]
-) -> dict[str, Tensor]:
-    """Experts' weights by their names in the pruned model; those that experts share stay whole."""
-    wanted = target.experts.state_dict()
+def measure_difference(
+    request: ExtractRequest, small: PrunedVisionModel, probe: Mapping[str, Tensor]
+) -> dict[str, Any]:
+    """How the answers differ from the whole model's, and what a picture costs in both.
+
+    Both are asked for the task alone: in a batch of all tasks, products may round differently.
+    """
+    model, task, adapter = request.source.model, request.task, request.adapter
+    changed = compute_largest_error(
+        predict_pruned(small, task, probe), predict_routed(model, task, adapter, probe)
+    )
+    pictures = len(probe["pixel_values"])
+    with use_single_adapter(model, adapter):
+        for each in (small, model):  # torch's counter trips over what would have a gradient
+            each.requires_grad_(False)
+        own = count_flops(lambda: small(pixel_values=probe["pixel_values"]))
+        of_whole = count_flops(lambda: model(pixel_values=probe["pixel_values"], tasks=(task,)))
     return {
-        f"{name}.experts.{key}": weight if weight.shape == wanted[key].shape else weight[list(stay)]
-        for key, weight in source.state_dict().items()
+        "probe_pictures": pictures,
+        "changed_by_pruning": changed,
+        "bit_equal_to_whole": changed == 0,
+        "flops_per_picture": own / pictures,
+        "flops_per_picture_of_whole": of_whole / pictures,
     }
+
+
+def read(folder: Any, small: PrunedVisionModel) -> PrunedVisionModel:
+    """The checkpoint as anybody loads it. Raises RuntimeError if a weight is another."""
+    loaded, info = AutoModel.from_pretrained(str(folder), output_loading_info=True)
+    wrong = {key: found for key, found in info.items() if found}
+    weights = loaded.state_dict()
+    changed = [
+        name
+        for name, weight in small.state_dict().items()
+        if not torch.equal(weights[name], weight.cpu().to(weights[name].dtype))
+    ]
+    if wrong or changed:
+        raise RuntimeError(f"{folder} does not load as it was written: {wrong} {changed[:3]}")
+    return loaded.eval()
+
+
+@contextmanager
+def restrict_to_experts(
+    model: PeftModel, adapter: str, stay: Mapping[str, Sequence[int]]
+) -> Iterator[None]:
+    """Within, the routed model chooses only among experts that stay."""
+    layers = get_adapter_layers(model, adapter)
+    before = {name: layer.coterie_site[adapter] for name, layer in layers.items()}
+    for name, site in before.items():
+        layers[name].coterie_site[adapter] = replace(
+            site, mixture=close_experts(site.mixture, stay[name])
+        )
+    try:
+        yield
+    finally:
+        for name, site in before.items():
+            layers[name].coterie_site[adapter] = site
+
+
+@torch.no_grad()
+def predict_routed(
+    model: PeftModel, task: str, adapter: str, probe: Mapping[str, Tensor]
+) -> Float[Tensor, "..."]:
+    """What the routed model says for the task alone."""
+    with use_single_adapter(model, adapter):
+        found = model(pixel_values=probe["pixel_values"], tasks=(task,)).predictions[task]
+    return found.float()
+
+
+@torch.no_grad()
+def predict_pruned(
+    plain: PrunedVisionModel, task: str, probe: Mapping[str, Tensor]
+) -> Float[Tensor, "..."]:
+    """What a pruned model says."""
+    pictures = probe["pixel_values"]
+    plain.to(pictures.device)  # pyright: ignore[reportArgumentType]  decorated by transformers
+    found: Any = plain(pixel_values=pictures)
+    return found.predictions[task].float()

@@ -9,11 +9,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from coterie.kernels.gate_expand import expand_gated
-from coterie.kernels.lora import LoraCall, RankLayout, scale_by_unit
-from coterie.routing.decision import RoutingDecision, DeferredRouting, to_full_precision
+from coterie.kernels.lora_reference import LoraCall, RankLayout, scale_by_unit
+from coterie.routing.decision import DeferredRouting, RoutingDecision, to_full_precision
 
 
-def apply_fused(call: LoraCall, deferred: DeferredRouting) -> tuple[Float[Tensor, "tokens out"], RoutingDecision]:
+def apply_fused(
+    call: LoraCall, deferred: DeferredRouting
+) -> tuple[Float[Tensor, "tokens out"], RoutingDecision]:
     """`lora.concatenated` in one autograd node, with the gate's rows in the same shrink product.
 
     Keeps [tokens, rank + experts] for backward and the layer's input, nothing of the size of
@@ -22,7 +24,9 @@ def apply_fused(call: LoraCall, deferred: DeferredRouting) -> tuple[Float[Tensor
     return _apply(call, deferred, _expand_reference)
 
 
-def apply_triton(call: LoraCall, deferred: DeferredRouting) -> tuple[Float[Tensor, "tokens out"], RoutingDecision]:
+def apply_triton(
+    call: LoraCall, deferred: DeferredRouting
+) -> tuple[Float[Tensor, "tokens out"], RoutingDecision]:
     """`fused` with one Triton kernel for gating and expanding, on CUDA devices that have Triton.
 
     Elsewhere the kernel's reference runs. Chosen only by `Lora(form="triton")`: on a GPU it has
@@ -34,7 +38,9 @@ def apply_triton(call: LoraCall, deferred: DeferredRouting) -> tuple[Float[Tenso
 Expand = Callable[[Tensor, Tensor, Tensor, Tensor, RankLayout, int], Tensor]
 
 
-def _apply(call: LoraCall, deferred: DeferredRouting, expand: Expand) -> tuple[Tensor, RoutingDecision]:
+def _apply(
+    call: LoraCall, deferred: DeferredRouting, expand: Expand
+) -> tuple[Tensor, RoutingDecision]:
     out, *decision = _Fused.apply(
         call.x, call.weight, call.bias, call.down, call.up, deferred.gate_weight, deferred.gate_bias,
         deferred.logits, call.layout, deferred.make_decision, call.tokens_per_unit, expand,
@@ -87,7 +93,9 @@ class _Fused(torch.autograd.Function):
             out = x.new_zeros(len(x), up.shape[1])
         else:
             out = F.linear(x, weight, bias)
-        expand(out, shrunk[:, :rank], decision.combine_weights, up.to(x.dtype), layout, tokens_per_unit)
+        expand(
+            out, shrunk[:, :rank], decision.combine_weights, up.to(x.dtype), layout, tokens_per_unit
+        )
         given = logits if rows is None else None
         ctx.save_for_backward(x, weight, down, up, rows, offset, given, shrunk)
         ctx.segments, ctx.decide, ctx.tokens_per_unit = layout, decide, tokens_per_unit
@@ -166,7 +174,9 @@ def _add_optional(first: Tensor | None, second: Tensor | None) -> Tensor | None:
     return first + second
 
 
-def _compute_logits_gradient(decision: RoutingDecision, leaf: Tensor, grads: tuple[Tensor | None, ...]) -> Tensor | None:
+def _compute_logits_gradient(
+    decision: RoutingDecision, leaf: Tensor, grads: tuple[Tensor | None, ...]
+) -> Tensor | None:
     """The gradient of the logits, given those of the decision's parts; None if nothing flows."""
     parts = (decision.weights, decision.probs, decision.combine_weights, decision.logits)
     pairs = [(p, g.to(p.dtype)) for p, g in zip(parts, grads, strict=True)
@@ -176,7 +186,9 @@ def _compute_logits_gradient(decision: RoutingDecision, leaf: Tensor, grads: tup
     return torch.autograd.grad([p for p, _ in pairs], leaf, [g for _, g in pairs])[0]
 
 
-def _join_gradients(d_h: Tensor | None, d_logits: Tensor | None, like: Tensor, rank: int) -> Tensor | None:
+def _join_gradients(
+    d_h: Tensor | None, d_logits: Tensor | None, like: Tensor, rank: int
+) -> Tensor | None:
     """The gradient of the shrink product: the experts' columns, then the gate's if it has any."""
     if like.shape[1] == rank or (d_h is None and d_logits is None):
         return d_h

@@ -7,11 +7,13 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from coterie.kernels.lora import LoraCall, RankLayout, expand_to_tokens
-from coterie.routing.decision import RoutingDecision, DeferredRouting
+from coterie.kernels.lora_reference import LoraCall, RankLayout, expand_to_tokens
+from coterie.routing.decision import DeferredRouting, RoutingDecision
 
 
-def apply_sorted_dispatch(call: LoraCall, deferred: DeferredRouting) -> tuple[Float[Tensor, "tokens out"], RoutingDecision]:
+def apply_sorted_dispatch(
+    call: LoraCall, deferred: DeferredRouting
+) -> tuple[Float[Tensor, "tokens out"], RoutingDecision]:
     """Sorted dispatch in one autograd node; equal to `kernels.lora.reference`.
 
     One `nonzero` over the transposed gates gives the pairs of token and expert in the experts'

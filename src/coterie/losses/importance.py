@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from coterie.losses.base import RoutingLoss, sum_over_processes, sum_by_task, mask_padding
+from coterie.losses.base import RoutingLoss, mask_padding, sum_by_task, sum_over_processes
 from coterie.routing.decision import Routing
 
 

@@ -8,7 +8,13 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from coterie.losses.base import RoutingLoss, sum_over_processes, count_units, sum_by_task, mask_padding
+from coterie.losses.base import (
+    RoutingLoss,
+    count_units,
+    mask_padding,
+    sum_by_task,
+    sum_over_processes,
+)
 from coterie.routing.decision import Routing
 
 

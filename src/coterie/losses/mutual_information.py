@@ -53,7 +53,10 @@ def compute_mutual_information(mass: Float[Tensor, "tasks experts"]) -> Float[Te
     # Rectified weights can all be 0; then there is no information, and no NaN either.
     joint = mass / mass.sum().clamp_min(torch.finfo(mass.dtype).eps)
     by_task, by_expert = joint.sum(1, keepdim=True), joint.sum(0, keepdim=True)
-    return (joint * (compute_finite_log(joint) - compute_finite_log(by_task) - compute_finite_log(by_expert))).sum()
+    return (
+        joint
+        * (compute_finite_log(joint) - compute_finite_log(by_task) - compute_finite_log(by_expert))
+    ).sum()
 
 
 def compute_finite_log(x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-from coterie.losses.base import RoutingLoss, sum_over_processes, count_units, mask_padding
+from coterie.losses.base import RoutingLoss, count_units, mask_padding, sum_over_processes
 from coterie.routing.decision import Routing
 
 

@@ -7,8 +7,8 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Float64
 
-from coterie.metrics.words import to_snake_case
-from coterie.spec import get_init_fields
+from coterie.metrics.text.normalization import to_snake_case
+from coterie.serialization import get_init_fields
 
 
 class Metric(ABC):
@@ -54,7 +54,11 @@ class TextMetric(Metric):
         items = ", ".join(
             f"{field.name}={getattr(self, field.name)!r}" for field in get_init_fields(type(self))
         )
-        return f"{to_snake_case(type(self).__name__)}({items})" if items else to_snake_case(type(self).__name__)
+        return (
+            f"{to_snake_case(type(self).__name__)}({items})"
+            if items
+            else to_snake_case(type(self).__name__)
+        )
 
 
 def compute_percent(part: float, whole: float) -> float:

@@ -33,7 +33,7 @@ def m3vit(
 ) -> Recipe:
     """Dense attention; top-k of MLP experts in layers 1, 3, 5 and so on, a gate for each task.
 
-    The weights of tasks are those of the data set: see `coterie.dense.task.DenseTask.weight`.
+    The weights of tasks are those of the data set: see `coterie.tasks.dense.task.DenseTask.weight`.
 
     Args:
         experts: MLP experts to choose from.

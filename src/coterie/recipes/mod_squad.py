@@ -18,8 +18,8 @@ Departs: by default experts start from a pretrained host; the paper trains from 
 from typing import Literal
 
 from coterie.balancing.uncertainty import Uncertainty
+from coterie.experts.attention import AttentionHeads
 from coterie.experts.copies import Copies
-from coterie.experts.queries import AttentionHeads
 from coterie.losses.mutual_information import MutualInformation
 from coterie.mixture import Mixture
 from coterie.recipe import Recipe, Stage

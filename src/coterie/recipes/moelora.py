@@ -11,7 +11,7 @@ from coterie.experts.lora import Lora
 from coterie.mixture import Mixture
 from coterie.recipe import Recipe, Stage
 from coterie.routing.gates.task import TaskGate
-from coterie.routing.routers.soft import Softmax
+from coterie.routing.routers.softmax import Softmax
 
 
 def moelora(

@@ -1,5 +1,5 @@
 """Runs as one self-contained page: scores, conflict, experts, curves, cost, answers, recipe."""
 
-from coterie.report.write import report
+from coterie.report.build import report
 
 __all__ = ["report"]

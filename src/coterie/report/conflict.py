@@ -4,10 +4,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from coterie.report.folder import MissingData
-from coterie.report.heat import Heatmap, build_heatmap, render_png_uri
-from coterie.report.matrix import average_matrices, compute_mean, parse_matrix
-from coterie.report.numbers import is_number
+from coterie.report.formatting import is_number
+from coterie.report.heatmap import (
+    Heatmap,
+    average_matrices,
+    build_heatmap,
+    compute_mean,
+    parse_matrix,
+    render_png_uri,
+)
+from coterie.report.run_files import MissingData
 from coterie.report.scores import to_number
 from coterie.report.systems import ReportSystem
 
@@ -46,11 +52,16 @@ class ConflictSection:
     missing: tuple[MissingData, ...]
 
 
-def build_conflict_section(found: tuple[ReportSystem, ...], before: Mapping[str, Any] | None) -> ConflictSection:
+def build_conflict_section(
+    found: tuple[ReportSystem, ...], before: Mapping[str, Any] | None
+) -> ConflictSection:
     """`before`, measured on the untrained model, and beside it each system's first measurement."""
     shown, gaps = [], []
     if all(len(run.task_names) == 1 for system in found for run in system.runs):
-        return ConflictSection(measurements=(), missing=(MissingData(message="One task alone has nobody to conflict with"),))
+        return ConflictSection(
+            measurements=(),
+            missing=(MissingData(message="One task alone has nobody to conflict with"),),
+        )
     if before is None:
         # Of pictures, heads that have learned nothing say nothing: there is no "before".
         if all(system.is_dense for system in found):
@@ -66,7 +77,9 @@ def build_conflict_section(found: tuple[ReportSystem, ...], before: Mapping[str,
     return add_conflicts_after(found, shown, gaps)
 
 
-def add_conflicts_after(found: tuple[ReportSystem, ...], shown: list[ConflictMaps], gaps: list[MissingData]) -> ConflictSection:
+def add_conflicts_after(
+    found: tuple[ReportSystem, ...], shown: list[ConflictMaps], gaps: list[MissingData]
+) -> ConflictSection:
     """With what was measured of each system's runs; a model for each task has nobody to meet."""
     for system in found:
         if all(len(run.task_names) == 1 for run in system.runs):

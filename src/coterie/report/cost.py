@@ -4,8 +4,14 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from coterie.report.folder import RunFiles
-from coterie.report.numbers import MISSING, format_count, format_duration, format_number, format_size
+from coterie.report.formatting import (
+    MISSING,
+    format_count,
+    format_duration,
+    format_number,
+    format_size,
+)
+from coterie.report.run_files import RunFiles
 from coterie.report.scores import TRAINED, compute_mean, to_number
 from coterie.report.systems import ReportSystem
 
@@ -22,14 +28,38 @@ class CostColumn:
 
 
 COST_COLUMNS = (
-    CostColumn(field="trainable_parameters", title="Trainable parameters", aggregate=sum, format=format_count),
-    CostColumn(field="active_parameters", title="Active a sample", aggregate=max, format=format_count),
-    CostColumn(field="total_parameters", title="Total parameters", aggregate=max, format=format_count),
-    CostColumn(field="flops_per_sample", title="FLOPs a sample", aggregate=compute_mean, format=format_count),
+    CostColumn(
+        field="trainable_parameters",
+        title="Trainable parameters",
+        aggregate=sum,
+        format=format_count,
+    ),
+    CostColumn(
+        field="active_parameters", title="Active a sample", aggregate=max, format=format_count
+    ),
+    CostColumn(
+        field="total_parameters", title="Total parameters", aggregate=max, format=format_count
+    ),
+    CostColumn(
+        field="flops_per_sample",
+        title="FLOPs a sample",
+        aggregate=compute_mean,
+        format=format_count,
+    ),
     CostColumn(field="peak_memory_bytes", title="Peak memory", aggregate=max, format=format_size),
     CostColumn(field="train_time_s", title="Training time", aggregate=sum, format=format_duration),
-    CostColumn(field="samples_per_s", title="Trained samples/s", aggregate=compute_mean, format=format_number),
-    CostColumn(field="generate_samples_per_s", title="Answers/s", aggregate=compute_mean, format=format_number),
+    CostColumn(
+        field="samples_per_s",
+        title="Trained samples/s",
+        aggregate=compute_mean,
+        format=format_number,
+    ),
+    CostColumn(
+        field="generate_samples_per_s",
+        title="Answers/s",
+        aggregate=compute_mean,
+        format=format_number,
+    ),
 )
 
 
@@ -56,7 +86,9 @@ def build_system_cost(system: ReportSystem) -> SystemCost:
     return SystemCost(
         system=system,
         runs_a_seed=max(len(group) for group in by_seed.values()),
-        texts=tuple(each.format(average_over_seeds(by_seed.values(), each)) for each in COST_COLUMNS),
+        texts=tuple(
+            each.format(average_over_seeds(by_seed.values(), each)) for each in COST_COLUMNS
+        ),
     )
 
 

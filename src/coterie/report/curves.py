@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from coterie.report.folder import RunFiles, MissingData
-from coterie.report.numbers import format_count, is_number, format_number
-from coterie.report.scale import Axis, make_axis
+from coterie.report.formatting import format_count, format_number, is_number
+from coterie.report.interval_chart import Axis, make_axis
+from coterie.report.run_files import MissingData, RunFiles
 from coterie.report.systems import ReportSystem
 
 BINS = 60
@@ -61,9 +61,14 @@ def build_curves(found: Sequence[ReportSystem]) -> CurvesSection:
     ]
     logs = [run.log for _, run in runs if run.log]
     if not logs:
-        return CurvesSection(panels=(), information_panel=None, steps_per_point=1, missing=tuple(gaps))
+        return CurvesSection(
+            panels=(), information_panel=None, steps_per_point=1, missing=tuple(gaps)
+        )
     last = max(log[-1]["step"] for log in logs)
-    titles = ["all tasks", *dict.fromkeys(task for _, run in runs for task in list_logged_tasks(run))]
+    titles = [
+        "all tasks",
+        *dict.fromkeys(task for _, run in runs for task in list_logged_tasks(run)),
+    ]
     panels = (build_panel(title, runs, last) for title in titles)
     inside = build_information_panel(runs, last)
     return CurvesSection(

@@ -9,12 +9,19 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
 
-from coterie.report.branches import DendrogramChart, build_dendrogram, compute_map_information
-from coterie.report.folder import MissingData
-from coterie.report.heat import Heatmap, build_heatmap, compute_largest, render_png_uri
-from coterie.report.matrix import Matrix, average_matrices, parse_matrix
-from coterie.report.numbers import format_number
-from coterie.report.scale import Axis, make_axis
+from coterie.report.dendrogram import DendrogramChart, build_dendrogram, compute_map_information
+from coterie.report.formatting import format_number
+from coterie.report.heatmap import (
+    Heatmap,
+    Matrix,
+    average_matrices,
+    build_heatmap,
+    compute_largest,
+    parse_matrix,
+    render_png_uri,
+)
+from coterie.report.interval_chart import Axis, make_axis
+from coterie.report.run_files import MissingData
 from coterie.report.systems import ReportSystem
 
 ROUTING_FILE = "routing.json"
@@ -63,11 +70,20 @@ class UsageSection:
     num_hidden_layers: int
 
 
-def build_usage_sections(found: Sequence[ReportSystem]) -> tuple[tuple[UsageSection, ...], tuple[MissingData, ...]]:
+def build_usage_sections(
+    found: Sequence[ReportSystem],
+) -> tuple[tuple[UsageSection, ...], tuple[MissingData, ...]]:
     """The routing of each system's first run that has one, and what is missing."""
     shown, gaps = [], []
     for system in found:
-        data = next((run.read_mapping(ROUTING_FILE) for run in system.runs if run.read_mapping(ROUTING_FILE)), {})
+        data = next(
+            (
+                run.read_mapping(ROUTING_FILE)
+                for run in system.runs
+                if run.read_mapping(ROUTING_FILE)
+            ),
+            {},
+        )
         made = build_usage_section(system, data)
         if made is not None:
             shown.append(made)
@@ -136,7 +152,9 @@ def summarize_usage(
         [tasks[place] for place in order],
         {name: (each, [map_[i] for i in order]) for name, (each, map_) in held.items()},
         {name: [map_[i] for i in order] for name, map_ in shares.items()},
-        informed=[compute_map_information(probable.get(name) or map_) for name, map_ in shares.items()],
+        informed=[
+            compute_map_information(probable.get(name) or map_) for name, map_ in shares.items()
+        ],
         tree=made,
         what=OFTEN if often else WEIGHT,
     )
@@ -167,7 +185,9 @@ def assemble_usage_section(
     return UsageSection(
         system=system,
         tasks=tuple(tasks),
-        overlap=build_heatmap(tasks, tasks, average_matrices(overlaps), most=1.0) if several else None,
+        overlap=build_heatmap(tasks, tasks, average_matrices(overlaps), most=1.0)
+        if several
+        else None,
         mean=build_heatmap(tasks, labels, average_matrices(maps)) if same else None,
         difference=sum(apart) / len(apart),
         bars=make_bars(names, apart, Axis(0.0, 1.0)) if several else (),

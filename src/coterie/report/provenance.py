@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from coterie.report.systems import ReportSystem
-from coterie.train.made_on import describe_machine, get_versions
+from coterie.train.environment import describe_machine, get_versions
 
 
 def collect_facts(found: Sequence[ReportSystem]) -> tuple[tuple[str, str], ...]:

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from coterie.report.folder import RunFiles, MissingData
-from coterie.report.numbers import is_number
+from coterie.report.formatting import is_number
+from coterie.report.run_files import MissingData, RunFiles
 from coterie.report.systems import ReportSystem
 
 TRAINED, UNTRAINED, BLIND = "scores.json", "scores.untrained.json", "scores.blind.json"
@@ -82,7 +82,9 @@ def board(found: tuple[ReportSystem, ...], highlighted: ReportSystem) -> ScoreBo
         elif not (name == BLIND and highlighted.is_dense):
             flag = "--blind" if name == BLIND else "--untrained"
             gaps.append(
-                highlighted.runs[0].make_missing(f"No {control} control", name, f"coterie evaluate {{}} {flag}")
+                highlighted.runs[0].make_missing(
+                    f"No {control} control", name, f"coterie evaluate {{}} {flag}"
+                )
             )
     tasks = {task: meta for table in tables for task, (_, meta) in table.items()}
     rows = tuple(build_row(task, meta, tables) for task, meta in tasks.items())
@@ -100,7 +102,9 @@ def build_row(task: str, meta: Mapping[str, Any], tables: Sequence[Mapping[str, 
     )
 
 
-def read_scores(system: ReportSystem, name: str) -> dict[str, tuple[ScoreInterval, Mapping[str, Any]]]:
+def read_scores(
+    system: ReportSystem, name: str
+) -> dict[str, tuple[ScoreInterval, Mapping[str, Any]]]:
     """Each task's score over the system's runs, and what a run's file says of the task."""
     entries: dict[str, list[Mapping[str, Any]]] = {}
     for run in system.runs:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from coterie.report.folder import RunFiles
+from coterie.report.run_files import RunFiles
 
 MAX_SYSTEMS = 12
 

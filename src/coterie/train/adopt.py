@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from coterie.balancing.fixed import Fixed
-from coterie.dense.rows import DenseDataset
-from coterie.hosts.multitask_vit import MultiTaskViT
+from coterie.families.multitask_vit import MultiTaskViT
 from coterie.recipe import Recipe
-from coterie.train.adopts import FrozenTasks
+from coterie.tasks.dense.dataset import DenseDataset
+from coterie.tasks.dense.frozen_tasks import FrozenTasks
 from coterie.train.run import Run
-from coterie.train.session import train
+from coterie.train.train import train
 
 INHERITED_FIELDS = ("vision", "precision", "batch_size", "skip_bad_rows")
 
@@ -53,7 +53,9 @@ def add_tasks(
     plan = run.config
     if plan.pictures is None:
         raise ValueError(f"{run.folder} is no run on a dense data set: no task can be added to it")
-    adopts = FrozenTasks(run=str(run.folder.absolute()), frozen_tasks=plan.task_names, initialize_from=like)
+    adopts = FrozenTasks(
+        run=str(run.folder.absolute()), frozen_tasks=plan.task_names, initialize_from=like
+    )
     names = tuple(task.name for task in tasks.tasks)
     adopts.check(names)
     recipe = make_add_tasks_recipe(plan.recipe, adopts.list_new_tasks(names), experts=experts)

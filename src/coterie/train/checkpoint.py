@@ -38,7 +38,9 @@ def write_atomically(folder: Path, write: Callable[[Path], None]) -> Path:
         shutil.rmtree(partial, ignore_errors=True)
         # safetensors wraps what the system says.
         if "os error 28" in str(error).lower() or "no space left" in str(error).lower():
-            raise make_disk_full_error(OSError(errno.ENOSPC, "No space left on device"), folder) from error
+            raise make_disk_full_error(
+                OSError(errno.ENOSPC, "No space left on device"), folder
+            ) from error
         raise
     if folder.exists():  # the same step again after a resume; its content is the same
         shutil.rmtree(folder)
@@ -66,7 +68,11 @@ def get_step(folder: Path) -> int:
 
 def list_checkpoints(stage: Path) -> list[Path]:
     """A stage's whole checkpoints, the earliest first."""
-    found = [path for path in stage.glob(f"{CHECKPOINT_PREFIX}*") if path.name.removeprefix(CHECKPOINT_PREFIX).isdigit()]
+    found = [
+        path
+        for path in stage.glob(f"{CHECKPOINT_PREFIX}*")
+        if path.name.removeprefix(CHECKPOINT_PREFIX).isdigit()
+    ]
     return sorted(found, key=get_step)
 
 
@@ -97,7 +103,9 @@ def save_state(folder: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) 
 
 def load_state(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """What `save_state` was given."""
-    tensors = {k: v for k, v in load_file(folder / TENSORS_FILE).items() if not _get_random_state(k)}
+    tensors = {
+        k: v for k, v in load_file(folder / TENSORS_FILE).items() if not _get_random_state(k)
+    }
     return tensors, json.loads((folder / STATE_FILE).read_text(encoding="utf-8"))
 
 

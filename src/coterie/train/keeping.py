@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from coterie.train import checkpoint, weights
+from coterie.train import adapter_weights, checkpoint
 
 if TYPE_CHECKING:
     from coterie.train.trainer import MixtureTrainer
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def write(trainer: "MixtureTrainer", folder: Path) -> None:
     """Fills the folder of a checkpoint."""
     setting = trainer.stage_context
-    weights.save_tensors(setting.model, setting.base_parameters, folder)
+    adapter_weights.save_tensors(setting.model, setting.base_parameters, folder)
     tensors = checkpoint.get_optimizer_tensors(get_optimizer(trainer))
     tensors |= checkpoint.get_module_tensors("balancing", trainer.balancing)
     tensors |= {f"window.{k}": v.cpu() for k, v in trainer.running_sums.sums.items()}

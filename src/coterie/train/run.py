@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from coterie.data.rows import BadRow
+from coterie.data.dataset import BadRow
+from coterie.io import write
 from coterie.recipe import RECIPE_FILE
-from coterie.train import left_out
-from coterie.train.plan import RunConfig
-from coterie.train.whole import write
+from coterie.train import bad_rows
+from coterie.train.config import RunConfig
 
 if TYPE_CHECKING:
-    from coterie.pretrained import LoadedModel
+    from coterie.models.loading import LoadedModel
 
 PROGRESS_FILE = "state.json"
 ADAPTER_FOLDER = "adapter"
@@ -79,9 +79,9 @@ class Run:
         """
         from peft import PeftModel
 
-        from coterie.pretrained import LoadedModel
-        from coterie.quiet import suppress_third_party_warnings
-        from coterie.train import assembly
+        from coterie.models.loading import LoadedModel
+        from coterie.third_party_warnings import suppress_third_party_warnings
+        from coterie.train import stage_setup
 
         if not self.is_finished:
             raise ValueError(
@@ -89,20 +89,20 @@ class Run:
                 "`coterie train --resume`"
             )
         with suppress_third_party_warnings():
-            base = assembly.make_task_set(self.config).load_model()
+            base = stage_setup.make_task_set(self.config).load_model()
             host, adapter = base.model, str(self.folder / ADAPTER_FOLDER)
             model = PeftModel.from_pretrained(host, adapter).to(device or "cpu")  # pyright: ignore[reportArgumentType]
         return LoadedModel(model.eval(), base.processor, str(self.folder))
 
     def read_bad_rows(self) -> tuple[BadRow, ...]:
         """The rows in bad_rows.jsonl: what `skip_bad_rows` has left out, and why."""
-        return left_out.read_bad_rows(self.folder / left_out.BAD_ROWS_FILE)
+        return bad_rows.read_bad_rows(self.folder / bad_rows.BAD_ROWS_FILE)
 
     def read_log(self) -> list[dict[str, Any]]:
         """The lines of log.jsonl."""
-        from coterie.train import journal
+        from coterie.train import metric_log
 
-        return journal.read_log(self.folder)
+        return metric_log.read_log(self.folder)
 
     def list_finished_stages(self) -> list[FinishedStage]:
         """The stages that are done, in their order."""
@@ -114,5 +114,8 @@ class Run:
 
     def add_finished_stage(self, done: FinishedStage) -> None:
         """Notes in state.json that a stage is done."""
-        stages = [{**vars(each), "host": list(each.base_parameters)} for each in (*self.list_finished_stages(), done)]
+        stages = [
+            {**vars(each), "host": list(each.base_parameters)}
+            for each in (*self.list_finished_stages(), done)
+        ]
         write(self.folder / PROGRESS_FILE, json.dumps({"stages": stages}, indent=1))

@@ -11,16 +11,23 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from transformers import PrinterCallback, Trainer, TrainingArguments
 
+from coterie import distributed
+from coterie.distributed import assert_same_layers_across_ranks
 from coterie.graft import observe
 from coterie.routing.decision import Tape
-from coterie.train import keeping, lines, together, weights
-from coterie.train.agreement import assert_same_layers_across_ranks
-from coterie.train.checkpoint import CHECKPOINT_PREFIX, find_latest, load_random, remove_old, write_atomically
-from coterie.train.inside import ExpertMetrics
-from coterie.train.journal import RunningSums, flatten_for_trackers
-from coterie.train.losses import compute_objective, sum_by_task
-from coterie.train.setting import StageContext
-from coterie.train.stages import zero_frozen_gradients, parameter_groups
+from coterie.train import adapter_weights, keeping, lines
+from coterie.train.checkpoint import (
+    CHECKPOINT_PREFIX,
+    find_latest,
+    load_random,
+    remove_old,
+    write_atomically,
+)
+from coterie.train.expert_metrics import ExpertMetrics
+from coterie.train.metric_log import RunningSums, flatten_for_trackers
+from coterie.train.objective import compute_objective, sum_by_task
+from coterie.train.stage_setup import StageContext
+from coterie.train.trainable import parameter_groups, zero_frozen_gradients
 
 BETAS = (0.9, 0.999)
 
@@ -34,7 +41,9 @@ class MixtureTrainer(Trainer):
         self.stage_context = stage_context
         self.folder = Path(str(args.output_dir))
         self.balancing = stage_context.balancing.to(args.device)
-        self.running_sums = RunningSums(len(stage_context.tasks), len(stage_context.losses), args.device)
+        self.running_sums = RunningSums(
+            len(stage_context.tasks), len(stage_context.losses), args.device
+        )
         self.expert_metrics = ExpertMetrics(stage_context, int(args.logging_steps))
         self.gradient_norm: float | Tensor | None = None
         self.last_validation: dict[str, float] = {}
@@ -43,7 +52,9 @@ class MixtureTrainer(Trainer):
             model=stage_context.model,
             args=args,
             train_dataset=stage_context.dataset,
-            eval_dataset=stage_context.dataset if stage_context.validation else None,  # asked for, not used
+            eval_dataset=stage_context.dataset
+            if stage_context.validation
+            else None,  # asked for, not used
             data_collator=stage_context.collator,  # pyright: ignore[reportArgumentType]
             callbacks=list(callbacks),
         )
@@ -87,7 +98,10 @@ class MixtureTrainer(Trainer):
         assert num_items_in_batch is not None
         total = torch.as_tensor(num_items_in_batch, device=found.losses.device)
         # DistributedDataParallel takes the mean over processes of what is a sum over them.
-        share = compute_objective(sums, self.balancing, total.clamp_min(1)) * self.accelerator.num_processes
+        share = (
+            compute_objective(sums, self.balancing, total.clamp_min(1))
+            * self.accelerator.num_processes
+        )
         routing = self._compute_routing_losses(tape) if setting.losses else []
         loss = torch.stack([share, *routing]).sum() if routing else share
         self.running_sums.add(loss, sums, routing)
@@ -99,7 +113,8 @@ class MixtureTrainer(Trainer):
         """Routing losses, each the mean over the parts of a step."""
         assert_same_layers_across_ranks(tape)
         return [
-            each(tape) / self.current_gradient_accumulation_steps for each in self.stage_context.losses
+            each(tape) / self.current_gradient_accumulation_steps
+            for each in self.stage_context.losses
         ]
 
     @contextlib.contextmanager
@@ -148,7 +163,7 @@ class MixtureTrainer(Trainer):
         return self.optimizer
 
     def _clip_grad_norm(self, model: nn.Module) -> Any:
-        together.average_gradients(self.balancing)  # first: all must find the same norm
+        distributed.average_gradients(self.balancing)  # first: all must find the same norm
         learns = [each for group in self.optimizer.param_groups for each in group["params"]]
         return nn.utils.clip_grad_norm_(learns, self.args.max_grad_norm)
 
@@ -158,7 +173,7 @@ class MixtureTrainer(Trainer):
 
     def _before_step(self, optimizer: torch.optim.Optimizer, *rest: Any) -> None:
         if not self.args.max_grad_norm:
-            together.average_gradients(self.balancing)
+            distributed.average_gradients(self.balancing)
 
     def _after_step(self, optimizer: torch.optim.Optimizer, *rest: Any) -> None:
         """Trainer forgets the gradients of the model only; kept rows may have decayed."""
@@ -176,7 +191,10 @@ class MixtureTrainer(Trainer):
         if control.should_evaluate and self.stage_context.validation is not None:
             self.last_validation = self.stage_context.validation.run(self)
             self.control = self.callback_handler.on_evaluate(
-                self.args, self.state, control, flatten_for_trackers({"validation_loss": self.last_validation})
+                self.args,
+                self.state,
+                control,
+                flatten_for_trackers({"validation_loss": self.last_validation}),
             )
         if (control.should_log or self.last_validation) and self._globalstep_last_logged < (
             self.state.global_step
@@ -216,7 +234,7 @@ class MixtureTrainer(Trainer):
             self._raise_not_finite("a weight is no number any more after this step")
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        weights.load(self.stage_context.model, Path(resume_from_checkpoint))
+        adapter_weights.load(self.stage_context.model, Path(resume_from_checkpoint))
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         if checkpoint is not None:

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from coterie.train import checkpoint, weights
-from coterie.train.lesson import AnyDataset
-from coterie.train.losses import sum_by_task
+from coterie.tasks.task_set import AnyDataset
+from coterie.train import adapter_weights, checkpoint
+from coterie.train.objective import sum_by_task
 
 if TYPE_CHECKING:
     from coterie.train.trainer import MixtureTrainer
@@ -86,7 +86,9 @@ class Validation:
             if trainer.args.should_save:
                 checkpoint.write_atomically(
                     trainer.folder / BEST_FOLDER,
-                    lambda folder: weights.save_tensors(setting.model, setting.base_parameters, folder),
+                    lambda folder: adapter_weights.save_tensors(
+                        setting.model, setting.base_parameters, folder
+                    ),
                 )
             return
         self.evals_since_best += 1

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from coterie.tuner.ambient import RUNTIME, replay_context
+from coterie.tuner.runtime import RUNTIME, replay_context
 
 
 def make_checkpoint_contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
@@ -48,4 +48,6 @@ def _wrap_checkpoint(checkpoint: Callable[..., Any]) -> Callable[..., Any]:
             "gradient checkpointing already has a context_fn, and coterie needs its own to carry "
             "the routing state into the recomputation: enable it without context_fn"
         )
-    return functools.partial(checkpoint.func, *checkpoint.args, **keywords, context_fn=make_checkpoint_contexts)
+    return functools.partial(
+        checkpoint.func, *checkpoint.args, **keywords, context_fn=make_checkpoint_contexts
+    )

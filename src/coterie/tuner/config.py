@@ -9,7 +9,7 @@ from peft.utils import PeftType
 from safetensors import SafetensorError, safe_open
 
 from coterie.mixture import Mixture
-from coterie.spec import dump, load
+from coterie.serialization import dump, load
 
 FORMAT_VERSION = 1
 PEFT_TYPE_NAME = "COTERIE"
@@ -43,7 +43,7 @@ class CoterieConfig(PeftConfig):
     """What PEFT saves and loads; made by `coterie.graft`, seldom by hand.
 
     Attributes:
-        mixtures: the mixtures, as `coterie.spec.dump` writes them.
+        mixtures: the mixtures, as `coterie.serialization.dump` writes them.
         tasks: names of the tasks, in the order that task ids count them.
         modules_to_save: names of host modules trained and saved whole, e.g. a task's head.
         format_version: of this file; a newer one than this coterie knows is refused.

@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from coterie.tuner.ambient import RUNTIME, GenerationSession
+from coterie.tuner.runtime import RUNTIME, GenerationSession
 
 
 def generate_routed(self: Any, *args: Any, **kwargs: Any) -> Any:

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from coterie.experts.base import ExpertLayer
 from coterie.mixture import Mixture
+from coterie.routing.context import RoutingContext
 from coterie.routing.gates.base import GateLayer, LayerSite
-from coterie.routing.state import RoutingContext
-from coterie.tuner.ambient import RUNTIME
+from coterie.tuner.runtime import RUNTIME
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,17 +89,32 @@ class CoterieLayer(nn.Module, BaseTunerLayer):
         return output
 
     def _run_mixture(
-        self, adapter: str, base_layer: nn.Module, x: Tensor, context: RoutingContext, *args: Any, **kwargs: Any
+        self,
+        adapter: str,
+        base_layer: nn.Module,
+        x: Tensor,
+        context: RoutingContext,
+        *args: Any,
+        **kwargs: Any,
     ) -> Any:
         site = self.coterie_site[adapter]
         experts = self.coterie_experts[adapter]
         gate = self.coterie_gate[adapter] if adapter in self.coterie_gate else None
         assert isinstance(experts, ExpertLayer) and isinstance(gate, GateLayer | None)
         return site.mixture.forward(
-            (experts, gate), base_layer, x, context, site.layer_site, site.num_tasks, *args, **kwargs
+            (experts, gate),
+            base_layer,
+            x,
+            context,
+            site.layer_site,
+            site.num_tasks,
+            *args,
+            **kwargs,
         )
 
-    def _run_mixed_batch(self, x: Tensor, context: RoutingContext, *args: Any, **kwargs: Any) -> Any:
+    def _run_mixed_batch(
+        self, x: Tensor, context: RoutingContext, *args: Any, **kwargs: Any
+    ) -> Any:
         """Each sample through its own adapter ("__base__" for none), as PEFT's mixed batches."""
         assert context.adapter_names is not None
         if args or kwargs:

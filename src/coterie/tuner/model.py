@@ -13,12 +13,18 @@ from peft.utils.quantization_utils import get_quantization_kwargs, resolve_quant
 from torch import nn
 
 from coterie.routing.gates.base import LayerSite
-from coterie.tuner.ambient import RUNTIME
-from coterie.tuner.batch import RoutingHook, find_hook, remove_hooks
 from coterie.tuner.config import PEFT_TYPE_NAME, PREFIX, CoterieConfig
+from coterie.tuner.forward_hooks import RoutingHook, find_hook, remove_hooks
 from coterie.tuner.generation import generate_routed
+from coterie.tuner.injection import (
+    InjectionPlan,
+    get_gate_input_width,
+    plan_injection,
+    reject_tensor_parallel,
+    validate_sites,
+)
 from coterie.tuner.layer import CoterieLayer, MixtureSite
-from coterie.tuner.targets import InjectionPlan, plan_injection, validate_sites, reject_tensor_parallel, get_gate_input_width
+from coterie.tuner.runtime import RUNTIME
 
 
 class CoterieModel(BaseTuner):
@@ -66,7 +72,9 @@ class CoterieModel(BaseTuner):
         site = MixtureSite(mixture=mixture, layer_site=place, num_tasks=len(peft_config.tasks))
         layer = target if isinstance(target, CoterieLayer) else CoterieLayer(target)
         host = layer.get_base_layer()
-        layer.update_layer(adapter_name, site, get_gate_input_width(mixture, host, self.model), has_gate=leads)
+        layer.update_layer(
+            adapter_name, site, get_gate_input_width(mixture, host, self.model), has_gate=leads
+        )
         if layer is target:
             return
         # Asking imports every quantisation library that is installed.
@@ -149,5 +157,8 @@ def register() -> None:
     """Makes PEFT know the method; called when coterie is imported."""
     if PeftType[PEFT_TYPE_NAME] not in PEFT_TYPE_TO_TUNER_MAPPING:
         register_peft_method(
-            name=PEFT_TYPE_NAME.lower(), config_cls=CoterieConfig, model_cls=CoterieModel, prefix=PREFIX
+            name=PEFT_TYPE_NAME.lower(),
+            config_cls=CoterieConfig,
+            model_cls=CoterieModel,
+            prefix=PREFIX,
         )

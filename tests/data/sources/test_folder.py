@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from coterie.data.checked import ValidatedDataset
 from coterie.data.columns import Columns
-from coterie.data.reader import RowReader
 from coterie.data.sources.folder import FolderSource
+from coterie.data.validation import RowReader, ValidatedDataset
 from tests.data.files import jsonl, png, tone, wav
 
 ASKED = RowReader(task="t", columns=Columns(prompt="What is it?"))
@@ -49,7 +48,10 @@ def test_metadata(tmp_path: Path) -> None:
     ]
     jsonl(tmp_path / "metadata.jsonl", given)
     rows = ValidatedDataset(FolderSource(tmp_path), RowReader(task="t"), check_media=True)
-    assert [(x.answers[0], x.get_media()[0].kind) for x in rows] == [("me", "image"), ("this", "audio")]
+    assert [(x.answers[0], x.get_media()[0].kind) for x in rows] == [
+        ("me", "image"),
+        ("this", "audio"),
+    ]
     assert [(bad.source, bad.field) for bad in rows.bad_rows] == [
         (f"{tmp_path.name}/metadata.jsonl:{line}", "file_name") for line in (3, 4)
     ]

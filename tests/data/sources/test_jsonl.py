@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from coterie.data.rows import RowError
+from coterie.data.dataset import RowError
 from coterie.data.sources import jsonl
 from coterie.data.sources.jsonl import JsonlSource
 

@@ -7,9 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from coterie.data.checked import ValidatedDataset
-from coterie.data.reader import RowReader
 from coterie.data.sources.parquet import ParquetSource
+from coterie.data.validation import RowReader, ValidatedDataset
 from tests.data.files import png
 
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from coterie import TaskGate
+from coterie.routing.context import RoutingContext
 from coterie.routing.decision import DeferredRouting
 from coterie.routing.gates.base import GateLayer, LayerSite
-from coterie.routing.state import RoutingContext
 
 PLACE = LayerSite(name="layer", tower="vision", tie_group="layer")
 NOISY = TaskGate(noisy=True)
@@ -26,12 +26,16 @@ def layer(gate: TaskGate = NOISY) -> GateLayer:
 
 def state(*tasks: int, single: int | None = None) -> RoutingContext:
     ids = torch.tensor(tasks)
-    return RoutingContext(batch_size=len(tasks), device=ids.device, task_ids=ids, single_task=single)
+    return RoutingContext(
+        batch_size=len(tasks), device=ids.device, task_ids=ids, single_task=single
+    )
 
 
 def logits(made: GateLayer, x: torch.Tensor, told: RoutingContext) -> torch.Tensor:
     answer = made(x, told, PLACE)
-    return DeferredRouting(make_decision=lambda said: said, logits=answer.logits, gate_weight=answer.rows).resolve(x)
+    return DeferredRouting(
+        make_decision=lambda said: said, logits=answer.logits, gate_weight=answer.rows
+    ).resolve(x)
 
 
 def test_the_width_is_learned(monkeypatch) -> None:

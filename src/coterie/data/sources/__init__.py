@@ -3,12 +3,19 @@
 from pathlib import Path
 
 from coterie.data.sources.base import RowSource
-from coterie.data.sources.dataset import DatasetSource, load_from_disk, load_from_hub
 from coterie.data.sources.folder import FolderSource
+from coterie.data.sources.huggingface import DatasetSource, load_from_disk, load_from_hub
 from coterie.data.sources.jsonl import JsonlSource
 from coterie.data.sources.parquet import ParquetSource
 
-__all__ = ["DatasetSource", "FolderSource", "JsonlSource", "ParquetSource", "RowSource", "open_rows"]
+__all__ = [
+    "DatasetSource",
+    "FolderSource",
+    "JsonlSource",
+    "ParquetSource",
+    "RowSource",
+    "open_rows",
+]
 
 
 def open_rows(path: str | Path, *, split: str) -> RowSource:

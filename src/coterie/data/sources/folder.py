@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from coterie.data.rows import RowError
+from coterie.data.dataset import RowError
 from coterie.data.sources.base import RowSource
 from coterie.data.sources.jsonl import JsonlSource
 

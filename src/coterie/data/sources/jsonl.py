@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
-from coterie.data.rows import RowError
+from coterie.data.dataset import RowError
 from coterie.data.sources.base import RowSource
 
 MAX_LINE_BYTES = 4 * 2**20
@@ -92,7 +92,10 @@ def parse_line(line: bytes) -> dict[str, Any]:
         ) from None
     try:
         row = json.loads(
-            text, object_pairs_hook=reject_duplicate_keys, parse_constant=reject_constant, parse_float=parse_finite_float
+            text,
+            object_pairs_hook=reject_duplicate_keys,
+            parse_constant=reject_constant,
+            parse_float=parse_finite_float,
         )
     except RowError:
         raise

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from coterie.data.sources.base import RowSource
-from coterie.embedded.home import make_cache_dir
-from coterie.extras import import_optional
+from coterie.optional_imports import import_optional
+from coterie.paths import make_cache_dir
 
 BATCH_ROWS = 1000
 
@@ -43,7 +43,9 @@ class ParquetSource(RowSource):
 def open_table(copy: Path) -> Any:
     """The memory-mapped table; kept out of the source, which can thus be sent elsewhere."""
     pyarrow = import_optional("pyarrow", "data")
-    return import_optional("pyarrow.ipc", "data").open_file(pyarrow.memory_map(str(copy))).read_all()
+    return (
+        import_optional("pyarrow.ipc", "data").open_file(pyarrow.memory_map(str(copy))).read_all()
+    )
 
 
 def get_arrow_copy(path: Path) -> Path:
@@ -78,7 +80,9 @@ def convert_to_arrow(path: Path, to: Path) -> None:
     except (pyarrow.ArrowException, OSError) as error:
         if getattr(error, "errno", None):  # the system's, not Arrow's for a damaged file
             raise ValueError(f"{path} cannot be copied to {to}: {get_first_line(error)}") from None
-        raise ValueError(f"{path} is no Parquet file that can be read: {get_first_line(error)}") from None
+        raise ValueError(
+            f"{path} is no Parquet file that can be read: {get_first_line(error)}"
+        ) from None
 
 
 def get_first_line(error: Exception) -> str:

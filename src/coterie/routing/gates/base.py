@@ -7,7 +7,7 @@ from typing import NamedTuple
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from coterie.routing.state import RoutingContext
+from coterie.routing.context import RoutingContext
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +43,9 @@ class GateLayer(nn.Module, ABC):
     """A gate's weights at one module of the host; parameters sit directly on it."""
 
     @abstractmethod
-    def forward(self, x: Float[Tensor, "*units width"], context: RoutingContext, site: LayerSite) -> GateOutput:
+    def forward(
+        self, x: Float[Tensor, "*units width"], context: RoutingContext, site: LayerSite
+    ) -> GateOutput:
         """The answer for the layer input `x`. Raises ValueError if `state` lacks what it needs."""
 
 

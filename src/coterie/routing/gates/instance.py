@@ -8,9 +8,9 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from coterie.routing.context import RoutingContext
 from coterie.routing.decision import to_full_precision
-from coterie.routing.gates.base import GateOutput, Gate, GateLayer, LayerSite
-from coterie.routing.state import RoutingContext
+from coterie.routing.gates.base import Gate, GateLayer, GateOutput, LayerSite
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +70,9 @@ class _InstanceGateLayer(GateLayer):
         self.weight = nn.Parameter(torch.randn(experts, width) * gate.init_std)
         self.bias = nn.Parameter(torch.zeros(experts)) if gate.bias else None
 
-    def forward(self, x: Float[Tensor, "*units width"], context: RoutingContext, site: LayerSite) -> GateOutput:
+    def forward(
+        self, x: Float[Tensor, "*units width"], context: RoutingContext, site: LayerSite
+    ) -> GateOutput:
         mean = to_full_precision(self._compute_prompt_mean(x, context, site))
         if self.norm:
             mean = F.rms_norm(mean, mean.shape[-1:], eps=1e-6)

@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from coterie.routing.context import RoutingContext
 from coterie.routing.decision import MODALITIES, to_full_precision
-from coterie.routing.gates.base import GateOutput, Gate, GateLayer, LayerSite
-from coterie.routing.state import RoutingContext
+from coterie.routing.gates.base import Gate, GateLayer, GateOutput, LayerSite
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,9 @@ class _ModalityGateLayer(GateLayer):
         super().__init__()
         self.weight = nn.Parameter(torch.randn(len(MODALITIES), experts, width) * gate.init_std)
 
-    def forward(self, x: Float[Tensor, "*units width"], context: RoutingContext, site: LayerSite) -> GateOutput:
+    def forward(
+        self, x: Float[Tensor, "*units width"], context: RoutingContext, site: LayerSite
+    ) -> GateOutput:
         modality = context.get_modality_of_tokens(site.tower, x.shape[:-1])
         if modality is None:
             raise ValueError(

@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from coterie.routing.context import RoutingContext
 from coterie.routing.decision import to_full_precision
-from coterie.routing.gates.base import GateOutput, Gate, GateLayer, LayerSite
-from coterie.routing.state import RoutingContext
+from coterie.routing.gates.base import Gate, GateLayer, GateOutput, LayerSite
 
 MIN_NOISE_STD = 1e-2
 """Of the noise's width, as in Mod-Squad's released code."""
@@ -89,7 +89,9 @@ class _TokenTaskGateLayer(GateLayer):
         super().__init__()
         self.weight = nn.Parameter(gate.drawn(tasks, experts, width))
 
-    def forward(self, x: Float[Tensor, "*units width"], context: RoutingContext, site: LayerSite) -> GateOutput:
+    def forward(
+        self, x: Float[Tensor, "*units width"], context: RoutingContext, site: LayerSite
+    ) -> GateOutput:
         return _route_by_task(self.weight, x, context, site)
 
 
@@ -101,7 +103,9 @@ class _NoisyTokenTaskGateLayer(GateLayer):
         self.experts, self.noise_in_evaluation = experts, gate.noise_in_evaluation
         self.weight = nn.Parameter(gate.drawn(tasks, 2 * experts, width))
 
-    def forward(self, x: Float[Tensor, "*units width"], context: RoutingContext, site: LayerSite) -> GateOutput:
+    def forward(
+        self, x: Float[Tensor, "*units width"], context: RoutingContext, site: LayerSite
+    ) -> GateOutput:
         if not (self.training or self.noise_in_evaluation):
             return _route_by_task(self.weight[:, : self.experts], x, context, site)
         answer = _route_by_task(self.weight, x, context, site)
@@ -111,7 +115,9 @@ class _NoisyTokenTaskGateLayer(GateLayer):
         assert both is not None
         clean, raw = both.chunk(2, -1)
         # From torch's global generator, as routers' noise: a resumed run draws the same again.
-        return GateOutput(logits=clean + (F.softplus(raw) + MIN_NOISE_STD) * torch.randn_like(clean))
+        return GateOutput(
+            logits=clean + (F.softplus(raw) + MIN_NOISE_STD) * torch.randn_like(clean)
+        )
 
 
 def _route_by_task(
@@ -146,8 +152,12 @@ class _StaticTaskGateLayer(GateLayer):
         super().__init__()
         self.weight = nn.Parameter(gate.drawn(tasks, experts))
 
-    def forward(self, x: Float[Tensor, "*units width"], context: RoutingContext, site: LayerSite) -> GateOutput:
+    def forward(
+        self, x: Float[Tensor, "*units width"], context: RoutingContext, site: LayerSite
+    ) -> GateOutput:
         if context.single_task is not None:
-            return GateOutput(logits=to_full_precision(self.weight[context.single_task][None]), is_uniform=True)
+            return GateOutput(
+                logits=to_full_precision(self.weight[context.single_task][None]), is_uniform=True
+            )
         task = context.get_task_of_rows(site.tower, x.shape[0]).to(x.device)
         return GateOutput(logits=to_full_precision(self.weight[task]), per_sample=True)

@@ -7,9 +7,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from coterie.routing.context import RoutingContext
 from coterie.routing.decision import to_full_precision
-from coterie.routing.gates.base import GateOutput, Gate, GateLayer, LayerSite
-from coterie.routing.state import RoutingContext
+from coterie.routing.gates.base import Gate, GateLayer, GateOutput, LayerSite
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +39,9 @@ class _TokenGateLayer(GateLayer):
         self.weight = nn.Parameter(torch.randn(experts, width) * gate.init_std)
         self.bias = nn.Parameter(torch.zeros(experts)) if gate.bias else None
 
-    def forward(self, x: Float[Tensor, "*units width"], context: RoutingContext, site: LayerSite) -> GateOutput:
+    def forward(
+        self, x: Float[Tensor, "*units width"], context: RoutingContext, site: LayerSite
+    ) -> GateOutput:
         if not self.precise:
             return GateOutput(gate_weight=self.weight, gate_bias=self.bias)
         x = to_full_precision(x)

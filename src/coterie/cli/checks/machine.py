@@ -1,0 +1,96 @@
+"""What this machine has: processor and number formats, memory, disk and GPUs."""
+
+import os
+import platform
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from coterie.cli.checks.check import Check
+
+GIB = 1024**3
+# What the kernel calls instructions that multiply bfloat16 numbers; elsewhere they are emulated.
+BFLOAT16 = {"avx512_bf16", "amx_bf16", "bf16", "svebf16"}
+FLAGS = Path("/proc/cpuinfo")
+
+
+def check_machine() -> Iterator[Check]:
+    """The findings on processor, memory and disk."""
+    import psutil
+
+    memory = psutil.virtual_memory()
+    kind = f"{platform.machine()}, {platform.system()}"
+    yield Check(
+        subject="processor", status="ok", details=f"{count_cores()} cores for this process, {kind}"
+    )
+    said = f"{memory.total / GIB:.1f} GiB, {memory.available / GIB:.1f} of them free"
+    yield Check(subject="memory", status="ok", details=said)
+    said = f"{get_free_disk_bytes(Path.cwd()) / GIB:.1f} GiB free where you are"
+    yield Check(subject="disk", status="ok", details=said)
+    yield Check(subject="bfloat16", status="ok", details=check_bfloat16(read_cpu_flags()))
+
+
+def count_cores() -> int:
+    """The processors that this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # only Linux has it
+        return os.cpu_count() or 1
+
+
+def get_free_disk_bytes(folder: Path) -> int:
+    """Bytes free where a folder is, or would be."""
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
+
+
+def read_cpu_flags() -> set[str] | None:
+    """The instruction sets that the kernel says the processor has; None where it does not say."""
+    if not FLAGS.is_file():
+        return None
+    lines = FLAGS.read_text(encoding="utf-8", errors="replace").splitlines()
+    said = [line.partition(":")[2] for line in lines if line.lower().startswith(("flags", "feat"))]
+    return set(said[0].split()) if said else None
+
+
+def check_bfloat16(flags: set[str] | None) -> str:
+    """Whether the processor multiplies bfloat16 itself."""
+    if flags is None:
+        return "this system does not say whether the processor has instructions for it"
+    have = sorted(flags & BFLOAT16)
+    if have:
+        return f"the processor has instructions for it ({', '.join(have)})"
+    return "the processor has no instructions for it, so it is emulated"
+
+
+def check_library(load: Callable[[], None]) -> Iterator[Check]:
+    """Whether the library imports, and what torch sees.
+
+    Args:
+        load: runs the library's package, if what started the command has not.
+    """
+    try:
+        import torch
+
+        import coterie
+
+        load()
+    except Exception as error:  # whatever a broken install raises is the finding
+        yield Check(
+            subject="coterie",
+            status="broken",
+            details=f"does not import: {type(error).__name__}: {str(error).strip()}",
+            advice="mend the lines above, or install coterie into a fresh environment",
+        )
+        return
+    yield Check(
+        subject="coterie", status="ok", details=f"imports; it lies in {coterie.__path__[0]}"
+    )
+    cards = [torch.cuda.get_device_properties(i) for i in range(torch.cuda.device_count())]
+    for index, card in enumerate(cards):
+        said = f"{card.name}, {card.total_memory / GIB:.1f} GiB"
+        yield Check(subject=f"gpu {index}", status="ok", details=said)
+    if not cards:
+        said = f"none that torch {torch.__version__} can use; models run on the processor"
+        yield Check(subject="gpu", status="ok", details=said)

@@ -1,0 +1,106 @@
+"""The command itself: finds a verb's file by its name, and turns failures into exit codes."""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
+from importlib import import_module
+
+import click
+
+from coterie.cli.verb import UserError
+
+# In the order in which a newcomer meets them.
+VERBS = (
+    "demo",
+    "fetch",
+    "train",
+    "evaluate",
+    "compare",
+    "diagnose",
+    "report",
+    "extract",
+    "generate",
+    "list",
+    "doctor",
+)
+
+
+class SubcommandGroup(click.Group):
+    """The verbs, each imported from the file of its name."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The verbs' names, in the order of the help page."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The verb of that name, or None."""
+        if cmd_name not in VERBS:
+            return None
+        return getattr(import_module(f"coterie.cli.{cmd_name}"), cmd_name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The verb that the arguments begin with. Raises UsageError, naming the near miss."""
+        if args[0] not in VERBS and not args[0].startswith("-"):
+            near = get_close_matches(args[0], VERBS, n=1)
+            meant = f"; did you mean {near[0]}?" if near else ""
+            raise click.UsageError(f"no verb {args[0]!r}: there are {', '.join(VERBS)}{meant}")
+        return super().resolve_command(ctx, args)
+
+
+@click.command(cls=SubcommandGroup, context_settings={"max_content_width": 100})
+@click.version_option(package_name="coterie", message="%(prog)s %(version)s")
+def coterie() -> None:
+    """Turns a pretrained model into a multi-task mixture of experts.
+
+    \b
+    coterie doctor                       what this machine can run
+    coterie demo                         everything once, on embedded weights and data
+    coterie train rode --base MODEL --tasks tasks.yaml --out runs/rode
+    coterie evaluate runs/rode
+    coterie report runs/rode --to report.html
+
+    `coterie VERB --help` has examples of each verb.
+    """
+
+
+def main(
+    arguments: Sequence[str] | None = None, *, library: Callable[[], None] = lambda: None
+) -> int:
+    """Runs the command line.
+
+    Args:
+        arguments: without the program's name; None for the process's own. None at all are help.
+        library: called before a verb that needs the library; what starts the command without
+            importing it gives this.
+
+    Returns:
+        The exit code: 0; 2 for a user's mistake; 1 for what the machine lacks; 130 for Ctrl-C.
+    """
+    arguments = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    try:
+        code = coterie.main(arguments, prog_name="coterie", standalone_mode=False, obj=library)
+    except UserError as failure:
+        return report_failure(f"coterie: {failure.format_message()}", failure.code)
+    except click.UsageError as error:
+        where = error.ctx.command_path if error.ctx else "coterie"
+        return report_failure(
+            f"{where}: {error.format_message()} ({where} --help)", error.exit_code
+        )
+    except click.ClickException as error:
+        return report_failure(f"coterie: {error.format_message()}", error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        return report_failure("coterie: stopped", 130)
+    except BrokenPipeError:
+        # Python flushes at exit and would say so again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return code if isinstance(code, int) else 0
+
+
+def report_failure(message: str, code: int) -> int:
+    """Says why on standard error; the code."""
+    click.echo(message, err=True)
+    return code

@@ -1,0 +1,72 @@
+"""Encoded sounds to mono samples at 16 kHz, refusing what is damaged, empty or too long."""
+
+import io
+
+import numpy as np
+from jaxtyping import Float32
+
+from coterie.optional_imports import import_optional
+
+SAMPLE_RATE_HZ = 16_000
+"""Samples per second that every sound is resampled to, as speech encoders hear it."""
+MAX_DURATION_S = 1800.0
+"""Longer sounds are refused, so that a small file cannot be made to fill the memory."""
+
+
+def decode_audio(content: bytes) -> Float32[np.ndarray, " time"]:
+    """Samples, mostly in -1..1: the mean of all channels, at RATE.
+
+    Raises ValueError if soundfile cannot decode all of it, if nothing is in it, if a sample is NaN
+    or infinite, or if it lasts longer than LONGEST_S.
+    """
+    soundfile = import_optional("soundfile", "data")
+    try:
+        with soundfile.SoundFile(io.BytesIO(content)) as file:
+            rate, frames = file.samplerate, file.frames
+            if frames > MAX_DURATION_S * rate:
+                raise AudioTooLongError(frames / rate)
+            samples = file.read(dtype="float32", always_2d=True)
+    except AudioTooLongError as error:
+        raise ValueError(
+            f"lasts {error.args[0]:.0f} s: at most {MAX_DURATION_S:.0f} s are read; cut it"
+        ) from None
+    except Exception as error:  # a decoder meets damage with whatever it likes
+        raise ValueError(
+            f"is no sound that soundfile can read (it begins with {content[:8]!r}): {format_soundfile_error(error)}"
+        ) from None
+    missing = max(0, estimate_min_bytes(content) - len(content))
+    if missing or len(samples) < frames:
+        raise ValueError(f"is cut off after {len(samples)} samples: {missing} bytes are missing")
+    if not len(samples):
+        raise ValueError("is an empty sound: it has 0 samples")
+    mono = samples.mean(axis=1)
+    if not np.isfinite(mono).all():
+        raise ValueError("is a damaged sound: it has samples that are not finite")
+    if rate != SAMPLE_RATE_HZ:
+        mono = import_optional("soxr", "data").resample(mono, rate, SAMPLE_RATE_HZ)
+    return mono.astype(np.float32)
+
+
+def estimate_min_bytes(content: bytes) -> int:
+    """How many bytes a WAV or Ogg file says it has at least: soundfile takes what is there.
+
+    0 for other forms, and for a WAV file that was written before its length was known.
+    """
+    if content[:4] == b"RIFF":
+        length = int.from_bytes(content[4:8], "little")
+        return length + 7 if length < 0x7FFF_0000 else 0  # 8, but the last may be padding
+    if content[:4] == b"OggS":
+        page = content.rfind(b"OggS")  # its table of lengths begins at 27, after their count
+        count = int.from_bytes(content[page + 26 : page + 27])
+        sizes = content[page + 27 : page + 27 + count]
+        return page + 27 + max(count, 1) + sum(sizes)
+    return 0
+
+
+class AudioTooLongError(Exception):
+    """A sound lasts longer than LONGEST_S; its argument says how long, in seconds."""
+
+
+def format_soundfile_error(error: Exception) -> str:
+    """The message of soundfile, without the address of the buffer that it read from."""
+    return str(error).rpartition(">: ")[2]

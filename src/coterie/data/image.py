@@ -1,0 +1,46 @@
+"""Encoded pictures to RGB, upright and on white, refusing what is damaged or too large."""
+
+import io
+from typing import Any
+
+from coterie.optional_imports import import_optional
+
+MAX_PIXELS = 89_478_485
+"""Pixels; Pillow's own bound, above which a small file may be made to fill the memory."""
+
+
+def decode_image(content: bytes) -> Any:
+    """A PIL image, RGB, turned upright as its EXIF says, transparent parts white.
+
+    Raises ValueError if Pillow cannot decode all of it, or if it has more than LARGEST pixels.
+    Of an animation, the first frame is taken.
+    """
+    image_module = import_optional("PIL.Image", "data")
+    try:
+        image = image_module.open(io.BytesIO(content))
+    except image_module.UnidentifiedImageError:
+        raise ValueError(
+            f"is no picture that Pillow can read (it begins with {content[:8]!r})"
+        ) from None
+    except (image_module.DecompressionBombError, image_module.DecompressionBombWarning) as error:
+        raise ValueError(f"is too large a picture: {error}") from None
+    except Exception as error:  # a decoder meets damage with whatever it likes
+        raise ValueError(f"is a damaged picture: {error}") from None
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise ValueError(f"has {width} x {height} pixels: at most {MAX_PIXELS} are read; shrink it")
+    try:
+        return convert_to_rgb(import_optional("PIL.ImageOps", "data").exif_transpose(image))
+    except Exception as error:
+        raise ValueError(f"is a damaged {image.format} picture: {error}") from None
+
+
+def convert_to_rgb(image: Any) -> Any:
+    """`image` in 8-bit RGB, over white where it is transparent."""
+    if image.mode.startswith("I"):  # 16 bits: Pillow would cut them off at 255, not scale them
+        image = image.point(lambda value: value * (1 / 256)).convert("L")
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    white = import_optional("PIL.Image", "data").new("RGBA", image.size, "white")
+    white.alpha_composite(image.convert("RGBA"))
+    return white.convert("RGB")

@@ -1,0 +1,16 @@
+"""The forms that a row may have: which one it is, is told from its columns."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from coterie.data.row_formats.base import RowFormat
+from coterie.data.row_formats.chat_messages import ChatMessages
+from coterie.data.row_formats.llava_conversations import LlavaConversations
+from coterie.data.row_formats.question_answer import QuestionAnswer
+
+FORMS: tuple[RowFormat, ...] = (ChatMessages(), LlavaConversations(), QuestionAnswer())
+
+
+def detect_format(row: Mapping[str, Any]) -> RowFormat:
+    """The first form that the row fits; any row that has no other is a question."""
+    return next(form for form in FORMS if form.matches(row))

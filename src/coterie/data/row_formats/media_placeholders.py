@@ -1,0 +1,121 @@
+"""The pictures and sounds that a row names, and the marks in its text where they belong."""
+
+import re
+from collections import deque
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from coterie.data.columns import Columns
+from coterie.data.dataset import RowError
+from coterie.data.media import MediaFile
+from coterie.data.row_formats.base import format_value, parse_text
+
+Kind = Literal["image", "audio"]
+KINDS: dict[str, Kind] = {"image": "image", "audio": "audio"}
+PLACEHOLDERS = re.compile(r"\s*<(image|audio)>\s*")
+
+
+class MediaQueue:
+    """The media of one row, handed out in their order."""
+
+    def __init__(self, row: Mapping[str, Any], columns: Columns, folder: Path) -> None:
+        self.folder = folder
+        names: dict[Kind, str] = {"image": columns.image, "audio": columns.audio}
+        self.remaining = {
+            kind: deque(find_media(row, kind, name, folder)) for kind, name in names.items()
+        }
+        self.count = {kind: len(media) for kind, media in self.remaining.items()}
+        self.placeholder_counts = dict.fromkeys(self.remaining, 0)
+
+    def pop_next(self, kind: Kind, field: str) -> MediaFile:
+        """The next one of a kind; RowError if there are none left."""
+        self.placeholder_counts[kind] += 1
+        if not self.remaining[kind]:
+            raise RowError(
+                field,
+                f"has a <{kind}> mark, number {self.placeholder_counts[kind]}, for which there is no {kind}: "
+                f"the row names {self.count[kind]}",
+            )
+        return self.remaining[kind].popleft()
+
+    def pop_remaining(self) -> tuple[MediaFile, ...]:
+        """All that are left, pictures first."""
+        taken = tuple(media for kind in self.remaining for media in self.remaining[kind])
+        for media in self.remaining.values():
+            media.clear()
+        return taken
+
+    def check_all_used(self, field: str) -> None:
+        """RowError if some media have no place in the text."""
+        for kind, media in self.remaining.items():
+            if media:
+                raise RowError(
+                    field,
+                    f"marks {self.placeholder_counts[kind]} <{kind}>, but the row names {self.count[kind]}: "
+                    f"write <{kind}> in the text where each belongs",
+                )
+
+    def split_at_placeholders(self, text: str, field: str) -> tuple[str | MediaFile, ...]:
+        """`text` cut at its <image> and <audio> marks, with the media in their places.
+
+        White space around a mark is left out.
+        """
+        pieces = PLACEHOLDERS.split(text)
+        parts: list[str | MediaFile] = [pieces[0]]
+        for kind, after in zip(pieces[1::2], pieces[2::2], strict=True):
+            parts += [self.pop_next(KINDS[kind], field), after]
+        return tuple(part for part in parts if part != "")
+
+
+def find_media(row: Mapping[str, Any], kind: Kind, name: str, folder: Path) -> list[MediaFile]:
+    """The media of a kind, from the columns `name` and `name` + "s"."""
+    media = []
+    for field in (name, f"{name}s"):
+        value = row.get(field)
+        if isinstance(value, list):
+            media += [
+                parse_media(kind, item, folder, f"{field}[{i}]") for i, item in enumerate(value)
+            ]
+        elif value is not None:
+            media.append(parse_media(kind, value, folder, field))
+    return media
+
+
+def parse_media(kind: Kind, value: Any, folder: Path, field: str) -> MediaFile:
+    """A picture or sound given by its path, its bytes, or Hugging Face's {"bytes", "path"}."""
+    if isinstance(value, Mapping):
+        value = value.get("bytes") or value.get("path")
+    if isinstance(value, bytes):
+        if not value:
+            raise RowError(field, f"has 0 bytes: give the bytes of an encoded {kind}")
+        return MediaFile(kind=kind, content=value)
+    if not isinstance(value, str):
+        raise RowError(field, f"is {format_value(value)}: give the path of a file with the {kind}")
+    if "://" in value or value.startswith("data:"):
+        raise RowError(
+            field, f"is the address {format_value(value)}: nothing is downloaded; give a local path"
+        )
+    path = folder / parse_text(value, field)
+    check_file(path, value, field)
+    return MediaFile(kind=kind, path=path)
+
+
+def check_file(path: Path, given: str, field: str) -> None:
+    """RowError unless there is a file with something in it."""
+    try:
+        if path.is_dir():
+            raise RowError(field, f"{given!r} is a folder: give a file")
+        if path.stat().st_size == 0:
+            raise RowError(field, f"{given!r} is an empty file: it has 0 bytes")
+    except OSError as error:
+        raise RowError(
+            field, f"the file {given!r} cannot be read in {path.parent}: {error.strerror}"
+        ) from None
+
+
+def reject_placeholders(text: str, field: str) -> str:
+    """An answer, in which nothing can be placed."""
+    if mark := PLACEHOLDERS.search(text):
+        raise RowError(field, f"has the mark {mark[0].strip()}: an answer is of text alone")
+    return text

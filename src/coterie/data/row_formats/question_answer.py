@@ -1,0 +1,67 @@
+"""Rows of a question and an answer, with pictures and sounds beside them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from coterie.data.columns import Columns
+from coterie.data.dataset import RowError
+from coterie.data.row_formats.base import (
+    PromptAndAnswers,
+    RowFormat,
+    format_value,
+    parse_answers,
+    parse_text,
+)
+from coterie.data.row_formats.media_placeholders import MediaQueue, reject_placeholders
+from coterie.data.sample import Message
+from coterie.serialization import format_suggestions
+
+
+class QuestionAnswer(RowFormat):
+    """{"image": "a.png", "question": "How many?", "answer": 3}.
+
+    Media stand before the text, unless the text has <image> and <audio> marks for them.
+    """
+
+    def matches(self, row: Mapping[str, Any]) -> bool:
+        return True
+
+    def parse(
+        self, row: Mapping[str, Any], columns: Columns, folder: Path
+    ) -> list[PromptAndAnswers]:
+        text = fill_template(row, columns)
+        answers = parse_answers(row.get(columns.answer), columns.answer)
+        for answer in answers:
+            reject_placeholders(answer, columns.answer)
+        shelf = MediaQueue(row, columns, folder)
+        parts = shelf.split_at_placeholders(text, columns.question)
+        if not any(shelf.placeholder_counts.values()):
+            parts = shelf.pop_remaining() + parts
+        shelf.check_all_used(columns.question)
+        return [((Message(role="user", parts=parts),), answers)]
+
+
+def fill_template(row: Mapping[str, Any], columns: Columns) -> str:
+    """The prompt, with the row's columns in it."""
+    text = ""
+    for piece, column in columns.split_template():
+        text += piece
+        if column is not None:
+            text += format_field(row, column)
+    return text
+
+
+def format_field(row: Mapping[str, Any], column: str) -> str:
+    """A column of text or number, to be put into a prompt."""
+    value = row.get(column)
+    if value is None:
+        names = [name for name, item in row.items() if item is not None]
+        raise RowError(
+            column,
+            f"is missing or null, and the prompt names it{format_suggestions(column, names)}; the row has "
+            f"{format_value(', '.join(names)) if names else 'nothing'}",
+        )
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    return parse_text(value, column)

@@ -1,0 +1,100 @@
+"""Rows of a data set of the datasets library, on disk or on the Hugging Face hub."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from coterie.data.sources.base import RowSource
+from coterie.optional_imports import import_optional
+
+HUB_ID = re.compile(r"hf:(?P<id>[\w.-]+(/[\w.-]+)?)(:(?P<config>[^:#]+))?(#(?P<split>.+))?")
+
+
+class DatasetSource(RowSource):
+    """The rows of a `datasets.Dataset`, which is memory-mapped; media stay as they are encoded.
+
+    A class label is given by its name.
+    """
+
+    def __init__(self, dataset: Any, *, called: str, folder: Path, is_split: bool = False) -> None:
+        self.dataset = dataset.with_format("arrow")  # decodes nothing
+        self.names = {
+            column: feature.names
+            for column, feature in dataset.features.items()
+            if type(feature).__name__ == "ClassLabel"
+        }
+        self.display_name = called
+        self.base_folder = folder
+        self.is_split = is_split
+
+    @property
+    def folder(self) -> Path:
+        return self.base_folder
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        row = self.dataset[index].to_pylist()[0]
+        for column, names in self.names.items():
+            if row[column] is not None and row[column] >= 0:  # -1: the label is not known
+                row[column] = names[row[column]]
+        return row
+
+    def describe_row(self, index: int) -> str:
+        return f"{self.display_name}:{index + 1}"
+
+
+def load_from_disk(path: Path, *, split: str) -> DatasetSource:
+    """What `save_to_disk` wrote: a data set, or several splits of one.
+
+    Raises ValueError if it is damaged or has no such split.
+    """
+    datasets = import_optional("datasets", "data")
+    try:
+        found = datasets.load_from_disk(str(path))
+    except Exception as error:  # whatever Arrow or JSON meets in a damaged file
+        raise ValueError(f"{path} is no data set that can be read: {error}") from None
+    return select_split(found, split, called=path.name, folder=path)
+
+
+def load_from_hub(name: str, *, split: str) -> DatasetSource:
+    """A data set of the Hugging Face hub, fetched once and cached by the datasets library.
+
+    Args:
+        name: "hf:owner/name", then maybe ":config", then maybe "#split", where the split may be
+            any that `datasets.load_dataset` knows, such as "#train[:10%]".
+        split: the split, if the name has none.
+
+    Raises ValueError if it cannot be had, or has no such split.
+    """
+    match = HUB_ID.fullmatch(name)
+    if match is None:
+        raise ValueError(f"{name!r}: give hf:owner/name, hf:owner/name:config or ...#split")
+    datasets = import_optional("datasets", "data")
+    try:
+        found = datasets.load_dataset(match["id"], match["config"], split=match["split"])
+    except Exception as error:  # of the network, the hub, a file or a wrong name
+        raise ValueError(
+            f"{name} cannot be had: {type(error).__name__}: {get_first_line(error)}; see that the name "
+            "is right and this machine online, or give a local file or folder"
+        ) from None
+    return select_split(found, split, called=match["id"], folder=Path.cwd())
+
+
+def select_split(found: Any, split: str, *, called: str, folder: Path) -> DatasetSource:
+    """The split of what was found, which may be one data set or a dict of several."""
+    if not isinstance(found, dict):
+        return DatasetSource(found, called=called, folder=folder)
+    if split not in found:
+        names = ", ".join(found)
+        raise ValueError(
+            f"{called} has no split {split!r}: it has {names}. Name others in tasks.yaml, such as "
+            "rows: {train: 'hf:owner/name#train[:90%]', validation: 'hf:owner/name#train[90%:]'}"
+        )
+    return DatasetSource(found[split], called=f"{called}/{split}", folder=folder, is_split=True)
+
+
+def get_first_line(error: Exception) -> str:
+    """The first line of an error's message."""
+    return str(error).strip().partition("\n")[0]

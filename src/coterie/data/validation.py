@@ -1,0 +1,179 @@
+"""The good rows of a source, told from the bad ones by reading each of them once."""
+
+import hashlib
+import os
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+
+from coterie.data.columns import Columns
+from coterie.data.dataset import BadRow, Dataset, RowError
+from coterie.data.row_formats import detect_format
+from coterie.data.sample import TextSample
+from coterie.data.sources.base import RowSource
+from coterie.data.splits import Part, get_split_indices
+from coterie.data.validation_cache import DecodeCache
+
+
+def accept_any(answers: tuple[str, ...]) -> None:
+    """Accepts all answers."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowReader:
+    """How the rows of a task are read.
+
+    Attributes:
+        task: its name.
+        columns: what it calls its columns.
+        accepts: raises ValueError if the task's metric can do nothing with a row's answers.
+    """
+
+    task: str
+    columns: Columns = field(default_factory=Columns)
+    accepts: Callable[[tuple[str, ...]], None] = accept_any
+
+    def read_samples(self, source: RowSource, index: int) -> list[TextSample]:
+        """The samples of one row, at least one. Raises RowError if it is damaged."""
+        row = source[index]
+        exchanges = detect_format(row).parse(row, self.columns, source.folder)
+        for _, answers in exchanges:
+            try:
+                self.accepts(answers)
+            except ValueError as error:
+                raise RowError(self.columns.answer, str(error)) from None
+        return [
+            TextSample(
+                task=self.task, messages=turns, answers=answers, source=source.describe_row(index)
+            )
+            for turns, answers in exchanges
+        ]
+
+
+CHUNK_SIZE = 32
+"""Rows that one thread reads at a time."""
+MAX_LISTED_BAD_ROWS = 20
+"""How many bad rows an error lists."""
+
+
+@dataclass(frozen=True)
+class RowCheck:
+    """What reading a row once has shown: why it is bad, or how many samples it has."""
+
+    bad_row: BadRow | None = None
+    num_samples: int = 0
+    content_group: int = 0
+
+
+class ValidatedDataset(Dataset):
+    """The samples of a source's good rows. Held in memory: 12 bytes a sample."""
+
+    def __init__(
+        self, source: RowSource, reader: RowReader, *, check_media: bool, part: Part | None = None
+    ) -> None:
+        """Read every row once.
+
+        Args:
+            source: where the rows are.
+            reader: how they are read.
+            check_media: decode every picture and sound, too, so that a damaged one is found now.
+            part: keep only this part of the good rows. Bad rows are all named, since what part
+                they would fall to cannot be told.
+        """
+        self.source, self.reader = source, reader
+        rows, turns, groups = array("q"), array("i"), array("Q")
+        bad = []
+        for index, found in enumerate(check_rows(source, reader, check_media, part is not None)):
+            rows.extend([index] * found.num_samples)
+            turns.extend(range(found.num_samples))
+            groups.extend([found.content_group] * (found.num_samples if part else 0))
+            bad += [found.bad_row] if found.bad_row else []
+        if part and rows:
+            kept = get_split_indices(groups, part)
+            rows = array("q", [rows[index] for index in kept])
+            turns = array("i", [turns[index] for index in kept])
+        self.row_indices, self.turn_indices = rows, turns
+        self.bad_rows = tuple(bad)
+
+    def __len__(self) -> int:
+        return len(self.row_indices)
+
+    def __getitem__(self, index: int) -> TextSample:
+        return self.reader.read_samples(self.source, self.row_indices[index])[
+            self.turn_indices[index]
+        ]
+
+
+def check_rows(
+    source: RowSource, reader: RowReader, check_media: bool, grouped: bool
+) -> Iterator[RowCheck]:
+    """One for each row, in their order; files are decoded on all cores."""
+    decoding = DecodeCache() if check_media else None
+    judge = partial(check_chunk, source, reader, decoding, grouped)
+    threads = os.cpu_count() or 1
+    window = CHUNK_SIZE * threads * 4  # a pool's map takes all it is given into memory at once
+    with ThreadPoolExecutor(threads) as pool:
+        for start in range(0, len(source), window):
+            rows = range(start, min(start + window, len(source)))
+            chunks = [rows[i : i + CHUNK_SIZE] for i in range(0, len(rows), CHUNK_SIZE)]
+            for chunk in pool.map(judge, chunks):
+                yield from chunk
+    if decoding is not None:
+        decoding.save()
+
+
+def check_chunk(
+    source: RowSource,
+    reader: RowReader,
+    decoding: DecodeCache | None,
+    grouped: bool,
+    rows: Sequence[int],
+) -> list[RowCheck]:
+    """What reading some rows shows."""
+    found = []
+    for index in rows:
+        try:
+            samples = reader.read_samples(source, index)
+            if decoding is not None:
+                for media in samples[-1].get_media():  # the last has those of all before it
+                    decoding.check(media, getattr(reader.columns, media.kind))
+            group = hash_content_group(samples[-1]) if grouped else 0
+            found.append(RowCheck(num_samples=len(samples), content_group=group))
+        except RowError as error:
+            bad = BadRow(source=source.describe_row(index), field=error.field, reason=error.reason)
+            found.append(RowCheck(bad_row=bad))
+    return found
+
+
+def hash_content_group(sample: TextSample) -> int:
+    """64 bits that are equal for the same pictures and sounds; without any, for the same words."""
+    media = sample.get_media()
+    words = [str(part) for turn in sample.messages for part in turn.parts]
+    try:
+        key = "\n".join([item.compute_digest() for item in media] or words)
+    except ValueError as error:
+        raise RowError(media[0].kind, str(error)) from None
+    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8])
+
+
+def raise_for_bad_rows(rows: Dataset, *, what: str, skip: bool) -> None:
+    """Raise ValueError if no row is good, or some are bad and not to be skipped."""
+    if len(rows) and (skip or not rows.bad_rows):
+        return
+    if not rows.bad_rows:
+        raise ValueError(f"{what} has no rows: give at least one")
+    todo = "no row is good: mend them"
+    if len(rows):
+        todo = "mend them, or leave them out by skip_bad_rows=True (--skip-bad-rows)"
+    count = f"{len(rows.bad_rows)} bad row{'s' if len(rows.bad_rows) > 1 else ''}"
+    raise ValueError("\n".join([f"{what} has {count}; {todo}", *format_bad_rows(rows.bad_rows)]))
+
+
+def format_bad_rows(bad: Sequence[BadRow]) -> list[str]:
+    """The first LISTED bad rows; only the first, if all have the same fault."""
+    alike = len({(row.field, row.reason) for row in bad}) == 1
+    first = [f"  {row}" for row in bad[: 1 if alike else MAX_LISTED_BAD_ROWS]]
+    more = len(bad) - len(first)
+    return [*first, f"  and {more} more{', alike' if alike else ''}"] if more else first

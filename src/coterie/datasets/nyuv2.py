@@ -1,0 +1,185 @@
+"""NYUv2 as the released code of MTAN preprocessed it: numbered .npy files."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Int64, Shaped, UInt8
+from torch import Tensor
+
+from coterie.metrics.dense.labels import check_names, to_camera_axes, to_class_map
+from coterie.tasks.dense.dataset import DenseDataset, DenseSample, DenseSamples, DenseSplit
+from coterie.tasks.dense.kinds.depth import Depth
+from coterie.tasks.dense.kinds.normals import Normals
+from coterie.tasks.dense.kinds.segmentation import Segmentation
+from coterie.tasks.dense.label_files import LabelFile, check_shape, decode_npy, make_absolute_path
+from coterie.tasks.dense.task import DenseTask
+from coterie.tasks.dense.validation import ValidatedDenseDataset
+
+FOLDERS = {"train": "train", "validation": "val"}
+"""Split -> its folder."""
+FILES = {"segmentation": "label", "depth": "depth", "normal": "normal"}
+"""Task -> the folder of its labels."""
+CLASSES = 13
+IGNORE_INDEX = 255
+AXIS_SIGNS = (1, -1, 1)
+"""The stored y points downward; see `Nyuv2`."""
+LIGHTER = 1.001
+"""Images go from 0 to 1, but for rounding."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Nyuv2(DenseDataset):
+    """Indoor scenes: 13 classes, depth, and normals; 795 pictures to train, 654 to validate.
+
+    `folder` holds train/ and val/ with image/, label/, depth/ and normal/, each of 0.npy, 1.npy
+    and so on, as in nyuv2.zip of https://github.com/lorenmt/mtan (Liu et al., End-to-End
+    Multi-Task Learning with Attention, CVPR 2019, arXiv 1803.10704):
+
+    - image: [height, breadth, 3], 0 to 1;
+    - label: [height, breadth], 0 to 12, -1 where nothing is known;
+    - depth: [height, breadth, 1], in metres, 0 where nothing is known;
+    - normal: [height, breadth, 3], all 0 where nothing is known.
+
+    Published numbers are of val/, which is the test set of NYUv2's authors; there is no third
+    part. The stored normals are taken to point right, down and to the viewer, as the colours of
+    NYUv2 do (Armeni et al., arXiv 1702.01105, sec. 4.2), and come out right, up and to the viewer.
+    The files do not say so; if x and y were both the other way round, mirroring and turning would
+    still be right, since both commute with a half turn.
+
+    Attributes:
+        folder: of train/ and val/.
+        names: the tasks that are wanted, of "segmentation", "depth" and "normal".
+    """
+
+    folder: str | Path
+    names: tuple[str, ...] = ("segmentation", "depth", "normal")
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "folder", make_absolute_path(self.folder))
+        check_names("Nyuv2", self.names, FILES)
+
+    @property
+    def tasks(self) -> tuple[DenseTask, ...]:
+        known: dict[str, DenseTask] = {
+            "segmentation": Segmentation(
+                name="segmentation", classes=CLASSES, ignore_index=IGNORE_INDEX
+            ),
+            "depth": Depth(name="depth"),
+            "normal": Normals(name="normal", criterion="cosine"),
+        }
+        return tuple(known[name] for name in self.names)
+
+    def load_split(self, split: str, *, skip_bad_rows: bool = False) -> DenseSamples:
+        if split not in FOLDERS:
+            raise ValueError(f"Nyuv2 has no split {split!r}: ask for {' or '.join(FOLDERS)}")
+        folder = Path(self.folder) / FOLDERS[split]
+        return ValidatedDenseDataset(Nyuv2Split(folder, self.names), skip_bad_rows=skip_bad_rows)
+
+
+class Nyuv2Split(DenseSplit):
+    """The numbered samples of train/ or val/."""
+
+    def __init__(self, folder: Path, names: tuple[str, ...]) -> None:
+        """List the files. A number counts as a sample if any of its files is there.
+
+        Raises ValueError if one of the folders is missing.
+        """
+        self.folder, self.names = folder, names
+        stems: set[str] = set()
+        for part in ("image", *(FILES[name] for name in names)):
+            if not (folder / part).is_dir():
+                raise ValueError(f"{folder / part} is no folder: fetch nyuv2.zip, and unpack it")
+            stems |= {file.stem for file in (folder / part).glob("*.npy")}
+        self.stems = sorted(stems, key=lambda stem: (len(stem), stem))
+
+    @property
+    def title(self) -> str:
+        return str(self.folder)
+
+    def __len__(self) -> int:
+        return len(self.stems)
+
+    def list_files(self, index: int) -> list[LabelFile]:
+        stem = self.stems[index]
+        labels = [self.get_file(FILES[name], stem, name) for name in self.names]
+        return [self.get_file("image", stem, "image"), *labels]
+
+    def read(self, index: int) -> DenseSample:
+        stem = self.stems[index]
+        image = self.get_file("image", stem, "image").read(
+            lambda content: encode_image(decode_npy(content))
+        )
+        size = image.shape[1], image.shape[2]
+        labels = {
+            name: self.get_file(FILES[name], stem, name).read(
+                lambda content, name=name: DECODE[name](decode_npy(content), size)
+            )
+            for name in self.names
+        }
+        return DenseSample(image=image, labels=labels, source=f"{self.folder.name}/{stem}")
+
+    def get_file(self, part: str, stem: str, field: str) -> LabelFile:
+        """One file of a sample."""
+        name = f"{self.folder.name}/{part}/{stem}.npy"
+        return LabelFile(folder=self.folder.parent, name=name, field=field)
+
+
+def encode_image(values: Shaped[np.ndarray, "..."]) -> UInt8[Tensor, "channels height breadth"]:
+    """The image, 0 to 1, in 256 steps; half a step is rounded to an even number."""
+    check_shape(values.shape, (*values.shape[:2], 3))
+    if not (values.min() >= 0 and values.max() <= LIGHTER):
+        raise ValueError(
+            f"goes from {values.min():.4g} to {values.max():.4g}: 0 to 1 is allowed; divide by 255"
+        )
+    steps = np.rint(255 * values.astype(np.float64)).clip(0, 255)
+    return torch.from_numpy(steps.astype(np.uint8).transpose(2, 0, 1).copy())
+
+
+def encode_segmentation(
+    values: Shaped[np.ndarray, "..."], size: tuple[int, int]
+) -> Int64[Tensor, "height breadth"]:
+    """Class numbers; -1 becomes IGNORED."""
+    check_shape(values.shape, size)
+    return to_class_map(values, classes=CLASSES, unknown=-1, ignored=IGNORE_INDEX)
+
+
+def encode_depth(
+    values: Shaped[np.ndarray, "..."], size: tuple[int, int]
+) -> Float32[Tensor, "1 height breadth"]:
+    """Metres; 0 becomes NaN. Raises ValueError if any is below 0 or infinite, or none is known."""
+    check_shape(values.shape, (*size, 1))
+    metres = torch.from_numpy(values[..., 0].astype(np.float32))[None]
+    metres = torch.where(metres == 0, torch.nan, metres)
+    known = metres[~metres.isnan()]
+    if not len(known):
+        raise ValueError("has no depth at any pixel: leave this sample out")
+    if known.min() < 0 or known.max() == torch.inf:
+        raise ValueError(
+            f"goes from {known.min():.4g} to {known.max():.4g}: metres above 0 are allowed, and 0 "
+            "for unknown"
+        )
+    return metres
+
+
+def encode_normals(
+    values: Shaped[np.ndarray, "..."], size: tuple[int, int]
+) -> Float32[Tensor, "3 height breadth"]:
+    """Unit vectors in coterie's axes; 0, 0, 0 becomes NaN.
+
+    Raises ValueError if any is infinite, or none is known.
+    """
+    check_shape(values.shape, (*size, 3))
+    if np.isinf(values).any():
+        raise ValueError("is infinite somewhere: parts of unit vectors are allowed, -1 to 1")
+    vectors = to_camera_axes(
+        torch.from_numpy(values.astype(np.float32).transpose(2, 0, 1)), AXIS_SIGNS
+    )
+    if vectors.isnan().all():
+        raise ValueError("has no normal at any pixel: leave this sample out")
+    return vectors
+
+
+DECODE = {"segmentation": encode_segmentation, "depth": encode_depth, "normal": encode_normals}
+"""Task -> what its arrays become."""

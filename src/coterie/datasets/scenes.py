@@ -1,0 +1,222 @@
+"""Rendered scenes with exact labels, as `make_scenes` leaves them."""
+
+import io
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float32, Int64, Shaped
+from torch import Tensor
+
+from coterie.metrics.dense.labels import DepthScale, check_names, to_class_map
+from coterie.paths import get_cache_dir
+from coterie.tasks.dense.dataset import DenseDataset, DenseSample, DenseSamples, DenseSplit
+from coterie.tasks.dense.kinds.depth import Depth
+from coterie.tasks.dense.kinds.distillation import Distillation
+from coterie.tasks.dense.kinds.edges import Edges
+from coterie.tasks.dense.kinds.normals import Normals
+from coterie.tasks.dense.kinds.regression import Regression
+from coterie.tasks.dense.kinds.segmentation import Segmentation
+from coterie.tasks.dense.label_files import LabelFile, make_absolute_path
+from coterie.tasks.dense.task import DenseTask
+from coterie.tasks.dense.validation import ValidatedDenseDataset
+from coterie_demo.scenes import CLASSES, SETTINGS, SHAPES
+from coterie_demo.scenes.card import SPLITS, RenderManifest
+from coterie_demo.scenes.classes import SKY
+
+DEPTHS = DepthScale(units_per_metre=512.0, log_range=2.0**16)
+"""As Taskonomy's depths are learned; fields end before its 128 m."""
+CURVATURE_SCALE = 10.0
+"""Curvatures are learned in this many 1/m, so that of a ball with a radius of 10 cm is 1."""
+IGNORE_INDEX = 255
+"""No pixel of a scene is without a class; losses leave this one out."""
+MAX_CURVATURE = 3.0
+"""Where they are then cut off: squared differences at tips of cones would outweigh all else."""
+DECODE_ERRORS = (
+    ValueError, TypeError, LookupError, EOFError, OSError, zipfile.BadZipFile, zlib.error
+)  # fmt: skip
+"""What reading a damaged file raises."""
+Arrays = Mapping[str, np.ndarray[Any, np.dtype[Any]]]
+"""What is stored of a picture, by name."""
+
+
+@dataclass(frozen=True)
+class SceneLabel:
+    """A task, and its label in what is stored of a picture."""
+
+    task: DenseTask
+    decode: Callable[[Arrays], Shaped[Tensor, "..."]]
+
+
+def read_segmentation(arrays: Arrays) -> Int64[Tensor, "height breadth"]:
+    """What kind of thing each pixel shows, by number in CLASSES; all are known."""
+    return to_class_map(arrays["classes"], classes=len(CLASSES), unknown=-1, ignored=IGNORE_INDEX)
+
+
+def read_depth(arrays: Arrays) -> Float32[Tensor, "1 height breadth"]:
+    """Depth along the optical axis, encoded by DEPTHS; unknown in the sky."""
+    return DEPTHS.encode(to_float32(arrays["depth"])[None])
+
+
+def read_normals(arrays: Arrays) -> Float32[Tensor, "3 height breadth"]:
+    """x right, y up, z to the viewer; unknown in the sky."""
+    return to_float32(arrays["normals"])
+
+
+def read_curvature(arrays: Arrays) -> Float32[Tensor, "2 height breadth"]:
+    """Principal curvatures in BENT 1/m, the larger first, convex above 0; unknown in the sky."""
+    return (to_float32(arrays["curvature"]) / CURVATURE_SCALE).clamp(-MAX_CURVATURE, MAX_CURVATURE)
+
+
+def read_reshading(arrays: Arrays) -> Float32[Tensor, "1 height breadth"]:
+    """Lambert's law under a lamp above the camera, 0 to 1; unknown in the sky."""
+    shares = make_unit_reader("reshading")(arrays)
+    return shares.masked_fill(torch.from_numpy(arrays["classes"] == SKY), torch.nan)
+
+
+def make_unit_reader(key: str) -> Callable[[Arrays], Float32[Tensor, "1 height breadth"]]:
+    """Reads 0 to 255 as 0 to 1; all are known."""
+    return lambda arrays: to_float32(arrays[key])[None] / 255
+
+
+def make_class_reader(key: str, classes: int) -> Callable[[Arrays], Float32[Tensor, " classes"]]:
+    """Reads a number as 1 for that class and 0 for the others."""
+    return lambda arrays: torch.eye(classes)[int(arrays[key])]
+
+
+def to_float32(stored: np.ndarray[Any, np.dtype[Any]]) -> Float32[Tensor, "..."]:
+    """The numbers in the precision that losses are taken in."""
+    return torch.from_numpy(stored.astype(np.float32))
+
+
+LABELS: dict[str, SceneLabel] = {
+    label.task.name: label
+    for label in (
+        SceneLabel(Segmentation(name="segmentation", classes=len(CLASSES)), read_segmentation),
+        SceneLabel(Depth(name="depth", scale=DEPTHS), read_depth),
+        SceneLabel(Normals(name="normals", criterion="cosine"), read_normals),
+        SceneLabel(Regression(name="curvature", num_channels=2, exponent=2), read_curvature),
+        SceneLabel(Edges(name="edges"), make_unit_reader("edges")),
+        SceneLabel(Regression(name="keypoints2d"), make_unit_reader("keypoints2d")),
+        SceneLabel(Regression(name="keypoints3d"), make_unit_reader("keypoints3d")),
+        SceneLabel(Regression(name="reshading"), read_reshading),
+        SceneLabel(
+            Distillation(name="object", classes=len(SHAPES)),
+            make_class_reader("object", len(SHAPES)),
+        ),
+        SceneLabel(
+            Distillation(name="scene", classes=len(SETTINGS)),
+            make_class_reader("setting", len(SETTINGS)),
+        ),
+    )
+}
+
+
+def unpack_arrays(content: bytes) -> Arrays:
+    """The arrays in the bytes of an .npz; checksums are looked at before anything is made of them.
+
+    So np.load would not have it: it reads how an array begins, whatever stands there.
+    """
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return {
+            name.removesuffix(".npy"): np.load(io.BytesIO(archive.read(name)), allow_pickle=False)
+            for name in archive.namelist()
+        }
+
+
+def check_label(
+    task: DenseTask, label: Shaped[Tensor, "*label"], sky: Bool[np.ndarray, "height breadth"]
+) -> None:
+    """Raise ValueError if a label has another shape than its picture, or is unknown on a thing."""
+    if task.is_image_level:
+        return
+    size = (task.channels, *sky.shape) if label.is_floating_point() else sky.shape
+    if label.shape != size:
+        raise ValueError(f"{task.name} is {list(label.shape)}, not {list(size)}")
+    known = torch.from_numpy(~sky)
+    if not bool(label[..., known].isfinite().all()):
+        raise ValueError(f"{task.name} is NaN or infinite outside of the sky")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scenes(DenseDataset):
+    """Ten tasks on rendered scenes: rooms, halls, corridors, yards and fields with 3 to 8 objects.
+
+    All is exact, as it comes from what was drawn: see `coterie_demo.scenes.labels.picture` for
+    the labels, `coterie_demo.scenes.edges` for what an edge is, and
+    `coterie_demo.scenes.keypoints` for what a keypoint is. Objects in tests have pairs of hue
+    and texture that are in no other split.
+
+    Attributes:
+        folder: what `make_scenes` was given; None is "scenes" below coterie's home.
+        names: the tasks that are wanted; by default all ten, each of weight 1.
+    """
+
+    folder: str | Path | None = None
+    names: tuple[str, ...] = tuple(LABELS)
+
+    def __post_init__(self) -> None:
+        if self.folder is not None:
+            object.__setattr__(self, "folder", make_absolute_path(self.folder))
+        check_names("Scenes", self.names, LABELS)
+
+    @property
+    def tasks(self) -> tuple[DenseTask, ...]:
+        return tuple(LABELS[name].task for name in self.names)
+
+    def load_split(self, split: str, *, skip_bad_rows: bool = False) -> DenseSamples:
+        if split not in SPLITS:
+            raise ValueError(f"Scenes has no split {split!r}: ask for {', '.join(SPLITS)}")
+        folder = get_cache_dir() / "scenes" if self.folder is None else Path(self.folder)
+        samples = ScenesSplit(folder, split, self.names)
+        return ValidatedDenseDataset(samples, skip_bad_rows=skip_bad_rows)
+
+
+class ScenesSplit(DenseSplit):
+    """The pictures of a split that `scenes.json` says there are."""
+
+    def __init__(self, folder: Path, split: str, names: tuple[str, ...]) -> None:
+        """Read the card. Raises ValueError if there is none, or it is damaged."""
+        self.folder, self.split = folder, split
+        self.manifest = RenderManifest.read(folder)
+        self.image_files = self.manifest.list_files(folder, split)
+        self.names = names
+
+    @property
+    def title(self) -> str:
+        return f"{self.folder}, {self.split}"
+
+    def __len__(self) -> int:
+        return len(self.image_files)
+
+    def list_files(self, index: int) -> list[LabelFile]:
+        name = self.image_files[index].relative_to(self.folder).as_posix()
+        return [LabelFile(folder=self.folder, name=name, field="image")]
+
+    def read(self, index: int) -> DenseSample:
+        [file] = self.list_files(index)
+        return file.read(
+            lambda content: self.decode_sample(content, file.name.removesuffix(".npz"))
+        )
+
+    def decode_sample(self, content: bytes, source: str) -> DenseSample:
+        """What the bytes of a picture's file say. Raises ValueError if they are damaged."""
+        try:
+            arrays = unpack_arrays(content)
+            image = arrays["image"]
+            if image.shape != (self.manifest.size, self.manifest.size, 3):
+                raise ValueError(f"its image is {image.shape}, not of size {self.manifest.size}")
+            labels = {name: LABELS[name].decode(arrays) for name in self.names}
+            for name, label in labels.items():
+                check_label(LABELS[name].task, label, arrays["classes"] == SKY)
+        except DECODE_ERRORS as error:
+            raise ValueError(
+                f"is damaged ({error}): remove it, and make it again by make_scenes"
+            ) from None
+        picture = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
+        return DenseSample(image=picture, labels=labels, source=source)

@@ -1,0 +1,229 @@
+"""What the stored numbers of Taskonomy become, as in the released code of Mod-Squad."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Float32, Shaped, UInt8
+from torch import Tensor
+
+from coterie.metrics.dense.labels import DepthScale, to_camera_axes
+from coterie.tasks.dense.kinds.depth import Depth
+from coterie.tasks.dense.kinds.distillation import Distillation
+from coterie.tasks.dense.kinds.normals import Normals
+from coterie.tasks.dense.kinds.regression import Regression
+from coterie.tasks.dense.label_files import (
+    check_shape,
+    check_size,
+    decode_npy,
+    decode_rgb_label,
+    decode_uint8,
+    decode_uint16,
+)
+from coterie.tasks.dense.resize import resize_bilinear
+from coterie.tasks.dense.task import DenseTask
+
+NO_DEPTH = 65535
+"""What a depth picture says where the scan has a hole."""
+CURVATURE_MEAN = (123.572, 120.1)
+CURVATURE_DEVIATION = (31.922, 21.658)
+OCCLUSION_MAX = 0.00625 * 2**16
+TEXTURE_MAX = 0.08 * 2**16
+KEYPOINTS2D_MAX = 0.005 * 2**16
+KEYPOINTS3D_MAX = 2.0**16
+DEPTHS = DepthScale(units_per_metre=512.0, log_range=2.0**16)
+BLUR_PIXELS = 4.0
+"""Standard deviation of the blur of occlusion edges, after the picture was cut."""
+AXIS_SIGNS = (1, -1, 1)
+"""Red is right, green down, blue to the viewer: Armeni et al., arXiv 1702.01105, sec. 4.2, and the
+authors in https://github.com/EPFL-VILAB/omnidata/issues/13."""
+
+
+def encode_log_depth(
+    stored: Float[Tensor, "1 height breadth"],
+) -> Float32[Tensor, "1 height breadth"]:
+    """log(1 + x) / log(2^16) of x in 1/512 m: 0 to 1."""
+    return stored.float().log1p() / math.log(2**16)
+
+
+def encode_curvature(
+    stored: Float[Tensor, "channels height breadth"],
+) -> Float32[Tensor, "2 height breadth"]:
+    """The two principal curvatures, less their mean and over their deviation; blue says nothing."""
+    mean, deviation = (
+        torch.tensor(values).view(2, 1, 1) for values in (CURVATURE_MEAN, CURVATURE_DEVIATION)
+    )
+    return (stored[:2].float() - mean) / deviation
+
+
+def rescale_to_unit_range(
+    stored: Float[Tensor, "channels height breadth"], largest: float
+) -> Float32[Tensor, "channels height breadth"]:
+    """0 to `largest` as -1 to 1; what is larger, as 1."""
+    return 2 * stored.float().clamp(0, largest) / largest - 1
+
+
+def encode_occlusion_edges(
+    stored: Float[Tensor, "1 height breadth"],
+) -> Float32[Tensor, "1 height breadth"]:
+    """Edges where one thing hides another, 0 to OCCLUSION_LARGEST as -1 to 1, and more above.
+
+    Nothing is cut off above 1. They are blurred once the picture is cut: see `Regression.blur`.
+    """
+    return 2 * stored.float() / OCCLUSION_MAX - 1
+
+
+def encode_normals(
+    stored: Float[Tensor, "3 height breadth"],
+) -> Float32[Tensor, "3 height breadth"]:
+    """Colours, 127.5 being 0, as unit vectors: x right, y up, z to the viewer.
+
+    Departs: the released code keeps y downward, and lengths as they come out of 8 bits.
+    """
+    return to_camera_axes(2 * stored.float() / 255 - 1, AXIS_SIGNS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskonomyLabel:
+    """How the labels of one task are stored, and what becomes of them.
+
+    Attributes:
+        task: what is learned.
+        decode: bytes to stored numbers.
+        encode: stored numbers, resized, to the label.
+        geometry: whether it was rendered from the scan, and says nothing where that has a hole.
+        unknown: the stored number that says that nothing is known.
+    """
+
+    task: DenseTask
+    decode: Callable[[bytes], Shaped[np.ndarray, "..."]]
+    encode: Callable[[Float32[Tensor, "channels height breadth"]], Float32[Tensor, "..."]]
+    geometry: bool = False
+    unknown: int | None = None
+
+    def read(
+        self,
+        content: bytes,
+        size: tuple[int, ...],
+        target: tuple[int, int],
+        hole: Bool[np.ndarray, "height breadth"],
+    ) -> Float32[Tensor, "..."]:
+        """The label in a file.
+
+        Args:
+            content: the file's bytes.
+            size: height and breadth of its picture.
+            target: height and breadth of the label.
+            hole: where the scan has one.
+
+        Raises ValueError if the file is damaged or of another size than its picture.
+        """
+        stored = self.decode(content)
+        if self.task.is_image_level:
+            return encode_probabilities(stored, self.task.channels)
+        check_size(stored.shape[-2:], size)
+        values = torch.from_numpy(stored.astype(np.float32)).reshape(-1, *size)
+        if self.unknown is not None:
+            values[values == self.unknown] = torch.nan
+        if self.geometry:
+            values[:, torch.from_numpy(hole)] = torch.nan
+        return self.encode(resize_bilinear(values, target))
+
+
+def encode_probabilities(
+    stored: Shaped[np.ndarray, "..."], classes: int
+) -> Float32[Tensor, " classes"]:
+    """A teacher's probabilities, as they are.
+
+    Raises ValueError if they are not `classes` numbers of at least 0.
+    """
+    check_shape(stored.shape, (classes,))
+    values = torch.from_numpy(stored.astype(np.float32))
+    if not (values >= 0).all() or values.isinf().any():
+        raise ValueError("is not finite, or below 0 somewhere: probabilities are allowed")
+    return values
+
+
+def decode_any_rgb(content: bytes) -> UInt8[np.ndarray, "channels height breadth"]:
+    """Colours; a grey picture has three alike."""
+    try:
+        return np.stack([decode_uint8(content)] * 3)
+    except ValueError:
+        return decode_rgb_label(content)
+
+
+LABELS = {
+    label.task.name: label
+    for label in (
+        *(
+            TaskonomyLabel(
+                task=Distillation(name=name, classes=classes),
+                decode=decode_npy,
+                encode=Tensor.float,
+            )
+            for name, classes in (("class_object", 1000), ("class_scene", 365))
+        ),
+        *(
+            TaskonomyLabel(
+                task=Depth(name=name, scale=DEPTHS),
+                decode=decode_uint16,
+                encode=encode_log_depth,
+                geometry=True,
+                unknown=NO_DEPTH,
+            )
+            for name in ("depth_euclidean", "depth_zbuffer")
+        ),
+        TaskonomyLabel(
+            task=Regression(name="edge_occlusion", blur=BLUR_PIXELS),
+            decode=decode_uint16,
+            encode=encode_occlusion_edges,
+            geometry=True,
+        ),
+        TaskonomyLabel(
+            task=Regression(name="edge_texture"),
+            decode=decode_uint16,
+            encode=partial(rescale_to_unit_range, largest=TEXTURE_MAX),
+        ),
+        TaskonomyLabel(
+            task=Regression(name="keypoints2d"),
+            decode=decode_uint16,
+            encode=partial(rescale_to_unit_range, largest=KEYPOINTS2D_MAX),
+        ),
+        TaskonomyLabel(
+            task=Regression(name="keypoints3d"),
+            decode=decode_uint16,
+            encode=partial(rescale_to_unit_range, largest=KEYPOINTS3D_MAX),
+            geometry=True,
+        ),
+        TaskonomyLabel(
+            task=Normals(name="normal", criterion="cosine"),
+            decode=decode_rgb_label,
+            encode=encode_normals,
+            geometry=True,
+        ),
+        TaskonomyLabel(
+            task=Regression(name="principal_curvature", num_channels=2, exponent=2),
+            decode=decode_rgb_label,
+            encode=encode_curvature,
+            geometry=True,
+        ),
+        TaskonomyLabel(
+            task=Regression(name="reshading", num_channels=3),
+            decode=decode_any_rgb,
+            encode=partial(rescale_to_unit_range, largest=255.0),
+            geometry=True,
+        ),
+        *(
+            TaskonomyLabel(
+                task=Regression(name=name),
+                decode=decode_uint8,
+                encode=partial(rescale_to_unit_range, largest=255.0),
+            )
+            for name in ("segment_unsup2d", "segment_unsup25d")
+        ),
+    )
+}
+"""Task -> its labels, in the order of the heads, with the losses of the released code."""

@@ -1,0 +1,84 @@
+"""How alike tasks are by the experts that they share, and the tree that this makes of them."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from coterie.optional_imports import import_optional
+from coterie.routing.mutual_information import ByTask, compute_choice_frequencies
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskDendrogram:
+    """Tasks, merged two groups at a time, the most alike first.
+
+    Attributes:
+        tasks: as they came; numbers 0 to n - 1 in `merges`.
+        order: in which branches do not cross.
+        merges: (group, group, distance in [0, 1], tasks in both); the i-th merge makes group
+            n + i. Average linkage: groups are as far as their tasks are on average.
+        lines: for a picture, three strokes of each merge: four positions along the tasks (task i
+            of `order` is at 10 i + 5), and the four distances.
+    """
+
+    tasks: tuple[str, ...]
+    order: tuple[str, ...]
+    merges: tuple[tuple[int, int, float, int], ...]
+    lines: tuple[tuple[tuple[float, ...], tuple[float, ...]], ...]
+
+    def dump(self) -> dict[str, Any]:
+        """As JSON holds it."""
+        return asdict(self)
+
+
+def compute_choice_overlap(
+    frequencies: Float[Tensor, "tasks experts"],
+) -> Float[Tensor, "tasks tasks"]:
+    """The share of their choices that two tasks have in common, in [0, 1]; 1 for the same.
+
+    sum_e min(a_e, b_e), where each task's choices are brought to a sum of 1; the measure of
+    `coterie.report`. Departs: whether two tasks choose the same expert for the same token is not
+    looked at, only how often each chooses it.
+    """
+    rows = frequencies.double()
+    rows = rows / rows.sum(1, keepdim=True).clamp_min(torch.finfo(torch.float64).tiny)
+    return torch.minimum(rows[:, None], rows[None]).sum(-1)
+
+
+def compute_task_similarity(by_task: ByTask) -> Float[Tensor, "tasks tasks"]:
+    """`shared`, the mean over layers."""
+    return torch.stack(
+        [compute_choice_overlap(found) for found in compute_choice_frequencies(by_task).values()]
+    ).mean(0)
+
+
+def cluster_tasks(tasks: Sequence[str], likeness: Float[Tensor, "tasks tasks"]) -> TaskDendrogram:
+    """Agglomerative clustering by 1 - likeness, average linkage (`scipy.cluster.hierarchy`).
+
+    Raises ValueError if there is no task, or scipy is not installed.
+    """
+    if not tasks or likeness.shape != (len(tasks), len(tasks)):
+        raise ValueError(
+            f"likeness is {tuple(likeness.shape)} for {len(tasks)} tasks: give a square of them"
+        )
+    names = tuple(tasks)
+    if len(names) == 1:
+        return TaskDendrogram(tasks=names, order=names, merges=(), lines=())
+    hierarchy = import_optional("scipy.cluster.hierarchy", "evaluate")
+    upper = torch.triu_indices(len(tasks), len(tasks), 1)
+    distances = (1 - likeness.double()).clamp_min(0)[upper[0], upper[1]]
+    linked = hierarchy.linkage(distances.numpy(), method="average", optimal_ordering=True)
+    drawn = hierarchy.dendrogram(linked, no_plot=True)
+    return TaskDendrogram(
+        tasks=names,
+        order=tuple(names[leaf] for leaf in drawn["leaves"]),
+        merges=tuple((int(a), int(b), float(far), int(count)) for a, b, far, count in linked),
+        lines=tuple(
+            (tuple(map(float, xs)), tuple(map(float, ys)))
+            for xs, ys in zip(drawn["icoord"], drawn["dcoord"], strict=True)
+        ),
+    )

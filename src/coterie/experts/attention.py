@@ -1,0 +1,207 @@
+"""Attention experts: each is a query and an output map over one shared key and value head."""
+
+import inspect
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from coterie.experts.base import ExpertLayer, Experts
+from coterie.kernels.attention import Mask, attend_dense, attend_reference, attend_slots
+from coterie.routing.decision import DeferredRouting, RoutingDecision
+
+KERNELS = ("auto", "reference", "fused")
+# What attentions take that cache, look at other tokens or turn their queries; none of it fits.
+UNSUPPORTED_ARGUMENTS = {"past_key_values", "key_value_states", "position_embeddings", "cu_seqlens"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttentionHeads(Experts):
+    """Expert i is a query map and an output map; a token's chosen experts attend for it.
+
+    y = sum_i gates_i * output_i(softmax(query_i(x) key(x)^T / sqrt(head)) value(x)), over all
+    tokens of a row. Key and value are one head for all experts, trained, with biases; query and
+    output maps have none. Query maps start as the host's query heads in turn, key and value as
+    the mean of its heads.
+
+    Fits attentions of vision transformers: linear q_proj, k_proj, v_proj and o_proj or out_proj,
+    three-dimensional input, not causal, no cache.
+
+    Source: Mod-Squad (CVPR 2023), after mixture of attention heads (arXiv 2210.05144). Departs:
+    both train from scratch with random maps; here they start from a pretrained host. By default
+    the experts are added to the host's attention and start at zero, where both replace it.
+
+    Attributes:
+        count: how many experts, at least 1.
+        heads: query heads inside one expert, at least 1.
+        replace: the experts take the host's place; output maps start as the host's, for the same
+            heads as the query maps, and the host's own output bias is lost.
+        init: "host", or "fresh" for weights that are drawn anew, as torch draws a linear layer's,
+            where all is trained from scratch.
+        form: "reference" goes expert by expert; "fused" and "auto" compute chosen queries only
+            where every token has equally many, else all, and all under `torch.compile`.
+    """
+
+    attaches_to: ClassVar[Literal["linears", "block"]] = "block"
+    count: int = 4  # pyright: ignore[reportIncompatibleMethodOverride]  a field answers it
+    heads: int = 1
+    replace: bool = False
+    init: Literal["host", "fresh"] = "host"
+    kernel: Literal["auto", "reference", "fused"] = "auto"
+
+    def __post_init__(self) -> None:
+        if self.count < 1 or self.heads < 1:
+            raise ValueError(
+                f"Queries(count={self.count!r}, heads={self.heads!r}): allowed is 1 or more of each"
+            )
+        if self.init not in ("host", "fresh"):
+            raise ValueError(f"Queries(init={self.init!r}): allowed are 'host' and 'fresh'")
+        if self.kernel not in KERNELS:
+            raise ValueError(f"Queries(form={self.kernel!r}): allowed are {KERNELS}")
+
+    @property
+    def is_additive(self) -> bool:
+        return not self.replace
+
+    @property
+    def uses_base_weights(self) -> bool:
+        return not self.replace
+
+    def build(self, base_layer: nn.Module, shared: Experts | None) -> "AttentionHeadsLayer":
+        if shared is None:
+            return AttentionHeadsLayer(self, base_layer, self.count)
+        if type(shared) is not AttentionHeads or (shared.count, shared.heads) != (1, self.heads):
+            raise ValueError(
+                f"shared={shared!r}: beside these experts it is Queries(count=1, "
+                f"heads={self.heads})"
+            )
+        return AttentionHeadsLayer(self, base_layer, self.count + 1)
+
+
+class AttentionHeadsLayer(ExpertLayer):
+    """`query` [segments, heads, head, width], `output` [segments, out, heads, head], key, value."""
+
+    def __init__(self, kind: AttentionHeads, base_layer: nn.Module, segments: int) -> None:
+        super().__init__()
+        self.kind = kind
+        parts, num_heads, head = _inspect_attention(base_layer)
+        picked = torch.arange(segments * kind.heads) % num_heads
+        query = _get_weight(parts["q_proj"]).unflatten(0, (num_heads, head))[picked]
+        self.query = nn.Parameter(query.unflatten(0, (segments, kind.heads)).clone())
+        for name, part in (("key", parts["k_proj"]), ("value", parts["v_proj"])):
+            weight = _get_weight(part).unflatten(0, (-1, head)).mean(0)
+            bias = weight.new_zeros(head) if part.bias is None else part.bias.detach()
+            self.register_parameter(name, nn.Parameter(weight))
+            self.register_parameter(f"{name}_bias", nn.Parameter(bias.view(-1, head).mean(0)))
+        last = _get_weight(parts["output"]).unflatten(1, (num_heads, head))[:, picked]
+        output = last.unflatten(1, (segments, kind.heads)).movedim(1, 0).clone()
+        self.output = nn.Parameter(output if kind.replace else torch.zeros_like(output))
+        if kind.init == "fresh":
+            self.reset_parameters(kind)
+
+    @torch.no_grad()
+    def reset_parameters(self, kind: AttentionHeads) -> None:
+        """Draws all weights as torch draws a linear layer's, but output maps that add nothing."""
+        narrow, wide = self.query.shape[-1] ** -0.5, self.output.shape[-1] ** -0.5
+        names = ("query", "key", "value", "key_bias", "value_bias")
+        for part in map(self.get_parameter, names):
+            part.uniform_(-narrow, narrow)
+        if kind.replace:
+            self.output.uniform_(-wide, wide)
+
+    def forward(
+        self, base_layer: nn.Module, x: Tensor, deferred: DeferredRouting, *args: Any, **kwargs: Any
+    ) -> tuple[tuple[Any, ...], RoutingDecision]:
+        """The host's own tuple, its first entry replaced or added to; weights are not returned.
+
+        Raises ValueError if x is not [rows, tokens, width], or the attention is to be causal or
+        has a mask that is not the same for all heads.
+        """
+        rows, tokens, width = _split_heads(base_layer, x, kwargs)
+        given = x
+        if torch.is_autocast_enabled(x.device.type):
+            x = x.to(torch.get_autocast_dtype(x.device.type))
+        mask = _make_mask(kwargs.get("attention_mask", args[0] if args else None), x)
+        decision = deferred.make_decision(deferred.resolve(x.reshape(-1, width)))
+        gates = decision.combine_weights
+        if deferred.is_uniform:
+            gates = gates.reshape(1, 1, -1).expand(rows, tokens, -1)
+        elif deferred.per_sample:
+            gates = gates[:, None].expand(-1, tokens, -1)
+        y = self.attend(x, gates.reshape(rows, tokens, -1), mask)
+        if self.kind.replace:
+            return (y, None), decision
+        first, *rest = base_layer(given, *args, **kwargs)
+        return (first + y, *rest), decision
+
+    def attend(self, x: Tensor, gates: Tensor, mask: Mask | None) -> Tensor:
+        """The experts' part, in the form that fits."""
+        key, value = (
+            F.linear(
+                x,
+                self.get_parameter(name).to(x.dtype),
+                self.get_parameter(f"{name}_bias").to(x.dtype),
+            )
+            for name in ("key", "value")
+        )
+        form = attend_dense if torch.compiler.is_compiling() else attend_slots
+        if self.kind.kernel == "reference":
+            form = attend_reference
+        return form(x, gates, self.query, self.output, key, value, mask)
+
+
+def _inspect_attention(base_layer: nn.Module) -> tuple[dict[str, nn.Linear], int, int]:
+    """(linear layers, query heads, features of a head) of a vision transformer's attention."""
+    children = dict(base_layer.named_children())
+    children["output"] = children.get("o_proj", children.get("out_proj", base_layer))
+    names = ("q_proj", "k_proj", "v_proj", "output")
+    parts = {name: part for name in names if isinstance(part := children.get(name), nn.Linear)}
+    head = getattr(base_layer, "head_dim", None)
+    foreign = UNSUPPORTED_ARGUMENTS & inspect.signature(base_layer.forward).parameters.keys()
+    # Absent, `is_causal` is not known to be False.
+    causal = getattr(base_layer, "is_causal", True)
+    if len(parts) < len(names) or not isinstance(head, int) or causal or foreign:
+        raise ValueError(
+            f"Queries does not fit {type(base_layer).__name__}: it needs linear q_proj, k_proj, v_proj "
+            "and o_proj or out_proj, and attention that is neither causal nor cached nor rotated, "
+            "as in ViT, DINOv2, CLIP, SigLIP and Idefics3's vision tower; use Lora there"
+        )
+    return parts, parts["q_proj"].out_features // head, head
+
+
+def _get_weight(linear: nn.Linear) -> Tensor:
+    if not linear.weight.is_floating_point():
+        raise ValueError(
+            f"Queries starts from the host's weights, but one is {linear.weight.dtype}: "
+            "use Lora on a quantised host"
+        )
+    return linear.weight.detach()
+
+
+def _split_heads(base_layer: nn.Module, x: Tensor, kwargs: dict[str, Any]) -> tuple[int, int, int]:
+    if x.ndim != 3 or kwargs.get("is_causal"):
+        raise ValueError(
+            f"Queries attends in both directions over [rows, tokens, width]; {type(base_layer).__name__} "
+            f"was called with shape {tuple(x.shape)} and is_causal={kwargs.get('is_causal')}: "
+            "use Lora there"
+        )
+    rows, tokens, width = x.shape
+    return rows, tokens, width
+
+
+def _make_mask(mask: object, x: Tensor) -> Mask | None:
+    if mask is None:
+        return None
+    rows, tokens, _ = x.shape
+    wanted = (rows, 1, tokens, tokens)
+    shape = (*[1] * (4 - mask.ndim), *mask.shape) if isinstance(mask, Tensor) else ()
+    fits = len(shape) == 4 and all(a in (1, b) for a, b in zip(shape, wanted, strict=True))
+    if not isinstance(mask, Tensor) or not fits:
+        raise ValueError(
+            f"attention_mask is a {type(mask).__name__} of shape {shape}; allowed are None and a "
+            f"bool or float tensor that broadcasts to {wanted}, the same for all heads"
+        )
+    mask = mask.reshape(shape)
+    return mask.to(x.dtype) if mask.is_floating_point() else mask.bool()

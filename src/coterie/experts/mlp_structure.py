@@ -1,0 +1,144 @@
+"""What is known of a host module: its `Anatomy`, or only how to call it with other weights."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.func import functional_call
+from transformers.activations import ACT2CLS
+
+from coterie.kernels.mlp import assign_tokens
+
+# The last name is the map back to the width; before it the one or two maps that read the width.
+LINEARS = (
+    ("gate_proj", "up_proj", "down_proj"),
+    ("fc1", "fc2"),
+    ("linear_fc1", "linear_fc2"),
+    ("linear_1", "linear_2"),
+)
+# What transformers builds from a `hidden_act`; all of them act on each number alone.
+POINTWISE = {entry[0] if isinstance(entry, tuple) else entry for entry in ACT2CLS.values()}
+POINTWISE |= {nn.GELU}
+
+
+@dataclass(frozen=True, kw_only=True)
+class MLPStructure:
+    """The names of an MLP's parts: `output(activation(inputs[0](x)) [* inputs[1](x)])`.
+
+    Attributes:
+        inputs: linear maps that read x; two of them if the MLP is gated, the activated one first.
+        output: the linear map that writes the MLP's answer.
+        activation: the function between them; it acts on each number alone and has no weights.
+    """
+
+    inputs: tuple[str, ...]
+    output: str
+    activation: str
+
+    @classmethod
+    def detect(cls, base_layer: nn.Module) -> "MLPStructure | None":
+        """The anatomy of `host`, or None if it is not one of those that are known.
+
+        Names alone would not do: Gemma3n's MLP is named like Llama's and computes something else.
+        So the parts are tried on three tokens against the host, unless it has no data yet (meta).
+        """
+        children = dict(base_layer.named_children())
+        if any(True for _ in base_layer.parameters(recurse=False)):
+            return None
+        for names in LINEARS:
+            rest = [
+                name
+                for name, part in children.items()
+                if name not in names and not is_identity(part)
+            ]
+            if not set(names) <= children.keys() or len(rest) != 1:
+                continue
+            anatomy = cls(inputs=names[:-1], output=names[-1], activation=rest[0])
+            return (
+                anatomy
+                if anatomy.has_expected_parts(base_layer) and anatomy.matches_module(base_layer)
+                else None
+            )
+        return None
+
+    def has_expected_parts(self, base_layer: nn.Module) -> bool:
+        """Whether the named parts are linear maps and a pointwise activation without weights."""
+        maps = [base_layer.get_submodule(name) for name in (*self.inputs, self.output)]
+        activation = base_layer.get_submodule(self.activation)
+        return (
+            all(isinstance(part, nn.Linear) for part in maps)
+            and type(activation) in POINTWISE
+            and not any(True for _ in activation.parameters())
+        )
+
+    @torch.no_grad()
+    def matches_module(self, base_layer: nn.Module) -> bool:
+        """Whether `run` answers what the host answers; True where the host is on meta."""
+        first = base_layer.get_submodule(self.inputs[0])
+        assert isinstance(first, nn.Linear)
+        weight = first.weight
+        if weight.is_meta:
+            return True
+        # Quantised weights are integers; their layers read bfloat16.
+        dtype = weight.dtype if weight.is_floating_point() else torch.bfloat16
+        x = torch.linspace(-2, 2, 3 * first.in_features, device=weight.device, dtype=dtype)
+        x = x.view(3, first.in_features)
+        wanted = base_layer(x).float()
+        # Relative to the whole answer: that of a freshly initialised host may be tiny everywhere.
+        return bool((self.run(base_layer, x).float() - wanted).norm() <= 2e-2 * wanted.norm())
+
+    def run(
+        self, base_layer: nn.Module, x: Float[Tensor, "*tokens width"]
+    ) -> Float[Tensor, "*tokens out"]:
+        """What the host computes if this anatomy is right."""
+        hidden = base_layer.get_submodule(self.activation)(
+            base_layer.get_submodule(self.inputs[0])(x)
+        )
+        for name in self.inputs[1:]:
+            hidden = hidden * base_layer.get_submodule(name)(x)
+        return base_layer.get_submodule(self.output)(hidden)
+
+
+def is_identity(part: nn.Module) -> bool:
+    """Whether `part` hands its input on unchanged, in training as well."""
+    return isinstance(part, nn.Identity) or (isinstance(part, nn.Dropout) and part.p == 0)
+
+
+def run_assigned(
+    base_layer: nn.Module,
+    x: Float[Tensor, "tokens width"],
+    gates: Float[Tensor, "tokens segments"],
+    stacks: dict[str, Tensor],
+) -> Float[Tensor, "tokens out"]:
+    """Each expert on the tokens that chose it, by calling the host with the expert's weights.
+
+    An expert without tokens is called with none, so that its weights get gradients of zero.
+    """
+    slots = assign_tokens(gates.detach())
+    experts = zip(*(stack.unbind(0) for stack in stacks.values()), strict=True)
+    parts = []
+    for token, weights in zip(slots.token.split(slots.tokens_per_expert), experts, strict=True):
+        part = functional_call(base_layer, dict(zip(stacks, weights, strict=True)), (x[token],))
+        if part.ndim != 2 or len(part) != len(token):
+            raise ValueError(
+                f"{type(base_layer).__name__} turned {len(token)} tokens into {tuple(part.shape)}; "
+                "Copies fits modules that give one row a token."
+            )
+        parts.append(part)
+    rows = torch.cat(parts) * gates[slots.token, slots.expert, None].to(x.dtype)
+    return rows.new_zeros(len(x), rows.shape[1]).index_add(0, slots.token, rows)
+
+
+def run_all(
+    base_layer: nn.Module,
+    x: Float[Tensor, "tokens width"],
+    gates: Float[Tensor, "tokens segments"],
+    stacks: dict[str, Tensor],
+) -> Float[Tensor, "tokens out"]:
+    """`call_each` with all experts on all tokens, so that it can be traced."""
+    every = torch.func.vmap(
+        lambda one: functional_call(base_layer, one, (x,)), randomness="different"
+    )
+    outputs = every(stacks)
+    return torch.einsum("sto,ts->to", outputs, gates.to(outputs.dtype))

@@ -1,0 +1,151 @@
+"""What one task makes of a grafted model: at each module, the experts and their weights."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from peft import PeftModel
+from torch import Tensor
+
+from coterie.experts.lora import Lora
+from coterie.mixture import Mixture
+from coterie.routing.context import RoutingContext
+from coterie.tuner.config import CoterieConfig
+from coterie.tuner.layer import CoterieLayer
+
+
+@dataclass(frozen=True, kw_only=True)
+class FixedTaskLora:
+    """One task's constant mixture at one linear layer of the host.
+
+    Attributes:
+        name: the module's name in the host.
+        tower: the part of the host it is in.
+        ranks: of all experts, the always-on one last if there is one.
+        scales: alpha / rank of each.
+        gates: what each expert's output is multiplied with, before its scale.
+        down: all experts' maps from the width, along the rank axis.
+        up: all experts' maps to the output, transposed.
+    """
+
+    name: str
+    tower: str
+    ranks: tuple[int, ...]
+    scales: tuple[float, ...]
+    combine_weights: tuple[float, ...]
+    down: Float[Tensor, "rank width"]
+    up: Float[Tensor, "rank out"]
+
+    def concatenate(self) -> tuple[Float[Tensor, "rank width"], Float[Tensor, "out rank"]]:
+        """(A, B) of the one LoRA that this is, in float64; experts of weight 0 are left out.
+
+        A = cat(down_e) and B = cat(gate_e scale_e up_e): no approximation.
+        """
+        downs, ups = self.down.double().split(self.ranks), self.up.double().split(self.ranks)
+        factors = [
+            gate * scale for gate, scale in zip(self.combine_weights, self.scales, strict=True)
+        ]
+        kept = [expert for expert, gate in enumerate(self.combine_weights) if gate != 0]
+        if not kept:
+            return self.down.double()[:0], self.up.double()[:0].t()
+        down = torch.cat([downs[expert] for expert in kept])
+        up = torch.cat([ups[expert] * factors[expert] for expert in kept])
+        return down, up.t()
+
+    def compute_delta(self) -> Float[Tensor, "out width"]:
+        """What is added to the host's weight, in float64."""
+        down, up = self.concatenate()
+        return up @ down
+
+
+def get_adapter_config(model: Any, adapter: str) -> CoterieConfig:
+    """The adapter's config. Raises ValueError if `model` has no such adapter of coterie's."""
+    if not isinstance(model, PeftModel):
+        raise ValueError(
+            f"extract takes the PeftModel that coterie.graft or PeftModel.from_pretrained "
+            f"returned, not {type(model).__name__}"
+        )
+    config = model.peft_config.get(adapter)
+    if not isinstance(config, CoterieConfig):
+        own = [name for name, each in model.peft_config.items() if isinstance(each, CoterieConfig)]
+        raise ValueError(f"adapter={adapter!r}: the model's mixtures are {own}; name one of them")
+    return config
+
+
+def get_adapter_layers(model: PeftModel, adapter: str) -> dict[str, CoterieLayer]:
+    """Name of the module in the host -> the layer that took its place, in order."""
+    base = model.get_base_model()
+    return {
+        name: module
+        for name, module in base.named_modules()
+        if isinstance(module, CoterieLayer) and adapter in module.coterie_site
+    }
+
+
+@torch.no_grad()
+def make_fixed_task_loras(model: PeftModel, adapter: str, task: str) -> list[FixedTaskLora]:
+    """The task's constant mixture at every module of the adapter.
+
+    Raises ValueError if the adapter has no such task, or if a mixture is not constant for it.
+    """
+    config = get_adapter_config(model, adapter)
+    tasks = tuple(config.tasks)
+    if tasks and task not in tasks:
+        raise ValueError(f"task={task!r}: the adapter's tasks are {', '.join(tasks)}")
+    for position, mixture in enumerate(config.parse_mixtures()):
+        require_constant(mixture, position)
+    layers = get_adapter_layers(model, adapter)
+    device = next(model.parameters()).device
+    state = RoutingContext(batch_size=1, device=device)
+    if tasks:
+        state.single_task = tasks.index(task)
+        state.task_ids = torch.tensor([state.single_task], device=device)
+    return [make_fixed_task_lora(name, layer, adapter, state) for name, layer in layers.items()]
+
+
+def make_fixed_task_lora(
+    name: str, layer: CoterieLayer, adapter: str, context: RoutingContext
+) -> FixedTaskLora:
+    """The constant mixture at one module; the real gate decides."""
+    site = layer.coterie_site[adapter]
+    experts: Any = layer.coterie_experts[adapter]
+    gate: Any = layer.coterie_gate[adapter] if adapter in layer.coterie_gate else None
+    down: Tensor = experts.down
+    # A gate that the task alone decides reads the shape of x and no number in it.
+    x = down.new_zeros(1, 1, down.shape[1])
+    gating = site.mixture.route(gate, x, context, site.layer_site, training=False)
+    gates = gating.make_decision(gating.resolve(x)).combine_weights
+    return FixedTaskLora(
+        name=name,
+        tower=site.layer_site.tower,
+        ranks=tuple(experts.segments.ranks),
+        scales=tuple(experts.segments.scales),
+        combine_weights=tuple(gates.reshape(-1).double().tolist()),
+        down=down.detach().cpu(),
+        up=experts.up.detach().cpu(),
+    )
+
+
+def require_constant(mixture: Mixture, position: int) -> None:
+    """Raises ValueError if `mixture` is not one LoRA for a fixed task."""
+    which = f"mixture {position} (at={mixture.at!r})"
+    if not isinstance(mixture.main, Lora):
+        raise ValueError(
+            f"{which} has {type(mixture.main).__name__} experts, which are no change of a linear "
+            "layer's weight; exact would be Lora experts"
+        )
+    if mixture.gate is None:
+        return
+    if not mixture.gate.depends_on_task_only:
+        raise ValueError(
+            f"{which} has a {type(mixture.gate).__name__}, which reads the input, so that no "
+            "constant weights answer as it does; exact would be TaskGate(per_token=False), or no "
+            "gate (gate=None)"
+        )
+    shape = torch.Size((1, mixture.num_experts))
+    if mixture.router.sample_noise(shape, torch.device("cpu"), training=False) is not None:
+        raise ValueError(
+            f"{which} has {mixture.router!r}, which draws noise outside training too, so that no "
+            "constant weights answer as it does; exact would be noise_in_evaluation=False"
+        )

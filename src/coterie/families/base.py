@@ -1,0 +1,166 @@
+"""What coterie must know of a model family: its roles, its placeholders, whose rows are whose."""
+
+import re
+from abc import ABC
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from coterie import families as hosts
+from coterie.serialization import find_kinds
+
+
+@dataclass(frozen=True, kw_only=True)
+class Role:
+    """Where one role sits: regular expressions that match whole module names.
+
+    Attributes:
+        block: the block itself (an attention, an MLP, a connector), which experts may replace.
+        linears: the linear layers in it, which low-rank experts are added to.
+    """
+
+    block: str
+    linears: str
+
+
+class ModelFamily(ABC):
+    """A model family. One file a family; found by `config.model_type`, listed nowhere.
+
+    Names are those of `named_modules()` of the `PreTrainedModel`, of the class with a head as well
+    as of the bare one that `AutoModel` builds.
+
+    Attributes:
+        model_types: the values of `config.model_type` this family answers to.
+        roles: text.attn, text.mlp, vision.attn, vision.mlp and connector, those the family has.
+        towers: vision, connector or audio -> regular expression of all module names in it. The
+            first that matches counts, so a connector inside a tower comes before the tower.
+        fresh: a regular expression of whole parameter names, of what no pretraining has seen, such
+            as heads: it learns in every stage. "" for nothing.
+    """
+
+    model_types: ClassVar[tuple[str, ...]]
+    roles: ClassVar[Mapping[str, Role]]
+    towers: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    new_parameters: ClassVar[str] = ""
+
+    def get_tower(self, name: str) -> str:
+        """The part of the model that a module is in: text, vision, connector or audio."""
+        for tower, names in self.towers.items():
+            if re.fullmatch(names, name):
+                return tower
+        return "text"
+
+    def get_placeholder_ids(self, config: Any) -> Mapping[str, int]:
+        """Modality (image, video, audio) -> the token id that stands for it in `input_ids`."""
+        return {}
+
+    def count_vision_rows_per_sample(
+        self, inputs: Mapping[str, Any], config: Any
+    ) -> Float[Tensor, " batch"]:
+        """How many rows of the vision tower (and connector) each sample owns.
+
+        The numbers are right up to a common factor, at least 0, and need no synchronisation with
+        the device. Placeholder tokens are counted, which serves every family where each row gives
+        the same number of tokens; others override this.
+
+        Args:
+            inputs: keyword arguments of the model's forward, as the processor made them.
+            config: the model's own configuration.
+
+        Raises:
+            ValueError: `input_ids` are missing, or images and videos come in one batch.
+        """
+        if inputs.get("pixel_values") is not None and inputs.get("pixel_values_videos") is not None:
+            raise ValueError(
+                "The batch has pixel_values and pixel_values_videos. The vision tower runs once "
+                "for each, so its rows cannot be told apart; put images and videos into "
+                "separate batches."
+            )
+        return count_tokens(inputs, *self.get_placeholder_ids(config).values())
+
+    def get_task_of_rows(
+        self, inputs: Mapping[str, Any], config: Any
+    ) -> Int[Tensor, " rows"] | None:
+        """The task of each row that the blocks will see, where the model makes them itself.
+
+        None, for nearly all families: rows are the batch's samples, and the caller says the tasks.
+        """
+        return None
+
+    def find_site_problem(
+        self, names: Sequence[str], tasks: Sequence[str], config: Any
+    ) -> str | None:
+        """Why experts for these tasks cannot sit at all of these modules; None if they can."""
+        return None
+
+    def count_audio_rows_per_sample(
+        self, inputs: Mapping[str, Any], config: Any
+    ) -> Float[Tensor, " batch"]:
+        """How many rows of the audio tower (and its connector) each sample owns; see `shares`.
+
+        Families that take sounds override this if a sample may have another number than one.
+        """
+        input_ids = require_input(inputs, "input_ids")
+        return torch.ones(input_ids.shape[0], device=input_ids.device)
+
+
+def require_input(inputs: Mapping[str, Any], name: str) -> Tensor:
+    """The forward's argument `name`; ValueError if it is missing or None."""
+    value = inputs.get(name)
+    if value is None:
+        raise ValueError(
+            f"{name} is missing from the forward's keyword arguments ({', '.join(inputs)}); it "
+            f"says which sample each image belongs to, so pass it as the processor made it."
+        )
+    return value
+
+
+def count_tokens(inputs: Mapping[str, Any], *tokens: int) -> Float[Tensor, " batch"]:
+    """How often any of `tokens` is in each sample's `input_ids`."""
+    input_ids = require_input(inputs, "input_ids")
+    counts = torch.zeros(input_ids.shape[0], device=input_ids.device)
+    for token in tokens:
+        counts = counts + (input_ids == token).sum(-1)
+    return counts
+
+
+def assign_one_row_per_sample(inputs: Mapping[str, Any]) -> Float[Tensor, " batch"]:
+    """Equal shares, for families that see exactly one image a sample."""
+    pixel_values = require_input(inputs, "pixel_values")
+    return torch.ones(pixel_values.shape[0], device=pixel_values.device)
+
+
+def compute_sample_index(shares: Float[Tensor, " batch"], rows: int) -> Int[Tensor, " rows"]:
+    """Which sample owns each of `rows` consecutive rows, those of one sample being neighbours.
+
+    The middle of each row is looked up, so that shares may be off by less than half a row, and
+    rows may be merged (four patches to one) without telling. No synchronisation with the device.
+
+    Args:
+        shares: what `Host.shares` returned. If they are all 0, every row counts as the last
+            sample's.
+        rows: length of the leading axis in the tower, for instance images or packed patches.
+    """
+    ends = shares.cumsum(0)
+    middles = torch.arange(rows, device=shares.device) + 0.5
+    owners = torch.searchsorted(ends * (rows / ends[-1]), middles, right=True)
+    return owners.clamp(max=shares.shape[0] - 1)
+
+
+def find_family(model: nn.Module) -> ModelFamily | None:
+    """The family that `model.config.model_type` names; None if coterie does not know it."""
+    model_type = getattr(getattr(model, "config", None), "model_type", None)
+    return _find_families().get(model_type) if isinstance(model_type, str) else None
+
+
+@cache
+def _find_families() -> Mapping[str, ModelFamily]:
+    """Model type -> family, of all families in this folder."""
+    families = [kind() for kind in find_kinds(hosts, ModelFamily)]
+    return {model_type: family for family in families for model_type in family.model_types}

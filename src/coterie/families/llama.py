@@ -1,0 +1,55 @@
+"""Llama and the decoders built like it."""
+
+from typing import ClassVar
+
+from coterie.families.base import ModelFamily, Role
+
+
+def make_decoder_roles(prefix: str) -> dict[str, Role]:
+    """The text roles of a llama-like decoder, the regular expression `prefix` before `layers`.
+
+    Query, key and value may be fused (Phi-3), as may gate and up (Phi-3, GLM).
+    """
+    layer = prefix + r"layers\.\d+\."
+    return {
+        "text.attn": Role(
+            block=layer + "self_attn", linears=layer + r"self_attn\.(q|k|v|o|qkv)_proj"
+        ),
+        "text.mlp": Role(block=layer + "mlp", linears=layer + r"mlp\.(gate|up|down|gate_up)_proj"),
+    }
+
+
+class Llama(ModelFamily):
+    """Decoders with `layers.N.self_attn` and a dense `layers.N.mlp`, and no other tower."""
+
+    model_types = (
+        "apertus",
+        "arcee",
+        "cohere",
+        "cohere2",
+        "ernie4_5",
+        "exaone4",
+        "gemma",
+        "gemma2",
+        "gemma3_text",
+        "glm",
+        "glm4",
+        "granite",
+        "helium",
+        "hunyuan_v1_dense",
+        "llama",
+        "ministral",
+        "ministral3",
+        "mistral",
+        "nemotron",
+        "olmo",
+        "olmo2",
+        "olmo3",
+        "phi3",
+        "qwen2",
+        "qwen3",
+        "seed_oss",
+        "smollm3",
+        "stablelm",
+    )
+    roles: ClassVar = make_decoder_roles(r"(model\.)?")

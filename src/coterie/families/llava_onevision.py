@@ -1,0 +1,91 @@
+"""LLaVA-OneVision: LLaVA with one row of its tower for each tile of an image."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from coterie.families.base import ModelFamily, Role, require_input
+from coterie.families.clip import make_encoder_roles
+from coterie.families.llama import make_decoder_roles
+
+CONNECTOR = r"(model\.)?multi_modal_projector"
+
+
+class LlavaOnevision(ModelFamily):
+    """LLaVA-OneVision: SigLIP tower, two-layer connector, usually a Qwen2 decoder."""
+
+    model_types = ("llava_onevision",)
+    roles: ClassVar = {
+        **make_decoder_roles(r"(model\.)?language_model\."),
+        **make_encoder_roles("vision", r"(model\.)?vision_tower\."),
+        "connector": Role(block=CONNECTOR, linears=CONNECTOR + r"\.linear_[12]"),
+    }
+    towers: ClassVar = {
+        "vision": r"(model\.)?vision_tower(\..*)?",
+        "connector": CONNECTOR + r"(\..*)?",
+    }
+
+    def get_placeholder_ids(self, config: Any) -> Mapping[str, int]:
+        return {"image": config.image_token_id, "video": config.video_token_id}
+
+    def count_vision_rows_per_sample(
+        self, inputs: Mapping[str, Any], config: Any
+    ) -> Float[Tensor, " batch"]:
+        """Tiles of each sample's images; for videos (a row a frame) its placeholder tokens.
+
+        Tokens do not tell of tiles, because padding is cut away behind the tower. As in the
+        model itself, images are tiled unless they share a sample with others, the sizes are read
+        on the host, and without `batch_num_images` every image is taken to be alone.
+
+        Raises:
+            ValueError: what `Host.shares` refuses, or it is not clear whose images are whose.
+        """
+        if inputs.get("pixel_values") is None or inputs.get("pixel_values_videos") is not None:
+            return super().count_vision_rows_per_sample(inputs, config)
+        images = _count_images_per_sample(inputs, config.image_token_id)
+        given = inputs.get("batch_num_images") is not None
+        tiled = [not given or count == 1 for count in images for _ in range(count)]
+        tiles = torch.tensor(
+            _count_tiles(inputs["image_sizes"], tiled, config), dtype=torch.float32
+        )
+        per_sample = torch.stack([part.sum() for part in tiles.split(images)])
+        return per_sample.to(inputs["input_ids"].device)
+
+
+def _count_tiles(image_sizes: Tensor, tiled: list[bool], config: Any) -> list[int]:
+    """How many rows each image has: its tiles and the whole, or the whole alone."""
+    from transformers.models.llava_onevision.modeling_llava_onevision import (
+        image_size_to_num_patches,
+    )
+
+    pinpoints, side = config.image_grid_pinpoints, config.vision_config.image_size
+    return [
+        image_size_to_num_patches(size, pinpoints, side) if tile else 1
+        for size, tile in zip(image_sizes.tolist(), tiled, strict=True)
+    ]
+
+
+def _count_images_per_sample(inputs: Mapping[str, Any], image_token: int) -> list[int]:
+    """From `batch_num_images`, else from runs of image tokens."""
+    is_image = require_input(inputs, "input_ids") == image_token
+    starts = is_image.clone()
+    starts[:, 1:] &= ~is_image[:, :-1]
+    images: list[int] = starts.sum(-1).tolist()
+    if inputs.get("batch_num_images") is not None:
+        # The processor leaves samples without images out of batch_num_images.
+        counts = [int(count) for count in inputs["batch_num_images"] if count > 0]
+        owners = [sample for sample, runs in enumerate(images) if runs]
+        images = [0] * len(images)
+        if len(counts) == len(owners):
+            for sample, count in zip(owners, counts, strict=True):
+                images[sample] = count
+    num_images = len(require_input(inputs, "image_sizes"))
+    if sum(images) != num_images:
+        raise ValueError(
+            f"Found {images} images in the samples, but image_sizes has {num_images}; pass "
+            f"batch_num_images, the number of images of each sample, as the processor returns it."
+        )
+    return images

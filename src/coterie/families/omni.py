@@ -1,0 +1,63 @@
+"""The omni model of `coterie.models.omni`: text, two vision towers, an audio tower, their connectors."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from coterie.families.base import ModelFamily, Role, count_tokens
+from coterie.families.llama import make_decoder_roles
+
+VISION = r"(model\.)?vision\w*_tower\.encoder\.layer\.\d+\."
+AUDIO = r"(model\.)?audio\w*_tower\.layers\.\d+\."
+CONNECTOR = r"(model\.)?connectors\.\w+"
+
+
+class Omni(ModelFamily):
+    """Any llama-like decoder. The convolutional tower has no role, as no experts fit there.
+
+    Names of audio encoders begin with audio, those of ViTs with vision. The connectors that read
+    sounds count to the audio tower: their rows are sounds, each owned by the sample it is in.
+    """
+
+    model_types = ("coterie_omni",)
+    roles: ClassVar = {
+        **make_decoder_roles(r"(model\.)?language_model\."),
+        "vision.attn": Role(
+            block=VISION + "attention", linears=VISION + r"attention\.(q|k|v|o)_proj"
+        ),
+        "vision.mlp": Role(block=VISION + "mlp", linears=VISION + r"mlp\.fc[12]"),
+        "audio.attn": Role(
+            block=AUDIO + "self_attn", linears=AUDIO + r"self_attn\.(q|k|v|out)_proj"
+        ),
+        "audio.mlp": Role(block=AUDIO + "mlp", linears=AUDIO + r"mlp\.fc[12]"),
+        "connector": Role(block=CONNECTOR, linears=CONNECTOR + r"\.linear_[12]"),
+    }
+    towers: ClassVar = {
+        "audio": r"(model\.)?(audio\w*_tower|connectors\.audio\w*)(\..*)?",
+        "connector": r"(model\.)?connectors(\..*)?",
+        "vision": r"(model\.)?\w+_tower(\..*)?",
+    }
+
+    def get_placeholder_ids(self, config: Any) -> Mapping[str, int]:
+        found = {"image": config.image_token_id, "audio": config.audio_token_id}
+        return {modality: token for modality, token in found.items() if token is not None}
+
+    def count_vision_rows_per_sample(
+        self, inputs: Mapping[str, Any], config: Any
+    ) -> Float[Tensor, " batch"]:
+        """Images of each sample, up to a factor: every one gives the same number of tokens."""
+        return count_tokens(inputs, config.image_token_id)
+
+    def count_audio_rows_per_sample(
+        self, inputs: Mapping[str, Any], config: Any
+    ) -> Float[Tensor, " batch"]:
+        """Sounds of each sample: where a sound's last token falls says whose it is."""
+        ends = count_tokens(inputs, config.audio_token_id).cumsum(0)
+        encoders = [each for each in config.built_encoders() if each.modality == "audio"]
+        lengths = inputs["feature_lengths"].to(ends.device)
+        last = torch.stack([each.tokens(lengths) for each in encoders]).sum(0).cumsum(0)
+        owner = torch.searchsorted(ends, last.to(ends))
+        return (owner[:, None] == torch.arange(len(ends), device=ends.device)).sum(0).to(ends)

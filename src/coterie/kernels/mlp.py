@@ -1,0 +1,256 @@
+"""MLP experts over stacked weights: one autograd node, the dense form, and the low-rank forms."""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+from transformers.activations import GELUActivation, GELUTanh, SiLUActivation
+
+Activation = Callable[[Tensor], Tensor]
+
+# (gradient after, values before) -> gradient before; autograd does it for other activations.
+ACTIVATION_BACKWARDS: dict[type, Callable[[Tensor, Tensor], Tensor]] = {
+    SiLUActivation: torch.ops.aten.silu_backward,
+    GELUActivation: torch.ops.aten.gelu_backward,
+    GELUTanh: partial(torch.ops.aten.gelu_backward, approximate="tanh"),
+}
+
+
+class TokenAssignments(NamedTuple):
+    """The pairs of a token and an expert chosen for it, sorted by expert; how many each has."""
+
+    token: Int[Tensor, " slots"]
+    expert: Int[Tensor, " slots"]
+    tokens_per_expert: list[int]
+
+
+class StackedLinear(NamedTuple):
+    """One linear map of every expert; each is laid out as in `nn.Linear`."""
+
+    weight: Float[Tensor, "segments out width"]
+    bias: Float[Tensor, "segments out"] | None
+
+
+class StackedLowRank(NamedTuple):
+    """A frozen linear map and, for every expert, the factors of what is added to it."""
+
+    linear: nn.Module
+    down: Float[Tensor, "segments rank width"]
+    up: Float[Tensor, "segments out rank"]
+
+
+def assign_tokens(gates: Float[Tensor, "tokens segments"]) -> TokenAssignments:
+    """The slots of all gates but those of exactly 0, any number per token; waits for a GPU."""
+    pairs = gates.t().nonzero()
+    return TokenAssignments(pairs[:, 1], pairs[:, 0], (gates != 0).sum(0).tolist())
+
+
+def apply_mlp(
+    x: Float[Tensor, "tokens width"],
+    gates: Float[Tensor, "tokens segments"],
+    inputs: Sequence[StackedLinear],
+    output: StackedLinear,
+    activation: Activation,
+) -> Float[Tensor, "tokens out"]:
+    """sum_e gates_e * output_e(activation(inputs[0]_e(x)) [* inputs[1]_e(x)]), chosen slots only.
+
+    One autograd node that keeps x, the slots and the values before the activation, which acts on
+    each number alone. The gate is applied before the output map: then its gradient is sum(dh * h)
+    and no expert's output is kept (SonicMoE, arXiv 2512.14080). Weights may have another dtype
+    than x; they are cast to x's one expert at a time. No second derivatives.
+    """
+    stacks = [tensor for stack in (*inputs, output) for tensor in stack]
+    return _Mlp.apply(x, gates, assign_tokens(gates.detach()), activation, *stacks)
+
+
+class _Mlp(torch.autograd.Function):
+    """`stacks` are the weight and the bias (or None) of each input map, then of the output map."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Float[Tensor, "tokens width"],
+        gates: Float[Tensor, "tokens segments"],
+        slots: TokenAssignments,
+        activation: Activation,
+        *stacks: Tensor | None,
+    ) -> Float[Tensor, "tokens out"]:
+        *inputs, output = _pair_stacks(stacks)
+        gate = gates[slots.token, slots.expert].to(x.dtype)
+        before = [x.new_empty(len(gate), weight.shape[1]) for weight, _ in inputs]
+        y = x.new_zeros(len(x), output[0].shape[1])
+        for segment, token, rows in _iter_experts(slots):
+            chosen = x.index_select(0, token)
+            for (weight, bias), kept in zip(inputs, before, strict=True):
+                torch.mm(chosen, weight[segment].to(x.dtype).t(), out=kept[rows])
+                if bias is not None:
+                    kept[rows].add_(bias[segment])
+            hidden = _compute_hidden([kept[rows] for kept in before], activation) * gate[rows, None]
+            part = hidden @ output[0][segment].to(x.dtype).t()
+            if output[1] is not None:
+                part.addr_(gate[rows], output[1][segment].to(x.dtype))
+            y.index_add_(0, token, part)
+        ctx.save_for_backward(x, gates, gate, slots.token, slots.expert, *before, *stacks)
+        ctx.counts, ctx.activation = slots.tokens_per_expert, activation
+        return y
+
+    @staticmethod
+    @once_differentiable  # its type hides the arguments' names, which the next line's must match
+    def backward(ctx: Any, dy: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        x, gates, gate, token, segment, *rest = ctx.saved_tensors
+        slots = TokenAssignments(token, segment, ctx.counts)
+        num_inputs = (len(rest) - 2) // 3
+        before, stacks = rest[:num_inputs], rest[num_inputs:]
+        needs = zip(stacks, ctx.needs_input_grad[4:], strict=True)
+        dstacks = [torch.empty_like(stack) if needed else None for stack, needed in needs]
+        *inputs, output = _pair_stacks(stacks)
+        *dinputs, doutput = _pair_stacks(dstacks)
+        dx, dgate = torch.zeros_like(x), torch.empty_like(gate)
+        for segment, token, rows in _iter_experts(slots):
+            chosen, dpart = x.index_select(0, token), dy.index_select(0, token)
+            dhidden = dpart @ output[0][segment].to(x.dtype)
+            scaled = dhidden * gate[rows, None]
+            hidden, dbefore = _compute_activation_backward(
+                ctx.activation, [z[rows] for z in before], scaled
+            )
+            dgate[rows] = dhidden.mul_(hidden).sum(1)
+            if output[1] is not None:
+                dgate[rows] += dpart @ output[1][segment].to(x.dtype)
+            _write_gradients(doutput, segment, dpart, hidden.mul_(gate[rows, None]), gate[rows])
+            for (weight, _), stored, dz in zip(inputs, dinputs, dbefore, strict=True):
+                _write_gradients(stored, segment, dz, chosen, None)
+                dx.index_add_(0, token, dz @ weight[segment].to(x.dtype))
+        dgates = torch.zeros_like(gates)
+        dgates[slots.token, slots.expert] = dgate.to(gates.dtype)
+        return dx, dgates, None, None, *dstacks
+
+
+def _compute_hidden(before: Sequence[Tensor], activation: Activation) -> Tensor:
+    return activation(before[0]) if len(before) == 1 else activation(before[0]) * before[1]
+
+
+def _pair_stacks(stacks: Sequence[Any]) -> list[tuple[Any, Any]]:
+    return [(stacks[i], stacks[i + 1]) for i in range(0, len(stacks), 2)]
+
+
+def _iter_experts(slots: TokenAssignments) -> Iterator[tuple[int, Tensor, slice]]:
+    """(segment, its tokens, its rows among the slots), segments without a token included."""
+    start = 0
+    for segment, token in enumerate(slots.token.split(slots.tokens_per_expert)):
+        yield segment, token, slice(start, start + len(token))
+        start += len(token)
+
+
+def _compute_activation_backward(
+    activation: Activation, before: list[Tensor], dhidden: Tensor
+) -> tuple[Any, Any]:
+    """The hidden values and the gradients of what came before the activation."""
+    dactivated = dhidden if len(before) == 1 else dhidden * before[1]
+    slope = ACTIVATION_BACKWARDS.get(type(activation))
+    with torch.set_grad_enabled(slope is None):
+        z = before[0].detach().requires_grad_(slope is None)
+        activated = activation(z)
+    dz = slope(dactivated, z) if slope else torch.autograd.grad(activated, z, dactivated)[0]
+    activated = activated.detach()
+    if len(before) == 1:
+        return activated, [dz]
+    return activated * before[1], [dz, dhidden * activated]
+
+
+def _write_gradients(
+    stored: tuple[Any, Any], segment: int, gradient: Tensor, read: Tensor, gate: Tensor | None
+) -> None:
+    """Writes one expert's weight and bias gradients where the stacks want them."""
+    weight, bias = stored
+    if weight is not None and weight.dtype == read.dtype:
+        torch.mm(gradient.t(), read, out=weight[segment])
+    elif weight is not None:
+        weight[segment] = gradient.t() @ read
+    if bias is not None:
+        bias[segment] = gradient.sum(0) if gate is None else gate @ gradient
+
+
+def apply_mlp_dense(
+    x: Float[Tensor, "tokens width"],
+    gates: Float[Tensor, "tokens segments"],
+    inputs: Sequence[StackedLinear],
+    output: StackedLinear,
+    activation: Activation,
+) -> Float[Tensor, "tokens out"]:
+    """`mlp` with all experts on all tokens: no shape depends on the gates, so it can be traced."""
+    gate = gates.to(x.dtype)
+    before = []
+    for weight, bias in inputs:
+        z = torch.einsum("tw,shw->sth", x, weight.to(x.dtype))
+        before.append(z if bias is None else z + bias.to(x.dtype)[:, None])
+    hidden = _compute_hidden(before, activation) * gate.t()[..., None]
+    y = torch.einsum("sth,soh->to", hidden, output.weight.to(x.dtype))
+    return y if output.bias is None else y + gate @ output.bias.to(x.dtype)
+
+
+def apply_low_rank_mlp(
+    x: Float[Tensor, "tokens width"],
+    gates: Float[Tensor, "tokens segments"],
+    inputs: Sequence[StackedLowRank],
+    output: StackedLowRank,
+    activation: Activation,
+) -> Float[Tensor, "tokens out"]:
+    """`mlp` for experts that share frozen maps and differ by low-rank ones, chosen slots only.
+
+    Each frozen map runs once per token however many experts were chosen for it, the output map
+    because sum_e g_e W h_e = W sum_e g_e h_e. Factors may have another dtype than x.
+    """
+    token, segment, counts = assign_tokens(gates.detach())
+    gate = gates[token, segment].to(x.dtype)
+    before = []
+    for linear, down, up in inputs:
+        low = torch.einsum("tw,srw->tsr", x, down.to(x.dtype))[token, segment]
+        before.append(
+            linear(x).index_select(0, token) + _apply_stacked(low, up.to(x.dtype), counts)
+        )
+    hidden = _compute_hidden(before, activation) * gate[:, None]
+    mixed = hidden.new_zeros(len(x), hidden.shape[1]).index_add(0, token, hidden)
+    low = _apply_stacked(hidden, output.down.to(x.dtype), counts)
+    spread = low.new_zeros(*gates.shape, low.shape[1]).index_put((token, segment), low)
+    return _apply_low_rank_output(mixed, spread, gates, output)
+
+
+def apply_low_rank_mlp_dense(
+    x: Float[Tensor, "tokens width"],
+    gates: Float[Tensor, "tokens segments"],
+    inputs: Sequence[StackedLowRank],
+    output: StackedLowRank,
+    activation: Activation,
+) -> Float[Tensor, "tokens out"]:
+    """`low_rank_mlp` with all experts on all tokens, so that it can be traced."""
+    before = []
+    for linear, down, up in inputs:
+        low = torch.einsum("tw,srw->str", x, down.to(x.dtype))
+        before.append(linear(x) + low @ up.to(x.dtype).transpose(1, 2))
+    hidden = _compute_hidden(before, activation) * gates.t().to(x.dtype)[..., None]
+    spread = torch.einsum("sth,srh->tsr", hidden, output.down.to(x.dtype))
+    return _apply_low_rank_output(hidden.sum(0), spread, gates, output)
+
+
+def _apply_stacked(rows: Tensor, stack: Tensor, counts: list[int]) -> Tensor:
+    parts = zip(rows.split(counts), stack, strict=True)
+    return torch.cat([part @ weight.t() for part, weight in parts])
+
+
+def _apply_low_rank_output(
+    mixed: Float[Tensor, "tokens hidden"],
+    low: Float[Tensor, "tokens segments rank"],
+    gates: Float[Tensor, "tokens segments"],
+    output: StackedLowRank,
+) -> Float[Tensor, "tokens out"]:
+    linear, _, up = output
+    y = linear(mixed) + torch.einsum("tsr,sor->to", low, up.to(low.dtype))
+    if linear.bias is None:
+        return y
+    # The linear map added its bias once; each expert's is gated, and gates of 0 get no gradient.
+    total = torch.where(gates != 0, gates, 0.0).sum(1, keepdim=True)
+    return torch.addcmul(y, (total - 1).to(y.dtype), linear.get_parameter("bias"))

@@ -1,0 +1,57 @@
+"""How far off predicted depths are."""
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+from jaxtyping import Float, Float64
+from torch import Tensor
+
+from coterie.metrics.dense.base import DenseMetric
+from coterie.metrics.dense.labels import METRES, DepthScale, check_choice, to_numpy
+
+
+@dataclass(frozen=True, kw_only=True)
+class DepthError(DenseMetric):
+    """The error of depths over all labelled pixels (Eigen et al., arXiv:1406.2283).
+
+    "rmse" is the root mean square of the difference, in metres; "abs_rel" the mean of
+    |difference| / true depth, a ratio. Predictions that no depth has count as the nearest that one
+    can have. A true depth of 0 counts as no label, as in the released code of M3ViT.
+
+    Attributes:
+        scale: how depths are written in labels and predictions.
+        report: "rmse" or "abs_rel".
+    """
+
+    higher_is_better: ClassVar[bool] = False
+    limits: ClassVar[tuple[float, float]] = (0.0, math.inf)
+
+    scale: DepthScale = METRES
+    report: Literal["rmse", "abs_rel"] = "rmse"
+
+    def __post_init__(self) -> None:
+        check_choice("DepthError(report", self.report, ("rmse", "abs_rel"))
+
+    # A metric's unit is its class's elsewhere; here it hangs on what is reported.
+    @property
+    def unit(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return {"rmse": "m", "abs_rel": ""}[self.report]
+
+    def statistics(
+        self,
+        prediction: Float[Tensor, "1 height breadth"],
+        label: Float[Tensor, "1 height breadth"],
+    ) -> Float64[np.ndarray, " statistics"]:
+        """The sum of squares, the sum of ratios, and how many there are."""
+        found, right = (to_numpy(self.scale.decode(x.double())) for x in (prediction, label))
+        known = right > 0  # not where it is NaN
+        error, right = abs(found - right)[known], right[known]
+        return np.array([(error**2).sum(), (error / right).sum(), known.sum()])
+
+    def score(self, total: Float64[np.ndarray, " statistics"]) -> float:
+        squares, ratios, count = total.tolist()
+        if not count:
+            return float("nan")
+        return {"rmse": math.sqrt(squares / count), "abs_rel": ratios / count}[self.report]

@@ -1,0 +1,157 @@
+"""Sums over that part of a picture which has a label."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Float32, Float64, Int64, Shaped
+from torch import Tensor
+
+from coterie import serialization
+
+
+def mask_unlabelled(
+    prediction: Float[Tensor, "batch *label"], label: Float[Tensor, "batch *label"]
+) -> tuple[
+    Float32[Tensor, "batch *label"], Float32[Tensor, "batch *label"], Bool[Tensor, "batch *label"]
+]:
+    """Prediction and label in float32, and where there is a label; both are 0 elsewhere.
+
+    The prediction is 0 there, too, so that nothing it says can make a gradient NaN.
+    """
+    assert prediction.shape == label.shape, f"{tuple(prediction.shape)}, {tuple(label.shape)}"
+    known = ~label.isnan()
+    return prediction.float().where(known, 0.0), label.float().where(known, 0.0), known
+
+
+def compute_masked_mean(
+    values: Float32[Tensor, "batch *label"], known: Bool[Tensor, "batch *label"]
+) -> Float32[Tensor, " batch"]:
+    """The mean of each picture's values over what is known; 0 if that is nothing."""
+    total = values.where(known, 0.0).flatten(1).sum(1)
+    return total / known.flatten(1).sum(1).clamp(min=1)
+
+
+def to_numpy(values: Float[Tensor, "*label"]) -> Float64[np.ndarray, "*label"]:
+    """A tensor of any device and precision as numpy has it."""
+    return values.detach().cpu().double().numpy()
+
+
+def to_class_map(
+    values: Shaped[np.ndarray, "height breadth"], *, classes: int, unknown: int, ignored: int
+) -> Int64[Tensor, "height breadth"]:
+    """Classes as int64.
+
+    Args:
+        values: whole numbers of any dtype.
+        classes: how many there are; the first is 0.
+        unknown: what the file says where nothing is known.
+        ignored: what the label says there.
+
+    Raises ValueError if a number is neither a class nor `unknown`.
+    """
+    found = np.unique(values)
+    wrong = found[~((found == unknown) | np.isin(found, np.arange(classes)))]
+    if len(wrong):
+        raise ValueError(
+            f"holds {', '.join(map(str, wrong[:3].tolist()))}: classes 0 to {classes - 1} are "
+            f"allowed, and {unknown} for unknown; renumber it"
+        )
+    return torch.from_numpy(np.where(values == unknown, ignored, values).astype(np.int64))
+
+
+MIN_LENGTH = 1e-6
+"""Shorter vectors point nowhere."""
+
+
+def normalize_vectors(
+    vectors: Float[Tensor, "*batch channels height breadth"],
+) -> Float32[Tensor, "*batch channels height breadth"]:
+    """Each pixel's vector at length 1; NaN where it points nowhere or is not known."""
+    vectors = vectors.float()
+    length = vectors.norm(dim=-3, keepdim=True)
+    return torch.where(length > MIN_LENGTH, vectors / length, torch.nan)
+
+
+def to_camera_axes(
+    stored: Float[Tensor, "channels height breadth"], signs: tuple[int, int, int]
+) -> Float32[Tensor, "channels height breadth"]:
+    """Stored vectors in coterie's axes, of length 1.
+
+    Args:
+        stored: x, y, z; all 0 or NaN where nothing is known.
+        signs: 1 or -1 for each of them: whether the stored axis points right, up, to the viewer.
+    """
+    return normalize_vectors(stored * torch.tensor(signs, dtype=stored.dtype).view(3, 1, 1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class DepthScale:
+    """Depths in a unit of their own, as they are or as logarithms.
+
+    Taskonomy has `DepthScale(units_per_metre=512.0, log_range=65536.0)`: its pictures count
+    1/512 m in 16 bits, and Mod-Squad's code learns log(1 + x) / log(2^16) of that count x.
+
+    Attributes:
+        units_per_metre: how many units make a metre, above 0.
+        log_range: None where a label is the depth x in units; else a label is
+            log(1 + x) / log(log_range), 0 to 1 for depths below this number, which is above 1.
+    """
+
+    units_per_metre: float = 1.0
+    log_range: float | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 < self.units_per_metre < math.inf:
+            raise ValueError(
+                f"DepthScale(units_per_metre={self.units_per_metre!r}): give a number above 0"
+            )
+        if self.log_range is not None and not 1 < self.log_range < math.inf:
+            raise ValueError(
+                f"DepthScale(log_range={self.log_range!r}): give None or a number above 1"
+            )
+
+    def encode(self, metres: Float[Tensor, "*label"]) -> Float[Tensor, "*label"]:
+        """Labels of depths in metres, at least 0; NaN stays."""
+        units = metres * self.units_per_metre
+        return units.log1p() / math.log(self.log_range) if self.log_range else units
+
+    def decode(self, label: Float[Tensor, "*label"]) -> Float[Tensor, "*label"]:
+        """Depths of labels, or of predicted ones: what no depth has is taken to the nearest."""
+        if self.log_range is None:
+            return label.clamp(min=0) / self.units_per_metre
+        return (label.clamp(0, 1) * math.log(self.log_range)).expm1() / self.units_per_metre
+
+
+METRES = DepthScale()
+"""Labels are depths in metres."""
+
+
+def check_choice(where: str, value: object, allowed: tuple[object, ...]) -> None:
+    """Raise ValueError that names the value and what is allowed, if it is none of these.
+
+    Args:
+        where: the field, such as "Normals(criterion".
+        value: what stands there.
+        allowed: all that may.
+    """
+    if value not in allowed:
+        words = " or ".join(map(repr, allowed))
+        raise ValueError(f"{where}={value!r}): give {words}")
+
+
+def check_names(kind: str, names: tuple[str, ...], known: Iterable[str]) -> None:
+    """Raise ValueError unless `names` are some of the tasks that a data set has, at least one.
+
+    Args:
+        kind: what the data set is called.
+        names: the tasks that are wanted.
+        known: all that there are.
+    """
+    known = list(known)
+    wrong = [name for name in names if name not in known]
+    if wrong or not names:
+        near = serialization.format_suggestions(str(wrong[0]), known) if wrong else ""
+        raise ValueError(f"{kind}(names={names!r}): give some of {', '.join(known)}{near}")

@@ -1,0 +1,29 @@
+"""How often the most probable class is the teacher's."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Float64
+from torch import Tensor
+
+from coterie.metrics.base import compute_percent
+from coterie.metrics.dense.base import DenseMetric
+
+
+@dataclass(frozen=True, kw_only=True)
+class Top1(DenseMetric):
+    """The share of pictures, in percent, whose greatest output is where the soft target's is.
+
+    As in the released code of Mod-Squad; a target with a NaN in it is none.
+    """
+
+    def statistics(
+        self, prediction: Float[Tensor, " classes"], label: Float[Tensor, " classes"]
+    ) -> Float64[np.ndarray, " statistics"]:
+        """1 if they agree, and 1; zeros without a target."""
+        if label.isnan().any():
+            return np.zeros(2)
+        return np.array([prediction.argmax().item() == label.argmax().item(), 1.0])
+
+    def score(self, total: Float64[np.ndarray, " statistics"]) -> float:
+        return compute_percent(*total)

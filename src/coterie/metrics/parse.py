@@ -1,0 +1,63 @@
+"""A metric from the name, and maybe fields, that tasks.yaml gives."""
+
+import ast
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from coterie.metrics.base import TextMetric
+from coterie.metrics.text.normalization import to_snake_case
+from coterie.serialization import find_kinds, format_suggestions, get_init_fields
+
+
+def parse_metric(given: str | Mapping[str, Any]) -> TextMetric:
+    """The metric of "exact", "numeric(tolerance=0.1)" or {"name": "numeric", "tolerance": 0.1}.
+
+    Raises ValueError, with near misses, if there is no such metric or field.
+    """
+    name, items = parse_call(given) if isinstance(given, str) else (given.get("name"), dict(given))
+    items.pop("name", None)
+    known = find_metrics()
+    kind = known.get(normalize_metric_name(name)) if isinstance(name, str) else None
+    if kind is None:
+        names = [to_snake_case(kind.__name__) for kind in dict.fromkeys(known.values())]
+        raise ValueError(
+            f"{name!r} is no metric{format_suggestions(str(name), {*names, *known})}: "
+            f"there are {', '.join(names)}"
+        )
+    allowed = [field.name for field in get_init_fields(kind)]
+    for key in items:
+        if key not in allowed:
+            raise ValueError(
+                f"{given!r}: {to_snake_case(kind.__name__)} has no {key!r}{format_suggestions(key, allowed)}; it has "
+                f"{', '.join(allowed) or 'nothing to set'}"
+            )
+    return kind(**{key: freeze(item) for key, item in items.items()})
+
+
+def find_metrics() -> dict[str, type[TextMetric]]:
+    """Every kind in this folder by its names, plain."""
+    found = find_kinds(sys.modules[__package__ or ""], TextMetric)
+    named = {normalize_metric_name(kind.__name__): kind for kind in found}
+    return named | {kind.alias: kind for kind in found if kind.alias}
+
+
+def normalize_metric_name(name: str) -> str:
+    """A name without what people spell differently: rougeL, rouge_l and RougeL are one."""
+    return name.replace("_", "").replace("-", "").replace(" ", "").lower()
+
+
+def parse_call(text: str) -> tuple[str, dict[str, Any]]:
+    """The name and the fields of "name" or "name(field=value, ...)"."""
+    try:
+        match ast.parse(text.strip(), mode="eval").body:
+            case ast.Call(func=ast.Name(id=name), args=[], keywords=given):
+                return name, {str(item.arg): ast.literal_eval(item.value) for item in given}
+    except (SyntaxError, ValueError):
+        pass
+    return text, {}
+
+
+def freeze(value: Any) -> Any:
+    """YAML's lists as the tuples that a frozen metric holds."""
+    return tuple(value) if isinstance(value, list) else value

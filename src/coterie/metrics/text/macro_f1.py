@@ -1,0 +1,68 @@
+"""The F1 of a classification, each class counting alike."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float64
+
+from coterie.metrics.base import TextMetric
+from coterie.metrics.text.normalization import normalize
+
+
+@dataclass(frozen=True, kw_only=True)
+class MacroF1(TextMetric):
+    """Mean, in percent, of the F1 of those classes that answers or predictions have.
+
+    Labels are compared up to `words.normal`. A prediction that is no label is wrong, and no class
+    of its own. Of several answers, the one predicted counts, or else the first.
+
+    Attributes:
+        labels: all classes; if empty, `fitted` takes them from a split's answers.
+    """
+
+    labels: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if isinstance(self.labels, str) or not all(isinstance(x, str) for x in self.labels):
+            raise ValueError(f"MacroF1(labels={self.labels!r}): give a list of texts")
+        if len(set(map(normalize, self.labels))) < len(self.labels):
+            raise ValueError(f"MacroF1(labels={self.labels!r}): two of them are the same")
+
+    def fit(self, answers: Iterable[tuple[str, ...]]) -> "TextMetric":
+        if self.labels:
+            return self
+        return replace(
+            self, labels=tuple(sorted({normalize(x) for items in answers for x in items}))
+        )
+
+    def check(self, answers: tuple[str, ...]) -> None:
+        labels = list(map(normalize, self.labels))
+        for answer in answers:
+            if labels and normalize(answer) not in labels:
+                raise ValueError(f"{answer!r} is no label: they are {', '.join(self.labels)}")
+
+    def statistics(
+        self, prediction: str, answers: tuple[str, ...]
+    ) -> Float64[np.ndarray, " statistics"]:
+        """For each label: predicted and right, predicted, and right."""
+        if not self.labels:
+            raise ValueError(
+                "MacroF1(labels=()): call `fitted` with the answers of the split first"
+            )
+        self.check(answers)
+        labels = list(map(normalize, self.labels))
+        predicted, accepted = normalize(prediction), list(map(normalize, answers))
+        right = predicted if predicted in accepted else accepted[0]
+        counts = np.zeros((3, len(labels)))
+        counts[:, labels.index(right)] = [predicted == right, 0, 1]
+        if predicted in labels:
+            counts[1, labels.index(predicted)] += 1
+        return counts.ravel()
+
+    def score(self, total: Float64[np.ndarray, " statistics"]) -> float:
+        both, predicted, right = total.reshape(3, -1)
+        there = predicted + right > 0
+        if not there.any():
+            return float("nan")
+        return float(100 * (2 * both[there] / (predicted + right)[there]).mean())

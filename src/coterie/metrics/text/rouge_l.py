@@ -1,0 +1,42 @@
+"""The ROUGE-L score of summaries and captions."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64
+
+from coterie.metrics.base import TextMetric, compute_percent
+from coterie.optional_imports import import_optional
+
+
+@dataclass(frozen=True, kw_only=True)
+class RougeL(TextMetric):
+    """Mean F-measure of the longest common subsequence of words, in percent, by rouge-score.
+
+    Its words are of the letters a to z and digits: other scripts score 0. Of several answers, the
+    best counts.
+
+    Attributes:
+        stem: compare Porter stems, so that "cats" is "cat".
+    """
+
+    stem: bool = False
+
+    def statistics(
+        self, prediction: str, answers: tuple[str, ...]
+    ) -> Float64[np.ndarray, " statistics"]:
+        found = make_scorer(self.stem).score_multi(answers, prediction)
+        return np.array([found["rougeL"].fmeasure, 1.0])
+
+    def score(self, total: Float64[np.ndarray, " statistics"]) -> float:
+        return compute_percent(*total)
+
+
+@lru_cache
+def make_scorer(stem: bool) -> Any:
+    """rouge-score's; it does not change."""
+    return import_optional("rouge_score.rouge_scorer", "evaluate").RougeScorer(
+        ["rougeL"], use_stemmer=stem
+    )

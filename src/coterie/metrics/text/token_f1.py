@@ -1,0 +1,34 @@
+"""How many words predictions and answers share."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64
+
+from coterie.metrics.base import TextMetric, compute_percent
+from coterie.metrics.text.normalization import words_in
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenF1(TextMetric):
+    """Mean over samples, in percent, of the F1 of words: SQuAD's (arXiv:1606.05250 section 6.1).
+
+    Words are those of `words.words_in`; of several answers, the best counts.
+    """
+
+    def statistics(
+        self, prediction: str, answers: tuple[str, ...]
+    ) -> Float64[np.ndarray, " statistics"]:
+        return np.array([max(compute_f1(prediction, answer) for answer in answers), 1.0])
+
+    def score(self, total: Float64[np.ndarray, " statistics"]) -> float:
+        return compute_percent(*total)
+
+
+def compute_f1(prediction: str, answer: str) -> float:
+    """F1 of the words of two texts, 0 to 1; of nothing for nothing 1, as in SQuAD 2.0's script."""
+    predicted, right = Counter(words_in(prediction)), Counter(words_in(answer))
+    if not predicted and not right:
+        return 1.0
+    return 2 * (predicted & right).total() / (predicted.total() + right.total())

@@ -1,0 +1,172 @@
+"""`load`: a pretrained chat model and its processor, from a local folder, the hub or the home."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from coterie.data.chat_template import TEMPLATE, get_end_of_turn_id, get_tokenizer
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import PreTrainedModel
+
+EMBEDDED = "embedded"
+OMNI_MODEL_TYPE = "coterie_omni"
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model and what makes its inputs.
+
+    Attributes:
+        model: in eval mode; a grafted one where it comes from a run.
+        processor: a transformers processor, or a tokenizer where the model reads text alone. It
+            has a chat template and a padding token.
+        name: what it was loaded from.
+    """
+
+    model: "PreTrainedModel | PeftModel"
+    processor: Any
+    name: str
+
+
+def load(
+    base: str | Path,
+    *,
+    dtype: torch.dtype | None = None,
+    device: str | torch.device | None = None,
+) -> LoadedModel:
+    """Loads a model that answers chats, with its processor.
+
+    A processor without a chat template gets `coterie.data.chat_template.TEMPLATE`; a tokenizer without a
+    padding token pads with its end token. The end of a turn also ends generation.
+
+    Args:
+        base: a folder, a hub id, or "embedded" for the model that `coterie fetch` has built.
+        dtype: of the weights; None for the one they were saved in.
+        device: where the model goes; None for the CPU.
+
+    Raises ValueError for a missing folder, an adapter, an architecture that coterie cannot train,
+    or a missing processor.
+    """
+    from coterie.third_party_warnings import suppress_third_party_warnings
+
+    folder = _resolve_base(base)
+    config = _load_config(folder)
+    with (
+        suppress_third_party_warnings()
+    ):  # a bar for each of many loads hides what is said between them
+        model = _select_class(config).from_pretrained(
+            folder, dtype="auto" if dtype is None else dtype
+        )
+    processor = _load_processor(folder)
+    _complete_processor(processor)
+    _set_end_tokens(model, processor)
+    return LoadedModel(model.to(device or "cpu").eval(), processor, str(base))
+
+
+def _resolve_base(base: str | Path) -> str:
+    """The folder or hub id that transformers is to load."""
+    if str(base) == EMBEDDED:
+        from coterie_demo import get_cache_dir
+
+        folder = get_cache_dir() / "omni"
+        if not (folder / "config.json").is_file():
+            raise ValueError(
+                f'base="embedded": there is no model in {folder} yet; run `coterie fetch`, or set '
+                "COTERIE_HOME to where you have fetched it"
+            )
+        return str(folder)
+    path = Path(base).expanduser()
+    if not path.is_dir():
+        looks_local = isinstance(base, Path) or str(base).startswith((".", "/", "~"))
+        if looks_local or str(base).count("/") > 1 or not str(base):
+            raise ValueError(
+                f"base={str(base)!r} is no folder: give a folder with a config.json, a hub id such "
+                'as "organisation/model", or "embedded"'
+            )
+        return str(base)
+    if (path / "config.json").is_file():
+        return str(path)
+    if (path / "adapter_config.json").is_file():
+        raise ValueError(
+            f"{path} holds an adapter, not a model: give the model it was trained on, and load the "
+            "adapter with peft.PeftModel.from_pretrained"
+        )
+    raise ValueError(f"{path} has no config.json: it is not the folder of a transformers model")
+
+
+def _load_config(folder: str) -> Any:
+    from transformers import AutoConfig
+
+    local = Path(folder) / "config.json"
+    if local.is_file():
+        try:
+            kind = json.loads(local.read_text(encoding="utf-8")).get("model_type")
+        except ValueError as error:
+            raise ValueError(f"{local} is not JSON ({error}): copy or download it again") from error
+        if kind == OMNI_MODEL_TYPE:
+            import coterie.models.omni  # noqa: F401  registers the family with transformers
+    try:
+        return AutoConfig.from_pretrained(folder)
+    except (OSError, ValueError, KeyError) as error:
+        raise ValueError(f"base={folder!r} cannot be loaded: {_get_first_line(error)}") from error
+
+
+def _select_class(config: Any) -> Any:
+    from transformers import AutoModelForCausalLM, AutoModelForImageTextToText
+
+    if not getattr(config, "is_encoder_decoder", False):
+        for auto in (AutoModelForImageTextToText, AutoModelForCausalLM):
+            if type(config) in auto._model_mapping:
+                return auto
+    raise ValueError(
+        f"coterie trains models that continue a prompt of text (and media) with text; "
+        f"{config.model_type!r} is none that transformers knows as ImageTextToText or CausalLM, or "
+        "is an encoder with a decoder. Use coterie.graft and a training loop of your own"
+    )
+
+
+def _load_processor(folder: str) -> Any:
+    from transformers import AutoProcessor, AutoTokenizer
+
+    problems = []
+    for auto in (AutoProcessor, AutoTokenizer):
+        try:
+            return auto.from_pretrained(folder)
+        except (OSError, ValueError, KeyError, ImportError) as error:
+            problems.append(_get_first_line(error))
+    raise ValueError(
+        f"base={folder!r} has no processor or tokenizer that can be loaded ({problems[0]}): put "
+        "its tokenizer's files (and preprocessor_config.json) beside config.json"
+    )
+
+
+def _complete_processor(processor: Any) -> None:
+    tokenizer = get_tokenizer(processor)
+    if tokenizer.eos_token is None:
+        raise ValueError(
+            f"the tokenizer of {tokenizer.name_or_path!r} has no end token: set eos_token in its "
+            "tokenizer_config.json"
+        )
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    if not getattr(processor, "chat_template", None) and not tokenizer.chat_template:
+        processor.chat_template = TEMPLATE
+
+
+def _set_end_tokens(model: Any, processor: Any) -> None:
+    settings = model.generation_config
+    ends = settings.eos_token_id
+    ends = list(ends) if isinstance(ends, list | tuple) else [] if ends is None else [ends]
+    end = get_end_of_turn_id(processor)
+    settings.eos_token_id = ends if end in ends else [*ends, end]
+    if settings.pad_token_id is None:
+        settings.pad_token_id = get_tokenizer(processor).pad_token_id
+
+
+def _get_first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)

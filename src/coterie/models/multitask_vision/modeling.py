@@ -1,0 +1,250 @@
+"""`MultiTaskVision`: any vision backbone with a head a task, all tasks in one batched pass."""
+
+import contextlib
+import inspect
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from transformers import MODEL_MAPPING, AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel
+from transformers.utils.generic import ModelOutput
+
+from coterie.models.multitask_vision.configuration import MultiTaskVisionConfig
+from coterie.models.multitask_vision.heads import build
+from coterie.tasks.dense.task import DenseTask
+
+
+@dataclass
+class MultiTaskVisionOutput(ModelOutput):
+    """What the heads say.
+
+    Attributes:
+        predictions: task -> [batch, channels, height, breadth] of the picture's size, or
+            [batch, channels] where the task is about the whole picture.
+        last_hidden_state: the backbone's, [tasks * batch, seq, width], task by task.
+    """
+
+    # Not Tensor: accelerate makes an output anew of one mapping of its fields, given first.
+    predictions: dict[str, Any] | None = None
+    last_hidden_state: Float[Tensor, "rows seq width"] | None = None
+
+
+class MultiTaskVisionModel(PreTrainedModel):
+    """A backbone that is run for several tasks at once, with a vector of the task in its tokens.
+
+    As in Mod-Squad (arXiv:2212.08066; `MTVisionTransformerMoETaskGating` of its code), a learned
+    vector of the task is added to all tokens before every block, and a head reads what comes out.
+    What is below the first block that the vector reaches is the same for all tasks and runs once;
+    from there on, the rows are tasks times pictures, task by task, in one batch.
+
+    The backbone is any vision model of transformers whose blocks lie in one ModuleList: ViT,
+    DeiT, DINOv2, DINOv3, SigLIP, CLIP, Swin. Grafted, its rows know their tasks without being told.
+    """
+
+    config_class = MultiTaskVisionConfig
+    base_model_prefix = "backbone"
+    main_input_name = "pixel_values"
+    input_modalities = "image"
+    _supports_sdpa = True
+    # The blocks recompute themselves; the hooks that tell tasks apart are outside of that.
+    supports_gradient_checkpointing = True
+
+    def __init__(self, config: MultiTaskVisionConfig) -> None:
+        super().__init__(config)
+        self.backbone: Any = AutoModel.from_config(
+            config.backbone_config, **get_pooler_kwargs(config.backbone_config)
+        )
+        widths = config.get_block_widths()[config.shared_layers :] if config.task_embedding else []
+        self.embeddings = nn.ParameterDict(
+            {
+                str(width): nn.Parameter(
+                    config.embedding_std * torch.randn(len(config.tasks), width)
+                )
+                for width in dict.fromkeys(widths)
+            }
+        )
+        self.heads = nn.ModuleList(
+            build(task, config.backbone_width, config.patch_size, config.head)
+            for task in config.tasks
+        )
+        self.post_init()
+
+    @classmethod
+    def from_backbone(
+        cls,
+        base: str,
+        tasks: Iterable[DenseTask],
+        *,
+        pretrained: bool = True,
+        drop_path: float | None = None,
+        **choices: Any,
+    ) -> "MultiTaskVisionModel":
+        """Heads for some tasks on a backbone.
+
+        Args:
+            base: a folder or hub id of a vision model; of a model of images and text, its vision
+                tower is taken.
+            tasks: one head each.
+            pretrained: False draws the backbone's weights anew.
+            drop_path: see `coterie.tasks.dense.vision_config.Vision`.
+            choices: further fields of `MultiTaskConfig`.
+
+        Raises ValueError if there is no such model, or it has no blocks that can be found, or no
+        drop path where one is asked for.
+        """
+        try:
+            backbone = AutoConfig.from_pretrained(base)
+        except (OSError, ValueError) as error:
+            raise ValueError(
+                f"base={base!r} cannot be loaded: {str(error).strip().splitlines()[0]} Give the "
+                "folder or hub id of a vision model"
+            ) from error
+        backbone = getattr(backbone, "vision_config", backbone)
+        if drop_path is not None:
+            set_drop_path(backbone, drop_path)
+        config = MultiTaskVisionConfig(
+            backbone_config=backbone,
+            tasks=[
+                {"name": task.name, "channels": task.channels, "whole_picture": task.is_image_level}
+                for task in tasks
+            ],
+            **choices,
+        )
+        model = cls(config)
+        if pretrained:
+            model.backbone = AutoModel.from_pretrained(
+                base, config=backbone, **get_pooler_kwargs(backbone)
+            )
+        return model
+
+    def forward(
+        self,
+        pixel_values: Float[Tensor, "batch channels height breadth"],
+        tasks: Sequence[str] | None = None,
+    ) -> MultiTaskVisionOutput:
+        """Runs some tasks on the same pictures.
+
+        Args:
+            pixel_values: normalised as the backbone wants them; height and breadth divide by
+                its patch.
+            tasks: names, in any order; None for all.
+
+        Raises ValueError for a task there is not, or pictures that do not fit.
+        """
+        names = self.config.chosen(tasks)
+        grid = self._get_patch_grid(pixel_values)
+        numbers = torch.tensor([self.config.names.index(name) for name in names])
+        rows = numbers.to(pixel_values.device).repeat_interleave(len(pixel_values))
+        with self._repeat_per_task(rows, len(names)), self._last_block() as written:
+            hidden = self.backbone(
+                pixel_values=pixel_values, **self._get_interpolation_kwargs()
+            ).last_hidden_state
+
+        def parts(tokens: Float[Tensor, "rows seq width"]) -> Float[Tensor, "tasks batch ..."]:
+            patches = tokens[:, tokens.shape[1] - grid[0] * grid[1] :]
+            return patches.unflatten(0, (len(names), -1)).transpose(2, 3).unflatten(3, grid)
+
+        normed, plain = parts(hidden), parts(written[0])
+        predictions = {}
+        for place, name in enumerate(names):
+            number = self.config.names.index(name)
+            whole = self.config.tasks[number]["whole_picture"]
+            predictions[name] = self.heads[number]((plain if whole else normed)[place])
+        if all(task["whole_picture"] for task in self.config.tasks):
+            # The norm is not read: it is put into the graph, with a gradient of 0, as DDP needs.
+            predictions = {
+                name: each + hidden.flatten()[:0].sum() for name, each in predictions.items()
+            }
+        return MultiTaskVisionOutput(predictions=predictions, last_hidden_state=hidden)
+
+    def _get_interpolation_kwargs(self) -> dict[str, bool]:
+        """What asks the backbone for other sizes than it was trained on; some need no asking."""
+        asked = "interpolate_pos_encoding"
+        return {asked: True} if asked in inspect.signature(self.backbone.forward).parameters else {}
+
+    def _get_patch_grid(self, pixel_values: Tensor) -> tuple[int, int]:
+        height, breadth = pixel_values.shape[-2:]
+        patch = self.config.patch_size
+        if height % patch or breadth % patch:
+            raise ValueError(
+                f"pixel_values are {height} x {breadth}: give pictures whose sides divide by the "
+                f"backbone's patch of {patch}, such as {max(1, height // patch) * patch}; in "
+                "training, by vision.size or vision.augment.crop"
+            )
+        return height // patch, breadth // patch
+
+    @contextlib.contextmanager
+    def _repeat_per_task(self, rows: Int[Tensor, " rows"], tasks: int) -> Iterator[None]:
+        """Within, blocks from `shared_layers` on see a row for each task and picture."""
+        blocks, first = self.get_blocks(), self.config.shared_layers
+
+        def enter(number: int) -> Any:
+            def hook(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
+                hidden = args[0]
+                if number == first:
+                    hidden = hidden.repeat(tasks, *[1] * (hidden.ndim - 1))
+                vectors = self.embeddings[str(hidden.shape[-1])] if self.embeddings else None
+                if vectors is not None:
+                    # In the tokens' dtype: a float32 vector would turn them all into float32.
+                    hidden = hidden + vectors.to(hidden.dtype)[rows][:, None]
+                return (hidden, *args[1:])
+
+            return hook
+
+        handles = [
+            block.register_forward_pre_hook(enter(number))
+            for number, block in enumerate(blocks)
+            if number >= first
+        ]
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    @contextlib.contextmanager
+    def _last_block(self) -> Iterator[list[Tensor]]:
+        """Within, what the last block writes is put into the list, before the backbone's norm."""
+        written: list[Tensor] = []
+
+        def hook(module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
+            written.append(output if isinstance(output, Tensor) else output[0])
+
+        handle = self.get_blocks()[-1].register_forward_hook(hook)
+        try:
+            yield written
+        finally:
+            handle.remove()
+
+    def get_blocks(self) -> nn.ModuleList:
+        """The backbone's blocks, or stages, first to last."""
+        wanted = len(self.config.widths())
+        return next(
+            module
+            for module in self.backbone.modules()
+            if isinstance(module, nn.ModuleList) and len(module) == wanted
+        )
+
+
+def set_drop_path(backbone: PretrainedConfig, rate: float) -> None:
+    """Sets a backbone's drop path. Raises ValueError if its family has none."""
+    if "drop_path_rate" not in backbone.to_dict():
+        raise ValueError(
+            f"drop_path={rate}: a {backbone.model_type} backbone of transformers has no drop path; "
+            "DINOv2, DINOv3 and Swin have. Leave drop_path out, or take one of these"
+        )
+    backbone.update({"drop_path_rate": rate})
+
+
+def get_pooler_kwargs(backbone: PretrainedConfig) -> dict[str, bool]:
+    """What leaves out a backbone's pooler, which no head reads."""
+    kind: Any = MODEL_MAPPING[type(backbone)]
+    asked = "add_pooling_layer"
+    return {asked: False} if asked in inspect.signature(kind).parameters else {}
+
+
+AutoConfig.register(MultiTaskVisionConfig.model_type, MultiTaskVisionConfig)
+AutoModel.register(MultiTaskVisionConfig, MultiTaskVisionModel)

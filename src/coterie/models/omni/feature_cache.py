@@ -1,0 +1,146 @@
+"""Features of frozen encoders on disk, so that each image or sound is encoded once."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from coterie import serialization
+from coterie.models.omni import files
+from coterie.models.omni.encoders.base import select_modality
+from coterie.models.omni.feature_packing import join_items, split_items
+from coterie.models.omni.modeling import OmniModel, is_trainable
+
+# Add to it when an encoder computes something else from the same weights, or old files are found.
+REVISIONS: tuple[bytes, ...] = ()
+
+Prepare = Callable[[list[int]], tuple[Tensor, Tensor]]
+
+
+class FeatureCache:
+    """Encoder outputs after pooling and before the connector, a small file for each item.
+
+    Set `processor.features` to one. Files are found by what the item is (its decoded pixels or
+    samples and how they are prepared) and what the encoders are (their kinds and weights).
+    They are written whole under their final name or not at all, so processes may share a folder
+    and be killed; a damaged file is computed again.
+
+    Kept as float16, half the size: features are within a few hundred, rounding moves them by a
+    2000th, and the connector's norm comes next. A value beyond float16 is an error.
+
+    Args:
+        model: an `OmniForConditionalGeneration` or `OmniModel`, whose encoders compute what is
+            missing. They must be frozen.
+        folder: where the files go.
+        batch_size: so many items are encoded at once.
+    """
+
+    def __init__(self, model: Any, folder: str | Path, *, batch_size: int = 16):
+        self.model: OmniModel = model.base_model
+        self.batch_size = batch_size
+        self.check_frozen()
+        self.folder = Path(folder) / compute_fingerprint(self.model)[:16]
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "FeatureCache":
+        return self  # a processor copies itself in order to be printed or saved
+
+    def get_image_features(
+        self, pictures: list[Any], processor: Any
+    ) -> Float[Tensor, "rows seq width"]:
+        """Features of PIL images."""
+        settings = repr(sorted(processor.image_processor.to_dict().items(), key=str)).encode()
+        keys = [
+            compute_digest(settings, f"{each.mode} {each.size}".encode(), each.tobytes())
+            for each in pictures
+        ]
+
+        def prepare(chosen: list[int]) -> tuple[Tensor, Tensor]:
+            pixels = processor.pixels([pictures[index] for index in chosen])
+            return pixels, torch.zeros(len(chosen), dtype=torch.long)
+
+        return self.get_features("image", keys, prepare)
+
+    def get_audio_features(
+        self, waves: list[Any], processor: Any
+    ) -> Float[Tensor, "rows seq width"]:
+        """Features of sounds, float32 samples at 16 kHz."""
+        settings = repr(processor.feature_extractor.hop_length).encode()
+        keys = [compute_digest(settings, wave.tobytes()) for wave in waves]
+        return self.get_features(
+            "audio", keys, lambda chosen: tuple(processor.mels([waves[i] for i in chosen]))
+        )
+
+    def get_features(
+        self, modality: str, keys: Sequence[str], prepare: Prepare
+    ) -> Float[Tensor, "rows seq width"]:
+        """Features of the items with these keys, computed where there is no file.
+
+        Args:
+            prepare: positions in `keys` -> the encoders' input, and its lengths.
+        """
+        self.check_frozen()
+        found = {key: self.read(modality, key) for key in keys}
+        missing = [keys.index(key) for key, item in found.items() if item is None]
+        for start in range(0, len(missing), self.batch_size):
+            chosen = missing[start : start + self.batch_size]
+            for index, item in zip(chosen, self.compute(modality, *prepare(chosen)), strict=True):
+                files.write(self.get_path(keys[index]), item)
+                found[keys[index]] = item
+        encoders = select_modality(self.model.encoders, modality)
+        return join_items([found[key] or {} for key in keys], encoders)
+
+    @torch.no_grad()
+    def compute(
+        self, modality: str, values: Tensor, lengths: Int[Tensor, " rows"]
+    ) -> list[dict[str, Tensor]]:
+        """What is kept of each item."""
+        device = self.model.device
+        features = self.model.encode(modality, values.to(device), lengths.to(device)).cpu().half()
+        if not features.isfinite().all():
+            raise ValueError(
+                f"features of an {modality} are beyond what float16 holds: train without a cache"
+            )
+        return split_items(features, lengths, select_modality(self.model.encoders, modality))
+
+    def get_path(self, key: str) -> Path:
+        """The file of an item."""
+        return self.folder / key[:2] / f"{key}.safetensors"
+
+    def read(self, modality: str, key: str) -> dict[str, Tensor] | None:
+        """The item, or None where there is no whole file."""
+        item = files.read(self.get_path(key))
+        names = {encoder.name for encoder in select_modality(self.model.encoders, modality)}
+        return item if item is not None and item.keys() == names else None
+
+    def check_frozen(self) -> None:
+        """ValueError if an encoder is being trained, whose features would be out of date."""
+        for encoder in self.model.encoders:
+            if is_trainable(self.model.get_tower(encoder)):
+                raise ValueError(
+                    f"the encoder {encoder.name!r} is being trained, so its features cannot be "
+                    "kept: set processor.features = None, or freeze it"
+                )
+
+
+def compute_digest(*parts: bytes) -> str:
+    """sha256 of some bytes and where each part ends, in hex."""
+    total = hashlib.sha256()
+    for part in parts:
+        total.update(len(part).to_bytes(8, "big"))
+        total.update(part)
+    return total.hexdigest()
+
+
+def compute_fingerprint(model: OmniModel) -> str:
+    """sha256 of the encoders' kinds and weights, whatever dtype these are in."""
+    parts = list(REVISIONS)
+    for encoder in model.encoders:
+        parts.append(serialization.dumps(encoder).encode())
+        for name, weights in sorted(model.get_tower(encoder).state_dict().items()):
+            parts += [name.encode(), weights.detach().float().cpu().contiguous().numpy().tobytes()]
+    return compute_digest(*parts)

@@ -1,0 +1,59 @@
+"""The outputs of one modality's encoders as one tensor, tokens of one encoder after the other's."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from coterie.models.omni.encoders.base import Encoder
+
+
+def pack(parts: Sequence[Float[Tensor, "rows ..."]]) -> Float[Tensor, "rows seq width"]:
+    """One tensor of what each encoder gave, zeros behind the narrower ones' features."""
+    widest = max(part.shape[-1] for part in parts)
+    return torch.cat([nn.functional.pad(x, (0, widest - x.shape[-1])) for x in parts], dim=1)
+
+
+def unpack(
+    features: Float[Tensor, "rows seq width"],
+    lengths: Int[Tensor, " rows"],
+    encoders: Sequence[Encoder],
+) -> Iterator[tuple[Encoder, Float[Tensor, "rows ..."], Bool[Tensor, "rows ..."]]]:
+    """Each encoder, its part of the features, and which of that are an item's own tokens."""
+    longest, start = int(lengths.max()), 0
+    for encoder in encoders:
+        count = encoder.count_tokens(longest)
+        part = features[:, start : start + count, : encoder.width]
+        own = torch.arange(count, device=features.device) < encoder.count_tokens(lengths)[:, None]
+        yield encoder, part, own
+        start += count
+    if start != features.shape[1]:
+        names = ", ".join(encoder.name for encoder in encoders)
+        raise ValueError(
+            f"features have {features.shape[1]} tokens an item, but {names} give {start} for the "
+            f"longest: pass them as the processor made them, with feature_lengths for sounds"
+        )
+
+
+def split_items(
+    features: Float[Tensor, "rows seq width"],
+    lengths: Int[Tensor, " rows"],
+    encoders: Sequence[Encoder],
+) -> list[dict[str, Tensor]]:
+    """Encoder name -> [tokens, width] of each item alone."""
+    found: list[dict[str, Tensor]] = [{} for _ in features]
+    for encoder, part, own in unpack(features, lengths, encoders):
+        for item, tokens, count in zip(found, part, own.sum(1).tolist(), strict=True):
+            item[encoder.name] = tokens[:count].contiguous()
+    return found
+
+
+def join_items(
+    found: Sequence[Mapping[str, Tensor]], encoders: Sequence[Encoder]
+) -> Float[Tensor, "rows seq width"]:
+    """What `items` took apart."""
+    pad = nn.utils.rnn.pad_sequence
+    return pack(
+        [pad([item[encoder.name] for item in found], batch_first=True) for encoder in encoders]
+    )

@@ -1,0 +1,242 @@
+"""Hidden states below the lowest trained layer on disk, so that frozen layers run once a sample."""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from peft.tuners.tuners_utils import BaseTunerLayer
+from torch import Tensor, nn
+
+from coterie.models.omni import files
+from coterie.models.omni.encoders.base import select_modality
+from coterie.models.omni.feature_cache import compute_digest
+from coterie.models.omni.feature_packing import join_items, split_items
+from coterie.models.omni.modeling import MODALITIES, OmniModel, is_trainable
+
+FAMILIES = ("llama",)
+"""Language models whose layers are a list that is run through, and look only backward."""
+
+FORWARD_ARGUMENTS = (
+    "hidden_act",
+    "rms_norm_eps",
+    "rope_parameters",
+    "num_attention_heads",
+    "num_key_value_heads",
+    "head_dim",
+)
+"""What their layers read of the configuration, beside shapes that the weights have."""
+
+
+@contextlib.contextmanager
+def use_hidden_state_cache(
+    model: nn.Module, folder: str | Path
+) -> Iterator["HiddenStateCache | None"]:
+    """Within, training takes what comes out of the frozen lower layers from files.
+
+    A sample's hidden states are computed once and alone, so they do not depend on the batch it
+    came in. Kept in the dtype they are computed in. Media must come as features, as
+    `FeatureCache` has them; other batches, and eval mode, run every layer.
+
+    Args:
+        model: an omni model, grafted or not.
+        folder: where the files go; processes may share it.
+
+    Yields:
+        What answers for the layers that are left out; None where nothing can be, since something
+        at or before the first layer learns.
+    """
+    omni = next(module for module in model.modules() if isinstance(module, OmniModel))
+    depth = count_frozen_layers(omni)
+    if depth == 0:
+        yield None
+        return
+    trunk = HiddenStateCache(omni, depth, Path(folder))
+    handle = omni.register_forward_pre_hook(trunk.capture_batch, with_kwargs=True)
+    try:
+        trunk.attach()
+        yield trunk
+    finally:
+        handle.remove()
+        trunk.detach()
+
+
+def count_frozen_layers(model: OmniModel) -> int:
+    """How many of the language model's first layers give every sample the same, step by step."""
+    config = model.config.text_config
+    before = [model.get_input_embeddings(), model.connectors, *map(model.get_tower, model.encoders)]
+    if (
+        config.model_type not in FAMILIES
+        or config.attention_dropout
+        or any(map(is_trainable_or_grafted, before))
+    ):
+        return 0
+    layers = list(model.language_model.layers)
+    return next((i for i, layer in enumerate(layers) if is_trainable_or_grafted(layer)), 0)
+
+
+def is_trainable_or_grafted(module: nn.Module) -> bool:
+    """Whether it learns, or something is grafted into it, which may be random."""
+    return is_trainable(module) or any(
+        isinstance(each, BaseTunerLayer) for each in module.modules()
+    )
+
+
+class HiddenStateCache:
+    """The lower layers of a language model, whose answers are kept a file a sample."""
+
+    def __init__(self, model: OmniModel, depth: int, folder: Path) -> None:
+        self.model = model
+        self.layers = list(model.language_model.layers)[:depth]
+        self.original_forwards = [layer.forward for layer in self.layers]
+        self.folder = folder / self.compute_fingerprint()[:16]
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.batch: Mapping[str, Any] = {}
+        self.is_skipping = False
+
+    def compute_fingerprint(self) -> str:
+        """sha256 of all that the hidden states depend on, beside the features."""
+        modules = [self.model.get_input_embeddings(), self.model.connectors, *self.layers]
+        weights = [weight.detach() for module in modules for weight in module.parameters()]
+        config = self.model.config.text_config
+        read = repr([(name, getattr(config, name, None)) for name in FORWARD_ARGUMENTS])
+        return compute_digest(
+            str(len(self.layers)).encode(), read.encode(), *map(serialize_tensor, weights)
+        )
+
+    def attach(self) -> None:
+        """Puts itself in front of the layers, whose hooks still run."""
+        for number, layer in enumerate(self.layers):
+            layer.forward = self.forward_first if number == 0 else self.make_skipped_forward(number)
+
+    def detach(self) -> None:
+        """Leaves the layers as they were."""
+        for layer in self.layers:
+            vars(layer).pop("forward", None)
+
+    def capture_batch(
+        self, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> None:
+        """Sees the batch before the model does."""
+        self.batch = kwargs
+
+    def precompute(self, batch: Mapping[str, Any]) -> None:
+        """Computes what is missing of a batch to train on, and nothing else."""
+        self.batch = batch
+        if self.can_use():
+            self.get_hidden_states()
+
+    def forward_first(self, hidden_states: Tensor, **kwargs: Any) -> Tensor:
+        """The first layer's forward: what comes out of the last of them, or its own answer."""
+        self.is_skipping = self.layers[0].training and self.can_use()
+        if not self.is_skipping:
+            return self.original_forwards[0](hidden_states, **kwargs)
+        answer = torch.zeros_like(hidden_states)
+        for row, hidden in enumerate(self.get_hidden_states()):
+            answer[row, : len(hidden)] = hidden.to(answer)
+        return answer
+
+    def make_skipped_forward(self, number: int) -> Any:
+        """The forward of a layer after the first."""
+
+        def forward(hidden_states: Tensor, **kwargs: Any) -> Tensor:
+            run = self.original_forwards[number]
+            return hidden_states if self.is_skipping else run(hidden_states, **kwargs)
+
+        return forward
+
+    def can_use(self) -> bool:
+        """Whether the batch is of tokens, padded behind, with media as features."""
+        given = {name for name, value in self.batch.items() if value is not None}
+        mask = self.batch.get("attention_mask")
+        if "input_ids" not in given or mask is None or mask.ndim != 2:
+            return False
+        if given & {"pixel_values", "input_features", "position_ids", "past_key_values"}:
+            return False
+        return bool((mask[:, :-1] >= mask[:, 1:]).all())
+
+    def split_samples(self) -> Iterator[dict[str, Tensor]]:
+        """Each sample's own tokens and features, without padding."""
+        ids, rows = self.batch["input_ids"], self.batch["attention_mask"].sum(1).tolist()
+        owned = [self.group_media_by_sample(modality) for modality in MODALITIES]
+        for row, length in enumerate(rows):
+            sample = {"input_ids": ids[row : row + 1, :length]}
+            for by_row in owned:
+                sample |= by_row.get(row, {})
+            yield sample
+
+    def group_media_by_sample(self, modality: str) -> dict[int, dict[str, Tensor]]:
+        """Row -> what the batch says of its images or sounds, by the model's names for it."""
+        features = self.batch.get(f"{modality}_features")
+        if features is None:
+            return {}
+        encoders = select_modality(self.model.encoders, modality)
+        lengths = torch.zeros(len(features), dtype=torch.long)
+        if modality == "audio":
+            lengths = self.batch["feature_lengths"].cpu()
+        tokens = torch.as_tensor(sum(each.count_tokens(lengths) for each in encoders)).expand(
+            len(lengths)
+        )
+        asked = self.batch["input_ids"] == self.model.config.placeholder(modality)
+        owners = torch.searchsorted(asked.sum(1).cumsum(0).cpu(), tokens.cumsum(0))
+        each = split_items(features, lengths, encoders)
+        found = {}
+        for row in owners.unique().tolist():
+            mine = (owners == row).nonzero().flatten().tolist()
+            found[row] = {f"{modality}_features": join_items([each[i] for i in mine], encoders)}
+            if modality == "audio":
+                found[row]["feature_lengths"] = lengths[mine]
+        return found
+
+    def get_hidden_states(self) -> list[Float[Tensor, "seq width"]]:
+        """`hidden` of each sample, on all cores.
+
+        One sample's products are too small to share between cores, so each core has a sample of
+        its own. On a GPU they queue.
+        """
+        threads = torch.get_num_threads()
+        cores = threads if self.model.device.type == "cpu" else 1
+        with ThreadPoolExecutor(cores, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            try:
+                return list(pool.map(self.get_hidden_state, self.split_samples()))
+            finally:
+                torch.set_num_threads(threads)
+
+    def get_hidden_state(self, sample: dict[str, Tensor]) -> Float[Tensor, "seq width"]:
+        """What comes out of the last lower layer."""
+        parts = [
+            part
+            for name in sorted(sample)
+            for part in (name.encode(), serialize_tensor(sample[name]))
+        ]
+        key = compute_digest(*parts)
+        path = self.folder / key[:2] / f"{key}.safetensors"
+        kept = files.read(path)
+        if kept is None:
+            kept = {"hidden": self.compute_hidden_state(sample)}
+            files.write(path, kept)
+        return kept["hidden"]
+
+    @torch.no_grad()
+    def compute_hidden_state(self, sample: dict[str, Tensor]) -> Float[Tensor, "seq width"]:
+        """The lower layers' answer to one sample alone."""
+        media = {
+            "image": (None, sample.get("image_features"), None),
+            "audio": (None, sample.get("audio_features"), sample.get("feature_lengths")),
+        }
+        hidden = self.model.embed_with_media(sample["input_ids"], media, prefill=True)
+        positions = torch.arange(hidden.shape[1], device=hidden.device)[None]
+        angles = self.model.language_model.rotary_emb(hidden, position_ids=positions)
+        for run in self.original_forwards:
+            hidden = run(hidden, position_ids=positions, position_embeddings=angles)
+        return hidden[0].cpu()
+
+
+def serialize_tensor(tensor: Tensor) -> bytes:
+    """A tensor's shape, dtype and bytes."""
+    flat = tensor.detach().cpu().contiguous().flatten()
+    values = flat.view(torch.uint8).numpy().tobytes()
+    return f"{tuple(tensor.shape)} {tensor.dtype}".encode() + values

@@ -1,0 +1,207 @@
+"""The omni model without a head: encoders, connectors, and the language model they speak to."""
+
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from transformers import AutoModel, Cache, PreTrainedModel
+from transformers.modeling_outputs import BaseModelOutputWithPast
+
+from coterie.models.omni.configuration import OmniConfig
+from coterie.models.omni.connector import Connector
+from coterie.models.omni.encoders.base import Encoder, select_modality
+from coterie.models.omni.feature_packing import pack, unpack
+
+MODALITIES = ("image", "audio")
+
+
+class OmniPreTrainedModel(PreTrainedModel):
+    """What both classes tell `transformers`."""
+
+    config_class = OmniConfig
+    base_model_prefix = "model"
+    input_modalities = ["image", "audio", "text"]  # noqa: RUF012 - as transformers reads it
+    supports_gradient_checkpointing = True
+    _skip_keys_device_placement = ["past_key_values"]  # noqa: RUF012 - as transformers reads it
+    _supports_sdpa = True
+    _supports_flash_attn = True
+    _supports_attention_backend = True
+
+    @classmethod
+    def from_pretrained(cls, *args: Any, **kwargs: Any) -> Any:
+        """As `transformers` does, whose loading makes every weight trainable: towers are frozen."""
+        found: Any = super().from_pretrained(*args, **kwargs)
+        model = found[0] if kwargs.get("output_loading_info") else found
+        model.base_model.freeze_encoders()
+        return found
+
+
+class OmniModel(OmniPreTrainedModel):
+    """Images and sounds become tokens that stand where the text has placeholders.
+
+    The towers are frozen from the start, because features of frozen towers can be cached;
+    `model.vision_tower.requires_grad_(True)` thaws one. Frozen towers stay in eval mode and run
+    without a graph.
+    """
+
+    def __init__(self, config: OmniConfig):
+        super().__init__(config)
+        self.encoders = config.build_encoders()
+        self.language_model = AutoModel.from_config(config.text_config)
+        width = config.text_config.hidden_size
+        for encoder in self.encoders:
+            self.add_module(f"{encoder.name}_tower", encoder.build_tower())
+        self.connectors = nn.ModuleDict(
+            {each.name: Connector(each.width, each.hidden, width) for each in self.encoders}
+        )
+        self.freeze_encoders()
+        self.post_init()
+
+    def freeze_encoders(self) -> None:
+        """No encoder is trained, only what is grafted into it later."""
+        for tower in map(self.get_tower, self.encoders):
+            tower.requires_grad_(False)
+
+    def get_tower(self, encoder: Encoder) -> nn.Module:
+        """The encoder's network."""
+        return self.get_submodule(f"{encoder.name}_tower")
+
+    def train(self, mode: bool = True) -> "OmniModel":
+        super().train(mode)
+        for tower in map(self.get_tower, self.encoders):
+            if not is_trainable(tower):
+                tower.eval()
+        return self
+
+    def get_input_embeddings(self) -> nn.Module:
+        return self.language_model.get_input_embeddings()
+
+    def set_input_embeddings(self, value: nn.Module) -> None:
+        self.language_model.set_input_embeddings(value)
+
+    def encode(
+        self, modality: str, values: Float[Tensor, "rows ..."], lengths: Int[Tensor, " rows"]
+    ) -> Float[Tensor, "rows seq width"]:
+        """What the modality's encoders say of images or sounds, before the connectors.
+
+        Args:
+            modality: "image" or "audio".
+            values: `pixel_values` or `input_features`.
+            lengths: mel frames of each sound; zeros for images.
+        """
+        parts = []
+        for encoder in select_modality(self.encoders, modality):
+            tower = self.get_tower(encoder)
+            dtype = next(tower.parameters()).dtype
+            with torch.set_grad_enabled(torch.is_grad_enabled() and is_trainable(tower)):
+                parts.append(encoder.encode(tower, values.to(dtype), lengths))
+        return pack(parts)
+
+    def project(
+        self,
+        modality: str,
+        features: Float[Tensor, "rows seq width"],
+        lengths: Int[Tensor, " rows"],
+        dtype: torch.dtype,
+    ) -> Float[Tensor, "tokens out"]:
+        """The rows that replace the modality's placeholders, in their order."""
+        encoders = select_modality(self.encoders, modality)
+        rows, owned = [], []
+        for encoder, part, own in unpack(features, lengths, encoders):
+            rows.append(self.connectors[encoder.name](part.to(dtype)))
+            owned.append(own)
+        return torch.cat(rows, 1)[torch.cat(owned, 1)]
+
+    def keep_in_graph(self, modality: str, embeds: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+        """`embeds` with the unused encoders and connectors in the graph, as DDP needs them."""
+        if not torch.is_grad_enabled():
+            return embeds
+        zero = embeds.new_zeros(())
+        for encoder in select_modality(self.encoders, modality):
+            for module in (self.connectors[encoder.name], self.get_tower(encoder)):
+                for weights in module.parameters():
+                    if weights.requires_grad:
+                        zero = zero + 0 * weights.sum().to(embeds.dtype)
+        return embeds + zero
+
+    def embed_with_media(
+        self, input_ids: Int[Tensor, "batch seq"], media: dict[str, Any], *, prefill: bool
+    ) -> Float[Tensor, "batch seq width"]:
+        """Text embeddings with media where the placeholders are.
+
+        Raises ValueError where text and media do not have the same number of tokens.
+        """
+        embeds = self.get_input_embeddings()(input_ids)
+        for modality in MODALITIES:
+            values, features, lengths = media[modality]
+            token = self.config.placeholder(modality)
+            if values is None and features is None:
+                if prefill and token is not None:
+                    self.check_placeholders(modality, int((input_ids == token).sum()), 0)
+                embeds = self.keep_in_graph(modality, embeds)
+                continue
+            if lengths is None:
+                lengths = torch.zeros(len(_get_first(values, features)), dtype=torch.long)
+            lengths = lengths.to(embeds.device)
+            if features is None:
+                assert values is not None
+                features = self.encode(modality, values, lengths)
+            else:
+                embeds = self.keep_in_graph(modality, embeds)
+            rows = self.project(modality, features.to(embeds.device), lengths, embeds.dtype)
+            places = input_ids == token
+            self.check_placeholders(modality, int(places.sum()), len(rows))
+            embeds = embeds.masked_scatter(places[..., None], rows.to(embeds.dtype))
+        return embeds
+
+    def check_placeholders(self, modality: str, asked: int, given: int) -> None:
+        """ValueError unless the text has a placeholder for every token of the media."""
+        if asked != given:
+            raise ValueError(
+                f"the text has {asked} {modality} tokens, and the {modality}s passed with it give "
+                f"{given}: let the processor make both, and cut nothing off the text"
+            )
+
+    def forward(  # noqa: PLR0913 - transformers passes each by name
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        past_key_values: Cache | None = None,
+        inputs_embeds: Tensor | None = None,
+        pixel_values: Tensor | None = None,
+        input_features: Tensor | None = None,
+        feature_lengths: Tensor | None = None,
+        image_features: Tensor | None = None,
+        audio_features: Tensor | None = None,
+        **kwargs: Any,
+    ) -> BaseModelOutputWithPast:
+        """The language model's answer; see `OmniForConditionalGeneration.forward`."""
+        if (input_ids is None) == (inputs_embeds is None):
+            raise ValueError("pass input_ids or inputs_embeds, one of them")
+        media = {
+            "image": (pixel_values, image_features, None),
+            "audio": (input_features, audio_features, feature_lengths),
+        }
+        if input_ids is not None:
+            prefill = past_key_values is None or past_key_values.get_seq_length() == 0
+            inputs_embeds = self.embed_with_media(input_ids, media, prefill=prefill)
+        elif any(part is not None for parts in media.values() for part in parts):
+            raise ValueError("images and sounds need input_ids, which say where they go")
+        return self.language_model(
+            attention_mask=attention_mask,
+            position_ids=position_ids,
+            past_key_values=past_key_values,
+            inputs_embeds=inputs_embeds,
+            **kwargs,
+        )
+
+
+def is_trainable(module: nn.Module) -> bool:
+    """Whether anything in it is trained."""
+    return any(weights.requires_grad for weights in module.parameters())
+
+
+def _get_first(*values: Tensor | None) -> Tensor:
+    return next(value for value in values if value is not None)

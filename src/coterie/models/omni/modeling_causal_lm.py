@@ -1,0 +1,166 @@
+"""The omni model with a language head: loss, generation."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import Cache, GenerationMixin
+from transformers.modeling_outputs import CausalLMOutputWithPast
+
+from coterie.models.omni.configuration import OmniConfig
+from coterie.models.omni.encoders.base import select_modality
+from coterie.models.omni.modeling import OmniModel, OmniPreTrainedModel
+
+IMAGE_INPUTS = ("pixel_values", "image_features")
+AUDIO_INPUTS = ("input_features", "audio_features", "feature_lengths")
+
+
+class OmniForConditionalGeneration(OmniPreTrainedModel, GenerationMixin):
+    """Text, images and sounds in, text out.
+
+    The language model is any that `AutoModel` builds and whose head is one linear map without a
+    bias or a scale behind it.
+    """
+
+    _tied_weights_keys = {  # noqa: RUF012 - as transformers reads it
+        "lm_head.weight": "model.language_model.embed_tokens.weight"
+    }
+
+    def __init__(self, config: OmniConfig):
+        super().__init__(config)
+        self.model = OmniModel(config)
+        text = config.text_config
+        self.lm_head = nn.Linear(text.hidden_size, text.vocab_size, bias=False)
+        self.post_init()
+
+    def get_output_embeddings(self) -> nn.Module:
+        return self.lm_head
+
+    def forward(  # noqa: PLR0913 - transformers passes each by name
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        past_key_values: Cache | None = None,
+        inputs_embeds: Tensor | None = None,
+        labels: Tensor | None = None,
+        pixel_values: Tensor | None = None,
+        input_features: Tensor | None = None,
+        feature_lengths: Tensor | None = None,
+        image_features: Tensor | None = None,
+        audio_features: Tensor | None = None,
+        logits_to_keep: int | Tensor = 0,
+        **kwargs: Any,
+    ) -> CausalLMOutputWithPast:
+        """A causal language model's forward.
+
+        In training with labels, logits are computed at the positions that have one, and not
+        returned, since the product with the vocabulary is a fifth of the cost of a small model;
+        `config.logits_in_training` and eval mode return them all. The loss is the same.
+
+        Args:
+            labels: int64 [batch, seq], -100 where there is no loss.
+            pixel_values: float [images, 3, height, breadth], in the order of their placeholders.
+            input_features: float [sounds, bands, frames], log-mel, padded behind each sound.
+            feature_lengths: int64 [sounds], the frames of each sound.
+            image_features: float [images, tokens, width], instead of `pixel_values`: what
+                `FeatureCache` holds.
+            audio_features: the same of sounds, instead of `input_features`.
+            logits_to_keep: the last so many positions, or an index of them; 0 means all.
+        """
+        outputs = self.model(
+            input_ids=input_ids,
+            attention_mask=attention_mask,
+            position_ids=position_ids,
+            past_key_values=past_key_values,
+            inputs_embeds=inputs_embeds,
+            pixel_values=pixel_values,
+            input_features=input_features,
+            feature_lengths=feature_lengths,
+            image_features=image_features,
+            audio_features=audio_features,
+            **kwargs,
+        )
+        hidden, logits, loss = outputs.last_hidden_state, None, None
+        if labels is not None and self.training and not self.config.logits_in_training:
+            loss = self.compute_loss_at_labels(hidden, labels, **kwargs)
+        else:
+            kept = (
+                slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
+            )
+            logits = self.lm_head(hidden[:, kept])
+            if labels is not None:
+                loss = self.loss_function(logits, labels, self.vocab_size, **kwargs)
+        return CausalLMOutputWithPast(
+            loss=loss,
+            logits=logits,
+            past_key_values=outputs.past_key_values,
+            hidden_states=outputs.hidden_states,
+            attentions=outputs.attentions,
+        )
+
+    @property
+    def vocab_size(self) -> int:
+        """How many tokens there are."""
+        return self.config.text_config.vocab_size
+
+    def compute_loss_at_labels(self, hidden: Tensor, labels: Tensor, **kwargs: Any) -> Tensor:
+        """The loss function's answer, from the logits of labelled positions alone."""
+        following = nn.functional.pad(labels, (0, 1), value=-100)[:, 1:].to(hidden.device)
+        kept = following != -100
+        logits = self.lm_head(hidden[kept])
+        return self.loss_function(
+            logits, None, self.vocab_size, shift_labels=following[kept], **kwargs
+        )
+
+    def prepare_inputs_for_generation(
+        self, *args: Any, is_first_iteration: bool = False, **kwargs: Any
+    ) -> dict[str, Any]:
+        above: Any = super()  # typed for a model that mixes it in
+        inputs = above.prepare_inputs_for_generation(
+            *args, is_first_iteration=is_first_iteration, **kwargs
+        )
+        if not is_first_iteration and kwargs.get("use_cache", True):
+            for name in (*IMAGE_INPUTS, *AUDIO_INPUTS):
+                inputs.pop(name, None)
+        return inputs
+
+    def _expand_inputs_for_generation(
+        self,
+        expand_size: int = 1,
+        is_encoder_decoder: bool = False,
+        input_ids: Tensor | None = None,
+        **model_kwargs: Any,
+    ) -> tuple[Any, dict[str, Any]]:
+        """Beams repeat samples; a sample's images and sounds stay together."""
+        media = {
+            name: model_kwargs.pop(name)
+            for name in (*IMAGE_INPUTS, *AUDIO_INPUTS)
+            if model_kwargs.get(name) is not None
+        }
+        for modality, names in (("image", IMAGE_INPUTS), ("audio", AUDIO_INPUTS)):
+            here = [name for name in names if name in media]
+            if here and input_ids is not None:
+                order = self.repeat_media(modality, input_ids, media, expand_size)
+                media.update({name: media[name][order] for name in here})
+        above: Any = super()  # as above
+        ids, model_kwargs = above._expand_inputs_for_generation(
+            expand_size, is_encoder_decoder, input_ids, **model_kwargs
+        )
+        return ids, {**model_kwargs, **media}
+
+    def repeat_media(
+        self, modality: str, input_ids: Tensor, media: dict[str, Tensor], copies: int
+    ) -> Tensor:
+        """Which item stands where, once every sample comes `copies` times."""
+        names = IMAGE_INPUTS if modality == "image" else AUDIO_INPUTS
+        count = next(len(media[name]) for name in names if name in media)
+        lengths = media.get("feature_lengths") if modality == "audio" else None
+        lengths = torch.zeros(count, dtype=torch.long) if lengths is None else lengths.cpu()
+        tokens = sum(
+            each.count_tokens(lengths) for each in select_modality(self.model.encoders, modality)
+        )
+        ends = (input_ids == self.config.placeholder(modality)).sum(1).cumsum(0).cpu()
+        owner = torch.searchsorted(ends, torch.as_tensor(tokens).cumsum(0))
+        parts = [(owner == row).nonzero().flatten().repeat(copies) for row in range(len(ends))]
+        return torch.cat(parts).to(input_ids.device)

@@ -1,0 +1,173 @@
+"""Which answers are right: by the task's metric on one sample, else by the text."""
+
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from coterie import serialization
+from coterie.data.dataset import Dataset
+from coterie.report.formatting import format_number, is_number
+from coterie.report.run_files import RunFiles
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grader:
+    """Marks answers to one task.
+
+    Attributes:
+        metric: scores one sample's statistics; None compares texts.
+        limit: what the score must reach (or, where lower is better, not pass) to be right.
+        rule: what right means, in words.
+    """
+
+    metric: Any
+    unit: str
+    higher_is_better: bool
+    threshold: float
+    rule: str
+
+    @classmethod
+    def from_predictions(
+        cls, entry: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]
+    ) -> "Grader":
+        """The grader of a task, from its entry in scores.json and the rows of its predictions.
+
+        Where the metric gives each answer all or nothing, all is right; where it gives degrees,
+        the better half is.
+        """
+        metric = parse_metric_or_none(entry.get("metric"))
+        unit, better = str(entry.get("unit", "")), bool(entry.get("higher_is_better", True))
+        scores = sorted(
+            score for row in rows if math.isfinite(score := compute_sample_score(metric, row))
+        )
+        if not scores:
+            rule = "right is the wanted text, letter case aside"
+            return cls(metric=None, unit="", higher_is_better=True, limit=1.0, rule=rule)
+        if unit == "%" and set(scores) <= {0.0, 100.0}:
+            limit, rule = (
+                (100.0 if better else 0.0),
+                f"right or wrong by {describe_metric(entry['metric'])}",
+            )
+        else:
+            limit = scores[len(scores) // 2]
+            side = "at least" if better else "at most"
+            rule = (
+                f"the better half by {describe_metric(entry['metric'])} ({side} {format_number(limit, unit)} "
+                f"{unit}".rstrip()
+                + ") counts as right"
+            )
+        return cls(metric=metric, unit=unit, higher_is_better=better, limit=limit, rule=rule)
+
+    def is_right(self, row: Mapping[str, Any]) -> bool:
+        """Whether a row's prediction is right."""
+        score = self.compute_score(row)
+        return score >= self.threshold if self.higher_is_better else score <= self.threshold
+
+    def compute_score(self, row: Mapping[str, Any]) -> float:
+        """The row's score; by text 1 or 0. NaN, which is never right, if it has none."""
+        return (
+            float(matches_text(row))
+            if self.metric is None
+            else compute_sample_score(self.metric, row)
+        )
+
+    def format_mark(self, row: Mapping[str, Any]) -> str:
+        """ "right" or "wrong", with the score where the metric gives degrees."""
+        word = "right" if self.is_right(row) else "wrong"
+        if self.metric is None or self.threshold in (0.0, 100.0):
+            return word
+        return f"scored {format_number(self.compute_score(row), self.unit)} {self.unit}".strip()
+
+
+def parse_metric_or_none(text: Any) -> Any:
+    """The metric that tasks.yaml's text names; None if there is none such."""
+    from coterie import metrics
+
+    try:
+        return metrics.parse_metric(text)
+    except ValueError:
+        return None
+
+
+def describe_metric(text: Any) -> str:
+    """A metric as tasks.yaml has it, without the fields that are at their defaults."""
+    metric = parse_metric_or_none(text)
+    if metric is None:
+        return describe_dense_metric(str(text))
+    name = str(metric).partition("(")[0].replace("_", " ")
+    items = {f.name: getattr(metric, f.name) for f in fields(metric)}
+    odd = [f"{f.name} {items[f.name]}" for f in fields(metric) if items[f.name] != f.default]
+    return f"{name} ({', '.join(odd)})" if odd else name
+
+
+def describe_dense_metric(text: str) -> str:
+    """A dense task's metric, which has no name in tasks.yaml; other text as it stands."""
+    found = re.fullmatch(r"(\w+)(?:\(([\w=., ']*)\))?", text)
+    if found is None:
+        return text
+    name, items = found[1].replace("_", " "), found[2]
+    return f"{name} ({items.replace('=', ' ').replace(chr(39), '')})" if items else name
+
+
+def compute_sample_score(metric: Any, row: Mapping[str, Any]) -> float:
+    """The metric's score of one sample; NaN where it has none."""
+    statistics = row.get("statistics")
+    if metric is None or not isinstance(statistics, list) or not all(map(is_number, statistics)):
+        return math.nan
+    try:
+        return float(metric.score(np.asarray(statistics, dtype=np.float64)))
+    except (ValueError, IndexError):  # statistics of an older version of the metric
+        return math.nan
+
+
+def matches_text(row: Mapping[str, Any]) -> bool:
+    """Whether the prediction is one of the accepted answers, letter case and outer spaces aside."""
+    wanted = {str(each).strip().casefold() for each in get_answers(row)}
+    return str(row.get("prediction", "")).strip().casefold() in wanted
+
+
+def get_answers(row: Mapping[str, Any]) -> Sequence[Any]:
+    """The accepted answers of a row."""
+    found = row.get("answers", ())
+    return found if isinstance(found, list | tuple) else (found,)
+
+
+def find_samples(run: RunFiles, task: str, split: str, wanted: Mapping[int, str]) -> dict[str, Any]:
+    """Source -> the `coterie.data.Sample` there, for those that are found.
+
+    Args:
+        run: its recipe.json says where the data is.
+        task: the task's name.
+        split: the split that was evaluated.
+        wanted: place in the predictions -> source. Predictions keep the data's order, so the
+            place is looked at first; only where rows have moved since, all are read.
+
+    Raises ValueError if the data is not there any more.
+    """
+    plan = serialization.load(run.config, name=f"{run.path.name}/recipe.json")
+    found = next((each for each in plan.tasks if each.name == task), None)
+    if found is None:
+        raise ValueError(f"recipe.json has no task {task!r}")
+    rows = found.samples(split, skip_bad_rows=True, check_media=False)
+    near = {}
+    for place, source in wanted.items():
+        if place < len(rows) and (sample := rows[place]).source == source:
+            near[source] = sample
+    missing = set(wanted.values()) - set(near)
+    return near | dict(scan_rows(rows, missing))
+
+
+def scan_rows(rows: Dataset, missing: set[str]) -> Iterator[tuple[str, Any]]:
+    """Reads on until nothing is missing."""
+    left = set(missing)
+    for place in range(len(rows) if left else 0):
+        sample = rows[place]
+        if sample.source in left:
+            left.remove(sample.source)
+            yield sample.source, sample
+        if not left:
+            return

@@ -1,0 +1,166 @@
+"""A sample turned, zoomed, cut and mirrored by chance, its labels with it."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float64, Shaped
+from torch import Tensor
+
+from coterie.tasks.dense.dataset import DenseSample
+from coterie.tasks.dense.resize import interpolate_bilinear, interpolate_nearest
+from coterie.tasks.dense.task import DenseTask
+
+
+@dataclass(frozen=True, kw_only=True)
+class Augment:
+    """Chances of what is done to a sample; by default nothing but mirroring.
+
+    A picture is turned about its centre and zoomed, a window of it is cut, and that is mirrored.
+    Where the window shows what was outside of the picture, the image is black, as in the code of
+    M3ViT, and labels are unknown. Labels follow by the hooks of their task: normals turn with the
+    picture, depth shrinks as it comes closer.
+
+    Departs: the released code of Mod-Squad mirrors normals without changing the sign of x.
+
+    Attributes:
+        crop: height and breadth of the window, in pixels; None keeps the picture's own.
+        flip: the probability of mirroring, 0 to 1.
+        scale: least and greatest zoom, above 0; drawn evenly. (0.75, 1.25) in M3ViT.
+        degrees: the picture is turned by at most this, either way; drawn evenly. 20 in M3ViT.
+    """
+
+    crop: tuple[int, int] | None = None
+    flip: float = 0.5
+    scale: tuple[float, float] = (1.0, 1.0)
+    degrees: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.crop is not None and min(self.crop) < 1:
+            raise ValueError(f"Augment(crop={self.crop}): give at least 1 x 1 pixels, or None")
+        if not 0 <= self.flip <= 1:
+            raise ValueError(f"Augment(flip={self.flip}): give a probability, 0 to 1")
+        if not 0 < self.scale[0] <= self.scale[1] < math.inf:
+            raise ValueError(f"Augment(scale={self.scale}): give the least, above 0, then the most")
+        if not 0 <= self.degrees <= 180:
+            raise ValueError(f"Augment(degrees={self.degrees}): give 0 to 180")
+
+    def apply(
+        self, sample: DenseSample, tasks: Sequence[DenseTask], generator: torch.Generator
+    ) -> DenseSample:
+        """`sample` after one draw.
+
+        Args:
+            sample: with labels of any of `tasks`; it stays as it is.
+            tasks: what the labels are of.
+            generator: where chance comes from: five numbers a call, whatever is done.
+        """
+        zoom, turn, down, right, flip = torch.rand(
+            5, generator=generator, dtype=torch.float64
+        ).tolist()
+        low, high = self.scale
+        size = sample.image.shape[-2], sample.image.shape[-1]
+        view = CropWindow(
+            factor=low + zoom * (high - low),
+            degrees=(2 * turn - 1) * self.degrees,
+            window=self.crop or size,
+            offset=(down, right) if self.crop else (0.5, 0.5),
+        )
+        seen = view.crop(sample, tasks)
+        return flip_sample(seen, tasks) if flip < self.flip else seen
+
+
+@dataclass(frozen=True, kw_only=True)
+class CropWindow:
+    """A window on a picture that was turned and zoomed.
+
+    Attributes:
+        factor: the zoom, above 0.
+        degrees: counter-clockwise, as seen.
+        window: height and breadth, in pixels.
+        place: where the window lies, from 0 (top, left) to 1 (bottom, right).
+    """
+
+    factor: float = 1.0
+    degrees: float = 0.0
+    window: tuple[int, int]
+    offset: tuple[float, float] = (0.5, 0.5)
+
+    def crop(self, sample: DenseSample, tasks: Sequence[DenseTask]) -> DenseSample:
+        """What is seen of a sample through it."""
+        places = self.compute_pixel_coordinates((sample.image.shape[-2], sample.image.shape[-1]))
+        image = interpolate_bilinear(sample.image.float(), *places).nan_to_num(nan=0.0)
+        return replace(
+            sample,
+            image=image.round().clamp(0, 255).byte(),
+            labels=map_labels(
+                sample, tasks, lambda label, task: self.crop_label(label, task, places)
+            ),
+        )
+
+    def crop_label(
+        self,
+        label: Shaped[Tensor, "*crop_label"],
+        task: DenseTask,
+        places: tuple[Float64[Tensor, "height breadth"], Float64[Tensor, "height breadth"]],
+    ) -> Shaped[Tensor, "..."]:
+        """A label as it is seen through it."""
+        if not task.is_image_level:
+            label = (
+                task.renormalize_label(interpolate_bilinear(label, *places))
+                if label.is_floating_point()
+                else interpolate_nearest(label, *places, unknown=int(task.ignore_value))
+            )
+        if self.degrees:
+            label = task.rotate_label(label, self.degrees)
+        return task.scale_label(label, self.factor) if self.factor != 1 else label
+
+    def compute_pixel_coordinates(
+        self, size: tuple[int, int]
+    ) -> tuple[Float64[Tensor, "height breadth"], Float64[Tensor, "height breadth"]]:
+        """Row and column of the picture, of `size`, that each pixel of the window shows."""
+        starts = [
+            (old * self.factor - new) * at
+            for old, new, at in zip(size, self.window, self.offset, strict=True)
+        ]
+        if self.factor == 1 and not self.degrees:
+            starts = [float(round(start)) for start in starts]  # a mere crop averages nothing
+        offsets = [
+            compute_axis_offsets(start, new, old * self.factor)
+            for start, new, old in zip(starts, self.window, size, strict=True)
+        ]
+        down, right = torch.meshgrid(*offsets, indexing="ij")
+        angle = math.radians(self.degrees)
+        # back by `degrees`, in axes of which the first points down
+        rows = (math.cos(angle) * down + math.sin(angle) * right) / self.factor
+        columns = (math.cos(angle) * right - math.sin(angle) * down) / self.factor
+        return rows + (size[0] - 1) / 2, columns + (size[1] - 1) / 2
+
+
+def compute_axis_offsets(start: float, length: int, whole: float) -> Float64[Tensor, " place"]:
+    """How far from the middle of a picture of `whole` pixels the pixels of a window lie."""
+    return torch.arange(length, dtype=torch.float64) + start - (whole - 1) / 2
+
+
+def flip_sample(sample: DenseSample, tasks: Sequence[DenseTask]) -> DenseSample:
+    """A sample with left and right changed places."""
+    labels = map_labels(
+        sample,
+        tasks,
+        lambda label, task: task.flip_label(label if task.is_image_level else label.flip(-1)),
+    )
+    return replace(sample, image=sample.image.flip(-1), labels=labels)
+
+
+def map_labels(
+    sample: DenseSample,
+    tasks: Sequence[DenseTask],
+    change: Callable[[Shaped[Tensor, "..."], DenseTask], Shaped[Tensor, "..."]],
+) -> dict[str, Shaped[Tensor, "..."]]:
+    """`change` of each label that the sample has."""
+    return {
+        task.name: change(sample.labels[task.name], task)
+        for task in tasks
+        if task.name in sample.labels
+    }

@@ -1,0 +1,91 @@
+"""What every data set of dense tasks answers to, and what one of its samples is."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from jaxtyping import Shaped, UInt8
+from torch import Tensor
+
+from coterie.data.dataset import BadRow
+from coterie.tasks.dense.label_files import LabelFile
+from coterie.tasks.dense.task import DenseTask
+
+
+@dataclass(frozen=True, kw_only=True)
+class DenseSample:
+    """A picture and its labels.
+
+    Attributes:
+        image: RGB, 0 to 255.
+        labels: task's name -> its label, see `DenseTask`, of the image's height and breadth. A
+            task may be missing where its data set has no label for this picture.
+        source: what errors and predictions call it, such as "adairsville/point_1_view_2".
+    """
+
+    image: UInt8[Tensor, "channels height breadth"]
+    labels: Mapping[str, Shaped[Tensor, "..."]]
+    source: str
+
+
+class DenseSamples(ABC):
+    """Samples in their order, read one at a time: a map-style data set, safe to fork."""
+
+    bad_rows: tuple[BadRow, ...]
+    """The samples that were left out."""
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """How many samples there are."""
+
+    @abstractmethod
+    def __getitem__(self, index: int) -> DenseSample:
+        """Sample number `index`, from 0; negative counts from the end. IndexError beyond."""
+
+    def __iter__(self) -> Iterator[DenseSample]:
+        return (self[index] for index in range(len(self)))
+
+
+class DenseDataset(ABC):
+    """A data set on disk. Kinds are frozen keyword-only dataclasses that name a folder."""
+
+    @property
+    @abstractmethod
+    def tasks(self) -> tuple[DenseTask, ...]:
+        """What is learned from it, in the order of the heads."""
+
+    @abstractmethod
+    def load_split(self, split: str, *, skip_bad_rows: bool = False) -> DenseSamples:
+        """The samples of a split, after reading every file once.
+
+        Args:
+            split: "train", "validation" or "test", as far as the data set has them.
+            skip_bad_rows: leave damaged samples out and name them in `bad` of what is returned.
+
+        Raises ValueError with the first 20 damaged files and their number, or if none is good, or
+        if the split is not there: one line each, with file, field and reason.
+        """
+
+
+class DenseSplit(ABC):
+    """The samples of one split, good and bad, told by their numbers."""
+
+    @property
+    @abstractmethod
+    def title(self) -> str:
+        """What errors call it: folder and split."""
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """How many samples are named, by a list or by files."""
+
+    @abstractmethod
+    def list_files(self, index: int) -> list[LabelFile]:
+        """All that sample number `index` is read from, whether it is there or not."""
+
+    @abstractmethod
+    def read(self, index: int) -> DenseSample:
+        """Sample number `index`, from all its files.
+
+        Raises DamagedFile with the first file that is missing or wrong.
+        """

@@ -1,0 +1,65 @@
+"""How far away what a pixel shows is."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from jaxtyping import Float
+from torch import Tensor
+
+from coterie.metrics.dense.base import DenseMetric
+from coterie.metrics.dense.depth_error import DepthError
+from coterie.metrics.dense.labels import METRES, DepthScale, compute_masked_mean, mask_unlabelled
+from coterie.tasks.dense.task import DenseTask
+from coterie.tasks.dense.visualize import Visualization, apply_colormap_auto
+
+
+@dataclass(frozen=True, kw_only=True)
+class Depth(DenseTask):
+    """Depth: the mean of |difference| of labels as they are written; scored in metres.
+
+    As in the released codes of M3ViT (NYUD, metres) and Mod-Squad (Taskonomy, logarithms).
+
+    Attributes:
+        scale: how depths are written as labels.
+        report: what is scored: "rmse" or "abs_rel", see `DepthError`.
+    """
+
+    name: str
+    weight: float = 1.0
+    scale: DepthScale = METRES
+    report: Literal["rmse", "abs_rel"] = "rmse"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.make_metric()  # which refuses report
+
+    @property
+    def channels(self) -> int:
+        return 1
+
+    def compute_loss(
+        self,
+        prediction: Float[Tensor, "batch 1 height breadth"],
+        label: Float[Tensor, "batch 1 height breadth"],
+    ) -> Float[Tensor, " batch"]:
+        values, target, known = mask_unlabelled(prediction, label)
+        return compute_masked_mean((values - target).abs(), known)
+
+    def make_metric(self) -> DenseMetric:
+        return DepthError(scale=self.scale, report=self.report)
+
+    def visualize(
+        self,
+        prediction: Float[Tensor, "1 height breadth"],
+        label: Float[Tensor, "1 height breadth"] | None,
+    ) -> Visualization:
+        """Near is violet and far yellow."""
+        return apply_colormap_auto(prediction, label)
+
+    def scale_label(self, label: Float[Tensor, "*label"], factor: float) -> Float[Tensor, "*label"]:
+        """Depth over factor: what looks larger is nearer.
+
+        As Eigen et al. (arXiv:1406.2283) and the code of Vandenhende et al. (arXiv:2004.13379),
+        on which M3ViT's is built, have it.
+        """
+        return self.scale.encode(self.scale.decode(label) / factor)

@@ -1,0 +1,68 @@
+"""Of what class the whole picture is, learned from a teacher's probabilities."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from jaxtyping import Float
+from torch import Tensor
+
+from coterie.metrics.dense.base import DenseMetric
+from coterie.metrics.dense.labels import check_choice, compute_masked_mean, mask_unlabelled
+from coterie.metrics.dense.top1 import Top1
+from coterie.tasks.dense.task import DenseTask
+from coterie.tasks.dense.visualize import Visualization, draw_bar_charts
+
+
+@dataclass(frozen=True, kw_only=True)
+class Distillation(DenseTask):
+    """Classification of the picture towards a soft target: one number a class.
+
+    "mse" is the mean over classes of squared differences between output and target, without a
+    softmax, as the released code of Mod-Squad has it; "cross_entropy" is
+    -sum(target * log softmax(output)). A target with a NaN in it is none.
+
+    Attributes:
+        classes: how many, at least 2.
+        criterion: "mse" or "cross_entropy".
+    """
+
+    name: str
+    weight: float = 1.0
+    classes: int
+    criterion: Literal["mse", "cross_entropy"] = "mse"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.classes < 2:
+            raise ValueError(f"SoftClasses(classes={self.classes!r}): give a number, at least 2")
+        check_choice("SoftClasses(criterion", self.criterion, ("mse", "cross_entropy"))
+
+    @property
+    def channels(self) -> int:
+        return self.classes
+
+    @property
+    def is_image_level(self) -> bool:
+        return True
+
+    def compute_loss(
+        self, prediction: Float[Tensor, "batch classes"], label: Float[Tensor, "batch classes"]
+    ) -> Float[Tensor, " batch"]:
+        values, target, known = mask_unlabelled(prediction, label)
+        known = known.all(1, keepdim=True).expand_as(known)
+        if self.criterion == "mse":
+            return compute_masked_mean((values - target).square(), known)
+        losses = -(target * values.log_softmax(1)).sum(1, keepdim=True)
+        return compute_masked_mean(losses, known[:, :1])
+
+    def make_metric(self) -> DenseMetric:
+        return Top1()
+
+    def visualize(
+        self,
+        prediction: Float[Tensor, " classes"],
+        label: Float[Tensor, " classes"] | None,
+    ) -> Visualization:
+        """A bar a class: of the target, and of the output, or of its softmax."""
+        said = prediction if self.criterion == "mse" else prediction.softmax(0)
+        return draw_bar_charts(said, label)

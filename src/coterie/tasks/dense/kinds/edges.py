@@ -1,0 +1,68 @@
+"""Which pixels lie on the edge of something."""
+
+from dataclasses import dataclass
+
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from coterie.metrics.dense.base import DenseMetric
+from coterie.metrics.dense.labels import compute_masked_mean, mask_unlabelled
+from coterie.metrics.dense.ods_f import OdsF
+from coterie.tasks.dense.task import DenseTask
+from coterie.tasks.dense.visualize import Visualization, apply_colormap_range
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edges(DenseTask):
+    """Edges, a label of 0 or 1 a pixel: cross-entropy with edges weighing more than the rest.
+
+    The mean over labelled pixels, in which those on an edge weigh `positive_weight` and the others
+    1 - `positive_weight`. As in M3ViT (arXiv:2210.14793), where this task's weight is 50.
+
+    Attributes:
+        positive_weight: above 0 and below 1.
+        thresholds: at how many levels the prediction is cut for the score; fewer are faster.
+    """
+
+    name: str
+    weight: float = 1.0
+    positive_weight: float = 0.95
+    thresholds: int = 99
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.positive_weight < 1:
+            raise ValueError(
+                f"Edges(positive_weight={self.positive_weight!r}): give a number between 0 and 1"
+            )
+        self.make_metric()  # which refuses thresholds
+
+    @property
+    def channels(self) -> int:
+        return 1
+
+    def compute_loss(
+        self,
+        prediction: Float[Tensor, "batch 1 height breadth"],
+        label: Float[Tensor, "batch 1 height breadth"],
+    ) -> Float[Tensor, " batch"]:
+        logits, target, known = mask_unlabelled(prediction, label)
+        weights = target * self.positive_weight + (1 - target) * (1 - self.positive_weight)
+        losses = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
+        return compute_masked_mean(losses * weights, known)
+
+    def make_metric(self) -> DenseMetric:
+        return OdsF(thresholds=self.thresholds)
+
+    def visualize(
+        self,
+        prediction: Float[Tensor, "1 height breadth"],
+        label: Float[Tensor, "1 height breadth"] | None,
+    ) -> Visualization:
+        """Violet for no edge; the more probable one is, the more yellow."""
+        return apply_colormap_range(prediction.sigmoid(), label, 0.0, 1.0)
+
+    def renormalize_label(self, label: Float[Tensor, "*label"]) -> Float[Tensor, "*label"]:
+        """1 where at least half is, else 0: a label stays 0 or 1."""
+        return (label >= 0.5).to(label.dtype).where(~label.isnan(), label)

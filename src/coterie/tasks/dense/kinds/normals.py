@@ -1,0 +1,109 @@
+"""Which way the surface faces that a pixel shows."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from coterie.metrics.dense.base import DenseMetric
+from coterie.metrics.dense.labels import (
+    check_choice,
+    compute_masked_mean,
+    mask_unlabelled,
+    normalize_vectors,
+)
+from coterie.metrics.dense.mean_angular_error import MeanAngularError
+from coterie.tasks.dense.task import DenseTask
+from coterie.tasks.dense.visualize import Visualization, to_rgb_image
+
+MIN_LENGTH = 1e-3
+"""Predictions shorter than this are divided by this, and stay shorter than 1."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Normals(DenseTask):
+    """Surface normals: unit vectors, x to the right, y up, z to the viewer.
+
+    The prediction is divided by its length first. Then "l1" is the mean of |difference| over the
+    three parts of all labelled pixels, as in M3ViT (arXiv:2210.14793), where this task's weight is
+    10; "cosine" is the mean of 1 - cosine, as in the released code of Mod-Squad.
+
+    Departs: the released codes divide by the length, however short; a head that begins at 0 would
+    have gradients of 10^12, and so what is shorter than `SHORTEST` is divided by that.
+
+    Attributes:
+        criterion: "l1" or "cosine".
+    """
+
+    name: str
+    weight: float = 1.0
+    criterion: Literal["l1", "cosine"] = "l1"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_choice("Normals(criterion", self.criterion, ("l1", "cosine"))
+
+    @property
+    def channels(self) -> int:
+        return 3
+
+    def compute_loss(
+        self,
+        prediction: Float[Tensor, "batch 3 height breadth"],
+        label: Float[Tensor, "batch 3 height breadth"],
+    ) -> Float[Tensor, " batch"]:
+        vectors, target, known = mask_unlabelled(prediction, label)
+        vectors = F.normalize(vectors, dim=1, eps=MIN_LENGTH)
+        if self.criterion == "l1":
+            return compute_masked_mean((vectors - target).abs(), known)
+        cosine = (vectors * F.normalize(target, dim=1)).sum(1, keepdim=True)
+        return compute_masked_mean(1 - cosine, known.all(1, keepdim=True))
+
+    def make_metric(self) -> DenseMetric:
+        return MeanAngularError()
+
+    def visualize(
+        self,
+        prediction: Float[Tensor, "3 height breadth"],
+        label: Float[Tensor, "3 height breadth"] | None,
+    ) -> Visualization:
+        """x as red, y as green, z as blue, each from -1 (none) to 1 (all)."""
+        truth = None if label is None else to_rgb_image((normalize_vectors(label) + 1) / 2)
+        return Visualization(truth, to_rgb_image((normalize_vectors(prediction) + 1) / 2))
+
+    def flip_label(
+        self, label: Float[Tensor, "*batch 3 height breadth"]
+    ) -> Float[Tensor, "*batch 3 height breadth"]:
+        """What faced left faces right."""
+        x, y, z = label.unbind(-3)
+        return torch.stack((-x, y, z), -3)
+
+    def rotate_label(
+        self, label: Float[Tensor, "*batch 3 height breadth"], degrees: float
+    ) -> Float[Tensor, "*batch 3 height breadth"]:
+        """x and y turn with the picture, counter-clockwise as seen; z still faces the viewer."""
+        x, y, z = label.unbind(-3)
+        cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+        return torch.stack((cosine * x - sine * y, sine * x + cosine * y, z), -3)
+
+    def scale_label(
+        self, label: Float[Tensor, "*batch 3 height breadth"], factor: float
+    ) -> Float[Tensor, "*batch 3 height breadth"]:
+        """Unchanged: normals are of the surface, and a longer lens does not bend that.
+
+        So in the code of Vandenhende et al. (arXiv:2004.13379), on which M3ViT's is built.
+        Departs: from codes that rescale z by the factor and divide by the new length, as Eigen and
+        Fergus (arXiv:1411.4734) do, for whom a zoom is a step towards the scene. From there a
+        camera would see other parts of it, too, so that this would be no truer.
+        """
+        return label
+
+    def renormalize_label(
+        self, label: Float[Tensor, "*batch 3 height breadth"]
+    ) -> Float[Tensor, "*batch 3 height breadth"]:
+        """At length 1 again."""
+        return normalize_vectors(label)

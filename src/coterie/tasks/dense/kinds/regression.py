@@ -1,0 +1,91 @@
+"""Numbers for each pixel that have no rule of their own."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from coterie.metrics.dense.base import DenseMetric
+from coterie.metrics.dense.labels import compute_masked_mean, mask_unlabelled
+from coterie.metrics.dense.mean_error import MeanError
+from coterie.optional_imports import import_optional
+from coterie.tasks.dense.task import DenseTask
+from coterie.tasks.dense.visualize import Visualization, apply_colormap_auto, combine_rgb_channels
+
+
+@dataclass(frozen=True, kw_only=True)
+class Regression(DenseTask):
+    """Regression of pixels: the mean of |difference|^power over a picture's labelled numbers.
+
+    Taskonomy's keypoints, reshading, edges and unsupervised segments with power 1, its principal
+    curvature with power 2 and two numbers, as in the released code of Mod-Squad.
+
+    Attributes:
+        count: how many numbers a pixel has, at least 1.
+        power: 1, absolute, or 2, squared differences.
+        clamp: the most that a picture's loss can be, above 0; beyond it there is no gradient. The
+            released code clamps the loss of a batch at 1000.
+        blur: standard deviation, in pixels, of a Gaussian blur of the labels after the picture was
+            cut, as the released code blurs occlusion edges; 0 for none. What is beyond the
+            border is mirrored. Unknown pixels blur as -1, and stay unknown.
+    """
+
+    name: str
+    weight: float = 1.0
+    num_channels: int = 1
+    exponent: Literal[1, 2] = 1
+    clamp: float = 1000.0
+    blur: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.num_channels < 1:
+            raise ValueError(f"Regression(count={self.num_channels!r}): give a number, at least 1")
+        if not 0 < self.clamp < math.inf:
+            raise ValueError(f"Regression(clamp={self.clamp!r}): give a number above 0")
+        if not 0 <= self.blur < math.inf:
+            raise ValueError(f"Regression(blur={self.blur!r}): give pixels, at least 0")
+        self.make_metric()  # which refuses power
+
+    @property
+    def channels(self) -> int:
+        return self.num_channels
+
+    def compute_loss(
+        self,
+        prediction: Float[Tensor, "batch channels height breadth"],
+        label: Float[Tensor, "batch channels height breadth"],
+    ) -> Float[Tensor, " batch"]:
+        values, target, known = mask_unlabelled(prediction, label)
+        return compute_masked_mean((values - target).abs() ** self.exponent, known).clamp(
+            max=self.clamp
+        )
+
+    def finished(
+        self, label: Float[Tensor, "channels height breadth"]
+    ) -> Float[Tensor, "channels height breadth"]:
+        if not self.blur:
+            return label
+        blurred = import_optional("scipy.ndimage", "data").gaussian_filter(
+            label.nan_to_num(nan=-1.0).numpy(), sigma=(0, self.blur, self.blur)
+        )
+        return torch.from_numpy(np.asarray(blurred)).where(~label.isnan(), torch.nan)
+
+    def make_metric(self) -> DenseMetric:
+        return MeanError(exponent=self.exponent)
+
+    def visualize(
+        self,
+        prediction: Float[Tensor, "channels height breadth"],
+        label: Float[Tensor, "channels height breadth"] | None,
+    ) -> Visualization:
+        """From violet, low, to yellow, high; several numbers are red, green and blue."""
+        return (
+            apply_colormap_auto(prediction, label)
+            if self.num_channels == 1
+            else combine_rgb_channels(prediction, label)
+        )

@@ -1,0 +1,69 @@
+"""Which pixels a viewer looks at first."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from coterie.metrics.dense.base import DenseMetric
+from coterie.metrics.dense.labels import check_choice, compute_masked_mean, mask_unlabelled
+from coterie.metrics.dense.max_f import MaxF
+from coterie.metrics.dense.max_iou import MaxIoU
+from coterie.tasks.dense.task import DenseTask
+from coterie.tasks.dense.visualize import Visualization, apply_colormap_range
+
+
+@dataclass(frozen=True, kw_only=True)
+class Saliency(DenseTask):
+    """Saliency, a label of 0 or 1 a pixel: cross-entropy balanced between the two.
+
+    Salient pixels weigh w and the others 1 - w, where w is the share of pixels that are not
+    salient (HED, arXiv:1504.06375 eq. 2); then the mean over labelled pixels. As in M3ViT
+    (arXiv:2210.14793), where this task's weight is 5.
+
+    Departs: the released code takes w over the batch; here it is of one picture, as in HED.
+
+    Attributes:
+        report: what is scored: "iou", `MaxIoU`, or "f", `MaxF`.
+    """
+
+    name: str
+    weight: float = 1.0
+    report: Literal["iou", "f"] = "iou"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_choice("Saliency(report", self.report, ("iou", "f"))
+
+    @property
+    def channels(self) -> int:
+        return 1
+
+    def compute_loss(
+        self,
+        prediction: Float[Tensor, "batch 1 height breadth"],
+        label: Float[Tensor, "batch 1 height breadth"],
+    ) -> Float[Tensor, " batch"]:
+        logits, target, known = mask_unlabelled(prediction, label)
+        salient = compute_masked_mean(target, known)[:, None, None, None]  # a share, 1 - w
+        losses = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
+        return compute_masked_mean(
+            losses * (target * (1 - salient) + (1 - target) * salient), known
+        )
+
+    def make_metric(self) -> DenseMetric:
+        return {"iou": MaxIoU(), "f": MaxF()}[self.report]
+
+    def visualize(
+        self,
+        prediction: Float[Tensor, "1 height breadth"],
+        label: Float[Tensor, "1 height breadth"] | None,
+    ) -> Visualization:
+        """Yellow is salient, violet is not."""
+        return apply_colormap_range(prediction.sigmoid(), label, 0.0, 1.0)
+
+    def renormalize_label(self, label: Float[Tensor, "*label"]) -> Float[Tensor, "*label"]:
+        """1 where at least half is, else 0."""
+        return (label >= 0.5).to(label.dtype).where(~label.isnan(), label)

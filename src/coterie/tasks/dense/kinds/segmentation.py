@@ -1,0 +1,70 @@
+"""Which of a few classes each pixel is of."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from coterie.metrics.dense.base import DenseMetric
+from coterie.metrics.dense.labels import compute_masked_mean
+from coterie.metrics.dense.mean_iou import MeanIoU
+from coterie.tasks.dense.task import DenseTask
+from coterie.tasks.dense.visualize import Visualization, color_classes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Segmentation(DenseTask):
+    """Semantic segmentation: softmax cross-entropy, mean over a picture's labelled pixels.
+
+    In PASCAL-Context, `semseg` has 21 classes and `human_parts` 7, background being class 0.
+    Loss and weights (1 and 2) as in M3ViT (arXiv:2210.14793) and its released code.
+
+    Departs: the code means over the labelled pixels of the batch, so that a picture counts as much
+    as is labelled of it; here the mean is of one picture, whose loss does not hang on the others.
+
+    Attributes:
+        classes: how many, at least 2.
+        ignored: the label of pixels of which nothing is known; no class.
+    """
+
+    name: str
+    weight: float = 1.0
+    classes: int
+    ignore_index: int = 255
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.make_metric()  # which refuses classes and ignored
+
+    @property
+    def channels(self) -> int:
+        return self.classes
+
+    @property
+    def ignore_value(self) -> float:
+        return float(self.ignore_index)
+
+    def compute_loss(
+        self,
+        prediction: Float[Tensor, "batch classes height breadth"],
+        label: Int[Tensor, "batch height breadth"],
+    ) -> Float[Tensor, " batch"]:
+        losses = F.cross_entropy(
+            prediction.float(), label, ignore_index=self.ignore_index, reduction="none"
+        )
+        return compute_masked_mean(losses, label != self.ignore_index)
+
+    def make_metric(self) -> DenseMetric:
+        return MeanIoU(classes=self.classes, ignore_index=self.ignore_index)
+
+    def visualize(
+        self,
+        prediction: Float[Tensor, "classes height breadth"],
+        label: Int[Tensor, "height breadth"] | None,
+    ) -> Visualization:
+        """A colour a class."""
+        found = prediction.argmax(0)
+        truth = None if label is None else color_classes(label, label != self.ignore_index)
+        return Visualization(truth, color_classes(found, torch.ones_like(found, dtype=torch.bool)))

@@ -1,0 +1,182 @@
+"""Bytes of a file to arrays of numbers, refusing what is damaged: no label is guessed."""
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from jaxtyping import Shaped, UInt8, UInt16
+
+from coterie.data.dataset import BadRow
+from coterie.data.image import MAX_PIXELS
+from coterie.optional_imports import import_optional
+
+AGAIN = "fetch or export it again"
+"""What to do about a file that is not what it should be."""
+
+
+def decode_image(content: bytes) -> Any:
+    """A PIL image, decoded to its last pixel, its values untouched.
+
+    Unlike `coterie.data.image`, it is not turned upright, since labels do not turn with it.
+
+    Raises ValueError if Pillow cannot decode all of it, or if it has more than LARGEST pixels.
+    """
+    module = import_optional("PIL.Image", "data")
+    try:
+        image = module.open(io.BytesIO(content))
+        if image.size[0] * image.size[1] <= MAX_PIXELS:
+            image.load()
+    except module.UnidentifiedImageError:
+        raise ValueError(f"is no picture (it begins with {content[:8]!r}): {AGAIN}") from None
+    except Exception as error:  # a decoder meets damage with whatever it likes
+        raise ValueError(f"is a damaged picture ({error}): {AGAIN}") from None
+    if image.size[0] * image.size[1] > MAX_PIXELS:
+        raise ValueError(f"has more than {MAX_PIXELS} pixels: shrink it")
+    return image
+
+
+def decode_rgb(content: bytes) -> UInt8[np.ndarray, "channels height breadth"]:
+    """The picture that labels are about, as RGB, 0 to 255."""
+    return np.array(decode_image(content).convert("RGB")).transpose(2, 0, 1)
+
+
+def decode_rgb_label(content: bytes) -> UInt8[np.ndarray, "channels height breadth"]:
+    """A label stored as an RGB picture, 0 to 255; a fourth channel, opacity, is left out.
+
+    Raises ValueError if it has other channels: a grey picture is no map of colours.
+    """
+    image = decode_image(content)
+    if image.mode not in ("RGB", "RGBA"):
+        raise ValueError(f"is a picture of mode {image.mode}: RGB of 8 bits is allowed; {AGAIN}")
+    return np.array(image)[..., :3].transpose(2, 0, 1)
+
+
+def decode_uint8(content: bytes) -> UInt8[np.ndarray, "height breadth"]:
+    """A label stored as a picture of one channel of 8 bits; of a palette, the numbers.
+
+    Raises ValueError if it has more channels or bits.
+    """
+    image = decode_image(content)
+    if image.mode not in ("L", "P"):
+        raise ValueError(
+            f"is a picture of mode {image.mode}: one channel of 8 bits (L or P) is allowed; {AGAIN}"
+        )
+    return np.array(image)
+
+
+def decode_uint16(content: bytes) -> UInt16[np.ndarray, "height breadth"]:
+    """A label stored as a grey picture of 16 bits, 0 to 65535.
+
+    Raises ValueError if it has more channels or fewer bits.
+    """
+    image = decode_image(content)
+    if not image.mode.startswith("I"):  # "I;16"; Pillow before 11 says "I"
+        raise ValueError(
+            f"is a picture of mode {image.mode}: one channel of 16 bits is allowed; {AGAIN}"
+        )
+    return np.array(image).astype(np.uint16)
+
+
+def decode_npy(content: bytes) -> Shaped[np.ndarray, "..."]:
+    """What a .npy file holds: booleans or real numbers, never pickled objects.
+
+    Raises ValueError if it is damaged, pickled, or holds something else.
+    """
+    try:
+        array = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
+    except Exception as error:  # a damaged header may fail in Python's parser
+        raise ValueError(f"is no good .npy file ({error}): save plain numbers again") from None
+    if array.dtype.kind not in "buif":
+        raise ValueError(f"holds {array.dtype}: numbers are allowed; save it again")
+    return array
+
+
+def decode_mat(content: bytes, variable: str) -> Shaped[np.ndarray, "..."]:
+    """`variable` of a .mat file of version 4 to 7.2, which cannot run code.
+
+    Raises ValueError if it is damaged or has no such variable.
+    """
+    module = import_optional("scipy.io", "data")
+    try:
+        found = module.loadmat(io.BytesIO(content))
+    except Exception as error:  # scipy meets damage with whatever it likes
+        raise ValueError(f"is no good .mat file ({error}): {AGAIN}") from None
+    if variable not in found:
+        names = ", ".join(name for name in found if not name.startswith("__")) or "nothing"
+        raise ValueError(f"has no variable {variable}, but {names}: {AGAIN}")
+    return found[variable]
+
+
+def check_size(label: tuple[int, ...], image: tuple[int, ...]) -> None:
+    """Raise ValueError unless a label has the height and breadth of its picture."""
+    if tuple(label) != tuple(image):
+        raise ValueError(
+            f"is {' x '.join(map(str, label))}, its picture {' x '.join(map(str, image))} "
+            f"(height x breadth): they must be of one size; {AGAIN}"
+        )
+
+
+def check_shape(found: tuple[int, ...], allowed: tuple[int, ...]) -> None:
+    """Raise ValueError unless an array has the shape that it should have."""
+    if tuple(found) != tuple(allowed):
+        raise ValueError(f"has shape {list(found)}: {list(allowed)} is allowed; {AGAIN}")
+
+
+Decoded = TypeVar("Decoded")
+
+
+class LabelFileError(ValueError):
+    """A file is missing, or is not what its data set says it is."""
+
+    def __init__(self, source: str, field: str, reason: str) -> None:
+        self.bad_row = BadRow(source=source, field=field, reason=reason)
+        super().__init__(str(self.bad_row))
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelFile:
+    """A file with the picture or one label of a sample.
+
+    Attributes:
+        folder: of the data set.
+        name: path inside of `folder`, with slashes; what errors call it.
+        field: the task whose label it holds, or "image".
+    """
+
+    folder: Path
+    name: str
+    field: str
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+        return self.folder / self.name
+
+    def read(self, decode: Callable[[bytes], Decoded]) -> Decoded:
+        """What `decode` makes of its bytes.
+
+        Raises DamagedFile if it cannot be read, has no bytes, or `decode` raises ValueError, whose
+        text is the reason.
+        """
+        try:
+            content = self.path.read_bytes()
+        except OSError as error:
+            raise self.make_error(f"cannot be read ({error.strerror}): fetch it again") from None
+        if not content:
+            raise self.make_error("is empty: fetch it again")
+        try:
+            return decode(content)
+        except ValueError as error:
+            raise self.make_error(" ".join(str(error).split())) from None
+
+    def make_error(self, reason: str) -> LabelFileError:
+        """The error that says so."""
+        return LabelFileError(self.name, self.field, reason)
+
+
+def make_absolute_path(folder: Path | str) -> Path:
+    """A folder's full path, which holds wherever a run's plan is read."""
+    return Path(folder).expanduser().absolute()

@@ -1,0 +1,107 @@
+"""`Vision`: how a backbone is made a model of many tasks, and how it sees pictures."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import torch
+
+from coterie.tasks.dense.augment import Augment, CropWindow, map_labels
+from coterie.tasks.dense.dataset import DenseSample, DenseSamples
+from coterie.tasks.dense.resize import resize_sample
+from coterie.tasks.dense.task import DenseTask
+
+
+@dataclass(frozen=True, kw_only=True)
+class VisionConfig:
+    """What a run on dense tasks chooses beside its recipe.
+
+    Attributes:
+        head: "linear" (Mod-Squad's code) or "convolutions" (M3ViT); see `coterie.models.multitask_vision.heads`.
+        task_embedding: whether a vector of the task is added to the tokens before every block.
+        embedding_std: of these vectors at the start. 1 in Mod-Squad's code, which trains from
+            scratch.
+        shared_layers: how many of the first blocks run once for all tasks, without experts.
+        drop_path: how often training leaves out a block's half for a picture and task, below 1, on
+            backbones whose configuration has a `drop_path_rate` (DINOv2, DINOv3, Swin); 0.1 in
+            Mod-Squad's code. None for what the configuration says.
+        pretrained: False draws the backbone's weights anew, from the run's seed.
+        size: height and breadth that pictures are resized to first; None leaves them as they are.
+        augment: what chance does to a sample in training; None for nothing.
+    """
+
+    head: Literal["linear", "convolutions"] = "linear"
+    task_embedding: bool = True
+    embedding_std: float = 0.02
+    shared_layers: int = 0
+    drop_path: float | None = None
+    pretrained: bool = True
+    size: tuple[int, int] | None = None
+    augment: Augment | None = field(default_factory=Augment)
+
+    def __post_init__(self) -> None:
+        if self.size is not None and min(self.size) < 1:
+            raise ValueError(f"Vision(size={self.size}): give at least 1 x 1 pixels, or None")
+        if self.drop_path is not None and not 0 <= self.drop_path < 1:
+            raise ValueError(
+                f"Vision(drop_path={self.drop_path}): give 0 or more, below 1, or None"
+            )
+
+    def get_model_kwargs(self) -> dict[str, Any]:
+        """The fields of `MultiTaskConfig` among them."""
+        return {
+            "head": self.head,
+            "task_embedding": self.task_embedding,
+            "embedding_std": self.embedding_std,
+            "shared_layers": self.shared_layers,
+        }
+
+    def transform_for_training(
+        self, sample: DenseSample, tasks: Sequence[DenseTask], seed: int
+    ) -> DenseSample:
+        """A sample as training sees it.
+
+        Args:
+            sample: as it was read.
+            tasks: what the labels are of.
+            lot: at least 0, below 2^63; equal ones give equal draws.
+        """
+        sample = self._resize(sample, tasks)
+        if self.augment is not None:
+            sample = self.augment.drawn(sample, tasks, torch.Generator().manual_seed(lot))
+        return finished(sample, tasks)
+
+    def transform_for_evaluation(
+        self, sample: DenseSample, tasks: Sequence[DenseTask]
+    ) -> DenseSample:
+        """A sample as all else sees it: its middle, where training cuts windows."""
+        sample = self._resize(sample, tasks)
+        crop = None if self.augment is None else self.augment.crop
+        return finished(
+            sample if crop is None else CropWindow(window=crop).crop(sample, tasks), tasks
+        )
+
+    def _resize(self, sample: DenseSample, tasks: Sequence[DenseTask]) -> DenseSample:
+        return sample if self.size is None else resize_sample(sample, tasks, self.size)
+
+
+def finished(sample: DenseSample, tasks: Sequence[DenseTask]) -> DenseSample:
+    """A sample whose picture changes no more, with the labels that are learned."""
+    labels = map_labels(sample, tasks, lambda label, task: task.finished(label))
+    return replace(sample, labels=labels)
+
+
+class ResizedDataset(DenseSamples):
+    """Rows as they are seen outside of training."""
+
+    def __init__(
+        self, rows: DenseSamples, tasks: Sequence[DenseTask], vision: VisionConfig
+    ) -> None:
+        self.dataset, self.tasks, self.vision = rows, tuple(tasks), vision
+        self.bad_rows = rows.bad_rows
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> DenseSample:
+        return self.vision.transform_for_evaluation(self.dataset[index], self.tasks)

@@ -1,0 +1,161 @@
+"""Samples to batches: prompts and answers as tokens, labels on the answers only."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from coterie.data.chat_template import apply_template, get_end_of_turn_id, get_tokenizer
+from coterie.data.dataset import BadRow
+from coterie.data.sample import TextSample
+
+IGNORE_INDEX = -100
+# Beside `input_ids` and `attention_mask`; an answer's tokens are text, which is 0 in all of them.
+TYPES = "token_type_ids"
+
+
+class TextCollator:
+    """Makes batches of samples.
+
+    Prompts go through the processor in one call, as its chat template has them; the first answer
+    and the token that ends the turn follow. Media tensors are the processor's own.
+
+    Attributes:
+        left_out: samples that were too long, in the order they came; only where `skip_long`.
+    """
+
+    def __init__(
+        self,
+        processor: Any,
+        task_names: Sequence[str],
+        *,
+        max_length: int | None = None,
+        skip_long: bool = False,
+    ) -> None:
+        """
+        Args:
+            processor: a transformers processor or tokenizer with a chat template.
+            task_names: `task_ids` count them from 0.
+            max_length: tokens of prompt and answer, at most; nothing is ever cut.
+            skip_long: leave longer samples out of their batch and write them down in `left_out`.
+                Otherwise they are an error.
+        """
+        if max_length is not None and max_length < 1:
+            raise ValueError(f"max_length={max_length}: give at least 1, or None for no limit")
+        self.processor = processor
+        self.task_names = tuple(task_names)
+        self.max_length = max_length
+        self.skip_long = skip_long
+        self.skipped: list[BadRow] = []
+        self.end_of_turn = get_end_of_turn_id(processor)
+
+    def __call__(self, samples: Sequence[TextSample]) -> dict[str, Tensor]:
+        """A batch to train on, padded on the right.
+
+        `input_ids`, `attention_mask` and `labels` [batch, seq], `task_ids` [batch], and what the
+        processor makes of the media. Labels are -100 but for the answer and the end of its turn.
+
+        Raises ValueError for a sample of a task without a name, and for one that is too long.
+        """
+        task_ids = self.get_task_ids(samples)
+        encoded = apply_template(self.processor, [sample.to_chat_messages() for sample in samples])
+        answers = [self.encode_answer(sample) for sample in samples]
+        kept = self._filter_too_long(samples, encoded["attention_mask"], answers)
+        if len(kept) < len(samples):
+            if not kept:
+                raise ValueError(
+                    f"all {len(samples)} samples of a batch are longer than max_length="
+                    f"{self.max_length} tokens, the first {samples[0].source}: give a larger one"
+                )
+            return self([samples[i] for i in kept])
+        batch = append_answers(encoded, answers, pad=self.pad_token_id, side="right")
+        batch["labels"] = make_answer_labels(batch["attention_mask"], answers)
+        batch["task_ids"] = task_ids
+        return batch
+
+    def collate_prompts(self, samples: Sequence[TextSample]) -> dict[str, Tensor]:
+        """A batch for `generate`, padded on the left, without answers and labels."""
+        task_ids = self.get_task_ids(samples)
+        encoded = apply_template(self.processor, [sample.to_chat_messages() for sample in samples])
+        none = [torch.empty(0, dtype=torch.int64)] * len(samples)
+        return append_answers(encoded, none, pad=self.pad_token_id, side="left") | {
+            "task_ids": task_ids
+        }
+
+    @property
+    def pad_token_id(self) -> int:
+        return get_tokenizer(self.processor).pad_token_id
+
+    def get_task_ids(self, samples: Sequence[TextSample]) -> Tensor:
+        """The place of each sample's task among the names, int64 [batch]."""
+        for sample in samples:
+            if sample.task not in self.task_names:
+                raise ValueError(
+                    f"{sample.source} is of task {sample.task!r}; the tasks are "
+                    f"{', '.join(self.task_names)}"
+                )
+        return torch.tensor([self.task_names.index(sample.task) for sample in samples])
+
+    def encode_answer(self, sample: TextSample) -> Tensor:
+        """The tokens that are learned: the first answer and the end of the turn."""
+        ids = get_tokenizer(self.processor)(sample.answers[0], add_special_tokens=False)
+        return torch.tensor([*ids["input_ids"], self.end_of_turn])
+
+    def _filter_too_long(
+        self, samples: Sequence[TextSample], mask: Tensor, answers: Sequence[Tensor]
+    ) -> list[int]:
+        """The samples that are not too long."""
+        if self.max_length is None:
+            return list(range(len(samples)))
+        kept = []
+        prompts = mask.sum(1).tolist()
+        for i, (sample, prompt, answer) in enumerate(zip(samples, prompts, answers, strict=True)):
+            length = prompt + len(answer)
+            if length <= self.max_length:
+                kept.append(i)
+                continue
+            reason = f"{length} tokens, of which {len(answer)} are the answer's; max_length is "
+            row = BadRow(source=sample.source, field="row", reason=f"{reason}{self.max_length}")
+            if not self.skip_long:
+                raise ValueError(
+                    f"{row}. Nothing is cut: give a larger max_length, or skip_bad_rows=True to "
+                    "leave such rows out and count them"
+                )
+            self.skipped.append(row)
+        return kept
+
+
+def append_answers(
+    encoded: Mapping[str, Tensor], answers: Sequence[Tensor], *, pad: int, side: str
+) -> dict[str, Tensor]:
+    """The processor's batch with `answers` behind the prompts, padded anew on one side.
+
+    Args:
+        encoded: what the processor made; what is not a number a token is handed on as it is.
+        answers: tokens, int64 [tokens] each.
+        pad: the padding token.
+        side: "left" or "right".
+    """
+    mask = encoded["attention_mask"].bool()
+    batch = dict(encoded)
+    for name, values in encoded.items():
+        per_token = name in ("input_ids", "attention_mask") or name.endswith(TYPES)
+        if per_token and values.shape == mask.shape:
+            add = {"input_ids": answers, "attention_mask": [torch.ones_like(a) for a in answers]}
+            more = add.get(name, [torch.zeros_like(a) for a in answers])
+            rows = [torch.cat([row[seen], new.to(row.dtype)])
+                    for row, seen, new in zip(values, mask, more, strict=True)]  # fmt: skip
+            filler = pad if name == "input_ids" else 0
+            batch[name] = torch.nn.utils.rnn.pad_sequence(
+                rows, batch_first=True, padding_value=filler, padding_side=side
+            )
+    return batch
+
+
+def make_answer_labels(mask: Tensor, answers: Sequence[Tensor]) -> Tensor:
+    """[batch, seq] of a batch padded on the right: the answers where they stand, else -100."""
+    found = torch.full_like(mask, IGNORE_INDEX)
+    for row, length, answer in zip(found, mask.sum(1).tolist(), answers, strict=True):
+        row[length - len(answer) : length] = answer
+    return found

@@ -1,0 +1,111 @@
+"""Answers of a model to samples, generated in batches, the likeliest token each time."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from coterie.data.chat_template import get_tokenizer
+from coterie.data.sample import TextSample
+from coterie.evaluate.expert_usage import ExpertUsage, record_prompt_usage
+from coterie.models.loading import LoadedModel
+from coterie.tasks.text.collator import TextCollator
+from coterie.tuner.layer import CoterieLayer
+
+TASK_IDS = "task_ids"
+MEDIA_LENGTH = 100  # characters; what a picture or sound counts for where samples are sorted
+
+
+class GeneratedAnswers(NamedTuple):
+    """The answer to each sample, and the seconds that `generate` took over all of them.
+
+    Reading files is not in them, nor encoders whose features are kept, so that runs compare.
+    """
+
+    texts: list[str]
+    seconds: float
+
+
+@torch.no_grad()
+def predict(
+    loaded: LoadedModel,
+    collator: TextCollator,
+    samples: Sequence[TextSample],
+    *,
+    batch_size: int,
+    max_new_tokens: int,
+    usage: ExpertUsage | None = None,
+    on_batch_end: Callable[[int], object] = lambda answered: None,
+) -> GeneratedAnswers:
+    """The answer to each sample, in the samples' order, without special tokens and outer spaces.
+
+    Samples of like length share a batch, since a batch takes as long as its longest prompt.
+
+    Args:
+        pretrained: the model, grafted or not.
+        collator: makes batches of prompts for it.
+        samples: what to answer; any sequence that loads its items when they are asked for.
+        batch_size: samples a batch, at least 1.
+        max_new_tokens: the longest answer, at least 1.
+        use: counts what mixtures decide for the prompts.
+        tick: told after each batch how many samples have been answered.
+    """
+    model, tokenizer = loaded.model, get_tokenizer(loaded.processor)
+    ends = get_end_token_ids(loaded, collator)
+    order = sorted(
+        range(len(samples)), key=lambda row: (-estimate_prompt_length(samples[row]), row)
+    )
+    answers, seconds = [""] * len(samples), 0.0
+    model.eval()
+    for start in range(0, len(order), batch_size):
+        rows = order[start : start + batch_size]
+        batch = prepare_inputs(collator.collate_prompts([samples[row] for row in rows]), model)
+        started = time.monotonic()
+        with record_prompt_usage(model, usage):
+            generated = model.generate(  # pyright: ignore[reportCallIssue]
+                **batch,
+                max_new_tokens=max_new_tokens,
+                do_sample=False,
+                num_beams=1,
+                eos_token_id=ends,
+                pad_token_id=collator.pad_token_id,
+                # A generation_config may bring these for sampling, and warns without it.
+                temperature=None,
+                top_p=None,
+                top_k=None,
+            )
+        # On a GPU this waits until the answers are there.
+        generated = generated.cpu()
+        seconds += time.monotonic() - started
+        new = generated[:, batch["input_ids"].shape[1] :]
+        for row, text in zip(rows, tokenizer.batch_decode(new, skip_special_tokens=True),
+                             strict=True):  # fmt: skip
+            answers[row] = text.strip()
+        on_batch_end(min(start + batch_size, len(order)))
+    return GeneratedAnswers(answers, seconds)
+
+
+def estimate_prompt_length(sample: TextSample) -> int:
+    """About how long a prompt is, in characters, without loading a picture."""
+    texts = (part for turn in sample.messages for part in turn.parts if isinstance(part, str))
+    return sum(map(len, texts)) + MEDIA_LENGTH * len(sample.get_media())
+
+
+def prepare_inputs(batch: Mapping[str, Any], model: Any) -> dict[str, Any]:
+    """A collator's batch on the model's device; without task ids where no mixture takes them."""
+    grafted = any(isinstance(module, CoterieLayer) for module in model.modules())
+    return {
+        key: value.to(model.device) if isinstance(value, Tensor) else value
+        for key, value in batch.items()
+        if grafted or key != TASK_IDS
+    }
+
+
+def get_end_token_ids(loaded: LoadedModel, collator: TextCollator) -> list[int]:
+    """The tokens that end an answer: the one a run is trained to end with, and the model's own."""
+    config = loaded.model.generation_config
+    configured = None if config is None else config.eos_token_id
+    own = configured if isinstance(configured, list) else [configured]
+    return list(dict.fromkeys(token for token in (collator.end_of_turn, *own) if token is not None))

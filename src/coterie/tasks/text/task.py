@@ -1,0 +1,114 @@
+"""A task: rows, what is asked of them, and how answers are scored."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from coterie.data.columns import Columns
+from coterie.data.dataset import Dataset
+from coterie.data.sources import open_rows
+from coterie.data.splits import SPLIT_PARTS
+from coterie.data.validation import RowReader, ValidatedDataset, raise_for_bad_rows
+from coterie.metrics.base import TextMetric
+from coterie.metrics.text.exact_match import ExactMatch
+
+ALL_SPLITS = "all"
+"""The split whose rows are shared out to train, validation and test."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextTask:
+    """A task of the user's, as tasks.yaml has it.
+
+    Attributes:
+        name: what the gates, reports and folders call it.
+        rows: a file, folder or hub id for each split. The split "all" is shared out, four fifths
+            to "train", a tenth each to "validation" and "test", by the content of the rows.
+        folder: what relative paths in `rows` are relative to.
+        image: the column of a picture's path or bytes; several stand in `image` + "s".
+        audio: the same for sounds.
+        question: the column of what is asked.
+        answer: the column of the answer or answers.
+        prompt: what the user says, with {names} of text columns.
+        metric: how predictions are scored.
+        max_new_tokens: the most tokens of an answer.
+    """
+
+    name: str
+    rows: Mapping[str, str]
+    folder: str = "."
+    image: str = "image"
+    audio: str = "audio"
+    question: str = "question"
+    answer: str = "answer"
+    prompt: str = "{question}"
+    metric: TextMetric = field(default_factory=ExactMatch)
+    max_new_tokens: int = 32
+
+    def __post_init__(self) -> None:
+        if not (isinstance(self.name, str) and self.name and self.name.isprintable()):
+            raise ValueError(f"name = {self.name!r}: give a task's name as text")
+        if set(self.name) & set("/\\") or self.name in (".", ".."):
+            raise ValueError(f"name = {self.name!r}: files are named for tasks, so no slashes")
+        if not isinstance(self.rows, Mapping) or not self.rows:
+            raise ValueError(f"rows = {self.rows!r}: give a file or folder for each split")
+        for split, path in self.rows.items():
+            if not (isinstance(split, str) and isinstance(path, str) and path):
+                raise ValueError(f"rows.{split} = {path!r}: give a file, a folder or a hub id")
+        if not isinstance(self.metric, TextMetric):
+            raise ValueError(f"metric = {self.metric!r}: give a metric, as metrics.of makes one")
+        if type(self.max_new_tokens) is not int or self.max_new_tokens < 1:
+            raise ValueError(f"max_new_tokens = {self.max_new_tokens!r}: give at least 1")
+        self.get_columns()
+
+    def get_columns(self) -> Columns:
+        """What the task calls its columns."""
+        return Columns(
+            image=self.image,
+            audio=self.audio,
+            question=self.question,
+            answer=self.answer,
+            prompt=self.prompt,
+        )
+
+    def get_path(self, split: str) -> str:
+        """Where the rows of a split are: a path, or a hub id.
+
+        Raises ValueError if the task has no such split.
+        """
+        given = self.rows.get(split)
+        if given is None and split in SPLIT_PARTS:
+            given = self.rows.get(ALL_SPLITS)
+        if given is None:
+            raise ValueError(
+                f"task {self.name!r} has no split {split!r}: it has {', '.join(self.list_splits())}"
+            )
+        return given if given.startswith("hf:") else str(Path(self.folder, given).expanduser())
+
+    def list_splits(self) -> tuple[str, ...]:
+        """The splits that there are."""
+        parts = SPLIT_PARTS if ALL_SPLITS in self.rows else ()
+        return tuple(
+            dict.fromkeys([*(split for split in self.rows if split != ALL_SPLITS), *parts])
+        )
+
+    def read_samples(
+        self, split: str, *, skip_bad_rows: bool = False, check_media: bool = True
+    ) -> Dataset:
+        """The samples of a split, after reading every row once.
+
+        Args:
+            split: "train", "validation", "test" or another of `rows`.
+            skip_bad_rows: leave bad rows out, and name them in `bad` of what is returned.
+            check_media: decode every picture and sound now, once for each file; without it, a
+                damaged one is found when it comes up.
+
+        Raises ValueError with the first 20 bad rows and their number; or if no good one is left.
+        """
+        shared = split not in self.rows and split in SPLIT_PARTS
+        source = open_rows(self.get_path(split), split=split)
+        reader = RowReader(task=self.name, columns=self.get_columns(), accepts=self.metric.check)
+        part = SPLIT_PARTS[split] if shared and not source.is_split else None
+        rows = ValidatedDataset(source, reader, check_media=check_media, part=part)
+        raise_for_bad_rows(rows, what=f"task {self.name!r}, split {split!r}", skip=skip_bad_rows)
+        return rows

@@ -1,0 +1,107 @@
+"""Trained weights in files: an adapter's folder, the host's own beside the experts, and copies."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from peft import PeftModel
+from peft.utils import get_peft_model_state_dict
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from coterie.tuner.config import WEIGHTS
+from coterie.tuner.layer import CoterieLayer
+
+
+def save(model: PeftModel, base_parameters: Sequence[str], folder: Path) -> None:
+    """Writes the adapter as PEFT does, with the host's trained weights in the same file.
+
+    They stand there under their full names, so that `PeftModel.from_pretrained` puts them in
+    place, too.
+
+    Args:
+        host: names of the host's parameters that any stage so far has trained.
+    """
+    model.save_pretrained(str(folder))
+    save_tensors(model, base_parameters, folder)
+
+
+def save_tensors(model: PeftModel, base_parameters: Sequence[str], folder: Path) -> None:
+    """The weights of `save` alone, as checkpoints have them."""
+    places = _get_tensors_by_name(model)
+    own = {
+        name: values
+        for name, values in places.items()
+        if ".coterie_" in name or name in base_parameters
+    }
+    own = {name: values.detach().contiguous() for name, values in own.items()}
+    save_file(own, folder / WEIGHTS, metadata={"format": "pt"})
+
+
+def load(model: PeftModel, folder: Path) -> None:
+    """Puts what `save` wrote into a model with the same mixtures.
+
+    Raises ValueError if the file and the model have different weights.
+    """
+    saved = load_file(folder / WEIGHTS)
+    own = _get_tensors_by_name(model)
+    missing = [name for name in own if name not in saved and ".coterie_" in name]
+    strange = [name for name in saved if name not in own]
+    if missing or strange:
+        raise ValueError(
+            f"{folder / WEIGHTS} does not fit the model: {(missing + strange)[0]} is in only one "
+            "of them. Was the base model replaced since?"
+        )
+    with torch.no_grad():
+        for name, values in saved.items():
+            own[name].copy_(values)
+
+
+def load_copies(model: PeftModel, folder: Path) -> None:
+    """Each expert as a copy of the one that a stage without routing has trained.
+
+    Raises ValueError if experts differ in shape from it, as unequal ranks do.
+    """
+    saved = load_file(folder / WEIGHTS)
+    with torch.no_grad():
+        for name, place in _get_tensors_by_name(model).items():
+            if name not in saved:
+                continue  # gates are new
+            source = saved[name]
+            place.copy_(
+                source if ".coterie_" not in name else _repeat_for_experts(source, place, name)
+            )
+    _check_equal_ranks(model)
+
+
+def _repeat_for_experts(source: Tensor, place: Tensor, name: str) -> Tensor:
+    if source.shape == place.shape:
+        return source
+    copies, rest = divmod(place.shape[0], source.shape[0])
+    if rest or source.shape[1:] != place.shape[1:]:
+        raise ValueError(
+            f"init='copy' cannot make {name} of shape {tuple(place.shape)} out of copies of "
+            f"{tuple(source.shape)}: give all experts, the always-on one too, one rank"
+        )
+    return source.repeat(copies, *[1] * (source.ndim - 1))
+
+
+def _check_equal_ranks(model: PeftModel) -> None:
+    for module in model.modules():
+        if not isinstance(module, CoterieLayer):
+            continue
+        for site in module.coterie_site.values():
+            kinds = [site.mixture.main, *([site.mixture.shared] if site.mixture.shared else [])]
+            ranks = {rank for kind in kinds for rank in getattr(kind, "ranks", ())}
+            if len(ranks) > 1:
+                raise ValueError(
+                    f"init='copy' at {site.layer_site.name}: the experts' ranks are {sorted(ranks)}, "
+                    "and copies have one: give all experts, the always-on one too, one rank"
+                )
+
+
+def _get_tensors_by_name(model: PeftModel) -> dict[str, Tensor]:
+    """The model's tensors by the names they have in the file."""
+    places = dict(get_peft_model_state_dict(model, save_embedding_layers=False))
+    named = dict(model.named_parameters())
+    return {**{n: each for n, each in named.items() if ".coterie_" not in n}, **places}

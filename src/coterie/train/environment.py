@@ -1,0 +1,66 @@
+"""What a run is trained on: the machine, versions and date, a line in made_on.jsonl a start."""
+
+import datetime
+import json
+import os
+import platform
+import sys
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import torch
+
+ENVIRONMENT_FILE = "made_on.jsonl"
+PACKAGES = ("coterie", "torch", "transformers", "peft", "numpy")
+
+
+def append_environment(folder: Path, *, step: int) -> None:
+    """Adds a line to a run's folder.
+
+    Args:
+        step: where it goes on from; 0 for a new run.
+    """
+    facts = {
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "step": step,
+        "machine": describe_machine(),
+        "device": describe_device(),
+        "threads": torch.get_num_threads(),
+        "versions": list(get_versions()),
+    }
+    with (folder / ENVIRONMENT_FILE).open("a", encoding="utf-8") as file:
+        file.write(json.dumps(facts) + "\n")
+
+
+def describe_machine() -> str:
+    """This machine, as far as the system tells."""
+    return (
+        f"{get_processor_name()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}"
+    )
+
+
+def describe_device() -> str:
+    """The GPUs that torch sees, or "cpu"."""
+    found = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    return ", ".join(found) or "cpu"
+
+
+def get_processor_name() -> str:
+    """The processor's name."""
+    at = Path("/proc/cpuinfo")
+    if sys.platform == "linux" and at.is_file():
+        for line in at.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or "unknown processor"
+
+
+def get_versions() -> Iterator[str]:
+    """Of Python and of what decides the numbers."""
+    yield f"python {platform.python_version()}"
+    for name in PACKAGES:
+        try:
+            yield f"{name} {version(name)}"
+        except PackageNotFoundError:
+            continue

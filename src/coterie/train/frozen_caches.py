@@ -1,0 +1,97 @@
+"""What frozen parts of an omni model compute once a sample: features, and lower layers' answers."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from peft import PeftModel
+from torch import nn
+
+from coterie.graft import graft
+from coterie.train import stage_setup
+from coterie.train.batch_sampler import MultiTaskDataset
+from coterie.train.config import RunConfig
+from coterie.train.trainable import make_stage_mixtures, select_trainable
+from coterie.tuner.layer import CoterieLayer
+
+if TYPE_CHECKING:
+    from coterie.models.omni.hidden_state_cache import HiddenStateCache
+
+ENCODER_TOWERS = ("vision", "audio")
+
+
+def cache_encoder_features(model: nn.Module, processor: Any) -> None:
+    """Has an omni model's encoders run once a picture or sound, and not once a step.
+
+    They do not where they learn, nor where a mixture sits in them: its decision, and with it the
+    features, may depend on the task, and nobody would see it.
+
+    Args:
+        model: grafted or not.
+        processor: the one that makes its batches.
+    """
+    host: Any = model.get_base_model() if isinstance(model, PeftModel) else model
+    if host.config.model_type != "coterie_omni":
+        return
+    from coterie.models.omni.feature_cache import FeatureCache
+    from coterie.paths import get_cache_dir
+
+    processor.features = None
+    if has_tower_mixtures(model):
+        return
+    with contextlib.suppress(ValueError):  # an encoder learns, so nothing can be kept
+        processor.features = FeatureCache(host, get_cache_dir() / "features")
+
+
+def has_tower_mixtures(model: nn.Module) -> bool:
+    """Whether any mixture sits in an encoder."""
+    return any(
+        site.layer_site.tower in ENCODER_TOWERS
+        for module in model.modules()
+        if isinstance(module, CoterieLayer)
+        for site in module.coterie_site.values()
+    )
+
+
+@contextlib.contextmanager
+def cache_hidden_states(model: PeftModel) -> Iterator["HiddenStateCache | None"]:
+    """Within, an omni model's layers below the first trained one run once a sample."""
+    host: Any = model.get_base_model()
+    if host.config.model_type != "coterie_omni":
+        yield None
+        return
+    from coterie.models.omni.hidden_state_cache import use_hidden_state_cache
+    from coterie.paths import get_cache_dir
+
+    with use_hidden_state_cache(model, get_cache_dir() / "trunk") as trunk:
+        yield trunk
+
+
+def precompute_caches(config: RunConfig) -> int:
+    """Has an omni model's frozen encoders and lower layers run over the samples of a first stage.
+
+    Training does it by itself where it is missing. Done before, training times of runs over the
+    same samples can be compared: else the first of them fills what the others find.
+
+    Returns the number of samples, each counted once.
+    """
+    lesson = stage_setup.make_task_set(config)
+    base = lesson.load_model()
+    samples = MultiTaskDataset(lesson.load_training_rows(), lesson.transform)
+    stage = config.resolve_stages(samples.sizes)[0]
+    model = graft(
+        base.model, make_stage_mixtures(config.recipe.mixtures, stage), tasks=config.task_names
+    )
+    select_trainable(model, stage)
+    cache_encoder_features(model, base.processor)
+    collate = lesson.make_collator(base.processor)
+    order = stage_setup.make_batch_sampler(config, stage, samples.sizes, 0)
+    # Without lots: a sample that comes twice is prepared once.
+    places = list(dict.fromkeys((task, row, 0) for batch in order for task, row, _ in batch))
+    size = config.get_global_batch_size(stage)
+    with cache_hidden_states(model) as trunk:
+        for start in range(0, len(places), size):
+            batch = collate([samples[place] for place in places[start : start + size]])
+            if trunk is not None:
+                trunk.precompute(batch)
+    return len(places)

@@ -1,0 +1,167 @@
+"""log.jsonl: what is summed between two lines, and the lines themselves, safe to cut and go on."""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, distributed
+
+from coterie import distributed as together
+from coterie.io import replace_non_finite
+from coterie.routing.decision import Routing, Tape
+from coterie.train.objective import TaskLossSums
+
+LOG_FILE = "log.jsonl"
+UsageSums = dict[str, dict[str, list[float]]]
+
+
+class RunningSums:
+    """Sums since the last line, kept on the device, so that no step waits for them."""
+
+    def __init__(self, tasks: int, routing_losses: int, device: torch.device) -> None:
+        # Apple's devices have no float64.
+        self.options = {
+            "device": device, "dtype": torch.float32 if device.type == "mps" else torch.float64
+        }  # fmt: skip
+        self.sizes = {"loss": 1, "sums": tasks, "counts": tasks, "routing": routing_losses}
+        self.clear()
+
+    def clear(self) -> None:
+        """Begins anew."""
+        self.sums = {k: torch.zeros(n, **self.options) for k, n in self.sizes.items()}
+
+    def add(self, loss: Tensor, found: TaskLossSums, routing: Sequence[Tensor]) -> None:
+        """One part of a step: its share of the loss, and of each routing loss."""
+        self.sums["loss"] += loss.detach()
+        self.sums["sums"] += found.sums.detach()
+        self.sums["counts"] += found.counts
+        if routing:
+            self.sums["routing"] += torch.stack([each.detach() for each in routing])
+
+    def compute_totals(self) -> dict[str, list[float]]:
+        """The sums over all processes; routing losses, which all know, are averaged."""
+        tensors = self.sums
+        if together.is_initialized():
+            tensors = {name: values.clone() for name, values in tensors.items()}
+            for name, values in tensors.items():
+                distributed.all_reduce(values)
+                if name in ("routing", "loss"):
+                    values /= distributed.get_world_size()
+        return {name: values.tolist() for name, values in tensors.items()}
+
+
+def compute_usage_sums(tape: Tape) -> dict[str, Float[Tensor, "tasks experts"]]:
+    """Sums of each expert's weight over the units of each task, and in the last column how many.
+
+    Units without a task count as the first task's.
+    """
+    return {name: _sum_usage(routing) for name, routing in tape.items()}
+
+
+def _sum_usage(routing: Routing) -> Float[Tensor, "tasks experts"]:
+    weights = routing.weights.detach()
+    ones = weights.new_ones(len(weights), 1)
+    rows = torch.cat([weights, ones], 1)
+    if routing.valid is not None:
+        rows = rows.where(routing.valid[:, None], 0.0)
+    task = routing.task
+    if task is None:
+        task = torch.zeros(len(rows), dtype=torch.int64, device=rows.device)
+    return rows.new_zeros(max(1, routing.num_tasks), rows.shape[1]).index_add(0, task, rows)
+
+
+def merge_usage(uses: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """Sums of use, layer by layer; not all need have the same layers."""
+    names = dict.fromkeys(name for use in uses for name in use)
+    return {name: torch.stack([use[name] for use in uses if name in use]).sum(0) for name in names}
+
+
+def compute_mean_weights(sums: Mapping[str, Tensor], tasks: Sequence[str]) -> UsageSums:
+    """Task -> layer -> mean weight of each expert, of the tasks that were there."""
+    use: UsageSums = {}
+    for layer, values in sums.items():
+        for task, row in zip(tasks, values.tolist(), strict=False):
+            if row[-1] > 0:
+                means = [round(each / row[-1], 6) for each in row[:-1]]
+                use.setdefault(task, {})[layer] = means
+    return use
+
+
+class MetricLog:
+    """Writes lines to RUN/log.jsonl, and knows how long has been trained over all resumes."""
+
+    def __init__(self, folder: Path, *, step: int, time_s: float) -> None:
+        """Cuts off what was written after `step`, and half a line, if that is how it ended."""
+        self.path = folder / LOG_FILE
+        self.previous_time_s = time_s
+        self.start_time = time.monotonic()
+        truncate_log(self.path, step)
+
+    def start(self) -> None:
+        """Begins to count time: what came before was loading."""
+        self.start_time = time.monotonic()
+
+    def get_time_s(self) -> float:
+        """Seconds of training so far."""
+        return self.previous_time_s + time.monotonic() - self.start_time
+
+    def write(self, record: Mapping[str, Any]) -> None:
+        """Adds a line; what is not finite becomes null, as JSON has no NaN."""
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(replace_non_finite(record)) + "\n")
+
+
+def read_log(folder: Path) -> list[dict[str, Any]]:
+    """The lines of a run's log; empty if there is none yet. A line half written is left out."""
+    path = folder / LOG_FILE
+    if not path.is_file():
+        return []
+    found = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            found.append(json.loads(line))
+        except json.JSONDecodeError:
+            continue
+    return found
+
+
+def truncate_log(path: Path, step: int) -> None:
+    """Leaves the whole lines up to `step`."""
+    if not path.is_file():
+        return
+    lines = [json.dumps(each) for each in read_log(path.parent) if each["step"] <= step]
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    partial.replace(path)
+
+
+def flatten_for_trackers(record: Mapping[str, Any]) -> dict[str, float]:
+    """A record as integrations take it: "task_loss/ocr", "use/ocr/2_of_4" (mean over layers).
+
+    "information/mean" is the mean over layers, beside each layer's.
+    """
+    found: dict[str, float] = {}
+    for key, value in record.items():
+        if key == "use":
+            found |= _flatten_usage(value)
+        elif key == "information":
+            found["information/mean"] = sum(value.values()) / len(value)
+            found |= {f"information/{layer}": nats for layer, nats in value.items()}
+        elif isinstance(value, Mapping):
+            found |= {f"{key}/{name}": each for name, each in value.items()}
+        elif isinstance(value, int | float):
+            found[key] = value
+    return {key: value for key, value in found.items() if key != "step"}
+
+
+def _flatten_usage(use: UsageSums) -> dict[str, float]:
+    found: dict[str, list[float]] = {}
+    for task, layers in use.items():
+        for weights in layers.values():
+            for expert, weight in enumerate(weights):
+                found.setdefault(f"use/{task}/{expert}_of_{len(weights)}", []).append(weight)
+    return {key: sum(values) / len(values) for key, values in found.items()}

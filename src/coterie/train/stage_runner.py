@@ -1,0 +1,215 @@
+"""The stages of a run, one after the other: each builds its model, trains it and hands it on."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from peft import PeftModel
+from torch import nn
+from transformers import set_seed
+
+from coterie import distributed
+from coterie.graft import graft
+from coterie.tasks.task_set import AnyDataset, TaskSet
+from coterie.third_party_warnings import suppress_third_party_warnings
+from coterie.train import adapter_weights, bad_rows, checkpoint, stage_setup
+from coterie.train.batch_sampler import MultiTaskDataset, derive_stage_seed
+from coterie.train.callbacks import (
+    InterruptHandler,
+    ProgressCallback,
+    make_callbacks,
+    make_progress_bar,
+)
+from coterie.train.frozen_caches import cache_encoder_features, cache_hidden_states
+from coterie.train.metric_log import MetricLog
+from coterie.train.run import ADAPTER_FOLDER, FinishedStage, Run
+from coterie.train.trainable import TrainableParameters, make_stage_mixtures, select_trainable
+from coterie.train.trainer import MixtureTrainer, StageContext
+from coterie.train.validation import BEST_FOLDER
+
+CHECKPOINTS_TO_KEEP = "checkpoints"
+
+
+class StageRunner:
+    """Trains the stages of a run that are not done yet."""
+
+    def __init__(
+        self, run: Run, task_set: TaskSet, rows: Sequence[AnyDataset], *, progress: bool | None
+    ) -> None:
+        self.run, self.config, self.task_set = run, run.config, task_set
+        self.samples = MultiTaskDataset(rows, task_set.transform)
+        self.validation = task_set.load_validation_rows()
+        self.stages = self.config.resolve_stages(self.samples.sizes)
+        self.progress = progress
+        self.finished_stages = run.list_finished_stages()
+        self.base_parameters: tuple[str, ...] = ()
+
+    def train(self) -> None:
+        """Trains what is left, and writes the adapter."""
+        base = self.task_set.load_model()
+        self.collator = self.task_set.make_collator(base.processor)
+        steps = sum(each.steps or 0 for each in self.stages)
+        model: PeftModel | None = None
+        with (
+            InterruptHandler() as interrupt,
+            make_progress_bar(steps, self.count_finished_steps(), progress=self.progress) as shown,
+        ):
+            while len(self.finished_stages) < len(self.stages):
+                model = self._graft(base.model if model is None else model.unload())  # pyright: ignore[reportCallIssue]
+                cache_encoder_features(model, base.processor)
+                self._run_stage(model, shown, interrupt)
+        if model is None:  # killed between the last stage and this
+            model = self._graft(base.model, number=len(self.stages) - 1)
+        self._finish(model)
+
+    def count_finished_steps(self) -> int:
+        """Steps of the stages that are done."""
+        return sum(each.steps for each in self.finished_stages)
+
+    def _graft(self, base_model: Any, number: int | None = None) -> PeftModel:
+        """The stage's model with the weights it begins with: the same in a resumed run."""
+        number = len(self.finished_stages) if number is None else number
+        stage = self.stages[number]
+        for parameter in base_model.parameters():
+            parameter.requires_grad_(False)
+        set_seed(derive_stage_seed(self.config.seed, number))
+        model = graft(
+            base_model,
+            make_stage_mixtures(self.config.recipe.mixtures, stage),
+            tasks=self.run.task_names,
+        )
+        if self.finished_stages:
+            copies = stage.init == "copy" and number == len(self.finished_stages)
+            fill = adapter_weights.load_copies if copies else adapter_weights.load
+            fill(model, self.run.folder / self.finished_stages[-1].weights_folder)
+        else:
+            self.base_parameters = self.task_set.initialize_from_run(model)
+        return model
+
+    def _run_stage(self, model: PeftModel, shown: Any, interrupt: InterruptHandler) -> None:
+        number = len(self.finished_stages)
+        stage = self.stages[number]
+        folder = self.run.folder / CHECKPOINTS_TO_KEEP / f"{number + 1}-{stage.name}"
+        trained = self.task_set.exclude_frozen(model, select_trainable(model, stage))
+        setting = self._make_context(model, trained, folder)
+        last = checkpoint.find_latest(folder)
+        args = stage_setup.make_training_arguments(
+            self.config, stage, folder, seed=derive_stage_seed(self.config.seed, number),
+            mixed=bool(setting.base_parameters), validates=setting.validation is not None,
+        )  # fmt: skip
+        watch = ProgressCallback(shown, interrupt, stage.name)
+        begun = checkpoint.get_step(last) if last else 0
+        events = make_callbacks(
+            self.run.folder / "events" / stage.name, self.config.report_to, step=begun
+        )
+        shown.update(setting.finished_steps + begun - shown.n)
+        with suppress_third_party_warnings(), cache_hidden_states(model):
+            trainer = MixtureTrainer(setting, args, [watch, *events])
+            setting.metric_log.start()
+            if not self._is_ended(last):
+                trainer.train(resume_from_checkpoint=str(last) if last else None)
+        self._write_skipped()
+        if interrupt.requested and not self._is_ended(checkpoint.find_latest(folder)):
+            raise KeyboardInterrupt(
+                f"stopped after step {setting.finished_steps + trainer.state.global_step}, which is saved; "
+                "go on with resume=True (--resume)"
+            )
+        self._close_stage(stage.name, folder, setting.base_parameters)
+
+    def _make_context(
+        self, model: PeftModel, trainable: TrainableParameters, folder: Path
+    ) -> StageContext:
+        number, before = len(self.finished_stages), self.count_finished_steps()
+        stage, recipe = self.stages[number], self.config.recipe
+        last = checkpoint.find_latest(folder)
+        earlier = (
+            self.finished_stages[-1].base_parameters
+            if self.finished_stages
+            else self.base_parameters
+        )
+        host = tuple(dict.fromkeys([*earlier, *trainable.base]))
+        stage_setup.cast_to_float32(model, trainable.base)
+        facts = {"step": before, "time_s": self._get_time_s()}
+        if last:
+            facts = checkpoint.load_state(last)[1]
+        return StageContext(
+            model=model,
+            trainable=trainable,
+            base_parameters=host,
+            balancing=self._make_balancing(),
+            task_set=self.task_set,
+            losses=recipe.losses if stage.routed else (),
+            tasks=self.run.task_names,
+            dataset=self.samples,
+            batch_sampler=stage_setup.make_batch_sampler(
+                self.config, stage, self.samples.sizes, number
+            ),
+            collator=self.collator,
+            metric_log=MetricLog(self.run.folder, step=facts["step"], time_s=facts["time_s"]),
+            validation=stage_setup.make_validation(self.config, stage, self.validation),
+            stage_name=stage.name,
+            finished_steps=before,
+            log_usage_every=self.config.log_usage_every,
+            is_routed=stage.routed and bool(recipe.mixtures),
+        )
+
+    def _make_balancing(self) -> nn.Module:
+        module = self.config.recipe.balancing.build(len(self.config.task_names))
+        if self.finished_stages:
+            checkpoint.load_module("balancing", module, self._read_last_checkpoint()[0])
+        return module
+
+    def _get_time_s(self) -> float:
+        return self._read_last_checkpoint()[1]["time_s"] if self.finished_stages else 0.0
+
+    def _read_last_checkpoint(self) -> Any:
+        """What the last checkpoint of the stage before says."""
+        last = checkpoint.find_latest(
+            (self.run.folder / self.finished_stages[-1].weights_folder).parent
+        )
+        assert last is not None
+        return checkpoint.load_state(last)
+
+    def _is_ended(self, last: Path | None) -> bool:
+        """Whether a checkpoint is the stage's last: all steps are done, or patience is."""
+        if last is None:
+            return False
+        facts = checkpoint.load_state(last)[1]
+        patience = self.config.patience
+        tired = patience and facts.get("validation", {}).get("looks_since", 0) >= patience
+        return (
+            bool(tired) or checkpoint.get_step(last) == self.stages[len(self.finished_stages)].steps
+        )
+
+    def _close_stage(self, stage: str, folder: Path, base_parameters: tuple[str, ...]) -> None:
+        """Notes the stage as done, with its best weights, or the last."""
+        distributed.barrier()
+        last = checkpoint.find_latest(folder)
+        assert last is not None
+        best = folder / BEST_FOLDER
+        source = (best if best.is_dir() else last).relative_to(self.run.folder)
+        done = FinishedStage(
+            stage=stage,
+            steps=checkpoint.get_step(last),
+            weights_folder=source.as_posix(),
+            base_parameters=base_parameters,
+        )
+        if distributed.is_rank_zero():
+            self.run.add_finished_stage(done)
+        distributed.barrier()
+        self.finished_stages.append(done)
+
+    def _write_skipped(self) -> None:
+        """Adds samples that were too long to bad_rows.jsonl, once each."""
+        path = self.run.folder / bad_rows.BAD_ROWS_FILE
+        bad_rows.write_bad_rows(path, [*bad_rows.read_bad_rows(path), *self.collator.skipped])
+
+    def _finish(self, model: PeftModel) -> None:
+        adapter_weights.load(model, self.run.folder / self.finished_stages[-1].weights_folder)
+        host = self.finished_stages[-1].base_parameters
+        if distributed.is_rank_zero():
+            checkpoint.write_atomically(
+                self.run.folder / ADAPTER_FOLDER,
+                lambda folder: adapter_weights.save(model, host, folder),
+            )
+        distributed.barrier()

@@ -1,0 +1,288 @@
+"""What a stage trains and what it is grafted with: parts of a recipe as parameters of a model."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from peft import PeftModel
+from torch import Tensor, nn
+
+from coterie.experts.base import Experts
+from coterie.families.base import find_family
+from coterie.mixture import Mixture
+from coterie.recipe import TRAINABLE_PARTS, Stage
+from coterie.tuner.layer import CoterieLayer
+
+ADAPTER_NAME = "default"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrozenRows:
+    """Rows of a parameter that stay as they are while the others learn."""
+
+    parameter: nn.Parameter
+    rows: slice
+    values: Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainableParameters:
+    """What a stage trains.
+
+    Attributes:
+        adapter: names of the experts' and gates' parameters that learn.
+        host: names of the host's own that learn, as the grafted model has them.
+        kept: rows that stay, of parameters in which others learn.
+        rates: names of either kind whose learning rate is not the stage's, and that rate.
+        undecayed: names of the host's own that do not decay though they have several axes.
+        decays_balancing: whether the balancing's own parameters decay.
+    """
+
+    adapter: tuple[str, ...]
+    base: tuple[str, ...]
+    frozen_rows: tuple[FrozenRows, ...] = field(repr=False)
+    learning_rates: Mapping[str, float] = field(default_factory=dict)
+    undecayed: tuple[str, ...] = ()
+    decays_balancing: bool = False
+
+    def restore(self) -> None:
+        """Puts kept rows back, which weight decay would move though they have no gradient."""
+        for each in self.frozen_rows:
+            each.parameter.data[each.rows] = each.values
+
+
+def make_stage_mixtures(mixtures: Sequence[Mixture], stage: Stage) -> tuple[Mixture, ...]:
+    """What a stage's model is grafted with: without routing, one expert of weight 1 each."""
+    if stage.routed:
+        return tuple(mixtures)
+    return tuple(
+        replace(
+            each,
+            experts=make_single_expert(each.main),
+            gate=None,
+            shared=None,
+            blend="add",
+            power=1,
+        )
+        for each in mixtures
+    )
+
+
+def make_single_expert(experts: Experts) -> Experts:
+    """The kind with its first expert alone."""
+    ranks = getattr(experts, "ranks", None)
+    one = {"count": 1} if ranks is None else {"ranks": ranks[:1]}
+    return replace(experts, **one)  # pyright: ignore[reportArgumentType]
+
+
+def select_trainable(model: PeftModel, stage: Stage) -> TrainableParameters:
+    """Lets exactly what the stage trains have gradients, and says what that is.
+
+    What a host has that no pretraining has seen (`Host.fresh`: heads and vectors of tasks) learns
+    in every stage; nobody could want it as it is.
+
+    Raises ValueError for a part or pattern without parameters.
+    """
+    parts = _list_parts(model)
+    chosen: dict[str, nn.Parameter] = {}
+    for part in stage.trains:
+        chosen |= _select_part(part, parts, stage, model)
+    chosen |= _match_parameters(_list_new_parameters(model), parts["host"]())
+    rates = {
+        name: rate
+        for part, rate in stage.learning_rates.items()
+        for name in _select_part(part, parts, stage, model)
+        if name in chosen
+    }
+    kept = [] if {"shared", "adapter"} & set(stage.trains) else _freeze_shared_rows(model, chosen)
+    if "shared" in stage.trains and not {"experts", "adapter"} & set(stage.trains):
+        kept = _freeze_routed_rows(model, chosen)
+    for parameter in model.parameters():
+        parameter.requires_grad_(False)
+    for parameter in chosen.values():
+        parameter.requires_grad_(True)
+    adapter = tuple(name for name in chosen if ".coterie_" in name)
+    host = tuple(name for name in chosen if ".coterie_" not in name)
+    undecayed = tuple(
+        name
+        for name in host
+        if any(re.fullmatch(pattern, get_base_parameter_name(name)) for pattern in stage.undecayed)
+    )
+    return TrainableParameters(
+        adapter=adapter,
+        host=host,
+        frozen_rows=tuple(kept),
+        learning_rates=rates,
+        undecayed=undecayed,
+        decays_balancing=stage.decays_balancing,
+    )
+
+
+def parameter_groups(
+    model: nn.Module,
+    balancing: nn.Module,
+    trained: TrainableParameters,
+    *,
+    learning_rate: float,
+    weight_decay: float,
+) -> list[dict[str, Any]]:
+    """What learns, by learning rate and weight decay, for torch's optimizers.
+
+    What has one axis or none (biases, norms) does not decay. The stage's own rate comes first.
+    """
+    named = [
+        *((name, each, each.ndim > 1 and name not in trained.undecayed)
+          for name, each in model.named_parameters()),
+        *((name, each, trained.decays_balancing) for name, each in balancing.named_parameters()),
+    ]  # fmt: skip
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for rate in dict.fromkeys([learning_rate, *trained.learning_rates.values()]):
+        for decay in (weight_decay, 0.0):
+            groups[rate, decay] = []
+    for name, each, decays in named:
+        if each.requires_grad:
+            rate = trained.learning_rates.get(name, learning_rate)
+            groups[rate, weight_decay if decays else 0.0].append(each)
+    return [
+        {"params": learns, "lr": rate, "weight_decay": decay}
+        for (rate, decay), learns in groups.items()
+        if learns
+    ]
+
+
+def get_base_parameter_name(name: str) -> str:
+    """A parameter of the host by the name it had before the graft."""
+    return name.removeprefix("base_model.model.").replace(".base_layer", "")
+
+
+def _list_parts(model: PeftModel) -> dict[str, Callable[[], dict[str, nn.Parameter]]]:
+    named = dict(model.named_parameters())
+
+    def having(text: str) -> dict[str, nn.Parameter]:
+        return {name: each for name, each in named.items() if text in name}
+
+    def host() -> dict[str, nn.Parameter]:
+        return {name: each for name, each in named.items() if ".coterie_" not in name}
+
+    def connector() -> dict[str, nn.Parameter]:
+        family = find_family(model.get_base_model())
+        if family is None:
+            return {}
+        return {
+            name: each
+            for name, each in host().items()
+            if family.get_tower(get_base_parameter_name(name).rpartition(".")[0]) == "connector"
+        }
+
+    return {
+        "adapter": lambda: having(".coterie_"),
+        "experts": lambda: having(".coterie_experts."),
+        "gates": lambda: having(".coterie_gate."),
+        "shared": lambda: {name: each for name, each, _ in _find_shared_expert_rows(model)},
+        "connector": connector,
+        "host": host,
+    }
+
+
+def _select_part(
+    part: str,
+    parts: Mapping[str, Callable[[], dict[str, nn.Parameter]]],
+    stage: Stage,
+    model: PeftModel,
+) -> dict[str, nn.Parameter]:
+    """The parameters of a part, or those that an expression matches. ValueError for none."""
+    found = parts[part]() if part in TRAINABLE_PARTS else _match_parameters(part, parts["host"]())
+    if not found:
+        raise ValueError(_make_no_match_error(part, stage, model))
+    return found
+
+
+def _list_new_parameters(model: PeftModel) -> str:
+    family = find_family(model.get_base_model())
+    return "" if family is None else family.new_parameters
+
+
+def _match_parameters(
+    pattern: str, base_parameters: dict[str, nn.Parameter]
+) -> dict[str, nn.Parameter]:
+    return {
+        name: each
+        for name, each in base_parameters.items()
+        if re.fullmatch(pattern, get_base_parameter_name(name))
+    }
+
+
+def _make_no_match_error(part: str, stage: Stage, model: PeftModel) -> str:
+    config: Any = model.get_base_model().config
+    family = config.model_type
+    if part in TRAINABLE_PARTS:
+        return (
+            f"stage {stage.name!r} trains {part!r}, and {family} with these mixtures has no such "
+            "parameters: leave it out of `trains`, or name them by a regular expression"
+        )
+    some = ", ".join(
+        [get_base_parameter_name(n) for n, _ in model.named_parameters() if ".coterie_" not in n][
+            :3
+        ]
+    )
+    return (
+        f"stage {stage.name!r} trains {part!r}, which matches no parameter of {family}; its "
+        f"parameters are called {some}, ..."
+    )
+
+
+def _find_shared_expert_rows(model: PeftModel) -> list[tuple[str, nn.Parameter, int]]:
+    """Parameters with an always-on expert in them, and where its rows begin."""
+    found = []
+    for prefix, layer in model.named_modules():
+        if not isinstance(layer, CoterieLayer) or ADAPTER_NAME not in layer.coterie_site:
+            continue
+        mixture = layer.coterie_site[ADAPTER_NAME].mixture
+        if mixture.shared is None:
+            continue
+        routed, always = _count_rows(mixture.main), _count_rows(mixture.shared)
+        for name, each in layer.coterie_experts[ADAPTER_NAME].named_parameters():
+            if each.shape[0] == routed + always:
+                found.append((f"{prefix}.coterie_experts.{ADAPTER_NAME}.{name}", each, routed))
+    return found
+
+
+def _count_rows(experts: Experts) -> int:
+    """How many rows experts have along the first axis of their stacked weights."""
+    return sum(getattr(experts, "ranks", (1,) * experts.count))
+
+
+def _freeze_shared_rows(model: PeftModel, chosen: dict[str, nn.Parameter]) -> list[FrozenRows]:
+    return [
+        _freeze_rows(each, slice(start, None))
+        for name, each, start in _find_shared_expert_rows(model)
+        if name in chosen
+    ]
+
+
+def _freeze_routed_rows(model: PeftModel, chosen: dict[str, nn.Parameter]) -> list[FrozenRows]:
+    return [
+        _freeze_rows(each, slice(0, start))
+        for name, each, start in _find_shared_expert_rows(model)
+        if name in chosen
+    ]
+
+
+def _freeze_rows(parameter: nn.Parameter, rows: slice) -> FrozenRows:
+    return FrozenRows(parameter=parameter, rows=rows, values=parameter.detach()[rows].clone())
+
+
+def zero_frozen_gradients(kept: Sequence[FrozenRows]) -> list[torch.utils.hooks.RemovableHandle]:
+    """Hooks that make the gradients of kept rows 0, before their norm is measured."""
+
+    def hook(rows: slice) -> Callable[[Tensor], Tensor]:
+        def masked(gradient: Tensor) -> Tensor:
+            gradient = gradient.clone()
+            gradient[rows] = 0
+            return gradient
+
+        return masked
+
+    return [each.parameter.register_hook(hook(each.rows)) for each in kept]

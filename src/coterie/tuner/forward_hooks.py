@@ -1,0 +1,240 @@
+"""Hooks on the host model: they take the batch's routing facts at the door and hand them out."""
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+from coterie.families.base import ModelFamily, compute_sample_index, find_family
+from coterie.routing.context import RoutingContext
+from coterie.routing.decision import MODALITIES
+from coterie.routing.gates.instance import compute_masked_mean
+from coterie.tuner.checkpointing import configure_checkpointing
+from coterie.tuner.runtime import RUNTIME, pop_context, push_context
+
+TASK_KEYS = ("coterie_task_ids", "task_ids")
+PROMPT_KEY = "prompt_mask"
+
+
+class RoutingHook:
+    """Opens the routing state before the host's forward and closes it after, come what may."""
+
+    def __init__(self, model: nn.Module):
+        self.family: ModelFamily | None = find_family(model)
+        self.parameter_names = tuple(inspect.signature(model.forward).parameters)
+        self.caches_decisions = False
+        self.num_tasks = 0
+        self.handles: list[RemovableHandle] = []
+
+    def attach(self, model: nn.Module, decoder_layer: nn.Module | None) -> None:
+        """Registers the hooks on the host model, and one where its prompt has been embedded.
+
+        Args:
+            decoder_layer: the language model's first layer, if there is a language model.
+        """
+        self.handles = [
+            model.register_forward_pre_hook(self.open, with_kwargs=True),
+            model.register_forward_hook(self.close, with_kwargs=True, always_call=True),
+        ]
+        if decoder_layer is not None:
+            hook = decoder_layer.register_forward_pre_hook(_pool_prompt, with_kwargs=True)
+            self.handles.append(hook)
+
+    def detach(self) -> None:
+        """Takes the hooks off again."""
+        while self.handles:
+            self.handles.pop().remove()
+
+    def open(
+        self, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        if model.training and not torch.compiler.is_compiling():
+            configure_checkpointing(model)
+        session = RUNTIME.generation_session
+        task_ids = next((kwargs.pop(key) for key in TASK_KEYS if kwargs.get(key) is not None), None)
+        kwargs = {key: value for key, value in kwargs.items() if key not in TASK_KEYS}
+        prompt = kwargs.pop(PROMPT_KEY, None)
+        inputs = dict(zip(self.parameter_names, args, strict=False)) | kwargs
+        state = self._make_context(model, inputs, prompt)
+        if task_ids is None and session is not None:
+            task_ids = session.task_ids
+        if task_ids is None and self.family is not None:
+            task_ids = self.family.get_task_of_rows(inputs, model.config)
+            # The model makes a row for each task and sample, so that rows are what is routed.
+            state.batch_size = state.batch_size if task_ids is None else len(task_ids)
+        if task_ids is not None:
+            _set_tasks(state, task_ids, self.num_tasks)
+        if self.caches_decisions:
+            self._restore_cached_decisions(state, inputs)
+        push_context(state)
+        return args, kwargs
+
+    def close(
+        self, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any
+    ) -> None:
+        state = RUNTIME.context
+        pop_context()
+        cache = getattr(output, "past_key_values", None)
+        if self.caches_decisions and state is not None and cache is not None:
+            cache.coterie_settled = state.cached_decisions
+
+    def _make_context(
+        self, model: nn.Module, inputs: Mapping[str, Any], prompt: Tensor | None
+    ) -> RoutingContext:
+        first = _get_batch_size(inputs)
+        ids, mask, labels = (inputs.get(k) for k in ("input_ids", "attention_mask", "labels"))
+        state = RoutingContext(batch_size=first.shape[0], device=first.device, tape=RUNTIME.tape)
+        state.adapter_names = _repeat_names(RUNTIME.adapter_names, first.shape[0])
+        text = ids if ids is not None else inputs.get("inputs_embeds")
+        if text is not None:
+            seen = mask[:, -text.shape[1] :].bool() if mask is not None and mask.ndim == 2 else None
+            state.valid = seen
+            state.prompt_mask = _make_prompt_mask(text, seen, labels)
+            if prompt is not None:
+                if prompt.shape != text.shape[:2]:
+                    raise ValueError(
+                        f"{PROMPT_KEY} is {tuple(prompt.shape)} for tokens of "
+                        f"{tuple(text.shape[:2])}: pass a bool a token"
+                    )
+                state.prompt_mask = prompt.bool()
+        if self.family is not None:
+            config, host = model.config, self.family
+            state.sample_index = compute_sample_index
+            if _has_any(inputs, "pixel_values", "image_features"):
+                state.vision_rows_per_sample = lambda: host.count_vision_rows_per_sample(
+                    inputs, config
+                )
+            if _has_any(inputs, "input_features", "audio_features") and ids is not None:
+                state.audio_rows_per_sample = lambda: host.count_audio_rows_per_sample(
+                    inputs, config
+                )
+            if ids is not None:
+                state.modality = _get_modalities(ids, host.get_placeholder_ids(config))
+        return state
+
+    def _restore_cached_decisions(self, context: RoutingContext, inputs: Mapping[str, Any]) -> None:
+        """Takes up decisions that an earlier pass over the prompt has made."""
+        if inputs.get("cu_seq_lens_q") is not None:
+            raise ValueError(
+                "the batch packs several samples into one row (cu_seq_lens_q), and a decision by "
+                "prompt needs them apart: pad them, and use generate() for generate_batch()"
+            )
+        session = RUNTIME.generation_session
+        if session is not None:
+            context.cached_decisions = session.cached_decisions
+            context.reuse_cached_decisions = session.has_started
+            if (
+                not session.has_started
+                and session.prompt_mask is not None
+                and context.prompt_mask is not None
+            ):
+                copies = context.batch_size // session.prompt_mask.shape[0]
+                prompt = session.prompt_mask.repeat_interleave(copies, 0)
+                context.prompt_mask = (
+                    prompt if prompt.shape == context.prompt_mask.shape else context.prompt_mask
+                )
+            session.has_started = True
+            return
+        cache = inputs.get("past_key_values")
+        if cache is not None and cache.get_seq_length() > 0:
+            context.cached_decisions = getattr(cache, "coterie_settled", {})
+            context.reuse_cached_decisions = True
+        elif context.prompt_mask is not None and not torch.compiler.is_compiling():
+            _check_prompt(context.prompt_mask)
+
+
+def find_hook(model: nn.Module) -> RoutingHook | None:
+    """The hook that grafting has put on the model, whichever tuner object did it."""
+    owners = (getattr(hook, "__self__", None) for hook in model._forward_pre_hooks.values())
+    return next((owner for owner in owners if isinstance(owner, RoutingHook)), None)
+
+
+def remove_hooks(model: nn.Module) -> None:
+    """Takes off what grafting has put on the model: its hooks, and its own `generate`."""
+    hook = find_hook(model)
+    if hook is not None:
+        hook.detach()
+    vars(model).pop("generate", None)
+
+
+def _has_any(inputs: Mapping[str, Any], *names: str) -> bool:
+    """Whether any of these is passed."""
+    return any(inputs.get(name) is not None for name in names)
+
+
+def _get_batch_size(inputs: Mapping[str, Any]) -> Tensor:
+    for key in ("input_ids", "inputs_embeds", "pixel_values", "input_features", "input_values"):
+        if inputs.get(key) is not None:
+            return inputs[key]
+    raise ValueError(
+        f"coterie cannot tell the batch from the arguments {sorted(inputs)}: pass input_ids, "
+        "inputs_embeds or pixel_values by name"
+    )
+
+
+def _repeat_names(names: tuple[str, ...] | None, batch: int) -> tuple[str, ...] | None:
+    if names is None:
+        return None
+    if batch % len(names):
+        raise ValueError(f"adapter_names has {len(names)} entries for a batch of {batch}")
+    return tuple(name for name in names for _ in range(batch // len(names)))
+
+
+def _make_prompt_mask(
+    text: Tensor, seen: Bool[Tensor, "batch seq"] | None, labels: Tensor | None
+) -> Bool[Tensor, "batch seq"]:
+    """Attended tokens before the first answer token of each sample."""
+    shape, device = text.shape[:2], text.device
+    seen = torch.ones(shape, dtype=torch.bool, device=device) if seen is None else seen
+    if labels is None or labels.shape != shape:
+        return seen
+    return seen & ((labels != -100).cumsum(1) == 0)
+
+
+def _check_prompt(prompt: Bool[Tensor, "batch seq"]) -> None:
+    empty = (~prompt.any(1)).nonzero().flatten().tolist()
+    if empty:
+        raise ValueError(
+            f"samples {empty} have no prompt: every attended token has a label, and a decision by "
+            "prompt must not see the answer. Set the prompt's labels to -100, or pass prompt_mask="
+        )
+
+
+def _get_modalities(ids: Tensor, placeholders: Mapping[str, int]) -> Int[Tensor, "batch seq"]:
+    modality = torch.zeros_like(ids)
+    for name, token in placeholders.items():
+        modality = modality.masked_fill(ids == token, MODALITIES.index(name))
+    return modality
+
+
+def _set_tasks(context: RoutingContext, task_ids: Tensor, num_tasks: int) -> None:
+    if not isinstance(task_ids, Tensor) or task_ids.dtype != torch.int64 or task_ids.ndim != 1:
+        found = getattr(task_ids, "dtype", type(task_ids).__name__)
+        raise ValueError(f"task_ids is {found}: pass an int64 tensor with one index a sample")
+    if task_ids.numel() == 0 or context.batch_size % task_ids.numel():
+        raise ValueError(
+            f"task_ids has {task_ids.numel()} entries for a batch of {context.batch_size}: pass one a "
+            "sample"
+        )
+    if task_ids.device.type == "cpu" and not torch.compiler.is_compiling():
+        low, high = int(task_ids.min()), int(task_ids.max())
+        if low < 0 or (num_tasks and high >= num_tasks):
+            raise ValueError(
+                f"task_ids has {low if low < 0 else high}, but the model was grafted for "
+                f"{num_tasks} tasks: allowed are 0 to {num_tasks - 1}"
+            )
+        context.single_task = low if low == high else None
+    copies = context.batch_size // task_ids.numel()
+    context.task_ids = task_ids.to(context.device).repeat_interleave(copies)
+
+
+def _pool_prompt(layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    state = RUNTIME.context
+    if state is None or state.reuse_cached_decisions or state.prompt_mask is None:
+        return
+    embedded = args[0] if args else kwargs["hidden_states"]
+    state.prompt_mean = compute_masked_mean(embedded, state.prompt_mask)

@@ -1,0 +1,166 @@
+"""Finds the modules that mixtures name, and refuses what cannot work before anything is touched."""
+
+import difflib
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from torch import nn
+from torch.distributed.tensor import DTensor
+
+from coterie.families.base import ModelFamily, find_family
+from coterie.mixture import Mixture
+
+ROLE_PATTERN = re.compile(r"(text|vision|audio)\.(attn|mlp)|connector")
+
+
+@dataclass(kw_only=True)
+class InjectionPlan:
+    """Which mixture goes where.
+
+    Attributes:
+        sites: module name -> its mixture.
+        index: module name -> position of that mixture.
+        tower: the part of the model a module is in.
+        led: tie groups that have a layer with a gate already.
+    """
+
+    sites: dict[str, Mixture] = field(default_factory=dict)
+    mixture_index: dict[str, int] = field(default_factory=dict)
+    get_tower: Callable[[str], str]
+    led_groups: set[str] = field(default_factory=set)
+
+
+def plan_injection(mixtures: Iterable[Mixture], model: nn.Module) -> InjectionPlan:
+    """The modules of every mixture. Raises ValueError for a name without a match or used twice."""
+    host = find_family(model)
+    plan = InjectionPlan(get_tower=host.get_tower if host is not None else lambda name: "text")
+    modules = _list_base_modules(model)
+    for position, mixture in enumerate(mixtures):
+        for name in _match_names(mixture, modules, host, model):
+            if name in plan.sites:
+                raise ValueError(
+                    f"mixtures {plan.mixture_index[name]} and {position} both sit at {name}: give each "
+                    "its own modules"
+                )
+            plan.sites[name] = mixture
+            plan.mixture_index[name] = position
+    for name in plan.sites:
+        inside = next((other for other in plan.sites if name.startswith(other + ".")), None)
+        if inside is not None:
+            raise ValueError(
+                f"mixture {plan.mixture_index[inside]} replaces {inside}, which holds {name} of mixture "
+                f"{plan.mixture_index[name]}: give each its own modules"
+            )
+    order = {name: position for position, name in enumerate(modules)}
+    plan.sites = dict(sorted(plan.sites.items(), key=lambda item: order[item[0]]))
+    return plan
+
+
+def _list_base_modules(model: nn.Module) -> dict[str, nn.Module]:
+    """The host's modules under their own names, without what adapters have put around them."""
+    return {
+        name: module
+        for name, module in model.named_modules()
+        if name and ".base_layer" not in name and ".coterie_" not in name
+    }
+
+
+def _match_names(
+    mixture: Mixture, modules: dict[str, nn.Module], host: ModelFamily | None, model: nn.Module
+) -> list[str]:
+    family = getattr(getattr(model, "config", None), "model_type", type(model).__name__)
+    if isinstance(mixture.at, tuple):
+        missing = [name for name in mixture.at if name not in modules]
+        if missing:
+            raise ValueError(
+                f"at={missing[0]!r} is no module of {family}{_suggest_names(missing, modules)}"
+            )
+        return _filter_supported(mixture, list(mixture.at), modules)
+    pattern = mixture.at
+    if ROLE_PATTERN.fullmatch(pattern):
+        if host is None:
+            raise ValueError(
+                f"at={pattern!r} is a role, and coterie does not know the roles of {family}: give "
+                "a regular expression over its module names, e.g. "
+                r"at=r'.*\.mlp\.(gate|up|down)_proj'"
+            )
+        if pattern not in host.roles:
+            raise ValueError(
+                f"at={pattern!r}: {family} has no such role; it has {', '.join(host.roles)}"
+            )
+        role = host.roles[pattern]
+        pattern = role.linears if mixture.main.attaches_to == "linears" else role.block
+    try:
+        found = [name for name in modules if re.fullmatch(pattern, name)]
+    except re.error as error:
+        raise ValueError(f"at={pattern!r} is no regular expression: {error}") from error
+    if not found:
+        raise ValueError(
+            f"at={mixture.at!r} matches no module of {family}{_suggest_names([pattern], modules)}"
+        )
+    return _filter_supported(mixture, found, modules)
+
+
+def _filter_supported(
+    mixture: Mixture, names: list[str], modules: dict[str, nn.Module]
+) -> list[str]:
+    """Those of `names`, or one clear error if the experts cannot sit at one of them."""
+    wants_linear = mixture.main.attaches_to == "linears"
+    for name in names:
+        if _is_linear(modules[name]) != wants_linear:
+            kind = type(mixture.main).__name__
+            wanted = "linear layers" if wants_linear else "whole blocks"
+            raise ValueError(
+                f"at={mixture.at!r} matches {name}, a {type(modules[name]).__name__}; {kind} "
+                f"experts sit at {wanted}"
+            )
+    return names
+
+
+def _is_linear(module: nn.Module) -> bool:
+    return isinstance(getattr(module, "in_features", None), int) or (
+        _unwrap_base(module) is not module and _is_linear(_unwrap_base(module))
+    )
+
+
+def _unwrap_base(module: nn.Module) -> nn.Module:
+    return getattr(module, "base_layer", module)
+
+
+def _suggest_names(wanted: list[str], modules: dict[str, nn.Module]) -> str:
+    plain = re.sub(r"\\d\+|[\\()^$*+?\[\]|]", "", wanted[0])
+    close = difflib.get_close_matches(plain, modules, n=3, cutoff=0.4)
+    return f"; near misses: {', '.join(close)}" if close else ""
+
+
+def get_gate_input_width(mixture: Mixture, base_layer: nn.Module, model: nn.Module) -> int:
+    """How many features the gate reads at `host`."""
+    linear = next(each for each in base_layer.modules() if isinstance(
+        getattr(each, "in_features", None), int))  # fmt: skip
+    width = int(linear.in_features)  # pyright: ignore[reportArgumentType]
+    if mixture.gate is None:
+        return width
+    embedding = getattr(getattr(model, "config", None), "get_text_config", lambda: None)()
+    return mixture.gate.get_input_width(width, getattr(embedding, "hidden_size", width))
+
+
+def validate_sites(plan: InjectionPlan, tasks: Sequence[str], model: nn.Module) -> None:
+    """Raises ValueError if the host has an objection to a place, or to the tasks."""
+    host = find_family(model)
+    objection = (
+        None if host is None else host.find_site_problem(list(plan.sites), tasks, model.config)
+    )
+    if objection is not None:
+        raise ValueError(objection)
+
+
+def reject_tensor_parallel(plan: InjectionPlan, model: nn.Module) -> None:
+    """Raises ValueError for a tensor-parallel host, whose layers see only shards."""
+    for name in plan.sites:
+        for parameter in model.get_submodule(name).parameters():
+            if isinstance(parameter, DTensor):
+                raise ValueError(
+                    f"{name} is sharded over devices (tensor parallel): coterie's experts need "
+                    "whole layers. Load the model without tp_size; data-parallel training works"
+                )

@@ -1,0 +1,73 @@
+"""The only ambient state of coterie: the routing state of the forward pass that is running.
+
+Modules deep inside a host cannot be handed the batch as an argument, so it is set when the host's
+forward begins and taken back when it ends. It is kept per thread, because autograd recomputes
+checkpointed layers in threads of its own, and not in a ContextVar, which torch.compile cannot
+trace.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+from coterie.routing.context import CachedDecision, RoutingContext
+from coterie.routing.decision import Tape
+
+
+@dataclass(kw_only=True)
+class GenerationSession:
+    """One call of `generate`.
+
+    Attributes:
+        task_ids: the task of each prompt.
+        prompt: the prompts' real tokens; kept because a static cache hands the forward a mask of
+            four axes.
+        settled: the decisions made for the prompts.
+        started: the prompts have been read, so `settled` holds.
+    """
+
+    task_ids: Int[Tensor, " batch"] | None = None
+    prompt_mask: Bool[Tensor, "batch seq"] | None = None
+    cached_decisions: dict[str, CachedDecision] = field(default_factory=dict)
+    has_started: bool = False
+
+
+class _Runtime(threading.local):
+    """What runs now. Set in `__init__`, a thread's first look: torch.compile guards on each name
+    being there, and would compile again if one appeared later."""
+
+    def __init__(self) -> None:
+        self.context: RoutingContext | None = None
+        self.tape: Tape | None = None
+        self.generation_session: GenerationSession | None = None
+        self.adapter_names: tuple[str, ...] | None = None
+
+
+RUNTIME = _Runtime()
+
+
+def push_context(context: RoutingContext) -> None:
+    """Makes `state` the running pass's, until `leave`."""
+    context.outer_context = RUNTIME.context
+    RUNTIME.context = context
+
+
+def pop_context() -> None:
+    """Ends the running pass."""
+    if RUNTIME.context is not None:
+        RUNTIME.context = RUNTIME.context.outer_context
+
+
+@contextmanager
+def replay_context(context: RoutingContext | None) -> Iterator[None]:
+    """A pass recomputed in backward: the state of the forward it repeats."""
+    before = RUNTIME.context
+    RUNTIME.context = context
+    try:
+        yield
+    finally:
+        RUNTIME.context = before

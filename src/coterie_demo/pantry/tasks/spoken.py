@@ -1,0 +1,76 @@
+"""Spoken: a spoken word to its letters; the test voices are unseen, some of them people's."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+from typing import ClassVar
+
+from coterie_demo.pantry.assets import AssetStore, Attribution
+from coterie_demo.pantry.catalog import read_concepts, read_recordings
+from coterie_demo.pantry.sources import CONCEPTS, KTUBERLING, SPEECH, TUXPAINT
+from coterie_demo.pantry.speech import UNSEEN_VOICES, VALIDATION_VOICES, VOICES
+from coterie_demo.pantry.tasks.base import PantryTask, Row
+
+WORDS = 140
+BELOW = {KTUBERLING: "usr/share/ktuberling/sounds/en", TUXPAINT: "usr/share/tuxpaint/stamps"}
+
+
+class Spoken(PantryTask):
+    """The word that is said, one of 140."""
+
+    name = "spoken"
+    description = "a spoken word, one of 140; its letters"
+    modalities = ("audio",)
+    sources = (SPEECH, CONCEPTS)
+    held_out = (
+        "voices that are not in training; the words are the same. `recorded`: words said by "
+        "people, where training has only synthetic speech"
+    )
+    sizes: ClassVar = {"train": 1000, "validation": 60, "test": 150, "recorded": 150}
+
+    def list_splits(self, assets: AssetStore) -> tuple[str, ...]:
+        has = any(source in assets.fetched for source in BELOW)
+        return tuple(split for split in self.sizes if split != "recorded" or has)
+
+    def generate_rows(self, assets: AssetStore, split: str) -> Iterator[Row]:
+        if split == "recorded":
+            yield from list_recordings(assets)
+            return
+        voices = {"train": VOICES, "validation": VALIDATION_VOICES, "test": UNSEEN_VOICES}[split]
+        pairs = [(word, voice) for word in build_vocabulary() for voice in voices]
+        Random(f"spoken/{split}").shuffle(pairs)
+        for word, voice in pairs:
+            yield {
+                "audio": assets.request_speech(voice, word),
+                "question": "Which word is said?",
+                "answer": word,
+                "voice": voice,
+            }
+
+
+def build_vocabulary() -> list[str]:
+    """The words that people's recordings have, and short names of things beside them."""
+    known = sorted({row["word"] for row in read_recordings()})
+    names = [concept.name for concept in read_concepts() if " " not in concept.name]
+    Random("spoken").shuffle(names)
+    more = [name for name in names if len(name) <= 8 and name not in known]
+    return [*known, *more][:WORDS]
+
+
+def list_recordings(assets: AssetStore) -> Iterator[Row]:
+    """The recordings that were fetched, mixed."""
+    sources: dict[str, tuple[Attribution, Path]] = {
+        {KTUBERLING: "ktuberling", TUXPAINT: "tuxpaint"}[source]: (source, Path(below))
+        for source, below in BELOW.items()
+    }
+    rows = list(read_recordings())
+    Random("spoken/recorded").shuffle(rows)
+    for row in rows:
+        source, below = sources[row["source"]]
+        if source in assets.fetched:
+            yield {
+                "audio": assets.store_file(assets.fetched[source] / below / row["file"]),
+                "question": "Which word is said?",
+                "answer": [row["word"], *filter(None, row["also"].split("|"))],
+                "voice": f"recorded/{row['source']}",
+            }

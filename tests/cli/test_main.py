@@ -1,0 +1,180 @@
+"""The command line's help, its flags, and what it says where something is wrong."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import click
+import pytest
+
+from coterie.cli import main
+from coterie.cli.main import VERBS
+from coterie.cli.verb import make_subcommand
+from tests.cli.calls import Calls
+
+# Few, and they do not grow: a setting goes through `--set`, or is an argument of the function.
+FLAGS = {
+    "demo": "--out --steps --seed",
+    "fetch": "",
+    "train": "--base --tasks --out --set --steps --batch-size --precision --seed --skip-bad-rows "
+    "--resume",
+    "evaluate": "--split --limit --batch-size --blind --untrained --skip-bad-rows",
+    "compare": "--baseline --to",
+    "diagnose": "--tasks --batches --batch-size --seed --to",
+    "report": "--to --title --conflict",
+    "extract": "--task --to --form --threshold --curve",
+    "generate": "--task --image --audio",
+    "list": "--runs",
+    "doctor": "",
+}
+LIGHT = """
+import sys
+from coterie_command import main
+code = main()
+print(code, *sorted({"torch", "transformers", "peft", "numpy"} & set(sys.modules)), file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_flags_are_frozen(name: str) -> None:
+    found = verbs()[name].params
+    flags = [option.opts[0] for option in found if isinstance(option, click.Option)]
+    assert flags == [*FLAGS[name].split(), "--debug"]
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_help_has_examples(name: str, coterie: Calls) -> None:
+    called = coterie(name, "--help")
+    assert called.code == 0 and f"  coterie {name}" in called.out.partition("Example")[2]
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["train", "--help"], ["trian"]])
+def test_nothing_heavy_is_imported_for_help(arguments: list[str]) -> None:
+    done = subprocess.run([sys.executable, "-c", LIGHT, *arguments], capture_output=True, text=True)
+    code = 2 if arguments == ["trian"] else 0
+    assert done.stderr.splitlines()[-1] == str(code), done.stderr
+    assert bool(done.stdout) == (code == 0)
+
+
+def test_first_lines_are_short_enough_for_the_list(coterie: Calls) -> None:
+    lines = coterie("--help").out.partition("Commands:\n")[2].splitlines()
+    assert [line.split()[0] for line in lines] == list(VERBS)
+    assert not any(line.endswith("...") for line in lines)
+
+
+def test_without_arguments_it_says_how_to_use_it(coterie: Calls) -> None:
+    assert coterie() == coterie("--help")
+    assert coterie("--version").out.startswith("coterie 0.")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["trian"], "no verb 'trian': there are demo, fetch,"),
+        (["trian"], "did you mean train?"),
+        (["train"], "coterie train: Missing argument 'RECIPE'. (coterie train --help)"),
+        (["train", "rode"], "coterie train: Missing option '--out'"),
+        (["train", "rode", "--ouf", "x"], "No such option '--ouf'"),
+        (["evaluate", "x", "--limit", "few"], "'few' is not a valid integer"),
+        (["list", "gate"], "'gate' is not one of 'recipes', 'gates'"),
+        (["report"], "Missing argument 'RUN...'"),
+        (["--steps"], "No such option '--steps'"),
+    ],
+)
+def test_bad_usage_is_one_line(arguments: list[str], said: str, coterie: Calls) -> None:
+    called = coterie(*arguments)
+    assert called.code == 2 and not called.out
+    assert said in called.err and called.err.count("\n") == 1
+
+
+def raising(error: BaseException) -> Callable[[], None]:
+    def list() -> None:
+        """Raises."""
+        raise error
+
+    return list
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (ValueError("steps=0: give more"), 2, "coterie: steps=0: give more\n"),
+        (
+            OSError(28, "No space left on device"),
+            1,
+            "coterie: [Errno 28] No space left on device\n",
+        ),
+        (ImportError("no jinja2"), 1, "coterie: no jinja2\n"),
+        (FloatingPointError("the loss is nan"), 1, "coterie: the loss is nan\n"),
+        (KeyboardInterrupt(), 130, "coterie: stopped; go on so\n"),
+        (ValueError(), 2, "coterie: ValueError\n"),
+    ],
+)
+def test_mistakes_have_no_traceback(
+    error: BaseException, code: int, said: str, coterie: Calls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace_list(monkeypatch, make_subcommand(resume="go on so")(raising(error)))
+    called = coterie("list")
+    assert (called.code, called.err) == (code, said)
+
+
+@pytest.mark.parametrize("way", ["flag", "environment"])
+def test_debug_shows_the_traceback(
+    way: str, coterie: Calls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace_list(monkeypatch, make_subcommand()(raising(ValueError("here"))))
+    if way == "environment":
+        monkeypatch.setenv("COTERIE_DEBUG", "1")
+    called = coterie("list", *(["--debug"] if way == "flag" else []))
+    assert called.code == 2 and called.err.endswith("ValueError: here\ncoterie: here\n")
+    assert called.err.startswith("Traceback")
+
+
+def test_mistakes_of_ours_keep_their_traceback(
+    coterie: Calls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace_list(monkeypatch, make_subcommand()(raising(TypeError("a mistake"))))
+    with pytest.raises(TypeError, match="a mistake"):
+        coterie("list")
+
+
+def test_ctrl_c_outside_of_a_verb(coterie: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(name: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(main, "import_module", stop)
+    called = coterie("list")
+    assert (called.code, called.err.strip()) == (130, "coterie: stopped")
+
+
+def test_a_closed_pipe_is_no_error() -> None:
+    # `head` has gone before anything is written.
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-c", "import sys; from coterie_command import main; sys.exit(main())"],
+        stdout=write,
+        stderr=subprocess.PIPE,
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
+def replace_list(monkeypatch: pytest.MonkeyPatch, new: click.Command) -> None:
+    module: Any = ModuleType("replaced")
+    module.list = new
+    monkeypatch.setattr(main, "import_module", lambda name: module)
+
+
+def verbs() -> dict[str, click.Command]:
+    return {name: getattr(import_module(f"coterie.cli.{name}"), name) for name in VERBS}
+
+
+def test_every_verb_has_a_file() -> None:
+    folder = Path(main.__file__).parent
+    assert all((folder / f"{name}.py").is_file() for name in VERBS)

@@ -1,0 +1,44 @@
+"""`extract` itself: where it writes, and that a wrong result leaves nothing behind."""
+
+from pathlib import Path
+
+import jaxtyping
+import pytest
+
+from coterie.extract import adapter, extract
+from coterie.extract import extract as cut
+from tests.extract.grafted import grafted
+
+
+def test_refuses_a_folder_in_use(tmp_path: Path) -> None:
+    model, _ = grafted()
+    (tmp_path / "used").mkdir()
+    (tmp_path / "used" / "file").touch()
+    for to in (tmp_path / "used", tmp_path / "used" / "file"):
+        with pytest.raises(ValueError, match="no empty folder"):
+            extract(model, task="ocr", to=to)
+    (tmp_path / "empty").mkdir()
+    folder = extract(model, task="ocr", to=str(tmp_path / "empty"))
+    assert folder == tmp_path / "empty"
+    assert extract(model, task="ocr", to=tmp_path / "new" / "below").is_dir()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "new", "used"]
+
+
+def test_refuses_an_unknown_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # As users have it: types are checked in tests only.
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    model, _ = grafted()
+    with pytest.raises(ValueError, match="form='onnx': allowed are 'adapter', 'merged', 'pruned'"):
+        extract(model, task="ocr", to=tmp_path / "x", format="onnx")  # pyright: ignore[reportArgumentType]
+
+
+def test_a_wrong_result_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, tiny = grafted()
+    monkeypatch.setattr(adapter, "verify", lambda host, shares, folder: 1e-3)
+    with pytest.raises(RuntimeError, match=r"differ .* by 1\.0e-03 .* 1\.0e-06 is allowed"):
+        extract(model, task="ocr", to=tmp_path / "x")
+    monkeypatch.undo()
+    monkeypatch.setattr(cut, "measure_probe_error", lambda *args: float("nan"))
+    with pytest.raises(RuntimeError, match="answers to the probe differ by nan"):
+        extract(model, task="ocr", to=tmp_path / "x", probe=tiny.batch)
+    assert not any(tmp_path.iterdir())

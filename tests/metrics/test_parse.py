@@ -1,0 +1,50 @@
+"""Metrics from the text of tasks.yaml."""
+
+import pytest
+
+from coterie.metrics import parse_metric
+from coterie.metrics.text.exact_match import ExactMatch
+from coterie.metrics.text.macro_f1 import MacroF1
+from coterie.metrics.text.numeric_match import NumericMatch
+from coterie.metrics.text.rouge_l import RougeL
+from coterie.metrics.text.word_error_rate import WordErrorRate
+
+
+@pytest.mark.parametrize(
+    "given, expected",
+    [
+        ("exact", ExactMatch()),
+        ("numeric(tolerance=0.1)", NumericMatch(tolerance=0.1)),
+        ({"name": "numeric", "tolerance": 0.1}, NumericMatch(tolerance=0.1)),
+        ({"name": "macro_f1", "labels": ["a", "b"]}, MacroF1(labels=("a", "b"))),
+        ("wer", WordErrorRate()),
+        ("WordErrorRate", WordErrorRate()),
+        ("rougeL", RougeL()),
+        ("rouge-l(stem=True)", RougeL(stem=True)),
+    ],
+)
+def test_of(given, expected) -> None:
+    if "-" in given:  # a name with a dash is no name in Python; as a key it is
+        given = {"name": "rouge-l", "stem": True}
+    assert parse_metric(given) == expected
+
+
+@pytest.mark.parametrize(
+    "given, message",
+    [
+        ("exakt", r"'exakt' is no metric \(did you mean exact\?\): there are .*word_error_rate"),
+        ("exact(", r"'exact\(' is no metric"),
+        ("numeric(0.1)", r"'numeric\(0.1\)' is no metric"),
+        ({"tolerance": 1}, r"None is no metric"),
+        (
+            "numeric(tolerence=1)",
+            r"numeric has no 'tolerence' \(did you mean tolerance\?\); it has",
+        ),
+        ("contains(x=1)", r"contains has no 'x'; it has nothing to set"),
+        ("numeric(tolerance=-1)", r"Numeric\(tolerance=-1\): give a number"),
+        ("numeric(tolerance=exit())", r"is no metric"),
+    ],
+)
+def test_what_is_refused(given, message) -> None:
+    with pytest.raises(ValueError, match=message):
+        parse_metric(given)

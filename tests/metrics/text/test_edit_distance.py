@@ -1,0 +1,38 @@
+"""Edits in words and characters."""
+
+import jiwer
+import pytest
+
+from coterie.metrics.text.character_error_rate import CharacterErrorRate
+from coterie.metrics.text.word_error_rate import WordErrorRate
+from tests.metrics.cases import pairs, score
+
+
+def test_words_by_hand() -> None:
+    # "a b c" to "a x c d": one changed, one more: 2 of 3. Case and comma do not count.
+    assert score(WordErrorRate(), ("A, x c d", ("a b c",))) == pytest.approx(200 / 3)
+    # Silence leaves out all: 3 of 3; together 5 of 6.
+    cases = [("a x c d", ("a b c",)), ("", ("a b c",))]
+    assert score(WordErrorRate(), *cases) == pytest.approx(500 / 6)
+
+
+def test_characters_by_hand() -> None:
+    # "kitten" to "sitting": 3 edits of 6.
+    assert score(CharacterErrorRate(), ("sitting", ("kitten",))) == 50.0
+
+
+def test_the_nearest_answer_counts() -> None:
+    # One edit of 2 against two of 3.
+    assert WordErrorRate().statistics("a x", ("b y c", "a b")).tolist() == [1, 2]
+
+
+def test_as_it_stands() -> None:
+    assert score(WordErrorRate(normalize=False), ("A b", ("a b",))) == 50.0
+
+
+def test_as_jiwer() -> None:
+    predictions, answers = zip(*pairs(60, seed=0), strict=True)
+    cases = [(p, (a,)) for p, a in zip(predictions, answers, strict=True)]
+    for metric, theirs in ((WordErrorRate, jiwer.wer), (CharacterErrorRate, jiwer.cer)):
+        expected = 100 * theirs(list(answers), list(predictions))
+        assert score(metric(normalize=False), *cases) == pytest.approx(expected)

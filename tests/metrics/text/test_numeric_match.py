@@ -1,0 +1,37 @@
+"""Numbers within a tolerance."""
+
+import pytest
+
+from coterie.metrics.text.numeric_match import NumericMatch
+from tests.metrics.cases import score
+
+
+def test_by_hand() -> None:
+    # 95 and 105 are within 5 % of 100, 94.9 is not; 0 is only 0; no number is wrong.
+    cases = [("95", ("100",)), ("105 g", ("100",)), ("94.9", ("100",)), ("0.01", ("0",))]
+    assert score(NumericMatch(), *cases) == 50.0
+    assert score(
+        NumericMatch(), ("none", ("3",)), ("0", ("0",)), ("-19.5", ("-20",))
+    ) == pytest.approx(200 / 3)
+
+
+def test_a_percent_sign_divides_by_100_as_in_pix2struct() -> None:
+    # 95 % is .95, within 5 % of 1 and of 100 %, and not of 95; 0.5 is 50 %.
+    assert score(NumericMatch(), ("95%", ("0.95",)), ("0.5", ("50 %",)), ("95%", ("1",))) == 100.0
+    assert score(NumericMatch(), ("12%", ("12%",)), ("96 %", ("100%",))) == 100.0
+    assert score(NumericMatch(), ("95%", ("95",)), ("50", ("50%",))) == 0.0
+
+
+def test_tolerance() -> None:
+    assert score(NumericMatch(tolerance=0), ("3.0", ("3",)), ("3.01", ("3",))) == 50.0
+
+
+@pytest.mark.parametrize("tolerance", [-0.1, float("nan"), "5%"])
+def test_tolerance_is_checked(unchecked, tolerance) -> None:
+    with pytest.raises(ValueError, match=r"Numeric\(tolerance=.*\): give a number, at least 0"):
+        NumericMatch(tolerance=tolerance)
+
+
+def test_answers_are_checked() -> None:
+    with pytest.raises(ValueError, match=r"'many' has no number"):
+        NumericMatch().check(("many",))

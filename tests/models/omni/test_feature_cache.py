@@ -1,0 +1,111 @@
+"""Features on disk: found again, computed once, never half written, never of trained encoders."""
+
+import copy
+import os
+
+import pytest
+import torch
+
+from coterie.models.omni.feature_cache import FeatureCache, compute_digest
+from tests.tinies.base import pictures
+from tests.tinies.omni import omni_model, omni_processor, waves
+
+PICTURES = pictures((28, 28), (20, 40), (28, 28))
+
+
+@pytest.fixture
+def parts(tmp_path):
+    processor = omni_processor()
+    model = omni_model(processor)
+    return processor, model, FeatureCache(model, tmp_path, batch_size=2)
+
+
+def counted(cache, monkeypatch):
+    """How many items were encoded in each call."""
+    calls, encode = [], cache.model.encode
+
+    def spy(modality, values, lengths):
+        calls.append(len(values))
+        return encode(modality, values, lengths)
+
+    monkeypatch.setattr(cache.model, "encode", spy)
+    return calls
+
+
+def test_each_item_is_encoded_once_in_batches(parts, monkeypatch) -> None:
+    processor, model, cache = parts
+    calls = counted(cache, monkeypatch)
+    first = cache.images([*PICTURES, PICTURES[0]], processor)
+    assert calls == [2, 1] and first.dtype == torch.float16
+    assert torch.equal(cache.images([*PICTURES, PICTURES[0]], processor), first)
+    assert calls == [2, 1]
+    pixels = processor.pixels(PICTURES)
+    wanted = model.model.encode("image", pixels, torch.zeros(3, dtype=torch.long))
+    torch.testing.assert_close(first[:3].float(), wanted, atol=1e-3, rtol=1e-3)
+
+
+def test_sounds_of_several_lengths(parts, monkeypatch) -> None:
+    processor, _, cache = parts
+    calls = counted(cache, monkeypatch)
+    sounds = waves(0.2, 0.6)
+    found = cache.sounds(sounds, processor)
+    assert found.shape == (2, 8, 32) and found[0, 4:].eq(0).all()  # 32 and 64 frames
+    assert torch.equal(cache.sounds(sounds[:1], processor), found[:1, :4]) and calls == [2]
+
+
+def test_other_weights_or_settings_have_other_files(parts, tmp_path, monkeypatch) -> None:
+    processor, model, cache = parts
+    cache.images(PICTURES[:1], processor)
+    model.model.vision_tower.embeddings.cls_token.data += 1
+    other = FeatureCache(model, tmp_path)
+    assert other.folder != cache.folder
+    calls = counted(cache, monkeypatch)
+    processor.image_processor.do_normalize = False
+    cache.images(PICTURES[:1], processor)
+    assert calls == [1]
+
+
+def test_damaged_files_are_computed_again(parts, monkeypatch) -> None:
+    processor, _, cache = parts
+    first = cache.images(PICTURES[:1], processor)
+    (path,) = cache.folder.rglob("*.safetensors")
+    calls = counted(cache, monkeypatch)
+    for content in (b"", path.read_bytes()[:-10]):
+        path.write_bytes(content)
+        assert torch.equal(cache.images(PICTURES[:1], processor), first)
+    assert calls == [1, 1]
+
+
+def test_an_interrupted_write_leaves_nothing(parts, monkeypatch) -> None:
+    processor, _, cache = parts
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        cache.images(PICTURES[:1], processor)
+    assert not [path for path in cache.folder.rglob("*") if path.is_file()]
+
+
+def test_trained_encoders_are_refused(parts, tmp_path) -> None:
+    processor, model, cache = parts
+    model.model.audio_tower.requires_grad_(True)
+    for call in (lambda: FeatureCache(model, tmp_path), lambda: cache.images([], processor)):
+        with pytest.raises(ValueError, match="'audio' is being trained, so its features cannot"):
+            call()
+
+
+def test_what_float16_cannot_hold_is_refused(parts, monkeypatch) -> None:
+    processor, _, cache = parts
+    monkeypatch.setattr(cache.model, "encode", lambda *_: torch.full((1, 5, 64), 1e5))
+    with pytest.raises(ValueError, match="image are beyond what float16 holds"):
+        cache.images(PICTURES[:1], processor)
+
+
+def test_copies_share_the_cache(parts) -> None:
+    assert copy.deepcopy(parts[2]) is parts[2]
+
+
+def test_parts_of_a_digest_do_not_run_together() -> None:
+    assert compute_digest(b"ab", b"c") != compute_digest(b"a", b"bc")

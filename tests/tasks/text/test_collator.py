@@ -1,0 +1,130 @@
+"""Batches: labels on answers only, nothing cut, every per-token tensor as long as the ids."""
+
+import numpy
+import pytest
+import torch
+from PIL import Image
+from transformers import CLIPImageProcessorPil, LlavaProcessor
+
+from coterie.data.chat_template import TEMPLATE
+from coterie.data.media import MediaFile
+from coterie.data.sample import Message, TextSample
+from coterie.tasks.text.collator import TextCollator, append_answers
+from tests.tinies.base import tokenizer
+from tests.tiny import TINY
+
+
+def sample(
+    task: str, question: str, *answers: str, media: tuple[MediaFile, ...] = ()
+) -> TextSample:
+    turn = Message(role="user", parts=(*media, question))
+    return TextSample(task=task, messages=(turn,), answers=answers, source=f"{task}.jsonl:1")
+
+
+SAMPLES = [sample("ocr", "is this a cat on a mat?", "it is.", "yes"), sample("naming", "is?", "a")]
+
+
+@pytest.fixture
+def words():
+    words = tokenizer(side="left")  # the collator's batches must not depend on it
+    words.chat_template = TEMPLATE
+    return words
+
+
+def test_labels_are_the_first_answer_and_the_end(words):
+    batch = TextCollator(words, ("naming", "ocr"))(SAMPLES)
+    assert batch["task_ids"].tolist() == [1, 0]
+    answers = [ids[ids != -100] for ids in batch["labels"]]
+    assert [words.decode(ids) for ids in answers] == ["it is.</s>", "a</s>"]
+    whole = [
+        words.decode(ids[mask.bool()])
+        for ids, mask in zip(batch["input_ids"], batch["attention_mask"], strict=True)
+    ]
+    assert whole[1] == "user: is?\nassistant: a</s>"
+    # padded on the right, and the labels stand where the answers stand
+    assert batch["attention_mask"][1].tolist() == sorted(batch["attention_mask"][1], reverse=True)
+    shown = batch["labels"] != -100
+    assert torch.equal(batch["labels"][shown], batch["input_ids"][shown])
+
+
+def test_prompts_are_padded_on_the_left(words):
+    collate = TextCollator(words, ("naming", "ocr"))
+    prompts, batch = collate.collate_prompts(SAMPLES), collate(SAMPLES)
+    assert "labels" not in prompts and prompts["attention_mask"][:, -1].tolist() == [1, 1]
+    for row in range(2):
+        asked = prompts["input_ids"][row][prompts["attention_mask"][row].bool()]
+        assert torch.equal(asked, batch["input_ids"][row][: len(asked)])
+
+
+def test_too_long_a_sample_is_an_error_or_counted(words):
+    whole = TextCollator(words, ("naming", "ocr"))(SAMPLES)
+    short, long = whole["attention_mask"].sum(1).flip(0).tolist()
+    with pytest.raises(ValueError, match=rf"ocr.jsonl:1: row: {long} tokens.*Nothing is cut"):
+        TextCollator(words, ("naming", "ocr"), max_length=short)(SAMPLES)
+    collate = TextCollator(words, ("naming", "ocr"), max_length=short, skip_long=True)
+    assert collate(SAMPLES)["task_ids"].tolist() == [0]
+    assert [row.source for row in collate.skipped] == ["ocr.jsonl:1"]
+    with pytest.raises(ValueError, match="all 1 samples of a batch are longer than max_length="):
+        collate(SAMPLES[:1])
+
+
+def test_wrong_use_is_an_error(words, unchecked):
+    with pytest.raises(ValueError, match="max_length=0"):
+        TextCollator(words, ("ocr",), max_length=0)
+    with pytest.raises(ValueError, match=r"of task 'naming'; the tasks are ocr"):
+        TextCollator(words, ("ocr",))(SAMPLES)
+    with pytest.raises(ValueError, match=r"media \(image\), but the model has a tokenizer only"):
+        TextCollator(words, ("ocr",))([sample("ocr", "is?", "a", media=(picture(),))])
+
+
+def picture() -> MediaFile:
+    from io import BytesIO
+
+    noise = numpy.random.RandomState(0).randint(0, 255, (28, 28, 3), dtype=numpy.uint8)
+    file = BytesIO()
+    Image.fromarray(noise).save(file, format="PNG")
+    return MediaFile(kind="image", content=file.getvalue())
+
+
+def test_llava_takes_the_batch_as_it_is():
+    words = tokenizer("<image>")
+    scaler = CLIPImageProcessorPil(
+        size={"shortest_edge": 28}, crop_size={"height": 28, "width": 28}
+    )
+    processor = LlavaProcessor(
+        scaler,
+        words,
+        patch_size=7,
+        vision_feature_select_strategy="default",
+        num_additional_image_tokens=1,
+        chat_template=TEMPLATE,
+    )
+    collate = TextCollator(processor, ("naming", "ocr"))
+    seen = [sample("ocr", "is this?", "it is.", media=(picture(),)), SAMPLES[1]]
+    batch = collate(seen)
+    assert batch["pixel_values"].shape[0] == 1
+    # 28 / 7 squared patches of the one picture
+    assert (batch["input_ids"] == words.convert_tokens_to_ids("<image>")).sum(1).tolist() == [16, 0]
+    model = TINY["llava"]().model
+    task_ids = batch.pop("task_ids")
+    assert task_ids.tolist() == [1, 0]
+    assert torch.isfinite(model(**batch).loss)
+    prompts = collate.collate_prompts(seen)
+    prompts.pop("task_ids")
+    answer = model.generate(**prompts, max_new_tokens=2, do_sample=False)
+    assert answer.shape == (2, prompts["input_ids"].shape[1] + 2)
+
+
+def test_other_numbers_a_token_are_extended_and_media_are_not():
+    encoded = {
+        "input_ids": torch.tensor([[0, 5, 6], [7, 8, 9]]),
+        "attention_mask": torch.tensor([[0, 1, 1], [1, 1, 1]]),
+        "mm_token_type_ids": torch.tensor([[0, 1, 0], [1, 1, 0]]),
+        "audio_lengths": torch.tensor([[0, 1, 0], [1, 1, 0]]),
+    }
+    answers = [torch.tensor([3]), torch.tensor([4, 2])]
+    batch = append_answers(encoded, answers, pad=0, side="right")
+    assert batch["input_ids"].tolist() == [[5, 6, 3, 0, 0], [7, 8, 9, 4, 2]]
+    assert batch["attention_mask"].tolist() == [[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]]
+    assert batch["mm_token_type_ids"].tolist() == [[1, 0, 0, 0, 0], [1, 1, 0, 0, 0]]
+    assert torch.equal(batch["audio_lengths"], encoded["audio_lengths"])

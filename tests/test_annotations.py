@@ -1,0 +1,96 @@
+"""Which values fit which annotations."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from coterie.annotations import (
+    coerce,
+    describe_annotation,
+    get_annotations,
+    get_item_annotation,
+    matches_annotation,
+)
+from coterie.data.task_sampling import TaskSampling
+from coterie.recipes import rode
+from coterie.tasks.dense.dataset import DenseDataset
+
+Precision = Literal["float32", "bfloat16"]
+
+
+@pytest.mark.parametrize(
+    ("value", "hint"),
+    [
+        (8, int),
+        (8, float),  # a float's place takes a whole number
+        (1e-4, float),
+        (True, bool),
+        (None, int | None),
+        (8, int | None),
+        ("float32", Precision),
+        ([4, 8], tuple[int, ...]),
+        ((), tuple[int, ...]),
+        ((16, 4), tuple[int, int] | None),
+        ("equal", float | Literal["equal"]),
+        ({"is": "x"}, dict[str, int]),  # not told
+        ({"is": "x"}, TaskSampling),  # its kind is named
+        (None, TaskSampling | None),
+        ("folder", Path | None),
+        ("anything", Any),
+    ],
+)
+def test_fits(value: object, hint: object) -> None:
+    assert matches_annotation(value, hint)
+
+
+@pytest.mark.parametrize(
+    ("value", "hint"),
+    [
+        ("8", int),
+        (8.0, int),
+        (True, int),  # True is 1 to Python
+        (True, float),
+        (1, bool),
+        (None, int),
+        ("float16", Precision),
+        (4, tuple[int, ...]),
+        ("48", tuple[str, ...]),
+        ([4, "8"], tuple[int, ...]),
+        ("alike", float | Literal["equal"]),
+        (1, Literal[True]),
+        ((16,), tuple[int, int]),
+        ((16, 4, 2), tuple[int, int] | None),
+        (3, TaskSampling | None),
+        ({"temperature": 1}, TaskSampling),
+        (None, TaskSampling),
+        ((1, 2), DenseDataset),  # an interface
+        (3, Path),
+    ],
+)
+def test_does_not_fit(value: object, hint: object) -> None:
+    assert not matches_annotation(value, hint)
+
+
+def test_whole_numbers_become_floats_where_only_these_fit() -> None:
+    for hint in (float, float | None):
+        assert type(coerce(3, hint)) is float
+    for hint in (int, int | float, bool, Any):
+        assert type(coerce(3, hint)) is int
+    assert coerce(None, float | None) is None and coerce(True, float) is True
+
+
+def test_items_of_tuples() -> None:
+    assert get_item_annotation(tuple[int, ...], 5) is int
+    assert get_item_annotation(tuple[int, str], 1) is str
+    assert get_item_annotation(tuple[int, str], 2) is Any
+    assert get_item_annotation(tuple, 0) is get_item_annotation(list[int], 0) is Any
+
+
+def test_how_it_is_said() -> None:
+    assert (
+        describe_annotation(int) == "int"
+        and describe_annotation(tuple[int, ...]) == "tuple[int, ...]"
+    )
+    assert describe_annotation(int | None) == "int | None"
+    assert get_annotations(rode)["ranks"] == tuple[int, ...]
