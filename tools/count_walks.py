@@ -10,20 +10,20 @@ follows one value by what it is, wherever it goes. A source file is on the walk 
 - it defines a class of which the value is a part while it is handed over.
 
 "The value" is a piece of text, tokens or numbers that stands nowhere else, and containers or
-dataclasses that hold it (`walks.carrying`). What a trainer or a model holds is not handed over with
-it. Kinds that the value only passes as tensors inside the model are another walk: the inside of a
-transformers or PEFT model does not count. A file that only passes the value's file name on, or that
-checks settings, is not on the walk.
+dataclasses that hold it (`walks.carrying`), settings with a task's name among them. What a trainer
+or a model holds is not handed over with it. The inside of a model is another walk: what runs in the
+forward of a transformers or PEFT model, in `graft` or in PEFT's loading does not count.
 
 A row to the loss: `train` on text tasks, up to the first backward. The value is a task's name, the
 text of its rows, their tokens, then losses with a gradient.
 A score to the report: `compare` and `report` of two evaluated runs. The value is a score, the
 numbers of its items, and the text that shows it.
 A dense sample to its score: `evaluate` of a dense run. The value is every array: the picture, its
-labels, the predictions, what they add to the scores; then the score under its task's name.
+labels, the predictions, what they add to the scores; and what is named for its task.
 """
 
 import argparse
+import inspect
 import os
 import sys
 import tempfile
@@ -131,13 +131,17 @@ def _is_backward(code: CodeType) -> bool:
 
 
 def _is_model(frame: FrameType) -> bool:
-    """The call of a whole model, by torch."""
-    return frame.f_code is MODULE_CALL and isinstance(
-        frame.f_locals["self"], PreTrainedModel | PeftModel
-    )
+    """Whether a frame runs a whole model, puts mixtures into it, or loads them."""
+    if frame.f_code is MODULE_CALL:
+        return isinstance(frame.f_locals["self"], PreTrainedModel | PeftModel)
+    return frame.f_code in INJECTIONS
 
 
 MODULE_CALL = torch.nn.Module._call_impl.__code__
+INJECTIONS = frozenset(
+    inspect.unwrap(function).__code__
+    for function in (coterie.graft, PeftModel.from_pretrained.__func__, PeftModel.__init__)
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
