@@ -20,7 +20,7 @@ def test_samples_are_told_apart_by_words_answers_and_media() -> None:
     one = sample("a", 0)
     pictures = [
         replace(
-            one, turns=(Message(role="user", parts=(MediaFile(kind="image", content=content),)),)
+            one, messages=(Message(role="user", parts=(MediaFile(kind="image", content=content),)),)
         )
         for content in (b"x", b"y")
     ]

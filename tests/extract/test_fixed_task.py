@@ -37,7 +37,7 @@ def test_concatenation_by_hand() -> None:
     down, up = share.concatenate()
     assert (down.dtype, down.shape, up.shape) == (torch.float64, (3, 2), (1, 3))
     assert share.compute_delta().tolist() == [[44.0, 56.0]]
-    nothing = replace(share, gates=(0.0, 0.0, 0.0))
+    nothing = replace(share, combine_weights=(0.0, 0.0, 0.0))
     assert nothing.concatenate()[0].shape == (0, 2)
     assert nothing.compute_delta().tolist() == [[0.0, 0.0]]
 
@@ -65,7 +65,7 @@ def test_gates_are_the_routed_models_own() -> None:
     "mixture",
     [
         MIXTURES[0],
-        replace(MIXTURES[0], blend="add", power=1),
+        replace(MIXTURES[0], blend="add", weight_exponent=1),
         Mixture(experts=(Lora(ranks=(2, 3)), Null(count=2)), gate=STATIC, router=TopK(k=2)),
         Mixture(experts=Lora(ranks=(2, 3)), gate=STATIC, router=Rectified()),
     ],

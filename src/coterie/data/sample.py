@@ -61,7 +61,7 @@ class TextSample:
             replace(turn, parts=tuple(p for p in turn.parts if isinstance(p, str)) or ("",))
             for turn in self.messages
         )
-        return replace(self, turns=turns)
+        return replace(self, messages=turns)
 
 
 def to_template_content(part: str | MediaFile) -> dict[str, Any]:

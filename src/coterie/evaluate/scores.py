@@ -106,7 +106,7 @@ class Scores:
                 tasks=tasks,
                 cost=data.get("cost", {}),
                 control=data.get("control", ""),
-                left_out=data.get("left_out", 0),
+                num_skipped=data.get("num_skipped", 0),
             )
         except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(

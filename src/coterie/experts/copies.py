@@ -97,5 +97,5 @@ class Copies(Experts):
     def is_same_kind_as(self, other: Experts) -> bool:
         """Whether `other` is the same but for its count and form."""
         return isinstance(other, Copies) and self == replace(
-            other, count=self.count, form=self.kernel
+            other, count=self.count, kernel=self.kernel
         )

@@ -46,7 +46,7 @@ class Grader:
         )
         if not scores:
             rule = "right is the wanted text, letter case aside"
-            return cls(metric=None, unit="", higher_is_better=True, limit=1.0, rule=rule)
+            return cls(metric=None, unit="", higher_is_better=True, threshold=1.0, rule=rule)
         if unit == "%" and set(scores) <= {0.0, 100.0}:
             limit, rule = (
                 (100.0 if better else 0.0),
@@ -60,7 +60,7 @@ class Grader:
                 f"{unit}".rstrip()
                 + ") counts as right"
             )
-        return cls(metric=metric, unit=unit, higher_is_better=better, limit=limit, rule=rule)
+        return cls(metric=metric, unit=unit, higher_is_better=better, threshold=limit, rule=rule)
 
     def is_right(self, row: Mapping[str, Any]) -> bool:
         """Whether a row's prediction is right."""

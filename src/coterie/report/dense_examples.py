@@ -70,8 +70,8 @@ class ImageExamplesSection:
 
 def take_columns(grid: ImageGrid, columns: int) -> ImageGrid:
     """The first columns of a grid."""
-    strips = (replace(each, pictures=each.images[:columns]) for each in grid.rows)
-    return replace(grid, strips=tuple(strips))
+    strips = (replace(each, images=each.images[:columns]) for each in grid.rows)
+    return replace(grid, rows=tuple(strips))
 
 
 def build_examples(

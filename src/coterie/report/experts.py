@@ -61,7 +61,7 @@ class UsageSection:
     difference: float
     bars: tuple[tuple[float, float, float, str], ...]
     information: tuple[tuple[float, float, float, str], ...]
-    information_text: float
+    mean_information: float
     max_information: float
     limit: float
     tree: DendrogramChart | None
@@ -192,7 +192,7 @@ def assemble_usage_section(
         difference=sum(apart) / len(apart),
         bars=make_bars(names, apart, Axis(0.0, 1.0)) if several else (),
         information=make_bars(names, informed, axis) if several and known else (),
-        information_text=sum(known) / len(known) if known else math.nan,
+        mean_information=sum(known) / len(known) if known else math.nan,
         max_information=axis.high,
         limit=math.log(min(len(tasks), max(len(each) for each, _ in held.values()))),
         tree=tree,

@@ -48,9 +48,11 @@ def render(**shown: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for name in ("plain", "signed", "interval", "count"):
-        environment.filters[name] = getattr(formatting, name)
     environment.filters |= {
+        "plain": formatting.format_number,
+        "signed": formatting.format_signed,
+        "interval": formatting.format_interval,
+        "count": formatting.format_count,
         "colour": get_color_class,
         "mark": get_marker_id,
         "metric": describe_metric,
@@ -150,7 +152,7 @@ def limit_media(answers: AnswersSection) -> tuple[AnswersSection, int]:
                 replace(each, uri="", note=f"{each.kind} left out: the page would be too large")
                 for each in card.media
             )
-    return replace(answers, sheets=tuple(drop_media(answers.sections, kept))), left_out
+    return replace(answers, sections=tuple(drop_media(answers.sections, kept))), left_out
 
 
 def drop_media(
@@ -161,4 +163,4 @@ def drop_media(
         cards: list[AnswerExample] = [
             replace(card, media=kept[id(card)]) for card in sheet.examples
         ]
-        yield replace(sheet, cards=tuple(cards))
+        yield replace(sheet, examples=tuple(cards))

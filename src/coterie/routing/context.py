@@ -61,7 +61,9 @@ class RoutingContext:
 
     def replay(self) -> "RoutingContext":
         """The state for a recomputed forward: the same batch, nothing written on the tape twice."""
-        return replace(self, tape=None, previous=None, settled=dict(self.cached_decisions))
+        return replace(
+            self, tape=None, outer_context=None, cached_decisions=dict(self.cached_decisions)
+        )
 
     def get_cached_decision(self, group: str, name: str) -> CachedDecision | None:
         """What was settled for `group`, a row for each sample of this pass; None if nothing yet."""
@@ -89,9 +91,9 @@ class RoutingContext:
         shares, sounds = self.vision_rows_per_sample, self.audio_rows_per_sample
         return replace(
             self,
-            batch=int(samples.numel()),
+            batch_size=int(samples.numel()),
             task_ids=pick(self.task_ids),
-            prompt=pick(self.prompt_mask),
+            prompt_mask=pick(self.prompt_mask),
             valid=pick(self.valid),
             modality=pick(self.modality),
             prompt_mean=pick(self.prompt_mean),

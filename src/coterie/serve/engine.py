@@ -35,10 +35,10 @@ class InferenceEngine:
         run = Run.read(folder)
         chosen = select_task(run, task)
         given = ((chosen.image, image), (chosen.audio, audio))
-        pretrained = run.load()
+        loaded = run.load()
         return cls(
-            pretrained=pretrained,
-            collator=TextCollator(pretrained.processor, [each.name for each in run.config.tasks]),
+            loaded=loaded,
+            collator=TextCollator(loaded.processor, [each.name for each in run.config.tasks]),
             task=chosen,
             media={column: file for column, file in given if file is not None},
         )

@@ -90,7 +90,7 @@ class AddTasks(TaskSet):
                 rows, values = slice(0, count), parameter.detach()[:count].clone()
                 kept.append(FrozenRows(parameter=parameter, rows=rows, values=values))
         host = tuple(name for name in trainable.base if name not in heads)
-        return replace(trainable, host=host, kept=tuple(kept))
+        return replace(trainable, base=host, frozen_rows=tuple(kept))
 
     def make_collator(self, processor: DenseCollator) -> DenseCollator:
         return processor

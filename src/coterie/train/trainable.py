@@ -64,7 +64,7 @@ def make_stage_mixtures(mixtures: Sequence[Mixture], stage: Stage) -> tuple[Mixt
             gate=None,
             shared=None,
             blend="add",
-            power=1,
+            weight_exponent=1,
         )
         for each in mixtures
     )
@@ -112,7 +112,7 @@ def select_trainable(model: PeftModel, stage: Stage) -> TrainableParameters:
     )
     return TrainableParameters(
         adapter=adapter,
-        host=host,
+        base=host,
         frozen_rows=tuple(kept),
         learning_rates=rates,
         undecayed=undecayed,

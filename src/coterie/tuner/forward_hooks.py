@@ -80,7 +80,7 @@ class RoutingHook:
         pop_context()
         cache = getattr(output, "past_key_values", None)
         if self.caches_decisions and state is not None and cache is not None:
-            cache.coterie_settled = state.cached_decisions
+            cache.coterie_cached_decisions = state.cached_decisions
 
     def _make_context(
         self, model: nn.Module, inputs: Mapping[str, Any], prompt: Tensor | None
@@ -141,7 +141,7 @@ class RoutingHook:
             return
         cache = inputs.get("past_key_values")
         if cache is not None and cache.get_seq_length() > 0:
-            context.cached_decisions = getattr(cache, "coterie_settled", {})
+            context.cached_decisions = getattr(cache, "coterie_cached_decisions", {})
             context.reuse_cached_decisions = True
         elif context.prompt_mask is not None and not torch.compiler.is_compiling():
             _check_prompt(context.prompt_mask)

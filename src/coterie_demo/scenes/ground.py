@@ -36,7 +36,7 @@ class Ground:
     def sample(cls, rng: np.random.Generator, environment: Environment) -> "Ground":
         """One of random size."""
         return cls(
-            setting=environment,
+            environment=environment,
             breadth=float(rng.uniform(*environment.breadth)),
             length=float(rng.uniform(*environment.length)),
             height=float(rng.uniform(*environment.height)),

@@ -52,10 +52,12 @@ class PrunedMixtureLayer(nn.Module):
 
         def decide(logits: Tensor) -> RoutingDecision:
             decision = gating.make_decision(logits)
-            return decision._replace(gates=decision.combine_weights[..., self.expert_indices])
+            return decision._replace(
+                combine_weights=decision.combine_weights[..., self.expert_indices]
+            )
 
         output, _ = self.experts(
-            self._base_layer[0], x, replace(gating, decide=decide), *rest, **kwargs
+            self._base_layer[0], x, replace(gating, make_decision=decide), *rest, **kwargs
         )
         return output
 

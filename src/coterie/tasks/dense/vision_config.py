@@ -64,11 +64,11 @@ class VisionConfig:
         Args:
             sample: as it was read.
             tasks: what the labels are of.
-            lot: at least 0, below 2^63; equal ones give equal draws.
+            seed: at least 0, below 2^63; equal ones give equal draws.
         """
         sample = self._resize(sample, tasks)
         if self.augment is not None:
-            sample = self.augment.drawn(sample, tasks, torch.Generator().manual_seed(lot))
+            sample = self.augment.apply(sample, tasks, torch.Generator().manual_seed(seed))
         return finished(sample, tasks)
 
     def transform_for_evaluation(
