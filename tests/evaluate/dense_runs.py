@@ -9,6 +9,7 @@ import torch
 from transformers import ViTConfig, ViTModel
 
 import coterie
+from coterie.tasks.dense.task_set import DenseTasks
 from coterie import Copies, Mixture, TaskGate, TopK
 from coterie.data.dataset import BadRow
 from coterie.recipe import Recipe, Stage
@@ -103,10 +104,10 @@ def dense_run(
     """A run as it is after training, its weights drawn instead of trained."""
     folder.mkdir(parents=True)
     plan = RunConfig(
-        recipe=made_by or recipe(), base=str(base()), pictures=pictures, seed=seed,
-        vision=vision or VisionConfig(),
+        recipe=made_by or recipe(), base=str(base()), seed=seed,
+        tasks=DenseTasks(dataset=pictures, vision=vision or VisionConfig()),
     )  # fmt: skip
-    host = stage_setup.make_task_set(plan).load_model().model
+    host = stage_setup.load_base(plan).model
     torch.manual_seed(seed)
     model = coterie.graft(host, plan.recipe.mixtures, tasks=plan.task_names)
     with torch.no_grad():

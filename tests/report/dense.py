@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from coterie.tasks.dense.task_set import DenseTasks
 from coterie import Recipe
 from coterie.evaluate.examples import save_examples
 from coterie.evaluate.predictions import get_predictions_file, get_predictions_folder
@@ -31,7 +32,7 @@ def run(
 ) -> Path:
     """A run's folder as training and `coterie.evaluate` leave it; `noise` spoils its answers."""
     pictures = RandomPictures(names=names)
-    plan = RunConfig(recipe=made_by or recipe(), base="vit", pictures=pictures)
+    plan = RunConfig(recipe=made_by or recipe(), base="vit", tasks=DenseTasks(dataset=pictures))
     folder.mkdir(parents=True)
     (folder / "recipe.json").write_text(plan.dumps(), encoding="utf-8")
     random = np.random.default_rng(len(names))

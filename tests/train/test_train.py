@@ -12,6 +12,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 import coterie
+from coterie.tasks import as_task_set
 from coterie.models.loading import load
 from coterie.tasks.text.collator import TextCollator
 from coterie.train import Run, RunConfig, checkpoint, train_from_config
@@ -207,22 +208,22 @@ def test_plans_say_what_they_do_not_allow(unchecked):
 
 def test_stages_share_out_steps_and_learning_rates():
     recipe = coterie.recipes.awaker()
-    plan = RunConfig(recipe=recipe, base=base(), tasks=tasks(), steps=10, learning_rate=1e-3)
+    plan = RunConfig(recipe=recipe, base=base(), tasks=as_task_set(tasks()), steps=10, learning_rate=1e-3)
     stages = plan.resolve_stages((12, 6))
     # equal epochs: 10 / 3 each; rates 1e-5, 1e-5, 5e-6 of the recipe times 100
     assert [stage.steps for stage in stages] == [4, 3, 3]
     assert [stage.learning_rate for stage in stages] == pytest.approx([1e-3, 1e-3, 5e-4])
     slow = plain(learning_rate=1e-2, learning_rates={"gates": 1e-3})
     (stage,) = RunConfig(
-        recipe=slow, base=base(), tasks=tasks(), learning_rate=1e-1
+        recipe=slow, base=base(), tasks=as_task_set(tasks()), learning_rate=1e-1
     ).resolve_stages((12, 6))
     assert stage.learning_rates == {"gates": pytest.approx(1e-2)}
-    own = RunConfig(recipe=recipe, base=base(), tasks=tasks()).resolve_stages((12, 6))
+    own = RunConfig(recipe=recipe, base=base(), tasks=as_task_set(tasks())).resolve_stages((12, 6))
     assert [stage.steps for stage in own] == [5, 5, 5]  # 18 rows by 4
 
 
 def test_a_plan_is_read_back_or_refused(tmp_path: Path):
-    plan = RunConfig(recipe=plain(), base=base(), tasks=tasks(), **without(OPTIONS, "progress"))
+    plan = RunConfig(recipe=plain(), base=base(), tasks=as_task_set(tasks()), **without(OPTIONS, "progress"))
     (tmp_path / "recipe.json").write_text(plan.dumps())
     assert RunConfig.read(tmp_path) == plan
     plain().save(tmp_path / "other.json")

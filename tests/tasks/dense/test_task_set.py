@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 import coterie
+from coterie.tasks.dense.task_set import DenseTasks
 from coterie import Mixture, Recipe, Stage, TaskGate, recipes
 from coterie.experts.lora import Lora
 from coterie.models.multitask_vision.heads import LinearHead
@@ -23,7 +24,8 @@ from coterie.tasks.dense.kinds.regression import Regression
 from coterie.tasks.dense.vision_config import VisionConfig
 from coterie.train import Run, RunConfig, checkpoint, stage_setup
 from coterie.train.frozen_caches import precompute_caches
-from coterie.train.objective import compute_objective, sum_by_task
+from coterie.tasks.losses import sum_by_task
+from coterie.train.objective import compute_objective
 from coterie.train.trainer import MixtureTrainer
 from tests.train import small
 from tests.train.gallery import TASKS, Gallery, base, experts, learned
@@ -217,7 +219,7 @@ def test_parts_of_a_step_change_nothing(tmp_path: Path) -> None:
 
 def test_chance_hangs_on_the_place_in_the_run_alone() -> None:
     plan = RunConfig(
-        recipe=recipes.dense(), base=base(), pictures=Gallery(), batch_size=4, steps=8, seed=3
+        recipe=recipes.dense(), base=base(), tasks=DenseTasks(dataset=Gallery()), batch_size=4, steps=8, seed=3
     )
     (stage,) = plan.resolve_stages((12,))
     whole = list(stage_setup.make_batch_sampler(plan, stage, (12,), 0))
@@ -244,7 +246,7 @@ def batch_of(lesson, count: int) -> dict:
 
 def test_losses_are_of_labels_that_are_there_times_weights() -> None:
     lesson = stage_setup.make_task_set(
-        RunConfig(recipe=recipes.dense(), base=base(), pictures=Gallery())
+        RunConfig(recipe=recipes.dense(), base=base(), tasks=DenseTasks(dataset=Gallery()))
     )
     model, batch = lesson.load_model().model, batch_of(lesson, 4)
     found = lesson.compute_losses(model, model, batch)
@@ -266,7 +268,7 @@ def test_losses_are_of_labels_that_are_there_times_weights() -> None:
 
 
 def test_sigmas_get_gradients_and_the_loss_is_a_sum_over_tasks() -> None:
-    plan = RunConfig(recipe=recipes.dense(), base=base(), pictures=Gallery(names=("grey", "light")))
+    plan = RunConfig(recipe=recipes.dense(), base=base(), tasks=DenseTasks(dataset=Gallery(names=("grey", "light"))))
     lesson, balancing = stage_setup.make_task_set(plan), plan.recipe.balancing.build(2)
     model, batch = lesson.load_model().model, batch_of(lesson, 4)
     sums = sum_by_task(lesson.compute_losses(model, model, batch), 2)
@@ -337,7 +339,7 @@ def test_experts_in_layers_that_tasks_share_are_refused(tmp_path: Path) -> None:
 
 def test_a_graft_of_nothing_is_the_model(tmp_path: Path) -> None:
     host = stage_setup.make_task_set(
-        RunConfig(recipe=recipes.dense(), base=base(), pictures=Gallery())
+        RunConfig(recipe=recipes.dense(), base=base(), tasks=DenseTasks(dataset=Gallery()))
     ).load_model().model  # fmt: skip
     before = said(host)
     grafted = coterie.graft(host, ())
@@ -353,9 +355,9 @@ def test_a_plan_has_tasks_or_pictures(unchecked) -> None:
     with pytest.raises(ValueError, match="a plan has tasks and pictures: give one of them"):
         RunConfig(recipe=recipes.dense(), base=base(), **both)
     with pytest.raises(ValueError, match="give at least one task"):
-        RunConfig(recipe=recipes.dense(), base=base(), pictures=Gallery(names=()))
+        RunConfig(recipe=recipes.dense(), base=base(), tasks=DenseTasks(dataset=Gallery(names=())))
     with pytest.raises(ValueError, match="no option 'pictures'; its options are mix, seed"):
-        coterie.train(recipes.dense(), base=base(), tasks=Gallery(), out="x", pictures=Gallery())
+        coterie.train(recipes.dense(), base=base(), tasks=Gallery(), out="x", tasks=DenseTasks(dataset=Gallery()))
     with pytest.raises(ValueError, match="these tasks are answered in words: leave it out"):
         RunConfig(
             recipe=recipes.rode(),
@@ -366,7 +368,7 @@ def test_a_plan_has_tasks_or_pictures(unchecked) -> None:
 
 
 def test_a_base_that_is_none(tmp_path: Path) -> None:
-    plan = RunConfig(recipe=recipes.dense(), base=str(tmp_path), pictures=Gallery())
+    plan = RunConfig(recipe=recipes.dense(), base=str(tmp_path), tasks=DenseTasks(dataset=Gallery()))
     with pytest.raises(
         ValueError, match=r"cannot be loaded: .*Give the folder or hub id of a visi"
     ):
@@ -374,16 +376,16 @@ def test_a_base_that_is_none(tmp_path: Path) -> None:
 
 
 def test_a_recipe_for_words_is_refused_before_anything_is_read() -> None:
-    plan = RunConfig(recipe=recipes.rode(), base=base(), pictures=Gallery())
+    plan = RunConfig(recipe=recipes.rode(), base=base(), tasks=DenseTasks(dataset=Gallery()))
     with pytest.raises(ValueError, match=r"'rode' puts experts at 'text\.attn', .* take mod_squad"):
         stage_setup.make_task_set(plan)
-    there = RunConfig(recipe=recipes.rode(at=("vision.mlp",)), base=base(), pictures=Gallery())
+    there = RunConfig(recipe=recipes.rode(at=("vision.mlp",)), base=base(), tasks=DenseTasks(dataset=Gallery()))
     assert stage_setup.make_task_set(there).load_training_rows()
 
 
 def test_the_embedded_backbone(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("COTERIE_HOME", str(tmp_path))
-    plan = RunConfig(recipe=recipes.dense(), base="embedded", pictures=Gallery())
+    plan = RunConfig(recipe=recipes.dense(), base="embedded", tasks=DenseTasks(dataset=Gallery()))
     with pytest.raises(ValueError, match=r"no vision model in .*run `coterie fetch weights`"):
         stage_setup.make_task_set(plan)
     shutil.copytree(base(), tmp_path / "weights" / "vision")
@@ -391,7 +393,7 @@ def test_the_embedded_backbone(tmp_path: Path, monkeypatch) -> None:
 
 
 def test_there_is_nothing_to_prepare() -> None:
-    plan = RunConfig(recipe=recipes.dense(), base=base(), pictures=Gallery(), batch_size=4, steps=4)
+    plan = RunConfig(recipe=recipes.dense(), base=base(), tasks=DenseTasks(dataset=Gallery()), batch_size=4, steps=4)
     assert precompute_caches(plan) == 12
 
 
