@@ -27,7 +27,7 @@ FLAGS = {
     "compare": "--baseline --to",
     "diagnose": "--tasks --batches --batch-size --seed --to",
     "report": "--to --title --conflict",
-    "extract": "--task --to --form --threshold --curve",
+    "extract": "--task --to --format --threshold --curve",
     "generate": "--task --image --audio",
     "list": "--runs",
     "doctor": "",
