@@ -293,7 +293,8 @@ def test_heads_and_vectors_learn_whatever_a_stage_trains(tmp_path: Path) -> None
     host = {name for name in adapter(run) if ".coterie_" not in name}
     assert host == {f"base_model.model.{name}" for name in (
         "embeddings.32", "heads.0.linear.weight", "heads.0.linear.bias", "heads.1.linear.weight",
-        "heads.1.linear.bias", "heads.2.norm.weight", "heads.2.norm.bias", "heads.2.linear.weight",
+        "heads.1.linear.bias", "heads.2.fc_norm.weight", "heads.2.fc_norm.bias",
+            "heads.2.norm.weight", "heads.2.norm.bias", "heads.2.linear.weight",
         "heads.2.linear.bias",
     )}  # fmt: skip
     began = stage_setup.make_task_set(run.config).load_model().model
