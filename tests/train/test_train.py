@@ -12,8 +12,8 @@ import torch
 from transformers import AutoModelForCausalLM
 
 import coterie
-from coterie.tasks import as_task_set
 from coterie.models.loading import load
+from coterie.tasks import as_task_set
 from coterie.tasks.text.collator import TextCollator
 from coterie.train import Run, RunConfig, checkpoint, train_from_config
 from coterie.train.trainer import MixtureTrainer
@@ -21,7 +21,7 @@ from tests.train.small import NAMES, OPTIONS, adapter, base, content, lines, pla
 
 
 def test_a_run(tmp_path: Path):
-    run = trained(tmp_path / "run", plain(steps=7, learning_rate=3e-2), use_every=2)
+    run = trained(tmp_path / "run", plain(steps=7, learning_rate=3e-2), log_usage_every=2)
     log = run.read_log()
     # at the first step, every third, and the last, with use at every sixth and the last
     assert [line["step"] for line in log] == [1, 3, 6]
@@ -43,7 +43,7 @@ def test_a_run(tmp_path: Path):
     assert not torch.equal(model(input_ids=ids).logits, run_base()(input_ids=ids).logits)
 
     assert content(train_from_config(run.config, out=tmp_path / "repeated")) == content(run)
-    assert trained(run.folder, plain(steps=7, learning_rate=3e-2), use_every=2, resume=True)
+    assert trained(run.folder, plain(steps=7, learning_rate=3e-2), log_usage_every=2, resume=True)
 
 
 def run_base() -> torch.nn.Module:
@@ -208,7 +208,9 @@ def test_plans_say_what_they_do_not_allow(unchecked):
 
 def test_stages_share_out_steps_and_learning_rates():
     recipe = coterie.recipes.awaker()
-    plan = RunConfig(recipe=recipe, base=base(), tasks=as_task_set(tasks()), steps=10, learning_rate=1e-3)
+    plan = RunConfig(
+        recipe=recipe, base=base(), tasks=as_task_set(tasks()), steps=10, learning_rate=1e-3
+    )
     stages = plan.resolve_stages((12, 6))
     # equal epochs: 10 / 3 each; rates 1e-5, 1e-5, 5e-6 of the recipe times 100
     assert [stage.steps for stage in stages] == [4, 3, 3]
@@ -223,7 +225,9 @@ def test_stages_share_out_steps_and_learning_rates():
 
 
 def test_a_plan_is_read_back_or_refused(tmp_path: Path):
-    plan = RunConfig(recipe=plain(), base=base(), tasks=as_task_set(tasks()), **without(OPTIONS, "progress"))
+    plan = RunConfig(
+        recipe=plain(), base=base(), tasks=as_task_set(tasks()), **without(OPTIONS, "progress")
+    )
     (tmp_path / "recipe.json").write_text(plan.dumps())
     assert RunConfig.read(tmp_path) == plan
     plain().save(tmp_path / "other.json")

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import nn
@@ -14,6 +14,7 @@ from coterie.tasks.frozen_tasks import FrozenTasks
 from coterie.tasks.losses import ItemLosses
 
 
+@runtime_checkable
 class TaskDataset(Protocol):
     """A map-style data set of samples, which are read when they are asked for."""
 
@@ -25,6 +26,7 @@ class TaskDataset(Protocol):
     def __getitem__(self, index: int) -> Any: ...
 
 
+@runtime_checkable
 class Collator(Protocol):
     """Makes the batch that a model takes from samples."""
 
