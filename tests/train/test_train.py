@@ -28,7 +28,8 @@ def test_a_run(tmp_path: Path):
     assert log[-1]["samples"] == 24 and log[-1]["epoch"] == round(24 / 18, 4)
     assert log[-1]["loss"] < log[0]["loss"]
     assert set(log[-1]["task_loss"]) == set(NAMES)
-    (layer, shares), *rest = log[-1]["use"]["ocr"].items()
+    (layer, statistics), *rest = log[-1]["use"].items()
+    shares = statistics["mean_weight"]["ocr"]
     assert layer == "model.layers.0.mlp.gate_proj" and sum(shares) == pytest.approx(1, abs=1e-5)
     assert len(rest) == 5
     assert RunConfig.read(run.folder) == run.config and run.is_finished
@@ -208,7 +209,9 @@ def test_plans_say_what_they_do_not_allow(unchecked):
 
 def test_stages_share_out_steps_and_learning_rates():
     recipe = coterie.recipes.awaker()
-    plan = RunConfig(recipe=recipe, base=base(), tasks=as_task_set(tasks()), steps=10, learning_rate=1e-3)
+    plan = RunConfig(
+        recipe=recipe, base=base(), tasks=as_task_set(tasks()), steps=10, learning_rate=1e-3
+    )
     stages = plan.resolve_stages((12, 6))
     # equal epochs: 10 / 3 each; rates 1e-5, 1e-5, 5e-6 of the recipe times 100
     assert [stage.steps for stage in stages] == [4, 3, 3]
@@ -223,7 +226,9 @@ def test_stages_share_out_steps_and_learning_rates():
 
 
 def test_a_plan_is_read_back_or_refused(tmp_path: Path):
-    plan = RunConfig(recipe=plain(), base=base(), tasks=as_task_set(tasks()), **without(OPTIONS, "progress"))
+    plan = RunConfig(
+        recipe=plain(), base=base(), tasks=as_task_set(tasks()), **without(OPTIONS, "progress")
+    )
     (tmp_path / "recipe.json").write_text(plan.dumps())
     assert RunConfig.read(tmp_path) == plan
     plain().save(tmp_path / "other.json")

@@ -30,9 +30,7 @@ class ValidationCache:
 
     def make_key(self, index: int) -> str:
         """Equal as long as the files of a sample are the same."""
-        stamps = [make_file_stamp(file.path) for file in self.split.list_files(index)]
-        text = "\n".join([f"{type(self.split).__name__} {CHECKS_VERSION}", *stamps])
-        return hashlib.sha256(text.encode()).hexdigest()[:32]
+        return compute_files_digest(self.split, index)[:32]
 
     def add(self, key: str) -> None:
         """Remember a good sample, once `save` is called."""
@@ -44,6 +42,13 @@ class ValidationCache:
             with self.cache_file.open("a", encoding="ascii") as file:
                 file.write("".join(f"{key}\n" for key in self.newly_valid))
             self.newly_valid.clear()
+
+
+def compute_files_digest(split: DenseSplit, index: int) -> str:
+    """Compute the sha256 of paths, sizes and times of a sample's files."""
+    stamps = [make_file_stamp(file.path) for file in split.list_files(index)]
+    text = "\n".join([f"{type(split).__name__} {CHECKS_VERSION}", *stamps])
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def get_cache_file() -> Path | None:

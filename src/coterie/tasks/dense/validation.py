@@ -9,7 +9,7 @@ from coterie.data.dataset import BadRow
 from coterie.data.validation import CHUNK_SIZE, format_bad_rows
 from coterie.tasks.dense.dataset import DenseSample, DenseSamples, DenseSplit
 from coterie.tasks.dense.label_files import LabelFileError
-from coterie.tasks.dense.remembering import ValidationCache
+from coterie.tasks.dense.remembering import ValidationCache, compute_files_digest
 
 
 class ValidatedDenseDataset(DenseSamples):
@@ -55,6 +55,10 @@ class ValidatedDenseDataset(DenseSamples):
 
     def __getitem__(self, index: int) -> DenseSample:
         return self.split.read(self.valid[index])
+
+    def compute_digest(self, index: int) -> str:
+        """Compute the digest of the sample's files, by their paths, sizes and times."""
+        return compute_files_digest(self.split, self.valid[index])
 
 
 def find_faults(split: DenseSplit) -> Iterator[BadRow | None]:
