@@ -12,11 +12,11 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 import coterie
-from coterie.tasks.text.task_set import TextTasks
 from coterie import metrics
 from coterie.evaluate.scores import TaskScore
 from coterie.recipe import Recipe
 from coterie.tasks.text.task import TextTask
+from coterie.tasks.text.task_set import TextTasks
 from coterie.train.config import RunConfig
 
 WORDS = ("apple", "basil", "carrot", "durian", "eggplant", "fig", "grape", "hazelnut")

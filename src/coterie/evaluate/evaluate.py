@@ -242,7 +242,8 @@ class _Evaluation:
             forward = self.tasks.make_forward_pass(self.loaded, datasets, num_samples=FLOPS_SAMPLES)
         seconds = sum(each.seconds for each in found.values())
         measured = {
-            "trainable_parameters": 0 if untrained else cost.count_trainable_parameters(self.adapter),
+            "trainable_parameters":
+                0 if untrained else cost.count_trainable_parameters(self.adapter),
             "active_parameters": cost.count_active_parameters(model, usage),
             "total_parameters": cost.count_total_parameters(model),
             "flops_per_sample": cost.count_flops(forward.run) / forward.num_predictions,

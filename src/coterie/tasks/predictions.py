@@ -1,8 +1,8 @@
-"""What a task set gives evaluation: data sets, predictions, their statistics, and a forward pass."""
+"""What evaluation gets of a task set: data sets, predictions, statistics, and a forward pass."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -15,6 +15,15 @@ Prediction = dict[str, Any]
 such as "question", "prediction" and "answers"."""
 
 
+@runtime_checkable
+class Samples(Protocol):
+    """Samples in their order, each read when it is asked for."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Any: ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class EvaluationDataset:
     """Samples with the tasks that are evaluated on each of them, in one forward pass.
@@ -22,14 +31,14 @@ class EvaluationDataset:
     Attributes:
         name: for the progress bar.
         tasks: at least one; different data sets have different tasks.
-        samples: the samples, each read when it is asked for.
+        samples: what is predicted.
         unit: what the progress bar calls a sample.
         bad_rows: the rows that were left out.
     """
 
     name: str
     tasks: tuple[str, ...]
-    samples: Sequence[Any]
+    samples: Samples
     unit: str = "sample"
     bad_rows: tuple[BadRow, ...] = ()
 

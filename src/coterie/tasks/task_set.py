@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -25,6 +25,7 @@ from coterie.tasks.predictions import (
 )
 
 
+@runtime_checkable
 class TaskDataset(Protocol):
     """A map-style data set of samples, which are read when they are asked for."""
 
@@ -36,6 +37,7 @@ class TaskDataset(Protocol):
     def __getitem__(self, index: int) -> Any: ...
 
 
+@runtime_checkable
 class Collator(Protocol):
     """Makes the batch that a model takes from samples."""
 
