@@ -218,7 +218,7 @@ def routing(
         weights = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
         use = {task: weights[i].tolist() for i, task in enumerate(tasks)}
         name = f"model.language_model.layers.{layer}.self_attn"
-        found[name] = {"experts": experts, "tasks": use, "chosen": use}
+        found[name] = {"experts": experts, "mean_weight": use, "chosen": use}
     return {"layers": found}
 
 

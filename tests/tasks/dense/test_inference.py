@@ -101,5 +101,5 @@ def test_models_in_bfloat16_are_scored_in_float32() -> None:
 def test_a_task_of_which_nothing_is_labelled(unchecked: None) -> None:
     rows = Drawn(2)
     rows.samples = rows.samples[1:]
-    with pytest.raises(ValueError, match="none of the 1 pictures has a label of task 'normal'"):
+    with pytest.raises(ValueError, match="none of the 1 images has a label of task 'normal'"):
         run_inference(model(), rows, TASKS, pixels=pixels, batch_size=1)

@@ -1,5 +1,6 @@
 """What every data set of dense tasks answers to, and what one of its samples is."""
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from jaxtyping import Shaped, UInt8
 from torch import Tensor
 
 from coterie.data.dataset import Dataset
+from coterie.data.subset import spread_indices
 from coterie.tasks.dense.label_files import LabelFile
 from coterie.tasks.dense.task import DenseTask
 
@@ -30,6 +32,37 @@ class DenseSample:
 
 class DenseSamples(Dataset[DenseSample]):
     """The samples of a dense data set."""
+
+    def compute_digest(self, index: int) -> str:
+        """Compute the sha256 of a sample's image and labels.
+
+        Data sets that know a sample's files may take it of their paths, sizes and times instead.
+        """
+        sample = self[index]
+        parts = {"image": sample.image, **sample.labels}
+        digest = hashlib.sha256(sample.source.encode())
+        for name in sorted(parts):
+            values = parts[name].contiguous()
+            digest.update(f"{name} {values.dtype} {tuple(values.shape)}".encode())
+            digest.update(values.numpy().tobytes())
+        return digest.hexdigest()
+
+
+class DenseSubset(DenseSamples):
+    """At most `limit` samples of a data set, the same ones each time, spread over all of them."""
+
+    def __init__(self, rows: DenseSamples, limit: int | None) -> None:
+        self.dataset, self.bad_rows = rows, rows.bad_rows
+        self.indices = spread_indices(len(rows), limit)
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, index: int) -> DenseSample:
+        return self.dataset[int(self.indices[index])]
+
+    def compute_digest(self, index: int) -> str:
+        return self.dataset.compute_digest(int(self.indices[index]))
 
 
 class DenseDataset(ABC):

@@ -60,6 +60,10 @@ class ValidatedDenseDataset(DenseSamples):
     def __getitem__(self, index: int) -> DenseSample:
         return self.split.read(self.valid[index])
 
+    def compute_digest(self, index: int) -> str:
+        """Compute the digest of the sample's files, by their paths, sizes and times."""
+        return make_sample_key(self.split, self.valid[index])
+
 
 def find_faults(split: DenseSplit) -> Iterator[BadRow | None]:
     """For each sample in order, what is wrong with it."""
