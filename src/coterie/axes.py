@@ -34,6 +34,7 @@ AXES = {
     "statistics": "numbers a metric adds up over samples",
     "resamples": "draws of a bootstrap",
     "seeds": "runs of one system that differ in their seed alone",
+    "systems": "ways to train that are compared, each of one or more seeds",
     "groups": "groups of neighbouring layers",
     "batches": "batches of one task whose gradients are compared",
     "time": "samples of a sound, 16000 a second",

@@ -7,8 +7,11 @@ from PIL import Image
 
 import coterie
 from coterie.models.loading import LoadedModel
-from coterie.train.frozen_caches import cache_encoder_features, disable_feature_cache
-from coterie.train.frozen_caches import has_tower_mixtures
+from coterie.train.frozen_caches import (
+    cache_encoder_features,
+    disable_feature_cache,
+    has_tower_mixtures,
+)
 from tests.tinies.omni import omni_model, omni_processor
 
 

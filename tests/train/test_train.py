@@ -64,7 +64,10 @@ def test_a_folder_with_a_run_is_left_alone(tmp_path: Path):
     trained(tmp_path, plain(steps=1))
     with pytest.raises(ValueError, match=r"already has a run: resume it with resume=True"):
         trained(tmp_path, plain(steps=1))
-    with pytest.raises(ValueError, match=r"Differences \(saved, requested\): recipe.stages\[0\].steps: 1, 2; seed: 0, 3"):
+    with pytest.raises(
+        ValueError,
+        match=r"Differences \(saved, requested\): recipe.stages\[0\].steps: 1, 2; seed: 0, 3",
+    ):
         trained(tmp_path, plain(steps=2), seed=3, resume=True)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "file").touch()

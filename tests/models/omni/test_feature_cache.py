@@ -93,7 +93,10 @@ def test_an_interrupted_write_leaves_nothing(parts, monkeypatch) -> None:
 def test_trained_encoders_are_refused(parts, tmp_path) -> None:
     processor, model, cache = parts
     model.model.audio_tower.requires_grad_(True)
-    for call in (lambda: FeatureCache(model, tmp_path), lambda: cache.get_image_features([], processor)):
+    for call in (
+        lambda: FeatureCache(model, tmp_path),
+        lambda: cache.get_image_features([], processor),
+    ):
         with pytest.raises(ValueError, match="'audio' is being trained, so its features cannot"):
             call()
 
