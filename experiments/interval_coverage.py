@@ -22,7 +22,7 @@ from benchmarks.provenance import provenance
 from coterie.evaluate import bootstrap
 from coterie.evaluate.bootstrap import Interval
 from coterie.evaluate.estimates import Estimates
-from coterie.evaluate.variance import Drawn
+from coterie.evaluate.variance import BootstrapSamples
 
 RESULT = Path(__file__).parents[1] / "benchmarks" / "results" / "interval-coverage.json"
 SEED = 0
@@ -138,7 +138,7 @@ def _estimates(
             found[:, task] = 100 * each.T.reshape(*found[:, task].shape) / samples
     for world in range(len(right[0])):
         systems = [
-            Drawn(
+            BootstrapSamples(
                 values=100 * answers[world].mean(-1).T,
                 draws=draws[world].transpose(1, 2, 0),
                 samples=(samples,) * TASKS,

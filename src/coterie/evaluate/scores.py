@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from coterie.evaluate import bootstrap
 from coterie.evaluate.estimates import Estimates
-from coterie.evaluate.variance import Drawn
+from coterie.evaluate.variance import BootstrapSamples
 from coterie.io import read_json, write_json
 from coterie.metrics.base import Metric
 
@@ -51,7 +51,7 @@ class TaskScore:
     ) -> "TaskScore":
         """The score of a metric's statistics, with its interval; `name` is what it is called."""
         (sums,) = bootstrap.resample_sums([statistics], resamples=resamples, seed=seed)
-        drawn = Drawn(
+        drawn = BootstrapSamples(
             values=np.array([[metric.score(statistics.sum(0))]], dtype=np.float64),
             draws=bootstrap.compute_scores(metric, sums)[None, :, None],
             samples=(len(statistics),),
