@@ -35,6 +35,8 @@ AXES = {
     "seeds": "runs of one system that differ in their seed alone",
     "groups": "groups of neighbouring layers",
     "batches": "batches of one task whose gradients are compared",
+    "objectives": "losses whose gradients are taken: the tasks' and the routing losses' sum",
+    "parameters": "numbers in all trained parameters, one parameter after the other",
     "time": "samples of a sound, 16000 a second",
     "steps": "batches of a run, in their order",
 }

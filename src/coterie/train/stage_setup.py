@@ -123,7 +123,8 @@ class StageContext:
         model: the grafted model.
         trained: what learns.
         host: names of the host's parameters that learn here or have learned before.
-        balancing: the module that makes one loss of the tasks'.
+        balancing: the module that makes one loss of the tasks' losses.
+        aggregator: combines the gradients of the tasks' losses; None to follow that one loss's.
         lesson: what is learned.
         losses: on the routing.
         tasks: names.
@@ -140,6 +141,7 @@ class StageContext:
     trainable: TrainableParameters
     base_parameters: tuple[str, ...]
     balancing: nn.Module
+    aggregator: nn.Module | None
     task_set: TaskSet
     losses: tuple[RoutingLoss, ...]
     tasks: tuple[str, ...]
