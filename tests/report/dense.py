@@ -15,6 +15,7 @@ from coterie.evaluate.examples import save_examples
 from coterie.evaluate.predictions import get_predictions_file, get_predictions_folder
 from coterie.evaluate.scored_pictures import DensePredictions
 from coterie.evaluate.scores import TaskScore
+from coterie.metrics.prediction import MapPrediction
 from coterie.tasks.dense.dataset import DenseSample
 from coterie.train.config import RunConfig
 from tests.evaluate.dense_runs import TASKS, RandomPictures, recipe
@@ -75,7 +76,9 @@ def _evaluated(folder: Path, pictures: RandomPictures, noise: float) -> None:
         metric = task.make_metric()
         found = [
             None if task.name not in sample.labels
-            else metric.statistics(each[task.name], sample.labels[task.name])
+            else metric.statistics(
+                MapPrediction(values=each[task.name]), sample.labels[task.name]
+            )
             for sample, each in zip(rows, said, strict=True)
         ]  # fmt: skip
         length = next(len(each) for each in found if each is not None)

@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from coterie.data.sample import TextSample
 from coterie.io import write
-from coterie.metrics.base import TextMetric
+from coterie.metrics.base import AnswerMetric
 
 
 def get_predictions_file(folder: Path, task: str) -> Path:
@@ -34,7 +34,7 @@ class Predictions:
 
     @classmethod
     def from_answers(
-        cls, samples: Sequence[TextSample], answers: Sequence[str], metric: TextMetric
+        cls, samples: Sequence[TextSample], answers: Sequence[str], metric: AnswerMetric
     ) -> "Predictions":
         """The rows of samples and the model's answers to them."""
         rows = tuple(
@@ -58,17 +58,22 @@ class Predictions:
             for row in self.rows
         )
 
-    def fit_metric(self, metric: TextMetric) -> TextMetric:
+    def fit_metric(self, metric: AnswerMetric) -> AnswerMetric:
         """The metric with what it must know of all the answers."""
         return metric.fit(tuple(row["answers"]) for row in self.rows)
 
-    def compute_statistics(self, metric: TextMetric) -> Float[np.ndarray, "samples statistics"]:
+    def compute_statistics(self, metric: AnswerMetric) -> Float[np.ndarray, "samples statistics"]:
         """What a fitted metric adds up; computed anew, so that a changed one needs no model."""
         return np.stack(
-            [metric.statistics(row["prediction"], tuple(row["answers"])) for row in self.rows]
+            [
+                metric.statistics(
+                    metric.prediction_type.load(row["prediction"]), tuple(row["answers"])
+                )
+                for row in self.rows
+            ]
         ).astype(np.float64)
 
-    def with_metric(self, metric: TextMetric) -> "Predictions":
+    def with_metric(self, metric: AnswerMetric) -> "Predictions":
         """The same answers with `metric`'s statistics."""
         found = self.compute_statistics(self.fit_metric(metric))
         return Predictions(

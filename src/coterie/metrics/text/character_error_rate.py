@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from coterie.metrics.base import TextMetric, compute_percent
+from coterie.metrics.prediction import TextPrediction
 from coterie.metrics.text.edit_distance import count_edits
 
 
@@ -28,9 +29,11 @@ class CharacterErrorRate(TextMetric):
     normalize: bool = True
 
     def statistics(
-        self, prediction: str, answers: tuple[str, ...]
+        self, prediction: TextPrediction, answers: tuple[str, ...]
     ) -> Float64[np.ndarray, " statistics"]:
-        return count_edits(prediction, answers, of="process_characters", normalize=self.normalize)
+        return count_edits(
+            prediction.text, answers, of="process_characters", normalize=self.normalize
+        )
 
     def score(self, total: Float64[np.ndarray, " statistics"]) -> float:
         return compute_percent(*total)
