@@ -1,8 +1,14 @@
 """coterie: multi-task mixtures of experts inside pretrained Hugging Face models."""
 
 from coterie import recipes
+from coterie.balancing.aligned_mtl import AlignedMTL
+from coterie.balancing.cagrad import CAGrad
 from coterie.balancing.fixed import Fixed
+from coterie.balancing.imtl_g import IMTLG
+from coterie.balancing.mgda import MGDA
+from coterie.balancing.pcgrad import PCGrad
 from coterie.balancing.uncertainty import Uncertainty
+from coterie.balancing.upgrad import UPGrad
 from coterie.diagnose import diagnose
 from coterie.evaluate import compare, evaluate
 from coterie.experts.attention import AttentionHeads
@@ -33,7 +39,11 @@ from coterie.train import Run, RunConfig, add_tasks, train
 from coterie.tuner.model import register
 
 __all__ = [
+    "IMTLG",
+    "MGDA",
+    "AlignedMTL",
     "AttentionHeads",
+    "CAGrad",
     "Copies",
     "Fixed",
     "Importance",
@@ -44,6 +54,7 @@ __all__ = [
     "ModalityGate",
     "MutualInformation",
     "Null",
+    "PCGrad",
     "Recipe",
     "Rectified",
     "Routing",
@@ -57,6 +68,7 @@ __all__ = [
     "TokenGate",
     "TopK",
     "TopP",
+    "UPGrad",
     "Uncertainty",
     "ZLoss",
     "add_tasks",

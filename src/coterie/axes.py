@@ -37,6 +37,8 @@ AXES = {
     "systems": "ways to train that are compared, each of one or more seeds",
     "groups": "groups of neighbouring layers",
     "batches": "batches of one task whose gradients are compared",
+    "objectives": "losses whose gradients are taken: the tasks' and the routing losses' sum",
+    "parameters": "numbers in all trained parameters, one parameter after the other",
     "time": "samples of a sound, 16000 a second",
     "steps": "batches of a run, in their order",
 }

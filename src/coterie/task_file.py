@@ -98,7 +98,7 @@ def check_keys(item: Any, where: str) -> None:
             raise ValueError(f"{where}.{key} is missing: each task needs name and rows")
 
 
-def parse_metric_item(given: Any) -> metrics.TextMetric:
+def parse_metric_item(given: Any) -> metrics.AnswerMetric:
     """The metric that an item names."""
     if not isinstance(given, str | Mapping):
         raise ValueError(f"metric = {given!r}: give a name, or a name and its fields")

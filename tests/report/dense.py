@@ -17,6 +17,7 @@ from coterie.evaluate.predictions import (
     get_predictions_folder,
 )
 from coterie.evaluate.scores import TaskScore
+from coterie.metrics.prediction import MapPrediction
 from coterie.tasks.dense.dataset import DenseSample
 from coterie.tasks.dense.examples import save_examples
 from coterie.tasks.dense.inference import make_rows
@@ -80,7 +81,9 @@ def _evaluated(folder: Path, pictures: RandomPictures, noise: float) -> None:
         metric = task.make_metric()
         found = [
             None if task.name not in sample.labels
-            else metric.statistics(each[task.name], sample.labels[task.name])
+            else metric.statistics(
+                MapPrediction(values=each[task.name]), sample.labels[task.name]
+            )
             for sample, each in zip(rows, said, strict=True)
         ]  # fmt: skip
         length = next(len(each) for each in found if each is not None)

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from coterie.metrics.base import TextMetric, compute_percent
+from coterie.metrics.prediction import TextPrediction
 from coterie.metrics.text.normalization import normalize_speech
 from coterie.optional_imports import import_optional
 
@@ -35,12 +36,12 @@ class EditRate(TextMetric):
         """The name of the function of jiwer that counts edits in this metric's unit."""
 
     def statistics(
-        self, prediction: str, answers: tuple[str, ...]
+        self, prediction: TextPrediction, answers: tuple[str, ...]
     ) -> Float64[np.ndarray, " statistics"]:
         """Return (edits, length of the answer) for the answer with the fewest edits by length."""
         form: Callable[[str], str] = normalize_speech if self.normalize else str
         count = getattr(import_optional("jiwer", "evaluate"), self.jiwer_function)
-        outputs = [count(form(answer), form(prediction)) for answer in answers]
+        outputs = [count(form(answer), form(prediction.text)) for answer in answers]
         return min(map(read_edit_counts, outputs), key=lambda pair: pair[0] / max(pair[1], 1))
 
     def score(self, total: Float64[np.ndarray, " statistics"]) -> float:

@@ -13,6 +13,7 @@ from jaxtyping import Float64
 from torch import Tensor, nn
 
 from coterie.graft import observe
+from coterie.metrics.prediction import MapPrediction
 from coterie.routing.decision import Tape
 from coterie.tasks.dense.collator import DenseCollator
 from coterie.tasks.dense.dataset import DenseSamples
@@ -77,7 +78,9 @@ def run_inference(
             for name, metric in metrics.items():
                 label = sample.labels.get(name)
                 said = predictions[name][place]
-                found[name].append(None if label is None else metric.statistics(said, label))
+                found[name].append(
+                    None if label is None else metric.statistics(MapPrediction(values=said), label)
+                )
         on_batch_end(len(sources))
     statistics = {name: stack_statistics(name, each) for name, each in found.items()}
     return InferenceResult(sources=tuple(sources), statistics=statistics, seconds=seconds)

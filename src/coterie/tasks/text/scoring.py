@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from coterie.data.sample import TextSample
-from coterie.metrics.base import TextMetric
+from coterie.metrics.base import AnswerMetric
 from coterie.tasks.predictions import Prediction, ScoredPredictions
 
 
@@ -39,10 +39,13 @@ def make_rows(samples: Sequence[TextSample], predictions: Sequence[str]) -> list
     ]
 
 
-def score_rows(metric: TextMetric, rows: Sequence[Prediction]) -> ScoredPredictions:
+def score_rows(metric: AnswerMetric, rows: Sequence[Prediction]) -> ScoredPredictions:
     """Fit a metric to all answers of the rows, and compute its statistics for each row."""
     fitted = metric.fit(tuple(row["answers"]) for row in rows)
     statistics = np.stack(
-        [fitted.statistics(row["prediction"], tuple(row["answers"])) for row in rows]
+        [
+            fitted.statistics(metric.prediction_type.load(row["prediction"]), tuple(row["answers"]))
+            for row in rows
+        ]
     ).astype(np.float64)
     return ScoredPredictions(fitted, statistics)
