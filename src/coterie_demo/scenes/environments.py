@@ -108,7 +108,7 @@ def sample_outdoor_light(
 
 
 WIDE: Range = (110.0, 120.0)
-SETTINGS: tuple[Environment, ...] = (
+ENVIRONMENTS: tuple[Environment, ...] = (
     Environment(name="room", breadth=(3.0, 6.0), length=(3.5, 6.5), height=(2.3, 3.2)),
     Environment(
         name="hall",
@@ -161,4 +161,4 @@ SETTINGS: tuple[Environment, ...] = (
         reach=10.0,
     ),
 )
-"""The scene classes."""
+"""The scene classes, in the order of `coterie.datasets.scenes_manifest.ENVIRONMENTS`."""

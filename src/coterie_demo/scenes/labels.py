@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from coterie_demo.scenes.classes import CLASSES, SHAPES, SKY
+from coterie.datasets.scenes_manifest import CLASSES, SHAPES, SKY
 from coterie_demo.scenes.edges import compute_occlusion_edges
 from coterie_demo.scenes.embree import RayCaster
 from coterie_demo.scenes.keypoints import detect_corners
@@ -35,7 +35,7 @@ def render_with_labels(scene: Scene, size: int) -> Labels | None:
     first, positive where convex, exact for each shape and cut off at SHARPEST; reshading [size,
     size] Lambert's law under LAMP without texture or shadow, 0 to 255. These are NaN, reshading 0,
     where `classes` [size, size] says sky. edges, keypoints2d, keypoints3d [size, size], of 255;
-    object and setting, numbers in SHAPES and SETTINGS: that of the object with the most pixels, and
+    object and setting, numbers in SHAPES and ENVIRONMENTS: that of the object with the most pixels, and
     what the scene was drawn as.
     """
     caster = RayCaster(

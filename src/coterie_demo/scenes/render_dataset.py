@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from coterie.datasets.scenes_manifest import MANIFEST_FILE, SPLITS, RenderManifest
 from coterie.optional_imports import import_optional
-from coterie_demo.scenes.card import NAME, SPLITS, RenderManifest, compute_split_sizes
 from coterie_demo.scenes.labels import Labels, render_with_labels
 from coterie_demo.scenes.scene import sample_scene
 
@@ -46,11 +46,11 @@ def make_scenes(
         raise ValueError(
             f"size, workers and seed are {size}, {workers}, {seed}: give at least 8, 1 and 0"
         )
-    card = write_manifest(
+    manifest = write_manifest(
         folder, RenderManifest(seed=seed, size=size, **compute_split_sizes(count))
     )
     todo = [
-        file for split in SPLITS for file in card.list_files(folder, split) if not file.is_file()
+        file for split in SPLITS for file in manifest.list_files(folder, split) if not file.is_file()
     ]
     if todo:
         import_optional("embreex", "scenes")  # so that it is missed here, not in another process
@@ -58,29 +58,29 @@ def make_scenes(
         import_optional("scipy", "scenes")
         for split in SPLITS:
             (folder / split).mkdir(exist_ok=True)
-        report_progress(log, render_files(card, todo, workers), len(todo))
+        report_progress(log, render_files(manifest, todo, workers), len(todo))
     log(f"all {count} scenes are in {folder}")
     return folder
 
 
-def write_manifest(folder: Path, card: RenderManifest) -> RenderManifest:
-    """Writes the card, unless it is there already. Raises ValueError if it is for other scenes."""
-    if (folder / NAME).is_file():
+def write_manifest(folder: Path, manifest: RenderManifest) -> RenderManifest:
+    """Writes the manifest, unless it is there already. Raises ValueError if it is for other scenes."""
+    if (folder / MANIFEST_FILE).is_file():
         there = RenderManifest.read(folder)
-        if (there.seed, there.size) != (card.seed, card.size):
+        if (there.seed, there.size) != (manifest.seed, manifest.size):
             raise ValueError(
-                f"{folder} has scenes of seed {there.seed} and size {there.size}, not {card.seed} "
-                f"and {card.size}: give another folder, or remove it"
+                f"{folder} has scenes of seed {there.seed} and size {there.size}, not {manifest.seed} "
+                f"and {manifest.size}: give another folder, or remove it"
             )
-        if there == card:
-            return card
-    card.write(folder)
-    return card
+        if there == manifest:
+            return manifest
+    manifest.write(folder)
+    return manifest
 
 
-def render_files(card: RenderManifest, todo: Sequence[Path], workers: int) -> Iterator[None]:
+def render_files(manifest: RenderManifest, todo: Sequence[Path], workers: int) -> Iterator[None]:
     """Makes these files, and says so after each."""
-    make = partial(render_file, card)
+    make = partial(render_file, manifest)
     if workers == 1:
         yield from map(make, todo)
         return
@@ -98,9 +98,9 @@ def report_progress(log: Callable[[str], object], done: Iterator[None], count: i
             log(f"made {number} of {count} scenes, {left / 60:.1f} minutes left")
 
 
-def render_file(card: RenderManifest, file: Path) -> None:
+def render_file(manifest: RenderManifest, file: Path) -> None:
     """Draws and renders the picture that belongs in `file`, which is there whole or not at all."""
-    labels = render_scene(card.seed, file.parent.name, int(file.stem), card.size)
+    labels = render_scene(manifest.seed, file.parent.name, int(file.stem), manifest.size)
     scratch = file.with_name(f".{file.stem}.{os.getpid()}.partial")
     try:
         with scratch.open("wb") as opened:
@@ -117,3 +117,11 @@ def render_scene(seed: int, split: str, index: int, size: int) -> Labels:
         labels = render_with_labels(sample_scene(rng, held_out=split == "test"), size)
         if labels is not None:
             return labels
+
+
+def compute_split_sizes(count: int) -> dict[str, int]:
+    """A tenth for validation, a tenth for test, the rest for training. Raises ValueError below 10."""
+    if count < 10:
+        raise ValueError(f"count is {count}: render at least 10, of which 8 are for training")
+    tenth = count // 10
+    return {"train": count - 2 * tenth, "validation": tenth, "test": tenth}

@@ -7,7 +7,7 @@ import numpy as np
 from coterie_demo.scenes.camera import Camera, make_camera
 from coterie_demo.scenes.classes import KINDS
 from coterie_demo.scenes.colours import sample_object_material
-from coterie_demo.scenes.environments import SETTINGS, Environment
+from coterie_demo.scenes.environments import ENVIRONMENTS, Environment
 from coterie_demo.scenes.ground import Ground
 from coterie_demo.scenes.light import AmbientLight, Light
 from coterie_demo.scenes.object import SceneObject
@@ -25,7 +25,7 @@ class Scene:
     """All that a picture shows.
 
     Attributes:
-        setting: number of the scene class in SETTINGS.
+        setting: number of the scene class in ENVIRONMENTS.
         things: floors and walls first, then objects.
         camera: who looks.
         light: what throws shadows.
@@ -41,8 +41,8 @@ class Scene:
 
 def sample_scene(rng: np.random.Generator, held_out: bool) -> Scene:
     """A random scene; `held_out` says which pairs of hue and texture its objects have."""
-    number = int(rng.integers(len(SETTINGS)))  # once: rare settings are none that fill easily
-    setting = SETTINGS[number]
+    number = int(rng.integers(len(ENVIRONMENTS)))  # once: rare settings are none that fill easily
+    setting = ENVIRONMENTS[number]
     while True:
         place = Ground.sample(rng, setting)
         camera = sample_camera(rng, setting, place)

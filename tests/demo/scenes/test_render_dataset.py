@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from coterie_demo.scenes import make_scenes
-from coterie_demo.scenes.card import RenderManifest
+from coterie.datasets.scenes_manifest import RenderManifest
 
 pytest.importorskip("embreex")
 pytest.importorskip("trimesh")

@@ -8,7 +8,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from coterie.families.multitask_vit import MultiTaskViT
-from coterie.models.loading import EMBEDDED, LoadedModel
+from coterie.models.loading import LoadedModel
+from coterie.plugins import VISION_MODELS, find_plugin
 from coterie.recipe import Recipe
 from coterie.tasks.dense.collator import DenseCollator
 from coterie.tasks.dense.dataset import DenseDataset, DenseSample, DenseSamples
@@ -20,8 +21,6 @@ from coterie.train.config import RunConfig
 from coterie.train.objective import ItemLosses
 from coterie.train.run import DTYPES
 from coterie.tuner.injection import ROLE_PATTERN
-from coterie_demo import get_cache_dir
-from coterie_demo.weights import MODEL
 
 
 class DenseTasks(TaskSet):
@@ -129,16 +128,13 @@ def check_mixture_sites(recipe: Recipe) -> None:
 
 
 def resolve_backbone(base: str) -> str:
-    """The folder or hub id of the vision model that is meant: "embedded" is that of `home()`.
+    """The folder or hub id of a vision backbone.
 
-    Raises ValueError if that was not fetched.
+    Args:
+        base: either, or the name of a vision model that an installed package provides, such as
+            "embedded" of coterie-demo.
+
+    Raises ValueError if that package is not installed, or its model was not fetched.
     """
-    if base != EMBEDDED:
-        return base
-    folder = get_cache_dir() / "weights" / "vision"
-    if not (folder / MODEL).is_file():
-        raise ValueError(
-            f'base="embedded": there is no vision model in {folder} yet; run `coterie fetch '
-            "weights`, or set COTERIE_HOME to where you have fetched it"
-        )
-    return str(folder)
+    plugin = find_plugin(VISION_MODELS, base)
+    return base if plugin is None else str(plugin.load()())

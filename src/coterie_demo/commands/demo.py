@@ -1,4 +1,4 @@
-"""`coterie demo`: the whole job once, on embedded weights and data."""
+"""`coterie demo`: diagnose, train, evaluate and report once, on embedded weights and data."""
 
 import click
 
