@@ -123,7 +123,7 @@ def encoded(processor, modality: str, sample: TextSample) -> Float[Tensor, "toke
     [medium] = sample.get_media()
     if modality == "image":
         return processor.features.images([medium.load()], processor)[0].float()
-    return processor.features.sounds([medium.load()], processor)[0].float()
+    return processor.features.get_audio_features([medium.load()], processor)[0].float()
 
 
 def embedded(model, tokenizer, text: str) -> Float[Tensor, " width"]:

@@ -111,7 +111,9 @@ def test_report(command: Installed, runs: Path) -> None:
 
 @pytest.mark.parametrize("form", ["adapter", "merged"])
 def test_extract(form: str, command: Installed, runs: Path) -> None:
-    called = command("extract", "runs/shared_lora", "--task", "first", "--to", form, "--form", form)
+    called = command(
+        "extract", "runs/shared_lora", "--task", "first", "--to", form, "--format", form
+    )
     assert called.code == 0, called.err
     files = {path.name for path in (command.folder / form).iterdir()}
     assert {"adapter": "adapter_model.safetensors", "merged": "tokenizer.json"}[form] in files

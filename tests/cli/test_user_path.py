@@ -51,7 +51,7 @@ def test_an_extracted_adapter_needs_no_coterie(there: Path, coterie: Calls) -> N
     small = ("--steps", "3", "--batch-size", "4", "--set", "rank=4")
     assert coterie("train", "shared_lora", *data, *small, "--out", "runs/one").code == 0
     assert coterie("extract", "runs/one", "--task", "colour", "--to", "plain").code == 0
-    merged = ("--to", "whole", "--form", "merged")
+    merged = ("--to", "whole", "--format", "merged")
     assert coterie("extract", "runs/one", "--task", "colour", *merged).code == 0
     assert json.loads((there / "plain/adapter_config.json").read_text())["peft_type"] == "LORA"
 

@@ -54,7 +54,7 @@ class TestRouter:
 
     def test_no_more_experts_than_it_says(self, kind):
         weights, _ = kind()(torch.randn(50, 5), None)
-        assert (weights != 0).sum(-1).max() <= kind().active(5)
+        assert (weights != 0).sum(-1).max() <= kind().get_max_active(5)
 
     def test_it_is_plain_data(self, kind, monkeypatch):
         if kind.__module__ not in sys.modules:  # the example was run, not imported

@@ -44,7 +44,10 @@ def test_batches_by_hand() -> None:
 @given(mix=MIXES, sizes=SIZES, batch_size=st.integers(1, 9), steps=st.integers(0, 40))
 def test_every_prefix_has_its_shares_to_one_sample(mix, sizes, batch_size, steps) -> None:
     tasks = mix.batches(sizes, batch_size=batch_size, steps=steps, seed=3)[..., 0]
-    shares, unit = mix.shares(sizes), batch_size if mix.one_task_per_batch else 1
+    shares, unit = (
+        mix.compute_task_probabilities(sizes),
+        batch_size if mix.one_task_per_batch else 1,
+    )
     for step in range(1, steps + 1):
         counts = np.bincount(tasks[:step].ravel(), minlength=len(sizes))
         assert (abs(counts - shares * step * batch_size) < unit + 1e-6).all()

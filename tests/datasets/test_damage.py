@@ -55,10 +55,10 @@ def test_each_damaged_file_is_named_once_and_no_sample_is_lost(damaged) -> None:
     data, expected = damaged
     rows = data.rows("train", skip_bad_rows=True)
     assert len(rows) == GOOD and len(list(rows)) == GOOD
-    assert len(rows.bad) == len(expected)
-    assert {bad.source for bad in rows.bad} == set(expected)
+    assert len(rows.bad_rows) == len(expected)
+    assert {bad.source for bad in rows.bad_rows} == set(expected)
     fields = {"image", *(task.name for task in data.tasks)}
-    for bad in rows.bad:
+    for bad in rows.bad_rows:
         assert re.search(expected[bad.source], bad.reason), bad
         assert bad.field in fields
         assert "\n" not in str(bad) and len(bad.reason) < 300

@@ -143,10 +143,10 @@ def test_one_decision_for_a_row_or_for_all() -> None:
     gates = torch.tensor([[1.0, 0.0], [0.2, 0.7]])
     (each, _), _ = layer(host, x, fixed(gates.repeat_interleave(3, 0)))
     (once, _), decision = layer(host, x, fixed(gates, per_sample=True))
-    (same, _), _ = layer(host, x, fixed(gates[:1], uniform=True))
+    (same, _), _ = layer(host, x, fixed(gates[:1], is_uniform=True))
     torch.testing.assert_close(once, each)
     torch.testing.assert_close(same[0], each[0])
-    assert decision.gates is gates
+    assert decision.combine_weights is gates
 
 
 def test_traces(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,7 +182,7 @@ def test_autocast_computes_as_the_host_does() -> None:
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"count": 0}, "count=0"), ({"heads": 0}, "heads=0"), ({"form": "fast"}, "form='fast'")],
+    [({"count": 0}, "count=0"), ({"heads": 0}, "heads=0"), ({"kernel": "fast"}, "kernel='fast'")],
 )
 def test_refuses_settings(
     options: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch

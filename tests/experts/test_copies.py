@@ -146,7 +146,7 @@ def test_starts_as_the_host_and_traces(
     x, gates = torch.randn(2, 4, 6), torch.full((8, 3), 1 / 3)
     y, decision = layer(host, x, fixed(gates))
     torch.testing.assert_close(y, host(x))
-    assert decision.gates is gates
+    assert decision.combine_weights is gates
 
     gates = gates * (torch.rand(8, 3) < 0.5)
     layer = shaken(Copies(count=3, trained=trained), host)
@@ -190,7 +190,7 @@ def test_one_decision_for_a_sample_or_for_all() -> None:
     gates = torch.tensor([[1.0, 0.0], [0.2, 0.7]])
     each = layer(host, x, fixed(gates.repeat_interleave(3, 0)))[0]
     torch.testing.assert_close(layer(host, x, fixed(gates, per_sample=True))[0], each)
-    torch.testing.assert_close(layer(host, x, fixed(gates[:1], uniform=True))[0][0], each[0])
+    torch.testing.assert_close(layer(host, x, fixed(gates[:1], is_uniform=True))[0][0], each[0])
 
 
 def test_gate_matrix_is_read() -> None:
@@ -200,7 +200,7 @@ def test_gate_matrix_is_read() -> None:
         gate_weight=torch.zeros(2, 6),
     )
     y, decision = Copies(count=2).build(host, None)(host, x, gating)
-    assert decision.gates.tolist() == [[0.5, 0.5]] * 4
+    assert decision.combine_weights.tolist() == [[0.5, 0.5]] * 4
     torch.testing.assert_close(y, host(x))
 
 
@@ -221,7 +221,7 @@ def test_autocast_computes_as_the_host_does() -> None:
         ({"rank": 0}, "rank=0"),
         ({"alpha": 0.0}, "alpha=0.0"),
         ({"trained": "half"}, "trained='half'"),
-        ({"form": "fast"}, "form='fast'"),
+        ({"kernel": "fast"}, "kernel='fast'"),
     ],
 )
 def test_refuses_settings(

@@ -28,19 +28,19 @@ def call(tokens, width, ranks, weight=True, per_unit=1):
         # soft routing and small total rank: one concatenated map
         (dict(tokens=64, width=8, ranks=(8,) * 4), {}, "fused"),
         # top-2 of total rank 256 > 64 * 2: expert by expert
-        (dict(tokens=64, width=8, ranks=(16,) * 16), dict(active=2), "sparse"),
+        (dict(tokens=64, width=8, ranks=(16,) * 16), dict(active=2), "sorted_dispatch"),
         # top-2 of total rank 128 = 64 * 2: still one map
         (dict(tokens=64, width=8, ranks=(16,) * 8), dict(active=2), "fused"),
         # one expert a sample, equal ranks: gathered
-        (dict(tokens=64, width=8, ranks=(8,) * 4, per_unit=32), SAMPLE, "hard"),
+        (dict(tokens=64, width=8, ranks=(8,) * 4, per_unit=32), SAMPLE, "per_sample"),
         (dict(tokens=64, width=8, ranks=(8, 4), per_unit=32), SAMPLE, "fused"),
         # one token a sample, as in generation
         (dict(tokens=2, width=8, ranks=(8,) * 4), SAMPLE, "fused"),
         # one task in the batch: folded once tokens outnumber half the width
-        (dict(tokens=64, width=8, ranks=(8,) * 4), dict(uniform=True), "folded"),
-        (dict(tokens=4, width=8, ranks=(8,) * 4), dict(uniform=True), "fused"),
+        (dict(tokens=64, width=8, ranks=(8,) * 4), dict(is_uniform=True), "merged"),
+        (dict(tokens=4, width=8, ranks=(8,) * 4), dict(is_uniform=True), "fused"),
         # a quantised host has no weight to fold into
-        (dict(tokens=64, width=8, ranks=(8,) * 4, weight=False), dict(uniform=True), "fused"),
+        (dict(tokens=64, width=8, ranks=(8,) * 4, weight=False), dict(is_uniform=True), "fused"),
     ],
 )  # fmt: skip
 def test_the_form_follows_the_shape(shape, gating, form):
@@ -60,11 +60,14 @@ def layer_of(lora):
 def gating_of(lora, router, logits=None, rows=None):
     decide = Mixture(experts=lora, router=router).make_decision_function(None)
     return DeferredRouting(
-        make_decision=decide, logits=logits, gate_weight=rows, max_active=router.active(lora.count)
+        make_decision=decide,
+        logits=logits,
+        gate_weight=rows,
+        max_active=router.get_max_active(lora.count),
     )
 
 
-@pytest.mark.parametrize("form", ["reference", "concatenated", "fused", "sparse"])
+@pytest.mark.parametrize("form", ["reference", "concatenated", "fused", "sorted_dispatch"])
 def test_a_form_can_be_forced(form):
     lora = Lora(ranks=(2, 3), kernel=form)
     layer, host = layer_of(lora)
@@ -99,7 +102,7 @@ def test_delta_is_what_the_layer_adds():
         is_uniform=True,
     )
     out, decision = layer(host, x, gating)
-    torch.testing.assert_close(out, host(x) + x @ layer.delta(decision.gates[0]).t())
+    torch.testing.assert_close(out, host(x) + x @ layer.compute_delta(decision.gates[0]).t())
 
 
 def test_it_sits_at_linear_layers_only():
@@ -110,8 +113,8 @@ def test_it_sits_at_linear_layers_only():
 @pytest.mark.parametrize(
     ("form", "ranks", "needs"),
     [
-        ("folded", (2, 2), "one decision for the whole batch"),
-        ("hard", (2, 2), "a decision a sample"),
+        ("merged", (2, 2), "one decision for the whole batch"),
+        ("per_sample", (2, 2), "a decision a sample"),
     ],
 )
 def test_a_forced_form_that_does_not_fit_is_refused(form, ranks, needs):
@@ -122,16 +125,16 @@ def test_a_forced_form_that_does_not_fit_is_refused(form, ranks, needs):
         layer(host, torch.randn(2, 3, 6), gating)
 
 
-@pytest.mark.parametrize("form", ["folded", "hard", "triton"])
+@pytest.mark.parametrize("form", ["merged", "per_sample", "triton"])
 def test_a_forced_form_that_fits_equals_auto(form):
     lora = Lora(ranks=(2, 2), kernel=form)
     layer, host = layer_of(lora)
-    logits = torch.randn(1 if form == "folded" else 3, 2)
+    logits = torch.randn(1 if form == "merged" else 3, 2)
     gating = DeferredRouting(
         make_decision=Mixture(experts=lora, router=TopK(k=1)).make_decision_function(None),
         logits=logits,
-        per_sample=form != "folded",
-        is_uniform=form == "folded",
+        per_sample=form != "merged",
+        is_uniform=form == "merged",
         max_active=1,
     )
     x = torch.randn(3, 4, 6)

@@ -122,11 +122,11 @@ def test_padding() -> None:
 
 def test_refuses_what_a_lora_cannot_hold(tmp_path: Path) -> None:
     model, _ = grafted(modules_to_save=["lm_head"])
-    with pytest.raises(ValueError, match=r"modules_to_save=\['lm_head'\].*form='merged'"):
+    with pytest.raises(ValueError, match=r"modules_to_save=\['lm_head'\].*format='merged'"):
         extract(model, task="ocr", to=tmp_path / "x")
     model, tiny = grafted()
     tiny.model.get_submodule("model.norm").requires_grad_(True)
-    with pytest.raises(ValueError, match=r"model\.norm\.weight.*form='merged'"):
+    with pytest.raises(ValueError, match=r"model\.norm\.weight.*format='merged'"):
         extract(model, task="ocr", to=tmp_path / "x")
     assert not any(tmp_path.iterdir())
 

@@ -28,7 +28,9 @@ def test_refuses_an_unknown_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     # As users have it: types are checked in tests only.
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
     model, _ = grafted()
-    with pytest.raises(ValueError, match="form='onnx': allowed are 'adapter', 'merged', 'pruned'"):
+    with pytest.raises(
+        ValueError, match="format='onnx': allowed are 'adapter', 'merged', 'pruned'"
+    ):
         extract(model, task="ocr", to=tmp_path / "x", format="onnx")  # pyright: ignore[reportArgumentType]
 
 

@@ -62,7 +62,7 @@ def test_bfloat16_is_exact_to_its_spacing(tmp_path: Path) -> None:
 def test_refuses_a_quantised_host(tmp_path: Path) -> None:
     model, tiny = only(Mixture(experts=Lora(ranks=(2, 2)), gate=STATIC))
     tiny.model.hf_quantizer = object()
-    with pytest.raises(ValueError, match=r"quantised.*form='adapter'"):
+    with pytest.raises(ValueError, match=r"quantised.*format='adapter'"):
         extract(model, task="ocr", to=tmp_path / "x", format="merged")
     tiny.model.hf_quantizer = None
     shares = make_fixed_task_loras(model, "default", "ocr")

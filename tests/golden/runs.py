@@ -226,7 +226,7 @@ def record_table(name: str) -> Entry:
         },
         "delta_m": {row.system: list(row.delta_m or ()) for row in table.rows},
         "better": table.better,
-        "text": table.markdown().splitlines(),
+        "text": table.to_markdown().splitlines(),
     }  # fmt: skip
 
 

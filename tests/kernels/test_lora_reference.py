@@ -60,7 +60,7 @@ def example(seed, ranks, units, per_unit, router, blend, dtype, plain, shape, fa
     gating = DeferredRouting(
         make_decision=mixture.make_decision_function(None), logits=leaves.get("logits"), gate_weight=leaves.get("rows"),
         gate_bias=leaves.get("offset"), per_sample=shape == "sample", is_uniform=shape == "all",
-        max_active=router.active(len(ranks)),
+        max_active=router.get_max_active(len(ranks)),
     )  # fmt: skip
     return call, gating, leaves
 
@@ -77,9 +77,9 @@ def answers(form, call, gating, leaves):
 
 
 def possible(name, call, gating):
-    if name == "folded":
+    if name == "merged":
         return gating.uniform and call.weight is not None
-    if name == "hard":
+    if name == "per_sample":
         return gating.per_sample and len(set(call.segments.ranks)) == 1
     return True
 
@@ -119,9 +119,11 @@ def test_every_form_equals_the_reference(
                 )
 
 
-@pytest.mark.parametrize("name", ["fused", "concatenated", "sparse", "hard", "folded"])
+@pytest.mark.parametrize(
+    "name", ["fused", "concatenated", "sorted_dispatch", "per_sample", "merged"]
+)
 def test_bfloat16_activations_keep_their_dtype_and_adapters_are_cast(name):
-    shape = {"hard": "sample", "folded": "all"}.get(name, "rows")
+    shape = {"per_sample": "sample", "merged": "all"}.get(name, "rows")
     arguments = (0, (3, 3), 4, 8, TopK(k=1), BLENDS[0], torch.float32, True, shape)
     call, gating, _ = example(*arguments)
     wanted, _ = apply_reference(call, gating)
@@ -174,7 +176,12 @@ def test_fused_by_hand():
     )
     gates = torch.tensor([[0.25, 0.75]])
     decide = Mixture(experts=Lora(ranks=(1, 1)), router=Rectified()).make_decision_function(None)
-    for form in (KERNELS["fused"], KERNELS["sparse"], KERNELS["concatenated"], apply_reference):
+    for form in (
+        KERNELS["fused"],
+        KERNELS["sorted_dispatch"],
+        KERNELS["concatenated"],
+        apply_reference,
+    ):
         out, _ = form(call, DeferredRouting(make_decision=decide, logits=gates))
         assert out.item() == pytest.approx(30.25)
 

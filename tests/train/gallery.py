@@ -56,16 +56,16 @@ class Gallery(DenseDataset):
     """
 
     names: tuple[str, ...] = tuple(TASKS)
-    damaged: int = 0
+    num_damaged: int = 0
 
     @property
     def tasks(self) -> tuple[DenseTask, ...]:
         return tuple(TASKS[name] for name in self.names)
 
-    def rows(self, split: str, *, skip_bad_rows: bool = False) -> DenseSamples:
-        if self.damaged and not skip_bad_rows:
-            raise ValueError(f"Gallery, {split} has {self.damaged} bad samples")
-        return Paintings(SPLITS[split], self.names, self.damaged)
+    def load_split(self, split: str, *, skip_bad_rows: bool = False) -> DenseSamples:
+        if self.num_damaged and not skip_bad_rows:
+            raise ValueError(f"Gallery, {split} has {self.num_damaged} bad samples")
+        return Paintings(SPLITS[split], self.names, self.num_damaged)
 
 
 class Paintings(DenseSamples):

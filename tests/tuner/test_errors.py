@@ -90,7 +90,9 @@ def test_task_ids(unchecked, ids, message):
 def test_peft_s_causal_class_swallows_task_ids_but_not_coterie_s(tmp_path):
     tiny = TINY["llama"]()
     mixture = Mixture(at="text.mlp", gate=TaskGate())
-    config = coterie.tuner.config.CoterieConfig.of((mixture,), TASKS, task_type="CAUSAL_LM")
+    config = coterie.tuner.config.CoterieConfig.from_mixtures(
+        (mixture,), TASKS, task_type="CAUSAL_LM"
+    )
     model = peft.get_peft_model(tiny.model, config)
     with pytest.raises(ValueError, match="drops `task_ids` silently; pass coterie_task_ids="):
         model(**tiny.batch, task_ids=IDS)

@@ -13,7 +13,7 @@ from coterie.cli.verb import make_subcommand
 @click.option("--task", required=True, help="The task's name.")
 @click.option("--to", metavar="DIR", help="A new or empty folder.  [default: RUN/extracted/TASK]")
 @click.option(
-    "--form",
+    "--format",
     type=click.Choice(["adapter", "merged", "pruned"]),
     help="A plain PEFT LoRA, a whole plain model, or a smaller mixture of dense tasks.  "
     "[default: pruned for runs on pictures, else adapter]",
@@ -42,7 +42,7 @@ def extract(
     \b
     Examples:
       coterie extract runs/shared --task ocr --to ocr-adapter
-      coterie extract runs/shared --task ocr --to ocr-model --form merged
+      coterie extract runs/shared --task ocr --to ocr-model --format merged
       coterie extract runs/squad --task depth
       coterie extract runs/squad --task depth --curve --to depth-curve
     """

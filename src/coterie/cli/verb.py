@@ -68,6 +68,8 @@ def make_subcommand(
     """Makes a `Verb` of a function, named for it; its docstring is the help."""
 
     def decorate(function: Callable[..., Any]) -> Subcommand:
-        return click.command(cls=Subcommand, resume=resume, light=without_library)(function)
+        return click.command(cls=Subcommand, resume=resume, without_library=without_library)(
+            function
+        )
 
     return decorate

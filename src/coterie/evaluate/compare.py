@@ -89,7 +89,7 @@ def _add_controls(groups: Mapping[str, list[Any]]) -> list[System]:
             there = all(systems.get_scores_file(run, control).is_file() for run in group)
             if there and called not in found:
                 # All seeds of a base are one model.
-                one = [run for run in group if run.plan.seed == group[0].plan.seed]
+                one = [run for run in group if run.config.seed == group[0].config.seed]
                 runs = one if control == "untrained" else group
                 found[called] = replace(
                     systems.load_system(called, runs, control=control), costs=()

@@ -59,7 +59,7 @@ class AttentionHeads(Experts):
         if self.init not in ("host", "fresh"):
             raise ValueError(f"Queries(init={self.init!r}): allowed are 'host' and 'fresh'")
         if self.kernel not in KERNELS:
-            raise ValueError(f"Queries(form={self.kernel!r}): allowed are {KERNELS}")
+            raise ValueError(f"Queries(kernel={self.kernel!r}): allowed are {KERNELS}")
 
     @property
     def is_additive(self) -> bool:

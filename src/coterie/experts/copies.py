@@ -71,7 +71,7 @@ class Copies(Experts):
                 "allowed are a divisor of 1 or more, and other than 1 and 'host' with 'full' only"
             )
         if self.kernel not in KERNELS:
-            raise ValueError(f"Copies(form={self.kernel!r}): allowed are {KERNELS}")
+            raise ValueError(f"Copies(kernel={self.kernel!r}): allowed are {KERNELS}")
 
     @property
     def is_additive(self) -> bool:
@@ -88,8 +88,8 @@ class Copies(Experts):
         anatomy = MLPStructure.detect(base_layer)
         if self.kernel == "fused" and anatomy is None:
             raise ValueError(
-                f'form="fused" does not know the anatomy of {type(base_layer).__name__}; it fits MLPs '
-                'of two or three linear layers and one activation. Use form="auto".'
+                f'kernel="fused" does not know the anatomy of {type(base_layer).__name__}; it fits MLPs '
+                'of two or three linear layers and one activation. Use kernel="auto".'
             )
         layer = FullCopies if self.trained == "full" else LowRankCopies
         return layer(self, base_layer, segments, None if self.kernel == "reference" else anatomy)

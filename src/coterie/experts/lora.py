@@ -22,9 +22,9 @@ KERNELS: dict[str, Callable[[LoraCall, DeferredRouting], tuple[Tensor, RoutingDe
     "concatenated": apply_concatenated,
     "fused": apply_fused,
     "triton": apply_triton,
-    "sparse": apply_sorted_dispatch,
-    "hard": apply_per_sample,
-    "folded": apply_merged,
+    "sorted_dispatch": apply_sorted_dispatch,
+    "per_sample": apply_per_sample,
+    "merged": apply_merged,
 }
 
 
@@ -41,8 +41,8 @@ class Lora(Experts):
         dropout: share of the input's features dropped before `down`, in [0, 1). One mask serves
             all experts. Departs: the published loops draw a mask an expert, which triples the
             cost of the layer.
-        form: which arithmetic runs. "auto" picks by shape; all are equal, see `choose`. "folded"
-            and "hard" raise a ValueError on a call they do not fit.
+        form: which arithmetic runs. "auto" picks by shape; all are equal, see `choose`. "merged"
+            and "per_sample" raise a ValueError on a call they do not fit.
     """
 
     attaches_to: ClassVar[Literal["linears", "block"]] = "linears"
@@ -50,7 +50,14 @@ class Lora(Experts):
     alpha: float = 16.0
     dropout: float = 0.0
     kernel: Literal[
-        "auto", "reference", "concatenated", "fused", "triton", "sparse", "hard", "folded"
+        "auto",
+        "reference",
+        "concatenated",
+        "fused",
+        "triton",
+        "sorted_dispatch",
+        "per_sample",
+        "merged",
     ] = "auto"
 
     def __post_init__(self) -> None:
@@ -61,7 +68,7 @@ class Lora(Experts):
             raise ValueError(f"Lora(dropout={self.dropout}): a share in [0, 1)")
         if self.kernel != "auto" and self.kernel not in KERNELS:
             raise ValueError(
-                f"Lora(form={self.kernel!r}): allowed are 'auto', {', '.join(map(repr, KERNELS))}"
+                f"Lora(kernel={self.kernel!r}): allowed are 'auto', {', '.join(map(repr, KERNELS))}"
             )
 
     @property
@@ -76,7 +83,7 @@ class Lora(Experts):
             raise ValueError(f"shared={shared!r}: beside Lora experts it is a Lora of one rank")
         if (shared.dropout, shared.kernel) != (self.dropout, self.kernel):
             raise ValueError(
-                f"shared has dropout={shared.dropout} and form={shared.kernel!r}: it runs together "
+                f"shared has dropout={shared.dropout} and kernel={shared.kernel!r}: it runs together "
                 f"with the experts and has theirs, {self.dropout} and {self.kernel!r}"
             )
         ranks = (*self.ranks, *shared.ranks)
@@ -147,20 +154,20 @@ class LoraLayer(ExpertLayer):
         # Only ordinary operations can be traced, whatever form was asked for.
         if self.kernel == "auto" or torch.compiler.is_compiling():
             return select_kernel(call, deferred)
-        if self.kernel == "folded" and not (deferred.is_uniform and call.weight is not None):
+        if self.kernel == "merged" and not (deferred.is_uniform and call.weight is not None):
             raise ValueError(
-                "Lora(form='folded') needs one decision for the whole batch, as of "
+                "Lora(kernel='merged') needs one decision for the whole batch, as of "
                 "TaskGate(per_token=False) with one task in it, and a plain frozen linear host: "
-                "use form='auto'"
+                "use kernel='auto'"
             )
-        if self.kernel == "hard" and not (
+        if self.kernel == "per_sample" and not (
             deferred.per_sample
             and deferred.max_active is not None
             and len(set(call.layout.ranks)) == 1
         ):
             raise ValueError(
-                "Lora(form='hard') needs a decision a sample, as of InstanceGate, and experts of "
-                f"one rank, not {call.layout.ranks}: use form='auto'"
+                "Lora(kernel='per_sample') needs a decision a sample, as of InstanceGate, and experts of "
+                f"one rank, not {call.layout.ranks}: use kernel='auto'"
             )
         return self.kernel
 
@@ -182,12 +189,12 @@ def select_kernel(call: LoraCall, deferred: DeferredRouting) -> str:
     if torch.compiler.is_compiling():
         return "concatenated"
     if deferred.is_uniform and call.weight is not None and 2 * call.x.shape[0] > call.x.shape[1]:
-        return "folded"
+        return "merged"
     few = deferred.max_active is not None and deferred.max_active < len(call.layout.ranks)
     if deferred.per_sample and few and len(ranks) == 1 and call.tokens_per_unit >= 16:
-        return "hard"
+        return "per_sample"
     if few and not deferred.per_sample and rank > 64 * (deferred.max_active or 1):
-        return "sparse"
+        return "sorted_dispatch"
     return "fused"
 
 

@@ -30,13 +30,13 @@ def check(model: PeftModel, base_model: nn.Module, adapter: str) -> None:
     if saved:
         raise ValueError(
             f"the adapter has modules_to_save={saved}, which are no LoRA, and vLLM refuses them in "
-            "an adapter's folder; use form='merged'"
+            "an adapter's folder; use format='merged'"
         )
     trained = [name for name, weight in base_model.named_parameters() if weight.requires_grad]
     if trained:
         raise ValueError(
             f"{len(trained)} of the host's own weights are trained too ({trained[0]}, ...), and an "
-            "adapter cannot hold them: use form='merged', or freeze them if they never changed"
+            "adapter cannot hold them: use format='merged', or freeze them if they never changed"
         )
 
 

@@ -73,7 +73,7 @@ def find_default_usage(
             source="probe",
         )
     raise ValueError(
-        "form='pruned' needs to know which experts the task uses: give a run, or use= "
+        "format='pruned' needs to know which experts the task uses: give a run, or use= "
         "(evaluate.use_by_task measures it), or a probe="
     )
 

@@ -71,7 +71,7 @@ def extract(
         RuntimeError: what was written differs from the routed model; nothing is left in `to`.
     """
     if format not in (None, *FORMATS):
-        raise ValueError(f"form={format!r}: allowed are {', '.join(map(repr, FORMATS))}")
+        raise ValueError(f"format={format!r}: allowed are {', '.join(map(repr, FORMATS))}")
     to = Path(to).absolute()
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise ValueError(f"{to} is there already and is no empty folder: give a new one")

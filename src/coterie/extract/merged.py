@@ -25,7 +25,7 @@ def check(model: PeftModel, shares: Sequence[FixedTaskLora]) -> None:
         if is_quantized(base) or not weight.is_floating_point() or type(weight.data) is not Tensor:
             raise ValueError(
                 f"{share.name} is quantised (or sharded), and folding into few bits is not exact: "
-                "use form='adapter', or load the host without quantisation, on one device"
+                "use format='adapter', or load the host without quantisation, on one device"
             )
 
 

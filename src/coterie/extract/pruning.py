@@ -141,7 +141,7 @@ def prune(
         rows = range(len(use[name]["chosen"])) if pruning.exact else stay[name]
         gate: Any = layer.coterie_gate[adapter]
         kind: Any = mixtures[name].gate
-        mine = kind.rows(rows, of=len(use[name]["chosen"]))
+        mine = kind.select_rows(rows, total=len(use[name]["chosen"]))
         weights[f"{name}.gate.weight"] = gate.weight[index : index + 1, mine]
         whole = list_weighted_experts(
             close_experts(layer.coterie_site[adapter].mixture, stay[name])
@@ -157,11 +157,13 @@ def check(model: PeftModel, task: str, adapter: str) -> int:
     config, host = get_adapter_config(model, adapter), model.get_base_model()
     if not isinstance(host, MultiTaskVisionModel):
         raise ValueError(
-            f"form='pruned' cuts tasks out of coterie.dense.MultiTaskVision, and this is a "
-            f"{type(host).__name__}: use form='adapter' or 'merged' there"
+            f"format='pruned' cuts tasks out of coterie.dense.MultiTaskVision, and this is a "
+            f"{type(host).__name__}: use format='adapter' or 'merged' there"
         )
     if is_quantized(host):
-        raise ValueError("form='pruned' needs the host's weights as they are: load it unquantised")
+        raise ValueError(
+            "format='pruned' needs the host's weights as they are: load it unquantised"
+        )
     if task not in config.tasks:
         raise ValueError(f"task={task!r}: the adapter's tasks are {', '.join(config.tasks)}")
     for position, mixture in enumerate(config.parse_mixtures()):
@@ -182,7 +184,7 @@ def reject_unprunable(mixture: Mixture, position: int) -> None:
     found = [what for what, is_so in wrong.items() if is_so]
     if found:
         raise ValueError(
-            f"mixture {position} (at={mixture.at!r}) has {' and '.join(found)}; form='pruned' "
+            f"mixture {position} (at={mixture.at!r}) has {' and '.join(found)}; format='pruned' "
             "needs Copies(trained='full') or Queries(replace=True), a TaskGate without noise in "
             "evaluation, and TopK"
         )

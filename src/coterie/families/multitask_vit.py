@@ -36,7 +36,7 @@ class MultiTaskViT(ModelFamily):
 
     def get_task_of_rows(self, inputs: Mapping[str, Any], config: Any) -> Int[Tensor, " rows"]:
         pictures = require_input(inputs, "pixel_values")
-        names = config.chosen(inputs.get("tasks"))
+        names = config.resolve_tasks(inputs.get("tasks"))
         numbers = torch.tensor([config.names.index(name) for name in names])
         return numbers.to(pictures.device).repeat_interleave(len(pictures))
 

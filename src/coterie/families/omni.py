@@ -56,8 +56,8 @@ class Omni(ModelFamily):
     ) -> Float[Tensor, " batch"]:
         """Sounds of each sample: where a sound's last token falls says whose it is."""
         ends = count_tokens(inputs, config.audio_token_id).cumsum(0)
-        encoders = [each for each in config.built_encoders() if each.modality == "audio"]
+        encoders = [each for each in config.build_encoders() if each.modality == "audio"]
         lengths = inputs["feature_lengths"].to(ends.device)
-        last = torch.stack([each.tokens(lengths) for each in encoders]).sum(0).cumsum(0)
+        last = torch.stack([each.count_tokens(lengths) for each in encoders]).sum(0).cumsum(0)
         owner = torch.searchsorted(ends, last.to(ends))
         return (owner[:, None] == torch.arange(len(ends), device=ends.device)).sum(0).to(ends)

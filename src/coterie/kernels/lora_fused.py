@@ -29,7 +29,7 @@ def apply_triton(
 ) -> tuple[Float[Tensor, "tokens out"], RoutingDecision]:
     """`fused` with one Triton kernel for gating and expanding, on CUDA devices that have Triton.
 
-    Elsewhere the kernel's reference runs. Chosen only by `Lora(form="triton")`: on a GPU it has
+    Elsewhere the kernel's reference runs. Chosen only by `Lora(kernel="triton")`: on a GPU it has
     not been measured yet.
     """
     return _apply(call, deferred, _expand_triton)
@@ -108,14 +108,14 @@ class _Fused(torch.autograd.Function):
         x, weight, down, up, rows, offset, logits, shrunk = ctx.saved_tensors
         logits = _split_logits(shrunk, down.shape[0], offset, logits)
         d_out, d_weights, d_probs, d_gates_tape, d_logits = grads
-        rank, spread = down.shape[0], ctx.segments.spread(x)
+        rank, spread = down.shape[0], ctx.segments.make_expansion_matrix(x)
         h, half = shrunk[:, :rank], up.to(x.dtype)
         with torch.enable_grad():
             leaf = logits.detach().requires_grad_()
             decision = ctx.decide(leaf)
         d_x = d_down = d_up = d_gates = d_h = None
         if d_out is not None:
-            factors = decision.gates.detach().to(x.dtype) @ spread
+            factors = decision.combine_weights.detach().to(x.dtype) @ spread
             d_h = d_out @ half.t()
             if ctx.needs_input_grad[4]:
                 d_up = (scale_by_unit(h, factors, ctx.tokens_per_unit).t() @ d_out).to(up.dtype)

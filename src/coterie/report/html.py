@@ -64,7 +64,7 @@ def render(**shown: Any) -> str:
     )
     shown |= {
         "answers": answers,
-        "examples": shown["examples"].within(MAX_MEDIA_BYTES - media),
+        "examples": shown["examples"].limit_to_bytes(MAX_MEDIA_BYTES - media),
         "media_left_out": left_out,
         "recipes": [(system, format_recipe(system)) for system in shown["systems"]],
         "sizes": [count_samples(row) for row in shown["board"].rows],

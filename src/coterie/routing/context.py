@@ -44,13 +44,13 @@ class RoutingContext:
 
     batch_size: int
     device: torch.device
-    task_ids: Int[Tensor, " batch_size"] | None = None
+    task_ids: Int[Tensor, " batch"] | None = None
     single_task: int | None = None
     prompt_mask: Bool[Tensor, "batch seq"] | None = None
     valid: Bool[Tensor, "batch seq"] | None = None
     modality: Int[Tensor, "batch seq"] | None = None
-    vision_rows_per_sample: Callable[[], Float[Tensor, " batch_size"]] | None = None
-    audio_rows_per_sample: Callable[[], Float[Tensor, " batch_size"]] | None = None
+    vision_rows_per_sample: Callable[[], Float[Tensor, " batch"]] | None = None
+    audio_rows_per_sample: Callable[[], Float[Tensor, " batch"]] | None = None
     sample_index: Callable[[Tensor, int], Tensor] | None = None
     cached_decisions: dict[str, CachedDecision] = field(default_factory=dict)
     reuse_cached_decisions: bool = False
@@ -124,7 +124,7 @@ class RoutingContext:
         """The task of each row; see `sample_of`."""
         return self.require_task_ids()[self.get_sample_of_rows(tower, rows)]
 
-    def require_task_ids(self) -> Int[Tensor, " batch_size"]:
+    def require_task_ids(self) -> Int[Tensor, " batch"]:
         """The task ids, or one clear error where the batch has none."""
         if self.task_ids is None:
             raise ValueError(

@@ -144,7 +144,7 @@ class CoterieLayer(nn.Module, BaseTunerLayer):
         raise ValueError(
             "a mixture is no single matrix, so it cannot be merged in place: where the task alone "
             "decides, as with TaskGate(per_token=False), cut a task out with "
-            "coterie.extract(model, task=..., form='merged')"
+            "coterie.extract(model, task=..., format='merged')"
         )
 
     def unmerge(self) -> None:

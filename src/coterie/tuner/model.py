@@ -39,7 +39,7 @@ class CoterieModel(BaseTuner):
 
     def _prepare_model(self, peft_config: Any, model: nn.Module) -> None:
         """Finds the modules before any is touched, so that an error leaves the model as it was."""
-        plan = plan_injection(peft_config.parsed(), model)
+        plan = plan_injection(peft_config.parse_mixtures(), model)
         reject_tensor_parallel(plan, model)
         validate_sites(plan, peft_config.tasks, model)
         self.injection_plan = plan
@@ -88,8 +88,10 @@ class CoterieModel(BaseTuner):
     def _post_injection_hook(self, model: nn.Module, config: Any, adapter_name: str) -> None:
         hook = _get_routing_hook(model)
         hook.num_tasks = max(hook.num_tasks, len(config.tasks))
-        gates = [each.gate for each in config.parsed() if each.gate is not None]
-        hook.caches_decisions = hook.caches_decisions or any(gate.settles for gate in gates)
+        gates = [each.gate for each in config.parse_mixtures() if each.gate is not None]
+        hook.caches_decisions = hook.caches_decisions or any(
+            gate.decides_per_sample for gate in gates
+        )
 
     @contextmanager
     def _enable_peft_forward_hooks(self, *args: Any, **kwargs: Any) -> Iterator[None]:

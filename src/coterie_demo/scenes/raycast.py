@@ -38,8 +38,10 @@ def cast_camera_rays(scene: Scene, ray_caster: RayCaster, size: int) -> SurfaceH
     normals, curvatures = np.full(directions.shape, np.nan), np.full((len(directions), 2), np.nan)
     for number in np.unique(hits.objects[met]):
         thing, here = scene.objects[number], hits.objects == number
-        turn = thing.pose.turn
-        surface = thing.shape.surface(thing.pose.inward(points[here]), hits.facing[here] @ turn)
+        turn = thing.pose.rotation
+        surface = thing.shape.compute_surface(
+            thing.pose.to_local(points[here]), hits.facing[here] @ turn
+        )
         normals[here] = surface.normals @ turn.T
         curvatures[here] = surface.curvatures
     return SurfaceHits(

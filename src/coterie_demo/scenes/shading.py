@@ -53,8 +53,8 @@ def get_materials(scene: Scene, things: NDArray[np.int64], points: Array) -> tup
     albedo, shine = np.zeros(points.shape), np.zeros(len(points))
     for number in np.unique(things):
         thing, here = scene.objects[number], things == number
-        albedo[here] = thing.paint.albedo(thing.pose.inward(points[here]))
-        shine[here] = thing.paint.shine
+        albedo[here] = thing.material.compute_albedo(thing.pose.to_local(points[here]))
+        shine[here] = thing.material.specular
     return albedo, shine
 
 

@@ -48,9 +48,11 @@ def test_sounds_of_several_lengths(parts, monkeypatch) -> None:
     processor, _, cache = parts
     calls = counted(cache, monkeypatch)
     sounds = waves(0.2, 0.6)
-    found = cache.sounds(sounds, processor)
+    found = cache.get_audio_features(sounds, processor)
     assert found.shape == (2, 8, 32) and found[0, 4:].eq(0).all()  # 32 and 64 frames
-    assert torch.equal(cache.sounds(sounds[:1], processor), found[:1, :4]) and calls == [2]
+    assert torch.equal(
+        cache.get_audio_features(sounds[:1], processor), found[:1, :4]
+    ) and calls == [2]
 
 
 def test_other_weights_or_settings_have_other_files(parts, tmp_path, monkeypatch) -> None:

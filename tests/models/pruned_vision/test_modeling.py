@@ -57,7 +57,7 @@ def test_a_plain_model_of_one_task(tmp_path) -> None:
         [(task, said)] = again(pixel_values=pictures()).predictions.items()
         wanted = pruned(pixel_values=pictures()).predictions[task]
     assert task == "normal" and torch.equal(said, wanted)
-    assert AutoConfig.from_pretrained(tmp_path).parsed() == {MLP: MIXTURE}
+    assert AutoConfig.from_pretrained(tmp_path).parse_mixtures() == {MLP: MIXTURE}
 
 
 def test_it_trains_as_a_whole() -> None:

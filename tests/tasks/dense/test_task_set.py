@@ -53,7 +53,7 @@ def test_recipes_train_and_come_back(name: str, tmp_path: Path, monkeypatch) -> 
     real = MixtureTrainer.train
 
     def kept(self, *args, **more):
-        models.append(self.setting.model)
+        models.append(self.stage_context.model)
         return real(self, *args, **more)
 
     monkeypatch.setattr(MixtureTrainer, "train", kept)
@@ -238,7 +238,7 @@ def test_chance_hangs_on_the_place_in_the_run_alone() -> None:
 
 
 def batch_of(lesson, count: int) -> dict:
-    [rows] = lesson.training_rows()
+    [rows] = lesson.load_training_rows()
     return lesson.collator(lesson.load().processor)([rows[i] for i in range(count)])
 
 
@@ -255,7 +255,7 @@ def test_losses_are_of_labels_that_are_there_times_weights() -> None:
         "half",
         "light",
     ]
-    grey = TASKS["grey"].loss(
+    grey = TASKS["grey"].compute_loss(
         model(pixel_values=batch["pixel_values"]).predictions["grey"], batch["labels"]["grey"]
     )
     torch.testing.assert_close(found.losses[:4], 2.0 * grey)
@@ -291,7 +291,8 @@ def test_heads_and_vectors_learn_whatever_a_stage_trains(tmp_path: Path) -> None
     host = {name for name in adapter(run) if ".coterie_" not in name}
     assert host == {f"base_model.model.{name}" for name in (
         "embeddings.32", "heads.0.linear.weight", "heads.0.linear.bias", "heads.1.linear.weight",
-        "heads.1.linear.bias", "heads.2.norm.weight", "heads.2.norm.bias", "heads.2.linear.weight",
+        "heads.1.linear.bias", "heads.2.fc_norm.weight", "heads.2.fc_norm.bias",
+            "heads.2.norm.weight", "heads.2.norm.bias", "heads.2.linear.weight",
         "heads.2.linear.bias",
     )}  # fmt: skip
     began = stage_setup.make_task_set(run.config).load_model().model
@@ -300,7 +301,7 @@ def test_heads_and_vectors_learn_whatever_a_stage_trains(tmp_path: Path) -> None
 
 
 def test_damaged_pictures_are_left_out_and_named(tmp_path: Path, capsys) -> None:
-    pictures = Gallery(damaged=2)
+    pictures = Gallery(num_damaged=2)
     with pytest.raises(ValueError, match="2 bad samples"):
         learned(tmp_path, recipes.dense(), pictures, steps=1)
     # Nothing was trained yet, so the same folder takes what was asked for instead.

@@ -12,7 +12,7 @@ class Numbers(DenseSplit):
     """As many samples as wanted, some of them bad."""
 
     def __init__(self, count: int, bad: set[int]) -> None:
-        self.count, self.bad = count, bad
+        self.count, self.bad_rows = count, bad
 
     @property
     def title(self) -> str:
@@ -25,7 +25,7 @@ class Numbers(DenseSplit):
         return [LabelFile(folder=Path("nowhere"), name=f"{index}.png", field="depth")]
 
     def read(self, index: int) -> DenseSample:
-        if index in self.bad:
+        if index in self.bad_rows:
             raise LabelFileError(f"{index}.png", "depth", f"is {index}")
         image = torch.zeros(3, 1, 1, dtype=torch.uint8)
         return DenseSample(image=image, labels={}, source=str(index))

@@ -134,7 +134,7 @@ class MultiTaskVisionModel(PreTrainedModel):
 
         Raises ValueError for a task there is not, or pictures that do not fit.
         """
-        names = self.config.chosen(tasks)
+        names = self.config.resolve_tasks(tasks)
         grid = self._get_patch_grid(pixel_values)
         numbers = torch.tensor([self.config.names.index(name) for name in names])
         rows = numbers.to(pixel_values.device).repeat_interleave(len(pixel_values))
@@ -221,7 +221,7 @@ class MultiTaskVisionModel(PreTrainedModel):
 
     def get_blocks(self) -> nn.ModuleList:
         """The backbone's blocks, or stages, first to last."""
-        wanted = len(self.config.widths())
+        wanted = len(self.config.get_block_widths())
         return next(
             module
             for module in self.backbone.modules()

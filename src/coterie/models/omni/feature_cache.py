@@ -72,7 +72,7 @@ class FeatureCache:
         settings = repr(processor.feature_extractor.hop_length).encode()
         keys = [compute_digest(settings, wave.tobytes()) for wave in waves]
         return self.get_features(
-            "audio", keys, lambda chosen: tuple(processor.mels([waves[i] for i in chosen]))
+            "audio", keys, lambda chosen: tuple(processor.make_log_mels([waves[i] for i in chosen]))
         )
 
     def get_features(

@@ -180,7 +180,7 @@ class HiddenStateCache:
         tokens = torch.as_tensor(sum(each.count_tokens(lengths) for each in encoders)).expand(
             len(lengths)
         )
-        asked = self.batch["input_ids"] == self.model.config.placeholder(modality)
+        asked = self.batch["input_ids"] == self.model.config.get_placeholder_id(modality)
         owners = torch.searchsorted(asked.sum(1).cumsum(0).cpu(), tokens.cumsum(0))
         each = split_items(features, lengths, encoders)
         found = {}

@@ -135,7 +135,7 @@ class OmniModel(OmniPreTrainedModel):
         embeds = self.get_input_embeddings()(input_ids)
         for modality in MODALITIES:
             values, features, lengths = media[modality]
-            token = self.config.placeholder(modality)
+            token = self.config.get_placeholder_id(modality)
             if values is None and features is None:
                 if prefill and token is not None:
                     self.check_placeholders(modality, int((input_ids == token).sum()), 0)

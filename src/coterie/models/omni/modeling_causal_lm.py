@@ -160,7 +160,7 @@ class OmniForConditionalGeneration(OmniPreTrainedModel, GenerationMixin):
         tokens = sum(
             each.count_tokens(lengths) for each in select_modality(self.model.encoders, modality)
         )
-        ends = (input_ids == self.config.placeholder(modality)).sum(1).cumsum(0).cpu()
+        ends = (input_ids == self.config.get_placeholder_id(modality)).sum(1).cumsum(0).cpu()
         owner = torch.searchsorted(ends, torch.as_tensor(tokens).cumsum(0))
         parts = [(owner == row).nonzero().flatten().repeat(copies) for row in range(len(ends))]
         return torch.cat(parts).to(input_ids.device)

@@ -40,7 +40,7 @@ class PrunedVisionConfig(PretrainedConfig):
         if len(vision_config.tasks) != 1:
             raise ValueError(
                 f"vision_config has the tasks {', '.join(vision_config.names) or '(none)'}: a "
-                "pruned model has one; cut one out with coterie.extract(..., form='pruned')"
+                "pruned model has one; cut one out with coterie.extract(..., format='pruned')"
             )
 
     def parse_mixtures(self) -> dict[str, Mixture]:

@@ -74,7 +74,7 @@ class PrunedVisionModel(PreTrainedModel):
     """A `MultiTaskVision` of one task whose replaced modules are mixtures with fewer experts.
 
     It runs without PEFT and without the other tasks. After `import coterie.models.pruned_vision.modeling`,
-    `AutoModel.from_pretrained(folder)` reads what `coterie.extract(..., form="pruned")` wrote.
+    `AutoModel.from_pretrained(folder)` reads what `coterie.extract(..., format="pruned")` wrote.
     """
 
     config_class = PrunedVisionConfig

@@ -36,7 +36,7 @@ def measure_usage_by_task(
         raise ValueError(
             f"use_by_task takes a grafted coterie.dense.MultiTaskVision, not {type(host).__name__}"
         )
-    uses = {task: ExpertUsage() for task in host.config.chosen(tasks)}
+    uses = {task: ExpertUsage() for task in host.config.resolve_tasks(tasks)}
     modes = {module: module.training for module in model.modules()}
     model.eval()
     try:
