@@ -6,7 +6,8 @@ import pytest
 
 from coterie.metrics.text.exact_match import ExactMatch
 from coterie.metrics.text.numeric_match import NumericMatch
-from coterie.tasks import TextTask, read_tasks
+from coterie.task_file import read_tasks
+from coterie.tasks import TextTask
 from tests.data.files import jsonl
 
 
@@ -108,7 +109,7 @@ def test_a_missing_file(folder: Path) -> None:
 
 def test_the_pantry(folder: Path, cache: Path) -> None:
     with pytest.raises(
-        ValueError, match=r"the embedded data set is not in .*: run `coterie fetch`"
+        ValueError, match=r"the pantry is not fetched: no tasks in .*: run `coterie fetch pantry`"
     ):
         read_tasks("pantry")
     home = cache / "pantry"

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from coterie.evaluate import compare, evaluate
     from coterie.extract import extract
     from coterie.report import report
-    from coterie.tasks import read_tasks
+    from coterie.task_file import read_tasks
     from coterie.train import Run, RunConfig, add_tasks, train
 
 __all__ = [
@@ -91,7 +91,7 @@ _LAZY = {
     "diagnose": "coterie.diagnose",
     "evaluate": "coterie.evaluate",
     "extract": "coterie.extract",
-    "read_tasks": "coterie.tasks",
+    "read_tasks": "coterie.task_file",
     "report": "coterie.report",
     "train": "coterie.train",
 }

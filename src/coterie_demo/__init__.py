@@ -1,1 +1,1 @@
-"""The demo of coterie: weights and data out of ordinary packages, a renderer, and `coterie demo`."""
+"""The demo of coterie: weights and data out of ordinary packages, a renderer, a demonstration."""

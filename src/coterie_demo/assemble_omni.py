@@ -115,7 +115,9 @@ def assemble(
             # Placeholders of media, which a generated text cannot have.
             suppress_tokens=[config.image_token_id, config.audio_token_id],
         ).save_pretrained(folder)
-        (folder / "README.md").write_text(make_model_card(trained=connectors is not None), encoding="utf-8")
+        (folder / "README.md").write_text(
+            make_model_card(trained=connectors is not None), encoding="utf-8"
+        )
         if to.exists():
             to.rename(Path(temporary) / "old")
         folder.rename(to)
@@ -219,7 +221,9 @@ def _load_towers(weights: Path, encoders: tuple[Encoder, ...]) -> dict[str, Tens
 def _read_connectors(connectors: str | Path) -> dict[str, Tensor]:
     """Trained connectors, by the names that they have in the model."""
     if not Path(connectors).is_file():
-        raise ValueError(f"connectors = {str(connectors)!r} is no file: give one written by save_connectors")
+        raise ValueError(
+            f"connectors = {str(connectors)!r} is no file: give one written by save_connectors"
+        )
     return {f"model.connectors.{key}": value for key, value in load_file(connectors).items()}
 
 

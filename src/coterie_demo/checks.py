@@ -51,7 +51,10 @@ def check_scenes(folder: Path) -> Check:
         counts = json.loads(manifest.read_text(encoding="utf-8")) if manifest.is_file() else {}
         wanted = sum(counts[split] for split in ("train", "validation", "test")) if counts else 0
     except (ValueError, KeyError, TypeError) as error:
-        said, advice = f"{manifest} is damaged ({error!r})", f"remove {folder}; coterie fetch scenes"
+        said, advice = (
+            f"{manifest} is damaged ({error!r})",
+            f"remove {folder}; coterie fetch scenes",
+        )
         return Check(subject="scenes", status="off", details=said, advice=advice)
     if counts and rendered >= wanted:
         return Check(

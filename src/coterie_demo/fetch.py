@@ -9,8 +9,8 @@ from coterie.io import commit, compute_sha256, make_scratch_dir
 from coterie.paths import get_cache_dir, make_cache_dir
 from coterie_demo.dinov2 import Dinov2Weights
 from coterie_demo.efficientnet import EfficientNetLite0Weights
-from coterie_demo.smollm2 import SmolLM2Weights
 from coterie_demo.locations import CONNECTORS
+from coterie_demo.smollm2 import SmolLM2Weights
 from coterie_demo.weights import PROVENANCE, PackagedWeights, is_made_from, write_json
 from coterie_demo.whisper import WhisperWeights
 

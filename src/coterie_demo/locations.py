@@ -6,7 +6,7 @@ from coterie.paths import ENVIRONMENT_VARIABLE, get_cache_dir
 
 MODEL = "model.safetensors"
 CONNECTORS = Path(__file__).with_name("data") / "connectors.safetensors"
-"""Trained connectors of the omni model, which this package ships; `experiments.align` trains them."""
+"""Trained connectors of the omni model, which `experiments.align` writes."""
 
 
 def find_omni_model() -> Path:

@@ -14,7 +14,8 @@ from coterie.models.loading import load
 from coterie.recipe import Recipe
 from coterie.recipes import moelora, shared_lora
 from coterie.report import report
-from coterie.tasks import TextTask, read_tasks
+from coterie.task_file import read_tasks
+from coterie.tasks import TextTask
 from coterie.train import Run, RunConfig, train_from_config
 from coterie.train.frozen_caches import precompute_caches
 from coterie.train.run import ADAPTER_FOLDER
@@ -134,8 +135,8 @@ class Showcase:
         self.report_progress(f"trainable parameters: {said}")
         if max(sizes.values()) > (1 + PARAMETER_TOLERANCE) * min(sizes.values()):
             raise ValueError(
-                f"the demo compares equal sizes, and these differ by more than {PARAMETER_TOLERANCE:.0%}: "
-                f"{said}; change RANK or EXPERTS in {__file__}"
+                f"the demo compares equal sizes, and these differ by more than "
+                f"{PARAMETER_TOLERANCE:.0%}: {said}; change RANK or EXPERTS in {__file__}"
             )
 
     def build_config(self, recipe: Recipe, tasks: tuple[TextTask, ...]) -> RunConfig:

@@ -121,7 +121,7 @@ def test_what_is_missing_is_told(copied: Path, tmp_path: Path) -> None:
     (copied / "train" / "000005.npz").unlink()
     with pytest.raises(ValueError, match=r"train/000005\.npz: image: cannot be read"):
         Scenes(folder=copied).load_split("train")
-    with pytest.raises(ValueError, match=r"scenes\.json is not there: make the scenes by make_sc"):
+    with pytest.raises(ValueError, match=r"scenes\.json does not exist: render scenes with"):
         Scenes(folder=tmp_path / "none").load_split("train")
     with pytest.raises(ValueError, match="no split 'val': ask for train, validation, test"):
         Scenes(folder=copied).load_split("val")

@@ -16,6 +16,7 @@ from coterie.evaluate.predictions import get_predictions_file, get_predictions_f
 from coterie.evaluate.scored_pictures import DensePredictions
 from coterie.evaluate.scores import TaskScore
 from coterie.tasks.dense.dataset import DenseSample
+from coterie.tasks.dense.task_set import DenseTasks
 from coterie.train.config import RunConfig
 from tests.evaluate.dense_runs import TASKS, RandomPictures, recipe
 from tests.report.synthetic import put
@@ -31,7 +32,7 @@ def run(
 ) -> Path:
     """A run's folder as training and `coterie.evaluate` leave it; `noise` spoils its answers."""
     pictures = RandomPictures(names=names)
-    plan = RunConfig(recipe=made_by or recipe(), base="vit", pictures=pictures)
+    plan = RunConfig(recipe=made_by or recipe(), base="vit", tasks=DenseTasks(dataset=pictures))
     folder.mkdir(parents=True)
     (folder / "recipe.json").write_text(plan.dumps(), encoding="utf-8")
     random = np.random.default_rng(len(names))

@@ -60,10 +60,13 @@ class RenderManifest:
                 f"folder with coterie_demo.scenes.make_scenes({str(folder)!r})"
             ) from None
         except (TypeError, ValueError) as error:
-            raise ValueError(f"{file} is damaged ({error}): remove {folder} and render it again") from None
+            raise ValueError(
+                f"{file} is damaged ({error}): remove {folder} and render it again"
+            ) from None
         if manifest.version != VERSION:
             raise ValueError(
-                f"{file} is of version {manifest.version}, not {VERSION}: remove {folder} and render it again"
+                f"{file} is of version {manifest.version}, not {VERSION}: remove {folder} and "
+                "render it again"
             )
         return manifest
 

@@ -27,7 +27,8 @@ from coterie.models.loading import LoadedModel
 from coterie.tasks.text.collator import TextCollator
 from coterie.tasks.text.generation import predict, prepare_inputs
 from coterie.tasks.text.task import TextTask
-from coterie.train import bad_rows, features
+from coterie.train import bad_rows
+from coterie.train.frozen_caches import cache_encoder_features, disable_feature_cache
 from coterie.train.run import Run
 
 FLOPS_SAMPLES = 8
@@ -118,7 +119,7 @@ class _Evaluation:
             loaded = loading.load(self.config.base, dtype=dtype, device=self.device)
         else:
             loaded = self.run.load(device=self.device)
-        features.enable_feature_cache(loaded)
+        cache_encoder_features(loaded.model, loaded.processor)
         return loaded
 
     @cached_property
@@ -211,7 +212,7 @@ class _Evaluation:
         model = self.loaded.model
         firsts = [[samples[i] for i in range(min(FLOPS_SAMPLES, len(samples)))]
                   for samples in chosen]  # fmt: skip
-        with features.disable_feature_cache(self.loaded.processor):
+        with disable_feature_cache(self.loaded.processor):
             batches = [prepare_inputs(self.collator(samples), model) for samples in firsts]
         seconds = sum(fact["seconds"] for fact in facts.values())
         measured = {

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import PreTrainedModel
 
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+"""Name of a precision -> dtype of the weights."""
 OMNI_MODEL_TYPE = "coterie_omni"
 
 

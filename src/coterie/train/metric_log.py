@@ -13,7 +13,7 @@ from torch import Tensor, distributed
 from coterie import distributed as together
 from coterie.io import replace_non_finite
 from coterie.routing.decision import Routing, Tape
-from coterie.train.objective import TaskLossSums
+from coterie.tasks.losses import TaskLossSums
 
 LOG_FILE = "log.jsonl"
 UsageSums = dict[str, dict[str, list[float]]]
