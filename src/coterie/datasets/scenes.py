@@ -74,7 +74,7 @@ def read_normals(arrays: Arrays) -> Float32[Tensor, "3 height breadth"]:
 
 
 def read_curvature(arrays: Arrays) -> Float32[Tensor, "2 height breadth"]:
-    """Principal curvatures in units of CURVATURE_SCALE, the larger first, convex above 0; unknown in the sky."""
+    """Principal curvatures in CURVATURE_SCALE, the larger first; unknown in the sky."""
     return (to_float32(arrays["curvature"]) / CURVATURE_SCALE).clamp(-MAX_CURVATURE, MAX_CURVATURE)
 
 

@@ -1,7 +1,7 @@
 """Makes the vendored part of the pantry anew: `python -m coterie_demo.pantry.vendor FOLDER`.
 
 It needs `pip install resvg-py fonttools brotli`, npm and apt-get; a user needs none of them. What
-it writes is what lies in `coterie/embedded/data`, next to `concepts.csv`, which is written by hand.
+it writes is `coterie_demo/data`, but for `concepts.csv`, which is written by hand.
 """
 
 import csv
