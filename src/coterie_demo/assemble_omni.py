@@ -95,7 +95,7 @@ def assemble(
             raise ValueError(f"{weights / name} has no model.safetensors: run `coterie fetch`")
     to.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=to.parent, prefix=f".{to.name}.") as temporary:
-        folder = Path(temporary) / "whole"
+        folder = Path(temporary) / "model"
         tokenizer = add_placeholder_tokens(weights / "llm", Path(temporary))
         encoders = _make_encoders(weights)
         config = _make_config(weights / "llm", encoders, tokenizer)
@@ -254,5 +254,5 @@ def _check(state: dict[str, Tensor], config: OmniConfig) -> None:
         if shapes[0] != shapes[1]:
             raise ValueError(
                 f"{key} should be {shapes[0]} and is {shapes[1]} (None: not there): the folders "
-                "are not what `coterie fetch` makes, or the connectors are of another model"
+                "are not what `coterie fetch` builds, or the connectors are of another model"
             )

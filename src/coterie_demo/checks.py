@@ -1,4 +1,4 @@
-"""Lines of `coterie doctor` on what `coterie fetch` has made, and the package clients it needs."""
+"""Lines of `coterie doctor` on what `coterie fetch` built, and the package clients it needs."""
 
 import json
 import shutil

@@ -43,7 +43,7 @@ def test_everything_in_its_order(done: list[str], own_home: Path) -> None:
     assert fetch(log=lines.append) == own_home
     # The model needs the weights, so they are asked for twice; the second time they are there.
     assert done == ["weights", "weights", "omni of weights", "pantry in pantry"]
-    assert lines == ["putting the model together from the weights", f"all there: {own_home}"]
+    assert lines == ["assembling the model from the weights", f"all there: {own_home}"]
 
 
 def test_the_model_is_put_together_once(done: list[str], own_home: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+import coterie_demo
 from coterie.io import compute_sha256
 from coterie_demo.download import RegistryPackage
 from coterie_demo.fetch import WEIGHTS

