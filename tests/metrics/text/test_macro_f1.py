@@ -47,7 +47,7 @@ def test_fitted_takes_the_labels_of_the_answers() -> None:
 
 
 def test_what_is_refused(unchecked) -> None:
-    with pytest.raises(ValueError, match=r"call `fitted` with the answers"):
+    with pytest.raises(ValueError, match=r"call `fit` with the answers"):
         text_statistics(MacroF1(), "a", ("a",))
     with pytest.raises(ValueError, match=r"'cow' is no label: they are cat, dog, owl"):
         MacroF1(labels=LABELS).check(("cow",))
