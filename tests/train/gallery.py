@@ -98,7 +98,7 @@ class Paintings(DenseSamples):
 
 
 OPTIONS: dict[str, Any] = {
-    "batch_size": 4, "log_every": 2, "save_every": 2, "use_every": 1, "progress": False
+    "batch_size": 4, "log_every": 2, "save_every": 2, "log_usage_every": 1, "progress": False
 }  # fmt: skip
 
 

@@ -12,7 +12,7 @@ import pytest
 from coterie.train import Run, adapter_weights, checkpoint, trainer
 from tests.train.small import content, hard, lines, trained
 
-HARD = {"accumulation": 2, "use_every": 1, "patience": 9, "evaluate_every": 3}
+HARD = {"accumulation": 2, "log_usage_every": 1, "patience": 9, "evaluate_every": 3}
 
 
 def forked(work: Callable[[], object]) -> int:

@@ -20,7 +20,7 @@ from tests.train.small import NAMES, OPTIONS, adapter, base, content, lines, pla
 
 
 def test_a_run(tmp_path: Path):
-    run = trained(tmp_path / "run", plain(steps=7, learning_rate=3e-2), use_every=2)
+    run = trained(tmp_path / "run", plain(steps=7, learning_rate=3e-2), log_usage_every=2)
     log = run.read_log()
     # at the first step, every third, and the last, with use at every sixth and the last
     assert [line["step"] for line in log] == [1, 3, 6]
@@ -42,7 +42,7 @@ def test_a_run(tmp_path: Path):
     assert not torch.equal(model(input_ids=ids).logits, run_base()(input_ids=ids).logits)
 
     assert content(train_from_config(run.config, out=tmp_path / "repeated")) == content(run)
-    assert trained(run.folder, plain(steps=7, learning_rate=3e-2), use_every=2, resume=True)
+    assert trained(run.folder, plain(steps=7, learning_rate=3e-2), log_usage_every=2, resume=True)
 
 
 def run_base() -> torch.nn.Module:

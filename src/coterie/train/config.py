@@ -46,7 +46,7 @@ class RunConfig:
         validation_limit: rows of a task that are looked at, from the first.
         save_every: steps between two checkpoints, at least 1; the last two are kept.
         log_every: steps between two lines of log.jsonl.
-        use_every: lines between two with expert use; 0 for none.
+        log_usage_every: lines between two with expert use; 0 for none.
         skip_bad_rows: leave out what cannot be read and write it to bad_rows.jsonl.
         gradient_checkpointing: recompute activations in backward, for less memory.
         report_to: other integrations of transformers' Trainer, such as "wandb".
@@ -195,7 +195,7 @@ class RunConfig:
 MINIMUMS = {
     "seed": 0, "batch_size": 1, "accumulation": 1, "max_length": 1, "steps": 1,
     "max_grad_norm": 0, "evaluate_every": 1, "patience": 1, "validation_limit": 1,
-    "save_every": 1, "log_every": 1, "use_every": 0,
+    "save_every": 1, "log_every": 1, "log_usage_every": 0,
 }  # fmt: skip
 
 

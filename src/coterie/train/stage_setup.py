@@ -133,7 +133,7 @@ class StageContext:
         validation: what is looked at; None for nothing.
         stage: its name.
         before: steps of the stages before this.
-        use_every: lines between two with expert use; 0 for none.
+        log_usage_every: lines between two with expert use; 0 for none.
         routed: whether the stage has mixtures that decide.
     """
 
