@@ -21,13 +21,14 @@ from transformers import PreTrainedTokenizerFast, TrainerCallback
 from benchmarks.benchmark import ROUNDS, Benchmark, Row, Scale, Target, worst
 from benchmarks.model import LINEARS, Case
 from benchmarks.timing import Times
+from coterie.tasks.text.task_set import TextTasks
 from coterie import Lora, Mixture, Recipe, Softmax, Stage, graft
 from coterie.data.chat_template import TEMPLATE
 from coterie.tasks import TextTask
 from coterie.train import RunConfig, stage_setup
 from coterie.train.batch_sampler import MultiTaskDataset
 from coterie.train.metric_log import MetricLog
-from coterie.train.objective import compute_token_losses
+from coterie.tasks.text.loss import compute_token_losses
 from coterie.train.trainable import select_trainable
 from coterie.train.trainer import MixtureTrainer, StageContext
 
@@ -81,7 +82,7 @@ def measured(case: Case, device: torch.device, folder: Path, *, rounds: int) -> 
         stages=(Stage(steps=rounds + WARM),),
     )
     plan = RunConfig(
-        recipe=recipe, base="", tasks=written(folder), batch_size=SIZE, save_every=10**6
+        recipe=recipe, base="", tasks=TextTasks(tasks=tuple(written(folder))), batch_size=SIZE, save_every=10**6
     )
     trainer = built(plan, case, device, folder)
     turns = Turns(trainer, device, loops(plan, case, device, trainer))
@@ -154,19 +155,19 @@ def built(plan: RunConfig, case: Case, device: torch.device, folder: Path) -> Mi
     """The trainer of the plan's one stage, as a run builds it but for the model from memory."""
     stage = plan.recipe.stages[0]
     model = graft(case.model(device), plan.recipe.mixtures, tasks=NAMES)
-    lesson = stage_setup.make_task_set(plan)
-    samples = MultiTaskDataset(lesson.load_training_rows(), lesson.transform)
+    tasks = plan.tasks
+    samples = MultiTaskDataset(tasks.load_training_datasets(), tasks.transform)
     setting = StageContext(
         model=model,
         trainable=select_trainable(model, stage),
         base_parameters=(),
         balancing=plan.recipe.balancing.build(len(NAMES)),
-        task_set=lesson,
+        task_set=tasks,
         losses=(),
         tasks=NAMES,
         dataset=samples,
         batch_sampler=stage_setup.make_batch_sampler(plan, stage, samples.sizes, 0),
-        collator=lesson.make_collator(words()),
+        collator=stage_setup.make_collator(plan, words()),
         metric_log=MetricLog(folder, step=0, time_s=0.0),
         validation=None,
         stage_name=stage.name,

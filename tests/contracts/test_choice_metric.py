@@ -13,6 +13,7 @@ from coterie.evaluate.predictions import Predictions
 from coterie.metrics import ChoiceMetric, ChoicePrediction, TextPrediction
 from coterie.metrics.base import compute_percent
 from coterie.metrics.text.exact_match import ExactMatch
+from coterie.tasks.text.scoring import score_rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +52,13 @@ def rows_file(folder: Path, *predictions: object) -> Path:
     """A file of predictions for the answer "yes"."""
     path = folder / "task.jsonl"
     rows = [
-        {"source": f"a:{i}", "question": "?", "prediction": each, "answers": ["yes"]}
+        {
+            "source": f"a:{i}",
+            "question": "?",
+            "prediction": each,
+            "answers": ["yes"],
+            "statistics": [],
+        }
         for i, each in enumerate(predictions)
     ]
     path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
@@ -65,21 +72,19 @@ def test_scores_of_choices_are_saved_read_and_scored(tmp_path: Path) -> None:
     ]
     predictions = Predictions.read(rows_file(tmp_path, *(each.dump() for each in made)))
     # The first is right, the second is wrong.
-    statistics = predictions.compute_statistics(ChoiceAccuracy())
+    statistics = score_rows(ChoiceAccuracy(), predictions.rows).statistics
     assert statistics.tolist() == [[1, 1], [0, 1]]
     assert ChoiceAccuracy().score(statistics.sum(0)) == 50
     # log(e^-0.5 / (e^-0.5 + e^-1)) = -log(1 + e^-0.5), and log(1/4)
-    found = predictions.with_metric(MeanLogProbability()).rows
-    assert [row["statistics"][0] for row in found] == pytest.approx(
-        [-math.log(1 + math.exp(-0.5)), math.log(0.25)]
-    )
+    found = score_rows(MeanLogProbability(), predictions.rows).statistics
+    assert found[:, 0].tolist() == pytest.approx([-math.log(1 + math.exp(-0.5)), math.log(0.25)])
 
 
 def test_a_metric_of_another_kind_of_prediction_says_what_it_needs(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"prediction 'yes' has no scores: the metric needs"):
-        Predictions.read(rows_file(tmp_path, "yes")).compute_statistics(ChoiceAccuracy())
+        score_rows(ChoiceAccuracy(), Predictions.read(rows_file(tmp_path, "yes")).rows)
     with pytest.raises(ValueError, match=r"prediction \{'yes': 1.0\} is not a text"):
-        Predictions.read(rows_file(tmp_path, {"yes": 1.0})).compute_statistics(ExactMatch())
+        score_rows(ExactMatch(), Predictions.read(rows_file(tmp_path, {"yes": 1.0})).rows)
 
 
 def test_names_follow_from_the_class() -> None:

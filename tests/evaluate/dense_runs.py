@@ -17,6 +17,7 @@ from coterie.tasks.dense.kinds.distillation import Distillation
 from coterie.tasks.dense.kinds.regression import Regression
 from coterie.tasks.dense.kinds.segmentation import Segmentation
 from coterie.tasks.dense.task import DenseTask
+from coterie.tasks.dense.task_set import DenseTasks
 from coterie.tasks.dense.vision_config import VisionConfig
 from coterie.train import stage_setup
 from coterie.train.config import RunConfig
@@ -103,10 +104,10 @@ def dense_run(
     """A run as it is after training, its weights drawn instead of trained."""
     folder.mkdir(parents=True)
     plan = RunConfig(
-        recipe=made_by or recipe(), base=str(base()), pictures=pictures, seed=seed,
-        vision=vision or VisionConfig(),
+        recipe=made_by or recipe(), base=str(base()), seed=seed,
+        tasks=DenseTasks(dataset=pictures, vision=vision or VisionConfig()),
     )  # fmt: skip
-    host = stage_setup.make_task_set(plan).load_model().model
+    host = stage_setup.load_base(plan).model
     torch.manual_seed(seed)
     model = coterie.graft(host, plan.recipe.mixtures, tasks=plan.task_names)
     with torch.no_grad():

@@ -11,12 +11,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from coterie import Recipe
-from coterie.evaluate.examples import save_examples
-from coterie.evaluate.predictions import get_predictions_file, get_predictions_folder
-from coterie.evaluate.scored_pictures import DensePredictions
+from coterie.evaluate.predictions import (
+    Predictions,
+    get_predictions_file,
+    get_predictions_folder,
+)
 from coterie.evaluate.scores import TaskScore
 from coterie.metrics.prediction import MapPrediction
 from coterie.tasks.dense.dataset import DenseSample
+from coterie.tasks.dense.examples import save_examples
+from coterie.tasks.dense.inference import make_rows
+from coterie.tasks.dense.task_set import DenseTasks
 from coterie.train.config import RunConfig
 from tests.evaluate.dense_runs import TASKS, RandomPictures, recipe
 from tests.report.synthetic import put
@@ -32,7 +37,7 @@ def run(
 ) -> Path:
     """A run's folder as training and `coterie.evaluate` leave it; `noise` spoils its answers."""
     pictures = RandomPictures(names=names)
-    plan = RunConfig(recipe=made_by or recipe(), base="vit", pictures=pictures)
+    plan = RunConfig(recipe=made_by or recipe(), base="vit", tasks=DenseTasks(dataset=pictures))
     folder.mkdir(parents=True)
     (folder / "recipe.json").write_text(plan.dumps(), encoding="utf-8")
     random = np.random.default_rng(len(names))
@@ -46,7 +51,7 @@ def run(
         chosen = {name: [min(1.0, 2 * each) for each in means] for name, means in use.items()}
         labels = [f"copies {i + 1}" for i in range(experts)]
         layers[f"backbone.layers.{layer}.mlp"] = {
-            "experts": labels, "tasks": use, "chosen": chosen
+            "experts": labels, "mean_weight": use, "chosen": chosen
         }  # fmt: skip
     put(folder / "routing.json", {"layers": layers})
     _evaluated(folder, pictures, noise)
@@ -84,7 +89,7 @@ def _evaluated(folder: Path, pictures: RandomPictures, noise: float) -> None:
         length = next(len(each) for each in found if each is not None)
         statistics = np.stack([np.zeros(length) if each is None else each for each in found])
         sources = tuple(sample.source for sample in rows)
-        kept = DensePredictions(sources=sources, statistics=statistics)
+        kept = Predictions(tuple(make_rows(sources, statistics)))
         kept.save(get_predictions_file(beside, task.name))
         scores[task.name] = vars(TaskScore.from_statistics(metric, statistics, resamples=20))
     cost = {"trainable_parameters": 2_000_000, "active_parameters": 1_100_000,

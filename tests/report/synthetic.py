@@ -17,6 +17,7 @@ from coterie.evaluate.scores import TaskScore
 from coterie.metrics.prediction import TextPrediction
 from coterie.recipe import Recipe
 from coterie.tasks.text.task import TextTask
+from coterie.tasks.text.task_set import TextTasks
 from coterie.train.config import RunConfig
 
 WORDS = ("apple", "basil", "carrot", "durian", "eggplant", "fig", "grape", "hazelnut")
@@ -112,7 +113,11 @@ def run(
     """A run's folder with every part there is; `skill` is added to each task's ease."""
     random = np.random.default_rng([seed, sum(map(ord, recipe))])
     plan = RunConfig(
-        recipe=RECIPES[recipe](), base="embedded", tasks=tuple(tasks), seed=seed, steps=steps
+        recipe=RECIPES[recipe](),
+        base="embedded",
+        tasks=TextTasks(tasks=tuple(tasks)),
+        seed=seed,
+        steps=steps,
     )
     folder.mkdir(parents=True)
     (folder / "recipe.json").write_text(plan.dumps() + "\n", encoding="utf-8")
@@ -214,7 +219,7 @@ def routing(
         weights = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
         use = {task: weights[i].tolist() for i, task in enumerate(tasks)}
         name = f"model.language_model.layers.{layer}.self_attn"
-        found[name] = {"experts": experts, "tasks": use, "chosen": use}
+        found[name] = {"experts": experts, "mean_weight": use, "chosen": use}
     return {"layers": found}
 
 

@@ -7,13 +7,9 @@ import torch
 from torch import nn
 
 from coterie import Fixed, Uncertainty
-from coterie.train.objective import (
-    ItemLosses,
-    TaskLossSums,
-    compute_objective,
-    compute_token_losses,
-    sum_by_task,
-)
+from coterie.tasks.losses import ItemLosses, TaskLossSums, sum_by_task
+from coterie.tasks.text.loss import compute_token_losses
+from coterie.train.objective import compute_objective
 from tests.tiny import TINY
 from tests.tuner.checks import grafted
 
@@ -59,7 +55,7 @@ def test_logits_of_another_shape_are_refused(unchecked: None):
             return Answer()
 
     batch = TINY["llama"]().batch | {"task_ids": torch.tensor([0, 1])}
-    with pytest.raises(ValueError, match=r"logits of \(2, 3\)"):
+    with pytest.raises(ValueError, match=r"logits of shape \(2, 3\)"):
         compute_token_losses(Odd(), None, batch)
 
 

@@ -11,7 +11,7 @@ from torchjd.aggregation import UPGrad as TorchJDUPGrad
 
 from coterie import Fixed, Importance, PCGrad, Recipe, UPGrad
 from coterie.balancing.base import Balancing
-from coterie.train.objective import TaskLossSums
+from coterie.tasks.losses import TaskLossSums
 from coterie.train.task_gradients import TaskGradients, is_task_specific
 from coterie.train.trainer import MixtureTrainer
 from tests.train import gallery

@@ -8,8 +8,8 @@ from typing import Any
 from coterie import serialization
 from coterie.cli import pictured
 from coterie.datasets.scenes import Scenes
-from coterie.task_file import SCENES, load_yaml
-from coterie.tasks import TextTask, read_tasks
+from coterie.task_file import SCENES, load_yaml, read_tasks
+from coterie.tasks import TextTask
 from coterie.tasks.dense.vision_config import VisionConfig
 
 

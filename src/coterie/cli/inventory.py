@@ -10,7 +10,7 @@ from coterie.cli import pictured
 from coterie.cli.train_config import SYSTEMS
 from coterie.paths import get_cache_dir
 from coterie.recipe import RECIPE_FILE
-from coterie.tasks import read_tasks
+from coterie.task_file import read_tasks
 from coterie.train import Run
 
 # What is listed -> the folder of its kinds, and the interface that they share.

@@ -21,9 +21,9 @@ from coterie.diagnose.probe import (
 from coterie.diagnose.spaces import GradientSource, split_into_batches
 from coterie.models.loading import LoadedModel
 from coterie.tasks.text.collator import TextCollator
+from coterie.tasks.text.loss import compute_token_losses
 from coterie.tasks.text.task import TextTask
 from coterie.train.frozen_caches import cache_encoder_features
-from coterie.train.objective import compute_token_losses
 
 DEFAULT_MODULES = ("text.attn", "text.mlp")
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 EMBEDDED = "embedded"
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+"""Name of a precision -> dtype of the weights."""
 OMNI_MODEL_TYPE = "coterie_omni"
 
 
@@ -71,7 +73,7 @@ def load(
 def _resolve_base(base: str | Path) -> str:
     """The folder or hub id that transformers is to load."""
     if str(base) == EMBEDDED:
-        from coterie_demo import get_cache_dir
+        from coterie.paths import get_cache_dir
 
         folder = get_cache_dir() / "omni"
         if not (folder / "config.json").is_file():

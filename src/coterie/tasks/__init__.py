@@ -1,6 +1,9 @@
-"""Tasks, and the tasks.yaml that lists them."""
+"""Tasks: what a run trains, evaluates and compares, as one `TaskSet` of any kind."""
 
-from coterie.task_file import read_tasks
+from coterie.tasks.as_task_set import as_task_set
+from coterie.tasks.dense.task_set import DenseTasks
+from coterie.tasks.task_set import TaskSet
 from coterie.tasks.text.task import TextTask
+from coterie.tasks.text.task_set import TextTasks
 
-__all__ = ["TextTask", "read_tasks"]
+__all__ = ["DenseTasks", "TaskSet", "TextTask", "TextTasks", "as_task_set"]

@@ -1,83 +1,244 @@
-"""What is learned, as training sees it: rows, the model they are for, and a batch's losses."""
+"""`TaskSet`: the data, model, loss and predictions of tasks that are trained together."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
+import numpy as np
+import torch
 from torch import nn
 
-from coterie.data.dataset import Dataset
-from coterie.tasks.dense.collator import DenseCollator
-from coterie.tasks.dense.dataset import DenseSamples
-from coterie.tasks.text.collator import TextCollator
-from coterie.train.objective import ItemLosses
+from coterie.data.dataset import BadRow
+from coterie.metrics.base import Metric
+from coterie.models.loading import LoadedModel
+from coterie.recipe import Recipe
+from coterie.routing.decision import Tape
+from coterie.tasks.frozen_tasks import FrozenTasks
+from coterie.tasks.losses import ItemLosses
+from coterie.tasks.predictions import (
+    EvaluationDataset,
+    ForwardPass,
+    Prediction,
+    PredictionResult,
+    ScoredPredictions,
+)
 
-if TYPE_CHECKING:
-    from peft import PeftModel
 
-    from coterie.models.loading import LoadedModel
-    from coterie.train.trainable import TrainableParameters
+@runtime_checkable
+class TaskDataset(Protocol):
+    """A map-style data set of samples, which are read when they are asked for."""
 
-AnyDataset = Dataset | DenseSamples
-AnyCollator = TextCollator | DenseCollator
+    bad_rows: tuple[BadRow, ...]
+    """The rows that were left out, with the reason of each."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Any: ...
+
+
+@runtime_checkable
+class Collator(Protocol):
+    """Makes the batch that a model takes from samples."""
+
+    skipped: list[BadRow]
+    """The samples that were left out because they do not fit, such as too long ones."""
+
+    def __call__(self, samples: Sequence[Any]) -> dict[str, Any]: ...
 
 
 class TaskSet(ABC):
-    """What differs between tasks that are answered in words and tasks on pictures.
+    """Tasks that are trained together, one interface for all kinds of task.
 
-    An item is what a step's loss is a mean over: a token of an answer, or a picture.
+    Kinds are frozen keyword-only dataclasses. Training, evaluation, diagnosis, extraction, the
+    report and the command line ask the task set for whatever depends on the kind, so a new kind
+    of task is a new subclass and no edit elsewhere.
+
+    An item is what a step's loss averages over: an answer token of a text task, or an image of a
+    dense task.
+
+    Attributes:
+        supports_blind: whether samples have images or sounds and something else, so that
+            evaluation can leave them out.
+        prediction_fields: the fields that every line of a predictions file has.
     """
 
+    supports_blind: ClassVar[bool] = False
+    prediction_fields: ClassVar[tuple[str, ...]] = ("source", "statistics")
+
+    @property
     @abstractmethod
-    def load_training_rows(self) -> Sequence[AnyDataset]:
-        """What is mixed into batches. Raises ValueError if some cannot be read."""
+    def names(self) -> tuple[str, ...]:
+        """The tasks' names, in the order of task ids."""
 
-    @abstractmethod
-    def load_validation_rows(self) -> Sequence[AnyDataset]:
-        """What is looked at meanwhile, if that was asked for."""
+    @property
+    def frozen(self) -> FrozenTasks | None:
+        """The tasks of an earlier run that stay as they are; None if all tasks are trained."""
+        return None
 
-    @abstractmethod
-    def load_model(self) -> "LoadedModel":
-        """The model before it is grafted: the same weights whenever it is called."""
+    @property
+    def trained_names(self) -> tuple[str, ...]:
+        """The tasks that are trained: all but the frozen ones."""
+        return self.names if self.frozen is None else self.frozen.list_new_tasks(self.names)
 
-    def initialize_from_run(self, model: "PeftModel") -> tuple[str, ...]:
-        """Puts what an earlier run has trained into the first stage's model, as it is grafted.
+    def get_training_settings(self) -> dict[str, Any]:
+        """Return what belongs to the way of training, not to the data, as JSON can hold it.
 
-        Returns the names of the host's parameters that are not the base's any more, and are saved
-        with what this run trains.
+        `coterie.compare` takes runs that differ in it for different systems.
         """
-        return ()
+        return {}
 
-    def exclude_frozen(
-        self, model: "PeftModel", trainable: "TrainableParameters"
-    ) -> "TrainableParameters":
-        """What a stage trains, less what is to stay as it is."""
-        return trainable
+    def check_recipe(self, recipe: Recipe) -> None:
+        """Raise ValueError if a recipe cannot be trained on these tasks."""
+        return None
 
     @abstractmethod
-    def make_collator(self, processor: Any) -> AnyCollator:
-        """What makes batches; `processor` is that of `load`."""
+    def load_model(
+        self,
+        base: str,
+        *,
+        dtype: torch.dtype | None = None,
+        device: str | torch.device | None = None,
+        seed: int = 0,
+    ) -> LoadedModel:
+        """Load the base model, before it is grafted, and what makes its inputs.
+
+        Args:
+            base: a folder, a hub id, or "embedded".
+            dtype: of the weights; None for the one they were saved in.
+            device: where the model goes; None for the CPU.
+            seed: of newly initialised weights; equal seeds give equal weights.
+
+        Raises ValueError if there is no such model, or it does not fit the tasks.
+        """
+
+    @abstractmethod
+    def load_training_datasets(self, *, skip_bad_rows: bool = False) -> Sequence[TaskDataset]:
+        """Load the training rows: one data set a task, or one that all tasks share.
+
+        Raises ValueError naming the first 20 rows that cannot be read, unless they are skipped.
+        """
+
+    @abstractmethod
+    def load_validation_datasets(self, *, skip_bad_rows: bool = False) -> Sequence[TaskDataset]:
+        """Load the validation rows of the tasks that have some."""
+
+    @abstractmethod
+    def make_collator(
+        self, processor: Any, *, max_length: int | None = None, skip_long: bool = False
+    ) -> Collator:
+        """Make the collator of training batches.
+
+        Args:
+            processor: that of `load_model`.
+            max_length: tokens of a sample at most; None for no limit. For tasks without tokens it
+                has no effect.
+            skip_long: leave longer samples out and list them in `skipped`, instead of an error.
+        """
 
     @abstractmethod
     def transform(self, sample: Any, seed: int) -> Any:
-        """What training sees of a row; `lot`, at least 0, is all that chance depends on."""
+        """Apply training-time augmentation to a sample. Deterministic in `seed`, at least 0."""
 
     @abstractmethod
     def compute_losses(
         self, model: nn.Module, base_model: nn.Module, batch: dict[str, Any]
     ) -> ItemLosses:
-        """The losses of a batch, which the model is run on.
+        """Run the model on a batch and return its item losses.
 
         Args:
-            model: the grafted model, wrapped or not.
-            host: the model in it.
+            model: the grafted model, wrapped (by DDP, say) or not.
+            base_model: the base model inside it.
             batch: the collator's, on the model's device.
         """
 
     @abstractmethod
     def count_items(self, batch: dict[str, Any]) -> int:
-        """How many items are in a batch, which is not on the model's device yet."""
+        """Count a batch's items. The batch may be on any device."""
 
     @abstractmethod
     def get_task_names(self, batch: dict[str, Any]) -> list[str]:
-        """Names of the tasks in a batch, for messages."""
+        """Return the names of the tasks in a batch, for messages."""
+
+    @abstractmethod
+    def load_evaluation_datasets(
+        self,
+        split: str,
+        *,
+        limit: int | None = None,
+        blind: bool = False,
+        skip_bad_rows: bool = False,
+    ) -> Sequence[EvaluationDataset]:
+        """Load the rows of a split for evaluation, all tasks together in the order of task ids.
+
+        Args:
+            split: "train", "validation", "test", or another that the tasks have.
+            limit: samples of a data set, the same ones at each call, spread over all; None for
+                all.
+            blind: leave out images and sounds; only where `supports_blind`.
+            skip_bad_rows: leave out rows that cannot be read, and list them.
+
+        Raises ValueError for a split that a task lacks, bad rows, or a task without rows.
+        """
+
+    @abstractmethod
+    def make_prediction_key(self, dataset: EvaluationDataset, task: str) -> dict[str, Any]:
+        """Return all that a task's predictions depend on beside the model, as JSON can hold it.
+
+        Predictions on disk are used again as long as it stays equal.
+        """
+
+    @abstractmethod
+    def predict(
+        self,
+        loaded: LoadedModel,
+        dataset: EvaluationDataset,
+        *,
+        batch_size: int,
+        on_routing: Callable[[Tape], object] | None = None,
+        on_batch_end: Callable[[int], object] = lambda done: None,
+    ) -> PredictionResult:
+        """Predict every task of a data set for every sample.
+
+        Args:
+            loaded: the model, grafted or not.
+            dataset: one of `load_evaluation_datasets`.
+            batch_size: samples a forward pass, at least 1.
+            on_routing: called with what the mixtures decided for a batch's inputs; None for a
+                model without mixtures.
+            on_batch_end: called with the number of samples that are done.
+        """
+
+    @abstractmethod
+    def get_metric(self, task: str) -> Metric:
+        """Return the metric of a task; scores call it by its text."""
+
+    def score_predictions(self, task: str, rows: Sequence[Prediction]) -> ScoredPredictions:
+        """Return the statistics of a task's predictions with the metric that scores their sum.
+
+        By default those in the rows. Task sets whose rows keep what was predicted compute them
+        from it, so that a changed metric needs no model.
+        """
+        statistics = np.array([row["statistics"] for row in rows], dtype=np.float64)
+        return ScoredPredictions(self.get_metric(task), statistics)
+
+    def make_sample_key(self, row: Prediction) -> str:
+        """Return a line that tells a prediction's sample from all others, on any machine."""
+        return row["source"]
+
+    @abstractmethod
+    def make_forward_pass(
+        self, loaded: LoadedModel, datasets: Sequence[EvaluationDataset], *, num_samples: int
+    ) -> ForwardPass:
+        """Prepare the forward pass whose FLOPs are counted.
+
+        Args:
+            loaded: the model, grafted or not.
+            datasets: those of `load_evaluation_datasets`.
+            num_samples: of each data set, from the first.
+        """
+
+    def save_examples(  # noqa: B027  not all tasks have examples other than the predictions
+        self, loaded: LoadedModel, dataset: EvaluationDataset, folder: Path
+    ) -> None:
+        """Write what the report shows of a few samples beside the predictions in `folder`."""

@@ -1,6 +1,6 @@
-"""Training: a recipe on tasks, in stages, into a folder that can be resumed bit for bit."""
+"""Training: a recipe on tasks, in stages, into a run's folder that can be resumed bit for bit."""
 
-from coterie.train.adopt import add_tasks
+from coterie.train.add_tasks import add_tasks
 from coterie.train.config import RunConfig
 from coterie.train.run import Run
 from coterie.train.train import train, train_from_config

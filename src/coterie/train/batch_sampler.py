@@ -1,4 +1,4 @@
-"""The samples of a run, and which of them each device computes in each part of each step."""
+"""The samples of a run, and the batches of each device, accumulation step and stage."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -7,21 +7,21 @@ import numpy as np
 from jaxtyping import Int64
 from torch.utils.data import Dataset
 
-from coterie.tasks.task_set import AnyDataset
+from coterie.tasks.task_set import TaskDataset
 
 SampleIndex = tuple[int, int, int]
-"""Task, row, and the lot that decides what chance does to the row."""
+"""Data set, row, and the seed of the row's augmentation."""
 MAX_SEED = 2**63 - 1
 
 
 class MultiTaskDataset(Dataset[Any]):
-    """All rows of all tasks as training sees them; an index is a `Place`."""
+    """All rows of all tasks with training-time augmentation, by `SampleIndex`."""
 
-    def __init__(self, rows: Sequence[AnyDataset], transform: Callable[[Any, int], Any]) -> None:
+    def __init__(self, rows: Sequence[TaskDataset], transform: Callable[[Any, int], Any]) -> None:
         """
         Args:
-            rows: of each task; those on pictures, which share them, count as one.
-            drawn: what a lot makes of a row.
+            rows: of each task, or one data set that all tasks share.
+            transform: applies augmentation to a sample, by a seed.
         """
         self.datasets, self.transform = tuple(rows), transform
 
@@ -33,16 +33,16 @@ class MultiTaskDataset(Dataset[Any]):
         return sum(self.sizes)
 
     def __getitem__(self, index: SampleIndex) -> Any:
-        task, row, lot = index
-        return self.transform(self.datasets[task][row], lot)
+        task, row, seed = index
+        return self.transform(self.datasets[task][row], seed)
 
 
 class StageBatchSampler:
-    """What a DataLoader takes as `batch_sampler`: the parts of all steps of a stage, in turn."""
+    """The `batch_sampler` of a DataLoader: a stage's batches, one an accumulation step."""
 
     def __init__(
         self,
-        places: Int64[np.ndarray, "steps batch 2"],
+        samples: Int64[np.ndarray, "steps batch 2"],
         *,
         parts: int,
         rank: int,
@@ -51,23 +51,25 @@ class StageBatchSampler:
     ) -> None:
         """
         Args:
-            places: what `Mix.batches` gave.
-            parts: in how many parts a device computes its samples of a step.
-            rank, world: this process, and how many there are.
-            seed: of the lots, at least 0.
+            samples: (data set, row) of each step's samples, as `TaskSampling.sample_batches` returns.
+            parts: accumulation steps.
+            rank, world_size: this process, and how many there are.
+            seed: of the augmentation seeds, at least 0.
 
-        Raises ValueError if a step's samples cannot be shared out evenly.
+        Raises ValueError if a step's samples cannot be split evenly.
         """
-        steps, size, _ = places.shape
+        steps, size, _ = samples.shape
         if size % (parts * world_size):
             raise ValueError(
-                f"a batch of {size} cannot be computed in {parts} equal parts on {world_size} devices: "
-                "give a batch_size that both divide"
+                f"a batch of {size} cannot be split into {parts} equal parts on {world_size} "
+                "devices: give a batch_size that both divide"
             )
-        # Drawn here, for all parts and devices: so a sample's lot hangs on nothing but its place.
-        lots = np.random.default_rng([seed, 1]).integers(MAX_SEED, size=(steps, size, 1))
-        whole = np.concatenate([places, lots], axis=2)
-        mine = whole.reshape(steps, parts, world_size, size // (parts * world_size), 3)[:, :, rank]
+        # Sampled for all parts and devices at once: a sample's seed depends on its position alone.
+        seeds = np.random.default_rng([seed, 1]).integers(MAX_SEED, size=(steps, size, 1))
+        indices = np.concatenate([samples, seeds], axis=2)
+        mine = indices.reshape(steps, parts, world_size, size // (parts * world_size), 3)[
+            :, :, rank
+        ]
         self.batches = mine.reshape(steps * parts, -1, 3)
 
     def __len__(self) -> int:
@@ -75,9 +77,9 @@ class StageBatchSampler:
 
     def __iter__(self) -> Iterator[list[SampleIndex]]:
         for batch in self.batches:
-            yield [(int(task), int(row), int(lot)) for task, row, lot in batch]
+            yield [(int(task), int(row), int(each)) for task, row, each in batch]
 
 
 def derive_stage_seed(seed: int, stage: int) -> int:
-    """A seed for each stage of a run; the stages of a run, and runs, differ."""
+    """Derive the seed of a stage; those of a run's stages, and of runs, differ."""
     return int(np.random.SeedSequence([seed, stage]).generate_state(1)[0])

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 CHECKPOINT_PREFIX = "checkpoint-"
 PARTIAL_PREFIX = ".partial"
-STATE_FILE, TENSORS_FILE = "state.json", "state.safetensors"
+STATE_FILE, TENSORS_FILE = "training_state.json", "training_state.safetensors"
 
 
 def write_atomically(folder: Path, write: Callable[[Path], None]) -> Path:
@@ -103,9 +103,7 @@ def save_state(folder: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) 
 
 def load_state(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """What `save_state` was given."""
-    tensors = {
-        k: v for k, v in load_file(folder / TENSORS_FILE).items() if not _get_random_state(k)
-    }
+    tensors = {k: v for k, v in load_file(folder / TENSORS_FILE).items() if not _is_random_state(k)}
     return tensors, json.loads((folder / STATE_FILE).read_text(encoding="utf-8"))
 
 
@@ -122,7 +120,7 @@ def load_random(folder: Path) -> None:
         torch.cuda.set_rng_state(tensors["random.cuda"])
 
 
-def _get_random_state(name: str) -> bool:
+def _is_random_state(name: str) -> bool:
     return name.startswith("random.")
 
 

@@ -1,63 +1,58 @@
-"""`Plan`: everything a run is made of, as one frozen value; RUN/recipe.json is its text."""
+"""`RunConfig`: the whole configuration of a run as one frozen value, saved as RUN/run.json."""
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 from coterie import serialization
 from coterie.data.task_sampling import TaskSampling
 from coterie.recipe import RECIPE_FILE, Recipe, Stage
-from coterie.tasks.dense.dataset import DenseDataset
-from coterie.tasks.dense.frozen_tasks import FrozenTasks
-from coterie.tasks.dense.vision_config import VisionConfig
-from coterie.tasks.text.task import TextTask
+from coterie.tasks.task_set import TaskSet
 
 BATCH_SIZE = 8
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:
-    """A recipe, what it is trained on, and how; equal plans give equal runs, bit for bit on a CPU.
+    """The recipe, base model, tasks and settings of a run, as one frozen value.
+
+    Equal configurations give equal runs, bit for bit on a CPU. RUN/run.json holds it.
 
     Attributes:
         recipe: mixtures, losses and stages.
-        base: the model: a folder, a hub id, or "embedded".
-        tasks: what is answered in words: at least one, with names of their own; the order is that
-            of task ids.
-        pictures: or else what is learned on pictures: a dense data set with its tasks.
+        base: the base model: a folder, a hub id, or "embedded".
+        tasks: the tasks with their data; their order is that of task ids.
         mix: how the tasks share the batches.
         seed: of weights, order and dropout, at least 0.
-        batch_size: samples of an optimizer step, over all devices and parts; None for each
-            stage's own, or 8.
-        accumulation: in how many parts a step is computed; saves memory and changes nothing else.
+        batch_size: samples of an optimizer step, over all devices and accumulation steps; None
+            for each stage's own, or 8.
+        accumulation: gradient accumulation steps; saves memory and changes nothing else.
         precision: "bfloat16" keeps the frozen weights in bfloat16 and the experts in float32.
         max_length: tokens of a sample at most; longer ones are an error, or left out and counted
             with `skip_bad_rows`. None for no limit.
-        steps: optimizer steps over all stages, shared out as the stages' own are; None for those.
-        learning_rate: the highest of all stages; the others keep their proportion. None for the
-            stages' own.
-        max_grad_norm: longer gradients are shortened to this; 0 for never.
-        evaluate_every: steps between two looks at the validation rows; None for none but those
-            that `patience` needs, ten a stage.
-        patience: a stage ends after so many looks without a lower mean of the tasks' validation
-            losses, and goes back to its best weights. None for no early stopping.
-        validation_limit: rows of a task that are looked at, from the first.
+        steps: optimizer steps over all stages, split in the proportion of the stages' own; None
+            for those.
+        learning_rate: the peak of the stage with the highest; the others keep their proportion.
+            None for the stages' own.
+        max_grad_norm: gradients are clipped to this norm; 0 for no clipping.
+        evaluate_every: steps between two validations; None for none but those that `patience`
+            needs, ten a stage.
+        patience: a stage stops after so many validations without a lower mean of the tasks'
+            losses, and returns to its best weights. None for no early stopping.
+        validation_limit: validation rows of a task that are used, from the first.
         save_every: steps between two checkpoints, at least 1; the last two are kept.
         log_every: steps between two lines of log.jsonl.
-        log_usage_every: lines between two with expert use; 0 for none.
-        skip_bad_rows: leave out what cannot be read and write it to bad_rows.jsonl.
+        log_usage_every: lines between two with expert usage; 0 for none.
+        skip_bad_rows: leave out what cannot be read and list it in bad_rows.jsonl.
         gradient_checkpointing: recompute activations in backward, for less memory.
         report_to: other integrations of transformers' Trainer, such as "wandb".
-        vision: for `pictures`, how the base is made a model of them.
-        adopts: for `pictures`, a run whose tasks stay as they are; the plan's others learn.
     """
 
     recipe: Recipe
     base: str
-    tasks: tuple[TextTask, ...] = ()
-    pictures: DenseDataset | None = None
+    tasks: TaskSet
     mix: TaskSampling = field(default_factory=TaskSampling)
     seed: int = 0
     batch_size: int | None = None
@@ -76,16 +71,11 @@ class RunConfig:
     skip_bad_rows: bool = False
     gradient_checkpointing: bool = False
     report_to: tuple[str, ...] = ()
-    vision: VisionConfig = field(default_factory=VisionConfig)
-    adopts: FrozenTasks | None = None
 
     def __post_init__(self) -> None:
-        if self.tasks and self.pictures is not None:
-            raise ValueError("a plan has tasks and pictures: give one of them, and train two runs")
-        if self.pictures is None and self.vision != VisionConfig():
+        if not isinstance(self.tasks, TaskSet):
             raise ValueError(
-                "vision says how a model sees a dense data set, and these tasks are answered in "
-                "words: leave it out"
+                f"tasks={self.tasks!r}: give a TaskSet, such as coterie.read_tasks returns"
             )
         names = list(self.task_names)
         if not names or len(set(names)) != len(names):
@@ -95,9 +85,7 @@ class RunConfig:
                 f"precision={self.precision!r}: allowed are 'float32' and 'bfloat16'; float16 "
                 "needs its losses scaled and is not supported"
             )
-        if self.adopts is not None:
-            # Of tasks in words none can be kept.
-            self.adopts.check(names if self.pictures is not None else ())
+        self.tasks.check_recipe(self.recipe)
         self._check_numbers()
         self._check_sizes()
         # A balancing with a weight a task must fit before anything is loaded.
@@ -106,12 +94,11 @@ class RunConfig:
     @property
     def task_names(self) -> tuple[str, ...]:
         """The tasks' names, in the order of task ids."""
-        tasks = self.tasks if self.pictures is None else self.pictures.tasks
-        return tuple(task.name for task in tasks)
+        return self.tasks.names
 
     @property
     def validates(self) -> bool:
-        """Whether validation rows are to be looked at."""
+        """Whether training validates."""
         return self.patience is not None or self.evaluate_every is not None
 
     def _check_numbers(self) -> None:
@@ -137,11 +124,11 @@ class RunConfig:
                 )
 
     def get_global_batch_size(self, stage: Stage) -> int:
-        """Samples of an optimizer step in `stage`."""
+        """Return the samples of an optimizer step in `stage`."""
         return self.batch_size or stage.batch_size or BATCH_SIZE
 
     def resolve_stages(self, sizes: tuple[int, ...]) -> tuple[Stage, ...]:
-        """The stages with their `steps` and learning rates as this plan has them.
+        """Return the stages with the `steps` and learning rates of this configuration.
 
         Args:
             sizes: training rows of each task.
@@ -170,12 +157,12 @@ class RunConfig:
         return max(1, math.ceil(stage.epochs * a_pass))
 
     def dumps(self) -> str:
-        """The plan as JSON text."""
-        return serialization.dumps(self, name="plan")
+        """Return the configuration as JSON text."""
+        return serialization.dumps(self, name="run")
 
     @classmethod
     def read(cls, path: str | Path) -> "RunConfig":
-        """The plan in a run's recipe.json, or in the folder of a run.
+        """Read a run's configuration file, or that of a run's folder.
 
         Raises ValueError if there is none, or it does not load.
         """
@@ -186,8 +173,8 @@ class RunConfig:
         value = serialization.loads(path.read_text(encoding="utf-8"), name=str(path))
         if not isinstance(value, RunConfig):
             raise ValueError(
-                f"{path} holds a {type(value).__name__}, not the plan of a run: a recipe alone "
-                "says neither model nor tasks; pass it to coterie.train"
+                f"{path} holds a {type(value).__name__}, not a run's configuration: a recipe alone "
+                "has neither model nor tasks; pass it to coterie.train"
             )
         return value
 
@@ -200,7 +187,7 @@ MINIMUMS = {
 
 
 def split_steps(total: int, wanted: list[int]) -> list[int]:
-    """`total` steps in the proportion of `wanted`, each at least 1, exact in sum."""
+    """Split `total` steps in the proportion of `wanted`, each at least 1, exact in sum."""
     shares = [total * each / sum(wanted) for each in wanted]
     steps = [max(1, math.floor(share)) for share in shares]
     by_rest = sorted(range(len(wanted)), key=lambda i: steps[i] - shares[i])
@@ -212,8 +199,8 @@ def split_steps(total: int, wanted: list[int]) -> list[int]:
 
 
 def diff_configs(one: RunConfig, other: RunConfig) -> list[str]:
-    """What differs, as "dotted.path: this, that"; empty for equal plans."""
-    ones, others = serialization.dump(one, name="plan"), serialization.dump(other, name="plan")
+    """List the differences as "dotted.path: this, that"; empty for equal configurations."""
+    ones, others = serialization.dump(one, name="run"), serialization.dump(other, name="run")
     return list(_diff_values("", ones, others))
 
 
@@ -230,4 +217,24 @@ def _diff_values(path: str, one: Any, other: Any) -> Iterator[str]:
             yield f"{path}: {one!r}, {other!r}"
 
 
-CONFIG_FIELDS = tuple(each.name for each in fields(RunConfig))
+class TrainSettings(TypedDict, total=False):
+    """The settings of `coterie.train`: the fields of `RunConfig` with a default."""
+
+    mix: TaskSampling
+    seed: int
+    batch_size: int | None
+    accumulation: int
+    precision: Literal["float32", "bfloat16"]
+    max_length: int | None
+    steps: int | None
+    learning_rate: float | None
+    max_grad_norm: float
+    evaluate_every: int | None
+    patience: int | None
+    validation_limit: int
+    save_every: int
+    log_every: int
+    log_usage_every: int
+    skip_bad_rows: bool
+    gradient_checkpointing: bool
+    report_to: tuple[str, ...]

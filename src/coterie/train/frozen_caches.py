@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from coterie.models.omni.hidden_state_cache import HiddenStateCache
 
 ENCODER_TOWERS = ("vision", "audio")
+FEATURES = "features"
+"""The attribute of an omni model's processor that holds its feature cache."""
 
 
 def cache_encoder_features(model: nn.Module, processor: Any) -> None:
@@ -75,18 +77,18 @@ def precompute_caches(config: RunConfig) -> int:
 
     Returns the number of samples, each counted once.
     """
-    lesson = stage_setup.make_task_set(config)
-    base = lesson.load_model()
-    samples = MultiTaskDataset(lesson.load_training_rows(), lesson.transform)
+    base, skip = stage_setup.load_base(config), config.skip_bad_rows
+    rows = config.tasks.load_training_datasets(skip_bad_rows=skip)
+    samples = MultiTaskDataset(rows, config.tasks.transform)
     stage = config.resolve_stages(samples.sizes)[0]
     model = graft(
         base.model, make_stage_mixtures(config.recipe.mixtures, stage), tasks=config.task_names
     )
     select_trainable(model, stage)
     cache_encoder_features(model, base.processor)
-    collate = lesson.make_collator(base.processor)
+    collate = stage_setup.make_collator(config, base.processor)
     order = stage_setup.make_batch_sampler(config, stage, samples.sizes, 0)
-    # Without lots: a sample that comes twice is prepared once.
+    # Without seeds: a sample that comes twice is prepared once.
     places = list(dict.fromkeys((task, row, 0) for batch in order for task, row, _ in batch))
     size = config.get_global_batch_size(stage)
     with cache_hidden_states(model) as trunk:
@@ -95,3 +97,14 @@ def precompute_caches(config: RunConfig) -> int:
             if trunk is not None:
                 trunk.precompute(batch)
     return len(places)
+
+
+@contextlib.contextmanager
+def disable_feature_cache(processor: Any) -> Iterator[None]:
+    """Within, the processor passes images and sounds on, and no features in their place."""
+    attributes = vars(processor)
+    cached = {FEATURES: attributes.pop(FEATURES)} if FEATURES in attributes else {}
+    try:
+        yield
+    finally:
+        attributes.update(cached)

@@ -1,98 +1,27 @@
-"""The loss of each item, and the one number that is trained, exact under accumulation."""
+"""The scalar that a training step minimises, exact under gradient accumulation."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
-IGNORE_INDEX = -100
+from coterie.tasks.losses import TaskLossSums
 
 
-class ItemLosses(NamedTuple):
-    """The loss of every answer token of a batch, or of every picture for every task, and its task.
+class PartLosses(NamedTuple):
+    """Losses of one part of a step, with their graphs.
 
-    Float32; of answer tokens it is the cross entropy.
+    Attributes:
+        total: what is logged, and minimised unless gradients are balanced: the balanced loss and
+            the routing losses.
+        tasks: sums of the tasks' losses.
+        routing: the routing losses, each divided by the number of parts.
     """
 
-    losses: Float[Tensor, " tokens"]
-    task_ids: Int[Tensor, " tokens"]
-
-
-class TaskLossSums(NamedTuple):
-    """Sums of token losses and numbers of tokens, a task each."""
-
-    sums: Float[Tensor, " tasks"]
-    counts: Float[Tensor, " tasks"]
-
-
-def compute_token_losses(
-    model: nn.Module, head: nn.Module | None, inputs: dict[str, Any]
-) -> ItemLosses:
-    """Runs the model on a batch and gives the loss of each answer token.
-
-    The model is not shown the labels: it would turn logits of all positions into float32 and
-    into a mean. Its head sees the positions before answer tokens only, which in most batches are
-    few; the vocabulary's product is a good part of a small model's step.
-
-    Args:
-        model: the grafted model, wrapped or not.
-        head: the module that makes logits of hidden states; None if that is not known.
-        inputs: the collator's batch, on the model's device.
-
-    Raises ValueError if the model answers with no logits that fit.
-    """
-    given = dict(inputs)
-    labels = given.pop("labels")
-    # Position i predicts token i + 1.
-    wanted = F.pad(labels[:, 1:], (0, 1), value=IGNORE_INDEX)
-    sample, position = (wanted != IGNORE_INDEX).nonzero(as_tuple=True)
-    prompt = given["attention_mask"].bool() & ((labels != IGNORE_INDEX).cumsum(1) == 0)
-    with select_answer_positions(head, labels.shape, (sample, position)) as narrowed:
-        logits = model(**given, prompt_mask=prompt).logits
-    if narrowed:
-        logits = logits.reshape(-1, logits.shape[-1])
-    elif logits.shape[:2] == labels.shape:
-        logits = logits[sample, position]
-    if logits.ndim != 2 or logits.shape[0] != sample.shape[0]:
-        raise ValueError(
-            f"the model answers with logits of {tuple(logits.shape)} for tokens of "
-            f"{tuple(labels.shape)}: coterie trains models that give logits for each token"
-        )
-    losses = F.cross_entropy(logits.float(), wanted[sample, position], reduction="none")
-    return ItemLosses(losses, given["task_ids"][sample])
-
-
-@contextmanager
-def select_answer_positions(
-    head: nn.Module | None, shape: torch.Size, picked: tuple[Tensor, Tensor]
-) -> Iterator[list[bool]]:
-    """Inside, `head` sees the picked positions only; the list has an entry once it did."""
-    narrowed: list[bool] = []
-
-    def pick(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
-        if not args or args[0].shape[:2] != shape:
-            return None
-        narrowed.append(True)
-        return (args[0][picked][None], *args[1:])
-
-    handle = None if head is None else head.register_forward_pre_hook(pick)
-    try:
-        yield narrowed
-    finally:
-        if handle is not None:
-            handle.remove()
-
-
-def sum_by_task(found: ItemLosses, tasks: int) -> TaskLossSums:
-    """Sums of each of `tasks` tasks; in a fixed order, so that equal batches give equal bits."""
-    mine: Bool[Tensor, "tasks tokens"] = (
-        found.task_ids == torch.arange(tasks, device=found.task_ids.device)[:, None]
-    )
-    return TaskLossSums(torch.where(mine, found.losses, 0.0).sum(1), mine.sum(1).float())
+    total: Float[Tensor, ""]
+    tasks: TaskLossSums
+    routing: list[Float[Tensor, ""]]
 
 
 def compute_objective(

@@ -16,9 +16,8 @@ from coterie.train.config import RunConfig
 if TYPE_CHECKING:
     from coterie.models.loading import LoadedModel
 
-PROGRESS_FILE = "state.json"
+PROGRESS_FILE = "progress.json"
 ADAPTER_FOLDER = "adapter"
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +43,7 @@ class Run:
 
     The folder has recipe.json (the plan), adapter/ (once finished; `PeftModel.from_pretrained`
     loads it), checkpoints/, log.jsonl, events/ (TensorBoard), bad_rows.jsonl, made_on.jsonl (the
-    machine, a line a start) and state.json.
+    machine, a line a start) and progress.json.
     """
 
     folder: Path
@@ -71,28 +70,30 @@ class Run:
         return self.config.task_names
 
     def load(self, *, device: str | torch.device | None = None) -> "LoadedModel":
-        """The base model with the trained mixture in it, in eval mode, and its processor.
+        """Load the base model with the trained mixture in it, in eval mode, and its processor.
 
-        Of a run on pictures, `MultiTaskVision`, and the `PictureCollator` of its batches.
+        For a dense run, a `MultiTaskVisionModel` and the `DenseCollator` of its batches.
 
         Raises ValueError if the run is not finished.
         """
         from peft import PeftModel
 
-        from coterie.models.loading import LoadedModel
+        from coterie.models.loading import DTYPES, LoadedModel
         from coterie.third_party_warnings import suppress_third_party_warnings
-        from coterie.train import stage_setup
 
         if not self.is_finished:
             raise ValueError(
                 f"{self.folder} is not finished: go on with coterie.train(..., resume=True), or "
                 "`coterie train --resume`"
             )
+        config = self.config
         with suppress_third_party_warnings():
-            base = stage_setup.make_task_set(self.config).load_model()
-            host, adapter = base.model, str(self.folder / ADAPTER_FOLDER)
-            model = PeftModel.from_pretrained(host, adapter).to(device or "cpu")  # pyright: ignore[reportArgumentType]
-        return LoadedModel(model.eval(), base.processor, str(self.folder))
+            base = config.tasks.load_model(
+                config.base, dtype=DTYPES[config.precision], seed=config.seed
+            )
+            adapter = str(self.folder / ADAPTER_FOLDER)
+            model: Any = PeftModel.from_pretrained(base.model, adapter)  # pyright: ignore[reportArgumentType]
+        return LoadedModel(model.to(device or "cpu").eval(), base.processor, str(self.folder))
 
     def read_bad_rows(self) -> tuple[BadRow, ...]:
         """The rows in bad_rows.jsonl: what `skip_bad_rows` has left out, and why."""
@@ -110,12 +111,15 @@ class Run:
         if not path.is_file():
             return []
         stages = json.loads(path.read_text(encoding="utf-8"))["stages"]
-        return [FinishedStage(**{**each, "host": tuple(each["host"])}) for each in stages]
+        return [
+            FinishedStage(**{**each, "base_parameters": tuple(each["base_parameters"])})
+            for each in stages
+        ]
 
     def add_finished_stage(self, done: FinishedStage) -> None:
-        """Notes in state.json that a stage is done."""
+        """Notes in progress.json that a stage is done."""
         stages = [
-            {**vars(each), "host": list(each.base_parameters)}
+            {**vars(each), "base_parameters": list(each.base_parameters)}
             for each in (*self.list_finished_stages(), done)
         ]
         write(self.folder / PROGRESS_FILE, json.dumps({"stages": stages}, indent=1))

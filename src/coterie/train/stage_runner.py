@@ -1,6 +1,5 @@
 """The stages of a run, one after the other: each builds its model, trains it and hands it on."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,6 @@ from transformers import set_seed
 
 from coterie import distributed
 from coterie.graft import graft
-from coterie.tasks.task_set import AnyDataset, TaskSet
 from coterie.third_party_warnings import suppress_third_party_warnings
 from coterie.train import adapter_weights, bad_rows, checkpoint, stage_setup
 from coterie.train.batch_sampler import MultiTaskDataset, derive_stage_seed
@@ -21,24 +19,32 @@ from coterie.train.callbacks import (
     make_progress_bar,
 )
 from coterie.train.frozen_caches import cache_encoder_features, cache_hidden_states
+from coterie.train.frozen_tasks import exclude_frozen, initialize_from_run
 from coterie.train.metric_log import MetricLog
 from coterie.train.run import ADAPTER_FOLDER, FinishedStage, Run
+from coterie.train.stage_setup import load_base, make_collator
 from coterie.train.trainable import TrainableParameters, make_stage_mixtures, select_trainable
 from coterie.train.trainer import MixtureTrainer, StageContext
 from coterie.train.validation import BEST_FOLDER
 
-CHECKPOINTS_TO_KEEP = "checkpoints"
+CHECKPOINTS_FOLDER = "checkpoints"
 
 
 class StageRunner:
     """Trains the stages of a run that are not done yet."""
 
-    def __init__(
-        self, run: Run, task_set: TaskSet, rows: Sequence[AnyDataset], *, progress: bool | None
-    ) -> None:
-        self.run, self.config, self.task_set = run, run.config, task_set
-        self.samples = MultiTaskDataset(rows, task_set.transform)
-        self.validation = task_set.load_validation_rows()
+    def __init__(self, run: Run, *, progress: bool | None) -> None:
+        """Load the rows. Raises ValueError if some cannot be read and are not skipped."""
+        self.run, self.config, self.task_set = run, run.config, run.config.tasks
+        skip = self.config.skip_bad_rows
+        rows = self.task_set.load_training_datasets(skip_bad_rows=skip)
+        self.samples = MultiTaskDataset(rows, self.task_set.transform)
+        self.validation = (
+            self.task_set.load_validation_datasets(skip_bad_rows=skip)
+            if self.config.validates
+            else []
+        )
+        self.bad_rows = [row for each in (*rows, *self.validation) for row in each.bad_rows]
         self.stages = self.config.resolve_stages(self.samples.sizes)
         # Built before a model is loaded: it may need a package that is not installed.
         self.aggregator = self.config.recipe.balancing.build_aggregator()
@@ -48,8 +54,8 @@ class StageRunner:
 
     def train(self) -> None:
         """Trains what is left, and writes the adapter."""
-        base = self.task_set.load_model()
-        self.collator = self.task_set.make_collator(base.processor)
+        base = load_base(self.config)
+        self.collator = make_collator(self.config, base.processor)
         steps = sum(each.steps or 0 for each in self.stages)
         model: PeftModel | None = None
         with (
@@ -85,14 +91,17 @@ class StageRunner:
             fill = adapter_weights.load_copies if copies else adapter_weights.load
             fill(model, self.run.folder / self.finished_stages[-1].weights_folder)
         else:
-            self.base_parameters = self.task_set.initialize_from_run(model)
+            frozen = self.task_set.frozen
+            self.base_parameters = initialize_from_run(model, frozen) if frozen else ()
         return model
 
     def _run_stage(self, model: PeftModel, shown: Any, interrupt: InterruptHandler) -> None:
         number = len(self.finished_stages)
         stage = self.stages[number]
-        folder = self.run.folder / CHECKPOINTS_TO_KEEP / f"{number + 1}-{stage.name}"
-        trained = self.task_set.exclude_frozen(model, select_trainable(model, stage))
+        folder = self.run.folder / CHECKPOINTS_FOLDER / f"{number + 1}-{stage.name}"
+        trained = select_trainable(model, stage)
+        if self.task_set.frozen is not None:
+            trained = exclude_frozen(model, trained, self.task_set.frozen)
         setting = self._make_context(model, trained, folder)
         last = checkpoint.find_latest(folder)
         args = stage_setup.make_training_arguments(
@@ -174,14 +183,15 @@ class StageRunner:
         return checkpoint.load_state(last)
 
     def _is_ended(self, last: Path | None) -> bool:
-        """Whether a checkpoint is the stage's last: all steps are done, or patience is."""
+        """Whether a checkpoint is the stage's last: all steps are done, or patience is exhausted."""
         if last is None:
             return False
         facts = checkpoint.load_state(last)[1]
         patience = self.config.patience
-        tired = patience and facts.get("validation", {}).get("looks_since", 0) >= patience
+        since = facts.get("validation", {}).get("evals_since_best", 0)
         return (
-            bool(tired) or checkpoint.get_step(last) == self.stages[len(self.finished_stages)].steps
+            bool(patience and since >= patience)
+            or checkpoint.get_step(last) == self.stages[len(self.finished_stages)].steps
         )
 
     def _close_stage(self, stage: str, folder: Path, base_parameters: tuple[str, ...]) -> None:

@@ -1,8 +1,9 @@
-"""What a stage's trainer is put together from: arguments, order, validation, kept features."""
+"""What the trainer of one stage is built from: arguments, batch sampler, validation, context."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from peft import PeftModel
@@ -11,11 +12,9 @@ from transformers import TrainingArguments
 
 from coterie import distributed
 from coterie.losses.base import RoutingLoss
+from coterie.models.loading import DTYPES, LoadedModel
 from coterie.recipe import Stage
-from coterie.tasks.dense.task_set import DenseTasks
-from coterie.tasks.task_set import AnyCollator, AnyDataset, TaskSet
-from coterie.tasks.text.task_set import TextTasks
-from coterie.train.add_tasks import AddTasks
+from coterie.tasks.task_set import Collator, TaskDataset, TaskSet
 from coterie.train.batch_sampler import MultiTaskDataset, StageBatchSampler, derive_stage_seed
 from coterie.train.config import RunConfig
 from coterie.train.metric_log import MetricLog
@@ -24,28 +23,31 @@ from coterie.train.validation import Validation
 
 SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
 EVALUATIONS_PER_STAGE = 10
-"""Looks at the validation rows a stage, where patience is asked for and nothing else said."""
+"""Validations of a stage that has `patience` and no `evaluate_every`."""
 
 
-def make_task_set(config: RunConfig) -> TaskSet:
-    """What a plan has learned: words, or pictures."""
-    if config.pictures is None:
-        return TextTasks(config)
-    if config.adopts is None:
-        return DenseTasks(config, config.pictures)
-    return AddTasks(config, config.pictures, config.adopts)
+def load_base(config: RunConfig) -> LoadedModel:
+    """Load a run's base model, before it is grafted: the same weights at each call."""
+    return config.tasks.load_model(config.base, dtype=DTYPES[config.precision], seed=config.seed)
+
+
+def make_collator(config: RunConfig, processor: Any) -> Collator:
+    """Make the collator of a run's training batches."""
+    return config.tasks.make_collator(
+        processor, max_length=config.max_length, skip_long=config.skip_bad_rows
+    )
 
 
 def make_training_arguments(
     config: RunConfig, stage: Stage, folder: Path, *, seed: int, mixed: bool, validates: bool
 ) -> TrainingArguments:
-    """Transformers' own arguments of a stage.
+    """Make the `TrainingArguments` of a stage.
 
     Args:
         folder: where its checkpoints go.
         seed: of dropout and the router's noise.
-        mixed: the host learns, too: its weights are float32, so bfloat16 needs autocast.
-        validates: there is something to look at.
+        mixed: base parameters are trained, too: they are float32, so bfloat16 needs autocast.
+        validates: whether there are validation rows.
     """
     assert stage.steps is not None
     parts = config.accumulation * distributed.get_world_size()
@@ -84,7 +86,7 @@ def make_training_arguments(
 def make_batch_sampler(
     config: RunConfig, stage: Stage, sizes: Sequence[int], number: int
 ) -> StageBatchSampler:
-    """Which samples each part of each step of a stage has; a pure function of the plan."""
+    """Make the batches of a stage; a pure function of its arguments."""
     assert stage.steps is not None
     seed = derive_stage_seed(config.seed, number)
     places = config.mix.sample_batches(
@@ -97,9 +99,9 @@ def make_batch_sampler(
 
 
 def make_validation(
-    config: RunConfig, stage: Stage, rows: Sequence[AnyDataset]
+    config: RunConfig, stage: Stage, rows: Sequence[TaskDataset]
 ) -> Validation | None:
-    """What is looked at while a stage trains, if anything."""
+    """Make the validation of a stage, if it has any."""
     if config.patience is None and not rows:
         return None
     size = max(1, config.get_global_batch_size(stage) // config.accumulation)
@@ -109,7 +111,7 @@ def make_validation(
 
 
 def cast_to_float32(model: PeftModel, names: Sequence[str]) -> None:
-    """Weights of the host that learn: in bfloat16 small updates would be lost."""
+    """Cast trained base parameters to float32: in bfloat16 small updates would be lost."""
     parameters = dict(model.named_parameters())
     for name in names:
         parameters[name].data = parameters[name].data.float()
@@ -117,24 +119,25 @@ def cast_to_float32(model: PeftModel, names: Sequence[str]) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class StageContext:
-    """What a stage's trainer works on, beside transformers' own arguments.
+    """What the trainer of one stage works on, beside `TrainingArguments`.
 
     Attributes:
         model: the grafted model.
-        trained: what learns.
-        host: names of the host's parameters that learn here or have learned before.
-        balancing: the module that makes one loss of the tasks' losses.
-        aggregator: combines the gradients of the tasks' losses; None to follow that one loss's.
-        lesson: what is learned.
+        trainable: the parameters that are trained.
+        base_parameters: names of base parameters that are trained here or were before.
+        balancing: the module that combines the tasks' losses.
+        aggregator: combines the gradients of the tasks' losses; None to follow the gradient of
+            the combined loss.
+        task_set: the tasks.
         losses: on the routing.
-        tasks: names.
-        samples, order, collate: the data.
-        journal: where lines go.
-        validation: what is looked at; None for nothing.
-        stage: its name.
-        before: steps of the stages before this.
-        log_usage_every: lines between two with expert use; 0 for none.
-        routed: whether the stage has mixtures that decide.
+        tasks: their names.
+        dataset, batch_sampler, collator: the training data.
+        metric_log: writes log.jsonl.
+        validation: None for none.
+        stage_name: the stage's name.
+        finished_steps: steps of the stages before this one.
+        log_usage_every: log lines between two with expert usage; 0 for none.
+        is_routed: whether the stage has mixtures that route.
     """
 
     model: PeftModel
@@ -147,7 +150,7 @@ class StageContext:
     tasks: tuple[str, ...]
     dataset: MultiTaskDataset
     batch_sampler: StageBatchSampler
-    collator: AnyCollator
+    collator: Collator
     metric_log: MetricLog
     validation: Validation | None
     stage_name: str

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from coterie import distributed
 from coterie.families.base import find_family
-from coterie.train.objective import TaskLossSums
+from coterie.tasks.losses import TaskLossSums
 from coterie.train.trainable import get_base_parameter_name
 
 

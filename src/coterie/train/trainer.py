@@ -1,13 +1,14 @@
-"""A light subclass of transformers' Trainer: task losses, routing losses and whole checkpoints."""
+"""`MixtureTrainer`: transformers' Trainer with task losses, routing losses and own checkpoints."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader
 from transformers import PrinterCallback, Trainer, TrainingArguments
 
@@ -15,7 +16,8 @@ from coterie import distributed
 from coterie.distributed import assert_same_layers_across_ranks
 from coterie.graft import observe
 from coterie.routing.decision import Tape
-from coterie.train import adapter_weights, keeping, lines
+from coterie.tasks.losses import ItemLosses, sum_by_task
+from coterie.train import adapter_weights
 from coterie.train.checkpoint import (
     CHECKPOINT_PREFIX,
     find_latest,
@@ -24,31 +26,20 @@ from coterie.train.checkpoint import (
     write_atomically,
 )
 from coterie.train.expert_metrics import ExpertMetrics
+from coterie.train.log_record import make_log_record
 from coterie.train.metric_log import RunningSums, flatten_for_trackers
-from coterie.train.objective import TaskLossSums, compute_objective, sum_by_task
+from coterie.train.objective import PartLosses, compute_objective
 from coterie.train.stage_setup import StageContext
 from coterie.train.task_gradients import TaskGradients
 from coterie.train.trainable import parameter_groups, zero_frozen_gradients
+from coterie.train.trainer_state import CheckpointedState
+from coterie.train.validation import BEST_FOLDER, Validation
 
 BETAS = (0.9, 0.999)
 
 
-class PartLosses(NamedTuple):
-    """Losses of one part of a step, with their graphs.
-
-    Attributes:
-        total: what is minimised and logged: the balanced loss and the routing losses.
-        tasks: sums of the tasks' losses.
-        routing: the routing losses, each divided by the number of parts.
-    """
-
-    total: Float[Tensor, ""]
-    tasks: TaskLossSums
-    routing: list[Float[Tensor, ""]]
-
-
 class MixtureTrainer(Trainer):
-    """Trains one stage. Departs from Trainer in what is trained on, logged and saved."""
+    """Trains one stage. Differs from Trainer in data, loss, logging and checkpoints."""
 
     def __init__(
         self, stage_context: StageContext, args: TrainingArguments, callbacks: Sequence[Any] = ()
@@ -62,15 +53,15 @@ class MixtureTrainer(Trainer):
         self.expert_metrics = ExpertMetrics(stage_context, int(args.logging_steps))
         self.gradient_norm: float | Tensor | None = None
         self.last_validation: dict[str, float] = {}
-        self.gradient_hooks = zero_frozen_gradients(stage_context.trainable.frozen_rows)
         self.task_gradients: TaskGradients | None = None
+        self.gradient_hooks = zero_frozen_gradients(stage_context.trainable.frozen_rows)
         super().__init__(
             model=stage_context.model,
             args=args,
             train_dataset=stage_context.dataset,
             eval_dataset=stage_context.dataset
             if stage_context.validation
-            else None,  # asked for, not used
+            else None,  # Trainer requires one; it is not used
             data_collator=stage_context.collator,  # pyright: ignore[reportArgumentType]
             callbacks=list(callbacks),
         )
@@ -110,13 +101,13 @@ class MixtureTrainer(Trainer):
         return_outputs: bool = False,
         num_items_in_batch: Tensor | int | None = None,
     ) -> Tensor:
-        """This part's share of the step's loss: the parts' add up to that of one big batch."""
+        """Return this part's share of the step's loss: the parts add up to one big batch's loss."""
         return self._compute_losses(model, inputs, num_items_in_batch).total
 
     def _compute_losses(
         self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: Tensor | int | None
     ) -> PartLosses:
-        """Losses of one part of a step, which are added to the log's running sums, too."""
+        """Compute the losses of one part of a step, and add them to the log's running sums."""
         setting = self.stage_context
         with self._observe_routing(model) as tape:
             found = setting.task_set.compute_losses(model, self.base_model, inputs)
@@ -141,13 +132,13 @@ class MixtureTrainer(Trainer):
         inputs: dict[str, Any],
         num_items_in_batch: Tensor | int | None = None,
     ) -> Tensor:
-        """As Trainer's; or, with gradient balancing, one backward pass for each task."""
+        """As Trainer's; or, with gradient balancing, with one backward pass for each task."""
         if self.task_gradients is None:
             return super().training_step(model, inputs, num_items_in_batch)
         model.train()
         inputs = self._prepare_inputs(inputs)
         with self.compute_loss_context_manager():
-            # Not through DistributedDataParallel, which reduces gradients of one loss only.
+            # Not through DistributedDataParallel, which reduces the gradients of one loss only.
             losses = self._compute_losses(self.stage_context.model, inputs, num_items_in_batch)
         self.task_gradients.add(losses.tasks, losses.routing)
         if self.accelerator.sync_gradients:
@@ -163,7 +154,7 @@ class MixtureTrainer(Trainer):
         gradients.write(gradients.combine(self.stage_context.aggregator))
 
     def _compute_routing_losses(self, tape: Tape) -> list[Float[Tensor, ""]]:
-        """Routing losses, each the mean over the parts of a step."""
+        """Compute routing losses, each the mean over the accumulation steps."""
         assert_same_layers_across_ranks(tape)
         return [
             each(tape) / self.current_gradient_accumulation_steps
@@ -182,14 +173,14 @@ class MixtureTrainer(Trainer):
         if bool(torch.isfinite(loss)):
             return
         tasks = ", ".join(self.stage_context.task_set.get_task_names(inputs))
-        self._raise_not_finite(f"the loss is {float(loss)} with samples of {tasks}")
+        self._raise_not_finite(f"the loss is {float(loss)} in a batch of {tasks}")
 
     def _raise_not_finite(self, what: str) -> None:
         setting, last = self.stage_context, find_latest(self.folder)
         kept = f"the last good checkpoint is {last}" if last else "there is no checkpoint yet"
         raise FloatingPointError(
-            f"stage {setting.stage_name!r}, step {setting.finished_steps + self.state.global_step + 1}: {what}; "
-            f"{kept}. Train anew with a lower learning_rate or a warmup, or in float32; if it is "
+            f"stage {setting.stage_name!r}, step "
+            f"{setting.finished_steps + self.state.global_step + 1}: {what}; {kept}. Train anew with a lower learning_rate or a warmup, or in float32; if it is "
             "one task alone, look at its rows"
         )
 
@@ -229,20 +220,20 @@ class MixtureTrainer(Trainer):
             distributed.average_gradients(self.balancing)
 
     def _after_step(self, optimizer: torch.optim.Optimizer, *rest: Any) -> None:
-        """Trainer forgets the gradients of the model only; kept rows may have decayed."""
+        """Clear gradients, also the balancing's; restore frozen rows, which weight decay has moved."""
         optimizer.zero_grad()
         self.stage_context.trainable.restore()
 
     def floating_point_ops(self, inputs: dict[str, Any]) -> int:
         return 0  # Trainer's walks over all parameters in every step, and nobody reads it
 
-    # Lines
+    # Log records
 
     def _maybe_log_save_evaluate(self, *args: Any, **kwargs: Any) -> None:
-        """As Trainer's, but the look at the validation rows is part of the line."""
+        """As Trainer's, but validation losses are part of the log record."""
         control = self.control
         if control.should_evaluate and self.stage_context.validation is not None:
-            self.last_validation = self.stage_context.validation.run(self)
+            self._validate(self.stage_context.validation)
             self.control = self.callback_handler.on_evaluate(
                 self.args,
                 self.state,
@@ -252,19 +243,54 @@ class MixtureTrainer(Trainer):
         if (control.should_log or self.last_validation) and self._globalstep_last_logged < (
             self.state.global_step
         ):
-            self._write_line(kwargs.get("learning_rate"))
+            self._write_record(kwargs.get("learning_rate"))
         if control.should_save:
             self._save_checkpoint(self.stage_context.model, None)
             self.control = self.callback_handler.on_save(self.args, self.state, self.control)
 
-    def _write_line(self, learning_rate: float | None) -> None:
-        record = lines.make_log_record(self, learning_rate)
-        self._globalstep_last_logged = self.state.global_step
+    def _validate(self, validation: Validation) -> None:
+        """Compute validation losses, save the best weights, and stop when patience is exhausted."""
+        context, model = self.stage_context, self.model
+        assert model is not None
+
+        def compute_losses(samples: list[Any]) -> ItemLosses:
+            batch = self._prepare_inputs(context.collator(samples))
+            return context.task_set.compute_losses(model, self.base_model, batch)
+
+        with self.compute_loss_context_manager():
+            self.last_validation = validation.run(model, compute_losses, context.tasks)
+        if validation.is_new_best(self.last_validation) and self.args.should_save:
+            write_atomically(
+                self.folder / BEST_FOLDER,
+                lambda folder: adapter_weights.save_tensors(
+                    context.model, context.base_parameters, folder
+                ),
+            )
+        if validation.is_exhausted:
+            self.control.should_training_stop = True
+            self.control.should_save = True
+
+    def _write_record(self, learning_rate: float | None) -> None:
+        context, step, norm = self.stage_context, self.state.global_step, self.gradient_norm
+        batches = step * self.args.gradient_accumulation_steps * self.args.world_size
+        record = make_log_record(
+            context,
+            self.running_sums.compute_totals(),
+            step=step,
+            num_steps=step - self._globalstep_last_logged,
+            samples=batches * context.batch_sampler.batches.shape[1],
+            learning_rate=learning_rate,
+            gradient_norm=None if norm is None else float(norm),
+        )
+        if self.last_validation:
+            record["validation_loss"] = self.last_validation
+        record |= self.expert_metrics.compute_metrics()
+        self._globalstep_last_logged = step
         self.running_sums.clear()
         self.expert_metrics.clear()
         self.last_validation = {}
         if self.is_world_process_zero():
-            self.stage_context.metric_log.write(record)
+            context.metric_log.write(record)
         self.state.epoch = record["epoch"]
         self.log(flatten_for_trackers(record))
         # log.jsonl has it; here it would be saved again with every checkpoint.
@@ -277,24 +303,37 @@ class MixtureTrainer(Trainer):
             return
         self._check_weights()
         folder = self.folder / f"{CHECKPOINT_PREFIX}{self.state.global_step}"
-        write_atomically(folder, lambda path: keeping.write(self, path))
+        state, logged = self._get_state(), self._globalstep_last_logged
+        write_atomically(folder, lambda path: state.save(path, last_logged_step=logged))
         remove_old(self.folder, keep=2)
 
+    def _get_state(self) -> CheckpointedState:
+        assert self.optimizer is not None and isinstance(self.lr_scheduler, LambdaLR)
+        return CheckpointedState(
+            context=self.stage_context,
+            optimizer=self.optimizer,
+            scheduler=self.lr_scheduler,
+            balancing=self.balancing,
+            running_sums=self.running_sums,
+            expert_metrics=self.expert_metrics,
+            trainer=self.state,
+        )
+
     def _check_weights(self) -> None:
-        """A gradient without number shows in the loss only a step later, too late to save."""
+        """A gradient that is not finite shows in the loss only a step later, too late to save."""
         learns = [each for group in self.optimizer.param_groups for each in group["params"]]
         if not all(bool(torch.isfinite(each).all()) for each in learns):
-            self._raise_not_finite("a weight is no number any more after this step")
+            self._raise_not_finite("a weight is not finite after this step")
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         adapter_weights.load(self.stage_context.model, Path(resume_from_checkpoint))
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         if checkpoint is not None:
-            self.last_logged_step = keeping.restore(self, Path(checkpoint))
+            self.last_logged_step = self._get_state().restore(Path(checkpoint), self.args.device)
 
     def _load_rng_state(self, checkpoint: str | None) -> None:
         if checkpoint is not None:
             load_random(Path(checkpoint))
-            # Trainer has just set it to the step it begins with.
+            # Trainer has just set it to the step it starts at.
             self._globalstep_last_logged = self.last_logged_step

@@ -1,26 +1,28 @@
-"""The tasks' losses on held-out rows, their best so far, and when it has been long enough."""
+"""The tasks' losses on validation rows, the best so far, and when to stop early."""
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import torch
+from torch import nn
 
-from coterie.tasks.task_set import AnyDataset
-from coterie.train import adapter_weights, checkpoint
-from coterie.train.objective import sum_by_task
-
-if TYPE_CHECKING:
-    from coterie.train.trainer import MixtureTrainer
+from coterie.tasks.losses import ItemLosses, sum_by_task
+from coterie.tasks.task_set import TaskDataset
 
 BEST_FOLDER = "best"
 
 
 class Validation:
-    """Looks at the first of the validation rows."""
+    """Computes the tasks' mean losses on the first of the validation rows.
+
+    Attributes:
+        best: the least mean over tasks so far; None before the first.
+        evals_since_best: validations since then.
+    """
 
     def __init__(
         self,
-        rows: Sequence[AnyDataset],
+        datasets: Sequence[TaskDataset],
         *,
         limit: int,
         batch_size: int,
@@ -28,85 +30,85 @@ class Validation:
     ) -> None:
         """
         Args:
-            rows: of each task that has some; those on pictures share theirs.
+            datasets: of each task that has some, or one that all tasks share.
             limit: rows of each at most.
-            batch_size: samples at a time.
-            patience: looks without a new best until training ends; None for never.
+            batch_size: samples of a forward pass.
+            patience: validations without a new best before training stops; None for never.
 
-        Raises ValueError if patience is asked for and no task has rows.
+        Raises ValueError if patience is given and no task has rows.
         """
-        if patience is not None and not rows:
+        if patience is not None and not datasets:
             raise ValueError(
                 f"patience={patience}: no task has validation rows; name a validation split in "
                 "tasks.yaml, or train without patience"
             )
-        self.datasets, self.limit, self.batch_size = tuple(rows), limit, batch_size
+        self.datasets, self.limit, self.batch_size = tuple(datasets), limit, batch_size
         self.patience = patience
         self.best: float | None = None
         self.evals_since_best = 0
 
-    def run(self, trainer: "MixtureTrainer") -> dict[str, float]:
-        """Mean loss of a token or picture, by task. Keeps the weights where their mean is best."""
-        model = trainer.model
-        assert model is not None
+    def run(
+        self,
+        model: nn.Module,
+        compute_losses: Callable[[list[Any]], ItemLosses],
+        tasks: Sequence[str],
+    ) -> dict[str, float]:
+        """Return the mean loss of an item, by task, of the tasks with a label among the rows.
+
+        Args:
+            model: set to eval mode meanwhile.
+            compute_losses: from a batch of samples.
+            tasks: the tasks' names, in the order of task ids.
+        """
         was_training = model.training
         model.eval()
         try:
-            with torch.no_grad(), trainer.compute_loss_context_manager():
-                found = self._compute_losses(trainer)
+            with torch.no_grad():
+                return self._compute_means(compute_losses, tasks)
         finally:
             model.train(was_training)
-        self._compare(trainer, sum(found.values()) / len(found))
-        return found
 
-    def _compute_losses(self, trainer: "MixtureTrainer") -> dict[str, float]:
-        """The mean loss of each task with a label among the rows."""
-        setting, model = trainer.stage_context, trainer.model
-        assert model is not None
-        totals = [0.0] * len(setting.tasks)
-        counts = [0.0] * len(setting.tasks)
+    def _compute_means(
+        self, compute_losses: Callable[[list[Any]], ItemLosses], tasks: Sequence[str]
+    ) -> dict[str, float]:
+        totals, counts = [0.0] * len(tasks), [0.0] * len(tasks)
         for batch in iterate_batches(self.datasets, self.limit, self.batch_size):
-            inputs = trainer._prepare_inputs(setting.collator(batch))  # pyright: ignore[reportArgumentType]
-            losses = setting.task_set.compute_losses(model, trainer.base_model, inputs)
-            found = sum_by_task(losses, len(setting.tasks))
+            found = sum_by_task(compute_losses(batch), len(tasks))
             for task, (total, count) in enumerate(
                 zip(found.sums.tolist(), found.counts.tolist(), strict=True)
             ):
                 totals[task] += total
                 counts[task] += count
-        means = zip(setting.tasks, totals, counts, strict=True)
+        means = zip(tasks, totals, counts, strict=True)
         return {name: total / count for name, total, count in means if count}
 
-    def _compare(self, trainer: "MixtureTrainer", mean: float) -> None:
+    def is_new_best(self, losses: dict[str, float]) -> bool:
+        """Compare the mean over tasks with the best, and count. Never a new best without patience."""
         if self.patience is None:
-            return
+            return False
+        mean = sum(losses.values()) / len(losses)
         if self.best is None or mean < self.best:
             self.best, self.evals_since_best = mean, 0
-            setting = trainer.stage_context
-            if trainer.args.should_save:
-                checkpoint.write_atomically(
-                    trainer.folder / BEST_FOLDER,
-                    lambda folder: adapter_weights.save_tensors(
-                        setting.model, setting.base_parameters, folder
-                    ),
-                )
-            return
+            return True
         self.evals_since_best += 1
-        if self.evals_since_best >= self.patience:
-            trainer.control.should_training_stop = True
-            trainer.control.should_save = True
+        return False
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether `patience` validations have passed without a new best."""
+        return self.patience is not None and self.evals_since_best >= self.patience
 
     def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint keeps."""
-        return {"best": self.best, "looks_since": self.evals_since_best}
+        """Return what a checkpoint holds."""
+        return {"best": self.best, "evals_since_best": self.evals_since_best}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Puts back what `state` gave."""
-        self.best, self.evals_since_best = state["best"], state["looks_since"]
+        """Restore what `state_dict` returned."""
+        self.best, self.evals_since_best = state["best"], state["evals_since_best"]
 
 
-def iterate_batches(each: Sequence[AnyDataset], limit: int, size: int) -> Iterator[list[Any]]:
-    """The first `limit` rows of each in batches, in their order."""
+def iterate_batches(each: Sequence[TaskDataset], limit: int, size: int) -> Iterator[list[Any]]:
+    """Yield the first `limit` rows of each data set in batches, in their order."""
     for rows in each:
         count = min(limit, len(rows))
         for start in range(0, count, size):

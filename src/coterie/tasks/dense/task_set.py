@@ -1,93 +1,231 @@
-"""Tasks on the pictures of a dense data set, which a vision backbone with a head a task learns."""
+"""`DenseTasks`: the tasks of a dense data set, which share a vision backbone with a head each."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from coterie import serialization
 from coterie.families.multitask_vit import MultiTaskViT
+from coterie.metrics.dense.base import DenseMetric
 from coterie.models.loading import EMBEDDED, LoadedModel
+from coterie.paths import get_cache_dir
 from coterie.recipe import Recipe
+from coterie.routing.decision import Tape
 from coterie.tasks.dense.collator import DenseCollator
-from coterie.tasks.dense.dataset import DenseDataset, DenseSample, DenseSamples
+from coterie.tasks.dense.dataset import DenseDataset, DenseSample, DenseSamples, DenseSubset
+from coterie.tasks.dense.examples import predict_examples, save_examples
+from coterie.tasks.dense.inference import (
+    compute_samples_digest,
+    make_forward_pass,
+    make_rows,
+    run_inference,
+)
 from coterie.tasks.dense.task import DenseTask
-from coterie.tasks.dense.vision_config import ResizedDataset
+from coterie.tasks.dense.vision_config import ResizedDataset, VisionConfig
+from coterie.tasks.frozen_tasks import FrozenTasks
+from coterie.tasks.losses import ItemLosses
+from coterie.tasks.predictions import EvaluationDataset, ForwardPass, PredictionResult
 from coterie.tasks.task_set import TaskSet
 from coterie.third_party_warnings import suppress_third_party_warnings
-from coterie.train.config import RunConfig
-from coterie.train.objective import ItemLosses
-from coterie.train.run import DTYPES
 from coterie.tuner.injection import ROLE_PATTERN
-from coterie_demo import get_cache_dir
-from coterie_demo.weights import MODEL
+
+MODEL_FILE = "model.safetensors"
 
 
+@dataclass(frozen=True, kw_only=True)
 class DenseTasks(TaskSet):
-    """A plan's dense data set; a row is a picture with all its labels, and an item is a picture."""
+    """The tasks of a dense data set; a row is an image with its labels, an item is an image.
 
-    def __init__(self, config: RunConfig, dataset: DenseDataset) -> None:
-        self.config, self.pictures = config, dataset
-        self.tasks, self.vision = dataset.tasks, config.vision
-        self.base = resolve_backbone(config.base)
-        check_mixture_sites(config.recipe)
+    Attributes:
+        dataset: the images, their labels and the tasks.
+        vision: how the backbone is made a multi-task model, and how images are preprocessed.
+        frozen: an earlier run whose tasks are not trained; `coterie.add_tasks` sets it.
+    """
 
-    def load_training_rows(self) -> list[DenseSamples]:
-        return [self.pictures.load_split("train", skip_bad_rows=self.config.skip_bad_rows)]
+    dataset: DenseDataset
+    vision: VisionConfig = field(default_factory=VisionConfig)
+    frozen: FrozenTasks | None = None  # pyright: ignore[reportIncompatibleMethodOverride]  a field
 
-    def load_validation_rows(self) -> list[DenseSamples]:
-        if not self.config.validates:
-            return []
-        rows = self.pictures.load_split("validation", skip_bad_rows=self.config.skip_bad_rows)
-        return [ResizedDataset(rows, self.tasks, self.vision)]
+    def __post_init__(self) -> None:
+        if self.frozen is not None:
+            self.frozen.check(self.names)
 
-    def load_model(self) -> LoadedModel:
-        """`MultiTaskVision` on the plan's base; what is new in it is drawn from the plan's seed."""
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(task.name for task in self.dataset.tasks)
+
+    def get_training_settings(self) -> dict[str, Any]:
+        return {
+            name: serialization.dump(getattr(self, name), name=name)
+            for name in ("vision", "frozen")
+        }
+
+    def check_recipe(self, recipe: Recipe) -> None:
+        check_mixture_sites(recipe)
+
+    def load_model(
+        self,
+        base: str,
+        *,
+        dtype: torch.dtype | None = None,
+        device: str | torch.device | None = None,
+        seed: int = 0,
+    ) -> LoadedModel:
+        """Load a `MultiTaskVisionModel` and the `DenseCollator` of its batches.
+
+        Heads and task embeddings are initialised from `seed`.
+        """
         # Heavy: transformers' models.
         from coterie.models.multitask_vision.modeling import MultiTaskVisionModel
 
-        plan, vision = self.config, self.vision
+        backbone, tasks = resolve_backbone(base), self.dataset.tasks
         with torch.random.fork_rng(), suppress_third_party_warnings():
-            torch.manual_seed(plan.seed)
-            model = MultiTaskVisionModel.from_backbone(
-                self.base,
-                self.tasks,
-                pretrained=vision.pretrained,
-                drop_path=vision.drop_path,
-                **vision.get_model_kwargs(),
+            torch.manual_seed(seed)
+            model: Any = MultiTaskVisionModel.from_backbone(
+                backbone,
+                tasks,
+                pretrained=self.vision.pretrained,
+                drop_path=self.vision.drop_path,
+                **self.vision.get_model_kwargs(),
             )
-        collator = DenseCollator.from_pretrained(self.base, self.tasks)
-        return LoadedModel(model.to(DTYPES[plan.precision]).eval(), collator, plan.base)  # pyright: ignore[reportArgumentType]
+        collator = DenseCollator.from_pretrained(backbone, tasks)
+        return LoadedModel(model.to(device or "cpu", dtype).eval(), collator, base)
 
-    def make_collator(self, processor: DenseCollator) -> DenseCollator:
+    def load_training_datasets(self, *, skip_bad_rows: bool = False) -> list[DenseSamples]:
+        return [self.dataset.load_split("train", skip_bad_rows=skip_bad_rows)]
+
+    def load_validation_datasets(self, *, skip_bad_rows: bool = False) -> list[DenseSamples]:
+        rows = self.dataset.load_split("validation", skip_bad_rows=skip_bad_rows)
+        return [ResizedDataset(rows, self.dataset.tasks, self.vision)]
+
+    def make_collator(
+        self,
+        processor: DenseCollator,
+        *,
+        max_length: int | None = None,
+        skip_long: bool = False,
+    ) -> DenseCollator:
         return processor
 
     def transform(self, sample: DenseSample, seed: int) -> DenseSample:
-        return self.vision.transform_for_training(sample, self.tasks, seed)
+        return self.vision.transform_for_training(sample, self.dataset.tasks, seed)
 
     def compute_losses(
         self, model: nn.Module, base_model: nn.Module, batch: dict[str, Any]
     ) -> ItemLosses:
-        """One loss for each picture and task with a label, times the task's weight."""
-        said = model(pixel_values=batch["pixel_values"]).predictions
-        return compute_batch_losses(said, enumerate(self.tasks), batch)
+        """Return one loss for each image and trained task with a label, times the task's weight."""
+        # All tasks at once unless some are frozen: these need no forward pass.
+        chosen = {} if self.frozen is None else {"tasks": self.trained_names}
+        predictions = model(pixel_values=batch["pixel_values"], **chosen).predictions
+        trained = [
+            (number, task)
+            for number, task in enumerate(self.dataset.tasks)
+            if task.name in self.trained_names
+        ]
+        return compute_batch_losses(predictions, trained, batch)
 
     def count_items(self, batch: dict[str, Any]) -> int:
         return len(batch["pixel_values"])
 
     def get_task_names(self, batch: dict[str, Any]) -> list[str]:
-        return sorted(name for name, known in batch["known"].items() if bool(known.any()))
+        labelled = sorted(name for name, known in batch["known"].items() if bool(known.any()))
+        return [name for name in labelled if name in self.trained_names]
+
+    def get_task(self, name: str) -> DenseTask:
+        """Return the task of a name. Raises ValueError if there is none."""
+        for task in self.dataset.tasks:
+            if task.name == name:
+                return task
+        raise ValueError(f"there is no task {name!r}: give one of {', '.join(self.names)}")
+
+    def load_evaluation_rows(
+        self, split: str, *, limit: int | None = None, skip_bad_rows: bool = False
+    ) -> DenseSubset:
+        """Load a split as all but training preprocesses it; see `load_evaluation_datasets`."""
+        rows = self.dataset.load_split(split, skip_bad_rows=skip_bad_rows)
+        return DenseSubset(ResizedDataset(rows, self.dataset.tasks, self.vision), limit)
+
+    def load_evaluation_datasets(
+        self,
+        split: str,
+        *,
+        limit: int | None = None,
+        blind: bool = False,
+        skip_bad_rows: bool = False,
+    ) -> list[EvaluationDataset]:
+        """Load one data set of all tasks: each forward pass computes them all."""
+        rows = self.load_evaluation_rows(split, limit=limit, skip_bad_rows=skip_bad_rows)
+        dataset = EvaluationDataset(
+            name=split, tasks=self.names, samples=rows, unit="image", bad_rows=rows.bad_rows
+        )
+        return [dataset]
+
+    def make_prediction_key(self, dataset: EvaluationDataset, task: str) -> dict[str, Any]:
+        """Return the samples' digest and all that predictions and their metric are set by."""
+        return {
+            "samples": compute_samples_digest(dataset.samples),
+            "dataset": serialization.dump(self.dataset, name="dataset"),
+            "vision": serialization.dump(self.vision, name="vision"),
+            "task": serialization.dump(self.get_task(task), name=task),
+        }
+
+    def predict(
+        self,
+        loaded: LoadedModel,
+        dataset: EvaluationDataset,
+        *,
+        batch_size: int,
+        on_routing: Callable[[Tape], object] | None = None,
+        on_batch_end: Callable[[int], object] = lambda done: None,
+    ) -> PredictionResult:
+        """Predict all tasks in each forward pass; rows keep statistics, not predicted images."""
+        found = run_inference(
+            loaded.model,
+            dataset.samples,
+            self.dataset.tasks,
+            pixels=loaded.processor.normalize_images,
+            batch_size=batch_size,
+            on_routing=on_routing,
+            on_batch_end=on_batch_end,
+        )
+        rows = {name: make_rows(found.sources, each) for name, each in found.statistics.items()}
+        return PredictionResult(rows, found.seconds)
+
+    def get_metric(self, task: str) -> DenseMetric:
+        return self.get_task(task).make_metric()
+
+    def make_forward_pass(
+        self, loaded: LoadedModel, datasets: Sequence[EvaluationDataset], *, num_samples: int
+    ) -> ForwardPass:
+        (dataset,) = datasets
+        return make_forward_pass(
+            loaded.model, loaded.processor, dataset.samples, self.dataset.tasks, num_samples
+        )
+
+    def save_examples(self, loaded: LoadedModel, dataset: EvaluationDataset, folder: Path) -> None:
+        """Write images, labels and predictions of a few samples as PNG files."""
+        examples = predict_examples(
+            loaded.model,
+            dataset.samples.dataset,  # all of the split, so that runs with other limits compare
+            self.dataset.tasks,
+            pixels=loaded.processor.normalize_images,
+        )
+        save_examples(folder, self.dataset.tasks, examples)
 
 
 def compute_task_losses(
     task: DenseTask, prediction: Float[Tensor, "batch channels *place"], batch: Mapping[str, Any]
 ) -> Float[Tensor, " samples"]:
-    """The loss of each picture that has a label of a task, times the task's weight.
+    """Compute the loss of each image that has a label of a task, times the task's weight.
 
     Args:
         task: one with a label in the batch.
-        prediction: what its head wrote.
+        prediction: the output of its head.
         batch: the collator's.
     """
     losses = task.compute_loss(prediction, batch["labels"][task.name])
@@ -95,48 +233,50 @@ def compute_task_losses(
 
 
 def compute_batch_losses(
-    said: Mapping[str, Tensor], tasks: Iterable[tuple[int, DenseTask]], batch: Mapping[str, Any]
+    predictions: Mapping[str, Tensor],
+    tasks: Iterable[tuple[int, DenseTask]],
+    batch: Mapping[str, Any],
 ) -> ItemLosses:
-    """The losses of a batch.
+    """Compute the losses of a batch.
 
     Args:
-        said: task's name -> what its head wrote.
-        tasks: number and task of those that learn.
-        batch: of a `PictureCollator`.
+        predictions: task name -> output of its head.
+        tasks: id and task of those that are trained.
+        batch: of a `DenseCollator`.
     """
     # Empty, so that heads without a label in the batch are in the graph, with a gradient of 0.
-    found = [each.flatten()[:0].float() for each in said.values()]
+    found = [each.flatten()[:0].float() for each in predictions.values()]
     numbers = [torch.empty(0, dtype=torch.int64, device=found[0].device)]
     for number, task in tasks:
         if task.name not in batch["labels"]:
             continue
-        mine = compute_task_losses(task, said[task.name], batch)
+        mine = compute_task_losses(task, predictions[task.name], batch)
         found.append(mine)
         numbers.append(torch.full_like(mine, number, dtype=torch.int64))
     return ItemLosses(torch.cat(found), torch.cat(numbers))
 
 
 def check_mixture_sites(recipe: Recipe) -> None:
-    """ValueError if a recipe puts experts where only a model of words has a place for them."""
+    """Raise ValueError if a recipe puts experts at a role that a vision model does not have."""
     roles = MultiTaskViT.roles
     for at in [mixture.at for mixture in recipe.mixtures]:
         if isinstance(at, str) and ROLE_PATTERN.fullmatch(at) and at not in roles:
             raise ValueError(
                 f"recipe {recipe.name!r} puts experts at {at!r}, and a model of dense tasks has "
-                f"{' and '.join(roles)} alone: take mod_squad, m3vit, plain_moe or dense, or put "
-                "them there by the recipe's `at`, if it has one"
+                f"{' and '.join(roles)} alone: set the recipe's `at` to one of these, or take a recipe "
+                "for vision models, such as mod_squad"
             )
 
 
 def resolve_backbone(base: str) -> str:
-    """The folder or hub id of the vision model that is meant: "embedded" is that of `home()`.
+    """Return the folder or hub id of the vision backbone that `base` names.
 
     Raises ValueError if that was not fetched.
     """
     if base != EMBEDDED:
         return base
     folder = get_cache_dir() / "weights" / "vision"
-    if not (folder / MODEL).is_file():
+    if not (folder / MODEL_FILE).is_file():
         raise ValueError(
             f'base="embedded": there is no vision model in {folder} yet; run `coterie fetch '
             "weights`, or set COTERIE_HOME to where you have fetched it"

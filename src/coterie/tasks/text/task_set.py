@@ -1,63 +1,189 @@
-"""Tasks that are answered in words, which a model that continues texts learns."""
+"""`TextTasks`: tasks that a language model answers in text."""
 
-from typing import TYPE_CHECKING, Any
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
 
+import torch
 from torch import nn
 
 from coterie.data.dataset import Dataset
 from coterie.data.sample import TextSample
-from coterie.models.loading import load
+from coterie.data.subset import Subset
+from coterie.metrics.base import TextMetric
+from coterie.models.loading import LoadedModel, load
+from coterie.routing.decision import Tape
+from coterie.tasks.losses import ItemLosses
+from coterie.tasks.predictions import (
+    EvaluationDataset,
+    ForwardPass,
+    Prediction,
+    PredictionResult,
+    ScoredPredictions,
+)
 from coterie.tasks.task_set import TaskSet
 from coterie.tasks.text.collator import TextCollator
-from coterie.train.config import RunConfig
-from coterie.train.objective import IGNORE_INDEX, ItemLosses, compute_token_losses
-from coterie.train.run import DTYPES
-
-if TYPE_CHECKING:
-    from coterie.models.loading import LoadedModel
+from coterie.tasks.text.generation import predict, prepare_inputs
+from coterie.tasks.text.loss import IGNORE_INDEX, compute_token_losses
+from coterie.tasks.text.scoring import compute_samples_digest, make_rows, score_rows
+from coterie.tasks.text.task import TextTask
 
 
+@dataclass(frozen=True, kw_only=True)
 class TextTasks(TaskSet):
-    """The tasks of a plan, each with rows of its own; an item is a token of an answer."""
+    """Text tasks, each with rows of its own; an item is an answer token.
 
-    def __init__(self, config: RunConfig) -> None:
-        self.config = config
+    Attributes:
+        tasks: at least one, each with a name of its own; their order is that of task ids.
+    """
 
-    def load_training_rows(self) -> list[Dataset]:
+    tasks: tuple[TextTask, ...]
+
+    supports_blind: ClassVar[bool] = True
+    prediction_fields: ClassVar[tuple[str, ...]] = (
+        "source", "question", "prediction", "answers", "statistics"
+    )  # fmt: skip
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.tasks, tuple) or not all(
+            isinstance(task, TextTask) for task in self.tasks
+        ):
+            raise ValueError(f"TextTasks(tasks={self.tasks!r}): give a tuple of TextTask")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(task.name for task in self.tasks)
+
+    def load_model(
+        self,
+        base: str,
+        *,
+        dtype: torch.dtype | None = None,
+        device: str | torch.device | None = None,
+        seed: int = 0,
+    ) -> LoadedModel:
+        return load(base, dtype=dtype, device=device)
+
+    def load_training_datasets(self, *, skip_bad_rows: bool = False) -> list[Dataset]:
+        return [task.read_samples("train", skip_bad_rows=skip_bad_rows) for task in self.tasks]
+
+    def load_validation_datasets(self, *, skip_bad_rows: bool = False) -> list[Dataset]:
         return [
-            task.read_samples("train", skip_bad_rows=self.config.skip_bad_rows)
-            for task in self.config.tasks
+            task.read_samples("validation", skip_bad_rows=skip_bad_rows)
+            for task in self.tasks
+            if "validation" in task.list_splits()
         ]
 
-    def load_validation_rows(self) -> list[Dataset]:
-        return [
-            task.read_samples("validation", skip_bad_rows=self.config.skip_bad_rows)
-            for task in self.config.tasks
-            if self.config.validates and "validation" in task.list_splits()
-        ]
-
-    def load_model(self) -> "LoadedModel":
-        return load(self.config.base, dtype=DTYPES[self.config.precision])
-
-    def make_collator(self, processor: Any) -> TextCollator:
-        return TextCollator(
-            processor,
-            self.config.task_names,
-            max_length=self.config.max_length,
-            skip_long=self.config.skip_bad_rows,
-        )
+    def make_collator(
+        self, processor: Any, *, max_length: int | None = None, skip_long: bool = False
+    ) -> TextCollator:
+        return TextCollator(processor, self.names, max_length=max_length, skip_long=skip_long)
 
     def transform(self, sample: TextSample, seed: int) -> TextSample:
+        """Return the sample as it is: text tasks have no augmentation."""
         return sample
 
     def compute_losses(
         self, model: nn.Module, base_model: nn.Module, batch: dict[str, Any]
     ) -> ItemLosses:
-        return compute_token_losses(model, base_model.get_output_embeddings(), batch)  # pyright: ignore[reportCallIssue]
+        return compute_token_losses(model, get_output_head(base_model), batch)
 
     def count_items(self, batch: dict[str, Any]) -> int:
-        # The first token of a text is predicted by none.
+        # No position predicts the first token of a text.
         return int(batch["labels"][:, 1:].ne(IGNORE_INDEX).sum())
 
     def get_task_names(self, batch: dict[str, Any]) -> list[str]:
-        return sorted({self.config.task_names[i] for i in batch["task_ids"].tolist()})
+        return sorted({self.names[index] for index in batch["task_ids"].tolist()})
+
+    def get_task(self, name: str) -> TextTask:
+        """Return the task of a name. Raises ValueError if there is none."""
+        for task in self.tasks:
+            if task.name == name:
+                return task
+        raise ValueError(f"there is no task {name!r}: give one of {', '.join(self.names)}")
+
+    def load_evaluation_datasets(
+        self,
+        split: str,
+        *,
+        limit: int | None = None,
+        blind: bool = False,
+        skip_bad_rows: bool = False,
+    ) -> list[EvaluationDataset]:
+        """Load one data set for each task; `blind` leaves the text alone in its samples."""
+        datasets = []
+        for task in self.tasks:
+            rows = task.read_samples(split, skip_bad_rows=skip_bad_rows)
+            if not len(rows):
+                raise ValueError(f"task {task.name!r} has no rows in its {split!r} split")
+            dataset = EvaluationDataset(
+                name=task.name,
+                tasks=(task.name,),
+                samples=Subset(rows, limit=limit, blind=blind),
+                unit="answer",
+                bad_rows=tuple(rows.bad_rows),
+            )
+            datasets.append(dataset)
+        return datasets
+
+    def make_prediction_key(self, dataset: EvaluationDataset, task: str) -> dict[str, Any]:
+        return {
+            "samples": compute_samples_digest(dataset.samples),
+            "max_new_tokens": self.get_task(task).max_new_tokens,
+        }
+
+    def predict(
+        self,
+        loaded: LoadedModel,
+        dataset: EvaluationDataset,
+        *,
+        batch_size: int,
+        on_routing: Callable[[Tape], object] | None = None,
+        on_batch_end: Callable[[int], object] = lambda done: None,
+    ) -> PredictionResult:
+        """Generate answers; `on_routing` is called for prompts alone, not for answers' tokens."""
+        (name,) = dataset.tasks
+        answers = predict(
+            loaded,
+            TextCollator(loaded.processor, self.names),
+            dataset.samples,
+            batch_size=batch_size,
+            max_new_tokens=self.get_task(name).max_new_tokens,
+            on_routing=on_routing,
+            on_batch_end=on_batch_end,
+        )
+        return PredictionResult({name: make_rows(dataset.samples, answers.texts)}, answers.seconds)
+
+    def get_metric(self, task: str) -> TextMetric:
+        return self.get_task(task).metric
+
+    def score_predictions(self, task: str, rows: Sequence[Prediction]) -> ScoredPredictions:
+        return score_rows(self.get_metric(task), rows)
+
+    def make_sample_key(self, row: Prediction) -> str:
+        """Return the question, the answers and the row's place, without the file's folder."""
+        # Runs may come from several machines.
+        return json.dumps([Path(row["source"]).name, row["question"], row["answers"]])
+
+    def make_forward_pass(
+        self, loaded: LoadedModel, datasets: Sequence[EvaluationDataset], *, num_samples: int
+    ) -> ForwardPass:
+        """Prepare one forward pass over prompts with their answers."""
+        model: Any = loaded.model
+        collator = TextCollator(loaded.processor, self.names)
+        firsts = [
+            [dataset.samples[i] for i in range(min(num_samples, len(dataset.samples)))]
+            for dataset in datasets
+        ]
+        batches = [prepare_inputs(collator(samples), model) for samples in firsts]
+        return ForwardPass(
+            run=lambda: [model(**batch) for batch in batches],
+            num_predictions=sum(len(batch["input_ids"]) for batch in batches),
+        )
+
+
+def get_output_head(base_model: Any) -> nn.Module | None:
+    """Return the module that computes logits of hidden states; None if the model names none."""
+    return base_model.get_output_embeddings()

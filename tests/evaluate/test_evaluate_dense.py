@@ -1,4 +1,4 @@
-"""Runs on pictures: their scores, what they leave in their folder, and tables of them."""
+"""Dense runs: their scores, what evaluation writes into their folder, and tables of them."""
 
 import json
 import math
@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from coterie.evaluate import Scores, compare, evaluate
-from coterie.evaluate.scored_pictures import DensePredictions
-from coterie.serve.engine import select_task
+from coterie.evaluate.predictions import Predictions
+from coterie.tasks.dense.task_set import DenseTasks
 from coterie.train.run import Run
 from tests.evaluate.dense_runs import TASKS, RandomPictures, dense_run, recipe
 
@@ -18,6 +18,11 @@ from tests.evaluate.dense_runs import TASKS, RandomPictures, dense_run, recipe
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return dense_run(tmp_path_factory.mktemp("runs") / "squad", RandomPictures())
+
+
+def read_statistics(run: Run, task: str) -> np.ndarray:
+    rows = Predictions.read(run.folder / "predictions" / "test" / f"{task}.jsonl").rows
+    return np.array([row["statistics"] for row in rows])
 
 
 def test_a_run_is_scored(made: Run) -> None:
@@ -29,13 +34,33 @@ def test_a_run_is_scored(made: Run) -> None:
     ]  # fmt: skip
     depth = scores.tasks["depth"]
     assert depth.low <= depth.score <= depth.high and not depth.higher_is_better
-    kept = DensePredictions.read(made.folder / "predictions" / "test" / "depth.jsonl")
-    assert kept.sources[:2] == ("test/0", "test/1")
+    kept = Predictions.read(made.folder / "predictions" / "test" / "depth.jsonl")
+    assert [row["source"] for row in kept.rows[:2]] == ["test/0", "test/1"]
     # The mean error is the sum of the errors over that of the pixels, 10 pictures of 28 x 28.
-    errors, pixels = kept.statistics.sum(0)
+    errors, pixels = read_statistics(made, "depth").sum(0)
     assert pixels == 10 * 28 * 28 and depth.score == pytest.approx(errors / pixels)
-    classes = DensePredictions.read(made.folder / "predictions" / "test" / "classes.jsonl")
-    assert not classes.statistics[[3, 7]].any() and classes.statistics[[0, 1]].any()
+    classes = read_statistics(made, "classes")
+    assert not classes[[3, 7]].any() and classes[[0, 1]].any()
+
+
+def test_predictions_are_made_once(made: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+    real = DenseTasks.predict
+
+    def predict(self, loaded, dataset, **options):
+        calls.append(len(dataset.samples))
+        return real(self, loaded, dataset, **options)
+
+    monkeypatch.setattr(DenseTasks, "predict", predict)
+    scores = evaluate(made, limit=5)
+    routing = (made.folder / "routing.json").read_text()
+    assert evaluate(made, limit=5) == scores and calls == [5]
+    assert (made.folder / "routing.json").read_text() == routing
+    # Other samples, and files that are gone, are predicted again.
+    evaluate(made, limit=6)
+    (made.folder / "predictions" / "test" / "scene.jsonl").unlink()
+    evaluate(made, limit=6)
+    assert calls == [5, 6, 6]
 
 
 def test_what_it_costs(made: Run) -> None:
@@ -50,7 +75,7 @@ def test_routing_says_what_each_task_uses(made: Run) -> None:
     layers = json.loads((made.folder / "routing.json").read_text())["layers"]
     assert len(layers) == 2
     for layer in layers.values():
-        assert set(layer["tasks"]) == set(TASKS)
+        assert set(layer["mean_weight"]) == set(TASKS)
         # Each token chooses two experts; the tasks' gates differ from the start.
         assert all(sum(each) == pytest.approx(2) for each in layer["chosen"].values())
         assert layer["chosen"]["depth"] != layer["chosen"]["scene"]
@@ -59,8 +84,8 @@ def test_routing_says_what_each_task_uses(made: Run) -> None:
 def test_fewer_pictures_are_the_same_ones_each_time(made: Run) -> None:
     found = [evaluate(made, limit=3, batch_size=size).tasks["depth"] for size in (1, 3)]
     assert found[0].samples == 3 and found[0].score == pytest.approx(found[1].score)
-    kept = DensePredictions.read(made.folder / "predictions" / "test" / "depth.jsonl")
-    assert len(set(kept.sources)) == 3
+    kept = Predictions.read(made.folder / "predictions" / "test" / "depth.jsonl")
+    assert len({row["source"] for row in kept.rows}) == 3
 
 
 def test_single_task_runs_are_a_baseline(made: Run, tmp_path: Path) -> None:
@@ -108,18 +133,15 @@ def test_a_host_without_experts(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_scored_is_told(made: Run, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"blind=True: .* is a run on pictures"):
+    with pytest.raises(
+        ValueError, match=r"blind=True leaves out images and sounds, .* have no other input"
+    ):
         evaluate(made, blind=True)
     with pytest.raises(ValueError, match="RandomPictures has no split 'other'"):
         evaluate(made, split="other")
     (tmp_path / "recipe.json").write_text((made.folder / "recipe.json").read_text())
-    with pytest.raises(ValueError, match="is not finished"):
+    with pytest.raises(ValueError, match=r"has no trained adapter in adapter/: train it first"):
         evaluate(tmp_path)
-
-
-def test_what_needs_words_says_so(made: Run) -> None:
-    with pytest.raises(ValueError, match="is a run on pictures, and has no words"):
-        select_task(made, "depth")
 
 
 def test_some_answers_are_kept_as_pictures(made: Run) -> None:

@@ -1,4 +1,4 @@
-"""A few answers of a run as pictures, kept beside its scores for people to look at."""
+"""Predictions for a few samples as PNG files, which the report shows."""
 
 import json
 import shutil
@@ -18,10 +18,12 @@ from coterie.tasks.dense.inference import predict_batch
 from coterie.tasks.dense.task import DenseTask
 
 NUM_EXAMPLES = 5
+"""Samples of a split that are written."""
 SIDE_PX = 160
+"""The longest side of a written image."""
 FOLDER, INDEX = "pictures", "pictures.json"
 Answer = tuple[DenseSample, Mapping[str, Float[Tensor, "channels *place"]]]
-"""A picture, and what each task's head wrote for it."""
+"""A sample, and the output of each task's head for it."""
 
 
 @torch.no_grad()
@@ -32,13 +34,13 @@ def predict_examples(
     *,
     pixels: Callable[[list[Tensor]], Tensor],
 ) -> Iterable[Answer]:
-    """What the model says of `COUNT` pictures, the same ones for every run on these rows.
+    """Predict `NUM_EXAMPLES` samples, the same ones for every run on these rows.
 
     Args:
-        model: in eval mode, as `coterie.tasks.dense.inference.scored` leaves it.
-        rows: all pictures of a split, however few are scored.
+        model: in eval mode, as `run_inference` leaves it.
+        rows: all samples of a split, however few are scored.
         tasks: each of which has a head.
-        pixels: images -> what the model reads.
+        pixels: makes `pixel_values` of images.
     """
     names = [task.name for task in tasks]
     found = []
@@ -50,7 +52,7 @@ def predict_examples(
 
 
 def save_examples(beside: Path, tasks: Sequence[DenseTask], answers: Iterable[Answer]) -> Path:
-    """Writes the folder `FOLDER` of PNGs of at most `SIDE_PX` a side; returns its index.
+    """Write the folder `FOLDER` of PNG files of at most `SIDE_PX` a side; return its index.
 
     The index, pictures.json, is a list: {"source": ..., "image": a file, "tasks": {name:
     {"truth": a file, or null where nothing is labelled, "predicted": a file}}}.
@@ -58,7 +60,7 @@ def save_examples(beside: Path, tasks: Sequence[DenseTask], answers: Iterable[An
     Args:
         beside: the folder of the split's predictions.
         tasks: in the order of their numbers in file names.
-        answers: what is painted.
+        answers: of `predict_examples`.
     """
     folder = beside / FOLDER
     shutil.rmtree(folder, ignore_errors=True)
@@ -80,7 +82,7 @@ def save_examples(beside: Path, tasks: Sequence[DenseTask], answers: Iterable[An
 def _save_image(
     folder: Path, name: str, picture: UInt8[Tensor, "3 height breadth"] | None
 ) -> str | None:
-    """The file's name; None if there is no picture."""
+    """Save an image and return the file's name; None if there is no image."""
     if picture is None:
         return None
     image = import_optional("PIL.Image", "data").fromarray(picture.permute(1, 2, 0).numpy())

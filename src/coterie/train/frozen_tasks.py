@@ -1,0 +1,105 @@
+"""Training beside an earlier run's frozen tasks: where weights start, and what stays as it is."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import torch
+from peft import PeftModel
+from safetensors import safe_open
+from torch import Tensor
+
+from coterie.routing.gates.task import TaskGate
+from coterie.tasks.frozen_tasks import FrozenTasks
+from coterie.train.run import ADAPTER_FOLDER, Run
+from coterie.train.trainable import FrozenRows, TrainableParameters, get_base_parameter_name
+from coterie.tuner.config import WEIGHTS, CoterieConfig
+
+ADAPTER = "default"
+PER_TASK = ("heads.", "embeddings.")
+"""How names of a base model's parameters begin that each task has its own of."""
+
+
+def initialize_from_run(model: PeftModel, frozen: FrozenTasks) -> tuple[str, ...]:
+    """Load the frozen tasks' weights into the first stage's model; new gates start from theirs.
+
+    Args:
+        model: grafted, with the frozen tasks first among its tasks.
+        frozen: names the run.
+
+    Returns the names of base parameters that differ from the base model's and are saved with
+    what this run trains.
+
+    Raises ValueError if the run's tasks differ from the model's, or have no gate each.
+    """
+    run = Run.read(frozen.run)
+    before: Any = run.load().model
+    base: Any = model.get_base_model()
+    old, new = before.get_base_model().config.tasks, base.config.tasks
+    if new[: len(old)] != old:
+        raise ValueError(
+            f"the first tasks of the data set differ from those of {run.folder}: now "
+            f"{new[: len(old)]}, then {old}"
+        )
+    check_task_gates(before.peft_config[ADAPTER])
+    like = None if frozen.initialize_from is None else frozen.names.index(frozen.initialize_from)
+    model.load_state_dict(build_extended_weights(before.state_dict(), model.state_dict(), like))
+    with safe_open(run.folder / ADAPTER_FOLDER / WEIGHTS, framework="pt") as file:
+        saved = {name for name in file.keys() if ".coterie_" not in name}
+    return tuple(
+        name
+        for name, _ in model.named_parameters()
+        if ".coterie_" not in name
+        and (name in saved or get_base_parameter_name(name).startswith(PER_TASK))
+    )
+
+
+def check_task_gates(config: CoterieConfig) -> None:
+    """Raise ValueError unless each mixture has a gate for each task, which can be extended."""
+    wrong = [each for each in config.parse_mixtures() if not isinstance(each.gate, TaskGate)]
+    if wrong:
+        raise ValueError(
+            f"the mixture at {wrong[0].at!r} has a {type(wrong[0].gate).__name__}; a task can be "
+            "added where each has a gate of its own, TaskGate"
+        )
+
+
+def build_extended_weights(
+    old: Mapping[str, Tensor], new: Mapping[str, Tensor], like: int | None
+) -> dict[str, Tensor]:
+    """Build the new model's state: the old tensors, with more rows where tasks have a row each.
+
+    Args:
+        old, new: state dicts of the earlier model and of the new one, freshly initialised.
+        like: the old task whose gates the new ones start as; None for the mean of all.
+    """
+    extended = {}
+    for name, weight in new.items():
+        before = old.get(name, weight)
+        if before.shape != weight.shape:
+            more = weight[len(before) :]
+            if ".coterie_gate." in name:
+                more = (before.mean(0) if like is None else before[like]).expand_as(more)
+            before = torch.cat([before, more.to(before)])
+        extended[name] = before
+    return extended
+
+
+def exclude_frozen(
+    model: PeftModel, trainable: TrainableParameters, frozen: FrozenTasks
+) -> TrainableParameters:
+    """Leave out the frozen tasks' heads, and hold their rows of gates and task embeddings."""
+    count, rows, heads = len(frozen.names), list(trainable.frozen_rows), set()
+    frozen_heads = tuple(f"heads.{number}." for number in range(count))
+    for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        base_name = get_base_parameter_name(name)
+        if base_name.startswith(frozen_heads):
+            parameter.requires_grad_(False)
+            heads.add(name)
+        elif ".coterie_gate." in name or base_name.startswith("embeddings."):
+            values = parameter.detach()[:count].clone()
+            rows.append(FrozenRows(parameter=parameter, rows=slice(0, count), values=values))
+    base = tuple(name for name in trainable.base if name not in heads)
+    return replace(trainable, base=base, frozen_rows=tuple(rows))
