@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from coterie import CAGrad
 from coterie.cli.overrides import Override
 from coterie.cli.train_config import SYSTEMS, build_config, fields_of
 from coterie.recipes import rode
@@ -34,6 +35,11 @@ def test_settings_go_to_the_function_the_recipe_and_the_plan() -> None:
     assert plan.recipe.mixtures == rode(ranks=(2, 4)).mixtures
     assert plan.recipe.stages[0].warmup == 0.5 and plan.save_every == 7 and plan.seed == 3
     assert plan.mix.temperature == "equal"
+
+
+def test_a_kind_of_a_part_is_named_by_its_class() -> None:
+    text = 'balancing={"is": "coterie.balancing.cagrad:CAGrad", "c": 0.2}'
+    assert build_config("rode", settings(text), GIVEN).recipe.balancing == CAGrad(c=0.2)
 
 
 def test_the_function_comes_first() -> None:

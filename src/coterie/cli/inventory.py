@@ -19,6 +19,7 @@ FOLDERS = {
     "routers": ("coterie.routing.routers", "base", "Router"),
     "experts": ("coterie.experts", "base", "Experts"),
     "losses": ("coterie.losses", "base", "RoutingLoss"),
+    "balancing": ("coterie.balancing", "base", "Balancing"),
     "metrics": ("coterie.metrics", "base", "Metric"),
     "hosts": ("coterie.families", "base", "Host"),
 }

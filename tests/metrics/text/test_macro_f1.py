@@ -40,7 +40,7 @@ def test_as_scikit_learn(seed: int) -> None:
     assert score(MacroF1(labels=LABELS), *cases) == pytest.approx(100 * expected)
 
 
-def test_fitted_takes_the_labels_of_the_answers() -> None:
+def test_fit_takes_the_labels_of_the_answers() -> None:
     metric = MacroF1().fit([("Dog",), ("cat", "dog")])
     assert metric == MacroF1(labels=("cat", "dog"))
     assert metric.fit([("owl",)]) == metric
