@@ -16,8 +16,8 @@ from coterie.extract.plots import save
 from coterie.extract.pruning import PruningOptions, compute_lost_choices
 from coterie.extract.pruning_curve import CurvePoint, ScoreCurve, measure_score_curve
 from coterie.extract.source import open_source
-from coterie.tasks.dense.collator import DenseCollator
 from coterie.routing.usage import select_task
+from coterie.tasks.dense.collator import DenseCollator
 from coterie.tasks.dense.expert_usage import measure_usage_by_task
 from coterie.tasks.dense.vision_config import VisionConfig
 from coterie.train import Run
