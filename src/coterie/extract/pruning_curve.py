@@ -253,7 +253,9 @@ def measure_score_curve(
     )
     return ScoreCurve(
         task=task, split=split, samples=len(rows), measured_on=seen.split, full_score=whole,
-        full_parameters=count_model_parameters(source.model), usage=select_task(usage.compute_means(), task), points=tuple(points), **get_metric_fields(kind),
+        full_parameters=count_model_parameters(source.model),
+        usage=select_task(usage.compute_means(), task),
+        points=tuple(points), **get_metric_fields(kind),
     )  # fmt: skip
 
 
