@@ -28,7 +28,7 @@ from coterie.routing.routers.rectified import Rectified
 from coterie.routing.routers.softmax import Softmax
 from coterie.routing.routers.top_k import TopK
 from coterie.routing.routers.top_p import TopP
-from coterie.tasks import read_tasks
+from coterie.task_file import read_tasks
 from coterie.train import Run, RunConfig, add_tasks, train
 from coterie.tuner.model import register
 

@@ -13,8 +13,10 @@ import coterie
 from coterie import Copies, Mixture, TaskGate, TopK
 from coterie.extract.parameter_counts import ParameterCounts, count_model_parameters
 from coterie.extract.plots import save
-from coterie.extract.pruning import PruningOptions, compute_lost_choices
-from coterie.extract.pruning_curve import CurvePoint, ScoreCurve, measure_score_curve
+from coterie.extract.expert_selection import compute_lost_choices
+from coterie.extract.pruning import PruningOptions
+from coterie.extract.pruning_curve import measure_score_curve
+from coterie.extract.score_curve import CurvePoint, ScoreCurve
 from coterie.extract.source import open_source
 from coterie.tasks.dense.collator import DenseCollator
 from coterie.tasks.dense.expert_usage import measure_usage_by_task
@@ -43,7 +45,7 @@ def report(folder: Path) -> dict:
 
 
 def pixels(run: Run, split: str) -> torch.Tensor:
-    return run.load().processor.pixels([each.image for each in PICTURES.rows(split)])
+    return run.load().processor.normalize_images([each.image for each in PICTURES.load_split(split)])
 
 
 @torch.no_grad()

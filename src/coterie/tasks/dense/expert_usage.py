@@ -1,4 +1,4 @@
-"""Which experts each task of a `MultiTaskVision` uses, over batches of pictures."""
+"""Which experts each task of a `MultiTaskVisionModel` uses, over batches of images."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -20,13 +20,13 @@ def measure_usage_by_task(
     *,
     tasks: Sequence[str] | None = None,
 ) -> dict[str, dict[str, dict[str, list[float]]]]:
-    """task -> `Use.dump()`, measured exactly: each token of each picture counts once.
+    """Measure the usage of each task exactly: each token of each image counts once.
 
-    Tasks run one at a time, so that numbers are the very same that the task alone would see.
+    Tasks run one at a time, so that numbers are those of the task alone, bit for bit.
 
     Args:
-        model: a grafted `MultiTaskVision`; it is in eval mode meanwhile.
-        batches: pictures, as the model takes them.
+        model: a grafted `MultiTaskVisionModel`; it is in eval mode meanwhile.
+        batches: images, as the model takes them.
         tasks: names; None for all.
 
     Raises ValueError for a model of another kind, or a task there is not.
@@ -34,7 +34,8 @@ def measure_usage_by_task(
     host: Any = model.get_base_model()
     if not isinstance(host, MultiTaskVisionModel):
         raise ValueError(
-            f"use_by_task takes a grafted coterie.dense.MultiTaskVision, not {type(host).__name__}"
+            f"measure_usage_by_task takes a grafted {MultiTaskVisionModel.__module__}."
+            f"{MultiTaskVisionModel.__name__}, not {type(host).__name__}"
         )
     uses = {task: ExpertUsage() for task in host.config.resolve_tasks(tasks)}
     modes = {module: module.training for module in model.modules()}

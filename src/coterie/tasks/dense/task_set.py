@@ -1,11 +1,11 @@
 """`DenseTasks`: the tasks of a dense data set, which share a vision backbone with a head each."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, ClassVar
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 
 from coterie.families.multitask_vit import MultiTaskViT
@@ -13,8 +13,11 @@ from coterie.models.loading import EMBEDDED, LoadedModel
 from coterie.paths import get_cache_dir
 from coterie.recipe import Recipe
 from coterie.tasks.dense.collator import DenseCollator
-from coterie.tasks.dense.dataset import DenseDataset, DenseSample, DenseSamples
+from coterie.tasks.dense.dataset import DenseDataset, DenseSample, DenseSamples, DenseSubset
+from coterie.tasks.dense.gradients import DenseGradientSource
+from coterie.tasks.dense.loss import compute_batch_losses
 from coterie.tasks.dense.task import DenseTask
+from coterie.tasks.dense.task_file import DATASET_KEY, parse_dense_tasks
 from coterie.tasks.dense.vision_config import ResizedDataset, VisionConfig
 from coterie.tasks.frozen_tasks import FrozenTasks
 from coterie.tasks.losses import ItemLosses
@@ -35,6 +38,8 @@ class DenseTasks(TaskSet):
         frozen: an earlier run whose tasks are not trained; `coterie.add_tasks` sets it.
     """
 
+    yaml_key: ClassVar[str] = DATASET_KEY
+    extract_format: ClassVar[str] = "pruned"
     dataset: DenseDataset
     vision: VisionConfig = field(default_factory=VisionConfig)
     frozen: FrozenTasks | None = None  # pyright: ignore[reportIncompatibleMethodOverride]  a field
@@ -43,9 +48,23 @@ class DenseTasks(TaskSet):
         if self.frozen is not None:
             self.frozen.check(self.names)
 
+    @classmethod
+    def from_yaml(cls, items: Mapping[Any, Any], path: Path) -> "DenseTasks":
+        dataset, vision = parse_dense_tasks(items, path)
+        return cls(dataset=dataset, vision=vision)
+
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(task.name for task in self.dataset.tasks)
+
+    def select(self, names: Sequence[str]) -> "DenseTasks":
+        return replace(self, dataset=self.dataset.select(names))
+
+    def with_settings_of(self, trained: TaskSet) -> TaskSet:
+        """Return these tasks with the `vision` of a run's; see `TaskSet`."""
+        super().with_settings_of(trained)
+        assert isinstance(trained, DenseTasks)
+        return replace(self, vision=trained.vision)
 
     def check_recipe(self, recipe: Recipe) -> None:
         check_mixture_sites(recipe)
@@ -118,43 +137,57 @@ class DenseTasks(TaskSet):
         labelled = sorted(name for name, known in batch["known"].items() if bool(known.any()))
         return [name for name in labelled if name in self.trained_names]
 
+    def get_task(self, name: str) -> DenseTask:
+        """Return the task of a name. Raises ValueError if there is none."""
+        for task in self.dataset.tasks:
+            if task.name == name:
+                return task
+        raise ValueError(f"there is no task {name!r}: give one of {', '.join(self.names)}")
 
-def compute_task_losses(
-    task: DenseTask, prediction: Float[Tensor, "batch channels *place"], batch: Mapping[str, Any]
-) -> Float[Tensor, " samples"]:
-    """Compute the loss of each image that has a label of a task, times the task's weight.
+    def load_evaluation_rows(
+        self, split: str, *, limit: int | None = None, skip_bad_rows: bool = False
+    ) -> DenseSubset:
+        """Load the samples of a split, preprocessed as in evaluation.
 
-    Args:
-        task: one with a label in the batch.
-        prediction: the output of its head.
-        batch: the collator's.
-    """
-    losses = task.compute_loss(prediction, batch["labels"][task.name])
-    return task.weight * losses[batch["known"][task.name]]
+        Args:
+            split: one that the data set has.
+            limit: samples at most, the same ones each time, spread over all; None for all.
+            skip_bad_rows: leave out damaged samples.
+        """
+        rows = self.dataset.load_split(split, skip_bad_rows=skip_bad_rows)
+        return DenseSubset(ResizedDataset(rows, self.dataset.tasks, self.vision), limit)
 
+    def load_model_inputs(
+        self,
+        processor: DenseCollator,
+        split: str,
+        *,
+        limit: int | None = None,
+        batch_size: int = 16,
+        skip_bad_rows: bool = False,
+    ) -> Iterator[dict[str, Tensor]]:
+        rows = self.load_evaluation_rows(split, limit=limit, skip_bad_rows=skip_bad_rows)
+        for start in range(0, len(rows), batch_size):
+            batch = [rows[index] for index in range(start, min(start + batch_size, len(rows)))]
+            yield {"pixel_values": processor.normalize_images([each.image for each in batch])}
 
-def compute_batch_losses(
-    predictions: Mapping[str, Tensor],
-    tasks: Iterable[tuple[int, DenseTask]],
-    batch: Mapping[str, Any],
-) -> ItemLosses:
-    """Compute the losses of a batch.
-
-    Args:
-        predictions: task name -> output of its head.
-        tasks: id and task of those that are trained.
-        batch: of a `DenseCollator`.
-    """
-    # Empty, so that heads without a label in the batch are in the graph, with a gradient of 0.
-    found = [each.flatten()[:0].float() for each in predictions.values()]
-    numbers = [torch.empty(0, dtype=torch.int64, device=found[0].device)]
-    for number, task in tasks:
-        if task.name not in batch["labels"]:
-            continue
-        mine = compute_task_losses(task, predictions[task.name], batch)
-        found.append(mine)
-        numbers.append(torch.full_like(mine, number, dtype=torch.int64))
-    return ItemLosses(torch.cat(found), torch.cat(numbers))
+    def make_gradient_source(
+        self,
+        loaded: LoadedModel,
+        *,
+        model_tasks: Sequence[str],
+        split: str = "train",
+        skip_bad_rows: bool = False,
+        at: Sequence[str] | None = None,
+    ) -> DenseGradientSource:
+        if at is not None:
+            raise ValueError(
+                f"at={tuple(at)}: dense tasks are compared in the weights of the backbone's "
+                "blocks; leave at out"
+            )
+        return DenseGradientSource(
+            loaded, self.dataset, vision=self.vision, split=split, skip_bad_rows=skip_bad_rows
+        )
 
 
 def check_mixture_sites(recipe: Recipe) -> None:
