@@ -155,19 +155,19 @@ def built(plan: RunConfig, case: Case, device: torch.device, folder: Path) -> Mi
     """The trainer of the plan's one stage, as a run builds it but for the model from memory."""
     stage = plan.recipe.stages[0]
     model = graft(case.model(device), plan.recipe.mixtures, tasks=NAMES)
-    lesson = stage_setup.make_task_set(plan)
-    samples = MultiTaskDataset(lesson.load_training_rows(), lesson.transform)
+    tasks = plan.tasks
+    samples = MultiTaskDataset(tasks.load_training_datasets(), tasks.transform)
     setting = StageContext(
         model=model,
         trainable=select_trainable(model, stage),
         base_parameters=(),
         balancing=plan.recipe.balancing.build(len(NAMES)),
-        task_set=lesson,
+        task_set=tasks,
         losses=(),
         tasks=NAMES,
         dataset=samples,
         batch_sampler=stage_setup.make_batch_sampler(plan, stage, samples.sizes, 0),
-        collator=lesson.make_collator(words()),
+        collator=stage_setup.make_collator(plan, words()),
         metric_log=MetricLog(folder, step=0, time_s=0.0),
         validation=None,
         stage_name=stage.name,

@@ -106,7 +106,7 @@ def test_two_processes_make_what_one_makes(tmp_path: Path) -> None:
     for name, values in adapter(two).items():
         assert (values - wanted[name]).abs().mean() < 2e-5, name
     # A second run in the folder is refused by both alike, and none waits for the other.
-    assert all("has a run already" in each for each in both(tmp_path / "two"))
+    assert all("already has a run" in each for each in both(tmp_path / "two"))
 
 
 def test_what_the_first_process_refuses_is_refused(monkeypatch) -> None:

@@ -6,7 +6,8 @@ import pytest
 
 from coterie.metrics.text.exact_match import ExactMatch
 from coterie.metrics.text.numeric_match import NumericMatch
-from coterie.tasks import TextTask, read_tasks
+from coterie.task_file import read_tasks
+from coterie.tasks import TextTask
 from tests.data.files import jsonl
 
 

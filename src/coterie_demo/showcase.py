@@ -14,8 +14,8 @@ from coterie.models.loading import EMBEDDED, load
 from coterie.recipe import Recipe
 from coterie.recipes import moelora, shared_lora
 from coterie.report import report
-from coterie.task_file import PANTRY
-from coterie.tasks import TextTask, read_tasks
+from coterie.task_file import PANTRY, read_tasks
+from coterie.tasks import TextTask
 from coterie.train import Run, RunConfig, train_from_config
 from coterie.train.frozen_caches import precompute_caches
 from coterie.train.run import ADAPTER_FOLDER

@@ -11,7 +11,7 @@ from coterie.cli.pictured import find_dataset_kinds
 from coterie.cli.train_config import build_config
 from coterie.datasets.scenes import Scenes
 from coterie.datasets.taskonomy import Taskonomy
-from coterie.tasks import read_tasks
+from coterie.task_file import read_tasks
 from coterie.tasks.dense.augment import Augment
 from coterie.tasks.dense.vision_config import VisionConfig
 from tests.cli.folders import text_tasks

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from coterie.tasks import TextTask, read_tasks
+from coterie.task_file import read_tasks
+from coterie.tasks import TextTask
 from coterie_demo import showcase
 from coterie_demo.showcase import Showcase, build_recipes, count_trainable
 from tests.cli.folders import llama_folder, text_tasks

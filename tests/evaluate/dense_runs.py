@@ -9,7 +9,6 @@ import torch
 from transformers import ViTConfig, ViTModel
 
 import coterie
-from coterie.tasks.dense.task_set import DenseTasks
 from coterie import Copies, Mixture, TaskGate, TopK
 from coterie.data.dataset import BadRow
 from coterie.recipe import Recipe, Stage
@@ -18,6 +17,7 @@ from coterie.tasks.dense.kinds.distillation import Distillation
 from coterie.tasks.dense.kinds.regression import Regression
 from coterie.tasks.dense.kinds.segmentation import Segmentation
 from coterie.tasks.dense.task import DenseTask
+from coterie.tasks.dense.task_set import DenseTasks
 from coterie.tasks.dense.vision_config import VisionConfig
 from coterie.train import stage_setup
 from coterie.train.config import RunConfig

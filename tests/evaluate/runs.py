@@ -10,11 +10,11 @@ import torch
 from transformers import AutoModelForCausalLM
 
 import coterie
-from coterie.tasks.text.task_set import TextTasks
 from coterie.data.chat_template import TEMPLATE
 from coterie.data.sample import Message, TextSample
 from coterie.recipe import Recipe
 from coterie.tasks.text.task import TextTask
+from coterie.tasks.text.task_set import TextTasks
 from coterie.train.config import RunConfig
 from coterie.train.run import Run
 from tests.tinies.base import tokenizer
@@ -57,7 +57,9 @@ def run(
 ) -> Run:
     """A run as it is after training, its weights drawn instead of trained."""
     folder.mkdir(parents=True)
-    plan = RunConfig(recipe=small(recipe), base=str(base()), tasks=TextTasks(tasks=tuple(tasks)), seed=seed)
+    plan = RunConfig(
+        recipe=small(recipe), base=str(base()), tasks=TextTasks(tasks=tuple(tasks)), seed=seed
+    )
     torch.manual_seed(seed)
     model = coterie.graft(
         AutoModelForCausalLM.from_pretrained(base()), plan.recipe.mixtures,
@@ -94,7 +96,9 @@ def scored(
     from coterie.evaluate.systems import get_scores_file
 
     tasks = tuple(TextTask(name=name, rows={"test": "rows.jsonl"}) for name in right)
-    plan = RunConfig(recipe=small(recipe), base="tiny", tasks=TextTasks(tasks=tuple(tasks)), seed=seed)
+    plan = RunConfig(
+        recipe=small(recipe), base="tiny", tasks=TextTasks(tasks=tuple(tasks)), seed=seed
+    )
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "recipe.json").write_text(plan.dumps())
     found = {}

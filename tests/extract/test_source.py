@@ -10,7 +10,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from coterie.extract import extract
 from coterie.extract.source import open_source, read_usage_from_run
 from coterie.recipes import shared_lora
-from coterie.tasks import read_tasks
+from coterie.task_file import read_tasks
 from coterie.train import Run, train
 from tests.cli.folders import llama_folder, text_tasks
 from tests.extract.grafted import grafted

@@ -10,13 +10,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from coterie.tasks.dense.task_set import DenseTasks
 from coterie import Recipe
 from coterie.evaluate.examples import save_examples
 from coterie.evaluate.predictions import get_predictions_file, get_predictions_folder
 from coterie.evaluate.scored_pictures import DensePredictions
 from coterie.evaluate.scores import TaskScore
 from coterie.tasks.dense.dataset import DenseSample
+from coterie.tasks.dense.task_set import DenseTasks
 from coterie.train.config import RunConfig
 from tests.evaluate.dense_runs import TASKS, RandomPictures, recipe
 from tests.report.synthetic import put

@@ -12,11 +12,11 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 import coterie
-from coterie.tasks.text.task_set import TextTasks
 from coterie import metrics
 from coterie.evaluate.scores import TaskScore
 from coterie.recipe import Recipe
 from coterie.tasks.text.task import TextTask
+from coterie.tasks.text.task_set import TextTasks
 from coterie.train.config import RunConfig
 
 WORDS = ("apple", "basil", "carrot", "durian", "eggplant", "fig", "grape", "hazelnut")
@@ -112,7 +112,11 @@ def run(
     """A run's folder with every part there is; `skill` is added to each task's ease."""
     random = np.random.default_rng([seed, sum(map(ord, recipe))])
     plan = RunConfig(
-        recipe=RECIPES[recipe](), base="embedded", tasks=TextTasks(tasks=tuple(tasks)), seed=seed, steps=steps
+        recipe=RECIPES[recipe](),
+        base="embedded",
+        tasks=TextTasks(tasks=tuple(tasks)),
+        seed=seed,
+        steps=steps,
     )
     folder.mkdir(parents=True)
     (folder / "recipe.json").write_text(plan.dumps() + "\n", encoding="utf-8")

@@ -26,6 +26,8 @@ from coterie.tasks.dense.kinds.distillation import Distillation
 from coterie.tasks.dense.kinds.regression import Regression
 from coterie.tasks.dense.kinds.segmentation import Segmentation
 from coterie.tasks.dense.task import DenseTask
+from coterie.tasks.dense.task_set import DenseTasks
+from coterie.tasks.dense.vision_config import VisionConfig
 from coterie.train import Run, train
 from tests.tinies.base import VISION
 
@@ -98,7 +100,7 @@ class Paintings(DenseSamples):
 
 
 OPTIONS: dict[str, Any] = {
-    "batch_size": 4, "log_every": 2, "save_every": 2, "use_every": 1, "progress": False
+    "batch_size": 4, "log_every": 2, "save_every": 2, "log_usage_every": 1, "progress": False
 }  # fmt: skip
 
 
@@ -106,9 +108,9 @@ def learned(
     folder: Path, recipe: Recipe, pictures: DenseDataset | None = None, **options: Any
 ) -> Run:
     """A run on the gallery."""
-    return train(
-        recipe, base=base(), tasks=pictures or Gallery(), out=folder, **(OPTIONS | options)
-    )
+    vision = options.pop("vision", VisionConfig())
+    tasks = DenseTasks(dataset=pictures or Gallery(), vision=vision)
+    return train(recipe, base=base(), tasks=tasks, out=folder, **(OPTIONS | options))
 
 
 def experts(**stage: Any) -> Recipe:

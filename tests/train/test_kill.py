@@ -12,7 +12,7 @@ import pytest
 from coterie.train import Run, adapter_weights, checkpoint, trainer
 from tests.train.small import content, hard, lines, trained
 
-HARD = {"accumulation": 2, "use_every": 1, "patience": 9, "evaluate_every": 3}
+HARD = {"accumulation": 2, "log_usage_every": 1, "patience": 9, "evaluate_every": 3}
 
 
 def forked(work: Callable[[], object]) -> int:
@@ -61,7 +61,7 @@ def killed(folder: Path, place: tuple[object, str], turn: int) -> None:
 PLACES = {
     "in the first checkpoint, weights written": ((checkpoint, "save_state"), 1),
     "in the second checkpoint": ((checkpoint, "save_state"), 2),
-    "between the stages": ((Run, "add"), 1),
+    "between the stages": ((Run, "add_finished_stage"), 1),
     "in the second step": ((trainer.MixtureTrainer, "compute_loss"), 3),
     "before old checkpoints are removed": ((trainer, "remove_old"), 2),
     "in the adapter, at the end": ((adapter_weights, "save_tensors"), 2),

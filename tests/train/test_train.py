@@ -12,8 +12,8 @@ import torch
 from transformers import AutoModelForCausalLM
 
 import coterie
-from coterie.tasks import as_task_set
 from coterie.models.loading import load
+from coterie.tasks import as_task_set
 from coterie.tasks.text.collator import TextCollator
 from coterie.train import Run, RunConfig, checkpoint, train_from_config
 from coterie.train.trainer import MixtureTrainer
@@ -21,7 +21,7 @@ from tests.train.small import NAMES, OPTIONS, adapter, base, content, lines, pla
 
 
 def test_a_run(tmp_path: Path):
-    run = trained(tmp_path / "run", plain(steps=7, learning_rate=3e-2), use_every=2)
+    run = trained(tmp_path / "run", plain(steps=7, learning_rate=3e-2), log_usage_every=2)
     log = run.read_log()
     # at the first step, every third, and the last, with use at every sixth and the last
     assert [line["step"] for line in log] == [1, 3, 6]
@@ -43,7 +43,7 @@ def test_a_run(tmp_path: Path):
     assert not torch.equal(model(input_ids=ids).logits, run_base()(input_ids=ids).logits)
 
     assert content(train_from_config(run.config, out=tmp_path / "repeated")) == content(run)
-    assert trained(run.folder, plain(steps=7, learning_rate=3e-2), use_every=2, resume=True)
+    assert trained(run.folder, plain(steps=7, learning_rate=3e-2), log_usage_every=2, resume=True)
 
 
 def run_base() -> torch.nn.Module:
@@ -61,9 +61,9 @@ def test_parts_of_a_step_change_nothing(tmp_path: Path):
 
 def test_a_folder_with_a_run_is_left_alone(tmp_path: Path):
     trained(tmp_path, plain(steps=1))
-    with pytest.raises(ValueError, match=r"has a run already: go on with it by resume=True"):
+    with pytest.raises(ValueError, match=r"already has a run: resume it with resume=True"):
         trained(tmp_path, plain(steps=1))
-    with pytest.raises(ValueError, match=r"Then, now: recipe.stages\[0\].steps: 1, 2; seed: 0, 3"):
+    with pytest.raises(ValueError, match=r"Differences \(saved, requested\): recipe.stages\[0\].steps: 1, 2; seed: 0, 3"):
         trained(tmp_path, plain(steps=2), seed=3, resume=True)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "file").touch()
@@ -84,7 +84,7 @@ def test_no_number_ends_the_run_and_names_the_tasks(tmp_path: Path, monkeypatch)
 
     monkeypatch.setattr(MixtureTrainer, "_check_finite", broken)
     with pytest.raises(
-        FloatingPointError, match=r"stage 'train', step 4: the loss is nan with"
+        FloatingPointError, match=r"stage 'train', step 4: the loss is nan in a batch of"
     ) as e:
         trained(tmp_path, plain(steps=9))
     assert "caption, ocr; the last good checkpoint is" in str(e.value)
@@ -99,7 +99,7 @@ def test_weights_without_number_are_not_saved(tmp_path: Path, monkeypatch):
     monkeypatch.setattr(
         MixtureTrainer, "compute_loss", lambda *args, **more: real(*args, **more) * float("nan")
     )
-    with pytest.raises(FloatingPointError, match=r"a weight is no number .* there is no check"):
+    with pytest.raises(FloatingPointError, match=r"a weight is not finite .* there is no check"):
         trained(tmp_path, plain(steps=2))
     assert checkpoint.find_latest(tmp_path / "checkpoints" / "1-train") is None
 
@@ -192,9 +192,10 @@ def test_parts_learn_at_rates_of_their_own(tmp_path: Path):
 
 
 def test_plans_say_what_they_do_not_allow(unchecked):
-    given = {"recipe": plain(), "base": base(), "tasks": tasks()}
+    given = {"recipe": plain(), "base": base(), "tasks": as_task_set(tasks())}
     for wrong, message in (
-        ({"tasks": ()}, "give at least one task"),
+        ({"tasks": as_task_set(())}, "give at least one task"),
+        ({"tasks": ()}, "give a TaskSet"),
         ({"precision": "float16"}, "precision='float16'"),
         ({"batch_size": 0}, "batch_size=0: it must be at least 1"),
         ({"learning_rate": 0.0}, "learning_rate=0.0: it must be above 0"),
@@ -208,7 +209,9 @@ def test_plans_say_what_they_do_not_allow(unchecked):
 
 def test_stages_share_out_steps_and_learning_rates():
     recipe = coterie.recipes.awaker()
-    plan = RunConfig(recipe=recipe, base=base(), tasks=as_task_set(tasks()), steps=10, learning_rate=1e-3)
+    plan = RunConfig(
+        recipe=recipe, base=base(), tasks=as_task_set(tasks()), steps=10, learning_rate=1e-3
+    )
     stages = plan.resolve_stages((12, 6))
     # equal epochs: 10 / 3 each; rates 1e-5, 1e-5, 5e-6 of the recipe times 100
     assert [stage.steps for stage in stages] == [4, 3, 3]
@@ -223,11 +226,13 @@ def test_stages_share_out_steps_and_learning_rates():
 
 
 def test_a_plan_is_read_back_or_refused(tmp_path: Path):
-    plan = RunConfig(recipe=plain(), base=base(), tasks=as_task_set(tasks()), **without(OPTIONS, "progress"))
+    plan = RunConfig(
+        recipe=plain(), base=base(), tasks=as_task_set(tasks()), **without(OPTIONS, "progress")
+    )
     (tmp_path / "recipe.json").write_text(plan.dumps())
     assert RunConfig.read(tmp_path) == plan
     plain().save(tmp_path / "other.json")
-    with pytest.raises(ValueError, match="holds a Recipe, not the plan of a run"):
+    with pytest.raises(ValueError, match="holds a Recipe, not a run's configuration"):
         RunConfig.read(tmp_path / "other.json")
     with pytest.raises(ValueError, match="is no file: give a run's folder"):
         RunConfig.read(tmp_path / "none")

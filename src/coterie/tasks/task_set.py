@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,7 @@ from coterie.tasks.losses import ItemLosses
 from coterie.tasks.text.task import TextTask
 
 
+@runtime_checkable
 class TaskDataset(Protocol):
     """A map-style data set of samples, which are read when they are asked for."""
 
@@ -28,6 +29,7 @@ class TaskDataset(Protocol):
     def __getitem__(self, index: int) -> Any: ...
 
 
+@runtime_checkable
 class Collator(Protocol):
     """Makes the batch that a model takes from samples."""
 

@@ -13,7 +13,6 @@ import torch
 from safetensors.torch import load_file
 
 import coterie
-from coterie.tasks.dense.task_set import DenseTasks
 from coterie import Mixture, Recipe, Stage, TaskGate, recipes
 from coterie.experts.lora import Lora
 from coterie.models.multitask_vision.heads import LinearHead
@@ -21,13 +20,13 @@ from coterie.models.multitask_vision.modeling import MultiTaskVisionModel
 from coterie.tasks.dense.augment import Augment
 from coterie.tasks.dense.collator import DenseCollator
 from coterie.tasks.dense.kinds.regression import Regression
+from coterie.tasks.dense.task_set import DenseTasks
 from coterie.tasks.dense.vision_config import VisionConfig
+from coterie.tasks.losses import sum_by_task
 from coterie.train import Run, RunConfig, checkpoint, stage_setup
 from coterie.train.frozen_caches import precompute_caches
-from coterie.tasks.losses import sum_by_task
 from coterie.train.objective import compute_objective
 from coterie.train.trainer import MixtureTrainer
-from tests.train import small
 from tests.train.gallery import TASKS, Gallery, base, experts, learned
 from tests.train.small import adapter, content, lines
 
@@ -68,7 +67,7 @@ def test_recipes_train_and_come_back(name: str, tmp_path: Path, monkeypatch) -> 
     for task, answer in said(loaded.model).items():
         torch.testing.assert_close(answer, wanted[task], rtol=0, atol=0)
     # All of it has learned: what the run began with says something else.
-    began = said(stage_setup.make_task_set(run.config).load_model().model)
+    began = said(stage_setup.load_base(run.config).model)
     assert not any(torch.equal(wanted[task], began[task]) for task in wanted)
     assert RunConfig.read(run.folder) == run.config and Run.read(run.folder).task_names == tuple(
         TASKS
@@ -89,7 +88,7 @@ def test_beside_a_large_epsilon_gradients_move_little(tmp_path: Path) -> None:
     stage = Stage(trains=("host",), steps=1, learning_rate=1.0, epsilon=1e9)
     run = learned(tmp_path, Recipe(mixtures=(), stages=(stage,)))
     began, ended = (
-        said(stage_setup.make_task_set(run.config).load_model().model),
+        said(stage_setup.load_base(run.config).model),
         said(run.load().model),
     )
     for task, answer in ended.items():
@@ -109,7 +108,7 @@ def test_use_is_told_for_each_task(tmp_path: Path) -> None:
 
 
 def test_information_is_told_where_no_loss_asks_for_it(tmp_path: Path) -> None:
-    (line,) = learned(tmp_path, recipes.plain_moe(**SMALL), steps=1, use_every=0).read_log()
+    (line,) = learned(tmp_path, recipes.plain_moe(**SMALL), steps=1, log_usage_every=0).read_log()
     assert len(line["information"]) == 4 and "use" not in line
 
 
@@ -176,8 +175,8 @@ def test_bfloat16_trains_resumes_and_scores_with_losses_in_float32(
         return found
 
     monkeypatch.setattr(LinearHead, "forward", forward)
-    monkeypatch.setattr(Regression, "loss", loss)
-    monkeypatch.setattr(MixtureTrainer, "_routing", told)
+    monkeypatch.setattr(Regression, "compute_loss", loss)
+    monkeypatch.setattr(MixtureTrainer, "_compute_routing_losses", told)
     low = {"steps": 2, "precision": "bfloat16", "evaluate_every": 2, "log_every": 1}
     whole = learned(tmp_path / "whole", experts(), **low)
     assert seen == {
@@ -219,7 +218,12 @@ def test_parts_of_a_step_change_nothing(tmp_path: Path) -> None:
 
 def test_chance_hangs_on_the_place_in_the_run_alone() -> None:
     plan = RunConfig(
-        recipe=recipes.dense(), base=base(), tasks=DenseTasks(dataset=Gallery()), batch_size=4, steps=8, seed=3
+        recipe=recipes.dense(),
+        base=base(),
+        tasks=DenseTasks(dataset=Gallery()),
+        batch_size=4,
+        steps=8,
+        seed=3,
     )
     (stage,) = plan.resolve_stages((12,))
     whole = list(stage_setup.make_batch_sampler(plan, stage, (12,), 0))
@@ -228,27 +232,24 @@ def test_chance_hangs_on_the_place_in_the_run_alone() -> None:
     halves = RunConfig(**{**vars(plan), "accumulation": 2})
     parts = list(stage_setup.make_batch_sampler(halves, stage, (12,), 0))
     assert [place for part in parts for place in part] == [p for batch in whole for p in batch]
-    lesson = stage_setup.make_task_set(plan)
-    [rows] = lesson.load_training_rows()
-    mirrored = [
-        not torch.equal(lesson.transform(rows[0], lot).image, rows[0].image) for lot in lots
-    ]
+    tasks = plan.tasks
+    [rows] = tasks.load_training_datasets()
+    mirrored = [not torch.equal(tasks.transform(rows[0], lot).image, rows[0].image) for lot in lots]
     assert mirrored == [
-        not torch.equal(lesson.transform(rows[0], lot).image, rows[0].image) for lot in lots
+        not torch.equal(tasks.transform(rows[0], lot).image, rows[0].image) for lot in lots
     ]
     assert 4 < sum(mirrored) < 28  # half of 32, on average
 
 
-def batch_of(lesson, count: int) -> dict:
-    [rows] = lesson.load_training_rows()
-    return lesson.collator(lesson.load().processor)([rows[i] for i in range(count)])
+def batch_of(config: RunConfig, count: int) -> dict:
+    [rows] = config.tasks.load_training_datasets()
+    collator = stage_setup.make_collator(config, stage_setup.load_base(config).processor)
+    return collator([rows[i] for i in range(count)])
 
 
 def test_losses_are_of_labels_that_are_there_times_weights() -> None:
-    lesson = stage_setup.make_task_set(
-        RunConfig(recipe=recipes.dense(), base=base(), tasks=DenseTasks(dataset=Gallery()))
-    )
-    model, batch = lesson.load_model().model, batch_of(lesson, 4)
+    config = RunConfig(recipe=recipes.dense(), base=base(), tasks=DenseTasks(dataset=Gallery()))
+    lesson, model, batch = config.tasks, stage_setup.load_base(config).model, batch_of(config, 4)
     found = lesson.compute_losses(model, model, batch)
     # Pictures 0 and 3 have no label of the second task.
     assert found.task_ids.tolist() == [0, 0, 0, 0, 1, 1, 2, 2, 2, 2]
@@ -261,16 +262,20 @@ def test_losses_are_of_labels_that_are_there_times_weights() -> None:
         model(pixel_values=batch["pixel_values"]).predictions["grey"], batch["labels"]["grey"]
     )
     torch.testing.assert_close(found.losses[:4], 2.0 * grey)
-    alone = batch_of(lesson, 1)
+    alone = batch_of(config, 1)
     assert set(alone["labels"]) == {"grey", "light"}
     lesson.compute_losses(model, model, alone).losses.sum().backward()
     assert all(each.grad is not None for each in model.heads.parameters())
 
 
 def test_sigmas_get_gradients_and_the_loss_is_a_sum_over_tasks() -> None:
-    plan = RunConfig(recipe=recipes.dense(), base=base(), tasks=DenseTasks(dataset=Gallery(names=("grey", "light"))))
-    lesson, balancing = stage_setup.make_task_set(plan), plan.recipe.balancing.build(2)
-    model, batch = lesson.load_model().model, batch_of(lesson, 4)
+    plan = RunConfig(
+        recipe=recipes.dense(),
+        base=base(),
+        tasks=DenseTasks(dataset=Gallery(names=("grey", "light"))),
+    )
+    lesson, balancing = plan.tasks, plan.recipe.balancing.build(2)
+    model, batch = stage_setup.load_base(plan).model, batch_of(plan, 4)
     sums = sum_by_task(lesson.compute_losses(model, model, batch), 2)
     loss = compute_objective(sums, balancing, float(lesson.count_items(batch)))
     # sigma = 1: half of each task's mean, and log(1 + 1) for each of two tasks.
@@ -297,7 +302,7 @@ def test_heads_and_vectors_learn_whatever_a_stage_trains(tmp_path: Path) -> None
             "heads.2.norm.weight", "heads.2.norm.bias", "heads.2.linear.weight",
         "heads.2.linear.bias",
     )}  # fmt: skip
-    began = stage_setup.make_task_set(run.config).load_model().model
+    began = stage_setup.load_base(run.config).model
     assert not torch.equal(run.load().model.get_base_model().heads[0].linear.weight,
                            began.heads[0].linear.weight)  # fmt: skip
 
@@ -325,7 +330,7 @@ def test_no_number_ends_the_run_and_names_the_tasks(tmp_path: Path, monkeypatch)
         "_check_finite",
         lambda self, loss, inputs: real(self, loss * torch.nan, inputs),
     )
-    with pytest.raises(FloatingPointError, match="the loss is nan with samples of grey, half, li"):
+    with pytest.raises(FloatingPointError, match="the loss is nan in a batch of grey, half, li"):
         learned(tmp_path, recipes.dense(), steps=1)
 
 
@@ -339,9 +344,9 @@ def test_experts_in_layers_that_tasks_share_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_graft_of_nothing_is_the_model(tmp_path: Path) -> None:
-    host = stage_setup.make_task_set(
+    host = stage_setup.load_base(
         RunConfig(recipe=recipes.dense(), base=base(), tasks=DenseTasks(dataset=Gallery()))
-    ).load_model().model  # fmt: skip
+    ).model
     before = said(host)
     grafted = coterie.graft(host, ())
     for name, answer in said(grafted).items():
@@ -351,56 +356,57 @@ def test_a_graft_of_nothing_is_the_model(tmp_path: Path) -> None:
     assert load_file(tmp_path / "adapter_model.safetensors") == {}
 
 
-def test_a_plan_has_tasks_or_pictures(unchecked) -> None:
-    both = {"tasks": small.tasks(), "pictures": Gallery()}
-    with pytest.raises(ValueError, match="a plan has tasks and pictures: give one of them"):
-        RunConfig(recipe=recipes.dense(), base=base(), **both)
+def test_a_configuration_has_tasks(unchecked) -> None:
     with pytest.raises(ValueError, match="give at least one task"):
         RunConfig(recipe=recipes.dense(), base=base(), tasks=DenseTasks(dataset=Gallery(names=())))
-    with pytest.raises(ValueError, match="no option 'pictures'; its options are mix, seed"):
-        coterie.train(recipes.dense(), base=base(), tasks=Gallery(), out="x", tasks=DenseTasks(dataset=Gallery()))
-    with pytest.raises(ValueError, match="these tasks are answered in words: leave it out"):
-        RunConfig(
-            recipe=recipes.rode(),
-            base="x",
-            tasks=small.tasks(),
-            vision=VisionConfig(head="linear", size=(9, 9)),
-        )
+    with pytest.raises(ValueError, match="give a TaskSet"):
+        RunConfig(recipe=recipes.dense(), base=base(), tasks=Gallery())
+    with pytest.raises(ValueError, match="no setting 'pictures'; its settings are mix, seed"):
+        coterie.train(recipes.dense(), base=base(), tasks=Gallery(), out="x", pictures=Gallery())
 
 
 def test_a_base_that_is_none(tmp_path: Path) -> None:
-    plan = RunConfig(recipe=recipes.dense(), base=str(tmp_path), tasks=DenseTasks(dataset=Gallery()))
+    plan = RunConfig(
+        recipe=recipes.dense(), base=str(tmp_path), tasks=DenseTasks(dataset=Gallery())
+    )
     with pytest.raises(
         ValueError, match=r"cannot be loaded: .*Give the folder or hub id of a visi"
     ):
-        stage_setup.make_task_set(plan).load_model()
+        stage_setup.load_base(plan)
 
 
 def test_a_recipe_for_words_is_refused_before_anything_is_read() -> None:
-    plan = RunConfig(recipe=recipes.rode(), base=base(), tasks=DenseTasks(dataset=Gallery()))
-    with pytest.raises(ValueError, match=r"'rode' puts experts at 'text\.attn', .* take mod_squad"):
-        stage_setup.make_task_set(plan)
-    there = RunConfig(recipe=recipes.rode(at=("vision.mlp",)), base=base(), tasks=DenseTasks(dataset=Gallery()))
-    assert stage_setup.make_task_set(there).load_training_rows()
+    with pytest.raises(ValueError, match=r"'rode' puts experts at 'text\.attn', .* mod_squad"):
+        RunConfig(recipe=recipes.rode(), base=base(), tasks=DenseTasks(dataset=Gallery()))
+    there = RunConfig(
+        recipe=recipes.rode(at=("vision.mlp",)), base=base(), tasks=DenseTasks(dataset=Gallery())
+    )
+    assert there.tasks.load_training_datasets()
 
 
 def test_the_embedded_backbone(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("COTERIE_HOME", str(tmp_path))
     plan = RunConfig(recipe=recipes.dense(), base="embedded", tasks=DenseTasks(dataset=Gallery()))
     with pytest.raises(ValueError, match=r"no vision model in .*run `coterie fetch weights`"):
-        stage_setup.make_task_set(plan)
+        stage_setup.load_base(plan)
     shutil.copytree(base(), tmp_path / "weights" / "vision")
-    assert stage_setup.make_task_set(plan).load_model().model.config.backbone_width == 32
+    assert stage_setup.load_base(plan).model.config.backbone_width == 32
 
 
 def test_there_is_nothing_to_prepare() -> None:
-    plan = RunConfig(recipe=recipes.dense(), base=base(), tasks=DenseTasks(dataset=Gallery()), batch_size=4, steps=4)
+    plan = RunConfig(
+        recipe=recipes.dense(),
+        base=base(),
+        tasks=DenseTasks(dataset=Gallery()),
+        batch_size=4,
+        steps=4,
+    )
     assert precompute_caches(plan) == 12
 
 
 def test_a_resumed_plan_with_other_pictures_is_refused(tmp_path: Path) -> None:
     learned(tmp_path, recipes.dense(), steps=1)
-    with pytest.raises(ValueError, match=r"another plan.*pictures.names"):
+    with pytest.raises(ValueError, match=r"another configuration.*tasks.dataset.names"):
         learned(tmp_path, recipes.dense(), Gallery(names=("grey",)), steps=1, resume=True)
 
 

@@ -1,14 +1,14 @@
 """What every data set of dense tasks answers to, and what one of its samples is."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from jaxtyping import Shaped, UInt8
 from torch import Tensor
 
-from coterie.data.dataset import BadRow
+from coterie.data.dataset import Dataset
 from coterie.data.subset import spread_indices
 from coterie.tasks.dense.label_files import LabelFile
 from coterie.tasks.dense.task import DenseTask
@@ -30,22 +30,8 @@ class DenseSample:
     source: str
 
 
-class DenseSamples(ABC):
-    """Samples in their order, read one at a time: a map-style data set, safe to fork."""
-
-    bad_rows: tuple[BadRow, ...]
-    """The samples that were left out."""
-
-    @abstractmethod
-    def __len__(self) -> int:
-        """How many samples there are."""
-
-    @abstractmethod
-    def __getitem__(self, index: int) -> DenseSample:
-        """Sample number `index`, from 0; negative counts from the end. IndexError beyond."""
-
-    def __iter__(self) -> Iterator[DenseSample]:
-        return (self[index] for index in range(len(self)))
+class DenseSamples(Dataset[DenseSample]):
+    """The samples of a dense data set."""
 
 
 class DenseSubset(DenseSamples):

@@ -1,3 +1,5 @@
+"""Samples that were valid once are not read again while their files stay the same."""
+
 import os
 
 import pytest
@@ -5,12 +7,11 @@ import pytest
 from coterie.datasets.nyuv2 import Nyuv2
 from coterie.datasets.pascal_context import PascalContext
 from coterie.datasets.taskonomy import Taskonomy
-from coterie.tasks.dense import remembering
 from tests.datasets.written import nyuv2, pascal, taskonomy
 
 SETS = {
     "nyuv2": (nyuv2, lambda folder: Nyuv2(folder=folder), "Nyuv2Split"),
-    "pascal_mt": (pascal, lambda folder: PascalContext(folder=folder), "PascalMtSplit"),
+    "pascal_mt": (pascal, lambda folder: PascalContext(folder=folder), "PascalContextSplit"),
     "taskonomy": (taskonomy, lambda folder: Taskonomy(folder=folder, size=2), "TaskonomySplit"),
 }
 
@@ -21,19 +22,19 @@ def test_good_samples_are_read_once_until_one_of_their_files_changes(
 ) -> None:
     write, data, kind = SETS[name]
     folder = write(tmp_path)
-    rows = data(folder).rows("train")
+    rows = data(folder).load_split("train")
     read = []
     split = type(rows.split)
     assert split.__name__ == kind
     original = split.read
     monkeypatch.setattr(split, "read", lambda self, i: read.append(i) or original(self, i))
-    assert len(data(folder).rows("train")) == len(rows) and read == []
-    for file in rows.split.files(1):
+    assert len(data(folder).load_split("train")) == len(rows) and read == []
+    for file in rows.split.list_files(1):
         if file.path.exists():
             read.clear()
             time = file.path.stat().st_mtime_ns + 1_000_000
             os.utime(file.path, ns=(time, time))
-            data(folder).rows("train")
+            data(folder).load_split("train")
             assert read == [1], file.name
 
 
@@ -49,7 +50,7 @@ def test_nothing_is_remembered_where_nothing_can_be_written(tmp_path, monkeypatc
     def refuse() -> None:
         raise ValueError("the disk is full")
 
-    monkeypatch.setattr(remembering, "make_cache_dir", refuse)
+    monkeypatch.setattr("coterie.data.validation_cache.make_cache_dir", refuse)
     folder = nyuv2(tmp_path)
     assert (
         len(Nyuv2(folder=folder).load_split("train"))

@@ -7,7 +7,7 @@ from PIL import Image
 
 import coterie
 from coterie.models.loading import LoadedModel
-from coterie.train import features
+from coterie.train.frozen_caches import cache_encoder_features, disable_feature_cache
 from coterie.train.frozen_caches import has_tower_mixtures
 from tests.tinies.omni import omni_model, omni_processor
 
@@ -30,11 +30,11 @@ def test_features_are_kept_and_left_out_for_a_while(
 ) -> None:
     monkeypatch.setenv("COTERIE_HOME", str(tmp_path))
     found = loaded("text.mlp")
-    with features.disable_feature_cache(found.processor):
+    with disable_feature_cache(found.processor):
         assert "pixel_values" in names(found.processor)
-    features.enable_feature_cache(found)
+    cache_encoder_features(found.model, found.processor)
     assert "image_features" in names(found.processor)
-    with features.disable_feature_cache(found.processor):
+    with disable_feature_cache(found.processor):
         assert "pixel_values" in names(found.processor)
     assert "image_features" in names(found.processor)
 
@@ -44,7 +44,7 @@ def test_a_model_without_a_graft_has_kept_features_too(
 ) -> None:
     monkeypatch.setenv("COTERIE_HOME", str(tmp_path))
     processor = omni_processor()
-    features.enable_feature_cache(LoadedModel(omni_model(processor), processor, "tiny"))
+    cache_encoder_features(omni_model(processor), processor)
     assert "image_features" in names(processor)
 
 
@@ -54,5 +54,5 @@ def test_nothing_is_kept_where_a_mixture_sits_in_an_encoder(
     monkeypatch.setenv("COTERIE_HOME", str(tmp_path))
     found = loaded("vision.mlp")
     assert has_tower_mixtures(found.model)
-    features.enable_feature_cache(found)
+    cache_encoder_features(found.model, found.processor)
     assert "pixel_values" in names(found.processor)

@@ -12,7 +12,6 @@ from torch import Tensor
 import coterie
 from coterie import Run, recipes
 from coterie.recipe import Recipe
-from coterie.tasks.dense.frozen_tasks import FrozenTasks
 from coterie.train.trainer import MixtureTrainer
 from tests.train.gallery import OPTIONS, Gallery, experts, learned
 from tests.train.small import content
@@ -84,8 +83,8 @@ def test_it_is_a_run_as_any_other(old: dict[str, Run], tmp_path: Path) -> None:
     scores = coterie.evaluate(new, split="validation")
     assert list(scores.tasks) == ["grey", "half", "light"]
     again = coterie.train(
-        new.config.recipe, base=new.config.base, tasks=Gallery(), out=new.folder, resume=True,
-        adopts=new.config.adopts, **WANTED,
+        new.config.recipe, base=new.config.base, tasks=new.config.tasks, out=new.folder, resume=True,
+        **WANTED,
     )  # fmt: skip
     assert again.config == new.config
 
@@ -130,7 +129,6 @@ def test_what_does_not_fit(old: dict[str, Run], tmp_path: Path) -> None:
         coterie.add_tasks(run, tasks=Gallery(names=("light",)), out=tmp_path / "x")
     with pytest.raises(ValueError, match=r"tasks=\['grey', 'half'\]: give a data set"):
         coterie.add_tasks(run, tasks=Gallery(names=OLD), out=tmp_path / "x")
-    with pytest.raises(ValueError, match="like='light': give one of grey, half"):
+    with pytest.raises(ValueError, match="initialize_from='light': give one of grey, half"):
         coterie.add_tasks(run, tasks=Gallery(), out=tmp_path / "x", like="light")
     assert not (tmp_path / "x").exists()
-    assert FrozenTasks(run="x", frozen_tasks=("a",)).list_new_tasks(("a", "b", "c")) == ("b", "c")
