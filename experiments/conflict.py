@@ -20,8 +20,8 @@ from benchmarks.provenance import provenance
 from coterie import Lora, recipes
 from coterie.data.task_sampling import TaskSampling
 from coterie.recipe import Recipe
-from coterie.tasks import TextTask
 from coterie.task_file import read_tasks
+from coterie.tasks import TextTask
 from coterie_demo.showcase import count_trainable
 from experiments.parts import in_parts
 
@@ -58,7 +58,8 @@ class Regime:
     def chosen(self) -> tuple[TextTask, ...]:
         """The tasks, in order."""
         found = read_tasks("pantry:" + ",".join(self.tasks))
-        return tuple(replace(task, prompt=self.prompt) for task in found)
+        tasks = map(found.get_text_task, found.names)
+        return tuple(replace(task, prompt=self.prompt) for task in tasks)
 
 
 REGIMES = {

@@ -15,7 +15,7 @@ from coterie.recipe import Recipe
 from coterie.recipes import moelora, shared_lora
 from coterie.report import report
 from coterie.task_file import PANTRY, read_tasks
-from coterie.tasks import TextTask
+from coterie.tasks import TaskSet
 from coterie.train import Run, RunConfig, train_from_config
 from coterie.train.frozen_caches import precompute_caches
 from coterie.train.run import ADAPTER_FOLDER
@@ -97,26 +97,25 @@ class Showcase:
         self.report_progress(table.to_markdown())
         return page
 
-    def select_tasks(self) -> tuple[TextTask, ...]:
-        """The tasks, in order; says which are missing, and what takes their place."""
+    def select_tasks(self) -> TaskSet:
+        """Return the tasks, in order; report which are missing, and what takes their place."""
         tasks = read_tasks(self.tasks)
         if self.tasks != PANTRY:
             return tasks
-        named = {task.name: task for task in tasks}
-        spares = iter([name for name in FALLBACK_TASKS if name in named])
+        spares = iter([name for name in FALLBACK_TASKS if name in tasks.names])
         found = []
         for name in TASKS:
-            other = name if name in named else next(spares, None)
+            other = name if name in tasks.names else next(spares, None)
             if other != name:
                 place = "" if other is None else f", with {other} in its place"
                 self.report_progress(
                     f"   without {name}, whose pictures or sounds could not be fetched{place}"
                 )
             if other is not None:
-                found.append(named[other])
-        return tuple(found)
+                found.append(other)
+        return tasks.select(found)
 
-    def diagnose(self, tasks: tuple[TextTask, ...], file: Path) -> None:
+    def diagnose(self, tasks: TaskSet, file: Path) -> None:
         """The conflict before training, once."""
         if file.is_file():
             self.report_progress(f"   done before: {file}")
@@ -126,9 +125,9 @@ class Showcase:
         conflict.save(file)
         self.report_progress(f"   {conflict.summary}")
 
-    def check_sizes(self, tasks: tuple[TextTask, ...]) -> None:
+    def check_sizes(self, tasks: TaskSet) -> None:
         """Raises ValueError unless the recipes train equally many parameters, within SPREAD."""
-        sizes = count_trainable(self.base, build_recipes(self.at), [task.name for task in tasks])
+        sizes = count_trainable(self.base, build_recipes(self.at), list(tasks.names))
         said = ", ".join(f"{name} {size:,}" for name, size in sizes.items())
         self.report_progress(f"trainable parameters: {said}")
         if max(sizes.values()) > (1 + PARAMETER_TOLERANCE) * min(sizes.values()):
@@ -137,7 +136,7 @@ class Showcase:
                 f"{said}; change RANK or EXPERTS in {__file__}"
             )
 
-    def build_config(self, recipe: Recipe, tasks: tuple[TextTask, ...]) -> RunConfig:
+    def build_config(self, recipe: Recipe, tasks: TaskSet) -> RunConfig:
         """What is trained with a recipe."""
         return RunConfig(
             recipe=recipe,
@@ -149,7 +148,7 @@ class Showcase:
             seed=self.seed,
         )
 
-    def prepare_frozen_parts(self, tasks: tuple[TextTask, ...]) -> None:
+    def prepare_frozen_parts(self, tasks: TaskSet) -> None:
         """What is frozen in both trainings, so that neither's time has it."""
         runs = {Path(self.out) / name: each for name, each in build_recipes(self.at).items()}
         if all((folder / ADAPTER_FOLDER).is_dir() for folder in runs):
@@ -158,7 +157,7 @@ class Showcase:
         count = precompute_caches(self.build_config(next(iter(runs.values())), tasks))
         self.report_progress(f"   {count:,} samples")
 
-    def train(self, name: str, recipe: Recipe, tasks: tuple[TextTask, ...]) -> Run:
+    def train(self, name: str, recipe: Recipe, tasks: TaskSet) -> Run:
         """A recipe's run, trained to its end; it goes on where it was stopped."""
         with self.time_step(f"train {name}"):
             return train_from_config(

@@ -10,7 +10,6 @@ from PIL import Image
 
 from coterie.evaluate import Scores, compare, evaluate
 from coterie.evaluate.scored_pictures import DensePredictions
-from coterie.serve.engine import select_task
 from coterie.train.run import Run
 from tests.evaluate.dense_runs import TASKS, RandomPictures, dense_run, recipe
 
@@ -115,11 +114,6 @@ def test_what_cannot_be_scored_is_told(made: Run, tmp_path: Path) -> None:
     (tmp_path / "recipe.json").write_text((made.folder / "recipe.json").read_text())
     with pytest.raises(ValueError, match="is not finished"):
         evaluate(tmp_path)
-
-
-def test_what_needs_words_says_so(made: Run) -> None:
-    with pytest.raises(ValueError, match="is a run on pictures, and has no words"):
-        select_task(made, "depth")
 
 
 def test_some_answers_are_kept_as_pictures(made: Run) -> None:

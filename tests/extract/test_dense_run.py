@@ -11,9 +11,9 @@ from transformers import AutoModel
 
 import coterie
 from coterie import Copies, Mixture, TaskGate, TopK
+from coterie.extract.expert_selection import compute_lost_choices
 from coterie.extract.parameter_counts import ParameterCounts, count_model_parameters
 from coterie.extract.plots import save
-from coterie.extract.expert_selection import compute_lost_choices
 from coterie.extract.pruning import PruningOptions
 from coterie.extract.pruning_curve import measure_score_curve
 from coterie.extract.score_curve import CurvePoint, ScoreCurve
@@ -45,7 +45,9 @@ def report(folder: Path) -> dict:
 
 
 def pixels(run: Run, split: str) -> torch.Tensor:
-    return run.load().processor.normalize_images([each.image for each in PICTURES.load_split(split)])
+    return run.load().processor.normalize_images(
+        [each.image for each in PICTURES.load_split(split)]
+    )
 
 
 @torch.no_grad()

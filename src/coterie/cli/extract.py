@@ -73,7 +73,8 @@ def draw_curve(run: str, task: str, folder: Path) -> str:
     if best is not None:
         share = best.parameters.total / found.full_parameters.total
         summary = (
-            f"smallest within {MAX_POINTS_BELOW_FULL} points of the full model's {found.full_score:.4g}: threshold "
+            f"smallest within {MAX_POINTS_BELOW_FULL} points of the full model's "
+            f"{found.full_score:.4g}: threshold "
             f"{best.threshold:g}, {share:.1%} of its parameters"
         )
     return f"{found.to_markdown()}\n\n{summary}\nwritten to {folder}"

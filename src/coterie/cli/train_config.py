@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -63,8 +64,8 @@ def read_recipe_or_config(recipe: str) -> Recipe | RunConfig:
     path = path / RECIPE_FILE if path.is_dir() else path
     if not path.is_file():
         raise ValueError(
-            f"{recipe!r} is no recipe{serialization.format_suggestions(recipe, SYSTEMS)}: give one of "
-            f"{', '.join(SYSTEMS)}, a recipe's JSON file, or a run's folder"
+            f"{recipe!r} is no recipe{serialization.format_suggestions(recipe, SYSTEMS)}: give one "
+            f"of {', '.join(SYSTEMS)}, a recipe's JSON file, or a run's folder"
         )
     found = serialization.loads(path.read_text(encoding="utf-8"), name=str(path))
     if not isinstance(found, Recipe | RunConfig):
@@ -94,8 +95,9 @@ def resolve_path(config: RunConfig, override: Override, arguments: Sequence[str]
     for prefix, known in names.items():
         if override.head in known:
             return f"{prefix}{override.path}"
-    allowed = list(dict.fromkeys([*arguments, *sum(names.values(), [])]))
+    allowed = list(dict.fromkeys([*arguments, *chain(*names.values())]))
+    near = serialization.format_suggestions(override.head, allowed)
     raise ValueError(
-        f"--set {override.path}: there is no {override.head!r}"
-        f"{serialization.format_suggestions(override.head, allowed)}; there are {', '.join(allowed)}"
+        f"--set {override.path}: there is no {override.head!r}{near}; there are "
+        f"{', '.join(allowed)}"
     )

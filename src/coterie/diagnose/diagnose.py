@@ -82,8 +82,8 @@ def diagnose(
     )
     found, spaces = run_measurements(source, loaded, batches, batch_size, seed=seed)
     settings = {
-        "batches": batches, "batch_size": batch_size, "seed": seed, "step": RELATIVE_LOSS_STEP, "split": split,
-        **source.settings,
+        "batches": batches, "batch_size": batch_size, "seed": seed,
+        "step": RELATIVE_LOSS_STEP, "split": split, **source.settings,
     }  # fmt: skip
     parts = [
         _make_conflict(

@@ -81,7 +81,7 @@ def find_default_usage(
 
 
 def measure_usage(source: ExtractSource, task: str, adapter: str, split: str) -> MeasuredUsage:
-    """Measure over all images of a split, with the task alone in each pass, as a pruned model runs."""
+    """Measure over all images of a split, the task alone in each pass, as a pruned model runs."""
     images = load_image_batches(source, split)
     return MeasuredUsage(
         choice_shares=count_usage(source, task, adapter, images), source="measured", split=split

@@ -173,8 +173,8 @@ def verify_extract(result: ExtractResult) -> dict[str, Any]:
     """Return the errors, for the report. Raises RuntimeError if one is above its tolerance."""
     if not result.weight_error <= result.tolerance:
         raise RuntimeError(
-            f"the loaded weights differ from the routed model's by {result.weight_error:.1e} of the "
-            f"largest entry, where {result.tolerance:.1e} is allowed"
+            f"the loaded weights differ from the routed model's by {result.weight_error:.1e} of "
+            f"the largest entry, where {result.tolerance:.1e} is allowed"
         )
     facts: dict[str, Any] = {
         "weight_error": result.weight_error,

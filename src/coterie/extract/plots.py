@@ -32,7 +32,8 @@ def draw(curve: ScoreCurve, *, within: float = MAX_POINTS_BELOW_FULL) -> Any:
     axes.axhspan(*sorted((curve.full_score, limit)), color="black", alpha=0.1, linewidth=0)
     best = curve.find_smallest_within(within=within)
     if best is not None:
-        axes.plot(100 * best.parameters.total / curve.full_parameters.total, best.score, marker="o", markersize=12,
+        share = 100 * best.parameters.total / curve.full_parameters.total
+        axes.plot(share, best.score, marker="o", markersize=12,
                   markerfacecolor="none", color="black", linestyle="")  # fmt: skip
     better = "higher" if curve.higher_is_better else "lower"
     axes.set_title(f"{curve.task}, {curve.samples} images of {curve.split}", fontsize="medium")

@@ -143,8 +143,8 @@ def reject_unprunable(mixture: Mixture, position: int) -> None:
     if found:
         raise ValueError(
             f"mixture {position} (at={mixture.at!r}) has {' and '.join(found)}; format='pruned' "
-            "needs Copies(trained='full') or AttentionHeads(replace=True), a TaskGate without noise in "
-            "evaluation, and TopK"
+            "needs Copies(trained='full') or AttentionHeads(replace=True), a TaskGate "
+            "without noise in evaluation, and TopK"
         )
 
 

@@ -90,7 +90,7 @@ class ScoreCurve:
         return min(near, key=lambda point: point.parameters.total, default=None)
 
     def to_rows(self) -> list[dict[str, float | int]]:
-        """Return one row for each point; `choices_lost` is the mean over layers, on scored images."""
+        """Return one row for each point; `choices_lost` is a mean over layers, on scored images."""
         found: list[dict[str, float | int]] = []
         for point in self.points:
             lost = list(compute_lost_choices(self.usage, point.remaining_experts).values())

@@ -53,7 +53,7 @@ class InferenceEngine:
         try:
             selected = run.config.tasks.get_text_task(task)
         except ValueError as error:
-            raise ValueError(f"{run.folder}: task={task!r}: {error}") from None
+            raise ValueError(f"{run.folder}: {error}") from None
         files = ((selected.image, image), (selected.audio, audio))
         loaded = run.load()
         return cls(

@@ -200,7 +200,7 @@ class TaskSet(ABC):
         Raises ValueError if there is no such split, or samples of this kind have no common size.
         """
         raise ValueError(
-            f"split={split!r}: samples of a {type(self).__name__} are not inputs of a pruned model; "
+            f"split={split!r}: samples of a {type(self).__name__} are no inputs of a pruned model; "
             "give a run on a dense data set"
         )
 

@@ -40,10 +40,11 @@ def parse_dense_tasks(items: Mapping[Any, Any], path: Path) -> tuple[DenseDatase
     keys = (DATASET_KEY, VISION_KEY)
     for key in items:
         if key not in keys:
+            near = serialization.format_suggestions(str(key), keys)
             raise ValueError(
                 f"{path}: {key}: a file of a dense data set has `{DATASET_KEY}` and, optionally, "
-                f"`{VISION_KEY}`{serialization.format_suggestions(str(key), keys)}; a run has tasks of "
-                "one kind, so put tasks of another kind into a file of their own"
+                f"`{VISION_KEY}`{near}; a run has tasks of one kind, so put tasks of another kind "
+                "into a file of their own"
             )
     dataset = parse_dataset(items[DATASET_KEY], path, f"{path}: {DATASET_KEY}")
     if VISION_KEY not in items:

@@ -197,8 +197,8 @@ def check_mixture_sites(recipe: Recipe) -> None:
         if isinstance(at, str) and ROLE_PATTERN.fullmatch(at) and at not in roles:
             raise ValueError(
                 f"recipe {recipe.name!r} puts experts at {at!r}, and a model of dense tasks has "
-                f"{' and '.join(roles)} alone: set the recipe's `at` to one of these, or take a recipe "
-                "for vision models, such as mod_squad"
+                f"{' and '.join(roles)} alone: set the recipe's `at` to one of these, or take a "
+                "recipe for vision models, such as mod_squad"
             )
 
 
