@@ -2,8 +2,9 @@
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, cast
 
 from jaxtyping import Shaped, UInt8
 from torch import Tensor
@@ -65,6 +66,20 @@ class DenseSubset(DenseSamples):
         return self.dataset.compute_digest(int(self.indices[index]))
 
 
+class DenseSubset(DenseSamples):
+    """At most `limit` samples of a data set, the same ones each time, spread over all of them."""
+
+    def __init__(self, rows: DenseSamples, limit: int | None) -> None:
+        self.dataset, self.bad_rows = rows, rows.bad_rows
+        self.indices = spread_indices(len(rows), limit)
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, index: int) -> DenseSample:
+        return self.dataset[int(self.indices[index])]
+
+
 class DenseDataset(ABC):
     """A data set on disk. Kinds are frozen keyword-only dataclasses that name a folder."""
 
@@ -72,6 +87,13 @@ class DenseDataset(ABC):
     @abstractmethod
     def tasks(self) -> tuple[DenseTask, ...]:
         """What is learned from it, in the order of the heads."""
+
+    def select(self, names: Sequence[str]) -> "DenseDataset":
+        """Return the data set with some of its tasks, in the order of `names`.
+
+        Raises ValueError for a name that there is not. Kinds without a field `names` override it.
+        """
+        return replace(cast(Any, self), names=tuple(names))
 
     @abstractmethod
     def load_split(self, split: str, *, skip_bad_rows: bool = False) -> DenseSamples:
