@@ -66,20 +66,6 @@ class DenseSubset(DenseSamples):
         return self.dataset.compute_digest(int(self.indices[index]))
 
 
-class DenseSubset(DenseSamples):
-    """At most `limit` samples of a data set, the same ones each time, spread over all of them."""
-
-    def __init__(self, rows: DenseSamples, limit: int | None) -> None:
-        self.dataset, self.bad_rows = rows, rows.bad_rows
-        self.indices = spread_indices(len(rows), limit)
-
-    def __len__(self) -> int:
-        return len(self.indices)
-
-    def __getitem__(self, index: int) -> DenseSample:
-        return self.dataset[int(self.indices[index])]
-
-
 class DenseDataset(ABC):
     """A data set on disk. Kinds are frozen keyword-only dataclasses that name a folder."""
 
