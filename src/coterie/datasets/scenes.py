@@ -147,7 +147,7 @@ def check_label(
 class Scenes(DenseDataset):
     """Ten tasks on rendered scenes: rooms, halls, corridors, yards and fields with 3 to 8 objects.
 
-    All is exact, as it comes from what was drawn: see `coterie_demo.scenes.labels.picture` for
+    All is exact, as it comes from what was drawn: see `coterie_demo.scenes.labels` for
     the labels, `coterie_demo.scenes.edges` for what an edge is, and
     `coterie_demo.scenes.keypoints` for what a keypoint is. Objects in tests have pairs of hue
     and texture that are in no other split.

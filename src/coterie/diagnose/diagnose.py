@@ -61,7 +61,7 @@ def diagnose(  # noqa: PLR0913  a vision model has choices of its own
         batch_size: samples a batch; fewer where a task is short of rows.
         seed: of the samples that are drawn, of the probe, and of heads that are new.
         at: roles or patterns, where the shared LoRA is put, for tasks in words; None for
-            `coterie.diagnose.words.AT`.
+            `coterie.diagnose.words.DEFAULT_MODULES`.
         vision: how a base is made a model of a dense data set's tasks, and how it sees pictures;
             None for `Vision()`, or a run's own.
         split: which rows.

@@ -35,7 +35,7 @@ def predict_examples(
     """What the model says of `COUNT` pictures, the same ones for every run on these rows.
 
     Args:
-        model: in eval mode, as `coterie.tasks.dense.inference.scored` leaves it.
+        model: in eval mode, as `coterie.tasks.dense.inference.run_inference` leaves it.
         rows: all pictures of a split, however few are scored.
         tasks: each of which has a head.
         pixels: images -> what the model reads.

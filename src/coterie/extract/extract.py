@@ -39,7 +39,7 @@ def extract(
 
     Two forms work where the task alone decides: LoRA experts, and no gate or one that is static
     (`TaskGate(per_token=False)`). For a fixed task such a mixture is one LoRA, its experts side
-    by side along the rank. The third, "pruned", is for dense tasks (`coterie.dense`) whose gates
+    by side along the rank. The third, "pruned", is for dense tasks whose gates
     read the tokens: a smaller mixture, of the experts that the task uses. What was written is
     read back and compared with the routed model.
 

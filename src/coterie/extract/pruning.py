@@ -157,7 +157,7 @@ def check(model: PeftModel, task: str, adapter: str) -> int:
     config, host = get_adapter_config(model, adapter), model.get_base_model()
     if not isinstance(host, MultiTaskVisionModel):
         raise ValueError(
-            f"format='pruned' cuts tasks out of coterie.dense.MultiTaskVision, and this is a "
+            f"format='pruned' cuts tasks out of coterie.models.MultiTaskVision, and this is a "
             f"{type(host).__name__}: use format='adapter' or 'merged' there"
         )
     if is_quantized(host):

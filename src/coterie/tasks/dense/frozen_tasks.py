@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class FrozenTasks:
-    """What a plan begins from; `coterie.adopt` makes it.
+    """What a plan begins from; `coterie.add_tasks` makes it.
 
     Attributes:
         run: the earlier run's folder; read when training starts, and not once it is done.
