@@ -10,7 +10,6 @@ from jaxtyping import Bool
 from peft import PeftModel
 from torch import Tensor, nn
 
-from coterie.experts.lora import Lora
 from coterie.graft import observe
 from coterie.mixture import Mixture
 from coterie.routing.decision import Routing, Tape
@@ -122,16 +121,8 @@ def find_active_mixtures(model: nn.Module) -> dict[str, Mixture]:
 
 
 def make_expert_names(mixture: Mixture) -> list[str]:
-    """What a reader may call each expert: "rank 8", or its kind and number."""
-    found = []
-    for kind in mixture.kinds:
-        match kind:
-            case Lora(ranks=ranks):
-                found += [f"rank {rank}" for rank in ranks]
-            case _:
-                word = type(kind).__name__.lower()
-                found += [f"{word} {number + 1}" for number in range(kind.count)]
-    return found
+    """The name of each expert, those without weights included, in the order of the routing."""
+    return [name for kind in mixture.kinds for name in kind.get_names()]
 
 
 def make_usage_table(
