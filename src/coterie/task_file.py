@@ -6,6 +6,7 @@ from types import ModuleType
 from typing import Any
 
 from coterie import metrics
+from coterie.modalities.base import find_media_modalities
 from coterie.optional_imports import import_optional
 from coterie.paths import get_cache_dir
 from coterie.serialization import format_suggestions, get_init_fields
@@ -15,7 +16,9 @@ PANTRY = "pantry"
 SCENES = "scenes"
 DENSE_KEYS = {"pictures", "vision"}
 """Keys of a file that names a dense data set, which `coterie train` reads."""
-TASK_KEYS = tuple(field.name for field in get_init_fields(TextTask) if field.name != "folder")
+TASK_KEYS = tuple(
+    field.name for field in get_init_fields(TextTask) if field.name not in ("folder", "media")
+)
 
 
 def read_tasks(path: str | Path) -> tuple[TextTask, ...]:
@@ -73,6 +76,7 @@ def parse_task(item: Any, path: Path, where: str) -> TextTask:
     given = dict(item)
     if isinstance(given["rows"], str):
         given["rows"] = {ALL_SPLITS: given["rows"]}
+    given["media"] = {name: given.pop(name) for name in find_media_modalities() if name in given}
     try:
         if "metric" in given:
             given["metric"] = parse_metric_item(given["metric"])
@@ -87,11 +91,12 @@ def check_keys(item: Any, where: str) -> None:
     """ValueError unless an item of the list has the keys that it must have, and none unknown."""
     if not isinstance(item, Mapping):
         raise ValueError(f"{where} = {item!r}: give name, rows and so on, each as key: value")
+    allowed = (*TASK_KEYS, *find_media_modalities())
     for key in item:
-        if key not in TASK_KEYS:
+        if key not in allowed:
             raise ValueError(
-                f"{where}.{key}: there is no such key{format_suggestions(str(key), TASK_KEYS)}; "
-                f"there are {', '.join(TASK_KEYS)}"
+                f"{where}.{key}: there is no such key{format_suggestions(str(key), allowed)}; "
+                f"there are {', '.join(allowed)}"
             )
     for key in ("name", "rows"):
         if key not in item:

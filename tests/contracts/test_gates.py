@@ -39,8 +39,8 @@ def logits_of(layer, x, state):
     gating = DeferredRouting(
         make_decision=lambda logits: logits,
         logits=answer.logits,
-        gate_weight=answer.rows,
-        gate_bias=answer.offset,
+        gate_weight=answer.gate_weight,
+        gate_bias=answer.gate_bias,
     )
     return gating.resolve(x)
 
@@ -72,8 +72,8 @@ class TestGate:
             gating = DeferredRouting(
                 make_decision=lambda logits: logits,
                 logits=answer.logits,
-                gate_weight=answer.rows,
-                gate_bias=answer.offset,
+                gate_weight=answer.gate_weight,
+                gate_bias=answer.gate_bias,
             )
             return gating.resolve(x)
 

@@ -58,8 +58,8 @@ class MultiTaskViT(ModelFamily):
             f"layers, or at= a regular expression of later blocks, such as r'{later}'"
         )
 
-    def count_vision_rows_per_sample(
-        self, inputs: Mapping[str, Any], config: Any
+    def count_rows_per_sample(
+        self, tower: str, inputs: Mapping[str, Any], config: Any
     ) -> Float[Tensor, " batch"]:
         return torch.ones_like(self.get_task_of_rows(inputs, config), dtype=torch.float32)
 

@@ -25,22 +25,27 @@ class InferenceEngine:
 
     @classmethod
     def from_run(
-        cls, folder: str, *, task: str | None, image: str | None, audio: str | None
+        cls, folder: str, *, task: str | None, media: Mapping[str, str]
     ) -> "InferenceEngine":
         """The run in a folder, ready to answer.
+
+        Args:
+            folder: the run's.
+            task: the task that questions belong to; None for the run's only one.
+            media: modality -> the file that questions are about.
 
         Raises ValueError where `task` is none of the run's, or is not given and there are several,
         or the run is on pictures.
         """
         run = Run.read(folder)
         chosen = select_task(run, task)
-        given = ((chosen.image, image), (chosen.audio, audio))
+        columns = chosen.get_columns()
         loaded = run.load()
         return cls(
             loaded=loaded,
             collator=TextCollator(loaded.processor, [each.name for each in run.config.tasks]),
             task=chosen,
-            media={column: file for column, file in given if file is not None},
+            media={columns.get_media_column(name): file for name, file in media.items()},
         )
 
     def answer(self, question: str) -> str:

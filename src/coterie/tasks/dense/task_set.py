@@ -19,7 +19,7 @@ from coterie.third_party_warnings import suppress_third_party_warnings
 from coterie.train.config import RunConfig
 from coterie.train.objective import ItemLosses
 from coterie.train.run import DTYPES
-from coterie.tuner.injection import ROLE_PATTERN
+from coterie.tuner.injection import is_role
 from coterie_demo import get_cache_dir
 from coterie_demo.weights import MODEL
 
@@ -120,7 +120,7 @@ def check_mixture_sites(recipe: Recipe) -> None:
     """ValueError if a recipe puts experts where only a model of words has a place for them."""
     roles = MultiTaskViT.roles
     for at in [mixture.at for mixture in recipe.mixtures]:
-        if isinstance(at, str) and ROLE_PATTERN.fullmatch(at) and at not in roles:
+        if isinstance(at, str) and is_role(at) and at not in roles:
             raise ValueError(
                 f"recipe {recipe.name!r} puts experts at {at!r}, and a model of dense tasks has "
                 f"{' and '.join(roles)} alone: take mod_squad, m3vit, plain_moe or dense, or put "
