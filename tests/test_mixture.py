@@ -5,7 +5,7 @@ from coterie import Copies, Lora, Mixture, Null, Rectified, Softmax, TopK, TopP
 
 
 def gates(mixture, logits):
-    return mixture.decide(None)(torch.tensor([logits])).combine_weights[0].tolist()
+    return mixture.make_decision_function(None)(torch.tensor([logits])).combine_weights[0].tolist()
 
 
 def test_awaker_paper_weighs_the_chosen_by_g_and_the_global_by_the_rest():
@@ -51,7 +51,7 @@ def test_uni_moe_2_top_p_in_a_mixture():
     ("fields", "message"),
     [
         ({"blend": "multiply"}, "'add' and 'complement'"),
-        ({"power": 3}, "allowed are 1 and 2"),
+        ({"weight_exponent": 3}, "allowed are 1 and 2"),
         ({"experts": (Lora(), Lora(), Lora())}, "a pair of a kind and Null"),
         ({"experts": Lora(ranks=(1,)), "router": TopK(k=2)}, "cannot choose from 1 experts"),
     ],
@@ -67,7 +67,7 @@ def test_bad_values_are_named(unchecked, fields, message):
         ({"ranks": ()}, "at least one rank"),
         ({"ranks": (0,)}, "each at least 1"),
         ({"dropout": 1.0}, r"\[0, 1\)"),
-        ({"form": "fastest"}, "allowed are 'auto'"),
+        ({"kernel": "fastest"}, "allowed are 'auto'"),
     ],
 )
 def test_bad_ranks_are_named(unchecked, fields, message):

@@ -131,7 +131,7 @@ def test_wrong_files(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="is no file"):
         Recipe.read(tmp_path / "nothing.json")
     file = tmp_path / "recipe.json"
-    file.write_text('{"is": "coterie.mixture:Mixture"}')
+    file.write_text('{"is": "coterie:Mixture"}')
     with pytest.raises(ValueError, match=r"recipe\.json holds a Mixture, where a Recipe"):
         Recipe.read(tmp_path)
     file.write_text("{")

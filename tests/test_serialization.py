@@ -2,6 +2,7 @@
 
 import json
 import math
+import subprocess
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -110,12 +111,15 @@ BOX = f"{__name__}:Box"
         ({"is": f"{__name__}:Shape"}, "has no frozen dataclass 'Shape'"),
         ({"is": f"{__name__}:Box.area"}, "has no frozen dataclass 'Box.area'"),
         ({"is": f"{__name__}:Box.area.x"}, "has no frozen dataclass 'Box.area.x'"),
-        ({"is": "coterie.losses.zz:ZLoss"}, "there is no module coterie.losses.zz (did you mean "),
-        ({"is": "coterie.losses.z:ZLos"}, "has no frozen dataclass 'ZLos' (did you mean ZLoss?)"),
+        ({"is": "coterie.losses.z:ZLoss"}, "coterie.losses.z exports no saved classes (did you "),
+        ({"is": "coterie.los:ZLoss"}, "exports no saved classes (did you mean coterie.losses or "),
+        ({"is": "coterie.losses:ZLos"}, "has no frozen dataclass 'ZLos' (did you mean ZLoss?)"),
+        ({"is": "coterie:ZLos"}, "has no frozen dataclass 'ZLos' (did you mean ZLoss?)"),
+        ({"is": "coterie:train"}, "has no frozen dataclass 'train'"),
         ({"is": "coterie..z:ZLoss"}, "recipe[0].is = 'coterie..z:ZLoss': give \"module:Name\""),
         ({"is": "coterie.losses.z"}, 'give "module:Name"'),
         ({"is": 3}, 'recipe[0].is = 3: give "module:Name"'),
-        ({"is": "coterie.__main__:X"}, "there is no module coterie.__main__"),
+        ({"is": "coterie.__main__:X"}, "coterie.__main__ exports no saved classes"),
         ({"is": "this:Zen"}, "this is not imported, and loading imports nothing outside coterie"),
         ({"is": "os:system"}, "os has no frozen dataclass 'system'"),
         (math.inf, "recipe[0] = inf is nothing that `dump` makes"),
@@ -134,13 +138,17 @@ def test_loads_names_bad_json() -> None:
         serialization.loads('{"a": 1,\n]', name="recipe")
 
 
-def test_load_imports_a_module_of_coterie_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (coterie.losses.z, coterie.losses.importance):
-        monkeypatch.delitem(sys.modules, module.__name__)
-        monkeypatch.setattr(coterie.losses, module.__name__.rpartition(".")[2], module)
-    found = serialization.load({"is": "coterie.losses.z:ZLoss", "weight": 0.5})
-    assert found.weight == 0.5 and type(found) is not ZLoss
-    assert "coterie.losses.importance" not in sys.modules
+def test_load_imports_what_coterie_exports_and_no_other_file_of_it() -> None:
+    program = (
+        "import sys\n"
+        "from coterie import serialization\n"
+        "before = set(sys.modules)\n"
+        "print(serialization.load({'is': 'coterie.metrics:ExactMatch'}))\n"
+        "print('coterie.metrics.text.exact_match' in before)\n"
+        "print('coterie.metrics.dense.ods_f' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.splitlines() == ["ExactMatch()", "False", "False"], done.stderr
 
 
 def test_load_runs_no_lazy_import(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,5 +169,5 @@ def test_kinds_finds_final_classes_in_files() -> None:
 
 def test_json_is_plain() -> None:
     text = serialization.dumps(ZLoss(weight=0.5))
-    assert json.loads(text) == {"is": "coterie.losses.z:ZLoss", "weight": 0.5, "epsilon": 0.0}
-    assert text.startswith('{\n  "is": "coterie.losses.z:ZLoss",\n')
+    assert json.loads(text) == {"is": "coterie:ZLoss", "weight": 0.5, "epsilon": 0.0}
+    assert text.startswith('{\n  "is": "coterie:ZLoss",\n')

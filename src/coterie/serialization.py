@@ -1,33 +1,42 @@
-"""Frozen dataclasses to JSON and back by dotted path, and the kinds that a folder holds."""
+"""Frozen dataclasses to JSON and back by public name, and the kinds that a folder holds."""
 
 import difflib
 import inspect
 import json
 import math
-import pkgutil
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from importlib import import_module
-from importlib.machinery import FileFinder
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from types import ModuleType
 from typing import Any, TypeVar, cast
+
+from coterie.public_names import (
+    NAMESPACES,
+    ROOT,
+    find_export,
+    get_public_name,
+    list_exports,
+    list_module_names,
+)
 
 Kind = TypeVar("Kind")
 
 
 def dump(value: Any, *, name: str = "value") -> Any:
-    """`value` as JSON can hold it: a dataclass as its fields and, under "is", `module:Name`.
+    """`value` as JSON: a dataclass as its fields and, under "is", its public name.
 
-    Tuples become lists, and `load` makes tuples of them again. Paths become text, of which their
-    kind makes paths again.
+    The public name is `coterie:TopK`, or `module:Name` of a class outside coterie, so that moving a
+    file of coterie invalidates no saved value. `load` turns the lists that tuples become into
+    tuples again; a class whose field is a path takes text, too.
 
     Args:
         value: a frozen dataclass, number, text, path, bool, None, or a tuple, list or dict of such.
         name: what errors call the value.
 
-    Raises ValueError for anything else, naming the dotted path to it.
+    Raises ValueError for anything else, naming the dotted path to it, and for a class that has no
+    public name.
     """
     match value:
         case None | bool() | int() | str():
@@ -42,7 +51,7 @@ def dump(value: Any, *, name: str = "value") -> Any:
             return {key: dump(item, name=f"{name}.{key}") for key, item in value.items()}
         case _ if is_frozen_dataclass(type(value)):
             items = {f.name: getattr(value, f.name) for f in get_init_fields(type(value))}
-            return {"is": make_public_path(type(value), name), **dump(items, name=name)}
+            return {"is": make_public_name(type(value), name), **dump(items, name=name)}
     raise ValueError(
         f"{name} = {value!r} cannot be saved: allowed are frozen dataclasses, finite numbers, "
         f"text, bools, None, and tuples and dicts of such, with text other than 'is' as keys"
@@ -50,10 +59,10 @@ def dump(value: Any, *, name: str = "value") -> Any:
 
 
 def load(data: Any, *, name: str = "value") -> Any:
-    """The value that `dump` made `data` of; lists become tuples.
+    """The value that `dump` converted to `data`; lists become tuples.
 
-    Nothing is imported but modules of coterie: classes of other modules are found only if the
-    caller has imported these, so data from a stranger cannot run a stranger's code.
+    Classes are those that coterie exports, and those of other modules that the caller has
+    imported: nothing else is imported, so that untrusted data cannot run code of its choice.
 
     Raises ValueError, naming the dotted path to what is wrong, what stands there and what may.
     """
@@ -133,19 +142,15 @@ def construct(kind: type, items: Mapping[str, Any], name: str) -> Any:
 
 
 def find_class(path: Any, name: str) -> type:
-    """The frozen dataclass at `module:Name`."""
+    """The frozen dataclass of a public name: `coterie:TopK`, or `module:Name` outside coterie."""
     module_name, _, qualname = path.partition(":") if isinstance(path, str) else ("", "", "")
     if not all(map(str.isidentifier, [*module_name.split("."), *qualname.split(".")])):
-        raise ValueError(
-            f'{name}.is = {path!r}: give "module:Name", as in "coterie.losses.z:ZLoss"'
-        )
-    module = import_own_module(module_name, f"{name}.is = {path!r}")
-    value: Any = module
-    for part in qualname.split("."):
-        # Not getattr: a module's __getattr__ may import more, as that of transformers does.
-        value = vars(value).get(part) if value is module or inspect.isclass(value) else None
+        raise ValueError(f'{name}.is = {path!r}: give "module:Name", as in "coterie:TopK"')
+    if module_name.partition(".")[0] == ROOT:
+        value, names = find_own_class(module_name, qualname, f"{name}.is = {path!r}")
+    else:
+        value, names = find_imported_class(module_name, qualname, f"{name}.is = {path!r}")
     if not is_frozen_dataclass(value):
-        names = [key for key, item in vars(module).items() if is_frozen_dataclass(item)]
         raise ValueError(
             f"{name}.is = {path!r}: {module_name} has no frozen dataclass {qualname!r}"
             f"{format_suggestions(qualname, names)}; it has {', '.join(names) or 'none'}"
@@ -153,34 +158,36 @@ def find_class(path: Any, name: str) -> type:
     return value
 
 
-def import_own_module(module_name: str, what: str) -> ModuleType:
-    """The module, imported here only if it is one of coterie's own."""
-    if module := sys.modules.get(module_name):
-        return module
-    own = __name__.partition(".")[0]
-    if module_name.partition(".")[0] != own:
+def find_own_class(module_name: str, qualname: str, what: str) -> tuple[Any, list[str]]:
+    """What coterie exports as that name, and the frozen dataclasses to choose from if nothing."""
+    if module_name != ROOT and module_name not in NAMESPACES:
         raise ValueError(
-            f"{what}: {module_name} is not imported, and loading imports nothing outside {own}: "
+            f"{what}: {module_name} exports no saved classes"
+            f"{format_suggestions(module_name, NAMESPACES)}; they are in "
+            f"{', '.join((ROOT, *NAMESPACES))}"
+        )
+    value = find_export(module_name, qualname)
+    if is_frozen_dataclass(value):
+        return value, []
+    module = import_module(module_name)
+    return None, [
+        each for each in list_exports(module_name) if is_frozen_dataclass(getattr(module, each))
+    ]
+
+
+def find_imported_class(module_name: str, qualname: str, what: str) -> tuple[Any, list[str]]:
+    """What a module that is imported already has as that name, and its frozen dataclasses."""
+    module = sys.modules.get(module_name)
+    if module is None:
+        raise ValueError(
+            f"{what}: {module_name} is not imported, and loading imports nothing outside {ROOT}: "
             f"if you trust it, `import {module_name}` first"
         )
-    names = list(list_module_names(import_module(own).__path__, f"{own}."))
-    if module_name not in names:
-        raise ValueError(
-            f"{what}: there is no module {module_name}{format_suggestions(module_name, names)}"
-        )
-    return import_module(module_name)
-
-
-def list_module_names(folders: Iterable[str], prefix: str) -> Iterator[str]:
-    """The dotted names of the public modules in folders and below; none is imported."""
-    for finder, name, is_package in pkgutil.iter_modules(folders, prefix):
-        leaf = name.rpartition(".")[2]
-        if not leaf.startswith("_"):
-            yield name
-            if is_package:
-                yield from list_module_names(
-                    [str(Path(cast(FileFinder, finder).path) / leaf)], f"{name}."
-                )
+    value: Any = module
+    for part in qualname.split("."):
+        # Not getattr: a module's __getattr__ may import more, as that of transformers does.
+        value = vars(value).get(part) if value is module or inspect.isclass(value) else None
+    return value, [key for key, item in vars(module).items() if is_frozen_dataclass(item)]
 
 
 def is_frozen_dataclass(value: Any) -> bool:
@@ -195,12 +202,11 @@ def get_init_fields(kind: type) -> list[Field[Any]]:
     return [field for field in fields(kind) if field.init]
 
 
-def make_public_path(kind: type, name: str) -> str:
-    """`module:Name`, from which `find` gets the class again."""
-    path = f"{kind.__module__}:{kind.__qualname__}"
-    if "<locals>" in path:
+def make_public_name(kind: type, name: str) -> str:
+    """The name from which `find_class` finds `kind` again."""
+    if "<locals>" in kind.__qualname__:
         raise ValueError(f"{name} cannot be saved: define {kind.__name__} at the top of its module")
-    return path
+    return get_public_name(kind)
 
 
 def format_suggestions(given: str, names: Iterable[str]) -> str:

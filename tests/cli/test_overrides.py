@@ -53,7 +53,7 @@ def test_parts_are_replaced() -> None:
 
 
 def test_whole_parts_are_replaced() -> None:
-    gate = {"is": "coterie.routing.gates.task:TaskGate", "per_token": False}
+    gate = {"is": "coterie:TaskGate", "per_token": False}
     found = set_at_path(rode(), "mixtures.1.gate", gate, name="recipe")
     assert type(found.mixtures[1].gate).__name__ == "TaskGate"
 

@@ -111,7 +111,7 @@ def test_a_bare_recipe_needs_model_and_data() -> None:
 
 def test_other_files_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "mixture.json"
-    file.write_text('{"is": "coterie.mixture:Mixture"}')
+    file.write_text('{"is": "coterie:Mixture"}')
     with pytest.raises(
         ValueError, match="holds a Mixture: give a file with a Recipe or a RunConfig"
     ):

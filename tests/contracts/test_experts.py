@@ -25,7 +25,7 @@ def host_for(kind: type[Experts]) -> torch.nn.Module:
     """What the kind sits at in a vision transformer."""
     if kind.attaches_to == "linears":
         return torch.nn.Linear(8, 6)
-    return ViTAttention(CONFIG) if kind.__name__ == "Queries" else ViTMLP(CONFIG)
+    return ViTAttention(CONFIG) if kind.__name__ == "AttentionHeads" else ViTMLP(CONFIG)
 
 
 def layer_and_host(kind, **fields):
@@ -48,7 +48,7 @@ def run(layer, host, x, logits, count):
 @pytest.mark.parametrize("kind", WEIGHTED, ids=lambda kind: kind.__name__)
 class TestExperts:
     def test_reference_gradients_are_those_of_finite_differences(self, kind):
-        layer, host = layer_and_host(kind, form="reference")
+        layer, host = layer_and_host(kind, kernel="reference")
         count = kind().count
         logits = torch.randn(1, 3, count, dtype=torch.float64)
         x = torch.randn(1, 3, 8, dtype=torch.float64, requires_grad=True)
@@ -64,7 +64,7 @@ class TestExperts:
         answers = []
         for form in ("auto", "reference"):
             torch.manual_seed(0)
-            layer, host = layer_and_host(kind, form=form)
+            layer, host = layer_and_host(kind, kernel=form)
             x = torch.randn(2, 5, 8, dtype=torch.float64, requires_grad=True)
             out, _ = run(layer, host, x, logits, count)
             out.square().sum().backward()

@@ -31,4 +31,4 @@ def test_prompts_that_are_refused(unchecked, prompt, message) -> None:
 
 def test_names_are_checked(unchecked) -> None:
     with pytest.raises(ValueError, match=r"image = '': give the name of a column"):
-        Columns(image="")
+        Columns(media={"image": ""})

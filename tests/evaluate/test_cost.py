@@ -20,7 +20,10 @@ def test_idle_experts_are_not_active() -> None:
     model = coterie.graft(llama().model, mixture)
     layer = next(each for each in model.modules() if isinstance(each, CoterieLayer))
     # A rank has 32 + 64 = 96 numbers.
-    assert cost.count_expert_parameters(mixture, layer.coterie_experts["default"]) == [96, 288]
+    assert mixture.main.count_parameters(layer.coterie_experts["default"], mixture.shared) == [
+        96,
+        288,
+    ]
     total = cost.count_total_parameters(model)
     use = {AT[0]: {"chosen": {"a": [1.0, 0.0], "b": [1.0, 0.5]}}}
     # The second expert is chosen by a quarter: 3/4 of 288 are idle.
@@ -33,7 +36,10 @@ def test_copies_count_by_expert() -> None:
     model = coterie.graft(llama().model, mixture)
     layer = next(each for each in model.modules() if isinstance(each, CoterieLayer))
     # Three matrices of 32 x 64.
-    assert cost.count_expert_parameters(mixture, layer.coterie_experts["default"]) == [6144] * 3
+    assert (
+        mixture.main.count_parameters(layer.coterie_experts["default"], mixture.shared)
+        == [6144] * 3
+    )
 
 
 def test_trained_weights_are_those_in_the_file(tmp_path: Path) -> None:

@@ -239,7 +239,7 @@ def test_refuses_what_does_not_fit() -> None:
         Copies().build(host, Copies(count=2))
     with pytest.raises(ValueError, match="beside"):
         Copies().build(host, Copies(count=1, trained="lora"))
-    with pytest.raises(ValueError, match="anatomy of Odd"):
+    with pytest.raises(ValueError, match="structure of Odd"):
         Copies(kernel="fused").build(Odd(), None)
     with pytest.raises(ValueError, match="linear layers"):
         Copies(trained="lora").build(nn.LayerNorm(4), None)

@@ -78,7 +78,7 @@ def check_rows(tiny: Tiny, names: Sequence[str], pixels: Sequence[slice]) -> Non
         pixels: which part of `pixel_values` is each sample's.
     """
     host = known(tiny.model)
-    shares = host.count_vision_rows_per_sample(tiny.batch, tiny.model.config)
+    shares = host.count_rows_per_sample("vision", tiny.batch, tiny.model.config)
     before = traced(tiny.model, tiny.batch, names)
     assert len(before) == 2 * len(names)
     for sample, part in enumerate(pixels):

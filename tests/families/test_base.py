@@ -74,20 +74,20 @@ def test_no_model_type_is_claimed_twice() -> None:
 
 def test_shares_count_placeholders() -> None:
     ids = torch.tensor([[1, IMAGE, 2, 0], [IMAGE, IMAGE, 3, IMAGE]])
-    assert Llava().count_vision_rows_per_sample({"input_ids": ids}, Config).tolist() == [1, 3]
+    assert Llava().count_rows_per_sample("vision", {"input_ids": ids}, Config).tolist() == [1, 3]
 
 
 def test_shares_count_videos_too() -> None:
     ids = torch.tensor([[1, VIDEO, VIDEO], [VIDEO, 1, 1]])
     assert QwenVl().get_placeholder_ids(Config) == {"image": IMAGE, "video": VIDEO}
-    assert QwenVl().count_vision_rows_per_sample({"input_ids": ids}, Config).tolist() == [2, 1]
+    assert QwenVl().count_rows_per_sample("vision", {"input_ids": ids}, Config).tolist() == [2, 1]
 
 
 def test_shares_refuse_what_is_not_clear() -> None:
     ids = torch.tensor([[IMAGE, VIDEO]])
     pixels = torch.zeros(4, 3)
     with pytest.raises(ValueError, match="input_ids is missing"):
-        QwenVl().count_vision_rows_per_sample({"inputs_embeds": torch.zeros(1, 2, 4)}, Config)
+        QwenVl().count_rows_per_sample("vision", {"inputs_embeds": torch.zeros(1, 2, 4)}, Config)
     both = {"input_ids": ids, "pixel_values": pixels, "pixel_values_videos": pixels}
     with pytest.raises(ValueError, match="separate batches"):
-        QwenVl().count_vision_rows_per_sample(both, Config)
+        QwenVl().count_rows_per_sample("vision", both, Config)

@@ -71,13 +71,13 @@ def test_towers() -> None:
 def test_given_counts_leave_out_samples_without_images() -> None:
     # Alone: 2 tiles and the whole. In company: the whole only.
     batch = inputs(WIDE, WIDE, SQUARE, batch_num_images=torch.tensor([1, 2]))
-    assert LlavaOnevision().count_vision_rows_per_sample(batch, Config).tolist() == [3, 0, 2]
+    assert LlavaOnevision().count_rows_per_sample("vision", batch, Config).tolist() == [3, 0, 2]
 
 
 def test_runs_of_tokens_stand_in_for_counts() -> None:
     # Without counts the model cuts every image: 3, then 3 and 2.
     batch = inputs(WIDE, WIDE, SQUARE)
-    assert LlavaOnevision().count_vision_rows_per_sample(batch, Config).tolist() == [3, 0, 5]
+    assert LlavaOnevision().count_rows_per_sample("vision", batch, Config).tolist() == [3, 0, 5]
 
 
 def test_videos_are_counted_by_their_tokens() -> None:
@@ -85,7 +85,7 @@ def test_videos_are_counted_by_their_tokens() -> None:
         "input_ids": torch.tensor([[VIDEO, VIDEO, 1], [1, VIDEO, 1]]),
         "pixel_values_videos": torch.zeros(2, 2, 3, 28, 28),
     }
-    assert LlavaOnevision().count_vision_rows_per_sample(batch, Config).tolist() == [2, 1]
+    assert LlavaOnevision().count_rows_per_sample("vision", batch, Config).tolist() == [2, 1]
 
 
 @pytest.mark.parametrize(
@@ -98,13 +98,13 @@ def test_videos_are_counted_by_their_tokens() -> None:
 )
 def test_unclear_counts_are_refused(batch: dict[str, Tensor]) -> None:
     with pytest.raises(ValueError, match="pass batch_num_images"):
-        LlavaOnevision().count_vision_rows_per_sample(batch, Config)
+        LlavaOnevision().count_rows_per_sample("vision", batch, Config)
 
 
 def test_images_and_videos_together_are_refused() -> None:
     batch = inputs(WIDE, WIDE, SQUARE, pixel_values_videos=torch.zeros(1, 2, 3, 28, 28))
     with pytest.raises(ValueError, match="separate batches"):
-        LlavaOnevision().count_vision_rows_per_sample(batch, Config)
+        LlavaOnevision().count_rows_per_sample("vision", batch, Config)
 
 
 def test_placeholders(tiny: Tiny) -> None:

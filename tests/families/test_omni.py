@@ -41,7 +41,7 @@ def test_rows_of_images() -> None:
 def test_rows_of_sounds() -> None:
     tiny = TINY["omni"]()
     names = ["model.audio_tower.layers.0.mlp", CONNECTORS[0]]
-    shares = Omni().count_audio_rows_per_sample(tiny.batch, tiny.model.config)
+    shares = Omni().count_rows_per_sample("audio", tiny.batch, tiny.model.config)
     assert shares.tolist() == [1, 1]
     before = traced(tiny.model, tiny.batch, names)
     values = tiny.batch["input_features"].clone()
@@ -58,7 +58,7 @@ def test_unequal_sounds_are_counted_by_where_they_end() -> None:
     ids = torch.full((3, 9), 20)
     ids[1, :8] = ids[2, 2:7] = config.audio_token_id
     inputs = {"input_ids": ids, "feature_lengths": torch.tensor([16, 48, 40])}
-    assert Omni().count_audio_rows_per_sample(inputs, config).tolist() == [0, 2, 1]
+    assert Omni().count_rows_per_sample("audio", inputs, config).tolist() == [0, 2, 1]
 
 
 def test_towers() -> None:

@@ -38,4 +38,4 @@ def test_tower_and_placeholders() -> None:
 
 def test_pixels_are_needed() -> None:
     with pytest.raises(ValueError, match="pixel_values is missing"):
-        ViT().count_vision_rows_per_sample({"labels": torch.tensor([0])}, None)
+        ViT().count_rows_per_sample("vision", {"labels": torch.tensor([0])}, None)

@@ -105,4 +105,4 @@ def test_counts_is_checked() -> None:
     from coterie import serialization
 
     with pytest.raises(ValueError, match="counts"):
-        serialization.load({"is": "coterie.losses.load_balance:LoadBalance", "counts": "top2"})
+        serialization.load({"is": "coterie:LoadBalance", "counts": "top2"})

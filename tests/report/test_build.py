@@ -92,7 +92,7 @@ def test_two_systems(tmp_path: Path) -> None:
     assert "Two tasks that differ have" in page.text
     assert page.tags.count("img") >= 20 and page.tags.count("audio") >= 2
     assert "a machine, a device, torch 1" in page.text
-    assert "coterie.recipe:Recipe" in page.text
+    assert "coterie:Recipe" in page.text
     assert list(tmp_path.glob("*.part")) == []
 
 

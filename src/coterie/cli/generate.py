@@ -1,21 +1,28 @@
 """`coterie generate`: a run's answers to questions, about an image, audio or neither."""
 
 import sys
+from collections.abc import Callable
 
 import click
 
 from coterie.cli.verb import make_subcommand
+from coterie.modalities.base import find_media_modalities
+
+
+def add_media_options(command: Callable[..., None]) -> Callable[..., None]:
+    """One option for the file of each modality: --image, --audio."""
+    for name in reversed(find_media_modalities()):
+        text = f"A file ({name}) that the questions are about."
+        command = click.option(f"--{name}", metavar="FILE", help=text)(command)
+    return command
 
 
 @make_subcommand()
 @click.argument("run", metavar="RUN")
 @click.argument("questions", nargs=-1, metavar="[QUESTION]...")
 @click.option("--task", help="Which of the run's tasks; needed if it has several.")
-@click.option("--image", metavar="FILE", help="An image that the questions are about.")
-@click.option("--audio", metavar="FILE", help="An audio file that the questions are about.")
-def generate(
-    run: str, questions: tuple[str, ...], task: str | None, image: str | None, audio: str | None
-) -> None:
+@add_media_options
+def generate(run: str, questions: tuple[str, ...], task: str | None, **media: str | None) -> None:
     """Answer questions with a run's model.
 
     Each answer is a line. Without a QUESTION, each line of standard input is one.
@@ -28,6 +35,7 @@ def generate(
     """
     from coterie.serve.engine import InferenceEngine
 
-    engine = InferenceEngine.from_run(run, task=task, image=image, audio=audio)
+    given = {name: file for name, file in media.items() if file is not None}
+    engine = InferenceEngine.from_run(run, task=task, media=given)
     for question in questions or (line.rstrip("\n") for line in sys.stdin):
         click.echo(engine.answer(question))

@@ -1,24 +1,39 @@
-"""What is asked of a chat template: prompts as tokens, and the token that ends a turn."""
+"""Chat templates: prompts as tokens, and the token that ends an answer."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-# For models without a template of their own: "user: ...", a line each, media before the words.
-TEMPLATE = """\
+from coterie.modalities.base import find_media_modalities
+
+_HEAD = """\
 {%- for message in messages -%}
 {{- message['role'] + ': ' -}}
 {%- if message['content'] is string -%}{{- message['content'] -}}
 {%- else -%}
 {%- for part in message['content'] -%}
-{%- if part['type'] == 'image' -%}{{- image_token | default('<image>') -}}
-{%- elif part['type'] == 'audio' -%}{{- audio_token | default('<audio>') -}}
-{%- else -%}{{- part['text'] -}}{%- endif -%}
+"""
+_TAIL = """\
+{{- part['text'] -}}{%- endif -%}
 {%- endfor -%}
 {%- endif -%}
 {%- if message['role'] == 'assistant' -%}{{- eos_token -}}{%- endif -%}
 {{- '\\n' -}}
 {%- endfor -%}
 {%- if add_generation_prompt -%}{{- 'assistant: ' -}}{%- endif -%}"""
+
+
+def make_template() -> str:
+    """The template of models without one of their own: "user: ...", a line each message."""
+    branches = [
+        f"if part['type'] == '{name}' -%}}"
+        f"{{{{- {each.token_name} | default('{each.placeholder}') -}}}}\n"
+        for name, each in find_media_modalities().items()
+    ]
+    return _HEAD + "{%- " + "{%- el".join(branches) + "{%- else -%}" + _TAIL
+
+
+TEMPLATE = make_template()
+"""`make_template()` of the modalities that coterie has."""
 
 Chat = list[dict[str, Any]]
 
@@ -43,7 +58,7 @@ def apply_template(processor: Any, chats: Sequence[Chat]) -> Mapping[str, Any]:
         texts = [[_to_plain_message(message) for message in chat] for chat in chats]
         encoded = processor.apply_chat_template(texts, padding=True, **common)
         return {key: encoded[key] for key in ("input_ids", "attention_mask")}
-    names = _get_media_tokens(processor) if processor.chat_template == TEMPLATE else {}
+    names = _get_media_tokens(processor) if processor.chat_template == make_template() else {}
     return processor.apply_chat_template(
         list(chats), processor_kwargs={"padding": True}, **common, **names
     )
@@ -71,8 +86,9 @@ def _to_template_part(text: str) -> list[dict[str, str]]:
 
 
 def _get_media_tokens(processor: Any) -> dict[str, str]:
-    """The placeholders that `TEMPLATE` is to write."""
-    named = {key: getattr(processor, key, None) for key in ("image_token", "audio_token")}
+    """The placeholders that `make_template` refers to."""
+    keys = [each.token_name for each in find_media_modalities().values()]
+    named = {key: getattr(processor, key, None) for key in keys}
     return {key: str(token) for key, token in named.items() if token is not None}
 
 

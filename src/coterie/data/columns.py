@@ -1,29 +1,41 @@
-"""How the columns of a task's rows are called, and the template its prompts are made of."""
+"""The names of the columns of a task's rows, and the template of its prompts."""
 
 import string
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from coterie.modalities.base import find_media_modalities, get_media_modality
 
 
 @dataclass(frozen=True, kw_only=True)
 class Columns:
-    """Names of columns. Pictures stand in `image`, or several in `image` + "s"; so do sounds.
+    """Names of columns.
 
     Attributes:
+        media: modality -> the column of its files, where that is not the modality's own, as
+            "image" is for images. Several files of a row stand in the column of that name + "s".
+        question: the column of what is asked.
+        answer: the column of the answer or answers.
         prompt: what the user says, with {names} of text columns; {{ and }} for braces.
     """
 
-    image: str = "image"
-    audio: str = "audio"
+    media: Mapping[str, str] = field(default_factory=dict)
     question: str = "question"
     answer: str = "answer"
     prompt: str = "{question}"
 
     def __post_init__(self) -> None:
-        for field in ("image", "audio", "question", "answer"):
-            name = getattr(self, field)
+        for modality in self.media:
+            get_media_modality(modality)
+        named = {**self.media, "question": self.question, "answer": self.answer}
+        for each, name in named.items():
             if not (isinstance(name, str) and name):
-                raise ValueError(f"{field} = {name!r}: give the name of a column")
+                raise ValueError(f"{each} = {name!r}: give the name of a column")
         self.split_template()
+
+    def get_media_column(self, modality: str) -> str:
+        """The column of a modality's files."""
+        return self.media.get(modality, find_media_modalities()[modality].column)
 
     def split_template(self) -> list[tuple[str, str | None]]:
         """(text, column after it or None) for each piece of the template.

@@ -1,42 +1,42 @@
-"""One picture or sound of a sample, read only when asked."""
+"""One image or recording of a sample, read only when needed."""
 
 import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from coterie.data.audio import decode_audio
-from coterie.data.image import decode_image
+from coterie.modalities.base import find_media_modalities, get_media_modality
 
 
 @dataclass(frozen=True, kw_only=True)
 class MediaFile:
-    """A picture or a sound, in a file or in memory as it is encoded.
+    """An image, a recording or another item of a media modality, in a file or in memory.
 
     Attributes:
-        kind: "image" or "audio".
-        at: the file ...
+        kind: the modality's name, such as "image" or "audio".
+        path: the file ...
         content: ... or the bytes of one (Parquet, hub). Exactly one of the two is given.
     """
 
-    kind: Literal["image", "audio"]
+    kind: str
     path: Path | None = None
     content: bytes | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        if self.kind not in DECODERS:
-            raise ValueError(f"Media(kind={self.kind!r}): give {' or '.join(DECODERS)}")
+        known = find_media_modalities()
+        if self.kind not in known:
+            raise ValueError(f"MediaFile(kind={self.kind!r}): give {' or '.join(known)}")
         if (self.path is None) == (self.content is None):
-            raise ValueError(f"{self!r}: give either `at`, a file, or `content`, its bytes")
+            raise ValueError(f"{self!r}: give either `path`, a file, or `content`, its bytes")
 
     def load(self) -> Any:
-        """A PIL image in RGB; or float32 samples [time] of one channel at 16 kHz.
+        """What the modality's `decode` returns, such as a PIL image, or float32 samples [time].
 
         Raises ValueError, naming the file, if it cannot be read or decoded.
         """
         content = self.read_bytes()
         try:
-            return DECODERS[self.kind](content)
+            return get_media_modality(self.kind).decode(content)
         except ValueError as error:
             raise ValueError(f"{self.name} {error}") from None
 
@@ -60,6 +60,3 @@ class MediaFile:
         if self.path is not None:
             return str(self.path)
         return f"{self.kind} of {len(self.content or b'')} bytes"
-
-
-DECODERS = {"image": decode_image, "audio": decode_audio}

@@ -1,1 +1,5 @@
 """Data sets in the formats they are published in, one a file."""
+
+from coterie.public_names import export_classes
+
+__getattr__, __dir__ = export_classes(__name__)

@@ -36,7 +36,7 @@ class Taskonomy(DenseDataset):
     class_scene; pictures in rgb/. The buildings of a split are in `folder`/splits_taskonomy/.
 
     Each label is resized, bilinear, and then encoded as in that code; see `taskonomy_labels`.
-    Occlusion edges are blurred once a picture is cut, by `coterie.tasks.dense.vision_config.Vision`.
+    Occlusion edges are blurred once a picture is cut, by `coterie.tasks.VisionConfig`.
     Losses are of that code, too; its weighting by uncertainty is not a matter of the data.
 
     Departs: where mask_valid/ says that the scan has a hole, or a depth is 65535, labels of

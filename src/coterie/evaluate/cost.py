@@ -15,8 +15,6 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from coterie.evaluate.expert_usage import find_active_mixtures
 from coterie.experts.base import ExpertLayer
-from coterie.experts.lora import Lora
-from coterie.mixture import Mixture
 from coterie.routing.usage import UsageStatistics
 from coterie.tuner.config import WEIGHTS
 from coterie.tuner.layer import CoterieLayer
@@ -78,23 +76,10 @@ def count_active_parameters(model: nn.Module, usage: UsageStatistics) -> int:
             experts = module.coterie_experts[adapter]
             assert isinstance(experts, ExpertLayer)
             shares = [sum(column) / len(seen) for column in zip(*seen, strict=True)]
-            sizes = count_expert_parameters(site.mixture, experts)
+            sizes = site.mixture.main.count_parameters(experts, site.mixture.shared)
             # Experts without weights (Null) come last among the shares, and have no size.
             idle += sum((1 - share) * size for share, size in zip(shares, sizes, strict=False))
     return round(count_total_parameters(model) - idle)
-
-
-def count_expert_parameters(mixture: Mixture, layer: ExpertLayer) -> list[int]:
-    """Numbers in each routed expert's own weights; those that experts share are left out."""
-    main, parameters = mixture.main, list(layer.parameters())
-    match main:
-        case Lora(ranks=ranks):
-            a_rank = sum(parameter[0].numel() for parameter in parameters)
-            return [rank * a_rank for rank in ranks]
-        case _:
-            segments = main.count + (0 if mixture.shared is None else mixture.shared.count)
-            stacked = [each for each in parameters if each.ndim > 1 and len(each) == segments]
-            return [sum(each[0].numel() for each in stacked)] * main.count
 
 
 @torch.no_grad()

@@ -5,7 +5,6 @@ from typing import Any
 
 from torch import nn
 
-from coterie.experts.lora import Lora
 from coterie.mixture import Mixture
 from coterie.routing.usage import UsageStatistics
 from coterie.tuner.layer import CoterieLayer
@@ -23,16 +22,8 @@ def find_active_mixtures(model: nn.Module) -> dict[str, Mixture]:
 
 
 def make_expert_names(mixture: Mixture) -> list[str]:
-    """Name each expert for readers: "rank 8", or its kind and number."""
-    found = []
-    for kind in mixture.kinds:
-        match kind:
-            case Lora(ranks=ranks):
-                found += [f"rank {rank}" for rank in ranks]
-            case _:
-                word = type(kind).__name__.lower()
-                found += [f"{word} {number + 1}" for number in range(kind.count)]
-    return found
+    """The name of each expert, those without weights included, in the order of the routing."""
+    return [name for kind in mixture.kinds for name in kind.get_names()]
 
 
 def make_usage_table(

@@ -1,4 +1,4 @@
-"""Attention experts: each is a query and an output map over one shared key and value head."""
+"""Attention experts: each is a query and an output map over one common key and value head."""
 
 import inspect
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from coterie.kernels.attention import Mask, attend_dense, attend_reference, atte
 from coterie.routing.decision import DeferredRouting, RoutingDecision
 
 KERNELS = ("auto", "reference", "fused")
-# What attentions take that cache, look at other tokens or turn their queries; none of it fits.
+# Arguments of attentions with a cache, cross-attention or rotary positions, which do not fit.
 UNSUPPORTED_ARGUMENTS = {"past_key_values", "key_value_states", "position_embeddings", "cu_seqlens"}
 
 
@@ -23,28 +23,29 @@ class AttentionHeads(Experts):
 
     y = sum_i gates_i * output_i(softmax(query_i(x) key(x)^T / sqrt(head)) value(x)), over all
     tokens of a row. Key and value are one head for all experts, trained, with biases; query and
-    output maps have none. Query maps start as the host's query heads in turn, key and value as
-    the mean of its heads.
+    output maps have none. Query maps start as the base layer's query heads in turn, key and value
+    as the mean of its heads.
 
     Fits attentions of vision transformers: linear q_proj, k_proj, v_proj and o_proj or out_proj,
     three-dimensional input, not causal, no cache.
 
     Source: Mod-Squad (CVPR 2023), after mixture of attention heads (arXiv 2210.05144). Departs:
-    both train from scratch with random maps; here they start from a pretrained host. By default
-    the experts are added to the host's attention and start at zero, where both replace it.
+    both train from scratch with random maps; here they start from a pretrained model. By default
+    the experts are added to the model's attention and start at zero, where both replace it.
 
     Attributes:
         count: how many experts, at least 1.
         heads: query heads inside one expert, at least 1.
-        replace: the experts take the host's place; output maps start as the host's, for the same
-            heads as the query maps, and the host's own output bias is lost.
-        init: "host", or "fresh" for weights that are drawn anew, as torch draws a linear layer's,
-            where all is trained from scratch.
-        form: "reference" goes expert by expert; "fused" and "auto" compute chosen queries only
+        replace: the experts replace the base layer; output maps start as its own, for the same
+            heads as the query maps, and its output bias is lost.
+        init: "host", as described, or "fresh" for torch's random initialisation of a linear
+            layer, for training from scratch.
+        kernel: "reference" loops over the experts; "fused" and "auto" compute chosen queries only
             where every token has equally many, else all, and all under `torch.compile`.
     """
 
     attaches_to: ClassVar[Literal["linears", "block"]] = "block"
+    label: ClassVar[str] = "attention"
     count: int = 4  # pyright: ignore[reportIncompatibleMethodOverride]  a field answers it
     heads: int = 1
     replace: bool = False
@@ -54,12 +55,13 @@ class AttentionHeads(Experts):
     def __post_init__(self) -> None:
         if self.count < 1 or self.heads < 1:
             raise ValueError(
-                f"Queries(count={self.count!r}, heads={self.heads!r}): allowed is 1 or more of each"
+                f"AttentionHeads(count={self.count!r}, heads={self.heads!r}): allowed is 1 or "
+                "more of each"
             )
         if self.init not in ("host", "fresh"):
-            raise ValueError(f"Queries(init={self.init!r}): allowed are 'host' and 'fresh'")
+            raise ValueError(f"AttentionHeads(init={self.init!r}): allowed are 'host' and 'fresh'")
         if self.kernel not in KERNELS:
-            raise ValueError(f"Queries(kernel={self.kernel!r}): allowed are {KERNELS}")
+            raise ValueError(f"AttentionHeads(kernel={self.kernel!r}): allowed are {KERNELS}")
 
     @property
     def is_additive(self) -> bool:
@@ -74,7 +76,8 @@ class AttentionHeads(Experts):
             return AttentionHeadsLayer(self, base_layer, self.count)
         if type(shared) is not AttentionHeads or (shared.count, shared.heads) != (1, self.heads):
             raise ValueError(
-                f"shared={shared!r}: beside these experts it is Queries(count=1, "
+                f"shared={shared!r}: beside these experts it is "
+                f"AttentionHeads(count=1, "
                 f"heads={self.heads})"
             )
         return AttentionHeadsLayer(self, base_layer, self.count + 1)
@@ -103,7 +106,7 @@ class AttentionHeadsLayer(ExpertLayer):
 
     @torch.no_grad()
     def reset_parameters(self, kind: AttentionHeads) -> None:
-        """Draws all weights as torch draws a linear layer's, but output maps that add nothing."""
+        """Initialises weights as torch does a linear layer's; added output maps stay at 0."""
         narrow, wide = self.query.shape[-1] ** -0.5, self.output.shape[-1] ** -0.5
         names = ("query", "key", "value", "key_bias", "value_bias")
         for part in map(self.get_parameter, names):
@@ -114,7 +117,7 @@ class AttentionHeadsLayer(ExpertLayer):
     def forward(
         self, base_layer: nn.Module, x: Tensor, deferred: DeferredRouting, *args: Any, **kwargs: Any
     ) -> tuple[tuple[Any, ...], RoutingDecision]:
-        """The host's own tuple, its first entry replaced or added to; weights are not returned.
+        """The base layer's tuple, its first entry replaced or added to; no attention weights.
 
         Raises ValueError if x is not [rows, tokens, width], or the attention is to be causal or
         has a mask that is not the same for all heads.
@@ -137,7 +140,7 @@ class AttentionHeadsLayer(ExpertLayer):
         return (first + y, *rest), decision
 
     def attend(self, x: Tensor, gates: Tensor, mask: Mask | None) -> Tensor:
-        """The experts' part, in the form that fits."""
+        """The experts' part, by the kernel that fits."""
         key, value = (
             F.linear(
                 x,
@@ -146,10 +149,12 @@ class AttentionHeadsLayer(ExpertLayer):
             )
             for name in ("key", "value")
         )
-        form = attend_dense if torch.compiler.is_compiling() else attend_slots
+        given = (x, gates, self.query, self.output, key, value, mask)
         if self.kind.kernel == "reference":
-            form = attend_reference
-        return form(x, gates, self.query, self.output, key, value, mask)
+            return attend_reference(*given)
+        if torch.compiler.is_compiling():
+            return attend_dense(*given)
+        return attend_slots(*given, self.dispatcher)
 
 
 def _inspect_attention(base_layer: nn.Module) -> tuple[dict[str, nn.Linear], int, int]:
@@ -164,9 +169,9 @@ def _inspect_attention(base_layer: nn.Module) -> tuple[dict[str, nn.Linear], int
     causal = getattr(base_layer, "is_causal", True)
     if len(parts) < len(names) or not isinstance(head, int) or causal or foreign:
         raise ValueError(
-            f"Queries does not fit {type(base_layer).__name__}: it needs linear q_proj, k_proj, v_proj "
-            "and o_proj or out_proj, and attention that is neither causal nor cached nor rotated, "
-            "as in ViT, DINOv2, CLIP, SigLIP and Idefics3's vision tower; use Lora there"
+            f"AttentionHeads does not fit {type(base_layer).__name__}: it needs linear q_proj, "
+            "k_proj, v_proj and o_proj or out_proj, and attention that is neither causal nor cached "
+            "nor rotated, as in ViT, DINOv2, CLIP, SigLIP and Idefics3's vision tower; use Lora there"
         )
     return parts, parts["q_proj"].out_features // head, head
 
@@ -174,8 +179,8 @@ def _inspect_attention(base_layer: nn.Module) -> tuple[dict[str, nn.Linear], int
 def _get_weight(linear: nn.Linear) -> Tensor:
     if not linear.weight.is_floating_point():
         raise ValueError(
-            f"Queries starts from the host's weights, but one is {linear.weight.dtype}: "
-            "use Lora on a quantised host"
+            f"AttentionHeads starts from the base layer's weights, but one is "
+            f"{linear.weight.dtype}: use Lora on a quantised model"
         )
     return linear.weight.detach()
 
@@ -183,9 +188,9 @@ def _get_weight(linear: nn.Linear) -> Tensor:
 def _split_heads(base_layer: nn.Module, x: Tensor, kwargs: dict[str, Any]) -> tuple[int, int, int]:
     if x.ndim != 3 or kwargs.get("is_causal"):
         raise ValueError(
-            f"Queries attends in both directions over [rows, tokens, width]; {type(base_layer).__name__} "
-            f"was called with shape {tuple(x.shape)} and is_causal={kwargs.get('is_causal')}: "
-            "use Lora there"
+            f"AttentionHeads attends in both directions over [rows, tokens, width]; "
+            f"{type(base_layer).__name__} was called with shape {tuple(x.shape)} and "
+            f"is_causal={kwargs.get('is_causal')}: use Lora there"
         )
     rows, tokens, width = x.shape
     return rows, tokens, width

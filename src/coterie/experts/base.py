@@ -1,36 +1,69 @@
-"""What every kind of expert answers to: `Experts` says which, `ExpertLayer` holds the weights."""
+"""The interface of experts: `Experts` is the choice, `ExpertLayer` has the weights."""
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Literal
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, ClassVar, Literal, NamedTuple
 
+from jaxtyping import Float
 from torch import Tensor, nn
 
+from coterie.kernels.dispatch import LOCAL, Dispatcher
 from coterie.routing.decision import DeferredRouting, RoutingDecision
 
 
 class ExpertLayer(nn.Module, ABC):
-    """The weights of all experts at one module of the host, stacked.
+    """The weights of all experts at one module of the base model.
 
-    Parameters sit directly on the layer, none on a module below it: PEFT and transformers find
-    the adapter's name only in the last or second-last part of a key.
+    Parameters are the layer's own, none is a submodule's: PEFT and transformers find the adapter's
+    name only in the last or second-last part of a key.
+
+    Attributes:
+        dispatcher: exchanges tokens between the processes that hold experts; see
+            `set_dispatcher`. Forms that run all experts on all tokens do not use it.
     """
+
+    dispatcher: Dispatcher = LOCAL
 
     @abstractmethod
     def forward(
         self, base_layer: nn.Module, x: Tensor, deferred: DeferredRouting, *args: Any, **kwargs: Any
     ) -> tuple[Any, RoutingDecision]:
-        """The output that takes the place of `host(x, *args, **kwargs)`, and the decision.
+        """The output in place of `base_layer(x, *args, **kwargs)`, and the decision.
 
-        Where the experts add, the host's own output is part of it. `Decision.gates` has one
-        column an expert, and a last one for the always-on expert if the layer was built with it.
+        Where the experts add, the base layer's own output is part of it.
+        `RoutingDecision.combine_weights` has one column an expert, and a last one for the
+        always-on expert if the layer was built with it.
         """
 
 
+class LowRankFactors(NamedTuple):
+    """The experts of one linear layer as low-rank changes of its weight.
+
+    Expert e adds scales[e] * up_e^T down_e, where down_e and up_e are its `ranks[e]` rows of
+    `down` and `up`. The always-on expert is the last, if there is one.
+    """
+
+    ranks: tuple[int, ...]
+    scales: tuple[float, ...]
+    down: Float[Tensor, "rank width"]
+    up: Float[Tensor, "rank out"]
+
+
 class Experts(ABC):
-    """A kind of expert. Kinds are frozen keyword-only dataclasses with small valid defaults."""
+    """A kind of expert. Kinds are frozen keyword-only dataclasses with small valid defaults.
+
+    Weights are stacked along the first axis, one entry an expert and a last one for the always-on
+    expert. A kind with another layout overrides `find_shared_rows`, `count_parameters` and
+    `repeat_weight`.
+    """
 
     attaches_to: ClassVar[Literal["linears", "block"]]
-    """What of a role the experts sit at: each linear layer, or the whole block."""
+    """Where in a role the experts are: at each linear layer, or at the whole block."""
+    is_low_rank: ClassVar[bool] = False
+    """Whether each expert is a low-rank change of a weight; see `get_low_rank_factors`."""
+    label: ClassVar[str] = ""
+    """What `get_names` calls an expert; the class's name in lower case by default."""
 
     @property
     @abstractmethod
@@ -39,18 +72,81 @@ class Experts(ABC):
 
     @property
     def is_additive(self) -> bool:
-        """True where the experts' output is added to the host's; False where it replaces it."""
+        """True where the experts' output is added to the base layer's; else it replaces it."""
         return True
 
     @property
     def uses_base_weights(self) -> bool:
-        """False where no weight of the host is at work any more."""
+        """False where no weight of the base layer is used any more."""
         return True
+
+    @property
+    def num_rows(self) -> int:
+        """Rows of these experts along the first axis of the stacked weights."""
+        return self.count
 
     @abstractmethod
     def build(self, base_layer: nn.Module, shared: "Experts | None") -> ExpertLayer | None:
-        """New weights that fit `host`; `shared` is one more, always-on expert of the same kind.
+        """New weights that fit `base_layer`; `shared` is one more, always-on expert of the kind.
 
-        Returns None for experts without weights. Raises ValueError if the kind cannot sit at
-        `host`, naming the host's class and what would fit.
+        Returns None for experts without weights. Raises ValueError if the kind does not fit
+        `base_layer`, naming its class and what would fit.
         """
+
+    def get_names(self) -> list[str]:
+        """What tables and figures call each expert."""
+        label = self.label or type(self).__name__.lower()
+        return [f"{label} {number + 1}" for number in range(self.count)]
+
+    def count_parameters(self, layer: nn.Module, shared: "Experts | None") -> list[int]:
+        """Numbers in each expert's own weights; weights that experts have in common do not count.
+
+        A token that an expert was not chosen for does not use that many: active parameters are the
+        total minus the sum of these over the experts that were not chosen.
+        """
+        rows = self.num_rows + (0 if shared is None else shared.num_rows)
+        stacked = [each for each in layer.parameters() if each.ndim > 1 and len(each) == rows]
+        return [sum(each[0].numel() for each in stacked)] * self.count
+
+    def find_shared_rows(self, layer: nn.Module, shared: "Experts") -> dict[str, slice]:
+        """Parameter name -> the rows of its first axis that are the always-on expert's.
+
+        The other rows are those of the routed experts.
+        """
+        rows = self.num_rows + shared.num_rows
+        return {
+            name: slice(self.num_rows, None)
+            for name, each in layer.named_parameters()
+            if len(each) == rows
+        }
+
+    def make_single(self) -> "Experts":
+        """The kind with its first expert alone."""
+        return replace(self, count=1)  # pyright: ignore[reportArgumentType]  kinds are dataclasses
+
+    def find_copy_problem(self, shared: "Experts | None") -> str | None:
+        """Why the experts, and `shared`, cannot all start as copies of one; None if they can."""
+        return None
+
+    def repeat_weight(self, weight: Tensor, shape: Sequence[int]) -> Tensor:
+        """The weight of `make_single`, repeated for all experts to `shape`.
+
+        Raises ValueError if copies of it do not have that shape.
+        """
+        if tuple(weight.shape) == tuple(shape):
+            return weight
+        copies, rest = divmod(shape[0], weight.shape[0])
+        if rest or tuple(weight.shape[1:]) != tuple(shape[1:]):
+            raise ValueError(f"copies of {tuple(weight.shape)} do not make {tuple(shape)}")
+        return weight.repeat(copies, *[1] * (weight.ndim - 1))
+
+    def get_low_rank_factors(self, layer: nn.Module) -> LowRankFactors:
+        """The experts of a layer as low-rank changes of a weight; only if `is_low_rank`."""
+        raise NotImplementedError(f"{type(self).__name__} experts are no low-rank changes")
+
+
+def set_dispatcher(model: nn.Module, dispatcher: Dispatcher) -> None:
+    """Makes all expert layers in a model exchange tokens through `dispatcher`."""
+    for module in model.modules():
+        if isinstance(module, ExpertLayer):
+            module.dispatcher = dispatcher

@@ -1,4 +1,4 @@
-"""Experts that are copies of the whole host module: an MLP, a connector, any block of its kind."""
+"""Experts that are copies of a module of the base model: an MLP, a connector or another block."""
 
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
@@ -38,9 +38,9 @@ class Copies(Experts):
         init: "host", or "fresh" for weights that are drawn anew, as torch draws a linear layer's,
             where all is trained from scratch; for "full" only. Departs: Mod-Squad's code draws
             from +- 1 / fan_in, which makes answers of near 0 at these widths.
-        form: "reference" calls the host once an expert; "fused" needs an MLP of known anatomy, and
-            `build` raises where it is not; "auto" is fused where it can be. Both of the latter run
-            all experts on all tokens under `torch.compile`.
+        kernel: "reference" calls the module once an expert; "fused" needs an MLP of known
+            structure, and `build` raises where it is not; "auto" is fused where it can be. Both of the latter
+            run all experts on all tokens under `torch.compile`.
     """
 
     attaches_to: ClassVar[Literal["linears", "block"]] = "block"
@@ -88,14 +88,14 @@ class Copies(Experts):
         anatomy = MLPStructure.detect(base_layer)
         if self.kernel == "fused" and anatomy is None:
             raise ValueError(
-                f'kernel="fused" does not know the anatomy of {type(base_layer).__name__}; it fits MLPs '
-                'of two or three linear layers and one activation. Use kernel="auto".'
+                f'kernel="fused" does not know the structure of {type(base_layer).__name__}; it '
+                'fits MLPs of two or three linear layers and one activation. Use kernel="auto".'
             )
         layer = FullCopies if self.trained == "full" else LowRankCopies
         return layer(self, base_layer, segments, None if self.kernel == "reference" else anatomy)
 
     def is_same_kind_as(self, other: Experts) -> bool:
-        """Whether `other` is the same but for its count and form."""
+        """Whether `other` is the same but for its count and kernel."""
         return isinstance(other, Copies) and self == replace(
             other, count=self.count, kernel=self.kernel
         )

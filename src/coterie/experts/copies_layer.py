@@ -33,7 +33,7 @@ class CopiesOptions(Protocol):
 
 
 class CopiesLayer(ExpertLayer):
-    """What both kinds of copies share: finding the gates and choosing a form."""
+    """The gates of each token and the choice of a kernel, the same for both kinds of copies."""
 
     def __init__(self, kind: CopiesOptions, segments: int, structure: MLPStructure | None) -> None:
         super().__init__()
@@ -51,8 +51,8 @@ class CopiesLayer(ExpertLayer):
         """
         if args or kwargs:
             raise ValueError(
-                f"Copies calls its host with the tokens alone, but {type(base_layer).__name__} was called"
-                f" with {len(args)} further arguments and {sorted(kwargs)}; use Lora there."
+                f"Copies calls its module with the tokens alone, but {type(base_layer).__name__} "
+                f"was called with {len(args)} further arguments and {sorted(kwargs)}; use Lora there."
             )
         device = x.device.type
         if torch.is_autocast_enabled(device):
@@ -73,7 +73,7 @@ class CopiesLayer(ExpertLayer):
         x: Float[Tensor, "tokens width"],
         gates: Float[Tensor, "tokens segments"],
     ) -> Float[Tensor, "tokens out"]:
-        """sum_e gates_e * expert_e(x), in the form that fits."""
+        """sum_e gates_e * expert_e(x), by the kernel that fits."""
         traced = torch.compiler.is_compiling() and self.kind.kernel != "reference"
         if traced:
             # The slots' forms give gates of 0 no gradient; so must this one.
@@ -83,7 +83,7 @@ class CopiesLayer(ExpertLayer):
         stacks = self.stack_weights(base_layer, x.dtype)
         if traced:
             return run_all(base_layer, x, gates, stacks)
-        return run_assigned(base_layer, x, gates, stacks)
+        return run_assigned(base_layer, x, gates, stacks, self.dispatcher)
 
     @abstractmethod
     def stack_weights(self, base_layer: nn.Module, dtype: torch.dtype) -> dict[str, Tensor]:
@@ -111,8 +111,8 @@ class FullCopies(CopiesLayer):
         for name, parameter in base_layer.named_parameters():
             if not parameter.is_floating_point():
                 raise ValueError(
-                    f"{name} of {type(base_layer).__name__} is {parameter.dtype} and cannot be trained; "
-                    'use trained="lora" on a quantised host.'
+                    f"{name} of {type(base_layer).__name__} is {parameter.dtype} and cannot be "
+                    'trained; use trained="lora" on a quantised model.'
                 )
         for name, stack in stack_module_weights(kind, base_layer, segments).items():
             self.register_parameter(self.names[name], nn.Parameter(stack))
@@ -131,9 +131,11 @@ class FullCopies(CopiesLayer):
         self, structure: MLPStructure, base_layer: nn.Module, x: Tensor, gates: Tensor, traced: bool
     ) -> Float[Tensor, "tokens out"]:
         inputs = [self.get_stacked_linear(name) for name in structure.inputs]
-        form = apply_mlp_dense if traced else apply_mlp
+        output = self.get_stacked_linear(structure.output)
         activation = base_layer.get_submodule(structure.activation)
-        return form(x, gates, inputs, self.get_stacked_linear(structure.output), activation)
+        if traced:
+            return apply_mlp_dense(x, gates, inputs, output, activation)
+        return apply_mlp(x, gates, inputs, output, activation, self.dispatcher)
 
 
 class LowRankCopies(CopiesLayer):
@@ -158,7 +160,8 @@ class LowRankCopies(CopiesLayer):
             weight = linear.weight
             if structure is None and not weight.is_floating_point():
                 raise ValueError(
-                    f"{type(base_layer).__name__} is quantised and of no known anatomy; use Lora there."
+                    f"{type(base_layer).__name__} is quantised and of no known structure; use "
+                    "Lora there."
                 )
             options = {
                 "device": weight.device,

@@ -2,14 +2,14 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from coterie.experts.base import ExpertLayer, Experts
+from coterie.experts.base import ExpertLayer, Experts, LowRankFactors
 from coterie.kernels.lora_fused import apply_fused, apply_triton
 from coterie.kernels.lora_merged import apply_merged
 from coterie.kernels.lora_per_sample import apply_per_sample
@@ -32,8 +32,8 @@ KERNELS: dict[str, Callable[[LoraCall, DeferredRouting], tuple[Tensor, RoutingDe
 class Lora(Experts):
     """A low-rank map beside a linear layer for each expert: scale_e * up_e(down_e(x)).
 
-    scale_e = alpha / rank_e. `down` starts Kaiming-uniform, `up` at zero, so the host is
-    unchanged until training.
+    scale_e = alpha / rank_e. `down` starts Kaiming-uniform, `up` at zero, so that the base model
+    is unchanged until training.
 
     Attributes:
         ranks: the rank of each expert, at least 1; they may differ (RoDE, arXiv:2407.12730).
@@ -41,11 +41,13 @@ class Lora(Experts):
         dropout: share of the input's features dropped before `down`, in [0, 1). One mask serves
             all experts. Departs: the published loops draw a mask an expert, which triples the
             cost of the layer.
-        form: which arithmetic runs. "auto" picks by shape; all are equal, see `choose`. "merged"
-            and "per_sample" raise a ValueError on a call they do not fit.
+        kernel: which implementation runs. "auto" selects one by shape, see `select_kernel`; all
+            give equal results. "merged" and "per_sample" raise a ValueError on a call they do not
+            fit.
     """
 
     attaches_to: ClassVar[Literal["linears", "block"]] = "linears"
+    is_low_rank: ClassVar[bool] = True
     ranks: tuple[int, ...] = (8, 8, 8, 8)
     alpha: float = 16.0
     dropout: float = 0.0
@@ -75,6 +77,33 @@ class Lora(Experts):
     def count(self) -> int:
         return len(self.ranks)
 
+    @property
+    def num_rows(self) -> int:
+        return sum(self.ranks)
+
+    def get_names(self) -> list[str]:
+        return [f"rank {rank}" for rank in self.ranks]
+
+    def count_parameters(self, layer: nn.Module, shared: Experts | None) -> list[int]:
+        per_rank = sum(each[0].numel() for each in layer.parameters())
+        return [rank * per_rank for rank in self.ranks]
+
+    def make_single(self) -> "Lora":
+        return replace(self, ranks=self.ranks[:1])
+
+    def find_copy_problem(self, shared: Experts | None) -> str | None:
+        ranks = {*self.ranks, *(shared.ranks if isinstance(shared, Lora) else ())}
+        if len(ranks) == 1:
+            return None
+        return (
+            f"the experts' ranks are {sorted(ranks)}, and copies have one: give all experts, the "
+            "always-on one too, one rank"
+        )
+
+    def get_low_rank_factors(self, layer: nn.Module) -> LowRankFactors:
+        assert isinstance(layer, LoraLayer)
+        return LowRankFactors(layer.layout.ranks, layer.layout.scales, layer.down, layer.up)
+
     def build(self, base_layer: nn.Module, shared: Experts | None) -> ExpertLayer:
         features = _get_features(base_layer)
         if shared is None:
@@ -83,8 +112,8 @@ class Lora(Experts):
             raise ValueError(f"shared={shared!r}: beside Lora experts it is a Lora of one rank")
         if (shared.dropout, shared.kernel) != (self.dropout, self.kernel):
             raise ValueError(
-                f"shared has dropout={shared.dropout} and kernel={shared.kernel!r}: it runs together "
-                f"with the experts and has theirs, {self.dropout} and {self.kernel!r}"
+                f"shared has dropout={shared.dropout} and kernel={shared.kernel!r}: it runs "
+                f"together with the experts and has theirs, {self.dropout} and {self.kernel!r}"
             )
         ranks = (*self.ranks, *shared.ranks)
         return LoraLayer(self, ranks, (*self._scales, *shared._scales), *features)
@@ -101,8 +130,8 @@ def _get_features(base_layer: nn.Module) -> tuple[int, int]:
     )
     if not isinstance(inner, int) or not isinstance(outer, int):
         raise ValueError(
-            f"Lora experts sit at linear layers, not at {type(base_layer).__name__}: name the linear "
-            "layers in it, or use a role"
+            f"Lora experts sit at linear layers, not at {type(base_layer).__name__}: name the "
+            "linear layers in it, or use a role"
         )
     return inner, outer
 
@@ -146,6 +175,7 @@ class LoraLayer(ExpertLayer):
             bias=base_layer.bias if plain else None,  # pyright: ignore[reportArgumentType]
             base_output=None if plain else base_layer(x, *args, **kwargs).flatten(0, -2),
             tokens_per_unit=flat.shape[0] // x.shape[0] if deferred.per_sample else 1,
+            dispatcher=self.dispatcher,
         )
         out, decision = KERNELS[self._run_kernel(call, deferred)](call, deferred)
         return out.view(*x.shape[:-1], out.shape[-1]), decision
@@ -166,13 +196,13 @@ class LoraLayer(ExpertLayer):
             and len(set(call.layout.ranks)) == 1
         ):
             raise ValueError(
-                "Lora(kernel='per_sample') needs a decision a sample, as of InstanceGate, and experts of "
-                f"one rank, not {call.layout.ranks}: use kernel='auto'"
+                "Lora(kernel='per_sample') needs a decision a sample, as of InstanceGate, and experts "
+                f"of one rank, not {call.layout.ranks}: use kernel='auto'"
             )
         return self.kernel
 
     def compute_delta(self, gates: Tensor) -> Tensor:
-        """What the mixture adds to the host's weight, [out, width], for one row of gates."""
+        """The mixture's change of the base layer's weight, [out, width], for one row of gates."""
         factors = gates.to(self.down.dtype) @ self.layout.make_expansion_matrix(self.down)
         return (self.up * factors[:, None]).t() @ self.down
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from transformers.activations import ACT2CLS
 
-from coterie.kernels.mlp import assign_tokens
+from coterie.kernels.dispatch import LOCAL, Dispatcher, assign_tokens
 
 # The last name is the map back to the width; before it the one or two maps that read the width.
 LINEARS = (
@@ -110,24 +110,33 @@ def run_assigned(
     x: Float[Tensor, "tokens width"],
     gates: Float[Tensor, "tokens segments"],
     stacks: dict[str, Tensor],
+    dispatcher: Dispatcher = LOCAL,
 ) -> Float[Tensor, "tokens out"]:
-    """Each expert on the tokens that chose it, by calling the host with the expert's weights.
+    """Each expert on the tokens it was chosen for, by calling the base layer with its weights.
 
     An expert without tokens is called with none, so that its weights get gradients of zero.
     """
     slots = assign_tokens(gates.detach())
+    rows = dispatcher.dispatch(x, slots.of_tokens())
+    gate = dispatcher.dispatch(gates.reshape(-1).to(x.dtype), slots.of_gates(gates.shape[1]))
     experts = zip(*(stack.unbind(0) for stack in stacks.values()), strict=True)
-    parts = []
-    for token, weights in zip(slots.token.split(slots.tokens_per_expert), experts, strict=True):
-        part = functional_call(base_layer, dict(zip(stacks, weights, strict=True)), (x[token],))
-        if part.ndim != 2 or len(part) != len(token):
-            raise ValueError(
-                f"{type(base_layer).__name__} turned {len(token)} tokens into {tuple(part.shape)}; "
-                "Copies fits modules that give one row a token."
-            )
-        parts.append(part)
-    rows = torch.cat(parts) * gates[slots.token, slots.expert, None].to(x.dtype)
-    return rows.new_zeros(len(x), rows.shape[1]).index_add(0, slots.token, rows)
+    parts = [
+        _call_expert(base_layer, dict(zip(stacks, weights, strict=True)), each)
+        for each, weights in zip(rows, experts, strict=True)
+    ]
+    weighted = [part * factor[:, None] for part, factor in zip(parts, gate, strict=True)]
+    out = x.new_zeros(len(x), weighted[0].shape[1], dtype=weighted[0].dtype)
+    return dispatcher.combine(enumerate(weighted), slots.of_tokens(), out)
+
+
+def _call_expert(base_layer: nn.Module, weights: dict[str, Tensor], rows: Tensor) -> Tensor:
+    part = functional_call(base_layer, weights, (rows,))
+    if part.ndim != 2 or len(part) != len(rows):
+        raise ValueError(
+            f"{type(base_layer).__name__} turned {len(rows)} tokens into {tuple(part.shape)}; "
+            "Copies fits modules that give one row a token."
+        )
+    return part
 
 
 def run_all(
@@ -136,7 +145,7 @@ def run_all(
     gates: Float[Tensor, "tokens segments"],
     stacks: dict[str, Tensor],
 ) -> Float[Tensor, "tokens out"]:
-    """`call_each` with all experts on all tokens, so that it can be traced."""
+    """`run_assigned` with all experts on all tokens, so that it can be traced."""
     every = torch.func.vmap(
         lambda one: functional_call(base_layer, one, (x,)), randomness="different"
     )

@@ -8,8 +8,8 @@ from jaxtyping import Float
 from peft import PeftModel
 from torch import Tensor
 
-from coterie.experts.lora import Lora
 from coterie.mixture import Mixture
+from coterie.mixture_layer import MixtureLayer
 from coterie.routing.context import RoutingContext
 from coterie.tuner.config import CoterieConfig
 from coterie.tuner.layer import CoterieLayer
@@ -111,26 +111,27 @@ def make_fixed_task_lora(
     site = layer.coterie_site[adapter]
     experts: Any = layer.coterie_experts[adapter]
     gate: Any = layer.coterie_gate[adapter] if adapter in layer.coterie_gate else None
-    down: Tensor = experts.down
+    factors = site.mixture.main.get_low_rank_factors(experts)
     # A gate that the task alone decides reads the shape of x and no number in it.
-    x = down.new_zeros(1, 1, down.shape[1])
-    gating = site.mixture.route(gate, x, context, site.layer_site, training=False)
-    gates = gating.make_decision(gating.resolve(x)).combine_weights
+    x = factors.down.new_zeros(1, 1, factors.down.shape[1])
+    mixture_layer = MixtureLayer(mixture=site.mixture, gate=gate, site=site.layer_site)
+    deferred = mixture_layer.route(x, context, training=False)
+    gates = deferred.make_decision(deferred.resolve(x)).combine_weights
     return FixedTaskLora(
         name=name,
         tower=site.layer_site.tower,
-        ranks=tuple(experts.segments.ranks),
-        scales=tuple(experts.segments.scales),
+        ranks=factors.ranks,
+        scales=factors.scales,
         combine_weights=tuple(gates.reshape(-1).double().tolist()),
-        down=down.detach().cpu(),
-        up=experts.up.detach().cpu(),
+        down=factors.down.detach().cpu(),
+        up=factors.up.detach().cpu(),
     )
 
 
 def require_constant(mixture: Mixture, position: int) -> None:
     """Raise ValueError if `mixture` is not one LoRA for a fixed task."""
     which = f"mixture {position} (at={mixture.at!r})"
-    if not isinstance(mixture.main, Lora):
+    if not mixture.main.is_low_rank:
         raise ValueError(
             f"{which} has {type(mixture.main).__name__} experts, which are no change of a linear "
             "layer's weight; exact would be Lora experts"

@@ -13,6 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from coterie import families as hosts
+from coterie.modalities.base import find_modalities
 from coterie.serialization import find_kinds
 
 
@@ -38,8 +39,9 @@ class ModelFamily(ABC):
     Attributes:
         model_types: the values of `config.model_type` this family answers to.
         roles: text.attn, text.mlp, vision.attn, vision.mlp and connector, those the family has.
-        towers: vision, connector or audio -> regular expression of all module names in it. The
-            first that matches counts, so a connector inside a tower comes before the tower.
+        towers: the name of a tower, such as vision, connector or audio, as modalities have them ->
+            regular expression of all module names in it. The first that matches counts, so a
+            connector inside a tower comes before the tower.
         fresh: a regular expression of whole parameter names, of what no pretraining has seen, such
             as heads: it learns in every stage. "" for nothing.
     """
@@ -60,29 +62,36 @@ class ModelFamily(ABC):
         """Modality (image, video, audio) -> the token id that stands for it in `input_ids`."""
         return {}
 
-    def count_vision_rows_per_sample(
-        self, inputs: Mapping[str, Any], config: Any
+    def count_rows_per_sample(
+        self, tower: str, inputs: Mapping[str, Any], config: Any
     ) -> Float[Tensor, " batch"]:
-        """How many rows of the vision tower (and connector) each sample owns.
+        """How many rows of a tower (or its connector) each sample owns.
 
         The numbers are right up to a common factor, at least 0, and need no synchronisation with
-        the device. Placeholder tokens are counted, which serves every family where each row gives
-        the same number of tokens; others override this.
+        the device. The placeholder tokens of the modalities that the tower encodes are counted,
+        which is right for every family where each row gives the same number of tokens; others
+        override this.
 
         Args:
+            tower: one of `towers`.
             inputs: keyword arguments of the model's forward, as the processor made them.
             config: the model's own configuration.
 
         Raises:
-            ValueError: `input_ids` are missing, or images and videos come in one batch.
+            ValueError: `input_ids` are missing, or two modalities of the tower, such as images
+                and videos, come in one batch.
         """
-        if inputs.get("pixel_values") is not None and inputs.get("pixel_values_videos") is not None:
+        encoded = [each for each in find_modalities() if tower in each.towers]
+        given = [
+            name for each in encoded for name in each.inputs[:1] if inputs.get(name) is not None
+        ]
+        if len(given) > 1:
             raise ValueError(
-                "The batch has pixel_values and pixel_values_videos. The vision tower runs once "
-                "for each, so its rows cannot be told apart; put images and videos into "
-                "separate batches."
+                f"The batch has {' and '.join(given)}. The {tower} tower runs once for each, so "
+                "that its rows cannot be told apart; put them into separate batches."
             )
-        return count_tokens(inputs, *self.get_placeholder_ids(config).values())
+        tokens = self.get_placeholder_ids(config)
+        return count_tokens(inputs, *(tokens[e.name] for e in encoded if e.name in tokens))
 
     def get_task_of_rows(
         self, inputs: Mapping[str, Any], config: Any
@@ -98,16 +107,6 @@ class ModelFamily(ABC):
     ) -> str | None:
         """Why experts for these tasks cannot sit at all of these modules; None if they can."""
         return None
-
-    def count_audio_rows_per_sample(
-        self, inputs: Mapping[str, Any], config: Any
-    ) -> Float[Tensor, " batch"]:
-        """How many rows of the audio tower (and its connector) each sample owns; see `shares`.
-
-        Families that take sounds override this if a sample may have another number than one.
-        """
-        input_ids = require_input(inputs, "input_ids")
-        return torch.ones(input_ids.shape[0], device=input_ids.device)
 
 
 def require_input(inputs: Mapping[str, Any], name: str) -> Tensor:
@@ -143,8 +142,8 @@ def compute_sample_index(shares: Float[Tensor, " batch"], rows: int) -> Int[Tens
     rows may be merged (four patches to one) without telling. No synchronisation with the device.
 
     Args:
-        shares: what `Host.shares` returned. If they are all 0, every row counts as the last
-            sample's.
+        shares: what `ModelFamily.count_rows_per_sample` returned. If they are all 0, every row
+            counts as the last sample's.
         rows: length of the leading axis in the tower, for instance images or packed patches.
     """
     ends = shares.cumsum(0)
@@ -156,11 +155,12 @@ def compute_sample_index(shares: Float[Tensor, " batch"], rows: int) -> Int[Tens
 def find_family(model: nn.Module) -> ModelFamily | None:
     """The family that `model.config.model_type` names; None if coterie does not know it."""
     model_type = getattr(getattr(model, "config", None), "model_type", None)
-    return _find_families().get(model_type) if isinstance(model_type, str) else None
+    families = _find_families(tuple(hosts.__path__))
+    return families.get(model_type) if isinstance(model_type, str) else None
 
 
 @cache
-def _find_families() -> Mapping[str, ModelFamily]:
-    """Model type -> family, of all families in this folder."""
+def _find_families(folders: tuple[str, ...]) -> Mapping[str, ModelFamily]:
+    """Model type -> family, of all families in the package's folders."""
     families = [kind() for kind in find_kinds(hosts, ModelFamily)]
     return {model_type: family for family in families for model_type in family.model_types}

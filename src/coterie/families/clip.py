@@ -35,7 +35,7 @@ class Clip(ModelFamily):
     }
     towers: ClassVar = {"vision": r"(?!text_).*"}
 
-    def count_vision_rows_per_sample(
-        self, inputs: Mapping[str, Any], config: Any
+    def count_rows_per_sample(
+        self, tower: str, inputs: Mapping[str, Any], config: Any
     ) -> Float[Tensor, " batch"]:
         return assign_one_row_per_sample(inputs)

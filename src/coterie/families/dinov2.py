@@ -25,7 +25,7 @@ class Dinov2(ModelFamily):
     }
     towers: ClassVar = {"vision": ".*"}
 
-    def count_vision_rows_per_sample(
-        self, inputs: Mapping[str, Any], config: Any
+    def count_rows_per_sample(
+        self, tower: str, inputs: Mapping[str, Any], config: Any
     ) -> Float[Tensor, " batch"]:
         return assign_one_row_per_sample(inputs)

@@ -21,8 +21,8 @@ class LlavaOnevision(ModelFamily):
     def get_placeholder_ids(self, config: Any) -> Mapping[str, int]:
         return {"image": config.image_token_id, "video": config.video_token_id}
 
-    def count_vision_rows_per_sample(
-        self, inputs: Mapping[str, Any], config: Any
+    def count_rows_per_sample(
+        self, tower: str, inputs: Mapping[str, Any], config: Any
     ) -> Float[Tensor, " batch"]:
         """Tiles of each sample's images; for videos (a row a frame) its placeholder tokens.
 
@@ -31,10 +31,11 @@ class LlavaOnevision(ModelFamily):
         on the host, and without `batch_num_images` every image is taken to be alone.
 
         Raises:
-            ValueError: what `Host.shares` refuses, or it is not clear whose images are whose.
+            ValueError: what `ModelFamily.count_rows_per_sample` refuses, or it is not clear whose
+                images are whose.
         """
         if inputs.get("pixel_values") is None or inputs.get("pixel_values_videos") is not None:
-            return super().count_vision_rows_per_sample(inputs, config)
+            return super().count_rows_per_sample(tower, inputs, config)
         images = _count_images_per_sample(inputs, config.image_token_id)
         given = inputs.get("batch_num_images") is not None
         tiled = [not given or count == 1 for count in images for _ in range(count)]

@@ -17,7 +17,7 @@ ATTENTION = r"(attention|self_attn)"
 
 
 class MultiTaskViT(ModelFamily):
-    """`coterie.dense.MultiTaskVision` on ViT, DINO, SigLIP or CLIP backbones; heads have no role.
+    """`coterie.models.MultiTaskVision` on ViT, DINO, SigLIP or CLIP backbones; heads have no role.
 
     The rows of its blocks are tasks times pictures, task by task, so it knows their tasks.
     """
@@ -58,8 +58,8 @@ class MultiTaskViT(ModelFamily):
             f"layers, or at= a regular expression of later blocks, such as r'{later}'"
         )
 
-    def count_vision_rows_per_sample(
-        self, inputs: Mapping[str, Any], config: Any
+    def count_rows_per_sample(
+        self, tower: str, inputs: Mapping[str, Any], config: Any
     ) -> Float[Tensor, " batch"]:
         return torch.ones_like(self.get_task_of_rows(inputs, config), dtype=torch.float32)
 

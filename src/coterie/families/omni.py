@@ -1,4 +1,4 @@
-"""The omni model of `coterie.models.omni`: text, two vision towers, an audio tower, their connectors."""
+"""The omni model of `coterie.models.omni`: text, vision towers, an audio tower, connectors."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -45,16 +45,15 @@ class Omni(ModelFamily):
         found = {"image": config.image_token_id, "audio": config.audio_token_id}
         return {modality: token for modality, token in found.items() if token is not None}
 
-    def count_vision_rows_per_sample(
-        self, inputs: Mapping[str, Any], config: Any
+    def count_rows_per_sample(
+        self, tower: str, inputs: Mapping[str, Any], config: Any
     ) -> Float[Tensor, " batch"]:
-        """Images of each sample, up to a factor: every one gives the same number of tokens."""
-        return count_tokens(inputs, config.image_token_id)
+        """Images of each sample, up to a factor, since each gives the same number of tokens.
 
-    def count_audio_rows_per_sample(
-        self, inputs: Mapping[str, Any], config: Any
-    ) -> Float[Tensor, " batch"]:
-        """Sounds of each sample: where a sound's last token falls says whose it is."""
+        The sample of a recording is the one in which its last token is.
+        """
+        if tower != "audio":
+            return super().count_rows_per_sample(tower, inputs, config)
         ends = count_tokens(inputs, config.audio_token_id).cumsum(0)
         encoders = [each for each in config.build_encoders() if each.modality == "audio"]
         lengths = inputs["feature_lengths"].to(ends.device)

@@ -1,6 +1,7 @@
 """Attention experts that differ in queries and outputs: plain, all queries at once, by slot."""
 
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -8,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from coterie.kernels.mlp import assign_tokens
+from coterie.kernels.dispatch import LOCAL, Assignments, Dispatcher, TokenAssignments, assign_tokens
 
 Mask = Float[Tensor, "#rows 1 #tokens #tokens"] | Bool[Tensor, "#rows 1 #tokens #tokens"]
 
@@ -28,7 +29,7 @@ def attend_reference(
 
     Args:
         key: one for all experts and heads, as is `value`.
-        mask: True where a token may be seen, or what is added to the scores.
+        mask: True where a token may be attended to, or what is added to the scores.
     """
     gates = torch.where(gates != 0, gates, 0.0).to(x.dtype)
     y = x.new_zeros(*x.shape[:2], output.shape[1])
@@ -73,12 +74,13 @@ def attend_slots(
     key: Float[Tensor, "rows tokens head"],
     value: Float[Tensor, "rows tokens head"],
     mask: Mask | None,
+    dispatcher: Dispatcher = LOCAL,
 ) -> Float[Tensor, "rows tokens out"]:
     """`attend_reference` with the queries of chosen experts only, in two autograd nodes.
 
-    The nodes keep x, the attended values and indices; rows of x are gathered one expert at a
-    time. Needs the same number of chosen experts for every token, because a token's queries stand
-    beside each other in the attention; otherwise it is `attend_dense`.
+    The nodes save x, the attended values and indices; rows of x are gathered one expert at a
+    time. Needs the same number of chosen experts for every token, because a token's queries are
+    neighbours in the attention; otherwise it is `attend_dense`.
     """
     flat = gates.flatten(0, 1)
     chosen = flat.detach() != 0
@@ -87,14 +89,14 @@ def attend_slots(
     if each != int(high) or each == 0:
         return attend_dense(x, gates, query, output, key, value, mask)
     slots = assign_tokens(flat.detach())
-    # Slots are sorted by expert; their place is in the order of tokens, so that a token is its
-    # slots' place divided by their number, and only the place need be kept.
-    place = slots.token * each + (chosen.cumsum(1) - 1)[slots.token, slots.expert]
-    order = SlotOrder(place, slots.tokens_per_expert, each)
+    # Pairs are sorted by expert; queries stand in the order of tokens, so that a token is its
+    # queries' position divided by their number, and only the position need be saved.
+    position = slots.token * each + (chosen.cumsum(1) - 1)[slots.token, slots.expert]
+    order = (position, slots.tokens_per_expert, each, dispatcher)
     queries: Tensor = _GatherQueries.apply(x.flatten(0, 1), query.flatten(1, 2), *order)
     heads = queries.view(*x.shape[:2], each * query.shape[1], query.shape[2])
     seen = _attend(heads, key, value, mask).reshape(queries.shape)
-    y: Tensor = _ScatterOutputs.apply(seen, flat, output.flatten(2, 3), *order)
+    y: Tensor = _ScatterOutputs.apply(seen, flat, output.flatten(2, 3), slots.expert, *order)
     return y.unflatten(0, x.shape[:2])
 
 
@@ -112,54 +114,47 @@ def _attend(
     return seen.reshape(queries.shape)
 
 
-class SlotOrder(NamedTuple):
-    """Where the answers of all slots stand, sorted by expert; `each` slots belong to a token."""
-
-    slot: Int[Tensor, " slots"]
-    counts: list[int]
-    slots_per_token: int
-
-    def split_by_expert(self, maps: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:
-        """(its map, its tokens, their places) of each expert."""
-        places = self.slot.split(self.counts)
-        tokens = [each // self.slots_per_token for each in places]
-        return list(zip(maps, tokens, places, strict=True))
-
-
 class _GatherQueries(torch.autograd.Function):
-    """query_e(x) of every slot."""
+    """query_e(x) of every pair of a token and an expert, `each` pairs a token, token by token."""
 
     @staticmethod
     def forward(
         ctx: Any,
         x: Float[Tensor, "tokens width"],
         maps: Float[Tensor, "segments out width"],
-        place: Int[Tensor, " slots"],
+        position: Int[Tensor, " slots"],
         counts: list[int],
         each: int,
+        dispatcher: Dispatcher,
     ) -> Float[Tensor, "slots out"]:
-        answers = x.new_empty(len(place), maps.shape[1])
-        for weight, token, at in SlotOrder(place, counts, each).split_by_expert(maps):
-            answers.index_copy_(0, at, x.index_select(0, token) @ weight.to(x.dtype).t())
-        ctx.save_for_backward(x, maps, place)
-        ctx.counts, ctx.each = counts, each
-        return answers
+        tokens = Assignments(position // each, counts)
+        rows = dispatcher.dispatch(x, tokens)
+        parts = (part @ weight.to(x.dtype).t() for part, weight in zip(rows, maps, strict=True))
+        answers = x.new_empty(len(position), maps.shape[1])
+        ctx.save_for_backward(x, maps, position)
+        ctx.counts, ctx.each, ctx.dispatcher = counts, each, dispatcher
+        return dispatcher.combine(enumerate(parts), Assignments(position, counts, True), answers)
 
     @staticmethod
     @once_differentiable  # its type hides the arguments' names, which the next line's must match
     def backward(ctx: Any, dy: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
-        x, maps, place = ctx.saved_tensors
-        dx, dmaps = torch.zeros_like(x), torch.empty_like(maps)
-        order = SlotOrder(place, ctx.counts, ctx.each)
-        for stored, (weight, mine, at) in zip(dmaps, order.split_by_expert(maps), strict=True):
-            dpart = dy.index_select(0, at)
-            _matmul_into(dpart.t(), x.index_select(0, mine), stored)
-            dx.index_add_(0, mine, dpart @ weight.to(x.dtype))
-        return dx, dmaps, None, None, None
+        x, maps, position = ctx.saved_tensors
+        dmaps = torch.empty_like(maps)
+        tokens = Assignments(position // ctx.each, ctx.counts)
+        queries = Assignments(position, ctx.counts, True)
+
+        def run_experts() -> Iterator[tuple[int, Tensor]]:
+            given = (ctx.dispatcher.dispatch(dy, queries), ctx.dispatcher.dispatch(x, tokens))
+            for expert, (dpart, rows) in enumerate(zip(*given, strict=True)):
+                _matmul_into(dpart.t(), rows, dmaps[expert])
+                yield expert, dpart @ maps[expert].to(x.dtype)
+
+        dx = ctx.dispatcher.combine(run_experts(), tokens, torch.zeros_like(x))
+        return dx, dmaps, None, None, None, None
 
 
 class _ScatterOutputs(torch.autograd.Function):
-    """The sum of gate * output_e(seen) of every token's slots."""
+    """The sum of gate * output_e(seen) of every token's pairs."""
 
     @staticmethod
     def forward(
@@ -167,41 +162,58 @@ class _ScatterOutputs(torch.autograd.Function):
         seen: Float[Tensor, "slots width"],
         gates: Float[Tensor, "tokens segments"],
         maps: Float[Tensor, "segments out width"],
-        place: Int[Tensor, " slots"],
+        expert: Int[Tensor, " slots"],
+        position: Int[Tensor, " slots"],
         counts: list[int],
         each: int,
+        dispatcher: Dispatcher,
     ) -> Float[Tensor, "tokens out"]:
+        slots = TokenAssignments(position // each, expert, counts)
+        factors: list[Tensor] = []
+
+        def run_experts() -> Iterator[tuple[int, Tensor]]:
+            parts = dispatcher.dispatch(seen, Assignments(position, counts, True))
+            flat = dispatcher.dispatch(gates.reshape(-1), slots.of_gates(gates.shape[1]))
+            for e, (part, gate, weight) in enumerate(zip(parts, flat, maps, strict=True)):
+                factor = gate[:, None].to(seen.dtype)
+                factors.append(factor)
+                yield e, (part * factor) @ weight.to(seen.dtype).t()
+
         y = seen.new_zeros(len(gates), maps.shape[1])
-        factors = []
-        experts = SlotOrder(place, counts, each).split_by_expert(maps)
-        for gate, (weight, token, at) in zip(gates.unbind(1), experts, strict=True):
-            factor = gate.index_select(0, token)[:, None].to(seen.dtype)
-            y.index_add_(0, token, (seen.index_select(0, at) * factor) @ weight.to(seen.dtype).t())
-            factors.append(factor)
-        # A number a slot: the gates of all experts would be mostly zeros.
-        ctx.save_for_backward(seen, torch.cat(factors), maps, place)
-        ctx.counts, ctx.each, ctx.num_gates, ctx.dtype = counts, each, gates.shape[1], gates.dtype
+        y = dispatcher.combine(run_experts(), slots.of_tokens(), y)
+        # A number a pair: the gates of all experts would be mostly zeros.
+        ctx.save_for_backward(seen, maps, expert, position, *factors)
+        ctx.counts, ctx.each, ctx.dispatcher = counts, each, dispatcher
+        ctx.gates_shape, ctx.dtype = gates.shape, gates.dtype
         return y
 
     @staticmethod
     @once_differentiable  # its type hides the arguments' names, which the next line's must match
     def backward(ctx: Any, dy: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
-        seen, factors, maps, place = ctx.saved_tensors
-        dseen, dmaps = torch.empty_like(seen), torch.empty_like(maps)
-        dgates = torch.zeros(len(dy), ctx.num_gates, dtype=ctx.dtype, device=dy.device)
-        order = SlotOrder(place, ctx.counts, ctx.each)
-        experts = zip(order.split_by_expert(maps), factors.split(ctx.counts), strict=True)
-        for e, ((weight, mine, at), factor) in enumerate(experts):
-            dpart, part = dy.index_select(0, mine), seen.index_select(0, at)
-            dscaled = dpart @ weight.to(seen.dtype)
-            _matmul_into(dpart.t(), part * factor, dmaps[e])
-            dgates[mine, e] = (dscaled * part).sum(1).to(dgates.dtype)
-            dseen.index_copy_(0, at, dscaled.mul_(factor))
-        return dseen, dgates, dmaps, None, None, None
+        seen, maps, expert, position, *factors = ctx.saved_tensors
+        dmaps = torch.empty_like(maps)
+        slots = TokenAssignments(position // ctx.each, expert, ctx.counts)
+        queries = Assignments(position, ctx.counts, True)
+        dfactors: list[tuple[int, Tensor]] = []
+
+        def run_experts() -> Iterator[tuple[int, Tensor]]:
+            dparts = ctx.dispatcher.dispatch(dy, slots.of_tokens())
+            parts = ctx.dispatcher.dispatch(seen, queries)
+            for e, (dpart, part) in enumerate(zip(dparts, parts, strict=True)):
+                dscaled = dpart @ maps[e].to(seen.dtype)
+                _matmul_into(dpart.t(), part * factors[e], dmaps[e])
+                dfactors.append((e, (dscaled * part).sum(1).to(ctx.dtype)))
+                yield e, dscaled.mul_(factors[e])
+
+        dseen = ctx.dispatcher.combine(run_experts(), queries, torch.empty_like(seen))
+        dgates = torch.zeros(ctx.gates_shape.numel(), dtype=ctx.dtype, device=dy.device)
+        numbers = slots.of_gates(ctx.gates_shape[1])
+        dgates = ctx.dispatcher.combine(dfactors, numbers, dgates).view(ctx.gates_shape)
+        return dseen, dgates, dmaps, None, None, None, None, None
 
 
 def _matmul_into(left: Tensor, right: Tensor, into: Tensor) -> None:
-    """`left @ right`, written where it belongs without a copy if the dtypes allow."""
+    """Writes `left @ right` to `into`, without a copy if the dtypes are equal."""
     if left.dtype == into.dtype:
         torch.mm(left, right, out=into)
     else:

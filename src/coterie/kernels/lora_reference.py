@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from coterie.kernels.dispatch import LOCAL, Dispatcher
 from coterie.routing.decision import DeferredRouting, RoutingDecision
 
 
@@ -92,6 +93,7 @@ class LoraCall:
     bias: Float[Tensor, " out"] | None = None
     base_output: Float[Tensor, "tokens out"] | None = None
     tokens_per_unit: int = 1
+    dispatcher: Dispatcher = LOCAL
 
     def compute_base_output(self) -> Float[Tensor, "tokens out"] | None:
         """The host's part, computed or given."""

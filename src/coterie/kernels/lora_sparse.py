@@ -1,5 +1,6 @@
-"""Low-rank experts visited one by one with the tokens that chose them: for large total rank."""
+"""Low-rank experts one by one, each on the tokens it was chosen for: for a large total rank."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -7,6 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from coterie.kernels.dispatch import Dispatcher, TokenAssignments, assign_tokens
 from coterie.kernels.lora_reference import LoraCall, RankLayout, expand_to_tokens
 from coterie.routing.decision import DeferredRouting, RoutingDecision
 
@@ -14,7 +16,7 @@ from coterie.routing.decision import DeferredRouting, RoutingDecision
 def apply_sorted_dispatch(
     call: LoraCall, deferred: DeferredRouting
 ) -> tuple[Float[Tensor, "tokens out"], RoutingDecision]:
-    """Sorted dispatch in one autograd node; equal to `kernels.lora.reference`.
+    """Sorted dispatch in one autograd node; equal to `apply_reference`.
 
     One `nonzero` over the transposed gates gives the pairs of token and expert in the experts'
     order, however many experts each token has. Costs a host synchronisation on a GPU.
@@ -23,8 +25,9 @@ def apply_sorted_dispatch(
     gates = expand_to_tokens(decision.combine_weights, call)
     if gates.shape[0] != call.x.shape[0]:
         gates = gates.expand(call.x.shape[0], -1)
+    weights = (call.weight, call.bias, call.down, call.up)
     out = _SortedDispatch.apply(
-        call.x, call.weight, call.bias, call.down, call.up, gates.to(call.x.dtype), call.layout
+        call.x, *weights, gates.to(call.x.dtype), call.layout, call.dispatcher
     )
     if call.base_output is not None:
         out = call.base_output + out
@@ -42,46 +45,65 @@ class _SortedDispatch(torch.autograd.Function):
         up: Tensor,
         gates: Tensor,
         layout: RankLayout,
+        dispatcher: Dispatcher,
     ) -> Tensor:
-        expert, token = gates.t().nonzero(as_tuple=True)
-        counts = torch.bincount(expert, minlength=gates.shape[1]).tolist()
+        slots = assign_tokens(gates)
         if weight is None:
             out = x.new_zeros(x.shape[0], up.shape[1])
         else:
             out = F.linear(x, weight, bias)
-        tokens = token.split(counts)
-        hidden = []
-        stacks = _split_by_expert(down, up, layout, x.dtype)
-        for e, (down_e, up_e) in enumerate(stacks):
-            h = x.index_select(0, tokens[e]) @ down_e.t()
-            gate = gates[:, e].index_select(0, tokens[e])[:, None] * layout.scales[e]
-            out.index_add_(0, tokens[e], (h * gate) @ up_e)
-            hidden.append(h)
-        ctx.save_for_backward(x, weight, down, up, gates, token, *hidden)
-        ctx.counts, ctx.segments = counts, layout
+        hidden: list[Tensor] = []
+
+        def run_experts() -> Iterator[tuple[int, Tensor]]:
+            for e, rows, gate, down_e, up_e in _iter_experts(ctx, x, gates, down, up, slots):
+                h = rows @ down_e.t()
+                hidden.append(h)
+                yield e, (h * gate) @ up_e
+
+        ctx.segments, ctx.dispatcher, ctx.counts = layout, dispatcher, slots.tokens_per_expert
+        out = dispatcher.combine(run_experts(), slots.of_tokens(), out)
+        ctx.save_for_backward(x, weight, down, up, gates, slots.token, slots.expert, *hidden)
         return out
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight, down, up, gates, token, *hidden = ctx.saved_tensors
+        x, weight, down, up, gates, token, expert, *hidden = ctx.saved_tensors
         (d_out,) = grads
         d_x = torch.zeros_like(x) if weight is None else d_out @ weight
-        d_gates = torch.zeros_like(gates)
+        slots = TokenAssignments(token, expert, ctx.counts)
+        d_gates: list[tuple[int, Tensor]] = []
         d_downs, d_ups = [], []
-        stacks = _split_by_expert(down, up, ctx.segments, x.dtype)
-        for e, (down_e, up_e) in enumerate(stacks):
-            mine, scale, h = token.split(ctx.counts)[e], ctx.segments.scales[e], hidden[e]
-            gate = gates[:, e].index_select(0, mine)[:, None] * scale
-            d_mine = d_out.index_select(0, mine)
-            d_h = d_mine @ up_e.t()
-            d_gates[:, e] = d_gates[:, e].index_add(0, mine, (d_h * h).sum(1) * scale)
-            d_ups.append((h * gate).t() @ d_mine)
-            d_h = d_h * gate
-            d_downs.append(d_h.t() @ x.index_select(0, mine))
-            d_x.index_add_(0, mine, d_h @ down_e)
+
+        def run_experts() -> Iterator[tuple[int, Tensor]]:
+            experts = _iter_experts(ctx, x, gates, down, up, slots)
+            d_mines = ctx.dispatcher.dispatch(d_out, slots.of_tokens())
+            for (e, rows, gate, down_e, up_e), d_mine in zip(experts, d_mines, strict=True):
+                h = hidden[e]
+                d_h = d_mine @ up_e.t()
+                d_gates.append((e, (d_h * h).sum(1) * ctx.segments.scales[e]))
+                d_ups.append((h * gate).t() @ d_mine)
+                d_h = d_h * gate
+                d_downs.append(d_h.t() @ rows)
+                yield e, d_h @ down_e
+
+        d_x = ctx.dispatcher.combine(run_experts(), slots.of_tokens(), d_x)
+        d_gate = ctx.dispatcher.combine(
+            d_gates, slots.of_gates(gates.shape[1]), gates.new_zeros(gates.numel())
+        )
         d_down = torch.cat(d_downs).to(down.dtype)
         d_up = torch.cat(d_ups).to(up.dtype)
-        return d_x, None, None, d_down, d_up, d_gates, None
+        return d_x, None, None, d_down, d_up, d_gate.view(gates.shape), None, None
+
+
+def _iter_experts(
+    ctx: Any, x: Tensor, gates: Tensor, down: Tensor, up: Tensor, slots: TokenAssignments
+) -> Iterator[tuple[int, Tensor, Tensor, Tensor, Tensor]]:
+    """(expert, its rows of x, their gates times its scale, its down, its up)."""
+    rows = ctx.dispatcher.dispatch(x, slots.of_tokens())
+    flat = ctx.dispatcher.dispatch(gates.reshape(-1), slots.of_gates(gates.shape[1]))
+    stacks = _split_by_expert(down, up, ctx.segments, x.dtype)
+    for e, (mine, gate, (down_e, up_e)) in enumerate(zip(rows, flat, stacks, strict=True)):
+        yield e, mine, gate[:, None] * ctx.segments.scales[e], down_e, up_e
 
 
 def _split_by_expert(

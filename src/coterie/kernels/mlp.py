@@ -1,14 +1,16 @@
 """MLP experts over stacked weights: one autograd node, the dense form, and the low-rank forms."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from transformers.activations import GELUActivation, GELUTanh, SiLUActivation
+
+from coterie.kernels.dispatch import LOCAL, Dispatcher, TokenAssignments, assign_tokens
 
 Activation = Callable[[Tensor], Tensor]
 
@@ -18,14 +20,6 @@ ACTIVATION_BACKWARDS: dict[type, Callable[[Tensor, Tensor], Tensor]] = {
     GELUActivation: torch.ops.aten.gelu_backward,
     GELUTanh: partial(torch.ops.aten.gelu_backward, approximate="tanh"),
 }
-
-
-class TokenAssignments(NamedTuple):
-    """The pairs of a token and an expert chosen for it, sorted by expert; how many each has."""
-
-    token: Int[Tensor, " slots"]
-    expert: Int[Tensor, " slots"]
-    tokens_per_expert: list[int]
 
 
 class StackedLinear(NamedTuple):
@@ -43,28 +37,24 @@ class StackedLowRank(NamedTuple):
     up: Float[Tensor, "segments out rank"]
 
 
-def assign_tokens(gates: Float[Tensor, "tokens segments"]) -> TokenAssignments:
-    """The slots of all gates but those of exactly 0, any number per token; waits for a GPU."""
-    pairs = gates.t().nonzero()
-    return TokenAssignments(pairs[:, 1], pairs[:, 0], (gates != 0).sum(0).tolist())
-
-
 def apply_mlp(
     x: Float[Tensor, "tokens width"],
     gates: Float[Tensor, "tokens segments"],
     inputs: Sequence[StackedLinear],
     output: StackedLinear,
     activation: Activation,
+    dispatcher: Dispatcher = LOCAL,
 ) -> Float[Tensor, "tokens out"]:
-    """sum_e gates_e * output_e(activation(inputs[0]_e(x)) [* inputs[1]_e(x)]), chosen slots only.
+    """sum_e gates_e * output_e(activation(inputs[0]_e(x)) [* inputs[1]_e(x)]), chosen experts only.
 
-    One autograd node that keeps x, the slots and the values before the activation, which acts on
-    each number alone. The gate is applied before the output map: then its gradient is sum(dh * h)
-    and no expert's output is kept (SonicMoE, arXiv 2512.14080). Weights may have another dtype
-    than x; they are cast to x's one expert at a time. No second derivatives.
+    One autograd node that saves x, the assignments and the values before the activation, which acts
+    on each number alone. The gate is applied before the output map: then its gradient is
+    sum(dh * h) and no expert's output is saved (SonicMoE, arXiv 2512.14080). Weights may have
+    another dtype than x; they are cast to x's one expert at a time. No second derivatives.
     """
     stacks = [tensor for stack in (*inputs, output) for tensor in stack]
-    return _Mlp.apply(x, gates, assign_tokens(gates.detach()), activation, *stacks)
+    slots = assign_tokens(gates.detach())
+    return _Mlp.apply(x, gates, slots, activation, dispatcher, *stacks)
 
 
 class _Mlp(torch.autograd.Function):
@@ -77,56 +67,85 @@ class _Mlp(torch.autograd.Function):
         gates: Float[Tensor, "tokens segments"],
         slots: TokenAssignments,
         activation: Activation,
+        dispatcher: Dispatcher,
         *stacks: Tensor | None,
     ) -> Float[Tensor, "tokens out"]:
         *inputs, output = _pair_stacks(stacks)
-        gate = gates[slots.token, slots.expert].to(x.dtype)
-        before = [x.new_empty(len(gate), weight.shape[1]) for weight, _ in inputs]
-        y = x.new_zeros(len(x), output[0].shape[1])
-        for segment, token, rows in _iter_experts(slots):
-            chosen = x.index_select(0, token)
-            for (weight, bias), kept in zip(inputs, before, strict=True):
-                torch.mm(chosen, weight[segment].to(x.dtype).t(), out=kept[rows])
-                if bias is not None:
-                    kept[rows].add_(bias[segment])
-            hidden = _compute_hidden([kept[rows] for kept in before], activation) * gate[rows, None]
-            part = hidden @ output[0][segment].to(x.dtype).t()
-            if output[1] is not None:
-                part.addr_(gate[rows], output[1][segment].to(x.dtype))
-            y.index_add_(0, token, part)
-        ctx.save_for_backward(x, gates, gate, slots.token, slots.expert, *before, *stacks)
-        ctx.counts, ctx.activation = slots.tokens_per_expert, activation
+        saved: list[Tensor] = []
+
+        def run_experts() -> Iterator[tuple[int, Tensor]]:
+            every = zip(*_dispatch_inputs(dispatcher, x, gates, slots), strict=True)
+            for segment, (rows, gate) in enumerate(every):
+                before = [_apply_linear(rows, stack, segment) for stack in inputs]
+                hidden = _compute_hidden(before, activation) * gate[:, None]
+                part = hidden @ output[0][segment].to(x.dtype).t()
+                if output[1] is not None:
+                    part.addr_(gate, output[1][segment].to(x.dtype))
+                saved.extend(before)
+                yield segment, part
+
+        y = dispatcher.combine(
+            run_experts(), slots.of_tokens(), x.new_zeros(len(x), output[0].shape[1])
+        )
+        ctx.save_for_backward(x, gates, slots.token, slots.expert, *stacks, *saved)
+        ctx.counts, ctx.num_stacks = slots.tokens_per_expert, len(stacks)
+        ctx.activation, ctx.dispatcher = activation, dispatcher
         return y
 
     @staticmethod
     @once_differentiable  # its type hides the arguments' names, which the next line's must match
     def backward(ctx: Any, dy: Tensor) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
-        x, gates, gate, token, segment, *rest = ctx.saved_tensors
-        slots = TokenAssignments(token, segment, ctx.counts)
-        num_inputs = (len(rest) - 2) // 3
-        before, stacks = rest[:num_inputs], rest[num_inputs:]
-        needs = zip(stacks, ctx.needs_input_grad[4:], strict=True)
+        x, gates, token, expert, *rest = ctx.saved_tensors
+        stacks, saved = rest[: ctx.num_stacks], iter(rest[ctx.num_stacks :])
+        slots = TokenAssignments(token, expert, ctx.counts)
+        needs = zip(stacks, ctx.needs_input_grad[5:], strict=True)
         dstacks = [torch.empty_like(stack) if needed else None for stack, needed in needs]
         *inputs, output = _pair_stacks(stacks)
         *dinputs, doutput = _pair_stacks(dstacks)
-        dx, dgate = torch.zeros_like(x), torch.empty_like(gate)
-        for segment, token, rows in _iter_experts(slots):
-            chosen, dpart = x.index_select(0, token), dy.index_select(0, token)
-            dhidden = dpart @ output[0][segment].to(x.dtype)
-            scaled = dhidden * gate[rows, None]
-            hidden, dbefore = _compute_activation_backward(
-                ctx.activation, [z[rows] for z in before], scaled
-            )
-            dgate[rows] = dhidden.mul_(hidden).sum(1)
-            if output[1] is not None:
-                dgate[rows] += dpart @ output[1][segment].to(x.dtype)
-            _write_gradients(doutput, segment, dpart, hidden.mul_(gate[rows, None]), gate[rows])
-            for (weight, _), stored, dz in zip(inputs, dinputs, dbefore, strict=True):
-                _write_gradients(stored, segment, dz, chosen, None)
-                dx.index_add_(0, token, dz @ weight[segment].to(x.dtype))
-        dgates = torch.zeros_like(gates)
-        dgates[slots.token, slots.expert] = dgate.to(gates.dtype)
-        return dx, dgates, None, None, *dstacks
+        dgates: list[tuple[int, Tensor]] = []
+
+        def run_experts() -> Iterator[tuple[int, Tensor]]:
+            given = _dispatch_inputs(ctx.dispatcher, x, gates, slots)
+            every = zip(*given, ctx.dispatcher.dispatch(dy, slots.of_tokens()), strict=True)
+            for segment, (rows, gate, dpart) in enumerate(every):
+                before = [next(saved) for _ in inputs]
+                dhidden = dpart @ output[0][segment].to(x.dtype)
+                hidden, dbefore = _compute_activation_backward(
+                    ctx.activation, before, dhidden * gate[:, None]
+                )
+                dgate = dhidden.mul_(hidden).sum(1)
+                if output[1] is not None:
+                    dgate += dpart @ output[1][segment].to(x.dtype)
+                dgates.append((segment, dgate.to(gates.dtype)))
+                _write_gradients(doutput, segment, dpart, hidden.mul_(gate[:, None]), gate)
+                for (weight, _), stored, dz in zip(inputs, dinputs, dbefore, strict=True):
+                    _write_gradients(stored, segment, dz, rows, None)
+                    yield segment, dz @ weight[segment].to(x.dtype)
+
+        dx = ctx.dispatcher.combine(run_experts(), slots.of_tokens(), torch.zeros_like(x))
+        dgate = gates.new_zeros(gates.numel())
+        dgate = ctx.dispatcher.combine(dgates, slots.of_gates(gates.shape[1]), dgate)
+        return dx, dgate.view(gates.shape), None, None, None, *dstacks
+
+
+def _dispatch_inputs(
+    dispatcher: Dispatcher,
+    x: Float[Tensor, "tokens width"],
+    gates: Float[Tensor, "tokens segments"],
+    slots: TokenAssignments,
+) -> tuple[Iterable[Tensor], Iterable[Tensor]]:
+    """Each expert's rows of x, and their gates in the dtype of x."""
+    flat = gates.reshape(-1).to(x.dtype)
+    return (
+        dispatcher.dispatch(x, slots.of_tokens()),
+        dispatcher.dispatch(flat, slots.of_gates(gates.shape[1])),
+    )
+
+
+def _apply_linear(rows: Tensor, stack: tuple[Any, Any], segment: int) -> Tensor:
+    weight, bias = stack
+    result = rows @ weight[segment].to(rows.dtype).t()
+    return result if bias is None else result.add_(bias[segment])
 
 
 def _compute_hidden(before: Sequence[Tensor], activation: Activation) -> Tensor:
@@ -135,14 +154,6 @@ def _compute_hidden(before: Sequence[Tensor], activation: Activation) -> Tensor:
 
 def _pair_stacks(stacks: Sequence[Any]) -> list[tuple[Any, Any]]:
     return [(stacks[i], stacks[i + 1]) for i in range(0, len(stacks), 2)]
-
-
-def _iter_experts(slots: TokenAssignments) -> Iterator[tuple[int, Tensor, slice]]:
-    """(segment, its tokens, its rows among the slots), segments without a token included."""
-    start = 0
-    for segment, token in enumerate(slots.token.split(slots.tokens_per_expert)):
-        yield segment, token, slice(start, start + len(token))
-        start += len(token)
 
 
 def _compute_activation_backward(
@@ -181,7 +192,7 @@ def apply_mlp_dense(
     output: StackedLinear,
     activation: Activation,
 ) -> Float[Tensor, "tokens out"]:
-    """`mlp` with all experts on all tokens: no shape depends on the gates, so it can be traced."""
+    """`apply_mlp` with all experts on all tokens: no shape depends on the gates, for tracing."""
     gate = gates.to(x.dtype)
     before = []
     for weight, bias in inputs:
@@ -199,10 +210,12 @@ def apply_low_rank_mlp(
     output: StackedLowRank,
     activation: Activation,
 ) -> Float[Tensor, "tokens out"]:
-    """`mlp` for experts that share frozen maps and differ by low-rank ones, chosen slots only.
+    """`apply_mlp` for experts that share frozen maps and differ by low-rank ones.
 
     Each frozen map runs once per token however many experts were chosen for it, the output map
-    because sum_e g_e W h_e = W sum_e g_e h_e. Factors may have another dtype than x.
+    because sum_e g_e W h_e = W sum_e g_e h_e. Factors may have another dtype than x. There is no
+    dispatcher: every process needs the frozen maps, which are nearly all of the work, so that
+    moving tokens to the factors would cost more than it saves.
     """
     token, segment, counts = assign_tokens(gates.detach())
     gate = gates[token, segment].to(x.dtype)
@@ -226,7 +239,7 @@ def apply_low_rank_mlp_dense(
     output: StackedLowRank,
     activation: Activation,
 ) -> Float[Tensor, "tokens out"]:
-    """`low_rank_mlp` with all experts on all tokens, so that it can be traced."""
+    """`apply_low_rank_mlp` with all experts on all tokens, so that it can be traced."""
     before = []
     for linear, down, up in inputs:
         low = torch.einsum("tw,srw->str", x, down.to(x.dtype))

@@ -15,3 +15,6 @@ __all__ = [
     "TextPrediction",
     "parse_metric",
 ]
+from coterie.public_names import export_classes
+
+__getattr__, __dir__ = export_classes(__name__)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from coterie.data.chat_template import TEMPLATE, get_end_of_turn_id, get_tokenizer
+from coterie.data.chat_template import get_end_of_turn_id, get_tokenizer, make_template
 from coterie.plugins import MODELS, find_plugin
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def load(
 ) -> LoadedModel:
     """Loads a model that answers chats, with its processor.
 
-    A processor without a chat template gets `coterie.data.chat_template.TEMPLATE`; a tokenizer without a
+    A processor without a chat template gets `coterie.data.chat_template.make_template`; a tokenizer without a
     padding token pads with its end token. The end of a turn also ends generation.
 
     Args:
@@ -150,7 +150,7 @@ def _complete_processor(processor: Any) -> None:
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     if not getattr(processor, "chat_template", None) and not tokenizer.chat_template:
-        processor.chat_template = TEMPLATE
+        processor.chat_template = make_template()
 
 
 def _set_end_tokens(model: Any, processor: Any) -> None:

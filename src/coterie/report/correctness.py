@@ -137,7 +137,7 @@ def get_answers(row: Mapping[str, Any]) -> Sequence[Any]:
 
 
 def find_samples(run: RunFiles, task: str, split: str, wanted: Mapping[int, str]) -> dict[str, Any]:
-    """Source -> the `coterie.data.Sample` there, for those that are found.
+    """Source -> the `coterie.data.TextSample` there, for those that are found.
 
     Args:
         run: its recipe.json says where the data is.

@@ -1,6 +1,6 @@
 """Which experts each task uses, layer by layer: an overview over all layers, then the layers.
 
-Maps and tree are those of `coterie.report.task_maps`, drawn so that they follow the page's colours.
+Maps and tree are those of `coterie.report.heatmap`, drawn so that they follow the page's colours.
 """
 
 import math

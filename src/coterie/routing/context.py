@@ -1,14 +1,15 @@
-"""What gates and tapes may know of the batch that is being run: one `State` a forward pass."""
+"""The facts of a batch that gates and tapes need: one `RoutingContext` a forward pass."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from coterie.routing.decision import MODALITIES, Tape
+from coterie.routing.decision import Tape
 
 
 class CachedDecision(NamedTuple):
@@ -23,23 +24,24 @@ class RoutingContext:
     """The batch of one forward pass, as far as routing is concerned.
 
     Attributes:
-        batch: samples in this pass.
-        device: where the batch lives.
+        batch_size: samples in this pass.
+        device: the device of the batch.
         task_ids: the task of each sample.
-        single_task: the task that fills the batch, where that is known without asking the GPU.
-        prompt: tokens the answer has not touched; None when there is no text.
+        single_task: the task of all samples, where that is known without a synchronisation.
+        prompt_mask: True for tokens before the answer; None when there is no text.
         valid: False for padding.
-        modality: index into `MODALITIES` of each token.
-        shares: how many rows of the vision tower each sample owns, up to a factor; called only
-            where a gate in that tower decides by sample.
-        sounds: the same of the audio tower.
-        sample_index: `coterie.families.base.sample_index`, handed in.
-        settled: decisions made for whole samples, by the layers' tie group.
-        reuse: `settled` was made by an earlier pass over the prompt and must be taken as it is.
+        modality: index into `modalities` of each token.
+        modalities: the names of the modalities that the model's tokens may have.
+        tower_modalities: tower -> the modality of all its rows; the text tower is not in it.
+        rows_per_sample: tower -> a function that returns how many of its rows each sample owns, up
+            to a factor; called only where a gate in that tower decides by sample or task.
+        sample_index: `coterie.families.base.compute_sample_index`; families are a lower layer.
+        cached_decisions: decisions made for samples, by the layers' tie group.
+        reuse_cached_decisions: they were made by an earlier pass over the prompt and hold.
         prompt_mean: mean of the language model's input embeddings over the prompt.
         adapter_names: the adapter of each sample, in a mixed batch.
-        tape: where layers write their routing; None when nobody observes.
-        previous: the state this one was opened inside of.
+        tape: where layers record their routing; None outside `coterie.observe`.
+        outer_context: the context that was current when this one was opened.
     """
 
     batch_size: int
@@ -49,8 +51,11 @@ class RoutingContext:
     prompt_mask: Bool[Tensor, "batch seq"] | None = None
     valid: Bool[Tensor, "batch seq"] | None = None
     modality: Int[Tensor, "batch seq"] | None = None
-    vision_rows_per_sample: Callable[[], Float[Tensor, " batch"]] | None = None
-    audio_rows_per_sample: Callable[[], Float[Tensor, " batch"]] | None = None
+    modalities: tuple[str, ...] = ("text",)
+    tower_modalities: Mapping[str, str] = field(default_factory=dict)
+    rows_per_sample: Mapping[str, Callable[[], Float[Tensor, " batch"]]] = field(
+        default_factory=dict
+    )
     sample_index: Callable[[Tensor, int], Tensor] | None = None
     cached_decisions: dict[str, CachedDecision] = field(default_factory=dict)
     reuse_cached_decisions: bool = False
@@ -60,13 +65,13 @@ class RoutingContext:
     outer_context: "RoutingContext | None" = None
 
     def replay(self) -> "RoutingContext":
-        """The state for a recomputed forward: the same batch, nothing written on the tape twice."""
+        """The context of a recomputed forward: the same batch, and no tape to record on twice."""
         return replace(
             self, tape=None, outer_context=None, cached_decisions=dict(self.cached_decisions)
         )
 
     def get_cached_decision(self, group: str, name: str) -> CachedDecision | None:
-        """What was settled for `group`, a row for each sample of this pass; None if nothing yet."""
+        """The decision of `group`, a row for each sample of this pass; None if none was made."""
         kept = self.cached_decisions.get(group)
         if kept is None:
             if self.reuse_cached_decisions:
@@ -83,12 +88,14 @@ class RoutingContext:
         return CachedDecision(kept.logits.repeat_interleave(copies, 0), noise)
 
     def select_samples(self, samples: Int[Tensor, " chosen"]) -> "RoutingContext":
-        """The state of some samples of a text batch, for a batch that mixes adapters."""
+        """The context of some samples of a batch, for a batch that mixes adapters."""
 
         def pick(value: Tensor | None) -> Tensor | None:
             return None if value is None else value[samples]
 
-        shares, sounds = self.vision_rows_per_sample, self.audio_rows_per_sample
+        def pick_rows(count_rows: Callable[[], Tensor]) -> Tensor:
+            return count_rows()[samples]
+
         return replace(
             self,
             batch_size=int(samples.numel()),
@@ -97,31 +104,29 @@ class RoutingContext:
             valid=pick(self.valid),
             modality=pick(self.modality),
             prompt_mean=pick(self.prompt_mean),
-            shares=None if shares is None else lambda: shares()[samples],
-            sounds=None if sounds is None else lambda: sounds()[samples],
+            rows_per_sample={
+                tower: partial(pick_rows, count_rows)
+                for tower, count_rows in self.rows_per_sample.items()
+            },
             adapter_names=None,
         )
 
     def get_sample_of_rows(self, tower: str, rows: int) -> Int[Tensor, " rows"]:
         """Which sample owns each row of a call with `rows` leading rows, in `tower`."""
-        shares = {
-            "vision": self.vision_rows_per_sample,
-            "connector": self.vision_rows_per_sample,
-            "audio": self.audio_rows_per_sample,
-        }.get(tower)
-        if shares is not None:
+        count_rows = self.rows_per_sample.get(tower)
+        if count_rows is not None:
             assert self.sample_index is not None
-            return self.sample_index(shares(), rows)
+            return self.sample_index(count_rows(), rows)
         if rows % self.batch_size:
             raise ValueError(
                 f"a layer of the {tower} tower was called with {rows} rows, which "
-                f"{self.batch_size} samples cannot own evenly; gates that decide by sample or by task "
-                "need the samples kept apart (no padding-free packing)"
+                f"{self.batch_size} samples cannot own evenly; gates that decide by sample or by "
+                "task need the samples kept apart (no padding-free packing)"
             )
         return torch.arange(rows, device=self.device) // (rows // self.batch_size)
 
     def get_task_of_rows(self, tower: str, rows: int) -> Int[Tensor, " rows"]:
-        """The task of each row; see `sample_of`."""
+        """The task of each row; see `get_sample_of_rows`."""
         return self.require_task_ids()[self.get_sample_of_rows(tower, rows)]
 
     def require_task_ids(self) -> Int[Tensor, " batch"]:
@@ -134,12 +139,39 @@ class RoutingContext:
             )
         return self.task_ids
 
-    def get_modality_of_tokens(self, tower: str, shape: torch.Size) -> Int[Tensor, "*units"] | None:
-        """The modality of each token of a call whose batch axes are `shape`; None if unknown."""
-        if tower in ("vision", "connector"):
-            return torch.full(shape, MODALITIES.index("image"), device=self.device)
-        if tower == "audio":
-            return torch.full(shape, MODALITIES.index("audio"), device=self.device)
+    def get_modality_of_tokens(
+        self, tower: str, shape: torch.Size, names: Sequence[str]
+    ) -> Int[Tensor, "*units"] | None:
+        """The position in `names` of the modality of each token; None if it is not known.
+
+        Args:
+            tower: the part of the model that the call is in.
+            shape: the batch axes of the call.
+            names: modalities, which must have all that the tokens may be.
+
+        Raises ValueError for a modality that `names` lacks.
+        """
+        of_tower = self.tower_modalities.get(tower)
+        if of_tower is not None:
+            return torch.full(shape, _get_position(names, of_tower), device=self.device)
         if self.modality is None or self.modality.shape.numel() != shape.numel():
             return None
-        return self.modality.reshape(shape)
+        modality = self.modality.reshape(shape)
+        positions = [_get_position(names, each) for each in self.modalities]
+        if positions == list(range(len(positions))):
+            return modality
+        # By comparisons and not by a table, which would have to be copied to the device.
+        result = torch.zeros_like(modality)
+        for index, position in enumerate(positions):
+            result = result.masked_fill(modality == index, position)
+        return result
+
+
+def _get_position(names: Sequence[str], modality: str) -> int:
+    if modality not in names:
+        raise ValueError(
+            f"the model has {modality} tokens, and the modalities are {', '.join(names)}: add "
+            f"{modality!r}, as in ModalityGate(modalities=({', '.join(map(repr, names))}, "
+            f"{modality!r}))"
+        )
+    return tuple(names).index(modality)

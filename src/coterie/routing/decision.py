@@ -1,4 +1,4 @@
-"""What a mixture decided: one `Routing` a layer, gathered on a `Tape`."""
+"""The decisions of mixtures: one `Routing` a layer, recorded on a `Tape`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,8 +7,6 @@ from typing import NamedTuple
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
-
-MODALITIES = ("text", "image", "video", "audio")
 
 
 def to_full_precision(x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
@@ -31,7 +29,8 @@ class Routing:
             noise is in them.
         num_tasks: how many tasks the model was grafted for; 0 if none were named.
         task: the task of each unit, in [0, num_tasks); None when the batch carried no task ids.
-        modality: index into `MODALITIES` of each unit; None when it could not be told.
+        modality: index into `modalities` of each unit; None when it is not known.
+        modalities: the names of the modalities that the model's tokens may have.
         valid: False for padding, which losses leave out; None when nothing is padded.
     """
 
@@ -41,6 +40,7 @@ class Routing:
     num_tasks: int = 0
     task: Int[Tensor, " units"] | None = None
     modality: Int[Tensor, " units"] | None = None
+    modalities: tuple[str, ...] = ("text",)
     valid: Bool[Tensor, " units"] | None = None
 
 

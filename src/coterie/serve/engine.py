@@ -35,16 +35,14 @@ class InferenceEngine:
         folder: str | Path,
         *,
         task: str | None = None,
-        image: str | None = None,
-        audio: str | None = None,
+        media: Mapping[str, str] | None = None,
     ) -> "InferenceEngine":
         """Load a run.
 
         Args:
             folder: the run's.
             task: the name of one of its tasks; None for the only one.
-            image: path of an image file.
-            audio: path of an audio file.
+            media: modality -> the file that questions are about, such as {"image": "a.png"}.
 
         Raises ValueError if the run has no such task, or several and none is named, or its tasks
         have no answers in text.
@@ -54,13 +52,13 @@ class InferenceEngine:
             selected = run.config.tasks.get_text_task(task)
         except ValueError as error:
             raise ValueError(f"{run.folder}: {error}") from None
-        files = ((selected.image, image), (selected.audio, audio))
+        columns = selected.get_columns()
         loaded = run.load()
         return cls(
             loaded=loaded,
             collator=TextCollator(loaded.processor, run.task_names),
             task=selected,
-            media={column: file for column, file in files if file is not None},
+            media={columns.get_media_column(name): file for name, file in (media or {}).items()},
         )
 
     def answer(self, question: str) -> str:

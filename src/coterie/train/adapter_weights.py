@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from coterie.tuner.config import WEIGHTS
-from coterie.tuner.layer import CoterieLayer
+from coterie.tuner.layer import CoterieLayer, MixtureSite
 
 
 def save(model: PeftModel, base_parameters: Sequence[str], folder: Path) -> None:
@@ -58,46 +58,43 @@ def load(model: PeftModel, folder: Path) -> None:
 
 
 def load_copies(model: PeftModel, folder: Path) -> None:
-    """Each expert as a copy of the one that a stage without routing has trained.
+    """Starts each expert as a copy of the one that a stage without routing has trained.
 
-    Raises ValueError if experts differ in shape from it, as unequal ranks do.
+    Raises ValueError if the experts cannot be copies of one, as unequal ranks cannot.
     """
     saved = load_file(folder / WEIGHTS)
+    sites = _list_sites(model)
     with torch.no_grad():
-        for name, place in _get_tensors_by_name(model).items():
+        for name, target in _get_tensors_by_name(model).items():
             if name not in saved:
                 continue  # gates are new
             source = saved[name]
-            place.copy_(
-                source if ".coterie_" not in name else _repeat_for_experts(source, place, name)
-            )
-    _check_equal_ranks(model)
+            site = next((each for prefix, each in sites.items() if name.startswith(prefix)), None)
+            target.copy_(source if site is None else _repeat_weight(site, source, target, name))
+    for site in sites.values():
+        problem = site.mixture.main.find_copy_problem(site.mixture.shared)
+        if problem is not None:
+            raise ValueError(f"init='copy' at {site.layer_site.name}: {problem}")
 
 
-def _repeat_for_experts(source: Tensor, place: Tensor, name: str) -> Tensor:
-    if source.shape == place.shape:
-        return source
-    copies, rest = divmod(place.shape[0], source.shape[0])
-    if rest or source.shape[1:] != place.shape[1:]:
+def _list_sites(model: PeftModel) -> dict[str, MixtureSite]:
+    """The prefix of the names that an expert layer's weights have in a file -> its mixture."""
+    return {
+        f"{prefix}.coterie_experts.": site
+        for prefix, module in model.named_modules()
+        if isinstance(module, CoterieLayer)
+        for site in module.coterie_site.values()
+    }
+
+
+def _repeat_weight(site: MixtureSite, source: Tensor, target: Tensor, name: str) -> Tensor:
+    try:
+        return site.mixture.main.repeat_weight(source, target.shape)
+    except ValueError:
         raise ValueError(
-            f"init='copy' cannot make {name} of shape {tuple(place.shape)} out of copies of "
+            f"init='copy' cannot make {name} of shape {tuple(target.shape)} out of copies of "
             f"{tuple(source.shape)}: give all experts, the always-on one too, one rank"
-        )
-    return source.repeat(copies, *[1] * (source.ndim - 1))
-
-
-def _check_equal_ranks(model: PeftModel) -> None:
-    for module in model.modules():
-        if not isinstance(module, CoterieLayer):
-            continue
-        for site in module.coterie_site.values():
-            kinds = [site.mixture.main, *([site.mixture.shared] if site.mixture.shared else [])]
-            ranks = {rank for kind in kinds for rank in getattr(kind, "ranks", ())}
-            if len(ranks) > 1:
-                raise ValueError(
-                    f"init='copy' at {site.layer_site.name}: the experts' ranks are {sorted(ranks)}, "
-                    "and copies have one: give all experts, the always-on one too, one rank"
-                )
+        ) from None
 
 
 def _get_tensors_by_name(model: PeftModel) -> dict[str, Tensor]:

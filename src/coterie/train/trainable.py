@@ -9,7 +9,6 @@ import torch
 from peft import PeftModel
 from torch import Tensor, nn
 
-from coterie.experts.base import Experts
 from coterie.families.base import find_family
 from coterie.mixture import Mixture
 from coterie.recipe import TRAINABLE_PARTS, Stage
@@ -60,7 +59,7 @@ def make_stage_mixtures(mixtures: Sequence[Mixture], stage: Stage) -> tuple[Mixt
     return tuple(
         replace(
             each,
-            experts=make_single_expert(each.main),
+            experts=each.main.make_single(),
             gate=None,
             shared=None,
             blend="add",
@@ -68,13 +67,6 @@ def make_stage_mixtures(mixtures: Sequence[Mixture], stage: Stage) -> tuple[Mixt
         )
         for each in mixtures
     )
-
-
-def make_single_expert(experts: Experts) -> Experts:
-    """The kind with its first expert alone."""
-    ranks = getattr(experts, "ranks", None)
-    one = {"count": 1} if ranks is None else {"ranks": ranks[:1]}
-    return replace(experts, **one)  # pyright: ignore[reportArgumentType]
 
 
 def select_trainable(model: PeftModel, stage: Stage) -> TrainableParameters:
@@ -234,7 +226,7 @@ def _make_no_match_error(part: str, stage: Stage, model: PeftModel) -> str:
 
 
 def _find_shared_expert_rows(model: PeftModel) -> list[tuple[str, nn.Parameter, int]]:
-    """Parameters with an always-on expert in them, and where its rows begin."""
+    """Parameters that hold an always-on expert, and the first of its rows, which are the last."""
     found = []
     for prefix, layer in model.named_modules():
         if not isinstance(layer, CoterieLayer) or ADAPTER_NAME not in layer.coterie_site:
@@ -242,16 +234,11 @@ def _find_shared_expert_rows(model: PeftModel) -> list[tuple[str, nn.Parameter, 
         mixture = layer.coterie_site[ADAPTER_NAME].mixture
         if mixture.shared is None:
             continue
-        routed, always = _count_rows(mixture.main), _count_rows(mixture.shared)
-        for name, each in layer.coterie_experts[ADAPTER_NAME].named_parameters():
-            if each.shape[0] == routed + always:
-                found.append((f"{prefix}.coterie_experts.{ADAPTER_NAME}.{name}", each, routed))
+        experts = layer.coterie_experts[ADAPTER_NAME]
+        for name, rows in mixture.main.find_shared_rows(experts, mixture.shared).items():
+            full_name = f"{prefix}.coterie_experts.{ADAPTER_NAME}.{name}"
+            found.append((full_name, experts.get_parameter(name), rows.start))
     return found
-
-
-def _count_rows(experts: Experts) -> int:
-    """How many rows experts have along the first axis of their stacked weights."""
-    return sum(getattr(experts, "ranks", (1,) * experts.count))
 
 
 def _freeze_shared_rows(model: PeftModel, chosen: dict[str, nn.Parameter]) -> list[FrozenRows]:

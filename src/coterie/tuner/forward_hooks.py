@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,8 +11,8 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from coterie.families.base import ModelFamily, compute_sample_index, find_family
+from coterie.modalities.base import find_modalities, find_tower_modalities
 from coterie.routing.context import RoutingContext
-from coterie.routing.decision import MODALITIES
 from coterie.routing.gates.instance import compute_masked_mean
 from coterie.tuner.checkpointing import configure_checkpointing
 from coterie.tuner.runtime import RUNTIME, pop_context, push_context
@@ -25,6 +26,11 @@ class RoutingHook:
 
     def __init__(self, model: nn.Module):
         self.family: ModelFamily | None = find_family(model)
+        self.modalities = find_modalities()
+        towers = () if self.family is None else self.family.towers
+        self.tower_modalities = {
+            tower: name for tower, name in find_tower_modalities().items() if tower in towers
+        }
         self.parameter_names = tuple(inspect.signature(model.forward).parameters)
         self.caches_decisions = False
         self.num_tasks = 0
@@ -104,16 +110,19 @@ class RoutingHook:
         if self.family is not None:
             config, host = model.config, self.family
             state.sample_index = compute_sample_index
-            if _has_any(inputs, "pixel_values", "image_features"):
-                state.vision_rows_per_sample = lambda: host.count_vision_rows_per_sample(
-                    inputs, config
-                )
-            if _has_any(inputs, "input_features", "audio_features") and ids is not None:
-                state.audio_rows_per_sample = lambda: host.count_audio_rows_per_sample(
-                    inputs, config
-                )
+            state.tower_modalities = self.tower_modalities
+            state.rows_per_sample = {
+                tower: partial(host.count_rows_per_sample, tower, inputs, config)
+                for modality in self.modalities
+                if _has_any(inputs, *modality.inputs)
+                for tower in modality.towers
+                if tower in self.tower_modalities
+            }
+            placeholders = host.get_placeholder_ids(config)
+            names = ("text", *placeholders, *self.tower_modalities.values())
+            state.modalities = tuple(dict.fromkeys(names))
             if ids is not None:
-                state.modality = _get_modalities(ids, host.get_placeholder_ids(config))
+                state.modality = _get_modalities(ids, placeholders, state.modalities)
         return state
 
     def _restore_cached_decisions(self, context: RoutingContext, inputs: Mapping[str, Any]) -> None:
@@ -204,10 +213,12 @@ def _check_prompt(prompt: Bool[Tensor, "batch seq"]) -> None:
         )
 
 
-def _get_modalities(ids: Tensor, placeholders: Mapping[str, int]) -> Int[Tensor, "batch seq"]:
+def _get_modalities(
+    ids: Tensor, placeholders: Mapping[str, int], names: tuple[str, ...]
+) -> Int[Tensor, "batch seq"]:
     modality = torch.zeros_like(ids)
     for name, token in placeholders.items():
-        modality = modality.masked_fill(ids == token, MODALITIES.index(name))
+        modality = modality.masked_fill(ids == token, names.index(name))
     return modality
 
 
@@ -217,8 +228,8 @@ def _set_tasks(context: RoutingContext, task_ids: Tensor, num_tasks: int) -> Non
         raise ValueError(f"task_ids is {found}: pass an int64 tensor with one index a sample")
     if task_ids.numel() == 0 or context.batch_size % task_ids.numel():
         raise ValueError(
-            f"task_ids has {task_ids.numel()} entries for a batch of {context.batch_size}: pass one a "
-            "sample"
+            f"task_ids has {task_ids.numel()} entries for a batch of {context.batch_size}: pass "
+            "one a sample"
         )
     if task_ids.device.type == "cpu" and not torch.compiler.is_compiling():
         low, high = int(task_ids.min()), int(task_ids.max())

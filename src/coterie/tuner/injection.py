@@ -10,8 +10,7 @@ from torch.distributed.tensor import DTensor
 
 from coterie.families.base import ModelFamily, find_family
 from coterie.mixture import Mixture
-
-ROLE_PATTERN = re.compile(r"(text|vision|audio)\.(attn|mlp)|connector")
+from coterie.modalities.base import find_tower_modalities
 
 
 @dataclass(kw_only=True)
@@ -40,8 +39,8 @@ def plan_injection(mixtures: Iterable[Mixture], model: nn.Module) -> InjectionPl
         for name in _match_names(mixture, modules, host, model):
             if name in plan.sites:
                 raise ValueError(
-                    f"mixtures {plan.mixture_index[name]} and {position} both sit at {name}: give each "
-                    "its own modules"
+                    f"mixtures {plan.mixture_index[name]} and {position} both sit at {name}: "
+                    "give each its own modules"
                 )
             plan.sites[name] = mixture
             plan.mixture_index[name] = position
@@ -49,8 +48,8 @@ def plan_injection(mixtures: Iterable[Mixture], model: nn.Module) -> InjectionPl
         inside = next((other for other in plan.sites if name.startswith(other + ".")), None)
         if inside is not None:
             raise ValueError(
-                f"mixture {plan.mixture_index[inside]} replaces {inside}, which holds {name} of mixture "
-                f"{plan.mixture_index[name]}: give each its own modules"
+                f"mixture {plan.mixture_index[inside]} replaces {inside}, which holds {name} of "
+                f"mixture {plan.mixture_index[name]}: give each its own modules"
             )
     order = {name: position for position, name in enumerate(modules)}
     plan.sites = dict(sorted(plan.sites.items(), key=lambda item: order[item[0]]))
@@ -78,7 +77,7 @@ def _match_names(
             )
         return _filter_supported(mixture, list(mixture.at), modules)
     pattern = mixture.at
-    if ROLE_PATTERN.fullmatch(pattern):
+    if is_role(pattern):
         if host is None:
             raise ValueError(
                 f"at={pattern!r} is a role, and coterie does not know the roles of {family}: give "
@@ -100,6 +99,14 @@ def _match_names(
             f"at={mixture.at!r} matches no module of {family}{_suggest_names([pattern], modules)}"
         )
     return _filter_supported(mixture, found, modules)
+
+
+def is_role(at: str) -> bool:
+    """Whether `at` has the form of a role: a tower's attention or MLP, or a connector."""
+    towers = ("text", *find_tower_modalities())
+    return at == "connector" or (
+        at.partition(".")[0] in towers and at.partition(".")[2] in ("attn", "mlp")
+    )
 
 
 def _filter_supported(

@@ -1,4 +1,4 @@
-"""The module that takes a host module's place and runs the active adapters' mixtures there."""
+"""The module that wraps a module of the base model and runs the active adapters' mixtures."""
 
 import inspect
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from coterie.experts.base import ExpertLayer
 from coterie.mixture import Mixture
+from coterie.mixture_layer import MixtureLayer
 from coterie.routing.context import RoutingContext
 from coterie.routing.gates.base import GateLayer, LayerSite
 from coterie.tuner.runtime import RUNTIME
@@ -25,7 +26,7 @@ class MixtureSite:
 
 
 class FixedOutput(nn.Module):
-    """Stands in for a host whose output is there already."""
+    """A base layer whose output is computed already."""
 
     def __init__(self, output: Tensor):
         super().__init__()
@@ -36,7 +37,7 @@ class FixedOutput(nn.Module):
 
 
 class CoterieLayer(nn.Module, BaseTunerLayer):
-    """Wraps one module of the host; the adapter's name follows directly on `coterie_...`."""
+    """Wraps one module of the base model; the adapter's name follows directly on `coterie_...`."""
 
     adapter_layer_names = ("coterie_experts", "coterie_gate")
     other_param_names = ("coterie_site",)
@@ -101,16 +102,10 @@ class CoterieLayer(nn.Module, BaseTunerLayer):
         experts = self.coterie_experts[adapter]
         gate = self.coterie_gate[adapter] if adapter in self.coterie_gate else None
         assert isinstance(experts, ExpertLayer) and isinstance(gate, GateLayer | None)
-        return site.mixture.forward(
-            (experts, gate),
-            base_layer,
-            x,
-            context,
-            site.layer_site,
-            site.num_tasks,
-            *args,
-            **kwargs,
+        layer = MixtureLayer(
+            mixture=site.mixture, gate=gate, site=site.layer_site, num_tasks=site.num_tasks
         )
+        return layer.run(experts, base_layer, x, context, *args, **kwargs)
 
     def _run_mixed_batch(
         self, x: Tensor, context: RoutingContext, *args: Any, **kwargs: Any

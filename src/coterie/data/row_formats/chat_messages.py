@@ -17,6 +17,7 @@ from coterie.data.row_formats.base import (
 )
 from coterie.data.row_formats.media_placeholders import MediaQueue, parse_media
 from coterie.data.sample import Message
+from coterie.modalities.base import find_media_modalities
 
 ROLES = ("system", "user", "assistant")
 FIELD = "messages"
@@ -82,9 +83,10 @@ def parse_part(part: Any, media_queue: MediaQueue, field: str) -> tuple[str | Me
         return media_queue.split_at_placeholders(
             parse_text(part.get("text"), f"{field}.text"), f"{field}.text"
         )
-    if kind not in ("image", "audio"):
+    known = find_media_modalities()
+    if kind not in known:
         raise RowError(
-            field, f"is {format_value(part)}: give an object of type text, image or audio"
+            field, f"is {format_value(part)}: give an object of type text, {' or '.join(known)}"
         )
     for name in (kind, "path", "url"):
         if part.get(name) is not None:

@@ -1,19 +1,16 @@
-"""The pictures and sounds that a row names, and the marks in its text where they belong."""
+"""The media that a row names, and the placeholders in its text where they belong."""
 
 import re
 from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from coterie.data.columns import Columns
 from coterie.data.dataset import RowError
 from coterie.data.media import MediaFile
 from coterie.data.row_formats.base import format_value, parse_text
-
-Kind = Literal["image", "audio"]
-KINDS: dict[str, Kind] = {"image": "image", "audio": "audio"}
-PLACEHOLDERS = re.compile(r"\s*<(image|audio)>\s*")
+from coterie.modalities.base import find_media_modalities
 
 
 class MediaQueue:
@@ -21,26 +18,26 @@ class MediaQueue:
 
     def __init__(self, row: Mapping[str, Any], columns: Columns, folder: Path) -> None:
         self.folder = folder
-        names: dict[Kind, str] = {"image": columns.image, "audio": columns.audio}
         self.remaining = {
-            kind: deque(find_media(row, kind, name, folder)) for kind, name in names.items()
+            kind: deque(find_media(row, kind, columns.get_media_column(kind), folder))
+            for kind in find_media_modalities()
         }
         self.count = {kind: len(media) for kind, media in self.remaining.items()}
         self.placeholder_counts = dict.fromkeys(self.remaining, 0)
 
-    def pop_next(self, kind: Kind, field: str) -> MediaFile:
+    def pop_next(self, kind: str, field: str) -> MediaFile:
         """The next one of a kind; RowError if there are none left."""
         self.placeholder_counts[kind] += 1
         if not self.remaining[kind]:
             raise RowError(
                 field,
-                f"has a <{kind}> mark, number {self.placeholder_counts[kind]}, for which there is no {kind}: "
-                f"the row names {self.count[kind]}",
+                f"has a <{kind}> mark, number {self.placeholder_counts[kind]}, for which there is "
+                f"no {kind}: the row names {self.count[kind]}",
             )
         return self.remaining[kind].popleft()
 
     def pop_remaining(self) -> tuple[MediaFile, ...]:
-        """All that are left, pictures first."""
+        """All that are left, in the order of their modalities."""
         taken = tuple(media for kind in self.remaining for media in self.remaining[kind])
         for media in self.remaining.values():
             media.clear()
@@ -52,23 +49,28 @@ class MediaQueue:
             if media:
                 raise RowError(
                     field,
-                    f"marks {self.placeholder_counts[kind]} <{kind}>, but the row names {self.count[kind]}: "
-                    f"write <{kind}> in the text where each belongs",
+                    f"marks {self.placeholder_counts[kind]} <{kind}>, but the row names "
+                    f"{self.count[kind]}: write <{kind}> in the text where each belongs",
                 )
 
     def split_at_placeholders(self, text: str, field: str) -> tuple[str | MediaFile, ...]:
-        """`text` cut at its <image> and <audio> marks, with the media in their places.
+        """`text` cut at its placeholders, such as <image> and <audio>, with the media in place.
 
         White space around a mark is left out.
         """
-        pieces = PLACEHOLDERS.split(text)
+        pieces = make_placeholder_pattern().split(text)
         parts: list[str | MediaFile] = [pieces[0]]
         for kind, after in zip(pieces[1::2], pieces[2::2], strict=True):
-            parts += [self.pop_next(KINDS[kind], field), after]
+            parts += [self.pop_next(kind, field), after]
         return tuple(part for part in parts if part != "")
 
 
-def find_media(row: Mapping[str, Any], kind: Kind, name: str, folder: Path) -> list[MediaFile]:
+def make_placeholder_pattern() -> re.Pattern[str]:
+    """Matches a placeholder with the white space around it; its group is the modality's name."""
+    return re.compile(rf"\s*<({'|'.join(map(re.escape, find_media_modalities()))})>\s*")
+
+
+def find_media(row: Mapping[str, Any], kind: str, name: str, folder: Path) -> list[MediaFile]:
     """The media of a kind, from the columns `name` and `name` + "s"."""
     media = []
     for field in (name, f"{name}s"):
@@ -82,8 +84,8 @@ def find_media(row: Mapping[str, Any], kind: Kind, name: str, folder: Path) -> l
     return media
 
 
-def parse_media(kind: Kind, value: Any, folder: Path, field: str) -> MediaFile:
-    """A picture or sound given by its path, its bytes, or Hugging Face's {"bytes", "path"}."""
+def parse_media(kind: str, value: Any, folder: Path, field: str) -> MediaFile:
+    """A media file given by its path, its bytes, or Hugging Face's {"bytes", "path"}."""
     if isinstance(value, Mapping):
         value = value.get("bytes") or value.get("path")
     if isinstance(value, bytes):
@@ -116,6 +118,6 @@ def check_file(path: Path, given: str, field: str) -> None:
 
 def reject_placeholders(text: str, field: str) -> str:
     """An answer, in which nothing can be placed."""
-    if mark := PLACEHOLDERS.search(text):
+    if mark := make_placeholder_pattern().search(text):
         raise RowError(field, f"has the mark {mark[0].strip()}: an answer is of text alone")
     return text

@@ -1,4 +1,4 @@
-"""Rows of a folder of pictures or sounds: by the names of its subfolders, or metadata.jsonl."""
+"""Rows of a folder of media files: by the names of its subfolders, or metadata.jsonl."""
 
 from pathlib import Path
 from typing import Any
@@ -6,13 +6,9 @@ from typing import Any
 from coterie.data.dataset import RowError
 from coterie.data.sources.base import RowSource
 from coterie.data.sources.jsonl import JsonlSource
+from coterie.modalities.base import find_media_modalities
 
 METADATA = "metadata.jsonl"
-SUFFIXES = {
-    "image": (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff"),
-    "audio": (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif"),
-}
-KINDS = {suffix: kind for kind, suffixes in SUFFIXES.items() for suffix in suffixes}
 SPLITS = {"train", "training", "validation", "valid", "val", "dev", "test", "eval"}
 
 
@@ -53,13 +49,14 @@ class FolderSource(RowSource):
 
 
 def get_media_kind(file: str, field: str) -> str:
-    """ "image" or "audio", by the end of a file's name; RowError if it is neither."""
+    """The name of a file's modality, by the end of the file's name; RowError if it has none."""
     suffix = Path(file).suffix.lower()
-    if suffix not in KINDS:
+    kinds = {end: name for name, each in find_media_modalities().items() for end in each.suffixes}
+    if suffix not in kinds:
         raise RowError(
-            field, f"{file!r} ends in {suffix or 'nothing'!r}: known are {', '.join(KINDS)}"
+            field, f"{file!r} ends in {suffix or 'nothing'!r}: known are {', '.join(kinds)}"
         )
-    return KINDS[suffix]
+    return kinds[suffix]
 
 
 def list_labelled_files(path: Path) -> list[str]:

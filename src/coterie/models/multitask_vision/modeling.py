@@ -88,7 +88,7 @@ class MultiTaskVisionModel(PreTrainedModel):
                 tower is taken.
             tasks: one head each.
             pretrained: False draws the backbone's weights anew.
-            drop_path: see `coterie.tasks.dense.vision_config.Vision`.
+            drop_path: see `coterie.tasks.VisionConfig`.
             choices: further fields of `MultiTaskConfig`.
 
         Raises ValueError if there is no such model, or it has no blocks that can be found, or no

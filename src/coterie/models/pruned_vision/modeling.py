@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, PreTrainedModel
 
 from coterie.mixture import Mixture
+from coterie.mixture_layer import MixtureLayer
 from coterie.models.multitask_vision.modeling import MultiTaskVisionModel, MultiTaskVisionOutput
 from coterie.models.pruned_vision.configuration import PrunedVisionConfig
 from coterie.routing.context import RoutingContext
@@ -48,7 +49,8 @@ class PrunedMixtureLayer(nn.Module):
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         x, *rest = args or (kwargs.pop(self.input_name),)
         state = RoutingContext(batch_size=x.shape[0], device=x.device, single_task=0)
-        gating = self.mixture.route(self.gate, x, state, self.site, training=self.training)
+        layer = MixtureLayer(mixture=self.mixture, gate=self.gate, site=self.site)
+        gating = layer.route(x, state, training=self.training)
 
         def decide(logits: Tensor) -> RoutingDecision:
             decision = gating.make_decision(logits)

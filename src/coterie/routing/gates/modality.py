@@ -1,4 +1,4 @@
-"""Each modality has its own gate, chosen by what a token is: text, image, video or audio."""
+"""Each modality has its own gate, by the modality of the token: text, image, video or audio."""
 
 from dataclasses import dataclass
 
@@ -6,8 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from coterie.modalities.base import find_modalities
 from coterie.routing.context import RoutingContext
-from coterie.routing.decision import MODALITIES, to_full_precision
+from coterie.routing.decision import to_full_precision
 from coterie.routing.gates.base import Gate, GateLayer, GateOutput, LayerSite
 
 
@@ -15,14 +16,32 @@ from coterie.routing.gates.base import Gate, GateLayer, GateOutput, LayerSite
 class ModalityGate(Gate):
     """A matrix for each modality: logits = W_modality x for every token.
 
-    The language model's tokens are told apart by the family's placeholder ids in `input_ids`;
-    all tokens of a vision tower are image tokens. Tokens made by `generate` are text.
+    The language model's tokens are distinguished by the family's placeholder ids in `input_ids`;
+    all tokens of a vision tower are image tokens. Tokens that `generate` appends are text.
 
     Attributes:
+        modalities: the names of the modalities that have a matrix, in the order of the matrices.
+            They are saved with the gate, so that coterie's knowing another modality changes no
+            saved weight.
         init_std: standard deviation at the start.
     """
 
+    modalities: tuple[str, ...] = ("text", "image", "video", "audio")
     init_std: float = 0.02
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "modalities", tuple(self.modalities))
+        known = [each.name for each in find_modalities()]
+        for name in self.modalities:
+            if name not in known:
+                raise ValueError(
+                    f"ModalityGate(modalities={self.modalities}): {name!r} is none of "
+                    f"{', '.join(known)}"
+                )
+        if not self.modalities or len(set(self.modalities)) < len(self.modalities):
+            raise ValueError(
+                f"ModalityGate(modalities={self.modalities}): give each modality once, at least one"
+            )
 
     def build(self, width: int, experts: int, tasks: int) -> GateLayer:
         return _ModalityGateLayer(self, width, experts)
@@ -31,18 +50,20 @@ class ModalityGate(Gate):
 class _ModalityGateLayer(GateLayer):
     def __init__(self, gate: ModalityGate, width: int, experts: int):
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(len(MODALITIES), experts, width) * gate.init_std)
+        self.modalities = gate.modalities
+        shape = (len(gate.modalities), experts, width)
+        self.weight = nn.Parameter(torch.randn(shape) * gate.init_std)
 
     def forward(
         self, x: Float[Tensor, "*units width"], context: RoutingContext, site: LayerSite
     ) -> GateOutput:
-        modality = context.get_modality_of_tokens(site.tower, x.shape[:-1])
+        modality = context.get_modality_of_tokens(site.tower, x.shape[:-1], self.modalities)
         if modality is None:
             raise ValueError(
-                f"ModalityGate at {site.name} cannot tell the tokens apart: call the model with "
-                "input_ids (not only inputs_embeds), on a family whose placeholders are known"
+                f"ModalityGate at {site.name} does not know the tokens' modality: call the model "
+                "with input_ids (not only inputs_embeds), on a family whose placeholders are known"
             )
-        modality = modality.to(x.device)  # a host may be spread over devices
+        modality = modality.to(x.device)  # a model may be spread over devices
         every = (x @ self.weight.to(x.dtype).flatten(0, 1).t()).unflatten(-1, self.weight.shape[:2])
         chosen = modality[..., None, None].expand(*modality.shape, 1, every.shape[-1])
         return GateOutput(logits=to_full_precision(every.gather(-2, chosen).squeeze(-2)))

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Shaped, UInt8, UInt16
 
 from coterie.data.dataset import BadRow
-from coterie.data.image import MAX_PIXELS
+from coterie.modalities.image import MAX_PIXELS
 from coterie.optional_imports import import_optional
 
 AGAIN = "fetch or export it again"
@@ -20,7 +20,7 @@ AGAIN = "fetch or export it again"
 def decode_image(content: bytes) -> Any:
     """A PIL image, decoded to its last pixel, its values untouched.
 
-    Unlike `coterie.data.image`, it is not turned upright, since labels do not turn with it.
+    Unlike `coterie.modalities.image`, it is not turned upright, since labels do not turn with it.
 
     Raises ValueError if Pillow cannot decode all of it, or if it has more than LARGEST pixels.
     """

@@ -34,7 +34,7 @@ from coterie.tasks.losses import ItemLosses
 from coterie.tasks.predictions import EvaluationDataset, ForwardPass, PredictionResult
 from coterie.tasks.task_set import TaskSet
 from coterie.third_party_warnings import suppress_third_party_warnings
-from coterie.tuner.injection import ROLE_PATTERN
+from coterie.tuner.injection import is_role
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -261,7 +261,7 @@ def check_mixture_sites(recipe: Recipe) -> None:
     """Raise ValueError if a recipe puts experts at a role that a vision model does not have."""
     roles = MultiTaskViT.roles
     for at in [mixture.at for mixture in recipe.mixtures]:
-        if isinstance(at, str) and ROLE_PATTERN.fullmatch(at) and at not in roles:
+        if isinstance(at, str) and is_role(at) and at not in roles:
             raise ValueError(
                 f"recipe {recipe.name!r} puts experts at {at!r}, and a model of dense tasks has "
                 f"{' and '.join(roles)} alone: set the recipe's `at` to one of these, or take a "

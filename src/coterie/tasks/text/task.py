@@ -25,8 +25,8 @@ class TextTask:
         rows: a file, folder or hub id for each split. The split "all" is shared out, four fifths
             to "train", a tenth each to "validation" and "test", by the content of the rows.
         folder: what relative paths in `rows` are relative to.
-        image: the column of a picture's path or bytes; several stand in `image` + "s".
-        audio: the same for sounds.
+        media: modality -> the column of its files' paths or bytes, where it is not called as the
+            modality is ("image", "audio"); several files of a row stand in that name + "s".
         question: the column of what is asked.
         answer: the column of the answer or answers.
         prompt: what the user says, with {names} of text columns.
@@ -37,8 +37,7 @@ class TextTask:
     name: str
     rows: Mapping[str, str]
     folder: str = "."
-    image: str = "image"
-    audio: str = "audio"
+    media: Mapping[str, str] = field(default_factory=dict)
     question: str = "question"
     answer: str = "answer"
     prompt: str = "{question}"
@@ -62,10 +61,9 @@ class TextTask:
         self.get_columns()
 
     def get_columns(self) -> Columns:
-        """What the task calls its columns."""
+        """The names of the columns."""
         return Columns(
-            image=self.image,
-            audio=self.audio,
+            media=self.media,
             question=self.question,
             answer=self.answer,
             prompt=self.prompt,

@@ -5,10 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from coterie import metrics
+from coterie.modalities.base import find_media_modalities
 from coterie.serialization import format_suggestions, get_init_fields
 from coterie.tasks.text.task import ALL_SPLITS, TextTask
 
-TASK_KEYS = tuple(field.name for field in get_init_fields(TextTask) if field.name != "folder")
+TASK_KEYS = tuple(
+    field.name for field in get_init_fields(TextTask) if field.name not in ("folder", "media")
+)
+"""Keys of a task beside those that name the columns of its media, one a modality."""
 
 
 def parse_text_tasks(items: Any, path: Path) -> tuple[TextTask, ...]:
@@ -39,6 +43,7 @@ def parse_task(item: Any, path: Path, where: str) -> TextTask:
     fields = dict(item)
     if isinstance(fields["rows"], str):
         fields["rows"] = {ALL_SPLITS: fields["rows"]}
+    fields["media"] = {name: fields.pop(name) for name in find_media_modalities() if name in fields}
     try:
         if "metric" in fields:
             fields["metric"] = parse_metric_item(fields["metric"])
@@ -53,11 +58,12 @@ def check_keys(item: Any, where: str) -> None:
     """Raise ValueError unless an item has all required keys and no unknown ones."""
     if not isinstance(item, Mapping):
         raise ValueError(f"{where} = {item!r}: give name, rows and so on, each as key: value")
+    allowed = (*TASK_KEYS, *find_media_modalities())
     for key in item:
-        if key not in TASK_KEYS:
+        if key not in allowed:
             raise ValueError(
-                f"{where}.{key}: there is no such key{format_suggestions(str(key), TASK_KEYS)}; "
-                f"there are {', '.join(TASK_KEYS)}"
+                f"{where}.{key}: there is no such key{format_suggestions(str(key), allowed)}; "
+                f"there are {', '.join(allowed)}"
             )
     for key in ("name", "rows"):
         if key not in item:

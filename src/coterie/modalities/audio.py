@@ -1,10 +1,12 @@
-"""Encoded sounds to mono samples at 16 kHz, refusing what is damaged, empty or too long."""
+"""Audio: decoded to mono samples at 16 kHz, refusing what is damaged, empty or too long."""
 
 import io
+from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Float32
 
+from coterie.modalities.base import MediaModality
 from coterie.optional_imports import import_optional
 
 SAMPLE_RATE_HZ = 16_000
@@ -13,11 +15,25 @@ MAX_DURATION_S = 1800.0
 """Longer sounds are refused, so that a small file cannot be made to fill the memory."""
 
 
+class Audio(MediaModality):
+    """Recordings, which the audio tower and its connector encode."""
+
+    name: ClassVar = "audio"
+    inputs: ClassVar = ("input_features", "audio_features")
+    towers: ClassVar = ("audio",)
+    suffixes: ClassVar = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif")
+    order: ClassVar = 3
+
+    def decode(self, content: bytes) -> Float32[np.ndarray, " time"]:
+        """Samples at 16 kHz; see `decode_audio`."""
+        return decode_audio(content)
+
+
 def decode_audio(content: bytes) -> Float32[np.ndarray, " time"]:
-    """Samples, mostly in -1..1: the mean of all channels, at RATE.
+    """Samples, mostly in -1..1: the mean of all channels, at SAMPLE_RATE_HZ.
 
     Raises ValueError if soundfile cannot decode all of it, if nothing is in it, if a sample is NaN
-    or infinite, or if it lasts longer than LONGEST_S.
+    or infinite, or if it lasts longer than MAX_DURATION_S.
     """
     soundfile = import_optional("soundfile", "data")
     try:
@@ -32,7 +48,8 @@ def decode_audio(content: bytes) -> Float32[np.ndarray, " time"]:
         ) from None
     except Exception as error:  # a decoder meets damage with whatever it likes
         raise ValueError(
-            f"is no sound that soundfile can read (it begins with {content[:8]!r}): {format_soundfile_error(error)}"
+            f"is no sound that soundfile can read (it begins with {content[:8]!r}): "
+            f"{format_soundfile_error(error)}"
         ) from None
     missing = max(0, estimate_min_bytes(content) - len(content))
     if missing or len(samples) < frames:
@@ -64,7 +81,7 @@ def estimate_min_bytes(content: bytes) -> int:
 
 
 class AudioTooLongError(Exception):
-    """A sound lasts longer than LONGEST_S; its argument says how long, in seconds."""
+    """A recording lasts longer than MAX_DURATION_S; its argument says how long, in seconds."""
 
 
 def format_soundfile_error(error: Exception) -> str:

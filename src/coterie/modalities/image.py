@@ -1,18 +1,33 @@
-"""Encoded pictures to RGB, upright and on white, refusing what is damaged or too large."""
+"""Images: decoded to RGB, upright and on white, refusing what is damaged or too large."""
 
 import io
-from typing import Any
+from typing import Any, ClassVar
 
+from coterie.modalities.base import MediaModality
 from coterie.optional_imports import import_optional
 
 MAX_PIXELS = 89_478_485
 """Pixels; Pillow's own bound, above which a small file may be made to fill the memory."""
 
 
+class Image(MediaModality):
+    """Images, which the vision tower and its connector encode."""
+
+    name: ClassVar = "image"
+    inputs: ClassVar = ("pixel_values", "image_features")
+    towers: ClassVar = ("vision", "connector")
+    suffixes: ClassVar = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+    order: ClassVar = 1
+
+    def decode(self, content: bytes) -> Any:
+        """A PIL image; see `decode_image`."""
+        return decode_image(content)
+
+
 def decode_image(content: bytes) -> Any:
     """A PIL image, RGB, turned upright as its EXIF says, transparent parts white.
 
-    Raises ValueError if Pillow cannot decode all of it, or if it has more than LARGEST pixels.
+    Raises ValueError if Pillow cannot decode all of it, or if it has more than MAX_PIXELS pixels.
     Of an animation, the first frame is taken.
     """
     image_module = import_optional("PIL.Image", "data")

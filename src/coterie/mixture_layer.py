@@ -1,0 +1,143 @@
+"""`MixtureLayer`: one mixture at one module, from the module's input to its output."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from coterie.experts.base import ExpertLayer
+from coterie.mixture import Mixture
+from coterie.routing.context import CachedDecision, RoutingContext
+from coterie.routing.decision import DeferredRouting, Routing, RoutingDecision
+from coterie.routing.gates.base import GateLayer, GateOutput, LayerSite
+
+
+@dataclass(frozen=True, kw_only=True)
+class MixtureLayer:
+    """A mixture with the gate of one module.
+
+    It has no parameters of its own: those of the gate and of the experts are submodules of the
+    layer that wraps the module, under the names that PEFT needs.
+
+    Attributes:
+        mixture: the choice.
+        gate: the gate's weights; None where there is no routing, or the layer follows another's
+            decision.
+        site: the module's name, tower and tie group.
+        num_tasks: tasks of the adapter, which the tape's routings have.
+    """
+
+    mixture: Mixture
+    gate: GateLayer | None
+    site: LayerSite
+    num_tasks: int = 0
+
+    def run(
+        self,
+        experts: ExpertLayer,
+        base_layer: nn.Module,
+        x: Float[Tensor, "*units width"],
+        context: RoutingContext,
+        *args: Any,
+        **kwargs: Any,
+    ) -> Any:
+        """The output in place of `base_layer(x)`; records the routing if the context has a tape."""
+        deferred = self.route(x, context, training=experts.training)
+        output, decision = experts(base_layer, x, deferred, *args, **kwargs)
+        if context.tape is not None and self.mixture.gate is not None:
+            context.tape[self.site.name] = self._make_routing(decision, deferred, x, context)
+        return output
+
+    def route(
+        self, x: Float[Tensor, "*units width"], context: RoutingContext, *, training: bool
+    ) -> DeferredRouting:
+        """What the experts need to compute the decision for the layer input `x`."""
+        mixture = self.mixture
+        if mixture.gate is None:
+            constant = torch.zeros(1, mixture.num_experts, device=x.device)
+            return DeferredRouting(
+                make_decision=mixture.make_decision_function(None), logits=constant, is_uniform=True
+            )
+        if mixture.gate.decides_per_sample:
+            cached = context.get_cached_decision(self.site.tie_group, self.site.name)
+            if cached is None:
+                cached = self._decide_per_sample(x, context, training=training)
+            noise = None if cached.noise is None else self._expand_to_rows(cached.noise, x, context)
+            logits = self._expand_to_rows(cached.logits, x, context)
+            answer = GateOutput(logits=logits, per_sample=True)
+        else:
+            assert self.gate is not None
+            answer = self.gate(x, context, self.site)
+            shape = x.shape[:-1] if answer.logits is None else answer.logits.shape[:-1]
+            noise = self._sample_noise(shape, x, training=training)
+        return DeferredRouting(
+            make_decision=mixture.make_decision_function(noise),
+            logits=answer.logits,
+            gate_weight=answer.gate_weight,
+            gate_bias=answer.gate_bias,
+            per_sample=answer.per_sample,
+            is_uniform=answer.is_uniform,
+            max_active=mixture.router.get_max_active(mixture.num_experts),
+        )
+
+    def _decide_per_sample(
+        self, x: Tensor, context: RoutingContext, *, training: bool
+    ) -> CachedDecision:
+        """Makes the samples' decision and caches it for tied layers and for later tokens."""
+        if self.gate is None:
+            raise ValueError(
+                f"{self.site.name} follows the decision of group {self.site.tie_group!r}, which "
+                "has not been made yet in this forward pass: use InstanceGate(tie='layer')"
+            )
+        logits = self.gate(x, context, self.site).logits
+        assert logits is not None
+        noise = self._sample_noise(logits.shape[:-1], x, training=training)
+        decision = CachedDecision(logits, noise)
+        context.cached_decisions[self.site.tie_group] = decision
+        return decision
+
+    def _sample_noise(self, units: torch.Size, x: Tensor, *, training: bool) -> Tensor | None:
+        shape = torch.Size((*units, self.mixture.num_experts))
+        return self.mixture.router.sample_noise(shape, x.device, training=training)
+
+    def _expand_to_rows(self, per_sample: Tensor, x: Tensor, context: RoutingContext) -> Tensor:
+        per_sample = per_sample.to(x.device)  # a model may be spread over devices
+        if per_sample.shape[0] == x.shape[0]:
+            return per_sample
+        return per_sample[context.get_sample_of_rows(self.site.tower, x.shape[0]).to(x.device)]
+
+    def _make_routing(
+        self,
+        decision: RoutingDecision,
+        deferred: DeferredRouting,
+        x: Tensor,
+        context: RoutingContext,
+    ) -> Routing:
+        tower = self.site.tower
+        units = torch.Size((1,)) if deferred.is_uniform else x.shape[:1]
+        if not (deferred.is_uniform or deferred.per_sample):
+            units = x.shape[:-1]
+        task = valid = modality = None
+        if context.task_ids is not None:
+            if deferred.is_uniform:
+                task = context.task_ids[:1]
+            else:
+                per_row = context.get_task_of_rows(tower, x.shape[0])
+                task = per_row.view(-1, *[1] * (len(units) - 1)).expand(units).flatten()
+        if not (deferred.is_uniform or deferred.per_sample):
+            modality = context.get_modality_of_tokens(tower, units, context.modalities)
+            if tower == "text" and context.valid is not None:
+                valid = context.valid.flatten() if context.valid.shape == units else None
+        experts = decision.weights.shape[-1]
+        return Routing(
+            weights=decision.weights.reshape(-1, experts),
+            probs=decision.probs.reshape(-1, experts),
+            logits=decision.logits.reshape(-1, experts),
+            num_tasks=self.num_tasks,
+            task=task,
+            modality=None if modality is None else modality.flatten(),
+            modalities=context.modalities,
+            valid=valid,
+        )

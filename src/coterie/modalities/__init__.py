@@ -1,0 +1,1 @@
+"""Modalities that tokens and rows of a data set may have, one a file."""

@@ -1,0 +1,91 @@
+"""The interface of a modality, and the modalities that the files of this folder define."""
+
+from abc import ABC, abstractmethod
+from functools import cache
+from typing import Any, ClassVar
+
+from coterie import modalities
+from coterie.serialization import find_kinds, format_suggestions
+
+
+class Modality(ABC):
+    """What coterie must know of a modality. One file a modality; found by walking, not listed.
+
+    Attributes:
+        name: what gates, placeholders, chat messages and columns call it.
+        inputs: keyword arguments of a model's forward that carry it.
+        towers: parts of a model whose rows are this modality, as `ModelFamily.towers` names
+            them; text has none, because the language model reads every modality. A tower of two
+            modalities is the first one's, in their order.
+        order: modalities are listed in this order, and after it by name.
+    """
+
+    name: ClassVar[str]
+    inputs: ClassVar[tuple[str, ...]] = ()
+    towers: ClassVar[tuple[str, ...]] = ()
+    order: ClassVar[int] = 100
+
+
+class MediaModality(Modality):
+    """A modality whose items stand in files that coterie decodes.
+
+    Attributes:
+        suffixes: ends of file names, in lower case, each with its dot.
+        column: the column of a row that names an item; several stand in `column` + "s".
+    """
+
+    suffixes: ClassVar[tuple[str, ...]]
+
+    @property
+    def column(self) -> str:
+        return self.name
+
+    @property
+    def placeholder(self) -> str:
+        """The mark in a row's text that an item is put in place of."""
+        return f"<{self.name}>"
+
+    @property
+    def token_name(self) -> str:
+        """The attribute of a processor, and variable of a chat template, with its placeholder."""
+        return f"{self.name}_token"
+
+    @abstractmethod
+    def decode(self, content: bytes) -> Any:
+        """An item as processors take it. Raises ValueError if `content` cannot be decoded."""
+
+
+def find_modalities() -> tuple[Modality, ...]:
+    """All modalities in the folder, in their order."""
+    return _find_modalities(tuple(modalities.__path__))
+
+
+@cache
+def _find_modalities(folders: tuple[str, ...]) -> tuple[Modality, ...]:
+    kinds = [kind() for kind in find_kinds(modalities, Modality)]
+    return tuple(sorted(kinds, key=lambda each: (each.order, each.name)))
+
+
+def find_media_modalities() -> dict[str, MediaModality]:
+    """Name -> modality, of those whose items stand in files."""
+    return {each.name: each for each in find_modalities() if isinstance(each, MediaModality)}
+
+
+def get_media_modality(name: str) -> MediaModality:
+    """The media modality of a name. Raises ValueError, with near misses, if there is none."""
+    found = find_media_modalities()
+    if name not in found:
+        raise ValueError(
+            f"{name!r} is no modality of files{format_suggestions(str(name), found)}: there are "
+            f"{', '.join(found)}"
+        )
+    return found[name]
+
+
+def find_tower_modalities() -> dict[str, str]:
+    """Tower -> the name of the modality of its rows."""
+    towers: dict[str, str] = {}
+    for modality in find_modalities():
+        for tower in modality.towers:
+            towers.setdefault(tower, modality.name)
+    return towers

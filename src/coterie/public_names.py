@@ -1,0 +1,112 @@
+"""The public names of coterie's classes: `coterie:TopK`, `coterie.metrics:ExactMatch`."""
+
+import inspect
+import pkgutil
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from importlib import import_module
+from importlib.machinery import FileFinder
+from pathlib import Path
+from typing import Any, cast
+
+ROOT = __name__.partition(".")[0]
+
+NAMESPACES = tuple(
+    f"{ROOT}.{name}"
+    for name in (
+        "balancing",
+        "data",
+        "datasets",
+        "experts",
+        "losses",
+        "metrics",
+        "models",
+        "routing",
+        "tasks",
+    )
+)
+"""Packages that export the classes in the files of their folder, without a list of them."""
+
+
+def get_public_name(kind: type) -> str:
+    """The name under which `kind` is imported and saved.
+
+    That of a class of coterie is `coterie:Name` where `coterie` lists it in `__all__`, and else
+    `namespace:Name` of the namespace whose folder defines it, so that no name of a file is part
+    of it. That of any other class is `module:Name`.
+
+    Raises ValueError for a class of coterie that is exported by neither.
+    """
+    if kind.__module__.partition(".")[0] != ROOT:
+        return f"{kind.__module__}:{kind.__qualname__}"
+    namespaces = (ROOT, ".".join(kind.__module__.split(".")[:2]))
+    for namespace in namespaces:
+        if find_export(namespace, kind.__qualname__) is kind:
+            return f"{namespace}:{kind.__qualname__}"
+    raise ValueError(
+        f"{kind.__qualname__} of {kind.__module__} has no public name: list it in "
+        f"{ROOT}.__all__ or define it in one of {', '.join(NAMESPACES)}"
+    )
+
+
+def find_export(namespace: str, name: str) -> Any:
+    """What `coterie` or one of the namespaces exports as `name`, or None."""
+    if namespace == ROOT:
+        root = import_module(ROOT)
+        return getattr(root, name) if name in root.__all__ else None
+    if namespace not in NAMESPACES:
+        return None
+    return getattr(import_module(namespace), name, None)
+
+
+def list_exports(namespace: str) -> list[str]:
+    """The names of the classes that `coterie` or one of the namespaces exports."""
+    module = import_module(namespace)
+    return sorted(name for name in dir(module) if inspect.isclass(getattr(module, name)))
+
+
+def export_classes(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """`__getattr__` and `__dir__` of a package that exports the public classes of its files.
+
+    A new class is found by walking the folder, so that it is listed nowhere. Files are imported
+    when a name is asked for, those first whose own name is part of it, until one defines it.
+    """
+
+    def find(name: str) -> Any:
+        if name[:1].isupper():
+            for module in sorted(list_files(), key=lambda each: not is_likely(each, name)):
+                value = vars(import_module(module)).get(name)
+                if inspect.isclass(value) and value.__module__ == module:
+                    setattr(sys.modules[package], name, value)
+                    return value
+        raise AttributeError(f"module {package!r} has no attribute {name!r}")
+
+    def is_likely(module: str, name: str) -> bool:
+        parts = module.removeprefix(package).replace("_", "").split(".")
+        return any(part and part in name.lower() for part in parts)
+
+    def list_files() -> Iterator[str]:
+        return list_module_names(sys.modules[package].__path__, f"{package}.")
+
+    def list_names() -> list[str]:
+        found = {
+            name
+            for module in list_files()
+            for name, value in vars(import_module(module)).items()
+            if inspect.isclass(value) and value.__module__ == module and not name.startswith("_")
+        }
+        return sorted(found | set(vars(sys.modules[package])))
+
+    return find, list_names
+
+
+def list_module_names(folders: Iterable[str], prefix: str) -> Iterator[str]:
+    """The dotted names of the public modules in folders and below; none is imported."""
+    for finder, name, is_package in pkgutil.iter_modules(folders, prefix):
+        leaf = name.rpartition(".")[2]
+        if not leaf.startswith("_"):
+            yield name
+            if is_package:
+                yield from list_module_names(
+                    [str(Path(cast(FileFinder, finder).path) / leaf)], f"{name}."
+                )
