@@ -90,18 +90,18 @@ def measure_difference(
     changed = compute_largest_error(
         predict_pruned(small, task, probe), predict_routed(model, task, adapter, probe)
     )
-    pictures = len(probe["pixel_values"])
+    images = len(probe["pixel_values"])
     with use_single_adapter(model, adapter):
         for each in (small, model):  # torch's FLOP counter fails on tensors that require gradients
             each.requires_grad_(False)
         own = count_flops(lambda: small(pixel_values=probe["pixel_values"]))
         of_whole = count_flops(lambda: model(pixel_values=probe["pixel_values"], tasks=(task,)))
     return {
-        "probe_pictures": pictures,
+        "probe_pictures": images,
         "changed_by_pruning": changed,
         "bit_equal_to_whole": changed == 0,
-        "flops_per_picture": own / pictures,
-        "flops_per_picture_of_whole": of_whole / pictures,
+        "flops_per_picture": own / images,
+        "flops_per_picture_of_whole": of_whole / images,
     }
 
 
@@ -153,7 +153,7 @@ def predict_pruned(
     plain: PrunedVisionModel, task: str, probe: Mapping[str, Tensor]
 ) -> Float[Tensor, "..."]:
     """Predict with a pruned model."""
-    pictures = probe["pixel_values"]
-    plain.to(pictures.device)  # pyright: ignore[reportArgumentType]  decorated by transformers
-    found: Any = plain(pixel_values=pictures)
+    images = probe["pixel_values"]
+    plain.to(images.device)  # pyright: ignore[reportArgumentType]  decorated by transformers
+    found: Any = plain(pixel_values=images)
     return found.predictions[task].float()

@@ -32,7 +32,7 @@ from coterie.train import Run
 
 THRESHOLDS = (0.0, 0.01, 0.03, 0.05, 0.1, 0.2, 0.4, 1.0)
 """Shares of tokens that must choose an expert for it to stay, by
-`coterie.extract.expert_selection.select_experts_to_keep`; at 1 only as many stay as a token uses."""
+`coterie.extract.expert_selection.select_experts_to_keep`; at 1 as many stay as a token uses."""
 ADAPTER_NAME = "default"
 
 
