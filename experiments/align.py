@@ -19,7 +19,6 @@ from jaxtyping import Float, Int
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-import coterie.models.omni
 from benchmarks.provenance import provenance
 from coterie.data.sample import TextSample
 from coterie.data.task_sampling import TaskSampling
@@ -30,9 +29,9 @@ from coterie.models.omni.feature_packing import unpack
 from coterie.paths import get_cache_dir
 from coterie.tasks.text.collator import TextCollator
 from coterie_demo.assemble_omni import init_connectors
+from coterie_demo.locations import CONNECTORS
 from experiments.captions import captions
 
-SHIPPED = Path(coterie.models.omni.__file__).with_name("connectors.safetensors")
 TEMPERATURE = 0.07
 NOISE = 0.1
 """Standard deviations of noise on the features: there are few pictures of each thing."""
@@ -49,7 +48,7 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=SHIPPED)
+    parser.add_argument("--out", type=Path, default=CONNECTORS)
     arguments = parser.parse_args()
     torch.manual_seed(arguments.seed)
     pretrained = load(get_cache_dir() / "omni", dtype=torch.float32)
@@ -59,7 +58,7 @@ def main() -> None:
     model.load_state_dict(init_connectors(model.base_model.encoders, embeddings), strict=False)
     for name, weight in model.named_parameters():
         weight.requires_grad = "connectors." in name
-    processor.features = FeatureCache(model, get_cache_dir() / "features")
+    processor.feature_cache = FeatureCache(model, get_cache_dir() / "features")
     train = captions(get_cache_dir() / "pantry", "train")
     validation = [each for samples in captions(get_cache_dir() / "pantry", "validation").values()
                   for each in samples]  # fmt: skip
@@ -123,8 +122,8 @@ def encoded(processor, modality: str, sample: TextSample) -> Float[Tensor, "toke
     """What the encoders say of a sample's picture or sound."""
     [medium] = sample.get_media()
     if modality == "image":
-        return processor.features.images([medium.load()], processor)[0].float()
-    return processor.features.get_audio_features([medium.load()], processor)[0].float()
+        return processor.feature_cache.get_image_features([medium.load()], processor)[0].float()
+    return processor.feature_cache.get_audio_features([medium.load()], processor)[0].float()
 
 
 def embedded(model, tokenizer, text: str) -> Float[Tensor, " width"]:

@@ -83,7 +83,12 @@ def test_mixtures_tell_what_they_decide() -> None:
     grafted = coterie.graft(model(), [mixture], tasks=NAMES)
     tapes: list[Tape] = []
     run_inference(
-        grafted, BootstrapSamples(), TASKS, pixels=pixels, batch_size=2, on_routing=lambda t: tapes.append(t)
+        grafted,
+        BootstrapSamples(),
+        TASKS,
+        pixels=pixels,
+        batch_size=2,
+        on_routing=lambda t: tapes.append(t),
     )
     # Three tasks of two pictures, then of one; 16 patches and a class token each.
     assert [len(next(iter(tape.values())).weights) for tape in tapes] == [3 * 2 * 17, 3 * 17]
@@ -91,9 +96,13 @@ def test_mixtures_tell_what_they_decide() -> None:
 
 def test_models_in_bfloat16_are_scored_in_float32() -> None:
     host = model()
-    wanted = run_inference(host, BootstrapSamples(), TASKS, pixels=pixels, batch_size=3).statistics["depth"]
+    wanted = run_inference(host, BootstrapSamples(), TASKS, pixels=pixels, batch_size=3).statistics[
+        "depth"
+    ]
     host.backbone.bfloat16()
-    found = run_inference(host, BootstrapSamples(), TASKS, pixels=pixels, batch_size=3).statistics["depth"]
+    found = run_inference(host, BootstrapSamples(), TASKS, pixels=pixels, batch_size=3).statistics[
+        "depth"
+    ]
     assert not np.array_equal(found, wanted)
     np.testing.assert_allclose(found, wanted, rtol=0.02)  # bfloat16 has eight bits
 

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from coterie import serialization
 from coterie.families.multitask_vit import MultiTaskViT
 from coterie.metrics.dense.base import DenseMetric
-from coterie.models.loading import EMBEDDED, LoadedModel
-from coterie.paths import get_cache_dir
+from coterie.models.loading import LoadedModel
+from coterie.plugins import VISION_MODELS, find_plugin
 from coterie.recipe import Recipe
 from coterie.routing.decision import Tape
 from coterie.tasks.dense.collator import DenseCollator
@@ -33,8 +33,6 @@ from coterie.tasks.predictions import EvaluationDataset, ForwardPass, Prediction
 from coterie.tasks.task_set import TaskSet
 from coterie.third_party_warnings import suppress_third_party_warnings
 from coterie.tuner.injection import ROLE_PATTERN
-
-MODEL_FILE = "model.safetensors"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -269,16 +267,13 @@ def check_mixture_sites(recipe: Recipe) -> None:
 
 
 def resolve_backbone(base: str) -> str:
-    """Return the folder or hub id of the vision backbone that `base` names.
+    """The folder or hub id of a vision backbone.
 
-    Raises ValueError if that was not fetched.
+    Args:
+        base: either, or the name of a vision model that an installed package provides, such as
+            "embedded" of coterie-demo.
+
+    Raises ValueError if that package is not installed, or its model was not fetched.
     """
-    if base != EMBEDDED:
-        return base
-    folder = get_cache_dir() / "weights" / "vision"
-    if not (folder / MODEL_FILE).is_file():
-        raise ValueError(
-            f'base="embedded": there is no vision model in {folder} yet; run `coterie fetch '
-            "weights`, or set COTERIE_HOME to where you have fetched it"
-        )
-    return str(folder)
+    plugin = find_plugin(VISION_MODELS, base)
+    return base if plugin is None else str(plugin.load()())

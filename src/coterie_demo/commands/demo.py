@@ -1,4 +1,4 @@
-"""`coterie demo`: the whole job once, on embedded weights and data."""
+"""`coterie demo`: diagnose, train, evaluate and report once, on embedded weights and data."""
 
 import click
 
@@ -12,10 +12,10 @@ from coterie.cli.verb import make_subcommand
 def demo(out: str, steps: int | None, seed: int) -> None:
     """Compares a shared LoRA with a mixture of experts, from nothing.
 
-    It trains both on several tasks of the embedded data, and writes a report. Both have equally
+    It trains both on several tasks of the embedded data and writes a report. Both have equally
     many trainable parameters, within 1 percent, and see the same rows. They are scored on held-out
-    rows, beside the untrained model and each model without its pictures and sounds. What is there
-    already, fetched or trained, is not done again.
+    rows; so are the untrained model, and each model without its images and sounds. Steps that were
+    completed before are not repeated.
 
     \b
     Examples:

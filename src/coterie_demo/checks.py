@@ -1,4 +1,4 @@
-"""What `coterie fetch` has brought to this machine, and which clients it can fetch with."""
+"""Lines of `coterie doctor` on what `coterie fetch` built, and the package clients it needs."""
 
 import json
 import shutil
@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from coterie.cli.checks.check import Check
-from coterie.cli.checks.machine import GIB, get_free_disk_bytes
+from coterie.cli.checks.machine import GIB
 from coterie.paths import get_cache_dir
 
-# What is fetched -> a file that is there when it is whole.
+# Part of `coterie fetch` -> files that exist once it is complete.
 DOWNLOADS = {
     "weights": ("weights/llm", "weights/vision", "weights/audio", "weights/efficientnet"),
     "omni": ("omni/config.json",),
@@ -22,10 +22,8 @@ CLIENTS = {
 
 
 def check_downloads() -> Iterator[Check]:
-    """A finding on each part that can be fetched, and on each client."""
+    """A check of each part that can be fetched, and of each package client."""
     folder = get_cache_dir()
-    said = f"{folder}, {get_free_disk_bytes(folder) / GIB:.1f} GiB free there"
-    yield Check(subject="home", status="ok", details=said)
     for part, files in DOWNLOADS.items():
         missing = [name for name in files if not (folder / name).exists()]
         if missing:
@@ -46,24 +44,27 @@ def check_downloads() -> Iterator[Check]:
 
 
 def check_scenes(folder: Path) -> Check:
-    """Whether the rendered scenes are all there; scenes.json, which says how many, comes first."""
-    card, there = folder / "scenes.json", len([*folder.glob("*/*.npz")])
+    """Whether all scenes are rendered that scenes.json, which is written first, lists."""
+    manifest, rendered = folder / "scenes.json", len([*folder.glob("*/*.npz")])
     said, advice = "not rendered; only dense tasks need them", "coterie fetch scenes"
     try:
-        counts = json.loads(card.read_text(encoding="utf-8")) if card.is_file() else {}
+        counts = json.loads(manifest.read_text(encoding="utf-8")) if manifest.is_file() else {}
         wanted = sum(counts[split] for split in ("train", "validation", "test")) if counts else 0
     except (ValueError, KeyError, TypeError) as error:
-        said, advice = f"{card} is damaged ({error!r})", f"remove {folder}; coterie fetch scenes"
+        said, advice = (
+            f"{manifest} is damaged ({error!r})",
+            f"remove {folder}; coterie fetch scenes",
+        )
         return Check(subject="scenes", status="off", details=said, advice=advice)
-    if counts and there >= wanted:
+    if counts and rendered >= wanted:
         return Check(
             subject="scenes", status="ok", details=f"rendered, {format_folder_size(folder)}"
         )
-    said = f"{there} of {wanted} rendered" if counts else said
+    said = f"{rendered} of {wanted} rendered" if counts else said
     return Check(subject="scenes", status="off", details=said, advice=advice)
 
 
 def format_folder_size(folder: Path) -> str:
-    """How much a folder holds."""
+    """Number of files in a folder and their size."""
     files = [path for path in folder.rglob("*") if path.is_file()]
     return f"{len(files)} files, {sum(path.stat().st_size for path in files) / GIB:.2f} GiB"
