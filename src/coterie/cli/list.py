@@ -5,7 +5,8 @@ import click
 from coterie.cli.verb import make_subcommand
 
 KINDS = (
-    "recipes", "gates", "routers", "experts", "losses", "balancing", "metrics", "hosts", "tasks", "sets", "runs"
+    "recipes", "gates", "routers", "experts", "losses", "balancing", "metrics", "hosts", "tasks",
+    "sets", "runs",
 )  # fmt: skip
 
 

@@ -7,13 +7,13 @@ from typing import Any
 
 from torch import nn
 
-from coterie.tuner.runtime import RUNTIME, replay_context
+from coterie.tuner.runtime import RUNTIME, ReplayContext
 
 
 def make_checkpoint_contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
     """torch.utils.checkpoint's `context_fn`: called in forward, it captures what runs now."""
     state = RUNTIME.context
-    return nullcontext(), replay_context(None if state is None else state.replay())
+    return nullcontext(), ReplayContext(None if state is None else state.replay())
 
 
 def configure_checkpointing(model: nn.Module) -> None:

@@ -7,8 +7,7 @@ trace.
 """
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 from jaxtyping import Bool, Int
@@ -62,12 +61,21 @@ def pop_context() -> None:
         RUNTIME.context = RUNTIME.context.outer_context
 
 
-@contextmanager
-def replay_context(context: RoutingContext | None) -> Iterator[None]:
-    """A pass recomputed in backward: the state of the forward it repeats."""
-    before = RUNTIME.context
-    RUNTIME.context = context
-    try:
-        yield
-    finally:
-        RUNTIME.context = before
+class ReplayContext(AbstractContextManager[None]):
+    """Recomputes a pass in backward with the routing state of its forward.
+
+    It can be entered again: a graph that several losses are differentiated through, as gradient
+    balancing does, is recomputed for each of them.
+    """
+
+    def __init__(self, context: RoutingContext | None) -> None:
+        self.context = context
+        self.before: RoutingContext | None = None
+
+    def __enter__(self) -> None:
+        self.before = RUNTIME.context
+        # A copy, so that decisions cached while recomputing do not reach the next recomputation.
+        RUNTIME.context = None if self.context is None else self.context.replay()
+
+    def __exit__(self, *error: object) -> None:
+        RUNTIME.context = self.before
