@@ -18,7 +18,7 @@ from coterie.task_file import PANTRY, read_tasks
 from coterie.tasks import TextTask
 from coterie.train import Run, RunConfig, train_from_config
 from coterie.train.frozen_caches import precompute_caches
-from coterie.train.run import ADAPTER_FOLDER
+from coterie.train.run_directory import RunDirectory
 from coterie_demo import fetch
 
 # Chosen so that the whole takes about a quarter of an hour on two cores.
@@ -74,7 +74,7 @@ class Showcase:
                 fetch(log=self.report_progress)
         tasks = self.select_tasks()
         with self.time_step("diagnose: do the tasks pull in different directions?"):
-            self.diagnose(tasks, out / "conflict.json")
+            self.diagnose(tasks, RunDirectory(out).conflict_file)
         self.check_sizes(tasks)
         with self.time_step("run the frozen layers once over the training rows"):
             self.prepare_frozen_parts(tasks)
@@ -91,7 +91,7 @@ class Showcase:
                 dict(zip(build_recipes(self.at), runs, strict=True)),
                 out=out / "report.html",
                 title="One shared adapter, or a mixture of experts?",
-                conflict=out / "conflict.json",
+                conflict=RunDirectory(out).conflict_file,
                 command=f"coterie demo --steps {self.steps} --seed {self.seed}",
             )
         self.report_progress(table.to_markdown())
@@ -152,7 +152,7 @@ class Showcase:
     def prepare_frozen_parts(self, tasks: tuple[TextTask, ...]) -> None:
         """What is frozen in both trainings, so that neither's time has it."""
         runs = {Path(self.out) / name: each for name, each in build_recipes(self.at).items()}
-        if all((folder / ADAPTER_FOLDER).is_dir() for folder in runs):
+        if all(RunDirectory(folder).is_finished for folder in runs):
             self.report_progress("   done before")
             return
         count = precompute_caches(self.build_config(next(iter(runs.values())), tasks))

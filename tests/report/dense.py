@@ -18,6 +18,7 @@ from coterie.evaluate.scores import TaskScore
 from coterie.tasks.dense.dataset import DenseSample
 from coterie.tasks.dense.task_set import DenseTasks
 from coterie.train.config import RunConfig
+from coterie.train.run_directory import RunDirectory
 from tests.evaluate.dense_runs import TASKS, RandomPictures, recipe
 from tests.report.synthetic import put
 
@@ -34,7 +35,7 @@ def run(
     pictures = RandomPictures(names=names)
     plan = RunConfig(recipe=made_by or recipe(), base="vit", tasks=DenseTasks(dataset=pictures))
     folder.mkdir(parents=True)
-    (folder / "recipe.json").write_text(plan.dumps(), encoding="utf-8")
+    (folder / "run.json").write_text(plan.dumps(), encoding="utf-8")
     random = np.random.default_rng(len(names))
     routed = bool(plan.recipe.mixtures)
     _log(folder, names, routed, noise)
@@ -46,7 +47,7 @@ def run(
         chosen = {name: [min(1.0, 2 * each) for each in means] for name, means in use.items()}
         labels = [f"copies {i + 1}" for i in range(experts)]
         layers[f"backbone.layers.{layer}.mlp"] = {
-            "experts": labels, "tasks": use, "chosen": chosen
+            "experts": labels, "mean_weight": use, "chosen": chosen
         }  # fmt: skip
     put(folder / "routing.json", {"layers": layers})
     _evaluated(folder, pictures, noise)
@@ -90,7 +91,11 @@ def _evaluated(folder: Path, pictures: RandomPictures, noise: float) -> None:
             "train_time_s": 150.0, "samples_per_s": 16.0,
             "generate_samples_per_s": 30.0}  # fmt: skip
     put(folder / "scores.json", {"split": "test", "tasks": scores, "cost": cost, "control": ""})
-    save_examples(beside, pictures.tasks, list(zip(rows, said, strict=True))[:4])
+    save_examples(
+        RunDirectory(folder).examples_file("test"),
+        pictures.tasks,
+        list(zip(rows, said, strict=True))[:4],
+    )
 
 
 def answer(sample: DenseSample, noise: float) -> Mapping[str, Tensor]:

@@ -119,9 +119,9 @@ def run(
         steps=steps,
     )
     folder.mkdir(parents=True)
-    (folder / "recipe.json").write_text(plan.dumps() + "\n", encoding="utf-8")
+    (folder / "run.json").write_text(plan.dumps() + "\n", encoding="utf-8")
     made_on = {"machine": "a machine", "device": "a device", "versions": ["torch 1"]}
-    (folder / "made_on.jsonl").write_text(json.dumps(made_on) + "\n", encoding="utf-8")
+    (folder / "environment.jsonl").write_text(json.dumps(made_on) + "\n", encoding="utf-8")
     _log(folder, tasks, random, steps, skill)
     _evaluated(folder, tasks, kinds, random, skill, "")
     if controls:
@@ -218,7 +218,7 @@ def routing(
         weights = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
         use = {task: weights[i].tolist() for i, task in enumerate(tasks)}
         name = f"model.language_model.layers.{layer}.self_attn"
-        found[name] = {"experts": experts, "tasks": use, "chosen": use}
+        found[name] = {"experts": experts, "mean_weight": use, "chosen": use}
     return {"layers": found}
 
 
@@ -251,12 +251,20 @@ def study(folder: Path, kinds: Sequence[Kind] = TASKS, *, seeds: int = 1, sample
     tasks = data(folder / "data", kinds, samples=samples)
     found: dict[str, list[Path]] = {}
     for recipe, skill in systems:
+        # Single-task models are a run for each task.
+        parts = (
+            [slice(i, i + 1) for i in range(len(kinds))]
+            if recipe == "single_task"
+            else [slice(None)]
+        )
         for seed in range(seeds):
-            at = folder / "runs" / f"{recipe}-{seed}"
-            found.setdefault(recipe, []).append(
-                run(at, tasks, kinds, recipe=recipe, seed=seed, skill=skill, layers=layers,
-                    conflict=None if recipe == "shared_lora" else 0.2)
-            )  # fmt: skip
+            for number, part in enumerate(parts):
+                name = f"{recipe}-{seed}" if len(parts) == 1 else f"{recipe}-{seed}-{number}"
+                found.setdefault(recipe, []).append(
+                    run(folder / "runs" / name, tasks[part], kinds[part], recipe=recipe,
+                        seed=seed, skill=skill, layers=layers,
+                        conflict=None if recipe in ("shared_lora", "single_task") else 0.2)
+                )  # fmt: skip
     return found
 
 

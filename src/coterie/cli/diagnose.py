@@ -32,10 +32,10 @@ def diagnose(model: str, tasks: str | None, to: str | None, **options: Any) -> N
     """
     from coterie.cli.chosen import load_task_set
     from coterie.diagnose import diagnose as measure
-    from coterie.recipe import RECIPE_FILE
+    from coterie.train.run_directory import RunDirectory
 
     given = {} if tasks is None else load_task_set(tasks)
-    if given.get("pictures") and not (Path(model) / RECIPE_FILE).is_file():
+    if given.get("pictures") and not RunDirectory(Path(model)).is_run:
         options["vision"] = given.get("vision")
     conflict = measure(model, given.get("pictures") or given.get("tasks"), **options)
     click.echo(conflict.summary)

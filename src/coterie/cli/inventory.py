@@ -9,9 +9,9 @@ from coterie import serialization
 from coterie.cli import pictured
 from coterie.cli.train_config import SYSTEMS
 from coterie.paths import get_cache_dir
-from coterie.recipe import RECIPE_FILE
 from coterie.task_file import read_tasks
 from coterie.train import Run
+from coterie.train.run_directory import RunDirectory
 
 # What is listed -> the folder of its kinds, and the interface that they share.
 FOLDERS = {
@@ -66,7 +66,7 @@ def list_demo_tasks() -> Iterator[tuple[str, str]]:
 
 def find_runs(folder: Path) -> Iterator[tuple[str, str]]:
     """The runs in a folder and below; what else has a file of that name is left out."""
-    for file in sorted(folder.glob(f"**/{RECIPE_FILE}")):
+    for file in sorted(folder.glob(f"**/{RunDirectory(Path()).config_file}")):
         try:
             plan = Run.read(file.parent).config
         except ValueError:

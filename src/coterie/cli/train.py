@@ -37,7 +37,7 @@ def train(settings: tuple[str, ...], recipe: str, out: str, resume: bool, **flag
     """Trains a recipe on tasks.
 
     RECIPE is a name (`coterie list recipes`), a recipe's JSON file, or a run to repeat. The run's
-    folder holds the plan (recipe.json), the adapter in safetensors, a log (log.jsonl and
+    folder holds its configuration (run.json), the adapter in safetensors, a log (log.jsonl and
     TensorBoard's events) and checkpoints.
 
     \b
@@ -54,13 +54,13 @@ def train(settings: tuple[str, ...], recipe: str, out: str, resume: bool, **flag
     from coterie.cli.overrides import Override
     from coterie.cli.train_config import build_config, fields_of
     from coterie.train import train as run
-    from coterie.train.bad_rows import BAD_ROWS_FILE, format_summary_line
+    from coterie.train.bad_rows import format_summary_line
 
     given = {name: value for name, value in flags.items() if value is not None}
     if "tasks" in given:
         given |= load_task_set(given["tasks"])
     plan = build_config(recipe, [Override.parse(text) for text in settings], given)
     done = run(**fields_of(plan), out=out, resume=resume)
-    if bad := format_summary_line(done.read_bad_rows(), done.folder / BAD_ROWS_FILE):
+    if bad := format_summary_line(done.read_bad_rows(), done.directory.bad_rows_file()):
         click.echo(bad)
     click.echo(f"{done.folder}: trained; next: coterie evaluate {done.folder}")

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coterie.io import replace_non_finite, write_json
+from coterie.train.run_directory import RunDirectory
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-CONFLICT_FILE = "conflict.json"
 Matrix = tuple[tuple[float, ...], ...]
 NOISE_THRESHOLD = 0.1
 MIN_TRANSFER = 0.001
@@ -154,7 +154,7 @@ class Conflict:
     def save(self, path: str | Path) -> Path:
         """Writes it to a file, or to conflict.json in a folder; returns the file."""
         path = Path(path)
-        path = path / CONFLICT_FILE if path.is_dir() else path
+        path = RunDirectory(path).conflict_file if path.is_dir() else path
         path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, self.dump())
         return path
@@ -163,7 +163,7 @@ class Conflict:
     def read(cls, path: str | Path) -> "Conflict":
         """The conflict in a file, or in conflict.json of a folder. ValueError if there is none."""
         path = Path(path)
-        path = path / CONFLICT_FILE if path.is_dir() else path
+        path = RunDirectory(path).conflict_file if path.is_dir() else path
         if not path.is_file():
             raise ValueError(f"{path} is not there: run `coterie diagnose` first")
         try:

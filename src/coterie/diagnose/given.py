@@ -11,13 +11,13 @@ from coterie.diagnose.spaces import GradientSource
 from coterie.diagnose.words import DEFAULT_MODULES, TextGradientSource
 from coterie.models import loading
 from coterie.models.loading import LoadedModel
-from coterie.recipe import RECIPE_FILE
 from coterie.tasks.dense import task_set as lessons
 from coterie.tasks.dense.dataset import DenseDataset
 from coterie.tasks.dense.vision_config import VisionConfig
 from coterie.tasks.text.task import TextTask
 from coterie.train.config import RunConfig
 from coterie.train.run import Run
+from coterie.train.run_directory import RunDirectory
 
 Device = str | torch.device | None
 
@@ -36,7 +36,7 @@ def subject(
 
     Raises ValueError for fewer than two tasks, and for what does not go together.
     """
-    if isinstance(what, str | Path) and (Path(what) / RECIPE_FILE).is_file():
+    if isinstance(what, str | Path) and RunDirectory(Path(what)).is_run:
         what = Run.read(what)
     if tasks is None:
         tasks = own(what)

@@ -109,7 +109,7 @@ class _Evaluation:
         kinds = {"untrained": untrained, "blind": blind}
         self.control = "-".join(kind for kind, wanted in kinds.items() if wanted)
         self.folder = get_predictions_folder(run.folder, split, self.control)
-        self.adapter = Path(run.folder) / "adapter"
+        self.adapter = run.directory.adapter_folder
         self.digest = None if untrained else compute_adapter_digest(self.adapter)
 
     @cached_property
@@ -146,10 +146,10 @@ class _Evaluation:
             layers = found.pop("layers")
             use = {name: fact["use"] for name, fact in facts.items()}
             write_json(
-                Path(self.run.folder) / "routing.json", expert_usage.make_usage_table(layers, use)
+                self.run.directory.expert_usage_file, expert_usage.make_usage_table(layers, use)
             )
         bad = bad_rows.write_bad_rows(
-            Path(self.run.folder) / f"bad_rows.{self.split}.jsonl",
+            self.run.directory.bad_rows_file(self.split),
             self.bad_rows,
         )
         scores = Scores(
@@ -172,7 +172,7 @@ class _Evaluation:
         """A task's predictions, and the expert use and seconds that were noted with them."""
         file, note = (
             get_predictions_file(self.folder, task.name),
-            self.folder / f"{task.name}.made.json",
+            self.run.directory.predictions_cache_file(self.split, task.name, self.control),
         )
         facts = load_if_fresh(note, wanted)
         if facts is not None and file.is_file():
@@ -205,7 +205,7 @@ class _Evaluation:
         facts: dict[str, dict[str, Any]],
     ) -> dict[str, Any]:
         """{"cost": ..., "layers": the experts' labels}, measured once for the same predictions."""
-        note = self.folder / ".cost.json"
+        note = self.run.directory.cost_cache_file(self.split, self.control)
         found = load_if_fresh(note, wanted)
         if found is not None:
             return found

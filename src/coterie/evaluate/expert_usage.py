@@ -137,9 +137,7 @@ def make_expert_names(mixture: Mixture) -> list[str]:
 def make_usage_table(
     model_labels: Mapping[str, list[str]], by_task: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """routing.json: layer -> its experts' labels and, by task, what `Use.dump` has.
-
-    "tasks" there are the mean weights.
+    """Return layer -> its experts' names and, by task, what `ExpertUsage.dump` has.
 
     Args:
         model_labels: layer -> `labels` of its mixture.
@@ -151,7 +149,7 @@ def make_usage_table(
         if seen:
             layers[layer] = {
                 "experts": experts,
-                "tasks": {task: use["mean"] for task, use in seen.items()},
+                "mean_weight": {task: use["mean"] for task, use in seen.items()},
                 **{
                     name: {task: use[name] for task, use in seen.items()}
                     for name in ("chosen", "probability")

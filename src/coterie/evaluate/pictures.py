@@ -89,15 +89,13 @@ def scores_on(
     if not untrained:
         pixels = loaded.processor.pixels
         shown = examples.predict_examples(loaded.model, rows.dataset, dataset.tasks, pixels=pixels)
-        examples.save_examples(
-            get_predictions_folder(run.folder, split, control), dataset.tasks, shown
-        )
+        examples.save_examples(run.directory.examples_file(split, control), dataset.tasks, shown)
         labels = {
             layer: expert_usage.make_expert_names(mixture) for layer, mixture in mixtures.items()
         }
-        write_json(Path(run.folder) / "routing.json", expert_usage.make_usage_table(labels, use))
+        write_json(run.directory.expert_usage_file, expert_usage.make_usage_table(labels, use))
     costs = cost_of(run, loaded, rows, found, use, untrained=untrained)
-    bad = bad_rows.write_bad_rows(Path(run.folder) / f"bad_rows.{split}.jsonl", rows.bad_rows)
+    bad = bad_rows.write_bad_rows(run.directory.bad_rows_file(split), rows.bad_rows)
     scores = Scores(split=split, tasks=tasks, cost=costs, control=control, num_skipped=len(bad))
     scores.save(get_scores_file(run, control))
     return scores
@@ -157,7 +155,7 @@ def cost_of(
     flops = cost.count_flops(lambda: predict_batch(model, batch, names, None))
     return {
         "trainable_parameters":
-            0 if untrained else cost.count_trainable_parameters(Path(run.folder) / "adapter"),
+            0 if untrained else cost.count_trainable_parameters(run.directory.adapter_folder),
         "active_parameters": cost.count_active_parameters(model, use),
         "total_parameters": cost.count_total_parameters(model),
         "flops_per_sample": flops / (len(some) * len(names)),

@@ -19,7 +19,7 @@ def compute_adapter_digest(folder: Path) -> str:
     if not files:
         raise ValueError(
             f"{folder.parent} has no trained adapter in {folder.name}/: train it first, or go on "
-            f"with `coterie train {folder.parent}/recipe.json --resume`"
+            f"with `coterie train {folder.parent} --resume`"
         )
     digest = hashlib.sha256()
     for file in files:

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from coterie.data.sample import TextSample
 from coterie.io import write
 from coterie.metrics.base import TextMetric
+from coterie.train.run_directory import RunDirectory
 
 
 def get_predictions_file(folder: Path, task: str) -> Path:
@@ -23,7 +24,7 @@ def get_predictions_file(folder: Path, task: str) -> Path:
 
 def get_predictions_folder(run: str | Path, split: str, control: str = "") -> Path:
     """Where a run's predictions are; those of a control are beside them."""
-    return Path(run) / (f"predictions-{control}" if control else "predictions") / split
+    return RunDirectory(Path(run)).predictions_folder(split, control)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ from jaxtyping import Float
 from coterie.evaluate.predictions import Predictions, get_predictions_file, get_predictions_folder
 from coterie.evaluate.scored_pictures import DensePredictions
 from coterie.metrics.base import Metric
+from coterie.tasks.dense.task_set import DenseTasks
+from coterie.tasks.text.task_set import TextTasks
 from coterie.train.run import Run
 
 
@@ -30,13 +32,15 @@ class RunTaskStatistics:
     def read(cls, run: Run, task: str, split: str, control: str) -> "RunTaskStatistics":
         """That of a run which was evaluated. ValueError if it was not, or files are damaged."""
         file = get_predictions_file(get_predictions_folder(run.folder, split, control), task)
-        read = _read_text if run.config.pictures is None else _read_dense
+        read = _read_dense if isinstance(run.config.tasks, DenseTasks) else _read_text
         return read(run, task, file)
 
 
 def _read_text(run: Run, name: str, file: Path) -> RunTaskStatistics:
+    tasks = run.config.tasks
+    assert isinstance(tasks, TextTasks)
     predictions = Predictions.read(file)
-    task = next(task for task in run.config.tasks if task.name == name)
+    task = next(task for task in tasks.tasks if task.name == name)
     metric = predictions.fit_metric(task.metric)
     return RunTaskStatistics(
         metric=metric,
@@ -46,9 +50,10 @@ def _read_text(run: Run, name: str, file: Path) -> RunTaskStatistics:
 
 
 def _read_dense(run: Run, name: str, file: Path) -> RunTaskStatistics:
-    assert run.config.pictures is not None
+    tasks = run.config.tasks
+    assert isinstance(tasks, DenseTasks)
     found = DensePredictions.read(file)
-    task = next(task for task in run.config.pictures.tasks if task.name == name)
+    task = next(task for task in tasks.dataset.tasks if task.name == name)
     return RunTaskStatistics(
         metric=task.make_metric(), samples=found.sources, statistics=found.statistics
     )

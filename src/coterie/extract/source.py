@@ -45,9 +45,9 @@ def open_source(source: PeftModel | Run | str | Path) -> ExtractSource:
 
 def read_usage_from_run(run: Run | None, task: str) -> dict[str, dict[str, list[float]]]:
     """layer -> {"chosen": shares by expert} of a task, if a run was evaluated; else nothing."""
-    if run is None or not (run.folder / "routing.json").is_file():
+    if run is None or not run.directory.expert_usage_file.is_file():
         return {}
-    layers = json.loads((run.folder / "routing.json").read_text(encoding="utf-8"))["layers"]
+    layers = json.loads(run.directory.expert_usage_file.read_text(encoding="utf-8"))["layers"]
     return {
         name: {"chosen": layer["chosen"][task]}
         for name, layer in layers.items()

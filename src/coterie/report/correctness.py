@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from coterie import serialization
 from coterie.data.dataset import Dataset
 from coterie.report.formatting import format_number, is_number
 from coterie.report.run_files import RunFiles
+from coterie.tasks.text.task_set import TextTasks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,8 +56,8 @@ class Grader:
             limit = scores[len(scores) // 2]
             side = "at least" if better else "at most"
             rule = (
-                f"the better half by {describe_metric(entry['metric'])} ({side} {format_number(limit, unit)} "
-                f"{unit}".rstrip()
+                f"the better half by {describe_metric(entry['metric'])} "
+                f"({side} {format_number(limit, unit)} {unit}".rstrip()
                 + ") counts as right"
             )
         return cls(metric=metric, unit=unit, higher_is_better=better, threshold=limit, rule=rule)
@@ -136,23 +136,23 @@ def get_answers(row: Mapping[str, Any]) -> Sequence[Any]:
     return found if isinstance(found, list | tuple) else (found,)
 
 
-def find_samples(run: RunFiles, task: str, split: str, wanted: Mapping[int, str]) -> dict[str, Any]:
-    """Source -> the `coterie.data.Sample` there, for those that are found.
+def find_samples(run: RunFiles, task: str, wanted: Mapping[int, str]) -> dict[str, Any]:
+    """Return source -> the sample there, for those that are found.
 
     Args:
-        run: its recipe.json says where the data is.
+        run: its configuration says where the data is.
         task: the task's name.
-        split: the split that was evaluated.
-        wanted: place in the predictions -> source. Predictions keep the data's order, so the
-            place is looked at first; only where rows have moved since, all are read.
+        wanted: index in the predictions -> source. Predictions have the order of the data, so
+            that index is tried first; all rows are read only where rows have moved since.
 
     Raises ValueError if the data is not there any more.
     """
-    plan = serialization.load(run.config, name=f"{run.path.name}/recipe.json")
-    found = next((each for each in plan.tasks if each.name == task), None)
+    tasks = None if run.config is None else run.config.tasks
+    listed = tasks.tasks if isinstance(tasks, TextTasks) else ()
+    found = next((each for each in listed if each.name == task), None)
     if found is None:
-        raise ValueError(f"recipe.json has no task {task!r}")
-    rows = found.samples(split, skip_bad_rows=True, check_media=False)
+        raise ValueError(f"the configuration of {run.path.name} has no data of task {task!r}")
+    rows = found.read_samples(run.split, skip_bad_rows=True, check_media=False)
     near = {}
     for place, source in wanted.items():
         if place < len(rows) and (sample := rows[place]).source == source:

@@ -1,4 +1,4 @@
-"""What a line of log.jsonl tells of the experts: their use, and how much tasks say about it."""
+"""What a record of the log has of the experts: their use, and how much tasks say about it."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,7 +1,4 @@
-"""Which experts each task uses, layer by layer: an overview over all layers, then the layers.
-
-Maps and tree are those of `coterie.report.task_maps`, drawn so that they follow the page's colours.
-"""
+"""Which experts each task uses: an overview over all layers, then layer by layer."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,7 +6,13 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
 
-from coterie.report.dendrogram import DendrogramChart, build_dendrogram, compute_map_information
+from coterie.report.context import ReportContext
+from coterie.report.dendrogram import (
+    DendrogramChart,
+    build_dendrogram,
+    compute_map_information,
+    compute_overlap,
+)
 from coterie.report.formatting import format_number
 from coterie.report.heatmap import (
     Heatmap,
@@ -21,18 +24,29 @@ from coterie.report.heatmap import (
     render_png_uri,
 )
 from coterie.report.interval_chart import Axis, make_axis
-from coterie.report.run_files import MissingData
+from coterie.report.section import Section
 from coterie.report.systems import ReportSystem
+from coterie.train.run_directory import MissingFile
 
-ROUTING_FILE = "routing.json"
 MAX_LAYERS = 60
 OFTEN, WEIGHT = "How often each task chooses each expert", "Mean weight of each expert"
 NO_DENDROGRAM = "No tree of the tasks of {}: it needs scipy, pip install 'coterie[evaluate]'"
 
 
+class ExpertUsageMaps(Section):
+    """The expert usage of each system that has a gate."""
+
+    title = "Experts"
+    order = 30
+
+    def build(self, context: ReportContext) -> Mapping[str, Any]:
+        shown, missing = build_usage_sections(context.systems)
+        return {"experts": shown, "missing": missing}
+
+
 @dataclass(frozen=True, kw_only=True)
 class LayerUsage:
-    """A layer's map, tasks by experts, as a small picture, and I(T; E) in nats."""
+    """A layer's map, tasks by experts, as a small image, and I(T; E) in nats."""
 
     name: str
     image: str
@@ -42,16 +56,19 @@ class LayerUsage:
 
 @dataclass(frozen=True, kw_only=True)
 class UsageSection:
-    """A system's routing; tasks are in the order of the tree.
+    """A system's expert usage; tasks are in the order of the tree.
 
     Attributes:
-        difference: explained on the page.
-        bars: (x, width, height) in percent of the strip, and what it says.
-        information: the same of I(T; E), on an axis up to `most_nats`.
-        nats: the mean of I(T; E) over layers.
-        limit: the most that I(T; E) can be.
-        tree: None for one task, or where it cannot be drawn.
-        what: what a map shows.
+        overlap: share of expert use that two tasks have in common; None for one task.
+        mean: mean weight of each expert over layers; None where layers have other experts.
+        difference: 1 minus the overlap, mean over pairs of tasks and layers.
+        bars: the difference in each layer: (x, width, height) in percent of the strip, and a
+            label.
+        information: the same of I(T; E), on an axis up to `max_information`.
+        mean_information: of I(T; E) over layers, in nats.
+        limit: the upper bound of I(T; E).
+        tree: None for one task, or without scipy.
+        statistic: what a map shows.
     """
 
     system: ReportSystem
@@ -71,41 +88,37 @@ class UsageSection:
 
 
 def build_usage_sections(
-    found: Sequence[ReportSystem],
-) -> tuple[tuple[UsageSection, ...], tuple[MissingData, ...]]:
-    """The routing of each system's first run that has one, and what is missing."""
-    shown, gaps = [], []
-    for system in found:
-        data = next(
-            (
-                run.read_mapping(ROUTING_FILE)
-                for run in system.runs
-                if run.read_mapping(ROUTING_FILE)
-            ),
-            {},
+    systems: Sequence[ReportSystem],
+) -> tuple[tuple[UsageSection, ...], tuple[MissingFile, ...]]:
+    """Build the maps of each system's first run that has some, and list what is missing."""
+    shown: list[UsageSection] = []
+    missing: list[MissingFile] = []
+    for system in systems:
+        files = [run.directory.expert_usage_file for run in system.runs]
+        found = (
+            run.directory.try_read_mapping(file)
+            for run, file in zip(system.runs, files, strict=True)
         )
-        made = build_usage_section(system, data)
-        if made is not None:
-            shown.append(made)
-            if made.tree is None and len(made.tasks) > 1:
-                gaps.append(MissingData(message=NO_DENDROGRAM.format(system.name)))
+        section = build_usage_section(system, next((each for each in found if each), {}))
+        if section is not None:
+            shown.append(section)
+            if section.tree is None and len(section.tasks) > 1:
+                missing.append(MissingFile(NO_DENDROGRAM.format(system.name)))
         elif is_routed(system):
-            what = f"No expert maps of {system.name}"
-            gaps.append(system.runs[0].make_missing(what, ROUTING_FILE, "coterie evaluate {}"))
-    return tuple(shown), tuple(gaps)
+            missing.append(system.runs[0].explain(files[0], f"No expert maps of {system.name}"))
+    return tuple(shown), tuple(missing)
 
 
 def is_routed(system: ReportSystem) -> bool:
-    """Whether some mixture of the system has a gate; True if no recipe tells."""
-    recipe = system.runs[0].config.get("recipe")
-    mixtures = recipe.get("mixtures") if isinstance(recipe, Mapping) else None
+    """Whether some mixture of the system has a gate; True if no recipe is known."""
+    mixtures = system.runs[0].recipe.get("mixtures")
     if not isinstance(mixtures, list):
         return True
     return any(each.get("gate") for each in mixtures if isinstance(each, Mapping))
 
 
 def build_usage_section(system: ReportSystem, data: Mapping[str, Any]) -> UsageSection | None:
-    """What a routing file shows; None if it holds no layers with the same tasks."""
+    """Build the maps of a file of expert usage; None without layers that share their tasks."""
     layers = data.get("layers")
     layers = layers if isinstance(layers, Mapping) else {}
     held: dict[str, tuple[list[str], Matrix]] = {}
@@ -113,7 +126,7 @@ def build_usage_section(system: ReportSystem, data: Mapping[str, Any]) -> UsageS
     probable: dict[str, Matrix | None] = {}
     tasks: list[str] = []
     for name, layer in layers.items():
-        use = layer.get("tasks", {}) if isinstance(layer, Mapping) else {}
+        use = layer.get("mean_weight", {}) if isinstance(layer, Mapping) else {}
         labels = [str(each) for each in layer.get("experts", ())] if use else []
         tasks = tasks or [str(task) for task in use]
         map_ = parse_matrix(list(use.values()), len(tasks), len(labels))
@@ -125,7 +138,7 @@ def build_usage_section(system: ReportSystem, data: Mapping[str, Any]) -> UsageS
 
 
 def extract_task_map(given: Any, tasks: Sequence[str], experts: int) -> Matrix | None:
-    """One of a layer's maps, tasks by experts; None where a file has none, as older ones."""
+    """Return a statistic of a layer, tasks by experts; None where the file has none."""
     rows = [given.get(task) for task in tasks] if isinstance(given, Mapping) else None
     return parse_matrix(rows, len(tasks), experts)
 
@@ -137,7 +150,7 @@ def summarize_usage(
     chosen: Mapping[str, Matrix | None],
     probable: Mapping[str, Matrix | None],
 ) -> UsageSection:
-    """What is shown of maps: how often tasks choose experts, or where all are, their weights."""
+    """Show how often tasks choose experts; where every expert is always chosen, the weights."""
     known = {name: map_ for name, map_ in chosen.items() if map_ is not None}
     picks = any(v < 1 for map_ in known.values() for line in map_ for v in line)
     often = len(known) == len(held) and picks
@@ -170,9 +183,9 @@ def assemble_usage_section(
     tree: DendrogramChart | None,
     what: str,
 ) -> UsageSection:
-    """The overview and the layers; at most MOST_LAYERS of these, evenly spread over the depth."""
+    """Assemble the overview and at most MAX_LAYERS layers, evenly spread over the depth."""
     maps = [map_ for _, map_ in held.values()]
-    overlaps = [compute_choice_overlap(map_) for map_ in maps]
+    overlaps = [compute_overlap(map_) for map_ in maps]
     apart = [1 - average_off_diagonal(each) for each in overlaps]
     labels = next(iter(held.values()))[0]
     same = all(each == labels for each, _ in held.values())
@@ -210,17 +223,8 @@ def assemble_usage_section(
     )
 
 
-def compute_choice_overlap(map_: Matrix) -> Matrix:
-    """The share of use that two tasks have in common: 1 the same experts alike, 0 none in common.
-
-    Rows are brought to a sum of 1 first: routers such as RoDE's give weights of any sum.
-    """
-    shares = [[v / (sum(line) or 1.0) for v in line] for line in map_]
-    return [[sum(map(min, a, b)) for b in shares] for a in shares]
-
-
 def average_off_diagonal(map_: Matrix) -> float:
-    """The mean over pairs of different tasks; 1 if there are none."""
+    """Return the mean over pairs of different tasks; 1 if there are none."""
     held = [v for y, line in enumerate(map_) for x, v in enumerate(line) if x != y]
     return sum(held) / len(held) if held else 1.0
 
@@ -228,7 +232,7 @@ def average_off_diagonal(map_: Matrix) -> float:
 def make_bars(
     names: Sequence[str], values: Sequence[float], scale: Axis
 ) -> tuple[tuple[float, float, float, str], ...]:
-    """A number a layer as a bar each; none is as high as 0."""
+    """Make a bar for each layer's number; an unknown number has height 0."""
     width = 100 / len(values)
     return tuple(
         (
@@ -242,7 +246,7 @@ def make_bars(
 
 
 def strip_common_prefix(names: Sequence[str]) -> list[str]:
-    """Without the dotted parts that all have in common at the front."""
+    """Remove the dotted parts that all names share at the front."""
     if len(names) < 2:
         return list(names)
     parts = [name.split(".") for name in names]

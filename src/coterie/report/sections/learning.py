@@ -2,11 +2,15 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from coterie.report.context import ReportContext
 from coterie.report.formatting import format_count, format_number, is_number
 from coterie.report.interval_chart import Axis, make_axis
-from coterie.report.run_files import MissingData, RunFiles
+from coterie.report.run_files import RunFiles
+from coterie.report.section import Section
 from coterie.report.systems import ReportSystem
+from coterie.train.run_directory import MissingFile
 
 BINS = 60
 Points = list[tuple[float, float]]
@@ -44,18 +48,24 @@ class CurvesSection:
     panels: tuple[CurvePanel, ...]
     information_panel: CurvePanel | None
     steps_per_point: int
-    missing: tuple[MissingData, ...]
+    missing: tuple[MissingFile, ...]
+
+
+class Learning(Section):
+    """Losses by training step, and the mutual information of tasks and experts."""
+
+    title = "Learning"
+    order = 40
+
+    def build(self, context: ReportContext) -> Mapping[str, Any]:
+        return {"curves": build_curves(context.systems)}
 
 
 def build_curves(found: Sequence[ReportSystem]) -> CurvesSection:
     """The whole loss, then each task's, of all runs."""
     runs = [(system, run) for system in found for run in system.runs]
     gaps = [
-        run.make_missing(
-            f"No learning curve of {system.name}",
-            "log.jsonl",
-            "coterie train {}/recipe.json --out RUN",
-        )
+        run.explain(run.directory.log_file, f"No learning curve of {system.name}")
         for system, run in runs
         if not run.log
     ]
@@ -91,7 +101,7 @@ def build_panel(title: str, runs: Sequence[tuple[ReportSystem, RunFiles]], last:
     lines: list[tuple[ReportSystem, Points, bool]] = []
     for system, run in runs:
         if whole and system.is_single_task:
-            continue  # its loss is one task's, on no scale with a sum over tasks
+            continue  # the loss of one task has another scale than a sum over tasks
         training = get_series(run, "loss" if whole else "task_loss", None if whole else title)
         lines.append((system, bin_points(training, last), False))
         if not whole:
