@@ -55,8 +55,8 @@ def test_routing_says_what_each_task_uses(made: Run) -> None:
     layers = json.loads((made.folder / "routing.json").read_text())["layers"]
     assert len(layers) == 6  # three linear layers of two MLPs
     one = layers["model.layers.1.mlp.down_proj"]
-    assert one["experts"] == ["rank 1", "rank 3"] and set(one["tasks"]) == {"a", "b"}
-    assert len(one["tasks"]["a"]) == 2 and 0 <= min(one["chosen"]["a"]) <= 1
+    assert one["experts"] == ["rank 1", "rank 3"] and set(one["mean_weight"]) == {"a", "b"}
+    assert len(one["mean_weight"]["a"]) == 2 and 0 <= min(one["chosen"]["a"]) <= 1
 
 
 def test_controls_stand_beside_the_scores(made: Run) -> None:

@@ -50,7 +50,7 @@ def test_routing_says_what_each_task_uses(made: Run) -> None:
     layers = json.loads((made.folder / "routing.json").read_text())["layers"]
     assert len(layers) == 2
     for layer in layers.values():
-        assert set(layer["tasks"]) == set(TASKS)
+        assert set(layer["mean_weight"]) == set(TASKS)
         # Each token chooses two experts; the tasks' gates differ from the start.
         assert all(sum(each) == pytest.approx(2) for each in layer["chosen"].values())
         assert layer["chosen"]["depth"] != layer["chosen"]["scene"]

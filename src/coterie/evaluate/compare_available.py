@@ -86,7 +86,7 @@ def _compare_with_readable_controls(
 
 
 def _read_saved_scores(name: str, folders: Sequence[Path]) -> Table:
-    """Return a table of the scores that the last evaluation saved; without rows if there are none."""
+    """Return the scores that the last evaluation saved; a table without rows if there are none."""
     found = []
     for folder in folders:
         try:

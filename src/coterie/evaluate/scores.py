@@ -86,7 +86,7 @@ class Scores:
         return asdict(self)
 
     def save(self, path: str | Path) -> Path:
-        """Writes the scores to a file, or to the scores file of a run's folder; returns the file."""
+        """Write the scores to a file, or to the scores file of a run's folder; return the file."""
         path = Path(path)
         return write_json(RunDirectory(path).scores_file() if path.is_dir() else path, self.dump())
 
@@ -123,7 +123,8 @@ class Scores:
                 f"| {task.samples} | {task.metric}, {task.unit or 'no unit'} |"
             )
         if self.num_skipped:
-            lines += ["", f"bad rows left out: {self.num_skipped}, in {RunDirectory(Path()).bad_rows_file(self.split)}"]
+            file = RunDirectory(Path()).bad_rows_file(self.split)
+            lines += ["", f"bad rows left out: {self.num_skipped}, in {file}"]
         return "\n".join(lines)
 
 

@@ -1,6 +1,8 @@
 """Numbers as people read them: short, with a unit, and "n/a" where there is none."""
 
 import math
+from collections.abc import Sequence
+from itertools import takewhile
 from typing import TypeGuard
 
 MISSING = "n/a"
@@ -65,3 +67,13 @@ def format_duration(value_s: float | None) -> str:
         return f"{value_s:.1f} s"
     hours, minutes = divmod(round(value_s / 60), 60)
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min"
+
+
+def strip_common_prefix(names: Sequence[str]) -> list[str]:
+    """Remove the dotted parts that all names share at the front."""
+    if len(names) < 2:
+        return list(names)
+    parts = [name.split(".") for name in names]
+    alike = (len(set(column)) == 1 for column in zip(*parts, strict=False))
+    front = sum(1 for _ in takewhile(bool, alike))
+    return [".".join(each[front:]) or ".".join(each) for each in parts]

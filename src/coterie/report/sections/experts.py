@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
 from typing import Any
 
 from coterie.report.context import ReportContext
@@ -13,7 +12,7 @@ from coterie.report.dendrogram import (
     compute_map_information,
     compute_overlap,
 )
-from coterie.report.formatting import format_number
+from coterie.report.formatting import format_number, strip_common_prefix
 from coterie.report.heatmap import (
     Heatmap,
     Matrix,
@@ -243,13 +242,3 @@ def make_bars(
         )
         for i, each in enumerate(values)
     )
-
-
-def strip_common_prefix(names: Sequence[str]) -> list[str]:
-    """Remove the dotted parts that all names share at the front."""
-    if len(names) < 2:
-        return list(names)
-    parts = [name.split(".") for name in names]
-    alike = (len(set(column)) == 1 for column in zip(*parts, strict=False))
-    front = sum(1 for _ in takewhile(bool, alike))
-    return [".".join(each[front:]) or ".".join(each) for each in parts]

@@ -77,8 +77,7 @@ def format_config(config: Mapping[str, Any], path: Any) -> str:
     if len(text) <= MAX_CONFIG_CHARACTERS:
         return text
     left = len(text) - MAX_CONFIG_CHARACTERS
-    return f"{text[:MAX_CONFIG_CHARACTERS]}
-... ({left} more characters in {path})"
+    return f"{text[:MAX_CONFIG_CHARACTERS]}\n... ({left} more characters in {path})"
 
 
 def format_json(value: Any, indent: str = "") -> str:
