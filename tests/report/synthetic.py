@@ -33,7 +33,7 @@ class Kind:
     """A task to make up: its name, its metric, what its rows carry, and how easy it is."""
 
     name: str
-    metric: str = "exact"
+    metric: str = "exact_match"
     media: str = "image"
     ease: float = 0.6
 
@@ -200,7 +200,7 @@ def _row(task: TextTask, sample: Any, ease: float, random: np.random.Generator) 
         said = str(round(float(answer) * (1 + (1 - ease) * float(random.normal()))))
     return {
         "source": sample.source,
-        "question": sample.text(),
+        "question": sample.get_last_user_text(),
         "prediction": said,
         "answers": list(sample.answers),
         "statistics": task.metric.statistics(said, sample.answers).tolist(),

@@ -19,12 +19,12 @@ class Axis:
     high: float
 
     def to_percent(self, value: float) -> float:
-        """Where `value` stands, in percent of the length; values off the axis stand at its end."""
+        """Convert a value to percent of the length; values off the axis are at its end."""
         share = (value - self.low) / ((self.high - self.low) or 1.0)
         return round(100 * min(max(share, 0.0), 1.0), 2)
 
     def make_ticks(self, most: int = 6) -> list[float]:
-        """At most `most` round values on the axis: multiples of 1, 2 or 5 times a power of ten."""
+        """Return at most `most` round values: multiples of 1, 2 or 5 times a power of ten."""
         step = round_step((self.high - self.low) / max(most - 1, 1))
         first = math.ceil(self.low / step - 1e-9)
         last = math.floor(self.high / step + 1e-9)
@@ -32,7 +32,7 @@ class Axis:
 
 
 def make_axis(values: Iterable[float], *, zero: bool = False) -> Axis:
-    """An axis that holds all finite values, its ends rounded outward; with `zero`, zero too."""
+    """Make an axis of all finite values, ends rounded outward; with `zero`, zero too."""
     held = [value for value in values if math.isfinite(value)] + ([0.0] if zero else [])
     if not held:
         return Axis(0.0, 1.0)
@@ -43,7 +43,7 @@ def make_axis(values: Iterable[float], *, zero: bool = False) -> Axis:
 
 
 def round_step(least: float) -> float:
-    """The smallest of 1, 2, 5 times a power of ten that is not below `least`."""
+    """Round up to 1, 2 or 5 times a power of ten."""
     power = 10.0 ** math.floor(math.log10(least)) if least > 0 else 1.0
     return next(m * power for m in (1, 2, 5, 10) if m * power >= least * (1 - 1e-9))
 
@@ -53,7 +53,7 @@ STEP_PX = 13
 
 @dataclass(frozen=True, kw_only=True)
 class Marker:
-    """A score on the axis; places in percent of its length, `y` in pixels."""
+    """A score on the axis: `x`, `low`, `high` in percent of its length, `y` in pixels."""
 
     column: TableColumn
     x: float
@@ -65,7 +65,7 @@ class Marker:
 
 @dataclass(frozen=True, kw_only=True)
 class TaskRow:
-    """A task's marks, one below the other."""
+    """A task's markers, one below the other."""
 
     task: str
     markers: tuple[Marker, ...]
@@ -147,5 +147,5 @@ def build_marker(column: TableColumn, score: Interval, axis: Axis, unit: str, y:
 
 
 def format_tick(value: float) -> str:
-    """A tick's label: no more digits than it has."""
+    """Format a tick's label."""
     return f"{value:,.10g}".replace("-", "\u2212")

@@ -176,7 +176,7 @@ def build_example(
         source=str(row.get("source", "")),
         question=truncate(str(row.get("question", ""))),
         accepted_answers=truncate(" | ".join(map(str, get_answers(row)))),
-        media=tuple(embed_media(each) for each in sample.media()) if sample is not None else (),
+        media=tuple(embed_media(each) for each in sample.get_media()) if sample is not None else (),
         answers=tuple(found),
     )
 

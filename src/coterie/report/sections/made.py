@@ -38,7 +38,7 @@ class Made(Section):
 
 
 def collect_facts(found: Sequence[ReportSystem]) -> tuple[tuple[str, str], ...]:
-    """Pairs of a name and what is to be said of it."""
+    """Collect pairs of a name and its text."""
     runs = [run for system in found for run in system.runs]
     configs = [run.raw_config for run in runs if run.raw_config]
     seeds = "; ".join(f"{each.name}: {join_names(each.seeds)}" for each in found if each.seeds)
@@ -57,12 +57,12 @@ def collect_facts(found: Sequence[ReportSystem]) -> tuple[tuple[str, str], ...]:
 
 
 def join_names(values: Any) -> str:
-    """With commas; empty for nothing."""
+    """Join values with commas; None is left out."""
     return ", ".join(str(value) for value in values if value is not None)
 
 
 def describe_environments(found: Sequence[ReportSystem]) -> Iterator[str]:
-    """Machine, device and versions of each start of each run, where the run has noted them."""
+    """Yield machine, device and versions of each start of each run, where they were recorded."""
     for system in found:
         for run in system.runs:
             for line in run.directory.read_environments():
