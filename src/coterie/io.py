@@ -36,6 +36,26 @@ def read_json(path: Path) -> Any:
         raise ValueError(f"{path} is damaged ({error}): remove it and evaluate again") from error
 
 
+def read_json_lines(path: Path) -> list[dict[str, Any]]:
+    """Read the objects of a JSON lines file; none if there is no file.
+
+    Lines that hold no object, such as the one that a kill cut off, are left out.
+    """
+    found = []
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return found
+    for line in text.split("\n"):  # not splitlines: JSON may hold U+2028
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(row, dict):
+            found.append(row)
+    return found
+
+
 def replace_non_finite(data: Any) -> Any:
     """`data` with None for every number that is not finite, and lists for tuples."""
     match data:

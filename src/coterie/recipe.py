@@ -146,6 +146,7 @@ class Recipe:
 
     Attributes:
         name: the system's.
+        role: "method", or "baseline" for what methods are compared with.
         mixtures: what `coterie.graft` puts into the host; none for a host trained as it is.
         losses: losses on the routing, added to the task's.
         balancing: makes one loss of the tasks' losses.
@@ -156,6 +157,7 @@ class Recipe:
     """
 
     name: str = "recipe"
+    role: Literal["method", "baseline"] = "method"
     mixtures: tuple[Mixture, ...] = field(default_factory=lambda: (Mixture(),))
     losses: tuple[RoutingLoss, ...] = ()
     balancing: Balancing = field(default_factory=Fixed)
@@ -182,6 +184,11 @@ class Recipe:
             raise ValueError(
                 f"recipe {self.name!r} has losses on the routing, and no mixture of it has a gate: "
                 "leave the losses out or give a mixture a gate"
+            )
+        if self.role not in ("method", "baseline"):
+            raise ValueError(
+                f"Recipe(role={self.role!r}): allowed are 'method', and 'baseline' for what "
+                "methods are compared with"
             )
         self._check_stages()
 
@@ -238,7 +245,7 @@ class Recipe:
         return _check_recipe(serialization.loads(text, name=name), name)
 
     def save(self, path: str | Path) -> Path:
-        """Writes the recipe to a file, or to recipe.json in a folder; returns the file."""
+        """Write the recipe to a file, or to recipe.json in a folder; return the file."""
         path = Path(path)
         path = path / RECIPE_FILE if path.is_dir() else path
         path.parent.mkdir(parents=True, exist_ok=True)

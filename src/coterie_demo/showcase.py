@@ -18,7 +18,7 @@ from coterie.task_file import read_tasks
 from coterie.tasks import TaskSet
 from coterie.train import Run, RunConfig, train_from_config
 from coterie.train.frozen_caches import precompute_caches
-from coterie.train.run import ADAPTER_FOLDER
+from coterie.train.run_directory import RunDirectory
 from coterie_demo.fetch import fetch
 
 EMBEDDED = "embedded"
@@ -76,7 +76,7 @@ class Showcase:
                 fetch(log=self.report_progress)
         tasks = self.select_tasks()
         with self.time_step("diagnose: do the tasks pull in different directions?"):
-            self.diagnose(tasks, out / "conflict.json")
+            self.diagnose(tasks, RunDirectory(out).conflict_file)
         self.check_sizes(tasks)
         with self.time_step("run the frozen layers once over the training rows"):
             self.prepare_frozen_parts(tasks)
@@ -93,7 +93,7 @@ class Showcase:
                 dict(zip(build_recipes(self.at), runs, strict=True)),
                 out=out / "report.html",
                 title="One shared adapter, or a mixture of experts?",
-                conflict=out / "conflict.json",
+                conflict=RunDirectory(out).conflict_file,
                 command=f"coterie demo --steps {self.steps} --seed {self.seed}",
             )
         self.report_progress(table.to_markdown())
@@ -153,7 +153,7 @@ class Showcase:
     def prepare_frozen_parts(self, tasks: TaskSet) -> None:
         """Fill the caches of frozen layers, so that neither training's time includes it."""
         runs = {Path(self.out) / name: each for name, each in build_recipes(self.at).items()}
-        if all((folder / ADAPTER_FOLDER).is_dir() for folder in runs):
+        if all(RunDirectory(folder).is_finished for folder in runs):
             self.report_progress("   done before")
             return
         count = precompute_caches(self.build_config(next(iter(runs.values())), tasks))

@@ -62,7 +62,7 @@ def test_controls(command: Installed, runs: Path) -> None:
 
 
 def test_a_run_is_repeated(command: Installed, runs: Path) -> None:
-    called = command("train", "runs/rode/recipe.json", "--out", "runs/again")
+    called = command("train", "runs/rode/run.json", "--out", "runs/again")
     assert called.code == 0, called.err
     files = [
         run / "adapter" / "adapter_model.safetensors" for run in (runs / "rode", runs / "again")

@@ -69,10 +69,11 @@ def test_the_function_comes_first() -> None:
 @pytest.mark.parametrize("whole", [True, False])
 def test_files_and_folders(whole: bool, tmp_path: Path) -> None:
     config = RunConfig(recipe=rode(epochs=2.0), **GIVEN)
-    (tmp_path / "recipe.json").write_text(config.dumps() if whole else config.recipe.dumps())
+    file = tmp_path / ("run.json" if whole else "recipe.json")
+    file.write_text(config.dumps() if whole else config.recipe.dumps())
     given = {} if whole else GIVEN
     assert build_config(str(tmp_path), [], given) == config
-    changed = build_config(str(tmp_path / "recipe.json"), settings("stages.0.epochs=3"), given)
+    changed = build_config(str(file), settings("stages.0.epochs=3"), given)
     assert changed.recipe == rode(epochs=3.0)
     assert build_config(str(tmp_path), [], given | {"seed": 5}).seed == 5
 

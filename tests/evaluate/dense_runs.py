@@ -115,6 +115,6 @@ def dense_run(
             if "coterie" in name and parameter.ndim > 1:
                 parameter.add_(0.1 * torch.randn_like(parameter))
     model.save_pretrained(folder / "adapter")
-    (folder / "recipe.json").write_text(plan.dumps())
+    (folder / "run.json").write_text(plan.dumps())
     (folder / "log.jsonl").write_text('{"step": 1, "time_s": 2.0, "samples": 8}\n')
     return Run.read(folder)

@@ -70,7 +70,7 @@ def run(
             if name.endswith(".up"):
                 parameter.normal_(std=0.1)
     model.save_pretrained(folder / "adapter")
-    (folder / "recipe.json").write_text(plan.dumps())
+    (folder / "run.json").write_text(plan.dumps())
     (folder / "log.jsonl").write_text(
         '{"step": 1, "time_s": 2.0, "samples": 8}\n{"step": 2, "time_s": 4.0, "samples": 16}\n'
     )
@@ -99,7 +99,7 @@ def scored(
     tasks = tuple(TextTask(name=name, rows={"test": "rows.jsonl"}) for name in right)
     plan = RunConfig(recipe=small(recipe), base="tiny", tasks=TextTasks(tasks=tasks), seed=seed)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "recipe.json").write_text(plan.dumps())
+    (folder / "run.json").write_text(plan.dumps())
     found = {}
     for task in tasks:
         samples = [sample(task.name, number) for number in range(len(right[task.name]))]

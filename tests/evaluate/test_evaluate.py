@@ -75,6 +75,6 @@ def test_what_cannot_be_scored_is_told(made: Run, tmp_path: Path) -> None:
         evaluate(made, limit=0)
     with pytest.raises(ValueError, match="task 'a' has no split 'other'"):
         evaluate(made, split="other")
-    (tmp_path / "recipe.json").write_text((made.folder / "recipe.json").read_text())
+    (tmp_path / "run.json").write_text((made.folder / "run.json").read_text())
     with pytest.raises(ValueError, match=r"has no trained adapter in adapter/: train it first"):
         evaluate(tmp_path)

@@ -139,15 +139,15 @@ def test_what_cannot_be_scored_is_told(made: Run, tmp_path: Path) -> None:
         evaluate(made, blind=True)
     with pytest.raises(ValueError, match="RandomPictures has no split 'other'"):
         evaluate(made, split="other")
-    (tmp_path / "recipe.json").write_text((made.folder / "recipe.json").read_text())
-    with pytest.raises(ValueError, match=r"has no trained adapter in adapter/: train it first"):
+    (tmp_path / "run.json").write_text((made.folder / "run.json").read_text())
+    with pytest.raises(ValueError, match="is not finished"):
         evaluate(tmp_path)
 
 
 def test_some_answers_are_kept_as_pictures(made: Run) -> None:
     evaluate(made, limit=2)
-    folder = made.folder / "predictions" / "test" / "pictures"
-    index = json.loads((folder / "pictures.json").read_text())
+    folder = made.folder / "predictions" / "test" / "examples"
+    index = json.loads((folder / "examples.json").read_text())
     # However few are scored, five of the ten; the fourth and eighth have no label of "classes".
     assert len(index) == 5
     for row in index:
@@ -156,5 +156,5 @@ def test_some_answers_are_kept_as_pictures(made: Run) -> None:
     files = [name for row in index for task in row["tasks"].values() for name in task.values()]
     with Image.open(folder / index[0]["image"]) as image:
         assert image.size == (28, 28)
-    on_disk = {path.name for path in folder.iterdir()} - {"pictures.json"}
+    on_disk = {path.name for path in folder.iterdir()} - {"examples.json"}
     assert on_disk == {name for name in files if name} | {row["image"] for row in index}

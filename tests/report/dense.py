@@ -23,6 +23,7 @@ from coterie.tasks.dense.examples import save_examples
 from coterie.tasks.dense.inference import make_rows
 from coterie.tasks.dense.task_set import DenseTasks
 from coterie.train.config import RunConfig
+from coterie.train.run_directory import RunDirectory
 from tests.evaluate.dense_runs import TASKS, RandomPictures, recipe
 from tests.report.synthetic import put
 
@@ -39,7 +40,7 @@ def run(
     pictures = RandomPictures(names=names)
     plan = RunConfig(recipe=made_by or recipe(), base="vit", tasks=DenseTasks(dataset=pictures))
     folder.mkdir(parents=True)
-    (folder / "recipe.json").write_text(plan.dumps(), encoding="utf-8")
+    (folder / "run.json").write_text(plan.dumps(), encoding="utf-8")
     random = np.random.default_rng(len(names))
     routed = bool(plan.recipe.mixtures)
     _log(folder, names, routed, noise)
@@ -97,7 +98,11 @@ def _evaluated(folder: Path, pictures: RandomPictures, noise: float) -> None:
             "train_time_s": 150.0, "samples_per_s": 16.0,
             "generate_samples_per_s": 30.0}  # fmt: skip
     put(folder / "scores.json", {"split": "test", "tasks": scores, "cost": cost, "control": ""})
-    save_examples(beside, pictures.tasks, list(zip(rows, said, strict=True))[:4])
+    save_examples(
+        RunDirectory(folder).examples_file("test"),
+        pictures.tasks,
+        list(zip(rows, said, strict=True))[:4],
+    )
 
 
 def answer(sample: DenseSample, noise: float) -> Mapping[str, Tensor]:

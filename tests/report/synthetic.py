@@ -34,7 +34,7 @@ class Kind:
     """A task to make up: its name, its metric, what its rows carry, and how easy it is."""
 
     name: str
-    metric: str = "exact"
+    metric: str = "exact_match"
     media: str = "image"
     ease: float = 0.6
 
@@ -120,9 +120,9 @@ def run(
         steps=steps,
     )
     folder.mkdir(parents=True)
-    (folder / "recipe.json").write_text(plan.dumps() + "\n", encoding="utf-8")
+    (folder / "run.json").write_text(plan.dumps() + "\n", encoding="utf-8")
     made_on = {"machine": "a machine", "device": "a device", "versions": ["torch 1"]}
-    (folder / "made_on.jsonl").write_text(json.dumps(made_on) + "\n", encoding="utf-8")
+    (folder / "environment.jsonl").write_text(json.dumps(made_on) + "\n", encoding="utf-8")
     _log(folder, tasks, random, steps, skill)
     _evaluated(folder, tasks, kinds, random, skill, "")
     if controls:
@@ -201,7 +201,7 @@ def _row(task: TextTask, sample: Any, ease: float, random: np.random.Generator) 
         said = str(round(float(answer) * (1 + (1 - ease) * float(random.normal()))))
     return {
         "source": sample.source,
-        "question": sample.text(),
+        "question": sample.get_last_user_text(),
         "prediction": said,
         "answers": list(sample.answers),
         "statistics": task.metric.statistics(TextPrediction(text=said), sample.answers).tolist(),
@@ -252,12 +252,20 @@ def study(folder: Path, kinds: Sequence[Kind] = TASKS, *, seeds: int = 1, sample
     tasks = data(folder / "data", kinds, samples=samples)
     found: dict[str, list[Path]] = {}
     for recipe, skill in systems:
+        # Single-task models are a run for each task.
+        parts = (
+            [slice(i, i + 1) for i in range(len(kinds))]
+            if recipe == "single_task"
+            else [slice(None)]
+        )
         for seed in range(seeds):
-            at = folder / "runs" / f"{recipe}-{seed}"
-            found.setdefault(recipe, []).append(
-                run(at, tasks, kinds, recipe=recipe, seed=seed, skill=skill, layers=layers,
-                    conflict=None if recipe == "shared_lora" else 0.2)
-            )  # fmt: skip
+            for number, part in enumerate(parts):
+                name = f"{recipe}-{seed}" if len(parts) == 1 else f"{recipe}-{seed}-{number}"
+                found.setdefault(recipe, []).append(
+                    run(folder / "runs" / name, tasks[part], kinds[part], recipe=recipe,
+                        seed=seed, skill=skill, layers=layers,
+                        conflict=None if recipe in ("shared_lora", "single_task") else 0.2)
+                )  # fmt: skip
     return found
 
 

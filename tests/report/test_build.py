@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from coterie.report import html as page_module
+from coterie.report import context as context_module
 from coterie.report import report
 from tests.report import synthetic
 
@@ -135,7 +135,7 @@ def test_every_part_may_be_missing(tmp_path: Path) -> None:
         "scores.untrained.json": f"coterie evaluate {run} --untrained",
         "routing.json": f"coterie evaluate {run}",
         "conflict.json": f"coterie diagnose {run}",
-        "log.jsonl": f"coterie train {run}/recipe.json",
+        "log.jsonl": f"coterie train {run}/run.json",
     }
     for name, command in commands.items():
         kept = (run / name).read_text()
@@ -155,7 +155,7 @@ def test_a_run_that_has_only_begun(tmp_path: Path) -> None:
     (run / "log.jsonl").write_text('{"step": 1, "loss": 3.0}\n{"step": 2, "loss": NaN}\n')
     page = read(report(run, out=tmp_path / "page.html"))
     assert "run has not been evaluated yet" in page.text
-    assert "No recipe of run" in page.text
+    assert "No configuration of run" in page.text
 
 
 def test_pictures_that_are_gone_leave_a_line(tmp_path: Path) -> None:
@@ -210,7 +210,7 @@ def test_a_task_name_does_not_lead_out_of_the_run(tmp_path: Path) -> None:
 
 
 def test_the_page_stays_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(page_module, "MAX_MEDIA_BYTES", 30_000)
+    monkeypatch.setattr(context_module, "MAX_MEDIA_BYTES", 30_000)
     (run,) = synthetic.study(tmp_path, synthetic.TASKS[-1:], systems=(("soft_lora", 0.0),))[
         "soft_lora"
     ]
@@ -220,7 +220,7 @@ def test_the_page_stays_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.usefixtures("unchecked")
 def test_errors_name_what_is_wrong(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"is no run's folder: it has none of recipe\.json"):
+    with pytest.raises(ValueError, match=r"is not a run's folder: it has none of run\.json"):
         report(tmp_path, out=tmp_path)
     with pytest.raises(ValueError, match="given 0 systems: give 1 to 12"):
         report({}, out=tmp_path)

@@ -1,12 +1,13 @@
 """The page about runs on pictures: scores, inside, and pictures of their answers."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from coterie.report import report
-from coterie.report.dense_examples import build_examples
+from coterie.report.image_examples import build_examples
 from coterie.report.systems import group_systems
 from tests.evaluate.dense_runs import TASKS, recipe
 from tests.report import dense
@@ -15,7 +16,7 @@ from tests.report.test_build import read
 
 @pytest.fixture
 def made(tmp_path: Path) -> dict[str, list[Path]]:
-    alone = recipe("dense", experts=False)
+    alone = replace(recipe("dense", experts=False), role="baseline")
     return {
         "squad": [dense.run(tmp_path / "squad")],
         "single": [dense.run(tmp_path / name, (name,), made_by=alone, noise=0.6) for name in TASKS],
@@ -47,13 +48,13 @@ def test_several_systems(made: dict[str, list[Path]], tmp_path: Path) -> None:
 
 
 def test_damaged_and_missing_pictures_leave_notes(made: dict[str, list[Path]]) -> None:
-    folder = made["squad"][0] / "predictions" / "test" / "pictures"
+    folder = made["squad"][0] / "predictions" / "test" / "examples"
     (folder / "0.png").write_bytes(b"\x89PNG\r\n\x1a\n damaged")
     (folder / "1-0-predicted.png").unlink()
-    index = json.loads((folder / "pictures.json").read_text())
+    index = json.loads((folder / "examples.json").read_text())
     index[2]["tasks"]["depth"] = ["odd"]
-    index[3]["image"] = "../../../../recipe.json"
-    (folder / "pictures.json").write_text(json.dumps([7, *index]))
+    index[3]["image"] = "../../../../run.json"
+    (folder / "examples.json").write_text(json.dumps([7, *index]))
     found = group_systems(made["squad"][0])
     shown = build_examples(found, found[0])
     # A picture outside of the folder is not looked for.
@@ -62,7 +63,7 @@ def test_damaged_and_missing_pictures_leave_notes(made: dict[str, list[Path]]) -
     depth = shown.grids[0]
     assert [each.note for each in depth.rows[1].images] == ["", "not kept", "not kept", ""]
     assert all(each.uri for each in shown.grids[1].rows[1].images)
-    (folder / "pictures.json").write_text('[{"source"')
+    (folder / "examples.json").write_text('[{"source"')
     lost = build_examples(found, found[0])
     assert lost.grids == () and "cannot be read" in lost.missing[0].message
 

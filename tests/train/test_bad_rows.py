@@ -9,7 +9,7 @@ ROWS = tuple(BadRow(source=f"rows.jsonl:{i}", field="image", reason="is empty") 
 
 
 def test_rows_are_written_once_each(tmp_path: Path) -> None:
-    file = tmp_path / bad_rows.BAD_ROWS_FILE
+    file = tmp_path / "bad_rows.jsonl"
     assert bad_rows.read_bad_rows(file) == () and bad_rows.format_summary_line((), file) == ""
     assert bad_rows.write_bad_rows(file, [*ROWS, ROWS[0]]) == ROWS == bad_rows.read_bad_rows(file)
     assert bad_rows.format_summary_line(ROWS, file) == f"left out 2 bad rows, named in {file}"

@@ -4,22 +4,21 @@ import json
 import math
 
 from coterie.train.metric_log import (
-    LOG_FILE,
     MetricLog,
     flatten_for_trackers,
-    read_log,
 )
+from coterie.train.run_directory import RunDirectory
 
 
 def test_a_resumed_log_ends_at_the_checkpoint(tmp_path):
     journal = MetricLog(tmp_path, step=0, time_s=5.0)
     for step in (1, 2, 3):
         journal.write({"step": step, "loss": math.nan if step == 2 else 0.1})
-    with (tmp_path / LOG_FILE).open("a") as file:
+    with (tmp_path / "log.jsonl").open("a") as file:
         file.write('{"step": 4, "lo')  # killed here
-    assert [line["step"] for line in read_log(tmp_path)] == [1, 2, 3]
+    assert [line["step"] for line in RunDirectory(tmp_path).read_log()] == [1, 2, 3]
     assert MetricLog(tmp_path, step=2, time_s=0.0).get_time_s() < 5.0 <= journal.get_time_s()
-    text = (tmp_path / LOG_FILE).read_text()
+    text = (tmp_path / "log.jsonl").read_text()
     assert [json.loads(line) for line in text.splitlines()] == [
         {"step": 1, "loss": 0.1}, {"step": 2, "loss": None}
     ]  # fmt: skip

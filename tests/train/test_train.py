@@ -33,7 +33,7 @@ def test_a_run(tmp_path: Path):
     assert layer == "model.layers.0.mlp.gate_proj" and sum(shares) == pytest.approx(1, abs=1e-5)
     assert len(rest) == 5
     assert RunConfig.read(run.folder) == run.config and run.is_finished
-    assert json.loads((run.folder / "made_on.jsonl").read_text())["step"] == 0
+    assert json.loads((run.folder / "environment.jsonl").read_text())["step"] == 0
     assert list((run.folder / "events").rglob("events.out.tfevents*"))
 
     model = run.load().model
@@ -73,7 +73,7 @@ def test_a_folder_with_a_run_is_left_alone(tmp_path: Path):
     (tmp_path / "other" / "file").touch()
     with pytest.raises(ValueError, match="already exists and is not a run"):
         trained(tmp_path / "other", plain(steps=1))
-    with pytest.raises(ValueError, match=r"is no run: it has no recipe\.json"):
+    with pytest.raises(ValueError, match=r"is no run: it has no run\.json"):
         Run.read(tmp_path / "other")
     with pytest.raises(ValueError, match=r"no option 'epochs'; its options are mix, seed"):
         trained(tmp_path / "new", plain(), epochs=3)
@@ -233,7 +233,7 @@ def test_a_plan_is_read_back_or_refused(tmp_path: Path):
     plan = RunConfig(
         recipe=plain(), base=base(), tasks=as_task_set(tasks()), **without(OPTIONS, "progress")
     )
-    (tmp_path / "recipe.json").write_text(plan.dumps())
+    (tmp_path / "run.json").write_text(plan.dumps())
     assert RunConfig.read(tmp_path) == plan
     plain().save(tmp_path / "other.json")
     with pytest.raises(ValueError, match="holds a Recipe, not a run's configuration"):

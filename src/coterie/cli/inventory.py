@@ -8,9 +8,9 @@ from pathlib import Path
 from coterie import serialization
 from coterie.cli.train_config import SYSTEMS
 from coterie.plugins import TASKS, list_plugins
-from coterie.recipe import RECIPE_FILE
 from coterie.task_file import find_dataset_kinds, read_tasks
 from coterie.train import Run
+from coterie.train.run_directory import RunDirectory
 
 # What is listed -> the package of its kinds, and their interface.
 FOLDERS = {
@@ -65,8 +65,8 @@ def list_provided_tasks() -> Iterator[tuple[str, str]]:
 
 
 def find_runs(folder: Path) -> Iterator[tuple[str, str]]:
-    """Find the runs in a folder and below, without other folders that have a recipe.json."""
-    for file in sorted(folder.glob(f"**/{RECIPE_FILE}")):
+    """The runs in a folder and below; what else has a file of that name is left out."""
+    for file in sorted(folder.glob(f"**/{RunDirectory(Path()).config_file}")):
         try:
             config = Run.read(file.parent).config
         except ValueError:

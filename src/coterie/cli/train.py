@@ -40,7 +40,7 @@ def train(settings: tuple[str, ...], recipe: str, out: str, resume: bool, **flag
     """Train a recipe on tasks.
 
     RECIPE is a name (`coterie list recipes`), a recipe's JSON file, or a run to repeat. The run's
-    folder holds the configuration (recipe.json), the adapter in safetensors, a log (log.jsonl and
+    folder holds its configuration (run.json), the adapter in safetensors, a log (log.jsonl and
     TensorBoard's events) and checkpoints.
 
     \b
@@ -56,7 +56,7 @@ def train(settings: tuple[str, ...], recipe: str, out: str, resume: bool, **flag
     from coterie.cli.overrides import Override
     from coterie.cli.train_config import build_config
     from coterie.task_file import read_tasks
-    from coterie.train.bad_rows import BAD_ROWS_FILE, format_summary_line
+    from coterie.train.bad_rows import format_summary_line
     from coterie.train.train import make_absolute_base, train_from_config
 
     given = {name: value for name, value in flags.items() if value is not None}
@@ -66,6 +66,6 @@ def train(settings: tuple[str, ...], recipe: str, out: str, resume: bool, **flag
         given["tasks"] = read_tasks(given["tasks"])
     config = build_config(recipe, [Override.parse(text) for text in settings], given)
     run = train_from_config(config, out=out, resume=resume)
-    if bad := format_summary_line(run.read_bad_rows(), run.folder / BAD_ROWS_FILE):
+    if bad := format_summary_line(run.read_bad_rows(), run.directory.bad_rows_file()):
         click.echo(bad)
     click.echo(f"{run.folder}: trained; next: coterie evaluate {run.folder}")

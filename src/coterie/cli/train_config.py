@@ -12,6 +12,7 @@ from coterie.annotations import coerce, describe_annotation, get_annotations, ma
 from coterie.cli.overrides import Override, set_at_path
 from coterie.recipe import RECIPE_FILE, Recipe
 from coterie.train import RunConfig
+from coterie.train.run_directory import RunDirectory
 
 SYSTEMS: Mapping[str, Callable[..., Recipe]] = {
     name: getattr(recipes, name) for name in recipes.__all__
@@ -61,7 +62,9 @@ def call_recipe(name: str, arguments: Mapping[str, Any]) -> Recipe:
 def read_recipe_or_config(recipe: str) -> Recipe | RunConfig:
     """Read the recipe or configuration in a file, or the configuration in a run's folder."""
     path = Path(recipe)
-    path = path / RECIPE_FILE if path.is_dir() else path
+    if path.is_dir():
+        directory = RunDirectory(path)
+        path = directory.config_file if directory.is_run else path / RECIPE_FILE
     if not path.is_file():
         raise ValueError(
             f"{recipe!r} is no recipe{serialization.format_suggestions(recipe, SYSTEMS)}: give one "

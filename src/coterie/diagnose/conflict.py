@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from coterie.io import replace_non_finite, write_json
+from coterie.train.run_directory import RunDirectory
 
 CONFLICT_FILE = "conflict.json"
 Matrix = tuple[tuple[float, ...], ...]
@@ -143,7 +144,7 @@ class Conflict:
     def save(self, path: str | Path) -> Path:
         """Write the conflict to a file, or to conflict.json in a folder; return the file."""
         path = Path(path)
-        path = path / CONFLICT_FILE if path.is_dir() else path
+        path = RunDirectory(path).conflict_file if path.is_dir() else path
         path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, self.dump())
         return path
@@ -155,7 +156,7 @@ class Conflict:
         Raises ValueError if there is none.
         """
         path = Path(path)
-        path = path / CONFLICT_FILE if path.is_dir() else path
+        path = RunDirectory(path).conflict_file if path.is_dir() else path
         if not path.is_file():
             raise ValueError(f"{path} is not there: run `coterie diagnose` first")
         try:

@@ -16,13 +16,13 @@ from coterie.diagnose.conflict import Conflict, Matrix
 from coterie.diagnose.gradient_cosine import GradientCosines, compute_gradient_cosines
 from coterie.diagnose.gradients import GradientMeasurements, measure_gradients
 from coterie.models.loading import LoadedModel
-from coterie.recipe import RECIPE_FILE
 from coterie.tasks import TaskSet, TextTask, as_task_set
 from coterie.tasks.dense.dataset import DenseDataset
 from coterie.tasks.gradients.parameter_space import ParameterSpace
 from coterie.tasks.gradients.source import GradientSource
 from coterie.train.frozen_caches import cache_encoder_features
 from coterie.train.run import Run
+from coterie.train.run_directory import RunDirectory
 
 RELATIVE_LOSS_STEP = 0.02
 
@@ -110,7 +110,7 @@ def load_gradient_source(
     device: str | torch.device | None,
 ) -> tuple[LoadedModel, GradientSource]:
     """Load the model and make the gradient source of its tasks; see `diagnose`."""
-    is_run = isinstance(base_or_run, str | Path) and (Path(base_or_run) / RECIPE_FILE).is_file()
+    is_run = isinstance(base_or_run, str | Path) and RunDirectory(Path(base_or_run)).is_run
     model = Run.read(base_or_run) if is_run else base_or_run  # pyright: ignore[reportArgumentType]
     run = model if isinstance(model, Run) else None
     if tasks is None and run is None:

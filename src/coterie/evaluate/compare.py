@@ -1,7 +1,7 @@
 """`compare`: several systems' scores over the same samples, as one table."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -20,7 +20,7 @@ def compare(
     runs: Sequence[Any] | Mapping[str, Any],
     *,
     baseline: Runs | None = None,
-    controls: bool = True,
+    controls: bool | Sequence[str] = True,
     resamples: int = bootstrap.RESAMPLES,
     seed: int = 0,
 ) -> Table:
@@ -35,7 +35,8 @@ def compare(
         runs: runs or their folders, grouped by what they were made of; or system -> its runs.
             Several seeds are one system; so are single-task runs, joined by their seed.
         baseline: the single-task runs, or whatever else delta_m is to be measured against.
-        controls: also show what was evaluated with `untrained=True` and `blind=True`.
+        controls: also show what was evaluated with `untrained=True` and `blind=True`; or which
+            of the two, "untrained" and "blind".
         resamples: draws of the bootstrap, at least 1.
         seed: of the draws.
 
@@ -52,7 +53,8 @@ def compare(
     every = [run for group in groups.values() for run in group]
     split = systems.get_common_split(every)
     found = [systems.load_system(system, group) for system, group in groups.items()]
-    found += _add_controls(groups) if controls else []
+    wanted = controls if not isinstance(controls, bool) else CONTROLS if controls else ()
+    found += _add_controls(groups, wanted)
     estimates = Estimates(
         systems=bootstrap_systems(found, resamples=resamples, seed=seed),
         higher_is_better=[each.metric.higher_is_better for each in found[0].tasks.values()],
@@ -79,19 +81,22 @@ def _add_baseline(
     return name, {name: runs} | groups
 
 
-def _add_controls(groups: Mapping[str, list[Any]]) -> list[System]:
+def _add_controls(groups: Mapping[str, list[Any]], controls: Iterable[str]) -> list[System]:
     """What the runs were also evaluated as; the untrained model once, for it has no recipe."""
     found: dict[str, System] = {}
-    for control, title in CONTROLS.items():
+    for control in controls:
         for name, group in groups.items():
-            called = title.format(name=name)
+            called = CONTROLS[control].format(name=name)
             there = all(systems.get_scores_file(run, control).is_file() for run in group)
             if there and called not in found:
                 # All seeds of a base are one model.
                 one = [run for run in group if run.config.seed == group[0].config.seed]
                 runs = one if control == "untrained" else group
                 found[called] = replace(
-                    systems.load_system(called, runs, control=control), costs=()
+                    systems.load_system(called, runs, control=control),
+                    costs=(),
+                    control=control,
+                    control_of=name,
                 )
     return list(found.values())
 
@@ -116,6 +121,8 @@ def _make_table(
                 delta_m=None if baseline is None else estimates.delta_m(position).interval,
                 difference=differences,
                 cost=_aggregate_cost(system),
+                control=system.control,
+                control_of=system.control_of,
             )
         )
     return Table(

@@ -1,11 +1,9 @@
 """What a model costs: parameters trained, held and at work, FLOPs, memory and speed."""
 
-import json
 import math
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import safe_open
@@ -16,6 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from coterie.evaluate.expert_usage import find_active_mixtures
 from coterie.experts.base import ExpertLayer
 from coterie.routing.usage import UsageStatistics
+from coterie.train.run_directory import RunDirectory
 from coterie.tuner.config import WEIGHTS
 from coterie.tuner.layer import CoterieLayer
 
@@ -115,17 +114,9 @@ def get_peak_memory_bytes(device: torch.device) -> int | None:
 
 
 def read_training_time(folder: Path) -> dict[str, float | None]:
-    """Seconds of training and samples a second, by the last line of a run's log.jsonl."""
-    last: Mapping[str, Any] = {}
-    at = folder / "log.jsonl"
-    if at.is_file():
-        for line in at.read_text(encoding="utf-8").split("\n"):
-            try:
-                row = json.loads(line)
-            except ValueError:
-                continue  # torn by a kill
-            if isinstance(row, dict) and "time_s" in row:
-                last = row
+    """Seconds of training and samples a second, by the last record of a run's log."""
+    rows = [row for row in RunDirectory(folder).read_log() if "time_s" in row]
+    last = rows[-1] if rows else {}
     seconds, samples = last.get("time_s"), last.get("samples")
     speed = samples / seconds if samples and seconds else None
     return {"train_time_s": seconds, "samples_per_s": speed}

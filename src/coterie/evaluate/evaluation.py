@@ -12,14 +12,12 @@ from coterie.evaluate.config import EvaluationConfig
 from coterie.evaluate.prediction_cache import (
     PredictionKey,
     compute_adapter_digest,
-    get_key_file,
     load_if_fresh,
     make_prediction_key,
     store,
 )
-from coterie.evaluate.predictions import Predictions, get_predictions_file, get_predictions_folder
+from coterie.evaluate.predictions import Predictions
 from coterie.evaluate.scores import Scores, TaskScore
-from coterie.evaluate.systems import get_scores_file
 from coterie.io import write_json
 from coterie.models.loading import DTYPES, LoadedModel
 from coterie.routing.usage import ExpertUsage, UsageStatistics
@@ -30,7 +28,6 @@ from coterie.train.run import Run
 
 FLOPS_SAMPLES = 8
 """The samples of each data set on which FLOPs are counted."""
-COST_FILE = ".cost.json"
 
 
 class TaskPredictions(NamedTuple):
@@ -52,8 +49,8 @@ class Evaluation:
                 f"blind=True leaves out images and sounds, and the tasks of {run.folder} have no "
                 "other input: evaluate it without"
             )
-        self.folder = get_predictions_folder(run.folder, config.split, config.control)
-        self.adapter = Path(run.folder) / "adapter"
+        self.directory = run.directory
+        self.adapter = run.directory.adapter_folder
         self.digest = None if config.untrained else compute_adapter_digest(self.adapter)
 
     @cached_property
@@ -80,12 +77,11 @@ class Evaluation:
             found |= self.predict_dataset(dataset, keys)
         usage = ExpertUsage.merge(each.usage for each in found.values()).compute_means()
         measured = self.measure_cost(datasets, keys, found, usage)
-        folder = Path(self.run.folder)
         if not config.control:
             table = expert_usage.make_usage_table(measured["layers"], usage)
-            write_json(folder / "routing.json", table)
+            write_json(self.directory.expert_usage_file, table)
         bad = bad_rows.write_bad_rows(
-            folder / f"bad_rows.{config.split}.jsonl",
+            self.directory.bad_rows_file(config.split),
             [row for dataset in datasets for row in dataset.bad_rows],
         )
         scores = Scores(
@@ -95,8 +91,16 @@ class Evaluation:
             control=config.control,
             num_skipped=len(bad),
         )
-        scores.save(get_scores_file(self.run, config.control))
+        scores.save(self.directory.scores_file(config.control))
         return scores
+
+    def get_predictions_file(self, task: str) -> Path:
+        """Return the file of a task's predictions."""
+        return self.directory.predictions_file(self.config.split, task, self.config.control)
+
+    def get_key_file(self, task: str) -> Path:
+        """Return the file of what a task's predictions depend on."""
+        return self.directory.predictions_cache_file(self.config.split, task, self.config.control)
 
     def make_keys(self, datasets: Sequence[EvaluationDataset]) -> dict[str, PredictionKey]:
         """Return what each task's predictions depend on."""
@@ -112,19 +116,15 @@ class Evaluation:
         self, dataset: EvaluationDataset, keys: Mapping[str, PredictionKey]
     ) -> dict[str, TaskPredictions]:
         """Return the predictions of a data set's tasks: those on disk, if all are up to date."""
-        facts = {
-            task: load_if_fresh(get_key_file(self.folder, task), keys[task])
-            for task in dataset.tasks
-        }
+        facts = {task: load_if_fresh(self.get_key_file(task), keys[task]) for task in dataset.tasks}
         if not all(
-            fact and get_predictions_file(self.folder, task).is_file()
-            for task, fact in facts.items()
+            fact and self.get_predictions_file(task).is_file() for task, fact in facts.items()
         ):
             return self.make_predictions(dataset, keys)
         fields = self.tasks.prediction_fields
         return {
             task: self.score_task(
-                task, Predictions.read(get_predictions_file(self.folder, task), fields), fact
+                task, Predictions.read(self.get_predictions_file(task), fields), fact
             )
             for task, fact in facts.items()
             if fact is not None
@@ -136,7 +136,7 @@ class Evaluation:
         """Run the model on a data set, and write the predictions with what they depend on."""
         for task in dataset.tasks:
             # Or it would vouch for a file that is half written.
-            get_key_file(self.folder, task).unlink(missing_ok=True)
+            self.get_key_file(task).unlink(missing_ok=True)
         usage = ExpertUsage(self.tasks.names)
         only = dataset.tasks[0] if len(dataset.tasks) == 1 else None
         routed = bool(expert_usage.find_active_mixtures(self.loaded.model))
@@ -156,9 +156,10 @@ class Evaluation:
             used = usage.select(task).to_json()
             facts = {"use": used, "seconds": seconds, "samples": len(samples)}
             found[task] = self.score_task(task, Predictions(tuple(result.rows[task])), facts)
-            store(get_key_file(self.folder, task), keys[task], **facts)
+            store(self.get_key_file(task), keys[task], **facts)
         if not self.config.control:
-            self.tasks.save_examples(self.loaded, dataset, self.folder)
+            index_file = self.directory.examples_file(self.config.split)
+            self.tasks.save_examples(self.loaded, dataset, index_file)
         return found
 
     def score_task(
@@ -167,7 +168,7 @@ class Evaluation:
         """Score predictions with the task's metric as it is now, and write them."""
         scored = self.tasks.score_predictions(task, predictions.rows)
         rows = predictions.with_statistics(scored.statistics)
-        rows.save(get_predictions_file(self.folder, task))
+        rows.save(self.get_predictions_file(task))
         return TaskPredictions(
             score=TaskScore.from_statistics(
                 scored.metric, scored.statistics, name=str(self.tasks.get_metric(task))
@@ -188,7 +189,8 @@ class Evaluation:
 
         Measured once for the same predictions.
         """
-        file, key = self.folder / COST_FILE, dict(keys)
+        file = self.directory.cost_cache_file(self.config.split, self.config.control)
+        key = dict(keys)
         known = load_if_fresh(file, key)
         if known is not None:
             return known

@@ -12,18 +12,13 @@ PredictionKey = dict[str, Any]
 KEY = "key"
 
 
-def get_key_file(folder: Path, task: str) -> Path:
-    """Return the file beside a task's predictions that holds what they depend on."""
-    return folder / f"{task}.meta.json"
-
-
 def compute_adapter_digest(folder: Path) -> str:
     """Compute the sha256 of an adapter's files. Raises ValueError if there is none."""
     files = sorted(each for each in folder.glob("adapter_*") if each.is_file())
     if not files:
         raise ValueError(
             f"{folder.parent} has no trained adapter in {folder.name}/: train it first, or go on "
-            f"with `coterie train {folder.parent}/recipe.json --resume`"
+            f"with `coterie train {folder.parent} --resume`"
         )
     digest = hashlib.sha256()
     for file in files:

@@ -15,18 +15,6 @@ from coterie.tasks.predictions import Prediction
 from coterie.tasks.task_set import TaskSet
 
 
-def get_predictions_file(folder: Path, task: str) -> Path:
-    """Return a task's file. Raises ValueError for a name that would lead to another folder."""
-    if Path(task).name != task:
-        raise ValueError(f"task {task!r} cannot name a file: leave slashes out of its name")
-    return folder / f"{task}.jsonl"
-
-
-def get_predictions_folder(run: str | Path, split: str, control: str = "") -> Path:
-    """Return the folder of a run's predictions; those of a control have one of their own."""
-    return Path(run) / (f"predictions-{control}" if control else "predictions") / split
-
-
 @dataclass(frozen=True)
 class Predictions:
     """A row for each sample; see `coterie.tasks.predictions.Prediction`."""
@@ -88,17 +76,17 @@ class ScoredSamples(NamedTuple):
     statistics: Float[np.ndarray, "samples statistics"]
 
 
-def read_scored_samples(tasks: TaskSet, task: str, folder: Path) -> ScoredSamples:
+def read_scored_samples(tasks: TaskSet, task: str, file: Path) -> ScoredSamples:
     """Read what a run was scored on.
 
     Args:
         tasks: of the run.
         task: the name of one.
-        folder: see `get_predictions_folder`.
+        file: the task's predictions, see `RunDirectory.predictions_file`.
 
     Raises ValueError if the run was not evaluated, or the file is damaged.
     """
-    rows = Predictions.read(get_predictions_file(folder, task), tasks.prediction_fields).rows
+    rows = Predictions.read(file, tasks.prediction_fields).rows
     scored = tasks.score_predictions(task, rows)
     return ScoredSamples(
         metric=scored.metric,

@@ -13,8 +13,7 @@ from coterie.evaluate.estimates import Estimates
 from coterie.evaluate.variance import BootstrapSamples
 from coterie.io import read_json, write_json
 from coterie.metrics.base import Metric
-
-SCORES_FILE = "scores.json"
+from coterie.train.run_directory import RunDirectory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +79,7 @@ class Scores:
         cost: what the model costs; see `coterie.evaluate.cost`.
         control: "" for the run itself, "blind" without its pictures and sounds, "untrained" for
             the model it started from.
-        left_out: bad rows that were not scored; bad_rows.<split>.jsonl names them.
+        left_out: bad rows that were not scored; the run's file of bad rows names them.
     """
 
     split: str
@@ -94,15 +93,15 @@ class Scores:
         return asdict(self)
 
     def save(self, path: str | Path) -> Path:
-        """Writes the scores to a file, or to scores.json in a folder; returns the file."""
+        """Write the scores to a file, or to the scores file of a run's folder; return the file."""
         path = Path(path)
-        return write_json(path / SCORES_FILE if path.is_dir() else path, self.dump())
+        return write_json(RunDirectory(path).scores_file() if path.is_dir() else path, self.dump())
 
     @classmethod
     def read(cls, path: str | Path) -> "Scores":
-        """The scores in a file, or in scores.json of a folder. ValueError if there are none."""
+        """The scores in a file, or of a run's folder. ValueError if there are none."""
         path = Path(path)
-        path = path / SCORES_FILE if path.is_dir() else path
+        path = RunDirectory(path).scores_file() if path.is_dir() else path
         if not path.is_file():
             raise ValueError(f"{path} is not there: run `coterie evaluate {path.parent}` first")
         data = read_json(path)
@@ -131,7 +130,8 @@ class Scores:
                 f"| {task.samples} | {task.metric}, {task.unit or 'no unit'} |"
             )
         if self.num_skipped:
-            lines += ["", f"bad rows left out: {self.num_skipped}, in bad_rows.{self.split}.jsonl"]
+            file = RunDirectory(Path()).bad_rows_file(self.split)
+            lines += ["", f"bad rows left out: {self.num_skipped}, in {file}"]
         return "\n".join(lines)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from coterie import serialization
-from coterie.evaluate.predictions import get_predictions_folder, read_scored_samples
+from coterie.evaluate.predictions import read_scored_samples
 from coterie.evaluate.scores import Scores
 from coterie.metrics.base import Metric
 from coterie.train.run import Run
@@ -45,12 +45,16 @@ class System:
         seeds: one a replica; single-task runs of one seed are one replica together.
         tasks: task -> what was scored, each with as many seeds.
         costs: one a run.
+        control: "" for the runs themselves, or the name of a control.
+        control_of: of a control, the system whose runs were evaluated so.
     """
 
     name: str
     seeds: tuple[int, ...]
     tasks: Mapping[str, TaskStatistics]
     costs: tuple[Mapping[str, Any], ...]
+    control: str = ""
+    control_of: str = ""
 
 
 def group_runs(runs: Sequence[Any] | Mapping[str, Any]) -> dict[str, list[Run]]:
@@ -141,8 +145,8 @@ def _read_scores(run: Run, control: str) -> Scores:
 
 
 def get_scores_file(run: Run, control: str) -> Path:
-    """scores.json, or that of a control."""
-    return Path(run.folder) / (f"scores.{control}.json" if control else "scores.json")
+    """Return the file of a run's scores, or of those of a control."""
+    return run.directory.scores_file(control)
 
 
 def _load_task_statistics(system: str, name: str, runs: list[Run], control: str) -> TaskStatistics:
@@ -150,7 +154,7 @@ def _load_task_statistics(system: str, name: str, runs: list[Run], control: str)
         read_scored_samples(
             run.config.tasks,
             name,
-            get_predictions_folder(run.folder, _read_scores(run, control).split, control),
+            run.directory.predictions_file(_read_scores(run, control).split, name, control),
         )
         for run in runs
     ]
@@ -160,9 +164,12 @@ def _load_task_statistics(system: str, name: str, runs: list[Run], control: str)
                 f"{run.folder} and {runs[0].folder} of system {system!r} scored different samples "
                 f"of {name}: evaluate both on the same rows, with the same limit"
             )
+    saved = _read_scores(runs[0], control).tasks
+    if name not in saved:
+        raise ValueError(f"{runs[0].folder} has no score of task {name!r}: evaluate it again")
     return TaskStatistics(
         metric=found[0].metric,
-        name=_read_scores(runs[0], control).tasks[name].metric,
+        name=saved[name].metric,
         samples=found[0].samples,
         statistics=tuple(record.statistics for record in found),
     )

@@ -43,6 +43,8 @@ class SystemRow:
         delta_m: percent above the baseline, mean over tasks; None without a baseline.
         difference: task -> score minus the baseline's, in paired draws; empty without one.
         cost: means over seeds; of single-task runs, parameters and training time add up.
+        control: "" for the runs themselves, or the name of a control.
+        control_of: of a control, the system whose runs were evaluated so.
     """
 
     system: str
@@ -51,6 +53,8 @@ class SystemRow:
     delta_m: Interval | None = None
     difference: Mapping[str, Interval] = field(default_factory=dict)
     cost: Mapping[str, float | int | None] = field(default_factory=dict)
+    control: str = ""
+    control_of: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +69,7 @@ class Table:
         better: task, or "delta_m", -> A -> B -> share of paired draws in which A is better than
             B.
         notes: what a reader must know of the numbers.
+        not_compared: system -> why it has no differences, of `compare_available`.
     """
 
     split: str
@@ -73,6 +78,7 @@ class Table:
     baseline: str | None = None
     better: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    not_compared: Mapping[str, str] = field(default_factory=dict)
 
     def to_markdown(self) -> str:
         """Tables for a reader: scores, differences to the baseline, who is better, and cost."""
@@ -111,8 +117,8 @@ class Table:
         delta = [] if self.baseline is None else ["delta_m, %"]
         lines = []
         for row in self.rows:
-            cells = [format_interval(row.tasks[column.name]) for column in self.columns]
-            cells += [] if row.delta_m is None else [format_interval(row.delta_m, sign=True)]
+            cells = [_format_cell(row.tasks.get(column.name)) for column in self.columns]
+            cells += [_format_cell(row.delta_m, sign=True) for _ in delta]
             lines.append([row.system, str(len(row.seeds)), *cells])
         return format_markdown_table(["system", "seeds", *head, *delta], lines)
 
@@ -120,10 +126,10 @@ class Table:
         lines = [
             [
                 row.system,
-                *(format_interval(row.difference[each.name], sign=True) for each in self.columns),
+                *(_format_cell(row.difference.get(each.name), sign=True) for each in self.columns),
             ]
             for row in self.rows
-            if row.system != self.baseline
+            if row.system != self.baseline and row.difference
         ]
         names = [column.name for column in self.columns]
         return format_markdown_table([f"minus {self.baseline}", *names], lines)
@@ -176,6 +182,10 @@ def format_interval(cell: Interval, *, sign: bool = False) -> str:
     digits = 1 if largest >= 10 or largest == 0 else 2 if largest >= 1 else 3
     told = [f"{value:{'+' if sign else ''}.{digits}f}" for value in known]
     return told[0] if len(told) < 3 else f"{told[0]} [{told[1]}, {told[2]}]"
+
+
+def _format_cell(cell: Interval | None, *, sign: bool = False) -> str:
+    return "" if cell is None else format_interval(cell, sign=sign)
 
 
 def _format_column_title(column: TaskColumn) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from coterie.evaluate.scores import SCORES_FILE, Scores
+from coterie.evaluate.scores import Scores
 from coterie.extract.pruning import LayerUse
 from coterie.extract.source import ExtractSource, load_image_batches, read_usage_from_run
 from coterie.extract.verify import use_single_adapter
@@ -65,9 +65,11 @@ def find_default_usage(
     found = read_usage_from_run(source.run, task)
     if found:
         assert source.run is not None
-        scored = (source.run.folder / SCORES_FILE).is_file()
+        scored = source.run.directory.scores_file().is_file()
         split = Scores.read(source.run.folder).split if scored else None
-        return MeasuredUsage(choice_shares=found, source="routing.json", split=split)
+        return MeasuredUsage(
+            choice_shares=found, source=source.run.directory.expert_usage_file.name, split=split
+        )
     if source.run is not None:
         return measure_usage(source, task, adapter, SPLIT)
     if probe is not None:

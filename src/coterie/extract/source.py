@@ -86,9 +86,9 @@ def read_usage_from_run(run: Run | None, task: str) -> dict[str, dict[str, list[
     Returns:
         layer -> {"chosen": share of units by expert}.
     """
-    if run is None or not (run.folder / "routing.json").is_file():
+    if run is None or not run.directory.expert_usage_file.is_file():
         return {}
-    layers = json.loads((run.folder / "routing.json").read_text(encoding="utf-8"))["layers"]
+    layers = json.loads(run.directory.expert_usage_file.read_text(encoding="utf-8"))["layers"]
     return {
         name: {"chosen": layer["chosen"][task]}
         for name, layer in layers.items()

@@ -26,6 +26,7 @@ def dense(
     """
     return Recipe(
         name="dense",
+        role="baseline",
         mixtures=(),
         balancing=Uncertainty(positive=True),
         stages=(

@@ -34,6 +34,7 @@ def shared_lora(
     lora = Lora(ranks=(rank,), alpha=alpha, dropout=dropout)
     return Recipe(
         name="shared_lora",
+        role="baseline",
         mixtures=tuple(Mixture(at=each, experts=lora, gate=None) for each in at),
         stages=(Stage(name="joint", learning_rate=learning_rate, epochs=epochs, warmup=0.03),),
         paper="Hu et al. 2021, arXiv:2106.09685",

@@ -1,4 +1,4 @@
-"""Which answers are right: by the task's metric on one sample, else by the text."""
+"""Which text answers are right: by the task's metric on one sample, else by comparing text."""
 
 import math
 import re
@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from coterie import serialization
 from coterie.data.dataset import Dataset
 from coterie.report.formatting import format_number, is_number
 from coterie.report.run_files import RunFiles
+from coterie.tasks.text.task_set import TextTasks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +20,7 @@ class Grader:
 
     Attributes:
         metric: scores one sample's statistics; None compares texts.
-        limit: what the score must reach (or, where lower is better, not pass) to be right.
+        threshold: what the score must reach (or, where lower is better, not pass) to be right.
         rule: what right means, in words.
     """
 
@@ -34,7 +34,7 @@ class Grader:
     def from_predictions(
         cls, entry: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]
     ) -> "Grader":
-        """The grader of a task, from its entry in scores.json and the rows of its predictions.
+        """Make the grader of a task from its scores entry and the rows of its predictions.
 
         Where the metric gives each answer all or nothing, all is right; where it gives degrees,
         the better half is.
@@ -56,8 +56,8 @@ class Grader:
             limit = scores[len(scores) // 2]
             side = "at least" if better else "at most"
             rule = (
-                f"the better half by {describe_metric(entry['metric'])} ({side} {format_number(limit, unit)} "
-                f"{unit}".rstrip()
+                f"the better half by {describe_metric(entry['metric'])} "
+                f"({side} {format_number(limit, unit)} {unit}".rstrip()
                 + ") counts as right"
             )
         return cls(metric=metric, unit=unit, higher_is_better=better, threshold=limit, rule=rule)
@@ -68,7 +68,7 @@ class Grader:
         return score >= self.threshold if self.higher_is_better else score <= self.threshold
 
     def compute_score(self, row: Mapping[str, Any]) -> float:
-        """The row's score; by text 1 or 0. NaN, which is never right, if it has none."""
+        """Compute the row's score; by text 1 or 0. NaN, which is never right, if it has none."""
         return (
             float(matches_text(row))
             if self.metric is None
@@ -76,7 +76,7 @@ class Grader:
         )
 
     def format_mark(self, row: Mapping[str, Any]) -> str:
-        """ "right" or "wrong", with the score where the metric gives degrees."""
+        """Return "right" or "wrong", or the score where the metric gives degrees."""
         word = "right" if self.is_right(row) else "wrong"
         if self.metric is None or self.threshold in (0.0, 100.0):
             return word
@@ -84,7 +84,7 @@ class Grader:
 
 
 def parse_metric_or_none(text: Any) -> Any:
-    """The metric that tasks.yaml's text names; None if there is none such."""
+    """Parse a metric as tasks.yaml writes it; None if there is none such."""
     from coterie import metrics
 
     try:
@@ -94,7 +94,7 @@ def parse_metric_or_none(text: Any) -> Any:
 
 
 def describe_metric(text: Any) -> str:
-    """A metric as tasks.yaml has it, without the fields that are at their defaults."""
+    """Describe a metric, without the fields that have their default."""
     metric = parse_metric_or_none(text)
     if metric is None:
         return describe_dense_metric(str(text))
@@ -105,7 +105,7 @@ def describe_metric(text: Any) -> str:
 
 
 def describe_dense_metric(text: str) -> str:
-    """A dense task's metric, which has no name in tasks.yaml; other text as it stands."""
+    """Describe a metric that has no name in tasks.yaml; other text is unchanged."""
     found = re.fullmatch(r"(\w+)(?:\(([\w=., ']*)\))?", text)
     if found is None:
         return text
@@ -114,7 +114,7 @@ def describe_dense_metric(text: str) -> str:
 
 
 def compute_sample_score(metric: Any, row: Mapping[str, Any]) -> float:
-    """The metric's score of one sample; NaN where it has none."""
+    """Compute the metric's score of one sample; NaN where it has none."""
     statistics = row.get("statistics")
     if metric is None or not isinstance(statistics, list) or not all(map(is_number, statistics)):
         return math.nan
@@ -131,28 +131,28 @@ def matches_text(row: Mapping[str, Any]) -> bool:
 
 
 def get_answers(row: Mapping[str, Any]) -> Sequence[Any]:
-    """The accepted answers of a row."""
+    """Return the accepted answers of a row."""
     found = row.get("answers", ())
     return found if isinstance(found, list | tuple) else (found,)
 
 
-def find_samples(run: RunFiles, task: str, split: str, wanted: Mapping[int, str]) -> dict[str, Any]:
-    """Source -> the `coterie.data.TextSample` there, for those that are found.
+def find_samples(run: RunFiles, task: str, wanted: Mapping[int, str]) -> dict[str, Any]:
+    """Return source -> the sample there, for those that are found.
 
     Args:
-        run: its recipe.json says where the data is.
+        run: its configuration says where the data is.
         task: the task's name.
-        split: the split that was evaluated.
-        wanted: place in the predictions -> source. Predictions keep the data's order, so the
-            place is looked at first; only where rows have moved since, all are read.
+        wanted: index in the predictions -> source. Predictions have the order of the data, so
+            that index is tried first; all rows are read only where rows have moved since.
 
     Raises ValueError if the data is not there any more.
     """
-    plan = serialization.load(run.config, name=f"{run.path.name}/recipe.json")
-    found = next((each for each in plan.tasks if each.name == task), None)
+    tasks = None if run.config is None else run.config.tasks
+    listed = tasks.tasks if isinstance(tasks, TextTasks) else ()
+    found = next((each for each in listed if each.name == task), None)
     if found is None:
-        raise ValueError(f"recipe.json has no task {task!r}")
-    rows = found.samples(split, skip_bad_rows=True, check_media=False)
+        raise ValueError(f"the configuration of {run.path.name} has no data of task {task!r}")
+    rows = found.read_samples(run.split, skip_bad_rows=True, check_media=False)
     near = {}
     for place, source in wanted.items():
         if place < len(rows) and (sample := rows[place]).source == source:
@@ -162,7 +162,7 @@ def find_samples(run: RunFiles, task: str, split: str, wanted: Mapping[int, str]
 
 
 def scan_rows(rows: Dataset, missing: set[str]) -> Iterator[tuple[str, Any]]:
-    """Reads on until nothing is missing."""
+    """Read rows until nothing is missing."""
     left = set(missing)
     for place in range(len(rows) if left else 0):
         sample = rows[place]

@@ -1,11 +1,18 @@
-"""The tree of tasks by the experts that they share, as strokes of an SVG."""
+"""Similarity of tasks by the experts that they share: numbers of `evaluate`, lines for an SVG."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import torch
+
+from coterie.evaluate.task_similarity import cluster_tasks, compute_choice_overlap
 from coterie.report.formatting import format_number
 from coterie.report.heatmap import Matrix
 from coterie.report.interval_chart import Axis, make_axis
+from coterie.routing.mutual_information import (
+    compute_joint_distribution,
+    compute_mutual_information,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,8 +21,8 @@ class DendrogramChart:
 
     Attributes:
         order: tasks, so that no branches cross.
-        strokes: points of polylines, both axes from 0 to 100.
-        far: the distance at the right end.
+        lines: points of polylines, both axes from 0 to 100.
+        max_distance: the distance at the right end.
     """
 
     order: tuple[str, ...]
@@ -24,15 +31,12 @@ class DendrogramChart:
 
 
 def build_dendrogram(tasks: list[str], maps: Mapping[str, Matrix]) -> DendrogramChart:
-    """The tree that `coterie.evaluate.task_similarity` makes of tasks' shares, by layer.
+    """Build the tree of tasks by `coterie.evaluate.task_similarity`, of a map for each layer.
 
     Raises ValueError if scipy is not installed, or some layer has no numbers.
     """
-    # Heavy: torch. Only here the page needs it.
-    from coterie.evaluate.task_similarity import cluster_tasks, compute_task_similarity
-
-    use = {layer: {"chosen": dict(zip(tasks, map_, strict=True))} for layer, map_ in maps.items()}
-    made = cluster_tasks(tasks, compute_task_similarity(use).nan_to_num(0.0))
+    overlaps = torch.stack([compute_choice_overlap(torch.tensor(each)) for each in maps.values()])
+    made = cluster_tasks(tasks, overlaps.mean(0).nan_to_num(0.0))
     x = make_axis([far for _, _, far, _ in made.merges], zero=True)
     y = Axis(0.0, 10.0 * len(tasks))
     strokes = (
@@ -47,24 +51,13 @@ def build_dendrogram(tasks: list[str], maps: Mapping[str, Matrix]) -> Dendrogram
 
 
 def compute_overlap(map_: Matrix) -> Matrix:
-    """The share of use that two tasks have in common; see `coterie.evaluate.task_similarity`."""
-    # Heavy: torch. Only here the page needs it.
-    import torch
-
-    from coterie.evaluate.task_similarity import compute_choice_overlap
-
-    return compute_choice_overlap(torch.tensor(map_, dtype=torch.float64)).tolist()
+    """Return the share of expert use that two tasks have in common; unknown numbers count as 0."""
+    weights = torch.tensor(map_, dtype=torch.float64).nan_to_num(0.0)
+    return compute_choice_overlap(weights).tolist()
 
 
 def compute_map_information(map_: Matrix) -> float:
-    """I(T; E) of one layer's map, tasks by experts; NaN where nothing is given to any expert."""
-    import torch
-
-    from coterie.routing.mutual_information import (
-        compute_joint_distribution,
-        compute_mutual_information,
-    )
-
+    """Return I(T; E) of a layer's map, tasks by experts; NaN where all weights are 0."""
     try:
         joint = compute_joint_distribution(torch.tensor(map_, dtype=torch.float64))
     except ValueError:

@@ -1,4 +1,4 @@
-"""Pictures and sounds small enough to stand in the page, as data URIs."""
+"""Images and sounds as data URIs, small enough for the page."""
 
 import base64
 import io
@@ -14,13 +14,13 @@ AUDIO_TYPES = {
     b"OggS": "audio/ogg",
     b"fLaC": "audio/flac",
 }
-"""How encoded sounds that browsers play begin."""
+"""First bytes of the sound formats that browsers play -> their media type."""
 RATE_HZ = 16_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class EmbeddedMedia:
-    """A picture or sound on the page; `uri` is empty where only `note` can stand for it."""
+    """An image or sound on the page; `uri` is empty where only a note can be shown."""
 
     kind: str
     uri: str = ""
@@ -30,7 +30,7 @@ class EmbeddedMedia:
 
 
 def embed_media(media: Any) -> EmbeddedMedia:
-    """A `coterie.data.media.MediaFile` as the page has it; what cannot be read leaves a note."""
+    """Embed a `coterie.data.media.MediaFile`; what cannot be read leaves a note."""
     try:
         return encode_image(media.load()) if media.kind == "image" else encode_audio(media)
     except (ValueError, OSError) as error:
@@ -38,7 +38,7 @@ def embed_media(media: Any) -> EmbeddedMedia:
 
 
 def encode_image(image: Any) -> EmbeddedMedia:
-    """A JPEG of at most SIDE_PX a side, encoded anew: nothing hidden in the file comes along."""
+    """Encode as JPEG of at most SIDE_PX a side: no metadata of the file is copied."""
     image = image.convert("RGB")
     image.thumbnail((SIDE_PX, SIDE_PX))
     held = io.BytesIO()
@@ -52,8 +52,8 @@ def encode_image(image: Any) -> EmbeddedMedia:
 
 
 def encode_audio(media: Any) -> EmbeddedMedia:
-    """The sound's own bytes if they are few, else MP3 if soundfile is there and makes them few."""
-    content = media.content if media.content is not None else media.at.read_bytes()
+    """Embed the file's bytes if they fit, else MP3 if soundfile is installed and that fits."""
+    content = media.read_bytes()
     kind = next((name for magic, name in AUDIO_TYPES.items() if content.startswith(magic)), "")
     if kind and len(content) <= MAX_AUDIO_BYTES:
         return EmbeddedMedia(kind="audio", uri=make_data_uri(kind, content))
@@ -69,7 +69,7 @@ def encode_audio(media: Any) -> EmbeddedMedia:
 
 
 def encode_mp3(samples: Any) -> bytes:
-    """Mono samples at RATE_HZ as MP3; nothing where this soundfile cannot."""
+    """Encode mono samples at RATE_HZ as MP3; empty if soundfile cannot."""
     try:
         import soundfile
     except ImportError:
@@ -83,5 +83,5 @@ def encode_mp3(samples: Any) -> bytes:
 
 
 def make_data_uri(kind: str, content: bytes) -> str:
-    """A data URI."""
+    """Make a data URI."""
     return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"

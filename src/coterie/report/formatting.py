@@ -1,6 +1,8 @@
-"""Numbers as people read them: short, with a unit, and "n/a" where there is none."""
+"""Numbers as text: short, with a unit, and "n/a" where there is none."""
 
 import math
+from collections.abc import Sequence
+from itertools import takewhile
 from typing import TypeGuard
 
 MISSING = "n/a"
@@ -13,7 +15,7 @@ def is_number(value: object) -> TypeGuard[float]:
 
 
 def format_number(value: float | None, unit: str = "") -> str:
-    """One digit after the point for shares in percent, else three that matter."""
+    """Format with one decimal for percent, else with three significant digits."""
     if value is None or not math.isfinite(value):
         return MISSING
     if unit == "%" or 100 <= abs(value) < 1000:
@@ -26,20 +28,20 @@ def format_number(value: float | None, unit: str = "") -> str:
 
 
 def format_signed(value: float | None, unit: str = "") -> str:
-    """`plain`, with a plus before what is above zero."""
+    """Format as `format_number`, with a plus sign above zero."""
     text = format_number(value, unit)
     return f"+{text}" if value is not None and value > 0 and text != MISSING else text
 
 
 def format_interval(low: float | None, high: float | None, unit: str = "") -> str:
-    """Both ends; empty if one is missing."""
+    """Format both ends; empty if one is missing."""
     if not (is_number(low) and is_number(high)):
         return ""
     return f"{format_number(low, unit)} to {format_number(high, unit)}"
 
 
 def format_count(value: float | None) -> str:
-    """A count with K, M, G, T (powers of 1000)."""
+    """Format a count with K, M, G, T (powers of 1000)."""
     if value is None or not math.isfinite(value):
         return MISSING
     for limit, letter in ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "K")):
@@ -49,7 +51,7 @@ def format_count(value: float | None) -> str:
 
 
 def format_size(value_bytes: float | None) -> str:
-    """Bytes with MiB or GiB."""
+    """Format bytes in MiB or GiB."""
     if value_bytes is None or not math.isfinite(value_bytes):
         return MISSING
     if value_bytes >= 2**30:
@@ -58,10 +60,20 @@ def format_size(value_bytes: float | None) -> str:
 
 
 def format_duration(value_s: float | None) -> str:
-    """Seconds as hours, minutes or seconds."""
+    """Format seconds as hours, minutes or seconds."""
     if value_s is None or not math.isfinite(value_s):
         return MISSING
     if value_s < 100:
         return f"{value_s:.1f} s"
     hours, minutes = divmod(round(value_s / 60), 60)
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min"
+
+
+def strip_common_prefix(names: Sequence[str]) -> list[str]:
+    """Remove the dotted parts that all names share at the front."""
+    if len(names) < 2:
+        return list(names)
+    parts = [name.split(".") for name in names]
+    alike = (len(set(column)) == 1 for column in zip(*parts, strict=False))
+    front = sum(1 for _ in takewhile(bool, alike))
+    return [".".join(each[front:]) or ".".join(each) for each in parts]

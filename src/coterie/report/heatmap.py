@@ -1,4 +1,4 @@
-"""Maps of numbers as tables with tinted cells, and as pictures of a pixel block a cell."""
+"""Heat maps: tables with tinted cells, and images with a block of pixels for each cell."""
 
 import base64
 import io
@@ -42,7 +42,7 @@ def build_heatmap(
     most: float | None = None,
     digits: int = 2,
 ) -> Heatmap:
-    """A table of `values`; `most` is the absolute value of the strongest tint, None the largest."""
+    """Build a table; `most` is the absolute value of the strongest tint, None for the largest."""
     top = most or compute_largest(values)
     return Heatmap(
         rows=tuple(rows),
@@ -52,14 +52,14 @@ def build_heatmap(
 
 
 def build_cell(value: float, most: float, digits: int) -> HeatmapCell:
-    """A number that rounds to zero is shown without a sign."""
+    """Build a cell; a number that rounds to zero has no sign."""
     text = format_number(None) if not math.isfinite(value) else f"{value:.{digits}f}"
     text = text.replace("-", "\u2212") if parse_float(text) else text.lstrip("-")
     return HeatmapCell(text=text, strength=compute_strength(value, most), is_negative=value < 0)
 
 
 def parse_float(text: str) -> float:
-    """0 of what is no number."""
+    """Parse a number; 0 for other text."""
     try:
         return float(text)
     except ValueError:
@@ -67,17 +67,17 @@ def parse_float(text: str) -> float:
 
 
 def compute_strength(value: float, most: float) -> float:
-    """How strong a cell's tint is, in [0, 1]; 0 for NaN."""
+    """Compute the strength of a cell's tint, in [0, 1]; 0 for NaN."""
     return round(min(abs(value) / most, 1.0), 3) if math.isfinite(value) else 0.0
 
 
 def compute_largest(values: Sequence[Sequence[float]]) -> float:
-    """The largest absolute value; 1 if there is none above 0."""
+    """Compute the largest absolute value; 1 if there is none above 0."""
     return max((abs(v) for line in values for v in line if math.isfinite(v)), default=0.0) or 1.0
 
 
 def render_png_uri(values: Sequence[Sequence[float]], *, most: float | None = None) -> str:
-    """A PNG's data URI; cells are tinted by opacity, which suits light and dark pages."""
+    """Render a PNG as a data URI; tint is opacity, which suits light and dark pages."""
     from PIL import Image
 
     top = most or compute_largest(values)
@@ -99,7 +99,7 @@ Matrix = list[list[float]]
 
 
 def parse_matrix(data: Any, height: int, width: int) -> Matrix | None:
-    """`data` as `height` lists of `width` numbers, NaN for what is none; None if it is not so."""
+    """Parse `height` lists of `width` numbers, NaN for other values; None for other shapes."""
     if not is_list(data) or len(data) != height:
         return None
     if any(not is_list(line) or len(line) != width for line in data):
@@ -108,7 +108,7 @@ def parse_matrix(data: Any, height: int, width: int) -> Matrix | None:
 
 
 def average_matrices(maps: Sequence[Matrix]) -> Matrix:
-    """Entry by entry, over the maps in which it is a number."""
+    """Average each entry over the maps in which it is a number."""
     return [
         [compute_mean([each[y][x] for each in maps], math.nan) for x in range(len(maps[0][y]))]
         for y in range(len(maps[0]))
@@ -116,13 +116,13 @@ def average_matrices(maps: Sequence[Matrix]) -> Matrix:
 
 
 def compute_mean(data: Any, otherwise: Any = None) -> Any:
-    """The mean of all finite numbers in a nest of lists, or a number itself; else `otherwise`."""
+    """Average all finite numbers in nested lists, or return `otherwise` if there are none."""
     held = list(list_numbers(data))
     return sum(held) / len(held) if held else otherwise
 
 
 def list_numbers(data: Any) -> Iterator[float]:
-    """The finite numbers in a nest of lists."""
+    """Yield the finite numbers in nested lists."""
     if is_list(data):
         for item in data:
             yield from list_numbers(item)
@@ -131,5 +131,5 @@ def list_numbers(data: Any) -> Iterator[float]:
 
 
 def is_list(data: Any) -> bool:
-    """Whether JSON had a list here."""
+    """Whether a value is a list."""
     return isinstance(data, list | tuple)

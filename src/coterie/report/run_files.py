@@ -1,143 +1,107 @@
-"""One run's folder, read leniently: what is missing or damaged is told, not raised."""
+"""`RunFiles`: a run's folder as the report reads it: missing and damaged files raise nothing."""
 
-import json
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
-RUN_MARKER_FILES = ("recipe.json", "log.jsonl", "scores.json")
-
-
-@dataclass(frozen=True, kw_only=True)
-class MissingData:
-    """What the page cannot show: why, and the command that would make it."""
-
-    message: str
-    command: str = ""
+from coterie.train.config import RunConfig
+from coterie.train.run_directory import MissingFile, RunDirectory
 
 
 @dataclass(frozen=True)
 class RunFiles:
-    """A run's folder; each file is read once, when it is asked for.
+    """A run's folder; each file is read once, when it is first needed.
 
-    Raises ValueError if there is nothing of a run in it.
+    Raises ValueError if the folder has no file of a run.
     """
 
     path: Path
 
     def __post_init__(self) -> None:
-        if not any((self.path / name).is_file() for name in RUN_MARKER_FILES):
-            raise ValueError(
-                f"{self.path} is no run's folder: it has none of {', '.join(RUN_MARKER_FILES)}; give the "
-                "folder that `coterie train` wrote"
-            )
+        self.directory.check()
+
+    @property
+    def directory(self) -> RunDirectory:
+        """The names and formats of the files."""
+        return RunDirectory(self.path)
 
     @cached_property
-    def config(self) -> Mapping[str, Any]:
-        """recipe.json as it stands: what the run was made of; empty if it cannot be read."""
-        return self.read_mapping("recipe.json")
+    def raw_config(self) -> Mapping[str, Any]:
+        """The configuration as its file holds it; empty if it cannot be read."""
+        return self.directory.try_read_mapping(self.directory.config_file)
+
+    @cached_property
+    def config(self) -> RunConfig | None:
+        """The configuration; None if it cannot be loaded."""
+        try:
+            return RunConfig.read(self.directory.config_file)
+        except ValueError:
+            return None
 
     @property
     def seed(self) -> Any:
-        """The run's seed, None if not known."""
-        return self.config.get("seed")
+        """The run's seed; None if not known."""
+        return self.raw_config.get("seed")
+
+    @property
+    def recipe(self) -> Mapping[str, Any]:
+        """The recipe as the configuration holds it; empty if not known."""
+        found = self.raw_config.get("recipe")
+        return found if isinstance(found, Mapping) else {}
 
     @property
     def recipe_name(self) -> str:
-        """The system's published name, such as "rode"; empty if not known."""
-        recipe = self.config.get("recipe")
-        return str(recipe.get("name", "")) if isinstance(recipe, Mapping) else ""
+        """The recipe's name, such as "rode"; empty if not known."""
+        return str(self.recipe.get("name", ""))
 
     @property
-    def is_dense(self) -> bool:
-        """Whether the run is on dense tasks, whose recipe names a set in the place of tasks."""
-        return bool(self.config.get("pictures"))
+    def role(self) -> str:
+        """The recipe's role, "method" or "baseline"; empty if not known."""
+        return str(self.recipe.get("role", ""))
 
-    @property
+    @cached_property
     def task_names(self) -> tuple[str, ...]:
-        """The run's tasks: of recipe.json, or where a set of pictures has them, of scores.json."""
-        held = self.config.get("tasks")
-        named = [task for task in held if isinstance(task, Mapping)] if is_list(held) else []
-        if named:
-            return tuple(str(task.get("name", "?")) for task in named)
-        scored = self.read_mapping("scores.json").get("tasks")
-        return tuple(map(str, scored)) if isinstance(scored, Mapping) else ()
+        """The tasks of the configuration; those that were scored if it cannot be loaded."""
+        return tuple(self.score_entries) if self.config is None else self.config.task_names
+
+    @cached_property
+    def scores(self) -> Mapping[str, Any]:
+        """The scores file of the last evaluation; empty if it cannot be read."""
+        return self.directory.try_read_mapping(self.directory.scores_file())
+
+    @property
+    def score_entries(self) -> dict[str, Mapping[str, Any]]:
+        """Task -> its entry in the scores file."""
+        found = self.scores.get("tasks")
+        found = found if isinstance(found, Mapping) else {}
+        return {str(task): each for task, each in found.items() if isinstance(each, Mapping)}
+
+    @property
+    def split(self) -> str:
+        """The split of the last evaluation."""
+        return Path(str(self.scores.get("split", "test"))).name or "test"
 
     @cached_property
     def log(self) -> tuple[Mapping[str, Any], ...]:
-        """The logged steps, in order; a step logged again after a resume counts once."""
-        rows = (
-            row for row in read_lines(self.path / "log.jsonl") if isinstance(row.get("step"), int)
-        )
+        """The records of the log by step; a step that was logged again after a resume is once."""
+        rows = (row for row in self.directory.read_log() if isinstance(row.get("step"), int))
         by_step = {row["step"]: row for row in rows}
         return tuple(by_step[step] for step in sorted(by_step))
 
     @cached_property
-    def environments(self) -> tuple[Mapping[str, Any], ...]:
-        """What the run was trained on, a line a start; empty where it was not noted."""
-        return tuple(read_lines(self.path / "made_on.jsonl"))
+    def has_text_predictions(self) -> bool:
+        """Whether rows of predictions hold text; True if there are no predictions yet."""
+        for task in self.score_entries:
+            if rows := self.read_predictions(task):
+                return "prediction" in rows[0]
+        return True
 
-    def read_mapping(self, name: str) -> Mapping[str, Any]:
-        """A JSON file that holds a mapping; empty if it is missing or damaged."""
-        return read_mapping(self.path / name)
+    def read_predictions(self, task: str) -> list[dict[str, Any]]:
+        """Read the rows of a task's predictions, in the order of the file."""
+        return self.directory.try_read_predictions(self.split, task)
 
-    def read_predictions(self, split: str, task: str) -> list[Mapping[str, Any]]:
-        """The answers given to a task's samples, in the file's order."""
-        folder = (self.path / "predictions").resolve()
-        at = (folder / split / f"{task}.jsonl").resolve()
-        # A task's name comes from a file: it must not lead out of the run.
-        return list(read_lines(at)) if at.is_relative_to(folder) else []
-
-    def make_missing(self, what: str, name: str, command: str) -> MissingData:
-        """Why there is no `what`; `command` has a place `{}` (or several `{0}`) for this folder."""
-        at = self.path / name
-        state = "cannot be read" if at.is_file() else "is not there"
-        return MissingData(
-            message=f"{what}: {name} of {self.path.name} {state}",
-            command=command.format(shlex.quote(str(self.path))),
-        )
-
-
-def is_list(value: Any) -> TypeGuard[list[Any]]:
-    """Whether a file has a list there."""
-    return isinstance(value, list)
-
-
-def read_mapping(at: Path) -> Mapping[str, Any]:
-    """A JSON file's mapping; empty if it is missing, damaged or something else."""
-    data = read_json(at)
-    return data if isinstance(data, Mapping) else {}
-
-
-def read_list(at: Path) -> list[Any]:
-    """A JSON file's list; empty if it is missing, damaged or something else."""
-    data = read_json(at)
-    return data if is_list(data) else []
-
-
-def read_json(at: Path) -> Any:
-    """What a JSON file holds; None if it is missing or damaged."""
-    try:
-        return json.loads(at.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return None
-
-
-def read_lines(at: Path) -> list[Mapping[str, Any]]:
-    """The mappings of a JSON lines file; a line torn by a kill is passed over."""
-    found = []
-    try:
-        text = at.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return found
-    for line in text.splitlines():
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(row, Mapping):
-            found.append(row)
-    return found
+    def explain(self, file: Path, what: str) -> MissingFile:
+        """Say why there is no `what`: which file is missing or damaged, and what writes it."""
+        return self.directory.explain(file, what)

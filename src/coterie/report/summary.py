@@ -1,157 +1,124 @@
-"""The verdict in sentences, computed from the numbers: it says so when a system loses."""
+"""Sentences at the top of the page, computed from the table: it says so when a system loses."""
 
 from collections.abc import Iterator, Sequence
 
-from coterie.report.comparison import Comparison, MeanDifference
-from coterie.report.conflict import ConflictMaps
-from coterie.report.formatting import format_signed
-from coterie.report.scores import ScoreBoard, ScoreInterval, ScoreRow
-from coterie.report.systems import ReportSystem
-
-CONTROLS = {
-    "untrained": "the model before training",
-    "media-blind": "a control that sees the words only",
-}
+from coterie.evaluate.bootstrap import Interval
+from coterie.evaluate.table import SystemRow
+from coterie.report.comparison import CONTROLS, decide, is_clearly_better, orient_difference
+from coterie.report.context import ReportContext
+from coterie.report.formatting import format_signed, is_number
 
 
-def summarize(
-    board: ScoreBoard,
-    highlighted: ReportSystem,
-    versus: Comparison | None,
-    conflicts: Sequence[ConflictMaps],
-) -> tuple[str, ...]:
-    """Sentences; the first is the answer to "is it better?", as far as it can be given."""
-    above = list(summarize_controls(board, highlighted))
-    if versus:
-        sentences = [*compare_to_baseline(board, highlighted, versus), *above]
-    else:
-        systems = sum(not column.control for column in board.columns)
-        sentences = (
-            above
-            if above and systems == 1
-            else [*summarize_single_system(board, highlighted), *above]
+def summarize_scores(context: ReportContext) -> Iterator[str]:
+    """Yield sentences; the first answers "is it better?", as far as the numbers allow."""
+    above = list(summarize_controls(context))
+    rows = {row.system: row for row in context.table.rows}
+    mine = rows.get(context.highlighted.name)
+    if mine is not None and mine.difference and mine.system != context.table.baseline:
+        yield from compare_to_baseline(context, mine)
+    elif not above or len(context.systems) > 1:
+        yield from summarize_without_differences(context, mine)
+    yield from above
+
+
+def compare_to_baseline(context: ReportContext, mine: SystemRow) -> Iterator[str]:
+    """Yield the highlighted system against the baseline, then the others."""
+    table, baseline = context.table, str(context.table.baseline)
+    oriented = (orient_difference(mine.difference.get(task.name), task) for task in table.columns)
+    yield format_counts(mine.system, baseline, [each for each in oriented if each is not None])
+    deltas = {
+        row.system: row.delta_m for row in table.rows
+        if row.delta_m is not None and not row.control and row.system != baseline
+    }  # fmt: skip
+    mean = deltas.pop(mine.system, None)
+    if mean is not None:
+        picked = (
+            f" (picked from {len(deltas) + 1} by this number, which flatters it)" if deltas else ""
         )
-    sentences += summarize_conflict(conflicts)
-    return tuple(sentences)
+        yield f"Mean relative difference {format_percent(mean)}: {interpret(mean)}{picked}."
+    if deltas:
+        listed = "; ".join(f"{name} {format_percent(each)}" for name, each in deltas.items())
+        yield f"The others against {baseline}: {listed}."
 
 
-def compare_to_baseline(
-    board: ScoreBoard, highlighted: ReportSystem, versus: Comparison
-) -> Iterator[str]:
-    """The subject against the baseline, then the others."""
-    yield format_counts(
-        highlighted.name, versus.baseline.name, [*versus.tasks[highlighted.name].values()]
-    )
-    overall = versus.delta_m.get(highlighted.name)
-    if overall is not None:
-        yield f"Mean relative difference {format_difference(overall)}: {interpret(overall)}{warn_about_selection(versus)}."
-    others = {
-        name: each
-        for name, each in versus.delta_m.items()
-        if name not in (highlighted.name, versus.baseline.name)
-    }
-    if others:
-        listed = "; ".join(f"{name} {format_difference(each)}" for name, each in others.items())
-        yield f"The others against {versus.baseline.name}: {listed}."
+def format_counts(name: str, baseline: str, differences: Sequence[Interval]) -> str:
+    """Say on how many tasks a system is better, worse, or neither."""
+    verdicts = [decide(each) for each in differences]
+    better, worse, open_ = (verdicts.count(each) for each in ("better", "worse", "open"))
+    tasks = format_task_count(len(verdicts))
+    unsure = [f"{open_} too close to call"] if open_ else []
+    if not better and not worse:
+        return f"{name} and {baseline} cannot be told apart on any of {tasks}."
+    if not better:
+        return f"{name} loses to {baseline} on {worse} of {tasks}{format_notes(unsure)}."
+    notes = format_notes([*([f"is worse on {worse}"] if worse else []), *unsure])
+    if better > worse:
+        return f"{name} beats {baseline} on {better} of {tasks}{notes}."
+    return f"{name} does not beat {baseline}: better on {better} of {tasks}{notes}."
 
 
-def warn_about_selection(versus: Comparison) -> str:
-    """A warning where the subject was picked by the very numbers that speak for it."""
-    several = len(versus.delta_m)
-    return f" (picked from {several} by this number, which flatters it)" if several > 1 else ""
+def format_notes(notes: Sequence[str]) -> str:
+    """Format notes in parentheses; nothing for none."""
+    return f" ({', '.join(notes)})" if notes else ""
 
 
-def format_counts(name: str, baseline: str, known: Sequence[MeanDifference]) -> str:
-    """On how many tasks it is better, worse, or neither."""
-    better = sum(each.is_better for each in known)
-    worse = sum(each.is_worse for each in known)
-    verb = "beats" if better > worse else "does not beat"
-    if not better and worse:
-        verb = "loses to"
-    number = worse if verb == "loses to" else better
-    tail = [f"is worse on {worse}"] if worse and verb != "loses to" else []
-    if len(known) - better - worse:
-        tail.append(f"{len(known) - better - worse} too close to call")
-    rest = f" ({', '.join(tail)})" if tail else ""
-    if verb == "does not beat" and not better and not worse:
-        return (
-            f"{name} and {baseline} cannot be told apart on any of {format_task_count(len(known))}."
-        )
-    if verb == "does not beat":
-        return f"{name} does not beat {baseline}: better on {better} of {format_task_count(len(known))}{rest}."
-    return f"{name} {verb} {baseline} on {number} of {format_task_count(len(known))}{rest}."
+def format_percent(difference: Interval) -> str:
+    """Format a mean relative difference with its interval."""
+    value, low, high = (format_signed(each, "%") for each in difference)
+    return f"{value} % [{low}, {high}]"
 
 
-def format_difference(difference: MeanDifference) -> str:
-    """A mean relative difference with its interval."""
-    low, high = format_signed(difference.low, "%"), format_signed(difference.high, "%")
-    return f"{format_signed(difference.value, '%')} % [{low}, {high}]"
+def interpret(difference: Interval) -> str:
+    """Say what the interval of a mean relative difference allows to conclude."""
+    match decide(difference):
+        case "better":
+            return "on the whole it is better"
+        case "worse":
+            return "on the whole it is worse"
+        case _:
+            return "the interval includes zero, so on the whole no difference is shown"
 
 
-def interpret(difference: MeanDifference) -> str:
-    """What the interval allows to say."""
-    if difference.is_better:
-        return "on the whole it is better"
-    if difference.is_worse:
-        return "on the whole it is worse"
-    return "the interval includes zero, so on the whole no difference is shown"
-
-
-def summarize_single_system(board: ScoreBoard, highlighted: ReportSystem) -> Iterator[str]:
-    """One system, or several without paired differences."""
-    known = [row for row in board.rows if get_score(board, row, highlighted.name)]
-    if not known:
-        yield f"{highlighted.name} has not been evaluated yet."
+def summarize_without_differences(context: ReportContext, mine: SystemRow | None) -> Iterator[str]:
+    """Yield the sentence for one system, or for several that were not compared."""
+    if mine is None or not mine.tasks:
+        yield f"{context.highlighted.name} has not been evaluated yet."
         return
-    systems = [column.system for column in board.columns if not column.control]
-    if len(systems) == 1:
-        yield f"{highlighted.name} was evaluated on {format_task_count(len(known))}."
+    tasks = format_task_count(len(mine.tasks))
+    if len(context.systems) == 1:
+        yield f"{mine.system} was evaluated on {tasks}."
         return
     yield (
-        f"{len(systems)} systems were evaluated on {format_task_count(len(known))}; there are no paired "
+        f"{len(context.systems)} systems were evaluated on {tasks}; there are no paired "
         "differences, so only intervals that lie apart count."
     )
 
 
-def summarize_controls(board: ScoreBoard, highlighted: ReportSystem) -> Iterator[str]:
-    """On how many tasks the subject is clearly above its controls."""
-    for column_number, column in enumerate(board.columns):
-        if not column.control or column.system != highlighted:
+def summarize_controls(context: ReportContext) -> Iterator[str]:
+    """Yield on how many tasks the highlighted system is clearly above each control."""
+    name, rows = context.highlighted.name, {row.system: row for row in context.table.rows}
+    for row, system in context.columns:
+        # The untrained model is the same for every system; other controls belong to one.
+        own = row.control == "untrained" or system == context.highlighted
+        if not row.control or not own or name not in rows:
             continue
-        pairs = [
-            (row, get_score(board, row, highlighted.name), row.scores[column_number])
-            for row in board.rows
-        ]
-        both = [(row, a, b) for row, a, b in pairs if a and b and a.is_known and b.is_known]
-        above = sum(
-            a.is_clearly_better(b, higher_is_better=row.higher_is_better) for row, a, b in both
-        )
+        both = [
+            task for task in context.table.columns
+            if all(is_known(each.tasks.get(task.name)) for each in (rows[name], row))
+        ]  # fmt: skip
+        above = sum(is_clearly_better(context.table, task, name, row.system) for task in both)
         if both:
             yield (
-                f"{highlighted.name} is clearly above {CONTROLS[column.control]} on {above} of "
+                f"{name} is clearly above {CONTROLS[row.control][1]} on {above} of "
                 f"{format_task_count(len(both))}."
             )
 
 
-def get_score(board: ScoreBoard, row: ScoreRow, name: str) -> ScoreInterval | None:
-    """A system's score in a row."""
-    for column, found in zip(board.columns, row.scores, strict=True):
-        if column.name == name and not column.control:
-            return found
-    return None
-
-
-def summarize_conflict(conflicts: Sequence[ConflictMaps]) -> Iterator[str]:
-    """The share of task pairs in conflict."""
-    known = [each for each in conflicts if each.negative_percent is not None]
-    if known:
-        listed = "; ".join(
-            f"{each.title[0].lower()}{each.title[1:]} {each.negative_percent:.0f} %"
-            for each in known
-        )
-        yield f"Pairs of tasks whose gradients point against each other: {listed}."
+def is_known(score: Interval | None) -> bool:
+    """Whether there is a number."""
+    return score is not None and is_number(score.value)
 
 
 def format_task_count(number: int) -> str:
-    """With its noun."""
+    """Format a number of tasks."""
     return f"{number} task" if number == 1 else f"{number} tasks"

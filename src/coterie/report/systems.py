@@ -1,7 +1,7 @@
-"""Systems under comparison: a name, and the runs (seeds, or one run a task) that make it."""
+"""Systems of a report: a name, and the runs (seeds, or one run for each task) of each."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,73 +13,84 @@ MAX_SYSTEMS = 12
 
 @dataclass(frozen=True, kw_only=True)
 class ReportSystem:
-    """One way to train; `index` chooses its colour and its mark on every chart."""
+    """One way to train; `index` selects its colour and its marker in every chart."""
 
     name: str
     runs: tuple[RunFiles, ...]
     index: int
 
     @property
-    def recipe_name(self) -> str:
-        """The recipe's name, such as "shared_lora"; empty if no run tells."""
-        return next((run.recipe_name for run in self.runs if run.recipe_name), "")
-
-    @property
-    def is_dense(self) -> bool:
-        """Whether its tasks have an answer for each pixel."""
-        return all(run.is_dense for run in self.runs)
+    def role(self) -> str:
+        """The role of its recipe, "method" or "baseline"; "method" if no run has a recipe."""
+        return next((run.role for run in self.runs if run.role), "method")
 
     @property
     def is_single_task(self) -> bool:
-        """Whether it is a model a task: by its recipe's name, or on pictures by its runs."""
-        if not self.is_dense:
-            return self.recipe_name == "single_task"
-        named = {run.task_names for run in self.runs}
-        return len(named) > 1 and all(len(tasks) == 1 for tasks in named)
+        """Whether it has a model for each of several tasks."""
+        return len(self.list_task_names()) > 1 and self.has_single_task_runs
+
+    @property
+    def has_single_task_runs(self) -> bool:
+        """Whether each of its runs has one task."""
+        return all(len(run.task_names) == 1 for run in self.runs)
+
+    @property
+    def has_text_predictions(self) -> bool:
+        """Whether rows of its predictions hold text; True if there are no predictions yet."""
+        return any(run.has_text_predictions for run in self.runs)
 
     @property
     def seeds(self) -> list[Any]:
         """Its runs' seeds, each once."""
         return list(dict.fromkeys(run.seed for run in self.runs if run.seed is not None))
 
+    def list_task_names(self) -> list[str]:
+        """List the tasks of its runs, each once."""
+        return list(dict.fromkeys(name for run in self.runs for name in run.task_names))
+
+    def find_run(self, task: str) -> RunFiles:
+        """Return the first run that was scored on a task, else the first."""
+        return next((run for run in self.runs if task in run.score_entries), self.runs[0])
+
 
 def group_systems(runs: Any) -> tuple[ReportSystem, ...]:
-    """The systems of what `report` was given: a run, or a mapping from names to one run or more.
+    """Return the systems of a run, or of a mapping from names to one run or more.
 
     Raises ValueError if there are none, or more than a chart can tell apart.
     """
     named = runs if isinstance(runs, Mapping) else {"": runs}
     if not 1 <= len(named) <= MAX_SYSTEMS:
         raise ValueError(
-            f"report was given {len(named)} systems: give 1 to {MAX_SYSTEMS}, each with its run folders"
+            f"report was given {len(named)} systems: give 1 to {MAX_SYSTEMS}, each with its run "
+            "folders"
         )
     found = []
     for index, (name, group) in enumerate(named.items()):
-        folders = tuple(get_folder(each) for each in ([group] if is_single_run(group) else group))
+        folders = tuple(
+            open_run_files(each) for each in ([group] if is_single_run(group) else group)
+        )
         if not folders:
             raise ValueError(f"system {name!r} has no runs: give at least one run's folder")
-        told = str(name) or folders[0].recipe_name or folders[0].path.name
-        found.append(ReportSystem(name=told, runs=folders, index=index))
+        label = str(name) or folders[0].recipe_name or folders[0].path.name
+        found.append(ReportSystem(name=label, runs=folders, index=index))
     return tuple(found)
 
 
-def select_baseline(found: tuple[ReportSystem, ...]) -> ReportSystem | None:
-    """What the others are measured against.
+def select_baseline(systems: Sequence[ReportSystem]) -> ReportSystem | None:
+    """Return what the others are compared with: the first baseline, else the first system.
 
-    The shared LoRA if there is one; on pictures, a model a task if there is one; else the first.
+    A baseline is a system whose recipe has that role. None for one system alone.
     """
-    if len(found) < 2:
+    if len(systems) < 2:
         return None
-    shared = (each for each in found if each.recipe_name == "shared_lora")
-    alone = (each for each in found if each.is_dense and each.is_single_task)
-    return next(shared, None) or next(alone, None) or found[0]
+    return next((each for each in systems if each.role == "baseline"), systems[0])
 
 
 def is_single_run(group: Any) -> bool:
-    """Whether this is a run (or its folder's path), not several."""
+    """Whether this is a run or the path of its folder, not several."""
     return isinstance(group, str | os.PathLike) or not isinstance(group, Iterable)
 
 
-def get_folder(run: Any) -> RunFiles:
-    """The folder of a path or of a `coterie.train.Run`."""
+def open_run_files(run: Any) -> RunFiles:
+    """Return the files of a path or of a `coterie.train.Run`."""
     return RunFiles(Path(run if isinstance(run, str | os.PathLike) else run.folder))

@@ -1,16 +1,17 @@
-"""Sample answers, right and wrong alike, drawn by a seed and shown with their pictures."""
+"""Predictions that are text: right and wrong ones, sampled by a fixed seed, with their media."""
 
 import random
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from coterie.report.correctness import Grader, find_samples, get_answers
 from coterie.report.embedded_media import EmbeddedMedia, embed_media
-from coterie.report.run_files import MissingData, RunFiles
-from coterie.report.scores import TRAINED, get_task_entries
+from coterie.report.run_files import RunFiles
 from coterie.report.systems import ReportSystem
+from coterie.train.run_directory import MissingFile
 
 SEED = 0
 MAX_EXAMPLES = 48
@@ -20,7 +21,7 @@ MAX_CHARACTERS = 300
 
 @dataclass(frozen=True, kw_only=True)
 class SystemAnswer:
-    """What a system answered, and how that was marked."""
+    """A system's answer, and its mark."""
 
     system: ReportSystem
     text: str
@@ -30,7 +31,7 @@ class SystemAnswer:
 
 @dataclass(frozen=True, kw_only=True)
 class AnswerExample:
-    """One sample: what was asked with which media, what was wanted, what was answered."""
+    """One sample: question, media, accepted answers, and each system's answer."""
 
     source: str
     question: str
@@ -41,7 +42,7 @@ class AnswerExample:
 
 @dataclass(frozen=True, kw_only=True)
 class ExampleSection:
-    """A task's cards; `rule` says what right and wrong mean here."""
+    """A task's examples; `rule` says what right and wrong mean here."""
 
     task: str
     rule: str
@@ -50,91 +51,93 @@ class ExampleSection:
 
 @dataclass(frozen=True, kw_only=True)
 class AnswersSection:
-    """All sheets."""
+    """The examples of all tasks."""
 
     highlighted_system: ReportSystem
     sections: tuple[ExampleSection, ...]
-    missing: tuple[MissingData, ...]
+    missing: tuple[MissingFile, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class TaskAnswers:
-    """A task as a run was asked it: the rows of its predictions, and how they are marked."""
+    """A run's predictions of a task, and how they are marked."""
 
     run: RunFiles
     task: str
-    split: str
     rows: Sequence[Mapping[str, Any]]
     grader: Grader
 
     @classmethod
     def from_run(cls, run: RunFiles, task: str) -> "TaskAnswers":
-        """What a run's files say."""
-        split = str(run.read_mapping(TRAINED).get("split", "test"))
-        rows = [row for row in run.read_predictions(split, task) if "prediction" in row]
-        grader = Grader.from_predictions(get_task_entries(run, TRAINED).get(task, {}), rows)
-        return cls(run=run, task=task, split=split, rows=rows, grader=grader)
+        """Read a run's predictions."""
+        rows = [row for row in run.read_predictions(task) if "prediction" in row]
+        grader = Grader.from_predictions(run.score_entries.get(task, {}), rows)
+        return cls(run=run, task=task, rows=rows, grader=grader)
 
     def index_by_source(self) -> dict[str, Mapping[str, Any]]:
-        """The rows by where they stand in the data; the folder is left out."""
+        """Return the rows by their source, without the folder."""
         return {get_sample_key(row): row for row in self.rows}
 
 
 def build_answers_section(
-    found: Sequence[ReportSystem], highlighted: ReportSystem
+    systems: Sequence[ReportSystem], highlighted: ReportSystem
 ) -> AnswersSection:
-    """As many right as wrong answers of `subject`, with what others said to the same samples.
+    """Build as many right as wrong answers of a system, with the others' to the same samples.
 
-    Of a system with several runs, the first that has the task speaks.
+    Of a system with several runs, the first that has the task is shown. Tasks whose predictions
+    hold no text are left out.
     """
-    runs = [run for run in highlighted.runs if not run.is_dense]  # whose answers are `examples`
-    names = list(dict.fromkeys(task for run in runs for task in get_task_entries(run, TRAINED)))
+    runs = [run for run in highlighted.runs if run.has_text_predictions]
+    names = list(dict.fromkeys(task for run in runs for task in run.score_entries))
     each = max(1, min(2, MAX_EXAMPLES // (2 * max(len(names), 1))))
-    sheets, gaps = [], []
+    sheets: list[ExampleSection] = []
+    missing: list[MissingFile] = []
     for task in names:
-        asked = TaskAnswers.from_run(find_first_run(highlighted, task), task)
+        asked = TaskAnswers.from_run(highlighted.find_run(task), task)
         if asked.rows:
             others = {
-                s: TaskAnswers.from_run(find_first_run(s, task), task) for s in found[:MAX_ANSWERS]
+                s: TaskAnswers.from_run(s.find_run(task), task) for s in systems[:MAX_ANSWERS]
             }
-            made, missing = build_example_section(asked, others | {highlighted: asked}, each)
-            sheets.append(made)
-            gaps += missing
+            section, gaps = build_example_section(asked, others | {highlighted: asked}, each)
+            sheets.append(section)
+            missing += gaps
         else:
-            name = f"predictions/{asked.split}/{task}.jsonl"
-            gaps.append(
-                asked.run.make_missing(f"No answers to {task}", name, "coterie evaluate {}")
-            )
+            missing.append(explain_missing_answers(asked.run, task))
     return AnswersSection(
-        highlighted_system=highlighted, sections=tuple(sheets), missing=tuple(dict.fromkeys(gaps))
+        highlighted_system=highlighted,
+        sections=tuple(sheets),
+        missing=tuple(dict.fromkeys(missing)),
     )
 
 
-def find_first_run(system: ReportSystem, task: str) -> RunFiles:
-    """The system's first run that was evaluated on the task, else its first."""
-    having = (run for run in system.runs if task in get_task_entries(run, TRAINED))
-    return next(having, system.runs[0])
+def explain_missing_answers(run: RunFiles, task: str) -> MissingFile:
+    """Say why there are no answers to a task, whose name comes from a file."""
+    try:
+        file = run.directory.predictions_file(run.split, task)
+    except ValueError as error:
+        return MissingFile(f"No answers to {task}: {error}")
+    return run.explain(file, f"No answers to {task}")
 
 
 def build_example_section(
     asked: TaskAnswers, others: Mapping[ReportSystem, TaskAnswers], each: int
-) -> tuple[ExampleSection, tuple[MissingData, ...]]:
-    """A task's cards, right and wrong in turn."""
+) -> tuple[ExampleSection, tuple[MissingFile, ...]]:
+    """Build a task's examples, right and wrong in turn."""
     places = pick_examples(asked, each)
-    gaps: tuple[MissingData, ...] = ()
+    gaps: tuple[MissingFile, ...] = ()
     try:
         wanted = {place: str(asked.rows[place].get("source")) for place in places}
-        media = find_samples(asked.run, asked.task, asked.split, wanted)
+        media = find_samples(asked.run, asked.task, wanted)
     except (ValueError, OSError) as error:
         media = {}
-        gaps = (MissingData(message=f"Pictures and sounds cannot be shown: {error}"),)
+        gaps = (MissingFile(f"Pictures and sounds cannot be shown: {error}"),)
     said = {system: other.index_by_source() for system, other in others.items()}
     cards = tuple(build_example(asked.rows[place], media, others, said) for place in places)
     return ExampleSection(task=asked.task, rule=asked.grader.rule, examples=cards), gaps
 
 
 def pick_examples(asked: TaskAnswers, each: int) -> list[int]:
-    """Places of `each` right and `each` wrong rows in turn; one kind fills up for the other."""
+    """Return indices of `each` right and `each` wrong rows in turn; one kind fills up the other."""
     kinds: tuple[list[int], list[int]] = ([], [])
     for place, row in enumerate(asked.rows):
         kinds[0 if asked.grader.is_right(row) else 1].append(place)
@@ -154,7 +157,7 @@ def build_example(
     asked: Mapping[ReportSystem, TaskAnswers],
     said: Mapping[ReportSystem, Mapping[str, Mapping[str, Any]]],
 ) -> AnswerExample:
-    """A sample with the answers of all systems that were asked it."""
+    """Build a sample with the answers of all systems that have the same question."""
     found = []
     for system, rows in said.items():
         other = rows.get(get_sample_key(row))
@@ -173,18 +176,48 @@ def build_example(
         source=str(row.get("source", "")),
         question=truncate(str(row.get("question", ""))),
         accepted_answers=truncate(" | ".join(map(str, get_answers(row)))),
-        media=tuple(embed_media(each) for each in sample.media()) if sample is not None else (),
+        media=tuple(embed_media(each) for each in sample.get_media()) if sample is not None else (),
         answers=tuple(found),
     )
 
 
 def get_sample_key(row: Mapping[str, Any]) -> str:
-    """Which sample a row is of: runs may come from machines with other folders."""
+    """Return a row's source without its folder: runs may come from several machines."""
     return Path(str(row.get("source", ""))).name
 
 
 def truncate(text: str) -> str:
-    """At most MOST_CHARACTERS, and how many more there are."""
+    """Cut a text to MAX_CHARACTERS, and say how many more there are."""
     if len(text) <= MAX_CHARACTERS:
         return text
     return f"{text[:MAX_CHARACTERS]} ... ({len(text) - MAX_CHARACTERS} more characters)"
+
+
+def limit_media(answers: AnswersSection, take: Callable[[int], bool]) -> tuple[AnswersSection, int]:
+    """Return the answers with the media that fit, and the number of images and sounds that do not.
+
+    Each task's first example comes before any task's second.
+
+    Args:
+        answers: with all media.
+        take: reserves bytes; False if they do not fit.
+    """
+    rounds = zip_longest(*(sheet.examples for sheet in answers.sections))
+    media: dict[int, tuple[EmbeddedMedia, ...]] = {}
+    left_out = 0
+    for example in (each for examples in rounds for each in examples if each is not None):
+        if take(sum(len(each.uri) for each in example.media)):
+            media[id(example)] = example.media
+        else:
+            left_out += len(example.media)
+            media[id(example)] = tuple(
+                replace(each, uri="", note=f"{each.kind} left out: the page would be too large")
+                for each in example.media
+            )
+    sections = tuple(
+        replace(
+            sheet, examples=tuple(replace(each, media=media[id(each)]) for each in sheet.examples)
+        )
+        for sheet in answers.sections
+    )
+    return replace(answers, sections=sections), left_out

@@ -282,9 +282,9 @@ class TaskSet(ABC):
         """
 
     def save_examples(  # noqa: B027  not all tasks have examples other than the predictions
-        self, loaded: LoadedModel, dataset: EvaluationDataset, folder: Path
+        self, loaded: LoadedModel, dataset: EvaluationDataset, index_file: Path
     ) -> None:
-        """Write what the report shows of a few samples beside the predictions in `folder`."""
+        """Write what the report shows of a few samples: `index_file`, and files beside it."""
 
     def load_model_inputs(
         self,

@@ -1,4 +1,4 @@
-"""bad_rows.jsonl: the rows that a run left out, and why."""
+"""The file of the rows that a run left out, and why."""
 
 import json
 from collections.abc import Iterable
@@ -6,8 +6,6 @@ from pathlib import Path
 
 from coterie.data.dataset import BadRow
 from coterie.io import write
-
-BAD_ROWS_FILE = "bad_rows.jsonl"
 
 
 def write_bad_rows(path: Path, bad: Iterable[BadRow]) -> tuple[BadRow, ...]:

@@ -75,7 +75,7 @@ class RunTensorBoardCallback(TensorBoardCallback):
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **rest: Any
     ) -> None:
-        # The model's whole config as text is of no use beside recipe.json.
+        # The model's whole config as text is of no use beside the run's configuration.
         return None
 
     def on_train_end(

@@ -8,8 +8,9 @@ from typing import Any, Literal, TypedDict
 
 from coterie import serialization
 from coterie.data.task_sampling import TaskSampling
-from coterie.recipe import RECIPE_FILE, Recipe, Stage
+from coterie.recipe import Recipe, Stage
 from coterie.tasks.task_set import TaskSet
+from coterie.train.run_directory import RunDirectory
 
 BATCH_SIZE = 8
 
@@ -167,9 +168,9 @@ class RunConfig:
         Raises ValueError if there is none, or it does not load.
         """
         path = Path(path)
-        path = path / RECIPE_FILE if path.is_dir() else path
+        path = RunDirectory(path).config_file if path.is_dir() else path
         if not path.is_file():
-            raise ValueError(f"{path} is no file: give a run's folder or its {RECIPE_FILE}")
+            raise ValueError(f"{path} is not a file: give a run's folder or its configuration file")
         value = serialization.loads(path.read_text(encoding="utf-8"), name=str(path))
         if not isinstance(value, RunConfig):
             raise ValueError(

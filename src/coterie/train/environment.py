@@ -1,4 +1,4 @@
-"""What a run is trained on: the machine, versions and date, a line in made_on.jsonl a start."""
+"""The environment of a run: machine, device, versions and date, a JSON line for each start."""
 
 import datetime
 import json
@@ -11,15 +11,15 @@ from pathlib import Path
 
 import torch
 
-ENVIRONMENT_FILE = "made_on.jsonl"
 PACKAGES = ("coterie", "torch", "transformers", "peft", "numpy")
 
 
-def append_environment(folder: Path, *, step: int) -> None:
-    """Adds a line to a run's folder.
+def append_environment(file: Path, *, step: int) -> None:
+    """Append a line to a run's environment file.
 
     Args:
-        step: where it goes on from; 0 for a new run.
+        file: `RunDirectory.environment_file`.
+        step: the step that training resumes from; 0 for a new run.
     """
     facts = {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -29,8 +29,8 @@ def append_environment(folder: Path, *, step: int) -> None:
         "threads": torch.get_num_threads(),
         "versions": list(get_versions()),
     }
-    with (folder / ENVIRONMENT_FILE).open("a", encoding="utf-8") as file:
-        file.write(json.dumps(facts) + "\n")
+    with file.open("a", encoding="utf-8") as opened:
+        opened.write(json.dumps(facts) + "\n")
 
 
 def describe_machine() -> str:

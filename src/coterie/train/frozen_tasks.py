@@ -11,7 +11,7 @@ from torch import Tensor
 
 from coterie.routing.gates.task import TaskGate
 from coterie.tasks.frozen_tasks import FrozenTasks
-from coterie.train.run import ADAPTER_FOLDER, Run
+from coterie.train.run import Run
 from coterie.train.trainable import FrozenRows, TrainableParameters, get_base_parameter_name
 from coterie.tuner.config import WEIGHTS, CoterieConfig
 
@@ -44,7 +44,7 @@ def initialize_from_run(model: PeftModel, frozen: FrozenTasks) -> tuple[str, ...
     check_task_gates(before.peft_config[ADAPTER])
     like = None if frozen.initialize_from is None else frozen.names.index(frozen.initialize_from)
     model.load_state_dict(build_extended_weights(before.state_dict(), model.state_dict(), like))
-    with safe_open(run.folder / ADAPTER_FOLDER / WEIGHTS, framework="pt") as file:
+    with safe_open(run.directory.adapter_folder / WEIGHTS, framework="pt") as file:
         saved = {name for name in file.keys() if ".coterie_" not in name}
     return tuple(
         name

@@ -1,4 +1,4 @@
-"""One record of log.jsonl: losses, rates and norms of the steps since the record before."""
+"""One record of the log: losses, rates and norms of the steps since the record before."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""log.jsonl: what is summed between two lines, and the lines themselves, safe to cut and go on."""
+"""The log of a run: what is summed between two lines, and the lines themselves, safe to cut and go on."""
 
 import json
 import time
@@ -10,11 +10,10 @@ import torch
 from torch import Tensor, distributed
 
 from coterie import distributed as together
-from coterie.io import replace_non_finite
+from coterie.io import read_json_lines, replace_non_finite
 from coterie.routing.usage import UsageStatistics
 from coterie.tasks.losses import TaskLossSums
-
-LOG_FILE = "log.jsonl"
+from coterie.train.run_directory import RunDirectory
 
 
 class RunningSums:
@@ -53,11 +52,11 @@ class RunningSums:
 
 
 class MetricLog:
-    """Writes lines to RUN/log.jsonl, and knows how long has been trained over all resumes."""
+    """Writes lines to the log of a run, and knows how long has been trained over all resumes."""
 
     def __init__(self, folder: Path, *, step: int, time_s: float) -> None:
         """Cuts off what was written after `step`, and half a line, if that is how it ended."""
-        self.path = folder / LOG_FILE
+        self.path = RunDirectory(folder).log_file
         self.previous_time_s = time_s
         self.start_time = time.monotonic()
         truncate_log(self.path, step)
@@ -76,25 +75,11 @@ class MetricLog:
             file.write(json.dumps(replace_non_finite(record)) + "\n")
 
 
-def read_log(folder: Path) -> list[dict[str, Any]]:
-    """The lines of a run's log; empty if there is none yet. A line half written is left out."""
-    path = folder / LOG_FILE
-    if not path.is_file():
-        return []
-    found = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            found.append(json.loads(line))
-        except json.JSONDecodeError:
-            continue
-    return found
-
-
 def truncate_log(path: Path, step: int) -> None:
     """Leaves the whole lines up to `step`."""
     if not path.is_file():
         return
-    lines = [json.dumps(each) for each in read_log(path.parent) if each["step"] <= step]
+    lines = [json.dumps(each) for each in read_json_lines(path) if each["step"] <= step]
     partial = path.with_name(path.name + ".partial")
     partial.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     partial.replace(path)

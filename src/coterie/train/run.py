@@ -1,6 +1,5 @@
 """`Run`: the folder of a training run, and what is in it."""
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,42 +7,21 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from coterie.data.dataset import BadRow
-from coterie.io import write
-from coterie.recipe import RECIPE_FILE
 from coterie.train import bad_rows
 from coterie.train.config import RunConfig
+from coterie.train.run_directory import FinishedStage, RunDirectory
 
 if TYPE_CHECKING:
     from coterie.models.loading import LoadedModel
-
-PROGRESS_FILE = "progress.json"
-ADAPTER_FOLDER = "adapter"
-
-
-@dataclass(frozen=True, kw_only=True)
-class FinishedStage:
-    """A stage that was trained to its end.
-
-    Attributes:
-        stage: its name.
-        steps: how many it took; fewer than planned where it was ended early.
-        weights: the folder with its weights, relative to the run's.
-        host: names of the host's parameters that it or a stage before it trained.
-    """
-
-    stage: str
-    steps: int
-    weights_folder: str
-    base_parameters: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Run:
     """A training run, finished or not.
 
-    The folder has recipe.json (the plan), adapter/ (once finished; `PeftModel.from_pretrained`
-    loads it), checkpoints/, log.jsonl, events/ (TensorBoard), bad_rows.jsonl, made_on.jsonl (the
-    machine, a line a start) and progress.json.
+    Attributes:
+        folder: the run's folder; `directory` names its files.
+        config: all that the run depends on, as run.json holds it.
     """
 
     folder: Path
@@ -51,18 +29,24 @@ class Run:
 
     @classmethod
     def read(cls, folder: str | Path) -> "Run":
-        """The run in a folder. Raises ValueError if there is none."""
-        folder = Path(folder)
-        if not (folder / RECIPE_FILE).is_file():
+        """Open the run in a folder. Raises ValueError if there is none, or it is damaged."""
+        directory = RunDirectory(Path(folder))
+        if not directory.is_run:
             raise ValueError(
-                f"{folder} is no run: it has no {RECIPE_FILE}; coterie.train(out=...) makes one"
+                f"{folder} is not a run: it has no {directory.config_file.name}; "
+                "coterie.train(out=...) writes one"
             )
-        return cls(folder, RunConfig.read(folder))
+        return cls(directory.folder, RunConfig.read(directory.config_file))
+
+    @property
+    def directory(self) -> RunDirectory:
+        """The names and formats of the files in the folder."""
+        return RunDirectory(self.folder)
 
     @property
     def is_finished(self) -> bool:
-        """Whether the last stage is done and adapter/ is there."""
-        return (self.folder / ADAPTER_FOLDER).is_dir()
+        """Whether the last stage is finished."""
+        return self.directory.is_finished
 
     @property
     def task_names(self) -> tuple[str, ...]:
@@ -91,35 +75,22 @@ class Run:
             base = config.tasks.load_model(
                 config.base, dtype=DTYPES[config.precision], seed=config.seed
             )
-            adapter = str(self.folder / ADAPTER_FOLDER)
+            adapter = str(self.directory.adapter_folder)
             model: Any = PeftModel.from_pretrained(base.model, adapter)  # pyright: ignore[reportArgumentType]
         return LoadedModel(model.to(device or "cpu").eval(), base.processor, str(self.folder))
 
     def read_bad_rows(self) -> tuple[BadRow, ...]:
-        """The rows in bad_rows.jsonl: what `skip_bad_rows` has left out, and why."""
-        return bad_rows.read_bad_rows(self.folder / bad_rows.BAD_ROWS_FILE)
+        """Read the rows that training left out because of `skip_bad_rows`, and why."""
+        return bad_rows.read_bad_rows(self.directory.bad_rows_file())
 
     def read_log(self) -> list[dict[str, Any]]:
-        """The lines of log.jsonl."""
-        from coterie.train import metric_log
-
-        return metric_log.read_log(self.folder)
+        """Read the records of the log."""
+        return self.directory.read_log()
 
     def list_finished_stages(self) -> list[FinishedStage]:
-        """The stages that are done, in their order."""
-        path = self.folder / PROGRESS_FILE
-        if not path.is_file():
-            return []
-        stages = json.loads(path.read_text(encoding="utf-8"))["stages"]
-        return [
-            FinishedStage(**{**each, "base_parameters": tuple(each["base_parameters"])})
-            for each in stages
-        ]
+        """List the finished stages, in order."""
+        return self.directory.read_finished_stages()
 
     def add_finished_stage(self, done: FinishedStage) -> None:
-        """Notes in progress.json that a stage is done."""
-        stages = [
-            {**vars(each), "base_parameters": list(each.base_parameters)}
-            for each in (*self.list_finished_stages(), done)
-        ]
-        write(self.folder / PROGRESS_FILE, json.dumps({"stages": stages}, indent=1))
+        """Record that a stage is finished."""
+        self.directory.write_finished_stages([*self.list_finished_stages(), done])

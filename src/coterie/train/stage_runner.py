@@ -21,13 +21,12 @@ from coterie.train.callbacks import (
 from coterie.train.frozen_caches import cache_encoder_features, cache_hidden_states
 from coterie.train.frozen_tasks import exclude_frozen, initialize_from_run
 from coterie.train.metric_log import MetricLog
-from coterie.train.run import ADAPTER_FOLDER, FinishedStage, Run
+from coterie.train.run import Run
+from coterie.train.run_directory import FinishedStage
 from coterie.train.stage_setup import load_base, make_collator
 from coterie.train.trainable import TrainableParameters, make_stage_mixtures, select_trainable
 from coterie.train.trainer import MixtureTrainer, StageContext
 from coterie.train.validation import BEST_FOLDER
-
-CHECKPOINTS_FOLDER = "checkpoints"
 
 
 class StageRunner:
@@ -98,7 +97,7 @@ class StageRunner:
     def _run_stage(self, model: PeftModel, shown: Any, interrupt: InterruptHandler) -> None:
         number = len(self.finished_stages)
         stage = self.stages[number]
-        folder = self.run.folder / CHECKPOINTS_FOLDER / f"{number + 1}-{stage.name}"
+        folder = self.run.directory.checkpoints_folder(number, stage.name)
         trained = select_trainable(model, stage)
         if self.task_set.frozen is not None:
             trained = exclude_frozen(model, trained, self.task_set.frozen)
@@ -111,7 +110,7 @@ class StageRunner:
         watch = ProgressCallback(shown, interrupt, stage.name)
         begun = checkpoint.get_step(last) if last else 0
         events = make_callbacks(
-            self.run.folder / "events" / stage.name, self.config.report_to, step=begun
+            self.run.directory.events_folder(stage.name), self.config.report_to, step=begun
         )
         shown.update(setting.finished_steps + begun - shown.n)
         with suppress_third_party_warnings(), cache_hidden_states(model):
@@ -213,8 +212,8 @@ class StageRunner:
         self.finished_stages.append(done)
 
     def _write_skipped(self) -> None:
-        """Adds samples that were too long to bad_rows.jsonl, once each."""
-        path = self.run.folder / bad_rows.BAD_ROWS_FILE
+        """Adds samples that were too long to the file of bad rows, once each."""
+        path = self.run.directory.bad_rows_file()
         bad_rows.write_bad_rows(path, [*bad_rows.read_bad_rows(path), *self.collator.skipped])
 
     def _finish(self, model: PeftModel) -> None:
@@ -222,7 +221,7 @@ class StageRunner:
         host = self.finished_stages[-1].base_parameters
         if distributed.is_rank_zero():
             checkpoint.write_atomically(
-                self.run.folder / ADAPTER_FOLDER,
+                self.run.directory.adapter_folder,
                 lambda folder: adapter_weights.save(model, host, folder),
             )
         distributed.barrier()

@@ -7,17 +7,16 @@ from typing import Unpack, get_type_hints
 
 from coterie import distributed
 from coterie.io import write
-from coterie.recipe import RECIPE_FILE, Recipe
+from coterie.recipe import Recipe
 from coterie.tasks import as_task_set
 from coterie.tasks.dense.dataset import DenseDataset
 from coterie.tasks.task_set import TaskSet
 from coterie.tasks.text.task import TextTask
-from coterie.train import bad_rows, metric_log
+from coterie.train import bad_rows
 from coterie.train.config import RunConfig, TrainSettings, diff_configs
-from coterie.train.run import ADAPTER_FOLDER, PROGRESS_FILE, Run
+from coterie.train.run import Run
+from coterie.train.run_directory import RunDirectory
 
-STARTED_RUN_FILES = (ADAPTER_FOLDER, PROGRESS_FILE, metric_log.LOG_FILE)
-"""What the folder of a run has after its first step, one of them at least."""
 SETTINGS = tuple(get_type_hints(TrainSettings))
 
 
@@ -88,10 +87,12 @@ def train_from_config(
 
     runner = StageRunner(run, progress=progress)
     if distributed.is_rank_zero():
-        file = run.folder / bad_rows.BAD_ROWS_FILE
+        file = run.directory.bad_rows_file()
         written = bad_rows.write_bad_rows(file, [*run.read_bad_rows(), *runner.bad_rows])
         print_line(bad_rows.format_summary_line(written, file), progress=progress)
-        environment.append_environment(run.folder, step=runner.count_finished_steps())
+        environment.append_environment(
+            run.directory.environment_file, step=runner.count_finished_steps()
+        )
     runner.train()
     return run
 
@@ -104,19 +105,20 @@ def make_absolute_base(base: str | Path) -> str:
 
 def _open_run(config: RunConfig, folder: Path, *, resume: bool) -> Run:
     """Create the folder of a new run, or open that of the run to resume."""
-    if not (folder / RECIPE_FILE).is_file():
+    directory = RunDirectory(folder)
+    if not directory.is_run:
         if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
             raise ValueError(
                 f"out={str(folder)!r} already exists and is not a run: give another folder"
             )
         folder.mkdir(parents=True, exist_ok=True)
-        write(folder / RECIPE_FILE, config.dumps())
+        write(directory.config_file, config.dumps())
         return Run(folder, config)
     before = RunConfig.read(folder)
-    if not any((folder / name).exists() for name in STARTED_RUN_FILES):
+    if not directory.is_started:
         # The new configuration may have mended what prevented the first step, such as bad rows.
-        bad_rows.write_bad_rows(folder / bad_rows.BAD_ROWS_FILE, [])
-        write(folder / RECIPE_FILE, config.dumps())
+        bad_rows.write_bad_rows(directory.bad_rows_file(), [])
+        write(directory.config_file, config.dumps())
         return Run(folder, config)
     if not resume:
         raise ValueError(

@@ -21,7 +21,6 @@ NUM_EXAMPLES = 5
 """Samples of a split that are written."""
 SIDE_PX = 160
 """The longest side of a written image."""
-FOLDER, INDEX = "pictures", "pictures.json"
 Answer = tuple[DenseSample, Mapping[str, Float[Tensor, "channels *place"]]]
 """A sample, and the output of each task's head for it."""
 
@@ -51,18 +50,18 @@ def predict_examples(
     return found
 
 
-def save_examples(beside: Path, tasks: Sequence[DenseTask], answers: Iterable[Answer]) -> Path:
-    """Write the folder `FOLDER` of PNG files of at most `SIDE_PX` a side; return its index.
+def save_examples(index_file: Path, tasks: Sequence[DenseTask], answers: Iterable[Answer]) -> Path:
+    """Write PNGs of at most `SIDE_PX` a side and their index; return the index.
 
-    The index, pictures.json, is a list: {"source": ..., "image": a file, "tasks": {name:
+    The index is a list: {"source": ..., "image": a file, "tasks": {name:
     {"truth": a file, or null where nothing is labelled, "predicted": a file}}}.
 
     Args:
-        beside: the folder of the split's predictions.
+        index_file: `RunDirectory.examples_file`; its folder is emptied first.
         tasks: in the order of their numbers in file names.
         answers: of `predict_examples`.
     """
-    folder = beside / FOLDER
+    folder = index_file.parent
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     index: list[dict[str, Any]] = []
@@ -76,7 +75,7 @@ def save_examples(beside: Path, tasks: Sequence[DenseTask], answers: Iterable[An
             }
         image = _save_image(folder, f"{number}.png", sample.image)
         index.append({"source": sample.source, "image": image, "tasks": files})
-    return write(folder / INDEX, json.dumps(index, indent=1) + "\n")
+    return write(index_file, json.dumps(index, indent=1) + "\n")
 
 
 def _save_image(

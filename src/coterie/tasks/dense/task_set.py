@@ -214,7 +214,9 @@ class DenseTasks(TaskSet):
             loaded.model, loaded.processor, dataset.samples, self.dataset.tasks, num_samples
         )
 
-    def save_examples(self, loaded: LoadedModel, dataset: EvaluationDataset, folder: Path) -> None:
+    def save_examples(
+        self, loaded: LoadedModel, dataset: EvaluationDataset, index_file: Path
+    ) -> None:
         """Write images, labels and predictions of a few samples as PNG files."""
         examples = predict_examples(
             loaded.model,
@@ -222,7 +224,7 @@ class DenseTasks(TaskSet):
             self.dataset.tasks,
             pixels=loaded.processor.normalize_images,
         )
-        save_examples(folder, self.dataset.tasks, examples)
+        save_examples(index_file, self.dataset.tasks, examples)
 
     def load_model_inputs(
         self,

@@ -1,4 +1,4 @@
-"""Answers to dense tasks as pictures: input, truth and what each system predicts, task by task."""
+"""Predictions that are images: input, label and what each system predicts, task by task."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from coterie.report.embedded_media import EmbeddedMedia, encode_image
-from coterie.report.run_files import MissingData, RunFiles, read_list
-from coterie.report.scores import TRAINED, get_task_entries
+from coterie.report.run_files import RunFiles
 from coterie.report.systems import ReportSystem
-from coterie.report.text_examples import MAX_ANSWERS, find_first_run
+from coterie.report.text_examples import MAX_ANSWERS
+from coterie.train.run_directory import MissingFile
 
-FOLDER, INDEX = "pictures", "pictures.json"
 MAX_IMAGES = 8
 MAX_SIDE_PX = 1024
 NO_EXAMPLES = EmbeddedMedia(kind="image", note="no label")
@@ -20,7 +19,7 @@ NO_IMAGE = EmbeddedMedia(kind="image", note="not kept")
 
 @dataclass(frozen=True, kw_only=True)
 class ImageRow:
-    """A row of pictures: the labels (no system), or what one system predicts."""
+    """A row of images: the labels (no system), or what one system predicts."""
 
     system: ReportSystem | None
     images: tuple[EmbeddedMedia, ...]
@@ -28,7 +27,7 @@ class ImageRow:
 
 @dataclass(frozen=True, kw_only=True)
 class ImageGrid:
-    """A task's pictures, a column an input."""
+    """A task's images, a column for each input."""
 
     task: str
     rows: tuple[ImageRow, ...]
@@ -39,19 +38,19 @@ class ImageExamplesSection:
     """All tasks on the same inputs.
 
     Attributes:
-        sources: what the inputs are called.
-        inputs: the pictures that were asked about.
-        grids: one a task.
-        gaps: what is missing.
+        sources: the names of the inputs.
+        inputs: the images.
+        grids: one for each task.
+        missing: what the page cannot show.
     """
 
     sources: tuple[str, ...]
     inputs: tuple[EmbeddedMedia, ...]
     grids: tuple[ImageGrid, ...]
-    missing: tuple[MissingData, ...]
+    missing: tuple[MissingFile, ...]
 
     def limit_to_bytes(self, most_bytes: int) -> "ImageExamplesSection":
-        """With as many columns as fit; those that do not are left out of all tasks alike."""
+        """Return as many columns as fit; the others are left out of all tasks alike."""
         left, columns = most_bytes, 0
         strips = [strip for grid in self.grids for strip in grid.rows]
         for column in range(len(self.sources)):
@@ -69,49 +68,49 @@ class ImageExamplesSection:
 
 
 def take_columns(grid: ImageGrid, columns: int) -> ImageGrid:
-    """The first columns of a grid."""
+    """Return the first columns of a grid."""
     strips = (replace(each, images=each.images[:columns]) for each in grid.rows)
     return replace(grid, rows=tuple(strips))
 
 
 def build_examples(
-    found: Sequence[ReportSystem], highlighted: ReportSystem
+    systems: Sequence[ReportSystem], highlighted: ReportSystem
 ) -> ImageExamplesSection:
-    """The pictures that runs on dense tasks keep; nothing of runs on words."""
-    dense = [each for each in found if each.is_dense]
-    others = [each for each in dense[:MAX_ANSWERS] if each != highlighted]
-    systems = [*([highlighted] if highlighted in dense else []), *others]
-    kept = {each: {run: SavedImages.from_run(run) for run in each.runs} for each in systems}
-    gaps = [
-        run.make_missing(
-            f"No pictures of {system.name}'s answers", get_index_file(run), "coterie evaluate {}"
-        )
-        for system, runs in kept.items()
-        for run, held in runs.items()
-        if not held.rows
+    """Build the grids of runs whose predictions hold no text; nothing of the others."""
+    found = [each for each in systems if not each.has_text_predictions]
+    others = [each for each in found[:MAX_ANSWERS] if each != highlighted]
+    shown = [*([highlighted] if highlighted in found else []), *others]
+    saved = {each: {run: SavedImages.from_run(run) for run in each.runs} for each in shown}
+    missing = [
+        run.explain(get_index_file(run), f"No pictures of {system.name}'s answers")
+        for system, runs in saved.items()
+        for run, images in runs.items()
+        if not images.rows
     ]
-    first = next((held for runs in kept.values() for held in runs.values() if held.rows), None)
+    first = next((each for runs in saved.values() for each in runs.values() if each.rows), None)
     if first is None:
-        return ImageExamplesSection(sources=(), inputs=(), grids=(), missing=tuple(gaps))
+        return ImageExamplesSection(sources=(), inputs=(), grids=(), missing=tuple(missing))
     sources = tuple(first.rows)[:MAX_IMAGES]
     names = dict.fromkeys(
-        task for system in systems for run in system.runs for task in get_task_entries(run, TRAINED)
+        task for system in shown for run in system.runs for task in run.score_entries
     )
-    grids = (build_grid(task, sources, kept) for task in names)
+    grids = (build_grid(task, sources, saved) for task in names)
     return ImageExamplesSection(
         sources=sources,
         inputs=tuple(first.embed(first.rows[source].get("image")) for source in sources),
         grids=tuple(each for each in grids if each.rows),
-        missing=tuple(gaps),
+        missing=tuple(missing),
     )
 
 
 def build_grid(
-    task: str, sources: Sequence[str], kept: Mapping[ReportSystem, Mapping[RunFiles, "SavedImages"]]
+    task: str,
+    sources: Sequence[str],
+    saved: Mapping[ReportSystem, Mapping[RunFiles, "SavedImages"]],
 ) -> ImageGrid:
-    """A task's rows: the labels, and a system each that has been asked the task."""
-    asked = {system: runs[find_first_run(system, task)] for system, runs in kept.items()}
-    asked = {system: held for system, held in asked.items() if held.has_task(task)}
+    """Build a task's rows: the labels, and each system that was scored on the task."""
+    asked = {system: runs[system.find_run(task)] for system, runs in saved.items()}
+    asked = {system: images for system, images in asked.items() if images.has_task(task)}
     if not asked:
         return ImageGrid(task=task, rows=())
     truths = [[held.get_entry(source, task) for held in asked.values()] for source in sources]
@@ -128,7 +127,7 @@ def build_grid(
 def find_label_image(
     kept: Iterable["SavedImages"], entries: Sequence[Mapping[str, Any]]
 ) -> EmbeddedMedia:
-    """The label as the first run has it that can show it."""
+    """Return the label of the first run that has one."""
     found = [
         NO_EXAMPLES
         if "truth" in entry and entry["truth"] is None
@@ -140,30 +139,32 @@ def find_label_image(
 
 @dataclass(frozen=True, kw_only=True)
 class SavedImages:
-    """The pictures in one run's folder, as its index lists them."""
+    """The images in one run's folder, as its index lists them."""
 
     folder: Path
     rows: Mapping[str, Mapping[str, Any]]
 
     @classmethod
     def from_run(cls, run: RunFiles) -> "SavedImages":
-        """Those of the split that was scored; none if the index is missing or damaged."""
-        index = run.path / get_index_file(run)
-        rows = (row for row in read_list(index) if isinstance(row, Mapping) and "source" in row)
+        """Read the index of the split that was scored; no rows if it is missing or damaged."""
+        index = get_index_file(run)
+        data = run.directory.try_read_json(index)
+        listed = data if isinstance(data, list) else []
+        rows = (row for row in listed if isinstance(row, Mapping) and "source" in row)
         return cls(folder=index.parent, rows={str(row["source"]): row for row in rows})
 
     def has_task(self, task: str) -> bool:
-        """Whether any of the pictures was asked the task."""
+        """Whether any of the images has an entry of the task."""
         return any(self.get_entry(source, task) for source in self.rows)
 
     def get_entry(self, source: str, task: str) -> Mapping[str, Any]:
-        """A picture's entry of a task; empty if there is none."""
+        """Return an image's entry of a task; empty if there is none."""
         held = self.rows.get(source, {}).get("tasks")
         entry = held.get(task) if isinstance(held, Mapping) else None
         return entry if isinstance(entry, Mapping) else {}
 
     def embed(self, name: Any) -> EmbeddedMedia:
-        """A picture for the page; what cannot be read leaves a note."""
+        """Embed an image; what cannot be read leaves a note."""
         if not isinstance(name, str):
             return NO_IMAGE
         # The name comes from a file: it must not lead out of the folder.
@@ -181,7 +182,6 @@ class SavedImages:
             return replace(NO_IMAGE, note="cannot be read")
 
 
-def get_index_file(run: RunFiles) -> str:
-    """Where in its folder a run lists the pictures of the split that was scored."""
-    split = Path(str(run.read_mapping(TRAINED).get("split", "test"))).name
-    return f"predictions/{split}/{FOLDER}/{INDEX}"
+def get_index_file(run: RunFiles) -> Path:
+    """Return the index of the images of the split that was scored."""
+    return run.directory.examples_file(run.split)

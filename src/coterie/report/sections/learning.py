@@ -2,11 +2,15 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from coterie.report.context import ReportContext
 from coterie.report.formatting import format_count, format_number, is_number
 from coterie.report.interval_chart import Axis, make_axis
-from coterie.report.run_files import MissingData, RunFiles
+from coterie.report.run_files import RunFiles
+from coterie.report.section import Section
 from coterie.report.systems import ReportSystem
+from coterie.train.run_directory import MissingFile
 
 BINS = 60
 Points = list[tuple[float, float]]
@@ -14,7 +18,7 @@ Points = list[tuple[float, float]]
 
 @dataclass(frozen=True, kw_only=True)
 class Curve:
-    """A run's line: `points` as an SVG polyline has it, both axes from 0 to 100, y downward."""
+    """A run's line: `points` of an SVG polyline, both axes from 0 to 100, y downward."""
 
     system: ReportSystem
     points: str
@@ -23,7 +27,7 @@ class Curve:
 
 @dataclass(frozen=True, kw_only=True)
 class CurvePanel:
-    """A task's curves, with the ends of both axes; `quantity` says what of it is drawn."""
+    """A task's curves, with the ends of both axes; `quantity` is the name of the y axis."""
 
     title: str
     quantity: str
@@ -35,27 +39,37 @@ class CurvePanel:
 
 @dataclass(frozen=True, kw_only=True)
 class CurvesSection:
-    """All panels; `binned` is the most logged steps that went into one point.
+    """All panels.
 
-    `information` is I(T; E), whose solid line is the mean over layers, and whose dashed ones are
-    the layers' least and most; it is no panel, but None, where no run has logged it.
+    Attributes:
+        panels: the loss of all tasks, then that of each task.
+        information_panel: I(T; E): solid for the mean over layers, dashed for the lowest and the
+            highest layer; None where no run has logged it.
+        steps_per_point: the largest number of logged steps in one point.
+        missing: runs without a log.
     """
 
     panels: tuple[CurvePanel, ...]
     information_panel: CurvePanel | None
     steps_per_point: int
-    missing: tuple[MissingData, ...]
+    missing: tuple[MissingFile, ...]
+
+
+class Learning(Section):
+    """Losses by training step, and the mutual information of tasks and experts."""
+
+    title = "Learning"
+    order = 40
+
+    def build(self, context: ReportContext) -> Mapping[str, Any]:
+        return {"curves": build_curves(context.systems)}
 
 
 def build_curves(found: Sequence[ReportSystem]) -> CurvesSection:
-    """The whole loss, then each task's, of all runs."""
+    """Build the panels of the loss of all tasks, then of each task, of all runs."""
     runs = [(system, run) for system in found for run in system.runs]
     gaps = [
-        run.make_missing(
-            f"No learning curve of {system.name}",
-            "log.jsonl",
-            "coterie train {}/recipe.json --out RUN",
-        )
+        run.explain(run.directory.log_file, f"No learning curve of {system.name}")
         for system, run in runs
         if not run.log
     ]
@@ -80,18 +94,18 @@ def build_curves(found: Sequence[ReportSystem]) -> CurvesSection:
 
 
 def list_logged_tasks(run: RunFiles) -> Iterator[str]:
-    """The tasks that a log speaks of, in its order."""
+    """Yield the tasks of a log, in its order."""
     for row in run.log:
         yield from get_mapping(row, "task_loss")
 
 
 def build_panel(title: str, runs: Sequence[tuple[ReportSystem, RunFiles]], last: int) -> CurvePanel:
-    """A panel; the first is that of the whole loss."""
+    """Build a task's panel, or that of all tasks."""
     whole = title == "all tasks"
     lines: list[tuple[ReportSystem, Points, bool]] = []
     for system, run in runs:
         if whole and system.is_single_task:
-            continue  # its loss is one task's, on no scale with a sum over tasks
+            continue  # the loss of one task has another scale than a sum over tasks
         training = get_series(run, "loss" if whole else "task_loss", None if whole else title)
         lines.append((system, bin_points(training, last), False))
         if not whole:
@@ -100,7 +114,7 @@ def build_panel(title: str, runs: Sequence[tuple[ReportSystem, RunFiles]], last:
 
 
 def build_information_panel(runs: Sequence[tuple[ReportSystem, RunFiles]], last: int) -> CurvePanel:
-    """The mutual information of tasks and experts: the mean over layers, their least and most."""
+    """Build the panel of I(T; E): the mean over layers, the lowest and the highest layer."""
     lines: list[tuple[ReportSystem, Points, bool]] = []
     for system, run in runs:
         rows = [(row["step"], [v for v in get_mapping(row, "information").values() if is_number(v)])
@@ -116,7 +130,7 @@ def build_information_panel(runs: Sequence[tuple[ReportSystem, RunFiles]], last:
 def build_panel_from_series(
     title: str, quantity: str, lines: Sequence[tuple[ReportSystem, Points, bool]], last: int
 ) -> CurvePanel:
-    """A panel of (system, points, dashed); a line needs two points."""
+    """Build a panel of (system, points, dashed); a line needs two points."""
     lines = [each for each in lines if len(each[1]) > 1]
     scale = make_axis(y for _, points, _ in lines for _, y in points)
     x = Axis(0.0, float(last))
@@ -134,7 +148,7 @@ def build_panel_from_series(
 
 
 def get_series(run: RunFiles, name: str, task: str | None) -> Points:
-    """(step, value) where a finite value was logged."""
+    """Return (step, value) where a finite value was logged."""
     rows = (
         (row["step"], row.get(name) if task is None else get_mapping(row, name).get(task))
         for row in run.log
@@ -143,7 +157,7 @@ def get_series(run: RunFiles, name: str, task: str | None) -> Points:
 
 
 def bin_points(points: Points, last: int) -> Points:
-    """At most BINS points: the means over equal stretches of steps."""
+    """Average points over equal ranges of steps, to at most BINS points."""
     if len(points) <= BINS:
         return points
     bins: dict[int, Points] = {}
@@ -156,11 +170,11 @@ def bin_points(points: Points, last: int) -> Points:
 
 
 def to_svg_points(points: Points, x: Axis, y: Axis) -> str:
-    """The points of a polyline."""
+    """Format the points of a polyline."""
     return " ".join(f"{x.to_percent(a):.4g},{100 - y.to_percent(b):.4g}" for a, b in points)
 
 
 def get_mapping(row: Mapping[str, object], name: str) -> Mapping[str, object]:
-    """A mapping in a row of the log; empty if there is none."""
+    """Return a mapping in a record of the log; empty if there is none."""
     held = row.get(name)
     return held if isinstance(held, Mapping) else {}

@@ -1,21 +1,18 @@
-"""Which experts each task uses, layer by layer: an overview over all layers, then the layers.
-
-Maps and tree are those of `coterie.report.heatmap`, drawn so that they follow the page's colours.
-"""
+"""Which experts each task uses: an overview over all layers, then layer by layer."""
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
 from typing import Any
 
+from coterie.report.context import ReportContext
 from coterie.report.dendrogram import (
     DendrogramChart,
     build_dendrogram,
     compute_map_information,
     compute_overlap,
 )
-from coterie.report.formatting import format_number
+from coterie.report.formatting import format_number, strip_common_prefix
 from coterie.report.heatmap import (
     Heatmap,
     Matrix,
@@ -26,18 +23,29 @@ from coterie.report.heatmap import (
     render_png_uri,
 )
 from coterie.report.interval_chart import Axis, make_axis
-from coterie.report.run_files import MissingData
+from coterie.report.section import Section
 from coterie.report.systems import ReportSystem
+from coterie.train.run_directory import MissingFile
 
-ROUTING_FILE = "routing.json"
 MAX_LAYERS = 60
 OFTEN, WEIGHT = "How often each task chooses each expert", "Mean weight of each expert"
 NO_DENDROGRAM = "No tree of the tasks of {}: it needs scipy, pip install 'coterie[evaluate]'"
 
 
+class ExpertUsageMaps(Section):
+    """The expert usage of each system that has a gate."""
+
+    title = "Experts"
+    order = 30
+
+    def build(self, context: ReportContext) -> Mapping[str, Any]:
+        shown, missing = build_usage_sections(context.systems)
+        return {"experts": shown, "missing": missing}
+
+
 @dataclass(frozen=True, kw_only=True)
 class LayerUsage:
-    """A layer's map, tasks by experts, as a small picture, and I(T; E) in nats."""
+    """A layer's map, tasks by experts, as a small image, and I(T; E) in nats."""
 
     name: str
     image: str
@@ -47,16 +55,19 @@ class LayerUsage:
 
 @dataclass(frozen=True, kw_only=True)
 class UsageSection:
-    """A system's routing; tasks are in the order of the tree.
+    """A system's expert usage; tasks are in the order of the tree.
 
     Attributes:
-        difference: explained on the page.
-        bars: (x, width, height) in percent of the strip, and what it says.
-        information: the same of I(T; E), on an axis up to `most_nats`.
-        nats: the mean of I(T; E) over layers.
-        limit: the most that I(T; E) can be.
-        tree: None for one task, or where it cannot be drawn.
-        what: what a map shows.
+        overlap: share of expert use that two tasks have in common; None for one task.
+        mean: mean weight of each expert over layers; None where layers have other experts.
+        difference: 1 minus the overlap, mean over pairs of tasks and layers.
+        bars: the difference in each layer: (x, width, height) in percent of the strip, and a
+            label.
+        information: the same of I(T; E), on an axis up to `max_information`.
+        mean_information: of I(T; E) over layers, in nats.
+        limit: the upper bound of I(T; E).
+        tree: None for one task, or without scipy.
+        statistic: what a map shows.
     """
 
     system: ReportSystem
@@ -76,41 +87,37 @@ class UsageSection:
 
 
 def build_usage_sections(
-    found: Sequence[ReportSystem],
-) -> tuple[tuple[UsageSection, ...], tuple[MissingData, ...]]:
-    """The routing of each system's first run that has one, and what is missing."""
-    shown, gaps = [], []
-    for system in found:
-        data = next(
-            (
-                run.read_mapping(ROUTING_FILE)
-                for run in system.runs
-                if run.read_mapping(ROUTING_FILE)
-            ),
-            {},
+    systems: Sequence[ReportSystem],
+) -> tuple[tuple[UsageSection, ...], tuple[MissingFile, ...]]:
+    """Build the maps of each system's first run that has some, and list what is missing."""
+    shown: list[UsageSection] = []
+    missing: list[MissingFile] = []
+    for system in systems:
+        files = [run.directory.expert_usage_file for run in system.runs]
+        found = (
+            run.directory.try_read_mapping(file)
+            for run, file in zip(system.runs, files, strict=True)
         )
-        made = build_usage_section(system, data)
-        if made is not None:
-            shown.append(made)
-            if made.tree is None and len(made.tasks) > 1:
-                gaps.append(MissingData(message=NO_DENDROGRAM.format(system.name)))
+        section = build_usage_section(system, next((each for each in found if each), {}))
+        if section is not None:
+            shown.append(section)
+            if section.tree is None and len(section.tasks) > 1:
+                missing.append(MissingFile(NO_DENDROGRAM.format(system.name)))
         elif is_routed(system):
-            what = f"No expert maps of {system.name}"
-            gaps.append(system.runs[0].make_missing(what, ROUTING_FILE, "coterie evaluate {}"))
-    return tuple(shown), tuple(gaps)
+            missing.append(system.runs[0].explain(files[0], f"No expert maps of {system.name}"))
+    return tuple(shown), tuple(missing)
 
 
 def is_routed(system: ReportSystem) -> bool:
-    """Whether some mixture of the system has a gate; True if no recipe tells."""
-    recipe = system.runs[0].config.get("recipe")
-    mixtures = recipe.get("mixtures") if isinstance(recipe, Mapping) else None
+    """Whether some mixture of the system has a gate; True if no recipe is known."""
+    mixtures = system.runs[0].recipe.get("mixtures")
     if not isinstance(mixtures, list):
         return True
     return any(each.get("gate") for each in mixtures if isinstance(each, Mapping))
 
 
 def build_usage_section(system: ReportSystem, data: Mapping[str, Any]) -> UsageSection | None:
-    """What a routing file shows; None if it holds no layers with the same tasks."""
+    """Build the maps of a file of expert usage; None without layers that share their tasks."""
     layers = data.get("layers")
     layers = layers if isinstance(layers, Mapping) else {}
     held: dict[str, tuple[list[str], Matrix]] = {}
@@ -130,7 +137,7 @@ def build_usage_section(system: ReportSystem, data: Mapping[str, Any]) -> UsageS
 
 
 def extract_task_map(given: Any, tasks: Sequence[str], experts: int) -> Matrix | None:
-    """One of a layer's maps, tasks by experts; None where a file has none, as older ones."""
+    """Return a statistic of a layer, tasks by experts; None where the file has none."""
     rows = [given.get(task) for task in tasks] if isinstance(given, Mapping) else None
     return parse_matrix(rows, len(tasks), experts)
 
@@ -142,7 +149,7 @@ def summarize_usage(
     chosen: Mapping[str, Matrix | None],
     probable: Mapping[str, Matrix | None],
 ) -> UsageSection:
-    """What is shown of maps: how often tasks choose experts, or where all are, their weights."""
+    """Show how often tasks choose experts; where every expert is always chosen, the weights."""
     known = {name: map_ for name, map_ in chosen.items() if map_ is not None}
     picks = any(v < 1 for map_ in known.values() for line in map_ for v in line)
     often = len(known) == len(held) and picks
@@ -175,7 +182,7 @@ def assemble_usage_section(
     tree: DendrogramChart | None,
     what: str,
 ) -> UsageSection:
-    """The overview and the layers; at most MOST_LAYERS of these, evenly spread over the depth."""
+    """Assemble the overview and at most MAX_LAYERS layers, evenly spread over the depth."""
     maps = [map_ for _, map_ in held.values()]
     overlaps = [compute_overlap(map_) for map_ in maps]
     apart = [1 - average_off_diagonal(each) for each in overlaps]
@@ -216,7 +223,7 @@ def assemble_usage_section(
 
 
 def average_off_diagonal(map_: Matrix) -> float:
-    """The mean over pairs of different tasks; 1 if there are none."""
+    """Return the mean over pairs of different tasks; 1 if there are none."""
     held = [v for y, line in enumerate(map_) for x, v in enumerate(line) if x != y]
     return sum(held) / len(held) if held else 1.0
 
@@ -224,7 +231,7 @@ def average_off_diagonal(map_: Matrix) -> float:
 def make_bars(
     names: Sequence[str], values: Sequence[float], scale: Axis
 ) -> tuple[tuple[float, float, float, str], ...]:
-    """A number a layer as a bar each; none is as high as 0."""
+    """Make a bar for each layer's number; an unknown number has height 0."""
     width = 100 / len(values)
     return tuple(
         (
@@ -235,13 +242,3 @@ def make_bars(
         )
         for i, each in enumerate(values)
     )
-
-
-def strip_common_prefix(names: Sequence[str]) -> list[str]:
-    """Without the dotted parts that all have in common at the front."""
-    if len(names) < 2:
-        return list(names)
-    parts = [name.split(".") for name in names]
-    alike = (len(set(column)) == 1 for column in zip(*parts, strict=False))
-    front = sum(1 for _ in takewhile(bool, alike))
-    return [".".join(each[front:]) or ".".join(each) for each in parts]

@@ -1,0 +1,145 @@
+"""`compare_available`: a table of systems of which some cannot be compared, with the reasons."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from coterie.evaluate import bootstrap
+from coterie.evaluate.bootstrap import Interval
+from coterie.evaluate.compare import CONTROLS, compare
+from coterie.evaluate.scores import Scores, TaskScore
+from coterie.evaluate.table import SystemRow, Table, TaskColumn
+from coterie.train.run_directory import RunDirectory
+
+Groups = Mapping[str, Sequence[Path]]
+
+
+def compare_available(
+    groups: Groups,
+    *,
+    baseline: str | None = None,
+    controls: bool = True,
+    resamples: int = bootstrap.RESAMPLES,
+) -> Table:
+    """Compare the systems that can be compared; never raise for one that cannot.
+
+    A system of other tasks, samples or split than the first has its own scores and intervals, and
+    no differences. A system whose predictions cannot be read has the scores that were saved, with
+    an interval where it has one run. `Table.not_compared` has the reasons.
+
+    Args:
+        groups: system -> the folders of its runs.
+        baseline: a system of `groups`, or None.
+        controls: also show the controls that can be read.
+        resamples: draws of the bootstrap.
+    """
+    wanted = tuple(CONTROLS) if controls else ()
+    try:
+        return _compare(groups, baseline, wanted, resamples)
+    except ValueError:
+        pass  # find out below which systems and controls do not fit
+    names = sorted(groups, key=lambda name: name != baseline)
+    comparable: dict[str, Sequence[Path]] = {}
+    reasons: dict[str, str] = {}
+    for name in names:
+        try:
+            _compare(comparable | {name: groups[name]}, None, (), 1)
+            comparable[name] = groups[name]
+        except ValueError as error:
+            reasons[name] = str(error)
+    tables = [_compare_with_readable_controls(comparable, baseline, wanted, resamples)]
+    for name in reasons:
+        alone = {name: groups[name]}
+        try:
+            _compare(alone, None, (), 1)
+            tables.append(_compare_with_readable_controls(alone, None, wanted, resamples))
+        except ValueError:
+            tables.append(_read_saved_scores(name, groups[name]))
+    return _merge_tables(tables, reasons)
+
+
+def _compare(
+    groups: Groups, baseline: str | None, controls: Sequence[str], resamples: int
+) -> Table:
+    return compare(
+        groups,
+        baseline=list(groups[baseline]) if baseline in groups else None,
+        controls=controls,
+        resamples=resamples,
+    )
+
+
+def _compare_with_readable_controls(
+    groups: Groups, baseline: str | None, controls: Sequence[str], resamples: int
+) -> Table:
+    if not groups:
+        return Table(split="", columns=(), rows=())
+    readable = []
+    for control in controls:
+        try:
+            _compare(groups, None, (control,), 1)
+            readable.append(control)
+        except ValueError:
+            continue  # a damaged control, or of other samples
+    return _compare(groups, baseline, readable, resamples)
+
+
+def _read_saved_scores(name: str, folders: Sequence[Path]) -> Table:
+    """Return the scores that the last evaluation saved; a table without rows if there are none."""
+    found = []
+    for folder in folders:
+        try:
+            found.append(Scores.read(RunDirectory(folder).scores_file()))
+        except ValueError:
+            continue
+    entries: dict[str, list[TaskScore]] = {}
+    for scores in found:
+        for task, entry in scores.tasks.items():
+            entries.setdefault(task, []).append(entry)
+    row = SystemRow(
+        system=name,
+        seeds=(),
+        tasks={task: _average(each) for task, each in entries.items()},
+        cost=found[0].cost if len(found) == 1 else {},
+    )
+    columns = tuple(_make_column(task, each[0]) for task, each in entries.items())
+    return Table(
+        split=found[0].split if found else "", columns=columns, rows=(row,) if found else ()
+    )
+
+
+def _average(entries: Sequence[TaskScore]) -> Interval:
+    """Return the mean score, and the interval of one run: those of several have no mean."""
+    if len(entries) == 1:
+        return Interval(entries[0].score, entries[0].low, entries[0].high)
+    mean = sum(each.score for each in entries) / len(entries)
+    return Interval(mean, math.nan, math.nan)
+
+
+def _make_column(task: str, entry: TaskScore) -> TaskColumn:
+    return TaskColumn(
+        name=task,
+        metric=entry.metric,
+        unit=entry.unit,
+        higher_is_better=entry.higher_is_better,
+        samples=entry.samples,
+    )
+
+
+def _merge_tables(tables: Sequence[Table], reasons: Mapping[str, str]) -> Table:
+    first = tables[0]
+    columns = {column.name: column for table in reversed(tables) for column in table.columns}
+    order = dict.fromkeys(column.name for table in tables for column in table.columns)
+    rows: dict[str, SystemRow] = {}
+    for row in (row for table in tables for row in table.rows):
+        # Every table has its own "untrained" row; the first is that of the compared systems.
+        rows.setdefault(row.system, row)
+    return replace(
+        first,
+        split=next((table.split for table in tables if table.split), ""),
+        columns=tuple(columns[name] for name in order),
+        rows=tuple(rows.values()),
+        notes=tuple(dict.fromkeys(note for table in tables for note in table.notes)),
+        not_compared=dict(reasons),
+    )

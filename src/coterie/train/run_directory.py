@@ -1,0 +1,236 @@
+"""`RunDirectory`: every file name of a run's folder, and the formats that are read from it."""
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from coterie.io import read_json_lines, write
+
+CONTROLS = {"untrained": "--untrained", "blind": "--blind"}
+"""Control of an evaluation -> its flag of `coterie evaluate`."""
+
+
+class MissingFile(NamedTuple):
+    """A file of a run that is missing or damaged: a sentence, and the command that writes it."""
+
+    message: str
+    command: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinishedStage:
+    """A stage that was trained to its end.
+
+    Attributes:
+        stage: its name.
+        steps: optimizer steps; fewer than configured where it stopped early.
+        weights_folder: the folder of its weights, relative to the run's folder.
+        base_parameters: names of the base model's parameters that it or an earlier stage trained.
+    """
+
+    stage: str
+    steps: int
+    weights_folder: str
+    base_parameters: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """The folder of a run. Properties and methods named *_file and *_folder return paths.
+
+    No other source file spells a name of the folder. Nothing is created until it is written.
+
+    Attributes:
+        folder: the run's folder; it need not exist.
+    """
+
+    folder: Path
+
+    @property
+    def config_file(self) -> Path:
+        """The `RunConfig`, complete: `coterie train RUN/run.json` repeats the run."""
+        return self.folder / "run.json"
+
+    @property
+    def adapter_folder(self) -> Path:
+        """The trained adapter; there once the last stage is finished."""
+        return self.folder / "adapter"
+
+    @property
+    def log_file(self) -> Path:
+        """Losses and rates, a JSON line every `log_every` steps."""
+        return self.folder / "log.jsonl"
+
+    @property
+    def environment_file(self) -> Path:
+        """Machine, device and versions, a JSON line for each start."""
+        return self.folder / "environment.jsonl"
+
+    @property
+    def progress_file(self) -> Path:
+        """The finished stages."""
+        return self.folder / "progress.json"
+
+    @property
+    def expert_usage_file(self) -> Path:
+        """Which experts each task uses, by layer; `coterie evaluate` writes it."""
+        return self.folder / "routing.json"
+
+    @property
+    def conflict_file(self) -> Path:
+        """The conflict between tasks after training, as `coterie diagnose` measures it."""
+        return self.folder / "conflict.json"
+
+    def checkpoints_folder(self, number: int, stage: str) -> Path:
+        """The checkpoints of a stage; `number` counts from 0."""
+        return self.folder / "checkpoints" / f"{number + 1}-{stage}"
+
+    def events_folder(self, stage: str) -> Path:
+        """TensorBoard's events of a stage."""
+        return self.folder / "events" / stage
+
+    def bad_rows_file(self, split: str = "") -> Path:
+        """The rows that training left out, or with a split those that its evaluation left out."""
+        return self.folder / (f"bad_rows.{split}.jsonl" if split else "bad_rows.jsonl")
+
+    def scores_file(self, control: str = "") -> Path:
+        """The scores of the last evaluation, or of a control."""
+        return self.folder / (f"scores.{control}.json" if control else "scores.json")
+
+    def predictions_folder(self, split: str, control: str = "") -> Path:
+        """The predictions on a split, a file for each task."""
+        name = f"predictions-{control}" if control else "predictions"
+        return self.folder / name / _check_name(split, "split")
+
+    def predictions_file(self, split: str, task: str, control: str = "") -> Path:
+        """A task's predictions. Raises ValueError for a task whose name leads elsewhere."""
+        return self.predictions_folder(split, control) / f"{_check_name(task, 'task')}.jsonl"
+
+    def predictions_cache_file(self, split: str, task: str, control: str = "") -> Path:
+        """What a task's predictions depend on, and what was measured with them."""
+        return self.predictions_folder(split, control) / f"{_check_name(task, 'task')}.meta.json"
+
+    def cost_cache_file(self, split: str, control: str = "") -> Path:
+        """What the cost depends on, and the cost."""
+        return self.predictions_folder(split, control) / ".cost.json"
+
+    def examples_folder(self, split: str, control: str = "") -> Path:
+        """Images of a few predictions of tasks that are answered by images."""
+        return self.predictions_folder(split, control) / "examples"
+
+    def examples_file(self, split: str, control: str = "") -> Path:
+        """The index of `examples_folder`."""
+        return self.examples_folder(split, control) / "examples.json"
+
+    @property
+    def is_run(self) -> bool:
+        """Whether the folder is a run's: it has a configuration."""
+        return self.config_file.is_file()
+
+    @property
+    def has_traces(self) -> bool:
+        """Whether the folder has the configuration, the log or the scores of a run."""
+        return any(each.is_file() for each in self._get_marker_files())
+
+    @property
+    def is_started(self) -> bool:
+        """Whether training took a step: there is a log, a finished stage or an adapter."""
+        return any(
+            each.exists() for each in (self.adapter_folder, self.progress_file, self.log_file)
+        )
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the last stage is finished."""
+        return self.adapter_folder.is_dir()
+
+    def check(self) -> None:
+        """Raise ValueError unless the folder has at least traces of a run."""
+        if not self.has_traces:
+            names = ", ".join(each.name for each in self._get_marker_files())
+            raise ValueError(
+                f"{self.folder} is not a run's folder: it has none of {names}; give the folder "
+                "that `coterie train` wrote"
+            )
+
+    def _get_marker_files(self) -> tuple[Path, ...]:
+        return self.config_file, self.log_file, self.scores_file()
+
+    def read_finished_stages(self) -> list[FinishedStage]:
+        """Read the finished stages, in order; none if there is no file.
+
+        Raises ValueError if the file is damaged.
+        """
+        if not self.progress_file.is_file():
+            return []
+        try:
+            stages = json.loads(self.progress_file.read_text(encoding="utf-8"))["stages"]
+            return [
+                FinishedStage(**each | {"base_parameters": tuple(each["base_parameters"])})
+                for each in stages
+            ]
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(
+                f"{self.progress_file} is damaged ({error!r}): train again in a new folder"
+            ) from error
+
+    def write_finished_stages(self, stages: Sequence[FinishedStage]) -> None:
+        """Write the finished stages."""
+        rows = [vars(each) | {"base_parameters": list(each.base_parameters)} for each in stages]
+        write(self.progress_file, json.dumps({"stages": rows}, indent=1))
+
+    def read_log(self) -> list[dict[str, Any]]:
+        """Read the records of the log; none if there is no file.
+
+        A record that a kill cut off is left out.
+        """
+        return read_json_lines(self.log_file)
+
+    def read_environments(self) -> list[dict[str, Any]]:
+        """Read what each start of the run found: machine, device and versions."""
+        return read_json_lines(self.environment_file)
+
+    def try_read_json(self, file: Path) -> Any:
+        """Read a JSON file of the run; None if it is missing or damaged, see `explain`."""
+        try:
+            return json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
+            return None
+
+    def try_read_mapping(self, file: Path) -> Mapping[str, Any]:
+        """Read a JSON object; empty if the file is missing, damaged or holds something else."""
+        data = self.try_read_json(file)
+        return data if isinstance(data, Mapping) else {}
+
+    def try_read_predictions(self, split: str, task: str) -> list[dict[str, Any]]:
+        """Read a task's rows of predictions; none where the name would lead out of the folder."""
+        try:
+            return read_json_lines(self.predictions_file(split, task))
+        except ValueError:
+            return []
+
+    def explain(self, file: Path, what: str) -> MissingFile:
+        """Say why there is no `what`: which file is missing or damaged, and what writes it."""
+        state = "cannot be read" if file.is_file() else "is not there"
+        name = file.relative_to(self.folder).as_posix()
+        return MissingFile(f"{what}: {name} of {self.folder.name} {state}", self._get_command(file))
+
+    def _get_command(self, file: Path) -> str:
+        run = shlex.quote(str(self.folder))
+        if file == self.config_file:
+            return ""
+        if file == self.log_file:
+            return f"coterie train {shlex.quote(str(self.config_file))} --out RUN"
+        if file == self.conflict_file:
+            return f"coterie diagnose {run} --to {shlex.quote(str(file))}"
+        flags = [flag for name, flag in CONTROLS.items() if file == self.scores_file(name)]
+        return " ".join(["coterie evaluate", run, *flags])
+
+
+def _check_name(name: str, what: str) -> str:
+    if Path(name).name != name or name in ("", ".", ".."):
+        raise ValueError(f"{what} {name!r} cannot name a file: leave slashes out of its name")
+    return name

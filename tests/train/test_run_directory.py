@@ -1,0 +1,137 @@
+"""The names and formats of a run's folder, and that nobody else spells them."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import coterie
+from coterie.train.run_directory import FinishedStage, RunDirectory
+
+SOURCES = Path(coterie.__file__).parent
+NAMES = ("run.json", "log.jsonl", "environment.jsonl", "progress.json", "routing.json",
+         "conflict.json", "scores.json", "scores.", "bad_rows.jsonl", "bad_rows.", "checkpoints",
+         "events", "predictions", "predictions-", ".meta.json", ".cost.json", "examples",
+         "examples.json")  # fmt: skip
+"""Whole strings, or first parts of f-strings, that name a file or folder of a run. "adapter" is
+also a format of `extract` and a part that trains, so paths that end in it are looked for."""
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunDirectory:
+    return RunDirectory(tmp_path / "my run")
+
+
+def test_names(run: RunDirectory) -> None:
+    files = {
+        "run.json": run.config_file,
+        "adapter": run.adapter_folder,
+        "log.jsonl": run.log_file,
+        "environment.jsonl": run.environment_file,
+        "progress.json": run.progress_file,
+        "routing.json": run.expert_usage_file,
+        "conflict.json": run.conflict_file,
+        "checkpoints/2-joint": run.checkpoints_folder(1, "joint"),
+        "events/joint": run.events_folder("joint"),
+        "bad_rows.jsonl": run.bad_rows_file(),
+        "bad_rows.test.jsonl": run.bad_rows_file("test"),
+        "scores.json": run.scores_file(),
+        "scores.blind.json": run.scores_file("blind"),
+        "predictions/test/ocr.jsonl": run.predictions_file("test", "ocr"),
+        "predictions-blind/test/ocr.jsonl": run.predictions_file("test", "ocr", "blind"),
+        "predictions/test/ocr.meta.json": run.predictions_cache_file("test", "ocr"),
+        "predictions/test/.cost.json": run.cost_cache_file("test"),
+        "predictions/test/examples/examples.json": run.examples_file("test"),
+    }
+    for name, file in files.items():
+        assert file == run.folder / name
+
+
+@pytest.mark.parametrize("name", ["../other", "a/b", "..", ""])
+def test_names_of_files_do_not_lead_elsewhere(run: RunDirectory, name: str) -> None:
+    with pytest.raises(ValueError, match="cannot name a file"):
+        run.predictions_file("test", name)
+    with pytest.raises(ValueError, match="cannot name a file"):
+        run.predictions_folder(name)
+    assert run.try_read_predictions("test", name) == []
+
+
+def test_states(run: RunDirectory) -> None:
+    with pytest.raises(ValueError, match=r"none of run\.json, log\.jsonl, scores\.json"):
+        run.check()
+    run.folder.mkdir()
+    run.config_file.write_text("{}")
+    run.check()
+    assert run.is_run and not run.is_started and not run.is_finished
+    run.log_file.touch()
+    assert run.is_started
+    run.adapter_folder.mkdir()
+    assert run.is_finished
+
+
+def test_finished_stages(run: RunDirectory) -> None:
+    assert run.read_finished_stages() == []
+    stages = [
+        FinishedStage(stage="one", steps=3, weights_folder="checkpoints/1-one/step-3"),
+        FinishedStage(stage="two", steps=1, weights_folder="w", base_parameters=("head.bias",)),
+    ]
+    run.write_finished_stages(stages)
+    assert run.read_finished_stages() == stages
+    run.progress_file.write_text('{"stages": [{}]}')
+    with pytest.raises(ValueError, match=r"progress\.json is damaged"):
+        run.read_finished_stages()
+
+
+def test_lenient_reads(run: RunDirectory) -> None:
+    assert run.read_log() == [] and run.try_read_json(run.scores_file()) is None
+    run.folder.mkdir()
+    run.log_file.write_text('{"step": 1}\n[2]\n{"step": 2}\n{"st')
+    assert run.read_log() == [{"step": 1}, {"step": 2}]
+    run.scores_file().write_text("[1]")
+    assert run.try_read_json(run.scores_file()) == [1]
+    assert run.try_read_mapping(run.scores_file()) == {}
+
+
+def test_missing_files_come_with_the_command_that_writes_them(run: RunDirectory) -> None:
+    quoted = f"'{run.folder}'"
+    commands = {
+        run.config_file: "",
+        run.log_file: f"coterie train '{run.folder}/run.json' --out RUN",
+        run.scores_file(): f"coterie evaluate {quoted}",
+        run.scores_file("blind"): f"coterie evaluate {quoted} --blind",
+        run.scores_file("untrained"): f"coterie evaluate {quoted} --untrained",
+        run.expert_usage_file: f"coterie evaluate {quoted}",
+        run.predictions_file("test", "ocr"): f"coterie evaluate {quoted}",
+        run.conflict_file: f"coterie diagnose {quoted} --to '{run.folder}/conflict.json'",
+    }
+    for file, command in commands.items():
+        missing = run.explain(file, "No numbers")
+        assert missing.command == command
+        name = file.relative_to(run.folder).as_posix()
+        assert missing.message == f"No numbers: {name} of my run is not there"
+    run.folder.mkdir()
+    run.log_file.write_text("{")
+    assert run.explain(run.log_file, "No curve").message.endswith("cannot be read")
+
+
+def test_no_other_file_spells_a_name_of_a_run() -> None:
+    found = [
+        (path.relative_to(SOURCES).as_posix(), node.lineno, node.value)
+        for path in sorted(SOURCES.rglob("*.py"))
+        if path.name != "run_directory.py"
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in NAMES
+    ]
+    assert found == []
+
+
+def test_no_other_file_makes_a_path_to_the_adapter() -> None:
+    found = [
+        (path.relative_to(SOURCES).as_posix(), node.lineno)
+        for path in sorted(SOURCES.rglob("*.py"))
+        if path.name != "run_directory.py"
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div)
+        if isinstance(node.right, ast.Constant) and node.right.value == "adapter"
+    ]
+    assert found == []
