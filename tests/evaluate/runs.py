@@ -87,33 +87,29 @@ def scored(
     control: str = "",
 ) -> Run:
     """A run that was evaluated: of each task, which samples it has right."""
-    from coterie.evaluate.predictions import (
-        Predictions,
-        get_predictions_file,
-        get_predictions_folder,
-    )
+    from coterie.evaluate.predictions import Predictions
     from coterie.evaluate.scores import Scores, TaskScore
-    from coterie.evaluate.systems import get_scores_file
     from coterie.tasks.text.scoring import make_rows, score_rows
+    from coterie.train.run_directory import RunDirectory
 
     tasks = tuple(TextTask(name=name, rows={"test": "rows.jsonl"}) for name in right)
     plan = RunConfig(recipe=small(recipe), base="tiny", tasks=TextTasks(tasks=tasks), seed=seed)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "run.json").write_text(plan.dumps())
-    found = {}
+    found, directory = {}, RunDirectory(folder)
     for task in tasks:
         samples = [sample(task.name, number) for number in range(len(right[task.name]))]
         answers = ["yes" if each else "no" for each in right[task.name]]
         rows = make_rows(samples, answers)
         statistics = score_rows(task.metric, rows).statistics
         Predictions(tuple(rows)).with_statistics(statistics).save(
-            get_predictions_file(get_predictions_folder(folder, split, control), task.name)
+            directory.predictions_file(split, task.name, control)
         )
         found[task.name] = TaskScore.from_statistics(task.metric, statistics)
     cost = {"trainable_parameters": 1000, "generate_samples_per_s": 2.0}
     made = Run.read(folder)
     scores = Scores(split=split, tasks=found, cost=cost, control=control)
-    scores.save(get_scores_file(made, control))
+    scores.save(directory.scores_file(control))
     return made
 
 

@@ -10,7 +10,6 @@ from typing import Any
 from coterie.io import replace_non_finite, write_json
 from coterie.train.run_directory import RunDirectory
 
-CONFLICT_FILE = "conflict.json"
 Matrix = tuple[tuple[float, ...], ...]
 NOISE_THRESHOLD = 0.1
 MIN_TRANSFER = 0.001
