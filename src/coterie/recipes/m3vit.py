@@ -2,7 +2,7 @@
 
 Run:     recipe = coterie.recipes.m3vit()
          model = coterie.graft(vit, recipe.mixtures, tasks=("semseg", "human_parts", ...))
-Expect:  delta_m -5.6 % on rendered scenes (docs/dense.md). The paper (arXiv:2210.14793), on
+Expect:  delta_m -5.6 % on rendered scenes (docs/results.md). The paper (arXiv:2210.14793), on
          PASCAL-Context, as Mod-Squad's has it: segmentation 72.8, normals 14.5, human parts 62.1,
          saliency 66.3, edges 71.7.
 Departs: a reconstruction from the paper's abstract idea and from Mod-Squad's copy of the model
