@@ -61,7 +61,7 @@ def test_parts_of_a_step_change_nothing(tmp_path: Path):
 
 def test_a_folder_with_a_run_is_left_alone(tmp_path: Path):
     trained(tmp_path, plain(steps=1))
-    with pytest.raises(ValueError, match=r"has a run already: go on with it by resume=True"):
+    with pytest.raises(ValueError, match=r"already has a run: resume it with resume=True"):
         trained(tmp_path, plain(steps=1))
     with pytest.raises(ValueError, match=r"Then, now: recipe.stages\[0\].steps: 1, 2; seed: 0, 3"):
         trained(tmp_path, plain(steps=2), seed=3, resume=True)
@@ -84,7 +84,7 @@ def test_no_number_ends_the_run_and_names_the_tasks(tmp_path: Path, monkeypatch)
 
     monkeypatch.setattr(MixtureTrainer, "_check_finite", broken)
     with pytest.raises(
-        FloatingPointError, match=r"stage 'train', step 4: the loss is nan with"
+        FloatingPointError, match=r"stage 'train', step 4: the loss is nan in a batch of"
     ) as e:
         trained(tmp_path, plain(steps=9))
     assert "caption, ocr; the last good checkpoint is" in str(e.value)
@@ -99,7 +99,7 @@ def test_weights_without_number_are_not_saved(tmp_path: Path, monkeypatch):
     monkeypatch.setattr(
         MixtureTrainer, "compute_loss", lambda *args, **more: real(*args, **more) * float("nan")
     )
-    with pytest.raises(FloatingPointError, match=r"a weight is no number .* there is no check"):
+    with pytest.raises(FloatingPointError, match=r"a weight is not finite .* there is no check"):
         trained(tmp_path, plain(steps=2))
     assert checkpoint.find_latest(tmp_path / "checkpoints" / "1-train") is None
 
@@ -192,9 +192,10 @@ def test_parts_learn_at_rates_of_their_own(tmp_path: Path):
 
 
 def test_plans_say_what_they_do_not_allow(unchecked):
-    given = {"recipe": plain(), "base": base(), "tasks": tasks()}
+    given = {"recipe": plain(), "base": base(), "tasks": as_task_set(tasks())}
     for wrong, message in (
-        ({"tasks": ()}, "give at least one task"),
+        ({"tasks": as_task_set(())}, "give at least one task"),
+        ({"tasks": ()}, "give a TaskSet"),
         ({"precision": "float16"}, "precision='float16'"),
         ({"batch_size": 0}, "batch_size=0: it must be at least 1"),
         ({"learning_rate": 0.0}, "learning_rate=0.0: it must be above 0"),
@@ -231,7 +232,7 @@ def test_a_plan_is_read_back_or_refused(tmp_path: Path):
     (tmp_path / "recipe.json").write_text(plan.dumps())
     assert RunConfig.read(tmp_path) == plan
     plain().save(tmp_path / "other.json")
-    with pytest.raises(ValueError, match="holds a Recipe, not the plan of a run"):
+    with pytest.raises(ValueError, match="holds a Recipe, not a run's configuration"):
         RunConfig.read(tmp_path / "other.json")
     with pytest.raises(ValueError, match="is no file: give a run's folder"):
         RunConfig.read(tmp_path / "none")
