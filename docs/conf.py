@@ -47,4 +47,4 @@ html_theme_options = {"navigation_with_keys": True}
 
 
 def setup(app: Sphinx) -> None:
-    generate_reference.write(HERE / "reference")
+    generate_reference.write_reference(HERE / "reference")

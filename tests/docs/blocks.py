@@ -15,9 +15,9 @@ import shlex
 import subprocess
 import tomllib
 from collections.abc import Callable, Iterator
-from importlib import import_module
 from pathlib import Path
 
+import click
 import jaxtyping
 from sybil import Example
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
@@ -42,14 +42,22 @@ def commands(block: str) -> Iterator[list[str]]:
 
 def run_coterie(words: list[str]) -> None:
     if words[0] in PARSED_ONLY:
-        command = getattr(import_module(f"coterie.cli.{words[0]}"), words[0])
-        command.make_context(words[0], words[1:])
+        load_command(words[0]).make_context(words[0], words[1:])
         return
     from coterie.cli import main
 
     with as_users_run_it():
         code = main(words)
     assert code == 0, f"`coterie {shlex.join(words)}` ended with {code}"
+
+
+def load_command(name: str) -> click.Command:
+    """Load a subcommand; those of the demo come from the package coterie-demo."""
+    from coterie.cli.main import coterie
+
+    command = coterie.get_command(click.Context(coterie), name)
+    assert command is not None, f"there is no command {name!r}"
+    return command
 
 
 @contextlib.contextmanager
@@ -71,12 +79,15 @@ def run_make(words: list[str]) -> None:
 
 def run_pip(words: list[str]) -> None:
     """Checks that the extras exist which an installation asks for."""
-    offered = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     for word in words:
         name, _, extras = word.rstrip("]").partition("[")
-        if name in (".", "coterie") and extras:
-            for extra in extras.split(","):
+        folder = ROOT if name == "coterie" else ROOT / name
+        if (folder / "pyproject.toml").is_file():
+            offered = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
+            for extra in filter(None, extras.split(",")):
                 assert extra in offered["optional-dependencies"], f"there is no extra {extra!r}"
+        else:
+            assert word.startswith("-") or word in ("install", "constraints.txt"), f"no {word!r}"
         assert word != "-c" or (ROOT / "constraints.txt").is_file()
 
 
@@ -98,13 +109,12 @@ def write_file(example: Example) -> None:
 
 def read_rows(example: Example) -> None:
     """Reads each line as a row of a task."""
-    from coterie.tasks import read_tasks
+    from coterie.tasks import TextTask
 
     rows = [json.loads(line) for line in example.parsed.splitlines() if line.strip()]
     Path("shown.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    Path("shown.yaml").write_text("tasks: [{name: shown, rows: {train: shown.jsonl}}]\n")
-    (task,) = read_tasks("shown.yaml")
-    assert len(task.samples("train")) >= len(rows)
+    task = TextTask(name="shown", rows={"train": "shown.jsonl"}, folder=".")
+    assert len(task.read_samples("train")) >= len(rows)
 
 
 PARSERS = (
