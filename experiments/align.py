@@ -19,7 +19,6 @@ from jaxtyping import Float, Int
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-import coterie.models.omni
 from benchmarks.provenance import provenance
 from coterie.data.sample import TextSample
 from coterie.data.task_sampling import TaskSampling
@@ -30,9 +29,9 @@ from coterie.models.omni.feature_packing import unpack
 from coterie.paths import get_cache_dir
 from coterie.tasks.text.collator import TextCollator
 from coterie_demo.assemble_omni import init_connectors
+from coterie_demo.locations import CONNECTORS
 from experiments.captions import captions
 
-SHIPPED = Path(coterie.models.omni.__file__).with_name("connectors.safetensors")
 TEMPERATURE = 0.07
 NOISE = 0.1
 """Standard deviations of noise on the features: there are few pictures of each thing."""
@@ -49,7 +48,7 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=SHIPPED)
+    parser.add_argument("--out", type=Path, default=CONNECTORS)
     arguments = parser.parse_args()
     torch.manual_seed(arguments.seed)
     pretrained = load(get_cache_dir() / "omni", dtype=torch.float32)

@@ -20,8 +20,8 @@ from benchmarks.provenance import provenance
 from coterie import Lora, recipes
 from coterie.data.task_sampling import TaskSampling
 from coterie.recipe import Recipe
-from coterie.tasks import TextTask
 from coterie.task_file import read_tasks
+from coterie.tasks import TextTask
 from coterie_demo.showcase import count_trainable
 from experiments.parts import in_parts
 

@@ -142,11 +142,7 @@ def told(run: coterie.Run, mass: TaskExpertMass) -> dict[str, float]:
     """Layer -> what its experts tell of the task, in nats: log(5) = 1.61 would be all."""
     file = run.folder / "routing.json"
     layers = json.loads(file.read_text())["layers"] if file.is_file() else {}
-    by_task = {
-        task: {name: {mass: layer[mass][task]} for name, layer in layers.items()}
-        for task in run.task_names
-    }
-    return compute_mutual_information_by_layer(by_task, mass)
+    return compute_mutual_information_by_layer(layers, mass)
 
 
 def main() -> None:

@@ -5,6 +5,13 @@ import pytest
 from coterie.paths import get_cache_dir, make_cache_dir
 
 
+@pytest.fixture(autouse=True)
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "home"
+    monkeypatch.setenv("COTERIE_HOME", str(folder))
+    return folder
+
+
 def test_the_variable_says_where(own_home: Path) -> None:
     assert get_cache_dir() == own_home
     assert not own_home.exists()

@@ -109,7 +109,7 @@ def test_a_missing_file(folder: Path) -> None:
 
 def test_the_pantry(folder: Path, cache: Path) -> None:
     with pytest.raises(
-        ValueError, match=r"the embedded data set is not in .*: run `coterie fetch`"
+        ValueError, match=r"the pantry is not fetched: no tasks in .*: run `coterie fetch pantry`"
     ):
         read_tasks("pantry")
     home = cache / "pantry"

@@ -1,15 +1,27 @@
-"""coterie: multi-task mixtures of experts inside pretrained Hugging Face models."""
+"""coterie: multi-task mixtures of experts inside pretrained Hugging Face models.
+
+Importing it registers the PEFT method, and costs little more than importing peft: training and
+what follows it is imported when it is first used.
+"""
+
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from coterie import recipes
+from coterie.balancing.aligned_mtl import AlignedMTL
+from coterie.balancing.cagrad import CAGrad
 from coterie.balancing.fixed import Fixed
+from coterie.balancing.imtl_g import IMTLG
+from coterie.balancing.mgda import MGDA
+from coterie.balancing.pcgrad import PCGrad
 from coterie.balancing.uncertainty import Uncertainty
-from coterie.diagnose import diagnose
-from coterie.evaluate import compare, evaluate
+from coterie.balancing.upgrad import UPGrad
 from coterie.experts.attention import AttentionHeads
 from coterie.experts.copies import Copies
 from coterie.experts.lora import Lora
 from coterie.experts.null import Null
-from coterie.extract import extract
 from coterie.graft import graft, observe
 from coterie.losses.importance import Importance
 from coterie.losses.load_balance import LoadBalance
@@ -18,7 +30,6 @@ from coterie.losses.sparsity import Sparsity
 from coterie.losses.z import ZLoss
 from coterie.mixture import Mixture
 from coterie.recipe import Recipe, Stage
-from coterie.report import report
 from coterie.routing.decision import Routing, Tape
 from coterie.routing.gates.instance import InstanceGate
 from coterie.routing.gates.modality import ModalityGate
@@ -28,12 +39,22 @@ from coterie.routing.routers.rectified import Rectified
 from coterie.routing.routers.softmax import Softmax
 from coterie.routing.routers.top_k import TopK
 from coterie.routing.routers.top_p import TopP
-from coterie.task_file import read_tasks
-from coterie.train import Run, RunConfig, add_tasks, train
 from coterie.tuner.model import register
 
+if TYPE_CHECKING:
+    from coterie.diagnose import diagnose
+    from coterie.evaluate import compare, evaluate
+    from coterie.extract import extract
+    from coterie.report import report
+    from coterie.task_file import read_tasks
+    from coterie.train import Run, RunConfig, add_tasks, train
+
 __all__ = [
+    "IMTLG",
+    "MGDA",
+    "AlignedMTL",
     "AttentionHeads",
+    "CAGrad",
     "Copies",
     "Fixed",
     "Importance",
@@ -44,6 +65,7 @@ __all__ = [
     "ModalityGate",
     "MutualInformation",
     "Null",
+    "PCGrad",
     "Recipe",
     "Rectified",
     "Routing",
@@ -57,6 +79,7 @@ __all__ = [
     "TokenGate",
     "TopK",
     "TopP",
+    "UPGrad",
     "Uncertainty",
     "ZLoss",
     "add_tasks",
@@ -72,4 +95,45 @@ __all__ = [
     "train",
 ]
 
+_LAZY = {
+    "Run": "coterie.train",
+    "RunConfig": "coterie.train",
+    "add_tasks": "coterie.train",
+    "compare": "coterie.evaluate",
+    "diagnose": "coterie.diagnose",
+    "evaluate": "coterie.evaluate",
+    "extract": "coterie.extract",
+    "read_tasks": "coterie.task_file",
+    "report": "coterie.report",
+    "train": "coterie.train",
+}
+"""Public name -> the module that it is imported from when it is first used."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_LAZY[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+class _Package(ModuleType):
+    """Keeps a public function where a subpackage has its name, such as `coterie.train`.
+
+    Python sets a subpackage as an attribute of its parent once it is imported; without this,
+    `coterie.train` would become the module as soon as anything imports `coterie.train.run`.
+    """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _LAZY and isinstance(value, ModuleType):
+            value = getattr(value, name)
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
 register()

@@ -3,6 +3,7 @@
 AXES = {
     "batch": "samples of one forward pass",
     "seq": "positions of a sample",
+    "items": "what a loss averages over: answer tokens, or images with a label",
     "tokens": "all rows of a call, batch axes flattened into one",
     "units": "what is routed: tokens, or samples where one decision serves a sample",
     "rows": "leading axis of a call inside a tower: images, tiles or packed patches",
@@ -33,8 +34,11 @@ AXES = {
     "statistics": "numbers a metric adds up over samples",
     "resamples": "draws of a bootstrap",
     "seeds": "runs of one system that differ in their seed alone",
+    "systems": "ways to train that are compared, each of one or more seeds",
     "groups": "groups of neighbouring layers",
     "batches": "batches of one task whose gradients are compared",
+    "objectives": "losses whose gradients are taken: the tasks' and the routing losses' sum",
+    "parameters": "numbers in all trained parameters, one parameter after the other",
     "time": "samples of a sound, 16000 a second",
     "steps": "batches of a run, in their order",
 }

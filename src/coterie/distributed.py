@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import torch
-from torch import distributed, nn
+from torch import Tensor, distributed, nn
 
 Made = TypeVar("Made")
 
@@ -53,6 +53,19 @@ def average_gradients(module: nn.Module) -> None:
             assert each.grad is not None
             distributed.all_reduce(each.grad)
             each.grad /= distributed.get_world_size()
+
+
+def all_reduce_sum(*tensors: Tensor) -> None:
+    """Replace each tensor by its sum over all processes; nothing to do for one process."""
+    if is_initialized():
+        for each in tensors:
+            distributed.all_reduce(each)
+
+
+def broadcast_from_rank_zero(tensor: Tensor) -> None:
+    """Replace a tensor by that of the first process; nothing to do for one process."""
+    if is_initialized():
+        distributed.broadcast(tensor, src=0)
 
 
 def all_gather_object(value: Made) -> list[Made]:

@@ -7,11 +7,10 @@ from typing import Any
 
 from coterie import metrics
 from coterie.optional_imports import import_optional
-from coterie.paths import get_cache_dir
+from coterie.plugins import TASKS, find_plugin, list_plugins
 from coterie.serialization import format_suggestions, get_init_fields
 from coterie.tasks.text.task import ALL_SPLITS, TextTask
 
-PANTRY = "pantry"
 SCENES = "scenes"
 DENSE_KEYS = {"pictures", "vision"}
 """Keys of a file that names a dense data set, which `coterie train` reads."""
@@ -22,24 +21,24 @@ def read_tasks(path: str | Path) -> tuple[TextTask, ...]:
     """The tasks of a tasks.yaml file.
 
     Args:
-        path: the file; or "pantry", the embedded data set, or some of it, "pantry:naming,ocr".
+        path: the file; or the name of a file that an installed package provides (see
+            `coterie.plugins`), such as "pantry" of coterie-demo, or some of its tasks,
+            "pantry:naming,ocr".
 
     Raises ValueError, naming the file and the place in it, if anything is wrong.
     """
     word, _, chosen = str(path).partition(":")
     if word == SCENES and not Path(path).exists():
         raise ValueError(f"{path}: this takes tasks that are answered in words, no dense data set")
-    if word != PANTRY:
+    plugin = find_plugin(TASKS, word)
+    if plugin is None:
         return parse_task_list(Path(path))
-    file = get_cache_dir() / PANTRY / "tasks.yaml"
-    if not file.is_file():
-        raise ValueError(f"the embedded data set is not in {file.parent}: run `coterie fetch`")
-    tasks = {task.name: task for task in parse_task_list(file)}
+    tasks = {task.name: task for task in parse_task_list(plugin.load()())}
     names = chosen.split(",") if chosen else list(tasks)
     for name in names:
         if name not in tasks:
             raise ValueError(
-                f"{path}: the pantry has no task {name!r}{format_suggestions(name, tasks)}; "
+                f"{path}: {word} has no task {name!r}{format_suggestions(name, tasks)}; "
                 f"it has {', '.join(tasks)}"
             )
     return tuple(tasks[name] for name in names)
@@ -98,7 +97,7 @@ def check_keys(item: Any, where: str) -> None:
             raise ValueError(f"{where}.{key} is missing: each task needs name and rows")
 
 
-def parse_metric_item(given: Any) -> metrics.TextMetric:
+def parse_metric_item(given: Any) -> metrics.AnswerMetric:
     """The metric that an item names."""
     if not isinstance(given, str | Mapping):
         raise ValueError(f"metric = {given!r}: give a name, or a name and its fields")
@@ -122,7 +121,9 @@ def load_yaml(path: Path) -> Any:
     try:
         return yaml.load(path.read_text(encoding="utf-8-sig"), Loader=make_yaml_loader(yaml))
     except OSError as error:
-        raise ValueError(f"{path} cannot be read: {error.strerror}") from None
+        names = ", ".join(each.name for each in list_plugins(TASKS))
+        known = f"; tasks are also provided under the names {names}" if names else ""
+        raise ValueError(f"{path} cannot be read: {error.strerror}{known}") from None
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not UTF-8: byte {error.start} is wrong") from None
     except yaml.YAMLError as error:

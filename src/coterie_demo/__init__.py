@@ -1,6 +1,1 @@
-"""What can be had without a model hub: real weights and real data, out of ordinary packages."""
-
-from coterie.paths import get_cache_dir
-from coterie_demo.fetch import fetch
-
-__all__ = ["fetch", "get_cache_dir"]
+"""The demo of coterie: weights and data out of ordinary packages, a renderer, a demonstration."""

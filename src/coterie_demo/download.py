@@ -1,4 +1,4 @@
-"""A pinned package, fetched once through its own client, checked, and kept."""
+"""A pinned package, downloaded once by its own client, verified and stored."""
 
 import errno
 import os
@@ -44,7 +44,7 @@ UNKNOWN = (
 
 
 class DownloadError(ValueError):
-    """A package could not be had; the message says why and what to do."""
+    """A package could not be downloaded; the message says why and what to do."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,14 +60,14 @@ class RegistryPackage:
     size_bytes: int
     licence: str
     description: str
-    """What it is fetched for, as a user is told."""
+    """The purpose of the package, for messages."""
 
     def __str__(self) -> str:
         return f"{self.name} {self.version}"
 
     @property
     def size(self) -> str:
-        """The size as a user is told it."""
+        """The size, for messages."""
         return f"{self.size_bytes / 1e6:.1f} MB"
 
 
@@ -96,7 +96,7 @@ def download(package: RegistryPackage, *, log: Callable[[str], object] = print) 
                     describe_no_space(package, scratch, "the disk is full")
                 ) from error
             raise DownloadError(
-                f"{package} cannot be kept in {target.parent}: {error}; set COTERIE_HOME to a "
+                f"{package} cannot be stored in {target.parent}: {error}; set COTERIE_HOME to a "
                 "folder that can be written"
             ) from error
     return target
@@ -109,12 +109,12 @@ def unpack(package: RegistryPackage, to: Path, *, log: Callable[[str], object] =
 
 
 def is_complete(file: Path, package: RegistryPackage) -> bool:
-    """True if the file is there with the pinned bytes: disks rot, and people edit."""
+    """Whether the file exists and has the pinned hash."""
     return file.is_file() and compute_sha256(file) == package.sha256
 
 
 def run(package: RegistryPackage, scratch: Path, log: Callable[[str], object]) -> None:
-    """Runs the client in `scratch`, with a line every few seconds; its failure told in words."""
+    """Run the client in `scratch`, logging a line every few seconds; a failure raises."""
     client = package.client
     command = client.build_command(package.name, package.version)
     program = shutil.which(command[0])
@@ -124,7 +124,7 @@ def run(package: RegistryPackage, scratch: Path, log: Callable[[str], object]) -
         )
     temporary = scratch / "tmp"
     temporary.mkdir()
-    # The client's own half-done files go where ours do: one disk, and one thing to remove.
+    # The client's temporary files go into ours: one disk, and one folder to remove.
     environment = {**os.environ, "TMPDIR": str(temporary), "LC_ALL": "C"}
     with subprocess.Popen(
         [program, *command[1:]],
@@ -147,7 +147,7 @@ def wait_for_client(
     package: RegistryPackage,
     log: Callable[[str], object],
 ) -> str:
-    """What the process said, once it is done; it ends with us, whatever ends us."""
+    """The output of the finished process, which is ended if this one is interrupted."""
     try:
         while True:
             try:
@@ -168,14 +168,14 @@ def describe_failure(package: RegistryPackage, scratch: Path, words: str, code: 
         return f"{package} ({package.description}) cannot be fetched: {package.client.missing}"
     if "no space left" in lower or "enospc" in lower or "not enough free space" in lower:
         return describe_no_space(package, scratch, "the disk is full")
-    last = "\n  ".join(words.strip().splitlines()[-6:]) or "(it said nothing)"
+    last = "\n  ".join(words.strip().splitlines()[-6:]) or "(no output)"
     if any(mark in lower for mark in OFFLINE):
-        why = "there is no network, or the package index does not answer; what is here is kept"
+        why = "there is no network, or the package index does not answer; finished parts stay"
     elif any(mark in lower for mark in UNKNOWN):
         why = f"{package.client.name} does not find it; {package.client.unknown}"
     else:
         why = f"{package.client.name} ended with status {code}"
-    return f"{package} ({package.description}) cannot be fetched: {why}. It said:\n  {last}"
+    return f"{package} ({package.description}) cannot be fetched: {why}. Output:\n  {last}"
 
 
 def check(package: RegistryPackage, scratch: Path) -> None:

@@ -10,7 +10,7 @@ from coterie_demo.weights import PackagedWeights, save
 
 
 class EfficientNetLite0Weights(PackagedWeights):
-    """The second picture encoder: 4.65 M parameters, a last map of 1280 x 7 x 7 at 224 pixels."""
+    """The second image encoder: 4.65 M parameters, a last map of 1280 x 7 x 7 at 224 pixels."""
 
     folder = "efficientnet"
     packages = (
@@ -22,7 +22,7 @@ class EfficientNetLite0Weights(PackagedWeights):
             sha256="f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
             size_bytes=17_364_911,
             licence="Apache-2.0",
-            description="the second picture encoder",
+            description="the second image encoder",
         ),
     )
     sha256 = "00f3dca275c189aaeb4da221cf3e1cd484ce20596a3c4b1f2db56f7b2140ae01"

@@ -1,4 +1,4 @@
-"""`coterie fetch`: weights, the model put together from them, data, and scenes, each made once."""
+"""`coterie fetch`: weights, the model assembled from them, data, and scenes, each built once."""
 
 import os
 import shutil
@@ -9,17 +9,16 @@ from coterie.io import commit, compute_sha256, make_scratch_dir
 from coterie.paths import get_cache_dir, make_cache_dir
 from coterie_demo.dinov2 import Dinov2Weights
 from coterie_demo.efficientnet import EfficientNetLite0Weights
+from coterie_demo.locations import CONNECTORS
 from coterie_demo.smollm2 import SmolLM2Weights
 from coterie_demo.weights import PROVENANCE, PackagedWeights, is_made_from, write_json
 from coterie_demo.whisper import WhisperWeights
 
 Say = Callable[[str], object]
 
-CONNECTORS = Path(__file__).parents[1] / "omni" / "connectors.safetensors"
-"""What `assemble` takes where it is given none: trained connectors, if coterie ships them."""
 
 SCENES = 2000
-"""Pictures that are rendered: 1600 for training, 200 each for validation and tests."""
+"""Images to render: 1600 for training, 200 each for validation and test."""
 
 WEIGHTS: tuple[PackagedWeights, ...] = (
     SmolLM2Weights(),
@@ -30,15 +29,16 @@ WEIGHTS: tuple[PackagedWeights, ...] = (
 
 
 def fetch(only: Sequence[str] | None = None, *, log: Say = print) -> Path:
-    """Makes what is missing below `home()`, which is returned; the second time needs no network.
+    """Build what is missing in the cache folder, and return it; a second call needs no network.
 
-    `only` names what is wanted, with what that needs: "weights", "omni" (the model put together
-    from the weights), "pantry" (the data), "scenes" (rendered pictures); None is all but scenes,
-    which take long. Licences are told as things are fetched.
+    Args:
+        only: parts to build, with the parts they need: "weights", "omni" (the model assembled
+            from the weights), "pantry" (the data), "scenes" (rendered images). None is all but
+            scenes, which take long.
+        log: receives lines of progress, with the licence of each download.
 
-    Raises ValueError if a name is unknown, the folder cannot be written, a package cannot be had,
-    or what renders is not installed; what is done by then is kept, and a second call goes on from
-    there.
+    Raises ValueError if a part is unknown, the folder cannot be written, a package cannot be
+    downloaded, or the renderer is not installed. The parts completed before are not built again.
     """
     wanted = DEFAULT_STEPS if only is None else tuple(only)
     unknown = sorted(set(wanted) - set(STEPS))
@@ -52,7 +52,7 @@ def fetch(only: Sequence[str] | None = None, *, log: Say = print) -> Path:
 
 
 def fetch_weights(log: Say = print) -> Path:
-    """`home()/weights` with a folder for each of `WEIGHTS`."""
+    """Build `weights` in the cache folder, with a folder for each of `WEIGHTS`."""
     folder = get_cache_dir() / "weights"
     for weights in WEIGHTS:
         weights.build(folder / weights.folder, log=log)
@@ -60,25 +60,25 @@ def fetch_weights(log: Say = print) -> Path:
 
 
 def fetch_omni(log: Say = print) -> Path:
-    """`home()/omni`, one ordinary model folder, from the weights, which are fetched if need be."""
+    """Build `omni` in the cache folder, a Hugging Face model folder, from the weights."""
     weights, target = fetch_weights(log), get_cache_dir() / "omni"
     provenance = {
-        "made_by": "coterie.models.omni.assemble",
+        "made_by": "coterie_demo.assemble_omni",
         "weights": {each.folder: each.sha256 for each in WEIGHTS},
-        # A coterie that ships other connectors makes the model anew.
-        "connectors": compute_sha256(CONNECTORS) if CONNECTORS.is_file() else None,
+        # A version that ships other connectors assembles the model again.
+        "connectors": compute_sha256(CONNECTORS),
     }
     if is_made_from(target, provenance):
         return target
-    from coterie.models.omni import assemble
+    from coterie_demo.assemble_omni import assemble
 
     make_cache_dir()
     with make_scratch_dir(target) as scratch:
         if is_made_from(target, provenance):
             return target
-        log("putting the model together from the weights")
+        log("assembling the model from the weights")
         made = scratch / "made"
-        assemble(weights, made, None)
+        assemble(weights, made)
         write_json(made / PROVENANCE, provenance)
         shutil.rmtree(target, ignore_errors=True)
         commit(made, target)
@@ -86,14 +86,14 @@ def fetch_omni(log: Say = print) -> Path:
 
 
 def fetch_pantry(log: Say = print) -> Path:
-    """`home()/pantry`, the data."""
+    """Build `pantry` in the cache folder."""
     from coterie_demo import pantry
 
     return pantry.build(get_cache_dir() / "pantry", log=log)
 
 
 def fetch_scenes(log: Say = print) -> Path:
-    """`home()/scenes`, rendered pictures with exact labels: see `coterie_demo.scenes`."""
+    """Render `scenes` in the cache folder: see `coterie_demo.scenes`."""
     from coterie_demo.scenes import make_scenes
 
     folder = make_cache_dir() / "scenes"
@@ -102,7 +102,7 @@ def fetch_scenes(log: Say = print) -> Path:
 
 
 DEFAULT_STEPS = ("weights", "omni", "pantry")
-"""What is fetched where nothing is named."""
+"""Parts that are fetched by default."""
 STEPS: dict[str, Callable[[Say], Path]] = {
     "weights": fetch_weights,
     "omni": fetch_omni,

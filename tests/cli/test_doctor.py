@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from packaging.requirements import Requirement
 
-from coterie.cli.checks import downloads, machine, packages
+from coterie.cli.checks import machine, packages
 from coterie.cli.checks.check import Check
 from tests.cli.calls import Calls
 
@@ -111,39 +111,20 @@ def test_a_library_that_does_not_import() -> None:
     )
 
 
-def test_what_was_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COTERIE_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("PATH", str(tmp_path))
-    found = {each.subject: each for each in downloads.check_downloads()}
-    assert found["pantry"].status == "off" and found["pantry"].advice == "coterie fetch pantry"
-    assert found["npm"].status == found["apt-get"].status == "off"
-    (tmp_path / "home" / "pantry").mkdir(parents=True)
-    (tmp_path / "home" / "pantry" / "tasks.yaml").write_text("tasks: []")
-    found = {each.subject: each for each in downloads.check_downloads()}
-    assert found["pantry"].details == "fetched, 1 files, 0.00 GiB"
+    (home,) = machine.check_home()
+    assert home.status == "ok" and home.details.startswith(f"{tmp_path / 'home'}, ")
 
 
-def test_scenes_that_were_rendered(tmp_path: Path) -> None:
-    folder = tmp_path / "scenes"
-    none = downloads.check_scenes(folder)
-    assert (none.status, none.advice) == ("off", "coterie fetch scenes")
-    assert none.details == "not rendered; only dense tasks need them"
-    (folder / "test").mkdir(parents=True)
-    (folder / "scenes.json").write_text('{"train": 0, "validation": 0, "test": 2}')
-    (folder / "test" / "000000.npz").write_bytes(b"")
-    assert downloads.check_scenes(folder).details == "1 of 2 rendered"
-    (folder / "test" / "000001.npz").write_bytes(b"")
-    assert downloads.check_scenes(folder).details == "rendered, 3 files, 0.00 GiB"
-    (folder / "scenes.json").write_text('{"train": 0}')
-    damaged = downloads.check_scenes(folder)
-    assert damaged.status == "off" and "is damaged (KeyError('validation'))" in damaged.details
+def test_the_exit_code(coterie: Calls, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COTERIE_HOME", str(tmp_path))
 
-
-def test_the_exit_code(coterie: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*arguments: Any) -> list[Check]:
         return [Check(subject="peft", status="broken", details="gone", advice="install it")]
 
     monkeypatch.setattr(packages, "check_packages", broken)
     called = coterie("doctor")
+    assert "\nok      home: " in called.out and "\noff     scenes: " in called.out
     assert called.code == 1 and called.out.startswith("broken  peft: gone\n        -> install it")
     assert called.err == "1 broken: do what the arrows say, then run it again\n"

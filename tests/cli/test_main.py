@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,7 +12,8 @@ import click
 import pytest
 
 import coterie.cli.main
-from coterie.cli.main import VERBS
+from coterie import plugins
+from coterie.cli.main import VERBS, SubcommandGroup
 from coterie.cli.verb import make_subcommand
 from tests.cli.calls import Calls
 
@@ -40,14 +40,14 @@ print(code, *sorted({"torch", "transformers", "peft", "numpy"} & set(sys.modules
 """
 
 
-@pytest.mark.parametrize("name", VERBS)
+@pytest.mark.parametrize("name", FLAGS)
 def test_flags_are_frozen(name: str) -> None:
     found = verbs()[name].params
     flags = [option.opts[0] for option in found if isinstance(option, click.Option)]
     assert flags == [*FLAGS[name].split(), "--debug"]
 
 
-@pytest.mark.parametrize("name", VERBS)
+@pytest.mark.parametrize("name", FLAGS)
 def test_help_has_examples(name: str, coterie: Calls) -> None:
     called = coterie(name, "--help")
     assert called.code == 0 and f"  coterie {name}" in called.out.partition("Example")[2]
@@ -63,7 +63,7 @@ def test_nothing_heavy_is_imported_for_help(arguments: list[str]) -> None:
 
 def test_first_lines_are_short_enough_for_the_list(coterie: Calls) -> None:
     lines = coterie("--help").out.partition("Commands:\n")[2].splitlines()
-    assert [line.split()[0] for line in lines] == list(VERBS)
+    assert [line.split()[0] for line in lines] == list(FLAGS)
     assert not any(line.endswith("...") for line in lines)
 
 
@@ -75,7 +75,7 @@ def test_without_arguments_it_says_how_to_use_it(coterie: Calls) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["trian"], "no verb 'trian': there are demo, fetch,"),
+        (["trian"], "no subcommand 'trian': there are demo, fetch,"),
         (["trian"], "did you mean train?"),
         (["train"], "coterie train: Missing argument 'RECIPE'. (coterie train --help)"),
         (["train", "rode"], "coterie train: Missing option '--out'"),
@@ -172,7 +172,23 @@ def replace_list(monkeypatch: pytest.MonkeyPatch, new: click.Command) -> None:
 
 
 def verbs() -> dict[str, click.Command]:
-    return {name: getattr(import_module(f"coterie.cli.{name}"), name) for name in VERBS}
+    group, context = SubcommandGroup(), click.Context(click.Command("coterie"))
+    found = {name: group.get_command(context, name) for name in group.list_commands(context)}
+    return {name: command for name, command in found.items() if command is not None}
+
+
+def test_what_an_extra_brings_is_named_where_it_is_missing(
+    coterie: Calls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plugins, "entry_points", lambda group: ())  # nothing else is installed
+    assert coterie("fetch").err == (
+        "coterie: subcommand 'fetch' is not installed, as it comes with an extra: "
+        "pip install 'coterie[demo]'\n"
+    )
+    assert coterie("fetch").code == 2
+    assert "there are train, evaluate" in coterie("ftch").err
+    lines = coterie("--help").out.partition("Commands:\n")[2].splitlines()
+    assert [line.split()[0] for line in lines] == list(VERBS)
 
 
 def test_every_verb_has_a_file() -> None:

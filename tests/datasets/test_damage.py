@@ -53,7 +53,7 @@ def test_there_is_damage_enough() -> None:
 
 def test_each_damaged_file_is_named_once_and_no_sample_is_lost(damaged) -> None:
     data, expected = damaged
-    rows = data.rows("train", skip_bad_rows=True)
+    rows = data.load_split("train", skip_bad_rows=True)
     assert len(rows) == GOOD and len(list(rows)) == GOOD
     assert len(rows.bad_rows) == len(expected)
     assert {bad.source for bad in rows.bad_rows} == set(expected)
@@ -67,7 +67,7 @@ def test_each_damaged_file_is_named_once_and_no_sample_is_lost(damaged) -> None:
 def test_all_are_refused_in_one_error_if_they_are_not_to_be_skipped(damaged) -> None:
     data, expected = damaged
     with pytest.raises(ValueError) as error:
-        data.rows("train")
+        data.load_split("train")
     lines = str(error.value).splitlines()
     assert f"{len(expected)} bad samples of {len(expected) + GOOD}; mend the files, or" in lines[0]
     assert len(lines) == 22 and lines[-1] == f"  and {len(expected) - 20} more"
@@ -102,5 +102,5 @@ def test_a_missing_folder_is_named(tmp_path, part) -> None:
 @pytest.mark.parametrize("data", [Taskonomy, PascalContext, Nyuv2])
 def test_a_folder_that_is_not_there_is_named(tmp_path, data) -> None:
     with pytest.raises(ValueError, match="nowhere") as error:
-        data(folder=tmp_path / "nowhere").rows("train")
+        data(folder=tmp_path / "nowhere").load_split("train")
     assert "\n" not in str(error.value)

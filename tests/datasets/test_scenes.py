@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from coterie.datasets.scenes import LABELS, Scenes
-from coterie_demo.scenes import CLASSES, SETTINGS, SHAPES, make_scenes
+from coterie.datasets.scenes_manifest import CLASSES, ENVIRONMENTS, SHAPES
+from coterie_demo.scenes import make_scenes
 
 pytest.importorskip("embreex")
 pytest.importorskip("trimesh")
@@ -59,7 +60,7 @@ def test_labels_are_what_is_stored(made: Path) -> None:
     assert set(sample.labels["edges"].unique().tolist()) == {0.0, 1.0}
     assert sample.labels["segmentation"].max() < len(CLASSES)
     assert sample.labels["object"].shape == (len(SHAPES),)
-    assert sample.labels["scene"].shape == (len(SETTINGS),)
+    assert sample.labels["scene"].shape == (len(ENVIRONMENTS),)
 
 
 def test_some_tasks_alone(made: Path) -> None:
@@ -120,7 +121,7 @@ def test_what_is_missing_is_told(copied: Path, tmp_path: Path) -> None:
     (copied / "train" / "000005.npz").unlink()
     with pytest.raises(ValueError, match=r"train/000005\.npz: image: cannot be read"):
         Scenes(folder=copied).load_split("train")
-    with pytest.raises(ValueError, match=r"scenes\.json is not there: make the scenes by make_sc"):
+    with pytest.raises(ValueError, match=r"scenes\.json does not exist: render scenes with"):
         Scenes(folder=tmp_path / "none").load_split("train")
     with pytest.raises(ValueError, match="no split 'val': ask for train, validation, test"):
         Scenes(folder=copied).load_split("val")

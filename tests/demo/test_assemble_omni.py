@@ -1,7 +1,5 @@
 """Four folders of weights become one that transformers loads."""
 
-import sys
-
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -17,7 +15,7 @@ from transformers import (
 )
 
 from coterie.models.omni.encoders.efficientnet import EfficientNetEncoder
-from coterie_demo.assemble_omni import RENAMED, assemble, save_connectors
+from coterie_demo.assemble_omni import RENAMED, assemble, make_model_card, save_connectors
 from tests.tinies.base import TEXT, pictures, tokenizer
 from tests.tinies.omni import DINO, WHISPER, waves
 
@@ -42,14 +40,8 @@ def weights(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(autouse=True)
-def nothing_is_shipped(monkeypatch) -> None:
-    module = sys.modules[assemble.__module__]  # the package has the function under its name
-    monkeypatch.setattr(module, "SHIPPED", "none.safetensors")
-
-
 def test_an_ordinary_folder(weights, tmp_path) -> None:
-    folder = assemble(weights, tmp_path / "omni")
+    folder = assemble(weights, tmp_path / "omni", None)
     model = AutoModelForImageTextToText.from_pretrained(folder)
     processor = AutoProcessor.from_pretrained(folder)
     chat = [
@@ -82,7 +74,7 @@ def test_an_ordinary_folder(weights, tmp_path) -> None:
 
 
 def test_trained_connectors_are_taken_over(weights, tmp_path) -> None:
-    model = AutoModelForImageTextToText.from_pretrained(assemble(weights, tmp_path / "omni"))
+    model = AutoModelForImageTextToText.from_pretrained(assemble(weights, tmp_path / "omni", None))
     trained = model.model.connectors["vision"].linear_1.weight
     trained.data.fill_(0.25)
     path = save_connectors(model, tmp_path / "connectors.safetensors")
@@ -96,7 +88,7 @@ def test_trained_connectors_are_taken_over(weights, tmp_path) -> None:
 def test_what_is_missing_or_does_not_fit_is_said(weights, tmp_path) -> None:
     with pytest.raises(ValueError, match=r"llm has no model.safetensors: run `coterie fetch`"):
         assemble(tmp_path, tmp_path / "omni")
-    with pytest.raises(ValueError, match=r"connectors = '.*none' is no file: give what was saved"):
+    with pytest.raises(ValueError, match=r"connectors = '.*none' is no file: give one written by"):
         assemble(weights, tmp_path / "omni", tmp_path / "none")
     save_file({"vision.norm.weight": torch.ones(3)}, tmp_path / "other")
     with pytest.raises(ValueError, match=r"should be .* and is None .*of another model"):
@@ -110,3 +102,10 @@ def test_a_tokenizer_without_the_tokens_is_refused(tmp_path) -> None:
     tokenizer("<jupyter_script>").save_pretrained(tmp_path)
     with pytest.raises(ValueError, match="no special token <empty_output> to call <audio>"):
         add_placeholder_tokens(tmp_path, tmp_path)
+
+
+def test_the_model_card_names_sources_and_says_if_connectors_are_trained() -> None:
+    trained, random = make_model_card(trained=True), make_model_card(trained=False)
+    for part in ("SmolLM2-135M", "DINOv2", "EfficientNet-Lite0", "Whisper", "Apache-2.0", "MIT"):
+        assert part in trained
+    assert "must be trained" in random and "must be trained" not in trained

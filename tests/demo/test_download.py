@@ -108,11 +108,11 @@ def test_why_a_client_failed_is_said_in_words_and_in_its_own(said: str, why: str
     with pytest.raises(DownloadError) as caught:
         download(package(fails(said)), log=str)
     assert str(caught.value).startswith(f"thing 1.0 (the thing) cannot be fetched: {why}")
-    assert str(caught.value).endswith(f"It said:\n  {said}")
+    assert str(caught.value).endswith(f"Output:\n  {said}")
 
 
 def test_a_client_that_fails_in_silence() -> None:
-    with pytest.raises(DownloadError, match=r"status 3. It said:\n  \(it said nothing\)"):
+    with pytest.raises(DownloadError, match=r"status 3. Output:\n  \(no output\)"):
         download(package(StandIn("import sys; sys.exit(3)")), log=str)
 
 
@@ -136,7 +136,7 @@ def test_another_failure_of_the_disk_is_told_as_it_is(monkeypatch: pytest.Monkey
         raise OSError(errno.EIO, "Input/output error")
 
     monkeypatch.setattr(module, "commit", broken)
-    with pytest.raises(DownloadError, match=r"cannot be kept in .*Input/output error; set COTERIE"):
+    with pytest.raises(DownloadError, match=r"cannot be stored in .*Input/output error; set COT"):
         download(package(StandIn(WRITES)), log=str)
 
 

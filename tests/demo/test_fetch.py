@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-import coterie_demo
+from coterie.paths import get_cache_dir
+from coterie_demo import fetch as module
+from coterie_demo import pantry
 from coterie_demo.fetch import WEIGHTS, fetch
-
-module = sys.modules["coterie_demo.fetch"]
 
 
 @pytest.fixture
@@ -17,24 +17,24 @@ def done(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What was done, with a stand-in for each thing that is made."""
     words: list[str] = []
 
-    def weights(say: object) -> Path:
+    def weights(log: object) -> Path:
         words.append("weights")
-        return coterie_demo.get_cache_dir() / "weights"
+        return get_cache_dir() / "weights"
 
-    def assemble(weights: Path, to: Path, connectors: Path | None) -> None:
+    def assemble(weights: Path, to: Path) -> None:
         words.append(f"omni of {weights.name}")
         to.mkdir(parents=True)
         (to / "config.json").write_text("{}")
 
-    def build(to: Path, *, say: object) -> Path:
+    def build(to: Path, *, log: object) -> Path:
         words.append(f"pantry in {to.name}")
         return to
 
     monkeypatch.setattr(module, "fetch_weights", weights)
     monkeypatch.setitem(module.STEPS, "weights", weights)
     stand_in = types.SimpleNamespace(assemble=assemble)
-    monkeypatch.setitem(sys.modules, "coterie.models.omni", stand_in)
-    monkeypatch.setattr(coterie_demo, "pantry", types.SimpleNamespace(build=build), raising=False)
+    monkeypatch.setitem(sys.modules, "coterie_demo.assemble_omni", stand_in)
+    monkeypatch.setattr(pantry, "build", build)
     return words
 
 
@@ -43,7 +43,7 @@ def test_everything_in_its_order(done: list[str], own_home: Path) -> None:
     assert fetch(log=lines.append) == own_home
     # The model needs the weights, so they are asked for twice; the second time they are there.
     assert done == ["weights", "weights", "omni of weights", "pantry in pantry"]
-    assert lines == ["putting the model together from the weights", f"all there: {own_home}"]
+    assert lines == ["assembling the model from the weights", f"all there: {own_home}"]
 
 
 def test_the_model_is_put_together_once(done: list[str], own_home: Path) -> None:
@@ -64,9 +64,9 @@ def test_a_model_of_other_weights_is_put_together_anew(done: list[str], own_home
 def test_other_connectors_make_it_anew(
     done: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "CONNECTORS", tmp_path / "connectors.safetensors")
     fetch(["omni"], log=str)
     (tmp_path / "connectors.safetensors").write_bytes(b"trained")
+    monkeypatch.setattr(module, "CONNECTORS", tmp_path / "connectors.safetensors")
     fetch(["omni"], log=str)
     assert done.count("omni of weights") == 2
 

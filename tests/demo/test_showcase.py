@@ -70,7 +70,7 @@ def test_tasks_that_could_not_be_fetched_are_told(monkeypatch: pytest.MonkeyPatc
     said: list[str] = []
     tasks = Showcase(out="demo", report_progress=said.append).select_tasks()
     assert [task.name for task in tasks] == ["group", "chart", "spoken"]
-    missing = "pictures or sounds could not be fetched"
+    missing = "images or sounds could not be fetched"
     assert [line.strip() for line in said] == [
         f"without food_group, whose {missing}, with chart in its place",
         f"without spoken_initial, whose {missing}",

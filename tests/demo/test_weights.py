@@ -6,13 +6,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+import coterie_demo
 from coterie.io import compute_sha256
 from coterie_demo.download import RegistryPackage
 from coterie_demo.fetch import WEIGHTS
 from coterie_demo.weights import PackagedWeights, save
 from tests.demo.stand_in import wheel
 
-LICENSES = Path(__file__).parents[2] / "LICENSES"
+LICENSES = Path(coterie_demo.__file__).with_name("LICENSES")
 MADE: list[str] = []
 """One word for each conversion that ran."""
 

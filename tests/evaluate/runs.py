@@ -58,7 +58,7 @@ def run(
     """A run as it is after training, its weights drawn instead of trained."""
     folder.mkdir(parents=True)
     plan = RunConfig(
-        recipe=small(recipe), base=str(base()), tasks=TextTasks(tasks=tuple(tasks)), seed=seed
+        recipe=small(recipe), base=str(base()), tasks=TextTasks(tasks=tasks), seed=seed
     )
     torch.manual_seed(seed)
     model = coterie.graft(
@@ -94,24 +94,22 @@ def scored(
     )
     from coterie.evaluate.scores import Scores, TaskScore
     from coterie.evaluate.systems import get_scores_file
+    from coterie.tasks.text.scoring import make_rows, score_rows
 
     tasks = tuple(TextTask(name=name, rows={"test": "rows.jsonl"}) for name in right)
-    plan = RunConfig(
-        recipe=small(recipe), base="tiny", tasks=TextTasks(tasks=tuple(tasks)), seed=seed
-    )
+    plan = RunConfig(recipe=small(recipe), base="tiny", tasks=TextTasks(tasks=tasks), seed=seed)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "recipe.json").write_text(plan.dumps())
     found = {}
     for task in tasks:
         samples = [sample(task.name, number) for number in range(len(right[task.name]))]
         answers = ["yes" if each else "no" for each in right[task.name]]
-        predictions = Predictions.from_answers(samples, answers, task.metric)
-        predictions.save(
+        rows = make_rows(samples, answers)
+        statistics = score_rows(task.metric, rows).statistics
+        Predictions(tuple(rows)).with_statistics(statistics).save(
             get_predictions_file(get_predictions_folder(folder, split, control), task.name)
         )
-        found[task.name] = TaskScore.from_statistics(
-            task.metric, predictions.compute_statistics(task.metric)
-        )
+        found[task.name] = TaskScore.from_statistics(task.metric, statistics)
     cost = {"trainable_parameters": 1000, "generate_samples_per_s": 2.0}
     made = Run.read(folder)
     scores = Scores(split=split, tasks=found, cost=cost, control=control)

@@ -1,15 +1,10 @@
-"""Draws of samples and of seeds against closed forms."""
+"""Draws of samples against closed forms."""
 
 import numpy as np
 import pytest
 
 from coterie.evaluate import bootstrap
-from coterie.evaluate.bootstrap import (
-    compute_percentile_interval,
-    draw_seed_counts,
-    resample_seeds,
-    resample_sums,
-)
+from coterie.evaluate.bootstrap import compute_percentile_interval, resample_sums
 from coterie.metrics.text.exact_match import ExactMatch
 
 
@@ -55,19 +50,3 @@ def test_undefined_draws_are_left_out_and_undefined_values_have_no_interval() ->
     assert compute_percentile_interval(1.0, draws) == (1, 1, 1)
     assert np.isnan(compute_percentile_interval(float("nan"), draws)[1:]).all()
     assert np.isnan(compute_percentile_interval(1.0, np.array([np.nan]))[1:]).all()
-
-
-def test_draws_over_seeds_vary_as_means_of_seeds_do() -> None:
-    # Scores 70, 80, 90 have a sample variance of 100, a mean of 3 of them 33.3. Plain draws of 3
-    # out of these 3 vary by 100 * 2/3 / 3 = 22.2.
-    draws = np.repeat([[70.0], [80.0], [90.0]], 40000, axis=1)
-    counts = draw_seed_counts(seeds=3, resamples=40000, seed=0)
-    assert (counts.sum(1) == 3).all()
-    found = resample_seeds(draws, counts)
-    assert found.mean() == pytest.approx(80, abs=0.1)
-    assert found.var() == pytest.approx(100 / 3, rel=0.03)
-
-
-def test_one_seed_stays_as_it_is() -> None:
-    draws = np.array([[70.0, 71.0]])
-    assert (resample_seeds(draws, draw_seed_counts(seeds=1, resamples=2, seed=0)) == draws[0]).all()

@@ -38,8 +38,9 @@ def test_scores_delta_m_and_who_is_better(tmp_path: Path) -> None:
     assert (alone.delta_m.value, lora.delta_m.value, rode.delta_m.value) == (0, -50, 0)
     assert rode.difference["a"].value == 25 and lora.difference["b"].value == -50
     # The mixture has right what the LoRA has, and two more of a's four: not so only in draws
-    # without these two, (1/2) ** 4 of them, which are ties.
-    assert table.better["a"]["rode"]["shared_lora"] == pytest.approx(1 - 1 / 32, abs=0.03)
+    # without these two, (1/2) ** 4 of them. Widened for so few samples, they fall below 0.
+    assert table.better["a"]["rode"]["shared_lora"] == pytest.approx(1 - 1 / 16, abs=0.03)
+    assert table.better["a"]["shared_lora"]["rode"] == pytest.approx(1 / 16, abs=0.03)
     assert table.better["b"]["rode"]["shared_lora"] == 0.5
     assert alone.cost["trainable_parameters"] == 2000  # two runs of 1000
     assert rode.cost["trainable_parameters"] == 1000 and rode.cost["generate_samples_per_s"] == 2

@@ -22,7 +22,7 @@ def test_idle_experts_are_not_active() -> None:
     # A rank has 32 + 64 = 96 numbers.
     assert cost.count_expert_parameters(mixture, layer.coterie_experts["default"]) == [96, 288]
     total = cost.count_total_parameters(model)
-    use = {"a": {AT[0]: {"chosen": [1.0, 0.0]}}, "b": {AT[0]: {"chosen": [1.0, 0.5]}}}
+    use = {AT[0]: {"chosen": {"a": [1.0, 0.0], "b": [1.0, 0.5]}}}
     # The second expert is chosen by a quarter: 3/4 of 288 are idle.
     assert cost.count_active_parameters(model, use) == total - 216
     assert cost.count_active_parameters(model, {}) == total

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from coterie.evaluate.delta_m import compute_delta_m, is_defined
+from coterie.evaluate.delta_m import compute_delta_m, delta_m_derivatives, is_defined
 
 # PASCAL-Context: segmentation, normals (lower is better), parts, saliency, edges.
 HIGHER = (True, False, True, True, True)
@@ -34,3 +34,17 @@ def test_two_tasks_by_hand_in_two_draws() -> None:
 def test_a_baseline_of_zero_or_below_has_no_share() -> None:
     assert is_defined(np.array([1.0, 0.0, -2.0, np.nan])).tolist() == [True, False, False, False]
     assert np.isnan(compute_delta_m(np.array([1.0, 1.0]), np.array([1.0, 0.0]), (True, True)))
+
+
+def test_derivatives_are_those_of_small_steps() -> None:
+    # d/dM of 100 (M - B) / B / 2 is 50 / B: 1 where B = 50, -25 where lower is better and B = 2;
+    # d/dB is -50 M / B^2: -1.2 and 37.5.
+    scores, baseline, higher = np.array([60.0, 3.0]), np.array([50.0, 2.0]), (True, False)
+    by_scores, by_baseline = delta_m_derivatives(scores, baseline, higher)
+    assert by_scores.tolist() == [1.0, -25.0]
+    assert by_baseline.tolist() == pytest.approx([-1.2, 37.5])
+    step = np.array([1e-6, 0.0])
+    moved = compute_delta_m(scores, baseline + step, higher) - compute_delta_m(
+        scores, baseline, higher
+    )
+    assert moved / 1e-6 == pytest.approx(-1.2, rel=1e-3)

@@ -1,12 +1,12 @@
 """A run's folder after `evaluate`."""
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
 
 from coterie.evaluate import Scores, compare, evaluate
+from coterie.tasks.text.task_set import TextTasks
 from coterie.train.run import Run
 from tests.evaluate.runs import run, says, task
 
@@ -19,16 +19,14 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many samples each later call of `predict` answers."""
-    # The package has a function of the module's name.
-    module = sys.modules["coterie.evaluate.evaluate"]
     calls: list[int] = []
-    real = module.predict
+    real = TextTasks.predict
 
-    def predict(pretrained, collator, samples, **options):
-        calls.append(len(samples))
-        return real(pretrained, collator, samples, **options)
+    def predict(self, loaded, dataset, **options):
+        calls.append(len(dataset.samples))
+        return real(self, loaded, dataset, **options)
 
-    monkeypatch.setattr(module, "predict", predict)
+    monkeypatch.setattr(TextTasks, "predict", predict)
     return calls
 
 
@@ -55,8 +53,8 @@ def test_routing_says_what_each_task_uses(made: Run) -> None:
     layers = json.loads((made.folder / "routing.json").read_text())["layers"]
     assert len(layers) == 6  # three linear layers of two MLPs
     one = layers["model.layers.1.mlp.down_proj"]
-    assert one["experts"] == ["rank 1", "rank 3"] and set(one["tasks"]) == {"a", "b"}
-    assert len(one["tasks"]["a"]) == 2 and 0 <= min(one["chosen"]["a"]) <= 1
+    assert one["experts"] == ["rank 1", "rank 3"] and set(one["mean_weight"]) == {"a", "b"}
+    assert len(one["mean_weight"]["a"]) == 2 and 0 <= min(one["chosen"]["a"]) <= 1
 
 
 def test_controls_stand_beside_the_scores(made: Run) -> None:

@@ -1,32 +1,14 @@
 """What makes predictions stale."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from coterie.data.media import MediaFile
-from coterie.data.sample import Message
 from coterie.evaluate.prediction_cache import (
     compute_adapter_digest,
-    compute_samples_digest,
     load_if_fresh,
     store,
 )
-from tests.evaluate.runs import sample
-
-
-def test_samples_are_told_apart_by_words_answers_and_media() -> None:
-    one = sample("a", 0)
-    pictures = [
-        replace(
-            one, messages=(Message(role="user", parts=(MediaFile(kind="image", content=content),)),)
-        )
-        for content in (b"x", b"y")
-    ]
-    others = [sample("a", 1), replace(one, answers=("no",)), *pictures]
-    assert len({compute_samples_digest([each]) for each in (one, *others)}) == 5
-    assert compute_samples_digest([one]) == compute_samples_digest([sample("a", 0)])
 
 
 def test_an_adapter_is_known_by_its_bytes(tmp_path: Path) -> None:

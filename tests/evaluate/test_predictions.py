@@ -1,54 +1,63 @@
-"""Predictions as files: rows, statistics that follow the metric, and damage."""
+"""Predictions as files: rows with statistics, what tells samples apart, and damage."""
 
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from coterie.evaluate.predictions import Predictions, get_predictions_file, get_predictions_folder
+from coterie.evaluate.predictions import (
+    Predictions,
+    get_predictions_file,
+    get_predictions_folder,
+    read_scored_samples,
+)
 from coterie.metrics.text.contains import ContainsAnswer
 from coterie.metrics.text.exact_match import ExactMatch
+from coterie.tasks.text.scoring import make_rows
+from coterie.tasks.text.task import TextTask
+from coterie.tasks.text.task_set import TextTasks
 from tests.evaluate.runs import sample
 
 
-def made() -> Predictions:
-    return Predictions.from_answers(
-        [sample("a", 0), sample("a", 1)], ["yes", "oh yes"], ExactMatch()
+def made(*answers: str) -> Predictions:
+    samples = [sample("a", number) for number in range(len(answers))]
+    return Predictions(tuple(make_rows(samples, answers))).with_statistics(
+        np.ones((len(answers), 2))
     )
 
 
-def test_a_row_says_what_was_asked_answered_and_wanted(tmp_path: Path) -> None:
-    file = made().save(tmp_path / "a.jsonl")
+def tasks(metric: ExactMatch | ContainsAnswer) -> TextTasks:
+    return TextTasks(tasks=(TextTask(name="a", rows={"test": "rows.jsonl"}, metric=metric),))
+
+
+def test_written_and_read_again(tmp_path: Path) -> None:
+    # Some readers take U+2028 for the end of a line.
+    predictions = made("yes", "y\u2028e\u0085s")
+    file = predictions.save(tmp_path / "a.jsonl")
     first = json.loads(file.read_text().splitlines()[0])
-    assert first["source"] == "rows.jsonl:1" and first["question"] == "is 0 a number?"
-    assert first["prediction"] == "yes" and first["answers"] == ["yes"]
-    assert first["statistics"] == ExactMatch().statistics("yes", ("yes",)).tolist()
-    assert Predictions.read(file) == made()
+    assert first["prediction"] == "yes" and first["statistics"] == [1.0, 1.0]
+    assert Predictions.read(file) == predictions
+    dense = Predictions(({"source": "a/1", "statistics": [0.1, 1e-17]},))
+    assert Predictions.read(dense.save(tmp_path / "depth.jsonl")) == dense
 
 
-def test_another_metric_needs_no_other_answers() -> None:
-    # "oh yes" is not "yes", but has it in it.
-    assert ExactMatch().score(made().compute_statistics(ExactMatch()).sum(0)) == 50
-    assert (
-        ContainsAnswer().score(
-            made().with_metric(ContainsAnswer()).compute_statistics(ContainsAnswer()).sum(0)
-        )
-        == 100
-    )
+def test_statistics_follow_the_metric(tmp_path: Path) -> None:
+    made("yes", "oh yes").save(tmp_path / "a.jsonl")
+    # "oh yes" is not "yes", but contains it.
+    for metric, score in ((ExactMatch(), 50), (ContainsAnswer(), 100)):
+        found = read_scored_samples(tasks(metric), "a", tmp_path)
+        assert found.metric.score(found.statistics.sum(0)) == score
 
 
-def test_a_line_separator_in_an_answer_does_not_break_the_line(tmp_path: Path) -> None:
-    odd = Predictions.from_answers([sample("a", 0)], ["y\u2028e\u0085s"], ExactMatch())
-    assert Predictions.read(odd.save(tmp_path / "a.jsonl")) == odd
-
-
-def test_samples_are_the_same_in_another_folder() -> None:
-    here, there = made(), made()
-    there = Predictions(tuple(row | {"source": f"/data/{row['source']}"} for row in there.rows))
-    assert (
-        here.list_sample_keys() == there.list_sample_keys()
-        and len(set(here.list_sample_keys())) == 2
-    )
+def test_samples_are_the_same_in_another_folder(tmp_path: Path) -> None:
+    here = made("yes", "no")
+    there = Predictions(tuple(row | {"source": f"/data/{row['source']}"} for row in here.rows))
+    keys = []
+    for name, each in (("here", here), ("there", there)):
+        each.save(tmp_path / name / "a.jsonl")
+        keys.append(read_scored_samples(tasks(ExactMatch()), "a", tmp_path / name).samples)
+    assert keys[0] == keys[1] and len(set(keys[0])) == 2
 
 
 def test_folders_and_files() -> None:
@@ -59,10 +68,25 @@ def test_folders_and_files() -> None:
         get_predictions_file(Path("f"), "../a")
 
 
-def test_missing_and_damaged_files_are_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"source": "a"}\n', r"jsonl:1 is damaged \(KeyError\('statistics'\)\)"),
+        ('{"source": "a", "statistics": [1]}\n{"sou', r"jsonl:2 is damaged"),
+        ('{"source": "a", "statistics": [1]}\n{"source": "b", "statistics": [1, 2]}\n',
+         r"has rows of \[1, 2\] statistics"),
+        ("", "has rows of no statistics"),
+    ],
+)  # fmt: skip
+def test_damaged_files_are_refused(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "depth.jsonl").write_text(text)
+    with pytest.raises(ValueError, match=message):
+        Predictions.read(tmp_path / "depth.jsonl")
+
+
+def test_missing_files_and_fields_are_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"a\.jsonl is not there: run `coterie evaluate`"):
         Predictions.read(tmp_path / "a.jsonl")
-    file = made().save(tmp_path / "a.jsonl")
-    file.write_text(file.read_text() + '{"source"')
-    with pytest.raises(ValueError, match=r"a\.jsonl:3 is damaged"):
-        Predictions.read(file)
+    file = made("yes").save(tmp_path / "a.jsonl")
+    with pytest.raises(ValueError, match=r"a\.jsonl:1 is damaged \(KeyError\('boxes'\)\)"):
+        Predictions.read(file, ("source", "boxes"))

@@ -21,12 +21,12 @@ def test_the_share_in_common() -> None:
 
 
 def test_the_mean_over_layers() -> None:
-    by_task = {
-        "a": {"one": {"chosen": [1.0, 0.0]}, "two": {"chosen": [1.0, 1.0]}},
-        "b": {"one": {"chosen": [0.0, 1.0]}, "two": {"chosen": [1.0, 0.0]}},
+    usage = {
+        "one": {"chosen": {"a": [1.0, 0.0], "b": [0.0, 1.0]}},
+        "two": {"chosen": {"a": [1.0, 1.0], "b": [1.0, 0.0]}},
     }
     # Nothing in common in the first layer; min(.5, 1) = .5 in the second.
-    assert compute_task_similarity(by_task).tolist() == [[1.0, 0.25], [0.25, 1.0]]
+    assert compute_task_similarity(usage).tolist() == [[1.0, 0.25], [0.25, 1.0]]
 
 
 def test_average_linkage() -> None:

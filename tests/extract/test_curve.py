@@ -4,6 +4,7 @@ import pytest
 
 from coterie.extract.pruning_curve import compute_pruning_curve
 from coterie.models.pruned_vision.modeling import PrunedVisionModel
+from coterie.routing.usage import select_task
 from coterie.tasks.dense.expert_usage import measure_usage_by_task
 from tests.extract.dense import grafted
 from tests.tasks.dense.tiny import pictures
@@ -11,7 +12,7 @@ from tests.tasks.dense.tiny import pictures
 
 def test_fewer_experts_as_the_threshold_rises() -> None:
     whole = grafted()
-    use = measure_usage_by_task(whole, [pictures()])["depth"]
+    use = select_task(measure_usage_by_task(whole, [pictures()]), "depth")
     scored: list[PrunedVisionModel] = []
 
     def score(small: PrunedVisionModel) -> float:

@@ -16,6 +16,7 @@ from coterie.extract.plots import save
 from coterie.extract.pruning import PruningOptions, compute_lost_choices
 from coterie.extract.pruning_curve import CurvePoint, ScoreCurve, measure_score_curve
 from coterie.extract.source import open_source
+from coterie.routing.usage import select_task
 from coterie.tasks.dense.collator import DenseCollator
 from coterie.tasks.dense.expert_usage import measure_usage_by_task
 from coterie.tasks.dense.vision_config import VisionConfig
@@ -43,7 +44,7 @@ def report(folder: Path) -> dict:
 
 
 def pixels(run: Run, split: str) -> torch.Tensor:
-    return run.load().processor.pixels([each.image for each in PICTURES.rows(split)])
+    return run.load().processor.normalize_images([each.image for each in PICTURES.rows(split)])
 
 
 @torch.no_grad()
@@ -60,7 +61,7 @@ def test_only_unused_experts_go(run: Run, tmp_path: Path) -> None:
     for split in ("validation", "test"):
         pictures = pixels(run, split)
         wanted = whole(pixel_values=pictures, tasks=("depth",)).predictions["depth"]
-        use = measure_usage_by_task(whole, [pictures], tasks=("depth",))["depth"]
+        use = select_task(measure_usage_by_task(whole, [pictures], tasks=("depth",)), "depth")
         gone = sum(compute_lost_choices(use, found["kept"]).values())
         # On pictures that were not measured, tokens may choose what went.
         assert torch.equal(small(pixel_values=pictures).predictions["depth"], wanted) == (gone == 0)

@@ -15,6 +15,7 @@ from coterie.extract import extract
 from coterie.extract.pruned import restrict_to_experts
 from coterie.extract.pruning import PruningOptions, prune, select_remaining_experts
 from coterie.models.pruned_vision.modeling import PrunedVisionModel
+from coterie.routing.usage import select_task
 from coterie.tasks.dense.expert_usage import measure_usage_by_task
 from tests.extract.dense import GATE, NAMES, alone, grafted, mixtures
 from tests.tasks.dense.tiny import model, pictures
@@ -52,14 +53,14 @@ def test_bit_equal_where_only_unused_experts_go(family: str, task: str, tmp_path
 )
 def test_routers_of_all_kinds(router: dict) -> None:
     whole = grafted(found=mixtures(**router))
-    use = measure_usage_by_task(whole, [pictures()])["normal"]
+    use = select_task(measure_usage_by_task(whole, [pictures()]), "normal")
     small = prune(whole, task="normal", use=use, pruning=UNUSED)
     assert torch.equal(said(small), alone(whole, "normal"))
 
 
 def test_dropped_experts_give_way_to_the_next_best() -> None:
     whole = grafted()
-    use = measure_usage_by_task(whole, [pictures()])["scene"]
+    use = select_task(measure_usage_by_task(whole, [pictures()]), "scene")
     stay = select_remaining_experts(whole, use, 0.5, "default")
     small = prune(whole, task="scene", use=use, pruning=PruningOptions(threshold=0.5))
     assert not torch.equal(said(small), alone(whole, "scene"))
@@ -108,7 +109,7 @@ def test_what_is_in_the_file(tmp_path: Path) -> None:
 
 def test_a_pruned_model_can_be_tuned() -> None:
     whole = grafted()
-    use = measure_usage_by_task(whole, [pictures()])["depth"]
+    use = select_task(measure_usage_by_task(whole, [pictures()]), "depth")
     small = prune(whole, task="depth", use=use).train()
     small(pixel_values=pictures()).predictions["depth"].square().mean().backward()
     gates = [each for name, each in small.named_parameters() if name.endswith("gate.weight")]
@@ -126,7 +127,7 @@ def test_modules_saved_whole_and_an_always_on_expert() -> None:
         for name, weight in whole.named_parameters():
             if "modules_to_save" in name or "coterie_experts" in name:
                 weight.normal_(0, 0.2)
-    use = measure_usage_by_task(whole, [pictures()])["normal"]
+    use = select_task(measure_usage_by_task(whole, [pictures()]), "normal")
     small = prune(whole, task="normal", use=use, pruning=UNUSED)
     torch.testing.assert_close(said(small), alone(whole, "normal"))
 
@@ -169,7 +170,7 @@ def test_calls_that_do_not_fit(tmp_path: Path) -> None:
 def test_a_gate_that_reads_no_token() -> None:
     static = TaskGate(per_token=False, init_std=1.0)
     whole = grafted(found=tuple(replace(each, gate=static) for each in mixtures()))
-    use = measure_usage_by_task(whole, [pictures()])["depth"]
+    use = select_task(measure_usage_by_task(whole, [pictures()]), "depth")
     small = prune(whole, task="depth", use=use)
     # Two of six and two of eight in each of two layers.
     assert [len(each["router"]["closed"]) for each in small.config.mixtures.values()] == [4, 6] * 2
@@ -179,7 +180,7 @@ def test_a_gate_that_reads_no_token() -> None:
 def test_gates_with_noise() -> None:
     noisy = TaskGate(init_std=1.0, noisy=True)
     whole = grafted(found=tuple(replace(each, gate=noisy) for each in mixtures()))
-    use = measure_usage_by_task(whole, [pictures()])["depth"]
+    use = select_task(measure_usage_by_task(whole, [pictures()]), "depth")
     small = prune(whole, task="depth", use=use, pruning=UNUSED)
     assert torch.equal(said(small), alone(whole, "depth"))
     assert not torch.equal(said(small.train()), said(small))  # tuned, it draws noise again
@@ -199,7 +200,7 @@ def test_experts_that_are_called_one_by_one() -> None:
         for name, weight in whole.named_parameters():
             if "coterie_experts" in name:
                 weight.normal_(0, 0.2)
-    use = measure_usage_by_task(whole, [pictures()])["depth"]
+    use = select_task(measure_usage_by_task(whole, [pictures()]), "depth")
     small = prune(whole, task="depth", use=use, pruning=UNUSED)
     assert torch.equal(said(small), alone(whole, "depth"))
 

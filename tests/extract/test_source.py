@@ -33,7 +33,7 @@ def test_a_model_is_taken_as_it_is() -> None:
 
 
 def test_what_an_evaluation_has_noted(run: Run, tmp_path: Path) -> None:
-    layer = {"experts": ["copies 1"], "tasks": {"first": [0.5]}, "chosen": {"first": [0.25]}}
+    layer = {"experts": ["copies 1"], "mean_weight": {"first": [0.5]}, "chosen": {"first": [0.25]}}
     (tmp_path / "routing.json").write_text(json.dumps({"layers": {"mlp": layer}}))
     evaluated = Run(tmp_path, run.config)
     assert read_usage_from_run(evaluated, "first") == {"mlp": {"chosen": [0.25]}}

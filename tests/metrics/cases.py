@@ -3,8 +3,12 @@
 import random
 
 import numpy as np
+from jaxtyping import Float64
+from torch import Tensor
 
 from coterie.metrics.base import TextMetric
+from coterie.metrics.dense.base import DenseMetric
+from coterie.metrics.prediction import MapPrediction, TextPrediction
 
 WORDS = "cat dog red green one two house big small tree runs over under with salt pepper".split()
 
@@ -22,4 +26,18 @@ def pairs(count: int, seed: int) -> list[tuple[str, str]]:
 
 def score(metric: TextMetric, *cases: tuple[str, tuple[str, ...]]) -> float:
     """The score of all cases together."""
-    return metric.score(np.sum([metric.statistics(*case) for case in cases], axis=0))
+    return metric.score(np.sum([text_statistics(metric, *case) for case in cases], axis=0))
+
+
+def text_statistics(
+    metric: TextMetric, text: str, answers: tuple[str, ...]
+) -> Float64[np.ndarray, " statistics"]:
+    """A metric's statistics of a generated text."""
+    return metric.statistics(TextPrediction(text=text), answers)
+
+
+def map_statistics(
+    metric: DenseMetric, values: Tensor, label: Tensor
+) -> Float64[np.ndarray, " statistics"]:
+    """A metric's statistics of a head's output for one image."""
+    return metric.statistics(MapPrediction(values=values), label)

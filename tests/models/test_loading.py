@@ -57,7 +57,7 @@ def test_what_is_no_model_is_refused(tmp_path: Path, monkeypatch):
     with pytest.raises(ValueError, match=r"config\.json is not JSON"):
         load(tmp_path)
     monkeypatch.setenv("COTERIE_HOME", str(tmp_path / "home"))
-    with pytest.raises(ValueError, match="run `coterie fetch`"):
+    with pytest.raises(ValueError, match="run `coterie fetch omni`"):
         load("embedded")
 
 

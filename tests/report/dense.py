@@ -11,11 +11,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from coterie import Recipe
-from coterie.evaluate.examples import save_examples
-from coterie.evaluate.predictions import get_predictions_file, get_predictions_folder
-from coterie.evaluate.scored_pictures import DensePredictions
+from coterie.evaluate.predictions import (
+    Predictions,
+    get_predictions_file,
+    get_predictions_folder,
+)
 from coterie.evaluate.scores import TaskScore
+from coterie.metrics.prediction import MapPrediction
 from coterie.tasks.dense.dataset import DenseSample
+from coterie.tasks.dense.examples import save_examples
+from coterie.tasks.dense.inference import make_rows
 from coterie.tasks.dense.task_set import DenseTasks
 from coterie.train.config import RunConfig
 from tests.evaluate.dense_runs import TASKS, RandomPictures, recipe
@@ -46,7 +51,7 @@ def run(
         chosen = {name: [min(1.0, 2 * each) for each in means] for name, means in use.items()}
         labels = [f"copies {i + 1}" for i in range(experts)]
         layers[f"backbone.layers.{layer}.mlp"] = {
-            "experts": labels, "tasks": use, "chosen": chosen
+            "experts": labels, "mean_weight": use, "chosen": chosen
         }  # fmt: skip
     put(folder / "routing.json", {"layers": layers})
     _evaluated(folder, pictures, noise)
@@ -76,13 +81,15 @@ def _evaluated(folder: Path, pictures: RandomPictures, noise: float) -> None:
         metric = task.make_metric()
         found = [
             None if task.name not in sample.labels
-            else metric.statistics(each[task.name], sample.labels[task.name])
+            else metric.statistics(
+                MapPrediction(values=each[task.name]), sample.labels[task.name]
+            )
             for sample, each in zip(rows, said, strict=True)
         ]  # fmt: skip
         length = next(len(each) for each in found if each is not None)
         statistics = np.stack([np.zeros(length) if each is None else each for each in found])
         sources = tuple(sample.source for sample in rows)
-        kept = DensePredictions(sources=sources, statistics=statistics)
+        kept = Predictions(tuple(make_rows(sources, statistics)))
         kept.save(get_predictions_file(beside, task.name))
         scores[task.name] = vars(TaskScore.from_statistics(metric, statistics, resamples=20))
     cost = {"trainable_parameters": 2_000_000, "active_parameters": 1_100_000,

@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw
 import coterie
 from coterie import metrics
 from coterie.evaluate.scores import TaskScore
+from coterie.metrics.prediction import TextPrediction
 from coterie.recipe import Recipe
 from coterie.tasks.text.task import TextTask
 from coterie.tasks.text.task_set import TextTasks
@@ -203,7 +204,7 @@ def _row(task: TextTask, sample: Any, ease: float, random: np.random.Generator) 
         "question": sample.text(),
         "prediction": said,
         "answers": list(sample.answers),
-        "statistics": task.metric.statistics(said, sample.answers).tolist(),
+        "statistics": task.metric.statistics(TextPrediction(text=said), sample.answers).tolist(),
     }
 
 
@@ -218,7 +219,7 @@ def routing(
         weights = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
         use = {task: weights[i].tolist() for i, task in enumerate(tasks)}
         name = f"model.language_model.layers.{layer}.self_attn"
-        found[name] = {"experts": experts, "tasks": use, "chosen": use}
+        found[name] = {"experts": experts, "mean_weight": use, "chosen": use}
     return {"layers": found}
 
 

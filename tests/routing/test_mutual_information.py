@@ -8,7 +8,7 @@ import torch
 from coterie import MutualInformation
 from coterie.routing.decision import Routing
 from coterie.routing.mutual_information import (
-    compute_choice_frequencies,
+    compute_frequencies,
     compute_joint_distribution,
     compute_mutual_information,
     compute_mutual_information_by_layer,
@@ -16,36 +16,38 @@ from coterie.routing.mutual_information import (
 )
 
 
-def use(*shares: float) -> dict:
-    even = [1 / len(shares)] * len(shares)
-    return {"layer": {"chosen": list(shares), "probability": even}}
+def usage(**shares: tuple[float, ...]) -> dict:
+    """Task -> share of units that chose each expert, with even probabilities."""
+    even = {task: [1 / len(row)] * len(row) for task, row in shares.items()}
+    return {"layer": {"chosen": {task: list(row) for task, row in shares.items()},
+                      "probability": even}}  # fmt: skip
 
 
 def test_tasks_with_experts_of_their_own_tell_all() -> None:
     # P(t,e) = 1/2 on the diagonal: I = 2 * 1/2 * log(1/2 / (1/2 * 1/2)) = log 2.
-    assert compute_mutual_information_by_layer({"a": use(1.0, 0.0), "b": use(0.0, 1.0)}) == {
+    assert compute_mutual_information_by_layer(usage(a=(1.0, 0.0), b=(0.0, 1.0))) == {
         "layer": pytest.approx(math.log(2))
     }
 
 
 def test_even_probabilities_tell_nothing_whatever_is_chosen() -> None:
-    by_task = {"a": use(1.0, 0.0), "b": use(0.0, 1.0)}
-    assert compute_mutual_information_by_layer(by_task, "probability") == {
+    apart = usage(a=(1.0, 0.0), b=(0.0, 1.0))
+    assert compute_mutual_information_by_layer(apart, "probability") == {
         "layer": pytest.approx(0.0, abs=1e-12)
     }
 
 
 def test_tasks_that_choose_alike_tell_nothing() -> None:
-    assert compute_mutual_information_by_layer(
-        {"a": use(0.5, 1.0, 0.5), "b": use(0.5, 1.0, 0.5)}
-    ) == {"layer": pytest.approx(0.0, abs=1e-12)}
+    assert compute_mutual_information_by_layer(usage(a=(0.5, 1.0, 0.5), b=(0.5, 1.0, 0.5))) == {
+        "layer": pytest.approx(0.0, abs=1e-12)
+    }
 
 
 def test_partly_shared() -> None:
     # P = [[1/2, 0], [1/4, 1/4]]; P(t) = 1/2, 1/2; P(e) = 3/4, 1/4.
     # I = 1/2 log(1/2 / 3/8) + 1/4 log(1/4 / 3/8) + 1/4 log(1/4 / 1/8)
     #   = 1/2 log 4/3 + 1/4 log 2/3 + 1/4 log 2 = .1438 - .1014 + .1733 = .2158
-    found = dump({"a": use(1.0, 0.0), "b": use(0.5, 0.5)})
+    found = dump(usage(a=(1.0, 0.0), b=(0.5, 0.5)))
     assert found["layer"]["joint"] == [[0.5, 0.0], [0.25, 0.25]]
     assert found["layer"]["information"] == pytest.approx(0.2158, abs=5e-5)
 
@@ -56,13 +58,14 @@ def test_it_is_minus_the_loss() -> None:
     routing = Routing(weights=probs, probs=probs, logits=probs, num_tasks=3, task=task)
     mass = torch.stack([probs[task == number].sum(0) for number in range(3)])
     loss = MutualInformation(epsilon=0.0).compute(routing).item()
-    assert compute_mutual_information(compute_joint_distribution(mass)) == pytest.approx(
+    assert compute_mutual_information(compute_joint_distribution(mass)).item() == pytest.approx(
         -loss, abs=1e-6
     )
+    assert compute_mutual_information(torch.zeros(2, 3)).item() == 0
 
 
 def test_what_cannot_be() -> None:
     with pytest.raises(ValueError, match="no task gives any expert anything"):
         compute_joint_distribution(torch.zeros(2, 3))
-    with pytest.raises(ValueError, match="task 'b' has no use of layer"):
-        compute_choice_frequencies({"a": use(1.0), "b": {}})
+    with pytest.raises(ValueError, match="task 'b' has no usage of other"):
+        compute_frequencies(usage(a=(1.0,), b=(1.0,)) | {"other": usage(a=(1.0,))["layer"]})

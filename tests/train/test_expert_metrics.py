@@ -7,7 +7,8 @@ import torch
 
 from coterie.losses.mutual_information import MutualInformation
 from coterie.routing.decision import Routing, Tape
-from coterie.train.expert_metrics import compute_layer_mutual_information, compute_task_expert_mass
+from coterie.routing.usage import ExpertUsage
+from coterie.train.expert_metrics import compute_layer_information, round_statistics
 
 
 def routing(probs: list[list[float]], task: list[int] | None, **more: object) -> Routing:
@@ -16,13 +17,18 @@ def routing(probs: list[list[float]], task: list[int] | None, **more: object) ->
     return Routing(weights=given, probs=given, logits=given, num_tasks=2, task=told, **more)
 
 
+def add_up(*tapes: Tape) -> ExpertUsage:
+    usage = ExpertUsage(("a", "b"), dtype=torch.float32, device=None)
+    for tape in tapes:
+        usage.add(tape)
+    return usage
+
+
 def test_it_is_minus_the_loss_of_the_same_units() -> None:
     apart = routing([[1.0, 0.0], [0.0, 1.0]], [0, 1])
     mixed = routing([[0.9, 0.1], [0.4, 0.6], [9.0, 9.0]], [0, 1, 1],
                     valid=torch.tensor([True, True, False]))  # fmt: skip
-    found = compute_layer_mutual_information(
-        compute_task_expert_mass(Tape(apart=apart, mixed=mixed))
-    )
+    found = compute_layer_information(add_up(Tape(apart=apart, mixed=mixed)))
     # Each task has an expert of its own: log 2.
     assert found["apart"] == pytest.approx(math.log(2), abs=1e-6)
     assert found["mixed"] == pytest.approx(-MutualInformation().compute(mixed).item(), abs=1e-6)
@@ -32,14 +38,22 @@ def test_it_is_minus_the_loss_of_the_same_units() -> None:
 
 
 def test_parts_of_a_step_are_one_batch() -> None:
-    one = compute_task_expert_mass(Tape(layer=routing([[1.0, 0.0]], [0])))
-    other = compute_task_expert_mass(Tape(layer=routing([[0.0, 1.0]], [1])))
-    # Of one task alone there is nothing to tell.
-    assert compute_layer_mutual_information(one) == compute_layer_mutual_information({}) == {}
-    both = {"layer": one["layer"] + other["layer"]}
-    assert compute_layer_mutual_information(both)["layer"] == pytest.approx(math.log(2), abs=1e-6)
+    one = Tape(layer=routing([[1.0, 0.0]], [0]))
+    other = Tape(layer=routing([[0.0, 1.0]], [1]))
+    # One task alone has no information.
+    assert compute_layer_information(add_up(one)) == compute_layer_information(add_up()) == {}
+    both = compute_layer_information(add_up(one, other))
+    assert both["layer"] == pytest.approx(math.log(2), abs=1e-6)
 
 
-def test_what_knows_no_task_tells_nothing() -> None:
+def test_layers_without_tasks_or_with_one_expert_have_no_information() -> None:
     single = routing([[1.0], [1.0]], [0, 1])
-    assert compute_task_expert_mass(Tape(untold=routing([[0.5, 0.5]], None), single=single)) == {}
+    tape = Tape(without_tasks=routing([[0.5, 0.5]], None), single=single)
+    assert compute_layer_information(add_up(tape)) == {}
+
+
+def test_usage_is_logged_to_six_places() -> None:
+    thirds = add_up(Tape(layer=routing([[1 / 3, 2 / 3]], [1])))
+    assert round_statistics(thirds.compute_means(["mean_weight"])) == {
+        "layer": {"mean_weight": {"b": [0.333333, 0.666667]}}
+    }

@@ -61,7 +61,7 @@ def killed(folder: Path, place: tuple[object, str], turn: int) -> None:
 PLACES = {
     "in the first checkpoint, weights written": ((checkpoint, "save_state"), 1),
     "in the second checkpoint": ((checkpoint, "save_state"), 2),
-    "between the stages": ((Run, "add"), 1),
+    "between the stages": ((Run, "add_finished_stage"), 1),
     "in the second step": ((trainer.MixtureTrainer, "compute_loss"), 3),
     "before old checkpoints are removed": ((trainer, "remove_old"), 2),
     "in the adapter, at the end": ((adapter_weights, "save_tensors"), 2),

@@ -3,15 +3,9 @@
 import json
 import math
 
-import torch
-
-from coterie import Tape
-from coterie.routing.decision import Routing
 from coterie.train.metric_log import (
     LOG_FILE,
     MetricLog,
-    compute_mean_weights,
-    compute_usage_sums,
     flatten_for_trackers,
     read_log,
 )
@@ -31,22 +25,9 @@ def test_a_resumed_log_ends_at_the_checkpoint(tmp_path):
     ]  # fmt: skip
 
 
-def test_use_is_a_mean_over_the_units_of_a_task():
-    routing = Routing(
-        weights=torch.tensor([[1.0, 0.0], [0.5, 0.5], [0.25, 0.75], [9.0, 9.0]]),
-        probs=torch.zeros(4, 2),
-        logits=torch.zeros(4, 2),
-        num_tasks=3,
-        task=torch.tensor([0, 0, 2, 2]),
-        valid=torch.tensor([True, True, True, False]),
-    )
-    use = compute_mean_weights(compute_usage_sums(Tape(layer=routing)), ("a", "b", "c"))
-    # a: (1 + 0.5) / 2; b was not there; the last unit of c is padding
-    assert use == {"a": {"layer": [0.75, 0.25]}, "c": {"layer": [0.25, 0.75]}}
-
-
 def test_integrations_get_numbers_only():
-    use = {"a": {"one": [0.5, 0.5], "two": [0.0, 1.0]}}
+    use = {layer: {"mean_weight": {"a": row}} for layer, row in
+           {"one": [0.5, 0.5], "two": [0.0, 1.0]}.items()}  # fmt: skip
     record = {"step": 3, "stage": "x", "loss": 1.0, "task_loss": {"a": 2.0}, "use": use}
     both = {"information": {"one": 0.5, "two": 0.25}}
     assert flatten_for_trackers(both) == {

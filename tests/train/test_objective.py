@@ -55,7 +55,7 @@ def test_logits_of_another_shape_are_refused(unchecked: None):
             return Answer()
 
     batch = TINY["llama"]().batch | {"task_ids": torch.tensor([0, 1])}
-    with pytest.raises(ValueError, match=r"logits of \(2, 3\)"):
+    with pytest.raises(ValueError, match=r"logits of shape \(2, 3\)"):
         compute_token_losses(Odd(), None, batch)
 
 

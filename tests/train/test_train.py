@@ -28,7 +28,8 @@ def test_a_run(tmp_path: Path):
     assert log[-1]["samples"] == 24 and log[-1]["epoch"] == round(24 / 18, 4)
     assert log[-1]["loss"] < log[0]["loss"]
     assert set(log[-1]["task_loss"]) == set(NAMES)
-    (layer, shares), *rest = log[-1]["use"]["ocr"].items()
+    (layer, statistics), *rest = log[-1]["use"].items()
+    shares = statistics["mean_weight"]["ocr"]
     assert layer == "model.layers.0.mlp.gate_proj" and sum(shares) == pytest.approx(1, abs=1e-5)
     assert len(rest) == 5
     assert RunConfig.read(run.folder) == run.config and run.is_finished
@@ -63,7 +64,10 @@ def test_a_folder_with_a_run_is_left_alone(tmp_path: Path):
     trained(tmp_path, plain(steps=1))
     with pytest.raises(ValueError, match=r"already has a run: resume it with resume=True"):
         trained(tmp_path, plain(steps=1))
-    with pytest.raises(ValueError, match=r"Then, now: recipe.stages\[0\].steps: 1, 2; seed: 0, 3"):
+    with pytest.raises(
+        ValueError,
+        match=r"Differences \(saved, requested\): recipe.stages\[0\].steps: 1, 2; seed: 0, 3",
+    ):
         trained(tmp_path, plain(steps=2), seed=3, resume=True)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "file").touch()

@@ -1,1 +1,1 @@
-"""One loss out of the losses of all tasks, one kind a file."""
+"""How the losses of several tasks train one model, one kind a file."""

@@ -20,12 +20,14 @@ def doctor(load: Callable[[], None]) -> None:
     Example:
       coterie doctor
     """
-    from coterie.cli.checks.downloads import check_downloads
-    from coterie.cli.checks.machine import check_library, check_machine
+    from coterie.cli.checks.machine import check_home, check_library, check_machine
     from coterie.cli.checks.packages import check_packages
+    from coterie.plugins import CHECKS, list_plugins
 
     broken = 0
-    for finding in chain(check_packages(), check_machine(), check_library(load), check_downloads()):
+    checks = [check_packages(), check_machine(), check_library(load), check_home()]
+    checks += [plugin.load()() for plugin in list_plugins(CHECKS)]
+    for finding in chain(*checks):
         click.echo(finding.format())
         broken += finding.status == "broken"
     if broken:

@@ -8,7 +8,7 @@ from pathlib import Path
 from coterie import serialization
 from coterie.cli import pictured
 from coterie.cli.train_config import SYSTEMS
-from coterie.paths import get_cache_dir
+from coterie.plugins import TASKS, list_plugins
 from coterie.recipe import RECIPE_FILE
 from coterie.task_file import read_tasks
 from coterie.train import Run
@@ -35,7 +35,7 @@ def list_lines(what: str, runs: str) -> Iterator[tuple[str, str]]:
         case "recipes":
             return ((name, get_summary_line(system)) for name, system in SYSTEMS.items())
         case "tasks":
-            return list_demo_tasks()
+            return list_provided_tasks()
         case "sets":
             return (
                 (name, get_summary_line(kind))
@@ -55,13 +55,16 @@ def list_kinds(what: str) -> Iterator[tuple[str, str]]:
         yield kind.__name__, get_summary_line(kind)
 
 
-def list_demo_tasks() -> Iterator[tuple[str, str]]:
-    """The pantry's tasks, if it is there."""
-    if not (get_cache_dir() / "pantry" / "tasks.yaml").is_file():
-        yield "(none)", "the pantry is not fetched: coterie fetch pantry"
-        return
-    for task in read_tasks("pantry"):
-        yield task.name, f"{', '.join(task.rows)}; {type(task.metric).__name__}"
+def list_provided_tasks() -> Iterator[tuple[str, str]]:
+    """The tasks that installed packages provide by name, or why those of a name are missing."""
+    for plugin in list_plugins(TASKS):
+        try:
+            tasks = read_tasks(plugin.name)
+        except ValueError as error:
+            yield "(none)", str(error)
+            continue
+        for task in tasks:
+            yield task.name, f"{', '.join(task.rows)}; {type(task.metric).__name__}"
 
 
 def find_runs(folder: Path) -> Iterator[tuple[str, str]]:

@@ -15,8 +15,8 @@ KINDS = (
 def list(what: str | None, runs: str) -> None:
     """Lists recipes, parts, tasks, dense sets and runs, one line each.
 
-    Without WHAT it lists everything. Tasks are those of the pantry, if it was fetched; sets are the
-    dense data sets that a tasks.yaml may name.
+    Without WHAT it lists everything. Tasks are those that installed packages provide, such as the
+    demo's pantry; sets are the dense data sets that a tasks.yaml may name.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""The command itself: finds a verb's file by its name, and turns failures into exit codes."""
+"""The command itself: finds a subcommand by its name, and turns errors into exit codes."""
 
 import os
 import sys
@@ -9,11 +9,10 @@ from importlib import import_module
 import click
 
 from coterie.cli.verb import UserError
+from coterie.plugins import COMMANDS, OPTIONAL_NAMES, find_plugin, list_plugins
 
 # In the order in which a newcomer meets them.
 VERBS = (
-    "demo",
-    "fetch",
     "train",
     "evaluate",
     "compare",
@@ -27,26 +26,39 @@ VERBS = (
 
 
 class SubcommandGroup(click.Group):
-    """The verbs, each imported from the file of its name."""
+    """The subcommands, each imported only when needed.
+
+    Those of VERBS are in the files of their names; other installed packages provide more.
+    """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The verbs' names, in the order of the help page."""
-        return list(VERBS)
+        """The names, in the order of the help page: first those of other packages."""
+        return [*(each.name for each in list_plugins(COMMANDS)), *VERBS]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The verb of that name, or None."""
-        if cmd_name not in VERBS:
-            return None
-        return getattr(import_module(f"coterie.cli.{cmd_name}"), cmd_name)
+        """The subcommand of a name, or None.
+
+        Raises UserError, saying what to install, for a subcommand of an extra that is missing.
+        """
+        if cmd_name in VERBS:
+            return getattr(import_module(f"coterie.cli.{cmd_name}"), cmd_name)
+        try:
+            plugin = find_plugin(COMMANDS, cmd_name)
+        except ValueError as error:
+            raise UserError(f"subcommand {error}", code=2) from error
+        return None if plugin is None else plugin.load()
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The verb that the arguments begin with. Raises UsageError, naming the near miss."""
-        if args[0] not in VERBS and not args[0].startswith("-"):
-            near = get_close_matches(args[0], VERBS, n=1)
+        """The subcommand that the arguments begin with. Raises UsageError for an unknown one."""
+        known = self.list_commands(ctx)
+        if args[0] not in {*known, *OPTIONAL_NAMES[COMMANDS]} and not args[0].startswith("-"):
+            near = get_close_matches(args[0], known, n=1)
             meant = f"; did you mean {near[0]}?" if near else ""
-            raise click.UsageError(f"no verb {args[0]!r}: there are {', '.join(VERBS)}{meant}")
+            raise click.UsageError(
+                f"no subcommand {args[0]!r}: there are {', '.join(known)}{meant}"
+            )
         return super().resolve_command(ctx, args)
 
 

@@ -20,7 +20,7 @@ class Subcommand(click.Command):
 
     Args:
         resume: what Ctrl-C tells the user to do to go on; empty if there is nothing to resume.
-        light: runs without the library, as `doctor` must where that cannot be imported.
+        without_library: runs without the library, as `doctor` must where that cannot be imported.
         options: of click.Command.
     """
 

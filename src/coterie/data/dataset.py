@@ -1,10 +1,11 @@
-"""What every set of rows answers to, and what is said of a row that cannot be read."""
+"""The interface of data sets, and the rows that cannot be read."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
-from coterie.data.sample import TextSample
+SampleKind = TypeVar("SampleKind")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,19 +35,22 @@ class RowError(ValueError):
         self.reason = reason
 
 
-class Dataset(ABC):
-    """Samples in their order, read one at a time: a map-style data set, safe to fork."""
+class Dataset(ABC, Generic[SampleKind]):
+    """Samples in their order, read one at a time: a map-style data set, safe to fork.
+
+    A row of text may hold several samples, one for each turn of the assistant.
+    """
 
     bad_rows: tuple[BadRow, ...]
     """The rows that were left out, in the order of the file."""
 
     @abstractmethod
     def __len__(self) -> int:
-        """How many samples there are; a row has one for each turn of the assistant."""
+        """Return the number of samples."""
 
     @abstractmethod
-    def __getitem__(self, index: int) -> TextSample:
-        """Sample number `index`, from 0; negative counts from the end. IndexError beyond."""
+    def __getitem__(self, index: int) -> SampleKind:
+        """Return sample `index`, from 0; negative counts from the end. IndexError beyond."""
 
-    def __iter__(self) -> Iterator[TextSample]:
+    def __iter__(self) -> Iterator[SampleKind]:
         return (self[index] for index in range(len(self)))

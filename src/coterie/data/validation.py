@@ -67,7 +67,7 @@ class RowCheck:
     content_group: int = 0
 
 
-class ValidatedDataset(Dataset):
+class ValidatedDataset(Dataset[TextSample]):
     """The samples of a source's good rows. Held in memory: 12 bytes a sample."""
 
     def __init__(

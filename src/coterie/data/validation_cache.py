@@ -1,4 +1,4 @@
-"""Which pictures and sounds have been decoded without fault, remembered from run to run."""
+"""What was validated in earlier runs, so that it is not read again while its files stay the same."""
 
 import hashlib
 from pathlib import Path
@@ -8,59 +8,78 @@ from coterie.data.media import MediaFile
 from coterie.paths import make_cache_dir
 
 
-class DecodeCache:
-    """Decodes each picture and sound once, and no more while its size and time stay the same.
+class ValidationCache:
+    """Keys of what was found valid, in a file of coterie's cache folder, 33 bytes each.
 
-    The good ones are kept, hashed, in "checked.txt" of coterie's cache folder. If nothing can be
-    written there, they are decoded again in the next run.
+    If nothing can be written there, everything is validated again in the next run.
     """
 
-    def __init__(self) -> None:
-        self.cache_file = get_cache_file()
+    def __init__(self, file_name: str) -> None:
+        self.cache_file = get_cache_file(file_name)
         self.valid: set[str] = set()
         if self.cache_file is not None and self.cache_file.exists():
             self.valid.update(self.cache_file.read_text(encoding="ascii", errors="replace").split())
         self.newly_valid: list[str] = []
-        self.errors: dict[str, str] = {}
 
-    def check(self, media: MediaFile, field: str) -> None:
-        """Raises RowError if `media` cannot be decoded."""
-        key = make_media_key(media)
-        if key not in self.valid and key not in self.errors:
-            try:
-                media.load()
-            except ValueError as error:
-                self.errors[key] = str(error)
-            else:
-                self.valid.add(key)
-                self.newly_valid.append(key)
-        if key in self.errors:
-            raise RowError(field, self.errors[key])
+    def add(self, key: str) -> None:
+        """Add a key, which `save` writes."""
+        self.newly_valid.append(key)
 
     def save(self) -> None:
-        """Remember what was found good."""
+        """Append the keys that were added to the file."""
         if self.newly_valid and self.cache_file is not None:
             with self.cache_file.open("a", encoding="ascii") as file:
                 file.write("".join(f"{key}\n" for key in self.newly_valid))
             self.newly_valid.clear()
 
 
-def get_cache_file() -> Path | None:
-    """The file of what was found good; None if it could not be written."""
+class DecodeCache:
+    """Decodes each image and sound once, and not again while its size and time stay the same."""
+
+    def __init__(self) -> None:
+        self.cache = ValidationCache("checked.txt")
+        self.errors: dict[str, str] = {}
+
+    def check(self, media: MediaFile, field: str) -> None:
+        """Raise RowError if `media` cannot be decoded."""
+        key = make_media_key(media)
+        if key not in self.cache.valid and key not in self.errors:
+            try:
+                media.load()
+            except ValueError as error:
+                self.errors[key] = str(error)
+            else:
+                self.cache.valid.add(key)
+                self.cache.add(key)
+        if key in self.errors:
+            raise RowError(field, self.errors[key])
+
+    def save(self) -> None:
+        """Write what was found valid."""
+        self.cache.save()
+
+
+def get_cache_file(name: str) -> Path | None:
+    """Return a file of the cache folder; None if it cannot be written."""
     try:
-        return make_cache_dir() / "checked.txt"
+        return make_cache_dir() / name
     except ValueError:
         return None
 
 
+def make_key(text: str) -> str:
+    """Hash what identifies something to 32 hexadecimal digits."""
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
 def make_media_key(media: MediaFile) -> str:
-    """Equal as long as the picture or sound is the same, told by name, size and time of a file."""
+    """Make a key of an image or sound: of its bytes, or of a file's name, size and time."""
     text = media.compute_digest() if media.path is None else make_file_stamp(media.path)
-    return hashlib.sha256(f"{media.kind}|{text}".encode()).hexdigest()[:32]
+    return make_key(f"{media.kind}|{text}")
 
 
 def make_file_stamp(path: Path) -> str:
-    """Path, size and time of change of a file."""
+    """Return path, size and modification time of a file as text."""
     try:
         stat = path.stat()
     except OSError:

@@ -1,4 +1,4 @@
-"""Rendered scenes with exact labels, as `make_scenes` leaves them."""
+"""Rendered scenes with exact labels, in the format of `coterie.datasets.scenes_manifest`."""
 
 import io
 import zipfile
@@ -13,6 +13,14 @@ import torch
 from jaxtyping import Bool, Float32, Int64, Shaped
 from torch import Tensor
 
+from coterie.datasets.scenes_manifest import (
+    CLASSES,
+    ENVIRONMENTS,
+    SHAPES,
+    SKY,
+    SPLITS,
+    RenderManifest,
+)
 from coterie.metrics.dense.labels import DepthScale, check_names, to_class_map
 from coterie.paths import get_cache_dir
 from coterie.tasks.dense.dataset import DenseDataset, DenseSample, DenseSamples, DenseSplit
@@ -25,14 +33,11 @@ from coterie.tasks.dense.kinds.segmentation import Segmentation
 from coterie.tasks.dense.label_files import LabelFile, make_absolute_path
 from coterie.tasks.dense.task import DenseTask
 from coterie.tasks.dense.validation import ValidatedDenseDataset
-from coterie_demo.scenes import CLASSES, SETTINGS, SHAPES
-from coterie_demo.scenes.card import SPLITS, RenderManifest
-from coterie_demo.scenes.classes import SKY
 
 DEPTHS = DepthScale(units_per_metre=512.0, log_range=2.0**16)
 """As Taskonomy's depths are learned; fields end before its 128 m."""
 CURVATURE_SCALE = 10.0
-"""Curvatures are learned in this many 1/m, so that of a ball with a radius of 10 cm is 1."""
+"""Unit of curvature labels in 1/m: a ball with a radius of 10 cm has curvature 1."""
 IGNORE_INDEX = 255
 """No pixel of a scene is without a class; losses leave this one out."""
 MAX_CURVATURE = 3.0
@@ -40,21 +45,21 @@ MAX_CURVATURE = 3.0
 DECODE_ERRORS = (
     ValueError, TypeError, LookupError, EOFError, OSError, zipfile.BadZipFile, zlib.error
 )  # fmt: skip
-"""What reading a damaged file raises."""
+"""Errors that reading a damaged file raises."""
 Arrays = Mapping[str, np.ndarray[Any, np.dtype[Any]]]
-"""What is stored of a picture, by name."""
+"""The stored arrays of an image, by name."""
 
 
 @dataclass(frozen=True)
 class SceneLabel:
-    """A task, and its label in what is stored of a picture."""
+    """A task, and how its label is decoded from the arrays of an image."""
 
     task: DenseTask
     decode: Callable[[Arrays], Shaped[Tensor, "..."]]
 
 
 def read_segmentation(arrays: Arrays) -> Int64[Tensor, "height breadth"]:
-    """What kind of thing each pixel shows, by number in CLASSES; all are known."""
+    """The class of each pixel, by number in CLASSES; all are known."""
     return to_class_map(arrays["classes"], classes=len(CLASSES), unknown=-1, ignored=IGNORE_INDEX)
 
 
@@ -69,7 +74,7 @@ def read_normals(arrays: Arrays) -> Float32[Tensor, "3 height breadth"]:
 
 
 def read_curvature(arrays: Arrays) -> Float32[Tensor, "2 height breadth"]:
-    """Principal curvatures in BENT 1/m, the larger first, convex above 0; unknown in the sky."""
+    """Principal curvatures in CURVATURE_SCALE, the larger first; unknown in the sky."""
     return (to_float32(arrays["curvature"]) / CURVATURE_SCALE).clamp(-MAX_CURVATURE, MAX_CURVATURE)
 
 
@@ -110,17 +115,17 @@ LABELS: dict[str, SceneLabel] = {
             make_class_reader("object", len(SHAPES)),
         ),
         SceneLabel(
-            Distillation(name="scene", classes=len(SETTINGS)),
-            make_class_reader("setting", len(SETTINGS)),
+            Distillation(name="scene", classes=len(ENVIRONMENTS)),
+            make_class_reader("setting", len(ENVIRONMENTS)),
         ),
     )
 }
 
 
 def unpack_arrays(content: bytes) -> Arrays:
-    """The arrays in the bytes of an .npz; checksums are looked at before anything is made of them.
+    """The arrays in the bytes of an .npz file, each checked against its checksum first.
 
-    So np.load would not have it: it reads how an array begins, whatever stands there.
+    np.load does not do so: it parses an array's header before the checksum is known to fit.
     """
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         return {
@@ -147,14 +152,13 @@ def check_label(
 class Scenes(DenseDataset):
     """Ten tasks on rendered scenes: rooms, halls, corridors, yards and fields with 3 to 8 objects.
 
-    All is exact, as it comes from what was drawn: see `coterie_demo.scenes.labels.picture` for
-    the labels, `coterie_demo.scenes.edges` for what an edge is, and
-    `coterie_demo.scenes.keypoints` for what a keypoint is. Objects in tests have pairs of hue
-    and texture that are in no other split.
+    Labels are exact, as they come from the geometry: `coterie_demo.scenes.labels`, `.edges` and
+    `.keypoints` define them. Objects of the test split have pairs of hue and texture that no other
+    split has.
 
     Attributes:
-        folder: what `make_scenes` was given; None is "scenes" below coterie's home.
-        names: the tasks that are wanted; by default all ten, each of weight 1.
+        folder: the folder that was rendered into; None is "scenes" in coterie's cache folder.
+        names: the tasks to load; by default all ten, each of weight 1.
     """
 
     folder: str | Path | None = None
@@ -178,10 +182,10 @@ class Scenes(DenseDataset):
 
 
 class ScenesSplit(DenseSplit):
-    """The pictures of a split that `scenes.json` says there are."""
+    """The images of a split that `scenes.json` lists."""
 
     def __init__(self, folder: Path, split: str, names: tuple[str, ...]) -> None:
-        """Read the card. Raises ValueError if there is none, or it is damaged."""
+        """Read the manifest. Raises ValueError if it is missing or damaged."""
         self.folder, self.split = folder, split
         self.manifest = RenderManifest.read(folder)
         self.image_files = self.manifest.list_files(folder, split)
@@ -205,7 +209,7 @@ class ScenesSplit(DenseSplit):
         )
 
     def decode_sample(self, content: bytes, source: str) -> DenseSample:
-        """What the bytes of a picture's file say. Raises ValueError if they are damaged."""
+        """Decode the bytes of an image's file. Raises ValueError if they are damaged."""
         try:
             arrays = unpack_arrays(content)
             image = arrays["image"]
@@ -216,7 +220,7 @@ class ScenesSplit(DenseSplit):
                 check_label(LABELS[name].task, label, arrays["classes"] == SKY)
         except DECODE_ERRORS as error:
             raise ValueError(
-                f"is damaged ({error}): remove it, and make it again by make_scenes"
+                f"is damaged ({error}): remove it and render it again with `coterie fetch scenes`"
             ) from None
         picture = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
         return DenseSample(image=picture, labels=labels, source=source)

@@ -1,4 +1,4 @@
-"""Bootstrap over samples and over seeds: what a score might have been on other data.
+"""Bootstrap over samples: what a score might have been on other samples of the same kind.
 
 Efron 1979; for systems scored on the same samples, paired as in Koehn 2004 (EMNLP, "Statistical
 significance tests for machine translation evaluation").
@@ -7,7 +7,7 @@ significance tests for machine translation evaluation").
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from coterie.metrics.base import Metric
 
@@ -17,7 +17,7 @@ BLOCK = 1 << 22  # counts held at once; 32 MB
 
 
 class Interval(NamedTuple):
-    """A value and where the middle 95 % of its bootstrap lie; NaN where it is undefined."""
+    """A value and its 95 % interval; NaN where it is undefined."""
 
     value: float
     low: float
@@ -25,11 +25,7 @@ class Interval(NamedTuple):
 
 
 def compute_percentile_interval(value: float, draws: Float[np.ndarray, " resamples"]) -> Interval:
-    """The percentile interval of 95 %; draws that are undefined (NaN) are left out.
-
-    A score at the end of its scale (0 or 100 %) has an interval of length 0: the sample has
-    nothing in it that could differ.
-    """
+    """The percentile interval of 95 %; draws that are undefined (NaN) are left out."""
     known = draws[np.isfinite(draws)]
     if not known.size or not np.isfinite(value):
         return Interval(float(value), float("nan"), float("nan"))
@@ -75,28 +71,3 @@ def compute_scores(
 ) -> Float[np.ndarray, " resamples"]:
     """The metric's score of each row."""
     return np.array([metric.score(row) for row in sums], dtype=np.float64)
-
-
-def draw_seed_counts(
-    *, seeds: int, resamples: int, seed: Seed
-) -> Int[np.ndarray, "resamples seeds"]:
-    """How often each of a system's runs is in each draw of as many runs, with replacement."""
-    random = np.random.default_rng(seed)
-    return random.multinomial(seeds, np.full(seeds, 1 / seeds), size=resamples)
-
-
-def resample_seeds(
-    draws: Float[np.ndarray, "seeds resamples"], counts: Int[np.ndarray, "resamples seeds"]
-) -> Float[np.ndarray, " resamples"]:
-    """The mean over seeds drawn anew in each resample.
-
-    Draws out of n seeds vary by (n - 1) / n of what means of n seeds do, so they are moved away
-    from their own mean by sqrt(n / (n - 1)) (Rao and Wu 1988). One seed says nothing of others:
-    its draws stay as they are.
-    """
-    seeds = draws.shape[0]
-    middle = draws.mean(0)
-    if seeds == 1:
-        return middle
-    drawn = (draws * counts.T).sum(0) / seeds
-    return middle + np.sqrt(seeds / (seeds - 1)) * (drawn - middle)

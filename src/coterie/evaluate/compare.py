@@ -1,21 +1,14 @@
 """`compare`: several systems' scores over the same samples, as one table."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-from jaxtyping import Float
-
 from coterie.evaluate import bootstrap, systems
-from coterie.evaluate.bootstrap import Interval, compute_percentile_interval
-from coterie.evaluate.delta_m import compute_delta_m, is_defined
-from coterie.evaluate.paired_bootstrap import (
-    BootstrapSamples,
-    bootstrap_systems,
-    compute_share_better,
-)
+from coterie.evaluate.delta_m import is_defined
+from coterie.evaluate.estimates import Estimate, Estimates
+from coterie.evaluate.paired_bootstrap import bootstrap_systems
 from coterie.evaluate.systems import Runs, System
 from coterie.evaluate.table import SystemRow, Table, TaskColumn
 
@@ -33,9 +26,10 @@ def compare(
 ) -> Table:
     """A table of runs that `coterie.evaluate` has scored on the same samples.
 
-    Intervals are of 95 %, over samples and, where a system has several seeds, over seeds too.
-    All systems are scored on the same draws of samples (a paired bootstrap), so differences,
-    delta_m and who is better are surer than the scores' own intervals let think.
+    Intervals are of 95 %, over samples and, where a system has several seeds, over seeds too
+    (see `coterie.evaluate.variance`). All systems are scored on the same draws of samples (a
+    paired bootstrap), so differences, delta_m and who is better are surer than the scores' own
+    intervals let think.
 
     Args:
         runs: runs or their folders, grouped by what they were made of; or system -> its runs.
@@ -59,7 +53,12 @@ def compare(
     split = systems.get_common_split(every)
     found = [systems.load_system(system, group) for system, group in groups.items()]
     found += _add_controls(groups) if controls else []
-    return _make_table(found, bootstrap_systems(found, resamples=resamples, seed=seed), name, split)
+    estimates = Estimates(
+        systems=bootstrap_systems(found, resamples=resamples, seed=seed),
+        higher_is_better=[each.metric.higher_is_better for each in found[0].tasks.values()],
+        seed=seed,
+    )
+    return _make_table(found, estimates, name, split)
 
 
 def _add_baseline(
@@ -98,41 +97,34 @@ def _add_controls(groups: Mapping[str, list[Any]]) -> list[System]:
 
 
 def _make_table(
-    found: Sequence[System], draws: Sequence[BootstrapSamples], baseline: str | None, split: str
+    found: Sequence[System], estimates: Estimates, baseline: str | None, split: str
 ) -> Table:
     tasks = list(found[0].tasks)
-    columns = tuple(_make_column(name, found[0]) for name in tasks)
-    higher = [column.higher_is_better for column in columns]
-    base = draws[0] if baseline is not None else None
-    deltas = {} if base is None else _compute_deltas(draws, base, higher)
+    first = estimates.baseline
     rows = []
-    for position, (system, each) in enumerate(zip(found, draws, strict=True)):
+    for position, system in enumerate(found):
+        scores = {task: estimates.score(position, i) for i, task in enumerate(tasks)}
+        differences = {
+            task: estimates.difference(position, first, i).interval
+            for i, task in enumerate(tasks) if baseline is not None
+        }  # fmt: skip
         rows.append(
             SystemRow(
                 system=system.name,
                 seeds=system.seeds,
-                tasks=_make_intervals(tasks, each.values, each.resamples),
-                delta_m=None if base is None else compute_percentile_interval(*deltas[position]),
-                difference={} if base is None else _make_intervals(
-                    tasks, each.values - base.values, each.resamples - base.resamples
-                ),
+                tasks=scores,
+                delta_m=None if baseline is None else estimates.delta_m(position).interval,
+                difference=differences,
                 cost=_aggregate_cost(system),
             )
-        )  # fmt: skip
-    names = [system.name for system in found]
-    shares = {
-        task: _compute_better(names, [each.resamples[:, i] for each in draws], higher[i])
-        for i, task in enumerate(tasks)
-    }
-    if base is not None:
-        shares["delta_m"] = _compute_better(names, [deltas[i][1] for i in range(len(names))], True)
+        )
     return Table(
         split=split,
-        columns=columns,
+        columns=tuple(_make_column(name, found[0]) for name in tasks),
         rows=tuple(rows),
         baseline=baseline,
-        better=shares,
-        notes=tuple(_collect_notes(found, base, tasks)),
+        better=_shares(found, estimates, baseline is not None),
+        notes=tuple(_collect_notes(found, estimates, baseline is not None)),
     )
 
 
@@ -147,46 +139,34 @@ def _make_column(name: str, system: System) -> TaskColumn:
     )
 
 
-def _make_intervals(
-    tasks: Sequence[str],
-    values: Float[np.ndarray, " tasks"],
-    draws: Float[np.ndarray, "resamples tasks"],
-) -> dict[str, Interval]:
-    return {
-        task: compute_percentile_interval(float(values[i]), draws[:, i])
-        for i, task in enumerate(tasks)
-    }
+def _shares(
+    found: Sequence[System], estimates: Estimates, has_baseline: bool
+) -> dict[str, dict[str, dict[str, float]]]:
+    """Task, or "delta_m", -> A -> B -> share of the draws in which A is better than B."""
+    names = [system.name for system in found]
+    shares = {}
+    for i, task in enumerate(found[0].tasks):
+        higher = estimates.higher_is_better[i]
 
+        def difference(one: int, other: int, i: int = i, higher: bool = higher) -> Estimate:
+            return estimates.difference(*((one, other) if higher else (other, one)), i)
 
-def _compute_deltas(
-    draws: Sequence[BootstrapSamples], base: BootstrapSamples, higher: Sequence[bool]
-) -> dict[int, tuple[float, Float[np.ndarray, " resamples"]]]:
-    """Each system's delta_m and its draws, over the tasks where a baseline's share is defined."""
-    kept = is_defined(base.values)
-    if not kept.any():
-        undefined = float("nan"), np.full(len(base.resamples), float("nan"))
-        return dict.fromkeys(range(len(draws)), undefined)
-    signs = [is_higher for is_higher, keep in zip(higher, kept, strict=True) if keep]
-    return {
-        position: (
-            float(compute_delta_m(each.values[kept], base.values[kept], signs)),
-            compute_delta_m(each.resamples[:, kept], base.resamples[:, kept], signs),
-        )
-        for position, each in enumerate(draws)
-    }
+        shares[task] = _compute_better(names, difference)
+    if has_baseline:
+        shares["delta_m"] = _compute_better(names, estimates.delta_m)
+    return shares
 
 
 def _compute_better(
-    names: Sequence[str], draws: Sequence[Float[np.ndarray, " resamples"]], higher: bool
+    names: Sequence[str], difference: Callable[[int, int], Estimate]
 ) -> dict[str, dict[str, float]]:
-    return {
-        one: {
-            other: compute_share_better(draws[i], draws[j], higher_is_better=higher)
-            for j, other in enumerate(names)
-            if i != j
-        }
-        for i, one in enumerate(names)
-    }
+    found: dict[str, dict[str, float]] = {name: {} for name in names}
+    for i, one in enumerate(names):
+        for j in range(i):
+            share = difference(i, j).share_above_zero
+            # Both of one estimate: drawn anew, the other direction would differ by its own noise.
+            found[one][names[j]], found[names[j]][one] = share, 1 - share
+    return {one: {name: found[one][name] for name in names if name != one} for one in names}
 
 
 def _aggregate_cost(system: System) -> dict[str, float | int | None]:
@@ -199,19 +179,17 @@ def _aggregate_cost(system: System) -> dict[str, float | int | None]:
     return found
 
 
-def _collect_notes(
-    found: Sequence[System], base: BootstrapSamples | None, tasks: Sequence[str]
-) -> list[str]:
+def _collect_notes(found: Sequence[System], estimates: Estimates, has_baseline: bool) -> list[str]:
     notes = []
-    if base is not None:
-        kept = is_defined(base.values)
-        for task, keep, value in zip(tasks, kept, base.values, strict=True):
+    if has_baseline:
+        base, kept = estimates.systems[estimates.baseline], estimates.kept
+        for task, keep, value in zip(found[0].tasks, kept, base.mean, strict=True):
             if not keep:
                 notes.append(
                     f"delta_m leaves out {task}: the baseline's score is {value:.3g}, and no share "
                     "of it means anything"
                 )
-        lost = 1 - float(is_defined(base.resamples[:, kept]).all(1).mean())
+        lost = 1 - float(is_defined(base.mean_draws[:, kept]).all(1).mean())
         if lost > 0:
             notes.append(
                 f"in {100 * lost:.1f} % of the draws the baseline scores 0 on a task; they are "

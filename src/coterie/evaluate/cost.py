@@ -3,7 +3,7 @@
 import json
 import math
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from coterie.evaluate.expert_usage import find_active_mixtures
 from coterie.experts.base import ExpertLayer
 from coterie.experts.lora import Lora
 from coterie.mixture import Mixture
+from coterie.routing.usage import UsageStatistics
 from coterie.tuner.config import WEIGHTS
 from coterie.tuner.layer import CoterieLayer
 
@@ -53,16 +54,16 @@ def find_replaced_modules(model: nn.Module) -> Iterator[nn.Module]:
                 yield module.get_base_layer()
 
 
-def count_active_parameters(model: nn.Module, use: Mapping[str, Mapping[str, Any]]) -> int:
-    """The weights that a token meets: all but those of experts it did not choose.
+def count_active_parameters(model: nn.Module, usage: UsageStatistics) -> int:
+    """Count the weights that a token uses: all but those of experts it did not choose.
 
     Experts count by the share of units that chose them, the mean over tasks; so for rectified
-    routers, whose number of chosen experts varies, this is a mean too. Embeddings count whole, as
-    is usual.
+    routers, whose number of chosen experts varies, this is a mean too. All embeddings count, as is
+    usual.
 
     Args:
         model: the grafted model.
-        use: task -> `Use.dump`. Layers that were not seen count as active.
+        usage: its "chosen" is read. Layers without usage count as active.
     """
     idle = 0.0
     mixtures = find_active_mixtures(model)
@@ -71,7 +72,7 @@ def count_active_parameters(model: nn.Module, use: Mapping[str, Mapping[str, Any
             continue
         for adapter, site in module.coterie_site.items():
             layer = site.layer_site.name
-            seen = [task[layer]["chosen"] for task in use.values() if layer in task]
+            seen = list(usage[layer]["chosen"].values()) if layer in usage else []
             if not seen or layer not in mixtures:
                 continue
             experts = module.coterie_experts[adapter]
@@ -96,23 +97,12 @@ def count_expert_parameters(mixture: Mixture, layer: ExpertLayer) -> list[int]:
             return [sum(each[0].numel() for each in stacked)] * main.count
 
 
-def measure_flops_per_sample(model: nn.Module, batches: Sequence[Mapping[str, Any]]) -> float:
-    """Floating-point operations of one forward over a prompt and its answer, mean over samples.
-
-    See `flops`; features that were computed before and kept are not in it. Training costs about
-    three times as much, less where weights are frozen.
-
-    Args:
-        model: the model.
-        batches: keyword arguments of its forward; the first axis of `input_ids` is samples.
-    """
-    samples = sum(len(batch["input_ids"]) for batch in batches)
-    return count_flops(lambda: [model(**batch) for batch in batches]) / samples
-
-
 @torch.no_grad()
 def count_flops(call: Callable[[], object]) -> int:
-    """Floating-point operations of a call, without gradients.
+    """Count the floating-point operations of a call, without gradients.
+
+    Features that were cached before are not in it. Training costs about three times as much, less
+    where weights are frozen.
 
     Counted by torch.utils.flop_counter on the matrix products that really run, padding and
     towers included. A product of [m, k] and [k, n] is 2 m k n. A mixture in its dense form counts

@@ -27,6 +27,17 @@ def compute_delta_m(
     return np.asarray(100 * np.mean(sign * (scores - baseline) / divisor, axis=-1))
 
 
+def delta_m_derivatives(
+    scores: Float[np.ndarray, " tasks"],
+    baseline: Float[np.ndarray, " tasks"],
+    higher_is_better: Sequence[bool],
+) -> tuple[Float[np.ndarray, " tasks"], Float[np.ndarray, " tasks"]]:
+    """delta_m's derivatives by the scores, and by the baseline's; all of it must be `defined`."""
+    sign = np.where(np.asarray(higher_is_better, dtype=bool), 1.0, -1.0)
+    by_scores = 100 * sign / baseline / len(baseline)
+    return by_scores, -by_scores * scores / baseline
+
+
 def is_defined(
     baseline: Float[np.ndarray, "*resamples tasks"],
 ) -> Bool[np.ndarray, "*resamples tasks"]:

@@ -1,19 +1,19 @@
-"""`evaluate`: a run's answers to held-out samples, their scores, expert use and cost."""
+"""`evaluate`: a run's predictions for held-out samples, their scores, expert usage and cost."""
 
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from tqdm.auto import tqdm
 
-from coterie.data.dataset import BadRow
-from coterie.data.subset import Subset
 from coterie.evaluate import cost, expert_usage
-from coterie.evaluate.pictures import scores_on
+from coterie.evaluate.config import EvaluationConfig
 from coterie.evaluate.prediction_cache import (
     PredictionKey,
     compute_adapter_digest,
+    get_key_file,
     load_if_fresh,
     make_prediction_key,
     store,
@@ -22,16 +22,16 @@ from coterie.evaluate.predictions import Predictions, get_predictions_file, get_
 from coterie.evaluate.scores import Scores, TaskScore
 from coterie.evaluate.systems import get_scores_file
 from coterie.io import write_json
-from coterie.models import loading
-from coterie.models.loading import LoadedModel
-from coterie.tasks.text.collator import TextCollator
-from coterie.tasks.text.generation import predict, prepare_inputs
-from coterie.tasks.text.task import TextTask
+from coterie.models.loading import DTYPES, LoadedModel
+from coterie.routing.usage import ExpertUsage, UsageStatistics
+from coterie.tasks.predictions import EvaluationDataset
 from coterie.train import bad_rows
 from coterie.train.frozen_caches import cache_encoder_features, disable_feature_cache
 from coterie.train.run import Run
 
 FLOPS_SAMPLES = 8
+"""The samples of each data set on which FLOPs are counted."""
+COST_FILE = ".cost.json"
 
 
 def evaluate(
@@ -45,190 +45,214 @@ def evaluate(
     skip_bad_rows: bool | None = None,
     device: str | torch.device | None = None,
 ) -> Scores:
-    """Scores a run on held-out samples and writes what it finds into the run's folder.
+    """Score a run on held-out samples and write what it finds into the run's folder.
 
-    scores.json, routing.json and predictions/<split>/<task>.jsonl; with `blind` or `untrained`,
-    scores.blind.json and predictions-blind/ (untrained likewise). A task whose predictions are
-    there, of the same weights and samples, is not predicted again. Of a run on a dense data set,
-    predictions are not kept, only what each picture adds to the scores, and each call makes them
-    anew; five pictures, the same for every run, are kept with labels and predictions as PNGs in
-    predictions/<split>/pictures/.
+    It writes scores.json, routing.json and predictions/SPLIT/TASK.jsonl; with `blind` or
+    `untrained`, scores.blind.json and predictions-blind/ (untrained likewise). A task whose
+    predictions are there, of the same weights and samples, is not predicted again. Of dense tasks
+    the predictions keep the statistics of each image; five images, the same for every run, are
+    written with labels and predictions as PNG files to predictions/SPLIT/pictures/.
 
     Args:
         run: the run, or its folder.
         split: which rows of the tasks.
-        batch_size: samples generated at a time, at least 1.
+        batch_size: samples of a forward pass, at least 1.
         limit: samples a task, the same ones in every run; None for all.
-        blind: leave out pictures and sounds, to see what the words alone give away.
-        untrained: the model that the run started from, without what it has learned.
-        skip_bad_rows: leave out what cannot be read, count it in the scores, and name it in
-            bad_rows.<split>.jsonl; None for what the run was trained with.
+        blind: leave out images and sounds, to measure what text alone gives away.
+        untrained: the base model of the run, without what it has learned.
+        skip_bad_rows: leave out what cannot be read, count it in the scores, and list it in
+            bad_rows.SPLIT.jsonl; None for what the run was trained with.
         device: where the model runs; None for the CPU.
 
     Raises ValueError for bad rows, for a run that has not been trained, for a split that a task
-    lacks, and for `blind` with a run on a dense data set.
+    lacks, and for `blind` with tasks that have images alone.
     """
-    for name, value in (("batch_size", batch_size), ("limit", limit)):
-        if value is not None and value < 1:
-            raise ValueError(f"{name}={value}: give at least 1")
     run = run if isinstance(run, Run) else Run.read(run)
-    skip = run.config.skip_bad_rows if skip_bad_rows is None else skip_bad_rows
-    if run.config.pictures is not None:
-        if blind:
-            raise ValueError(f"blind=True: {run.folder} is a run on pictures, and has nothing else")
-        return scores_on(
-            run, run.config.pictures, split, batch_size=batch_size, limit=limit,
-            untrained=untrained, skip_bad_rows=skip, device=device,
-        )  # fmt: skip
-    return _Evaluation(
-        run, split, batch_size=batch_size, limit=limit, blind=blind, untrained=untrained,
-        skip_bad_rows=skip, device=device,
-    ).compute_scores()  # fmt: skip
+    config = EvaluationConfig(
+        split=split,
+        batch_size=batch_size,
+        limit=limit,
+        blind=blind,
+        untrained=untrained,
+        skip_bad_rows=run.config.skip_bad_rows if skip_bad_rows is None else skip_bad_rows,
+        device=device,
+    )
+    return _Evaluation(run, config).compute_scores()
+
+
+class TaskPredictions(NamedTuple):
+    """A task's scored predictions, and what was measured while they were made."""
+
+    score: TaskScore
+    usage: ExpertUsage
+    seconds: float
+    num_samples: int
 
 
 class _Evaluation:
     """One call of `evaluate`; the model is loaded when the first task needs it."""
 
-    def __init__(
-        self,
-        run: Run,
-        split: str,
-        *,
-        batch_size: int,
-        limit: int | None,
-        blind: bool,
-        untrained: bool,
-        skip_bad_rows: bool,
-        device: str | torch.device | None,
-    ) -> None:
-        self.run, self.config, self.split = run, run.config, split
-        self.batch_size, self.limit, self.blind = batch_size, limit, blind
-        self.untrained, self.device = untrained, device
-        self.skip_bad_rows = skip_bad_rows
-        self.bad_rows: list[BadRow] = []
-        kinds = {"untrained": untrained, "blind": blind}
-        self.control = "-".join(kind for kind, wanted in kinds.items() if wanted)
-        self.folder = get_predictions_folder(run.folder, split, self.control)
+    def __init__(self, run: Run, config: EvaluationConfig) -> None:
+        self.run, self.config, self.tasks = run, config, run.config.tasks
+        if config.blind and not self.tasks.supports_blind:
+            raise ValueError(
+                f"blind=True leaves out images and sounds, and the tasks of {run.folder} have no "
+                "other input: evaluate it without"
+            )
+        self.folder = get_predictions_folder(run.folder, config.split, config.control)
         self.adapter = Path(run.folder) / "adapter"
-        self.digest = None if untrained else compute_adapter_digest(self.adapter)
+        self.digest = None if config.untrained else compute_adapter_digest(self.adapter)
 
     @cached_property
     def loaded(self) -> LoadedModel:
-        if self.untrained:
-            dtype = getattr(torch, self.config.precision)
-            loaded = loading.load(self.config.base, dtype=dtype, device=self.device)
+        if self.config.untrained:
+            run = self.run.config
+            loaded = self.tasks.load_model(
+                run.base, dtype=DTYPES[run.precision], device=self.config.device, seed=run.seed
+            )
         else:
-            loaded = self.run.load(device=self.device)
+            loaded = self.run.load(device=self.config.device)
         cache_encoder_features(loaded.model, loaded.processor)
         return loaded
 
-    @cached_property
-    def collator(self) -> TextCollator:
-        return TextCollator(self.loaded.processor, [task.name for task in self.config.tasks])
-
     def compute_scores(self) -> Scores:
-        chosen = [self.select_samples(task) for task in self.config.tasks]
-        wanted = {
-            task.name: make_prediction_key(
-                self.config, samples, adapter=self.digest, max_new_tokens=task.max_new_tokens
+        config = self.config
+        datasets = self.tasks.load_evaluation_datasets(
+            config.split, limit=config.limit, blind=config.blind, skip_bad_rows=config.skip_bad_rows
+        )
+        keys = {
+            task: make_prediction_key(
+                self.run.config, self.tasks.make_prediction_key(dataset, task), adapter=self.digest
             )
-            for task, samples in zip(self.config.tasks, chosen, strict=True)
+            for dataset in datasets
+            for task in dataset.tasks
         }
-        tasks, facts = {}, {}
-        for task, samples in zip(self.config.tasks, chosen, strict=True):
-            facts[task.name], answered = self.predict_task(task, samples, wanted[task.name])
-            metric = answered.fit_metric(task.metric)
-            tasks[task.name] = TaskScore.from_statistics(
-                metric, answered.compute_statistics(metric), name=str(task.metric)
-            )
-        found = self.measure_cost(chosen, wanted, facts)
-        if not self.control:
-            layers = found.pop("layers")
-            use = {name: fact["use"] for name, fact in facts.items()}
-            write_json(
-                Path(self.run.folder) / "routing.json", expert_usage.make_usage_table(layers, use)
-            )
+        found: dict[str, TaskPredictions] = {}
+        for dataset in datasets:
+            found |= self.predict_dataset(dataset, keys)
+        usage = ExpertUsage.merge(each.usage for each in found.values()).compute_means()
+        measured = self.measure_cost(datasets, keys, found, usage)
+        folder = Path(self.run.folder)
+        if not config.control:
+            table = expert_usage.make_usage_table(measured["layers"], usage)
+            write_json(folder / "routing.json", table)
         bad = bad_rows.write_bad_rows(
-            Path(self.run.folder) / f"bad_rows.{self.split}.jsonl",
-            self.bad_rows,
+            folder / f"bad_rows.{config.split}.jsonl",
+            [row for dataset in datasets for row in dataset.bad_rows],
         )
         scores = Scores(
-            split=self.split, tasks=tasks, cost=found["cost"], control=self.control,
+            split=config.split,
+            tasks={task: found[task].score for task in self.tasks.names},
+            cost=measured["cost"],
+            control=config.control,
             num_skipped=len(bad),
-        )  # fmt: skip
-        scores.save(get_scores_file(self.run, self.control))
+        )
+        scores.save(get_scores_file(self.run, config.control))
         return scores
 
-    def select_samples(self, task: TextTask) -> Subset:
-        rows = task.read_samples(self.split, skip_bad_rows=self.skip_bad_rows)
-        if not len(rows):
-            raise ValueError(f"task {task.name!r} has no rows in its {self.split!r} split")
-        self.bad_rows.extend(rows.bad_rows)
-        return Subset(rows, limit=self.limit, blind=self.blind)
-
-    def predict_task(
-        self, task: TextTask, samples: Subset, wanted: PredictionKey
-    ) -> tuple[dict[str, Any], Predictions]:
-        """A task's predictions, and the expert use and seconds that were noted with them."""
-        file, note = (
-            get_predictions_file(self.folder, task.name),
-            self.folder / f"{task.name}.made.json",
-        )
-        facts = load_if_fresh(note, wanted)
-        if facts is not None and file.is_file():
-            predictions = Predictions.read(file).with_metric(task.metric)
-            predictions.save(file)
-            return facts, predictions
-        note.unlink(missing_ok=True)  # or it would vouch for a file that is half way changed
-        use = None if self.untrained else expert_usage.ExpertUsage()
-        # None: no bar where nobody looks.
-        with tqdm(total=len(samples), desc=task.name, unit="answer", disable=None) as bar:
-            answers, seconds = predict(
-                self.loaded,
-                self.collator,
-                samples,
-                batch_size=self.batch_size,
-                max_new_tokens=task.max_new_tokens,
-                usage=use,
-                on_batch_end=lambda answered: bar.update(answered - bar.n),
+    def predict_dataset(
+        self, dataset: EvaluationDataset, keys: Mapping[str, PredictionKey]
+    ) -> dict[str, TaskPredictions]:
+        """Return the predictions of a data set's tasks: those on disk, if all are up to date."""
+        facts = {
+            task: load_if_fresh(get_key_file(self.folder, task), keys[task])
+            for task in dataset.tasks
+        }
+        if not all(
+            fact and get_predictions_file(self.folder, task).is_file()
+            for task, fact in facts.items()
+        ):
+            return self.make_predictions(dataset, keys)
+        return {
+            task: self.score_task(
+                task,
+                Predictions.read(get_predictions_file(self.folder, task),
+                                 self.tasks.prediction_fields),
+                fact,
             )
-        predictions = Predictions.from_answers(samples, answers, task.metric)
-        predictions.save(file)
-        used = {} if use is None else use.dump()
-        facts = store(note, wanted, use=used, seconds=seconds, samples=len(samples))
-        return facts, predictions
+            for task, fact in facts.items()
+            if fact is not None
+        }  # fmt: skip
+
+    def make_predictions(
+        self, dataset: EvaluationDataset, keys: Mapping[str, PredictionKey]
+    ) -> dict[str, TaskPredictions]:
+        """Run the model on a data set, and write the predictions with what they depend on."""
+        for task in dataset.tasks:
+            # Or it would vouch for a file that is half written.
+            get_key_file(self.folder, task).unlink(missing_ok=True)
+        usage = ExpertUsage(self.tasks.names)
+        only = dataset.tasks[0] if len(dataset.tasks) == 1 else None
+        routed = bool(expert_usage.find_active_mixtures(self.loaded.model))
+        samples = dataset.samples
+        # None: no bar where the output is no terminal.
+        with tqdm(total=len(samples), desc=dataset.name, unit=dataset.unit, disable=None) as bar:
+            result = self.tasks.predict(
+                self.loaded,
+                dataset,
+                batch_size=self.config.batch_size,
+                on_routing=(lambda tape: usage.add(tape, task=only)) if routed else None,
+                on_batch_end=lambda done: bar.update(done - bar.n),
+            )
+        seconds = result.seconds / len(dataset.tasks)
+        found = {}
+        for task in dataset.tasks:
+            used = usage.select(task).to_json()
+            facts = {"use": used, "seconds": seconds, "samples": len(samples)}
+            found[task] = self.score_task(task, Predictions(tuple(result.rows[task])), facts)
+            store(get_key_file(self.folder, task), keys[task], **facts)
+        if not self.config.control:
+            self.tasks.save_examples(self.loaded, dataset, self.folder)
+        return found
+
+    def score_task(
+        self, task: str, predictions: Predictions, facts: Mapping[str, Any]
+    ) -> TaskPredictions:
+        """Score predictions with the task's metric as it is now, and write them."""
+        scored = self.tasks.score_predictions(task, predictions.rows)
+        rows = predictions.with_statistics(scored.statistics)
+        rows.save(get_predictions_file(self.folder, task))
+        return TaskPredictions(
+            score=TaskScore.from_statistics(
+                scored.metric, scored.statistics, name=str(self.tasks.get_metric(task))
+            ),
+            usage=ExpertUsage.from_json(facts["use"], self.tasks.names),
+            seconds=facts["seconds"],
+            num_samples=facts["samples"],
+        )
 
     def measure_cost(
         self,
-        chosen: list[Subset],
-        wanted: dict[str, PredictionKey],
-        facts: dict[str, dict[str, Any]],
+        datasets: Sequence[EvaluationDataset],
+        keys: Mapping[str, PredictionKey],
+        found: Mapping[str, TaskPredictions],
+        usage: UsageStatistics,
     ) -> dict[str, Any]:
-        """{"cost": ..., "layers": the experts' labels}, measured once for the same predictions."""
-        note = self.folder / ".cost.json"
-        found = load_if_fresh(note, wanted)
-        if found is not None:
-            return found
-        model = self.loaded.model
-        firsts = [[samples[i] for i in range(min(FLOPS_SAMPLES, len(samples)))]
-                  for samples in chosen]  # fmt: skip
+        """Return {"cost": ..., "layers": layer -> its experts' names}.
+
+        Measured once for the same predictions.
+        """
+        file, key = self.folder / COST_FILE, dict(keys)
+        known = load_if_fresh(file, key)
+        if known is not None:
+            return known
+        model, folder = self.loaded.model, Path(self.run.folder)
+        untrained = self.config.untrained
         with disable_feature_cache(self.loaded.processor):
-            batches = [prepare_inputs(self.collator(samples), model) for samples in firsts]
-        seconds = sum(fact["seconds"] for fact in facts.values())
+            forward = self.tasks.make_forward_pass(self.loaded, datasets, num_samples=FLOPS_SAMPLES)
+        seconds = sum(each.seconds for each in found.values())
         measured = {
             "trainable_parameters":
-                0 if self.untrained else cost.count_trainable_parameters(self.adapter),
-            "active_parameters": cost.count_active_parameters(
-                model, {name: fact["use"] for name, fact in facts.items()}
-            ),
+                0 if untrained else cost.count_trainable_parameters(self.adapter),
+            "active_parameters": cost.count_active_parameters(model, usage),
             "total_parameters": cost.count_total_parameters(model),
-            "flops_per_sample": cost.measure_flops_per_sample(model, batches),
+            "flops_per_sample": cost.count_flops(forward.run) / forward.num_predictions,
             "peak_memory_bytes": cost.get_peak_memory_bytes(next(model.parameters()).device),
-            **({} if self.untrained else cost.read_training_time(Path(self.run.folder))),
-            "generate_samples_per_s": sum(fact["samples"] for fact in facts.values()) / seconds,
+            **({} if untrained else cost.read_training_time(folder)),
+            "generate_samples_per_s": sum(each.num_samples for each in found.values()) / seconds,
         }  # fmt: skip
         layers = {
             layer: expert_usage.make_expert_names(mixture)
             for layer, mixture in expert_usage.find_active_mixtures(model).items()
         }
-        return store(note, wanted, cost=measured, layers=layers)
+        return store(file, key, cost=measured, layers=layers)

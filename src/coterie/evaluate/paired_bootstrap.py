@@ -1,28 +1,14 @@
-"""Scores of several systems over the same draws of samples, and over draws of their seeds."""
+"""Scores of several systems, of each seed, over the same draws of samples."""
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
 
 from coterie.evaluate import bootstrap
 from coterie.evaluate.systems import System, TaskStatistics
-
-
-@dataclass(frozen=True, kw_only=True)
-class BootstrapSamples:
-    """One system's scores.
-
-    Attributes:
-        values: the mean over seeds of each task's score on all samples.
-        draws: the same on each draw of samples and seeds; row i is the same samples for all
-            systems that `drawn` was given together.
-    """
-
-    values: Float[np.ndarray, " tasks"]
-    resamples: Float[np.ndarray, "resamples tasks"]
+from coterie.evaluate.variance import BootstrapSamples
 
 
 def check_same_samples(systems: Sequence[System]) -> tuple[str, ...]:
@@ -49,7 +35,10 @@ def check_same_samples(systems: Sequence[System]) -> tuple[str, ...]:
 def bootstrap_systems(
     systems: Sequence[System], *, resamples: int, seed: int
 ) -> list[BootstrapSamples]:
-    """Each system's scores over the same draws. Raises ValueError as `check_same_samples`."""
+    """Each system's scores of each seed, over the same draws of samples.
+
+    Raises ValueError as `check_same_samples` does.
+    """
     tasks = check_same_samples(systems)
     by_task = [
         _bootstrap_task(
@@ -57,23 +46,15 @@ def bootstrap_systems(
         )
         for task in tasks
     ]
-    found = []
-    for position, system in enumerate(systems):
-        # Seeds are drawn apart for each system, and once for all of its tasks.
-        counts = bootstrap.draw_seed_counts(
-            seeds=len(system.seeds), resamples=resamples, seed=(seed, 1, position)
+    return [
+        BootstrapSamples(
+            values=np.stack([each[position][0] for each in by_task], axis=1),
+            resamples=np.stack([each[position][1] for each in by_task], axis=2),
+            samples=tuple(len(system.tasks[task].samples) for task in tasks),
+            limits=tuple(system.tasks[task].metric.limits for task in tasks),
         )
-        columns = [
-            # Moved away from their mean, draws may pass the end of the scale.
-            np.clip(
-                bootstrap.resample_seeds(each[position][1], counts),
-                *system.tasks[task].metric.limits,
-            )
-            for task, each in zip(tasks, by_task, strict=True)
-        ]
-        values = [each[position][0].mean() for each in by_task]
-        found.append(BootstrapSamples(values=np.array(values), resamples=np.stack(columns, axis=1)))
-    return found
+        for position, system in enumerate(systems)
+    ]
 
 
 def _bootstrap_task(
@@ -93,17 +74,3 @@ def _bootstrap_task(
 def _make_task_seed(task: str) -> int:
     """A number that stays with the task's name, so that its draws do too."""
     return zlib.crc32(task.encode())
-
-
-def compute_share_better(
-    one: Float[np.ndarray, " resamples"],
-    other: Float[np.ndarray, " resamples"],
-    *,
-    higher_is_better: bool = True,
-) -> float:
-    """The share of paired draws in which `one` is better, ties counting half; NaN if none says."""
-    known = np.isfinite(one) & np.isfinite(other)
-    if not known.any():
-        return float("nan")
-    difference = (one - other)[known] * (1 if higher_is_better else -1)
-    return float(((difference > 0) + 0.5 * (difference == 0)).mean())

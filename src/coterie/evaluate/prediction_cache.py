@@ -1,20 +1,24 @@
-"""What predictions were made of, so that they are made again only when that has changed."""
+"""What predictions depend on, so that they are made again only when that has changed."""
 
 import hashlib
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from coterie.data.sample import TextSample
 from coterie.io import read_json, write_json
 from coterie.train.config import RunConfig
 
 PredictionKey = dict[str, Any]
+KEY = "key"
+
+
+def get_key_file(folder: Path, task: str) -> Path:
+    """Return the file beside a task's predictions that holds what they depend on."""
+    return folder / f"{task}.meta.json"
 
 
 def compute_adapter_digest(folder: Path) -> str:
-    """sha256 of an adapter's files. Raises ValueError if there is none."""
+    """Compute the sha256 of an adapter's files. Raises ValueError if there is none."""
     files = sorted(each for each in folder.glob("adapter_*") if each.is_file())
     if not files:
         raise ValueError(
@@ -29,51 +33,31 @@ def compute_adapter_digest(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def compute_samples_digest(samples: Sequence[TextSample]) -> str:
-    """sha256 of what is asked and wanted, media included."""
-    digest = hashlib.sha256()
-    for sample in samples:
-        turns = [
-            [
-                turn.role,
-                [part if isinstance(part, str) else part.compute_digest() for part in turn.parts],
-            ]
-            for turn in sample.messages
-        ]
-        digest.update(json.dumps([sample.source, turns, list(sample.answers)]).encode())
-    return digest.hexdigest()
-
-
 def make_prediction_key(
-    config: RunConfig, samples: Sequence[TextSample], *, adapter: str | None, max_new_tokens: int
+    config: RunConfig, of_tasks: Mapping[str, Any], *, adapter: str | None
 ) -> PredictionKey:
-    """All that a task's predictions depend on but the program.
+    """Return all that a task's predictions depend on but the program.
 
     Args:
-        plan: of the run.
-        samples: in their order.
+        config: of the run.
+        of_tasks: what `TaskSet.make_prediction_key` returned.
         adapter: digest of its files; None for the model before training.
-        max_new_tokens: of the task.
     """
-    return {
-        "adapter": adapter,
-        "base": config.base,
-        "precision": config.precision,
-        "samples": compute_samples_digest(samples),
-        "max_new_tokens": max_new_tokens,
-    }
+    key = {"adapter": adapter, "base": config.base, "precision": config.precision}
+    # Without an adapter, newly initialised weights of the base model depend on the seed.
+    return key | ({"seed": config.seed} if adapter is None else {}) | dict(of_tasks)
 
 
-def load_if_fresh(path: Path, wanted: PredictionKey) -> dict[str, Any] | None:
-    """What `keep` wrote beside `wanted`, or None if that is not there or was made of else."""
+def load_if_fresh(path: Path, key: PredictionKey) -> dict[str, Any] | None:
+    """Return what `store` wrote with an equal key, or None."""
     if not path.is_file():
         return None
     data = read_json(path)
-    return data if isinstance(data, dict) and data.get("made_of") == wanted else None
+    return data if isinstance(data, dict) and data.get(KEY) == key else None
 
 
-def store(path: Path, wanted: PredictionKey, **facts: Any) -> dict[str, Any]:
-    """Writes facts and what they were made of to a file, and returns them."""
-    data = {"made_of": wanted, **facts}
+def store(path: Path, key: PredictionKey, **facts: Any) -> dict[str, Any]:
+    """Write facts with the key that they depend on to a file, and return them."""
+    data = {KEY: key, **facts}
     write_json(path, data)
     return data

@@ -1,102 +1,107 @@
-"""The file of a task's predictions: what was asked, answered and wanted, row by row."""
+"""The file of a task's predictions, one format for all kinds of task, and where it is."""
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
-from coterie.data.sample import TextSample
 from coterie.io import write
-from coterie.metrics.base import TextMetric
+from coterie.metrics.base import Metric
+from coterie.tasks.predictions import Prediction
+from coterie.tasks.task_set import TaskSet
 
 
 def get_predictions_file(folder: Path, task: str) -> Path:
-    """A task's predictions. ValueError for a task whose name would lead to another folder."""
+    """Return a task's file. Raises ValueError for a name that would lead to another folder."""
     if Path(task).name != task:
         raise ValueError(f"task {task!r} cannot name a file: leave slashes out of its name")
     return folder / f"{task}.jsonl"
 
 
 def get_predictions_folder(run: str | Path, split: str, control: str = "") -> Path:
-    """Where a run's predictions are; those of a control are beside them."""
+    """Return the folder of a run's predictions; those of a control have one of their own."""
     return Path(run) / (f"predictions-{control}" if control else "predictions") / split
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """Rows with "source", "question", "prediction", "answers" and "statistics"."""
+    """A row for each sample; see `coterie.tasks.predictions.Prediction`."""
 
-    rows: tuple[dict[str, Any], ...]
+    rows: tuple[Prediction, ...]
 
-    @classmethod
-    def from_answers(
-        cls, samples: Sequence[TextSample], answers: Sequence[str], metric: TextMetric
-    ) -> "Predictions":
-        """The rows of samples and the model's answers to them."""
-        rows = tuple(
-            {
-                "source": sample.source,
-                "question": sample.get_last_user_text(),
-                "prediction": answer,
-                "answers": list(sample.answers),
-            }
-            for sample, answer in zip(samples, answers, strict=True)
-        )
-        return cls(rows).with_metric(metric)
-
-    def list_sample_keys(self) -> tuple[str, ...]:
-        """A line for each sample: what was asked and wanted, and where the row stands.
-
-        The folder of the file is left out, for runs may come from several machines.
-        """
-        return tuple(
-            json.dumps([Path(row["source"]).name, row["question"], row["answers"]])
-            for row in self.rows
-        )
-
-    def fit_metric(self, metric: TextMetric) -> TextMetric:
-        """The metric with what it must know of all the answers."""
-        return metric.fit(tuple(row["answers"]) for row in self.rows)
-
-    def compute_statistics(self, metric: TextMetric) -> Float[np.ndarray, "samples statistics"]:
-        """What a fitted metric adds up; computed anew, so that a changed one needs no model."""
-        return np.stack(
-            [metric.statistics(row["prediction"], tuple(row["answers"])) for row in self.rows]
-        ).astype(np.float64)
-
-    def with_metric(self, metric: TextMetric) -> "Predictions":
-        """The same answers with `metric`'s statistics."""
-        found = self.compute_statistics(self.fit_metric(metric))
-        return Predictions(
-            tuple(
-                row | {"statistics": numbers.tolist()}
-                for row, numbers in zip(self.rows, found, strict=True)
-            )
-        )
+    def with_statistics(self, statistics: Float[np.ndarray, "samples statistics"]) -> "Predictions":
+        """Return the same rows with these statistics."""
+        rows = zip(self.rows, statistics.tolist(), strict=True)
+        return Predictions(tuple(row | {"statistics": numbers} for row, numbers in rows))
 
     def save(self, path: Path) -> Path:
-        """Writes the rows, one a line."""
+        """Write the rows, one a line."""
         # In ASCII, for some readers take U+2028 for the end of a line.
         lines = (json.dumps(row, allow_nan=False) for row in self.rows)
         return write(path, "".join(f"{line}\n" for line in lines))
 
     @classmethod
-    def read(cls, path: Path) -> "Predictions":
-        """The rows of a file. ValueError if it is missing or damaged."""
+    def read(cls, path: Path, fields: Sequence[str] = TaskSet.prediction_fields) -> "Predictions":
+        """Read a file whose rows have at least these fields.
+
+        Raises ValueError if it is missing, damaged or empty, or rows differ in their number of
+        statistics.
+        """
         if not path.is_file():
             raise ValueError(f"{path} is not there: run `coterie evaluate` on its run again")
         rows = []
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
             try:
                 row = json.loads(line)
-                _ = row["source"], row["question"], row["prediction"], row["answers"]
+                for field in fields:
+                    _ = row[field]
+                row["statistics"] = [float(each) for each in row["statistics"]]
             except (ValueError, KeyError, TypeError) as error:
                 raise ValueError(
                     f"{path}:{number} is damaged ({error!r}): remove the file and evaluate again"
                 ) from error
             rows.append(row)
+        lengths = {len(row["statistics"]) for row in rows}
+        if len(lengths) != 1:
+            raise ValueError(
+                f"{path} has rows of {sorted(lengths) or 'no'} statistics: remove it and evaluate "
+                "again"
+            )
         return cls(tuple(rows))
+
+
+class ScoredSamples(NamedTuple):
+    """A task as one run was scored on it.
+
+    Attributes:
+        metric: turns summed statistics into a score.
+        samples: a line for each sample, which tells it from all others.
+        statistics: a row a sample.
+    """
+
+    metric: Metric
+    samples: tuple[str, ...]
+    statistics: Float[np.ndarray, "samples statistics"]
+
+
+def read_scored_samples(tasks: TaskSet, task: str, folder: Path) -> ScoredSamples:
+    """Read what a run was scored on.
+
+    Args:
+        tasks: of the run.
+        task: the name of one.
+        folder: see `get_predictions_folder`.
+
+    Raises ValueError if the run was not evaluated, or the file is damaged.
+    """
+    rows = Predictions.read(get_predictions_file(folder, task), tasks.prediction_fields).rows
+    scored = tasks.score_predictions(task, rows)
+    return ScoredSamples(
+        metric=scored.metric,
+        samples=tuple(tasks.make_sample_key(row) for row in rows),
+        statistics=scored.statistics,
+    )

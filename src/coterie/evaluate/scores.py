@@ -9,6 +9,8 @@ import numpy as np
 from jaxtyping import Float
 
 from coterie.evaluate import bootstrap
+from coterie.evaluate.estimates import Estimates
+from coterie.evaluate.variance import BootstrapSamples
 from coterie.io import read_json, write_json
 from coterie.metrics.base import Metric
 
@@ -22,7 +24,7 @@ class TaskScore:
     Attributes:
         metric: the metric, as tasks.yaml writes it.
         score: NaN where the metric is undefined.
-        low: lower end of the 95 % bootstrap interval over samples.
+        low: lower end of the 95 % interval over samples.
         high: its upper end.
         samples: how many were scored.
         higher_is_better: which way is good.
@@ -49,9 +51,14 @@ class TaskScore:
     ) -> "TaskScore":
         """The score of a metric's statistics, with its interval; `name` is what it is called."""
         (sums,) = bootstrap.resample_sums([statistics], resamples=resamples, seed=seed)
-        found = bootstrap.compute_percentile_interval(
-            metric.score(statistics.sum(0)), bootstrap.compute_scores(metric, sums)
+        drawn = BootstrapSamples(
+            values=np.array([[metric.score(statistics.sum(0))]], dtype=np.float64),
+            draws=bootstrap.compute_scores(metric, sums)[None, :, None],
+            samples=(len(statistics),),
+            limits=(metric.limits,),
         )
+        estimates = Estimates(systems=[drawn], higher_is_better=[metric.higher_is_better])
+        found = estimates.score(0, 0)
         return cls(
             metric=str(metric) if name is None else name,
             score=found.value,

@@ -11,13 +11,13 @@ import numpy as np
 from jaxtyping import Float
 
 from coterie import serialization
-from coterie.evaluate.record import RunTaskStatistics
+from coterie.evaluate.predictions import get_predictions_folder, read_scored_samples
 from coterie.evaluate.scores import Scores
 from coterie.metrics.base import Metric
 from coterie.train.run import Run
 
 Runs = Run | str | Path | Sequence[Run | str | Path]
-IGNORED_CONFIG_FIELDS = ("seed", "tasks", "pictures", "steps")
+IGNORED_CONFIG_FIELDS = ("seed", "tasks", "steps")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +57,7 @@ def group_runs(runs: Sequence[Any] | Mapping[str, Any]) -> dict[str, list[Run]]:
     """System -> runs, of what `coterie.compare` takes.
 
     A mapping says it itself. A sequence is grouped: runs that differ in nothing but seed, tasks
-    (or pictures) and length are one system, called by its recipe; where two systems have one
+    and length are one system, called by its recipe; where two systems have one
     recipe, by their first run's folder.
     """
     if isinstance(runs, Mapping):
@@ -65,7 +65,8 @@ def group_runs(runs: Sequence[Any] | Mapping[str, Any]) -> dict[str, list[Run]]:
     groups: dict[str, list[Run]] = {}
     for run in resolve_runs(runs):
         plan = serialization.dump(run.config)
-        key = json.dumps({name: plan[name] for name in plan if name not in IGNORED_CONFIG_FIELDS})
+        settings = {name: plan[name] for name in plan if name not in IGNORED_CONFIG_FIELDS}
+        key = json.dumps([settings, run.config.tasks.get_training_settings()])
         groups.setdefault(key, []).append(run)
     names = Counter(group[0].config.recipe.name for group in groups.values())
     found = {}
@@ -146,7 +147,12 @@ def get_scores_file(run: Run, control: str) -> Path:
 
 def _load_task_statistics(system: str, name: str, runs: list[Run], control: str) -> TaskStatistics:
     found = [
-        RunTaskStatistics.read(run, name, _read_scores(run, control).split, control) for run in runs
+        read_scored_samples(
+            run.config.tasks,
+            name,
+            get_predictions_folder(run.folder, _read_scores(run, control).split, control),
+        )
+        for run in runs
     ]
     for run, record in zip(runs, found, strict=True):
         if record.samples != found[0].samples:

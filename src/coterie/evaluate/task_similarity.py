@@ -9,7 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from coterie.optional_imports import import_optional
-from coterie.routing.mutual_information import ByTask, compute_choice_frequencies
+from coterie.routing.mutual_information import compute_frequencies
+from coterie.routing.usage import UsageStatistics
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,21 +39,21 @@ class TaskDendrogram:
 def compute_choice_overlap(
     frequencies: Float[Tensor, "tasks experts"],
 ) -> Float[Tensor, "tasks tasks"]:
-    """The share of their choices that two tasks have in common, in [0, 1]; 1 for the same.
+    """Compute the share of their choices that two tasks have in common, in [0, 1]; 1 for the same.
 
-    sum_e min(a_e, b_e), where each task's choices are brought to a sum of 1; the measure of
-    `coterie.report`. Departs: whether two tasks choose the same expert for the same token is not
-    looked at, only how often each chooses it.
+    sum_e min(a_e, b_e), where each task's choices are divided by their sum: routers such as RoDE's
+    give weights of any sum. How often each task chooses an expert counts, not whether both choose
+    it for the same token.
     """
     rows = frequencies.double()
     rows = rows / rows.sum(1, keepdim=True).clamp_min(torch.finfo(torch.float64).tiny)
     return torch.minimum(rows[:, None], rows[None]).sum(-1)
 
 
-def compute_task_similarity(by_task: ByTask) -> Float[Tensor, "tasks tasks"]:
-    """`shared`, the mean over layers."""
+def compute_task_similarity(usage: UsageStatistics) -> Float[Tensor, "tasks tasks"]:
+    """Compute the mean of `compute_choice_overlap` over layers, of the shares of units."""
     return torch.stack(
-        [compute_choice_overlap(found) for found in compute_choice_frequencies(by_task).values()]
+        [compute_choice_overlap(found) for found in compute_frequencies(usage).values()]
     ).mean(0)
 
 

@@ -2,7 +2,7 @@
 
 import math
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -20,14 +20,22 @@ from coterie.kernels.mlp import (
 )
 from coterie.routing.decision import DeferredRouting, RoutingDecision
 
-if TYPE_CHECKING:
-    from coterie.experts.copies import Copies
+
+@runtime_checkable
+class CopiesOptions(Protocol):
+    """The fields of `Copies` that its layers read."""
+
+    rank: int
+    alpha: float
+    divisor: int
+    init: str
+    kernel: str
 
 
 class CopiesLayer(ExpertLayer):
     """What both kinds of copies share: finding the gates and choosing a form."""
 
-    def __init__(self, kind: "Copies", segments: int, structure: MLPStructure | None) -> None:
+    def __init__(self, kind: CopiesOptions, segments: int, structure: MLPStructure | None) -> None:
         super().__init__()
         self.kind = kind
         self.segments = segments
@@ -92,7 +100,11 @@ class FullCopies(CopiesLayer):
     """Copies that own all weights: `fc1.weight` of the host is `fc1__weight` here, stacked."""
 
     def __init__(
-        self, kind: "Copies", base_layer: nn.Module, segments: int, structure: MLPStructure | None
+        self,
+        kind: CopiesOptions,
+        base_layer: nn.Module,
+        segments: int,
+        structure: MLPStructure | None,
     ) -> None:
         super().__init__(kind, segments, structure)
         self.names = {name: name.replace(".", "__") for name, _ in base_layer.named_parameters()}
@@ -128,7 +140,11 @@ class LowRankCopies(CopiesLayer):
     """Copies that share the host's weights: `fc1` has `fc1__down` and `fc1__up` here, stacked."""
 
     def __init__(
-        self, kind: "Copies", base_layer: nn.Module, segments: int, structure: MLPStructure | None
+        self,
+        kind: CopiesOptions,
+        base_layer: nn.Module,
+        segments: int,
+        structure: MLPStructure | None,
     ) -> None:
         super().__init__(kind, segments, structure)
         linears = {name: m for name, m in base_layer.named_modules() if isinstance(m, nn.Linear)}
@@ -182,7 +198,9 @@ class LowRankCopies(CopiesLayer):
 
 
 @torch.no_grad()
-def stack_module_weights(kind: "Copies", base_layer: nn.Module, segments: int) -> dict[str, Tensor]:
+def stack_module_weights(
+    kind: CopiesOptions, base_layer: nn.Module, segments: int
+) -> dict[str, Tensor]:
     """The host's parameter names -> what the experts begin with, [segments, *shape]."""
     if kind.divisor == 1 and kind.init == "host":
         return {
@@ -207,7 +225,7 @@ def stack_module_weights(kind: "Copies", base_layer: nn.Module, segments: int) -
 
 
 def select_hidden_units(
-    kind: "Copies", linear: nn.Linear, expert: int, *, last: bool
+    kind: CopiesOptions, linear: nn.Linear, expert: int, *, last: bool
 ) -> tuple[Tensor, Tensor | None]:
     """An expert's own hidden units of one linear layer of the host, or new ones, as many."""
     hidden = linear.in_features if last else linear.out_features

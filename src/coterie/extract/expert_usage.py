@@ -10,6 +10,7 @@ from coterie.extract.pictures import load_batches
 from coterie.extract.pruning import LayerUse
 from coterie.extract.source import ExtractSource, read_usage_from_run
 from coterie.extract.verify import use_single_adapter
+from coterie.routing.usage import select_task
 from coterie.tasks.dense.expert_usage import measure_usage_by_task
 
 SPLIT = "validation"
@@ -74,7 +75,7 @@ def find_default_usage(
         )
     raise ValueError(
         "format='pruned' needs to know which experts the task uses: give a run, or use= "
-        "(evaluate.use_by_task measures it), or a probe="
+        "(measure_usage_by_task measures it), or a probe="
     )
 
 
@@ -91,4 +92,4 @@ def count_usage(
 ) -> Mapping[str, LayerUse]:
     """The task's use on some batches."""
     with use_single_adapter(source.model, adapter):
-        return measure_usage_by_task(source.model, pictures, tasks=(task,))[task]
+        return select_task(measure_usage_by_task(source.model, pictures, tasks=(task,)), task)

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from jaxtyping import Float32
 from torch import Tensor
 
-from coterie.evaluate.pictures import rows_of
 from coterie.extract.source import ExtractSource
+from coterie.tasks.dense.task_set import DenseTasks
 
 BATCH = 16
 PROBE = 4
@@ -20,12 +20,15 @@ def load_batches(
 
     Raises ValueError for a source that is no run on pictures, and for a split that there is not.
     """
-    if source.run is None or source.run.config.pictures is None:
+    if source.run is None or not isinstance(source.run.config.tasks, DenseTasks):
         raise ValueError(
             f"use={split!r} names a split, and a model alone has no pictures: give a run on a "
-            "dense data set, or what evaluate.use_by_task measured"
+            "dense data set, or what measure_usage_by_task measured"
         )
-    rows = rows_of(source.run, source.run.config.pictures, split, limit)
+    config = source.run.config
+    rows = source.run.config.tasks.load_evaluation_rows(
+        split, limit=limit, skip_bad_rows=config.skip_bad_rows
+    )
     for start in range(0, len(rows), BATCH):
         places = range(start, min(start + BATCH, len(rows)))
-        yield source.processor.pixels([rows[place].image for place in places])
+        yield source.processor.normalize_images([rows[place].image for place in places])

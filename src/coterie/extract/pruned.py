@@ -75,7 +75,7 @@ def write(request: ExtractRequest) -> ExtractResult:
 
 def load_probe_images(source: ExtractSource, split: str | None) -> dict[str, Tensor] | None:
     """Some pictures of the split on which the use was seen, or of the validation split."""
-    if source.run is None or source.run.config.pictures is None:
+    if source.run is None or not isinstance(source.run.config.tasks, DenseTasks):
         return None
     return {"pixel_values": next(load_batches(source, split or SPLIT, PROBE))}
 

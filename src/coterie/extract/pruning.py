@@ -117,7 +117,7 @@ def prune(
     Args:
         model: a grafted `MultiTaskVision`; see `check` for the mixtures that fit.
         task: the task's name.
-        use: layer -> {"chosen": share of units by expert}, of this task: `Use.dump()`.
+        use: layer -> {"chosen": share of units by expert}, of this task.
         pruning: None for `Pruning()`.
 
     Raises ValueError for a model that does not fit, an unknown task, or layers missing in `use`.
@@ -201,7 +201,7 @@ def select_remaining_experts(
         if len(chosen) != mixture.num_experts:
             raise ValueError(
                 f"use has {len(chosen)} shares for {name}, which has {mixture.num_experts} "
-                "experts: give what was measured on this model, with evaluate.use_by_task"
+                "experts: give what was measured on this model, with measure_usage_by_task"
             )
         found[name] = select_experts_to_keep(
             chosen, mixture.router.get_max_active(mixture.num_experts), threshold

@@ -11,8 +11,6 @@ import torch
 from peft import PeftModel
 from torch import nn
 
-from coterie.evaluate.expert_usage import ExpertUsage
-from coterie.evaluate.pictures import rows_of
 from coterie.extract.expert_usage import SPLIT, resolve_usage
 from coterie.extract.parameter_counts import (
     ParameterCounts,
@@ -31,8 +29,10 @@ from coterie.extract.pruning import (
 from coterie.extract.source import open_source
 from coterie.io import write, write_json
 from coterie.models.pruned_vision.modeling import PrunedVisionModel
+from coterie.routing.usage import ExpertUsage, select_task
 from coterie.tasks.dense.inference import run_inference
 from coterie.tasks.dense.task import DenseTask
+from coterie.tasks.dense.task_set import DenseTasks
 from coterie.train import Run
 
 THRESHOLDS = (0.0, 0.01, 0.03, 0.05, 0.1, 0.2, 0.4, 1.0)
@@ -228,32 +228,32 @@ def measure_score_curve(
     that cannot be cut, and splits that there are not.
     """
     run = run if isinstance(run, Run) else Run.read(run)
-    pictures = run.config.pictures
-    if pictures is None:
+    tasks = run.config.tasks
+    if not isinstance(tasks, DenseTasks):
         raise ValueError(f"{run.folder} is no run on a dense data set, and has no curve")
     source = open_source(run)
     check(source.model, task, ADAPTER_NAME)
     source.model.to(device or "cpu").requires_grad_(False)
     seen = resolve_usage(source, task, use, adapter=ADAPTER_NAME)
-    kind = next(each for each in pictures.tasks if each.name == task)
-    rows = rows_of(run, pictures, split, limit)
-    chosen = ExpertUsage()
+    kind = tasks.get_task(task)
+    rows = tasks.load_evaluation_rows(split, limit=limit, skip_bad_rows=run.config.skip_bad_rows)
+    usage = ExpertUsage((task,))
 
     def score(model: nn.Module, told: Any = None) -> float:
         model.to(device or "cpu")
-        pixels = source.processor.pixels
+        pixels = source.processor.normalize_images
         found = run_inference(
             model, rows, [kind], pixels=pixels, batch_size=batch_size, on_routing=told
         )
         return kind.make_metric().score(found.statistics[task].sum(0))
 
-    whole = score(source.model, chosen.add)
+    whole = score(source.model, usage.add)
     points = compute_pruning_curve(
         source.model, task=task, use=seen.choice_shares, score=score, thresholds=thresholds
     )
     return ScoreCurve(
         task=task, split=split, samples=len(rows), measured_on=seen.split, full_score=whole,
-        full_parameters=count_model_parameters(source.model), usage=chosen.dump(), points=tuple(points), **get_metric_fields(kind),
+        full_parameters=count_model_parameters(source.model), usage=select_task(usage.compute_means(), task), points=tuple(points), **get_metric_fields(kind),
     )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from peft import PeftModel
 
+from coterie.tasks.dense.task_set import DenseTasks
 from coterie.train import Run
 
 
@@ -27,7 +28,8 @@ class ExtractSource:
     @property
     def default_format(self) -> str:
         """What is cut out of it where nobody says otherwise."""
-        return "adapter" if self.run is None or self.run.config.pictures is None else "pruned"
+        dense = self.run is not None and isinstance(self.run.config.tasks, DenseTasks)
+        return "pruned" if dense else "adapter"
 
 
 def open_source(source: PeftModel | Run | str | Path) -> ExtractSource:

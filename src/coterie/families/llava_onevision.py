@@ -7,26 +7,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from coterie.families.base import ModelFamily, Role, require_input
-from coterie.families.clip import make_encoder_roles
-from coterie.families.llama import make_decoder_roles
-
-CONNECTOR = r"(model\.)?multi_modal_projector"
+from coterie.families.base import ModelFamily, require_input
+from coterie.families.llava import Llava
 
 
 class LlavaOnevision(ModelFamily):
     """LLaVA-OneVision: SigLIP tower, two-layer connector, usually a Qwen2 decoder."""
 
     model_types = ("llava_onevision",)
-    roles: ClassVar = {
-        **make_decoder_roles(r"(model\.)?language_model\."),
-        **make_encoder_roles("vision", r"(model\.)?vision_tower\."),
-        "connector": Role(block=CONNECTOR, linears=CONNECTOR + r"\.linear_[12]"),
-    }
-    towers: ClassVar = {
-        "vision": r"(model\.)?vision_tower(\..*)?",
-        "connector": CONNECTOR + r"(\..*)?",
-    }
+    roles: ClassVar = Llava.roles
+    towers: ClassVar = Llava.towers
 
     def get_placeholder_ids(self, config: Any) -> Mapping[str, int]:
         return {"image": config.image_token_id, "video": config.video_token_id}

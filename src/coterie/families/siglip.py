@@ -1,13 +1,9 @@
 """SigLIP and SigLIP 2: CLIP's layout, with a pooling head of its own."""
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from jaxtyping import Float
-from torch import Tensor
-
-from coterie.families.base import ModelFamily, assign_one_row_per_sample
-from coterie.families.clip import make_encoder_roles
+from coterie.families.base import ModelFamily
+from coterie.families.clip import Clip
 
 
 class Siglip(ModelFamily):
@@ -18,13 +14,6 @@ class Siglip(ModelFamily):
     """
 
     model_types = ("siglip", "siglip2", "siglip2_vision_model", "siglip_vision_model")
-    roles: ClassVar = {
-        **make_encoder_roles("text", r"text_model\."),
-        **make_encoder_roles("vision", r"(vision_model\.)?"),
-    }
-    towers: ClassVar = {"vision": r"(?!text_).*"}
-
-    def count_vision_rows_per_sample(
-        self, inputs: Mapping[str, Any], config: Any
-    ) -> Float[Tensor, " batch"]:
-        return assign_one_row_per_sample(inputs)
+    roles: ClassVar = Clip.roles
+    towers: ClassVar = Clip.towers
+    count_vision_rows_per_sample = Clip.count_vision_rows_per_sample

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from coterie.losses.base import RoutingLoss, count_units, sum_by_task
 from coterie.routing.decision import Routing
+from coterie.routing.mutual_information import compute_mutual_information
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,19 +46,3 @@ class MutualInformation(RoutingLoss):
             by_expert = joint.sum(0, keepdim=True) + self.epsilon
             return -(joint * (joint / by_task / by_expert + self.epsilon).log()).sum()
         return -compute_mutual_information(mass)
-
-
-def compute_mutual_information(mass: Float[Tensor, "tasks experts"]) -> Float[Tensor, ""]:
-    """I(T; E) in nats, of the probability mass that each task gives each expert; 0 of no mass."""
-    # Rectified weights can all be 0; then there is no information, and no NaN either.
-    joint = mass / mass.sum().clamp_min(torch.finfo(mass.dtype).eps)
-    by_task, by_expert = joint.sum(1, keepdim=True), joint.sum(0, keepdim=True)
-    return (
-        joint
-        * (compute_finite_log(joint) - compute_finite_log(by_task) - compute_finite_log(by_expert))
-    ).sum()
-
-
-def compute_finite_log(x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-    """log x, and a finite stand-in at 0, so that 0 log 0 is 0 and has a finite gradient."""
-    return x.clamp_min(torch.finfo(x.dtype).tiny).log()

@@ -1,6 +1,17 @@
-"""Scores of generated answers, one metric to a file."""
+"""Scores of predictions, one metric to a file."""
 
-from coterie.metrics.base import TextMetric
+from coterie.metrics.base import AnswerMetric, ChoiceMetric, TextMetric
+from coterie.metrics.dense.base import DenseMetric
 from coterie.metrics.parse import parse_metric
+from coterie.metrics.prediction import ChoicePrediction, MapPrediction, TextPrediction
 
-__all__ = ["TextMetric", "parse_metric"]
+__all__ = [
+    "AnswerMetric",
+    "ChoiceMetric",
+    "ChoicePrediction",
+    "DenseMetric",
+    "MapPrediction",
+    "TextMetric",
+    "TextPrediction",
+    "parse_metric",
+]

@@ -1,64 +1,100 @@
-"""What every metric answers to: statistics of a sample that add up, and the score of a sum."""
+"""The interface of metrics: statistics of a sample that add up, and the score of a sum."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 from jaxtyping import Float64
 
+from coterie.metrics.prediction import (
+    AnswerPrediction,
+    ChoicePrediction,
+    MapPrediction,
+    TextPrediction,
+)
 from coterie.metrics.text.normalization import to_snake_case
 from coterie.serialization import get_init_fields
 
+Answer = TypeVar("Answer", bound=AnswerPrediction)
+
 
 class Metric(ABC):
-    """A score of sums over samples, so that a bootstrap only has to add up again."""
+    """A score of sums over samples, so that a bootstrap only has to add up again.
 
+    Attributes:
+        name: the published name, as tasks.yaml and scores.json have it; "" for the class's name
+            in snake case.
+        alias: a second name, such as "wer".
+        prediction_type: the kind of prediction that `statistics` takes.
+        limits: the least and the greatest score; intervals end there.
+    """
+
+    name: ClassVar[str] = ""
+    alias: ClassVar[str] = ""
+    prediction_type: ClassVar[type[AnswerPrediction] | type[MapPrediction]]
     higher_is_better: ClassVar[bool] = True
     unit: ClassVar[str] = "%"
     limits: ClassVar[tuple[float, float]] = (0.0, 100.0)
-    """The least and the greatest score; intervals end there."""
+
+    @classmethod
+    def get_name(cls) -> str:
+        """The name in tasks.yaml and scores.json."""
+        return cls.name or to_snake_case(cls.__name__)
 
     @abstractmethod
     def score(self, total: Float64[np.ndarray, " statistics"]) -> float:
         """The score of a sum of statistics; shares in percent, 0 to 100. NaN if undefined."""
 
 
-class TextMetric(Metric):
-    """How good a written prediction is. Kinds are frozen keyword-only dataclasses."""
+class AnswerMetric(Metric, Generic[Answer]):
+    """Compares a prediction with the accepted answers, which are texts.
 
-    alias: ClassVar[str] = ""
-    """A second name, such as "wer"."""
+    Kinds are frozen keyword-only dataclasses, subclasses of `TextMetric` or `ChoiceMetric`.
+    """
 
-    def fit(self, answers: Iterable[tuple[str, ...]]) -> "TextMetric":
-        """The same metric, with what it must know of a split's answers; most need nothing."""
+    prediction_type: ClassVar[type[AnswerPrediction]]
+
+    def fit(self, answers: Iterable[tuple[str, ...]]) -> "AnswerMetric[Answer]":
+        """Return the metric with what it needs of all answers of a split; most need nothing."""
         return self
 
     def check(self, answers: tuple[str, ...]) -> None:
-        """Raises ValueError if this metric can do nothing with a sample's answers."""
+        """Raise ValueError if this metric cannot score a sample with these answers."""
         return None
 
     @abstractmethod
     def statistics(
-        self, prediction: str, answers: tuple[str, ...]
+        self, prediction: Answer, answers: tuple[str, ...]
     ) -> Float64[np.ndarray, " statistics"]:
         """Numbers that add up over samples.
 
         Args:
-            prediction: what the model wrote; may be empty.
+            prediction: the model's answer, of `prediction_type`.
             answers: all that are accepted, at least one.
         """
 
     def __str__(self) -> str:
-        """As tasks.yaml has it: `metrics.of` makes an equal metric of it."""
-        items = ", ".join(
-            f"{field.name}={getattr(self, field.name)!r}" for field in get_init_fields(type(self))
-        )
-        return (
-            f"{to_snake_case(type(self).__name__)}({items})"
-            if items
-            else to_snake_case(type(self).__name__)
-        )
+        """The metric as tasks.yaml has it; `parse_metric` makes an equal metric from it."""
+        items = [f"{key}={value!r}" for key, value in list_settings(self)]
+        return f"{self.get_name()}({', '.join(items)})" if items else self.get_name()
+
+
+class TextMetric(AnswerMetric[TextPrediction]):
+    """Scores generated text. Kinds are frozen keyword-only dataclasses."""
+
+    prediction_type: ClassVar[type[AnswerPrediction]] = TextPrediction
+
+
+class ChoiceMetric(AnswerMetric[ChoicePrediction]):
+    """Scores the scores of all allowed answers. Kinds are frozen keyword-only dataclasses."""
+
+    prediction_type: ClassVar[type[AnswerPrediction]] = ChoicePrediction
+
+
+def list_settings(metric: Metric) -> list[tuple[str, Any]]:
+    """Names and values of the fields that a metric's constructor takes."""
+    return [(field.name, getattr(metric, field.name)) for field in get_init_fields(type(metric))]
 
 
 def compute_percent(part: float, whole: float) -> float:

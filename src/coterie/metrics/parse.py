@@ -1,17 +1,18 @@
-"""A metric from the name, and maybe fields, that tasks.yaml gives."""
+"""A metric from the name and the settings that tasks.yaml gives."""
 
 import ast
 import sys
 from collections.abc import Mapping
 from typing import Any
 
-from coterie.metrics.base import TextMetric
-from coterie.metrics.text.normalization import to_snake_case
+from coterie.metrics.base import AnswerMetric
 from coterie.serialization import find_kinds, format_suggestions, get_init_fields
 
 
-def parse_metric(given: str | Mapping[str, Any]) -> TextMetric:
-    """The metric of "exact", "numeric(tolerance=0.1)" or {"name": "numeric", "tolerance": 0.1}.
+def parse_metric(given: str | Mapping[str, Any]) -> AnswerMetric:
+    """Return a metric by its name, alone or with settings.
+
+    "exact", "numeric(tolerance=0.1)" and {"name": "numeric", "tolerance": 0.1} are the forms.
 
     Raises ValueError, with near misses, if there is no such metric or field.
     """
@@ -20,7 +21,7 @@ def parse_metric(given: str | Mapping[str, Any]) -> TextMetric:
     known = find_metrics()
     kind = known.get(normalize_metric_name(name)) if isinstance(name, str) else None
     if kind is None:
-        names = [to_snake_case(kind.__name__) for kind in dict.fromkeys(known.values())]
+        names = [kind.get_name() for kind in dict.fromkeys(known.values())]
         raise ValueError(
             f"{name!r} is no metric{format_suggestions(str(name), {*names, *known})}: "
             f"there are {', '.join(names)}"
@@ -29,21 +30,26 @@ def parse_metric(given: str | Mapping[str, Any]) -> TextMetric:
     for key in items:
         if key not in allowed:
             raise ValueError(
-                f"{given!r}: {to_snake_case(kind.__name__)} has no {key!r}{format_suggestions(key, allowed)}; it has "
+                f"{given!r}: {kind.get_name()} has no {key!r}"
+                f"{format_suggestions(key, allowed)}; it has "
                 f"{', '.join(allowed) or 'nothing to set'}"
             )
     return kind(**{key: freeze(item) for key, item in items.items()})
 
 
-def find_metrics() -> dict[str, type[TextMetric]]:
-    """Every kind in this folder by its names, plain."""
-    found = find_kinds(sys.modules[__package__ or ""], TextMetric)
-    named = {normalize_metric_name(kind.__name__): kind for kind in found}
-    return named | {kind.alias: kind for kind in found if kind.alias}
+def find_metrics() -> dict[str, type[AnswerMetric]]:
+    """Every kind in this folder by its published name, its alias and its class's name."""
+    found = find_kinds(sys.modules[__package__ or ""], AnswerMetric)
+    return {
+        normalize_metric_name(name): kind
+        for kind in found
+        for name in (kind.get_name(), kind.alias, kind.__name__)
+        if name
+    }
 
 
 def normalize_metric_name(name: str) -> str:
-    """A name without what people spell differently: rougeL, rouge_l and RougeL are one."""
+    """Return a name without case and separators: rougeL, rouge_l and RougeL are one name."""
     return name.replace("_", "").replace("-", "").replace(" ", "").lower()
 
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from coterie.data.chat_template import TEMPLATE, get_end_of_turn_id, get_tokenizer
+from coterie.plugins import MODELS, find_plugin
 
 if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import PreTrainedModel
 
-EMBEDDED = "embedded"
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 """Name of a precision -> dtype of the weights."""
 OMNI_MODEL_TYPE = "coterie_omni"
@@ -47,7 +47,8 @@ def load(
     padding token pads with its end token. The end of a turn also ends generation.
 
     Args:
-        base: a folder, a hub id, or "embedded" for the model that `coterie fetch` has built.
+        base: a folder, a hub id, or the name of a model that an installed package provides (see
+            `coterie.plugins`), such as "embedded" of coterie-demo.
         dtype: of the weights; None for the one they were saved in.
         device: where the model goes; None for the CPU.
 
@@ -72,16 +73,8 @@ def load(
 
 def _resolve_base(base: str | Path) -> str:
     """The folder or hub id that transformers is to load."""
-    if str(base) == EMBEDDED:
-        from coterie.paths import get_cache_dir
-
-        folder = get_cache_dir() / "omni"
-        if not (folder / "config.json").is_file():
-            raise ValueError(
-                f'base="embedded": there is no model in {folder} yet; run `coterie fetch`, or set '
-                "COTERIE_HOME to where you have fetched it"
-            )
-        return str(folder)
+    if plugin := find_plugin(MODELS, str(base)):
+        return str(plugin.load()())
     path = Path(base).expanduser()
     if not path.is_dir():
         looks_local = isinstance(base, Path) or str(base).startswith((".", "/", "~"))

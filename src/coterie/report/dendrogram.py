@@ -31,10 +31,7 @@ def build_dendrogram(tasks: list[str], maps: Mapping[str, Matrix]) -> Dendrogram
     # Heavy: torch. Only here the page needs it.
     from coterie.evaluate.task_similarity import cluster_tasks, compute_task_similarity
 
-    use = {
-        task: {layer: {"chosen": map_[place]} for layer, map_ in maps.items()}
-        for place, task in enumerate(tasks)
-    }
+    use = {layer: {"chosen": dict(zip(tasks, map_, strict=True))} for layer, map_ in maps.items()}
     made = cluster_tasks(tasks, compute_task_similarity(use).nan_to_num(0.0))
     x = make_axis([far for _, _, far, _ in made.merges], zero=True)
     y = Axis(0.0, 10.0 * len(tasks))
@@ -49,6 +46,16 @@ def build_dendrogram(tasks: list[str], maps: Mapping[str, Matrix]) -> Dendrogram
     )
 
 
+def compute_overlap(map_: Matrix) -> Matrix:
+    """The share of use that two tasks have in common; see `coterie.evaluate.task_similarity`."""
+    # Heavy: torch. Only here the page needs it.
+    import torch
+
+    from coterie.evaluate.task_similarity import compute_choice_overlap
+
+    return compute_choice_overlap(torch.tensor(map_, dtype=torch.float64)).tolist()
+
+
 def compute_map_information(map_: Matrix) -> float:
     """I(T; E) of one layer's map, tasks by experts; NaN where nothing is given to any expert."""
     import torch
@@ -59,12 +66,8 @@ def compute_map_information(map_: Matrix) -> float:
     )
 
     try:
-        # Rounding leaves a hair below 0 where tasks choose alike.
-        return max(
-            0.0,
-            compute_mutual_information(
-                compute_joint_distribution(torch.tensor(map_, dtype=torch.float64))
-            ),
-        )
+        joint = compute_joint_distribution(torch.tensor(map_, dtype=torch.float64))
     except ValueError:
         return float("nan")
+    # Rounding leaves a hair below 0 where tasks choose alike.
+    return max(0.0, compute_mutual_information(joint).item())

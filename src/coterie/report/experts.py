@@ -9,7 +9,12 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
 
-from coterie.report.dendrogram import DendrogramChart, build_dendrogram, compute_map_information
+from coterie.report.dendrogram import (
+    DendrogramChart,
+    build_dendrogram,
+    compute_map_information,
+    compute_overlap,
+)
 from coterie.report.formatting import format_number
 from coterie.report.heatmap import (
     Heatmap,
@@ -113,7 +118,7 @@ def build_usage_section(system: ReportSystem, data: Mapping[str, Any]) -> UsageS
     probable: dict[str, Matrix | None] = {}
     tasks: list[str] = []
     for name, layer in layers.items():
-        use = layer.get("tasks", {}) if isinstance(layer, Mapping) else {}
+        use = layer.get("mean_weight", {}) if isinstance(layer, Mapping) else {}
         labels = [str(each) for each in layer.get("experts", ())] if use else []
         tasks = tasks or [str(task) for task in use]
         map_ = parse_matrix(list(use.values()), len(tasks), len(labels))
@@ -172,7 +177,7 @@ def assemble_usage_section(
 ) -> UsageSection:
     """The overview and the layers; at most MOST_LAYERS of these, evenly spread over the depth."""
     maps = [map_ for _, map_ in held.values()]
-    overlaps = [compute_choice_overlap(map_) for map_ in maps]
+    overlaps = [compute_overlap(map_) for map_ in maps]
     apart = [1 - average_off_diagonal(each) for each in overlaps]
     labels = next(iter(held.values()))[0]
     same = all(each == labels for each, _ in held.values())
@@ -208,15 +213,6 @@ def assemble_usage_section(
         )[::every],
         num_hidden_layers=len(maps) - len(maps[::every]),
     )
-
-
-def compute_choice_overlap(map_: Matrix) -> Matrix:
-    """The share of use that two tasks have in common: 1 the same experts alike, 0 none in common.
-
-    Rows are brought to a sum of 1 first: routers such as RoDE's give weights of any sum.
-    """
-    shares = [[v / (sum(line) or 1.0) for v in line] for line in map_]
-    return [[sum(map(min, a, b)) for b in shares] for a in shares]
 
 
 def average_off_diagonal(map_: Matrix) -> float:

@@ -1,91 +1,105 @@
-"""How much the task says about the expert, from counts of which task chose which."""
+"""How much the task says about the expert: the mutual information I(T; E) of their joint."""
 
-from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-ByTask = Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]]
-"""task -> layer -> {"chosen": ..., "probability": ...}, as `use_by_task` gives it."""
+from coterie.routing.usage import UsageStatistics
+
 TaskExpertMass = Literal["chosen", "probability"]
-"""What stands for P(expert | task): how often it is chosen, or its mean probability."""
+"""The statistic that P(expert | task) is: how often it is chosen, or its mean probability."""
 
 
-def compute_choice_frequencies(
-    by_task: ByTask, mass: TaskExpertMass = "chosen"
-) -> dict[str, Float[Tensor, "tasks experts"]]:
-    """layer -> what a task's units give each expert, float64 in [0, 1].
+def compute_mutual_information(mass: Float[Tensor, "tasks experts"]) -> Float[Tensor, ""]:
+    """Compute I(T; E) = sum_te P(t,e) log(P(t,e) / (P(t) P(e))), in nats; at most log(tasks).
+
+    0 where tasks choose alike, and where all mass is 0. Differentiable; `coterie.MutualInformation`
+    is minus this, of the sums of probabilities. Source: Mod-Squad, arXiv:2212.08066.
 
     Args:
-        by_task: tasks measured on one model.
-        mass: by default the share of units that chose it.
+        mass: what each task gives each expert, at least 0; it is divided by its sum.
+    """
+    # Rectified weights can all be 0; then there is no information, and no NaN either.
+    joint = mass / mass.sum().clamp_min(torch.finfo(mass.dtype).eps)
+    by_task, by_expert = joint.sum(1, keepdim=True), joint.sum(0, keepdim=True)
+    return (
+        joint
+        * (compute_finite_log(joint) - compute_finite_log(by_task) - compute_finite_log(by_expert))
+    ).sum()
+
+
+def compute_finite_log(x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    """Compute log x, and a finite number at 0, so that 0 log 0 is 0 and has a finite gradient."""
+    return x.clamp_min(torch.finfo(x.dtype).tiny).log()
+
+
+def compute_frequencies(
+    usage: UsageStatistics, mass: TaskExpertMass = "chosen"
+) -> dict[str, Float[Tensor, "tasks experts"]]:
+    """Return for each layer what a task's units give each expert, float64 in [0, 1].
+
+    Args:
+        usage: of tasks measured on one model.
+        mass: by default the share of units that chose the expert.
 
     Raises ValueError if some task lacks a layer of another.
     """
-    layers = dict.fromkeys(layer for use in by_task.values() for layer in use)
-    missing = [(task, layer) for task, use in by_task.items() for layer in layers
-               if layer not in use]  # fmt: skip
+    tasks = dict.fromkeys(task for layer in usage.values() for task in layer[mass])
+    missing = [(task, layer) for layer, statistics in usage.items() for task in tasks
+               if task not in statistics[mass]]  # fmt: skip
     if missing:
         raise ValueError(
-            f"task {missing[0][0]!r} has no use of {missing[0][1]}, which others have: measure "
+            f"task {missing[0][0]!r} has no usage of {missing[0][1]}, which others have: measure "
             "all tasks on one model"
         )
     return {
-        layer: torch.tensor([list(use[layer][mass]) for use in by_task.values()]).double()
-        for layer in layers
+        layer: torch.tensor([list(statistics[mass][task]) for task in tasks]).double()
+        for layer, statistics in usage.items()
     }
 
 
 def compute_joint_distribution(
     mass: Float[Tensor, "tasks experts"],
 ) -> Float[Tensor, "tasks experts"]:
-    """P(task, expert), float64, of sum 1, from what each task gives each expert, 0 or more.
+    """Compute P(task, expert), float64, of sum 1, from what each task gives each expert.
 
     Rows count by their sums, so give them of equally many units: frequencies, mean
-    probabilities, or counts over the same pictures.
+    probabilities, or counts over the same images.
 
     Raises ValueError if all is 0.
     """
     total = mass.double().sum()
     if not total > 0:
-        raise ValueError("no task gives any expert anything: measure the use on at least one row")
+        raise ValueError("no task gives any expert anything: measure the usage on at least one row")
     return mass.double() / total
 
 
-def compute_mutual_information(joint: Float[Tensor, "tasks experts"]) -> float:
-    """I(T; E) = sum_te P(t,e) log(P(t,e) / (P(t) P(e))), in nats; at most log(tasks).
-
-    0 where tasks choose alike. `coterie.MutualInformation` is minus this, of mean probabilities.
-    Source: Mod-Squad, arXiv:2212.08066.
-    """
-    alone = joint.sum(1, keepdim=True) * joint.sum(0, keepdim=True)
-    # xlogy is 0 where P(t,e) is, also where P(t) P(e) is.
-    terms = torch.xlogy(joint, joint) - torch.xlogy(joint, alone)
-    return terms.sum().item()
-
-
 def compute_mutual_information_by_layer(
-    by_task: ByTask, mass: TaskExpertMass = "chosen"
+    usage: UsageStatistics, mass: TaskExpertMass = "chosen"
 ) -> dict[str, float]:
-    """layer -> I(T; E) in nats; see `frequencies` for what P(t, e) is.
+    """Compute I(T; E) of each layer in nats; see `compute_frequencies` for the arguments.
 
     Of mean probabilities it is what Mod-Squad maximises. It can be far less than that of choices:
     a gate may always choose alike with probabilities that are nearly even.
     """
     return {
-        layer: compute_mutual_information(compute_joint_distribution(found))
-        for layer, found in compute_choice_frequencies(by_task, mass).items()
+        layer: compute_mutual_information(compute_joint_distribution(found)).item()
+        for layer, found in compute_frequencies(usage, mass).items()
     }
 
 
-def dump(by_task: ByTask) -> dict[str, Any]:
-    """layer -> {"joint": P(task, expert), "information": nats}, as JSON holds it."""
+def dump(usage: UsageStatistics) -> dict[str, Any]:
+    """Return layer -> {"joint": P(task, expert), "information": nats}, as JSON can hold it."""
+    joints = {
+        layer: compute_joint_distribution(found)
+        for layer, found in compute_frequencies(usage).items()
+    }
     return {
         layer: {
-            "joint": compute_joint_distribution(found).tolist(),
-            "information": compute_mutual_information(compute_joint_distribution(found)),
+            "joint": joint.tolist(),
+            "information": compute_mutual_information(joint).item(),
         }
-        for layer, found in compute_choice_frequencies(by_task).items()
+        for layer, joint in joints.items()
     }

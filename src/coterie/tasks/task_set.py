@@ -1,17 +1,28 @@
 """`TaskSet`: the data, model, loss and predictions of tasks that are trained together."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
+import numpy as np
 import torch
 from torch import nn
 
 from coterie.data.dataset import BadRow
+from coterie.metrics.base import Metric
 from coterie.models.loading import LoadedModel
 from coterie.recipe import Recipe
+from coterie.routing.decision import Tape
 from coterie.tasks.frozen_tasks import FrozenTasks
 from coterie.tasks.losses import ItemLosses
+from coterie.tasks.predictions import (
+    EvaluationDataset,
+    ForwardPass,
+    Prediction,
+    PredictionResult,
+    ScoredPredictions,
+)
 
 
 @runtime_checkable
@@ -45,7 +56,15 @@ class TaskSet(ABC):
 
     An item is what a step's loss averages over: an answer token of a text task, or an image of a
     dense task.
+
+    Attributes:
+        supports_blind: whether samples have images or sounds and something else, so that
+            evaluation can leave them out.
+        prediction_fields: the fields that every line of a predictions file has.
     """
+
+    supports_blind: ClassVar[bool] = False
+    prediction_fields: ClassVar[tuple[str, ...]] = ("source", "statistics")
 
     @property
     @abstractmethod
@@ -61,6 +80,13 @@ class TaskSet(ABC):
     def trained_names(self) -> tuple[str, ...]:
         """The tasks that are trained: all but the frozen ones."""
         return self.names if self.frozen is None else self.frozen.list_new_tasks(self.names)
+
+    def get_training_settings(self) -> dict[str, Any]:
+        """Return what belongs to the way of training, not to the data, as JSON can hold it.
+
+        `coterie.compare` takes runs that differ in it for different systems.
+        """
+        return {}
 
     def check_recipe(self, recipe: Recipe) -> None:
         """Raise ValueError if a recipe cannot be trained on these tasks."""
@@ -133,3 +159,86 @@ class TaskSet(ABC):
     @abstractmethod
     def get_task_names(self, batch: dict[str, Any]) -> list[str]:
         """Return the names of the tasks in a batch, for messages."""
+
+    @abstractmethod
+    def load_evaluation_datasets(
+        self,
+        split: str,
+        *,
+        limit: int | None = None,
+        blind: bool = False,
+        skip_bad_rows: bool = False,
+    ) -> Sequence[EvaluationDataset]:
+        """Load the rows of a split for evaluation, all tasks together in the order of task ids.
+
+        Args:
+            split: "train", "validation", "test", or another that the tasks have.
+            limit: samples of a data set, the same ones at each call, spread over all; None for
+                all.
+            blind: leave out images and sounds; only where `supports_blind`.
+            skip_bad_rows: leave out rows that cannot be read, and list them.
+
+        Raises ValueError for a split that a task lacks, bad rows, or a task without rows.
+        """
+
+    @abstractmethod
+    def make_prediction_key(self, dataset: EvaluationDataset, task: str) -> dict[str, Any]:
+        """Return all that a task's predictions depend on beside the model, as JSON can hold it.
+
+        Predictions on disk are used again as long as it stays equal.
+        """
+
+    @abstractmethod
+    def predict(
+        self,
+        loaded: LoadedModel,
+        dataset: EvaluationDataset,
+        *,
+        batch_size: int,
+        on_routing: Callable[[Tape], object] | None = None,
+        on_batch_end: Callable[[int], object] = lambda done: None,
+    ) -> PredictionResult:
+        """Predict every task of a data set for every sample.
+
+        Args:
+            loaded: the model, grafted or not.
+            dataset: one of `load_evaluation_datasets`.
+            batch_size: samples a forward pass, at least 1.
+            on_routing: called with what the mixtures decided for a batch's inputs; None for a
+                model without mixtures.
+            on_batch_end: called with the number of samples that are done.
+        """
+
+    @abstractmethod
+    def get_metric(self, task: str) -> Metric:
+        """Return the metric of a task; scores call it by its text."""
+
+    def score_predictions(self, task: str, rows: Sequence[Prediction]) -> ScoredPredictions:
+        """Return the statistics of a task's predictions with the metric that scores their sum.
+
+        By default those in the rows. Task sets whose rows keep what was predicted compute them
+        from it, so that a changed metric needs no model.
+        """
+        statistics = np.array([row["statistics"] for row in rows], dtype=np.float64)
+        return ScoredPredictions(self.get_metric(task), statistics)
+
+    def make_sample_key(self, row: Prediction) -> str:
+        """Return a line that tells a prediction's sample from all others, on any machine."""
+        return row["source"]
+
+    @abstractmethod
+    def make_forward_pass(
+        self, loaded: LoadedModel, datasets: Sequence[EvaluationDataset], *, num_samples: int
+    ) -> ForwardPass:
+        """Prepare the forward pass whose FLOPs are counted.
+
+        Args:
+            loaded: the model, grafted or not.
+            datasets: those of `load_evaluation_datasets`.
+            num_samples: of each data set, from the first.
+        """
+
+    def save_examples(  # noqa: B027  not all tasks have examples other than the predictions
+        self, loaded: LoadedModel, dataset: EvaluationDataset, folder: Path
+    ) -> None:
+        """Write what the report shows of a few samples beside the predictions in `folder`."""

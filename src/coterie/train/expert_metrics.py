@@ -1,4 +1,4 @@
-"""What a line of log.jsonl tells of the experts: their use, and how much tasks say about it."""
+"""What a log record says of the experts: how tasks use them, and how much tasks say of them."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,37 +8,41 @@ from torch import Tensor
 from transformers import TrainerState
 
 from coterie import distributed
-from coterie.losses.base import sum_by_task_locally
-from coterie.losses.mutual_information import compute_mutual_information
 from coterie.routing.decision import Tape
-from coterie.train.metric_log import compute_mean_weights, compute_usage_sums, merge_usage
+from coterie.routing.mutual_information import compute_mutual_information
+from coterie.routing.usage import ExpertUsage, UsageStatistics
 from coterie.train.stage_setup import StageContext
+
+LOGGED_STATISTICS = ("mean_weight",)
+"""The statistics of log.jsonl's "use"; all of them would make the log three times as long."""
+TENSOR_PREFIX = "use."
+DUE = "usage_is_due"
 
 
 class ExpertMetrics:
-    """Sums over the parts of the step before a line, kept on the device; other steps add nothing.
+    """Expert usage over the parts of the step before a log record, summed on the device.
 
-    Where no stage's mixture decides, or units have no task, nothing is told.
+    Other steps add nothing. There is no entry if no mixture of the stage routes.
     """
 
     def __init__(self, stage_context: StageContext, log_every: int) -> None:
         """
         Args:
-            setting: says whether mixtures decide, and how often expert use is told.
-            log_every: steps between two lines.
+            stage_context: says whether mixtures route, and how often usage is logged.
+            log_every: steps between two records.
         """
         self.tasks, self.routed = stage_context.tasks, stage_context.is_routed
         self.log_every, self.log_usage_every = log_every, stage_context.log_usage_every
         self.clear()
 
     def clear(self) -> None:
-        """Begins anew."""
-        self.usage_sums: dict[str, Tensor] = {}
-        self.task_expert_mass: dict[str, Tensor] = {}
+        """Set all sums to zero."""
+        self.usage = ExpertUsage(self.tasks, dtype=torch.float32, device=None)
+        self.usage_is_due = False
 
     def is_due(self, state: TrainerState) -> bool:
-        """Whether a line follows the step that is being computed."""
-        # There is a line of the first step, too.
+        """Return whether a record follows the step that is being computed."""
+        # There is a record of the first step, too.
         return self.routed and (state.global_step == 0 or self._is_step_end(state, self.log_every))
 
     def _is_step_end(self, state: TrainerState, every: int) -> bool:
@@ -46,68 +50,68 @@ class ExpertMetrics:
         return step == state.max_steps or step % every == 0
 
     def add(self, tape: Tape, state: TrainerState) -> None:
-        """One part of a step, if a line follows."""
+        """Add one part of a step, if a record follows."""
         if not self.is_due(state):
             return
-        if self.log_usage_every and self._is_step_end(state, self.log_usage_every * self.log_every):
-            for name, values in compute_usage_sums(tape).items():
-                self.usage_sums[name] = self.usage_sums.get(name, 0) + values
-        for name, mass in compute_task_expert_mass(tape).items():
-            self.task_expert_mass[name] = self.task_expert_mass.get(name, 0) + mass
+        every = self.log_usage_every * self.log_every
+        self.usage_is_due = bool(every) and self._is_step_end(state, every)
+        self.usage.add(tape)
 
     def get_tensors(self) -> dict[str, Tensor]:
-        """As a checkpoint holds it."""
-        kinds = {"use": self.usage_sums, "mass": self.task_expert_mass}
-        return {f"{kind}.{name}": each.cpu() for kind, sums in kinds.items()
-                for name, each in sums.items()}  # fmt: skip
+        """Return the sums as a checkpoint holds them."""
+        tensors = {f"{TENSOR_PREFIX}{name}": sums.cpu() for name, sums in self.usage.sums.items()}
+        return tensors | {DUE: torch.tensor(self.usage_is_due)}
 
     def restore(self, tensors: Mapping[str, Tensor], device: torch.device) -> None:
-        """What `tensors` gave, among others."""
+        """Restore what `get_tensors` returned; `tensors` may hold others, too."""
         self.clear()
-        for kind, sums in (("use.", self.usage_sums), ("mass.", self.task_expert_mass)):
-            sums |= {
-                name.removeprefix(kind): each.to(device)
-                for name, each in tensors.items()
-                if name.startswith(kind)
-            }
+        self.usage.sums = {
+            name.removeprefix(TENSOR_PREFIX): sums.to(device)
+            for name, sums in tensors.items()
+            if name.startswith(TENSOR_PREFIX)
+        }
+        self.usage_is_due = bool(tensors[DUE])
 
     def compute_metrics(self) -> dict[str, Any]:
-        """The line's entries: "use", as `mean_use` has it, and "information", layer -> nats."""
-        # All processes come here, also one that saw nothing: else the others would wait for it.
-        use, mass = (_sum_over_processes(sums) for sums in (self.usage_sums, self.task_expert_mass))
-        found = compute_layer_mutual_information(mass)
-        use = compute_mean_weights(use, self.tasks)
-        return {key: each for key, each in (("information", found), ("use", use)) if each}
+        """Compute a record's entries from the sums over all processes.
+
+        "information" is layer -> I(T; E) in nats, "use" layer -> statistic -> task -> a number for
+        each expert.
+        """
+        # All processes come here, also one without any sum: else the others would wait for it.
+        usage = merge_over_processes(self.usage)
+        entries = {"information": compute_layer_information(usage)}
+        if self.usage_is_due:
+            entries |= {"use": round_statistics(usage.compute_means(LOGGED_STATISTICS))}
+        return {name: entry for name, entry in entries.items() if entry}
 
 
-@torch.no_grad()
-def compute_task_expert_mass(tape: Tape) -> dict[str, Tensor]:
-    """Layer -> what `MutualInformation` is of, for layers that know their units' tasks.
+def compute_layer_information(usage: ExpertUsage) -> dict[str, float]:
+    """Compute I(T; E) of each layer from sums of probabilities, in nats, to six places.
 
-    A layer of one expert, or of one task, has nothing to tell.
+    Layers of one expert, and layers where fewer than two tasks had units, are left out.
     """
+    masses = {layer: usage.get_mass(layer) for layer in usage.sums}
     return {
-        name: sum_by_task_locally(routing.probs, routing, routing.task)
-        for name, routing in tape.items()
-        if routing.task is not None and routing.num_tasks > 1 and routing.probs.shape[1] > 1
+        layer: round(max(0.0, compute_mutual_information(mass).item()), 6)
+        for layer, mass in masses.items()
+        if mass.shape[1] > 1 and (mass.sum(1) > 0).sum() > 1
     }
 
 
-@torch.no_grad()
-def compute_layer_mutual_information(mass: dict[str, Tensor]) -> dict[str, float]:
-    """I(T; E) of each layer, in nats, to six places, from each task's mass for each expert.
-
-    Layers that saw fewer than two tasks are left out: there is nothing to tell them apart by.
-    """
+def round_statistics(usage: UsageStatistics) -> dict[str, dict[str, dict[str, list[float]]]]:
+    """Round to six places, which makes the log a third as long."""
     return {
-        name: round(max(0.0, compute_mutual_information(each).item()), 6)
-        for name, each in mass.items()
-        if (each.sum(1) > 0).sum() > 1
+        layer: {
+            name: {task: [round(each, 6) for each in row] for task, row in by_task.items()}
+            for name, by_task in statistics.items()
+        }
+        for layer, statistics in usage.items()
     }
 
 
-def _sum_over_processes(sums: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The sums over all processes; not all need have seen the same layers."""
-    return merge_usage(
-        distributed.all_gather_object({name: each.cpu() for name, each in sums.items()})
-    )
+def merge_over_processes(usage: ExpertUsage) -> ExpertUsage:
+    """Sum over all processes, on the CPU; not all need have seen the same layers."""
+    own = ExpertUsage(usage.tasks, dtype=usage.dtype)
+    own.sums = {layer: sums.cpu() for layer, sums in usage.sums.items()}
+    return ExpertUsage.merge(distributed.all_gather_object(own))

@@ -7,16 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, distributed
 
 from coterie import distributed as together
 from coterie.io import replace_non_finite
-from coterie.routing.decision import Routing, Tape
+from coterie.routing.usage import UsageStatistics
 from coterie.tasks.losses import TaskLossSums
 
 LOG_FILE = "log.jsonl"
-UsageSums = dict[str, dict[str, list[float]]]
 
 
 class RunningSums:
@@ -52,43 +50,6 @@ class RunningSums:
                 if name in ("routing", "loss"):
                     values /= distributed.get_world_size()
         return {name: values.tolist() for name, values in tensors.items()}
-
-
-def compute_usage_sums(tape: Tape) -> dict[str, Float[Tensor, "tasks experts"]]:
-    """Sums of each expert's weight over the units of each task, and in the last column how many.
-
-    Units without a task count as the first task's.
-    """
-    return {name: _sum_usage(routing) for name, routing in tape.items()}
-
-
-def _sum_usage(routing: Routing) -> Float[Tensor, "tasks experts"]:
-    weights = routing.weights.detach()
-    ones = weights.new_ones(len(weights), 1)
-    rows = torch.cat([weights, ones], 1)
-    if routing.valid is not None:
-        rows = rows.where(routing.valid[:, None], 0.0)
-    task = routing.task
-    if task is None:
-        task = torch.zeros(len(rows), dtype=torch.int64, device=rows.device)
-    return rows.new_zeros(max(1, routing.num_tasks), rows.shape[1]).index_add(0, task, rows)
-
-
-def merge_usage(uses: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    """Sums of use, layer by layer; not all need have the same layers."""
-    names = dict.fromkeys(name for use in uses for name in use)
-    return {name: torch.stack([use[name] for use in uses if name in use]).sum(0) for name in names}
-
-
-def compute_mean_weights(sums: Mapping[str, Tensor], tasks: Sequence[str]) -> UsageSums:
-    """Task -> layer -> mean weight of each expert, of the tasks that were there."""
-    use: UsageSums = {}
-    for layer, values in sums.items():
-        for task, row in zip(tasks, values.tolist(), strict=False):
-            if row[-1] > 0:
-                means = [round(each / row[-1], 6) for each in row[:-1]]
-                use.setdefault(task, {})[layer] = means
-    return use
 
 
 class MetricLog:
@@ -140,9 +101,10 @@ def truncate_log(path: Path, step: int) -> None:
 
 
 def flatten_for_trackers(record: Mapping[str, Any]) -> dict[str, float]:
-    """A record as integrations take it: "task_loss/ocr", "use/ocr/2_of_4" (mean over layers).
+    """Return a record's numbers as integrations take them.
 
-    "information/mean" is the mean over layers, beside each layer's.
+    They are called "task_loss/ocr", "use/ocr/2_of_4" (the expert's mean weight, mean over layers),
+    "information/LAYER" and "information/mean" (over layers).
     """
     found: dict[str, float] = {}
     for key, value in record.items():
@@ -158,10 +120,10 @@ def flatten_for_trackers(record: Mapping[str, Any]) -> dict[str, float]:
     return {key: value for key, value in found.items() if key != "step"}
 
 
-def _flatten_usage(use: UsageSums) -> dict[str, float]:
+def _flatten_usage(use: UsageStatistics) -> dict[str, float]:
     found: dict[str, list[float]] = {}
-    for task, layers in use.items():
-        for weights in layers.values():
+    for statistics in use.values():
+        for task, weights in statistics["mean_weight"].items():
             for expert, weight in enumerate(weights):
                 found.setdefault(f"use/{task}/{expert}_of_{len(weights)}", []).append(weight)
     return {key: sum(values) / len(values) for key, values in found.items()}

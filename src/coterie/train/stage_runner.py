@@ -46,6 +46,8 @@ class StageRunner:
         )
         self.bad_rows = [row for each in (*rows, *self.validation) for row in each.bad_rows]
         self.stages = self.config.resolve_stages(self.samples.sizes)
+        # Built before a model is loaded: it may need a package that is not installed.
+        self.aggregator = self.config.recipe.balancing.build_aggregator()
         self.progress = progress
         self.finished_stages = run.list_finished_stages()
         self.base_parameters: tuple[str, ...] = ()
@@ -146,6 +148,7 @@ class StageRunner:
             trainable=trainable,
             base_parameters=host,
             balancing=self._make_balancing(),
+            aggregator=self.aggregator,
             task_set=self.task_set,
             losses=recipe.losses if stage.routed else (),
             tasks=self.run.task_names,

@@ -126,6 +126,8 @@ class StageContext:
         trainable: the parameters that are trained.
         base_parameters: names of base parameters that are trained here or were before.
         balancing: the module that combines the tasks' losses.
+        aggregator: combines the gradients of the tasks' losses; None for the gradient of the
+            combined loss.
         task_set: the tasks.
         losses: on the routing.
         tasks: their names.
@@ -142,6 +144,7 @@ class StageContext:
     trainable: TrainableParameters
     base_parameters: tuple[str, ...]
     balancing: nn.Module
+    aggregator: nn.Module | None
     task_set: TaskSet
     losses: tuple[RoutingLoss, ...]
     tasks: tuple[str, ...]

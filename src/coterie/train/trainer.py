@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -16,7 +16,7 @@ from coterie import distributed
 from coterie.distributed import assert_same_layers_across_ranks
 from coterie.graft import observe
 from coterie.routing.decision import Tape
-from coterie.tasks.losses import ItemLosses, sum_by_task
+from coterie.tasks.losses import ItemLosses, TaskLossSums, sum_by_task
 from coterie.train import adapter_weights
 from coterie.train.checkpoint import (
     CHECKPOINT_PREFIX,
@@ -30,11 +30,26 @@ from coterie.train.log_record import make_log_record
 from coterie.train.metric_log import RunningSums, flatten_for_trackers
 from coterie.train.objective import compute_objective
 from coterie.train.stage_setup import StageContext
+from coterie.train.task_gradients import TaskGradients
 from coterie.train.trainable import parameter_groups, zero_frozen_gradients
 from coterie.train.trainer_state import CheckpointedState
 from coterie.train.validation import BEST_FOLDER, Validation
 
 BETAS = (0.9, 0.999)
+
+
+class PartLosses(NamedTuple):
+    """Losses of one part of a step, with their graphs.
+
+    Attributes:
+        total: what is minimised and logged: the balanced loss and the routing losses.
+        tasks: sums of the tasks' losses.
+        routing: the routing losses, each divided by the number of parts.
+    """
+
+    total: Float[Tensor, ""]
+    tasks: TaskLossSums
+    routing: list[Float[Tensor, ""]]
 
 
 class MixtureTrainer(Trainer):
@@ -53,6 +68,7 @@ class MixtureTrainer(Trainer):
         self.gradient_norm: float | Tensor | None = None
         self.last_validation: dict[str, float] = {}
         self.gradient_hooks = zero_frozen_gradients(stage_context.trainable.frozen_rows)
+        self.task_gradients: TaskGradients | None = None
         super().__init__(
             model=stage_context.model,
             args=args,
@@ -67,6 +83,10 @@ class MixtureTrainer(Trainer):
         # Items of a whole step are counted, and the loss is divided by their number.
         self.model_accepts_loss_kwargs = True
         self.base_model = stage_context.model.get_base_model()
+        if stage_context.aggregator is not None:
+            self.task_gradients = TaskGradients.from_model(
+                stage_context.model, tasks=len(stage_context.tasks)
+            )
 
     # Data
 
@@ -96,6 +116,12 @@ class MixtureTrainer(Trainer):
         num_items_in_batch: Tensor | int | None = None,
     ) -> Tensor:
         """Return this part's share of the step's loss: the parts add up to one big batch's loss."""
+        return self._compute_losses(model, inputs, num_items_in_batch).total
+
+    def _compute_losses(
+        self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: Tensor | int | None
+    ) -> PartLosses:
+        """Compute the losses of one part of a step, and add them to the running sums of the log."""
         setting = self.stage_context
         with self._observe_routing(model) as tape:
             found = setting.task_set.compute_losses(model, self.base_model, inputs)
@@ -112,7 +138,34 @@ class MixtureTrainer(Trainer):
         self.running_sums.add(loss, sums, routing)
         self.expert_metrics.add(tape, self.state)
         self._check_finite(loss.detach(), inputs)
-        return loss
+        return PartLosses(loss, sums, routing)
+
+    def training_step(
+        self,
+        model: nn.Module,
+        inputs: dict[str, Any],
+        num_items_in_batch: Tensor | int | None = None,
+    ) -> Tensor:
+        """As Trainer's; or, with gradient balancing, one backward pass for each task."""
+        if self.task_gradients is None:
+            return super().training_step(model, inputs, num_items_in_batch)
+        model.train()
+        inputs = self._prepare_inputs(inputs)
+        with self.compute_loss_context_manager():
+            # Not through DistributedDataParallel, which reduces gradients of one loss only.
+            losses = self._compute_losses(self.stage_context.model, inputs, num_items_in_batch)
+        self.task_gradients.add(losses.tasks, losses.routing)
+        if self.accelerator.sync_gradients:
+            self._write_combined_gradient(self.task_gradients)
+        return losses.total.detach()
+
+    def _write_combined_gradient(self, gradients: TaskGradients) -> None:
+        """Combine the tasks' gradients, once all parts of a step have been added."""
+        assert self.stage_context.aggregator is not None
+        gradients.reduce()
+        if not gradients.is_finite():
+            self._raise_not_finite("a gradient of a task's loss is not finite")
+        gradients.write(gradients.combine(self.stage_context.aggregator))
 
     def _compute_routing_losses(self, tape: Tape) -> list[Float[Tensor, ""]]:
         """Compute routing losses, each the mean over the accumulation steps."""

@@ -1,4 +1,4 @@
-"""The embedded data set: many small tasks over pictures, speech and text, with honest splits."""
+"""The embedded data set: small tasks over images, speech and text, with held-out conditions."""
 
 from coterie_demo.pantry.build import build
 from coterie_demo.pantry.sources import list_packages

@@ -1,4 +1,4 @@
-"""What is at hand to make tasks of, and where their pictures and sounds are put."""
+"""The sources that tasks are built from, and the store of their images and sounds."""
 
 import hashlib
 import io
@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import Image
 
 PICTURE = 224
-"""Width and height of a picture that is made here, in pixels."""
+"""Width and height of a generated image, in pixels."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,10 +38,10 @@ class SpeechClip:
 
 @dataclass(frozen=True, kw_only=True)
 class AssetStore:
-    """The folder that is being made, and what was fetched for it.
+    """The folder that is being built, and the packages fetched for it.
 
     Attributes:
-        folder: where `media` is made.
+        folder: the folder of `media`.
         fetched: source to the folder that its package was unpacked to.
         clips: what is still to be spoken.
     """
@@ -51,7 +51,7 @@ class AssetStore:
     clips: set[SpeechClip] = field(default_factory=set)
 
     def store_image(self, picture: Image.Image) -> str:
-        """Keeps a picture under the name of its content; its path, as a row has it."""
+        """Store an image under the hash of its content; returns its path as rows name it."""
         opened = io.BytesIO()
         picture.convert("RGB").save(opened, "JPEG", quality=90, subsampling=0)
         return self.store(opened.getvalue(), "jpg")

@@ -1,4 +1,4 @@
-"""Builds the pantry: its tasks' rows, pictures and sounds, `tasks.yaml` and the data card."""
+"""Builds the pantry: its tasks' rows, images and sounds, `tasks.yaml` and the data card."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping
@@ -23,13 +23,13 @@ NO_WORDS_SPOKEN = "there is no eSpeak NG for this system in the wheel that coter
 def build(
     to: str | Path, *, log: Say = print, vendored_only: bool = False, limit: int | None = None
 ) -> Path:
-    """Makes the embedded data set in the folder `to`, whole or not at all; returns `to`.
+    """Build the data set in the folder `to`, atomically; returns `to`.
 
-    What lies there already is kept, so a second call returns at once; to make it anew, delete it.
+    A complete folder is returned at once; delete it to build it again.
     The same sources give the same bytes.
 
     Args:
-        say: told each source that is fetched, with its licence, or that is skipped, and why.
+        log: receives a line for each source that is fetched, with its licence, or skipped, and why.
         vendored_only: use only what comes with coterie: no download, so fewer tasks.
         limit: rows of a split, at most; None for all.
 
@@ -44,14 +44,14 @@ def build(
         if target.exists():
             return target
         fetched = {} if vendored_only else fetch(scratch / "fetched", log)
-        larder = AssetStore(folder=scratch / "made", fetched=fetched)
-        write_files(larder, limit, log)
-        commit(larder.folder, target)
+        assets = AssetStore(folder=scratch / "made", fetched=fetched)
+        write_files(assets, limit, log)
+        commit(assets.folder, target)
     return target
 
 
 def fetch(to: Path, log: Say) -> dict[Attribution, Path]:
-    """Source to the folder where its files lie, for all that can be had; says what cannot."""
+    """Source -> the folder of its files, for all that can be fetched; logs those that cannot."""
     found = {}
     known = list_fetchers()
     if SPEECH not in known:
@@ -66,7 +66,7 @@ def fetch(to: Path, log: Say) -> dict[Attribution, Path]:
 
 
 def write_files(assets: AssetStore, limit: int | None, log: Say) -> None:
-    """Writes everything below the larder's folder."""
+    """Writes everything below the assets's folder."""
     assets.folder.mkdir()
     made: dict[PantryTask, tuple[str, ...]] = {}
     for task in select_available(assets.fetched, log):
@@ -86,7 +86,7 @@ def write_files(assets: AssetStore, limit: int | None, log: Say) -> None:
 
 
 def select_available(fetched: Mapping[Attribution, Path], log: Say) -> list[PantryTask]:
-    """The tasks whose sources are all there; says which are not, and for want of what."""
+    """The tasks whose sources are all available; logs the others and what they lack."""
     found = []
     for kind in find_kinds(folder, PantryTask):
         missing = [s.name for s in kind.sources if s.fetched and s not in fetched]

@@ -56,7 +56,7 @@ UNSEEN_FONTS = ("special-elite", "permanent-marker", "maiden-orange", "coming-so
 
 @dataclass(frozen=True, kw_only=True)
 class Concept:
-    """A thing that every style may draw."""
+    """A concept that styles have drawings of."""
 
     index: int
     name: str

@@ -11,7 +11,7 @@ SYNCHRONOUS, WORDS_PER_MINUTE, RATE = 1, 150, 1
 
 
 def main(library: Path) -> None:
-    """Speaks what stands in standard input as JSON: a list of "voice", "text" and "to"."""
+    """Synthesise the clips listed on standard input as JSON: "voice", "text" and "to"."""
     name = {"win32": "espeak-ng.dll", "darwin": "libespeak-ng.dylib"}
     espeak = ctypes.CDLL(str(library / name.get(sys.platform, "libespeak-ng.so")))
     data = str(library / "espeak-ng-data").encode()

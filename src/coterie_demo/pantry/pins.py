@@ -1,4 +1,4 @@
-"""The packages that the vendored part of the pantry was made of, pinned to their bytes."""
+"""The packages that the vendored part of the pantry is built from, pinned by hash."""
 
 from coterie_demo.clients import APT, NPM
 from coterie_demo.pantry.packages import make_pinned_package

@@ -27,7 +27,7 @@ UNSEEN_VOICES = ("en-us+f5", "en-gb-scotland+Andrea", "en-us-nyc+m4")
 def speak(clips: Iterable[SpeechClip], library: Path, to: Path) -> None:
     """Writes a WAV file into `to` for each clip, 16 bits at eSpeak's own rate.
 
-    The sounds depend on all that the process has said before, so the order is fixed, and equal
+    The sounds depend on all clips the process synthesised before, so the order is fixed, and equal
     clips give equal bytes.
     """
     ordered = sorted(clips, key=lambda clip: (clip.voice, clip.text))
@@ -44,6 +44,6 @@ def speak(clips: Iterable[SpeechClip], library: Path, to: Path) -> None:
     if process.returncode:
         raise ValueError(
             f"eSpeak NG in {library} failed with status {process.returncode}: "
-            f"{process.stderr.strip()[-300:] or 'it said nothing'}; delete that folder and the "
+            f"{process.stderr.strip()[-300:] or 'no output'}; delete that folder and the "
             "download, and fetch again"
         )

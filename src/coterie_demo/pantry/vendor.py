@@ -1,7 +1,7 @@
-"""Makes the vendored part of the pantry anew: `python -m coterie_demo.pantry.vendor FOLDER`.
+"""Rebuilds the vendored part of the pantry: `python -m coterie_demo.pantry.vendor FOLDER`.
 
 It needs `pip install resvg-py fonttools brotli`, npm and apt-get; a user needs none of them. What
-it writes is what lies in `coterie/embedded/data`, next to `concepts.csv`, which is written by hand.
+it writes is `coterie_demo/data`, but for `concepts.csv`, which is written by hand.
 """
 
 import csv
@@ -48,7 +48,7 @@ Drawer = Callable[[Mapping[str, str]], Image.Image | None]
 
 
 def vendor(to: Path) -> None:
-    """Writes the pictures, fonts and the table of foods below `to`."""
+    """Write the drawings, fonts and the table of foods below `to`."""
     to.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory() as scratch:
         folders = UnpackedPackages(Path(scratch))
@@ -98,7 +98,7 @@ def read_short_words(names: Path) -> list[str]:
 
 
 def make_drawers(folders: UnpackedPackages, codes: Mapping[str, str]) -> dict[str, Drawer]:
-    """How each style draws a row of `concepts.csv`; None where it does not have it."""
+    """Name of each style -> its drawing of a row of `concepts.csv`, or None."""
     solid = folders(FLUENT_3D) / "assets"
 
     def fluent_3d(row: Mapping[str, str]) -> Image.Image | None:
@@ -134,7 +134,7 @@ def draw_by_name(folder: Path) -> Drawer:
 
 
 def render_icon(icons: Mapping, key: str) -> Image.Image:
-    """One drawing of an Iconify set as a picture of `SPRITE` pixels."""
+    """One drawing of an Iconify set as an image of `SPRITE` pixels."""
     icon = icons["icons"].get(key) or icons["icons"][icons["aliases"][key]["parent"]]
     width = icon.get("width", icons.get("width", 16))
     height = icon.get("height", icons.get("height", 16))
@@ -147,7 +147,7 @@ def render_icon(icons: Mapping, key: str) -> Image.Image:
 
 
 def make_sprite_sheet(concepts: list[dict[str, str]], draw: Drawer) -> Image.Image:
-    """All drawings of a style in one picture, row by row; a place is empty where one is missing."""
+    """All drawings of a style in one image, row by row; missing ones leave their cell empty."""
     lines = -(-len(concepts) // COLUMNS)
     page = Image.new("RGBA", (COLUMNS * SPRITE, lines * SPRITE))
     for place, row in enumerate(concepts):

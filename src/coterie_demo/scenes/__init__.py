@@ -1,7 +1,5 @@
-"""Rendered 3-D scenes with exact labels, made where they are needed: pictures for dense tasks."""
+"""A renderer of 3-D scenes with exact labels for dense tasks, read by `coterie.datasets.scenes`."""
 
-from coterie_demo.scenes.classes import CLASSES, SHAPES
-from coterie_demo.scenes.environments import SETTINGS
 from coterie_demo.scenes.render_dataset import make_scenes
 
-__all__ = ["CLASSES", "SETTINGS", "SHAPES", "make_scenes"]
+__all__ = ["make_scenes"]

@@ -1,4 +1,4 @@
-"""A pinhole camera: where it stands, where it looks, and the rays through its pixels."""
+"""A pinhole camera: its pose, and the rays through its pixels."""
 
 from dataclasses import dataclass
 
@@ -10,11 +10,11 @@ from coterie_demo.scenes.shape import Array, normalize_vectors
 
 @dataclass(frozen=True, kw_only=True)
 class Camera:
-    """Square pictures without distortion.
+    """Takes square images without distortion.
 
     Attributes:
         pose: own axes are x to the right, y up, z to the viewer.
-        field_of_view: degrees from the left to the right edge of the picture.
+        field_of_view: degrees from the left to the right edge of the image.
     """
 
     pose: Pose

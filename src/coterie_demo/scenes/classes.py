@@ -1,4 +1,4 @@
-"""The shapes that are drawn, and the classes that a pixel may be of."""
+"""The shapes of the objects that scenes are rendered with."""
 
 from coterie_demo.scenes.curved_shapes import Capsule, Cone, Cylinder, Torus
 from coterie_demo.scenes.flat_shapes import Box, Prism, Pyramid
@@ -17,10 +17,4 @@ KINDS: tuple[type[Shape], ...] = (
     Sphere,
     Torus,
 )
-SHAPES = tuple(kind.name for kind in KINDS)
-"""What an object may be."""
-SURROUNDINGS = ("sky", "floor", "ceiling", "wall")
-"""What is around the objects; the ground outdoors is a floor, too."""
-CLASSES = SURROUNDINGS + SHAPES
-"""What a pixel may be of, by number."""
-SKY = CLASSES.index("sky")
+"""In the order of `coterie.datasets.scenes_manifest.SHAPES`."""

@@ -1,4 +1,4 @@
-"""What things are painted, drawn at random; some pairs of hue and texture are kept for tests."""
+"""Samples materials of objects; some pairs of hue and texture are in the test split only."""
 
 import colorsys
 
@@ -10,7 +10,7 @@ from coterie_demo.scenes.pose import make_vertical_rotation, sample_rotation
 from coterie_demo.scenes.shape import Array
 
 HUES = 8
-"""Bands of hue that objects are told apart by, from red on."""
+"""Bands of hue, from red on."""
 
 
 def is_held_out(hue: int, texture: int) -> bool:

@@ -1,4 +1,4 @@
-"""Edges: where one thing ends before another, or before a farther part of itself."""
+"""Occlusion edges: where an object ends in front of another, or of a farther part of itself."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from coterie_demo.scenes.shape import Array
 
 MIN_DEPTH_JUMP = 0.05
-"""How far off the other's plane, as a share of the depth, two neighbours must lie."""
+"""Distance of two neighbours from each other's plane, as a fraction of depth, that is an edge."""
 
 Part = slice | tuple[slice, ...]
 """Some of the pixels, by rows or by rows and columns."""

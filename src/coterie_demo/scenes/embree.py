@@ -16,7 +16,7 @@ class RayHits:
     """What rays met.
 
     Attributes:
-        things: [rays] number of the thing, -1 for none.
+        things: [rays] number of the object, -1 for none.
         lengths: [rays] in lengths of the ray's direction, infinite for none.
         facing: [rays, 3] normals, of length 1, of the triangles; 0 for none.
     """
@@ -30,7 +30,7 @@ class RayCaster:
     """Meshes of a scene, indexed for rays."""
 
     def __init__(self, meshes: Sequence[Mesh], poses: Sequence[Pose]) -> None:
-        """Put each mesh where its pose says."""
+        """Place each mesh by its pose."""
         corners = np.concatenate(
             [pose.to_scene(mesh.corners) for mesh, pose in zip(meshes, poses, strict=True)]
         )
@@ -64,7 +64,7 @@ class RayCaster:
         )
 
     def is_occluded(self, starts: Array, ways: Array) -> NDArray[np.bool_]:
-        """[rays] whether anything stands on the ways [rays, 3] that begin at `starts`."""
+        """[rays] whether anything blocks the segments [rays, 3] that begin at `starts`."""
         found = self.scene.run(
             starts.astype(np.float32),
             ways.astype(np.float32),

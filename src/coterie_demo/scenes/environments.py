@@ -1,4 +1,4 @@
-"""Where scenes are set: how large a place is, what bounds it, and how it is lit."""
+"""Environments of scenes: their size, walls and light."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True, kw_only=True)
 class Daylight:
-    """A sun and a sky: linear RGB, and how many degrees high the sun stands."""
+    """A sun and a sky: linear RGB, and the sun's elevation in degrees."""
 
     height: Range
     sun: tuple[float, float, float]
@@ -38,7 +38,7 @@ DUSK = Daylight(
 
 @dataclass(frozen=True, kw_only=True)
 class Environment:
-    """A kind of place; ranges are in metres, and each number in them is as likely.
+    """A kind of environment; ranges are in metres and sampled uniformly.
 
     Attributes:
         name: the scene class.
@@ -46,11 +46,11 @@ class Environment:
         length: from the near to the far wall.
         height: of the walls.
         daylight: the sky above it, or None where a ceiling and a lamp are.
-        walls: how many there are: 4, or 3 without the near one, or none.
-        eye: how high the camera stands.
+        walls: their number: 4, or 3 without the near one, or none.
+        camera_height: of the camera.
         sizes: of objects, from the middle to the farthest point, about.
-        reach: how far off objects stand at most.
-        turning: degrees that the camera may look aside.
+        reach: largest distance of objects.
+        max_yaw_degrees: largest angle of the camera to the long axis.
     """
 
     name: str
@@ -108,7 +108,7 @@ def sample_outdoor_light(
 
 
 WIDE: Range = (110.0, 120.0)
-SETTINGS: tuple[Environment, ...] = (
+ENVIRONMENTS: tuple[Environment, ...] = (
     Environment(name="room", breadth=(3.0, 6.0), length=(3.5, 6.5), height=(2.3, 3.2)),
     Environment(
         name="hall",
@@ -161,4 +161,4 @@ SETTINGS: tuple[Environment, ...] = (
         reach=10.0,
     ),
 )
-"""The scene classes."""
+"""The scene classes, in the order of `coterie.datasets.scenes_manifest.ENVIRONMENTS`."""

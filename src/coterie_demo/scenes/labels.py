@@ -1,11 +1,11 @@
-"""All that is known of a picture."""
+"""Renders an image with all its labels."""
 
 from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
-from coterie_demo.scenes.classes import CLASSES, SHAPES, SKY
+from coterie.datasets.scenes_manifest import CLASSES, SHAPES, SKY
 from coterie_demo.scenes.edges import compute_occlusion_edges
 from coterie_demo.scenes.embree import RayCaster
 from coterie_demo.scenes.keypoints import detect_corners
@@ -15,28 +15,33 @@ from coterie_demo.scenes.shading import render_image
 from coterie_demo.scenes.shape import Array, normalize_vectors
 
 LIGHT_POSITION = np.array([0.0, 0.5, 0.0])
-"""Where the light of the reshading stands, in the camera's axes: right, up and back, in metres.
+"""Position of the reshading's light in the camera's axes: right, up and back, in metres.
 
-Neither left nor right, so that a mirrored picture has the mirrored label.
+In the middle, so that a mirrored image has the mirrored label.
 """
 CORNER_2D, CORNER_3D = 2e-4, 0.01
-"""Eigenvalues of keypoints that are answered by one half: of grey values, and of geometry."""
+"""Eigenvalues that give a keypoint response of one half: of grey values, and of geometry."""
 MIN_SUBJECT_FRACTION = 0.005
-"""Share of the picture that its largest object has at least."""
+"""Smallest share of the pixels that the largest object of an image may have."""
 
 Labels = Mapping[str, NDArray[np.generic]]
 
 
 def render_with_labels(scene: Scene, size: int) -> Labels | None:
-    """A picture and its labels, or None where no object is large enough to be its subject.
+    """An image and its labels, or None if no object is large enough to be its subject.
 
-    image [size, size, 3] uint8; depth [size, size] metres along the optical axis; normals
-    [3, size, size] x right, y up, z to the viewer; curvature [2, size, size] in 1/m, the larger
-    first, positive where convex, exact for each shape and cut off at SHARPEST; reshading [size,
-    size] Lambert's law under LAMP without texture or shadow, 0 to 255. These are NaN, reshading 0,
-    where `classes` [size, size] says sky. edges, keypoints2d, keypoints3d [size, size], of 255;
-    object and setting, numbers in SHAPES and SETTINGS: that of the object with the most pixels, and
-    what the scene was drawn as.
+    Arrays, all [size, size] unless said otherwise:
+    - image [size, size, 3] uint8.
+    - depth in metres along the optical axis; NaN in the sky.
+    - normals [3, size, size], x right, y up, z to the viewer; NaN in the sky.
+    - curvature [2, size, size] in 1/m, the larger first, positive where convex, exact for each
+      shape and cut off at SHARPEST; NaN in the sky.
+    - reshading, Lambert's law for a light at LIGHT_POSITION without texture or shadow, 0 to 255;
+      0 in the sky.
+    - classes, numbers in CLASSES.
+    - edges, keypoints2d and keypoints3d, 0 to 255.
+    - object [] and setting [], numbers in SHAPES and ENVIRONMENTS: of the object with the most
+      pixels, and of the scene.
     """
     caster = RayCaster(
         [thing.mesh for thing in scene.objects], [thing.pose for thing in scene.objects]
@@ -71,7 +76,7 @@ def render_with_labels(scene: Scene, size: int) -> Labels | None:
 
 
 def find_subject(scene: Scene, things: NDArray[np.int64]) -> int | None:
-    """Number of the object with the most pixels, if it has SMALLEST of the picture."""
+    """Number of the object with the most pixels, or None if it has too few."""
     pixels = np.bincount(things[things >= 0], minlength=len(scene.objects))
     objects = [pixels[i] if thing.kind in SHAPES else 0 for i, thing in enumerate(scene.objects)]
     largest = int(np.argmax(objects))
@@ -85,12 +90,12 @@ def stack_geometry(depth: Array, normals: Array) -> Array:
 
 
 def compute_reshading(depth: Array, normals: Array, rays: Array) -> Array:
-    """[height, breadth] from 0 to 1: cosine between the normal and the way to LAMP; 0 for sky."""
+    """[height, breadth] from 0 to 1: cosine between normal and direction of light; 0 for sky."""
     with np.errstate(invalid="ignore"):
         ways = normalize_vectors(LIGHT_POSITION - rays * depth[..., None])
     return np.nan_to_num(np.clip((normals * ways).sum(axis=-1), 0, 1))
 
 
 def to_uint8(shares: Array) -> NDArray[np.uint8]:
-    """0 to 1 as 0 to 255."""
+    """Values from 0 to 1 as 0 to 255, rounded."""
     return (shares * 255 + 0.5).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""One thing of a scene."""
+"""One object of a scene."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Where something stands and how it is turned."""
+"""Position and rotation of an object."""
 
 from dataclasses import dataclass
 

@@ -29,7 +29,7 @@ class SurfaceHits:
 
 
 def cast_camera_rays(scene: Scene, ray_caster: RayCaster, size: int) -> SurfaceHits:
-    """What a picture of `size` x `size` pixels shows in the middles of its pixels, by rows."""
+    """The surfaces at the pixel centres of an image of `size` x `size` pixels, row by row."""
     start, directions = scene.camera.pose.position, scene.camera.compute_rays(size)
     hits = ray_caster.cast(start, directions)
     met = hits.objects >= 0

@@ -1,4 +1,4 @@
-"""What is where in a picture, drawn from random numbers."""
+"""Samples scenes: environment, camera, lights and objects."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ import numpy as np
 from coterie_demo.scenes.camera import Camera, make_camera
 from coterie_demo.scenes.classes import KINDS
 from coterie_demo.scenes.colours import sample_object_material
-from coterie_demo.scenes.environments import SETTINGS, Environment
+from coterie_demo.scenes.environments import ENVIRONMENTS, Environment
 from coterie_demo.scenes.ground import Ground
 from coterie_demo.scenes.light import AmbientLight, Light
 from coterie_demo.scenes.object import SceneObject
@@ -17,16 +17,16 @@ from coterie_demo.scenes.shape import Array
 FEWEST, MOST = 3, 8
 """Objects of a scene."""
 MAX_ATTEMPTS = 60
-"""Places that are looked for objects, before another scene is drawn."""
+"""Positions tried for objects before another scene is sampled."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """All that a picture shows.
+    """All that an image shows.
 
     Attributes:
-        setting: number of the scene class in SETTINGS.
-        things: floors and walls first, then objects.
+        setting: number of the scene class in ENVIRONMENTS.
+        objects: floors and walls first, then the objects on them.
         camera: who looks.
         light: what throws shadows.
         surrounding: all other light.
@@ -41,8 +41,8 @@ class Scene:
 
 def sample_scene(rng: np.random.Generator, held_out: bool) -> Scene:
     """A random scene; `held_out` says which pairs of hue and texture its objects have."""
-    number = int(rng.integers(len(SETTINGS)))  # once: rare settings are none that fill easily
-    setting = SETTINGS[number]
+    number = int(rng.integers(len(ENVIRONMENTS)))  # once: rare settings are none that fill easily
+    setting = ENVIRONMENTS[number]
     while True:
         place = Ground.sample(rng, setting)
         camera = sample_camera(rng, setting, place)
@@ -107,7 +107,7 @@ def sample_objects(
 
 
 def sample_visible_floor_point(rng: np.random.Generator, camera: Camera) -> Array:
-    """[2] where a random ray through the picture meets the floor; infinite if it does not."""
+    """[2] where a random ray through the image meets the floor; infinite if it does not."""
     across, up = rng.uniform([-0.9, -0.9], [0.9, 0.7])
     ray = camera.compute_directions(np.array(across), np.array(up))
     if ray[2] > -1e-3:
@@ -129,7 +129,7 @@ def is_free(
     ground: Ground,
     taken: list[tuple[Array, float]],
 ) -> bool:
-    """Whether something that reaches so far to all sides can stand there."""
+    """Whether an object of this radius fits at the position."""
     near = np.linalg.norm(spot - camera.pose.position[:2]) < environment.reach
     apart = all(np.linalg.norm(spot - other) > reach + room for other, room in taken)
     return ground.contains(spot, reach) and bool(near) and apart

@@ -1,4 +1,4 @@
-"""The picture: diffuse and shining surfaces under one light with shadows."""
+"""Renders the image: diffuse and specular surfaces under one light with shadows."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from coterie_demo.scenes.shape import Array, normalize_vectors
 SAMPLES = 2
 """Rays through each pixel, along each side."""
 LIFT = 3e-3
-"""Metres off the surface where ways to the light begin: the meshes lie a little inside it."""
+"""Offset in metres of shadow rays from the surface, as meshes are a little inside it."""
 GLOSS = 40.0
 """Exponent of the highlight."""
 

@@ -1,4 +1,4 @@
-"""What every shape answers to: a mesh that rays are cast at, and its exact surface."""
+"""The interface of shapes: a mesh that rays are cast at, and its exact surface."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -53,7 +53,7 @@ class Shape(ABC):
         """Triangles that enclose it, seen counter-clockwise from outside."""
 
     def compute_surface(self, points: Array, facing: Array) -> Surface:
-        """The exact surface next to points of the mesh; where nothing else is said, flat.
+        """The exact surface next to points of the mesh; flat by default.
 
         Args:
             points: [points, 3] on the mesh.
@@ -69,7 +69,7 @@ def create_mesh(name: str, **choices: object) -> Mesh:
 
 
 def normalize_vectors(vectors: Array) -> Array:
-    """The vectors [..., 3], made one long."""
+    """The vectors [..., 3], normalised to length 1."""
     return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
 
 

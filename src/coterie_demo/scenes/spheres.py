@@ -1,4 +1,4 @@
-"""Spheres and what is made of them."""
+"""Spheres, domes and ellipsoids."""
 
 from dataclasses import dataclass
 from typing import ClassVar, final

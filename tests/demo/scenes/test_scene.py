@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from coterie_demo.scenes.classes import SHAPES
-from coterie_demo.scenes.environments import SETTINGS
+from coterie.datasets.scenes_manifest import ENVIRONMENTS, SHAPES
 from coterie_demo.scenes.scene import sample_scene
 
 pytest.importorskip("trimesh")
@@ -20,7 +19,7 @@ def test_scenes_vary_and_objects_stand_apart_on_the_floor() -> None:
         lowest = [thing.pose.to_scene(thing.mesh.corners)[:, 2].min() for thing in objects]
         np.testing.assert_allclose(lowest, 0, atol=1e-9)
         assert np.linalg.det(scene.camera.pose.rotation) == pytest.approx(1)
-    assert len(settings) == len(SETTINGS)
+    assert len(settings) == len(ENVIRONMENTS)
     assert np.std([*eyes]) > 0.3 and np.std([*views]) > 5  # metres, degrees
 
 

@@ -12,7 +12,7 @@ def test_names_tell_what_was_chosen() -> None:
     scale = DepthScale(units_per_metre=512.0, log_range=2.0**16)
     metrics: dict[str, DenseMetric] = {
         "mean_iou(classes=21)": MeanIoU(classes=21),
-        "mean_iou(classes=7, ignored=-1)": MeanIoU(classes=7, ignore_index=-1),
+        "mean_iou(classes=7, ignore_index=-1)": MeanIoU(classes=7, ignore_index=-1),
         "ods_f": OdsF(),
         "ods_f(thresholds=9, thin=False)": OdsF(thresholds=9, thin=False),
         # How depths are written changes no score.

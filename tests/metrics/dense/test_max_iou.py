@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from coterie.metrics.dense.max_iou import MaxIoU
+from tests.metrics.cases import map_statistics
 
 METRIC = MaxIoU()
 
@@ -21,7 +22,7 @@ def logit(*probabilities: float) -> torch.Tensor:
 def test_by_hand() -> None:
     # Above .2 to .25: all 3 found, 1 right: 1/3. From .3 to .55: 2 found, 1/2. From .6 to .85: the
     # salient one alone, 1. Above .9: none found, 0 of 1. The unlabelled one is left out.
-    found = METRIC.statistics(logit(0.88, 0.57, 0.27, 0.99), row(1, 0, 0, math.nan))
+    found = map_statistics(METRIC, logit(0.88, 0.57, 0.27, 0.99), row(1, 0, 0, math.nan))
     assert found.tolist() == pytest.approx([1 / 3] * 2 + [1 / 2] * 6 + [1] * 6 + [0, 1])
     assert METRIC.score(found) == 100
 
@@ -29,10 +30,12 @@ def test_by_hand() -> None:
 def test_means_over_pictures_come_before_the_maximum() -> None:
     # First: salient at .88, other at .57: IoU 1/2 to .55, then 1 to .85, 0 at .9. Second: salient
     # at .42: IoU 1 to .4, then 0. The mean is 3/4 to .4, and 1/2 from .6 on.
-    total = METRIC.statistics(logit(0.88, 0.57), row(1, 0)) + METRIC.statistics(logit(0.42), row(1))
+    total = map_statistics(METRIC, logit(0.88, 0.57), row(1, 0)) + map_statistics(
+        METRIC, logit(0.42), row(1)
+    )
     assert METRIC.score(total) == pytest.approx(75)
 
 
 def test_nothing_salient_and_nothing_found_is_right() -> None:
-    assert METRIC.score(METRIC.statistics(logit(0.1, 0.1), row(0, 0))) == 100
-    assert METRIC.score(METRIC.statistics(logit(0.95, 0.1), row(0, 0))) == 0
+    assert METRIC.score(map_statistics(METRIC, logit(0.1, 0.1), row(0, 0))) == 100
+    assert METRIC.score(map_statistics(METRIC, logit(0.95, 0.1), row(0, 0))) == 0

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from coterie.metrics.dense.mean_angular_error import MeanAngularError
+from tests.metrics.cases import map_statistics
 
 METRIC = MeanAngularError()
 
@@ -18,7 +19,7 @@ def test_by_hand() -> None:
     # 45 degrees, 0, 90 for nothing, 180 for the opposite; the last has no label: 315 / 4.
     found = pixels((1, 0, 1), (0, 3, 0), (0, 0, 0), (0, 0, -2), (1, 0, 0))
     right = pixels((0, 0, 1), (0, 1, 0), (1, 0, 0), (0, 0, 1), (math.nan,) * 3)
-    statistics = METRIC.statistics(found, right)
+    statistics = map_statistics(METRIC, found, right)
     assert statistics.tolist() == pytest.approx([315.0, 4.0])
     assert METRIC.score(statistics) == pytest.approx(78.75)
 

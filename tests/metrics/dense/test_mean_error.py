@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from coterie.metrics.dense.mean_error import MeanError
+from tests.metrics.cases import map_statistics
 
 
 def row(*values: float) -> torch.Tensor:
@@ -16,11 +17,11 @@ def row(*values: float) -> torch.Tensor:
 def test_by_hand(power, expected: float) -> None:
     # |4 - 1| = 3, |-2 - 2| = 4, and one without a label.
     metric = MeanError(exponent=power)
-    statistics = metric.statistics(row(4, -2, 9), row(1, 2, math.nan))
+    statistics = map_statistics(metric, row(4, -2, 9), row(1, 2, math.nan))
     assert metric.score(statistics) == pytest.approx(expected)
     assert not metric.higher_is_better
 
 
 def test_what_is_refused(unchecked) -> None:
-    with pytest.raises(ValueError, match=r"MeanError\(power=0\): give 1 or 2"):
+    with pytest.raises(ValueError, match=r"MeanError\(exponent=0\): give 1 or 2"):
         MeanError(exponent=0)  # pyright: ignore

@@ -6,6 +6,7 @@ import torch
 from torchmetrics import JaccardIndex
 
 from coterie.metrics.dense.mean_iou import MeanIoU
+from tests.metrics.cases import map_statistics
 
 
 def logits(classes: torch.Tensor, count: int) -> torch.Tensor:
@@ -16,7 +17,7 @@ def test_by_hand() -> None:
     # Labelled: right 0 0 1 1, found 0 1 1 1. Class 0: 1 of 2; class 1: 2 of 3; class 2 is nowhere.
     right, found = torch.tensor([[0, 0, 1, 1, 255]]), torch.tensor([[0, 1, 1, 1, 2]])
     metric = MeanIoU(classes=3)
-    statistics = metric.statistics(logits(found, 3), right)
+    statistics = map_statistics(metric, logits(found, 3), right)
     assert statistics.tolist() == [1, 2, 0, 1, 3, 0, 2, 2, 0]
     assert metric.score(statistics) == pytest.approx(100 * (1 / 2 + 2 / 3) / 2)
 
@@ -25,7 +26,7 @@ def test_unions_are_of_all_pictures() -> None:
     # Class 1: 1 of 1 in the first, 0 of 1 in the second: 1 of 2, and so is class 0.
     metric, zero, one = MeanIoU(classes=2), torch.tensor([[0]]), torch.tensor([[1]])
     parts = [(one, one), (zero, one), (zero, zero)]
-    total = sum(metric.statistics(logits(found, 2), right) for found, right in parts)
+    total = sum(map_statistics(metric, logits(found, 2), right) for found, right in parts)
     assert isinstance(total, np.ndarray) and metric.score(total) == pytest.approx(50.0)
 
 
@@ -39,15 +40,15 @@ def test_as_torchmetrics(present: int) -> None:
     theirs = JaccardIndex(task="multiclass", num_classes=5, ignore_index=255)
     metric = MeanIoU(classes=5)
     total = np.sum(
-        [metric.statistics(p, r) for p, r in zip(prediction, right, strict=True)], axis=0
+        [map_statistics(metric, p, r) for p, r in zip(prediction, right, strict=True)], axis=0
     )
     assert metric.score(total) == pytest.approx(100 * theirs(prediction, right).item(), rel=1e-5)
 
 
 def test_what_is_refused() -> None:
     with pytest.raises(ValueError, match=r"a label is 3: classes are 0 to 2, and 255 where"):
-        MeanIoU(classes=3).statistics(torch.zeros(3, 1, 1), torch.tensor([[3]]))
+        map_statistics(MeanIoU(classes=3), torch.zeros(3, 1, 1), torch.tensor([[3]]))
     with pytest.raises(ValueError, match=r"MeanIoU\(classes=0\): give a number, at least 2"):
         MeanIoU(classes=0)
-    with pytest.raises(ValueError, match=r"ignored=2\): this is one of the 3 classes"):
+    with pytest.raises(ValueError, match=r"ignore_index=2\): this is one of the 3 classes"):
         MeanIoU(classes=3, ignore_index=2)

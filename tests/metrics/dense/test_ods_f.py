@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from coterie.metrics.dense.ods_f import OdsF, count_matches
+from tests.metrics.cases import map_statistics
 
 SIDE = 60
 """0.0375 of the diagonal of 60 * sqrt 2 = 84.85 pixels is 3.18 pixels."""
@@ -27,7 +28,7 @@ def logits(*rows: int, probability: float = 0.75) -> torch.Tensor:
 def counts(
     prediction: torch.Tensor, label: torch.Tensor, metric: OdsF = METRIC
 ) -> list[list[float]]:
-    return metric.statistics(prediction, label).reshape(3, -1).tolist()
+    return map_statistics(metric, prediction, label).reshape(3, -1).tolist()
 
 
 def test_perfect_is_100_up_to_its_probability() -> None:
@@ -52,38 +53,38 @@ def test_two_lines_for_one_count_once() -> None:
 
 
 def test_a_line_for_two_counts_once() -> None:
-    assert METRIC.score(METRIC.statistics(logits(20), lines(19, 21))) == pytest.approx(200 / 3)
+    assert METRIC.score(map_statistics(METRIC, logits(20), lines(19, 21))) == pytest.approx(200 / 3)
 
 
 def test_the_threshold_is_one_for_all_pictures() -> None:
     # First: right at .75, wrong at .35. Second: right at .35. To .3: 40 + 40 matched of 80 + 40
     # found and 80 true: 160 / 200. From .4 to .7: 40 of 40 found: 80 / 120.
     first = torch.maximum(logits(20), logits(40, probability=0.35))
-    total = METRIC.statistics(first, lines(20))
-    total = total + METRIC.statistics(logits(20, probability=0.35), lines(20))
+    total = map_statistics(METRIC, first, lines(20))
+    total = total + map_statistics(METRIC, logits(20, probability=0.35), lines(20))
     assert METRIC.score(total) == pytest.approx(80)
 
 
 def test_thick_edges_are_thinned() -> None:
     # Three rows become one, at most one pixel shorter at either end; unthinned, 80 are too many.
-    thick = METRIC.score(METRIC.statistics(logits(19, 20, 21), lines(20)))
+    thick = METRIC.score(map_statistics(METRIC, logits(19, 20, 21), lines(20)))
     assert thick > 97
     plain = OdsF(thresholds=9, max_distance=0.0375, thin=False)
-    assert plain.score(plain.statistics(logits(19, 20, 21), lines(20))) == pytest.approx(50)
+    assert plain.score(map_statistics(plain, logits(19, 20, 21), lines(20))) == pytest.approx(50)
 
 
 def test_nothing_found_nothing_true_and_nothing_known() -> None:
     nothing = torch.full((1, SIDE, SIDE), -9.0)
-    assert METRIC.score(METRIC.statistics(nothing, lines(20))) == 0
-    assert METRIC.score(METRIC.statistics(logits(20), lines())) == 0
-    assert math.isnan(METRIC.score(METRIC.statistics(nothing, lines())))
-    assert not METRIC.statistics(logits(20), lines() * math.nan).any()
+    assert METRIC.score(map_statistics(METRIC, nothing, lines(20))) == 0
+    assert METRIC.score(map_statistics(METRIC, logits(20), lines())) == 0
+    assert math.isnan(METRIC.score(map_statistics(METRIC, nothing, lines())))
+    assert not map_statistics(METRIC, logits(20), lines() * math.nan).any()
 
 
 def test_what_is_found_where_nothing_is_known_does_not_count() -> None:
     label = lines(20)
     label[:, 30:] = math.nan
-    assert METRIC.score(METRIC.statistics(logits(20, 40), label)) == 100
+    assert METRIC.score(map_statistics(METRIC, logits(20, 40), label)) == 100
 
 
 def test_matching_is_the_largest_there_is() -> None:

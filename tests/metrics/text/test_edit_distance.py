@@ -5,7 +5,7 @@ import pytest
 
 from coterie.metrics.text.character_error_rate import CharacterErrorRate
 from coterie.metrics.text.word_error_rate import WordErrorRate
-from tests.metrics.cases import pairs, score
+from tests.metrics.cases import pairs, score, text_statistics
 
 
 def test_words_by_hand() -> None:
@@ -23,7 +23,7 @@ def test_characters_by_hand() -> None:
 
 def test_the_nearest_answer_counts() -> None:
     # One edit of 2 against two of 3.
-    assert WordErrorRate().statistics("a x", ("b y c", "a b")).tolist() == [1, 2]
+    assert text_statistics(WordErrorRate(), "a x", ("b y c", "a b")).tolist() == [1, 2]
 
 
 def test_as_it_stands() -> None:

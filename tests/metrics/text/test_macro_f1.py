@@ -6,7 +6,7 @@ import pytest
 from sklearn.metrics import f1_score
 
 from coterie.metrics.text.macro_f1 import MacroF1
-from tests.metrics.cases import score
+from tests.metrics.cases import score, text_statistics
 
 LABELS = ("cat", "dog", "owl")
 
@@ -48,7 +48,7 @@ def test_fitted_takes_the_labels_of_the_answers() -> None:
 
 def test_what_is_refused(unchecked) -> None:
     with pytest.raises(ValueError, match=r"call `fitted` with the answers"):
-        MacroF1().statistics("a", ("a",))
+        text_statistics(MacroF1(), "a", ("a",))
     with pytest.raises(ValueError, match=r"'cow' is no label: they are cat, dog, owl"):
         MacroF1(labels=LABELS).check(("cow",))
     with pytest.raises(ValueError, match=r"MacroF1\(labels='cat'\): give a list of texts"):

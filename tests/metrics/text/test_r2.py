@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import r2_score
 
 from coterie.metrics.text.r2 import R2
-from tests.metrics.cases import score
+from tests.metrics.cases import score, text_statistics
 
 
 def test_by_hand() -> None:
@@ -25,7 +25,7 @@ def test_as_scikit_learn(log: bool) -> None:
 
 def fitted_score(metric: R2, cases: list[tuple[str, tuple[str, ...]]]) -> float:
     """The score as `coterie.evaluate` computes it: fitted to all answers first."""
-    return score(metric.fitted([answers for _, answers in cases]), *cases)
+    return score(metric.fit([answers for _, answers in cases]), *cases)
 
 
 @pytest.mark.parametrize("center", [1e6, 1.7e9, -1e12])
@@ -52,14 +52,14 @@ def test_as_scikit_learn_where_squares_swallow_the_spread(
 def test_statistics_add_up_about_one_center() -> None:
     # What a bootstrap does: rows of a split drawn anew, here the first twice and the last not.
     cases = [("1000001", ("1000001",)), ("1000002", ("1000003",)), ("0", ("1000009",))]
-    metric = R2().fitted([answers for _, answers in cases])
-    drawn = metric.score(sum(metric.statistics(*cases[i]) for i in (0, 0, 1)))
+    metric = R2().fit([answers for _, answers in cases])
+    drawn = metric.score(sum(text_statistics(metric, *cases[i]) for i in (0, 0, 1)))
     # Answers 1, 1, 3 (and a million): mean 5/3, spread 2 * 4/9 + 16/9 = 8/3. Error 1: 1 - 3/8.
     assert drawn == pytest.approx(0.625)
 
 
 def test_the_center_is_no_setting(unchecked) -> None:
-    metric = R2(log=True).fitted([("3",), ("7", "1")])
+    metric = R2(log=True).fit([("3",), ("7", "1")])
     # log 4, log 8 and log 2 have the mean log 4.
     assert isinstance(metric, R2) and metric.center == pytest.approx(math.log(4))
     assert str(metric) == "r2(log=True)"

@@ -35,11 +35,11 @@ def counted(cache, monkeypatch):
 def test_each_item_is_encoded_once_in_batches(parts, monkeypatch) -> None:
     processor, model, cache = parts
     calls = counted(cache, monkeypatch)
-    first = cache.images([*PICTURES, PICTURES[0]], processor)
+    first = cache.get_image_features([*PICTURES, PICTURES[0]], processor)
     assert calls == [2, 1] and first.dtype == torch.float16
-    assert torch.equal(cache.images([*PICTURES, PICTURES[0]], processor), first)
+    assert torch.equal(cache.get_image_features([*PICTURES, PICTURES[0]], processor), first)
     assert calls == [2, 1]
-    pixels = processor.pixels(PICTURES)
+    pixels = processor.make_pixel_values(PICTURES)
     wanted = model.model.encode("image", pixels, torch.zeros(3, dtype=torch.long))
     torch.testing.assert_close(first[:3].float(), wanted, atol=1e-3, rtol=1e-3)
 
@@ -57,24 +57,24 @@ def test_sounds_of_several_lengths(parts, monkeypatch) -> None:
 
 def test_other_weights_or_settings_have_other_files(parts, tmp_path, monkeypatch) -> None:
     processor, model, cache = parts
-    cache.images(PICTURES[:1], processor)
+    cache.get_image_features(PICTURES[:1], processor)
     model.model.vision_tower.embeddings.cls_token.data += 1
     other = FeatureCache(model, tmp_path)
     assert other.folder != cache.folder
     calls = counted(cache, monkeypatch)
     processor.image_processor.do_normalize = False
-    cache.images(PICTURES[:1], processor)
+    cache.get_image_features(PICTURES[:1], processor)
     assert calls == [1]
 
 
 def test_damaged_files_are_computed_again(parts, monkeypatch) -> None:
     processor, _, cache = parts
-    first = cache.images(PICTURES[:1], processor)
+    first = cache.get_image_features(PICTURES[:1], processor)
     (path,) = cache.folder.rglob("*.safetensors")
     calls = counted(cache, monkeypatch)
     for content in (b"", path.read_bytes()[:-10]):
         path.write_bytes(content)
-        assert torch.equal(cache.images(PICTURES[:1], processor), first)
+        assert torch.equal(cache.get_image_features(PICTURES[:1], processor), first)
     assert calls == [1, 1]
 
 
@@ -86,14 +86,17 @@ def test_an_interrupted_write_leaves_nothing(parts, monkeypatch) -> None:
 
     monkeypatch.setattr(os, "replace", killed)
     with pytest.raises(KeyboardInterrupt):
-        cache.images(PICTURES[:1], processor)
+        cache.get_image_features(PICTURES[:1], processor)
     assert not [path for path in cache.folder.rglob("*") if path.is_file()]
 
 
 def test_trained_encoders_are_refused(parts, tmp_path) -> None:
     processor, model, cache = parts
     model.model.audio_tower.requires_grad_(True)
-    for call in (lambda: FeatureCache(model, tmp_path), lambda: cache.images([], processor)):
+    for call in (
+        lambda: FeatureCache(model, tmp_path),
+        lambda: cache.get_image_features([], processor),
+    ):
         with pytest.raises(ValueError, match="'audio' is being trained, so its features cannot"):
             call()
 
@@ -102,7 +105,7 @@ def test_what_float16_cannot_hold_is_refused(parts, monkeypatch) -> None:
     processor, _, cache = parts
     monkeypatch.setattr(cache.model, "encode", lambda *_: torch.full((1, 5, 64), 1e5))
     with pytest.raises(ValueError, match="image are beyond what float16 holds"):
-        cache.images(PICTURES[:1], processor)
+        cache.get_image_features(PICTURES[:1], processor)
 
 
 def test_copies_share_the_cache(parts) -> None:

@@ -16,7 +16,7 @@ def test_rows_stand_at_their_placeholders() -> None:
     pixels, sounds = batch["pixel_values"], batch["input_features"]
     media = {"image": (pixels, None, None), "audio": (sounds, None, batch["feature_lengths"])}
     with torch.no_grad():
-        embeds = model.embed(batch["input_ids"], media, prefill=True)
+        embeds = model.embed_with_media(batch["input_ids"], media, prefill=True)
         features = model.encode("image", pixels, LENGTHS)
         third = model.connectors["vision"](features[2, :4, :64])
         efficient = model.connectors["efficient"](features[2, 4:, :16])

@@ -34,7 +34,7 @@ def state(*tasks: int, single: int | None = None) -> RoutingContext:
 def logits(made: GateLayer, x: torch.Tensor, told: RoutingContext) -> torch.Tensor:
     answer = made(x, told, PLACE)
     return DeferredRouting(
-        make_decision=lambda said: said, logits=answer.logits, gate_weight=answer.rows
+        make_decision=lambda said: said, logits=answer.logits, gate_weight=answer.gate_weight
     ).resolve(x)
 
 

@@ -22,7 +22,7 @@ TASKS = (
 NAMES = ("depth", "normal", "scene")
 
 
-class Drawn(DenseSamples):
+class BootstrapSamples(DenseSamples):
     """Random pictures; the second has no label of "normal"."""
 
     bad_rows: tuple[BadRow, ...] = ()
@@ -53,7 +53,7 @@ def pixels(images: list[torch.Tensor]) -> torch.Tensor:
 
 
 def test_each_picture_as_the_metric_of_its_task_has_it() -> None:
-    host, rows, told = model(), Drawn(), []
+    host, rows, told = model(), BootstrapSamples(), []
     found = run_inference(host, rows, TASKS, pixels=pixels, batch_size=2, on_batch_end=told.append)
     assert found.sources == ("p0", "p1", "p2") and told == [2, 3] and found.seconds > 0
     assert {name: each.shape for name, each in found.statistics.items()} == {
@@ -68,7 +68,7 @@ def test_each_picture_as_the_metric_of_its_task_has_it() -> None:
 
 
 def test_batches_and_tasks_that_are_left_out_change_nothing() -> None:
-    host, rows = model(), Drawn()
+    host, rows = model(), BootstrapSamples()
     one = run_inference(host, rows, TASKS, pixels=pixels, batch_size=1).statistics
     all_at_once = run_inference(host, rows, TASKS[1:], pixels=pixels, batch_size=8).statistics
     assert list(all_at_once) == ["normal", "scene"]
@@ -83,7 +83,12 @@ def test_mixtures_tell_what_they_decide() -> None:
     grafted = coterie.graft(model(), [mixture], tasks=NAMES)
     tapes: list[Tape] = []
     run_inference(
-        grafted, Drawn(), TASKS, pixels=pixels, batch_size=2, on_routing=lambda t: tapes.append(t)
+        grafted,
+        BootstrapSamples(),
+        TASKS,
+        pixels=pixels,
+        batch_size=2,
+        on_routing=lambda t: tapes.append(t),
     )
     # Three tasks of two pictures, then of one; 16 patches and a class token each.
     assert [len(next(iter(tape.values())).weights) for tape in tapes] == [3 * 2 * 17, 3 * 17]
@@ -91,15 +96,19 @@ def test_mixtures_tell_what_they_decide() -> None:
 
 def test_models_in_bfloat16_are_scored_in_float32() -> None:
     host = model()
-    wanted = run_inference(host, Drawn(), TASKS, pixels=pixels, batch_size=3).statistics["depth"]
+    wanted = run_inference(host, BootstrapSamples(), TASKS, pixels=pixels, batch_size=3).statistics[
+        "depth"
+    ]
     host.backbone.bfloat16()
-    found = run_inference(host, Drawn(), TASKS, pixels=pixels, batch_size=3).statistics["depth"]
+    found = run_inference(host, BootstrapSamples(), TASKS, pixels=pixels, batch_size=3).statistics[
+        "depth"
+    ]
     assert not np.array_equal(found, wanted)
     np.testing.assert_allclose(found, wanted, rtol=0.02)  # bfloat16 has eight bits
 
 
 def test_a_task_of_which_nothing_is_labelled(unchecked: None) -> None:
-    rows = Drawn(2)
+    rows = BootstrapSamples(2)
     rows.samples = rows.samples[1:]
-    with pytest.raises(ValueError, match="none of the 1 pictures has a label of task 'normal'"):
+    with pytest.raises(ValueError, match="none of the 1 images has a label of task 'normal'"):
         run_inference(model(), rows, TASKS, pixels=pixels, batch_size=1)

@@ -21,7 +21,7 @@ class Numbers(DenseSplit):
     def __len__(self) -> int:
         return self.count
 
-    def files(self, index: int) -> list[LabelFile]:
+    def list_files(self, index: int) -> list[LabelFile]:
         return [LabelFile(folder=Path("nowhere"), name=f"{index}.png", field="depth")]
 
     def read(self, index: int) -> DenseSample:

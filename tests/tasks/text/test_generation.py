@@ -3,11 +3,19 @@
 import pytest
 import torch
 
+import coterie
 from coterie.data.sample import Message, TextSample
 from coterie.models.loading import LoadedModel, load
+from coterie.routing.usage import ExpertUsage
 from coterie.tasks.text.collator import TextCollator
-from coterie.tasks.text.generation import estimate_prompt_length, get_end_token_ids, predict
+from coterie.tasks.text.generation import (
+    estimate_prompt_length,
+    get_end_token_ids,
+    observe_prompt,
+    predict,
+)
 from tests.evaluate.runs import base
+from tests.tinies.text import llama
 
 
 @pytest.fixture(scope="module")
@@ -55,3 +63,19 @@ def test_no_samples_give_no_answers(tiny: LoadedModel) -> None:
 
 def test_length_counts_text() -> None:
     assert estimate_prompt_length(ask("four")) == 4
+
+
+def test_the_prompt_is_observed_and_the_answer_is_not() -> None:
+    tiny = llama()
+    model = coterie.graft(tiny.model, coterie.Mixture(experts=coterie.Lora(ranks=(2, 2))))
+    prompt = {key: tiny.batch[key] for key in ("input_ids", "attention_mask")}
+    usage, alone = ExpertUsage(("a",)), ExpertUsage(("a",))
+    with observe_prompt(model, usage.add):
+        model.generate(**prompt, max_new_tokens=4, do_sample=False)
+    with observe_prompt(model, alone.add):
+        model(**prompt)
+    assert usage.to_json() == alone.to_json() and len(usage.sums) == 6  # two layers of three
+    tokens = float(prompt["attention_mask"].sum())
+    assert all(each["count"] == {"a": [tokens]} for each in usage.to_json().values())
+    with observe_prompt(model, None):
+        model(**prompt)

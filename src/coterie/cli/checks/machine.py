@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from coterie.cli.checks.check import Check
+from coterie.paths import get_cache_dir
 
 GIB = 1024**3
 # What the kernel calls instructions that multiply bfloat16 numbers; elsewhere they are emulated.
@@ -28,6 +29,13 @@ def check_machine() -> Iterator[Check]:
     said = f"{get_free_disk_bytes(Path.cwd()) / GIB:.1f} GiB free where you are"
     yield Check(subject="disk", status="ok", details=said)
     yield Check(subject="bfloat16", status="ok", details=check_bfloat16(read_cpu_flags()))
+
+
+def check_home() -> Iterator[Check]:
+    """A finding on the folder of downloads and caches."""
+    folder = get_cache_dir()
+    said = f"{folder}, {get_free_disk_bytes(folder) / GIB:.1f} GiB free there"
+    yield Check(subject="home", status="ok", details=said)
 
 
 def count_cores() -> int:

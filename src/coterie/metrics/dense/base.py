@@ -1,33 +1,35 @@
-"""What every metric of predicted pictures answers to."""
+"""The interface of metrics of maps: what a head predicts for each pixel, or for the image."""
 
 from abc import abstractmethod
+from typing import ClassVar
 
 import numpy as np
-from jaxtyping import Float, Float64, Shaped
+from jaxtyping import Float64, Shaped
 from torch import Tensor
 
 from coterie.metrics.base import Metric
-from coterie.metrics.text.normalization import to_snake_case
+from coterie.metrics.prediction import MapPrediction
 from coterie.serialization import get_init_fields
 
 
 class DenseMetric(Metric):
-    """How good a head's answer to one picture is. Kinds are frozen keyword-only dataclasses."""
+    """Compares a map with a label. Kinds are frozen keyword-only dataclasses."""
+
+    prediction_type: ClassVar[type[MapPrediction]] = MapPrediction
 
     @abstractmethod
     def statistics(
-        self, prediction: Float[Tensor, "channels *place"], label: Shaped[Tensor, "*label"]
+        self, prediction: MapPrediction, label: Shaped[Tensor, "*label"]
     ) -> Float64[np.ndarray, " statistics"]:
-        """Numbers that add up over pictures, all finite, always equally many.
+        """Numbers that add up over images, all finite, always equally many.
 
         Args:
-            prediction: what the head wrote, as it goes into the loss: logits where the kind says
-                so, not probabilities.
-            label: as the kind has it; pixels without a label do not count.
+            prediction: the head's output for one image.
+            label: as the task has it; pixels without a label do not count.
         """
 
     def __str__(self) -> str:
-        """What scores and tables call it: its name, and the numbers and words it was given."""
+        """The name in scores and tables, with the numbers and texts that are not the defaults."""
         given = {
             field.name: (getattr(self, field.name), field.default)
             for field in get_init_fields(type(self))
@@ -37,5 +39,4 @@ class DenseMetric(Metric):
             for name, (value, default) in given.items()
             if isinstance(value, str | int | float) and value != default
         )
-        name = to_snake_case(type(self).__name__.replace("IoU", "Iou"))  # one word
-        return f"{name}({items})" if items else name
+        return f"{self.get_name()}({items})" if items else self.get_name()

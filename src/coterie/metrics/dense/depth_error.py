@@ -10,6 +10,7 @@ from torch import Tensor
 
 from coterie.metrics.dense.base import DenseMetric
 from coterie.metrics.dense.labels import METRES, DepthScale, check_choice, to_numpy
+from coterie.metrics.prediction import MapPrediction
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,11 +42,11 @@ class DepthError(DenseMetric):
 
     def statistics(
         self,
-        prediction: Float[Tensor, "1 height breadth"],
+        prediction: MapPrediction,
         label: Float[Tensor, "1 height breadth"],
     ) -> Float64[np.ndarray, " statistics"]:
         """The sum of squares, the sum of ratios, and how many there are."""
-        found, right = (to_numpy(self.scale.decode(x.double())) for x in (prediction, label))
+        found, right = (to_numpy(self.scale.decode(x.double())) for x in (prediction.values, label))
         known = right > 0  # not where it is NaN
         error, right = abs(found - right)[known], right[known]
         return np.array([(error**2).sum(), (error / right).sum(), known.sum()])

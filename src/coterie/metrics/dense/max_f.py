@@ -8,6 +8,7 @@ from torch import Tensor
 
 from coterie.metrics.dense.base import DenseMetric
 from coterie.metrics.dense.labels import to_numpy
+from coterie.metrics.prediction import MapPrediction
 
 THRESHOLDS = np.linspace(0.2, 0.9, 15)
 
@@ -34,7 +35,7 @@ class MaxF(DenseMetric):
 
     def statistics(
         self,
-        prediction: Float[Tensor, "1 height breadth"],
+        prediction: MapPrediction,
         label: Float[Tensor, "1 height breadth"],
     ) -> Float64[np.ndarray, " statistics"]:
         """Precision and recall at each threshold, and 1; zeros for a picture without labels."""
@@ -43,7 +44,7 @@ class MaxF(DenseMetric):
         if not known.any():
             return np.zeros(2 * len(THRESHOLDS) + 1)
         salient = right[known] > 0.5
-        found = to_numpy(prediction.float().sigmoid())[known] > THRESHOLDS[:, None]
+        found = to_numpy(prediction.values.float().sigmoid())[known] > THRESHOLDS[:, None]
         both = (found & salient).sum(1)
         precision = both / np.maximum(found.sum(1), 1)
         recall = both / max(salient.sum(), 1)

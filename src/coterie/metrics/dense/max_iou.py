@@ -1,6 +1,7 @@
 """How well a thresholded probability covers what is salient."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Float, Float64
@@ -8,6 +9,7 @@ from torch import Tensor
 
 from coterie.metrics.dense.base import DenseMetric
 from coterie.metrics.dense.labels import to_numpy
+from coterie.metrics.prediction import MapPrediction
 
 THRESHOLDS = np.linspace(0.2, 0.9, 15)
 
@@ -22,9 +24,11 @@ class MaxIoU(DenseMetric):
     which has it from ASTMT (arXiv:1904.08918). The other class has no part in it.
     """
 
+    name: ClassVar[str] = "max_iou"
+
     def statistics(
         self,
-        prediction: Float[Tensor, "1 height breadth"],
+        prediction: MapPrediction,
         label: Float[Tensor, "1 height breadth"],
     ) -> Float64[np.ndarray, " statistics"]:
         """The IoU at each threshold, and 1; zeros for a picture without labels."""
@@ -33,7 +37,7 @@ class MaxIoU(DenseMetric):
         if not known.any():
             return np.zeros(len(THRESHOLDS) + 1)
         salient = right[known] > 0.5
-        found = to_numpy(prediction.float().sigmoid())[known] > THRESHOLDS[:, None]
+        found = to_numpy(prediction.values.float().sigmoid())[known] > THRESHOLDS[:, None]
         both, union = (found & salient).sum(1), (found | salient).sum(1)
         return np.append(np.where(union > 0, both / np.maximum(union, 1), 1.0), 1.0)
 

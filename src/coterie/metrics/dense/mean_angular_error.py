@@ -9,6 +9,7 @@ from torch import Tensor
 
 from coterie.metrics.dense.base import DenseMetric
 from coterie.metrics.dense.labels import to_numpy
+from coterie.metrics.prediction import MapPrediction
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,11 +27,11 @@ class MeanAngularError(DenseMetric):
 
     def statistics(
         self,
-        prediction: Float[Tensor, "3 height breadth"],
+        prediction: MapPrediction,
         label: Float[Tensor, "3 height breadth"],
     ) -> Float64[np.ndarray, " statistics"]:
         """The sum of angles, and how many there are."""
-        found, right = to_numpy(prediction), to_numpy(label)
+        found, right = to_numpy(prediction.values), to_numpy(label)
         known = ~np.isnan(right).any(0)
         found, right = found[:, known], right[:, known]
         lengths = np.linalg.norm(found, axis=0) * np.linalg.norm(right, axis=0)

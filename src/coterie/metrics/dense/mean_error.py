@@ -10,6 +10,7 @@ from torch import Tensor
 
 from coterie.metrics.dense.base import DenseMetric
 from coterie.metrics.dense.labels import check_choice, to_numpy
+from coterie.metrics.prediction import MapPrediction
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +18,7 @@ class MeanError(DenseMetric):
     """The mean absolute or root mean square error over all labelled numbers, as labels count.
 
     Attributes:
-        power: 1, mean absolute; 2, root mean square.
+        exponent: 1, mean absolute; 2, root mean square.
     """
 
     higher_is_better: ClassVar[bool] = False
@@ -27,15 +28,15 @@ class MeanError(DenseMetric):
     exponent: Literal[1, 2] = 1
 
     def __post_init__(self) -> None:
-        check_choice("MeanError(power", self.exponent, (1, 2))
+        check_choice("MeanError(exponent", self.exponent, (1, 2))
 
     def statistics(
         self,
-        prediction: Float[Tensor, "channels *place"],
+        prediction: MapPrediction,
         label: Float[Tensor, "channels *place"],
     ) -> Float64[np.ndarray, " statistics"]:
-        """The sum of |difference|^power, and how many there are."""
-        found, right = to_numpy(prediction), to_numpy(label)
+        """The sum of |difference|^exponent, and how many there are."""
+        found, right = to_numpy(prediction.values), to_numpy(label)
         known = ~np.isnan(right)
         return np.array([(abs(found - right)[known] ** self.exponent).sum(), known.sum()])
 

@@ -1,12 +1,14 @@
 """How well predicted classes cover the true ones."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
-from jaxtyping import Float, Float64, Int
+from jaxtyping import Float64, Int
 from torch import Tensor
 
 from coterie.metrics.dense.base import DenseMetric
+from coterie.metrics.prediction import MapPrediction
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,8 +24,10 @@ class MeanIoU(DenseMetric):
 
     Attributes:
         classes: how many, at least 2.
-        ignored: the label of pixels that do not count; no class.
+        ignore_index: the label of pixels that do not count; no class.
     """
+
+    name: ClassVar[str] = "mean_iou"
 
     classes: int
     ignore_index: int = 255
@@ -33,27 +37,27 @@ class MeanIoU(DenseMetric):
             raise ValueError(f"MeanIoU(classes={self.classes!r}): give a number, at least 2")
         if 0 <= self.ignore_index < self.classes:
             raise ValueError(
-                f"MeanIoU(ignored={self.ignore_index!r}): this is one of the {self.classes} classes; "
-                f"give a number below 0 or from {self.classes} on"
+                f"MeanIoU(ignore_index={self.ignore_index!r}): this is one of the "
+                f"{self.classes} classes; give a number below 0 or from {self.classes} on"
             )
 
     def statistics(
         self,
-        prediction: Float[Tensor, "classes height breadth"],
+        prediction: MapPrediction,
         label: Int[Tensor, "height breadth"],
     ) -> Float64[np.ndarray, " statistics"]:
         """For each class: pixels predicted and right, predicted, and right.
 
         Raises ValueError if a label is no class.
         """
-        found, right = prediction.argmax(0).cpu().numpy(), label.cpu().numpy()
+        found, right = prediction.values.argmax(0).cpu().numpy(), label.cpu().numpy()
         known = right != self.ignore_index
         found, right = found[known], right[known]
         strange = right[(right < 0) | (right >= self.classes)]
         if strange.size:
             raise ValueError(
-                f"a label is {strange[0]}: classes are 0 to {self.classes - 1}, and {self.ignore_index} "
-                f"where nothing is known"
+                f"a label is {strange[0]}: classes are 0 to {self.classes - 1}, and "
+                f"{self.ignore_index} where nothing is known"
             )
         counts = [np.bincount(x, minlength=self.classes) for x in (found, right)]
         both = np.bincount(found[found == right], minlength=self.classes)

@@ -9,6 +9,7 @@ from torch import Tensor
 from coterie.metrics.dense.base import DenseMetric
 from coterie.metrics.dense.labels import to_numpy
 from coterie.metrics.dense.thinning import thin_edges
+from coterie.metrics.prediction import MapPrediction
 from coterie.optional_imports import import_optional
 
 
@@ -47,11 +48,11 @@ class OdsF(DenseMetric):
 
     def statistics(
         self,
-        prediction: Float[Tensor, "1 height breadth"],
+        prediction: MapPrediction,
         label: Float[Tensor, "1 height breadth"],
     ) -> Float64[np.ndarray, " statistics"]:
         """For each threshold: how many pixels match, are found, and are true."""
-        probability = to_numpy(prediction.float().sigmoid())[0]
+        probability = to_numpy(prediction.values.float().sigmoid())[0]
         truth = to_numpy(label)[0]
         true, known = truth > 0.5, ~np.isnan(truth)
         counts, size = np.zeros((self.thresholds, 3)), -1

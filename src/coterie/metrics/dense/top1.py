@@ -8,6 +8,7 @@ from torch import Tensor
 
 from coterie.metrics.base import compute_percent
 from coterie.metrics.dense.base import DenseMetric
+from coterie.metrics.prediction import MapPrediction
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,12 +19,12 @@ class Top1(DenseMetric):
     """
 
     def statistics(
-        self, prediction: Float[Tensor, " classes"], label: Float[Tensor, " classes"]
+        self, prediction: MapPrediction, label: Float[Tensor, " classes"]
     ) -> Float64[np.ndarray, " statistics"]:
         """1 if they agree, and 1; zeros without a target."""
         if label.isnan().any():
             return np.zeros(2)
-        return np.array([prediction.argmax().item() == label.argmax().item(), 1.0])
+        return np.array([prediction.values.argmax().item() == label.argmax().item(), 1.0])
 
     def score(self, total: Float64[np.ndarray, " statistics"]) -> float:
         return compute_percent(*total)

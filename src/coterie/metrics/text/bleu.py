@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from coterie.metrics.base import TextMetric
+from coterie.metrics.prediction import TextPrediction
 from coterie.optional_imports import import_optional
 
 
@@ -23,10 +24,10 @@ class Bleu(TextMetric):
     tokenize: str = "13a"
 
     def statistics(
-        self, prediction: str, answers: tuple[str, ...]
+        self, prediction: TextPrediction, answers: tuple[str, ...]
     ) -> Float64[np.ndarray, " statistics"]:
         bleu: Any = import_optional("sacrebleu.metrics", "evaluate").BLEU(tokenize=self.tokenize)
-        found = bleu.corpus_score([prediction], [[answer] for answer in answers])
+        found = bleu.corpus_score([prediction.text], [[answer] for answer in answers])
         return np.array([*found.counts, *found.totals, found.sys_len, found.ref_len], np.float64)
 
     def score(self, total: Float64[np.ndarray, " statistics"]) -> float:

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from coterie.metrics.base import TextMetric
+from coterie.metrics.prediction import TextPrediction
 from coterie.optional_imports import import_optional
 
 
@@ -23,11 +24,11 @@ class Chrf(TextMetric):
     word_order: int = 0
 
     def statistics(
-        self, prediction: str, answers: tuple[str, ...]
+        self, prediction: TextPrediction, answers: tuple[str, ...]
     ) -> Float64[np.ndarray, " statistics"]:
         # Inner functions of sacrebleu: its public ones give scores, and scores do not add up.
         found = self.make_scorer()._extract_corpus_statistics(
-            [prediction], [[item] for item in answers]
+            [prediction.text], [[item] for item in answers]
         )
         return np.array(found[0], np.float64)
 

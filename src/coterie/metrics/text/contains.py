@@ -1,25 +1,29 @@
-"""The share of predictions in which an answer stands."""
+"""The share of predictions that contain an answer."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Float64
 
 from coterie.metrics.base import TextMetric, compute_percent
+from coterie.metrics.prediction import TextPrediction
 from coterie.metrics.text.normalization import words_in
 
 
 @dataclass(frozen=True, kw_only=True)
 class ContainsAnswer(TextMetric):
-    """Percent of predictions with one of the answers in them as whole words (`words.words_in`).
+    """Percent of predictions that contain one of the answers as full words (`words_in`).
 
     For models that wrap the answer into a sentence; a long prediction may be right by chance.
     """
 
+    name: ClassVar[str] = "contains"
+
     def statistics(
-        self, prediction: str, answers: tuple[str, ...]
+        self, prediction: TextPrediction, answers: tuple[str, ...]
     ) -> Float64[np.ndarray, " statistics"]:
-        words = spaced(prediction)
+        words = spaced(prediction.text)
         return np.array([float(any(spaced(answer) in words for answer in answers)), 1.0])
 
     def score(self, total: Float64[np.ndarray, " statistics"]) -> float:

@@ -1,29 +1,33 @@
 """The share of predictions that equal an answer."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Float64
 
 from coterie.metrics.base import TextMetric, compute_percent
+from coterie.metrics.prediction import TextPrediction
 from coterie.metrics.text.normalization import normalize
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExactMatch(TextMetric):
-    """Percent of predictions that are one of the answers, up to `words.normal`.
+    """Percent of predictions that are one of the answers, up to `normalize`.
 
     Attributes:
-        strict: compare as it stands, but for white space around.
+        strict: compare the texts as they are, without white space at the ends.
     """
+
+    name: ClassVar[str] = "exact"
 
     strict: bool = False
 
     def statistics(
-        self, prediction: str, answers: tuple[str, ...]
+        self, prediction: TextPrediction, answers: tuple[str, ...]
     ) -> Float64[np.ndarray, " statistics"]:
         form = str.strip if self.strict else normalize
-        return np.array([float(form(prediction) in map(form, answers)), 1.0])
+        return np.array([float(form(prediction.text) in map(form, answers)), 1.0])
 
     def score(self, total: Float64[np.ndarray, " statistics"]) -> float:
         return compute_percent(*total)

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from coterie.metrics.base import TextMetric
+from coterie.metrics.prediction import TextPrediction
 from coterie.metrics.text.normalization import normalize
 
 
@@ -14,11 +15,11 @@ from coterie.metrics.text.normalization import normalize
 class MacroF1(TextMetric):
     """Mean, in percent, of the F1 of those classes that answers or predictions have.
 
-    Labels are compared up to `words.normal`. A prediction that is no label is wrong, and no class
+    Labels are compared up to `normalize`. A prediction that is no label is wrong, and no class
     of its own. Of several answers, the one predicted counts, or else the first.
 
     Attributes:
-        labels: all classes; if empty, `fitted` takes them from a split's answers.
+        labels: all classes; if empty, `fit` takes them from a split's answers.
     """
 
     labels: tuple[str, ...] = ()
@@ -29,7 +30,7 @@ class MacroF1(TextMetric):
         if len(set(map(normalize, self.labels))) < len(self.labels):
             raise ValueError(f"MacroF1(labels={self.labels!r}): two of them are the same")
 
-    def fit(self, answers: Iterable[tuple[str, ...]]) -> "TextMetric":
+    def fit(self, answers: Iterable[tuple[str, ...]]) -> "MacroF1":
         if self.labels:
             return self
         return replace(
@@ -43,16 +44,14 @@ class MacroF1(TextMetric):
                 raise ValueError(f"{answer!r} is no label: they are {', '.join(self.labels)}")
 
     def statistics(
-        self, prediction: str, answers: tuple[str, ...]
+        self, prediction: TextPrediction, answers: tuple[str, ...]
     ) -> Float64[np.ndarray, " statistics"]:
         """For each label: predicted and right, predicted, and right."""
         if not self.labels:
-            raise ValueError(
-                "MacroF1(labels=()): call `fitted` with the answers of the split first"
-            )
+            raise ValueError("MacroF1(labels=()): call `fit` with the answers of the split first")
         self.check(answers)
         labels = list(map(normalize, self.labels))
-        predicted, accepted = normalize(prediction), list(map(normalize, answers))
+        predicted, accepted = normalize(prediction.text), list(map(normalize, answers))
         right = predicted if predicted in accepted else accepted[0]
         counts = np.zeros((3, len(labels)))
         counts[:, labels.index(right)] = [predicted == right, 0, 1]

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from coterie.metrics.base import TextMetric
+from coterie.metrics.prediction import TextPrediction
 from coterie.metrics.text.number_parsing import find_nearest, parse_numbers
 
 
@@ -27,9 +28,9 @@ class MeanAbsoluteError(TextMetric):
         parse_numbers(answers)
 
     def statistics(
-        self, prediction: str, answers: tuple[str, ...]
+        self, prediction: TextPrediction, answers: tuple[str, ...]
     ) -> Float64[np.ndarray, " statistics"]:
-        predicted, answer = find_nearest(prediction, answers)
+        predicted, answer = find_nearest(prediction.text, answers)
         return np.array([abs(predicted - answer), 1.0])
 
     def score(self, total: Float64[np.ndarray, " statistics"]) -> float:

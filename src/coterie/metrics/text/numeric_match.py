@@ -2,11 +2,13 @@
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Float64
 
 from coterie.metrics.base import TextMetric, compute_percent
+from coterie.metrics.prediction import TextPrediction
 from coterie.metrics.text.number_parsing import parse_number, parse_numbers
 
 
@@ -22,19 +24,23 @@ class NumericMatch(TextMetric):
         tolerance: the share, at least 0: 0.05 accepts 95 to 105 for 100.
     """
 
+    name: ClassVar[str] = "numeric"
+
     tolerance: int | float = 0.05
 
     def __post_init__(self) -> None:
         if not (isinstance(self.tolerance, int | float) and 0 <= self.tolerance < math.inf):
-            raise ValueError(f"Numeric(tolerance={self.tolerance!r}): give a number, at least 0")
+            raise ValueError(
+                f"NumericMatch(tolerance={self.tolerance!r}): give a number, at least 0"
+            )
 
     def check(self, answers: tuple[str, ...]) -> None:
         parse_numbers(answers)
 
     def statistics(
-        self, prediction: str, answers: tuple[str, ...]
+        self, prediction: TextPrediction, answers: tuple[str, ...]
     ) -> Float64[np.ndarray, " statistics"]:
-        predicted = parse_number(prediction, divides_percent=True)
+        predicted = parse_number(prediction.text, divides_percent=True)
         is_near = predicted is not None and any(
             abs(predicted - answer) <= self.tolerance * abs(answer) * (1 + 1e-12)  # 95 for 100
             for answer in parse_numbers(answers, divides_percent=True)

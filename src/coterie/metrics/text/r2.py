@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from coterie.metrics.base import TextMetric
+from coterie.metrics.prediction import TextPrediction
 from coterie.metrics.text.number_parsing import find_nearest, parse_numbers
 
 
@@ -23,7 +24,7 @@ class R2(TextMetric):
         log: compare log(1 + x), for amounts that spread over decades; less than 0 counts as 0.
         center: subtracted from answers before they are squared and summed. The score does not
             depend on it but by rounding: squares of numbers far from 0 would swallow a small
-            spread. `fitted` sets it to the mean of a split's answers.
+            spread. `fit` sets it to the mean of a split's answers.
     """
 
     unit: ClassVar[str] = ""
@@ -36,7 +37,7 @@ class R2(TextMetric):
         if not isinstance(self.log, bool):
             raise ValueError(f"R2(log={self.log!r}): give true or false")
 
-    def fitted(self, answers: Iterable[tuple[str, ...]]) -> "TextMetric":
+    def fit(self, answers: Iterable[tuple[str, ...]]) -> "R2":
         # The exact sum, so that rows in another order have the same center.
         values = [self.scale(number) for items in answers for number in parse_numbers(items)]
         metric = replace(self)
@@ -49,10 +50,10 @@ class R2(TextMetric):
         parse_numbers(answers)
 
     def statistics(
-        self, prediction: str, answers: tuple[str, ...]
+        self, prediction: TextPrediction, answers: tuple[str, ...]
     ) -> Float64[np.ndarray, " statistics"]:
         """1, the answer's distance from the center, its square, and the squared error."""
-        predicted, answer = map(self.scale, find_nearest(prediction, answers))
+        predicted, answer = map(self.scale, find_nearest(prediction.text, answers))
         distance = answer - self.center
         return np.array([1.0, distance, distance**2, (answer - predicted) ** 2])
 

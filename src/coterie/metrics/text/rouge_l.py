@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from coterie.metrics.base import TextMetric, compute_percent
+from coterie.metrics.prediction import TextPrediction
 from coterie.optional_imports import import_optional
 
 
@@ -25,9 +26,9 @@ class RougeL(TextMetric):
     stem: bool = False
 
     def statistics(
-        self, prediction: str, answers: tuple[str, ...]
+        self, prediction: TextPrediction, answers: tuple[str, ...]
     ) -> Float64[np.ndarray, " statistics"]:
-        found = make_scorer(self.stem).score_multi(answers, prediction)
+        found = make_scorer(self.stem).score_multi(answers, prediction.text)
         return np.array([found["rougeL"].fmeasure, 1.0])
 
     def score(self, total: Float64[np.ndarray, " statistics"]) -> float:

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from coterie.metrics.base import TextMetric, compute_percent
+from coterie.metrics.prediction import TextPrediction
 from coterie.metrics.text.normalization import words_in
 
 
@@ -18,9 +19,9 @@ class TokenF1(TextMetric):
     """
 
     def statistics(
-        self, prediction: str, answers: tuple[str, ...]
+        self, prediction: TextPrediction, answers: tuple[str, ...]
     ) -> Float64[np.ndarray, " statistics"]:
-        return np.array([max(compute_f1(prediction, answer) for answer in answers), 1.0])
+        return np.array([max(compute_f1(prediction.text, answer) for answer in answers), 1.0])
 
     def score(self, total: Float64[np.ndarray, " statistics"]) -> float:
         return compute_percent(*total)

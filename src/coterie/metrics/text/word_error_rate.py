@@ -1,36 +1,17 @@
-"""Words to change from the predictions to the answers."""
+"""Edits from the answers to the predictions, counted in words."""
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-from jaxtyping import Float64
-
-from coterie.metrics.base import TextMetric, compute_percent
-from coterie.metrics.text.edit_distance import count_edits
+from coterie.metrics.text.edit_distance import EditRate
 
 
 @dataclass(frozen=True, kw_only=True)
-class WordErrorRate(TextMetric):
-    """Words put in, left out and changed, in percent of those of all answers, by jiwer.
+class WordErrorRate(EditRate):
+    """Words inserted, deleted and substituted, in percent of those of all answers."""
 
-    0 is perfect; it can be above 100. Of several answers, the one nearest to the prediction counts.
-
-    Attributes:
-        normalize: case and punctuation do not count (`words.spoken`).
-    """
-
-    higher_is_better: ClassVar[bool] = False
-    limits: ClassVar[tuple[float, float]] = (0.0, math.inf)
     alias: ClassVar[str] = "wer"
 
-    normalize: bool = True
-
-    def statistics(
-        self, prediction: str, answers: tuple[str, ...]
-    ) -> Float64[np.ndarray, " statistics"]:
-        return count_edits(prediction, answers, of="process_words", normalize=self.normalize)
-
-    def score(self, total: Float64[np.ndarray, " statistics"]) -> float:
-        return compute_percent(*total)
+    @property
+    def jiwer_function(self) -> str:
+        return "process_words"

@@ -1,13 +1,27 @@
 """Heads: from a backbone's patches to what a task wants, for each pixel or for the picture."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
 WIDTH = 256
 """Channels inside the head of convolutions, as in M3ViT."""
+
+
+@runtime_checkable
+class HeadTask(Protocol):
+    """The properties of a dense task that decide its head."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def channels(self) -> int: ...
+
+    @property
+    def is_image_level(self) -> bool: ...
 
 
 def build(task: Mapping[str, Any], width: int, patch: int, head: str) -> nn.Module:

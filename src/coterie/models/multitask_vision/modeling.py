@@ -13,8 +13,7 @@ from transformers import MODEL_MAPPING, AutoConfig, AutoModel, PretrainedConfig,
 from transformers.utils.generic import ModelOutput
 
 from coterie.models.multitask_vision.configuration import MultiTaskVisionConfig
-from coterie.models.multitask_vision.heads import build
-from coterie.tasks.dense.task import DenseTask
+from coterie.models.multitask_vision.heads import HeadTask, build
 
 
 @dataclass
@@ -76,7 +75,7 @@ class MultiTaskVisionModel(PreTrainedModel):
     def from_backbone(
         cls,
         base: str,
-        tasks: Iterable[DenseTask],
+        tasks: Iterable[HeadTask],
         *,
         pretrained: bool = True,
         drop_path: float | None = None,

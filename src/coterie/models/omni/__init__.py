@@ -1,4 +1,4 @@
-"""A small omni model: text, images and sounds in, text out; its processor, cache and assembly."""
+"""A small omni model: text, images and sounds in, text out; its processor and cache."""
 
 from transformers import AutoConfig, AutoModel, AutoModelForImageTextToText, AutoProcessor
 
@@ -7,7 +7,6 @@ from coterie.models.omni.feature_cache import FeatureCache
 from coterie.models.omni.modeling import OmniModel
 from coterie.models.omni.modeling_causal_lm import OmniForConditionalGeneration
 from coterie.models.omni.processing import OmniProcessor
-from coterie_demo.assemble_omni import assemble
 
 __all__ = [
     "FeatureCache",
@@ -15,7 +14,6 @@ __all__ = [
     "OmniForConditionalGeneration",
     "OmniModel",
     "OmniProcessor",
-    "assemble",
 ]
 
 AutoConfig.register(OmniConfig.model_type, OmniConfig)

@@ -60,7 +60,7 @@ class FeatureCache:
         ]
 
         def prepare(chosen: list[int]) -> tuple[Tensor, Tensor]:
-            pixels = processor.pixels([pictures[index] for index in chosen])
+            pixels = processor.make_pixel_values([pictures[index] for index in chosen])
             return pixels, torch.zeros(len(chosen), dtype=torch.long)
 
         return self.get_features("image", keys, prepare)

@@ -1,13 +1,15 @@
 """What every data set of dense tasks answers to, and what one of its samples is."""
 
+import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from jaxtyping import Shaped, UInt8
 from torch import Tensor
 
-from coterie.data.dataset import BadRow
+from coterie.data.dataset import Dataset
+from coterie.data.subset import spread_indices
 from coterie.tasks.dense.label_files import LabelFile
 from coterie.tasks.dense.task import DenseTask
 
@@ -28,22 +30,39 @@ class DenseSample:
     source: str
 
 
-class DenseSamples(ABC):
-    """Samples in their order, read one at a time: a map-style data set, safe to fork."""
+class DenseSamples(Dataset[DenseSample]):
+    """The samples of a dense data set."""
 
-    bad_rows: tuple[BadRow, ...]
-    """The samples that were left out."""
+    def compute_digest(self, index: int) -> str:
+        """Compute the sha256 of a sample's image and labels.
 
-    @abstractmethod
+        Data sets that know a sample's files may take it of their paths, sizes and times instead.
+        """
+        sample = self[index]
+        parts = {"image": sample.image, **sample.labels}
+        digest = hashlib.sha256(sample.source.encode())
+        for name in sorted(parts):
+            values = parts[name].contiguous()
+            digest.update(f"{name} {values.dtype} {tuple(values.shape)}".encode())
+            digest.update(values.numpy().tobytes())
+        return digest.hexdigest()
+
+
+class DenseSubset(DenseSamples):
+    """At most `limit` samples of a data set, the same ones each time, spread over all of them."""
+
+    def __init__(self, rows: DenseSamples, limit: int | None) -> None:
+        self.dataset, self.bad_rows = rows, rows.bad_rows
+        self.indices = spread_indices(len(rows), limit)
+
     def __len__(self) -> int:
-        """How many samples there are."""
+        return len(self.indices)
 
-    @abstractmethod
     def __getitem__(self, index: int) -> DenseSample:
-        """Sample number `index`, from 0; negative counts from the end. IndexError beyond."""
+        return self.dataset[int(self.indices[index])]
 
-    def __iter__(self) -> Iterator[DenseSample]:
-        return (self[index] for index in range(len(self)))
+    def compute_digest(self, index: int) -> str:
+        return self.dataset.compute_digest(int(self.indices[index]))
 
 
 class DenseDataset(ABC):

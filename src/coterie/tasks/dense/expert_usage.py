@@ -1,4 +1,4 @@
-"""Which experts each task of a `MultiTaskVision` uses, over batches of pictures."""
+"""Which experts each task of a `MultiTaskVisionModel` uses, measured over batches of images."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -8,9 +8,9 @@ from jaxtyping import Float
 from peft import PeftModel
 from torch import Tensor
 
-from coterie.evaluate.expert_usage import ExpertUsage
 from coterie.graft import observe
 from coterie.models.multitask_vision.modeling import MultiTaskVisionModel
+from coterie.routing.usage import ExpertUsage, UsageStatistics
 
 
 @torch.no_grad()
@@ -19,33 +19,34 @@ def measure_usage_by_task(
     batches: Iterable[Float[Tensor, "batch channels height breadth"]],
     *,
     tasks: Sequence[str] | None = None,
-) -> dict[str, dict[str, dict[str, list[float]]]]:
-    """task -> `Use.dump()`, measured exactly: each token of each picture counts once.
+) -> UsageStatistics:
+    """Return layer -> statistic -> task -> a number for each expert, over every token.
 
-    Tasks run one at a time, so that numbers are the very same that the task alone would see.
+    Tasks run one at a time, so that numbers are exactly those that the task alone would give.
 
     Args:
-        model: a grafted `MultiTaskVision`; it is in eval mode meanwhile.
-        batches: pictures, as the model takes them.
+        model: a grafted `MultiTaskVisionModel`; it is in eval mode meanwhile.
+        batches: images, as the model takes them.
         tasks: names; None for all.
 
     Raises ValueError for a model of another kind, or a task there is not.
     """
-    host: Any = model.get_base_model()
-    if not isinstance(host, MultiTaskVisionModel):
+    base: Any = model.get_base_model()
+    if not isinstance(base, MultiTaskVisionModel):
         raise ValueError(
-            f"use_by_task takes a grafted coterie.dense.MultiTaskVision, not {type(host).__name__}"
+            f"measure_usage_by_task takes a grafted MultiTaskVisionModel, not "
+            f"{type(base).__name__}: give the model of a run on dense tasks"
         )
-    uses = {task: ExpertUsage() for task in host.config.resolve_tasks(tasks)}
+    usage = ExpertUsage(base.config.resolve_tasks(tasks))
     modes = {module: module.training for module in model.modules()}
     model.eval()
     try:
-        for pictures in batches:
-            for task, use in uses.items():
+        for images in batches:
+            for task in usage.tasks:
                 with observe(model) as tape:
-                    model(pixel_values=pictures, tasks=(task,))
-                use.add(tape)
+                    model(pixel_values=images, tasks=(task,))
+                usage.add(tape, task=task)
     finally:
         for module, mode in modes.items():
             module.training = mode
-    return {task: use.dump() for task, use in uses.items()}
+    return usage.compute_means()

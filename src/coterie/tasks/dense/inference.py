@@ -1,5 +1,6 @@
-"""What the metrics of all tasks say of each picture, with one pass of the model a batch."""
+"""Inference of dense tasks: the statistics of every image, one forward pass a batch."""
 
+import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
@@ -12,21 +13,24 @@ from jaxtyping import Float64
 from torch import Tensor, nn
 
 from coterie.graft import observe
+from coterie.metrics.prediction import MapPrediction
 from coterie.routing.decision import Tape
+from coterie.tasks.dense.collator import DenseCollator
 from coterie.tasks.dense.dataset import DenseSamples
 from coterie.tasks.dense.task import DenseTask
+from coterie.tasks.predictions import ForwardPass, Prediction
 
 Statistics = Float64[np.ndarray, " statistics"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class InferenceResult:
-    """What was made of some pictures.
+    """The statistics of some images.
 
     Attributes:
-        sources: what each is called, in their order.
-        statistics: task -> what its metric adds up, a row a picture; 0 where a picture has no
-            label of the task.
+        sources: what each image is called, in their order.
+        statistics: task -> its metric's statistics, a row an image; 0 where an image has no label
+            of the task.
         seconds: that the model took; reading and scoring are not in it.
     """
 
@@ -46,18 +50,18 @@ def run_inference(
     on_routing: Callable[[Tape], object] | None = None,
     on_batch_end: Callable[[int], object] = lambda scored: None,
 ) -> InferenceResult:
-    """Scores a `MultiTaskVision`, grafted or not, on pictures; it is in eval mode from then on.
+    """Run a `MultiTaskVisionModel`, grafted or not, on images; it is in eval mode from then on.
 
     Args:
-        model: where its parameters are, it runs; in bfloat16 where some of them are.
-        rows: the pictures, of one size within a batch, with labels of the size.
+        model: runs where its parameters are; in bfloat16 where some of them are.
+        rows: the images, of one size within a batch, with labels of the size.
         tasks: what is scored, each of which has a head.
-        pixels: images, each uint8 [channels, height, breadth] -> what the model reads.
-        batch_size: pictures a pass, at least 1.
-        told: given what the mixtures decide in each pass; None for a model without.
-        tick: told after each batch how many pictures have been scored.
+        pixels: makes `pixel_values` of images, each uint8 [channels, height, width].
+        batch_size: images a forward pass, at least 1.
+        on_routing: called with what mixtures decided in each pass; None for a model without.
+        on_batch_end: called after each batch with the number of images that are done.
 
-    Raises ValueError if there are no pictures, or none has a label of some task.
+    Raises ValueError if there are no images, or none has a label of some task.
     """
     model.eval()
     sources: list[str] = []
@@ -74,7 +78,9 @@ def run_inference(
             for name, metric in metrics.items():
                 label = sample.labels.get(name)
                 said = predictions[name][place]
-                found[name].append(None if label is None else metric.statistics(said, label))
+                found[name].append(
+                    None if label is None else metric.statistics(MapPrediction(values=said), label)
+                )
         on_batch_end(len(sources))
     statistics = {name: stack_statistics(name, each) for name, each in found.items()}
     return InferenceResult(sources=tuple(sources), statistics=statistics, seconds=seconds)
@@ -86,7 +92,7 @@ def predict_batch(
     names: list[str],
     on_routing: Callable[[Tape], object] | None,
 ) -> tuple[dict[str, Tensor], float]:
-    """Each task's predictions, float32 and in main memory, and the seconds that they took."""
+    """Return each task's predictions, float32 on the CPU, and the seconds that they took."""
     device, started = next(model.parameters()).device, time.monotonic()
     low = any(parameter.dtype == torch.bfloat16 for parameter in model.parameters())
     watching: Any = nullcontext() if on_routing is None else observe(model)
@@ -104,11 +110,47 @@ def predict_batch(
 def stack_statistics(
     name: str, found: Sequence[Statistics | None]
 ) -> Float64[np.ndarray, "samples statistics"]:
-    """A row a picture. Raises ValueError if there is no label of the task that `name` names."""
+    """Return a row an image. Raises ValueError if no image has a label of the task `name`."""
     length = next((len(each) for each in found if each is not None), None)
     if length is None:
         raise ValueError(
-            f"none of the {len(found)} pictures has a label of task {name!r}: nothing can be "
-            "scored; give other pictures, or leave the task out"
+            f"none of the {len(found)} images has a label of task {name!r}: nothing can be "
+            "scored; give other images, or leave the task out"
         )
     return np.stack([np.zeros(length) if each is None else each for each in found])
+
+
+def make_rows(
+    sources: Sequence[str], statistics: Float64[np.ndarray, "samples statistics"]
+) -> list[Prediction]:
+    """Make the rows of a task's predictions, which keep statistics alone."""
+    return [
+        {"source": source, "statistics": row}
+        for source, row in zip(sources, statistics.tolist(), strict=True)
+    ]
+
+
+def compute_samples_digest(rows: DenseSamples) -> str:
+    """Compute the sha256 of all samples' digests, in their order."""
+    digest = hashlib.sha256()
+    for index in range(len(rows)):
+        digest.update(rows.compute_digest(index).encode())
+    return digest.hexdigest()
+
+
+def make_forward_pass(
+    model: nn.Module,
+    collator: DenseCollator,
+    rows: DenseSamples,
+    tasks: Sequence[DenseTask],
+    num_samples: int,
+) -> ForwardPass:
+    """Prepare a pass of all tasks over the first images that have the first one's size."""
+    model.requires_grad_(False)  # torch's counter fails on tensors that need a gradient
+    images = [rows[index].image for index in range(min(num_samples, len(rows)))]
+    images = [image for image in images if image.shape == images[0].shape]
+    batch, names = collator.normalize_images(images), [task.name for task in tasks]
+    return ForwardPass(
+        run=lambda: predict_batch(model, batch, names, None),
+        num_predictions=len(images) * len(names),
+    )

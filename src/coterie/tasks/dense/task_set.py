@@ -1,28 +1,38 @@
 """`DenseTasks`: the tasks of a dense data set, which share a vision backbone with a head each."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from coterie import serialization
 from coterie.families.multitask_vit import MultiTaskViT
-from coterie.models.loading import EMBEDDED, LoadedModel
-from coterie.paths import get_cache_dir
+from coterie.metrics.dense.base import DenseMetric
+from coterie.models.loading import LoadedModel
+from coterie.plugins import VISION_MODELS, find_plugin
 from coterie.recipe import Recipe
+from coterie.routing.decision import Tape
 from coterie.tasks.dense.collator import DenseCollator
-from coterie.tasks.dense.dataset import DenseDataset, DenseSample, DenseSamples
+from coterie.tasks.dense.dataset import DenseDataset, DenseSample, DenseSamples, DenseSubset
+from coterie.tasks.dense.examples import predict_examples, save_examples
+from coterie.tasks.dense.inference import (
+    compute_samples_digest,
+    make_forward_pass,
+    make_rows,
+    run_inference,
+)
 from coterie.tasks.dense.task import DenseTask
 from coterie.tasks.dense.vision_config import ResizedDataset, VisionConfig
 from coterie.tasks.frozen_tasks import FrozenTasks
 from coterie.tasks.losses import ItemLosses
+from coterie.tasks.predictions import EvaluationDataset, ForwardPass, PredictionResult
 from coterie.tasks.task_set import TaskSet
 from coterie.third_party_warnings import suppress_third_party_warnings
 from coterie.tuner.injection import ROLE_PATTERN
-
-MODEL_FILE = "model.safetensors"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +56,12 @@ class DenseTasks(TaskSet):
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(task.name for task in self.dataset.tasks)
+
+    def get_training_settings(self) -> dict[str, Any]:
+        return {
+            name: serialization.dump(getattr(self, name), name=name)
+            for name in ("vision", "frozen")
+        }
 
     def check_recipe(self, recipe: Recipe) -> None:
         check_mixture_sites(recipe)
@@ -118,6 +134,87 @@ class DenseTasks(TaskSet):
         labelled = sorted(name for name, known in batch["known"].items() if bool(known.any()))
         return [name for name in labelled if name in self.trained_names]
 
+    def get_task(self, name: str) -> DenseTask:
+        """Return the task of a name. Raises ValueError if there is none."""
+        for task in self.dataset.tasks:
+            if task.name == name:
+                return task
+        raise ValueError(f"there is no task {name!r}: give one of {', '.join(self.names)}")
+
+    def load_evaluation_rows(
+        self, split: str, *, limit: int | None = None, skip_bad_rows: bool = False
+    ) -> DenseSubset:
+        """Load a split as all but training preprocesses it; see `load_evaluation_datasets`."""
+        rows = self.dataset.load_split(split, skip_bad_rows=skip_bad_rows)
+        return DenseSubset(ResizedDataset(rows, self.dataset.tasks, self.vision), limit)
+
+    def load_evaluation_datasets(
+        self,
+        split: str,
+        *,
+        limit: int | None = None,
+        blind: bool = False,
+        skip_bad_rows: bool = False,
+    ) -> list[EvaluationDataset]:
+        """Load one data set of all tasks: each forward pass computes them all."""
+        rows = self.load_evaluation_rows(split, limit=limit, skip_bad_rows=skip_bad_rows)
+        dataset = EvaluationDataset(
+            name=split, tasks=self.names, samples=rows, unit="image", bad_rows=rows.bad_rows
+        )
+        return [dataset]
+
+    def make_prediction_key(self, dataset: EvaluationDataset, task: str) -> dict[str, Any]:
+        """Return the samples' digest and all that predictions and their metric are set by."""
+        return {
+            "samples": compute_samples_digest(dataset.samples),
+            "dataset": serialization.dump(self.dataset, name="dataset"),
+            "vision": serialization.dump(self.vision, name="vision"),
+            "task": serialization.dump(self.get_task(task), name=task),
+        }
+
+    def predict(
+        self,
+        loaded: LoadedModel,
+        dataset: EvaluationDataset,
+        *,
+        batch_size: int,
+        on_routing: Callable[[Tape], object] | None = None,
+        on_batch_end: Callable[[int], object] = lambda done: None,
+    ) -> PredictionResult:
+        """Predict all tasks in each forward pass; rows keep statistics, not predicted images."""
+        found = run_inference(
+            loaded.model,
+            dataset.samples,
+            self.dataset.tasks,
+            pixels=loaded.processor.normalize_images,
+            batch_size=batch_size,
+            on_routing=on_routing,
+            on_batch_end=on_batch_end,
+        )
+        rows = {name: make_rows(found.sources, each) for name, each in found.statistics.items()}
+        return PredictionResult(rows, found.seconds)
+
+    def get_metric(self, task: str) -> DenseMetric:
+        return self.get_task(task).make_metric()
+
+    def make_forward_pass(
+        self, loaded: LoadedModel, datasets: Sequence[EvaluationDataset], *, num_samples: int
+    ) -> ForwardPass:
+        (dataset,) = datasets
+        return make_forward_pass(
+            loaded.model, loaded.processor, dataset.samples, self.dataset.tasks, num_samples
+        )
+
+    def save_examples(self, loaded: LoadedModel, dataset: EvaluationDataset, folder: Path) -> None:
+        """Write images, labels and predictions of a few samples as PNG files."""
+        examples = predict_examples(
+            loaded.model,
+            dataset.samples.dataset,  # all of the split, so that runs with other limits compare
+            self.dataset.tasks,
+            pixels=loaded.processor.normalize_images,
+        )
+        save_examples(folder, self.dataset.tasks, examples)
+
 
 def compute_task_losses(
     task: DenseTask, prediction: Float[Tensor, "batch channels *place"], batch: Mapping[str, Any]
@@ -170,16 +267,13 @@ def check_mixture_sites(recipe: Recipe) -> None:
 
 
 def resolve_backbone(base: str) -> str:
-    """Return the folder or hub id of the vision backbone that `base` names.
+    """The folder or hub id of a vision backbone.
 
-    Raises ValueError if that was not fetched.
+    Args:
+        base: either, or the name of a vision model that an installed package provides, such as
+            "embedded" of coterie-demo.
+
+    Raises ValueError if that package is not installed, or its model was not fetched.
     """
-    if base != EMBEDDED:
-        return base
-    folder = get_cache_dir() / "weights" / "vision"
-    if not (folder / MODEL_FILE).is_file():
-        raise ValueError(
-            f'base="embedded": there is no vision model in {folder} yet; run `coterie fetch '
-            "weights`, or set COTERIE_HOME to where you have fetched it"
-        )
-    return str(folder)
+    plugin = find_plugin(VISION_MODELS, base)
+    return base if plugin is None else str(plugin.load()())

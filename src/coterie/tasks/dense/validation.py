@@ -7,9 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 from coterie.data.dataset import BadRow
 from coterie.data.validation import CHUNK_SIZE, format_bad_rows
+from coterie.data.validation_cache import ValidationCache, make_file_stamp, make_key
 from coterie.tasks.dense.dataset import DenseSample, DenseSamples, DenseSplit
 from coterie.tasks.dense.label_files import LabelFileError
-from coterie.tasks.dense.remembering import ValidationCache
+
+CACHE_FILE = "checked_dense.txt"
+CHECKS_VERSION = 2
+"""Raised when more is refused than before, so that everything is validated again."""
 
 
 class ValidatedDenseDataset(DenseSamples):
@@ -56,10 +60,14 @@ class ValidatedDenseDataset(DenseSamples):
     def __getitem__(self, index: int) -> DenseSample:
         return self.split.read(self.valid[index])
 
+    def compute_digest(self, index: int) -> str:
+        """Compute the digest of the sample's files, by their paths, sizes and times."""
+        return make_sample_key(self.split, self.valid[index])
+
 
 def find_faults(split: DenseSplit) -> Iterator[BadRow | None]:
     """For each sample in order, what is wrong with it."""
-    remembered = ValidationCache(split)
+    remembered = ValidationCache(CACHE_FILE)
     threads = os.cpu_count() or 1
     window = CHUNK_SIZE * threads * 4  # a pool's map takes all it is given into memory at once
     with ThreadPoolExecutor(threads) as pool:
@@ -73,7 +81,7 @@ def find_faults(split: DenseSplit) -> Iterator[BadRow | None]:
 
 def find_fault(split: DenseSplit, index: int, remembered: ValidationCache) -> BadRow | None:
     """What is wrong with one sample, if anything."""
-    key = remembered.make_key(index)
+    key = make_sample_key(split, index)
     if key in remembered.valid:
         return None
     try:
@@ -82,3 +90,9 @@ def find_fault(split: DenseSplit, index: int, remembered: ValidationCache) -> Ba
         return error.bad_row
     remembered.add(key)
     return None
+
+
+def make_sample_key(split: DenseSplit, index: int) -> str:
+    """Make a key of a sample that stays while the sizes and times of its files do."""
+    stamps = [make_file_stamp(file.path) for file in split.list_files(index)]
+    return make_key("\n".join([f"{type(split).__name__} {CHECKS_VERSION}", *stamps]))

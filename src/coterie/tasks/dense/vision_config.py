@@ -105,3 +105,7 @@ class ResizedDataset(DenseSamples):
 
     def __getitem__(self, index: int) -> DenseSample:
         return self.vision.transform_for_evaluation(self.dataset[index], self.tasks)
+
+    def compute_digest(self, index: int) -> str:
+        """Compute the digest of the sample as it was read; what `vision` does is not in it."""
+        return self.dataset.compute_digest(index)

@@ -1,27 +1,31 @@
-"""Answers of a model to samples, generated in batches, the likeliest token each time."""
+"""Answers of a model to samples, generated greedily in batches."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from peft import PeftModel
+from torch import Tensor, nn
 
 from coterie.data.chat_template import get_tokenizer
 from coterie.data.sample import TextSample
-from coterie.evaluate.expert_usage import ExpertUsage, record_prompt_usage
+from coterie.graft import observe
 from coterie.models.loading import LoadedModel
+from coterie.routing.decision import Tape
 from coterie.tasks.text.collator import TextCollator
 from coterie.tuner.layer import CoterieLayer
 
 TASK_IDS = "task_ids"
-MEDIA_LENGTH = 100  # characters; what a picture or sound counts for where samples are sorted
+MEDIA_LENGTH = 100
+"""The characters that an image or sound counts for when samples are sorted by length."""
 
 
 class GeneratedAnswers(NamedTuple):
     """The answer to each sample, and the seconds that `generate` took over all of them.
 
-    Reading files is not in them, nor encoders whose features are kept, so that runs compare.
+    Reading files is not in them, nor encoders whose features are cached, so that runs compare.
     """
 
     texts: list[str]
@@ -36,21 +40,21 @@ def predict(
     *,
     batch_size: int,
     max_new_tokens: int,
-    usage: ExpertUsage | None = None,
+    on_routing: Callable[[Tape], object] | None = None,
     on_batch_end: Callable[[int], object] = lambda answered: None,
 ) -> GeneratedAnswers:
-    """The answer to each sample, in the samples' order, without special tokens and outer spaces.
+    """Generate the answer to each sample, in the samples' order, stripped of special tokens.
 
-    Samples of like length share a batch, since a batch takes as long as its longest prompt.
+    Samples of similar length share a batch, since a batch takes as long as its longest prompt.
 
     Args:
-        pretrained: the model, grafted or not.
+        loaded: the model, grafted or not.
         collator: makes batches of prompts for it.
-        samples: what to answer; any sequence that loads its items when they are asked for.
+        samples: any sequence that loads its items when they are asked for.
         batch_size: samples a batch, at least 1.
         max_new_tokens: the longest answer, at least 1.
-        use: counts what mixtures decide for the prompts.
-        tick: told after each batch how many samples have been answered.
+        on_routing: called with what mixtures decided for the prompts of each batch.
+        on_batch_end: called after each batch with the number of answered samples.
     """
     model, tokenizer = loaded.model, get_tokenizer(loaded.processor)
     ends = get_end_token_ids(loaded, collator)
@@ -63,7 +67,7 @@ def predict(
         rows = order[start : start + batch_size]
         batch = prepare_inputs(collator.collate_prompts([samples[row] for row in rows]), model)
         started = time.monotonic()
-        with record_prompt_usage(model, usage):
+        with observe_prompt(model, on_routing):
             generated = model.generate(  # pyright: ignore[reportCallIssue]
                 **batch,
                 max_new_tokens=max_new_tokens,
@@ -87,14 +91,37 @@ def predict(
     return GeneratedAnswers(answers, seconds)
 
 
+@contextmanager
+def observe_prompt(model: nn.Module, on_routing: Callable[[Tape], object] | None) -> Iterator[None]:
+    """Call `on_routing` with the routing of the first forward pass inside: the prompt's.
+
+    Later passes, over an answer's tokens one by one, do not count. Nothing happens if it is None.
+    """
+    if on_routing is None:
+        yield
+        return
+    base = model.get_base_model() if isinstance(model, PeftModel) else model
+    with observe(model) as tape:
+
+        def read(*_: Any) -> None:
+            handle.remove()
+            on_routing(tape)
+
+        handle = base.register_forward_hook(read)
+        try:
+            yield
+        finally:
+            handle.remove()
+
+
 def estimate_prompt_length(sample: TextSample) -> int:
-    """About how long a prompt is, in characters, without loading a picture."""
+    """Estimate a prompt's length in characters, without loading media."""
     texts = (part for turn in sample.messages for part in turn.parts if isinstance(part, str))
     return sum(map(len, texts)) + MEDIA_LENGTH * len(sample.get_media())
 
 
 def prepare_inputs(batch: Mapping[str, Any], model: Any) -> dict[str, Any]:
-    """A collator's batch on the model's device; without task ids where no mixture takes them."""
+    """Move a collator's batch to the model's device; without task ids if there is no mixture."""
     grafted = any(isinstance(module, CoterieLayer) for module in model.modules())
     return {
         key: value.to(model.device) if isinstance(value, Tensor) else value
@@ -104,7 +131,7 @@ def prepare_inputs(batch: Mapping[str, Any], model: Any) -> dict[str, Any]:
 
 
 def get_end_token_ids(loaded: LoadedModel, collator: TextCollator) -> list[int]:
-    """The tokens that end an answer: the one a run is trained to end with, and the model's own."""
+    """Return the tokens that end an answer: the collator's, and the model's own."""
     config = loaded.model.generation_config
     configured = None if config is None else config.eos_token_id
     own = configured if isinstance(configured, list) else [configured]

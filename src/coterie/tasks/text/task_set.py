@@ -1,18 +1,33 @@
 """`TextTasks`: tasks that a language model answers in text."""
 
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
 
 from coterie.data.dataset import Dataset
 from coterie.data.sample import TextSample
+from coterie.data.subset import Subset
+from coterie.metrics.base import TextMetric
 from coterie.models.loading import LoadedModel, load
+from coterie.routing.decision import Tape
 from coterie.tasks.losses import ItemLosses
+from coterie.tasks.predictions import (
+    EvaluationDataset,
+    ForwardPass,
+    Prediction,
+    PredictionResult,
+    ScoredPredictions,
+)
 from coterie.tasks.task_set import TaskSet
 from coterie.tasks.text.collator import TextCollator
+from coterie.tasks.text.generation import predict, prepare_inputs
 from coterie.tasks.text.loss import IGNORE_INDEX, compute_token_losses
+from coterie.tasks.text.scoring import compute_samples_digest, make_rows, score_rows
 from coterie.tasks.text.task import TextTask
 
 
@@ -25,6 +40,11 @@ class TextTasks(TaskSet):
     """
 
     tasks: tuple[TextTask, ...]
+
+    supports_blind: ClassVar[bool] = True
+    prediction_fields: ClassVar[tuple[str, ...]] = (
+        "source", "question", "prediction", "answers", "statistics"
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
         if not isinstance(self.tasks, tuple) or not all(
@@ -76,6 +96,92 @@ class TextTasks(TaskSet):
 
     def get_task_names(self, batch: dict[str, Any]) -> list[str]:
         return sorted({self.names[index] for index in batch["task_ids"].tolist()})
+
+    def get_task(self, name: str) -> TextTask:
+        """Return the task of a name. Raises ValueError if there is none."""
+        for task in self.tasks:
+            if task.name == name:
+                return task
+        raise ValueError(f"there is no task {name!r}: give one of {', '.join(self.names)}")
+
+    def load_evaluation_datasets(
+        self,
+        split: str,
+        *,
+        limit: int | None = None,
+        blind: bool = False,
+        skip_bad_rows: bool = False,
+    ) -> list[EvaluationDataset]:
+        """Load one data set for each task; `blind` leaves the text alone in its samples."""
+        datasets = []
+        for task in self.tasks:
+            rows = task.read_samples(split, skip_bad_rows=skip_bad_rows)
+            if not len(rows):
+                raise ValueError(f"task {task.name!r} has no rows in its {split!r} split")
+            dataset = EvaluationDataset(
+                name=task.name,
+                tasks=(task.name,),
+                samples=Subset(rows, limit=limit, blind=blind),
+                unit="answer",
+                bad_rows=tuple(rows.bad_rows),
+            )
+            datasets.append(dataset)
+        return datasets
+
+    def make_prediction_key(self, dataset: EvaluationDataset, task: str) -> dict[str, Any]:
+        return {
+            "samples": compute_samples_digest(dataset.samples),
+            "max_new_tokens": self.get_task(task).max_new_tokens,
+        }
+
+    def predict(
+        self,
+        loaded: LoadedModel,
+        dataset: EvaluationDataset,
+        *,
+        batch_size: int,
+        on_routing: Callable[[Tape], object] | None = None,
+        on_batch_end: Callable[[int], object] = lambda done: None,
+    ) -> PredictionResult:
+        """Generate answers; `on_routing` is called for prompts alone, not for answers' tokens."""
+        (name,) = dataset.tasks
+        answers = predict(
+            loaded,
+            TextCollator(loaded.processor, self.names),
+            dataset.samples,
+            batch_size=batch_size,
+            max_new_tokens=self.get_task(name).max_new_tokens,
+            on_routing=on_routing,
+            on_batch_end=on_batch_end,
+        )
+        return PredictionResult({name: make_rows(dataset.samples, answers.texts)}, answers.seconds)
+
+    def get_metric(self, task: str) -> TextMetric:
+        return self.get_task(task).metric
+
+    def score_predictions(self, task: str, rows: Sequence[Prediction]) -> ScoredPredictions:
+        return score_rows(self.get_metric(task), rows)
+
+    def make_sample_key(self, row: Prediction) -> str:
+        """Return the question, the answers and the row's place, without the file's folder."""
+        # Runs may come from several machines.
+        return json.dumps([Path(row["source"]).name, row["question"], row["answers"]])
+
+    def make_forward_pass(
+        self, loaded: LoadedModel, datasets: Sequence[EvaluationDataset], *, num_samples: int
+    ) -> ForwardPass:
+        """Prepare one forward pass over prompts with their answers."""
+        model: Any = loaded.model
+        collator = TextCollator(loaded.processor, self.names)
+        firsts = [
+            [dataset.samples[i] for i in range(min(num_samples, len(dataset.samples)))]
+            for dataset in datasets
+        ]
+        batches = [prepare_inputs(collator(samples), model) for samples in firsts]
+        return ForwardPass(
+            run=lambda: [model(**batch) for batch in batches],
+            num_predictions=sum(len(batch["input_ids"]) for batch in batches),
+        )
 
 
 def get_output_head(base_model: Any) -> nn.Module | None:

@@ -10,19 +10,19 @@ Row = dict[str, Any]
 
 
 class PantryTask(ABC):
-    """One task: what its rows are made of, and how the test rows differ from the training rows.
+    """One task: the sources of its rows, and how test rows differ from training rows.
 
     A row has "question" and "answer" (one text, or all that are accepted), "image" and "audio"
-    where the task has them, as the larder names them, and what it was made of in more columns;
+    where the task has them, as the asset store names them, and its origin in further columns;
     "choices" are the answers that the question itself offers.
     """
 
     name: ClassVar[str]
     description: ClassVar[str]
-    """What is asked and answered, in one line."""
+    """Question and answer, in one line."""
     modalities: ClassVar[tuple[str, ...]]
     sources: ClassVar[tuple[Attribution, ...]]
-    """What it is made of; without one of them there is no such task."""
+    """The sources it needs, all of them."""
     held_out: ClassVar[str]
     """How the test split differs from training."""
     metric: ClassVar[Any] = "exact"
@@ -36,5 +36,5 @@ class PantryTask(ABC):
         """The rows of a split, mixed, so that the first few are like the rest; maybe endless."""
 
     def list_splits(self, assets: AssetStore) -> tuple[str, ...]:
-        """The splits that can be made of what is there."""
+        """The splits that can be built from the available sources."""
         return tuple(self.sizes)

@@ -1,4 +1,4 @@
-"""Counting: how many of one thing are among others; the test things and their style are unseen."""
+"""Counting: drawings of one concept among others; test concepts and their style are unseen."""
 
 from collections.abc import Iterator
 from random import Random
@@ -12,7 +12,7 @@ from coterie_demo.pantry.sources import EMOJI
 from coterie_demo.pantry.tasks.base import PantryTask, Row
 
 POSITIONS = 4
-"""Places of a picture in width and in height."""
+"""Grid cells of an image in width and in height."""
 MAX_COUNT = 5
 UNSEEN = 80
 """Things that only the test has."""
@@ -20,7 +20,7 @@ PALE = ("#ffffff", "#f3efe2", "#e4eef7", "#e9f3e2", "#f7e6e6", "#eee6f5")
 
 
 class Counting(PantryTask):
-    """How many pictures of a thing there are, 1 to 5, among 1 to 5 of another."""
+    """Count the drawings of one concept, 1 to 5, among 1 to 5 of another."""
 
     name = "counting"
     description = "drawings of two things, 1 to 5 of each; how many there are of one"
@@ -47,7 +47,7 @@ class Counting(PantryTask):
 
 
 def list_count_pairs(split: str) -> Iterator[tuple[int, int]]:
-    """Both counts of each picture: all pairs equally often, so no answer is more likely."""
+    """Both counts of each image: all pairs equally often, so no answer is more likely."""
     turn = 0
     while True:
         pairs = [(a, b) for a in range(1, MAX_COUNT + 1) for b in range(1, MAX_COUNT + 1)]
@@ -57,7 +57,7 @@ def list_count_pairs(split: str) -> Iterator[tuple[int, int]]:
 
 
 def choose_concepts(split: str, random: Random) -> tuple[list[Concept], str]:
-    """Two things that one style has, and the style."""
+    """Two concepts that one style has, and the style."""
     order = list(read_concepts())
     Random("counting").shuffle(order)
     style = UNSEEN_STYLE if split == "test" else random.choice(STYLES)
@@ -66,7 +66,7 @@ def choose_concepts(split: str, random: Random) -> tuple[list[Concept], str]:
 
 
 def draw_scattered(drawn: dict[Concept, int], style: str, random: Random) -> Image.Image:
-    """Each thing as often as asked, in places of their own, on a pale ground."""
+    """Each concept as often as given, in cells of their own, on a pale background."""
     page = Image.new("RGB", (PICTURE, PICTURE), random.choice(PALE))
     step = PICTURE // POSITIONS
     places = random.sample(range(POSITIONS * POSITIONS), sum(drawn.values()))

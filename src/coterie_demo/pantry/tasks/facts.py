@@ -32,10 +32,11 @@ class Facts(PantryTask):
             random = Random(f"facts/{split}/{number}")
             nutrient, more, less = choose_foods(among, random)
             first, second = (more, less) if number % 2 else (less, more)
+            choices = [get_short_name(first), get_short_name(second)]
             yield {
-                "question": f"More {nutrient}: {get_short_name(first)} or {get_short_name(second)}?",
+                "question": f"More {nutrient}: {choices[0]} or {choices[1]}?",
                 "answer": get_short_name(more),
-                "choices": [get_short_name(first), get_short_name(second)],
+                "choices": choices,
                 "nutrient": nutrient,
             }
 

@@ -1,4 +1,4 @@
-"""Group: a drawing to the kind of thing; the test things are shown to this task in no style."""
+"""Group: the category of a drawing; the test concepts are in no training row, in any style."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ LIMIT = {"train": 14, "validation": 3, "test": 6}
 
 
 class ConceptGroup(PantryTask):
-    """What kind of thing is drawn."""
+    """Classify a drawing into a category."""
 
     name = "group"
     description = "a drawing of a thing; its kind, one of 17"
@@ -51,7 +51,7 @@ def shuffle_concepts(split: str) -> list[tuple[Concept, str]]:
 
 
 def split_concepts() -> dict[str, list[Concept]]:
-    """Split to its things: a thing is in one split."""
+    """Concepts by split; each is in one split only."""
     kinds: dict[str, list[Concept]] = defaultdict(list)
     for concept in read_concepts():
         kinds[AS.get(concept.kind, concept.kind)].append(concept)

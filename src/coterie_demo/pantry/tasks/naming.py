@@ -15,7 +15,7 @@ MARGIN = 12
 
 
 class Naming(PantryTask):
-    """What is drawn, in one or two words."""
+    """Name the object of a drawing in one or two words."""
 
     name = "naming"
     description = "a drawing of a thing; its name"
@@ -70,7 +70,7 @@ def draw_on_white_card(concept: Concept, style: str) -> Image.Image:
 
 
 def paste_on_white(drawn: Image.Image) -> Image.Image:
-    """A picture with its transparency, as large as fits, on white."""
+    """An image with transparency, scaled to fit, on white."""
     inside = PICTURE - 2 * MARGIN
     scale = inside / max(drawn.size)
     size = (round(drawn.width * scale), round(drawn.height * scale))

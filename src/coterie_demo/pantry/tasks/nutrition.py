@@ -15,7 +15,7 @@ NUTRIENTS = ("water", "protein", "fat", "iron", "calcium")
 """Of which few foods have nothing: carbohydrate, which meat lacks, has no thirds."""
 LEVELS = ("low", "medium", "high")
 ASKED = 3
-"""Nutrients that are asked of each food."""
+"""Nutrients that each food is asked about."""
 
 
 class Nutrition(PantryTask):

@@ -15,7 +15,7 @@ from coterie_demo.pantry.tasks.base import PantryTask, Row
 PAPERS = ("#ffffff", "#fdf6e3", "#e8f1f8", "#f4e8ee", "#ecf4e4")
 INKS = ("#111111", "#1b3a6b", "#6b1b1b", "#1e5631", "#4b2a6b")
 FILLED = 0.88
-"""The part of the picture's width or height that a word takes, at most."""
+"""Largest fraction of the image's width or height that a word takes."""
 
 
 class Ocr(PantryTask):

@@ -16,7 +16,7 @@ BELOW = {KTUBERLING: "usr/share/ktuberling/sounds/en", TUXPAINT: "usr/share/tuxp
 
 
 class Spoken(PantryTask):
-    """The word that is said, one of 140."""
+    """Recognise a spoken word, one of 140."""
 
     name = "spoken"
     description = "a spoken word, one of 140; its letters"
@@ -49,7 +49,7 @@ class Spoken(PantryTask):
 
 
 def build_vocabulary() -> list[str]:
-    """The words that people's recordings have, and short names of things beside them."""
+    """The words of the human recordings, and further short names of concepts."""
     known = sorted({row["word"] for row in read_recordings()})
     names = [concept.name for concept in read_concepts() if " " not in concept.name]
     Random("spoken").shuffle(names)

@@ -1,4 +1,4 @@
-"""Spoken initial: a word is said; the letter that it begins with. The test voices are unseen."""
+"""Spoken initial: the first letter of a spoken word. The test voices are unseen."""
 
 from collections.abc import Iterator
 from random import Random
@@ -12,7 +12,7 @@ from coterie_demo.pantry.tasks.spoken import build_vocabulary
 
 
 class SpokenInitial(PantryTask):
-    """The first letter of the word that is said, one of 140 words."""
+    """Give the first letter of a spoken word, one of 140 words."""
 
     name = "spoken_initial"
     description = "a spoken word, one of 140; the letter that it begins with"

@@ -1,4 +1,4 @@
-"""Spoken question: a spoken question about a picture; the test voices and the style are unseen."""
+"""Spoken question: a spoken question about an image; the test voices and the style are unseen."""
 
 from collections.abc import Iterator
 from random import Random
@@ -30,13 +30,13 @@ QUESTIONS = {
 THINGS = 100
 MAX_COUNT = 4
 ASKED = 3
-"""Questions about a picture, out of four: without the sound it is not known which."""
+"""Questions per image, out of four: only the sound tells which."""
 POSITIONS = ((14, 14), (116, 14), (14, 116), (116, 116))
 SIDE = 94
 
 
 class SpokenQuestion(PantryTask):
-    """Answers a spoken question about a picture: name, kind, count, or colour of the ground."""
+    """Answer a spoken question about an image: name, kind, count, or colour of the background."""
 
     name = "spoken_question"
     description = "a picture and a spoken question; name, kind, count or colour of the background"
@@ -73,7 +73,7 @@ class SpokenQuestion(PantryTask):
 
 
 def choose_concept(split: str, random: Random) -> tuple[Concept, str]:
-    """One of the hundred things, and a style that has it."""
+    """One of the hundred concepts, and a style that has it."""
     order = list(read_concepts())
     Random("spoken_question").shuffle(order)
     style = UNSEEN_STYLE if split == "test" else random.choice(STYLES)
@@ -84,7 +84,7 @@ def choose_concept(split: str, random: Random) -> tuple[Concept, str]:
 def draw_scene(
     concept: Concept, style: str, count: int, colour: str, random: Random
 ) -> Image.Image:
-    """One to four of a thing on a coloured ground."""
+    """One to four drawings of a concept on a coloured background."""
     page = Image.new("RGB", (PICTURE, PICTURE), GROUNDS[colour])
     whole = get_drawing(concept, style)
     assert whole is not None, (concept, style)

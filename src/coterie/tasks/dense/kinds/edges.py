@@ -9,12 +9,11 @@ from torch import Tensor
 from coterie.metrics.dense.base import DenseMetric
 from coterie.metrics.dense.labels import compute_masked_mean, mask_unlabelled
 from coterie.metrics.dense.ods_f import OdsF
-from coterie.tasks.dense.task import DenseTask
-from coterie.tasks.dense.visualize import Visualization, apply_colormap_range
+from coterie.tasks.dense.binary_task import BinaryTask
 
 
 @dataclass(frozen=True, kw_only=True)
-class Edges(DenseTask):
+class Edges(BinaryTask):
     """Edges, a label of 0 or 1 a pixel: cross-entropy with edges weighing more than the rest.
 
     The mean over labelled pixels, in which those on an edge weigh `positive_weight` and the others
@@ -38,10 +37,6 @@ class Edges(DenseTask):
             )
         self.make_metric()  # which refuses thresholds
 
-    @property
-    def channels(self) -> int:
-        return 1
-
     def compute_loss(
         self,
         prediction: Float[Tensor, "batch 1 height breadth"],
@@ -54,15 +49,3 @@ class Edges(DenseTask):
 
     def make_metric(self) -> DenseMetric:
         return OdsF(thresholds=self.thresholds)
-
-    def visualize(
-        self,
-        prediction: Float[Tensor, "1 height breadth"],
-        label: Float[Tensor, "1 height breadth"] | None,
-    ) -> Visualization:
-        """Violet for no edge; the more probable one is, the more yellow."""
-        return apply_colormap_range(prediction.sigmoid(), label, 0.0, 1.0)
-
-    def renormalize_label(self, label: Float[Tensor, "*label"]) -> Float[Tensor, "*label"]:
-        """1 where at least half is, else 0: a label stays 0 or 1."""
-        return (label >= 0.5).to(label.dtype).where(~label.isnan(), label)

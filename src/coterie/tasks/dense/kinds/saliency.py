@@ -11,12 +11,11 @@ from coterie.metrics.dense.base import DenseMetric
 from coterie.metrics.dense.labels import check_choice, compute_masked_mean, mask_unlabelled
 from coterie.metrics.dense.max_f import MaxF
 from coterie.metrics.dense.max_iou import MaxIoU
-from coterie.tasks.dense.task import DenseTask
-from coterie.tasks.dense.visualize import Visualization, apply_colormap_range
+from coterie.tasks.dense.binary_task import BinaryTask
 
 
 @dataclass(frozen=True, kw_only=True)
-class Saliency(DenseTask):
+class Saliency(BinaryTask):
     """Saliency, a label of 0 or 1 a pixel: cross-entropy balanced between the two.
 
     Salient pixels weigh w and the others 1 - w, where w is the share of pixels that are not
@@ -37,10 +36,6 @@ class Saliency(DenseTask):
         super().__post_init__()
         check_choice("Saliency(report", self.report, ("iou", "f"))
 
-    @property
-    def channels(self) -> int:
-        return 1
-
     def compute_loss(
         self,
         prediction: Float[Tensor, "batch 1 height breadth"],
@@ -55,15 +50,3 @@ class Saliency(DenseTask):
 
     def make_metric(self) -> DenseMetric:
         return {"iou": MaxIoU(), "f": MaxF()}[self.report]
-
-    def visualize(
-        self,
-        prediction: Float[Tensor, "1 height breadth"],
-        label: Float[Tensor, "1 height breadth"] | None,
-    ) -> Visualization:
-        """Yellow is salient, violet is not."""
-        return apply_colormap_range(prediction.sigmoid(), label, 0.0, 1.0)
-
-    def renormalize_label(self, label: Float[Tensor, "*label"]) -> Float[Tensor, "*label"]:
-        """1 where at least half is, else 0."""
-        return (label >= 0.5).to(label.dtype).where(~label.isnan(), label)

@@ -1,0 +1,36 @@
+"""Aligned-MTL: the principal components of the tasks' gradients get one scale."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import nn
+
+from coterie.balancing.gradient import GradientBalancing
+from coterie.balancing.torchjd_aggregator import make_torchjd_aggregator
+
+SCALE_MODES = ("min", "median", "rmse")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlignedMTL(GradientBalancing):
+    """Mean of the tasks' gradients after their principal components were made equally long.
+
+    Independent component alignment (Senushkin et al. 2023, arXiv:2305.19000, algorithm 1), as in
+    TorchJD.
+
+    Attributes:
+        scale_mode: what the common length comes from: the smallest ("min", as in the paper) or
+            the median singular value of the gradients, or the root mean square of all ("rmse", as
+            in the released code).
+    """
+
+    scale_mode: Literal["min", "median", "rmse"] = "min"
+
+    def __post_init__(self) -> None:
+        if self.scale_mode not in SCALE_MODES:
+            raise ValueError(
+                f"AlignedMTL(scale_mode={self.scale_mode!r}): give {' or '.join(SCALE_MODES)}"
+            )
+
+    def build_aggregator(self) -> nn.Module:
+        return make_torchjd_aggregator("AlignedMTL", scale_mode=self.scale_mode)

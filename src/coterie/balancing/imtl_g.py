@@ -1,0 +1,20 @@
+"""IMTL-G: the direction with equal projections onto all tasks' gradients."""
+
+from dataclasses import dataclass
+
+from torch import nn
+
+from coterie.balancing.gradient import GradientBalancing
+from coterie.balancing.torchjd_aggregator import make_torchjd_aggregator
+
+
+@dataclass(frozen=True, kw_only=True)
+class IMTLG(GradientBalancing):
+    """Combination of the tasks' gradients whose projections onto each of them are equal.
+
+    The gradient part of impartial multi-task learning (Liu et al., ICLR 2021), as generalised to
+    linearly dependent gradients in arXiv:2406.16232, as in TorchJD.
+    """
+
+    def build_aggregator(self) -> nn.Module:
+        return make_torchjd_aggregator("IMTLG")

@@ -1,0 +1,20 @@
+"""UPGrad: each task's gradient is projected so that it conflicts with no other's."""
+
+from dataclasses import dataclass
+
+from torch import nn
+
+from coterie.balancing.gradient import GradientBalancing
+from coterie.balancing.torchjd_aggregator import make_torchjd_aggregator
+
+
+@dataclass(frozen=True, kw_only=True)
+class UPGrad(GradientBalancing):
+    """Mean of the tasks' gradients, each projected onto the dual cone of all of them.
+
+    The result has no negative inner product with any task's gradient (Quinton and Rey 2024,
+    arXiv:2406.16232, section 4), as in TorchJD. Its scale is that of the mean of the gradients.
+    """
+
+    def build_aggregator(self) -> nn.Module:
+        return make_torchjd_aggregator("UPGrad")

@@ -1,0 +1,235 @@
+"""Variance of scores over samples and over seeds, and 95 % intervals that allow for few seeds.
+
+A mean over R seeds of scores on n samples varies by (A + E / R) / n + S / R. A is the variance
+between samples that all seeds share, E what a sample varies by from seed to seed, and S the
+variance between seeds on infinitely many samples. A bootstrap over samples of the mean over seeds
+has the first term. The scores of the seeds vary by S + E / n, so S is what is left of that after
+E / n, which the bootstrap has too: the seeds' draws around their common mean. (Drawing samples
+and seeds both, with replacement, counts E three times: Owen 2007, "The pigeonhole bootstrap".)
+`experiments/interval_coverage.py` measures how often these intervals hold the true value.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from statistics import NormalDist
+
+import numpy as np
+from jaxtyping import Float
+
+from coterie.evaluate.bootstrap import Interval, compute_percentile_interval
+
+LEVEL = 0.975
+"""Below the upper end of an interval of 95 %."""
+NORMAL = NormalDist().inv_cdf(LEVEL)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BootstrapSamples:
+    """One system's scores of each seed.
+
+    Attributes:
+        values: on all samples.
+        draws: on samples drawn with replacement; draw i has the same samples for every seed, and
+            for all systems that are compared.
+        samples: how many there are of each task.
+        limits: the least and the greatest score of each task's metric.
+    """
+
+    values: Float[np.ndarray, "seeds tasks"]
+    draws: Float[np.ndarray, "seeds resamples tasks"]
+    samples: tuple[int, ...]
+    limits: tuple[tuple[float, float], ...]
+
+    @cached_property
+    def mean(self) -> Float[np.ndarray, " tasks"]:
+        """Over seeds, on all samples."""
+        return self.values.mean(0)
+
+    @cached_property
+    def mean_draws(self) -> Float[np.ndarray, "resamples tasks"]:
+        """Over seeds, on each draw of samples."""
+        return self.draws.mean(0)
+
+    @cached_property
+    def noise(self) -> Float[np.ndarray, " tasks"]:
+        """E / n: what one seed's score varies by because samples differ from seed to seed."""
+        seeds = len(self.values)
+        if seeds == 1:
+            return np.zeros(self.values.shape[1])
+        apart = _variance(self.draws - self.mean_draws, axis=1).mean(0)
+        return apart * seeds / (seeds - 1) * _unbiased(self.samples)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variance:
+    """The variance of an estimate.
+
+    Attributes:
+        samples: from the samples; 0 where no draw differs.
+        seeds: from the seeds; 0 where they differ by no more than their samples' noise, and where
+            there is only one.
+        degrees: degrees of freedom of the sum (Satterthwaite 1946); infinity if it is 0.
+        correction: `samples` over the variance of the draws, which is too small by (n - 1) / n.
+    """
+
+    samples: float
+    seeds: float
+    degrees: float
+    correction: float
+
+    @property
+    def total(self) -> float:
+        """Of both."""
+        return self.samples + self.seeds
+
+    @property
+    def quantile(self) -> float:
+        """Student's t at `LEVEL`: how many standard errors an interval of 95 % reaches."""
+        return student(self.degrees)
+
+
+def estimate(
+    systems: Sequence[BootstrapSamples], weights: Float[np.ndarray, "systems tasks"]
+) -> Variance:
+    """The variance of a weighted sum of the systems' mean scores.
+
+    Of a function of the scores that is not a sum, give its derivatives (the delta method). All
+    systems share the samples and none shares its seeds with another.
+
+    Degrees of freedom of few seeds are few, but where the seeds' scores hardly differ by more than
+    noise, the samples rule the variance: the seeds' part counts in full from where noise is half
+    of it, and less below that. This was chosen by simulation, see the module.
+    """
+    samples = systems[0].samples
+    # A task without weight may be undefined.
+    used = np.flatnonzero(weights.any(0))
+    counts = np.array(samples, dtype=np.float64)[used]
+    pairs = [(each, row[used]) for each, row in zip(systems, weights, strict=True) if row.any()]
+    drawn = sum((each.mean_draws[:, used] * row for each, row in pairs), np.zeros(()))
+    raw = _variance(drawn, axis=0) if pairs else np.zeros(0)
+    by_task = raw * _unbiased(counts)
+    between, noise, squares = 0.0, 0.0, 0.0
+    for each, row in pairs:
+        seeds = len(each.values)
+        if seeds > 1:
+            found = float((each.values[:, used] @ row).var(ddof=1)) / seeds
+            between += found
+            squares += found**2 / (seeds - 1)
+            noise += float(row**2 @ each.noise[used]) / seeds
+    above = max(0.0, between - noise)
+    trust = min(1.0, 2 * above / between) if above else 0.0
+    total = float(by_task.sum()) + above
+    unsure = float((by_task**2 / np.maximum(1, counts - 1)).sum()) + trust * squares
+    return Variance(
+        samples=float(by_task.sum()),
+        seeds=above,
+        degrees=max(1.0, total**2 / unsure) if unsure else float("inf"),
+        correction=float(by_task.sum() / raw.sum()) if raw.sum() else 1.0,
+    )
+
+
+def widen(
+    value: float,
+    draws: Float[np.ndarray, " resamples"],
+    variance: Variance,
+    *,
+    seed: int = 0,
+) -> Float[np.ndarray, " resamples"]:
+    """Draws of an estimate over samples, made to vary as it does over samples and seeds.
+
+    The shape is that of the draws, and of a normal distribution for the seeds; the middle 95 % of
+    the result reach as far as Student's t asks. A ratio's draws lie above its value, and are
+    moved so that their mean is the value.
+    """
+    known = draws[np.isfinite(draws)]
+    if not known.size:
+        return draws
+    # The ends are pulled in, for a baseline near 0 makes draws without limit.
+    middle = np.clip(known, *np.percentile(known, [2.5, 97.5])).mean()
+    moved = (draws - middle) * np.sqrt(variance.correction)
+    if variance.seeds:
+        moved = moved + np.sqrt(variance.seeds) * _normal(len(draws), seed)
+    return value + variance.quantile / NORMAL * moved
+
+
+def score_interval(
+    value: float,
+    draws: Float[np.ndarray, " resamples"],
+    variance: Variance,
+    *,
+    samples: int,
+    limits: tuple[float, float],
+    seed: int = 0,
+) -> Interval:
+    """A score's interval, within the limits of its scale.
+
+    Between two limits it is Wilson's (1927), with as many samples as a share of this variance
+    would have (Kott and Carr 1997), so that it has a length where all samples are right, or
+    none: `samples` of one kind say that another kind is rare, not that there is none. Else it is
+    the middle 95 % of the widened draws.
+    """
+    low, high = limits
+    if not (np.isfinite(low) and np.isfinite(high) and np.isfinite(variance.total)):
+        return compute_percentile_interval(
+            value, np.clip(widen(value, draws, variance, seed=seed), low, high)
+        )
+    share = (value - low) / (high - low)
+    if not 0 <= share <= 1:
+        return Interval(float(value), float("nan"), float("nan"))
+    spread = share * (1 - share)
+    scaled = variance.total / (high - low) ** 2
+    if not scaled and spread:  # samples that do not differ: nothing is known of others
+        return Interval(float(value), float(value), float(value))
+    per = variance.quantile**2 * (scaled / spread if scaled and spread else 1 / samples)
+    middle = (share + per / 2) / (1 + per)
+    half = np.sqrt(per * spread + per**2 / 4) / (1 + per)
+    scale = high - low
+    # Rounding must not put an end on the wrong side of the score, or of the scale.
+    return Interval(
+        float(value),
+        float(max(low, min(value, low + scale * (middle - half)))),
+        float(min(high, max(value, low + scale * (middle + half)))),
+    )
+
+
+def student(degrees: float) -> float:
+    """Student's t at `LEVEL`, for 1 degree of freedom or more, with a relative error below 0.005.
+
+    With t = sqrt(degrees) tan(angle), the density of the angle is cos(angle) ** (degrees - 1).
+    """
+    if not degrees < 10000:  # where it is within 3e-4 of the normal distribution's
+        return NORMAL + (NORMAL**3 + NORMAL) / (4 * degrees)
+    angles = np.linspace(0, min(np.pi / 2, 12 / np.sqrt(degrees)), 1001)
+    density = np.cos(angles) ** (degrees - 1)
+    below = np.concatenate(([0.0], np.cumsum(density[1:] + density[:-1])))
+    angle = np.interp(2 * LEVEL - 1, below / below[-1], angles)
+    return float(np.sqrt(degrees) * np.tan(angle))
+
+
+def _variance(draws: Float[np.ndarray, "..."], *, axis: int) -> Float[np.ndarray, "..."]:
+    """Over the draws in which the score is defined; NaN if there are none."""
+    known = np.isfinite(draws)
+    count = known.sum(axis=axis)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        middle = np.where(known, draws, 0).sum(axis=axis, keepdims=True) / np.expand_dims(
+            count, axis
+        )
+        found = np.where(known, (draws - middle) ** 2, 0).sum(axis=axis) / count
+    return np.where(count > 0, found, np.nan)
+
+
+def _unbiased(samples: Sequence[int] | Float[np.ndarray, " tasks"]) -> Float[np.ndarray, " tasks"]:
+    """n / (n - 1): draws out of n samples vary by less than samples of the population do."""
+    counts = np.array(samples, dtype=np.float64)
+    return counts / np.maximum(1, counts - 1)
+
+
+def _normal(count: int, seed: int) -> Float[np.ndarray, " resamples"]:
+    """Standard normal quantiles in random order, which have less error than random numbers."""
+    return np.random.default_rng((seed, 1)).permutation(_quantiles(count))
+
+
+@lru_cache(maxsize=4)
+def _quantiles(count: int) -> Float[np.ndarray, " resamples"]:
+    return np.array([NormalDist().inv_cdf((number + 0.5) / count) for number in range(count)])

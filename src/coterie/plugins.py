@@ -1,0 +1,53 @@
+"""Names that installed packages add to coterie: subcommands, models, task files, checks.
+
+They are Python entry points, so that a package is found by what it declares, without an import of
+it by name. The groups, and what an entry of each loads:
+
+- `coterie.commands`: a click command, whose name is the subcommand's.
+- `coterie.models`: a function without arguments that returns the folder of a chat model.
+- `coterie.vision_models`: the same for a vision backbone.
+- `coterie.tasks`: a function without arguments that returns the path of a tasks.yaml file.
+- `coterie.checks`: a function without arguments that yields lines of `coterie doctor`.
+
+Functions that return a path raise ValueError, saying what to run, while there is nothing.
+"""
+
+from importlib.metadata import EntryPoint, entry_points
+
+COMMANDS = "coterie.commands"
+MODELS = "coterie.models"
+VISION_MODELS = "coterie.vision_models"
+TASKS = "coterie.tasks"
+CHECKS = "coterie.checks"
+
+OPTIONAL_NAMES = {
+    COMMANDS: {"demo": "demo", "fetch": "demo"},
+    MODELS: {"embedded": "demo"},
+    VISION_MODELS: {"embedded": "demo"},
+    TASKS: {"pantry": "demo"},
+}
+"""Group -> name -> the extra of coterie that brings it, for errors where that is not installed."""
+
+
+def list_plugins(group: str) -> list[EntryPoint]:
+    """The entries of a group, sorted by name; of two of one name, the first that Python finds."""
+    found: dict[str, EntryPoint] = {}
+    for entry in entry_points(group=group):
+        found.setdefault(entry.name, entry)
+    return [found[name] for name in sorted(found)]
+
+
+def find_plugin(group: str, name: str) -> EntryPoint | None:
+    """The entry of a group with a name; None if no package has such a name.
+
+    Raises ValueError, saying what to install, for a name of coterie's own that is not installed.
+    """
+    for entry in list_plugins(group):
+        if entry.name == name:
+            return entry
+    extra = OPTIONAL_NAMES.get(group, {}).get(name)
+    if extra is not None:
+        raise ValueError(
+            f"{name!r} is not installed, as it comes with an extra: pip install 'coterie[{extra}]'"
+        )
+    return None

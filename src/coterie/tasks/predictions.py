@@ -1,0 +1,73 @@
+"""What evaluation gets of a task set: data sets, predictions, statistics, and a forward pass."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float
+
+from coterie.data.dataset import BadRow
+from coterie.metrics.base import Metric
+
+Prediction = dict[str, Any]
+"""A line of predictions/SPLIT/TASK.jsonl: "source", "statistics", and what else a task set keeps,
+such as "question", "prediction" and "answers"."""
+
+
+@runtime_checkable
+class Samples(Protocol):
+    """Samples in their order, each read when it is asked for."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Any: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationDataset:
+    """Samples with the tasks that are evaluated on each of them, in one forward pass.
+
+    Attributes:
+        name: for the progress bar.
+        tasks: at least one; different data sets have different tasks.
+        samples: what is predicted.
+        unit: what the progress bar calls a sample.
+        bad_rows: the rows that were left out.
+    """
+
+    name: str
+    tasks: tuple[str, ...]
+    samples: Samples
+    unit: str = "sample"
+    bad_rows: tuple[BadRow, ...] = ()
+
+
+class PredictionResult(NamedTuple):
+    """Predictions for a data set.
+
+    Attributes:
+        rows: task -> a prediction for each sample, in the samples' order.
+        seconds: that the model took; reading, scoring, and encoders whose features are cached are
+            not in them, so that runs compare.
+    """
+
+    rows: Mapping[str, Sequence[Prediction]]
+    seconds: float
+
+
+class ScoredPredictions(NamedTuple):
+    """The statistics of a task's predictions, a row each, and the metric that scores their sum."""
+
+    metric: Metric
+    statistics: Float[np.ndarray, "samples statistics"]
+
+
+class ForwardPass(NamedTuple):
+    """A forward pass over some samples, and the number of predictions that it makes.
+
+    A prediction is one sample's for one task, so that runs of many tasks compare with runs of one.
+    """
+
+    run: Callable[[], object]
+    num_predictions: int

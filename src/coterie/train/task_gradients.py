@@ -1,0 +1,117 @@
+"""The gradients of the tasks' losses over a step, for balancings that combine gradients."""
+
+import re
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from peft import PeftModel
+from torch import Tensor, nn
+
+from coterie import distributed
+from coterie.families.base import find_family
+from coterie.tasks.losses import TaskLossSums
+from coterie.train.trainable import get_base_parameter_name
+
+
+def is_task_specific(model: PeftModel, name: str) -> bool:
+    """Whether a parameter belongs to one task, as heads and vectors of tasks do."""
+    family = find_family(model.get_base_model())
+    pattern = "" if family is None else family.new_parameters
+    return ".coterie_" not in name and bool(re.fullmatch(pattern, get_base_parameter_name(name)))
+
+
+class TaskGradients:
+    """Gradients of the tasks' summed losses and of the routing losses, over the parts of a step.
+
+    The aggregator gets the gradients of the mean losses (the sums over all parts and processes,
+    divided by the numbers of items) with respect to the shared parameters: a row for each task
+    with items in the step, none for the others. Parameters of single tasks (heads, vectors of
+    tasks) get the gradient of their task, as shared and task-specific parameters are treated in
+    TorchJD's `mtl_backward` and in Sener and Koltun 2018 (arXiv:1810.04650, section 3.1).
+
+    The gradient of the routing losses is added to the combined one, unchanged: they regularise
+    the gates and are no tasks. As rows of their own they would be balanced against the tasks, and
+    MGDA, whose result is no longer than its shortest row, would stop learning once they are met.
+    """
+
+    def __init__(
+        self, shared: Sequence[nn.Parameter], task_specific: Sequence[nn.Parameter], *, tasks: int
+    ) -> None:
+        """Allocates float32 memory of (tasks + 1) times the parameters, on their device."""
+        self.parameters = (*shared, *task_specific)
+        self.num_shared = sum(each.numel() for each in shared)
+        total = sum(each.numel() for each in self.parameters)
+        device = self.parameters[0].device
+        self.rows: Float[Tensor, "objectives parameters"] = torch.zeros(
+            tasks + 1, total, device=device
+        )
+        self.counts = torch.zeros(tasks, device=device)
+
+    @classmethod
+    def from_model(cls, model: PeftModel, *, tasks: int) -> "TaskGradients":
+        """Gradients of all parameters of a model that are trained."""
+        shared, task_specific = [], []
+        for name, each in model.named_parameters():
+            if each.requires_grad:
+                (task_specific if is_task_specific(model, name) else shared).append(each)
+        return cls(shared, task_specific, tasks=tasks)
+
+    def add(self, found: TaskLossSums, routing: Sequence[Float[Tensor, ""]]) -> None:
+        """Add the gradients of one part of a step, and free its graph.
+
+        Args:
+            found: the part's losses by task.
+            routing: routing losses, each divided by the number of parts.
+        """
+        present = found.counts.nonzero().flatten().tolist()
+        objectives = {task: found.sums[task] for task in present}
+        if routing:
+            objectives[-1] = torch.stack(list(routing)).sum()
+        for number, (row, objective) in enumerate(objectives.items(), 1):
+            gradients = torch.autograd.grad(
+                objective,
+                self.parameters,
+                retain_graph=number < len(objectives),
+                allow_unused=True,
+            )
+            self._add_to_row(row, gradients)
+        self.counts += found.counts
+
+    def _add_to_row(self, row: int, gradients: Sequence[Tensor | None]) -> None:
+        start = 0
+        for parameter, gradient in zip(self.parameters, gradients, strict=True):
+            end = start + parameter.numel()
+            if gradient is not None:
+                self.rows[row, start:end] += gradient.reshape(-1)
+            start = end
+
+    def reduce(self) -> None:
+        """Sum the tasks' gradients over all processes, and average those of routing losses."""
+        distributed.all_reduce_sum(self.rows, self.counts)
+        self.rows[-1] /= distributed.get_world_size()
+
+    def is_finite(self) -> bool:
+        """Whether all gradients are finite numbers."""
+        return bool(self.rows.isfinite().all())
+
+    def combine(self, aggregator: nn.Module) -> Float[Tensor, " parameters"]:
+        """Return the combined gradient of the step, shared parameters first."""
+        present = self.counts > 0
+        means = self.rows[:-1][present] / self.counts[present, None]
+        combined = means.sum(0)
+        if len(means):
+            combined[: self.num_shared] = aggregator(means[:, : self.num_shared])
+        combined += self.rows[-1]
+        # An aggregator may use random numbers, which differ between processes.
+        distributed.broadcast_from_rank_zero(combined)
+        return combined
+
+    def write(self, combined: Float[Tensor, " parameters"]) -> None:
+        """Set `.grad` of the parameters to a combined gradient, and begin a new step."""
+        sizes = [each.numel() for each in self.parameters]
+        for parameter, values in zip(self.parameters, combined.split(sizes), strict=True):
+            # In the parameter's own memory layout, without which fused optimizers fail silently.
+            parameter.grad = torch.empty_like(parameter).copy_(values.view(parameter.shape))
+        self.rows.zero_()
+        self.counts.zero_()

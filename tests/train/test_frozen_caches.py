@@ -1,0 +1,61 @@
+"""Kept features of a tiny omni model."""
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import coterie
+from coterie.models.loading import LoadedModel
+from coterie.train.frozen_caches import (
+    cache_encoder_features,
+    disable_feature_cache,
+    has_tower_mixtures,
+)
+from tests.tinies.omni import omni_model, omni_processor
+
+
+def loaded(at: str) -> LoadedModel:
+    """The tiny omni model with frozen experts at `at`."""
+    processor = omni_processor()
+    mixture = coterie.Mixture(at=at, experts=coterie.Lora(ranks=(2, 2)))
+    model = coterie.graft(omni_model(processor), mixture).requires_grad_(False)
+    return LoadedModel(model, processor, "tiny")
+
+
+def names(processor) -> set[str]:
+    picture = Image.new("RGB", (28, 28))
+    return set(processor(text=["<image>a"], images=[[picture]], return_tensors="pt"))
+
+
+def test_features_are_kept_and_left_out_for_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COTERIE_HOME", str(tmp_path))
+    found = loaded("text.mlp")
+    with disable_feature_cache(found.processor):
+        assert "pixel_values" in names(found.processor)
+    cache_encoder_features(found.model, found.processor)
+    assert "image_features" in names(found.processor)
+    with disable_feature_cache(found.processor):
+        assert "pixel_values" in names(found.processor)
+    assert "image_features" in names(found.processor)
+
+
+def test_a_model_without_a_graft_has_kept_features_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COTERIE_HOME", str(tmp_path))
+    processor = omni_processor()
+    cache_encoder_features(omni_model(processor), processor)
+    assert "image_features" in names(processor)
+
+
+def test_nothing_is_kept_where_a_mixture_sits_in_an_encoder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COTERIE_HOME", str(tmp_path))
+    found = loaded("vision.mlp")
+    assert has_tower_mixtures(found.model)
+    cache_encoder_features(found.model, found.processor)
+    assert "pixel_values" in names(found.processor)
