@@ -58,7 +58,7 @@ def main() -> None:
     model.load_state_dict(init_connectors(model.base_model.encoders, embeddings), strict=False)
     for name, weight in model.named_parameters():
         weight.requires_grad = "connectors." in name
-    processor.features = FeatureCache(model, get_cache_dir() / "features")
+    processor.feature_cache = FeatureCache(model, get_cache_dir() / "features")
     train = captions(get_cache_dir() / "pantry", "train")
     validation = [each for samples in captions(get_cache_dir() / "pantry", "validation").values()
                   for each in samples]  # fmt: skip
@@ -122,8 +122,8 @@ def encoded(processor, modality: str, sample: TextSample) -> Float[Tensor, "toke
     """What the encoders say of a sample's picture or sound."""
     [medium] = sample.get_media()
     if modality == "image":
-        return processor.features.images([medium.load()], processor)[0].float()
-    return processor.features.get_audio_features([medium.load()], processor)[0].float()
+        return processor.feature_cache.get_image_features([medium.load()], processor)[0].float()
+    return processor.feature_cache.get_audio_features([medium.load()], processor)[0].float()
 
 
 def embedded(model, tokenizer, text: str) -> Float[Tensor, " width"]:

@@ -58,7 +58,8 @@ class Regime:
     def chosen(self) -> tuple[TextTask, ...]:
         """The tasks, in order."""
         found = read_tasks("pantry:" + ",".join(self.tasks))
-        return tuple(replace(task, prompt=self.prompt) for task in found)
+        tasks = map(found.get_text_task, found.names)
+        return tuple(replace(task, prompt=self.prompt) for task in tasks)
 
 
 REGIMES = {

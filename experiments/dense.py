@@ -27,6 +27,7 @@ from coterie.datasets.scenes import Scenes
 from coterie.paths import get_cache_dir
 from coterie.recipe import Recipe
 from coterie.routing.mutual_information import TaskExpertMass, compute_mutual_information_by_layer
+from coterie.tasks.dense.task_set import DenseTasks
 from coterie.tasks.dense.vision_config import VisionConfig
 from coterie_demo.scenes import make_scenes
 from experiments.parts import in_parts
@@ -117,8 +118,10 @@ def runs(out: Path, name: str, seed: int) -> Iterator[coterie.Run]:
         run = coterie.train(
             systems()[name],
             base=str(out / BACKBONE),
-            tasks=Scenes(names=names),
-            vision=replace(VISION, task_embedding=name != "m3vit"),
+            tasks=DenseTasks(
+                dataset=Scenes(names=names),
+                vision=replace(VISION, task_embedding=name != "m3vit"),
+            ),
             out=folder / names[0] if name == ALONE else folder,
             resume=True,
             seed=seed,

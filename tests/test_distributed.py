@@ -2,6 +2,7 @@
 
 import os
 import traceback
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from coterie import (
     TaskGate,
     TopK,
     Uncertainty,
+    UPGrad,
 )
 from coterie import distributed as together
 from coterie.experts.copies import Copies
@@ -55,8 +57,9 @@ def recipe() -> Recipe:
 OPTIONS = {"steps": 4, "batch_size": 2, "log_every": 1, "evaluate_every": 2, "max_grad_norm": 0.5}
 
 
-def both(folder: Path) -> list[str]:
-    """Two processes train one run; what went wrong in each, which is nothing where all is well."""
+def both(folder: Path, trains: Recipe | None = None) -> list[str]:
+    """Train one run in two processes; return each one's traceback, "" if there is none."""
+    trains = trains or recipe()
 
     def work(rank: int) -> None:
         # A fork has what this process knows of being alone.
@@ -68,7 +71,7 @@ def both(folder: Path) -> list[str]:
         meeting = f"file://{folder}-meeting"
         distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=2)
         try:
-            learned(folder, recipe(), **OPTIONS)
+            learned(folder, trains, **OPTIONS)
             said[rank].write_text("")
         except Exception:
             said[rank].write_text(traceback.format_exc())
@@ -110,6 +113,18 @@ def test_two_processes_make_what_one_makes(tmp_path: Path) -> None:
         assert (values - wanted[name]).abs().mean() < 2e-5, name
     # A second run in the folder is refused by both alike, and none waits for the other.
     assert all("already has a run" in each for each in both(tmp_path / "two"))
+
+
+def test_gradient_balancing_in_two_processes_is_that_in_one(tmp_path: Path) -> None:
+    balanced = replace(recipe(), balancing=UPGrad())
+    assert "".join(both(tmp_path / "two", balanced)) == ""
+    two, one = Run.read(tmp_path / "two"), learned(tmp_path / "one", balanced, **OPTIONS)
+    for mine, theirs in zip(lines(one), lines(two), strict=True):
+        for name in ("loss", "gradient_norm", "task_loss", "routing_loss"):
+            assert theirs[name] == pytest.approx(mine[name], rel=1e-4)
+    wanted = adapter(one)
+    for name, values in adapter(two).items():
+        assert (values - wanted[name]).abs().mean() < 2e-5, name
 
 
 def test_what_the_first_process_refuses_is_refused(monkeypatch) -> None:

@@ -1,13 +1,15 @@
-"""tasks.yaml, whole and damaged."""
+"""tasks.yaml of text tasks, of dense data sets and of a kind outside coterie; errors of each."""
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 
-from coterie.metrics.text.exact_match import ExactMatch
-from coterie.metrics.text.numeric_match import NumericMatch
-from coterie.task_file import read_tasks
-from coterie.tasks import TextTask
+from coterie.datasets.scenes import Scenes
+from coterie.task_file import find_dataset_kinds, find_task_set_kinds, read_tasks
+from coterie.tasks import DenseTasks, TextTask, TextTasks
 from tests.data.files import jsonl
 
 
@@ -15,91 +17,6 @@ from tests.data.files import jsonl
 def folder(tmp_path: Path) -> Path:
     jsonl(tmp_path / "r.jsonl", [{"question": "q", "answer": "a"}])
     return tmp_path
-
-
-def read(folder: Path, text: str | bytes) -> tuple[TextTask, ...]:
-    (folder / "tasks.yaml").write_bytes(text if isinstance(text, bytes) else text.encode())
-    return read_tasks(folder / "tasks.yaml")
-
-
-def test_all_keys(folder: Path) -> None:
-    text = """
-tasks:
-- name: counting
-  rows: {train: r.jsonl, test: ./r.jsonl, more: hf:owner/name}
-  image: picture
-  prompt: "Count. {question}"
-  answer: label
-  metric: {name: numeric, tolerance: 0}
-  max_new_tokens: 4
-- name: naming
-  rows: r.jsonl
-"""
-    first, second = read(folder, text)
-    assert first == TextTask(
-        name="counting",
-        rows={"train": "r.jsonl", "test": "./r.jsonl", "more": "hf:owner/name"},
-        folder=str(folder),
-        image="picture",
-        prompt="Count. {question}",
-        answer="label",
-        metric=NumericMatch(tolerance=0),
-        max_new_tokens=4,
-    )
-    assert second == TextTask(
-        name="naming", rows={"all": "r.jsonl"}, folder=str(folder), metric=ExactMatch()
-    )
-    assert (
-        first.get_path("train") == str(folder / "r.jsonl")
-        and first.get_path("more") == "hf:owner/name"
-    )
-
-
-GOOD = "name: a, rows: r.jsonl"
-
-
-@pytest.mark.parametrize(
-    "text, message",
-    [
-        ("tasks: [", r"tasks\.yaml is not YAML: .*line 1"),
-        ("\ttasks: 3", r"tasks\.yaml is not YAML: .*'\\t' that cannot start any token.*line 1"),
-        (b"tasks: \xff", r"tasks\.yaml is not UTF-8: byte 7 is wrong"),
-        ("", r"give one key, `tasks`, with a list"),
-        ("- a", r"give one key, `tasks`"),
-        ("task: []", r"give one key, `tasks`"),
-        ("tasks: []", r"tasks = \[\]: give a list of at least one task"),
-        ("tasks: {a: 1}", r"tasks = \{'a': 1\}: give a list"),
-        ("tasks: [a]", r"tasks\[0\] = 'a': give name, rows"),
-        ("tasks: [{name: a}]", r"tasks\[0\]\.rows is missing: each task needs name and rows"),
-        (
-            "tasks: [{GOOD, metrc: exact}]",
-            r"tasks\[0\]\.metrc: there is no such key \(did you me",
-        ),
-        ("tasks: [{GOOD, folder: x}]", r"tasks\[0\]\.folder: there is no such key"),
-        ("tasks: [{GOOD}, {GOOD}]", r"tasks\[1\]\.name = 'a': tasks\[0\] is called so"),
-        ("tasks: [{GOOD, metric: exakt}]", r"metric = 'exakt': .*did you mean exact\?"),
-        ("tasks: [{GOOD, metric: 3}]", r"tasks\[0\]\.metric = 3: give a name"),
-        (
-            "tasks: [{name: a, rows: x.jsonl}]",
-            r"rows\.all = 'x\.jsonl': there is no file or folder /",
-        ),
-        (
-            "tasks: [{name: a, rows: {train: x.jsonl}}]",
-            r"tasks\[0\]\.rows\.train = 'x\.jsonl': there",
-        ),
-        ("tasks: [{name: a, rows: 3}]", r"tasks\[0\]\.rows = 3: give a file or folder"),
-        ("tasks: [{name: no, rows: r.jsonl}]", r"tasks\[0\]\.name = False: give a task's name"),
-        ("tasks: [{GOOD, prompt: '{a'}]", r"tasks\[0\]\.prompt = '\{a': "),
-        ("tasks: [{GOOD, max_new_tokens: 1.5}]", r"max_new_tokens = 1\.5: give at least 1"),
-        ("tasks: [{name: a, name: b, rows: r.jsonl}]", r"the key 'name' comes twice .*line 1"),
-        ("tasks: [!!python/name:os.system ]", r"is not YAML: could not determine a constructor"),
-        ("tasks: [{? [a] : 1, rows: r.jsonl}]", r"is not YAML: .*unhashable key"),
-    ],
-)
-def test_damaged_files_are_one_clear_line(unchecked, folder, text, message) -> None:
-    with pytest.raises(ValueError, match=message) as error:
-        read(folder, text if isinstance(text, bytes) else text.replace("GOOD", GOOD))
-    assert "\n" not in str(error.value) and "tasks.yaml" in str(error.value)
 
 
 def test_a_missing_file(folder: Path) -> None:
@@ -117,9 +34,53 @@ def test_the_pantry(folder: Path, cache: Path) -> None:
     jsonl(home / "r.jsonl", [{"question": "q", "answer": "a"}])
     items = "".join(f"- {{name: {name}, rows: r.jsonl}}\n" for name in ("naming", "ocr", "count"))
     (home / "tasks.yaml").write_text(f"tasks:\n{items}")
-    assert [task.name for task in read_tasks("pantry")] == ["naming", "ocr", "count"]
-    assert [task.name for task in read_tasks("pantry:ocr,naming")] == ["ocr", "naming"]
+    assert read_tasks("pantry").names == ("naming", "ocr", "count")
+    assert read_tasks("pantry:ocr,naming").names == ("ocr", "naming")
     with pytest.raises(
-        ValueError, match=r"has no task 'orc' \(did you mean ocr\?\); it has naming"
+        ValueError,
+        match=r"pantry: there is no task 'orc' \(did you mean ocr\?\): give one of naming",
     ):
         read_tasks("pantry:orc")
+
+
+def test_some_tasks_of_a_file(folder: Path) -> None:
+    (folder / "tasks.yaml").write_text(
+        "tasks: [{name: a, rows: r.jsonl}, {name: b, rows: r.jsonl}]"
+    )
+    file = folder / "tasks.yaml"
+    both = read_tasks(file)
+    assert read_tasks(f"{file}:b,a").names == ("b", "a")
+    assert read_tasks(f"{file}:b") == both.select(("b",))
+    with pytest.raises(ValueError, match=re.escape(f"{file}: there is no task 'c'")):
+        read_tasks(f"{file}:c")
+
+
+def test_the_embedded_dense_set(unchecked: None) -> None:
+    assert read_tasks("scenes") == DenseTasks(dataset=Scenes())
+    assert read_tasks("scenes:depth,edges") == DenseTasks(dataset=Scenes(names=("depth", "edges")))
+    with pytest.raises(ValueError, match=re.escape("(did you mean depth?)")):
+        read_tasks("scenes:dept")
+
+
+def test_every_set_has_a_name_and_tasks_to_choose() -> None:
+    assert list(find_dataset_kinds()) == ["nyuv2", "pascal_context", "scenes", "taskonomy"]
+    assert all("names" in kind.__dataclass_fields__ for kind in find_dataset_kinds().values())  # pyright: ignore
+
+
+class NoteTasks(TextTasks):
+    """A third kind of task set, which nothing in coterie knows."""
+
+    yaml_key: ClassVar[str] = "notes"
+
+    @classmethod
+    def from_yaml(cls, items: Mapping[Any, Any], path: Path) -> "NoteTasks":
+        return cls(
+            tasks=tuple(TextTask(name=name, rows={"train": path.name}) for name in items["notes"])
+        )
+
+
+def test_a_third_kind_is_found_by_its_key(tmp_path: Path) -> None:
+    assert find_task_set_kinds()["notes"] is NoteTasks
+    (tmp_path / "mine.yaml").write_text("notes: [a, b]")
+    found = read_tasks(tmp_path / "mine.yaml")
+    assert isinstance(found, NoteTasks) and found.names == ("a", "b")

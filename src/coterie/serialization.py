@@ -102,6 +102,17 @@ def find_kinds(package: ModuleType, base: type[Kind]) -> list[type[Kind]]:
     return sorted(found, key=lambda kind: kind.__name__)
 
 
+def list_imported_kinds(base: type[Kind]) -> list[type[Kind]]:
+    """List every final subclass of `base` that has been imported, in any package, by name."""
+    found: dict[type[Kind], None] = {}
+    pending = [base]
+    while pending:
+        below = pending.pop().__subclasses__()
+        pending += below
+        found |= dict.fromkeys(kind for kind in below if not inspect.isabstract(kind))
+    return sorted(found, key=lambda kind: (kind.__name__, kind.__module__))
+
+
 def construct(kind: type, items: Mapping[str, Any], name: str) -> Any:
     """A `kind` with fields loaded from `items`."""
     allowed = {f.name: f for f in get_init_fields(kind)}

@@ -15,7 +15,7 @@ from coterie.recipe import Recipe
 from coterie.recipes import moelora, shared_lora
 from coterie.report import report
 from coterie.task_file import read_tasks
-from coterie.tasks import TextTask
+from coterie.tasks import TaskSet
 from coterie.train import Run, RunConfig, train_from_config
 from coterie.train.frozen_caches import precompute_caches
 from coterie.train.run import ADAPTER_FOLDER
@@ -99,26 +99,25 @@ class Showcase:
         self.report_progress(table.to_markdown())
         return page
 
-    def select_tasks(self) -> tuple[TextTask, ...]:
+    def select_tasks(self) -> TaskSet:
         """The tasks, in order; reports missing ones and their replacements."""
         tasks = read_tasks(self.tasks)
         if self.tasks != PANTRY:
             return tasks
-        named = {task.name: task for task in tasks}
-        spares = iter([name for name in FALLBACK_TASKS if name in named])
+        spares = iter([name for name in FALLBACK_TASKS if name in tasks.names])
         found = []
         for name in TASKS:
-            other = name if name in named else next(spares, None)
+            other = name if name in tasks.names else next(spares, None)
             if other != name:
                 place = "" if other is None else f", with {other} in its place"
                 self.report_progress(
                     f"   without {name}, whose images or sounds could not be fetched{place}"
                 )
             if other is not None:
-                found.append(named[other])
-        return tuple(found)
+                found.append(other)
+        return tasks.select(found)
 
-    def diagnose(self, tasks: tuple[TextTask, ...], file: Path) -> None:
+    def diagnose(self, tasks: TaskSet, file: Path) -> None:
         """Measure the gradient conflict before training, unless it was measured."""
         if file.is_file():
             self.report_progress(f"   done before: {file}")
@@ -128,9 +127,9 @@ class Showcase:
         conflict.save(file)
         self.report_progress(f"   {conflict.summary}")
 
-    def check_sizes(self, tasks: tuple[TextTask, ...]) -> None:
+    def check_sizes(self, tasks: TaskSet) -> None:
         """Raise ValueError unless parameter counts agree within PARAMETER_TOLERANCE."""
-        sizes = count_trainable(self.base, build_recipes(self.at), [task.name for task in tasks])
+        sizes = count_trainable(self.base, build_recipes(self.at), list(tasks.names))
         said = ", ".join(f"{name} {size:,}" for name, size in sizes.items())
         self.report_progress(f"trainable parameters: {said}")
         if max(sizes.values()) > (1 + PARAMETER_TOLERANCE) * min(sizes.values()):
@@ -139,7 +138,7 @@ class Showcase:
                 f"{PARAMETER_TOLERANCE:.0%}: {said}; change RANK or EXPERTS in {__file__}"
             )
 
-    def build_config(self, recipe: Recipe, tasks: tuple[TextTask, ...]) -> RunConfig:
+    def build_config(self, recipe: Recipe, tasks: TaskSet) -> RunConfig:
         """The configuration of a recipe's run."""
         return RunConfig(
             recipe=recipe,
@@ -151,7 +150,7 @@ class Showcase:
             seed=self.seed,
         )
 
-    def prepare_frozen_parts(self, tasks: tuple[TextTask, ...]) -> None:
+    def prepare_frozen_parts(self, tasks: TaskSet) -> None:
         """Fill the caches of frozen layers, so that neither training's time includes it."""
         runs = {Path(self.out) / name: each for name, each in build_recipes(self.at).items()}
         if all((folder / ADAPTER_FOLDER).is_dir() for folder in runs):
@@ -160,7 +159,7 @@ class Showcase:
         count = precompute_caches(self.build_config(next(iter(runs.values())), tasks))
         self.report_progress(f"   {count:,} samples")
 
-    def train(self, name: str, recipe: Recipe, tasks: tuple[TextTask, ...]) -> Run:
+    def train(self, name: str, recipe: Recipe, tasks: TaskSet) -> Run:
         """Train a recipe to the end; an interrupted run is resumed."""
         with self.time_step(f"train {name}"):
             return train_from_config(

@@ -8,6 +8,7 @@ import pytest
 from transformers import AutoModel
 
 from coterie.tasks.dense.collator import DenseCollator
+from coterie.tasks.dense.task_set import DenseTasks
 from coterie.train import Run
 from tests.cli.calls import Calls
 from tests.datasets.damage import cut_png
@@ -48,7 +49,8 @@ def test_every_verb(there: Path, coterie: Calls) -> None:
     assert coterie(*train, "--resume").code == 0
     assert coterie("train", "runs/squad", "--out", "runs/again").code == 0
     plan = Run.read("runs/squad").config
-    assert plan.vision.augment is not None and plan.vision.augment.crop == (28, 28)
+    assert isinstance(plan.tasks, DenseTasks) and plan.tasks.vision.augment is not None
+    assert plan.tasks.vision.augment.crop == (28, 28)
     assert plan.base == "embedded" and Run.read("runs/again").config == plan
 
     for run in ("runs/squad", "runs/again"):
@@ -64,7 +66,7 @@ def test_every_verb(there: Path, coterie: Calls) -> None:
     assert DenseCollator.from_pretrained("normal", ()).mean == mean
 
     for arguments, said in (
-        (("generate", "runs/squad", "what?"), "is a run on pictures, and has no words"),
+        (("generate", "runs/squad", "what?"), "tasks of a DenseTasks have no answers in text"),
         (("evaluate", "runs/squad", "--split", "tset"), "tset"),
     ):
         called = coterie(*arguments)

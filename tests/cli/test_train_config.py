@@ -1,4 +1,4 @@
-"""What `coterie train` is told, as a plan."""
+"""`coterie train`'s arguments as a configuration."""
 
 import re
 from pathlib import Path
@@ -6,13 +6,17 @@ from typing import Any
 
 import pytest
 
+from coterie import CAGrad
 from coterie.cli.overrides import Override
-from coterie.cli.train_config import SYSTEMS, build_config, fields_of
+from coterie.cli.train_config import SYSTEMS, build_config
+from coterie.datasets.scenes import Scenes
 from coterie.recipes import rode
-from coterie.tasks import TextTask
+from coterie.tasks import DenseTasks, TextTask, TextTasks
+from coterie.tasks.dense.augment import Augment
+from coterie.tasks.dense.vision_config import VisionConfig
 from coterie.train import RunConfig
 
-TASKS = (TextTask(name="ocr", rows={"train": "rows.jsonl"}),)
+TASKS = TextTasks(tasks=(TextTask(name="ocr", rows={"train": "rows.jsonl"}),))
 GIVEN: dict[str, Any] = {"base": "model", "tasks": TASKS}
 
 
@@ -26,55 +30,73 @@ def test_a_name_is_a_recipe() -> None:
 
 
 def test_settings_go_to_the_function_the_recipe_and_the_plan() -> None:
-    plan = build_config(
+    config = build_config(
         "rode",
         settings("ranks=2,4", "stages.0.warmup=0.5", "mix.temperature=equal", "save_every=7"),
         GIVEN | {"seed": 3},
     )
-    assert plan.recipe.mixtures == rode(ranks=(2, 4)).mixtures
-    assert plan.recipe.stages[0].warmup == 0.5 and plan.save_every == 7 and plan.seed == 3
-    assert plan.mix.temperature == "equal"
+    assert config.recipe.mixtures == rode(ranks=(2, 4)).mixtures
+    assert config.recipe.stages[0].warmup == 0.5 and config.save_every == 7 and config.seed == 3
+    assert config.mix.temperature == "equal"
+
+
+def test_settings_reach_into_the_task_set(unchecked: None) -> None:
+    vision = VisionConfig(shared_layers=2, augment=Augment(flip=0.0))
+    flags = {"base": "model", "tasks": DenseTasks(dataset=Scenes(), vision=vision)}
+    texts = ("vision.shared_layers=9", "vision.augment.crop=(112,112)", "mlp=4,2")
+    config = build_config("mod_squad", settings(*texts), flags)
+    assert config.tasks == DenseTasks(
+        dataset=Scenes(),
+        vision=VisionConfig(shared_layers=9, augment=Augment(crop=(112, 112), flip=0.0)),
+    )
+    assert config.recipe.mixtures[1].router.k == 2  # pyright: ignore
+    config = build_config("mod_squad", settings("dataset.names=depth,edges"), flags)
+    assert config.task_names == ("depth", "edges")
+
+
+def test_a_kind_of_a_part_is_named_by_its_class() -> None:
+    text = 'balancing={"is": "coterie.balancing.cagrad:CAGrad", "c": 0.2}'
+    assert build_config("rode", settings(text), GIVEN).recipe.balancing == CAGrad(c=0.2)
 
 
 def test_the_function_comes_first() -> None:
     # Recipes' functions and the plan both have a learning_rate.
     assert build_config("rode", settings("learning_rate=1e-2"), GIVEN).learning_rate is None
-    plan = build_config("mod_squad", settings("normalize=selected", "learning_rate=1e-2"), GIVEN)
-    assert plan.recipe.stages[0].learning_rate == 1e-2
+    config = build_config("mod_squad", settings("normalize=selected", "learning_rate=1e-2"), GIVEN)
+    assert config.recipe.stages[0].learning_rate == 1e-2
 
 
 @pytest.mark.parametrize("whole", [True, False])
 def test_files_and_folders(whole: bool, tmp_path: Path) -> None:
-    plan = RunConfig(recipe=rode(epochs=2.0), **GIVEN)
-    (tmp_path / "recipe.json").write_text(plan.dumps() if whole else plan.recipe.dumps())
+    config = RunConfig(recipe=rode(epochs=2.0), **GIVEN)
+    (tmp_path / "recipe.json").write_text(config.dumps() if whole else config.recipe.dumps())
     given = {} if whole else GIVEN
-    assert build_config(str(tmp_path), [], given) == plan
+    assert build_config(str(tmp_path), [], given) == config
     changed = build_config(str(tmp_path / "recipe.json"), settings("stages.0.epochs=3"), given)
     assert changed.recipe == rode(epochs=3.0)
     assert build_config(str(tmp_path), [], given | {"seed": 5}).seed == 5
-    assert RunConfig(**fields_of(plan)) == plan
 
 
 @pytest.mark.parametrize(
     ("recipe", "texts", "said"),
     [
         ("rod", [], "'rod' is no recipe (did you mean rode?): give one of"),
-        ("rode", ["rank=3"], "--set rank: nothing is called 'rank' (did you mean ranks?)"),
+        ("rode", ["rank=3"], "--set rank: there is no 'rank' (did you mean ranks?)"),
         ("rode", ["ranks=3"], "--set: ranks takes tuple[int, ...], not 3"),
         ("rode", ["ranks=0,2"], "recipe rode(ranks=(0, 2)): "),
         (
             "rode",
             ["stages.0.epoch=3"],
-            "plan.recipe.stages.0 has no 'epoch' (did you mean epochs?)",
+            "config.recipe.stages.0 has no 'epoch' (did you mean epochs?)",
         ),
         ("rode", ["mix.temperature=0.5"], "give a number, at least 1"),
         (
             "rode",
             ["precision=float16"],
-            "plan.precision takes typing.Literal['float32'",
+            "config.precision takes typing.Literal['float32'",
         ),
         ("uni_moe", ["layers=odd"], "--set: layers takes typing.Literal['all', 'even'], not 'odd'"),
-        ("shared_lora", ["seeds=1"], "nothing is called 'seeds' (did you mean seed"),
+        ("shared_lora", ["seeds=1"], "there is no 'seeds' (did you mean seed"),
     ],
 )
 def test_what_is_refused(recipe: str, texts: list[str], said: str, unchecked: None) -> None:
@@ -90,5 +112,7 @@ def test_a_bare_recipe_needs_model_and_data() -> None:
 def test_other_files_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "mixture.json"
     file.write_text('{"is": "coterie.mixture:Mixture"}')
-    with pytest.raises(ValueError, match="holds a Mixture, no recipe and no run's plan"):
+    with pytest.raises(
+        ValueError, match="holds a Mixture: give a file with a Recipe or a RunConfig"
+    ):
         build_config(str(file), [], GIVEN)

@@ -72,7 +72,7 @@ def test_an_extracted_adapter_needs_no_coterie(there: Path, coterie: Calls) -> N
         (["--base", "./modle", "--tasks", "data/tasks.yaml"], "base='./modle' is no folder"),
         (["--base", "model", "--tasks", "task.yaml"], "task.yaml cannot be read"),
         (["--base", "model", "--tasks", "data/tasks.yaml:color"], "did you mean colour?"),
-        (["--base", "model"], "recipe 'rode' says nothing of model and data: give --tasks"),
+        (["--base", "model"], "recipe 'rode' has neither model nor data: give --tasks"),
         ([], "give --base and --tasks"),
     ],
 )
@@ -97,7 +97,10 @@ def test_bad_rows(there: Path, coterie: Calls) -> None:
 @pytest.mark.parametrize(
     ("task", "said"),
     [
-        (["--task", "color"], "the run has no task 'color' (did you mean colour?): give --task"),
+        (
+            ["--task", "color"],
+            "there is no task 'color' (did you mean colour?): give one of colour",
+        ),
         (["--task", "colour", "--image", "none.png"], "none.png"),
         (["--task", "colour", "--image", "data/tasks.yaml"], "tasks.yaml"),
     ],

@@ -3,16 +3,16 @@
 import json
 import math
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pytest
 from jaxtyping import Float64
 
-from coterie.evaluate.predictions import Predictions
 from coterie.metrics import ChoiceMetric, ChoicePrediction, TextPrediction
 from coterie.metrics.base import compute_percent
 from coterie.metrics.text.exact_match import ExactMatch
+from coterie.tasks.predictions import Prediction
+from coterie.tasks.text.scoring import score_rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,39 +47,36 @@ class MeanLogProbability(ChoiceMetric):
         return float(total[0] / total[1]) if total[1] else math.nan
 
 
-def rows_file(folder: Path, *predictions: object) -> Path:
-    """A file of predictions for the answer "yes"."""
-    path = folder / "task.jsonl"
-    rows = [
+def rows(*predictions: object) -> list[Prediction]:
+    """Rows of predictions for the answer "yes", as a file holds them."""
+    return [
         {"source": f"a:{i}", "question": "?", "prediction": each, "answers": ["yes"]}
         for i, each in enumerate(predictions)
     ]
-    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
-    return path
 
 
-def test_scores_of_choices_are_saved_read_and_scored(tmp_path: Path) -> None:
+def test_scores_of_choices_are_scored_as_they_are_saved() -> None:
     made = [
         ChoicePrediction(scores={"yes": -0.5, "no": -1.0}),
         ChoicePrediction(scores={"yes": math.log(0.25), "no": math.log(0.75)}),
     ]
-    predictions = Predictions.read(rows_file(tmp_path, *(each.dump() for each in made)))
+    saved = rows(*(json.loads(json.dumps(each.dump())) for each in made))
     # The first is right, the second is wrong.
-    statistics = predictions.compute_statistics(ChoiceAccuracy())
+    metric, statistics = score_rows(ChoiceAccuracy(), saved)
     assert statistics.tolist() == [[1, 1], [0, 1]]
-    assert ChoiceAccuracy().score(statistics.sum(0)) == 50
+    assert metric.score(statistics.sum(0)) == 50
     # log(e^-0.5 / (e^-0.5 + e^-1)) = -log(1 + e^-0.5), and log(1/4)
-    found = predictions.with_metric(MeanLogProbability()).rows
-    assert [row["statistics"][0] for row in found] == pytest.approx(
+    _, statistics = score_rows(MeanLogProbability(), saved)
+    assert statistics[:, 0].tolist() == pytest.approx(
         [-math.log(1 + math.exp(-0.5)), math.log(0.25)]
     )
 
 
-def test_a_metric_of_another_kind_of_prediction_says_what_it_needs(tmp_path: Path) -> None:
+def test_a_metric_of_another_kind_of_prediction_says_what_it_needs() -> None:
     with pytest.raises(ValueError, match=r"prediction 'yes' has no scores: the metric needs"):
-        Predictions.read(rows_file(tmp_path, "yes")).compute_statistics(ChoiceAccuracy())
+        score_rows(ChoiceAccuracy(), rows("yes"))
     with pytest.raises(ValueError, match=r"prediction \{'yes': 1.0\} is not a text"):
-        Predictions.read(rows_file(tmp_path, {"yes": 1.0})).compute_statistics(ExactMatch())
+        score_rows(ExactMatch(), rows({"yes": 1.0}))
 
 
 def test_names_follow_from_the_class() -> None:

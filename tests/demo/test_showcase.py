@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from coterie.task_file import read_tasks
-from coterie.tasks import TextTask
+from coterie.tasks import TextTask, TextTasks
 from coterie_demo import showcase
 from coterie_demo.showcase import Showcase, build_recipes, count_trainable
 from tests.cli.folders import llama_folder, text_tasks
@@ -66,10 +66,10 @@ def test_tasks_that_could_not_be_fetched_are_told(monkeypatch: pytest.MonkeyPatc
     there = [
         TextTask(name=name, rows={"train": "rows.jsonl"}) for name in ("chart", "spoken", "group")
     ]
-    monkeypatch.setattr(showcase, "read_tasks", lambda path: tuple(there))
+    monkeypatch.setattr(showcase, "read_tasks", lambda path: TextTasks(tasks=tuple(there)))
     said: list[str] = []
     tasks = Showcase(out="demo", report_progress=said.append).select_tasks()
-    assert [task.name for task in tasks] == ["group", "chart", "spoken"]
+    assert tasks.names == ("group", "chart", "spoken")
     missing = "images or sounds could not be fetched"
     assert [line.strip() for line in said] == [
         f"without food_group, whose {missing}, with chart in its place",

@@ -61,7 +61,7 @@ def test_a_rise_too_small_to_tell_is_none() -> None:
 def test_tasks_that_never_meet_cannot_conflict() -> None:
     found = replace(conflict(NAN, low=NAN, high=NAN), transfer=())
     assert found.summary == (
-        "No two tasks have gradients in common places, so none can conflict there."
+        "No two tasks have gradients in the same parameters, so none can conflict there."
     )
 
 

@@ -23,10 +23,8 @@ def test_values_and_draws_are_of_each_seed_and_of_the_same_samples() -> None:
     )
     # 5 of 8.
     assert one.values.tolist() == [[62.5]] and twice.values.tolist() == [[62.5], [62.5]]
-    assert one.resamples.shape == (1, 100, 1) and one.resamples.std() > 0
-    assert (one.resamples == twice.resamples[:1]).all() and (
-        one.resamples == twice.resamples[1:]
-    ).all()
+    assert one.draws.shape == (1, 100, 1) and one.draws.std() > 0
+    assert (one.draws == twice.draws[:1]).all() and (one.draws == twice.draws[1:]).all()
     assert one.samples == (8,) and one.limits == ((0, 100),)
 
 
@@ -34,7 +32,7 @@ def test_the_same_seed_gives_the_same_draws() -> None:
     systems = [system("a", [1, 0, 1, 1]), system("b", [0, 0, 1, 1], [1, 0, 1, 0])]
     first, again = (bootstrap_systems(systems, resamples=50, seed=5) for _ in range(2))
     for one, other in zip(first, again, strict=True):
-        assert (one.resamples == other.resamples).all()
+        assert (one.draws == other.draws).all()
 
 
 def test_different_tasks_and_samples_are_told() -> None:

@@ -11,10 +11,12 @@ from transformers import AutoModel
 
 import coterie
 from coterie import Copies, Mixture, TaskGate, TopK
+from coterie.extract.expert_selection import compute_lost_choices
 from coterie.extract.parameter_counts import ParameterCounts, count_model_parameters
 from coterie.extract.plots import save
-from coterie.extract.pruning import PruningOptions, compute_lost_choices
-from coterie.extract.pruning_curve import CurvePoint, ScoreCurve, measure_score_curve
+from coterie.extract.pruning import PruningOptions
+from coterie.extract.pruning_curve import measure_score_curve
+from coterie.extract.score_curve import CurvePoint, ScoreCurve
 from coterie.extract.source import open_source
 from coterie.routing.usage import select_task
 from coterie.tasks.dense.collator import DenseCollator
@@ -44,7 +46,9 @@ def report(folder: Path) -> dict:
 
 
 def pixels(run: Run, split: str) -> torch.Tensor:
-    return run.load().processor.normalize_images([each.image for each in PICTURES.rows(split)])
+    return run.load().processor.normalize_images(
+        [each.image for each in PICTURES.load_split(split)]
+    )
 
 
 @torch.no_grad()

@@ -119,7 +119,7 @@ def trained(name: str, host_name: str, precision: str) -> Any:
     recipe, _, alone = name.partition("/")
     base, tasks = host(host_name)
     if alone:
-        tasks = [task for task in tasks if task.name == alone]
+        tasks = tasks.select((alone,))
     return coterie.train(
         getattr(coterie.recipes, recipe)(**OPTIONS.get(recipe, {})),
         base=base,

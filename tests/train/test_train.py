@@ -71,7 +71,7 @@ def test_a_folder_with_a_run_is_left_alone(tmp_path: Path):
         trained(tmp_path, plain(steps=2), seed=3, resume=True)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "file").touch()
-    with pytest.raises(ValueError, match="is there and is no run"):
+    with pytest.raises(ValueError, match="already exists and is not a run"):
         trained(tmp_path / "other", plain(steps=1))
     with pytest.raises(ValueError, match=r"is no run: it has no recipe\.json"):
         Run.read(tmp_path / "other")

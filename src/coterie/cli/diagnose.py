@@ -1,4 +1,4 @@
-"""`coterie diagnose`: do the tasks pull the weights in different directions?"""
+"""`coterie diagnose`: measure gradient conflict between tasks."""
 
 from pathlib import Path
 from typing import Any
@@ -7,21 +7,23 @@ import click
 
 from coterie.cli.verb import make_subcommand
 
-PICTURES = (".png", ".svg", ".pdf")
+FIGURE_SUFFIXES = (".png", ".svg", ".pdf")
 
 
 @make_subcommand()
 @click.argument("model", metavar="BASE|RUN")
-@click.option("--tasks", metavar="FILE", help="As in `coterie train`; left out, a run's own.")
-@click.option("--batches", default=4, show_default=True, type=int, help="Batches a task.")
+@click.option("--tasks", metavar="FILE", help="As in `coterie train`.  [default: a run's own]")
+@click.option("--batches", default=4, show_default=True, type=int, help="Batches of each task.")
 @click.option("--batch-size", default=8, show_default=True, type=int, help="Samples a batch.")
-@click.option("--seed", default=0, show_default=True, type=int, help="Of the batches.")
-@click.option("--to", metavar="FILE", help="Write a picture (.png, .svg, .pdf) or the numbers.")
+@click.option("--seed", default=0, show_default=True, type=int, help="Of the samples.")
+@click.option(
+    "--to", metavar="FILE", help="Write a figure (.png, .svg, .pdf) or the numbers (.json)."
+)
 def diagnose(model: str, tasks: str | None, to: str | None, **options: Any) -> None:
-    """Measures the conflict between tasks, before training or after.
+    """Measure the conflict between tasks, before training or after.
 
-    It compares the tasks' gradients in each group of layers, and tries what one step on one task
-    does to the others' losses. Of tasks on pictures, ask a run: a bare base's heads know nothing.
+    It compares the tasks' gradients in each group of layers, and measures what a step on one task
+    does to the others' losses. Of dense tasks, give a run: the heads of a base are not trained.
 
     \b
     Examples:
@@ -30,18 +32,15 @@ def diagnose(model: str, tasks: str | None, to: str | None, **options: Any) -> N
       coterie diagnose runs/rode --tasks tasks.yaml --to runs/rode/conflict.json
       coterie diagnose runs/dense --to conflict.svg
     """
-    from coterie.cli.chosen import load_task_set
     from coterie.diagnose import diagnose as measure
-    from coterie.recipe import RECIPE_FILE
+    from coterie.diagnose.plots import conflict_figure
+    from coterie.task_file import read_tasks
 
-    given = {} if tasks is None else load_task_set(tasks)
-    if given.get("pictures") and not (Path(model) / RECIPE_FILE).is_file():
-        options["vision"] = given.get("vision")
-    conflict = measure(model, given.get("pictures") or given.get("tasks"), **options)
+    conflict = measure(model, None if tasks is None else read_tasks(tasks), **options)
     click.echo(conflict.summary)
     if to is not None:
-        if Path(to).suffix in PICTURES:
-            conflict.draw_figure().savefig(to)
+        if Path(to).suffix in FIGURE_SUFFIXES:
+            conflict_figure(conflict).savefig(to)
         else:
             conflict.save(to)
         click.echo(f"written to {to}")

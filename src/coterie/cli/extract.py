@@ -1,4 +1,4 @@
-"""`coterie extract`: one task cut out of a run, for servers that know nothing of coterie."""
+"""`coterie extract`: a single-task model of a run, for servers without coterie."""
 
 from pathlib import Path
 from typing import Literal
@@ -15,14 +15,14 @@ from coterie.cli.verb import make_subcommand
 @click.option(
     "--format",
     type=click.Choice(["adapter", "merged", "pruned"]),
-    help="A plain PEFT LoRA, a whole plain model, or a smaller mixture of dense tasks.  "
-    "[default: pruned for runs on pictures, else adapter]",
+    help="A plain PEFT LoRA, a merged plain model, or a smaller mixture of dense tasks.  "
+    "[default: pruned for dense tasks, else adapter]",
 )
 @click.option(
     "--threshold", type=float, help="Pruned: share of tokens for an expert to stay.  [default: .03]"
 )
 @click.option(
-    "--curve", is_flag=True, help="Cut at several thresholds, score each, and keep the scores only."
+    "--curve", is_flag=True, help="Prune at several thresholds, and write the scores alone."
 )
 def extract(
     run: str,
@@ -32,12 +32,12 @@ def extract(
     threshold: float | None,
     curve: bool,
 ) -> None:
-    """Cuts a plain single-task model out of a run.
+    """Extract a plain single-task model from a run.
 
-    What is written is exact to rounding, and checked. It works where the task alone decides: LoRA
-    experts without a gate, or with a static one. Of dense tasks, "pruned" keeps the experts that
-    the task uses, as `coterie evaluate` has noted them in the run, else as validation pictures
-    show it. --curve writes curve.json, curve.csv and curve.svg: test scores by parameters kept.
+    The files are exact to rounding, and verified. It works where the task alone decides: LoRA
+    experts without a gate, or with a static one. Of dense tasks, "pruned" has the experts that
+    the task uses, as `coterie evaluate` wrote them into the run, else as measured on validation
+    images. --curve writes curve.json, curve.csv and curve.svg: test scores by parameters.
 
     \b
     Examples:
@@ -58,9 +58,10 @@ def extract(
 
 
 def draw_curve(run: str, task: str, folder: Path) -> str:
-    """Measures the curve, writes it and its picture, and says what was found."""
+    """Measure the curve, write it and its figure, and return a summary."""
     from coterie.extract.plots import save
-    from coterie.extract.pruning_curve import MAX_POINTS_BELOW_FULL, measure_score_curve
+    from coterie.extract.pruning_curve import measure_score_curve
+    from coterie.extract.score_curve import MAX_POINTS_BELOW_FULL
     from coterie.optional_imports import import_optional
 
     import_optional("matplotlib.figure", "report")  # before anything long
@@ -68,11 +69,12 @@ def draw_curve(run: str, task: str, folder: Path) -> str:
     found.save(folder)
     save(found, folder / "curve.svg")
     best = found.find_smallest_within()
-    told = f"no model is within {MAX_POINTS_BELOW_FULL} points of the whole"
+    summary = f"no model is within {MAX_POINTS_BELOW_FULL} points of the full one"
     if best is not None:
         share = best.parameters.total / found.full_parameters.total
-        told = (
-            f"smallest within {MAX_POINTS_BELOW_FULL} points of the whole's {found.full_score:.4g}: threshold "
+        summary = (
+            f"smallest within {MAX_POINTS_BELOW_FULL} points of the full model's "
+            f"{found.full_score:.4g}: threshold "
             f"{best.threshold:g}, {share:.1%} of its parameters"
         )
-    return f"{found.to_markdown()}\n\n{told}\nwritten to {folder}"
+    return f"{found.to_markdown()}\n\n{summary}\nwritten to {folder}"

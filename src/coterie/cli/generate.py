@@ -1,4 +1,4 @@
-"""`coterie generate`: a run's answer to a question, about a picture or a sound or neither."""
+"""`coterie generate`: a run's answers to questions, about an image, audio or neither."""
 
 import sys
 
@@ -11,14 +11,14 @@ from coterie.cli.verb import make_subcommand
 @click.argument("run", metavar="RUN")
 @click.argument("questions", nargs=-1, metavar="[QUESTION]...")
 @click.option("--task", help="Which of the run's tasks; needed if it has several.")
-@click.option("--image", metavar="FILE", help="A picture that the questions are about.")
-@click.option("--audio", metavar="FILE", help="A sound that the questions are about.")
+@click.option("--image", metavar="FILE", help="An image that the questions are about.")
+@click.option("--audio", metavar="FILE", help="An audio file that the questions are about.")
 def generate(
     run: str, questions: tuple[str, ...], task: str | None, image: str | None, audio: str | None
 ) -> None:
-    """Answers questions with a run's model.
+    """Answer questions with a run's model.
 
-    Each QUESTION gets a line of its own; without one, each line of standard input is one.
+    Each answer is a line. Without a QUESTION, each line of standard input is one.
 
     \b
     Examples:
@@ -28,6 +28,6 @@ def generate(
     """
     from coterie.serve.engine import InferenceEngine
 
-    asked = InferenceEngine.from_run(run, task=task, image=image, audio=audio)
+    engine = InferenceEngine.from_run(run, task=task, image=image, audio=audio)
     for question in questions or (line.rstrip("\n") for line in sys.stdin):
-        click.echo(asked.answer(question))
+        click.echo(engine.answer(question))

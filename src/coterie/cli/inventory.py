@@ -1,4 +1,4 @@
-"""What `coterie list` shows: names and first lines of docstrings, found by walking the folders."""
+"""The lines of `coterie list`: names and first lines of docstrings, found by walking packages."""
 
 import inspect
 from collections.abc import Iterator
@@ -6,26 +6,26 @@ from importlib import import_module
 from pathlib import Path
 
 from coterie import serialization
-from coterie.cli import pictured
 from coterie.cli.train_config import SYSTEMS
 from coterie.plugins import TASKS, list_plugins
 from coterie.recipe import RECIPE_FILE
-from coterie.task_file import read_tasks
+from coterie.task_file import find_dataset_kinds, read_tasks
 from coterie.train import Run
 
-# What is listed -> the folder of its kinds, and the interface that they share.
+# What is listed -> the package of its kinds, and their interface.
 FOLDERS = {
     "gates": ("coterie.routing.gates", "base", "Gate"),
     "routers": ("coterie.routing.routers", "base", "Router"),
     "experts": ("coterie.experts", "base", "Experts"),
     "losses": ("coterie.losses", "base", "RoutingLoss"),
+    "balancing": ("coterie.balancing", "base", "Balancing"),
     "metrics": ("coterie.metrics", "base", "Metric"),
     "hosts": ("coterie.families", "base", "Host"),
 }
 
 
 def list_lines(what: str, runs: str) -> Iterator[tuple[str, str]]:
-    """Name and description of each recipe, kind, task or run.
+    """Return name and description of each recipe, kind, task or run.
 
     Args:
         what: "recipes", "tasks", "sets", "runs" or a key of FOLDERS.
@@ -37,10 +37,7 @@ def list_lines(what: str, runs: str) -> Iterator[tuple[str, str]]:
         case "tasks":
             return list_provided_tasks()
         case "sets":
-            return (
-                (name, get_summary_line(kind))
-                for name, kind in pictured.find_dataset_kinds().items()
-            )
+            return ((name, get_summary_line(kind)) for name, kind in find_dataset_kinds().items())
         case "runs":
             return find_runs(Path(runs))
         case _:
@@ -48,7 +45,7 @@ def list_lines(what: str, runs: str) -> Iterator[tuple[str, str]]:
 
 
 def list_kinds(what: str) -> Iterator[tuple[str, str]]:
-    """The kinds in a folder of parts."""
+    """List the kinds in a package."""
     folder, module, name = FOLDERS[what]
     base = getattr(import_module(f"{folder}.{module}"), name)
     for kind in serialization.find_kinds(import_module(folder), base):
@@ -63,21 +60,21 @@ def list_provided_tasks() -> Iterator[tuple[str, str]]:
         except ValueError as error:
             yield "(none)", str(error)
             continue
-        for task in tasks:
-            yield task.name, f"{', '.join(task.rows)}; {type(task.metric).__name__}"
+        for name in tasks.names:
+            yield name, tasks.describe_task(name)
 
 
 def find_runs(folder: Path) -> Iterator[tuple[str, str]]:
-    """The runs in a folder and below; what else has a file of that name is left out."""
+    """Find the runs in a folder and below, without other folders that have a recipe.json."""
     for file in sorted(folder.glob(f"**/{RECIPE_FILE}")):
         try:
-            plan = Run.read(file.parent).config
+            config = Run.read(file.parent).config
         except ValueError:
             continue
-        names = ", ".join(plan.task_names)
-        yield str(file.parent), f"{plan.recipe.name} on {names}, from {plan.base}"
+        names = ", ".join(config.task_names)
+        yield str(file.parent), f"{config.recipe.name} on {names}, from {config.base}"
 
 
 def get_summary_line(thing: object) -> str:
-    """The first line of a docstring, without its full stop."""
+    """Return the first line of a docstring, without its full stop."""
     return (inspect.getdoc(thing) or "").partition("\n")[0].rstrip(".")

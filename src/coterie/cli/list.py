@@ -1,19 +1,21 @@
-"""`coterie list`: the recipes, parts, tasks, sets and runs that there are, found where they lie."""
+"""`coterie list`: the recipes, kinds, tasks, data sets and runs that are installed or saved."""
 
 import click
 
 from coterie.cli.verb import make_subcommand
 
 KINDS = (
-    "recipes", "gates", "routers", "experts", "losses", "metrics", "hosts", "tasks", "sets", "runs"
+    "recipes", "gates", "routers", "experts", "losses", "balancing", "metrics", "hosts", "tasks", "sets", "runs"
 )  # fmt: skip
 
 
 @make_subcommand()
 @click.argument("what", required=False, type=click.Choice(KINDS))
-@click.option("--runs", default="runs", metavar="DIR", help="Where runs lie.", show_default=True)
+@click.option(
+    "--runs", default="runs", metavar="DIR", help="The folder of the runs.", show_default=True
+)
 def list(what: str | None, runs: str) -> None:
-    """Lists recipes, parts, tasks, dense sets and runs, one line each.
+    """List recipes, kinds of parts, tasks, dense data sets and runs, one line each.
 
     Without WHAT it lists everything. Tasks are those that installed packages provide, such as the
     demo's pantry; sets are the dense data sets that a tasks.yaml may name.
@@ -28,7 +30,7 @@ def list(what: str | None, runs: str) -> None:
     for kind in KINDS if what is None else (what,):
         if what is None:
             click.echo(f"{kind}:")
-        for name, said in list_lines(kind, runs):
-            click.echo(f"{name:24} {said}".rstrip())
+        for name, description in list_lines(kind, runs):
+            click.echo(f"{name:24} {description}".rstrip())
         if what is None:
             click.echo()

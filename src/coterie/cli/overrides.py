@@ -1,4 +1,4 @@
-"""`--set path=value`: one part of a frozen value replaced by its dotted path."""
+"""`--set path=value`: replace one part of a frozen dataclass by its dotted path."""
 
 import ast
 import json
@@ -19,14 +19,14 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True)
 class Override:
-    """A dotted path, such as stages.0.learning_rate, and what to put there."""
+    """A dotted path, such as stages.0.learning_rate, and its new value."""
 
     path: str
     value: Any
 
     @classmethod
     def parse(cls, text: str) -> "Override":
-        """The setting in "path=value"; the value is JSON, a Python literal, or else text."""
+        """Parse "path=value"; the value is JSON, a Python literal, or else text."""
         path, equals, value = text.partition("=")
         if not equals or not path.strip():
             raise ValueError(f"--set {text}: give path=value, as in --set rank=8")
@@ -39,7 +39,7 @@ class Override:
 
 
 def parse_literal(text: str) -> Any:
-    """What `text` says in JSON or as a Python literal (4,8 is a tuple); else the text itself."""
+    """Parse JSON or a Python literal (4,8 is a tuple); return other text as it is."""
     for read in (json.loads, ast.literal_eval):
         try:
             return read(text)
@@ -49,16 +49,15 @@ def parse_literal(text: str) -> Any:
 
 
 def set_at_path(value: Value, path: str, new: Any, *, name: str) -> Value:
-    """`value` with `new` at a dotted path; everything is checked as if it were read from a file.
+    """Return `value` with `new` at a dotted path, validated as if it were read from a file.
 
     Args:
         value: a frozen dataclass.
         path: field names and positions in tuples, joined by dots.
         new: numbers, text, bools, None, and tuples, lists and dicts of such.
-        name: what errors call the value.
+        name: of the value, for messages.
 
-    Raises ValueError for a path that is not there, naming near misses, and for a value that does
-    not fit there.
+    Raises ValueError for an unknown path, with suggestions, and for a value that does not fit.
     """
     data = {"value": serialization.dump(value, name=name)}
     parent, key, at, hint = data, "value", name, Any
@@ -73,7 +72,7 @@ def set_at_path(value: Value, path: str, new: Any, *, name: str) -> Value:
 
 
 def resolve_key(inside: Any, part: str, at: str, hint: Any) -> tuple[Any, Any]:
-    """`part` as a key of a dict or an index of a list, and the annotation of what stands there."""
+    """Return `part` as a key of a dict or an index of a list, and the annotation of its value."""
     match inside:
         case {"is": kind, **items}:
             allowed, hints = list(items), get_annotations(serialization.find_class(kind, at))

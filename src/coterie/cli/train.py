@@ -1,4 +1,4 @@
-"""`coterie train`: a recipe, a model and tasks become a run."""
+"""`coterie train`: train a recipe on tasks, into a run's folder."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import click
 from coterie.cli.verb import make_subcommand
 
 
-@make_subcommand(resume="the same command with --resume goes on from the last checkpoint")
+@make_subcommand(resume="the same command with --resume continues from the last checkpoint")
 @click.argument("recipe")
 @click.option("--base", metavar="MODEL", help="Local folder, hub id, or 'embedded'.")
 @click.option(
@@ -21,23 +21,26 @@ from coterie.cli.verb import make_subcommand
     "settings",
     multiple=True,
     metavar="PATH=VALUE",
-    help="An argument of the recipe, or a path inside it or the run's plan; can be repeated.",
+    help="An argument of the recipe, or a path inside it, the run's configuration or its tasks; "
+    "can be repeated.",
 )
 @click.option(
-    "--steps", type=int, help="Optimizer steps over all stages; else what the stages say."
+    "--steps", type=int, help="Optimizer steps over all stages.  [default: the stages' own]"
 )
-@click.option("--batch-size", type=int, help="Samples a step.")
-@click.option("--precision", type=click.Choice(["float32", "bfloat16"]), help="Of the arithmetic.")
-@click.option("--seed", type=int, help="Of everything random.")
+@click.option("--batch-size", type=int, help="Samples of an optimizer step.")
 @click.option(
-    "--skip-bad-rows", is_flag=True, default=None, help="Leave bad rows out, and list them."
+    "--precision", type=click.Choice(["float32", "bfloat16"]), help="Of the frozen weights."
 )
-@click.option("--resume", is_flag=True, help="Go on where the run in --out stopped.")
+@click.option("--seed", type=int, help="Of weights, order and dropout.")
+@click.option(
+    "--skip-bad-rows", is_flag=True, default=None, help="Leave bad rows out and list them."
+)
+@click.option("--resume", is_flag=True, help="Continue where the run in --out stopped.")
 def train(settings: tuple[str, ...], recipe: str, out: str, resume: bool, **flags: Any) -> None:
-    """Trains a recipe on tasks.
+    """Train a recipe on tasks.
 
     RECIPE is a name (`coterie list recipes`), a recipe's JSON file, or a run to repeat. The run's
-    folder holds the plan (recipe.json), the adapter in safetensors, a log (log.jsonl and
+    folder holds the configuration (recipe.json), the adapter in safetensors, a log (log.jsonl and
     TensorBoard's events) and checkpoints.
 
     \b
@@ -50,17 +53,19 @@ def train(settings: tuple[str, ...], recipe: str, out: str, resume: bool, **flag
       coterie train runs/rode --out runs/again --seed 1
       coterie train rode --base ... --tasks ... --out runs/rode --resume
     """
-    from coterie.cli.chosen import load_task_set
     from coterie.cli.overrides import Override
-    from coterie.cli.train_config import build_config, fields_of
-    from coterie.train import train as run
+    from coterie.cli.train_config import build_config
+    from coterie.task_file import read_tasks
     from coterie.train.bad_rows import BAD_ROWS_FILE, format_summary_line
+    from coterie.train.train import make_absolute_base, train_from_config
 
     given = {name: value for name, value in flags.items() if value is not None}
+    if "base" in given:
+        given["base"] = make_absolute_base(given["base"])
     if "tasks" in given:
-        given |= load_task_set(given["tasks"])
-    plan = build_config(recipe, [Override.parse(text) for text in settings], given)
-    done = run(**fields_of(plan), out=out, resume=resume)
-    if bad := format_summary_line(done.read_bad_rows(), done.folder / BAD_ROWS_FILE):
+        given["tasks"] = read_tasks(given["tasks"])
+    config = build_config(recipe, [Override.parse(text) for text in settings], given)
+    run = train_from_config(config, out=out, resume=resume)
+    if bad := format_summary_line(run.read_bad_rows(), run.folder / BAD_ROWS_FILE):
         click.echo(bad)
-    click.echo(f"{done.folder}: trained; next: coterie evaluate {done.folder}")
+    click.echo(f"{run.folder}: trained; next: coterie evaluate {run.folder}")

@@ -1,8 +1,9 @@
-"""What `coterie train` is told, as a plan: a recipe by name, or a run to repeat, with changes."""
+"""`coterie train`'s arguments as a `RunConfig`: a recipe by name or a saved run, with overrides."""
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,32 +18,31 @@ SYSTEMS: Mapping[str, Callable[..., Recipe]] = {
 }
 
 
-def build_config(recipe: str, settings: Sequence[Override], given: Mapping[str, Any]) -> RunConfig:
-    """The plan of a training.
+def build_config(recipe: str, overrides: Sequence[Override], flags: Mapping[str, Any]) -> RunConfig:
+    """Build the configuration of a run.
 
     Args:
-        recipe: a name in coterie.recipes; or a file that holds a recipe or a run's plan; or a
-            run's folder, whose plan is repeated.
-        settings: each an argument of the recipe's function, a path inside the recipe, or a path
-            inside the plan, looked for in that order.
-        given: fields of the plan; a recipe without a plan needs at least base and tasks.
+        recipe: a name in coterie.recipes; or a file with a recipe or a run's configuration; or a
+            run's folder, whose configuration is used again.
+        overrides: each an argument of the recipe's function, or a path inside the recipe, the
+            run's configuration or its task set; the first of these that has the path is changed.
+        flags: fields of the configuration; a recipe alone needs at least base and tasks.
 
     Raises ValueError for an unknown recipe or path, and for values that do not fit.
     """
     arguments = tuple(inspect.signature(SYSTEMS[recipe]).parameters) if recipe in SYSTEMS else ()
-    own = {each.path: each.value for each in settings if each.path in arguments}
-    plan = apply_flags(
-        call_recipe(recipe, own) if recipe in SYSTEMS else read_recipe_or_config(recipe), given
-    )
-    for each in settings:
+    own = {each.path: each.value for each in overrides if each.path in arguments}
+    source = call_recipe(recipe, own) if recipe in SYSTEMS else read_recipe_or_config(recipe)
+    config = apply_flags(source, flags)
+    for each in overrides:
         if each.path not in arguments:
-            path = resolve_path(plan, each, arguments)
-            plan = set_at_path(plan, path, each.value, name="plan")
-    return plan
+            path = resolve_path(config, each, arguments)
+            config = set_at_path(config, path, each.value, name="config")
+    return config
 
 
 def call_recipe(name: str, arguments: Mapping[str, Any]) -> Recipe:
-    """The recipe that a function of coterie.recipes returns for the arguments."""
+    """Call a function of coterie.recipes."""
     hints = get_annotations(SYSTEMS[name])
     for argument, value in arguments.items():
         if not matches_annotation(value, hints[argument]):
@@ -50,7 +50,7 @@ def call_recipe(name: str, arguments: Mapping[str, Any]) -> Recipe:
                 f"--set: {argument} takes {describe_annotation(hints[argument])}, not {value!r}"
             )
     try:
-        # A list of JSON is a tuple to a recipe, and 16 is as good as 16.0.
+        # JSON's lists become tuples, and 16 is accepted as 16.0.
         loaded = {key: serialization.load(value, name=key) for key, value in arguments.items()}
         return SYSTEMS[name](**{key: coerce(loaded[key], hints[key]) for key in loaded})
     except (TypeError, ValueError) as error:
@@ -59,53 +59,45 @@ def call_recipe(name: str, arguments: Mapping[str, Any]) -> Recipe:
 
 
 def read_recipe_or_config(recipe: str) -> Recipe | RunConfig:
-    """The recipe or plan in a file, or in a run's folder."""
+    """Read the recipe or configuration in a file, or the configuration in a run's folder."""
     path = Path(recipe)
     path = path / RECIPE_FILE if path.is_dir() else path
     if not path.is_file():
         raise ValueError(
-            f"{recipe!r} is no recipe{serialization.format_suggestions(recipe, SYSTEMS)}: give one of "
-            f"{', '.join(SYSTEMS)}, a recipe's JSON file, or a run's folder"
+            f"{recipe!r} is no recipe{serialization.format_suggestions(recipe, SYSTEMS)}: give one "
+            f"of {', '.join(SYSTEMS)}, a recipe's JSON file, or a run's folder"
         )
     found = serialization.loads(path.read_text(encoding="utf-8"), name=str(path))
     if not isinstance(found, Recipe | RunConfig):
-        raise ValueError(f"{path} holds a {type(found).__name__}, no recipe and no run's plan")
+        raise ValueError(
+            f"{path} holds a {type(found).__name__}: give a file with a Recipe or a RunConfig"
+        )
     return found
 
 
-def apply_flags(found: Recipe | RunConfig, given: Mapping[str, Any]) -> RunConfig:
-    """The plan with the fields that were given; a bare recipe makes a new one."""
-    if isinstance(found, RunConfig):
-        return replace(found, **given)
-    missing = [name for name in ("base", "tasks") if name not in given]
+def apply_flags(source: Recipe | RunConfig, flags: Mapping[str, Any]) -> RunConfig:
+    """Return the configuration with some fields replaced, or a new one of a recipe."""
+    if isinstance(source, RunConfig):
+        return replace(source, **flags)
+    missing = [name for name in ("base", "tasks") if name not in flags]
     if missing:
         raise ValueError(
-            f"recipe {found.name!r} says nothing of model and data: give "
+            f"recipe {source.name!r} has neither model nor data: give "
             f"{' and '.join(f'--{name}' for name in missing)}"
         )
-    return RunConfig(recipe=found, **given)
+    return RunConfig(recipe=source, **flags)
 
 
-def resolve_path(plan: RunConfig, setting: Override, arguments: Sequence[str]) -> str:
-    """The setting's path, from the plan on."""
-    inside, around = list_field_names(plan.recipe), list_field_names(plan)
-    if setting.head in inside:
-        return f"recipe.{setting.path}"
-    if setting.head in around:
-        return setting.path
-    known = [*arguments, *inside, *around]
+def resolve_path(config: RunConfig, override: Override, arguments: Sequence[str]) -> str:
+    """Return an override's path from the configuration on."""
+    parts = {"recipe.": config.recipe, "": config, "tasks.": config.tasks}
+    names = {prefix: [field.name for field in fields(value)] for prefix, value in parts.items()}  # pyright: ignore[reportArgumentType]
+    for prefix, known in names.items():
+        if override.head in known:
+            return f"{prefix}{override.path}"
+    allowed = list(dict.fromkeys([*arguments, *chain(*names.values())]))
+    near = serialization.format_suggestions(override.head, allowed)
     raise ValueError(
-        f"--set {setting.path}: nothing is called {setting.head!r}"
-        f"{serialization.format_suggestions(setting.head, known)}; there are {', '.join(dict.fromkeys(known))}"
+        f"--set {override.path}: there is no {override.head!r}{near}; there are "
+        f"{', '.join(allowed)}"
     )
-
-
-def list_field_names(value: Recipe | RunConfig) -> list[str]:
-    """The names of a value's fields."""
-    return [field.name for field in fields(value)]
-
-
-def fields_of(plan: RunConfig) -> dict[str, Any]:
-    """The plan's fields, as `coterie.train` takes them."""
-    found = {name: getattr(plan, name) for name in list_field_names(plan) if name != "pictures"}
-    return found | {"tasks": plan.tasks if plan.pictures is None else plan.pictures}

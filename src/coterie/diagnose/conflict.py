@@ -1,16 +1,13 @@
-"""`Conflict`: which tasks pull against each other, where, and what a step on one does to others."""
+"""`Conflict`: gradient cosines between tasks, by layer, and the effect of a step on other tasks."""
 
 import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from coterie.io import replace_non_finite, write_json
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 CONFLICT_FILE = "conflict.json"
 Matrix = tuple[tuple[float, ...], ...]
@@ -20,32 +17,33 @@ MIN_TRANSFER = 0.001
 
 @dataclass(frozen=True, kw_only=True)
 class Conflict:
-    """What `coterie.diagnose` found.
+    """The conflict between tasks, as `coterie.diagnose` measures it.
 
-    Cosines are between the tasks' mean gradients: 1 where they pull the same way, 0 where they do
-    not touch, below 0 where one undoes the other's work (Yu et al. 2020, PCGrad,
-    arXiv:2001.06782). Undefined ones are NaN.
+    Cosines are between the tasks' mean gradients: 1 for the same direction, 0 for no common
+    direction, below 0 where a step on one task raises the loss of the other (Yu et al. 2020,
+    PCGrad, arXiv:2001.06782). Undefined ones are NaN.
 
     Attributes:
         tasks: their names; rows and columns of every matrix.
         groups: names of the layer groups.
-        space: of which parameters: "probe", a fresh shared LoRA; "adapter", a run's experts and
-            gates; "blocks", the own weights of a vision backbone's blocks.
-        cosine: a matrix a layer group.
-        overall: all layers together.
-        low: `overall` less two standard errors over batches.
+        space: the parameters: "probe", a new shared LoRA; "adapter", a run's experts and gates;
+            "blocks", the weights of a vision backbone's blocks.
+        cosine: one matrix for each layer group.
+        overall: the cosines over all layers together.
+        low: `overall` minus two standard errors over batches.
         high: `overall` plus two standard errors.
-        within: of each task, the cosine between two halves of its own batches; the noise's measure.
+        within_task: of each task, the cosine between two halves of its own batches, which shows
+            the noise.
         transfer: relative change of the loss of the column's task after a step on the row's, such
             that the row's own loss should fall by `step`; below 0 is help (the lookahead of Fifty
-            et al. 2021, TAG, arXiv:2109.04617, eq. 1, with its sign turned).
-        losses: each task's mean loss: in nats a token, or of a picture, times the task's weight.
+            et al. 2021, TAG, arXiv:2109.04617, eq. 1, with the opposite sign).
+        losses: each task's mean loss: in nats a token, or of an image, times the task's weight.
         negative_share: share of the pairs of tasks whose overall cosine is below 0.
-        shared: of a run, the same in the place of a fresh shared LoRA beside what it trained, to
-            be held against a diagnosis before training, or in the weights of blocks beside its
-            experts; without transfer, and None elsewhere.
+        shared: of a run, the same measurement on a new shared LoRA in the trained model, to be
+            compared with a diagnosis before training, or on the weights of blocks that have no
+            experts; without transfer, and None where there is none.
         settings: batches, batch_size, seed, step, split and at or shared_layers, as used.
-        seconds: how long it took.
+        seconds: wall-clock time.
     """
 
     tasks: tuple[str, ...]
@@ -65,19 +63,19 @@ class Conflict:
 
     @property
     def pairs(self) -> tuple[tuple[int, int], ...]:
-        """Each pair of tasks once, as rows of the matrices."""
+        """Each pair of tasks once, as indices into the matrices."""
         count = len(self.tasks)
         return tuple((i, j) for i in range(count) for j in range(i + 1, count))
 
     @property
     def conflicting_pairs(self) -> tuple[tuple[int, int], ...]:
-        """Pairs that surely pull against each other, the worst first."""
+        """Pairs whose whole interval is below 0, the lowest cosine first."""
         found = [(i, j) for i, j in self.pairs if self.high[i][j] < 0]
         return tuple(sorted(found, key=lambda pair: self.overall[pair[0]][pair[1]]))
 
     @property
     def summary(self) -> str:
-        """What it means, in plain English."""
+        """The result in one to three sentences."""
         return " ".join(
             filter(
                 None,
@@ -93,7 +91,7 @@ class Conflict:
         known = [(i, j) for i, j in self.pairs if math.isfinite(self.overall[i][j])]
         count = f"{len(known)} pair{'s' * (len(known) != 1)} of tasks"
         if not known:
-            return "No two tasks have gradients in common places, so none can conflict there."
+            return "No two tasks have gradients in the same parameters, so none can conflict there."
         against = self.conflicting_pairs
         one, other = min(known, key=lambda pair: self.overall[pair[0]][pair[1]])
         agree = f"two halves of one task agree at {self._compute_typical_cosine():.2f}"
@@ -136,23 +134,14 @@ class Conflict:
         known = sorted(value for value in self.within_task if math.isfinite(value))
         return known[len(known) // 2] if known else float("nan")
 
-    def draw_figure(self) -> "Figure":
-        """Heat maps of the cosines, overall and by layer group, and of the transfer.
-
-        Needs matplotlib: `pip install 'coterie[report]'`.
-        """
-        from coterie.diagnose.plots import draw
-
-        return draw(self)
-
     def dump(self) -> dict[str, Any]:
-        """The conflict as JSON can hold it; NaN becomes None."""
+        """Return the conflict in JSON's types; NaN becomes None."""
         data = asdict(self) | {"sentence": self.summary}
         data["shared"] = None if self.shared is None else self.shared.dump()
         return replace_non_finite(data)
 
     def save(self, path: str | Path) -> Path:
-        """Writes it to a file, or to conflict.json in a folder; returns the file."""
+        """Write the conflict to a file, or to conflict.json in a folder; return the file."""
         path = Path(path)
         path = path / CONFLICT_FILE if path.is_dir() else path
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -161,7 +150,10 @@ class Conflict:
 
     @classmethod
     def read(cls, path: str | Path) -> "Conflict":
-        """The conflict in a file, or in conflict.json of a folder. ValueError if there is none."""
+        """Read the conflict in a file, or in conflict.json of a folder.
+
+        Raises ValueError if there is none.
+        """
         path = Path(path)
         path = path / CONFLICT_FILE if path.is_dir() else path
         if not path.is_file():
@@ -187,7 +179,7 @@ def _from_json(data: Mapping[str, Any]) -> Conflict:
 
 
 def _to_tuples(data: Any) -> Any:
-    """Lists as tuples, and None, which stands for no number, as NaN."""
+    """Convert lists to tuples, and None, which stands for a non-finite number, to NaN."""
     if isinstance(data, list):
         return tuple(_to_tuples(each) for each in data)
     return float("nan") if data is None else data

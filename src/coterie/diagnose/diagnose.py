@@ -1,74 +1,75 @@
-"""`diagnose`: gradients of several tasks in one model, held against each other."""
+"""`diagnose`: compare the gradients of several tasks in one model."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from coterie.diagnose.conflict import Conflict, Matrix
-from coterie.diagnose.given import subject
 from coterie.diagnose.gradient_cosine import GradientCosines, compute_gradient_cosines
-from coterie.diagnose.gradients import GradientMeasurements, ParameterSpace, measure_gradients
-from coterie.diagnose.spaces import GradientSource
+from coterie.diagnose.gradients import GradientMeasurements, measure_gradients
 from coterie.models.loading import LoadedModel
+from coterie.recipe import RECIPE_FILE
+from coterie.tasks import TaskSet, TextTask, as_task_set
 from coterie.tasks.dense.dataset import DenseDataset
-from coterie.tasks.dense.vision_config import VisionConfig
-from coterie.tasks.text.task import TextTask
+from coterie.tasks.gradients.parameter_space import ParameterSpace
+from coterie.tasks.gradients.source import GradientSource
+from coterie.train.frozen_caches import cache_encoder_features
 from coterie.train.run import Run
 
 RELATIVE_LOSS_STEP = 0.02
 
 
-def diagnose(  # noqa: PLR0913  a vision model has choices of its own
+def diagnose(
     base_or_run: LoadedModel | Run | str | Path,
-    tasks: Sequence[TextTask] | DenseDataset | None = None,
+    tasks: TaskSet | Sequence[TextTask] | DenseDataset | None = None,
     *,
     batches: int = 4,
     batch_size: int = 8,
     seed: int = 0,
     at: Sequence[str] | None = None,
-    vision: VisionConfig | None = None,
     split: str = "train",
     device: str | torch.device | None = None,
 ) -> Conflict:
-    """Which tasks pull against each other: before training, or in what a run has trained.
+    """Measure which tasks conflict: before training, or in what a run has trained.
 
-    Before training, gradients are taken in the place of a shared LoRA that has just been put in
-    (see `coterie.diagnose.probe`). Of a run they are taken of all that its adapter trains, experts
-    and gates: tasks that go to different experts have cosines near 0, because they no longer
-    meet. The shared LoRA's place is then measured too, beside the adapter, as `Conflict.shared`;
-    that and the diagnosis before training are of the same parameters, and so can be compared.
-    The model is left as it was, bit for bit.
+    Before training, gradients of text tasks are those of a new shared LoRA (see
+    `coterie.tasks.gradients.lora_probe`). Of a run they are those of all parameters that its
+    adapter trains, experts and gates: tasks that are routed to different experts have cosines
+    near 0, because they share no parameters. The new shared LoRA, added to the trained model, is
+    then measured too, as `Conflict.shared`; that and the diagnosis before training have the same
+    parameters, and so can be compared. The model is left as it was, bit for bit.
 
-    Tasks on pictures share whole blocks and not a LoRA, so in its place are the weights of the
-    backbone's blocks, from `Vision.shared_layers` on; of a run, those that no experts have
-    replaced. Batches are of the same pictures for all tasks. Heads that have not learned yet send
-    back little that is the task's: prefer a run, such as a short one of `recipes.dense()`.
+    Dense tasks share blocks and not a LoRA, so instead of it gradients are those of the weights of
+    the backbone's blocks, from `VisionConfig.shared_layers` on; of a run, those that no experts
+    have replaced. Batches have the same images for all tasks. Heads that are not trained yet
+    return little of the task's gradient: prefer a run, such as a short one of `recipes.dense()`.
 
     Time: tasks * batches forward and backward passes, and tasks * tasks forward passes.
 
     Args:
         base_or_run: a run or its folder; or a model to train: loaded, a folder, a hub id or
             "embedded".
-        tasks: at least two, or a dense data set with as many; None for a run's own.
+        tasks: at least two: a task set, as `coterie.read_tasks` returns; text tasks; or a dense
+            data set. With a run, its own settings such as image size are used. None for a run's
+            own tasks.
         batches: of each task, at least 2; all of different samples.
-        batch_size: samples a batch; fewer where a task is short of rows.
-        seed: of the samples that are drawn, of the probe, and of heads that are new.
-        at: roles or patterns, where the shared LoRA is put, for tasks in words; None for
-            `coterie.diagnose.words.AT`.
-        vision: how a base is made a model of a dense data set's tasks, and how it sees pictures;
-            None for `Vision()`, or a run's own.
-        split: which rows.
+        batch_size: samples a batch; fewer where a task has too few.
+        seed: of the samples, the shared LoRA, and heads that are newly initialised.
+        at: roles or patterns at which the shared LoRA is added, such as ("text.mlp",); None for
+            the attention and MLP layers of the language model. Text tasks alone.
+        split: whose samples are used.
         device: where the model runs; None for the CPU, or where it is if it is loaded.
 
-    Raises ValueError for fewer than two tasks or batches, for a task short of rows, and for
-    options or tasks of the other kind than the run or model is for.
+    Raises ValueError for fewer than two tasks or batches, for a task with too few samples, and for
+    options or tasks of another kind than the run or model is for.
     """
     started = time.monotonic()
     if batches < 2 or batch_size < 1:
@@ -76,15 +77,17 @@ def diagnose(  # noqa: PLR0913  a vision model has choices of its own
             f"batches={batches}, batch_size={batch_size}: give at least 2 batches, to know the "
             "noise, of at least 1 sample"
         )
-    asked = subject(base_or_run, tasks, at=at, vision=vision, split=split, seed=seed, device=device)
-    found, spaces = run_measurements(asked, batches, batch_size, seed=seed)
+    loaded, source = load_gradient_source(
+        base_or_run, tasks, at=at, split=split, seed=seed, device=device
+    )
+    found, spaces = run_measurements(source, loaded, batches, batch_size, seed=seed)
     settings = {
-        "batches": batches, "batch_size": batch_size, "seed": seed, "step": RELATIVE_LOSS_STEP, "split": split,
-        **asked.settings,
+        "batches": batches, "batch_size": batch_size, "seed": seed,
+        "step": RELATIVE_LOSS_STEP, "split": split, **source.settings,
     }  # fmt: skip
     parts = [
         _make_conflict(
-            asked.names, kind, each, compute_gradient_cosines(products, paired=asked.paired),
+            source.names, kind, each, compute_gradient_cosines(products, paired=source.paired),
             transfer=() if number else _compute_transfer(found),
             losses=tuple(found.losses),
             settings=settings,
@@ -97,18 +100,73 @@ def diagnose(  # noqa: PLR0913  a vision model has choices of its own
     return replace(parts[0], shared=shared, seconds=time.monotonic() - started)
 
 
+def load_gradient_source(
+    base_or_run: LoadedModel | Run | str | Path,
+    tasks: TaskSet | Sequence[TextTask] | DenseDataset | None,
+    *,
+    at: Sequence[str] | None,
+    split: str,
+    seed: int,
+    device: str | torch.device | None,
+) -> tuple[LoadedModel, GradientSource]:
+    """Load the model and make the gradient source of its tasks; see `diagnose`."""
+    is_run = isinstance(base_or_run, str | Path) and (Path(base_or_run) / RECIPE_FILE).is_file()
+    model = Run.read(base_or_run) if is_run else base_or_run  # pyright: ignore[reportArgumentType]
+    run = model if isinstance(model, Run) else None
+    if tasks is None and run is None:
+        raise ValueError("tasks: give the tasks whose conflict is to be measured")
+    trained = None if run is None else run.config.tasks
+    compared = trained if tasks is None else as_task_set(tasks)
+    assert compared is not None
+    if len(compared.names) < 2:
+        raise ValueError(
+            f"diagnose compares tasks, and was given {len(compared.names)}: give two or more"
+        )
+    if trained is not None:
+        compared = compared.with_settings_of(trained)
+    match model:
+        case Run():
+            loaded = model.load(device=device)
+        case LoadedModel():
+            loaded = model
+        case _:
+            loaded = compared.load_model(
+                make_local_path(model), dtype=choose_dtype(device), device=device, seed=seed
+            )
+    source = compared.make_gradient_source(
+        loaded,
+        model_tasks=compared.names if run is None else run.task_names,
+        split=split,
+        skip_bad_rows=run is not None and run.config.skip_bad_rows,
+        at=at,
+    )
+    return loaded, source
+
+
+def make_local_path(base: str | Path) -> str:
+    """Return a local folder with "~" expanded; a hub id as it is."""
+    path = Path(base).expanduser()
+    return str(path) if path.is_dir() else str(base)
+
+
+def choose_dtype(device: str | torch.device | None) -> torch.dtype | None:
+    """Return float32 on CPUs, which seldom multiply bfloat16; else None, that of the checkpoint."""
+    return torch.float32 if torch.device(device or "cpu").type == "cpu" else None
+
+
 def run_measurements(
-    asked: GradientSource, batches: int, batch_size: int, *, seed: int
+    source: GradientSource, loaded: LoadedModel, batches: int, batch_size: int, *, seed: int
 ) -> tuple[GradientMeasurements, Mapping[str, ParameterSpace]]:
-    """The passes over all tasks' batches, and the places where gradients were taken."""
-    rows = asked.sample_batches(batches, batch_size, seed=seed)
-    count = len(asked.names)
+    """Run the batches of all tasks, and return the measurements and the spaces they are of."""
+    samples = source.sample_batches(batches, batch_size, seed=seed)
+    count = len(source.names)
     with (
-        asked.open_spaces(seed=seed) as (model, spaces),
+        source.open_spaces(seed=seed) as (model, spaces),
+        _cache_features(model, loaded.processor),
         tqdm(total=count * (batches + 1), desc="gradients", unit="batch", disable=None) as bar,
     ):
         found = measure_gradients(
-            lambda task, batch: asked.compute_loss(model, task, rows[task][batch]),
+            lambda task, batch: source.compute_loss(model, task, samples[task][batch]),
             list(spaces.values()),
             tasks=count,
             batches=batches,
@@ -116,6 +174,18 @@ def run_measurements(
             on_batch_end=bar.update,
         )
     return found, spaces
+
+
+@contextmanager
+def _cache_features(model: nn.Module, processor: Any) -> Iterator[None]:
+    """Run an omni model's encoders once an image or sound; afterwards restore the processor."""
+    before = dict(vars(processor))
+    cache_encoder_features(model, processor)
+    try:
+        yield
+    finally:
+        vars(processor).clear()
+        vars(processor).update(before)
 
 
 def _make_conflict(
@@ -152,7 +222,7 @@ def _to_matrix(values: Float[Tensor, "tasks tasks"]) -> Matrix:
 
 
 def _compute_transfer(measurements: GradientMeasurements) -> Matrix:
-    """Relative changes of loss; see `Conflict.transfer`."""
+    """Compute the relative changes of loss; see `Conflict.transfer`."""
     return tuple(
         tuple(
             after / before - 1 if before else float("nan")

@@ -1,4 +1,4 @@
-"""How far gradients agree: cosines between tasks, their noise, and what is surely below zero."""
+"""Cosines between the gradients of tasks, with intervals over batches."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-INTERVAL_STANDARD_ERRORS = 2.0  # standard errors
+INTERVAL_STANDARD_ERRORS = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,10 +16,10 @@ class GradientCosines:
     Attributes:
         cosine: by layer group; NaN where a task has no gradient.
         overall: over all layers together.
-        low: overall, less two standard errors over batches.
+        low: overall, minus two standard errors over batches.
         high: overall, plus two standard errors.
-        within: of each task, the cosine between the mean gradients of the two halves of its
-            batches: how much of a task's gradient is the task's, and not the batch's.
+        within_task: of each task, the cosine between the mean gradients of the two halves of its
+            batches: how much of its gradient is the task's, and not the batch's.
     """
 
     cosine: Float[Tensor, "groups tasks tasks"]
@@ -30,22 +30,22 @@ class GradientCosines:
 
     @property
     def conflicting_pairs(self) -> Bool[Tensor, "tasks tasks"]:
-        """Pairs that surely pull against each other: the whole interval is below 0."""
+        """Whether the whole interval of a pair is below 0."""
         return self.high < 0
 
 
 def compute_gradient_cosines(
     products: Float[Tensor, "groups tasks batches tasks batches"], *, paired: bool = False
 ) -> GradientCosines:
-    """Cosines from the inner products of all batches' gradients, by layer group.
+    """Compute cosines from the inner products of all batches' gradients, by layer group.
 
     The mean of the products of two tasks' batches is the product of their mean gradients. Its
-    standard error is that of a two-sample U statistic: rows' means and columns' means vary each
-    with its own batches, or together where these are of the same samples. Norms count as known.
+    standard error is that of a two-sample U statistic: means of rows and of columns vary each
+    with their own batches, or jointly where batches have the same samples. Norms count as exact.
 
     Args:
         products: at least 2 batches a task.
-        paired: whether the tasks' batches of one number are of the same samples.
+        paired: whether batches of the same index have the same samples for all tasks.
     """
     products = products.double()
     whole = products.sum(0)

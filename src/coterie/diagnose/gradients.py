@@ -1,8 +1,6 @@
-"""Gradients of tasks' losses: kept small enough to compare many, and tried out one step ahead."""
+"""Gradients of the tasks' batches, their inner products, and the effect of a step on each task."""
 
-import re
-import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -10,109 +8,18 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-MAX_GRADIENT_ELEMENTS = 1 << 20  # numbers that are kept of a layer group's gradient
-GROUPS_PER_TOWER = 5  # of each tower's layers, about
-LAYER_PATTERN = re.compile(r"\.(\d+)\.")
-
-
-@dataclass(frozen=True)
-class ParameterSpace:
-    """The parameters that gradients are taken of, by layer group.
-
-    Attributes:
-        groups: group -> names and parameters in it, in the order of the model.
-    """
-
-    groups: Mapping[str, Mapping[str, nn.Parameter]]
-
-    def list_parameters(self) -> list[nn.Parameter]:
-        """All of them, group by group."""
-        return [each for group in self.groups.values() for each in group.values()]
-
-    def flatten_gradients(self, gradients: Sequence[Tensor | None]) -> list[Tensor]:
-        """A vector a group, whose inner products are the gradients'.
-
-        Groups of more than `LARGEST` numbers are folded: numbers get fixed random signs, and
-        those whose places are equal modulo `LARGEST` are added. Inner products are right on
-        average and off by about 1 / sqrt(LARGEST), 0.001, of the norms' product (a count sketch,
-        Charikar et al. 2002). Parameters without a gradient count as 0.
-        """
-        left = iter(gradients)
-        vectors = []
-        for group in self.groups.values():
-            size = sum(each.numel() for each in group.values())
-            vector = torch.zeros(min(size, MAX_GRADIENT_ELEMENTS))
-            start = 0
-            for name, parameter in group.items():
-                gradient = next(left)
-                if gradient is not None:
-                    _add(vector, gradient, start, name if size > MAX_GRADIENT_ELEMENTS else None)
-                start += parameter.numel()
-            vectors.append(vector)
-        return vectors
-
-
-def _add(vector: Tensor, gradient: Tensor, start: int, name: str | None) -> None:
-    numbers = gradient.detach().flatten().float().cpu()
-    if name is not None:
-        random = torch.Generator().manual_seed(zlib.crc32(name.encode()))
-        signs = torch.randint(2, numbers.shape, generator=random, dtype=torch.int8)
-        numbers = numbers * (2 * signs - 1)
-    place = start % len(vector)
-    while len(numbers):
-        fits = min(len(numbers), len(vector) - place)
-        vector[place : place + fits] += numbers[:fits]
-        numbers, place = numbers[fits:], 0
-
-
-def group_parameters(
-    named: Mapping[str, nn.Parameter], tower: Callable[[str], str]
-) -> ParameterSpace:
-    """Parameters in groups of neighbouring layers, about `GROUPS` a tower.
-
-    Args:
-        named: parameters by their modules' names in the host and their own.
-        tower: the part of the host that a module is in; "text" is left out of the groups' names.
-    """
-    by_layer: dict[tuple[str, int | None], dict[str, nn.Parameter]] = {}
-    for name, parameter in named.items():
-        number = LAYER_PATTERN.search(name)
-        key = tower(name), None if number is None else int(number[1])
-        by_layer.setdefault(key, {})[name] = parameter
-    layers: dict[str, list[int]] = {}
-    for part, number in by_layer:
-        if number is not None:
-            layers.setdefault(part, []).append(number)
-    groups: dict[str, dict[str, nn.Parameter]] = {}
-    for (part, number), parameters in sorted(by_layer.items(), key=_get_sort_key):
-        title = part if number is None else _format_group_title(part, number, sorted(layers[part]))
-        groups.setdefault(title, {}).update(parameters)
-    return ParameterSpace(groups)
-
-
-def _get_sort_key(item: tuple[tuple[str, int | None], object]) -> tuple[str, int]:
-    (part, number), _ = item
-    return part, -1 if number is None else number
-
-
-def _format_group_title(part: str, number: int, layers: list[int]) -> str:
-    size = -(-len(layers) // GROUPS_PER_TOWER)
-    position = layers.index(number) // size * size
-    members = layers[position : position + size]
-    first, last = members[0], members[-1]
-    several = f"layer {first}" if first == last else f"layers {first}-{last}"
-    return several if part == "text" else f"{part} {several}"
+from coterie.tasks.gradients.parameter_space import ParameterSpace
 
 
 @dataclass
 class GradientMeasurements:
-    """What a pass over all tasks' batches gives.
+    """Measurements over the batches of all tasks.
 
     Attributes:
-        products: inner products between all batches' gradients, one tensor a space.
+        products: inner products between the gradients of all batches, one tensor a space.
         losses: mean loss of each task.
-        after: loss of the column's task on its last batch, after a step on the row's.
-        before: the same before any step.
+        losses_after_step: loss of the column's task on its last batch, after a step on the row's.
+        losses_before_step: the same before any step.
     """
 
     products: list[Float[Tensor, "groups tasks batches tasks batches"]] = field(
@@ -132,11 +39,11 @@ def measure_gradients(
     step: float,
     on_batch_end: Callable[[], object] = lambda: None,
 ) -> GradientMeasurements:
-    """Gradients of every batch in every space, and steps tried in the first of them.
+    """Measure the gradient of every batch in every space, and try steps in the first of them.
 
-    A step follows the mean gradient of the first half of a task's batches, so far that the
-    task's own loss would fall by the share `step`, if it were as straight as its gradient says;
-    its effect is measured on the last batch of every task, which is never among those.
+    A step follows the mean gradient of the first half of a task's batches, of such a length that
+    the task's own loss would fall by the share `step` to first order. Its effect is measured on
+    the last batch of every task, which is never among those.
 
     Args:
         loss: (task, batch) -> the batch's loss, with its graph.
@@ -144,7 +51,7 @@ def measure_gradients(
         tasks: how many.
         batches: of a task, at least 2.
         step: in (0, 1).
-        tick: told after each batch.
+        on_batch_end: called after each batch and each step.
     """
     found = GradientMeasurements()
     vectors: list[list[list[Tensor]]] = [[] for _ in spaces]
@@ -200,7 +107,7 @@ def _accumulate(
 def take_step(
     parameters: Sequence[nn.Parameter], gradient: Sequence[Tensor], fall: float
 ) -> Iterator[None]:
-    """Inside, the parameters are a step down the gradient: `fall` of loss to first order.
+    """Move the parameters down the gradient, by `fall` of loss to first order, inside the context.
 
     Afterwards they are what they were, bit for bit.
     """

@@ -1,27 +1,32 @@
-"""Heat maps of a conflict: cosines overall and by layer group, and what a step does to others."""
+"""Heat maps of a conflict: cosines overall and by layer group, and the transfer."""
 
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from coterie.diagnose.conflict import Conflict, Matrix
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from coterie.diagnose.conflict import Conflict, Matrix
-
-COLOURS = "RdBu"  # red below 0, blue above; told apart with any colour vision
+COLOURS = "RdBu"  # red below 0, blue above; distinct with any colour vision
 COLUMNS = 5
-LABEL_WIDTH_INCHES = 3.2  # inches for the labels beside a map
+LABEL_WIDTH_INCHES = 3.2
 
 
-def draw(conflict: "Conflict") -> "Figure":
-    """The figure; nothing global of matplotlib is touched, so it may be drawn in a server."""
+def conflict_figure(conflict: Conflict) -> "Figure":
+    """Draw heat maps of the cosines, overall and by layer group, and of the transfer.
+
+    pyplot is not used, so it may be called in a server.
+
+    Raises ValueError if matplotlib is missing.
+    """
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise ValueError(
-            "a picture needs matplotlib: pip install 'coterie[report]'; .dump() and .sentence "
-            "work without"
+            "a figure needs matplotlib: pip install 'coterie[report]'; Conflict.dump() and "
+            "Conflict.summary work without"
         ) from error
     count = len(conflict.tasks)
     side = max(3.0, 0.55 * count)
@@ -36,7 +41,7 @@ def draw(conflict: "Conflict") -> "Figure":
     return figure
 
 
-def _draw_overall(figure: Any, conflict: "Conflict") -> None:
+def _draw_overall(figure: Any, conflict: Conflict) -> None:
     left, right = figure.subplots(1, 2)
     image = _draw_heatmap(left, conflict.overall, conflict.tasks, most=1.0, digits=2)
     left.set_title("Gradient cosine, all layers\n(below 0: the tasks pull against each other)")
@@ -46,7 +51,7 @@ def _draw_overall(figure: Any, conflict: "Conflict") -> None:
         return
     changes = [[100 * value for value in row] for row in conflict.transfer]
     most = max([abs(v) for row in changes for v in row if math.isfinite(v)], default=0.0) or 1.0
-    # Turned round: red is harm in both maps.
+    # Reversed colours: red is harm in both maps.
     image = _draw_heatmap(
         right, changes, conflict.tasks, most=most, digits=1, colours=f"{COLOURS}_r"
     )
@@ -54,7 +59,7 @@ def _draw_overall(figure: Any, conflict: "Conflict") -> None:
     figure.colorbar(image, ax=right, shrink=0.7)
 
 
-def _draw_groups(figure: Any, conflict: "Conflict", rows: int) -> None:
+def _draw_groups(figure: Any, conflict: Conflict, rows: int) -> None:
     figure.suptitle("Gradient cosine by layer", fontsize="medium")
     panels = figure.subplots(rows, COLUMNS, squeeze=False).flatten()
     for position, panel in enumerate(panels):
@@ -70,14 +75,14 @@ def _draw_groups(figure: Any, conflict: "Conflict", rows: int) -> None:
 
 def _draw_heatmap(
     axes: Any,
-    values: "Matrix | Sequence[Sequence[float]]",
+    values: Matrix | Sequence[Sequence[float]],
     tasks: Sequence[str],
     *,
     most: float,
     digits: int | None,
     colours: str = COLOURS,
 ) -> Any:
-    """One heat map from -most to most, with numbers in the cells unless `digits` is None."""
+    """Draw one heat map from -most to most, with numbers in the cells unless `digits` is None."""
     image = axes.imshow(values, cmap=colours, vmin=-most, vmax=most)
     places = range(len(tasks))
     axes.set_yticks(places, labels=tasks, fontsize="small")

@@ -49,7 +49,7 @@ def bootstrap_systems(
     return [
         BootstrapSamples(
             values=np.stack([each[position][0] for each in by_task], axis=1),
-            resamples=np.stack([each[position][1] for each in by_task], axis=2),
+            draws=np.stack([each[position][1] for each in by_task], axis=2),
             samples=tuple(len(system.tasks[task].samples) for task in tasks),
             limits=tuple(system.tasks[task].metric.limits for task in tasks),
         )

@@ -1,4 +1,4 @@
-"""Small single-task models cut out of a mixture, exact to rounding, in formats others load."""
+"""Single-task models extracted from a mixture, exact to rounding, in formats that others load."""
 
 from coterie.extract.extract import extract
 

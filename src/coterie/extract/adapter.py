@@ -25,7 +25,7 @@ VLLM_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 
 
 def check(model: PeftModel, base_model: nn.Module, adapter: str) -> None:
-    """Raises ValueError if more than low-rank weights was trained, which a LoRA cannot hold."""
+    """Raise ValueError if other than low-rank weights are trained, which a LoRA cannot hold."""
     saved = get_adapter_config(model, adapter).modules_to_save
     if saved:
         raise ValueError(
@@ -43,7 +43,7 @@ def check(model: PeftModel, base_model: nn.Module, adapter: str) -> None:
 def write(
     model: PeftModel, base_model: nn.Module, shares: Sequence[FixedTaskLora], adapter: str, to: Path
 ) -> int:
-    """Writes the folder and returns its one rank; narrower modules are padded with zeros."""
+    """Write the folder and return its rank; modules of lower rank are padded with zeros."""
     pairs = {share.name: share.concatenate() for share in shares}
     widest = max(down.shape[0] for down, _ in pairs.values())
     rank = max(MULTIPLE, -(-widest // MULTIPLE) * MULTIPLE)
@@ -73,14 +73,14 @@ def write(
 
 
 def pad_rank(factor: Tensor, rank: int, *, axis: int) -> Float[Tensor, "..."]:
-    """`factor` in float32 with zeros up to `rank` on one axis."""
+    """Return `factor` in float32, padded with zeros to `rank` on one axis."""
     shape = list(factor.shape)
     shape[axis] = rank - shape[axis]
     return torch.cat([factor.float(), factor.new_zeros(shape).float()], axis).contiguous()
 
 
 def make_target_modules(base_model: nn.Module, names: list[str]) -> list[str] | str:
-    """Full names; or one pattern, where a name is also the end of another module's.
+    """Return full names, or one pattern where a name is also the end of another module's.
 
     PEFT takes a name in the list for the end of a module's name too.
     """
@@ -91,9 +91,9 @@ def make_target_modules(base_model: nn.Module, names: list[str]) -> list[str] | 
 
 
 def verify(base_model: nn.Module, shares: Sequence[FixedTaskLora], folder: Path) -> float:
-    """Reads the folder back; the largest error of a module's weight, by its largest entry.
+    """Load the folder and return the largest error of a module's weight, by its largest entry.
 
-    Raises RuntimeError if the folder would be loaded as anything else than `shares`.
+    Raises RuntimeError if PEFT would load other modules than those of `shares`.
     """
     raw = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     config: Any = LoraConfig.from_pretrained(str(folder))
@@ -121,7 +121,7 @@ def verify(base_model: nn.Module, shares: Sequence[FixedTaskLora], folder: Path)
 
 
 def make_vllm_flags(shares: Sequence[FixedTaskLora], rank: int) -> str:
-    """What vLLM must be started with to load the folder."""
+    """Return the flags with which vLLM loads the folder."""
     fitting = next((each for each in VLLM_RANKS if each >= rank), None)
     if fitting is None:
         return f"none: rank {rank} is above the {VLLM_RANKS[-1]} that vLLM allows"

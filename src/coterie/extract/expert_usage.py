@@ -1,4 +1,4 @@
-"""Which experts a task uses: as given, as an evaluation has noted, or measured on pictures."""
+"""Which experts a task uses: as given, as evaluated in the run, or measured on images."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from coterie.evaluate.scores import SCORES_FILE, Scores
-from coterie.extract.pictures import load_batches
 from coterie.extract.pruning import LayerUse
-from coterie.extract.source import ExtractSource, read_usage_from_run
+from coterie.extract.source import ExtractSource, load_image_batches, read_usage_from_run
 from coterie.extract.verify import use_single_adapter
 from coterie.routing.usage import select_task
 from coterie.tasks.dense.expert_usage import measure_usage_by_task
@@ -18,11 +17,11 @@ SPLIT = "validation"
 
 @dataclass(frozen=True, kw_only=True)
 class MeasuredUsage:
-    """A task's use of experts, and where it was seen.
+    """A task's expert usage, and its source.
 
     Attributes:
-        shares: layer -> {"chosen": share of units by expert}.
-        seen: for the report, such as "routing.json".
+        choice_shares: layer -> {"chosen": share of units by expert}.
+        source: for the report: "routing.json", "measured", "probe" or "given".
         split: of the run's data set; None where that is not known.
     """
 
@@ -39,13 +38,16 @@ def resolve_usage(
     adapter: str = "default",
     probe: Mapping[str, Tensor] | None = None,
 ) -> MeasuredUsage:
-    """The first that there is: what was given, routing.json, the validation split, the probe.
+    """Return the usage that is given, or else of routing.json, the validation split or the probe.
 
     Args:
+        source: the model, and its run if there is one.
+        task: the task's name.
         use: shares, or the split on which they are to be measured, or None.
-        probe: pictures, if there are any.
+        adapter: the adapter's name.
+        probe: a batch of images, for a model without a run.
 
-    Raises ValueError if there is none of these, or the split is not there.
+    Raises ValueError if there is none of these, or the split is unknown.
     """
     match use:
         case None:
@@ -59,7 +61,7 @@ def resolve_usage(
 def find_default_usage(
     source: ExtractSource, task: str, adapter: str, probe: Mapping[str, Tensor] | None
 ) -> MeasuredUsage:
-    """What is there where nothing was given."""
+    """Return the usage of routing.json, or measure it on the validation split or the probe."""
     found = read_usage_from_run(source.run, task)
     if found:
         assert source.run is not None
@@ -75,21 +77,21 @@ def find_default_usage(
         )
     raise ValueError(
         "format='pruned' needs to know which experts the task uses: give a run, or use= "
-        "(measure_usage_by_task measures it), or a probe="
+        "(coterie.tasks.dense.expert_usage.measure_usage_by_task measures it), or a probe="
     )
 
 
 def measure_usage(source: ExtractSource, task: str, adapter: str, split: str) -> MeasuredUsage:
-    """Over all pictures of a split, the task alone in each pass, as a cut model runs."""
-    pictures = load_batches(source, split)
+    """Measure over all images of a split, the task alone in each pass, as a pruned model runs."""
+    images = load_image_batches(source, split)
     return MeasuredUsage(
-        choice_shares=count_usage(source, task, adapter, pictures), source="measured", split=split
+        choice_shares=count_usage(source, task, adapter, images), source="measured", split=split
     )
 
 
 def count_usage(
-    source: ExtractSource, task: str, adapter: str, pictures: Iterable[Tensor]
+    source: ExtractSource, task: str, adapter: str, images: Iterable[Tensor]
 ) -> Mapping[str, LayerUse]:
-    """The task's use on some batches."""
+    """Measure the task's usage on batches of images."""
     with use_single_adapter(source.model, adapter):
-        return select_task(measure_usage_by_task(source.model, pictures, tasks=(task,)), task)
+        return select_task(measure_usage_by_task(source.model, images, tasks=(task,)), task)

@@ -1,4 +1,4 @@
-"""`extract` cuts one task's mixture out of a grafted model, and checks what it wrote."""
+"""`extract`: write a single-task model of a grafted one, and verify it."""
 
 import json
 import shutil
@@ -11,8 +11,8 @@ from peft import PeftModel
 from torch import Tensor
 
 from coterie import serialization
-from coterie.extract import adapter as adapter_form
-from coterie.extract import merged as merged_form
+from coterie.extract import adapter as adapter_format
+from coterie.extract import merged as merged_format
 from coterie.extract import pruned
 from coterie.extract.fixed_task import FixedTaskLora, get_adapter_config, make_fixed_task_loras
 from coterie.extract.formats import ExtractRequest, ExtractResult
@@ -35,56 +35,65 @@ def extract(
     use: Mapping[str, LayerUse] | str | None = None,
     pruning: PruningOptions | None = None,
 ) -> Path:
-    """Cuts a plain single-task model out of a mixture, exact to rounding.
+    """Extract a plain single-task model from a mixture, exact to rounding.
 
-    Two forms work where the task alone decides: LoRA experts, and no gate or one that is static
-    (`TaskGate(per_token=False)`). For a fixed task such a mixture is one LoRA, its experts side
-    by side along the rank. The third, "pruned", is for dense tasks (`coterie.dense`) whose gates
-    read the tokens: a smaller mixture, of the experts that the task uses. What was written is
-    read back and compared with the routed model.
+    Two formats are for mixtures that the task alone routes: LoRA experts, and no gate or a static
+    one (`TaskGate(per_token=False)`). For a fixed task such a mixture is one LoRA, its experts
+    concatenated along the rank. The third, "pruned", is for dense tasks whose gates read the
+    tokens: a smaller mixture, of the experts that the task uses. The files are loaded again and
+    compared with the routed model.
 
     Args:
         model: a grafted model, or one that `PeftModel.from_pretrained` loaded; or a run of
             `coterie.train`, or its folder.
-        task: the task's name, as it was given to `coterie.graft`; any name if none were given.
-        to: a folder that is not there yet, or is empty.
-        form: "adapter", a plain PEFT LoRA, or "merged", a plain transformers checkpoint, with a
-            run's tokenizer or processor (a model's are not known here), or "pruned", a checkpoint
-            that `AutoModel.from_pretrained` loads once `coterie.models.pruned_vision.modeling` is imported. None
-            for "pruned" of a run on a dense data set, and "adapter" of all else.
+        task: the task's name, as given to `coterie.graft`; any name if none were given.
+        to: a folder that does not exist, or is empty.
+        format: "adapter", a plain PEFT LoRA; "merged", a plain transformers checkpoint, with a
+            run's tokenizer or processor; or "pruned", a checkpoint that
+            `AutoModel.from_pretrained` loads once `coterie.models.pruned_vision.modeling` is
+            imported. None for that of the run's task set: "pruned" for dense tasks, else
+            "adapter".
         adapter: the name of the mixtures' adapter.
-        probe: a batch of the host's forward on which the answers are compared too, for models
-            that fit into memory twice. For "pruned", None takes some pictures of a run's set.
+        probe: a batch of the base model's forward on which outputs are compared too, for models
+            that fit into memory twice. For "pruned", None takes a few images of a run's data set.
         use: for "pruned": layer -> {"chosen": share of units by expert}, of the task; or the
-            split of the run's set on which that is measured. None for what `coterie evaluate` has
-            noted in the run's routing.json, else "validation"; without a run, for the probe.
-        pruning: for "pruned": how much is cut away; None for Mod-Squad's 3 %.
+            split of the run's data set on which that is measured. None for what
+            `coterie evaluate` wrote into the run's routing.json, else "validation"; without a
+            run, for the probe.
+        pruning: for "pruned": how many experts are removed; None for Mod-Squad's 3 %.
 
     Returns:
-        The folder. `coterie_extract.json` in it says what was cut, with what error, and with what
-        flags vLLM loads an adapter.
+        The folder. `coterie_extract.json` in it has the modules that were extracted, the errors,
+        and the flags with which vLLM loads an adapter.
 
     Raises:
         ValueError: a mixture that is not constant for a task, an unknown task or adapter, a
-            folder that is not empty, modules saved whole (for "adapter"), a quantised host (for
+            folder that is not empty, modules_to_save (for "adapter"), a quantised base model (for
             "merged").
-        RuntimeError: what was written differs from the routed model; nothing is left in `to`.
+        RuntimeError: the written model differs from the routed one; nothing is left in `to`.
     """
     if format not in (None, *FORMATS):
         raise ValueError(f"format={format!r}: allowed are {', '.join(map(repr, FORMATS))}")
     to = Path(to).absolute()
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
-        raise ValueError(f"{to} is there already and is no empty folder: give a new one")
+        raise ValueError(f"{to} exists and is not an empty folder: give a new one")
     source = open_source(model)
     partial = to.parent / f".{to.name}.partial"
-    # Reading a plain adapter back, or choosing one, sets what is trained.
+    # Loading or activating an adapter sets requires_grad.
     trained = {weight: weight.requires_grad for weight in source.model.parameters()}
     shutil.rmtree(partial, ignore_errors=True)
     try:
         partial.mkdir(parents=True)
-        wanted = ExtractRequest(source=source, task=task, adapter=adapter, folder=partial, probe=probe,
-                        usage=use, pruning=pruning or PruningOptions())  # fmt: skip
-        write_extract(wanted, format or source.default_format)
+        request = ExtractRequest(
+            source=source,
+            task=task,
+            adapter=adapter,
+            folder=partial,
+            probe=probe,
+            usage=use,
+            pruning=pruning or PruningOptions(),
+        )
+        write_extract(request, format or source.default_format)
         if to.is_dir():
             to.rmdir()
         partial.rename(to)
@@ -96,7 +105,7 @@ def extract(
 
 
 def write_extract(request: ExtractRequest, format: str) -> None:
-    """Writes all that is in the folder."""
+    """Write all files of the folder."""
     written = FORMATS[format](request)
     facts = verify_extract(written)
     report = {"task": request.task, "form": format, "adapter": request.adapter, **facts}
@@ -107,17 +116,17 @@ def write_extract(request: ExtractRequest, format: str) -> None:
 
 
 def write_adapter(request: ExtractRequest) -> ExtractResult:
-    """The plain LoRA, its files read back; PEFT loads it for the probe."""
+    """Write the plain LoRA and verify its files; PEFT loads it for the probe."""
     model, adapter, folder = request.source.model, request.adapter, request.folder
     shares = make_fixed_task_loras(model, adapter, request.task)
-    host = merged_form.copy_without_mixtures(model, adapter)
-    adapter_form.check(model, host, adapter)
-    rank = adapter_form.write(model, host, shares, adapter, folder)
-    error = adapter_form.verify(host, shares, folder)
-    flags = adapter_form.make_vllm_flags(shares, rank)
+    host = merged_format.copy_without_mixtures(model, adapter)
+    adapter_format.check(model, host, adapter)
+    rank = adapter_format.write(model, host, shares, adapter, folder)
+    error = adapter_format.verify(host, shares, folder)
+    flags = adapter_format.make_vllm_flags(shares, rank)
 
     def plain() -> Any:
-        host = merged_form.copy_without_mixtures(model, adapter, runs=True)
+        host = merged_format.copy_without_mixtures(model, adapter, runs=True)
         return PeftModel.from_pretrained(host, str(folder)).eval()
 
     return ExtractResult(
@@ -131,13 +140,13 @@ def write_adapter(request: ExtractRequest) -> ExtractResult:
 
 
 def write_merged(request: ExtractRequest) -> ExtractResult:
-    """The checkpoint, read back by transformers."""
+    """Write the merged checkpoint, and load it with transformers."""
     model, adapter, folder = request.source.model, request.adapter, request.folder
     shares = make_fixed_task_loras(model, adapter, request.task)
-    merged_form.check(model, shares)
-    merged_form.write(model, shares, adapter, folder)
-    plain = merged_form.read(merged_form.copy_without_mixtures(model, adapter), folder)
-    error = merged_form.verify(model, shares, adapter, plain)
+    merged_format.check(model, shares)
+    merged_format.write(model, shares, adapter, folder)
+    plain = merged_format.read(merged_format.copy_without_mixtures(model, adapter), folder)
+    error = merged_format.verify(model, shares, adapter, plain)
     dtypes = {plain.get_submodule(share.name).get_parameter("weight").dtype for share in shares}
     return ExtractResult(
         load_result=lambda: plain,
@@ -150,7 +159,7 @@ def write_merged(request: ExtractRequest) -> ExtractResult:
 
 
 def measure_routed_error(request: ExtractRequest, plain: Any, probe: Mapping[str, Tensor]) -> float:
-    """How far a plain model's answers are from the routed model's, all samples the task's."""
+    """Measure how far a plain model's outputs are from the routed model's for the task."""
     model = request.source.model
     tasks = get_adapter_config(model, request.adapter).tasks
     index = tasks.index(request.task) if tasks else None
@@ -161,11 +170,11 @@ FORMATS = {"adapter": write_adapter, "merged": write_merged, "pruned": pruned.wr
 
 
 def verify_extract(result: ExtractResult) -> dict[str, Any]:
-    """The errors, for the report. Raises RuntimeError if one is above its tolerance."""
+    """Return the errors, for the report. Raises RuntimeError if one is above its tolerance."""
     if not result.weight_error <= result.tolerance:
         raise RuntimeError(
-            f"the weights read back differ from the routed model's by {result.weight_error:.1e} of the "
-            f"largest entry, where {result.tolerance:.1e} is allowed"
+            f"the loaded weights differ from the routed model's by {result.weight_error:.1e} of "
+            f"the largest entry, where {result.tolerance:.1e} is allowed"
         )
     facts: dict[str, Any] = {
         "weight_error": result.weight_error,
@@ -179,14 +188,14 @@ def verify_extract(result: ExtractResult) -> dict[str, Any]:
     allowed = max(1e-4, 10 * torch.finfo(dtype).eps)
     if not error <= allowed:
         raise RuntimeError(
-            f"the answers to the probe differ by {error:.1e} of the largest, where {allowed:.1e} "
+            f"the outputs for the probe differ by {error:.1e} of the largest, where {allowed:.1e} "
             "is allowed"
         )
     return facts | {"probe_error": error, "probe_tolerance": allowed}
 
 
 def describe_provenance(model: PeftModel, adapter: str) -> dict[str, Any]:
-    """What was cut from."""
+    """Describe the model that was extracted from."""
     config = get_adapter_config(model, adapter)
     return {
         "base_model_name_or_path": config.base_model_name_or_path,
@@ -196,7 +205,7 @@ def describe_provenance(model: PeftModel, adapter: str) -> dict[str, Any]:
 
 
 def describe_modules(shares: Sequence[FixedTaskLora]) -> dict[str, Any]:
-    """What was cut."""
+    """Describe the modules that were extracted."""
     return {
         "num_modules": len(shares),
         "modules": {

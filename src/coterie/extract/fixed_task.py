@@ -1,4 +1,4 @@
-"""What one task makes of a grafted model: at each module, the experts and their weights."""
+"""The constant mixture of a fixed task at each module, as one LoRA."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -17,14 +17,14 @@ from coterie.tuner.layer import CoterieLayer
 
 @dataclass(frozen=True, kw_only=True)
 class FixedTaskLora:
-    """One task's constant mixture at one linear layer of the host.
+    """One task's constant mixture at one linear layer of the base model.
 
     Attributes:
-        name: the module's name in the host.
-        tower: the part of the host it is in.
+        name: the module's name in the base model.
+        tower: the part of the base model it is in.
         ranks: of all experts, the always-on one last if there is one.
         scales: alpha / rank of each.
-        gates: what each expert's output is multiplied with, before its scale.
+        combine_weights: the factor of each expert's output, before its scale.
         down: all experts' maps from the width, along the rank axis.
         up: all experts' maps to the output, transposed.
     """
@@ -38,7 +38,7 @@ class FixedTaskLora:
     up: Float[Tensor, "rank out"]
 
     def concatenate(self) -> tuple[Float[Tensor, "rank width"], Float[Tensor, "out rank"]]:
-        """(A, B) of the one LoRA that this is, in float64; experts of weight 0 are left out.
+        """Return (A, B) of the equivalent LoRA, in float64, without experts of weight 0.
 
         A = cat(down_e) and B = cat(gate_e scale_e up_e): no approximation.
         """
@@ -54,13 +54,13 @@ class FixedTaskLora:
         return down, up.t()
 
     def compute_delta(self) -> Float[Tensor, "out width"]:
-        """What is added to the host's weight, in float64."""
+        """Compute the change of the base model's weight, in float64."""
         down, up = self.concatenate()
         return up @ down
 
 
 def get_adapter_config(model: Any, adapter: str) -> CoterieConfig:
-    """The adapter's config. Raises ValueError if `model` has no such adapter of coterie's."""
+    """Return the adapter's config. Raises ValueError if `model` has no such coterie adapter."""
     if not isinstance(model, PeftModel):
         raise ValueError(
             f"extract takes the PeftModel that coterie.graft or PeftModel.from_pretrained "
@@ -74,7 +74,7 @@ def get_adapter_config(model: Any, adapter: str) -> CoterieConfig:
 
 
 def get_adapter_layers(model: PeftModel, adapter: str) -> dict[str, CoterieLayer]:
-    """Name of the module in the host -> the layer that took its place, in order."""
+    """Return the layers that replaced modules of the base model, by module name, in order."""
     base = model.get_base_model()
     return {
         name: module
@@ -85,7 +85,7 @@ def get_adapter_layers(model: PeftModel, adapter: str) -> dict[str, CoterieLayer
 
 @torch.no_grad()
 def make_fixed_task_loras(model: PeftModel, adapter: str, task: str) -> list[FixedTaskLora]:
-    """The task's constant mixture at every module of the adapter.
+    """Make the LoRA of the task's constant mixture at every module of the adapter.
 
     Raises ValueError if the adapter has no such task, or if a mixture is not constant for it.
     """
@@ -107,7 +107,7 @@ def make_fixed_task_loras(model: PeftModel, adapter: str, task: str) -> list[Fix
 def make_fixed_task_lora(
     name: str, layer: CoterieLayer, adapter: str, context: RoutingContext
 ) -> FixedTaskLora:
-    """The constant mixture at one module; the real gate decides."""
+    """Make the LoRA at one module; its combine weights are those of the gate."""
     site = layer.coterie_site[adapter]
     experts: Any = layer.coterie_experts[adapter]
     gate: Any = layer.coterie_gate[adapter] if adapter in layer.coterie_gate else None
@@ -128,7 +128,7 @@ def make_fixed_task_lora(
 
 
 def require_constant(mixture: Mixture, position: int) -> None:
-    """Raises ValueError if `mixture` is not one LoRA for a fixed task."""
+    """Raise ValueError if `mixture` is not one LoRA for a fixed task."""
     which = f"mixture {position} (at={mixture.at!r})"
     if not isinstance(mixture.main, Lora):
         raise ValueError(

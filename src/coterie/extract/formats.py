@@ -1,4 +1,4 @@
-"""What `extract` asks of a form, and what the form says of the files it wrote."""
+"""`ExtractRequest` and `ExtractResult`: the input and output of a format's writer."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from coterie.extract.source import ExtractSource
 
 @dataclass(frozen=True, kw_only=True)
 class ExtractRequest:
-    """One call of `extract`: see there."""
+    """The arguments of a call of `coterie.extract`, with an open source; see there."""
 
     source: ExtractSource
     task: str
@@ -26,16 +26,16 @@ class ExtractRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class ExtractResult:
-    """What a form has written: how to run it, its weights' error, and more for the report.
+    """Written files: how to run them, their weights' error, and facts for the report.
 
     Attributes:
-        plain: what was written, read back.
-        differs: (that, a probe) -> how far its answers are from what they should be, by the
-            largest of these.
-        error: the weights' largest error.
-        tolerance: how large that may be.
-        facts: for the report.
-        probe: on what the answers are compared, if on anything.
+        load_result: loads the model that was written.
+        measure_difference: (that model, a probe) -> the largest difference of its outputs from
+            the expected ones, by the largest of these.
+        weight_error: the weights' largest error.
+        tolerance: the largest allowed weight error.
+        report: facts for coterie_extract.json.
+        probe: the batch on which outputs are compared; None for no comparison.
     """
 
     load_result: Callable[[], Any]

@@ -1,4 +1,4 @@
-"""One task folded into the host's own weights: a plain transformers checkpoint."""
+"""One task merged into the base model's weights: a plain transformers checkpoint."""
 
 import copy
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from coterie.tuner.layer import CoterieLayer
 
 
 def check(model: PeftModel, shares: Sequence[FixedTaskLora]) -> None:
-    """Raises ValueError if the host's weights cannot take up a change exactly."""
+    """Raise ValueError if a change cannot be merged into the base model's weights exactly."""
     base: Any = model.get_base_model()
     for share in shares:
         weight = base.get_submodule(share.name).base_layer.weight
@@ -30,9 +30,9 @@ def check(model: PeftModel, shares: Sequence[FixedTaskLora]) -> None:
 
 
 def copy_without_mixtures(model: PeftModel, adapter: str, *, runs: bool = False) -> PreTrainedModel:
-    """The host as it was before it was grafted, with the modules that `adapter` saves whole.
+    """Return the base model before grafting, with the adapter's `modules_to_save`.
 
-    Weights are the same tensors as the grafted model's, not copies; but copies where it `runs`
+    Weights are the same tensors as the grafted model's, not copies; except where the copy `runs`
     and is quantised, because bitsandbytes moves parts of a weight on the first call.
     """
     base: Any = model.get_base_model()
@@ -53,7 +53,7 @@ def copy_without_mixtures(model: PeftModel, adapter: str, *, runs: bool = False)
 
 
 def is_quantized(base: nn.Module) -> bool:
-    """Whether transformers loaded the model quantised."""
+    """Return whether transformers loaded the model quantised."""
     return getattr(base, "hf_quantizer", None) is not None
 
 
@@ -61,7 +61,7 @@ def is_quantized(base: nn.Module) -> bool:
 def merge_into_base(
     model: PeftModel, shares: Sequence[FixedTaskLora], adapter: str
 ) -> PreTrainedModel:
-    """`bare`, with each module's change added to its weight; the sum is made in float64."""
+    """Return a base model with each module's change added to its weight, summed in float64."""
     host = copy_without_mixtures(model, adapter)
     for share in shares:
         module: Any = host.get_submodule(share.name)
@@ -72,12 +72,12 @@ def merge_into_base(
 
 
 def write(model: PeftModel, shares: Sequence[FixedTaskLora], adapter: str, to: Path) -> None:
-    """Writes the checkpoint with its config and, where the host has one, generation config."""
+    """Write the checkpoint with its config and, if there is one, generation config."""
     merge_into_base(model, shares, adapter).save_pretrained(str(to))
 
 
 def read(base_model: PreTrainedModel, folder: Path) -> PreTrainedModel:
-    """The checkpoint, loaded as anybody would."""
+    """Load the checkpoint with transformers. Raises RuntimeError if keys differ."""
     dtype = next(base_model.parameters()).dtype
     kind: Any = type(base_model)
     loaded, info = kind.from_pretrained(str(folder), dtype=dtype, output_loading_info=True)
@@ -91,9 +91,9 @@ def read(base_model: PreTrainedModel, folder: Path) -> PreTrainedModel:
 def verify(
     model: PeftModel, shares: Sequence[FixedTaskLora], adapter: str, loaded: PreTrainedModel
 ) -> float:
-    """The largest error of a weight in the loaded checkpoint, by the weight's largest entry.
+    """Return the largest error of a weight in the loaded checkpoint, by its largest entry.
 
-    Raises RuntimeError if a weight that no mixture sits at has changed.
+    Raises RuntimeError if a weight without a mixture has changed.
     """
     host = copy_without_mixtures(model, adapter)
     cut = {f"{share.name}.weight": share for share in shares}

@@ -1,4 +1,4 @@
-"""How many numbers a model's weights are, by what they are for; of a whole and of what is cut."""
+"""Parameter counts of a full and of a pruned model, by their use."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,13 +13,14 @@ from coterie.models.pruned_vision.modeling import PrunedMixtureLayer, PrunedVisi
 
 @dataclass(frozen=True, kw_only=True)
 class ParameterCounts:
-    """Numbers in weights, each counted once.
+    """Parameters of a model, each counted once.
 
     Attributes:
-        trunk: the backbone without its blocks from `shared_layers` on: what runs once for all
-            tasks, and what stands before and after the blocks. No cut makes it smaller.
+        shared: the backbone without its blocks from `shared_layers` on: what runs once for all
+            tasks, and what is before and after the blocks. Pruning does not reduce it.
         experts: experts and gates.
-        rest: the other blocks but for what experts replace, the tasks' vectors, and heads.
+        other: the other blocks without the modules that experts replace, task embeddings and
+            heads.
     """
 
     shared: int
@@ -28,24 +29,24 @@ class ParameterCounts:
 
     @property
     def total(self) -> int:
-        """All of them."""
+        """The sum."""
         return self.shared + self.experts + self.other
 
-    def dump(self, whole: "ParameterCounts") -> dict[str, int | float]:
-        """The counts, and as shares of a whole: of all, above the trunk, and of the experts."""
-        own, of = self.total - self.shared, whole.total - whole.shared
+    def dump(self, full: "ParameterCounts") -> dict[str, int | float]:
+        """Return the counts, and their shares of a full model's: of all, not shared, of experts."""
+        own, of = self.total - self.shared, full.total - full.shared
         return {
             "parameters": self.total,
             "trunk_parameters": self.shared,
             "expert_parameters": self.experts,
-            "share": self.total / whole.total,
+            "share": self.total / full.total,
             "share_above_trunk": own / of,
-            "share_of_experts": self.experts / whole.experts,
+            "share_of_experts": self.experts / full.experts,
         }
 
 
 def count_model_parameters(model: PeftModel, adapter: str = "default") -> ParameterCounts:
-    """Of a grafted `MultiTaskVision` with all its tasks; replaced modules do not count."""
+    """Count those of a grafted `MultiTaskVisionModel`; replaced modules do not count."""
     layers = get_adapter_layers(model, adapter).values()
     experts = [each for layer in layers for each in get_adapter_modules(layer, adapter)]
     idle = [layer.get_base_layer() for layer in layers]
@@ -56,13 +57,13 @@ def count_model_parameters(model: PeftModel, adapter: str = "default") -> Parame
 
 
 def count_pruned_parameters(small: PrunedVisionModel) -> ParameterCounts:
-    """Of a model that was cut out."""
+    """Count those of a pruned model."""
     experts = [each for each in small.modules() if isinstance(each, PrunedMixtureLayer)]
     return count_by_group(small.vision, experts, [])
 
 
 def get_adapter_modules(layer: nn.Module, adapter: str) -> list[nn.Module]:
-    """An adapter's experts and gate at one module."""
+    """Return an adapter's experts and gate at one module."""
     ends = tuple(f"{kind}.{adapter}" for kind in ("coterie_experts", "coterie_gate"))
     return [module for name, module in layer.named_modules() if name in ends]
 
@@ -70,23 +71,26 @@ def get_adapter_modules(layer: nn.Module, adapter: str) -> list[nn.Module]:
 def count_by_group(
     base_model: MultiTaskVisionModel, experts: Iterable[nn.Module], idle: Iterable[nn.Module]
 ) -> ParameterCounts:
-    """Each parameter in the first of these groups that holds it: idle, experts, trunk, rest."""
+    """Count each parameter in the first of these groups that has it: idle, experts, shared, other.
+
+    Args:
+        base_model: the model without adapters.
+        experts: modules of experts and gates.
+        idle: modules that are replaced, which are not counted.
+    """
     blocks = base_model.get_blocks()
     above = get_parameter_ids(list(blocks)[base_model.config.shared_layers :])
-    left_out, expert, trunk = (
-        get_parameter_ids(idle),
-        get_parameter_ids(experts),
-        get_parameter_ids([base_model.backbone]) - above,
-    )
-    sizes = {"trunk": 0, "experts": 0, "rest": 0}
+    replaced, expert = get_parameter_ids(idle), get_parameter_ids(experts)
+    shared = get_parameter_ids([base_model.backbone]) - above
+    sizes = {"shared": 0, "experts": 0, "other": 0}
     for parameter in base_model.parameters():
         key = id(parameter)
-        if key not in left_out:
-            kind = "experts" if key in expert else "trunk" if key in trunk else "rest"
+        if key not in replaced:
+            kind = "experts" if key in expert else "shared" if key in shared else "other"
             sizes[kind] += parameter.numel()
     return ParameterCounts(**sizes)
 
 
 def get_parameter_ids(modules: Iterable[nn.Module]) -> set[int]:
-    """Which parameters are in some modules."""
+    """Return the ids of the parameters in some modules."""
     return {id(parameter) for module in modules for parameter in module.parameters()}

@@ -1,17 +1,17 @@
-"""A picture of a task's score against the parameters that a small model keeps."""
+"""Figure of a task's score by the parameters of pruned models."""
 
 from pathlib import Path
 from typing import Any
 
-from coterie.extract.pruning_curve import MAX_POINTS_BELOW_FULL, ScoreCurve
+from coterie.extract.score_curve import MAX_POINTS_BELOW_FULL, ScoreCurve
 from coterie.optional_imports import import_optional
 
 
 def draw(curve: ScoreCurve, *, within: float = MAX_POINTS_BELOW_FULL) -> Any:
-    """A `matplotlib.figure.Figure`; nothing global of matplotlib is touched.
+    """Draw a `matplotlib.figure.Figure`; pyplot is not used.
 
-    The whole model is a dashed line; the band below it is `within` points wide, and the smallest
-    model in it is ringed.
+    The full model is a dashed line; the band below it is `within` points wide, and the smallest
+    model in it has a ring.
 
     Raises ValueError if matplotlib is missing.
     """
@@ -32,10 +32,11 @@ def draw(curve: ScoreCurve, *, within: float = MAX_POINTS_BELOW_FULL) -> Any:
     axes.axhspan(*sorted((curve.full_score, limit)), color="black", alpha=0.1, linewidth=0)
     best = curve.find_smallest_within(within=within)
     if best is not None:
-        axes.plot(100 * best.parameters.total / curve.full_parameters.total, best.score, marker="o", markersize=12,
+        share = 100 * best.parameters.total / curve.full_parameters.total
+        axes.plot(share, best.score, marker="o", markersize=12,
                   markerfacecolor="none", color="black", linestyle="")  # fmt: skip
     better = "higher" if curve.higher_is_better else "lower"
-    axes.set_title(f"{curve.task}, {curve.samples} pictures of {curve.split}", fontsize="medium")
+    axes.set_title(f"{curve.task}, {curve.samples} images of {curve.split}", fontsize="medium")
     axes.set_ylabel(f"{curve.metric}{f', {curve.unit}' if curve.unit else ''}; {better} is better")
     axes.set_xlabel(
         f"parameters kept, % of {curve.full_parameters.total / 1e6:.3g} M; labels: threshold"
@@ -44,7 +45,7 @@ def draw(curve: ScoreCurve, *, within: float = MAX_POINTS_BELOW_FULL) -> Any:
 
 
 def save(curve: ScoreCurve, to: str | Path) -> Path:
-    """Writes the picture; the file's ending says how, such as .svg or .png."""
+    """Write the figure in the format of the file's suffix, such as .svg or .png."""
     to = Path(to)
     draw(curve).savefig(to, dpi=150)
     return to

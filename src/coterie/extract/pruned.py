@@ -1,4 +1,4 @@
-"""Writes a pruned model, reads it back, and holds it to the mixture with experts closed."""
+"""Write a pruned model, read it back, and compare it with the mixture with experts closed."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,25 +12,24 @@ from torch import Tensor
 from transformers import AutoModel
 
 from coterie.evaluate.cost import count_flops
+from coterie.extract.expert_selection import compute_lost_choices
 from coterie.extract.expert_usage import SPLIT, resolve_usage
 from coterie.extract.fixed_task import get_adapter_layers
 from coterie.extract.formats import ExtractRequest, ExtractResult
 from coterie.extract.parameter_counts import count_model_parameters, count_pruned_parameters
-from coterie.extract.pictures import PROBE, load_batches
 from coterie.extract.pruning import (
     check,
     close_experts,
-    compute_lost_choices,
     prune,
     select_remaining_experts,
 )
-from coterie.extract.source import ExtractSource
+from coterie.extract.source import PROBE_IMAGES, ExtractSource, load_image_batches
 from coterie.extract.verify import compute_largest_error, use_single_adapter
 from coterie.models.pruned_vision.modeling import PrunedVisionModel
 
 
 def write(request: ExtractRequest) -> ExtractResult:
-    """Writes the checkpoint. Raises ValueError if nothing tells which experts the task uses."""
+    """Write the checkpoint. Raises ValueError if it is unknown which experts the task uses."""
     model, task, adapter = request.source.model, request.task, request.adapter
     check(model, task, adapter)
     seen = resolve_usage(request.source, task, request.usage, adapter=adapter, probe=request.probe)
@@ -74,18 +73,18 @@ def write(request: ExtractRequest) -> ExtractResult:
 
 
 def load_probe_images(source: ExtractSource, split: str | None) -> dict[str, Tensor] | None:
-    """Some pictures of the split on which the use was seen, or of the validation split."""
-    if source.run is None or not isinstance(source.run.config.tasks, DenseTasks):
+    """Load a few images of the split on which usage was measured, or of the validation split."""
+    if source.run is None:
         return None
-    return {"pixel_values": next(load_batches(source, split or SPLIT, PROBE))}
+    return {"pixel_values": next(load_image_batches(source, split or SPLIT, PROBE_IMAGES))}
 
 
 def measure_difference(
     request: ExtractRequest, small: PrunedVisionModel, probe: Mapping[str, Tensor]
 ) -> dict[str, Any]:
-    """How the answers differ from the whole model's, and what a picture costs in both.
+    """Measure how predictions differ from the full model's, and the FLOPs of an image in both.
 
-    Both are asked for the task alone: in a batch of all tasks, products may round differently.
+    Both predict the task alone: in a batch of all tasks, products may round differently.
     """
     model, task, adapter = request.source.model, request.task, request.adapter
     changed = compute_largest_error(
@@ -93,7 +92,7 @@ def measure_difference(
     )
     pictures = len(probe["pixel_values"])
     with use_single_adapter(model, adapter):
-        for each in (small, model):  # torch's counter trips over what would have a gradient
+        for each in (small, model):  # torch's FLOP counter fails on tensors that require gradients
             each.requires_grad_(False)
         own = count_flops(lambda: small(pixel_values=probe["pixel_values"]))
         of_whole = count_flops(lambda: model(pixel_values=probe["pixel_values"], tasks=(task,)))
@@ -107,7 +106,7 @@ def measure_difference(
 
 
 def read(folder: Any, small: PrunedVisionModel) -> PrunedVisionModel:
-    """The checkpoint as anybody loads it. Raises RuntimeError if a weight is another."""
+    """Load the checkpoint with AutoModel. Raises RuntimeError if a weight differs."""
     loaded, info = AutoModel.from_pretrained(str(folder), output_loading_info=True)
     wrong = {key: found for key, found in info.items() if found}
     weights = loaded.state_dict()
@@ -117,7 +116,7 @@ def read(folder: Any, small: PrunedVisionModel) -> PrunedVisionModel:
         if not torch.equal(weights[name], weight.cpu().to(weights[name].dtype))
     ]
     if wrong or changed:
-        raise RuntimeError(f"{folder} does not load as it was written: {wrong} {changed[:3]}")
+        raise RuntimeError(f"{folder} does not load as it was saved: {wrong} {changed[:3]}")
     return loaded.eval()
 
 
@@ -125,7 +124,7 @@ def read(folder: Any, small: PrunedVisionModel) -> PrunedVisionModel:
 def restrict_to_experts(
     model: PeftModel, adapter: str, stay: Mapping[str, Sequence[int]]
 ) -> Iterator[None]:
-    """Within, the routed model chooses only among experts that stay."""
+    """Have the routed model choose only among experts that stay, inside the context."""
     layers = get_adapter_layers(model, adapter)
     before = {name: layer.coterie_site[adapter] for name, layer in layers.items()}
     for name, site in before.items():
@@ -143,7 +142,7 @@ def restrict_to_experts(
 def predict_routed(
     model: PeftModel, task: str, adapter: str, probe: Mapping[str, Tensor]
 ) -> Float[Tensor, "..."]:
-    """What the routed model says for the task alone."""
+    """Predict the task alone with the routed model."""
     with use_single_adapter(model, adapter):
         found = model(pixel_values=probe["pixel_values"], tasks=(task,)).predictions[task]
     return found.float()
@@ -153,7 +152,7 @@ def predict_routed(
 def predict_pruned(
     plain: PrunedVisionModel, task: str, probe: Mapping[str, Tensor]
 ) -> Float[Tensor, "..."]:
-    """What a pruned model says."""
+    """Predict with a pruned model."""
     pictures = probe["pixel_values"]
     plain.to(pictures.device)  # pyright: ignore[reportArgumentType]  decorated by transformers
     found: Any = plain(pixel_values=pictures)

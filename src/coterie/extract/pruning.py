@@ -1,4 +1,4 @@
-"""One task of a mixture that reads its tokens, as a smaller mixture of the experts it uses."""
+"""`prune`: one task of a token-routed mixture as a smaller mixture of the experts it uses."""
 
 import copy
 from collections.abc import Mapping, Sequence
@@ -9,6 +9,7 @@ import torch
 from peft import PeftModel
 from torch import Tensor
 
+from coterie.extract.expert_selection import select_experts_to_keep
 from coterie.extract.fixed_task import get_adapter_config, get_adapter_layers
 from coterie.extract.merged import copy_without_mixtures, is_quantized
 from coterie.mixture import Mixture
@@ -23,10 +24,12 @@ from coterie.routing.gates.task import TaskGate
 from coterie.routing.routers.top_k import TopK
 from coterie.serialization import dump
 
+LayerUse = Mapping[str, Sequence[float]]
+
 
 @dataclass(frozen=True, kw_only=True)
 class PruningOptions:
-    """How much is cut away.
+    """How many experts are removed.
 
     Attributes:
         threshold: an expert stays if its share of the task's choices is above this, divided by
@@ -44,56 +47,9 @@ class PruningOptions:
 
     def __post_init__(self) -> None:
         if not self.threshold >= 0:
-            raise ValueError(f"Pruning(threshold={self.threshold!r}): give 0 or more, as 0.03")
-
-
-def select_experts_to_keep(
-    chosen: Sequence[float], active: int, threshold: float
-) -> tuple[int, ...]:
-    """Numbers of the experts that stay, in their order: Mod-Squad's rule (`main_pruning.py`).
-
-    An expert stays if its share of all choices is above threshold / active, and the `active` most
-    chosen stay in any case, of equals the first.
-
-    Args:
-        chosen: how often, or by which share of units, each expert was chosen; not all 0. Departs:
-            Mod-Squad's code takes a running mean of counts (decay 0.95) from training; this is
-            whatever was measured, by default exactly, over all rows.
-        active: the experts that a token uses.
-        threshold: 0 or more.
-
-    Raises ValueError if nothing was chosen.
-    """
-    total = sum(chosen)
-    if not total > 0:
-        raise ValueError(
-            "no expert was ever chosen in the use that was given: measure it on at least one row"
-        )
-    order = sorted(range(len(chosen)), key=lambda number: (-chosen[number], number))
-    above = {number for number in order if chosen[number] / total > threshold / active}
-    return tuple(sorted(above | set(order[:active])))
-
-
-def compute_lost_choices(
-    use: Mapping[str, Mapping[str, Sequence[float]]], stay: Mapping[str, Sequence[int]]
-) -> dict[str, float]:
-    """Layer -> share of the task's choices that fell on experts that go, in [0, 1].
-
-    Where it is exactly 0 in all layers, no token that was measured would have chosen otherwise.
-
-    Args:
-        use: layer -> {"chosen": share of units by expert}.
-        stay: layer -> numbers of the experts that stay.
-    """
-    found = {}
-    for name, numbers in stay.items():
-        chosen = use[name]["chosen"]
-        gone = sum(share for number, share in enumerate(chosen) if number not in numbers)
-        found[name] = gone / sum(chosen)
-    return found
-
-
-LayerUse = Mapping[str, Sequence[float]]
+            raise ValueError(
+                f"PruningOptions(threshold={self.threshold!r}): give 0 or more, as 0.03"
+            )
 
 
 def prune(
@@ -104,7 +60,7 @@ def prune(
     pruning: PruningOptions | None = None,
     adapter: str = "default",
 ) -> PrunedVisionModel:
-    """A model of one task with the experts that the task uses, its weights copied.
+    """Copy one task's part of a model, with the experts that the task uses.
 
     A token that would have chosen an expert that went chooses the next best of those that stay.
     Where no token does, and the pruning is exact, the answers are those of the whole model asked
@@ -115,10 +71,11 @@ def prune(
     tasks' gates, vectors and heads go, and of the experts what `coterie.extract.pruning` says.
 
     Args:
-        model: a grafted `MultiTaskVision`; see `check` for the mixtures that fit.
+        model: a grafted `MultiTaskVisionModel`; see `check` for the mixtures that fit.
         task: the task's name.
-        use: layer -> {"chosen": share of units by expert}, of this task.
-        pruning: None for `Pruning()`.
+        use: layer -> {"chosen": share of units by expert}, of this task: `ExpertUsage.dump()`.
+        pruning: None for `PruningOptions()`.
+        adapter: the adapter's name.
 
     Raises ValueError for a model that does not fit, an unknown task, or layers missing in `use`.
     """
@@ -153,11 +110,12 @@ def prune(
 
 
 def check(model: PeftModel, task: str, adapter: str) -> int:
-    """The task's number. Raises ValueError if a model cannot be pruned, saying why."""
+    """Return the task's index. Raises ValueError with the reason if a model cannot be pruned."""
     config, host = get_adapter_config(model, adapter), model.get_base_model()
     if not isinstance(host, MultiTaskVisionModel):
         raise ValueError(
-            f"format='pruned' cuts tasks out of coterie.dense.MultiTaskVision, and this is a "
+            f"format='pruned' takes a "
+            f"{MultiTaskVisionModel.__module__}.{MultiTaskVisionModel.__name__}, and this is a "
             f"{type(host).__name__}: use format='adapter' or 'merged' there"
         )
     if is_quantized(host):
@@ -185,15 +143,15 @@ def reject_unprunable(mixture: Mixture, position: int) -> None:
     if found:
         raise ValueError(
             f"mixture {position} (at={mixture.at!r}) has {' and '.join(found)}; format='pruned' "
-            "needs Copies(trained='full') or Queries(replace=True), a TaskGate without noise in "
-            "evaluation, and TopK"
+            "needs Copies(trained='full') or AttentionHeads(replace=True), a TaskGate "
+            "without noise in evaluation, and TopK"
         )
 
 
 def select_remaining_experts(
     model: PeftModel, use: Mapping[str, LayerUse], threshold: float, adapter: str
 ) -> dict[str, tuple[int, ...]]:
-    """Layer -> numbers of the experts that stay. Raises ValueError if `use` does not fit."""
+    """Return the indices of the experts that stay by layer. ValueError if `use` does not fit."""
     found = {}
     for name, layer in get_adapter_layers(model, adapter).items():
         mixture = layer.coterie_site[adapter].mixture
@@ -201,7 +159,8 @@ def select_remaining_experts(
         if len(chosen) != mixture.num_experts:
             raise ValueError(
                 f"use has {len(chosen)} shares for {name}, which has {mixture.num_experts} "
-                "experts: give what was measured on this model, with measure_usage_by_task"
+                "experts: give what was measured on this model, with "
+                "coterie.tasks.dense.expert_usage.measure_usage_by_task"
             )
         found[name] = select_experts_to_keep(
             chosen, mixture.router.get_max_active(mixture.num_experts), threshold
@@ -210,14 +169,14 @@ def select_remaining_experts(
 
 
 def close_experts(mixture: Mixture, stay: Sequence[int]) -> Mixture:
-    """The mixture with all experts closed but those that stay."""
+    """Return the mixture with all experts closed except those that stay."""
     closed = tuple(number for number in range(mixture.num_experts) if number not in stay)
     assert isinstance(mixture.router, TopK)
     return replace(mixture, router=replace(mixture.router, closed=closed))
 
 
 def prune_mixture(mixture: Mixture, stay: Sequence[int], *, exact: bool) -> Mixture:
-    """The pruned model's mixture: experts closed, or where not exact, as if never there."""
+    """Return the pruned model's mixture: experts closed, or removed where not exact."""
     if exact:
         return close_experts(mixture, stay)
     main: Any = mixture.main
@@ -231,7 +190,7 @@ def prune_mixture(mixture: Mixture, stay: Sequence[int], *, exact: bool) -> Mixt
 def select_base_weights(
     weights: Mapping[str, Tensor], index: int, replaced: Sequence[str]
 ) -> dict[str, Tensor]:
-    """The host's weights for one task, without the modules that mixtures replace."""
+    """Return the base model's weights for one task, without modules that mixtures replace."""
     inside = tuple(f"{name}." for name in replaced)
     head = f"heads.{index}."
     found = {}
@@ -246,7 +205,7 @@ def select_base_weights(
 def select_expert_weights(
     name: str, target: PrunedMixtureLayer, source: torch.nn.Module, stay: Sequence[int]
 ) -> dict[str, Tensor]:
-    """Experts' weights by their names in the pruned model; those that experts share stay whole."""
+    """Return experts' weights by their names in the pruned model; shared ones are not sliced."""
     wanted = target.experts.state_dict()
     return {
         f"{name}.experts.{key}": weight if weight.shape == wanted[key].shape else weight[list(stay)]

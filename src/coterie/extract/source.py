@@ -1,24 +1,31 @@
-"""A run's trained model, where `extract` is given a run or its folder instead of a model."""
+"""`ExtractSource`: the trained model that `extract` reads, with its run if there is one."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from jaxtyping import Float32
 from peft import PeftModel
+from torch import Tensor
 
-from coterie.tasks.dense.task_set import DenseTasks
+from coterie.tasks.task_set import TaskSet
 from coterie.train import Run
+
+BATCH_SIZE = 16
+PROBE_IMAGES = 4
+"""Images on which predictions are compared."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExtractSource:
-    """What is cut from.
+    """A grafted model, and where it came from.
 
     Attributes:
         model: the grafted model.
-        processor: the run's; None for a model that came without a run.
-        run: where it came from, if from a run.
+        processor: the run's; None for a model without a run.
+        run: where the model came from; None for a model alone.
     """
 
     model: PeftModel
@@ -27,15 +34,15 @@ class ExtractSource:
 
     @property
     def default_format(self) -> str:
-        """What is cut out of it where nobody says otherwise."""
-        dense = self.run is not None and isinstance(self.run.config.tasks, DenseTasks)
-        return "pruned" if dense else "adapter"
+        """The format that is written where none is given."""
+        tasks = TaskSet if self.run is None else self.run.config.tasks
+        return tasks.extract_format
 
 
 def open_source(source: PeftModel | Run | str | Path) -> ExtractSource:
-    """The grafted model, and the run it came from if there is one.
+    """Load the model of a run; a model is taken as it is.
 
-    Raises ValueError for a folder that holds no run, or one that is not trained to its end.
+    Raises ValueError for a folder that has no run, or a run that is not finished.
     """
     if isinstance(source, str | Path):
         source = Run.read(source)
@@ -45,8 +52,40 @@ def open_source(source: PeftModel | Run | str | Path) -> ExtractSource:
     return ExtractSource(model=loaded.model, processor=loaded.processor, run=source)
 
 
+def load_image_batches(
+    source: ExtractSource, split: str, limit: int | None = None
+) -> Iterator[Float32[Tensor, "batch channels height breadth"]]:
+    """Load the images of a split of the run's data set, as its model reads them.
+
+    Args:
+        source: of a run.
+        split: one that the data set has.
+        limit: images at most, spread over the split; None for all.
+
+    Raises ValueError for a model alone, a run without images, or an unknown split.
+    """
+    if source.run is None:
+        raise ValueError(
+            f"use={split!r} names a split, and a model alone has no images: give a run on a dense "
+            "data set, or what coterie.tasks.dense.expert_usage.measure_usage_by_task returned"
+        )
+    config = source.run.config
+    for inputs in config.tasks.load_model_inputs(
+        source.processor,
+        split,
+        limit=limit,
+        batch_size=BATCH_SIZE,
+        skip_bad_rows=config.skip_bad_rows,
+    ):
+        yield inputs["pixel_values"]
+
+
 def read_usage_from_run(run: Run | None, task: str) -> dict[str, dict[str, list[float]]]:
-    """layer -> {"chosen": shares by expert} of a task, if a run was evaluated; else nothing."""
+    """Read a task's usage from the run's evaluation; empty if there was none.
+
+    Returns:
+        layer -> {"chosen": share of units by expert}.
+    """
     if run is None or not (run.folder / "routing.json").is_file():
         return {}
     layers = json.loads((run.folder / "routing.json").read_text(encoding="utf-8"))["layers"]

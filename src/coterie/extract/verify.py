@@ -1,4 +1,4 @@
-"""How far what was written is from the routed model, and how far it may be."""
+"""Differences between an extracted model and the routed one, and their tolerances."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,13 +13,13 @@ TOLERANCE = 1e-6
 
 
 def compute_largest_error(found: Float[Tensor, "..."], wanted: Float[Tensor, "..."]) -> float:
-    """The largest difference, divided by the largest entry that is wanted, if that is not 0."""
+    """Compute the largest difference, divided by the largest wanted entry, if that is not 0."""
     scale = wanted.abs().max().item()
     return (found - wanted).abs().max().item() / (scale or 1.0)
 
 
 def get_weight_tolerance(dtype: torch.dtype) -> float:
-    """1e-6, or where the weights themselves are coarser, their own spacing."""
+    """Return 1e-6, or the machine epsilon of a coarser dtype."""
     return max(TOLERANCE, torch.finfo(dtype).eps)
 
 
@@ -27,12 +27,12 @@ def get_weight_tolerance(dtype: torch.dtype) -> float:
 def measure_probe_error(
     model: PeftModel, plain: Any, probe: Mapping[str, Tensor], task: int | None, adapter: str
 ) -> float:
-    """The largest difference of the two models' answers, by the largest entry of the answer.
+    """Compute the largest difference of two models' outputs, by the largest entry of the output.
 
     Args:
-        model: the grafted model; all samples of `probe` are given to it as the task's.
-        plain: what was read back from the files.
-        probe: keyword arguments of the host's forward.
+        model: the grafted model, for which all samples of `probe` are of the task.
+        plain: the model that was loaded from the files.
+        probe: keyword arguments of the base model's forward.
         task: the task's index; None if the model was grafted without tasks.
         adapter: which of the model's adapters.
     """
@@ -47,7 +47,7 @@ def measure_probe_error(
 
 @contextmanager
 def use_single_adapter(model: PeftModel, adapter: str) -> Iterator[None]:
-    """Within, the model answers with one adapter, in eval mode; afterwards all is as it was."""
+    """Activate one adapter in eval mode inside the context; restore both afterwards."""
     modes = {module: module.training for module in model.modules()}
     active, tuner = list(model.active_adapters), cast(Any, model.base_model)
     model.eval()
@@ -62,6 +62,6 @@ def use_single_adapter(model: PeftModel, adapter: str) -> Iterator[None]:
 
 
 def get_model_output(output: Any) -> Float[Tensor, "..."]:
-    """Logits where there are any, else the last hidden state."""
+    """Return logits where there are any, else the last hidden state."""
     logits = output.get("logits")
     return output["last_hidden_state"] if logits is None else logits

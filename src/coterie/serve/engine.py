@@ -1,22 +1,28 @@
-"""Questions to a run, one at a time, about a picture or a sound of the user's."""
+"""`InferenceEngine`: a loaded run that answers questions, one at a time."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from coterie import serialization
 from coterie.data.row_formats.question_answer import QuestionAnswer
 from coterie.data.sample import TextSample
 from coterie.models.loading import LoadedModel
-from coterie.tasks import TextTask
 from coterie.tasks.text.collator import TextCollator
 from coterie.tasks.text.generation import predict
+from coterie.tasks.text.task import TextTask
 from coterie.train import Run
 
 
 @dataclass(frozen=True, kw_only=True)
 class InferenceEngine:
-    """A loaded run, the task that questions belong to, and what they are about."""
+    """A loaded run and the task that questions belong to.
+
+    Attributes:
+        loaded: the model and its processor.
+        collator: makes batches of prompts.
+        task: its prompt is filled, and its expert choice and answer length are used.
+        media: column -> path of the image or audio file that the questions are about.
+    """
 
     loaded: LoadedModel
     collator: TextCollator
@@ -25,56 +31,53 @@ class InferenceEngine:
 
     @classmethod
     def from_run(
-        cls, folder: str, *, task: str | None, image: str | None, audio: str | None
+        cls,
+        folder: str | Path,
+        *,
+        task: str | None = None,
+        image: str | None = None,
+        audio: str | None = None,
     ) -> "InferenceEngine":
-        """The run in a folder, ready to answer.
+        """Load a run.
 
-        Raises ValueError where `task` is none of the run's, or is not given and there are several,
-        or the run is on pictures.
+        Args:
+            folder: the run's.
+            task: the name of one of its tasks; None for the only one.
+            image: path of an image file.
+            audio: path of an audio file.
+
+        Raises ValueError if the run has no such task, or several and none is named, or its tasks
+        have no answers in text.
         """
         run = Run.read(folder)
-        chosen = select_task(run, task)
-        given = ((chosen.image, image), (chosen.audio, audio))
+        try:
+            selected = run.config.tasks.get_text_task(task)
+        except ValueError as error:
+            raise ValueError(f"{run.folder}: {error}") from None
+        files = ((selected.image, image), (selected.audio, audio))
         loaded = run.load()
         return cls(
             loaded=loaded,
-            collator=TextCollator(loaded.processor, [each.name for each in run.config.tasks]),
-            task=chosen,
-            media={column: file for column, file in given if file is not None},
+            collator=TextCollator(loaded.processor, run.task_names),
+            task=selected,
+            media={column: file for column, file in files if file is not None},
         )
 
     def answer(self, question: str) -> str:
-        """The model's answer; the question is put into the task's prompt, as a row's is.
+        """Return the model's answer to a question, which is put into the task's prompt.
 
-        Raises ValueError for a file that cannot be read, or a prompt that asks for more.
+        Raises ValueError for a file that cannot be read, or a prompt with further columns.
         """
-        row = {self.task.question: question or None, self.task.answer: "?", **self.media}
-        ((turns, answers),) = QuestionAnswer().parse(row, self.task.get_columns(), Path.cwd())
-        sample = TextSample(
-            task=self.task.name, messages=turns, answers=answers, source="the question"
+        row = {self.task.question: question or None, **self.media}
+        messages = QuestionAnswer().parse_prompt(row, self.task.get_columns(), Path.cwd())
+        prompt = TextSample(
+            task=self.task.name, messages=messages, answers=(), source="the question"
         )
-        answered = predict(
+        answers = predict(
             self.loaded,
             self.collator,
-            [sample],
+            [prompt],
             batch_size=1,
             max_new_tokens=self.task.max_new_tokens,
         )
-        return answered.texts[0]
-
-
-def select_task(run: Run, name: str | None) -> TextTask:
-    """The run's task of a name; its only one, if none is named."""
-    if run.config.pictures is not None:
-        raise ValueError(
-            f"{run.folder} is a run on pictures, and has no words: load it with "
-            "Run.read(...).load(), and give the model pixel_values"
-        )
-    tasks = {task.name: task for task in run.config.tasks}
-    if name is None and len(tasks) == 1:
-        return next(iter(tasks.values()))
-    if name is None or name not in tasks:
-        said = "the run has several tasks" if name is None else f"the run has no task {name!r}"
-        near = serialization.format_suggestions(name or "", tasks)
-        raise ValueError(f"{said}{near}: give --task, one of {', '.join(tasks)}")
-    return tasks[name]
+        return answers.texts[0]

@@ -1,13 +1,13 @@
 """`TaskSet`: the data, model, loss and predictions of tasks that are trained together."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from coterie.data.dataset import BadRow
 from coterie.metrics.base import Metric
@@ -15,6 +15,7 @@ from coterie.models.loading import LoadedModel
 from coterie.recipe import Recipe
 from coterie.routing.decision import Tape
 from coterie.tasks.frozen_tasks import FrozenTasks
+from coterie.tasks.gradients.source import GradientSource
 from coterie.tasks.losses import ItemLosses
 from coterie.tasks.predictions import (
     EvaluationDataset,
@@ -23,6 +24,7 @@ from coterie.tasks.predictions import (
     PredictionResult,
     ScoredPredictions,
 )
+from coterie.tasks.text.task import TextTask
 
 
 @runtime_checkable
@@ -65,6 +67,22 @@ class TaskSet(ABC):
 
     supports_blind: ClassVar[bool] = False
     prediction_fields: ClassVar[tuple[str, ...]] = ("source", "statistics")
+    yaml_key: ClassVar[str] = ""
+    """The top-level key by which `coterie.read_tasks` knows files of this kind; "" for none."""
+    extract_format: ClassVar[str] = "adapter"
+    """The format that `coterie.extract` writes where none is given."""
+
+    @classmethod
+    def from_yaml(cls, items: Mapping[Any, Any], path: Path) -> "TaskSet":
+        """Construct the task set from a YAML file that has the key `yaml_key`.
+
+        Args:
+            items: all contents of the file.
+            path: the file, for messages and relative paths.
+
+        Raises ValueError, naming the file and the key in it, if anything is wrong.
+        """
+        raise NotImplementedError(f"{cls.__name__} has a yaml_key and no from_yaml")
 
     @property
     @abstractmethod
@@ -87,6 +105,31 @@ class TaskSet(ABC):
         `coterie.compare` takes runs that differ in it for different systems.
         """
         return {}
+
+    def select(self, names: Sequence[str]) -> "TaskSet":
+        """Return the task set with some of its tasks, in the order of `names`.
+
+        Raises ValueError for a name that no task has.
+        """
+        raise ValueError(
+            f"tasks of a {type(self).__name__} cannot be selected by name: leave the names out"
+        )
+
+    def with_settings_of(self, trained: "TaskSet") -> "TaskSet":
+        """Return these tasks with the settings that a model was trained with, such as image size.
+
+        Args:
+            trained: the task set of the model's run.
+
+        Raises ValueError if that is of another kind.
+        """
+        if type(self) is not type(trained):
+            raise ValueError(
+                f"tasks is a {type(self).__name__}, and the run was trained on a "
+                f"{type(trained).__name__}: give tasks of that kind, or leave tasks out for the "
+                "run's own"
+            )
+        return self
 
     def check_recipe(self, recipe: Recipe) -> None:
         """Raise ValueError if a recipe cannot be trained on these tasks."""
@@ -242,3 +285,71 @@ class TaskSet(ABC):
         self, loaded: LoadedModel, dataset: EvaluationDataset, folder: Path
     ) -> None:
         """Write what the report shows of a few samples beside the predictions in `folder`."""
+
+    def load_model_inputs(
+        self,
+        processor: Any,
+        split: str,
+        *,
+        limit: int | None = None,
+        batch_size: int = 16,
+        skip_bad_rows: bool = False,
+    ) -> Iterator[dict[str, Tensor]]:
+        """Iterate over the samples of a split as keyword arguments of the model, without labels.
+
+        Args:
+            processor: that of `load_model`.
+            split: whose samples are used.
+            limit: samples at most, the same ones each time, spread over all; None for all.
+            batch_size: samples a batch.
+            skip_bad_rows: leave out samples that cannot be read.
+
+        Raises ValueError if there is no such split, or samples of this kind have no common size.
+        """
+        raise ValueError(
+            f"split={split!r}: samples of a {type(self).__name__} are no inputs of a pruned model; "
+            "give a run on a dense data set"
+        )
+
+    def make_gradient_source(
+        self,
+        loaded: LoadedModel,
+        *,
+        model_tasks: Sequence[str],
+        split: str = "train",
+        skip_bad_rows: bool = False,
+        at: Sequence[str] | None = None,
+    ) -> GradientSource:
+        """Make what `coterie.diagnose` takes gradients of.
+
+        Args:
+            loaded: the model, grafted or not.
+            model_tasks: names of the model's tasks, in the order of its task ids.
+            split: whose samples are used.
+            skip_bad_rows: leave damaged samples out.
+            at: where a shared LoRA is probed, as `Mixture.at`; None for the kind's default.
+
+        Raises ValueError if the model does not fit, or `at` does not apply to this kind.
+        """
+        raise ValueError(
+            f"gradients of a {type(self).__name__} cannot be diagnosed: it does not define "
+            "make_gradient_source"
+        )
+
+    def describe_task(self, name: str) -> str:
+        """Describe a task in a few words, for `coterie list`."""
+        return type(self).__name__
+
+    def get_text_task(self, name: str | None = None) -> TextTask:
+        """Return a task that answers questions in text.
+
+        Args:
+            name: its name; None for the only one.
+
+        Raises ValueError if the tasks have no answers in text, there is no task of that name, or
+        there are several and none is named.
+        """
+        raise ValueError(
+            f"tasks of a {type(self).__name__} have no answers in text: load the run with "
+            "coterie.Run.read(...).load() and call its model"
+        )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from coterie.models.omni.hidden_state_cache import HiddenStateCache
 
 ENCODER_TOWERS = ("vision", "audio")
-FEATURES = "features"
+FEATURES = "feature_cache"
 """The attribute of an omni model's processor that holds its feature cache."""
 
 
@@ -38,11 +38,11 @@ def cache_encoder_features(model: nn.Module, processor: Any) -> None:
     from coterie.models.omni.feature_cache import FeatureCache
     from coterie.paths import get_cache_dir
 
-    processor.features = None
+    processor.feature_cache = None
     if has_tower_mixtures(model):
         return
     with contextlib.suppress(ValueError):  # an encoder learns, so nothing can be kept
-        processor.features = FeatureCache(host, get_cache_dir() / "features")
+        processor.feature_cache = FeatureCache(host, get_cache_dir() / "features")
 
 
 def has_tower_mixtures(model: nn.Module) -> bool:

@@ -1,10 +1,27 @@
 """The scalar that a training step minimises, exact under gradient accumulation."""
 
+from typing import NamedTuple
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from coterie.tasks.losses import TaskLossSums
+
+
+class PartLosses(NamedTuple):
+    """Losses of one part of a step, with their graphs.
+
+    Attributes:
+        total: what is logged, and minimised unless gradients are balanced: the balanced loss and
+            the routing losses.
+        tasks: sums of the tasks' losses.
+        routing: the routing losses, each divided by the number of parts.
+    """
+
+    total: Float[Tensor, ""]
+    tasks: TaskLossSums
+    routing: list[Float[Tensor, ""]]
 
 
 def compute_objective(

@@ -126,8 +126,8 @@ class StageContext:
         trainable: the parameters that are trained.
         base_parameters: names of base parameters that are trained here or were before.
         balancing: the module that combines the tasks' losses.
-        aggregator: combines the gradients of the tasks' losses; None for the gradient of the
-            combined loss.
+        aggregator: combines the gradients of the tasks' losses; None to follow the gradient of
+            the combined loss.
         task_set: the tasks.
         losses: on the routing.
         tasks: their names.

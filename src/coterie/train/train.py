@@ -57,7 +57,7 @@ def train(
             f"train() has no setting {unknown[0]!r}; its settings are {', '.join(SETTINGS)}"
         )
     config = RunConfig(
-        recipe=recipe, base=_make_absolute(base), tasks=as_task_set(tasks), **settings
+        recipe=recipe, base=make_absolute_base(base), tasks=as_task_set(tasks), **settings
     )
     return train_from_config(config, out=out, resume=resume, progress=progress)
 
@@ -96,7 +96,7 @@ def train_from_config(
     return run
 
 
-def _make_absolute(base: str | Path) -> str:
+def make_absolute_base(base: str | Path) -> str:
     """Return a folder by its absolute path, so that the configuration holds wherever it is read."""
     path = Path(base).expanduser()
     return str(path.absolute()) if path.is_dir() else str(base)

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -16,7 +16,7 @@ from coterie import distributed
 from coterie.distributed import assert_same_layers_across_ranks
 from coterie.graft import observe
 from coterie.routing.decision import Tape
-from coterie.tasks.losses import ItemLosses, TaskLossSums, sum_by_task
+from coterie.tasks.losses import ItemLosses, sum_by_task
 from coterie.train import adapter_weights
 from coterie.train.checkpoint import (
     CHECKPOINT_PREFIX,
@@ -28,7 +28,7 @@ from coterie.train.checkpoint import (
 from coterie.train.expert_metrics import ExpertMetrics
 from coterie.train.log_record import make_log_record
 from coterie.train.metric_log import RunningSums, flatten_for_trackers
-from coterie.train.objective import compute_objective
+from coterie.train.objective import PartLosses, compute_objective
 from coterie.train.stage_setup import StageContext
 from coterie.train.task_gradients import TaskGradients
 from coterie.train.trainable import parameter_groups, zero_frozen_gradients
@@ -36,20 +36,6 @@ from coterie.train.trainer_state import CheckpointedState
 from coterie.train.validation import BEST_FOLDER, Validation
 
 BETAS = (0.9, 0.999)
-
-
-class PartLosses(NamedTuple):
-    """Losses of one part of a step, with their graphs.
-
-    Attributes:
-        total: what is minimised and logged: the balanced loss and the routing losses.
-        tasks: sums of the tasks' losses.
-        routing: the routing losses, each divided by the number of parts.
-    """
-
-    total: Float[Tensor, ""]
-    tasks: TaskLossSums
-    routing: list[Float[Tensor, ""]]
 
 
 class MixtureTrainer(Trainer):
@@ -67,8 +53,8 @@ class MixtureTrainer(Trainer):
         self.expert_metrics = ExpertMetrics(stage_context, int(args.logging_steps))
         self.gradient_norm: float | Tensor | None = None
         self.last_validation: dict[str, float] = {}
-        self.gradient_hooks = zero_frozen_gradients(stage_context.trainable.frozen_rows)
         self.task_gradients: TaskGradients | None = None
+        self.gradient_hooks = zero_frozen_gradients(stage_context.trainable.frozen_rows)
         super().__init__(
             model=stage_context.model,
             args=args,
@@ -121,7 +107,7 @@ class MixtureTrainer(Trainer):
     def _compute_losses(
         self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: Tensor | int | None
     ) -> PartLosses:
-        """Compute the losses of one part of a step, and add them to the running sums of the log."""
+        """Compute the losses of one part of a step, and add them to the log's running sums."""
         setting = self.stage_context
         with self._observe_routing(model) as tape:
             found = setting.task_set.compute_losses(model, self.base_model, inputs)
@@ -146,13 +132,13 @@ class MixtureTrainer(Trainer):
         inputs: dict[str, Any],
         num_items_in_batch: Tensor | int | None = None,
     ) -> Tensor:
-        """As Trainer's; or, with gradient balancing, one backward pass for each task."""
+        """As Trainer's; or, with gradient balancing, with one backward pass for each task."""
         if self.task_gradients is None:
             return super().training_step(model, inputs, num_items_in_batch)
         model.train()
         inputs = self._prepare_inputs(inputs)
         with self.compute_loss_context_manager():
-            # Not through DistributedDataParallel, which reduces gradients of one loss only.
+            # Not through DistributedDataParallel, which reduces the gradients of one loss only.
             losses = self._compute_losses(self.stage_context.model, inputs, num_items_in_batch)
         self.task_gradients.add(losses.tasks, losses.routing)
         if self.accelerator.sync_gradients:

@@ -40,14 +40,14 @@ def test_as_scikit_learn(seed: int) -> None:
     assert score(MacroF1(labels=LABELS), *cases) == pytest.approx(100 * expected)
 
 
-def test_fitted_takes_the_labels_of_the_answers() -> None:
+def test_fit_takes_the_labels_of_the_answers() -> None:
     metric = MacroF1().fit([("Dog",), ("cat", "dog")])
     assert metric == MacroF1(labels=("cat", "dog"))
     assert metric.fit([("owl",)]) == metric
 
 
 def test_what_is_refused(unchecked) -> None:
-    with pytest.raises(ValueError, match=r"call `fitted` with the answers"):
+    with pytest.raises(ValueError, match=r"call `fit` with the answers"):
         text_statistics(MacroF1(), "a", ("a",))
     with pytest.raises(ValueError, match=r"'cow' is no label: they are cat, dog, owl"):
         MacroF1(labels=LABELS).check(("cow",))

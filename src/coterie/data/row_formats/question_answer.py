@@ -34,12 +34,25 @@ class QuestionAnswer(RowFormat):
         answers = parse_answers(row.get(columns.answer), columns.answer)
         for answer in answers:
             reject_placeholders(answer, columns.answer)
-        shelf = MediaQueue(row, columns, folder)
-        parts = shelf.split_at_placeholders(text, columns.question)
-        if not any(shelf.placeholder_counts.values()):
-            parts = shelf.pop_remaining() + parts
-        shelf.check_all_used(columns.question)
-        return [((Message(role="user", parts=parts),), answers)]
+        return [(make_prompt(text, row, columns, folder), answers)]
+
+    def parse_prompt(
+        self, row: Mapping[str, Any], columns: Columns, folder: Path
+    ) -> tuple[Message, ...]:
+        """Parse a row without an answer; see `parse`."""
+        return make_prompt(fill_template(row, columns), row, columns, folder)
+
+
+def make_prompt(
+    text: str, row: Mapping[str, Any], columns: Columns, folder: Path
+) -> tuple[Message, ...]:
+    """Make the user's message of a filled template and the row's images and sounds."""
+    media = MediaQueue(row, columns, folder)
+    parts = media.split_at_placeholders(text, columns.question)
+    if not any(media.placeholder_counts.values()):
+        parts = media.pop_remaining() + parts
+    media.check_all_used(columns.question)
+    return (Message(role="user", parts=parts),)
 
 
 def fill_template(row: Mapping[str, Any], columns: Columns) -> str:

@@ -31,7 +31,7 @@ class R2(TextMetric):
     limits: ClassVar[tuple[float, float]] = (-math.inf, 1.0)
 
     log: bool = False
-    center: float = field(default=0.0, init=False)
+    center: float = field(default=0.0, init=False, compare=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.log, bool):

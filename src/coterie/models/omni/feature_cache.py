@@ -24,7 +24,7 @@ Prepare = Callable[[list[int]], tuple[Tensor, Tensor]]
 class FeatureCache:
     """Encoder outputs after pooling and before the connector, a small file for each item.
 
-    Set `processor.features` to one. Files are found by what the item is (its decoded pixels or
+    Set `processor.feature_cache` to one. Files are found by what the item is (its decoded pixels or
     samples and how they are prepared) and what the encoders are (their kinds and weights).
     They are written whole under their final name or not at all, so processes may share a folder
     and be killed; a damaged file is computed again.
@@ -123,7 +123,7 @@ class FeatureCache:
             if is_trainable(self.model.get_tower(encoder)):
                 raise ValueError(
                     f"the encoder {encoder.name!r} is being trained, so its features cannot be "
-                    "kept: set processor.features = None, or freeze it"
+                    "kept: set processor.feature_cache = None, or freeze it"
                 )
 
 

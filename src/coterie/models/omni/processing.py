@@ -40,7 +40,7 @@ class OmniProcessor(ProcessorMixin):
     borders; a sound is padded to its own next token, not to 30 s.
 
     Attributes:
-        features: a `FeatureCache`, or None. With one, the batch holds `image_features` and
+        feature_cache: a `FeatureCache`, or None. With one, the batch holds `image_features` and
             `audio_features` instead of `pixel_values` and `input_features`.
         encoders: the same entries as in `OmniConfig.encoders`; they say how many tokens an image
             or a sound has.

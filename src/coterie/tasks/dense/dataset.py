@@ -2,8 +2,9 @@
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, cast
 
 from jaxtyping import Shaped, UInt8
 from torch import Tensor
@@ -72,6 +73,13 @@ class DenseDataset(ABC):
     @abstractmethod
     def tasks(self) -> tuple[DenseTask, ...]:
         """What is learned from it, in the order of the heads."""
+
+    def select(self, names: Sequence[str]) -> "DenseDataset":
+        """Return the data set with some of its tasks, in the order of `names`.
+
+        Raises ValueError for a name that there is not. Kinds without a field `names` override it.
+        """
+        return replace(cast(Any, self), names=tuple(names))
 
     @abstractmethod
     def load_split(self, split: str, *, skip_bad_rows: bool = False) -> DenseSamples:

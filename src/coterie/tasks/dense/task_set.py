@@ -1,12 +1,11 @@
 """`DenseTasks`: the tasks of a dense data set, which share a vision backbone with a head each."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 
 from coterie import serialization
@@ -19,13 +18,16 @@ from coterie.routing.decision import Tape
 from coterie.tasks.dense.collator import DenseCollator
 from coterie.tasks.dense.dataset import DenseDataset, DenseSample, DenseSamples, DenseSubset
 from coterie.tasks.dense.examples import predict_examples, save_examples
+from coterie.tasks.dense.gradients import DenseGradientSource
 from coterie.tasks.dense.inference import (
     compute_samples_digest,
     make_forward_pass,
     make_rows,
     run_inference,
 )
+from coterie.tasks.dense.loss import compute_batch_losses
 from coterie.tasks.dense.task import DenseTask
+from coterie.tasks.dense.task_file import DATASET_KEY, parse_dense_tasks
 from coterie.tasks.dense.vision_config import ResizedDataset, VisionConfig
 from coterie.tasks.frozen_tasks import FrozenTasks
 from coterie.tasks.losses import ItemLosses
@@ -45,6 +47,8 @@ class DenseTasks(TaskSet):
         frozen: an earlier run whose tasks are not trained; `coterie.add_tasks` sets it.
     """
 
+    yaml_key: ClassVar[str] = DATASET_KEY
+    extract_format: ClassVar[str] = "pruned"
     dataset: DenseDataset
     vision: VisionConfig = field(default_factory=VisionConfig)
     frozen: FrozenTasks | None = None  # pyright: ignore[reportIncompatibleMethodOverride]  a field
@@ -52,6 +56,11 @@ class DenseTasks(TaskSet):
     def __post_init__(self) -> None:
         if self.frozen is not None:
             self.frozen.check(self.names)
+
+    @classmethod
+    def from_yaml(cls, items: Mapping[Any, Any], path: Path) -> "DenseTasks":
+        dataset, vision = parse_dense_tasks(items, path)
+        return cls(dataset=dataset, vision=vision)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -215,43 +224,37 @@ class DenseTasks(TaskSet):
         )
         save_examples(folder, self.dataset.tasks, examples)
 
+    def load_model_inputs(
+        self,
+        processor: DenseCollator,
+        split: str,
+        *,
+        limit: int | None = None,
+        batch_size: int = 16,
+        skip_bad_rows: bool = False,
+    ) -> Iterator[dict[str, Tensor]]:
+        rows = self.load_evaluation_rows(split, limit=limit, skip_bad_rows=skip_bad_rows)
+        for start in range(0, len(rows), batch_size):
+            batch = [rows[index] for index in range(start, min(start + batch_size, len(rows)))]
+            yield {"pixel_values": processor.normalize_images([each.image for each in batch])}
 
-def compute_task_losses(
-    task: DenseTask, prediction: Float[Tensor, "batch channels *place"], batch: Mapping[str, Any]
-) -> Float[Tensor, " samples"]:
-    """Compute the loss of each image that has a label of a task, times the task's weight.
-
-    Args:
-        task: one with a label in the batch.
-        prediction: the output of its head.
-        batch: the collator's.
-    """
-    losses = task.compute_loss(prediction, batch["labels"][task.name])
-    return task.weight * losses[batch["known"][task.name]]
-
-
-def compute_batch_losses(
-    predictions: Mapping[str, Tensor],
-    tasks: Iterable[tuple[int, DenseTask]],
-    batch: Mapping[str, Any],
-) -> ItemLosses:
-    """Compute the losses of a batch.
-
-    Args:
-        predictions: task name -> output of its head.
-        tasks: id and task of those that are trained.
-        batch: of a `DenseCollator`.
-    """
-    # Empty, so that heads without a label in the batch are in the graph, with a gradient of 0.
-    found = [each.flatten()[:0].float() for each in predictions.values()]
-    numbers = [torch.empty(0, dtype=torch.int64, device=found[0].device)]
-    for number, task in tasks:
-        if task.name not in batch["labels"]:
-            continue
-        mine = compute_task_losses(task, predictions[task.name], batch)
-        found.append(mine)
-        numbers.append(torch.full_like(mine, number, dtype=torch.int64))
-    return ItemLosses(torch.cat(found), torch.cat(numbers))
+    def make_gradient_source(
+        self,
+        loaded: LoadedModel,
+        *,
+        model_tasks: Sequence[str],
+        split: str = "train",
+        skip_bad_rows: bool = False,
+        at: Sequence[str] | None = None,
+    ) -> DenseGradientSource:
+        if at is not None:
+            raise ValueError(
+                f"at={tuple(at)}: dense tasks are compared in the weights of the backbone's "
+                "blocks; leave at out"
+            )
+        return DenseGradientSource(
+            loaded, self.dataset, vision=self.vision, split=split, skip_bad_rows=skip_bad_rows
+        )
 
 
 def check_mixture_sites(recipe: Recipe) -> None:
@@ -261,8 +264,8 @@ def check_mixture_sites(recipe: Recipe) -> None:
         if isinstance(at, str) and ROLE_PATTERN.fullmatch(at) and at not in roles:
             raise ValueError(
                 f"recipe {recipe.name!r} puts experts at {at!r}, and a model of dense tasks has "
-                f"{' and '.join(roles)} alone: set the recipe's `at` to one of these, or take a recipe "
-                "for vision models, such as mod_squad"
+                f"{' and '.join(roles)} alone: set the recipe's `at` to one of these, or take a "
+                "recipe for vision models, such as mod_squad"
             )
 
 

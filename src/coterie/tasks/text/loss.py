@@ -71,3 +71,8 @@ def select_answer_positions(
     finally:
         if handle is not None:
             handle.remove()
+
+
+def get_output_head(base_model: Any) -> nn.Module | None:
+    """Return the module that computes logits of hidden states; None if the model names none."""
+    return base_model.get_output_embeddings()

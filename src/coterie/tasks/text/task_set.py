@@ -1,7 +1,7 @@
 """`TextTasks`: tasks that a language model answers in text."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,6 +15,7 @@ from coterie.data.subset import Subset
 from coterie.metrics.base import TextMetric
 from coterie.models.loading import LoadedModel, load
 from coterie.routing.decision import Tape
+from coterie.serialization import format_suggestions
 from coterie.tasks.losses import ItemLosses
 from coterie.tasks.predictions import (
     EvaluationDataset,
@@ -26,9 +27,11 @@ from coterie.tasks.predictions import (
 from coterie.tasks.task_set import TaskSet
 from coterie.tasks.text.collator import TextCollator
 from coterie.tasks.text.generation import predict, prepare_inputs
-from coterie.tasks.text.loss import IGNORE_INDEX, compute_token_losses
+from coterie.tasks.text.gradients import DEFAULT_SITES, TextGradientSource
+from coterie.tasks.text.loss import IGNORE_INDEX, compute_token_losses, get_output_head
 from coterie.tasks.text.scoring import compute_samples_digest, make_rows, score_rows
 from coterie.tasks.text.task import TextTask
+from coterie.tasks.text.task_file import parse_text_tasks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,12 +42,23 @@ class TextTasks(TaskSet):
         tasks: at least one, each with a name of its own; their order is that of task ids.
     """
 
+    yaml_key: ClassVar[str] = "tasks"
     tasks: tuple[TextTask, ...]
 
     supports_blind: ClassVar[bool] = True
     prediction_fields: ClassVar[tuple[str, ...]] = (
         "source", "question", "prediction", "answers", "statistics"
     )  # fmt: skip
+
+    @classmethod
+    def from_yaml(cls, items: Mapping[Any, Any], path: Path) -> "TextTasks":
+        others = [str(key) for key in items if key != cls.yaml_key]
+        if others:
+            raise ValueError(
+                f"{path}: {', '.join(others)}: a file of text tasks has one key, `tasks`, with a "
+                "list of tasks under it; put tasks of another kind into a file of their own"
+            )
+        return cls(tasks=parse_text_tasks(items[cls.yaml_key], path))
 
     def __post_init__(self) -> None:
         if not isinstance(self.tasks, tuple) or not all(
@@ -55,6 +69,23 @@ class TextTasks(TaskSet):
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(task.name for task in self.tasks)
+
+    def describe_task(self, name: str) -> str:
+        task = self.get_text_task(name)
+        return f"{', '.join(task.rows)}; {type(task.metric).__name__}"
+
+    def get_text_task(self, name: str | None = None) -> TextTask:
+        if name is None and len(self.tasks) == 1:
+            return self.tasks[0]
+        for task in self.tasks:
+            if task.name == name:
+                return task
+        problem = "there are several tasks" if name is None else f"there is no task {name!r}"
+        near = format_suggestions(name or "", self.names)
+        raise ValueError(f"{problem}{near}: give one of {', '.join(self.names)}")
+
+    def select(self, names: Sequence[str]) -> "TextTasks":
+        return TextTasks(tasks=tuple(map(self.get_text_task, names)))
 
     def load_model(
         self,
@@ -96,6 +127,24 @@ class TextTasks(TaskSet):
 
     def get_task_names(self, batch: dict[str, Any]) -> list[str]:
         return sorted({self.names[index] for index in batch["task_ids"].tolist()})
+
+    def make_gradient_source(
+        self,
+        loaded: LoadedModel,
+        *,
+        model_tasks: Sequence[str],
+        split: str = "train",
+        skip_bad_rows: bool = False,
+        at: Sequence[str] | None = None,
+    ) -> TextGradientSource:
+        return TextGradientSource(
+            loaded,
+            self.tasks,
+            model_tasks=model_tasks,
+            split=split,
+            skip_bad_rows=skip_bad_rows,
+            at=DEFAULT_SITES if at is None else at,
+        )
 
     def get_task(self, name: str) -> TextTask:
         """Return the task of a name. Raises ValueError if there is none."""
@@ -182,8 +231,3 @@ class TextTasks(TaskSet):
             run=lambda: [model(**batch) for batch in batches],
             num_predictions=sum(len(batch["input_ids"]) for batch in batches),
         )
-
-
-def get_output_head(base_model: Any) -> nn.Module | None:
-    """Return the module that computes logits of hidden states; None if the model names none."""
-    return base_model.get_output_embeddings()

@@ -34,5 +34,5 @@ def test_metric_and_channels() -> None:
 def test_what_is_refused() -> None:
     with pytest.raises(ValueError, match=r"classes=1\): give a number, at least 2"):
         Segmentation(name="semseg", classes=1)
-    with pytest.raises(ValueError, match=r"ignored=0\): this is one of the 3 classes"):
+    with pytest.raises(ValueError, match=r"ignore_index=0\): this is one of the 3 classes"):
         Segmentation(name="semseg", classes=3, ignore_index=0)

@@ -10,19 +10,20 @@ import torch
 
 from coterie.data.dataset import BadRow
 from coterie.diagnose import Conflict, diagnose
-from coterie.diagnose.pictures import DenseGradientSource
 from coterie.models.loading import LoadedModel, load
 from coterie.tasks.dense.collator import DenseCollator
 from coterie.tasks.dense.dataset import DenseDataset, DenseSample, DenseSamples
+from coterie.tasks.dense.gradients import DenseGradientSource, use_float32
 from coterie.tasks.dense.kinds.regression import Regression
 from coterie.tasks.dense.kinds.segmentation import Segmentation
 from coterie.tasks.dense.task import DenseTask
+from coterie.tasks.dense.task_set import DenseTasks
 from coterie.tasks.dense.vision_config import VisionConfig
 from coterie.train.run import Run
-from tests.diagnose.test_probe import state
 from tests.evaluate import runs
 from tests.evaluate.dense_runs import RandomPictures, base, dense_run, recipe
 from tests.tasks.dense.tiny import model
+from tests.tasks.gradients.test_lora_probe import state
 
 SMALL: dict[str, Any] = {"batches": 2, "batch_size": 2, "split": "test"}
 FAR = 100.0
@@ -97,13 +98,14 @@ def test_opposite_gradients_are_at_minus_1_and_equal_ones_at_1(tmp_path: Path) -
 
 
 def test_of_a_base_the_blocks_that_may_hold_experts_are_measured() -> None:
-    pictures, vision = RandomPictures(count=8), VisionConfig(shared_layers=1, size=(14, 14))
-    found = diagnose(str(base()), pictures, vision=vision, **SMALL)
+    vision = VisionConfig(shared_layers=1, size=(14, 14))
+    tasks = DenseTasks(dataset=RandomPictures(count=8), vision=vision)
+    found = diagnose(str(base()), tasks, **SMALL)
     assert found.tasks == ("depth", "classes", "scene") and found.groups == ("vision layer 1",)
     assert found.settings["shared_layers"] == 1 and "at" not in found.settings
-    again = diagnose(base(), pictures, vision=vision, **SMALL)
+    again = diagnose(base(), tasks, **SMALL)
     assert again.overall == found.overall and again.transfer == found.transfer
-    other = diagnose(base(), pictures, vision=vision, seed=1, **SMALL)
+    other = diagnose(base(), tasks, seed=1, **SMALL)
     assert other.overall != found.overall
 
 
@@ -129,15 +131,13 @@ def test_a_run_without_experts_has_its_blocks_alone(tmp_path: Path) -> None:
 def test_tasks_have_the_same_pictures_but_those_without_a_label(learned: Run) -> None:
     # Pictures 3 and 7 of 8 have no label of the second task.
     asked = DenseGradientSource(
-        learned.load(), RandomPictures(count=8), vision=learned.config.vision, split="test"
+        learned.load(), RandomPictures(count=8), vision=VisionConfig(), split="test"
     )
     depth, classes, scene = asked.sample_batches(2, 4, seed=0)
     assert depth == scene and sorted(chain(*depth)) == list(range(8))
     assert [len(part) for part in classes] == [3, 3]
     assert sorted(chain(*classes)) == [0, 1, 2, 4, 5, 6]
-    with pytest.raises(
-        ValueError, match="task 'classes' has 6 pictures with a label in the 'test'"
-    ):
+    with pytest.raises(ValueError, match="task 'classes' has 6 images with a label in the 'test'"):
         asked.sample_batches(7, 1, seed=0)
 
 
@@ -146,16 +146,9 @@ def test_what_does_not_go_together_is_told(learned: Run, tmp_path: Path) -> None
     words = tuple(runs.task(tmp_path, name, runs.says(name)) for name in ("yes", "no"))
     other = runs.run(tmp_path / "words", words)
     for given, tasks, options, message in (
-        (learned, words, {}, "is a run on pictures, and the tasks are answered in words"),
-        (other, pictures, {}, "is a run on tasks in words, and tasks is a dense data set"),
-        (learned, None, {"vision": VisionConfig()}, "squad has its own; leave vision out"),
-        (learned, None, {"at": ("vision.mlp",)}, "are compared in the backbone's blocks"),
-        (
-            other,
-            None,
-            {"vision": VisionConfig()},
-            "is for a dense data set, and the tasks are answered",
-        ),
+        (learned, words, {}, "tasks is a TextTasks, and the run was trained on a DenseTasks"),
+        (other, pictures, {}, "tasks is a DenseTasks, and the run was trained on a TextTasks"),
+        (learned, None, {"at": ("vision.mlp",)}, "are compared in the weights of the backbone's"),
         (base(), RandomPictures(names=("depth",)), {}, "compares tasks, and was given 1"),
         (base(), None, {}, "give the tasks whose conflict"),
         (tmp_path / "none", pictures, {}, "none' cannot be loaded"),
@@ -163,7 +156,7 @@ def test_what_does_not_go_together_is_told(learned: Run, tmp_path: Path) -> None
             load(runs.base()),
             pictures,
             {},
-            "is a LlamaForCausalLM: give a coterie.models.multitask_vision.modeling",
+            "modeling.MultiTaskVisionModel, and .* is a LlamaForCausalLM: give one",
         ),
         (contrary(), pictures, {}, "give some of up, down, again"),
         (learned, Classes(), {}, "'classes' needs a head of 5 channels, and that of .* has 3"),
@@ -179,3 +172,14 @@ class Classes(RandomPictures):
     @property
     def tasks(self) -> tuple[DenseTask, ...]:
         return (Segmentation(name="classes", classes=5), Regression(name="depth"))
+
+
+def test_bfloat16_weights_are_float32_inside_and_themselves_afterwards() -> None:
+    module = torch.nn.Linear(2, 2).bfloat16()
+    before = {name: each.clone() for name, each in module.state_dict().items()}
+    with use_float32(module):
+        assert {each.dtype for each in module.parameters()} == {torch.float32}
+        assert torch.equal(module.weight, before["weight"].float())
+    after = module.state_dict()
+    assert all(each.dtype == torch.bfloat16 for each in after.values())
+    assert all(torch.equal(each, after[name]) for name, each in before.items())

@@ -2,7 +2,8 @@
 
 import pytest
 
-from coterie.extract.pruning import PruningOptions, select_experts_to_keep
+from coterie.extract.expert_selection import select_experts_to_keep
+from coterie.extract.pruning import PruningOptions
 
 
 def test_mod_squad_s_rule() -> None:

@@ -1,36 +1,41 @@
-"""Tasks on the pictures of a dense data set, compared in the blocks that they share."""
+"""`DenseGradientSource`: dense tasks, compared in an adapter's parameters and in shared blocks."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from jaxtyping import Float
 from peft import PeftModel
 from torch import Tensor, nn
 
-from coterie.diagnose.gradients import ParameterSpace, group_parameters
-from coterie.diagnose.probe import find_adapter_parameters, preserve_flags
-from coterie.diagnose.spaces import GradientSource, split_into_batches
 from coterie.models.loading import LoadedModel
 from coterie.tasks.dense.collator import DenseCollator, find_labelled_images
 from coterie.tasks.dense.dataset import DenseDataset, DenseSample
+from coterie.tasks.dense.loss import compute_task_losses
 from coterie.tasks.dense.task import DenseTask
-from coterie.tasks.dense.task_set import compute_task_losses
 from coterie.tasks.dense.vision_config import ResizedDataset, VisionConfig
+from coterie.tasks.gradients.parameter_space import (
+    ParameterSpace,
+    find_adapter_parameters,
+    group_parameters,
+    preserve_flags,
+)
+from coterie.tasks.gradients.source import GradientSource, split_into_batches
 
 if TYPE_CHECKING:
     from coterie.models.multitask_vision.modeling import MultiTaskVisionModel
 
-SPACE_NAME = "vision"
+TOWER = "vision"
 
 
 class DenseGradientSource(GradientSource):
-    """The tasks have the same pictures, but for those without a label; losses are of pictures.
+    """All tasks have the same images, without those that lack the task's label.
 
-    One task is run at a time: the rows of a pass do not meet, so the losses are training's.
-    Pictures are seen as in evaluation, without what chance does to them in training.
+    Losses are means over images. One task is run at a time: samples of a forward pass do not
+    depend on each other, so the losses are those of training. Images are preprocessed as in
+    evaluation, without random augmentation.
     """
 
     paired = True
@@ -46,11 +51,11 @@ class DenseGradientSource(GradientSource):
     ) -> None:
         """
         Args:
-            loaded: a `MultiTaskVision`, grafted or not, and what makes its batches.
-            pictures: the data set, with the tasks that are compared.
-            vision: how pictures are seen.
-            split: which pictures.
-            skip_bad_rows: go on without damaged ones.
+            loaded: a `MultiTaskVisionModel`, grafted or not, and its `DenseCollator`.
+            dataset: the images, and the tasks to compare.
+            vision: how images are preprocessed.
+            split: whose images are used.
+            skip_bad_rows: leave out damaged images.
 
         Raises ValueError for another model, and for tasks that it has no heads for.
         """
@@ -65,7 +70,7 @@ class DenseGradientSource(GradientSource):
         self.collators = [DenseCollator((task,), mean=mean, std=std) for task in self.tasks]
 
     def sample_batches(self, batches: int, batch_size: int, *, seed: int) -> list[list[list[int]]]:
-        """Numbers of rows, whose pictures are read when they are needed; see `Subject`."""
+        """Sample batches as indices, whose images are read when they are needed."""
         labelled: dict[str, list[int]] = {name: [] for name in self.names}
         for index in np.random.default_rng(seed).permutation(len(self.dataset)).tolist():
             short = [t for t in self.tasks if len(labelled[t.name]) < batches * batch_size]
@@ -75,7 +80,7 @@ class DenseGradientSource(GradientSource):
             for task in short:
                 if is_labelled(sample, task):
                     labelled[task.name].append(index)
-        has = f"pictures with a label in the {self.split!r} split"
+        has = f"images with a label in the {self.split!r} split"
         return [
             split_into_batches(found, batches, batch_size, task=name, has=has)
             for name, found in labelled.items()
@@ -83,18 +88,18 @@ class DenseGradientSource(GradientSource):
 
     @contextmanager
     def open_spaces(self, *, seed: int) -> Iterator[tuple[nn.Module, Mapping[str, ParameterSpace]]]:
-        """What a run's adapter trained, and the weights of blocks that all tasks share."""
+        """Open an adapter's parameters, and the weights of the blocks that all tasks share."""
         model = self.model
-        with preserve_flags(model):
+        with preserve_flags(model), use_float32(model):
             adapter = model.active_adapters[0] if isinstance(model, PeftModel) else ""
             found = {
                 "adapter": find_adapter_parameters(model, adapter),
-                "blocks": list_shared_parameters(self.multitask_model),
+                "blocks": find_shared_parameters(self.multitask_model),
             }
             yield (
                 model,
                 {
-                    kind: group_parameters(named, _get_tower)
+                    kind: group_parameters(named, lambda _: TOWER)
                     for kind, named in found.items()
                     if named
                 },
@@ -103,61 +108,72 @@ class DenseGradientSource(GradientSource):
     def compute_loss(self, model: nn.Module, task: int, batch: Sequence[int]) -> Float[Tensor, ""]:
         device, name = next(model.parameters()).device, self.names[task]
         inputs = self.collators[task]([self.dataset[index] for index in batch])
-        truth = {kind: {name: inputs[kind][name].to(device)} for kind in ("labels", "known")}
-        low = any(each.dtype == torch.bfloat16 for each in model.parameters())
-        # As in training: autocast brings float32 heads and experts together with bfloat16 weights.
-        with torch.autocast(device.type, torch.bfloat16, enabled=low):
-            said = model(pixel_values=inputs["pixel_values"].to(device), tasks=(name,))
-        return compute_task_losses(self.tasks[task], said.predictions[name], truth).mean()
+        labels = {kind: {name: inputs[kind][name].to(device)} for kind in ("labels", "known")}
+        output = model(pixel_values=inputs["pixel_values"].to(device), tasks=(name,))
+        return compute_task_losses(self.tasks[task], output.predictions[name], labels).mean()
+
+
+@contextmanager
+def use_float32(model: nn.Module) -> Iterator[None]:
+    """Hold the weights in float32 inside the context: bfloat16 would round a small step away.
+
+    Afterwards they have their own precision and values again, bit for bit.
+    """
+    tensors = [each for each in chain(model.parameters(), model.buffers())
+               if each.is_floating_point()]  # fmt: skip
+    dtypes = [each.dtype for each in tensors]
+    for each in tensors:
+        each.data = each.data.float()
+    try:
+        yield
+    finally:
+        for each, dtype in zip(tensors, dtypes, strict=True):
+            each.data = each.data.to(dtype)
 
 
 def is_labelled(sample: DenseSample, task: DenseTask) -> bool:
-    """Whether anything of the task is known of a picture."""
+    """Return whether an image has a label of the task, for at least one pixel."""
     label = sample.labels.get(task.name)
     return label is not None and bool(find_labelled_images(label[None], task))
 
 
 def find_multitask_model(loaded: LoadedModel, tasks: Sequence[DenseTask]) -> "MultiTaskVisionModel":
-    """The host in a model. Raises ValueError for another one, or one without a head for a task."""
+    """Return the base model. Raises ValueError for another kind, or if a task has no head in it."""
     # Heavy: transformers' models.
     from coterie.models.multitask_vision.modeling import MultiTaskVisionModel
 
     model: Any = loaded.model
-    host = model.get_base_model() if isinstance(model, PeftModel) else model
-    if not isinstance(host, MultiTaskVisionModel):
+    base_model = model.get_base_model() if isinstance(model, PeftModel) else model
+    if not isinstance(base_model, MultiTaskVisionModel):
         raise ValueError(
-            f"tasks is a dense data set, and {loaded.name!r} is a {type(host).__name__}: give a "
-            "coterie.models.multitask_vision.modeling.MultiTaskVision, or the folder or hub id of a vision model"
+            f"dense tasks need a {MultiTaskVisionModel.__module__}."
+            f"{MultiTaskVisionModel.__name__}, and {loaded.name!r} is a "
+            f"{type(base_model).__name__}: give one, or the folder or hub id of a vision backbone"
         )
-    host.config.resolve_tasks([task.name for task in tasks])
-    channels = {each["name"]: each["channels"] for each in host.config.tasks}
+    base_model.config.resolve_tasks([task.name for task in tasks])
+    channels = {each["name"]: each["channels"] for each in base_model.config.tasks}
     for task in tasks:
         if task.channels != channels[task.name]:
             raise ValueError(
                 f"task {task.name!r} needs a head of {task.channels} channels, and that of "
                 f"{loaded.name!r} has {channels[task.name]}: give the data set it was trained on"
             )
-    return host
+    return base_model
 
 
-def list_shared_parameters(model: "MultiTaskVisionModel") -> dict[str, nn.Parameter]:
-    """The weights of the blocks that may hold experts, but for those of experts and gates.
+def find_shared_parameters(model: "MultiTaskVisionModel") -> dict[str, nn.Parameter]:
+    """Return the weights of the blocks that may have experts, and have them require gradients.
 
-    Where experts have replaced a block's part, its weights get no gradient. They all need
-    gradients from then on.
+    Parameters of experts and gates are not among them. Weights that experts have replaced get no
+    gradient.
     """
     blocks = list(model.get_blocks())[model.config.shared_layers :]
-    mine = {id(each) for block in blocks for each in block.parameters()}
+    in_blocks = {id(each) for block in blocks for each in block.parameters()}
     named = {
         name: each
         for name, each in model.named_parameters()
-        if id(each) in mine and ".coterie_" not in name
+        if id(each) in in_blocks and ".coterie_" not in name
     }
     for each in named.values():
         each.requires_grad_(True)
     return named
-
-
-def _get_tower(name: str) -> str:
-    """All of the model is one tower."""
-    return SPACE_NAME

@@ -1,4 +1,4 @@
-"""`Subject`: the tasks and the model of a diagnosis, whatever the tasks are answered with."""
+"""`GradientSource`: the batches, losses and parameters that a diagnosis compares tasks by."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -8,16 +8,16 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from coterie.diagnose.gradients import ParameterSpace
+from coterie.tasks.gradients.parameter_space import ParameterSpace
 
 
 class GradientSource(ABC):
-    """What differs between tasks that are answered in words and tasks on pictures.
+    """Tasks and a loaded model; `TaskSet.make_gradient_source` makes it.
 
     Attributes:
         names: of the tasks that are compared.
-        settings: what was chosen for this kind alone, as `Conflict.settings` is to hold it.
-        paired: whether the tasks' batches of one number are of the same samples.
+        settings: the settings of this kind of task, for `Conflict.settings`.
+        paired: whether batches of the same index have the same samples for all tasks.
     """
 
     names: tuple[str, ...]
@@ -26,7 +26,7 @@ class GradientSource(ABC):
 
     @abstractmethod
     def sample_batches(self, batches: int, batch_size: int, *, seed: int) -> list[list[list[Any]]]:
-        """Of each task, batches of samples that all differ; equal ones for equal seeds.
+        """Sample batches of each task without replacement; equal seeds give equal batches.
 
         Raises ValueError if a task has fewer samples than batches.
         """
@@ -35,34 +35,42 @@ class GradientSource(ABC):
     def open_spaces(
         self, *, seed: int
     ) -> AbstractContextManager[tuple[nn.Module, Mapping[str, ParameterSpace]]]:
-        """Inside, parameters need gradients; afterwards the model is what it was, bit for bit.
+        """Have the parameters of all spaces require gradients, inside the context.
+
+        Afterwards the model is what it was, bit for bit.
 
         Args:
-            seed: of what is drawn.
+            seed: of newly initialised weights.
 
         Yields:
-            The model to call, and where gradients are taken, by the names of `Conflict.space`; in
-            the first of them steps are tried.
+            The model to call, and the spaces by the names of `Conflict.space`; steps are tried in
+            the first of them.
         """
 
     @abstractmethod
     def compute_loss(self, model: nn.Module, task: int, batch: Sequence[Any]) -> Float[Tensor, ""]:
-        """The mean loss of one of `drawn`'s batches, as in training."""
+        """Compute the mean loss of one of `sample_batches`' batches, as in training.
+
+        Args:
+            model: that of `open_spaces`.
+            task: index into `names`.
+            batch: one of the task's.
+        """
 
 
 def split_into_batches(
     order: Sequence[int], batches: int, batch_size: int, *, task: str, has: str
 ) -> list[list[int]]:
-    """The first of some numbers in batches: smaller ones where there are too few.
+    """Split the first indices into batches of equal size.
 
     Args:
-        order: of rows.
+        order: indices of samples.
         batches: how many.
-        batch_size: of each at most.
-        task: whose they are, for messages.
-        has: what there are so many of, such as "rows in its 'train' split".
+        batch_size: of each at most; smaller where there are too few samples.
+        task: its name, for messages.
+        has: what the task has so many of, such as "rows in its 'train' split".
 
-    Raises ValueError if there are fewer numbers than batches.
+    Raises ValueError if there are fewer samples than batches.
     """
     size = min(batch_size, len(order) // batches)
     if size < 1:

@@ -1,0 +1,49 @@
+"""Which experts of a layer stay in a pruned model, and which choices are lost with the others."""
+
+from collections.abc import Mapping, Sequence
+
+
+def select_experts_to_keep(
+    chosen: Sequence[float], active: int, threshold: float
+) -> tuple[int, ...]:
+    """Return the indices of the experts that stay: Mod-Squad's rule (`main_pruning.py`).
+
+    An expert stays if its share of all choices is above threshold / active, and the `active` most
+    chosen stay in any case, of equals the first.
+
+    Args:
+        chosen: how often, or by which share of units, each expert was chosen; not all 0. Departs:
+            Mod-Squad's code takes a running mean of counts (decay 0.95) from training; this is
+            whatever was measured, by default exactly, over all rows.
+        active: the experts that a token uses.
+        threshold: 0 or more.
+
+    Raises ValueError if nothing was chosen.
+    """
+    total = sum(chosen)
+    if not total > 0:
+        raise ValueError(
+            "no expert was ever chosen in the use that was given: measure it on at least one row"
+        )
+    order = sorted(range(len(chosen)), key=lambda number: (-chosen[number], number))
+    above = {number for number in order if chosen[number] / total > threshold / active}
+    return tuple(sorted(above | set(order[:active])))
+
+
+def compute_lost_choices(
+    use: Mapping[str, Mapping[str, Sequence[float]]], stay: Mapping[str, Sequence[int]]
+) -> dict[str, float]:
+    """Compute the share of the task's choices of removed experts, by layer, in [0, 1].
+
+    Where it is exactly 0 in all layers, no token that was measured would have chosen otherwise.
+
+    Args:
+        use: layer -> {"chosen": share of units by expert}.
+        stay: layer -> numbers of the experts that stay.
+    """
+    found = {}
+    for name, numbers in stay.items():
+        chosen = use[name]["chosen"]
+        gone = sum(share for number, share in enumerate(chosen) if number not in numbers)
+        found[name] = gone / sum(chosen)
+    return found

@@ -1,0 +1,138 @@
+"""`ScoreCurve`: the scores of pruned models by their parameters, as table, JSON and CSV."""
+
+import csv
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from coterie.extract.expert_selection import compute_lost_choices
+from coterie.extract.parameter_counts import ParameterCounts
+from coterie.extract.pruning import LayerUse
+from coterie.io import write, write_json
+
+MAX_POINTS_BELOW_FULL = 0.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurvePoint:
+    """One pruned model.
+
+    Attributes:
+        threshold: see `PruningOptions`.
+        parameters: its parameter counts.
+        remaining_experts: layer -> indices of the experts that stay.
+        score: as `score` returned it.
+    """
+
+    threshold: float
+    parameters: ParameterCounts
+    remaining_experts: Mapping[str, tuple[int, ...]]
+    score: float
+
+    @property
+    def experts(self) -> int:
+        """The number of experts that stay, over all layers."""
+        return sum(map(len, self.remaining_experts.values()))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreCurve:
+    """Scores of a task by the parameters of pruned models.
+
+    Attributes:
+        task: its name.
+        split: whose images were scored.
+        samples: how many.
+        measured_on: the split on which usage was measured; None if it was given.
+        metric: as scores.json calls it.
+        unit: of the scores; "%" for shares in 0 to 100.
+        higher_is_better: the direction of the metric.
+        full_score: of the full model that predicts the task alone.
+        full_parameters: of the full model.
+        usage: layer -> {"chosen": share of units by expert} of the full model on the scored
+            images.
+        points: one for each threshold.
+    """
+
+    task: str
+    split: str
+    samples: int
+    measured_on: str | None
+    metric: str
+    unit: str
+    higher_is_better: bool
+    full_score: float
+    full_parameters: ParameterCounts
+    usage: Mapping[str, LayerUse]
+    points: tuple[CurvePoint, ...]
+
+    def compute_points_below_full(self, point: CurvePoint) -> float:
+        """Compute how many points a pruned model is worse than the full one; below 0 if better.
+
+        A point is a percentage point where the score is a share, else a percent of the full
+        model's score, as in delta_m.
+        """
+        behind = (
+            self.full_score - point.score
+            if self.higher_is_better
+            else point.score - self.full_score
+        )
+        return behind if self.unit == "%" else 100 * behind / abs(self.full_score)
+
+    def find_smallest_within(self, *, within: float = MAX_POINTS_BELOW_FULL) -> CurvePoint | None:
+        """Return the smallest pruned model that is at most `within` points worse; None if none is.
+
+        To report its score, score it on images by which it was not selected.
+        """
+        near = [point for point in self.points if self.compute_points_below_full(point) <= within]
+        return min(near, key=lambda point: point.parameters.total, default=None)
+
+    def to_rows(self) -> list[dict[str, float | int]]:
+        """Return one row for each point; `choices_lost` is a mean over layers, on scored images."""
+        found: list[dict[str, float | int]] = []
+        for point in self.points:
+            lost = list(compute_lost_choices(self.usage, point.remaining_experts).values())
+            row: dict[str, float | int] = {"threshold": point.threshold, "experts": point.experts}
+            row |= point.parameters.dump(self.full_parameters)
+            row |= {"choices_lost": sum(lost) / len(lost), "score": point.score}
+            found.append(row | {"points_worse": self.compute_points_below_full(point)})
+        return found
+
+    def dump(self) -> dict[str, Any]:
+        """Return the curve in JSON's types."""
+        plain = ("task", "split", "samples", "measured_on", "metric", "unit", "higher_is_better")
+        best = self.find_smallest_within()
+        return {
+            **{name: getattr(self, name) for name in plain},
+            "whole": {"score": self.full_score, **self.full_parameters.dump(self.full_parameters)},
+            "within": MAX_POINTS_BELOW_FULL,
+            "smallest_within": None if best is None else best.threshold,
+            "points": self.to_rows(),
+        }
+
+    def save(self, folder: str | Path) -> Path:
+        """Write curve.json and curve.csv; return the folder."""
+        rows, text = self.to_rows(), io.StringIO()
+        lines = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+        lines.writeheader()
+        lines.writerows(rows)
+        write(Path(folder) / "curve.csv", text.getvalue())
+        write_json(Path(folder) / "curve.json", self.dump())
+        return Path(folder)
+
+    def to_markdown(self) -> str:
+        """Return a table of the points."""
+        lines = [
+            "| threshold | experts | parameters, M | of the whole | of its experts "
+            "| score | points worse |",
+            "|--:|--:|--:|--:|--:|--:|--:|",
+        ]
+        lines += [
+            f"| {row['threshold']:g} | {row['experts']} | {row['parameters'] / 1e6:.3g} "
+            f"| {row['share']:.1%} | {row['share_of_experts']:.1%} | {row['score']:.4g} "
+            f"| {row['points_worse']:.2f} |"
+            for row in self.to_rows()
+        ]
+        return "\n".join(lines)

@@ -1,0 +1,86 @@
+"""The `pictures` and `vision` of a tasks.yaml file as a dense data set and its `VisionConfig`."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from coterie import serialization
+from coterie.tasks.dense.augment import Augment
+from coterie.tasks.dense.dataset import DenseDataset
+from coterie.tasks.dense.vision_config import VisionConfig
+from coterie.yaml_files import construct_from_yaml
+
+DATASET_KEY = "pictures"
+VISION_KEY = "vision"
+
+
+def list_dataset_kinds() -> dict[str, type[DenseDataset]]:
+    """List the kinds of data set that are imported, by the name that `set` gives.
+
+    Those of coterie's packages have the name of their file, others that of `module:Name`.
+    `coterie.read_tasks` imports all of coterie.datasets first.
+    """
+    kinds: dict[str, type[DenseDataset]] = {}
+    for kind in serialization.list_imported_kinds(DenseDataset):
+        package, _, name = kind.__module__.rpartition(".")
+        is_own = package.partition(".")[0] in ("coterie", "coterie_demo")
+        kinds[name if is_own else f"{kind.__module__}:{kind.__qualname__}"] = kind
+    return dict(sorted(kinds.items()))
+
+
+def parse_dense_tasks(items: Mapping[Any, Any], path: Path) -> tuple[DenseDataset, VisionConfig]:
+    """Parse the contents of a file.
+
+    Args:
+        items: all of it.
+        path: the file; folders in it are relative to its own.
+
+    Raises ValueError, naming the file and the key in it, if anything is wrong.
+    """
+    keys = (DATASET_KEY, VISION_KEY)
+    for key in items:
+        if key not in keys:
+            near = serialization.format_suggestions(str(key), keys)
+            raise ValueError(
+                f"{path}: {key}: a file of a dense data set has `{DATASET_KEY}` and, optionally, "
+                f"`{VISION_KEY}`{near}; a run has tasks of one kind, so put tasks of another kind "
+                "into a file of their own"
+            )
+    dataset = parse_dataset(items[DATASET_KEY], path, f"{path}: {DATASET_KEY}")
+    if VISION_KEY not in items:
+        return dataset, VisionConfig()
+    return dataset, parse_vision(items[VISION_KEY], f"{path}: {VISION_KEY}")
+
+
+def parse_dataset(items: Any, path: Path, where: str) -> DenseDataset:
+    """Parse the data set that `pictures` describes."""
+    known = list_dataset_kinds()
+    if not isinstance(items, Mapping) or "set" not in items:
+        raise ValueError(
+            f"{where} = {items!r}: give `set`, one of {', '.join(known)}, `folder`, and so on"
+        )
+    name, fields = items["set"], {key: value for key, value in items.items() if key != "set"}
+    if not isinstance(name, str) or name not in known:
+        near = serialization.format_suggestions(str(name), known)
+        raise ValueError(f"{where}.set = {name!r}{near}: give one of {', '.join(known)}")
+    if "folder" in fields:
+        fields["folder"] = resolve_folder(fields["folder"], path, where)
+    return construct_from_yaml(known[name], fields, where)
+
+
+def resolve_folder(folder: Any, path: Path, where: str) -> str:
+    """Return a folder's absolute path. Raises ValueError if there is no such folder."""
+    if not isinstance(folder, str):
+        raise ValueError(f"{where}.folder = {folder!r}: give a folder, relative to {path}")
+    resolved = path.resolve().parent / Path(folder).expanduser()
+    if not resolved.is_dir():
+        raise ValueError(f"{where}.folder = {folder!r}: there is no folder {resolved}")
+    return str(resolved)
+
+
+def parse_vision(items: Any, where: str) -> VisionConfig:
+    """Parse the fields of `VisionConfig` that `vision` sets."""
+    if isinstance(items, Mapping) and isinstance(items.get("augment"), Mapping):
+        augment = construct_from_yaml(Augment, items["augment"], f"{where}.augment")
+        items = dict(items) | {"augment": serialization.dump(augment)}
+    return construct_from_yaml(VisionConfig, items, where)

@@ -1,0 +1,165 @@
+"""`ParameterSpace`: parameters by layer group, and their gradients as vectors of bounded length."""
+
+import re
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from coterie.tuner.layer import CoterieLayer
+
+MAX_GRADIENT_ELEMENTS = 1 << 20
+"""The length of a layer group's gradient vector at most."""
+GROUPS_PER_TOWER = 5
+"""Layer groups of each tower, about."""
+LAYER_PATTERN = re.compile(r"\.(\d+)\.")
+
+
+@dataclass(frozen=True)
+class ParameterSpace:
+    """The parameters that gradients are taken of, by layer group.
+
+    Attributes:
+        groups: group -> names and parameters in it, in the order of the model.
+    """
+
+    groups: Mapping[str, Mapping[str, nn.Parameter]]
+
+    def list_parameters(self) -> list[nn.Parameter]:
+        """List all parameters, group by group."""
+        return [each for group in self.groups.values() for each in group.values()]
+
+    def flatten_gradients(self, gradients: Sequence[Tensor | None]) -> list[Tensor]:
+        """Return one vector for each group, whose inner products are those of the gradients.
+
+        Groups of more than `MAX_GRADIENT_ELEMENTS` elements are folded: elements get fixed random
+        signs, and those with equal positions modulo that number are added. Inner products are
+        right on average and off by about 1 / sqrt(MAX_GRADIENT_ELEMENTS), 0.001, of the norms'
+        product (a count sketch, Charikar et al. 2002). Parameters without a gradient count as 0.
+
+        Args:
+            gradients: of `list_parameters`.
+        """
+        remaining = iter(gradients)
+        vectors = []
+        for group in self.groups.values():
+            size = sum(each.numel() for each in group.values())
+            vector = torch.zeros(min(size, MAX_GRADIENT_ELEMENTS))
+            start = 0
+            for name, parameter in group.items():
+                gradient = next(remaining)
+                if gradient is not None:
+                    _add(vector, gradient, start, name if size > MAX_GRADIENT_ELEMENTS else None)
+                start += parameter.numel()
+            vectors.append(vector)
+        return vectors
+
+
+def _add(vector: Tensor, gradient: Tensor, start: int, name: str | None) -> None:
+    numbers = gradient.detach().flatten().float().cpu()
+    if name is not None:
+        random = torch.Generator().manual_seed(zlib.crc32(name.encode()))
+        signs = torch.randint(2, numbers.shape, generator=random, dtype=torch.int8)
+        numbers = numbers * (2 * signs - 1)
+    position = start % len(vector)
+    while len(numbers):
+        fits = min(len(numbers), len(vector) - position)
+        vector[position : position + fits] += numbers[:fits]
+        numbers, position = numbers[fits:], 0
+
+
+def group_parameters(
+    named: Mapping[str, nn.Parameter], tower: Callable[[str], str]
+) -> ParameterSpace:
+    """Group parameters by neighbouring layers, about `GROUPS_PER_TOWER` groups a tower.
+
+    Args:
+        named: parameters by the names of their modules in the base model and their own.
+        tower: name -> the part of the base model that it is in; "text" does not appear in the
+            groups' names.
+    """
+    by_layer: dict[tuple[str, int | None], dict[str, nn.Parameter]] = {}
+    for name, parameter in named.items():
+        number = LAYER_PATTERN.search(name)
+        key = tower(name), None if number is None else int(number[1])
+        by_layer.setdefault(key, {})[name] = parameter
+    layers: dict[str, list[int]] = {}
+    for part, number in by_layer:
+        if number is not None:
+            layers.setdefault(part, []).append(number)
+    groups: dict[str, dict[str, nn.Parameter]] = {}
+    for (part, number), parameters in sorted(by_layer.items(), key=_get_sort_key):
+        title = part if number is None else _format_group_title(part, number, sorted(layers[part]))
+        groups.setdefault(title, {}).update(parameters)
+    return ParameterSpace(groups)
+
+
+def _get_sort_key(item: tuple[tuple[str, int | None], object]) -> tuple[str, int]:
+    (part, number), _ = item
+    return part, -1 if number is None else number
+
+
+def _format_group_title(part: str, number: int, layers: list[int]) -> str:
+    size = -(-len(layers) // GROUPS_PER_TOWER)
+    position = layers.index(number) // size * size
+    members = layers[position : position + size]
+    first, last = members[0], members[-1]
+    several = f"layer {first}" if first == last else f"layers {first}-{last}"
+    return several if part == "text" else f"{part} {several}"
+
+
+def find_adapter_parameters(
+    model: nn.Module, adapter: str, *, only: str = ""
+) -> dict[str, nn.Parameter]:
+    """Return an adapter's parameters by layer site and own name, and have them require gradients.
+
+    Args:
+        model: a grafted model.
+        adapter: the adapter's name.
+        only: the parameters' own name; "" for all, including those of gates.
+    """
+    found: dict[str, nn.Parameter] = {}
+    for module in model.modules():
+        if not isinstance(module, CoterieLayer) or adapter not in module.coterie_site:
+            continue
+        site = module.coterie_site[adapter].layer_site.name
+        for parts in (module.coterie_experts, module.coterie_gate):
+            if adapter not in parts:
+                continue
+            for name, parameter in parts[adapter].named_parameters():
+                if only in ("", name):
+                    found[f"{site}.{name}"] = parameter
+                    parameter.requires_grad_(True)
+    return found
+
+
+def get_parameter_towers(names: Mapping[str, nn.Parameter], model: nn.Module) -> dict[str, str]:
+    """Return the tower that each of an adapter's parameters is in: name -> tower."""
+    towers = {
+        site.layer_site.name: site.layer_site.tower
+        for module in model.modules()
+        if isinstance(module, CoterieLayer)
+        for site in module.coterie_site.values()
+    }
+    return {name: towers[name.rpartition(".")[0]] for name in names}
+
+
+@contextmanager
+def preserve_flags(model: nn.Module) -> Iterator[None]:
+    """Put the model into eval mode, and afterwards restore `training` and `requires_grad`.
+
+    Modules and parameters that are added inside keep theirs.
+    """
+    modes = {module: module.training for module in model.modules()}
+    flags = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
+        for parameter, flag in flags:
+            parameter.requires_grad_(flag)

@@ -1,0 +1,70 @@
+"""YAML files: read them safely, and construct frozen dataclasses from their mappings."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any, TypeVar
+
+from coterie import serialization
+from coterie.annotations import coerce, describe_annotation, get_annotations, matches_annotation
+from coterie.optional_imports import import_optional
+
+Kind = TypeVar("Kind")
+
+
+def load_yaml(path: Path) -> Any:
+    """Read a YAML file with the safe loader, which runs no code.
+
+    Raises ValueError, in one line that names the file, if it cannot be read, is not UTF-8 or not
+    YAML, or has a key twice.
+    """
+    yaml = import_optional("yaml", "data")
+    try:
+        return yaml.load(path.read_text(encoding="utf-8-sig"), Loader=make_yaml_loader(yaml))
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not UTF-8: byte {error.start} is wrong") from None
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+
+
+def make_yaml_loader(yaml: ModuleType) -> type:
+    """Make PyYAML's safe loader refuse duplicate keys."""
+
+    class Loader(yaml.SafeLoader):
+        pass
+
+    def mapping(self: Any, node: Any) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for i, key in enumerate(keys):
+            if key in keys[:i]:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} comes twice", node.value[i][0].start_mark
+                )
+        return self.construct_mapping(node, deep=True)
+
+    Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, mapping)
+    return Loader
+
+
+def construct_from_yaml(kind: type[Kind], items: Any, where: str) -> Kind:
+    """Construct a frozen dataclass from a mapping of a YAML file.
+
+    Args:
+        kind: the dataclass.
+        items: its fields; lists become tuples, and whole numbers floats where a field is one.
+        where: file and key, for messages.
+
+    Raises ValueError for an unknown or missing field, or a value that does not fit.
+    """
+    if not isinstance(items, Mapping):
+        raise ValueError(f"{where} = {items!r}: give fields of {kind.__name__}, as key: value")
+    hints = get_annotations(kind)
+    for key, value in items.items():
+        if key in hints and not matches_annotation(value, hints[key]):
+            raise ValueError(
+                f"{where}.{key} takes {describe_annotation(hints[key])}, not {value!r}"
+            )
+    fields = {str(key): coerce(value, hints.get(key)) for key, value in items.items()}
+    return serialization.construct(kind, fields, where)
