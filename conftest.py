@@ -2,6 +2,8 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before anything imports huggingface_hub, which reads it once
 
@@ -9,7 +11,8 @@ import jaxtyping
 import pytest
 import torch
 from sybil import Sybil
-from sybil.parsers.markdown import PythonCodeBlockParser
+
+from tests.docs.blocks import PARSERS
 
 torch.set_num_threads(1)
 
@@ -27,6 +30,22 @@ def unchecked() -> Iterator[None]:
     jaxtyping.config.update("jaxtyping_disable", False)
 
 
+def enter_project(namespace: dict[str, Any]) -> None:
+    """Each document has a folder of its own with a tiny model, rows and a tasks.yaml."""
+    from tests.docs.stand_ins import project  # imports transformers
+
+    namespace["_project"] = stack = ExitStack()
+    stack.enter_context(project())
+
+
+def leave_project(namespace: dict[str, Any]) -> None:
+    namespace["_project"].close()
+
+
 pytest_collect_file = Sybil(
-    parsers=[PythonCodeBlockParser()], patterns=["README.md", "docs/*.md"]
+    parsers=PARSERS,
+    patterns=["README.md", "docs/*.md", "docs/*/*.md"],
+    excludes=["docs/_build/*", "docs/reference/*"],
+    setup=enter_project,
+    teardown=leave_project,
 ).pytest()

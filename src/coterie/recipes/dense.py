@@ -5,7 +5,7 @@ of one task, such as `Scenes(names=("depth",))`, it is the single-task model.
 
 Run:     recipe = coterie.recipes.dense()
          run = coterie.train(recipe, base="a/vit", tasks=Scenes(), out="runs/dense")
-Expect:  delta_m -10.4 % on rendered scenes (docs/dense.md).
+Expect:  delta_m -10.4 % on rendered scenes (docs/results.md).
 """
 
 from coterie.balancing.uncertainty import Uncertainty

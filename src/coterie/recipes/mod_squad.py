@@ -2,7 +2,7 @@
 
 Run:     recipe = coterie.recipes.mod_squad()
          model = coterie.graft(vit, recipe.mixtures, tasks=("depth", "normal", ...))
-Expect:  delta_m +1.9 % on rendered scenes (docs/dense.md). The paper, on PASCAL-Context:
+Expect:  delta_m +1.9 % on rendered scenes (docs/results.md). The paper, on PASCAL-Context:
          segmentation 74.1, normals 13.7, human parts 62.7, saliency 66.9, edges 72.0.
 Departs: by default experts start from a pretrained host; the paper trains from scratch, which is
          `pretrained=False`. A pretrained host's MLP expert is as wide as the host's MLP unless

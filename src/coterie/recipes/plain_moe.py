@@ -5,7 +5,7 @@ arXiv:2212.08066): what its mutual information is measured against.
 
 Run:     recipe = coterie.recipes.plain_moe()
          model = coterie.graft(vit, recipe.mixtures, tasks=("depth", "normal", ...))
-Expect:  delta_m -2.2 % on rendered scenes, noisy (docs/dense.md).
+Expect:  delta_m -2.2 % on rendered scenes, noisy (docs/results.md).
 Departs: that model's gates add noise of a learned width to their logits, in evaluation, too. Here
          they do so with `noisy=True`, and in evaluation with `noise_in_evaluation=True`; by
          default there is none, as in the models that it is compared with. The rest as in

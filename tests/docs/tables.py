@@ -1,0 +1,168 @@
+"""Tables of README and docs from the files in benchmarks/results: `python -m tests.docs.tables`.
+
+A table stands between `<!-- NAME: made by ... -->` and `<!-- end of NAME -->`.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+RESULTS = ROOT / "benchmarks" / "results"
+README, PAGE = ROOT / "README.md", ROOT / "docs" / "results.md"
+UNITS = {"segmentation": "mIoU, %", "depth": "RMSE, m", "normals": "degrees", "edges": "odsF, %",
+         "reshading": "L1"}  # fmt: skip
+BETTER = {True: "higher", False: "lower"}
+NEW_NAMES = {"mole": "soft_lora"}
+"""Recipes that had another name when they were measured."""
+
+Table = Mapping[str, Any]
+
+
+def read(name: str) -> dict[str, Any]:
+    return json.loads((RESULTS / name).read_text())
+
+
+def name_of(row: Table) -> str:
+    """The system of a row, by the name that its recipe has today."""
+    first, comma, rest = row["system"].partition(",")
+    return NEW_NAMES.get(first, first) + comma + rest
+
+
+def found() -> str:
+    """delta_m of a shared model and of mixtures, in three settings."""
+    regimes = read("conflict-cpu.json")["regimes"]
+    settings = {
+        "4 tasks, one prompt for all": regimes["unasked"]["table"],
+        "8 tasks, each with its own prompt": regimes["asked"]["table"],
+        "5 dense tasks, rendered scenes": read("scenes-cpu.json")["table"],
+    }
+    lines = {
+        "one model for all tasks": ("shared_lora", "shared_lora", "dense"),
+        "mixture, the gate reads tokens": ("soft_lora", "soft_lora", None),
+        "mixture, the gate knows the task": ("moelora", "moelora", "mod_squad"),
+    }
+    rows = []
+    for label, names in lines.items():
+        cells = [delta_m(*pair) for pair in zip(settings.values(), names, strict=True)]
+        rows.append([label, *cells])
+    return markdown(["delta_m, %", *settings], rows)
+
+
+def delta_m(table: Table, system: str | None) -> str:
+    """delta_m of a system with its interval and its recipe's name."""
+    if system is None:
+        return "-"
+    (row,) = [row for row in table["rows"] if name_of(row) == system]
+    return f"{shown(row['delta_m'], 0)} `{system}`"
+
+
+def demo() -> str:
+    """The scores of `make demo`."""
+    return scores(read("demo-cpu.json")["table"])
+
+
+def regime(name: str) -> str:
+    """The scores of a regime of `make experiment`."""
+    return scores(read("conflict-cpu.json")["regimes"][name]["table"])
+
+
+def scores(table: Table) -> str:
+    """Systems by tasks, with intervals; delta_m last."""
+    names = [column["name"] for column in table["columns"]]
+    rows = [
+        [name_of(row), *(shown(row["tasks"][name], 0) for name in names), shown(row["delta_m"], 0)]
+        for row in table["rows"]
+    ]
+    return markdown(["%", *names, "delta_m"], rows)
+
+
+def dense() -> str:
+    """The scores of `make dense`, with each task's unit; delta_m last."""
+    table = read("scenes-cpu.json")["table"]
+    heads = [
+        f"{column['name']}, {UNITS[column['name']]}, {BETTER[column['higher_is_better']]} is better"
+        for column in table["columns"]
+    ]
+    names = [column["name"] for column in table["columns"]]
+    rows = [
+        [row["system"], *(shown(row["tasks"][name]) for name in names), shown(row["delta_m"], 1)]
+        for row in table["rows"]
+    ]
+    return markdown(["", *heads, "delta_m, %"], rows)
+
+
+def shown(cell: Mapping[str, float | None], digits: int | None = None) -> str:
+    """A value with its interval, to three digits or to places behind the point."""
+    form = "#.3g" if digits is None else f".{digits}f"
+    if cell["value"] is None:
+        return "-"
+    return f"{cell['value']:{form}} [{cell['low']:{form}}, {cell['high']:{form}}]"
+
+
+def information() -> str:
+    """I(T; E) of each system: mean over layers and seeds, then the least and the most of them."""
+    rows = []
+    for name, by_mass in read("scenes-cpu.json")["information"].items():
+        if not any(by_mass["chosen"]):
+            continue  # it has no experts
+        cells = []
+        for mass in ("probability", "chosen"):
+            values = [nats for seed in by_mass[mass] for nats in seed.values()]
+            cells.append(f"{fmean(values):.2f} ({min(values):.2f} to {max(values):.2f})")
+        rows.append([name, *cells])
+    return markdown(["", "of the gates' probabilities, nats", "of the chosen experts, nats"], rows)
+
+
+def pruned() -> str:
+    """What is kept and lost at each threshold, by task: means over seeds."""
+    runs = read("cuts-cpu.json")["cuts"]
+    rows = []
+    for task in UNITS:
+        seeds = [seed["tasks"][task]["points"] for seed in runs]
+        rows.append([task, *(kept(points) for points in zip(*seeds, strict=True))])
+    thresholds = read("cuts-cpu.json")["thresholds"]
+    return markdown(["", *(f"threshold {each:g}" for each in thresholds)], rows)
+
+
+def kept(points: Iterable[Mapping[str, float]]) -> str:
+    """The share of parameters, and by how many points the score is worse, of a few seeds."""
+    points = list(points)
+    worst = max(point["points_worse"] for point in points)
+    return f"{fmean(point['share'] for point in points):.0%}, {worst:+.2f}"
+
+
+def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table; all columns but the first are numbers."""
+    ruled = ["---", *["---:"] * (len(head) - 1)]
+    return "".join(f"| {' | '.join(row)} |\n" for row in (head, ruled, *rows))
+
+
+TABLES: dict[tuple[Path, str], Callable[[], str]] = {
+    (README, "found"): found,
+    (PAGE, "demo"): demo,
+    (PAGE, "asked"): partial(regime, "asked"),
+    (PAGE, "unasked"): partial(regime, "unasked"),
+    (PAGE, "dense"): dense,
+    (PAGE, "information"): information,
+    (PAGE, "pruned"): pruned,
+}
+
+
+def parts(document: Path, name: str) -> tuple[str, str, str]:
+    """The text before a table, the table as it stands, and the text after it."""
+    start = re.escape(f"<!-- {name}: made by `python -m tests.docs.tables` -->\n")
+    end = re.escape(f"<!-- end of {name} -->")
+    match = re.fullmatch(f"(.*{start})(.*?)({end}.*)", document.read_text(), re.DOTALL)
+    assert match is not None, f"{document} has no table {name!r}"
+    return match[1], match[2], match[3]
+
+
+if __name__ == "__main__":
+    for (document, name), make in TABLES.items():
+        before, _, after = parts(document, name)
+        document.write_text(before + make() + after)
