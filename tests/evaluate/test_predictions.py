@@ -4,14 +4,8 @@ import json
 from pathlib import Path
 
 import numpy as np
-import pytest
 
-from coterie.evaluate.predictions import (
-    Predictions,
-    get_predictions_file,
-    get_predictions_folder,
-    read_scored_samples,
-)
+from coterie.evaluate.predictions import Predictions, read_scored_samples
 from coterie.metrics.text.contains import ContainsAnswer
 from coterie.metrics.text.exact_match import ExactMatch
 from coterie.tasks.text.scoring import make_rows
@@ -43,10 +37,10 @@ def test_written_and_read_again(tmp_path: Path) -> None:
 
 
 def test_statistics_follow_the_metric(tmp_path: Path) -> None:
-    made("yes", "oh yes").save(tmp_path / "a.jsonl")
+    file = made("yes", "oh yes").save(tmp_path / "a.jsonl")
     # "oh yes" is not "yes", but contains it.
     for metric, score in ((ExactMatch(), 50), (ContainsAnswer(), 100)):
-        found = read_scored_samples(tasks(metric), "a", tmp_path)
+        found = read_scored_samples(tasks(metric), "a", file)
         assert found.metric.score(found.statistics.sum(0)) == score
 
 
@@ -55,38 +49,6 @@ def test_samples_are_the_same_in_another_folder(tmp_path: Path) -> None:
     there = Predictions(tuple(row | {"source": f"/data/{row['source']}"} for row in here.rows))
     keys = []
     for name, each in (("here", here), ("there", there)):
-        each.save(tmp_path / name / "a.jsonl")
-        keys.append(read_scored_samples(tasks(ExactMatch()), "a", tmp_path / name).samples)
+        file = each.save(tmp_path / name / "a.jsonl")
+        keys.append(read_scored_samples(tasks(ExactMatch()), "a", file).samples)
     assert keys[0] == keys[1] and len(set(keys[0])) == 2
-
-
-def test_folders_and_files() -> None:
-    assert get_predictions_folder("run", "test") == Path("run/predictions/test")
-    assert get_predictions_folder("run", "test", "blind") == Path("run/predictions-blind/test")
-    assert get_predictions_file(Path("f"), "a") == Path("f/a.jsonl")
-    with pytest.raises(ValueError, match=r"task '\.\./a' cannot name a file"):
-        get_predictions_file(Path("f"), "../a")
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ('{"source": "a"}\n', r"jsonl:1 is damaged \(KeyError\('statistics'\)\)"),
-        ('{"source": "a", "statistics": [1]}\n{"sou', r"jsonl:2 is damaged"),
-        ('{"source": "a", "statistics": [1]}\n{"source": "b", "statistics": [1, 2]}\n',
-         r"has rows of \[1, 2\] statistics"),
-        ("", "has rows of no statistics"),
-    ],
-)  # fmt: skip
-def test_damaged_files_are_refused(tmp_path: Path, text: str, message: str) -> None:
-    (tmp_path / "depth.jsonl").write_text(text)
-    with pytest.raises(ValueError, match=message):
-        Predictions.read(tmp_path / "depth.jsonl")
-
-
-def test_missing_files_and_fields_are_named(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"a\.jsonl is not there: run `coterie evaluate`"):
-        Predictions.read(tmp_path / "a.jsonl")
-    file = made("yes").save(tmp_path / "a.jsonl")
-    with pytest.raises(ValueError, match=r"a\.jsonl:1 is damaged \(KeyError\('boxes'\)\)"):
-        Predictions.read(file, ("source", "boxes"))

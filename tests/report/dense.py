@@ -11,11 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from coterie import Recipe
-from coterie.evaluate.predictions import (
-    Predictions,
-    get_predictions_file,
-    get_predictions_folder,
-)
+from coterie.evaluate.predictions import Predictions
 from coterie.evaluate.scores import TaskScore
 from coterie.metrics.prediction import MapPrediction
 from coterie.tasks.dense.dataset import DenseSample
@@ -77,7 +73,7 @@ def _log(folder: Path, names: tuple[str, ...], routed: bool, noise: float) -> No
 def _evaluated(folder: Path, pictures: RandomPictures, noise: float) -> None:
     rows = list(pictures.rows("test"))
     said = [answer(sample, noise) for sample in rows]
-    beside, scores = get_predictions_folder(folder, "test"), {}
+    directory, scores = RunDirectory(folder), {}
     for task in pictures.tasks:
         metric = task.make_metric()
         found = [
@@ -91,7 +87,7 @@ def _evaluated(folder: Path, pictures: RandomPictures, noise: float) -> None:
         statistics = np.stack([np.zeros(length) if each is None else each for each in found])
         sources = tuple(sample.source for sample in rows)
         kept = Predictions(tuple(make_rows(sources, statistics)))
-        kept.save(get_predictions_file(beside, task.name))
+        kept.save(directory.predictions_file("test", task.name))
         scores[task.name] = vars(TaskScore.from_statistics(metric, statistics, resamples=20))
     cost = {"trainable_parameters": 2_000_000, "active_parameters": 1_100_000,
             "total_parameters": 2_000_000, "flops_per_sample": 1e9,
