@@ -80,7 +80,10 @@ GOOD = "name: a, rows: r.jsonl"
         ),
         ("tasks: [{GOOD, folder: x}]", r"tasks\[0\]\.folder: there is no such key"),
         ("tasks: [{GOOD}, {GOOD}]", r"tasks\[1\]\.name = 'a': tasks\[0\] has the same name"),
-        ("tasks: [{GOOD, metric: exakt_match}]", r"metric = 'exakt_match': .*did you mean exact_match\?"),
+        (
+            "tasks: [{GOOD, metric: exakt_match}]",
+            r"metric = 'exakt_match': .*did you mean exact_match\?",
+        ),
         ("tasks: [{GOOD, metric: 3}]", r"tasks\[0\]\.metric = 3: give a name"),
         (
             "tasks: [{name: a, rows: x.jsonl}]",
