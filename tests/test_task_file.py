@@ -24,13 +24,14 @@ def test_a_missing_file(folder: Path) -> None:
         read_tasks(folder / "no.yaml")
 
 
-def test_the_pantry(folder: Path, cache: Path) -> None:
+def test_the_pantry(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COTERIE_HOME", str(tmp_path / "home"))
     with pytest.raises(
         ValueError, match=r"the pantry is not fetched: no tasks in .*: run `coterie fetch pantry`"
     ):
         read_tasks("pantry")
-    home = cache / "pantry"
-    home.mkdir()
+    home = tmp_path / "home" / "pantry"
+    home.mkdir(parents=True)
     jsonl(home / "r.jsonl", [{"question": "q", "answer": "a"}])
     items = "".join(f"- {{name: {name}, rows: r.jsonl}}\n" for name in ("naming", "ocr", "count"))
     (home / "tasks.yaml").write_text(f"tasks:\n{items}")

@@ -50,7 +50,7 @@ def test_settings_reach_into_the_task_set(unchecked: None) -> None:
         vision=VisionConfig(shared_layers=9, augment=Augment(crop=(112, 112), flip=0.0)),
     )
     assert config.recipe.mixtures[1].router.k == 2  # pyright: ignore
-    config = build_config("mod_squad", settings("dataset.names=depth,edges"), flags)
+    config = build_config("mod_squad", settings("dataset.names=('depth','edges')"), flags)
     assert config.task_names == ("depth", "edges")
 
 

@@ -32,7 +32,7 @@ tasks:
   image: picture
   prompt: "Count. {question}"
   answer: label
-  metric: {name: numeric, tolerance: 0}
+  metric: {name: numeric_match, tolerance: 0}
   max_new_tokens: 4
 - name: naming
   rows: r.jsonl
@@ -80,7 +80,10 @@ GOOD = "name: a, rows: r.jsonl"
         ),
         ("tasks: [{GOOD, folder: x}]", r"tasks\[0\]\.folder: there is no such key"),
         ("tasks: [{GOOD}, {GOOD}]", r"tasks\[1\]\.name = 'a': tasks\[0\] has the same name"),
-        ("tasks: [{GOOD, metric: exakt}]", r"metric = 'exakt': .*did you mean exact\?"),
+        (
+            "tasks: [{GOOD, metric: exakt_match}]",
+            r"metric = 'exakt_match': .*did you mean exact_match\?",
+        ),
         ("tasks: [{GOOD, metric: 3}]", r"tasks\[0\]\.metric = 3: give a name"),
         (
             "tasks: [{name: a, rows: x.jsonl}]",
