@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from coterie.cli import main
+from coterie.cli.main import main
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Any
 import click
 import pytest
 
-from coterie.cli import main
+import coterie.cli.main
 from coterie.cli.main import VERBS
 from coterie.cli.verb import make_subcommand
 from tests.cli.calls import Calls
@@ -147,7 +147,7 @@ def test_ctrl_c_outside_of_a_verb(coterie: Calls, monkeypatch: pytest.MonkeyPatc
     def stop(name: str) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(main, "import_module", stop)
+    monkeypatch.setattr("coterie.cli.main.import_module", stop)
     called = coterie("list")
     assert (called.code, called.err.strip()) == (130, "coterie: stopped")
 
@@ -168,7 +168,7 @@ def test_a_closed_pipe_is_no_error() -> None:
 def replace_list(monkeypatch: pytest.MonkeyPatch, new: click.Command) -> None:
     module: Any = ModuleType("replaced")
     module.list = new
-    monkeypatch.setattr(main, "import_module", lambda name: module)
+    monkeypatch.setattr("coterie.cli.main.import_module", lambda name: module)
 
 
 def verbs() -> dict[str, click.Command]:
@@ -176,5 +176,5 @@ def verbs() -> dict[str, click.Command]:
 
 
 def test_every_verb_has_a_file() -> None:
-    folder = Path(main.__file__).parent
+    folder = Path(coterie.cli.main.__file__).parent
     assert all((folder / f"{name}.py").is_file() for name in VERBS)

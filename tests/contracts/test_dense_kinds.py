@@ -54,12 +54,12 @@ def sample(task: DenseTask, seed: int = 0) -> tuple[Tensor, Tensor]:
     shape = () if task.is_image_level else (8, 9)
     classes = torch.randint(0, max(task.channels, 2), shape, generator=generator)
     ones = ones_at(task, classes)
-    return (classes if "ignored" in names(type(task)) else ones), ones
+    return (classes if "ignore_index" in names(type(task)) else ones), ones
 
 
 def nothing(task: DenseTask) -> Tensor:
     label, _ = sample(task)
-    return torch.full_like(label, getattr(task, "ignored", math.nan))
+    return torch.full_like(label, getattr(task, "ignore_index", math.nan))
 
 
 def sharp(ones: Tensor) -> Tensor:

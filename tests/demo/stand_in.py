@@ -21,7 +21,7 @@ class StandIn(PackageClient):
         self.script = script
         self.program = program
 
-    def command(self, name: str, version: str) -> list[str]:
+    def build_command(self, name: str, version: str) -> list[str]:
         return [self.program, "-c", self.script]
 
     def unpack(self, file: Path, to: Path) -> None:

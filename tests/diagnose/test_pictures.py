@@ -39,12 +39,12 @@ class Contrary(DenseDataset):
     def tasks(self) -> tuple[DenseTask, ...]:
         return tuple(Regression(name=name, weight=2.0) for name in self.names)
 
-    def rows(self, split: str, *, skip_bad_rows: bool = False) -> DenseSamples:
+    def load_split(self, split: str, *, skip_bad_rows: bool = False) -> DenseSamples:
         return ContraryRows()
 
 
 class ContraryRows(DenseSamples):
-    bad: tuple[BadRow, ...] = ()
+    bad_rows: tuple[BadRow, ...] = ()
 
     def __len__(self) -> int:
         return 8

@@ -33,7 +33,7 @@ TASKS: dict[str, DenseTask] = {
 class RandomRows(DenseSamples):
     """Pictures of 28 x 28; every fourth has no label of "classes"."""
 
-    bad: tuple[BadRow, ...] = ()
+    bad_rows: tuple[BadRow, ...] = ()
 
     def __init__(self, count: int, names: tuple[str, ...], seed: int) -> None:
         self.count, self.names, self.seed = count, names, seed
@@ -67,7 +67,7 @@ class RandomPictures(DenseDataset):
     def tasks(self) -> tuple[DenseTask, ...]:
         return tuple(TASKS[name] for name in self.names)
 
-    def rows(self, split: str, *, skip_bad_rows: bool = False) -> DenseSamples:
+    def load_split(self, split: str, *, skip_bad_rows: bool = False) -> DenseSamples:
         if split not in self.splits:
             known = ", ".join(self.splits)
             raise ValueError(f"RandomPictures has no split {split!r}: ask for {known}")

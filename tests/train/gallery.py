@@ -62,7 +62,7 @@ class Gallery(DenseDataset):
     def tasks(self) -> tuple[DenseTask, ...]:
         return tuple(TASKS[name] for name in self.names)
 
-    def rows(self, split: str, *, skip_bad_rows: bool = False) -> DenseSamples:
+    def load_split(self, split: str, *, skip_bad_rows: bool = False) -> DenseSamples:
         if self.num_damaged and not skip_bad_rows:
             raise ValueError(f"Gallery, {split} has {self.num_damaged} bad samples")
         return Paintings(SPLITS[split], self.names, self.num_damaged)

@@ -141,7 +141,7 @@ def prune(
         rows = range(len(use[name]["chosen"])) if pruning.exact else stay[name]
         gate: Any = layer.coterie_gate[adapter]
         kind: Any = mixtures[name].gate
-        mine = kind.rows(rows, of=len(use[name]["chosen"]))
+        mine = kind.select_rows(rows, total=len(use[name]["chosen"]))
         weights[f"{name}.gate.weight"] = gate.weight[index : index + 1, mine]
         whole = list_weighted_experts(
             close_experts(layer.coterie_site[adapter].mixture, stay[name])
@@ -157,7 +157,7 @@ def check(model: PeftModel, task: str, adapter: str) -> int:
     config, host = get_adapter_config(model, adapter), model.get_base_model()
     if not isinstance(host, MultiTaskVisionModel):
         raise ValueError(
-            f"format='pruned' cuts tasks out of coterie.models.MultiTaskVision, and this is a "
+            f"format='pruned' cuts tasks out of coterie.models.MultiTaskVisionModel, and this is a "
             f"{type(host).__name__}: use format='adapter' or 'merged' there"
         )
     if is_quantized(host):

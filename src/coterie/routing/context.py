@@ -46,14 +46,14 @@ class RoutingContext:
 
     batch_size: int
     device: torch.device
-    task_ids: Int[Tensor, " batch_size"] | None = None
+    task_ids: Int[Tensor, " batch"] | None = None
     single_task: int | None = None
     prompt_mask: Bool[Tensor, "batch seq"] | None = None
     valid: Bool[Tensor, "batch seq"] | None = None
     modality: Int[Tensor, "batch seq"] | None = None
     modalities: tuple[str, ...] = ("text",)
     tower_modalities: Mapping[str, str] = field(default_factory=dict)
-    rows_per_sample: Mapping[str, Callable[[], Float[Tensor, " batch_size"]]] = field(
+    rows_per_sample: Mapping[str, Callable[[], Float[Tensor, " batch"]]] = field(
         default_factory=dict
     )
     sample_index: Callable[[Tensor, int], Tensor] | None = None
@@ -129,7 +129,7 @@ class RoutingContext:
         """The task of each row; see `get_sample_of_rows`."""
         return self.require_task_ids()[self.get_sample_of_rows(tower, rows)]
 
-    def require_task_ids(self) -> Int[Tensor, " batch_size"]:
+    def require_task_ids(self) -> Int[Tensor, " batch"]:
         """The task ids, or one clear error where the batch has none."""
         if self.task_ids is None:
             raise ValueError(

@@ -195,7 +195,7 @@ class RunConfig:
 MINIMUMS = {
     "seed": 0, "batch_size": 1, "accumulation": 1, "max_length": 1, "steps": 1,
     "max_grad_norm": 0, "evaluate_every": 1, "patience": 1, "validation_limit": 1,
-    "save_every": 1, "log_every": 1, "use_every": 0,
+    "save_every": 1, "log_every": 1, "log_usage_every": 0,
 }  # fmt: skip
 
 

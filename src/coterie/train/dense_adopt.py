@@ -106,7 +106,7 @@ def check(model: Any, task: DenseTask, like: str | None, adapter: str) -> Coteri
     host = model.get_base_model() if isinstance(model, PeftModel) else model
     if host is model or not isinstance(host, MultiTaskVisionModel):
         raise ValueError(
-            f"adopt takes a grafted coterie.models.MultiTaskVision, not {type(host).__name__}"
+            f"adopt takes a grafted coterie.models.MultiTaskVisionModel, not {type(host).__name__}"
         )
     config = model.peft_config.get(adapter)
     if not isinstance(config, CoterieConfig):

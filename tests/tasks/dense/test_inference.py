@@ -25,7 +25,7 @@ NAMES = ("depth", "normal", "scene")
 class Drawn(DenseSamples):
     """Random pictures; the second has no label of "normal"."""
 
-    bad: tuple[BadRow, ...] = ()
+    bad_rows: tuple[BadRow, ...] = ()
 
     def __init__(self, count: int = 3) -> None:
         generator = torch.Generator().manual_seed(1)

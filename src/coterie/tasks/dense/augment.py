@@ -101,7 +101,7 @@ class CropWindow:
 
     def crop_label(
         self,
-        label: Shaped[Tensor, "*crop_label"],
+        label: Shaped[Tensor, "*label"],
         task: DenseTask,
         places: tuple[Float64[Tensor, "height breadth"], Float64[Tensor, "height breadth"]],
     ) -> Shaped[Tensor, "..."]:

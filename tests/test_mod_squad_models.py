@@ -5,8 +5,8 @@ import torch
 
 import coterie
 from coterie.evaluate.cost import count_total_parameters
+from coterie.mod_squad_models import MODELS
 from coterie.models.multitask_vision.modeling import MultiTaskVisionModel
-from coterie.recipes.mod_squad_models import MODELS
 from coterie.tasks.dense.kinds.depth import Depth
 from coterie.tasks.dense.kinds.distillation import Distillation
 from coterie.tasks.dense.kinds.regression import Regression
