@@ -34,7 +34,7 @@ def measure_usage_by_task(
     host: Any = model.get_base_model()
     if not isinstance(host, MultiTaskVisionModel):
         raise ValueError(
-            f"use_by_task takes a grafted coterie.models.MultiTaskVisionModel, not {type(host).__name__}"
+            f"expected a grafted coterie.models.MultiTaskVisionModel, not {type(host).__name__}"
         )
     uses = {task: ExpertUsage() for task in host.config.resolve_tasks(tasks)}
     modes = {module: module.training for module in model.modules()}
