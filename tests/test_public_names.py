@@ -137,7 +137,7 @@ def exists(name: str) -> bool:
             continue
         for part in parts[cut:]:
             if not hasattr(value, part):
-                fields = getattr(value, "__dataclass_fields__", {})
+                fields = getattr(value, "__annotations__", {})
                 return part in fields and part == parts[-1]
             value = getattr(value, part)
         return True

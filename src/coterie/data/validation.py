@@ -138,7 +138,7 @@ def check_chunk(
             samples = reader.read_samples(source, index)
             if decoding is not None:
                 for media in samples[-1].get_media():  # the last has those of all before it
-                    decoding.check(media, getattr(reader.columns, media.kind))
+                    decoding.check(media, reader.columns.get_media_column(media.kind))
             group = hash_content_group(samples[-1]) if grouped else 0
             found.append(RowCheck(num_samples=len(samples), content_group=group))
         except RowError as error:

@@ -17,7 +17,7 @@ ATTENTION = r"(attention|self_attn)"
 
 
 class MultiTaskViT(ModelFamily):
-    """`coterie.models.MultiTaskVision` on ViT, DINO, SigLIP or CLIP backbones; heads have no role.
+    """`coterie.models.MultiTaskVisionModel` on ViT, DINO, SigLIP or CLIP; heads have no role.
 
     The rows of its blocks are tasks times pictures, task by task, so it knows their tasks.
     """

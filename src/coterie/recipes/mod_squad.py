@@ -10,8 +10,8 @@ Departs: by default experts start from a pretrained host; the paper trains from 
          query experts have the width of one of the host's heads. Where MLP experts are shares of
          a pretrained host's MLP, which `mlp_ratio` makes them, gates start at 0 and not at 0.02:
          at 0 a token has as many different shares in equal parts, which are the host's MLP.
-         The vector of the task that the paper adds to the tokens is the host's business: see
-         `coterie.models.MultiTaskVision`, which has it. On other hosts gates see the bare token.
+         The vector of the task that the paper adds to the tokens is added by
+         `coterie.models.MultiTaskVisionModel`. In other models gates see the bare token.
          Statistics are of the global batch; the code's are of one GPU's.
 """
 
