@@ -30,7 +30,6 @@ myst_heading_anchors = 3
 default_role = "py:obj"  # `names` in docstrings become links where there is such a name
 
 autodoc_member_order = "bysource"
-autodoc_preserve_defaults = True
 autodoc_typehints = "signature"
 autodoc_default_options = {"members": True, "show-inheritance": True}
 napoleon_use_ivar = True  # fields of a dataclass are listed once, under Attributes
