@@ -65,7 +65,7 @@ CASES: dict[Scale, tuple[Case, ...]] = {
 
 
 class Attention(Benchmark):
-    """`Queries` in the host's place with a token gate; key and value are one head for all."""
+    """`AttentionHeads` in place of the attention, with a token gate and one key-value head."""
 
     name = "attention"
 

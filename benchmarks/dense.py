@@ -9,7 +9,7 @@ nothing but the gates: 0.3 % of the FLOPs. With MLP experts alone it is the same
 since four experts of a fourth of the hidden units are one MLP. With attention experts as well, its
 attention has as many heads as are chosen, as wide, over one key and one value for all of them;
 "host" is the same host without experts, with a key and a value for each head: 1.22 of the FLOPs.
-`flops` among a row's facts are those of its forward in units of the twin's task by task, as
+`count_flops` among a row's facts are those of its forward in units of the twin's task by task, as
 torch.utils.flop_counter counts the products that run.
 """
 
@@ -103,7 +103,7 @@ CASES: dict[Scale, tuple[Case, ...]] = {
 
 
 class Dense(Benchmark):
-    """`mod_squad` drawn anew over `MultiTaskVision`, its losses among what is timed."""
+    """`mod_squad` drawn anew over `MultiTaskVisionModel`, its losses among what is timed."""
 
     name = "dense"
 

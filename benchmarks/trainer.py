@@ -21,14 +21,14 @@ from transformers import PreTrainedTokenizerFast, TrainerCallback
 from benchmarks.benchmark import ROUNDS, Benchmark, Row, Scale, Target, worst
 from benchmarks.model import LINEARS, Case
 from benchmarks.timing import Times
-from coterie.tasks.text.task_set import TextTasks
 from coterie import Lora, Mixture, Recipe, Softmax, Stage, graft
 from coterie.data.chat_template import TEMPLATE
 from coterie.tasks import TextTask
+from coterie.tasks.text.loss import compute_token_losses
+from coterie.tasks.text.task_set import TextTasks
 from coterie.train import RunConfig, stage_setup
 from coterie.train.batch_sampler import MultiTaskDataset
 from coterie.train.metric_log import MetricLog
-from coterie.tasks.text.loss import compute_token_losses
 from coterie.train.trainable import select_trainable
 from coterie.train.trainer import MixtureTrainer, StageContext
 
@@ -82,7 +82,11 @@ def measured(case: Case, device: torch.device, folder: Path, *, rounds: int) -> 
         stages=(Stage(steps=rounds + WARM),),
     )
     plan = RunConfig(
-        recipe=recipe, base="", tasks=TextTasks(tasks=tuple(written(folder))), batch_size=SIZE, save_every=10**6
+        recipe=recipe,
+        base="",
+        tasks=TextTasks(tasks=tuple(written(folder))),
+        batch_size=SIZE,
+        save_every=10**6,
     )
     trainer = built(plan, case, device, folder)
     turns = Turns(trainer, device, loops(plan, case, device, trainer))

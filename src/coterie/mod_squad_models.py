@@ -26,7 +26,7 @@ class PaperModel:
         mlp_ratio: of MLP experts, before the division by the active.
         layers: where they sit; see `coterie.recipes.mod_squad`.
         information: weight of the mutual information.
-        millions: parameters, as a comment of the authors has them.
+        parameters_in_millions: parameters, as a comment of the authors has them.
     """
 
     width: int

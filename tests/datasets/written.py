@@ -77,7 +77,7 @@ def anno(things: Sequence[tuple[int, dict[str, np.ndarray]]], size: tuple[int, i
 
 
 def taskonomy(folder: Path, views: int = 3) -> Path:
-    """Four buildings with `views` pictures each, one of them left out by the released code."""
+    """Four buildings with `list_views` pictures each, one of them left out by the released code."""
     rows = ["id,train,val,test", *(f"{name},{parts}" for name, parts in SCENES.items())]
     put(
         folder / "splits_taskonomy" / "train_val_test_medium.csv",

@@ -45,7 +45,7 @@ def package(
 
 
 def wheel(tmp: Path, files: Mapping[str, bytes]) -> RegistryPackage:
-    """A package whose client copies a zip file with `files` into place."""
+    """A package whose client copies a zip file with `list_files` into place."""
     made = tmp / "made.zip"
     with zipfile.ZipFile(made, "w") as archive:
         for name, content in files.items():

@@ -60,7 +60,7 @@ def test_no_gradient_has_no_cosine() -> None:
 
 def test_batches_of_the_same_samples_vary_together() -> None:
     # Two batches, 1 and 3 against 3 and 1. Means of rows are 2 and 6, of columns 6 and 2: as they
-    # sum up to 8, the product of means is sure. BootstrapSamples apart, each has a variance of 8, so the
+    # sum up to 8, the product of means is sure. Sampled apart, each has a variance of 8, so the
     # error is 2 * sqrt(16 / 2), and norms are 2 and 2.
     gradients = torch.tensor([[1.0, 3.0], [3.0, 1.0]])[None, :, :, None]
     paired, apart = (

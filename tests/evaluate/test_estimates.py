@@ -55,7 +55,8 @@ def test_delta_m_of_nothing_is_undefined() -> None:
 
 
 def test_a_difference_ends_with_the_scale() -> None:
-    found = of(*bootstrap_systems([system("base", [0, 0, 0, 0]), system("one", [1, 1, 1, 0], [1, 1, 1, 1])],
+    found = of(*bootstrap_systems([system("base", [0, 0, 0, 0]),
+                       system("one", [1, 1, 1, 0], [1, 1, 1, 1])],
                       resamples=200, seed=0))  # fmt: skip
     assert found.difference(1, 0, 0).draws.max() <= 100
 

@@ -1,4 +1,4 @@
-"""A tiny grafted `MultiTaskVision` whose tasks choose different experts."""
+"""A tiny grafted `MultiTaskVisionModel` whose tasks choose different experts."""
 
 from typing import Any
 
@@ -17,7 +17,8 @@ GATE = TaskGate(init_std=1.0)
 def mixtures(**router: Any) -> tuple[Mixture, ...]:
     """Attention and MLP experts in place of the host's."""
     return (
-        Mixture(at="vision.attn", experts=AttentionHeads(count=6, replace=True, init="fresh"), gate=GATE,
+        Mixture(at="vision.attn", experts=AttentionHeads(count=6, replace=True, init="fresh"),
+                gate=GATE,
                 router=TopK(k=2, **router)),
         Mixture(at="vision.mlp", experts=Copies(count=8, divisor=2, init="fresh"), gate=GATE,
                 router=TopK(k=2, **router)),

@@ -148,7 +148,8 @@ def made(unit: str, *scores: float, better: bool = True) -> ScoreCurve:
     )
     return ScoreCurve(
         task="t", split="test", samples=2, measured_on="validation", metric="m", unit=unit,
-        higher_is_better=better, full_score=50.0, full_parameters=ParameterCounts(shared=100, experts=40, other=60),
+        higher_is_better=better, full_score=50.0,
+        full_parameters=ParameterCounts(shared=100, experts=40, other=60),
         usage={"mlp": {"chosen": [0.5, 0.3, 0.15, 0.05]}}, points=points,
     )  # fmt: skip
 

@@ -15,7 +15,7 @@ IMAGE, VIDEO = 7, 8
 
 
 class Config:
-    """What `Host` reads of a configuration."""
+    """What `ModelFamily` reads of a configuration."""
 
     image_token_id = IMAGE
     video_token_id = VIDEO

@@ -58,7 +58,8 @@ def example(seed, ranks, units, per_unit, router, blend, dtype, plain, shape, fa
         tokens_per_unit=per_unit if shape == "sample" else 1, **host,
     )  # fmt: skip
     gating = DeferredRouting(
-        make_decision=mixture.make_decision_function(None), logits=leaves.get("logits"), gate_weight=leaves.get("rows"),
+        make_decision=mixture.make_decision_function(None), logits=leaves.get("logits"),
+        gate_weight=leaves.get("rows"),
         gate_bias=leaves.get("offset"), per_sample=shape == "sample", is_uniform=shape == "all",
         max_active=router.get_max_active(len(ranks)),
     )  # fmt: skip
@@ -152,7 +153,8 @@ def test_reference_gradients_are_those_of_finite_differences(shape, router):
         named = dict(zip(leaves, values, strict=True))
         again = DeferredRouting(
             make_decision=decide, logits=named.get("logits"), gate_weight=named.get("rows"),
-            gate_bias=named.get("offset"), per_sample=gating.per_sample, is_uniform=gating.is_uniform,
+            gate_bias=named.get("offset"), per_sample=gating.per_sample,
+            is_uniform=gating.is_uniform,
         )  # fmt: skip
         changed = LoraCall(
             x=named["x"], down=named["down"], up=named["up"], layout=call.layout,

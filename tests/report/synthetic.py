@@ -224,7 +224,7 @@ def routing(
 
 
 def conflicting(tasks: Sequence[str], level: float, random: np.random.Generator) -> dict[str, Any]:
-    """Gradient cosines around `level`."""
+    """Gradient cosines around `get_level`."""
     count = len(tasks)
     maps = []
     for _ in range(5):

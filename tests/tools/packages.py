@@ -7,7 +7,7 @@ from structure.source import SourceFile, read_package
 
 
 def write_package(root: Path, files: Mapping[str, str], name: str = "coterie") -> Path:
-    """Write src/NAME with `files` (path below it -> text); an `__init__.py` where there is none."""
+    """Write src/NAME with `files` (path below it -> text) and an `__init__.py` in each folder."""
     package = root / "src" / name
     for path, text in files.items():
         file = package / path

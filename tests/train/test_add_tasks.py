@@ -83,7 +83,8 @@ def test_it_is_a_run_as_any_other(old: dict[str, Run], tmp_path: Path) -> None:
     scores = coterie.evaluate(new, split="validation")
     assert list(scores.tasks) == ["grey", "half", "light"]
     again = coterie.train(
-        new.config.recipe, base=new.config.base, tasks=new.config.tasks, out=new.folder, resume=True,
+        new.config.recipe, base=new.config.base, tasks=new.config.tasks, out=new.folder,
+        resume=True,
         **WANTED,
     )  # fmt: skip
     assert again.config == new.config

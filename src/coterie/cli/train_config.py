@@ -93,8 +93,8 @@ def apply_flags(source: Recipe | RunConfig, flags: Mapping[str, Any]) -> RunConf
 
 def resolve_path(config: RunConfig, override: Override, arguments: Sequence[str]) -> str:
     """Return an override's path from the configuration on."""
-    parts = {"recipe.": config.recipe, "": config, "tasks.": config.tasks}
-    names = {prefix: [field.name for field in fields(value)] for prefix, value in parts.items()}  # pyright: ignore[reportArgumentType]
+    parts: dict[str, Any] = {"recipe.": config.recipe, "": config, "tasks.": config.tasks}
+    names = {prefix: [field.name for field in fields(value)] for prefix, value in parts.items()}
     for prefix, known in names.items():
         if override.head in known:
             return f"{prefix}{override.path}"

@@ -65,7 +65,7 @@ def as_user_error(error: Exception, *, code: int, debug: bool) -> UserError:
 def make_subcommand(
     *, resume: str = "", without_library: bool = False
 ) -> Callable[[Callable[..., Any]], Subcommand]:
-    """Makes a `Verb` of a function, named for it; its docstring is the help."""
+    """Makes a `Subcommand` of a function, named for it; its docstring is the help."""
 
     def decorate(function: Callable[..., Any]) -> Subcommand:
         return click.command(cls=Subcommand, resume=resume, without_library=without_library)(

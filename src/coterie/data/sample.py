@@ -22,7 +22,7 @@ class TextSample:
 
     Attributes:
         task: name of the task.
-        turns: the prompt; the last turn is the user's.
+        messages: the prompt; the last turn is the user's.
         answers: all that are accepted; the first is trained on. Empty for a prompt that is to be
             answered, and not trained on or scored.
         source: file and line, such as "rows.jsonl:17": what errors and predictions call it.

@@ -1,4 +1,4 @@
-"""What was validated in earlier runs, so that it is not read again while its files stay the same."""
+"""Caches of what was validated in earlier runs, valid while its files stay the same."""
 
 import hashlib
 from pathlib import Path

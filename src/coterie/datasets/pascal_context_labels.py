@@ -28,7 +28,7 @@ PART_NAMES = {
 """Class -> the parts of a person in it: head, torso, upper and lower arms, upper and lower legs."""
 PART_CLASS = {part: number for number, parts in PART_NAMES.items() for part in parts.split()}
 AXIS_SIGNS = (1, -1, 1)
-"""Signs of the stored normals; see `PascalMt`."""
+"""Signs of the stored normals; see `PascalContext`."""
 
 
 def decode_semseg(content: bytes, size: tuple[int, ...]) -> Int64[Tensor, "height breadth"]:

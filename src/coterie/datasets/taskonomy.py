@@ -48,8 +48,9 @@ class Taskonomy(DenseDataset):
         names: the tasks that are wanted; by default all 13.
         size: height and breadth of what is read, in pixels; 256 as in the code.
         splits: the CSV of buildings, in `folder`/splits_taskonomy.
-        broken: buildings that are left out; by default those of the code. Give () to keep all.
-        val_trains: train on the buildings for validation, too, as the code does.
+        broken_buildings: buildings that are left out; by default those of the code. Give ()
+            to keep all.
+        train_on_val: train on the buildings for validation, too, as the code does.
         test_share: how much of the test pictures is kept, from the first on: above 0, to 1.
     """
 

@@ -18,7 +18,7 @@ def compute_delta_m(
 
     Args:
         scores: M, a score a task.
-        baseline: B, the single-task models' scores; above 0, see `defined`. NaN comes out where
+        baseline: B, the single-task models' scores; above 0, see `is_defined`. NaN comes out where
             one is not.
         higher_is_better: of each task.
     """
@@ -32,7 +32,7 @@ def delta_m_derivatives(
     baseline: Float[np.ndarray, " tasks"],
     higher_is_better: Sequence[bool],
 ) -> tuple[Float[np.ndarray, " tasks"], Float[np.ndarray, " tasks"]]:
-    """delta_m's derivatives by the scores, and by the baseline's; all of it must be `defined`."""
+    """Return delta_m's derivatives by the scores and by the baseline's; all `is_defined`."""
     sign = np.where(np.asarray(higher_is_better, dtype=bool), 1.0, -1.0)
     by_scores = 100 * sign / baseline / len(baseline)
     return by_scores, -by_scores * scores / baseline

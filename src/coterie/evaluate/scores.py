@@ -79,7 +79,7 @@ class Scores:
         cost: what the model costs; see `coterie.evaluate.cost`.
         control: "" for the run itself, "blind" without its pictures and sounds, "untrained" for
             the model it started from.
-        left_out: bad rows that were not scored; the run's file of bad rows names them.
+        num_skipped: bad rows that were not scored; the run's file of bad rows names them.
     """
 
     split: str

@@ -170,8 +170,9 @@ def _inspect_attention(base_layer: nn.Module) -> tuple[dict[str, nn.Linear], int
     if len(parts) < len(names) or not isinstance(head, int) or causal or foreign:
         raise ValueError(
             f"AttentionHeads does not fit {type(base_layer).__name__}: it needs linear q_proj, "
-            "k_proj, v_proj and o_proj or out_proj, and attention that is neither causal nor cached "
-            "nor rotated, as in ViT, DINOv2, CLIP, SigLIP and Idefics3's vision tower; use Lora there"
+            "k_proj, v_proj and o_proj or out_proj, and attention that is neither causal nor "
+            "cached nor rotated, as in ViT, DINOv2, CLIP, SigLIP and Idefics3's vision tower; use "
+            "Lora there"
         )
     return parts, parts["q_proj"].out_features // head, head
 

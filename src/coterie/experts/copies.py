@@ -39,7 +39,8 @@ class Copies(Experts):
             where all is trained from scratch; for "full" only. Departs: Mod-Squad's code draws
             from +- 1 / fan_in, which makes answers of near 0 at these widths.
         kernel: "reference" calls the module once an expert; "fused" needs an MLP of known
-            structure, and `build` raises where it is not; "auto" is fused where it can be. Both of the latter
+            structure, and `build` raises where it is not; "auto" is fused where it can be. Both of
+            the latter
             run all experts on all tokens under `torch.compile`.
     """
 

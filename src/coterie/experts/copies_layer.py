@@ -52,7 +52,8 @@ class CopiesLayer(ExpertLayer):
         if args or kwargs:
             raise ValueError(
                 f"Copies calls its module with the tokens alone, but {type(base_layer).__name__} "
-                f"was called with {len(args)} further arguments and {sorted(kwargs)}; use Lora there."
+                f"was called with {len(args)} further arguments and {sorted(kwargs)}; use Lora "
+                "there."
             )
         device = x.device.type
         if torch.is_autocast_enabled(device):

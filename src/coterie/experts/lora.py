@@ -196,8 +196,8 @@ class LoraLayer(ExpertLayer):
             and len(set(call.layout.ranks)) == 1
         ):
             raise ValueError(
-                "Lora(kernel='per_sample') needs a decision a sample, as of InstanceGate, and experts "
-                f"of one rank, not {call.layout.ranks}: use kernel='auto'"
+                "Lora(kernel='per_sample') needs a decision a sample, as of InstanceGate, and "
+                f"experts of one rank, not {call.layout.ranks}: use kernel='auto'"
             )
         return self.kernel
 

@@ -1,4 +1,4 @@
-"""What is known of a host module: its `Anatomy`, or only how to call it with other weights."""
+"""What is known of a host module: its `MLPStructure`, or only how to call it with other weights."""
 
 from dataclasses import dataclass
 

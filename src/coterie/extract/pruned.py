@@ -154,6 +154,6 @@ def predict_pruned(
 ) -> Float[Tensor, "..."]:
     """Predict with a pruned model."""
     images = probe["pixel_values"]
-    plain.to(images.device)  # pyright: ignore[reportArgumentType]  decorated by transformers
-    found: Any = plain(pixel_values=images)
+    model: Any = plain
+    found = model.to(images.device)(pixel_values=images)
     return found.predictions[task].float()

@@ -42,7 +42,8 @@ class ModelFamily(ABC):
         towers: the name of a tower, such as vision, connector or audio, as modalities have them ->
             regular expression of all module names in it. The first that matches counts, so a
             connector inside a tower comes before the tower.
-        fresh: a regular expression of whole parameter names, of what no pretraining has seen, such
+        new_parameters: a regular expression of whole parameter names that no pretraining has seen,
+            such
             as heads: it learns in every stage. "" for nothing.
     """
 

@@ -20,7 +20,7 @@ def expand_gated(
 ) -> Float[Tensor, "tokens out"]:
     """y += (h * gates[:, segment_of_rank]) @ up, in place; returns y. Not seen by autograd.
 
-    One kernel on a CUDA device where triton is installed, `gate_expand_reference` elsewhere.
+    One kernel on a CUDA device where triton is installed, `expand_gated_reference` elsewhere.
 
     Args:
         segment_of_rank: the expert that each rank column belongs to, in [0, segments); ranks may
@@ -38,7 +38,7 @@ def expand_gated_reference(
     segment_of_rank: Int[Tensor, " rank"],
     up: Float[Tensor, "rank out"],
 ) -> Float[Tensor, "tokens out"]:
-    """`gate_expand` in plain torch."""
+    """`expand_gated` in plain torch."""
     return y.addmm_(h * gates.to(h.dtype).index_select(1, segment_of_rank), up)
 
 
@@ -50,7 +50,7 @@ def expand_gated_triton(
     segment_of_rank: Int[Tensor, " rank"],
     up: Float[Tensor, "rank out"],
 ) -> Float[Tensor, "tokens out"]:
-    """`gate_expand` as one Triton kernel; sums in float32. Rows of y may lie apart."""
+    """`expand_gated` as one Triton kernel; sums in float32. Rows of y may lie apart."""
     if y.stride(1) != 1:
         raise ValueError(f"gate_expand writes rows of y in place; got strides {y.stride()}.")
     (tokens, out), rank = y.shape, h.shape[1]
@@ -73,8 +73,8 @@ def expand_gated_triton(
 def _get_kernel() -> Any:
     # Triton looks `tl` up among the module's globals, and is not there on every machine.
     global tl
-    import triton  # type: ignore[import-not-found]
-    import triton.language as tl  # type: ignore[import-not-found]
+    import triton
+    import triton.language as tl
 
     @triton.jit
     def expand_add(

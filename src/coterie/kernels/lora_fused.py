@@ -42,7 +42,8 @@ def _apply(
     call: LoraCall, deferred: DeferredRouting, expand: Expand
 ) -> tuple[Tensor, RoutingDecision]:
     out, *decision = _Fused.apply(
-        call.x, call.weight, call.bias, call.down, call.up, deferred.gate_weight, deferred.gate_bias,
+        call.x, call.weight, call.bias, call.down, call.up, deferred.gate_weight,
+        deferred.gate_bias,
         deferred.logits, call.layout, deferred.make_decision, call.tokens_per_unit, expand,
     )  # fmt: skip
     if call.base_output is not None:

@@ -14,7 +14,7 @@ from coterie.routing.decision import DeferredRouting, RoutingDecision
 def apply_merged(
     call: LoraCall, deferred: DeferredRouting
 ) -> tuple[Float[Tensor, "tokens out"], RoutingDecision]:
-    """Folds the mixture into the host's weight for this call; equal to `reference`.
+    """Folds the mixture into the host's weight for this call; equal to `apply_reference`.
 
     Forward and the input's gradient are one product each, and only the experts' own gradients
     stay low-rank: about 0.9 of the unfolded form, in exchange for one buffer of the weight's

@@ -14,7 +14,7 @@ from coterie.routing.decision import DeferredRouting, RoutingDecision
 def apply_per_sample(
     call: LoraCall, deferred: DeferredRouting
 ) -> tuple[Float[Tensor, "tokens out"], RoutingDecision]:
-    """Gathers each sample's chosen experts and multiplies in batches; equal to `reference`.
+    """Gathers each sample's chosen experts and multiplies in batches; equal to `apply_reference`.
 
     Needs `gating.per_sample`, equal ranks and `gating.active` below the number of experts; then
     it costs what one LoRA of rank active * rank costs, without a host synchronisation.

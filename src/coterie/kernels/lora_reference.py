@@ -1,7 +1,8 @@
 """What one call of low-rank experts is, the loop that defines it, and its traceable form.
 
 All forms compute y = x W^T + b + sum_e gate_e * scale_e * (x down_e^T) up_e and are held equal to
-`reference` by tests. `down` stacks the experts' matrices along the rank axis, [rank, width]; `up`
+`apply_reference` by tests. `down` stacks the experts' matrices along the rank axis, [rank,
+width]; `up`
 stacks their transposes, [rank, out]. The stacked weights are cast to the dtype of `x`, never `x`
 to theirs: the reverse costs 26 % of a bfloat16 model's step.
 """

@@ -43,7 +43,8 @@ def load(
 ) -> LoadedModel:
     """Loads a model that answers chats, with its processor.
 
-    A processor without a chat template gets `coterie.data.chat_template.make_template`; a tokenizer without a
+    A processor without a chat template gets that of `coterie.data.chat_template.make_template`; a
+    tokenizer without a
     padding token pads with its end token. The end of a turn also ends generation.
 
     Args:

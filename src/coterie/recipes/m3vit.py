@@ -9,7 +9,7 @@ Expect:  no number of this form is published here yet: -5.6 % on rendered scenes
 Departs: AdamW instead of SGD, with a learning rate chosen here. Experts in odd layers, the softmax
          over all experts, the loss and the start of the gates are those of the released code. No
          vector of the task is meant to be in the tokens:
-         `Vision(task_embedding=False, head="convolutions")`.
+         `VisionConfig(task_embedding=False, head="convolutions")`.
 """
 
 from dataclasses import replace

@@ -70,13 +70,13 @@ class DeferredRouting:
     product) or `logits` are already there. `decide` is pure and may be called again in backward.
 
     Attributes:
-        decide: logits in float32 -> `Decision`.
+        make_decision: logits in float32 -> `RoutingDecision`.
         logits: the gate's answer, if it was computed beforehand.
-        rows: the gate's matrix, if logits are one linear map of every token.
-        offset: the gate's bias, with `rows` only.
+        gate_weight: the gate's matrix, if logits are one linear map of every token.
+        gate_bias: the gate's bias, with `rows` only.
         per_sample: the units are samples; their axis is the first of `x`.
-        active: at most this many experts have a weight for a unit; None if that is not known.
-        uniform: all units take the same decision (one task fills the batch).
+        max_active: at most this many experts have a weight for a unit; None if that is not known.
+        is_uniform: all units take the same decision (one task fills the batch).
     """
 
     make_decision: Callable[[Tensor], RoutingDecision]

@@ -89,10 +89,8 @@ class TaskSet(ABC):
     def names(self) -> tuple[str, ...]:
         """The tasks' names, in the order of task ids."""
 
-    @property
-    def frozen(self) -> FrozenTasks | None:
-        """The tasks of an earlier run that stay as they are; None if all tasks are trained."""
-        return None
+    frozen: FrozenTasks | None = None
+    """The tasks of an earlier run that stay as they are; None if all tasks are trained."""
 
     @property
     def trained_names(self) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ def save(model: PeftModel, base_parameters: Sequence[str], folder: Path) -> None
     place, too.
 
     Args:
-        host: names of the host's parameters that any stage so far has trained.
+        base: names of the host's parameters that any stage so far has trained.
     """
     model.save_pretrained(str(folder))
     save_tensors(model, base_parameters, folder)

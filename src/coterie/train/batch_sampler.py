@@ -51,7 +51,7 @@ class StageBatchSampler:
     ) -> None:
         """
         Args:
-            samples: (data set, row) of each step's samples, as `TaskSampling.sample_batches` returns.
+            samples: (data set, row) of each step, as `TaskSampling.sample_batches` returns.
             parts: accumulation steps.
             rank, world_size: this process, and how many there are.
             seed: of the augmentation seeds, at least 0.

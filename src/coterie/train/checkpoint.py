@@ -135,7 +135,7 @@ def get_optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]
 
 
 def load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
-    """Puts what `optimizer_tensors` gave into an optimizer with the same parameters."""
+    """Puts what `get_optimizer_tensors` gave into an optimizer with the same parameters."""
     parameters = [each for group in optimizer.param_groups for each in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
@@ -164,7 +164,7 @@ def get_module_tensors(prefix: str, module: nn.Module) -> dict[str, Tensor]:
 
 
 def load_module(prefix: str, module: nn.Module, tensors: dict[str, Tensor]) -> None:
-    """Puts what `module_tensors` gave back."""
+    """Puts what `get_module_tensors` gave back."""
     start = f"{prefix}."
     module.load_state_dict(
         {k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}

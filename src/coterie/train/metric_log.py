@@ -1,4 +1,4 @@
-"""The log of a run: what is summed between two lines, and the lines themselves, safe to cut and go on."""
+"""The log of a run: sums between two records, and the file that a resumed run continues."""
 
 import json
 import time

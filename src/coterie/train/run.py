@@ -72,11 +72,11 @@ class Run:
             )
         config = self.config
         with suppress_third_party_warnings():
-            base = config.tasks.load_model(
+            base: Any = config.tasks.load_model(
                 config.base, dtype=DTYPES[config.precision], seed=config.seed
             )
             adapter = str(self.directory.adapter_folder)
-            model: Any = PeftModel.from_pretrained(base.model, adapter)  # pyright: ignore[reportArgumentType]
+            model: Any = PeftModel.from_pretrained(base.model, adapter)
         return LoadedModel(model.to(device or "cpu").eval(), base.processor, str(self.folder))
 
     def read_bad_rows(self) -> tuple[BadRow, ...]:

@@ -56,13 +56,13 @@ class StageRunner:
         base = load_base(self.config)
         self.collator = make_collator(self.config, base.processor)
         steps = sum(each.steps or 0 for each in self.stages)
-        model: PeftModel | None = None
+        model: Any = None
         with (
             InterruptHandler() as interrupt,
             make_progress_bar(steps, self.count_finished_steps(), progress=self.progress) as shown,
         ):
             while len(self.finished_stages) < len(self.stages):
-                model = self._graft(base.model if model is None else model.unload())  # pyright: ignore[reportCallIssue]
+                model = self._graft(base.model if model is None else model.unload())
                 cache_encoder_features(model, base.processor)
                 self._run_stage(model, shown, interrupt)
         if model is None:  # killed between the last stage and this
@@ -121,7 +121,8 @@ class StageRunner:
         self._write_skipped()
         if interrupt.requested and not self._is_ended(checkpoint.find_latest(folder)):
             raise KeyboardInterrupt(
-                f"stopped after step {setting.finished_steps + trainer.state.global_step}, which is saved; "
+                f"stopped after step {setting.finished_steps + trainer.state.global_step}, "
+                "which is saved; "
                 "go on with resume=True (--resume)"
             )
         self._close_stage(stage.name, folder, setting.base_parameters)
@@ -182,7 +183,7 @@ class StageRunner:
         return checkpoint.load_state(last)
 
     def _is_ended(self, last: Path | None) -> bool:
-        """Whether a checkpoint is the stage's last: all steps are done, or patience is exhausted."""
+        """Whether a checkpoint is the last: all steps are done, or patience is exhausted."""
         if last is None:
             return False
         facts = checkpoint.load_state(last)[1]

@@ -32,9 +32,9 @@ class TrainableParameters:
 
     Attributes:
         adapter: names of the experts' and gates' parameters that learn.
-        host: names of the host's own that learn, as the grafted model has them.
-        kept: rows that stay, of parameters in which others learn.
-        rates: names of either kind whose learning rate is not the stage's, and that rate.
+        base: names of the host's own that learn, as the grafted model has them.
+        frozen_rows: rows that stay, of parameters in which others learn.
+        learning_rates: names of either kind whose learning rate is not the stage's, and that rate.
         undecayed: names of the host's own that do not decay though they have several axes.
         decays_balancing: whether the balancing's own parameters decay.
     """

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float
@@ -62,7 +62,7 @@ class MixtureTrainer(Trainer):
             eval_dataset=stage_context.dataset
             if stage_context.validation
             else None,  # Trainer requires one; it is not used
-            data_collator=stage_context.collator,  # pyright: ignore[reportArgumentType]
+            data_collator=cast(Any, stage_context.collator),
             callbacks=list(callbacks),
         )
         self.remove_callback(PrinterCallback)
@@ -80,7 +80,7 @@ class MixtureTrainer(Trainer):
         # Not prepared by accelerate: `order` has this device's samples already.
         return DataLoader(
             self.stage_context.dataset,
-            batch_sampler=self.stage_context.batch_sampler,  # pyright: ignore[reportArgumentType]
+            batch_sampler=cast(Any, self.stage_context.batch_sampler),
             collate_fn=self.stage_context.collator,
         )
 
@@ -90,7 +90,8 @@ class MixtureTrainer(Trainer):
         """Items of all parts of a step, on all devices; Trainer's knows tokens only."""
         counts = [self.stage_context.task_set.count_items(batch) for batch in batch_samples]
         total = torch.tensor(float(sum(counts)), device=device)
-        return self.accelerator.gather(total).sum() if self.args.world_size > 1 else total  # pyright: ignore[reportAttributeAccessIssue]
+        gathered: Any = self.accelerator.gather(total) if self.args.world_size > 1 else total
+        return gathered.sum()
 
     # Loss
 
@@ -180,7 +181,8 @@ class MixtureTrainer(Trainer):
         kept = f"the last good checkpoint is {last}" if last else "there is no checkpoint yet"
         raise FloatingPointError(
             f"stage {setting.stage_name!r}, step "
-            f"{setting.finished_steps + self.state.global_step + 1}: {what}; {kept}. Train anew with a lower learning_rate or a warmup, or in float32; if it is "
+            f"{setting.finished_steps + self.state.global_step + 1}: {what}; {kept}. Train anew "
+            "with a lower learning_rate or a warmup, or in float32; if it is "
             "one task alone, look at its rows"
         )
 
@@ -220,7 +222,7 @@ class MixtureTrainer(Trainer):
             distributed.average_gradients(self.balancing)
 
     def _after_step(self, optimizer: torch.optim.Optimizer, *rest: Any) -> None:
-        """Clear gradients, also the balancing's; restore frozen rows, which weight decay has moved."""
+        """Clear all gradients; restore frozen rows, which weight decay has moved."""
         optimizer.zero_grad()
         self.stage_context.trainable.restore()
 

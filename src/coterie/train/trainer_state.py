@@ -1,4 +1,4 @@
-"""What a checkpoint holds of a trainer beside random numbers, and how it is restored bit for bit."""
+"""The state of a trainer in a checkpoint, restored bit for bit."""
 
 from dataclasses import dataclass
 from pathlib import Path

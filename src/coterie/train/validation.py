@@ -83,7 +83,7 @@ class Validation:
         return {name: total / count for name, total, count in means if count}
 
     def is_new_best(self, losses: dict[str, float]) -> bool:
-        """Compare the mean over tasks with the best, and count. Never a new best without patience."""
+        """Compare the mean over tasks with the best. False where there is no patience."""
         if self.patience is None:
             return False
         mean = sum(losses.values()) / len(losses)

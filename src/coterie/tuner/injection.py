@@ -19,9 +19,9 @@ class InjectionPlan:
 
     Attributes:
         sites: module name -> its mixture.
-        index: module name -> position of that mixture.
-        tower: the part of the model a module is in.
-        led: tie groups that have a layer with a gate already.
+        mixture_index: module name -> position of that mixture.
+        get_tower: the part of the model a module is in.
+        led_groups: tie groups that have a layer with a gate already.
     """
 
     sites: dict[str, Mixture] = field(default_factory=dict)

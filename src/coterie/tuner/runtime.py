@@ -23,10 +23,11 @@ class GenerationSession:
 
     Attributes:
         task_ids: the task of each prompt.
-        prompt: the prompts' real tokens; kept because a static cache hands the forward a mask of
+        prompt_mask: the prompts' real tokens; kept because a static cache passes the forward a mask
+            of
             four axes.
-        settled: the decisions made for the prompts.
-        started: the prompts have been read, so `settled` holds.
+        cached_decisions: the decisions made for the prompts.
+        has_started: the prompts have been read, so `settled` holds.
     """
 
     task_ids: Int[Tensor, " batch"] | None = None
@@ -50,7 +51,7 @@ RUNTIME = _Runtime()
 
 
 def push_context(context: RoutingContext) -> None:
-    """Makes `state` the running pass's, until `leave`."""
+    """Makes `state` the running pass's, until `pop_context`."""
     context.outer_context = RUNTIME.context
     RUNTIME.context = context
 

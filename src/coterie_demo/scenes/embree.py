@@ -16,8 +16,8 @@ class RayHits:
     """What rays met.
 
     Attributes:
-        things: [rays] number of the object, -1 for none.
-        lengths: [rays] in lengths of the ray's direction, infinite for none.
+        objects: [rays] number of the object, -1 for none.
+        distances: [rays] in lengths of the ray's direction, infinite for none.
         facing: [rays, 3] normals, of length 1, of the triangles; 0 for none.
     """
 

@@ -45,7 +45,7 @@ class PointLight(Light):
 @final
 @dataclass(frozen=True, kw_only=True)
 class DirectionalLight(Light):
-    """So far away that its rays are parallel: `toward` [3] of length 1 leads to it."""
+    """So far away that its rays are parallel: `compute_directions` [3] of length 1 leads to it."""
 
     direction: Array
     colour: Array

@@ -16,7 +16,7 @@ class Texture(ABC):
 
     Attributes:
         period: metres after which it repeats.
-        turn: [3, 3] a rotation, so that patterns need not follow the shape's axes.
+        rotation: [3, 3] a rotation, so that patterns need not follow the shape's axes.
     """
 
     period: float
@@ -79,7 +79,7 @@ class Material:
     Attributes:
         texture: where which colour is.
         colours: [2, 3] linear RGB, 0 to 1.
-        shine: strength of the highlight, 0 to 1.
+        specular: strength of the highlight, 0 to 1.
     """
 
     texture: Texture

@@ -16,7 +16,7 @@ class SceneObject:
         shape: its exact surface, in own axes.
         mesh: what rays are cast at, in own axes.
         pose: where it is.
-        paint: what it looks like.
+        material: what it looks like.
     """
 
     kind: str

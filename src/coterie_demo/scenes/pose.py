@@ -12,8 +12,8 @@ class Pose:
     """From own axes to those of the scene: first turned, then moved.
 
     Attributes:
-        place: [3] where the own origin is, in metres; z is upward.
-        turn: [3, 3], its columns the own axes as the scene sees them.
+        position: [3] where the own origin is, in metres; z is upward.
+        rotation: [3, 3], its columns the own axes as the scene sees them.
     """
 
     position: Array

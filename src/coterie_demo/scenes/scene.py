@@ -25,11 +25,11 @@ class Scene:
     """All that an image shows.
 
     Attributes:
-        setting: number of the scene class in ENVIRONMENTS.
+        environment: number of the scene class in ENVIRONMENTS.
         objects: floors and walls first, then the objects on them.
         camera: who looks.
         light: what throws shadows.
-        surrounding: all other light.
+        ambient_light: all other light.
     """
 
     environment: int

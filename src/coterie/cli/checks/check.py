@@ -9,9 +9,9 @@ class Check:
     """What doctor found of one thing.
 
     Attributes:
-        what: what was looked at.
-        state: "ok"; "off" for what only some verbs need; "broken" for what every verb needs.
-        said: the facts, as found on this machine.
+        subject: what was looked at.
+        status: "ok"; "off" for what only some verbs need; "broken" for what every verb needs.
+        details: the facts, as found on this machine.
         advice: what to do; empty where nothing is to be done.
     """
 

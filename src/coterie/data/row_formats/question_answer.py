@@ -72,7 +72,8 @@ def format_field(row: Mapping[str, Any], column: str) -> str:
         names = [name for name, item in row.items() if item is not None]
         raise RowError(
             column,
-            f"is missing or null, and the prompt names it{format_suggestions(column, names)}; the row has "
+            f"is missing or null, and the prompt names it{format_suggestions(column, names)}; "
+            f"the row has "
             f"{format_value(', '.join(names)) if names else 'nothing'}",
         )
     if isinstance(value, int | float) and not isinstance(value, bool):

@@ -76,7 +76,8 @@ def load_from_hub(name: str, *, split: str) -> DatasetSource:
         found = datasets.load_dataset(match["id"], match["config"], split=match["split"])
     except Exception as error:  # of the network, the hub, a file or a wrong name
         raise ValueError(
-            f"{name} cannot be had: {type(error).__name__}: {get_first_line(error)}; see that the name "
+            f"{name} cannot be loaded: {type(error).__name__}: {get_first_line(error)}; see that "
+            f"the name "
             "is right and this machine online, or give a local file or folder"
         ) from None
     return select_split(found, split, called=match["id"], folder=Path.cwd())

@@ -1,4 +1,4 @@
-"""`MultiTaskConfig`: a backbone, the heads on it, and from which block on tasks part."""
+"""`MultiTaskVisionConfig`: a backbone, the heads on it, and from which block on tasks part."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -9,7 +9,7 @@ HEADS = ("linear", "convolutions")
 
 
 class MultiTaskVisionConfig(PretrainedConfig):
-    """What a `MultiTaskVision` is.
+    """What a `MultiTaskVisionModel` is.
 
     Args:
         backbone_config: the backbone's own configuration, or its `to_dict()`.
@@ -53,7 +53,8 @@ class MultiTaskVisionConfig(PretrainedConfig):
             raise ValueError(f"head={head!r}: allowed are {', '.join(HEADS)}")
         if not 0 <= shared_layers < len(self.get_block_widths()):
             raise ValueError(
-                f"shared_layers={shared_layers}: the backbone has {len(self.get_block_widths())} blocks, and "
+                f"shared_layers={shared_layers}: the backbone has {len(self.get_block_widths())} "
+                f"blocks, and "
                 "at least one must be the tasks' own"
             )
         if len(set(self.names)) < len(self.names):

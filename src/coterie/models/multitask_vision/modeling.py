@@ -1,4 +1,4 @@
-"""`MultiTaskVision`: any vision backbone with a head a task, all tasks in one batched pass."""
+"""`MultiTaskVisionModel`: any vision backbone with a head a task, all tasks in one batched pass."""
 
 import contextlib
 import inspect
@@ -89,7 +89,7 @@ class MultiTaskVisionModel(PreTrainedModel):
             tasks: one head each.
             pretrained: False draws the backbone's weights anew.
             drop_path: see `coterie.tasks.VisionConfig`.
-            choices: further fields of `MultiTaskConfig`.
+            choices: further fields of `MultiTaskVisionConfig`.
 
         Raises ValueError if there is no such model, or it has no blocks that can be found, or no
         drop path where one is asked for.

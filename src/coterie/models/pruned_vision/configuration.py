@@ -1,4 +1,4 @@
-"""`PrunedConfig`: one task of a `MultiTaskVision`, and the mixtures that stand in its backbone."""
+"""`PrunedVisionConfig`: one task of a `MultiTaskVisionModel`, and its backbone's mixtures."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -11,7 +11,7 @@ from coterie.serialization import load
 
 
 class PrunedVisionConfig(PretrainedConfig):
-    """What a `PrunedVision` is; made by `coterie.extract`, seldom by hand.
+    """What a `PrunedVisionModel` is; made by `coterie.extract`, seldom by hand.
 
     Args:
         vision_config: of the model without its mixtures, or its `to_dict()`; it has one task.

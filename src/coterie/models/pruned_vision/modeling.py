@@ -1,4 +1,4 @@
-"""`PrunedVision`: one task cut out of a mixture of many, a plain model of transformers."""
+"""`PrunedVisionModel`: one task cut out of a mixture of many, a plain model of transformers."""
 
 import inspect
 from collections.abc import Sequence
@@ -73,9 +73,10 @@ def list_weighted_experts(mixture: Mixture) -> list[int]:
 
 
 class PrunedVisionModel(PreTrainedModel):
-    """A `MultiTaskVision` of one task whose replaced modules are mixtures with fewer experts.
+    """A `MultiTaskVisionModel` of one task whose replaced modules are mixtures with fewer experts.
 
-    It runs without PEFT and without the other tasks. After `import coterie.models.pruned_vision.modeling`,
+    It runs without PEFT and without the other tasks. After
+    `import coterie.models.pruned_vision.modeling`,
     `AutoModel.from_pretrained(folder)` reads what `coterie.extract(..., format="pruned")` wrote.
     """
 

@@ -12,7 +12,7 @@ from coterie.train.run_directory import CONTROLS as CONTROL_FLAGS
 from coterie.train.run_directory import MissingFile
 
 
-class Scores(Section):
+class ScoresSection(Section):
     """A table and a chart of scores with intervals; differences and delta_m in a second table."""
 
     title = "Scores"

@@ -17,7 +17,7 @@ class LayerSite:
     Attributes:
         name: the layer's name in the model.
         tower: "text", "vision", "audio" or "connector".
-        group: layers of one group share one decision a sample.
+        tie_group: layers of one group share one decision a sample.
     """
 
     name: str

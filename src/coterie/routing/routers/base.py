@@ -22,7 +22,7 @@ class Router(ABC):
 
         Args:
             logits: float32, any range.
-            noise: what `noise_for` returned for these logits.
+            noise: what `sample_noise` returned for these logits.
         """
 
     def sample_noise(

@@ -79,7 +79,7 @@ class CropWindow:
         factor: the zoom, above 0.
         degrees: counter-clockwise, as seen.
         window: height and breadth, in pixels.
-        place: where the window lies, from 0 (top, left) to 1 (bottom, right).
+        offset: where the window lies, from 0 (top, left) to 1 (bottom, right).
     """
 
     factor: float = 1.0

@@ -22,7 +22,7 @@ class DenseCollator:
     """Makes batches of samples; also what a trained model's inputs come from.
 
     Attributes:
-        left_out: nothing: no picture is too long.
+        skipped: nothing: no picture is too long.
     """
 
     def __init__(

@@ -51,7 +51,7 @@ class DenseTasks(TaskSet):
     extract_format: ClassVar[str] = "pruned"
     dataset: DenseDataset
     vision: VisionConfig = field(default_factory=VisionConfig)
-    frozen: FrozenTasks | None = None  # pyright: ignore[reportIncompatibleMethodOverride]  a field
+    frozen: FrozenTasks | None = None
 
     def __post_init__(self) -> None:
         if self.frozen is not None:

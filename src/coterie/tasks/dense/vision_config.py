@@ -1,4 +1,4 @@
-"""`Vision`: how a backbone is made a model of many tasks, and how it sees pictures."""
+"""`VisionConfig`: how a backbone is made a model of many tasks, and how it sees pictures."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -17,7 +17,8 @@ class VisionConfig:
     """What a run on dense tasks chooses beside its recipe.
 
     Attributes:
-        head: "linear" (Mod-Squad's code) or "convolutions" (M3ViT); see `coterie.models.multitask_vision.heads`.
+        head: "linear" (Mod-Squad's code) or "convolutions" (M3ViT); see
+            `coterie.models.multitask_vision.heads`.
         task_embedding: whether a vector of the task is added to the tokens before every block.
         embedding_std: of these vectors at the start. 1 in Mod-Squad's code, which trains from
             scratch.
@@ -48,7 +49,7 @@ class VisionConfig:
             )
 
     def get_model_kwargs(self) -> dict[str, Any]:
-        """The fields of `MultiTaskConfig` among them."""
+        """The fields of `MultiTaskVisionConfig` among them."""
         return {
             "head": self.head,
             "task_embedding": self.task_embedding,

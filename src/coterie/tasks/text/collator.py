@@ -22,7 +22,7 @@ class TextCollator:
     and the token that ends the turn follow. Media tensors are the processor's own.
 
     Attributes:
-        left_out: samples that were too long, in the order they came; only where `skip_long`.
+        skipped: samples that were too long, in the order they came; only where `skip_long`.
     """
 
     def __init__(

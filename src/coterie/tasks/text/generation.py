@@ -56,7 +56,8 @@ def predict(
         on_routing: called with what mixtures decided for the prompts of each batch.
         on_batch_end: called after each batch with the number of answered samples.
     """
-    model, tokenizer = loaded.model, get_tokenizer(loaded.processor)
+    model: Any = loaded.model
+    tokenizer = get_tokenizer(loaded.processor)
     ends = get_end_token_ids(loaded, collator)
     order = sorted(
         range(len(samples)), key=lambda row: (-estimate_prompt_length(samples[row]), row)
@@ -68,7 +69,7 @@ def predict(
         batch = prepare_inputs(collator.collate_prompts([samples[row] for row in rows]), model)
         started = time.monotonic()
         with observe_prompt(model, on_routing):
-            generated = model.generate(  # pyright: ignore[reportCallIssue]
+            generated = model.generate(
                 **batch,
                 max_new_tokens=max_new_tokens,
                 do_sample=False,

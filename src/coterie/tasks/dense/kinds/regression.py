@@ -25,8 +25,8 @@ class Regression(DenseTask):
     curvature with power 2 and two numbers, as in the released code of Mod-Squad.
 
     Attributes:
-        count: how many numbers a pixel has, at least 1.
-        power: 1, absolute, or 2, squared differences.
+        num_channels: how many numbers a pixel has, at least 1.
+        exponent: 1, absolute, or 2, squared differences.
         clamp: the most that a picture's loss can be, above 0; beyond it there is no gradient. The
             released code clamps the loss of a batch at 1000.
         blur: standard deviation, in pixels, of a Gaussian blur of the labels after the picture was

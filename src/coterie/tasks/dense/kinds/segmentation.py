@@ -26,7 +26,7 @@ class Segmentation(DenseTask):
 
     Attributes:
         classes: how many, at least 2.
-        ignored: the label of pixels of which nothing is known; no class.
+        ignore_index: the label of pixels of which nothing is known; no class.
     """
 
     name: str
