@@ -71,7 +71,7 @@ def _log(folder: Path, names: tuple[str, ...], routed: bool, noise: float) -> No
 
 
 def _evaluated(folder: Path, pictures: RandomPictures, noise: float) -> None:
-    rows = list(pictures.rows("test"))
+    rows = list(pictures.load_split("test"))
     said = [answer(sample, noise) for sample in rows]
     directory, scores = RunDirectory(folder), {}
     for task in pictures.tasks:

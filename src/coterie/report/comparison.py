@@ -71,7 +71,8 @@ def orient_difference(difference: Interval | None, task: TaskColumn) -> Interval
     """Return a difference turned so that above zero is better; None stays None."""
     if difference is None or task.higher_is_better:
         return difference
-    return Interval(-difference.value, -difference.high, -difference.low)
+    # Not -x, which would show a difference of 0 with a sign.
+    return Interval(0 - difference.value, 0 - difference.high, 0 - difference.low)
 
 
 def decide(difference: Interval) -> str:
