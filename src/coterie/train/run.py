@@ -110,12 +110,15 @@ class Run:
         if not path.is_file():
             return []
         stages = json.loads(path.read_text(encoding="utf-8"))["stages"]
-        return [FinishedStage(**{**each, "host": tuple(each["host"])}) for each in stages]
+        return [
+            FinishedStage(**{**each, "base_parameters": tuple(each["base_parameters"])})
+            for each in stages
+        ]
 
     def add_finished_stage(self, done: FinishedStage) -> None:
-        """Notes in state.json that a stage is done."""
+        """Notes in progress.json that a stage is done."""
         stages = [
-            {**vars(each), "host": list(each.base_parameters)}
+            {**vars(each), "base_parameters": list(each.base_parameters)}
             for each in (*self.list_finished_stages(), done)
         ]
         write(self.folder / PROGRESS_FILE, json.dumps({"stages": stages}, indent=1))
