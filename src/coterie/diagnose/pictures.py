@@ -127,7 +127,7 @@ def find_multitask_model(loaded: LoadedModel, tasks: Sequence[DenseTask]) -> "Mu
     if not isinstance(host, MultiTaskVisionModel):
         raise ValueError(
             f"tasks is a dense data set, and {loaded.name!r} is a {type(host).__name__}: give a "
-            "coterie.models.multitask_vision.modeling.MultiTaskVision, or the folder or hub id of a vision model"
+            "coterie.models.MultiTaskVisionModel, or the folder or hub id of a vision model"
         )
     host.config.resolve_tasks([task.name for task in tasks])
     channels = {each["name"]: each["channels"] for each in host.config.tasks}
