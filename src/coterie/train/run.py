@@ -88,29 +88,9 @@ class Run:
         return self.directory.read_log()
 
     def list_finished_stages(self) -> list[FinishedStage]:
-<<<<<<< HEAD
         """List the finished stages, in order."""
         return self.directory.read_finished_stages()
 
     def add_finished_stage(self, done: FinishedStage) -> None:
         """Record that a stage is finished."""
         self.directory.write_finished_stages([*self.list_finished_stages(), done])
-=======
-        """The stages that are done, in their order."""
-        path = self.folder / PROGRESS_FILE
-        if not path.is_file():
-            return []
-        stages = json.loads(path.read_text(encoding="utf-8"))["stages"]
-        return [
-            FinishedStage(**{**each, "base_parameters": tuple(each["base_parameters"])})
-            for each in stages
-        ]
-
-    def add_finished_stage(self, done: FinishedStage) -> None:
-        """Notes in progress.json that a stage is done."""
-        stages = [
-            {**vars(each), "base_parameters": list(each.base_parameters)}
-            for each in (*self.list_finished_stages(), done)
-        ]
-        write(self.folder / PROGRESS_FILE, json.dumps({"stages": stages}, indent=1))
->>>>>>> seams

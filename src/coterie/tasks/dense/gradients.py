@@ -146,14 +146,9 @@ def find_multitask_model(loaded: LoadedModel, tasks: Sequence[DenseTask]) -> "Mu
     base_model = model.get_base_model() if isinstance(model, PeftModel) else model
     if not isinstance(base_model, MultiTaskVisionModel):
         raise ValueError(
-<<<<<<< HEAD:src/coterie/tasks/dense/gradients.py
             f"dense tasks need a {MultiTaskVisionModel.__module__}."
             f"{MultiTaskVisionModel.__name__}, and {loaded.name!r} is a "
             f"{type(base_model).__name__}: give one, or the folder or hub id of a vision backbone"
-=======
-            f"tasks is a dense data set, and {loaded.name!r} is a {type(host).__name__}: give a "
-            "coterie.models.MultiTaskVisionModel, or the folder or hub id of a vision model"
->>>>>>> seams:src/coterie/diagnose/pictures.py
         )
     base_model.config.resolve_tasks([task.name for task in tasks])
     channels = {each["name"]: each["channels"] for each in base_model.config.tasks}
