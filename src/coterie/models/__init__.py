@@ -1,0 +1,1 @@
+"""Models that coterie builds or loads: dense-prediction, pruned and omni models."""
