@@ -1,1 +1,0 @@
-"""Models that coterie builds or loads: dense-prediction, pruned and omni models."""
