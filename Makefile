@@ -4,6 +4,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
+# The limits of tools/measure_structure.py that the source does not keep yet; take one away once it does.
+NOT_YET_HELD := --leave "repeated runs" --leave "test lines" --leave "untested files"
 
 .PHONY: test test-fast test-slow lint docs demo align experiment dense bench clean
 
@@ -21,6 +23,7 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
+	$(BIN)/python tools/measure_structure.py --check $(NOT_YET_HELD)
 
 docs: $(READY)
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html

@@ -31,7 +31,7 @@ AXES = {
     "thresholds": "levels from which on a probability counts as yes",
     "modalities": "kinds of token: text, image, video, audio",
     "samples": "rows of a data set that are scored",
-    "statistics": "numbers a metric adds up over samples",
+    "statistics": "numbers that are added up over samples or tokens",
     "resamples": "draws of a bootstrap",
     "seeds": "runs of one system that differ in their seed alone",
     "systems": "ways to train that are compared, each of one or more seeds",

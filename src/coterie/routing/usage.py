@@ -43,7 +43,7 @@ class ExpertUsage:
         """
         self.tasks: tuple[str, ...] = tuple(tasks)
         self.dtype, self.device = dtype, device
-        self.sums: dict[str, Float[Tensor, "tasks sums"]] = {}
+        self.sums: dict[str, Float[Tensor, "tasks statistics"]] = {}
 
     @torch.no_grad()
     def add(self, tape: Tape, *, task: str | None = None) -> None:
@@ -62,7 +62,9 @@ class ExpertUsage:
             sums = self._sum_routing(routing, number)
             self.sums[layer] = self.sums[layer] + sums if layer in self.sums else sums
 
-    def _sum_routing(self, routing: Routing, number: int | None) -> Float[Tensor, "tasks sums"]:
+    def _sum_routing(
+        self, routing: Routing, number: int | None
+    ) -> Float[Tensor, "tasks statistics"]:
         weights, probs = (self._convert(each) for each in (routing.weights, routing.probs))
         ones = weights.new_ones(len(weights), 1)
         rows = torch.cat([weights, (weights != 0).to(weights.dtype), probs, ones], 1)
@@ -136,7 +138,9 @@ class ExpertUsage:
             if bool(sums[:, -1].any())
         }
 
-    def _split_sums(self, sums: Float[Tensor, "tasks sums"]) -> dict[str, dict[str, list[float]]]:
+    def _split_sums(
+        self, sums: Float[Tensor, "tasks statistics"]
+    ) -> dict[str, dict[str, list[float]]]:
         """Split columns by kind and rows by task; tasks without units are left out."""
         experts = (sums.shape[1] - 1) // 3
         seen = [number for number, row in enumerate(sums.tolist()) if row[-1] > 0]
