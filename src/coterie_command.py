@@ -7,7 +7,7 @@ from importlib.util import find_spec, module_from_spec
 def main() -> int:
     """Runs the command on the process's arguments; the exit code."""
     if "coterie" in sys.modules:
-        from coterie.cli import main as command
+        from coterie.cli.main import main as command
 
         return command()
     spec = find_spec("coterie")
@@ -18,6 +18,6 @@ def main() -> int:
     sys.modules["coterie"] = package
     run = spec.loader.exec_module
 
-    from coterie.cli import main as command
+    from coterie.cli.main import main as command
 
     return command(library=lambda: run(package))

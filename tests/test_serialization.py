@@ -148,7 +148,7 @@ def test_load_imports_what_coterie_exports_and_no_other_file_of_it() -> None:
         "print('coterie.metrics.dense.ods_f' in sys.modules)\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert done.stdout.splitlines() == ["ExactMatch()", "False", "False"], done.stderr
+    assert done.stdout.splitlines() == ["exact(strict=False)", "False", "False"], done.stderr
 
 
 def test_load_runs_no_lazy_import(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,7 +55,7 @@ def test_settings_reach_into_the_task_set(unchecked: None) -> None:
 
 
 def test_a_kind_of_a_part_is_named_by_its_class() -> None:
-    text = 'balancing={"is": "coterie.balancing.cagrad:CAGrad", "c": 0.2}'
+    text = 'balancing={"is": "coterie:CAGrad", "c": 0.2}'
     assert build_config("rode", settings(text), GIVEN).recipe.balancing == CAGrad(c=0.2)
 
 

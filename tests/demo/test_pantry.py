@@ -1,6 +1,7 @@
 """The pantry of the vendored part alone, small: offline, and true to what its card says."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -83,7 +84,7 @@ def test_a_missing_client_is_one_clear_message(tmp_path, monkeypatch):
     def refuse(package, to, *, say):
         raise DownloadError(f"{package} cannot be fetched: npm is not installed")
 
-    monkeypatch.setattr("coterie_demo.pantry.build.unpack", refuse)
+    monkeypatch.setattr(sys.modules["coterie_demo.pantry.build"], "unpack", refuse)
     said = []
     made = build(tmp_path / "pantry", log=said.append, limit=1)
     assert (made / "naming" / "test.jsonl").exists()

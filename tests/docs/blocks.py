@@ -44,7 +44,7 @@ def run_coterie(words: list[str]) -> None:
     if words[0] in PARSED_ONLY:
         load_command(words[0]).make_context(words[0], words[1:])
         return
-    from coterie.cli import main
+    from coterie.cli.main import main
 
     with as_users_run_it():
         code = main(words)

@@ -8,7 +8,7 @@ from coterie.routing.decision import DeferredRouting
 from coterie.routing.routers.softmax import Softmax
 from coterie.routing.routers.top_k import TopK
 
-SAMPLE = dict(active=1, per_sample=True)
+SAMPLE = dict(max_active=1, per_sample=True)
 
 
 def call(tokens, width, ranks, weight=True, per_unit=1):
@@ -28,9 +28,9 @@ def call(tokens, width, ranks, weight=True, per_unit=1):
         # soft routing and small total rank: one concatenated map
         (dict(tokens=64, width=8, ranks=(8,) * 4), {}, "fused"),
         # top-2 of total rank 256 > 64 * 2: expert by expert
-        (dict(tokens=64, width=8, ranks=(16,) * 16), dict(active=2), "sorted_dispatch"),
+        (dict(tokens=64, width=8, ranks=(16,) * 16), dict(max_active=2), "sorted_dispatch"),
         # top-2 of total rank 128 = 64 * 2: still one map
-        (dict(tokens=64, width=8, ranks=(16,) * 8), dict(active=2), "fused"),
+        (dict(tokens=64, width=8, ranks=(16,) * 8), dict(max_active=2), "fused"),
         # one expert a sample, equal ranks: gathered
         (dict(tokens=64, width=8, ranks=(8,) * 4, per_unit=32), SAMPLE, "per_sample"),
         (dict(tokens=64, width=8, ranks=(8, 4), per_unit=32), SAMPLE, "fused"),
@@ -102,7 +102,9 @@ def test_delta_is_what_the_layer_adds():
         is_uniform=True,
     )
     out, decision = layer(host, x, gating)
-    torch.testing.assert_close(out, host(x) + x @ layer.compute_delta(decision.gates[0]).t())
+    torch.testing.assert_close(
+        out, host(x) + x @ layer.compute_delta(decision.combine_weights[0]).t()
+    )
 
 
 def test_it_sits_at_linear_layers_only():

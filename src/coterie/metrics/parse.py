@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from coterie.metrics.base import AnswerMetric
+from coterie.metrics.text.normalization import to_snake_case
 from coterie.serialization import find_kinds, format_suggestions, get_init_fields
 
 
@@ -22,8 +23,9 @@ def parse_metric(given: str | Mapping[str, Any]) -> AnswerMetric:
     kind = known.get(normalize_metric_name(name)) if isinstance(name, str) else None
     if kind is None:
         names = [kind.get_name() for kind in dict.fromkeys(known.values())]
+        class_names = [to_snake_case(kind.__name__) for kind in known.values()]
         raise ValueError(
-            f"{name!r} is no metric{format_suggestions(str(name), {*names, *known})}: "
+            f"{name!r} is no metric{format_suggestions(str(name), {*names, *class_names})}: "
             f"there are {', '.join(names)}"
         )
     allowed = [field.name for field in get_init_fields(kind)]

@@ -51,9 +51,9 @@ class Tape(dict[str, Routing]):
 class RoutingDecision(NamedTuple):
     """What a router and the blend make of logits; see `Routing` for the first two.
 
-    `gates` is what the expert outputs are really multiplied with: the weights (to the mixture's
-    power), followed by the always-on expert's own weight where the mixture has one. `logits` are
-    the gate's, before the router's noise.
+    `combine_weights` is what the expert outputs are multiplied with: the weights (to the mixture's
+    `weight_exponent`), followed by the always-on expert's own weight where the mixture has one.
+    `logits` are the gate's, before the router's noise.
     """
 
     weights: Float[Tensor, "*units experts"]
@@ -66,14 +66,15 @@ class RoutingDecision(NamedTuple):
 class DeferredRouting:
     """How one call comes by its decision, handed to the experts so that they can fuse it.
 
-    Either `rows` is given (logits are `x @ rows.T + offset`, and may join the experts' own
-    product) or `logits` are already there. `decide` is pure and may be called again in backward.
+    Either `gate_weight` is given (logits are `x @ gate_weight.T + gate_bias`, and may join the
+    experts' own product) or `logits` are already there. `make_decision` is pure and
+    may be called again in backward.
 
     Attributes:
         make_decision: logits in float32 -> `RoutingDecision`.
         logits: the gate's answer, if it was computed beforehand.
         gate_weight: the gate's matrix, if logits are one linear map of every token.
-        gate_bias: the gate's bias, with `rows` only.
+        gate_bias: the gate's bias, with `gate_weight` only.
         per_sample: the units are samples; their axis is the first of `x`.
         max_active: at most this many experts have a weight for a unit; None if that is not known.
         is_uniform: all units take the same decision (one task fills the batch).

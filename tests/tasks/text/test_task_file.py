@@ -42,7 +42,7 @@ tasks:
         name="counting",
         rows={"train": "r.jsonl", "test": "./r.jsonl", "more": "hf:owner/name"},
         folder=str(folder),
-        image="picture",
+        media={"image": "picture"},
         prompt="Count. {question}",
         answer="label",
         metric=NumericMatch(tolerance=0),

@@ -1,7 +1,7 @@
 """`DenseTasks`: the tasks of a dense data set, which share a vision backbone with a head each."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -65,6 +65,15 @@ class DenseTasks(TaskSet):
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(task.name for task in self.dataset.tasks)
+
+    def select(self, names: Sequence[str]) -> "DenseTasks":
+        return replace(self, dataset=self.dataset.select(names))
+
+    def with_settings_of(self, trained: TaskSet) -> TaskSet:
+        """Return these tasks with the `vision` of a run's; see `TaskSet`."""
+        super().with_settings_of(trained)
+        assert isinstance(trained, DenseTasks)
+        return replace(self, vision=trained.vision)
 
     def get_training_settings(self) -> dict[str, Any]:
         return {
