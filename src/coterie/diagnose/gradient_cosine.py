@@ -30,7 +30,7 @@ class GradientCosines:
 
     @property
     def conflicting_pairs(self) -> Bool[Tensor, "tasks tasks"]:
-        """Whether the whole interval of a pair is below 0."""
+        """Whether the interval of each pair is entirely below 0."""
         return self.high < 0
 
 
@@ -41,10 +41,11 @@ def compute_gradient_cosines(
 
     The mean of the products of two tasks' batches is the product of their mean gradients. Its
     standard error is that of a two-sample U statistic: means of rows and of columns vary each
-    with their own batches, or jointly where batches have the same samples. Norms count as exact.
+    with their own batches, or jointly where batches have the same samples. Norms are treated as
+    exact.
 
     Args:
-        products: at least 2 batches a task.
+        products: at least 2 batches per task.
         paired: whether batches of the same index have the same samples for all tasks.
     """
     products = products.double()

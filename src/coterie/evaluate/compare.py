@@ -177,7 +177,7 @@ def _compute_better(
 
 
 def _aggregate_cost(system: System) -> dict[str, float | int | None]:
-    """Return a replica's cost, mean over seeds; parameters and time add up over single-task runs."""
+    """Return a replica's cost, mean over seeds; single-task runs' parameters and times add up."""
     found: dict[str, float | int | None] = {}
     for key in dict.fromkeys(key for cost in system.costs for key in cost):
         values = [cost[key] for cost in system.costs if cost.get(key) is not None]

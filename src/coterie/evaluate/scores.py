@@ -48,7 +48,7 @@ class TaskScore:
         resamples: int = bootstrap.RESAMPLES,
         seed: int = 0,
     ) -> "TaskScore":
-        """Compute a metric's score from statistics, with its interval; `name` overrides the metric's."""
+        """Compute the score of a metric's statistics, with its interval; `name` is the metric's."""
         (sums,) = bootstrap.resample_sums([statistics], resamples=resamples, seed=seed)
         drawn = BootstrapSamples(
             values=np.array([[metric.score(statistics.sum(0))]], dtype=np.float64),

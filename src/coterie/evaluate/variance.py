@@ -225,7 +225,7 @@ def _unbiased(samples: Sequence[int] | Float[np.ndarray, " tasks"]) -> Float[np.
 
 
 def _normal(count: int, seed: int) -> Float[np.ndarray, " resamples"]:
-    """Return standard normal quantiles in random order; they have less error than random numbers."""
+    """Return standard normal quantiles in random order: more exact than random numbers."""
     return np.random.default_rng((seed, 1)).permutation(_quantiles(count))
 
 

@@ -33,7 +33,7 @@ def copy_without_mixtures(model: PeftModel, adapter: str, *, runs: bool = False)
     """Return the base model before grafting, with the adapter's `modules_to_save`.
 
     Weights are the same tensors as the grafted model's, not copies; except where the copy `runs`
-    and is quantised, because bitsandbytes moves parts of a weight on the first call.
+    and is quantised, because bitsandbytes moves parts of a weight in the first forward pass.
     """
     base: Any = model.get_base_model()
     tensors = [*base.parameters(), *base.buffers()]

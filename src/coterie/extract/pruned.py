@@ -1,4 +1,4 @@
-"""Write a pruned model, read it back, and compare it with the mixture with experts closed."""
+"""The "pruned" format: write, read and compare a pruned model with the restricted mixture."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -29,7 +29,7 @@ from coterie.models.pruned_vision.modeling import PrunedVisionModel
 
 
 def write(request: ExtractRequest) -> ExtractResult:
-    """Write the checkpoint. Raises ValueError if it is unknown which experts the task uses."""
+    """Write the checkpoint. Raises ValueError if the task's expert usage is unknown."""
     model, task, adapter = request.source.model, request.task, request.adapter
     check(model, task, adapter)
     seen = resolve_usage(request.source, task, request.usage, adapter=adapter, probe=request.probe)
@@ -82,7 +82,7 @@ def load_probe_images(source: ExtractSource, split: str | None) -> dict[str, Ten
 def measure_difference(
     request: ExtractRequest, small: PrunedVisionModel, probe: Mapping[str, Tensor]
 ) -> dict[str, Any]:
-    """Measure how predictions differ from the full model's, and the FLOPs of an image in both.
+    """Measure how predictions differ from the full model's, and both models' FLOPs per image.
 
     Both predict the task alone: in a batch of all tasks, products may round differently.
     """
@@ -124,7 +124,7 @@ def read(folder: Any, small: PrunedVisionModel) -> PrunedVisionModel:
 def restrict_to_experts(
     model: PeftModel, adapter: str, stay: Mapping[str, Sequence[int]]
 ) -> Iterator[None]:
-    """Have the routed model choose only among experts that stay, inside the context."""
+    """Restrict the routed model to the remaining experts, inside the context."""
     layers = get_adapter_layers(model, adapter)
     before = {name: layer.coterie_site[adapter] for name, layer in layers.items()}
     for name, site in before.items():

@@ -213,7 +213,7 @@ class RunDirectory:
             return []
 
     def explain(self, file: Path, what: str) -> MissingFile:
-        """Return why there is no `what`: the missing or damaged file, and the command to write it."""
+        """Return the reason why `what` is missing, and the command that writes its file."""
         state = "cannot be read" if file.is_file() else "is not there"
         name = file.relative_to(self.folder).as_posix()
         return MissingFile(f"{what}: {name} of {self.folder.name} {state}", self._get_command(file))
