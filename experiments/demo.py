@@ -1,4 +1,4 @@
-"""Keeps what `coterie demo` found as a result: `python -m experiments.demo runs/demo`."""
+"""Save the result of `coterie demo`: `python -m experiments.demo runs/demo`."""
 
 import argparse
 import json
@@ -13,7 +13,7 @@ RESULT = Path(__file__).parents[1] / "benchmarks" / "results" / "demo-cpu.json"
 
 
 def main() -> None:
-    """Writes the demo's table and diagnosis with their provenance."""
+    """Write the demo's table and diagnosis with their provenance."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder

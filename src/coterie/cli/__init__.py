@@ -1,4 +1,4 @@
-"""The `coterie` command: one verb a file, and nothing heavy imported before a verb runs."""
+"""The `coterie` command: one file per subcommand, with slow imports only when one runs."""
 
 from coterie.cli.main import main
 

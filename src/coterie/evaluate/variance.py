@@ -20,7 +20,7 @@ from jaxtyping import Float
 from coterie.evaluate.bootstrap import Interval, compute_percentile_interval
 
 LEVEL = 0.975
-"""Below the upper end of an interval of 95 %."""
+"""Probability below the upper end of an interval of 95 %."""
 NORMAL = NormalDist().inv_cdf(LEVEL)
 
 

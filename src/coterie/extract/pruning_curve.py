@@ -31,8 +31,8 @@ from coterie.tasks.dense.task import DenseTask
 from coterie.train import Run
 
 THRESHOLDS = (0.0, 0.01, 0.03, 0.05, 0.1, 0.2, 0.4, 1.0)
-"""Shares of tokens that must choose an expert for it to stay, by
-`coterie.extract.expert_selection.select_experts_to_keep`; at 1 as many stay as a token uses."""
+"""Shares of tokens that must choose an expert for it to remain, by
+`coterie.extract.expert_selection.select_experts_to_keep`; at 1 as many remain as a token uses."""
 ADAPTER_NAME = "default"
 
 

@@ -17,7 +17,7 @@ from coterie.tuner.config import WEIGHTS, CoterieConfig
 
 ADAPTER = "default"
 PER_TASK = ("heads.", "embeddings.")
-"""How names of a base model's parameters begin that each task has its own of."""
+"""Prefixes of the names of base parameters that each task has its own of."""
 
 
 def initialize_from_run(model: PeftModel, frozen: FrozenTasks) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from coterie.train.metric_log import RunningSums
 from coterie.train.stage_setup import StageContext
 
 TRAINER_STATE_FILE = "trainer_state.json"
-"""transformers' own state, under its name."""
+"""The file of transformers' own state."""
 
 
 @dataclass(frozen=True, kw_only=True)
