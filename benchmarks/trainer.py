@@ -81,15 +81,15 @@ def measured(case: Case, device: torch.device, folder: Path, *, rounds: int) -> 
         ),
         stages=(Stage(steps=rounds + WARM),),
     )
-    plan = RunConfig(
+    config = RunConfig(
         recipe=recipe,
         base="",
         tasks=TextTasks(tasks=tuple(written(folder))),
         batch_size=SIZE,
         save_every=10**6,
     )
-    trainer = built(plan, case, device, folder)
-    turns = Turns(trainer, device, loops(plan, case, device, trainer))
+    trainer = built(config, case, device, folder)
+    turns = Turns(trainer, device, loops(config, case, device, trainer))
     trainer.add_callback(turns)
     trainer._save_checkpoint = lambda *args: None  # the one at the end belongs to no step
     trainer.train()
@@ -138,8 +138,8 @@ def loops(
 
     def loop(loss: Callable[[nn.Module, dict[str, Any]], torch.Tensor]) -> Callable[[], None]:
         model = graft(case.model(device), plan.recipe.mixtures, tasks=NAMES).train()
-        learns = [each for each in model.parameters() if each.requires_grad]
-        optimizer = torch.optim.AdamW(learns, lr=1e-4, weight_decay=0.0, fused=True)
+        parameters = [each for each in model.parameters() if each.requires_grad]
+        optimizer = torch.optim.AdamW(parameters, lr=1e-4, weight_decay=0.0, fused=True)
         turn = iter(ready)
 
         def step() -> None:
@@ -161,7 +161,7 @@ def built(plan: RunConfig, case: Case, device: torch.device, folder: Path) -> Mi
     model = graft(case.model(device), plan.recipe.mixtures, tasks=NAMES)
     tasks = plan.tasks
     samples = MultiTaskDataset(tasks.load_training_datasets(), tasks.transform)
-    setting = StageContext(
+    context = StageContext(
         model=model,
         trainable=select_trainable(model, stage),
         base_parameters=(),
@@ -182,7 +182,7 @@ def built(plan: RunConfig, case: Case, device: torch.device, folder: Path) -> Mi
     args = stage_setup.make_training_arguments(
         plan, stage, folder, seed=0, mixed=False, validates=False
     )
-    return MixtureTrainer(setting, args)
+    return MixtureTrainer(context, args)
 
 
 def words() -> PreTrainedTokenizerFast:

@@ -101,7 +101,7 @@ def contrast(
     center = model.get_input_embeddings().weight.detach().mean(0)
     spread = (words - words.mean(0)).square().mean()
     encoders = select_modality(model.base_model.encoders, modality)
-    learns = [weight for encoder in encoders
+    parameters = [weight for encoder in encoders
               for weight in model.base_model.connectors[encoder.name].parameters()]  # fmt: skip
 
     def losses() -> Iterator[Tensor]:
@@ -116,7 +116,7 @@ def contrast(
                 for pooled in connected(model, modality, *batch)
             ]).sum()  # fmt: skip
 
-    return descended(learns, losses(), steps, CONTRAST_RATE, weight_decay=0.1)
+    return descended(parameters, losses(), steps, CONTRAST_RATE, weight_decay=0.1)
 
 
 def encoded(processor, modality: str, sample: TextSample) -> Float[Tensor, "tokens width"]:
@@ -167,20 +167,20 @@ def info_nce(
 def say(model, collate: TextCollator, train: dict[str, list[TextSample]], arguments) -> list[float]:
     """Train the connectors with the captions' language model loss; return losses over training."""
     rows = list(train.values())
-    plan = TaskSampling().sample_batches(
+    batches = TaskSampling().sample_batches(
         [len(each) for each in rows],
         batch_size=arguments.batch_size, steps=arguments.steps, seed=arguments.seed,
     )  # fmt: skip
 
     def losses() -> Iterator[Tensor]:
-        for batch in plan:
+        for batch in batches:
             inputs = collate([rows[int(task)][int(row)] for task, row in batch])
             inputs.pop("task_ids")
             yield model(**inputs).loss
 
-    learns = [weight for weight in model.parameters() if weight.requires_grad]
+    parameters = [weight for weight in model.parameters() if weight.requires_grad]
     model.train()
-    return descended(learns, losses(), arguments.steps, arguments.learning_rate)
+    return descended(parameters, losses(), arguments.steps, arguments.learning_rate)
 
 
 def descended(

@@ -49,12 +49,12 @@ def compute_gradient_cosines(
         paired: whether batches of the same index have the same samples for all tasks.
     """
     products = products.double()
-    whole = products.sum(0)
-    means = whole.mean((1, 3))
+    total = products.sum(0)
+    means = total.mean((1, 3))
     norms = means.diagonal().clamp_min(0).sqrt()
     scale = norms[:, None] * norms
     batches = products.shape[2]
-    rows, columns = whole.mean(3), whole.mean(1).transpose(1, 2)
+    rows, columns = total.mean(3), total.mean(1).transpose(1, 2)
     variance = (rows + columns).var(1) if paired else rows.var(1) + columns.var(1)
     error = INTERVAL_STANDARD_ERRORS * (variance / batches).sqrt()
     return GradientCosines(
@@ -62,7 +62,7 @@ def compute_gradient_cosines(
         overall=_compute_cosines(means[None])[0],
         low=(means - error) / scale,
         high=(means + error) / scale,
-        within_task=_compute_within_task(whole),
+        within_task=_compute_within_task(total),
     )
 
 

@@ -69,8 +69,8 @@ def group_runs(runs: Sequence[Any] | Mapping[str, Any]) -> dict[str, list[Run]]:
         return {name: resolve_runs(group) for name, group in runs.items()}
     groups: dict[str, list[Run]] = {}
     for run in resolve_runs(runs):
-        plan = serialization.dump(run.config)
-        settings = {name: plan[name] for name in plan if name not in IGNORED_CONFIG_FIELDS}
+        config = serialization.dump(run.config)
+        settings = {name: config[name] for name in config if name not in IGNORED_CONFIG_FIELDS}
         key = json.dumps([settings, run.config.tasks.get_training_settings()])
         groups.setdefault(key, []).append(run)
     names = Counter(group[0].config.recipe.name for group in groups.values())
@@ -136,8 +136,8 @@ def get_common_split(runs: Sequence[Run], control: str = "") -> str:
     """Return the split that all runs were scored on. Raises ValueError if they differ."""
     splits = {_read_scores(run, control).split: run.folder for run in runs}
     if len(splits) > 1:
-        told = ", ".join(f"{folder} on {split!r}" for split, folder in splits.items())
-        raise ValueError(f"runs were scored on several splits ({told}): evaluate them on one")
+        described = ", ".join(f"{folder} on {split!r}" for split, folder in splits.items())
+        raise ValueError(f"runs were scored on several splits ({described}): evaluate them on one")
     return next(iter(splits))
 
 

@@ -179,8 +179,8 @@ def format_interval(cell: Interval, *, sign: bool = False) -> str:
     known = [value for value in cell if math.isfinite(value)]
     largest = max(map(abs, known))
     digits = 1 if largest >= 10 or largest == 0 else 2 if largest >= 1 else 3
-    told = [f"{value:{'+' if sign else ''}.{digits}f}" for value in known]
-    return told[0] if len(told) < 3 else f"{told[0]} [{told[1]}, {told[2]}]"
+    texts = [f"{value:{'+' if sign else ''}.{digits}f}" for value in known]
+    return texts[0] if len(texts) < 3 else f"{texts[0]} [{texts[1]}, {texts[2]}]"
 
 
 def _format_cell(cell: Interval | None, *, sign: bool = False) -> str:

@@ -119,15 +119,15 @@ def write_adapter(request: ExtractRequest) -> ExtractResult:
     """Write the plain LoRA and verify its files; PEFT loads it for the probe."""
     model, adapter, folder = request.source.model, request.adapter, request.folder
     shares = make_fixed_task_loras(model, adapter, request.task)
-    host = merged_format.copy_without_mixtures(model, adapter)
-    adapter_format.check(model, host, adapter)
-    rank = adapter_format.write(model, host, shares, adapter, folder)
-    error = adapter_format.verify(host, shares, folder)
+    base_model = merged_format.copy_without_mixtures(model, adapter)
+    adapter_format.check(model, base_model, adapter)
+    rank = adapter_format.write(model, base_model, shares, adapter, folder)
+    error = adapter_format.verify(base_model, shares, folder)
     flags = adapter_format.make_vllm_flags(shares, rank)
 
     def plain() -> Any:
-        host = merged_format.copy_without_mixtures(model, adapter, runs=True)
-        return PeftModel.from_pretrained(host, str(folder)).eval()
+        base_model = merged_format.copy_without_mixtures(model, adapter, runs=True)
+        return PeftModel.from_pretrained(base_model, str(folder)).eval()
 
     return ExtractResult(
         load_result=plain,

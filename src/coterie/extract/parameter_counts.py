@@ -51,9 +51,9 @@ def count_model_parameters(model: PeftModel, adapter: str = "default") -> Parame
     experts = [each for layer in layers for each in get_adapter_modules(layer, adapter)]
     idle = [layer.get_base_layer() for layer in layers]
     idle += [each for name, each in model.named_modules() if name.endswith(".original_module")]
-    host = model.get_base_model()
-    assert isinstance(host, MultiTaskVisionModel)
-    return count_by_group(host, experts, idle)
+    base_model = model.get_base_model()
+    assert isinstance(base_model, MultiTaskVisionModel)
+    return count_by_group(base_model, experts, idle)
 
 
 def count_pruned_parameters(small: PrunedVisionModel) -> ParameterCounts:

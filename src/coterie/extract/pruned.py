@@ -40,13 +40,13 @@ def write(request: ExtractRequest) -> ExtractResult:
     stay = select_remaining_experts(model, seen.choice_shares, request.pruning.threshold, adapter)
     loaded = read(request.folder, small)
     probe = request.probe or load_probe_images(request.source, seen.split)
-    whole = count_model_parameters(model, adapter)
+    full = count_model_parameters(model, adapter)
     facts: dict[str, Any] = {
         "threshold": request.pruning.threshold,
         "exact": request.pruning.exact,
         "use": {"seen": seen.source, "split": seen.split},
-        "parameters_of_whole": whole.total,
-        **count_pruned_parameters(small).dump(whole),
+        "parameters_of_whole": full.total,
+        **count_pruned_parameters(small).dump(full),
         "kept": {name: list(numbers) for name, numbers in stay.items()},
         "choices_lost": compute_lost_choices(seen.choice_shares, stay),
     }
@@ -59,8 +59,8 @@ def write(request: ExtractRequest) -> ExtractResult:
                 predict_pruned(plain, task, probe), predict_pruned(small, task, probe)
             )
         with restrict_to_experts(model, adapter, stay):
-            asked = predict_routed(model, task, adapter, probe)
-        return compute_largest_error(predict_pruned(plain, task, probe), asked)
+            expected = predict_routed(model, task, adapter, probe)
+        return compute_largest_error(predict_pruned(plain, task, probe), expected)
 
     return ExtractResult(
         load_result=lambda: loaded,

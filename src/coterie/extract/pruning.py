@@ -82,8 +82,8 @@ def prune(
     pruning = pruning or PruningOptions()
     layers = get_adapter_layers(model, adapter)
     stay = select_remaining_experts(model, use, pruning.threshold, adapter)
-    host: Any = copy_without_mixtures(model, adapter)
-    config = copy.deepcopy(host.config)
+    base_model: Any = copy_without_mixtures(model, adapter)
+    config = copy.deepcopy(base_model.config)
     config.tasks = [config.tasks[index]]
     mixtures = {
         name: prune_mixture(layer.coterie_site[adapter].mixture, stay[name], exact=pruning.exact)
@@ -91,7 +91,7 @@ def prune(
     }
     dumped = {name: dump(mixture) for name, mixture in mixtures.items()}
     small = PrunedVisionModel(PrunedVisionConfig(vision_config=config, mixtures=dumped))
-    weights = select_base_weights(host.state_dict(), index, tuple(layers))
+    weights = select_base_weights(base_model.state_dict(), index, tuple(layers))
     for name, layer in layers.items():
         target: Any = small.vision.get_submodule(name)
         rows = range(len(use[name]["chosen"])) if pruning.exact else stay[name]
@@ -110,14 +110,14 @@ def prune(
 
 def check(model: PeftModel, task: str, adapter: str) -> int:
     """Return the task's index. Raises ValueError with the reason if a model cannot be pruned."""
-    config, host = get_adapter_config(model, adapter), model.get_base_model()
-    if not isinstance(host, MultiTaskVisionModel):
+    config, base_model = get_adapter_config(model, adapter), model.get_base_model()
+    if not isinstance(base_model, MultiTaskVisionModel):
         raise ValueError(
             f"format='pruned' takes a "
             f"{MultiTaskVisionModel.__module__}.{MultiTaskVisionModel.__name__}, and this is a "
-            f"{type(host).__name__}: use format='adapter' or 'merged' there"
+            f"{type(base_model).__name__}: use format='adapter' or 'merged' there"
         )
-    if is_quantized(host):
+    if is_quantized(base_model):
         raise ValueError(
             "format='pruned' needs the host's weights as they are: load it unquantised"
         )

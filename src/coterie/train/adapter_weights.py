@@ -27,10 +27,10 @@ def save(model: PeftModel, base_parameters: Sequence[str], folder: Path) -> None
 
 def save_tensors(model: PeftModel, base_parameters: Sequence[str], folder: Path) -> None:
     """Save the weights of `save` without the PEFT configuration, as checkpoints hold them."""
-    places = _get_tensors_by_name(model)
+    tensors = _get_tensors_by_name(model)
     own = {
         name: values
-        for name, values in places.items()
+        for name, values in tensors.items()
         if ".coterie_" in name or name in base_parameters
     }
     own = {name: values.detach().contiguous() for name, values in own.items()}
@@ -98,6 +98,6 @@ def _repeat_weight(site: MixtureSite, source: Tensor, target: Tensor, name: str)
 
 def _get_tensors_by_name(model: PeftModel) -> dict[str, Tensor]:
     """Return the model's tensors by their names in the file."""
-    places = dict(get_peft_model_state_dict(model, save_embedding_layers=False))
+    tensors = dict(get_peft_model_state_dict(model, save_embedding_layers=False))
     named = dict(model.named_parameters())
-    return {**{n: each for n, each in named.items() if ".coterie_" not in n}, **places}
+    return {**{n: each for n, each in named.items() if ".coterie_" not in n}, **tensors}

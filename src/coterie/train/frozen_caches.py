@@ -32,8 +32,8 @@ def cache_encoder_features(model: nn.Module, processor: Any) -> None:
         model: grafted or not.
         processor: the one that makes its batches.
     """
-    host: Any = model.get_base_model() if isinstance(model, PeftModel) else model
-    if host.config.model_type != "coterie_omni":
+    base_model: Any = model.get_base_model() if isinstance(model, PeftModel) else model
+    if base_model.config.model_type != "coterie_omni":
         return
     from coterie.models.omni.feature_cache import FeatureCache
     from coterie.paths import get_cache_dir
@@ -42,7 +42,7 @@ def cache_encoder_features(model: nn.Module, processor: Any) -> None:
     if has_tower_mixtures(model):
         return
     with contextlib.suppress(ValueError):  # an encoder is trained, so features change
-        processor.feature_cache = FeatureCache(host, get_cache_dir() / "features")
+        processor.feature_cache = FeatureCache(base_model, get_cache_dir() / "features")
 
 
 def has_tower_mixtures(model: nn.Module) -> bool:
@@ -58,8 +58,8 @@ def has_tower_mixtures(model: nn.Module) -> bool:
 @contextlib.contextmanager
 def cache_hidden_states(model: PeftModel) -> Iterator["HiddenStateCache | None"]:
     """Run an omni model's layers below the first trained one once per sample, within the block."""
-    host: Any = model.get_base_model()
-    if host.config.model_type != "coterie_omni":
+    base_model: Any = model.get_base_model()
+    if base_model.config.model_type != "coterie_omni":
         yield None
         return
     from coterie.models.omni.hidden_state_cache import use_hidden_state_cache

@@ -101,31 +101,31 @@ class StageRunner:
         trained = select_trainable(model, stage)
         if self.task_set.frozen is not None:
             trained = exclude_frozen(model, trained, self.task_set.frozen)
-        setting = self._make_context(model, trained, folder)
+        context = self._make_context(model, trained, folder)
         last = checkpoint.find_latest(folder)
         args = stage_setup.make_training_arguments(
             self.config, stage, folder, seed=derive_stage_seed(self.config.seed, number),
-            mixed=bool(setting.base_parameters), validates=setting.validation is not None,
+            mixed=bool(context.base_parameters), validates=context.validation is not None,
         )  # fmt: skip
-        watch = ProgressCallback(shown, interrupt, stage.name)
-        begun = checkpoint.get_step(last) if last else 0
+        progress_callback = ProgressCallback(shown, interrupt, stage.name)
+        first_step = checkpoint.get_step(last) if last else 0
         events = make_callbacks(
-            self.run.directory.events_folder(stage.name), self.config.report_to, step=begun
+            self.run.directory.events_folder(stage.name), self.config.report_to, step=first_step
         )
-        shown.update(setting.finished_steps + begun - shown.n)
+        shown.update(context.finished_steps + first_step - shown.n)
         with suppress_third_party_warnings(), cache_hidden_states(model):
-            trainer = MixtureTrainer(setting, args, [watch, *events])
-            setting.metric_log.start()
+            trainer = MixtureTrainer(context, args, [progress_callback, *events])
+            context.metric_log.start()
             if not self._is_ended(last):
                 trainer.train(resume_from_checkpoint=str(last) if last else None)
         self._write_skipped()
         if interrupt.requested and not self._is_ended(checkpoint.find_latest(folder)):
             raise KeyboardInterrupt(
-                f"stopped after step {setting.finished_steps + trainer.state.global_step}, "
+                f"stopped after step {context.finished_steps + trainer.state.global_step}, "
                 "which is saved; "
                 "go on with resume=True (--resume)"
             )
-        self._close_stage(stage.name, folder, setting.base_parameters)
+        self._close_stage(stage.name, folder, context.base_parameters)
 
     def _make_context(
         self, model: PeftModel, trainable: TrainableParameters, folder: Path
@@ -138,7 +138,7 @@ class StageRunner:
             if self.finished_stages
             else self.base_parameters
         )
-        host = tuple(dict.fromkeys([*earlier, *trainable.base]))
+        base_parameters = tuple(dict.fromkeys([*earlier, *trainable.base]))
         stage_setup.cast_to_float32(model, trainable.base)
         facts = {"step": before, "time_s": self._get_time_s()}
         if last:
@@ -146,7 +146,7 @@ class StageRunner:
         return StageContext(
             model=model,
             trainable=trainable,
-            base_parameters=host,
+            base_parameters=base_parameters,
             balancing=self._make_balancing(),
             aggregator=self.aggregator,
             task_set=self.task_set,
@@ -219,10 +219,10 @@ class StageRunner:
 
     def _finish(self, model: PeftModel) -> None:
         adapter_weights.load(model, self.run.folder / self.finished_stages[-1].weights_folder)
-        host = self.finished_stages[-1].base_parameters
+        base_parameters = self.finished_stages[-1].base_parameters
         if distributed.is_rank_zero():
             checkpoint.write_atomically(
                 self.run.directory.adapter_folder,
-                lambda folder: adapter_weights.save(model, host, folder),
+                lambda folder: adapter_weights.save(model, base_parameters, folder),
             )
         distributed.barrier()

@@ -87,24 +87,24 @@ def select_trainable(model: PeftModel, stage: Stage) -> TrainableParameters:
         for name in _select_part(part, parts, stage, model)
         if name in chosen
     }
-    kept = [] if {"shared", "adapter"} & set(stage.trains) else _freeze_shared_rows(model, chosen)
+    frozen = [] if {"shared", "adapter"} & set(stage.trains) else _freeze_shared_rows(model, chosen)
     if "shared" in stage.trains and not {"experts", "adapter"} & set(stage.trains):
-        kept = _freeze_routed_rows(model, chosen)
+        frozen = _freeze_routed_rows(model, chosen)
     for parameter in model.parameters():
         parameter.requires_grad_(False)
     for parameter in chosen.values():
         parameter.requires_grad_(True)
     adapter = tuple(name for name in chosen if ".coterie_" in name)
-    host = tuple(name for name in chosen if ".coterie_" not in name)
+    base = tuple(name for name in chosen if ".coterie_" not in name)
     undecayed = tuple(
         name
-        for name in host
+        for name in base
         if any(re.fullmatch(pattern, get_base_parameter_name(name)) for pattern in stage.undecayed)
     )
     return TrainableParameters(
         adapter=adapter,
-        base=host,
-        frozen_rows=tuple(kept),
+        base=base,
+        frozen_rows=tuple(frozen),
         learning_rates=rates,
         undecayed=undecayed,
         decays_balancing=stage.decays_balancing,

@@ -109,10 +109,10 @@ class MixtureTrainer(Trainer):
         self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: Tensor | int | None
     ) -> PartLosses:
         """Compute the losses of one part of a step, and add them to the log's running sums."""
-        setting = self.stage_context
+        context = self.stage_context
         with self._observe_routing(model) as tape:
-            found = setting.task_set.compute_losses(model, self.base_model, inputs)
-        sums = sum_by_task(found, len(setting.tasks))
+            found = context.task_set.compute_losses(model, self.base_model, inputs)
+        sums = sum_by_task(found, len(context.tasks))
         assert num_items_in_batch is not None
         total = torch.as_tensor(num_items_in_batch, device=found.losses.device)
         # DistributedDataParallel averages over processes; these losses must be summed.
@@ -120,7 +120,7 @@ class MixtureTrainer(Trainer):
             compute_objective(sums, self.balancing, total.clamp_min(1))
             * self.accelerator.num_processes
         )
-        routing = self._compute_routing_losses(tape) if setting.losses else []
+        routing = self._compute_routing_losses(tape) if context.losses else []
         loss = torch.stack([share, *routing]).sum() if routing else share
         self.running_sums.add(loss, sums, routing)
         self.expert_metrics.add(tape, self.state)
@@ -177,11 +177,11 @@ class MixtureTrainer(Trainer):
         self._raise_not_finite(f"the loss is {float(loss)} in a batch of {tasks}")
 
     def _raise_not_finite(self, what: str) -> None:
-        setting, last = self.stage_context, find_latest(self.folder)
-        kept = f"the last good checkpoint is {last}" if last else "there is no checkpoint yet"
+        context, last = self.stage_context, find_latest(self.folder)
+        saved = f"the last good checkpoint is {last}" if last else "there is no checkpoint yet"
         raise FloatingPointError(
-            f"stage {setting.stage_name!r}, step "
-            f"{setting.finished_steps + self.state.global_step + 1}: {what}; {kept}. Train anew "
+            f"stage {context.stage_name!r}, step "
+            f"{context.finished_steps + self.state.global_step + 1}: {what}; {saved}. Train anew "
             "with a lower learning_rate or a warmup, or in float32; if it is "
             "one task alone, look at its rows"
         )
@@ -210,8 +210,8 @@ class MixtureTrainer(Trainer):
 
     def _clip_grad_norm(self, model: nn.Module) -> Any:
         distributed.average_gradients(self.balancing)  # first: all must have the same norm
-        learns = [each for group in self.optimizer.param_groups for each in group["params"]]
-        return nn.utils.clip_grad_norm_(learns, self.args.max_grad_norm)
+        parameters = [each for group in self.optimizer.param_groups for each in group["params"]]
+        return nn.utils.clip_grad_norm_(parameters, self.args.max_grad_norm)
 
     def _get_grad_norm(self, model: nn.Module, grad_norm: Any = None) -> Any:
         self.gradient_norm = grad_norm
@@ -326,8 +326,8 @@ class MixtureTrainer(Trainer):
 
         A non-finite gradient shows in the loss only one step later, after the checkpoint.
         """
-        learns = [each for group in self.optimizer.param_groups for each in group["params"]]
-        if not all(bool(torch.isfinite(each).all()) for each in learns):
+        parameters = [each for group in self.optimizer.param_groups for each in group["params"]]
+        if not all(bool(torch.isfinite(each).all()) for each in parameters):
             self._raise_not_finite("a weight is not finite after this step")
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:

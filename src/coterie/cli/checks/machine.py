@@ -24,18 +24,18 @@ def check_machine() -> Iterator[Check]:
     yield Check(
         subject="processor", status="ok", details=f"{count_cores()} cores for this process, {kind}"
     )
-    said = f"{memory.total / GIB:.1f} GiB, {memory.available / GIB:.1f} of them free"
-    yield Check(subject="memory", status="ok", details=said)
-    said = f"{get_free_disk_bytes(Path.cwd()) / GIB:.1f} GiB free where you are"
-    yield Check(subject="disk", status="ok", details=said)
+    details = f"{memory.total / GIB:.1f} GiB, {memory.available / GIB:.1f} of them free"
+    yield Check(subject="memory", status="ok", details=details)
+    details = f"{get_free_disk_bytes(Path.cwd()) / GIB:.1f} GiB free where you are"
+    yield Check(subject="disk", status="ok", details=details)
     yield Check(subject="bfloat16", status="ok", details=check_bfloat16(read_cpu_flags()))
 
 
 def check_home() -> Iterator[Check]:
     """Check the folder of downloads and caches."""
     folder = get_cache_dir()
-    said = f"{folder}, {get_free_disk_bytes(folder) / GIB:.1f} GiB free there"
-    yield Check(subject="home", status="ok", details=said)
+    details = f"{folder}, {get_free_disk_bytes(folder) / GIB:.1f} GiB free there"
+    yield Check(subject="home", status="ok", details=details)
 
 
 def count_cores() -> int:
@@ -58,8 +58,8 @@ def read_cpu_flags() -> set[str] | None:
     if not FLAGS.is_file():
         return None
     lines = FLAGS.read_text(encoding="utf-8", errors="replace").splitlines()
-    said = [line.partition(":")[2] for line in lines if line.lower().startswith(("flags", "feat"))]
-    return set(said[0].split()) if said else None
+    flags = [line.partition(":")[2] for line in lines if line.lower().startswith(("flags", "feat"))]
+    return set(flags[0].split()) if flags else None
 
 
 def check_bfloat16(flags: set[str] | None) -> str:
@@ -97,8 +97,8 @@ def check_library(load: Callable[[], None]) -> Iterator[Check]:
     )
     cards = [torch.cuda.get_device_properties(i) for i in range(torch.cuda.device_count())]
     for index, card in enumerate(cards):
-        said = f"{card.name}, {card.total_memory / GIB:.1f} GiB"
-        yield Check(subject=f"gpu {index}", status="ok", details=said)
+        details = f"{card.name}, {card.total_memory / GIB:.1f} GiB"
+        yield Check(subject=f"gpu {index}", status="ok", details=details)
     if not cards:
-        said = f"none that torch {torch.__version__} can use; models run on the processor"
-        yield Check(subject="gpu", status="ok", details=said)
+        details = f"none that torch {torch.__version__} can use; models run on the processor"
+        yield Check(subject="gpu", status="ok", details=details)

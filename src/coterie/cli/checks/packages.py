@@ -18,8 +18,8 @@ CONFLICTING_PACKAGES = ("torchvision", "timm")
 
 def check_packages() -> Iterator[Check]:
     """Check Python, the required packages, the extras, and packages known to conflict."""
-    said = sys.version.partition(" ")[0]
-    yield Check(subject="python", status="ok", details=f"{said} at {sys.executable}")
+    details = sys.version.partition(" ")[0]
+    yield Check(subject="python", status="ok", details=f"{details} at {sys.executable}")
     wanted = [Requirement(text) for text in requires("coterie") or ()]
     yield from check_core_packages(wanted, get_installed_version)
     names = metadata("coterie").get_all("Provides-Extra") or []
@@ -40,8 +40,8 @@ def check_core_packages(
             line = f"pip install '{each.name}{each.specifier}'"
             yield Check(subject=each.name, status="broken", details=fault, advice=line)
         else:
-            said = f"{found(each.name)} (allowed: {each.specifier or 'any'})"
-            yield Check(subject=each.name, status="ok", details=said)
+            details = f"{found(each.name)} (allowed: {each.specifier or 'any'})"
+            yield Check(subject=each.name, status="ok", details=details)
 
 
 def check_extras(
