@@ -1,1 +1,1 @@
-"""How fast coterie is beside its peers, as ratios in one process: `python -m benchmarks`."""
+"""Speed of coterie relative to its peers, as ratios in one process: `python -m benchmarks`."""

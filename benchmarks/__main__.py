@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: starts itself again with malloc's settings before torch is imported."""
+"""`python -m benchmarks`: restarts itself with malloc's settings before torch is imported."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Experts that are attention heads, beside dense attention with as many heads as are chosen."""
+"""Benchmark of attention experts against dense attention with as many heads as are chosen."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -115,7 +115,7 @@ def candidates(case: Case, device: torch.device) -> dict[str, Candidate]:
 
 
 class DenseHeads(nn.Module):
-    """Multi-query attention; the heads stand in line as more queries, the fastest form here."""
+    """Multi-query attention with the heads as further queries, the fastest form here."""
 
     def __init__(self, width: int, heads: int, head: int = HEAD) -> None:
         super().__init__()
@@ -135,7 +135,7 @@ class ModSquad(nn.Module):
     """The published form (github.com/UMass-Foundation-Model/Mod-Squad, after MoA's).
 
     Gathers a copy of the input for every slot, loops over experts, scatters, attends eagerly over
-    expanded keys and values, and gathers once more on the way back.
+    expanded keys and values, and gathers again for the output.
     """
 
     def __init__(self, case: Case) -> None:

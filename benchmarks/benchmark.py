@@ -1,4 +1,4 @@
-"""What every benchmark answers to: rows of measured ratios, and targets for them."""
+"""`Benchmark`: the interface of all benchmarks, with rows of measured ratios, and targets."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
@@ -32,11 +32,12 @@ class Row:
     Attributes:
         case: dtype and shapes, the same for all rows that were timed together.
         dtype: "fp32" or "bf16".
-        step_ms: median time of forward and backward.
+        form: the candidate's name.
+        step_ms: median time of forward and backward pass.
         step: name of a base -> that time in units of the base's.
-        forward: the same for the forward alone, without gradients; empty if it was not timed.
-        saved_mib: activations kept for backward, parameters and the input not counted.
-        facts: numbers of the case that targets pick rows by.
+        forward: the same for the forward pass alone, without gradients; empty if not timed.
+        saved_mib: activations saved for backward, without parameters and the input.
+        facts: numbers of the case by which targets select rows.
     """
 
     case: str
@@ -51,7 +52,7 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """A promise: `measured` is to be at most `limit`; None if no row was there to tell."""
+    """A performance target: `measured` should be at most `limit`; None if no row applies."""
 
     what: str
     limit: float
@@ -73,11 +74,11 @@ class Benchmark(ABC):
 
     @abstractmethod
     def rows(self, scale: Scale, device: torch.device) -> Iterator[Row]:
-        """Measures; "tiny" is for tests, "quick" for a look, "full" for publication."""
+        """Measure all cases; "tiny" is for tests, "quick" for a check, "full" for publication."""
 
     @abstractmethod
     def targets(self, rows: Iterable[Row]) -> list[Target]:
-        """What performance is promised, beside what `rows` say."""
+        """Return the performance targets for `rows`."""
 
 
 def compare(
@@ -91,7 +92,7 @@ def compare(
     infer: bool = False,
     facts: Mapping[str, float] | None = None,
 ) -> Iterator[Row]:
-    """Times the candidates of one case together; a row for each, in units of each of `bases`."""
+    """Time the candidates of one case together; yield a row for each, in units of `bases`."""
     clock, bases = clock_for(device), tuple(bases)
     steps = interleaved(candidates, lambda each: each.step, clock=clock, rounds=rounds)
     inferred = None
@@ -111,9 +112,9 @@ def compare(
 
 
 def multiplies_bf16(device: torch.device) -> bool:
-    """Whether the device has instructions for bfloat16 products.
+    """Return whether the device has instructions for bfloat16 products.
 
-    Without them a product takes eight times as long as in float32, and its ratios say nothing.
+    Without them a product takes eight times as long as in float32, and its ratios are meaningless.
     """
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
@@ -126,18 +127,18 @@ def multiplies_bf16(device: torch.device) -> bool:
 def fitting(
     cases: Mapping[Scale, tuple[AnyCase, ...]], scale: Scale, device: torch.device
 ) -> tuple[AnyCase, ...]:
-    """The cases of a scale that can be told on `device`; tests want all, whatever they tell."""
+    """Return the cases of a scale that are meaningful on `device`; for tests, all of them."""
     told = multiplies_bf16(device) or scale == "tiny"
     return tuple(case for case in cases[scale] if told or case.dtype != "bf16")
 
 
 def worst(rows: Iterable[Row], base: str) -> float | None:
-    """The largest step, in units of the base's."""
+    """Return the largest step, in units of the base's."""
     return max((row.step[base].median for row in rows), default=None)
 
 
 def shaken(module: nn.Module) -> nn.Module:
-    """The module with random numbers in what trains: products with zeros draw less power."""
+    """Set trained parameters to random numbers: products with zeros need less power."""
     for parameter in module.parameters():
         if parameter.requires_grad:
             nn.init.normal_(parameter, std=0.02)
@@ -147,7 +148,7 @@ def shaken(module: nn.Module) -> nn.Module:
 def layer_candidate(
     layer: nn.Module, x: torch.Tensor, upstream: torch.Tensor, *, syncs: bool = False
 ) -> Candidate:
-    """A layer on an input that wants its gradient too, as inside a model."""
+    """Return a candidate of a layer on an input with a gradient, as inside a model."""
     parameters = tuple(layer.parameters())
     trained = tuple(parameter for parameter in parameters if parameter.requires_grad)
 

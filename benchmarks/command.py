@@ -1,4 +1,4 @@
-"""The command line: measures, writes one JSON file a benchmark, prints ratios and targets."""
+"""The command line: measure, write one JSON file per benchmark, print ratios and targets."""
 
 import argparse
 import json
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str]) -> None:
 def measure(
     benchmark: Benchmark, scale: Scale, device: torch.device, out: Path
 ) -> dict[str, object]:
-    """Runs one benchmark and writes what it found to `out`/<name>-<device>.json."""
+    """Run one benchmark and write its result to `out`/<name>-<device>.json."""
     torch.manual_seed(SEED)
     rows = []
     for row in benchmark.rows(scale, device):

@@ -1,16 +1,16 @@
-"""A training step of five dense tasks: Mod-Squad in one batched pass, and dense passes by task.
+"""Benchmark of a training step of five dense tasks: Mod-Squad, against dense passes by task.
 
-A step is forward and backward of all weights, on the same pictures for all tasks; the loss is the
-sum of the tasks' mean squares and, of Mod-Squad, the mutual information. Task by task, each pass
-embeds the patches anew; the gradients of all passes are taken together, at the end.
+A step is a forward and backward pass of all weights, on the same images for all tasks; the loss is
+the sum of the tasks' mean squares and, for Mod-Squad, the mutual information. Task by task, each
+pass embeds the patches again; the gradients of all passes are computed together, at the end.
 
-The dense twin does the operations that chosen experts do, so that forwards task by task differ in
-nothing but the gates: 0.3 % of the FLOPs. With MLP experts alone it is the same host without them,
-since four experts of a fourth of the hidden units are one MLP. With attention experts as well, its
-attention has as many heads as are chosen, as wide, over one key and one value for all of them;
-"host" is the same host without experts, with a key and a value for each head: 1.22 of the FLOPs.
-`count_flops` among a row's facts are those of its forward in units of the twin's task by task, as
-torch.utils.flop_counter counts the products that run.
+The dense twin does the operations that chosen experts do, so that forward passes task by task
+differ only in the gates: 0.3 % of the FLOPs. With MLP experts alone it is the same model without
+them, since four experts of a fourth of the hidden units are one MLP. With attention experts as
+well, its attention has as many heads as are chosen, as wide, over one key and one value for all of
+them; "host" is the same model without experts, with a key and a value for each head: 1.22 of the
+FLOPs. `flops` among a row's facts are those of its forward pass in units of the twin's task by
+task, as torch.utils.flop_counter counts the computed products.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -45,9 +45,9 @@ DENSE, COTERIE = "dense twin, task by task", "coterie"
 TASKS = {"depth": 1, "normals": 3, "curvature": 2, "edges": 1, "reshading": 1}
 """Tasks and the channels of their heads."""
 ALL = (None,)
-"""One pass of all tasks."""
+"""One forward pass of all tasks."""
 EACH = tuple((name,) for name in TASKS)
-"""A pass of each."""
+"""A forward pass for each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +71,7 @@ class Case:
         return f"{self.dtype} {experts}, {self.layers} layers {size} T={len(TASKS)}"
 
     def host(self) -> MultiTaskVisionModel:
-        """Heads are of 128 features where there are attention experts, as in the named models."""
+        """Return the model; with attention experts, heads have 128 features as in named models."""
         torch.manual_seed(0)
         backbone = ViTConfig(
             hidden_size=self.width,
@@ -103,7 +103,7 @@ CASES: dict[Scale, tuple[Case, ...]] = {
 
 
 class Dense(Benchmark):
-    """`mod_squad` drawn anew over `MultiTaskVisionModel`, its losses among what is timed."""
+    """Randomly initialised `mod_squad` in `MultiTaskVisionModel`, timed with its losses."""
 
     name = "dense"
 
@@ -165,7 +165,7 @@ def candidate(
     passes: tuple[tuple[str, ...] | None, ...],
     losses: tuple[RoutingLoss, ...],
 ) -> Candidate:
-    """A step of a model in these passes, each of some tasks."""
+    """Return a step of a model in these passes, each of some tasks."""
     parameters = tuple(model.parameters())
 
     def alone(tasks: tuple[str, ...] | None) -> Tensor:
@@ -187,15 +187,15 @@ def candidate(
 
 
 def operations(candidate: Candidate) -> int:
-    """FLOPs of its forward."""
-    # The counter does not know the fused attention of CPUs; as plain products it sees all of it.
+    """Return the FLOPs of a candidate's forward pass."""
+    # The counter does not support the fused attention of CPUs; it counts plain products.
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         candidate.forward()
     return counter.get_total_flops()
 
 
 def with_shared_keys(case: Case) -> MultiTaskVisionModel:
-    """The host, its attention over one key and one value for all heads."""
+    """Return the model with attention over one key and one value for all heads."""
     host = case.host()
     for block in host.get_blocks():
         block.register_module("attention", SharedKeys(case.width, heads=6, head=case.head))
@@ -203,7 +203,7 @@ def with_shared_keys(case: Case) -> MultiTaskVisionModel:
 
 
 class SharedKeys(nn.Module):
-    """`DenseHeads` where ViT has its attention."""
+    """`DenseHeads` in place of ViT's attention."""
 
     def __init__(self, width: int, *, heads: int, head: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Experts that are whole MLPs, beside a dense MLP of the same active size."""
+"""Benchmark of MLP experts against a dense MLP of the same active size."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
@@ -44,7 +44,7 @@ class Shape:
     gated: bool
 
     def mlp(self, times: int) -> nn.Module:
-        """The host's module with `times` its hidden features."""
+        """Return the model's module with `times` its hidden features."""
         sizes = {"hidden_size": self.width, "intermediate_size": self.hidden * times}
         if self.gated:
             return LlamaMLP(LlamaConfig(**sizes))
@@ -91,7 +91,7 @@ CASES: dict[Scale, tuple[Case, ...]] = {
 
 
 class Ffn(Benchmark):
-    """`Copies` with a token gate, two experts a token, all weights trained."""
+    """`Copies` with a token gate, two experts per token, all weights trained."""
 
     name = "ffn"
 
@@ -141,7 +141,7 @@ def candidates(case: Case, device: torch.device) -> dict[str, Candidate]:
 
 
 class PeerMlp(nn.Module, ABC):
-    """Stacked experts as in transformers' sparse models, behind a token gate like coterie's."""
+    """Stacked experts as in transformers' sparse models, with a token gate like coterie's."""
 
     def __init__(self, shape: Shape, experts: int) -> None:
         super().__init__()
@@ -159,7 +159,7 @@ class PeerMlp(nn.Module, ABC):
 
     @abstractmethod
     def mix(self, x: Tensor, gates: Tensor, chosen: Tensor) -> Tensor:
-        """The experts' weighted sum for `x` [tokens, width]; the others are [tokens, chosen]."""
+        """Return the experts' weighted sum of `x` [tokens, width]; others are [tokens, chosen]."""
 
     def hidden(self, before: Tensor) -> Tensor:
         if not self.gated:
@@ -182,7 +182,7 @@ class LoopMlp(PeerMlp):
 
 
 class GroupedMlp(PeerMlp):
-    """Slots sorted by expert and multiplied by `F.grouped_mm`, gated before the way back."""
+    """Slots sorted by expert and multiplied by `F.grouped_mm`, gated before the second product."""
 
     def mix(self, x: Tensor, gates: Tensor, chosen: Tensor) -> Tensor:
         slots = chosen.flatten().argsort(stable=True)

@@ -1,4 +1,4 @@
-"""One grafted module outside of any model, with the weights and the wrapper that users get."""
+"""One grafted module without a model, with the weights and the wrapper that users get."""
 
 from peft.tuners.tuners_utils import cast_adapter_dtype
 from torch import Tensor, nn
@@ -15,7 +15,7 @@ ADAPTER = "default"
 def grafted(
     host: nn.Module, width: int, mixture: Mixture, *, tasks: int = 0, autocast: bool = True
 ) -> CoterieLayer:
-    """`mixture` at `host`; `autocast` keeps the new weights in float32, as `coterie.graft` does."""
+    """Graft `mixture` at `host`; `autocast` makes new weights float32, as `coterie.graft` does."""
     host.requires_grad_(False)
     layer = CoterieLayer(host)
     place = LayerSite(name="layer", tower="text", tie_group="layer")
@@ -27,7 +27,7 @@ def grafted(
 
 
 class OfOneTask(nn.Module):
-    """A layer called in a batch that one task fills."""
+    """A layer in batches of a single task."""
 
     def __init__(self, layer: CoterieLayer) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""LoRA mixtures on one linear layer, beside plain LoRA of the same total rank."""
+"""Benchmark of LoRA mixtures on one linear layer against LoRA of the same total rank."""
 
 import statistics
 from collections.abc import Iterable, Iterator
@@ -36,7 +36,7 @@ TASKS = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """`width` features in and out, `tokens` of them; one expert a rank."""
+    """`tokens` of `width` input and output features; one expert per rank."""
 
     dtype: str
     tokens: int
@@ -85,7 +85,7 @@ CASES: dict[Scale, tuple[Case, ...]] = {
 
 
 class Linear(Benchmark):
-    """A token gate over all experts, the two best, and one task's fixed mixture."""
+    """A token gate over all experts, top-2, and one task's fixed mixture."""
 
     name = "linear"
 
@@ -109,7 +109,7 @@ class Linear(Benchmark):
         soft = [row for row in rows if row.form == COTERIE and row.facts["rank"] <= 128]
         peers = {row.case: row.saved_mib for row in rows if row.form == PEFT}
         times = [row.step[PEFT].median for row in soft]
-        # Beside PEFT's [tokens, rank] there may be [tokens, experts].
+        # In addition to PEFT's [tokens, rank] there may be [tokens, experts].
         saved = [
             row.saved_mib / peers[row.case] / (1 + row.facts["experts"] / row.facts["rank"])
             for row in soft
@@ -149,7 +149,7 @@ def candidates(case: Case, device: torch.device) -> dict[str, Candidate]:
     x = torch.randn(4, case.tokens // 4, case.width, device=device, dtype=dtype)
     x.requires_grad_()
     upstream = torch.randn_like(x)
-    # Sparse dispatch, which top-2 may choose, asks for the experts' counts.
+    # Sparse dispatch, which top-2 may choose, synchronises for the experts' counts.
     return {
         name: layer_candidate(shaken(layer), x, upstream, syncs=name == "coterie, top-2")
         for name, layer in layers.items()
@@ -157,7 +157,7 @@ def candidates(case: Case, device: torch.device) -> dict[str, Candidate]:
 
 
 def peft_lora(host: nn.Linear, rank: int, *, autocast: bool) -> nn.Module:
-    """PEFT's own layer; `autocast` is its default, float32 adapters that upcast activations."""
+    """Return PEFT's own layer; `autocast`, its default, has float32 adapters and activations."""
     config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=["host"])
     model = get_peft_model(
         nn.ModuleDict({"host": deepcopy(host)}), config, autocast_adapter_dtype=autocast

@@ -1,7 +1,7 @@
-"""What glibc's malloc is told before torch loads; torch must not be imported here.
+"""Settings of glibc's malloc, applied before torch loads; torch must not be imported here.
 
-Fresh outputs of 32 MiB and more cost five times their work in page faults, because glibc hands
-such blocks back to the kernel at once. Kept blocks take that out of every candidate's time alike.
+New outputs of 32 MiB and more cost five times their computation in page faults, because glibc
+returns such blocks to the kernel at once. Retaining them removes that from every candidate alike.
 """
 
 import os
@@ -15,12 +15,12 @@ SETTINGS = {
 
 
 def settings() -> dict[str, str]:
-    """The settings that hold in this process; none are told from a process started otherwise."""
+    """Return the settings of this process; empty if it was started otherwise."""
     return {name: os.environ[name] for name in SETTINGS if name in os.environ}
 
 
 def restart(module: str) -> None:
-    """Starts `python -m module` again in place of this process, unless malloc is set already."""
+    """Restart this process as `python -m module`, unless malloc is set already."""
     if settings().keys() == SETTINGS.keys():
         return
     assert "torch" not in sys.modules, "malloc reads its settings before torch is imported"

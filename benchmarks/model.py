@@ -1,4 +1,4 @@
-"""A training step of a whole language model with every linear layer adapted.
+"""Benchmark of a training step of a language model with every linear layer adapted.
 
 The model has the geometry of SmolLM2-135M with random weights and a vocabulary of 8192: the real
 one's 49152 would add a frozen head worth nine layers to every candidate alike.
@@ -74,7 +74,7 @@ CASES: dict[Scale, tuple[Case, ...]] = {
 
 
 EMULATED = Case(dtype="bf16", layers=2, tokens=64)
-"""What a device without bfloat16 products can do in minutes; it tells of such devices only."""
+"""A case that takes minutes without bfloat16 products; valid for such devices only."""
 
 
 class Model(Benchmark):
@@ -146,7 +146,7 @@ def _candidate(model: nn.Module, ids: Tensor) -> Candidate:
 
 
 def _frozen(model: PreTrainedModel, ids: Tensor) -> Candidate:
-    """The step without any adapter, down to the embeddings: what no adapter can undercut."""
+    """Return the step without any adapter, down to the embeddings: the lower bound of adapters."""
     embedded = model.get_input_embeddings()(ids).requires_grad_()
     return Candidate(
         forward=lambda: model(inputs_embeds=embedded, labels=ids).loss,
@@ -157,7 +157,7 @@ def _frozen(model: PreTrainedModel, ids: Tensor) -> Candidate:
 
 
 def plain_lora(model: PreTrainedModel, rank: int, *, autocast: bool) -> nn.Module:
-    """PEFT's LoRA; `autocast` is its default, float32 adapters that upcast activations."""
+    """Return PEFT's LoRA; `autocast`, its default, has float32 adapters and activations."""
     config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=list(LINEARS))
     return get_peft_model(model, config, autocast_adapter_dtype=autocast)
 
@@ -171,7 +171,7 @@ def looped(model: PreTrainedModel, ranks: tuple[int, ...]) -> nn.Module:
 
 
 def x_lora(case: Case, device: torch.device) -> nn.Module:
-    """PEFT's X-LoRA (arXiv:2402.07148), which wants its adapters on disk, over the same ranks."""
+    """Return PEFT's X-LoRA (arXiv:2402.07148), which needs its adapters on disk, of equal ranks."""
     with TemporaryDirectory() as folder:
         adapters = {}
         for expert, rank in enumerate(case.ranks):

@@ -1,4 +1,4 @@
-"""What must stand beside a published number: commit, seed, hardware, date and versions."""
+"""Provenance of a published number: commit, seed, hardware, date and versions."""
 
 import platform
 import subprocess
@@ -15,11 +15,11 @@ SEED = 0
 
 
 def provenance(device: torch.device) -> dict[str, object]:
-    """Taken when the measurement ends; torch's generator was seeded with `SEED` before it."""
+    """Return the provenance at the end of a measurement; torch was seeded with `SEED` before it."""
     packages = ("torch", "transformers", "peft")
     return {
         "commit": _git("rev-parse", "HEAD"),
-        # Results of the benchmarks before this one change nothing that is measured.
+        # Results of earlier benchmarks do not change what is measured.
         "dirty": _git("status", "--porcelain", "--", ":/", ":!/benchmarks/results") != "",
         "seed": SEED,
         "device": device.type,
@@ -34,7 +34,7 @@ def provenance(device: torch.device) -> dict[str, object]:
 
 
 def _git(*arguments: str) -> str | None:
-    """What git says, or None outside of a repository (and before its first commit)."""
+    """Return git's output; None outside of a repository (and before its first commit)."""
     command = ["git", "-C", str(Path(__file__).parent), *arguments]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

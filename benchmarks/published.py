@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 
 class LoopLora(nn.Module):
-    """sum_e softmax(router(x))_e * scale * up_e(down_e(x)) beside a frozen linear layer.
+    """sum_e softmax(router(x))_e * scale * up_e(down_e(x)) plus a frozen linear layer.
 
     Source: LoRAMoE (arXiv:2312.09979) and its form in MoE-PEFT, whose experts and router are
     float32 by default; `dtype` is the experts'.

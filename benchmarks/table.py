@@ -13,7 +13,7 @@ MARKED = re.compile(r"(<!-- table:(\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def as_table(record: dict[str, Any]) -> str:
-    """Where it was measured, the targets, and a line for each case and form."""
+    """Return the provenance, the targets, and a line for each case and form."""
     versions = ", ".join(f"{name} {number}" for name, number in record["versions"].items())
     commit = f"{record['commit'] or 'no commit'}{' with changes' if record['dirty'] else ''}"
     head = (
@@ -59,7 +59,7 @@ def _ratio(ratio: dict[str, float] | None) -> str:
 
 
 def rendered(page: str, results: Path) -> str:
-    """`page` with what stands between its markers made anew from the files in `results`."""
+    """Return `page` with the text between its markers replaced from the files in `results`."""
 
     def section(match: re.Match[str]) -> str:
         parts = []

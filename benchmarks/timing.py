@@ -1,7 +1,7 @@
-"""Interleaved timing of candidates, and the bytes that autograd keeps for their backward.
+"""Interleaved timing of candidates, and the bytes that autograd saves for their backward pass.
 
-Each round runs every candidate once, in an order that is rotated from round to round; a ratio is
-the median over the rounds of the ratio within a round. So drift of the machine cancels.
+Each round runs every candidate once, in an order that rotates from round to round; a ratio is
+the median over the rounds of the ratio within a round, which cancels drift of the machine.
 """
 
 import gc
@@ -22,12 +22,12 @@ class Candidate:
     """One way to compute something.
 
     Attributes:
-        forward: the computation; its result is what is differentiated.
-        wanted: the tensors whose gradients make up the backward.
+        forward: the computation; its result is differentiated.
+        wanted: the tensors whose gradients the backward pass computes.
         upstream: the gradient of the result; None for a scalar.
-        fixed: what is there before the forward, beside `wanted`, and is no saved activation:
+        fixed: further tensors that exist before the forward pass and are no saved activations:
             frozen weights, buffers, the input.
-        syncs: waits for the device somewhere, so that no CUDA graph can hold it.
+        syncs: whether it synchronises with the device, so that no CUDA graph can capture it.
     """
 
     forward: Callable[[], Tensor]
@@ -37,16 +37,16 @@ class Candidate:
     syncs: bool = False
 
     def step(self) -> None:
-        """Forward and backward."""
+        """Run a forward and backward pass."""
         torch.autograd.grad(self.forward(), self.wanted, self.upstream, allow_unused=True)
 
     def infer(self) -> None:
-        """Forward without gradients."""
+        """Run a forward pass without gradients."""
         with torch.no_grad():
             self.forward()
 
     def saved_bytes(self) -> int:
-        """Bytes of the distinct storages that one forward keeps for its backward."""
+        """Return the bytes of the distinct storages that a forward pass saves for backward."""
         known = {_storage(tensor) for tensor in (*self.wanted, *self.fixed)}
         saved: dict[int, int] = {}
 
@@ -55,7 +55,7 @@ class Candidate:
                 saved[_storage(tensor)] = tensor.untyped_storage().nbytes()
             return tensor
 
-        # The result must outlive the count, or its storages would be freed and used again.
+        # The result must outlive the count, or its storages would be freed and reused.
         with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
             result = self.forward()
         del result
@@ -67,10 +67,10 @@ def _storage(tensor: Tensor) -> int:
 
 
 class Clock(ABC):
-    """Says how long a step takes on one kind of device."""
+    """Measures the time of a step on one kind of device."""
 
     def prepare(self, step: Step, *, syncs: bool) -> Step:
-        """The step to be timed in place of `step`, warmed up."""
+        """Warm up, and return the step to time in place of `step`."""
         step()
         return step
 
@@ -92,7 +92,7 @@ class CpuClock(Clock):
 
 
 class CudaClock(Clock):
-    """Device time between two events; a step that never waits is replayed as a CUDA graph."""
+    """Device time between two events; a step that never synchronises is a CUDA graph."""
 
     def prepare(self, step: Step, *, syncs: bool) -> Step:
         here, aside = torch.cuda.current_stream(), torch.cuda.Stream()
@@ -141,7 +141,7 @@ class Times:
         return statistics.median(self.seconds[name]) * 1000
 
     def ratio(self, name: str, base: str) -> Ratio:
-        """Time of `name` in units of the time of `base` in the same round."""
+        """Return the time of `name` in units of the time of `base` in the same round."""
         pairs = zip(self.seconds[name], self.seconds[base], strict=True)
         ratios = sorted(mine / theirs for mine, theirs in pairs)
         quarter = len(ratios) // 4
@@ -157,7 +157,7 @@ def interleaved(
     clock: Clock,
     rounds: int,
 ) -> Times:
-    """Times what `pick` takes of each candidate: its `step` or its `infer`."""
+    """Time what `pick` returns for each candidate: its `step` or its `infer`."""
     names = list(candidates)
     steps = {name: clock.prepare(pick(each), syncs=each.syncs) for name, each in candidates.items()}
     seconds: dict[str, list[float]] = {name: [] for name in names}

@@ -1,9 +1,9 @@
-"""A step of training with coterie's Trainer, against the same step written out by hand.
+"""Benchmark of a step of coterie's Trainer against the same step as a plain loop.
 
-Trainer's step takes rows from a file: chat template, tokens, padding, batch order, forward, losses
-by task, backward, clipping, AdamW, schedule, lines of the log. The loop's takes a batch that is
-ready: forward, loss, backward, AdamW. Both train the same grafted model on the same samples. No
-step saves a checkpoint.
+Trainer's step reads rows from a file: chat template, tokens, padding, batch order, forward pass,
+losses by task, backward pass, clipping, AdamW, schedule, log records. The loop's has a prepared
+batch: forward pass, loss, backward pass, AdamW. Both train the same grafted model on the same
+samples. No step saves a checkpoint.
 """
 
 import json
@@ -41,7 +41,7 @@ CASES: dict[Scale, Case] = {
 NAMES = ("first", "second")
 SIZE = 8
 WARM = 2
-"""Steps that are not timed: the first allocate."""
+"""Steps that are not timed: the first ones allocate memory."""
 
 
 class Trainer(Benchmark):
@@ -72,7 +72,7 @@ class Trainer(Benchmark):
 
 
 def measured(case: Case, device: torch.device, folder: Path, *, rounds: int) -> Times:
-    """Seconds of a step each, taken in turn: Trainer's, then those of the two loops."""
+    """Return the seconds of steps, interleaved: Trainer's, then those of the two loops."""
     recipe = Recipe(
         mixtures=(
             Mixture(
@@ -81,15 +81,15 @@ def measured(case: Case, device: torch.device, folder: Path, *, rounds: int) -> 
         ),
         stages=(Stage(steps=rounds + WARM),),
     )
-    plan = RunConfig(
+    config = RunConfig(
         recipe=recipe,
         base="",
         tasks=TextTasks(tasks=tuple(written(folder))),
         batch_size=SIZE,
         save_every=10**6,
     )
-    trainer = built(plan, case, device, folder)
-    turns = Turns(trainer, device, loops(plan, case, device, trainer))
+    trainer = built(config, case, device, folder)
+    turns = Turns(trainer, device, loops(config, case, device, trainer))
     trainer.add_callback(turns)
     trainer._save_checkpoint = lambda *args: None  # the one at the end belongs to no step
     trainer.train()
@@ -106,7 +106,7 @@ class Turns(TrainerCallback):
         self.seconds: dict[str, list[float]] = {name: [] for name in (TRAINER, *loops)}
 
     def now(self) -> float:
-        """This process's CPU time, so that other jobs do not count; a GPU's when it is done."""
+        """Return this process's CPU time, so that other jobs do not count; for GPUs, the time."""
         if self.device.type == "cuda":
             torch.cuda.synchronize()
             return time.perf_counter()
@@ -116,7 +116,7 @@ class Turns(TrainerCallback):
         self.last = self.now()
 
     def on_step_end(self, *args: Any, **rest: Any) -> None:
-        # What Trainer does behind this call, such as logging, is counted with its next step.
+        # What Trainer does after this call, such as logging, counts for its next step.
         self.seconds[TRAINER].append(self.now() - self.last)
         for name, loop in self.loops.items():
             start = self.now()
@@ -128,7 +128,7 @@ class Turns(TrainerCallback):
 def loops(
     plan: RunConfig, case: Case, device: torch.device, trainer: MixtureTrainer
 ) -> dict[str, Callable[[], None]]:
-    """Steps by hand, each with a model of its own."""
+    """Return steps of plain loops, each with its own model."""
     samples, collate = trainer.stage_context.dataset, trainer.stage_context.collator
     batches = [
         collate([samples[place] for place in places])
@@ -138,8 +138,8 @@ def loops(
 
     def loop(loss: Callable[[nn.Module, dict[str, Any]], torch.Tensor]) -> Callable[[], None]:
         model = graft(case.model(device), plan.recipe.mixtures, tasks=NAMES).train()
-        learns = [each for each in model.parameters() if each.requires_grad]
-        optimizer = torch.optim.AdamW(learns, lr=1e-4, weight_decay=0.0, fused=True)
+        parameters = [each for each in model.parameters() if each.requires_grad]
+        optimizer = torch.optim.AdamW(parameters, lr=1e-4, weight_decay=0.0, fused=True)
         turn = iter(ready)
 
         def step() -> None:
@@ -156,12 +156,12 @@ def loops(
 
 
 def built(plan: RunConfig, case: Case, device: torch.device, folder: Path) -> MixtureTrainer:
-    """The trainer of the plan's one stage, as a run builds it but for the model from memory."""
+    """Return the trainer of the one stage, as a run builds it, except for the model."""
     stage = plan.recipe.stages[0]
     model = graft(case.model(device), plan.recipe.mixtures, tasks=NAMES)
     tasks = plan.tasks
     samples = MultiTaskDataset(tasks.load_training_datasets(), tasks.transform)
-    setting = StageContext(
+    context = StageContext(
         model=model,
         trainable=select_trainable(model, stage),
         base_parameters=(),
@@ -182,11 +182,11 @@ def built(plan: RunConfig, case: Case, device: torch.device, folder: Path) -> Mi
     args = stage_setup.make_training_arguments(
         plan, stage, folder, seed=0, mixed=False, validates=False
     )
-    return MixtureTrainer(setting, args)
+    return MixtureTrainer(context, args)
 
 
 def words() -> PreTrainedTokenizerFast:
-    """A token a byte, with the plain chat template."""
+    """Return a byte-level tokenizer with the plain chat template."""
     letters = ["<pad>", "</s>", *sorted(pre_tokenizers.ByteLevel.alphabet())]
     bytes_only = Tokenizer(models.BPE({letter: i for i, letter in enumerate(letters)}, []))
     bytes_only.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -199,7 +199,7 @@ def words() -> PreTrainedTokenizerFast:
 
 
 def written(folder: Path) -> tuple[TextTask, ...]:
-    """Two tasks of 64 rows in files."""
+    """Write two tasks of 64 rows to files."""
     for name in NAMES:
         rows = [{"question": f"{name}: " + f"what is {i}? " * 6, "answer": f"it is {i}"}
                 for i in range(64)]  # fmt: skip

@@ -1,1 +1,1 @@
-"""Long runs whose results are committed: the host's alignment, and systems side by side."""
+"""Long runs whose results are committed: connector alignment, and comparisons of systems."""

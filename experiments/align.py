@@ -1,11 +1,12 @@
-"""Trains the embedded host's connectors, which the package ships: `make align`.
+"""Train the embedded omni model's connectors, which the package ships: `make align`.
 
-Encoders and language model stay frozen, as in LLaVA's first stage (Liu et al. 2023,
-arXiv:2304.08485, section 4.2), and the connectors learn what pictures and sounds show, in two
-steps. First, without the language model: what a connector says of a picture, averaged over its
-tokens, is drawn to the embeddings of its caption's words and away from other captions' (InfoNCE
-both ways, as in CLIP: Radford et al. 2021, arXiv:2103.00020, figure 3). Then the language model has
-to say the caption. Only training splits are used, so no held-out style, food or voice is seen.
+Encoders and language model are frozen, as in LLaVA's first stage (Liu et al. 2023,
+arXiv:2304.08485, section 4.2), and the connectors learn the content of images and audio, in two
+steps. First, without the language model: a connector's output for an image, averaged over its
+tokens, is trained towards the embeddings of its caption and away from other captions' (InfoNCE
+both ways, as in CLIP: Radford et al. 2021, arXiv:2103.00020, figure 3). Then the language model is
+trained to generate the caption. Only training splits are used, so no held-out style, food or voice
+is seen.
 """
 
 import argparse
@@ -34,11 +35,11 @@ from experiments.captions import captions
 
 TEMPERATURE = 0.07
 NOISE = 0.1
-"""Standard deviations of noise on the features: there are few pictures of each thing."""
+"""Standard deviations of noise on the features: there are few images of each object."""
 CONTRAST_SIZE = 128
 CONTRAST_RATE = 1e-3
 REPORTS = 20
-"""Mean losses that are kept of each step of the training."""
+"""Mean losses that are recorded of each of the two training steps."""
 
 
 def main() -> None:
@@ -53,7 +54,7 @@ def main() -> None:
     torch.manual_seed(arguments.seed)
     pretrained = load(get_cache_dir() / "omni", dtype=torch.float32)
     model, processor = pretrained.model, pretrained.processor
-    # Not on from those that are shipped: the same command gives the same connectors.
+    # Not continued from the shipped ones: the same command gives the same connectors.
     embeddings = model.get_input_embeddings().weight.detach()
     model.load_state_dict(init_connectors(model.base_model.encoders, embeddings), strict=False)
     for name, weight in model.named_parameters():
@@ -90,7 +91,7 @@ def main() -> None:
 def contrast(
     pretrained: LoadedModel, modality: str, train: dict[str, list[TextSample]], steps: int
 ) -> list[float]:
-    """Draws a modality's connectors to the words; the loss over training."""
+    """Train a modality's connectors towards captions' embeddings; return losses over training."""
     model, processor = pretrained.model, pretrained.processor
     samples = [each for name, every in train.items() if name.endswith(modality) for each in every]
     features = [encoded(processor, modality, sample) for sample in samples]
@@ -100,7 +101,7 @@ def contrast(
     center = model.get_input_embeddings().weight.detach().mean(0)
     spread = (words - words.mean(0)).square().mean()
     encoders = select_modality(model.base_model.encoders, modality)
-    learns = [weight for encoder in encoders
+    parameters = [weight for encoder in encoders
               for weight in model.base_model.connectors[encoder.name].parameters()]  # fmt: skip
 
     def losses() -> Iterator[Tensor]:
@@ -110,16 +111,16 @@ def contrast(
             batch = noisy([features[place] for place in chosen.tolist()])
             yield torch.stack([
                 info_nce(pooled - center, wanted - center, same)
-                # InfoNCE knows directions alone; the language model wants the right length, too.
+                # InfoNCE depends on directions alone; the language model needs the right norm, too.
                 + (pooled - wanted).square().mean() / spread
                 for pooled in connected(model, modality, *batch)
             ]).sum()  # fmt: skip
 
-    return descended(learns, losses(), steps, CONTRAST_RATE, weight_decay=0.1)
+    return descended(parameters, losses(), steps, CONTRAST_RATE, weight_decay=0.1)
 
 
 def encoded(processor, modality: str, sample: TextSample) -> Float[Tensor, "tokens width"]:
-    """What the encoders say of a sample's picture or sound."""
+    """Return the encoders' features of a sample's image or audio."""
     [medium] = sample.get_media()
     if modality == "image":
         return processor.feature_cache.get_image_features([medium.load()], processor)[0].float()
@@ -127,7 +128,7 @@ def encoded(processor, modality: str, sample: TextSample) -> Float[Tensor, "toke
 
 
 def embedded(model, tokenizer, text: str) -> Float[Tensor, " width"]:
-    """The mean embedding of a text's tokens."""
+    """Return the mean embedding of a text's tokens."""
     tokens = tokenizer(text, add_special_tokens=False, return_tensors="pt")["input_ids"]
     return model.get_input_embeddings()(tokens)[0].mean(0).detach()
 
@@ -135,7 +136,7 @@ def embedded(model, tokenizer, text: str) -> Float[Tensor, " width"]:
 def noisy(
     features: Sequence[Float[Tensor, "tokens width"]],
 ) -> tuple[Float[Tensor, "rows seq width"], Int[Tensor, " rows"]]:
-    """A batch with noise on it, and the tokens of each."""
+    """Return a padded batch with added noise, and the number of tokens of each row."""
     lengths = torch.tensor([len(each) for each in features])
     batch = nn.utils.rnn.pad_sequence(list(features), batch_first=True)
     return batch + NOISE * batch.std() * torch.randn_like(batch), lengths
@@ -144,9 +145,9 @@ def noisy(
 def connected(
     model, modality: str, batch: Float[Tensor, "rows seq width"], tokens: Int[Tensor, " rows"]
 ) -> Iterator[Float[Tensor, "rows out"]]:
-    """What each connector says, a mean over the tokens of a picture or sound."""
+    """Yield each connector's output, the mean over the tokens of an image or audio."""
     encoders = select_modality(model.base_model.encoders, modality)
-    # A sound's one encoder gives a token for so many mel frames.
+    # The one audio encoder gives a token for 16 mel frames.
     lengths = tokens * 16 if modality == "audio" else torch.zeros_like(tokens)
     for encoder, part, own in unpack(batch, lengths, encoders):
         said = model.base_model.connectors[encoder.name](part) * own[..., None]
@@ -156,7 +157,7 @@ def connected(
 def info_nce(
     said: Float[Tensor, "rows width"], words: Float[Tensor, "rows width"], same: Tensor
 ) -> Float[Tensor, ""]:
-    """Both ways; captions with the same words are all right answers."""
+    """Return InfoNCE in both directions; all captions with the same text count as correct."""
     near = nn.functional.normalize(said) @ nn.functional.normalize(words).T / TEMPERATURE
     right = same / same.sum(1, keepdim=True)
     ways = (near.log_softmax(1) * right).sum(1) + (near.log_softmax(0) * right.T).sum(0)
@@ -164,22 +165,22 @@ def info_nce(
 
 
 def say(model, collate: TextCollator, train: dict[str, list[TextSample]], arguments) -> list[float]:
-    """Has the language model say the captions; the loss over training."""
+    """Train the connectors with the captions' language model loss; return losses over training."""
     rows = list(train.values())
-    plan = TaskSampling().sample_batches(
+    batches = TaskSampling().sample_batches(
         [len(each) for each in rows],
         batch_size=arguments.batch_size, steps=arguments.steps, seed=arguments.seed,
     )  # fmt: skip
 
     def losses() -> Iterator[Tensor]:
-        for batch in plan:
+        for batch in batches:
             inputs = collate([rows[int(task)][int(row)] for task, row in batch])
             inputs.pop("task_ids")
             yield model(**inputs).loss
 
-    learns = [weight for weight in model.parameters() if weight.requires_grad]
+    parameters = [weight for weight in model.parameters() if weight.requires_grad]
     model.train()
-    return descended(learns, losses(), arguments.steps, arguments.learning_rate)
+    return descended(parameters, losses(), arguments.steps, arguments.learning_rate)
 
 
 def descended(
@@ -189,7 +190,7 @@ def descended(
     learning_rate: float,
     weight_decay: float = 0.0,
 ) -> list[float]:
-    """A step of AdamW on each loss; their means over a twentieth of the steps each."""
+    """Take a step of AdamW on each loss; return means over a twentieth of the steps each."""
     optimizer = torch.optim.AdamW(learns, lr=learning_rate, weight_decay=weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, learning_rate, total_steps=max(steps, 2), pct_start=0.05
@@ -212,7 +213,7 @@ def descended(
 
 @torch.no_grad()
 def held_out(model, collate: TextCollator, samples: list[TextSample]) -> float:
-    """The mean loss of an answer's token in validation captions."""
+    """Return the mean loss per answer token on validation captions."""
     model.eval()
     total = count = 0
     for start in range(0, len(samples), 32):

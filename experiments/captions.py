@@ -1,4 +1,4 @@
-"""What pantry shows and says, in a few words: what the connectors are trained to pass on."""
+"""Short captions of pantry's images and audio, on which the connectors are trained."""
 
 import json
 from collections import defaultdict
@@ -13,10 +13,10 @@ Row = Mapping[str, Any]
 
 
 def captions(pantry: Path, split: str) -> dict[str, list[TextSample]]:
-    """What is shown -> a sample for each picture or sound of a split: it alone, and the words.
+    """Return content -> a sample for each image or audio of a split: the file, and its caption.
 
-    No task's question is in them, so that a model that has learned them has not learned the task.
-    A split that a task lacks is left out.
+    No task's question is in them, so that a model trained on them was not trained on the task.
+    A split that a task lacks is skipped.
     """
     found: dict[str, list[TextSample]] = {}
     seen: set[Path] = set()
@@ -31,7 +31,7 @@ def captions(pantry: Path, split: str) -> dict[str, list[TextSample]]:
                 source=at.name,
             )
             for at, rows in groups.items()
-            if at not in seen  # some tasks show the same pictures
+            if at not in seen  # some tasks share images
         ]
         seen |= groups.keys()
         if samples:
@@ -40,7 +40,7 @@ def captions(pantry: Path, split: str) -> dict[str, list[TextSample]]:
 
 
 def by_medium(file: Path, kind: str) -> dict[Path, list[Row]]:
-    """The rows that share a picture or a sound, by its file."""
+    """Return the rows that share an image or audio, by its file."""
     groups: dict[Path, list[Row]] = defaultdict(list)
     if file.is_file():
         for row in map(json.loads, file.read_text(encoding="utf-8").splitlines()):
@@ -58,7 +58,7 @@ def counted(rows: Sequence[Row]) -> str:
 
 
 def charted(rows: Sequence[Row]) -> str:
-    """Such as "highest red, lowest blue, red 40"."""
+    """Return a caption such as "highest red, lowest blue, red 40"."""
     said = []
     for row in rows:
         which = row["question"].removesuffix("?").removesuffix(", to tens").split()[-1]
@@ -67,7 +67,7 @@ def charted(rows: Sequence[Row]) -> str:
 
 
 def pictured(rows: Sequence[Row]) -> str:
-    """Such as "3 peach on red", as far as the questions about the picture tell."""
+    """Return a caption such as "3 peach on red", with the facts that questions ask for."""
     told = {"many": "", "colour": ""}
     for row in rows:
         for word in told:

@@ -1,9 +1,9 @@
-"""One shared adapter, one a task, or a mixture, at equal size and steps: `make experiment`.
+"""Compare shared, single-task and mixture adapters at equal size and steps: `make experiment`.
 
-Every system adapts the same layers of the embedded host with as many trainable parameters, takes as
-many steps, sees the same number of samples of each task in each step, and is scored on the same
-held-out rows. At equal weights of its experts, each mixture is a LoRA of the shared one's scale.
-Runs that are finished are kept, so a stopped experiment goes on; the result is
+Every system adapts the same layers of the embedded omni model with as many trainable parameters,
+takes as many steps, gets the same number of samples of each task in each step, and is scored on
+the same held-out rows. At equal weights of its experts, each mixture is a LoRA of the shared one's
+scale. Finished runs are reused, so a stopped experiment can be resumed; the result is
 benchmarks/results/conflict-cpu.json.
 """
 
@@ -31,21 +31,21 @@ LEARNING_RATE = 1e-3
 ALONE, SHARED = "single_task", "shared_lora"
 DIAGNOSED = (SHARED, "moelora")
 BATCHES = 2
-"""Of each task, for a diagnosis: one a minute or two."""
+"""Batches of each task for a diagnosis; one takes a minute or two."""
 SPREAD = 0.02
 
 
 @dataclass(frozen=True, kw_only=True)
 class Regime:
-    """Tasks that are learned together, and how.
+    """Tasks that are trained together, and the settings of their training.
 
     Attributes:
         tasks: of pantry.
-        prompt: what the user says, as in tasks.yaml.
+        prompt: the user's message, as in tasks.yaml.
         systems: names out of `systems`.
         steps: of every system, the single-task models too.
         per_task: samples of each task in a step.
-        limit: test rows a task.
+        limit: test rows per task.
     """
 
     tasks: tuple[str, ...]
@@ -56,14 +56,14 @@ class Regime:
     limit: int
 
     def chosen(self) -> tuple[TextTask, ...]:
-        """The tasks, in order."""
+        """Return the tasks, in order."""
         found = read_tasks("pantry:" + ",".join(self.tasks))
         tasks = map(found.get_text_task, found.names)
         return tuple(replace(task, prompt=self.prompt) for task in tasks)
 
 
 REGIMES = {
-    # Each task asks in its own words, so one model may know what is wanted of it.
+    # Each task has its own question, so one model can tell the tasks apart.
     "asked": Regime(
         tasks=(
             "naming", "group", "food_group", "nutrition", "counting", "chart", "spoken",
@@ -75,8 +75,8 @@ REGIMES = {
         per_task=2,
         limit=40,
     ),
-    # All tasks ask alike, two of each kind of picture: the name or the kind of a drawing, the kind
-    # or the energy of a food. As in dense vision, nothing in the input says which task it is.
+    # All tasks have the same prompt, two for each kind of image: the name or the kind of a drawing,
+    # the kind or the energy of a food. As in dense vision, the input does not identify the task.
     "unasked": Regime(
         tasks=("naming", "group", "food_group", "energy"),
         prompt="Answer.",
@@ -87,19 +87,19 @@ REGIMES = {
     ),
 }  # fmt: skip
 
-# The last layers of the language model: what is below is frozen, and is computed once a sample.
+# The last layers of the language model: lower ones are frozen, and run once per sample.
 LAYER = r"layers\.2\d\."
 LAYERS = r"model\.language_model\." + LAYER
 AT = (LAYERS + r"self_attn\.(q|k|v|o)_proj", LAYERS + r"mlp\.(gate|up|down)_proj")
 
 
 def systems() -> Mapping[str, Recipe]:
-    """Name -> recipe; `check_sizes` holds them to equally many parameters."""
+    """Return name -> recipe; `check_sizes` verifies that their parameter counts agree."""
     awaker = recipes.awaker(rank=8, alpha=16.0, experts=4)
     plain, *routed = (
         replace(each, at=str(each.at).replace(r"layers\.\d+\.", LAYER)) for each in awaker.mixtures
     )
-    # Rank 16 where Awaker has one LoRA without a choice makes up for the experts' rounding.
+    # Awaker's ungated LoRA has rank 16 to compensate for the rounding of the experts' ranks.
     plain = replace(plain, experts=Lora(ranks=(16,), alpha=32.0, dropout=0.05))
     return {
         ALONE: recipes.single_task(rank=34, alpha=68.0, at=AT),
@@ -112,7 +112,7 @@ def systems() -> Mapping[str, Recipe]:
 
 
 def check_sizes(regime: Regime) -> None:
-    """Stops unless all systems train equally many parameters, within SPREAD."""
+    """Raise SystemExit unless all systems train equally many parameters, within SPREAD."""
     compared = {name: systems()[name] for name in regime.systems}
     sizes = count_trainable("embedded", compared, list(regime.tasks))
     print(sizes, flush=True)
@@ -121,7 +121,7 @@ def check_sizes(regime: Regime) -> None:
 
 
 def runs(out: Path, regime: str, name: str, seed: int) -> Iterator[coterie.Run]:
-    """A system's runs of one seed, trained and scored; one, or one a task."""
+    """Train and score a system's runs of one seed: one, or one per task."""
     known = REGIMES[regime]
     tasks = known.chosen()
     groups = [(task,) for task in tasks] if name == ALONE else [tasks]
@@ -144,7 +144,7 @@ def runs(out: Path, regime: str, name: str, seed: int) -> Iterator[coterie.Run]:
 
 
 def work(out: Path, part: int, parts: int) -> None:
-    """Every system and seed that falls to this process; controls with the first."""
+    """Run this process's share of systems and seeds; controls with the first seed."""
     units = [(regime, name, seed) for seed in SEEDS for regime in REGIMES
              for name in REGIMES[regime].systems]  # fmt: skip
     for regime, name, seed in units[part::parts]:
@@ -156,7 +156,7 @@ def work(out: Path, part: int, parts: int) -> None:
 
 
 def summarised(out: Path, regime: str) -> dict:
-    """What a regime's runs found, and says it."""
+    """Return a regime's results, and print them."""
     known = REGIMES[regime]
     found = {
         name: [run for seed in SEEDS for run in runs(out, regime, name, seed)]
@@ -177,7 +177,7 @@ def summarised(out: Path, regime: str) -> dict:
 
 
 def main() -> None:
-    """Trains in as many processes as asked for, one thread each, then summarises."""
+    """Train in as many processes as requested, one thread each, then summarise."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("runs/experiment"))
     parser.add_argument("--processes", type=int, default=2)

@@ -1,8 +1,7 @@
-"""Single-task models cut out of the Mod-Squad runs of `experiments.dense`: part of `make dense`.
+"""Prune single-task models from the Mod-Squad runs of `experiments.dense`: part of `make dense`.
 
-Which experts a task uses is measured on validation pictures, with Mod-Squad's own threshold and
-others; scores are of the test pictures of the experiment. The result is
-benchmarks/results/cuts-cpu.json.
+Expert usage is measured on validation images, with Mod-Squad's own threshold and others; scores
+are of the test images of the experiment. The result is benchmarks/results/cuts-cpu.json.
 """
 
 import argparse
@@ -22,15 +21,16 @@ from experiments.dense import LIMIT, TASKS
 
 RESULT = Path(__file__).parents[1] / "benchmarks" / "results" / "cuts-cpu.json"
 SEEDS = dense.SEEDS[:2]
-"""Not all: to cut a model at every threshold takes as long as to train it."""
+"""Not all: pruning a model at every threshold takes as long as training it."""
 KEPT = "cuts.json"
-"""In a run's folder; where it is, it is not measured again."""
+"""The result in a run's folder, which is reused if it exists."""
 THRESHOLDS = (0.0, 0.03, 0.1, 0.2, 1.0)
-"""0 drops what is never chosen, 0.03 is Mod-Squad's, 1 leaves few more than a token uses."""
+"""0 removes experts that are never chosen, 0.03 is Mod-Squad's, 1 leaves few more than a token
+uses."""
 
 
 def cut(run: coterie.Run, task: str) -> dict[str, Any]:
-    """The curve of a task, and what the checkpoint at threshold 0 says of itself."""
+    """Return the curve of a task, and the report of its checkpoint at threshold 0."""
     found = measure_score_curve(run, task=task, thresholds=THRESHOLDS, limit=LIMIT).dump()
     with tempfile.TemporaryDirectory() as folder:
         written = coterie.extract(
@@ -45,7 +45,7 @@ def cut(run: coterie.Run, task: str) -> dict[str, Any]:
 
 
 def cuts(run: coterie.Run) -> dict[str, Any]:
-    """Every task of a run, cut out."""
+    """Return the results of every task of a run, computed if they are not stored."""
     file = run.folder / KEPT
     if not file.is_file():
         found = {task: cut(run, task) for task in TASKS}
@@ -55,7 +55,7 @@ def cuts(run: coterie.Run) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Cuts every task out of every run of Mod-Squad."""
+    """Prune every task of every Mod-Squad run."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("runs/dense"))
     arguments = parser.parse_args()

@@ -1,4 +1,4 @@
-"""Keeps what `coterie demo` found as a result: `python -m experiments.demo runs/demo`."""
+"""Save the result of `coterie demo`: `python -m experiments.demo runs/demo`."""
 
 import argparse
 import json
@@ -13,16 +13,16 @@ RESULT = Path(__file__).parents[1] / "benchmarks" / "results" / "demo-cpu.json"
 
 
 def main() -> None:
-    """Writes the demo's table and diagnosis with their provenance."""
+    """Write the demo's table and diagnosis with their provenance."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder
-    plan = Run.read(folder / "shared_lora").config
+    config = Run.read(folder / "shared_lora").config
     facts = provenance(torch.device("cpu")) | {
-        "seed": plan.seed,
-        "steps": plan.steps,
-        "batch_size": plan.batch_size,
-        "tasks": [task.name for task in plan.tasks],
+        "seed": config.seed,
+        "steps": config.steps,
+        "batch_size": config.batch_size,
+        "tasks": [task.name for task in config.tasks],
         "table": json.loads((folder / "table.json").read_text()),
         "conflict": json.loads((folder / "conflict.json").read_text()),
     }

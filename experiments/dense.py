@@ -1,12 +1,11 @@
-"""Mod-Squad beside its baselines on rendered scenes, at equal budget: `make dense`.
+"""Compare Mod-Squad with its baselines on rendered scenes, at equal budget: `make dense`.
 
 Every system starts from the same backbone: the first nine blocks of the embedded DINOv2 ViT-S/14,
-which are the best for dense tasks. Six of them are frozen and run once for all tasks; three are the
-tasks' own ground. Each system is trained on the same pictures in the same order, each task as
-often: a single-task model sees as many pictures as the one model of all tasks. MLP experts have a
-share of the host's hidden units, so that a token meets as many weights as in the dense model. Runs
-that are finished are kept, so a stopped one goes on; the result is
-benchmarks/results/scenes-cpu.json.
+which are the best for dense tasks. Six of them are frozen and run once for all tasks; three are
+task-specific. Each system is trained on the same images in the same order, each task equally
+often: a single-task model gets as many images as the multi-task model. MLP experts have a share of
+the base model's hidden units, so that a token uses as many weights as in the dense model. Finished
+runs are reused, so a stopped one can be resumed; the result is benchmarks/results/scenes-cpu.json.
 """
 
 import argparse
@@ -39,17 +38,17 @@ TASKS = ("segmentation", "depth", "normals", "edges", "reshading")
 ALONE = "single_task"
 BACKBONE = "backbone"
 PROVENANCE = "provenance.json"
-"""Of the training: a run that is kept may be of an earlier commit than the table."""
+"""Provenance of the training: a reused run may be of an earlier commit than the table."""
 STEPS = 100
 BATCH_SIZE = 16
 LEARNING_RATE = 5e-4
 HEADS = r"heads\..*"
 NEW = {HEADS: 2e-3, "gates": 2e-3}
-"""What no pretraining has seen learns faster; of the gates in systems that have some."""
+"""Learning rates of new parameters, which are higher; of gates in systems that have some."""
 LIMIT = 200
-"""Test pictures."""
+"""Test images."""
 DEPTH, FROZEN = 9, 6
-"""Blocks of the backbone, and how many of them see no vector of the task."""
+"""Blocks of the backbone, and how many of them are before the task embedding."""
 BLOCKS = r"backbone\.encoder\.layer\.(6|7|8)\."
 EVERY_SECOND = r"backbone\.encoder\.layer\.(6|8)\."
 EXPERTS = (32, 4)
@@ -57,10 +56,11 @@ VISION = VisionConfig(shared_layers=FROZEN, size=(84, 84))
 
 
 def systems() -> Mapping[str, Recipe]:
-    """Name -> recipe, all with the same optimizer.
+    """Return name -> recipe, all with the same optimizer.
 
-    "selected": four experts of a quarter each with weights that sum to 1 are the host's MLP, so
-    that all begin from the same function. "no_information" is Mod-Squad without its one loss.
+    "selected": four experts of a quarter each with weights that sum to 1 are the base model's MLP,
+    so that all systems initially compute the same function. "no_information" is Mod-Squad without
+    its one loss.
     """
     chosen = {"mlp": EXPERTS, "attention": None, "normalize": "selected", "mlp_ratio": 4}
     alone, at = recipes.dense(), BLOCKS + "mlp"
@@ -78,13 +78,13 @@ def systems() -> Mapping[str, Recipe]:
 
 
 def placed(recipe: Recipe, at: str) -> Recipe:
-    """A recipe whose one mixture sits elsewhere."""
+    """Return a recipe with its one mixture at other layers."""
     [mixture] = recipe.mixtures
     return replace(recipe, mixtures=(replace(mixture, at=at),))
 
 
 def trained_alike(recipe: Recipe) -> Recipe:
-    """The last blocks learn, experts or not; what is below stays as it is."""
+    """Return a recipe that trains the last blocks, with or without experts; others are frozen."""
     stage = replace(
         recipe.stages[0],
         trains=("adapter", BLOCKS + ".*") if recipe.mixtures else (BLOCKS + ".*",),
@@ -103,7 +103,7 @@ def trained_alike(recipe: Recipe) -> Recipe:
 
 
 def make_backbone(folder: Path) -> None:
-    """Writes the blocks that are used, with what tells how pictures are prepared."""
+    """Write the used blocks, with the configuration of the image preprocessing."""
     weights, prepared = get_cache_dir() / "weights" / "vision", "preprocessor_config.json"
     described = json.loads((weights / "config.json").read_text())
     config = AutoConfig.for_model(**described | {"num_hidden_layers": DEPTH})
@@ -112,7 +112,7 @@ def make_backbone(folder: Path) -> None:
 
 
 def runs(out: Path, name: str, seed: int) -> Iterator[coterie.Run]:
-    """A system's runs of one seed, trained and scored; one, or one a task."""
+    """Train and score a system's runs of one seed: one, or one per task."""
     for names in [(task,) for task in TASKS] if name == ALONE else [TASKS]:
         folder = out / name / f"seed-{seed}"
         run = coterie.train(
@@ -134,7 +134,7 @@ def runs(out: Path, name: str, seed: int) -> Iterator[coterie.Run]:
 
 
 def work(out: Path, part: int, parts: int) -> None:
-    """Every system and seed that falls to this process."""
+    """Run this process's share of systems and seeds."""
     for name, seed in [(name, seed) for seed in SEEDS for name in systems()][part::parts]:
         print(f"== {name}, seed {seed}", flush=True)
         for run in runs(out, name, seed):
@@ -142,14 +142,14 @@ def work(out: Path, part: int, parts: int) -> None:
 
 
 def told(run: coterie.Run, mass: TaskExpertMass) -> dict[str, float]:
-    """Layer -> what its experts tell of the task, in nats: log(5) = 1.61 would be all."""
+    """Return layer -> mutual information of tasks and experts in nats; at most log(5) = 1.61."""
     file = run.folder / "routing.json"
     layers = json.loads(file.read_text())["layers"] if file.is_file() else {}
     return compute_mutual_information_by_layer(layers, mass)
 
 
 def main() -> None:
-    """Trains in as many processes as asked for, one thread each, then summarises."""
+    """Train in as many processes as requested, one thread each, then summarise."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("runs/dense"))
     parser.add_argument("--processes", type=int, default=2)

@@ -1,11 +1,11 @@
-"""How often 95 % intervals hold the true value: `python -m experiments.interval_coverage`.
+"""Measure the coverage of 95 % intervals: `python -m experiments.interval_coverage`.
 
 Two systems answer samples of TASKS tasks. The logit of a right answer is the sample's own (normal,
 the same for both systems and all seeds), plus the system's, plus the seed's (normal, the same for
-all tasks of a run); right or wrong is then drawn for each seed. The true values are means over all
-samples and seeds. Of one seed whose like would differ, nothing can be known of other seeds: there
-the true value is that run's own, over all samples, and the mean over seeds is counted beside it.
-The result is benchmarks/results/interval-coverage.json.
+all tasks of a run); right or wrong is then sampled for each seed. The true values are means over
+all samples and seeds. A single seed, where seeds differ, gives no information on other seeds: there
+the true value is that run's own, over all samples, and coverage of the mean over seeds is reported
+in addition. The result is benchmarks/results/interval-coverage.json.
 """
 
 import argparse
@@ -29,13 +29,13 @@ SEED = 0
 TASKS = 4
 WORLDS = 500
 AT_ONCE = 50
-"""Worlds that share their draws of samples, as systems do: it makes draws cheap."""
+"""Worlds that share their resamples, as systems do, which saves time."""
 LIMITS = (0.0, 100.0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """What is simulated.
+    """A simulated setting.
 
     Attributes:
         samples: of each task.
@@ -55,7 +55,7 @@ class Setting:
 
 
 def asked() -> Iterator[Setting]:
-    """The grid over samples, seeds, spread of seeds, and equal and different systems."""
+    """Yield the grid over samples, seeds, spread of seeds, and equal and different systems."""
     for samples, seeds, seed_sd, shift in itertools.product(
         (40, 75, 200), (1, 3, 5, 10), (0.0, 0.3), (0.0, 0.5)
     ):
@@ -63,7 +63,7 @@ def asked() -> Iterator[Setting]:
 
 
 def beyond() -> Iterator[Setting]:
-    """Two seeds, unequal ones, spreads between and above, samples that all find easy or hard."""
+    """Yield further settings: two or unequal seeds, other spreads, very easy or hard samples."""
     for samples, seed_sd in itertools.product((40, 200), (0.0, 0.3)):
         yield Setting(samples=samples, seeds=(2, 2), seed_sd=seed_sd, shift=0.0)
         yield Setting(samples=samples, seeds=(3, 5), seed_sd=seed_sd, shift=0.5)
@@ -76,8 +76,11 @@ def beyond() -> Iterator[Setting]:
 
 
 def simulate(setting: Setting, *, worlds: int, resamples: int, seed: int) -> dict:
-    """The share of worlds whose intervals hold the true value; of scores and differences, the
-    mean over tasks. `width` is the median, in multiples of that of 1.96 true standard errors."""
+    """Return coverage and width of the intervals of scores, differences and delta_m.
+
+    Coverage is the share of worlds whose intervals contain the true value, the mean over tasks.
+    `width` is the median, in multiples of that of 1.96 true standard errors.
+    """
     random = np.random.default_rng((seed, setting.samples, *setting.seeds))
     held: dict[str, list] = {"score": [], "difference": [], "delta_m": []}
     for start in range(0, worlds, AT_ONCE):
@@ -114,7 +117,7 @@ def _coverage(ends: np.ndarray, truth: np.ndarray | float) -> float:
 def _answers(
     setting: Setting, worlds: int, random: np.random.Generator
 ) -> tuple[list[np.ndarray], np.ndarray]:
-    """Of each system, what is right: worlds, tasks, seeds, samples; and the first seeds' logits."""
+    """Sample systems' right answers: worlds, tasks, seeds, samples; and first seeds' logits."""
     difficulty = setting.sample_sd * random.standard_normal((worlds, TASKS, 1, setting.samples))
     right, own = [], []
     for seeds, shift in zip(setting.seeds, (0.0, setting.shift), strict=True):
@@ -128,7 +131,7 @@ def _answers(
 def _estimates(
     right: list[np.ndarray], resamples: int, seed: tuple[int, ...]
 ) -> Iterator[Estimates]:
-    """Of each world, by the estimator that `coterie.compare` uses."""
+    """Yield each world's estimates, by the estimator that `coterie.compare` uses."""
     samples = right[0].shape[-1]
     drawn = [np.empty((*each.shape[:3], resamples)) for each in right]
     for task in range(TASKS):
@@ -158,7 +161,7 @@ def _intervals(estimates: Estimates) -> dict[str, list[Interval]]:
 
 
 def _truths(setting: Setting, own: np.ndarray | None) -> Iterator[dict[str, float]]:
-    """The true values of each world; those over all seeds, once, without `own`."""
+    """Yield the true values of each world; without `own`, once, those over all seeds."""
     points, weights = np.polynomial.hermite_e.hermegauss(120)
     weights = weights / weights.sum()
     single = own is not None and 1 in setting.seeds
@@ -178,7 +181,7 @@ def _logistic(logits: np.ndarray) -> np.ndarray:
 
 
 def line(setting: Setting, found: dict) -> str:
-    """A row of the printed table."""
+    """Return a row of the printed table."""
     cells = [f"{setting.samples:>4} {setting.seeds!s:>8} {setting.seed_sd:>5} {setting.shift:>4}"]
     cells.append(f"{setting.level:>5} {setting.sample_sd:>4}")
     for each in found.values():
@@ -190,7 +193,7 @@ def line(setting: Setting, found: dict) -> str:
 
 
 def markdown(facts: dict) -> str:
-    """Least and greatest coverage by seeds and their spread, of the settings in `asked`."""
+    """Return least and greatest coverage by seeds and their spread, of the settings in `asked`."""
     lines = ["| seeds | spread of seeds, logits | score | difference | delta_m |",
              "|--:|--:|--:|--:|--:|"]  # fmt: skip
     groups: dict[tuple[int, float], list[dict]] = {}
@@ -206,7 +209,7 @@ def markdown(facts: dict) -> str:
 
 
 def main() -> None:
-    """Simulates every setting, prints a table, and writes the result."""
+    """Simulate every setting, print a table, and write the result."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--worlds", type=int, default=WORLDS)
     parser.add_argument("--out", type=Path, default=RESULT)

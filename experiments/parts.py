@@ -1,4 +1,4 @@
-"""A long experiment in several processes of one thread each, started again where it stopped."""
+"""Run a long experiment in several processes of one thread each, resumable."""
 
 import os
 import subprocess
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def in_parts(module: str, out: Path, processes: int) -> None:
-    """Runs `python -m MODULE --out OUT --processes N --part I` for each part, and waits.
+    """Run `python -m MODULE --out OUT --processes N --part I` for each part, and wait.
 
     Raises SystemExit if one of them fails.
     """

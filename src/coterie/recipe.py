@@ -1,4 +1,4 @@
-"""`Recipe` and `Stage`: a whole experiment as one frozen value, which is plain data."""
+"""`Recipe` and `Stage`: the configuration of an experiment as frozen, serialisable values."""
 
 import difflib
 import math
@@ -21,36 +21,37 @@ POSITIVE_FIELDS = ("learning_rate", "epsilon", "epochs", "steps", "batch_size")
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """One part of the training: what learns, for how long and how fast; all else is frozen.
+    """One stage of training: the trained parameters, its length and rates; all else is frozen.
 
     Attributes:
         name: unique in its recipe.
-        trains: names of parts, or regular expressions that match whole parameter names of the
-            host. The parts: "experts" (routed ones, and LoRA without a gate), "gates", "shared"
-            (always-on experts), "adapter" (these three), "connector" (the host's own weights
-            between its towers), "host" (all of the host's own weights).
-        learning_rate: at its highest, above 0.
-        learning_rates: the same for parts that have one of their own: parts or expressions as in
-            `trains` (but "shared", which lies in the experts' tensors); the last that holds counts.
-        epochs: passes over the data, above 0, parts of one allowed; 1 if neither this nor `steps`
+        trains: names of parts, or regular expressions that match full parameter names of the
+            base model. The parts: "experts" (routed ones, and LoRA without a gate), "gates",
+            "shared" (shared experts), "adapter" (these three), "connector" (the base model's
+            weights between its towers), "host" (all weights of the base model).
+        learning_rate: the peak, above 0.
+        learning_rates: peaks of parts with their own: parts or expressions as in `trains` (but
+            "shared", which is in the experts' tensors); the last match applies.
+        epochs: passes over the data, above 0, fractions allowed; 1 if neither this nor `steps`
             is given.
         steps: optimizer steps instead of epochs, at least 1.
         warmup: share of the steps in which the learning rate rises from 0, in [0, 1).
-        schedule: how the learning rate goes on from there: "cosine" or "linear" down to 0, or
+        schedule: of the learning rate after the warmup: "cosine" or "linear" down to 0, or
             "constant".
-        weight_decay: at least 0; of what has two axes or more, so not of biases and norms.
-        undecayed: regular expressions over whole parameter names of the host, for what does not
-            decay though it has two axes or more. One that matches nothing is allowed.
+        weight_decay: at least 0; for parameters of two axes or more, so not biases and norms.
+        undecayed: regular expressions that match full parameter names of the base model, without
+            weight decay though of two axes or more. One that matches nothing is allowed.
         decays_balancing: whether the balancing's own parameters decay, too, such as the sigma of
             `Uncertainty`, which is pulled to 0 then; they do in Mod-Squad's code.
-        epsilon: AdamW's, above 0: gradients far below it move little. 1e-4 in Mod-Squad's code.
-        batch_size: samples a step over all devices, as the paper has it; None leaves it to the
+        epsilon: AdamW's, above 0: far smaller gradients give small updates. 1e-4 in Mod-Squad's
+            code.
+        batch_size: samples per step over all devices, as in the paper; None leaves it to the
             run.
-        routed: False leaves the decision out: at each module of a mixture stands one LoRA, like
-            the mixture's first expert, with weight 1 (Awaker2.5-VL's first stage).
-        init: how weights begin. "continue": as the stage before left them, the first stage's as
-            new. "copy": each expert, the always-on one too, as a copy of the LoRA that the stage
-            before trained with `routed=False` (Awaker2.5-VL's second stage).
+        routed: False replaces each mixture by one LoRA of weight 1, like the mixture's first
+            expert, without gate and router (Awaker2.5-VL's first stage).
+        init: initial weights. "continue": the previous stage's, or new ones in the first stage.
+            "copy": each expert, also a shared one, is a copy of the LoRA that the previous stage
+            trained with `routed=False` (Awaker2.5-VL's second stage).
     """
 
     name: str = "train"
@@ -97,7 +98,7 @@ class Stage:
             )
 
     def _check_part(self, part: str) -> None:
-        # A parameter's whole name has a dot in it, so a bare word is a part or a slip.
+        # Full parameter names contain a dot, so a bare word is a part or a typo.
         if re.fullmatch(r"\w+", part):
             if part not in TRAINABLE_PARTS:
                 near = difflib.get_close_matches(part, TRAINABLE_PARTS, n=1)
@@ -143,18 +144,18 @@ class Stage:
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """A whole experiment but for its host and data; `read(save(...))` gives an equal one.
+    """An experiment without its base model and data; `read(save(...))` returns an equal recipe.
 
     Attributes:
         name: the system's.
-        role: "method", or "baseline" for what methods are compared with.
-        mixtures: what `coterie.graft` puts into the host; none for a host trained as it is.
-        losses: losses on the routing, added to the task's.
-        balancing: makes one loss of the tasks' losses.
+        role: "method", or "baseline" for systems that methods are compared with.
+        mixtures: grafted into the base model by `coterie.graft`; empty to train it as it is.
+        losses: routing losses, added to the tasks' loss.
+        balancing: combines the tasks' losses into one.
         stages: in the order they are trained, at least one.
         paper: authors, year, arXiv id.
-        notes: what a reader should know before using it.
-        departures: how it differs from the paper, a sentence each.
+        notes: advice for its users.
+        departures: differences from the paper, a sentence each.
     """
 
     name: str = "recipe"
@@ -225,24 +226,24 @@ class Recipe:
             before = stage
 
     def dump(self) -> dict[str, Any]:
-        """The recipe as JSON can hold it."""
+        """Return the recipe as JSON values."""
         return serialization.dump(self, name=self.name)
 
     @classmethod
     def load(cls, data: Any, *, name: str = "recipe") -> "Recipe":
-        """The recipe that `dump` made `data` of; `name` is what errors call it.
+        """Build the recipe from what `dump` returned; `name` is its name in error messages.
 
-        Raises ValueError, naming the dotted path to what is wrong.
+        Raises ValueError, naming the dotted path to the wrong value.
         """
         return _check_recipe(serialization.load(data, name=name), name)
 
     def dumps(self) -> str:
-        """The recipe as JSON text."""
+        """Return the recipe as JSON text."""
         return serialization.dumps(self, name=self.name)
 
     @classmethod
     def loads(cls, text: str, *, name: str = "recipe") -> "Recipe":
-        """`load` of JSON text."""
+        """Build the recipe from JSON text, as `load`."""
         return _check_recipe(serialization.loads(text, name=name), name)
 
     def save(self, path: str | Path) -> Path:
@@ -255,7 +256,7 @@ class Recipe:
 
     @classmethod
     def read(cls, path: str | Path) -> "Recipe":
-        """The recipe in a file, or in recipe.json of a folder."""
+        """Read the recipe in a file, or in recipe.json of a folder."""
         path = Path(path)
         path = path / RECIPE_FILE if path.is_dir() else path
         if not path.is_file():

@@ -1,4 +1,4 @@
-"""`read_tasks`: the task set of a tasks.yaml file, or of tasks that a package provides."""
+"""`read_tasks`: read the task set of a tasks.yaml file, or of an installed package."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -48,12 +48,12 @@ def split_task_names(text: str) -> tuple[str, tuple[str, ...]]:
 
 
 def read_provided(name: str) -> TaskSet | None:
-    """Read the tasks that a package or coterie provides by a name; None if there are none.
+    """Read the tasks that a package or coterie provides by a name; None for an unknown name.
 
-    Raises ValueError, saying what to run or to install, if they are not there yet.
+    Raises ValueError, with what to run or to install, if they are not available yet.
     """
     if name == SCENES:
-        # The scenes' data set has imports that `import coterie` must not wait for.
+        # Slow to import; `import coterie` must not load it.
         from coterie.datasets.scenes import Scenes
 
         return DenseTasks(dataset=Scenes())
@@ -67,7 +67,7 @@ def read_task_file(path: Path) -> TaskSet:
     find_dataset_kinds()
     items = load_yaml(path)
     if isinstance(items, Mapping):
-        # A file that mixes two kinds goes to the first of them, which refuses the other's key.
+        # A file that mixes two kinds is read as the first of them, which rejects the other's key.
         for key, kind in kinds.items():
             if key in items:
                 return kind.from_yaml(items, path)

@@ -1,4 +1,4 @@
-"""`coterie compare`: several runs in one table, beside a baseline."""
+"""`coterie compare`: compare several runs in one table."""
 
 import click
 

@@ -1,4 +1,4 @@
-"""`coterie doctor`: what is installed, what this machine has, what is wrong and what to do."""
+"""`coterie doctor`: check the installation and this machine, with advice."""
 
 from collections.abc import Callable
 from itertools import chain

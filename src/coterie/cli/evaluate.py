@@ -1,4 +1,4 @@
-"""`coterie evaluate`: a run's answers to rows it has not seen, scored."""
+"""`coterie evaluate`: score a run on held-out rows."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""`coterie extract`: a single-task model of a run, for servers without coterie."""
+"""`coterie extract`: extract a single-task model of a run, for servers without coterie."""
 
 from pathlib import Path
 from typing import Literal
@@ -64,7 +64,7 @@ def draw_curve(run: str, task: str, folder: Path) -> str:
     from coterie.extract.score_curve import MAX_POINTS_BELOW_FULL
     from coterie.optional_imports import import_optional
 
-    import_optional("matplotlib.figure", "report")  # before anything long
+    import_optional("matplotlib.figure", "report")  # fail before the long computation
     found = measure_score_curve(run, task=task)
     found.save(folder)
     save(found, folder / "curve.svg")

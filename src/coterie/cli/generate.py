@@ -1,4 +1,4 @@
-"""`coterie generate`: a run's answers to questions, about an image, audio or neither."""
+"""`coterie generate`: answer questions with a run's model, about an image, audio or neither."""
 
 import sys
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from coterie.modalities.base import find_media_modalities
 
 
 def add_media_options(command: Callable[..., None]) -> Callable[..., None]:
-    """One option for the file of each modality: --image, --audio."""
+    """Add an option for the file of each modality: --image, --audio."""
     for name in reversed(find_media_modalities()):
         text = f"A file ({name}) that the questions are about."
         command = click.option(f"--{name}", metavar="FILE", help=text)(command)

@@ -12,7 +12,7 @@ from coterie.task_file import find_dataset_kinds, read_tasks
 from coterie.train import Run
 from coterie.train.run_directory import RunDirectory
 
-# What is listed -> the package of its kinds, and their interface.
+# Category -> the package of its kinds, and their base class.
 FOLDERS = {
     "gates": ("coterie.routing.gates", "base", "Gate"),
     "routers": ("coterie.routing.routers", "base", "Router"),
@@ -53,7 +53,7 @@ def list_kinds(what: str) -> Iterator[tuple[str, str]]:
 
 
 def list_provided_tasks() -> Iterator[tuple[str, str]]:
-    """The tasks that installed packages provide by name, or why those of a name are missing."""
+    """List the tasks of installed packages, or why those of a name are missing."""
     for plugin in list_plugins(TASKS):
         try:
             tasks = read_tasks(plugin.name)
@@ -65,7 +65,7 @@ def list_provided_tasks() -> Iterator[tuple[str, str]]:
 
 
 def find_runs(folder: Path) -> Iterator[tuple[str, str]]:
-    """The runs in a folder and below; what else has a file of that name is left out."""
+    """List the runs in a folder and below; other files of the same name are skipped."""
     for file in sorted(folder.glob(f"**/{RunDirectory(Path()).config_file}")):
         try:
             config = Run.read(file.parent).config

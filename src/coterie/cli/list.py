@@ -1,4 +1,4 @@
-"""`coterie list`: the recipes, kinds, tasks, data sets and runs that are installed or saved."""
+"""`coterie list`: list the recipes, kinds, tasks, data sets and runs."""
 
 import click
 

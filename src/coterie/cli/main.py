@@ -1,4 +1,4 @@
-"""The command itself: finds a subcommand by its name, and turns errors into exit codes."""
+"""The `coterie` command: finds a subcommand by name, and turns errors into exit codes."""
 
 import os
 import sys
@@ -11,7 +11,7 @@ import click
 from coterie.cli.verb import UserError
 from coterie.plugins import COMMANDS, OPTIONAL_NAMES, find_plugin, list_plugins
 
-# In the order in which a newcomer meets them.
+# In the order in which a new user needs them.
 VERBS = (
     "train",
     "evaluate",
@@ -32,13 +32,13 @@ class SubcommandGroup(click.Group):
     """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names, in the order of the help page: first those of other packages."""
+        """Return the names in the order of the help page: first those of other packages."""
         return [*(each.name for each in list_plugins(COMMANDS)), *VERBS]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The subcommand of a name, or None.
+        """Return the subcommand of a name, or None.
 
-        Raises UserError, saying what to install, for a subcommand of an extra that is missing.
+        Raises UserError, with what to install, for a subcommand of an extra that is missing.
         """
         if cmd_name in VERBS:
             return getattr(import_module(f"coterie.cli.{cmd_name}"), cmd_name)
@@ -51,7 +51,7 @@ class SubcommandGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The subcommand that the arguments begin with. Raises UsageError for an unknown one."""
+        """Return the subcommand of the first argument. Raises UsageError for an unknown one."""
         known = self.list_commands(ctx)
         if args[0] not in {*known, *OPTIONAL_NAMES[COMMANDS]} and not args[0].startswith("-"):
             near = get_close_matches(args[0], known, n=1)
@@ -81,15 +81,15 @@ def coterie() -> None:
 def main(
     arguments: Sequence[str] | None = None, *, library: Callable[[], None] = lambda: None
 ) -> int:
-    """Runs the command line.
+    """Run the command line.
 
     Args:
-        arguments: without the program's name; None for the process's own. None at all are help.
-        library: called before a verb that needs the library; what starts the command without
-            importing it gives this.
+        arguments: without the program's name; None for the process's own. Empty shows the help.
+        library: called before a subcommand that needs the library, by an entry point that does
+            not import it itself.
 
     Returns:
-        The exit code: 0; 2 for a user's mistake; 1 for what the machine lacks; 130 for Ctrl-C.
+        The exit code: 0; 2 for a user's mistake; 1 for a failure of the machine; 130 for Ctrl-C.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     try:
@@ -106,13 +106,13 @@ def main(
     except (KeyboardInterrupt, click.Abort):
         return report_failure("coterie: stopped", 130)
     except BrokenPipeError:
-        # Python flushes at exit and would say so again.
+        # Otherwise Python flushes at exit and reports the error again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return code if isinstance(code, int) else 0
 
 
 def report_failure(message: str, code: int) -> int:
-    """Says why on standard error; the code."""
+    """Print a message to standard error, and return the exit code."""
     click.echo(message, err=True)
     return code

@@ -1,4 +1,4 @@
-"""`coterie report`: runs as one page that can be sent to a colleague."""
+"""`coterie report`: write a report on runs as one self-contained HTML page."""
 
 import shlex
 

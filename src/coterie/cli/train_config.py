@@ -1,4 +1,4 @@
-"""`coterie train`'s arguments as a `RunConfig`: a recipe by name or a saved run, with overrides."""
+"""The `RunConfig` of `coterie train`: a recipe by name or a saved run, with overrides."""
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
@@ -43,7 +43,7 @@ def build_config(recipe: str, overrides: Sequence[Override], flags: Mapping[str,
 
 
 def call_recipe(name: str, arguments: Mapping[str, Any]) -> Recipe:
-    """Call a function of coterie.recipes."""
+    """Call a function of coterie.recipes with validated arguments."""
     hints = get_annotations(SYSTEMS[name])
     for argument, value in arguments.items():
         if not matches_annotation(value, hints[argument]):
@@ -79,7 +79,7 @@ def read_recipe_or_config(recipe: str) -> Recipe | RunConfig:
 
 
 def apply_flags(source: Recipe | RunConfig, flags: Mapping[str, Any]) -> RunConfig:
-    """Return the configuration with some fields replaced, or a new one of a recipe."""
+    """Return the configuration with some fields replaced, or a new one for a recipe."""
     if isinstance(source, RunConfig):
         return replace(source, **flags)
     missing = [name for name in ("base", "tasks") if name not in flags]
@@ -92,7 +92,7 @@ def apply_flags(source: Recipe | RunConfig, flags: Mapping[str, Any]) -> RunConf
 
 
 def resolve_path(config: RunConfig, override: Override, arguments: Sequence[str]) -> str:
-    """Return an override's path from the configuration on."""
+    """Return an override's full path, from the configuration."""
     parts: dict[str, Any] = {"recipe.": config.recipe, "": config, "tasks.": config.tasks}
     names = {prefix: [field.name for field in fields(value)] for prefix, value in parts.items()}
     for prefix, known in names.items():

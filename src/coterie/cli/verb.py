@@ -1,4 +1,4 @@
-"""What every verb is: a click command that tells a user's mistake in one line."""
+"""`Subcommand`: a click command that reports a user's mistake in one line."""
 
 import traceback
 from collections.abc import Callable
@@ -8,7 +8,7 @@ import click
 
 
 class UserError(click.ClickException):
-    """What the user is told, and the exit code: 2 for a mistake, 1 where a run cannot go on."""
+    """An error message for the user, and the exit code: 2 for a mistake, 1 for other failures."""
 
     def __init__(self, message: str, *, code: int) -> None:
         super().__init__(message)
@@ -16,11 +16,11 @@ class UserError(click.ClickException):
 
 
 class Subcommand(click.Command):
-    """A command that imports the library only when it runs, and never shows a traceback unasked.
+    """A command that imports the library only when it runs, and shows tracebacks only in debug.
 
     Args:
-        resume: what Ctrl-C tells the user to do to go on; empty if there is nothing to resume.
-        without_library: runs without the library, as `doctor` must where that cannot be imported.
+        resume: advice after Ctrl-C on how to resume; empty if there is nothing to resume.
+        without_library: runs without the library, as `doctor` must if that cannot be imported.
         options: of click.Command.
     """
 
@@ -35,9 +35,9 @@ class Subcommand(click.Command):
         )
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Runs the verb. Raises Failure for a user's mistake, and for what a machine can lack.
+        """Run the subcommand. Raises UserError for a user's mistake or a failure of the machine.
 
-        Anything else is a mistake of ours, and keeps its traceback.
+        Any other exception is a bug, and keeps its traceback.
         """
         debug = ctx.params.pop("debug")
         try:
@@ -45,7 +45,7 @@ class Subcommand(click.Command):
                 ctx.find_root().obj()
             return super().invoke(ctx)
         except BrokenPipeError:
-            raise  # the reader of our output has gone, as `head` does
+            raise  # the reader of standard output has exited, as `head` does
         except KeyboardInterrupt as stop:
             hint = f"; {self.resume}" if self.resume else ""
             raise UserError(f"stopped{hint}", code=130) from stop
@@ -56,7 +56,7 @@ class Subcommand(click.Command):
 
 
 def as_user_error(error: Exception, *, code: int, debug: bool) -> UserError:
-    """The error as a failure; in debug its traceback is printed first."""
+    """Return the error as a UserError; in debug mode, print its traceback first."""
     if debug:
         traceback.print_exception(error)
     return UserError(str(error) or type(error).__name__, code=code)
@@ -65,7 +65,7 @@ def as_user_error(error: Exception, *, code: int, debug: bool) -> UserError:
 def make_subcommand(
     *, resume: str = "", without_library: bool = False
 ) -> Callable[[Callable[..., Any]], Subcommand]:
-    """Makes a `Subcommand` of a function, named for it; its docstring is the help."""
+    """Return a decorator that makes a function a `Subcommand`; its docstring is the help."""
 
     def decorate(function: Callable[..., Any]) -> Subcommand:
         return click.command(cls=Subcommand, resume=resume, without_library=without_library)(

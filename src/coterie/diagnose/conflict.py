@@ -35,13 +35,14 @@ class Conflict:
         within_task: of each task, the cosine between two halves of its own batches, which shows
             the noise.
         transfer: relative change of the loss of the column's task after a step on the row's, such
-            that the row's own loss should fall by `step`; below 0 is help (the lookahead of Fifty
+            that the row's own loss should fall by `step`; helpful below 0 (the lookahead of Fifty
             et al. 2021, TAG, arXiv:2109.04617, eq. 1, with the opposite sign).
-        losses: each task's mean loss: in nats a token, or of an image, times the task's weight.
+        losses: each task's mean loss in nats per token; of dense tasks per image, times the
+            task's weight.
         negative_share: share of the pairs of tasks whose overall cosine is below 0.
         shared: of a run, the same measurement on a new shared LoRA in the trained model, to be
             compared with a diagnosis before training, or on the weights of blocks that have no
-            experts; without transfer, and None where there is none.
+            experts; without transfer, and None if not measured.
         settings: batches, batch_size, seed, step, split and at or shared_layers, as used.
         seconds: wall-clock time.
     """
@@ -63,13 +64,13 @@ class Conflict:
 
     @property
     def pairs(self) -> tuple[tuple[int, int], ...]:
-        """Each pair of tasks once, as indices into the matrices."""
+        """All pairs of different tasks, as indices into the matrices."""
         count = len(self.tasks)
         return tuple((i, j) for i in range(count) for j in range(i + 1, count))
 
     @property
     def conflicting_pairs(self) -> tuple[tuple[int, int], ...]:
-        """Pairs whose whole interval is below 0, the lowest cosine first."""
+        """Pairs whose interval is entirely below 0, the lowest cosine first."""
         found = [(i, j) for i, j in self.pairs if self.high[i][j] < 0]
         return tuple(sorted(found, key=lambda pair: self.overall[pair[0]][pair[1]]))
 
@@ -135,7 +136,7 @@ class Conflict:
         return known[len(known) // 2] if known else float("nan")
 
     def dump(self) -> dict[str, Any]:
-        """Return the conflict in JSON's types; NaN becomes None."""
+        """Return the conflict as JSON values; NaN becomes None."""
         data = asdict(self) | {"sentence": self.summary}
         data["shared"] = None if self.shared is None else self.shared.dump()
         return replace_non_finite(data)

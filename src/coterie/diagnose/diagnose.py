@@ -38,19 +38,19 @@ def diagnose(
     split: str = "train",
     device: str | torch.device | None = None,
 ) -> Conflict:
-    """Measure which tasks conflict: before training, or in what a run has trained.
+    """Measure which tasks conflict: before training, or in a trained run.
 
     Before training, gradients of text tasks are those of a new shared LoRA (see
     `coterie.tasks.gradients.lora_probe`). Of a run they are those of all parameters that its
     adapter trains, experts and gates: tasks that are routed to different experts have cosines
     near 0, because they share no parameters. The new shared LoRA, added to the trained model, is
-    then measured too, as `Conflict.shared`; that and the diagnosis before training have the same
-    parameters, and so can be compared. The model is left as it was, bit for bit.
+    then measured too, as `Conflict.shared`; it has the same parameters as the diagnosis before
+    training, and so can be compared with it. The model is unchanged afterwards, bit for bit.
 
-    Dense tasks share blocks and not a LoRA, so instead of it gradients are those of the weights of
-    the backbone's blocks, from `VisionConfig.shared_layers` on; of a run, those that no experts
-    have replaced. Batches have the same images for all tasks. Heads that are not trained yet
-    return little of the task's gradient: prefer a run, such as a short one of `recipes.dense()`.
+    Dense tasks share blocks instead of a LoRA: gradients are those of the weights of the
+    backbone's blocks, from `VisionConfig.shared_layers` on; of a run, those that no experts
+    have replaced. Batches have the same images for all tasks. Untrained heads pass on little of
+    the task's gradient: prefer a run, such as a short one of `recipes.dense()`.
 
     Time: tasks * batches forward and backward passes, and tasks * tasks forward passes.
 
@@ -61,12 +61,12 @@ def diagnose(
             data set. With a run, its own settings such as image size are used. None for a run's
             own tasks.
         batches: of each task, at least 2; all of different samples.
-        batch_size: samples a batch; fewer where a task has too few.
-        seed: of the samples, the shared LoRA, and heads that are newly initialised.
+        batch_size: samples per batch; fewer where a task has too few.
+        seed: of the samples, the shared LoRA, and newly initialised heads.
         at: roles or patterns at which the shared LoRA is added, such as ("text.mlp",); None for
-            the attention and MLP layers of the language model. Text tasks alone.
+            the attention and MLP layers of the language model. Text tasks only.
         split: whose samples are used.
-        device: where the model runs; None for the CPU, or where it is if it is loaded.
+        device: where the model runs; None for the CPU, or the device of a loaded model.
 
     Raises ValueError for fewer than two tasks or batches, for a task with too few samples, and for
     options or tasks of another kind than the run or model is for.
@@ -150,14 +150,14 @@ def make_local_path(base: str | Path) -> str:
 
 
 def choose_dtype(device: str | torch.device | None) -> torch.dtype | None:
-    """Return float32 on CPUs, which seldom multiply bfloat16; else None, that of the checkpoint."""
+    """Return float32 on CPUs, which are slow in bfloat16; else None, the checkpoint's dtype."""
     return torch.float32 if torch.device(device or "cpu").type == "cpu" else None
 
 
 def run_measurements(
     source: GradientSource, loaded: LoadedModel, batches: int, batch_size: int, *, seed: int
 ) -> tuple[GradientMeasurements, Mapping[str, ParameterSpace]]:
-    """Run the batches of all tasks, and return the measurements and the spaces they are of."""
+    """Run the batches of all tasks, and return the measurements and their parameter spaces."""
     samples = source.sample_batches(batches, batch_size, seed=seed)
     count = len(source.names)
     with (
@@ -178,7 +178,7 @@ def run_measurements(
 
 @contextmanager
 def _cache_features(model: nn.Module, processor: Any) -> Iterator[None]:
-    """Run an omni model's encoders once an image or sound; afterwards restore the processor."""
+    """Run an omni model's encoders once per image or audio; restore the processor afterwards."""
     before = dict(vars(processor))
     cache_encoder_features(model, processor)
     try:

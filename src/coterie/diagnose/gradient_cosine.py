@@ -30,7 +30,7 @@ class GradientCosines:
 
     @property
     def conflicting_pairs(self) -> Bool[Tensor, "tasks tasks"]:
-        """Whether the whole interval of a pair is below 0."""
+        """Whether the interval of each pair is entirely below 0."""
         return self.high < 0
 
 
@@ -41,19 +41,20 @@ def compute_gradient_cosines(
 
     The mean of the products of two tasks' batches is the product of their mean gradients. Its
     standard error is that of a two-sample U statistic: means of rows and of columns vary each
-    with their own batches, or jointly where batches have the same samples. Norms count as exact.
+    with their own batches, or jointly where batches have the same samples. Norms are treated as
+    exact.
 
     Args:
-        products: at least 2 batches a task.
+        products: at least 2 batches per task.
         paired: whether batches of the same index have the same samples for all tasks.
     """
     products = products.double()
-    whole = products.sum(0)
-    means = whole.mean((1, 3))
+    total = products.sum(0)
+    means = total.mean((1, 3))
     norms = means.diagonal().clamp_min(0).sqrt()
     scale = norms[:, None] * norms
     batches = products.shape[2]
-    rows, columns = whole.mean(3), whole.mean(1).transpose(1, 2)
+    rows, columns = total.mean(3), total.mean(1).transpose(1, 2)
     variance = (rows + columns).var(1) if paired else rows.var(1) + columns.var(1)
     error = INTERVAL_STANDARD_ERRORS * (variance / batches).sqrt()
     return GradientCosines(
@@ -61,7 +62,7 @@ def compute_gradient_cosines(
         overall=_compute_cosines(means[None])[0],
         low=(means - error) / scale,
         high=(means + error) / scale,
-        within_task=_compute_within_task(whole),
+        within_task=_compute_within_task(total),
     )
 
 

@@ -16,7 +16,7 @@ class GradientMeasurements:
     """Measurements over the batches of all tasks.
 
     Attributes:
-        products: inner products between the gradients of all batches, one tensor a space.
+        products: inner products between the gradients of all batches, one tensor per space.
         losses: mean loss of each task.
         losses_after_step: loss of the column's task on its last batch, after a step on the row's.
         losses_before_step: the same before any step.
@@ -39,16 +39,16 @@ def measure_gradients(
     step: float,
     on_batch_end: Callable[[], object] = lambda: None,
 ) -> GradientMeasurements:
-    """Measure the gradient of every batch in every space, and try steps in the first of them.
+    """Measure the gradient of every batch in every space, and try steps in the first space.
 
     A step follows the mean gradient of the first half of a task's batches, of such a length that
     the task's own loss would fall by the share `step` to first order. Its effect is measured on
-    the last batch of every task, which is never among those.
+    the last batch of every task, which is never in that half.
 
     Args:
         loss: (task, batch) -> the batch's loss, with its graph.
         spaces: at least one; the parameters need gradients.
-        tasks: how many.
+        tasks: the number of tasks.
         batches: of a task, at least 2.
         step: in (0, 1).
         on_batch_end: called after each batch and each step.
@@ -109,7 +109,7 @@ def take_step(
 ) -> Iterator[None]:
     """Move the parameters down the gradient, by `fall` of loss to first order, inside the context.
 
-    Afterwards they are what they were, bit for bit.
+    They are restored afterwards, bit for bit.
     """
     square = sum(float(each.double().square().sum()) for each in gradient)
     before = [parameter.detach().clone() for parameter in parameters]

@@ -17,8 +17,7 @@ LABEL_WIDTH_INCHES = 3.2
 def conflict_figure(conflict: Conflict) -> "Figure":
     """Draw heat maps of the cosines, overall and by layer group, and of the transfer.
 
-    pyplot is not used, so it may be called in a server.
-
+    Does not use pyplot, and so can be called in a server.
     Raises ValueError if matplotlib is missing.
     """
     try:

@@ -1,4 +1,4 @@
-"""Scores on held-out data with intervals, and systems compared over the same samples."""
+"""Scores on held-out data with intervals, and comparison of systems on the same samples."""
 
 from coterie.evaluate.compare import compare
 from coterie.evaluate.evaluate import evaluate

@@ -1,4 +1,4 @@
-"""Bootstrap over samples: what a score might have been on other samples of the same kind.
+"""Bootstrap over samples: the distribution of a score over other samples of the same kind.
 
 Efron 1979; for systems scored on the same samples, paired as in Koehn 2004 (EMNLP, "Statistical
 significance tests for machine translation evaluation").
@@ -13,7 +13,7 @@ from coterie.metrics.base import Metric
 
 Seed = int | tuple[int, ...]
 RESAMPLES = 1000
-BLOCK = 1 << 22  # counts held at once; 32 MB
+BLOCK = 1 << 22  # counts in memory at once; 32 MB
 
 
 class Interval(NamedTuple):
@@ -25,7 +25,7 @@ class Interval(NamedTuple):
 
 
 def compute_percentile_interval(value: float, draws: Float[np.ndarray, " resamples"]) -> Interval:
-    """The percentile interval of 95 %; draws that are undefined (NaN) are left out."""
+    """Return the percentile interval of 95 %; undefined (NaN) draws are skipped."""
     known = draws[np.isfinite(draws)]
     if not known.size or not np.isfinite(value):
         return Interval(float(value), float("nan"), float("nan"))
@@ -36,13 +36,13 @@ def compute_percentile_interval(value: float, draws: Float[np.ndarray, " resampl
 def resample_sums(
     statistics: list[Float[np.ndarray, "samples statistics"]], *, resamples: int, seed: Seed
 ) -> list[Float[np.ndarray, "resamples statistics"]]:
-    """Sums over samples drawn with replacement, the same samples for each of the matrices.
+    """Sum statistics over samples with replacement, the same samples for each of the matrices.
 
     Args:
-        statistics: what a metric says of each sample, one matrix a system (or seed); all have as
-            many rows, and row i is sample i in each.
-        resamples: how often to draw.
-        seed: of the draws.
+        statistics: a metric's statistics of each sample, one matrix per system (or seed); all have
+            equally many rows, and row i is sample i in each.
+        resamples: the number of bootstrap resamples.
+        seed: of the resampling.
     """
     samples = statistics[0].shape[0]
     side_by_side = np.concatenate(statistics, axis=1)
@@ -59,7 +59,7 @@ def resample_sums(
 def _draw_sample_counts(
     random: np.random.Generator, draws: int, samples: int
 ) -> Float[np.ndarray, "resamples samples"]:
-    """How often each sample is in each draw; rows sum to `samples`."""
+    """Sample how often each sample occurs in each resample; rows sum to `samples`."""
     drawn = random.integers(samples, size=(draws, samples))
     drawn += np.arange(draws)[:, None] * samples
     counts = np.bincount(drawn.ravel(), minlength=draws * samples)
@@ -69,5 +69,5 @@ def _draw_sample_counts(
 def compute_scores(
     metric: Metric, sums: Float[np.ndarray, "resamples statistics"]
 ) -> Float[np.ndarray, " resamples"]:
-    """The metric's score of each row."""
+    """Return the metric's score of each row."""
     return np.array([metric.score(row) for row in sums], dtype=np.float64)

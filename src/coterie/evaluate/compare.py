@@ -1,4 +1,4 @@
-"""`compare`: several systems' scores over the same samples, as one table."""
+"""`compare`: several systems' scores on the same samples, as one table."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,21 +24,21 @@ def compare(
     resamples: int = bootstrap.RESAMPLES,
     seed: int = 0,
 ) -> Table:
-    """A table of runs that `coterie.evaluate` has scored on the same samples.
+    """Return a table of runs that `coterie.evaluate` has scored on the same samples.
 
     Intervals are of 95 %, over samples and, where a system has several seeds, over seeds too
-    (see `coterie.evaluate.variance`). All systems are scored on the same draws of samples (a
-    paired bootstrap), so differences, delta_m and who is better are surer than the scores' own
-    intervals let think.
+    (see `coterie.evaluate.variance`). All systems are scored on the same resamples (a paired
+    bootstrap), so differences, delta_m and who is better are more certain than the intervals of
+    the scores suggest.
 
     Args:
-        runs: runs or their folders, grouped by what they were made of; or system -> its runs.
+        runs: runs or their folders, grouped by their configuration; or system -> its runs.
             Several seeds are one system; so are single-task runs, joined by their seed.
-        baseline: the single-task runs, or whatever else delta_m is to be measured against.
-        controls: also show what was evaluated with `untrained=True` and `blind=True`; or which
-            of the two, "untrained" and "blind".
-        resamples: draws of the bootstrap, at least 1.
-        seed: of the draws.
+        baseline: the single-task runs, or other runs to measure delta_m against.
+        controls: also show evaluations with `untrained=True` and `blind=True`; or which of the
+            two, "untrained" and "blind".
+        resamples: bootstrap resamples, at least 1.
+        seed: of the resampling.
 
     Raises:
         ValueError: no runs, a run that was not evaluated, systems that scored different tasks,
@@ -66,7 +66,7 @@ def compare(
 def _add_baseline(
     groups: dict[str, list[Any]], baseline: Runs | None
 ) -> tuple[str | None, dict[str, list[Any]]]:
-    """The baseline's name, and the groups with it in front and once."""
+    """Return the baseline's name, and the groups with the baseline first and once."""
     if baseline is None:
         return None, groups
     runs = systems.resolve_runs(baseline)
@@ -82,7 +82,7 @@ def _add_baseline(
 
 
 def _add_controls(groups: Mapping[str, list[Any]], controls: Iterable[str]) -> list[System]:
-    """What the runs were also evaluated as; the untrained model once, for it has no recipe."""
+    """Load the runs' control evaluations; the untrained model once, as it has no recipe."""
     found: dict[str, System] = {}
     for control in controls:
         for name, group in groups.items():
@@ -149,7 +149,7 @@ def _make_column(name: str, system: System) -> TaskColumn:
 def _shares(
     found: Sequence[System], estimates: Estimates, has_baseline: bool
 ) -> dict[str, dict[str, dict[str, float]]]:
-    """Task, or "delta_m", -> A -> B -> share of the draws in which A is better than B."""
+    """Return task, or "delta_m", -> A -> B -> share of resamples in which A is better than B."""
     names = [system.name for system in found]
     shares = {}
     for i, task in enumerate(found[0].tasks):
@@ -171,13 +171,13 @@ def _compute_better(
     for i, one in enumerate(names):
         for j in range(i):
             share = difference(i, j).share_above_zero
-            # Both of one estimate: drawn anew, the other direction would differ by its own noise.
+            # Both from one estimate: resampled again, the other direction would have its own noise.
             found[one][names[j]], found[names[j]][one] = share, 1 - share
     return {one: {name: found[one][name] for name in names if name != one} for one in names}
 
 
 def _aggregate_cost(system: System) -> dict[str, float | int | None]:
-    """A replica's cost, mean over seeds: what is trained and kept adds up over single-task runs."""
+    """Return a replica's cost, mean over seeds; single-task runs' parameters and times add up."""
     found: dict[str, float | int | None] = {}
     for key in dict.fromkeys(key for cost in system.costs for key in cost):
         values = [cost[key] for cost in system.costs if cost.get(key) is not None]

@@ -110,7 +110,7 @@ def _read_saved_scores(name: str, folders: Sequence[Path]) -> Table:
 
 
 def _average(entries: Sequence[TaskScore]) -> Interval:
-    """Return the mean score, and the interval of one run: those of several have no mean."""
+    """Return the mean score; with an interval only for a single run."""
     if len(entries) == 1:
         return Interval(entries[0].score, entries[0].low, entries[0].high)
     mean = sum(each.score for each in entries) / len(entries)

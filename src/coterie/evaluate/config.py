@@ -1,4 +1,4 @@
-"""`EvaluationConfig`: what one evaluation of a run depends on beside the run."""
+"""`EvaluationConfig`: the settings of an evaluation."""
 
 from dataclasses import dataclass
 
@@ -24,6 +24,6 @@ class EvaluationConfig:
 
     @property
     def control(self) -> str:
-        """What is left out: "untrained", "blind", "untrained-blind", or "" for nothing."""
+        """The control: "untrained", "blind", "untrained-blind", or "" for none."""
         kinds = {"untrained": self.untrained, "blind": self.blind}
         return "-".join(kind for kind, wanted in kinds.items() if wanted)

@@ -1,4 +1,4 @@
-"""What a model costs: parameters trained, held and at work, FLOPs, memory and speed."""
+"""The cost of a model: trained, total and active parameters, FLOPs, memory and speed."""
 
 import math
 import sys
@@ -20,7 +20,7 @@ from coterie.tuner.layer import CoterieLayer
 
 
 def count_trainable_parameters(adapter: Path) -> int:
-    """Numbers in an adapter's weights file, which holds all that a run has trained."""
+    """Return the number of values in an adapter's weights file: all trained parameters."""
     count = 0
     with safe_open(adapter / WEIGHTS, framework="pt") as file:
         for name in file.keys():
@@ -29,9 +29,9 @@ def count_trainable_parameters(adapter: Path) -> int:
 
 
 def count_total_parameters(model: nn.Module) -> int:
-    """Numbers in all weights, each counted once where weights are tied.
+    """Count all parameters, tied weights once.
 
-    Modules of the host that experts have replaced are kept, but do nothing, and do not count.
+    Modules of the base model that experts have replaced are stored but unused, and do not count.
     """
     idle = {
         id(parameter)
@@ -42,7 +42,7 @@ def count_total_parameters(model: nn.Module) -> int:
 
 
 def find_replaced_modules(model: nn.Module) -> Iterator[nn.Module]:
-    """The host's modules in whose place experts stand that need no weight of them."""
+    """Yield base layers that experts replace without using their weights."""
     for module in model.modules():
         if isinstance(module, CoterieLayer):
             active = [module.coterie_site[name] for name in module.active_adapters
@@ -52,7 +52,7 @@ def find_replaced_modules(model: nn.Module) -> Iterator[nn.Module]:
 
 
 def count_active_parameters(model: nn.Module, usage: UsageStatistics) -> int:
-    """Count the weights that a token uses: all but those of experts it did not choose.
+    """Count the parameters that a token uses: all but those of experts it did not choose.
 
     Experts count by the share of units that chose them, the mean over tasks; so for rectified
     routers, whose number of chosen experts varies, this is a mean too. All embeddings count, as is
@@ -85,23 +85,23 @@ def count_active_parameters(model: nn.Module, usage: UsageStatistics) -> int:
 def count_flops(call: Callable[[], object]) -> int:
     """Count the floating-point operations of a call, without gradients.
 
-    Features that were cached before are not in it. Training costs about three times as much, less
-    where weights are frozen.
+    Cached features are not included. Training costs about three times as much, less where weights
+    are frozen.
 
-    Counted by torch.utils.flop_counter on the matrix products that really run, padding and
-    towers included. A product of [m, k] and [k, n] is 2 m k n. A mixture in its dense form counts
-    the experts it weighs with 0.
+    Counted by torch.utils.flop_counter on the matrix products that are computed, with padding and
+    towers. A product of [m, k] and [k, n] is 2 m k n. A mixture in its dense form counts the
+    experts of weight 0.
     """
-    # The counter does not know the fused attention of CPUs; as plain products it sees all of it.
+    # The counter does not support the fused attention of CPUs; it counts plain products.
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         call()
     return counter.get_total_flops()
 
 
 def get_peak_memory_bytes(device: torch.device) -> int | None:
-    """The most that this process has held: on the GPU, or resident in main memory.
+    """Return this process's peak memory in bytes: on the GPU, or resident in main memory.
 
-    None where the system does not tell (Windows).
+    None where the system does not report it (Windows).
     """
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
@@ -114,7 +114,7 @@ def get_peak_memory_bytes(device: torch.device) -> int | None:
 
 
 def read_training_time(folder: Path) -> dict[str, float | None]:
-    """Seconds of training and samples a second, by the last record of a run's log."""
+    """Read the training time and the samples per second from the last record of a run's log."""
     rows = [row for row in RunDirectory(folder).read_log() if "time_s" in row]
     last = rows[-1] if rows else {}
     seconds, samples = last.get("time_s"), last.get("samples")

@@ -1,4 +1,4 @@
-"""delta_m: by how much a multi-task system is better than single-task models, over all tasks."""
+"""delta_m: the mean relative improvement of a multi-task system over single-task models."""
 
 from collections.abc import Sequence
 
@@ -11,15 +11,15 @@ def compute_delta_m(
     baseline: Float[np.ndarray, "*resamples tasks"],
     higher_is_better: Sequence[bool],
 ) -> Float[np.ndarray, "*resamples"]:
-    """The mean over tasks of (-1)^l (M - B) / B in percent, l = 1 where lower is better.
+    """Compute the mean over tasks of (-1)^l (M - B) / B in percent, l = 1 where lower is better.
 
     Maninis et al. 2019 (arXiv:1904.08918); Vandenhende et al. 2021 (arXiv:2004.13379).
     Above 0 the system is better than the baseline.
 
     Args:
-        scores: M, a score a task.
-        baseline: B, the single-task models' scores; above 0, see `is_defined`. NaN comes out where
-            one is not.
+        scores: M, a score for each task.
+        baseline: B, the single-task models' scores; above 0, see `is_defined`. The result is NaN
+            where one is not.
         higher_is_better: of each task.
     """
     sign = np.where(np.asarray(higher_is_better, dtype=bool), 1.0, -1.0)
@@ -41,8 +41,8 @@ def delta_m_derivatives(
 def is_defined(
     baseline: Float[np.ndarray, "*resamples tasks"],
 ) -> Bool[np.ndarray, "*resamples tasks"]:
-    """Where a share of the baseline's score means something: where it is above 0.
+    """Return where a ratio to the baseline's score is meaningful: where it is above 0.
 
-    A baseline of 0 has no share, and one below 0 (R2 can be) would turn better into worse.
+    A baseline of 0 has no ratio, and one below 0 (R2 can be) would turn better into worse.
     """
     return np.isfinite(baseline) & (baseline > 0)

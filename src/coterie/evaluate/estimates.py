@@ -1,4 +1,4 @@
-"""Scores, differences and delta_m of several systems, each with its draws and interval."""
+"""Estimates of several systems' scores, differences and delta_m, with draws and intervals."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,12 +20,12 @@ class Estimate:
 
     @property
     def interval(self) -> Interval:
-        """Of 95 %."""
+        """The interval of 95 %."""
         return compute_percentile_interval(self.value, self.draws)
 
     @property
     def share_above_zero(self) -> float:
-        """Of the draws, ties counting half; NaN if none is defined."""
+        """The share of draws above 0, ties counting half; NaN if none is defined."""
         known = self.draws[np.isfinite(self.draws)]
         if not known.size:
             return float("nan")
@@ -34,13 +34,13 @@ class Estimate:
 
 @dataclass(frozen=True, kw_only=True)
 class Estimates:
-    """Estimates about several systems, which are named by their positions, as are the tasks.
+    """Estimates of several systems; systems and tasks are given by their positions.
 
     Attributes:
-        systems: scored on the same draws of samples.
+        systems: scored on the same resamples.
         higher_is_better: of each task.
-        baseline: the position of delta_m's.
-        seed: of the draws of seeds.
+        baseline: the position of delta_m's baseline.
+        seed: of the random numbers that stand for seeds.
     """
 
     systems: Sequence[BootstrapSamples]
@@ -50,11 +50,11 @@ class Estimates:
 
     @property
     def kept(self) -> Bool[np.ndarray, " tasks"]:
-        """The tasks over which delta_m is the mean: where a baseline's share is defined."""
+        """The tasks over which delta_m is the mean: those with a defined ratio to the baseline."""
         return is_defined(self.systems[self.baseline].mean)
 
     def score(self, system: int, task: int) -> Interval:
-        """A system's mean over seeds."""
+        """Return the interval of a system's mean score over seeds."""
         found = self.systems[system]
         weights = self._no_weights()
         weights[system, task] = 1
@@ -68,7 +68,7 @@ class Estimates:
         )
 
     def difference(self, one: int, other: int, task: int) -> Estimate:
-        """The score of `one` minus that of `other`."""
+        """Return the score of `one` minus that of `other`."""
         first, second = self.systems[one], self.systems[other]
         weights = self._no_weights()
         weights[one, task] += 1
@@ -80,7 +80,7 @@ class Estimates:
         return Estimate(value=value, draws=np.clip(found, low - most, high - least))
 
     def delta_m(self, one: int, other: int | None = None) -> Estimate:
-        """delta_m of `one`, minus that of `other` if there is one; NaN if no task is `kept`."""
+        """Return delta_m of `one`, minus that of `other` if given; NaN if no task is `kept`."""
         value, draws, weights = self._delta_m(one)
         if other is not None:
             less, fewer, against = self._delta_m(other)

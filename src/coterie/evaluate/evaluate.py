@@ -1,4 +1,4 @@
-"""`evaluate`: a run's predictions for held-out samples, their scores, expert usage and cost."""
+"""`evaluate`: compute a run's predictions, scores, expert usage and cost on held-out samples."""
 
 from pathlib import Path
 
@@ -21,22 +21,22 @@ def evaluate(
     skip_bad_rows: bool | None = None,
     device: str | torch.device | None = None,
 ) -> Scores:
-    """Score a run on held-out samples and write what it finds into the run's folder.
+    """Score a run on held-out samples and write the results into the run's folder.
 
-    It writes scores.json, routing.json and predictions/SPLIT/TASK.jsonl; with `blind` or
-    `untrained`, scores.blind.json and predictions-blind/ (untrained likewise). A task whose
-    predictions are there, of the same weights and samples, is not predicted again. Of dense tasks
-    the predictions keep the statistics of each image; five images, the same for every run, are
-    written with labels and predictions as PNG files to predictions/SPLIT/pictures/.
+    Writes scores.json, routing.json and predictions/SPLIT/TASK.jsonl; with `blind` or `untrained`,
+    scores.blind.json and predictions-blind/ (untrained likewise). Tasks that have predictions of
+    the same weights and samples are not predicted again. Predictions of dense tasks store the
+    statistics of each image; five images, the same for every run, are written with labels and
+    predictions as PNG files to predictions/SPLIT/examples/.
 
     Args:
         run: the run, or its folder.
         split: which rows of the tasks.
         batch_size: samples of a forward pass, at least 1.
-        limit: samples a task, the same ones in every run; None for all.
-        blind: leave out images and sounds, to measure what text alone gives away.
-        untrained: the base model of the run, without what it has learned.
-        skip_bad_rows: leave out what cannot be read, count it in the scores, and list it in
+        limit: samples per task, the same ones in every run; None for all.
+        blind: remove images and audio, to measure what the text alone reveals.
+        untrained: evaluate the run's base model, without the trained weights.
+        skip_bad_rows: skip rows that cannot be read, count them in the scores, and list them in
             bad_rows.SPLIT.jsonl; None for what the run was trained with.
         device: where the model runs; None for the CPU.
 

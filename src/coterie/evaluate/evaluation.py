@@ -31,7 +31,7 @@ FLOPS_SAMPLES = 8
 
 
 class TaskPredictions(NamedTuple):
-    """A task's scored predictions, and what was measured while they were made."""
+    """A task's scored predictions, with the usage and time measured during prediction."""
 
     score: TaskScore
     usage: ExpertUsage
@@ -99,11 +99,11 @@ class Evaluation:
         return self.directory.predictions_file(self.config.split, task, self.config.control)
 
     def get_key_file(self, task: str) -> Path:
-        """Return the file of what a task's predictions depend on."""
+        """Return the file of a task's prediction cache."""
         return self.directory.predictions_cache_file(self.config.split, task, self.config.control)
 
     def make_keys(self, datasets: Sequence[EvaluationDataset]) -> dict[str, PredictionKey]:
-        """Return what each task's predictions depend on."""
+        """Return each task's prediction key."""
         return {
             task: make_prediction_key(
                 self.run.config, self.tasks.make_prediction_key(dataset, task), adapter=self.digest
@@ -115,7 +115,7 @@ class Evaluation:
     def predict_dataset(
         self, dataset: EvaluationDataset, keys: Mapping[str, PredictionKey]
     ) -> dict[str, TaskPredictions]:
-        """Return the predictions of a data set's tasks: those on disk, if all are up to date."""
+        """Return the predictions of a data set's tasks: the stored ones, if all are up to date."""
         facts = {task: load_if_fresh(self.get_key_file(task), keys[task]) for task in dataset.tasks}
         if not all(
             fact and self.get_predictions_file(task).is_file() for task, fact in facts.items()
@@ -133,15 +133,15 @@ class Evaluation:
     def make_predictions(
         self, dataset: EvaluationDataset, keys: Mapping[str, PredictionKey]
     ) -> dict[str, TaskPredictions]:
-        """Run the model on a data set, and write the predictions with what they depend on."""
+        """Run the model on a data set, and write the predictions with their keys."""
         for task in dataset.tasks:
-            # Or it would vouch for a file that is half written.
+            # Otherwise it would validate a partly written file.
             self.get_key_file(task).unlink(missing_ok=True)
         usage = ExpertUsage(self.tasks.names)
         only = dataset.tasks[0] if len(dataset.tasks) == 1 else None
         routed = bool(expert_usage.find_active_mixtures(self.loaded.model))
         samples = dataset.samples
-        # None: no bar where the output is no terminal.
+        # None: no bar if standard error is not a terminal.
         with tqdm(total=len(samples), desc=dataset.name, unit=dataset.unit, disable=None) as bar:
             result = self.tasks.predict(
                 self.loaded,
@@ -165,7 +165,7 @@ class Evaluation:
     def score_task(
         self, task: str, predictions: Predictions, facts: Mapping[str, Any]
     ) -> TaskPredictions:
-        """Score predictions with the task's metric as it is now, and write them."""
+        """Score predictions with the task's current metric, and write them."""
         scored = self.tasks.score_predictions(task, predictions.rows)
         rows = predictions.with_statistics(scored.statistics)
         rows.save(self.get_predictions_file(task))
@@ -187,7 +187,7 @@ class Evaluation:
     ) -> dict[str, Any]:
         """Return {"cost": ..., "layers": layer -> its experts' names}.
 
-        Measured once for the same predictions.
+        Cached for as long as the predictions are the same.
         """
         file = self.directory.cost_cache_file(self.config.split, self.config.control)
         key = dict(keys)

@@ -1,4 +1,4 @@
-"""The experts of a model by name, and the table of their usage that routing.json holds."""
+"""The names of a model's experts, and the table of their usage in routing.json."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -22,7 +22,7 @@ def find_active_mixtures(model: nn.Module) -> dict[str, Mixture]:
 
 
 def make_expert_names(mixture: Mixture) -> list[str]:
-    """The name of each expert, those without weights included, in the order of the routing."""
+    """Return the name of each expert, those without weights included, in the router's order."""
     return [name for kind in mixture.kinds for name in kind.get_names()]
 
 
@@ -33,7 +33,7 @@ def make_usage_table(
 
     Args:
         expert_names: layer -> `make_expert_names` of its mixture.
-        usage: of all tasks; layers without any are left out.
+        usage: of all tasks; layers without any are skipped.
     """
     layers = {
         layer: {"experts": list(names), **usage[layer]}

@@ -1,4 +1,4 @@
-"""Scores of several systems, of each seed, over the same draws of samples."""
+"""Scores of several systems and each of their seeds, on the same bootstrap resamples."""
 
 import zlib
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from coterie.evaluate.variance import BootstrapSamples
 
 
 def check_same_samples(systems: Sequence[System]) -> tuple[str, ...]:
-    """The tasks that all systems have. ValueError if one lacks a task or scored other samples."""
+    """Return the tasks. Raises ValueError if a system lacks one or scored other samples."""
     first = systems[0]
     for system in systems[1:]:
         for one, other in ((first, system), (system, first)):
@@ -35,7 +35,7 @@ def check_same_samples(systems: Sequence[System]) -> tuple[str, ...]:
 def bootstrap_systems(
     systems: Sequence[System], *, resamples: int, seed: int
 ) -> list[BootstrapSamples]:
-    """Each system's scores of each seed, over the same draws of samples.
+    """Score each seed of each system on the same resamples.
 
     Raises ValueError as `check_same_samples` does.
     """
@@ -60,7 +60,7 @@ def bootstrap_systems(
 def _bootstrap_task(
     scored: list[TaskStatistics], resamples: int, seed: tuple[int, ...]
 ) -> list[tuple[Float[np.ndarray, " seeds"], Float[np.ndarray, "seeds resamples"]]]:
-    """Each system's scores of one task: on all samples, and on each draw."""
+    """Return each system's scores of one task: on all samples, and on each resample."""
     matrices = [matrix for each in scored for matrix in each.statistics]
     sums = iter(bootstrap.resample_sums(matrices, resamples=resamples, seed=seed))
     found = []
@@ -72,5 +72,5 @@ def _bootstrap_task(
 
 
 def _make_task_seed(task: str) -> int:
-    """A number that stays with the task's name, so that its draws do too."""
+    """Return a number that depends only on the task's name, as do its resamples."""
     return zlib.crc32(task.encode())

@@ -1,4 +1,4 @@
-"""What predictions depend on, so that they are made again only when that has changed."""
+"""Keys of cached predictions, which are computed again only when their key has changed."""
 
 import hashlib
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ def compute_adapter_digest(folder: Path) -> str:
 def make_prediction_key(
     config: RunConfig, of_tasks: Mapping[str, Any], *, adapter: str | None
 ) -> PredictionKey:
-    """Return all that a task's predictions depend on but the program.
+    """Return all that a task's predictions depend on except the program.
 
     Args:
         config: of the run.

@@ -1,4 +1,4 @@
-"""The file of a task's predictions, one format for all kinds of task, and where it is."""
+"""The file of a task's predictions, in one format for all kinds of task."""
 
 import json
 from collections.abc import Sequence
@@ -27,8 +27,8 @@ class Predictions:
         return Predictions(tuple(row | {"statistics": numbers} for row, numbers in rows))
 
     def save(self, path: Path) -> Path:
-        """Write the rows, one a line."""
-        # In ASCII, for some readers take U+2028 for the end of a line.
+        """Write the rows as JSON lines."""
+        # In ASCII, because some readers treat U+2028 as the end of a line.
         lines = (json.dumps(row, allow_nan=False) for row in self.rows)
         return write(path, "".join(f"{line}\n" for line in lines))
 
@@ -63,12 +63,12 @@ class Predictions:
 
 
 class ScoredSamples(NamedTuple):
-    """A task as one run was scored on it.
+    """A task's statistics on the samples that one run was scored on.
 
     Attributes:
         metric: turns summed statistics into a score.
-        samples: a line for each sample, which tells it from all others.
-        statistics: a row a sample.
+        samples: a key for each sample, unique among all.
+        statistics: a row for each sample.
     """
 
     metric: Metric
@@ -77,7 +77,7 @@ class ScoredSamples(NamedTuple):
 
 
 def read_scored_samples(tasks: TaskSet, task: str, file: Path) -> ScoredSamples:
-    """Read what a run was scored on.
+    """Read the samples and statistics that a run was scored on.
 
     Args:
         tasks: of the run.

@@ -1,4 +1,4 @@
-"""`Scores`: what a run scores on each task, with intervals, and what it costs."""
+"""`Scores`: a run's score on each task, with intervals, and its cost."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -25,8 +25,8 @@ class TaskScore:
         score: NaN where the metric is undefined.
         low: lower end of the 95 % interval over samples.
         high: its upper end.
-        samples: how many were scored.
-        higher_is_better: which way is good.
+        samples: the number of scored samples.
+        higher_is_better: whether greater scores are better.
         unit: "%" for shares in 0 to 100.
     """
 
@@ -48,7 +48,7 @@ class TaskScore:
         resamples: int = bootstrap.RESAMPLES,
         seed: int = 0,
     ) -> "TaskScore":
-        """The score of a metric's statistics, with its interval; `name` is what it is called."""
+        """Compute the score of a metric's statistics, with its interval; `name` is the metric's."""
         (sums,) = bootstrap.resample_sums([statistics], resamples=resamples, seed=seed)
         drawn = BootstrapSamples(
             values=np.array([[metric.score(statistics.sum(0))]], dtype=np.float64),
@@ -71,15 +71,15 @@ class TaskScore:
 
 @dataclass(frozen=True, kw_only=True)
 class Scores:
-    """What `coterie.evaluate` found.
+    """The result of `coterie.evaluate`.
 
     Attributes:
         split: which rows were scored.
         tasks: task -> its score.
-        cost: what the model costs; see `coterie.evaluate.cost`.
-        control: "" for the run itself, "blind" without its pictures and sounds, "untrained" for
-            the model it started from.
-        num_skipped: bad rows that were not scored; the run's file of bad rows names them.
+        cost: the model's cost; see `coterie.evaluate.cost`.
+        control: "" for the run itself, "blind" without its images and audio, "untrained" for
+            its base model.
+        num_skipped: bad rows that were not scored; the run's file of bad rows lists them.
     """
 
     split: str
@@ -89,7 +89,7 @@ class Scores:
     num_skipped: int = 0
 
     def dump(self) -> dict[str, Any]:
-        """The scores as JSON can hold them."""
+        """Return the scores as values that JSON can represent."""
         return asdict(self)
 
     def save(self, path: str | Path) -> Path:
@@ -99,7 +99,7 @@ class Scores:
 
     @classmethod
     def read(cls, path: str | Path) -> "Scores":
-        """The scores in a file, or of a run's folder. ValueError if there are none."""
+        """Read scores from a file, or a run's folder. Raises ValueError if there are none."""
         path = Path(path)
         path = RunDirectory(path).scores_file() if path.is_dir() else path
         if not path.is_file():
@@ -120,10 +120,10 @@ class Scores:
             ) from error
 
     def to_markdown(self) -> str:
-        """A table of the tasks, a row each."""
+        """Return a table of the tasks, a row each."""
         lines = ["| task | score | 95 % interval | samples | metric |", "|:--|--:|--:|--:|:--|"]
         for name, task in self.tasks.items():
-            # Three digits, of percents one behind the point.
+            # Three digits; percents have one decimal.
             form = ".1f" if task.unit == "%" else "#.3g"
             lines.append(
                 f"| {name} | {task.score:{form}} | {task.low:{form}} to {task.high:{form}} "

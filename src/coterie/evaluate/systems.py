@@ -1,4 +1,4 @@
-"""Systems under comparison: which runs make one, and what their predictions score."""
+"""Systems under comparison: the grouping of runs, and the scores of their predictions."""
 
 import json
 from collections import Counter
@@ -22,12 +22,13 @@ IGNORED_CONFIG_FIELDS = ("seed", "tasks", "steps")
 
 @dataclass(frozen=True, kw_only=True)
 class TaskStatistics:
-    """What one task's samples were, and what each seed's model made of them.
+    """One task's samples, and the statistics of each seed's model on them.
 
     Attributes:
         metric: turns summed statistics into a score.
-        samples: a line for each, which tells it from all others.
-        statistics: one matrix a seed.
+        name: the metric, as tasks.yaml writes it.
+        samples: a key for each sample, unique among all.
+        statistics: one matrix per seed.
     """
 
     metric: Metric
@@ -38,15 +39,15 @@ class TaskStatistics:
 
 @dataclass(frozen=True, kw_only=True)
 class System:
-    """One way to train, scored.
+    """The scored runs of one method.
 
     Attributes:
-        name: what the table calls it.
-        seeds: one a replica; single-task runs of one seed are one replica together.
-        tasks: task -> what was scored, each with as many seeds.
-        costs: one a run.
+        name: its name in the table.
+        seeds: one per replica; single-task runs of one seed are one replica together.
+        tasks: task -> its statistics, each with as many seeds.
+        costs: one per run.
         control: "" for the runs themselves, or the name of a control.
-        control_of: of a control, the system whose runs were evaluated so.
+        control_of: of a control, the system whose runs were evaluated as it.
     """
 
     name: str
@@ -58,18 +59,18 @@ class System:
 
 
 def group_runs(runs: Sequence[Any] | Mapping[str, Any]) -> dict[str, list[Run]]:
-    """System -> runs, of what `coterie.compare` takes.
+    """Group the runs that were given to `coterie.compare` as system -> runs.
 
-    A mapping says it itself. A sequence is grouped: runs that differ in nothing but seed, tasks
-    and length are one system, called by its recipe; where two systems have one
-    recipe, by their first run's folder.
+    A mapping is used as it is. In a sequence, runs that differ only in seed, tasks and length are
+    one system, named after its recipe; where two systems share a recipe, after their first run's
+    folder.
     """
     if isinstance(runs, Mapping):
         return {name: resolve_runs(group) for name, group in runs.items()}
     groups: dict[str, list[Run]] = {}
     for run in resolve_runs(runs):
-        plan = serialization.dump(run.config)
-        settings = {name: plan[name] for name in plan if name not in IGNORED_CONFIG_FIELDS}
+        config = serialization.dump(run.config)
+        settings = {name: config[name] for name in config if name not in IGNORED_CONFIG_FIELDS}
         key = json.dumps([settings, run.config.tasks.get_training_settings()])
         groups.setdefault(key, []).append(run)
     names = Counter(group[0].config.recipe.name for group in groups.values())
@@ -85,13 +86,13 @@ def group_runs(runs: Sequence[Any] | Mapping[str, Any]) -> dict[str, list[Run]]:
 
 
 def resolve_runs(runs: Any) -> list[Run]:
-    """Runs out of runs, folders, or several of them."""
+    """Return a list of runs from a run, a folder, or several of them."""
     several = [runs] if isinstance(runs, Run | str | Path) else list(runs)
     return [run if isinstance(run, Run) else Run.read(run) for run in several]
 
 
 def load_system(name: str, runs: list[Run], *, control: str = "") -> System:
-    """What a system's runs score, from their folders.
+    """Load the scores and statistics of a system's runs from their folders.
 
     Raises:
         ValueError: no runs, a run without scores, runs of several splits, two runs of one seed
@@ -132,11 +133,11 @@ def load_system(name: str, runs: list[Run], *, control: str = "") -> System:
 
 
 def get_common_split(runs: Sequence[Run], control: str = "") -> str:
-    """The split that all runs were scored on; ValueError if they differ."""
+    """Return the split that all runs were scored on. Raises ValueError if they differ."""
     splits = {_read_scores(run, control).split: run.folder for run in runs}
     if len(splits) > 1:
-        told = ", ".join(f"{folder} on {split!r}" for split, folder in splits.items())
-        raise ValueError(f"runs were scored on several splits ({told}): evaluate them on one")
+        described = ", ".join(f"{folder} on {split!r}" for split, folder in splits.items())
+        raise ValueError(f"runs were scored on several splits ({described}): evaluate them on one")
     return next(iter(splits))
 
 

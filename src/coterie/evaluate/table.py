@@ -1,4 +1,4 @@
-"""`Table`: systems beside one another, with intervals, what they cost and who is better."""
+"""`Table`: scores of several systems with intervals, costs and pairwise comparisons."""
 
 import math
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ COSTS = (
 
 @dataclass(frozen=True, kw_only=True)
 class TaskColumn:
-    """A task of the table: its metric as tasks.yaml writes it, unit, and which way is good."""
+    """A task of the table: its metric as tasks.yaml writes it, unit and direction."""
 
     name: str
     metric: str
@@ -41,10 +41,10 @@ class SystemRow:
         seeds: of its runs.
         tasks: task -> mean over seeds, with a 95 % interval over samples and seeds.
         delta_m: percent above the baseline, mean over tasks; None without a baseline.
-        difference: task -> score minus the baseline's, in paired draws; empty without one.
+        difference: task -> score minus the baseline's, paired; empty without a baseline.
         cost: means over seeds; of single-task runs, parameters and training time add up.
         control: "" for the runs themselves, or the name of a control.
-        control_of: of a control, the system whose runs were evaluated so.
+        control_of: of a control, the system whose runs were evaluated as it.
     """
 
     system: str
@@ -59,17 +59,16 @@ class SystemRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """What `coterie.compare` found.
+    """The result of `coterie.compare`.
 
     Attributes:
         split: the rows that were scored.
         columns: the tasks.
         rows: the systems, the baseline first.
         baseline: its name, or None.
-        better: task, or "delta_m", -> A -> B -> share of paired draws in which A is better than
-            B.
-        notes: what a reader must know of the numbers.
-        not_compared: system -> why it has no differences, of `compare_available`.
+        better: task, or "delta_m", -> A -> B -> share of paired resamples in which A is better.
+        notes: caveats about the numbers.
+        not_compared: system -> why it has no differences, from `compare_available`.
     """
 
     split: str
@@ -81,7 +80,7 @@ class Table:
     not_compared: Mapping[str, str] = field(default_factory=dict)
 
     def to_markdown(self) -> str:
-        """Tables for a reader: scores, differences to the baseline, who is better, and cost."""
+        """Return markdown tables: scores, differences to the baseline, who is better, and cost."""
         parts = [self._format_scores()]
         if self.baseline is not None:
             parts += [self._format_differences(), self._format_better("delta_m")]
@@ -90,7 +89,7 @@ class Table:
         return "\n\n".join(part for part in (*parts, notes) if part) + "\n"
 
     def dump(self) -> dict[str, Any]:
-        """The table as JSON can hold it; an interval is {"value", "low", "high"}."""
+        """Return the table as JSON values; an interval is {"value", "low", "high"}."""
         rows = []
         for row in self.rows:
             rows.append(
@@ -104,7 +103,7 @@ class Table:
         return asdict(self) | {"rows": rows}
 
     def save(self, path: str | Path) -> Path:
-        """Writes the table: as markdown to a .md file, else as JSON; returns the file."""
+        """Write the table as markdown to a .md file, else as JSON; return the file."""
         path = Path(path)
         if path.is_dir():
             raise ValueError(f"{path} is a folder: name a file, such as {path / 'table.md'}")
@@ -160,7 +159,7 @@ class Table:
 
 
 def format_markdown_table(head: list[str], lines: list[list[str]]) -> str:
-    """A markdown table with aligned columns: the first to the left, numbers to the right."""
+    """Return a markdown table with aligned columns: the first to the left, numbers to the right."""
     cells = [[cell.replace("|", "\\|") for cell in line] for line in (head, *lines)]
     widths = [max(3, *map(len, column)) for column in zip(*cells, strict=True)]
     rows = []
@@ -174,14 +173,14 @@ def format_markdown_table(head: list[str], lines: list[list[str]]) -> str:
 
 
 def format_interval(cell: Interval, *, sign: bool = False) -> str:
-    """A value and its interval, such as "81.2 [78.0, 84.1]", in three digits or more."""
+    """Return a value and its interval, such as "81.2 [78.0, 84.1]", in three digits or more."""
     if not math.isfinite(cell.value):
         return "undefined"
     known = [value for value in cell if math.isfinite(value)]
     largest = max(map(abs, known))
     digits = 1 if largest >= 10 or largest == 0 else 2 if largest >= 1 else 3
-    told = [f"{value:{'+' if sign else ''}.{digits}f}" for value in known]
-    return told[0] if len(told) < 3 else f"{told[0]} [{told[1]}, {told[2]}]"
+    texts = [f"{value:{'+' if sign else ''}.{digits}f}" for value in known]
+    return texts[0] if len(texts) < 3 else f"{texts[0]} [{texts[1]}, {texts[2]}]"
 
 
 def _format_cell(cell: Interval | None, *, sign: bool = False) -> str:
@@ -198,7 +197,7 @@ def _format_share(value: float) -> str:
 
 
 def _format_cost(value: float | int | None, scale: float) -> str:
-    """Three digits at least, none of them made up by an exponent."""
+    """Return at least three digits, without an exponent."""
     if value is None:
         return ""
     number = value * scale

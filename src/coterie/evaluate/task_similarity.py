@@ -1,4 +1,4 @@
-"""How alike tasks are by the experts that they share, and the tree that this makes of them."""
+"""Similarity of tasks by the experts they share, and the dendrogram of its clustering."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -15,15 +15,15 @@ from coterie.routing.usage import UsageStatistics
 
 @dataclass(frozen=True, kw_only=True)
 class TaskDendrogram:
-    """Tasks, merged two groups at a time, the most alike first.
+    """Tasks, merged two groups at a time, the most similar first.
 
     Attributes:
-        tasks: as they came; numbers 0 to n - 1 in `merges`.
-        order: in which branches do not cross.
+        tasks: in the given order; numbers 0 to n - 1 in `merges`.
+        order: the tasks in an order without crossing branches.
         merges: (group, group, distance in [0, 1], tasks in both); the i-th merge makes group
-            n + i. Average linkage: groups are as far as their tasks are on average.
-        lines: for a picture, three strokes of each merge: four positions along the tasks (task i
-            of `order` is at 10 i + 5), and the four distances.
+            n + i. Average linkage: the distance of groups is the mean over their tasks.
+        lines: to plot each merge as three strokes: four positions along the tasks (task i of
+            `order` is at 10 i + 5), and the four distances.
     """
 
     tasks: tuple[str, ...]
@@ -32,14 +32,14 @@ class TaskDendrogram:
     lines: tuple[tuple[tuple[float, ...], tuple[float, ...]], ...]
 
     def dump(self) -> dict[str, Any]:
-        """As JSON holds it."""
+        """Return the fields as JSON values."""
         return asdict(self)
 
 
 def compute_choice_overlap(
     frequencies: Float[Tensor, "tasks experts"],
 ) -> Float[Tensor, "tasks tasks"]:
-    """Compute the share of their choices that two tasks have in common, in [0, 1]; 1 for the same.
+    """Compute the share of their choices that two tasks have in common, in [0, 1]; 1 for equal.
 
     sum_e min(a_e, b_e), where each task's choices are divided by their sum: routers such as RoDE's
     give weights of any sum. How often each task chooses an expert counts, not whether both choose
@@ -58,7 +58,7 @@ def compute_task_similarity(usage: UsageStatistics) -> Float[Tensor, "tasks task
 
 
 def cluster_tasks(tasks: Sequence[str], likeness: Float[Tensor, "tasks tasks"]) -> TaskDendrogram:
-    """Agglomerative clustering by 1 - likeness, average linkage (`scipy.cluster.hierarchy`).
+    """Cluster tasks by 1 - likeness, with average linkage (`scipy.cluster.hierarchy`).
 
     Raises ValueError if there is no task, or scipy is not installed.
     """

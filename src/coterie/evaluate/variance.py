@@ -1,12 +1,12 @@
 """Variance of scores over samples and over seeds, and 95 % intervals that allow for few seeds.
 
 A mean over R seeds of scores on n samples varies by (A + E / R) / n + S / R. A is the variance
-between samples that all seeds share, E what a sample varies by from seed to seed, and S the
+between samples that all seeds share, E the variance of a sample from seed to seed, and S the
 variance between seeds on infinitely many samples. A bootstrap over samples of the mean over seeds
-has the first term. The scores of the seeds vary by S + E / n, so S is what is left of that after
-E / n, which the bootstrap has too: the seeds' draws around their common mean. (Drawing samples
+estimates the first term. The scores of the seeds vary by S + E / n, so S is that variance minus
+E / n, which the bootstrap has too: the seeds' draws around their common mean. (Resampling samples
 and seeds both, with replacement, counts E three times: Owen 2007, "The pigeonhole bootstrap".)
-`experiments/interval_coverage.py` measures how often these intervals hold the true value.
+`experiments/interval_coverage.py` measures how often these intervals contain the true value.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from jaxtyping import Float
 from coterie.evaluate.bootstrap import Interval, compute_percentile_interval
 
 LEVEL = 0.975
-"""Below the upper end of an interval of 95 %."""
+"""Probability below the upper end of an interval of 95 %."""
 NORMAL = NormalDist().inv_cdf(LEVEL)
 
 
@@ -30,9 +30,9 @@ class BootstrapSamples:
 
     Attributes:
         values: on all samples.
-        draws: on samples drawn with replacement; draw i has the same samples for every seed, and
-            for all systems that are compared.
-        samples: how many there are of each task.
+        draws: on bootstrap resamples; resample i has the same samples for every seed, and for all
+            systems that are compared.
+        samples: the number of samples of each task.
         limits: the least and the greatest score of each task's metric.
     """
 
@@ -43,17 +43,17 @@ class BootstrapSamples:
 
     @cached_property
     def mean(self) -> Float[np.ndarray, " tasks"]:
-        """Over seeds, on all samples."""
+        """The mean over seeds, on all samples."""
         return self.values.mean(0)
 
     @cached_property
     def mean_draws(self) -> Float[np.ndarray, "resamples tasks"]:
-        """Over seeds, on each draw of samples."""
+        """The mean over seeds, on each resample."""
         return self.draws.mean(0)
 
     @cached_property
     def noise(self) -> Float[np.ndarray, " tasks"]:
-        """E / n: what one seed's score varies by because samples differ from seed to seed."""
+        """E / n: the variance of one seed's score because samples differ from seed to seed."""
         seeds = len(self.values)
         if seeds == 1:
             return np.zeros(self.values.shape[1])
@@ -66,7 +66,7 @@ class Variance:
     """The variance of an estimate.
 
     Attributes:
-        samples: from the samples; 0 where no draw differs.
+        samples: from the samples; 0 if all resamples agree.
         seeds: from the seeds; 0 where they differ by no more than their samples' noise, and where
             there is only one.
         degrees: degrees of freedom of the sum (Satterthwaite 1946); infinity if it is 0.
@@ -80,26 +80,25 @@ class Variance:
 
     @property
     def total(self) -> float:
-        """Of both."""
+        """The sum of both variances."""
         return self.samples + self.seeds
 
     @property
     def quantile(self) -> float:
-        """Student's t at `LEVEL`: how many standard errors an interval of 95 % reaches."""
+        """Student's t at `LEVEL`: the standard errors that an interval of 95 % reaches."""
         return student(self.degrees)
 
 
 def estimate(
     systems: Sequence[BootstrapSamples], weights: Float[np.ndarray, "systems tasks"]
 ) -> Variance:
-    """The variance of a weighted sum of the systems' mean scores.
+    """Return the variance of a weighted sum of the systems' mean scores.
 
-    Of a function of the scores that is not a sum, give its derivatives (the delta method). All
+    For another function of the scores, give its derivatives as weights (the delta method). All
     systems share the samples and none shares its seeds with another.
-
-    Degrees of freedom of few seeds are few, but where the seeds' scores hardly differ by more than
-    noise, the samples rule the variance: the seeds' part counts in full from where noise is half
-    of it, and less below that. This was chosen by simulation, see the module.
+    Few seeds have few degrees of freedom, but where the seeds' scores hardly differ by more than
+    noise, the samples dominate the variance: the seeds' part has full weight while noise is at most
+    half of it, and less above that. This was chosen by simulation, see the module.
     """
     samples = systems[0].samples
     # A task without weight may be undefined.
@@ -136,16 +135,16 @@ def widen(
     *,
     seed: int = 0,
 ) -> Float[np.ndarray, " resamples"]:
-    """Draws of an estimate over samples, made to vary as it does over samples and seeds.
+    """Scale an estimate's draws over samples to vary as it does over samples and seeds.
 
-    The shape is that of the draws, and of a normal distribution for the seeds; the middle 95 % of
-    the result reach as far as Student's t asks. A ratio's draws lie above its value, and are
+    Their shape is that of the draws, plus a normal distribution for the seeds; the middle 95 % of
+    the result reach as far as Student's t requires. A ratio's draws lie above its value, and are
     moved so that their mean is the value.
     """
     known = draws[np.isfinite(draws)]
     if not known.size:
         return draws
-    # The ends are pulled in, for a baseline near 0 makes draws without limit.
+    # The ends are clipped, because a baseline near 0 gives unbounded draws.
     middle = np.clip(known, *np.percentile(known, [2.5, 97.5])).mean()
     moved = (draws - middle) * np.sqrt(variance.correction)
     if variance.seeds:
@@ -162,12 +161,12 @@ def score_interval(
     limits: tuple[float, float],
     seed: int = 0,
 ) -> Interval:
-    """A score's interval, within the limits of its scale.
+    """Return a score's interval, within the limits of its scale.
 
     Between two limits it is Wilson's (1927), with as many samples as a share of this variance
-    would have (Kott and Carr 1997), so that it has a length where all samples are right, or
-    none: `samples` of one kind say that another kind is rare, not that there is none. Else it is
-    the middle 95 % of the widened draws.
+    would have (Kott and Carr 1997), so that its length is above 0 where all samples are right, or
+    none: `samples` of one kind show that another kind is rare, not that there is none. Otherwise
+    it is the middle 95 % of the widened draws.
     """
     low, high = limits
     if not (np.isfinite(low) and np.isfinite(high) and np.isfinite(variance.total)):
@@ -179,7 +178,7 @@ def score_interval(
         return Interval(float(value), float("nan"), float("nan"))
     spread = share * (1 - share)
     scaled = variance.total / (high - low) ** 2
-    if not scaled and spread:  # samples that do not differ: nothing is known of others
+    if not scaled and spread:  # all samples are equal: nothing is known of others
         return Interval(float(value), float(value), float(value))
     per = variance.quantile**2 * (scaled / spread if scaled and spread else 1 / samples)
     middle = (share + per / 2) / (1 + per)
@@ -194,11 +193,11 @@ def score_interval(
 
 
 def student(degrees: float) -> float:
-    """Student's t at `LEVEL`, for 1 degree of freedom or more, with a relative error below 0.005.
+    """Return Student's t at `LEVEL`, for degrees >= 1, with a relative error below 0.005.
 
     With t = sqrt(degrees) tan(angle), the density of the angle is cos(angle) ** (degrees - 1).
     """
-    if not degrees < 10000:  # where it is within 3e-4 of the normal distribution's
+    if not degrees < 10000:  # within 3e-4 of the normal distribution's
         return NORMAL + (NORMAL**3 + NORMAL) / (4 * degrees)
     angles = np.linspace(0, min(np.pi / 2, 12 / np.sqrt(degrees)), 1001)
     density = np.cos(angles) ** (degrees - 1)
@@ -208,7 +207,7 @@ def student(degrees: float) -> float:
 
 
 def _variance(draws: Float[np.ndarray, "..."], *, axis: int) -> Float[np.ndarray, "..."]:
-    """Over the draws in which the score is defined; NaN if there are none."""
+    """Return the variance over the defined draws; NaN if there are none."""
     known = np.isfinite(draws)
     count = known.sum(axis=axis)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -220,13 +219,13 @@ def _variance(draws: Float[np.ndarray, "..."], *, axis: int) -> Float[np.ndarray
 
 
 def _unbiased(samples: Sequence[int] | Float[np.ndarray, " tasks"]) -> Float[np.ndarray, " tasks"]:
-    """n / (n - 1): draws out of n samples vary by less than samples of the population do."""
+    """Return n / (n - 1): resamples of n samples vary by less than samples of the population."""
     counts = np.array(samples, dtype=np.float64)
     return counts / np.maximum(1, counts - 1)
 
 
 def _normal(count: int, seed: int) -> Float[np.ndarray, " resamples"]:
-    """Standard normal quantiles in random order, which have less error than random numbers."""
+    """Return standard normal quantiles in random order: more exact than random numbers."""
     return np.random.default_rng((seed, 1)).permutation(_quantiles(count))
 
 

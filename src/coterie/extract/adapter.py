@@ -20,12 +20,12 @@ CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
 PREFIX = "base_model.model."
 MULTIPLE = 8
-# What vLLM takes for --max-lora-rank.
+# The values that vLLM allows for --max-lora-rank.
 VLLM_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 
 
 def check(model: PeftModel, base_model: nn.Module, adapter: str) -> None:
-    """Raise ValueError if other than low-rank weights are trained, which a LoRA cannot hold."""
+    """Raise ValueError if trained weights are not low-rank, because a LoRA cannot hold them."""
     saved = get_adapter_config(model, adapter).modules_to_save
     if saved:
         raise ValueError(
@@ -82,7 +82,7 @@ def pad_rank(factor: Tensor, rank: int, *, axis: int) -> Float[Tensor, "..."]:
 def make_target_modules(base_model: nn.Module, names: list[str]) -> list[str] | str:
     """Return full names, or one pattern where a name is also the end of another module's.
 
-    PEFT takes a name in the list for the end of a module's name too.
+    PEFT matches a name in the list with the end of a module's name, too.
     """
     ends = tuple(f".{name}" for name in names)
     if any(name.endswith(ends) for name, _ in base_model.named_modules()):

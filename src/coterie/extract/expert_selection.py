@@ -1,4 +1,4 @@
-"""Which experts of a layer stay in a pruned model, and which choices are lost with the others."""
+"""Selection of the experts that remain in a pruned model, and the share of lost choices."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 def select_experts_to_keep(
     chosen: Sequence[float], active: int, threshold: float
 ) -> tuple[int, ...]:
-    """Return the indices of the experts that stay: Mod-Squad's rule (`main_pruning.py`).
+    """Return the indices of the remaining experts by Mod-Squad's rule (`main_pruning.py`).
 
-    An expert stays if its share of all choices is above threshold / active, and the `active` most
-    chosen stay in any case, of equals the first.
+    An expert remains if its share of all choices is above threshold / active; the `active` most
+    chosen always remain, ties in order of their indices.
 
     Args:
         chosen: how often, or by which share of units, each expert was chosen; not all 0. Departs:
-            Mod-Squad's code takes a running mean of counts (decay 0.95) from training; this is
-            whatever was measured, by default exactly, over all rows.
+            Mod-Squad's code takes a running mean of counts (decay 0.95) from training; these are
+            measured shares, by default exact over all rows.
         active: the experts that a token uses.
         threshold: 0 or more.
 
@@ -35,11 +35,11 @@ def compute_lost_choices(
 ) -> dict[str, float]:
     """Compute the share of the task's choices of removed experts, by layer, in [0, 1].
 
-    Where it is exactly 0 in all layers, no token that was measured would have chosen otherwise.
+    Where it is exactly 0 in all layers, no measured token would have chosen otherwise.
 
     Args:
         use: layer -> {"chosen": share of units by expert}.
-        stay: layer -> numbers of the experts that stay.
+        stay: layer -> indices of the remaining experts.
     """
     found = {}
     for name, numbers in stay.items():

@@ -1,4 +1,4 @@
-"""Which experts a task uses: as given, as evaluated in the run, or measured on images."""
+"""A task's expert usage: given, from the run's evaluation, or measured on images."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class MeasuredUsage:
     Attributes:
         choice_shares: layer -> {"chosen": share of units by expert}.
         source: for the report: "routing.json", "measured", "probe" or "given".
-        split: of the run's data set; None where that is not known.
+        split: of the run's data set; None if unknown.
     """
 
     choice_shares: Mapping[str, LayerUse]
@@ -38,12 +38,12 @@ def resolve_usage(
     adapter: str = "default",
     probe: Mapping[str, Tensor] | None = None,
 ) -> MeasuredUsage:
-    """Return the usage that is given, or else of routing.json, the validation split or the probe.
+    """Return the given usage, or else that of routing.json, the validation split or the probe.
 
     Args:
         source: the model, and its run if there is one.
         task: the task's name.
-        use: shares, or the split on which they are to be measured, or None.
+        use: shares, or the split to measure them on, or None.
         adapter: the adapter's name.
         probe: a batch of images, for a model without a run.
 
@@ -84,7 +84,7 @@ def find_default_usage(
 
 
 def measure_usage(source: ExtractSource, task: str, adapter: str, split: str) -> MeasuredUsage:
-    """Measure over all images of a split, the task alone in each pass, as a pruned model runs."""
+    """Measure usage over all images of a split, in forward passes of the task alone."""
     images = load_image_batches(source, split)
     return MeasuredUsage(
         choice_shares=count_usage(source, task, adapter, images), source="measured", split=split

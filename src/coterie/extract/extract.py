@@ -1,4 +1,4 @@
-"""`extract`: write a single-task model of a grafted one, and verify it."""
+"""`extract`: write a single-task model from a grafted one, and verify it."""
 
 import json
 import shutil
@@ -37,11 +37,11 @@ def extract(
 ) -> Path:
     """Extract a plain single-task model from a mixture, exact to rounding.
 
-    Two formats are for mixtures that the task alone routes: LoRA experts, and no gate or a static
-    one (`TaskGate(per_token=False)`). For a fixed task such a mixture is one LoRA, its experts
-    concatenated along the rank. The third, "pruned", is for dense tasks whose gates read the
-    tokens: a smaller mixture, of the experts that the task uses. The files are loaded again and
-    compared with the routed model.
+    "adapter" and "merged" are for mixtures that the task alone routes: LoRA experts, and no gate
+    or a static one (`TaskGate(per_token=False)`). For a fixed task such a mixture is one LoRA, its
+    experts concatenated along the rank. "pruned" is for dense tasks whose gates read the tokens: a
+    smaller mixture, of the experts that the task uses. The files are loaded again and compared
+    with the routed model.
 
     Args:
         model: a grafted model, or one that `PeftModel.from_pretrained` loaded; or a run of
@@ -54,12 +54,12 @@ def extract(
             imported. None for that of the run's task set: "pruned" for dense tasks, else
             "adapter".
         adapter: the name of the mixtures' adapter.
-        probe: a batch of the base model's forward on which outputs are compared too, for models
-            that fit into memory twice. For "pruned", None takes a few images of a run's data set.
+        probe: inputs of the base model's forward pass on which outputs are compared too, for
+            models that fit into memory twice. For "pruned", None takes a few images of a run's
+            data set.
         use: for "pruned": layer -> {"chosen": share of units by expert}, of the task; or the
-            split of the run's data set on which that is measured. None for what
-            `coterie evaluate` wrote into the run's routing.json, else "validation"; without a
-            run, for the probe.
+            split of the run's data set to measure it on. None for what `coterie evaluate` wrote
+            into the run's routing.json, else "validation"; without a run, for the probe.
         pruning: for "pruned": how many experts are removed; None for Mod-Squad's 3 %.
 
     Returns:
@@ -70,7 +70,7 @@ def extract(
         ValueError: a mixture that is not constant for a task, an unknown task or adapter, a
             folder that is not empty, modules_to_save (for "adapter"), a quantised base model (for
             "merged").
-        RuntimeError: the written model differs from the routed one; nothing is left in `to`.
+        RuntimeError: the written model differs from the routed one; `to` is then not written.
     """
     if format not in (None, *FORMATS):
         raise ValueError(f"format={format!r}: allowed are {', '.join(map(repr, FORMATS))}")
@@ -105,7 +105,7 @@ def extract(
 
 
 def write_extract(request: ExtractRequest, format: str) -> None:
-    """Write all files of the folder."""
+    """Write all files of the folder, and verify them."""
     written = FORMATS[format](request)
     facts = verify_extract(written)
     report = {"task": request.task, "form": format, "adapter": request.adapter, **facts}
@@ -119,15 +119,15 @@ def write_adapter(request: ExtractRequest) -> ExtractResult:
     """Write the plain LoRA and verify its files; PEFT loads it for the probe."""
     model, adapter, folder = request.source.model, request.adapter, request.folder
     shares = make_fixed_task_loras(model, adapter, request.task)
-    host = merged_format.copy_without_mixtures(model, adapter)
-    adapter_format.check(model, host, adapter)
-    rank = adapter_format.write(model, host, shares, adapter, folder)
-    error = adapter_format.verify(host, shares, folder)
+    base_model = merged_format.copy_without_mixtures(model, adapter)
+    adapter_format.check(model, base_model, adapter)
+    rank = adapter_format.write(model, base_model, shares, adapter, folder)
+    error = adapter_format.verify(base_model, shares, folder)
     flags = adapter_format.make_vllm_flags(shares, rank)
 
     def plain() -> Any:
-        host = merged_format.copy_without_mixtures(model, adapter, runs=True)
-        return PeftModel.from_pretrained(host, str(folder)).eval()
+        base_model = merged_format.copy_without_mixtures(model, adapter, runs=True)
+        return PeftModel.from_pretrained(base_model, str(folder)).eval()
 
     return ExtractResult(
         load_result=plain,
@@ -159,7 +159,7 @@ def write_merged(request: ExtractRequest) -> ExtractResult:
 
 
 def measure_routed_error(request: ExtractRequest, plain: Any, probe: Mapping[str, Tensor]) -> float:
-    """Measure how far a plain model's outputs are from the routed model's for the task."""
+    """Measure how much a plain model's outputs differ from the routed model's for the task."""
     model = request.source.model
     tasks = get_adapter_config(model, request.adapter).tasks
     index = tasks.index(request.task) if tasks else None
@@ -195,7 +195,7 @@ def verify_extract(result: ExtractResult) -> dict[str, Any]:
 
 
 def describe_provenance(model: PeftModel, adapter: str) -> dict[str, Any]:
-    """Describe the model that was extracted from."""
+    """Describe the source model: its base, tasks and mixtures."""
     config = get_adapter_config(model, adapter)
     return {
         "base_model_name_or_path": config.base_model_name_or_path,
@@ -205,7 +205,7 @@ def describe_provenance(model: PeftModel, adapter: str) -> dict[str, Any]:
 
 
 def describe_modules(shares: Sequence[FixedTaskLora]) -> dict[str, Any]:
-    """Describe the modules that were extracted."""
+    """Describe the extracted modules."""
     return {
         "num_modules": len(shares),
         "modules": {

@@ -22,10 +22,10 @@ class FixedTaskLora:
     Attributes:
         name: the module's name in the base model.
         tower: the part of the base model it is in.
-        ranks: of all experts, the always-on one last if there is one.
+        ranks: of all experts, a shared one last.
         scales: alpha / rank of each.
         combine_weights: the factor of each expert's output, before its scale.
-        down: all experts' maps from the width, along the rank axis.
+        down: all experts' maps from the input width, along the rank axis.
         up: all experts' maps to the output, transposed.
     """
 
@@ -74,7 +74,7 @@ def get_adapter_config(model: Any, adapter: str) -> CoterieConfig:
 
 
 def get_adapter_layers(model: PeftModel, adapter: str) -> dict[str, CoterieLayer]:
-    """Return the layers that replaced modules of the base model, by module name, in order."""
+    """Return the layers that contain the adapter's mixtures, by module name, in order."""
     base = model.get_base_model()
     return {
         name: module
@@ -112,7 +112,7 @@ def make_fixed_task_lora(
     experts: Any = layer.coterie_experts[adapter]
     gate: Any = layer.coterie_gate[adapter] if adapter in layer.coterie_gate else None
     factors = site.mixture.main.get_low_rank_factors(experts)
-    # A gate that the task alone decides reads the shape of x and no number in it.
+    # A gate that depends on the task alone reads only the shape of x.
     x = factors.down.new_zeros(1, 1, factors.down.shape[1])
     mixture_layer = MixtureLayer(mixture=site.mixture, gate=gate, site=site.layer_site)
     deferred = mixture_layer.route(x, context, training=False)

@@ -26,10 +26,10 @@ class ExtractRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class ExtractResult:
-    """Written files: how to run them, their weights' error, and facts for the report.
+    """Written files, with functions and facts to verify and report them.
 
     Attributes:
-        load_result: loads the model that was written.
+        load_result: loads the written model.
         measure_difference: (that model, a probe) -> the largest difference of its outputs from
             the expected ones, by the largest of these.
         weight_error: the weights' largest error.

@@ -33,23 +33,23 @@ def copy_without_mixtures(model: PeftModel, adapter: str, *, runs: bool = False)
     """Return the base model before grafting, with the adapter's `modules_to_save`.
 
     Weights are the same tensors as the grafted model's, not copies; except where the copy `runs`
-    and is quantised, because bitsandbytes moves parts of a weight on the first call.
+    and is quantised, because bitsandbytes moves parts of a weight in the first forward pass.
     """
     base: Any = model.get_base_model()
     tensors = [*base.parameters(), *base.buffers()]
     if runs and is_quantized(base):
         tensors = []
-    host: Any = copy.deepcopy(base, memo={id(tensor): tensor for tensor in tensors})
-    for name, module in list(host.named_modules()):
+    copied: Any = copy.deepcopy(base, memo={id(tensor): tensor for tensor in tensors})
+    for name, module in list(copied.named_modules()):
         if isinstance(module, CoterieLayer):
-            host.set_submodule(name, module.get_base_layer())
+            copied.set_submodule(name, module.get_base_layer())
         elif isinstance(module, ModulesToSaveWrapper):
             saved = module.modules_to_save
             own = saved[adapter] if adapter in saved else module.original_module
-            host.set_submodule(name, own)
-    remove_hooks(host)
-    host.__dict__.pop("peft_config", None)
-    return host
+            copied.set_submodule(name, own)
+    remove_hooks(copied)
+    copied.__dict__.pop("peft_config", None)
+    return copied
 
 
 def is_quantized(base: nn.Module) -> bool:
@@ -62,13 +62,13 @@ def merge_into_base(
     model: PeftModel, shares: Sequence[FixedTaskLora], adapter: str
 ) -> PreTrainedModel:
     """Return a base model with each module's change added to its weight, summed in float64."""
-    host = copy_without_mixtures(model, adapter)
+    base_model = copy_without_mixtures(model, adapter)
     for share in shares:
-        module: Any = host.get_submodule(share.name)
+        module: Any = base_model.get_submodule(share.name)
         weight = module.weight
         total = (weight.cpu().double() + share.compute_delta()).to(weight.dtype)
         module.weight = nn.Parameter(total.to(weight.device), requires_grad=False)
-    return host
+    return base_model
 
 
 def write(model: PeftModel, shares: Sequence[FixedTaskLora], adapter: str, to: Path) -> None:
@@ -95,11 +95,11 @@ def verify(
 
     Raises RuntimeError if a weight without a mixture has changed.
     """
-    host = copy_without_mixtures(model, adapter)
+    base_model = copy_without_mixtures(model, adapter)
     cut = {f"{share.name}.weight": share for share in shares}
     written = loaded.state_dict()
     errors = []
-    for name, weight in host.state_dict().items():
+    for name, weight in base_model.state_dict().items():
         mine = written[name].cpu()
         if name in cut:
             whole = weight.cpu().double() + cut[name].compute_delta()

@@ -16,8 +16,8 @@ class ParameterCounts:
     """Parameters of a model, each counted once.
 
     Attributes:
-        shared: the backbone without its blocks from `shared_layers` on: what runs once for all
-            tasks, and what is before and after the blocks. Pruning does not reduce it.
+        shared: the backbone without its blocks from `shared_layers` on: the layers that run once
+            for all tasks, and those before and after the blocks. Pruning does not reduce it.
         experts: experts and gates.
         other: the other blocks without the modules that experts replace, task embeddings and
             heads.
@@ -29,7 +29,7 @@ class ParameterCounts:
 
     @property
     def total(self) -> int:
-        """The sum."""
+        """The sum of all counts."""
         return self.shared + self.experts + self.other
 
     def dump(self, full: "ParameterCounts") -> dict[str, int | float]:
@@ -46,18 +46,18 @@ class ParameterCounts:
 
 
 def count_model_parameters(model: PeftModel, adapter: str = "default") -> ParameterCounts:
-    """Count those of a grafted `MultiTaskVisionModel`; replaced modules do not count."""
+    """Count the parameters of a grafted `MultiTaskVisionModel`, without replaced modules."""
     layers = get_adapter_layers(model, adapter).values()
     experts = [each for layer in layers for each in get_adapter_modules(layer, adapter)]
     idle = [layer.get_base_layer() for layer in layers]
     idle += [each for name, each in model.named_modules() if name.endswith(".original_module")]
-    host = model.get_base_model()
-    assert isinstance(host, MultiTaskVisionModel)
-    return count_by_group(host, experts, idle)
+    base_model = model.get_base_model()
+    assert isinstance(base_model, MultiTaskVisionModel)
+    return count_by_group(base_model, experts, idle)
 
 
 def count_pruned_parameters(small: PrunedVisionModel) -> ParameterCounts:
-    """Count those of a pruned model."""
+    """Count the parameters of a pruned model."""
     experts = [each for each in small.modules() if isinstance(each, PrunedMixtureLayer)]
     return count_by_group(small.vision, experts, [])
 
@@ -71,12 +71,12 @@ def get_adapter_modules(layer: nn.Module, adapter: str) -> list[nn.Module]:
 def count_by_group(
     base_model: MultiTaskVisionModel, experts: Iterable[nn.Module], idle: Iterable[nn.Module]
 ) -> ParameterCounts:
-    """Count each parameter in the first of these groups that has it: idle, experts, shared, other.
+    """Count each parameter in the first group that has it: idle, experts, shared, other.
 
     Args:
         base_model: the model without adapters.
         experts: modules of experts and gates.
-        idle: modules that are replaced, which are not counted.
+        idle: replaced modules, which are not counted.
     """
     blocks = base_model.get_blocks()
     above = get_parameter_ids(list(blocks)[base_model.config.shared_layers :])

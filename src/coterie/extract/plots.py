@@ -8,11 +8,10 @@ from coterie.optional_imports import import_optional
 
 
 def draw(curve: ScoreCurve, *, within: float = MAX_POINTS_BELOW_FULL) -> Any:
-    """Draw a `matplotlib.figure.Figure`; pyplot is not used.
+    """Draw a `matplotlib.figure.Figure`, without pyplot.
 
     The full model is a dashed line; the band below it is `within` points wide, and the smallest
     model in it has a ring.
-
     Raises ValueError if matplotlib is missing.
     """
     figure = import_optional("matplotlib.figure", "report").Figure(

@@ -1,4 +1,4 @@
-"""Write a pruned model, read it back, and compare it with the mixture with experts closed."""
+"""The "pruned" format: write, read and compare a pruned model with the restricted mixture."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -29,7 +29,7 @@ from coterie.models.pruned_vision.modeling import PrunedVisionModel
 
 
 def write(request: ExtractRequest) -> ExtractResult:
-    """Write the checkpoint. Raises ValueError if it is unknown which experts the task uses."""
+    """Write the checkpoint. Raises ValueError if the task's expert usage is unknown."""
     model, task, adapter = request.source.model, request.task, request.adapter
     check(model, task, adapter)
     seen = resolve_usage(request.source, task, request.usage, adapter=adapter, probe=request.probe)
@@ -40,13 +40,13 @@ def write(request: ExtractRequest) -> ExtractResult:
     stay = select_remaining_experts(model, seen.choice_shares, request.pruning.threshold, adapter)
     loaded = read(request.folder, small)
     probe = request.probe or load_probe_images(request.source, seen.split)
-    whole = count_model_parameters(model, adapter)
+    full = count_model_parameters(model, adapter)
     facts: dict[str, Any] = {
         "threshold": request.pruning.threshold,
         "exact": request.pruning.exact,
         "use": {"seen": seen.source, "split": seen.split},
-        "parameters_of_whole": whole.total,
-        **count_pruned_parameters(small).dump(whole),
+        "parameters_of_whole": full.total,
+        **count_pruned_parameters(small).dump(full),
         "kept": {name: list(numbers) for name, numbers in stay.items()},
         "choices_lost": compute_lost_choices(seen.choice_shares, stay),
     }
@@ -59,8 +59,8 @@ def write(request: ExtractRequest) -> ExtractResult:
                 predict_pruned(plain, task, probe), predict_pruned(small, task, probe)
             )
         with restrict_to_experts(model, adapter, stay):
-            asked = predict_routed(model, task, adapter, probe)
-        return compute_largest_error(predict_pruned(plain, task, probe), asked)
+            expected = predict_routed(model, task, adapter, probe)
+        return compute_largest_error(predict_pruned(plain, task, probe), expected)
 
     return ExtractResult(
         load_result=lambda: loaded,
@@ -82,7 +82,7 @@ def load_probe_images(source: ExtractSource, split: str | None) -> dict[str, Ten
 def measure_difference(
     request: ExtractRequest, small: PrunedVisionModel, probe: Mapping[str, Tensor]
 ) -> dict[str, Any]:
-    """Measure how predictions differ from the full model's, and the FLOPs of an image in both.
+    """Measure how predictions differ from the full model's, and both models' FLOPs per image.
 
     Both predict the task alone: in a batch of all tasks, products may round differently.
     """
@@ -124,7 +124,7 @@ def read(folder: Any, small: PrunedVisionModel) -> PrunedVisionModel:
 def restrict_to_experts(
     model: PeftModel, adapter: str, stay: Mapping[str, Sequence[int]]
 ) -> Iterator[None]:
-    """Have the routed model choose only among experts that stay, inside the context."""
+    """Restrict the routed model to the remaining experts, inside the context."""
     layers = get_adapter_layers(model, adapter)
     before = {name: layer.coterie_site[adapter] for name, layer in layers.items()}
     for name, site in before.items():

@@ -29,17 +29,16 @@ LayerUse = Mapping[str, Sequence[float]]
 
 @dataclass(frozen=True, kw_only=True)
 class PruningOptions:
-    """How many experts are removed.
+    """How many experts are removed, and how.
 
     Attributes:
-        threshold: an expert stays if its share of the task's choices is above this, divided by
+        threshold: an expert remains if its share of the task's choices is above this, divided by
             the experts that a token uses. 0.03 in Mod-Squad's code. 0 or more; at 0 only experts
-            that were never chosen go.
-        exact: keep the gate's rows of the experts that go, `width` numbers each. Then the softmax
-            still runs over all experts, and nothing changes for tokens whose experts all stay.
-            Departs: Mod-Squad's code cuts the rows off, which is False here; its softmax over
-            those that stay makes all their weights larger, even if no expert that went was ever
-            chosen.
+            that were never chosen are removed.
+        exact: retain the gate's rows of removed experts, `width` numbers each. Then the softmax
+            still runs over all experts, and nothing changes for tokens whose experts all remain.
+            Departs: Mod-Squad's code removes the rows, which is False here; its softmax over the
+            remaining experts raises all their weights, even if no removed expert was ever chosen.
     """
 
     threshold: float = 0.03
@@ -62,18 +61,18 @@ def prune(
 ) -> PrunedVisionModel:
     """Copy one task's part of a model, with the experts that the task uses.
 
-    A token that would have chosen an expert that went chooses the next best of those that stay.
-    Where no token does, and the pruning is exact, the answers are those of the whole model asked
-    for this task alone, bit for bit on a CPU in float32 (of widths that divide by 16, as elsewhere
-    the experts' weights lie differently in memory, and products round by that).
-
+    A token that would have chosen a removed expert chooses the next best remaining one. Where no
+    token does, and the pruning is exact, the outputs equal those of the full model for this task
+    alone, bit for bit on a CPU in float32 (for widths divisible by 16; otherwise the experts'
+    weights have another memory layout, and products round differently).
     Source: Mod-Squad (CVPR 2023), section on pruning, and `main_pruning.py` of its code: other
-    tasks' gates, vectors and heads go, and of the experts what `coterie.extract.pruning` says.
+    tasks' gates, embeddings and heads are removed, and the experts that
+    `coterie.extract.expert_selection` does not select.
 
     Args:
         model: a grafted `MultiTaskVisionModel`; see `check` for the mixtures that fit.
         task: the task's name.
-        use: layer -> {"chosen": share of units by expert}, of this task: `ExpertUsage.dump()`.
+        use: layer -> {"chosen": share of units by expert}, of this task.
         pruning: None for `PruningOptions()`.
         adapter: the adapter's name.
 
@@ -83,8 +82,8 @@ def prune(
     pruning = pruning or PruningOptions()
     layers = get_adapter_layers(model, adapter)
     stay = select_remaining_experts(model, use, pruning.threshold, adapter)
-    host: Any = copy_without_mixtures(model, adapter)
-    config = copy.deepcopy(host.config)
+    base_model: Any = copy_without_mixtures(model, adapter)
+    config = copy.deepcopy(base_model.config)
     config.tasks = [config.tasks[index]]
     mixtures = {
         name: prune_mixture(layer.coterie_site[adapter].mixture, stay[name], exact=pruning.exact)
@@ -92,7 +91,7 @@ def prune(
     }
     dumped = {name: dump(mixture) for name, mixture in mixtures.items()}
     small = PrunedVisionModel(PrunedVisionConfig(vision_config=config, mixtures=dumped))
-    weights = select_base_weights(host.state_dict(), index, tuple(layers))
+    weights = select_base_weights(base_model.state_dict(), index, tuple(layers))
     for name, layer in layers.items():
         target: Any = small.vision.get_submodule(name)
         rows = range(len(use[name]["chosen"])) if pruning.exact else stay[name]
@@ -111,14 +110,14 @@ def prune(
 
 def check(model: PeftModel, task: str, adapter: str) -> int:
     """Return the task's index. Raises ValueError with the reason if a model cannot be pruned."""
-    config, host = get_adapter_config(model, adapter), model.get_base_model()
-    if not isinstance(host, MultiTaskVisionModel):
+    config, base_model = get_adapter_config(model, adapter), model.get_base_model()
+    if not isinstance(base_model, MultiTaskVisionModel):
         raise ValueError(
             f"format='pruned' takes a "
             f"{MultiTaskVisionModel.__module__}.{MultiTaskVisionModel.__name__}, and this is a "
-            f"{type(host).__name__}: use format='adapter' or 'merged' there"
+            f"{type(base_model).__name__}: use format='adapter' or 'merged' there"
         )
-    if is_quantized(host):
+    if is_quantized(base_model):
         raise ValueError(
             "format='pruned' needs the host's weights as they are: load it unquantised"
         )
@@ -130,7 +129,7 @@ def check(model: PeftModel, task: str, adapter: str) -> int:
 
 
 def reject_unprunable(mixture: Mixture, position: int) -> None:
-    """Raises ValueError if `mixture` is not one whose experts can be left out."""
+    """Raise ValueError if experts of `mixture` cannot be removed."""
     wrong = {
         "experts that need the host's weights": mixture.main.uses_base_weights,
         "two kinds of experts": len(mixture.kinds) > 1,
@@ -151,7 +150,7 @@ def reject_unprunable(mixture: Mixture, position: int) -> None:
 def select_remaining_experts(
     model: PeftModel, use: Mapping[str, LayerUse], threshold: float, adapter: str
 ) -> dict[str, tuple[int, ...]]:
-    """Return the indices of the experts that stay by layer. ValueError if `use` does not fit."""
+    """Return the remaining experts' indices by layer. Raises ValueError if `use` does not fit."""
     found = {}
     for name, layer in get_adapter_layers(model, adapter).items():
         mixture = layer.coterie_site[adapter].mixture
@@ -169,7 +168,7 @@ def select_remaining_experts(
 
 
 def close_experts(mixture: Mixture, stay: Sequence[int]) -> Mixture:
-    """Return the mixture with all experts closed except those that stay."""
+    """Return the mixture with all experts closed except those in `stay`."""
     closed = tuple(number for number in range(mixture.num_experts) if number not in stay)
     assert isinstance(mixture.router, TopK)
     return replace(mixture, router=replace(mixture.router, closed=closed))

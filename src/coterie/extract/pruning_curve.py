@@ -1,4 +1,4 @@
-"""`measure_score_curve`: the test score of a run's task as fewer and fewer experts remain."""
+"""`measure_score_curve`: a task's score at several pruning thresholds."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -31,8 +31,8 @@ from coterie.tasks.dense.task import DenseTask
 from coterie.train import Run
 
 THRESHOLDS = (0.0, 0.01, 0.03, 0.05, 0.1, 0.2, 0.4, 1.0)
-"""Shares of tokens that must choose an expert for it to stay, by
-`coterie.extract.expert_selection.select_experts_to_keep`; at 1 as many stay as a token uses."""
+"""Shares of tokens that must choose an expert for it to remain, by
+`coterie.extract.expert_selection.select_experts_to_keep`; at 1 as many remain as a token uses."""
 ADAPTER_NAME = "default"
 
 
@@ -46,7 +46,7 @@ def compute_pruning_curve(
     exact: bool = True,
     adapter: str = "default",
 ) -> Iterator[CurvePoint]:
-    """Compute a point for each threshold, in their order; equal models are scored once.
+    """Yield a point for each threshold, in order; equal models are scored once.
 
     Args:
         model, task, use, adapter: as `coterie.extract.pruning.prune` takes them.
@@ -86,12 +86,12 @@ def measure_score_curve(
     Args:
         run: on a dense data set, or its folder.
         task: one of its tasks.
-        use: the split on which expert usage is measured, another than the scored one, or pruning
-            would be fitted to the scored images; or the usage itself.
+        use: the split on which expert usage is measured, not the scored one, or pruning would be
+            fitted to the scored images; or the usage itself.
         split: whose images are scored.
         thresholds: at least one; see `PruningOptions`.
         limit: images that are scored, the same ones in every run; None for all.
-        batch_size: images a pass, at least 1.
+        batch_size: images per forward pass, at least 1.
         device: where the models run; None for the CPU.
 
     Raises ValueError for a run that is not on dense tasks or not finished, an unknown task or
@@ -99,7 +99,7 @@ def measure_score_curve(
     """
     run = run if isinstance(run, Run) else Run.read(run)
     source = open_source(run)
-    check(source.model, task, ADAPTER_NAME)  # dense tasks from here on
+    check(source.model, task, ADAPTER_NAME)  # raises for all but dense tasks
     tasks: Any = run.config.tasks
     source.model.to(device or "cpu").requires_grad_(False)
     measured = resolve_usage(source, task, use, adapter=ADAPTER_NAME)

@@ -22,7 +22,7 @@ class CurvePoint:
     Attributes:
         threshold: see `PruningOptions`.
         parameters: its parameter counts.
-        remaining_experts: layer -> indices of the experts that stay.
+        remaining_experts: layer -> indices of the remaining experts.
         score: as `score` returned it.
     """
 
@@ -33,7 +33,7 @@ class CurvePoint:
 
     @property
     def experts(self) -> int:
-        """The number of experts that stay, over all layers."""
+        """The number of remaining experts, over all layers."""
         return sum(map(len, self.remaining_experts.values()))
 
 
@@ -44,9 +44,9 @@ class ScoreCurve:
     Attributes:
         task: its name.
         split: whose images were scored.
-        samples: how many.
+        samples: the number of scored images.
         measured_on: the split on which usage was measured; None if it was given.
-        metric: as scores.json calls it.
+        metric: as scores.json names it.
         unit: of the scores; "%" for shares in 0 to 100.
         higher_is_better: the direction of the metric.
         full_score: of the full model that predicts the task alone.
@@ -84,7 +84,7 @@ class ScoreCurve:
     def find_smallest_within(self, *, within: float = MAX_POINTS_BELOW_FULL) -> CurvePoint | None:
         """Return the smallest pruned model that is at most `within` points worse; None if none is.
 
-        To report its score, score it on images by which it was not selected.
+        To report its score without bias, score it on images that did not select it.
         """
         near = [point for point in self.points if self.compute_points_below_full(point) <= within]
         return min(near, key=lambda point: point.parameters.total, default=None)
@@ -101,7 +101,7 @@ class ScoreCurve:
         return found
 
     def dump(self) -> dict[str, Any]:
-        """Return the curve in JSON's types."""
+        """Return the curve as JSON values."""
         plain = ("task", "split", "samples", "measured_on", "metric", "unit", "higher_is_better")
         best = self.find_smallest_within()
         return {

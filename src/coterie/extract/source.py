@@ -20,12 +20,12 @@ PROBE_IMAGES = 4
 
 @dataclass(frozen=True, kw_only=True)
 class ExtractSource:
-    """A grafted model, and where it came from.
+    """A grafted model, and the run it comes from.
 
     Attributes:
         model: the grafted model.
         processor: the run's; None for a model without a run.
-        run: where the model came from; None for a model alone.
+        run: the model's run; None for a model without a run.
     """
 
     model: PeftModel
@@ -34,13 +34,13 @@ class ExtractSource:
 
     @property
     def default_format(self) -> str:
-        """The format that is written where none is given."""
+        """The format that is written by default."""
         tasks = TaskSet if self.run is None else self.run.config.tasks
         return tasks.extract_format
 
 
 def open_source(source: PeftModel | Run | str | Path) -> ExtractSource:
-    """Load the model of a run; a model is taken as it is.
+    """Return the source of a run, whose model is loaded, or of a model.
 
     Raises ValueError for a folder that has no run, or a run that is not finished.
     """

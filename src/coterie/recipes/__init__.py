@@ -1,4 +1,4 @@
-"""Published systems and the baselines they are measured against: one function a file."""
+"""Published systems and their baselines as recipes: one function per file."""
 
 from coterie.recipes.awaker import awaker
 from coterie.recipes.dense import dense

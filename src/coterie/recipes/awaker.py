@@ -1,12 +1,12 @@
-"""Awaker2.5-VL: one expert a sample beside a global one (Long et al. 2024, arXiv:2411.10669).
+"""Awaker2.5-VL: one expert per sample plus a shared one (Long et al. 2024, arXiv:2411.10669).
 
 Run:     recipe = coterie.recipes.awaker()
          model = coterie.graft(base, recipe.mixtures)
 Expect:  no number is published here yet. The paper, on Qwen2-VL-7B: MME-RealWorld 60.8 (56.5
          without), MMBench-EN v1.1 82.5 (81.8 without).
-Departs: the decision is made once, from the prompt; the released code makes it anew for each new
+Departs: routing is decided once, from the prompt; the released code decides it again for each new
          token, without the image's features. Softmax in float32; the code's is in float16.
-         Dropout draws one mask for all experts of a layer. Epochs are not published.
+         Dropout uses one mask for all experts of a layer. Epochs are not published.
 """
 
 from coterie.experts.lora import Lora
@@ -16,7 +16,7 @@ from coterie.recipe import Recipe, Stage
 from coterie.routing.gates.instance import InstanceGate
 from coterie.routing.routers.top_k import TopK
 
-# The decoder layers of a language model, alone or in a multimodal model; never a vision tower's.
+# Decoder layers of a language model, alone or in a multimodal model; never a vision tower's.
 LAYER = r"(model\.)?((language|text)_model\.)?layers\.\d+\."
 QUERY_KEY_VALUE = LAYER + r"self_attn\.(q|k|v)_proj"
 OUTPUT = LAYER + r"self_attn\.o_proj"
@@ -34,22 +34,22 @@ def awaker(
     epochs: float = 1.0,
     released: bool = False,
 ) -> Recipe:
-    """Plain LoRA on query, key and value; top-1 of LoRA experts and a global one elsewhere.
+    """Route each sample to one LoRA expert plus a shared one; plain LoRA on query, key and value.
 
-    The global expert's weight is 1 minus the chosen one's. In the MLP, up_proj and down_proj
+    The shared expert's weight is 1 minus the chosen one's. In the MLP, up_proj and down_proj
     follow gate_proj's decision; o_proj has its own.
 
     Args:
         rank: of every LoRA.
         alpha: the scale is alpha / rank.
-        experts: to choose from, without the global one.
+        experts: the number of routed experts, without the shared one.
         dropout: share of the input dropped in training.
         noise: standard deviation of the noise on the logits in training.
-        importance: weight of the squared variation of use, which the released code computes and
-            does not add; 0 leaves it out.
-        epochs: passes over the data in each stage; the paper does not say.
-        released: True for what the released code does: the chosen expert's weight is squared,
-            noise comes before the temperature, the gate has a bias, and `importance` divides by
+        importance: weight of the squared coefficient of variation of expert usage, which the
+            released code computes and does not add; 0 for none.
+        epochs: passes over the data in each stage; not given in the paper.
+        released: True for the released code: the chosen expert's weight is squared, noise comes
+            before the temperature, the gate has a bias, and `importance` divides by
             experts - 1. False for the paper's formula.
     """
     plain = Lora(ranks=(rank,), alpha=alpha, dropout=dropout)
@@ -90,7 +90,7 @@ def awaker(
 
 
 def make_stages(epochs: float) -> tuple[Stage, ...]:
-    """The paper's three: a LoRA everywhere; gates and copies of it; experts alone."""
+    """Return the paper's stages: a LoRA everywhere; gates and copies of it; experts alone."""
     return (
         Stage(
             name="initialisation",

@@ -1,4 +1,4 @@
-"""Dense: one plain backbone with a head a task, all of it trained; what experts are measured by.
+"""Dense: a backbone with a head for each task and no experts, all of it trained; a baseline.
 
 The multi-task baseline of Mod-Squad (Chen et al. 2023, arXiv:2212.08066) and M3ViT. On a data set
 of one task, such as `Scenes(names=("depth",))`, it is the single-task model.
@@ -18,10 +18,10 @@ def dense(
     learning_rate: float = 4e-4,
     epochs: float = 100.0,
 ) -> Recipe:
-    """No experts; the host learns as a whole, as `mod_squad` does.
+    """Train the full base model without experts, in the stage of `mod_squad`.
 
     Args:
-        learning_rate: at its highest, for 256 images a step.
+        learning_rate: the peak, for 256 images per step.
         epochs: passes over the data.
     """
     return Recipe(

@@ -3,12 +3,12 @@
 Run:     recipe = coterie.recipes.m3vit()
          model = coterie.graft(vit, recipe.mixtures, tasks=("semseg", "human_parts", ...))
 Expect:  no number of this form is published here yet: -5.6 % on rendered scenes (docs/dense.md) is
-         delta_m with Switch Transformer's load balance and gates that started at 0. The paper
-         (arXiv:2210.14793), on PASCAL-Context, as Mod-Squad's has it: segmentation 72.8, normals
-         14.5, human parts 62.1, saliency 66.3, edges 71.7.
+         delta_m with Switch Transformer's load balance and gates initialised to 0. The paper
+         (arXiv:2210.14793), on PASCAL-Context, as reported by Mod-Squad: segmentation 72.8,
+         normals 14.5, human parts 62.1, saliency 66.3, edges 71.7.
 Departs: AdamW instead of SGD, with a learning rate chosen here. Experts in odd layers, the softmax
-         over all experts, the loss and the start of the gates are those of the released code. No
-         vector of the task is meant to be in the tokens:
+         over all experts, the loss and the gates' initialisation are those of the released code.
+         Tokens should have no task embedding:
          `VisionConfig(task_embedding=False, head="convolutions")`.
 """
 
@@ -31,17 +31,18 @@ def m3vit(
     learning_rate: float = 1e-4,
     epochs: float = 100.0,
 ) -> Recipe:
-    """Dense attention; top-k of MLP experts in layers 1, 3, 5 and so on, a gate for each task.
+    """Mix top-k MLP experts in layers 1, 3, 5 and so on, with a gate for each task.
 
-    The weights of tasks are those of the data set: see `coterie.tasks.dense.task.DenseTask.weight`.
+    Attention is dense. The weights of tasks are those of the data set: see
+    `coterie.tasks.dense.task.DenseTask.weight`.
 
     Args:
-        experts: MLP experts to choose from.
+        experts: the number of MLP experts.
         active: how many of them a token uses.
-        pretrained: False draws the experts anew.
+        pretrained: False initialises the experts randomly.
         mlp_ratio: as in `coterie.recipes.mod_squad`.
         balance: weight of CV(importance)^2 + CV(load)^2 of each task's gate, summed over tasks.
-        learning_rate: at its highest, for 8 images a step.
+        learning_rate: the peak, for 8 images per step.
         epochs: passes over the data.
     """
     recipe = mod_squad(
@@ -53,7 +54,7 @@ def m3vit(
         information=0.0,
     )
     # Kaiming-uniform, with torch's default a = sqrt 5, of a matrix of width x experts, whose fan
-    # is taken for the experts: up to 1 / sqrt(experts), so logits spread by 2.8 at a width of 384.
+    # is the number of experts: up to 1 / sqrt(experts), so logits spread by 2.8 at a width of 384.
     gate = TaskGate(init="uniform", init_std=(3 * experts) ** -0.5)
     return replace(
         recipe,

@@ -1,17 +1,17 @@
-"""Mod-Squad: a vision transformer whose tasks pick experts (Chen et al. 2023, arXiv:2212.08066).
+"""Mod-Squad: a vision transformer with experts chosen by task (Chen et al., arXiv:2212.08066).
 
 Run:     recipe = coterie.recipes.mod_squad()
          model = coterie.graft(vit, recipe.mixtures, tasks=("depth", "normal", ...))
-Expect:  delta_m +1.9 % on rendered scenes (docs/results.md). The paper, on PASCAL-Context:
+Expect:  delta_m +1.9 % on rendered scenes (docs/results.md). The paper (2023), on PASCAL-Context:
          segmentation 74.1, normals 13.7, human parts 62.7, saliency 66.9, edges 72.0.
-Departs: by default experts start from a pretrained host; the paper trains from scratch, which is
-         `pretrained=False`. A pretrained host's MLP expert is as wide as the host's MLP unless
-         `mlp_ratio` is given, where the paper divides its width by the active experts, and its
-         query experts have the width of one of the host's heads. Where MLP experts are shares of
-         a pretrained host's MLP, which `mlp_ratio` makes them, gates start at 0 and not at 0.02:
-         at 0 a token has as many different shares in equal parts, which are the host's MLP.
-         The vector of the task that the paper adds to the tokens is added by
-         `coterie.models.MultiTaskVisionModel`. In other models gates see the bare token.
+Departs: by default experts are initialised from a pretrained base model; the paper trains from
+         scratch, which is `pretrained=False`. A pretrained model's MLP expert is as wide as its
+         MLP unless `mlp_ratio` is given, where the paper divides the width by the active
+         experts, and its query experts have the width of one of its heads. Where MLP experts
+         are shares of a pretrained MLP, as with `mlp_ratio`, gates are initialised to 0 and not
+         with 0.02: at 0 a token mixes as many different shares equally, which is the base MLP.
+         The task embedding that the paper adds to the tokens is added by
+         `coterie.models.MultiTaskVisionModel`. In other models gates read the token alone.
          Statistics are of the global batch; the code's are of one GPU's.
 """
 
@@ -34,9 +34,9 @@ LAYER_LAYOUTS = {
     "odd mlp": ("vision.attn", ODD_MLP),
 }
 GATE_STD = 0.02
-"""Of gates at the start, in the released models: see `TaskGate`."""
+"""Standard deviation of initial gates in the released models: see `TaskGate`."""
 UNDECAYED = (r".*embeddings\.(cls_token|distillation_token|position_embeddings?(\.weight)?)",)
-"""What a transformer adds to its patches; as in the released code, it does not decay."""
+"""Embeddings that a transformer adds to its patches; without decay, as in the released code."""
 RATIO = 4
 """Hidden units of a transformer's MLP, by the width of its tokens."""
 
@@ -54,29 +54,29 @@ def mod_squad(  # noqa: PLR0913  what the paper's own ablations change
     epochs: float = 100.0,
     released: bool = False,
 ) -> Recipe:
-    """MLP experts and attention experts, a gate for each task, all trained together.
+    """Train MLP experts and attention experts jointly, with a gate for each task.
 
     Args:
-        mlp: MLP experts to choose from, and how many of them a token uses; None for none.
+        mlp: the number of MLP experts, and how many of them a token uses; None for none.
         attention: the same of attention experts: (24, 12) in the base model, (15, 6) in the small.
-        normalize: "all", the paper's, lets weights sum to less than 1, which shrinks what a
-            pretrained host's blocks say at first; "selected" lets them sum to 1.
+        normalize: "all", the paper's, lets weights sum to less than 1, which shrinks the output of
+            a pretrained model's blocks at first; "selected" lets them sum to 1.
         layers: "all" has both mixtures in every layer; "alternate" has attention experts in even
             layers and MLP experts in odd ones, as the released models for the paper's sizes;
             "odd mlp" has attention experts in all and MLP experts in odd ones.
-        pretrained: False draws the experts anew, for a host that is trained from scratch.
+        pretrained: False initialises the experts randomly, for a model trained from scratch.
         mlp_ratio: hidden units of an MLP expert, by the width of a token, before they are divided
-            by the active experts: 4 in the paper, so that these are as wide as a dense MLP. None
-            for that, or for experts that are whole copies if the host is pretrained.
+            by the active experts: 4 in the paper, so that together they are as wide as a dense
+            MLP. None for that, or for full copies if the base model is pretrained.
         information: the mutual information's weight; None for the paper's 0.001, or the released
             code's 0.005. 0 is plain mixture of experts, without it.
-        learning_rate: at its highest, for 256 images a step.
+        learning_rate: the peak, for 256 images per step.
         epochs: passes over the data.
         released: True for the released code's constants: 1e-4 is added to probabilities and
             inside the mutual information, whose weight is 0.005. False for the paper's formulas
             and its weight, 0.001.
 
-    Raises ValueError for a choice that there is not.
+    Raises ValueError for an unknown choice.
     """
     if layers not in LAYER_LAYOUTS:
         raise ValueError(f"mod_squad(layers={layers!r}): allowed are {', '.join(LAYER_LAYOUTS)}")
@@ -136,7 +136,7 @@ PRETRAINED = (
 
 
 def compute_hidden_divisor(active: int, ratio: int) -> int:
-    """By what the host's hidden units are divided; ValueError if that is no whole number."""
+    """Return the divisor of the MLP's hidden units. Raises ValueError if it is not an integer."""
     if ratio < 1 or RATIO * active % ratio:
         raise ValueError(
             f"mod_squad(mlp_ratio={ratio}): give a divisor of {RATIO * active}, {RATIO} times the "

@@ -3,7 +3,7 @@
 Run:     recipe = coterie.recipes.moelora()
          model = coterie.graft(base, recipe.mixtures, tasks=("caption", "ocr"))
 Expect:  no number is published here yet.
-Departs: a task's logits are a row of their own, where the paper has a linear map of a learned task
+Departs: each task has its own row of logits, where the paper has a linear map of a learned task
          embedding, shared by all layers.
 """
 
@@ -25,20 +25,20 @@ def moelora(
     learning_rate: float = 1e-4,
     epochs: float = 1.0,
 ) -> Recipe:
-    """Every expert takes part, with a weight that the task has learned; tokens are not looked at.
+    """Mix all LoRA experts with weights that are learned for each task, regardless of tokens.
 
-    For one task this is one LoRA, so `coterie.extract` cuts it out exactly.
+    For one task this is one LoRA, which `coterie.extract` extracts exactly.
 
     Args:
-        experts: how many; the paper has 8.
+        experts: their number; the paper has 8.
         rank: of each expert; the paper splits rank 16 among all.
         alpha: the scale is alpha / rank. The experts' weights add up to 1, so at equal weights the
             mixture is one LoRA of all ranks whose scale is this over `experts`.
         dropout: share of the input dropped in training.
-        init_std: standard deviation of the logits at the start; 0 starts every
-            task alike, large values give each few experts.
+        init_std: standard deviation of the initial logits; 0 initialises all tasks equally, large
+            values give each task few experts.
         at: roles or patterns, a mixture for each.
-        learning_rate: at its highest.
+        learning_rate: the peak.
         epochs: passes over the data.
     """
     lora = Lora(ranks=(rank,) * experts, alpha=alpha, dropout=dropout)

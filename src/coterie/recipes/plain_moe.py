@@ -1,12 +1,12 @@
-"""Plain mixture of experts: Mod-Squad's experts and gates, use evened out by the common losses.
+"""Plain mixture of experts: Mod-Squad's experts and gates with the usual balancing losses.
 
 The baseline `mtvit_taskgate_small_att_mlp` of the released code of Mod-Squad (Chen et al. 2023,
-arXiv:2212.08066): what its mutual information is measured against.
+arXiv:2212.08066), with which its mutual information is compared.
 
 Run:     recipe = coterie.recipes.plain_moe()
          model = coterie.graft(vit, recipe.mixtures, tasks=("depth", "normal", ...))
 Expect:  delta_m -2.2 % on rendered scenes, noisy (docs/results.md).
-Departs: that model's gates add noise of a learned width to their logits, in evaluation, too. Here
+Departs: that model's gates add noise of a learned scale to their logits, in evaluation, too. Here
          they do so with `noisy=True`, and in evaluation with `noise_in_evaluation=True`; by
          default there is none, as in the models that it is compared with. The rest as in
          `coterie.recipes.mod_squad`.
@@ -39,7 +39,7 @@ def plain_moe(  # noqa: PLR0913  those of `mod_squad` that both share
     noisy: bool = False,
     noise_in_evaluation: bool = False,
 ) -> Recipe:
-    """`mod_squad` with the same experts and a gate a task, but without its mutual information.
+    """Train `mod_squad`'s experts and gates with load balance and z-loss, not mutual information.
 
     Args:
         mlp: as in `mod_squad`.
@@ -50,12 +50,12 @@ def plain_moe(  # noqa: PLR0913  those of `mod_squad` that both share
         mlp_ratio: as in `mod_squad`.
         balance: weight of Switch Transformer's load balance.
         z: weight of the z-loss.
-        learning_rate: at its highest, for 256 images a step.
+        learning_rate: the peak, for 256 images per step.
         epochs: passes over the data.
-        released: True for the released code's 1e-4 beside probabilities and inside the z-loss,
+        released: True for the released code's 1e-4 added to probabilities and inside the z-loss,
             and its load balance of probabilities divided by their sum.
-        noisy: gates add noise of a learned width, as in the released model; see `TaskGate`.
-        noise_in_evaluation: they do so in evaluation, too, as there.
+        noisy: gates add noise of a learned scale, as in the released model; see `TaskGate`.
+        noise_in_evaluation: they do so in evaluation, too, as in the released model.
     """
     recipe = mod_squad(
         mlp=mlp,

@@ -27,17 +27,17 @@ def rode(
     learning_rate: float = 1e-4,
     epochs: float = 1.0,
 ) -> Recipe:
-    """Every LoRA expert with a positive logit takes part, weighted by the logit itself.
+    """Mix all LoRA experts with a positive logit, weighted by the logit itself.
 
     Args:
-        ranks: the rank of each expert; weights go where a task is hard.
+        ranks: the rank of each expert; greater ranks give more parameters to hard tasks.
         alpha: an expert's scale is alpha / its rank.
         dropout: share of the input dropped in training.
-        bias: added to every logit, so that no token starts without experts, from where there is
-            no gradient back.
-        sparsity: weight of the L1 norm of the gates; 0 leaves it out.
+        bias: added to every logit, so that initially every token has experts; without any it
+            has no gradient.
+        sparsity: weight of the L1 norm of the gates; 0 for none.
         at: roles or patterns, a mixture for each.
-        learning_rate: at its highest.
+        learning_rate: the peak.
         epochs: passes over the data.
     """
     lora = Lora(ranks=tuple(ranks), alpha=alpha, dropout=dropout)

@@ -1,4 +1,4 @@
-"""Shared LoRA: one adapter for all tasks, the plain answer that mixtures are measured against.
+"""Shared LoRA: one adapter for all tasks, the plain baseline of mixtures.
 
 LoRA: Hu et al. 2021, arXiv:2106.09685.
 
@@ -21,14 +21,14 @@ def shared_lora(
     learning_rate: float = 1e-4,
     epochs: float = 1.0,
 ) -> Recipe:
-    """One LoRA for all tasks together.
+    """Train one LoRA on all tasks together.
 
     Args:
         rank: 32 has as many weights as four experts of rank 8.
         alpha: the scale is alpha / rank.
         dropout: share of the input dropped in training.
         at: roles or patterns, a mixture for each.
-        learning_rate: at its highest.
+        learning_rate: the peak.
         epochs: passes over the data.
     """
     lora = Lora(ranks=(rank,), alpha=alpha, dropout=dropout)

@@ -1,9 +1,9 @@
-"""Single task: one adapter for each task, trained alone; what interference is measured against.
+"""Single task: one adapter for each task, trained alone; the baseline without interference.
 
 LoRA: Hu et al. 2021, arXiv:2106.09685.
 
 Run:     recipe = coterie.recipes.single_task()
-         model = coterie.graft(base, recipe.mixtures)  # once a task, each on a fresh base
+         model = coterie.graft(base, recipe.mixtures)  # once per task, each on a fresh base
 Expect:  no number is published here yet.
 """
 
@@ -22,14 +22,14 @@ def single_task(
     learning_rate: float = 1e-4,
     epochs: float = 1.0,
 ) -> Recipe:
-    """The LoRA of `shared_lora`, meant to be trained once a task, each time on that task alone.
+    """Train the LoRA of `shared_lora` once per task, each time on that task alone.
 
     Args:
         rank: 32 gives each task as much as `shared_lora` gives all of them.
         alpha: the scale is alpha / rank.
         dropout: share of the input dropped in training.
         at: roles or patterns, a mixture for each.
-        learning_rate: at its highest.
+        learning_rate: the peak.
         epochs: passes over the data of one task.
     """
     recipe = shared_lora(

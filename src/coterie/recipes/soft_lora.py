@@ -1,14 +1,14 @@
-"""Soft mixture of LoRA experts: every expert takes part, by a softmax of the token's logits.
+"""Soft mixture of LoRA experts: all experts are active, weighted by a softmax of token logits.
 
 A baseline of gates that read tokens, not a published system. LoRA: Hu et al. 2021,
 arXiv:2106.09685. It is not MoLE (Wu et al. 2024, arXiv:2404.13628), which composes LoRAs that were
-trained before and stay frozen, reads the experts' outputs in its gate, and balances the gates:
-here experts and gates start new and learn together, a gate reads the layer's input, and there is
-no loss on the routing.
+trained before and remain frozen, reads the experts' outputs in its gate, and balances the gates:
+here new experts and gates are trained together, a gate reads the layer's input, and there is no
+routing loss.
 
 Run:     recipe = coterie.recipes.soft_lora()
          model = coterie.graft(base, recipe.mixtures)
-Expect:  in README.md, beside the systems that it is a baseline of.
+Expect:  in README.md, next to the systems of which it is a baseline.
 """
 
 from coterie.experts.lora import Lora
@@ -29,16 +29,16 @@ def soft_lora(
     learning_rate: float = 1e-4,
     epochs: float = 1.0,
 ) -> Recipe:
-    """Every LoRA expert takes part for every token, by its probability.
+    """Mix all LoRA experts for every token, weighted by their probabilities.
 
     Args:
-        experts: how many.
+        experts: their number.
         rank: of each expert.
         alpha: the scale is alpha / rank.
         dropout: share of the input dropped in training.
         temperature: of the softmax; small values make the mixture harder.
         at: roles or patterns, a mixture for each.
-        learning_rate: at its highest.
+        learning_rate: the peak.
         epochs: passes over the data.
     """
     lora = Lora(ranks=(rank,) * experts, alpha=alpha, dropout=dropout)

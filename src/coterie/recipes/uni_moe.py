@@ -4,10 +4,10 @@ Run:     recipe = coterie.recipes.uni_moe()
          model = coterie.graft(base, recipe.mixtures)
 Expect:  no number is published here yet. The paper, 4 experts, MoE-Task4: A-OKVQA 70.22, OK-VQA
          66.02, MMBench 73.2.
-Departs: the paper's second stage trains one model a modality, whose MLPs become the experts; here
-         all experts start as the one host's MLP, so that stage is left out.
-         No dropout inside the MLP experts' LoRA. The released code gave its router LoRA too, by a
-         slip in a name; here the router is trained as it is.
+Departs: the paper's second stage trains one model per modality, whose MLPs become the experts;
+         here all experts are initialised from the one base model's MLP, without that stage.
+         No dropout inside the MLP experts' LoRA. The released code gives its router a LoRA too,
+         by an error in a name; here the router is trained directly.
 """
 
 from typing import Literal
@@ -37,7 +37,7 @@ def uni_moe(
     epochs: float = 2.0,
     released: bool = False,
 ) -> Recipe:
-    """Top-2 of MLP experts for every token, and a plain LoRA on the attention.
+    """Route every token to the top 2 of MLP experts, with a plain LoRA on the attention.
 
     Args:
         experts: 4 or 8 in the paper, at least 2.
@@ -46,11 +46,10 @@ def uni_moe(
         dropout: of the plain LoRA; share of the input dropped in training.
         layers: whether "all" or "even" layers have experts; the paper has models of both.
         aux: True adds the load balance loss with 0.01. The paper finds that it helps 8 experts or
-            experts that start alike, as they do here.
+            experts that are initialised equally, as they are here.
         epochs: passes over the data in the last stage; 2 or 3 in the paper.
-        released: True for what the released code does: the softmax runs over the chosen experts
-            only, and layers without experts get a plain LoRA on their MLP. False for the paper's
-            formula.
+        released: True for the released code: the softmax runs over the chosen experts only, and
+            layers without experts get a plain LoRA on their MLP. False for the paper's formula.
     """
     if layers not in ("all", "even"):
         raise ValueError(f"uni_moe(layers={layers!r}): allowed are 'all' and 'even'")

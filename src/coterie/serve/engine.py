@@ -15,12 +15,12 @@ from coterie.train import Run
 
 @dataclass(frozen=True, kw_only=True)
 class InferenceEngine:
-    """A loaded run and the task that questions belong to.
+    """A loaded run and the task of its questions.
 
     Attributes:
         loaded: the model and its processor.
         collator: makes batches of prompts.
-        task: its prompt is filled, and its expert choice and answer length are used.
+        task: provides the prompt, the task id and the answer length.
         media: column -> path of the image or audio file that the questions are about.
     """
 
@@ -62,7 +62,7 @@ class InferenceEngine:
         )
 
     def answer(self, question: str) -> str:
-        """Return the model's answer to a question, which is put into the task's prompt.
+        """Return the model's answer to a question in the task's prompt.
 
         Raises ValueError for a file that cannot be read, or a prompt with further columns.
         """

@@ -1,4 +1,4 @@
-"""Training: a recipe on tasks, in stages, into a run's folder that can be resumed bit for bit."""
+"""Training of a recipe on tasks, in stages, into a run's folder; resumable bit for bit."""
 
 from coterie.train.add_tasks import add_tasks
 from coterie.train.config import RunConfig

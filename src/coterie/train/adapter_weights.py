@@ -1,4 +1,4 @@
-"""Trained weights in files: an adapter's folder, the host's own beside the experts, and copies."""
+"""Trained weights in files: experts, gates and the base model's trained parameters."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,24 +14,23 @@ from coterie.tuner.layer import CoterieLayer, MixtureSite
 
 
 def save(model: PeftModel, base_parameters: Sequence[str], folder: Path) -> None:
-    """Writes the adapter as PEFT does, with the host's trained weights in the same file.
+    """Save the adapter as PEFT does, with the trained base parameters in the same file.
 
-    They stand there under their full names, so that `PeftModel.from_pretrained` puts them in
-    place, too.
+    Base parameters have their full names, so that `PeftModel.from_pretrained` loads them, too.
 
     Args:
-        base: names of the host's parameters that any stage so far has trained.
+        base_parameters: names of the base model's parameters that any stage so far has trained.
     """
     model.save_pretrained(str(folder))
     save_tensors(model, base_parameters, folder)
 
 
 def save_tensors(model: PeftModel, base_parameters: Sequence[str], folder: Path) -> None:
-    """The weights of `save` alone, as checkpoints have them."""
-    places = _get_tensors_by_name(model)
+    """Save the weights of `save` without the PEFT configuration, as checkpoints hold them."""
+    tensors = _get_tensors_by_name(model)
     own = {
         name: values
-        for name, values in places.items()
+        for name, values in tensors.items()
         if ".coterie_" in name or name in base_parameters
     }
     own = {name: values.detach().contiguous() for name, values in own.items()}
@@ -39,9 +38,9 @@ def save_tensors(model: PeftModel, base_parameters: Sequence[str], folder: Path)
 
 
 def load(model: PeftModel, folder: Path) -> None:
-    """Puts what `save` wrote into a model with the same mixtures.
+    """Load what `save` wrote into a model with the same mixtures.
 
-    Raises ValueError if the file and the model have different weights.
+    Raises ValueError if the names of the weights differ between the file and the model.
     """
     saved = load_file(folder / WEIGHTS)
     own = _get_tensors_by_name(model)
@@ -58,16 +57,16 @@ def load(model: PeftModel, folder: Path) -> None:
 
 
 def load_copies(model: PeftModel, folder: Path) -> None:
-    """Starts each expert as a copy of the one that a stage without routing has trained.
+    """Initialise each expert as a copy of the one expert that a stage without routing trained.
 
-    Raises ValueError if the experts cannot be copies of one, as unequal ranks cannot.
+    Raises ValueError if an expert's shape does not allow it, as with unequal ranks.
     """
     saved = load_file(folder / WEIGHTS)
     sites = _list_sites(model)
     with torch.no_grad():
         for name, target in _get_tensors_by_name(model).items():
             if name not in saved:
-                continue  # gates are new
+                continue  # new gates
             source = saved[name]
             site = next((each for prefix, each in sites.items() if name.startswith(prefix)), None)
             target.copy_(source if site is None else _repeat_weight(site, source, target, name))
@@ -78,7 +77,7 @@ def load_copies(model: PeftModel, folder: Path) -> None:
 
 
 def _list_sites(model: PeftModel) -> dict[str, MixtureSite]:
-    """The prefix of the names that an expert layer's weights have in a file -> its mixture."""
+    """Map the prefix of an expert layer's weight names in a file to its mixture site."""
     return {
         f"{prefix}.coterie_experts.": site
         for prefix, module in model.named_modules()
@@ -98,7 +97,7 @@ def _repeat_weight(site: MixtureSite, source: Tensor, target: Tensor, name: str)
 
 
 def _get_tensors_by_name(model: PeftModel) -> dict[str, Tensor]:
-    """The model's tensors by the names they have in the file."""
-    places = dict(get_peft_model_state_dict(model, save_embedding_layers=False))
+    """Return the model's tensors by their names in the file."""
+    tensors = dict(get_peft_model_state_dict(model, save_embedding_layers=False))
     named = dict(model.named_parameters())
-    return {**{n: each for n, each in named.items() if ".coterie_" not in n}, **places}
+    return {**{n: each for n, each in named.items() if ".coterie_" not in n}, **tensors}

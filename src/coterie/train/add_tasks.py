@@ -1,4 +1,4 @@
-"""`add_tasks`: train new tasks beside a run's own, which stay as they are."""
+"""`add_tasks`: train new tasks in a run's model while its own tasks stay frozen."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -26,11 +26,11 @@ def add_tasks(
     progress: bool | None = None,
     **settings: Unpack[TrainSettings],
 ) -> Run:
-    """Train new tasks of a dense run: a gate in every layer, a task embedding and a head of each.
+    """Add tasks to a dense run: train a gate in every layer, a task embedding and a head of each.
 
-    The new run's model has all tasks; the old run's tasks have the very weights they had, so
-    their outputs are the same bits in passes of one task at a time (a batch of more tasks may be
-    multiplied in another order). The old run's folder is needed only while the new one trains.
+    The new run's model has all tasks. The old tasks' weights are unchanged, so their outputs are
+    bit-identical in forward passes of a single task (batches of several tasks may be multiplied in
+    another order). The old run's folder is needed only while the new run trains.
 
     Source: Mod-Squad tunes its pruned models on a new task (`main_pru_tuning.py`). Departs: the
     other tasks stay, and by default only parameters of the new task are trained.
@@ -40,7 +40,7 @@ def add_tasks(
         tasks: a data set with the old run's tasks, in their order, and then the new ones. Only
             labels of the new ones are used.
         out: the new run's folder.
-        like: the old task whose gates the new ones start as; None for the mean of all.
+        like: the old task whose gates initialise the new ones; None for the mean over all tasks.
         experts: whether the experts are trained too; old tasks' outputs then change.
         resume, progress: as in `coterie.train`.
         settings: as in `coterie.train`; precision, batch_size and skip_bad_rows default to the
@@ -74,9 +74,9 @@ def add_tasks(
 
 
 def make_add_tasks_recipe(recipe: Recipe, new: tuple[str, ...], *, experts: bool) -> Recipe:
-    """Return the old run's mixtures with one stage that trains what the new tasks need.
+    """Return the old run's mixtures with one stage that trains the new tasks' parameters.
 
-    Losses on the routing compare tasks, and are left out.
+    Routing losses are removed, because they compare tasks.
     """
     parts = (("gates", "experts") if experts else ("gates",)) if recipe.mixtures else ()
     stage = replace(

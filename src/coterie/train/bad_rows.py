@@ -1,4 +1,4 @@
-"""The file of the rows that a run left out, and why."""
+"""Files that list the rows that a run skipped, and why."""
 
 import json
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from coterie.io import write
 
 
 def write_bad_rows(path: Path, bad: Iterable[BadRow]) -> tuple[BadRow, ...]:
-    """Writes rows that were left out, each once, and returns them; no file where there are none."""
+    """Write skipped rows, each once, and return them; remove the file if there are none."""
     once = tuple(dict.fromkeys(bad))
     if once:
         write(path, "\n".join(json.dumps(vars(row)) for row in once))
@@ -19,7 +19,7 @@ def write_bad_rows(path: Path, bad: Iterable[BadRow]) -> tuple[BadRow, ...]:
 
 
 def read_bad_rows(path: Path) -> tuple[BadRow, ...]:
-    """What `note` has written; nothing if there is no file."""
+    """Read what `write_bad_rows` wrote; empty if there is no file."""
     if not path.is_file():
         return ()
     lines = path.read_text(encoding="utf-8").splitlines()
@@ -27,6 +27,6 @@ def read_bad_rows(path: Path) -> tuple[BadRow, ...]:
 
 
 def format_summary_line(bad: tuple[BadRow, ...], file: str | Path) -> str:
-    """How many were left out, and where they are named; empty where there are none."""
+    """Return how many rows were skipped and the file that lists them; empty for none."""
     many = f"{len(bad)} bad row{'s' if len(bad) > 1 else ''}"
     return f"left out {many}, named in {file}" if bad else ""

@@ -67,10 +67,8 @@ class StageBatchSampler:
         # Sampled for all parts and devices at once: a sample's seed depends on its position alone.
         seeds = np.random.default_rng([seed, 1]).integers(MAX_SEED, size=(steps, size, 1))
         indices = np.concatenate([samples, seeds], axis=2)
-        mine = indices.reshape(steps, parts, world_size, size // (parts * world_size), 3)[
-            :, :, rank
-        ]
-        self.batches = mine.reshape(steps * parts, -1, 3)
+        own = indices.reshape(steps, parts, world_size, size // (parts * world_size), 3)[:, :, rank]
+        self.batches = own.reshape(steps * parts, -1, 3)
 
     def __len__(self) -> int:
         return len(self.batches)

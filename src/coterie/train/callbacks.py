@@ -1,4 +1,4 @@
-"""What happens around steps: the progress bar, Ctrl-C, and where logs go."""
+"""Trainer callbacks: the progress bar, Ctrl-C, and logging integrations."""
 
 import signal
 import sys
@@ -17,9 +17,9 @@ from transformers.integrations.integration_utils import (
 
 
 class InterruptHandler:
-    """`with Interrupt() as interrupt:` sets `interrupt.wanted` on the first Ctrl-C.
+    """Sets `requested` on the first Ctrl-C within a `with InterruptHandler() as handler:` block.
 
-    Does nothing outside of the main thread, where Python takes no signals.
+    Does nothing outside of the main thread, where Python receives no signals.
     """
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class InterruptHandler:
 
 
 class ProgressCallback(TrainerCallback):
-    """Moves one bar over all stages, and stops on Ctrl-C."""
+    """Advances one bar over all stages, and stops training on Ctrl-C."""
 
     def __init__(self, bar: "tqdm[Any]", interrupt: InterruptHandler, stage: str) -> None:
         self.bar, self.interrupt = bar, interrupt
@@ -70,12 +70,12 @@ class ProgressCallback(TrainerCallback):
 
 
 class RunTensorBoardCallback(TensorBoardCallback):
-    """TensorBoard's integration, writing into the run's folder."""
+    """Transformers' TensorBoard callback, writing into the run's folder."""
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **rest: Any
     ) -> None:
-        # The model's whole config as text is of no use beside the run's configuration.
+        # Trainer's would log the model's configuration as text; the run's configuration has it.
         return None
 
     def on_train_end(
@@ -86,12 +86,12 @@ class RunTensorBoardCallback(TensorBoardCallback):
 
 
 def make_callbacks(events: Path, report_to: Sequence[str], *, step: int) -> list[TrainerCallback]:
-    """The callbacks that logs go to: TensorBoard, where it is installed, and those asked for.
+    """Make the callbacks that receive logs: TensorBoard, if installed, and those in `report_to`.
 
     Args:
         events: the folder of TensorBoard's files.
-        report_to: names as transformers has them.
-        step: events after it are of a run that was cut off, and are hidden.
+        report_to: names of transformers' integrations.
+        step: the step that training resumes from; TensorBoard hides earlier events after it.
     """
     found = [each() for each in get_reporting_integration_callbacks(list(report_to))]
     try:
@@ -103,12 +103,12 @@ def make_callbacks(events: Path, report_to: Sequence[str], *, step: int) -> list
 
 
 def make_progress_bar(total: int, done: int, *, progress: bool | None) -> "tqdm[Any]":
-    """A bar over the steps of all stages, with the time that is left."""
+    """Make a progress bar over the steps of all stages, with the remaining time."""
     disable = None if progress is None else not progress
     return tqdm(total=total, initial=done, unit="step", disable=disable, dynamic_ncols=True)
 
 
 def print_line(text: str, *, progress: bool | None) -> None:
-    """A line for whoever sees the bar."""
+    """Print a line to standard error if the progress bar is shown."""
     if text and (sys.stderr.isatty() if progress is None else progress):
         tqdm.write(text, file=sys.stderr)

@@ -1,4 +1,4 @@
-"""A checkpoint: a folder that is there whole or not at all, without a pickle in it."""
+"""Checkpoints: folders that are written atomically and contain no pickle."""
 
 import errno
 import json
@@ -19,12 +19,10 @@ STATE_FILE, TENSORS_FILE = "training_state.json", "training_state.safetensors"
 
 
 def write_atomically(folder: Path, write: Callable[[Path], None]) -> Path:
-    """Has `write` fill a folder under another name, and then gives it its own.
+    """Fill a folder under a temporary name with `write`, and then rename it.
 
-    A process that is killed meanwhile leaves the folder as it was, or the old one not yet
-    replaced.
-
-    Raises OSError if the disk is full, saying what is still there.
+    A process that is killed meanwhile leaves no folder of that name, or the old one.
+    Raises OSError if the disk is full, naming the last checkpoint.
     """
     partial = folder.with_name(folder.name + PARTIAL_PREFIX)
     shutil.rmtree(partial, ignore_errors=True)
@@ -36,20 +34,20 @@ def write_atomically(folder: Path, write: Callable[[Path], None]) -> Path:
         raise make_disk_full_error(error, folder) from error
     except Exception as error:
         shutil.rmtree(partial, ignore_errors=True)
-        # safetensors wraps what the system says.
+        # safetensors wraps the system's error.
         if "os error 28" in str(error).lower() or "no space left" in str(error).lower():
             raise make_disk_full_error(
                 OSError(errno.ENOSPC, "No space left on device"), folder
             ) from error
         raise
-    if folder.exists():  # the same step again after a resume; its content is the same
+    if folder.exists():  # a repeated step after a resume; its content is the same
         shutil.rmtree(folder)
     partial.rename(folder)
     return folder
 
 
 def make_disk_full_error(error: OSError, folder: Path) -> OSError:
-    """The error of a failed write, with what to do."""
+    """Return the error of a failed write; for a full disk, with the last checkpoint and advice."""
     if error.errno not in (errno.ENOSPC, errno.EDQUOT):
         return error
     before = find_latest(folder.parent)
@@ -62,12 +60,12 @@ def make_disk_full_error(error: OSError, folder: Path) -> OSError:
 
 
 def get_step(folder: Path) -> int:
-    """The step at whose end a checkpoint was written."""
+    """Return the step after which a checkpoint was written."""
     return int(folder.name.removeprefix(CHECKPOINT_PREFIX))
 
 
 def list_checkpoints(stage: Path) -> list[Path]:
-    """A stage's whole checkpoints, the earliest first."""
+    """List a stage's complete checkpoints, the earliest first."""
     found = [
         path
         for path in stage.glob(f"{CHECKPOINT_PREFIX}*")
@@ -77,21 +75,21 @@ def list_checkpoints(stage: Path) -> list[Path]:
 
 
 def find_latest(stage: Path) -> Path | None:
-    """A stage's last whole checkpoint."""
+    """Return a stage's last complete checkpoint; None for none."""
     return next(reversed(list_checkpoints(stage)), None)
 
 
 def remove_old(stage: Path, *, keep: int, also: int | None = None) -> None:
-    """Removes all checkpoints but the last `keep` and that of step `also`."""
+    """Remove all checkpoints but the last `keep` and that of step `also`."""
     for path in list_checkpoints(stage)[:-keep]:
         if get_step(path) != also:
-            # Renamed first: half a checkpoint must not be taken for one.
+            # Renamed first: a partly removed checkpoint must not be read as one.
             gone = path.rename(path.with_name(path.name + PARTIAL_PREFIX))
             shutil.rmtree(gone, ignore_errors=True)
 
 
 def save_state(folder: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
-    """Writes tensors and JSON facts, and the state of all random numbers."""
+    """Write tensors, JSON facts, and the state of all random number generators."""
     name, keys, *rest = np.random.get_state(legacy=True)
     randomness = {"random.cpu": torch.get_rng_state()}
     if torch.cuda.is_available():
@@ -102,13 +100,13 @@ def save_state(folder: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) 
 
 
 def load_state(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """What `save_state` was given."""
+    """Read the tensors and facts that `save_state` wrote."""
     tensors = {k: v for k, v in load_file(folder / TENSORS_FILE).items() if not _is_random_state(k)}
     return tensors, json.loads((folder / STATE_FILE).read_text(encoding="utf-8"))
 
 
 def load_random(folder: Path) -> None:
-    """Puts all random numbers back to where they were."""
+    """Restore the state of all random number generators."""
     tensors = load_file(folder / TENSORS_FILE)
     facts = json.loads((folder / STATE_FILE).read_text(encoding="utf-8"))
     version, internal, gauss = facts["python"]
@@ -125,7 +123,7 @@ def _is_random_state(name: str) -> bool:
 
 
 def get_optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """The optimizer's state by parameter number; its settings are the plan's to say."""
+    """Return the optimizer's state by parameter number; its settings are in the configuration."""
     state = optimizer.state_dict()["state"]
     return {
         f"optimizer.{number}.{name}": torch.as_tensor(value).detach().cpu()
@@ -135,7 +133,7 @@ def get_optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]
 
 
 def load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
-    """Puts what `get_optimizer_tensors` gave into an optimizer with the same parameters."""
+    """Load what `get_optimizer_tensors` returned into an optimizer with the same parameters."""
     parameters = [each for group in optimizer.param_groups for each in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
@@ -148,23 +146,23 @@ def load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor])
 
 
 def match_layout(parameter: Tensor, value: Tensor) -> Tensor:
-    """`value` in the memory layout of a parameter of its shape.
+    """Return `value` in the memory layout of `parameter`, if their shapes agree.
 
-    Fused optimizers go through memory as it lies, without a look at strides: a moment that came
-    back from a file in another layout than its parameter's would move other weights than its own.
+    Fused optimizers traverse memory without regard to strides: a moment that was loaded in another
+    layout than its parameter's would update other weights than its own.
     """
-    if value.shape != parameter.shape:  # the number of steps
+    if value.shape != parameter.shape:  # the optimizer's step count
         return value
     return torch.empty_like(parameter, dtype=value.dtype, device=value.device).copy_(value)
 
 
 def get_module_tensors(prefix: str, module: nn.Module) -> dict[str, Tensor]:
-    """A small module's state under a prefix."""
+    """Return a module's state on the CPU, its names under a prefix."""
     return {f"{prefix}.{k}": v.detach().cpu() for k, v in module.state_dict().items()}
 
 
 def load_module(prefix: str, module: nn.Module, tensors: dict[str, Tensor]) -> None:
-    """Puts what `get_module_tensors` gave back."""
+    """Load what `get_module_tensors` returned."""
     start = f"{prefix}."
     module.load_state_dict(
         {k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}

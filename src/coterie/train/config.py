@@ -30,24 +30,24 @@ class RunConfig:
         batch_size: samples of an optimizer step, over all devices and accumulation steps; None
             for each stage's own, or 8.
         accumulation: gradient accumulation steps; saves memory and changes nothing else.
-        precision: "bfloat16" keeps the frozen weights in bfloat16 and the experts in float32.
-        max_length: tokens of a sample at most; longer ones are an error, or left out and counted
-            with `skip_bad_rows`. None for no limit.
+        precision: "bfloat16" stores the frozen weights in bfloat16 and the experts in float32.
+        max_length: tokens of a sample at most; longer ones are an error, or with `skip_bad_rows`
+            skipped and counted. None for no limit.
         steps: optimizer steps over all stages, split in the proportion of the stages' own; None
-            for those.
-        learning_rate: the peak of the stage with the highest; the others keep their proportion.
+            for the stages' own.
+        learning_rate: the peak of the stage with the highest; the others are scaled with it.
             None for the stages' own.
         max_grad_norm: gradients are clipped to this norm; 0 for no clipping.
-        evaluate_every: steps between two validations; None for none but those that `patience`
-            needs, ten a stage.
+        evaluate_every: steps between two validations; None for the ten of a stage that
+            `patience` needs, or for none without it.
         patience: a stage stops after so many validations without a lower mean of the tasks'
             losses, and returns to its best weights. None for no early stopping.
         validation_limit: validation rows of a task that are used, from the first.
-        save_every: steps between two checkpoints, at least 1; the last two are kept.
+        save_every: steps between two checkpoints, at least 1; only the last two are stored.
         log_every: steps between two lines of log.jsonl.
         log_usage_every: lines between two with expert usage; 0 for none.
-        skip_bad_rows: leave out what cannot be read and list it in bad_rows.jsonl.
-        gradient_checkpointing: recompute activations in backward, for less memory.
+        skip_bad_rows: skip rows that cannot be read and list them in bad_rows.jsonl.
+        gradient_checkpointing: recompute activations in the backward pass, to save memory.
         report_to: other integrations of transformers' Trainer, such as "wandb".
     """
 
@@ -89,7 +89,7 @@ class RunConfig:
         self.tasks.check_recipe(self.recipe)
         self._check_numbers()
         self._check_sizes()
-        # A balancing with a weight a task must fit before anything is loaded.
+        # Balancings with a weight for each task are checked before anything is loaded.
         self.recipe.balancing.build(len(names))
 
     @property
@@ -163,7 +163,7 @@ class RunConfig:
 
     @classmethod
     def read(cls, path: str | Path) -> "RunConfig":
-        """Read a run's configuration file, or that of a run's folder.
+        """Read a run's configuration, given its file or the run's folder.
 
         Raises ValueError if there is none, or it does not load.
         """
@@ -194,7 +194,7 @@ def split_steps(total: int, wanted: list[int]) -> list[int]:
     by_rest = sorted(range(len(wanted)), key=lambda i: steps[i] - shares[i])
     for i in by_rest[: max(0, total - sum(steps))]:
         steps[i] += 1
-    while sum(steps) > total:  # where a share below 1 became 1
+    while sum(steps) > total:  # if a share below 1 was raised to 1
         steps[steps.index(max(steps))] -= 1
     return steps
 

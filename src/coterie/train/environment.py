@@ -34,20 +34,20 @@ def append_environment(file: Path, *, step: int) -> None:
 
 
 def describe_machine() -> str:
-    """This machine, as far as the system tells."""
+    """Return the processor, the number of cores and the operating system."""
     return (
         f"{get_processor_name()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}"
     )
 
 
 def describe_device() -> str:
-    """The GPUs that torch sees, or "cpu"."""
+    """Return the names of the GPUs that torch sees, or "cpu"."""
     found = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     return ", ".join(found) or "cpu"
 
 
 def get_processor_name() -> str:
-    """The processor's name."""
+    """Return the processor's name."""
     at = Path("/proc/cpuinfo")
     if sys.platform == "linux" and at.is_file():
         for line in at.read_text(encoding="utf-8", errors="replace").splitlines():
@@ -57,7 +57,7 @@ def get_processor_name() -> str:
 
 
 def get_versions() -> Iterator[str]:
-    """Of Python and of what decides the numbers."""
+    """Yield the versions of Python and of the packages that results depend on."""
     yield f"python {platform.python_version()}"
     for name in PACKAGES:
         try:

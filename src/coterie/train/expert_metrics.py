@@ -1,4 +1,4 @@
-"""What a log record says of the experts: how tasks use them, and how much tasks say of them."""
+"""Expert usage and task-expert mutual information of log records."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -26,9 +26,10 @@ class ExpertMetrics:
     """
 
     def __init__(self, stage_context: StageContext, log_every: int) -> None:
-        """
+        """Create empty sums.
+
         Args:
-            stage_context: says whether mixtures route, and how often usage is logged.
+            stage_context: whether mixtures route, and how often usage is logged.
             log_every: steps between two records.
         """
         self.tasks, self.routed = stage_context.tasks, stage_context.is_routed
@@ -42,7 +43,7 @@ class ExpertMetrics:
 
     def is_due(self, state: TrainerState) -> bool:
         """Return whether a record follows the step that is being computed."""
-        # There is a record of the first step, too.
+        # The first step has a record, too.
         return self.routed and (state.global_step == 0 or self._is_step_end(state, self.log_every))
 
     def _is_step_end(self, state: TrainerState, every: int) -> bool:
@@ -63,7 +64,7 @@ class ExpertMetrics:
         return tensors | {DUE: torch.tensor(self.usage_is_due)}
 
     def restore(self, tensors: Mapping[str, Tensor], device: torch.device) -> None:
-        """Restore what `get_tensors` returned; `tensors` may hold others, too."""
+        """Restore what `get_tensors` returned; other entries of `tensors` are ignored."""
         self.clear()
         self.usage.sums = {
             name.removeprefix(TENSOR_PREFIX): sums.to(device)
@@ -78,7 +79,7 @@ class ExpertMetrics:
         "information" is layer -> I(T; E) in nats, "use" layer -> statistic -> task -> a number for
         each expert.
         """
-        # All processes come here, also one without any sum: else the others would wait for it.
+        # All processes call this, even without sums: otherwise the others would wait.
         usage = merge_over_processes(self.usage)
         entries = {"information": compute_layer_information(usage)}
         if self.usage_is_due:
@@ -89,7 +90,7 @@ class ExpertMetrics:
 def compute_layer_information(usage: ExpertUsage) -> dict[str, float]:
     """Compute I(T; E) of each layer from sums of probabilities, in nats, to six places.
 
-    Layers of one expert, and layers where fewer than two tasks had units, are left out.
+    Layers of one expert, and layers where fewer than two tasks had units, are skipped.
     """
     masses = {layer: usage.get_mass(layer) for layer in usage.sums}
     return {
@@ -100,7 +101,7 @@ def compute_layer_information(usage: ExpertUsage) -> dict[str, float]:
 
 
 def round_statistics(usage: UsageStatistics) -> dict[str, dict[str, dict[str, list[float]]]]:
-    """Round to six places, which makes the log a third as long."""
+    """Round statistics to six places, which makes the log a third as long."""
     return {
         layer: {
             name: {task: [round(each, 6) for each in row] for task, row in by_task.items()}
@@ -111,7 +112,7 @@ def round_statistics(usage: UsageStatistics) -> dict[str, dict[str, dict[str, li
 
 
 def merge_over_processes(usage: ExpertUsage) -> ExpertUsage:
-    """Sum over all processes, on the CPU; not all need have seen the same layers."""
+    """Sum usage over all processes, on the CPU; they may have seen different layers."""
     own = ExpertUsage(usage.tasks, dtype=usage.dtype)
     own.sums = {layer: sums.cpu() for layer, sums in usage.sums.items()}
     return ExpertUsage.merge(distributed.all_gather_object(own))

@@ -1,4 +1,4 @@
-"""What frozen parts of an omni model compute once a sample: features, and lower layers' answers."""
+"""Caches of what frozen parts of an omni model compute: encoder features and hidden states."""
 
 import contextlib
 from collections.abc import Iterator
@@ -23,17 +23,17 @@ FEATURES = "feature_cache"
 
 
 def cache_encoder_features(model: nn.Module, processor: Any) -> None:
-    """Has an omni model's encoders run once a picture or sound, and not once a step.
+    """Make an omni model's encoders run once per image or audio instead of once per step.
 
-    They do not where they learn, nor where a mixture sits in them: its decision, and with it the
-    features, may depend on the task, and nobody would see it.
+    Features are not cached where an encoder is trained or contains a mixture, whose routing, and
+    with it the features, may depend on the task.
 
     Args:
         model: grafted or not.
         processor: the one that makes its batches.
     """
-    host: Any = model.get_base_model() if isinstance(model, PeftModel) else model
-    if host.config.model_type != "coterie_omni":
+    base_model: Any = model.get_base_model() if isinstance(model, PeftModel) else model
+    if base_model.config.model_type != "coterie_omni":
         return
     from coterie.models.omni.feature_cache import FeatureCache
     from coterie.paths import get_cache_dir
@@ -41,12 +41,12 @@ def cache_encoder_features(model: nn.Module, processor: Any) -> None:
     processor.feature_cache = None
     if has_tower_mixtures(model):
         return
-    with contextlib.suppress(ValueError):  # an encoder learns, so nothing can be kept
-        processor.feature_cache = FeatureCache(host, get_cache_dir() / "features")
+    with contextlib.suppress(ValueError):  # an encoder is trained, so features change
+        processor.feature_cache = FeatureCache(base_model, get_cache_dir() / "features")
 
 
 def has_tower_mixtures(model: nn.Module) -> bool:
-    """Whether any mixture sits in an encoder."""
+    """Return whether any mixture is in an encoder."""
     return any(
         site.layer_site.tower in ENCODER_TOWERS
         for module in model.modules()
@@ -57,9 +57,9 @@ def has_tower_mixtures(model: nn.Module) -> bool:
 
 @contextlib.contextmanager
 def cache_hidden_states(model: PeftModel) -> Iterator["HiddenStateCache | None"]:
-    """Within, an omni model's layers below the first trained one run once a sample."""
-    host: Any = model.get_base_model()
-    if host.config.model_type != "coterie_omni":
+    """Run an omni model's layers below the first trained one once per sample, within the block."""
+    base_model: Any = model.get_base_model()
+    if base_model.config.model_type != "coterie_omni":
         yield None
         return
     from coterie.models.omni.hidden_state_cache import use_hidden_state_cache
@@ -70,10 +70,10 @@ def cache_hidden_states(model: PeftModel) -> Iterator["HiddenStateCache | None"]
 
 
 def precompute_caches(config: RunConfig) -> int:
-    """Has an omni model's frozen encoders and lower layers run over the samples of a first stage.
+    """Run an omni model's frozen encoders and lower layers over the samples of a first stage.
 
-    Training does it by itself where it is missing. Done before, training times of runs over the
-    same samples can be compared: else the first of them fills what the others find.
+    Training fills missing entries itself. Filling the caches first makes training times of runs
+    over the same samples comparable: otherwise only the first run pays for them.
 
     Returns the number of samples, each counted once.
     """
@@ -88,7 +88,7 @@ def precompute_caches(config: RunConfig) -> int:
     cache_encoder_features(model, base.processor)
     collate = stage_setup.make_collator(config, base.processor)
     order = stage_setup.make_batch_sampler(config, stage, samples.sizes, 0)
-    # Without seeds: a sample that comes twice is prepared once.
+    # Without seeds: a sample that occurs twice is prepared once.
     places = list(dict.fromkeys((task, row, 0) for batch in order for task, row, _ in batch))
     size = config.get_global_batch_size(stage)
     with cache_hidden_states(model) as trunk:
@@ -101,7 +101,7 @@ def precompute_caches(config: RunConfig) -> int:
 
 @contextlib.contextmanager
 def disable_feature_cache(processor: Any) -> Iterator[None]:
-    """Within, the processor passes images and sounds on, and no features in their place."""
+    """Make the processor return images and audio instead of cached features, within the block."""
     attributes = vars(processor)
     cached = {FEATURES: attributes.pop(FEATURES)} if FEATURES in attributes else {}
     try:

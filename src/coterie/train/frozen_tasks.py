@@ -1,4 +1,4 @@
-"""Training beside an earlier run's frozen tasks: where weights start, and what stays as it is."""
+"""Training of new tasks with an earlier run's frozen tasks: initial weights and frozen rows."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -17,20 +17,19 @@ from coterie.tuner.config import WEIGHTS, CoterieConfig
 
 ADAPTER = "default"
 PER_TASK = ("heads.", "embeddings.")
-"""How names of a base model's parameters begin that each task has its own of."""
+"""Prefixes of the names of base parameters that each task has its own of."""
 
 
 def initialize_from_run(model: PeftModel, frozen: FrozenTasks) -> tuple[str, ...]:
-    """Load the frozen tasks' weights into the first stage's model; new gates start from theirs.
+    """Load the frozen tasks' weights into the first stage's model, and initialise new gates.
 
     Args:
         model: grafted, with the frozen tasks first among its tasks.
         frozen: names the run.
 
     Returns the names of base parameters that differ from the base model's and are saved with
-    what this run trains.
-
-    Raises ValueError if the run's tasks differ from the model's, or have no gate each.
+    those that this run trains.
+    Raises ValueError if the run's tasks differ from the model's, or a mixture has no task gates.
     """
     run = Run.read(frozen.run)
     before: Any = run.load().model
@@ -55,7 +54,7 @@ def initialize_from_run(model: PeftModel, frozen: FrozenTasks) -> tuple[str, ...
 
 
 def check_task_gates(config: CoterieConfig) -> None:
-    """Raise ValueError unless each mixture has a gate for each task, which can be extended."""
+    """Raise ValueError unless each mixture has a gate for each task, so that gates can be added."""
     wrong = [each for each in config.parse_mixtures() if not isinstance(each.gate, TaskGate)]
     if wrong:
         raise ValueError(
@@ -67,11 +66,11 @@ def check_task_gates(config: CoterieConfig) -> None:
 def build_extended_weights(
     old: Mapping[str, Tensor], new: Mapping[str, Tensor], like: int | None
 ) -> dict[str, Tensor]:
-    """Build the new model's state: the old tensors, with more rows where tasks have a row each.
+    """Return the new model's state: the old tensors, with rows appended for the new tasks.
 
     Args:
         old, new: state dicts of the earlier model and of the new one, freshly initialised.
-        like: the old task whose gates the new ones start as; None for the mean of all.
+        like: the old task whose gates initialise the new ones; None for the mean over all tasks.
     """
     extended = {}
     for name, weight in new.items():
@@ -88,7 +87,7 @@ def build_extended_weights(
 def exclude_frozen(
     model: PeftModel, trainable: TrainableParameters, frozen: FrozenTasks
 ) -> TrainableParameters:
-    """Leave out the frozen tasks' heads, and hold their rows of gates and task embeddings."""
+    """Freeze the frozen tasks' heads and their rows of gates and task embeddings."""
     count, rows, heads = len(frozen.names), list(trainable.frozen_rows), set()
     frozen_heads = tuple(f"heads.{number}." for number in range(count))
     for name, parameter in model.named_parameters():

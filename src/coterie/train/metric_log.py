@@ -1,4 +1,4 @@
-"""The log of a run: sums between two records, and the file that a resumed run continues."""
+"""The log of a run: sums between two records, and a file that a resumed run continues."""
 
 import json
 import time
@@ -17,10 +17,10 @@ from coterie.train.run_directory import RunDirectory
 
 
 class RunningSums:
-    """Sums since the last line, kept on the device, so that no step waits for them."""
+    """Sums since the last record, on the device, so that no step synchronises with the CPU."""
 
     def __init__(self, tasks: int, routing_losses: int, device: torch.device) -> None:
-        # Apple's devices have no float64.
+        # Devices of type "mps" have no float64.
         self.options = {
             "device": device, "dtype": torch.float32 if device.type == "mps" else torch.float64
         }  # fmt: skip
@@ -28,11 +28,11 @@ class RunningSums:
         self.clear()
 
     def clear(self) -> None:
-        """Begins anew."""
+        """Set all sums to zero."""
         self.sums = {k: torch.zeros(n, **self.options) for k, n in self.sizes.items()}
 
     def add(self, loss: Tensor, found: TaskLossSums, routing: Sequence[Tensor]) -> None:
-        """One part of a step: its share of the loss, and of each routing loss."""
+        """Add one part of a step: its share of the loss, and of each routing loss."""
         self.sums["loss"] += loss.detach()
         self.sums["sums"] += found.sums.detach()
         self.sums["counts"] += found.counts
@@ -40,7 +40,7 @@ class RunningSums:
             self.sums["routing"] += torch.stack([each.detach() for each in routing])
 
     def compute_totals(self) -> dict[str, list[float]]:
-        """The sums over all processes; routing losses, which all know, are averaged."""
+        """Sum over all processes; loss and routing losses, which are equal in all, are averaged."""
         tensors = self.sums
         if together.is_initialized():
             tensors = {name: values.clone() for name, values in tensors.items()}
@@ -52,31 +52,31 @@ class RunningSums:
 
 
 class MetricLog:
-    """Writes lines to the log of a run, and knows how long has been trained over all resumes."""
+    """Writes records to the log of a run, and measures the training time over all resumes."""
 
     def __init__(self, folder: Path, *, step: int, time_s: float) -> None:
-        """Cuts off what was written after `step`, and half a line, if that is how it ended."""
+        """Remove the records after `step`, and an incomplete last line."""
         self.path = RunDirectory(folder).log_file
         self.previous_time_s = time_s
         self.start_time = time.monotonic()
         truncate_log(self.path, step)
 
     def start(self) -> None:
-        """Begins to count time: what came before was loading."""
+        """Start measuring time, which excludes loading."""
         self.start_time = time.monotonic()
 
     def get_time_s(self) -> float:
-        """Seconds of training so far."""
+        """Return the seconds of training so far."""
         return self.previous_time_s + time.monotonic() - self.start_time
 
     def write(self, record: Mapping[str, Any]) -> None:
-        """Adds a line; what is not finite becomes null, as JSON has no NaN."""
+        """Append a record; non-finite numbers become null, as JSON has no NaN."""
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(replace_non_finite(record)) + "\n")
 
 
 def truncate_log(path: Path, step: int) -> None:
-    """Leaves the whole lines up to `step`."""
+    """Remove all lines after `step`, and incomplete ones."""
     if not path.is_file():
         return
     lines = [json.dumps(each) for each in read_json_lines(path) if each["step"] <= step]
@@ -86,9 +86,9 @@ def truncate_log(path: Path, step: int) -> None:
 
 
 def flatten_for_trackers(record: Mapping[str, Any]) -> dict[str, float]:
-    """Return a record's numbers as integrations take them.
+    """Return a record's numbers by the names that logging integrations use.
 
-    They are called "task_loss/ocr", "use/ocr/2_of_4" (the expert's mean weight, mean over layers),
+    These are "task_loss/ocr", "use/ocr/2_of_4" (the expert's mean weight, mean over layers),
     "information/LAYER" and "information/mean" (over layers).
     """
     found: dict[str, float] = {}

@@ -13,8 +13,8 @@ class PartLosses(NamedTuple):
     """Losses of one part of a step, with their graphs.
 
     Attributes:
-        total: what is logged, and minimised unless gradients are balanced: the balanced loss and
-            the routing losses.
+        total: the balanced loss and the routing losses; logged, and minimised unless gradients
+            are balanced.
         tasks: sums of the tasks' losses.
         routing: the routing losses, each divided by the number of parts.
     """
@@ -27,19 +27,19 @@ class PartLosses(NamedTuple):
 def compute_objective(
     found: TaskLossSums, balancing: nn.Module, total: Float[Tensor, ""] | float
 ) -> Float[Tensor, ""]:
-    """The balanced loss of a part of a batch; the parts' add up to the whole batch's.
+    """Compute the balanced loss of a part of a batch; the parts add up to the batch's loss.
 
     sum_t n_t / n balancing_t(L_t): each task's balanced mean loss, weighted by its share of the
-    step's answer tokens. With `Fixed()` it is the mean over all tokens, as any trainer has it;
-    with `Uncertainty` it is the mean over tokens of the paper's likelihood. How often a task
-    comes is thus the mix's business alone. Parts add up as long as the balancing is linear in
-    the losses but for a constant, as both are.
+    step's answer tokens. With `Fixed()` it is the mean over all tokens, as in other trainers;
+    with `Uncertainty` it is the mean over tokens of the paper's likelihood. Only the task sampling
+    thus decides how often a task occurs. Parts add up because both balancings are linear in the
+    losses, up to a constant.
 
     Args:
         found: the sums of this part.
-        balancing: what `Balancing.build` gave.
-        total: n, the answer tokens of the whole step over all parts and devices; on pictures,
-            where n_t is the number of them with a label of task t, the pictures. Where all are
+        balancing: what `Balancing.build` returned.
+        total: n, the answer tokens of the optimizer step over all parts and devices; for dense
+            tasks, the number of images, n_t being those with a label of task t. Where all are
             labelled, that makes it sum_t balancing_t(L_t), as in Mod-Squad and M3ViT.
     """
     means = found.sums / found.counts.clamp_min(1.0)

@@ -1,4 +1,4 @@
-"""`Run`: the folder of a training run, and what is in it."""
+"""`Run`: the folder of a training run, its configuration and its trained model."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -80,7 +80,7 @@ class Run:
         return LoadedModel(model.to(device or "cpu").eval(), base.processor, str(self.folder))
 
     def read_bad_rows(self) -> tuple[BadRow, ...]:
-        """Read the rows that training left out because of `skip_bad_rows`, and why."""
+        """Read the rows that training skipped because of `skip_bad_rows`, and why."""
         return bad_rows.read_bad_rows(self.directory.bad_rows_file())
 
     def read_log(self) -> list[dict[str, Any]]:

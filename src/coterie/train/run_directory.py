@@ -1,4 +1,4 @@
-"""`RunDirectory`: every file name of a run's folder, and the formats that are read from it."""
+"""`RunDirectory`: every file name of a run's folder, and methods that read its formats."""
 
 import json
 import shlex
@@ -22,7 +22,7 @@ class MissingFile(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class FinishedStage:
-    """A stage that was trained to its end.
+    """A finished stage.
 
     Attributes:
         stage: its name.
@@ -41,7 +41,7 @@ class FinishedStage:
 class RunDirectory:
     """The folder of a run. Properties and methods named *_file and *_folder return paths.
 
-    No other source file spells a name of the folder. Nothing is created until it is written.
+    No other source file contains a file name of the folder. Paths are created when written.
 
     Attributes:
         folder: the run's folder; it need not exist.
@@ -56,7 +56,7 @@ class RunDirectory:
 
     @property
     def adapter_folder(self) -> Path:
-        """The trained adapter; there once the last stage is finished."""
+        """The trained adapter; exists once the last stage is finished."""
         return self.folder / "adapter"
 
     @property
@@ -85,44 +85,44 @@ class RunDirectory:
         return self.folder / "conflict.json"
 
     def checkpoints_folder(self, number: int, stage: str) -> Path:
-        """The checkpoints of a stage; `number` counts from 0."""
+        """Return the folder of a stage's checkpoints; `number` counts from 0."""
         return self.folder / "checkpoints" / f"{number + 1}-{stage}"
 
     def events_folder(self, stage: str) -> Path:
-        """TensorBoard's events of a stage."""
+        """Return the folder of a stage's TensorBoard events."""
         return self.folder / "events" / stage
 
     def bad_rows_file(self, split: str = "") -> Path:
-        """The rows that training left out, or with a split those that its evaluation left out."""
+        """Return the list of the rows that training skipped, or with a split its evaluation."""
         return self.folder / (f"bad_rows.{split}.jsonl" if split else "bad_rows.jsonl")
 
     def scores_file(self, control: str = "") -> Path:
-        """The scores of the last evaluation, or of a control."""
+        """Return the file of the last evaluation's scores, or of a control's."""
         return self.folder / (f"scores.{control}.json" if control else "scores.json")
 
     def predictions_folder(self, split: str, control: str = "") -> Path:
-        """The predictions on a split, a file for each task."""
+        """Return the folder of the predictions on a split, a file for each task."""
         name = f"predictions-{control}" if control else "predictions"
         return self.folder / name / _check_name(split, "split")
 
     def predictions_file(self, split: str, task: str, control: str = "") -> Path:
-        """A task's predictions. Raises ValueError for a task whose name leads elsewhere."""
+        """Return the file of a task's predictions. Raises ValueError for a path as a name."""
         return self.predictions_folder(split, control) / f"{_check_name(task, 'task')}.jsonl"
 
     def predictions_cache_file(self, split: str, task: str, control: str = "") -> Path:
-        """What a task's predictions depend on, and what was measured with them."""
+        """Return the file of a task's prediction cache: the key, and what was measured."""
         return self.predictions_folder(split, control) / f"{_check_name(task, 'task')}.meta.json"
 
     def cost_cache_file(self, split: str, control: str = "") -> Path:
-        """What the cost depends on, and the cost."""
+        """Return the file of the cached cost, with its key."""
         return self.predictions_folder(split, control) / ".cost.json"
 
     def examples_folder(self, split: str, control: str = "") -> Path:
-        """Images of a few predictions of tasks that are answered by images."""
+        """Return the folder of example images of dense tasks' predictions."""
         return self.predictions_folder(split, control) / "examples"
 
     def examples_file(self, split: str, control: str = "") -> Path:
-        """The index of `examples_folder`."""
+        """Return the index of `examples_folder`."""
         return self.examples_folder(split, control) / "examples.json"
 
     @property
@@ -185,12 +185,12 @@ class RunDirectory:
     def read_log(self) -> list[dict[str, Any]]:
         """Read the records of the log; none if there is no file.
 
-        A record that a kill cut off is left out.
+        An incomplete last record is skipped.
         """
         return read_json_lines(self.log_file)
 
     def read_environments(self) -> list[dict[str, Any]]:
-        """Read what each start of the run found: machine, device and versions."""
+        """Read the machine, device and versions of each start of the run."""
         return read_json_lines(self.environment_file)
 
     def try_read_json(self, file: Path) -> Any:
@@ -206,14 +206,14 @@ class RunDirectory:
         return data if isinstance(data, Mapping) else {}
 
     def try_read_predictions(self, split: str, task: str) -> list[dict[str, Any]]:
-        """Read a task's rows of predictions; none where the name would lead out of the folder."""
+        """Read a task's rows of predictions; none if its name has path separators."""
         try:
             return read_json_lines(self.predictions_file(split, task))
         except ValueError:
             return []
 
     def explain(self, file: Path, what: str) -> MissingFile:
-        """Say why there is no `what`: which file is missing or damaged, and what writes it."""
+        """Return the reason why `what` is missing, and the command that writes its file."""
         state = "cannot be read" if file.is_file() else "is not there"
         name = file.relative_to(self.folder).as_posix()
         return MissingFile(f"{what}: {name} of {self.folder.name} {state}", self._get_command(file))

@@ -1,4 +1,4 @@
-"""The stages of a run, one after the other: each builds its model, trains it and hands it on."""
+"""`StageRunner`: trains the stages of a run in order, each on the weights of the one before."""
 
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from coterie.train.validation import BEST_FOLDER
 
 
 class StageRunner:
-    """Trains the stages of a run that are not done yet."""
+    """Trains the unfinished stages of a run."""
 
     def __init__(self, run: Run, *, progress: bool | None) -> None:
         """Load the rows. Raises ValueError if some cannot be read and are not skipped."""
@@ -52,7 +52,7 @@ class StageRunner:
         self.base_parameters: tuple[str, ...] = ()
 
     def train(self) -> None:
-        """Trains what is left, and writes the adapter."""
+        """Train the remaining stages, and write the adapter."""
         base = load_base(self.config)
         self.collator = make_collator(self.config, base.processor)
         steps = sum(each.steps or 0 for each in self.stages)
@@ -65,16 +65,16 @@ class StageRunner:
                 model = self._graft(base.model if model is None else model.unload())
                 cache_encoder_features(model, base.processor)
                 self._run_stage(model, shown, interrupt)
-        if model is None:  # killed between the last stage and this
+        if model is None:  # killed after the last stage, before the adapter was written
             model = self._graft(base.model, number=len(self.stages) - 1)
         self._finish(model)
 
     def count_finished_steps(self) -> int:
-        """Steps of the stages that are done."""
+        """Return the number of steps of the finished stages."""
         return sum(each.steps for each in self.finished_stages)
 
     def _graft(self, base_model: Any, number: int | None = None) -> PeftModel:
-        """The stage's model with the weights it begins with: the same in a resumed run."""
+        """Return the stage's model with its initial weights: the same in a resumed run."""
         number = len(self.finished_stages) if number is None else number
         stage = self.stages[number]
         for parameter in base_model.parameters():
@@ -101,31 +101,31 @@ class StageRunner:
         trained = select_trainable(model, stage)
         if self.task_set.frozen is not None:
             trained = exclude_frozen(model, trained, self.task_set.frozen)
-        setting = self._make_context(model, trained, folder)
+        context = self._make_context(model, trained, folder)
         last = checkpoint.find_latest(folder)
         args = stage_setup.make_training_arguments(
             self.config, stage, folder, seed=derive_stage_seed(self.config.seed, number),
-            mixed=bool(setting.base_parameters), validates=setting.validation is not None,
+            mixed=bool(context.base_parameters), validates=context.validation is not None,
         )  # fmt: skip
-        watch = ProgressCallback(shown, interrupt, stage.name)
-        begun = checkpoint.get_step(last) if last else 0
+        progress_callback = ProgressCallback(shown, interrupt, stage.name)
+        first_step = checkpoint.get_step(last) if last else 0
         events = make_callbacks(
-            self.run.directory.events_folder(stage.name), self.config.report_to, step=begun
+            self.run.directory.events_folder(stage.name), self.config.report_to, step=first_step
         )
-        shown.update(setting.finished_steps + begun - shown.n)
+        shown.update(context.finished_steps + first_step - shown.n)
         with suppress_third_party_warnings(), cache_hidden_states(model):
-            trainer = MixtureTrainer(setting, args, [watch, *events])
-            setting.metric_log.start()
+            trainer = MixtureTrainer(context, args, [progress_callback, *events])
+            context.metric_log.start()
             if not self._is_ended(last):
                 trainer.train(resume_from_checkpoint=str(last) if last else None)
         self._write_skipped()
         if interrupt.requested and not self._is_ended(checkpoint.find_latest(folder)):
             raise KeyboardInterrupt(
-                f"stopped after step {setting.finished_steps + trainer.state.global_step}, "
+                f"stopped after step {context.finished_steps + trainer.state.global_step}, "
                 "which is saved; "
                 "go on with resume=True (--resume)"
             )
-        self._close_stage(stage.name, folder, setting.base_parameters)
+        self._close_stage(stage.name, folder, context.base_parameters)
 
     def _make_context(
         self, model: PeftModel, trainable: TrainableParameters, folder: Path
@@ -138,7 +138,7 @@ class StageRunner:
             if self.finished_stages
             else self.base_parameters
         )
-        host = tuple(dict.fromkeys([*earlier, *trainable.base]))
+        base_parameters = tuple(dict.fromkeys([*earlier, *trainable.base]))
         stage_setup.cast_to_float32(model, trainable.base)
         facts = {"step": before, "time_s": self._get_time_s()}
         if last:
@@ -146,7 +146,7 @@ class StageRunner:
         return StageContext(
             model=model,
             trainable=trainable,
-            base_parameters=host,
+            base_parameters=base_parameters,
             balancing=self._make_balancing(),
             aggregator=self.aggregator,
             task_set=self.task_set,
@@ -175,7 +175,7 @@ class StageRunner:
         return self._read_last_checkpoint()[1]["time_s"] if self.finished_stages else 0.0
 
     def _read_last_checkpoint(self) -> Any:
-        """What the last checkpoint of the stage before says."""
+        """Read the state of the previous stage's last checkpoint."""
         last = checkpoint.find_latest(
             (self.run.folder / self.finished_stages[-1].weights_folder).parent
         )
@@ -183,7 +183,7 @@ class StageRunner:
         return checkpoint.load_state(last)
 
     def _is_ended(self, last: Path | None) -> bool:
-        """Whether a checkpoint is the last: all steps are done, or patience is exhausted."""
+        """Return whether a checkpoint ends its stage: all steps done, or patience exhausted."""
         if last is None:
             return False
         facts = checkpoint.load_state(last)[1]
@@ -195,7 +195,7 @@ class StageRunner:
         )
 
     def _close_stage(self, stage: str, folder: Path, base_parameters: tuple[str, ...]) -> None:
-        """Notes the stage as done, with its best weights, or the last."""
+        """Record the stage as finished, with its best weights, or the last."""
         distributed.barrier()
         last = checkpoint.find_latest(folder)
         assert last is not None
@@ -213,16 +213,16 @@ class StageRunner:
         self.finished_stages.append(done)
 
     def _write_skipped(self) -> None:
-        """Adds samples that were too long to the file of bad rows, once each."""
+        """Add samples that were too long to the file of bad rows, once each."""
         path = self.run.directory.bad_rows_file()
         bad_rows.write_bad_rows(path, [*bad_rows.read_bad_rows(path), *self.collator.skipped])
 
     def _finish(self, model: PeftModel) -> None:
         adapter_weights.load(model, self.run.folder / self.finished_stages[-1].weights_folder)
-        host = self.finished_stages[-1].base_parameters
+        base_parameters = self.finished_stages[-1].base_parameters
         if distributed.is_rank_zero():
             checkpoint.write_atomically(
                 self.run.directory.adapter_folder,
-                lambda folder: adapter_weights.save(model, host, folder),
+                lambda folder: adapter_weights.save(model, base_parameters, folder),
             )
         distributed.barrier()

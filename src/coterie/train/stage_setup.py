@@ -1,4 +1,4 @@
-"""What the trainer of one stage is built from: arguments, batch sampler, validation, context."""
+"""Builds the trainer of one stage: TrainingArguments, batch sampler, validation, context."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ def make_training_arguments(
     """Make the `TrainingArguments` of a stage.
 
     Args:
-        folder: where its checkpoints go.
+        folder: where its checkpoints are saved.
         seed: of dropout and the router's noise.
         mixed: base parameters are trained, too: they are float32, so bfloat16 needs autocast.
         validates: whether there are validation rows.
@@ -67,7 +67,7 @@ def make_training_arguments(
         seed=seed,
         logging_steps=config.log_every,
         logging_first_step=True,
-        logging_nan_inf_filter=False,  # a loss without number stops the run
+        logging_nan_inf_filter=False,  # a non-finite loss stops the run
         save_strategy="steps",
         save_steps=config.save_every,
         eval_strategy="steps" if validates else "no",
@@ -86,7 +86,7 @@ def make_training_arguments(
 def make_batch_sampler(
     config: RunConfig, stage: Stage, sizes: Sequence[int], number: int
 ) -> StageBatchSampler:
-    """Make the batches of a stage; a pure function of its arguments."""
+    """Sample the batches of a stage; a pure function of its arguments."""
     assert stage.steps is not None
     seed = derive_stage_seed(config.seed, number)
     places = config.mix.sample_batches(
@@ -101,7 +101,7 @@ def make_batch_sampler(
 def make_validation(
     config: RunConfig, stage: Stage, rows: Sequence[TaskDataset]
 ) -> Validation | None:
-    """Make the validation of a stage, if it has any."""
+    """Make the validation of a stage; None if it has none."""
     if config.patience is None and not rows:
         return None
     size = max(1, config.get_global_batch_size(stage) // config.accumulation)
@@ -119,18 +119,18 @@ def cast_to_float32(model: PeftModel, names: Sequence[str]) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class StageContext:
-    """What the trainer of one stage works on, beside `TrainingArguments`.
+    """The inputs of one stage's trainer that are not in `TrainingArguments`.
 
     Attributes:
         model: the grafted model.
-        trainable: the parameters that are trained.
-        base_parameters: names of base parameters that are trained here or were before.
+        trainable: the trained parameters.
+        base_parameters: names of base parameters trained in this stage or an earlier one.
         balancing: the module that combines the tasks' losses.
         aggregator: combines the gradients of the tasks' losses; None to follow the gradient of
             the combined loss.
         task_set: the tasks.
-        losses: on the routing.
-        tasks: their names.
+        losses: routing losses.
+        tasks: the tasks' names.
         dataset, batch_sampler, collator: the training data.
         metric_log: writes log.jsonl.
         validation: None for none.

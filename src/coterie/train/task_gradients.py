@@ -1,4 +1,4 @@
-"""The gradients of the tasks' losses over a step, for balancings that combine gradients."""
+"""`TaskGradients`: the gradients of the tasks' losses, for balancings that combine gradients."""
 
 import re
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from coterie.train.trainable import get_base_parameter_name
 
 
 def is_task_specific(model: PeftModel, name: str) -> bool:
-    """Whether a parameter belongs to one task, as heads and vectors of tasks do."""
+    """Return whether a parameter belongs to one task, as heads and task embeddings do."""
     family = find_family(model.get_base_model())
     pattern = "" if family is None else family.new_parameters
     return ".coterie_" not in name and bool(re.fullmatch(pattern, get_base_parameter_name(name)))
@@ -26,19 +26,19 @@ class TaskGradients:
 
     The aggregator gets the gradients of the mean losses (the sums over all parts and processes,
     divided by the numbers of items) with respect to the shared parameters: a row for each task
-    with items in the step, none for the others. Parameters of single tasks (heads, vectors of
-    tasks) get the gradient of their task, as shared and task-specific parameters are treated in
-    TorchJD's `mtl_backward` and in Sener and Koltun 2018 (arXiv:1810.04650, section 3.1).
+    with items in the step, none for the others. Parameters of single tasks (heads, task
+    embeddings) get the gradient of their task, as shared and task-specific parameters are treated
+    in TorchJD's `mtl_backward` and in Sener and Koltun 2018 (arXiv:1810.04650, section 3.1).
 
     The gradient of the routing losses is added to the combined one, unchanged: they regularise
-    the gates and are no tasks. As rows of their own they would be balanced against the tasks, and
-    MGDA, whose result is no longer than its shortest row, would stop learning once they are met.
+    the gates and are not tasks. As rows of their own they would be balanced against the tasks, and
+    MGDA, whose result is no longer than its shortest row, would stop training once they are met.
     """
 
     def __init__(
         self, shared: Sequence[nn.Parameter], task_specific: Sequence[nn.Parameter], *, tasks: int
     ) -> None:
-        """Allocates float32 memory of (tasks + 1) times the parameters, on their device."""
+        """Allocate float32 memory of (tasks + 1) times the parameters, on their device."""
         self.parameters = (*shared, *task_specific)
         self.num_shared = sum(each.numel() for each in shared)
         total = sum(each.numel() for each in self.parameters)
@@ -50,7 +50,7 @@ class TaskGradients:
 
     @classmethod
     def from_model(cls, model: PeftModel, *, tasks: int) -> "TaskGradients":
-        """Gradients of all parameters of a model that are trained."""
+        """Create empty gradients of all trained parameters of a model."""
         shared, task_specific = [], []
         for name, each in model.named_parameters():
             if each.requires_grad:
@@ -108,10 +108,10 @@ class TaskGradients:
         return combined
 
     def write(self, combined: Float[Tensor, " parameters"]) -> None:
-        """Set `.grad` of the parameters to a combined gradient, and begin a new step."""
+        """Set `.grad` of the parameters to a combined gradient, and clear all sums."""
         sizes = [each.numel() for each in self.parameters]
         for parameter, values in zip(self.parameters, combined.split(sizes), strict=True):
-            # In the parameter's own memory layout, without which fused optimizers fail silently.
+            # In the parameter's own memory layout: fused optimizers give wrong results in another.
             parameter.grad = torch.empty_like(parameter).copy_(values.view(parameter.shape))
         self.rows.zero_()
         self.counts.zero_()

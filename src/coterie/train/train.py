@@ -72,15 +72,15 @@ def _list_settings() -> inspect.Signature:
 def train_from_config(
     config: RunConfig, *, out: str | Path, resume: bool = False, progress: bool | None = None
 ) -> Run:
-    """Train from a whole configuration, such as `RunConfig.read("RUN")`; see `train`."""
+    """Train from a complete configuration, such as `RunConfig.read("RUN")`; see `train`."""
     folder = Path(out)
     distributed.init_distributed()
-    # The first process creates the folder; the others find it.
+    # The first process creates the folder; the others open it.
     opened = distributed.run_on_rank_zero(lambda: _open_run(config, folder, resume=resume))
     run = opened or _open_run(config, folder, resume=True)
     if run.is_finished:
         return run
-    # Heavy: transformers' Trainer. `import coterie` must not wait for it.
+    # Slow to import: transformers' Trainer. `import coterie` must not load it.
     from coterie.train import environment
     from coterie.train.callbacks import print_line
     from coterie.train.stage_runner import StageRunner
@@ -98,7 +98,7 @@ def train_from_config(
 
 
 def make_absolute_base(base: str | Path) -> str:
-    """Return a folder by its absolute path, so that the configuration holds wherever it is read."""
+    """Return a folder by its absolute path, so that the configuration is valid everywhere."""
     path = Path(base).expanduser()
     return str(path.absolute()) if path.is_dir() else str(base)
 
@@ -116,7 +116,7 @@ def _open_run(config: RunConfig, folder: Path, *, resume: bool) -> Run:
         return Run(folder, config)
     before = RunConfig.read(folder)
     if not directory.is_started:
-        # The new configuration may have mended what prevented the first step, such as bad rows.
+        # The new configuration may fix what prevented the first step, such as bad rows.
         bad_rows.write_bad_rows(directory.bad_rows_file(), [])
         write(directory.config_file, config.dumps())
         return Run(folder, config)

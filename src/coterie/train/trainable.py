@@ -1,4 +1,4 @@
-"""What a stage trains and what it is grafted with: parts of a recipe as parameters of a model."""
+"""Selection of a stage's trained parameters, and of the mixtures it is grafted with."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +19,7 @@ ADAPTER_NAME = "default"
 
 @dataclass(frozen=True, kw_only=True)
 class FrozenRows:
-    """Rows of a parameter that stay as they are while the others learn."""
+    """Rows of a parameter that are frozen while the others are trained."""
 
     parameter: nn.Parameter
     rows: slice
@@ -28,15 +28,15 @@ class FrozenRows:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainableParameters:
-    """What a stage trains.
+    """The parameters that a stage trains.
 
     Attributes:
-        adapter: names of the experts' and gates' parameters that learn.
-        base: names of the host's own that learn, as the grafted model has them.
-        frozen_rows: rows that stay, of parameters in which others learn.
-        learning_rates: names of either kind whose learning rate is not the stage's, and that rate.
-        undecayed: names of the host's own that do not decay though they have several axes.
-        decays_balancing: whether the balancing's own parameters decay.
+        adapter: names of the experts' and gates' trained parameters.
+        base: names of the trained base parameters, as the grafted model has them.
+        frozen_rows: frozen rows of parameters whose other rows are trained.
+        learning_rates: learning rates that differ from the stage's, by parameter name.
+        undecayed: names of base parameters without weight decay, whatever their axes.
+        decays_balancing: whether the balancing's own parameters have weight decay.
     """
 
     adapter: tuple[str, ...]
@@ -47,13 +47,13 @@ class TrainableParameters:
     decays_balancing: bool = False
 
     def restore(self) -> None:
-        """Puts kept rows back, which weight decay would move though they have no gradient."""
+        """Restore frozen rows, which weight decay changes though their gradient is 0."""
         for each in self.frozen_rows:
             each.parameter.data[each.rows] = each.values
 
 
 def make_stage_mixtures(mixtures: Sequence[Mixture], stage: Stage) -> tuple[Mixture, ...]:
-    """What a stage's model is grafted with: without routing, one expert of weight 1 each."""
+    """Return the mixtures to graft: a stage without routing has one expert of weight 1 each."""
     if stage.routed:
         return tuple(mixtures)
     return tuple(
@@ -70,11 +70,10 @@ def make_stage_mixtures(mixtures: Sequence[Mixture], stage: Stage) -> tuple[Mixt
 
 
 def select_trainable(model: PeftModel, stage: Stage) -> TrainableParameters:
-    """Lets exactly what the stage trains have gradients, and says what that is.
+    """Set `requires_grad` of exactly the stage's parameters, and return their names.
 
-    What a host has that no pretraining has seen (`Host.fresh`: heads and vectors of tasks) learns
-    in every stage; nobody could want it as it is.
-
+    Newly initialised base parameters (`new_parameters` of the family: heads and task embeddings)
+    are trained in every stage.
     Raises ValueError for a part or pattern without parameters.
     """
     parts = _list_parts(model)
@@ -88,24 +87,24 @@ def select_trainable(model: PeftModel, stage: Stage) -> TrainableParameters:
         for name in _select_part(part, parts, stage, model)
         if name in chosen
     }
-    kept = [] if {"shared", "adapter"} & set(stage.trains) else _freeze_shared_rows(model, chosen)
+    frozen = [] if {"shared", "adapter"} & set(stage.trains) else _freeze_shared_rows(model, chosen)
     if "shared" in stage.trains and not {"experts", "adapter"} & set(stage.trains):
-        kept = _freeze_routed_rows(model, chosen)
+        frozen = _freeze_routed_rows(model, chosen)
     for parameter in model.parameters():
         parameter.requires_grad_(False)
     for parameter in chosen.values():
         parameter.requires_grad_(True)
     adapter = tuple(name for name in chosen if ".coterie_" in name)
-    host = tuple(name for name in chosen if ".coterie_" not in name)
+    base = tuple(name for name in chosen if ".coterie_" not in name)
     undecayed = tuple(
         name
-        for name in host
+        for name in base
         if any(re.fullmatch(pattern, get_base_parameter_name(name)) for pattern in stage.undecayed)
     )
     return TrainableParameters(
         adapter=adapter,
-        base=host,
-        frozen_rows=tuple(kept),
+        base=base,
+        frozen_rows=tuple(frozen),
         learning_rates=rates,
         undecayed=undecayed,
         decays_balancing=stage.decays_balancing,
@@ -120,9 +119,9 @@ def parameter_groups(
     learning_rate: float,
     weight_decay: float,
 ) -> list[dict[str, Any]]:
-    """What learns, by learning rate and weight decay, for torch's optimizers.
+    """Return the trained parameters by learning rate and weight decay, for torch's optimizers.
 
-    What has one axis or none (biases, norms) does not decay. The stage's own rate comes first.
+    Parameters of at most one axis (biases, norms) do not decay. The stage's own rate comes first.
     """
     named = [
         *((name, each, each.ndim > 1 and name not in trained.undecayed)
@@ -145,7 +144,7 @@ def parameter_groups(
 
 
 def get_base_parameter_name(name: str) -> str:
-    """A parameter of the host by the name it had before the graft."""
+    """Return the name that a base parameter had before the graft."""
     return name.removeprefix("base_model.model.").replace(".base_layer", "")
 
 
@@ -184,7 +183,7 @@ def _select_part(
     stage: Stage,
     model: PeftModel,
 ) -> dict[str, nn.Parameter]:
-    """The parameters of a part, or those that an expression matches. ValueError for none."""
+    """Return the parameters of a part, or those that a pattern matches. ValueError for none."""
     found = parts[part]() if part in TRAINABLE_PARTS else _match_parameters(part, parts["host"]())
     if not found:
         raise ValueError(_make_no_match_error(part, stage, model))
@@ -226,7 +225,7 @@ def _make_no_match_error(part: str, stage: Stage, model: PeftModel) -> str:
 
 
 def _find_shared_expert_rows(model: PeftModel) -> list[tuple[str, nn.Parameter, int]]:
-    """Parameters that hold an always-on expert, and the first of its rows, which are the last."""
+    """Return the parameters that hold a shared expert, with the first of its rows, at the end."""
     found = []
     for prefix, layer in model.named_modules():
         if not isinstance(layer, CoterieLayer) or ADAPTER_NAME not in layer.coterie_site:
@@ -262,7 +261,7 @@ def _freeze_rows(parameter: nn.Parameter, rows: slice) -> FrozenRows:
 
 
 def zero_frozen_gradients(kept: Sequence[FrozenRows]) -> list[torch.utils.hooks.RemovableHandle]:
-    """Hooks that make the gradients of kept rows 0, before their norm is measured."""
+    """Register hooks that set the gradients of frozen rows to 0 before their norm is measured."""
 
     def hook(rows: slice) -> Callable[[Tensor], Tensor]:
         def masked(gradient: Tensor) -> Tensor:

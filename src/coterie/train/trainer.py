@@ -1,4 +1,4 @@
-"""`MixtureTrainer`: transformers' Trainer with task losses, routing losses and own checkpoints."""
+"""`MixtureTrainer`: transformers' Trainer with task losses, routing losses and checkpoints."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -39,7 +39,7 @@ BETAS = (0.9, 0.999)
 
 
 class MixtureTrainer(Trainer):
-    """Trains one stage. Differs from Trainer in data, loss, logging and checkpoints."""
+    """The Trainer of one stage, which differs in data, loss, logging and checkpoints."""
 
     def __init__(
         self, stage_context: StageContext, args: TrainingArguments, callbacks: Sequence[Any] = ()
@@ -61,12 +61,12 @@ class MixtureTrainer(Trainer):
             train_dataset=stage_context.dataset,
             eval_dataset=stage_context.dataset
             if stage_context.validation
-            else None,  # Trainer requires one; it is not used
+            else None,  # required by Trainer, but not used
             data_collator=cast(Any, stage_context.collator),
             callbacks=list(callbacks),
         )
         self.remove_callback(PrinterCallback)
-        # Items of a whole step are counted, and the loss is divided by their number.
+        # Trainer counts the items of an optimizer step, and the loss is divided by their number.
         self.model_accepts_loss_kwargs = True
         self.base_model = stage_context.model.get_base_model()
         if stage_context.aggregator is not None:
@@ -77,7 +77,7 @@ class MixtureTrainer(Trainer):
     # Data
 
     def get_train_dataloader(self) -> DataLoader:
-        # Not prepared by accelerate: `order` has this device's samples already.
+        # Not prepared by accelerate: the batch sampler returns this device's samples already.
         return DataLoader(
             self.stage_context.dataset,
             batch_sampler=cast(Any, self.stage_context.batch_sampler),
@@ -87,7 +87,7 @@ class MixtureTrainer(Trainer):
     def _get_num_items_in_batch(
         self, batch_samples: list[dict[str, Any]], device: torch.device
     ) -> Tensor:
-        """Items of all parts of a step, on all devices; Trainer's knows tokens only."""
+        """Count the items of all parts of a step, on all devices; Trainer's counts tokens only."""
         counts = [self.stage_context.task_set.count_items(batch) for batch in batch_samples]
         total = torch.tensor(float(sum(counts)), device=device)
         gathered: Any = self.accelerator.gather(total) if self.args.world_size > 1 else total
@@ -102,25 +102,25 @@ class MixtureTrainer(Trainer):
         return_outputs: bool = False,
         num_items_in_batch: Tensor | int | None = None,
     ) -> Tensor:
-        """Return this part's share of the step's loss: the parts add up to one big batch's loss."""
+        """Return this part's share of the step's loss: the parts add up to the batch's loss."""
         return self._compute_losses(model, inputs, num_items_in_batch).total
 
     def _compute_losses(
         self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: Tensor | int | None
     ) -> PartLosses:
         """Compute the losses of one part of a step, and add them to the log's running sums."""
-        setting = self.stage_context
+        context = self.stage_context
         with self._observe_routing(model) as tape:
-            found = setting.task_set.compute_losses(model, self.base_model, inputs)
-        sums = sum_by_task(found, len(setting.tasks))
+            found = context.task_set.compute_losses(model, self.base_model, inputs)
+        sums = sum_by_task(found, len(context.tasks))
         assert num_items_in_batch is not None
         total = torch.as_tensor(num_items_in_batch, device=found.losses.device)
-        # DistributedDataParallel takes the mean over processes of what is a sum over them.
+        # DistributedDataParallel averages over processes; these losses must be summed.
         share = (
             compute_objective(sums, self.balancing, total.clamp_min(1))
             * self.accelerator.num_processes
         )
-        routing = self._compute_routing_losses(tape) if setting.losses else []
+        routing = self._compute_routing_losses(tape) if context.losses else []
         loss = torch.stack([share, *routing]).sum() if routing else share
         self.running_sums.add(loss, sums, routing)
         self.expert_metrics.add(tape, self.state)
@@ -133,13 +133,13 @@ class MixtureTrainer(Trainer):
         inputs: dict[str, Any],
         num_items_in_batch: Tensor | int | None = None,
     ) -> Tensor:
-        """As Trainer's; or, with gradient balancing, with one backward pass for each task."""
+        """Run Trainer's step; or, with gradient balancing, one backward pass for each task."""
         if self.task_gradients is None:
             return super().training_step(model, inputs, num_items_in_batch)
         model.train()
         inputs = self._prepare_inputs(inputs)
         with self.compute_loss_context_manager():
-            # Not through DistributedDataParallel, which reduces the gradients of one loss only.
+            # Not through DistributedDataParallel, which reduces the gradients of only one loss.
             losses = self._compute_losses(self.stage_context.model, inputs, num_items_in_batch)
         self.task_gradients.add(losses.tasks, losses.routing)
         if self.accelerator.sync_gradients:
@@ -155,7 +155,7 @@ class MixtureTrainer(Trainer):
         gradients.write(gradients.combine(self.stage_context.aggregator))
 
     def _compute_routing_losses(self, tape: Tape) -> list[Float[Tensor, ""]]:
-        """Compute routing losses, each the mean over the accumulation steps."""
+        """Compute the routing losses, each the mean over the accumulation steps."""
         assert_same_layers_across_ranks(tape)
         return [
             each(tape) / self.current_gradient_accumulation_steps
@@ -177,11 +177,11 @@ class MixtureTrainer(Trainer):
         self._raise_not_finite(f"the loss is {float(loss)} in a batch of {tasks}")
 
     def _raise_not_finite(self, what: str) -> None:
-        setting, last = self.stage_context, find_latest(self.folder)
-        kept = f"the last good checkpoint is {last}" if last else "there is no checkpoint yet"
+        context, last = self.stage_context, find_latest(self.folder)
+        saved = f"the last good checkpoint is {last}" if last else "there is no checkpoint yet"
         raise FloatingPointError(
-            f"stage {setting.stage_name!r}, step "
-            f"{setting.finished_steps + self.state.global_step + 1}: {what}; {kept}. Train anew "
+            f"stage {context.stage_name!r}, step "
+            f"{context.finished_steps + self.state.global_step + 1}: {what}; {saved}. Train anew "
             "with a lower learning_rate or a warmup, or in float32; if it is "
             "one task alone, look at its rows"
         )
@@ -189,7 +189,7 @@ class MixtureTrainer(Trainer):
     # Optimizer
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
-        """AdamW of `parameter_groups`."""
+        """Create AdamW of `parameter_groups`."""
         if self.optimizer is None:
             self.optimizer = torch.optim.AdamW(
                 parameter_groups(
@@ -209,9 +209,9 @@ class MixtureTrainer(Trainer):
         return self.optimizer
 
     def _clip_grad_norm(self, model: nn.Module) -> Any:
-        distributed.average_gradients(self.balancing)  # first: all must find the same norm
-        learns = [each for group in self.optimizer.param_groups for each in group["params"]]
-        return nn.utils.clip_grad_norm_(learns, self.args.max_grad_norm)
+        distributed.average_gradients(self.balancing)  # first: all must have the same norm
+        parameters = [each for group in self.optimizer.param_groups for each in group["params"]]
+        return nn.utils.clip_grad_norm_(parameters, self.args.max_grad_norm)
 
     def _get_grad_norm(self, model: nn.Module, grad_norm: Any = None) -> Any:
         self.gradient_norm = grad_norm
@@ -227,12 +227,12 @@ class MixtureTrainer(Trainer):
         self.stage_context.trainable.restore()
 
     def floating_point_ops(self, inputs: dict[str, Any]) -> int:
-        return 0  # Trainer's walks over all parameters in every step, and nobody reads it
+        return 0  # Trainer's iterates over all parameters in every step, for an unused number
 
     # Log records
 
     def _maybe_log_save_evaluate(self, *args: Any, **kwargs: Any) -> None:
-        """As Trainer's, but validation losses are part of the log record."""
+        """Log, validate and save as Trainer does, but with validation losses in the log record."""
         control = self.control
         if control.should_evaluate and self.stage_context.validation is not None:
             self._validate(self.stage_context.validation)
@@ -295,7 +295,7 @@ class MixtureTrainer(Trainer):
             context.metric_log.write(record)
         self.state.epoch = record["epoch"]
         self.log(flatten_for_trackers(record))
-        # log.jsonl has it; here it would be saved again with every checkpoint.
+        # log.jsonl has it; Trainer would save it again with every checkpoint.
         self.state.log_history.clear()
 
     # Checkpoints
@@ -322,9 +322,12 @@ class MixtureTrainer(Trainer):
         )
 
     def _check_weights(self) -> None:
-        """A gradient that is not finite shows in the loss only a step later, too late to save."""
-        learns = [each for group in self.optimizer.param_groups for each in group["params"]]
-        if not all(bool(torch.isfinite(each).all()) for each in learns):
+        """Raise FloatingPointError if a weight is not finite.
+
+        A non-finite gradient shows in the loss only one step later, after the checkpoint.
+        """
+        parameters = [each for group in self.optimizer.param_groups for each in group["params"]]
+        if not all(bool(torch.isfinite(each).all()) for each in parameters):
             self._raise_not_finite("a weight is not finite after this step")
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
@@ -337,5 +340,5 @@ class MixtureTrainer(Trainer):
     def _load_rng_state(self, checkpoint: str | None) -> None:
         if checkpoint is not None:
             load_random(Path(checkpoint))
-            # Trainer has just set it to the step it starts at.
+            # Trainer has just set it to the step that training resumes from.
             self._globalstep_last_logged = self.last_logged_step

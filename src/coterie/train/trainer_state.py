@@ -15,12 +15,12 @@ from coterie.train.metric_log import RunningSums
 from coterie.train.stage_setup import StageContext
 
 TRAINER_STATE_FILE = "trainer_state.json"
-"""transformers' own state, under its name."""
+"""The file of transformers' own state."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CheckpointedState:
-    """The parts of a trainer with state.
+    """The stateful objects of a trainer.
 
     Attributes:
         context: of the stage.
@@ -57,7 +57,7 @@ class CheckpointedState:
         self.trainer.save_to_json(str(folder / TRAINER_STATE_FILE))
 
     def restore(self, folder: Path, device: torch.device) -> int:
-        """Restore all but weights and random numbers; return the step of the last log record."""
+        """Restore all but weights and random states; return the step of the last log record."""
         tensors, facts = checkpoint.load_state(folder)
         checkpoint.load_optimizer(self.optimizer, tensors)
         checkpoint.load_module("balancing", self.balancing, tensors)
@@ -70,7 +70,7 @@ class CheckpointedState:
         return facts["logged"]
 
     def _set_scheduler_step(self, step: int) -> None:
-        """Set the schedule to a step, which is all that it depends on."""
+        """Set the schedule to a step, on which alone it depends."""
         scheduler = self.scheduler
         scheduler.last_epoch, scheduler._step_count = step, step + 1
         both = zip(scheduler.base_lrs, scheduler.lr_lambdas, strict=True)

@@ -1,4 +1,4 @@
-"""The tasks' losses on validation rows, the best so far, and when to stop early."""
+"""`Validation`: the tasks' losses on validation rows, the best mean, and early stopping."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -13,7 +13,7 @@ BEST_FOLDER = "best"
 
 
 class Validation:
-    """Computes the tasks' mean losses on the first of the validation rows.
+    """Computes the tasks' mean losses on the first validation rows of each data set.
 
     Attributes:
         best: the least mean over tasks so far; None before the first.
@@ -28,9 +28,10 @@ class Validation:
         batch_size: int,
         patience: int | None,
     ) -> None:
-        """
+        """Check that there are rows to validate on, if `patience` is given.
+
         Args:
-            datasets: of each task that has some, or one that all tasks share.
+            datasets: of each task that has validation rows, or one that all tasks share.
             limit: rows of each at most.
             batch_size: samples of a forward pass.
             patience: validations without a new best before training stops; None for never.
@@ -53,7 +54,7 @@ class Validation:
         compute_losses: Callable[[list[Any]], ItemLosses],
         tasks: Sequence[str],
     ) -> dict[str, float]:
-        """Return the mean loss of an item, by task, of the tasks with a label among the rows.
+        """Return the mean loss of an item for each task with a label among the rows.
 
         Args:
             model: set to eval mode meanwhile.
@@ -83,7 +84,7 @@ class Validation:
         return {name: total / count for name, total, count in means if count}
 
     def is_new_best(self, losses: dict[str, float]) -> bool:
-        """Compare the mean over tasks with the best. False where there is no patience."""
+        """Return whether the mean over tasks is the best so far; always False without patience."""
         if self.patience is None:
             return False
         mean = sum(losses.values()) / len(losses)
@@ -108,7 +109,7 @@ class Validation:
 
 
 def iterate_batches(each: Sequence[TaskDataset], limit: int, size: int) -> Iterator[list[Any]]:
-    """Yield the first `limit` rows of each data set in batches, in their order."""
+    """Yield the first `limit` rows of each data set in batches, in order."""
     for rows in each:
         count = min(limit, len(rows))
         for start in range(0, count, size):

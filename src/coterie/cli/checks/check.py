@@ -1,4 +1,4 @@
-"""One line of `coterie doctor`: what was looked at, how it is, and what to do if it is not well."""
+"""`Check`: one finding of `coterie doctor` and its advice."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,13 +6,13 @@ from typing import Literal
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """What doctor found of one thing.
+    """A finding of `coterie doctor`.
 
     Attributes:
-        subject: what was looked at.
-        status: "ok"; "off" for what only some verbs need; "broken" for what every verb needs.
-        details: the facts, as found on this machine.
-        advice: what to do; empty where nothing is to be done.
+        subject: the checked package or resource.
+        status: "ok"; "off" for what only some subcommands need; "broken" for what all need.
+        details: the facts found on this machine.
+        advice: what to do; empty if nothing is needed.
     """
 
     subject: str
@@ -21,6 +21,6 @@ class Check:
     advice: str = ""
 
     def format(self) -> str:
-        """The finding in one line, its advice in a second."""
+        """Return the finding as one line, with any advice as a second."""
         advice = f"\n{'':8}-> {self.advice}" if self.advice else ""
         return f"{self.status:8}{self.subject}: {self.details}{advice}"

@@ -1,4 +1,4 @@
-"""What this machine has: processor and number formats, memory, disk and GPUs."""
+"""Checks of this machine: processor and number formats, memory, disk and GPUs."""
 
 import os
 import platform
@@ -10,13 +10,13 @@ from coterie.cli.checks.check import Check
 from coterie.paths import get_cache_dir
 
 GIB = 1024**3
-# What the kernel calls instructions that multiply bfloat16 numbers; elsewhere they are emulated.
+# Linux's names of the instructions that multiply bfloat16; without them it is emulated.
 BFLOAT16 = {"avx512_bf16", "amx_bf16", "bf16", "svebf16"}
 FLAGS = Path("/proc/cpuinfo")
 
 
 def check_machine() -> Iterator[Check]:
-    """The findings on processor, memory and disk."""
+    """Check processor, memory and disk."""
     import psutil
 
     memory = psutil.virtual_memory()
@@ -24,22 +24,22 @@ def check_machine() -> Iterator[Check]:
     yield Check(
         subject="processor", status="ok", details=f"{count_cores()} cores for this process, {kind}"
     )
-    said = f"{memory.total / GIB:.1f} GiB, {memory.available / GIB:.1f} of them free"
-    yield Check(subject="memory", status="ok", details=said)
-    said = f"{get_free_disk_bytes(Path.cwd()) / GIB:.1f} GiB free where you are"
-    yield Check(subject="disk", status="ok", details=said)
+    details = f"{memory.total / GIB:.1f} GiB, {memory.available / GIB:.1f} of them free"
+    yield Check(subject="memory", status="ok", details=details)
+    details = f"{get_free_disk_bytes(Path.cwd()) / GIB:.1f} GiB free where you are"
+    yield Check(subject="disk", status="ok", details=details)
     yield Check(subject="bfloat16", status="ok", details=check_bfloat16(read_cpu_flags()))
 
 
 def check_home() -> Iterator[Check]:
-    """A finding on the folder of downloads and caches."""
+    """Check the folder of downloads and caches."""
     folder = get_cache_dir()
-    said = f"{folder}, {get_free_disk_bytes(folder) / GIB:.1f} GiB free there"
-    yield Check(subject="home", status="ok", details=said)
+    details = f"{folder}, {get_free_disk_bytes(folder) / GIB:.1f} GiB free there"
+    yield Check(subject="home", status="ok", details=details)
 
 
 def count_cores() -> int:
-    """The processors that this process may use."""
+    """Return the number of processors that this process may use."""
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # only Linux has it
@@ -47,23 +47,23 @@ def count_cores() -> int:
 
 
 def get_free_disk_bytes(folder: Path) -> int:
-    """Bytes free where a folder is, or would be."""
+    """Return the free bytes of the disk that a folder is, or would be, on."""
     while not folder.exists():
         folder = folder.parent
     return shutil.disk_usage(folder).free
 
 
 def read_cpu_flags() -> set[str] | None:
-    """The instruction sets that the kernel says the processor has; None where it does not say."""
+    """Return the processor's instruction sets; None if the system does not list them."""
     if not FLAGS.is_file():
         return None
     lines = FLAGS.read_text(encoding="utf-8", errors="replace").splitlines()
-    said = [line.partition(":")[2] for line in lines if line.lower().startswith(("flags", "feat"))]
-    return set(said[0].split()) if said else None
+    flags = [line.partition(":")[2] for line in lines if line.lower().startswith(("flags", "feat"))]
+    return set(flags[0].split()) if flags else None
 
 
 def check_bfloat16(flags: set[str] | None) -> str:
-    """Whether the processor multiplies bfloat16 itself."""
+    """Describe whether the processor has instructions for bfloat16."""
     if flags is None:
         return "this system does not say whether the processor has instructions for it"
     have = sorted(flags & BFLOAT16)
@@ -73,10 +73,10 @@ def check_bfloat16(flags: set[str] | None) -> str:
 
 
 def check_library(load: Callable[[], None]) -> Iterator[Check]:
-    """Whether the library imports, and what torch sees.
+    """Check that the library imports, and list the GPUs that torch sees.
 
     Args:
-        load: runs the library's package, if what started the command has not.
+        load: imports the library's package, if the entry point did not.
     """
     try:
         import torch
@@ -84,7 +84,7 @@ def check_library(load: Callable[[], None]) -> Iterator[Check]:
         import coterie
 
         load()
-    except Exception as error:  # whatever a broken install raises is the finding
+    except Exception as error:  # any exception of a broken install is reported
         yield Check(
             subject="coterie",
             status="broken",
@@ -97,8 +97,8 @@ def check_library(load: Callable[[], None]) -> Iterator[Check]:
     )
     cards = [torch.cuda.get_device_properties(i) for i in range(torch.cuda.device_count())]
     for index, card in enumerate(cards):
-        said = f"{card.name}, {card.total_memory / GIB:.1f} GiB"
-        yield Check(subject=f"gpu {index}", status="ok", details=said)
+        details = f"{card.name}, {card.total_memory / GIB:.1f} GiB"
+        yield Check(subject=f"gpu {index}", status="ok", details=details)
     if not cards:
-        said = f"none that torch {torch.__version__} can use; models run on the processor"
-        yield Check(subject="gpu", status="ok", details=said)
+        details = f"none that torch {torch.__version__} can use; models run on the processor"
+        yield Check(subject="gpu", status="ok", details=details)

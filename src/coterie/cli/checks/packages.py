@@ -1,4 +1,4 @@
-"""Which of the packages that coterie names are installed, and within the bounds it gives."""
+"""Checks of the packages that coterie requires: installed, and within the allowed versions."""
 
 import subprocess
 import sys
@@ -10,16 +10,16 @@ from packaging.requirements import Requirement
 
 from coterie.cli.checks.check import Check
 
-# Developers' tools; a user misses nothing without them.
+# Developers' tools; users do not need them.
 IGNORED_EXTRAS = ("dev",)
-# Each breaks `import transformers` where it was built for another torch.
+# Each breaks `import transformers` if it was built for another torch.
 CONFLICTING_PACKAGES = ("torchvision", "timm")
 
 
 def check_packages() -> Iterator[Check]:
-    """The findings on this Python, the packages coterie needs, its extras, and known traps."""
-    said = sys.version.partition(" ")[0]
-    yield Check(subject="python", status="ok", details=f"{said} at {sys.executable}")
+    """Check Python, the required packages, the extras, and packages known to conflict."""
+    details = sys.version.partition(" ")[0]
+    yield Check(subject="python", status="ok", details=f"{details} at {sys.executable}")
     wanted = [Requirement(text) for text in requires("coterie") or ()]
     yield from check_core_packages(wanted, get_installed_version)
     names = metadata("coterie").get_all("Provides-Extra") or []
@@ -32,7 +32,7 @@ def check_packages() -> Iterator[Check]:
 def check_core_packages(
     wanted: Iterable[Requirement], found: Callable[[str], str | None]
 ) -> Iterator[Check]:
-    """A finding on each package that is always needed; broken if missing or out of bounds."""
+    """Check each required package; broken if missing or out of bounds."""
     for each in wanted:
         if each.marker is not None and not each.marker.evaluate({"extra": ""}):
             continue
@@ -40,14 +40,14 @@ def check_core_packages(
             line = f"pip install '{each.name}{each.specifier}'"
             yield Check(subject=each.name, status="broken", details=fault, advice=line)
         else:
-            said = f"{found(each.name)} (allowed: {each.specifier or 'any'})"
-            yield Check(subject=each.name, status="ok", details=said)
+            details = f"{found(each.name)} (allowed: {each.specifier or 'any'})"
+            yield Check(subject=each.name, status="ok", details=details)
 
 
 def check_extras(
     wanted: Iterable[Requirement], names: Iterable[str], found: Callable[[str], str | None]
 ) -> Iterator[Check]:
-    """A finding on each extra; off if a package of it is missing or out of bounds."""
+    """Check each extra; off if a package of it is missing or out of bounds."""
     optional = [each for each in wanted if each.marker and not each.marker.evaluate({"extra": ""})]
     for name in names:
         group = [each for each in optional if each.marker and each.marker.evaluate({"extra": name})]
@@ -63,18 +63,18 @@ def check_extras(
 
 
 def find_package_fault(wanted: Requirement, found: Callable[[str], str | None]) -> str:
-    """What is wrong with a package; empty if it is there and within its bounds."""
+    """Return what is wrong with a package; empty if it is installed and within its bounds."""
     have = found(wanted.name)
     if have is None:
         return "is not installed"
-    # A build's own part, as in 2.13.0+cpu, counts for nothing in a bound.
+    # A local version, as in 2.13.0+cpu, does not count for a bound.
     if not wanted.specifier.contains(have.partition("+")[0], prereleases=True):
         return f"is {have}, and {wanted.specifier} is needed"
     return ""
 
 
 def get_installed_version(name: str) -> str | None:
-    """The version that is installed; None if none is."""
+    """Return the installed version; None if there is none."""
     try:
         return version(name)
     except PackageNotFoundError:
@@ -84,7 +84,7 @@ def get_installed_version(name: str) -> str | None:
 def check_conflicting_packages(
     there: Callable[[str], object], imports: Callable[[str], str]
 ) -> Iterator[Check]:
-    """A finding on torchvision and timm, which nothing here needs and which can break the rest."""
+    """Check torchvision and timm, which are not required and can break transformers."""
     for name in CONFLICTING_PACKAGES:
         if there(name) is None:
             yield Check(subject=name, status="ok", details="not installed, and not needed")
@@ -100,9 +100,9 @@ def check_conflicting_packages(
 
 
 def try_import(name: str) -> str:
-    """The last line of what importing a module says if it fails; empty if it does not.
+    """Return the last line of the error of importing a module; empty for success.
 
-    In a process of its own: a broken extension can take the process with it.
+    In a separate process, because a broken extension can crash it.
     """
     done = subprocess.run([sys.executable, "-c", f"import {name}"], capture_output=True, text=True)
     lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
