@@ -43,7 +43,7 @@ class MixtureLayer:
         *args: Any,
         **kwargs: Any,
     ) -> Any:
-        """Return the output in place of `base_layer(x)`; record the routing on the context's tape."""
+        """Return the output in place of `base_layer(x)`; record the routing on a tape, if any."""
         deferred = self.route(x, context, training=experts.training)
         output, decision = experts(base_layer, x, deferred, *args, **kwargs)
         if context.tape is not None and self.mixture.gate is not None:

@@ -89,8 +89,8 @@ class Experts(ABC):
     def build(self, base_layer: nn.Module, shared: "Experts | None") -> ExpertLayer | None:
         """Return new weights for `base_layer`; None for experts without weights.
 
-        `shared` is one more, always-on expert of the kind. Raises ValueError if the kind does not support
-        `base_layer`, naming its class and a kind that does.
+        `shared` is one more, always-on expert of the kind. Raises ValueError if the kind does not
+        support `base_layer`, naming its class and a kind that does.
         """
 
     def get_names(self) -> list[str]:

@@ -44,10 +44,9 @@ class CopiesLayer(ExpertLayer):
     def forward(
         self, base_layer: nn.Module, x: Tensor, deferred: DeferredRouting, *args: Any, **kwargs: Any
     ) -> tuple[Tensor, RoutingDecision]:
-        """Run the experts on `x`, which may have any leading axes; the output has the same.
+        """Run the experts on `x`, whose leading axes the output has, too.
 
-        Raises ValueError if the base layer is called with more than x: experts get only the tokens
-        routed to them, which further arguments would not match.
+        Raises ValueError if the base layer gets more arguments: they would not match routed tokens.
         """
         if args or kwargs:
             raise ValueError(
@@ -88,7 +87,7 @@ class CopiesLayer(ExpertLayer):
 
     @abstractmethod
     def stack_weights(self, base_layer: nn.Module, dtype: torch.dtype) -> dict[str, Tensor]:
-        """Return parameter name of the base layer -> experts' weights [segments, *shape] in `dtype`."""
+        """Return base layer's parameter name -> experts' weights [segments, *shape] in `dtype`."""
 
     @abstractmethod
     def run_fused(
@@ -205,7 +204,7 @@ class LowRankCopies(CopiesLayer):
 def stack_module_weights(
     kind: CopiesOptions, base_layer: nn.Module, segments: int
 ) -> dict[str, Tensor]:
-    """Return parameter name of the base layer -> the experts' initial weights [segments, *shape]."""
+    """Return base layer's parameter name -> the experts' initial weights [segments, *shape]."""
     if kind.divisor == 1 and kind.init == "host":
         return {
             name: part.detach().expand(segments, *part.shape).clone()

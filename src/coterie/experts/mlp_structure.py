@@ -63,7 +63,7 @@ class MLPStructure:
         return None
 
     def has_expected_parts(self, base_layer: nn.Module) -> bool:
-        """Return whether the parts are linear maps and an elementwise activation without weights."""
+        """Return whether the parts are linear maps and an elementwise function without weights."""
         maps = [base_layer.get_submodule(name) for name in (*self.inputs, self.output)]
         activation = base_layer.get_submodule(self.activation)
         return (

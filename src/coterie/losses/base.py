@@ -84,8 +84,6 @@ def sum_by_task(
     """Sum `values` over the units of each task in the global batch.
 
     Args:
-        values: one row a unit.
-        routing: the routing of these units.
         loss: name of the loss that needs the sums, for the message.
 
     Raises ValueError if the routing has no task of each unit.
