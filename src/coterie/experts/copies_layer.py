@@ -44,10 +44,7 @@ class CopiesLayer(ExpertLayer):
     def forward(
         self, base_layer: nn.Module, x: Tensor, deferred: DeferredRouting, *args: Any, **kwargs: Any
     ) -> tuple[Tensor, RoutingDecision]:
-        """Run the experts on `x`, whose leading axes the output has, too.
-
-        Raises ValueError if the base layer gets more arguments: they would not match routed tokens.
-        """
+        """Run the experts on `x` [..., width]. Raises ValueError if there are further arguments."""
         if args or kwargs:
             raise ValueError(
                 f"Copies calls its module with the tokens alone, but {type(base_layer).__name__} "

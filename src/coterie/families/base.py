@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from coterie import families as hosts
+from coterie import families as family_package
 from coterie.modalities.base import find_modalities
 from coterie.serialization import find_kinds
 
@@ -155,12 +155,12 @@ def compute_sample_index(shares: Float[Tensor, " batch"], rows: int) -> Int[Tens
 def find_family(model: nn.Module) -> ModelFamily | None:
     """Return the family of `model.config.model_type`; None if coterie does not know it."""
     model_type = getattr(getattr(model, "config", None), "model_type", None)
-    families = _find_families(tuple(hosts.__path__))
+    families = _find_families(tuple(family_package.__path__))
     return families.get(model_type) if isinstance(model_type, str) else None
 
 
 @cache
 def _find_families(folders: tuple[str, ...]) -> Mapping[str, ModelFamily]:
     """Return model type -> family, of all families in the package's folders."""
-    families = [kind() for kind in find_kinds(hosts, ModelFamily)]
+    families = [kind() for kind in find_kinds(family_package, ModelFamily)]
     return {model_type: family for family in families for model_type in family.model_types}

@@ -58,7 +58,7 @@ def apply_mlp(
 
 
 class _Mlp(torch.autograd.Function):
-    """The node of `apply_mlp`; `stacks` are weight and bias (or None) of each map, the output last."""
+    """The node of `apply_mlp`; `stacks` are weight and bias (or None) of each map, inputs first."""
 
     @staticmethod
     def forward(
