@@ -37,7 +37,7 @@ class Lora(Experts):
 
     Attributes:
         ranks: the rank of each expert, at least 1; they may differ (RoDE, arXiv:2407.12730).
-        alpha: see above; the same for all experts.
+        alpha: numerator of the scales, the same for all experts.
         dropout: share of the input's features dropped before `down`, in [0, 1). One mask serves
             all experts. Departs: the published loops sample one mask an expert, which triples the
             cost of the layer.

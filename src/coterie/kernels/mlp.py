@@ -45,11 +45,12 @@ def apply_mlp(
     activation: Activation,
     dispatcher: Dispatcher = LOCAL,
 ) -> Float[Tensor, "tokens out"]:
-    """sum_e gates_e * output_e(activation(inputs[0]_e(x)) [* inputs[1]_e(x)]), chosen experts only.
+    """Compute sum_e gates_e * output_e(activation(inputs[0]_e(x)) [* inputs[1]_e(x)]).
 
-    One autograd node that saves x, the assignments and the inputs of the elementwise activation.
-    The gate is applied before the output map: then its gradient is sum(dh * h) and no expert's
-    output is saved (SonicMoE, arXiv 2512.14080). Weights may have another dtype than x; they are
+    Chosen experts only, in one autograd node that saves x, the assignments and the inputs of the
+    elementwise activation. The gate is applied before the output map: then its gradient is
+    sum(dh * h) and no expert's output is saved (SonicMoE, arXiv 2512.14080).
+    Weights may have another dtype than x; they are
     cast to x's one expert at a time. No second derivatives.
     """
     stacks = [tensor for stack in (*inputs, output) for tensor in stack]
