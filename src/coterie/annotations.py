@@ -1,4 +1,4 @@
-"""Whether a value written on the command line fits a type annotation, and how that is said."""
+"""Checks of values from the command line or YAML against type annotations."""
 
 import types
 from collections.abc import Callable, Mapping
@@ -9,16 +9,16 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 
 def get_annotations(thing: Callable[..., Any]) -> Mapping[str, Any]:
-    """Name -> annotation, of a function's arguments or a class's fields."""
+    """Return name -> annotation, of a function's arguments or a class's fields."""
     return get_type_hints(thing)
 
 
 def matches_annotation(value: Any, hint: Any) -> bool:
-    """Whether `value` is of a type; True for types that no literal can be told for.
+    """Return whether `value` has an annotated type; True for types that no literal can have.
 
     Args:
         value: None, number, bool, text, or tuples and lists of such.
-        hint: an annotation made of these, Literal, tuple and unions.
+        hint: an annotation with these types, Literal, tuple and unions.
     """
     origin, options = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
@@ -38,13 +38,13 @@ def matches_annotation(value: Any, hint: Any) -> bool:
 
 
 def coerce(value: Any, hint: Any) -> Any:
-    """`value`, which fits; a whole number becomes a float where only floats are annotated."""
+    """Return `value`; an integer is converted to float if the annotation has float and not int."""
     options = get_args(hint) or (hint,)
     return float(value) if is_integer(value) and float in options and int not in options else value
 
 
 def get_item_annotation(hint: Any, index: int) -> Any:
-    """The annotation of one item of a tuple; Any if the tuple's does not say."""
+    """Return the annotation of one item of a tuple; Any if the tuple's annotation has none."""
     options = get_args(hint)
     if get_origin(hint) is not tuple or not options:
         return Any
@@ -54,17 +54,17 @@ def get_item_annotation(hint: Any, index: int) -> Any:
 
 
 def describe_annotation(hint: Any) -> str:
-    """The annotation as an error names it."""
+    """Return the annotation in the form that errors use."""
     return hint.__name__ if get_origin(hint) is None and type(hint) is type else str(hint)
 
 
 def has_length(row: Any, options: tuple[Any, ...]) -> bool:
-    """Whether a row has as many items as a tuple's annotation says, if it does."""
+    """Return whether a row has the length that a tuple's annotation fixes, if it fixes one."""
     return not options or options[-1] is Ellipsis or len(row) == len(options)
 
 
 def is_config_class(hint: Any) -> bool:
-    """Whether it is a dataclass, or an interface of some: a literal is none, but names its kind."""
+    """Return whether `hint` is a dataclass or an interface; its literals are mappings with "is"."""
     return is_dataclass(hint) or isabstract(hint)
 
 

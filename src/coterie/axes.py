@@ -1,4 +1,4 @@
-"""The axis words that every tensor annotation of coterie is written with."""
+"""The axis names of coterie's tensor annotations, with their meaning."""
 
 AXES = {
     "batch": "samples of one forward pass",
@@ -9,7 +9,7 @@ AXES = {
     "rows": "leading axis of a call inside a tower: images, tiles or packed patches",
     "width": "features a layer reads",
     "pooled": "features a sample's prompt is averaged to",
-    "decided": "what a decision is for: tokens, samples, or everybody at once",
+    "decided": "what a decision is for: tokens, samples, or the batch",
     "out": "features a layer writes",
     "hidden": "features between the two linear maps of an MLP",
     "experts": "routed experts of one mixture",
@@ -24,21 +24,21 @@ AXES = {
     "bands": "mel bands of a spectrogram",
     "height": "pixels or cells from top to bottom",
     "breadth": "pixels or cells from left to right",
-    "channels": "numbers at one pixel: colours, or what a task's head writes there",
-    "classes": "kinds of thing that a pixel or picture may be of",
-    "place": "height and breadth of a picture, or no axis where one answer serves all of it",
+    "channels": "numbers at one pixel: colours, or the output channels of a task's head",
+    "classes": "classes of a pixel or image",
+    "place": "height and breadth of an image, or no axis for one value per image",
     "label": "axes of a task's label: channels or none, then place",
-    "thresholds": "levels from which on a probability counts as yes",
+    "thresholds": "levels from which on a probability counts as positive",
     "modalities": "kinds of token: text, image, video, audio",
     "samples": "rows of a data set that are scored",
     "statistics": "numbers that are added up over samples or tokens",
-    "resamples": "draws of a bootstrap",
+    "resamples": "bootstrap resamples",
     "seeds": "runs of one system that differ in their seed alone",
     "systems": "ways to train that are compared, each of one or more seeds",
     "groups": "groups of neighbouring layers",
     "batches": "batches of one task whose gradients are compared",
     "objectives": "losses whose gradients are taken: the tasks' and the routing losses' sum",
     "parameters": "numbers in all trained parameters, one parameter after the other",
-    "time": "samples of a sound, 16000 a second",
+    "time": "audio samples, 16000 a second",
     "steps": "batches of a run, in their order",
 }

@@ -1,4 +1,4 @@
-"""The processes that train together: which one this is, and what they tell each other."""
+"""The processes of a distributed training run: ranks, barriers and collectives."""
 
 import hashlib
 import os
@@ -12,42 +12,42 @@ Made = TypeVar("Made")
 
 
 def get_rank() -> int:
-    """This process's number among those that train together."""
+    """Return this process's rank."""
     return int(os.environ.get("RANK", "0"))
 
 
 def get_world_size() -> int:
-    """How many processes train together."""
+    """Return the number of processes that train together."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def is_rank_zero() -> bool:
-    """Whether this process writes files."""
+    """Return whether this process has rank 0, the one that writes files."""
     return get_rank() == 0
 
 
 def is_initialized() -> bool:
-    """Whether the processes can talk."""
+    """Return whether the process group is initialised."""
     return distributed.is_available() and distributed.is_initialized()
 
 
 def init_distributed() -> None:
-    """Begins to talk, if there is more than one process; Trainer then finds it begun."""
+    """Initialise the process group if there are several processes; Trainer then uses it."""
     if get_world_size() > 1 and not is_initialized():
-        # Heavy, and not needed by one process.
+        # A slow import that a single process does not need.
         from accelerate import PartialState
 
         PartialState(cpu=not torch.cuda.is_available())
 
 
 def barrier() -> None:
-    """Waits until all processes are here."""
+    """Wait until all processes have reached this call."""
     if is_initialized():
         distributed.barrier()
 
 
 def average_gradients(module: nn.Module) -> None:
-    """What DistributedDataParallel does in backward, for a module that it does not know."""
+    """Average gradients over processes for a module that DistributedDataParallel does not wrap."""
     if is_initialized():
         for each in module.parameters():
             assert each.grad is not None
@@ -56,20 +56,20 @@ def average_gradients(module: nn.Module) -> None:
 
 
 def all_reduce_sum(*tensors: Tensor) -> None:
-    """Replace each tensor by its sum over all processes; nothing to do for one process."""
+    """Replace each tensor by its sum over all processes; no effect with one process."""
     if is_initialized():
         for each in tensors:
             distributed.all_reduce(each)
 
 
 def broadcast_from_rank_zero(tensor: Tensor) -> None:
-    """Replace a tensor by that of the first process; nothing to do for one process."""
+    """Replace a tensor by that of rank 0; no effect with one process."""
     if is_initialized():
         distributed.broadcast(tensor, src=0)
 
 
 def all_gather_object(value: Made) -> list[Made]:
-    """What each process has, in their order; picklable, small, and in main memory."""
+    """Return the values of all processes in rank order: small, picklable and on the CPU."""
     if not is_initialized():
         return [value]
     found: list[Any] = [None] * distributed.get_world_size()
@@ -78,33 +78,33 @@ def all_gather_object(value: Made) -> list[Made]:
 
 
 def run_on_rank_zero(work: Callable[[], Made]) -> Made | None:
-    """Has the first process alone do something, and the others wait for it; they get None.
+    """Run `work` on rank 0 while the other processes wait; they get None.
 
-    Raises ValueError on every process if the first one's work does: none is left waiting.
+    Raises ValueError on every process if `work` raises it on rank 0, so that none waits forever.
     """
-    made, refused = None, None
+    result, raised = None, None
     if is_rank_zero():
         try:
-            made = work()
+            result = work()
         except ValueError as error:
-            refused = error
-    [said, *_] = all_gather_object(None if refused is None else str(refused))
-    if said is not None:
-        raise refused or ValueError(said)
-    return made
+            raised = error
+    [message, *_] = all_gather_object(None if raised is None else str(raised))
+    if message is not None:
+        raise raised or ValueError(message)
+    return result
 
 
 def assert_same_layers_across_ranks(layers: Iterable[str]) -> None:
-    """One small exchange a call; nothing at all where there is one process.
+    """Raise ValueError on every process if one recorded other layers, or in another order.
 
-    Raises ValueError on every process if one recorded other layers, or in another order. The sums
-    of routing losses would otherwise mix layers up, or wait for each other for ever.
+    The sums of routing losses would otherwise mix layers up, or wait for each other forever. One
+    small collective a call; none with one process.
     """
     if not (distributed.is_available() and distributed.is_initialized()):
         return
     names = list(layers)
     digest = hashlib.sha256("\n".join(names).encode()).digest()
-    # 62 bits, and their negative: the smallest of both says whether all are equal.
+    # 62 bits and their negative: all are equal if the minima of both are.
     mine = int.from_bytes(digest[:8], "big") >> 2
     device = "cuda" if distributed.get_backend() == "nccl" else "cpu"
     both = torch.tensor([mine, -mine], device=device)

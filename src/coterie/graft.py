@@ -1,4 +1,4 @@
-"""`graft` puts mixtures into a pretrained model; `observe` shows what they decide."""
+"""`graft` adds mixtures to a pretrained model; `observe` records their routing."""
 
 import warnings
 from collections.abc import Iterator, Sequence
@@ -24,25 +24,25 @@ def graft(
     modules_to_save: Sequence[str] | None = None,
     autocast_adapter_dtype: bool = True,
 ) -> PeftModel:
-    """Puts mixtures of experts into `base`, in place, and freezes the rest.
+    """Add mixtures of experts to `base`, in place, and freeze its own parameters.
 
     Args:
         base: any transformers model; or a grafted one, which gets a second adapter.
-        mixtures: what goes where; none for a model that is trained as it is.
-        tasks: names of the tasks, needed where a gate is per task. `task_ids` in a batch count
-            them from 0.
+        mixtures: mixtures with the modules they are added to; none for a model without experts.
+        tasks: names of the tasks, required if a gate is per task. `task_ids` in a batch are
+            indices into them.
         adapter: the adapter's name.
-        modules_to_save: names of host modules to train and save whole, e.g. a task's head.
-        autocast_adapter_dtype: keep the experts in float32 beside a bfloat16 host; their products
-            run in the activations' dtype either way.
+        modules_to_save: names of base modules to train and save in full, e.g. a task's head.
+        autocast_adapter_dtype: keep the experts in float32 on a bfloat16 base model; their
+            products run in the activations' dtype either way.
 
     Returns:
         A PeftModel: `model(**batch, task_ids=ids)`, `generate`, `save_pretrained` and
-        `PeftModel.from_pretrained` work as PEFT's.
+        `PeftModel.from_pretrained` work as in PEFT.
 
     Raises:
         ValueError: a role, pattern or name without a match, two mixtures at one module, a gate
-            per task without tasks, a host whose layers are sharded.
+            per task without tasks, a base model whose layers are sharded.
     """
     mixtures = (mixtures,) if isinstance(mixtures, Mixture) else tuple(mixtures)
     tasks = (tasks,) if isinstance(tasks, str) else tuple(tasks)
@@ -59,7 +59,7 @@ def graft(
             "AutoModel.from_pretrained"
         )
     with warnings.catch_warnings():
-        # PEFT 0.21 asks transformers 5.23 by an old name; nothing a user could mend.
+        # PEFT 0.21 uses a name that transformers 5.23 deprecates; users cannot fix that.
         warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")
         model = get_peft_model(
             base, config, adapter_name=adapter, autocast_adapter_dtype=autocast_adapter_dtype
@@ -82,19 +82,19 @@ def _check(mixtures: tuple[Mixture, ...], tasks: tuple[str, ...]) -> None:
 
 @contextmanager
 def observe(model: nn.Module) -> Iterator[Tape]:
-    """Writes down what every mixture decides in the calls inside.
+    """Record the routing of every mixture in the calls inside the `with` block.
 
     Losses on the tape reach the gates, also with gradient checkpointing; a second call inside
-    overwrites the first. Of several adapters at one module, the last to run is seen.
+    overwrites the first. Of several adapters at one module, the last to run is recorded.
 
     Raises:
         ValueError: `model` has no mixtures.
     """
     if not any(isinstance(module, CoterieLayer) for module in model.modules()):
         raise ValueError(f"{type(model).__name__} has no mixtures: graft it first")
-    before = RUNTIME.tape
+    outer = RUNTIME.tape
     RUNTIME.tape = tape = Tape()
     try:
         yield tape
     finally:
-        RUNTIME.tape = before
+        RUNTIME.tape = outer

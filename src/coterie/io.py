@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and JSON of numbers that may not be finite."""
+"""Atomic file writes, and JSON of numbers that may not be finite."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ from filelock import FileLock
 
 
 def write(path: Path, text: str) -> Path:
-    """Puts `text` in the file's place at once, so that a kill leaves the old file or the new."""
+    """Write `text` atomically: an interrupted process leaves the old file or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     partial.write_text(text.removesuffix("\n") + "\n", encoding="utf-8")
@@ -23,13 +23,13 @@ def write(path: Path, text: str) -> Path:
 
 
 def write_json(path: Path, data: Any) -> Path:
-    """`write` of JSON; numbers that are not finite become null, which JSON can hold."""
+    """Write JSON atomically; numbers that are not finite become null."""
     text = json.dumps(replace_non_finite(data), indent=2, ensure_ascii=False, allow_nan=False)
     return write(path, text)
 
 
 def read_json(path: Path) -> Any:
-    """The JSON in a file. Raises ValueError, naming the file, if it is damaged."""
+    """Return the JSON in a file. Raises ValueError, naming the file, if it is damaged."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
@@ -37,9 +37,9 @@ def read_json(path: Path) -> Any:
 
 
 def read_json_lines(path: Path) -> list[dict[str, Any]]:
-    """Read the objects of a JSON lines file; none if there is no file.
+    """Return the objects of a JSON lines file; none if there is no file.
 
-    Lines that hold no object, such as the one that a kill cut off, are left out.
+    Lines without an object, such as one that an interruption cut off, are skipped.
     """
     found = []
     try:
@@ -57,7 +57,7 @@ def read_json_lines(path: Path) -> list[dict[str, Any]]:
 
 
 def replace_non_finite(data: Any) -> Any:
-    """`data` with None for every number that is not finite, and lists for tuples."""
+    """Return `data` with None for every number that is not finite, and lists for tuples."""
     match data:
         case float() if not math.isfinite(data):
             return None
@@ -70,10 +70,10 @@ def replace_non_finite(data: Any) -> Any:
 
 @contextmanager
 def make_scratch_dir(target: Path) -> Iterator[Path]:
-    """An empty folder on the same disk as `target`, gone afterwards; one process at a time.
+    """Yield an empty folder on the disk of `target`, removed afterwards; one process at a time.
 
-    What a killed process left there is removed first. Whoever waited must look again whether
-    `target` was made meanwhile.
+    What an interrupted process left there is removed first. A process that waited must check again
+    whether `target` exists.
     """
     scratch = target.parent / f".{target.name}.partial"
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -87,7 +87,7 @@ def make_scratch_dir(target: Path) -> Iterator[Path]:
 
 
 def commit(made: Path, target: Path) -> None:
-    """Renames `made`, once its bytes are on the disk: a power cut leaves no half of it."""
+    """Rename `made` to `target` once its bytes are on the disk, so that a power cut is harmless."""
     for file in made.rglob("*") if made.is_dir() else [made]:
         if file.is_file():
             with file.open("rb+") as opened:
@@ -96,6 +96,6 @@ def commit(made: Path, target: Path) -> None:
 
 
 def compute_sha256(file: Path) -> str:
-    """Of the file's bytes, in hexadecimal."""
+    """Return the SHA-256 of the file's bytes, in hexadecimal."""
     with file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()

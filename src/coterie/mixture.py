@@ -1,4 +1,4 @@
-"""`Mixture`: which experts, at which modules, how tokens are routed and outputs are combined."""
+"""`Mixture`: the experts, their modules, the routing of tokens and the combination of outputs."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -26,12 +26,12 @@ class Mixture:
             "connector"), a regular expression that matches full module names, or a tuple of
             module names.
         experts: the kind of expert; in a pair with `Null`, a unit may also choose no expert.
-        gate: what computes the logits. None: no routing, every expert has weight 1.
-        router: logits to weights.
+        gate: computes the logits. None: no routing, every expert has weight 1.
+        router: turns logits into weights.
         shared: one more expert of the same kind, always on.
         blend: weight of `shared`: "add", 1; "complement", 1 minus the sum of the routed weights
             (Awaker2.5-VL, arXiv:2411.10669).
-        weight_exponent: exponent of the routed weights where they multiply the experts' outputs:
+        weight_exponent: exponent of the routed weights as factors of the experts' outputs:
             1 as in Awaker's paper, 2 as in its code. The complement is that of the plain weights.
     """
 
@@ -68,13 +68,13 @@ class Mixture:
 
     @property
     def num_experts(self) -> int:
-        """Experts to choose from, those without weights included."""
+        """Number of experts to choose from, including those without weights."""
         return sum(kind.count for kind in self.kinds)
 
     def make_decision_function(
         self, noise: Float[Tensor, "*units experts"] | None
     ) -> Callable[[Tensor], RoutingDecision]:
-        """The pure function from logits to decision, for one sample of the router's noise."""
+        """Return the pure function from logits to decision, for a sample of the router's noise."""
 
         def decision(logits: Tensor) -> RoutingDecision:
             if self.gate is None:
@@ -96,7 +96,7 @@ class Mixture:
     def build(
         self, base_layer: nn.Module, width: int, tasks: int, *, has_gate: bool
     ) -> tuple[ExpertLayer, GateLayer | None]:
-        """New weights for one module; a layer tied to another's decision has no gate of its own."""
+        """Return new weights for one module; a layer tied to another's decision gets no gate."""
         experts = self.main.build(base_layer, self.shared)
         if experts is None:
             raise ValueError("Mixture(experts=Null()): at least one kind must have weights")

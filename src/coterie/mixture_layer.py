@@ -22,11 +22,11 @@ class MixtureLayer:
     layer that wraps the module, under the names that PEFT needs.
 
     Attributes:
-        mixture: the choice.
-        gate: the gate's weights; None where there is no routing, or the layer follows another's
-            decision.
+        mixture: its configuration.
+        gate: the gate's weights; None if there is no routing, or the layer uses the decision of
+            another.
         site: the module's name, tower and tie group.
-        num_tasks: tasks of the adapter, which the tape's routings have.
+        num_tasks: tasks of the adapter, for `Routing.num_tasks`.
     """
 
     mixture: Mixture
@@ -43,7 +43,7 @@ class MixtureLayer:
         *args: Any,
         **kwargs: Any,
     ) -> Any:
-        """The output in place of `base_layer(x)`; records the routing if the context has a tape."""
+        """Return the output in place of `base_layer(x)`; record the routing on a tape, if any."""
         deferred = self.route(x, context, training=experts.training)
         output, decision = experts(base_layer, x, deferred, *args, **kwargs)
         if context.tape is not None and self.mixture.gate is not None:
@@ -53,7 +53,7 @@ class MixtureLayer:
     def route(
         self, x: Float[Tensor, "*units width"], context: RoutingContext, *, training: bool
     ) -> DeferredRouting:
-        """What the experts need to compute the decision for the layer input `x`."""
+        """Return the inputs from which the experts compute the decision for the layer input `x`."""
         mixture = self.mixture
         if mixture.gate is None:
             constant = torch.zeros(1, mixture.num_experts, device=x.device)
@@ -66,26 +66,26 @@ class MixtureLayer:
                 cached = self._decide_per_sample(x, context, training=training)
             noise = None if cached.noise is None else self._expand_to_rows(cached.noise, x, context)
             logits = self._expand_to_rows(cached.logits, x, context)
-            answer = GateOutput(logits=logits, per_sample=True)
+            gate_output = GateOutput(logits=logits, per_sample=True)
         else:
             assert self.gate is not None
-            answer = self.gate(x, context, self.site)
-            shape = x.shape[:-1] if answer.logits is None else answer.logits.shape[:-1]
+            gate_output = self.gate(x, context, self.site)
+            shape = x.shape[:-1] if gate_output.logits is None else gate_output.logits.shape[:-1]
             noise = self._sample_noise(shape, x, training=training)
         return DeferredRouting(
             make_decision=mixture.make_decision_function(noise),
-            logits=answer.logits,
-            gate_weight=answer.gate_weight,
-            gate_bias=answer.gate_bias,
-            per_sample=answer.per_sample,
-            is_uniform=answer.is_uniform,
+            logits=gate_output.logits,
+            gate_weight=gate_output.gate_weight,
+            gate_bias=gate_output.gate_bias,
+            per_sample=gate_output.per_sample,
+            is_uniform=gate_output.is_uniform,
             max_active=mixture.router.get_max_active(mixture.num_experts),
         )
 
     def _decide_per_sample(
         self, x: Tensor, context: RoutingContext, *, training: bool
     ) -> CachedDecision:
-        """Makes the samples' decision and caches it for tied layers and for later tokens."""
+        """Compute the samples' decision and cache it for tied layers and for later tokens."""
         if self.gate is None:
             raise ValueError(
                 f"{self.site.name} follows the decision of group {self.site.tie_group!r}, which "

@@ -1,4 +1,4 @@
-"""The models that Mod-Squad's released code names, with the sizes its authors note beside them."""
+"""The named models of Mod-Squad's released code, with the parameter counts its authors give."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,17 +16,17 @@ LAYERS = 12
 
 @dataclass(frozen=True, kw_only=True)
 class PaperModel:
-    """One named model of `models_mt.py`, for 13 tasks of Taskonomy on pictures of 224 pixels.
+    """One named model of `models_mt.py`, for 13 tasks of Taskonomy on images of 224 x 224 pixels.
 
     Attributes:
         width: features of a token.
         heads: attention heads of a dense block.
         attention: query experts and how many a token uses; None for dense attention.
         mlp: MLP experts and how many a token uses; None for dense MLPs.
-        mlp_ratio: of MLP experts, before the division by the active.
-        layers: where they sit; see `coterie.recipes.mod_squad`.
-        information: weight of the mutual information.
-        parameters_in_millions: parameters, as a comment of the authors has them.
+        mlp_ratio: hidden width of MLP experts by `width`, before the division by the active ones.
+        layers: the layers with experts; see `coterie.recipes.mod_squad`.
+        information: weight of the mutual information loss.
+        parameters_in_millions: parameters, from a comment of the authors.
     """
 
     width: int
@@ -41,9 +41,9 @@ class PaperModel:
     def build_model(
         self, tasks: Sequence[DenseTask], *, image_size: int = 224
     ) -> MultiTaskVisionConfig:
-        """The dense model; where there are query experts, heads of dense blocks are as wide."""
+        """Return the dense model; its heads are as wide as those of query experts, if any."""
         wider = 1 if self.attention is None else 2
-        # ViT's attention reads it, though its configuration does not name it.
+        # ViT's attention reads `head_dim`, which its configuration does not declare.
         own: dict[str, Any] = {"head_dim": wider * self.width // self.heads}
         backbone = ViTConfig(
             hidden_size=self.width,
@@ -65,7 +65,7 @@ class PaperModel:
         )
 
     def build_recipe(self) -> Recipe | None:
-        """What is grafted into it; None for a dense model."""
+        """Return the recipe of its mixtures; None for a dense model."""
         if self.attention is None and self.mlp is None:
             return None
         return mod_squad(
@@ -80,12 +80,12 @@ class PaperModel:
 
 
 MODELS: Mapping[str, PaperModel] = {
-    # The code has 24 query experts; the authors' number is that of 15, to the last digit.
+    # The code has 24 query experts; the authors' count is that of 15, to the last digit.
     "mtvit_taskgate_att_mlp_base_MI_twice": PaperModel(
         width=768, heads=12, attention=(15, 12), mlp=(16, 4), layers="alternate",
         information=0.005, parameters_in_millions=195.80,
     ),
-    # The authors' number is that of an MLP ratio of 1, to the last digit.
+    # The authors' count is that of an MLP ratio of 1, to the last digit.
     "mtvit_taskgate_att_mlp_small_MI_twice": PaperModel(
         width=384, heads=6, attention=(15, 6), mlp=(16, 4), mlp_ratio=1, layers="alternate",
         information=0.005, parameters_in_millions=34.17,
@@ -94,11 +94,11 @@ MODELS: Mapping[str, PaperModel] = {
         width=384, heads=6, attention=(12, 6), mlp=(16, 4), mlp_ratio=1, layers="odd mlp",
         information=0.005, parameters_in_millions=33.25,
     ),
-    # Six of six query experts are always chosen: the number is that of dense attention.
+    # Six of six query experts are always chosen: the count is that of dense attention.
     "mtvit_taskgate_mlp16E4_small": PaperModel(
         width=384, heads=6, mlp=(16, 4), parameters_in_millions=67.37
     ),
-    # The numbers of both dense models leave the patch embedding out.
+    # The counts of both dense models exclude the patch embedding.
     "mtvit_tiny": PaperModel(width=192, heads=3, parameters_in_millions=6.43),
     "mtvit_small": PaperModel(width=384, heads=6, parameters_in_millions=23.48),
 }  # fmt: skip

@@ -1,13 +1,13 @@
-"""Optional dependencies, imported when they are first asked for."""
+"""Optional dependencies, imported on first use."""
 
 from importlib import import_module
 from types import ModuleType
 
 
 def import_optional(name: str, extra: str) -> ModuleType:
-    """The module `name`, which comes with the optional dependencies called `extra`.
+    """Return the module `name`, which belongs to the optional dependencies called `extra`.
 
-    Raises ValueError that says what to install, if it is missing.
+    Raises ValueError with the command that installs them, if it is missing.
     """
     try:
         return import_module(name)

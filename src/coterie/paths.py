@@ -1,4 +1,4 @@
-"""Where what is fetched is kept: `$COTERIE_HOME`, or `.cache/coterie` in the user's home."""
+"""The cache folder of downloads: `$COTERIE_HOME`, or `.cache/coterie` in the user's home."""
 
 import os
 import tempfile
@@ -8,7 +8,7 @@ ENVIRONMENT_VARIABLE = "COTERIE_HOME"
 
 
 def get_cache_dir() -> Path:
-    """The folder of everything fetched; it need not be there yet, and may be read-only."""
+    """Return the cache folder; it need not exist, and may be read-only."""
     named = os.environ.get(ENVIRONMENT_VARIABLE)
     folder = Path(named) if named else Path.home() / ".cache" / "coterie"
     return folder.expanduser().absolute()

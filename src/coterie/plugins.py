@@ -1,7 +1,7 @@
 """Names that installed packages add to coterie: subcommands, models, task files, checks.
 
 They are Python entry points, so that a package is found by what it declares, without an import of
-it by name. The groups, and what an entry of each loads:
+it by name. The groups, and the object that an entry of each loads:
 
 - `coterie.commands`: a click command, whose name is the subcommand's.
 - `coterie.models`: a function without arguments that returns the folder of a chat model.
@@ -9,7 +9,7 @@ it by name. The groups, and what an entry of each loads:
 - `coterie.tasks`: a function without arguments that returns the path of a tasks.yaml file.
 - `coterie.checks`: a function without arguments that yields lines of `coterie doctor`.
 
-Functions that return a path raise ValueError, saying what to run, while there is nothing.
+Functions that return a path raise ValueError, with the command to run, if it does not exist yet.
 """
 
 from importlib.metadata import EntryPoint, entry_points
@@ -26,11 +26,11 @@ OPTIONAL_NAMES = {
     VISION_MODELS: {"embedded": "demo"},
     TASKS: {"pantry": "demo"},
 }
-"""Group -> name -> the extra of coterie that brings it, for errors where that is not installed."""
+"""Group -> name -> the extra of coterie that installs it, for errors if it is not installed."""
 
 
 def list_plugins(group: str) -> list[EntryPoint]:
-    """The entries of a group, sorted by name; of two of one name, the first that Python finds."""
+    """Return the entries of a group, sorted by name; the first that Python finds of each name."""
     found: dict[str, EntryPoint] = {}
     for entry in entry_points(group=group):
         found.setdefault(entry.name, entry)
@@ -38,9 +38,9 @@ def list_plugins(group: str) -> list[EntryPoint]:
 
 
 def find_plugin(group: str, name: str) -> EntryPoint | None:
-    """The entry of a group with a name; None if no package has such a name.
+    """Return the entry of a group with a name; None if no package has such a name.
 
-    Raises ValueError, saying what to install, for a name of coterie's own that is not installed.
+    Raises ValueError, with the extra to install, for a missing name of coterie's own.
     """
     for entry in list_plugins(group):
         if entry.name == name:

@@ -29,11 +29,11 @@ NAMESPACES = tuple(
 
 
 def get_public_name(kind: type) -> str:
-    """The name under which `kind` is imported and saved.
+    """Return the name under which `kind` is imported and saved.
 
-    That of a class of coterie is `coterie:Name` where `coterie` lists it in `__all__`, and else
-    `namespace:Name` of the namespace whose folder defines it, so that no name of a file is part
-    of it. That of any other class is `module:Name`.
+    `coterie:Name` for a class that `coterie` lists in `__all__`; `namespace:Name` for another of
+    coterie, with the namespace whose folder defines it, so that file names are not part of it;
+    `module:Name` for a class outside coterie.
 
     Raises ValueError for a class of coterie that is exported by neither.
     """
@@ -50,7 +50,7 @@ def get_public_name(kind: type) -> str:
 
 
 def find_export(namespace: str, name: str) -> Any:
-    """What `coterie` or one of the namespaces exports as `name`, or None."""
+    """Return the object that `coterie` or one of the namespaces exports as `name`, or None."""
     if namespace == ROOT:
         root = import_module(ROOT)
         return getattr(root, name) if name in root.__all__ else None
@@ -60,16 +60,16 @@ def find_export(namespace: str, name: str) -> Any:
 
 
 def list_exports(namespace: str) -> list[str]:
-    """The names of the classes that `coterie` or one of the namespaces exports."""
+    """Return the names of the classes that `coterie` or one of the namespaces exports."""
     module = import_module(namespace)
     return sorted(name for name in dir(module) if inspect.isclass(getattr(module, name)))
 
 
 def export_classes(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """`__getattr__` and `__dir__` of a package that exports the public classes of its files.
+    """Return `__getattr__` and `__dir__` of a package that exports the public classes of its files.
 
-    A new class is found by walking the folder, so that it is listed nowhere. Files are imported
-    when a name is asked for, those first whose own name is part of it, until one defines it.
+    Classes are found by walking the folder, so that they are listed nowhere. Files are imported
+    when a name is requested, those first whose own name is part of it, until one defines it.
     """
 
     def find(name: str) -> Any:
@@ -101,7 +101,7 @@ def export_classes(package: str) -> tuple[Callable[[str], Any], Callable[[], lis
 
 
 def list_module_names(folders: Iterable[str], prefix: str) -> Iterator[str]:
-    """The dotted names of the public modules in folders and below; none is imported."""
+    """Yield the dotted names of the public modules in folders and below, without importing them."""
     for finder, name, is_package in pkgutil.iter_modules(folders, prefix):
         leaf = name.rpartition(".")[2]
         if not leaf.startswith("_"):

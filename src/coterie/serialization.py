@@ -1,4 +1,4 @@
-"""Frozen dataclasses to JSON and back by public name, and the kinds that a folder holds."""
+"""Frozen dataclasses to JSON and back by public name, and the kinds that a folder defines."""
 
 import difflib
 import inspect
@@ -25,15 +25,15 @@ Kind = TypeVar("Kind")
 
 
 def dump(value: Any, *, name: str = "value") -> Any:
-    """`value` as JSON: a dataclass as its fields and, under "is", its public name.
+    """Convert `value` to JSON: a dataclass to its fields and, under "is", its public name.
 
     The public name is `coterie:TopK`, or `module:Name` of a class outside coterie, so that moving a
     file of coterie invalidates no saved value. `load` turns the lists that tuples become into
-    tuples again; a class whose field is a path takes text, too.
+    tuples again; a class with a path as field must also accept text.
 
     Args:
         value: a frozen dataclass, number, text, path, bool, None, or a tuple, list or dict of such.
-        name: what errors call the value.
+        name: the value's name in errors.
 
     Raises ValueError for anything else, naming the dotted path to it, and for a class that has no
     public name.
@@ -59,12 +59,12 @@ def dump(value: Any, *, name: str = "value") -> Any:
 
 
 def load(data: Any, *, name: str = "value") -> Any:
-    """The value that `dump` converted to `data`; lists become tuples.
+    """Return the value that `dump` converted to `data`; lists become tuples.
 
     Classes are those that coterie exports, and those of other modules that the caller has
     imported: nothing else is imported, so that untrusted data cannot run code of its choice.
 
-    Raises ValueError, naming the dotted path to what is wrong, what stands there and what may.
+    Raises ValueError, with the dotted path to the error, the value there and those allowed.
     """
     match data:
         case None | bool() | int() | str():
@@ -81,12 +81,12 @@ def load(data: Any, *, name: str = "value") -> Any:
 
 
 def dumps(value: Any, *, name: str = "value") -> str:
-    """`dump` as JSON text, fields in the order of their classes."""
+    """Return `dump` as JSON text, fields in the order of their classes."""
     return json.dumps(dump(value, name=name), indent=2, ensure_ascii=False, allow_nan=False)
 
 
 def loads(text: str, *, name: str = "value") -> Any:
-    """`load` of JSON text."""
+    """Return `load` of JSON text. Raises ValueError if it is not JSON."""
     try:
         data = json.loads(text)
     except json.JSONDecodeError as error:
@@ -95,7 +95,7 @@ def loads(text: str, *, name: str = "value") -> Any:
 
 
 def find_kinds(package: ModuleType, base: type[Kind]) -> list[type[Kind]]:
-    """Every final subclass of `base` that the modules of a package's folder define, by name.
+    """Return every final subclass of `base` that the modules of a package's folder define, by name.
 
     The files are walked and imported, so a new file is found without being listed anywhere.
     """
@@ -112,7 +112,7 @@ def find_kinds(package: ModuleType, base: type[Kind]) -> list[type[Kind]]:
 
 
 def list_imported_kinds(base: type[Kind]) -> list[type[Kind]]:
-    """List every final subclass of `base` that has been imported, in any package, by name."""
+    """Return every final subclass of `base` that has been imported, in any package, by name."""
     found: dict[type[Kind], None] = {}
     pending = [base]
     while pending:
@@ -123,7 +123,10 @@ def list_imported_kinds(base: type[Kind]) -> list[type[Kind]]:
 
 
 def construct(kind: type, items: Mapping[str, Any], name: str) -> Any:
-    """A `kind` with fields loaded from `items`."""
+    """Construct a `kind` with fields loaded from `items`.
+
+    Raises ValueError for an unknown, missing or invalid field.
+    """
     allowed = {f.name: f for f in get_init_fields(kind)}
     for key in items:
         if key not in allowed:
@@ -142,7 +145,10 @@ def construct(kind: type, items: Mapping[str, Any], name: str) -> Any:
 
 
 def find_class(path: Any, name: str) -> type:
-    """The frozen dataclass of a public name: `coterie:TopK`, or `module:Name` outside coterie."""
+    """Return the frozen dataclass of a public name, such as `coterie:TopK`.
+
+    Classes outside coterie are `module:Name`. Raises ValueError if there is none.
+    """
     module_name, _, qualname = path.partition(":") if isinstance(path, str) else ("", "", "")
     if not all(map(str.isidentifier, [*module_name.split("."), *qualname.split(".")])):
         raise ValueError(f'{name}.is = {path!r}: give "module:Name", as in "coterie:TopK"')
@@ -159,7 +165,7 @@ def find_class(path: Any, name: str) -> type:
 
 
 def find_own_class(module_name: str, qualname: str, what: str) -> tuple[Any, list[str]]:
-    """What coterie exports as that name, and the frozen dataclasses to choose from if nothing."""
+    """Return coterie's export of that name, or None and the frozen dataclasses it exports."""
     if module_name != ROOT and module_name not in NAMESPACES:
         raise ValueError(
             f"{what}: {module_name} exports no saved classes"
@@ -176,7 +182,7 @@ def find_own_class(module_name: str, qualname: str, what: str) -> tuple[Any, lis
 
 
 def find_imported_class(module_name: str, qualname: str, what: str) -> tuple[Any, list[str]]:
-    """What a module that is imported already has as that name, and its frozen dataclasses."""
+    """Return an already imported module's object of that name, and its frozen dataclasses."""
     module = sys.modules.get(module_name)
     if module is None:
         raise ValueError(
@@ -191,25 +197,25 @@ def find_imported_class(module_name: str, qualname: str, what: str) -> tuple[Any
 
 
 def is_frozen_dataclass(value: Any) -> bool:
-    """Whether `value` is a frozen dataclass, and no interface."""
+    """Return whether `value` is a frozen dataclass that is not abstract."""
     if not (inspect.isclass(value) and is_dataclass(value)) or inspect.isabstract(value):
         return False
     return cast(Any, value).__dataclass_params__.frozen
 
 
 def get_init_fields(kind: type) -> list[Field[Any]]:
-    """The fields that the constructor takes."""
+    """Return the fields that the constructor takes."""
     return [field for field in fields(kind) if field.init]
 
 
 def make_public_name(kind: type, name: str) -> str:
-    """The name from which `find_class` finds `kind` again."""
+    """Return the name by which `find_class` finds `kind`. Raises ValueError for a local class."""
     if "<locals>" in kind.__qualname__:
         raise ValueError(f"{name} cannot be saved: define {kind.__name__} at the top of its module")
     return get_public_name(kind)
 
 
 def format_suggestions(given: str, names: Iterable[str]) -> str:
-    """The near misses of a name, ready to stand in an error; empty if there are none."""
+    """Return the near misses of a name as part of an error message; empty if there are none."""
     close = difflib.get_close_matches(given, list(names), n=3)
     return f" (did you mean {' or '.join(close)}?)" if close else ""

@@ -1,4 +1,4 @@
-"""Warnings and bars of other libraries that are not about anything a user could mend."""
+"""Warnings and progress bars of other libraries that users cannot act on."""
 
 import contextlib
 import warnings
@@ -9,16 +9,16 @@ from transformers.utils import logging
 
 @contextlib.contextmanager
 def suppress_third_party_warnings() -> Iterator[None]:
-    """Leaves them out inside."""
+    """Suppress these warnings and progress bars in the `with` block."""
     shown = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
     try:
         with warnings.catch_warnings():
-            # PEFT 0.21 asks transformers 5.23 by an old name.
+            # PEFT 0.21 uses a name that transformers 5.23 deprecates.
             warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")
             # accelerate wraps the optimizer, so that the schedule cannot see its steps.
             warnings.filterwarnings("ignore", message="Detected call of `lr_scheduler.step")
-            # Several processes with a picture each: its one class token is laid out either way.
+            # Several processes with one image each: the strides of one class token are ambiguous.
             warnings.filterwarnings("ignore", message="Grad strides do not match bucket view")
             yield
     finally:

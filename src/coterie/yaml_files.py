@@ -15,8 +15,8 @@ Kind = TypeVar("Kind")
 def load_yaml(path: Path) -> Any:
     """Read a YAML file with the safe loader, which runs no code.
 
-    Raises ValueError, in one line that names the file, if it cannot be read, is not UTF-8 or not
-    YAML, or has a key twice.
+    Raises ValueError, in one line with the file's name, if it cannot be read, is not UTF-8 or not
+    YAML, or has a duplicate key.
     """
     yaml = import_optional("yaml", "data")
     try:
@@ -30,7 +30,7 @@ def load_yaml(path: Path) -> Any:
 
 
 def make_yaml_loader(yaml: ModuleType) -> type:
-    """Make PyYAML's safe loader refuse duplicate keys."""
+    """Return a subclass of PyYAML's safe loader that refuses duplicate keys."""
 
     class Loader(yaml.SafeLoader):
         pass
@@ -53,7 +53,7 @@ def construct_from_yaml(kind: type[Kind], items: Any, where: str) -> Kind:
 
     Args:
         kind: the dataclass.
-        items: its fields; lists become tuples, and whole numbers floats where a field is one.
+        items: its fields; lists become tuples, and integers floats if a field is one.
         where: file and key, for messages.
 
     Raises ValueError for an unknown or missing field, or a value that does not fit.

@@ -1,4 +1,4 @@
-"""How the losses of several tasks train one model, one kind a file."""
+"""Methods that combine the losses or gradients of several tasks, one a file."""
 
 from coterie.public_names import export_classes
 

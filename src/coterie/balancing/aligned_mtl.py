@@ -1,4 +1,4 @@
-"""Aligned-MTL: the principal components of the tasks' gradients get one scale."""
+"""Aligned-MTL: rescales the principal components of the task gradients to one length."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -13,15 +13,15 @@ SCALE_MODES = ("min", "median", "rmse")
 
 @dataclass(frozen=True, kw_only=True)
 class AlignedMTL(GradientBalancing):
-    """Mean of the tasks' gradients after their principal components were made equally long.
+    """Mean of the task gradients after their principal components are rescaled to one length.
 
     Independent component alignment (Senushkin et al. 2023, arXiv:2305.19000, algorithm 1), as in
     TorchJD.
 
     Attributes:
-        scale_mode: what the common length comes from: the smallest ("min", as in the paper) or
-            the median singular value of the gradients, or the root mean square of all ("rmse", as
-            in the released code).
+        scale_mode: source of the common length: the smallest ("min", as in the paper) or the
+            median singular value of the gradients, or the root mean square of all ("rmse", as in
+            the released code).
     """
 
     scale_mode: Literal["min", "median", "rmse"] = "min"

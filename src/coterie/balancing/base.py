@@ -6,10 +6,10 @@ from torch import nn
 
 
 class Balancing(ABC):
-    """How the losses of several tasks train one model. Kinds are frozen keyword-only dataclasses.
+    """A method that trains one model on several losses. Kinds are frozen keyword-only dataclasses.
 
-    There are two sorts. One weighs the losses and follows the gradient of their sum (`build`).
-    The other combines the gradients of the single tasks' losses: see `GradientBalancing`.
+    Loss balancing weighs the losses and follows the gradient of their sum (`build`). Gradient
+    balancing combines the gradients of the single tasks' losses: see `GradientBalancing`.
     """
 
     @abstractmethod
@@ -25,8 +25,8 @@ class Balancing(ABC):
         """
 
     def build_aggregator(self) -> nn.Module | None:
-        """Return the module that combines the tasks' gradients, as `GradientBalancing` has it.
+        """Return the module that combines the task gradients; see `GradientBalancing`.
 
-        None if the gradient of the loss that `build`'s module returns is what trains the model.
+        None if the model is trained on the gradient of the loss that `build`'s module returns.
         """
         return None

@@ -1,4 +1,4 @@
-"""CAGrad: the direction near the mean gradient that helps the worst-off task most."""
+"""CAGrad: the direction near the mean gradient that decreases the worst-off task's loss most."""
 
 from dataclasses import dataclass
 
@@ -16,8 +16,8 @@ class CAGrad(GradientBalancing):
     TorchJD. The released code divides the result by 1 + c^2 by default; this does not.
 
     Attributes:
-        c: radius of the ball relative to the norm of the mean gradient, in [0, 1). 0 follows the
-            mean; the paper uses 0.4 on NYU-v2 and Cityscapes.
+        c: radius of the ball relative to the norm of the mean gradient, in [0, 1). 0 is the mean
+            gradient; the paper uses 0.4 on NYU-v2 and Cityscapes.
     """
 
     c: float = 0.4

@@ -1,4 +1,4 @@
-"""Task losses with weights that never change."""
+"""A weighted sum of the task losses with constant weights."""
 
 import math
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ from coterie.balancing.base import Balancing
 
 @dataclass(frozen=True, kw_only=True)
 class Fixed(Balancing):
-    """sum_t weight_t L_t over the tasks in the batch.
+    """Constant task weights: sum_t weight_t L_t over the tasks in the batch.
 
     Attributes:
-        weights: one a task, each at least 0; None for 1 each.
+        weights: one a task, each finite and at least 0; None for 1 each.
     """
 
     weights: tuple[float, ...] | None = None
@@ -35,7 +35,7 @@ class Fixed(Balancing):
 
 
 class FixedSum(nn.Module):
-    """The module of `Fixed`; no parameters, and nothing to save."""
+    """The module of `Fixed`; it has no parameters and saves nothing."""
 
     weights: Tensor
 

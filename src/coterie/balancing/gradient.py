@@ -1,4 +1,4 @@
-"""The interface of gradient balancing: the tasks' gradients are combined, not their losses."""
+"""The interface of gradient balancing, which combines the task gradients, not the losses."""
 
 from abc import abstractmethod
 
@@ -9,26 +9,26 @@ from coterie.balancing.fixed import Fixed
 
 
 class GradientBalancing(Balancing):
-    """Combines the gradients of the tasks' losses. Kinds are frozen keyword-only dataclasses.
+    """A combination of the task gradients. Kinds are frozen keyword-only dataclasses.
 
-    A training step takes the gradient of each task's mean loss over the step, with one backward
+    An optimizer step takes the gradient of each task's mean loss over the step, with one backward
     pass for each task, so a step takes longer with every task (`coterie.train.task_gradients`).
     The log's "loss" is the mean over the step's items, as with `Fixed()`.
     """
 
     def build(self, tasks: int) -> nn.Module:
-        """Return the module of the logged loss, which no gradient is taken of."""
+        """Return the module of the logged loss, which is not differentiated."""
         return Fixed().build(tasks)
 
     @abstractmethod
     def build_aggregator(self) -> nn.Module:
-        """Return the module that combines the tasks' gradients.
+        """Return the module that combines the task gradients.
 
         It is called with `gradients: Float[Tensor, "tasks parameters"]`, float32 and finite, one
         row for each task with samples in the step, at least one, and returns
         `Float[Tensor, " parameters"]`, the gradient that the optimizer follows. It has no
         parameters and no state; random numbers come from torch's default generator, whose state
-        is part of a checkpoint. So a resumed run equals one that was never stopped.
+        is part of a checkpoint, so that a resumed run equals an uninterrupted one.
 
         Raises ValueError if a package that it needs is not installed.
         """

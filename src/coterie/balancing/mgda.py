@@ -1,4 +1,4 @@
-"""MGDA: the shortest vector in the convex hull of the tasks' gradients."""
+"""MGDA: the shortest vector in the convex hull of the task gradients."""
 
 import math
 from dataclasses import dataclass
@@ -11,15 +11,15 @@ from coterie.balancing.torchjd_aggregator import make_torchjd_aggregator
 
 @dataclass(frozen=True, kw_only=True)
 class MGDA(GradientBalancing):
-    """Convex combination of the tasks' gradients with the least norm.
+    """Convex combination of the task gradients with the least norm.
 
     The multiple-gradient descent algorithm (Desideri 2012), solved by Frank-Wolfe as in Sener and
-    Koltun 2018 (arXiv:1810.04650, algorithm 2), as in TorchJD. The tasks with the shortest
-    gradients count most: a task that is nearly learned slows the others down.
+    Koltun 2018 (arXiv:1810.04650, algorithm 2), as in TorchJD. Tasks with short gradients get the
+    largest weights: a task that has nearly converged slows the others down.
 
     Attributes:
-        epsilon: a change of the weights below which the solver stops, above 0.
-        max_iterations: of the solver, at least 1.
+        epsilon: change of the weights below which the solver stops, above 0.
+        max_iterations: most iterations of the solver, at least 1.
     """
 
     epsilon: float = 1e-3

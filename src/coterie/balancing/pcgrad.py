@@ -1,4 +1,4 @@
-"""PCGrad: conflicting components of the tasks' gradients are projected away."""
+"""PCGrad: projects conflicting components of the task gradients away."""
 
 from dataclasses import dataclass
 
@@ -10,10 +10,10 @@ from coterie.balancing.torchjd_aggregator import make_torchjd_aggregator
 
 @dataclass(frozen=True, kw_only=True)
 class PCGrad(GradientBalancing):
-    """Sum of the tasks' gradients, each projected onto the normal plane of those it conflicts with.
+    """Sum of the task gradients, each projected onto the normal plane of those it conflicts with.
 
-    Gradient surgery (Yu et al. 2020, arXiv:2001.06782, algorithm 1), as in TorchJD. Projections
-    follow one another in random order. The result is a sum, so its scale grows with the tasks.
+    Gradient surgery (Yu et al. 2020, arXiv:2001.06782, algorithm 1), as in TorchJD. The order of
+    the projections is random. The result is a sum, so its scale grows with the number of tasks.
     """
 
     def build_aggregator(self) -> nn.Module:

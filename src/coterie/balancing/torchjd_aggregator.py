@@ -1,4 +1,4 @@
-"""Aggregators of the library TorchJD, independent of the gradients' scale."""
+"""TorchJD aggregators, made independent of the scale of the gradients."""
 
 from typing import Any
 
@@ -15,8 +15,8 @@ class ScaledAggregator(nn.Module):
     """An aggregator applied to gradients of Frobenius norm 1; the result is scaled back.
 
     All aggregators used here are positively homogeneous, A(s J) = s A(J), so this changes no
-    result but for rounding. It matters for small gradients: TorchJD takes a Jacobian whose
-    squared norm is below 1e-4 for 0 (`norm_eps`), and UPGrad and CAGrad then return a plain mean.
+    result but for rounding. It matters for small gradients: TorchJD treats a Jacobian whose
+    squared norm is below 1e-4 as 0 (`norm_eps`), and UPGrad and CAGrad then return a plain mean.
     Gradients of adapters are often that small.
     """
 
@@ -27,7 +27,7 @@ class ScaledAggregator(nn.Module):
     @torch.no_grad()
     def forward(self, gradients: Float[Tensor, "tasks parameters"]) -> Float[Tensor, " parameters"]:
         norm = gradients.norm()
-        # Without a branch on the norm, which a GPU would have to be waited for.
+        # A branch on the norm would synchronise with the GPU.
         scaled = gradients / norm.clamp_min(torch.finfo(gradients.dtype).tiny)
         return self.aggregator(scaled) * norm
 

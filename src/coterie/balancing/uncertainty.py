@@ -1,4 +1,4 @@
-"""Task losses with learned weights: one uncertainty a task."""
+"""Uncertainty weighting: task losses with one learned uncertainty a task."""
 
 from dataclasses import dataclass
 
@@ -11,12 +11,12 @@ from coterie.balancing.base import Balancing
 
 @dataclass(frozen=True, kw_only=True)
 class Uncertainty(Balancing):
-    """sum_t 0.5 / sigma_t^2 L_t + r(sigma_t) over the tasks in the batch; each sigma starts at 1.
+    """sum_t 0.5 / sigma_t^2 L_t + r(sigma_t) over the tasks in the batch; sigma starts at 1.
 
     Attributes:
         positive: True for r = log(1 + sigma^2), which is never negative (arXiv:1805.06334 eq. 3,
             Liebel and Koerner; used by Mod-Squad). False for r = log sigma (arXiv:1705.07115
-            eq. 10, Kendall et al.), which lets the sum fall below 0.
+            eq. 10, Kendall et al.), with which the sum can be below 0.
     """
 
     positive: bool = True
@@ -26,7 +26,7 @@ class Uncertainty(Balancing):
 
 
 class UncertainSum(nn.Module):
-    """The module of `Uncertainty`. Its `sigma` decays where `Stage.decays_balancing` is set."""
+    """The module of `Uncertainty`. `sigma` has weight decay if `Stage.decays_balancing` is set."""
 
     def __init__(self, tasks: int, *, positive: bool) -> None:
         super().__init__()
@@ -37,7 +37,7 @@ class UncertainSum(nn.Module):
         self, losses: Float[Tensor, " tasks"], present: Bool[Tensor, " tasks"]
     ) -> Float[Tensor, ""]:
         squared = self.sigma.square()
-        # 0.5 log sigma^2 is log sigma, and still defined should a step carry sigma below 0.
+        # 0.5 log sigma^2 is log sigma, and stays defined if an optimizer step makes sigma negative.
         regularizer = squared.log1p() if self.positive else 0.5 * squared.log()
         terms = 0.5 / squared * losses.where(present, 0.0) + regularizer
         return terms.where(present, 0.0).sum()

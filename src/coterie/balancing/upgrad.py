@@ -1,4 +1,4 @@
-"""UPGrad: each task's gradient is projected so that it conflicts with no other's."""
+"""UPGrad: projects each task gradient so that it conflicts with no other."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from coterie.balancing.torchjd_aggregator import make_torchjd_aggregator
 
 @dataclass(frozen=True, kw_only=True)
 class UPGrad(GradientBalancing):
-    """Mean of the tasks' gradients, each projected onto the dual cone of all of them.
+    """Mean of the task gradients, each projected onto the dual cone of all of them.
 
     The result has no negative inner product with any task's gradient (Quinton and Rey 2024,
     arXiv:2406.16232, section 4), as in TorchJD. Its scale is that of the mean of the gradients.

@@ -1,4 +1,4 @@
-"""Experts: what a mixture chooses among, one kind a file."""
+"""Kinds of experts that a mixture routes among, one a file."""
 
 from coterie.public_names import export_classes
 

@@ -1,4 +1,4 @@
-"""Attention experts: each is a query and an output map over one common key and value head."""
+"""Attention experts: a query and an output map each, over one common key and value head."""
 
 import inspect
 from dataclasses import dataclass
@@ -13,35 +13,35 @@ from coterie.kernels.attention import Mask, attend_dense, attend_reference, atte
 from coterie.routing.decision import DeferredRouting, RoutingDecision
 
 KERNELS = ("auto", "reference", "fused")
-# Arguments of attentions with a cache, cross-attention or rotary positions, which do not fit.
+# Arguments of attentions with a cache, cross-attention or rotary positions: not supported.
 UNSUPPORTED_ARGUMENTS = {"past_key_values", "key_value_states", "position_embeddings", "cu_seqlens"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class AttentionHeads(Experts):
-    """Expert i is a query map and an output map; a token's chosen experts attend for it.
+    """Attention experts: expert i is a query map and an output map for the tokens routed to it.
 
     y = sum_i gates_i * output_i(softmax(query_i(x) key(x)^T / sqrt(head)) value(x)), over all
     tokens of a row. Key and value are one head for all experts, trained, with biases; query and
-    output maps have none. Query maps start as the base layer's query heads in turn, key and value
-    as the mean of its heads.
+    output maps have none. Query maps are initialised with the base layer's query heads in turn, key
+    and value with the mean of its heads.
 
-    Fits attentions of vision transformers: linear q_proj, k_proj, v_proj and o_proj or out_proj,
-    three-dimensional input, not causal, no cache.
+    Supports attentions of vision transformers: linear q_proj, k_proj, v_proj and o_proj or
+    out_proj, three-dimensional input, not causal, no cache.
 
     Source: Mod-Squad (CVPR 2023), after mixture of attention heads (arXiv 2210.05144). Departs:
     both train from scratch with random maps; here they start from a pretrained model. By default
-    the experts are added to the model's attention and start at zero, where both replace it.
+    the experts are added to the model's attention with output maps of zero, where both replace it.
 
     Attributes:
-        count: how many experts, at least 1.
+        count: number of experts, at least 1.
         heads: query heads inside one expert, at least 1.
         replace: the experts replace the base layer; output maps start as its own, for the same
-            heads as the query maps, and its output bias is lost.
+            heads as the query maps, and its output bias is dropped.
         init: "host", as described, or "fresh" for torch's random initialisation of a linear
             layer, for training from scratch.
         kernel: "reference" loops over the experts; "fused" and "auto" compute chosen queries only
-            where every token has equally many, else all, and all under `torch.compile`.
+            if all tokens have equally many, else all, and all under `torch.compile`.
     """
 
     attaches_to: ClassVar[Literal["linears", "block"]] = "block"
@@ -106,7 +106,7 @@ class AttentionHeadsLayer(ExpertLayer):
 
     @torch.no_grad()
     def reset_parameters(self, kind: AttentionHeads) -> None:
-        """Initialises weights as torch does a linear layer's; added output maps stay at 0."""
+        """Initialise weights as torch does those of a linear layer; added output maps stay at 0."""
         narrow, wide = self.query.shape[-1] ** -0.5, self.output.shape[-1] ** -0.5
         names = ("query", "key", "value", "key_bias", "value_bias")
         for part in map(self.get_parameter, names):
@@ -117,7 +117,7 @@ class AttentionHeadsLayer(ExpertLayer):
     def forward(
         self, base_layer: nn.Module, x: Tensor, deferred: DeferredRouting, *args: Any, **kwargs: Any
     ) -> tuple[tuple[Any, ...], RoutingDecision]:
-        """The base layer's tuple, its first entry replaced or added to; no attention weights.
+        """Return the base layer's tuple with a new first entry and without attention weights.
 
         Raises ValueError if x is not [rows, tokens, width], or the attention is to be causal or
         has a mask that is not the same for all heads.
@@ -140,7 +140,7 @@ class AttentionHeadsLayer(ExpertLayer):
         return (first + y, *rest), decision
 
     def attend(self, x: Tensor, gates: Tensor, mask: Mask | None) -> Tensor:
-        """The experts' part, by the kernel that fits."""
+        """Compute the experts' output with the selected kernel."""
         key, value = (
             F.linear(
                 x,
@@ -158,14 +158,17 @@ class AttentionHeadsLayer(ExpertLayer):
 
 
 def _inspect_attention(base_layer: nn.Module) -> tuple[dict[str, nn.Linear], int, int]:
-    """(linear layers, query heads, features of a head) of a vision transformer's attention."""
+    """Return (linear layers, query heads, features of a head) of a vision transformer's attention.
+
+    Raises ValueError if the attention is not supported.
+    """
     children = dict(base_layer.named_children())
     children["output"] = children.get("o_proj", children.get("out_proj", base_layer))
     names = ("q_proj", "k_proj", "v_proj", "output")
     parts = {name: part for name in names if isinstance(part := children.get(name), nn.Linear)}
     head = getattr(base_layer, "head_dim", None)
     foreign = UNSUPPORTED_ARGUMENTS & inspect.signature(base_layer.forward).parameters.keys()
-    # Absent, `is_causal` is not known to be False.
+    # An attention without `is_causal` may be causal.
     causal = getattr(base_layer, "is_causal", True)
     if len(parts) < len(names) or not isinstance(head, int) or causal or foreign:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""The interface of experts: `Experts` is the choice, `ExpertLayer` has the weights."""
+"""The interface of experts: `Experts` is the configuration, `ExpertLayer` has the weights."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -15,12 +15,12 @@ from coterie.routing.decision import DeferredRouting, RoutingDecision
 class ExpertLayer(nn.Module, ABC):
     """The weights of all experts at one module of the base model.
 
-    Parameters are the layer's own, none is a submodule's: PEFT and transformers find the adapter's
-    name only in the last or second-last part of a key.
+    Parameters belong to the layer itself, not to submodules: PEFT and transformers find the
+    adapter's name only in the last or second-last part of a key.
 
     Attributes:
         dispatcher: exchanges tokens between the processes that hold experts; see
-            `set_dispatcher`. Forms that run all experts on all tokens do not use it.
+            `set_dispatcher`. Kernels that run all experts on all tokens do not use it.
     """
 
     dispatcher: Dispatcher = LOCAL
@@ -29,9 +29,9 @@ class ExpertLayer(nn.Module, ABC):
     def forward(
         self, base_layer: nn.Module, x: Tensor, deferred: DeferredRouting, *args: Any, **kwargs: Any
     ) -> tuple[Any, RoutingDecision]:
-        """The output in place of `base_layer(x, *args, **kwargs)`, and the decision.
+        """Return the output in place of `base_layer(x, *args, **kwargs)`, and the decision.
 
-        Where the experts add, the base layer's own output is part of it.
+        If the experts are additive, the base layer's own output is part of it.
         `RoutingDecision.combine_weights` has one column an expert, and a last one for the
         always-on expert if the layer was built with it.
         """
@@ -59,25 +59,25 @@ class Experts(ABC):
     """
 
     attaches_to: ClassVar[Literal["linears", "block"]]
-    """Where in a role the experts are: at each linear layer, or at the whole block."""
+    """Modules of a role that get experts: each linear layer, or the block."""
     is_low_rank: ClassVar[bool] = False
     """Whether each expert is a low-rank change of a weight; see `get_low_rank_factors`."""
     label: ClassVar[str] = ""
-    """What `get_names` calls an expert; the class's name in lower case by default."""
+    """Name of an expert in `get_names`; the class's name in lower case by default."""
 
     @property
     @abstractmethod
     def count(self) -> int:
-        """How many experts there are to choose from."""
+        """Number of experts to choose from."""
 
     @property
     def is_additive(self) -> bool:
-        """True where the experts' output is added to the base layer's; else it replaces it."""
+        """True if the experts' output is added to the base layer's; else it replaces it."""
         return True
 
     @property
     def uses_base_weights(self) -> bool:
-        """False where no weight of the base layer is used any more."""
+        """False if no weight of the base layer is used any more."""
         return True
 
     @property
@@ -87,29 +87,29 @@ class Experts(ABC):
 
     @abstractmethod
     def build(self, base_layer: nn.Module, shared: "Experts | None") -> ExpertLayer | None:
-        """New weights that fit `base_layer`; `shared` is one more, always-on expert of the kind.
+        """Return new weights for `base_layer`; None for experts without weights.
 
-        Returns None for experts without weights. Raises ValueError if the kind does not fit
-        `base_layer`, naming its class and what would fit.
+        `shared` is one more, always-on expert of the kind. Raises ValueError if the kind does not
+        support `base_layer`, naming its class and a kind that does.
         """
 
     def get_names(self) -> list[str]:
-        """What tables and figures call each expert."""
+        """Return the experts' names for tables and figures."""
         label = self.label or type(self).__name__.lower()
         return [f"{label} {number + 1}" for number in range(self.count)]
 
     def count_parameters(self, layer: nn.Module, shared: "Experts | None") -> list[int]:
-        """Numbers in each expert's own weights; weights that experts have in common do not count.
+        """Count the parameters of each expert, without those that experts have in common.
 
-        A token that an expert was not chosen for does not use that many: active parameters are the
-        total minus the sum of these over the experts that were not chosen.
+        A token uses the total minus the sum of these over the experts that were not chosen for it:
+        the active parameters.
         """
         rows = self.num_rows + (0 if shared is None else shared.num_rows)
         stacked = [each for each in layer.parameters() if each.ndim > 1 and len(each) == rows]
         return [sum(each[0].numel() for each in stacked)] * self.count
 
     def find_shared_rows(self, layer: nn.Module, shared: "Experts") -> dict[str, slice]:
-        """Parameter name -> the rows of its first axis that are the always-on expert's.
+        """Return parameter name -> the rows of its first axis that belong to the always-on expert.
 
         The other rows are those of the routed experts.
         """
@@ -121,15 +121,15 @@ class Experts(ABC):
         }
 
     def make_single(self) -> "Experts":
-        """The kind with its first expert alone."""
+        """Return the kind with its first expert alone."""
         return replace(self, count=1)  # pyright: ignore[reportArgumentType]  kinds are dataclasses
 
     def find_copy_problem(self, shared: "Experts | None") -> str | None:
-        """Why the experts, and `shared`, cannot all start as copies of one; None if they can."""
+        """Return why the experts and `shared` cannot be copies of one expert; None if they can."""
         return None
 
     def repeat_weight(self, weight: Tensor, shape: Sequence[int]) -> Tensor:
-        """The weight of `make_single`, repeated for all experts to `shape`.
+        """Return a weight of `make_single`, repeated for all experts to `shape`.
 
         Raises ValueError if copies of it do not have that shape.
         """
@@ -141,12 +141,12 @@ class Experts(ABC):
         return weight.repeat(copies, *[1] * (weight.ndim - 1))
 
     def get_low_rank_factors(self, layer: nn.Module) -> LowRankFactors:
-        """The experts of a layer as low-rank changes of a weight; only if `is_low_rank`."""
+        """Return the experts of a layer as low-rank changes of a weight; only if `is_low_rank`."""
         raise NotImplementedError(f"{type(self).__name__} experts are no low-rank changes")
 
 
 def set_dispatcher(model: nn.Module, dispatcher: Dispatcher) -> None:
-    """Makes all expert layers in a model exchange tokens through `dispatcher`."""
+    """Set the dispatcher through which all expert layers in a model exchange tokens."""
     for module in model.modules():
         if isinstance(module, ExpertLayer):
             module.dispatcher = dispatcher

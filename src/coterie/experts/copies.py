@@ -14,34 +14,35 @@ KERNELS = ("auto", "reference", "fused")
 
 @dataclass(frozen=True, kw_only=True)
 class Copies(Experts):
-    """Each expert is the host module again, with weights of its own; they replace the host.
+    """Experts that are copies of the base layer with their own weights, and replace it.
 
-    Every expert starts as the host is, unless `divisor` or `init` say otherwise. With
-    `trained="full"` each expert has a copy of all of the host's weights. With `trained="lora"` none
-    is copied: copies of one host are identical and stay frozen, so the host's own weights serve all
-    experts, and each has only low-rank factors on the host's linear layers, scaled by alpha / rank;
-    they start at zero.
+    Every expert is initialised with the base layer's weights, unless `divisor` or `init` differ.
+    With `trained="full"` each expert has a copy of all weights of the base layer. With
+    `trained="lora"` none is copied: copies of one layer are identical and stay frozen, so the base
+    layer's weights serve all experts, and each has only low-rank factors on its linear layers,
+    scaled by alpha / rank; `up` starts at zero.
 
     Source: Mod-Squad's MLP experts (CVPR 2023) and Uni-MoE (arXiv 2405.11273), whose experts are
     feed-forward networks, trained in full and then with LoRA of rank 8. Departs: Uni-MoE's experts
-    start from several single-modality models; here all start from the one host.
+    start from several single-modality models; here all start from the one base layer.
 
     Attributes:
-        count: how many experts, at least 1.
-        trained: whether experts own all weights, or low-rank factors beside frozen shared ones.
+        count: number of experts, at least 1.
+        trained: "full" for experts with all weights, "lora" for low-rank factors on shared frozen
+            weights.
         rank: rank of one expert's factors, at least 1; for "lora" only.
         alpha: scale of the factors times the rank, above 0; for "lora" only.
-        divisor: an expert has the host's hidden units divided by this; for "full" only. Mod-Squad
-            divides by the experts that a token uses, so that these cost as much as the host.
-            Expert e begins with the e-th share of the host's units (in turn), its output times
-            the divisor: as many different shares with equal weights that sum to 1 are the host.
-        init: "host", or "fresh" for weights that are drawn anew, as torch draws a linear layer's,
-            where all is trained from scratch; for "full" only. Departs: Mod-Squad's code draws
-            from +- 1 / fan_in, which makes answers of near 0 at these widths.
+        divisor: an expert has the base layer's hidden units divided by this; for "full" only.
+            Mod-Squad divides by the number of experts that a token uses, so that these cost as
+            much as the base layer. Expert e starts with the e-th share of the base layer's units
+            (in turn), its output times the divisor: the sum of as many different shares with equal
+            weights that sum to 1 is the base layer.
+        init: "host", or "fresh" for torch's random initialisation of a linear layer, for training
+            from scratch; for "full" only. Departs: Mod-Squad's code samples from +- 1 / fan_in,
+            which makes outputs near 0 at these widths.
         kernel: "reference" calls the module once an expert; "fused" needs an MLP of known
-            structure, and `build` raises where it is not; "auto" is fused where it can be. Both of
-            the latter
-            run all experts on all tokens under `torch.compile`.
+            structure, and `build` raises ValueError for another; "auto" is "fused" if possible.
+            "fused" and "auto" run all experts on all tokens under `torch.compile`.
     """
 
     attaches_to: ClassVar[Literal["linears", "block"]] = "block"
@@ -86,17 +87,17 @@ class Copies(Experts):
         if shared is not None and not (shared.count == 1 and self.is_same_kind_as(shared)):
             raise ValueError(f"shared={shared!r}: beside {self!r} it is the same with count=1")
         segments = self.count + (shared is not None)
-        anatomy = MLPStructure.detect(base_layer)
-        if self.kernel == "fused" and anatomy is None:
+        structure = MLPStructure.detect(base_layer)
+        if self.kernel == "fused" and structure is None:
             raise ValueError(
                 f'kernel="fused" does not know the structure of {type(base_layer).__name__}; it '
                 'fits MLPs of two or three linear layers and one activation. Use kernel="auto".'
             )
         layer = FullCopies if self.trained == "full" else LowRankCopies
-        return layer(self, base_layer, segments, None if self.kernel == "reference" else anatomy)
+        return layer(self, base_layer, segments, None if self.kernel == "reference" else structure)
 
     def is_same_kind_as(self, other: Experts) -> bool:
-        """Whether `other` is the same but for its count and kernel."""
+        """Return whether `other` is equal except for its count and kernel."""
         return isinstance(other, Copies) and self == replace(
             other, count=self.count, kernel=self.kernel
         )

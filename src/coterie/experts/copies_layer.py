@@ -1,4 +1,4 @@
-"""The weights of `Copies`, stacked: all of the host's, or low-rank factors beside it."""
+"""The stacked weights of `Copies`: full copies of the base layer's, or low-rank factors."""
 
 import math
 from abc import abstractmethod
@@ -42,7 +42,7 @@ class CopiesOptions(Protocol):
 
 
 class CopiesLayer(ExpertLayer):
-    """The gates of each token and the choice of a kernel, the same for both kinds of copies."""
+    """The combine weights of each token and the choice of a kernel, for both kinds of copies."""
 
     def __init__(self, kind: CopiesOptions, segments: int, structure: MLPStructure | None) -> None:
         super().__init__()
@@ -53,11 +53,7 @@ class CopiesLayer(ExpertLayer):
     def forward(
         self, base_layer: nn.Module, x: Tensor, deferred: DeferredRouting, *args: Any, **kwargs: Any
     ) -> tuple[Tensor, RoutingDecision]:
-        """`x` has any leading axes; the answer keeps them.
-
-        Raises ValueError if the host is called with more than x: experts see chosen tokens only,
-        which further arguments would not match.
-        """
+        """Run the experts on `x` [..., width]. Raises ValueError if there are further arguments."""
         if args or kwargs:
             raise ValueError(
                 f"Copies calls its module with the tokens alone, but {type(base_layer).__name__} "
@@ -83,10 +79,10 @@ class CopiesLayer(ExpertLayer):
         x: Float[Tensor, "tokens width"],
         gates: Float[Tensor, "tokens segments"],
     ) -> Float[Tensor, "tokens out"]:
-        """sum_e gates_e * expert_e(x), by the kernel that fits."""
+        """Compute sum_e gates_e * expert_e(x) with the kernel for this structure."""
         traced = torch.compiler.is_compiling() and self.kind.kernel != "reference"
         if traced:
-            # The slots' forms give gates of 0 no gradient; so must this one.
+            # Gates of 0 get no gradient, as in the kernels that run assigned tokens only.
             gates = torch.where(gates != 0, gates, 0.0)
         if self.structure is not None:
             return self.run_fused(self.structure, base_layer, x, gates, traced)
@@ -97,17 +93,17 @@ class CopiesLayer(ExpertLayer):
 
     @abstractmethod
     def stack_weights(self, base_layer: nn.Module, dtype: torch.dtype) -> dict[str, Tensor]:
-        """The host's parameter names -> the experts' weights [segments, *shape] in `dtype`."""
+        """Return base layer's parameter name -> experts' weights [segments, *shape] in `dtype`."""
 
     @abstractmethod
     def run_fused(
         self, structure: MLPStructure, base_layer: nn.Module, x: Tensor, gates: Tensor, traced: bool
     ) -> Float[Tensor, "tokens out"]:
-        """The fast form; `traced` asks for one without shapes that depend on the gates."""
+        """Run the fused kernel; `traced` selects one without shapes that depend on the gates."""
 
 
 class FullCopies(CopiesLayer):
-    """Copies that own all weights: `fc1.weight` of the host is `fc1__weight` here, stacked."""
+    """Copies with all weights: `fc1.weight` of the base layer is `fc1__weight` here, stacked."""
 
     def __init__(
         self,
@@ -149,7 +145,7 @@ class FullCopies(CopiesLayer):
 
 
 class LowRankCopies(CopiesLayer):
-    """Copies that share the host's weights: `fc1` has `fc1__down` and `fc1__up` here, stacked."""
+    """Copies that share the base layer's weights: `fc1` has `fc1__down` and `fc1__up`, stacked."""
 
     def __init__(
         self,
@@ -185,7 +181,7 @@ class LowRankCopies(CopiesLayer):
             self.register_parameter(f"{self.names[name]}__up", nn.Parameter(up))
 
     def get_factors(self, name: str) -> tuple[Tensor, Tensor]:
-        """(down, up), the scale on the latter."""
+        """Return (down, up), with `up` multiplied by the scale."""
         own = self.names[name]
         scale = self.kind.alpha / self.kind.rank
         return self.get_parameter(f"{own}__down"), self.get_parameter(f"{own}__up") * scale
@@ -214,22 +210,22 @@ class LowRankCopies(CopiesLayer):
 def stack_module_weights(
     kind: CopiesOptions, base_layer: nn.Module, segments: int
 ) -> dict[str, Tensor]:
-    """The host's parameter names -> what the experts begin with, [segments, *shape]."""
+    """Return base layer's parameter name -> the experts' initial weights [segments, *shape]."""
     if kind.divisor == 1 and kind.init == "host":
         return {
             name: part.detach().expand(segments, *part.shape).clone()
             for name, part in base_layer.named_parameters()
         }
-    anatomy = MLPStructure.detect(base_layer)
-    if anatomy is None:
+    structure = MLPStructure.detect(base_layer)
+    if structure is None:
         raise ValueError(
             f"divisor={kind.divisor} and init={kind.init!r} need an MLP of two or three linear "
             f"layers, which {type(base_layer).__name__} is not: leave them at 1 and 'host'"
         )
     found = {}
-    for name in (*anatomy.inputs, anatomy.output):
+    for name in (*structure.inputs, structure.output):
         linear: Any = base_layer.get_submodule(name)
-        parts = [select_hidden_units(kind, linear, expert, last=name == anatomy.output)
+        parts = [select_hidden_units(kind, linear, expert, last=name == structure.output)
                  for expert in range(segments)]  # fmt: skip
         found[f"{name}.weight"] = torch.stack([weight for weight, _ in parts])
         if linear.bias is not None:
@@ -240,7 +236,7 @@ def stack_module_weights(
 def select_hidden_units(
     kind: CopiesOptions, linear: nn.Linear, expert: int, *, last: bool
 ) -> tuple[Tensor, Tensor | None]:
-    """An expert's own hidden units of one linear layer of the host, or new ones, as many."""
+    """Return one expert's share of a linear layer's hidden units, or as many random new ones."""
     hidden = linear.in_features if last else linear.out_features
     if hidden % kind.divisor:
         raise ValueError(
@@ -253,9 +249,9 @@ def select_hidden_units(
     bias = linear.bias if linear.bias is None else linear.bias.detach()
     bias = bias if bias is None or last else bias[own]
     if kind.init == "host":
-        # So that `divisor` different shares with weights of 1 / divisor are the host.
+        # The sum of `divisor` different shares with weights of 1 / divisor is the base layer.
         return (weight * kind.divisor if last else weight), bias
     bound = weight.shape[1] ** -0.5
-    drawn = [each if each is None else torch.empty_like(each).uniform_(-bound, bound)
+    fresh = [each if each is None else torch.empty_like(each).uniform_(-bound, bound)
              for each in (weight, bias)]  # fmt: skip
-    return drawn[0], drawn[1]
+    return fresh[0], fresh[1]

@@ -30,20 +30,20 @@ KERNELS: dict[str, Callable[[LoraCall, DeferredRouting], tuple[Tensor, RoutingDe
 
 @dataclass(frozen=True, kw_only=True)
 class Lora(Experts):
-    """A low-rank map beside a linear layer for each expert: scale_e * up_e(down_e(x)).
+    """A low-rank map for each expert, added to a linear layer: scale_e * up_e(down_e(x)).
 
-    scale_e = alpha / rank_e. `down` starts Kaiming-uniform, `up` at zero, so that the base model
-    is unchanged until training.
+    scale_e = alpha / rank_e. `down` is initialised Kaiming-uniform, `up` with zeros, so that the
+    base model is unchanged until training.
 
     Attributes:
         ranks: the rank of each expert, at least 1; they may differ (RoDE, arXiv:2407.12730).
-        alpha: see above; the same for all experts.
+        alpha: numerator of the scales, the same for all experts.
         dropout: share of the input's features dropped before `down`, in [0, 1). One mask serves
-            all experts. Departs: the published loops draw a mask an expert, which triples the
+            all experts. Departs: the published loops sample one mask an expert, which triples the
             cost of the layer.
-        kernel: which implementation runs. "auto" selects one by shape, see `select_kernel`; all
+        kernel: the implementation. "auto" selects one by shape, see `select_kernel`; all
             give equal results. "merged" and "per_sample" raise a ValueError on a call they do not
-            fit.
+            support.
     """
 
     attaches_to: ClassVar[Literal["linears", "block"]] = "linears"
@@ -160,7 +160,7 @@ class LoraLayer(ExpertLayer):
         flat = x.reshape(-1, x.shape[-1])
         deferred = _flatten_gating(deferred)
         if dropped and deferred.logits is None:
-            # The gate sees the whole input, the experts the thinned one.
+            # Dropout applies to the input of the experts, not to that of the gate.
             deferred = DeferredRouting(
                 make_decision=deferred.make_decision,
                 logits=deferred.resolve(flat),
@@ -181,7 +181,7 @@ class LoraLayer(ExpertLayer):
         return out.view(*x.shape[:-1], out.shape[-1]), decision
 
     def _run_kernel(self, call: LoraCall, deferred: DeferredRouting) -> str:
-        # Only ordinary operations can be traced, whatever form was asked for.
+        # Only ordinary operations can be traced, whatever `kernel` is.
         if self.kernel == "auto" or torch.compiler.is_compiling():
             return select_kernel(call, deferred)
         if self.kernel == "merged" and not (deferred.is_uniform and call.weight is not None):
@@ -202,17 +202,17 @@ class LoraLayer(ExpertLayer):
         return self.kernel
 
     def compute_delta(self, gates: Tensor) -> Tensor:
-        """The mixture's change of the base layer's weight, [out, width], for one row of gates."""
+        """Compute the mixture's change of the base weight, [out, width], for one row of gates."""
         factors = gates.to(self.down.dtype) @ self.layout.make_expansion_matrix(self.down)
         return (self.up * factors[:, None]).t() @ self.down
 
 
 def select_kernel(call: LoraCall, deferred: DeferredRouting) -> str:
-    """The fastest form for a call's shape, by the measurements in docs/performance.md.
+    """Return the fastest kernel for a call's shape, by the measurements in docs/performance.md.
 
-    Traced code gets ordinary operations. One decision for all folds into the weight once there
-    are enough tokens to pay for it; a decision a sample gathers the chosen experts; a few
-    experts a token out of a large total rank are visited one by one; else everything is one
+    Traced code gets ordinary operations. One decision for all tokens is merged into the weight
+    once there are enough tokens to pay for it; a decision a sample gathers the chosen experts; a
+    few experts a token out of a large total rank run one by one; all other calls are one
     concatenated low-rank map.
     """
     rank, ranks = sum(call.layout.ranks), set(call.layout.ranks)
@@ -239,7 +239,7 @@ def _flatten_gating(deferred: DeferredRouting) -> DeferredRouting:
 
 
 def _is_plain(base_layer: nn.Module) -> bool:
-    """True if the host's product can join the node: a frozen linear layer nobody listens to."""
+    """Return whether the base layer can be fused: a frozen linear layer without hooks."""
     return (
         type(base_layer) is nn.Linear
         and type(base_layer.weight) is nn.Parameter

@@ -1,4 +1,4 @@
-"""What is known of a host module: its `MLPStructure`, or only how to call it with other weights."""
+"""`MLPStructure`: the parts of an MLP, and calls of any module with the weights of experts."""
 
 from dataclasses import dataclass
 
@@ -10,14 +10,14 @@ from transformers.activations import ACT2CLS
 
 from coterie.kernels.dispatch import LOCAL, Dispatcher, assign_tokens
 
-# The last name is the map back to the width; before it the one or two maps that read the width.
+# The last name is the output map; before it the one or two input maps.
 LINEARS = (
     ("gate_proj", "up_proj", "down_proj"),
     ("fc1", "fc2"),
     ("linear_fc1", "linear_fc2"),
     ("linear_1", "linear_2"),
 )
-# What transformers builds from a `hidden_act`; all of them act on each number alone.
+# Activations that transformers builds from a `hidden_act`; all of them are elementwise.
 POINTWISE = {entry[0] if isinstance(entry, tuple) else entry for entry in ACT2CLS.values()}
 POINTWISE |= {nn.GELU}
 
@@ -27,9 +27,9 @@ class MLPStructure:
     """The names of an MLP's parts: `output(activation(inputs[0](x)) [* inputs[1](x)])`.
 
     Attributes:
-        inputs: linear maps that read x; two of them if the MLP is gated, the activated one first.
-        output: the linear map that writes the MLP's answer.
-        activation: the function between them; it acts on each number alone and has no weights.
+        inputs: linear maps of x; two if the MLP is gated, the activated one first.
+        output: the linear map that computes the MLP's output.
+        activation: the elementwise function between them, without weights.
     """
 
     inputs: tuple[str, ...]
@@ -38,10 +38,10 @@ class MLPStructure:
 
     @classmethod
     def detect(cls, base_layer: nn.Module) -> "MLPStructure | None":
-        """The anatomy of `host`, or None if it is not one of those that are known.
+        """Return the structure of `base_layer`, or None if it is not a known one.
 
-        Names alone would not do: Gemma3n's MLP is named like Llama's and computes something else.
-        So the parts are tried on three tokens against the host, unless it has no data yet (meta).
+        Names alone are not enough: Gemma3n's MLP has the names of Llama's and computes something
+        else. So both are compared on three tokens, unless the base layer has no data yet (meta).
         """
         children = dict(base_layer.named_children())
         if any(True for _ in base_layer.parameters(recurse=False)):
@@ -54,16 +54,16 @@ class MLPStructure:
             ]
             if not set(names) <= children.keys() or len(rest) != 1:
                 continue
-            anatomy = cls(inputs=names[:-1], output=names[-1], activation=rest[0])
+            structure = cls(inputs=names[:-1], output=names[-1], activation=rest[0])
             return (
-                anatomy
-                if anatomy.has_expected_parts(base_layer) and anatomy.matches_module(base_layer)
+                structure
+                if structure.has_expected_parts(base_layer) and structure.matches_module(base_layer)
                 else None
             )
         return None
 
     def has_expected_parts(self, base_layer: nn.Module) -> bool:
-        """Whether the named parts are linear maps and a pointwise activation without weights."""
+        """Return whether the parts are linear maps and an elementwise function without weights."""
         maps = [base_layer.get_submodule(name) for name in (*self.inputs, self.output)]
         activation = base_layer.get_submodule(self.activation)
         return (
@@ -74,24 +74,24 @@ class MLPStructure:
 
     @torch.no_grad()
     def matches_module(self, base_layer: nn.Module) -> bool:
-        """Whether `run` answers what the host answers; True where the host is on meta."""
+        """Return whether `run` gives the output of the base layer; True if that is on meta."""
         first = base_layer.get_submodule(self.inputs[0])
         assert isinstance(first, nn.Linear)
         weight = first.weight
         if weight.is_meta:
             return True
-        # Quantised weights are integers; their layers read bfloat16.
+        # Layers with quantised (integer) weights take bfloat16.
         dtype = weight.dtype if weight.is_floating_point() else torch.bfloat16
         x = torch.linspace(-2, 2, 3 * first.in_features, device=weight.device, dtype=dtype)
         x = x.view(3, first.in_features)
         wanted = base_layer(x).float()
-        # Relative to the whole answer: that of a freshly initialised host may be tiny everywhere.
+        # Relative to the norm: the output of a newly initialised base layer may be tiny.
         return bool((self.run(base_layer, x).float() - wanted).norm() <= 2e-2 * wanted.norm())
 
     def run(
         self, base_layer: nn.Module, x: Float[Tensor, "*tokens width"]
     ) -> Float[Tensor, "*tokens out"]:
-        """What the host computes if this anatomy is right."""
+        """Compute the output of a base layer with this structure."""
         hidden = base_layer.get_submodule(self.activation)(
             base_layer.get_submodule(self.inputs[0])(x)
         )
@@ -101,7 +101,7 @@ class MLPStructure:
 
 
 def is_identity(part: nn.Module) -> bool:
-    """Whether `part` hands its input on unchanged, in training as well."""
+    """Return whether `part` returns its input unchanged, also in training."""
     return isinstance(part, nn.Identity) or (isinstance(part, nn.Dropout) and part.p == 0)
 
 
@@ -112,7 +112,7 @@ def run_assigned(
     stacks: dict[str, Tensor],
     dispatcher: Dispatcher = LOCAL,
 ) -> Float[Tensor, "tokens out"]:
-    """Each expert on the tokens it was chosen for, by calling the base layer with its weights.
+    """Run each expert on the tokens assigned to it, by calling the base layer with its weights.
 
     An expert without tokens is called with none, so that its weights get gradients of zero.
     """
@@ -145,7 +145,7 @@ def run_all(
     gates: Float[Tensor, "tokens segments"],
     stacks: dict[str, Tensor],
 ) -> Float[Tensor, "tokens out"]:
-    """`run_assigned` with all experts on all tokens, so that it can be traced."""
+    """Run all experts on all tokens, so that it can be traced; equal to `run_assigned`."""
     every = torch.func.vmap(
         lambda one: functional_call(base_layer, one, (x,)), randomness="different"
     )

@@ -1,4 +1,4 @@
-"""Null experts: a choice that costs nothing and adds nothing."""
+"""Null experts, which cost nothing and add nothing."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -10,14 +10,14 @@ from coterie.experts.base import ExpertLayer, Experts
 
 @dataclass(frozen=True, kw_only=True)
 class Null(Experts):
-    """Experts whose output is zero, so that a token can be given less than it could have.
+    """Experts whose output is zero, so that a token may use less compute.
 
-    They have no weights. A token whose chosen experts include a null one spends that much less
-    compute, and the weight it gave the null expert is lost. Source: Uni-MoE 2.0
-    (arXiv 2511.12509), where null experts stand beside routed and shared ones.
+    They have no weights. A token whose chosen experts include a null one uses that much less
+    compute, and the null expert's weight has no effect on the output. Source: Uni-MoE 2.0
+    (arXiv 2511.12509), which has null experts in addition to routed and shared ones.
 
     Attributes:
-        count: how many null experts there are to choose from, at least 1.
+        count: number of null experts to choose from, at least 1.
     """
 
     attaches_to: ClassVar[Literal["linears", "block"]] = "block"
@@ -28,5 +28,5 @@ class Null(Experts):
             raise ValueError(f"Null(count={self.count!r}): allowed is 1 or more")
 
     def build(self, base_layer: nn.Module, shared: Experts | None) -> ExpertLayer | None:
-        """None, whatever the host: there is nothing to hold, nor for an always-on expert."""
+        """Return None for any base layer: null experts have no weights."""
         return None

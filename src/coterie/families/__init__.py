@@ -1,1 +1,1 @@
-"""Model families: where their attention, MLPs and connectors are, one family a file."""
+"""Model families: the modules of their attention, MLPs and connectors, one family a file."""

@@ -1,4 +1,4 @@
-"""What coterie must know of a model family: its roles, its placeholders, whose rows are whose."""
+"""The interface of a model family: its roles, its placeholders, and the owners of its rows."""
 
 import re
 from abc import ABC
@@ -12,14 +12,14 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from coterie import families as hosts
+from coterie import families as family_package
 from coterie.modalities.base import find_modalities
 from coterie.serialization import find_kinds
 
 
 @dataclass(frozen=True, kw_only=True)
 class Role:
-    """Where one role sits: regular expressions that match whole module names.
+    """The modules of one role: regular expressions that match full module names.
 
     Attributes:
         block: the block itself (an attention, an MLP, a connector), which experts may replace.
@@ -37,14 +37,13 @@ class ModelFamily(ABC):
     as of the bare one that `AutoModel` builds.
 
     Attributes:
-        model_types: the values of `config.model_type` this family answers to.
+        model_types: the values of `config.model_type` in this family.
         roles: text.attn, text.mlp, vision.attn, vision.mlp and connector, those the family has.
         towers: the name of a tower, such as vision, connector or audio, as modalities have them ->
             regular expression of all module names in it. The first that matches counts, so a
             connector inside a tower comes before the tower.
-        new_parameters: a regular expression of whole parameter names that no pretraining has seen,
-            such
-            as heads: it learns in every stage. "" for nothing.
+        new_parameters: a regular expression of full names of newly initialised parameters, such as
+            heads, which are trained in every stage. "" for none.
     """
 
     model_types: ClassVar[tuple[str, ...]]
@@ -53,34 +52,34 @@ class ModelFamily(ABC):
     new_parameters: ClassVar[str] = ""
 
     def get_tower(self, name: str) -> str:
-        """The part of the model that a module is in: text, vision, connector or audio."""
+        """Return the part of the model that a module is in: text, vision, connector or audio."""
         for tower, names in self.towers.items():
             if re.fullmatch(names, name):
                 return tower
         return "text"
 
     def get_placeholder_ids(self, config: Any) -> Mapping[str, int]:
-        """Modality (image, video, audio) -> the token id that stands for it in `input_ids`."""
+        """Return modality (image, video, audio) -> its placeholder token id in `input_ids`."""
         return {}
 
     def count_rows_per_sample(
         self, tower: str, inputs: Mapping[str, Any], config: Any
     ) -> Float[Tensor, " batch"]:
-        """How many rows of a tower (or its connector) each sample owns.
+        """Count the rows of a tower (or its connector) that each sample owns.
 
         The numbers are right up to a common factor, at least 0, and need no synchronisation with
         the device. The placeholder tokens of the modalities that the tower encodes are counted,
-        which is right for every family where each row gives the same number of tokens; others
+        which is right for every family in which each row gives the same number of tokens; others
         override this.
 
         Args:
             tower: one of `towers`.
-            inputs: keyword arguments of the model's forward, as the processor made them.
+            inputs: keyword arguments of the model's forward, as the processor returned them.
             config: the model's own configuration.
 
         Raises:
             ValueError: `input_ids` are missing, or two modalities of the tower, such as images
-                and videos, come in one batch.
+                and videos, are in one batch.
         """
         encoded = [each for each in find_modalities() if tower in each.towers]
         given = [
@@ -97,21 +96,21 @@ class ModelFamily(ABC):
     def get_task_of_rows(
         self, inputs: Mapping[str, Any], config: Any
     ) -> Int[Tensor, " rows"] | None:
-        """The task of each row that the blocks will see, where the model makes them itself.
+        """Return the task of each row of the blocks' input, if the model computes these itself.
 
-        None, for nearly all families: rows are the batch's samples, and the caller says the tasks.
+        None for nearly all families: rows are the batch's samples, and the caller gives the tasks.
         """
         return None
 
     def find_site_problem(
         self, names: Sequence[str], tasks: Sequence[str], config: Any
     ) -> str | None:
-        """Why experts for these tasks cannot sit at all of these modules; None if they can."""
+        """Return why these modules cannot have experts for these tasks; None if they can."""
         return None
 
 
 def require_input(inputs: Mapping[str, Any], name: str) -> Tensor:
-    """The forward's argument `name`; ValueError if it is missing or None."""
+    """Return the forward's argument `name`. Raises ValueError if it is missing or None."""
     value = inputs.get(name)
     if value is None:
         raise ValueError(
@@ -122,7 +121,7 @@ def require_input(inputs: Mapping[str, Any], name: str) -> Tensor:
 
 
 def count_tokens(inputs: Mapping[str, Any], *tokens: int) -> Float[Tensor, " batch"]:
-    """How often any of `tokens` is in each sample's `input_ids`."""
+    """Count the occurrences of any of `tokens` in each sample's `input_ids`."""
     input_ids = require_input(inputs, "input_ids")
     counts = torch.zeros(input_ids.shape[0], device=input_ids.device)
     for token in tokens:
@@ -131,20 +130,20 @@ def count_tokens(inputs: Mapping[str, Any], *tokens: int) -> Float[Tensor, " bat
 
 
 def assign_one_row_per_sample(inputs: Mapping[str, Any]) -> Float[Tensor, " batch"]:
-    """Equal shares, for families that see exactly one image a sample."""
+    """Return one row a sample, for families with exactly one image a sample."""
     pixel_values = require_input(inputs, "pixel_values")
     return torch.ones(pixel_values.shape[0], device=pixel_values.device)
 
 
 def compute_sample_index(shares: Float[Tensor, " batch"], rows: int) -> Int[Tensor, " rows"]:
-    """Which sample owns each of `rows` consecutive rows, those of one sample being neighbours.
+    """Return the sample that owns each of `rows` consecutive rows, sorted by sample.
 
     The middle of each row is looked up, so that shares may be off by less than half a row, and
-    rows may be merged (four patches to one) without telling. No synchronisation with the device.
+    rows may be merged (four patches to one) unannounced. No synchronisation with the device.
 
     Args:
-        shares: what `ModelFamily.count_rows_per_sample` returned. If they are all 0, every row
-            counts as the last sample's.
+        shares: the result of `ModelFamily.count_rows_per_sample`. If all are 0, every row counts
+            as the last sample's.
         rows: length of the leading axis in the tower, for instance images or packed patches.
     """
     ends = shares.cumsum(0)
@@ -154,14 +153,14 @@ def compute_sample_index(shares: Float[Tensor, " batch"], rows: int) -> Int[Tens
 
 
 def find_family(model: nn.Module) -> ModelFamily | None:
-    """The family that `model.config.model_type` names; None if coterie does not know it."""
+    """Return the family of `model.config.model_type`; None if coterie does not know it."""
     model_type = getattr(getattr(model, "config", None), "model_type", None)
-    families = _find_families(tuple(hosts.__path__))
+    families = _find_families(tuple(family_package.__path__))
     return families.get(model_type) if isinstance(model_type, str) else None
 
 
 @cache
 def _find_families(folders: tuple[str, ...]) -> Mapping[str, ModelFamily]:
-    """Model type -> family, of all families in the package's folders."""
-    families = [kind() for kind in find_kinds(hosts, ModelFamily)]
+    """Return model type -> family, of all families in the package's folders."""
+    families = [kind() for kind in find_kinds(family_package, ModelFamily)]
     return {model_type: family for family in families for model_type in family.model_types}

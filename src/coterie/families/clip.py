@@ -10,11 +10,11 @@ from coterie.families.base import ModelFamily, Role, assign_one_row_per_sample
 
 
 def make_encoder_roles(tower: str, prefix: str) -> dict[str, Role]:
-    """Attention and MLP role of a CLIP-like encoder.
+    """Return the attention and MLP roles of a CLIP-like encoder.
 
     Args:
         tower: "text" or "vision", the first half of the role names.
-        prefix: regular expression of what stands before `encoder`.
+        prefix: regular expression of the module name before `encoder`.
     """
     layer = prefix + r"encoder\.layers\.\d+\."
     return {
@@ -26,7 +26,7 @@ def make_encoder_roles(tower: str, prefix: str) -> dict[str, Role]:
 
 
 class Clip(ModelFamily):
-    """CLIP, whole or its vision encoder alone. The final projections have no role."""
+    """CLIP, both encoders or the vision encoder alone. The final projections have no role."""
 
     model_types = ("clip", "clip_vision_model")
     roles: ClassVar = {

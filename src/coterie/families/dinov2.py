@@ -12,7 +12,7 @@ LAYER = r"(\w+\.)?(encoder|model)\.layer\.\d+\."
 
 
 class Dinov2(ModelFamily):
-    """The DINO vision transformers; their largest sizes have a gated MLP. No role for heads."""
+    """The DINO vision transformers; their largest sizes have a gated MLP. Heads have no role."""
 
     model_types = ("dinov2", "dinov2_with_registers", "dinov3_vit")
     roles: ClassVar = {

@@ -11,7 +11,7 @@ CONNECTOR = r"(model\.)?connector"
 
 
 class Idefics3(ModelFamily):
-    """Idefics3 and SmolVLM. Frames of a video are images to them, with the image token."""
+    """Idefics3 and SmolVLM, for which video frames are images, with the image token."""
 
     model_types = ("idefics3", "smolvlm")
     roles: ClassVar = {

@@ -11,7 +11,7 @@ CONNECTOR = r"(model\.)?multi_modal_projector"
 
 
 class InternVl(ModelFamily):
-    """InternVL in its transformers form. Frames of a video are images, with the image token."""
+    """InternVL in its transformers form. Video frames are images, with the image token."""
 
     model_types = ("internvl",)
     roles: ClassVar = {

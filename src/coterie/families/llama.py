@@ -1,4 +1,4 @@
-"""Llama and the decoders built like it."""
+"""Llama and decoders with its layout."""
 
 from typing import ClassVar
 
@@ -6,9 +6,10 @@ from coterie.families.base import ModelFamily, Role
 
 
 def make_decoder_roles(prefix: str) -> dict[str, Role]:
-    """The text roles of a llama-like decoder, the regular expression `prefix` before `layers`.
+    """Return the text roles of a llama-like decoder; `prefix` is a regular expression.
 
-    Query, key and value may be fused (Phi-3), as may gate and up (Phi-3, GLM).
+    It matches the module name before `layers`. Query, key and value may be fused (Phi-3), as may
+    gate and up (Phi-3, GLM).
     """
     layer = prefix + r"layers\.\d+\."
     return {

@@ -11,7 +11,7 @@ CONNECTOR = r"(model\.)?multi_modal_projector"
 
 
 class Llava(ModelFamily):
-    """LLaVA 1.5 and its kin. A Pixtral tower has other names and matches no vision role."""
+    """LLaVA 1.5 and similar models. A Pixtral tower has other names and matches no vision role."""
 
     model_types = ("llava",)
     roles: ClassVar = {

@@ -24,15 +24,15 @@ class LlavaOnevision(ModelFamily):
     def count_rows_per_sample(
         self, tower: str, inputs: Mapping[str, Any], config: Any
     ) -> Float[Tensor, " batch"]:
-        """Tiles of each sample's images; for videos (a row a frame) its placeholder tokens.
+        """Count the tiles of each sample's images; of videos (a row a frame) placeholder tokens.
 
-        Tokens do not tell of tiles, because padding is cut away behind the tower. As in the
-        model itself, images are tiled unless they share a sample with others, the sizes are read
-        on the host, and without `batch_num_images` every image is taken to be alone.
+        Tokens do not give the number of tiles, because padding is removed after the tower. As in
+        the model itself, images are tiled unless they share a sample with others, the sizes are
+        read on the CPU, and without `batch_num_images` every image is tiled.
 
         Raises:
-            ValueError: what `ModelFamily.count_rows_per_sample` refuses, or it is not clear whose
-                images are whose.
+            ValueError: as in `ModelFamily.count_rows_per_sample`, or the images cannot be assigned
+                to samples.
         """
         if inputs.get("pixel_values") is None or inputs.get("pixel_values_videos") is not None:
             return super().count_rows_per_sample(tower, inputs, config)
@@ -47,7 +47,7 @@ class LlavaOnevision(ModelFamily):
 
 
 def _count_tiles(image_sizes: Tensor, tiled: list[bool], config: Any) -> list[int]:
-    """How many rows each image has: its tiles and the whole, or the whole alone."""
+    """Count the rows of each image: its tiles and the downscaled image, or that alone."""
     from transformers.models.llava_onevision.modeling_llava_onevision import (
         image_size_to_num_patches,
     )
@@ -60,13 +60,13 @@ def _count_tiles(image_sizes: Tensor, tiled: list[bool], config: Any) -> list[in
 
 
 def _count_images_per_sample(inputs: Mapping[str, Any], image_token: int) -> list[int]:
-    """From `batch_num_images`, else from runs of image tokens."""
+    """Count images by `batch_num_images`, else by runs of image tokens."""
     is_image = require_input(inputs, "input_ids") == image_token
     starts = is_image.clone()
     starts[:, 1:] &= ~is_image[:, :-1]
     images: list[int] = starts.sum(-1).tolist()
     if inputs.get("batch_num_images") is not None:
-        # The processor leaves samples without images out of batch_num_images.
+        # The processor omits samples without images from batch_num_images.
         counts = [int(count) for count in inputs["batch_num_images"] if count > 0]
         owners = [sample for sample, runs in enumerate(images) if runs]
         images = [0] * len(images)

@@ -1,4 +1,4 @@
-"""A vision backbone that runs several tasks on the same pictures in one pass."""
+"""The multi-task vision backbone, which runs several tasks on the same images in one pass."""
 
 import math
 import re
@@ -19,7 +19,7 @@ ATTENTION = r"(attention|self_attn)"
 class MultiTaskViT(ModelFamily):
     """`coterie.models.MultiTaskVisionModel` on ViT, DINO, SigLIP or CLIP; heads have no role.
 
-    The rows of its blocks are tasks times pictures, task by task, so it knows their tasks.
+    The rows of its blocks are tasks times images, sorted by task, so it knows their tasks.
     """
 
     model_types = ("coterie_multi_task",)
@@ -35,10 +35,10 @@ class MultiTaskViT(ModelFamily):
     new_parameters = r"(heads|embeddings)\..*"
 
     def get_task_of_rows(self, inputs: Mapping[str, Any], config: Any) -> Int[Tensor, " rows"]:
-        pictures = require_input(inputs, "pixel_values")
+        images = require_input(inputs, "pixel_values")
         names = config.resolve_tasks(inputs.get("tasks"))
         numbers = torch.tensor([config.names.index(name) for name in names])
-        return numbers.to(pictures.device).repeat_interleave(len(pictures))
+        return numbers.to(images.device).repeat_interleave(len(images))
 
     def find_site_problem(
         self, names: Sequence[str], tasks: Sequence[str], config: Any
@@ -65,6 +65,6 @@ class MultiTaskViT(ModelFamily):
 
 
 def get_block_index(name: str) -> float:
-    """The number of the block that a module is in, from 0; infinite for one in none."""
+    """Return the index of the block that a module is in, from 0; infinite if it is in none."""
     found = re.match(r"backbone\.(?:\w+\.)*layers?\.(\d+)\.", name)
     return float(found[1]) if found else math.inf

@@ -16,10 +16,10 @@ CONNECTOR = r"(model\.)?connectors\.\w+"
 
 
 class Omni(ModelFamily):
-    """Any llama-like decoder. The convolutional tower has no role, as no experts fit there.
+    """The omni model on any llama-like decoder. Experts do not fit the convolutional tower.
 
-    Names of audio encoders begin with audio, those of ViTs with vision. The connectors that read
-    sounds count to the audio tower: their rows are sounds, each owned by the sample it is in.
+    Names of audio encoders start with audio, those of ViTs with vision. The connectors of audio
+    count to the audio tower: their rows are recordings, each owned by the sample it is in.
     """
 
     model_types = ("coterie_omni",)
@@ -48,9 +48,9 @@ class Omni(ModelFamily):
     def count_rows_per_sample(
         self, tower: str, inputs: Mapping[str, Any], config: Any
     ) -> Float[Tensor, " batch"]:
-        """Images of each sample, up to a factor, since each gives the same number of tokens.
+        """Count the images of each sample, up to a factor: all give the same number of tokens.
 
-        The sample of a recording is the one in which its last token is.
+        A recording belongs to the sample that has its last token.
         """
         if tower != "audio":
             return super().count_rows_per_sample(tower, inputs, config)

@@ -13,8 +13,8 @@ CONNECTOR = r"(model\.)?visual\.(merger|deepstack_merger_list\.\d+)"
 class QwenVl(ModelFamily):
     """The dense Qwen vision-language models; the connector is every patch merger.
 
-    A row of the tower is a patch, a row behind a merger is four; the packed patches of one image
-    stay together (Qwen2.5-VL sorts them into windows within the image). Query, key and value of
+    A row of the tower is a patch, a row after a merger is four; the packed patches of one image
+    are contiguous (Qwen2.5-VL sorts them into windows within the image). Query, key and value of
     the tower are one linear layer.
     """
 

@@ -7,9 +7,9 @@ from coterie.families.clip import Clip
 
 
 class Siglip(ModelFamily):
-    """SigLIP and SigLIP 2, whole or their vision encoder alone.
+    """SigLIP and SigLIP 2, both encoders or the vision encoder alone.
 
-    No role: the pooling head (its attention keeps one packed weight, no linear layers), the
+    Without a role: the pooling head (its attention has one packed weight, no linear layers), the
     classifier, and the linear patch embedding of SigLIP 2.
     """
 

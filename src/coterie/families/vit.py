@@ -1,4 +1,4 @@
-"""The original vision transformer and the models that kept its layout."""
+"""The original vision transformer and models with its layout."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar

@@ -1,1 +1,1 @@
-"""The fast forms of experts, each beside the plain reference that tests hold it to."""
+"""Kernels of experts, each with a plain reference that tests compare it with."""

@@ -1,4 +1,4 @@
-"""Attention experts that differ in queries and outputs: plain, all queries at once, by slot."""
+"""Kernels of attention experts: a reference loop, all queries at once, and chosen queries only."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -23,13 +23,13 @@ def attend_reference(
     value: Float[Tensor, "rows tokens head"],
     mask: Mask | None,
 ) -> Float[Tensor, "rows tokens out"]:
-    """sum_e gates_e * output_e(softmax(query_e(x) key^T / sqrt(head)) value), one after another.
+    """Loop over sum_e gates_e * output_e(softmax(query_e(x) key^T / sqrt(head)) value).
 
-    Gates of exactly 0 get no gradient, as in the other forms.
+    Gates of exactly 0 get no gradient, as in the other kernels.
 
     Args:
         key: one for all experts and heads, as is `value`.
-        mask: True where a token may be attended to, or what is added to the scores.
+        mask: True where a token may be attended to, or an addend of the scores.
     """
     gates = torch.where(gates != 0, gates, 0.0).to(x.dtype)
     y = x.new_zeros(*x.shape[:2], output.shape[1])
@@ -40,9 +40,9 @@ def attend_reference(
             scores = scores.masked_fill(~mask, float("-inf"))
         elif mask is not None:
             scores = scores + mask
-        # float32 as in the hosts: bfloat16 probabilities do not add up to 1.
-        seen = scores.softmax(-1, dtype=torch.promote_types(x.dtype, torch.float32)).to(x.dtype)
-        part = torch.einsum("rntd,ond->rto", seen @ value[:, None], back.to(x.dtype))
+        # float32 as in the base models: bfloat16 probabilities do not add up to 1.
+        probs = scores.softmax(-1, dtype=torch.promote_types(x.dtype, torch.float32)).to(x.dtype)
+        part = torch.einsum("rntd,ond->rto", probs @ value[:, None], back.to(x.dtype))
         y = y + gate[..., None] * part
     return y
 
@@ -56,14 +56,14 @@ def attend_dense(
     value: Float[Tensor, "rows tokens head"],
     mask: Mask | None,
 ) -> Float[Tensor, "rows tokens out"]:
-    """`attend_reference` with the queries of all experts in one product, chosen or not.
+    """Compute `attend_reference` with the queries of all experts in one product.
 
     No shape depends on the gates, so it can be traced, and any number may be chosen per token.
     """
     gates = torch.where(gates != 0, gates, 0.0).to(x.dtype)
     queries = F.linear(x, query.flatten(0, 2).to(x.dtype)).unflatten(-1, query.shape[:3])
-    seen = _attend(queries.flatten(2, 3), key, value, mask).view_as(queries)
-    return torch.einsum("rtsnd,sond->rto", seen * gates[..., None, None], output.to(x.dtype))
+    attended = _attend(queries.flatten(2, 3), key, value, mask).view_as(queries)
+    return torch.einsum("rtsnd,sond->rto", attended * gates[..., None, None], output.to(x.dtype))
 
 
 def attend_slots(
@@ -76,7 +76,7 @@ def attend_slots(
     mask: Mask | None,
     dispatcher: Dispatcher = LOCAL,
 ) -> Float[Tensor, "rows tokens out"]:
-    """`attend_reference` with the queries of chosen experts only, in two autograd nodes.
+    """Compute `attend_reference` with the queries of chosen experts only, in two autograd nodes.
 
     The nodes save x, the attended values and indices; rows of x are gathered one expert at a
     time. Needs the same number of chosen experts for every token, because a token's queries are
@@ -89,14 +89,14 @@ def attend_slots(
     if each != int(high) or each == 0:
         return attend_dense(x, gates, query, output, key, value, mask)
     slots = assign_tokens(flat.detach())
-    # Pairs are sorted by expert; queries stand in the order of tokens, so that a token is its
-    # queries' position divided by their number, and only the position need be saved.
+    # Pairs are sorted by expert, queries by token, so that a token is its queries' position
+    # divided by their number, and only the position is saved.
     position = slots.token * each + (chosen.cumsum(1) - 1)[slots.token, slots.expert]
     order = (position, slots.tokens_per_expert, each, dispatcher)
     queries: Tensor = _GatherQueries.apply(x.flatten(0, 1), query.flatten(1, 2), *order)
     heads = queries.view(*x.shape[:2], each * query.shape[1], query.shape[2])
-    seen = _attend(heads, key, value, mask).reshape(queries.shape)
-    y: Tensor = _ScatterOutputs.apply(seen, flat, output.flatten(2, 3), slots.expert, *order)
+    attended = _attend(heads, key, value, mask).reshape(queries.shape)
+    y: Tensor = _ScatterOutputs.apply(attended, flat, output.flatten(2, 3), slots.expert, *order)
     return y.unflatten(0, x.shape[:2])
 
 
@@ -106,16 +106,16 @@ def _attend(
     value: Float[Tensor, "rows tokens head"],
     mask: Mask | None,
 ) -> Float[Tensor, "rows tokens heads head"]:
-    """Attention of all heads over one key and value head: the heads are more queries."""
+    """Compute attention of all heads over one key and value head: the heads are more queries."""
     if mask is not None and mask.shape[2] != 1:
         mask = mask.repeat_interleave(queries.shape[2], 2)
     folded = queries.flatten(1, 2)[:, None]
-    seen = F.scaled_dot_product_attention(folded, key[:, None], value[:, None], attn_mask=mask)
-    return seen.reshape(queries.shape)
+    y = F.scaled_dot_product_attention(folded, key[:, None], value[:, None], attn_mask=mask)
+    return y.reshape(queries.shape)
 
 
 class _GatherQueries(torch.autograd.Function):
-    """query_e(x) of every pair of a token and an expert, `each` pairs a token, token by token."""
+    """query_e(x) of every pair of a token and an expert, sorted by token, `each` pairs a token."""
 
     @staticmethod
     def forward(
@@ -154,7 +154,7 @@ class _GatherQueries(torch.autograd.Function):
 
 
 class _ScatterOutputs(torch.autograd.Function):
-    """The sum of gate * output_e(seen) of every token's pairs."""
+    """The sum of gate * output_e(seen) over the pairs of every token."""
 
     @staticmethod
     def forward(
@@ -181,7 +181,7 @@ class _ScatterOutputs(torch.autograd.Function):
 
         y = seen.new_zeros(len(gates), maps.shape[1])
         y = dispatcher.combine(run_experts(), slots.of_tokens(), y)
-        # A number a pair: the gates of all experts would be mostly zeros.
+        # One number a pair is saved: the gates of all experts would be mostly zeros.
         ctx.save_for_backward(seen, maps, expert, position, *factors)
         ctx.counts, ctx.each, ctx.dispatcher = counts, each, dispatcher
         ctx.gates_shape, ctx.dtype = gates.shape, gates.dtype
@@ -213,7 +213,7 @@ class _ScatterOutputs(torch.autograd.Function):
 
 
 def _matmul_into(left: Tensor, right: Tensor, into: Tensor) -> None:
-    """Writes `left @ right` to `into`, without a copy if the dtypes are equal."""
+    """Write `left @ right` to `into`, without a copy if the dtypes are equal."""
     if left.dtype == into.dtype:
         torch.mm(left, right, out=into)
     else:

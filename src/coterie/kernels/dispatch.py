@@ -1,4 +1,4 @@
-"""Expert dispatch: tokens to the experts chosen for them, and the experts' outputs back."""
+"""Expert dispatch: moves tokens to the experts chosen for them, and the experts' outputs back."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
@@ -13,8 +13,8 @@ class Assignments(NamedTuple):
 
     Attributes:
         row: the index of each pair's row in the tensor that is dispatched.
-        counts: pairs of each expert.
-        is_unique: no row stands in two pairs.
+        counts: number of pairs of each expert.
+        is_unique: no row is in two pairs.
     """
 
     row: Int[Tensor, " slots"]
@@ -30,31 +30,31 @@ class TokenAssignments(NamedTuple):
     tokens_per_expert: list[int]
 
     def of_tokens(self) -> Assignments:
-        """Assignments of rows of [tokens, ...]."""
+        """Return the assignments of rows of [tokens, ...]."""
         return Assignments(self.token, self.tokens_per_expert)
 
     def of_gates(self, num_experts: int) -> Assignments:
-        """Assignments of the numbers in [tokens, num_experts], flattened to one axis."""
+        """Return the assignments of the numbers in [tokens, num_experts], flattened to one axis."""
         return Assignments(self.token * num_experts + self.expert, self.tokens_per_expert, True)
 
 
 def assign_tokens(gates: Float[Tensor, "tokens segments"]) -> TokenAssignments:
-    """The assignments of all gates but those of exactly 0, any number per token.
+    """Return the assignments of all gates except those of exactly 0, any number per token.
 
-    Waits for a GPU, because the counts are read on the host.
+    Waits for a GPU, because the counts are read on the CPU.
     """
     pairs = gates.t().nonzero()
     return TokenAssignments(pairs[:, 1], pairs[:, 0], (gates != 0).sum(0).tolist())
 
 
 class Dispatcher(ABC):
-    """Exchanges rows between the tokens and the experts; an expert layer has one.
+    """An exchange of rows between tokens and experts; every expert layer has one.
 
     `dispatch` and `combine` are each other's adjoint: an autograd node whose forward dispatches x
     and combines the outputs runs its backward by dispatching the outputs' gradient and combining
     that of x. Kernels take the number of experts and of rows from what `dispatch` yields, so that
-    an implementation may move rows to the process that holds an expert (all-to-all) and yield for
-    the experts that are held here alone. Source of the interface: V-MoE (Riquelme et al. 2021,
+    an implementation may move rows to the process that holds an expert (all-to-all) and yield only
+    for the experts of this process. Source of the interface: V-MoE (Riquelme et al. 2021,
     arXiv:2106.05974), whose dispatchers have these two methods.
     """
 
@@ -62,7 +62,7 @@ class Dispatcher(ABC):
     def dispatch(
         self, rows: Float[Tensor, "rows ..."], assignments: Assignments
     ) -> Iterable[Float[Tensor, "..."]]:
-        """For each expert in order, the rows assigned to it, [slots, ...]; 0 rows if none are."""
+        """Return for each expert, in order, the rows assigned to it, [slots, ...], if any."""
 
     @abstractmethod
     def combine(
@@ -71,19 +71,19 @@ class Dispatcher(ABC):
         assignments: Assignments,
         out: Float[Tensor, "rows ..."],
     ) -> Float[Tensor, "rows ..."]:
-        """Adds experts' rows to the rows of `out` that they were dispatched from; returns it.
+        """Add experts' rows to the rows of `out` that they were dispatched from, and return it.
 
         Args:
             parts: the position of an expert in what `dispatch` yielded, and its rows in that
                 order, [slots, ...]; an expert may come several times, or never.
             assignments: those that the rows were dispatched with.
-            out: what is added to; with `assignments.is_unique`, what is overwritten, so that it
-                need not be initialised where every row is assigned.
+            out: the tensor that is added to; with `assignments.is_unique` it is overwritten, so
+                that it need not be initialised if every row is assigned.
         """
 
 
 class LocalDispatcher(Dispatcher):
-    """All experts are in this process: rows are gathered and added one expert at a time."""
+    """A dispatcher for experts that are all in this process; it handles one expert at a time."""
 
     def dispatch(
         self, rows: Float[Tensor, "rows ..."], assignments: Assignments

@@ -1,4 +1,4 @@
-"""Triton kernel that weighs a low-rank product by the experts' gates while it expands it."""
+"""Triton kernel that multiplies a low-rank product by the experts' gates and expands it."""
 
 from functools import cache
 from importlib.util import find_spec
@@ -18,9 +18,9 @@ def expand_gated(
     segment_of_rank: Int[Tensor, " rank"],
     up: Float[Tensor, "rank out"],
 ) -> Float[Tensor, "tokens out"]:
-    """y += (h * gates[:, segment_of_rank]) @ up, in place; returns y. Not seen by autograd.
+    """Compute y += (h * gates[:, segment_of_rank]) @ up, in place, and return y; without autograd.
 
-    One kernel on a CUDA device where triton is installed, `expand_gated_reference` elsewhere.
+    One kernel on a CUDA device if triton is installed, else `expand_gated_reference`.
 
     Args:
         segment_of_rank: the expert that each rank column belongs to, in [0, segments); ranks may
@@ -38,7 +38,7 @@ def expand_gated_reference(
     segment_of_rank: Int[Tensor, " rank"],
     up: Float[Tensor, "rank out"],
 ) -> Float[Tensor, "tokens out"]:
-    """`expand_gated` in plain torch."""
+    """Compute `expand_gated` in plain torch."""
     return y.addmm_(h * gates.to(h.dtype).index_select(1, segment_of_rank), up)
 
 
@@ -50,7 +50,7 @@ def expand_gated_triton(
     segment_of_rank: Int[Tensor, " rank"],
     up: Float[Tensor, "rank out"],
 ) -> Float[Tensor, "tokens out"]:
-    """`expand_gated` as one Triton kernel; sums in float32. Rows of y may lie apart."""
+    """Compute `expand_gated` in one Triton kernel; sums in float32. Rows of y may be strided."""
     if y.stride(1) != 1:
         raise ValueError(f"gate_expand writes rows of y in place; got strides {y.stride()}.")
     (tokens, out), rank = y.shape, h.shape[1]
@@ -71,7 +71,7 @@ def expand_gated_triton(
 
 @cache
 def _get_kernel() -> Any:
-    # Triton looks `tl` up among the module's globals, and is not there on every machine.
+    # Triton looks `tl` up in the module's globals, and is not installed on every machine.
     global tl
     import triton
     import triton.language as tl
@@ -94,7 +94,7 @@ def _get_kernel() -> Any:
             gate = tl.load(gates + row * segments + segment[None, :], mask=here, other=0.0)
             there = (ranks[:, None] < rank) & (column < out)
             part = tl.load(up + ranks[:, None] * out + column, mask=there, other=0.0)
-            # The interpreter's dot is wrong in bfloat16, and the sum wants float32 anyway.
+            # The interpreter's dot is wrong in bfloat16, and the sum is in float32 anyway.
             weighed = low.to(tl.float32) * gate.to(tl.float32)
             total += tl.dot(weighed, part.to(tl.float32), input_precision=precision)
         inside = (row < tokens) & (column < out)

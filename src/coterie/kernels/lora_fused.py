@@ -1,4 +1,4 @@
-"""Low-rank experts and their router in one autograd node: what a token-routed layer runs."""
+"""Low-rank experts and their router in one autograd node, for layers that route by token."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,10 +16,10 @@ from coterie.routing.decision import DeferredRouting, RoutingDecision, to_full_p
 def apply_fused(
     call: LoraCall, deferred: DeferredRouting
 ) -> tuple[Float[Tensor, "tokens out"], RoutingDecision]:
-    """`lora.concatenated` in one autograd node, with the gate's rows in the same shrink product.
+    """Compute `apply_concatenated` in one autograd node, with the gate in the same shrink product.
 
-    Keeps [tokens, rank + experts] for backward and the layer's input, nothing of the size of
-    the output; the router is run again on its few logits in backward.
+    Saves [tokens, rank + experts] and the layer's input for backward, nothing of the size of
+    the output; backward runs the router again on the logits.
     """
     return _apply(call, deferred, _expand_reference)
 
@@ -27,10 +27,10 @@ def apply_fused(
 def apply_triton(
     call: LoraCall, deferred: DeferredRouting
 ) -> tuple[Float[Tensor, "tokens out"], RoutingDecision]:
-    """`fused` with one Triton kernel for gating and expanding, on CUDA devices that have Triton.
+    """Compute `apply_fused` with one Triton kernel for gating and expanding, on CUDA with Triton.
 
-    Elsewhere the kernel's reference runs. Chosen only by `Lora(kernel="triton")`: on a GPU it has
-    not been measured yet.
+    Elsewhere the kernel's reference runs. Used only by `Lora(kernel="triton")`: it has not been
+    measured on a GPU yet.
     """
     return _apply(call, deferred, _expand_triton)
 
@@ -54,7 +54,7 @@ def _apply(
 def _expand_reference(
     out: Tensor, h: Tensor, gates: Tensor, up: Tensor, layout: RankLayout, tokens_per_unit: int
 ) -> Float[Tensor, "tokens out"]:
-    """out += (h * gates on the rank axis) @ up."""
+    """Compute out += (h * gates on the rank axis) @ up."""
     factors = gates.to(h.dtype) @ layout.make_expansion_matrix(h)
     return out.addmm_(scale_by_unit(h, factors, tokens_per_unit), up)
 
@@ -101,7 +101,7 @@ class _Fused(torch.autograd.Function):
         ctx.save_for_backward(x, weight, down, up, rows, offset, given, shrunk)
         ctx.segments, ctx.decide, ctx.tokens_per_unit = layout, decide, tokens_per_unit
         ctx.set_materialize_grads(False)
-        # A router that hands the logits on unchanged must not return the input itself.
+        # An autograd function must not return an input, as a router that returns the logits would.
         return (out, *(part.clone() if part is logits else part for part in decision))
 
     @staticmethod
@@ -148,7 +148,7 @@ class _Fused(torch.autograd.Function):
 def _split_logits(
     shrunk: Tensor, rank: int, offset: Tensor | None, given: Tensor | None
 ) -> Float[Tensor, "units experts"]:
-    """The gate's logits: given, or behind the experts' columns of the shrink product."""
+    """Return the gate's logits: those given, or the last columns of the shrink product."""
     if given is not None:
         return to_full_precision(given)
     logits = to_full_precision(shrunk[:, rank:])
@@ -178,7 +178,7 @@ def _add_optional(first: Tensor | None, second: Tensor | None) -> Tensor | None:
 def _compute_logits_gradient(
     decision: RoutingDecision, leaf: Tensor, grads: tuple[Tensor | None, ...]
 ) -> Tensor | None:
-    """The gradient of the logits, given those of the decision's parts; None if nothing flows."""
+    """Compute the gradient of the logits from those of the decision's parts; None without any."""
     parts = (decision.weights, decision.probs, decision.combine_weights, decision.logits)
     pairs = [(p, g.to(p.dtype)) for p, g in zip(parts, grads, strict=True)
              if g is not None and p.requires_grad]  # fmt: skip
@@ -190,7 +190,7 @@ def _compute_logits_gradient(
 def _join_gradients(
     d_h: Tensor | None, d_logits: Tensor | None, like: Tensor, rank: int
 ) -> Tensor | None:
-    """The gradient of the shrink product: the experts' columns, then the gate's if it has any."""
+    """Return the gradient of the shrink product: the experts' columns, then the gate's, if any."""
     if like.shape[1] == rank or (d_h is None and d_logits is None):
         return d_h
     d_h = torch.zeros_like(like[:, :rank]) if d_h is None else d_h

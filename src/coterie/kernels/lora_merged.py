@@ -1,4 +1,4 @@
-"""Low-rank experts when one decision serves the whole batch: the mixture is one matrix."""
+"""Low-rank experts with one decision for the batch, merged into the base layer's weight."""
 
 from typing import Any
 
@@ -14,11 +14,11 @@ from coterie.routing.decision import DeferredRouting, RoutingDecision
 def apply_merged(
     call: LoraCall, deferred: DeferredRouting
 ) -> tuple[Float[Tensor, "tokens out"], RoutingDecision]:
-    """Folds the mixture into the host's weight for this call; equal to `apply_reference`.
+    """Merge the mixture into the base layer's weight for this call; equal to `apply_reference`.
 
     Forward and the input's gradient are one product each, and only the experts' own gradients
-    stay low-rank: about 0.9 of the unfolded form, in exchange for one buffer of the weight's
-    size. Needs `gating.uniform` and the host's weight.
+    stay low-rank: about 0.9 of the time without merging, in exchange for one buffer of the
+    weight's size. Needs `deferred.is_uniform` and the base layer's weight.
     """
     assert call.weight is not None
     decision = deferred.make_decision(deferred.resolve(call.x))

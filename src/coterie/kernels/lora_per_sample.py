@@ -1,4 +1,4 @@
-"""Low-rank experts for a decision a sample: only the chosen experts' matrices are touched."""
+"""Low-rank experts with one decision a sample, which reads only the chosen experts' matrices."""
 
 from typing import Any
 
@@ -14,10 +14,10 @@ from coterie.routing.decision import DeferredRouting, RoutingDecision
 def apply_per_sample(
     call: LoraCall, deferred: DeferredRouting
 ) -> tuple[Float[Tensor, "tokens out"], RoutingDecision]:
-    """Gathers each sample's chosen experts and multiplies in batches; equal to `apply_reference`.
+    """Gather each sample's chosen experts and multiply in batches; equal to `apply_reference`.
 
-    Needs `gating.per_sample`, equal ranks and `gating.active` below the number of experts; then
-    it costs what one LoRA of rank active * rank costs, without a host synchronisation.
+    Needs `deferred.per_sample`, equal ranks and `deferred.max_active` below the number of experts;
+    its cost is that of one LoRA of rank max_active * rank, without a host synchronisation.
     """
     assert deferred.max_active is not None and len(set(call.layout.ranks)) == 1
     decision = deferred.make_decision(deferred.resolve(call.x))
@@ -87,7 +87,7 @@ class _PerSample(torch.autograd.Function):
 
 
 def _gather_chosen(stack: Tensor, chosen: Tensor, rank: int, dtype: torch.dtype) -> Tensor:
-    """[rank, features] -> each sample's chosen experts, [batch, chosen * rank of one, features]."""
+    """Map [rank, features] to the chosen experts, [batch, chosen * expert rank, features]."""
     return stack.to(dtype).unflatten(0, (-1, rank))[chosen].flatten(1, 2)
 
 

@@ -1,10 +1,9 @@
-"""What one call of low-rank experts is, the loop that defines it, and its traceable form.
+"""One call of low-rank experts: its inputs, the reference loop, and its traceable form.
 
-All forms compute y = x W^T + b + sum_e gate_e * scale_e * (x down_e^T) up_e and are held equal to
-`apply_reference` by tests. `down` stacks the experts' matrices along the rank axis, [rank,
-width]; `up`
-stacks their transposes, [rank, out]. The stacked weights are cast to the dtype of `x`, never `x`
-to theirs: the reverse costs 26 % of a bfloat16 model's step.
+All kernels compute y = x W^T + b + sum_e gate_e * scale_e * (x down_e^T) up_e and are tested for
+equality with `apply_reference`. `down` stacks the experts' matrices along the rank axis, [rank,
+width]; `up` stacks their transposes, [rank, out]. The stacked weights are cast to the dtype of
+`x`, never `x` to theirs: the reverse costs 26 % of a bfloat16 model's step.
 """
 
 from dataclasses import dataclass
@@ -21,13 +20,13 @@ from coterie.routing.decision import DeferredRouting, RoutingDecision
 
 @dataclass(frozen=True)
 class RankLayout:
-    """How the rank axis divides among the experts, the always-on one last if there is one."""
+    """The division of the rank axis among the experts, the always-on one last if there is one."""
 
     ranks: tuple[int, ...]
     scales: tuple[float, ...]
 
     def make_expansion_matrix(self, like: Tensor) -> Float[Tensor, "segments rank"]:
-        """The matrix that turns gates into scaled factors of the rank axis: `gates @ spread`.
+        """Return the matrix that maps gates to scaled factors of the rank axis: `gates @ matrix`.
 
         A matrix product, because its backward is one too; an index would add up atomically.
         """
@@ -36,11 +35,11 @@ class RankLayout:
         return _cache_expansion_matrix(self.ranks, self.scales, like.dtype, like.device)
 
     def get_scales(self, like: Tensor) -> Float[Tensor, " segments"]:
-        """The scales, on the device; kept there, because copying them each time would wait."""
+        """Return the scales on the device, cached, because copying them would synchronise."""
         return _cache_scales(self.scales, like.dtype, like.device)
 
     def get_expert_of_rank(self, like: Tensor) -> Int[Tensor, " rank"]:
-        """The segment that each place of the rank axis belongs to."""
+        """Return the segment of each position of the rank axis."""
         return _cache_expert_of_rank(self.ranks, like.device)
 
 
@@ -80,10 +79,10 @@ def _cache_expert_of_rank(ranks: tuple[int, ...], device: torch.device) -> Int[T
 
 @dataclass(frozen=True, kw_only=True)
 class LoraCall:
-    """One call of a low-rank layer: the flat input, the host's part, the experts' weights.
+    """One call of a low-rank layer: the flat input, the base layer's part, the experts' weights.
 
-    Either the frozen `weight` (and `bias`) of the host is given and its product is part of the
-    node, or `host_output` is what the host made of the input by itself.
+    Either the frozen `weight` (and `bias`) of the base layer is given and the kernel computes its
+    product, or `base_output` is the base layer's output, computed beforehand.
     """
 
     x: Float[Tensor, "tokens width"]
@@ -97,7 +96,7 @@ class LoraCall:
     dispatcher: Dispatcher = LOCAL
 
     def compute_base_output(self) -> Float[Tensor, "tokens out"] | None:
-        """The host's part, computed or given."""
+        """Return the base layer's output, computed or given; None if there is neither."""
         if self.weight is None:
             return self.base_output
         return F.linear(self.x, self.weight, self.bias)
@@ -106,7 +105,7 @@ class LoraCall:
 def apply_reference(
     call: LoraCall, deferred: DeferredRouting
 ) -> tuple[Float[Tensor, "tokens out"], RoutingDecision]:
-    """The loop over experts that the papers print; kept for ever, for the tests."""
+    """Run the loop over experts of the papers, which tests compare the other kernels with."""
     decision = deferred.make_decision(deferred.resolve(call.x))
     gates = expand_to_tokens(decision.combine_weights, call)
     x = call.x.to(call.down.dtype)
@@ -120,16 +119,16 @@ def apply_reference(
 
 
 def expand_to_tokens(gates: Tensor, call: LoraCall) -> Float[Tensor, "tokens segments"]:
-    """Gates a sample, spread over its tokens; gates a token or for everybody as they are."""
+    """Repeat gates per sample for its tokens; return gates per token or for the batch unchanged."""
     return gates.repeat_interleave(call.tokens_per_unit, 0) if call.tokens_per_unit > 1 else gates
 
 
 def apply_concatenated(
     call: LoraCall, deferred: DeferredRouting
 ) -> tuple[Float[Tensor, "tokens out"], RoutingDecision]:
-    """All experts as one low-rank map with gates on the rank axis, in ordinary operations.
+    """Compute all experts as one low-rank map with gates on the rank axis, in ordinary operations.
 
-    This is the form torch.compile traces; `fused` is the same arithmetic in one node.
+    torch.compile traces this form; `apply_fused` is the same arithmetic in one node.
     """
     x = call.x
     h = x @ call.down.to(x.dtype).t()
@@ -142,7 +141,7 @@ def apply_concatenated(
 
 
 def scale_by_unit(h: Tensor, factors: Tensor, tokens_per_unit: int) -> Float[Tensor, "tokens rank"]:
-    """`h` times the factors of each token's unit."""
+    """Multiply `h` by the factors of each token's unit."""
     if tokens_per_unit == 1:
         return h * factors
     return (h.unflatten(0, (-1, tokens_per_unit)) * factors[:, None]).flatten(0, 1)

@@ -16,7 +16,7 @@ from coterie.routing.decision import DeferredRouting, RoutingDecision
 def apply_sorted_dispatch(
     call: LoraCall, deferred: DeferredRouting
 ) -> tuple[Float[Tensor, "tokens out"], RoutingDecision]:
-    """Sorted dispatch in one autograd node; equal to `apply_reference`.
+    """Run each expert on its assigned tokens in one autograd node; equal to `apply_reference`.
 
     One `nonzero` over the transposed gates gives the pairs of token and expert in the experts'
     order, however many experts each token has. Costs a host synchronisation on a GPU.
@@ -98,7 +98,7 @@ class _SortedDispatch(torch.autograd.Function):
 def _iter_experts(
     ctx: Any, x: Tensor, gates: Tensor, down: Tensor, up: Tensor, slots: TokenAssignments
 ) -> Iterator[tuple[int, Tensor, Tensor, Tensor, Tensor]]:
-    """(expert, its rows of x, their gates times its scale, its down, its up)."""
+    """Yield (expert, its rows of x, their gates times its scale, its down, its up)."""
     rows = ctx.dispatcher.dispatch(x, slots.of_tokens())
     flat = ctx.dispatcher.dispatch(gates.reshape(-1), slots.of_gates(gates.shape[1]))
     stacks = _split_by_expert(down, up, ctx.segments, x.dtype)

@@ -1,4 +1,4 @@
-"""MLP experts over stacked weights: one autograd node, the dense form, and the low-rank forms."""
+"""Kernels of MLP experts over stacked weights: one autograd node, dense, and low-rank."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
@@ -14,7 +14,7 @@ from coterie.kernels.dispatch import LOCAL, Dispatcher, TokenAssignments, assign
 
 Activation = Callable[[Tensor], Tensor]
 
-# (gradient after, values before) -> gradient before; autograd does it for other activations.
+# (gradient of output, input) -> gradient of input; autograd computes it for other activations.
 ACTIVATION_BACKWARDS: dict[type, Callable[[Tensor, Tensor], Tensor]] = {
     SiLUActivation: torch.ops.aten.silu_backward,
     GELUActivation: torch.ops.aten.gelu_backward,
@@ -23,14 +23,14 @@ ACTIVATION_BACKWARDS: dict[type, Callable[[Tensor, Tensor], Tensor]] = {
 
 
 class StackedLinear(NamedTuple):
-    """One linear map of every expert; each is laid out as in `nn.Linear`."""
+    """One linear map of every expert, each in the layout of `nn.Linear`."""
 
     weight: Float[Tensor, "segments out width"]
     bias: Float[Tensor, "segments out"] | None
 
 
 class StackedLowRank(NamedTuple):
-    """A frozen linear map and, for every expert, the factors of what is added to it."""
+    """A frozen linear map and the low-rank factors that every expert adds to it."""
 
     linear: nn.Module
     down: Float[Tensor, "segments rank width"]
@@ -45,12 +45,13 @@ def apply_mlp(
     activation: Activation,
     dispatcher: Dispatcher = LOCAL,
 ) -> Float[Tensor, "tokens out"]:
-    """sum_e gates_e * output_e(activation(inputs[0]_e(x)) [* inputs[1]_e(x)]), chosen experts only.
+    """Compute sum_e gates_e * output_e(activation(inputs[0]_e(x)) [* inputs[1]_e(x)]).
 
-    One autograd node that saves x, the assignments and the values before the activation, which acts
-    on each number alone. The gate is applied before the output map: then its gradient is
-    sum(dh * h) and no expert's output is saved (SonicMoE, arXiv 2512.14080). Weights may have
-    another dtype than x; they are cast to x's one expert at a time. No second derivatives.
+    Chosen experts only, in one autograd node that saves x, the assignments and the inputs of the
+    elementwise activation. The gate is applied before the output map: then its gradient is
+    sum(dh * h) and no expert's output is saved (SonicMoE, arXiv 2512.14080).
+    Weights may have another dtype than x; they are
+    cast to x's one expert at a time. No second derivatives.
     """
     stacks = [tensor for stack in (*inputs, output) for tensor in stack]
     slots = assign_tokens(gates.detach())
@@ -58,7 +59,7 @@ def apply_mlp(
 
 
 class _Mlp(torch.autograd.Function):
-    """`stacks` are the weight and the bias (or None) of each input map, then of the output map."""
+    """The node of `apply_mlp`; `stacks` are weight and bias (or None) of each map, inputs first."""
 
     @staticmethod
     def forward(
@@ -134,7 +135,7 @@ def _dispatch_inputs(
     gates: Float[Tensor, "tokens segments"],
     slots: TokenAssignments,
 ) -> tuple[Iterable[Tensor], Iterable[Tensor]]:
-    """Each expert's rows of x, and their gates in the dtype of x."""
+    """Return each expert's rows of x, and their gates in the dtype of x."""
     flat = gates.reshape(-1).to(x.dtype)
     return (
         dispatcher.dispatch(x, slots.of_tokens()),
@@ -159,7 +160,7 @@ def _pair_stacks(stacks: Sequence[Any]) -> list[tuple[Any, Any]]:
 def _compute_activation_backward(
     activation: Activation, before: list[Tensor], dhidden: Tensor
 ) -> tuple[Any, Any]:
-    """The hidden values and the gradients of what came before the activation."""
+    """Return the hidden values and the gradients of the activation's inputs."""
     dactivated = dhidden if len(before) == 1 else dhidden * before[1]
     slope = ACTIVATION_BACKWARDS.get(type(activation))
     with torch.set_grad_enabled(slope is None):
@@ -175,7 +176,7 @@ def _compute_activation_backward(
 def _write_gradients(
     stored: tuple[Any, Any], segment: int, gradient: Tensor, read: Tensor, gate: Tensor | None
 ) -> None:
-    """Writes one expert's weight and bias gradients where the stacks want them."""
+    """Write one expert's weight and bias gradients into the stacked gradients."""
     weight, bias = stored
     if weight is not None and weight.dtype == read.dtype:
         torch.mm(gradient.t(), read, out=weight[segment])
@@ -192,7 +193,7 @@ def apply_mlp_dense(
     output: StackedLinear,
     activation: Activation,
 ) -> Float[Tensor, "tokens out"]:
-    """`apply_mlp` with all experts on all tokens: no shape depends on the gates, for tracing."""
+    """Compute `apply_mlp` with all experts on all tokens: no shape depends on the gates."""
     gate = gates.to(x.dtype)
     before = []
     for weight, bias in inputs:
@@ -210,7 +211,7 @@ def apply_low_rank_mlp(
     output: StackedLowRank,
     activation: Activation,
 ) -> Float[Tensor, "tokens out"]:
-    """`apply_mlp` for experts that share frozen maps and differ by low-rank ones.
+    """Compute `apply_mlp` for experts that share frozen maps and differ by low-rank ones.
 
     Each frozen map runs once per token however many experts were chosen for it, the output map
     because sum_e g_e W h_e = W sum_e g_e h_e. Factors may have another dtype than x. There is no
@@ -239,7 +240,7 @@ def apply_low_rank_mlp_dense(
     output: StackedLowRank,
     activation: Activation,
 ) -> Float[Tensor, "tokens out"]:
-    """`apply_low_rank_mlp` with all experts on all tokens, so that it can be traced."""
+    """Compute `apply_low_rank_mlp` with all experts on all tokens, so that it can be traced."""
     before = []
     for linear, down, up in inputs:
         low = torch.einsum("tw,srw->str", x, down.to(x.dtype))
@@ -264,6 +265,6 @@ def _apply_low_rank_output(
     y = linear(mixed) + torch.einsum("tsr,sor->to", low, up.to(low.dtype))
     if linear.bias is None:
         return y
-    # The linear map added its bias once; each expert's is gated, and gates of 0 get no gradient.
+    # The linear map added its bias once; the experts' is gated, and gates of 0 get no gradient.
     total = torch.where(gates != 0, gates, 0.0).sum(1, keepdim=True)
     return torch.addcmul(y, (total - 1).to(y.dtype), linear.get_parameter("bias"))

@@ -1,4 +1,4 @@
-"""Losses on what routers decide, one kind a file."""
+"""Auxiliary losses on routing decisions, one kind a file."""
 
 from coterie.public_names import export_classes
 

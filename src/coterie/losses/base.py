@@ -1,4 +1,4 @@
-"""What every loss on routing answers to, and the sums over all processes it is made of."""
+"""The interface of routing losses, and the sums over all processes that they use."""
 
 import math
 from abc import ABC, abstractmethod
@@ -11,15 +11,15 @@ from coterie.routing.decision import Routing, Tape
 
 
 class RoutingLoss(ABC):
-    """A loss that looks only at routings. Kinds are frozen keyword-only dataclasses.
+    """A loss computed from routings only. Kinds are frozen keyword-only dataclasses.
 
-    A loss is pure. It is made of sums over the units of the global batch, so that the number of
-    processes a batch is spread over does not change it. All processes must therefore have called
-    the same layers when they come here, in the same order.
+    A loss is pure. It is a function of sums over the units of the global batch, so that it does not
+    depend on the number of processes. All processes must therefore have called the same layers in
+    the same order before they compute it.
     """
 
     weight: float
-    """What the sum over layers is multiplied with, at least 0."""
+    """Factor of the sum over layers, finite and at least 0."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.weight < math.inf:
@@ -29,10 +29,10 @@ class RoutingLoss(ABC):
 
     @abstractmethod
     def compute(self, routing: Routing) -> Float[Tensor, ""]:
-        """The loss of one layer, in float32 and without the weight; padding is left out."""
+        """Compute the loss of one layer in float32, without the weight; padding does not count."""
 
     def __call__(self, tape: Tape) -> Float[Tensor, ""]:
-        """`weight` times the sum over the layers on the tape.
+        """Compute `weight` times the sum of the loss over the layers on the tape.
 
         Raises ValueError if the tape is empty.
         """
@@ -47,7 +47,7 @@ class RoutingLoss(ABC):
 def mask_padding(
     values: Float[Tensor, "units experts"], routing: Routing
 ) -> Float[Tensor, "units experts"]:
-    """`values` in float32, 0 where a unit is padding (whatever stood there, even NaN).
+    """Return `values` in float32, with 0 where a unit is padding (even if it was NaN).
 
     Float32, because sums over many thousand units stop growing in bfloat16.
     """
@@ -56,7 +56,7 @@ def mask_padding(
 
 
 def count_units(routing: Routing) -> Float[Tensor, ""]:
-    """How many units of the global batch are not padding; 1 if none, as divisors need."""
+    """Count the units of the global batch that are not padding; at least 1, as a divisor."""
     valid = routing.valid
     if valid is None:
         valid = torch.ones_like(routing.probs[:, 0], dtype=torch.bool)
@@ -64,12 +64,12 @@ def count_units(routing: Routing) -> Float[Tensor, ""]:
 
 
 def sum_over_processes(local: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-    """The sum of `local` over all processes; `local` itself where there is one process.
+    """Return the sum of `local` over all processes; `local` itself if there is one process.
 
     The gradient reaches only this process's part, multiplied by the number of processes P.
     For a loss f(s_1 + ... + s_P), process p thus computes P f' ds_p, and the mean over processes
     that DistributedDataParallel and FSDP take of gradients is f' (ds_1 + ... + ds_P): exactly the
-    gradient of one process that holds the whole batch, with no communication in backward.
+    gradient of one process with the global batch, with no communication in backward.
     """
     if not (distributed.is_available() and distributed.is_initialized()):
         return local
@@ -81,12 +81,12 @@ def sum_over_processes(local: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
 def sum_by_task(
     values: Float[Tensor, "units experts"], routing: Routing, loss: str
 ) -> Float[Tensor, "tasks experts"]:
-    """The sum of `values` over the units of each task in the global batch.
+    """Sum `values` over the units of each task in the global batch.
 
     Args:
-        loss: what needs them, for the message.
+        loss: name of the loss that needs the sums, for the message.
 
-    Raises ValueError if the routing does not tell the task of each unit.
+    Raises ValueError if the routing has no task of each unit.
     """
     if routing.task is None or not routing.num_tasks:
         raise ValueError(
@@ -99,8 +99,8 @@ def sum_by_task(
 def sum_by_task_locally(
     values: Float[Tensor, "units experts"], routing: Routing, task: Int[Tensor, " units"]
 ) -> Float[Tensor, "tasks experts"]:
-    """The sum of `values` over the units of each task in this process's part of the batch."""
-    kept = mask_padding(values, routing)
-    sums = kept.new_zeros(routing.num_tasks, values.shape[1])
-    # Not a product with one-hot rows: under autocast that would be done in bfloat16.
-    return sums.index_add(0, task, kept)
+    """Sum `values` over the units of each task in this process's part of the batch."""
+    masked = mask_padding(values, routing)
+    sums = masked.new_zeros(routing.num_tasks, values.shape[1])
+    # Not a product with one-hot rows, which autocast would run in bfloat16.
+    return sums.index_add(0, task, masked)

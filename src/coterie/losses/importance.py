@@ -14,7 +14,7 @@ from coterie.routing.decision import Routing
 class Importance(RoutingLoss):
     """CV(importance)^2, where an expert's importance is the sum of its weights over all units.
 
-    CV is standard deviation by mean; arXiv:1701.06538 eq. 6-7.
+    CV is the standard deviation divided by the mean; arXiv:1701.06538 eq. 6-7.
 
     Attributes:
         weight: the paper tries 0.01 to 1.
@@ -22,11 +22,11 @@ class Importance(RoutingLoss):
             Mod-Squad, M3ViT and Awaker2.5-VL, which divides by E - 1, and adds 1e-10 to the
             squared mean.
         load: add CV(load)^2, where an expert's load is how many units use it. A count has no
-            gradient: this is the load of the sparsely-gated layer's code where gates draw no
-            noise, and raises the value alone.
-        by_task: whether each task is to use all experts alike: the value is then the sum over
-            the tasks in the batch of what it is on their units alone (M3ViT's code, which reads
-            the loss of each task's gate).
+            gradient: this is the load that the code of the sparsely-gated layer uses for gates
+            without noise, and changes the value alone.
+        by_task: compute the loss on the units of each task alone and sum it over the tasks in the
+            batch, so that each task uses all experts equally (M3ViT's code, which reads the loss
+            of each task's gate).
     """
 
     weight: float = 0.01
@@ -43,18 +43,18 @@ class Importance(RoutingLoss):
     def summed(
         self, values: Float[Tensor, "units experts"], routing: Routing
     ) -> Float[Tensor, "*tasks experts"]:
-        """The sum of `values` over all units of the global batch, or over those of each task."""
+        """Sum `values` over all units of the global batch, or over those of each task."""
         if self.by_task:
             return sum_by_task(values, routing, "Importance(by_task=True)")
         return sum_over_processes(mask_padding(values, routing).sum(0))
 
     def variation(self, sums: Float[Tensor, "*tasks experts"]) -> Float[Tensor, ""]:
-        """CV^2 over experts, summed over tasks."""
+        """Compute CV^2 over experts, summed over tasks."""
         experts = sums.shape[-1]
         mean = sums.mean(-1, keepdim=True)
         deviation = (sums - mean).square().sum(-1)
         squared = mean.squeeze(-1).square()
         if self.unbiased:
             return (deviation / max(experts - 1, 1) / (squared + 1e-10)).sum()
-        # Rectified weights can all be 0, and a task can be absent; then all experts are alike.
+        # Rectified weights can all be 0, and a task can be absent: CV is then 0, not NaN.
         return (deviation / experts / squared.clamp_min(torch.finfo(mean.dtype).tiny)).sum()

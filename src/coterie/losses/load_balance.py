@@ -20,7 +20,7 @@ from coterie.routing.decision import Routing
 
 @dataclass(frozen=True, kw_only=True)
 class LoadBalance(RoutingLoss):
-    """E * sum_e P_e f_e: 1 where all E experts are used alike, E where one takes everything.
+    """E * sum_e P_e f_e: 1 if all E experts are used equally, E if one gets every unit.
 
     P_e is the mean probability of expert e, f_e its share of the choices, which carries no
     gradient: arXiv:2101.03961 (Switch Transformer) eq. 4-6.
@@ -30,12 +30,12 @@ class LoadBalance(RoutingLoss):
         counts: "selected" counts each expert that has a weight (Mod-Squad's code; the same as
             Switch's for one expert a unit). "top1" counts the most probable expert only
             (GShard, arXiv:2006.16668 algorithm 1, and Uni-MoE).
-        by_task: whether each task is to use all experts alike: the value is then the sum over the
-            tasks in the batch of what it is on their units alone (Mod-Squad's copy of M3ViT, which
+        by_task: compute the loss on the units of each task alone and sum it over the tasks in the
+            batch, so that each task uses all experts equally (Mod-Squad's copy of M3ViT, which
             reads it after each task's pass; for M3ViT's own loss see `Importance`).
         normalize: divide the mean probabilities by their sum. It changes the value only where
             probabilities do not sum to 1: Mod-Squad's code, whose router adds 1e-4 to each
-            (`TopK(epsilon=1e-4)`), divides by the sum, and the value is then not raised by it.
+            (`TopK(epsilon=1e-4)`), divides by the sum, which removes the effect on the value.
     """
 
     weight: float = 0.01
@@ -56,9 +56,9 @@ class LoadBalance(RoutingLoss):
             choices = functional.one_hot(routing.probs.argmax(-1), experts)
         chosen, probs = choices.float(), routing.probs.float()
         if self.by_task:
-            asked = [sum_by_task(each, routing, "LoadBalance") for each in (chosen, probs)]
+            sums = [sum_by_task(each, routing, "LoadBalance") for each in (chosen, probs)]
             num_each = sum_by_task(torch.ones_like(probs), routing, "LoadBalance").clamp_min(1.0)
-            return self.balance(asked[0], asked[1] / num_each)
+            return self.balance(sums[0], sums[1] / num_each)
         chosen, probs = (
             sum_over_processes(mask_padding(each, routing).sum(0)) for each in (chosen, probs)
         )
@@ -67,9 +67,9 @@ class LoadBalance(RoutingLoss):
     def balance(
         self, chosen: Float[Tensor, "*tasks experts"], probs: Float[Tensor, "*tasks experts"]
     ) -> Float[Tensor, ""]:
-        """The loss of how often experts were chosen, and of their mean probabilities."""
+        """Compute the loss from the counts of the choices and the mean probabilities."""
         shares = chosen / chosen.sum(-1, keepdim=True).clamp_min(1.0)
         if self.normalize:
-            # The smallest divisor is that of torch's `normalize`: a task without units adds 0.
+            # `normalize` bounds the divisor from below, so that a task without units adds 0.
             probs = functional.normalize(probs, p=1, dim=-1)
         return chosen.shape[-1] * (probs * shares).sum()

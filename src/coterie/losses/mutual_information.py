@@ -1,4 +1,4 @@
-"""Mutual information between tasks and experts, which Mod-Squad maximises."""
+"""The mutual information between tasks and experts, which Mod-Squad maximises."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from coterie.routing.mutual_information import compute_mutual_information
 
 @dataclass(frozen=True, kw_only=True)
 class MutualInformation(RoutingLoss):
-    """-I(T; E): low where each task keeps to experts of its own, and all experts are used.
+    """-I(T; E): low if each task uses experts of its own, and all experts are used.
 
     arXiv:2212.08066: I(T; E) = sum_te P(t,e) log P(t,e) - sum_t P(t) log P(t)
     - sum_e P(e) log P(e), where P(t,e) is the share of the probability mass that task t gives to
@@ -22,9 +22,9 @@ class MutualInformation(RoutingLoss):
         weight: 0.001 in the paper; the released code trains with 0.005.
         epsilon: 0 for the paper's formula. Above 0 for the formula of the released code, which
             adds epsilon (1e-4 there) to divisors, marginals and the logarithm, and divides by the
-            number of units instead of the mass. The released code adds it to the probabilities as
-            well, once: there it is the router's, `TopK(epsilon=1e-4)`, and is not added again
-            here. It biases the value slightly.
+            number of units instead of the mass. The released code also adds it once to the
+            probabilities: here the router does that, `TopK(epsilon=1e-4)`, and this loss does not
+            add it again. It biases the value slightly.
     """
 
     weight: float = 0.001

@@ -11,13 +11,13 @@ from coterie.routing.decision import Routing
 
 @dataclass(frozen=True, kw_only=True)
 class Sparsity(RoutingLoss):
-    """The mean over units of the L1 norm of the weights; arXiv:2412.14711 (ReMoE).
+    """Mean over units of the L1 norm of the weights; arXiv:2412.14711 (ReMoE).
 
-    It acts only where weights are not normalised: normalised ones always sum to 1.
+    It has an effect only on weights that are not normalised: normalised ones always sum to 1.
 
-    Departs: ReMoE averages over layers too, and moves the weight during training until the wanted
-    share of weights is 0. Here layers are summed, as in all losses on routing, and the weight
-    stays, because a loss holds no state.
+    Departs: ReMoE also averages over layers, and adapts the weight during training until the target
+    share of weights is 0. Here layers are summed, as in all routing losses, and the weight is
+    constant, because a loss holds no state.
     """
 
     weight: float = 0.001

@@ -12,7 +12,7 @@ from coterie.routing.decision import Routing
 
 @dataclass(frozen=True, kw_only=True)
 class ZLoss(RoutingLoss):
-    """The mean over units of (log sum_e exp logit_e)^2, which keeps logits small.
+    """Mean over units of (log sum_e exp logit_e)^2, which limits the size of the logits.
 
     arXiv:2202.08906 eq. 5.
 

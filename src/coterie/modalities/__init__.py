@@ -1,1 +1,1 @@
-"""Modalities that tokens and rows of a data set may have, one a file."""
+"""Modalities of tokens and of the columns of a data set, one a file."""

@@ -1,4 +1,4 @@
-"""Audio: decoded to mono samples at 16 kHz, refusing what is damaged, empty or too long."""
+"""Audio, decoded to mono samples at 16 kHz; damaged, empty or too long files are refused."""
 
 import io
 from typing import ClassVar
@@ -10,9 +10,9 @@ from coterie.modalities.base import MediaModality
 from coterie.optional_imports import import_optional
 
 SAMPLE_RATE_HZ = 16_000
-"""Samples per second that every sound is resampled to, as speech encoders hear it."""
+"""Samples per second to which all audio is resampled, as speech encoders need it."""
 MAX_DURATION_S = 1800.0
-"""Longer sounds are refused, so that a small file cannot be made to fill the memory."""
+"""Longer audio is refused, so that a small file cannot fill the memory."""
 
 
 class Audio(MediaModality):
@@ -25,15 +25,15 @@ class Audio(MediaModality):
     order: ClassVar = 3
 
     def decode(self, content: bytes) -> Float32[np.ndarray, " time"]:
-        """Samples at 16 kHz; see `decode_audio`."""
+        """Return samples at 16 kHz; see `decode_audio`."""
         return decode_audio(content)
 
 
 def decode_audio(content: bytes) -> Float32[np.ndarray, " time"]:
-    """Samples, mostly in -1..1: the mean of all channels, at SAMPLE_RATE_HZ.
+    """Return samples at SAMPLE_RATE_HZ, mostly in -1..1: the mean of all channels.
 
-    Raises ValueError if soundfile cannot decode all of it, if nothing is in it, if a sample is NaN
-    or infinite, or if it lasts longer than MAX_DURATION_S.
+    Raises ValueError if soundfile cannot decode the complete file, if it has no samples, if a
+    sample is NaN or infinite, or if it lasts longer than MAX_DURATION_S.
     """
     soundfile = import_optional("soundfile", "data")
     try:
@@ -46,7 +46,7 @@ def decode_audio(content: bytes) -> Float32[np.ndarray, " time"]:
         raise ValueError(
             f"lasts {error.args[0]:.0f} s: at most {MAX_DURATION_S:.0f} s are read; cut it"
         ) from None
-    except Exception as error:  # a decoder meets damage with whatever it likes
+    except Exception as error:  # decoders raise many types for damaged files
         raise ValueError(
             f"is no sound that soundfile can read (it begins with {content[:8]!r}): "
             f"{format_soundfile_error(error)}"
@@ -65,15 +65,16 @@ def decode_audio(content: bytes) -> Float32[np.ndarray, " time"]:
 
 
 def estimate_min_bytes(content: bytes) -> int:
-    """How many bytes a WAV or Ogg file says it has at least: soundfile takes what is there.
+    """Return the least size in bytes that the header of a WAV or Ogg file implies.
 
-    0 for other forms, and for a WAV file that was written before its length was known.
+    soundfile reads truncated files without an error. 0 for other formats, and for a WAV file whose
+    header was written before its length was known.
     """
     if content[:4] == b"RIFF":
         length = int.from_bytes(content[4:8], "little")
         return length + 7 if length < 0x7FFF_0000 else 0  # 8, but the last may be padding
     if content[:4] == b"OggS":
-        page = content.rfind(b"OggS")  # its table of lengths begins at 27, after their count
+        page = content.rfind(b"OggS")  # its table of lengths starts at 27, after their count
         count = int.from_bytes(content[page + 26 : page + 27])
         sizes = content[page + 27 : page + 27 + count]
         return page + 27 + max(count, 1) + sum(sizes)
@@ -81,9 +82,9 @@ def estimate_min_bytes(content: bytes) -> int:
 
 
 class AudioTooLongError(Exception):
-    """A recording lasts longer than MAX_DURATION_S; its argument says how long, in seconds."""
+    """A recording longer than MAX_DURATION_S; the argument is its duration in seconds."""
 
 
 def format_soundfile_error(error: Exception) -> str:
-    """The message of soundfile, without the address of the buffer that it read from."""
+    """Return soundfile's message without the address of the buffer that it read from."""
     return str(error).rpartition(">: ")[2]

@@ -9,14 +9,14 @@ from coterie.serialization import find_kinds, format_suggestions
 
 
 class Modality(ABC):
-    """What coterie must know of a modality. One file a modality; found by walking, not listed.
+    """A kind of token and input. One file a modality; they are found by walking the folder.
 
     Attributes:
-        name: what gates, placeholders, chat messages and columns call it.
+        name: name in gates, placeholders, chat messages and columns.
         inputs: keyword arguments of a model's forward that carry it.
         towers: parts of a model whose rows are this modality, as `ModelFamily.towers` names
-            them; text has none, because the language model reads every modality. A tower of two
-            modalities is the first one's, in their order.
+            them; text has none, because the language model's rows have every modality. A tower of
+            two modalities belongs to the first of them, in their order.
         order: modalities are listed in this order, and after it by name.
     """
 
@@ -27,11 +27,11 @@ class Modality(ABC):
 
 
 class MediaModality(Modality):
-    """A modality whose items stand in files that coterie decodes.
+    """A modality whose items are files that coterie decodes.
 
     Attributes:
-        suffixes: ends of file names, in lower case, each with its dot.
-        column: the column of a row that names an item; several stand in `column` + "s".
+        suffixes: file name extensions, in lower case, each with its dot.
+        column: the column of a row that names an item; several are in `column` + "s".
     """
 
     suffixes: ClassVar[tuple[str, ...]]
@@ -42,21 +42,21 @@ class MediaModality(Modality):
 
     @property
     def placeholder(self) -> str:
-        """The mark in a row's text that an item is put in place of."""
+        """The placeholder of an item in a row's text."""
         return f"<{self.name}>"
 
     @property
     def token_name(self) -> str:
-        """The attribute of a processor, and variable of a chat template, with its placeholder."""
+        """The processor attribute, and chat template variable, that holds its placeholder token."""
         return f"{self.name}_token"
 
     @abstractmethod
     def decode(self, content: bytes) -> Any:
-        """An item as processors take it. Raises ValueError if `content` cannot be decoded."""
+        """Return an item as processors take it. Raises ValueError if it cannot be decoded."""
 
 
 def find_modalities() -> tuple[Modality, ...]:
-    """All modalities in the folder, in their order."""
+    """Return all modalities in the folder, in their order."""
     return _find_modalities(tuple(modalities.__path__))
 
 
@@ -67,12 +67,15 @@ def _find_modalities(folders: tuple[str, ...]) -> tuple[Modality, ...]:
 
 
 def find_media_modalities() -> dict[str, MediaModality]:
-    """Name -> modality, of those whose items stand in files."""
+    """Return name -> modality, of those whose items are files."""
     return {each.name: each for each in find_modalities() if isinstance(each, MediaModality)}
 
 
 def get_media_modality(name: str) -> MediaModality:
-    """The media modality of a name. Raises ValueError, with near misses, if there is none."""
+    """Return the media modality of a name.
+
+    Raises ValueError, with near misses, if there is none.
+    """
     found = find_media_modalities()
     if name not in found:
         raise ValueError(
@@ -83,7 +86,7 @@ def get_media_modality(name: str) -> MediaModality:
 
 
 def find_tower_modalities() -> dict[str, str]:
-    """Tower -> the name of the modality of its rows."""
+    """Return tower -> the name of the modality of its rows."""
     towers: dict[str, str] = {}
     for modality in find_modalities():
         for tower in modality.towers:

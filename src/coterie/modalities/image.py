@@ -1,4 +1,4 @@
-"""Images: decoded to RGB, upright and on white, refusing what is damaged or too large."""
+"""Images, decoded to upright RGB on white; damaged or too large files are refused."""
 
 import io
 from typing import Any, ClassVar
@@ -7,7 +7,7 @@ from coterie.modalities.base import MediaModality
 from coterie.optional_imports import import_optional
 
 MAX_PIXELS = 89_478_485
-"""Pixels; Pillow's own bound, above which a small file may be made to fill the memory."""
+"""Largest number of pixels: Pillow's own limit, so that a small file cannot fill the memory."""
 
 
 class Image(MediaModality):
@@ -20,15 +20,15 @@ class Image(MediaModality):
     order: ClassVar = 1
 
     def decode(self, content: bytes) -> Any:
-        """A PIL image; see `decode_image`."""
+        """Return a PIL image; see `decode_image`."""
         return decode_image(content)
 
 
 def decode_image(content: bytes) -> Any:
-    """A PIL image, RGB, turned upright as its EXIF says, transparent parts white.
+    """Return a PIL image, RGB, turned upright by its EXIF orientation, transparent parts white.
 
     Raises ValueError if Pillow cannot decode all of it, or if it has more than MAX_PIXELS pixels.
-    Of an animation, the first frame is taken.
+    Of an animation, the first frame is used.
     """
     image_module = import_optional("PIL.Image", "data")
     try:
@@ -39,7 +39,7 @@ def decode_image(content: bytes) -> Any:
         ) from None
     except (image_module.DecompressionBombError, image_module.DecompressionBombWarning) as error:
         raise ValueError(f"is too large a picture: {error}") from None
-    except Exception as error:  # a decoder meets damage with whatever it likes
+    except Exception as error:  # decoders raise many types for damaged files
         raise ValueError(f"is a damaged picture: {error}") from None
     width, height = image.size
     if width * height > MAX_PIXELS:
@@ -51,8 +51,8 @@ def decode_image(content: bytes) -> Any:
 
 
 def convert_to_rgb(image: Any) -> Any:
-    """`image` in 8-bit RGB, over white where it is transparent."""
-    if image.mode.startswith("I"):  # 16 bits: Pillow would cut them off at 255, not scale them
+    """Convert `image` to 8-bit RGB, over white where it is transparent."""
+    if image.mode.startswith("I"):  # 16 bits: Pillow would clip them at 255, not scale them
         image = image.point(lambda value: value * (1 / 256)).convert("L")
     if not image.has_transparency_data:
         return image.convert("RGB")

@@ -1,4 +1,4 @@
-"""Text: what every token of a language model is that stands for nothing else."""
+"""Text, the modality of every token of a language model that is no placeholder."""
 
 from typing import ClassVar
 

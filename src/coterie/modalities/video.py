@@ -1,4 +1,4 @@
-"""Videos: frames that an image tower encodes; coterie reads none from files."""
+"""Videos, frames that an image tower encodes; coterie decodes no video files."""
 
 from typing import ClassVar
 
@@ -6,7 +6,7 @@ from coterie.modalities.base import Modality
 
 
 class Video(Modality):
-    """Frames in the image tower, with a placeholder token of their own in the text."""
+    """Frames in the image tower, with their own placeholder token in the text."""
 
     name: ClassVar = "video"
     inputs: ClassVar = ("pixel_values_videos",)

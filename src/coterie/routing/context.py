@@ -1,4 +1,4 @@
-"""The facts of a batch that gates and tapes need: one `RoutingContext` a forward pass."""
+"""`RoutingContext`: the properties of one batch that gates and tapes need in a forward pass."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,7 +13,7 @@ from coterie.routing.decision import Tape
 
 
 class CachedDecision(NamedTuple):
-    """A decision that holds for whole samples, kept for tied layers and for later tokens."""
+    """A decision per sample, cached for tied layers and for later tokens."""
 
     logits: Float[Tensor, "batch experts"]
     noise: Float[Tensor, "batch experts"] | None
@@ -21,26 +21,26 @@ class CachedDecision(NamedTuple):
 
 @dataclass(kw_only=True)
 class RoutingContext:
-    """The batch of one forward pass, as far as routing is concerned.
+    """The batch of one forward pass, as far as routing needs it.
 
     Attributes:
         batch_size: samples in this pass.
         device: the device of the batch.
         task_ids: the task of each sample.
-        single_task: the task of all samples, where that is known without a synchronisation.
-        prompt_mask: True for tokens before the answer; None when there is no text.
+        single_task: the task of all samples, if that is known without a synchronisation.
+        prompt_mask: True for tokens before the answer; None if there is no text.
         valid: False for padding.
         modality: index into `modalities` of each token.
         modalities: the names of the modalities that the model's tokens may have.
         tower_modalities: tower -> the modality of all its rows; the text tower is not in it.
         rows_per_sample: tower -> a function that returns how many of its rows each sample owns, up
-            to a factor; called only where a gate in that tower decides by sample or task.
+            to a factor; called only if a gate in that tower decides by sample or task.
         sample_index: `coterie.families.base.compute_sample_index`; families are a lower layer.
-        cached_decisions: decisions made for samples, by the layers' tie group.
-        reuse_cached_decisions: they were made by an earlier pass over the prompt and hold.
+        cached_decisions: decisions per sample, by the layers' tie group.
+        reuse_cached_decisions: an earlier pass over the prompt made them, and they apply here.
         prompt_mean: mean of the language model's input embeddings over the prompt.
         adapter_names: the adapter of each sample, in a mixed batch.
-        tape: where layers record their routing; None outside `coterie.observe`.
+        tape: records the layers' routing; None outside `coterie.observe`.
         outer_context: the context that was current when this one was opened.
     """
 
@@ -65,30 +65,33 @@ class RoutingContext:
     outer_context: "RoutingContext | None" = None
 
     def replay(self) -> "RoutingContext":
-        """The context of a recomputed forward: the same batch, and no tape to record on twice."""
+        """Return the context for a recomputed forward: the same batch, without a tape."""
         return replace(
             self, tape=None, outer_context=None, cached_decisions=dict(self.cached_decisions)
         )
 
     def get_cached_decision(self, group: str, name: str) -> CachedDecision | None:
-        """The decision of `group`, a row for each sample of this pass; None if none was made."""
-        kept = self.cached_decisions.get(group)
-        if kept is None:
+        """Return the decision of `group`, one row a sample; None if there is none yet.
+
+        Raises ValueError, naming the layer, if an earlier pass should have made it and did not.
+        """
+        cached = self.cached_decisions.get(group)
+        if cached is None:
             if self.reuse_cached_decisions:
                 raise ValueError(
                     f"{name} routes by prompt, but the cache that was passed holds no decision: "
                     "fill it with a forward of this grafted model, or let generate() do it"
                 )
             return None
-        # Beams and several answers a prompt follow one another, prompt by prompt.
-        copies = self.batch_size // kept.logits.shape[0]
+        # Beams and several answers to one prompt are consecutive samples.
+        copies = self.batch_size // cached.logits.shape[0]
         if copies == 1:
-            return kept
-        noise = None if kept.noise is None else kept.noise.repeat_interleave(copies, 0)
-        return CachedDecision(kept.logits.repeat_interleave(copies, 0), noise)
+            return cached
+        noise = None if cached.noise is None else cached.noise.repeat_interleave(copies, 0)
+        return CachedDecision(cached.logits.repeat_interleave(copies, 0), noise)
 
     def select_samples(self, samples: Int[Tensor, " chosen"]) -> "RoutingContext":
-        """The context of some samples of a batch, for a batch that mixes adapters."""
+        """Return the context of some samples of a batch, for a batch that mixes adapters."""
 
         def pick(value: Tensor | None) -> Tensor | None:
             return None if value is None else value[samples]
@@ -112,7 +115,10 @@ class RoutingContext:
         )
 
     def get_sample_of_rows(self, tower: str, rows: int) -> Int[Tensor, " rows"]:
-        """Which sample owns each row of a call with `rows` leading rows, in `tower`."""
+        """Return the sample that owns each row of a call with `rows` leading rows, in `tower`.
+
+        Raises ValueError if the rows cannot be divided evenly among the samples.
+        """
         count_rows = self.rows_per_sample.get(tower)
         if count_rows is not None:
             assert self.sample_index is not None
@@ -126,11 +132,11 @@ class RoutingContext:
         return torch.arange(rows, device=self.device) // (rows // self.batch_size)
 
     def get_task_of_rows(self, tower: str, rows: int) -> Int[Tensor, " rows"]:
-        """The task of each row; see `get_sample_of_rows`."""
+        """Return the task of each row; see `get_sample_of_rows`."""
         return self.require_task_ids()[self.get_sample_of_rows(tower, rows)]
 
     def require_task_ids(self) -> Int[Tensor, " batch"]:
-        """The task ids, or one clear error where the batch has none."""
+        """Return the task ids. Raises ValueError if the batch has none."""
         if self.task_ids is None:
             raise ValueError(
                 "this model routes by task, but the batch has no task ids: pass task_ids=, an "
@@ -142,12 +148,12 @@ class RoutingContext:
     def get_modality_of_tokens(
         self, tower: str, shape: torch.Size, names: Sequence[str]
     ) -> Int[Tensor, "*units"] | None:
-        """The position in `names` of the modality of each token; None if it is not known.
+        """Return the index in `names` of each token's modality; None if it is not known.
 
         Args:
             tower: the part of the model that the call is in.
             shape: the batch axes of the call.
-            names: modalities, which must have all that the tokens may be.
+            names: modalities, which must include all that the tokens may have.
 
         Raises ValueError for a modality that `names` lacks.
         """
@@ -160,7 +166,7 @@ class RoutingContext:
         positions = [_get_position(names, each) for each in self.modalities]
         if positions == list(range(len(positions))):
             return modality
-        # By comparisons and not by a table, which would have to be copied to the device.
+        # Comparisons, because a lookup table would have to be copied to the device.
         result = torch.zeros_like(modality)
         for index, position in enumerate(positions):
             result = result.masked_fill(modality == index, position)

@@ -1,4 +1,4 @@
-"""The decisions of mixtures: one `Routing` a layer, recorded on a `Tape`."""
+"""The types of a routing decision: one `Routing` a layer, recorded on a `Tape`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def to_full_precision(x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-    """`x` in float32, or in float64 if it is that already (gradient checks are)."""
+    """Return `x` in float32, or in float64 if it already is (as in gradient checks)."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
@@ -18,20 +18,20 @@ def to_full_precision(x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
 class Routing:
     """One layer's decision in one forward pass.
 
-    A unit is a token, or a sample where one decision serves the whole sample. All floats are
-    float32, because bfloat16 probabilities lose the small differences that losses act on.
+    A unit is a token, or a sample if one decision serves all its tokens. All floats are float32,
+    because bfloat16 probabilities lose the small differences that losses act on.
 
     Attributes:
-        weights: what each expert's output is multiplied with; exactly 0 where it was not chosen.
+        weights: factors of the experts' outputs; exactly 0 where an expert was not chosen.
         probs: probabilities over all experts, before any were dropped (rectified weights for
             `Rectified`, which has no probabilities).
-        logits: what the gate said, before the router's noise and temperature; a noisy gate's own
+        logits: the gate's logits, before the router's noise and temperature; a noisy gate's own
             noise is in them.
-        num_tasks: how many tasks the model was grafted for; 0 if none were named.
-        task: the task of each unit, in [0, num_tasks); None when the batch carried no task ids.
-        modality: index into `modalities` of each unit; None when it is not known.
+        num_tasks: number of tasks the model was grafted for; 0 if none were named.
+        task: the task of each unit, in [0, num_tasks); None if the batch has no task ids.
+        modality: index into `modalities` of each unit; None if it is not known.
         modalities: the names of the modalities that the model's tokens may have.
-        valid: False for padding, which losses leave out; None when nothing is padded.
+        valid: False for padding, which losses skip; None if nothing is padded.
     """
 
     weights: Float[Tensor, "units experts"]
@@ -49,11 +49,11 @@ class Tape(dict[str, Routing]):
 
 
 class RoutingDecision(NamedTuple):
-    """What a router and the blend make of logits; see `Routing` for the first two.
+    """The output of a router for some logits; see `Routing` for `weights` and `probs`.
 
-    `combine_weights` is what the expert outputs are multiplied with: the weights (to the mixture's
-    `weight_exponent`), followed by the always-on expert's own weight where the mixture has one.
-    `logits` are the gate's, before the router's noise.
+    `combine_weights` are the factors of the expert outputs: the weights to the mixture's exponent,
+    followed by the always-on expert's weight if the mixture has one. `logits` are the gate's,
+    before the router's noise.
     """
 
     weights: Float[Tensor, "*units experts"]
@@ -64,20 +64,20 @@ class RoutingDecision(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class DeferredRouting:
-    """How one call comes by its decision, handed to the experts so that they can fuse it.
+    """The inputs of one call's decision, which the experts complete so that they can fuse it.
 
-    Either `gate_weight` is given (logits are `x @ gate_weight.T + gate_bias`, and may join the
-    experts' own product) or `logits` are already there. `make_decision` is pure and
-    may be called again in backward.
+    Either `gate_weight` is given (logits are `x @ gate_weight.T + gate_bias`, and may be computed
+    in one product with the experts), or `logits` are. `make_decision` is pure and may be called
+    again in backward.
 
     Attributes:
         make_decision: logits in float32 -> `RoutingDecision`.
-        logits: the gate's answer, if it was computed beforehand.
+        logits: the gate's logits, if they were computed beforehand.
         gate_weight: the gate's matrix, if logits are one linear map of every token.
         gate_bias: the gate's bias, with `gate_weight` only.
         per_sample: the units are samples; their axis is the first of `x`.
-        max_active: at most this many experts have a weight for a unit; None if that is not known.
-        is_uniform: all units take the same decision (one task fills the batch).
+        max_active: most experts that have a weight for a unit; None if that is not known.
+        is_uniform: all units have the same decision (one task fills the batch).
     """
 
     make_decision: Callable[[Tensor], RoutingDecision]
@@ -89,7 +89,7 @@ class DeferredRouting:
     is_uniform: bool = False
 
     def resolve(self, x: Float[Tensor, "*units width"]) -> Float[Tensor, "*decided experts"]:
-        """The logits in float32, whichever way they are to be had."""
+        """Return the logits in float32: those given, or computed from `x`."""
         if self.logits is not None:
             return to_full_precision(self.logits)
         assert self.gate_weight is not None

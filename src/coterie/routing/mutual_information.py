@@ -1,4 +1,4 @@
-"""How much the task says about the expert: the mutual information I(T; E) of their joint."""
+"""The mutual information I(T; E) between tasks and experts, from their joint distribution."""
 
 from typing import Any, Literal
 
@@ -9,19 +9,20 @@ from torch import Tensor
 from coterie.routing.usage import UsageStatistics
 
 TaskExpertMass = Literal["chosen", "probability"]
-"""The statistic that P(expert | task) is: how often it is chosen, or its mean probability."""
+"""The statistic used as P(expert | task): how often it is chosen, or its mean probability."""
 
 
 def compute_mutual_information(mass: Float[Tensor, "tasks experts"]) -> Float[Tensor, ""]:
     """Compute I(T; E) = sum_te P(t,e) log(P(t,e) / (P(t) P(e))), in nats; at most log(tasks).
 
-    0 where tasks choose alike, and where all mass is 0. Differentiable; `coterie.MutualInformation`
-    is minus this, of the sums of probabilities. Source: Mod-Squad, arXiv:2212.08066.
+    0 if all tasks choose the same experts, and if all mass is 0. Differentiable;
+    `coterie.MutualInformation` is minus this, of the sums of probabilities. Source: Mod-Squad,
+    arXiv:2212.08066.
 
     Args:
-        mass: what each task gives each expert, at least 0; it is divided by its sum.
+        mass: probability mass that each task gives each expert, at least 0; divided by its sum.
     """
-    # Rectified weights can all be 0; then there is no information, and no NaN either.
+    # Rectified weights can all be 0; the information is then 0, not NaN.
     joint = mass / mass.sum().clamp_min(torch.finfo(mass.dtype).eps)
     by_task, by_expert = joint.sum(1, keepdim=True), joint.sum(0, keepdim=True)
     return (
@@ -38,13 +39,13 @@ def compute_finite_log(x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
 def compute_frequencies(
     usage: UsageStatistics, mass: TaskExpertMass = "chosen"
 ) -> dict[str, Float[Tensor, "tasks experts"]]:
-    """Return for each layer what a task's units give each expert, float64 in [0, 1].
+    """Return the mass that each task gives each expert in each layer, float64 in [0, 1].
 
     Args:
-        usage: of tasks measured on one model.
+        usage: usage of tasks measured on one model.
         mass: by default the share of units that chose the expert.
 
-    Raises ValueError if some task lacks a layer of another.
+    Raises ValueError if a task lacks a layer that another has.
     """
     tasks = dict.fromkeys(task for layer in usage.values() for task in layer[mass])
     missing = [(task, layer) for layer, statistics in usage.items() for task in tasks
@@ -63,12 +64,12 @@ def compute_frequencies(
 def compute_joint_distribution(
     mass: Float[Tensor, "tasks experts"],
 ) -> Float[Tensor, "tasks experts"]:
-    """Compute P(task, expert), float64, of sum 1, from what each task gives each expert.
+    """Compute P(task, expert), float64, of sum 1, from the mass that each task gives each expert.
 
-    Rows count by their sums, so give them of equally many units: frequencies, mean
+    A task's weight is the sum of its row, so give masses of equally many units: frequencies, mean
     probabilities, or counts over the same images.
 
-    Raises ValueError if all is 0.
+    Raises ValueError if all mass is 0.
     """
     total = mass.double().sum()
     if not total > 0:
@@ -81,8 +82,8 @@ def compute_mutual_information_by_layer(
 ) -> dict[str, float]:
     """Compute I(T; E) of each layer in nats; see `compute_frequencies` for the arguments.
 
-    Of mean probabilities it is what Mod-Squad maximises. It can be far less than that of choices:
-    a gate may always choose alike with probabilities that are nearly even.
+    Computed from mean probabilities it is what Mod-Squad maximises. It can be far less than that
+    of choices: a gate may always choose the same experts with nearly even probabilities.
     """
     return {
         layer: compute_mutual_information(compute_joint_distribution(found)).item()
@@ -91,7 +92,7 @@ def compute_mutual_information_by_layer(
 
 
 def dump(usage: UsageStatistics) -> dict[str, Any]:
-    """Return layer -> {"joint": P(task, expert), "information": nats}, as JSON can hold it."""
+    """Return layer -> {"joint": P(task, expert), "information": nats}, ready for JSON."""
     joints = {
         layer: compute_joint_distribution(found)
         for layer, found in compute_frequencies(usage).items()

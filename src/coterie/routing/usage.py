@@ -1,4 +1,4 @@
-"""`ExpertUsage`: how much each task uses each expert, summed over the units of many passes."""
+"""`ExpertUsage`: each task's use of each expert, summed over the units of many forward passes."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -12,17 +12,16 @@ STATISTICS = ("mean_weight", "chosen", "probability")
 """Over a task's units, by expert: mean weight, share of units that chose it, mean probability."""
 SUMS = ("weights", "choices", "probabilities")
 UsageStatistics = Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]]
-"""layer -> statistic -> task -> a number for each expert; log.jsonl and routing.json have it so."""
+"""layer -> statistic -> task -> a number for each expert, as in log.jsonl and routing.json."""
 
 
 class ExpertUsage:
     """Sums of each expert's weights, choices and probabilities over the units of each task.
 
-    A unit is a token, or a sample where one decision serves the whole sample. Padding does not
-    count.
+    A unit is a token, or a sample if one decision serves all its tokens. Padding does not count.
 
     Attributes:
-        tasks: the tasks' names, in the order of task ids.
+        tasks: the task names, in the order of task ids.
         sums: layer -> [tasks, 3 * experts + 1]: weights, choices, probabilities, and in the last
             column the number of units.
     """
@@ -34,12 +33,13 @@ class ExpertUsage:
         dtype: torch.dtype = torch.float64,
         device: str | torch.device | None = "cpu",
     ) -> None:
-        """
+        """Initialise empty sums.
+
         Args:
             tasks: at least one.
-            dtype: of the sums.
-            device: where they are computed; None for where the routing is, so that a training
-                step does not wait for the device.
+            dtype: dtype of the sums.
+            device: device of the sums; None for that of the routing, so that a training step does
+                not wait for the device.
         """
         self.tasks: tuple[str, ...] = tuple(tasks)
         self.dtype, self.device = dtype, device
@@ -50,9 +50,9 @@ class ExpertUsage:
         """Add the units of one forward pass.
 
         Args:
-            tape: its routing.
+            tape: the routing of the pass.
             task: the task of all units; None for the task that the routing has for each unit.
-                Layers whose routing has none are then left out, unless there is one task alone.
+                Layers without a task for each unit are then skipped, unless there is only one task.
         """
         only = self.tasks[0] if task is None and len(self.tasks) == 1 else task
         number = None if only is None else self.tasks.index(only)
@@ -69,7 +69,7 @@ class ExpertUsage:
         ones = weights.new_ones(len(weights), 1)
         rows = torch.cat([weights, (weights != 0).to(weights.dtype), probs, ones], 1)
         if routing.valid is not None:
-            # Not a product: padding may hold NaN.
+            # Not a product with the mask: padding may hold NaN.
             rows = rows.where(routing.valid.to(rows.device)[:, None], 0.0)
         sums = rows.new_zeros(len(self.tasks), rows.shape[1])
         if number is not None:
@@ -81,7 +81,7 @@ class ExpertUsage:
 
     def _convert(self, values: Float[Tensor, "units experts"]) -> Float[Tensor, "units experts"]:
         values = values.detach()
-        # First to the device: not all have float64.
+        # Moved before the cast, because not all devices have float64.
         return (values if self.device is None else values.to(self.device)).to(self.dtype)
 
     def get_mass(self, layer: str) -> Float[Tensor, "tasks experts"]:
@@ -92,7 +92,7 @@ class ExpertUsage:
 
     @classmethod
     def merge(cls, usages: Iterable["ExpertUsage"]) -> "ExpertUsage":
-        """Return the sums of several, of the same tasks; not all need have the same layers.
+        """Return the sums of several usages of the same tasks; their layers may differ.
 
         Raises ValueError if there are none, or the tasks differ.
         """
@@ -108,7 +108,7 @@ class ExpertUsage:
         return merged
 
     def select(self, task: str) -> "ExpertUsage":
-        """Return the sums of one task alone, of the same tasks: those of others are 0."""
+        """Return a copy in which the sums of all tasks but this one are 0."""
         selected = ExpertUsage(self.tasks, dtype=self.dtype, device=self.device)
         number = self.tasks.index(task)
         for layer, sums in self.sums.items():
@@ -117,7 +117,7 @@ class ExpertUsage:
         return selected
 
     def compute_means(self, statistics: Sequence[str] = STATISTICS) -> UsageStatistics:
-        """Return the `STATISTICS` over the units of each task that had units in the layer."""
+        """Return the `STATISTICS` over the units of each task that has units in the layer."""
         means: dict[str, dict[str, dict[str, list[float]]]] = {}
         for layer, sums in self.sums.items():
             if not bool(sums[:, -1].any()):
@@ -131,7 +131,7 @@ class ExpertUsage:
         return means
 
     def to_json(self) -> dict[str, dict[str, dict[str, list[float]]]]:
-        """Return the sums as layer -> `SUMS` or "count" -> task -> numbers, without loss."""
+        """Return the exact sums as layer -> `SUMS` or "count" -> task -> numbers."""
         return {
             layer: self._split_sums(sums)
             for layer, sums in self.sums.items()
@@ -156,7 +156,7 @@ class ExpertUsage:
         data: Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]],
         tasks: Sequence[str],
     ) -> "ExpertUsage":
-        """Read what `to_json` returned, of these tasks or of some of them."""
+        """Restore a usage from the result of `to_json` on these tasks or some of them."""
         usage = cls(tasks)
         for layer, parts in data.items():
             rows = [

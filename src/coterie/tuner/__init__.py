@@ -1,1 +1,1 @@
-"""The PEFT method that puts mixtures into a host and takes batches through them."""
+"""The PEFT method that adds mixtures to a base model and collects each batch's routing context."""

@@ -1,4 +1,4 @@
-"""Gradient checkpointing that recomputes layers with the routing state of their own forward."""
+"""Gradient checkpointing that recomputes layers with the routing context of their own forward."""
 
 import functools
 from collections.abc import Callable
@@ -11,24 +11,24 @@ from coterie.tuner.runtime import RUNTIME, ReplayContext
 
 
 def make_checkpoint_contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
-    """torch.utils.checkpoint's `context_fn`: called in forward, it captures what runs now."""
-    state = RUNTIME.context
-    return nullcontext(), ReplayContext(None if state is None else state.replay())
+    """Return the contexts of torch.utils.checkpoint's `context_fn`; forward calls it."""
+    context = RUNTIME.context
+    return nullcontext(), ReplayContext(None if context is None else context.replay())
 
 
 def configure_checkpointing(model: nn.Module) -> None:
-    """Makes every enabled checkpoint of `model` carry the routing state.
+    """Make every enabled checkpoint of `model` restore the routing context.
 
-    Raises ValueError for reentrant checkpointing, which cuts auxiliary losses off from their
-    gates without a word.
+    Raises ValueError for reentrant checkpointing, which silently cuts auxiliary losses off from
+    their gates.
     """
     for module in model.modules():
         checkpoint = module.__dict__.get("_gradient_checkpointing_func")
         if checkpoint is None or not getattr(module, "gradient_checkpointing", False):
             continue
-        secured = _wrap_checkpoint(checkpoint)
-        if secured is not checkpoint:
-            module.__dict__["_gradient_checkpointing_func"] = secured
+        wrapped = _wrap_checkpoint(checkpoint)
+        if wrapped is not checkpoint:
+            module.__dict__["_gradient_checkpointing_func"] = wrapped
 
 
 def _wrap_checkpoint(checkpoint: Callable[..., Any]) -> Callable[..., Any]:

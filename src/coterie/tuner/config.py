@@ -1,4 +1,4 @@
-"""The adapter's config: what `adapter_config.json` says of a grafted model."""
+"""`CoterieConfig`: the adapter configuration that `adapter_config.json` holds."""
 
 import os
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ WEIGHTS = "adapter_model.safetensors"
 
 
 def extend_peft_types() -> None:
-    """Adds COTERIE to PEFT's closed list of methods.
+    """Add COTERIE to PEFT's closed list of methods.
 
     PEFT has no plug-ins: `register_peft_method` refuses names that are not in this enum, and
     plain strings in its mappings break transformers' `load_adapter`.
@@ -40,16 +40,16 @@ extend_peft_types()
 
 @dataclass
 class CoterieConfig(PeftConfig):
-    """What PEFT saves and loads; made by `coterie.graft`, seldom by hand.
+    """The adapter configuration that PEFT saves and loads; `coterie.graft` builds it.
 
     Attributes:
-        mixtures: the mixtures, as `coterie.serialization.dump` writes them.
-        tasks: names of the tasks, in the order that task ids count them.
-        modules_to_save: names of host modules trained and saved whole, e.g. a task's head.
-        format_version: of this file; a newer one than this coterie knows is refused.
-        library: says to a reader of the file which package to import.
-        target_modules: the modules found for `mixtures`, or PEFT's word for none; written for the
-            reader, found anew on load.
+        mixtures: the mixtures, as `coterie.serialization.dump` converts them.
+        tasks: names of the tasks, in the order of task ids.
+        modules_to_save: names of base modules trained and saved in full, e.g. a task's head.
+        format_version: version of the saved format; a newer one than this coterie reads is refused.
+        library: note in the file on which package to import.
+        target_modules: the modules found for `mixtures`, or PEFT's constant for none; saved for
+            information, found again on load.
     """
 
     mixtures: list[dict[str, Any]] = field(default_factory=list)
@@ -71,12 +71,12 @@ class CoterieConfig(PeftConfig):
         self.parse_mixtures()
 
     def parse_mixtures(self) -> tuple[Mixture, ...]:
-        """The mixtures as values. Raises ValueError that names the field that is wrong."""
+        """Return the mixtures as objects. Raises ValueError that names an invalid field."""
         return tuple(load(each, name=f"mixtures[{i}]") for i, each in enumerate(self.mixtures))
 
     @classmethod
     def from_mixtures(cls, mixtures: tuple[Mixture, ...], tasks: tuple[str, ...], **kwargs: Any):
-        """The config of these mixtures."""
+        """Return the configuration of these mixtures."""
         return cls(mixtures=[dump(each) for each in mixtures], tasks=list(tasks), **kwargs)
 
     @classmethod
@@ -86,14 +86,14 @@ class CoterieConfig(PeftConfig):
         subfolder: str | None = None,
         **kwargs: Any,
     ):
-        """As PEFT's, after a look at a local weights file, whose damage PEFT would not explain."""
+        """Load as PEFT does, after a check of a local weights file, as PEFT's error is unclear."""
         name = os.fspath(pretrained_model_name_or_path)
         check_weights(os.path.join(name, subfolder or "", WEIGHTS))
         return super().from_pretrained(name, subfolder, **kwargs)
 
 
 def check_weights(path: str) -> None:
-    """Raises ValueError if `path` is there and is not a whole safetensors file."""
+    """Raise ValueError if `path` exists and is not a complete safetensors file."""
     if not os.path.isfile(path):
         return
     try:

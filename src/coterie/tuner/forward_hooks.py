@@ -1,4 +1,4 @@
-"""Hooks on the host model: they take the batch's routing facts at the door and hand them out."""
+"""Forward hooks that collect what gates need from a batch into a `RoutingContext`."""
 
 import inspect
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ PROMPT_KEY = "prompt_mask"
 
 
 class RoutingHook:
-    """Opens the routing state before the host's forward and closes it after, come what may."""
+    """Hooks that open the routing context before the model's forward and close it after, always."""
 
     def __init__(self, model: nn.Module):
         self.family: ModelFamily | None = find_family(model)
@@ -37,11 +37,7 @@ class RoutingHook:
         self.handles: list[RemovableHandle] = []
 
     def attach(self, model: nn.Module, decoder_layer: nn.Module | None) -> None:
-        """Registers the hooks on the host model, and one where its prompt has been embedded.
-
-        Args:
-            decoder_layer: the language model's first layer, if there is a language model.
-        """
+        """Register the hooks on the base model and on its language model's first layer, if any."""
         self.handles = [
             model.register_forward_pre_hook(self.open, with_kwargs=True),
             model.register_forward_hook(self.close, with_kwargs=True, always_call=True),
@@ -51,7 +47,7 @@ class RoutingHook:
             self.handles.append(hook)
 
     def detach(self) -> None:
-        """Takes the hooks off again."""
+        """Remove the hooks."""
         while self.handles:
             self.handles.pop().remove()
 
@@ -65,68 +61,68 @@ class RoutingHook:
         kwargs = {key: value for key, value in kwargs.items() if key not in TASK_KEYS}
         prompt = kwargs.pop(PROMPT_KEY, None)
         inputs = dict(zip(self.parameter_names, args, strict=False)) | kwargs
-        state = self._make_context(model, inputs, prompt)
+        context = self._make_context(model, inputs, prompt)
         if task_ids is None and session is not None:
             task_ids = session.task_ids
         if task_ids is None and self.family is not None:
             task_ids = self.family.get_task_of_rows(inputs, model.config)
-            # The model makes a row for each task and sample, so that rows are what is routed.
-            state.batch_size = state.batch_size if task_ids is None else len(task_ids)
+            # The model has a row for each task and sample, and rows are routed, not samples.
+            context.batch_size = context.batch_size if task_ids is None else len(task_ids)
         if task_ids is not None:
-            _set_tasks(state, task_ids, self.num_tasks)
+            _set_tasks(context, task_ids, self.num_tasks)
         if self.caches_decisions:
-            self._restore_cached_decisions(state, inputs)
-        push_context(state)
+            self._restore_cached_decisions(context, inputs)
+        push_context(context)
         return args, kwargs
 
     def close(
         self, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any
     ) -> None:
-        state = RUNTIME.context
+        context = RUNTIME.context
         pop_context()
         cache = getattr(output, "past_key_values", None)
-        if self.caches_decisions and state is not None and cache is not None:
-            cache.coterie_cached_decisions = state.cached_decisions
+        if self.caches_decisions and context is not None and cache is not None:
+            cache.coterie_cached_decisions = context.cached_decisions
 
     def _make_context(
         self, model: nn.Module, inputs: Mapping[str, Any], prompt: Tensor | None
     ) -> RoutingContext:
         first = _get_batch_size(inputs)
         ids, mask, labels = (inputs.get(k) for k in ("input_ids", "attention_mask", "labels"))
-        state = RoutingContext(batch_size=first.shape[0], device=first.device, tape=RUNTIME.tape)
-        state.adapter_names = _repeat_names(RUNTIME.adapter_names, first.shape[0])
+        context = RoutingContext(batch_size=first.shape[0], device=first.device, tape=RUNTIME.tape)
+        context.adapter_names = _repeat_names(RUNTIME.adapter_names, first.shape[0])
         text = ids if ids is not None else inputs.get("inputs_embeds")
         if text is not None:
             seen = mask[:, -text.shape[1] :].bool() if mask is not None and mask.ndim == 2 else None
-            state.valid = seen
-            state.prompt_mask = _make_prompt_mask(text, seen, labels)
+            context.valid = seen
+            context.prompt_mask = _make_prompt_mask(text, seen, labels)
             if prompt is not None:
                 if prompt.shape != text.shape[:2]:
                     raise ValueError(
                         f"{PROMPT_KEY} is {tuple(prompt.shape)} for tokens of "
                         f"{tuple(text.shape[:2])}: pass a bool a token"
                     )
-                state.prompt_mask = prompt.bool()
+                context.prompt_mask = prompt.bool()
         if self.family is not None:
-            config, host = model.config, self.family
-            state.sample_index = compute_sample_index
-            state.tower_modalities = self.tower_modalities
-            state.rows_per_sample = {
-                tower: partial(host.count_rows_per_sample, tower, inputs, config)
+            config, family = model.config, self.family
+            context.sample_index = compute_sample_index
+            context.tower_modalities = self.tower_modalities
+            context.rows_per_sample = {
+                tower: partial(family.count_rows_per_sample, tower, inputs, config)
                 for modality in self.modalities
                 if _has_any(inputs, *modality.inputs)
                 for tower in modality.towers
                 if tower in self.tower_modalities
             }
-            placeholders = host.get_placeholder_ids(config)
+            placeholders = family.get_placeholder_ids(config)
             names = ("text", *placeholders, *self.tower_modalities.values())
-            state.modalities = tuple(dict.fromkeys(names))
+            context.modalities = tuple(dict.fromkeys(names))
             if ids is not None:
-                state.modality = _get_modalities(ids, placeholders, state.modalities)
-        return state
+                context.modality = _get_modalities(ids, placeholders, context.modalities)
+        return context
 
     def _restore_cached_decisions(self, context: RoutingContext, inputs: Mapping[str, Any]) -> None:
-        """Takes up decisions that an earlier pass over the prompt has made."""
+        """Use the decisions that an earlier pass over the prompt made."""
         if inputs.get("cu_seq_lens_q") is not None:
             raise ValueError(
                 "the batch packs several samples into one row (cu_seq_lens_q), and a decision by "
@@ -157,13 +153,13 @@ class RoutingHook:
 
 
 def find_hook(model: nn.Module) -> RoutingHook | None:
-    """The hook that grafting has put on the model, whichever tuner object did it."""
+    """Return the hook that grafting added to the model, also that of another tuner object."""
     owners = (getattr(hook, "__self__", None) for hook in model._forward_pre_hooks.values())
     return next((owner for owner in owners if isinstance(owner, RoutingHook)), None)
 
 
 def remove_hooks(model: nn.Module) -> None:
-    """Takes off what grafting has put on the model: its hooks, and its own `generate`."""
+    """Remove what grafting added to the model: its hooks, and its `generate`."""
     hook = find_hook(model)
     if hook is not None:
         hook.detach()
@@ -171,7 +167,7 @@ def remove_hooks(model: nn.Module) -> None:
 
 
 def _has_any(inputs: Mapping[str, Any], *names: str) -> bool:
-    """Whether any of these is passed."""
+    """Return whether any of these inputs is given."""
     return any(inputs.get(name) is not None for name in names)
 
 
@@ -196,7 +192,7 @@ def _repeat_names(names: tuple[str, ...] | None, batch: int) -> tuple[str, ...] 
 def _make_prompt_mask(
     text: Tensor, seen: Bool[Tensor, "batch seq"] | None, labels: Tensor | None
 ) -> Bool[Tensor, "batch seq"]:
-    """Attended tokens before the first answer token of each sample."""
+    """Return the mask of attended tokens before the first answer token of each sample."""
     shape, device = text.shape[:2], text.device
     seen = torch.ones(shape, dtype=torch.bool, device=device) if seen is None else seen
     if labels is None or labels.shape != shape:
@@ -244,8 +240,8 @@ def _set_tasks(context: RoutingContext, task_ids: Tensor, num_tasks: int) -> Non
 
 
 def _pool_prompt(layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    state = RUNTIME.context
-    if state is None or state.reuse_cached_decisions or state.prompt_mask is None:
+    context = RUNTIME.context
+    if context is None or context.reuse_cached_decisions or context.prompt_mask is None:
         return
     embedded = args[0] if args else kwargs["hidden_states"]
-    state.prompt_mean = compute_masked_mean(embedded, state.prompt_mask)
+    context.prompt_mean = compute_masked_mean(embedded, context.prompt_mask)

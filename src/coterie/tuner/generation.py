@@ -1,4 +1,4 @@
-"""`generate` with the batch's tasks, and with prompt decisions that hold for the whole answer."""
+"""`generate` with task ids, and with prompt decisions that apply to all generated tokens."""
 
 from typing import Any
 
@@ -8,18 +8,18 @@ from coterie.tuner.runtime import RUNTIME, GenerationSession
 
 
 def generate_routed(self: Any, *args: Any, **kwargs: Any) -> Any:
-    """Takes the place of a grafted host's `generate`; takes `task_ids` too."""
+    """Generate as the base model does; replaces its `generate` and also takes `task_ids`."""
     task_ids = kwargs.pop("task_ids", None)
     task_ids = kwargs.pop("coterie_task_ids", task_ids)
     mask = kwargs.get("attention_mask")
     _reject_prefill_chunks(self, kwargs)
-    before = RUNTIME.generation_session
+    outer = RUNTIME.generation_session
     prompt = mask.bool() if isinstance(mask, torch.Tensor) and mask.ndim == 2 else None
     RUNTIME.generation_session = GenerationSession(task_ids=task_ids, prompt_mask=prompt)
     try:
         return type(self).generate(self, *args, **kwargs)
     finally:
-        RUNTIME.generation_session = before
+        RUNTIME.generation_session = outer
 
 
 def _reject_prefill_chunks(model: Any, kwargs: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Finds the modules that mixtures name, and refuses what cannot work before anything is touched."""
+"""Finds the modules that mixtures name, and refuses unsupported ones before the model changes."""
 
 import difflib
 import re
@@ -15,12 +15,12 @@ from coterie.modalities.base import find_tower_modalities
 
 @dataclass(kw_only=True)
 class InjectionPlan:
-    """Which mixture goes where.
+    """The modules that get a mixture.
 
     Attributes:
         sites: module name -> its mixture.
         mixture_index: module name -> position of that mixture.
-        get_tower: the part of the model a module is in.
+        get_tower: function from a module name to its part of the model.
         led_groups: tie groups that have a layer with a gate already.
     """
 
@@ -31,12 +31,15 @@ class InjectionPlan:
 
 
 def plan_injection(mixtures: Iterable[Mixture], model: nn.Module) -> InjectionPlan:
-    """The modules of every mixture. Raises ValueError for a name without a match or used twice."""
-    host = find_family(model)
-    plan = InjectionPlan(get_tower=host.get_tower if host is not None else lambda name: "text")
+    """Find the modules of every mixture.
+
+    Raises ValueError for a name without a match or used twice.
+    """
+    family = find_family(model)
+    plan = InjectionPlan(get_tower=family.get_tower if family is not None else lambda name: "text")
     modules = _list_base_modules(model)
     for position, mixture in enumerate(mixtures):
-        for name in _match_names(mixture, modules, host, model):
+        for name in _match_names(mixture, modules, family, model):
             if name in plan.sites:
                 raise ValueError(
                     f"mixtures {plan.mixture_index[name]} and {position} both sit at {name}: "
@@ -57,7 +60,7 @@ def plan_injection(mixtures: Iterable[Mixture], model: nn.Module) -> InjectionPl
 
 
 def _list_base_modules(model: nn.Module) -> dict[str, nn.Module]:
-    """The host's modules under their own names, without what adapters have put around them."""
+    """Return the base model's modules by their own names, without the wrappers of adapters."""
     return {
         name: module
         for name, module in model.named_modules()
@@ -102,7 +105,7 @@ def _match_names(
 
 
 def is_role(at: str) -> bool:
-    """Whether `at` has the form of a role: a tower's attention or MLP, or a connector."""
+    """Return whether `at` has the form of a role: a tower's attention or MLP, or a connector."""
     towers = ("text", *find_tower_modalities())
     return at == "connector" or (
         at.partition(".")[0] in towers and at.partition(".")[2] in ("attn", "mlp")
@@ -112,7 +115,7 @@ def is_role(at: str) -> bool:
 def _filter_supported(
     mixture: Mixture, names: list[str], modules: dict[str, nn.Module]
 ) -> list[str]:
-    """Those of `names`, or one clear error if the experts cannot sit at one of them."""
+    """Return `names`. Raises ValueError if the experts cannot be at one of them."""
     wants_linear = mixture.main.attaches_to == "linears"
     for name in names:
         if _is_linear(modules[name]) != wants_linear:
@@ -142,7 +145,7 @@ def _suggest_names(wanted: list[str], modules: dict[str, nn.Module]) -> str:
 
 
 def get_gate_input_width(mixture: Mixture, base_layer: nn.Module, model: nn.Module) -> int:
-    """How many features the gate reads at `host`."""
+    """Return the number of features that the gate reads at `base_layer`."""
     linear = next(each for each in base_layer.modules() if isinstance(
         getattr(each, "in_features", None), int))  # fmt: skip
     width = int(linear.in_features)  # pyright: ignore[reportArgumentType]
@@ -153,17 +156,17 @@ def get_gate_input_width(mixture: Mixture, base_layer: nn.Module, model: nn.Modu
 
 
 def validate_sites(plan: InjectionPlan, tasks: Sequence[str], model: nn.Module) -> None:
-    """Raises ValueError if the host has an objection to a place, or to the tasks."""
-    host = find_family(model)
-    objection = (
-        None if host is None else host.find_site_problem(list(plan.sites), tasks, model.config)
+    """Raise ValueError if the model family does not support a site or the tasks."""
+    family = find_family(model)
+    problem = (
+        None if family is None else family.find_site_problem(list(plan.sites), tasks, model.config)
     )
-    if objection is not None:
-        raise ValueError(objection)
+    if problem is not None:
+        raise ValueError(problem)
 
 
 def reject_tensor_parallel(plan: InjectionPlan, model: nn.Module) -> None:
-    """Raises ValueError for a tensor-parallel host, whose layers see only shards."""
+    """Raise ValueError for a tensor-parallel model, whose layers hold only shards."""
     for name in plan.sites:
         for parameter in model.get_submodule(name).parameters():
             if isinstance(parameter, DTensor):

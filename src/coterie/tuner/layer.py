@@ -1,4 +1,4 @@
-"""The module that wraps a module of the base model and runs the active adapters' mixtures."""
+"""`CoterieLayer`, which wraps a module of the base model and runs the active adapters' mixtures."""
 
 import inspect
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class MixtureSite:
 
 
 class FixedOutput(nn.Module):
-    """A base layer whose output is computed already."""
+    """A base layer with a precomputed output."""
 
     def __init__(self, output: Tensor):
         super().__init__()
@@ -37,7 +37,7 @@ class FixedOutput(nn.Module):
 
 
 class CoterieLayer(nn.Module, BaseTunerLayer):
-    """Wraps one module of the base model; the adapter's name follows directly on `coterie_...`."""
+    """Wrapper of one module of the base model; adapter names directly follow `coterie_...`."""
 
     adapter_layer_names = ("coterie_experts", "coterie_gate")
     other_param_names = ("coterie_site",)
@@ -45,7 +45,7 @@ class CoterieLayer(nn.Module, BaseTunerLayer):
     def __init__(self, base_layer: nn.Module):
         super().__init__()
         self.base_layer = base_layer
-        # Some families call their attention by keyword alone.
+        # Some families call their attention with keyword arguments only.
         self.input_name = next(iter(inspect.signature(base_layer.forward).parameters))
         self.coterie_experts = nn.ModuleDict()
         self.coterie_gate = nn.ModuleDict()
@@ -54,14 +54,14 @@ class CoterieLayer(nn.Module, BaseTunerLayer):
         self.merged_adapters: list[str] = []
 
     def update_layer(self, adapter: str, site: MixtureSite, width: int, *, has_gate: bool) -> None:
-        """Adds one adapter's new weights."""
-        host = self.get_base_layer()
-        experts, gate = site.mixture.build(host, width, site.num_tasks, has_gate=has_gate)
+        """Add one adapter's new weights."""
+        base_layer = self.get_base_layer()
+        experts, gate = site.mixture.build(base_layer, width, site.num_tasks, has_gate=has_gate)
         self.coterie_site[adapter] = site
         self.coterie_experts[adapter] = experts
         if gate is not None:
             self.coterie_gate[adapter] = gate
-        parameter = next(host.parameters())
+        parameter = next(base_layer.parameters())
         self._move_adapter_to_device_of_base_layer(adapter, parameter.device)
         self.set_adapter(self.active_adapters)
 
@@ -74,19 +74,19 @@ class CoterieLayer(nn.Module, BaseTunerLayer):
         active = [name for name in self.active_adapters if name in self.coterie_site]
         if self.disable_adapters or self.merged:
             return self.base_layer(x, *args, **kwargs)
-        state = RUNTIME.context or RoutingContext(batch_size=x.shape[0], device=x.device)
-        if state.adapter_names is not None:
-            return self._run_mixed_batch(x, state, *args, **kwargs)
+        context = RUNTIME.context or RoutingContext(batch_size=x.shape[0], device=x.device)
+        if context.adapter_names is not None:
+            return self._run_mixed_batch(x, context, *args, **kwargs)
         if not active:
             return self.base_layer(x, *args, **kwargs)
-        output = self._run_mixture(active[0], self.base_layer, x, state, *args, **kwargs)
+        output = self._run_mixture(active[0], self.base_layer, x, context, *args, **kwargs)
         for name in active[1:]:
             if not self.coterie_site[name].mixture.main.is_additive:
                 raise ValueError(
                     f"adapters {active} are active together, but the experts of {name!r} replace "
                     "their host and cannot be added to another adapter: activate one of them"
                 )
-            output = self._run_mixture(name, FixedOutput(output), x, state, *args, **kwargs)
+            output = self._run_mixture(name, FixedOutput(output), x, context, *args, **kwargs)
         return output
 
     def _run_mixture(
@@ -110,7 +110,7 @@ class CoterieLayer(nn.Module, BaseTunerLayer):
     def _run_mixed_batch(
         self, x: Tensor, context: RoutingContext, *args: Any, **kwargs: Any
     ) -> Any:
-        """Each sample through its own adapter ("__base__" for none), as PEFT's mixed batches."""
+        """Run each sample through its own adapter ("__base__" for none), as PEFT does."""
         assert context.adapter_names is not None
         if args or kwargs:
             raise ValueError(

@@ -1,4 +1,4 @@
-"""The PEFT tuner: puts mixtures into a host and takes batches through them."""
+"""The PEFT tuner, which adds mixtures to a base model and its forward hooks."""
 
 import types
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ from coterie.tuner.runtime import RUNTIME
 
 
 class CoterieModel(BaseTuner):
-    """Hosts mixtures in any transformers model; made by PEFT, not by hand."""
+    """The tuner of coterie's adapters for any transformers model; PEFT creates it."""
 
     prefix = PREFIX
     tuner_layer_cls = CoterieLayer
@@ -38,12 +38,12 @@ class CoterieModel(BaseTuner):
         return peft_config
 
     def _prepare_model(self, peft_config: Any, model: nn.Module) -> None:
-        """Finds the modules before any is touched, so that an error leaves the model as it was."""
+        """Find all modules before any is changed, so that an error leaves the model unchanged."""
         plan = plan_injection(peft_config.parse_mixtures(), model)
         reject_tensor_parallel(plan, model)
         validate_sites(plan, peft_config.tasks, model)
         self.injection_plan = plan
-        # PEFT's own word for an adapter of nothing, as a model has that is trained without experts.
+        # PEFT's constant for an adapter without modules, for a model trained without experts.
         peft_config.target_modules = list(plan.sites) or DUMMY_TARGET_MODULES
 
     def _check_target_module_exists(self, peft_config: Any, key: str) -> bool:  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -68,19 +68,22 @@ class CoterieModel(BaseTuner):
         group = f"{adapter_name}/{plan.mixture_index[current_key]}/{group}"
         leads = group not in plan.led_groups
         plan.led_groups.add(group)
-        place = LayerSite(name=current_key, tower=tower, tie_group=group)
-        site = MixtureSite(mixture=mixture, layer_site=place, num_tasks=len(peft_config.tasks))
+        layer_site = LayerSite(name=current_key, tower=tower, tie_group=group)
+        site = MixtureSite(mixture=mixture, layer_site=layer_site, num_tasks=len(peft_config.tasks))
         layer = target if isinstance(target, CoterieLayer) else CoterieLayer(target)
-        host = layer.get_base_layer()
+        base_layer = layer.get_base_layer()
         layer.update_layer(
-            adapter_name, site, get_gate_input_width(mixture, host, self.model), has_gate=leads
+            adapter_name,
+            site,
+            get_gate_input_width(mixture, base_layer, self.model),
+            has_gate=leads,
         )
         if layer is target:
             return
-        # Asking imports every quantisation library that is installed.
+        # Resolving a backend imports every installed quantisation library.
         if getattr(self.model, "hf_quantizer", None) is not None:
             kwargs = get_quantization_kwargs(self)
-            layer.quantization_backend = resolve_quantization_backend(host, **kwargs)
+            layer.quantization_backend = resolve_quantization_backend(base_layer, **kwargs)
         if adapter_name not in self.active_adapters:
             layer.requires_grad_(False)
         self._replace_module(parent, target_name, layer, target)
@@ -106,10 +109,10 @@ class CoterieModel(BaseTuner):
         for module in self.modules():
             if isinstance(module, AuxiliaryTrainingWrapper):
 
-                def hand_on(module: nn.Module, args: Any, kwargs: Any) -> Any:
+                def add_names(module: nn.Module, args: Any, kwargs: Any) -> Any:
                     return args, kwargs | {"adapter_names": repeated}
 
-                handles.append(module.register_forward_pre_hook(hand_on, with_kwargs=True))
+                handles.append(module.register_forward_pre_hook(add_names, with_kwargs=True))
         RUNTIME.adapter_names = tuple(names)
         try:
             yield
@@ -121,14 +124,14 @@ class CoterieModel(BaseTuner):
     def _replace_module(
         self, parent: nn.Module, child_name: str, new_module: nn.Module, child: nn.Module
     ) -> None:
-        # PEFT's also copies `weight`, which whole blocks do not have; devices are seen to.
+        # PEFT's also copies `weight`, which blocks do not have; `update_layer` sets devices.
         setattr(parent, child_name, new_module)
 
     def unload(self) -> nn.Module:
-        """The host as it was before the graft."""
-        host = super().unload()
-        remove_hooks(host)
-        return host
+        """Return the base model as it was before the graft."""
+        base_model = super().unload()
+        remove_hooks(base_model)
+        return base_model
 
     def _check_adapter_names(self, names: list[str]) -> None:
         if self.training:
@@ -142,7 +145,7 @@ class CoterieModel(BaseTuner):
 
 
 def _get_routing_hook(model: nn.Module) -> RoutingHook:
-    """The model's hook; a second adapter, or PEFT called twice, finds the first one's."""
+    """Return the model's hook, which an earlier adapter may have added, or add one."""
     found = find_hook(model)
     if found is not None:
         return found
@@ -156,7 +159,7 @@ def _get_routing_hook(model: nn.Module) -> RoutingHook:
 
 
 def register() -> None:
-    """Makes PEFT know the method; called when coterie is imported."""
+    """Register coterie's method with PEFT; called when coterie is imported."""
     if PeftType[PEFT_TYPE_NAME] not in PEFT_TYPE_TO_TUNER_MAPPING:
         register_peft_method(
             name=PEFT_TYPE_NAME.lower(),

@@ -1,9 +1,8 @@
-"""The only ambient state of coterie: the routing state of the forward pass that is running.
+"""The only global state of coterie: the routing context of the current forward pass.
 
-Modules deep inside a host cannot be handed the batch as an argument, so it is set when the host's
-forward begins and taken back when it ends. It is kept per thread, because autograd recomputes
-checkpointed layers in threads of its own, and not in a ContextVar, which torch.compile cannot
-trace.
+Modules deep inside a model cannot receive the batch as an argument, so it is set when the model's
+forward starts and reset when it ends. It is per thread, because autograd recomputes checkpointed
+layers in threads of its own, and not in a ContextVar, which torch.compile cannot trace.
 """
 
 import threading
@@ -23,11 +22,10 @@ class GenerationSession:
 
     Attributes:
         task_ids: the task of each prompt.
-        prompt_mask: the prompts' real tokens; kept because a static cache passes the forward a mask
-            of
-            four axes.
+        prompt_mask: the prompts' tokens that are not padding; stored because a static cache passes
+            the forward a mask of four axes.
         cached_decisions: the decisions made for the prompts.
-        has_started: the prompts have been read, so `settled` holds.
+        has_started: the prompts have been processed, so `cached_decisions` apply.
     """
 
     task_ids: Int[Tensor, " batch"] | None = None
@@ -37,8 +35,9 @@ class GenerationSession:
 
 
 class _Runtime(threading.local):
-    """What runs now. Set in `__init__`, a thread's first look: torch.compile guards on each name
-    being there, and would compile again if one appeared later."""
+    """The current state. `__init__` sets all names, because torch.compile guards on the presence of
+    each, and would compile again if one appeared later.
+    """
 
     def __init__(self) -> None:
         self.context: RoutingContext | None = None
@@ -51,22 +50,22 @@ RUNTIME = _Runtime()
 
 
 def push_context(context: RoutingContext) -> None:
-    """Makes `state` the running pass's, until `pop_context`."""
+    """Make `context` the current pass's, until `pop_context`."""
     context.outer_context = RUNTIME.context
     RUNTIME.context = context
 
 
 def pop_context() -> None:
-    """Ends the running pass."""
+    """Restore the context of the outer pass."""
     if RUNTIME.context is not None:
         RUNTIME.context = RUNTIME.context.outer_context
 
 
 class ReplayContext(AbstractContextManager[None]):
-    """Recomputes a pass in backward with the routing state of its forward.
+    """A context manager that recomputes a pass in backward with the routing context of its forward.
 
-    It can be entered again: a graph that several losses are differentiated through, as gradient
-    balancing does, is recomputed for each of them.
+    It can be entered again: a graph that several losses are differentiated through, as in gradient
+    balancing, is recomputed for each of them.
     """
 
     def __init__(self, context: RoutingContext | None) -> None:

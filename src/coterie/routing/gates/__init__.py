@@ -1,1 +1,1 @@
-"""Gates: what the logits look at, one kind a file."""
+"""Gates, which compute the logits, one kind a file."""

@@ -1,4 +1,4 @@
-"""What every gate answers to: which logits belong to which token or sample."""
+"""The interface of gates, which compute the logits of each token or sample."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from coterie.routing.context import RoutingContext
 
 @dataclass(frozen=True, kw_only=True)
 class LayerSite:
-    """Where a gate sits: what it may need to know beyond the tensor it is given.
+    """The position of a gate in the model.
 
     Attributes:
         name: the layer's name in the model.
@@ -26,10 +26,10 @@ class LayerSite:
 
 
 class GateOutput(NamedTuple):
-    """A gate's answer: logits, or the matrix (and bias) that makes them of every token.
+    """A gate's output: logits, or the matrix (and bias) that computes them from every token.
 
-    `per_sample`: the logits' first axis is the first axis of `x` and there is no token axis.
-    `uniform`: there is one row of logits, for everybody.
+    `per_sample`: the logits' first axis is the first axis of `x`, and there is no token axis.
+    `is_uniform`: there is one row of logits for all units.
     """
 
     logits: Float[Tensor, "*units experts"] | None = None
@@ -40,41 +40,44 @@ class GateOutput(NamedTuple):
 
 
 class GateLayer(nn.Module, ABC):
-    """A gate's weights at one module of the host; parameters sit directly on it."""
+    """A gate's weights at one module of the base model; the parameters are its own attributes."""
 
     @abstractmethod
     def forward(
         self, x: Float[Tensor, "*units width"], context: RoutingContext, site: LayerSite
     ) -> GateOutput:
-        """The answer for the layer input `x`. Raises ValueError if `state` lacks what it needs."""
+        """Compute the output for the layer input `x`.
+
+        Raises ValueError if `context` lacks an input of the gate.
+        """
 
 
 class Gate(ABC):
-    """What a decision looks at. Kinds are frozen keyword-only dataclasses with valid defaults."""
+    """The input and form of a decision. Kinds are frozen keyword-only dataclasses."""
 
     @property
     def needs_task_ids(self) -> bool:
-        """True if the gate cannot do without task ids."""
+        """True if the gate requires task ids."""
         return False
 
     @property
     def depends_on_task_only(self) -> bool:
-        """True if the task alone decides, so that a task's mixture can be folded or exported."""
+        """True if the task alone decides, so that a task's mixture can be merged or exported."""
         return False
 
     @property
     def decides_per_sample(self) -> bool:
-        """True if a sample's decision is made once and kept for its later tokens."""
+        """True if a sample's decision is made once and cached for its later tokens."""
         return False
 
     def get_input_width(self, layer_width: int, embedding_width: int) -> int:
-        """Features the gate reads: the layer's input, or the language model's embeddings."""
+        """Return the width of the gate's input: the layer's, or that of the model's embeddings."""
         return layer_width
 
     def get_tie_group(self, name: str) -> str:
-        """Key of the layers that share one decision with the layer called `name`."""
+        """Return the key of the layers that share one decision with the layer called `name`."""
         return name
 
     @abstractmethod
     def build(self, width: int, experts: int, tasks: int) -> GateLayer:
-        """New weights for inputs of `width` features; `tasks` is 0 if none were named."""
+        """Return new weights for inputs of `width` features; `tasks` is 0 if none were named."""

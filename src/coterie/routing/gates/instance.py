@@ -1,4 +1,4 @@
-"""The prompt decides once for the whole sample (Awaker2.5-VL, arXiv:2411.10669)."""
+"""`InstanceGate`: one decision a sample, from its prompt (Awaker2.5-VL, arXiv:2411.10669)."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -17,19 +17,19 @@ from coterie.routing.gates.base import Gate, GateLayer, GateOutput, LayerSite
 class InstanceGate(Gate):
     """logits = W norm(mean of the prompt's tokens) + b: one decision a sample.
 
-    The prompt ends where the first answer token begins (`labels != -100`): pooling the answer
-    would leak it. In `generate` the decision is the prompt's and holds for every new token.
-    Departs: Awaker's code pools once more for each new token, without the image's features.
+    The prompt ends at the first answer token (`labels != -100`): pooling the answer would leak it.
+    In `generate` the prompt's decision applies to every new token.
+    Departs: Awaker's code pools again for each new token, without the image's features.
 
     Attributes:
-        pool: what is averaged: "embedding", the language model's input embeddings, images
-            included, the same for every layer (Awaker); "hidden", the layer's own input.
-        tie: which layers share a decision: "layer", none; "block", the linear layers of one
+        pool: the features that are averaged: "embedding", the language model's input embeddings,
+            images included, the same for every layer (Awaker); "hidden", the layer's own input.
+        tie: layers that share a decision: "layer", none; "block", the linear layers of one
             block (Awaker: up_proj and down_proj follow gate_proj); "model", all of them.
         norm: divide the mean by its root mean square first (Awaker; eps 1e-6, without weights,
             because Awaker's stay at 1).
-        bias: whether b is there (Awaker's code has it).
-        init_std: standard deviation of W at the start.
+        bias: add b (as in Awaker's code).
+        init_std: standard deviation of W at initialisation.
     """
 
     pool: Literal["embedding", "hidden"] = "embedding"
@@ -101,7 +101,7 @@ class _InstanceGateLayer(GateLayer):
 def compute_masked_mean(
     x: Float[Tensor, "batch seq width"], mask: Bool[Tensor, "batch seq"]
 ) -> Float[Tensor, "batch width"]:
-    """Mean of `x` over the tokens where `mask` holds, in float32."""
+    """Compute the mean of `x` over the tokens where `mask` is True, in float32."""
     x = to_full_precision(x)
     share = mask.to(x.dtype) / mask.sum(1, keepdim=True).clamp(min=1)
     return torch.bmm(share[:, None], x).squeeze(1)

@@ -1,4 +1,4 @@
-"""Each modality has its own gate, by the modality of the token: text, image, video or audio."""
+"""`ModalityGate`: one gate for each modality of the tokens: text, image, video or audio."""
 
 from dataclasses import dataclass
 
@@ -21,9 +21,9 @@ class ModalityGate(Gate):
 
     Attributes:
         modalities: the names of the modalities that have a matrix, in the order of the matrices.
-            They are saved with the gate, so that coterie's knowing another modality changes no
-            saved weight.
-        init_std: standard deviation at the start.
+            They are saved with the gate, so that a new modality in coterie changes no saved
+            weight.
+        init_std: standard deviation of the matrices at initialisation.
     """
 
     modalities: tuple[str, ...] = ("text", "image", "video", "audio")

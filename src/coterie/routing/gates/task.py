@@ -1,4 +1,4 @@
-"""Each task has its own gate (Mod-Squad, arXiv:2212.08066; Ma et al. 2018, MMoE)."""
+"""`TaskGate`: one gate for each task (Mod-Squad, arXiv:2212.08066; Ma et al. 2018, MMoE)."""
 
 import math
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from coterie.routing.decision import to_full_precision
 from coterie.routing.gates.base import Gate, GateLayer, GateOutput, LayerSite
 
 MIN_NOISE_STD = 1e-2
-"""Of the noise's width, as in Mod-Squad's released code."""
+"""Least standard deviation of the noise, as in Mod-Squad's released code."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,18 +23,18 @@ class TaskGate(Gate):
     """A matrix for each task: logits = W_task x for every token of the task's samples.
 
     Attributes:
-        per_token: False gives each task one row of logits instead, whatever the token says. The
-            decision is then the task's alone: it is served, folded and exported exactly.
-        init_std: standard deviation at the start. 0 starts from a uniform decision; all tokens
+        per_token: False gives each task one row of logits instead, the same for all its tokens.
+            The decision then depends on the task alone, and merges and exports are exact.
+        init_std: standard deviation at initialisation. 0 starts from a uniform decision; all tokens
             then have the same experts at first. Mod-Squad's released models start at 0.02: their
-            gates' layer has zeros, which the model's own initialisation overwrites.
-        init: the distribution at the start, "normal" or "uniform" (M3ViT), of that deviation.
-        noisy: add normal noise of a learned width to a token's logits, in training: logits = W x +
+            gate layer is initialised to zeros, which the model's own initialisation overwrites.
+        init: the distribution at initialisation, "normal" or "uniform" (M3ViT), of that deviation.
+        noisy: add normal noise of a learned scale to a token's logits, in training: logits = W x +
             (softplus(V x) + 0.01) n, n ~ N(0, 1), with W and V in one matrix of twice the rows
             (`noisy_gating` of Mod-Squad's released code; Shazeer et al. 2017, arXiv:1701.06538,
-            eq. 4). It is in the logits before any router sees them. Departs: the code draws it in
-            evaluation, too, so that no two answers are alike.
-        noise_in_evaluation: as the code does.
+            eq. 4). It is part of the logits that the router gets. Departs: the code also samples
+            it in evaluation, so that outputs are not reproducible.
+        noise_in_evaluation: add the noise in evaluation, too, as the code does.
     """
 
     per_token: bool = True
@@ -73,14 +73,14 @@ class TaskGate(Gate):
         return (kind if self.per_token else _StaticTaskGateLayer)(self, width, experts, tasks)
 
     def drawn(self, *shape: int) -> Float[Tensor, "tasks ..."]:
-        """Weights at the start."""
+        """Sample the initial weights."""
         if self.init == "normal":
             return torch.randn(*shape) * self.init_std
-        # Uniform on -1 to 1 has the variance 1/3.
+        # The variance of the uniform distribution on [-1, 1] is 1/3.
         return (2 * torch.rand(*shape) - 1) * (math.sqrt(3) * self.init_std)
 
     def select_rows(self, experts: Sequence[int], *, total: int) -> list[int]:
-        """The rows of a task's matrix that some of its `of` experts have."""
+        """Return the rows of a task's matrix that belong to some of its `total` experts."""
         return [*experts, *(total + each for each in experts)] if self.noisy else list(experts)
 
 
@@ -96,7 +96,7 @@ class _TokenTaskGateLayer(GateLayer):
 
 
 class _NoisyTokenTaskGateLayer(GateLayer):
-    """Of each task's rows, the first half make the logits and the others the noise's width."""
+    """A noisy task gate: half of each task's rows compute the logits, half the noise's scale."""
 
     def __init__(self, gate: TaskGate, width: int, experts: int, tasks: int):
         super().__init__()
@@ -114,7 +114,7 @@ class _NoisyTokenTaskGateLayer(GateLayer):
             both = to_full_precision(x @ answer.gate_weight.to(x.dtype).t())
         assert both is not None
         clean, raw = both.chunk(2, -1)
-        # From torch's global generator, as routers' noise: a resumed run draws the same again.
+        # From torch's global generator, as routers' noise: a resumed run samples the same values.
         return GateOutput(
             logits=clean + (F.softplus(raw) + MIN_NOISE_STD) * torch.randn_like(clean)
         )
@@ -126,7 +126,7 @@ def _route_by_task(
     context: RoutingContext,
     site: LayerSite,
 ) -> GateOutput:
-    """Each token through its task's matrix; the matrix alone where one task fills the batch."""
+    """Return logits by each token's task, or the matrix alone if one task fills the batch."""
     if context.single_task is not None:
         return GateOutput(gate_weight=weight[context.single_task])
     task = context.get_task_of_rows(site.tower, x.shape[0]).to(x.device)
@@ -140,7 +140,7 @@ def _multiply_by_task(
 ) -> Float[Tensor, "*units out"]:
     if x.ndim == 3:
         return to_full_precision(torch.bmm(x, weight.to(x.dtype)[task].transpose(1, 2)))
-    # Packed rows have no token axis: a matrix a row would be huge, all tasks' products are not.
+    # Packed rows have no token axis: one matrix a row would take more memory than all products.
     every = x @ weight.to(x.dtype).flatten(0, 1).t()
     every = every.unflatten(-1, weight.shape[:2])
     chosen = task.view(-1, *[1] * (every.ndim - 1)).expand(*every.shape[:-2], 1, every.shape[-1])

@@ -1,4 +1,4 @@
-"""Each token decides for itself (Shazeer et al. 2017, arXiv:1701.06538)."""
+"""`TokenGate`: one decision a token (Shazeer et al. 2017, arXiv:1701.06538)."""
 
 from dataclasses import dataclass
 
@@ -17,11 +17,11 @@ class TokenGate(Gate):
     """logits = W x + b for every token.
 
     Attributes:
-        bias: whether b is there (RoDE's and Uni-MoE's gates have none that is known).
-        init_std: standard deviation of W at the start; 0 starts from a uniform decision.
-        precise: compute the logits in float32 from the activations. By default they leave the
-            experts' own product in the activations' dtype and only the softmax is float32, which
-            costs nothing; this costs 5 to 11 % of a layer in bfloat16.
+        bias: add b (RoDE's and Uni-MoE's gates have no known bias).
+        init_std: standard deviation of W at initialisation; 0 starts from a uniform decision.
+        precise: compute the logits in float32 from the activations. By default they come from one
+            product with the experts in the activations' dtype and only the softmax is float32,
+            which costs nothing; this costs 5 to 11 % of a layer in bfloat16.
     """
 
     bias: bool = False

@@ -1,1 +1,1 @@
-"""Routers: from logits to the weights of experts, one kind a file."""
+"""Routers, which turn logits into the weights of experts, one kind a file."""

@@ -1,4 +1,4 @@
-"""Every expert whose logit is positive takes part (RoDE, arXiv:2407.12730)."""
+"""`Rectified`: uses every expert whose logit is positive (RoDE, arXiv:2407.12730)."""
 
 from dataclasses import dataclass
 
@@ -12,12 +12,12 @@ from coterie.routing.routers.base import Router
 class Rectified(Router):
     """weights = max(0, logits + bias): no softmax, no fixed number of experts.
 
-    RoDE's paper says "linear rectified"; its exact form could not be read, so this is a
+    RoDE's paper names it "linear rectified"; its exact form could not be read, so this is a
     reconstruction (ReMoE, arXiv:2412.14711, describes RoDE's router the same way).
 
     Attributes:
         bias: added to every logit. A unit whose logits are all negative gets no expert and no
-            gradient either, so a gate that starts at zero wants a small positive bias.
+            gradient, so a gate that is initialised at zero needs a small positive bias.
     """
 
     bias: float = 0.0

@@ -1,4 +1,4 @@
-"""Every expert takes part, by its probability (Jacobs et al. 1991)."""
+"""`Softmax`: uses every expert, weighted by its probability (Jacobs et al. 1991)."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ class Softmax(Router):
     """weights = softmax(logits / temperature) over all experts.
 
     Attributes:
-        temperature: > 0; small values make the mixture harder.
+        temperature: above 0; small values bring the weights near one-hot.
     """
 
     temperature: float = 1.0

@@ -1,4 +1,4 @@
-"""The k largest logits win (Shazeer et al. 2017, arXiv:1701.06538)."""
+"""`TopK`: uses the experts with the k largest logits (Shazeer et al. 2017, arXiv:1701.06538)."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -12,19 +12,19 @@ from coterie.routing.routers.base import Router
 
 @dataclass(frozen=True, kw_only=True)
 class TopK(Router):
-    """Keeps the `k` experts with the largest logits.
+    """The `k` experts with the largest logits.
 
     Attributes:
         k: experts a unit uses, at least 1.
-        normalize: where the softmax runs. "all": over all experts, kept as it is, so weights sum
-            to less than 1 (Mod-Squad; Awaker; Uni-MoE, its paper). "selected": over the k kept, so
-            they sum to 1 (Uni-MoE, its code). "none": the kept logits themselves.
-        temperature: logits are divided by it, > 0.
-        noise: standard deviation of Gaussian noise on the logits, >= 0.
+        normalize: the experts that the softmax covers. "all": all experts, so the weights of the
+            k chosen sum to less than 1 (Mod-Squad; Awaker; Uni-MoE, its paper). "selected": the k
+            chosen, so they sum to 1 (Uni-MoE, its code). "none": the chosen logits themselves.
+        temperature: divisor of the logits, above 0.
+        noise: standard deviation of Gaussian noise on the logits, at least 0.
         noise_at: "after" the temperature (Awaker, its paper) or "before" it (its code).
-        noise_in_evaluation: draw noise outside training too, as Mod-Squad's code does.
+        noise_in_evaluation: sample noise outside training too, as Mod-Squad's code does.
         epsilon: added to every probability after the softmax (Mod-Squad's code: 1e-4).
-        closed: numbers of experts that are never chosen. They keep their part in a softmax over
+        closed: indices of experts that are never chosen. They still take part in a softmax over
             all, so that closing experts which no unit chooses changes nothing.
     """
 
@@ -62,15 +62,15 @@ class TopK(Router):
         if self.epsilon:
             probs = probs + self.epsilon
         if self.closed:
-            shut = torch.tensor(self.closed, device=scores.device)
-            scores = scores.index_fill(-1, shut, float("-inf"))
+            closed = torch.tensor(self.closed, device=scores.device)
+            scores = scores.index_fill(-1, closed, float("-inf"))
         best, chosen = scores.topk(self.k, -1)
-        kept = {
+        selected = {
             "all": lambda: probs.gather(-1, chosen),
             "selected": lambda: best.softmax(-1),
             "none": lambda: best,
         }[self.normalize]()
-        return torch.zeros_like(probs).scatter(-1, chosen, kept), probs
+        return torch.zeros_like(probs).scatter(-1, chosen, selected), probs
 
     def sample_noise(
         self, shape: torch.Size, device: torch.device, *, training: bool

@@ -1,4 +1,4 @@
-"""As many experts as it takes to reach a share of the probability (Uni-MoE 2.0, Huang 2024)."""
+"""`TopP`: the fewest experts that reach a share of the probability (Uni-MoE 2.0, Huang 2024)."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -11,25 +11,25 @@ from torch import Tensor
 from coterie.routing.routers.base import Router
 
 NEAR = 0.02
-"""Twice the jitter of the released code: how far logits may differ and still share a weight."""
+"""Largest relative difference of logits that share a weight: twice the released code's jitter."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TopP(Router):
-    """Keeps the fewest experts whose probabilities sum to at least `p`.
+    """The fewest experts whose probabilities sum to at least `p`.
 
-    k = 1 + number of places where the cumulated, sorted softmax is still below p (Uni-MoE's
+    k = 1 + number of positions at which the cumulated, sorted softmax is still below p (Uni-MoE's
     released DCMoE code; arXiv:2511.12509).
 
     Attributes:
         p: share to reach, in (0, 1].
-        normalize: divide the weights of the kept experts by their sum + 1e-6.
-        weights: "probabilities" weighs each kept expert by its probability. "sparse_mixer" is
-            what the released DCMoE code does in evaluation: experts are taken one by one, the
-            largest logit first; the weight of each is its softmax probability among the experts
-            not taken yet whose logits are within 2 % of its own, relative to the larger of the
+        normalize: divide the weights of the chosen experts by their sum + 1e-6.
+        weights: "probabilities" weighs each chosen expert by its probability. "sparse_mixer" is
+            the evaluation of the released DCMoE code: experts are chosen one by one, the largest
+            logit first; the weight of each is its softmax probability among the experts not
+            chosen yet whose logits are within 2 % of its own, relative to the larger of the
             two in size. All but experts that nearly tie thus get 1 / k each. Departs: in training
-            the released code draws the experts, and has a gradient of its own (SparseMixer-v2,
+            the released code samples the experts, and has a gradient of its own (SparseMixer-v2,
             arXiv:2409.12136); here both are those of the formula.
     """
 
@@ -59,10 +59,10 @@ class TopP(Router):
 
 
 def shares(logits: Float[Tensor, "*units experts"]) -> Float[Tensor, "*units experts"]:
-    """Each expert's probability among those of no larger logit that are within `NEAR` of it."""
+    """Compute each expert's probability among those of no larger logit within `NEAR` of it."""
     ordered, order = logits.sort(dim=-1, descending=True, stable=True)
     larger, smaller = ordered[..., :, None], ordered[..., None, :]
     size = torch.maximum(larger.abs(), smaller.abs()).detach()
-    near = (larger - smaller <= NEAR * size).triu()  # those before it have been taken already
+    near = (larger - smaller <= NEAR * size).triu()  # larger ones are chosen already
     exponents = (smaller - larger).masked_fill(~near, float("-inf"))
     return torch.zeros_like(logits).scatter(-1, order, 1 / exponents.exp().sum(-1))
