@@ -52,7 +52,7 @@ def example(seed, ranks, units, per_unit, router, blend, dtype, plain, shape, fa
     for leaf in leaves.values():
         leaf.requires_grad_()
     host = {"weight": new(out, width), "bias": new(out)} if plain else {
-        "host_output": new(tokens, out)}  # fmt: skip
+        "base_output": new(tokens, out)}  # fmt: skip
     call = LoraCall(
         x=leaves["x"], down=leaves["down"], up=leaves["up"], layout=segments,
         tokens_per_unit=per_unit if shape == "sample" else 1, **host,
@@ -79,9 +79,9 @@ def answers(form, call, gating, leaves):
 
 def possible(name, call, gating):
     if name == "merged":
-        return gating.uniform and call.weight is not None
+        return gating.is_uniform and call.weight is not None
     if name == "per_sample":
-        return gating.per_sample and len(set(call.segments.ranks)) == 1
+        return gating.per_sample and len(set(call.layout.ranks)) == 1
     return True
 
 
