@@ -135,11 +135,10 @@ class Table:
 
     def _format_better(self, what: str) -> str:
         matrix = self.better.get(what, {})
-        names = [row.system for row in self.rows]
+        names = [row.system for row in self.rows if row.system in matrix]
         lines = [
             [one, *("" if one == other else _format_share(matrix[one][other]) for other in names)]
             for one in names
-            if one in matrix
         ]
         return format_markdown_table([f"better in {what} than", *names], lines) if lines else ""
 
