@@ -73,11 +73,12 @@ def test_a_kill_half_way_leaves_no_half_and_the_next_call_starts_again(own_home:
         "    sys.modules[name].__path__ = [path]\n"
         "from coterie_demo.download import download\n"
         "from tests.demo.stand_in import StandIn, package\n"
-        f"download(package(StandIn({slow!r})), say=str)\n"
+        f"download(package(StandIn({slow!r})), log=str)\n"
     )
     source = Path(module.__file__).parent
     process = subprocess.Popen(
-        [sys.executable, "-c", program, str(source.parent), str(source)], start_new_session=True
+        [sys.executable, "-c", program, str(source.with_name("coterie")), str(source)],
+        start_new_session=True,
     )
     half = own_home / "downloads" / ".thing-1.0.txt.partial" / "thing-1.0.txt"
     for _ in range(600):

@@ -18,7 +18,7 @@ def test_names() -> None:
 
 
 def test_a_single_expert_of_each_kind() -> None:
-    assert Lora(ranks=(3, 5), alpha=8).make_single() == Lora(ranks=(3,), alpha=8)
+    assert Lora(ranks=(3, 5), alpha=8.0).make_single() == Lora(ranks=(3,), alpha=8.0)
     assert Copies(count=3, rank=2).make_single() == Copies(count=1, rank=2)
 
 
@@ -47,8 +47,8 @@ def test_unequal_ranks_cannot_be_copies() -> None:
 
 
 def test_low_rank_factors() -> None:
-    lora = Lora(ranks=(1, 2), alpha=4)
-    layer = lora.build(torch.nn.Linear(3, 5), Lora(ranks=(4,), alpha=2))
+    lora = Lora(ranks=(1, 2), alpha=4.0)
+    layer = lora.build(torch.nn.Linear(3, 5), Lora(ranks=(4,), alpha=2.0))
     factors = lora.get_low_rank_factors(layer)
     assert factors.ranks == (1, 2, 4) and factors.scales == (4, 2, 0.5)
     assert factors.down is layer.down and factors.up is layer.up

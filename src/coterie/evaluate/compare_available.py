@@ -64,7 +64,7 @@ def _compare(
 ) -> Table:
     return compare(
         groups,
-        baseline=list(groups[baseline]) if baseline in groups else None,
+        baseline=list(groups[baseline]) if baseline is not None and baseline in groups else None,
         controls=controls,
         resamples=resamples,
     )

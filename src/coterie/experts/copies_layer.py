@@ -25,11 +25,20 @@ from coterie.routing.decision import DeferredRouting, RoutingDecision
 class CopiesOptions(Protocol):
     """The fields of `Copies` that its layers read."""
 
-    rank: int
-    alpha: float
-    divisor: int
-    init: str
-    kernel: str
+    @property
+    def rank(self) -> int: ...
+
+    @property
+    def alpha(self) -> float: ...
+
+    @property
+    def divisor(self) -> int: ...
+
+    @property
+    def init(self) -> str: ...
+
+    @property
+    def kernel(self) -> str: ...
 
 
 class CopiesLayer(ExpertLayer):

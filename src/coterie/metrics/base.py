@@ -10,7 +10,6 @@ from jaxtyping import Float64
 from coterie.metrics.prediction import (
     AnswerPrediction,
     ChoicePrediction,
-    MapPrediction,
     TextPrediction,
 )
 from coterie.metrics.text.normalization import to_snake_case
@@ -32,7 +31,7 @@ class Metric(ABC):
 
     name: ClassVar[str] = ""
     alias: ClassVar[str] = ""
-    prediction_type: ClassVar[type[AnswerPrediction] | type[MapPrediction]]
+    prediction_type: ClassVar[type[Any]]
     higher_is_better: ClassVar[bool] = True
     unit: ClassVar[str] = "%"
     limits: ClassVar[tuple[float, float]] = (0.0, 100.0)

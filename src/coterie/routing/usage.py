@@ -41,7 +41,8 @@ class ExpertUsage:
             device: where they are computed; None for where the routing is, so that a training
                 step does not wait for the device.
         """
-        self.tasks, self.dtype, self.device = tuple(tasks), dtype, device
+        self.tasks: tuple[str, ...] = tuple(tasks)
+        self.dtype, self.device = dtype, device
         self.sums: dict[str, Float[Tensor, "tasks sums"]] = {}
 
     @torch.no_grad()
@@ -53,7 +54,7 @@ class ExpertUsage:
             task: the task of all units; None for the task that the routing has for each unit.
                 Layers whose routing has none are then left out, unless there is one task alone.
         """
-        only = task if task is not None or len(self.tasks) > 1 else self.tasks[0]
+        only = self.tasks[0] if task is None and len(self.tasks) == 1 else task
         number = None if only is None else self.tasks.index(only)
         for layer, routing in tape.items():
             if number is None and routing.task is None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -15,15 +15,6 @@ Prediction = dict[str, Any]
 such as "question", "prediction" and "answers"."""
 
 
-@runtime_checkable
-class Samples(Protocol):
-    """Samples in their order, each read when it is asked for."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, index: int) -> Any: ...
-
-
 @dataclass(frozen=True, kw_only=True)
 class EvaluationDataset:
     """Samples with the tasks that are evaluated on each of them, in one forward pass.
@@ -31,14 +22,14 @@ class EvaluationDataset:
     Attributes:
         name: for the progress bar.
         tasks: at least one; different data sets have different tasks.
-        samples: what is predicted.
+        samples: what is predicted: a sequence whose samples are read when they are asked for.
         unit: what the progress bar calls a sample.
         bad_rows: the rows that were left out.
     """
 
     name: str
     tasks: tuple[str, ...]
-    samples: Samples
+    samples: Any
     unit: str = "sample"
     bad_rows: tuple[BadRow, ...] = ()
 

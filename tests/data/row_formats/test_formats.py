@@ -19,7 +19,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def read(row: dict[str, Any], folder: Path, **columns: str) -> list[Any]:
+def read(row: dict[str, Any], folder: Path, **columns: Any) -> list[Any]:
     """Turns as (role, parts), media by the names of their files; and answers."""
     found = detect_format(row).parse(row, Columns(**columns), folder)
     return [
@@ -56,7 +56,7 @@ class TestQuestion:
 
     def test_columns_and_prompt(self, folder: Path) -> None:
         row = {"pic": "a.png", "q": "Who", "n": 3, "label": "me", "note": None}
-        names = {"image": "pic", "question": "q", "answer": "label"}
+        names = {"media": {"image": "pic"}, "question": "q", "answer": "label"}
         found = read(row, folder, **names, prompt="{n} {{x}}: {question}?")
         assert found == [([("user", ["a.png", "3 {x}: Who?"])], ("me",))]
         assert read(row, folder, **names, prompt="Why?")[0][0] == [("user", ["a.png", "Why?"])]

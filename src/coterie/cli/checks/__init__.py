@@ -1,0 +1,1 @@
+"""The checks of `coterie doctor`, one a file."""

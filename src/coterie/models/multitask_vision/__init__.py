@@ -1,0 +1,1 @@
+"""A vision backbone with a task embedding and a head per task."""

@@ -1,0 +1,1 @@
+"""A pruned single-task vision model."""

@@ -68,7 +68,7 @@ def build_line(system: ReportSystem, cost: Mapping[str, Any]) -> SystemCost:
         system=system,
         models_per_seed=max(runs.values()),
         texts=tuple(
-            column.format(value if is_number(value) else None)
+            column.format(float(value) if is_number(value) else None)
             for column, value in zip(COLUMNS, values, strict=True)
         ),
     )

@@ -1,0 +1,1 @@
+"""Dense tasks: data, collation, losses, inference and visualization."""

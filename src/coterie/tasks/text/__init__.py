@@ -1,0 +1,1 @@
+"""Text tasks: data, collation, loss, generation and scoring."""

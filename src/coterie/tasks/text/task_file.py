@@ -70,7 +70,7 @@ def check_keys(item: Any, where: str) -> None:
             raise ValueError(f"{where}.{key} is missing: each task needs name and rows")
 
 
-def parse_metric_item(item: Any) -> metrics.TextMetric:
+def parse_metric_item(item: Any) -> metrics.AnswerMetric:
     """Parse the metric of an item: a name, or a mapping of its name and fields."""
     if not isinstance(item, str | Mapping):
         raise ValueError(f"metric = {item!r}: give a name, or a name and its fields")
