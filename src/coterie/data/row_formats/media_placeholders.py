@@ -119,7 +119,5 @@ def check_file(path: Path, given: str, field: str) -> None:
 def reject_placeholders(text: str, field: str) -> str:
     """Return an answer. Raises RowError if it has a media placeholder."""
     if placeholder := make_placeholder_pattern().search(text):
-        raise RowError(
-            field, f"has the mark {placeholder[0].strip()}: an answer is of text alone"
-        )
+        raise RowError(field, f"has the mark {placeholder[0].strip()}: an answer is of text alone")
     return text
