@@ -1,4 +1,4 @@
-"""Samples of tasks, read from files of many kinds, and how tasks are mixed."""
+"""Datasets of task samples: sources, row formats, validation, splits and task sampling."""
 
 from coterie.public_names import export_classes
 

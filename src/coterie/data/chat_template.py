@@ -1,4 +1,4 @@
-"""Chat templates: prompts as tokens, and the token that ends an answer."""
+"""Chat templates: tokenized prompts, and the token that ends the assistant's turn."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -23,7 +23,7 @@ _TAIL = """\
 
 
 def make_template() -> str:
-    """The template of models without one of their own: "user: ...", a line each message."""
+    """Return the default chat template: "role: content", one line per message."""
     branches = [
         f"if part['type'] == '{name}' -%}}"
         f"{{{{- {each.token_name} | default('{each.placeholder}') -}}}}\n"
@@ -33,23 +33,23 @@ def make_template() -> str:
 
 
 TEMPLATE = make_template()
-"""`make_template()` of the modalities that coterie has."""
+"""The default template for all installed modalities."""
 
 Chat = list[dict[str, Any]]
 
 
 def get_tokenizer(processor: Any) -> Any:
-    """The processor's tokenizer; `processor` itself where it is one."""
+    """Return the processor's tokenizer, or `processor` itself if it is a tokenizer."""
     return getattr(processor, "tokenizer", processor)
 
 
 def apply_template(processor: Any, chats: Sequence[Chat]) -> Mapping[str, Any]:
-    """One call of the processor over prompts, padded as it likes, as tensors.
+    """Tokenize a batch of prompts in one call of the processor, padded, as tensors.
 
     Args:
-        chats: a chat a sample, of `Sample.chat`.
+        chats: one chat per sample, from `TextSample.to_chat_messages`.
 
-    Raises ValueError where a model that reads text alone is given media.
+    Raises ValueError if a text-only model is given media.
     """
     common: dict[str, Any] = {
         "add_generation_prompt": True, "tokenize": True, "return_dict": True, "return_tensors": "pt"
@@ -65,17 +65,23 @@ def apply_template(processor: Any, chats: Sequence[Chat]) -> Mapping[str, Any]:
 
 
 def get_end_of_turn_id(processor: Any) -> int:
-    """The id of the token that ends the assistant's turn, as the chat template writes it.
+    """Return the id of the token that ends the assistant's turn in the chat template.
 
-    The tokenizer's end token, where the template puts no special token behind an answer.
+    It is the tokenizer's EOS token if the template writes no special token after an answer.
     """
     tokenizer = get_tokenizer(processor)
     answer = "an answer"
-    bare = tokenizer is processor
-    asked = {"role": "user", "content": "a question" if bare else _to_template_part("a question")}
-    said = {"role": "assistant", "content": answer if bare else _to_template_part(answer)}
-    whole = processor.apply_chat_template([asked, said], tokenize=False)
-    after = whole.rpartition(answer)[2] if answer in whole else ""
+    is_text_only = tokenizer is processor
+    question_turn = {
+        "role": "user",
+        "content": "a question" if is_text_only else _to_template_part("a question"),
+    }
+    answer_turn = {
+        "role": "assistant",
+        "content": answer if is_text_only else _to_template_part(answer),
+    }
+    rendered = processor.apply_chat_template([question_turn, answer_turn], tokenize=False)
+    after = rendered.rpartition(answer)[2] if answer in rendered else ""
     special = set(tokenizer.all_special_ids) | set(tokenizer.added_tokens_decoder)
     ids = tokenizer(after, add_special_tokens=False)["input_ids"] if after.strip() else []
     return next((each for each in ids if each in special), tokenizer.eos_token_id)
@@ -86,14 +92,14 @@ def _to_template_part(text: str) -> list[dict[str, str]]:
 
 
 def _get_media_tokens(processor: Any) -> dict[str, str]:
-    """The placeholders that `make_template` refers to."""
+    """Return the processor's media placeholder tokens, by the names in `make_template`."""
     keys = [each.token_name for each in find_media_modalities().values()]
     named = {key: getattr(processor, key, None) for key in keys}
     return {key: str(token) for key, token in named.items() if token is not None}
 
 
 def _to_plain_message(message: dict[str, Any]) -> dict[str, str]:
-    """A message as templates of text models take it: the content is one text."""
+    """Convert a message to the format of text models, whose content is one string."""
     kinds = {part["type"] for part in message["content"]} - {"text"}
     if kinds:
         raise ValueError(

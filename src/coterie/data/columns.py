@@ -1,4 +1,4 @@
-"""The names of the columns of a task's rows, and the template of its prompts."""
+"""Column names of a task's rows, and the template of its prompts."""
 
 import string
 from collections.abc import Mapping
@@ -9,14 +9,14 @@ from coterie.modalities.base import find_media_modalities, get_media_modality
 
 @dataclass(frozen=True, kw_only=True)
 class Columns:
-    """Names of columns.
+    """Column names and prompt template of one task.
 
     Attributes:
-        media: modality -> the column of its files, where that is not the modality's own, as
-            "image" is for images. Several files of a row stand in the column of that name + "s".
-        question: the column of what is asked.
-        answer: the column of the answer or answers.
-        prompt: what the user says, with {names} of text columns; {{ and }} for braces.
+        media: modality -> column of its files, if it is not the modality's default (such as
+            "image"). Several files per row are read from the column of that name + "s".
+        question: column of the question.
+        answer: column of the answer or answers.
+        prompt: template of the user's message: {name} inserts a text column; {{ and }} are braces.
     """
 
     media: Mapping[str, str] = field(default_factory=dict)
@@ -34,14 +34,14 @@ class Columns:
         self.split_template()
 
     def get_media_column(self, modality: str) -> str:
-        """The column of a modality's files."""
+        """Return the column of a modality's files."""
         return self.media.get(modality, find_media_modalities()[modality].column)
 
     def split_template(self) -> list[tuple[str, str | None]]:
-        """(text, column after it or None) for each piece of the template.
+        """Split the template into (text, following column or None) pieces.
 
-        {question} stands for the column that is called so, and {answer} is refused: it would give
-        the answer away.
+        {question} refers to the `question` column. Raises ValueError for {answer}, which would
+        leak the answer.
         """
         pieces = []
         try:

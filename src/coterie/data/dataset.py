@@ -1,4 +1,4 @@
-"""The interface of data sets, and the rows that cannot be read."""
+"""`Dataset`, the interface of data sets, and the records of rows that cannot be read."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -10,12 +10,12 @@ SampleKind = TypeVar("SampleKind")
 
 @dataclass(frozen=True, kw_only=True)
 class BadRow:
-    """A row that was left out: where it stands, the field that is wrong, and why.
+    """A row that cannot be read: its location, the invalid field and the reason.
 
     Attributes:
         source: file and line, such as "rows.jsonl:17".
-        field: the dotted path to the value, such as "messages[1].role"; "row" for all of it.
-        reason: what stands there, what may stand there.
+        field: dotted path to the value, such as "messages[1].role"; "row" for the entire row.
+        reason: the value found and the values allowed.
     """
 
     source: str
@@ -27,7 +27,7 @@ class BadRow:
 
 
 class RowError(ValueError):
-    """A row cannot be read, because of one of its fields."""
+    """Error of a row with an invalid field."""
 
     def __init__(self, field: str, reason: str) -> None:
         super().__init__(f"{field}: {reason}")
@@ -36,13 +36,13 @@ class RowError(ValueError):
 
 
 class Dataset(ABC, Generic[SampleKind]):
-    """Samples in their order, read one at a time: a map-style data set, safe to fork.
+    """A map-style data set that reads one sample at a time and is safe to fork.
 
-    A row of text may hold several samples, one for each turn of the assistant.
+    A text row may hold several samples, one per assistant turn.
     """
 
     bad_rows: tuple[BadRow, ...]
-    """The rows that were left out, in the order of the file."""
+    """The skipped rows, in file order."""
 
     @abstractmethod
     def __len__(self) -> int:
@@ -50,7 +50,7 @@ class Dataset(ABC, Generic[SampleKind]):
 
     @abstractmethod
     def __getitem__(self, index: int) -> SampleKind:
-        """Return sample `index`, from 0; negative counts from the end. IndexError beyond."""
+        """Return sample `index`; negative counts from the end. Raises IndexError out of range."""
 
     def __iter__(self) -> Iterator[SampleKind]:
         return (self[index] for index in range(len(self)))

@@ -1,4 +1,4 @@
-"""One image or recording of a sample, read only when needed."""
+"""`MediaFile`: one image or audio recording of a sample, loaded lazily."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -10,12 +10,12 @@ from coterie.modalities.base import find_media_modalities, get_media_modality
 
 @dataclass(frozen=True, kw_only=True)
 class MediaFile:
-    """An image, a recording or another item of a media modality, in a file or in memory.
+    """An image, audio recording or other media item, as a file or in memory.
 
     Attributes:
         kind: the modality's name, such as "image" or "audio".
-        path: the file ...
-        content: ... or the bytes of one (Parquet, hub). Exactly one of the two is given.
+        path: the file, or None.
+        content: encoded bytes (Parquet, hub), or None. Exactly one of the two is given.
     """
 
     kind: str
@@ -30,9 +30,9 @@ class MediaFile:
             raise ValueError(f"{self!r}: give either `path`, a file, or `content`, its bytes")
 
     def load(self) -> Any:
-        """What the modality's `decode` returns, such as a PIL image, or float32 samples [time].
+        """Decode the item with the modality's `decode`, e.g. to a PIL image or float32 [time].
 
-        Raises ValueError, naming the file, if it cannot be read or decoded.
+        Raises ValueError that names the file if it cannot be read or decoded.
         """
         content = self.read_bytes()
         try:
@@ -41,11 +41,11 @@ class MediaFile:
             raise ValueError(f"{self.name} {error}") from None
 
     def compute_digest(self) -> str:
-        """SHA-256 of the encoded bytes, 64 hexadecimal digits: equal for equal pictures."""
+        """Compute the SHA-256 of the encoded bytes, as 64 hexadecimal digits."""
         return hashlib.sha256(self.read_bytes()).hexdigest()
 
     def read_bytes(self) -> bytes:
-        """The bytes of the file."""
+        """Return the encoded bytes. Raises ValueError if the file cannot be read."""
         if self.content is not None:
             return self.content
         assert self.path is not None
@@ -56,7 +56,7 @@ class MediaFile:
 
     @property
     def name(self) -> str:
-        """What errors call it."""
+        """Name for error messages."""
         if self.path is not None:
             return str(self.path)
         return f"{self.kind} of {len(self.content or b'')} bytes"

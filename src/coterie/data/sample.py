@@ -1,4 +1,4 @@
-"""A sample: the turns of a prompt, and the answers that are right."""
+"""Text samples: the messages of a prompt, and the accepted answers."""
 
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -10,7 +10,7 @@ Role = Literal["system", "user", "assistant"]
 
 @dataclass(frozen=True, kw_only=True)
 class Message:
-    """What one side says: texts, pictures and sounds in their order."""
+    """One chat message: texts, images and audio in order."""
 
     role: Role
     parts: tuple[str | MediaFile, ...]
@@ -22,10 +22,10 @@ class TextSample:
 
     Attributes:
         task: name of the task.
-        messages: the prompt; the last turn is the user's.
-        answers: all that are accepted; the first is trained on. Empty for a prompt that is to be
-            answered, and not trained on or scored.
-        source: file and line, such as "rows.jsonl:17": what errors and predictions call it.
+        messages: the prompt; the last message is the user's.
+        answers: all accepted answers; the first is the training target. Empty for inference-only
+            prompts.
+        source: file and line for errors and predictions, such as "rows.jsonl:17".
     """
 
     task: str
@@ -34,17 +34,17 @@ class TextSample:
     source: str
 
     def get_media(self) -> tuple[MediaFile, ...]:
-        """All pictures and sounds, in their order."""
+        """Return all images and audio files, in order."""
         return tuple(
             part for turn in self.messages for part in turn.parts if not isinstance(part, str)
         )
 
     def get_last_user_text(self) -> str:
-        """The words of the user's last turn."""
+        """Return the text of the last user message."""
         return "\n".join(part for part in self.messages[-1].parts if isinstance(part, str))
 
     def to_chat_messages(self) -> list[dict[str, Any]]:
-        """The prompt as the chat messages of transformers, media decoded.
+        """Convert the prompt to chat messages of transformers, with decoded media.
 
         Each is {"role": ..., "content": [...]} with parts {"type": "text", "text": str},
         {"type": "image", "image": PIL image} and {"type": "audio", "audio": float32 [time]}.
@@ -56,9 +56,9 @@ class TextSample:
         ]
 
     def without_media(self) -> "TextSample":
-        """The same without pictures and sounds: what can be guessed from the words alone."""
+        """Return the sample without media, to measure what the text alone predicts."""
         turns = tuple(
-            # A turn of a picture alone becomes one of no words: templates ask for some part.
+            # A message with media only becomes an empty text: templates require at least one part.
             replace(turn, parts=tuple(p for p in turn.parts if isinstance(p, str)) or ("",))
             for turn in self.messages
         )
@@ -66,7 +66,7 @@ class TextSample:
 
 
 def to_template_content(part: str | MediaFile) -> dict[str, Any]:
-    """A part as transformers' chat templates take it."""
+    """Convert a part to the format of transformers' chat templates."""
     if isinstance(part, str):
         return {"type": "text", "text": part}
     return {"type": part.kind, part.kind: part.load()}

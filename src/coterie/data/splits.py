@@ -1,4 +1,4 @@
-"""Rows without splits shared out to train, validation and test, by what is in them."""
+"""Train, validation and test splits of rows that have none, by content hash."""
 
 from collections.abc import Sequence
 from typing import Literal, get_args
@@ -10,13 +10,13 @@ SPLIT_PARTS: dict[str, Part] = {part: part for part in get_args(Part)}
 
 
 def get_split_indices(groups: Sequence[int], part: Part) -> list[int]:
-    """The indices of `groups` that fall to `part`, in their order.
+    """Return the indices of `groups` that belong to `part`, in order.
 
-    The different groups are put in the order of their numbers, which are hashes; the first tenth
-    (at least one) is for testing, the second for validation, the rest for training. So the order
-    of rows does not matter, and equal groups stay together.
+    The distinct groups are sorted by number, which is a hash: the first tenth (at least one) is
+    the test split, the second validation, the rest train. So the order of rows does not matter,
+    and equal groups stay together.
 
-    Raises ValueError if there are fewer than three different groups.
+    Raises ValueError if there are fewer than three distinct groups.
     """
     hashes = np.asarray(groups, np.uint64)
     order = np.unique(hashes)
@@ -27,5 +27,5 @@ def get_split_indices(groups: Sequence[int], part: Part) -> list[int]:
         )
     tenth = max(1, round(len(order) / 10))
     chosen = {"test": order[:tenth], "validation": order[tenth : 2 * tenth]}
-    mine = chosen.get(part, order[2 * tenth :])
-    return np.flatnonzero(np.isin(hashes, mine)).tolist()
+    selected = chosen.get(part, order[2 * tenth :])
+    return np.flatnonzero(np.isin(hashes, selected)).tolist()

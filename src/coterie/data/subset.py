@@ -1,4 +1,4 @@
-"""The samples of a task that are scored."""
+"""`Subset`: the samples of a task that are evaluated."""
 
 from collections.abc import Sequence
 
@@ -10,17 +10,17 @@ from coterie.data.sample import TextSample
 
 
 class Subset(Sequence[TextSample]):
-    """Some of a task's rows, each read when it is asked for, with or without their media."""
+    """A subset of a task's samples, read on access, with or without media."""
 
     def __init__(
         self, rows: Dataset | Sequence[TextSample], *, limit: int | None, blind: bool
     ) -> None:
         """
         Args:
-            rows: all of them.
-            limit: how many to take; the same ones each time, spread over all rows, because files
-                are often sorted by answer. None for all.
-            blind: without pictures and sounds.
+            rows: all samples.
+            limit: number of samples, or None for all. A fixed random subset, because files are
+                often sorted by answer.
+            blind: remove images and audio.
         """
         self.dataset = rows
         self.blind = blind
@@ -30,13 +30,13 @@ class Subset(Sequence[TextSample]):
         return len(self.indices)
 
     def __getitem__(self, index: int) -> TextSample:  # pyright: ignore[reportIncompatibleMethodOverride]
-        # A sequence's slices have no use here.
+        # Slices are not needed.
         sample = self.dataset[int(self.indices[index])]
         return sample.without_media() if self.blind else sample
 
 
 def spread_indices(count: int, limit: int | None) -> Int[np.ndarray, " samples"]:
-    """Which `limit` of `count` rows are taken, in their order; all for None."""
+    """Return the sorted indices of a fixed random `limit` of `count` rows; all for None."""
     if limit is None or limit >= count:
         return np.arange(count)
     return np.sort(np.random.default_rng(0).permutation(count)[:limit])

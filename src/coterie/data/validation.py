@@ -1,4 +1,4 @@
-"""The good rows of a source, told from the bad ones by reading each of them once."""
+"""Validation of the rows of a source: each is read once, and invalid ones are reported."""
 
 import hashlib
 import os
@@ -18,17 +18,17 @@ from coterie.data.validation_cache import DecodeCache
 
 
 def accept_any(answers: tuple[str, ...]) -> None:
-    """Accepts all answers."""
+    """Accept all answers."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RowReader:
-    """How the rows of a task are read.
+    """Reader of the rows of one task.
 
     Attributes:
-        task: its name.
-        columns: what it calls its columns.
-        accepts: raises ValueError if the task's metric can do nothing with a row's answers.
+        task: name of the task.
+        columns: its column names.
+        accepts: raises ValueError if the task's metric cannot score a row's answers.
     """
 
     task: str
@@ -36,7 +36,7 @@ class RowReader:
     accepts: Callable[[tuple[str, ...]], None] = accept_any
 
     def read_samples(self, source: RowSource, index: int) -> list[TextSample]:
-        """The samples of one row, at least one. Raises RowError if it is damaged."""
+        """Read the samples of one row, at least one. Raises RowError if it is invalid."""
         row = source[index]
         exchanges = detect_format(row).parse(row, self.columns, source.folder)
         for _, answers in exchanges:
@@ -53,14 +53,14 @@ class RowReader:
 
 
 CHUNK_SIZE = 32
-"""Rows that one thread reads at a time."""
+"""Number of rows per work item of a thread."""
 MAX_LISTED_BAD_ROWS = 20
-"""How many bad rows an error lists."""
+"""Maximum number of bad rows in an error message."""
 
 
 @dataclass(frozen=True)
 class RowCheck:
-    """What reading a row once has shown: why it is bad, or how many samples it has."""
+    """Result of validating one row: the error, or its number of samples and content hash."""
 
     bad_row: BadRow | None = None
     num_samples: int = 0
@@ -68,7 +68,7 @@ class RowCheck:
 
 
 class ValidatedDataset(Dataset[TextSample]):
-    """The samples of a source's good rows. Held in memory: 12 bytes a sample."""
+    """The samples of a source's valid rows. Memory: 12 bytes per sample."""
 
     def __init__(
         self, source: RowSource, reader: RowReader, *, check_media: bool, part: Part | None = None
@@ -76,11 +76,11 @@ class ValidatedDataset(Dataset[TextSample]):
         """Read every row once.
 
         Args:
-            source: where the rows are.
-            reader: how they are read.
-            check_media: decode every picture and sound, too, so that a damaged one is found now.
-            part: keep only this part of the good rows. Bad rows are all named, since what part
-                they would fall to cannot be told.
+            source: the raw rows.
+            reader: parses rows to samples.
+            check_media: also decode every image and audio file to find damaged ones.
+            part: split of the valid rows to select. All bad rows are reported, since their split
+                is unknown.
         """
         self.source, self.reader = source, reader
         rows, turns, groups = array("q"), array("i"), array("Q")
@@ -91,9 +91,9 @@ class ValidatedDataset(Dataset[TextSample]):
             groups.extend([found.content_group] * (found.num_samples if part else 0))
             bad += [found.bad_row] if found.bad_row else []
         if part and rows:
-            kept = get_split_indices(groups, part)
-            rows = array("q", [rows[index] for index in kept])
-            turns = array("i", [turns[index] for index in kept])
+            selected = get_split_indices(groups, part)
+            rows = array("q", [rows[index] for index in selected])
+            turns = array("i", [turns[index] for index in selected])
         self.row_indices, self.turn_indices = rows, turns
         self.bad_rows = tuple(bad)
 
@@ -109,16 +109,16 @@ class ValidatedDataset(Dataset[TextSample]):
 def check_rows(
     source: RowSource, reader: RowReader, check_media: bool, grouped: bool
 ) -> Iterator[RowCheck]:
-    """One for each row, in their order; files are decoded on all cores."""
+    """Yield the check of each row in order; media are decoded on all cores."""
     decoding = DecodeCache() if check_media else None
-    judge = partial(check_chunk, source, reader, decoding, grouped)
+    check = partial(check_chunk, source, reader, decoding, grouped)
     threads = os.cpu_count() or 1
-    window = CHUNK_SIZE * threads * 4  # a pool's map takes all it is given into memory at once
+    window = CHUNK_SIZE * threads * 4  # `pool.map` queues its entire input at once
     with ThreadPoolExecutor(threads) as pool:
         for start in range(0, len(source), window):
             rows = range(start, min(start + window, len(source)))
             chunks = [rows[i : i + CHUNK_SIZE] for i in range(0, len(rows), CHUNK_SIZE)]
-            for chunk in pool.map(judge, chunks):
+            for chunk in pool.map(check, chunks):
                 yield from chunk
     if decoding is not None:
         decoding.save()
@@ -131,13 +131,13 @@ def check_chunk(
     grouped: bool,
     rows: Sequence[int],
 ) -> list[RowCheck]:
-    """What reading some rows shows."""
+    """Validate some rows."""
     found = []
     for index in rows:
         try:
             samples = reader.read_samples(source, index)
             if decoding is not None:
-                for media in samples[-1].get_media():  # the last has those of all before it
+                for media in samples[-1].get_media():  # the last sample has all media of the row
                     decoding.check(media, reader.columns.get_media_column(media.kind))
             group = hash_content_group(samples[-1]) if grouped else 0
             found.append(RowCheck(num_samples=len(samples), content_group=group))
@@ -148,18 +148,18 @@ def check_chunk(
 
 
 def hash_content_group(sample: TextSample) -> int:
-    """64 bits that are equal for the same pictures and sounds; without any, for the same words."""
+    """Return a 64-bit hash of the sample's media or, without media, of its text."""
     media = sample.get_media()
-    words = [str(part) for turn in sample.messages for part in turn.parts]
+    texts = [str(part) for turn in sample.messages for part in turn.parts]
     try:
-        key = "\n".join([item.compute_digest() for item in media] or words)
+        key = "\n".join([item.compute_digest() for item in media] or texts)
     except ValueError as error:
         raise RowError(media[0].kind, str(error)) from None
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8])
 
 
 def raise_for_bad_rows(rows: Dataset, *, what: str, skip: bool) -> None:
-    """Raise ValueError if no row is good, or some are bad and not to be skipped."""
+    """Raise ValueError if no row is valid, or some are invalid and `skip` is false."""
     if len(rows) and (skip or not rows.bad_rows):
         return
     if not rows.bad_rows:
@@ -172,7 +172,7 @@ def raise_for_bad_rows(rows: Dataset, *, what: str, skip: bool) -> None:
 
 
 def format_bad_rows(bad: Sequence[BadRow]) -> list[str]:
-    """The first LISTED bad rows; only the first, if all have the same fault."""
+    """Format the first MAX_LISTED_BAD_ROWS bad rows, or only the first if all errors are equal."""
     alike = len({(row.field, row.reason) for row in bad}) == 1
     first = [f"  {row}" for row in bad[: 1 if alike else MAX_LISTED_BAD_ROWS]]
     more = len(bad) - len(first)

@@ -1,4 +1,4 @@
-"""Caches of what was validated in earlier runs, valid while its files stay the same."""
+"""Caches of validation results of earlier runs, valid while the files are unchanged."""
 
 import hashlib
 from pathlib import Path
@@ -9,9 +9,9 @@ from coterie.paths import make_cache_dir
 
 
 class ValidationCache:
-    """Keys of what was found valid, in a file of coterie's cache folder, 33 bytes each.
+    """Keys of valid items, stored in coterie's cache folder at 33 bytes each.
 
-    If nothing can be written there, everything is validated again in the next run.
+    If the folder is not writable, everything is validated again in the next run.
     """
 
     def __init__(self, file_name: str) -> None:
@@ -22,11 +22,11 @@ class ValidationCache:
         self.newly_valid: list[str] = []
 
     def add(self, key: str) -> None:
-        """Add a key, which `save` writes."""
+        """Add a key, to be written by `save`."""
         self.newly_valid.append(key)
 
     def save(self) -> None:
-        """Append the keys that were added to the file."""
+        """Append the new keys to the file."""
         if self.newly_valid and self.cache_file is not None:
             with self.cache_file.open("a", encoding="ascii") as file:
                 file.write("".join(f"{key}\n" for key in self.newly_valid))
@@ -34,7 +34,7 @@ class ValidationCache:
 
 
 class DecodeCache:
-    """Decodes each image and sound once, and not again while its size and time stay the same."""
+    """A cache that decodes each image and audio file once while its size and time are unchanged."""
 
     def __init__(self) -> None:
         self.cache = ValidationCache("checked.txt")
@@ -55,12 +55,12 @@ class DecodeCache:
             raise RowError(field, self.errors[key])
 
     def save(self) -> None:
-        """Write what was found valid."""
+        """Write the keys of valid media."""
         self.cache.save()
 
 
 def get_cache_file(name: str) -> Path | None:
-    """Return a file of the cache folder; None if it cannot be written."""
+    """Return a file of the cache folder; None if the folder is not writable."""
     try:
         return make_cache_dir() / name
     except ValueError:
@@ -68,12 +68,12 @@ def get_cache_file(name: str) -> Path | None:
 
 
 def make_key(text: str) -> str:
-    """Hash what identifies something to 32 hexadecimal digits."""
+    """Hash an identifying text to 32 hexadecimal digits."""
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def make_media_key(media: MediaFile) -> str:
-    """Make a key of an image or sound: of its bytes, or of a file's name, size and time."""
+    """Make the key of a media item from its bytes, or from the file's path, size and time."""
     text = media.compute_digest() if media.path is None else make_file_stamp(media.path)
     return make_key(f"{media.kind}|{text}")
 

@@ -1,4 +1,4 @@
-"""Data sets in the formats they are published in, one a file."""
+"""Dense data sets in their published file formats, one per file."""
 
 from coterie.public_names import export_classes
 

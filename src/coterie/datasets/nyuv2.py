@@ -1,4 +1,4 @@
-"""NYUv2 as the released code of MTAN preprocessed it: numbered .npy files."""
+"""NYUv2 as preprocessed by the released code of MTAN: numbered .npy files."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,39 +18,39 @@ from coterie.tasks.dense.task import DenseTask
 from coterie.tasks.dense.validation import ValidatedDenseDataset
 
 FOLDERS = {"train": "train", "validation": "val"}
-"""Split -> its folder."""
+"""Split -> folder."""
 FILES = {"segmentation": "label", "depth": "depth", "normal": "normal"}
-"""Task -> the folder of its labels."""
+"""Task -> folder of its labels."""
 CLASSES = 13
 IGNORE_INDEX = 255
 AXIS_SIGNS = (1, -1, 1)
-"""The stored y points downward; see `Nyuv2`."""
+"""The stored y axis points downward; see `Nyuv2`."""
 LIGHTER = 1.001
-"""Images go from 0 to 1, but for rounding."""
+"""Maximum image value: 1 up to rounding."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Nyuv2(DenseDataset):
-    """Indoor scenes: 13 classes, depth, and normals; 795 pictures to train, 654 to validate.
+    """Indoor scenes with 13 classes, depth and normals: 795 training, 654 validation images.
 
     `folder` holds train/ and val/ with image/, label/, depth/ and normal/, each of 0.npy, 1.npy
     and so on, as in nyuv2.zip of https://github.com/lorenmt/mtan (Liu et al., End-to-End
     Multi-Task Learning with Attention, CVPR 2019, arXiv 1803.10704):
 
     - image: [height, breadth, 3], 0 to 1;
-    - label: [height, breadth], 0 to 12, -1 where nothing is known;
-    - depth: [height, breadth, 1], in metres, 0 where nothing is known;
-    - normal: [height, breadth, 3], all 0 where nothing is known.
+    - label: [height, breadth], 0 to 12, -1 where unknown;
+    - depth: [height, breadth, 1], in metres, 0 where unknown;
+    - normal: [height, breadth, 3], all 0 where unknown.
 
-    Published numbers are of val/, which is the test set of NYUv2's authors; there is no third
-    part. The stored normals are taken to point right, down and to the viewer, as the colours of
-    NYUv2 do (Armeni et al., arXiv 1702.01105, sec. 4.2), and come out right, up and to the viewer.
-    The files do not say so; if x and y were both the other way round, mirroring and turning would
-    still be right, since both commute with a half turn.
+    Published results use val/, the test set of NYUv2's authors; there is no third split. The
+    stored normals are assumed to point right, down and to the viewer, as the colours of NYUv2 do
+    (Armeni et al., arXiv 1702.01105, sec. 4.2), and are returned as right, up and to the viewer.
+    The files do not document this; if x and y were both inverted, flipping and rotation would
+    still be correct, since both commute with a half turn.
 
     Attributes:
-        folder: of train/ and val/.
-        names: the tasks that are wanted, of "segmentation", "depth" and "normal".
+        folder: parent of train/ and val/.
+        names: the tasks to load, of "segmentation", "depth" and "normal".
     """
 
     folder: str | Path
@@ -82,7 +82,7 @@ class Nyuv2Split(DenseSplit):
     """The numbered samples of train/ or val/."""
 
     def __init__(self, folder: Path, names: tuple[str, ...]) -> None:
-        """List the files. A number counts as a sample if any of its files is there.
+        """List the files. A number is a sample if any of its files exists.
 
         Raises ValueError if one of the folders is missing.
         """
@@ -121,13 +121,13 @@ class Nyuv2Split(DenseSplit):
         return DenseSample(image=image, labels=labels, source=f"{self.folder.name}/{stem}")
 
     def get_file(self, part: str, stem: str, field: str) -> LabelFile:
-        """One file of a sample."""
+        """Return one file of a sample."""
         name = f"{self.folder.name}/{part}/{stem}.npy"
         return LabelFile(folder=self.folder.parent, name=name, field=field)
 
 
 def encode_image(values: Shaped[np.ndarray, "..."]) -> UInt8[Tensor, "channels height breadth"]:
-    """The image, 0 to 1, in 256 steps; half a step is rounded to an even number."""
+    """Encode an image from 0 to 1 as uint8, rounding half to even."""
     check_shape(values.shape, (*values.shape[:2], 3))
     if not (values.min() >= 0 and values.max() <= LIGHTER):
         raise ValueError(
@@ -140,7 +140,7 @@ def encode_image(values: Shaped[np.ndarray, "..."]) -> UInt8[Tensor, "channels h
 def encode_segmentation(
     values: Shaped[np.ndarray, "..."], size: tuple[int, int]
 ) -> Int64[Tensor, "height breadth"]:
-    """Class numbers; -1 becomes IGNORED."""
+    """Encode class numbers; -1 becomes IGNORE_INDEX."""
     check_shape(values.shape, size)
     return to_class_map(values, classes=CLASSES, unknown=-1, ignored=IGNORE_INDEX)
 
@@ -148,7 +148,7 @@ def encode_segmentation(
 def encode_depth(
     values: Shaped[np.ndarray, "..."], size: tuple[int, int]
 ) -> Float32[Tensor, "1 height breadth"]:
-    """Metres; 0 becomes NaN. Raises ValueError if any is below 0 or infinite, or none is known."""
+    """Encode metres, 0 as NaN. Raises ValueError for negative or infinite depths, or only 0."""
     check_shape(values.shape, (*size, 1))
     metres = torch.from_numpy(values[..., 0].astype(np.float32))[None]
     metres = torch.where(metres == 0, torch.nan, metres)
@@ -166,9 +166,9 @@ def encode_depth(
 def encode_normals(
     values: Shaped[np.ndarray, "..."], size: tuple[int, int]
 ) -> Float32[Tensor, "3 height breadth"]:
-    """Unit vectors in coterie's axes; 0, 0, 0 becomes NaN.
+    """Encode unit vectors in coterie's axes; 0, 0, 0 becomes NaN.
 
-    Raises ValueError if any is infinite, or none is known.
+    Raises ValueError if a value is infinite or all are unknown.
     """
     check_shape(values.shape, (*size, 3))
     if np.isinf(values).any():
@@ -182,4 +182,4 @@ def encode_normals(
 
 
 DECODE = {"segmentation": encode_segmentation, "depth": encode_depth, "normal": encode_normals}
-"""Task -> what its arrays become."""
+"""Task -> encoder of its arrays."""

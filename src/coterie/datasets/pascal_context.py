@@ -22,7 +22,7 @@ from coterie.tasks.dense.task import DenseTask
 from coterie.tasks.dense.validation import ValidatedDenseDataset
 
 SPLITS = {"train": "train", "validation": "val"}
-"""Split -> its list in ImageSets/Context."""
+"""Split -> its file list in ImageSets/Context."""
 TASKS: tuple[DenseTask, ...] = (
     Segmentation(name="semseg", classes=labels.SEMSEG_CLASSES, weight=1.0),
     Segmentation(name="human_parts", classes=labels.PART_CLASSES, weight=2.0),
@@ -39,34 +39,34 @@ FILES = {
     "edge": (CONTEXT,),
     "normals": ("normals_distill/{}.png", CONTEXT),
 }
-"""Task -> the files of a picture's labels."""
+"""Task -> the label files of an image."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PascalContext(DenseDataset):
-    """Things, parts of people, saliency, edges and normals, with the loss weights of M3ViT.
+    """Semantic segmentation, human parts, saliency, edges and normals, with M3ViT's loss weights.
 
-    Put together by Maninis et al. (ASTMT, CVPR 2019, arXiv 1904.08918), and read as in their
+    Collected by Maninis et al. (ASTMT, CVPR 2019, arXiv 1904.08918), and read as in their
     released code and M3ViT's (arXiv 2210.14793):
 
-    - ImageSets/Context/{train,val}.txt: a name of a picture a line;
+    - ImageSets/Context/{train,val}.txt: one image name per line;
     - JPEGImages/*.jpg;
-    - semseg: semseg/VOC12/*.png, or where there is none semseg/pascal-context/*.png;
-    - human_parts: human_parts/*.mat; a picture without labelled parts is unknown all over;
-    - sal: sal_distill/*.png, from another model;
-    - edge: between things of pascal-context/trainval/*.mat, see `pascal_labels.edge`;
-    - normals: normals_distill/*.png, from another model; known for those things that NYUv2 has,
-      too. That takes two lists of classes, nyu_classes.json and context_classes.json, in db_info/
-      or json/ of `folder`: they come with the code, not with the data. Without them, the normals
-      of everything are known.
+    - semseg: semseg/VOC12/*.png, or else semseg/pascal-context/*.png;
+    - human_parts: human_parts/*.mat; an image without labelled parts is entirely unknown;
+    - sal: sal_distill/*.png, predicted by another model;
+    - edge: between objects of pascal-context/trainval/*.mat, see `compute_edges`;
+    - normals: normals_distill/*.png, predicted by another model; known for classes that NYUv2
+      has, too. This needs two class lists, nyu_classes.json and context_classes.json, in db_info/
+      or json/ of `folder`: they are distributed with the code, not the data. Without them, the
+      normals of all pixels are known.
 
-    Published numbers are of val; there is no third part. Normals are stored with x to the right
-    and y downward, or both the other way round: so the released code turns them with the picture;
-    z is taken to point to the viewer. They come out with y upward.
+    Published results use val; there is no third split. Normals are stored with x to the right and
+    y downward, or both inverted, since the released code rotates them with the image; z is
+    assumed to point to the viewer. They are returned with y upward.
 
     Attributes:
-        folder: of PASCAL_MT, unpacked.
-        names: the tasks that are wanted.
+        folder: the unpacked PASCAL_MT folder.
+        names: the tasks to load.
     """
 
     folder: str | Path
@@ -88,7 +88,7 @@ class PascalContext(DenseDataset):
 
 
 class PascalContextSplit(DenseSplit):
-    """The pictures that a list names."""
+    """The images of a file list."""
 
     def __init__(self, folder: Path, split: str, names: tuple[str, ...]) -> None:
         """Read the list. Raises ValueError if it cannot be read."""
@@ -159,21 +159,22 @@ class PascalContextSplit(DenseSplit):
     def read_context(
         self, name: str, size: tuple[int, ...], field: str
     ) -> Int64[np.ndarray, "height breadth"]:
-        """Which of 459 things each pixel is of."""
+        """Read the class of each pixel, one of 459."""
         file = self.get_file(CONTEXT.format(name), field)
         return file.read(lambda content: labels.decode_context(content, size))
 
     def get_file(self, name: str, field: str) -> LabelFile:
-        """One file of a sample."""
+        """Return one file of a sample."""
         return LabelFile(folder=self.folder, name=name, field=field)
 
 
 def read_reliable_classes(folder: Path) -> frozenset[int]:
-    """The numbers of those things whose normals are known; none if the lists are not there.
+    """Return the class numbers whose normals are known; empty if the lists do not exist.
 
-    Classes that NYUv2 and PASCAL-Context call the same, and "tvmonitor", as in the released code.
+    These are the classes of equal name in NYUv2 and PASCAL-Context, and "tvmonitor", as in the
+    released code.
 
-    Raises ValueError if only one of the lists is there, or they are no objects of JSON.
+    Raises ValueError if only one of the lists exists, or they are not JSON objects.
     """
     for part in ("db_info", "json"):
         files = [folder / part / f"{of}_classes.json" for of in ("nyu", "context")]

@@ -1,4 +1,4 @@
-"""What the files of PASCAL_MT become, as in the released codes of ASTMT and M3ViT."""
+"""Decoders of the files of PASCAL_MT, as in the released code of ASTMT and M3ViT."""
 
 from collections.abc import Collection
 
@@ -16,7 +16,7 @@ SEMSEG_CLASSES = 21
 PART_CLASSES = 7
 IGNORE_INDEX = 255
 PERSON = 15
-"""The number of people among the things that PASCAL-Part takes apart."""
+"""PASCAL-Part's class number of people."""
 PART_NAMES = {
     1: "hair head lear lebrow leye mouth nose rear rebrow reye",
     2: "neck torso",
@@ -25,23 +25,23 @@ PART_NAMES = {
     5: "luleg ruleg",
     6: "lfoot llleg rfoot rlleg",
 }
-"""Class -> the parts of a person in it: head, torso, upper and lower arms, upper and lower legs."""
+"""Class -> parts of a person: head, torso, upper and lower arms, upper and lower legs."""
 PART_CLASS = {part: number for number, parts in PART_NAMES.items() for part in parts.split()}
 AXIS_SIGNS = (1, -1, 1)
 """Signs of the stored normals; see `PascalContext`."""
 
 
 def decode_semseg(content: bytes, size: tuple[int, ...]) -> Int64[Tensor, "height breadth"]:
-    """Classes 0, background, to 20 of a picture; 255 where nothing is known."""
+    """Decode classes 0 (background) to 20; 255 where unknown."""
     values = decode_uint8(content)
     check_size(values.shape, size)
     return to_class_map(values, classes=SEMSEG_CLASSES, unknown=IGNORE_INDEX, ignored=IGNORE_INDEX)
 
 
 def decode_human_parts(content: bytes, size: tuple[int, ...]) -> Int64[Tensor, "height breadth"]:
-    """Parts of people, 0 elsewhere; where no part of anyone is labelled, all is unknown.
+    """Decode human parts, 0 elsewhere; all pixels are unknown if no part is labelled.
 
-    Raises ValueError if `anno` is not as PASCAL-Part has it: the things in a picture, each with
+    Raises ValueError if `anno` is not in PASCAL-Part's format: the objects in an image, each with
     name, class, mask and parts, each part with name and mask.
     """
     found = decode_mat(content, "anno")
@@ -61,7 +61,7 @@ def decode_human_parts(content: bytes, size: tuple[int, ...]) -> Int64[Tensor, "
 def fill_part(
     labels: Int64[np.ndarray, "height breadth"], part: str, mask: Shaped[np.ndarray, "..."]
 ) -> None:
-    """Write the class of one part of a person where the part is."""
+    """Write the class of one part of a person at the pixels of its mask."""
     if part not in PART_CLASS:
         raise ValueError(f"names a part {part!r}: {', '.join(PART_CLASS)} are allowed")
     check_size(mask.shape, labels.shape)
@@ -69,7 +69,7 @@ def fill_part(
 
 
 def decode_context(content: bytes, size: tuple[int, ...]) -> Int64[np.ndarray, "height breadth"]:
-    """Which of 459 things each pixel is of."""
+    """Decode the class of each pixel, one of 459."""
     labels = decode_mat(content, "LabelMap")
     check_size(labels.shape, size)
     return labels.astype(np.int64)
@@ -78,11 +78,11 @@ def decode_context(content: bytes, size: tuple[int, ...]) -> Int64[np.ndarray, "
 def compute_edges(
     things: Int64[np.ndarray, "height breadth"],
 ) -> Float32[Tensor, "1 height breadth"]:
-    """1 on the lines between different things, 0 elsewhere.
+    """Compute edges: 1 on boundaries between different objects, 0 elsewhere.
 
-    The Laplacian (4 neighbours; beyond the border, the picture is mirrored about its outermost
-    pixels) of the numbers is not 0, thinned by Guo and Hall's algorithm, in place of OpenCV and
-    scikit-image, which the released code has for it.
+    An edge is where the Laplacian of the class numbers (4 neighbours; the image is mirrored about
+    its outermost pixels) is not 0, thinned by Guo and Hall's algorithm. The released code uses
+    OpenCV and scikit-image for it.
     """
     laplacian = import_optional("scipy.ndimage", "data").laplace(
         things.astype(np.float64), mode="mirror"
@@ -91,7 +91,7 @@ def compute_edges(
 
 
 def decode_saliency(content: bytes, size: tuple[int, ...]) -> Float32[Tensor, "1 height breadth"]:
-    """1 where a picture of probabilities, 0 to 255, is above a half; 0 elsewhere."""
+    """Decode saliency: 1 where the stored probability, 0 to 255, is above a half, else 0."""
     values = decode_uint8(content)
     check_size(values.shape, size)
     return torch.from_numpy((values / 255 > 0.5).astype(np.float32))[None]
@@ -100,7 +100,7 @@ def decode_saliency(content: bytes, size: tuple[int, ...]) -> Float32[Tensor, "1
 def decode_normals(
     content: bytes, size: tuple[int, ...], known: Bool[np.ndarray, "height breadth"]
 ) -> Float32[Tensor, "3 height breadth"]:
-    """Colours 2x / 255 - 1 as unit vectors; NaN where `known` says no."""
+    """Decode colours 2x / 255 - 1 to unit vectors; NaN where `known` is false."""
     values: UInt8[np.ndarray, "channels height breadth"] = decode_rgb_label(content)
     check_size(values.shape[1:], size)
     stored = torch.from_numpy(values.astype(np.float32)) * 2 / 255 - 1
@@ -110,5 +110,5 @@ def decode_normals(
 def mask_reliable_normals(
     things: Int64[np.ndarray, "height breadth"], allowed: Collection[int]
 ) -> Bool[np.ndarray, "height breadth"]:
-    """Where things are that the teacher of the normals had seen indoors."""
+    """Return the mask of classes for which the normals' teacher network is reliable (indoor)."""
     return np.isin(things, list(allowed))

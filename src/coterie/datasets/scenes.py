@@ -35,13 +35,13 @@ from coterie.tasks.dense.task import DenseTask
 from coterie.tasks.dense.validation import ValidatedDenseDataset
 
 DEPTHS = DepthScale(units_per_metre=512.0, log_range=2.0**16)
-"""As Taskonomy's depths are learned; fields end before its 128 m."""
+"""The depth scale of Taskonomy; fields are less than its 128 m deep."""
 CURVATURE_SCALE = 10.0
-"""Unit of curvature labels in 1/m: a ball with a radius of 10 cm has curvature 1."""
+"""Unit of curvature labels in 1/m: a ball of radius 10 cm has curvature 1."""
 IGNORE_INDEX = 255
-"""No pixel of a scene is without a class; losses leave this one out."""
+"""Ignored label; every pixel of a scene has a class."""
 MAX_CURVATURE = 3.0
-"""Where they are then cut off: squared differences at tips of cones would outweigh all else."""
+"""Limit of curvature labels: squared errors at tips of cones would dominate the loss."""
 DECODE_ERRORS = (
     ValueError, TypeError, LookupError, EOFError, OSError, zipfile.BadZipFile, zlib.error
 )  # fmt: skip
@@ -59,43 +59,43 @@ class SceneLabel:
 
 
 def read_segmentation(arrays: Arrays) -> Int64[Tensor, "height breadth"]:
-    """The class of each pixel, by number in CLASSES; all are known."""
+    """Read the class of each pixel, an index into CLASSES; all are known."""
     return to_class_map(arrays["classes"], classes=len(CLASSES), unknown=-1, ignored=IGNORE_INDEX)
 
 
 def read_depth(arrays: Arrays) -> Float32[Tensor, "1 height breadth"]:
-    """Depth along the optical axis, encoded by DEPTHS; unknown in the sky."""
+    """Read depth along the optical axis, encoded by DEPTHS; unknown in the sky."""
     return DEPTHS.encode(to_float32(arrays["depth"])[None])
 
 
 def read_normals(arrays: Arrays) -> Float32[Tensor, "3 height breadth"]:
-    """x right, y up, z to the viewer; unknown in the sky."""
+    """Read normals: x right, y up, z to the viewer; unknown in the sky."""
     return to_float32(arrays["normals"])
 
 
 def read_curvature(arrays: Arrays) -> Float32[Tensor, "2 height breadth"]:
-    """Principal curvatures in CURVATURE_SCALE, the larger first; unknown in the sky."""
+    """Read principal curvatures in CURVATURE_SCALE, the larger first; unknown in the sky."""
     return (to_float32(arrays["curvature"]) / CURVATURE_SCALE).clamp(-MAX_CURVATURE, MAX_CURVATURE)
 
 
 def read_reshading(arrays: Arrays) -> Float32[Tensor, "1 height breadth"]:
-    """Lambert's law under a lamp above the camera, 0 to 1; unknown in the sky."""
+    """Read Lambertian shading by a lamp above the camera, 0 to 1; unknown in the sky."""
     shares = make_unit_reader("reshading")(arrays)
     return shares.masked_fill(torch.from_numpy(arrays["classes"] == SKY), torch.nan)
 
 
 def make_unit_reader(key: str) -> Callable[[Arrays], Float32[Tensor, "1 height breadth"]]:
-    """Reads 0 to 255 as 0 to 1; all are known."""
+    """Return a reader of values 0 to 255 as 0 to 1; all are known."""
     return lambda arrays: to_float32(arrays[key])[None] / 255
 
 
 def make_class_reader(key: str, classes: int) -> Callable[[Arrays], Float32[Tensor, " classes"]]:
-    """Reads a number as 1 for that class and 0 for the others."""
+    """Return a reader of a class number as a one-hot vector."""
     return lambda arrays: torch.eye(classes)[int(arrays[key])]
 
 
 def to_float32(stored: np.ndarray[Any, np.dtype[Any]]) -> Float32[Tensor, "..."]:
-    """The numbers in the precision that losses are taken in."""
+    """Convert an array to a float32 tensor."""
     return torch.from_numpy(stored.astype(np.float32))
 
 
@@ -123,9 +123,9 @@ LABELS: dict[str, SceneLabel] = {
 
 
 def unpack_arrays(content: bytes) -> Arrays:
-    """The arrays in the bytes of an .npz file, each checked against its checksum first.
+    """Read the arrays of an .npz file, verifying each checksum first.
 
-    np.load does not do so: it parses an array's header before the checksum is known to fit.
+    np.load parses an array's header before the checksum is verified.
     """
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         return {
@@ -137,7 +137,7 @@ def unpack_arrays(content: bytes) -> Arrays:
 def check_label(
     task: DenseTask, label: Shaped[Tensor, "*label"], sky: Bool[np.ndarray, "height breadth"]
 ) -> None:
-    """Raise ValueError if a label has another shape than its picture, or is unknown on a thing."""
+    """Raise ValueError if a label's shape is not its image's, or it is unknown outside the sky."""
     if task.is_image_level:
         return
     size = (task.channels, *sky.shape) if label.is_floating_point() else sky.shape
@@ -157,7 +157,7 @@ class Scenes(DenseDataset):
     split has.
 
     Attributes:
-        folder: the folder that was rendered into; None is "scenes" in coterie's cache folder.
+        folder: the folder of the rendered scenes; None is "scenes" in coterie's cache folder.
         names: the tasks to load; by default all ten, each of weight 1.
     """
 
@@ -222,5 +222,5 @@ class ScenesSplit(DenseSplit):
             raise ValueError(
                 f"is damaged ({error}): remove it and render it again with `coterie fetch scenes`"
             ) from None
-        picture = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
-        return DenseSample(image=picture, labels=labels, source=source)
+        pixels = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
+        return DenseSample(image=pixels, labels=labels, source=source)

@@ -1,4 +1,4 @@
-"""The file format of rendered scenes: the classes that numbers in a file mean, and `scenes.json`.
+"""The file format of rendered scenes: class names by number, and `scenes.json`.
 
 `coterie_demo.scenes` renders such folders; other renderers can write them, too.
 """
@@ -11,14 +11,14 @@ from coterie.io import commit, make_scratch_dir
 
 MANIFEST_FILE = "scenes.json"
 VERSION = 1
-"""Raised when the same seed gives other images: older folders are then refused, not mixed."""
+"""Incremented when the same seed renders other images; older folders are then rejected."""
 SPLITS = ("train", "validation", "test")
 SHAPES = (
     "box", "capsule", "cone", "cylinder", "dome", "ellipsoid", "prism", "pyramid", "sphere", "torus"
 )  # fmt: skip
 """Object classes."""
 SURROUNDINGS = ("sky", "floor", "ceiling", "wall")
-"""Classes of what surrounds the objects; the ground outdoors is a floor, too."""
+"""Background classes; outdoor ground is "floor"."""
 CLASSES = SURROUNDINGS + SHAPES
 """Classes of pixels, by number."""
 SKY = CLASSES.index("sky")
@@ -28,11 +28,11 @@ ENVIRONMENTS = ("room", "hall", "corridor", "yard", "field by day", "field by du
 
 @dataclass(frozen=True, kw_only=True)
 class RenderManifest:
-    """What a folder of scenes holds once rendering is complete.
+    """The contents of a fully rendered folder of scenes.
 
     Attributes:
-        version: of the renderer.
-        seed: of the random numbers.
+        version: version of the renderer.
+        seed: random seed of the renderer.
         size: side of the images in pixels.
         train: number of training images.
         validation: number of validation images.

@@ -1,4 +1,4 @@
-"""Taskonomy, in the layout of its download tool: 13 tasks on pictures of 537 buildings."""
+"""Taskonomy in the layout of its download tool: 13 tasks on images of 537 buildings."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,35 +23,34 @@ from coterie.tasks.dense.task import DenseTask
 from coterie.tasks.dense.validation import ValidatedDenseDataset
 
 DOMAIN = "_domain_"
-"""What stands in a file's name between the picture and the task."""
+"""Separator of view and task in file names."""
 MASK = "mask_valid"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Taskonomy(DenseDataset):
-    """Indoor scenes with labels from scans, other models and filters (Zamir et al., CVPR 2018).
+    """Indoor scenes labelled by scans, other models and filters (Zamir et al., CVPR 2018).
 
-    Files as `omnitools.download` lays them down, and as the released code of Mod-Squad reads them:
+    Files are as `omnitools.download` stores them and the released code of Mod-Squad reads them:
     {task}/taskonomy/{scene}/point_{p}_view_{v}_domain_{task}.png, or .npy for class_object and
-    class_scene; pictures in rgb/. The buildings of a split are in `folder`/splits_taskonomy/.
+    class_scene; images in rgb/. The buildings of a split are in `folder`/splits_taskonomy/.
 
-    Each label is resized, bilinear, and then encoded as in that code; see `taskonomy_labels`.
-    Occlusion edges are blurred once a picture is cut, by `coterie.tasks.VisionConfig`.
-    Losses are of that code, too; its weighting by uncertainty is not a matter of the data.
+    Each label is resized bilinearly and then encoded as in that code; see `taskonomy_labels`.
+    Occlusion edges are blurred after cropping, by `coterie.tasks.VisionConfig`. Losses are that
+    code's, too; its uncertainty weighting is not part of the data set.
 
-    Departs: where mask_valid/ says that the scan has a hole, or a depth is 65535, labels of
-    geometry are unknown (NaN); the code learns from whatever stands there. A picture that lacks a
-    file is bad; the code pairs files by their places in sorted lists.
+    Departs: where mask_valid/ marks a hole of the scan, or a depth is 65535, labels of geometry
+    are unknown (NaN); the code trains on the stored values. An image that lacks a file is bad;
+    the code pairs files by their positions in sorted lists.
 
     Attributes:
-        folder: of the tasks' folders.
-        names: the tasks that are wanted; by default all 13.
-        size: height and breadth of what is read, in pixels; 256 as in the code.
-        splits: the CSV of buildings, in `folder`/splits_taskonomy.
-        broken_buildings: buildings that are left out; by default those of the code. Give ()
-            to keep all.
-        train_on_val: train on the buildings for validation, too, as the code does.
-        test_share: how much of the test pictures is kept, from the first on: above 0, to 1.
+        folder: parent of the tasks' folders.
+        names: the tasks to load; by default all 13.
+        size: height and breadth of loaded images and labels, in pixels; 256 as in the code.
+        splits: the CSV of buildings in `folder`/splits_taskonomy.
+        broken_buildings: buildings to skip; by default those of the code. () skips none.
+        train_on_val: also train on the validation buildings, as the code does.
+        test_share: share of the test images to use, from the first: above 0, to 1.
     """
 
     folder: str | Path
@@ -87,18 +86,18 @@ class Taskonomy(DenseDataset):
 
 
 class TaskonomySplit(DenseSplit):
-    """The pictures of some buildings."""
+    """The images of some buildings."""
 
     def __init__(
         self, chosen: Taskonomy, title: str, buildings: tuple[str, ...], share: float
     ) -> None:
-        """List the files; a picture is a sample if any of its files is there.
+        """List the files. An image is a sample if any of its files exists.
 
         Args:
-            chosen: the data set.
-            title: what errors call the split.
-            buildings: whose pictures.
-            share: how much of them, from the first on; at least one picture.
+            chosen: the data set's configuration.
+            title: name of the split in error messages.
+            buildings: the split's buildings.
+            share: share of their images, from the first; at least one image.
 
         Raises ValueError if a task's folder is missing.
         """
@@ -111,12 +110,12 @@ class TaskonomySplit(DenseSplit):
                     "omnitools.download, or leave that task out of `names`"
                 )
         self.masked = (self.folder / MASK / "taskonomy").is_dir()
-        # a building of which there is nothing counts as one picture, so that it is missed
+        # a building without files counts as one image, so that it is reported as missing
         listed = [(name, view) for name in buildings for view in self.list_views(name) or [""]]
         self.samples = listed[: max(1, int(len(listed) * share))]
 
     def list_views(self, building: str) -> list[str]:
-        """The pictures of a building, sorted by name, as that code has them."""
+        """List the views of a building, sorted by name as in the released code."""
         found: set[str] = set()
         for part in self.parts:
             folder = self.folder / part / "taskonomy" / building
@@ -162,7 +161,7 @@ class TaskonomySplit(DenseSplit):
     def read_invalid_mask(
         self, building: str, view: str, size: tuple[int, ...]
     ) -> Bool[np.ndarray, "height breadth"]:
-        """Where the scan has a hole, as far as mask_valid/ says so."""
+        """Read the mask of holes of the scan; all false without mask_valid/."""
         if not self.masked:
             return np.zeros(size, bool)
 
@@ -174,11 +173,11 @@ class TaskonomySplit(DenseSplit):
         return self.get_mask_file(building, view).read(decode)
 
     def get_mask_file(self, building: str, view: str) -> LabelFile:
-        """The file that says where the scan has a hole."""
+        """Return the file of the mask of valid pixels."""
         return self.get_file(MASK, building, view, domain="depth_zbuffer")
 
     def get_file(self, part: str, building: str, view: str, domain: str = "") -> LabelFile:
-        """One file of a sample."""
+        """Return one file of a sample."""
         ending = "npy" if part.startswith("class_") else "png"
         name = f"{part}/taskonomy/{building}/{view}{DOMAIN}{domain or part}.{ending}"
         field = "image" if part == "rgb" else part

@@ -1,4 +1,4 @@
-"""What the stored numbers of Taskonomy become, as in the released code of Mod-Squad."""
+"""Decoding and encoding of Taskonomy's labels, as in the released code of Mod-Squad."""
 
 import math
 from collections.abc import Callable
@@ -27,7 +27,7 @@ from coterie.tasks.dense.resize import resize_bilinear
 from coterie.tasks.dense.task import DenseTask
 
 NO_DEPTH = 65535
-"""What a depth picture says where the scan has a hole."""
+"""Stored depth at holes of the scan."""
 CURVATURE_MEAN = (123.572, 120.1)
 CURVATURE_DEVIATION = (31.922, 21.658)
 OCCLUSION_MAX = 0.00625 * 2**16
@@ -36,7 +36,7 @@ KEYPOINTS2D_MAX = 0.005 * 2**16
 KEYPOINTS3D_MAX = 2.0**16
 DEPTHS = DepthScale(units_per_metre=512.0, log_range=2.0**16)
 BLUR_PIXELS = 4.0
-"""Standard deviation of the blur of occlusion edges, after the picture was cut."""
+"""Standard deviation of the blur of occlusion edges after cropping, in pixels."""
 AXIS_SIGNS = (1, -1, 1)
 """Red is right, green down, blue to the viewer: Armeni et al., arXiv 1702.01105, sec. 4.2, and the
 authors in https://github.com/EPFL-VILAB/omnidata/issues/13."""
@@ -45,14 +45,14 @@ authors in https://github.com/EPFL-VILAB/omnidata/issues/13."""
 def encode_log_depth(
     stored: Float[Tensor, "1 height breadth"],
 ) -> Float32[Tensor, "1 height breadth"]:
-    """log(1 + x) / log(2^16) of x in 1/512 m: 0 to 1."""
+    """Encode depths x in 1/512 m as log(1 + x) / log(2^16), 0 to 1."""
     return stored.float().log1p() / math.log(2**16)
 
 
 def encode_curvature(
     stored: Float[Tensor, "channels height breadth"],
 ) -> Float32[Tensor, "2 height breadth"]:
-    """The two principal curvatures, less their mean and over their deviation; blue says nothing."""
+    """Standardize the two principal curvatures (red and green); blue is unused."""
     mean, deviation = (
         torch.tensor(values).view(2, 1, 1) for values in (CURVATURE_MEAN, CURVATURE_DEVIATION)
     )
@@ -62,16 +62,16 @@ def encode_curvature(
 def rescale_to_unit_range(
     stored: Float[Tensor, "channels height breadth"], largest: float
 ) -> Float32[Tensor, "channels height breadth"]:
-    """0 to `largest` as -1 to 1; what is larger, as 1."""
+    """Rescale 0 to `largest` to -1 to 1; larger values are clamped."""
     return 2 * stored.float().clamp(0, largest) / largest - 1
 
 
 def encode_occlusion_edges(
     stored: Float[Tensor, "1 height breadth"],
 ) -> Float32[Tensor, "1 height breadth"]:
-    """Edges where one thing hides another, 0 to OCCLUSION_LARGEST as -1 to 1, and more above.
+    """Encode occlusion edges, 0 to OCCLUSION_MAX as -1 to 1.
 
-    Nothing is cut off above 1. They are blurred once the picture is cut: see `Regression.blur`.
+    Larger values are not clamped. They are blurred after cropping: see `Regression.blur`.
     """
     return 2 * stored.float() / OCCLUSION_MAX - 1
 
@@ -79,23 +79,23 @@ def encode_occlusion_edges(
 def encode_normals(
     stored: Float[Tensor, "3 height breadth"],
 ) -> Float32[Tensor, "3 height breadth"]:
-    """Colours, 127.5 being 0, as unit vectors: x right, y up, z to the viewer.
+    """Encode colours, 127.5 being 0, as unit vectors: x right, y up, z to the viewer.
 
-    Departs: the released code keeps y downward, and lengths as they come out of 8 bits.
+    Departs: the released code has y downward and does not normalise the 8-bit vectors.
     """
     return to_camera_axes(2 * stored.float() / 255 - 1, AXIS_SIGNS)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TaskonomyLabel:
-    """How the labels of one task are stored, and what becomes of them.
+    """Storage and encoding of one task's labels.
 
     Attributes:
-        task: what is learned.
-        decode: bytes to stored numbers.
-        encode: stored numbers, resized, to the label.
-        geometry: whether it was rendered from the scan, and says nothing where that has a hole.
-        unknown: the stored number that says that nothing is known.
+        task: the task.
+        decode: converts bytes to stored numbers.
+        encode: converts resized stored numbers to the label.
+        geometry: whether labels were rendered from the scan and are invalid at its holes.
+        unknown: the stored number of unknown pixels, or None.
     """
 
     task: DenseTask
@@ -111,15 +111,15 @@ class TaskonomyLabel:
         target: tuple[int, int],
         hole: Bool[np.ndarray, "height breadth"],
     ) -> Float32[Tensor, "..."]:
-        """The label in a file.
+        """Read the label in a file.
 
         Args:
             content: the file's bytes.
-            size: height and breadth of its picture.
+            size: height and breadth of its image.
             target: height and breadth of the label.
-            hole: where the scan has one.
+            hole: mask of the scan's holes.
 
-        Raises ValueError if the file is damaged or of another size than its picture.
+        Raises ValueError if the file is damaged or its size is not its image's.
         """
         stored = self.decode(content)
         if self.task.is_image_level:
@@ -136,9 +136,9 @@ class TaskonomyLabel:
 def encode_probabilities(
     stored: Shaped[np.ndarray, "..."], classes: int
 ) -> Float32[Tensor, " classes"]:
-    """A teacher's probabilities, as they are.
+    """Return a teacher's probabilities as float32.
 
-    Raises ValueError if they are not `classes` numbers of at least 0.
+    Raises ValueError unless they are `classes` finite numbers of at least 0.
     """
     check_shape(stored.shape, (classes,))
     values = torch.from_numpy(stored.astype(np.float32))
@@ -148,7 +148,7 @@ def encode_probabilities(
 
 
 def decode_any_rgb(content: bytes) -> UInt8[np.ndarray, "channels height breadth"]:
-    """Colours; a grey picture has three alike."""
+    """Decode RGB; a grey image is repeated to three channels."""
     try:
         return np.stack([decode_uint8(content)] * 3)
     except ValueError:
@@ -226,4 +226,4 @@ LABELS = {
         ),
     )
 }
-"""Task -> its labels, in the order of the heads, with the losses of the released code."""
+"""Task -> its label, in the order of the heads, with the losses of the released code."""

@@ -1,4 +1,4 @@
-"""Which buildings of Taskonomy a split has."""
+"""The buildings of Taskonomy's splits."""
 
 import csv
 from collections.abc import Collection
@@ -11,25 +11,25 @@ BROKEN_BUILDINGS = tuple(
         "micanopy thrall annona byers anaheim duarte wyldwood"
     ).split()
 )
-"""What the released code of Mod-Squad leaves out of the medium split.
+"""Buildings that the released code of Mod-Squad removes from the medium split.
 
-It says that woodbine is missing, that wiconisco lacks 80 pictures of edge_texture, and of the
-others nothing.
+It states that woodbine is missing and wiconisco lacks 80 images of edge_texture; for the
+others it gives no reason.
 """
 COLUMNS = {"train": ("train",), "validation": ("val",), "test": ("test",)}
-"""Split -> the columns that have 1 for its buildings."""
+"""Split -> the columns that are 1 for its buildings."""
 
 
 def list_buildings(
     file: Path, split: str, *, broken: Collection[str], val_trains: bool
 ) -> tuple[str, ...]:
-    """The buildings of a split, in the order of its CSV.
+    """List the buildings of a split, in the order of its CSV.
 
     Args:
-        file: with columns train, val and test of 0 and 1; the first column names the building.
+        file: CSV with 0/1 columns train, val and test; the first column names the building.
         split: "train", "validation" or "test".
-        broken: buildings that are left out.
-        val_trains: whether those to validate are trained on, too; then none are left to validate.
+        broken: buildings to skip.
+        val_trains: train on the validation buildings, too; then there is no validation split.
 
     Raises ValueError if there is no such split, file, column or building.
     """
@@ -52,7 +52,7 @@ def list_buildings(
 
 
 def read(file: Path) -> tuple[list[list[str]], list[str]]:
-    """Rows and header of a split's CSV."""
+    """Read the rows and the header of a split's CSV."""
     try:
         with file.open(newline="", encoding="utf-8") as lines:
             header, *rows = [row for row in csv.reader(lines) if row] or [[]]

@@ -1,4 +1,4 @@
-"""Scores of predictions, one metric to a file."""
+"""Metrics of predictions, one per file."""
 
 from coterie.metrics.base import AnswerMetric, ChoiceMetric, TextMetric
 from coterie.metrics.dense.base import DenseMetric

@@ -1,4 +1,4 @@
-"""The interface of metrics: statistics of a sample that add up, and the score of a sum."""
+"""The interface of metrics: additive statistics of samples, and the score of their sum."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
@@ -19,14 +19,13 @@ Answer = TypeVar("Answer", bound=AnswerPrediction)
 
 
 class Metric(ABC):
-    """A score of sums over samples, so that a bootstrap only has to add up again.
+    """A score computed from sums over samples, so that a bootstrap only has to sum again.
 
     Attributes:
-        name: the published name, as tasks.yaml and scores.json have it; "" for the class's name
-            in snake case.
-        alias: a second name, such as "wer".
-        prediction_type: the kind of prediction that `statistics` takes.
-        limits: the least and the greatest score; intervals end there.
+        name: the name in tasks.yaml and scores.json; "" for the class's name in snake case.
+        alias: an alternative name, such as "wer".
+        prediction_type: the type of prediction that `statistics` takes.
+        limits: minimum and maximum of the score; intervals are clipped to them.
     """
 
     name: ClassVar[str] = ""
@@ -38,16 +37,16 @@ class Metric(ABC):
 
     @classmethod
     def get_name(cls) -> str:
-        """The name in tasks.yaml and scores.json."""
+        """Return the name in tasks.yaml and scores.json."""
         return cls.name or to_snake_case(cls.__name__)
 
     @abstractmethod
     def score(self, total: Float64[np.ndarray, " statistics"]) -> float:
-        """The score of a sum of statistics; shares in percent, 0 to 100. NaN if undefined."""
+        """Compute the score of summed statistics; shares in percent, 0 to 100. NaN if undefined."""
 
 
 class AnswerMetric(Metric, Generic[Answer]):
-    """Compares a prediction with the accepted answers, which are texts.
+    """A metric that compares a prediction with the accepted answers, which are texts.
 
     Kinds are frozen keyword-only dataclasses, subclasses of `TextMetric` or `ChoiceMetric`.
     """
@@ -55,7 +54,7 @@ class AnswerMetric(Metric, Generic[Answer]):
     prediction_type: ClassVar[type[AnswerPrediction]]
 
     def fit(self, answers: Iterable[tuple[str, ...]]) -> "AnswerMetric[Answer]":
-        """Return the metric with what it needs of all answers of a split; most need nothing."""
+        """Return the metric fitted to all answers of a split; most metrics need no fitting."""
         return self
 
     def check(self, answers: tuple[str, ...]) -> None:
@@ -66,36 +65,36 @@ class AnswerMetric(Metric, Generic[Answer]):
     def statistics(
         self, prediction: Answer, answers: tuple[str, ...]
     ) -> Float64[np.ndarray, " statistics"]:
-        """Numbers that add up over samples.
+        """Compute the statistics of one sample, which add up over samples.
 
         Args:
             prediction: the model's answer, of `prediction_type`.
-            answers: all that are accepted, at least one.
+            answers: all accepted answers, at least one.
         """
 
     def __str__(self) -> str:
-        """The metric as tasks.yaml has it; `parse_metric` makes an equal metric from it."""
+        """Format the metric as in tasks.yaml; `parse_metric` reads it back to an equal metric."""
         items = [f"{key}={value!r}" for key, value in list_settings(self)]
         return f"{self.get_name()}({', '.join(items)})" if items else self.get_name()
 
 
 class TextMetric(AnswerMetric[TextPrediction]):
-    """Scores generated text. Kinds are frozen keyword-only dataclasses."""
+    """A metric of generated text. Kinds are frozen keyword-only dataclasses."""
 
     prediction_type: ClassVar[type[AnswerPrediction]] = TextPrediction
 
 
 class ChoiceMetric(AnswerMetric[ChoicePrediction]):
-    """Scores the scores of all allowed answers. Kinds are frozen keyword-only dataclasses."""
+    """A metric of the scores of all allowed answers. Kinds are frozen keyword-only dataclasses."""
 
     prediction_type: ClassVar[type[AnswerPrediction]] = ChoicePrediction
 
 
 def list_settings(metric: Metric) -> list[tuple[str, Any]]:
-    """Names and values of the fields that a metric's constructor takes."""
+    """List names and values of the fields that a metric's constructor takes."""
     return [(field.name, getattr(metric, field.name)) for field in get_init_fields(type(metric))]
 
 
 def compute_percent(part: float, whole: float) -> float:
-    """100 * part / whole; NaN if the whole is 0."""
+    """Compute 100 * part / whole; NaN if `whole` is 0."""
     return 100.0 * float(part) / float(whole) if whole else float("nan")

@@ -1,4 +1,4 @@
-"""A metric from the name and the settings that tasks.yaml gives."""
+"""Parsing of a metric from its name and settings in tasks.yaml."""
 
 import ast
 import sys
@@ -11,9 +11,9 @@ from coterie.serialization import find_kinds, format_suggestions, get_init_field
 
 
 def parse_metric(given: str | Mapping[str, Any]) -> AnswerMetric:
-    """Return a metric by its name, alone or with settings.
+    """Return a metric by its name, with or without settings.
 
-    "exact", "numeric(tolerance=0.1)" and {"name": "numeric", "tolerance": 0.1} are the forms.
+    Forms: "exact", "numeric(tolerance=0.1)" and {"name": "numeric", "tolerance": 0.1}.
 
     Raises ValueError, with near misses, if there is no such metric or field.
     """
@@ -40,7 +40,7 @@ def parse_metric(given: str | Mapping[str, Any]) -> AnswerMetric:
 
 
 def find_metrics() -> dict[str, type[AnswerMetric]]:
-    """Every kind in this folder by its published name, its alias and its class's name."""
+    """Map published name, alias and class name to each metric of this package."""
     found = find_kinds(sys.modules[__package__ or ""], AnswerMetric)
     return {
         normalize_metric_name(name): kind
@@ -56,7 +56,7 @@ def normalize_metric_name(name: str) -> str:
 
 
 def parse_call(text: str) -> tuple[str, dict[str, Any]]:
-    """The name and the fields of "name" or "name(field=value, ...)"."""
+    """Parse "name" or "name(field=value, ...)" to the name and the fields."""
     try:
         match ast.parse(text.strip(), mode="eval").body:
             case ast.Call(func=ast.Name(id=name), args=[], keywords=given):
@@ -67,5 +67,5 @@ def parse_call(text: str) -> tuple[str, dict[str, Any]]:
 
 
 def freeze(value: Any) -> Any:
-    """YAML's lists as the tuples that a frozen metric holds."""
+    """Convert YAML lists to tuples, as frozen metrics need."""
     return tuple(value) if isinstance(value, list) else value

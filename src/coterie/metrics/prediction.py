@@ -1,4 +1,4 @@
-"""A model's answer to one sample, in the form that a metric takes it: text, choices or a map."""
+"""Predictions for one sample as metrics take them: text, choices or a map."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -10,18 +10,18 @@ from torch import Tensor
 
 
 class AnswerPrediction(ABC):
-    """An answer that is written into a file of predictions. Kinds are frozen dataclasses."""
+    """An answer that is stored in a predictions file. Kinds are frozen dataclasses."""
 
     @abstractmethod
     def dump(self) -> Any:
-        """Return the "prediction" of a row, as JSON holds it."""
+        """Return the "prediction" of a row as a JSON value."""
 
     @classmethod
     @abstractmethod
     def load(cls, data: Any) -> "AnswerPrediction":
         """Return the prediction that `dump` made `data` from.
 
-        Raises ValueError if `data` is of another form.
+        Raises ValueError if `data` has another format.
         """
 
 
@@ -53,8 +53,7 @@ class ChoicePrediction(AnswerPrediction):
     """A score for each of the allowed answers.
 
     Attributes:
-        scores: answer -> score, such as its log-likelihood; the highest is the model's choice. At
-            least one.
+        scores: answer -> score, such as its log-likelihood; the highest is predicted. Not empty.
     """
 
     scores: Mapping[str, float]
@@ -65,7 +64,7 @@ class ChoicePrediction(AnswerPrediction):
 
     @property
     def best(self) -> str:
-        """The answer with the highest score; the first of several."""
+        """The answer with the highest score; the first in a tie."""
         return max(self.scores, key=lambda answer: self.scores[answer])
 
     def dump(self) -> dict[str, float]:
@@ -86,8 +85,8 @@ class MapPrediction:
     """A head's output for one image.
 
     Attributes:
-        values: numbers for each pixel, or for the image. They are what goes into the loss: logits
-            where the task has logits, not probabilities.
+        values: numbers per pixel or per image, as passed to the loss: logits, not probabilities,
+            where the task has logits.
     """
 
     values: Float[Tensor, "channels *place"]

@@ -1,4 +1,4 @@
-"""Models that coterie builds or loads: dense-prediction, pruned and omni models, one a folder."""
+"""Models that coterie builds or loads: multi-task vision, pruned vision and omni models."""
 
 from coterie.public_names import export_classes
 

@@ -1,4 +1,4 @@
-"""`load`: a pretrained chat model and its processor, from a local folder, the hub or the home."""
+"""`load`: load a pretrained chat model and its processor from a folder, the hub or a plugin."""
 
 import json
 from dataclasses import dataclass
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-"""Name of a precision -> dtype of the weights."""
+"""Name of a precision -> torch dtype."""
 OMNI_MODEL_TYPE = "coterie_omni"
 
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model and what makes its inputs.
+    """A model and its processor.
 
     Attributes:
-        model: in eval mode; a grafted one where it comes from a run.
-        processor: a transformers processor, or a tokenizer where the model reads text alone. It
-            has a chat template and a padding token.
-        name: what it was loaded from.
+        model: in eval mode; a grafted model if loaded from a run.
+        processor: a transformers processor, or a tokenizer for text-only models, with a chat
+            template and a padding token.
+        name: the base name or folder it was loaded from.
     """
 
     model: "PreTrainedModel | PeftModel"
@@ -41,28 +41,26 @@ def load(
     dtype: torch.dtype | None = None,
     device: str | torch.device | None = None,
 ) -> LoadedModel:
-    """Loads a model that answers chats, with its processor.
+    """Load a chat model and its processor.
 
-    A processor without a chat template gets that of `coterie.data.chat_template.make_template`; a
-    tokenizer without a
-    padding token pads with its end token. The end of a turn also ends generation.
+    A processor without a chat template gets `coterie.data.chat_template.make_template`; a
+    tokenizer without a padding token pads with its EOS token. The token that ends a turn is added
+    to the model's EOS tokens.
 
     Args:
         base: a folder, a hub id, or the name of a model that an installed package provides (see
             `coterie.plugins`), such as "embedded" of coterie-demo.
-        dtype: of the weights; None for the one they were saved in.
-        device: where the model goes; None for the CPU.
+        dtype: dtype of the weights; None for the one they were saved in.
+        device: the model's device; None for the CPU.
 
-    Raises ValueError for a missing folder, an adapter, an architecture that coterie cannot train,
+    Raises ValueError for a missing folder, an adapter, an architecture that coterie cannot train
     or a missing processor.
     """
     from coterie.third_party_warnings import suppress_third_party_warnings
 
     folder = _resolve_base(base)
     config = _load_config(folder)
-    with (
-        suppress_third_party_warnings()
-    ):  # a bar for each of many loads hides what is said between them
+    with suppress_third_party_warnings():  # progress bars of many loads would hide other messages
         model = _select_class(config).from_pretrained(
             folder, dtype="auto" if dtype is None else dtype
         )
@@ -73,7 +71,7 @@ def load(
 
 
 def _resolve_base(base: str | Path) -> str:
-    """The folder or hub id that transformers is to load."""
+    """Return the folder or hub id to load with transformers."""
     if plugin := find_plugin(MODELS, str(base)):
         return str(plugin.load()())
     path = Path(base).expanduser()

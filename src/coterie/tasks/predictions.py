@@ -1,4 +1,4 @@
-"""What evaluation gets of a task set: data sets, predictions, statistics, and a forward pass."""
+"""Results of a task set for evaluation: data sets, predictions, statistics, forward pass."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class EvaluationDataset:
         tasks: at least one; different data sets have different tasks.
         samples: what is predicted: a sequence whose samples are read when they are asked for.
         unit: what the progress bar calls a sample.
-        bad_rows: the rows that were left out.
+        bad_rows: the skipped rows.
     """
 
     name: str
@@ -39,7 +39,7 @@ class PredictionResult(NamedTuple):
 
     Attributes:
         rows: task -> a prediction for each sample, in the samples' order.
-        seconds: that the model took; reading, scoring, and encoders whose features are cached are
+        seconds: time of the model; reading, scoring, and encoders whose features are cached are
             not in them, so that runs compare.
     """
 

@@ -1,4 +1,4 @@
-"""The forms that a row may have: which one it is, is told from its columns."""
+"""Row formats, detected from the columns of a row."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,5 +12,5 @@ FORMS: tuple[RowFormat, ...] = (ChatMessages(), LlavaConversations(), QuestionAn
 
 
 def detect_format(row: Mapping[str, Any]) -> RowFormat:
-    """The first form that the row fits; any row that has no other is a question."""
+    """Return the first format that matches the row; `QuestionAnswer` matches any row."""
     return next(form for form in FORMS if form.matches(row))

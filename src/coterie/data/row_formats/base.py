@@ -1,4 +1,4 @@
-"""What every form of row answers to: a row to exchanges of prompt and answers."""
+"""`RowFormat`, the interface of row formats: they parse rows to prompts and answers."""
 
 import math
 from abc import ABC, abstractmethod
@@ -12,31 +12,31 @@ from coterie.data.media import MediaFile
 from coterie.data.sample import Message
 
 PromptAndAnswers = tuple[tuple[Message, ...], tuple[str, ...]]
-"""The turns of a prompt, and the accepted answers."""
+"""Messages of a prompt, and its accepted answers."""
 
 
 class RowFormat(ABC):
-    """One form of row."""
+    """One format of rows."""
 
     @abstractmethod
     def matches(self, row: Mapping[str, Any]) -> bool:
-        """Whether a row seems to be of this form."""
+        """Return whether a row has the columns of this format."""
 
     @abstractmethod
     def parse(
         self, row: Mapping[str, Any], columns: Columns, folder: Path
     ) -> list[PromptAndAnswers]:
-        """One or more exchanges. Raises RowError with the first field that is wrong.
+        """Parse a row to one or more prompts with answers. Raises RowError at the first bad field.
 
         Args:
-            row: as it stands in the file; None is as good as missing.
-            columns: what the task calls its columns.
-            folder: what paths are relative to.
+            row: the raw row; None values count as missing.
+            columns: the task's column names.
+            folder: base folder of relative paths.
         """
 
 
 def parse_text(value: Any, field: str) -> str:
-    """`value`, which must be text with something in it that a tokenizer can take."""
+    """Return `value`. Raises RowError unless it is non-empty text that can be encoded as UTF-8."""
     if not isinstance(value, str):
         raise RowError(field, f"is {format_value(value)}: give text")
     if not value.strip():
@@ -53,7 +53,7 @@ def parse_text(value: Any, field: str) -> str:
 
 
 def parse_answers(value: Any, field: str) -> tuple[str, ...]:
-    """The accepted answers: a text, a number or a list of such; without white space around."""
+    """Parse accepted answers from text, a number or a list of these; white space is stripped."""
     if value is None:
         raise RowError(field, "is missing or null: give text, a number or a list of these")
     if isinstance(value, list):
@@ -64,7 +64,7 @@ def parse_answers(value: Any, field: str) -> tuple[str, ...]:
 
 
 def parse_answer(value: Any, field: str) -> str:
-    """One answer; a number as Python writes it."""
+    """Parse one answer; numbers are formatted with `str`."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         if not math.isfinite(value):
             raise RowError(field, f"is {value}: give a finite number")
@@ -75,15 +75,15 @@ def parse_answer(value: Any, field: str) -> str:
 
 
 def format_value(value: Any) -> str:
-    """A value of a row as errors show it."""
+    """Format a value for an error message, shortened to 60 characters."""
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def split_dialogue(messages: Sequence[Message], field: str) -> list[PromptAndAnswers]:
-    """One exchange for each turn of the assistant, those before it being its prompt.
+    """Split a dialogue into one sample per assistant turn, with the earlier turns as prompt.
 
-    Raises RowError if there is none, or one does not follow a turn of the user.
+    Raises RowError if there is no assistant turn, or one does not follow a user turn.
     """
     found: list[PromptAndAnswers] = []
     for index, turn in enumerate(messages):
@@ -105,7 +105,7 @@ def split_dialogue(messages: Sequence[Message], field: str) -> list[PromptAndAns
 
 
 def get_answer_text(message: Message, field: str) -> str:
-    """The text of the assistant's turn."""
+    """Return the text of an assistant turn. Raises RowError if it has media."""
     if any(isinstance(part, MediaFile) for part in message.parts):
         raise RowError(field, "has a picture or sound: an answer is of text alone")
     return "\n".join(str(part) for part in message.parts).strip()

@@ -1,4 +1,4 @@
-"""Rows of chat messages, as transformers and TRL take them."""
+"""Rows of chat messages in the format of transformers and TRL."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -24,12 +24,12 @@ FIELD = "messages"
 
 
 class ChatMessages(RowFormat):
-    """{"messages": [{"role": "user", "content": ...}, ...]}, content being text or parts.
+    """{"messages": [{"role": "user", "content": ...}, ...]}; content is text or a list of parts.
 
-    Parts are {"type": "text", "text": ...}, and {"type": "image"} with the picture under "image",
-    "path" or "url" (a local path), or, as in TRL, in its turn from the column `images`; the same
-    for sounds. If no text and no part says where the columns' media belong, they open the user's
-    first turn.
+    Parts are {"type": "text", "text": ...} or {"type": "image"} with the image under "image",
+    "path" or "url" (a local path) or, as in TRL, next in the column `images`; likewise for audio.
+    If no text and no part has a placeholder, the columns' media are prepended to the first user
+    turn.
     """
 
     def matches(self, row: Mapping[str, Any]) -> bool:
@@ -41,16 +41,18 @@ class ChatMessages(RowFormat):
         messages = row[FIELD]
         if not (isinstance(messages, list) and messages):
             raise RowError(FIELD, f"is {format_value(messages)}: give a list of messages")
-        shelf = MediaQueue(row, columns, folder)
-        turns = [parse_message(item, shelf, f"{FIELD}[{i}]") for i, item in enumerate(messages)]
-        if not any(shelf.placeholder_counts.values()):
-            turns = prepend_media(turns, shelf.pop_remaining())
-        shelf.check_all_used(FIELD)
+        media_queue = MediaQueue(row, columns, folder)
+        turns = [
+            parse_message(item, media_queue, f"{FIELD}[{i}]") for i, item in enumerate(messages)
+        ]
+        if not any(media_queue.placeholder_counts.values()):
+            turns = prepend_media(turns, media_queue.pop_remaining())
+        media_queue.check_all_used(FIELD)
         return split_dialogue(turns, FIELD)
 
 
 def prepend_media(messages: list[Message], media: tuple[MediaFile, ...]) -> list[Message]:
-    """The same turns, with media before the text of the user's first."""
+    """Return the messages with media before the text of the first user turn."""
     first = next((i for i, turn in enumerate(messages) if turn.role == "user"), None)
     if first is None or not media:
         return messages
@@ -59,7 +61,7 @@ def prepend_media(messages: list[Message], media: tuple[MediaFile, ...]) -> list
 
 
 def parse_message(message: Any, media_queue: MediaQueue, field: str) -> Message:
-    """One message as a turn."""
+    """Parse one message."""
     if not isinstance(message, Mapping):
         raise RowError(field, f"is {format_value(message)}: give an object with role and content")
     role, content = message.get("role"), message.get("content")
@@ -77,7 +79,7 @@ def parse_message(message: Any, media_queue: MediaQueue, field: str) -> Message:
 
 
 def parse_part(part: Any, media_queue: MediaQueue, field: str) -> tuple[str | MediaFile, ...]:
-    """One part of a message: text with what its marks stand for, a picture or a sound."""
+    """Parse one part of a message: text with its placeholders replaced, or a media item."""
     kind = part.get("type") if isinstance(part, Mapping) else None
     if kind == "text":
         return media_queue.split_at_placeholders(

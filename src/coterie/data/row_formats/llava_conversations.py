@@ -1,4 +1,4 @@
-"""Rows of conversations, as LLaVA has them."""
+"""Rows of conversations in the format of LLaVA."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,7 +23,7 @@ FIELD = "conversations"
 class LlavaConversations(RowFormat):
     """{"image": "a.png", "conversations": [{"from": "human", "value": "<image>\\nWhat?"}, ...]}.
 
-    Every picture and sound must have its <image> or <audio> mark, and every mark its own.
+    Images and audio files must match the <image> and <audio> placeholders one to one.
     """
 
     def matches(self, row: Mapping[str, Any]) -> bool:
@@ -35,14 +35,14 @@ class LlavaConversations(RowFormat):
         turns = row[FIELD]
         if not (isinstance(turns, list) and turns):
             raise RowError(FIELD, f"is {format_value(turns)}: give a list of turns")
-        shelf = MediaQueue(row, columns, folder)
-        read = [parse_turn(item, shelf, f"{FIELD}[{i}]") for i, item in enumerate(turns)]
-        shelf.check_all_used(FIELD)
-        return split_dialogue(read, FIELD)
+        media_queue = MediaQueue(row, columns, folder)
+        messages = [parse_turn(item, media_queue, f"{FIELD}[{i}]") for i, item in enumerate(turns)]
+        media_queue.check_all_used(FIELD)
+        return split_dialogue(messages, FIELD)
 
 
 def parse_turn(turn: Any, media_queue: MediaQueue, field: str) -> Message:
-    """One turn of LLaVA as ours."""
+    """Parse one LLaVA turn to a `Message`."""
     if not isinstance(turn, Mapping):
         raise RowError(field, f'is {format_value(turn)}: give an object with "from" and "value"')
     role = turn.get("from")

@@ -1,4 +1,4 @@
-"""The media that a row names, and the placeholders in its text where they belong."""
+"""Media files of a row, and the placeholders in its text where they are inserted."""
 
 import re
 from collections import deque
@@ -14,7 +14,7 @@ from coterie.modalities.base import find_media_modalities
 
 
 class MediaQueue:
-    """The media of one row, handed out in their order."""
+    """A queue of the media of one row, per modality, in row order."""
 
     def __init__(self, row: Mapping[str, Any], columns: Columns, folder: Path) -> None:
         self.folder = folder
@@ -26,7 +26,7 @@ class MediaQueue:
         self.placeholder_counts = dict.fromkeys(self.remaining, 0)
 
     def pop_next(self, kind: str, field: str) -> MediaFile:
-        """The next one of a kind; RowError if there are none left."""
+        """Remove and return the next item of a modality. Raises RowError if none is left."""
         self.placeholder_counts[kind] += 1
         if not self.remaining[kind]:
             raise RowError(
@@ -37,14 +37,14 @@ class MediaQueue:
         return self.remaining[kind].popleft()
 
     def pop_remaining(self) -> tuple[MediaFile, ...]:
-        """All that are left, in the order of their modalities."""
-        taken = tuple(media for kind in self.remaining for media in self.remaining[kind])
+        """Remove and return all remaining media, ordered by modality."""
+        popped = tuple(media for kind in self.remaining for media in self.remaining[kind])
         for media in self.remaining.values():
             media.clear()
-        return taken
+        return popped
 
     def check_all_used(self, field: str) -> None:
-        """RowError if some media have no place in the text."""
+        """Raise RowError if some media have no placeholder."""
         for kind, media in self.remaining.items():
             if media:
                 raise RowError(
@@ -54,9 +54,9 @@ class MediaQueue:
                 )
 
     def split_at_placeholders(self, text: str, field: str) -> tuple[str | MediaFile, ...]:
-        """`text` cut at its placeholders, such as <image> and <audio>, with the media in place.
+        """Split `text` at placeholders such as <image> and <audio>, and insert the media there.
 
-        White space around a mark is left out.
+        White space around a placeholder is removed.
         """
         pieces = make_placeholder_pattern().split(text)
         parts: list[str | MediaFile] = [pieces[0]]
@@ -66,12 +66,12 @@ class MediaQueue:
 
 
 def make_placeholder_pattern() -> re.Pattern[str]:
-    """Matches a placeholder with the white space around it; its group is the modality's name."""
+    """Return a pattern of a placeholder and surrounding white space; group 1 is the modality."""
     return re.compile(rf"\s*<({'|'.join(map(re.escape, find_media_modalities()))})>\s*")
 
 
 def find_media(row: Mapping[str, Any], kind: str, name: str, folder: Path) -> list[MediaFile]:
-    """The media of a kind, from the columns `name` and `name` + "s"."""
+    """Find the media of a modality in the columns `name` and `name` + "s"."""
     media = []
     for field in (name, f"{name}s"):
         value = row.get(field)
@@ -85,7 +85,7 @@ def find_media(row: Mapping[str, Any], kind: str, name: str, folder: Path) -> li
 
 
 def parse_media(kind: str, value: Any, folder: Path, field: str) -> MediaFile:
-    """A media file given by its path, its bytes, or Hugging Face's {"bytes", "path"}."""
+    """Parse a media file given as path, bytes, or Hugging Face's {"bytes", "path"}."""
     if isinstance(value, Mapping):
         value = value.get("bytes") or value.get("path")
     if isinstance(value, bytes):
@@ -104,7 +104,7 @@ def parse_media(kind: str, value: Any, folder: Path, field: str) -> MediaFile:
 
 
 def check_file(path: Path, given: str, field: str) -> None:
-    """RowError unless there is a file with something in it."""
+    """Raise RowError unless `path` is a non-empty file."""
     try:
         if path.is_dir():
             raise RowError(field, f"{given!r} is a folder: give a file")
@@ -117,7 +117,7 @@ def check_file(path: Path, given: str, field: str) -> None:
 
 
 def reject_placeholders(text: str, field: str) -> str:
-    """An answer, in which nothing can be placed."""
-    if mark := make_placeholder_pattern().search(text):
-        raise RowError(field, f"has the mark {mark[0].strip()}: an answer is of text alone")
+    """Return an answer. Raises RowError if it has a media placeholder."""
+    if placeholder := make_placeholder_pattern().search(text):
+        raise RowError(field, f"has the mark {placeholder[0].strip()}: an answer is of text alone")
     return text

@@ -1,4 +1,4 @@
-"""Rows of a question and an answer, with pictures and sounds beside them."""
+"""Rows of a question and an answer, optionally with images and audio."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,7 +21,7 @@ from coterie.serialization import format_suggestions
 class QuestionAnswer(RowFormat):
     """{"image": "a.png", "question": "How many?", "answer": 3}.
 
-    Media stand before the text, unless the text has <image> and <audio> marks for them.
+    Media precede the text unless the text has <image> or <audio> placeholders.
     """
 
     def matches(self, row: Mapping[str, Any]) -> bool:
@@ -56,7 +56,7 @@ def make_prompt(
 
 
 def fill_template(row: Mapping[str, Any], columns: Columns) -> str:
-    """The prompt, with the row's columns in it."""
+    """Fill the prompt template with the row's columns."""
     text = ""
     for piece, column in columns.split_template():
         text += piece
@@ -66,7 +66,7 @@ def fill_template(row: Mapping[str, Any], columns: Columns) -> str:
 
 
 def format_field(row: Mapping[str, Any], column: str) -> str:
-    """A column of text or number, to be put into a prompt."""
+    """Format a text or number column for the prompt. Raises RowError if it is missing."""
     value = row.get(column)
     if value is None:
         names = [name for name, item in row.items() if item is not None]

@@ -1,4 +1,4 @@
-"""Where rows come from: one kind of source to a file, chosen by looking at the path."""
+"""Row sources, one format per file, and their selection by path."""
 
 from pathlib import Path
 
@@ -19,14 +19,14 @@ __all__ = [
 
 
 def open_rows(path: str | Path, *, split: str) -> RowSource:
-    """The source at `path`.
+    """Open the row source at `path`.
 
     Args:
         path: a .jsonl or .parquet file; a folder that `datasets.Dataset.save_to_disk` wrote; a
-            folder of pictures or sounds; or "hf:owner/name[:config][#split]" on the hub.
-        split: which split of a data set that comes in several, unless its path says.
+                folder of images or audio; or "hf:owner/name[:config][#split]" on the hub.
+        split: the split to load if the data set has several and the path names none.
 
-    Raises ValueError if there is nothing, or nothing of these kinds.
+    Raises ValueError if nothing exists there or the format is not supported.
     """
     if str(path).startswith("hf:"):
         return load_from_hub(str(path), split=split)

@@ -1,4 +1,4 @@
-"""What every source of rows answers to: raw rows at random access, each with a name."""
+"""`RowSource`, the interface of row sources: random access to raw rows."""
 
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -6,24 +6,24 @@ from typing import Any
 
 
 class RowSource(ABC):
-    """Rows as they stand in a file, each read when asked; safe to fork and to send elsewhere."""
+    """Raw rows of a file, read on access; safe to fork and to pickle."""
 
     is_split: bool = False
-    """Whether these are one of several splits that the source itself has."""
+    """Whether the source itself has splits and this is one of them."""
 
     @property
     @abstractmethod
     def folder(self) -> Path:
-        """What the paths of media are relative to."""
+        """Base folder of relative media paths."""
 
     @abstractmethod
     def __len__(self) -> int:
-        """How many rows there are, damaged ones among them."""
+        """Return the number of rows, including damaged ones."""
 
     @abstractmethod
     def __getitem__(self, index: int) -> dict[str, Any]:
-        """Row number `index`, 0 to len - 1. Raises RowError if it is damaged."""
+        """Return row `index`, 0 to len - 1. Raises RowError if it is damaged."""
 
     @abstractmethod
     def describe_row(self, index: int) -> str:
-        """What errors call the row: file and line."""
+        """Return file and line of a row for error messages."""

@@ -1,4 +1,4 @@
-"""Rows of a folder of media files: by the names of its subfolders, or metadata.jsonl."""
+"""Rows of a folder of media files, labelled by subfolder or by metadata.jsonl."""
 
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,8 @@ SPLITS = {"train", "training", "validation", "valid", "val", "dev", "test", "eva
 class FolderSource(RowSource):
     """FOLDER/LABEL/FILE gives {"image" or "audio": FILE, "answer": LABEL, "label": LABEL}.
 
-    With FOLDER/metadata.jsonl, as Hugging Face's ImageFolder and AudioFolder have it, the rows are
-    its lines, each with the media file under "file_name". Hidden files are passed over.
+    With FOLDER/metadata.jsonl, as in Hugging Face's ImageFolder and AudioFolder, the rows are its
+    lines, each with the media file under "file_name". Hidden files are skipped.
     """
 
     def __init__(self, path: Path) -> None:
@@ -49,7 +49,7 @@ class FolderSource(RowSource):
 
 
 def get_media_kind(file: str, field: str) -> str:
-    """The name of a file's modality, by the end of the file's name; RowError if it has none."""
+    """Return a file's modality from its suffix. Raises RowError if it is not supported."""
     suffix = Path(file).suffix.lower()
     kinds = {end: name for name, each in find_media_modalities().items() for end in each.suffixes}
     if suffix not in kinds:
@@ -60,7 +60,7 @@ def get_media_kind(file: str, field: str) -> str:
 
 
 def list_labelled_files(path: Path) -> list[str]:
-    """LABEL/FILE for every file in the subfolders, by name."""
+    """List LABEL/FILE for every file in the subfolders, sorted by name."""
     labels = sorted(item.name for item in path.iterdir() if item.is_dir() and is_visible(item))
     if not labels:
         raise ValueError(
@@ -80,5 +80,5 @@ def list_labelled_files(path: Path) -> list[str]:
 
 
 def is_visible(path: Path) -> bool:
-    """Whether it is not hidden, as the notes are that systems leave in folders."""
+    """Return whether a path is neither hidden nor a system file such as Thumbs.db."""
     return not path.name.startswith(".") and path.name not in ("Thumbs.db", "desktop.ini")

@@ -1,4 +1,4 @@
-"""Rows of a data set of the datasets library, on disk or on the Hugging Face hub."""
+"""Rows of data sets of the datasets library, on disk or on the Hugging Face hub."""
 
 import re
 from pathlib import Path
@@ -11,9 +11,9 @@ HUB_ID = re.compile(r"hf:(?P<id>[\w.-]+(/[\w.-]+)?)(:(?P<config>[^:#]+))?(#(?P<s
 
 
 class DatasetSource(RowSource):
-    """The rows of a `datasets.Dataset`, which is memory-mapped; media stay as they are encoded.
+    """Rows of a memory-mapped `datasets.Dataset`; media are not decoded.
 
-    A class label is given by its name.
+    Class labels are returned by name.
     """
 
     def __init__(self, dataset: Any, *, called: str, folder: Path, is_split: bool = False) -> None:
@@ -46,7 +46,7 @@ class DatasetSource(RowSource):
 
 
 def load_from_disk(path: Path, *, split: str) -> DatasetSource:
-    """What `save_to_disk` wrote: a data set, or several splits of one.
+    """Load a data set or a dict of splits that `save_to_disk` wrote.
 
     Raises ValueError if it is damaged or has no such split.
     """
@@ -59,14 +59,14 @@ def load_from_disk(path: Path, *, split: str) -> DatasetSource:
 
 
 def load_from_hub(name: str, *, split: str) -> DatasetSource:
-    """A data set of the Hugging Face hub, fetched once and cached by the datasets library.
+    """Load a data set of the Hugging Face hub, downloaded once by the datasets library.
 
     Args:
-        name: "hf:owner/name", then maybe ":config", then maybe "#split", where the split may be
-            any that `datasets.load_dataset` knows, such as "#train[:10%]".
-        split: the split, if the name has none.
+        name: "hf:owner/name[:config][#split]"; the split may be any that `datasets.load_dataset`
+            accepts, such as "#train[:10%]".
+        split: the split if the name has none.
 
-    Raises ValueError if it cannot be had, or has no such split.
+    Raises ValueError if it cannot be loaded or has no such split.
     """
     match = HUB_ID.fullmatch(name)
     if match is None:
@@ -84,7 +84,7 @@ def load_from_hub(name: str, *, split: str) -> DatasetSource:
 
 
 def select_split(found: Any, split: str, *, called: str, folder: Path) -> DatasetSource:
-    """The split of what was found, which may be one data set or a dict of several."""
+    """Select a split of a data set or of a dict of data sets."""
     if not isinstance(found, dict):
         return DatasetSource(found, called=called, folder=folder)
     if split not in found:
@@ -97,5 +97,5 @@ def select_split(found: Any, split: str, *, called: str, folder: Path) -> Datase
 
 
 def get_first_line(error: Exception) -> str:
-    """The first line of an error's message."""
+    """Return the first line of an error's message."""
     return str(error).strip().partition("\n")[0]

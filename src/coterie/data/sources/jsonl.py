@@ -1,4 +1,4 @@
-"""Rows of a JSONL file: one JSON object a line, found by the offsets of the lines."""
+"""Rows of a JSONL file, read by line offset."""
 
 import json
 import math
@@ -12,24 +12,24 @@ from coterie.data.dataset import RowError
 from coterie.data.sources.base import RowSource
 
 MAX_LINE_BYTES = 4 * 2**20
-"""Longer lines are refused: media belong into files of their own."""
+"""Longer lines are rejected: media belong in separate files."""
 CHUNK_BYTES = 2**20
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 """The byte order mark that some editors write before UTF-8."""
 
 
 class JsonlSource(RowSource):
-    """One JSON object a line, UTF-8; empty lines are passed over.
+    """One JSON object per line in UTF-8; empty lines are skipped.
 
-    Only where lines begin is held in memory: 16 bytes a line.
+    Only offset and number of each line are held in memory: 16 bytes per line.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.starts = array("q")
-        """The offset of each row, and at the end that of the end of the file."""
+        """The offset of each row, then the size of the file."""
         self.numbers = array("q")
-        """The number of its line, from 1."""
+        """The line number of each row, from 1."""
         try:
             with path.open("rb") as file:
                 for number, start in index_lines(file):
@@ -68,7 +68,7 @@ class JsonlSource(RowSource):
 
 
 def index_lines(file: Any) -> Iterator[tuple[int, int]]:
-    """(number from 1, offset) of each line that is not empty; at most CHUNK_BYTES in memory."""
+    """Yield (number from 1, offset) of each non-empty line, with at most CHUNK_BYTES in memory."""
     number, start, offset, is_empty = 1, 0, 0, True
     while part := file.readline(CHUNK_BYTES):
         offset += len(part)
@@ -82,7 +82,7 @@ def index_lines(file: Any) -> Iterator[tuple[int, int]]:
 
 
 def parse_line(line: bytes) -> dict[str, Any]:
-    """The JSON object on a line. Raises RowError if there is none, or it is ambiguous."""
+    """Parse the JSON object on a line. Raises RowError if it is invalid or ambiguous."""
     try:
         text = line.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -111,12 +111,14 @@ def parse_line(line: bytes) -> dict[str, Any]:
 
 
 def reject_duplicate_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object; a key that comes twice is an error, where json would keep the last."""
+    """Return a JSON object. Raises RowError at a duplicate key, where json keeps the last."""
     row = dict(pairs)
     if len(row) < len(pairs):
         keys = [key for key, _ in pairs]
-        double = next(key for key in keys if keys.count(key) > 1)
-        raise RowError(double, f"the key {double!r} comes {keys.count(double)} times: keep one")
+        duplicate = next(key for key in keys if keys.count(key) > 1)
+        raise RowError(
+            duplicate, f"the key {duplicate!r} comes {keys.count(duplicate)} times: keep one"
+        )
     return row
 
 
@@ -125,7 +127,7 @@ def reject_constant(name: str) -> NoReturn:
 
 
 def parse_finite_float(text: str) -> float:
-    """A number; one beyond what a float holds is an error, where json would make it infinite."""
+    """Parse a float. Raises RowError if it overflows, where json returns infinity."""
     number = float(text)
     if math.isinf(number):
         raise RowError("row", f"holds the number {text[:40]}, which is too large")

@@ -1,4 +1,4 @@
-"""Rows of a Parquet file, by way of a memory-mapped Arrow copy of it."""
+"""Rows of a Parquet file, read from a memory-mapped Arrow copy."""
 
 import hashlib
 import os
@@ -14,11 +14,10 @@ BATCH_ROWS = 1000
 
 
 class ParquetSource(RowSource):
-    """The rows of a Parquet file at random access, whatever its size.
+    """Rows of a Parquet file of any size, with random access.
 
-    Parquet is packed by row groups, which must be unpacked whole for one row. So the file is
-    copied once, batch by batch, to an unpacked Arrow file in coterie's cache folder, and that is
-    memory-mapped: the system keeps in memory what is used and can be had.
+    Reading one row of Parquet means decompressing its row group. So the file is converted once,
+    batch by batch, to an uncompressed Arrow file in coterie's cache folder that is memory-mapped.
     """
 
     def __init__(self, path: Path) -> None:
@@ -41,7 +40,7 @@ class ParquetSource(RowSource):
 
 @lru_cache(maxsize=16)
 def open_table(copy: Path) -> Any:
-    """The memory-mapped table; kept out of the source, which can thus be sent elsewhere."""
+    """Open the memory-mapped table; cached outside the source, which thus can be pickled."""
     pyarrow = import_optional("pyarrow", "data")
     return (
         import_optional("pyarrow.ipc", "data").open_file(pyarrow.memory_map(str(copy))).read_all()
@@ -49,7 +48,7 @@ def open_table(copy: Path) -> Any:
 
 
 def get_arrow_copy(path: Path) -> Path:
-    """The Arrow copy of a Parquet file, made unless there is one of this size and time.
+    """Return the Arrow copy of a Parquet file, created unless one of its size and time exists.
 
     Raises ValueError if the file is damaged.
     """
@@ -62,7 +61,7 @@ def get_arrow_copy(path: Path) -> Path:
         part = copy.with_suffix(f".{os.getpid()}.part")
         try:
             convert_to_arrow(path, part)
-            part.replace(copy)  # at once, so that a copy that is there is whole
+            part.replace(copy)  # atomic, so that an existing copy is complete
         finally:
             part.unlink(missing_ok=True)
     return copy
@@ -86,5 +85,5 @@ def convert_to_arrow(path: Path, to: Path) -> None:
 
 
 def get_first_line(error: Exception) -> str:
-    """The first line of an error."""
+    """Return the first line of an error's message."""
     return str(error).strip().partition("\n")[0]

@@ -1,1 +1,1 @@
-"""Scores of predicted pictures, one metric a file."""
+"""Metrics of dense predictions, one per file."""

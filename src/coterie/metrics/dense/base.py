@@ -1,4 +1,4 @@
-"""The interface of metrics of maps: what a head predicts for each pixel, or for the image."""
+"""The interface of metrics of maps: a head's output per pixel, or per image."""
 
 from abc import abstractmethod
 from typing import ClassVar
@@ -13,7 +13,7 @@ from coterie.serialization import get_init_fields
 
 
 class DenseMetric(Metric):
-    """Compares a map with a label. Kinds are frozen keyword-only dataclasses."""
+    """A metric that compares a map with a label. Kinds are frozen keyword-only dataclasses."""
 
     prediction_type: ClassVar[type[MapPrediction]] = MapPrediction
 
@@ -21,15 +21,15 @@ class DenseMetric(Metric):
     def statistics(
         self, prediction: MapPrediction, label: Shaped[Tensor, "*label"]
     ) -> Float64[np.ndarray, " statistics"]:
-        """Numbers that add up over images, all finite, always equally many.
+        """Compute the statistics of one image: finite, of fixed length, additive over images.
 
         Args:
             prediction: the head's output for one image.
-            label: as the task has it; pixels without a label do not count.
+            label: the task's label; unlabelled pixels are ignored.
         """
 
     def __str__(self) -> str:
-        """The name in scores and tables, with the numbers and texts that are not the defaults."""
+        """Format the name for scores and tables, with the settings that are not defaults."""
         given = {
             field.name: (getattr(self, field.name), field.default)
             for field in get_init_fields(type(self))

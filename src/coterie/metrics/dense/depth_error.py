@@ -1,4 +1,4 @@
-"""How far off predicted depths are."""
+"""Depth errors: RMSE and absolute relative error."""
 
 import math
 from dataclasses import dataclass
@@ -18,11 +18,11 @@ class DepthError(DenseMetric):
     """The error of depths over all labelled pixels (Eigen et al., arXiv:1406.2283).
 
     "rmse" is the root mean square of the difference, in metres; "abs_rel" the mean of
-    |difference| / true depth, a ratio. Predictions that no depth has count as the nearest that one
-    can have. A true depth of 0 counts as no label, as in the released code of M3ViT.
+    |difference| / true depth, a ratio. Predictions outside the range of depths are clamped to it.
+    A true depth of 0 counts as unlabelled, as in the released code of M3ViT.
 
     Attributes:
-        scale: how depths are written in labels and predictions.
+        scale: the depth encoding of labels and predictions.
         report: "rmse" or "abs_rel".
     """
 
@@ -35,7 +35,7 @@ class DepthError(DenseMetric):
     def __post_init__(self) -> None:
         check_choice("DepthError(report", self.report, ("rmse", "abs_rel"))
 
-    # A metric's unit is its class's elsewhere; here it hangs on what is reported.
+    # The unit is a class attribute elsewhere; here it depends on `report`.
     @property
     def unit(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
         return {"rmse": "m", "abs_rel": ""}[self.report]
@@ -45,7 +45,7 @@ class DepthError(DenseMetric):
         prediction: MapPrediction,
         label: Float[Tensor, "1 height breadth"],
     ) -> Float64[np.ndarray, " statistics"]:
-        """The sum of squares, the sum of ratios, and how many there are."""
+        """Compute the sum of squared errors, the sum of relative errors, and the pixel count."""
         found, right = (to_numpy(self.scale.decode(x.double())) for x in (prediction.values, label))
         known = right > 0  # not where it is NaN
         error, right = abs(found - right)[known], right[known]

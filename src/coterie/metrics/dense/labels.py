@@ -1,4 +1,4 @@
-"""Sums over that part of a picture which has a label."""
+"""Label masks and encodings that losses and metrics of dense tasks share."""
 
 import math
 from collections.abc import Iterable
@@ -17,9 +17,9 @@ def mask_unlabelled(
 ) -> tuple[
     Float32[Tensor, "batch *label"], Float32[Tensor, "batch *label"], Bool[Tensor, "batch *label"]
 ]:
-    """Prediction and label in float32, and where there is a label; both are 0 elsewhere.
+    """Return prediction and label in float32, both 0 where unlabelled, and the labelled mask.
 
-    The prediction is 0 there, too, so that nothing it says can make a gradient NaN.
+    The prediction is 0 there, too, so that no value in it can make a gradient NaN.
     """
     assert prediction.shape == label.shape, f"{tuple(prediction.shape)}, {tuple(label.shape)}"
     known = ~label.isnan()
@@ -29,26 +29,26 @@ def mask_unlabelled(
 def compute_masked_mean(
     values: Float32[Tensor, "batch *label"], known: Bool[Tensor, "batch *label"]
 ) -> Float32[Tensor, " batch"]:
-    """The mean of each picture's values over what is known; 0 if that is nothing."""
+    """Compute the mean of each image's values where known; 0 if nothing is known."""
     total = values.where(known, 0.0).flatten(1).sum(1)
     return total / known.flatten(1).sum(1).clamp(min=1)
 
 
 def to_numpy(values: Float[Tensor, "*label"]) -> Float64[np.ndarray, "*label"]:
-    """A tensor of any device and precision as numpy has it."""
+    """Convert a tensor of any device and precision to a float64 array."""
     return values.detach().cpu().double().numpy()
 
 
 def to_class_map(
     values: Shaped[np.ndarray, "height breadth"], *, classes: int, unknown: int, ignored: int
 ) -> Int64[Tensor, "height breadth"]:
-    """Classes as int64.
+    """Convert class numbers to an int64 label.
 
     Args:
         values: whole numbers of any dtype.
-        classes: how many there are; the first is 0.
-        unknown: what the file says where nothing is known.
-        ignored: what the label says there.
+        classes: number of classes, from 0.
+        unknown: the file's value for unknown pixels.
+        ignored: the label's value for unknown pixels.
 
     Raises ValueError if a number is neither a class nor `unknown`.
     """
@@ -63,13 +63,13 @@ def to_class_map(
 
 
 MIN_LENGTH = 1e-6
-"""Shorter vectors point nowhere."""
+"""Minimum length of vectors with a direction."""
 
 
 def normalize_vectors(
     vectors: Float[Tensor, "*batch channels height breadth"],
 ) -> Float32[Tensor, "*batch channels height breadth"]:
-    """Each pixel's vector at length 1; NaN where it points nowhere or is not known."""
+    """Normalize each pixel's vector to length 1; NaN where it is too short or unknown."""
     vectors = vectors.float()
     length = vectors.norm(dim=-3, keepdim=True)
     return torch.where(length > MIN_LENGTH, vectors / length, torch.nan)
@@ -78,24 +78,24 @@ def normalize_vectors(
 def to_camera_axes(
     stored: Float[Tensor, "channels height breadth"], signs: tuple[int, int, int]
 ) -> Float32[Tensor, "channels height breadth"]:
-    """Stored vectors in coterie's axes, of length 1.
+    """Convert stored vectors to unit vectors in coterie's axes.
 
     Args:
-        stored: x, y, z; all 0 or NaN where nothing is known.
-        signs: 1 or -1 for each of them: whether the stored axis points right, up, to the viewer.
+        stored: x, y, z; all 0 or NaN where unknown.
+        signs: 1 or -1 per axis: whether the stored axis points right, up, to the viewer.
     """
     return normalize_vectors(stored * torch.tensor(signs, dtype=stored.dtype).view(3, 1, 1))
 
 
 @dataclass(frozen=True, kw_only=True)
 class DepthScale:
-    """Depths in a unit of their own, as they are or as logarithms.
+    """A depth encoding: a unit, and linear or logarithmic values.
 
-    Taskonomy has `DepthScale(units_per_metre=512.0, log_range=65536.0)`: its pictures count
-    1/512 m in 16 bits, and Mod-Squad's code learns log(1 + x) / log(2^16) of that count x.
+    Taskonomy uses `DepthScale(units_per_metre=512.0, log_range=65536.0)`: its images store
+    1/512 m in 16 bits, and Mod-Squad's code trains on log(1 + x) / log(2^16) of that count x.
 
     Attributes:
-        units_per_metre: how many units make a metre, above 0.
+        units_per_metre: number of units per metre, above 0.
         log_range: None where a label is the depth x in units; else a label is
             log(1 + x) / log(log_range), 0 to 1 for depths below this number, which is above 1.
     """
@@ -114,12 +114,12 @@ class DepthScale:
             )
 
     def encode(self, metres: Float[Tensor, "*label"]) -> Float[Tensor, "*label"]:
-        """Labels of depths in metres, at least 0; NaN stays."""
+        """Encode depths in metres, at least 0, as labels; NaN stays NaN."""
         units = metres * self.units_per_metre
         return units.log1p() / math.log(self.log_range) if self.log_range else units
 
     def decode(self, label: Float[Tensor, "*label"]) -> Float[Tensor, "*label"]:
-        """Depths of labels, or of predicted ones: what no depth has is taken to the nearest."""
+        """Decode labels or predictions to depths in metres; values out of range are clamped."""
         if self.log_range is None:
             return label.clamp(min=0) / self.units_per_metre
         return (label.clamp(0, 1) * math.log(self.log_range)).expm1() / self.units_per_metre
@@ -130,12 +130,12 @@ METRES = DepthScale()
 
 
 def check_choice(where: str, value: object, allowed: tuple[object, ...]) -> None:
-    """Raise ValueError that names the value and what is allowed, if it is none of these.
+    """Raise ValueError that names the value and the allowed ones unless it is one of these.
 
     Args:
         where: the field, such as "Normals(criterion".
-        value: what stands there.
-        allowed: all that may.
+        value: the value given.
+        allowed: all allowed values.
     """
     if value not in allowed:
         words = " or ".join(map(repr, allowed))
@@ -143,12 +143,12 @@ def check_choice(where: str, value: object, allowed: tuple[object, ...]) -> None
 
 
 def check_names(kind: str, names: tuple[str, ...], known: Iterable[str]) -> None:
-    """Raise ValueError unless `names` are some of the tasks that a data set has, at least one.
+    """Raise ValueError unless `names` are tasks of a data set, at least one.
 
     Args:
-        kind: what the data set is called.
-        names: the tasks that are wanted.
-        known: all that there are.
+        kind: name of the data set.
+        names: the requested tasks.
+        known: all tasks of the data set.
     """
     known = list(known)
     wrong = [name for name in names if name not in known]

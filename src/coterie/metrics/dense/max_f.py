@@ -1,4 +1,4 @@
-"""How precise and complete a thresholded probability of being salient is."""
+"""`MaxF`: F-measure of saliency at the best threshold."""
 
 from dataclasses import dataclass
 
@@ -15,11 +15,11 @@ THRESHOLDS = np.linspace(0.2, 0.9, 15)
 
 @dataclass(frozen=True, kw_only=True)
 class MaxF(DenseMetric):
-    """The greatest F, in percent, that one threshold gives: 0.2, 0.25, ..., 0.9.
+    """The maximum F-measure, in percent, over thresholds 0.2, 0.25, ..., 0.9.
 
     F = (1 + b) * P * R / (b * P + R), with b for beta squared (Achanta et al., CVPR 2009).
-    Precision P and recall R are means over pictures, and 0 in one where they are undefined, as in
-    ASTMT's code (arXiv:1904.08918). Predictions are logits; above the threshold counts as salient.
+    Precision P and recall R are means over images, and 0 for an image where they are undefined, as
+    in ASTMT's code (arXiv:1904.08918). Predictions are logits; above the threshold is salient.
 
     Departs: that code has b = 1; 0.3 is usual for saliency.
 
@@ -38,7 +38,7 @@ class MaxF(DenseMetric):
         prediction: MapPrediction,
         label: Float[Tensor, "1 height breadth"],
     ) -> Float64[np.ndarray, " statistics"]:
-        """Precision and recall at each threshold, and 1; zeros for a picture without labels."""
+        """Compute precision and recall at each threshold, and 1; zeros for an unlabelled image."""
         right = to_numpy(label)
         known = ~np.isnan(right)
         if not known.any():

@@ -1,4 +1,4 @@
-"""How well a thresholded probability covers what is salient."""
+"""`MaxIoU`: IoU of saliency at the best threshold."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -16,12 +16,12 @@ THRESHOLDS = np.linspace(0.2, 0.9, 15)
 
 @dataclass(frozen=True, kw_only=True)
 class MaxIoU(DenseMetric):
-    """The greatest mean IoU, in percent, that one threshold gives: 0.2, 0.25, ..., 0.9.
+    """The maximum mean IoU, in percent, over thresholds 0.2, 0.25, ..., 0.9.
 
     Predictions are logits; a pixel is salient where its probability is above the threshold. The
-    IoU is that of salient pixels in one picture, 1 where neither label nor prediction has any;
-    then the mean over pictures; then the maximum over thresholds, as in the released code of M3ViT,
-    which has it from ASTMT (arXiv:1904.08918). The other class has no part in it.
+    IoU is that of salient pixels in one image, 1 where neither label nor prediction has any; then
+    the mean over images; then the maximum over thresholds, as in the released code of M3ViT,
+    which follows ASTMT (arXiv:1904.08918). The IoU of the background is not used.
     """
 
     name: ClassVar[str] = "max_iou"
@@ -31,7 +31,7 @@ class MaxIoU(DenseMetric):
         prediction: MapPrediction,
         label: Float[Tensor, "1 height breadth"],
     ) -> Float64[np.ndarray, " statistics"]:
-        """The IoU at each threshold, and 1; zeros for a picture without labels."""
+        """Compute the IoU at each threshold, and 1; zeros for an unlabelled image."""
         right = to_numpy(label)
         known = ~np.isnan(right)
         if not known.any():

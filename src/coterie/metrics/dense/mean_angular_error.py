@@ -1,4 +1,4 @@
-"""By what angle predicted normals are off."""
+"""`MeanAngularError`: the mean angle between predicted and true normals."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -14,11 +14,10 @@ from coterie.metrics.prediction import MapPrediction
 
 @dataclass(frozen=True, kw_only=True)
 class MeanAngularError(DenseMetric):
-    """The mean angle between predicted and true normal over all labelled pixels, in degrees.
+    """The mean angle between predicted and true normals over all labelled pixels, in degrees.
 
-    Both are divided by their lengths first; a prediction of length 0 is off by 90 degrees. Each
-    pixel counts alike, and so a picture with more labels counts more, as in the released code of
-    M3ViT.
+    Both are normalised first; a prediction of length 0 has an error of 90 degrees. All pixels have
+    equal weight, so an image with more labels counts more, as in the released code of M3ViT.
     """
 
     higher_is_better: ClassVar[bool] = False
@@ -30,7 +29,7 @@ class MeanAngularError(DenseMetric):
         prediction: MapPrediction,
         label: Float[Tensor, "3 height breadth"],
     ) -> Float64[np.ndarray, " statistics"]:
-        """The sum of angles, and how many there are."""
+        """Compute the sum of angles and the pixel count."""
         found, right = to_numpy(prediction.values), to_numpy(label)
         known = ~np.isnan(right).any(0)
         found, right = found[:, known], right[:, known]

@@ -1,4 +1,4 @@
-"""How far off predicted numbers of pixels are."""
+"""`MeanError`: mean absolute or root mean square error of pixel values."""
 
 import math
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ from coterie.metrics.prediction import MapPrediction
 
 @dataclass(frozen=True, kw_only=True)
 class MeanError(DenseMetric):
-    """The mean absolute or root mean square error over all labelled numbers, as labels count.
+    """The mean absolute or root mean square error over all labelled values, in label units.
 
     Attributes:
-        exponent: 1, mean absolute; 2, root mean square.
+        exponent: 1 for mean absolute, 2 for root mean square.
     """
 
     higher_is_better: ClassVar[bool] = False
@@ -35,7 +35,7 @@ class MeanError(DenseMetric):
         prediction: MapPrediction,
         label: Float[Tensor, "channels *place"],
     ) -> Float64[np.ndarray, " statistics"]:
-        """The sum of |difference|^exponent, and how many there are."""
+        """Compute the sum of |difference|^exponent and the count."""
         found, right = to_numpy(prediction.values), to_numpy(label)
         known = ~np.isnan(right)
         return np.array([(abs(found - right)[known] ** self.exponent).sum(), known.sum()])

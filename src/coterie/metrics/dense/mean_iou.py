@@ -1,4 +1,4 @@
-"""How well predicted classes cover the true ones."""
+"""`MeanIoU`: mean intersection over union of classes."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -13,18 +13,18 @@ from coterie.metrics.prediction import MapPrediction
 
 @dataclass(frozen=True, kw_only=True)
 class MeanIoU(DenseMetric):
-    """Mean over classes, in percent, of intersection over union of all pictures' pixels.
+    """Mean over classes, in percent, of intersection over union of all images' pixels.
 
-    Predictions are logits; the greatest is the class. Pascal VOC's measure (Everingham et al.,
+    Predictions are logits; the class is the argmax. Pascal VOC's measure (Everingham et al.,
     2010), as M3ViT reports it.
 
-    Departs: the released code counts a class as 0 that neither labels nor predictions have; here
-    it does not count, as in torchmetrics. Over a whole validation set there is none, but a
-    bootstrap may draw pictures without a rare class.
+    Departs: the released code scores a class as 0 if neither labels nor predictions have it; here
+    it is skipped, as in torchmetrics. A full validation set has no such class, but a bootstrap
+    sample may lack a rare one.
 
     Attributes:
-        classes: how many, at least 2.
-        ignore_index: the label of pixels that do not count; no class.
+        classes: number of classes, at least 2.
+        ignore_index: the label of ignored pixels; not a class.
     """
 
     name: ClassVar[str] = "mean_iou"
@@ -46,9 +46,9 @@ class MeanIoU(DenseMetric):
         prediction: MapPrediction,
         label: Int[Tensor, "height breadth"],
     ) -> Float64[np.ndarray, " statistics"]:
-        """For each class: pixels predicted and right, predicted, and right.
+        """Compute for each class the numbers of correct, predicted and labelled pixels.
 
-        Raises ValueError if a label is no class.
+        Raises ValueError if a label is not a class.
         """
         found, right = prediction.values.argmax(0).cpu().numpy(), label.cpu().numpy()
         known = right != self.ignore_index

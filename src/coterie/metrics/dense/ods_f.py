@@ -1,4 +1,4 @@
-"""How many edges are found, and how many that are found are there."""
+"""`OdsF`: F-measure of edges at the optimal dataset scale."""
 
 from dataclasses import dataclass
 
@@ -15,22 +15,22 @@ from coterie.optional_imports import import_optional
 
 @dataclass(frozen=True, kw_only=True)
 class OdsF(DenseMetric):
-    """The greatest F, in percent, of one threshold for all pictures: optimal dataset scale.
+    """The maximum F, in percent, over thresholds shared by all images: optimal dataset scale.
 
     Predictions are logits. At each threshold k / (thresholds + 1), pixels with a probability above
     it are thinned and matched, one to one, with true edge pixels within `max_distance`; F is
     2 * matched / (found + true), of sums over pictures. Martin, Fowlkes and Malik (PAMI 2004), as
     SEISM measures it for PASCAL-Context from pictures of probabilities; without MATLAB.
 
-    Departs: that code looks for the cheapest of the largest matchings, and through random edges
-    may miss the largest; here it is the largest exactly, and its cost does not change the counts.
-    The probability is not rounded to 8 bits. As in SEISM, and other than in the code of BSDS500's
-    learned detectors, there is no non-maximum suppression before thresholds.
+    Departs: that code approximates the cheapest maximum matching and, through random edges, may
+    miss the maximum; here the matching is exactly maximum, and its cost does not affect the counts.
+    The probability is not rounded to 8 bits. As in SEISM, and unlike the code of BSDS500's learned
+    detectors, there is no non-maximum suppression before thresholding.
 
     Attributes:
-        thresholds: how many, at least 1; 99 in the benchmark. The time grows with them.
-        max_distance: from a pixel to its match at most, as a share of the picture's diagonal.
-        thin: whether to thin what is found; if not, thick edges count as wrong.
+        thresholds: number of thresholds, at least 1; 99 in the benchmark. Time is linear in it.
+        max_distance: maximum distance of matched pixels, as a share of the image diagonal.
+        thin: whether to thin predicted edges; if not, thick edges count as errors.
     """
 
     thresholds: int = 99
@@ -51,7 +51,7 @@ class OdsF(DenseMetric):
         prediction: MapPrediction,
         label: Float[Tensor, "1 height breadth"],
     ) -> Float64[np.ndarray, " statistics"]:
-        """For each threshold: how many pixels match, are found, and are true."""
+        """Compute for each threshold the numbers of matched, predicted and true pixels."""
         probability = to_numpy(prediction.values.float().sigmoid())[0]
         truth = to_numpy(label)[0]
         true, known = truth > 0.5, ~np.isnan(truth)
@@ -78,7 +78,7 @@ def count_matches(
     true: Bool[np.ndarray, "height breadth"],
     reach: float,
 ) -> int:
-    """How many pairs a largest one-to-one matching has, none longer than `reach` pixels.
+    """Count the pairs of a maximum one-to-one matching with distances up to `reach` pixels.
 
     Raises ValueError if scipy is not installed.
     """

@@ -1,4 +1,4 @@
-"""Thick lines made one pixel thin."""
+"""Thinning of edge masks to lines one pixel wide."""
 
 from itertools import cycle
 
@@ -6,11 +6,11 @@ import numpy as np
 from jaxtyping import Bool
 
 NEIGHBOUR_ORDER = ((0, 1), (-1, 1), (-1, 0), (-1, -1), (0, -1), (1, -1), (1, 0), (1, 1))
-"""Rows and columns to the eight neighbours x1 to x8: counter-clockwise, from the right."""
+"""Row and column offsets of neighbours x1 to x8: counter-clockwise, from the right."""
 
 
 def thin_edges(mask: Bool[np.ndarray, "height breadth"]) -> Bool[np.ndarray, "height breadth"]:
-    """What is left of a mask when no pixel can go without breaking or shortening a line.
+    """Thin a mask until no pixel can be removed without breaking or shortening a line.
 
     The first parallel algorithm of Guo and Hall (CACM 1989), which is `bwmorph(mask, "thin", Inf)`
     in MATLAB, with which SEISM thins predicted edges.
@@ -20,21 +20,21 @@ def thin_edges(mask: Bool[np.ndarray, "height breadth"]) -> Bool[np.ndarray, "he
     around = np.array([row * wide.shape[1] + column for row, column in NEIGHBOUR_ORDER])
     older = newer = flat.copy()
     for table in cycle(TABLES):
-        # A pixel can go only if a neighbour went since this table was last asked about it.
+        # A pixel can be removed only if a neighbour was removed since this table's last pass.
         places = np.flatnonzero((older | newer) & flat)
         if not places.size:
             break
-        gone = places[table[flat[places[:, None] + around] @ (1 << np.arange(8))]]
-        flat[gone] = False
+        removed = places[table[flat[places[:, None] + around] @ (1 << np.arange(8))]]
+        flat[removed] = False
         older, newer = newer, np.zeros_like(flat)
-        newer[gone[:, None] + around] = True
+        newer[removed[:, None] + around] = True
     return wide[1:-1, 1:-1]
 
 
 def find_removable(first: bool) -> Bool[np.ndarray, " 256"]:
-    """Whether a pixel with given neighbours may go, in the first or second half of a step.
+    """Return whether a pixel can be removed in the first or second subiteration.
 
-    Bit i - 1 of an index is neighbour x_i. G1, G2 and G3 are the paper's conditions.
+    Bit i - 1 of the index is neighbour x_i. G1, G2 and G3 are the paper's conditions.
     """
     x = (np.arange(256) >> np.arange(8)[:, None] & 1).astype(bool)
     odd, even, after = x[0::2], x[1::2], np.roll(x[0::2], -1, 0)

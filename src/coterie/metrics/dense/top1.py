@@ -1,4 +1,4 @@
-"""How often the most probable class is the teacher's."""
+"""`Top1`: agreement of the most probable class with the teacher's."""
 
 from dataclasses import dataclass
 
@@ -13,15 +13,15 @@ from coterie.metrics.prediction import MapPrediction
 
 @dataclass(frozen=True, kw_only=True)
 class Top1(DenseMetric):
-    """The share of pictures, in percent, whose greatest output is where the soft target's is.
+    """The share of images, in percent, whose argmax is that of the soft target.
 
-    As in the released code of Mod-Squad; a target with a NaN in it is none.
+    As in the released code of Mod-Squad; a target with a NaN is skipped.
     """
 
     def statistics(
         self, prediction: MapPrediction, label: Float[Tensor, " classes"]
     ) -> Float64[np.ndarray, " statistics"]:
-        """1 if they agree, and 1; zeros without a target."""
+        """Compute 1 if they agree else 0, and 1; zeros without a target."""
         if label.isnan().any():
             return np.zeros(2)
         return np.array([prediction.values.argmax().item() == label.argmax().item(), 1.0])

@@ -1,4 +1,4 @@
-"""Edits from the answers to the predictions, counted in characters."""
+"""`CharacterErrorRate`: edit distance in characters."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -8,7 +8,7 @@ from coterie.metrics.text.edit_distance import EditRate
 
 @dataclass(frozen=True, kw_only=True)
 class CharacterErrorRate(EditRate):
-    """Characters inserted, deleted and substituted, in percent of those of all answers."""
+    """Characters inserted, deleted and substituted, in percent of the answers' characters."""
 
     alias: ClassVar[str] = "cer"
 

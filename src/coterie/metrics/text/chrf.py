@@ -26,7 +26,7 @@ class Chrf(TextMetric):
     def statistics(
         self, prediction: TextPrediction, answers: tuple[str, ...]
     ) -> Float64[np.ndarray, " statistics"]:
-        # Inner functions of sacrebleu: its public ones give scores, and scores do not add up.
+        # Private functions of sacrebleu: its public ones return scores, which do not add up.
         found = self.make_scorer()._extract_corpus_statistics(
             [prediction.text], [[item] for item in answers]
         )
@@ -38,5 +38,5 @@ class Chrf(TextMetric):
         return self.make_scorer()._compute_f_score([round(number) for number in total])
 
     def make_scorer(self) -> Any:
-        """sacrebleu's."""
+        """Return sacrebleu's chrF scorer."""
         return import_optional("sacrebleu.metrics", "evaluate").CHRF(word_order=self.word_order)

@@ -15,7 +15,7 @@ from coterie.metrics.text.normalization import words_in
 class ContainsAnswer(TextMetric):
     """Percent of predictions that contain one of the answers as full words (`words_in`).
 
-    For models that wrap the answer into a sentence; a long prediction may be right by chance.
+    For models that answer in sentences; a long prediction may be right by chance.
     """
 
     name: ClassVar[str] = "contains"
@@ -31,5 +31,5 @@ class ContainsAnswer(TextMetric):
 
 
 def spaced(text: str) -> str:
-    """The words of a text, with a space before and after each."""
+    """Return the words of a text, separated and surrounded by spaces."""
     return f" {' '.join(words_in(text))} "

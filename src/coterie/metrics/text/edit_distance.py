@@ -1,4 +1,4 @@
-"""Error rates: edits from the answers to the predictions, in units of text."""
+"""`EditRate`: error rates based on edit distance."""
 
 import math
 from abc import abstractmethod
@@ -19,7 +19,7 @@ from coterie.optional_imports import import_optional
 class EditRate(TextMetric):
     """Insertions, deletions and substitutions in percent of the answers' length, by jiwer.
 
-    0 is perfect; it can be above 100. Of several answers, the one nearest to the prediction counts.
+    0 is perfect; it can exceed 100. Of several answers, the nearest to the prediction is used.
 
     Attributes:
         normalize: ignore letter case and punctuation, see `normalize_speech`.
@@ -33,7 +33,7 @@ class EditRate(TextMetric):
     @property
     @abstractmethod
     def jiwer_function(self) -> str:
-        """The name of the function of jiwer that counts edits in this metric's unit."""
+        """Name of the jiwer function that counts edits in this metric's unit."""
 
     def statistics(
         self, prediction: TextPrediction, answers: tuple[str, ...]

@@ -16,7 +16,7 @@ class ExactMatch(TextMetric):
     """Percent of predictions that are one of the answers, up to `normalize`.
 
     Attributes:
-        strict: compare the texts as they are, without white space at the ends.
+        strict: compare the texts verbatim except for surrounding white space.
     """
 
     name: ClassVar[str] = "exact"

@@ -1,4 +1,4 @@
-"""The F1 of a classification, each class counting alike."""
+"""`MacroF1`: F1 of a classification with equal class weights."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -13,10 +13,10 @@ from coterie.metrics.text.normalization import normalize
 
 @dataclass(frozen=True, kw_only=True)
 class MacroF1(TextMetric):
-    """Mean, in percent, of the F1 of those classes that answers or predictions have.
+    """Mean F1, in percent, over the classes that occur in answers or predictions.
 
-    Labels are compared up to `normalize`. A prediction that is no label is wrong, and no class
-    of its own. Of several answers, the one predicted counts, or else the first.
+    Labels are compared up to `normalize`. A prediction that is not a label is wrong and adds no
+    class. Of several answers, the predicted one is used if any, else the first.
 
     Attributes:
         labels: all classes; if empty, `fit` takes them from a split's answers.
@@ -46,7 +46,7 @@ class MacroF1(TextMetric):
     def statistics(
         self, prediction: TextPrediction, answers: tuple[str, ...]
     ) -> Float64[np.ndarray, " statistics"]:
-        """For each label: predicted and right, predicted, and right."""
+        """Compute for each label the numbers of correct, predicted and true samples."""
         if not self.labels:
             raise ValueError("MacroF1(labels=()): call `fit` with the answers of the split first")
         self.check(answers)

@@ -1,4 +1,4 @@
-"""How far off predicted numbers are in the mean."""
+"""`MeanAbsoluteError`: mean absolute error of numbers."""
 
 import math
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from coterie.metrics.text.number_parsing import find_nearest, parse_numbers
 class MeanAbsoluteError(TextMetric):
     """Mean of |prediction - answer|, in the unit of the answers.
 
-    A prediction without a number counts as 0; of several answers, the nearest counts.
+    A prediction without a number counts as 0; of several answers, the nearest is used.
     """
 
     higher_is_better: ClassVar[bool] = False

@@ -1,4 +1,4 @@
-"""Answers made comparable: case, punctuation, articles and white space do not count."""
+"""Normalisation of answers: case, punctuation, articles and white space are ignored."""
 
 import re
 import unicodedata
@@ -19,18 +19,18 @@ UNSPACED = (
     range(0x1B000, 0x1B170),  # old Kana
     range(0x20000, 0x40000),  # rare CJK ideographs
 )
-"""Code points of scripts that put no space between words."""
+"""Code points of scripts without spaces between words."""
 
 
 def normalize(text: str) -> str:
-    """`text` as it is compared.
+    """Normalize `text` for comparison.
 
-    SQuAD's normalisation (arXiv:1606.05250), by which case, punctuation, the articles a, an, the
-    and white space do not count. Departs: as in the VQA evaluation (arXiv:1505.00468), the point
-    of a number stays, so that 3.5 is not 35, and so does a minus before one, be it U+2212 or a
-    hyphen; commas between thousands go; symbols go as punctuation does, and both part words, but
-    for apostrophes and points. If nothing is left, as of "A" or "?", only case and white space
-    are taken out.
+    SQuAD's normalisation (arXiv:1606.05250), which ignores case, punctuation, the articles a, an,
+    the and white space. Departs: as in the VQA evaluation (arXiv:1505.00468), the point of a
+    number stays, so that 3.5 is not 35, and so does a minus sign before one (U+2212 or hyphen);
+    commas between thousands are removed; symbols are treated as punctuation, and both separate
+    words, except apostrophes and points. If nothing remains, as of "A" or "?", only case and white
+    space are normalised.
     """
     folded = unicodedata.normalize("NFKC", text).casefold().replace("\u2212", "-")
     plain = " ".join(folded.split())
@@ -40,7 +40,7 @@ def normalize(text: str) -> str:
 
 
 def keep_alphanumeric(text: str, index: int) -> str:
-    """The character at `index`, or a space in place of punctuation."""
+    """Return the character at `index`, or a space in place of punctuation."""
     character = text[index]
     if unicodedata.category(character)[0] not in "PS":
         return character
@@ -52,11 +52,11 @@ def keep_alphanumeric(text: str, index: int) -> str:
 
 
 def words_in(text: str) -> list[str]:
-    """The words of `normal(text)`.
+    """Return the words of `normalize(text)`.
 
-    Where a script puts no space between words, each character is a word, with the vowel and tone
-    signs on it: Chinese, Japanese, Thai, Lao, Khmer and Myanmar (of Chinese as in the evaluation
-    of MLQA, arXiv:1910.07475). Korean has spaces and is split by them.
+    In scripts without spaces, each character is a word, with its vowel and tone signs: Chinese,
+    Japanese, Thai, Lao, Khmer and Myanmar (Chinese as in the evaluation of MLQA,
+    arXiv:1910.07475). Korean has spaces and is split by them.
     """
     parts: list[str] = []
     alone = False
@@ -69,20 +69,20 @@ def words_in(text: str) -> list[str]:
 
 
 def is_unspaced(character: str) -> bool:
-    """Whether a character is a letter of a script without spaces; digits never are."""
+    """Return whether a character is a letter of a script without spaces; digits never are."""
     return any(ord(character) in block for block in UNSPACED) and not character.isdigit()
 
 
 def to_snake_case(name: str) -> str:
-    """The name of a class as tasks.yaml has it: WordErrorRate is word_error_rate."""
+    """Convert a class name to snake case: WordErrorRate is word_error_rate."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
 def normalize_speech(text: str) -> str:
-    """`text` as one hears it: case and punctuation, but for apostrophes, do not count.
+    """Normalize `text` as spoken: case and punctuation except apostrophes are ignored.
 
-    Whisper's basic normalisation (arXiv:2212.04356 appendix C), but brackets keep what is in them.
-    If nothing is left, only white space is taken out.
+    Whisper's basic normalisation (arXiv:2212.04356 appendix C), but text in brackets is retained.
+    If nothing remains, only white space is normalised.
     """
     folded = unicodedata.normalize("NFKC", text).casefold().replace("\u2019", "'")
     parts = [c if c == "'" or unicodedata.category(c)[0] not in "PSM" else " " for c in folded]

@@ -1,4 +1,4 @@
-"""The number in an answer or a prediction."""
+"""Parsing of numbers in answers and predictions."""
 
 import math
 import re
@@ -16,10 +16,10 @@ PERCENT = re.compile(r"\s*[%\uff05]")
 
 
 def parse_number(text: str, *, divides_percent: bool = False) -> float | None:
-    """The first number written in digits, as in "about 1,250 kcal"; None if there is none.
+    """Parse the first number written in digits, as in "about 1,250 kcal"; None without one.
 
-    Commas between thousands and exponents are understood; a unit or a currency does not change
-    the number, and neither does a percent sign, unless `divides_percent`: then "95 %" is 0.95.
+    Thousands separators (commas) and exponents are parsed; units and currencies are ignored, and
+    so are percent signs, unless `divides_percent`: then "95 %" is 0.95.
     """
     for match in NUMBER.finditer(text):
         digits = match[0].replace(",", "").replace("\u2212", "-")
@@ -32,7 +32,7 @@ def parse_number(text: str, *, divides_percent: bool = False) -> float | None:
 
 
 def parse_numbers(answers: tuple[str, ...], *, divides_percent: bool = False) -> list[float]:
-    """The number of each answer. Raises ValueError if one has none."""
+    """Parse the number of each answer. Raises ValueError if one has none."""
     numbers = [parse_number(answer, divides_percent=divides_percent) for answer in answers]
     if None in numbers:
         raise ValueError(
@@ -43,9 +43,9 @@ def parse_numbers(answers: tuple[str, ...], *, divides_percent: bool = False) ->
 
 
 def find_nearest(prediction: str, answers: tuple[str, ...]) -> tuple[float, float]:
-    """(prediction, answer) as numbers, of the answer that is nearest.
+    """Return (prediction, answer) as numbers, for the nearest answer.
 
-    A prediction without a number counts as 0: leaving it out would reward silence.
+    A prediction without a number counts as 0: skipping it would reward empty predictions.
     """
     predicted = parse_number(prediction) or 0.0
     return predicted, min(parse_numbers(answers), key=lambda answer: abs(answer - predicted))

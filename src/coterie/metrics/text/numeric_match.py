@@ -1,4 +1,4 @@
-"""The share of predictions whose number is near enough."""
+"""`NumericMatch`: the share of predictions whose number is close to an answer."""
 
 import math
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ from coterie.metrics.text.number_parsing import parse_number, parse_numbers
 
 @dataclass(frozen=True, kw_only=True)
 class NumericMatch(TextMetric):
-    """Percent of predictions whose first number is within a share of an answer.
+    """Percent of predictions whose first number is within a relative tolerance of an answer.
 
     With 0.05, for numbers, the relaxed accuracy of ChartQA (arXiv:2203.10244) as pix2struct and
     lmms-eval compute it: a number before a percent sign is divided by 100, so that "95%" is right
-    for "0.95" and wrong for "95". An answer of 0 must be met exactly.
+    for "0.95" and wrong for "95". An answer of 0 must be matched exactly.
 
     Attributes:
-        tolerance: the share, at least 0: 0.05 accepts 95 to 105 for 100.
+        tolerance: relative tolerance, at least 0: 0.05 accepts 95 to 105 for 100.
     """
 
     name: ClassVar[str] = "numeric"

@@ -1,4 +1,4 @@
-"""How much of the spread of the answers the predictions explain."""
+"""`R2`: the coefficient of determination."""
 
 import math
 from collections.abc import Iterable
@@ -15,16 +15,16 @@ from coterie.metrics.text.number_parsing import find_nearest, parse_numbers
 
 @dataclass(frozen=True, kw_only=True)
 class R2(TextMetric):
-    """The coefficient of determination: 1 is perfect, 0 as good as the mean answer, or below.
+    """The coefficient of determination: 1 is perfect, 0 is as good as the mean answer.
 
-    A prediction without a number counts as 0; of several answers, the nearest counts. Undefined
-    (NaN) where all answers are alike.
+    A prediction without a number counts as 0; of several answers, the nearest is used. NaN if all
+    answers are equal.
 
     Attributes:
-        log: compare log(1 + x), for amounts that spread over decades; less than 0 counts as 0.
-        center: subtracted from answers before they are squared and summed. The score does not
-            depend on it but by rounding: squares of numbers far from 0 would swallow a small
-            spread. `fit` sets it to the mean of a split's answers.
+        log: compare log(1 + x), for amounts over several decades; negative numbers count as 0.
+        center: subtracted from answers before they are squared and summed. It affects the score
+            by rounding only: squares of numbers far from 0 lose a small variance. `fit` sets it to
+            the mean of a split's answers.
     """
 
     unit: ClassVar[str] = ""
@@ -38,7 +38,7 @@ class R2(TextMetric):
             raise ValueError(f"R2(log={self.log!r}): give true or false")
 
     def fit(self, answers: Iterable[tuple[str, ...]]) -> "R2":
-        # The exact sum, so that rows in another order have the same center.
+        # fsum is exact, so that the order of rows does not change the center.
         values = [self.scale(number) for items in answers for number in parse_numbers(items)]
         metric = replace(self)
         object.__setattr__(metric, "center", math.fsum(values) / max(len(values), 1))
@@ -52,18 +52,18 @@ class R2(TextMetric):
     def statistics(
         self, prediction: TextPrediction, answers: tuple[str, ...]
     ) -> Float64[np.ndarray, " statistics"]:
-        """1, the answer's distance from the center, its square, and the squared error."""
+        """Compute 1, the answer's distance from the center, its square, and the squared error."""
         predicted, answer = map(self.scale, find_nearest(prediction.text, answers))
         distance = answer - self.center
         return np.array([1.0, distance, distance**2, (answer - predicted) ** 2])
 
     def scale(self, number: float) -> float:
-        """The number, or with `log` its logarithm."""
+        """Return the number, or with `log` its logarithm."""
         return math.log1p(max(number, 0)) if self.log else number
 
     def score(self, total: Float64[np.ndarray, " statistics"]) -> float:
         count, distances, squares, errors = total.tolist()
         spread = squares - distances**2 / count if count else 0.0
-        if spread <= 1e-12 * squares:  # what is left of equal answers after rounding
+        if spread <= 1e-12 * squares:  # rounding residue of equal answers
             return float("nan")
         return 1 - errors / spread

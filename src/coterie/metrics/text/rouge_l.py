@@ -16,11 +16,11 @@ from coterie.optional_imports import import_optional
 class RougeL(TextMetric):
     """Mean F-measure of the longest common subsequence of words, in percent, by rouge-score.
 
-    Its words are of the letters a to z and digits: other scripts score 0. Of several answers, the
-    best counts.
+    Its words consist of letters a to z and digits: other scripts score 0. Of several answers, the
+    best is used.
 
     Attributes:
-        stem: compare Porter stems, so that "cats" is "cat".
+        stem: compare Porter stems, so that "cats" matches "cat".
     """
 
     stem: bool = False
@@ -37,7 +37,7 @@ class RougeL(TextMetric):
 
 @lru_cache
 def make_scorer(stem: bool) -> Any:
-    """rouge-score's; it does not change."""
+    """Return rouge-score's scorer, which is stateless."""
     return import_optional("rouge_score.rouge_scorer", "evaluate").RougeScorer(
         ["rougeL"], use_stemmer=stem
     )

@@ -1,4 +1,4 @@
-"""How many words predictions and answers share."""
+"""`TokenF1`: F1 of the words that predictions and answers share."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from coterie.metrics.text.normalization import words_in
 class TokenF1(TextMetric):
     """Mean over samples, in percent, of the F1 of words: SQuAD's (arXiv:1606.05250 section 6.1).
 
-    Words are those of `words.words_in`; of several answers, the best counts.
+    Words are those of `words_in`; of several answers, the best is used.
     """
 
     def statistics(
@@ -28,7 +28,7 @@ class TokenF1(TextMetric):
 
 
 def compute_f1(prediction: str, answer: str) -> float:
-    """F1 of the words of two texts, 0 to 1; of nothing for nothing 1, as in SQuAD 2.0's script."""
+    """Compute the F1 of the words of two texts, 0 to 1; 1 if both are empty, as in SQuAD 2.0."""
     predicted, right = Counter(words_in(prediction)), Counter(words_in(answer))
     if not predicted and not right:
         return 1.0

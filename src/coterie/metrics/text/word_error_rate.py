@@ -1,4 +1,4 @@
-"""Edits from the answers to the predictions, counted in words."""
+"""`WordErrorRate`: edit distance in words."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -8,7 +8,7 @@ from coterie.metrics.text.edit_distance import EditRate
 
 @dataclass(frozen=True, kw_only=True)
 class WordErrorRate(EditRate):
-    """Words inserted, deleted and substituted, in percent of those of all answers."""
+    """Words inserted, deleted and substituted, in percent of the answers' words."""
 
     alias: ClassVar[str] = "wer"
 

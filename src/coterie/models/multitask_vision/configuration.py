@@ -1,4 +1,4 @@
-"""`MultiTaskVisionConfig`: a backbone, the heads on it, and from which block on tasks part."""
+"""`MultiTaskVisionConfig`: a vision backbone, its tasks' heads and its shared layers."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -9,22 +9,22 @@ HEADS = ("linear", "convolutions")
 
 
 class MultiTaskVisionConfig(PretrainedConfig):
-    """What a `MultiTaskVisionModel` is.
+    """The configuration of a `MultiTaskVisionModel`.
 
     Args:
         backbone_config: the backbone's own configuration, or its `to_dict()`.
-        tasks: {"name": ..., "channels": ..., "whole_picture": ...} of each, in the order of heads.
+        tasks: {"name": ..., "channels": ..., "whole_picture": ...} per task, in head order.
         head: "linear", a linear map from a patch's token to its pixels (Mod-Squad's code), or
             "convolutions", 3 x 3 with upsampling between (M3ViT, arXiv:2210.14793).
-        task_embedding: whether a vector of the task is added to the tokens before every block.
-        embedding_std: of these vectors at the start. 1 in Mod-Squad's code, which trains from
-            scratch; beside pretrained tokens smaller ones disturb less.
-        shared_layers: how many of the first blocks all tasks share: they see no vector of the
-            task, and run once for all tasks.
+        task_embedding: whether a task embedding is added to the tokens before every block.
+        embedding_std: initial standard deviation of task embeddings. 1 in Mod-Squad's code, which
+            trains from scratch; smaller ones disturb pretrained tokens less.
+        shared_layers: number of first blocks that all tasks share: they get no task embedding and
+            run once for all tasks.
     """
 
     model_type = "coterie_multi_task"
-    # Which transformers reads when it saves and loads; there it is computed, here it is known.
+    # transformers declares this as a computed property and reads it when it saves and loads.
     sub_configs: ClassVar = {"backbone_config": AutoConfig}  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]
 
     def __init__(
@@ -62,24 +62,24 @@ class MultiTaskVisionConfig(PretrainedConfig):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The tasks' names, in the order of heads."""
+        """The tasks' names, in head order."""
         return tuple(task["name"] for task in self.tasks)
 
     @property
     def backbone_width(self) -> int:
-        """Features of a token that leaves the backbone."""
+        """Width of the backbone's output tokens."""
         return self.get_block_widths()[-1]
 
     @property
     def patch_size(self) -> int:
-        """Pixels that one token that leaves the backbone stands for, in height and in breadth."""
+        """Side of the square of pixels that one output token covers."""
         size = self.backbone_config.patch_size
         size = size if isinstance(size, int) else size[0]
         stages = getattr(self.backbone_config, "depths", (1,))
         return size * 2 ** (len(stages) - 1)
 
     def get_block_widths(self) -> list[int]:
-        """Features of a token that enters each block; of hierarchical backbones, each stage."""
+        """Return the input width of each block or, in hierarchical backbones, of each stage."""
         config = self.backbone_config
         stages = getattr(config, "depths", None)
         if stages is None:
@@ -87,7 +87,7 @@ class MultiTaskVisionConfig(PretrainedConfig):
         return [config.embed_dim * 2**number for number in range(len(stages))]
 
     def resolve_tasks(self, tasks: Sequence[str] | None) -> tuple[str, ...]:
-        """Names of the tasks that are asked for. Raises ValueError for one that there is not."""
+        """Return the names of the requested tasks. Raises ValueError for an unknown one."""
         if tasks is None:
             return self.names
         unknown = [name for name in tasks if name not in self.names]

@@ -1,4 +1,4 @@
-"""Heads: from a backbone's patches to what a task wants, for each pixel or for the picture."""
+"""Heads of dense tasks: from a backbone's patches to outputs per pixel or per image."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol, runtime_checkable
@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 WIDTH = 256
-"""Channels inside the head of convolutions, as in M3ViT."""
+"""Hidden channels of the convolutional head, as in M3ViT."""
 
 
 @runtime_checkable
@@ -25,7 +25,7 @@ class HeadTask(Protocol):
 
 
 def build(task: Mapping[str, Any], width: int, patch: int, head: str) -> nn.Module:
-    """The head of a task: {"name", "channels", "whole_picture"}."""
+    """Build the head of a task {"name", "channels", "whole_picture"}."""
     if task["whole_picture"]:
         return PooledHead(width, task["channels"])
     kind = {"linear": LinearHead, "convolutions": ConvolutionHead}[head]
@@ -33,7 +33,7 @@ def build(task: Mapping[str, Any], width: int, patch: int, head: str) -> nn.Modu
 
 
 class LinearHead(nn.Module):
-    """One linear map from a patch's features to all its pixels (Mod-Squad's released code)."""
+    """A linear map from a patch's features to all its pixels (Mod-Squad's released code)."""
 
     def __init__(self, width: int, channels: int, patch: int) -> None:
         super().__init__()
@@ -47,29 +47,29 @@ class LinearHead(nn.Module):
 
 
 class ConvolutionHead(nn.Module):
-    """3 x 3 convolutions with a doubling of the sides after each, then one to the channels.
+    """3 x 3 convolutions, each followed by 2x upsampling, then a 1 x 1 convolution.
 
     Source: the progressive upsampling of SETR (arXiv:2012.15840, section 3.2), which M3ViT takes
-    for its decoder: four of 256 channels, in its code after a LayerNorm, which is left out here.
+    for its decoder: four of 256 channels, in its code after a LayerNorm, which is omitted here.
     Departs: GroupNorm instead of BatchNorm, whose statistics would mix tasks and need large
-    batches; and the last enlargement is whatever is left to the patch, not always 2.
+    batches; and the last upsampling factor is what remains of the patch size, not always 2.
     """
 
     def __init__(self, width: int, channels: int, patch: int) -> None:
         super().__init__()
         layers: list[nn.Module] = []
-        grown = 1
-        while grown * 2 <= patch:
+        upsampled = 1
+        while upsampled * 2 <= patch:
             layers += [
                 nn.Conv2d(width, WIDTH, 3, padding=1, bias=False),
                 nn.GroupNorm(32, WIDTH),
                 nn.ReLU(),
                 nn.Upsample(scale_factor=2, mode="bilinear"),
             ]
-            width, grown = WIDTH, grown * 2
+            width, upsampled = WIDTH, upsampled * 2
         layers += [nn.Conv2d(width, channels, 1)]
-        if grown < patch:
-            layers += [nn.Upsample(scale_factor=patch / grown, mode="bilinear")]
+        if upsampled < patch:
+            layers += [nn.Upsample(scale_factor=patch / upsampled, mode="bilinear")]
         self.layers = nn.Sequential(*layers)
 
     def forward(
@@ -79,10 +79,10 @@ class ConvolutionHead(nn.Module):
 
 
 class PooledHead(nn.Module):
-    """The mean of all patches, normalised twice, through a linear map (Mod-Squad's released code).
+    """Mean pooling, two LayerNorms and a linear map (Mod-Squad's released code).
 
-    It reads what the last block writes, before the backbone's last norm. Departs: the first norm,
-    `fc_norm`, is each task's own; the released code has one for all tasks.
+    Its input is the output of the last block, before the backbone's final norm. Departs: the first
+    norm, `fc_norm`, is per task; the released code shares one among all tasks.
     """
 
     def __init__(self, width: int, channels: int) -> None:

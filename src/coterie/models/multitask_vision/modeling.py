@@ -1,4 +1,4 @@
-"""`MultiTaskVisionModel`: any vision backbone with a head a task, all tasks in one batched pass."""
+"""`MultiTaskVisionModel`: a vision backbone with a head per task, run for all tasks at once."""
 
 import contextlib
 import inspect
@@ -18,29 +18,29 @@ from coterie.models.multitask_vision.heads import HeadTask, build
 
 @dataclass
 class MultiTaskVisionOutput(ModelOutput):
-    """What the heads say.
+    """Outputs of the heads.
 
     Attributes:
-        predictions: task -> [batch, channels, height, breadth] of the picture's size, or
-            [batch, channels] where the task is about the whole picture.
-        last_hidden_state: the backbone's, [tasks * batch, seq, width], task by task.
+        predictions: task -> [batch, channels, height, breadth] of the image's size, or
+            [batch, channels] for image-level tasks.
+        last_hidden_state: the backbone's, [tasks * batch, seq, width], ordered by task.
     """
 
-    # Not Tensor: accelerate makes an output anew of one mapping of its fields, given first.
+    # Not Tensor: accelerate rebuilds an output from one mapping of its fields, passed first.
     predictions: dict[str, Any] | None = None
     last_hidden_state: Float[Tensor, "rows seq width"] | None = None
 
 
 class MultiTaskVisionModel(PreTrainedModel):
-    """A backbone that is run for several tasks at once, with a vector of the task in its tokens.
+    """A backbone run for several tasks at once, with task embeddings added to its tokens.
 
     As in Mod-Squad (arXiv:2212.08066; `MTVisionTransformerMoETaskGating` of its code), a learned
-    vector of the task is added to all tokens before every block, and a head reads what comes out.
-    What is below the first block that the vector reaches is the same for all tasks and runs once;
-    from there on, the rows are tasks times pictures, task by task, in one batch.
+    task embedding is added to all tokens before every block, and a head per task reads the output.
+    Blocks before the first with task embeddings are the same for all tasks and run once; from
+    there on, the batch has tasks * images rows, ordered by task.
 
-    The backbone is any vision model of transformers whose blocks lie in one ModuleList: ViT,
-    DeiT, DINOv2, DINOv3, SigLIP, CLIP, Swin. Grafted, its rows know their tasks without being told.
+    The backbone is any vision model of transformers whose blocks are in one ModuleList: ViT, DeiT,
+    DINOv2, DINOv3, SigLIP, CLIP, Swin. After grafting, task ids of rows are derived, not passed.
     """
 
     config_class = MultiTaskVisionConfig
@@ -48,7 +48,7 @@ class MultiTaskVisionModel(PreTrainedModel):
     main_input_name = "pixel_values"
     input_modalities = "image"
     _supports_sdpa = True
-    # The blocks recompute themselves; the hooks that tell tasks apart are outside of that.
+    # Blocks are checkpointed individually; the hooks that repeat rows per task are outside them.
     supports_gradient_checkpointing = True
 
     def __init__(self, config: MultiTaskVisionConfig) -> None:
@@ -81,18 +81,18 @@ class MultiTaskVisionModel(PreTrainedModel):
         drop_path: float | None = None,
         **choices: Any,
     ) -> "MultiTaskVisionModel":
-        """Heads for some tasks on a backbone.
+        """Build a model with heads for some tasks on a backbone.
 
         Args:
-            base: a folder or hub id of a vision model; of a model of images and text, its vision
-                tower is taken.
-            tasks: one head each.
-            pretrained: False draws the backbone's weights anew.
+            base: folder or hub id of a vision model, or of an image-text model, of which the
+                vision tower is used.
+            tasks: the tasks, with one head each.
+            pretrained: whether to load the backbone's weights or to initialise them randomly.
             drop_path: see `coterie.tasks.VisionConfig`.
-            choices: further fields of `MultiTaskVisionConfig`.
+            choices: other fields of `MultiTaskVisionConfig`.
 
-        Raises ValueError if there is no such model, or it has no blocks that can be found, or no
-        drop path where one is asked for.
+        Raises ValueError if there is no such model, its blocks are not found, or `drop_path` is
+        given and the backbone has none.
         """
         try:
             backbone = AutoConfig.from_pretrained(base)
@@ -124,14 +124,14 @@ class MultiTaskVisionModel(PreTrainedModel):
         pixel_values: Float[Tensor, "batch channels height breadth"],
         tasks: Sequence[str] | None = None,
     ) -> MultiTaskVisionOutput:
-        """Runs some tasks on the same pictures.
+        """Run some tasks on the same images.
 
         Args:
-            pixel_values: normalised as the backbone wants them; height and breadth divide by
-                its patch.
+            pixel_values: normalised for the backbone; height and breadth are multiples of its patch
+                size.
             tasks: names, in any order; None for all.
 
-        Raises ValueError for a task there is not, or pictures that do not fit.
+        Raises ValueError for an unknown task or images of an invalid size.
         """
         names = self.config.resolve_tasks(tasks)
         grid = self._get_patch_grid(pixel_values)
@@ -150,19 +150,23 @@ class MultiTaskVisionModel(PreTrainedModel):
         predictions = {}
         for place, name in enumerate(names):
             number = self.config.names.index(name)
-            whole = self.config.tasks[number]["whole_picture"]
-            predictions[name] = self.heads[number]((plain if whole else normed)[place])
+            image_level = self.config.tasks[number]["whole_picture"]
+            predictions[name] = self.heads[number]((plain if image_level else normed)[place])
         if all(task["whole_picture"] for task in self.config.tasks):
-            # The norm is not read: it is put into the graph, with a gradient of 0, as DDP needs.
+            # The final norm is unused: add it to the graph with a gradient of 0, as DDP requires.
             predictions = {
                 name: each + hidden.flatten()[:0].sum() for name, each in predictions.items()
             }
         return MultiTaskVisionOutput(predictions=predictions, last_hidden_state=hidden)
 
     def _get_interpolation_kwargs(self) -> dict[str, bool]:
-        """What asks the backbone for other sizes than it was trained on; some need no asking."""
-        asked = "interpolate_pos_encoding"
-        return {asked: True} if asked in inspect.signature(self.backbone.forward).parameters else {}
+        """Return the argument that enables other image sizes than in pretraining, if any."""
+        argument = "interpolate_pos_encoding"
+        return (
+            {argument: True}
+            if argument in inspect.signature(self.backbone.forward).parameters
+            else {}
+        )
 
     def _get_patch_grid(self, pixel_values: Tensor) -> tuple[int, int]:
         height, breadth = pixel_values.shape[-2:]
@@ -177,7 +181,7 @@ class MultiTaskVisionModel(PreTrainedModel):
 
     @contextlib.contextmanager
     def _repeat_per_task(self, rows: Int[Tensor, " rows"], tasks: int) -> Iterator[None]:
-        """Within, blocks from `shared_layers` on see a row for each task and picture."""
+        """Repeat the rows per task from block `shared_layers` on, and add task embeddings."""
         blocks, first = self.get_blocks(), self.config.shared_layers
 
         def enter(number: int) -> Any:
@@ -187,7 +191,7 @@ class MultiTaskVisionModel(PreTrainedModel):
                     hidden = hidden.repeat(tasks, *[1] * (hidden.ndim - 1))
                 vectors = self.embeddings[str(hidden.shape[-1])] if self.embeddings else None
                 if vectors is not None:
-                    # In the tokens' dtype: a float32 vector would turn them all into float32.
+                    # In the tokens' dtype: float32 embeddings would promote all tokens to float32.
                     hidden = hidden + vectors.to(hidden.dtype)[rows][:, None]
                 return (hidden, *args[1:])
 
@@ -206,7 +210,7 @@ class MultiTaskVisionModel(PreTrainedModel):
 
     @contextlib.contextmanager
     def _last_block(self) -> Iterator[list[Tensor]]:
-        """Within, what the last block writes is put into the list, before the backbone's norm."""
+        """Collect the last block's output, before the final norm, in the yielded list."""
         written: list[Tensor] = []
 
         def hook(module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
@@ -219,7 +223,7 @@ class MultiTaskVisionModel(PreTrainedModel):
             handle.remove()
 
     def get_blocks(self) -> nn.ModuleList:
-        """The backbone's blocks, or stages, first to last."""
+        """Return the backbone's blocks or stages, first to last."""
         wanted = len(self.config.get_block_widths())
         return next(
             module
@@ -229,7 +233,7 @@ class MultiTaskVisionModel(PreTrainedModel):
 
 
 def set_drop_path(backbone: PretrainedConfig, rate: float) -> None:
-    """Sets a backbone's drop path. Raises ValueError if its family has none."""
+    """Set a backbone's drop path rate. Raises ValueError if its family has none."""
     if "drop_path_rate" not in backbone.to_dict():
         raise ValueError(
             f"drop_path={rate}: a {backbone.model_type} backbone of transformers has no drop path; "
@@ -239,10 +243,10 @@ def set_drop_path(backbone: PretrainedConfig, rate: float) -> None:
 
 
 def get_pooler_kwargs(backbone: PretrainedConfig) -> dict[str, bool]:
-    """What leaves out a backbone's pooler, which no head reads."""
+    """Return the argument that disables the backbone's pooler, which no head reads, if any."""
     kind: Any = MODEL_MAPPING[type(backbone)]
-    asked = "add_pooling_layer"
-    return {asked: False} if asked in inspect.signature(kind).parameters else {}
+    argument = "add_pooling_layer"
+    return {argument: False} if argument in inspect.signature(kind).parameters else {}
 
 
 AutoConfig.register(MultiTaskVisionConfig.model_type, MultiTaskVisionConfig)

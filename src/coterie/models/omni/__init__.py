@@ -1,4 +1,4 @@
-"""A small omni model: text, images and sounds in, text out; its processor and cache."""
+"""A small omni model with text, image and audio input and text output."""
 
 from transformers import AutoConfig, AutoModel, AutoModelForImageTextToText, AutoProcessor
 

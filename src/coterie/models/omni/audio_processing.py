@@ -1,4 +1,4 @@
-"""Sounds to log-mel spectrograms, each padded to its own length."""
+"""Log-mel spectrograms of audio, padded per item."""
 
 from typing import Any, NamedTuple
 
@@ -7,23 +7,23 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-FRAMES = 16  # the encoder makes one token of so many by default: half of its stride of 8 is conv2's
+FRAMES = 16  # frames per token: a pool of 8 states, each of 2 frames (the stride of conv2)
 
 
 class LogMelFeatures(NamedTuple):
-    """Spectrograms [sounds, bands, frames] with zeros behind the shorter ones, and their frames."""
+    """Spectrograms [items, bands, frames], zero-padded at the end, and their numbers of frames."""
 
     values: Float[Tensor, "rows bands frames"]
     lengths: Int[Tensor, " rows"]
 
 
 def count_mel_frames(wave: Any, extractor: Any) -> int:
-    """How many frames of 10 ms the spectrogram of a sound has.
+    """Count the 10 ms frames of an audio item's spectrogram.
 
-    Samples are padded with silence to the next 160 ms, which is one token, but never beyond what
-    the extractor takes.
+    Samples are padded with silence to a multiple of 160 ms, which is one token, up to the
+    extractor's maximum.
 
-    Raises ValueError for a sound that is not one row of finite samples, is empty or too long.
+    Raises ValueError unless the audio is one non-empty row of finite samples, and not too long.
     """
     limit_s = extractor.n_samples / extractor.sampling_rate
     if wave.ndim != 1 or wave.size == 0:
@@ -42,10 +42,10 @@ def count_mel_frames(wave: Any, extractor: Any) -> int:
 
 
 def compute_spectrograms(waves: list[Any], extractor: Any) -> LogMelFeatures:
-    """Log-mel spectrograms as Whisper hears them, one sound at a time.
+    """Compute Whisper's log-mel spectrograms, one item at a time.
 
-    One at a time, because their floor is relative to the loudest frame, and padding for a longer
-    neighbour would change the last ones.
+    Their floor is relative to the loudest frame, so padding to the length of a longer item would
+    change the last frames.
     """
     found = []
     for wave in waves:

@@ -1,4 +1,4 @@
-"""The configuration of an omni model: a language model, a list of encoders, two placeholders."""
+"""`OmniConfig`: the configuration of a language model with encoders and placeholders."""
 
 from typing import Any, no_type_check
 
@@ -8,17 +8,17 @@ from transformers.configuration_utils import SubConfigSpec
 from coterie.models.omni.encoders.base import Encoder, parse_encoders
 
 
-@no_type_check  # jaxtyping would not let it take more than its fields, as transformers does
+@no_type_check  # jaxtyping would reject the extra keyword arguments that transformers passes
 class OmniConfig(PreTrainedConfig):
-    """A later encoder is one more entry in `encoders`.
+    """The configuration of an omni model; each entry of `encoders` is one encoder.
 
     Attributes:
-        text_config: configuration of the language model, any decoder whose head is one linear map.
-        encoders: `coterie.serialization.dump` of each encoder, in the order their tokens come in.
-        image_token_id: what stands for every token of an image.
-        audio_token_id: what stands for every token of a sound.
-        logits_in_training: the forward returns all logits where there are labels, in training as
-            well; without it they are computed at the answers only and not returned.
+        text_config: configuration of the language model: a decoder with a linear head.
+        encoders: `coterie.serialization.dump` of each encoder, in the order of their tokens.
+        image_token_id: the placeholder of every token of an image.
+        audio_token_id: the placeholder of every token of an audio item.
+        logits_in_training: whether a training forward pass with labels returns all logits; if not,
+            logits are computed at labelled positions only and not returned.
     """
 
     model_type = "coterie_omni"
@@ -39,9 +39,9 @@ class OmniConfig(PreTrainedConfig):
         self.tie_word_embeddings = bool(self.text_config.tie_word_embeddings)
 
     def build_encoders(self) -> tuple[Encoder, ...]:
-        """`encoders` as values."""
+        """Build the encoders from their dumped form."""
         return parse_encoders(self.encoders)
 
     def get_placeholder_id(self, modality: str) -> int | None:
-        """The token id that stands for a modality, "image" or "audio"."""
+        """Return the placeholder token id of a modality, "image" or "audio"."""
         return {"image": self.image_token_id, "audio": self.audio_token_id}[modality]

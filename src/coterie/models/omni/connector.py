@@ -1,13 +1,13 @@
-"""What takes an encoder's tokens to the language model's width."""
+"""`Connector`: the projection of an encoder's tokens to the language model's width."""
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
 
 class Connector(nn.Module):
-    """Norm, linear map, GELU, linear map.
+    """LayerNorm, linear map, GELU, linear map.
 
-    The norm is there because encoders answer on very different scales.
+    The norm is needed because encoder outputs have very different scales.
     """
 
     def __init__(self, width: int, hidden: int, out: int):

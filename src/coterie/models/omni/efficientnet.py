@@ -1,4 +1,4 @@
-"""EfficientNet-Lite without its classifier, under the parameter names of its PyTorch checkpoint."""
+"""EfficientNet-Lite without its classifier, with the parameter names of its PyTorch checkpoint."""
 
 from dataclasses import dataclass
 
@@ -8,14 +8,14 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True, kw_only=True)
 class BottleneckStage:
-    """Inverted bottlenecks of one width.
+    """A stage of inverted bottlenecks of one width.
 
     Attributes:
-        count: how many blocks.
-        kernel: side of the depthwise convolutions.
-        stride: of the first block.
-        expansion: channels inside a block, as a multiple of those that enter it.
-        width: channels that leave it.
+        count: number of blocks.
+        kernel: kernel size of the depthwise convolutions.
+        stride: stride of the first block.
+        expansion: ratio of hidden to input channels.
+        width: output channels.
     """
 
     count: int
@@ -37,10 +37,10 @@ LITE0 = (
 
 
 class EfficientNetLite(nn.Module):
-    """Tan and Le (1905.11946), the Lite variant: ReLU6, no squeeze-and-excitation.
+    """EfficientNet-Lite (Tan and Le, arXiv:1905.11946): ReLU6, no squeeze-and-excitation.
 
-    Its batch norms always use the statistics of their training, in training mode as well: batches
-    of a few pictures would only spoil them.
+    Batch norms always use their running statistics, also in training mode: small batches would
+    degrade them.
     """
 
     def __init__(self, stem: int, stages: tuple[BottleneckStage, ...], head: int):
@@ -63,13 +63,13 @@ class EfficientNetLite(nn.Module):
         return super().train(False)
 
     def forward(self, x: Float[Tensor, "rows 3 height breadth"]) -> Float[Tensor, "rows width ..."]:
-        """The last map, a 32nd of the picture's height and breadth."""
+        """Return the last feature map, at 1/32 of the image's height and breadth."""
         x = self._act(self._bn0(self._conv_stem(x)))
         return self._act(self._bn1(self._conv_head(self._blocks(x))))
 
 
 class InvertedBottleneck(nn.Module):
-    """Expand, convolve each channel, project; added to the input where shapes allow."""
+    """Expansion, depthwise convolution, projection; with a residual connection if shapes allow."""
 
     def __init__(self, width: int, stage: BottleneckStage, stride: int):
         super().__init__()
@@ -93,7 +93,7 @@ class InvertedBottleneck(nn.Module):
 
 
 class SameConv(nn.Conv2d):
-    """TensorFlow's "SAME" padding: what is odd goes right and below."""
+    """A convolution with TensorFlow's "SAME" padding: the odd pixel is added right and below."""
 
     def __init__(self, width: int, out: int, kernel: int, stride: int = 1, groups: int = 1):
         super().__init__(width, out, kernel, stride, groups=groups, bias=False)
@@ -108,5 +108,5 @@ class SameConv(nn.Conv2d):
 
 
 def make_batch_norm(width: int) -> nn.BatchNorm2d:
-    """TensorFlow's epsilon is not PyTorch's."""
+    """Make a batch norm with TensorFlow's epsilon."""
     return nn.BatchNorm2d(width, eps=1e-3, momentum=0.01)

@@ -1,4 +1,4 @@
-"""Features of frozen encoders on disk, so that each image or sound is encoded once."""
+"""`FeatureCache`: features of frozen encoders on disk, so that each item is encoded once."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -15,28 +15,27 @@ from coterie.models.omni.encoders.base import select_modality
 from coterie.models.omni.feature_packing import join_items, split_items
 from coterie.models.omni.modeling import OmniModel, is_trainable
 
-# Add to it when an encoder computes something else from the same weights, or old files are found.
+# Append when an encoder computes other features from the same weights: old files become stale.
 REVISIONS: tuple[bytes, ...] = ()
 
 Prepare = Callable[[list[int]], tuple[Tensor, Tensor]]
 
 
 class FeatureCache:
-    """Encoder outputs after pooling and before the connector, a small file for each item.
+    """A cache of pooled encoder outputs before the connector, one small file per item.
 
-    Set `processor.feature_cache` to one. Files are found by what the item is (its decoded pixels or
-    samples and how they are prepared) and what the encoders are (their kinds and weights).
-    They are written whole under their final name or not at all, so processes may share a folder
-    and be killed; a damaged file is computed again.
+    Assign one to `processor.feature_cache`. File names hash the item (decoded pixels or samples
+    and preprocessing settings) and the encoders (configuration and weights). Writes are atomic, so
+    processes may share a folder and be killed; a damaged file is recomputed.
 
-    Kept as float16, half the size: features are within a few hundred, rounding moves them by a
-    2000th, and the connector's norm comes next. A value beyond float16 is an error.
+    Stored as float16, half the size: features are within a few hundred, rounding changes them by
+    1/2000, and the connector's norm follows. A value beyond float16 is an error.
 
     Args:
-        model: an `OmniForConditionalGeneration` or `OmniModel`, whose encoders compute what is
-            missing. They must be frozen.
-        folder: where the files go.
-        batch_size: so many items are encoded at once.
+        model: an `OmniForConditionalGeneration` or `OmniModel`, whose frozen encoders compute
+            missing features.
+        folder: folder of the files.
+        batch_size: number of items encoded at once.
     """
 
     def __init__(self, model: Any, folder: str | Path, *, batch_size: int = 16):
@@ -47,12 +46,12 @@ class FeatureCache:
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "FeatureCache":
-        return self  # a processor copies itself in order to be printed or saved
+        return self  # a processor deep-copies itself to be printed or saved
 
     def get_image_features(
         self, pictures: list[Any], processor: Any
     ) -> Float[Tensor, "rows seq width"]:
-        """Features of PIL images."""
+        """Return features of PIL images."""
         settings = repr(sorted(processor.image_processor.to_dict().items(), key=str)).encode()
         keys = [
             compute_digest(settings, f"{each.mode} {each.size}".encode(), each.tobytes())
@@ -68,7 +67,7 @@ class FeatureCache:
     def get_audio_features(
         self, waves: list[Any], processor: Any
     ) -> Float[Tensor, "rows seq width"]:
-        """Features of sounds, float32 samples at 16 kHz."""
+        """Return features of audio, float32 samples at 16 kHz."""
         settings = repr(processor.feature_extractor.hop_length).encode()
         keys = [compute_digest(settings, wave.tobytes()) for wave in waves]
         return self.get_features(
@@ -78,10 +77,10 @@ class FeatureCache:
     def get_features(
         self, modality: str, keys: Sequence[str], prepare: Prepare
     ) -> Float[Tensor, "rows seq width"]:
-        """Features of the items with these keys, computed where there is no file.
+        """Return features of the items with these keys, computing those that are not stored.
 
         Args:
-            prepare: positions in `keys` -> the encoders' input, and its lengths.
+            prepare: maps positions in `keys` to the encoders' inputs and their lengths.
         """
         self.check_frozen()
         found = {key: self.read(modality, key) for key in keys}
@@ -98,7 +97,7 @@ class FeatureCache:
     def compute(
         self, modality: str, values: Tensor, lengths: Int[Tensor, " rows"]
     ) -> list[dict[str, Tensor]]:
-        """What is kept of each item."""
+        """Compute the tensors to store for each item."""
         device = self.model.device
         features = self.model.encode(modality, values.to(device), lengths.to(device)).cpu().half()
         if not features.isfinite().all():
@@ -108,17 +107,17 @@ class FeatureCache:
         return split_items(features, lengths, select_modality(self.model.encoders, modality))
 
     def get_path(self, key: str) -> Path:
-        """The file of an item."""
+        """Return the file of an item."""
         return self.folder / key[:2] / f"{key}.safetensors"
 
     def read(self, modality: str, key: str) -> dict[str, Tensor] | None:
-        """The item, or None where there is no whole file."""
+        """Read an item; None if it is not stored completely."""
         item = files.read(self.get_path(key))
         names = {encoder.name for encoder in select_modality(self.model.encoders, modality)}
         return item if item is not None and item.keys() == names else None
 
     def check_frozen(self) -> None:
-        """ValueError if an encoder is being trained, whose features would be out of date."""
+        """Raise ValueError if an encoder is being trained: its features would become stale."""
         for encoder in self.model.encoders:
             if is_trainable(self.model.get_tower(encoder)):
                 raise ValueError(
@@ -128,7 +127,7 @@ class FeatureCache:
 
 
 def compute_digest(*parts: bytes) -> str:
-    """sha256 of some bytes and where each part ends, in hex."""
+    """Compute the SHA-256 of byte strings and their lengths, in hexadecimal."""
     total = hashlib.sha256()
     for part in parts:
         total.update(len(part).to_bytes(8, "big"))
@@ -137,7 +136,7 @@ def compute_digest(*parts: bytes) -> str:
 
 
 def compute_fingerprint(model: OmniModel) -> str:
-    """sha256 of the encoders' kinds and weights, whatever dtype these are in."""
+    """Compute the SHA-256 of the encoders' configurations and weights, of any dtype."""
     parts = list(REVISIONS)
     for encoder in model.encoders:
         parts.append(serialization.dumps(encoder).encode())

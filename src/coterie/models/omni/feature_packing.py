@@ -1,4 +1,4 @@
-"""The outputs of one modality's encoders as one tensor, tokens of one encoder after the other's."""
+"""Packing of the outputs of a modality's encoders into one tensor."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -10,7 +10,7 @@ from coterie.models.omni.encoders.base import Encoder
 
 
 def pack(parts: Sequence[Float[Tensor, "rows ..."]]) -> Float[Tensor, "rows seq width"]:
-    """One tensor of what each encoder gave, zeros behind the narrower ones' features."""
+    """Concatenate encoder outputs along tokens, zero-padding narrower features."""
     widest = max(part.shape[-1] for part in parts)
     return torch.cat([nn.functional.pad(x, (0, widest - x.shape[-1])) for x in parts], dim=1)
 
@@ -20,7 +20,7 @@ def unpack(
     lengths: Int[Tensor, " rows"],
     encoders: Sequence[Encoder],
 ) -> Iterator[tuple[Encoder, Float[Tensor, "rows ..."], Bool[Tensor, "rows ..."]]]:
-    """Each encoder, its part of the features, and which of that are an item's own tokens."""
+    """Yield each encoder, its part of the features, and the mask of each item's own tokens."""
     longest, start = int(lengths.max()), 0
     for encoder in encoders:
         count = encoder.count_tokens(longest)
@@ -41,7 +41,7 @@ def split_items(
     lengths: Int[Tensor, " rows"],
     encoders: Sequence[Encoder],
 ) -> list[dict[str, Tensor]]:
-    """Encoder name -> [tokens, width] of each item alone."""
+    """Split packed features into encoder name -> [tokens, width] for each item."""
     found: list[dict[str, Tensor]] = [{} for _ in features]
     for encoder, part, own in unpack(features, lengths, encoders):
         for item, tokens, count in zip(found, part, own.sum(1).tolist(), strict=True):
@@ -52,7 +52,7 @@ def split_items(
 def join_items(
     found: Sequence[Mapping[str, Tensor]], encoders: Sequence[Encoder]
 ) -> Float[Tensor, "rows seq width"]:
-    """What `items` took apart."""
+    """Join the items of `split_items` to packed features."""
     pad = nn.utils.rnn.pad_sequence
     return pack(
         [pad([item[encoder.name] for item in found], batch_first=True) for encoder in encoders]

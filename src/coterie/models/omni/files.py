@@ -1,4 +1,4 @@
-"""Small files of tensors that processes share: each is there whole, or not at all."""
+"""Atomic reading and writing of small tensor files that processes share."""
 
 import contextlib
 import os
@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 def read(path: Path) -> dict[str, Tensor] | None:
-    """What the file holds, or None where there is no whole file."""
+    """Return the tensors of a file; None if it does not exist or is incomplete."""
     try:
         return load(path.read_bytes())
     except (FileNotFoundError, SafetensorError):
@@ -19,7 +19,7 @@ def read(path: Path) -> dict[str, Tensor] | None:
 
 
 def write(path: Path, tensors: dict[str, Tensor]) -> None:
-    """Under its final name only once it is whole."""
+    """Write tensors to a temporary file, and rename it once complete."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, unfinished = tempfile.mkstemp(dir=path.parent, suffix=".part")
     try:

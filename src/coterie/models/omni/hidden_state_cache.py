@@ -1,4 +1,4 @@
-"""Hidden states below the lowest trained layer on disk, so that frozen layers run once a sample."""
+"""Cache of hidden states below the lowest trained layer: frozen layers run once per sample."""
 
 import contextlib
 from collections.abc import Iterator, Mapping
@@ -18,7 +18,7 @@ from coterie.models.omni.feature_packing import join_items, split_items
 from coterie.models.omni.modeling import MODALITIES, OmniModel, is_trainable
 
 FAMILIES = ("llama",)
-"""Language models whose layers are a list that is run through, and look only backward."""
+"""Supported language models: causal, with a sequential list of layers."""
 
 FORWARD_ARGUMENTS = (
     "hidden_act",
@@ -28,44 +28,44 @@ FORWARD_ARGUMENTS = (
     "num_key_value_heads",
     "head_dim",
 )
-"""What their layers read of the configuration, beside shapes that the weights have."""
+"""Configuration values that their layers use, apart from the weights' shapes."""
 
 
 @contextlib.contextmanager
 def use_hidden_state_cache(
     model: nn.Module, folder: str | Path
 ) -> Iterator["HiddenStateCache | None"]:
-    """Within, training takes what comes out of the frozen lower layers from files.
+    """Read the outputs of the frozen lower layers from files while training.
 
-    A sample's hidden states are computed once and alone, so they do not depend on the batch it
-    came in. Kept in the dtype they are computed in. Media must come as features, as
-    `FeatureCache` has them; other batches, and eval mode, run every layer.
+    A sample's hidden states are computed once and alone, so they do not depend on its batch. They
+    are stored in the dtype of the computation. Media must be passed as features of `FeatureCache`;
+    other batches, and eval mode, run every layer.
 
     Args:
         model: an omni model, grafted or not.
-        folder: where the files go; processes may share it.
+        folder: folder of the files; processes may share it.
 
     Yields:
-        What answers for the layers that are left out; None where nothing can be, since something
-        at or before the first layer learns.
+        The cache of the skipped layers; None if something at or before the first layer is
+        trained.
     """
     omni = next(module for module in model.modules() if isinstance(module, OmniModel))
     depth = count_frozen_layers(omni)
     if depth == 0:
         yield None
         return
-    trunk = HiddenStateCache(omni, depth, Path(folder))
-    handle = omni.register_forward_pre_hook(trunk.capture_batch, with_kwargs=True)
+    cache = HiddenStateCache(omni, depth, Path(folder))
+    handle = omni.register_forward_pre_hook(cache.capture_batch, with_kwargs=True)
     try:
-        trunk.attach()
-        yield trunk
+        cache.attach()
+        yield cache
     finally:
         handle.remove()
-        trunk.detach()
+        cache.detach()
 
 
 def count_frozen_layers(model: OmniModel) -> int:
-    """How many of the language model's first layers give every sample the same, step by step."""
+    """Count the first layers whose outputs for a sample do not change during training."""
     config = model.config.text_config
     before = [model.get_input_embeddings(), model.connectors, *map(model.get_tower, model.encoders)]
     if (
@@ -79,14 +79,14 @@ def count_frozen_layers(model: OmniModel) -> int:
 
 
 def is_trainable_or_grafted(module: nn.Module) -> bool:
-    """Whether it learns, or something is grafted into it, which may be random."""
+    """Return whether a module is trained, or grafted and thus possibly random."""
     return is_trainable(module) or any(
         isinstance(each, BaseTunerLayer) for each in module.modules()
     )
 
 
 class HiddenStateCache:
-    """The lower layers of a language model, whose answers are kept a file a sample."""
+    """The lower layers of a language model, with their output stored in one file per sample."""
 
     def __init__(self, model: OmniModel, depth: int, folder: Path) -> None:
         self.model = model
@@ -98,7 +98,7 @@ class HiddenStateCache:
         self.is_skipping = False
 
     def compute_fingerprint(self) -> str:
-        """sha256 of all that the hidden states depend on, beside the features."""
+        """Compute the SHA-256 of all that hidden states depend on except the features."""
         modules = [self.model.get_input_embeddings(), self.model.connectors, *self.layers]
         weights = [weight.detach() for module in modules for weight in module.parameters()]
         config = self.model.config.text_config
@@ -108,39 +108,39 @@ class HiddenStateCache:
         )
 
     def attach(self) -> None:
-        """Puts itself in front of the layers, whose hooks still run."""
+        """Replace the layers' `forward`; their hooks still run."""
         for number, layer in enumerate(self.layers):
             layer.forward = self.forward_first if number == 0 else self.make_skipped_forward(number)
 
     def detach(self) -> None:
-        """Leaves the layers as they were."""
+        """Restore the layers."""
         for layer in self.layers:
             vars(layer).pop("forward", None)
 
     def capture_batch(
         self, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> None:
-        """Sees the batch before the model does."""
+        """Store the batch before the model's forward pass."""
         self.batch = kwargs
 
     def precompute(self, batch: Mapping[str, Any]) -> None:
-        """Computes what is missing of a batch to train on, and nothing else."""
+        """Compute and store the missing hidden states of a training batch."""
         self.batch = batch
         if self.can_use():
             self.get_hidden_states()
 
     def forward_first(self, hidden_states: Tensor, **kwargs: Any) -> Tensor:
-        """The first layer's forward: what comes out of the last of them, or its own answer."""
+        """Return the cached output of the last lower layer, or run the first layer."""
         self.is_skipping = self.layers[0].training and self.can_use()
         if not self.is_skipping:
             return self.original_forwards[0](hidden_states, **kwargs)
-        answer = torch.zeros_like(hidden_states)
+        output = torch.zeros_like(hidden_states)
         for row, hidden in enumerate(self.get_hidden_states()):
-            answer[row, : len(hidden)] = hidden.to(answer)
-        return answer
+            output[row, : len(hidden)] = hidden.to(output)
+        return output
 
     def make_skipped_forward(self, number: int) -> Any:
-        """The forward of a layer after the first."""
+        """Make the forward of a layer after the first."""
 
         def forward(hidden_states: Tensor, **kwargs: Any) -> Tensor:
             run = self.original_forwards[number]
@@ -149,7 +149,7 @@ class HiddenStateCache:
         return forward
 
     def can_use(self) -> bool:
-        """Whether the batch is of tokens, padded behind, with media as features."""
+        """Return whether the batch has token ids, right padding, and media as features only."""
         given = {name for name, value in self.batch.items() if value is not None}
         mask = self.batch.get("attention_mask")
         if "input_ids" not in given or mask is None or mask.ndim != 2:
@@ -159,7 +159,7 @@ class HiddenStateCache:
         return bool((mask[:, :-1] >= mask[:, 1:]).all())
 
     def split_samples(self) -> Iterator[dict[str, Tensor]]:
-        """Each sample's own tokens and features, without padding."""
+        """Yield each sample's tokens and features without padding."""
         ids, rows = self.batch["input_ids"], self.batch["attention_mask"].sum(1).tolist()
         owned = [self.group_media_by_sample(modality) for modality in MODALITIES]
         for row, length in enumerate(rows):
@@ -169,7 +169,7 @@ class HiddenStateCache:
             yield sample
 
     def group_media_by_sample(self, modality: str) -> dict[int, dict[str, Tensor]]:
-        """Row -> what the batch says of its images or sounds, by the model's names for it."""
+        """Group a modality's features by row: row -> keyword arguments of the model."""
         features = self.batch.get(f"{modality}_features")
         if features is None:
             return {}
@@ -180,22 +180,22 @@ class HiddenStateCache:
         tokens = torch.as_tensor(sum(each.count_tokens(lengths) for each in encoders)).expand(
             len(lengths)
         )
-        asked = self.batch["input_ids"] == self.model.config.get_placeholder_id(modality)
-        owners = torch.searchsorted(asked.sum(1).cumsum(0).cpu(), tokens.cumsum(0))
+        is_placeholder = self.batch["input_ids"] == self.model.config.get_placeholder_id(modality)
+        owners = torch.searchsorted(is_placeholder.sum(1).cumsum(0).cpu(), tokens.cumsum(0))
         each = split_items(features, lengths, encoders)
         found = {}
         for row in owners.unique().tolist():
-            mine = (owners == row).nonzero().flatten().tolist()
-            found[row] = {f"{modality}_features": join_items([each[i] for i in mine], encoders)}
+            selected = (owners == row).nonzero().flatten().tolist()
+            found[row] = {f"{modality}_features": join_items([each[i] for i in selected], encoders)}
             if modality == "audio":
-                found[row]["feature_lengths"] = lengths[mine]
+                found[row]["feature_lengths"] = lengths[selected]
         return found
 
     def get_hidden_states(self) -> list[Float[Tensor, "seq width"]]:
-        """`hidden` of each sample, on all cores.
+        """Return each sample's hidden states, computed on all cores.
 
-        One sample's products are too small to share between cores, so each core has a sample of
-        its own. On a GPU they queue.
+        The matrix products of one sample are too small to parallelise, so each core processes its
+        own sample. On a GPU they run in sequence.
         """
         threads = torch.get_num_threads()
         cores = threads if self.model.device.type == "cpu" else 1
@@ -206,7 +206,7 @@ class HiddenStateCache:
                 torch.set_num_threads(threads)
 
     def get_hidden_state(self, sample: dict[str, Tensor]) -> Float[Tensor, "seq width"]:
-        """What comes out of the last lower layer."""
+        """Return the output of the last lower layer, from a file or computed."""
         parts = [
             part
             for name in sorted(sample)
@@ -214,15 +214,15 @@ class HiddenStateCache:
         ]
         key = compute_digest(*parts)
         path = self.folder / key[:2] / f"{key}.safetensors"
-        kept = files.read(path)
-        if kept is None:
-            kept = {"hidden": self.compute_hidden_state(sample)}
-            files.write(path, kept)
-        return kept["hidden"]
+        stored = files.read(path)
+        if stored is None:
+            stored = {"hidden": self.compute_hidden_state(sample)}
+            files.write(path, stored)
+        return stored["hidden"]
 
     @torch.no_grad()
     def compute_hidden_state(self, sample: dict[str, Tensor]) -> Float[Tensor, "seq width"]:
-        """The lower layers' answer to one sample alone."""
+        """Run the lower layers on one sample."""
         media = {
             "image": (None, sample.get("image_features"), None),
             "audio": (None, sample.get("audio_features"), sample.get("feature_lengths")),
@@ -236,7 +236,7 @@ class HiddenStateCache:
 
 
 def serialize_tensor(tensor: Tensor) -> bytes:
-    """A tensor's shape, dtype and bytes."""
+    """Serialize a tensor's shape, dtype and bytes."""
     flat = tensor.detach().cpu().contiguous().flatten()
     values = flat.view(torch.uint8).numpy().tobytes()
     return f"{tuple(tensor.shape)} {tensor.dtype}".encode() + values

@@ -1,4 +1,4 @@
-"""The omni model without a head: encoders, connectors, and the language model they speak to."""
+"""`OmniModel`: encoders, connectors and language model, without the language model head."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ MODALITIES = ("image", "audio")
 
 
 class OmniPreTrainedModel(PreTrainedModel):
-    """What both classes tell `transformers`."""
+    """The settings of both omni models for `transformers`."""
 
     config_class = OmniConfig
     base_model_prefix = "model"
@@ -30,7 +30,7 @@ class OmniPreTrainedModel(PreTrainedModel):
 
     @classmethod
     def from_pretrained(cls, *args: Any, **kwargs: Any) -> Any:
-        """As `transformers` does, whose loading makes every weight trainable: towers are frozen."""
+        """Load as `transformers` does, and freeze the towers, which it makes trainable."""
         found: Any = super().from_pretrained(*args, **kwargs)
         model = found[0] if kwargs.get("output_loading_info") else found
         model.base_model.freeze_encoders()
@@ -38,11 +38,11 @@ class OmniPreTrainedModel(PreTrainedModel):
 
 
 class OmniModel(OmniPreTrainedModel):
-    """Images and sounds become tokens that stand where the text has placeholders.
+    """An omni model: image and audio tokens replace the placeholders in the text.
 
-    The towers are frozen from the start, because features of frozen towers can be cached;
-    `model.vision_tower.requires_grad_(True)` thaws one. Frozen towers stay in eval mode and run
-    without a graph.
+    The towers are frozen initially, because features of frozen towers can be cached;
+    `model.vision_tower.requires_grad_(True)` unfreezes one. Frozen towers stay in eval mode and
+    run without gradients.
     """
 
     def __init__(self, config: OmniConfig):
@@ -59,12 +59,12 @@ class OmniModel(OmniPreTrainedModel):
         self.post_init()
 
     def freeze_encoders(self) -> None:
-        """No encoder is trained, only what is grafted into it later."""
+        """Freeze all encoders; modules that are grafted into them later are trainable."""
         for tower in map(self.get_tower, self.encoders):
             tower.requires_grad_(False)
 
     def get_tower(self, encoder: Encoder) -> nn.Module:
-        """The encoder's network."""
+        """Return the encoder's network."""
         return self.get_submodule(f"{encoder.name}_tower")
 
     def train(self, mode: bool = True) -> "OmniModel":
@@ -83,12 +83,12 @@ class OmniModel(OmniPreTrainedModel):
     def encode(
         self, modality: str, values: Float[Tensor, "rows ..."], lengths: Int[Tensor, " rows"]
     ) -> Float[Tensor, "rows seq width"]:
-        """What the modality's encoders say of images or sounds, before the connectors.
+        """Encode images or audio with the modality's encoders, without the connectors.
 
         Args:
             modality: "image" or "audio".
             values: `pixel_values` or `input_features`.
-            lengths: mel frames of each sound; zeros for images.
+            lengths: mel frames of each audio item; zeros for images.
         """
         parts = []
         for encoder in select_modality(self.encoders, modality):
@@ -105,7 +105,7 @@ class OmniModel(OmniPreTrainedModel):
         lengths: Int[Tensor, " rows"],
         dtype: torch.dtype,
     ) -> Float[Tensor, "tokens out"]:
-        """The rows that replace the modality's placeholders, in their order."""
+        """Project features to the embeddings that replace the modality's placeholders, in order."""
         encoders = select_modality(self.encoders, modality)
         rows, owned = [], []
         for encoder, part, own in unpack(features, lengths, encoders):
@@ -114,7 +114,7 @@ class OmniModel(OmniPreTrainedModel):
         return torch.cat(rows, 1)[torch.cat(owned, 1)]
 
     def keep_in_graph(self, modality: str, embeds: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-        """`embeds` with the unused encoders and connectors in the graph, as DDP needs them."""
+        """Add unused encoders and connectors to the graph of `embeds`, as DDP requires."""
         if not torch.is_grad_enabled():
             return embeds
         zero = embeds.new_zeros(())
@@ -128,9 +128,9 @@ class OmniModel(OmniPreTrainedModel):
     def embed_with_media(
         self, input_ids: Int[Tensor, "batch seq"], media: dict[str, Any], *, prefill: bool
     ) -> Float[Tensor, "batch seq width"]:
-        """Text embeddings with media where the placeholders are.
+        """Embed the text and replace placeholders by media embeddings.
 
-        Raises ValueError where text and media do not have the same number of tokens.
+        Raises ValueError if the numbers of placeholders and media tokens differ.
         """
         embeds = self.get_input_embeddings()(input_ids)
         for modality in MODALITIES:
@@ -156,7 +156,7 @@ class OmniModel(OmniPreTrainedModel):
         return embeds
 
     def check_placeholders(self, modality: str, asked: int, given: int) -> None:
-        """ValueError unless the text has a placeholder for every token of the media."""
+        """Raise ValueError unless the text has one placeholder per media token."""
         if asked != given:
             raise ValueError(
                 f"the text has {asked} {modality} tokens, and the {modality}s passed with it give "
@@ -177,7 +177,7 @@ class OmniModel(OmniPreTrainedModel):
         audio_features: Tensor | None = None,
         **kwargs: Any,
     ) -> BaseModelOutputWithPast:
-        """The language model's answer; see `OmniForConditionalGeneration.forward`."""
+        """Run the language model; see `OmniForConditionalGeneration.forward`."""
         if (input_ids is None) == (inputs_embeds is None):
             raise ValueError("pass input_ids or inputs_embeds, one of them")
         media = {
@@ -199,7 +199,7 @@ class OmniModel(OmniPreTrainedModel):
 
 
 def is_trainable(module: nn.Module) -> bool:
-    """Whether anything in it is trained."""
+    """Return whether a module has trainable parameters."""
     return any(weights.requires_grad for weights in module.parameters())
 
 

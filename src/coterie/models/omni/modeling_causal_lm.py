@@ -1,4 +1,4 @@
-"""The omni model with a language head: loss, generation."""
+"""`OmniForConditionalGeneration`: the omni model with a head, loss and generation."""
 
 from typing import Any
 
@@ -16,10 +16,10 @@ AUDIO_INPUTS = ("input_features", "audio_features", "feature_lengths")
 
 
 class OmniForConditionalGeneration(OmniPreTrainedModel, GenerationMixin):
-    """Text, images and sounds in, text out.
+    """An omni model with text, image and audio input and text output.
 
-    The language model is any that `AutoModel` builds and whose head is one linear map without a
-    bias or a scale behind it.
+    The language model is any that `AutoModel` builds and whose head is a linear map without a bias
+    or a scale after it.
     """
 
     _tied_weights_keys = {  # noqa: RUF012 - as transformers reads it
@@ -52,21 +52,21 @@ class OmniForConditionalGeneration(OmniPreTrainedModel, GenerationMixin):
         logits_to_keep: int | Tensor = 0,
         **kwargs: Any,
     ) -> CausalLMOutputWithPast:
-        """A causal language model's forward.
+        """Run a causal language model's forward pass.
 
-        In training with labels, logits are computed at the positions that have one, and not
-        returned, since the product with the vocabulary is a fifth of the cost of a small model;
+        In training with labels, logits are computed at labelled positions only and not returned,
+        since the vocabulary projection is a fifth of the cost of a small model;
         `config.logits_in_training` and eval mode return them all. The loss is the same.
 
         Args:
-            labels: int64 [batch, seq], -100 where there is no loss.
+            labels: int64 [batch, seq], -100 at positions without loss.
             pixel_values: float [images, 3, height, breadth], in the order of their placeholders.
-            input_features: float [sounds, bands, frames], log-mel, padded behind each sound.
-            feature_lengths: int64 [sounds], the frames of each sound.
-            image_features: float [images, tokens, width], instead of `pixel_values`: what
-                `FeatureCache` holds.
-            audio_features: the same of sounds, instead of `input_features`.
-            logits_to_keep: the last so many positions, or an index of them; 0 means all.
+            input_features: float [items, bands, frames], log-mel, padded at the end of each item.
+            feature_lengths: int64 [items], the number of frames of each.
+            image_features: float [images, tokens, width], instead of `pixel_values`: features of
+                `FeatureCache`.
+            audio_features: likewise for audio, instead of `input_features`.
+            logits_to_keep: number of last positions, or an index of positions; 0 means all.
         """
         outputs = self.model(
             input_ids=input_ids,
@@ -85,10 +85,10 @@ class OmniForConditionalGeneration(OmniPreTrainedModel, GenerationMixin):
         if labels is not None and self.training and not self.config.logits_in_training:
             loss = self.compute_loss_at_labels(hidden, labels, **kwargs)
         else:
-            kept = (
+            positions = (
                 slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
             )
-            logits = self.lm_head(hidden[:, kept])
+            logits = self.lm_head(hidden[:, positions])
             if labels is not None:
                 loss = self.loss_function(logits, labels, self.vocab_size, **kwargs)
         return CausalLMOutputWithPast(
@@ -101,16 +101,16 @@ class OmniForConditionalGeneration(OmniPreTrainedModel, GenerationMixin):
 
     @property
     def vocab_size(self) -> int:
-        """How many tokens there are."""
+        """Size of the vocabulary."""
         return self.config.text_config.vocab_size
 
     def compute_loss_at_labels(self, hidden: Tensor, labels: Tensor, **kwargs: Any) -> Tensor:
-        """The loss function's answer, from the logits of labelled positions alone."""
+        """Compute the loss from the logits of labelled positions only."""
         following = nn.functional.pad(labels, (0, 1), value=-100)[:, 1:].to(hidden.device)
-        kept = following != -100
-        logits = self.lm_head(hidden[kept])
+        is_labelled = following != -100
+        logits = self.lm_head(hidden[is_labelled])
         return self.loss_function(
-            logits, None, self.vocab_size, shift_labels=following[kept], **kwargs
+            logits, None, self.vocab_size, shift_labels=following[is_labelled], **kwargs
         )
 
     def prepare_inputs_for_generation(
@@ -132,7 +132,7 @@ class OmniForConditionalGeneration(OmniPreTrainedModel, GenerationMixin):
         input_ids: Tensor | None = None,
         **model_kwargs: Any,
     ) -> tuple[Any, dict[str, Any]]:
-        """Beams repeat samples; a sample's images and sounds stay together."""
+        """Repeat samples for beam search with their images and audio."""
         media = {
             name: model_kwargs.pop(name)
             for name in (*IMAGE_INPUTS, *AUDIO_INPUTS)
@@ -152,7 +152,7 @@ class OmniForConditionalGeneration(OmniPreTrainedModel, GenerationMixin):
     def repeat_media(
         self, modality: str, input_ids: Tensor, media: dict[str, Tensor], copies: int
     ) -> Tensor:
-        """Which item stands where, once every sample comes `copies` times."""
+        """Return the order of media items after every sample is repeated `copies` times."""
         names = IMAGE_INPUTS if modality == "image" else AUDIO_INPUTS
         count = next(len(media[name]) for name in names if name in media)
         lengths = media.get("feature_lengths") if modality == "audio" else None

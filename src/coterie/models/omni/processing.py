@@ -1,4 +1,4 @@
-"""Chat messages with images and sounds to the tensors of an omni model."""
+"""`OmniProcessor`: chat messages with images and audio to an omni model's input tensors."""
 
 from typing import Any, Protocol, cast, no_type_check
 
@@ -18,7 +18,7 @@ from coterie.models.omni.encoders.base import parse_encoders, select_modality
 
 
 class FeatureProvider(Protocol):
-    """What a processor asks for features instead of handing pixels and spectrograms on."""
+    """The interface of a source of features, which replace pixels and spectrograms in batches."""
 
     def get_image_features(
         self, pictures: list[Any], processor: Any
@@ -34,21 +34,21 @@ class FeatureProvider(Protocol):
 
 
 class OmniProcessor(ProcessorMixin):
-    """Image processor, feature extractor and tokenizer in one.
+    """An image processor, a feature extractor and a tokenizer.
 
-    A picture is squashed to a square, so that the whole of it is seen and no token is spent on
-    borders; a sound is padded to its own next token, not to 30 s.
+    Images are resized to a square without preserving the aspect ratio, so that nothing is cropped
+    and no token encodes borders; audio is padded to its next token, not to 30 s.
 
     Attributes:
         feature_cache: a `FeatureCache`, or None. With one, the batch holds `image_features` and
             `audio_features` instead of `pixel_values` and `input_features`.
-        encoders: the same entries as in `OmniConfig.encoders`; they say how many tokens an image
-            or a sound has.
+        encoders: the same entries as in `OmniConfig.encoders`; they determine the number of tokens
+            of an item.
     """
 
     feature_cache: FeatureProvider | None = None
 
-    @no_type_check  # transformers reads the names of its arguments from its code
+    @no_type_check  # transformers reads the argument names from the source code
     def __init__(
         self,
         image_processor: Any = None,
@@ -65,7 +65,7 @@ class OmniProcessor(ProcessorMixin):
         super().__init__(image_processor, feature_extractor, tokenizer, chat_template=chat_template)
 
     def count_tokens(self, modality: str, length: int = 0) -> int:
-        """How many placeholders an image, or a sound of `length` mel frames, has in the text."""
+        """Count the placeholders of an image, or of audio of `length` mel frames."""
         return sum(
             encoder.count_tokens(length)
             for encoder in select_modality(self.encoders_by_name, modality)
@@ -74,12 +74,12 @@ class OmniProcessor(ProcessorMixin):
     def make_pixel_values(
         self, pictures: list[Any], **options: Any
     ) -> Float[Tensor, "rows 3 height breadth"]:
-        """`pixel_values` of PIL images."""
+        """Compute `pixel_values` of PIL images."""
         options = {**options, "return_tensors": "pt"}
         return self.image_processor(pictures, **options)["pixel_values"]
 
     def make_log_mels(self, waves: list[Any]) -> LogMelFeatures:
-        """`input_features` and `feature_lengths` of sounds."""
+        """Compute `input_features` and `feature_lengths` of audio."""
         return compute_spectrograms(waves, self.feature_extractor)
 
     def _process_images(self, images: Any, **kwargs: Any) -> tuple[dict[str, Any], list[str]]:

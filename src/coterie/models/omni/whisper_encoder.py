@@ -1,4 +1,4 @@
-"""Whisper's encoder over windows of any length, which `transformers` pins to 30 s."""
+"""`WhisperTower`: Whisper's encoder for any length, which `transformers` fixes at 30 s."""
 
 import torch
 from jaxtyping import Float, Int
@@ -11,10 +11,10 @@ from transformers.models.whisper.modeling_whisper import WhisperAttention
 
 
 class WhisperTower(nn.Module):
-    """The encoder of Radford et al. (2212.04356); a sound of 30 s gives what HF's class gives.
+    """The encoder of Radford et al. (2212.04356); for audio of 30 s, equal to transformers'.
 
-    Departs: a shorter sound sees the first of the position embeddings and no padding, which costs
-    in proportion to its length. The MLP is a module of its own, so that experts can sit there.
+    Departs: shorter audio uses the first position embeddings and no padding, at a cost
+    proportional to its length. The MLP is a separate module, so that experts can be attached.
     """
 
     def __init__(self, config: WhisperConfig):
@@ -31,14 +31,14 @@ class WhisperTower(nn.Module):
     def forward(
         self, mel: Float[Tensor, "rows bands frames"], lengths: Int[Tensor, " rows"]
     ) -> Float[Tensor, "rows seq width"]:
-        """A state for every 20 ms; those behind a sound's own are arbitrary.
+        """Return a state per 20 ms; states beyond an item's length are arbitrary.
 
         Args:
             mel: log-mel spectrograms, a frame every 10 ms.
-            lengths: frames of each that are not padding.
+            lengths: number of frames of each item without padding.
         """
         gelu = nn.functional.gelu
-        # Alone, both convolutions meet zeros behind the sound, not padding or what it was made to.
+        # As without batching, both convolutions see zeros after the item instead of padded values.
         inside = torch.arange(mel.shape[2], device=mel.device) < lengths[:, None]
         own = inside[:, None].to(mel.dtype)
         x = gelu(self.conv1(mel * own)) * own
@@ -53,7 +53,7 @@ class WhisperTower(nn.Module):
 
 
 class WhisperLayer(GradientCheckpointingLayer):
-    """Attention and MLP, each behind its norm and beside the stream."""
+    """Attention and MLP, pre-norm with residual connections."""
 
     def __init__(self, config: WhisperConfig):
         super().__init__()
@@ -72,7 +72,7 @@ class WhisperLayer(GradientCheckpointingLayer):
 
 
 class WhisperMlp(nn.Module):
-    """fc2(act(fc1(x)))."""
+    """The MLP: fc2(act(fc1(x)))."""
 
     def __init__(self, config: WhisperConfig):
         super().__init__()

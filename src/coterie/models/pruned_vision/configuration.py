@@ -1,4 +1,4 @@
-"""`PrunedVisionConfig`: one task of a `MultiTaskVisionModel`, and its backbone's mixtures."""
+"""`PrunedVisionConfig`: one task of a `MultiTaskVisionModel`, and its mixtures."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -11,16 +11,16 @@ from coterie.serialization import load
 
 
 class PrunedVisionConfig(PretrainedConfig):
-    """What a `PrunedVisionModel` is; made by `coterie.extract`, seldom by hand.
+    """The configuration of a `PrunedVisionModel`, usually created by `coterie.extract`.
 
     Args:
-        vision_config: of the model without its mixtures, or its `to_dict()`; it has one task.
-        mixtures: name of a module in that model -> the mixture in its place, as
-            `coterie.serialization.dump` writes it. Experts that its router closes have no weights.
+        vision_config: configuration of the model without mixtures, or its `to_dict()`; one task.
+        mixtures: module name -> the mixture that replaces it, as
+            `coterie.serialization.dump` writes it. Experts closed by its router have no weights.
     """
 
     model_type = "coterie_pruned"
-    # transformers 5.23 fills it by another name, but reads it by this one.
+    # transformers 5.23 sets it under another name, but reads it under this one.
     sub_configs: ClassVar = {"vision_config": AutoConfig}  # pyright: ignore
 
     def __init__(
@@ -44,5 +44,5 @@ class PrunedVisionConfig(PretrainedConfig):
             )
 
     def parse_mixtures(self) -> dict[str, Mixture]:
-        """The mixtures as values. Raises ValueError that names the field that is wrong."""
+        """Parse the mixtures. Raises ValueError that names the invalid field."""
         return {name: load(each, name=f"mixtures[{name}]") for name, each in self.mixtures.items()}

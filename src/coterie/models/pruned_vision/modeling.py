@@ -1,4 +1,4 @@
-"""`PrunedVisionModel`: one task cut out of a mixture of many, a plain model of transformers."""
+"""`PrunedVisionModel`: one task extracted from a mixture, as a plain transformers model."""
 
 import inspect
 from collections.abc import Sequence
@@ -21,10 +21,10 @@ from coterie.tuner.injection import get_gate_input_width
 
 
 class PrunedMixtureLayer(nn.Module):
-    """A mixture of one task, with weights for the experts that its router has not closed.
+    """A mixture of one task, with weights for the experts that its router does not close.
 
     The gate has a row for each expert, closed or not, and the router's probabilities are over all
-    of them, so that what the kept ones are multiplied with is what it was before the others went.
+    of them, so that the combine weights of the remaining experts are unchanged.
     """
 
     def __init__(self, base_layer: nn.Module, mixture: Mixture, width: int, name: str) -> None:
@@ -32,14 +32,14 @@ class PrunedMixtureLayer(nn.Module):
         self.mixture = mixture
         self.expert_indices = list_weighted_experts(mixture)
         main: Any = mixture.main
-        kept = replace(main, count=len(self.expert_indices) - (mixture.shared is not None))
-        experts = kept.build(base_layer, mixture.shared)
+        remaining = replace(main, count=len(self.expert_indices) - (mixture.shared is not None))
+        experts = remaining.build(base_layer, mixture.shared)
         assert experts is not None and mixture.gate is not None
         self.experts = experts
         self.gate = mixture.gate.build(width, mixture.num_experts, 1)
         self.site = LayerSite(name=name, tower="vision", tie_group=name)
         self.input_name = next(iter(inspect.signature(base_layer.forward).parameters))
-        # Experts ask for its form and activation; in a tuple, its weights are nobody's to save.
+        # Experts need its structure and activation; the tuple keeps it out of the state dict.
         self._base_layer = (base_layer.to("meta"),)
 
     def train(self, mode: bool = True) -> "PrunedMixtureLayer":
@@ -65,7 +65,7 @@ class PrunedMixtureLayer(nn.Module):
 
 
 def list_weighted_experts(mixture: Mixture) -> list[int]:
-    """Numbers of the experts that have weights, and that of the always-on one if there is one."""
+    """Return indices of the experts with weights, including the shared one if there is one."""
     router = mixture.router
     closed = router.closed if isinstance(router, TopK) else ()
     total = mixture.main.count + (mixture.shared is not None)
@@ -73,7 +73,7 @@ def list_weighted_experts(mixture: Mixture) -> list[int]:
 
 
 class PrunedVisionModel(PreTrainedModel):
-    """A `MultiTaskVisionModel` of one task whose replaced modules are mixtures with fewer experts.
+    """A `MultiTaskVisionModel` of one task with pruned mixtures in place of modules.
 
     It runs without PEFT and without the other tasks. After
     `import coterie.models.pruned_vision.modeling`,
@@ -90,17 +90,17 @@ class PrunedVisionModel(PreTrainedModel):
         super().__init__(config)
         self.vision = MultiTaskVisionModel(config.vision_config)
         for name, mixture in config.parse_mixtures().items():
-            host: Any = self.vision.get_submodule(name)
-            width = get_gate_input_width(mixture, host, self.vision)
-            self.vision.set_submodule(name, PrunedMixtureLayer(host, mixture, width, name))
+            base_layer: Any = self.vision.get_submodule(name)
+            width = get_gate_input_width(mixture, base_layer, self.vision)
+            self.vision.set_submodule(name, PrunedMixtureLayer(base_layer, mixture, width, name))
         self.post_init()
 
     @classmethod
     def from_pretrained(cls, *args: Any, **kwargs: Any) -> Any:
-        """As transformers'; the weights lie as they do in a model that was never saved."""
+        """Load as transformers does, with the memory alignment of a model that was never saved."""
         loaded = super().from_pretrained(*args, **kwargs)
         model = loaded[0] if isinstance(loaded, tuple) else loaded
-        # Those of a file begin at any byte, and products on a CPU round differently from there.
+        # Tensors of a file are unaligned, and CPU matrix products round differently on them.
         for weight in (*model.parameters(), *model.buffers()):
             weight.data = weight.data.clone()
         return loaded
@@ -115,13 +115,13 @@ class PrunedVisionModel(PreTrainedModel):
         pixel_values: Float[Tensor, "batch channels height breadth"],
         tasks: Sequence[str] | None = None,
     ) -> MultiTaskVisionOutput:
-        """As `MultiTaskVision.forward`; `predictions` has the one task.
+        """Run `MultiTaskVisionModel.forward`; `predictions` has the one task.
 
         Args:
-            pixel_values: as there.
-            tasks: None, or the one task's name, so that what scores whole models scores this.
+            pixel_values: see `MultiTaskVisionModel.forward`.
+            tasks: None or the task's name, for compatibility with code that scores all tasks.
 
-        Raises ValueError for pictures that do not fit, and for another task.
+        Raises ValueError for images of an invalid size and for other tasks.
         """
         return self.vision(pixel_values=pixel_values, tasks=tasks)
 

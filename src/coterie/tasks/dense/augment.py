@@ -1,4 +1,4 @@
-"""A sample turned, zoomed, cut and mirrored by chance, its labels with it."""
+"""`Augment`: random rotation, zoom, crop and horizontal flip of images and their labels."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -15,20 +15,20 @@ from coterie.tasks.dense.task import DenseTask
 
 @dataclass(frozen=True, kw_only=True)
 class Augment:
-    """Chances of what is done to a sample; by default nothing but mirroring.
+    """Random augmentation of samples; by default only horizontal flips.
 
-    A picture is turned about its centre and zoomed, a window of it is cut, and that is mirrored.
-    Where the window shows what was outside of the picture, the image is black, as in the code of
-    M3ViT, and labels are unknown. Labels follow by the hooks of their task: normals turn with the
-    picture, depth shrinks as it comes closer.
+    An image is rotated about its centre and zoomed, a window is cropped from it, and that is
+    flipped. Where the window extends beyond the image, the pixels are black, as in the code of
+    M3ViT, and labels are unknown. Labels are transformed by their task: normals rotate with the
+    image, depth decreases with zoom.
 
-    Departs: the released code of Mod-Squad mirrors normals without changing the sign of x.
+    Departs: the released code of Mod-Squad flips normals without changing the sign of x.
 
     Attributes:
-        crop: height and breadth of the window, in pixels; None keeps the picture's own.
-        flip: the probability of mirroring, 0 to 1.
-        scale: least and greatest zoom, above 0; drawn evenly. (0.75, 1.25) in M3ViT.
-        degrees: the picture is turned by at most this, either way; drawn evenly. 20 in M3ViT.
+        crop: height and breadth of the window in pixels; None for the image's own size.
+        flip: probability of a horizontal flip, 0 to 1.
+        scale: range of the zoom, above 0; sampled uniformly. (0.75, 1.25) in M3ViT.
+        degrees: maximum rotation in either direction; sampled uniformly. 20 in M3ViT.
     """
 
     crop: tuple[int, int] | None = None
@@ -49,12 +49,12 @@ class Augment:
     def apply(
         self, sample: DenseSample, tasks: Sequence[DenseTask], generator: torch.Generator
     ) -> DenseSample:
-        """`sample` after one draw.
+        """Return a randomly augmented copy of `sample`.
 
         Args:
-            sample: with labels of any of `tasks`; it stays as it is.
-            tasks: what the labels are of.
-            generator: where chance comes from: five numbers a call, whatever is done.
+            sample: a sample with labels of any of `tasks`; not modified.
+            tasks: the tasks of the labels.
+            generator: source of randomness; each call uses five numbers, whatever is applied.
         """
         zoom, turn, down, right, flip = torch.rand(
             5, generator=generator, dtype=torch.float64
@@ -67,19 +67,19 @@ class Augment:
             window=self.crop or size,
             offset=(down, right) if self.crop else (0.5, 0.5),
         )
-        seen = view.crop(sample, tasks)
-        return flip_sample(seen, tasks) if flip < self.flip else seen
+        cropped = view.crop(sample, tasks)
+        return flip_sample(cropped, tasks) if flip < self.flip else cropped
 
 
 @dataclass(frozen=True, kw_only=True)
 class CropWindow:
-    """A window on a picture that was turned and zoomed.
+    """A window of a rotated and zoomed image.
 
     Attributes:
         factor: the zoom, above 0.
-        degrees: counter-clockwise, as seen.
-        window: height and breadth, in pixels.
-        offset: where the window lies, from 0 (top, left) to 1 (bottom, right).
+        degrees: the rotation, counter-clockwise.
+        window: height and breadth in pixels.
+        offset: position of the window, from 0 (top, left) to 1 (bottom, right).
     """
 
     factor: float = 1.0
@@ -88,14 +88,16 @@ class CropWindow:
     offset: tuple[float, float] = (0.5, 0.5)
 
     def crop(self, sample: DenseSample, tasks: Sequence[DenseTask]) -> DenseSample:
-        """What is seen of a sample through it."""
-        places = self.compute_pixel_coordinates((sample.image.shape[-2], sample.image.shape[-1]))
-        image = interpolate_bilinear(sample.image.float(), *places).nan_to_num(nan=0.0)
+        """Return the sample as seen through the window."""
+        coordinates = self.compute_pixel_coordinates(
+            (sample.image.shape[-2], sample.image.shape[-1])
+        )
+        image = interpolate_bilinear(sample.image.float(), *coordinates).nan_to_num(nan=0.0)
         return replace(
             sample,
             image=image.round().clamp(0, 255).byte(),
             labels=map_labels(
-                sample, tasks, lambda label, task: self.crop_label(label, task, places)
+                sample, tasks, lambda label, task: self.crop_label(label, task, coordinates)
             ),
         )
 
@@ -105,7 +107,7 @@ class CropWindow:
         task: DenseTask,
         places: tuple[Float64[Tensor, "height breadth"], Float64[Tensor, "height breadth"]],
     ) -> Shaped[Tensor, "..."]:
-        """A label as it is seen through it."""
+        """Return a label as seen through the window."""
         if not task.is_image_level:
             label = (
                 task.renormalize_label(interpolate_bilinear(label, *places))
@@ -119,32 +121,32 @@ class CropWindow:
     def compute_pixel_coordinates(
         self, size: tuple[int, int]
     ) -> tuple[Float64[Tensor, "height breadth"], Float64[Tensor, "height breadth"]]:
-        """Row and column of the picture, of `size`, that each pixel of the window shows."""
+        """Compute row and column, in an image of `size`, of each pixel of the window."""
         starts = [
             (old * self.factor - new) * at
             for old, new, at in zip(size, self.window, self.offset, strict=True)
         ]
         if self.factor == 1 and not self.degrees:
-            starts = [float(round(start)) for start in starts]  # a mere crop averages nothing
+            starts = [float(round(start)) for start in starts]  # a pure crop does not interpolate
         offsets = [
             compute_axis_offsets(start, new, old * self.factor)
             for start, new, old in zip(starts, self.window, size, strict=True)
         ]
         down, right = torch.meshgrid(*offsets, indexing="ij")
         angle = math.radians(self.degrees)
-        # back by `degrees`, in axes of which the first points down
+        # inverse rotation, in axes of which the first points down
         rows = (math.cos(angle) * down + math.sin(angle) * right) / self.factor
         columns = (math.cos(angle) * right - math.sin(angle) * down) / self.factor
         return rows + (size[0] - 1) / 2, columns + (size[1] - 1) / 2
 
 
 def compute_axis_offsets(start: float, length: int, whole: float) -> Float64[Tensor, " place"]:
-    """How far from the middle of a picture of `whole` pixels the pixels of a window lie."""
+    """Compute offsets of a window's pixels from the centre of an image of `whole` pixels."""
     return torch.arange(length, dtype=torch.float64) + start - (whole - 1) / 2
 
 
 def flip_sample(sample: DenseSample, tasks: Sequence[DenseTask]) -> DenseSample:
-    """A sample with left and right changed places."""
+    """Flip a sample horizontally."""
     labels = map_labels(
         sample,
         tasks,
@@ -158,7 +160,7 @@ def map_labels(
     tasks: Sequence[DenseTask],
     change: Callable[[Shaped[Tensor, "..."], DenseTask], Shaped[Tensor, "..."]],
 ) -> dict[str, Shaped[Tensor, "..."]]:
-    """`change` of each label that the sample has."""
+    """Apply `change` to each label of the sample."""
     return {
         task.name: change(sample.labels[task.name], task)
         for task in tasks

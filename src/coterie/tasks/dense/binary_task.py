@@ -1,4 +1,4 @@
-"""`BinaryTask`: dense tasks with a label of 0 or 1 a pixel."""
+"""`BinaryTask`: dense tasks with a label of 0 or 1 per pixel."""
 
 from jaxtyping import Float
 from torch import Tensor
@@ -19,9 +19,9 @@ class BinaryTask(DenseTask):
         prediction: Float[Tensor, "1 height breadth"],
         label: Float[Tensor, "1 height breadth"] | None,
     ) -> Visualization:
-        """Violet for 0, yellow for 1, of the label and of the predicted probability."""
+        """Show 0 as violet and 1 as yellow, for the label and the predicted probability."""
         return apply_colormap_range(prediction.sigmoid(), label, 0.0, 1.0)
 
     def renormalize_label(self, label: Float[Tensor, "*label"]) -> Float[Tensor, "*label"]:
-        """Round means of neighbouring pixels: 1 from one half on, else 0."""
+        """Round means of neighbouring pixels to 0 or 1; one half becomes 1."""
         return (label >= 0.5).to(label.dtype).where(~label.isnan(), label)

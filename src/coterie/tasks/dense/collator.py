@@ -1,4 +1,4 @@
-"""Pictures to batches: normalised pixels, and the labels of each task."""
+"""`DenseCollator`: images and labels to batches of normalised pixels and labels per task."""
 
 import json
 from collections.abc import Sequence
@@ -14,15 +14,15 @@ from coterie.tasks.dense.dataset import DenseSample
 from coterie.tasks.dense.task import DenseTask
 
 MEAN = (0.485, 0.456, 0.406)
-"""Of ImageNet's red, green and blue, which most backbones are trained with."""
+"""Mean of ImageNet's RGB channels, which most backbones are trained with."""
 STD = (0.229, 0.224, 0.225)
 
 
 class DenseCollator:
-    """Makes batches of samples; also what a trained model's inputs come from.
+    """A collator of dense samples; it also preprocesses the inputs of trained models.
 
     Attributes:
-        skipped: nothing: no picture is too long.
+        skipped: always empty: no image is too long.
     """
 
     def __init__(
@@ -34,8 +34,8 @@ class DenseCollator:
     ) -> None:
         """
         Args:
-            tasks: what samples have labels of.
-            mean, std: of each channel, for pixels from 0 to 1.
+            tasks: the tasks of the labels.
+            mean, std: per channel, for pixels from 0 to 1.
         """
         self.tasks = tuple(tasks)
         self.mean, self.std = tuple(mean), tuple(std)
@@ -43,20 +43,20 @@ class DenseCollator:
 
     @classmethod
     def from_pretrained(cls, base: str, tasks: Sequence[DenseTask]) -> "DenseCollator":
-        """With the numbers of a model's preprocessor_config.json, or ImageNet's without one."""
+        """Make a collator with a model's preprocessor_config.json, or ImageNet's values."""
         from transformers.image_processing_base import ImageProcessingMixin
 
         try:
-            said, _ = ImageProcessingMixin.get_image_processor_dict(base)
+            config, _ = ImageProcessingMixin.get_image_processor_dict(base)
         except OSError:
             return cls(tasks)
-        if not said.get("do_normalize", True):
+        if not config.get("do_normalize", True):
             return cls(tasks, mean=(0.0,) * 3, std=(1.0,) * 3)
-        return cls(tasks, mean=said.get("image_mean") or MEAN, std=said.get("image_std") or STD)
+        return cls(tasks, mean=config.get("image_mean") or MEAN, std=config.get("image_std") or STD)
 
     def save_pretrained(self, folder: str | Path) -> None:
-        """Writes preprocessor_config.json, by which `of` and transformers make the same pixels."""
-        said = {
+        """Write preprocessor_config.json, for `from_pretrained` and transformers."""
+        config = {
             "image_processor_type": "ViTImageProcessor",
             "do_resize": False,
             "do_rescale": True,
@@ -65,15 +65,15 @@ class DenseCollator:
             "image_mean": self.mean,
             "image_std": self.std,
         }
-        text = json.dumps(said, indent=1) + "\n"
+        text = json.dumps(config, indent=1) + "\n"
         (Path(folder) / "preprocessor_config.json").write_text(text, encoding="utf-8")
 
     def __call__(self, samples: Sequence[DenseSample]) -> dict[str, Any]:
-        """A batch.
+        """Make a batch.
 
-        `pixel_values`, see `pixels`; `labels`, by the task's name, [batch, *label], unknown where
-        a sample has none; `known`, by the same names, bool [batch]: whether anything is. Tasks
-        without a label in the batch are not among them.
+        `pixel_values`, see `normalize_images`; `labels`: task -> [batch, *label], unknown where a
+        sample has none; `known`: task -> bool [batch], whether an image has any label. Tasks
+        without a label in the batch are omitted.
 
         Raises ValueError if the samples differ in size.
         """
@@ -95,7 +95,7 @@ class DenseCollator:
     def normalize_images(
         self, images: Sequence[UInt8[Tensor, "channels height breadth"]]
     ) -> Float32[Tensor, "batch channels height breadth"]:
-        """Normalised. Raises ValueError if the images differ in size."""
+        """Normalize images. Raises ValueError if they differ in size."""
         sizes = sorted({tuple(image.shape[-2:]) for image in images})
         if len(sizes) > 1:
             some = " and ".join(f"{height} x {breadth}" for height, breadth in sizes[:2])
@@ -111,15 +111,15 @@ class DenseCollator:
 def stack_labels(
     labels: Sequence[Shaped[Tensor, "*label"] | None], task: DenseTask
 ) -> Shaped[Tensor, "batch *label"]:
-    """Labels of one task, one at least, unknown where there is none."""
-    some = next(label for label in labels if label is not None)
-    none = some.clone().fill_(task.ignore_value)
-    return torch.stack([none if label is None else label for label in labels])
+    """Stack the labels of one task, at least one; missing ones are unknown at every pixel."""
+    example = next(label for label in labels if label is not None)
+    unknown = example.clone().fill_(task.ignore_value)
+    return torch.stack([unknown if label is None else label for label in labels])
 
 
 def find_labelled_images(
     label: Shaped[Tensor, "batch *label"], task: DenseTask
 ) -> Bool[Tensor, " batch"]:
-    """Of which pictures anything is known."""
+    """Return which images have a label at any pixel."""
     places = ~label.isnan() if label.is_floating_point() else label != task.ignore_value
     return places.flatten(1).any(1)

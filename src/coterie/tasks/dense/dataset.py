@@ -1,4 +1,4 @@
-"""What every data set of dense tasks answers to, and what one of its samples is."""
+"""`DenseDataset`, the interface of dense data sets, and `DenseSample`."""
 
 import hashlib
 from abc import ABC, abstractmethod
@@ -17,13 +17,13 @@ from coterie.tasks.dense.task import DenseTask
 
 @dataclass(frozen=True, kw_only=True)
 class DenseSample:
-    """A picture and its labels.
+    """An image and its labels.
 
     Attributes:
         image: RGB, 0 to 255.
-        labels: task's name -> its label, see `DenseTask`, of the image's height and breadth. A
-            task may be missing where its data set has no label for this picture.
-        source: what errors and predictions call it, such as "adairsville/point_1_view_2".
+        labels: task name -> label, see `DenseTask`, of the image's height and breadth. Tasks
+            without a label for this image may be missing.
+        source: name for errors and predictions, such as "adairsville/point_1_view_2".
     """
 
     image: UInt8[Tensor, "channels height breadth"]
@@ -37,7 +37,7 @@ class DenseSamples(Dataset[DenseSample]):
     def compute_digest(self, index: int) -> str:
         """Compute the sha256 of a sample's image and labels.
 
-        Data sets that know a sample's files may take it of their paths, sizes and times instead.
+        Data sets that know a sample's files may hash their paths, sizes and times instead.
         """
         sample = self[index]
         parts = {"image": sample.image, **sample.labels}
@@ -50,7 +50,7 @@ class DenseSamples(Dataset[DenseSample]):
 
 
 class DenseSubset(DenseSamples):
-    """At most `limit` samples of a data set, the same ones each time, spread over all of them."""
+    """A fixed random subset of at most `limit` samples of a data set."""
 
     def __init__(self, rows: DenseSamples, limit: int | None) -> None:
         self.dataset, self.bad_rows = rows, rows.bad_rows
@@ -72,47 +72,47 @@ class DenseDataset(ABC):
     @property
     @abstractmethod
     def tasks(self) -> tuple[DenseTask, ...]:
-        """What is learned from it, in the order of the heads."""
+        """The tasks, in head order."""
 
     def select(self, names: Sequence[str]) -> "DenseDataset":
         """Return the data set with some of its tasks, in the order of `names`.
 
-        Raises ValueError for a name that there is not. Kinds without a field `names` override it.
+        Raises ValueError for an unknown name. Kinds without a field `names` override this.
         """
         return replace(cast(Any, self), names=tuple(names))
 
     @abstractmethod
     def load_split(self, split: str, *, skip_bad_rows: bool = False) -> DenseSamples:
-        """The samples of a split, after reading every file once.
+        """Load the samples of a split, after reading every file once.
 
         Args:
-            split: "train", "validation" or "test", as far as the data set has them.
-            skip_bad_rows: leave damaged samples out and name them in `bad` of what is returned.
+            split: "train", "validation" or "test", if the data set has it.
+            skip_bad_rows: skip damaged samples and list them in `bad_rows` of the result.
 
-        Raises ValueError with the first 20 damaged files and their number, or if none is good, or
-        if the split is not there: one line each, with file, field and reason.
+        Raises ValueError for an unknown split, if no sample is valid, or with the number of damaged
+        files and the first 20: one line each, with file, field and reason.
         """
 
 
 class DenseSplit(ABC):
-    """The samples of one split, good and bad, told by their numbers."""
+    """The samples of one split, valid or not, by index."""
 
     @property
     @abstractmethod
     def title(self) -> str:
-        """What errors call it: folder and split."""
+        """Folder and split, for error messages."""
 
     @abstractmethod
     def __len__(self) -> int:
-        """How many samples are named, by a list or by files."""
+        """Return the number of samples that are listed or have files."""
 
     @abstractmethod
     def list_files(self, index: int) -> list[LabelFile]:
-        """All that sample number `index` is read from, whether it is there or not."""
+        """List the files of sample `index`, whether they exist or not."""
 
     @abstractmethod
     def read(self, index: int) -> DenseSample:
-        """Sample number `index`, from all its files.
+        """Read sample `index` from its files.
 
-        Raises DamagedFile with the first file that is missing or wrong.
+        Raises LabelFileError for the first file that is missing or damaged.
         """

@@ -1,4 +1,4 @@
-"""Predictions for a few samples as PNG files, which the report shows."""
+"""Predictions for a few samples as PNG files, for the report."""
 
 import json
 import shutil
@@ -18,11 +18,11 @@ from coterie.tasks.dense.inference import predict_batch
 from coterie.tasks.dense.task import DenseTask
 
 NUM_EXAMPLES = 5
-"""Samples of a split that are written."""
+"""Number of example samples per split."""
 SIDE_PX = 160
-"""The longest side of a written image."""
+"""Maximum side of a saved image."""
 Answer = tuple[DenseSample, Mapping[str, Float[Tensor, "channels *place"]]]
-"""A sample, and the output of each task's head for it."""
+"""A sample, and each task's head output for it."""
 
 
 @torch.no_grad()
@@ -33,45 +33,45 @@ def predict_examples(
     *,
     pixels: Callable[[list[Tensor]], Tensor],
 ) -> Iterable[Answer]:
-    """Predict `NUM_EXAMPLES` samples, the same ones for every run on these rows.
+    """Predict `NUM_EXAMPLES` samples, the same for every run on these rows.
 
     Args:
-        model: in eval mode, as `run_inference` leaves it.
-        rows: all samples of a split, however few are scored.
-        tasks: each of which has a head.
-        pixels: makes `pixel_values` of images.
+        model: the model, in eval mode.
+        rows: all samples of a split, regardless of evaluation limits.
+        tasks: tasks with a head.
+        pixels: makes `pixel_values` from images.
     """
     names = [task.name for task in tasks]
     found = []
     for place in spread_indices(len(rows), NUM_EXAMPLES):
-        sample = rows[int(place)]  # one at a time: they may be of several sizes
-        said, _ = predict_batch(model, pixels([sample.image]), names, None)
-        found.append((sample, {name: each[0] for name, each in said.items()}))
+        sample = rows[int(place)]  # one at a time: sizes may differ
+        predictions, _ = predict_batch(model, pixels([sample.image]), names, None)
+        found.append((sample, {name: each[0] for name, each in predictions.items()}))
     return found
 
 
 def save_examples(index_file: Path, tasks: Sequence[DenseTask], answers: Iterable[Answer]) -> Path:
-    """Write PNGs of at most `SIDE_PX` a side and their index; return the index.
+    """Write PNGs with sides up to `SIDE_PX` and their index; return the index file.
 
     The index is a list: {"source": ..., "image": a file, "tasks": {name:
-    {"truth": a file, or null where nothing is labelled, "predicted": a file}}}.
+    {"truth": a file, or null without a label, "predicted": a file}}}.
 
     Args:
         index_file: `RunDirectory.examples_file`; its folder is emptied first.
         tasks: in the order of their numbers in file names.
-        answers: of `predict_examples`.
+        answers: the output of `predict_examples`.
     """
     folder = index_file.parent
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     index: list[dict[str, Any]] = []
-    for number, (sample, said) in enumerate(answers):
+    for number, (sample, predictions) in enumerate(answers):
         files = {}
         for place, task in enumerate(tasks):
-            truth, answer = task.visualize(said[task.name], sample.labels.get(task.name))
+            truth, prediction = task.visualize(predictions[task.name], sample.labels.get(task.name))
             files[task.name] = {
                 "truth": _save_image(folder, f"{number}-{place}-truth.png", truth),
-                "predicted": _save_image(folder, f"{number}-{place}-predicted.png", answer),
+                "predicted": _save_image(folder, f"{number}-{place}-predicted.png", prediction),
             }
         image = _save_image(folder, f"{number}.png", sample.image)
         index.append({"source": sample.source, "image": image, "tasks": files})

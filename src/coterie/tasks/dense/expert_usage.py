@@ -1,4 +1,4 @@
-"""Which experts each task of a `MultiTaskVisionModel` uses, measured over batches of images."""
+"""Expert usage of each task of a `MultiTaskVisionModel`, measured on batches of images."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -20,16 +20,16 @@ def measure_usage_by_task(
     *,
     tasks: Sequence[str] | None = None,
 ) -> UsageStatistics:
-    """Return layer -> statistic -> task -> a number for each expert, over every token.
+    """Measure layer -> statistic -> task -> a number per expert, over all tokens.
 
-    Tasks run one at a time, so that numbers are exactly those that the task alone would give.
+    Tasks run one at a time, so the numbers equal those of runs with a single task.
 
     Args:
-        model: a grafted `MultiTaskVisionModel`; it is in eval mode meanwhile.
-        batches: images, as the model takes them.
-        tasks: names; None for all.
+        model: a grafted `MultiTaskVisionModel`; it is temporarily in eval mode.
+        batches: `pixel_values` of the model.
+        tasks: task names; None for all.
 
-    Raises ValueError for a model of another kind, or a task there is not.
+    Raises ValueError for another kind of model or an unknown task.
     """
     base: Any = model.get_base_model()
     if not isinstance(base, MultiTaskVisionModel):

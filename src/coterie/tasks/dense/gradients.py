@@ -31,10 +31,10 @@ TOWER = "vision"
 
 
 class DenseGradientSource(GradientSource):
-    """All tasks have the same images, without those that lack the task's label.
+    """Gradients of dense tasks; all tasks use the same images, except unlabelled ones.
 
-    Losses are means over images. One task is run at a time: samples of a forward pass do not
-    depend on each other, so the losses are those of training. Images are preprocessed as in
+    Losses are means over images. Tasks run one at a time: samples of a forward pass are
+    independent, so the losses are those of training. Images are preprocessed as in
     evaluation, without random augmentation.
     """
 
@@ -54,10 +54,10 @@ class DenseGradientSource(GradientSource):
             loaded: a `MultiTaskVisionModel`, grafted or not, and its `DenseCollator`.
             dataset: the images, and the tasks to compare.
             vision: how images are preprocessed.
-            split: whose images are used.
-            skip_bad_rows: leave out damaged images.
+            split: the split to use.
+            skip_bad_rows: skip damaged images.
 
-        Raises ValueError for another model, and for tasks that it has no heads for.
+        Raises ValueError for another kind of model, or for tasks without a head.
         """
         self.model, self.tasks, self.split = loaded.model, dataset.tasks, split
         self.names = tuple(task.name for task in self.tasks)
@@ -70,7 +70,7 @@ class DenseGradientSource(GradientSource):
         self.collators = [DenseCollator((task,), mean=mean, std=std) for task in self.tasks]
 
     def sample_batches(self, batches: int, batch_size: int, *, seed: int) -> list[list[list[int]]]:
-        """Sample batches as indices, whose images are read when they are needed."""
+        """Sample batches of indices; images are read on access."""
         labelled: dict[str, list[int]] = {name: [] for name in self.names}
         for index in np.random.default_rng(seed).permutation(len(self.dataset)).tolist():
             short = [t for t in self.tasks if len(labelled[t.name]) < batches * batch_size]
@@ -88,7 +88,7 @@ class DenseGradientSource(GradientSource):
 
     @contextmanager
     def open_spaces(self, *, seed: int) -> Iterator[tuple[nn.Module, Mapping[str, ParameterSpace]]]:
-        """Open an adapter's parameters, and the weights of the blocks that all tasks share."""
+        """Provide the adapter's parameters, and the weights of blocks that tasks share."""
         model = self.model
         with preserve_flags(model), use_float32(model):
             adapter = model.active_adapters[0] if isinstance(model, PeftModel) else ""
@@ -115,9 +115,9 @@ class DenseGradientSource(GradientSource):
 
 @contextmanager
 def use_float32(model: nn.Module) -> Iterator[None]:
-    """Hold the weights in float32 inside the context: bfloat16 would round a small step away.
+    """Convert the weights to float32 inside the context: bfloat16 would round away small steps.
 
-    Afterwards they have their own precision and values again, bit for bit.
+    Afterwards their dtypes and values are restored, bit for bit.
     """
     tensors = [each for each in chain(model.parameters(), model.buffers())
                if each.is_floating_point()]  # fmt: skip
@@ -132,7 +132,7 @@ def use_float32(model: nn.Module) -> Iterator[None]:
 
 
 def is_labelled(sample: DenseSample, task: DenseTask) -> bool:
-    """Return whether an image has a label of the task, for at least one pixel."""
+    """Return whether an image has a label of the task for at least one pixel."""
     label = sample.labels.get(task.name)
     return label is not None and bool(find_labelled_images(label[None], task))
 
@@ -162,10 +162,9 @@ def find_multitask_model(loaded: LoadedModel, tasks: Sequence[DenseTask]) -> "Mu
 
 
 def find_shared_parameters(model: "MultiTaskVisionModel") -> dict[str, nn.Parameter]:
-    """Return the weights of the blocks that may have experts, and have them require gradients.
+    """Return the weights of the blocks that may have experts, with `requires_grad` set.
 
-    Parameters of experts and gates are not among them. Weights that experts have replaced get no
-    gradient.
+    Parameters of experts and gates are excluded. Weights replaced by experts get no gradient.
     """
     blocks = list(model.get_blocks())[model.config.shared_layers :]
     in_blocks = {id(each) for block in blocks for each in block.parameters()}

@@ -1,4 +1,4 @@
-"""Inference of dense tasks: the statistics of every image, one forward pass a batch."""
+"""Inference of dense tasks: metric statistics of every image, one forward pass per batch."""
 
 import hashlib
 import time
@@ -28,10 +28,9 @@ class InferenceResult:
     """The statistics of some images.
 
     Attributes:
-        sources: what each image is called, in their order.
-        statistics: task -> its metric's statistics, a row an image; 0 where an image has no label
-            of the task.
-        seconds: that the model took; reading and scoring are not in it.
+        sources: the images' names, in order.
+        statistics: task -> its metric's statistics, one row per image; 0 for unlabelled images.
+        seconds: time of the model, without reading and scoring.
     """
 
     sources: tuple[str, ...]
@@ -50,18 +49,18 @@ def run_inference(
     on_routing: Callable[[Tape], object] | None = None,
     on_batch_end: Callable[[int], object] = lambda scored: None,
 ) -> InferenceResult:
-    """Run a `MultiTaskVisionModel`, grafted or not, on images; it is in eval mode from then on.
+    """Run a `MultiTaskVisionModel`, grafted or not, on images; it remains in eval mode.
 
     Args:
-        model: runs where its parameters are; in bfloat16 where some of them are.
-        rows: the images, of one size within a batch, with labels of the size.
-        tasks: what is scored, each of which has a head.
-        pixels: makes `pixel_values` of images, each uint8 [channels, height, width].
-        batch_size: images a forward pass, at least 1.
-        on_routing: called with what mixtures decided in each pass; None for a model without.
-        on_batch_end: called after each batch with the number of images that are done.
+        model: the model, on any device; autocast to bfloat16 if any parameter is bfloat16.
+        rows: the images, of equal size within a batch, and their labels.
+        tasks: the tasks to score, which have heads.
+        pixels: makes `pixel_values` from images, each uint8 [channels, height, width].
+        batch_size: images per forward pass, at least 1.
+        on_routing: called with the routing of each pass; None for a model without mixtures.
+        on_batch_end: called after each batch with the number of images done.
 
-    Raises ValueError if there are no images, or none has a label of some task.
+    Raises ValueError if there are no images, or a task has no label on any image.
     """
     model.eval()
     sources: list[str] = []
@@ -77,9 +76,11 @@ def run_inference(
             sources.append(sample.source)
             for name, metric in metrics.items():
                 label = sample.labels.get(name)
-                said = predictions[name][place]
+                prediction = predictions[name][place]
                 found[name].append(
-                    None if label is None else metric.statistics(MapPrediction(values=said), label)
+                    None
+                    if label is None
+                    else metric.statistics(MapPrediction(values=prediction), label)
                 )
         on_batch_end(len(sources))
     statistics = {name: stack_statistics(name, each) for name, each in found.items()}
@@ -92,15 +93,15 @@ def predict_batch(
     names: list[str],
     on_routing: Callable[[Tape], object] | None,
 ) -> tuple[dict[str, Tensor], float]:
-    """Return each task's predictions, float32 on the CPU, and the seconds that they took."""
+    """Return each task's predictions, float32 on the CPU, and the time in seconds."""
     device, started = next(model.parameters()).device, time.monotonic()
-    low = any(parameter.dtype == torch.bfloat16 for parameter in model.parameters())
-    watching: Any = nullcontext() if on_routing is None else observe(model)
-    # As in training: autocast brings float32 heads and experts together with bfloat16 weights.
-    with watching as tape, torch.autocast(device.type, torch.bfloat16, enabled=low):
-        said = model(pixel_values=pictures.to(device), tasks=names).predictions
-    # On a GPU this waits until they are there.
-    found = {name: each.float().cpu() for name, each in said.items()}
+    is_bfloat16 = any(parameter.dtype == torch.bfloat16 for parameter in model.parameters())
+    observation: Any = nullcontext() if on_routing is None else observe(model)
+    # As in training: autocast reconciles float32 heads and experts with bfloat16 weights.
+    with observation as tape, torch.autocast(device.type, torch.bfloat16, enabled=is_bfloat16):
+        outputs = model(pixel_values=pictures.to(device), tasks=names).predictions
+    # On a GPU this waits for the results.
+    found = {name: each.float().cpu() for name, each in outputs.items()}
     seconds = time.monotonic() - started
     if on_routing is not None:
         on_routing(tape)
@@ -110,7 +111,7 @@ def predict_batch(
 def stack_statistics(
     name: str, found: Sequence[Statistics | None]
 ) -> Float64[np.ndarray, "samples statistics"]:
-    """Return a row an image. Raises ValueError if no image has a label of the task `name`."""
+    """Stack one row per image. Raises ValueError if no image has a label of task `name`."""
     length = next((len(each) for each in found if each is not None), None)
     if length is None:
         raise ValueError(
@@ -123,7 +124,7 @@ def stack_statistics(
 def make_rows(
     sources: Sequence[str], statistics: Float64[np.ndarray, "samples statistics"]
 ) -> list[Prediction]:
-    """Make the rows of a task's predictions, which keep statistics alone."""
+    """Make the rows of a task's predictions, which store only statistics."""
     return [
         {"source": source, "statistics": row}
         for source, row in zip(sources, statistics.tolist(), strict=True)
@@ -131,7 +132,7 @@ def make_rows(
 
 
 def compute_samples_digest(rows: DenseSamples) -> str:
-    """Compute the sha256 of all samples' digests, in their order."""
+    """Compute the SHA-256 of all samples' digests, in order."""
     digest = hashlib.sha256()
     for index in range(len(rows)):
         digest.update(rows.compute_digest(index).encode())
@@ -146,7 +147,7 @@ def make_forward_pass(
     num_samples: int,
 ) -> ForwardPass:
     """Prepare a pass of all tasks over the first images that have the first one's size."""
-    model.requires_grad_(False)  # torch's counter fails on tensors that need a gradient
+    model.requires_grad_(False)  # torch's FLOP counter fails on tensors that require gradients
     images = [rows[index].image for index in range(min(num_samples, len(rows)))]
     images = [image for image in images if image.shape == images[0].shape]
     batch, names = collator.normalize_images(images), [task.name for task in tasks]

@@ -1,4 +1,4 @@
-"""Bytes of a file to arrays of numbers, refusing what is damaged: no label is guessed."""
+"""Decoders of image and label files, which reject damaged files instead of guessing labels."""
 
 import io
 from collections.abc import Callable
@@ -14,15 +14,15 @@ from coterie.modalities.image import MAX_PIXELS
 from coterie.optional_imports import import_optional
 
 AGAIN = "fetch or export it again"
-"""What to do about a file that is not what it should be."""
+"""Advice for damaged files in error messages."""
 
 
 def decode_image(content: bytes) -> Any:
-    """A PIL image, decoded to its last pixel, its values untouched.
+    """Decode a PIL image completely, without converting its values.
 
-    Unlike `coterie.modalities.image`, it is not turned upright, since labels do not turn with it.
+    Unlike `coterie.modalities.image`, EXIF orientation is ignored, since labels do not have it.
 
-    Raises ValueError if Pillow cannot decode all of it, or if it has more than LARGEST pixels.
+    Raises ValueError if Pillow cannot decode it, or if it has more than MAX_PIXELS pixels.
     """
     module = import_optional("PIL.Image", "data")
     try:
@@ -31,7 +31,7 @@ def decode_image(content: bytes) -> Any:
             image.load()
     except module.UnidentifiedImageError:
         raise ValueError(f"is no picture (it begins with {content[:8]!r}): {AGAIN}") from None
-    except Exception as error:  # a decoder meets damage with whatever it likes
+    except Exception as error:  # decoders raise arbitrary errors on damaged data
         raise ValueError(f"is a damaged picture ({error}): {AGAIN}") from None
     if image.size[0] * image.size[1] > MAX_PIXELS:
         raise ValueError(f"has more than {MAX_PIXELS} pixels: shrink it")
@@ -39,14 +39,14 @@ def decode_image(content: bytes) -> Any:
 
 
 def decode_rgb(content: bytes) -> UInt8[np.ndarray, "channels height breadth"]:
-    """The picture that labels are about, as RGB, 0 to 255."""
+    """Decode an input image as RGB, 0 to 255."""
     return np.array(decode_image(content).convert("RGB")).transpose(2, 0, 1)
 
 
 def decode_rgb_label(content: bytes) -> UInt8[np.ndarray, "channels height breadth"]:
-    """A label stored as an RGB picture, 0 to 255; a fourth channel, opacity, is left out.
+    """Decode a label stored as an RGB image, 0 to 255; an alpha channel is removed.
 
-    Raises ValueError if it has other channels: a grey picture is no map of colours.
+    Raises ValueError for other modes: a grey image does not encode colours.
     """
     image = decode_image(content)
     if image.mode not in ("RGB", "RGBA"):
@@ -55,7 +55,7 @@ def decode_rgb_label(content: bytes) -> UInt8[np.ndarray, "channels height bread
 
 
 def decode_uint8(content: bytes) -> UInt8[np.ndarray, "height breadth"]:
-    """A label stored as a picture of one channel of 8 bits; of a palette, the numbers.
+    """Decode a label stored in one channel of 8 bits; of a palette image, the indices.
 
     Raises ValueError if it has more channels or bits.
     """
@@ -68,7 +68,7 @@ def decode_uint8(content: bytes) -> UInt8[np.ndarray, "height breadth"]:
 
 
 def decode_uint16(content: bytes) -> UInt16[np.ndarray, "height breadth"]:
-    """A label stored as a grey picture of 16 bits, 0 to 65535.
+    """Decode a label stored as a grey image of 16 bits, 0 to 65535.
 
     Raises ValueError if it has more channels or fewer bits.
     """
@@ -81,9 +81,9 @@ def decode_uint16(content: bytes) -> UInt16[np.ndarray, "height breadth"]:
 
 
 def decode_npy(content: bytes) -> Shaped[np.ndarray, "..."]:
-    """What a .npy file holds: booleans or real numbers, never pickled objects.
+    """Decode a .npy file of booleans or real numbers, never pickled objects.
 
-    Raises ValueError if it is damaged, pickled, or holds something else.
+    Raises ValueError if it is damaged, pickled, or has another dtype.
     """
     try:
         array = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
@@ -95,14 +95,14 @@ def decode_npy(content: bytes) -> Shaped[np.ndarray, "..."]:
 
 
 def decode_mat(content: bytes, variable: str) -> Shaped[np.ndarray, "..."]:
-    """`variable` of a .mat file of version 4 to 7.2, which cannot run code.
+    """Decode `variable` of a .mat file of version 4 to 7.2, which cannot execute code.
 
     Raises ValueError if it is damaged or has no such variable.
     """
     module = import_optional("scipy.io", "data")
     try:
         found = module.loadmat(io.BytesIO(content))
-    except Exception as error:  # scipy meets damage with whatever it likes
+    except Exception as error:  # scipy raises arbitrary errors on damaged data
         raise ValueError(f"is no good .mat file ({error}): {AGAIN}") from None
     if variable not in found:
         names = ", ".join(name for name in found if not name.startswith("__")) or "nothing"
@@ -111,7 +111,7 @@ def decode_mat(content: bytes, variable: str) -> Shaped[np.ndarray, "..."]:
 
 
 def check_size(label: tuple[int, ...], image: tuple[int, ...]) -> None:
-    """Raise ValueError unless a label has the height and breadth of its picture."""
+    """Raise ValueError unless a label has the height and breadth of its image."""
     if tuple(label) != tuple(image):
         raise ValueError(
             f"is {' x '.join(map(str, label))}, its picture {' x '.join(map(str, image))} "
@@ -120,7 +120,7 @@ def check_size(label: tuple[int, ...], image: tuple[int, ...]) -> None:
 
 
 def check_shape(found: tuple[int, ...], allowed: tuple[int, ...]) -> None:
-    """Raise ValueError unless an array has the shape that it should have."""
+    """Raise ValueError unless an array has the allowed shape."""
     if tuple(found) != tuple(allowed):
         raise ValueError(f"has shape {list(found)}: {list(allowed)} is allowed; {AGAIN}")
 
@@ -129,7 +129,7 @@ Decoded = TypeVar("Decoded")
 
 
 class LabelFileError(ValueError):
-    """A file is missing, or is not what its data set says it is."""
+    """Error of a file that is missing or damaged."""
 
     def __init__(self, source: str, field: str, reason: str) -> None:
         self.bad_row = BadRow(source=source, field=field, reason=reason)
@@ -138,11 +138,11 @@ class LabelFileError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class LabelFile:
-    """A file with the picture or one label of a sample.
+    """A file with the image or one label of a sample.
 
     Attributes:
-        folder: of the data set.
-        name: path inside of `folder`, with slashes; what errors call it.
+        folder: folder of the data set.
+        name: path relative to `folder`, with slashes, as in error messages.
         field: the task whose label it holds, or "image".
     """
 
@@ -152,14 +152,14 @@ class LabelFile:
 
     @property
     def path(self) -> Path:
-        """Where it is."""
+        """Path of the file."""
         return self.folder / self.name
 
     def read(self, decode: Callable[[bytes], Decoded]) -> Decoded:
-        """What `decode` makes of its bytes.
+        """Read the file and decode its bytes.
 
-        Raises DamagedFile if it cannot be read, has no bytes, or `decode` raises ValueError, whose
-        text is the reason.
+        Raises LabelFileError if it cannot be read, is empty, or `decode` raises ValueError, whose
+        message is the reason.
         """
         try:
             content = self.path.read_bytes()
@@ -173,10 +173,10 @@ class LabelFile:
             raise self.make_error(" ".join(str(error).split())) from None
 
     def make_error(self, reason: str) -> LabelFileError:
-        """The error that says so."""
+        """Make the error of this file."""
         return LabelFileError(self.name, self.field, reason)
 
 
 def make_absolute_path(folder: Path | str) -> Path:
-    """A folder's full path, which holds wherever a run's plan is read."""
+    """Return a folder's absolute path, which is independent of the working directory."""
     return Path(folder).expanduser().absolute()

@@ -17,9 +17,9 @@ def compute_task_losses(
     """Compute the loss of each image that has a label of a task, times the task's weight.
 
     Args:
-        task: one with a label in the batch.
+        task: a task with a label in the batch.
         prediction: the output of its head.
-        batch: the collator's.
+        batch: a batch of `DenseCollator`.
     """
     losses = task.compute_loss(prediction, batch["labels"][task.name])
     return task.weight * losses[batch["known"][task.name]]
@@ -34,16 +34,16 @@ def compute_batch_losses(
 
     Args:
         predictions: task name -> output of its head.
-        tasks: id and task of those that are trained.
-        batch: of a `DenseCollator`.
+        tasks: id and task of the trained tasks.
+        batch: a batch of `DenseCollator`.
     """
-    # Empty, so that heads without a label in the batch are in the graph, with a gradient of 0.
+    # Empty losses, so that heads without a label are in the graph with a gradient of 0.
     found = [each.flatten()[:0].float() for each in predictions.values()]
     numbers = [torch.empty(0, dtype=torch.int64, device=found[0].device)]
     for number, task in tasks:
         if task.name not in batch["labels"]:
             continue
-        mine = compute_task_losses(task, predictions[task.name], batch)
-        found.append(mine)
-        numbers.append(torch.full_like(mine, number, dtype=torch.int64))
+        losses = compute_task_losses(task, predictions[task.name], batch)
+        found.append(losses)
+        numbers.append(torch.full_like(losses, number, dtype=torch.int64))
     return ItemLosses(torch.cat(found), torch.cat(numbers))

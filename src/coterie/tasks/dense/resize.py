@@ -1,4 +1,4 @@
-"""Pictures and labels at another size; classes are never mixed, and unknown pixels never spread."""
+"""Resizing of images and labels that never mixes classes or spreads unknown pixels."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,18 +12,18 @@ from coterie.tasks.dense.dataset import DenseSample
 from coterie.tasks.dense.task import DenseTask
 
 WEIGHT_TOLERANCE = 1e-3
-"""Pixels that weigh less in an average are not there: rounding, not a neighbour."""
+"""Smaller weights of known pixels in an average are rounding errors."""
 
 
 def resize_sample(
     sample: DenseSample, tasks: Sequence[DenseTask], size: tuple[int, int]
 ) -> DenseSample:
-    """All of a sample at another size; what its pictures show stays the same.
+    """Resize the image and all labels of a sample.
 
     Args:
-        sample: with labels of any of `tasks`.
-        tasks: what the labels are of.
-        size: height and breadth, in pixels.
+        sample: a sample with labels of any of `tasks`.
+        tasks: the tasks of the labels.
+        size: height and breadth in pixels.
 
     Raises ValueError if `size` is not above 0.
     """
@@ -40,14 +40,14 @@ def resize_sample(
 def resize_image(
     image: UInt8[Tensor, "channels height breadth"], size: tuple[int, int]
 ) -> UInt8[Tensor, "channels ..."]:
-    """Bilinear, over all pixels that a smaller pixel covers, as Pillow does it."""
+    """Resize bilinearly with antialiasing, as Pillow does."""
     return interpolate(image[None], size=size, mode="bilinear", antialias=True)[0]
 
 
 def resize_label(
     label: Shaped[Tensor, "*label"], task: DenseTask, size: tuple[int, int]
 ) -> Shaped[Tensor, "..."]:
-    """Classes from the nearest pixel, numbers bilinear; a label of the whole picture as it is."""
+    """Resize classes to the nearest pixel and numbers bilinearly; image-level labels unchanged."""
     if task.is_image_level:
         return label
     if not label.is_floating_point():
@@ -58,7 +58,7 @@ def resize_label(
 def resize_nearest(
     label: Int64[Tensor, "height breadth"], size: tuple[int, int]
 ) -> Int64[Tensor, "..."]:
-    """Each pixel of what lies under its centre."""
+    """Resize by nearest neighbour at pixel centres."""
     rows, columns = (
         ((torch.arange(new) + 0.5) * old / new).long()
         for new, old in zip(size, label.shape, strict=True)
@@ -69,9 +69,9 @@ def resize_nearest(
 def resize_bilinear(
     values: Float[Tensor, "channels height breadth"], size: tuple[int, int]
 ) -> Float32[Tensor, "channels ..."]:
-    """Weighted means of the known values, over all pixels that a smaller pixel covers.
+    """Resize bilinearly with antialiasing, over known values only.
 
-    Weights of NaN are shared out among the others; NaN where there is no other.
+    Weights are renormalised without NaN values; NaN where no value is known.
     """
     known = ~values.isnan()
     both = torch.stack([values.nan_to_num(nan=0.0).float(), known.float()])
@@ -84,13 +84,13 @@ def interpolate_bilinear(
     rows: Float64[Tensor, "height breadth"],
     columns: Float64[Tensor, "height breadth"],
 ) -> Float32[Tensor, "channels height breadth"]:
-    """Bilinear means of the known among the four pixels around each place; NaN where none is.
+    """Interpolate the known among the four pixels around each position; NaN where none is known.
 
     Args:
-        values: a picture, NaN where nothing is known.
-        rows: places, in pixels from the centre of the first row; beyond the picture nothing is
-            known.
-        columns: likewise, from the centre of the first column.
+        values: an image, NaN where unknown.
+        rows: positions in pixels from the centre of the first row; pixels beyond the image are
+            unknown.
+        columns: positions in pixels from the centre of the first column.
     """
     height, breadth = values.shape[-2:]
     grid = torch.stack(
@@ -112,7 +112,7 @@ def interpolate_nearest(
     *,
     unknown: int,
 ) -> Int64[Tensor, "height breadth"]:
-    """The class of the pixel that each place lies in; `unknown` beyond the picture."""
+    """Return the class of the pixel at each position; `unknown` beyond the image."""
     row, column = (rows + 0.5).floor().long(), (columns + 0.5).floor().long()
     height, breadth = classes.shape
     inside = (row >= 0) & (row < height) & (column >= 0) & (column < breadth)

@@ -1,4 +1,4 @@
-"""A dense task: what its labels are, what a head writes for them, the loss, and the score."""
+"""`DenseTask`, the interface of dense tasks: labels, head output, loss and metric."""
 
 import math
 from abc import ABC, abstractmethod
@@ -11,15 +11,14 @@ from coterie.tasks.dense.visualize import Visualization
 
 
 class DenseTask(ABC):
-    """One task of many on the same pictures. Kinds are frozen keyword-only dataclasses.
+    """One of several tasks on the same images. Kinds are frozen keyword-only dataclasses.
 
-    A label is int64 [height, breadth] of classes, with `ignored` where nothing is known; or
-    float32 [channels, height, breadth], NaN where nothing is known; or float32 [channels] where
-    the task is about the whole picture.
+    A label is int64 [height, breadth] of classes, with `ignore_value` where unknown; or float32
+    [channels, height, breadth], NaN where unknown; or float32 [channels] for image-level tasks.
 
     Attributes:
-        name: what the gates, heads and reports call it.
-        weight: what its loss is multiplied by, above 0.
+        name: the task's name in gates, heads and reports.
+        weight: factor of its loss, above 0.
     """
 
     name: str
@@ -35,16 +34,16 @@ class DenseTask(ABC):
     @property
     @abstractmethod
     def channels(self) -> int:
-        """How many numbers the head writes, for each pixel or for the picture."""
+        """Number of head outputs per pixel or per image."""
 
     @property
     def is_image_level(self) -> bool:
-        """Whether one answer serves all of the picture."""
+        """Whether there is one output per image instead of per pixel."""
         return False
 
     @property
     def ignore_value(self) -> float:
-        """What a label says where nothing is known."""
+        """The label of unknown pixels."""
         return math.nan
 
     @abstractmethod
@@ -53,16 +52,16 @@ class DenseTask(ABC):
         prediction: Float[Tensor, "batch channels *place"],
         label: Shaped[Tensor, "batch *label"],
     ) -> Float[Tensor, " batch"]:
-        """The loss of each picture, in float32, without `weight`; 0 where nothing is labelled.
+        """Compute the loss of each image in float32, without `weight`; 0 without labels.
 
         Args:
-            prediction: what the head wrote, in any dtype.
-            label: the labels of the pictures.
+            prediction: the head's output, in any dtype.
+            label: the labels of the batch.
         """
 
     @abstractmethod
     def make_metric(self) -> DenseMetric:
-        """How predictions are scored."""
+        """Make the metric of predictions."""
 
     @abstractmethod
     def visualize(
@@ -70,35 +69,35 @@ class DenseTask(ABC):
         prediction: Float[Tensor, "channels *place"],
         label: Shaped[Tensor, "*label"] | None,
     ) -> Visualization:
-        """What a head wrote for one picture, and its label, as pictures for people to compare.
+        """Render prediction and label of one image for visual comparison.
 
-        Both are in the same colours; where the label is not known, its picture is grey.
+        Both use the same colours; unknown pixels of the label are grey.
 
         Args:
-            prediction: as `DenseMetric.statistics` has it.
-            label: None where the picture has none.
+            prediction: the output for one image, as in `DenseMetric.statistics`.
+            label: None for an unlabelled image.
         """
 
     def flip_label(self, label: Shaped[Tensor, "*label"]) -> Shaped[Tensor, "*label"]:
-        """What becomes of the values when left and right change places; pixels have moved."""
+        """Adapt the values to a horizontal flip, after the pixels have moved."""
         return label
 
     def rotate_label(
         self, label: Shaped[Tensor, "*label"], degrees: float
     ) -> Shaped[Tensor, "*label"]:
-        """What becomes of the values when the picture is turned, counter-clockwise as seen."""
+        """Adapt the values to a counter-clockwise rotation of the image."""
         return label
 
     def scale_label(
         self, label: Shaped[Tensor, "*label"], factor: float
     ) -> Shaped[Tensor, "*label"]:
-        """What becomes of the values when the picture is enlarged by `factor`."""
+        """Adapt the values to a zoom of the image by `factor`."""
         return label
 
     def finished(self, label: Shaped[Tensor, "*label"]) -> Shaped[Tensor, "*label"]:
-        """The label that is learned and scored, of what is left of it when the picture is cut."""
+        """Return the label for training and scoring, from the cropped label."""
         return label
 
     def renormalize_label(self, label: Shaped[Tensor, "*label"]) -> Shaped[Tensor, "*label"]:
-        """What becomes of means of neighbouring values, so that they are values of a label."""
+        """Convert means of neighbouring values to valid label values."""
         return label

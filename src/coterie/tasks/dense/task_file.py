@@ -1,4 +1,4 @@
-"""The `pictures` and `vision` of a tasks.yaml file as a dense data set and its `VisionConfig`."""
+"""Parsing of `pictures` and `vision` of tasks.yaml to a dense data set and `VisionConfig`."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,9 +15,9 @@ VISION_KEY = "vision"
 
 
 def list_dataset_kinds() -> dict[str, type[DenseDataset]]:
-    """List the kinds of data set that are imported, by the name that `set` gives.
+    """List the imported kinds of data set by their name for `set`.
 
-    Those of coterie's packages have the name of their file, others that of `module:Name`.
+    The name is the module's last part for coterie's packages, else `module:Name`.
     `coterie.read_tasks` imports all of coterie.datasets first.
     """
     kinds: dict[str, type[DenseDataset]] = {}
@@ -32,8 +32,8 @@ def parse_dense_tasks(items: Mapping[Any, Any], path: Path) -> tuple[DenseDatase
     """Parse the contents of a file.
 
     Args:
-        items: all of it.
-        path: the file; folders in it are relative to its own.
+        items: the contents.
+        path: the file; its folders are relative to its own folder.
 
     Raises ValueError, naming the file and the key in it, if anything is wrong.
     """

@@ -1,4 +1,4 @@
-"""`DenseTasks`: the tasks of a dense data set, which share a vision backbone with a head each."""
+"""`DenseTasks`: tasks of a dense data set, with a shared vision backbone and a head each."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -43,8 +43,8 @@ class DenseTasks(TaskSet):
 
     Attributes:
         dataset: the images, their labels and the tasks.
-        vision: how the backbone is made a multi-task model, and how images are preprocessed.
-        frozen: an earlier run whose tasks are not trained; `coterie.add_tasks` sets it.
+        vision: configuration of the multi-task model and the preprocessing.
+        frozen: an earlier run whose tasks are not trained; set by `coterie.add_tasks`.
     """
 
     yaml_key: ClassVar[str] = DATASET_KEY
@@ -134,7 +134,7 @@ class DenseTasks(TaskSet):
     def compute_losses(
         self, model: nn.Module, base_model: nn.Module, batch: dict[str, Any]
     ) -> ItemLosses:
-        """Return one loss for each image and trained task with a label, times the task's weight."""
+        """Return one loss per image and labelled trained task, times the task's weight."""
         # All tasks at once unless some are frozen: these need no forward pass.
         chosen = {} if self.frozen is None else {"tasks": self.trained_names}
         predictions = model(pixel_values=batch["pixel_values"], **chosen).predictions
@@ -153,7 +153,7 @@ class DenseTasks(TaskSet):
         return [name for name in labelled if name in self.trained_names]
 
     def get_task(self, name: str) -> DenseTask:
-        """Return the task of a name. Raises ValueError if there is none."""
+        """Return a task by name. Raises ValueError if there is none."""
         for task in self.dataset.tasks:
             if task.name == name:
                 return task
@@ -162,7 +162,7 @@ class DenseTasks(TaskSet):
     def load_evaluation_rows(
         self, split: str, *, limit: int | None = None, skip_bad_rows: bool = False
     ) -> DenseSubset:
-        """Load a split as all but training preprocesses it; see `load_evaluation_datasets`."""
+        """Load a split without augmentation; see `load_evaluation_datasets`."""
         rows = self.dataset.load_split(split, skip_bad_rows=skip_bad_rows)
         return DenseSubset(ResizedDataset(rows, self.dataset.tasks, self.vision), limit)
 
@@ -174,7 +174,7 @@ class DenseTasks(TaskSet):
         blind: bool = False,
         skip_bad_rows: bool = False,
     ) -> list[EvaluationDataset]:
-        """Load one data set of all tasks: each forward pass computes them all."""
+        """Load one data set of all tasks, which share each forward pass."""
         rows = self.load_evaluation_rows(split, limit=limit, skip_bad_rows=skip_bad_rows)
         dataset = EvaluationDataset(
             name=split, tasks=self.names, samples=rows, unit="image", bad_rows=rows.bad_rows
@@ -182,7 +182,7 @@ class DenseTasks(TaskSet):
         return [dataset]
 
     def make_prediction_key(self, dataset: EvaluationDataset, task: str) -> dict[str, Any]:
-        """Return the samples' digest and all that predictions and their metric are set by."""
+        """Return the samples' digest and the settings of data set, preprocessing and task."""
         return {
             "samples": compute_samples_digest(dataset.samples),
             "dataset": serialization.dump(self.dataset, name="dataset"),
@@ -199,7 +199,7 @@ class DenseTasks(TaskSet):
         on_routing: Callable[[Tape], object] | None = None,
         on_batch_end: Callable[[int], object] = lambda done: None,
     ) -> PredictionResult:
-        """Predict all tasks in each forward pass; rows keep statistics, not predicted images."""
+        """Predict all tasks in each forward pass; rows hold statistics, not predicted images."""
         found = run_inference(
             loaded.model,
             dataset.samples,
@@ -229,7 +229,7 @@ class DenseTasks(TaskSet):
         """Write images, labels and predictions of a few samples as PNG files."""
         examples = predict_examples(
             loaded.model,
-            dataset.samples.dataset,  # all of the split, so that runs with other limits compare
+            dataset.samples.dataset,  # the full split, so that runs with other limits compare
             self.dataset.tasks,
             pixels=loaded.processor.normalize_images,
         )
@@ -269,7 +269,7 @@ class DenseTasks(TaskSet):
 
 
 def check_mixture_sites(recipe: Recipe) -> None:
-    """Raise ValueError if a recipe puts experts at a role that a vision model does not have."""
+    """Raise ValueError if a recipe has experts at a role that vision models lack."""
     roles = MultiTaskViT.roles
     for at in [mixture.at for mixture in recipe.mixtures]:
         if isinstance(at, str) and is_role(at) and at not in roles:
@@ -281,13 +281,13 @@ def check_mixture_sites(recipe: Recipe) -> None:
 
 
 def resolve_backbone(base: str) -> str:
-    """The folder or hub id of a vision backbone.
+    """Return the folder or hub id of a vision backbone.
 
     Args:
-        base: either, or the name of a vision model that an installed package provides, such as
+        base: a folder, a hub id, or the name of a vision model of an installed package, such as
             "embedded" of coterie-demo.
 
-    Raises ValueError if that package is not installed, or its model was not fetched.
+    Raises ValueError if the package is not installed or its model was not downloaded.
     """
     plugin = find_plugin(VISION_MODELS, base)
     return base if plugin is None else str(plugin.load()())

@@ -1,4 +1,4 @@
-"""The good samples of a split, told from the bad ones by reading every file once."""
+"""Validation of dense samples: each file is read once, and invalid samples are reported."""
 
 import os
 from array import array
@@ -13,23 +13,23 @@ from coterie.tasks.dense.label_files import LabelFileError
 
 CACHE_FILE = "checked_dense.txt"
 CHECKS_VERSION = 2
-"""Raised when more is refused than before, so that everything is validated again."""
+"""Incremented when checks become stricter, so that everything is validated again."""
 
 
 class ValidatedDenseDataset(DenseSamples):
-    """The good samples of a split. Held in memory: 8 bytes a sample."""
+    """The valid samples of a split. Memory: 8 bytes per sample."""
 
     def __init__(self, split: DenseSplit, *, skip_bad_rows: bool = False) -> None:
-        """Read every sample once, on all cores; those not that were good in an earlier run.
+        """Read every sample on all cores, except those found valid in an earlier run.
 
-        A sample with several damaged files is told by the first of them.
+        A sample with several damaged files is reported with the first.
 
         Args:
-            split: where they are.
-            skip_bad_rows: leave damaged samples out, and go on.
+            split: the samples.
+            skip_bad_rows: skip damaged samples.
 
-        Raises ValueError with the first 20 damaged files and their number if some are damaged and
-        not to be skipped, or if no sample is good.
+        Raises ValueError with the number of damaged samples and the first 20 unless they are
+        skipped, or if no sample is valid.
         """
         self.split = split
         good, bad = array("q"), []
@@ -42,7 +42,7 @@ class ValidatedDenseDataset(DenseSamples):
         self.raise_for_bad_rows(skip_bad_rows)
 
     def raise_for_bad_rows(self, skip_bad_rows: bool) -> None:
-        """Raise ValueError if no sample is good, or some are bad and not to be skipped."""
+        """Raise ValueError if no sample is valid, or some are bad and not skipped."""
         if not len(self.split):
             raise ValueError(f"{self.split.title} has no samples: name at least one")
         if not self.bad_rows or (skip_bad_rows and len(self.valid)):
@@ -61,26 +61,24 @@ class ValidatedDenseDataset(DenseSamples):
         return self.split.read(self.valid[index])
 
     def compute_digest(self, index: int) -> str:
-        """Compute the digest of the sample's files, by their paths, sizes and times."""
+        """Return a key of the paths, sizes and times of the sample's files."""
         return make_sample_key(self.split, self.valid[index])
 
 
 def find_faults(split: DenseSplit) -> Iterator[BadRow | None]:
-    """For each sample in order, what is wrong with it."""
-    remembered = ValidationCache(CACHE_FILE)
+    """Yield the error of each sample in order, None if it is valid."""
+    cache = ValidationCache(CACHE_FILE)
     threads = os.cpu_count() or 1
-    window = CHUNK_SIZE * threads * 4  # a pool's map takes all it is given into memory at once
+    window = CHUNK_SIZE * threads * 4  # `pool.map` queues its entire input at once
     with ThreadPoolExecutor(threads) as pool:
         for start in range(0, len(split), window):
             end = min(start + window, len(split))
-            yield from pool.map(
-                lambda index: find_fault(split, index, remembered), range(start, end)
-            )
-            remembered.save()  # so that what breaks off goes on where it was
+            yield from pool.map(lambda index: find_fault(split, index, cache), range(start, end))
+            cache.save()  # so that an interrupted validation resumes here
 
 
 def find_fault(split: DenseSplit, index: int, remembered: ValidationCache) -> BadRow | None:
-    """What is wrong with one sample, if anything."""
+    """Return the error of one sample, None if it is valid."""
     key = make_sample_key(split, index)
     if key in remembered.valid:
         return None
@@ -93,6 +91,6 @@ def find_fault(split: DenseSplit, index: int, remembered: ValidationCache) -> Ba
 
 
 def make_sample_key(split: DenseSplit, index: int) -> str:
-    """Make a key of a sample that stays while the sizes and times of its files do."""
+    """Make a key of a sample from the paths, sizes and times of its files."""
     stamps = [make_file_stamp(file.path) for file in split.list_files(index)]
     return make_key("\n".join([f"{type(split).__name__} {CHECKS_VERSION}", *stamps]))

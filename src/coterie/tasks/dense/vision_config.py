@@ -1,4 +1,4 @@
-"""`VisionConfig`: how a backbone is made a model of many tasks, and how it sees pictures."""
+"""`VisionConfig`: configuration of the multi-task model and of image preprocessing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -14,21 +14,21 @@ from coterie.tasks.dense.task import DenseTask
 
 @dataclass(frozen=True, kw_only=True)
 class VisionConfig:
-    """What a run on dense tasks chooses beside its recipe.
+    """The configuration of a run on dense tasks in addition to its recipe.
 
     Attributes:
         head: "linear" (Mod-Squad's code) or "convolutions" (M3ViT); see
             `coterie.models.multitask_vision.heads`.
-        task_embedding: whether a vector of the task is added to the tokens before every block.
-        embedding_std: of these vectors at the start. 1 in Mod-Squad's code, which trains from
-            scratch.
-        shared_layers: how many of the first blocks run once for all tasks, without experts.
-        drop_path: how often training leaves out a block's half for a picture and task, below 1, on
-            backbones whose configuration has a `drop_path_rate` (DINOv2, DINOv3, Swin); 0.1 in
-            Mod-Squad's code. None for what the configuration says.
-        pretrained: False draws the backbone's weights anew, from the run's seed.
-        size: height and breadth that pictures are resized to first; None leaves them as they are.
-        augment: what chance does to a sample in training; None for nothing.
+        task_embedding: whether a task embedding is added to the tokens before every block.
+        embedding_std: initial standard deviation of task embeddings. 1 in Mod-Squad's code, which
+            trains from scratch.
+        shared_layers: number of first blocks that run once for all tasks, without experts.
+        drop_path: probability of dropping a residual branch per image and task, below 1, for
+            backbones with a `drop_path_rate` (DINOv2, DINOv3, Swin); 0.1 in Mod-Squad's code. None
+            for the backbone's configuration.
+        pretrained: whether to load the backbone's weights, or initialise them from the run's seed.
+        size: height and breadth to which images are resized first; None for no resizing.
+        augment: random augmentation in training; None for none.
     """
 
     head: Literal["linear", "convolutions"] = "linear"
@@ -49,7 +49,7 @@ class VisionConfig:
             )
 
     def get_model_kwargs(self) -> dict[str, Any]:
-        """The fields of `MultiTaskVisionConfig` among them."""
+        """Return the fields of `MultiTaskVisionConfig`."""
         return {
             "head": self.head,
             "task_embedding": self.task_embedding,
@@ -60,12 +60,12 @@ class VisionConfig:
     def transform_for_training(
         self, sample: DenseSample, tasks: Sequence[DenseTask], seed: int
     ) -> DenseSample:
-        """A sample as training sees it.
+        """Resize and augment a sample for training.
 
         Args:
-            sample: as it was read.
-            tasks: what the labels are of.
-            seed: at least 0, below 2^63; equal ones give equal draws.
+            sample: the sample as loaded.
+            tasks: the tasks of the labels.
+            seed: seed of the augmentation, at least 0, below 2^63.
         """
         sample = self._resize(sample, tasks)
         if self.augment is not None:
@@ -75,7 +75,7 @@ class VisionConfig:
     def transform_for_evaluation(
         self, sample: DenseSample, tasks: Sequence[DenseTask]
     ) -> DenseSample:
-        """A sample as all else sees it: its middle, where training cuts windows."""
+        """Resize a sample for evaluation, and crop its centre if training crops windows."""
         sample = self._resize(sample, tasks)
         crop = None if self.augment is None else self.augment.crop
         return finished(
@@ -87,13 +87,13 @@ class VisionConfig:
 
 
 def finished(sample: DenseSample, tasks: Sequence[DenseTask]) -> DenseSample:
-    """A sample whose picture changes no more, with the labels that are learned."""
+    """Finish the labels of a sample whose image is final."""
     labels = map_labels(sample, tasks, lambda label, task: task.finished(label))
     return replace(sample, labels=labels)
 
 
 class ResizedDataset(DenseSamples):
-    """Rows as they are seen outside of training."""
+    """A data set with the preprocessing of evaluation."""
 
     def __init__(
         self, rows: DenseSamples, tasks: Sequence[DenseTask], vision: VisionConfig
@@ -108,5 +108,5 @@ class ResizedDataset(DenseSamples):
         return self.vision.transform_for_evaluation(self.dataset[index], self.tasks)
 
     def compute_digest(self, index: int) -> str:
-        """Compute the digest of the sample as it was read; what `vision` does is not in it."""
+        """Return the digest of the sample as loaded, independent of `vision`."""
         return self.dataset.compute_digest(index)

@@ -1,4 +1,4 @@
-"""Labels and predictions of dense tasks as pictures to look at."""
+"""Rendering of labels and predictions of dense tasks as RGB images."""
 
 import colorsys
 import math
@@ -10,20 +10,20 @@ from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 UNKNOWN_COLOR = 128
-"""All three colours of a pixel of which nothing is known."""
+"""RGB value of unknown pixels."""
 VIRIDIS = (
     (68, 1, 84), (72, 40, 120), (62, 73, 137), (49, 104, 142), (38, 130, 142),
     (31, 158, 137), (53, 183, 121), (110, 206, 88), (181, 222, 43), (253, 231, 37),
 )  # fmt: skip
-"""The perceptual colour map viridis (CC0, matplotlib) at ten places; between them, straight."""
+"""The colour map viridis (CC0, matplotlib) at ten points, interpolated linearly."""
 PERCENTILES = (0.02, 0.98)
-"""The shares of a label's numbers between which colours differ: one far pixel is no scale."""
+"""Quantiles of a label's values that set the colour range, robust to outliers."""
 GOLDEN_RATIO = (math.sqrt(5) - 1) / 2
 BARS, BAR_HEIGHT, BAR_WIDTH = 32, 64, 4
 
 
 class Visualization(NamedTuple):
-    """RGB, 0 to 255: what was labelled, None where nothing is, and what was predicted."""
+    """Label (None without one) and prediction as RGB images, 0 to 255."""
 
     label: UInt8[Tensor, "3 height breadth"] | None
     prediction: UInt8[Tensor, "3 height breadth"]
@@ -32,7 +32,7 @@ class Visualization(NamedTuple):
 def apply_colormap_auto(
     prediction: Float[Tensor, "1 height breadth"], label: Float[Tensor, "1 height breadth"] | None
 ) -> Visualization:
-    """One number a pixel, in the colours of viridis; both on the scale of the label."""
+    """Color one number per pixel with viridis, on the label's range."""
     low, high = compute_value_range(_select_scale_source(prediction, label))
     return apply_colormap_range(prediction, label, low, high)
 
@@ -43,7 +43,7 @@ def apply_colormap_range(
     low: float,
     high: float,
 ) -> Visualization:
-    """One number a pixel, in the colours of viridis: violet at `low` and yellow at `high`."""
+    """Color one number per pixel with viridis: violet at `low` and yellow at `high`."""
     truth = None if label is None else apply_viridis(rescale(label[0], low, high))
     return Visualization(truth, apply_viridis(rescale(prediction[0], low, high)))
 
@@ -52,7 +52,7 @@ def combine_rgb_channels(
     prediction: Float[Tensor, "channels height breadth"],
     label: Float[Tensor, "channels height breadth"] | None,
 ) -> Visualization:
-    """The first three numbers of a pixel as red, green and blue, each on its label's scale."""
+    """Show the first three channels as red, green and blue, each on its label's range."""
     ends = [compute_value_range(each) for each in _select_scale_source(prediction, label)[:3]]
     truth = None if label is None else _combine_channels(label[:3], ends)
     return Visualization(truth, _combine_channels(prediction[:3], ends))
@@ -62,7 +62,7 @@ def _select_scale_source(
     prediction: Float[Tensor, "channels height breadth"],
     label: Float[Tensor, "channels height breadth"] | None,
 ) -> Float[Tensor, "channels height breadth"]:
-    """What the scale of the colours is taken from: the label, where there is any."""
+    """Return the tensor that sets the colour range: the label unless it has no values."""
     return prediction if label is None or not label.isfinite().any() else label
 
 
@@ -75,7 +75,7 @@ def _combine_channels(
 
 
 def compute_value_range(values: Float[Tensor, "*label"]) -> tuple[float, float]:
-    """Where `ENDS` of the finite numbers lie; 0 and 1 if there are none."""
+    """Compute the `PERCENTILES` of the finite values; 0 and 1 if there are none."""
     known = values.float()[values.isfinite()].sort().values
     if not len(known):
         return 0.0, 1.0
@@ -84,12 +84,12 @@ def compute_value_range(values: Float[Tensor, "*label"]) -> tuple[float, float]:
 
 
 def rescale(values: Float[Tensor, "*label"], low: float, high: float) -> Float[Tensor, "*label"]:
-    """0 at `low` and 1 at `high`, nothing beyond; NaN stays."""
+    """Rescale `low` to 0 and `high` to 1, clamped; NaN stays NaN."""
     return ((values.float() - low) / max(high - low, 1e-12)).clamp(0, 1)
 
 
 def apply_viridis(values: Float[Tensor, "height breadth"]) -> UInt8[Tensor, "3 height breadth"]:
-    """Numbers in [0, 1] in the colours of viridis."""
+    """Color numbers in [0, 1] with viridis."""
     table = torch.tensor(VIRIDIS, dtype=torch.float32)
     place = values.nan_to_num(0.0) * (len(table) - 1)
     below = place.floor().clamp(0, len(table) - 2).long()
@@ -98,23 +98,23 @@ def apply_viridis(values: Float[Tensor, "height breadth"]) -> UInt8[Tensor, "3 h
 
 
 def to_rgb_image(values: Float[Tensor, "3 height breadth"]) -> UInt8[Tensor, "3 height breadth"]:
-    """Red, green and blue in [0, 1]; a pixel with a NaN is not known."""
+    """Convert RGB in [0, 1] to uint8; pixels with a NaN are unknown."""
     return to_uint8(255 * values.nan_to_num(0.0), ~values.isnan().any(0))
 
 
 def to_uint8(
     rgb: Float[Tensor, "3 height breadth"], known: Bool[Tensor, "height breadth"]
 ) -> UInt8[Tensor, "3 height breadth"]:
-    """Colours, 0 to 255, and grey where nothing is known."""
+    """Round RGB values to uint8, with grey at unknown pixels."""
     return rgb.round().byte().where(known, UNKNOWN_COLOR)
 
 
 def color_classes(
     numbers: Int[Tensor, "height breadth"], known: Bool[Tensor, "height breadth"]
 ) -> UInt8[Tensor, "3 height breadth"]:
-    """Classes, each in a colour of its own, which is the same in all pictures.
+    """Color each class number with a fixed colour.
 
-    Hues are a golden section of the circle apart, in three lightnesses; none is grey.
+    Hues are spaced by the golden ratio, in three lightnesses; none is grey.
     """
     numbers = numbers.where(known, 0)
     count = int(numbers.max()) + 1
@@ -128,9 +128,9 @@ def color_classes(
 def draw_bar_charts(
     prediction: Float[Tensor, " classes"], label: Float[Tensor, " classes"] | None
 ) -> Visualization:
-    """A number a class of the whole picture, each a bar from the ground, on one scale.
+    """Draw a bar chart of one number per class, on a common scale.
 
-    Of more than `BARS` classes, neighbours share a bar, which is as high as the highest of them.
+    With more than `BARS` classes, neighbours share a bar with their maximum.
     """
     both = [each for each in (prediction, label) if each is not None and not each.isnan().any()]
     most = max((float(each.max()) for each in both), default=1.0)

@@ -1,4 +1,4 @@
-"""Samples to batches: prompts and answers as tokens, labels on the answers only."""
+"""`TextCollator`: samples to batches of tokens, with labels on the answers only."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,13 +16,13 @@ TYPES = "token_type_ids"
 
 
 class TextCollator:
-    """Makes batches of samples.
+    """A collator of text samples.
 
-    Prompts go through the processor in one call, as its chat template has them; the first answer
-    and the token that ends the turn follow. Media tensors are the processor's own.
+    Prompts are tokenized with the processor's chat template in one call; the first answer and the
+    token that ends the turn follow. Media tensors are the processor's own.
 
     Attributes:
-        skipped: samples that were too long, in the order they came; only where `skip_long`.
+        skipped: samples that were too long, in order; only if `skip_long`.
     """
 
     def __init__(
@@ -36,10 +36,10 @@ class TextCollator:
         """
         Args:
             processor: a transformers processor or tokenizer with a chat template.
-            task_names: `task_ids` count them from 0.
-            max_length: tokens of prompt and answer, at most; nothing is ever cut.
-            skip_long: leave longer samples out of their batch and write them down in `left_out`.
-                Otherwise they are an error.
+            task_names: the tasks, in the order of `task_ids`.
+            max_length: maximum tokens of prompt and answer; nothing is truncated.
+            skip_long: skip longer samples and list them in `skipped`; otherwise they are an
+                error.
         """
         if max_length is not None and max_length < 1:
             raise ValueError(f"max_length={max_length}: give at least 1, or None for no limit")
@@ -51,12 +51,12 @@ class TextCollator:
         self.end_of_turn = get_end_of_turn_id(processor)
 
     def __call__(self, samples: Sequence[TextSample]) -> dict[str, Tensor]:
-        """A batch to train on, padded on the right.
+        """Make a training batch, padded on the right.
 
         `input_ids`, `attention_mask` and `labels` [batch, seq], `task_ids` [batch], and what the
-        processor makes of the media. Labels are -100 but for the answer and the end of its turn.
+        processor's media tensors. Labels are -100 except at the answer and the end of its turn.
 
-        Raises ValueError for a sample of a task without a name, and for one that is too long.
+        Raises ValueError for a sample of an unknown task, or one that is too long.
         """
         task_ids = self.get_task_ids(samples)
         encoded = apply_template(self.processor, [sample.to_chat_messages() for sample in samples])
@@ -75,7 +75,7 @@ class TextCollator:
         return batch
 
     def collate_prompts(self, samples: Sequence[TextSample]) -> dict[str, Tensor]:
-        """A batch for `generate`, padded on the left, without answers and labels."""
+        """Make a batch for `generate`, padded on the left, without answers and labels."""
         task_ids = self.get_task_ids(samples)
         encoded = apply_template(self.processor, [sample.to_chat_messages() for sample in samples])
         none = [torch.empty(0, dtype=torch.int64)] * len(samples)
@@ -88,7 +88,7 @@ class TextCollator:
         return get_tokenizer(self.processor).pad_token_id
 
     def get_task_ids(self, samples: Sequence[TextSample]) -> Tensor:
-        """The place of each sample's task among the names, int64 [batch]."""
+        """Return the task id of each sample, int64 [batch]."""
         for sample in samples:
             if sample.task not in self.task_names:
                 raise ValueError(
@@ -98,14 +98,14 @@ class TextCollator:
         return torch.tensor([self.task_names.index(sample.task) for sample in samples])
 
     def encode_answer(self, sample: TextSample) -> Tensor:
-        """The tokens that are learned: the first answer and the end of the turn."""
+        """Encode the target tokens: the first answer and the end of the turn."""
         ids = get_tokenizer(self.processor)(sample.answers[0], add_special_tokens=False)
         return torch.tensor([*ids["input_ids"], self.end_of_turn])
 
     def _filter_too_long(
         self, samples: Sequence[TextSample], mask: Tensor, answers: Sequence[Tensor]
     ) -> list[int]:
-        """The samples that are not too long."""
+        """Return the indices of samples that are not too long."""
         if self.max_length is None:
             return list(range(len(samples)))
         kept = []
@@ -129,10 +129,10 @@ class TextCollator:
 def append_answers(
     encoded: Mapping[str, Tensor], answers: Sequence[Tensor], *, pad: int, side: str
 ) -> dict[str, Tensor]:
-    """The processor's batch with `answers` behind the prompts, padded anew on one side.
+    """Append `answers` to the prompts of a processor's batch, and pad again on one side.
 
     Args:
-        encoded: what the processor made; what is not a number a token is handed on as it is.
+        encoded: the processor's output; tensors without one number per token are unchanged.
         answers: tokens, int64 [tokens] each.
         pad: the padding token.
         side: "left" or "right".
@@ -154,7 +154,7 @@ def append_answers(
 
 
 def make_answer_labels(mask: Tensor, answers: Sequence[Tensor]) -> Tensor:
-    """[batch, seq] of a batch padded on the right: the answers where they stand, else -100."""
+    """Make labels [batch, seq] of a right-padded batch: the answer tokens, else -100."""
     found = torch.full_like(mask, IGNORE_INDEX)
     for row, length, answer in zip(found, mask.sum(1).tolist(), answers, strict=True):
         row[length - len(answer) : length] = answer

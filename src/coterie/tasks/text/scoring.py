@@ -1,4 +1,4 @@
-"""Rows of text predictions: what was asked, answered and wanted, with the metric's statistics."""
+"""Rows of text predictions: question, prediction, answers and the metric's statistics."""
 
 import hashlib
 import json

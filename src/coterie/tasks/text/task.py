@@ -1,4 +1,4 @@
-"""A task: rows, what is asked of them, and how answers are scored."""
+"""`TextTask`: rows, prompt and metric of a task with text answers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,25 +13,25 @@ from coterie.metrics.base import TextMetric
 from coterie.metrics.text.exact_match import ExactMatch
 
 ALL_SPLITS = "all"
-"""The split whose rows are shared out to train, validation and test."""
+"""The split whose rows are divided into train, validation and test."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TextTask:
-    """A task of the user's, as tasks.yaml has it.
+    """A text task, as in tasks.yaml.
 
     Attributes:
-        name: what the gates, reports and folders call it.
+        name: the task's name in gates, reports and folders.
         rows: a file, folder or hub id for each split. The split "all" is shared out, four fifths
             to "train", a tenth each to "validation" and "test", by the content of the rows.
-        folder: what relative paths in `rows` are relative to.
+        folder: base folder of relative paths in `rows`.
         media: modality -> the column of its files' paths or bytes, where it is not called as the
             modality is ("image", "audio"); several files of a row stand in that name + "s".
-        question: the column of what is asked.
-        answer: the column of the answer or answers.
-        prompt: what the user says, with {names} of text columns.
-        metric: how predictions are scored.
-        max_new_tokens: the most tokens of an answer.
+        question: column of the question.
+        answer: column of the answer or answers.
+        prompt: template of the user's message, with {names} of text columns.
+        metric: metric of the predictions.
+        max_new_tokens: maximum tokens of an answer.
     """
 
     name: str
@@ -61,7 +61,7 @@ class TextTask:
         self.get_columns()
 
     def get_columns(self) -> Columns:
-        """The names of the columns."""
+        """Return the column names."""
         return Columns(
             media=self.media,
             question=self.question,
@@ -70,7 +70,7 @@ class TextTask:
         )
 
     def get_path(self, split: str) -> str:
-        """Where the rows of a split are: a path, or a hub id.
+        """Return the path or hub id of the rows of a split.
 
         Raises ValueError if the task has no such split.
         """
@@ -84,7 +84,7 @@ class TextTask:
         return given if given.startswith("hf:") else str(Path(self.folder, given).expanduser())
 
     def list_splits(self) -> tuple[str, ...]:
-        """The splits that there are."""
+        """List the task's splits."""
         parts = SPLIT_PARTS if ALL_SPLITS in self.rows else ()
         return tuple(
             dict.fromkeys([*(split for split in self.rows if split != ALL_SPLITS), *parts])
@@ -93,15 +93,15 @@ class TextTask:
     def read_samples(
         self, split: str, *, skip_bad_rows: bool = False, check_media: bool = True
     ) -> Dataset:
-        """The samples of a split, after reading every row once.
+        """Load the samples of a split, after reading every row once.
 
         Args:
             split: "train", "validation", "test" or another of `rows`.
-            skip_bad_rows: leave bad rows out, and name them in `bad` of what is returned.
-            check_media: decode every picture and sound now, once for each file; without it, a
-                damaged one is found when it comes up.
+            skip_bad_rows: skip bad rows, and list them in `bad_rows` of the result.
+            check_media: decode every image and audio file now, once per file; otherwise damaged
+                ones raise on access.
 
-        Raises ValueError with the first 20 bad rows and their number; or if no good one is left.
+        Raises ValueError with the number of bad rows and the first 20, or if no valid row is left.
         """
         shared = split not in self.rows and split in SPLIT_PARTS
         source = open_rows(self.get_path(split), split=split)

@@ -1,1 +1,1 @@
-"""The encoders an omni model may have, one kind a file."""
+"""Encoders of omni models, one kind per file."""

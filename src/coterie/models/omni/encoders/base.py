@@ -1,4 +1,4 @@
-"""What an omni model must know of an encoder: its tower, its tokens, its weights."""
+"""`Encoder`, the interface of encoders: network, number of tokens and weights."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -15,13 +15,12 @@ Count = TypeVar("Count", int, Tensor)
 
 @dataclass(frozen=True, kw_only=True)
 class Encoder(ABC):
-    """One encoder of an omni model. A new kind is a file here; a new encoder is an entry in
-    `OmniConfig.encoders`.
+    """One encoder of an omni model: an entry of `OmniConfig.encoders`. Each kind is a file here.
 
     Attributes:
-        name: the tower is `model.<name>_tower`, the connector `model.connectors.<name>`.
-        hidden: features between the two linear maps of its connector.
-        modality: what it reads. All encoders of a modality answer one after another.
+        name: `model.<name>_tower` is the network, `model.connectors.<name>` the connector.
+        hidden: hidden width of its connector.
+        modality: its input. Tokens of a modality's encoders are concatenated in order.
     """
 
     name: str
@@ -31,35 +30,35 @@ class Encoder(ABC):
     @property
     @abstractmethod
     def width(self) -> int:
-        """Features of each token it gives."""
+        """Width of its tokens."""
 
     @abstractmethod
     def build_tower(self) -> nn.Module:
-        """The network, with random weights."""
+        """Build the network, randomly initialised."""
 
     @abstractmethod
     def count_tokens(self, length: Count) -> Count:
-        """How many tokens it gives for an item of `length` (mel frames; images ignore it)."""
+        """Return the number of tokens of an item of `length` (mel frames; images ignore it)."""
 
     @abstractmethod
     def encode(
         self, tower: nn.Module, values: Float[Tensor, "rows ..."], lengths: Int[Tensor, " rows"]
     ) -> Float[Tensor, "rows seq width"]:
-        """Pooled features of images or sounds; what is behind an item's own tokens is arbitrary.
+        """Compute pooled features of images or audio, arbitrary beyond an item's tokens.
 
         Args:
-            tower: what `tower()` built.
+            tower: the network of `build_tower`.
             values: `pixel_values` or `input_features`.
-            lengths: mel frames of each sound; zeros for images.
+            lengths: mel frames of each audio item; zeros for images.
         """
 
     @abstractmethod
     def load_weights(self, folder: Path) -> dict[str, Tensor]:
-        """The tower's state as `coterie fetch` has left it in `folder`."""
+        """Load the tower's state dict from the files of `coterie fetch` in `folder`."""
 
 
 def parse_encoders(dumped: list[Any] | None) -> tuple[Encoder, ...]:
-    """The encoders that `spec.dump` wrote into a configuration. ValueError for anything else."""
+    """Parse dumped encoders of a configuration. Raises ValueError for anything else."""
     found = load(list(dumped or ()), name="encoders")
     for position, encoder in enumerate(found):
         if not isinstance(encoder, Encoder):
@@ -74,5 +73,5 @@ def parse_encoders(dumped: list[Any] | None) -> tuple[Encoder, ...]:
 
 
 def select_modality(encoders: tuple[Encoder, ...], modality: str) -> tuple[Encoder, ...]:
-    """Those that read images, or sounds."""
+    """Return the encoders of a modality."""
     return tuple(encoder for encoder in encoders if encoder.modality == modality)

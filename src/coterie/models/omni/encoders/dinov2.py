@@ -1,4 +1,4 @@
-"""DINOv2 patches of some layers side by side, averaged over squares of the picture."""
+"""`DINOv2Encoder`: DINOv2 patch features of several layers, average-pooled to a grid."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,12 +15,12 @@ from coterie.models.omni.encoders.base import Count, Encoder
 
 @dataclass(frozen=True, kw_only=True)
 class DINOv2Encoder(Encoder):
-    """A DINOv2 tower, cut off behind the last layer that is read.
+    """A DINOv2 encoder, truncated after the last layer that is used.
 
     Attributes:
         config: fields of `Dinov2Config`.
-        layers: whose hidden states are concatenated; 0 is what enters the first layer.
-        side: the patches are averaged to side x side tokens, row by row.
+        layers: layers whose hidden states are concatenated; 0 is the input of the first.
+        side: patches are average-pooled to side x side tokens, in row-major order.
     """
 
     name: str = "vision"
@@ -36,7 +36,7 @@ class DINOv2Encoder(Encoder):
     def build_tower(self) -> nn.Module:
         config = Dinov2Config(**{**self.config, "num_hidden_layers": max(self.layers)})
         tower: Any = Dinov2Model._from_config(config)
-        tower.layernorm = nn.Identity()  # read by nothing
+        tower.layernorm = nn.Identity()  # its output is not used
         return tower
 
     def count_tokens(self, length: Count) -> Count:
@@ -52,6 +52,6 @@ class DINOv2Encoder(Encoder):
         return nn.functional.adaptive_avg_pool2d(grid, self.side).flatten(2).transpose(1, 2)
 
     def load_weights(self, folder: Path) -> dict[str, Tensor]:
-        # Not load_file: from_pretrained knows older key names.
-        whole = Dinov2Model.from_pretrained(folder).state_dict()
-        return {key: whole[key] for key in self.build_tower().state_dict()}
+        # Not load_file: from_pretrained converts older key names.
+        state = Dinov2Model.from_pretrained(folder).state_dict()
+        return {key: state[key] for key in self.build_tower().state_dict()}

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite as an encoder: one token, the mean of its last map."""
+"""`EfficientNetEncoder`: one token per image, the mean of EfficientNet-Lite's last map."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,14 +18,14 @@ DEVIATION = (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True, kw_only=True)
 class EfficientNetEncoder(Encoder):
-    """What is in the picture, as a classifier sees it.
+    """An EfficientNet-Lite encoder with image classification features.
 
-    Pictures come normalised with ImageNet's mean and deviation, as every tower but this one wants
-    them; here they are undone and become (x - 127) / 128 of bytes, which these weights know.
+    Images arrive normalised with ImageNet's mean and deviation, as the other towers expect them;
+    here this is converted to (x - 127) / 128 of bytes, which these weights expect.
 
     Attributes:
-        stem: channels behind the first convolution.
-        stages: the stages between; Lite0 by default.
+        stem: output channels of the first convolution.
+        stages: the bottleneck stages; Lite0 by default.
         head: channels of the last map.
     """
 
@@ -54,5 +54,5 @@ class EfficientNetEncoder(Encoder):
         return tower(lite).mean((2, 3))[:, None]
 
     def load_weights(self, folder: Path) -> dict[str, Tensor]:
-        whole = load_file(folder / "model.safetensors")
-        return {key: value for key, value in whole.items() if not key.startswith("_fc.")}
+        state = load_file(folder / "model.safetensors")
+        return {key: value for key, value in state.items() if not key.startswith("_fc.")}

@@ -1,4 +1,4 @@
-"""Whisper's encoder states, averaged over short windows."""
+"""`WhisperEncoder`: Whisper encoder states, averaged over short windows."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,11 +19,11 @@ PREFIX = "model.encoder."
 
 @dataclass(frozen=True, kw_only=True)
 class WhisperEncoder(Encoder):
-    """A Whisper encoder, one token for every `pool` states of 20 ms; the last may have fewer.
+    """A Whisper encoder with one token per `pool` states of 20 ms; the last may have fewer.
 
     Attributes:
         config: fields of `WhisperConfig`.
-        pool: states averaged to a token.
+        pool: number of states per token.
     """
 
     name: str = "audio"
@@ -59,14 +59,14 @@ class WhisperEncoder(Encoder):
         return sums / inside.sum(2).clamp(min=1)[..., None]
 
     def load_weights(self, folder: Path) -> dict[str, Tensor]:
-        whole = load_file(folder / "model.safetensors")
+        state = load_file(folder / "model.safetensors")
         return {
             key.removeprefix(PREFIX).replace(".fc", ".mlp.fc"): value
-            for key, value in whole.items()
+            for key, value in state.items()
             if key.startswith(PREFIX)
         }
 
 
 def count_states(length: Count) -> Count:
-    """The second convolution strides by two frames."""
+    """Count the encoder states of `length` frames; the second convolution has stride 2."""
     return cast(Count, (length + 1) // 2)

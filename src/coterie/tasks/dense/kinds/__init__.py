@@ -1,1 +1,1 @@
-"""What a label may be: one kind of task a file."""
+"""Kinds of dense tasks, one per file."""

@@ -1,4 +1,4 @@
-"""How far away what a pixel shows is."""
+"""`Depth`: depth estimation."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -15,13 +15,13 @@ from coterie.tasks.dense.visualize import Visualization, apply_colormap_auto
 
 @dataclass(frozen=True, kw_only=True)
 class Depth(DenseTask):
-    """Depth: the mean of |difference| of labels as they are written; scored in metres.
+    """Depth estimation with an L1 loss on encoded labels; scored in metres.
 
-    As in the released codes of M3ViT (NYUD, metres) and Mod-Squad (Taskonomy, logarithms).
+    As in the released code of M3ViT (NYUD, metres) and Mod-Squad (Taskonomy, logarithms).
 
     Attributes:
-        scale: how depths are written as labels.
-        report: what is scored: "rmse" or "abs_rel", see `DepthError`.
+        scale: the depth encoding of labels.
+        report: the score, "rmse" or "abs_rel", see `DepthError`.
     """
 
     name: str
@@ -31,7 +31,7 @@ class Depth(DenseTask):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.make_metric()  # which refuses report
+        self.make_metric()  # validates `report`
 
     @property
     def channels(self) -> int:
@@ -53,13 +53,13 @@ class Depth(DenseTask):
         prediction: Float[Tensor, "1 height breadth"],
         label: Float[Tensor, "1 height breadth"] | None,
     ) -> Visualization:
-        """Near is violet and far yellow."""
+        """Show near as violet and far as yellow."""
         return apply_colormap_auto(prediction, label)
 
     def scale_label(self, label: Float[Tensor, "*label"], factor: float) -> Float[Tensor, "*label"]:
-        """Depth over factor: what looks larger is nearer.
+        """Divide depth by the zoom factor: larger objects are nearer.
 
-        As Eigen et al. (arXiv:1406.2283) and the code of Vandenhende et al. (arXiv:2004.13379),
-        on which M3ViT's is built, have it.
+        As in Eigen et al. (arXiv:1406.2283) and the code of Vandenhende et al. (arXiv:2004.13379),
+        on which M3ViT's is based.
         """
         return self.scale.encode(self.scale.decode(label) / factor)

@@ -1,4 +1,4 @@
-"""Of what class the whole picture is, learned from a teacher's probabilities."""
+"""`Distillation`: image classification towards a teacher's probabilities."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -15,15 +15,15 @@ from coterie.tasks.dense.visualize import Visualization, draw_bar_charts
 
 @dataclass(frozen=True, kw_only=True)
 class Distillation(DenseTask):
-    """Classification of the picture towards a soft target: one number a class.
+    """Image classification towards a soft target, with one output per class.
 
     "mse" is the mean over classes of squared differences between output and target, without a
-    softmax, as the released code of Mod-Squad has it; "cross_entropy" is
-    -sum(target * log softmax(output)). A target with a NaN in it is none.
+    softmax, as in the released code of Mod-Squad; "cross_entropy" is
+    -sum(target * log softmax(output)). A target with a NaN is ignored.
 
     Attributes:
-        classes: how many, at least 2.
-        criterion: "mse" or "cross_entropy".
+        classes: number of classes, at least 2.
+        criterion: the loss, "mse" or "cross_entropy".
     """
 
     name: str
@@ -63,6 +63,6 @@ class Distillation(DenseTask):
         prediction: Float[Tensor, " classes"],
         label: Float[Tensor, " classes"] | None,
     ) -> Visualization:
-        """A bar a class: of the target, and of the output, or of its softmax."""
-        said = prediction if self.criterion == "mse" else prediction.softmax(0)
-        return draw_bar_charts(said, label)
+        """Draw a bar per class for the target and for the output or its softmax."""
+        output = prediction if self.criterion == "mse" else prediction.softmax(0)
+        return draw_bar_charts(output, label)

@@ -1,4 +1,4 @@
-"""Which pixels lie on the edge of something."""
+"""`Edges`: edge detection."""
 
 from dataclasses import dataclass
 
@@ -14,14 +14,14 @@ from coterie.tasks.dense.binary_task import BinaryTask
 
 @dataclass(frozen=True, kw_only=True)
 class Edges(BinaryTask):
-    """Edges, a label of 0 or 1 a pixel: cross-entropy with edges weighing more than the rest.
+    """Edge detection, a label of 0 or 1 per pixel, with weighted cross-entropy.
 
-    The mean over labelled pixels, in which those on an edge weigh `positive_weight` and the others
+    The mean over labelled pixels, in which edge pixels have weight `positive_weight` and others
     1 - `positive_weight`. As in M3ViT (arXiv:2210.14793), where this task's weight is 50.
 
     Attributes:
-        positive_weight: above 0 and below 1.
-        thresholds: at how many levels the prediction is cut for the score; fewer are faster.
+        positive_weight: weight of edge pixels, above 0 and below 1.
+        thresholds: number of thresholds of the score; fewer are faster.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Edges(BinaryTask):
             raise ValueError(
                 f"Edges(positive_weight={self.positive_weight!r}): give a number between 0 and 1"
             )
-        self.make_metric()  # which refuses thresholds
+        self.make_metric()  # validates `thresholds`
 
     def compute_loss(
         self,

@@ -1,4 +1,4 @@
-"""Which way the surface faces that a pixel shows."""
+"""`Normals`: surface normal estimation."""
 
 import math
 from dataclasses import dataclass
@@ -21,22 +21,22 @@ from coterie.tasks.dense.task import DenseTask
 from coterie.tasks.dense.visualize import Visualization, to_rgb_image
 
 MIN_LENGTH = 1e-3
-"""Predictions shorter than this are divided by this, and stay shorter than 1."""
+"""Shorter predictions are divided by this, and stay shorter than 1."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Normals(DenseTask):
     """Surface normals: unit vectors, x to the right, y up, z to the viewer.
 
-    The prediction is divided by its length first. Then "l1" is the mean of |difference| over the
-    three parts of all labelled pixels, as in M3ViT (arXiv:2210.14793), where this task's weight is
+    The prediction is normalised first. Then "l1" is the mean of |difference| over the three
+    components of all labelled pixels, as in M3ViT (arXiv:2210.14793), where this task's weight is
     10; "cosine" is the mean of 1 - cosine, as in the released code of Mod-Squad.
 
-    Departs: the released codes divide by the length, however short; a head that begins at 0 would
-    have gradients of 10^12, and so what is shorter than `SHORTEST` is divided by that.
+    Departs: the released code divides by any length; a head initialised to 0 would have gradients
+    of 10^12, so vectors shorter than `MIN_LENGTH` are divided by that.
 
     Attributes:
-        criterion: "l1" or "cosine".
+        criterion: the loss, "l1" or "cosine".
     """
 
     name: str
@@ -71,21 +71,21 @@ class Normals(DenseTask):
         prediction: Float[Tensor, "3 height breadth"],
         label: Float[Tensor, "3 height breadth"] | None,
     ) -> Visualization:
-        """x as red, y as green, z as blue, each from -1 (none) to 1 (all)."""
+        """Show x as red, y as green, z as blue, each from -1 (dark) to 1 (bright)."""
         truth = None if label is None else to_rgb_image((normalize_vectors(label) + 1) / 2)
         return Visualization(truth, to_rgb_image((normalize_vectors(prediction) + 1) / 2))
 
     def flip_label(
         self, label: Float[Tensor, "*batch 3 height breadth"]
     ) -> Float[Tensor, "*batch 3 height breadth"]:
-        """What faced left faces right."""
+        """Negate x."""
         x, y, z = label.unbind(-3)
         return torch.stack((-x, y, z), -3)
 
     def rotate_label(
         self, label: Float[Tensor, "*batch 3 height breadth"], degrees: float
     ) -> Float[Tensor, "*batch 3 height breadth"]:
-        """x and y turn with the picture, counter-clockwise as seen; z still faces the viewer."""
+        """Rotate x and y counter-clockwise with the image; z is unchanged."""
         x, y, z = label.unbind(-3)
         cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
         return torch.stack((cosine * x - sine * y, sine * x + cosine * y, z), -3)
@@ -93,17 +93,17 @@ class Normals(DenseTask):
     def scale_label(
         self, label: Float[Tensor, "*batch 3 height breadth"], factor: float
     ) -> Float[Tensor, "*batch 3 height breadth"]:
-        """Unchanged: normals are of the surface, and a longer lens does not bend that.
+        """Return the label unchanged: a zoom does not change surface normals.
 
-        So in the code of Vandenhende et al. (arXiv:2004.13379), on which M3ViT's is built.
-        Departs: from codes that rescale z by the factor and divide by the new length, as Eigen and
-        Fergus (arXiv:1411.4734) do, for whom a zoom is a step towards the scene. From there a
-        camera would see other parts of it, too, so that this would be no truer.
+        As in the code of Vandenhende et al. (arXiv:2004.13379), on which M3ViT's is based.
+        Departs from code that rescales z by the factor and normalises again, as Eigen and Fergus
+        (arXiv:1411.4734) do, who model zoom as moving the camera. From there a camera would also
+        see other parts of the scene, so this would not be more accurate.
         """
         return label
 
     def renormalize_label(
         self, label: Float[Tensor, "*batch 3 height breadth"]
     ) -> Float[Tensor, "*batch 3 height breadth"]:
-        """At length 1 again."""
+        """Normalize vectors to length 1."""
         return normalize_vectors(label)

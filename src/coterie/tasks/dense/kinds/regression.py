@@ -1,4 +1,4 @@
-"""Numbers for each pixel that have no rule of their own."""
+"""`Regression`: regression of pixel values without task-specific rules."""
 
 import math
 from dataclasses import dataclass
@@ -19,19 +19,19 @@ from coterie.tasks.dense.visualize import Visualization, apply_colormap_auto, co
 
 @dataclass(frozen=True, kw_only=True)
 class Regression(DenseTask):
-    """Regression of pixels: the mean of |difference|^power over a picture's labelled numbers.
+    """Pixel regression: the mean of |difference|^exponent over an image's labelled values.
 
-    Taskonomy's keypoints, reshading, edges and unsupervised segments with power 1, its principal
-    curvature with power 2 and two numbers, as in the released code of Mod-Squad.
+    Taskonomy's keypoints, reshading, edges and unsupervised segments use exponent 1, its principal
+    curvature exponent 2 and two channels, as in the released code of Mod-Squad.
 
     Attributes:
-        num_channels: how many numbers a pixel has, at least 1.
-        exponent: 1, absolute, or 2, squared differences.
-        clamp: the most that a picture's loss can be, above 0; beyond it there is no gradient. The
+        num_channels: number of values per pixel, at least 1.
+        exponent: 1 for absolute or 2 for squared differences.
+        clamp: maximum loss of an image, above 0; beyond it there is no gradient. The
             released code clamps the loss of a batch at 1000.
-        blur: standard deviation, in pixels, of a Gaussian blur of the labels after the picture was
-            cut, as the released code blurs occlusion edges; 0 for none. What is beyond the
-            border is mirrored. Unknown pixels blur as -1, and stay unknown.
+        blur: standard deviation, in pixels, of a Gaussian blur of the labels after cropping, as
+            the released code blurs occlusion edges; 0 for none. Pixels beyond the border are
+            mirrored. Unknown pixels blur as -1, and stay unknown.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Regression(DenseTask):
             raise ValueError(f"Regression(clamp={self.clamp!r}): give a number above 0")
         if not 0 <= self.blur < math.inf:
             raise ValueError(f"Regression(blur={self.blur!r}): give pixels, at least 0")
-        self.make_metric()  # which refuses power
+        self.make_metric()  # validates `exponent`
 
     @property
     def channels(self) -> int:
@@ -83,7 +83,7 @@ class Regression(DenseTask):
         prediction: Float[Tensor, "channels height breadth"],
         label: Float[Tensor, "channels height breadth"] | None,
     ) -> Visualization:
-        """From violet, low, to yellow, high; several numbers are red, green and blue."""
+        """Show low as violet and high as yellow; several channels as red, green and blue."""
         return (
             apply_colormap_auto(prediction, label)
             if self.num_channels == 1

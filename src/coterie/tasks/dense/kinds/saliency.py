@@ -1,4 +1,4 @@
-"""Which pixels a viewer looks at first."""
+"""`Saliency`: salient object detection."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -16,16 +16,16 @@ from coterie.tasks.dense.binary_task import BinaryTask
 
 @dataclass(frozen=True, kw_only=True)
 class Saliency(BinaryTask):
-    """Saliency, a label of 0 or 1 a pixel: cross-entropy balanced between the two.
+    """Saliency, a label of 0 or 1 per pixel, with class-balanced cross-entropy.
 
-    Salient pixels weigh w and the others 1 - w, where w is the share of pixels that are not
+    Salient pixels have weight w and the others 1 - w, where w is the share of pixels that are not
     salient (HED, arXiv:1504.06375 eq. 2); then the mean over labelled pixels. As in M3ViT
     (arXiv:2210.14793), where this task's weight is 5.
 
-    Departs: the released code takes w over the batch; here it is of one picture, as in HED.
+    Departs: the released code computes w per batch; here it is per image, as in HED.
 
     Attributes:
-        report: what is scored: "iou", `MaxIoU`, or "f", `MaxF`.
+        report: the score: "iou", `MaxIoU`, or "f", `MaxF`.
     """
 
     name: str

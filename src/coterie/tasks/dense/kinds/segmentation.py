@@ -1,4 +1,4 @@
-"""Which of a few classes each pixel is of."""
+"""`Segmentation`: semantic segmentation."""
 
 from dataclasses import dataclass
 
@@ -16,17 +16,17 @@ from coterie.tasks.dense.visualize import Visualization, color_classes
 
 @dataclass(frozen=True, kw_only=True)
 class Segmentation(DenseTask):
-    """Semantic segmentation: softmax cross-entropy, mean over a picture's labelled pixels.
+    """Semantic segmentation: softmax cross-entropy, mean over an image's labelled pixels.
 
     In PASCAL-Context, `semseg` has 21 classes and `human_parts` 7, background being class 0.
     Loss and weights (1 and 2) as in M3ViT (arXiv:2210.14793) and its released code.
 
-    Departs: the code means over the labelled pixels of the batch, so that a picture counts as much
-    as is labelled of it; here the mean is of one picture, whose loss does not hang on the others.
+    Departs: the code averages over the labelled pixels of the batch, which weights images by their
+    number of labels; here the mean is per image, so its loss does not depend on other images.
 
     Attributes:
-        classes: how many, at least 2.
-        ignore_index: the label of pixels of which nothing is known; no class.
+        classes: number of classes, at least 2.
+        ignore_index: the label of unknown pixels; not a class.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Segmentation(DenseTask):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.make_metric()  # which refuses classes and ignored
+        self.make_metric()  # validates `classes` and `ignore_index`
 
     @property
     def channels(self) -> int:
@@ -64,7 +64,7 @@ class Segmentation(DenseTask):
         prediction: Float[Tensor, "classes height breadth"],
         label: Int[Tensor, "height breadth"] | None,
     ) -> Visualization:
-        """A colour a class."""
+        """Show each class in its own colour."""
         found = prediction.argmax(0)
         truth = None if label is None else color_classes(label, label != self.ignore_index)
         return Visualization(truth, color_classes(found, torch.ones_like(found, dtype=torch.bool)))
