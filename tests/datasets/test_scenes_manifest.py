@@ -31,7 +31,9 @@ def test_it_is_written_and_read(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_errors_name_the_file(content: str | None, message: str, tmp_path: Path) -> None:
+def test_errors_name_the_file(
+    content: str | None, message: str, tmp_path: Path, unchecked: None
+) -> None:
     if content is not None:
         (tmp_path / "scenes.json").write_text(content)
     with pytest.raises(ValueError, match=message) as error:

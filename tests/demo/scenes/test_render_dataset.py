@@ -73,7 +73,7 @@ def test_other_scenes_are_refused(tmp_path: Path) -> None:
 
 
 def test_wrong_numbers_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="count is 9: make at least 10"):
+    with pytest.raises(ValueError, match="count is 9: render at least 10"):
         make(tmp_path, 9)
     with pytest.raises(ValueError, match="workers and seed are 16, 0, 0"):
         make_scenes(tmp_path, 10, workers=0, size=16)
