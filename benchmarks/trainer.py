@@ -166,6 +166,7 @@ def built(plan: RunConfig, case: Case, device: torch.device, folder: Path) -> Mi
         trainable=select_trainable(model, stage),
         base_parameters=(),
         balancing=plan.recipe.balancing.build(len(NAMES)),
+        aggregator=None,
         task_set=tasks,
         losses=(),
         tasks=NAMES,

@@ -22,7 +22,7 @@ def main() -> None:
         "seed": config.seed,
         "steps": config.steps,
         "batch_size": config.batch_size,
-        "tasks": [task.name for task in config.tasks],
+        "tasks": list(config.task_names),
         "table": json.loads((folder / "table.json").read_text()),
         "conflict": json.loads((folder / "conflict.json").read_text()),
     }

@@ -45,7 +45,7 @@ def test_every_verb(there: Path, coterie: Calls) -> None:
     assert called.code == 2 and "run `coterie fetch weights`" in called.err
     weights(there)
     assert coterie(*train).code == 0
-    assert "has a run already" in coterie(*train).err
+    assert "already has a run" in coterie(*train).err
     assert coterie(*train, "--resume").code == 0
     assert coterie("train", "runs/squad", "--out", "runs/again").code == 0
     plan = Run.read("runs/squad").config

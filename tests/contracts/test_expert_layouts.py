@@ -90,7 +90,7 @@ def test_it_trains_from_copies_and_its_shared_expert_stays_where_it_is_not_train
 
 def test_it_counts_and_names_itself() -> None:
     model = coterie.graft(llama().model, mixture())
-    use = {"a": {"model.layers.0.mlp.up_proj": {"chosen": [1.0, 0.5, 0.0]}}}
+    use = {"model.layers.0.mlp.up_proj": {"chosen": {"a": [1.0, 0.5, 0.0]}}}
     # Of 64 numbers an expert, half of the second's and all of the third's are idle.
     assert count_active_parameters(model, use) == count_total_parameters(model) - 96
     assert make_expert_names(mixture()) == ["scale 1", "scale 2", "scale 3"]

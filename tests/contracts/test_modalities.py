@@ -151,7 +151,7 @@ class TestPoints:
         (tmp_path / "tasks.yaml").write_text(
             "tasks:\n- {name: t, points: cloud, rows: {train: rows.jsonl}}"
         )
-        (task,) = coterie.read_tasks(tmp_path / "tasks.yaml")
+        (task,) = coterie.read_tasks(tmp_path / "tasks.yaml").tasks
         assert task.media == {"points": "cloud"} and task.metric == ExactMatch()
         assert task.read_samples("train")[0].get_media()[0].kind == "points"
 

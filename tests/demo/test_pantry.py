@@ -81,7 +81,7 @@ def test_says_which_tasks_are_missing_and_why(pantry):
 
 
 def test_a_missing_client_is_one_clear_message(tmp_path, monkeypatch):
-    def refuse(package, to, *, say):
+    def refuse(package, to, *, log):
         raise DownloadError(f"{package} cannot be fetched: npm is not installed")
 
     monkeypatch.setattr(sys.modules["coterie_demo.pantry.build"], "unpack", refuse)

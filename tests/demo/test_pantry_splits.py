@@ -124,7 +124,8 @@ def test_levels_are_thirds_of_training():
 def test_voices_of_a_split(task, tmp_path):
     larder = AssetStore(folder=tmp_path, fetched={SPEECH: tmp_path})
     found = {
-        split: {row["voice"] for row in islice(task.rows(larder, split), 60)} for split in SPLITS
+        split: {row["voice"] for row in islice(task.generate_rows(larder, split), 60)}
+        for split in SPLITS
     }
     assert found["train"] == set(VOICES)
     assert found["validation"] == set(VALIDATION_VOICES)

@@ -58,7 +58,7 @@ def test_other_steps_are_another_demo(small: Path) -> None:
     tasks = read_tasks(small / "data" / "tasks.yaml")
     recipe = build_recipes(AT)["moelora"]
     shown(small, []).train("moelora", recipe, tasks)
-    with pytest.raises(ValueError, match="is of another plan"):
+    with pytest.raises(ValueError, match="was started with another configuration"):
         shown(small, [], steps=3).train("moelora", recipe, tasks)
 
 

@@ -129,5 +129,5 @@ def test_another_architecture_is_refused(model: LlamaForCausalLM, tmp_path: Path
 
 def test_without_gguf_the_error_names_the_extra(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "gguf", None)
-    with pytest.raises(ValueError, match=r"pip install 'coterie\[embedded\]'"):
+    with pytest.raises(ValueError, match=r"pip install 'coterie\[demo\]'"):
         convert(tmp_path / "m.gguf", tmp_path)

@@ -140,7 +140,7 @@ def test_what_cannot_be_scored_is_told(made: Run, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="RandomPictures has no split 'other'"):
         evaluate(made, split="other")
     (tmp_path / "run.json").write_text((made.folder / "run.json").read_text())
-    with pytest.raises(ValueError, match="is not finished"):
+    with pytest.raises(ValueError, match=r"has no trained adapter in adapter/: train it first"):
         evaluate(tmp_path)
 
 

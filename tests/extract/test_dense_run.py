@@ -104,12 +104,12 @@ def test_sizes_by_hand(run: Run, tmp_path: Path) -> None:
 def heads(width: int) -> int:
     """Numbers in the heads of "classes", 3 for each of 7 x 7 pixels, and of "scene", 4."""
     linear = (width + 1) * 3 * 49
-    return linear + (width + 1) * 4 + 2 * width
+    return linear + (width + 1) * 4 + 2 * 2 * width
 
 
 def test_a_model_alone_has_no_split(run: Run, tmp_path: Path) -> None:
     model = run.load().model
-    with pytest.raises(ValueError, match="names a split, and a model alone has no pictures"):
+    with pytest.raises(ValueError, match="names a split, and a model alone has no images"):
         coterie.extract(model, task="depth", to=tmp_path / "x", format="pruned", use="test")
     with pytest.raises(ValueError, match="RandomPictures has no split 'train'"):
         coterie.extract(run, task="depth", to=tmp_path / "x", use="train")

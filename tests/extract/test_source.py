@@ -66,7 +66,7 @@ def test_a_merged_run_is_a_whole_model(run: Run, tmp_path: Path) -> None:
 
 
 def test_errors(run: Run, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"is no run: it has no recipe\.json"):
+    with pytest.raises(ValueError, match=r"is not a run: it has no run\.json"):
         extract(tmp_path, task="first", to=tmp_path / "to")
     with pytest.raises(ValueError, match="the adapter's tasks are first, second"):
         extract(run, task="third", to=tmp_path / "to")

@@ -123,8 +123,8 @@ def test_keeps_only_what_it_needs() -> None:
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         apply_mlp(x, gates, stacks[:2], stacks[2], nn.functional.silu)
-    # x 16*8, gates 16*2, of 32 slots: gate, token, expert, twice 8 values; three stacks 2*8*8
-    assert sum(t.numel() for t in kept) == 128 + 32 + 32 * (1 + 1 + 1 + 2 * 8) + 3 * 128
+    # x 16*8, gates 16*2, of 32 slots: token, expert, twice 8 values; three stacks 2*8*8
+    assert sum(t.numel() for t in kept) == 128 + 32 + 32 * (1 + 1 + 2 * 8) + 3 * 128
 
 
 def test_frozen_experts_get_no_gradient() -> None:

@@ -37,7 +37,9 @@ def test_a_task_must_be_named_where_there_are_several(made: Run) -> None:
 
 
 def test_a_missing_file_and_an_empty_question(made: Run, tmp_path: Path) -> None:
-    engine = InferenceEngine.from_run(made.folder, task="yes", image=str(tmp_path / "none.png"))
+    engine = InferenceEngine.from_run(
+        made.folder, task="yes", media={"image": str(tmp_path / "none.png")}
+    )
     with pytest.raises(ValueError, match=r"none\.png"):
         engine.answer("what is it?")
     with pytest.raises(ValueError, match="question"):

@@ -73,7 +73,7 @@ def test_a_folder_with_a_run_is_left_alone(tmp_path: Path):
     (tmp_path / "other" / "file").touch()
     with pytest.raises(ValueError, match="already exists and is not a run"):
         trained(tmp_path / "other", plain(steps=1))
-    with pytest.raises(ValueError, match=r"is no run: it has no run\.json"):
+    with pytest.raises(ValueError, match=r"is not a run: it has no run\.json"):
         Run.read(tmp_path / "other")
     with pytest.raises(ValueError, match=r"no option 'epochs'; its options are mix, seed"):
         trained(tmp_path / "new", plain(), epochs=3)
@@ -238,7 +238,7 @@ def test_a_plan_is_read_back_or_refused(tmp_path: Path):
     plain().save(tmp_path / "other.json")
     with pytest.raises(ValueError, match="holds a Recipe, not a run's configuration"):
         RunConfig.read(tmp_path / "other.json")
-    with pytest.raises(ValueError, match="is no file: give a run's folder"):
+    with pytest.raises(ValueError, match="is not a file: give a run's folder"):
         RunConfig.read(tmp_path / "none")
 
 

@@ -20,7 +20,7 @@ FOLDERS = {
     "losses": ("coterie.losses", "base", "RoutingLoss"),
     "balancing": ("coterie.balancing", "base", "Balancing"),
     "metrics": ("coterie.metrics", "base", "Metric"),
-    "hosts": ("coterie.families", "base", "Host"),
+    "families": ("coterie.families", "base", "ModelFamily"),
 }
 
 

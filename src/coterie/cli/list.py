@@ -16,7 +16,7 @@ KINDS = (
     "--runs", default="runs", metavar="DIR", help="The folder of the runs.", show_default=True
 )
 def list(what: str | None, runs: str) -> None:
-    """List recipes, kinds of parts, tasks, dense data sets and runs, one line each.
+    """List recipes, parts, tasks, dense data sets and runs.
 
     Without WHAT it lists everything. Tasks are those that installed packages provide, such as the
     demo's pantry; sets are the dense data sets that a tasks.yaml may name.

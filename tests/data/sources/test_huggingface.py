@@ -73,7 +73,7 @@ def test_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_hub_without_a_network() -> None:
     with pytest.raises(
-        ValueError, match=r"hf:owner/name cannot be had: .*see that the name is right"
+        ValueError, match=r"hf:owner/name cannot be loaded: .*see that the name is right"
     ):
         load_from_hub("hf:owner/name", split="train")
 

@@ -80,7 +80,7 @@ def test_is_saved_and_loaded(rows: Path) -> None:
         ("rows", {"train": 3}, r"rows.train = 3: give a file, a folder or a hub id"),
         ("metric", "exact", r"metric = 'exact': give a metric, as metrics.of makes one"),
         ("max_new_tokens", 0, r"max_new_tokens = 0: give at least 1"),
-        ("image", "", r"image = '': give the name of a column"),
+        ("media", {"image": ""}, r"image = '': give the name of a column"),
         ("prompt", "{", r"prompt = '\{': "),
     ],
 )
