@@ -32,7 +32,7 @@ FLAGS = {
     "list": "--runs",
     "doctor": "",
 }
-# numpy may be: it takes 0.1 s, and the modalities that `generate` has options for are written in it.
+# numpy may be: it takes 0.1 s, and the modalities whose options `generate` has are written in it.
 LIGHT = """
 import sys
 from coterie_command import main

@@ -5,7 +5,7 @@ import click
 from coterie.cli.verb import make_subcommand
 
 KINDS = (
-    "recipes", "gates", "routers", "experts", "losses", "balancing", "metrics", "hosts", "tasks",
+    "recipes", "gates", "routers", "experts", "losses", "balancing", "metrics", "families", "tasks",
     "sets", "runs",
 )  # fmt: skip
 
