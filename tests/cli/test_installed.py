@@ -130,7 +130,7 @@ def test_generate(command: Installed, runs: Path) -> None:
 def test_list(command: Installed, runs: Path) -> None:
     called = command("list")
     assert called.code == 0, called.err
-    for line in ("shared_lora   ", "TokenGate  ", "TopK  ", "Lora  ", "ZLoss  ", "Exact  ",
+    for line in ("shared_lora   ", "TokenGate  ", "TopK  ", "Lora  ", "ZLoss  ", "ExactMatch  ",
                  "Llava  ", "runs/rode   "):  # fmt: skip
         assert f"\n{line}" in called.out
 

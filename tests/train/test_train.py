@@ -75,7 +75,7 @@ def test_a_folder_with_a_run_is_left_alone(tmp_path: Path):
         trained(tmp_path / "other", plain(steps=1))
     with pytest.raises(ValueError, match=r"is not a run: it has no run\.json"):
         Run.read(tmp_path / "other")
-    with pytest.raises(ValueError, match=r"no option 'epochs'; its options are mix, seed"):
+    with pytest.raises(ValueError, match=r"has no setting 'epochs'; its settings are mix, seed"):
         trained(tmp_path / "new", plain(), epochs=3)
 
 
