@@ -15,7 +15,7 @@ PROGRAM = """
     import peft
     import torch
     import coterie
-    from coterie import (Copies, InstanceGate, Lora, Mixture, ModalityGate, Rectified, Soft,
+    from coterie import (Copies, InstanceGate, Lora, Mixture, ModalityGate, Rectified, Softmax,
                          TaskGate, TopK, TopP)
     from tests.tiny import TINY
     from tests.tuner.checks import TASKS, awake
@@ -24,10 +24,10 @@ PROGRAM = """
     MIXTURES = [
         Mixture(at="text.mlp", experts=Lora(ranks=(2, 4)), router=TopK(k=1)),
         Mixture(at="text.mlp", gate=InstanceGate(tie="block"), router=TopK(k=1)),
-        Mixture(at="text.mlp", gate=TaskGate(), router=Soft()),
+        Mixture(at="text.mlp", gate=TaskGate(), router=Softmax()),
         Mixture(at="text.mlp", router=Rectified(bias=0.1), shared=Lora(ranks=(3,))),
         Mixture(at="text.attn", router=TopP()),
-        Mixture(at="text.mlp", gate=TaskGate(per_token=False), router=Soft()),
+        Mixture(at="text.mlp", gate=TaskGate(per_token=False), router=Softmax()),
         Mixture(at="text.mlp", gate=ModalityGate()),
         Mixture(at="text.mlp", gate=None),
         Mixture(at="text.mlp", experts=Copies(count=3), router=TopK(k=2)),

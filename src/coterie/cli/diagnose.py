@@ -33,14 +33,14 @@ def diagnose(model: str, tasks: str | None, to: str | None, **options: Any) -> N
       coterie diagnose runs/dense --to conflict.svg
     """
     from coterie.diagnose import diagnose as measure
-    from coterie.diagnose.plots import conflict_figure
+    from coterie.diagnose.plots import draw_conflict
     from coterie.task_file import read_tasks
 
     conflict = measure(model, None if tasks is None else read_tasks(tasks), **options)
     click.echo(conflict.summary)
     if to is not None:
         if Path(to).suffix in FIGURE_SUFFIXES:
-            conflict_figure(conflict).savefig(to)
+            draw_conflict(conflict).savefig(to)
         else:
             conflict.save(to)
         click.echo(f"written to {to}")

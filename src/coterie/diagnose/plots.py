@@ -14,7 +14,7 @@ COLUMNS = 5
 LABEL_WIDTH_INCHES = 3.2
 
 
-def conflict_figure(conflict: Conflict) -> "Figure":
+def draw_conflict(conflict: Conflict) -> "Figure":
     """Draw heat maps of the cosines, overall and by layer group, and of the transfer.
 
     Does not use pyplot, and so can be called in a server.
