@@ -121,7 +121,7 @@ def test_steps_per_epoch() -> None:
 @pytest.mark.parametrize("temperature", [0.5, -1, math.nan, "even"])
 def test_temperature_is_checked(unchecked, temperature) -> None:
     with pytest.raises(
-        ValueError, match=r'Mix\(temperature=.*\): give a number, at least 1, or "e'
+        ValueError, match=r'TaskSampling\(temperature=.*\): give a number, at least 1, or "e'
     ):
         TaskSampling(temperature=temperature)
 

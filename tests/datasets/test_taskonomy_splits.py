@@ -12,27 +12,30 @@ def file(tmp_path):
 
 
 def test_the_released_code_trains_on_validation_and_leaves_28_buildings_out(file) -> None:
-    assert list_buildings(file, "train", broken=BROKEN_BUILDINGS, val_trains=True) == (
+    assert list_buildings(file, "train", broken=BROKEN_BUILDINGS, train_on_val=True) == (
         "allensville",
         "beechwood",
     )
-    assert list_buildings(file, "test", broken=BROKEN_BUILDINGS, val_trains=True) == ("corozal",)
+    assert list_buildings(file, "test", broken=BROKEN_BUILDINGS, train_on_val=True) == ("corozal",)
     assert len(set(BROKEN_BUILDINGS)) == 28
 
 
 def test_each_split_may_be_kept_apart(file) -> None:
-    assert list_buildings(file, "train", broken=(), val_trains=False) == ("allensville", "cauthron")
-    assert list_buildings(file, "validation", broken=(), val_trains=False) == ("beechwood",)
+    assert list_buildings(file, "train", broken=(), train_on_val=False) == (
+        "allensville",
+        "cauthron",
+    )
+    assert list_buildings(file, "validation", broken=(), train_on_val=False) == ("beechwood",)
 
 
 def test_there_is_no_validation_if_it_is_trained_on(file) -> None:
-    with pytest.raises(ValueError, match=r"no split 'validation'.*give val_trains=False"):
-        list_buildings(file, "validation", broken=(), val_trains=True)
+    with pytest.raises(ValueError, match=r"no split 'validation'.*give train_on_val=False"):
+        list_buildings(file, "validation", broken=(), train_on_val=True)
 
 
 def test_a_split_whose_buildings_are_all_left_out_says_so(file) -> None:
     with pytest.raises(ValueError, match=r"no building for test; 1 are left out by `broken`"):
-        list_buildings(file, "test", broken=("corozal",), val_trains=True)
+        list_buildings(file, "test", broken=("corozal",), train_on_val=True)
 
 
 @pytest.mark.parametrize(
@@ -47,10 +50,10 @@ def test_a_split_whose_buildings_are_all_left_out_says_so(file) -> None:
 def test_a_wrong_csv_is_refused(file, text, message) -> None:
     file.write_text(text)
     with pytest.raises(ValueError, match=message) as error:
-        list_buildings(file, "train", broken=(), val_trains=True)
+        list_buildings(file, "train", broken=(), train_on_val=True)
     assert str(file) in str(error.value)
 
 
 def test_a_missing_csv_says_where_it_comes_from(tmp_path) -> None:
     with pytest.raises(ValueError, match=r"none.csv cannot be read.*splits_taskonomy.zip"):
-        list_buildings(tmp_path / "none.csv", "train", broken=(), val_trains=True)
+        list_buildings(tmp_path / "none.csv", "train", broken=(), train_on_val=True)

@@ -32,7 +32,8 @@ class TaskSampling:
             object.__setattr__(self, "temperature", "equal")  # JSON has no infinity
         elif isinstance(self.temperature, str) or not self.temperature >= 1:
             raise ValueError(
-                f'Mix(temperature={self.temperature!r}): give a number, at least 1, or "equal"'
+                f"TaskSampling(temperature={self.temperature!r}): give a number, at least 1, or "
+                '"equal"'
             )
 
     def compute_task_probabilities(self, sizes: Sequence[int]) -> Float64[np.ndarray, " tasks"]:

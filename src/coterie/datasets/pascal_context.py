@@ -74,7 +74,7 @@ class PascalContext(DenseDataset):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "folder", make_absolute_path(self.folder))
-        check_names("PascalMt", self.names, NAMES)
+        check_names("PascalContext", self.names, NAMES)
 
     @property
     def tasks(self) -> tuple[DenseTask, ...]:
@@ -82,7 +82,7 @@ class PascalContext(DenseDataset):
 
     def load_split(self, split: str, *, skip_bad_rows: bool = False) -> DenseSamples:
         if split not in SPLITS:
-            raise ValueError(f"PascalMt has no split {split!r}: ask for {' or '.join(SPLITS)}")
+            raise ValueError(f"PascalContext has no split {split!r}: ask for {' or '.join(SPLITS)}")
         samples = PascalContextSplit(Path(self.folder), SPLITS[split], self.names)
         return ValidatedDenseDataset(samples, skip_bad_rows=skip_bad_rows)
 

@@ -78,7 +78,7 @@ class Taskonomy(DenseDataset):
             Path(self.folder) / "splits_taskonomy" / self.splits,
             split,
             broken=self.broken_buildings,
-            val_trains=self.train_on_val,
+            train_on_val=self.train_on_val,
         )
         share = self.test_share if split == "test" else 1.0
         samples = TaskonomySplit(self, f"{self.folder}, {split}", found, share)

@@ -21,7 +21,7 @@ COLUMNS = {"train": ("train",), "validation": ("val",), "test": ("test",)}
 
 
 def list_buildings(
-    file: Path, split: str, *, broken: Collection[str], val_trains: bool
+    file: Path, split: str, *, broken: Collection[str], train_on_val: bool
 ) -> tuple[str, ...]:
     """List the buildings of a split, in the order of its CSV.
 
@@ -29,17 +29,17 @@ def list_buildings(
         file: CSV with 0/1 columns train, val and test; the first column names the building.
         split: "train", "validation" or "test".
         broken: buildings to skip.
-        val_trains: train on the validation buildings, too; then there is no validation split.
+        train_on_val: train on the validation buildings, too; then there is no validation split.
 
     Raises ValueError if there is no such split, file, column or building.
     """
     columns = dict(COLUMNS)
-    if val_trains:
+    if train_on_val:
         columns = {"train": ("train", "val"), "test": ("test",)}
     if split not in columns:
         raise ValueError(
-            f"Taskonomy(val_trains={val_trains}) has no split {split!r}: ask for "
-            f"{' or '.join(columns)}, or give val_trains=False for validation"
+            f"Taskonomy(train_on_val={train_on_val}) has no split {split!r}: ask for "
+            f"{' or '.join(columns)}, or give train_on_val=False for validation"
         )
     rows, header = read(file)
     wanted = [header.index(column) for column in columns[split]]

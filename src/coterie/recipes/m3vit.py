@@ -74,7 +74,7 @@ def m3vit(
             ),
         ),
         paper="Liang et al. 2022, arXiv:2210.14793",
-        notes="Meant for Vision(task_embedding=False, head='convolutions').",
+        notes="Meant for VisionConfig(task_embedding=False, head='convolutions').",
         departures=(
             "AdamW instead of SGD, with a learning rate chosen here; decay is linear, not poly.",
         ),

@@ -49,7 +49,7 @@ def test_pixels_are_normalised_as_the_backbone_says(tmp_path) -> None:
 
 
 def test_pictures_of_a_batch_have_one_size() -> None:
-    with pytest.raises(ValueError, match=r"pictures of 2 x 2 and 3 x 3 cannot .* by Vision\(size="):
+    with pytest.raises(ValueError, match=r"pictures of 2 x 2 and 3 x 3 .* by VisionConfig\(size="):
         DenseCollator(TASKS)([sample(3), sample(2)])
 
 

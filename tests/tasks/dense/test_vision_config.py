@@ -73,5 +73,5 @@ def test_nothing_by_chance() -> None:
 
 
 def test_sizes_that_cannot_be() -> None:
-    with pytest.raises(ValueError, match=r"Vision\(size=\(0, 4\)\): give at least 1 x 1"):
+    with pytest.raises(ValueError, match=r"VisionConfig\(size=\(0, 4\)\): give at least 1 x 1"):
         VisionConfig(size=(0, 4))

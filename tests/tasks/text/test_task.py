@@ -78,7 +78,7 @@ def test_is_saved_and_loaded(rows: Path) -> None:
         ("name", "a/b", r"name = 'a/b': files are named for tasks, so no slashes"),
         ("rows", {}, r"rows = \{\}: give a file or folder for each split"),
         ("rows", {"train": 3}, r"rows.train = 3: give a file, a folder or a hub id"),
-        ("metric", "exact", r"metric = 'exact': give a metric, as metrics.of makes one"),
+        ("metric", "exact", r"metric = 'exact': give a metric, as ExactMatch()"),
         ("max_new_tokens", 0, r"max_new_tokens = 0: give at least 1"),
         ("media", {"image": ""}, r"image = '': give the name of a column"),
         ("prompt", "{", r"prompt = '\{': "),

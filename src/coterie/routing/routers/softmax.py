@@ -20,7 +20,7 @@ class Softmax(Router):
 
     def __post_init__(self) -> None:
         if self.temperature <= 0:
-            raise ValueError(f"Soft(temperature={self.temperature}): it must be greater than 0")
+            raise ValueError(f"Softmax(temperature={self.temperature}): it must be greater than 0")
 
     def __call__(
         self, logits: Float[Tensor, "*units experts"], noise: Float[Tensor, "*units experts"] | None

@@ -100,9 +100,9 @@ class DenseCollator:
         if len(sizes) > 1:
             some = " and ".join(f"{height} x {breadth}" for height, breadth in sizes[:2])
             raise ValueError(
-                f"pictures of {some} cannot be in one batch: give all one size, by Vision(size="
-                "(height, breadth)), or cut windows of one size out of them, by Vision(augment="
-                "Augment(crop=(height, breadth)))"
+                f"pictures of {some} cannot be in one batch: give all one size, by "
+                "VisionConfig(size=(height, breadth)), or cut windows of one size out of them, by "
+                "VisionConfig(augment=Augment(crop=(height, breadth)))"
             )
         mean, std = (torch.tensor(each)[:, None, None] for each in (self.mean, self.std))
         return (torch.stack(list(images)).float() / 255 - mean) / std

@@ -42,10 +42,10 @@ class VisionConfig:
 
     def __post_init__(self) -> None:
         if self.size is not None and min(self.size) < 1:
-            raise ValueError(f"Vision(size={self.size}): give at least 1 x 1 pixels, or None")
+            raise ValueError(f"VisionConfig(size={self.size}): give at least 1 x 1 pixels, or None")
         if self.drop_path is not None and not 0 <= self.drop_path < 1:
             raise ValueError(
-                f"Vision(drop_path={self.drop_path}): give 0 or more, below 1, or None"
+                f"VisionConfig(drop_path={self.drop_path}): give 0 or more, below 1, or None"
             )
 
     def get_model_kwargs(self) -> dict[str, Any]:

@@ -55,7 +55,7 @@ class TextTask:
             if not (isinstance(split, str) and isinstance(path, str) and path):
                 raise ValueError(f"rows.{split} = {path!r}: give a file, a folder or a hub id")
         if not isinstance(self.metric, TextMetric):
-            raise ValueError(f"metric = {self.metric!r}: give a metric, as metrics.of makes one")
+            raise ValueError(f"metric = {self.metric!r}: give a metric, as ExactMatch()")
         if type(self.max_new_tokens) is not int or self.max_new_tokens < 1:
             raise ValueError(f"max_new_tokens = {self.max_new_tokens!r}: give at least 1")
         self.get_columns()

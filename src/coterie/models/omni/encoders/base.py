@@ -63,8 +63,8 @@ def parse_encoders(dumped: list[Any] | None) -> tuple[Encoder, ...]:
     for position, encoder in enumerate(found):
         if not isinstance(encoder, Encoder):
             raise ValueError(
-                f"encoders[{position}] = {encoder!r} is no encoder: give the `spec.dump` of one of "
-                "the kinds in coterie.models.omni.encoders"
+                f"encoders[{position}] = {encoder!r} is no encoder: give the "
+                "`serialization.dump` of one of the kinds in coterie.models.omni.encoders"
             )
     names = [encoder.name for encoder in found]
     if len(set(names)) < len(names):

@@ -34,8 +34,8 @@ class Distillation(DenseTask):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.classes < 2:
-            raise ValueError(f"SoftClasses(classes={self.classes!r}): give a number, at least 2")
-        check_choice("SoftClasses(criterion", self.criterion, ("mse", "cross_entropy"))
+            raise ValueError(f"Distillation(classes={self.classes!r}): give a number, at least 2")
+        check_choice("Distillation(criterion", self.criterion, ("mse", "cross_entropy"))
 
     @property
     def channels(self) -> int:
