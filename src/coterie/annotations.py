@@ -58,6 +58,17 @@ def describe_annotation(hint: Any) -> str:
     return hint.__name__ if get_origin(hint) is None and type(hint) is type else str(hint)
 
 
+def check_choices(config: object) -> None:
+    """Raise ValueError for a dataclass's field whose value is none of those in its `Literal`."""
+    for name, hint in get_annotations(type(config)).items():
+        value, allowed = getattr(config, name), [repr(option) for option in get_args(hint)]
+        if get_origin(hint) is Literal and value not in get_args(hint):
+            raise ValueError(
+                f"{type(config).__name__}({name}={value!r}): allowed are "
+                f"{', '.join(allowed[:-1])} and {allowed[-1]}"
+            )
+
+
 def has_length(row: Any, options: tuple[Any, ...]) -> bool:
     """Return whether a row has the length that a tuple's annotation fixes, if it fixes one."""
     return not options or options[-1] is Ellipsis or len(row) == len(options)

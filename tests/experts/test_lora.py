@@ -91,22 +91,6 @@ def test_dropout_thins_the_experts_input_in_training_only_and_never_the_gate_s()
     torch.testing.assert_close(decision.logits, undropped.logits)
 
 
-def test_delta_is_what_the_layer_adds():
-    lora = Lora(ranks=(2, 3))
-    layer, host = layer_of(lora)
-    logits = torch.randn(1, 2)
-    x = torch.randn(4, 6)
-    gating = DeferredRouting(
-        make_decision=Mixture(experts=lora, router=Softmax()).make_decision_function(None),
-        logits=logits,
-        is_uniform=True,
-    )
-    out, decision = layer(host, x, gating)
-    torch.testing.assert_close(
-        out, host(x) + x @ layer.compute_delta(decision.combine_weights[0]).t()
-    )
-
-
 def test_it_sits_at_linear_layers_only():
     with pytest.raises(ValueError, match="not at LayerNorm"):
         Lora().build(torch.nn.LayerNorm(4), None)

@@ -37,7 +37,7 @@ class Plain(nn.Module):
 def test_gated() -> None:
     for host in (LlamaMLP(LlamaConfig(**SIZES)), Dinov2SwiGLUFFN(Dinov2Config(hidden_size=8))):
         assert MLPStructure.detect(host) == MLPStructure(
-            inputs=("gate_proj", "up_proj"), output="down_proj", activation="act_fn"
+            maps=("gate_proj", "up_proj", "down_proj"), activation="act_fn"
         )
 
 
@@ -53,7 +53,7 @@ def test_gated() -> None:
 )
 def test_plain(host: nn.Module) -> None:
     found = MLPStructure.detect(host)
-    assert found == MLPStructure(inputs=("fc1",), output="fc2", activation="activation_fn")
+    assert found == MLPStructure(maps=("fc1", "fc2"), activation="activation_fn")
     x = torch.randn(3, 8)
     assert torch.equal(found.run(host, x), host(x))
 

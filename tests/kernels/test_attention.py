@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from coterie.kernels.attention import attend_dense, attend_reference, attend_slots
+from coterie.kernels.attention import AttentionCall, attend_dense, attend_reference, attend_slots
 
 FORMS = (attend_reference, attend_dense, attend_slots)
 
@@ -23,10 +23,10 @@ def test_by_hand() -> None:
     first = torch.tensor([[[[True, False]]]])
     added = torch.tensor([0.0, -math.inf]).expand(1, 1, 2, 2)
     for form in FORMS:
-        given = form(x, gates, query, output, key, value, None)
+        given = form(AttentionCall(x, gates, query, output, key, value, None))
         torch.testing.assert_close(given, wanted)
         for mask in (first, added):
-            given = form(x, gates, query, output, key, value, mask)
+            given = form(AttentionCall(x, gates, query, output, key, value, mask))
             torch.testing.assert_close(given, torch.tensor([[[15.0], [30.0]]]))
 
 
@@ -69,7 +69,7 @@ def test_forms_agree(
     tolerance = {torch.float32: 1e-5, torch.bfloat16: 5e-2, torch.float64: 1e-12}[dtype]
 
     def answers(form) -> list[Tensor]:
-        y = form(*inputs, mask)
+        y = form(AttentionCall(*inputs, mask))
         assert y.dtype == dtype
         return [y, *torch.autograd.grad((y * weights).sum(), inputs)]
 
@@ -96,7 +96,7 @@ def test_gradients_by_differences() -> None:
     for form in FORMS:
 
         def run(x: Tensor, gates: Tensor, *rest: Tensor, form=form) -> Tensor:
-            return form(x, gates * keep, *rest, None)
+            return form(AttentionCall(x, gates * keep, *rest, None))
 
         assert torch.autograd.gradcheck(run, inputs, fast_mode=True)
 
@@ -112,6 +112,6 @@ def test_slots_keep_no_gathered_rows() -> None:
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        attend_slots(x.requires_grad_(), gates, query, output, key, value, None)
+        attend_slots(AttentionCall(x.requires_grad_(), gates, query, output, key, value, None))
     # 30 slots of 64 features would be 1920 numbers; x itself is 640.
     assert max(kept) == 640 and kept.count(640) == 1

@@ -6,12 +6,12 @@ from importlib.util import find_spec
 import pytest
 import torch
 
-from coterie.kernels.gate_expand import expand_gated, expand_gated_reference
+from coterie.kernels.gate_expand import expand_gated_reference, expand_gated_triton
 
 # Sizes below, at and above the kernel's blocks; ranks that differ; experts without a column.
 INTERPRETED = """
 import torch
-from coterie.kernels.gate_expand import gate_expand_reference, gate_expand_triton
+from coterie.kernels.gate_expand import expand_gated_reference, expand_gated_triton
 
 torch.manual_seed(0)
 sizes = [(1, 1, [1]), (70, 96, [4, 8, 0, 17, 32]), (64, 64, [32]), (5, 130, [3] * 9)]
@@ -24,8 +24,8 @@ for tokens, out, ranks in sizes:
         up = torch.randn(len(owner), out).to(dtype)
         gates = torch.rand(tokens, len(ranks))
         floats = (t.double() for t in (wide[:, :out].clone(), h, gates))
-        wanted = gate_expand_reference(*floats, owner, up.double())
-        given = gate_expand_triton(wide[:, :out], h, gates, owner, up)
+        wanted = expand_gated_reference(*floats, owner, up.double())
+        given = expand_gated_triton(wide[:, :out], h, gates, owner, up)
         assert given.data_ptr() == wide.data_ptr()
         error = (given.double() - wanted).norm() / wanted.norm()
         assert error < tolerance, (tokens, out, ranks, dtype, error)
@@ -38,7 +38,7 @@ def test_by_hand() -> None:
     h, gates = torch.tensor([[1.0, 2.0, 3.0]]), torch.tensor([[10.0, 0.5]])
     up = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
     # h weighed: [1*0.5, 2*10, 3*10] = [0.5, 20, 30]; times up: [30.5, 50]
-    given = expand_gated(y, h, gates, torch.tensor([1, 0, 0]), up)
+    given = expand_gated_reference(y, h, gates, torch.tensor([1, 0, 0]), up)
     assert given is y
     assert y.tolist() == [[130.5, 250.0]]
 
@@ -64,4 +64,5 @@ def test_kernel_on_the_device() -> None:
         torch.randn(*shape, device="cuda") for shape in [(70, 90), (70, 5), (70, 3), (5, 90)]
     )
     wanted = expand_gated_reference(y.clone(), h, gates, owner, up)
-    torch.testing.assert_close(expand_gated(y, h, gates, owner, up), wanted, rtol=1e-4, atol=1e-4)
+    given = expand_gated_triton(y, h, gates, owner, up)
+    torch.testing.assert_close(given, wanted, rtol=1e-4, atol=1e-4)

@@ -30,7 +30,7 @@ def test_gated_by_hand() -> None:
     x, gates = torch.tensor([[2.0], [0.0]]), torch.tensor([[0.5], [1.0]])
     # relu(2*2 - 1) * (2 + 1) = 9; 0.5 * (3*9 + 10) = 18.5. relu(-1) = 0; 1 * 10 = 10
     for form in (apply_mlp, apply_mlp_dense):
-        assert form(x, gates, stacks[:2], stacks[2], torch.relu).tolist() == [[18.5], [10.0]]
+        assert form(x, gates, stacks, torch.relu).tolist() == [[18.5], [10.0]]
 
 
 def test_low_rank_by_hand() -> None:
@@ -43,7 +43,7 @@ def test_low_rank_by_hand() -> None:
     # expert 0: w = 3; h = relu(3 + 1) = 4; 0.5 * (3*4 + 1) = 6.5
     # expert 1: w = 0; h = relu(0 + 1) = 1; 1 * (0*1 + 1) = 1
     for form in (apply_low_rank_mlp, apply_low_rank_mlp_dense):
-        assert form(x, gates, [stack], stack, torch.relu).tolist() == [[7.5]]
+        assert form(x, gates, [stack, stack], torch.relu).tolist() == [[7.5]]
 
 
 def plainly(x: Tensor, gates: Tensor, stacks: list[StackedLinear], activation: nn.Module) -> Tensor:
@@ -106,7 +106,7 @@ def test_forms_agree(
     masked = torch.where(gates != 0, gates, 0.0)
     tolerance = {torch.float32: 1e-5, torch.bfloat16: 4e-2, torch.float64: 1e-12}[dtype]
     for form, gate in ((apply_mlp, gates), (apply_mlp_dense, masked)):
-        given = answers(form(x, gate, stacks[:-1], stacks[-1], activation))
+        given = answers(form(x, gate, stacks, activation))
         for one, other in zip(given, wanted, strict=True):
             error = (one - other).double().norm()
             assert error <= tolerance * (other.double().norm() + 1e-3)
@@ -122,7 +122,7 @@ def test_keeps_only_what_it_needs() -> None:
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        apply_mlp(x, gates, stacks[:2], stacks[2], nn.functional.silu)
+        apply_mlp(x, gates, stacks, nn.functional.silu)
     # x 16*8, gates 16*2, of 32 slots: token, expert, twice 8 values; three stacks 2*8*8
     assert sum(t.numel() for t in kept) == 128 + 32 + 32 * (1 + 1 + 2 * 8) + 3 * 128
 
@@ -130,14 +130,14 @@ def test_keeps_only_what_it_needs() -> None:
 def test_frozen_experts_get_no_gradient() -> None:
     stack = StackedLinear(torch.randn(2, 3, 3), torch.randn(2, 3))
     gates = torch.rand(4, 2, requires_grad=True)
-    apply_mlp(torch.randn(4, 3), gates, [stack], stack, torch.relu).sum().backward()
+    apply_mlp(torch.randn(4, 3), gates, [stack, stack], torch.relu).sum().backward()
     assert gates.grad is not None and gates.grad.shape == (4, 2)
     assert stack.weight.grad is None
 
 
 def test_no_second_derivative() -> None:
     stack = StackedLinear(torch.randn(1, 2, 2, requires_grad=True), None)
-    y = apply_mlp(torch.randn(3, 2), torch.rand(3, 1), [stack], stack, torch.tanh)
+    y = apply_mlp(torch.randn(3, 2), torch.rand(3, 1), [stack, stack], torch.tanh)
     (gradient,) = torch.autograd.grad(y.sum(), [stack.weight], create_graph=True)
     with pytest.raises(RuntimeError, match=r"does not require grad|once_differentiable"):
         gradient.sum().backward()

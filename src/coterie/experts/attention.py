@@ -8,11 +8,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from coterie.experts.base import ExpertLayer, Experts
-from coterie.kernels.attention import Mask, attend_dense, attend_reference, attend_slots
+from coterie.annotations import check_choices
+from coterie.experts.base import ExpertLayer, Experts, cast_for_autocast, expand_gates
+from coterie.kernels import attention as kernels
 from coterie.routing.decision import DeferredRouting, RoutingDecision
 
-KERNELS = ("auto", "reference", "fused")
 # Arguments of attentions with a cache, cross-attention or rotary positions: not supported.
 UNSUPPORTED_ARGUMENTS = {"past_key_values", "key_value_states", "position_embeddings", "cu_seqlens"}
 
@@ -26,8 +26,7 @@ class AttentionHeads(Experts):
     output maps have none. Query maps are initialised with the base layer's query heads in turn, key
     and value with the mean of its heads.
 
-    Supports attentions of vision transformers: linear q_proj, k_proj, v_proj and o_proj or
-    out_proj, three-dimensional input, not causal, no cache.
+    For vision transformers: linear q_proj, k_proj, v_proj and o_proj or out_proj, not causal.
 
     Source: Mod-Squad (CVPR 2023), after mixture of attention heads (arXiv 2210.05144). Departs:
     both train from scratch with random maps; here they start from a pretrained model. By default
@@ -53,15 +52,12 @@ class AttentionHeads(Experts):
     kernel: Literal["auto", "reference", "fused"] = "auto"
 
     def __post_init__(self) -> None:
+        check_choices(self)
         if self.count < 1 or self.heads < 1:
             raise ValueError(
                 f"AttentionHeads(count={self.count!r}, heads={self.heads!r}): allowed is 1 or "
                 "more of each"
             )
-        if self.init not in ("host", "fresh"):
-            raise ValueError(f"AttentionHeads(init={self.init!r}): allowed are 'host' and 'fresh'")
-        if self.kernel not in KERNELS:
-            raise ValueError(f"AttentionHeads(kernel={self.kernel!r}): allowed are {KERNELS}")
 
     @property
     def is_additive(self) -> bool:
@@ -76,8 +72,7 @@ class AttentionHeads(Experts):
             return AttentionHeadsLayer(self, base_layer, self.count)
         if type(shared) is not AttentionHeads or (shared.count, shared.heads) != (1, self.heads):
             raise ValueError(
-                f"shared={shared!r}: beside these experts it is "
-                f"AttentionHeads(count=1, "
+                f"shared={shared!r}: beside these experts it is AttentionHeads(count=1, "
                 f"heads={self.heads})"
             )
         return AttentionHeadsLayer(self, base_layer, self.count + 1)
@@ -102,16 +97,15 @@ class AttentionHeadsLayer(ExpertLayer):
         output = last.unflatten(1, (segments, kind.heads)).movedim(1, 0).clone()
         self.output = nn.Parameter(output if kind.replace else torch.zeros_like(output))
         if kind.init == "fresh":
-            self.reset_parameters(kind)
+            self._sample_weights()
 
     @torch.no_grad()
-    def reset_parameters(self, kind: AttentionHeads) -> None:
-        """Initialise weights as torch does those of a linear layer; added output maps stay at 0."""
+    def _sample_weights(self) -> None:
+        """Sample weights as torch does for a linear layer; added output maps stay at 0."""
         narrow, wide = self.query.shape[-1] ** -0.5, self.output.shape[-1] ** -0.5
-        names = ("query", "key", "value", "key_bias", "value_bias")
-        for part in map(self.get_parameter, names):
-            part.uniform_(-narrow, narrow)
-        if kind.replace:
+        for name in ("query", "key", "value", "key_bias", "value_bias"):
+            self.get_parameter(name).uniform_(-narrow, narrow)
+        if self.kind.replace:
             self.output.uniform_(-wide, wide)
 
     def forward(
@@ -122,39 +116,32 @@ class AttentionHeadsLayer(ExpertLayer):
         Raises ValueError if x is not [rows, tokens, width], or the attention is to be causal or
         has a mask that is not the same for all heads.
         """
-        rows, tokens, width = _split_heads(base_layer, x, kwargs)
-        given = x
-        if torch.is_autocast_enabled(x.device.type):
-            x = x.to(torch.get_autocast_dtype(x.device.type))
+        if x.ndim != 3 or kwargs.get("is_causal"):
+            raise ValueError(
+                f"AttentionHeads attends in both directions over [rows, tokens, width]; "
+                f"{type(base_layer).__name__} was called with shape {tuple(x.shape)} and "
+                f"is_causal={kwargs.get('is_causal')}: use Lora there"
+            )
+        given, x = x, cast_for_autocast(x)
         mask = _make_mask(kwargs.get("attention_mask", args[0] if args else None), x)
-        decision = deferred.make_decision(deferred.resolve(x.reshape(-1, width)))
-        gates = decision.combine_weights
-        if deferred.is_uniform:
-            gates = gates.reshape(1, 1, -1).expand(rows, tokens, -1)
-        elif deferred.per_sample:
-            gates = gates[:, None].expand(-1, tokens, -1)
-        y = self.attend(x, gates.reshape(rows, tokens, -1), mask)
+        decision = deferred.make_decision(deferred.resolve(x.flatten(0, 1)))
+        gates = expand_gates(decision, deferred, x).unflatten(0, x.shape[:2])
+        key, value = (
+            F.linear(x, *(self.get_parameter(part).to(x.dtype) for part in (name, f"{name}_bias")))
+            for name in ("key", "value")
+        )
+        y = self._attend(kernels.AttentionCall(x, gates, self.query, self.output, key, value, mask))
         if self.kind.replace:
             return (y, None), decision
         first, *rest = base_layer(given, *args, **kwargs)
         return (first + y, *rest), decision
 
-    def attend(self, x: Tensor, gates: Tensor, mask: Mask | None) -> Tensor:
-        """Compute the experts' output with the selected kernel."""
-        key, value = (
-            F.linear(
-                x,
-                self.get_parameter(name).to(x.dtype),
-                self.get_parameter(f"{name}_bias").to(x.dtype),
-            )
-            for name in ("key", "value")
-        )
-        given = (x, gates, self.query, self.output, key, value, mask)
+    def _attend(self, call: kernels.AttentionCall) -> Tensor:
         if self.kind.kernel == "reference":
-            return attend_reference(*given)
+            return kernels.attend_reference(call)
         if torch.compiler.is_compiling():
-            return attend_dense(*given)
-        return attend_slots(*given, self.dispatcher)
+            return kernels.attend_dense(call)
+        return kernels.attend_slots(call, self.dispatcher)
 
 
 def _inspect_attention(base_layer: nn.Module) -> tuple[dict[str, nn.Linear], int, int]:
@@ -189,18 +176,7 @@ def _get_weight(linear: nn.Linear) -> Tensor:
     return linear.weight.detach()
 
 
-def _split_heads(base_layer: nn.Module, x: Tensor, kwargs: dict[str, Any]) -> tuple[int, int, int]:
-    if x.ndim != 3 or kwargs.get("is_causal"):
-        raise ValueError(
-            f"AttentionHeads attends in both directions over [rows, tokens, width]; "
-            f"{type(base_layer).__name__} was called with shape {tuple(x.shape)} and "
-            f"is_causal={kwargs.get('is_causal')}: use Lora there"
-        )
-    rows, tokens, width = x.shape
-    return rows, tokens, width
-
-
-def _make_mask(mask: object, x: Tensor) -> Mask | None:
+def _make_mask(mask: object, x: Tensor) -> kernels.Mask | None:
     if mask is None:
         return None
     rows, tokens, _ = x.shape

@@ -1,14 +1,16 @@
 """The interface of experts: `Experts` is the configuration, `ExpertLayer` has the weights."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Literal, NamedTuple
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from coterie.kernels.dispatch import LOCAL, Dispatcher
+from coterie.kernels.dispatch import LOCAL, Dispatcher, TokenGates
 from coterie.routing.decision import DeferredRouting, RoutingDecision
 
 
@@ -101,24 +103,16 @@ class Experts(ABC):
     def count_parameters(self, layer: nn.Module, shared: "Experts | None") -> list[int]:
         """Count the parameters of each expert, without those that experts have in common.
 
-        A token uses the total minus the sum of these over the experts that were not chosen for it:
-        the active parameters.
+        A token's active parameters are the total minus these of the experts not chosen for it.
         """
         rows = self.num_rows + (0 if shared is None else shared.num_rows)
         stacked = [each for each in layer.parameters() if each.ndim > 1 and len(each) == rows]
         return [sum(each[0].numel() for each in stacked)] * self.count
 
     def find_shared_rows(self, layer: nn.Module, shared: "Experts") -> dict[str, slice]:
-        """Return parameter name -> the rows of its first axis that belong to the always-on expert.
-
-        The other rows are those of the routed experts.
-        """
-        rows = self.num_rows + shared.num_rows
-        return {
-            name: slice(self.num_rows, None)
-            for name, each in layer.named_parameters()
-            if len(each) == rows
-        }
+        """Return parameter name -> the always-on expert's rows; the others are routed experts'."""
+        rows, own = self.num_rows + shared.num_rows, slice(self.num_rows, None)
+        return {name: own for name, each in layer.named_parameters() if len(each) == rows}
 
     def make_single(self) -> "Experts":
         """Return the kind with its first expert alone."""
@@ -129,10 +123,7 @@ class Experts(ABC):
         return None
 
     def repeat_weight(self, weight: Tensor, shape: Sequence[int]) -> Tensor:
-        """Return a weight of `make_single`, repeated for all experts to `shape`.
-
-        Raises ValueError if copies of it do not have that shape.
-        """
+        """Return a weight of `make_single`, repeated for all experts to `shape`, or ValueError."""
         if tuple(weight.shape) == tuple(shape):
             return weight
         copies, rest = divmod(shape[0], weight.shape[0])
@@ -143,6 +134,24 @@ class Experts(ABC):
     def get_low_rank_factors(self, layer: nn.Module) -> LowRankFactors:
         """Return the experts of a layer as low-rank changes of a weight; only if `is_low_rank`."""
         raise NotImplementedError(f"{type(self).__name__} experts are no low-rank changes")
+
+
+def cast_for_autocast(x: Tensor) -> Tensor:
+    """Return `x` in the dtype of autocast, if that is on for its device."""
+    device = x.device.type
+    return x.to(torch.get_autocast_dtype(device)) if torch.is_autocast_enabled(device) else x
+
+
+def expand_gates(
+    decision: RoutingDecision, deferred: DeferredRouting, x: Float[Tensor, "*units width"]
+) -> TokenGates:
+    """Return the factors of the experts' outputs for every token of `x`."""
+    gates = decision.combine_weights
+    if deferred.is_uniform:
+        gates = gates.reshape(1, -1).expand(math.prod(x.shape[:-1]), -1)
+    elif deferred.per_sample:
+        gates = gates[:, None].expand(-1, math.prod(x.shape[1:-1]), -1)
+    return gates.reshape(-1, gates.shape[-1])
 
 
 def set_dispatcher(model: nn.Module, dispatcher: Dispatcher) -> None:

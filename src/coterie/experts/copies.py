@@ -1,15 +1,16 @@
 """Experts that are copies of a module of the base model: an MLP, a connector or another block."""
 
+import math
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
+from coterie.annotations import check_choices
 from coterie.experts.base import Experts
 from coterie.experts.copies_layer import CopiesLayer, FullCopies, LowRankCopies
 from coterie.experts.mlp_structure import MLPStructure
-
-KERNELS = ("auto", "reference", "fused")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,10 +18,6 @@ class Copies(Experts):
     """Experts that are copies of the base layer with their own weights, and replace it.
 
     Every expert is initialised with the base layer's weights, unless `divisor` or `init` differ.
-    With `trained="full"` each expert has a copy of all weights of the base layer. With
-    `trained="lora"` none is copied: copies of one layer are identical and stay frozen, so the base
-    layer's weights serve all experts, and each has only low-rank factors on its linear layers,
-    scaled by alpha / rank; `up` starts at zero.
 
     Source: Mod-Squad's MLP experts (CVPR 2023) and Uni-MoE (arXiv 2405.11273), whose experts are
     feed-forward networks, trained in full and then with LoRA of rank 8. Departs: Uni-MoE's experts
@@ -28,10 +25,11 @@ class Copies(Experts):
 
     Attributes:
         count: number of experts, at least 1.
-        trained: "full" for experts with all weights, "lora" for low-rank factors on shared frozen
-            weights.
+        trained: "full": each expert has a copy of all weights. "lora": the frozen weights of the
+            base layer serve all experts, and each has low-rank factors on its linear layers,
+            scaled by alpha / rank; `up` starts at zero.
         rank: rank of one expert's factors, at least 1; for "lora" only.
-        alpha: scale of the factors times the rank, above 0; for "lora" only.
+        alpha: above 0; for "lora" only.
         divisor: an expert has the base layer's hidden units divided by this; for "full" only.
             Mod-Squad divides by the number of experts that a token uses, so that these cost as
             much as the base layer. Expert e starts with the e-th share of the base layer's units
@@ -55,25 +53,19 @@ class Copies(Experts):
     kernel: Literal["auto", "reference", "fused"] = "auto"
 
     def __post_init__(self) -> None:
+        check_choices(self)
         if self.count < 1 or self.rank < 1:
             raise ValueError(
                 f"Copies(count={self.count!r}, rank={self.rank!r}): allowed is 1 or more of each"
             )
         if not self.alpha > 0:
             raise ValueError(f"Copies(alpha={self.alpha!r}): allowed is anything above 0")
-        if self.trained not in ("full", "lora"):
-            raise ValueError(f"Copies(trained={self.trained!r}): allowed are 'full' and 'lora'")
-        if self.init not in ("host", "fresh"):
-            raise ValueError(f"Copies(init={self.init!r}): allowed are 'host' and 'fresh'")
-        if self.divisor < 1 or (
-            self.trained == "lora" and (self.divisor, self.init) != (1, "host")
-        ):
+        plain = (self.divisor, self.init) == (1, "host")
+        if self.divisor < 1 or (self.trained == "lora" and not plain):
             raise ValueError(
                 f"Copies(divisor={self.divisor!r}, init={self.init!r}, trained={self.trained!r}): "
                 "allowed are a divisor of 1 or more, and other than 1 and 'host' with 'full' only"
             )
-        if self.kernel not in KERNELS:
-            raise ValueError(f"Copies(kernel={self.kernel!r}): allowed are {KERNELS}")
 
     @property
     def is_additive(self) -> bool:
@@ -84,7 +76,9 @@ class Copies(Experts):
         return self.trained == "lora"
 
     def build(self, base_layer: nn.Module, shared: Experts | None) -> CopiesLayer:
-        if shared is not None and not (shared.count == 1 and self.is_same_kind_as(shared)):
+        if shared is not None and not (
+            isinstance(shared, Copies) and shared == replace(self, count=1, kernel=shared.kernel)
+        ):
             raise ValueError(f"shared={shared!r}: beside {self!r} it is the same with count=1")
         segments = self.count + (shared is not None)
         structure = MLPStructure.detect(base_layer)
@@ -93,11 +87,91 @@ class Copies(Experts):
                 f'kernel="fused" does not know the structure of {type(base_layer).__name__}; it '
                 'fits MLPs of two or three linear layers and one activation. Use kernel="auto".'
             )
-        layer = FullCopies if self.trained == "full" else LowRankCopies
-        return layer(self, base_layer, segments, None if self.kernel == "reference" else structure)
+        structure = None if self.kernel == "reference" else structure
+        if self.trained == "full":
+            layer, stacks = FullCopies, self._stack_weights(base_layer, segments)
+        else:
+            layer, stacks = LowRankCopies, self._make_factors(base_layer, segments, structure)
+        scale, is_reference = self.alpha / self.rank, self.kernel == "reference"
+        return layer(stacks, structure, is_reference=is_reference, scale=scale)
 
-    def is_same_kind_as(self, other: Experts) -> bool:
-        """Return whether `other` is equal except for its count and kernel."""
-        return isinstance(other, Copies) and self == replace(
-            other, count=self.count, kernel=self.kernel
-        )
+    def _make_factors(
+        self, base_layer: nn.Module, segments: int, structure: MLPStructure | None
+    ) -> dict[str, Tensor]:
+        """Return "fc1.down" and "fc1.up" of each linear layer, [segments, ...]; `up` is 0."""
+        linears = {name: m for name, m in base_layer.named_modules() if isinstance(m, nn.Linear)}
+        if not linears or "" in linears:
+            raise ValueError(
+                f'trained="lora" needs a module with linear layers in it, got '
+                f'{type(base_layer).__name__}; use trained="full".'
+            )
+        stacks = {}
+        for name, linear in linears.items():
+            weight, is_float = linear.weight, linear.weight.is_floating_point()
+            if structure is None and not is_float:
+                raise ValueError(
+                    f"{type(base_layer).__name__} is quantised and of no known structure; use "
+                    "Lora there."
+                )
+            dtype = weight.dtype if is_float else torch.float32
+            options: Any = {"device": weight.device, "dtype": dtype}
+            down = torch.empty(segments, self.rank, linear.in_features, **options)
+            for part in down:
+                nn.init.kaiming_uniform_(part, a=math.sqrt(5))
+            up = torch.zeros(segments, linear.out_features, self.rank, **options)
+            stacks |= {f"{name}.down": down, f"{name}.up": up}
+        return stacks
+
+    @torch.no_grad()
+    def _stack_weights(self, base_layer: nn.Module, segments: int) -> dict[str, Tensor]:
+        """Return base layer's parameter name -> the experts' initial weights [segments, *shape]."""
+        kind = type(base_layer).__name__
+        for name, parameter in base_layer.named_parameters():
+            if not parameter.is_floating_point():
+                raise ValueError(
+                    f"{name} of {kind} is {parameter.dtype} and cannot be trained; use "
+                    'trained="lora" on a quantised model.'
+                )
+        if self.divisor == 1 and self.init == "host":
+            return {
+                name: part.detach().expand(segments, *part.shape).clone()
+                for name, part in base_layer.named_parameters()
+            }
+        structure = MLPStructure.detect(base_layer)
+        if structure is None:
+            raise ValueError(
+                f"divisor={self.divisor} and init={self.init!r} need an MLP of two or three linear "
+                f"layers, which {kind} is not: leave them at 1 and 'host'"
+            )
+        stacks = {}
+        for name in structure.maps:
+            linear: Any = base_layer.get_submodule(name)
+            is_last = name == structure.maps[-1]
+            parts = [self._select_hidden_units(linear, expert, is_last=is_last)
+                     for expert in range(segments)]  # fmt: skip
+            for key, tensors in zip(("weight", "bias"), zip(*parts, strict=True), strict=True):
+                if tensors[0] is not None:
+                    stacks[f"{name}.{key}"] = torch.stack(tensors)
+        return stacks
+
+    def _select_hidden_units(
+        self, linear: nn.Linear, expert: int, *, is_last: bool
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return one expert's share of a layer's hidden units, or as many random new ones."""
+        hidden = linear.in_features if is_last else linear.out_features
+        each, rest = divmod(hidden, self.divisor)
+        if rest:
+            raise ValueError(
+                f"Copies(divisor={self.divisor}) does not divide the {hidden} hidden units of the "
+                "host's MLP: give a divisor of it"
+            )
+        start = each * (expert % self.divisor)
+        own = slice(start, start + each)
+        weight = linear.weight[:, own] if is_last else linear.weight[own]
+        bias = linear.bias if linear.bias is None or is_last else linear.bias[own]
+        if self.init == "host":
+            # The sum of `divisor` different shares with weights of 1 / divisor is the base layer.
+            return (weight * self.divisor if is_last else weight), bias
+        bound = weight.shape[1] ** -0.5
+        fresh = torch.empty_like(weight).uniform_(-bound, bound)
+        return fresh, None if bias is None else torch.empty_like(bias).uniform_(-bound, bound)

@@ -1,54 +1,43 @@
 """The stacked weights of `Copies`: full copies of the base layer's, or low-rank factors."""
 
-import math
 from abc import abstractmethod
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Mapping
+from typing import Any
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 
-from coterie.experts.base import ExpertLayer
+from coterie.experts.base import ExpertLayer, cast_for_autocast, expand_gates
 from coterie.experts.mlp_structure import MLPStructure, run_all, run_assigned
-from coterie.kernels.mlp import (
-    StackedLinear,
-    StackedLowRank,
-    apply_low_rank_mlp,
-    apply_low_rank_mlp_dense,
-    apply_mlp,
-    apply_mlp_dense,
-)
+from coterie.kernels import mlp
+from coterie.kernels.dispatch import TokenGates
 from coterie.routing.decision import DeferredRouting, RoutingDecision
 
 
-@runtime_checkable
-class CopiesOptions(Protocol):
-    """The fields of `Copies` that its layers read."""
-
-    @property
-    def rank(self) -> int: ...
-
-    @property
-    def alpha(self) -> float: ...
-
-    @property
-    def divisor(self) -> int: ...
-
-    @property
-    def init(self) -> str: ...
-
-    @property
-    def kernel(self) -> str: ...
-
-
 class CopiesLayer(ExpertLayer):
-    """The combine weights of each token and the choice of a kernel, for both kinds of copies."""
+    """The combine weights of each token and the choice of a kernel, for both kinds of copies.
 
-    def __init__(self, kind: CopiesOptions, segments: int, structure: MLPStructure | None) -> None:
+    Attributes:
+        structure: that of the base layer; None to call it instead of a fused kernel.
+        is_reference: run each expert on its own tokens, also when traced.
+        scale: factor of low-rank products.
+        names: weight's name in the base layer -> name of the stacked parameter here.
+    """
+
+    def __init__(
+        self,
+        stacks: Mapping[str, Tensor],
+        structure: MLPStructure | None,
+        *,
+        is_reference: bool,
+        scale: float,
+    ) -> None:
+        """Initialise with `stacks`, weight's name in the base layer -> [segments, ...]."""
         super().__init__()
-        self.kind = kind
-        self.segments = segments
-        self.structure = structure
+        self.structure, self.is_reference, self.scale = structure, is_reference, scale
+        self.names = {name: name.replace(".", "__") for name in stacks}
+        for name, stack in stacks.items():
+            self.register_parameter(self.names[name], nn.Parameter(stack))
 
     def forward(
         self, base_layer: nn.Module, x: Tensor, deferred: DeferredRouting, *args: Any, **kwargs: Any
@@ -60,27 +49,15 @@ class CopiesLayer(ExpertLayer):
                 f"was called with {len(args)} further arguments and {sorted(kwargs)}; use Lora "
                 "there."
             )
-        device = x.device.type
-        if torch.is_autocast_enabled(device):
-            x = x.to(torch.get_autocast_dtype(device))
+        x = cast_for_autocast(x)
         tokens = x.reshape(-1, x.shape[-1])
         decision = deferred.make_decision(deferred.resolve(tokens))
-        gates = decision.combine_weights
-        if deferred.is_uniform:
-            gates = gates.reshape(1, -1).expand(len(tokens), -1)
-        elif deferred.per_sample:
-            gates = gates[:, None].expand(-1, math.prod(x.shape[1:-1]), -1)
-        y = self.mix(base_layer, tokens, gates.reshape(-1, self.segments))
+        y = self.mix(base_layer, tokens, expand_gates(decision, deferred, x))
         return y.reshape(*x.shape[:-1], y.shape[-1]), decision
 
-    def mix(
-        self,
-        base_layer: nn.Module,
-        x: Float[Tensor, "tokens width"],
-        gates: Float[Tensor, "tokens segments"],
-    ) -> Float[Tensor, "tokens out"]:
+    def mix(self, base_layer: nn.Module, x: mlp.Tokens, gates: TokenGates) -> mlp.Outputs:
         """Compute sum_e gates_e * expert_e(x) with the kernel for this structure."""
-        traced = torch.compiler.is_compiling() and self.kind.kernel != "reference"
+        traced = torch.compiler.is_compiling() and not self.is_reference
         if traced:
             # Gates of 0 get no gradient, as in the kernels that run assigned tokens only.
             gates = torch.where(gates != 0, gates, 0.0)
@@ -98,160 +75,53 @@ class CopiesLayer(ExpertLayer):
     @abstractmethod
     def run_fused(
         self, structure: MLPStructure, base_layer: nn.Module, x: Tensor, gates: Tensor, traced: bool
-    ) -> Float[Tensor, "tokens out"]:
+    ) -> mlp.Outputs:
         """Run the fused kernel; `traced` selects one without shapes that depend on the gates."""
 
 
 class FullCopies(CopiesLayer):
-    """Copies with all weights: `fc1.weight` of the base layer is `fc1__weight` here, stacked."""
-
-    def __init__(
-        self,
-        kind: CopiesOptions,
-        base_layer: nn.Module,
-        segments: int,
-        structure: MLPStructure | None,
-    ) -> None:
-        super().__init__(kind, segments, structure)
-        self.names = {name: name.replace(".", "__") for name, _ in base_layer.named_parameters()}
-        for name, parameter in base_layer.named_parameters():
-            if not parameter.is_floating_point():
-                raise ValueError(
-                    f"{name} of {type(base_layer).__name__} is {parameter.dtype} and cannot be "
-                    'trained; use trained="lora" on a quantised model.'
-                )
-        for name, stack in stack_module_weights(kind, base_layer, segments).items():
-            self.register_parameter(self.names[name], nn.Parameter(stack))
+    """Copies with all weights: `fc1.weight` of the base layer is `fc1__weight` here."""
 
     def stack_weights(self, base_layer: nn.Module, dtype: torch.dtype) -> dict[str, Tensor]:
         return {name: self.get_parameter(own).to(dtype) for name, own in self.names.items()}
 
-    def get_stacked_linear(self, name: str) -> StackedLinear:
-        bias = self.names.get(f"{name}.bias")
-        return StackedLinear(
-            self.get_parameter(f"{name}__weight"),
-            None if bias is None else self.get_parameter(bias),
-        )
-
     def run_fused(
         self, structure: MLPStructure, base_layer: nn.Module, x: Tensor, gates: Tensor, traced: bool
-    ) -> Float[Tensor, "tokens out"]:
-        inputs = [self.get_stacked_linear(name) for name in structure.inputs]
-        output = self.get_stacked_linear(structure.output)
+    ) -> mlp.Outputs:
+        maps = [
+            mlp.StackedLinear(
+                self.get_parameter(f"{name}__weight"), getattr(self, f"{name}__bias", None)
+            )
+            for name in structure.maps
+        ]
         activation = base_layer.get_submodule(structure.activation)
         if traced:
-            return apply_mlp_dense(x, gates, inputs, output, activation)
-        return apply_mlp(x, gates, inputs, output, activation, self.dispatcher)
+            return mlp.apply_mlp_dense(x, gates, maps, activation)
+        return mlp.apply_mlp(x, gates, maps, activation, self.dispatcher)
 
 
 class LowRankCopies(CopiesLayer):
-    """Copies that share the base layer's weights: `fc1` has `fc1__down` and `fc1__up`, stacked."""
+    """Copies that share the base layer's weights: `fc1` has `fc1__down` and `fc1__up` here."""
 
-    def __init__(
-        self,
-        kind: CopiesOptions,
-        base_layer: nn.Module,
-        segments: int,
-        structure: MLPStructure | None,
-    ) -> None:
-        super().__init__(kind, segments, structure)
-        linears = {name: m for name, m in base_layer.named_modules() if isinstance(m, nn.Linear)}
-        self.names = {name: name.replace(".", "__") for name in linears}
-        if not linears or "" in linears:
-            raise ValueError(
-                f'trained="lora" needs a module with linear layers in it, got '
-                f'{type(base_layer).__name__}; use trained="full".'
-            )
-        for name, linear in linears.items():
-            weight = linear.weight
-            if structure is None and not weight.is_floating_point():
-                raise ValueError(
-                    f"{type(base_layer).__name__} is quantised and of no known structure; use "
-                    "Lora there."
-                )
-            options = {
-                "device": weight.device,
-                "dtype": weight.dtype if weight.is_floating_point() else torch.float32,
-            }
-            down = torch.empty(segments, kind.rank, linear.in_features, **options)
-            for part in down:
-                nn.init.kaiming_uniform_(part, a=math.sqrt(5))
-            up = torch.zeros(segments, linear.out_features, kind.rank, **options)
-            self.register_parameter(f"{self.names[name]}__down", nn.Parameter(down))
-            self.register_parameter(f"{self.names[name]}__up", nn.Parameter(up))
-
-    def get_factors(self, name: str) -> tuple[Tensor, Tensor]:
+    def _get_factors(self, linear: str) -> tuple[Tensor, Tensor]:
         """Return (down, up), with `up` multiplied by the scale."""
-        own = self.names[name]
-        scale = self.kind.alpha / self.kind.rank
-        return self.get_parameter(f"{own}__down"), self.get_parameter(f"{own}__up") * scale
+        down, up = (self.get_parameter(self.names[f"{linear}.{part}"]) for part in ("down", "up"))
+        return down, up * self.scale
 
     def stack_weights(self, base_layer: nn.Module, dtype: torch.dtype) -> dict[str, Tensor]:
         stacks = {}
-        for name in self.names:
-            down, up = self.get_factors(name)
-            weight = base_layer.get_parameter(f"{name}.weight")
-            stacks[f"{name}.weight"] = (weight + up @ down).to(dtype)
+        for linear in (name.removesuffix(".down") for name in self.names if name.endswith(".down")):
+            down, up = self._get_factors(linear)
+            weight = base_layer.get_parameter(f"{linear}.weight")
+            stacks[f"{linear}.weight"] = (weight + up @ down).to(dtype)
         return stacks
 
     def run_fused(
         self, structure: MLPStructure, base_layer: nn.Module, x: Tensor, gates: Tensor, traced: bool
-    ) -> Float[Tensor, "tokens out"]:
-        form = apply_low_rank_mlp_dense if traced else apply_low_rank_mlp
-        activation = base_layer.get_submodule(structure.activation)
-        *inputs, output = [
-            StackedLowRank(base_layer.get_submodule(name), *self.get_factors(name))
-            for name in (*structure.inputs, structure.output)
+    ) -> mlp.Outputs:
+        maps = [
+            mlp.StackedLowRank(base_layer.get_submodule(name), *self._get_factors(name))
+            for name in structure.maps
         ]
-        return form(x, gates, inputs, output, activation)
-
-
-@torch.no_grad()
-def stack_module_weights(
-    kind: CopiesOptions, base_layer: nn.Module, segments: int
-) -> dict[str, Tensor]:
-    """Return base layer's parameter name -> the experts' initial weights [segments, *shape]."""
-    if kind.divisor == 1 and kind.init == "host":
-        return {
-            name: part.detach().expand(segments, *part.shape).clone()
-            for name, part in base_layer.named_parameters()
-        }
-    structure = MLPStructure.detect(base_layer)
-    if structure is None:
-        raise ValueError(
-            f"divisor={kind.divisor} and init={kind.init!r} need an MLP of two or three linear "
-            f"layers, which {type(base_layer).__name__} is not: leave them at 1 and 'host'"
-        )
-    found = {}
-    for name in (*structure.inputs, structure.output):
-        linear: Any = base_layer.get_submodule(name)
-        parts = [select_hidden_units(kind, linear, expert, last=name == structure.output)
-                 for expert in range(segments)]  # fmt: skip
-        found[f"{name}.weight"] = torch.stack([weight for weight, _ in parts])
-        if linear.bias is not None:
-            found[f"{name}.bias"] = torch.stack([bias for _, bias in parts if bias is not None])
-    return found
-
-
-def select_hidden_units(
-    kind: CopiesOptions, linear: nn.Linear, expert: int, *, last: bool
-) -> tuple[Tensor, Tensor | None]:
-    """Return one expert's share of a linear layer's hidden units, or as many random new ones."""
-    hidden = linear.in_features if last else linear.out_features
-    if hidden % kind.divisor:
-        raise ValueError(
-            f"Copies(divisor={kind.divisor}) does not divide the {hidden} hidden units of the "
-            "host's MLP: give a divisor of it"
-        )
-    each = hidden // kind.divisor
-    own = slice(each * (expert % kind.divisor), each * (expert % kind.divisor + 1))
-    weight = linear.weight.detach()[:, own] if last else linear.weight.detach()[own]
-    bias = linear.bias if linear.bias is None else linear.bias.detach()
-    bias = bias if bias is None or last else bias[own]
-    if kind.init == "host":
-        # The sum of `divisor` different shares with weights of 1 / divisor is the base layer.
-        return (weight * kind.divisor if last else weight), bias
-    bound = weight.shape[1] ** -0.5
-    fresh = [each if each is None else torch.empty_like(each).uniform_(-bound, bound)
-             for each in (weight, bias)]  # fmt: skip
-    return fresh[0], fresh[1]
+        form = mlp.apply_low_rank_mlp_dense if traced else mlp.apply_low_rank_mlp
+        return form(x, gates, maps, base_layer.get_submodule(structure.activation))

@@ -1,7 +1,7 @@
 """Low-rank experts of equal or unequal ranks (Hu et al. 2021, arXiv:2106.09685; RoDE)."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
@@ -9,15 +9,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from coterie.experts.base import ExpertLayer, Experts, LowRankFactors
+from coterie.annotations import check_choices
+from coterie.experts.base import ExpertLayer, Experts, LowRankFactors, cast_for_autocast
 from coterie.kernels.lora_fused import apply_fused, apply_triton
 from coterie.kernels.lora_merged import apply_merged
 from coterie.kernels.lora_per_sample import apply_per_sample
-from coterie.kernels.lora_reference import LoraCall, RankLayout, apply_concatenated, apply_reference
+from coterie.kernels.lora_reference import (
+    LoraCall,
+    LoraResult,
+    RankLayout,
+    apply_concatenated,
+    apply_reference,
+)
 from coterie.kernels.lora_sparse import apply_sorted_dispatch
 from coterie.routing.decision import DeferredRouting, RoutingDecision
 
-KERNELS: dict[str, Callable[[LoraCall, DeferredRouting], tuple[Tensor, RoutingDecision]]] = {
+KERNELS: dict[str, Callable[[LoraCall, DeferredRouting], LoraResult]] = {
     "reference": apply_reference,
     "concatenated": apply_concatenated,
     "fused": apply_fused,
@@ -52,26 +59,17 @@ class Lora(Experts):
     alpha: float = 16.0
     dropout: float = 0.0
     kernel: Literal[
-        "auto",
-        "reference",
-        "concatenated",
-        "fused",
-        "triton",
-        "sorted_dispatch",
-        "per_sample",
+        "auto", "reference", "concatenated", "fused", "triton", "sorted_dispatch", "per_sample",
         "merged",
-    ] = "auto"
+    ] = "auto"  # fmt: skip
 
     def __post_init__(self) -> None:
+        check_choices(self)
         object.__setattr__(self, "ranks", tuple(self.ranks))
         if not self.ranks or min(self.ranks) < 1:
             raise ValueError(f"Lora(ranks={self.ranks}): give at least one rank, each at least 1")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"Lora(dropout={self.dropout}): a share in [0, 1)")
-        if self.kernel != "auto" and self.kernel not in KERNELS:
-            raise ValueError(
-                f"Lora(kernel={self.kernel!r}): allowed are 'auto', {', '.join(map(repr, KERNELS))}"
-            )
 
     @property
     def count(self) -> int:
@@ -105,46 +103,33 @@ class Lora(Experts):
         return LowRankFactors(layer.layout.ranks, layer.layout.scales, layer.down, layer.up)
 
     def build(self, base_layer: nn.Module, shared: Experts | None) -> ExpertLayer:
-        features = _get_features(base_layer)
-        if shared is None:
-            return LoraLayer(self, self.ranks, self._scales, *features)
-        if type(shared) is not Lora or shared.count != 1:
-            raise ValueError(f"shared={shared!r}: beside Lora experts it is a Lora of one rank")
-        if (shared.dropout, shared.kernel) != (self.dropout, self.kernel):
+        width, out = (getattr(base_layer, f"{end}_features", None) for end in ("in", "out"))
+        if not isinstance(width, int) or not isinstance(out, int):
             raise ValueError(
-                f"shared has dropout={shared.dropout} and kernel={shared.kernel!r}: it runs "
-                f"together with the experts and has theirs, {self.dropout} and {self.kernel!r}"
+                f"Lora experts sit at linear layers, not at {type(base_layer).__name__}: name the "
+                "linear layers in it, or use a role"
             )
-        ranks = (*self.ranks, *shared.ranks)
-        return LoraLayer(self, ranks, (*self._scales, *shared._scales), *features)
-
-    @property
-    def _scales(self) -> tuple[float, ...]:
-        return tuple(self.alpha / rank for rank in self.ranks)
-
-
-def _get_features(base_layer: nn.Module) -> tuple[int, int]:
-    inner, outer = (
-        getattr(base_layer, "in_features", None),
-        getattr(base_layer, "out_features", None),
-    )
-    if not isinstance(inner, int) or not isinstance(outer, int):
-        raise ValueError(
-            f"Lora experts sit at linear layers, not at {type(base_layer).__name__}: name the "
-            "linear layers in it, or use a role"
-        )
-    return inner, outer
+        kinds = (self,)
+        if shared is not None:
+            if type(shared) is not Lora or shared.count != 1:
+                raise ValueError(f"shared={shared!r}: beside Lora experts it is a Lora of one rank")
+            if (shared.dropout, shared.kernel) != (self.dropout, self.kernel):
+                raise ValueError(
+                    f"shared has dropout={shared.dropout} and kernel={shared.kernel!r}: it runs "
+                    f"together with the experts and has theirs, {self.dropout} and {self.kernel!r}"
+                )
+            kinds = (self, shared)
+        return LoraLayer(kinds, width, out)
 
 
 class LoraLayer(ExpertLayer):
     """`down` [rank, width] and `up` [rank, out], all experts stacked along the rank axis."""
 
-    def __init__(
-        self, lora: Lora, ranks: tuple[int, ...], scales: tuple[float, ...], width: int, out: int
-    ):
+    def __init__(self, kinds: Sequence[Lora], width: int, out: int):
         super().__init__()
-        self.kernel = lora.kernel
-        self.dropout = lora.dropout
+        self.kernel, self.dropout = kinds[0].kernel, kinds[0].dropout
+        ranks = tuple(rank for kind in kinds for rank in kind.ranks)
+        scales = tuple(kind.alpha / rank for kind in kinds for rank in kind.ranks)
         self.layout = RankLayout(ranks, scales)
         self.down = nn.Parameter(torch.empty(sum(ranks), width))
         self.up = nn.Parameter(torch.zeros(sum(ranks), out))
@@ -153,19 +138,16 @@ class LoraLayer(ExpertLayer):
     def forward(
         self, base_layer: nn.Module, x: Tensor, deferred: DeferredRouting, *args: Any, **kwargs: Any
     ) -> tuple[Tensor, RoutingDecision]:
-        if torch.is_autocast_enabled(x.device.type):
-            x = x.to(torch.get_autocast_dtype(x.device.type))
+        x = cast_for_autocast(x)
         dropped = self.dropout > 0 and self.training
         plain = not dropped and _is_plain(base_layer)
         flat = x.reshape(-1, x.shape[-1])
-        deferred = _flatten_gating(deferred)
-        if dropped and deferred.logits is None:
+        if deferred.logits is not None and deferred.logits.ndim > 2:
+            deferred = replace(deferred, logits=deferred.logits.flatten(0, -2))
+        elif deferred.logits is None and dropped:
             # Dropout applies to the input of the experts, not to that of the gate.
-            deferred = DeferredRouting(
-                make_decision=deferred.make_decision,
-                logits=deferred.resolve(flat),
-                max_active=deferred.max_active,
-            )
+            logits = deferred.resolve(flat)
+            deferred = replace(deferred, logits=logits, gate_weight=None, gate_bias=None)
         call = LoraCall(
             x=F.dropout(flat, self.dropout) if dropped else flat,
             down=self.down,
@@ -177,10 +159,10 @@ class LoraLayer(ExpertLayer):
             tokens_per_unit=flat.shape[0] // x.shape[0] if deferred.per_sample else 1,
             dispatcher=self.dispatcher,
         )
-        out, decision = KERNELS[self._run_kernel(call, deferred)](call, deferred)
+        out, decision = KERNELS[self._choose_kernel(call, deferred)](call, deferred)
         return out.view(*x.shape[:-1], out.shape[-1]), decision
 
-    def _run_kernel(self, call: LoraCall, deferred: DeferredRouting) -> str:
+    def _choose_kernel(self, call: LoraCall, deferred: DeferredRouting) -> str:
         # Only ordinary operations can be traced, whatever `kernel` is.
         if self.kernel == "auto" or torch.compiler.is_compiling():
             return select_kernel(call, deferred)
@@ -190,21 +172,13 @@ class LoraLayer(ExpertLayer):
                 "TaskGate(per_token=False) with one task in it, and a plain frozen linear host: "
                 "use kernel='auto'"
             )
-        if self.kernel == "per_sample" and not (
-            deferred.per_sample
-            and deferred.max_active is not None
-            and len(set(call.layout.ranks)) == 1
-        ):
+        gathers = deferred.per_sample and deferred.max_active is not None
+        if self.kernel == "per_sample" and not (gathers and len(set(call.layout.ranks)) == 1):
             raise ValueError(
                 "Lora(kernel='per_sample') needs a decision a sample, as of InstanceGate, and "
                 f"experts of one rank, not {call.layout.ranks}: use kernel='auto'"
             )
         return self.kernel
-
-    def compute_delta(self, gates: Tensor) -> Tensor:
-        """Compute the mixture's change of the base weight, [out, width], for one row of gates."""
-        factors = gates.to(self.down.dtype) @ self.layout.make_expansion_matrix(self.down)
-        return (self.up * factors[:, None]).t() @ self.down
 
 
 def select_kernel(call: LoraCall, deferred: DeferredRouting) -> str:
@@ -226,16 +200,6 @@ def select_kernel(call: LoraCall, deferred: DeferredRouting) -> str:
     if few and not deferred.per_sample and rank > 64 * (deferred.max_active or 1):
         return "sorted_dispatch"
     return "fused"
-
-
-def _flatten_gating(deferred: DeferredRouting) -> DeferredRouting:
-    if deferred.logits is None or deferred.logits.ndim == 2:
-        return deferred
-    return DeferredRouting(
-        make_decision=deferred.make_decision,
-        logits=deferred.logits.flatten(0, -2),
-        max_active=deferred.max_active,
-    )
 
 
 def _is_plain(base_layer: nn.Module) -> bool:

@@ -8,9 +8,9 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from transformers.activations import ACT2CLS
 
-from coterie.kernels.dispatch import LOCAL, Dispatcher, assign_tokens
+from coterie.kernels.dispatch import LOCAL, Dispatcher, TokenGates, assign_tokens
+from coterie.kernels.mlp import Outputs, Tokens
 
-# The last name is the output map; before it the one or two input maps.
 LINEARS = (
     ("gate_proj", "up_proj", "down_proj"),
     ("fc1", "fc2"),
@@ -27,13 +27,12 @@ class MLPStructure:
     """The names of an MLP's parts: `output(activation(inputs[0](x)) [* inputs[1](x)])`.
 
     Attributes:
-        inputs: linear maps of x; two if the MLP is gated, the activated one first.
-        output: the linear map that computes the MLP's output.
+        maps: the linear layers: one input map, or two if the MLP is gated, the activated one
+            first; then the output map.
         activation: the elementwise function between them, without weights.
     """
 
-    inputs: tuple[str, ...]
-    output: str
+    maps: tuple[str, ...]
     activation: str
 
     @classmethod
@@ -47,43 +46,31 @@ class MLPStructure:
         if any(True for _ in base_layer.parameters(recurse=False)):
             return None
         for names in LINEARS:
-            rest = [
-                name
-                for name, part in children.items()
-                if name not in names and not is_identity(part)
-            ]
-            if not set(names) <= children.keys() or len(rest) != 1:
-                continue
-            structure = cls(inputs=names[:-1], output=names[-1], activation=rest[0])
-            return (
-                structure
-                if structure.has_expected_parts(base_layer) and structure.matches_module(base_layer)
-                else None
-            )
+            others = children.keys() - set(names)
+            rest = [name for name in others if not is_identity(children[name])]
+            if set(names) <= children.keys() and len(rest) == 1:
+                structure, activation = cls(maps=names, activation=rest[0]), children[rest[0]]
+                fits = (
+                    all(isinstance(children[name], nn.Linear) for name in names)
+                    and type(activation) in POINTWISE
+                    and not any(True for _ in activation.parameters())
+                    and structure.matches_module(base_layer)
+                )
+                return structure if fits else None
         return None
-
-    def has_expected_parts(self, base_layer: nn.Module) -> bool:
-        """Return whether the parts are linear maps and an elementwise function without weights."""
-        maps = [base_layer.get_submodule(name) for name in (*self.inputs, self.output)]
-        activation = base_layer.get_submodule(self.activation)
-        return (
-            all(isinstance(part, nn.Linear) for part in maps)
-            and type(activation) in POINTWISE
-            and not any(True for _ in activation.parameters())
-        )
 
     @torch.no_grad()
     def matches_module(self, base_layer: nn.Module) -> bool:
         """Return whether `run` gives the output of the base layer; True if that is on meta."""
-        first = base_layer.get_submodule(self.inputs[0])
+        first = base_layer.get_submodule(self.maps[0])
         assert isinstance(first, nn.Linear)
         weight = first.weight
         if weight.is_meta:
             return True
         # Layers with quantised (integer) weights take bfloat16.
         dtype = weight.dtype if weight.is_floating_point() else torch.bfloat16
-        x = torch.linspace(-2, 2, 3 * first.in_features, device=weight.device, dtype=dtype)
-        x = x.view(3, first.in_features)
+        options = {"device": weight.device, "dtype": dtype}
+        x = torch.linspace(-2, 2, 3 * first.in_features, **options).view(3, -1)
         wanted = base_layer(x).float()
         # Relative to the norm: the output of a newly initialised base layer may be tiny.
         return bool((self.run(base_layer, x).float() - wanted).norm() <= 2e-2 * wanted.norm())
@@ -92,12 +79,11 @@ class MLPStructure:
         self, base_layer: nn.Module, x: Float[Tensor, "*tokens width"]
     ) -> Float[Tensor, "*tokens out"]:
         """Compute the output of a base layer with this structure."""
-        hidden = base_layer.get_submodule(self.activation)(
-            base_layer.get_submodule(self.inputs[0])(x)
-        )
-        for name in self.inputs[1:]:
-            hidden = hidden * base_layer.get_submodule(name)(x)
-        return base_layer.get_submodule(self.output)(hidden)
+        *inputs, output = (base_layer.get_submodule(name) for name in self.maps)
+        hidden = base_layer.get_submodule(self.activation)(inputs[0](x))
+        for factor in inputs[1:]:
+            hidden = hidden * factor(x)
+        return output(hidden)
 
 
 def is_identity(part: nn.Module) -> bool:
@@ -107,47 +93,39 @@ def is_identity(part: nn.Module) -> bool:
 
 def run_assigned(
     base_layer: nn.Module,
-    x: Float[Tensor, "tokens width"],
-    gates: Float[Tensor, "tokens segments"],
+    x: Tokens,
+    gates: TokenGates,
     stacks: dict[str, Tensor],
     dispatcher: Dispatcher = LOCAL,
-) -> Float[Tensor, "tokens out"]:
+) -> Outputs:
     """Run each expert on the tokens assigned to it, by calling the base layer with its weights.
 
     An expert without tokens is called with none, so that its weights get gradients of zero.
     """
     slots = assign_tokens(gates.detach())
     rows = dispatcher.dispatch(x, slots.of_tokens())
-    gate = dispatcher.dispatch(gates.reshape(-1).to(x.dtype), slots.of_gates(gates.shape[1]))
+    flat = dispatcher.dispatch(gates.reshape(-1).to(x.dtype), slots.of_gates(gates.shape[1]))
     experts = zip(*(stack.unbind(0) for stack in stacks.values()), strict=True)
-    parts = [
-        _call_expert(base_layer, dict(zip(stacks, weights, strict=True)), each)
-        for each, weights in zip(rows, experts, strict=True)
-    ]
-    weighted = [part * factor[:, None] for part, factor in zip(parts, gate, strict=True)]
-    out = x.new_zeros(len(x), weighted[0].shape[1], dtype=weighted[0].dtype)
-    return dispatcher.combine(enumerate(weighted), slots.of_tokens(), out)
-
-
-def _call_expert(base_layer: nn.Module, weights: dict[str, Tensor], rows: Tensor) -> Tensor:
-    part = functional_call(base_layer, weights, (rows,))
-    if part.ndim != 2 or len(part) != len(rows):
-        raise ValueError(
-            f"{type(base_layer).__name__} turned {len(rows)} tokens into {tuple(part.shape)}; "
-            "Copies fits modules that give one row a token."
-        )
-    return part
+    parts = []
+    for mine, gate, weights in zip(rows, flat, experts, strict=True):
+        part = functional_call(base_layer, dict(zip(stacks, weights, strict=True)), (mine,))
+        if part.ndim != 2 or len(part) != len(mine):
+            raise ValueError(
+                f"{type(base_layer).__name__} turned {len(mine)} tokens into {tuple(part.shape)}; "
+                "Copies fits modules that give one row a token."
+            )
+        parts.append(part * gate[:, None])
+    out = x.new_zeros(len(x), parts[0].shape[1], dtype=parts[0].dtype)
+    return dispatcher.combine(enumerate(parts), slots.of_tokens(), out)
 
 
 def run_all(
-    base_layer: nn.Module,
-    x: Float[Tensor, "tokens width"],
-    gates: Float[Tensor, "tokens segments"],
-    stacks: dict[str, Tensor],
-) -> Float[Tensor, "tokens out"]:
+    base_layer: nn.Module, x: Tokens, gates: TokenGates, stacks: dict[str, Tensor]
+) -> Outputs:
     """Run all experts on all tokens, so that it can be traced; equal to `run_assigned`."""
-    every = torch.func.vmap(
-        lambda one: functional_call(base_layer, one, (x,)), randomness="different"
-    )
-    outputs = every(stacks)
+
+    def call_expert(weights: dict[str, Tensor]) -> Tensor:
+        return functional_call(base_layer, weights, (x,))
+
+    outputs = torch.func.vmap(call_expert, randomness="different")(stacks)
     return torch.einsum("sto,ts->to", outputs, gates.to(outputs.dtype))

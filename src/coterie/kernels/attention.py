@@ -1,7 +1,7 @@
 """Kernels of attention experts: a reference loop, all queries at once, and chosen queries only."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -10,71 +10,64 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from coterie.kernels.dispatch import LOCAL, Assignments, Dispatcher, TokenAssignments, assign_tokens
+from coterie.kernels.mlp import write_product
 
 Mask = Float[Tensor, "#rows 1 #tokens #tokens"] | Bool[Tensor, "#rows 1 #tokens #tokens"]
 
 
-def attend_reference(
-    x: Float[Tensor, "rows tokens width"],
-    gates: Float[Tensor, "rows tokens segments"],
-    query: Float[Tensor, "segments heads head width"],
-    output: Float[Tensor, "segments out heads head"],
-    key: Float[Tensor, "rows tokens head"],
-    value: Float[Tensor, "rows tokens head"],
-    mask: Mask | None,
-) -> Float[Tensor, "rows tokens out"]:
-    """Loop over sum_e gates_e * output_e(softmax(query_e(x) key^T / sqrt(head)) value).
+class AttentionCall(NamedTuple):
+    """One call of attention experts: its input, the gates, the maps, and the key and value head.
 
-    Gates of exactly 0 get no gradient, as in the other kernels.
+    The kernels compute sum_e gates_e * output_e(softmax(query_e(x) key^T / sqrt(head)) value).
+    Gates of exactly 0 get no gradient.
 
-    Args:
+    Attributes:
         key: one for all experts and heads, as is `value`.
         mask: True where a token may be attended to, or an addend of the scores.
     """
-    gates = torch.where(gates != 0, gates, 0.0).to(x.dtype)
-    y = x.new_zeros(*x.shape[:2], output.shape[1])
-    for gate, maps, back in zip(gates.unbind(-1), query, output, strict=True):
+
+    x: Float[Tensor, "rows tokens width"]
+    gates: Float[Tensor, "rows tokens segments"]
+    query: Float[Tensor, "segments heads head width"]
+    output: Float[Tensor, "segments out heads head"]
+    key: Float[Tensor, "rows tokens head"]
+    value: Float[Tensor, "rows tokens head"]
+    mask: Mask | None
+
+
+def attend_reference(call: AttentionCall) -> Float[Tensor, "rows tokens out"]:
+    """Loop over the experts."""
+    x, key = call.x, call.key
+    gates = _cast_gates(call)
+    y = x.new_zeros(*x.shape[:2], call.output.shape[1])
+    for gate, maps, back in zip(gates.unbind(-1), call.query, call.output, strict=True):
         queries = torch.einsum("rtw,ndw->rntd", x, maps.to(x.dtype))
         scores = queries @ key[:, None].transpose(2, 3) * key.shape[-1] ** -0.5
-        if mask is not None and mask.dtype == torch.bool:
-            scores = scores.masked_fill(~mask, float("-inf"))
-        elif mask is not None:
-            scores = scores + mask
+        if call.mask is not None and call.mask.dtype == torch.bool:
+            scores = scores.masked_fill(~call.mask, float("-inf"))
+        elif call.mask is not None:
+            scores = scores + call.mask
         # float32 as in the base models: bfloat16 probabilities do not add up to 1.
         probs = scores.softmax(-1, dtype=torch.promote_types(x.dtype, torch.float32)).to(x.dtype)
-        part = torch.einsum("rntd,ond->rto", probs @ value[:, None], back.to(x.dtype))
+        part = torch.einsum("rntd,ond->rto", probs @ call.value[:, None], back.to(x.dtype))
         y = y + gate[..., None] * part
     return y
 
 
-def attend_dense(
-    x: Float[Tensor, "rows tokens width"],
-    gates: Float[Tensor, "rows tokens segments"],
-    query: Float[Tensor, "segments heads head width"],
-    output: Float[Tensor, "segments out heads head"],
-    key: Float[Tensor, "rows tokens head"],
-    value: Float[Tensor, "rows tokens head"],
-    mask: Mask | None,
-) -> Float[Tensor, "rows tokens out"]:
+def attend_dense(call: AttentionCall) -> Float[Tensor, "rows tokens out"]:
     """Compute `attend_reference` with the queries of all experts in one product.
 
     No shape depends on the gates, so it can be traced, and any number may be chosen per token.
     """
-    gates = torch.where(gates != 0, gates, 0.0).to(x.dtype)
+    x, query = call.x, call.query
     queries = F.linear(x, query.flatten(0, 2).to(x.dtype)).unflatten(-1, query.shape[:3])
-    attended = _attend(queries.flatten(2, 3), key, value, mask).view_as(queries)
-    return torch.einsum("rtsnd,sond->rto", attended * gates[..., None, None], output.to(x.dtype))
+    attended = _attend(queries.flatten(2, 3), call).view_as(queries)
+    weighted = attended * _cast_gates(call)[..., None, None]
+    return torch.einsum("rtsnd,sond->rto", weighted, call.output.to(x.dtype))
 
 
 def attend_slots(
-    x: Float[Tensor, "rows tokens width"],
-    gates: Float[Tensor, "rows tokens segments"],
-    query: Float[Tensor, "segments heads head width"],
-    output: Float[Tensor, "segments out heads head"],
-    key: Float[Tensor, "rows tokens head"],
-    value: Float[Tensor, "rows tokens head"],
-    mask: Mask | None,
-    dispatcher: Dispatcher = LOCAL,
+    call: AttentionCall, dispatcher: Dispatcher = LOCAL
 ) -> Float[Tensor, "rows tokens out"]:
     """Compute `attend_reference` with the queries of chosen experts only, in two autograd nodes.
 
@@ -82,12 +75,12 @@ def attend_slots(
     time. Needs the same number of chosen experts for every token, because a token's queries are
     neighbours in the attention; otherwise it is `attend_dense`.
     """
-    flat = gates.flatten(0, 1)
+    x, query, flat = call.x, call.query, call.gates.flatten(0, 1)
     chosen = flat.detach() != 0
     low, high = chosen.sum(1).aminmax()
     each = int(low)
     if each != int(high) or each == 0:
-        return attend_dense(x, gates, query, output, key, value, mask)
+        return attend_dense(call)
     slots = assign_tokens(flat.detach())
     # Pairs are sorted by expert, queries by token, so that a token is its queries' position
     # divided by their number, and only the position is saved.
@@ -95,23 +88,26 @@ def attend_slots(
     order = (position, slots.tokens_per_expert, each, dispatcher)
     queries: Tensor = _GatherQueries.apply(x.flatten(0, 1), query.flatten(1, 2), *order)
     heads = queries.view(*x.shape[:2], each * query.shape[1], query.shape[2])
-    attended = _attend(heads, key, value, mask).reshape(queries.shape)
-    y: Tensor = _ScatterOutputs.apply(attended, flat, output.flatten(2, 3), slots.expert, *order)
+    attended = _attend(heads, call).reshape(queries.shape)
+    output = call.output.flatten(2, 3)
+    y: Tensor = _ScatterOutputs.apply(attended, flat, output, slots.expert, *order)
     return y.unflatten(0, x.shape[:2])
 
 
+def _cast_gates(call: AttentionCall) -> Float[Tensor, "rows tokens segments"]:
+    """Return the gates in the dtype of x, without a gradient where they are 0."""
+    return torch.where(call.gates != 0, call.gates, 0.0).to(call.x.dtype)
+
+
 def _attend(
-    queries: Float[Tensor, "rows tokens heads head"],
-    key: Float[Tensor, "rows tokens head"],
-    value: Float[Tensor, "rows tokens head"],
-    mask: Mask | None,
+    queries: Float[Tensor, "rows tokens heads head"], call: AttentionCall
 ) -> Float[Tensor, "rows tokens heads head"]:
     """Compute attention of all heads over one key and value head: the heads are more queries."""
+    mask = call.mask
     if mask is not None and mask.shape[2] != 1:
         mask = mask.repeat_interleave(queries.shape[2], 2)
-    folded = queries.flatten(1, 2)[:, None]
-    y = F.scaled_dot_product_attention(folded, key[:, None], value[:, None], attn_mask=mask)
-    return y.reshape(queries.shape)
+    folded, key, value = queries.flatten(1, 2)[:, None], call.key[:, None], call.value[:, None]
+    return F.scaled_dot_product_attention(folded, key, value, attn_mask=mask).reshape(queries.shape)
 
 
 class _GatherQueries(torch.autograd.Function):
@@ -146,7 +142,7 @@ class _GatherQueries(torch.autograd.Function):
         def run_experts() -> Iterator[tuple[int, Tensor]]:
             given = (ctx.dispatcher.dispatch(dy, queries), ctx.dispatcher.dispatch(x, tokens))
             for expert, (dpart, rows) in enumerate(zip(*given, strict=True)):
-                _matmul_into(dpart.t(), rows, dmaps[expert])
+                write_product(dpart.t(), rows, dmaps[expert])
                 yield expert, dpart @ maps[expert].to(x.dtype)
 
         dx = ctx.dispatcher.combine(run_experts(), tokens, torch.zeros_like(x))
@@ -201,7 +197,7 @@ class _ScatterOutputs(torch.autograd.Function):
             parts = ctx.dispatcher.dispatch(seen, queries)
             for e, (dpart, part) in enumerate(zip(dparts, parts, strict=True)):
                 dscaled = dpart @ maps[e].to(seen.dtype)
-                _matmul_into(dpart.t(), part * factors[e], dmaps[e])
+                write_product(dpart.t(), part * factors[e], dmaps[e])
                 dfactors.append((e, (dscaled * part).sum(1).to(ctx.dtype)))
                 yield e, dscaled.mul_(factors[e])
 
@@ -210,11 +206,3 @@ class _ScatterOutputs(torch.autograd.Function):
         numbers = slots.of_gates(ctx.gates_shape[1])
         dgates = ctx.dispatcher.combine(dfactors, numbers, dgates).view(ctx.gates_shape)
         return dseen, dgates, dmaps, None, None, None, None, None
-
-
-def _matmul_into(left: Tensor, right: Tensor, into: Tensor) -> None:
-    """Write `left @ right` to `into`, without a copy if the dtypes are equal."""
-    if left.dtype == into.dtype:
-        torch.mm(left, right, out=into)
-    else:
-        into.copy_(left @ right)

@@ -7,6 +7,10 @@ from typing import NamedTuple
 from jaxtyping import Float, Int
 from torch import Tensor
 
+TokenGates = Float[Tensor, "tokens segments"]
+Rows = Float[Tensor, "rows ..."]
+ExpertParts = Iterable[tuple[int, Float[Tensor, "..."]]]
+
 
 class Assignments(NamedTuple):
     """Pairs of a row and an expert chosen for it, sorted by expert and then by row.
@@ -38,7 +42,7 @@ class TokenAssignments(NamedTuple):
         return Assignments(self.token * num_experts + self.expert, self.tokens_per_expert, True)
 
 
-def assign_tokens(gates: Float[Tensor, "tokens segments"]) -> TokenAssignments:
+def assign_tokens(gates: TokenGates) -> TokenAssignments:
     """Return the assignments of all gates except those of exactly 0, any number per token.
 
     Waits for a GPU, because the counts are read on the CPU.
@@ -59,44 +63,29 @@ class Dispatcher(ABC):
     """
 
     @abstractmethod
-    def dispatch(
-        self, rows: Float[Tensor, "rows ..."], assignments: Assignments
-    ) -> Iterable[Float[Tensor, "..."]]:
+    def dispatch(self, rows: Rows, assignments: Assignments) -> Iterable[Float[Tensor, "..."]]:
         """Return for each expert, in order, the rows assigned to it, [slots, ...], if any."""
 
     @abstractmethod
-    def combine(
-        self,
-        parts: Iterable[tuple[int, Float[Tensor, "..."]]],
-        assignments: Assignments,
-        out: Float[Tensor, "rows ..."],
-    ) -> Float[Tensor, "rows ..."]:
-        """Add experts' rows to the rows of `out` that they were dispatched from, and return it.
+    def combine(self, parts: ExpertParts, assignments: Assignments, out: Rows) -> Rows:
+        """Add experts' rows to the rows of `out` that `assignments` took them from; return `out`.
 
         Args:
             parts: the position of an expert in what `dispatch` yielded, and its rows in that
                 order, [slots, ...]; an expert may come several times, or never.
-            assignments: those that the rows were dispatched with.
-            out: the tensor that is added to; with `assignments.is_unique` it is overwritten, so
-                that it need not be initialised if every row is assigned.
+            out: with `assignments.is_unique` it is overwritten, so that it need not be initialised
+                if every row is assigned.
         """
 
 
 class LocalDispatcher(Dispatcher):
     """A dispatcher for experts that are all in this process; it handles one expert at a time."""
 
-    def dispatch(
-        self, rows: Float[Tensor, "rows ..."], assignments: Assignments
-    ) -> Iterator[Float[Tensor, "..."]]:
+    def dispatch(self, rows: Rows, assignments: Assignments) -> Iterator[Float[Tensor, "..."]]:
         for row in assignments.row.split(assignments.counts):
             yield rows.index_select(0, row)
 
-    def combine(
-        self,
-        parts: Iterable[tuple[int, Float[Tensor, "..."]]],
-        assignments: Assignments,
-        out: Float[Tensor, "rows ..."],
-    ) -> Float[Tensor, "rows ..."]:
+    def combine(self, parts: ExpertParts, assignments: Assignments, out: Rows) -> Rows:
         by_expert = assignments.row.split(assignments.counts)
         write = out.index_copy_ if assignments.is_unique else out.index_add_
         for expert, part in parts:

@@ -1,7 +1,6 @@
 """Triton kernel that multiplies a low-rank product by the experts' gates and expands it."""
 
 from functools import cache
-from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -11,7 +10,7 @@ from torch import Tensor
 BLOCK_TOKENS, BLOCK_OUT, BLOCK_RANK = 64, 64, 32
 
 
-def expand_gated(
+def expand_gated_reference(
     y: Float[Tensor, "tokens out"],
     h: Float[Tensor, "tokens rank"],
     gates: Float[Tensor, "tokens segments"],
@@ -20,25 +19,8 @@ def expand_gated(
 ) -> Float[Tensor, "tokens out"]:
     """Compute y += (h * gates[:, segment_of_rank]) @ up, in place, and return y; without autograd.
 
-    One kernel on a CUDA device if triton is installed, else `expand_gated_reference`.
-
-    Args:
-        segment_of_rank: the expert that each rank column belongs to, in [0, segments); ranks may
-            differ between experts and need no order.
+    `segment_of_rank` is the expert of each rank column; ranks may differ and need no order.
     """
-    if y.is_cuda and find_spec("triton") is not None:
-        return expand_gated_triton(y, h, gates, segment_of_rank, up)
-    return expand_gated_reference(y, h, gates, segment_of_rank, up)
-
-
-def expand_gated_reference(
-    y: Float[Tensor, "tokens out"],
-    h: Float[Tensor, "tokens rank"],
-    gates: Float[Tensor, "tokens segments"],
-    segment_of_rank: Int[Tensor, " rank"],
-    up: Float[Tensor, "rank out"],
-) -> Float[Tensor, "tokens out"]:
-    """Compute `expand_gated` in plain torch."""
     return y.addmm_(h * gates.to(h.dtype).index_select(1, segment_of_rank), up)
 
 
@@ -50,7 +32,10 @@ def expand_gated_triton(
     segment_of_rank: Int[Tensor, " rank"],
     up: Float[Tensor, "rank out"],
 ) -> Float[Tensor, "tokens out"]:
-    """Compute `expand_gated` in one Triton kernel; sums in float32. Rows of y may be strided."""
+    """Compute `expand_gated_reference` in one kernel on a CUDA device; sums in float32.
+
+    Rows of y may be strided.
+    """
     if y.stride(1) != 1:
         raise ValueError(f"gate_expand writes rows of y in place; got strides {y.stride()}.")
     (tokens, out), rank = y.shape, h.shape[1]

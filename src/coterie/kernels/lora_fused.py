@@ -1,21 +1,22 @@
 """Low-rank experts and their router in one autograd node, for layers that route by token."""
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from coterie.kernels.gate_expand import expand_gated
-from coterie.kernels.lora_reference import LoraCall, RankLayout, scale_by_unit
+from coterie.kernels.gate_expand import expand_gated_reference, expand_gated_triton
+from coterie.kernels.lora_reference import LoraCall, LoraResult, scale_by_unit
 from coterie.routing.decision import DeferredRouting, RoutingDecision, to_full_precision
 
+Expand = Callable[[Tensor, Tensor, Tensor, LoraCall], Tensor]
+"""(output, input times `down`, gates, call) -> the output with the experts added in place."""
 
-def apply_fused(
-    call: LoraCall, deferred: DeferredRouting
-) -> tuple[Float[Tensor, "tokens out"], RoutingDecision]:
+
+def apply_fused(call: LoraCall, deferred: DeferredRouting) -> LoraResult:
     """Compute `apply_concatenated` in one autograd node, with the gate in the same shrink product.
 
     Saves [tokens, rank + experts] and the layer's input for backward, nothing of the size of
@@ -24,9 +25,7 @@ def apply_fused(
     return _apply(call, deferred, _expand_reference)
 
 
-def apply_triton(
-    call: LoraCall, deferred: DeferredRouting
-) -> tuple[Float[Tensor, "tokens out"], RoutingDecision]:
+def apply_triton(call: LoraCall, deferred: DeferredRouting) -> LoraResult:
     """Compute `apply_fused` with one Triton kernel for gating and expanding, on CUDA with Triton.
 
     Elsewhere the kernel's reference runs. Used only by `Lora(kernel="triton")`: it has not been
@@ -35,114 +34,93 @@ def apply_triton(
     return _apply(call, deferred, _expand_triton)
 
 
-Expand = Callable[[Tensor, Tensor, Tensor, Tensor, RankLayout, int], Tensor]
-
-
-def _apply(
-    call: LoraCall, deferred: DeferredRouting, expand: Expand
-) -> tuple[Tensor, RoutingDecision]:
+def _apply(call: LoraCall, deferred: DeferredRouting, expand: Expand) -> LoraResult:
+    gate = (deferred.gate_weight, deferred.gate_bias, deferred.logits)
     out, *decision = _Fused.apply(
-        call.x, call.weight, call.bias, call.down, call.up, deferred.gate_weight,
-        deferred.gate_bias,
-        deferred.logits, call.layout, deferred.make_decision, call.tokens_per_unit, expand,
-    )  # fmt: skip
-    if call.base_output is not None:
-        out = call.base_output + out
-    return out, RoutingDecision(*decision)
+        call, deferred.make_decision, expand, call.x, call.down, call.up, *gate
+    )
+    return call.add_base_output(out), RoutingDecision(*decision)
 
 
-def _expand_reference(
-    out: Tensor, h: Tensor, gates: Tensor, up: Tensor, layout: RankLayout, tokens_per_unit: int
-) -> Float[Tensor, "tokens out"]:
-    """Compute out += (h * gates on the rank axis) @ up."""
-    factors = gates.to(h.dtype) @ layout.make_expansion_matrix(h)
-    return out.addmm_(scale_by_unit(h, factors, tokens_per_unit), up)
+def _expand_reference(out: Tensor, h: Tensor, gates: Tensor, call: LoraCall) -> Tensor:
+    factors = gates.to(h.dtype) @ call.layout.make_expansion_matrix(h)
+    return out.addmm_(scale_by_unit(h, factors, call.tokens_per_unit), call.up.to(h.dtype))
 
 
-def _expand_triton(
-    out: Tensor, h: Tensor, gates: Tensor, up: Tensor, layout: RankLayout, tokens_per_unit: int
-) -> Float[Tensor, "tokens out"]:
-    weighed = gates * layout.get_scales(gates)
-    if tokens_per_unit > 1:
-        weighed = weighed.repeat_interleave(tokens_per_unit, 0)
-    weighed = weighed.expand(len(h), -1)
-    return expand_gated(out, h, weighed, layout.get_expert_of_rank(h), up)
+def _expand_triton(out: Tensor, h: Tensor, gates: Tensor, call: LoraCall) -> Tensor:
+    weighed = gates * call.layout.get_scales(gates)
+    if call.tokens_per_unit > 1:
+        weighed = weighed.repeat_interleave(call.tokens_per_unit, 0)
+    on_device = out.is_cuda and find_spec("triton") is not None
+    expand = expand_gated_triton if on_device else expand_gated_reference
+    owners = call.layout.get_expert_of_rank(h)
+    return expand(out, h, weighed.expand(len(h), -1), owners, call.up.to(h.dtype))
 
 
 class _Fused(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
+        call: LoraCall,
+        decide: Callable[[Tensor], RoutingDecision],
+        expand: Expand,
         x: Tensor,
-        weight: Tensor | None,
-        bias: Tensor | None,
         down: Tensor,
         up: Tensor,
         rows: Tensor | None,
         offset: Tensor | None,
         logits: Tensor | None,
-        layout: RankLayout,
-        decide: Callable[[Tensor], RoutingDecision],
-        tokens_per_unit: int,
-        expand: Expand,
     ) -> tuple[Tensor, ...]:
-        rank = down.shape[0]
-        shrunk = x @ _shrink(down, rows, x.dtype).t()
-        logits = _split_logits(shrunk, rank, offset, logits)
+        shrunk = x @ _stack_maps(down, rows, x.dtype).t()
+        logits = _split_logits(shrunk, len(down), offset, logits)
         decision = decide(logits)
-        if weight is None:
-            out = x.new_zeros(len(x), up.shape[1])
-        else:
-            out = F.linear(x, weight, bias)
-        expand(
-            out, shrunk[:, :rank], decision.combine_weights, up.to(x.dtype), layout, tokens_per_unit
-        )
+        out = call.start_output()
+        expand(out, shrunk[:, : len(down)], decision.combine_weights, call)
         given = logits if rows is None else None
-        ctx.save_for_backward(x, weight, down, up, rows, offset, given, shrunk)
-        ctx.segments, ctx.decide, ctx.tokens_per_unit = layout, decide, tokens_per_unit
+        ctx.save_for_backward(x, call.weight, down, up, rows, offset, given, shrunk)
+        ctx.layout, ctx.tokens_per_unit, ctx.decide = call.layout, call.tokens_per_unit, decide
         ctx.set_materialize_grads(False)
         # An autograd function must not return an input, as a router that returns the logits would.
         return (out, *(part.clone() if part is logits else part for part in decision))
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
-        x, weight, down, up, rows, offset, logits, shrunk = ctx.saved_tensors
-        logits = _split_logits(shrunk, down.shape[0], offset, logits)
-        d_out, d_weights, d_probs, d_gates_tape, d_logits = grads
-        rank, spread = down.shape[0], ctx.segments.make_expansion_matrix(x)
-        h, half = shrunk[:, :rank], up.to(x.dtype)
+        x, weight, down, up, rows, offset, given, shrunk = ctx.saved_tensors
+        d_out, d_weights, d_probs, d_gates, d_logits = grads
+        _, _, _, needs_x, needs_down, needs_up, needs_rows, _, _ = ctx.needs_input_grad
+        rank, spread = len(down), ctx.layout.make_expansion_matrix(x)
+        logits = _split_logits(shrunk, rank, offset, given)
         with torch.enable_grad():
             leaf = logits.detach().requires_grad_()
             decision = ctx.decide(leaf)
-        d_x = d_down = d_up = d_gates = d_h = None
+        d_x = d_down = d_up = d_rows = d_h = None
         if d_out is not None:
-            factors = decision.combine_weights.detach().to(x.dtype) @ spread
-            d_h = d_out @ half.t()
-            if ctx.needs_input_grad[4]:
+            h, factors = shrunk[:, :rank], decision.combine_weights.detach().to(x.dtype) @ spread
+            d_h = d_out @ up.to(x.dtype).t()
+            if needs_up:
                 d_up = (scale_by_unit(h, factors, ctx.tokens_per_unit).t() @ d_out).to(up.dtype)
-            d_gates = _sum_over_units((d_h * h), ctx.tokens_per_unit, logits.shape[0]) @ spread.t()
+            through = _sum_over_units(d_h * h, ctx.tokens_per_unit, len(leaf)) @ spread.t()
+            d_gates = through if d_gates is None else through + d_gates
             d_h = scale_by_unit(d_h, factors, ctx.tokens_per_unit)
-        d_decided = _compute_logits_gradient(
-            decision,
-            leaf,
-            (d_weights, d_probs, _add_optional(d_gates, d_gates_tape), d_logits),
-        )
-        d_shrunk = _join_gradients(d_h, d_decided if rows is not None else None, shrunk, rank)
-        d_rows = None
+        d_decided = _compute_logits_gradient(decision, leaf, d_weights, d_probs, d_gates, d_logits)
+        d_shrunk = _join_gradients(d_h, None if rows is None else d_decided, shrunk, rank)
         if d_shrunk is not None:
-            if ctx.needs_input_grad[3] or ctx.needs_input_grad[5]:
+            if needs_down or needs_rows:
                 d_stack = d_shrunk.t() @ x
                 d_down = d_stack[:rank].to(down.dtype)
                 d_rows = None if rows is None else d_stack[rank:].to(rows.dtype)
-            if ctx.needs_input_grad[0]:
-                stack = _shrink(down, rows, x.dtype)
+            if needs_x:
+                stack = _stack_maps(down, rows, x.dtype)
                 through = None if weight is None or d_out is None else d_out @ weight
                 d_x = d_shrunk @ stack if through is None else through.addmm_(d_shrunk, stack)
-        d_offset = None
-        if offset is not None and d_decided is not None:
-            d_offset = d_decided.sum(0)
+        d_offset = None if offset is None or d_decided is None else d_decided.sum(0)
         d_given = d_decided if rows is None else None
-        return d_x, None, None, d_down, d_up, d_rows, d_offset, d_given, None, None, None, None
+        return None, None, None, d_x, d_down, d_up, d_rows, d_offset, d_given
+
+
+def _stack_maps(down: Tensor, rows: Tensor | None, dtype: torch.dtype) -> Tensor:
+    """Return the matrix of the shrink product: the experts' rows, then the gate's, if any."""
+    return down.to(dtype) if rows is None else torch.cat((down.to(dtype), rows.to(dtype)))
 
 
 def _split_logits(
@@ -155,12 +133,6 @@ def _split_logits(
     return logits if offset is None else logits + offset.to(logits.dtype)
 
 
-def _shrink(down: Tensor, rows: Tensor | None, dtype: torch.dtype) -> Tensor:
-    if rows is None:
-        return down.to(dtype)
-    return torch.cat((down.to(dtype), rows.to(dtype)))
-
-
 def _sum_over_units(per_token: Tensor, tokens_per_unit: int, units: int) -> Tensor:
     if units == 1:
         return per_token.sum(0, keepdim=True)
@@ -169,19 +141,12 @@ def _sum_over_units(per_token: Tensor, tokens_per_unit: int, units: int) -> Tens
     return per_token.unflatten(0, (-1, tokens_per_unit)).sum(1)
 
 
-def _add_optional(first: Tensor | None, second: Tensor | None) -> Tensor | None:
-    if first is None or second is None:
-        return first if second is None else second
-    return first + second
-
-
 def _compute_logits_gradient(
-    decision: RoutingDecision, leaf: Tensor, grads: tuple[Tensor | None, ...]
+    decision: RoutingDecision, leaf: Tensor, *grads: Tensor | None
 ) -> Tensor | None:
     """Compute the gradient of the logits from those of the decision's parts; None without any."""
-    parts = (decision.weights, decision.probs, decision.combine_weights, decision.logits)
-    pairs = [(p, g.to(p.dtype)) for p, g in zip(parts, grads, strict=True)
-             if g is not None and p.requires_grad]  # fmt: skip
+    pairs = [(part, gradient.to(part.dtype)) for part, gradient in zip(decision, grads, strict=True)
+             if gradient is not None and part.requires_grad]  # fmt: skip
     if not pairs:
         return None
     return torch.autograd.grad([p for p, _ in pairs], leaf, [g for _, g in pairs])[0]

@@ -4,16 +4,13 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
 from torch import Tensor
 
-from coterie.kernels.lora_reference import LoraCall
-from coterie.routing.decision import DeferredRouting, RoutingDecision
+from coterie.kernels.lora_reference import LoraCall, LoraResult
+from coterie.routing.decision import DeferredRouting
 
 
-def apply_merged(
-    call: LoraCall, deferred: DeferredRouting
-) -> tuple[Float[Tensor, "tokens out"], RoutingDecision]:
+def apply_merged(call: LoraCall, deferred: DeferredRouting) -> LoraResult:
     """Merge the mixture into the base layer's weight for this call; equal to `apply_reference`.
 
     Forward and the input's gradient are one product each, and only the experts' own gradients
@@ -22,39 +19,29 @@ def apply_merged(
     """
     assert call.weight is not None
     decision = deferred.make_decision(deferred.resolve(call.x))
-    factors = (
-        decision.combine_weights.to(call.x.dtype) @ call.layout.make_expansion_matrix(call.x)
-    )[0]
-    out = _Merged.apply(call.x, call.weight, call.bias, call.down, call.up, factors)
-    return out, decision
+    expansion = call.layout.make_expansion_matrix(call.x)
+    factors = (decision.combine_weights.to(call.x.dtype) @ expansion)[0]
+    return _Merged.apply(call.bias, call.weight, call.x, call.down, call.up, factors), decision
 
 
 class _Merged(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any,
-        x: Tensor,
-        weight: Tensor,
-        bias: Tensor | None,
-        down: Tensor,
-        up: Tensor,
-        factors: Tensor,
+        ctx: Any, bias: Tensor | None, weight: Tensor, x: Tensor, *experts: Tensor
     ) -> Tensor:
-        merged = _merge_weight(weight, down, up, factors)
-        ctx.save_for_backward(x, weight, down, up, factors)
-        return F.linear(x, merged, bias)
+        ctx.save_for_backward(weight, x, *experts)
+        return F.linear(x, _merge_weight(weight, *experts), bias)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight, down, up, factors = ctx.saved_tensors
+        weight, x, down, up, factors = ctx.saved_tensors
         (d_out,) = grads
-        half_down, half_up = down.to(x.dtype), up.to(x.dtype)
-        h, d_h = x @ half_down.t(), d_out @ half_up.t()
+        h, d_h = x @ down.to(x.dtype).t(), d_out @ up.to(x.dtype).t()
         d_up = ((h.t() @ d_out) * factors[:, None]).to(up.dtype)
         d_down = ((d_h * factors).t() @ x).to(down.dtype)
         d_factors = (d_h * h).sum(0)
-        d_x = d_out @ _merge_weight(weight, down, up, factors) if ctx.needs_input_grad[0] else None
-        return d_x, None, None, d_down, d_up, d_factors
+        d_x = d_out @ _merge_weight(weight, down, up, factors) if ctx.needs_input_grad[2] else None
+        return None, None, d_x, d_down, d_up, d_factors
 
 
 def _merge_weight(weight: Tensor, down: Tensor, up: Tensor, factors: Tensor) -> Tensor:

@@ -4,18 +4,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-import torch.nn.functional as F
-from jaxtyping import Float
 from torch import Tensor
 
-from coterie.kernels.dispatch import Dispatcher, TokenAssignments, assign_tokens
-from coterie.kernels.lora_reference import LoraCall, RankLayout, expand_to_tokens
-from coterie.routing.decision import DeferredRouting, RoutingDecision
+from coterie.kernels.dispatch import TokenAssignments, assign_tokens
+from coterie.kernels.lora_reference import LoraCall, LoraResult, expand_to_tokens
+from coterie.routing.decision import DeferredRouting
 
 
-def apply_sorted_dispatch(
-    call: LoraCall, deferred: DeferredRouting
-) -> tuple[Float[Tensor, "tokens out"], RoutingDecision]:
+def apply_sorted_dispatch(call: LoraCall, deferred: DeferredRouting) -> LoraResult:
     """Run each expert on its assigned tokens in one autograd node; equal to `apply_reference`.
 
     One `nonzero` over the transposed gates gives the pairs of token and expert in the experts'
@@ -25,33 +21,16 @@ def apply_sorted_dispatch(
     gates = expand_to_tokens(decision.combine_weights, call)
     if gates.shape[0] != call.x.shape[0]:
         gates = gates.expand(call.x.shape[0], -1)
-    weights = (call.weight, call.bias, call.down, call.up)
-    out = _SortedDispatch.apply(
-        call.x, *weights, gates.to(call.x.dtype), call.layout, call.dispatcher
-    )
-    if call.base_output is not None:
-        out = call.base_output + out
-    return out, decision
+    out = _SortedDispatch.apply(call, call.x, call.down, call.up, gates.to(call.x.dtype))
+    return call.add_base_output(out), decision
 
 
 class _SortedDispatch(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any,
-        x: Tensor,
-        weight: Tensor | None,
-        bias: Tensor | None,
-        down: Tensor,
-        up: Tensor,
-        gates: Tensor,
-        layout: RankLayout,
-        dispatcher: Dispatcher,
+        ctx: Any, call: LoraCall, x: Tensor, down: Tensor, up: Tensor, gates: Tensor
     ) -> Tensor:
         slots = assign_tokens(gates)
-        if weight is None:
-            out = x.new_zeros(x.shape[0], up.shape[1])
-        else:
-            out = F.linear(x, weight, bias)
         hidden: list[Tensor] = []
 
         def run_experts() -> Iterator[tuple[int, Tensor]]:
@@ -60,9 +39,13 @@ class _SortedDispatch(torch.autograd.Function):
                 hidden.append(h)
                 yield e, (h * gate) @ up_e
 
-        ctx.segments, ctx.dispatcher, ctx.counts = layout, dispatcher, slots.tokens_per_expert
-        out = dispatcher.combine(run_experts(), slots.of_tokens(), out)
-        ctx.save_for_backward(x, weight, down, up, gates, slots.token, slots.expert, *hidden)
+        ctx.layout, ctx.dispatcher, ctx.counts = (
+            call.layout,
+            call.dispatcher,
+            slots.tokens_per_expert,
+        )
+        out = call.dispatcher.combine(run_experts(), slots.of_tokens(), call.start_output())
+        ctx.save_for_backward(x, call.weight, down, up, gates, slots.token, slots.expert, *hidden)
         return out
 
     @staticmethod
@@ -80,19 +63,16 @@ class _SortedDispatch(torch.autograd.Function):
             for (e, rows, gate, down_e, up_e), d_mine in zip(experts, d_mines, strict=True):
                 h = hidden[e]
                 d_h = d_mine @ up_e.t()
-                d_gates.append((e, (d_h * h).sum(1) * ctx.segments.scales[e]))
+                d_gates.append((e, (d_h * h).sum(1) * ctx.layout.scales[e]))
                 d_ups.append((h * gate).t() @ d_mine)
                 d_h = d_h * gate
                 d_downs.append(d_h.t() @ rows)
                 yield e, d_h @ down_e
 
         d_x = ctx.dispatcher.combine(run_experts(), slots.of_tokens(), d_x)
-        d_gate = ctx.dispatcher.combine(
-            d_gates, slots.of_gates(gates.shape[1]), gates.new_zeros(gates.numel())
-        )
-        d_down = torch.cat(d_downs).to(down.dtype)
-        d_up = torch.cat(d_ups).to(up.dtype)
-        return d_x, None, None, d_down, d_up, d_gate.view(gates.shape), None, None
+        numbers, d_gate = slots.of_gates(gates.shape[1]), gates.new_zeros(gates.numel())
+        d_gate = ctx.dispatcher.combine(d_gates, numbers, d_gate).view(gates.shape)
+        return None, d_x, torch.cat(d_downs).to(down.dtype), torch.cat(d_ups).to(up.dtype), d_gate
 
 
 def _iter_experts(
@@ -101,13 +81,6 @@ def _iter_experts(
     """Yield (expert, its rows of x, their gates times its scale, its down, its up)."""
     rows = ctx.dispatcher.dispatch(x, slots.of_tokens())
     flat = ctx.dispatcher.dispatch(gates.reshape(-1), slots.of_gates(gates.shape[1]))
-    stacks = _split_by_expert(down, up, ctx.segments, x.dtype)
-    for e, (mine, gate, (down_e, up_e)) in enumerate(zip(rows, flat, stacks, strict=True)):
-        yield e, mine, gate[:, None] * ctx.segments.scales[e], down_e, up_e
-
-
-def _split_by_expert(
-    down: Tensor, up: Tensor, layout: RankLayout, dtype: torch.dtype
-) -> list[tuple[Tensor, Tensor]]:
-    downs = down.to(dtype).split(layout.ranks)
-    return list(zip(downs, up.to(dtype).split(layout.ranks), strict=True))
+    downs, ups = (stack.to(x.dtype).split(ctx.layout.ranks) for stack in (down, up))
+    for e, (mine, gate, *maps) in enumerate(zip(rows, flat, downs, ups, strict=True)):
+        yield e, mine, gate[:, None] * ctx.layout.scales[e], *maps

@@ -1,6 +1,6 @@
 """Kernels of MLP experts over stacked weights: one autograd node, dense, and low-rank."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -10,8 +10,10 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from transformers.activations import GELUActivation, GELUTanh, SiLUActivation
 
-from coterie.kernels.dispatch import LOCAL, Dispatcher, TokenAssignments, assign_tokens
+from coterie.kernels.dispatch import LOCAL, Dispatcher, TokenAssignments, TokenGates, assign_tokens
 
+Tokens = Float[Tensor, "tokens width"]
+Outputs = Float[Tensor, "tokens out"]
 Activation = Callable[[Tensor], Tensor]
 
 # (gradient of output, input) -> gradient of input; autograd computes it for other activations.
@@ -38,24 +40,21 @@ class StackedLowRank(NamedTuple):
 
 
 def apply_mlp(
-    x: Float[Tensor, "tokens width"],
-    gates: Float[Tensor, "tokens segments"],
-    inputs: Sequence[StackedLinear],
-    output: StackedLinear,
+    x: Tokens,
+    gates: TokenGates,
+    maps: Sequence[StackedLinear],
     activation: Activation,
     dispatcher: Dispatcher = LOCAL,
-) -> Float[Tensor, "tokens out"]:
+) -> Outputs:
     """Compute sum_e gates_e * output_e(activation(inputs[0]_e(x)) [* inputs[1]_e(x)]).
 
     Chosen experts only, in one autograd node that saves x, the assignments and the inputs of the
     elementwise activation. The gate is applied before the output map: then its gradient is
-    sum(dh * h) and no expert's output is saved (SonicMoE, arXiv 2512.14080).
-    Weights may have another dtype than x; they are
-    cast to x's one expert at a time. No second derivatives.
+    sum(dh * h) and no expert's output is saved (SonicMoE, arXiv 2512.14080). Weights may have
+    another dtype than x; they are cast to x's one expert at a time. No second derivatives.
+    `maps` are one or two input maps, the activated one first, and the output map.
     """
-    stacks = [tensor for stack in (*inputs, output) for tensor in stack]
-    slots = assign_tokens(gates.detach())
-    return _Mlp.apply(x, gates, slots, activation, dispatcher, *stacks)
+    return _Mlp.apply(x, gates, activation, dispatcher, *(part for each in maps for part in each))
 
 
 class _Mlp(torch.autograd.Function):
@@ -64,30 +63,28 @@ class _Mlp(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
-        x: Float[Tensor, "tokens width"],
-        gates: Float[Tensor, "tokens segments"],
-        slots: TokenAssignments,
+        x: Tokens,
+        gates: TokenGates,
         activation: Activation,
         dispatcher: Dispatcher,
         *stacks: Tensor | None,
-    ) -> Float[Tensor, "tokens out"]:
-        *inputs, output = _pair_stacks(stacks)
+    ) -> Outputs:
+        slots = assign_tokens(gates)
+        *inputs, output = map(StackedLinear, stacks[::2], stacks[1::2])
         saved: list[Tensor] = []
 
         def run_experts() -> Iterator[tuple[int, Tensor]]:
-            every = zip(*_dispatch_inputs(dispatcher, x, gates, slots), strict=True)
-            for segment, (rows, gate) in enumerate(every):
+            for segment, rows, gate in _dispatch_inputs(dispatcher, x, gates, slots):
                 before = [_apply_linear(rows, stack, segment) for stack in inputs]
                 hidden = _compute_hidden(before, activation) * gate[:, None]
-                part = hidden @ output[0][segment].to(x.dtype).t()
-                if output[1] is not None:
-                    part.addr_(gate, output[1][segment].to(x.dtype))
+                part = hidden @ output.weight[segment].to(x.dtype).t()
+                if output.bias is not None:
+                    part.addr_(gate, output.bias[segment].to(x.dtype))
                 saved.extend(before)
                 yield segment, part
 
-        y = dispatcher.combine(
-            run_experts(), slots.of_tokens(), x.new_zeros(len(x), output[0].shape[1])
-        )
+        y = x.new_zeros(len(x), output.weight.shape[1])
+        y = dispatcher.combine(run_experts(), slots.of_tokens(), y)
         ctx.save_for_backward(x, gates, slots.token, slots.expert, *stacks, *saved)
         ctx.counts, ctx.num_stacks = slots.tokens_per_expert, len(stacks)
         ctx.activation, ctx.dispatcher = activation, dispatcher
@@ -99,24 +96,22 @@ class _Mlp(torch.autograd.Function):
         x, gates, token, expert, *rest = ctx.saved_tensors
         stacks, saved = rest[: ctx.num_stacks], iter(rest[ctx.num_stacks :])
         slots = TokenAssignments(token, expert, ctx.counts)
-        needs = zip(stacks, ctx.needs_input_grad[5:], strict=True)
-        dstacks = [torch.empty_like(stack) if needed else None for stack, needed in needs]
-        *inputs, output = _pair_stacks(stacks)
-        *dinputs, doutput = _pair_stacks(dstacks)
+        needs = zip(stacks, ctx.needs_input_grad[4:], strict=True)
+        dstacks: list[Any] = [torch.empty_like(each) if needed else None for each, needed in needs]
+        *inputs, output = map(StackedLinear, stacks[::2], stacks[1::2])
+        *dinputs, doutput = map(StackedLinear, dstacks[::2], dstacks[1::2])
         dgates: list[tuple[int, Tensor]] = []
 
         def run_experts() -> Iterator[tuple[int, Tensor]]:
             given = _dispatch_inputs(ctx.dispatcher, x, gates, slots)
-            every = zip(*given, ctx.dispatcher.dispatch(dy, slots.of_tokens()), strict=True)
-            for segment, (rows, gate, dpart) in enumerate(every):
+            dparts = ctx.dispatcher.dispatch(dy, slots.of_tokens())
+            for (segment, rows, gate), dpart in zip(given, dparts, strict=True):
                 before = [next(saved) for _ in inputs]
-                dhidden = dpart @ output[0][segment].to(x.dtype)
-                hidden, dbefore = _compute_activation_backward(
-                    ctx.activation, before, dhidden * gate[:, None]
-                )
+                dhidden = dpart @ output.weight[segment].to(x.dtype)
+                hidden, dbefore = _backpropagate(ctx.activation, before, dhidden * gate[:, None])
                 dgate = dhidden.mul_(hidden).sum(1)
-                if output[1] is not None:
-                    dgate += dpart @ output[1][segment].to(x.dtype)
+                if output.bias is not None:
+                    dgate += dpart @ output.bias[segment].to(x.dtype)
                 dgates.append((segment, dgate.to(gates.dtype)))
                 _write_gradients(doutput, segment, dpart, hidden.mul_(gate[:, None]), gate)
                 for (weight, _), stored, dz in zip(inputs, dinputs, dbefore, strict=True):
@@ -126,38 +121,29 @@ class _Mlp(torch.autograd.Function):
         dx = ctx.dispatcher.combine(run_experts(), slots.of_tokens(), torch.zeros_like(x))
         dgate = gates.new_zeros(gates.numel())
         dgate = ctx.dispatcher.combine(dgates, slots.of_gates(gates.shape[1]), dgate)
-        return dx, dgate.view(gates.shape), None, None, None, *dstacks
+        return dx, dgate.view(gates.shape), None, None, *dstacks
 
 
 def _dispatch_inputs(
-    dispatcher: Dispatcher,
-    x: Float[Tensor, "tokens width"],
-    gates: Float[Tensor, "tokens segments"],
-    slots: TokenAssignments,
-) -> tuple[Iterable[Tensor], Iterable[Tensor]]:
-    """Return each expert's rows of x, and their gates in the dtype of x."""
-    flat = gates.reshape(-1).to(x.dtype)
-    return (
-        dispatcher.dispatch(x, slots.of_tokens()),
-        dispatcher.dispatch(flat, slots.of_gates(gates.shape[1])),
-    )
+    dispatcher: Dispatcher, x: Tokens, gates: TokenGates, slots: TokenAssignments
+) -> Iterator[tuple[int, Tensor, Tensor]]:
+    """Yield each expert's position, its rows of x, and their gates in the dtype of x."""
+    rows = dispatcher.dispatch(x, slots.of_tokens())
+    flat = dispatcher.dispatch(gates.reshape(-1).to(x.dtype), slots.of_gates(gates.shape[1]))
+    for segment, (mine, gate) in enumerate(zip(rows, flat, strict=True)):
+        yield segment, mine, gate
 
 
-def _apply_linear(rows: Tensor, stack: tuple[Any, Any], segment: int) -> Tensor:
-    weight, bias = stack
-    result = rows @ weight[segment].to(rows.dtype).t()
-    return result if bias is None else result.add_(bias[segment])
+def _apply_linear(rows: Tensor, stack: StackedLinear, segment: int) -> Tensor:
+    result = rows @ stack.weight[segment].to(rows.dtype).t()
+    return result if stack.bias is None else result.add_(stack.bias[segment])
 
 
 def _compute_hidden(before: Sequence[Tensor], activation: Activation) -> Tensor:
     return activation(before[0]) if len(before) == 1 else activation(before[0]) * before[1]
 
 
-def _pair_stacks(stacks: Sequence[Any]) -> list[tuple[Any, Any]]:
-    return [(stacks[i], stacks[i + 1]) for i in range(0, len(stacks), 2)]
-
-
-def _compute_activation_backward(
+def _backpropagate(
     activation: Activation, before: list[Tensor], dhidden: Tensor
 ) -> tuple[Any, Any]:
     """Return the hidden values and the gradients of the activation's inputs."""
@@ -174,26 +160,28 @@ def _compute_activation_backward(
 
 
 def _write_gradients(
-    stored: tuple[Any, Any], segment: int, gradient: Tensor, read: Tensor, gate: Tensor | None
+    stored: StackedLinear, segment: int, gradient: Tensor, read: Tensor, gate: Tensor | None
 ) -> None:
-    """Write one expert's weight and bias gradients into the stacked gradients."""
-    weight, bias = stored
-    if weight is not None and weight.dtype == read.dtype:
-        torch.mm(gradient.t(), read, out=weight[segment])
-    elif weight is not None:
-        weight[segment] = gradient.t() @ read
-    if bias is not None:
-        bias[segment] = gradient.sum(0) if gate is None else gate @ gradient
+    """Write one expert's weight and bias gradients into the stacked gradients, where needed."""
+    if stored.weight is not None:
+        write_product(gradient.t(), read, stored.weight[segment])
+    if stored.bias is not None:
+        stored.bias[segment] = gradient.sum(0) if gate is None else gate @ gradient
+
+
+def write_product(left: Tensor, right: Tensor, into: Tensor) -> None:
+    """Write `left @ right` to `into`, without a copy if the dtypes are equal."""
+    if left.dtype == into.dtype:
+        torch.mm(left, right, out=into)
+    else:
+        into.copy_(left @ right)
 
 
 def apply_mlp_dense(
-    x: Float[Tensor, "tokens width"],
-    gates: Float[Tensor, "tokens segments"],
-    inputs: Sequence[StackedLinear],
-    output: StackedLinear,
-    activation: Activation,
-) -> Float[Tensor, "tokens out"]:
+    x: Tokens, gates: TokenGates, maps: Sequence[StackedLinear], activation: Activation
+) -> Outputs:
     """Compute `apply_mlp` with all experts on all tokens: no shape depends on the gates."""
+    *inputs, output = maps
     gate = gates.to(x.dtype)
     before = []
     for weight, bias in inputs:
@@ -205,27 +193,22 @@ def apply_mlp_dense(
 
 
 def apply_low_rank_mlp(
-    x: Float[Tensor, "tokens width"],
-    gates: Float[Tensor, "tokens segments"],
-    inputs: Sequence[StackedLowRank],
-    output: StackedLowRank,
-    activation: Activation,
-) -> Float[Tensor, "tokens out"]:
+    x: Tokens, gates: TokenGates, maps: Sequence[StackedLowRank], activation: Activation
+) -> Outputs:
     """Compute `apply_mlp` for experts that share frozen maps and differ by low-rank ones.
 
     Each frozen map runs once per token however many experts were chosen for it, the output map
-    because sum_e g_e W h_e = W sum_e g_e h_e. Factors may have another dtype than x. There is no
-    dispatcher: every process needs the frozen maps, which are nearly all of the work, so that
-    moving tokens to the factors would cost more than it saves.
+    because sum_e g_e W h_e = W sum_e g_e h_e. Factors may have another dtype than x. Without a
+    dispatcher: the frozen maps, nearly all of the work, are needed in every process.
     """
+    *inputs, output = maps
     token, segment, counts = assign_tokens(gates.detach())
     gate = gates[token, segment].to(x.dtype)
     before = []
     for linear, down, up in inputs:
         low = torch.einsum("tw,srw->tsr", x, down.to(x.dtype))[token, segment]
-        before.append(
-            linear(x).index_select(0, token) + _apply_stacked(low, up.to(x.dtype), counts)
-        )
+        change = _apply_stacked(low, up.to(x.dtype), counts)
+        before.append(linear(x).index_select(0, token) + change)
     hidden = _compute_hidden(before, activation) * gate[:, None]
     mixed = hidden.new_zeros(len(x), hidden.shape[1]).index_add(0, token, hidden)
     low = _apply_stacked(hidden, output.down.to(x.dtype), counts)
@@ -234,13 +217,10 @@ def apply_low_rank_mlp(
 
 
 def apply_low_rank_mlp_dense(
-    x: Float[Tensor, "tokens width"],
-    gates: Float[Tensor, "tokens segments"],
-    inputs: Sequence[StackedLowRank],
-    output: StackedLowRank,
-    activation: Activation,
-) -> Float[Tensor, "tokens out"]:
+    x: Tokens, gates: TokenGates, maps: Sequence[StackedLowRank], activation: Activation
+) -> Outputs:
     """Compute `apply_low_rank_mlp` with all experts on all tokens, so that it can be traced."""
+    *inputs, output = maps
     before = []
     for linear, down, up in inputs:
         low = torch.einsum("tw,srw->str", x, down.to(x.dtype))
@@ -256,11 +236,9 @@ def _apply_stacked(rows: Tensor, stack: Tensor, counts: list[int]) -> Tensor:
 
 
 def _apply_low_rank_output(
-    mixed: Float[Tensor, "tokens hidden"],
-    low: Float[Tensor, "tokens segments rank"],
-    gates: Float[Tensor, "tokens segments"],
-    output: StackedLowRank,
-) -> Float[Tensor, "tokens out"]:
+    mixed: Tensor, low: Tensor, gates: TokenGates, output: StackedLowRank
+) -> Outputs:
+    """Map [tokens, hidden] and [tokens, segments, rank] to the output, with the gated bias."""
     linear, _, up = output
     y = linear(mixed) + torch.einsum("tsr,sor->to", low, up.to(low.dtype))
     if linear.bias is None:
