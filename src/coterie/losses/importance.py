@@ -35,12 +35,12 @@ class Importance(RoutingLoss):
     by_task: bool = False
 
     def compute(self, routing: Routing) -> Float[Tensor, ""]:
-        sums = [self.summed(routing.weights, routing)]
+        sums = [self._sum_units(routing.weights, routing)]
         if self.load:
-            sums.append(self.summed((routing.weights.detach() != 0).float(), routing))
-        return torch.stack([self.variation(each) for each in sums]).sum()
+            sums.append(self._sum_units((routing.weights.detach() != 0).float(), routing))
+        return torch.stack([self._compute_variation(each) for each in sums]).sum()
 
-    def summed(
+    def _sum_units(
         self, values: Float[Tensor, "units experts"], routing: Routing
     ) -> Float[Tensor, "*tasks experts"]:
         """Sum `values` over all units of the global batch, or over those of each task."""
@@ -48,7 +48,7 @@ class Importance(RoutingLoss):
             return sum_by_task(values, routing, "Importance(by_task=True)")
         return sum_over_processes(mask_padding(values, routing).sum(0))
 
-    def variation(self, sums: Float[Tensor, "*tasks experts"]) -> Float[Tensor, ""]:
+    def _compute_variation(self, sums: Float[Tensor, "*tasks experts"]) -> Float[Tensor, ""]:
         """Compute CV^2 over experts, summed over tasks."""
         experts = sums.shape[-1]
         mean = sums.mean(-1, keepdim=True)

@@ -58,13 +58,13 @@ class LoadBalance(RoutingLoss):
         if self.by_task:
             sums = [sum_by_task(each, routing, "LoadBalance") for each in (chosen, probs)]
             num_each = sum_by_task(torch.ones_like(probs), routing, "LoadBalance").clamp_min(1.0)
-            return self.balance(sums[0], sums[1] / num_each)
+            return self._compute_balance(sums[0], sums[1] / num_each)
         chosen, probs = (
             sum_over_processes(mask_padding(each, routing).sum(0)) for each in (chosen, probs)
         )
-        return self.balance(chosen, probs / count_units(routing))
+        return self._compute_balance(chosen, probs / count_units(routing))
 
-    def balance(
+    def _compute_balance(
         self, chosen: Float[Tensor, "*tasks experts"], probs: Float[Tensor, "*tasks experts"]
     ) -> Float[Tensor, ""]:
         """Compute the loss from the counts of the choices and the mean probabilities."""

@@ -11,6 +11,8 @@ from torch import Tensor
 
 from coterie.routing.decision import Tape
 
+CountRows = Callable[[], Float[Tensor, " batch"]]
+
 
 class CachedDecision(NamedTuple):
     """A decision per sample, cached for tied layers and for later tokens."""
@@ -24,9 +26,6 @@ class RoutingContext:
     """The batch of one forward pass, as far as routing needs it.
 
     Attributes:
-        batch_size: samples in this pass.
-        device: the device of the batch.
-        task_ids: the task of each sample.
         single_task: the task of all samples, if that is known without a synchronisation.
         prompt_mask: True for tokens before the answer; None if there is no text.
         valid: False for padding.
@@ -53,9 +52,7 @@ class RoutingContext:
     modality: Int[Tensor, "batch seq"] | None = None
     modalities: tuple[str, ...] = ("text",)
     tower_modalities: Mapping[str, str] = field(default_factory=dict)
-    rows_per_sample: Mapping[str, Callable[[], Float[Tensor, " batch"]]] = field(
-        default_factory=dict
-    )
+    rows_per_sample: Mapping[str, CountRows] = field(default_factory=dict)
     sample_index: Callable[[Tensor, int], Tensor] | None = None
     cached_decisions: dict[str, CachedDecision] = field(default_factory=dict)
     reuse_cached_decisions: bool = False
@@ -66,9 +63,8 @@ class RoutingContext:
 
     def replay(self) -> "RoutingContext":
         """Return the context for a recomputed forward: the same batch, without a tape."""
-        return replace(
-            self, tape=None, outer_context=None, cached_decisions=dict(self.cached_decisions)
-        )
+        decisions = dict(self.cached_decisions)
+        return replace(self, tape=None, outer_context=None, cached_decisions=decisions)
 
     def get_cached_decision(self, group: str, name: str) -> CachedDecision | None:
         """Return the decision of `group`, one row a sample; None if there is none yet.
@@ -76,12 +72,12 @@ class RoutingContext:
         Raises ValueError, naming the layer, if an earlier pass should have made it and did not.
         """
         cached = self.cached_decisions.get(group)
+        if cached is None and self.reuse_cached_decisions:
+            raise ValueError(
+                f"{name} routes by prompt, but the cache that was passed holds no decision: fill "
+                "it with a forward of this grafted model, or let generate() do it"
+            )
         if cached is None:
-            if self.reuse_cached_decisions:
-                raise ValueError(
-                    f"{name} routes by prompt, but the cache that was passed holds no decision: "
-                    "fill it with a forward of this grafted model, or let generate() do it"
-                )
             return None
         # Beams and several answers to one prompt are consecutive samples.
         copies = self.batch_size // cached.logits.shape[0]
@@ -93,25 +89,18 @@ class RoutingContext:
     def select_samples(self, samples: Int[Tensor, " chosen"]) -> "RoutingContext":
         """Return the context of some samples of a batch, for a batch that mixes adapters."""
 
-        def pick(value: Tensor | None) -> Tensor | None:
-            return None if value is None else value[samples]
-
-        def pick_rows(count_rows: Callable[[], Tensor]) -> Tensor:
+        def pick_rows(count_rows: CountRows) -> Tensor:
             return count_rows()[samples]
 
+        names = ("task_ids", "prompt_mask", "valid", "modality", "prompt_mean")
+        values = {name: getattr(self, name) for name in names}
+        counts = {tower: partial(pick_rows, rows) for tower, rows in self.rows_per_sample.items()}
         return replace(
             self,
             batch_size=int(samples.numel()),
-            task_ids=pick(self.task_ids),
-            prompt_mask=pick(self.prompt_mask),
-            valid=pick(self.valid),
-            modality=pick(self.modality),
-            prompt_mean=pick(self.prompt_mean),
-            rows_per_sample={
-                tower: partial(pick_rows, count_rows)
-                for tower, count_rows in self.rows_per_sample.items()
-            },
+            rows_per_sample=counts,
             adapter_names=None,
+            **{name: value[samples] for name, value in values.items() if value is not None},
         )
 
     def get_sample_of_rows(self, tower: str, rows: int) -> Int[Tensor, " rows"]:
@@ -150,16 +139,11 @@ class RoutingContext:
     ) -> Int[Tensor, "*units"] | None:
         """Return the index in `names` of each token's modality; None if it is not known.
 
-        Args:
-            tower: the part of the model that the call is in.
-            shape: the batch axes of the call.
-            names: modalities, which must include all that the tokens may have.
-
-        Raises ValueError for a modality that `names` lacks.
+        `shape` is the call's batch axes. Raises ValueError for a modality that `names` lacks.
         """
-        of_tower = self.tower_modalities.get(tower)
-        if of_tower is not None:
-            return torch.full(shape, _get_position(names, of_tower), device=self.device)
+        if tower in self.tower_modalities:
+            position = _get_position(names, self.tower_modalities[tower])
+            return torch.full(shape, position, device=self.device)
         if self.modality is None or self.modality.shape.numel() != shape.numel():
             return None
         modality = self.modality.reshape(shape)

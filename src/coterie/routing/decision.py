@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+ByExpert = Float[Tensor, "*units experts"]
+
 
 def to_full_precision(x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
     """Return `x` in float32, or in float64 if it already is (as in gradient checks)."""
@@ -56,10 +58,10 @@ class RoutingDecision(NamedTuple):
     before the router's noise.
     """
 
-    weights: Float[Tensor, "*units experts"]
-    probs: Float[Tensor, "*units experts"]
+    weights: ByExpert
+    probs: ByExpert
     combine_weights: Float[Tensor, "*units segments"]
-    logits: Float[Tensor, "*units experts"]
+    logits: ByExpert
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,21 +69,18 @@ class DeferredRouting:
     """The inputs of one call's decision, which the experts complete so that they can fuse it.
 
     Either `gate_weight` is given (logits are `x @ gate_weight.T + gate_bias`, and may be computed
-    in one product with the experts), or `logits` are. `make_decision` is pure and may be called
-    again in backward.
+    in one product with the experts), or `logits` are.
 
     Attributes:
-        make_decision: logits in float32 -> `RoutingDecision`.
-        logits: the gate's logits, if they were computed beforehand.
-        gate_weight: the gate's matrix, if logits are one linear map of every token.
-        gate_bias: the gate's bias, with `gate_weight` only.
+        make_decision: logits in float32 -> `RoutingDecision`; pure, may be called again in
+            backward.
         per_sample: the units are samples; their axis is the first of `x`.
         max_active: most experts that have a weight for a unit; None if that is not known.
         is_uniform: all units have the same decision (one task fills the batch).
     """
 
     make_decision: Callable[[Tensor], RoutingDecision]
-    logits: Float[Tensor, "*units experts"] | None = None
+    logits: ByExpert | None = None
     gate_weight: Float[Tensor, "experts width"] | None = None
     gate_bias: Float[Tensor, " experts"] | None = None
     per_sample: bool = False

@@ -15,25 +15,18 @@ TaskExpertMass = Literal["chosen", "probability"]
 def compute_mutual_information(mass: Float[Tensor, "tasks experts"]) -> Float[Tensor, ""]:
     """Compute I(T; E) = sum_te P(t,e) log(P(t,e) / (P(t) P(e))), in nats; at most log(tasks).
 
-    0 if all tasks choose the same experts, and if all mass is 0. Differentiable;
-    `coterie.MutualInformation` is minus this, of the sums of probabilities. Source: Mod-Squad,
-    arXiv:2212.08066.
-
-    Args:
-        mass: probability mass that each task gives each expert, at least 0; divided by its sum.
+    P is the mass, at least 0, divided by its sum. 0 if all tasks choose the same experts, and if
+    all mass is 0. Differentiable; `coterie.MutualInformation` is minus this, of the sums of
+    probabilities. Source: Mod-Squad, arXiv:2212.08066.
     """
     # Rectified weights can all be 0; the information is then 0, not NaN.
     joint = mass / mass.sum().clamp_min(torch.finfo(mass.dtype).eps)
-    by_task, by_expert = joint.sum(1, keepdim=True), joint.sum(0, keepdim=True)
-    return (
-        joint
-        * (compute_finite_log(joint) - compute_finite_log(by_task) - compute_finite_log(by_expert))
-    ).sum()
-
-
-def compute_finite_log(x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-    """Compute log x, and a finite number at 0, so that 0 log 0 is 0 and has a finite gradient."""
-    return x.clamp_min(torch.finfo(x.dtype).tiny).log()
+    parts = (joint, joint.sum(1, keepdim=True), joint.sum(0, keepdim=True))
+    # Finite at 0, so that 0 log 0 is 0 and has a finite gradient.
+    joint_log, task_log, expert_log = (
+        part.clamp_min(torch.finfo(part.dtype).tiny).log() for part in parts
+    )
+    return (joint * (joint_log - task_log - expert_log)).sum()
 
 
 def compute_frequencies(
@@ -41,24 +34,19 @@ def compute_frequencies(
 ) -> dict[str, Float[Tensor, "tasks experts"]]:
     """Return the mass that each task gives each expert in each layer, float64 in [0, 1].
 
-    Args:
-        usage: usage of tasks measured on one model.
-        mass: by default the share of units that chose the expert.
-
     Raises ValueError if a task lacks a layer that another has.
     """
     tasks = dict.fromkeys(task for layer in usage.values() for task in layer[mass])
-    missing = [(task, layer) for layer, statistics in usage.items() for task in tasks
-               if task not in statistics[mass]]  # fmt: skip
-    if missing:
-        raise ValueError(
-            f"task {missing[0][0]!r} has no usage of {missing[0][1]}, which others have: measure "
-            "all tasks on one model"
-        )
-    return {
-        layer: torch.tensor([list(statistics[mass][task]) for task in tasks]).double()
-        for layer, statistics in usage.items()
-    }
+    frequencies = {}
+    for layer, statistics in usage.items():
+        missing = [task for task in tasks if task not in statistics[mass]]
+        if missing:
+            raise ValueError(
+                f"task {missing[0]!r} has no usage of {layer}, which others have: measure all "
+                "tasks on one model"
+            )
+        frequencies[layer] = torch.tensor([list(statistics[mass][task]) for task in tasks]).double()
+    return frequencies
 
 
 def compute_joint_distribution(
@@ -93,14 +81,9 @@ def compute_mutual_information_by_layer(
 
 def dump(usage: UsageStatistics) -> dict[str, Any]:
     """Return layer -> {"joint": P(task, expert), "information": nats}, ready for JSON."""
-    joints = {
-        layer: compute_joint_distribution(found)
-        for layer, found in compute_frequencies(usage).items()
-    }
-    return {
-        layer: {
-            "joint": joint.tolist(),
-            "information": compute_mutual_information(joint).item(),
-        }
-        for layer, joint in joints.items()
-    }
+    dumped = {}
+    for layer, mass in compute_frequencies(usage).items():
+        joint = compute_joint_distribution(mass)
+        information = compute_mutual_information(joint).item()
+        dumped[layer] = {"joint": joint.tolist(), "information": information}
+    return dumped

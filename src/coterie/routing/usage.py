@@ -11,6 +11,7 @@ from coterie.routing.decision import Routing, Tape
 STATISTICS = ("mean_weight", "chosen", "probability")
 """Over a task's units, by expert: mean weight, share of units that chose it, mean probability."""
 SUMS = ("weights", "choices", "probabilities")
+TaskSums = Float[Tensor, "tasks statistics"]
 UsageStatistics = Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]]
 """layer -> statistic -> task -> a number for each expert, as in log.jsonl and routing.json."""
 
@@ -33,39 +34,36 @@ class ExpertUsage:
         dtype: torch.dtype = torch.float64,
         device: str | torch.device | None = "cpu",
     ) -> None:
-        """Initialise empty sums.
+        """Initialise empty sums, of at least one task.
 
-        Args:
-            tasks: at least one.
-            dtype: dtype of the sums.
-            device: device of the sums; None for that of the routing, so that a training step does
-                not wait for the device.
+        `device` is None for that of the routing, so that a training step does not wait for it.
         """
         self.tasks: tuple[str, ...] = tuple(tasks)
         self.dtype, self.device = dtype, device
-        self.sums: dict[str, Float[Tensor, "tasks statistics"]] = {}
+        self.sums: dict[str, TaskSums] = {}
 
     @torch.no_grad()
     def add(self, tape: Tape, *, task: str | None = None) -> None:
         """Add the units of one forward pass.
 
-        Args:
-            tape: the routing of the pass.
-            task: the task of all units; None for the task that the routing has for each unit.
-                Layers without a task for each unit are then skipped, unless there is only one task.
+        `task` is that of all units; None for the task that the routing has for each unit. Layers
+        without a task for each unit are then skipped, unless there is only one task.
         """
         only = self.tasks[0] if task is None and len(self.tasks) == 1 else task
         number = None if only is None else self.tasks.index(only)
         for layer, routing in tape.items():
-            if number is None and routing.task is None:
-                continue
-            sums = self._sum_routing(routing, number)
-            self.sums[layer] = self.sums[layer] + sums if layer in self.sums else sums
+            if number is not None or routing.task is not None:
+                self._add_sums(layer, self._sum_routing(routing, number))
 
-    def _sum_routing(
-        self, routing: Routing, number: int | None
-    ) -> Float[Tensor, "tasks statistics"]:
-        weights, probs = (self._convert(each) for each in (routing.weights, routing.probs))
+    def _add_sums(self, layer: str, sums: TaskSums) -> None:
+        self.sums[layer] = self.sums[layer] + sums if layer in self.sums else sums
+
+    def _sum_routing(self, routing: Routing, number: int | None) -> TaskSums:
+        # Moved before the cast, because not all devices have float64.
+        weights, probs = (
+            each.detach().to(self.device or each.device).to(self.dtype)
+            for each in (routing.weights, routing.probs)
+        )
         ones = weights.new_ones(len(weights), 1)
         rows = torch.cat([weights, (weights != 0).to(weights.dtype), probs, ones], 1)
         if routing.valid is not None:
@@ -79,16 +77,9 @@ class ExpertUsage:
         task_ids: Int[Tensor, " units"] = routing.task.to(rows.device)
         return sums.index_add(0, task_ids, rows)
 
-    def _convert(self, values: Float[Tensor, "units experts"]) -> Float[Tensor, "units experts"]:
-        values = values.detach()
-        # Moved before the cast, because not all devices have float64.
-        return (values if self.device is None else values.to(self.device)).to(self.dtype)
-
     def get_mass(self, layer: str) -> Float[Tensor, "tasks experts"]:
         """Return the sums of probabilities in a layer."""
-        sums = self.sums[layer]
-        experts = (sums.shape[1] - 1) // 3
-        return sums[:, 2 * experts : 3 * experts]
+        return self.sums[layer][:, :-1].chunk(3, 1)[2]
 
     @classmethod
     def merge(cls, usages: Iterable["ExpertUsage"]) -> "ExpertUsage":
@@ -97,14 +88,15 @@ class ExpertUsage:
         Raises ValueError if there are none, or the tasks differ.
         """
         usages = list(usages)
-        if len({usage.tasks for usage in usages}) != 1:
-            given = sorted({usage.tasks for usage in usages})
-            raise ValueError(f"usages of the tasks {given}: give at least one, all of equal tasks")
-        first = usages[0]
-        merged = cls(first.tasks, dtype=first.dtype, device=first.device)
+        given = {usage.tasks for usage in usages}
+        if len(given) != 1:
+            raise ValueError(
+                f"usages of the tasks {sorted(given)}: give at least one, all of equal tasks"
+            )
+        merged = cls(usages[0].tasks, dtype=usages[0].dtype, device=usages[0].device)
         for usage in usages:
             for layer, sums in usage.sums.items():
-                merged.sums[layer] = merged.sums[layer] + sums if layer in merged.sums else sums
+                merged._add_sums(layer, sums)
         return merged
 
     def select(self, task: str) -> "ExpertUsage":
@@ -118,44 +110,29 @@ class ExpertUsage:
 
     def compute_means(self, statistics: Sequence[str] = STATISTICS) -> UsageStatistics:
         """Return the `STATISTICS` over the units of each task that has units in the layer."""
-        means: dict[str, dict[str, dict[str, list[float]]]] = {}
-        for layer, sums in self.sums.items():
-            if not bool(sums[:, -1].any()):
-                continue
-            parts = self._split_sums(sums / sums[:, -1:].clamp_min(1))
-            means[layer] = {
-                name: parts[part]
-                for name, part in zip(STATISTICS, SUMS, strict=True)
-                if name in statistics
-            }
-        return means
+        names = dict(zip(SUMS, STATISTICS, strict=True))
+        return {
+            layer: {names[part]: parts[part] for part in SUMS if names[part] in statistics}
+            for layer, sums in self.sums.items()
+            if (parts := self._split_sums(sums / sums[:, -1:].clamp_min(1)))["count"]
+        }
 
     def to_json(self) -> dict[str, dict[str, dict[str, list[float]]]]:
         """Return the exact sums as layer -> `SUMS` or "count" -> task -> numbers."""
-        return {
-            layer: self._split_sums(sums)
-            for layer, sums in self.sums.items()
-            if bool(sums[:, -1].any())
-        }
+        split = {layer: self._split_sums(sums) for layer, sums in self.sums.items()}
+        return {layer: parts for layer, parts in split.items() if parts["count"]}
 
-    def _split_sums(
-        self, sums: Float[Tensor, "tasks statistics"]
-    ) -> dict[str, dict[str, list[float]]]:
+    def _split_sums(self, sums: TaskSums) -> dict[str, dict[str, list[float]]]:
         """Split columns by kind and rows by task; tasks without units are left out."""
-        experts = (sums.shape[1] - 1) // 3
-        seen = [number for number, row in enumerate(sums.tolist()) if row[-1] > 0]
-        parts = sums.split([experts, experts, experts, 1], dim=1)
+        parts = (*sums[:, :-1].chunk(3, 1), sums[:, -1:])
+        seen = [number for number, count in enumerate(sums[:, -1].tolist()) if count > 0]
         return {
             name: {self.tasks[number]: part[number].tolist() for number in seen}
             for name, part in zip((*SUMS, "count"), parts, strict=True)
         }
 
     @classmethod
-    def from_json(
-        cls,
-        data: Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]],
-        tasks: Sequence[str],
-    ) -> "ExpertUsage":
+    def from_json(cls, data: UsageStatistics, tasks: Sequence[str]) -> "ExpertUsage":
         """Restore a usage from the result of `to_json` on these tasks or some of them."""
         usage = cls(tasks)
         for layer, parts in data.items():

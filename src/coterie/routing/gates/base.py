@@ -4,10 +4,15 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from jaxtyping import Float
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from coterie.routing.context import RoutingContext
+from coterie.routing.decision import ByExpert, to_full_precision
+
+LayerInput = Float[Tensor, "*units width"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +37,7 @@ class GateOutput(NamedTuple):
     `is_uniform`: there is one row of logits for all units.
     """
 
-    logits: Float[Tensor, "*units experts"] | None = None
+    logits: ByExpert | None = None
     gate_weight: Float[Tensor, "experts width"] | None = None
     gate_bias: Float[Tensor, " experts"] | None = None
     per_sample: bool = False
@@ -43,13 +48,38 @@ class GateLayer(nn.Module, ABC):
     """A gate's weights at one module of the base model; the parameters are its own attributes."""
 
     @abstractmethod
-    def forward(
-        self, x: Float[Tensor, "*units width"], context: RoutingContext, site: LayerSite
-    ) -> GateOutput:
+    def forward(self, x: LayerInput, context: RoutingContext, site: LayerSite) -> GateOutput:
         """Compute the output for the layer input `x`.
 
         Raises ValueError if `context` lacks an input of the gate.
         """
+
+
+class LinearGateLayer(GateLayer):
+    """A gate's weights with one matrix for all units, and a bias if `has_bias`."""
+
+    def __init__(self, width: int, experts: int, *, init_std: float, has_bias: bool):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(experts, width) * init_std)
+        self.bias = nn.Parameter(torch.zeros(experts)) if has_bias else None
+
+    def compute_logits(self, x: LayerInput) -> ByExpert:
+        """Compute the logits in float32 from `x` in float32."""
+        bias = None if self.bias is None else self.bias.to(x.dtype)
+        return F.linear(x, self.weight.to(x.dtype), bias)
+
+
+def gather_logits(
+    x: LayerInput, weight: Float[Tensor, "... out width"], kind: Int[Tensor, "..."]
+) -> Float[Tensor, "*units out"]:
+    """Return each unit's logits in float32, by the matrix of its kind; units may be tokens or rows.
+
+    All products are computed: a matrix for each unit would take more memory.
+    """
+    every = (x @ weight.to(x.dtype).flatten(0, 1).t()).unflatten(-1, weight.shape[:2])
+    shape = (*every.shape[:-2], 1, every.shape[-1])
+    chosen = kind.view(*kind.shape, *[1] * (every.ndim - kind.ndim)).expand(shape)
+    return to_full_precision(every.gather(-2, chosen).squeeze(-2))
 
 
 class Gate(ABC):

@@ -6,11 +6,19 @@ from typing import Literal
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
-from torch import Tensor, nn
+from torch import Tensor
 
+from coterie.annotations import check_choices
 from coterie.routing.context import RoutingContext
 from coterie.routing.decision import to_full_precision
-from coterie.routing.gates.base import Gate, GateLayer, GateOutput, LayerSite
+from coterie.routing.gates.base import (
+    Gate,
+    GateLayer,
+    GateOutput,
+    LayerInput,
+    LayerSite,
+    LinearGateLayer,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,14 +47,7 @@ class InstanceGate(Gate):
     init_std: float = 0.02
 
     def __post_init__(self) -> None:
-        if self.pool not in ("embedding", "hidden"):
-            raise ValueError(
-                f"InstanceGate(pool={self.pool!r}): allowed are 'embedding' and 'hidden'"
-            )
-        if self.tie not in ("layer", "block", "model"):
-            raise ValueError(
-                f"InstanceGate(tie={self.tie!r}): allowed are 'layer', 'block' and 'model'"
-            )
+        check_choices(self)
 
     @property
     def decides_per_sample(self) -> bool:
@@ -62,25 +63,19 @@ class InstanceGate(Gate):
         return _InstanceGateLayer(self, width, experts)
 
 
-class _InstanceGateLayer(GateLayer):
+class _InstanceGateLayer(LinearGateLayer):
     def __init__(self, gate: InstanceGate, width: int, experts: int):
-        super().__init__()
-        self.pools_embedding = gate.pool == "embedding"
-        self.norm = gate.norm
-        self.weight = nn.Parameter(torch.randn(experts, width) * gate.init_std)
-        self.bias = nn.Parameter(torch.zeros(experts)) if gate.bias else None
+        super().__init__(width, experts, init_std=gate.init_std, has_bias=gate.bias)
+        self.pools_embedding, self.norm = gate.pool == "embedding", gate.norm
 
-    def forward(
-        self, x: Float[Tensor, "*units width"], context: RoutingContext, site: LayerSite
-    ) -> GateOutput:
+    def forward(self, x: LayerInput, context: RoutingContext, site: LayerSite) -> GateOutput:
         mean = to_full_precision(self._compute_prompt_mean(x, context, site))
         if self.norm:
             mean = F.rms_norm(mean, mean.shape[-1:], eps=1e-6)
-        bias = None if self.bias is None else self.bias.to(mean.dtype)
-        return GateOutput(logits=F.linear(mean, self.weight.to(mean.dtype), bias), per_sample=True)
+        return GateOutput(logits=self.compute_logits(mean), per_sample=True)
 
     def _compute_prompt_mean(
-        self, x: Float[Tensor, "*units width"], context: RoutingContext, site: LayerSite
+        self, x: LayerInput, context: RoutingContext, site: LayerSite
     ) -> Float[Tensor, "batch pooled"]:
         if self.pools_embedding:
             if context.prompt_mean is None:

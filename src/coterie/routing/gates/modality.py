@@ -3,13 +3,18 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
 from coterie.modalities.base import find_modalities
 from coterie.routing.context import RoutingContext
-from coterie.routing.decision import to_full_precision
-from coterie.routing.gates.base import Gate, GateLayer, GateOutput, LayerSite
+from coterie.routing.gates.base import (
+    Gate,
+    GateLayer,
+    GateOutput,
+    LayerInput,
+    LayerSite,
+    gather_logits,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,12 +37,12 @@ class ModalityGate(Gate):
     def __post_init__(self) -> None:
         object.__setattr__(self, "modalities", tuple(self.modalities))
         known = [each.name for each in find_modalities()]
-        for name in self.modalities:
-            if name not in known:
-                raise ValueError(
-                    f"ModalityGate(modalities={self.modalities}): {name!r} is none of "
-                    f"{', '.join(known)}"
-                )
+        unknown = [name for name in self.modalities if name not in known]
+        if unknown:
+            raise ValueError(
+                f"ModalityGate(modalities={self.modalities}): {unknown[0]!r} is none of "
+                f"{', '.join(known)}"
+            )
         if not self.modalities or len(set(self.modalities)) < len(self.modalities):
             raise ValueError(
                 f"ModalityGate(modalities={self.modalities}): give each modality once, at least one"
@@ -51,12 +56,10 @@ class _ModalityGateLayer(GateLayer):
     def __init__(self, gate: ModalityGate, width: int, experts: int):
         super().__init__()
         self.modalities = gate.modalities
-        shape = (len(gate.modalities), experts, width)
-        self.weight = nn.Parameter(torch.randn(shape) * gate.init_std)
+        weight = torch.randn(len(gate.modalities), experts, width)
+        self.weight = nn.Parameter(weight * gate.init_std)
 
-    def forward(
-        self, x: Float[Tensor, "*units width"], context: RoutingContext, site: LayerSite
-    ) -> GateOutput:
+    def forward(self, x: LayerInput, context: RoutingContext, site: LayerSite) -> GateOutput:
         modality = context.get_modality_of_tokens(site.tower, x.shape[:-1], self.modalities)
         if modality is None:
             raise ValueError(
@@ -64,6 +67,4 @@ class _ModalityGateLayer(GateLayer):
                 "with input_ids (not only inputs_embeds), on a family whose placeholders are known"
             )
         modality = modality.to(x.device)  # a model may be spread over devices
-        every = (x @ self.weight.to(x.dtype).flatten(0, 1).t()).unflatten(-1, self.weight.shape[:2])
-        chosen = modality[..., None, None].expand(*modality.shape, 1, every.shape[-1])
-        return GateOutput(logits=to_full_precision(every.gather(-2, chosen).squeeze(-2)))
+        return GateOutput(logits=gather_logits(x, self.weight, modality))

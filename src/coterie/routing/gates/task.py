@@ -7,12 +7,20 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
+from coterie.annotations import check_choices
 from coterie.routing.context import RoutingContext
 from coterie.routing.decision import to_full_precision
-from coterie.routing.gates.base import Gate, GateLayer, GateOutput, LayerSite
+from coterie.routing.gates.base import (
+    Gate,
+    GateLayer,
+    GateOutput,
+    LayerInput,
+    LayerSite,
+    gather_logits,
+)
 
 MIN_NOISE_STD = 1e-2
 """Least standard deviation of the noise, as in Mod-Squad's released code."""
@@ -44,8 +52,7 @@ class TaskGate(Gate):
     noise_in_evaluation: bool = False
 
     def __post_init__(self) -> None:
-        if self.init not in ("normal", "uniform"):
-            raise ValueError(f"TaskGate(init={self.init!r}): allowed are 'normal' and 'uniform'")
+        check_choices(self)
         if self.noisy and not self.per_token:
             raise ValueError(
                 "TaskGate(noisy=True, per_token=False): the noise's width is a token's; give "
@@ -69,11 +76,14 @@ class TaskGate(Gate):
             raise ValueError(
                 "TaskGate has one gate a task and no task was named: pass tasks=(...) to graft"
             )
-        kind = _NoisyTokenTaskGateLayer if self.noisy else _TokenTaskGateLayer
-        return (kind if self.per_token else _StaticTaskGateLayer)(self, width, experts, tasks)
+        if not self.per_token:
+            return _StaticTaskGateLayer(self._sample_weights(tasks, experts))
+        if self.noisy:
+            weight = self._sample_weights(tasks, 2 * experts, width)
+            return _NoisyTokenTaskGateLayer(weight, noise_in_evaluation=self.noise_in_evaluation)
+        return _TokenTaskGateLayer(self._sample_weights(tasks, experts, width))
 
-    def drawn(self, *shape: int) -> Float[Tensor, "tasks ..."]:
-        """Sample the initial weights."""
+    def _sample_weights(self, *shape: int) -> Float[Tensor, "tasks ..."]:
         if self.init == "normal":
             return torch.randn(*shape) * self.init_std
         # The variance of the uniform distribution on [-1, 1] is 1/3.
@@ -85,44 +95,38 @@ class TaskGate(Gate):
 
 
 class _TokenTaskGateLayer(GateLayer):
-    def __init__(self, gate: TaskGate, width: int, experts: int, tasks: int):
+    def __init__(self, weight: Float[Tensor, "tasks experts width"]):
         super().__init__()
-        self.weight = nn.Parameter(gate.drawn(tasks, experts, width))
+        self.weight = nn.Parameter(weight)
 
-    def forward(
-        self, x: Float[Tensor, "*units width"], context: RoutingContext, site: LayerSite
-    ) -> GateOutput:
+    def forward(self, x: LayerInput, context: RoutingContext, site: LayerSite) -> GateOutput:
         return _route_by_task(self.weight, x, context, site)
 
 
 class _NoisyTokenTaskGateLayer(GateLayer):
     """A noisy task gate: half of each task's rows compute the logits, half the noise's scale."""
 
-    def __init__(self, gate: TaskGate, width: int, experts: int, tasks: int):
+    def __init__(self, weight: Float[Tensor, "tasks out width"], *, noise_in_evaluation: bool):
         super().__init__()
-        self.experts, self.noise_in_evaluation = experts, gate.noise_in_evaluation
-        self.weight = nn.Parameter(gate.drawn(tasks, 2 * experts, width))
+        self.weight, self.noise_in_evaluation = nn.Parameter(weight), noise_in_evaluation
 
-    def forward(
-        self, x: Float[Tensor, "*units width"], context: RoutingContext, site: LayerSite
-    ) -> GateOutput:
+    def forward(self, x: LayerInput, context: RoutingContext, site: LayerSite) -> GateOutput:
         if not (self.training or self.noise_in_evaluation):
-            return _route_by_task(self.weight[:, : self.experts], x, context, site)
-        answer = _route_by_task(self.weight, x, context, site)
-        both = answer.logits
-        if answer.gate_weight is not None:
-            both = to_full_precision(x @ answer.gate_weight.to(x.dtype).t())
+            return _route_by_task(self.weight.chunk(2, 1)[0], x, context, site)
+        gate_output = _route_by_task(self.weight, x, context, site)
+        both = gate_output.logits
+        if gate_output.gate_weight is not None:
+            both = to_full_precision(x @ gate_output.gate_weight.to(x.dtype).t())
         assert both is not None
         clean, raw = both.chunk(2, -1)
         # From torch's global generator, as routers' noise: a resumed run samples the same values.
-        return GateOutput(
-            logits=clean + (F.softplus(raw) + MIN_NOISE_STD) * torch.randn_like(clean)
-        )
+        noise = (F.softplus(raw) + MIN_NOISE_STD) * torch.randn_like(clean)
+        return GateOutput(logits=clean + noise)
 
 
 def _route_by_task(
     weight: Float[Tensor, "tasks out width"],
-    x: Float[Tensor, "*units width"],
+    x: LayerInput,
     context: RoutingContext,
     site: LayerSite,
 ) -> GateOutput:
@@ -130,34 +134,20 @@ def _route_by_task(
     if context.single_task is not None:
         return GateOutput(gate_weight=weight[context.single_task])
     task = context.get_task_of_rows(site.tower, x.shape[0]).to(x.device)
-    return GateOutput(logits=_multiply_by_task(weight, x, task))
-
-
-def _multiply_by_task(
-    weight: Float[Tensor, "tasks out width"],
-    x: Float[Tensor, "*units width"],
-    task: Int[Tensor, " rows"],
-) -> Float[Tensor, "*units out"]:
-    if x.ndim == 3:
-        return to_full_precision(torch.bmm(x, weight.to(x.dtype)[task].transpose(1, 2)))
-    # Packed rows have no token axis: one matrix a row would take more memory than all products.
-    every = x @ weight.to(x.dtype).flatten(0, 1).t()
-    every = every.unflatten(-1, weight.shape[:2])
-    chosen = task.view(-1, *[1] * (every.ndim - 1)).expand(*every.shape[:-2], 1, every.shape[-1])
-    return to_full_precision(every.gather(-2, chosen).squeeze(-2))
+    if x.ndim != 3:  # packed rows have no token axis
+        return GateOutput(logits=gather_logits(x, weight, task))
+    logits = torch.bmm(x, weight.to(x.dtype)[task].transpose(1, 2))
+    return GateOutput(logits=to_full_precision(logits))
 
 
 class _StaticTaskGateLayer(GateLayer):
-    def __init__(self, gate: TaskGate, width: int, experts: int, tasks: int):
+    def __init__(self, weight: Float[Tensor, "tasks experts"]):
         super().__init__()
-        self.weight = nn.Parameter(gate.drawn(tasks, experts))
+        self.weight = nn.Parameter(weight)
 
-    def forward(
-        self, x: Float[Tensor, "*units width"], context: RoutingContext, site: LayerSite
-    ) -> GateOutput:
+    def forward(self, x: LayerInput, context: RoutingContext, site: LayerSite) -> GateOutput:
         if context.single_task is not None:
-            return GateOutput(
-                logits=to_full_precision(self.weight[context.single_task][None]), is_uniform=True
-            )
+            logits = to_full_precision(self.weight[context.single_task][None])
+            return GateOutput(logits=logits, is_uniform=True)
         task = context.get_task_of_rows(site.tower, x.shape[0]).to(x.device)
         return GateOutput(logits=to_full_precision(self.weight[task]), per_sample=True)

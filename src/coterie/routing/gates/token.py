@@ -2,14 +2,16 @@
 
 from dataclasses import dataclass
 
-import torch
-import torch.nn.functional as F
-from jaxtyping import Float
-from torch import Tensor, nn
-
 from coterie.routing.context import RoutingContext
 from coterie.routing.decision import to_full_precision
-from coterie.routing.gates.base import Gate, GateLayer, GateOutput, LayerSite
+from coterie.routing.gates.base import (
+    Gate,
+    GateLayer,
+    GateOutput,
+    LayerInput,
+    LayerSite,
+    LinearGateLayer,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,18 +34,12 @@ class TokenGate(Gate):
         return _TokenGateLayer(self, width, experts)
 
 
-class _TokenGateLayer(GateLayer):
+class _TokenGateLayer(LinearGateLayer):
     def __init__(self, gate: TokenGate, width: int, experts: int):
-        super().__init__()
+        super().__init__(width, experts, init_std=gate.init_std, has_bias=gate.bias)
         self.precise = gate.precise
-        self.weight = nn.Parameter(torch.randn(experts, width) * gate.init_std)
-        self.bias = nn.Parameter(torch.zeros(experts)) if gate.bias else None
 
-    def forward(
-        self, x: Float[Tensor, "*units width"], context: RoutingContext, site: LayerSite
-    ) -> GateOutput:
+    def forward(self, x: LayerInput, context: RoutingContext, site: LayerSite) -> GateOutput:
         if not self.precise:
             return GateOutput(gate_weight=self.weight, gate_bias=self.bias)
-        x = to_full_precision(x)
-        bias = None if self.bias is None else self.bias.to(x.dtype)
-        return GateOutput(logits=F.linear(x, self.weight.to(x.dtype), bias))
+        return GateOutput(logits=self.compute_logits(to_full_precision(x)))

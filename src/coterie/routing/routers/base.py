@@ -3,8 +3,8 @@
 from abc import ABC, abstractmethod
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
+
+from coterie.routing.decision import ByExpert
 
 
 class Router(ABC):
@@ -15,9 +15,7 @@ class Router(ABC):
     """
 
     @abstractmethod
-    def __call__(
-        self, logits: Float[Tensor, "*units experts"], noise: Float[Tensor, "*units experts"] | None
-    ) -> tuple[Float[Tensor, "*units experts"], Float[Tensor, "*units experts"]]:
+    def __call__(self, logits: ByExpert, noise: ByExpert | None) -> tuple[ByExpert, ByExpert]:
         """Return (weights, probs), both float32; a weight is exactly 0 if its expert is not chosen.
 
         Args:
@@ -27,7 +25,7 @@ class Router(ABC):
 
     def sample_noise(
         self, shape: torch.Size, device: torch.device, *, training: bool
-    ) -> Float[Tensor, "*units experts"] | None:
+    ) -> ByExpert | None:
         """Sample noise for logits of `shape` from torch's global generator; None for no noise."""
         return None
 

@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass
 
-from jaxtyping import Float
-from torch import Tensor
-
+from coterie.routing.decision import ByExpert
 from coterie.routing.routers.base import Router
 
 
@@ -22,8 +20,6 @@ class Rectified(Router):
 
     bias: float = 0.0
 
-    def __call__(
-        self, logits: Float[Tensor, "*units experts"], noise: Float[Tensor, "*units experts"] | None
-    ) -> tuple[Float[Tensor, "*units experts"], Float[Tensor, "*units experts"]]:
+    def __call__(self, logits: ByExpert, noise: ByExpert | None) -> tuple[ByExpert, ByExpert]:
         weights = (logits + self.bias).relu()
         return weights, weights

@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass
 
-from jaxtyping import Float
-from torch import Tensor
-
+from coterie.routing.decision import ByExpert
 from coterie.routing.routers.base import Router
 
 
@@ -22,8 +20,6 @@ class Softmax(Router):
         if self.temperature <= 0:
             raise ValueError(f"Softmax(temperature={self.temperature}): it must be greater than 0")
 
-    def __call__(
-        self, logits: Float[Tensor, "*units experts"], noise: Float[Tensor, "*units experts"] | None
-    ) -> tuple[Float[Tensor, "*units experts"], Float[Tensor, "*units experts"]]:
+    def __call__(self, logits: ByExpert, noise: ByExpert | None) -> tuple[ByExpert, ByExpert]:
         probs = (logits / self.temperature).softmax(-1)
         return probs, probs

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
+from coterie.annotations import check_choices
+from coterie.routing.decision import ByExpert
 from coterie.routing.routers.base import Router
 
 
@@ -38,26 +38,18 @@ class TopK(Router):
     closed: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
+        check_choices(self)
         if self.k < 1:
             raise ValueError(f"TopK(k={self.k}): k must be at least 1")
         if self.temperature <= 0:
             raise ValueError(f"TopK(temperature={self.temperature}): it must be greater than 0")
         if self.noise < 0:
             raise ValueError(f"TopK(noise={self.noise}): a standard deviation is not negative")
-        if self.normalize not in ("all", "selected", "none"):
-            raise ValueError(
-                f"TopK(normalize={self.normalize!r}): allowed are 'all', 'selected' and 'none'"
-            )
-        if self.noise_at not in ("before", "after"):
-            raise ValueError(f"TopK(noise_at={self.noise_at!r}): allowed are 'before' and 'after'")
 
-    def __call__(
-        self, logits: Float[Tensor, "*units experts"], noise: Float[Tensor, "*units experts"] | None
-    ) -> tuple[Float[Tensor, "*units experts"], Float[Tensor, "*units experts"]]:
+    def __call__(self, logits: ByExpert, noise: ByExpert | None) -> tuple[ByExpert, ByExpert]:
         scores = logits / self.temperature
         if noise is not None:
-            scale = self.temperature if self.noise_at == "before" else 1.0
-            scores = scores + noise / scale
+            scores = scores + noise / (self.temperature if self.noise_at == "before" else 1.0)
         probs = scores.softmax(-1)
         if self.epsilon:
             probs = probs + self.epsilon
@@ -65,16 +57,15 @@ class TopK(Router):
             closed = torch.tensor(self.closed, device=scores.device)
             scores = scores.index_fill(-1, closed, float("-inf"))
         best, chosen = scores.topk(self.k, -1)
-        selected = {
-            "all": lambda: probs.gather(-1, chosen),
-            "selected": lambda: best.softmax(-1),
-            "none": lambda: best,
-        }[self.normalize]()
-        return torch.zeros_like(probs).scatter(-1, chosen, selected), probs
+        if self.normalize == "all":
+            best = probs.gather(-1, chosen)
+        elif self.normalize == "selected":
+            best = best.softmax(-1)
+        return torch.zeros_like(probs).scatter(-1, chosen, best), probs
 
     def sample_noise(
         self, shape: torch.Size, device: torch.device, *, training: bool
-    ) -> Float[Tensor, "*units experts"] | None:
+    ) -> ByExpert | None:
         if self.noise == 0 or not (training or self.noise_in_evaluation):
             return None
         return torch.randn(shape, device=device) * self.noise

@@ -5,9 +5,9 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
-from torch import Tensor
 
+from coterie.annotations import check_choices
+from coterie.routing.decision import ByExpert
 from coterie.routing.routers.base import Router
 
 NEAR = 0.02
@@ -38,27 +38,22 @@ class TopP(Router):
     weights: Literal["probabilities", "sparse_mixer"] = "probabilities"
 
     def __post_init__(self) -> None:
+        check_choices(self)
         if not 0 < self.p <= 1:
             raise ValueError(f"TopP(p={self.p}): p is a share in (0, 1]")
-        if self.weights not in ("probabilities", "sparse_mixer"):
-            raise ValueError(
-                f"TopP(weights={self.weights!r}): allowed are 'probabilities' and 'sparse_mixer'"
-            )
 
-    def __call__(
-        self, logits: Float[Tensor, "*units experts"], noise: Float[Tensor, "*units experts"] | None
-    ) -> tuple[Float[Tensor, "*units experts"], Float[Tensor, "*units experts"]]:
+    def __call__(self, logits: ByExpert, noise: ByExpert | None) -> tuple[ByExpert, ByExpert]:
         probs = logits.softmax(-1)
         ordered, order = probs.sort(dim=-1, descending=True, stable=True)
         reached_before = F.pad(ordered.cumsum(-1)[..., :-1], (1, 0))
         keep = torch.zeros_like(probs).scatter(-1, order, (reached_before < self.p).to(probs.dtype))
-        weights = keep * (probs if self.weights == "probabilities" else shares(logits))
+        weights = keep * (probs if self.weights == "probabilities" else _compute_shares(logits))
         if self.normalize:
             weights = weights / (weights.sum(-1, keepdim=True) + 1e-6)
         return weights, probs
 
 
-def shares(logits: Float[Tensor, "*units experts"]) -> Float[Tensor, "*units experts"]:
+def _compute_shares(logits: ByExpert) -> ByExpert:
     """Compute each expert's probability among those of no larger logit within `NEAR` of it."""
     ordered, order = logits.sort(dim=-1, descending=True, stable=True)
     larger, smaller = ordered[..., :, None], ordered[..., None, :]
