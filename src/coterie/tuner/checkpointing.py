@@ -1,19 +1,36 @@
 """Gradient checkpointing that recomputes layers with the routing context of their own forward."""
 
 import functools
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from torch import nn
 
-from coterie.tuner.runtime import RUNTIME, ReplayContext
+from coterie.tuner.runtime import RUNTIME
+
+
+class ReplayContext(AbstractContextManager[None]):
+    """A context manager that recomputes a pass in backward with the routing context of its forward.
+
+    It can be entered again: a graph that several losses are differentiated through, as in gradient
+    balancing, is recomputed for each of them.
+    """
+
+    def __init__(self) -> None:
+        self.context = RUNTIME.context and RUNTIME.context.replay()
+
+    def __enter__(self) -> None:
+        self.before = RUNTIME.context
+        # A copy, so that decisions cached while recomputing do not reach the next recomputation.
+        RUNTIME.context = self.context and self.context.replay()
+
+    def __exit__(self, *error: object) -> None:
+        RUNTIME.context = self.before
 
 
 def make_checkpoint_contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
     """Return the contexts of torch.utils.checkpoint's `context_fn`; forward calls it."""
-    context = RUNTIME.context
-    return nullcontext(), ReplayContext(None if context is None else context.replay())
+    return nullcontext(), ReplayContext()
 
 
 def configure_checkpointing(model: nn.Module) -> None:
@@ -23,17 +40,14 @@ def configure_checkpointing(model: nn.Module) -> None:
     their gates.
     """
     for module in model.modules():
-        checkpoint = module.__dict__.get("_gradient_checkpointing_func")
-        if checkpoint is None or not getattr(module, "gradient_checkpointing", False):
-            continue
-        wrapped = _wrap_checkpoint(checkpoint)
-        if wrapped is not checkpoint:
-            module.__dict__["_gradient_checkpointing_func"] = wrapped
+        checkpoint = vars(module).get("_gradient_checkpointing_func")
+        if isinstance(checkpoint, functools.partial) and getattr(
+            module, "gradient_checkpointing", False
+        ):
+            vars(module)["_gradient_checkpointing_func"] = _wrap_checkpoint(checkpoint)
 
 
-def _wrap_checkpoint(checkpoint: Callable[..., Any]) -> Callable[..., Any]:
-    if not isinstance(checkpoint, functools.partial):
-        return checkpoint
+def _wrap_checkpoint(checkpoint: functools.partial[Any]) -> functools.partial[Any]:
     keywords = checkpoint.keywords
     if keywords.get("context_fn") is make_checkpoint_contexts:
         return checkpoint

@@ -47,7 +47,6 @@ class CoterieConfig(PeftConfig):
         tasks: names of the tasks, in the order of task ids.
         modules_to_save: names of base modules trained and saved in full, e.g. a task's head.
         format_version: version of the saved format; a newer one than this coterie reads is refused.
-        library: note in the file on which package to import.
         target_modules: the modules found for `mixtures`, or PEFT's constant for none; saved for
             information, found again on load.
     """

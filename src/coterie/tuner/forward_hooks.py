@@ -1,4 +1,4 @@
-"""Forward hooks that collect what gates need from a batch into a `RoutingContext`."""
+"""What grafting adds to a model: hooks that open each batch's `RoutingContext`, and `generate`."""
 
 import inspect
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
@@ -15,10 +15,11 @@ from coterie.modalities.base import find_modalities, find_tower_modalities
 from coterie.routing.context import RoutingContext
 from coterie.routing.gates.instance import compute_masked_mean
 from coterie.tuner.checkpointing import configure_checkpointing
-from coterie.tuner.runtime import RUNTIME, pop_context, push_context
+from coterie.tuner.runtime import RUNTIME, GenerationSession, pop_context, push_context
 
 TASK_KEYS = ("coterie_task_ids", "task_ids")
 PROMPT_KEY = "prompt_mask"
+BATCH_INPUTS = ("input_ids", "inputs_embeds", "pixel_values", "input_features", "input_values")
 
 
 class RoutingHook:
@@ -28,9 +29,8 @@ class RoutingHook:
         self.family: ModelFamily | None = find_family(model)
         self.modalities = find_modalities()
         towers = () if self.family is None else self.family.towers
-        self.tower_modalities = {
-            tower: name for tower, name in find_tower_modalities().items() if tower in towers
-        }
+        known = find_tower_modalities()
+        self.tower_modalities = {tower: known[tower] for tower in known if tower in towers}
         self.parameter_names = tuple(inspect.signature(model.forward).parameters)
         self.caches_decisions = False
         self.num_tasks = 0
@@ -46,24 +46,18 @@ class RoutingHook:
             hook = decoder_layer.register_forward_pre_hook(_pool_prompt, with_kwargs=True)
             self.handles.append(hook)
 
-    def detach(self) -> None:
-        """Remove the hooks."""
-        while self.handles:
-            self.handles.pop().remove()
-
     def open(
         self, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         if model.training and not torch.compiler.is_compiling():
             configure_checkpointing(model)
-        session = RUNTIME.generation_session
-        task_ids = next((kwargs.pop(key) for key in TASK_KEYS if kwargs.get(key) is not None), None)
-        kwargs = {key: value for key, value in kwargs.items() if key not in TASK_KEYS}
-        prompt = kwargs.pop(PROMPT_KEY, None)
+        task_ids = next((kwargs[key] for key in TASK_KEYS if kwargs.get(key) is not None), None)
+        prompt = kwargs.get(PROMPT_KEY)
+        kwargs = {name: kwargs[name] for name in kwargs if name not in (*TASK_KEYS, PROMPT_KEY)}
         inputs = dict(zip(self.parameter_names, args, strict=False)) | kwargs
         context = self._make_context(model, inputs, prompt)
-        if task_ids is None and session is not None:
-            task_ids = session.task_ids
+        if task_ids is None and RUNTIME.generation_session is not None:
+            task_ids = RUNTIME.generation_session.task_ids
         if task_ids is None and self.family is not None:
             task_ids = self.family.get_task_of_rows(inputs, model.config)
             # The model has a row for each task and sample, and rows are routed, not samples.
@@ -87,38 +81,40 @@ class RoutingHook:
     def _make_context(
         self, model: nn.Module, inputs: Mapping[str, Any], prompt: Tensor | None
     ) -> RoutingContext:
-        first = _get_batch_size(inputs)
-        ids, mask, labels = (inputs.get(k) for k in ("input_ids", "attention_mask", "labels"))
+        first = next((inputs[name] for name in BATCH_INPUTS if inputs.get(name) is not None), None)
+        if first is None:
+            raise ValueError(
+                f"coterie cannot tell the batch from the arguments {sorted(inputs)}: pass "
+                "input_ids, inputs_embeds or pixel_values by name"
+            )
         context = RoutingContext(batch_size=first.shape[0], device=first.device, tape=RUNTIME.tape)
         context.adapter_names = _repeat_names(RUNTIME.adapter_names, first.shape[0])
+        ids, mask = inputs.get("input_ids"), inputs.get("attention_mask")
         text = ids if ids is not None else inputs.get("inputs_embeds")
         if text is not None:
-            seen = mask[:, -text.shape[1] :].bool() if mask is not None and mask.ndim == 2 else None
-            context.valid = seen
-            context.prompt_mask = _make_prompt_mask(text, seen, labels)
-            if prompt is not None:
-                if prompt.shape != text.shape[:2]:
-                    raise ValueError(
-                        f"{PROMPT_KEY} is {tuple(prompt.shape)} for tokens of "
-                        f"{tuple(text.shape[:2])}: pass a bool a token"
-                    )
-                context.prompt_mask = prompt.bool()
+            if mask is not None and mask.ndim == 2:
+                context.valid = mask[:, -text.shape[1] :].bool()
+            context.prompt_mask = _make_prompt_mask(
+                text, context.valid, inputs.get("labels"), prompt
+            )
         if self.family is not None:
-            config, family = model.config, self.family
             context.sample_index = compute_sample_index
             context.tower_modalities = self.tower_modalities
             context.rows_per_sample = {
-                tower: partial(family.count_rows_per_sample, tower, inputs, config)
+                tower: partial(self.family.count_rows_per_sample, tower, inputs, model.config)
                 for modality in self.modalities
-                if _has_any(inputs, *modality.inputs)
+                if any(inputs.get(name) is not None for name in modality.inputs)
                 for tower in modality.towers
                 if tower in self.tower_modalities
             }
-            placeholders = family.get_placeholder_ids(config)
+            placeholders = self.family.get_placeholder_ids(model.config)
             names = ("text", *placeholders, *self.tower_modalities.values())
             context.modalities = tuple(dict.fromkeys(names))
             if ids is not None:
-                context.modality = _get_modalities(ids, placeholders, context.modalities)
+                context.modality = torch.zeros_like(ids)
+                for name, token in placeholders.items():
+                    index = context.modalities.index(name)
+                    context.modality = context.modality.masked_fill(ids == token, index)
         return context
 
     def _restore_cached_decisions(self, context: RoutingContext, inputs: Mapping[str, Any]) -> None:
@@ -132,16 +128,10 @@ class RoutingHook:
         if session is not None:
             context.cached_decisions = session.cached_decisions
             context.reuse_cached_decisions = session.has_started
-            if (
-                not session.has_started
-                and session.prompt_mask is not None
-                and context.prompt_mask is not None
-            ):
-                copies = context.batch_size // session.prompt_mask.shape[0]
-                prompt = session.prompt_mask.repeat_interleave(copies, 0)
-                context.prompt_mask = (
-                    prompt if prompt.shape == context.prompt_mask.shape else context.prompt_mask
-                )
+            mask, prompt = context.prompt_mask, session.prompt_mask
+            if not session.has_started and prompt is not None and mask is not None:
+                prompt = prompt.repeat_interleave(context.batch_size // len(prompt), 0)
+                context.prompt_mask = prompt if prompt.shape == mask.shape else mask
             session.has_started = True
             return
         cache = inputs.get("past_key_values")
@@ -149,7 +139,13 @@ class RoutingHook:
             context.cached_decisions = getattr(cache, "coterie_cached_decisions", {})
             context.reuse_cached_decisions = True
         elif context.prompt_mask is not None and not torch.compiler.is_compiling():
-            _check_prompt(context.prompt_mask)
+            empty = (~context.prompt_mask.any(1)).nonzero().flatten().tolist()
+            if empty:
+                raise ValueError(
+                    f"samples {empty} have no prompt: every attended token has a label, and a "
+                    "decision by prompt must not see the answer. Set the prompt's labels to -100, "
+                    "or pass prompt_mask="
+                )
 
 
 def find_hook(model: nn.Module) -> RoutingHook | None:
@@ -161,24 +157,30 @@ def find_hook(model: nn.Module) -> RoutingHook | None:
 def remove_hooks(model: nn.Module) -> None:
     """Remove what grafting added to the model: its hooks, and its `generate`."""
     hook = find_hook(model)
-    if hook is not None:
-        hook.detach()
+    for handle in () if hook is None else hook.handles:
+        handle.remove()
     vars(model).pop("generate", None)
 
 
-def _has_any(inputs: Mapping[str, Any], *names: str) -> bool:
-    """Return whether any of these inputs is given."""
-    return any(inputs.get(name) is not None for name in names)
-
-
-def _get_batch_size(inputs: Mapping[str, Any]) -> Tensor:
-    for key in ("input_ids", "inputs_embeds", "pixel_values", "input_features", "input_values"):
-        if inputs.get(key) is not None:
-            return inputs[key]
-    raise ValueError(
-        f"coterie cannot tell the batch from the arguments {sorted(inputs)}: pass input_ids, "
-        "inputs_embeds or pixel_values by name"
-    )
+def generate_routed(self: Any, *args: Any, **kwargs: Any) -> Any:
+    """Generate as the base model does; replaces its `generate` and also takes `task_ids`."""
+    task_ids = kwargs.pop("task_ids", None)
+    task_ids = kwargs.pop("coterie_task_ids", task_ids)
+    mask = kwargs.get("attention_mask")
+    config = kwargs.get("generation_config") or self.generation_config
+    size = kwargs.get("prefill_chunk_size", getattr(config, "prefill_chunk_size", None))
+    if size is not None:
+        raise ValueError(
+            f"prefill_chunk_size={size}: a decision by prompt would see the first chunk only; "
+            "leave it out for grafted models"
+        )
+    prompt = mask.bool() if isinstance(mask, Tensor) and mask.ndim == 2 else None
+    outer = RUNTIME.generation_session
+    RUNTIME.generation_session = GenerationSession(task_ids=task_ids, prompt_mask=prompt)
+    try:
+        return type(self).generate(self, *args, **kwargs)
+    finally:
+        RUNTIME.generation_session = outer
 
 
 def _repeat_names(names: tuple[str, ...] | None, batch: int) -> tuple[str, ...] | None:
@@ -190,32 +192,24 @@ def _repeat_names(names: tuple[str, ...] | None, batch: int) -> tuple[str, ...] 
 
 
 def _make_prompt_mask(
-    text: Tensor, seen: Bool[Tensor, "batch seq"] | None, labels: Tensor | None
+    text: Tensor,
+    seen: Bool[Tensor, "batch seq"] | None,
+    labels: Tensor | None,
+    given: Tensor | None,
 ) -> Bool[Tensor, "batch seq"]:
-    """Return the mask of attended tokens before the first answer token of each sample."""
-    shape, device = text.shape[:2], text.device
-    seen = torch.ones(shape, dtype=torch.bool, device=device) if seen is None else seen
+    """Return the mask given, or attended tokens before the first answer token of each sample."""
+    shape = text.shape[:2]
+    if given is not None:
+        if given.shape != shape:
+            raise ValueError(
+                f"{PROMPT_KEY} is {tuple(given.shape)} for tokens of {tuple(shape)}: pass a bool a "
+                "token"
+            )
+        return given.bool()
+    seen = torch.ones(shape, dtype=torch.bool, device=text.device) if seen is None else seen
     if labels is None or labels.shape != shape:
         return seen
     return seen & ((labels != -100).cumsum(1) == 0)
-
-
-def _check_prompt(prompt: Bool[Tensor, "batch seq"]) -> None:
-    empty = (~prompt.any(1)).nonzero().flatten().tolist()
-    if empty:
-        raise ValueError(
-            f"samples {empty} have no prompt: every attended token has a label, and a decision by "
-            "prompt must not see the answer. Set the prompt's labels to -100, or pass prompt_mask="
-        )
-
-
-def _get_modalities(
-    ids: Tensor, placeholders: Mapping[str, int], names: tuple[str, ...]
-) -> Int[Tensor, "batch seq"]:
-    modality = torch.zeros_like(ids)
-    for name, token in placeholders.items():
-        modality = modality.masked_fill(ids == token, names.index(name))
-    return modality
 
 
 def _set_tasks(context: RoutingContext, task_ids: Tensor, num_tasks: int) -> None:

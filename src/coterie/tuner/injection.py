@@ -2,8 +2,9 @@
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from torch import nn
 from torch.distributed.tensor import DTensor
@@ -18,90 +19,113 @@ class InjectionPlan:
     """The modules that get a mixture.
 
     Attributes:
-        sites: module name -> its mixture.
-        mixture_index: module name -> position of that mixture.
+        positions: module name -> position of its mixture in `mixtures`.
         get_tower: function from a module name to its part of the model.
         led_groups: tie groups that have a layer with a gate already.
     """
 
-    sites: dict[str, Mixture] = field(default_factory=dict)
-    mixture_index: dict[str, int] = field(default_factory=dict)
+    mixtures: Sequence[Mixture]
+    positions: dict[str, int] = field(default_factory=dict)
     get_tower: Callable[[str], str]
     led_groups: set[str] = field(default_factory=set)
 
 
-def plan_injection(mixtures: Iterable[Mixture], model: nn.Module) -> InjectionPlan:
+def plan_injection(
+    mixtures: Sequence[Mixture], tasks: Sequence[str], model: nn.Module
+) -> InjectionPlan:
     """Find the modules of every mixture.
 
-    Raises ValueError for a name without a match or used twice.
+    Raises ValueError for a name without a match or used twice, a tensor-parallel model, and sites
+    or tasks that the model's family does not support.
     """
     family = find_family(model)
-    plan = InjectionPlan(get_tower=family.get_tower if family is not None else lambda name: "text")
-    modules = _list_base_modules(model)
-    for position, mixture in enumerate(mixtures):
-        for name in _match_names(mixture, modules, family, model):
-            if name in plan.sites:
-                raise ValueError(
-                    f"mixtures {plan.mixture_index[name]} and {position} both sit at {name}: "
-                    "give each its own modules"
-                )
-            plan.sites[name] = mixture
-            plan.mixture_index[name] = position
-    for name in plan.sites:
-        inside = next((other for other in plan.sites if name.startswith(other + ".")), None)
-        if inside is not None:
-            raise ValueError(
-                f"mixture {plan.mixture_index[inside]} replaces {inside}, which holds {name} of "
-                f"mixture {plan.mixture_index[name]}: give each its own modules"
-            )
-    order = {name: position for position, name in enumerate(modules)}
-    plan.sites = dict(sorted(plan.sites.items(), key=lambda item: order[item[0]]))
-    return plan
-
-
-def _list_base_modules(model: nn.Module) -> dict[str, nn.Module]:
-    """Return the base model's modules by their own names, without the wrappers of adapters."""
-    return {
+    # The base model's modules by their own names, without the wrappers of adapters.
+    modules = {
         name: module
         for name, module in model.named_modules()
         if name and ".base_layer" not in name and ".coterie_" not in name
     }
+    found: dict[str, int] = {}
+    for position, mixture in enumerate(mixtures):
+        for name in _match_names(mixture, modules, family, model):
+            if name in found:
+                raise ValueError(
+                    f"mixtures {found[name]} and {position} both sit at {name}: give each its own "
+                    "modules"
+                )
+            found[name] = position
+    positions = {name: found[name] for name in modules if name in found}
+    for name in positions:
+        _check_site(name, positions, modules[name])
+    if family is not None:
+        problem = family.find_site_problem(list(positions), tasks, model.config)
+        if problem is not None:
+            raise ValueError(problem)
+    get_tower = (lambda name: "text") if family is None else family.get_tower
+    return InjectionPlan(mixtures=mixtures, positions=positions, get_tower=get_tower)
+
+
+def _check_site(name: str, positions: dict[str, int], module: nn.Module) -> None:
+    outer = next((other for other in positions if name.startswith(other + ".")), None)
+    if outer is not None:
+        raise ValueError(
+            f"mixture {positions[outer]} replaces {outer}, which holds {name} of mixture "
+            f"{positions[name]}: give each its own modules"
+        )
+    if any(isinstance(parameter, DTensor) for parameter in module.parameters()):
+        raise ValueError(
+            f"{name} is sharded over devices (tensor parallel): coterie's experts need whole "
+            "layers. Load the model without tp_size; data-parallel training works"
+        )
 
 
 def _match_names(
-    mixture: Mixture, modules: dict[str, nn.Module], host: ModelFamily | None, model: nn.Module
+    mixture: Mixture, modules: dict[str, nn.Module], family: ModelFamily | None, model: nn.Module
 ) -> list[str]:
-    family = getattr(getattr(model, "config", None), "model_type", type(model).__name__)
+    """Return the names that `at` means. Raises ValueError if the experts cannot be at one."""
+    kind = getattr(getattr(model, "config", None), "model_type", type(model).__name__)
     if isinstance(mixture.at, tuple):
-        missing = [name for name in mixture.at if name not in modules]
+        names = list(mixture.at)
+        missing = [name for name in names if name not in modules]
         if missing:
             raise ValueError(
-                f"at={missing[0]!r} is no module of {family}{_suggest_names(missing, modules)}"
+                f"at={missing[0]!r} is no module of {kind}{_suggest_names(missing[0], modules)}"
             )
-        return _filter_supported(mixture, list(mixture.at), modules)
-    pattern = mixture.at
-    if is_role(pattern):
-        if host is None:
+    else:
+        pattern = mixture.at
+        if is_role(pattern):
+            pattern = _find_role_pattern(pattern, mixture.main.attaches_to, family, kind)
+        try:
+            names = [name for name in modules if re.fullmatch(pattern, name)]
+        except re.error as error:
+            raise ValueError(f"at={pattern!r} is no regular expression: {error}") from error
+        if not names:
             raise ValueError(
-                f"at={pattern!r} is a role, and coterie does not know the roles of {family}: give "
-                "a regular expression over its module names, e.g. "
-                r"at=r'.*\.mlp\.(gate|up|down)_proj'"
+                f"at={mixture.at!r} matches no module of {kind}{_suggest_names(pattern, modules)}"
             )
-        if pattern not in host.roles:
-            raise ValueError(
-                f"at={pattern!r}: {family} has no such role; it has {', '.join(host.roles)}"
-            )
-        role = host.roles[pattern]
-        pattern = role.linears if mixture.main.attaches_to == "linears" else role.block
-    try:
-        found = [name for name in modules if re.fullmatch(pattern, name)]
-    except re.error as error:
-        raise ValueError(f"at={pattern!r} is no regular expression: {error}") from error
-    if not found:
+    wants_linear = mixture.main.attaches_to == "linears"
+    wrong = next((name for name in names if _is_linear(modules[name]) != wants_linear), None)
+    if wrong is not None:
         raise ValueError(
-            f"at={mixture.at!r} matches no module of {family}{_suggest_names([pattern], modules)}"
+            f"at={mixture.at!r} matches {wrong}, a {type(modules[wrong]).__name__}; "
+            f"{type(mixture.main).__name__} experts sit at "
+            f"{'linear layers' if wants_linear else 'whole blocks'}"
         )
-    return _filter_supported(mixture, found, modules)
+    return names
+
+
+def _find_role_pattern(
+    role: str, attaches_to: Literal["linears", "block"], family: ModelFamily | None, kind: str
+) -> str:
+    if family is None:
+        raise ValueError(
+            f"at={role!r} is a role, and coterie does not know the roles of {kind}: give a regular "
+            r"expression over its module names, e.g. at=r'.*\.mlp\.(gate|up|down)_proj'"
+        )
+    if role not in family.roles:
+        raise ValueError(f"at={role!r}: {kind} has no such role; it has {', '.join(family.roles)}")
+    found = family.roles[role]
+    return found.linears if attaches_to == "linears" else found.block
 
 
 def is_role(at: str) -> bool:
@@ -112,65 +136,24 @@ def is_role(at: str) -> bool:
     )
 
 
-def _filter_supported(
-    mixture: Mixture, names: list[str], modules: dict[str, nn.Module]
-) -> list[str]:
-    """Return `names`. Raises ValueError if the experts cannot be at one of them."""
-    wants_linear = mixture.main.attaches_to == "linears"
-    for name in names:
-        if _is_linear(modules[name]) != wants_linear:
-            kind = type(mixture.main).__name__
-            wanted = "linear layers" if wants_linear else "whole blocks"
-            raise ValueError(
-                f"at={mixture.at!r} matches {name}, a {type(modules[name]).__name__}; {kind} "
-                f"experts sit at {wanted}"
-            )
-    return names
-
-
 def _is_linear(module: nn.Module) -> bool:
+    inner = getattr(module, "base_layer", None)
     return isinstance(getattr(module, "in_features", None), int) or (
-        _unwrap_base(module) is not module and _is_linear(_unwrap_base(module))
+        inner is not None and _is_linear(inner)
     )
 
 
-def _unwrap_base(module: nn.Module) -> nn.Module:
-    return getattr(module, "base_layer", module)
-
-
-def _suggest_names(wanted: list[str], modules: dict[str, nn.Module]) -> str:
-    plain = re.sub(r"\\d\+|[\\()^$*+?\[\]|]", "", wanted[0])
+def _suggest_names(wanted: str, modules: dict[str, nn.Module]) -> str:
+    plain = re.sub(r"\\d\+|[\\()^$*+?\[\]|]", "", wanted)
     close = difflib.get_close_matches(plain, modules, n=3, cutoff=0.4)
     return f"; near misses: {', '.join(close)}" if close else ""
 
 
 def get_gate_input_width(mixture: Mixture, base_layer: nn.Module, model: nn.Module) -> int:
     """Return the number of features that the gate reads at `base_layer`."""
-    linear = next(each for each in base_layer.modules() if isinstance(
-        getattr(each, "in_features", None), int))  # fmt: skip
-    width = int(linear.in_features)  # pyright: ignore[reportArgumentType]
+    widths = (getattr(each, "in_features", None) for each in base_layer.modules())
+    width = next(width for width in widths if isinstance(width, int))
     if mixture.gate is None:
         return width
     embedding = getattr(getattr(model, "config", None), "get_text_config", lambda: None)()
     return mixture.gate.get_input_width(width, getattr(embedding, "hidden_size", width))
-
-
-def validate_sites(plan: InjectionPlan, tasks: Sequence[str], model: nn.Module) -> None:
-    """Raise ValueError if the model family does not support a site or the tasks."""
-    family = find_family(model)
-    problem = (
-        None if family is None else family.find_site_problem(list(plan.sites), tasks, model.config)
-    )
-    if problem is not None:
-        raise ValueError(problem)
-
-
-def reject_tensor_parallel(plan: InjectionPlan, model: nn.Module) -> None:
-    """Raise ValueError for a tensor-parallel model, whose layers hold only shards."""
-    for name in plan.sites:
-        for parameter in model.get_submodule(name).parameters():
-            if isinstance(parameter, DTensor):
-                raise ValueError(
-                    f"{name} is sharded over devices (tensor parallel): coterie's experts need "
-                    "whole layers. Load the model without tp_size; data-parallel training works"
-                )

@@ -66,9 +66,7 @@ class CoterieLayer(nn.Module, BaseTunerLayer):
         self.set_adapter(self.active_adapters)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        if not args:
-            return self._run(kwargs.pop(self.input_name), **kwargs)
-        return self._run(*args, **kwargs)
+        return self._run(*(args or (kwargs.pop(self.input_name),)), **kwargs)
 
     def _run(self, x: Tensor, *args: Any, **kwargs: Any) -> Any:
         active = [name for name in self.active_adapters if name in self.coterie_site]
@@ -119,21 +117,18 @@ class CoterieLayer(nn.Module, BaseTunerLayer):
             )
         tower = next(iter(self.coterie_site.values())).layer_site.tower
         owner = context.get_sample_of_rows(tower, x.shape[0])
-        outputs: list[Tensor] = []
-        rows: list[Tensor] = []
-        for adapter in dict.fromkeys(context.adapter_names):
-            names = context.adapter_names
+        names, outputs, rows = context.adapter_names, [], []
+        for adapter in dict.fromkeys(names):
             samples = [i for i, name in enumerate(names) if name == adapter]
             chosen = torch.tensor(samples, device=x.device)
             mine = torch.isin(owner, chosen).nonzero().squeeze(1)
-            part = context.select_samples(chosen)
+            rows.append(mine)
             if adapter in self.coterie_site:
+                part = context.select_samples(chosen)
                 outputs.append(self._run_mixture(adapter, self.base_layer, x[mine], part))
             else:
                 outputs.append(self.base_layer(x[mine]))
-            rows.append(mine)
-        order = torch.cat(rows).argsort()
-        return torch.cat(outputs)[order]
+        return torch.cat(outputs)[torch.cat(rows).argsort()]
 
     def merge(self, safe_merge: bool = False, adapter_names: list[str] | None = None) -> None:
         raise ValueError(

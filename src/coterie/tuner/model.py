@@ -14,15 +14,8 @@ from torch import nn
 
 from coterie.routing.gates.base import LayerSite
 from coterie.tuner.config import PEFT_TYPE_NAME, PREFIX, CoterieConfig
-from coterie.tuner.forward_hooks import RoutingHook, find_hook, remove_hooks
-from coterie.tuner.generation import generate_routed
-from coterie.tuner.injection import (
-    InjectionPlan,
-    get_gate_input_width,
-    plan_injection,
-    reject_tensor_parallel,
-    validate_sites,
-)
+from coterie.tuner.forward_hooks import RoutingHook, find_hook, generate_routed, remove_hooks
+from coterie.tuner.injection import InjectionPlan, get_gate_input_width, plan_injection
 from coterie.tuner.layer import CoterieLayer, MixtureSite
 from coterie.tuner.runtime import RUNTIME
 
@@ -39,16 +32,14 @@ class CoterieModel(BaseTuner):
 
     def _prepare_model(self, peft_config: Any, model: nn.Module) -> None:
         """Find all modules before any is changed, so that an error leaves the model unchanged."""
-        plan = plan_injection(peft_config.parse_mixtures(), model)
-        reject_tensor_parallel(plan, model)
-        validate_sites(plan, peft_config.tasks, model)
+        plan = plan_injection(peft_config.parse_mixtures(), peft_config.tasks, model)
         self.injection_plan = plan
         # PEFT's constant for an adapter without modules, for a model trained without experts.
-        peft_config.target_modules = list(plan.sites) or DUMMY_TARGET_MODULES
+        peft_config.target_modules = list(plan.positions) or DUMMY_TARGET_MODULES
 
     def _check_target_module_exists(self, peft_config: Any, key: str) -> bool:  # pyright: ignore[reportIncompatibleMethodOverride]
         # A static method in PEFT, which calls it on the instance; the plan is the instance's.
-        return key in self.injection_plan.sites
+        return key in self.injection_plan.positions
 
     def _create_and_replace(
         self,
@@ -62,22 +53,19 @@ class CoterieModel(BaseTuner):
         **kwargs: Any,
     ) -> None:
         plan = self.injection_plan
-        mixture = plan.sites[current_key]
-        tower = plan.get_tower(current_key)
+        position = plan.positions[current_key]
+        mixture = plan.mixtures[position]
         group = "" if mixture.gate is None else mixture.gate.get_tie_group(current_key)
-        group = f"{adapter_name}/{plan.mixture_index[current_key]}/{group}"
+        group = f"{adapter_name}/{position}/{group}"
         leads = group not in plan.led_groups
         plan.led_groups.add(group)
+        tower = plan.get_tower(current_key)
         layer_site = LayerSite(name=current_key, tower=tower, tie_group=group)
         site = MixtureSite(mixture=mixture, layer_site=layer_site, num_tasks=len(peft_config.tasks))
         layer = target if isinstance(target, CoterieLayer) else CoterieLayer(target)
         base_layer = layer.get_base_layer()
-        layer.update_layer(
-            adapter_name,
-            site,
-            get_gate_input_width(mixture, base_layer, self.model),
-            has_gate=leads,
-        )
+        width = get_gate_input_width(mixture, base_layer, self.model)
+        layer.update_layer(adapter_name, site, width, has_gate=leads)
         if layer is target:
             return
         # Resolving a backend imports every installed quantisation library.
@@ -92,9 +80,7 @@ class CoterieModel(BaseTuner):
         hook = _get_routing_hook(model)
         hook.num_tasks = max(hook.num_tasks, len(config.tasks))
         gates = [each.gate for each in config.parse_mixtures() if each.gate is not None]
-        hook.caches_decisions = hook.caches_decisions or any(
-            gate.decides_per_sample for gate in gates
-        )
+        hook.caches_decisions |= any(gate.decides_per_sample for gate in gates)
 
     @contextmanager
     def _enable_peft_forward_hooks(self, *args: Any, **kwargs: Any) -> Iterator[None]:
@@ -102,17 +88,24 @@ class CoterieModel(BaseTuner):
         if names is None:
             yield
             return
-        self._check_adapter_names(names)
-        beams = kwargs.get("num_beams") or 1
-        repeated = [name for name in names for _ in range(beams)]
-        handles = []
-        for module in self.modules():
-            if isinstance(module, AuxiliaryTrainingWrapper):
+        if self.training:
+            raise ValueError("adapter_names mixes adapters in inference only: call model.eval()")
+        unknown = sorted(set(names) - set(self.peft_config) - {"__base__"})
+        if unknown:
+            raise ValueError(
+                f"adapter_names has {unknown}; this model has {sorted(self.peft_config)} and "
+                "'__base__'"
+            )
+        repeated = [name for name in names for _ in range(kwargs.get("num_beams") or 1)]
 
-                def add_names(module: nn.Module, args: Any, kwargs: Any) -> Any:
-                    return args, kwargs | {"adapter_names": repeated}
+        def add_names(module: nn.Module, args: Any, kwargs: Any) -> Any:
+            return args, kwargs | {"adapter_names": repeated}
 
-                handles.append(module.register_forward_pre_hook(add_names, with_kwargs=True))
+        handles = [
+            module.register_forward_pre_hook(add_names, with_kwargs=True)
+            for module in self.modules()
+            if isinstance(module, AuxiliaryTrainingWrapper)
+        ]
         RUNTIME.adapter_names = tuple(names)
         try:
             yield
@@ -132,16 +125,6 @@ class CoterieModel(BaseTuner):
         base_model = super().unload()
         remove_hooks(base_model)
         return base_model
-
-    def _check_adapter_names(self, names: list[str]) -> None:
-        if self.training:
-            raise ValueError("adapter_names mixes adapters in inference only: call model.eval()")
-        unknown = sorted(set(names) - set(self.peft_config) - {"__base__"})
-        if unknown:
-            raise ValueError(
-                f"adapter_names has {unknown}; this model has {sorted(self.peft_config)} and "
-                "'__base__'"
-            )
 
 
 def _get_routing_hook(model: nn.Module) -> RoutingHook:

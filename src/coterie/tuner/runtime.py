@@ -6,7 +6,6 @@ layers in threads of its own, and not in a ContextVar, which torch.compile canno
 """
 
 import threading
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 from jaxtyping import Bool, Int
@@ -21,11 +20,9 @@ class GenerationSession:
     """One call of `generate`.
 
     Attributes:
-        task_ids: the task of each prompt.
         prompt_mask: the prompts' tokens that are not padding; stored because a static cache passes
             the forward a mask of four axes.
-        cached_decisions: the decisions made for the prompts.
-        has_started: the prompts have been processed, so `cached_decisions` apply.
+        has_started: the prompts have been processed, so `cached_decisions`, made for them, apply.
     """
 
     task_ids: Int[Tensor, " batch"] | None = None
@@ -59,23 +56,3 @@ def pop_context() -> None:
     """Restore the context of the outer pass."""
     if RUNTIME.context is not None:
         RUNTIME.context = RUNTIME.context.outer_context
-
-
-class ReplayContext(AbstractContextManager[None]):
-    """A context manager that recomputes a pass in backward with the routing context of its forward.
-
-    It can be entered again: a graph that several losses are differentiated through, as in gradient
-    balancing, is recomputed for each of them.
-    """
-
-    def __init__(self, context: RoutingContext | None) -> None:
-        self.context = context
-        self.before: RoutingContext | None = None
-
-    def __enter__(self) -> None:
-        self.before = RUNTIME.context
-        # A copy, so that decisions cached while recomputing do not reach the next recomputation.
-        RUNTIME.context = None if self.context is None else self.context.replay()
-
-    def __exit__(self, *error: object) -> None:
-        RUNTIME.context = self.before
