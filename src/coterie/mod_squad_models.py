@@ -18,14 +18,11 @@ LAYERS = 12
 class PaperModel:
     """One named model of `models_mt.py`, for 13 tasks of Taskonomy on images of 224 x 224 pixels.
 
+    Attributes not listed are as in `coterie.recipes.mod_squad`.
+
     Attributes:
         width: features of a token.
         heads: attention heads of a dense block.
-        attention: query experts and how many a token uses; None for dense attention.
-        mlp: MLP experts and how many a token uses; None for dense MLPs.
-        mlp_ratio: hidden width of MLP experts by `width`, before the division by the active ones.
-        layers: the layers with experts; see `coterie.recipes.mod_squad`.
-        information: weight of the mutual information loss.
         parameters_in_millions: parameters, from a comment of the authors.
     """
 
@@ -46,37 +43,24 @@ class PaperModel:
         # ViT's attention reads `head_dim`, which its configuration does not declare.
         own: dict[str, Any] = {"head_dim": wider * self.width // self.heads}
         backbone = ViTConfig(
-            hidden_size=self.width,
-            num_hidden_layers=LAYERS,
-            num_attention_heads=self.heads,
-            intermediate_size=4 * self.width,
-            image_size=image_size,
-            patch_size=16,
-            layer_norm_eps=1e-6,
-            **own,
-        )
-        return MultiTaskVisionConfig(
-            backbone_config=backbone,
-            tasks=[
-                {"name": task.name, "channels": task.channels, "whole_picture": task.is_image_level}
-                for task in tasks
-            ],
-            embedding_std=1.0,
-        )
+            hidden_size=self.width, num_hidden_layers=LAYERS, num_attention_heads=self.heads,
+            intermediate_size=4 * self.width, image_size=image_size, patch_size=16,
+            layer_norm_eps=1e-6, **own,
+        )  # fmt: skip
+        heads = [
+            {"name": task.name, "channels": task.channels, "whole_picture": task.is_image_level}
+            for task in tasks
+        ]
+        return MultiTaskVisionConfig(backbone_config=backbone, tasks=heads, embedding_std=1.0)
 
     def build_recipe(self) -> Recipe | None:
         """Return the recipe of its mixtures; None for a dense model."""
         if self.attention is None and self.mlp is None:
             return None
         return mod_squad(
-            attention=self.attention,
-            mlp=self.mlp,
-            layers=self.layers,
-            pretrained=False,
-            mlp_ratio=self.mlp_ratio,
-            information=self.information,
-            released=True,
-        )
+            attention=self.attention, mlp=self.mlp, mlp_ratio=self.mlp_ratio, layers=self.layers,
+            information=self.information, pretrained=False, released=True,
+        )  # fmt: skip
 
 
 MODELS: Mapping[str, PaperModel] = {

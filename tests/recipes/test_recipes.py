@@ -87,7 +87,7 @@ def test_says_paper_command_and_expectation(name: str) -> None:
     module = inspect.getdoc(inspect.getmodule(function)) or ""
     assert "Run:" in module and "Expect:" in module and "arXiv:" in module
     for argument in inspect.signature(function).parameters:
-        assert re.search(rf"\b{argument}: ", function.__doc__ or ""), argument
+        assert re.search(rf"\b{argument}(, \w+)*: ", function.__doc__ or ""), argument
     recipe = function()
     assert recipe.name == name and "arXiv:" in recipe.paper
     assert bool(recipe.departures) == ("Departs:" in module)

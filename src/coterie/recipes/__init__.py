@@ -13,15 +13,6 @@ from coterie.recipes.soft_lora import soft_lora
 from coterie.recipes.uni_moe import uni_moe
 
 __all__ = [
-    "awaker",
-    "dense",
-    "m3vit",
-    "mod_squad",
-    "moelora",
-    "plain_moe",
-    "rode",
-    "shared_lora",
-    "single_task",
-    "soft_lora",
-    "uni_moe",
-]
+    "awaker", "dense", "m3vit", "mod_squad", "moelora", "plain_moe", "rode", "shared_lora",
+    "single_task", "soft_lora", "uni_moe",
+]  # fmt: skip

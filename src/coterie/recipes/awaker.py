@@ -9,6 +9,9 @@ Departs: routing is decided once, from the prompt; the released code decides it 
          Dropout uses one mask for all experts of a layer. Epochs are not published.
 """
 
+from dataclasses import replace
+from functools import partial
+
 from coterie.experts.lora import Lora
 from coterie.losses.importance import Importance
 from coterie.mixture import Mixture
@@ -40,8 +43,7 @@ def awaker(
     follow gate_proj's decision; o_proj has its own.
 
     Args:
-        rank: of every LoRA.
-        alpha: the scale is alpha / rank.
+        rank, alpha: of every LoRA; the scale is alpha / rank.
         experts: the number of routed experts, without the shared one.
         dropout: share of the input dropped in training.
         noise: standard deviation of the noise on the logits in training.
@@ -53,29 +55,28 @@ def awaker(
             experts - 1. False for the paper's formula.
     """
     plain = Lora(ranks=(rank,), alpha=alpha, dropout=dropout)
-    routed = Lora(ranks=(rank,) * experts, alpha=alpha, dropout=dropout)
-    router = TopK(k=1, noise=noise, noise_at="before" if released else "after")
-
-    def mixture(at: str, gate: InstanceGate) -> Mixture:
-        return Mixture(
-            at=at,
-            experts=routed,
-            gate=gate,
-            router=router,
-            shared=plain,
-            blend="complement",
-            weight_exponent=2 if released else 1,
-        )
-
+    gate = InstanceGate(pool="embedding", bias=released)
+    output = Mixture(
+        at=OUTPUT,
+        experts=replace(plain, ranks=(rank,) * experts),
+        gate=gate,
+        router=TopK(k=1, noise=noise, noise_at="before" if released else "after"),
+        shared=plain,
+        blend="complement",
+        weight_exponent=2 if released else 1,
+    )
+    mlp = replace(output, at=MLP, gate=replace(gate, tie="block"))
+    stage = partial(Stage, epochs=epochs, batch_size=4)
+    everything = ("experts", "gates", "shared")
     return Recipe(
         name="awaker",
-        mixtures=(
-            Mixture(at=QUERY_KEY_VALUE, experts=plain, gate=None),
-            mixture(OUTPUT, InstanceGate(pool="embedding", tie="layer", bias=released)),
-            mixture(MLP, InstanceGate(pool="embedding", tie="block", bias=released)),
-        ),
+        mixtures=(Mixture(at=QUERY_KEY_VALUE, experts=plain, gate=None), output, mlp),
         losses=(Importance(weight=importance, unbiased=released),) if importance else (),
-        stages=make_stages(epochs),
+        stages=(  # a LoRA everywhere; gates and copies of it; experts alone
+            stage(name="initialisation", trains=("experts",), learning_rate=1e-5, routed=False),
+            stage(name="mixture", trains=everything, learning_rate=1e-5, init="copy"),
+            stage(name="instruction", trains=("experts", "shared"), learning_rate=5e-6),
+        ),
         paper="Long et al. 2024, arXiv:2411.10669",
         notes="Images of the paper have up to 1,103,872 pixels.",
         departures=(
@@ -85,34 +86,5 @@ def awaker(
             "Softmax in float32; the code's is in float16.",
             "Dropout draws one mask for all experts of a layer.",
             "Epochs are chosen here; the paper does not give them.",
-        ),
-    )
-
-
-def make_stages(epochs: float) -> tuple[Stage, ...]:
-    """Return the paper's stages: a LoRA everywhere; gates and copies of it; experts alone."""
-    return (
-        Stage(
-            name="initialisation",
-            trains=("experts",),
-            learning_rate=1e-5,
-            epochs=epochs,
-            batch_size=4,
-            routed=False,
-        ),
-        Stage(
-            name="mixture",
-            trains=("experts", "gates", "shared"),
-            learning_rate=1e-5,
-            epochs=epochs,
-            batch_size=4,
-            init="copy",
-        ),
-        Stage(
-            name="instruction",
-            trains=("experts", "shared"),
-            learning_rate=5e-6,
-            epochs=epochs,
-            batch_size=4,
         ),
     )

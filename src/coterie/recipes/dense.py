@@ -9,40 +9,22 @@ Expect:  delta_m -10.4 % on rendered scenes (docs/results.md).
 """
 
 from coterie.balancing.uncertainty import Uncertainty
-from coterie.recipe import Recipe, Stage
-from coterie.recipes.mod_squad import UNDECAYED
+from coterie.recipe import Recipe
+from coterie.recipes.mod_squad import make_stage
 
 
-def dense(
-    *,
-    learning_rate: float = 4e-4,
-    epochs: float = 100.0,
-) -> Recipe:
+def dense(*, learning_rate: float = 4e-4, epochs: float = 100.0) -> Recipe:
     """Train the full base model without experts, in the stage of `mod_squad`.
 
     Args:
-        learning_rate: the peak, for 256 images per step.
-        epochs: passes over the data.
+        learning_rate, epochs: the peak, for 256 images per step, and passes over the data.
     """
     return Recipe(
         name="dense",
         role="baseline",
         mixtures=(),
         balancing=Uncertainty(positive=True),
-        stages=(
-            Stage(
-                name="joint",
-                trains=("host",),
-                learning_rate=learning_rate,
-                epochs=epochs,
-                warmup=0.1,
-                weight_decay=0.05,
-                undecayed=UNDECAYED,
-                decays_balancing=True,
-                epsilon=1e-4,
-                batch_size=256,
-            ),
-        ),
+        stages=(make_stage(("host",), learning_rate, epochs),),
         paper="Chen et al. 2023, arXiv:2212.08066",
         notes="For hosts with a head a task. On one task alone it is the single-task model.",
     )

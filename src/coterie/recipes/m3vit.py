@@ -37,13 +37,11 @@ def m3vit(
     `coterie.tasks.dense.task.DenseTask.weight`.
 
     Args:
-        experts: the number of MLP experts.
-        active: how many of them a token uses.
+        experts, active: the number of MLP experts, and how many of them a token uses.
         pretrained: False initialises the experts randomly.
         mlp_ratio: as in `coterie.recipes.mod_squad`.
         balance: weight of CV(importance)^2 + CV(load)^2 of each task's gate, summed over tasks.
-        learning_rate: the peak, for 8 images per step.
-        epochs: passes over the data.
+        learning_rate, epochs: the peak, for 8 images per step, and passes over the data.
     """
     recipe = mod_squad(
         mlp=(experts, active),
@@ -56,23 +54,17 @@ def m3vit(
     # Kaiming-uniform, with torch's default a = sqrt 5, of a matrix of width x experts, whose fan
     # is the number of experts: up to 1 / sqrt(experts), so logits spread by 2.8 at a width of 384.
     gate = TaskGate(init="uniform", init_std=(3 * experts) ** -0.5)
+    stage = Stage(
+        name="joint", trains=("adapter", "host"), learning_rate=learning_rate, epochs=epochs,
+        schedule="linear", weight_decay=1e-4, batch_size=8,
+    )  # fmt: skip
     return replace(
         recipe,
         name="m3vit",
         mixtures=tuple(replace(each, gate=gate) for each in recipe.mixtures),
         losses=(Importance(weight=balance, unbiased=True, load=True, by_task=True),),
         balancing=Fixed(),
-        stages=(
-            Stage(
-                name="joint",
-                trains=("adapter", "host"),
-                learning_rate=learning_rate,
-                epochs=epochs,
-                schedule="linear",
-                weight_decay=1e-4,
-                batch_size=8,
-            ),
-        ),
+        stages=(stage,),
         paper="Liang et al. 2022, arXiv:2210.14793",
         notes="Meant for VisionConfig(task_embedding=False, head='convolutions').",
         departures=(

@@ -33,12 +33,10 @@ LAYER_LAYOUTS = {
     "alternate": (EVEN_ATTENTION, ODD_MLP),
     "odd mlp": ("vision.attn", ODD_MLP),
 }
-GATE_STD = 0.02
-"""Standard deviation of initial gates in the released models: see `TaskGate`."""
+GATE_STD = 0.02  # of initial gates in the released models: see `TaskGate`
+# Embeddings that a transformer adds to its patches; without decay, as in the released code.
 UNDECAYED = (r".*embeddings\.(cls_token|distillation_token|position_embeddings?(\.weight)?)",)
-"""Embeddings that a transformer adds to its patches; without decay, as in the released code."""
-RATIO = 4
-"""Hidden units of a transformer's MLP, by the width of its tokens."""
+RATIO = 4  # hidden units of a transformer's MLP, by the width of its tokens
 
 
 def mod_squad(  # noqa: PLR0913  what the paper's own ablations change
@@ -58,7 +56,7 @@ def mod_squad(  # noqa: PLR0913  what the paper's own ablations change
 
     Args:
         mlp: the number of MLP experts, and how many of them a token uses; None for none.
-        attention: the same of attention experts: (24, 12) in the base model, (15, 6) in the small.
+        attention: the same of attention experts; (24, 12) in the base model, (15, 6) in the small.
         normalize: "all", the paper's, lets weights sum to less than 1, which shrinks the output of
             a pretrained model's blocks at first; "selected" lets them sum to 1.
         layers: "all" has both mixtures in every layer; "alternate" has attention experts in even
@@ -70,8 +68,7 @@ def mod_squad(  # noqa: PLR0913  what the paper's own ablations change
             MLP. None for that, or for full copies if the base model is pretrained.
         information: the mutual information's weight; None for the paper's 0.001, or the released
             code's 0.005. 0 is plain mixture of experts, without it.
-        learning_rate: the peak, for 256 images per step.
-        epochs: passes over the data.
+        learning_rate, epochs: the peak, for 256 images per step, and passes over the data.
         released: True for the released code's constants: 1e-4 is added to probabilities and
             inside the mutual information, whose weight is 0.005. False for the paper's formulas
             and its weight, 0.001.
@@ -106,20 +103,7 @@ def mod_squad(  # noqa: PLR0913  what the paper's own ablations change
         mixtures=tuple(mixtures),
         losses=(MutualInformation(weight=weight, epsilon=epsilon),) if weight else (),
         balancing=Uncertainty(positive=True),
-        stages=(
-            Stage(
-                name="joint",
-                trains=("adapter", "host"),
-                learning_rate=learning_rate,
-                epochs=epochs,
-                warmup=0.1,
-                weight_decay=0.05,
-                undecayed=UNDECAYED,
-                decays_balancing=True,
-                epsilon=1e-4,
-                batch_size=256,
-            ),
-        ),
+        stages=(make_stage(("adapter", "host"), learning_rate, epochs),),
         paper="Chen et al. 2023, arXiv:2212.08066",
         departures=(
             "The vector of the task is the host's business.",
@@ -133,6 +117,14 @@ PRETRAINED = (
     "Experts start from a pretrained host; the paper trains from scratch.",
     "MLP experts are as wide as the host's MLP; the paper divides the width by the active.",
 )
+
+
+def make_stage(trains: tuple[str, ...], learning_rate: float, epochs: float) -> Stage:
+    """Return the one stage of the released code, with 256 images per step."""
+    return Stage(
+        name="joint", trains=trains, learning_rate=learning_rate, epochs=epochs, warmup=0.1,
+        weight_decay=0.05, undecayed=UNDECAYED, decays_balancing=True, epsilon=1e-4, batch_size=256,
+    )  # fmt: skip
 
 
 def compute_hidden_divisor(active: int, ratio: int) -> int:

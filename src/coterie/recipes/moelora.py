@@ -38,8 +38,7 @@ def moelora(
         init_std: standard deviation of the initial logits; 0 initialises all tasks equally, large
             values give each task few experts.
         at: roles or patterns, a mixture for each.
-        learning_rate: the peak.
-        epochs: passes over the data.
+        learning_rate, epochs: the peak, and passes over the data.
     """
     lora = Lora(ranks=(rank,) * experts, alpha=alpha, dropout=dropout)
     gate = TaskGate(per_token=False, init_std=init_std)

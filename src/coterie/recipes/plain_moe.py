@@ -17,10 +17,8 @@ from typing import Literal
 
 from coterie.losses.load_balance import LoadBalance
 from coterie.losses.z import ZLoss
-from coterie.mixture import Mixture
 from coterie.recipe import Recipe
 from coterie.recipes.mod_squad import mod_squad
-from coterie.routing.gates.task import TaskGate
 
 
 def plain_moe(  # noqa: PLR0913  those of `mod_squad` that both share
@@ -42,20 +40,14 @@ def plain_moe(  # noqa: PLR0913  those of `mod_squad` that both share
     """Train `mod_squad`'s experts and gates with load balance and z-loss, not mutual information.
 
     Args:
-        mlp: as in `mod_squad`.
-        attention: as in `mod_squad`; (15, 6) in the released model.
-        normalize: as in `mod_squad`.
-        layers: as in `mod_squad`.
-        pretrained: as in `mod_squad`.
-        mlp_ratio: as in `mod_squad`.
-        balance: weight of Switch Transformer's load balance.
-        z: weight of the z-loss.
-        learning_rate: the peak, for 256 images per step.
-        epochs: passes over the data.
+        mlp, attention, normalize, layers, pretrained, mlp_ratio: as in `mod_squad`; attention is
+            (15, 6) in the released model.
+        balance, z: weights of Switch Transformer's load balance and of the z-loss.
+        learning_rate, epochs: the peak, for 256 images per step, and passes over the data.
         released: True for the released code's 1e-4 added to probabilities and inside the z-loss,
             and its load balance of probabilities divided by their sum.
-        noisy: gates add noise of a learned scale, as in the released model; see `TaskGate`.
-        noise_in_evaluation: they do so in evaluation, too, as in the released model.
+        noisy, noise_in_evaluation: gates add noise of a learned scale, and do so in evaluation,
+            too, as in the released model; see `TaskGate`.
     """
     recipe = mod_squad(
         mlp=mlp,
@@ -69,22 +61,16 @@ def plain_moe(  # noqa: PLR0913  those of `mod_squad` that both share
         epochs=epochs,
         released=released,
     )
-    losses = (
-        LoadBalance(weight=balance, normalize=released),
-        ZLoss(weight=z, epsilon=1e-4 if released else 0.0),
-    )
-
-    def with_noise(mixture: Mixture) -> Mixture:
-        assert isinstance(mixture.gate, TaskGate)
-        gate = replace(mixture.gate, noisy=noisy, noise_in_evaluation=noise_in_evaluation)
-        return replace(mixture, gate=gate)
-
     departures = () if noise_in_evaluation else (NOISY if noisy else QUIET,)
+    noise = {"noisy": noisy, "noise_in_evaluation": noise_in_evaluation}
     return replace(
         recipe,
         name="plain_moe",
-        mixtures=tuple(with_noise(each) for each in recipe.mixtures),
-        losses=losses,
+        mixtures=tuple(replace(each, gate=replace(each.gate, **noise)) for each in recipe.mixtures),
+        losses=(
+            LoadBalance(weight=balance, normalize=released),
+            ZLoss(weight=z, epsilon=1e-4 if released else 0.0),
+        ),
         departures=(*departures, *recipe.departures),
     )
 

@@ -37,16 +37,13 @@ def rode(
             has no gradient.
         sparsity: weight of the L1 norm of the gates; 0 for none.
         at: roles or patterns, a mixture for each.
-        learning_rate: the peak.
-        epochs: passes over the data.
+        learning_rate, epochs: the peak, and passes over the data.
     """
     lora = Lora(ranks=tuple(ranks), alpha=alpha, dropout=dropout)
-    router = Rectified(bias=bias)
+    gate, router = TokenGate(bias=False), Rectified(bias=bias)
     return Recipe(
         name="rode",
-        mixtures=tuple(
-            Mixture(at=each, experts=lora, gate=TokenGate(bias=False), router=router) for each in at
-        ),
+        mixtures=tuple(Mixture(at=each, experts=lora, gate=gate, router=router) for each in at),
         losses=(Sparsity(weight=sparsity),) if sparsity else (),
         stages=(Stage(name="joint", learning_rate=learning_rate, epochs=epochs, warmup=0.03),),
         paper="Jiao et al. 2024, arXiv:2407.12730",

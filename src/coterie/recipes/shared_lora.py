@@ -28,8 +28,7 @@ def shared_lora(
         alpha: the scale is alpha / rank.
         dropout: share of the input dropped in training.
         at: roles or patterns, a mixture for each.
-        learning_rate: the peak.
-        epochs: passes over the data.
+        learning_rate, epochs: the peak, and passes over the data.
     """
     lora = Lora(ranks=(rank,), alpha=alpha, dropout=dropout)
     return Recipe(

@@ -26,19 +26,11 @@ def single_task(
 
     Args:
         rank: 32 gives each task as much as `shared_lora` gives all of them.
-        alpha: the scale is alpha / rank.
-        dropout: share of the input dropped in training.
-        at: roles or patterns, a mixture for each.
-        learning_rate: the peak.
+        alpha, dropout, at, learning_rate: as in `shared_lora`.
         epochs: passes over the data of one task.
     """
     recipe = shared_lora(
-        rank=rank,
-        alpha=alpha,
-        dropout=dropout,
-        at=at,
-        learning_rate=learning_rate,
-        epochs=epochs,
+        rank=rank, alpha=alpha, dropout=dropout, at=at, learning_rate=learning_rate, epochs=epochs
     )
     stages = (replace(recipe.stages[0], name="alone"),)
     notes = "Train it once a task, on a fresh host and on that task's data alone."

@@ -33,21 +33,17 @@ def soft_lora(
 
     Args:
         experts: their number.
-        rank: of each expert.
-        alpha: the scale is alpha / rank.
+        rank, alpha: of each expert; the scale is alpha / rank.
         dropout: share of the input dropped in training.
         temperature: of the softmax; small values make the mixture harder.
         at: roles or patterns, a mixture for each.
-        learning_rate: the peak.
-        epochs: passes over the data.
+        learning_rate, epochs: the peak, and passes over the data.
     """
     lora = Lora(ranks=(rank,) * experts, alpha=alpha, dropout=dropout)
-    soft = Softmax(temperature=temperature)
+    gate, router = TokenGate(), Softmax(temperature=temperature)
     return Recipe(
         name="soft_lora",
-        mixtures=tuple(
-            Mixture(at=each, experts=lora, gate=TokenGate(), router=soft) for each in at
-        ),
+        mixtures=tuple(Mixture(at=each, experts=lora, gate=gate, router=router) for each in at),
         stages=(Stage(name="joint", learning_rate=learning_rate, epochs=epochs, warmup=0.03),),
         paper="Hu et al. 2021, arXiv:2106.09685 (LoRA)",
         notes="A baseline, not a published system; none of the three parts of MoLE is in it.",

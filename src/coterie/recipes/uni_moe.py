@@ -41,8 +41,7 @@ def uni_moe(
 
     Args:
         experts: 4 or 8 in the paper, at least 2.
-        rank: of every LoRA, an expert's or the attention's.
-        alpha: the scale is alpha / rank.
+        rank, alpha: of every LoRA, an expert's or the attention's; the scale is alpha / rank.
         dropout: of the plain LoRA; share of the input dropped in training.
         layers: whether "all" or "even" layers have experts; the paper has models of both.
         aux: True adds the load balance loss with 0.01. The paper finds that it helps 8 experts or
@@ -65,26 +64,18 @@ def uni_moe(
     ]
     if released and layers == "even":
         mixtures.append(Mixture(at=ODD_MLP_LINEARS, experts=plain, gate=None))
+    alignment = Stage(
+        name="alignment", trains=("connector",), learning_rate=2e-5, epochs=2.0, batch_size=32
+    )
+    unified = Stage(
+        name="unified", trains=("adapter", "connector"), learning_rate=4e-5, epochs=epochs,
+        warmup=0.03,
+    )  # fmt: skip
     return Recipe(
         name="uni_moe",
         mixtures=tuple(mixtures),
         losses=(LoadBalance(weight=0.01, counts="top1"),) if aux else (),
-        stages=(
-            Stage(
-                name="alignment",
-                trains=("connector",),
-                learning_rate=2e-5,
-                epochs=2.0,
-                batch_size=32,
-            ),
-            Stage(
-                name="unified",
-                trains=("adapter", "connector"),
-                learning_rate=4e-5,
-                epochs=epochs,
-                warmup=0.03,
-            ),
-        ),
+        stages=(alignment, unified),
         paper="Li et al. 2024, arXiv:2405.11273",
         departures=(
             "All experts start as the one host's MLP; the paper's second stage, one model a "
