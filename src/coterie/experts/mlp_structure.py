@@ -123,9 +123,8 @@ def run_all(
     base_layer: nn.Module, x: Tokens, gates: TokenGates, stacks: dict[str, Tensor]
 ) -> Outputs:
     """Run all experts on all tokens, so that it can be traced; equal to `run_assigned`."""
-
-    def call_expert(weights: dict[str, Tensor]) -> Tensor:
-        return functional_call(base_layer, weights, (x,))
-
-    outputs = torch.func.vmap(call_expert, randomness="different")(stacks)
+    every = torch.func.vmap(
+        lambda weights: functional_call(base_layer, weights, (x,)), randomness="different"
+    )
+    outputs = every(stacks)
     return torch.einsum("sto,ts->to", outputs, gates.to(outputs.dtype))

@@ -82,5 +82,5 @@ def _iter_experts(
     rows = ctx.dispatcher.dispatch(x, slots.of_tokens())
     flat = ctx.dispatcher.dispatch(gates.reshape(-1), slots.of_gates(gates.shape[1]))
     downs, ups = (stack.to(x.dtype).split(ctx.layout.ranks) for stack in (down, up))
-    for e, (mine, gate, *maps) in enumerate(zip(rows, flat, downs, ups, strict=True)):
-        yield e, mine, gate[:, None] * ctx.layout.scales[e], *maps
+    for e, (mine, gate, down_e, up_e) in enumerate(zip(rows, flat, downs, ups, strict=True)):
+        yield e, mine, gate[:, None] * ctx.layout.scales[e], down_e, up_e

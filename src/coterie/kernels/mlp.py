@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from jaxtyping import Float
@@ -70,7 +70,8 @@ class _Mlp(torch.autograd.Function):
         *stacks: Tensor | None,
     ) -> Outputs:
         slots = assign_tokens(gates)
-        *inputs, output = map(StackedLinear, stacks[::2], stacks[1::2])
+        weights = cast("tuple[Tensor, ...]", stacks[::2])
+        *inputs, output = map(StackedLinear, weights, stacks[1::2])
         saved: list[Tensor] = []
 
         def run_experts() -> Iterator[tuple[int, Tensor]]:
@@ -119,9 +120,9 @@ class _Mlp(torch.autograd.Function):
                     yield segment, dz @ weight[segment].to(x.dtype)
 
         dx = ctx.dispatcher.combine(run_experts(), slots.of_tokens(), torch.zeros_like(x))
-        dgate = gates.new_zeros(gates.numel())
-        dgate = ctx.dispatcher.combine(dgates, slots.of_gates(gates.shape[1]), dgate)
-        return dx, dgate.view(gates.shape), None, None, *dstacks
+        numbers, dgate = slots.of_gates(gates.shape[1]), gates.new_zeros(gates.numel())
+        dgate = ctx.dispatcher.combine(dgates, numbers, dgate).view(gates.shape)
+        return dx, dgate, None, None, *dstacks
 
 
 def _dispatch_inputs(
@@ -153,10 +154,8 @@ def _backpropagate(
         z = before[0].detach().requires_grad_(slope is None)
         activated = activation(z)
     dz = slope(dactivated, z) if slope else torch.autograd.grad(activated, z, dactivated)[0]
-    activated = activated.detach()
-    if len(before) == 1:
-        return activated, [dz]
-    return activated * before[1], [dz, dhidden * activated]
+    hidden = activated.detach()
+    return (hidden, [dz]) if len(before) == 1 else (hidden * before[1], [dz, dhidden * hidden])
 
 
 def _write_gradients(

@@ -17,8 +17,10 @@ from typing import Literal
 
 from coterie.losses.load_balance import LoadBalance
 from coterie.losses.z import ZLoss
+from coterie.mixture import Mixture
 from coterie.recipe import Recipe
 from coterie.recipes.mod_squad import mod_squad
+from coterie.routing.gates.task import TaskGate
 
 
 def plain_moe(  # noqa: PLR0913  those of `mod_squad` that both share
@@ -62,11 +64,16 @@ def plain_moe(  # noqa: PLR0913  those of `mod_squad` that both share
         released=released,
     )
     departures = () if noise_in_evaluation else (NOISY if noisy else QUIET,)
-    noise = {"noisy": noisy, "noise_in_evaluation": noise_in_evaluation}
+
+    def with_noise(mixture: Mixture) -> Mixture:
+        assert isinstance(mixture.gate, TaskGate)
+        gate = replace(mixture.gate, noisy=noisy, noise_in_evaluation=noise_in_evaluation)
+        return replace(mixture, gate=gate)
+
     return replace(
         recipe,
         name="plain_moe",
-        mixtures=tuple(replace(each, gate=replace(each.gate, **noise)) for each in recipe.mixtures),
+        mixtures=tuple(with_noise(each) for each in recipe.mixtures),
         losses=(
             LoadBalance(weight=balance, normalize=released),
             ZLoss(weight=z, epsilon=1e-4 if released else 0.0),
