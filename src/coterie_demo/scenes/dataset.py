@@ -1,4 +1,4 @@
-"""Rendered scenes with exact labels, in the format of `coterie.datasets.scenes_manifest`."""
+"""Rendered scenes with exact labels, in the format of `coterie_demo.scenes.manifest`."""
 
 import io
 import zipfile
@@ -13,14 +13,6 @@ import torch
 from jaxtyping import Bool, Float32, Int64, Shaped
 from torch import Tensor
 
-from coterie.datasets.scenes_manifest import (
-    CLASSES,
-    ENVIRONMENTS,
-    SHAPES,
-    SKY,
-    SPLITS,
-    RenderManifest,
-)
 from coterie.metrics.dense.labels import DepthScale, check_names, to_class_map
 from coterie.paths import get_cache_dir
 from coterie.tasks.dense.dataset import DenseDataset, DenseSample, DenseSamples, DenseSplit
@@ -32,7 +24,16 @@ from coterie.tasks.dense.kinds.regression import Regression
 from coterie.tasks.dense.kinds.segmentation import Segmentation
 from coterie.tasks.dense.label_files import LabelFile, make_absolute_path
 from coterie.tasks.dense.task import DenseTask
+from coterie.tasks.dense.task_set import DenseTasks
 from coterie.tasks.dense.validation import ValidatedDenseDataset
+from coterie_demo.scenes.manifest import (
+    CLASSES,
+    ENVIRONMENTS,
+    SHAPES,
+    SKY,
+    SPLITS,
+    RenderManifest,
+)
 
 DEPTHS = DepthScale(units_per_metre=512.0, log_range=2.0**16)
 """The depth scale of Taskonomy; fields are less than its 128 m deep."""
@@ -179,6 +180,11 @@ class Scenes(DenseDataset):
         folder = get_cache_dir() / "scenes" if self.folder is None else Path(self.folder)
         samples = ScenesSplit(folder, split, self.names)
         return ValidatedDenseDataset(samples, skip_bad_rows=skip_bad_rows)
+
+
+def make_tasks() -> DenseTasks:
+    """Return all tasks of the scenes in coterie's cache folder, for `--tasks scenes`."""
+    return DenseTasks(dataset=Scenes())
 
 
 class ScenesSplit(DenseSplit):
