@@ -27,11 +27,7 @@ class AnswerPrediction(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class TextPrediction(AnswerPrediction):
-    """A generated text.
-
-    Attributes:
-        text: may be empty.
-    """
+    """A generated text, which may be empty."""
 
     text: str
 
@@ -82,11 +78,6 @@ class ChoicePrediction(AnswerPrediction):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class MapPrediction:
-    """A head's output for one image.
-
-    Attributes:
-        values: numbers per pixel or per image, as passed to the loss: logits, not probabilities,
-            where the task has logits.
-    """
+    """A head's output for one image, as passed to the loss: logits where the task has logits."""
 
     values: Float[Tensor, "channels *place"]

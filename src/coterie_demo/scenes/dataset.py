@@ -13,7 +13,8 @@ import torch
 from jaxtyping import Bool, Float32, Int64, Shaped
 from torch import Tensor
 
-from coterie.metrics.dense.labels import DepthScale, check_names, to_class_map
+from coterie.datasets.base import check_names
+from coterie.metrics.dense.labels import DepthScale, to_class_map
 from coterie.paths import get_cache_dir
 from coterie.tasks.dense.dataset import DenseDataset, DenseSample, DenseSamples, DenseSplit
 from coterie.tasks.dense.kinds.depth import Depth
@@ -192,14 +193,10 @@ class ScenesSplit(DenseSplit):
 
     def __init__(self, folder: Path, split: str, names: tuple[str, ...]) -> None:
         """Read the manifest. Raises ValueError if it is missing or damaged."""
-        self.folder, self.split = folder, split
+        self.folder, self.title = folder, f"{folder}, {split}"
         self.manifest = RenderManifest.read(folder)
         self.image_files = self.manifest.list_files(folder, split)
         self.names = names
-
-    @property
-    def title(self) -> str:
-        return f"{self.folder}, {self.split}"
 
     def __len__(self) -> int:
         return len(self.image_files)

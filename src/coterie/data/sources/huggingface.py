@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from coterie.data.sources.base import RowSource
+from coterie.data.sources.base import RowSource, get_first_line
 from coterie.optional_imports import import_optional
 
 HUB_ID = re.compile(r"hf:(?P<id>[\w.-]+(/[\w.-]+)?)(:(?P<config>[^:#]+))?(#(?P<split>.+))?")
@@ -23,13 +23,7 @@ class DatasetSource(RowSource):
             for column, feature in dataset.features.items()
             if type(feature).__name__ == "ClassLabel"
         }
-        self.display_name = called
-        self.base_folder = folder
-        self.is_split = is_split
-
-    @property
-    def folder(self) -> Path:
-        return self.base_folder
+        self.display_name, self.folder, self.is_split = called, folder, is_split
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -77,8 +71,7 @@ def load_from_hub(name: str, *, split: str) -> DatasetSource:
     except Exception as error:  # of the network, the hub, a file or a wrong name
         raise ValueError(
             f"{name} cannot be loaded: {type(error).__name__}: {get_first_line(error)}; see that "
-            f"the name "
-            "is right and this machine online, or give a local file or folder"
+            "the name is right and this machine online, or give a local file or folder"
         ) from None
     return select_split(found, split, called=match["id"], folder=Path.cwd())
 
@@ -88,14 +81,9 @@ def select_split(found: Any, split: str, *, called: str, folder: Path) -> Datase
     if not isinstance(found, dict):
         return DatasetSource(found, called=called, folder=folder)
     if split not in found:
-        names = ", ".join(found)
         raise ValueError(
-            f"{called} has no split {split!r}: it has {names}. Name others in tasks.yaml, such as "
+            f"{called} has no split {split!r}: it has {', '.join(found)}. Name others in "
+            "tasks.yaml, such as "
             "rows: {train: 'hf:owner/name#train[:90%]', validation: 'hf:owner/name#train[90%:]'}"
         )
     return DatasetSource(found[split], called=f"{called}/{split}", folder=folder, is_split=True)
-
-
-def get_first_line(error: Exception) -> str:
-    """Return the first line of an error's message."""
-    return str(error).strip().partition("\n")[0]
