@@ -45,10 +45,7 @@ def get_tokenizer(processor: Any) -> Any:
 
 
 def apply_template(processor: Any, chats: Sequence[Chat]) -> Mapping[str, Any]:
-    """Tokenize a batch of prompts in one call of the processor, padded, as tensors.
-
-    Args:
-        chats: one chat per sample, from `TextSample.to_chat_messages`.
+    """Tokenize the chats of a batch, of `to_chat_messages`, in one call, padded, as tensors.
 
     Raises ValueError if a text-only model is given media.
     """

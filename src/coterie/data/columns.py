@@ -40,8 +40,7 @@ class Columns:
     def split_template(self) -> list[tuple[str, str | None]]:
         """Split the template into (text, following column or None) pieces.
 
-        {question} refers to the `question` column. Raises ValueError for {answer}, which would
-        leak the answer.
+        {question} is the `question` column. Raises ValueError for {answer}, which would leak it.
         """
         where = f"prompt = {self.prompt!r}"
         pieces = []

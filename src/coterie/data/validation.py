@@ -28,11 +28,7 @@ def accept_any(answers: tuple[str, ...]) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class RowReader:
-    """Reader of the rows of one task.
-
-    Attributes:
-        accepts: raises ValueError if the task's metric cannot score a row's answers.
-    """
+    """Reader of the rows of one task; `accepts` raises ValueError for answers it cannot score."""
 
     task: str
     columns: Columns = field(default_factory=Columns)

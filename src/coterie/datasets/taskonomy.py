@@ -92,11 +92,10 @@ class TaskonomySplit(DenseSplit):
     def __init__(
         self, chosen: Taskonomy, split: str, buildings: tuple[str, ...], share: float
     ) -> None:
-        """List the files. An image is a sample if any of its files exists.
+        """List a share of the buildings' images, from the first; at least one.
 
-        `share` is that of the buildings' images, from the first; at least one image.
-
-        Raises ValueError if a task's folder is missing.
+        An image is a sample if any of its files exists. Raises ValueError if a task's folder is
+        missing.
         """
         self.size, self.folder = (chosen.size, chosen.size), Path(chosen.folder)
         self.title = f"{chosen.folder}, {split}"
@@ -171,15 +170,10 @@ def decode_invalid_mask(content: bytes, size: tuple[int, ...]) -> Mask:
 def list_buildings(
     file: Path, split: str, *, broken: Collection[str], train_on_val: bool
 ) -> tuple[str, ...]:
-    """List the buildings of a split, in the order of its CSV.
+    """List the buildings of a split, in the order of its CSV, without the `broken` ones.
 
-    Args:
-        file: CSV with 0/1 columns train, val and test; the first column names the building.
-        split: "train", "validation" or "test".
-        broken: buildings to skip.
-        train_on_val: see `Taskonomy`.
-
-    Raises ValueError if there is no such split, file, column or building.
+    The first column names the building; columns train, val and test are 0 or 1. Raises ValueError
+    if there is no such split, file, column or building.
     """
     columns = {"train": ["train"], "validation": ["val"], "test": ["test"]}
     if train_on_val:

@@ -19,10 +19,7 @@ class AnswerPrediction(ABC):
     @classmethod
     @abstractmethod
     def load(cls, data: Any) -> "AnswerPrediction":
-        """Return the prediction that `dump` made `data` from.
-
-        Raises ValueError if `data` has another format.
-        """
+        """Return the prediction that `dump` made `data` from; ValueError for another format."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,11 +43,7 @@ class TextPrediction(AnswerPrediction):
 
 @dataclass(frozen=True, kw_only=True)
 class ChoicePrediction(AnswerPrediction):
-    """A score for each of the allowed answers.
-
-    Attributes:
-        scores: answer -> score, such as its log-likelihood; the highest is predicted. Not empty.
-    """
+    """A score for each of the allowed answers, such as its log-likelihood; at least one."""
 
     scores: Mapping[str, float]
 

@@ -11,10 +11,7 @@ HUB_ID = re.compile(r"hf:(?P<id>[\w.-]+(/[\w.-]+)?)(:(?P<config>[^:#]+))?(#(?P<s
 
 
 class DatasetSource(RowSource):
-    """Rows of a memory-mapped `datasets.Dataset`; media are not decoded.
-
-    Class labels are returned by name.
-    """
+    """Rows of a memory-mapped `datasets.Dataset`; media are not decoded, class labels are names."""
 
     def __init__(self, dataset: Any, *, called: str, folder: Path, is_split: bool = False) -> None:
         self.dataset = dataset.with_format("arrow")  # decodes nothing
@@ -55,12 +52,8 @@ def load_from_disk(path: Path, *, split: str) -> DatasetSource:
 def load_from_hub(name: str, *, split: str) -> DatasetSource:
     """Load a data set of the Hugging Face hub, downloaded once by the datasets library.
 
-    Args:
-        name: "hf:owner/name[:config][#split]"; the split may be any that `datasets.load_dataset`
-            accepts, such as "#train[:10%]".
-        split: the split if the name has none.
-
-    Raises ValueError if it cannot be loaded or has no such split.
+    `split` is loaded if the name has none, which may be any that `datasets.load_dataset` accepts,
+    such as "#train[:10%]". Raises ValueError if it cannot be loaded or has no such split.
     """
     match = HUB_ID.fullmatch(name)
     if match is None:

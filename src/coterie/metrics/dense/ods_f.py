@@ -68,10 +68,7 @@ class OdsF(DenseMetric):
 
 
 def count_matches(found: Mask, true: Mask, reach: float) -> int:
-    """Count the pairs of a maximum one-to-one matching with distances up to `reach` pixels.
-
-    Raises ValueError if scipy is not installed.
-    """
+    """Count the pairs of a maximum one-to-one matching with distances up to `reach` pixels."""
     if not found.any() or not true.any():
         return 0
     make_tree = import_optional("scipy.spatial", "evaluate").cKDTree

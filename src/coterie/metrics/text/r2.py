@@ -20,9 +20,7 @@ class R2(TextMetric):
 
     Attributes:
         log: compare log(1 + x), for amounts over several decades; negative numbers count as 0.
-        center: subtracted from answers before they are squared and summed. It affects the score
-            by rounding only: squares of numbers far from 0 lose a small variance. `fit` sets it to
-            the mean of a split's answers.
+        center: subtracted from answers, against rounding; `fit` sets it to a split's mean.
     """
 
     unit = ""
