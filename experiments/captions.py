@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from coterie.data.media import MediaFile
-from coterie.data.sample import Message, TextSample
+from coterie.data.sample import MediaFile, Message, TextSample
 
 Row = Mapping[str, Any]
 

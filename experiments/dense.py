@@ -22,13 +22,13 @@ import coterie
 from benchmarks.provenance import provenance
 from coterie import recipes
 from coterie.balancing.uncertainty import Uncertainty
-from coterie.datasets.scenes import Scenes
 from coterie.paths import get_cache_dir
 from coterie.recipe import Recipe
 from coterie.routing.mutual_information import TaskExpertMass, compute_mutual_information_by_layer
 from coterie.tasks.dense.task_set import DenseTasks
 from coterie.tasks.dense.vision_config import VisionConfig
 from coterie_demo.scenes import make_scenes
+from coterie_demo.scenes.dataset import Scenes
 from experiments.parts import in_parts
 
 RESULT = Path(__file__).parents[1] / "benchmarks" / "results" / "scenes-cpu.json"

@@ -5,7 +5,15 @@ from importlib.metadata import EntryPoint
 import pytest
 
 from coterie import plugins
-from coterie.plugins import COMMANDS, MODELS, OPTIONAL_NAMES, TASKS, find_plugin, list_plugins
+from coterie.plugins import (
+    COMMANDS,
+    MODELS,
+    OPTIONAL_NAMES,
+    TASKS,
+    find_plugin,
+    import_task_module,
+    list_plugins,
+)
 
 GROUP = "coterie.test"
 
@@ -38,7 +46,9 @@ def test_unknown_names_are_none(installed: None) -> None:
     ("group", "name"), [(group, name) for group in OPTIONAL_NAMES for name in OPTIONAL_NAMES[group]]
 )
 def test_what_an_extra_brings_says_what_to_install(group: str, name: str, installed: None) -> None:
-    with pytest.raises(ValueError, match=rf"'{name}' is not installed.*'coterie\[demo\]'"):
+    extra = OPTIONAL_NAMES[group][name]
+    assert extra in ("demo", "scenes")  # of pyproject.toml
+    with pytest.raises(ValueError, match=rf"'{name}' is not installed.*'coterie\[{extra}\]'"):
         find_plugin(group, name)
 
 
@@ -48,4 +58,11 @@ def test_coterie_demo_provides_the_optional_names() -> None:
         assert set(names) <= set(entries)
         assert all(callable(entries[name].load()) for name in names)
     assert [each.name for each in list_plugins(COMMANDS)] == ["demo", "fetch"]
-    assert [each.name for each in list_plugins(TASKS)] == ["pantry"]
+    assert [each.name for each in list_plugins(TASKS)] == ["pantry", "scenes"]
+
+
+def test_only_modules_that_provide_tasks_are_imported() -> None:
+    module = import_task_module("coterie_demo.scenes.dataset")
+    assert module is not None and module.__name__ == "coterie_demo.scenes.dataset"
+    assert import_task_module("coterie_demo.pantry.__main__") is None
+    assert import_task_module("this") is None

@@ -7,9 +7,11 @@ from typing import Any, ClassVar
 
 import pytest
 
-from coterie.datasets.scenes import Scenes
+from coterie import plugins
 from coterie.task_file import find_dataset_kinds, find_task_set_kinds, read_tasks
 from coterie.tasks import DenseTasks, TextTask, TextTasks
+from coterie.tasks.dense import task_file
+from coterie_demo.scenes.dataset import Scenes
 from tests.data.files import jsonl
 
 
@@ -56,11 +58,24 @@ def test_some_tasks_of_a_file(folder: Path) -> None:
         read_tasks(f"{file}:c")
 
 
-def test_the_embedded_dense_set(unchecked: None) -> None:
+def test_the_rendered_dense_set(unchecked: None) -> None:
     assert read_tasks("scenes") == DenseTasks(dataset=Scenes())
     assert read_tasks("scenes:depth,edges") == DenseTasks(dataset=Scenes(names=("depth", "edges")))
     with pytest.raises(ValueError, match=re.escape("(did you mean depth?)")):
         read_tasks("scenes:dept")
+
+
+def test_the_rendered_dense_set_without_the_demo(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plugins, "entry_points", lambda group: ())
+    message = "'scenes' is not installed, as it comes with an extra: pip install 'coterie[scenes]'"
+    with pytest.raises(ValueError, match=re.escape(message)):
+        read_tasks("scenes:depth")
+    monkeypatch.setattr(task_file, "list_dataset_kinds", lambda: {})  # as if never imported
+    (tmp_path / "dense.yaml").write_text("pictures: {set: scenes}")
+    with pytest.raises(ValueError, match=re.escape(f"dense.yaml: pictures.set: {message}")):
+        read_tasks(tmp_path / "dense.yaml")
 
 
 def test_every_set_has_a_name_and_tasks_to_choose() -> None:

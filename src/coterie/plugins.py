@@ -6,13 +6,16 @@ it by name. The groups, and the object that an entry of each loads:
 - `coterie.commands`: a click command, whose name is the subcommand's.
 - `coterie.models`: a function without arguments that returns the folder of a chat model.
 - `coterie.vision_models`: the same for a vision backbone.
-- `coterie.tasks`: a function without arguments that returns the path of a tasks.yaml file.
+- `coterie.tasks`: a function without arguments that returns the path of a tasks.yaml file, or a
+  `TaskSet`; its module may define the kind of data set.
 - `coterie.checks`: a function without arguments that yields lines of `coterie doctor`.
 
 Functions that return a path raise ValueError, with the command to run, if it does not exist yet.
 """
 
+from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from types import ModuleType
 
 COMMANDS = "coterie.commands"
 MODELS = "coterie.models"
@@ -24,7 +27,7 @@ OPTIONAL_NAMES = {
     COMMANDS: {"demo": "demo", "fetch": "demo"},
     MODELS: {"embedded": "demo"},
     VISION_MODELS: {"embedded": "demo"},
-    TASKS: {"pantry": "demo"},
+    TASKS: {"pantry": "demo", "scenes": "scenes"},
 }
 """Group -> name -> the extra of coterie that installs it, for errors if it is not installed."""
 
@@ -51,3 +54,9 @@ def find_plugin(group: str, name: str) -> EntryPoint | None:
             f"{name!r} is not installed, as it comes with an extra: pip install 'coterie[{extra}]'"
         )
     return None
+
+
+def import_task_module(name: str) -> ModuleType | None:
+    """Import the module of that name if an entry of TASKS is defined in it; None otherwise."""
+    is_provided = any(entry.module == name for entry in list_plugins(TASKS))
+    return import_module(name) if is_provided else None

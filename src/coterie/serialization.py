@@ -12,6 +12,7 @@ from pathlib import PurePath
 from types import ModuleType
 from typing import Any, TypeVar, cast
 
+from coterie.plugins import import_task_module
 from coterie.public_names import (
     NAMESPACES,
     ROOT,
@@ -61,8 +62,9 @@ def dump(value: Any, *, name: str = "value") -> Any:
 def load(data: Any, *, name: str = "value") -> Any:
     """Return the value that `dump` converted to `data`; lists become tuples.
 
-    Classes are those that coterie exports, and those of other modules that the caller has
-    imported: nothing else is imported, so that untrusted data cannot run code of its choice.
+    Classes are those that coterie exports, and those of other modules that the caller has imported
+    or that installed packages name in `coterie.plugins.TASKS`: nothing else is imported, so that
+    untrusted data cannot run code of its choice.
 
     Raises ValueError, with the dotted path to the error, the value there and those allowed.
     """
@@ -182,8 +184,11 @@ def find_own_class(module_name: str, qualname: str, what: str) -> tuple[Any, lis
 
 
 def find_imported_class(module_name: str, qualname: str, what: str) -> tuple[Any, list[str]]:
-    """Return an already imported module's object of that name, and its frozen dataclasses."""
-    module = sys.modules.get(module_name)
+    """Return a module's object of that name, and its frozen dataclasses.
+
+    The module has been imported, or an installed package provides tasks by it.
+    """
+    module = sys.modules.get(module_name) or import_task_module(module_name)
     if module is None:
         raise ValueError(
             f"{what}: {module_name} is not imported, and loading imports nothing outside {ROOT}: "

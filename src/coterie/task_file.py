@@ -4,13 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from coterie import datasets, serialization, tasks
-from coterie.plugins import TASKS, find_plugin
+from coterie.plugins import TASKS, find_plugin, list_plugins
 from coterie.tasks.dense.dataset import DenseDataset
-from coterie.tasks.dense.task_set import DenseTasks
+from coterie.tasks.dense.task_file import list_dataset_kinds
 from coterie.tasks.task_set import TaskSet
 from coterie.yaml_files import load_yaml
-
-SCENES = "scenes"
 
 
 def read_tasks(path: str | Path) -> TaskSet:
@@ -22,8 +20,8 @@ def read_tasks(path: str | Path) -> TaskSet:
 
     Args:
         path: the file; or the name of tasks that an installed package provides (see
-            `coterie.plugins`), such as "pantry" of coterie-demo; or "scenes", the rendered dense
-            data set. After a colon some of the tasks alone, such as "tasks.yaml:ocr,naming".
+            `coterie.plugins`), such as "pantry" and "scenes" of coterie-demo. After a colon some
+            of the tasks alone, such as "tasks.yaml:ocr,naming".
 
     Raises ValueError, naming the file and the key in it, if anything is wrong.
     """
@@ -42,23 +40,21 @@ def split_task_names(text: str) -> tuple[str, tuple[str, ...]]:
     source, colon, names = text.rpartition(":")
     if not colon or Path(text).exists():
         return text, ()
-    if source == SCENES or find_plugin(TASKS, source) or Path(source).is_file():
+    if find_plugin(TASKS, source) or Path(source).is_file():
         return source, tuple(names.split(","))
     return text, ()
 
 
 def read_provided(name: str) -> TaskSet | None:
-    """Read the tasks that a package or coterie provides by a name; None for an unknown name.
+    """Read the tasks that a package provides by a name; None for an unknown name.
 
     Raises ValueError, with what to run or to install, if they are not available yet.
     """
-    if name == SCENES:
-        # Slow to import; `import coterie` must not load it.
-        from coterie.datasets.scenes import Scenes
-
-        return DenseTasks(dataset=Scenes())
     plugin = find_plugin(TASKS, name)
-    return None if plugin is None else read_task_file(plugin.load()())
+    if plugin is None:
+        return None
+    provided = plugin.load()()
+    return provided if isinstance(provided, TaskSet) else read_task_file(provided)
 
 
 def read_task_file(path: Path) -> TaskSet:
@@ -91,8 +87,8 @@ def find_task_set_kinds() -> dict[str, type[TaskSet]]:
 
 
 def find_dataset_kinds() -> dict[str, type[DenseDataset]]:
-    """Find the kinds of dense data set in coterie.datasets: name of the file -> kind."""
-    return {
-        kind.__module__.rpartition(".")[2]: kind
-        for kind in serialization.find_kinds(datasets, DenseDataset)
-    }
+    """Import the kinds of dense data set of coterie and of installed packages: name -> kind."""
+    serialization.find_kinds(datasets, DenseDataset)
+    for plugin in list_plugins(TASKS):
+        plugin.load()
+    return list_dataset_kinds()

@@ -9,12 +9,12 @@ import pytest
 from coterie import CAGrad
 from coterie.cli.overrides import Override
 from coterie.cli.train_config import SYSTEMS, build_config
-from coterie.datasets.scenes import Scenes
 from coterie.recipes import rode
 from coterie.tasks import DenseTasks, TextTask, TextTasks
 from coterie.tasks.dense.augment import Augment
 from coterie.tasks.dense.vision_config import VisionConfig
 from coterie.train import RunConfig
+from coterie_demo.scenes.dataset import Scenes
 
 TASKS = TextTasks(tasks=(TextTask(name="ocr", rows={"train": "rows.jsonl"}),))
 GIVEN: dict[str, Any] = {"base": "model", "tasks": TASKS}

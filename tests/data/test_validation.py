@@ -8,9 +8,9 @@ from torch.utils.data import DataLoader
 
 from coterie.data import validation
 from coterie.data.dataset import BadRow
-from coterie.data.media import MediaFile
+from coterie.data.sample import MediaFile
 from coterie.data.sources.jsonl import JsonlSource
-from coterie.data.splits import SPLIT_PARTS
+from coterie.data.subset import SPLIT_PARTS
 from coterie.data.validation import RowReader, ValidatedDataset, raise_for_bad_rows
 from tests.data.files import jsonl, png
 

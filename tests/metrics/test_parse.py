@@ -4,11 +4,11 @@ import pytest
 
 from coterie.metrics import parse_metric
 from coterie.metrics.text.contains import ContainsAnswer
+from coterie.metrics.text.error_rate import WordErrorRate
 from coterie.metrics.text.exact_match import ExactMatch
 from coterie.metrics.text.macro_f1 import MacroF1
 from coterie.metrics.text.numeric_match import NumericMatch
 from coterie.metrics.text.rouge_l import RougeL
-from coterie.metrics.text.word_error_rate import WordErrorRate
 
 
 @pytest.mark.parametrize(

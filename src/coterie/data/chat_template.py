@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from coterie.data.sample import to_template_content
 from coterie.modalities.base import find_media_modalities
 
 _HEAD = """\
@@ -44,16 +45,13 @@ def get_tokenizer(processor: Any) -> Any:
 
 
 def apply_template(processor: Any, chats: Sequence[Chat]) -> Mapping[str, Any]:
-    """Tokenize a batch of prompts in one call of the processor, padded, as tensors.
-
-    Args:
-        chats: one chat per sample, from `TextSample.to_chat_messages`.
+    """Tokenize the chats of a batch, of `to_chat_messages`, in one call, padded, as tensors.
 
     Raises ValueError if a text-only model is given media.
     """
-    common: dict[str, Any] = {
-        "add_generation_prompt": True, "tokenize": True, "return_dict": True, "return_tensors": "pt"
-    }  # fmt: skip
+    common: dict[str, Any] = dict(
+        add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt"
+    )
     if get_tokenizer(processor) is processor:
         texts = [[_to_plain_message(message) for message in chat] for chat in chats]
         encoded = processor.apply_chat_template(texts, padding=True, **common)
@@ -71,24 +69,15 @@ def get_end_of_turn_id(processor: Any) -> int:
     """
     tokenizer = get_tokenizer(processor)
     answer = "an answer"
-    is_text_only = tokenizer is processor
-    question_turn = {
-        "role": "user",
-        "content": "a question" if is_text_only else _to_template_part("a question"),
-    }
-    answer_turn = {
-        "role": "assistant",
-        "content": answer if is_text_only else _to_template_part(answer),
-    }
-    rendered = processor.apply_chat_template([question_turn, answer_turn], tokenize=False)
+    chat = [
+        {"role": role, "content": text if tokenizer is processor else [to_template_content(text)]}
+        for role, text in (("user", "a question"), ("assistant", answer))
+    ]
+    rendered = processor.apply_chat_template(chat, tokenize=False)
     after = rendered.rpartition(answer)[2] if answer in rendered else ""
     special = set(tokenizer.all_special_ids) | set(tokenizer.added_tokens_decoder)
     ids = tokenizer(after, add_special_tokens=False)["input_ids"] if after.strip() else []
     return next((each for each in ids if each in special), tokenizer.eos_token_id)
-
-
-def _to_template_part(text: str) -> list[dict[str, str]]:
-    return [{"type": "text", "text": text}]
 
 
 def _get_media_tokens(processor: Any) -> dict[str, str]:
@@ -106,7 +95,5 @@ def _to_plain_message(message: dict[str, Any]) -> dict[str, str]:
             f"a sample has media ({', '.join(sorted(kinds))}), but the model has a tokenizer only "
             "and reads text alone: take a multimodal model, or rows without media"
         )
-    return {
-        "role": message["role"],
-        "content": "\n".join(part["text"] for part in message["content"]),
-    }
+    text = "\n".join(part["text"] for part in message["content"])
+    return {"role": message["role"], "content": text}

@@ -40,25 +40,21 @@ class Columns:
     def split_template(self) -> list[tuple[str, str | None]]:
         """Split the template into (text, following column or None) pieces.
 
-        {question} refers to the `question` column. Raises ValueError for {answer}, which would
-        leak the answer.
+        {question} is the `question` column. Raises ValueError for {answer}, which would leak it.
         """
+        where = f"prompt = {self.prompt!r}"
         pieces = []
         try:
             parsed = list(string.Formatter().parse(self.prompt))
         except (TypeError, ValueError) as error:
-            raise ValueError(
-                f"prompt = {self.prompt!r}: {error}; give text with {{names}} of columns"
-            ) from None
+            raise ValueError(f"{where}: {error}; give text with {{names}} of columns") from None
         for text, name, form, conversion in parsed:
             if name is not None and (form or conversion or not name.isidentifier()):
                 raise ValueError(
-                    f"prompt = {self.prompt!r}: {{{name}}} is no plain name of a column; "
-                    "write {{ and }} for braces"
+                    f"{where}: {{{name}}} is no plain name of a column; write {{{{ and }}}} for "
+                    "braces"
                 )
             if name is not None and name in ("answer", self.answer):
-                raise ValueError(
-                    f"prompt = {self.prompt!r}: it would tell the answer; leave {{{name}}} out"
-                )
+                raise ValueError(f"{where}: it would tell the answer; leave {{{name}}} out")
             pieces.append((text, self.question if name == "question" else name))
         return pieces

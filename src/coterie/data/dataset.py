@@ -10,7 +10,7 @@ SampleKind = TypeVar("SampleKind")
 
 @dataclass(frozen=True, kw_only=True)
 class BadRow:
-    """A row that cannot be read: its location, the invalid field and the reason.
+    """A row that cannot be read.
 
     Attributes:
         source: file and line, such as "rows.jsonl:17".
@@ -31,8 +31,7 @@ class RowError(ValueError):
 
     def __init__(self, field: str, reason: str) -> None:
         super().__init__(f"{field}: {reason}")
-        self.field = field
-        self.reason = reason
+        self.field, self.reason = field, reason
 
 
 class Dataset(ABC, Generic[SampleKind]):

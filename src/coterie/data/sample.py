@@ -1,11 +1,62 @@
-"""Text samples: the messages of a prompt, and the accepted answers."""
+"""Text samples: the messages of a prompt, the media files in them, and the accepted answers."""
 
-from dataclasses import dataclass, replace
+import hashlib
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Literal
 
-from coterie.data.media import MediaFile
+from coterie.modalities.base import find_media_modalities, get_media_modality
 
 Role = Literal["system", "user", "assistant"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MediaFile:
+    """An image, audio recording or other media item, loaded lazily.
+
+    Attributes:
+        kind: the modality's name, such as "image" or "audio".
+        path: the file, or None.
+        content: encoded bytes (Parquet, hub), or None. Exactly one of the two is given.
+    """
+
+    kind: str
+    path: Path | None = None
+    content: bytes | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        known = find_media_modalities()
+        if self.kind not in known:
+            raise ValueError(f"MediaFile(kind={self.kind!r}): give {' or '.join(known)}")
+        if (self.path is None) == (self.content is None):
+            raise ValueError(f"{self!r}: give either `path`, a file, or `content`, its bytes")
+
+    def load(self) -> Any:
+        """Decode the item by its modality, e.g. to a PIL image or float32 [time].
+
+        Raises ValueError that names the file if it cannot be read or decoded.
+        """
+        content = self.read_bytes()
+        try:
+            return get_media_modality(self.kind).decode(content)
+        except ValueError as error:
+            raise ValueError(f"{self.name} {error}") from None
+
+    def compute_digest(self) -> str:
+        """Compute the SHA-256 of the encoded bytes, as 64 hexadecimal digits."""
+        return hashlib.sha256(self.read_bytes()).hexdigest()
+
+    def read_bytes(self) -> bytes:
+        """Return the encoded bytes. Raises ValueError if the file cannot be read."""
+        try:
+            return self.path.read_bytes() if self.path else self.content or b""
+        except OSError as error:
+            raise ValueError(f"{self.name} cannot be read: {error.strerror}") from None
+
+    @property
+    def name(self) -> str:
+        """Name for error messages."""
+        return str(self.path or f"{self.kind} of {len(self.content or b'')} bytes")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,8 +74,7 @@ class TextSample:
     Attributes:
         task: name of the task.
         messages: the prompt; the last message is the user's.
-        answers: all accepted answers; the first is the training target. Empty for inference-only
-            prompts.
+        answers: all accepted answers, of which the first is the training target; none for a prompt.
         source: file and line for errors and predictions, such as "rows.jsonl:17".
     """
 
@@ -35,9 +85,8 @@ class TextSample:
 
     def get_media(self) -> tuple[MediaFile, ...]:
         """Return all images and audio files, in order."""
-        return tuple(
-            part for turn in self.messages for part in turn.parts if not isinstance(part, str)
-        )
+        parts = [part for turn in self.messages for part in turn.parts]
+        return tuple(part for part in parts if not isinstance(part, str))
 
     def get_last_user_text(self) -> str:
         """Return the text of the last user message."""
@@ -57,12 +106,12 @@ class TextSample:
 
     def without_media(self) -> "TextSample":
         """Return the sample without media, to measure what the text alone predicts."""
-        turns = tuple(
+        turns = [
             # A message with media only becomes an empty text: templates require at least one part.
             replace(turn, parts=tuple(p for p in turn.parts if isinstance(p, str)) or ("",))
             for turn in self.messages
-        )
-        return replace(self, messages=turns)
+        ]
+        return replace(self, messages=tuple(turns))
 
 
 def to_template_content(part: str | MediaFile) -> dict[str, Any]:

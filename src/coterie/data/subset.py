@@ -1,12 +1,16 @@
-"""`Subset`: the samples of a task that are evaluated."""
+"""Subsets of rows: splits by content hash, and the samples of a task that are evaluated."""
 
 from collections.abc import Sequence
+from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Int
 
 from coterie.data.dataset import Dataset
 from coterie.data.sample import TextSample
+
+Part = Literal["train", "validation", "test"]
+SPLIT_PARTS: dict[str, Part] = {part: part for part in get_args(Part)}
 
 
 class Subset(Sequence[TextSample]):
@@ -15,22 +19,18 @@ class Subset(Sequence[TextSample]):
     def __init__(
         self, rows: Dataset | Sequence[TextSample], *, limit: int | None, blind: bool
     ) -> None:
+        """Choose `limit` samples, at random as files are often sorted; None is all.
+
+        If `blind`, images and audio are removed.
         """
-        Args:
-            rows: all samples.
-            limit: number of samples, or None for all. A fixed random subset, because files are
-                often sorted by answer.
-            blind: remove images and audio.
-        """
-        self.dataset = rows
-        self.blind = blind
+        self.dataset, self.blind = rows, blind
         self.indices = spread_indices(len(rows), limit)
 
     def __len__(self) -> int:
         return len(self.indices)
 
+    # Slices are not needed.
     def __getitem__(self, index: int) -> TextSample:  # pyright: ignore[reportIncompatibleMethodOverride]
-        # Slices are not needed.
         sample = self.dataset[int(self.indices[index])]
         return sample.without_media() if self.blind else sample
 
@@ -40,3 +40,24 @@ def spread_indices(count: int, limit: int | None) -> Int[np.ndarray, " samples"]
     if limit is None or limit >= count:
         return np.arange(count)
     return np.sort(np.random.default_rng(0).permutation(count)[:limit])
+
+
+def get_split_indices(groups: Sequence[int], part: Part) -> list[int]:
+    """Return the indices of the rows that belong to `part`, by their groups, which are hashes.
+
+    The first tenth of the distinct groups, sorted, is the test split, the second validation, the
+    rest train. So the order of rows does not matter, and equal groups stay together.
+
+    Raises ValueError if there are fewer than three distinct groups.
+    """
+    hashes = np.asarray(groups, np.uint64)
+    order = np.unique(hashes)
+    if len(order) < len(SPLIT_PARTS):
+        raise ValueError(
+            f"{len(order)} different rows cannot be shared out to {', '.join(SPLIT_PARTS)}: give "
+            f"at least {len(SPLIT_PARTS)}, or a file for each split"
+        )
+    tenth = max(1, round(len(order) / 10))
+    test, validation, train = np.split(order, [tenth, 2 * tenth])
+    selected = {"train": train, "validation": validation, "test": test}[part]
+    return np.flatnonzero(np.isin(hashes, selected)).tolist()

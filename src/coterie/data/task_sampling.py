@@ -37,10 +37,7 @@ class TaskSampling:
             )
 
     def compute_task_probabilities(self, sizes: Sequence[int]) -> Float64[np.ndarray, " tasks"]:
-        """Compute the share of each task; shares sum to 1.
-
-        Raises ValueError if there are no tasks, or one is empty.
-        """
+        """Compute each task's share of 1. Raises ValueError if there are none, or one is empty."""
         if not sizes or min(sizes) < 1:
             raise ValueError(f"sizes = {list(sizes)}: give a task or more, each with a row or more")
         power = 0.0 if isinstance(self.temperature, str) else 1 / self.temperature
@@ -50,15 +47,9 @@ class TaskSampling:
     def sample_batches(
         self, sizes: Sequence[int], *, batch_size: int, steps: int, seed: int
     ) -> Int64[np.ndarray, "steps batch 2"]:
-        """Return (task, row) of each sample of each batch.
+        """Return (task, row) of each sample of each batch, for the number of rows per task.
 
         Deterministic in its arguments; more `steps` leave the first batches unchanged.
-
-        Args:
-            sizes: number of rows per task.
-            batch_size: samples per batch, at least 1.
-            steps: number of batches, at least 0.
-            seed: at least 0.
         """
         if batch_size < 1 or steps < 0 or seed < 0:
             raise ValueError(
@@ -66,10 +57,8 @@ class TaskSampling:
                 "least 1, and steps and a seed of at least 0"
             )
         shares = self.compute_task_probabilities(sizes)
-        if self.one_task_per_batch:
-            counts = batch_size * compute_samples_per_batch(shares, 1, steps)
-        else:
-            counts = compute_samples_per_batch(shares, batch_size, steps)
+        together = batch_size if self.one_task_per_batch else 1
+        counts = together * compute_samples_per_batch(shares, batch_size // together, steps)
         names = np.tile(np.arange(len(sizes)), steps)
         tasks = np.repeat(names, counts.ravel()).reshape(steps, batch_size)
         sort_keys = np.random.default_rng([seed, len(sizes)]).random((steps, batch_size))
@@ -113,6 +102,6 @@ def generate_epoch_orders(
     size: int, count: int, task: int, seed: int
 ) -> Int64[np.ndarray, " samples"]:
     """Generate `count` row indices below `size`: consecutive random permutations."""
-    rounds = math.ceil(count / size)
-    orders = [np.random.default_rng([seed, task, turn]).permutation(size) for turn in range(rounds)]
+    epochs = range(math.ceil(count / size))
+    orders = [np.random.default_rng([seed, task, epoch]).permutation(size) for epoch in epochs]
     return np.concatenate([np.empty(0, np.int64), *orders])[:count]

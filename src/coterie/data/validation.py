@@ -13,8 +13,13 @@ from coterie.data.dataset import BadRow, Dataset, RowError
 from coterie.data.row_formats import detect_format
 from coterie.data.sample import TextSample
 from coterie.data.sources.base import RowSource
-from coterie.data.splits import Part, get_split_indices
+from coterie.data.subset import Part, get_split_indices
 from coterie.data.validation_cache import DecodeCache
+
+CHUNK_SIZE = 32
+"""Number of rows per work item of a thread."""
+MAX_LISTED_BAD_ROWS = 20
+"""Maximum number of bad rows in an error message."""
 
 
 def accept_any(answers: tuple[str, ...]) -> None:
@@ -23,13 +28,7 @@ def accept_any(answers: tuple[str, ...]) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class RowReader:
-    """Reader of the rows of one task.
-
-    Attributes:
-        task: name of the task.
-        columns: its column names.
-        accepts: raises ValueError if the task's metric cannot score a row's answers.
-    """
+    """Reader of the rows of one task; `accepts` raises ValueError for answers it cannot score."""
 
     task: str
     columns: Columns = field(default_factory=Columns)
@@ -44,27 +43,11 @@ class RowReader:
                 self.accepts(answers)
             except ValueError as error:
                 raise RowError(self.columns.answer, str(error)) from None
+        place = source.describe_row(index)
         return [
-            TextSample(
-                task=self.task, messages=turns, answers=answers, source=source.describe_row(index)
-            )
+            TextSample(task=self.task, messages=turns, answers=answers, source=place)
             for turns, answers in exchanges
         ]
-
-
-CHUNK_SIZE = 32
-"""Number of rows per work item of a thread."""
-MAX_LISTED_BAD_ROWS = 20
-"""Maximum number of bad rows in an error message."""
-
-
-@dataclass(frozen=True)
-class RowCheck:
-    """Result of validating one row: the error, or its number of samples and content hash."""
-
-    bad_row: BadRow | None = None
-    num_samples: int = 0
-    content_group: int = 0
 
 
 class ValidatedDataset(Dataset[TextSample]):
@@ -79,21 +62,23 @@ class ValidatedDataset(Dataset[TextSample]):
             source: the raw rows.
             reader: parses rows to samples.
             check_media: also decode every image and audio file to find damaged ones.
-            part: split of the valid rows to select. All bad rows are reported, since their split
-                is unknown.
+            part: split of the valid rows; all bad rows are reported, as their split is unknown.
         """
         self.source, self.reader = source, reader
         rows, turns, groups = array("q"), array("i"), array("Q")
-        bad = []
+        bad: list[BadRow] = []
         for index, found in enumerate(check_rows(source, reader, check_media, part is not None)):
-            rows.extend([index] * found.num_samples)
-            turns.extend(range(found.num_samples))
-            groups.extend([found.content_group] * (found.num_samples if part else 0))
-            bad += [found.bad_row] if found.bad_row else []
+            if isinstance(found, BadRow):
+                bad.append(found)
+                continue
+            num_samples, group = found
+            rows.extend([index] * num_samples)
+            turns.extend(range(num_samples))
+            groups.extend([group] * (num_samples if part else 0))
         if part and rows:
             selected = get_split_indices(groups, part)
-            rows = array("q", [rows[index] for index in selected])
-            turns = array("i", [turns[index] for index in selected])
+            rows = array("q", map(rows.__getitem__, selected))
+            turns = array("i", map(turns.__getitem__, selected))
         self.row_indices, self.turn_indices = rows, turns
         self.bad_rows = tuple(bad)
 
@@ -101,50 +86,40 @@ class ValidatedDataset(Dataset[TextSample]):
         return len(self.row_indices)
 
     def __getitem__(self, index: int) -> TextSample:
-        return self.reader.read_samples(self.source, self.row_indices[index])[
-            self.turn_indices[index]
-        ]
+        samples = self.reader.read_samples(self.source, self.row_indices[index])
+        return samples[self.turn_indices[index]]
 
 
 def check_rows(
     source: RowSource, reader: RowReader, check_media: bool, grouped: bool
-) -> Iterator[RowCheck]:
-    """Yield the check of each row in order; media are decoded on all cores."""
+) -> Iterator[BadRow | tuple[int, int]]:
+    """Yield the results of `check_row` in order; media are decoded on all cores."""
     decoding = DecodeCache() if check_media else None
-    check = partial(check_chunk, source, reader, decoding, grouped)
+    check = partial(check_row, source, reader, decoding, grouped)
     threads = os.cpu_count() or 1
     window = CHUNK_SIZE * threads * 4  # `pool.map` queues its entire input at once
     with ThreadPoolExecutor(threads) as pool:
         for start in range(0, len(source), window):
             rows = range(start, min(start + window, len(source)))
             chunks = [rows[i : i + CHUNK_SIZE] for i in range(0, len(rows), CHUNK_SIZE)]
-            for chunk in pool.map(check, chunks):
+            for chunk in pool.map(lambda rows: list(map(check, rows)), chunks):
                 yield from chunk
     if decoding is not None:
-        decoding.save()
+        decoding.cache.save()
 
 
-def check_chunk(
-    source: RowSource,
-    reader: RowReader,
-    decoding: DecodeCache | None,
-    grouped: bool,
-    rows: Sequence[int],
-) -> list[RowCheck]:
-    """Validate some rows."""
-    found = []
-    for index in rows:
-        try:
-            samples = reader.read_samples(source, index)
-            if decoding is not None:
-                for media in samples[-1].get_media():  # the last sample has all media of the row
-                    decoding.check(media, reader.columns.get_media_column(media.kind))
-            group = hash_content_group(samples[-1]) if grouped else 0
-            found.append(RowCheck(num_samples=len(samples), content_group=group))
-        except RowError as error:
-            bad = BadRow(source=source.describe_row(index), field=error.field, reason=error.reason)
-            found.append(RowCheck(bad_row=bad))
-    return found
+def check_row(
+    source: RowSource, reader: RowReader, decoding: DecodeCache | None, grouped: bool, index: int
+) -> BadRow | tuple[int, int]:
+    """Return the error of a row, or its number of samples and, if `grouped`, content hash."""
+    try:
+        samples = reader.read_samples(source, index)
+        if decoding is not None:
+            for media in samples[-1].get_media():  # the last sample has all media of the row
+                decoding.check(media, reader.columns.get_media_column(media.kind))
+        return len(samples), hash_content_group(samples[-1]) if grouped else 0
+    except RowError as error:
+        return BadRow(source=source.describe_row(index), field=error.field, reason=error.reason)
 
 
 def hash_content_group(sample: TextSample) -> int:

@@ -4,7 +4,7 @@ import hashlib
 from pathlib import Path
 
 from coterie.data.dataset import RowError
-from coterie.data.media import MediaFile
+from coterie.data.sample import MediaFile
 from coterie.paths import make_cache_dir
 
 
@@ -15,7 +15,10 @@ class ValidationCache:
     """
 
     def __init__(self, file_name: str) -> None:
-        self.cache_file = get_cache_file(file_name)
+        try:
+            self.cache_file = make_cache_dir() / file_name
+        except ValueError:
+            self.cache_file = None
         self.valid: set[str] = set()
         if self.cache_file is not None and self.cache_file.exists():
             self.valid.update(self.cache_file.read_text(encoding="ascii", errors="replace").split())
@@ -23,6 +26,7 @@ class ValidationCache:
 
     def add(self, key: str) -> None:
         """Add a key, to be written by `save`."""
+        self.valid.add(key)
         self.newly_valid.append(key)
 
     def save(self) -> None:
@@ -42,40 +46,22 @@ class DecodeCache:
 
     def check(self, media: MediaFile, field: str) -> None:
         """Raise RowError if `media` cannot be decoded."""
-        key = make_media_key(media)
+        # The bytes, or the file's path, size and time.
+        stamp = make_file_stamp(media.path) if media.path else media.compute_digest()
+        key = make_key(f"{media.kind}|{stamp}")
         if key not in self.cache.valid and key not in self.errors:
             try:
                 media.load()
+                self.cache.add(key)
             except ValueError as error:
                 self.errors[key] = str(error)
-            else:
-                self.cache.valid.add(key)
-                self.cache.add(key)
         if key in self.errors:
             raise RowError(field, self.errors[key])
-
-    def save(self) -> None:
-        """Write the keys of valid media."""
-        self.cache.save()
-
-
-def get_cache_file(name: str) -> Path | None:
-    """Return a file of the cache folder; None if the folder is not writable."""
-    try:
-        return make_cache_dir() / name
-    except ValueError:
-        return None
 
 
 def make_key(text: str) -> str:
     """Hash an identifying text to 32 hexadecimal digits."""
     return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
-def make_media_key(media: MediaFile) -> str:
-    """Make the key of a media item from its bytes, or from the file's path, size and time."""
-    text = media.compute_digest() if media.path is None else make_file_stamp(media.path)
-    return make_key(f"{media.kind}|{text}")
 
 
 def make_file_stamp(path: Path) -> str:

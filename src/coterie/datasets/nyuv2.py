@@ -1,36 +1,96 @@
 """NYUv2 as preprocessed by the released code of MTAN: numbered .npy files."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
 from jaxtyping import Float32, Int64, Shaped, UInt8
 from torch import Tensor
 
-from coterie.metrics.dense.labels import check_names, to_camera_axes, to_class_map
-from coterie.tasks.dense.dataset import DenseDataset, DenseSample, DenseSamples, DenseSplit
+from coterie.datasets.base import FolderDataset
+from coterie.metrics.dense.labels import to_camera_axes, to_class_map
+from coterie.tasks.dense.dataset import DenseSample, DenseSplit
 from coterie.tasks.dense.kinds.depth import Depth
 from coterie.tasks.dense.kinds.normals import Normals
 from coterie.tasks.dense.kinds.segmentation import Segmentation
-from coterie.tasks.dense.label_files import LabelFile, check_shape, decode_npy, make_absolute_path
+from coterie.tasks.dense.label_files import LabelFile, check_shape, decode_npy
 from coterie.tasks.dense.task import DenseTask
-from coterie.tasks.dense.validation import ValidatedDenseDataset
 
 FOLDERS = {"train": "train", "validation": "val"}
 """Split -> folder."""
-FILES = {"segmentation": "label", "depth": "depth", "normal": "normal"}
-"""Task -> folder of its labels."""
+FILES = {"image": "image", "segmentation": "label", "depth": "depth", "normal": "normal"}
+"""Field of a sample -> folder of its files."""
 CLASSES = 13
 IGNORE_INDEX = 255
+TASKS: dict[str, DenseTask] = {
+    "segmentation": Segmentation(name="segmentation", classes=CLASSES, ignore_index=IGNORE_INDEX),
+    "depth": Depth(name="depth"),
+    "normal": Normals(name="normal", criterion="cosine"),
+}
 AXIS_SIGNS = (1, -1, 1)
 """The stored y axis points downward; see `Nyuv2`."""
 LIGHTER = 1.001
 """Maximum image value: 1 up to rounding."""
+Array = Shaped[np.ndarray, "..."]
+
+
+def encode_image(values: Array) -> UInt8[Tensor, "channels height breadth"]:
+    """Encode an image from 0 to 1 as uint8, rounding half to even."""
+    check_shape(values.shape, (*values.shape[:2], 3))
+    if not (values.min() >= 0 and values.max() <= LIGHTER):
+        raise ValueError(
+            f"goes from {values.min():.4g} to {values.max():.4g}: 0 to 1 is allowed; divide by 255"
+        )
+    steps = np.rint(255 * values.astype(np.float64)).clip(0, 255)
+    return torch.from_numpy(steps.astype(np.uint8).transpose(2, 0, 1).copy())
+
+
+def encode_segmentation(values: Array, size: tuple[int, int]) -> Int64[Tensor, "height breadth"]:
+    """Encode class numbers; -1 becomes IGNORE_INDEX."""
+    check_shape(values.shape, size)
+    return to_class_map(values, classes=CLASSES, unknown=-1, ignored=IGNORE_INDEX)
+
+
+def encode_depth(values: Array, size: tuple[int, int]) -> Float32[Tensor, "1 height breadth"]:
+    """Encode metres, 0 as NaN. Raises ValueError for negative or infinite depths, or only 0."""
+    check_shape(values.shape, (*size, 1))
+    metres = torch.from_numpy(values[..., 0].astype(np.float32))[None]
+    metres = torch.where(metres == 0, torch.nan, metres)
+    known = metres[~metres.isnan()]
+    if not len(known):
+        raise ValueError("has no depth at any pixel: leave this sample out")
+    if known.min() < 0 or known.max() == torch.inf:
+        raise ValueError(
+            f"goes from {known.min():.4g} to {known.max():.4g}: metres above 0 are allowed, and 0 "
+            "for unknown"
+        )
+    return metres
+
+
+def encode_normals(values: Array, size: tuple[int, int]) -> Float32[Tensor, "3 height breadth"]:
+    """Encode unit vectors in coterie's axes; 0, 0, 0 becomes NaN.
+
+    Raises ValueError if a value is infinite or all are unknown.
+    """
+    check_shape(values.shape, (*size, 3))
+    if np.isinf(values).any():
+        raise ValueError("is infinite somewhere: parts of unit vectors are allowed, -1 to 1")
+    stored = torch.from_numpy(values.astype(np.float32)).permute(2, 0, 1)
+    vectors = to_camera_axes(stored, AXIS_SIGNS)
+    if vectors.isnan().all():
+        raise ValueError("has no normal at any pixel: leave this sample out")
+    return vectors
+
+
+ENCODERS = {"segmentation": encode_segmentation, "depth": encode_depth, "normal": encode_normals}
+"""Task -> encoder of its arrays, for an image's height and breadth."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Nyuv2(DenseDataset):
+class Nyuv2(FolderDataset):
     """Indoor scenes with 13 classes, depth and normals: 795 training, 654 validation images.
 
     `folder` holds train/ and val/ with image/, label/, depth/ and normal/, each of 0.npy, 1.npy
@@ -53,29 +113,14 @@ class Nyuv2(DenseDataset):
         names: the tasks to load, of "segmentation", "depth" and "normal".
     """
 
+    known_tasks: ClassVar[Mapping[str, DenseTask]] = TASKS
     folder: str | Path
-    names: tuple[str, ...] = ("segmentation", "depth", "normal")
+    names: tuple[str, ...] = tuple(TASKS)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "folder", make_absolute_path(self.folder))
-        check_names("Nyuv2", self.names, FILES)
-
-    @property
-    def tasks(self) -> tuple[DenseTask, ...]:
-        known: dict[str, DenseTask] = {
-            "segmentation": Segmentation(
-                name="segmentation", classes=CLASSES, ignore_index=IGNORE_INDEX
-            ),
-            "depth": Depth(name="depth"),
-            "normal": Normals(name="normal", criterion="cosine"),
-        }
-        return tuple(known[name] for name in self.names)
-
-    def load_split(self, split: str, *, skip_bad_rows: bool = False) -> DenseSamples:
+    def open_split(self, split: str) -> DenseSplit:
         if split not in FOLDERS:
             raise ValueError(f"Nyuv2 has no split {split!r}: ask for {' or '.join(FOLDERS)}")
-        folder = Path(self.folder) / FOLDERS[split]
-        return ValidatedDenseDataset(Nyuv2Split(folder, self.names), skip_bad_rows=skip_bad_rows)
+        return Nyuv2Split(Path(self.folder) / FOLDERS[split], self.names)
 
 
 class Nyuv2Split(DenseSplit):
@@ -86,100 +131,34 @@ class Nyuv2Split(DenseSplit):
 
         Raises ValueError if one of the folders is missing.
         """
-        self.folder, self.names = folder, names
+        self.folder, self.fields, self.title = folder, ("image", *names), str(folder)
         stems: set[str] = set()
-        for part in ("image", *(FILES[name] for name in names)):
+        for part in [FILES[field] for field in self.fields]:
             if not (folder / part).is_dir():
                 raise ValueError(f"{folder / part} is no folder: fetch nyuv2.zip, and unpack it")
             stems |= {file.stem for file in (folder / part).glob("*.npy")}
         self.stems = sorted(stems, key=lambda stem: (len(stem), stem))
-
-    @property
-    def title(self) -> str:
-        return str(self.folder)
 
     def __len__(self) -> int:
         return len(self.stems)
 
     def list_files(self, index: int) -> list[LabelFile]:
         stem = self.stems[index]
-        labels = [self.get_file(FILES[name], stem, name) for name in self.names]
-        return [self.get_file("image", stem, "image"), *labels]
+        names = {each: f"{self.folder.name}/{FILES[each]}/{stem}.npy" for each in self.fields}
+        return [
+            LabelFile(folder=self.folder.parent, name=name, field=field)
+            for field, name in names.items()
+        ]
 
     def read(self, index: int) -> DenseSample:
-        stem = self.stems[index]
-        image = self.get_file("image", stem, "image").read(
-            lambda content: encode_image(decode_npy(content))
-        )
+        image_file, *files = self.list_files(index)
+        image = image_file.read(lambda content: encode_image(decode_npy(content)))
         size = image.shape[1], image.shape[2]
         labels = {
-            name: self.get_file(FILES[name], stem, name).read(
-                lambda content, name=name: DECODE[name](decode_npy(content), size)
+            file.field: file.read(
+                lambda content, encode=ENCODERS[file.field]: encode(decode_npy(content), size)
             )
-            for name in self.names
+            for file in files
         }
-        return DenseSample(image=image, labels=labels, source=f"{self.folder.name}/{stem}")
-
-    def get_file(self, part: str, stem: str, field: str) -> LabelFile:
-        """Return one file of a sample."""
-        name = f"{self.folder.name}/{part}/{stem}.npy"
-        return LabelFile(folder=self.folder.parent, name=name, field=field)
-
-
-def encode_image(values: Shaped[np.ndarray, "..."]) -> UInt8[Tensor, "channels height breadth"]:
-    """Encode an image from 0 to 1 as uint8, rounding half to even."""
-    check_shape(values.shape, (*values.shape[:2], 3))
-    if not (values.min() >= 0 and values.max() <= LIGHTER):
-        raise ValueError(
-            f"goes from {values.min():.4g} to {values.max():.4g}: 0 to 1 is allowed; divide by 255"
-        )
-    steps = np.rint(255 * values.astype(np.float64)).clip(0, 255)
-    return torch.from_numpy(steps.astype(np.uint8).transpose(2, 0, 1).copy())
-
-
-def encode_segmentation(
-    values: Shaped[np.ndarray, "..."], size: tuple[int, int]
-) -> Int64[Tensor, "height breadth"]:
-    """Encode class numbers; -1 becomes IGNORE_INDEX."""
-    check_shape(values.shape, size)
-    return to_class_map(values, classes=CLASSES, unknown=-1, ignored=IGNORE_INDEX)
-
-
-def encode_depth(
-    values: Shaped[np.ndarray, "..."], size: tuple[int, int]
-) -> Float32[Tensor, "1 height breadth"]:
-    """Encode metres, 0 as NaN. Raises ValueError for negative or infinite depths, or only 0."""
-    check_shape(values.shape, (*size, 1))
-    metres = torch.from_numpy(values[..., 0].astype(np.float32))[None]
-    metres = torch.where(metres == 0, torch.nan, metres)
-    known = metres[~metres.isnan()]
-    if not len(known):
-        raise ValueError("has no depth at any pixel: leave this sample out")
-    if known.min() < 0 or known.max() == torch.inf:
-        raise ValueError(
-            f"goes from {known.min():.4g} to {known.max():.4g}: metres above 0 are allowed, and 0 "
-            "for unknown"
-        )
-    return metres
-
-
-def encode_normals(
-    values: Shaped[np.ndarray, "..."], size: tuple[int, int]
-) -> Float32[Tensor, "3 height breadth"]:
-    """Encode unit vectors in coterie's axes; 0, 0, 0 becomes NaN.
-
-    Raises ValueError if a value is infinite or all are unknown.
-    """
-    check_shape(values.shape, (*size, 3))
-    if np.isinf(values).any():
-        raise ValueError("is infinite somewhere: parts of unit vectors are allowed, -1 to 1")
-    vectors = to_camera_axes(
-        torch.from_numpy(values.astype(np.float32).transpose(2, 0, 1)), AXIS_SIGNS
-    )
-    if vectors.isnan().all():
-        raise ValueError("has no normal at any pixel: leave this sample out")
-    return vectors
-
-
-DECODE = {"segmentation": encode_segmentation, "depth": encode_depth, "normal": encode_normals}
-"""Task -> encoder of its arrays."""
+        source = f"{self.folder.name}/{self.stems[index]}"
+        return DenseSample(image=image, labels=labels, source=source)

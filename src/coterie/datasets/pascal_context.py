@@ -1,36 +1,38 @@
 """PASCAL-Context for five tasks, in the layout of PASCAL_MT.tgz."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
-from jaxtyping import Int64, Shaped
+from jaxtyping import Shaped
 from torch import Tensor
 
 from coterie.datasets import pascal_context_labels as labels
-from coterie.metrics.dense.labels import check_names
-from coterie.tasks.dense.dataset import DenseDataset, DenseSample, DenseSamples, DenseSplit
+from coterie.datasets.base import FolderDataset
+from coterie.tasks.dense.dataset import DenseSample, DenseSplit
 from coterie.tasks.dense.kinds.edges import Edges
 from coterie.tasks.dense.kinds.normals import Normals
 from coterie.tasks.dense.kinds.saliency import Saliency
 from coterie.tasks.dense.kinds.segmentation import Segmentation
-from coterie.tasks.dense.label_files import LabelFile, decode_rgb, make_absolute_path
+from coterie.tasks.dense.label_files import LabelFile, decode_rgb
 from coterie.tasks.dense.task import DenseTask
-from coterie.tasks.dense.validation import ValidatedDenseDataset
 
 SPLITS = {"train": "train", "validation": "val"}
 """Split -> its file list in ImageSets/Context."""
-TASKS: tuple[DenseTask, ...] = (
-    Segmentation(name="semseg", classes=labels.SEMSEG_CLASSES, weight=1.0),
-    Segmentation(name="human_parts", classes=labels.PART_CLASSES, weight=2.0),
-    Saliency(name="sal", weight=5.0),
-    Edges(name="edge", weight=50.0),
-    Normals(name="normals", criterion="l1", weight=10.0),
-)
-NAMES = tuple(task.name for task in TASKS)
+TASKS: dict[str, DenseTask] = {
+    task.name: task
+    for task in (
+        Segmentation(name="semseg", classes=labels.SEMSEG_CLASSES, weight=1.0),
+        Segmentation(name="human_parts", classes=labels.PART_CLASSES, weight=2.0),
+        Saliency(name="sal", weight=5.0),
+        Edges(name="edge", weight=50.0),
+        Normals(name="normals", criterion="l1", weight=10.0),
+    )
+}
 CONTEXT = "pascal-context/trainval/{}.mat"
 FILES = {
     "semseg": ("semseg/VOC12/{}.png", "semseg/pascal-context/{}.png"),
@@ -40,10 +42,17 @@ FILES = {
     "normals": ("normals_distill/{}.png", CONTEXT),
 }
 """Task -> the label files of an image."""
+DECODERS: dict[str, Callable[[bytes, tuple[int, ...]], Shaped[Tensor, "..."]]] = {
+    "semseg": labels.decode_semseg,
+    "human_parts": labels.decode_human_parts,
+    "sal": labels.decode_saliency,
+    "edge": lambda content, size: labels.compute_edges(labels.decode_context(content, size)),
+}
+"""Task -> its decoder, from a file's bytes and the height and breadth of its image."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class PascalContext(DenseDataset):
+class PascalContext(FolderDataset):
     """Semantic segmentation, human parts, saliency, edges and normals, with M3ViT's loss weights.
 
     Collected by Maninis et al. (ASTMT, CVPR 2019, arXiv 1904.08918), and read as in their
@@ -69,22 +78,14 @@ class PascalContext(DenseDataset):
         names: the tasks to load.
     """
 
+    known_tasks: ClassVar[Mapping[str, DenseTask]] = TASKS
     folder: str | Path
-    names: tuple[str, ...] = NAMES
+    names: tuple[str, ...] = tuple(TASKS)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "folder", make_absolute_path(self.folder))
-        check_names("PascalContext", self.names, NAMES)
-
-    @property
-    def tasks(self) -> tuple[DenseTask, ...]:
-        return tuple(TASKS[NAMES.index(name)] for name in self.names)
-
-    def load_split(self, split: str, *, skip_bad_rows: bool = False) -> DenseSamples:
+    def open_split(self, split: str) -> DenseSplit:
         if split not in SPLITS:
             raise ValueError(f"PascalContext has no split {split!r}: ask for {' or '.join(SPLITS)}")
-        samples = PascalContextSplit(Path(self.folder), SPLITS[split], self.names)
-        return ValidatedDenseDataset(samples, skip_bad_rows=skip_bad_rows)
+        return PascalContextSplit(Path(self.folder), SPLITS[split], self.names)
 
 
 class PascalContextSplit(DenseSplit):
@@ -92,80 +93,49 @@ class PascalContextSplit(DenseSplit):
 
     def __init__(self, folder: Path, split: str, names: tuple[str, ...]) -> None:
         """Read the list. Raises ValueError if it cannot be read."""
-        self.folder = folder
-        self.list = folder / "ImageSets" / "Context" / f"{split}.txt"
+        self.folder, self.names = folder, names
+        file = folder / f"ImageSets/Context/{split}.txt"
+        self.title = str(file)
         try:
-            self.pictures = self.list.read_text(encoding="utf-8").split()
+            self.pictures = file.read_text(encoding="utf-8").split()
         except (OSError, UnicodeDecodeError) as error:
             raise ValueError(
-                f"{self.list} cannot be read ({error}): give the folder of PASCAL_MT"
+                f"{file} cannot be read ({error}): give the folder of PASCAL_MT"
             ) from None
-        readers: dict[str, Callable[[str, tuple[int, ...]], Shaped[Tensor, "..."]]] = {
-            "semseg": self.read_semseg,
-            "human_parts": self.read_human_parts,
-            "sal": self.read_saliency,
-            "edge": self.read_edges,
-            "normals": self.read_normals,
-        }
-        self.readers = {name: readers[name] for name in names}
         self.allowed = read_reliable_classes(folder)
-
-    @property
-    def title(self) -> str:
-        return str(self.list)
 
     def __len__(self) -> int:
         return len(self.pictures)
 
     def list_files(self, index: int) -> list[LabelFile]:
-        name = self.pictures[index]
-        labels = [(file, task) for task in self.readers for file in FILES[task]]
-        return [
-            self.get_file(f"JPEGImages/{name}.jpg", "image"),
-            *(self.get_file(file.format(name), task) for file, task in labels),
-        ]
+        files = [self.get_image_file(index)]
+        return files + [file for task in self.names for file in self.get_label_files(index, task)]
 
     def read(self, index: int) -> DenseSample:
-        name = self.pictures[index]
-        image = self.get_file(f"JPEGImages/{name}.jpg", "image").read(decode_rgb)
-        found = {task: read(name, image.shape[1:]) for task, read in self.readers.items()}
-        return DenseSample(image=torch.from_numpy(image), labels=found, source=name)
+        image = self.get_image_file(index).read(decode_rgb)
+        found = {task: self.read_label(index, task, image.shape[1:]) for task in self.names}
+        source = self.pictures[index]
+        return DenseSample(image=torch.from_numpy(image), labels=found, source=source)
 
-    def read_semseg(self, name: str, size: tuple[int, ...]) -> Shaped[Tensor, "..."]:
-        voc, context = (self.get_file(file.format(name), "semseg") for file in FILES["semseg"])
-        file = voc if voc.path.exists() else context
-        return file.read(lambda content: labels.decode_semseg(content, size))
+    def read_label(self, index: int, task: str, size: tuple[int, ...]) -> Shaped[Tensor, "..."]:
+        """Read the label in the first file of the task, or the second if that does not exist."""
+        first, *others = self.get_label_files(index, task)
+        if task == "normals":
+            known = np.ones(size, bool)
+            if self.allowed:
+                things = others[0].read(lambda content: labels.decode_context(content, size))
+                known = labels.mask_reliable_normals(things, self.allowed)
+            return first.read(lambda content: labels.decode_normals(content, size, known))
+        file = first if first.path.exists() or not others else others[0]
+        return file.read(lambda content: DECODERS[task](content, size))
 
-    def read_human_parts(self, name: str, size: tuple[int, ...]) -> Shaped[Tensor, "..."]:
-        file = self.get_file(FILES["human_parts"][0].format(name), "human_parts")
-        return file.read(lambda content: labels.decode_human_parts(content, size))
+    def get_image_file(self, index: int) -> LabelFile:
+        name = f"JPEGImages/{self.pictures[index]}.jpg"
+        return LabelFile(folder=self.folder, name=name, field="image")
 
-    def read_saliency(self, name: str, size: tuple[int, ...]) -> Shaped[Tensor, "..."]:
-        file = self.get_file(FILES["sal"][0].format(name), "sal")
-        return file.read(lambda content: labels.decode_saliency(content, size))
-
-    def read_edges(self, name: str, size: tuple[int, ...]) -> Shaped[Tensor, "..."]:
-        return labels.compute_edges(self.read_context(name, size, "edge"))
-
-    def read_normals(self, name: str, size: tuple[int, ...]) -> Shaped[Tensor, "..."]:
-        known = np.ones(size, bool)
-        if self.allowed:
-            known = labels.mask_reliable_normals(
-                self.read_context(name, size, "normals"), self.allowed
-            )
-        file = self.get_file(FILES["normals"][0].format(name), "normals")
-        return file.read(lambda content: labels.decode_normals(content, size, known))
-
-    def read_context(
-        self, name: str, size: tuple[int, ...], field: str
-    ) -> Int64[np.ndarray, "height breadth"]:
-        """Read the class of each pixel, one of 459."""
-        file = self.get_file(CONTEXT.format(name), field)
-        return file.read(lambda content: labels.decode_context(content, size))
-
-    def get_file(self, name: str, field: str) -> LabelFile:
-        """Return one file of a sample."""
-        return LabelFile(folder=self.folder, name=name, field=field)
+    def get_label_files(self, index: int, task: str) -> list[LabelFile]:
+        names = [file.format(self.pictures[index]) for file in FILES[task]]
+        return [LabelFile(folder=self.folder, name=name, field=task) for name in names]
 
 
 def read_reliable_classes(folder: Path) -> frozenset[int]:
@@ -182,8 +152,8 @@ def read_reliable_classes(folder: Path) -> frozenset[int]:
             continue
         try:
             nyu, in_context = (json.loads(file.read_text(encoding="utf-8")) for file in files)
-            shared = [*(name for name in nyu if name in in_context and name != "unknown")]
-            return frozenset(int(in_context[name]) for name in [*shared, "tvmonitor"])
+            names = [name for name in nyu if name in in_context and name != "unknown"]
+            return frozenset(int(in_context[name]) for name in [*names, "tvmonitor"])
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise ValueError(
                 f"{folder / part} has no good nyu_classes.json and context_classes.json ({error}): "

@@ -4,14 +4,15 @@ from collections.abc import Collection
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float32, Int64, Shaped, UInt8
+from jaxtyping import Float32, Int64, Shaped
 from torch import Tensor
 
-from coterie.metrics.dense.labels import to_camera_axes, to_class_map
+from coterie.metrics.dense.labels import Mask, to_camera_axes, to_class_map
 from coterie.metrics.dense.thinning import thin_edges
 from coterie.optional_imports import import_optional
 from coterie.tasks.dense.label_files import check_size, decode_mat, decode_rgb_label, decode_uint8
 
+ClassMap = Int64[np.ndarray, "height breadth"]
 SEMSEG_CLASSES = 21
 PART_CLASSES = 7
 IGNORE_INDEX = 255
@@ -47,9 +48,9 @@ def decode_human_parts(content: bytes, size: tuple[int, ...]) -> Int64[Tensor, "
     found = decode_mat(content, "anno")
     labels = np.zeros(size, np.int64)
     try:
-        for person in [thing for thing in found[0, 0][1].ravel() if int(thing[1].item()) == PERSON]:
-            for part in person[3].ravel():
-                fill_part(labels, str(part[0].item()), part[1])
+        people = [thing for thing in found[0, 0][1].ravel() if int(thing[1].item()) == PERSON]
+        for part in [part for person in people for part in person[3].ravel()]:
+            fill_part(labels, str(part[0].item()), part[1])
     except (IndexError, TypeError, AttributeError) as error:
         raise ValueError(
             f"has an `anno` that is not PASCAL-Part's ({error}): fetch it again"
@@ -58,9 +59,7 @@ def decode_human_parts(content: bytes, size: tuple[int, ...]) -> Int64[Tensor, "
     return torch.from_numpy(labels)
 
 
-def fill_part(
-    labels: Int64[np.ndarray, "height breadth"], part: str, mask: Shaped[np.ndarray, "..."]
-) -> None:
+def fill_part(labels: ClassMap, part: str, mask: Shaped[np.ndarray, "..."]) -> None:
     """Write the class of one part of a person at the pixels of its mask."""
     if part not in PART_CLASS:
         raise ValueError(f"names a part {part!r}: {', '.join(PART_CLASS)} are allowed")
@@ -68,25 +67,22 @@ def fill_part(
     labels[mask.astype(bool)] = PART_CLASS[part]
 
 
-def decode_context(content: bytes, size: tuple[int, ...]) -> Int64[np.ndarray, "height breadth"]:
+def decode_context(content: bytes, size: tuple[int, ...]) -> ClassMap:
     """Decode the class of each pixel, one of 459."""
     labels = decode_mat(content, "LabelMap")
     check_size(labels.shape, size)
     return labels.astype(np.int64)
 
 
-def compute_edges(
-    things: Int64[np.ndarray, "height breadth"],
-) -> Float32[Tensor, "1 height breadth"]:
+def compute_edges(things: ClassMap) -> Float32[Tensor, "1 height breadth"]:
     """Compute edges: 1 on boundaries between different objects, 0 elsewhere.
 
     An edge is where the Laplacian of the class numbers (4 neighbours; the image is mirrored about
     its outermost pixels) is not 0, thinned by Guo and Hall's algorithm. The released code uses
     OpenCV and scikit-image for it.
     """
-    laplacian = import_optional("scipy.ndimage", "data").laplace(
-        things.astype(np.float64), mode="mirror"
-    )
+    module = import_optional("scipy.ndimage", "data")
+    laplacian = module.laplace(things.astype(np.float64), mode="mirror")
     return torch.from_numpy(thin_edges(laplacian != 0).astype(np.float32))[None]
 
 
@@ -98,17 +94,15 @@ def decode_saliency(content: bytes, size: tuple[int, ...]) -> Float32[Tensor, "1
 
 
 def decode_normals(
-    content: bytes, size: tuple[int, ...], known: Bool[np.ndarray, "height breadth"]
+    content: bytes, size: tuple[int, ...], known: Mask
 ) -> Float32[Tensor, "3 height breadth"]:
     """Decode colours 2x / 255 - 1 to unit vectors; NaN where `known` is false."""
-    values: UInt8[np.ndarray, "channels height breadth"] = decode_rgb_label(content)
+    values = decode_rgb_label(content)
     check_size(values.shape[1:], size)
     stored = torch.from_numpy(values.astype(np.float32)) * 2 / 255 - 1
     return torch.where(torch.from_numpy(known), to_camera_axes(stored, AXIS_SIGNS), torch.nan)
 
 
-def mask_reliable_normals(
-    things: Int64[np.ndarray, "height breadth"], allowed: Collection[int]
-) -> Bool[np.ndarray, "height breadth"]:
+def mask_reliable_normals(things: ClassMap, allowed: Collection[int]) -> Mask:
     """Return the mask of classes for which the normals' teacher network is reliable (indoor)."""
     return np.isin(things, list(allowed))

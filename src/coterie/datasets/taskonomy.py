@@ -1,34 +1,41 @@
 """Taskonomy in the layout of its download tool: 13 tasks on images of 537 buildings."""
 
+import csv
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
-from jaxtyping import Bool
 
+from coterie.datasets.base import FolderDataset
 from coterie.datasets.taskonomy_labels import LABELS
-from coterie.datasets.taskonomy_splits import BROKEN_BUILDINGS, list_buildings
-from coterie.metrics.dense.labels import check_names
-from coterie.tasks.dense.dataset import DenseDataset, DenseSample, DenseSamples, DenseSplit
-from coterie.tasks.dense.label_files import (
-    LabelFile,
-    check_size,
-    decode_rgb,
-    decode_uint8,
-    make_absolute_path,
-)
+from coterie.metrics.dense.labels import Mask
+from coterie.tasks.dense.dataset import DenseSample, DenseSplit
+from coterie.tasks.dense.label_files import LabelFile, check_size, decode_rgb, decode_uint8
 from coterie.tasks.dense.resize import resize_image
 from coterie.tasks.dense.task import DenseTask
-from coterie.tasks.dense.validation import ValidatedDenseDataset
 
 DOMAIN = "_domain_"
 """Separator of view and task in file names."""
 MASK = "mask_valid"
+BROKEN_BUILDINGS = tuple(
+    (
+        "woodbine wiconisco brinnon cauthron cochranton donaldson german castor tokeland andover "
+        "rogue athens broseley tilghmanton winooski rosser arkansaw bonnie willow timberon bohemia "
+        "micanopy thrall annona byers anaheim duarte wyldwood"
+    ).split()
+)
+"""Buildings that the released code of Mod-Squad removes from the medium split.
+
+It states that woodbine is missing and wiconisco lacks 80 images of edge_texture; for the
+others it gives no reason.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Taskonomy(DenseDataset):
+class Taskonomy(FolderDataset):
     """Indoor scenes labelled by scans, other models and filters (Zamir et al., CVPR 2018).
 
     Files are as `omnitools.download` stores them and the released code of Mod-Squad reads them:
@@ -53,6 +60,9 @@ class Taskonomy(DenseDataset):
         test_share: share of the test images to use, from the first: above 0, to 1.
     """
 
+    known_tasks: ClassVar[Mapping[str, DenseTask]] = {
+        name: label.task for name, label in LABELS.items()
+    }
     folder: str | Path
     names: tuple[str, ...] = tuple(LABELS)
     size: int = 256
@@ -62,46 +72,33 @@ class Taskonomy(DenseDataset):
     test_share: float = 0.1
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "folder", make_absolute_path(self.folder))
-        check_names("Taskonomy", self.names, LABELS)
+        super().__post_init__()
         if self.size < 1:
             raise ValueError(f"Taskonomy(size={self.size}): give pixels, at least 1")
         if not 0 < self.test_share <= 1:
             raise ValueError(f"Taskonomy(test_share={self.test_share}): give a share, above 0 to 1")
 
-    @property
-    def tasks(self) -> tuple[DenseTask, ...]:
-        return tuple(LABELS[name].task for name in self.names)
-
-    def load_split(self, split: str, *, skip_bad_rows: bool = False) -> DenseSamples:
+    def open_split(self, split: str) -> DenseSplit:
+        file = Path(self.folder) / "splits_taskonomy" / self.splits
         found = list_buildings(
-            Path(self.folder) / "splits_taskonomy" / self.splits,
-            split,
-            broken=self.broken_buildings,
-            train_on_val=self.train_on_val,
+            file, split, broken=self.broken_buildings, train_on_val=self.train_on_val
         )
-        share = self.test_share if split == "test" else 1.0
-        samples = TaskonomySplit(self, f"{self.folder}, {split}", found, share)
-        return ValidatedDenseDataset(samples, skip_bad_rows=skip_bad_rows)
+        return TaskonomySplit(self, split, found, self.test_share if split == "test" else 1.0)
 
 
 class TaskonomySplit(DenseSplit):
     """The images of some buildings."""
 
     def __init__(
-        self, chosen: Taskonomy, title: str, buildings: tuple[str, ...], share: float
+        self, chosen: Taskonomy, split: str, buildings: tuple[str, ...], share: float
     ) -> None:
-        """List the files. An image is a sample if any of its files exists.
+        """List a share of the buildings' images, from the first; at least one.
 
-        Args:
-            chosen: the data set's configuration.
-            title: name of the split in error messages.
-            buildings: the split's buildings.
-            share: share of their images, from the first; at least one image.
-
-        Raises ValueError if a task's folder is missing.
+        An image is a sample if any of its files exists. Raises ValueError if a task's folder is
+        missing.
         """
-        self.labels, self.display_name, self.folder = chosen, title, Path(chosen.folder)
+        self.size, self.folder = (chosen.size, chosen.size), Path(chosen.folder)
+        self.title = f"{chosen.folder}, {split}"
         self.parts = ("rgb", *chosen.names)
         for part in self.parts:
             if not (self.folder / part / "taskonomy").is_dir():
@@ -122,10 +119,6 @@ class TaskonomySplit(DenseSplit):
             found |= {file.name.partition(DOMAIN)[0] for file in folder.glob(f"*{DOMAIN}*")}
         return sorted(found)
 
-    @property
-    def title(self) -> str:
-        return self.display_name
-
     def __len__(self) -> int:
         return len(self.samples)
 
@@ -134,51 +127,90 @@ class TaskonomySplit(DenseSplit):
         if not view:
             name = f"rgb/taskonomy/{building}"
             return [LabelFile(folder=self.folder, name=name, field="image")]
-        found = [self.get_file(part, building, view) for part in self.parts]
-        return [*found, self.get_mask_file(building, view)] if self.masked else found
+        parts = [*self.parts, MASK] if self.masked else self.parts
+        return [self.get_file(part, building, view) for part in parts]
 
     def read(self, index: int) -> DenseSample:
         building, view = self.samples[index]
+        image_file, *files = self.list_files(index)
         if not view:
-            (lost,) = self.list_files(index)
-            raise lost.make_error("is missing or has no pictures: fetch it, or name it in `broken`")
-        image = self.get_file("rgb", building, view).read(decode_rgb)
-        size = image.shape[1:]
-        hole = self.read_invalid_mask(building, view, size)
-        target = (self.labels.size, self.labels.size)
-        found = {
-            name: self.get_file(name, building, view).read(
-                lambda content, name=name: LABELS[name].read(content, size, target, hole)
+            raise image_file.make_error(
+                "is missing or has no pictures: fetch it, or name it in `broken`"
             )
-            for name in self.labels.names
+        image = image_file.read(decode_rgb)
+        size = image.shape[1:]
+        hole = np.zeros(size, bool)
+        if self.masked:
+            hole = files.pop().read(lambda content: decode_invalid_mask(content, size))
+        found = {
+            file.field: file.read(
+                lambda content, label=LABELS[file.field]: label.read(content, size, self.size, hole)
+            )
+            for file in files
         }
-        return DenseSample(
-            image=resize_image(torch.from_numpy(image), target),
-            labels=found,
-            source=f"{building}/{view}",
-        )
+        resized = resize_image(torch.from_numpy(image), self.size)
+        return DenseSample(image=resized, labels=found, source=f"{building}/{view}")
 
-    def read_invalid_mask(
-        self, building: str, view: str, size: tuple[int, ...]
-    ) -> Bool[np.ndarray, "height breadth"]:
-        """Read the mask of holes of the scan; all false without mask_valid/."""
-        if not self.masked:
-            return np.zeros(size, bool)
-
-        def decode(content: bytes) -> Bool[np.ndarray, "height breadth"]:
-            mask = decode_uint8(content)
-            check_size(mask.shape, size)
-            return mask == 0
-
-        return self.get_mask_file(building, view).read(decode)
-
-    def get_mask_file(self, building: str, view: str) -> LabelFile:
-        """Return the file of the mask of valid pixels."""
-        return self.get_file(MASK, building, view, domain="depth_zbuffer")
-
-    def get_file(self, part: str, building: str, view: str, domain: str = "") -> LabelFile:
+    def get_file(self, part: str, building: str, view: str) -> LabelFile:
         """Return one file of a sample."""
         ending = "npy" if part.startswith("class_") else "png"
-        name = f"{part}/taskonomy/{building}/{view}{DOMAIN}{domain or part}.{ending}"
+        domain = "depth_zbuffer" if part == MASK else part
+        name = f"{part}/taskonomy/{building}/{view}{DOMAIN}{domain}.{ending}"
         field = "image" if part == "rgb" else part
         return LabelFile(folder=self.folder, name=name, field=field)
+
+
+def decode_invalid_mask(content: bytes, size: tuple[int, ...]) -> Mask:
+    """Decode the mask of holes of the scan from that of valid pixels."""
+    mask = decode_uint8(content)
+    check_size(mask.shape, size)
+    return mask == 0
+
+
+def list_buildings(
+    file: Path, split: str, *, broken: Collection[str], train_on_val: bool
+) -> tuple[str, ...]:
+    """List the buildings of a split, in the order of its CSV, without the `broken` ones.
+
+    The first column names the building; columns train, val and test are 0 or 1. Raises ValueError
+    if there is no such split, file, column or building.
+    """
+    columns = {"train": ["train"], "validation": ["val"], "test": ["test"]}
+    if train_on_val:
+        columns["train"] += columns.pop("validation")
+    if split not in columns:
+        raise ValueError(
+            f"Taskonomy(train_on_val={train_on_val}) has no split {split!r}: ask for "
+            f"{' or '.join(columns)}, or give train_on_val=False for validation"
+        )
+    rows, header = read_csv(file)
+    wanted = [header.index(column) for column in columns[split]]
+    named = [row[0] for row in rows if any(row[column].strip() == "1" for column in wanted)]
+    found = tuple(name for name in named if name not in broken)
+    if not found:
+        left_out = f"; {len(named)} are left out by `broken`" if named else ""
+        raise ValueError(f"{file} names no building for {split}{left_out}: give another file")
+    return found
+
+
+def read_csv(file: Path) -> tuple[list[list[str]], list[str]]:
+    """Read the rows and the header of a split's CSV."""
+    try:
+        with file.open(newline="", encoding="utf-8") as lines:
+            header, *rows = [row for row in csv.reader(lines) if row] or [[]]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(
+            f"{file} cannot be read ({error}): unpack splits_taskonomy.zip of "
+            "https://github.com/StanfordVL/taskonomy there, or give `splits`"
+        ) from None
+    header = [name.strip() for name in header]
+    missing = {"train", "val", "test"} - set(header)
+    if missing:
+        raise ValueError(
+            f"{file} has no column {', '.join(sorted(missing))}, but "
+            f"{', '.join(header) or 'nothing'}: id, train, val and test are needed"
+        )
+    short = [row for row in rows if len(row) != len(header)]
+    if short:
+        raise ValueError(f"{file} has a row {short[0]}: one value for each of {header} is needed")
+    return rows, header

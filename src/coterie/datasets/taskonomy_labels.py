@@ -7,10 +7,10 @@ from functools import partial
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float32, Shaped, UInt8
+from jaxtyping import Float, Float32, Shaped, UInt8
 from torch import Tensor
 
-from coterie.metrics.dense.labels import DepthScale, to_camera_axes
+from coterie.metrics.dense.labels import DepthScale, Mask, ScalarMap, to_camera_axes
 from coterie.tasks.dense.kinds.depth import Depth
 from coterie.tasks.dense.kinds.distillation import Distillation
 from coterie.tasks.dense.kinds.normals import Normals
@@ -26,49 +26,44 @@ from coterie.tasks.dense.label_files import (
 from coterie.tasks.dense.resize import resize_bilinear
 from coterie.tasks.dense.task import DenseTask
 
+Channels = Float[Tensor, "channels height breadth"]
 NO_DEPTH = 65535
 """Stored depth at holes of the scan."""
 CURVATURE_MEAN = (123.572, 120.1)
 CURVATURE_DEVIATION = (31.922, 21.658)
 OCCLUSION_MAX = 0.00625 * 2**16
-TEXTURE_MAX = 0.08 * 2**16
-KEYPOINTS2D_MAX = 0.005 * 2**16
-KEYPOINTS3D_MAX = 2.0**16
 DEPTHS = DepthScale(units_per_metre=512.0, log_range=2.0**16)
 BLUR_PIXELS = 4.0
 """Standard deviation of the blur of occlusion edges after cropping, in pixels."""
+SCANNED = (
+    "depth_euclidean", "depth_zbuffer", "edge_occlusion", "keypoints3d", "normal",
+    "principal_curvature", "reshading"
+)  # fmt: skip
+"""Tasks whose labels were rendered from the scan, and are invalid at its holes."""
 AXIS_SIGNS = (1, -1, 1)
 """Red is right, green down, blue to the viewer: Armeni et al., arXiv 1702.01105, sec. 4.2, and the
 authors in https://github.com/EPFL-VILAB/omnidata/issues/13."""
 
 
-def encode_log_depth(
-    stored: Float[Tensor, "1 height breadth"],
-) -> Float32[Tensor, "1 height breadth"]:
+def encode_log_depth(stored: ScalarMap) -> Float32[Tensor, "1 height breadth"]:
     """Encode depths x in 1/512 m as log(1 + x) / log(2^16), 0 to 1."""
     return stored.float().log1p() / math.log(2**16)
 
 
-def encode_curvature(
-    stored: Float[Tensor, "channels height breadth"],
-) -> Float32[Tensor, "2 height breadth"]:
+def encode_curvature(stored: Channels) -> Float32[Tensor, "2 height breadth"]:
     """Standardize the two principal curvatures (red and green); blue is unused."""
-    mean, deviation = (
-        torch.tensor(values).view(2, 1, 1) for values in (CURVATURE_MEAN, CURVATURE_DEVIATION)
-    )
+    mean, deviation = torch.tensor([CURVATURE_MEAN, CURVATURE_DEVIATION])[..., None, None]
     return (stored[:2].float() - mean) / deviation
 
 
 def rescale_to_unit_range(
-    stored: Float[Tensor, "channels height breadth"], largest: float
+    stored: Channels, largest: float
 ) -> Float32[Tensor, "channels height breadth"]:
     """Rescale 0 to `largest` to -1 to 1; larger values are clamped."""
     return 2 * stored.float().clamp(0, largest) / largest - 1
 
 
-def encode_occlusion_edges(
-    stored: Float[Tensor, "1 height breadth"],
-) -> Float32[Tensor, "1 height breadth"]:
+def encode_occlusion_edges(stored: ScalarMap) -> Float32[Tensor, "1 height breadth"]:
     """Encode occlusion edges, 0 to OCCLUSION_MAX as -1 to 1.
 
     Larger values are not clamped. They are blurred after cropping: see `Regression.blur`.
@@ -76,9 +71,7 @@ def encode_occlusion_edges(
     return 2 * stored.float() / OCCLUSION_MAX - 1
 
 
-def encode_normals(
-    stored: Float[Tensor, "3 height breadth"],
-) -> Float32[Tensor, "3 height breadth"]:
+def encode_normals(stored: Channels) -> Float32[Tensor, "3 height breadth"]:
     """Encode colours, 127.5 being 0, as unit vectors: x right, y up, z to the viewer.
 
     Departs: the released code has y downward and does not normalise the 8-bit vectors.
@@ -86,7 +79,7 @@ def encode_normals(
     return to_camera_axes(2 * stored.float() / 255 - 1, AXIS_SIGNS)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class TaskonomyLabel:
     """Storage and encoding of one task's labels.
 
@@ -94,41 +87,25 @@ class TaskonomyLabel:
         task: the task.
         decode: converts bytes to stored numbers.
         encode: converts resized stored numbers to the label.
-        geometry: whether labels were rendered from the scan and are invalid at its holes.
-        unknown: the stored number of unknown pixels, or None.
     """
 
     task: DenseTask
     decode: Callable[[bytes], Shaped[np.ndarray, "..."]]
-    encode: Callable[[Float32[Tensor, "channels height breadth"]], Float32[Tensor, "..."]]
-    geometry: bool = False
-    unknown: int | None = None
+    encode: Callable[[Channels], Float32[Tensor, "..."]]
 
     def read(
-        self,
-        content: bytes,
-        size: tuple[int, ...],
-        target: tuple[int, int],
-        hole: Bool[np.ndarray, "height breadth"],
+        self, content: bytes, size: tuple[int, ...], target: tuple[int, int], hole: Mask
     ) -> Float32[Tensor, "..."]:
-        """Read the label in a file.
+        """Read the label in a file's bytes, of height and breadth `target`.
 
-        Args:
-            content: the file's bytes.
-            size: height and breadth of its image.
-            target: height and breadth of the label.
-            hole: mask of the scan's holes.
-
-        Raises ValueError if the file is damaged or its size is not its image's.
+        Raises ValueError if the file is damaged or its size is not `size`, that of its image.
         """
         stored = self.decode(content)
         if self.task.is_image_level:
             return encode_probabilities(stored, self.task.channels)
         check_size(stored.shape[-2:], size)
         values = torch.from_numpy(stored.astype(np.float32)).reshape(-1, *size)
-        if self.unknown is not None:
-            values[values == self.unknown] = torch.nan
-        if self.geometry:
+        if self.task.name in SCANNED:
             values[:, torch.from_numpy(hole)] = torch.nan
         return self.encode(resize_bilinear(values, target))
 
@@ -155,75 +132,42 @@ def decode_any_rgb(content: bytes) -> UInt8[np.ndarray, "channels height breadth
         return decode_rgb_label(content)
 
 
+def decode_depth(content: bytes) -> Float32[np.ndarray, "height breadth"]:
+    """Decode depths in 1/512 m; NaN at holes of the scan."""
+    stored = decode_uint16(content).astype(np.float32)
+    return np.where(stored == NO_DEPTH, np.float32(np.nan), stored)
+
+
+rescale_bytes = partial(rescale_to_unit_range, largest=255.0)
+rescale_texture = partial(rescale_to_unit_range, largest=0.08 * 2**16)
+rescale_keypoints2d = partial(rescale_to_unit_range, largest=0.005 * 2**16)
+rescale_keypoints3d = partial(rescale_to_unit_range, largest=2.0**16)
 LABELS = {
     label.task.name: label
     for label in (
-        *(
-            TaskonomyLabel(
-                task=Distillation(name=name, classes=classes),
-                decode=decode_npy,
-                encode=Tensor.float,
-            )
-            for name, classes in (("class_object", 1000), ("class_scene", 365))
+        TaskonomyLabel(Distillation(name="class_object", classes=1000), decode_npy, Tensor.float),
+        TaskonomyLabel(Distillation(name="class_scene", classes=365), decode_npy, Tensor.float),
+        TaskonomyLabel(Depth(name="depth_euclidean", scale=DEPTHS), decode_depth, encode_log_depth),
+        TaskonomyLabel(Depth(name="depth_zbuffer", scale=DEPTHS), decode_depth, encode_log_depth),
+        TaskonomyLabel(
+            Regression(name="edge_occlusion", blur=BLUR_PIXELS),
+            decode_uint16,
+            encode_occlusion_edges,
         ),
-        *(
-            TaskonomyLabel(
-                task=Depth(name=name, scale=DEPTHS),
-                decode=decode_uint16,
-                encode=encode_log_depth,
-                geometry=True,
-                unknown=NO_DEPTH,
-            )
-            for name in ("depth_euclidean", "depth_zbuffer")
+        TaskonomyLabel(Regression(name="edge_texture"), decode_uint16, rescale_texture),
+        TaskonomyLabel(Regression(name="keypoints2d"), decode_uint16, rescale_keypoints2d),
+        TaskonomyLabel(Regression(name="keypoints3d"), decode_uint16, rescale_keypoints3d),
+        TaskonomyLabel(
+            Normals(name="normal", criterion="cosine"), decode_rgb_label, encode_normals
         ),
         TaskonomyLabel(
-            task=Regression(name="edge_occlusion", blur=BLUR_PIXELS),
-            decode=decode_uint16,
-            encode=encode_occlusion_edges,
-            geometry=True,
+            Regression(name="principal_curvature", num_channels=2, exponent=2),
+            decode_rgb_label,
+            encode_curvature,
         ),
-        TaskonomyLabel(
-            task=Regression(name="edge_texture"),
-            decode=decode_uint16,
-            encode=partial(rescale_to_unit_range, largest=TEXTURE_MAX),
-        ),
-        TaskonomyLabel(
-            task=Regression(name="keypoints2d"),
-            decode=decode_uint16,
-            encode=partial(rescale_to_unit_range, largest=KEYPOINTS2D_MAX),
-        ),
-        TaskonomyLabel(
-            task=Regression(name="keypoints3d"),
-            decode=decode_uint16,
-            encode=partial(rescale_to_unit_range, largest=KEYPOINTS3D_MAX),
-            geometry=True,
-        ),
-        TaskonomyLabel(
-            task=Normals(name="normal", criterion="cosine"),
-            decode=decode_rgb_label,
-            encode=encode_normals,
-            geometry=True,
-        ),
-        TaskonomyLabel(
-            task=Regression(name="principal_curvature", num_channels=2, exponent=2),
-            decode=decode_rgb_label,
-            encode=encode_curvature,
-            geometry=True,
-        ),
-        TaskonomyLabel(
-            task=Regression(name="reshading", num_channels=3),
-            decode=decode_any_rgb,
-            encode=partial(rescale_to_unit_range, largest=255.0),
-            geometry=True,
-        ),
-        *(
-            TaskonomyLabel(
-                task=Regression(name=name),
-                decode=decode_uint8,
-                encode=partial(rescale_to_unit_range, largest=255.0),
-            )
-            for name in ("segment_unsup2d", "segment_unsup25d")
-        ),
+        TaskonomyLabel(Regression(name="reshading", num_channels=3), decode_any_rgb, rescale_bytes),
+        TaskonomyLabel(Regression(name="segment_unsup2d"), decode_uint8, rescale_bytes),
+        TaskonomyLabel(Regression(name="segment_unsup25d"), decode_uint8, rescale_bytes),
     )
 }
 """Task -> its label, in the order of the heads, with the losses of the released code."""

@@ -1,6 +1,7 @@
 """Parsing of a metric from its name and settings in tasks.yaml."""
 
 import ast
+import re
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -32,19 +33,18 @@ def parse_metric(given: str | Mapping[str, Any]) -> AnswerMetric:
     for key in items:
         if key not in allowed:
             raise ValueError(
-                f"{given!r}: {kind.get_name()} has no {key!r}"
-                f"{format_suggestions(key, allowed)}; it has "
-                f"{', '.join(allowed) or 'nothing to set'}"
+                f"{given!r}: {kind.get_name()} has no {key!r}{format_suggestions(key, allowed)}; "
+                f"it has {', '.join(allowed) or 'nothing to set'}"
             )
-    return kind(**{key: freeze(item) for key, item in items.items()})
+    # A YAML list becomes a tuple, as frozen metrics need.
+    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in items.items()})
 
 
 def find_metrics() -> dict[str, type[AnswerMetric]]:
     """Map published name, alias and class name to each metric of this package."""
-    found = find_kinds(sys.modules[__package__ or ""], AnswerMetric)
     return {
         normalize_metric_name(name): kind
-        for kind in found
+        for kind in find_kinds(sys.modules[__package__ or ""], AnswerMetric)
         for name in (kind.get_name(), kind.alias, kind.__name__)
         if name
     }
@@ -52,7 +52,7 @@ def find_metrics() -> dict[str, type[AnswerMetric]]:
 
 def normalize_metric_name(name: str) -> str:
     """Return a name without case and separators: rougeL, rouge_l and RougeL are one name."""
-    return name.replace("_", "").replace("-", "").replace(" ", "").lower()
+    return re.sub("[-_ ]", "", name).lower()
 
 
 def parse_call(text: str) -> tuple[str, dict[str, Any]]:
@@ -64,8 +64,3 @@ def parse_call(text: str) -> tuple[str, dict[str, Any]]:
     except (SyntaxError, ValueError):
         pass
     return text, {}
-
-
-def freeze(value: Any) -> Any:
-    """Convert YAML lists to tuples, as frozen metrics need."""
-    return tuple(value) if isinstance(value, list) else value

@@ -19,19 +19,12 @@ class AnswerPrediction(ABC):
     @classmethod
     @abstractmethod
     def load(cls, data: Any) -> "AnswerPrediction":
-        """Return the prediction that `dump` made `data` from.
-
-        Raises ValueError if `data` has another format.
-        """
+        """Return the prediction that `dump` made `data` from; ValueError for another format."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TextPrediction(AnswerPrediction):
-    """A generated text.
-
-    Attributes:
-        text: may be empty.
-    """
+    """A generated text, which may be empty."""
 
     text: str
 
@@ -50,11 +43,7 @@ class TextPrediction(AnswerPrediction):
 
 @dataclass(frozen=True, kw_only=True)
 class ChoicePrediction(AnswerPrediction):
-    """A score for each of the allowed answers.
-
-    Attributes:
-        scores: answer -> score, such as its log-likelihood; the highest is predicted. Not empty.
-    """
+    """A score for each of the allowed answers, such as its log-likelihood; at least one."""
 
     scores: Mapping[str, float]
 
@@ -82,11 +71,6 @@ class ChoicePrediction(AnswerPrediction):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class MapPrediction:
-    """A head's output for one image.
-
-    Attributes:
-        values: numbers per pixel or per image, as passed to the loss: logits, not probabilities,
-            where the task has logits.
-    """
+    """A head's output for one image, as passed to the loss: logits where the task has logits."""
 
     values: Float[Tensor, "channels *place"]

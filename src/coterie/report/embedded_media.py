@@ -30,7 +30,7 @@ class EmbeddedMedia:
 
 
 def embed_media(media: Any) -> EmbeddedMedia:
-    """Embed a `coterie.data.media.MediaFile`; what cannot be read leaves a note."""
+    """Embed a `coterie.data.sample.MediaFile`; what cannot be read leaves a note."""
     try:
         return encode_image(media.load()) if media.kind == "image" else encode_audio(media)
     except (ValueError, OSError) as error:

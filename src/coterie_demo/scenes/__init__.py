@@ -1,4 +1,4 @@
-"""A renderer of 3-D scenes with exact labels for dense tasks, read by `coterie.datasets.scenes`."""
+"""A renderer of 3-D scenes with exact labels for dense tasks, and the data set that reads them."""
 
 from coterie_demo.scenes.render_dataset import make_scenes
 

@@ -17,4 +17,4 @@ KINDS: tuple[type[Shape], ...] = (
     Sphere,
     Torus,
 )
-"""In the order of `coterie.datasets.scenes_manifest.SHAPES`."""
+"""In the order of `coterie_demo.scenes.manifest.SHAPES`."""

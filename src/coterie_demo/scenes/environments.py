@@ -161,4 +161,4 @@ ENVIRONMENTS: tuple[Environment, ...] = (
         reach=10.0,
     ),
 )
-"""The scene classes, in the order of `coterie.datasets.scenes_manifest.ENVIRONMENTS`."""
+"""The scene classes, in the order of `coterie_demo.scenes.manifest.ENVIRONMENTS`."""

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from coterie.datasets.scenes_manifest import CLASSES, SHAPES, SKY
 from coterie_demo.scenes.edges import compute_occlusion_edges
 from coterie_demo.scenes.embree import RayCaster
 from coterie_demo.scenes.keypoints import detect_corners
+from coterie_demo.scenes.manifest import CLASSES, SHAPES, SKY
 from coterie_demo.scenes.raycast import cast_camera_rays
 from coterie_demo.scenes.scene import Scene
 from coterie_demo.scenes.shading import render_image

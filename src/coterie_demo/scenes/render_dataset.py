@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from coterie.datasets.scenes_manifest import MANIFEST_FILE, SPLITS, RenderManifest
 from coterie.optional_imports import import_optional
 from coterie_demo.scenes.labels import Labels, render_with_labels
+from coterie_demo.scenes.manifest import MANIFEST_FILE, SPLITS, RenderManifest
 from coterie_demo.scenes.scene import sample_scene
 
 PROGRESS_INTERVAL = 100

@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from coterie.data import sources
+from coterie.data.sources.huggingface import DatasetSource
 from tests.data.files import jsonl, png
 
 
@@ -20,7 +21,7 @@ def test_the_path_tells(tmp_path: Path) -> None:
     for name, kind in {
         "r.jsonl": sources.JsonlSource,
         "r.parquet": sources.ParquetSource,
-        "saved": sources.DatasetSource,
+        "saved": DatasetSource,
         "media": sources.FolderSource,
     }.items():
         found = sources.open_rows(tmp_path / name, split="train")

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from coterie.datasets.scenes_manifest import CLASSES, SHAPES, SKY
 from coterie_demo.scenes.camera import make_camera
 from coterie_demo.scenes.flat_shapes import Rectangle
 from coterie_demo.scenes.labels import Labels, render_with_labels
 from coterie_demo.scenes.light import AmbientLight, DirectionalLight
+from coterie_demo.scenes.manifest import CLASSES, SHAPES, SKY
 from coterie_demo.scenes.materials import Material, Plain
 from coterie_demo.scenes.object import SceneObject
 from coterie_demo.scenes.pose import Pose

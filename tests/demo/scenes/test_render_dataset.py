@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from coterie.datasets.scenes_manifest import RenderManifest
 from coterie_demo.scenes import make_scenes
+from coterie_demo.scenes.manifest import RenderManifest
 
 pytest.importorskip("embreex")
 pytest.importorskip("trimesh")

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from coterie.datasets.scenes_manifest import ENVIRONMENTS, SHAPES
+from coterie_demo.scenes.manifest import ENVIRONMENTS, SHAPES
 from coterie_demo.scenes.scene import sample_scene
 
 pytest.importorskip("trimesh")

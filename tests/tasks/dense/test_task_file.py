@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from coterie.datasets.scenes import Scenes
 from coterie.datasets.taskonomy import Taskonomy
 from coterie.task_file import read_tasks
 from coterie.tasks import DenseTasks
 from coterie.tasks.dense.augment import Augment
 from coterie.tasks.dense.vision_config import VisionConfig
+from coterie_demo.scenes.dataset import Scenes
 
 
 @pytest.fixture

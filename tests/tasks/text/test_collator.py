@@ -7,8 +7,7 @@ from PIL import Image
 from transformers import CLIPImageProcessorPil, LlavaProcessor
 
 from coterie.data.chat_template import TEMPLATE
-from coterie.data.media import MediaFile
-from coterie.data.sample import Message, TextSample
+from coterie.data.sample import MediaFile, Message, TextSample
 from coterie.tasks.text.collator import TextCollator, append_answers
 from tests.tinies.base import tokenizer
 from tests.tiny import TINY

@@ -2,15 +2,15 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from coterie.data.columns import Columns
 from coterie.data.dataset import RowError
-from coterie.data.media import MediaFile
 from coterie.data.sample import Message
 
+Row = Mapping[str, Any]
 PromptAndAnswers = tuple[tuple[Message, ...], tuple[str, ...]]
 """Messages of a prompt, and its accepted answers."""
 
@@ -19,19 +19,14 @@ class RowFormat(ABC):
     """One format of rows."""
 
     @abstractmethod
-    def matches(self, row: Mapping[str, Any]) -> bool:
+    def matches(self, row: Row) -> bool:
         """Return whether a row has the columns of this format."""
 
     @abstractmethod
-    def parse(
-        self, row: Mapping[str, Any], columns: Columns, folder: Path
-    ) -> list[PromptAndAnswers]:
+    def parse(self, row: Row, columns: Columns, folder: Path) -> list[PromptAndAnswers]:
         """Parse a row to one or more prompts with answers. Raises RowError at the first bad field.
 
-        Args:
-            row: the raw row; None values count as missing.
-            columns: the task's column names.
-            folder: base folder of relative paths.
+        None counts as missing; paths are relative to `folder`.
         """
 
 
@@ -56,11 +51,11 @@ def parse_answers(value: Any, field: str) -> tuple[str, ...]:
     """Parse accepted answers from text, a number or a list of these; white space is stripped."""
     if value is None:
         raise RowError(field, "is missing or null: give text, a number or a list of these")
-    if isinstance(value, list):
-        if not value:
-            raise RowError(field, "is []: give at least one answer")
-        return tuple(parse_answer(item, f"{field}[{i}]") for i, item in enumerate(value))
-    return (parse_answer(value, field),)
+    if not isinstance(value, list):
+        return (parse_answer(value, field),)
+    if not value:
+        raise RowError(field, "is []: give at least one answer")
+    return tuple(parse_answer(item, f"{field}[{i}]") for i, item in enumerate(value))
 
 
 def parse_answer(value: Any, field: str) -> str:
@@ -78,34 +73,3 @@ def format_value(value: Any) -> str:
     """Format a value for an error message, shortened to 60 characters."""
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def split_dialogue(messages: Sequence[Message], field: str) -> list[PromptAndAnswers]:
-    """Split a dialogue into one sample per assistant turn, with the earlier turns as prompt.
-
-    Raises RowError if there is no assistant turn, or one does not follow a user turn.
-    """
-    found: list[PromptAndAnswers] = []
-    for index, turn in enumerate(messages):
-        if turn.role == "system" and index:
-            raise RowError(f"{field}[{index}]", "is a turn of the system: it can only be the first")
-        if turn.role != "assistant":
-            continue
-        if not index or messages[index - 1].role != "user":
-            raise RowError(
-                f"{field}[{index}]",
-                "is the assistant's, but no turn of the user is before it",
-            )
-        found.append((tuple(messages[:index]), (get_answer_text(turn, f"{field}[{index}]"),)))
-    if not found:
-        raise RowError(
-            field, f"has no turn of the assistant among {len(messages)}: nothing to learn"
-        )
-    return found
-
-
-def get_answer_text(message: Message, field: str) -> str:
-    """Return the text of an assistant turn. Raises RowError if it has media."""
-    if any(isinstance(part, MediaFile) for part in message.parts):
-        raise RowError(field, "has a picture or sound: an answer is of text alone")
-    return "\n".join(str(part) for part in message.parts).strip()

@@ -1,55 +1,34 @@
 """Rows of conversations in the format of LLaVA."""
 
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from coterie.data.columns import Columns
 from coterie.data.dataset import RowError
-from coterie.data.row_formats.base import (
-    PromptAndAnswers,
-    RowFormat,
-    format_value,
-    parse_text,
-    split_dialogue,
-)
+from coterie.data.row_formats.base import format_value, parse_text
+from coterie.data.row_formats.dialogue import DialogueFormat
 from coterie.data.row_formats.media_placeholders import MediaQueue
 from coterie.data.sample import Message, Role
 
 ROLES: dict[Any, Role] = {"system": "system", "human": "user", "gpt": "assistant"}
-FIELD = "conversations"
 
 
-class LlavaConversations(RowFormat):
+class LlavaConversations(DialogueFormat):
     """{"image": "a.png", "conversations": [{"from": "human", "value": "<image>\\nWhat?"}, ...]}.
 
     Images and audio files must match the <image> and <audio> placeholders one to one.
     """
 
-    def matches(self, row: Mapping[str, Any]) -> bool:
-        return row.get(FIELD) is not None
+    field: ClassVar[str] = "conversations"
+    items: ClassVar[str] = "turns"
 
-    def parse(
-        self, row: Mapping[str, Any], columns: Columns, folder: Path
-    ) -> list[PromptAndAnswers]:
-        turns = row[FIELD]
-        if not (isinstance(turns, list) and turns):
-            raise RowError(FIELD, f"is {format_value(turns)}: give a list of turns")
-        media_queue = MediaQueue(row, columns, folder)
-        messages = [parse_turn(item, media_queue, f"{FIELD}[{i}]") for i, item in enumerate(turns)]
-        media_queue.check_all_used(FIELD)
-        return split_dialogue(messages, FIELD)
-
-
-def parse_turn(turn: Any, media_queue: MediaQueue, field: str) -> Message:
-    """Parse one LLaVA turn to a `Message`."""
-    if not isinstance(turn, Mapping):
-        raise RowError(field, f'is {format_value(turn)}: give an object with "from" and "value"')
-    role = turn.get("from")
-    if not (isinstance(role, str) and role in ROLES):
-        raise RowError(f"{field}.from", f"is {format_value(role)}: give {', '.join(ROLES)}")
-    field = f"{field}.value"
-    return Message(
-        role=ROLES[role],
-        parts=media_queue.split_at_placeholders(parse_text(turn.get("value"), field), field),
-    )
+    def parse_turn(self, turn: Any, media: MediaQueue, field: str) -> Message:
+        if not isinstance(turn, Mapping):
+            raise RowError(
+                field, f'is {format_value(turn)}: give an object with "from" and "value"'
+            )
+        role = turn.get("from")
+        if not (isinstance(role, str) and role in ROLES):
+            raise RowError(f"{field}.from", f"is {format_value(role)}: give {', '.join(ROLES)}")
+        field = f"{field}.value"
+        text = parse_text(turn.get("value"), field)
+        return Message(role=ROLES[role], parts=media.split_at_placeholders(text, field))

@@ -8,15 +8,15 @@ from typing import Any
 
 from coterie.data.columns import Columns
 from coterie.data.dataset import RowError
-from coterie.data.media import MediaFile
-from coterie.data.row_formats.base import format_value, parse_text
+from coterie.data.row_formats.base import Row, format_value, parse_text
+from coterie.data.sample import MediaFile
 from coterie.modalities.base import find_media_modalities
 
 
 class MediaQueue:
     """A queue of the media of one row, per modality, in row order."""
 
-    def __init__(self, row: Mapping[str, Any], columns: Columns, folder: Path) -> None:
+    def __init__(self, row: Row, columns: Columns, folder: Path) -> None:
         self.folder = folder
         self.remaining = {
             kind: deque(find_media(row, kind, columns.get_media_column(kind), folder))
@@ -38,10 +38,7 @@ class MediaQueue:
 
     def pop_remaining(self) -> tuple[MediaFile, ...]:
         """Remove and return all remaining media, ordered by modality."""
-        popped = tuple(media for kind in self.remaining for media in self.remaining[kind])
-        for media in self.remaining.values():
-            media.clear()
-        return popped
+        return tuple(media.popleft() for media in self.remaining.values() for _ in tuple(media))
 
     def check_all_used(self, field: str) -> None:
         """Raise RowError if some media have no placeholder."""
@@ -70,15 +67,13 @@ def make_placeholder_pattern() -> re.Pattern[str]:
     return re.compile(rf"\s*<({'|'.join(map(re.escape, find_media_modalities()))})>\s*")
 
 
-def find_media(row: Mapping[str, Any], kind: str, name: str, folder: Path) -> list[MediaFile]:
+def find_media(row: Row, kind: str, name: str, folder: Path) -> list[MediaFile]:
     """Find the media of a modality in the columns `name` and `name` + "s"."""
     media = []
     for field in (name, f"{name}s"):
         value = row.get(field)
         if isinstance(value, list):
-            media += [
-                parse_media(kind, item, folder, f"{field}[{i}]") for i, item in enumerate(value)
-            ]
+            media += [parse_media(kind, x, folder, f"{field}[{i}]") for i, x in enumerate(value)]
         elif value is not None:
             media.append(parse_media(kind, value, folder, field))
     return media
@@ -114,10 +109,3 @@ def check_file(path: Path, given: str, field: str) -> None:
         raise RowError(
             field, f"the file {given!r} cannot be read in {path.parent}: {error.strerror}"
         ) from None
-
-
-def reject_placeholders(text: str, field: str) -> str:
-    """Return an answer. Raises RowError if it has a media placeholder."""
-    if placeholder := make_placeholder_pattern().search(text):
-        raise RowError(field, f"has the mark {placeholder[0].strip()}: an answer is of text alone")
-    return text

@@ -1,19 +1,18 @@
 """Rows of a question and an answer, optionally with images and audio."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from coterie.data.columns import Columns
 from coterie.data.dataset import RowError
 from coterie.data.row_formats.base import (
     PromptAndAnswers,
+    Row,
     RowFormat,
     format_value,
     parse_answers,
     parse_text,
 )
-from coterie.data.row_formats.media_placeholders import MediaQueue, reject_placeholders
+from coterie.data.row_formats.media_placeholders import MediaQueue, make_placeholder_pattern
 from coterie.data.sample import Message
 from coterie.serialization import format_suggestions
 
@@ -24,28 +23,24 @@ class QuestionAnswer(RowFormat):
     Media precede the text unless the text has <image> or <audio> placeholders.
     """
 
-    def matches(self, row: Mapping[str, Any]) -> bool:
+    def matches(self, row: Row) -> bool:
         return True
 
-    def parse(
-        self, row: Mapping[str, Any], columns: Columns, folder: Path
-    ) -> list[PromptAndAnswers]:
+    def parse(self, row: Row, columns: Columns, folder: Path) -> list[PromptAndAnswers]:
         text = fill_template(row, columns)
         answers = parse_answers(row.get(columns.answer), columns.answer)
-        for answer in answers:
-            reject_placeholders(answer, columns.answer)
+        for mark in filter(None, map(make_placeholder_pattern().search, answers)):
+            raise RowError(
+                columns.answer, f"has the mark {mark[0].strip()}: an answer is of text alone"
+            )
         return [(make_prompt(text, row, columns, folder), answers)]
 
-    def parse_prompt(
-        self, row: Mapping[str, Any], columns: Columns, folder: Path
-    ) -> tuple[Message, ...]:
+    def parse_prompt(self, row: Row, columns: Columns, folder: Path) -> tuple[Message, ...]:
         """Parse a row without an answer; see `parse`."""
         return make_prompt(fill_template(row, columns), row, columns, folder)
 
 
-def make_prompt(
-    text: str, row: Mapping[str, Any], columns: Columns, folder: Path
-) -> tuple[Message, ...]:
+def make_prompt(text: str, row: Row, columns: Columns, folder: Path) -> tuple[Message, ...]:
     """Make the user's message of a filled template and the row's images and sounds."""
     media = MediaQueue(row, columns, folder)
     parts = media.split_at_placeholders(text, columns.question)
@@ -55,26 +50,23 @@ def make_prompt(
     return (Message(role="user", parts=parts),)
 
 
-def fill_template(row: Mapping[str, Any], columns: Columns) -> str:
+def fill_template(row: Row, columns: Columns) -> str:
     """Fill the prompt template with the row's columns."""
-    text = ""
-    for piece, column in columns.split_template():
-        text += piece
-        if column is not None:
-            text += format_field(row, column)
-    return text
+    return "".join(
+        text + (format_field(row, column) if column is not None else "")
+        for text, column in columns.split_template()
+    )
 
 
-def format_field(row: Mapping[str, Any], column: str) -> str:
+def format_field(row: Row, column: str) -> str:
     """Format a text or number column for the prompt. Raises RowError if it is missing."""
     value = row.get(column)
     if value is None:
         names = [name for name, item in row.items() if item is not None]
         raise RowError(
             column,
-            f"is missing or null, and the prompt names it{format_suggestions(column, names)}; "
-            f"the row has "
-            f"{format_value(', '.join(names)) if names else 'nothing'}",
+            f"is missing or null, and the prompt names it{format_suggestions(column, names)}; the "
+            f"row has {format_value(', '.join(names)) if names else 'nothing'}",
         )
     if isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)

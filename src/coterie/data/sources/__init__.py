@@ -4,18 +4,9 @@ from pathlib import Path
 
 from coterie.data.sources.base import RowSource
 from coterie.data.sources.folder import FolderSource
-from coterie.data.sources.huggingface import DatasetSource, load_from_disk, load_from_hub
+from coterie.data.sources.huggingface import load_from_disk, load_from_hub
 from coterie.data.sources.jsonl import JsonlSource
 from coterie.data.sources.parquet import ParquetSource
-
-__all__ = [
-    "DatasetSource",
-    "FolderSource",
-    "JsonlSource",
-    "ParquetSource",
-    "RowSource",
-    "open_rows",
-]
 
 
 def open_rows(path: str | Path, *, split: str) -> RowSource:
@@ -23,7 +14,7 @@ def open_rows(path: str | Path, *, split: str) -> RowSource:
 
     Args:
         path: a .jsonl or .parquet file; a folder that `datasets.Dataset.save_to_disk` wrote; a
-                folder of images or audio; or "hf:owner/name[:config][#split]" on the hub.
+            folder of images or audio; or "hf:owner/name[:config][#split]" on the hub.
         split: the split to load if the data set has several and the path names none.
 
     Raises ValueError if nothing exists there or the format is not supported.

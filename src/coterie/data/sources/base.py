@@ -6,15 +6,15 @@ from typing import Any
 
 
 class RowSource(ABC):
-    """Raw rows of a file, read on access; safe to fork and to pickle."""
+    """Raw rows of a file, read on access; safe to fork and to pickle.
 
+    Attributes:
+        folder: base folder of relative media paths.
+        is_split: whether the source itself has splits and this is one of them.
+    """
+
+    folder: Path
     is_split: bool = False
-    """Whether the source itself has splits and this is one of them."""
-
-    @property
-    @abstractmethod
-    def folder(self) -> Path:
-        """Base folder of relative media paths."""
 
     @abstractmethod
     def __len__(self) -> int:
@@ -27,3 +27,8 @@ class RowSource(ABC):
     @abstractmethod
     def describe_row(self, index: int) -> str:
         """Return file and line of a row for error messages."""
+
+
+def get_first_line(error: Exception) -> str:
+    """Return the first line of an error's message."""
+    return str(error).strip().partition("\n")[0]

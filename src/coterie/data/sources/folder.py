@@ -20,13 +20,9 @@ class FolderSource(RowSource):
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.folder = path
         self.metadata = JsonlSource(path / METADATA) if (path / METADATA).is_file() else None
         self.files = [] if self.metadata else list_labelled_files(path)
-
-    @property
-    def folder(self) -> Path:
-        return self.path
 
     def __len__(self) -> int:
         return len(self.metadata or self.files)
@@ -43,9 +39,8 @@ class FolderSource(RowSource):
         return {get_media_kind(file, "file_name"): file, **row}
 
     def describe_row(self, index: int) -> str:
-        if self.metadata is None:
-            return f"{self.path.name}/{self.files[index]}"
-        return f"{self.path.name}/{self.metadata.describe_row(index)}"
+        row = self.metadata.describe_row(index) if self.metadata else self.files[index]
+        return f"{self.folder.name}/{row}"
 
 
 def get_media_kind(file: str, field: str) -> str:

@@ -4,17 +4,14 @@ import re
 from pathlib import Path
 from typing import Any
 
-from coterie.data.sources.base import RowSource
+from coterie.data.sources.base import RowSource, get_first_line
 from coterie.optional_imports import import_optional
 
 HUB_ID = re.compile(r"hf:(?P<id>[\w.-]+(/[\w.-]+)?)(:(?P<config>[^:#]+))?(#(?P<split>.+))?")
 
 
 class DatasetSource(RowSource):
-    """Rows of a memory-mapped `datasets.Dataset`; media are not decoded.
-
-    Class labels are returned by name.
-    """
+    """Rows of a memory-mapped `datasets.Dataset`; media are not decoded, class labels are names."""
 
     def __init__(self, dataset: Any, *, called: str, folder: Path, is_split: bool = False) -> None:
         self.dataset = dataset.with_format("arrow")  # decodes nothing
@@ -23,13 +20,7 @@ class DatasetSource(RowSource):
             for column, feature in dataset.features.items()
             if type(feature).__name__ == "ClassLabel"
         }
-        self.display_name = called
-        self.base_folder = folder
-        self.is_split = is_split
-
-    @property
-    def folder(self) -> Path:
-        return self.base_folder
+        self.display_name, self.folder, self.is_split = called, folder, is_split
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -61,12 +52,8 @@ def load_from_disk(path: Path, *, split: str) -> DatasetSource:
 def load_from_hub(name: str, *, split: str) -> DatasetSource:
     """Load a data set of the Hugging Face hub, downloaded once by the datasets library.
 
-    Args:
-        name: "hf:owner/name[:config][#split]"; the split may be any that `datasets.load_dataset`
-            accepts, such as "#train[:10%]".
-        split: the split if the name has none.
-
-    Raises ValueError if it cannot be loaded or has no such split.
+    `split` is loaded if the name has none, which may be any that `datasets.load_dataset` accepts,
+    such as "#train[:10%]". Raises ValueError if it cannot be loaded or has no such split.
     """
     match = HUB_ID.fullmatch(name)
     if match is None:
@@ -77,8 +64,7 @@ def load_from_hub(name: str, *, split: str) -> DatasetSource:
     except Exception as error:  # of the network, the hub, a file or a wrong name
         raise ValueError(
             f"{name} cannot be loaded: {type(error).__name__}: {get_first_line(error)}; see that "
-            f"the name "
-            "is right and this machine online, or give a local file or folder"
+            "the name is right and this machine online, or give a local file or folder"
         ) from None
     return select_split(found, split, called=match["id"], folder=Path.cwd())
 
@@ -88,14 +74,9 @@ def select_split(found: Any, split: str, *, called: str, folder: Path) -> Datase
     if not isinstance(found, dict):
         return DatasetSource(found, called=called, folder=folder)
     if split not in found:
-        names = ", ".join(found)
         raise ValueError(
-            f"{called} has no split {split!r}: it has {names}. Name others in tasks.yaml, such as "
+            f"{called} has no split {split!r}: it has {', '.join(found)}. Name others in "
+            "tasks.yaml, such as "
             "rows: {train: 'hf:owner/name#train[:90%]', validation: 'hf:owner/name#train[90%:]'}"
         )
     return DatasetSource(found[split], called=f"{called}/{split}", folder=folder, is_split=True)
-
-
-def get_first_line(error: Exception) -> str:
-    """Return the first line of an error's message."""
-    return str(error).strip().partition("\n")[0]

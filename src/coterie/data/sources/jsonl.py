@@ -1,5 +1,6 @@
 """Rows of a JSONL file, read by line offset."""
 
+import codecs
 import json
 import math
 import os
@@ -14,8 +15,6 @@ from coterie.data.sources.base import RowSource
 MAX_LINE_BYTES = 4 * 2**20
 """Longer lines are rejected: media belong in separate files."""
 CHUNK_BYTES = 2**20
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-"""The byte order mark that some editors write before UTF-8."""
 
 
 class JsonlSource(RowSource):
@@ -25,11 +24,9 @@ class JsonlSource(RowSource):
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self.starts = array("q")
-        """The offset of each row, then the size of the file."""
-        self.numbers = array("q")
-        """The line number of each row, from 1."""
+        self.path, self.folder = path, path.parent
+        self.starts, self.numbers = array("q"), array("q")
+        """Offset of each row, then the size of the file; line number of each row, from 1."""
         try:
             with path.open("rb") as file:
                 for number, start in index_lines(file):
@@ -39,10 +36,6 @@ class JsonlSource(RowSource):
             raise ValueError(f"{path} cannot be read: {error.strerror}") from None
         self.starts.append(path.stat().st_size)
         self.time_ns = path.stat().st_mtime_ns
-
-    @property
-    def folder(self) -> Path:
-        return self.path.parent
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -61,7 +54,8 @@ class JsonlSource(RowSource):
                 f"the line has {end - start} bytes: at most {MAX_LINE_BYTES} are read; keep "
                 "pictures and sounds in files of their own, and give their paths",
             )
-        return parse_line(line.removeprefix(BYTE_ORDER_MARK) if start == 0 else line)
+        # Some editors write a byte order mark before UTF-8.
+        return parse_line(line.removeprefix(codecs.BOM_UTF8) if start == 0 else line)
 
     def describe_row(self, index: int) -> str:
         return f"{self.path.name}:{self.numbers[index]}"
@@ -83,14 +77,9 @@ def index_lines(file: Any) -> Iterator[tuple[int, int]]:
 
 def parse_line(line: bytes) -> dict[str, Any]:
     """Parse the JSON object on a line. Raises RowError if it is invalid or ambiguous."""
+    text = ""
     try:
         text = line.decode("utf-8")
-    except UnicodeDecodeError as error:
-        byte = line[error.start]
-        raise RowError(
-            "row", f"byte {error.start} is 0x{byte:02x}, not UTF-8: save the file as UTF-8"
-        ) from None
-    try:
         row = json.loads(
             text,
             object_pairs_hook=reject_duplicate_keys,
@@ -99,15 +88,18 @@ def parse_line(line: bytes) -> dict[str, Any]:
         )
     except RowError:
         raise
+    except UnicodeDecodeError as error:
+        byte = f"byte {error.start} is 0x{line[error.start]:02x}"
+        problem = f"{byte}, not UTF-8: save the file as UTF-8"
     except RecursionError:
-        raise RowError("row", "is nested too deeply to be read") from None
+        problem = "is nested too deeply to be read"
     except ValueError as error:
-        raise RowError("row", f"is not JSON: {error}; it begins {text[:40]!r}") from None
-    if not isinstance(row, dict):
-        raise RowError(
-            "row", f"is a JSON {type(row).__name__}, {text[:40]!r}: give an object, {{...}}"
-        )
-    return row
+        problem = f"is not JSON: {error}; it begins {text[:40]!r}"
+    else:
+        if isinstance(row, dict):
+            return row
+        problem = f"is a JSON {type(row).__name__}, {text[:40]!r}: give an object, {{...}}"
+    raise RowError("row", problem)
 
 
 def reject_duplicate_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -115,10 +107,8 @@ def reject_duplicate_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     row = dict(pairs)
     if len(row) < len(pairs):
         keys = [key for key, _ in pairs]
-        duplicate = next(key for key in keys if keys.count(key) > 1)
-        raise RowError(
-            duplicate, f"the key {duplicate!r} comes {keys.count(duplicate)} times: keep one"
-        )
+        again = next(key for key in keys if keys.count(key) > 1)
+        raise RowError(again, f"the key {again!r} comes {keys.count(again)} times: keep one")
     return row
 
 

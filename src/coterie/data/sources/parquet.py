@@ -1,12 +1,12 @@
 """Rows of a Parquet file, read from a memory-mapped Arrow copy."""
 
-import hashlib
 import os
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from coterie.data.sources.base import RowSource
+from coterie.data.sources.base import RowSource, get_first_line
+from coterie.data.validation_cache import make_file_stamp, make_key
 from coterie.optional_imports import import_optional
 from coterie.paths import make_cache_dir
 
@@ -21,12 +21,8 @@ class ParquetSource(RowSource):
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path, self.folder = path, path.parent
         self.copy = get_arrow_copy(path)
-
-    @property
-    def folder(self) -> Path:
-        return self.path.parent
 
     def __len__(self) -> int:
         return open_table(self.copy).num_rows
@@ -41,10 +37,8 @@ class ParquetSource(RowSource):
 @lru_cache(maxsize=16)
 def open_table(copy: Path) -> Any:
     """Open the memory-mapped table; cached outside the source, which thus can be pickled."""
-    pyarrow = import_optional("pyarrow", "data")
-    return (
-        import_optional("pyarrow.ipc", "data").open_file(pyarrow.memory_map(str(copy))).read_all()
-    )
+    pyarrow, ipc = import_optional("pyarrow", "data"), import_optional("pyarrow.ipc", "data")
+    return ipc.open_file(pyarrow.memory_map(str(copy))).read_all()
 
 
 def get_arrow_copy(path: Path) -> Path:
@@ -52,11 +46,9 @@ def get_arrow_copy(path: Path) -> Path:
 
     Raises ValueError if the file is damaged.
     """
-    stat = path.stat()
-    key = f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}"
     folder = make_cache_dir() / "rows"
     folder.mkdir(exist_ok=True)
-    copy = folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.arrow"
+    copy = folder / f"{make_key(make_file_stamp(path))}.arrow"
     if not copy.exists():
         part = copy.with_suffix(f".{os.getpid()}.part")
         try:
@@ -72,18 +64,12 @@ def convert_to_arrow(path: Path, to: Path) -> None:
     pyarrow, ipc = import_optional("pyarrow", "data"), import_optional("pyarrow.ipc", "data")
     try:
         with import_optional("pyarrow.parquet", "data").ParquetFile(path, memory_map=True) as file:
-            schema = file.schema_arrow
-            with ipc.new_file(str(to), schema) as writer:
+            with ipc.new_file(str(to), file.schema_arrow) as writer:
                 for batch in file.iter_batches(batch_size=BATCH_ROWS):
                     writer.write_batch(batch)
     except (pyarrow.ArrowException, OSError) as error:
-        if getattr(error, "errno", None):  # the system's, not Arrow's for a damaged file
-            raise ValueError(f"{path} cannot be copied to {to}: {get_first_line(error)}") from None
-        raise ValueError(
-            f"{path} is no Parquet file that can be read: {get_first_line(error)}"
-        ) from None
-
-
-def get_first_line(error: Exception) -> str:
-    """Return the first line of an error's message."""
-    return str(error).strip().partition("\n")[0]
+        # An error of the system has a number; one of Arrow, for a damaged file, has none.
+        problem = "is no Parquet file that can be read"
+        if getattr(error, "errno", None):
+            problem = f"cannot be copied to {to}"
+        raise ValueError(f"{path} {problem}: {get_first_line(error)}") from None

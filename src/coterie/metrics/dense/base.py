@@ -1,13 +1,13 @@
 """The interface of metrics of maps: a head's output per pixel, or per image."""
 
 from abc import abstractmethod
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any
 
-import numpy as np
-from jaxtyping import Float64, Shaped
+from jaxtyping import Shaped
 from torch import Tensor
 
-from coterie.metrics.base import Metric
+from coterie.metrics.base import Metric, Statistics
 from coterie.metrics.prediction import MapPrediction
 from coterie.serialization import get_init_fields
 
@@ -15,28 +15,20 @@ from coterie.serialization import get_init_fields
 class DenseMetric(Metric):
     """A metric that compares a map with a label. Kinds are frozen keyword-only dataclasses."""
 
-    prediction_type: ClassVar[type[MapPrediction]] = MapPrediction
+    prediction_type = MapPrediction
 
     @abstractmethod
-    def statistics(
-        self, prediction: MapPrediction, label: Shaped[Tensor, "*label"]
-    ) -> Float64[np.ndarray, " statistics"]:
+    def statistics(self, prediction: MapPrediction, label: Shaped[Tensor, "*label"]) -> Statistics:
         """Compute the statistics of one image: finite, of fixed length, additive over images.
 
-        Args:
-            prediction: the head's output for one image.
-            label: the task's label; unlabelled pixels are ignored.
+        Unlabelled pixels are ignored.
         """
 
-    def __str__(self) -> str:
-        """Format the name for scores and tables, with the settings that are not defaults."""
-        given = {
-            field.name: (getattr(self, field.name), field.default)
-            for field in get_init_fields(type(self))
+    def list_settings(self) -> Mapping[str, Any]:
+        """Return the fields that are not defaults, since `str` is the name in tables."""
+        defaults = {field.name: field.default for field in get_init_fields(type(self))}
+        return {
+            name: value
+            for name, value in super().list_settings().items()
+            if isinstance(value, str | int | float) and value != defaults[name]
         }
-        items = ", ".join(
-            f"{name}={value!r}"
-            for name, (value, default) in given.items()
-            if isinstance(value, str | int | float) and value != default
-        )
-        return f"{self.get_name()}({items})" if items else self.get_name()

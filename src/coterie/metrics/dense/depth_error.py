@@ -2,14 +2,13 @@
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 import numpy as np
-from jaxtyping import Float, Float64
-from torch import Tensor
 
+from coterie.metrics.base import Statistics, compute_ratio
 from coterie.metrics.dense.base import DenseMetric
-from coterie.metrics.dense.labels import METRES, DepthScale, check_choice, to_numpy
+from coterie.metrics.dense.labels import METRES, DepthScale, ScalarMap, check_choice, to_numpy
 from coterie.metrics.prediction import MapPrediction
 
 
@@ -26,9 +25,8 @@ class DepthError(DenseMetric):
         report: "rmse" or "abs_rel".
     """
 
-    higher_is_better: ClassVar[bool] = False
-    limits: ClassVar[tuple[float, float]] = (0.0, math.inf)
-
+    higher_is_better = False
+    limits = (0.0, math.inf)
     scale: DepthScale = METRES
     report: Literal["rmse", "abs_rel"] = "rmse"
 
@@ -40,19 +38,15 @@ class DepthError(DenseMetric):
     def unit(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
         return {"rmse": "m", "abs_rel": ""}[self.report]
 
-    def statistics(
-        self,
-        prediction: MapPrediction,
-        label: Float[Tensor, "1 height breadth"],
-    ) -> Float64[np.ndarray, " statistics"]:
+    def statistics(self, prediction: MapPrediction, label: ScalarMap) -> Statistics:
         """Compute the sum of squared errors, the sum of relative errors, and the pixel count."""
         found, right = (to_numpy(self.scale.decode(x.double())) for x in (prediction.values, label))
         known = right > 0  # not where it is NaN
         error, right = abs(found - right)[known], right[known]
         return np.array([(error**2).sum(), (error / right).sum(), known.sum()])
 
-    def score(self, total: Float64[np.ndarray, " statistics"]) -> float:
-        squares, ratios, count = total.tolist()
-        if not count:
-            return float("nan")
-        return {"rmse": math.sqrt(squares / count), "abs_rel": ratios / count}[self.report]
+    def score(self, total: Statistics) -> float:
+        squares, ratios, count = total
+        if self.report == "rmse":
+            return math.sqrt(compute_ratio(squares, count))
+        return compute_ratio(ratios, count)

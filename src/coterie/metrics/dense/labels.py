@@ -1,7 +1,6 @@
 """Label masks and encodings that losses and metrics of dense tasks share."""
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +8,12 @@ import torch
 from jaxtyping import Bool, Float, Float32, Float64, Int64, Shaped
 from torch import Tensor
 
-from coterie import serialization
+from coterie.metrics.prediction import MapPrediction
+
+Mask = Bool[np.ndarray, "height breadth"]
+ScalarMap = Float[Tensor, "1 height breadth"]
+THRESHOLDS = np.linspace(0.2, 0.9, 15)
+"""Probabilities from which on a pixel counts as salient, as in ASTMT's code."""
 
 
 def mask_unlabelled(
@@ -39,18 +43,22 @@ def to_numpy(values: Float[Tensor, "*label"]) -> Float64[np.ndarray, "*label"]:
     return values.detach().cpu().double().numpy()
 
 
+def threshold_saliency(
+    prediction: MapPrediction, label: ScalarMap
+) -> tuple[Bool[np.ndarray, "thresholds place"], Bool[np.ndarray, " place"]]:
+    """Return the labelled pixels' predicted saliency at each of THRESHOLDS, and the true one."""
+    right = to_numpy(label)
+    known = ~np.isnan(right)
+    found = to_numpy(prediction.values.float().sigmoid())[known] > THRESHOLDS[:, None]
+    return found, right[known] > 0.5
+
+
 def to_class_map(
     values: Shaped[np.ndarray, "height breadth"], *, classes: int, unknown: int, ignored: int
 ) -> Int64[Tensor, "height breadth"]:
-    """Convert class numbers to an int64 label.
+    """Convert whole numbers to an int64 label, with `ignored` for unknown pixels.
 
-    Args:
-        values: whole numbers of any dtype.
-        classes: number of classes, from 0.
-        unknown: the file's value for unknown pixels.
-        ignored: the label's value for unknown pixels.
-
-    Raises ValueError if a number is neither a class nor `unknown`.
+    Raises ValueError if one is neither `unknown` nor a class, 0 to `classes` - 1.
     """
     found = np.unique(values)
     wrong = found[~((found == unknown) | np.isin(found, np.arange(classes)))]
@@ -62,27 +70,21 @@ def to_class_map(
     return torch.from_numpy(np.where(values == unknown, ignored, values).astype(np.int64))
 
 
-MIN_LENGTH = 1e-6
-"""Minimum length of vectors with a direction."""
-
-
 def normalize_vectors(
     vectors: Float[Tensor, "*batch channels height breadth"],
 ) -> Float32[Tensor, "*batch channels height breadth"]:
     """Normalize each pixel's vector to length 1; NaN where it is too short or unknown."""
     vectors = vectors.float()
     length = vectors.norm(dim=-3, keepdim=True)
-    return torch.where(length > MIN_LENGTH, vectors / length, torch.nan)
+    return torch.where(length > 1e-6, vectors / length, torch.nan)
 
 
 def to_camera_axes(
     stored: Float[Tensor, "channels height breadth"], signs: tuple[int, int, int]
 ) -> Float32[Tensor, "channels height breadth"]:
-    """Convert stored vectors to unit vectors in coterie's axes.
+    """Convert stored vectors x, y, z, 0 or NaN where unknown, to unit vectors in coterie's axes.
 
-    Args:
-        stored: x, y, z; all 0 or NaN where unknown.
-        signs: 1 or -1 per axis: whether the stored axis points right, up, to the viewer.
+    A sign is 1 or -1: whether the stored axis points right, up, to the viewer.
     """
     return normalize_vectors(stored * torch.tensor(signs, dtype=stored.dtype).view(3, 1, 1))
 
@@ -130,28 +132,6 @@ METRES = DepthScale()
 
 
 def check_choice(where: str, value: object, allowed: tuple[object, ...]) -> None:
-    """Raise ValueError that names the value and the allowed ones unless it is one of these.
-
-    Args:
-        where: the field, such as "Normals(criterion".
-        value: the value given.
-        allowed: all allowed values.
-    """
+    """Raise ValueError unless `value`, of a field such as "Normals(criterion", is allowed."""
     if value not in allowed:
-        words = " or ".join(map(repr, allowed))
-        raise ValueError(f"{where}={value!r}): give {words}")
-
-
-def check_names(kind: str, names: tuple[str, ...], known: Iterable[str]) -> None:
-    """Raise ValueError unless `names` are tasks of a data set, at least one.
-
-    Args:
-        kind: name of the data set.
-        names: the requested tasks.
-        known: all tasks of the data set.
-    """
-    known = list(known)
-    wrong = [name for name in names if name not in known]
-    if wrong or not names:
-        near = serialization.format_suggestions(str(wrong[0]), known) if wrong else ""
-        raise ValueError(f"{kind}(names={names!r}): give some of {', '.join(known)}{near}")
+        raise ValueError(f"{where}={value!r}): give {' or '.join(map(repr, allowed))}")

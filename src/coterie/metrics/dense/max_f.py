@@ -3,14 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Float64
-from torch import Tensor
 
+from coterie.metrics.base import Statistics
 from coterie.metrics.dense.base import DenseMetric
-from coterie.metrics.dense.labels import to_numpy
+from coterie.metrics.dense.labels import THRESHOLDS, ScalarMap, threshold_saliency
 from coterie.metrics.prediction import MapPrediction
-
-THRESHOLDS = np.linspace(0.2, 0.9, 15)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,10 +18,8 @@ class MaxF(DenseMetric):
     Precision P and recall R are means over images, and 0 for an image where they are undefined, as
     in ASTMT's code (arXiv:1904.08918). Predictions are logits; above the threshold is salient.
 
-    Departs: that code has b = 1; 0.3 is usual for saliency.
-
-    Attributes:
-        beta_squared: above 0; below 1, precision counts more.
+    Departs: that code has b = 1; 0.3 is usual for saliency. `beta_squared` is above 0; below 1,
+    precision counts more.
     """
 
     beta_squared: float = 0.3
@@ -33,24 +28,17 @@ class MaxF(DenseMetric):
         if not 0 < self.beta_squared < float("inf"):
             raise ValueError(f"MaxF(beta_squared={self.beta_squared!r}): give a number above 0")
 
-    def statistics(
-        self,
-        prediction: MapPrediction,
-        label: Float[Tensor, "1 height breadth"],
-    ) -> Float64[np.ndarray, " statistics"]:
+    def statistics(self, prediction: MapPrediction, label: ScalarMap) -> Statistics:
         """Compute precision and recall at each threshold, and 1; zeros for an unlabelled image."""
-        right = to_numpy(label)
-        known = ~np.isnan(right)
-        if not known.any():
+        found, salient = threshold_saliency(prediction, label)
+        if not salient.size:
             return np.zeros(2 * len(THRESHOLDS) + 1)
-        salient = right[known] > 0.5
-        found = to_numpy(prediction.values.float().sigmoid())[known] > THRESHOLDS[:, None]
         both = (found & salient).sum(1)
         precision = both / np.maximum(found.sum(1), 1)
         recall = both / max(salient.sum(), 1)
         return np.concatenate((precision, recall, [1.0]))
 
-    def score(self, total: Float64[np.ndarray, " statistics"]) -> float:
+    def score(self, total: Statistics) -> float:
         if not total[-1]:
             return float("nan")
         precision, recall = (total[:-1] / total[-1]).reshape(2, -1)

@@ -1,12 +1,12 @@
 """`MeanAngularError`: the mean angle between predicted and true normals."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
-from jaxtyping import Float, Float64
+from jaxtyping import Float
 from torch import Tensor
 
+from coterie.metrics.base import Statistics, compute_ratio
 from coterie.metrics.dense.base import DenseMetric
 from coterie.metrics.dense.labels import to_numpy
 from coterie.metrics.prediction import MapPrediction
@@ -20,15 +20,13 @@ class MeanAngularError(DenseMetric):
     equal weight, so an image with more labels counts more, as in the released code of M3ViT.
     """
 
-    higher_is_better: ClassVar[bool] = False
-    unit: ClassVar[str] = "deg"
-    limits: ClassVar[tuple[float, float]] = (0.0, 180.0)
+    higher_is_better = False
+    unit = "deg"
+    limits = (0.0, 180.0)
 
     def statistics(
-        self,
-        prediction: MapPrediction,
-        label: Float[Tensor, "3 height breadth"],
-    ) -> Float64[np.ndarray, " statistics"]:
+        self, prediction: MapPrediction, label: Float[Tensor, "3 height breadth"]
+    ) -> Statistics:
         """Compute the sum of angles and the pixel count."""
         found, right = to_numpy(prediction.values), to_numpy(label)
         known = ~np.isnan(right).any(0)
@@ -37,6 +35,5 @@ class MeanAngularError(DenseMetric):
         cosine = (found * right).sum(0) / np.maximum(lengths, np.finfo(np.float64).tiny)
         return np.array([np.degrees(np.arccos(cosine.clip(-1, 1))).sum(), known.sum()])
 
-    def score(self, total: Float64[np.ndarray, " statistics"]) -> float:
-        angle, count = total.tolist()
-        return angle / count if count else float("nan")
+    def score(self, total: Statistics) -> float:
+        return compute_ratio(*total)

@@ -2,12 +2,13 @@
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 import numpy as np
-from jaxtyping import Float, Float64
+from jaxtyping import Float
 from torch import Tensor
 
+from coterie.metrics.base import Statistics, compute_ratio
 from coterie.metrics.dense.base import DenseMetric
 from coterie.metrics.dense.labels import check_choice, to_numpy
 from coterie.metrics.prediction import MapPrediction
@@ -15,31 +16,23 @@ from coterie.metrics.prediction import MapPrediction
 
 @dataclass(frozen=True, kw_only=True)
 class MeanError(DenseMetric):
-    """The mean absolute or root mean square error over all labelled values, in label units.
+    """Mean absolute (`exponent` 1) or root mean square (2) error, in the unit of the label."""
 
-    Attributes:
-        exponent: 1 for mean absolute, 2 for root mean square.
-    """
-
-    higher_is_better: ClassVar[bool] = False
-    unit: ClassVar[str] = ""
-    limits: ClassVar[tuple[float, float]] = (0.0, math.inf)
-
+    higher_is_better = False
+    unit = ""
+    limits = (0.0, math.inf)
     exponent: Literal[1, 2] = 1
 
     def __post_init__(self) -> None:
         check_choice("MeanError(exponent", self.exponent, (1, 2))
 
     def statistics(
-        self,
-        prediction: MapPrediction,
-        label: Float[Tensor, "channels *place"],
-    ) -> Float64[np.ndarray, " statistics"]:
+        self, prediction: MapPrediction, label: Float[Tensor, "channels *place"]
+    ) -> Statistics:
         """Compute the sum of |difference|^exponent and the count."""
         found, right = to_numpy(prediction.values), to_numpy(label)
         known = ~np.isnan(right)
         return np.array([(abs(found - right)[known] ** self.exponent).sum(), known.sum()])
 
-    def score(self, total: Float64[np.ndarray, " statistics"]) -> float:
-        error, count = total.tolist()
-        return (error / count) ** (1 / self.exponent) if count else float("nan")
+    def score(self, total: Statistics) -> float:
+        return compute_ratio(*total) ** (1 / self.exponent)

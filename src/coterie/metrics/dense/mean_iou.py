@@ -1,12 +1,12 @@
 """`MeanIoU`: mean intersection over union of classes."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
-from jaxtyping import Float64, Int
+from jaxtyping import Int
 from torch import Tensor
 
+from coterie.metrics.base import Statistics, compute_ratios
 from coterie.metrics.dense.base import DenseMetric
 from coterie.metrics.prediction import MapPrediction
 
@@ -27,8 +27,7 @@ class MeanIoU(DenseMetric):
         ignore_index: the label of ignored pixels; not a class.
     """
 
-    name: ClassVar[str] = "mean_iou"
-
+    name = "mean_iou"
     classes: int
     ignore_index: int = 255
 
@@ -42,10 +41,8 @@ class MeanIoU(DenseMetric):
             )
 
     def statistics(
-        self,
-        prediction: MapPrediction,
-        label: Int[Tensor, "height breadth"],
-    ) -> Float64[np.ndarray, " statistics"]:
+        self, prediction: MapPrediction, label: Int[Tensor, "height breadth"]
+    ) -> Statistics:
         """Compute for each class the numbers of correct, predicted and labelled pixels.
 
         Raises ValueError if a label is not a class.
@@ -63,8 +60,6 @@ class MeanIoU(DenseMetric):
         both = np.bincount(found[found == right], minlength=self.classes)
         return np.concatenate((both, *counts)).astype(np.float64)
 
-    def score(self, total: Float64[np.ndarray, " statistics"]) -> float:
+    def score(self, total: Statistics) -> float:
         both, found, right = total.reshape(3, -1)
-        union = found + right - both
-        there = union > 0
-        return float(100 * (both[there] / union[there]).mean()) if there.any() else float("nan")
+        return float(100 * compute_ratios(both, found + right - both).mean())

@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Float64
-from torch import Tensor
 
+from coterie.metrics.base import Statistics, compute_ratios
 from coterie.metrics.dense.base import DenseMetric
-from coterie.metrics.dense.labels import to_numpy
+from coterie.metrics.dense.labels import Mask, ScalarMap, to_numpy
 from coterie.metrics.dense.thinning import thin_edges
 from coterie.metrics.prediction import MapPrediction
 from coterie.optional_imports import import_optional
@@ -42,15 +41,11 @@ class OdsF(DenseMetric):
             raise ValueError(f"OdsF(thresholds={self.thresholds!r}): give a number, at least 1")
         if not 0 <= self.max_distance < 1:
             raise ValueError(
-                f"OdsF(max_distance={self.max_distance!r}): give a share of the diagonal, "
-                f"0 or more and below 1"
+                f"OdsF(max_distance={self.max_distance!r}): give a share of the diagonal, 0 or "
+                "more and below 1"
             )
 
-    def statistics(
-        self,
-        prediction: MapPrediction,
-        label: Float[Tensor, "1 height breadth"],
-    ) -> Float64[np.ndarray, " statistics"]:
+    def statistics(self, prediction: MapPrediction, label: ScalarMap) -> Statistics:
         """Compute for each threshold the numbers of matched, predicted and true pixels."""
         probability = to_numpy(prediction.values.float().sigmoid())[0]
         truth = to_numpy(label)[0]
@@ -67,30 +62,20 @@ class OdsF(DenseMetric):
             counts[index] = count_matches(found, true, reach), found.sum(), true.sum()
         return counts.T.reshape(-1)
 
-    def score(self, total: Float64[np.ndarray, " statistics"]) -> float:
+    def score(self, total: Statistics) -> float:
         both, found, true = total.reshape(3, -1)
-        there = found + true > 0
-        return float(200 * (both[there] / (found + true)[there]).max()) if there.any() else np.nan
+        return float(200 * compute_ratios(both, found + true).max())
 
 
-def count_matches(
-    found: Bool[np.ndarray, "height breadth"],
-    true: Bool[np.ndarray, "height breadth"],
-    reach: float,
-) -> int:
-    """Count the pairs of a maximum one-to-one matching with distances up to `reach` pixels.
-
-    Raises ValueError if scipy is not installed.
-    """
+def count_matches(found: Mask, true: Mask, reach: float) -> int:
+    """Count the pairs of a maximum one-to-one matching with distances up to `reach` pixels."""
     if not found.any() or not true.any():
         return 0
-    trees = [
-        import_optional("scipy.spatial", "evaluate").cKDTree(np.argwhere(x)) for x in (found, true)
-    ]
-    pairs = trees[0].sparse_distance_matrix(trees[1], reach, output_type="ndarray")
-    sparse = import_optional("scipy.sparse", "evaluate")
-    graph = sparse.csr_matrix(
-        (np.ones(len(pairs)), (pairs["i"], pairs["j"])), shape=(trees[0].n, trees[1].n)
+    make_tree = import_optional("scipy.spatial", "evaluate").cKDTree
+    near, far = make_tree(np.argwhere(found)), make_tree(np.argwhere(true))
+    pairs = near.sparse_distance_matrix(far, reach, output_type="ndarray")
+    graph = import_optional("scipy.sparse", "evaluate").csr_matrix(
+        (np.ones(len(pairs)), (pairs["i"], pairs["j"])), shape=(near.n, far.n)
     )
     matching = import_optional("scipy.sparse.csgraph", "evaluate").maximum_bipartite_matching(graph)
     return int((matching >= 0).sum())

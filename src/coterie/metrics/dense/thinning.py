@@ -5,11 +5,13 @@ from itertools import cycle
 import numpy as np
 from jaxtyping import Bool
 
+from coterie.metrics.dense.labels import Mask
+
 NEIGHBOUR_ORDER = ((0, 1), (-1, 1), (-1, 0), (-1, -1), (0, -1), (1, -1), (1, 0), (1, 1))
 """Row and column offsets of neighbours x1 to x8: counter-clockwise, from the right."""
 
 
-def thin_edges(mask: Bool[np.ndarray, "height breadth"]) -> Bool[np.ndarray, "height breadth"]:
+def thin_edges(mask: Mask) -> Mask:
     """Thin a mask until no pixel can be removed without breaking or shortening a line.
 
     The first parallel algorithm of Guo and Hall (CACM 1989), which is `bwmorph(mask, "thin", Inf)`

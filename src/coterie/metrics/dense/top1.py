@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Float64
+from jaxtyping import Float
 from torch import Tensor
 
-from coterie.metrics.base import compute_percent
+from coterie.metrics.base import Statistics
 from coterie.metrics.dense.base import DenseMetric
 from coterie.metrics.prediction import MapPrediction
 
@@ -18,13 +18,8 @@ class Top1(DenseMetric):
     As in the released code of Mod-Squad; a target with a NaN is skipped.
     """
 
-    def statistics(
-        self, prediction: MapPrediction, label: Float[Tensor, " classes"]
-    ) -> Float64[np.ndarray, " statistics"]:
+    def statistics(self, prediction: MapPrediction, label: Float[Tensor, " classes"]) -> Statistics:
         """Compute 1 if they agree else 0, and 1; zeros without a target."""
         if label.isnan().any():
             return np.zeros(2)
         return np.array([prediction.values.argmax().item() == label.argmax().item(), 1.0])
-
-    def score(self, total: Float64[np.ndarray, " statistics"]) -> float:
-        return compute_percent(*total)

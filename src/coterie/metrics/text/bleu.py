@@ -1,12 +1,10 @@
 """The BLEU score of machine translation."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
 
 import numpy as np
-from jaxtyping import Float64
 
-from coterie.metrics.base import TextMetric
+from coterie.metrics.base import Statistics, TextMetric
 from coterie.metrics.prediction import TextPrediction
 from coterie.optional_imports import import_optional
 
@@ -15,24 +13,20 @@ from coterie.optional_imports import import_optional
 class Bleu(TextMetric):
     """Corpus BLEU, 0 to 100, as `sacrebleu.corpus_bleu` computes it; all answers are references.
 
-    Attributes:
-        tokenize: sacrebleu's tokenizer, such as "13a", "intl", "char" or "none".
+    `tokenize` is the name of sacrebleu's tokenizer, such as "13a", "intl", "char" or "none".
     """
 
-    unit: ClassVar[str] = ""
-
+    unit = ""
     tokenize: str = "13a"
 
-    def statistics(
-        self, prediction: TextPrediction, answers: tuple[str, ...]
-    ) -> Float64[np.ndarray, " statistics"]:
-        bleu: Any = import_optional("sacrebleu.metrics", "evaluate").BLEU(tokenize=self.tokenize)
+    def statistics(self, prediction: TextPrediction, answers: tuple[str, ...]) -> Statistics:
+        bleu = import_optional("sacrebleu.metrics", "evaluate").BLEU(tokenize=self.tokenize)
         found = bleu.corpus_score([prediction.text], [[answer] for answer in answers])
         return np.array([*found.counts, *found.totals, found.sys_len, found.ref_len], np.float64)
 
-    def score(self, total: Float64[np.ndarray, " statistics"]) -> float:
+    def score(self, total: Statistics) -> float:
         numbers = [round(number) for number in total]
         if not numbers[-1]:
             return float("nan")
-        bleu: Any = import_optional("sacrebleu.metrics", "evaluate").BLEU
+        bleu = import_optional("sacrebleu.metrics", "evaluate").BLEU
         return bleu.compute_bleu(numbers[:4], numbers[4:8], *numbers[8:], smooth_method="exp").score

@@ -1,12 +1,10 @@
 """The share of predictions that contain an answer."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
-from jaxtyping import Float64
 
-from coterie.metrics.base import TextMetric, compute_percent
+from coterie.metrics.base import Statistics, TextMetric
 from coterie.metrics.prediction import TextPrediction
 from coterie.metrics.text.normalization import words_in
 
@@ -18,18 +16,8 @@ class ContainsAnswer(TextMetric):
     For models that answer in sentences; a long prediction may be right by chance.
     """
 
-    name: ClassVar[str] = "contains"
+    name = "contains"
 
-    def statistics(
-        self, prediction: TextPrediction, answers: tuple[str, ...]
-    ) -> Float64[np.ndarray, " statistics"]:
-        words = spaced(prediction.text)
-        return np.array([float(any(spaced(answer) in words for answer in answers)), 1.0])
-
-    def score(self, total: Float64[np.ndarray, " statistics"]) -> float:
-        return compute_percent(*total)
-
-
-def spaced(text: str) -> str:
-    """Return the words of a text, separated and surrounded by spaces."""
-    return f" {' '.join(words_in(text))} "
+    def statistics(self, prediction: TextPrediction, answers: tuple[str, ...]) -> Statistics:
+        words, *accepted = (f" {' '.join(words_in(x))} " for x in (prediction.text, *answers))
+        return np.array([float(any(answer in words for answer in accepted)), 1.0])

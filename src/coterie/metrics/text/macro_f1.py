@@ -4,9 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float64
 
-from coterie.metrics.base import TextMetric
+from coterie.metrics.base import Statistics, TextMetric, compute_ratios
 from coterie.metrics.prediction import TextPrediction
 from coterie.metrics.text.normalization import normalize
 
@@ -16,10 +15,8 @@ class MacroF1(TextMetric):
     """Mean F1, in percent, over the classes that occur in answers or predictions.
 
     Labels are compared up to `normalize`. A prediction that is not a label is wrong and adds no
-    class. Of several answers, the predicted one is used if any, else the first.
-
-    Attributes:
-        labels: all classes; if empty, `fit` takes them from a split's answers.
+    class. Of several answers, the predicted one is used if any, else the first. `labels` are all
+    classes; if empty, `fit` takes them from a split's answers.
     """
 
     labels: tuple[str, ...] = ()
@@ -33,9 +30,8 @@ class MacroF1(TextMetric):
     def fit(self, answers: Iterable[tuple[str, ...]]) -> "MacroF1":
         if self.labels:
             return self
-        return replace(
-            self, labels=tuple(sorted({normalize(x) for items in answers for x in items}))
-        )
+        labels = {normalize(answer) for items in answers for answer in items}
+        return replace(self, labels=tuple(sorted(labels)))
 
     def check(self, answers: tuple[str, ...]) -> None:
         labels = list(map(normalize, self.labels))
@@ -43,9 +39,7 @@ class MacroF1(TextMetric):
             if labels and normalize(answer) not in labels:
                 raise ValueError(f"{answer!r} is no label: they are {', '.join(self.labels)}")
 
-    def statistics(
-        self, prediction: TextPrediction, answers: tuple[str, ...]
-    ) -> Float64[np.ndarray, " statistics"]:
+    def statistics(self, prediction: TextPrediction, answers: tuple[str, ...]) -> Statistics:
         """Compute for each label the numbers of correct, predicted and true samples."""
         if not self.labels:
             raise ValueError("MacroF1(labels=()): call `fit` with the answers of the split first")
@@ -59,9 +53,6 @@ class MacroF1(TextMetric):
             counts[1, labels.index(predicted)] += 1
         return counts.ravel()
 
-    def score(self, total: Float64[np.ndarray, " statistics"]) -> float:
+    def score(self, total: Statistics) -> float:
         both, predicted, right = total.reshape(3, -1)
-        there = predicted + right > 0
-        if not there.any():
-            return float("nan")
-        return float(100 * (2 * both[there] / (predicted + right)[there]).mean())
+        return float(100 * compute_ratios(2 * both, predicted + right).mean())

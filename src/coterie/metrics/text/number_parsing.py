@@ -10,8 +10,6 @@ NUMBER = re.compile(
     r"(?:\.\d+)?"
     r"(?:[eE][-+]?\d+)?"
 )
-
-
 PERCENT = re.compile(r"\s*[%\uff05]")
 
 
@@ -25,9 +23,10 @@ def parse_number(text: str, *, divides_percent: bool = False) -> float | None:
         digits = match[0].replace(",", "").replace("\u2212", "-")
         if any(map(str.isdigit, digits)) and digits.lstrip("+-")[0] not in "eE":
             number = float(digits)
+            if divides_percent and PERCENT.match(text, match.end()):
+                number /= 100
             if math.isfinite(number):
-                is_percent = divides_percent and PERCENT.match(text, match.end())
-                return number / 100 if is_percent else number
+                return number
     return None
 
 
@@ -43,9 +42,6 @@ def parse_numbers(answers: tuple[str, ...], *, divides_percent: bool = False) ->
 
 
 def find_nearest(prediction: str, answers: tuple[str, ...]) -> tuple[float, float]:
-    """Return (prediction, answer) as numbers, for the nearest answer.
-
-    A prediction without a number counts as 0: skipping it would reward empty predictions.
-    """
+    """Return (prediction, answer) as numbers, for the nearest answer; a missing prediction is 0."""
     predicted = parse_number(prediction) or 0.0
     return predicted, min(parse_numbers(answers), key=lambda answer: abs(answer - predicted))

@@ -2,12 +2,10 @@
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
-from jaxtyping import Float64
 
-from coterie.metrics.base import TextMetric, compute_percent
+from coterie.metrics.base import Statistics, TextMetric
 from coterie.metrics.prediction import TextPrediction
 from coterie.metrics.text.number_parsing import parse_number, parse_numbers
 
@@ -18,14 +16,11 @@ class NumericMatch(TextMetric):
 
     With 0.05, for numbers, the relaxed accuracy of ChartQA (arXiv:2203.10244) as pix2struct and
     lmms-eval compute it: a number before a percent sign is divided by 100, so that "95%" is right
-    for "0.95" and wrong for "95". An answer of 0 must be matched exactly.
-
-    Attributes:
-        tolerance: relative tolerance, at least 0: 0.05 accepts 95 to 105 for 100.
+    for "0.95" and wrong for "95". An answer of 0 must be matched exactly. `tolerance` is at least
+    0: 0.05 accepts 95 to 105 for 100.
     """
 
-    name: ClassVar[str] = "numeric"
-
+    name = "numeric"
     tolerance: int | float = 0.05
 
     def __post_init__(self) -> None:
@@ -37,15 +32,10 @@ class NumericMatch(TextMetric):
     def check(self, answers: tuple[str, ...]) -> None:
         parse_numbers(answers)
 
-    def statistics(
-        self, prediction: TextPrediction, answers: tuple[str, ...]
-    ) -> Float64[np.ndarray, " statistics"]:
+    def statistics(self, prediction: TextPrediction, answers: tuple[str, ...]) -> Statistics:
         predicted = parse_number(prediction.text, divides_percent=True)
         is_near = predicted is not None and any(
             abs(predicted - answer) <= self.tolerance * abs(answer) * (1 + 1e-12)  # 95 for 100
             for answer in parse_numbers(answers, divides_percent=True)
         )
         return np.array([float(is_near), 1.0])
-
-    def score(self, total: Float64[np.ndarray, " statistics"]) -> float:
-        return compute_percent(*total)

@@ -3,12 +3,10 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
 
 import numpy as np
-from jaxtyping import Float64
 
-from coterie.metrics.base import TextMetric
+from coterie.metrics.base import Statistics, TextMetric
 from coterie.metrics.prediction import TextPrediction
 from coterie.metrics.text.number_parsing import find_nearest, parse_numbers
 
@@ -22,14 +20,11 @@ class R2(TextMetric):
 
     Attributes:
         log: compare log(1 + x), for amounts over several decades; negative numbers count as 0.
-        center: subtracted from answers before they are squared and summed. It affects the score
-            by rounding only: squares of numbers far from 0 lose a small variance. `fit` sets it to
-            the mean of a split's answers.
+        center: subtracted from answers, against rounding; `fit` sets it to a split's mean.
     """
 
-    unit: ClassVar[str] = ""
-    limits: ClassVar[tuple[float, float]] = (-math.inf, 1.0)
-
+    unit = ""
+    limits = (-math.inf, 1.0)
     log: bool = False
     center: float = field(default=0.0, init=False, compare=False)
 
@@ -49,19 +44,16 @@ class R2(TextMetric):
             raise ValueError(f"{answers!r} has a number below 0, of which R2(log=True) has no log")
         parse_numbers(answers)
 
-    def statistics(
-        self, prediction: TextPrediction, answers: tuple[str, ...]
-    ) -> Float64[np.ndarray, " statistics"]:
+    def statistics(self, prediction: TextPrediction, answers: tuple[str, ...]) -> Statistics:
         """Compute 1, the answer's distance from the center, its square, and the squared error."""
         predicted, answer = map(self.scale, find_nearest(prediction.text, answers))
         distance = answer - self.center
         return np.array([1.0, distance, distance**2, (answer - predicted) ** 2])
 
     def scale(self, number: float) -> float:
-        """Return the number, or with `log` its logarithm."""
         return math.log1p(max(number, 0)) if self.log else number
 
-    def score(self, total: Float64[np.ndarray, " statistics"]) -> float:
+    def score(self, total: Statistics) -> float:
         count, distances, squares, errors = total.tolist()
         spread = squares - distances**2 / count if count else 0.0
         if spread <= 1e-12 * squares:  # rounding residue of equal answers

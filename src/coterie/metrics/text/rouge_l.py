@@ -5,9 +5,8 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float64
 
-from coterie.metrics.base import TextMetric, compute_percent
+from coterie.metrics.base import Statistics, TextMetric
 from coterie.metrics.prediction import TextPrediction
 from coterie.optional_imports import import_optional
 
@@ -17,27 +16,18 @@ class RougeL(TextMetric):
     """Mean F-measure of the longest common subsequence of words, in percent, by rouge-score.
 
     Its words consist of letters a to z and digits: other scripts score 0. Of several answers, the
-    best is used.
-
-    Attributes:
-        stem: compare Porter stems, so that "cats" matches "cat".
+    best is used. If `stem`, Porter stems are compared, so that "cats" matches "cat".
     """
 
     stem: bool = False
 
-    def statistics(
-        self, prediction: TextPrediction, answers: tuple[str, ...]
-    ) -> Float64[np.ndarray, " statistics"]:
+    def statistics(self, prediction: TextPrediction, answers: tuple[str, ...]) -> Statistics:
         found = make_scorer(self.stem).score_multi(answers, prediction.text)
         return np.array([found["rougeL"].fmeasure, 1.0])
-
-    def score(self, total: Float64[np.ndarray, " statistics"]) -> float:
-        return compute_percent(*total)
 
 
 @lru_cache
 def make_scorer(stem: bool) -> Any:
     """Return rouge-score's scorer, which is stateless."""
-    return import_optional("rouge_score.rouge_scorer", "evaluate").RougeScorer(
-        ["rougeL"], use_stemmer=stem
-    )
+    module = import_optional("rouge_score.rouge_scorer", "evaluate")
+    return module.RougeScorer(["rougeL"], use_stemmer=stem)

@@ -4,9 +4,8 @@ from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float64
 
-from coterie.metrics.base import TextMetric, compute_percent
+from coterie.metrics.base import Statistics, TextMetric
 from coterie.metrics.prediction import TextPrediction
 from coterie.metrics.text.normalization import words_in
 
@@ -18,13 +17,8 @@ class TokenF1(TextMetric):
     Words are those of `words_in`; of several answers, the best is used.
     """
 
-    def statistics(
-        self, prediction: TextPrediction, answers: tuple[str, ...]
-    ) -> Float64[np.ndarray, " statistics"]:
+    def statistics(self, prediction: TextPrediction, answers: tuple[str, ...]) -> Statistics:
         return np.array([max(compute_f1(prediction.text, answer) for answer in answers), 1.0])
-
-    def score(self, total: Float64[np.ndarray, " statistics"]) -> float:
-        return compute_percent(*total)
 
 
 def compute_f1(prediction: str, answer: str) -> float:

@@ -97,10 +97,8 @@ class DenseDataset(ABC):
 class DenseSplit(ABC):
     """The samples of one split, valid or not, by index."""
 
-    @property
-    @abstractmethod
-    def title(self) -> str:
-        """Folder and split, for error messages."""
+    title: str
+    """Folder and split, for error messages."""
 
     @abstractmethod
     def __len__(self) -> int:

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from coterie import serialization
+from coterie.metrics.text.normalization import to_snake_case
+from coterie.plugins import TASKS, find_plugin
 from coterie.tasks.dense.augment import Augment
 from coterie.tasks.dense.dataset import DenseDataset
 from coterie.tasks.dense.vision_config import VisionConfig
@@ -17,14 +19,14 @@ VISION_KEY = "vision"
 def list_dataset_kinds() -> dict[str, type[DenseDataset]]:
     """List the imported kinds of data set by their name for `set`.
 
-    The name is the module's last part for coterie's packages, else `module:Name`.
-    `coterie.read_tasks` imports all of coterie.datasets first.
+    The name is the class's in snake case for coterie's packages, else `module:Name`.
+    `coterie.read_tasks` imports all of coterie.datasets and of `coterie.plugins.TASKS` first.
     """
     kinds: dict[str, type[DenseDataset]] = {}
     for kind in serialization.list_imported_kinds(DenseDataset):
-        package, _, name = kind.__module__.rpartition(".")
-        is_own = package.partition(".")[0] in ("coterie", "coterie_demo")
-        kinds[name if is_own else f"{kind.__module__}:{kind.__qualname__}"] = kind
+        name = f"{kind.__module__}:{kind.__qualname__}"
+        is_own = name.startswith(("coterie.", "coterie_demo."))
+        kinds[to_snake_case(kind.__name__) if is_own else name] = kind
     return dict(sorted(kinds.items()))
 
 
@@ -61,6 +63,10 @@ def parse_dataset(items: Any, path: Path, where: str) -> DenseDataset:
         )
     name, fields = items["set"], {key: value for key, value in items.items() if key != "set"}
     if not isinstance(name, str) or name not in known:
+        try:
+            find_plugin(TASKS, str(name))
+        except ValueError as error:  # of an extra that is not installed
+            raise ValueError(f"{where}.set: {error}") from None
         near = serialization.format_suggestions(str(name), known)
         raise ValueError(f"{where}.set = {name!r}{near}: give one of {', '.join(known)}")
     if "folder" in fields:

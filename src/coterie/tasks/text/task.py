@@ -7,7 +7,7 @@ from pathlib import Path
 from coterie.data.columns import Columns
 from coterie.data.dataset import Dataset
 from coterie.data.sources import open_rows
-from coterie.data.splits import SPLIT_PARTS
+from coterie.data.subset import SPLIT_PARTS
 from coterie.data.validation import RowReader, ValidatedDataset, raise_for_bad_rows
 from coterie.metrics.base import TextMetric
 from coterie.metrics.text.exact_match import ExactMatch

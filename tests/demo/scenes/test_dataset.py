@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from coterie.datasets.scenes import LABELS, Scenes
-from coterie.datasets.scenes_manifest import CLASSES, ENVIRONMENTS, SHAPES
 from coterie_demo.scenes import make_scenes
+from coterie_demo.scenes.dataset import LABELS, Scenes
+from coterie_demo.scenes.manifest import CLASSES, ENVIRONMENTS, SHAPES
 
 pytest.importorskip("embreex")
 pytest.importorskip("trimesh")

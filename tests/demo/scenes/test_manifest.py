@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from coterie.datasets.scenes_manifest import CLASSES, ENVIRONMENTS, SHAPES, SKY, RenderManifest
 from coterie_demo.scenes import environments
 from coterie_demo.scenes.classes import KINDS
+from coterie_demo.scenes.manifest import CLASSES, ENVIRONMENTS, SHAPES, SKY, RenderManifest
 
 MANIFEST = RenderManifest(seed=3, size=32, train=8, validation=1, test=1)
 

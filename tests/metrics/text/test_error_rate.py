@@ -3,8 +3,7 @@
 import jiwer
 import pytest
 
-from coterie.metrics.text.character_error_rate import CharacterErrorRate
-from coterie.metrics.text.word_error_rate import WordErrorRate
+from coterie.metrics.text.error_rate import CharacterErrorRate, WordErrorRate
 from tests.metrics.cases import pairs, score, text_statistics
 
 

@@ -1,4 +1,4 @@
-"""Rendered scenes with exact labels, in the format of `coterie.datasets.scenes_manifest`."""
+"""Rendered scenes with exact labels, in the format of `coterie_demo.scenes.manifest`."""
 
 import io
 import zipfile
@@ -13,15 +13,8 @@ import torch
 from jaxtyping import Bool, Float32, Int64, Shaped
 from torch import Tensor
 
-from coterie.datasets.scenes_manifest import (
-    CLASSES,
-    ENVIRONMENTS,
-    SHAPES,
-    SKY,
-    SPLITS,
-    RenderManifest,
-)
-from coterie.metrics.dense.labels import DepthScale, check_names, to_class_map
+from coterie.datasets.base import check_names
+from coterie.metrics.dense.labels import DepthScale, to_class_map
 from coterie.paths import get_cache_dir
 from coterie.tasks.dense.dataset import DenseDataset, DenseSample, DenseSamples, DenseSplit
 from coterie.tasks.dense.kinds.depth import Depth
@@ -32,7 +25,16 @@ from coterie.tasks.dense.kinds.regression import Regression
 from coterie.tasks.dense.kinds.segmentation import Segmentation
 from coterie.tasks.dense.label_files import LabelFile, make_absolute_path
 from coterie.tasks.dense.task import DenseTask
+from coterie.tasks.dense.task_set import DenseTasks
 from coterie.tasks.dense.validation import ValidatedDenseDataset
+from coterie_demo.scenes.manifest import (
+    CLASSES,
+    ENVIRONMENTS,
+    SHAPES,
+    SKY,
+    SPLITS,
+    RenderManifest,
+)
 
 DEPTHS = DepthScale(units_per_metre=512.0, log_range=2.0**16)
 """The depth scale of Taskonomy; fields are less than its 128 m deep."""
@@ -181,19 +183,20 @@ class Scenes(DenseDataset):
         return ValidatedDenseDataset(samples, skip_bad_rows=skip_bad_rows)
 
 
+def make_tasks() -> DenseTasks:
+    """Return all tasks of the scenes in coterie's cache folder, for `--tasks scenes`."""
+    return DenseTasks(dataset=Scenes())
+
+
 class ScenesSplit(DenseSplit):
     """The images of a split that `scenes.json` lists."""
 
     def __init__(self, folder: Path, split: str, names: tuple[str, ...]) -> None:
         """Read the manifest. Raises ValueError if it is missing or damaged."""
-        self.folder, self.split = folder, split
+        self.folder, self.title = folder, f"{folder}, {split}"
         self.manifest = RenderManifest.read(folder)
         self.image_files = self.manifest.list_files(folder, split)
         self.names = names
-
-    @property
-    def title(self) -> str:
-        return f"{self.folder}, {self.split}"
 
     def __len__(self) -> int:
         return len(self.image_files)

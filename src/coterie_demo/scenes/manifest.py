@@ -1,6 +1,6 @@
 """The file format of rendered scenes: class names by number, and `scenes.json`.
 
-`coterie_demo.scenes` renders such folders; other renderers can write them, too.
+`make_scenes` renders such folders; other renderers can write them, too.
 """
 
 import json

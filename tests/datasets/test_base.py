@@ -1,14 +1,8 @@
-"""Refusal of what is none of a few ways, or none of a set's tasks."""
+"""Refusal of names that are none of a data set's tasks."""
 
 import pytest
 
-from coterie.metrics.dense.labels import check_choice, check_names
-
-
-def test_names_what_is_allowed() -> None:
-    check_choice("Box(lid", "shut", ("open", "shut"))
-    with pytest.raises(ValueError, match=r"^Box\(lid='ajar'\): give 'open' or 'shut'$"):
-        check_choice("Box(lid", "ajar", ("open", "shut"))
+from coterie.datasets.base import check_names
 
 
 def test_tasks_that_there_are_not(unchecked: None) -> None:

@@ -1,0 +1,80 @@
+"""`DialogueFormat`: rows that hold a dialogue as a list of turns."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+from coterie.data.columns import Columns
+from coterie.data.dataset import RowError
+from coterie.data.row_formats.base import PromptAndAnswers, Row, RowFormat, format_value
+from coterie.data.row_formats.media_placeholders import MediaQueue
+from coterie.data.sample import MediaFile, Message
+
+
+class DialogueFormat(RowFormat):
+    """A column with a list of turns; each turn of the assistant is a sample.
+
+    Attributes:
+        field: the column.
+        items: what the list holds, for errors.
+        prepends_media: whether media come before the text of the first user turn if no turn has a
+            placeholder; otherwise they must match the placeholders one to one.
+    """
+
+    field: ClassVar[str]
+    items: ClassVar[str]
+    prepends_media: ClassVar[bool] = False
+
+    def matches(self, row: Row) -> bool:
+        return row.get(self.field) is not None
+
+    def parse(self, row: Row, columns: Columns, folder: Path) -> list[PromptAndAnswers]:
+        given = row[self.field]
+        if not (isinstance(given, list) and given):
+            raise RowError(self.field, f"is {format_value(given)}: give a list of {self.items}")
+        media = MediaQueue(row, columns, folder)
+        turns = [self.parse_turn(turn, media, f"{self.field}[{i}]") for i, turn in enumerate(given)]
+        if self.prepends_media and not any(media.placeholder_counts.values()):
+            turns = prepend_media(turns, media.pop_remaining())
+        media.check_all_used(self.field)
+        return split_dialogue(turns, self.field)
+
+    @abstractmethod
+    def parse_turn(self, turn: Any, media: MediaQueue, field: str) -> Message:
+        """Parse one turn. Raises RowError if it is invalid."""
+
+
+def prepend_media(messages: list[Message], media: tuple[MediaFile, ...]) -> list[Message]:
+    """Return the messages with media before the text of the first user turn."""
+    first = next((i for i, turn in enumerate(messages) if turn.role == "user"), None)
+    if first is None or not media:
+        return messages
+    turn = messages[first]
+    return [*messages[:first], replace(turn, parts=media + turn.parts), *messages[first + 1 :]]
+
+
+def split_dialogue(messages: Sequence[Message], field: str) -> list[PromptAndAnswers]:
+    """Split a dialogue into one sample per assistant turn, with the earlier turns as prompt.
+
+    Raises RowError if there is no assistant turn, one does not follow a user turn or has media.
+    """
+    found: list[PromptAndAnswers] = []
+    for index, turn in enumerate(messages):
+        place = f"{field}[{index}]"
+        if turn.role == "system" and index:
+            raise RowError(place, "is a turn of the system: it can only be the first")
+        if turn.role != "assistant":
+            continue
+        if not index or messages[index - 1].role != "user":
+            raise RowError(place, "is the assistant's, but no turn of the user is before it")
+        if any(isinstance(part, MediaFile) for part in turn.parts):
+            raise RowError(place, "has a picture or sound: an answer is of text alone")
+        answer = "\n".join(str(part) for part in turn.parts).strip()
+        found.append((tuple(messages[:index]), (answer,)))
+    if not found:
+        raise RowError(
+            field, f"has no turn of the assistant among {len(messages)}: nothing to learn"
+        )
+    return found

@@ -1,0 +1,64 @@
+"""Error rates of recognized text: edits in words or in characters."""
+
+import math
+from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from coterie.metrics.base import Statistics, TextMetric
+from coterie.metrics.prediction import TextPrediction
+from coterie.metrics.text.normalization import normalize_speech
+from coterie.optional_imports import import_optional
+
+
+@dataclass(frozen=True, kw_only=True)
+class EditRate(TextMetric):
+    """Insertions, deletions and substitutions in percent of the answers' length, by jiwer.
+
+    0 is perfect; it can exceed 100. Of several answers, the nearest to the prediction is used.
+    Texts are compared up to `normalize_speech` if `normalize`, else verbatim.
+    """
+
+    higher_is_better = False
+    limits = (0.0, math.inf)
+    normalize: bool = True
+
+    @property
+    @abstractmethod
+    def jiwer_function(self) -> str:
+        """Name of the jiwer function that counts edits in this metric's unit."""
+
+    def statistics(self, prediction: TextPrediction, answers: tuple[str, ...]) -> Statistics:
+        """Compute (edits, length of the answer) for the answer with the fewest edits by length."""
+        form: Callable[[str], str] = normalize_speech if self.normalize else str
+        count = getattr(import_optional("jiwer", "evaluate"), self.jiwer_function)
+        pairs = []
+        for answer in answers:
+            found = count(form(answer), form(prediction.text))
+            wrong = found.substitutions + found.deletions
+            pairs.append((wrong + found.insertions, wrong + found.hits))
+        return np.array(min(pairs, key=lambda pair: pair[0] / max(pair[1], 1)), np.float64)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WordErrorRate(EditRate):
+    """Words inserted, deleted and substituted, in percent of the answers' words."""
+
+    alias = "wer"
+
+    @property
+    def jiwer_function(self) -> str:
+        return "process_words"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CharacterErrorRate(EditRate):
+    """Characters inserted, deleted and substituted, in percent of the answers' characters."""
+
+    alias = "cer"
+
+    @property
+    def jiwer_function(self) -> str:
+        return "process_characters"
