@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from coterie.evaluate.estimates import Estimate, Estimates
-from coterie.evaluate.paired_bootstrap import bootstrap_systems
+from coterie.evaluate.systems import bootstrap_systems
 from coterie.evaluate.variance import BootstrapSamples
-from tests.evaluate.test_paired_bootstrap import system
+from tests.evaluate.test_systems import system
 
 
 def of(*systems: BootstrapSamples, higher: bool = True) -> Estimates:

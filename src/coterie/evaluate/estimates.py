@@ -1,5 +1,6 @@
 """Estimates of several systems' scores, differences and delta_m, with draws and intervals."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -56,7 +57,7 @@ class Estimates:
     def score(self, system: int, task: int) -> Interval:
         """Return the interval of a system's mean score over seeds."""
         found = self.systems[system]
-        weights = self._no_weights()
+        weights = np.zeros((len(self.systems), len(self.higher_is_better)))
         weights[system, task] = 1
         return score_interval(
             float(found.mean[task]),
@@ -70,7 +71,7 @@ class Estimates:
     def difference(self, one: int, other: int, task: int) -> Estimate:
         """Return the score of `one` minus that of `other`."""
         first, second = self.systems[one], self.systems[other]
-        weights = self._no_weights()
+        weights = np.zeros((len(self.systems), len(self.higher_is_better)))
         weights[one, task] += 1
         weights[other, task] -= 1
         value = float(first.mean[task] - second.mean[task])
@@ -79,14 +80,19 @@ class Estimates:
         found = widen(value, draws, estimate(self.systems, weights), seed=self.seed)
         return Estimate(value=value, draws=np.clip(found, low - most, high - least))
 
+    def improvement(self, one: int, other: int, task: int) -> Estimate:
+        """Return the difference of two scores, above 0 where that of `one` is better."""
+        pair = (one, other) if self.higher_is_better[task] else (other, one)
+        return self.difference(*pair, task)
+
     def delta_m(self, one: int, other: int | None = None) -> Estimate:
         """Return delta_m of `one`, minus that of `other` if given; NaN if no task is `kept`."""
+        if not self.kept.any():
+            return Estimate(value=math.nan, draws=np.full(self.systems[one].draws.shape[1], np.nan))
         value, draws, weights = self._delta_m(one)
         if other is not None:
             less, fewer, against = self._delta_m(other)
             value, draws, weights = value - less, draws - fewer, weights - against
-        if not self.kept.any():
-            return Estimate(value=float("nan"), draws=draws)
         found = widen(value, draws, estimate(self.systems, weights), seed=self.seed)
         return Estimate(value=value, draws=found)
 
@@ -94,9 +100,7 @@ class Estimates:
         self, one: int
     ) -> tuple[float, Float[np.ndarray, " resamples"], Float[np.ndarray, "systems tasks"]]:
         system, base, kept = self.systems[one], self.systems[self.baseline], self.kept
-        weights = self._no_weights()
-        if not kept.any():
-            return float("nan"), np.full(system.draws.shape[1], np.nan), weights
+        weights = np.zeros((len(self.systems), len(kept)))
         signs = [higher for higher, keep in zip(self.higher_is_better, kept, strict=True) if keep]
         scores = system.mean[kept], base.mean[kept]
         by_scores, by_baseline = delta_m_derivatives(*scores, signs)
@@ -104,6 +108,3 @@ class Estimates:
         weights[self.baseline, kept] += by_baseline
         draws = compute_delta_m(system.mean_draws[:, kept], base.mean_draws[:, kept], signs)
         return float(compute_delta_m(*scores, signs)), draws, weights
-
-    def _no_weights(self) -> Float[np.ndarray, "systems tasks"]:
-        return np.zeros((len(self.systems), len(self.higher_is_better)))
