@@ -1,5 +1,6 @@
 """The constant mixture of a fixed task at each module, as one LoRA."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -150,3 +151,14 @@ def require_constant(mixture: Mixture, position: int) -> None:
             f"{which} has {mixture.router!r}, which draws noise outside training too, so that no "
             "constant weights answer as it does; exact would be noise_in_evaluation=False"
         )
+
+
+def describe_modules(shares: Sequence[FixedTaskLora]) -> dict[str, Any]:
+    """Describe the extracted modules, for the report."""
+    return {
+        "num_modules": len(shares),
+        "modules": {
+            share.name: {"gates": list(share.combine_weights), "ranks": list(share.ranks)}
+            for share in shares
+        },
+    }
