@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from coterie.evaluate import bootstrap, systems
-from coterie.evaluate.delta_m import is_defined
-from coterie.evaluate.estimates import Estimate, Estimates
+from coterie.evaluate.estimates import Estimate, Estimates, is_defined
 from coterie.evaluate.systems import Runs, System
 from coterie.evaluate.table import SystemRow, Table, TaskColumn
 from coterie.train.run import Run

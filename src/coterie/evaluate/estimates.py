@@ -8,7 +8,6 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from coterie.evaluate.bootstrap import Interval, compute_percentile_interval
-from coterie.evaluate.delta_m import compute_delta_m, delta_m_derivatives, is_defined
 from coterie.evaluate.variance import BootstrapSamples, estimate, score_interval, widen
 
 
@@ -108,3 +107,44 @@ class Estimates:
         weights[self.baseline, kept] += by_baseline
         draws = compute_delta_m(system.mean_draws[:, kept], base.mean_draws[:, kept], signs)
         return float(compute_delta_m(*scores, signs)), draws, weights
+
+
+def compute_delta_m(
+    scores: Float[np.ndarray, "*resamples tasks"],
+    baseline: Float[np.ndarray, "*resamples tasks"],
+    higher_is_better: Sequence[bool],
+) -> Float[np.ndarray, "*resamples"]:
+    """Compute the mean over tasks of (-1)^l (M - B) / B in percent, l = 1 where lower is better.
+
+    Maninis et al. 2019 (arXiv:1904.08918); Vandenhende et al. 2021 (arXiv:2004.13379).
+    Above 0 the system is better than the baseline.
+
+    Args:
+        scores: M, a score for each task.
+        baseline: B, the single-task models' scores; above 0, see `is_defined`. The result is NaN
+            where one is not.
+        higher_is_better: of each task.
+    """
+    sign = np.where(higher_is_better, 1.0, -1.0)
+    divisor = np.where(is_defined(baseline), baseline, np.nan)
+    return np.asarray(100 * np.mean(sign * (scores - baseline) / divisor, axis=-1))
+
+
+def delta_m_derivatives(
+    scores: Float[np.ndarray, " tasks"],
+    baseline: Float[np.ndarray, " tasks"],
+    higher_is_better: Sequence[bool],
+) -> tuple[Float[np.ndarray, " tasks"], Float[np.ndarray, " tasks"]]:
+    """Return delta_m's derivatives by the scores and by the baseline's; all `is_defined`."""
+    by_scores = 100 * np.where(higher_is_better, 1.0, -1.0) / baseline / len(baseline)
+    return by_scores, -by_scores * scores / baseline
+
+
+def is_defined(
+    baseline: Float[np.ndarray, "*resamples tasks"],
+) -> Bool[np.ndarray, "*resamples tasks"]:
+    """Return where a ratio to the baseline's score is meaningful: where it is above 0.
+
+    A baseline of 0 has no ratio, and one below 0 (R2 can be) would turn better into worse.
+    """
+    return np.isfinite(baseline) & (baseline > 0)

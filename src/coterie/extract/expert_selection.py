@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 LayerUse = Mapping[str, Sequence[float]]
+"""{"chosen": share of units by expert}."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,10 +64,7 @@ def compute_lost_choices(
     """Compute the share of the task's choices of removed experts, by layer, in [0, 1].
 
     Where it is exactly 0 in all layers, no measured token would have chosen otherwise.
-
-    Args:
-        use: layer -> {"chosen": share of units by expert}.
-        stay: layer -> indices of the remaining experts.
+    `stay` is layer -> indices of the remaining experts.
     """
     found = {}
     for name, numbers in stay.items():

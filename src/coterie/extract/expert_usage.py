@@ -44,10 +44,7 @@ def resolve_usage(
 
     Args:
         source: the model, and its run if there is one.
-        task: the task's name.
-        use: shares, or the split to measure them on, or None.
-        adapter: the adapter's name.
-        probe: a batch of images, for a model without a run.
+        task, use, adapter, probe: as `coterie.extract` takes them.
 
     Raises ValueError if there is none of these, or the split is unknown.
     """
@@ -78,11 +75,7 @@ def resolve_usage(
 
 
 def read_usage_from_run(run: Run, task: str) -> dict[str, LayerUse]:
-    """Read a task's usage from the run's evaluation; empty if there was none.
-
-    Returns:
-        layer -> {"chosen": share of units by expert}.
-    """
+    """Read layer -> the task's usage from the run's evaluation; empty if there was none."""
     if not run.directory.expert_usage_file.is_file():
         return {}
     layers = json.loads(run.directory.expert_usage_file.read_text(encoding="utf-8"))["layers"]

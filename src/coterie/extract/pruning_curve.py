@@ -41,13 +41,10 @@ def compute_pruning_curve(
     """Yield a point for each threshold, in order; equal models are scored once.
 
     Args:
-        model, task, use, adapter: as `coterie.extract.pruning.prune` takes them.
+        model, task, use, adapter: as `coterie.extract.pruning.prune` takes them; so are its errors.
         score: returns the quality of a pruned model, for instance a metric on held-out samples.
             It may fine-tune the model first, which is a copy.
-        thresholds: one for each point.
-        exact: see `PruningOptions`.
-
-    Raises ValueError as `prune`.
+        thresholds, exact: see `PruningOptions`.
     """
     check(model, task, adapter)
     seen: dict[Any, CurvePoint] = {}

@@ -17,14 +17,7 @@ MAX_POINTS_BELOW_FULL = 0.2
 
 @dataclass(frozen=True, kw_only=True)
 class CurvePoint:
-    """One pruned model.
-
-    Attributes:
-        threshold: see `PruningOptions`.
-        parameters: its parameter counts.
-        remaining_experts: layer -> indices of the remaining experts.
-        score: as `score` returned it.
-    """
+    """One pruned model; `remaining_experts` has the indices of the experts in each layer."""
 
     threshold: float
     parameters: ParameterCounts
@@ -74,12 +67,9 @@ class ScoreCurve:
         A point is a percentage point where the score is a share, else a percent of the full
         model's score, as in delta_m.
         """
-        behind = (
-            self.full_score - point.score
-            if self.higher_is_better
-            else point.score - self.full_score
-        )
-        return behind if self.unit == "%" else 100 * behind / abs(self.full_score)
+        full, own = self.full_score, point.score
+        behind = full - own if self.higher_is_better else own - full
+        return behind if self.unit == "%" else 100 * behind / abs(full)
 
     def find_smallest_within(self, *, within: float = MAX_POINTS_BELOW_FULL) -> CurvePoint | None:
         """Return the smallest pruned model that is at most `within` points worse; None if none is.

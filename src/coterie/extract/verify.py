@@ -39,9 +39,7 @@ def verify_weights(error: float, tolerance: float) -> dict[str, float]:
 def verify_outputs(error: float, plain: nn.Module) -> dict[str, float]:
     """Return the outputs' largest error for the report. Raises RuntimeError if it is too large.
 
-    Args:
-        error: of the outputs, by the largest entry of the expected ones.
-        plain: the model that was loaded from the files.
+    `plain` was loaded from the files; `error` is by the largest entry of the expected outputs.
     """
     dtype = next(weight.dtype for weight in plain.parameters() if weight.is_floating_point())
     allowed = max(1e-4, 10 * torch.finfo(dtype).eps)
@@ -55,12 +53,9 @@ def verify_outputs(error: float, plain: nn.Module) -> dict[str, float]:
 
 @torch.no_grad()
 def measure_probe_error(request: ExtractRequest, plain: Any, probe: Mapping[str, Tensor]) -> float:
-    """Compute how much a plain model's outputs for a task differ from the routed model's.
+    """Compute how much a plain model's outputs differ from the routed model's for the task.
 
-    Args:
-        request: its model may be grafted without tasks.
-        plain: the model that was loaded from the files.
-        probe: keyword arguments of the base model's forward.
+    `plain` was loaded from the files; `probe` has keyword arguments of the base model's forward.
     """
     model = request.source.model
     tasks = get_adapter_config(model, request.adapter).tasks
