@@ -24,10 +24,8 @@ class TaskScore:
     Attributes:
         metric: the metric, as tasks.yaml writes it.
         score: NaN where the metric is undefined.
-        low: lower end of the 95 % interval over samples.
-        high: its upper end.
+        low, high: ends of the 95 % interval over samples.
         samples: the number of scored samples.
-        higher_is_better: whether greater scores are better.
         unit: "%" for shares in 0 to 100.
     """
 

@@ -28,7 +28,6 @@ class TaskStatistics:
     """One task's samples, and the statistics of each seed's model on them.
 
     Attributes:
-        metric: turns summed statistics into a score.
         name: the metric, as tasks.yaml writes it.
         samples: a key for each sample, unique among all.
         statistics: one matrix per seed.
@@ -195,10 +194,7 @@ def check_same_samples(systems: Sequence[System]) -> tuple[str, ...]:
 def bootstrap_systems(
     systems: Sequence[System], *, resamples: int, seed: int
 ) -> list[BootstrapSamples]:
-    """Score each seed of each system on the same resamples.
-
-    Raises ValueError as `check_same_samples` does.
-    """
+    """Score each seed of each system on the same resamples, after `check_same_samples`."""
     tasks = check_same_samples(systems)
     values, draws = ([[] for _ in systems] for _ in range(2))
     for task in tasks:

@@ -23,7 +23,7 @@ COSTS = (
 
 @dataclass(frozen=True, kw_only=True)
 class TaskColumn:
-    """A task of the table: its metric as tasks.yaml writes it, unit and direction."""
+    """A task of the table; `metric` is as tasks.yaml writes it."""
 
     name: str
     metric: str

@@ -68,10 +68,7 @@ def count_by_group(
 ) -> ParameterCounts:
     """Count each parameter in the first group that has it: idle, experts, shared, other.
 
-    Args:
-        base_model: the model without adapters.
-        experts: modules of experts and gates.
-        idle: replaced modules, which are not counted.
+    `experts` are modules of experts and gates; `idle` ones are replaced, and not counted.
     """
 
     def get_ids(modules: Iterable[nn.Module]) -> set[int]:

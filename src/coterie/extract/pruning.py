@@ -40,10 +40,8 @@ def prune(
 
     Args:
         model: a grafted `MultiTaskVisionModel`; see `check` for the mixtures that fit.
-        task: the task's name.
         use: layer -> {"chosen": share of units by expert}, of this task.
         pruning: None for `PruningOptions()`.
-        adapter: the adapter's name.
 
     Raises ValueError for a model that does not fit, an unknown task, or layers missing in `use`.
     """

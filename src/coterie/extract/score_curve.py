@@ -35,15 +35,11 @@ class ScoreCurve:
     """Scores of a task by the parameters of pruned models.
 
     Attributes:
-        task: its name.
-        split: whose images were scored.
-        samples: the number of scored images.
+        split: whose images were scored, as many as `samples`.
         measured_on: the split on which usage was measured; None if it was given.
         metric: as scores.json names it.
         unit: of the scores; "%" for shares in 0 to 100.
-        higher_is_better: the direction of the metric.
         full_score: of the full model that predicts the task alone.
-        full_parameters: of the full model.
         usage: layer -> {"chosen": share of units by expert} of the full model on the scored
             images.
         points: one for each threshold.

@@ -66,12 +66,7 @@ def open_source(source: PeftModel | Run | str | Path) -> ExtractSource:
 def load_image_batches(
     source: ExtractSource, split: str, limit: int | None = None
 ) -> Iterator[Float32[Tensor, "batch channels height breadth"]]:
-    """Load the images of a split of the run's data set, as its model reads them.
-
-    Args:
-        source: of a run.
-        split: one that the data set has.
-        limit: images at most, spread over the split; None for all.
+    """Load a split's images as the run's model reads them, `limit` spread over it; None for all.
 
     Raises ValueError for a model alone, a run without images, or an unknown split.
     """
