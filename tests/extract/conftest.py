@@ -15,6 +15,7 @@ MIXTURE = Mixture(
 )
 
 
+@pytest.fixture(scope="session")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     many = replace(recipe(), mixtures=(MIXTURE,))
     # Vectors as large as tokens, so that a task's tokens are alike and use few of the experts.

@@ -23,6 +23,7 @@ def pixels(run: Run, split: str) -> torch.Tensor:
     )
 
 
+@torch.no_grad()
 def test_only_unused_experts_go(run: Run, tmp_path: Path) -> None:
     folder = coterie.extract(run, task="depth", to=tmp_path / "small", pruning=UNUSED)
     found = report(folder)

@@ -124,7 +124,9 @@ class Evaluation:
         """Return all that each task's predictions depend on except the program."""
         config, adapter = self.run.config, self.run.directory.adapter_folder
         digest = None if self.untrained else predictions.compute_adapter_digest(adapter)
-        key = {"adapter": digest, "base": config.base, "precision": config.precision}
+        key: dict[str, Any] = {
+            "adapter": digest, "base": config.base, "precision": config.precision
+        }  # fmt: skip
         # Without an adapter, newly initialised weights of the base model depend on the seed.
         key |= {"seed": config.seed} if self.untrained else {}
         return {

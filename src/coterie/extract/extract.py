@@ -4,7 +4,7 @@ import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from peft import PeftModel
 from torch import Tensor
@@ -99,7 +99,7 @@ def extract(
 def write_extract(format: str, request: ExtractRequest) -> None:
     """Write all files of the folder, and verify them."""
     processor, folder = request.source.processor, request.folder
-    report = {"task": request.task, "form": format, "adapter": request.adapter}
+    report: dict[str, Any] = {"task": request.task, "form": format, "adapter": request.adapter}
     report |= FORMATS[format](request)
     config = get_adapter_config(request.source.model, request.adapter)
     report |= {
