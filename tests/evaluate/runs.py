@@ -87,7 +87,7 @@ def scored(
     control: str = "",
 ) -> Run:
     """A run that was evaluated: of each task, which samples it has right."""
-    from coterie.evaluate.predictions import Predictions
+    from coterie.evaluate.predictions import write_predictions
     from coterie.evaluate.scores import Scores, TaskScore
     from coterie.tasks.text.scoring import make_rows, score_rows
     from coterie.train.run_directory import RunDirectory
@@ -102,9 +102,7 @@ def scored(
         answers = ["yes" if each else "no" for each in right[task.name]]
         rows = make_rows(samples, answers)
         statistics = score_rows(task.metric, rows).statistics
-        Predictions(tuple(rows)).with_statistics(statistics).save(
-            directory.predictions_file(split, task.name, control)
-        )
+        write_predictions(directory.predictions_file(split, task.name, control), rows, statistics)
         found[task.name] = TaskScore.from_statistics(task.metric, statistics)
     cost = {"trainable_parameters": 1000, "generate_samples_per_s": 2.0}
     made = Run.read(folder)

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from coterie.evaluate import Scores, compare, evaluate
-from coterie.evaluate.predictions import Predictions
+from coterie.evaluate.predictions import read_predictions
 from coterie.tasks.dense.task_set import DenseTasks
 from coterie.train.run import Run
 from tests.evaluate.dense_runs import TASKS, RandomPictures, dense_run, recipe
@@ -21,7 +21,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def read_statistics(run: Run, task: str) -> np.ndarray:
-    rows = Predictions.read(run.folder / "predictions" / "test" / f"{task}.jsonl").rows
+    rows = read_predictions(run.folder / "predictions" / "test" / f"{task}.jsonl")
     return np.array([row["statistics"] for row in rows])
 
 
@@ -34,8 +34,8 @@ def test_a_run_is_scored(made: Run) -> None:
     ]  # fmt: skip
     depth = scores.tasks["depth"]
     assert depth.low <= depth.score <= depth.high and not depth.higher_is_better
-    kept = Predictions.read(made.folder / "predictions" / "test" / "depth.jsonl")
-    assert [row["source"] for row in kept.rows[:2]] == ["test/0", "test/1"]
+    kept = read_predictions(made.folder / "predictions" / "test" / "depth.jsonl")
+    assert [row["source"] for row in kept[:2]] == ["test/0", "test/1"]
     # The mean error is the sum of the errors over that of the pixels, 10 pictures of 28 x 28.
     errors, pixels = read_statistics(made, "depth").sum(0)
     assert pixels == 10 * 28 * 28 and depth.score == pytest.approx(errors / pixels)
@@ -84,8 +84,8 @@ def test_routing_says_what_each_task_uses(made: Run) -> None:
 def test_fewer_pictures_are_the_same_ones_each_time(made: Run) -> None:
     found = [evaluate(made, limit=3, batch_size=size).tasks["depth"] for size in (1, 3)]
     assert found[0].samples == 3 and found[0].score == pytest.approx(found[1].score)
-    kept = Predictions.read(made.folder / "predictions" / "test" / "depth.jsonl")
-    assert len({row["source"] for row in kept.rows}) == 3
+    kept = read_predictions(made.folder / "predictions" / "test" / "depth.jsonl")
+    assert len({row["source"] for row in kept}) == 3
 
 
 def test_single_task_runs_are_a_baseline(made: Run, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from torch import nn
 
 import coterie
 from coterie.evaluate import evaluate
-from coterie.evaluate.predictions import read_scored_samples
+from coterie.evaluate.systems import load_system
 from coterie.metrics.base import Metric
 from coterie.models.loading import LoadedModel
 from coterie.tasks.predictions import (
@@ -26,7 +26,6 @@ from coterie.tasks.predictions import (
 from coterie.tasks.task_set import TaskSet
 from coterie.train.config import RunConfig
 from coterie.train.run import Run
-from coterie.train.run_directory import RunDirectory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,12 +129,9 @@ def test_another_kind_of_task_needs_no_edit(
     # Another metric needs no other predictions.
     monkeypatch.setattr(Retrieval, "predict", Retrieval._unused)
     assert evaluate(make_run(tmp_path, k=2), untrained=True).tasks["find"].score == 100
-    tasks = Retrieval(queries=QUERIES)
-    read = read_scored_samples(
-        tasks, "find", RunDirectory(tmp_path).predictions_file("test", "find", "untrained")
-    )
+    read = load_system("x", [make_run(tmp_path, k=1)], control="untrained").tasks["find"]
     assert read.samples == ("query 0", "query 1", "query 2")
-    assert read.statistics.tolist() == [[1, 1], [1, 1], [0, 1]]
+    assert read.statistics[0].tolist() == [[1, 1], [1, 1], [0, 1]]
 
 
 def test_what_cannot_be_left_out_is_refused(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """A tiny grafted `MultiTaskVisionModel` whose tasks choose different experts."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -8,8 +10,10 @@ from torch import Tensor
 
 import coterie
 from coterie import AttentionHeads, Copies, Mixture, TaskGate, TopK
+from tests.evaluate.dense_runs import RandomPictures
 from tests.tasks.dense.tiny import TASKS, model, pictures
 
+PICTURES = RandomPictures(splits=("validation", "test"), count=5)
 NAMES = tuple(task["name"] for task in TASKS)
 GATE = TaskGate(init_std=1.0)
 
@@ -37,3 +41,8 @@ def grafted(
 def alone(whole: PeftModel, task: str) -> Tensor:
     """What the whole model says of the tiny pictures for one task."""
     return whole(pixel_values=pictures(), tasks=(task,)).predictions[task]
+
+
+def report(folder: Path) -> dict:
+    """What `extract` wrote of its work."""
+    return json.loads((folder / "coterie_extract.json").read_text())

@@ -2,8 +2,11 @@
 
 import pytest
 
-from coterie.extract.expert_selection import select_experts_to_keep
-from coterie.extract.pruning import PruningOptions
+from coterie.extract.expert_selection import (
+    PruningOptions,
+    compute_lost_choices,
+    select_experts_to_keep,
+)
 
 
 def test_mod_squad_s_rule() -> None:
@@ -34,3 +37,10 @@ def test_bad_values() -> None:
         select_experts_to_keep([0.0, 0.0], 1, 0.03)
     with pytest.raises(ValueError, match=r"threshold=-1\.0\): give 0 or more"):
         PruningOptions(threshold=-1.0)
+
+
+def test_choices_that_are_lost() -> None:
+    # Of 2 choices a token, .5 fell on the first and last expert.
+    assert compute_lost_choices({"a": {"chosen": [0.2, 1.0, 0.5, 0.3]}}, {"a": (1, 2)}) == {
+        "a": 0.25
+    }

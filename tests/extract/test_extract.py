@@ -1,6 +1,5 @@
 """`extract` itself: where it writes, and that a wrong result leaves nothing behind."""
 
-import sys
 from pathlib import Path
 
 import jaxtyping
@@ -40,9 +39,7 @@ def test_a_wrong_result_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monke
     with pytest.raises(RuntimeError, match=r"differ .* by 1\.0e-03 .* 1\.0e-06 is allowed"):
         extract(model, task="ocr", to=tmp_path / "x")
     monkeypatch.undo()
-    monkeypatch.setattr(
-        sys.modules["coterie.extract.extract"], "measure_probe_error", lambda *args: float("nan")
-    )
+    monkeypatch.setattr(adapter, "measure_probe_error", lambda *args: float("nan"))
     with pytest.raises(RuntimeError, match="the outputs for the probe differ by nan"):
         extract(model, task="ocr", to=tmp_path / "x", probe=tiny.batch)
     assert not any(tmp_path.iterdir())

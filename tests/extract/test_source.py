@@ -1,6 +1,5 @@
 """`extract` of a run, or of its folder."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -8,7 +7,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from coterie.extract import extract
-from coterie.extract.source import open_source, read_usage_from_run
+from coterie.extract.source import open_source
 from coterie.recipes import shared_lora
 from coterie.task_file import read_tasks
 from coterie.train import Run, train
@@ -30,19 +29,6 @@ def test_a_model_is_taken_as_it_is() -> None:
     model, _ = grafted()
     found = open_source(model)
     assert found.model is model and found.run is None and found.default_format == "adapter"
-
-
-def test_what_an_evaluation_has_noted(run: Run, tmp_path: Path) -> None:
-    layer = {"experts": ["copies 1"], "mean_weight": {"first": [0.5]}, "chosen": {"first": [0.25]}}
-    (tmp_path / "routing.json").write_text(json.dumps({"layers": {"mlp": layer}}))
-    evaluated = Run(tmp_path, run.config)
-    assert read_usage_from_run(evaluated, "first") == {"mlp": {"chosen": [0.25]}}
-    assert (
-        read_usage_from_run(evaluated, "second")
-        == {}
-        == read_usage_from_run(run, "first")
-        == read_usage_from_run(None, "ocr")
-    )
 
 
 @pytest.mark.parametrize("form", ["adapter", "merged"])

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from coterie import Recipe
-from coterie.evaluate.predictions import Predictions
+from coterie.evaluate.predictions import write_predictions
 from coterie.evaluate.scores import TaskScore
 from coterie.metrics.prediction import MapPrediction
 from coterie.tasks.dense.dataset import DenseSample
@@ -86,8 +86,8 @@ def _evaluated(folder: Path, pictures: RandomPictures, noise: float) -> None:
         length = next(len(each) for each in found if each is not None)
         statistics = np.stack([np.zeros(length) if each is None else each for each in found])
         sources = tuple(sample.source for sample in rows)
-        kept = Predictions(tuple(make_rows(sources, statistics)))
-        kept.save(directory.predictions_file("test", task.name))
+        file = directory.predictions_file("test", task.name)
+        write_predictions(file, make_rows(sources, statistics), statistics)
         scores[task.name] = vars(TaskScore.from_statistics(metric, statistics, resamples=20))
     cost = {"trainable_parameters": 2_000_000, "active_parameters": 1_100_000,
             "total_parameters": 2_000_000, "flops_per_sample": 1e9,

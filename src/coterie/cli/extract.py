@@ -59,7 +59,6 @@ def extract(
 
 def draw_curve(run: str, task: str, folder: Path) -> str:
     """Measure the curve, write it and its figure, and return a summary."""
-    from coterie.extract.plots import save
     from coterie.extract.pruning_curve import measure_score_curve
     from coterie.extract.score_curve import MAX_POINTS_BELOW_FULL
     from coterie.optional_imports import import_optional
@@ -67,7 +66,7 @@ def draw_curve(run: str, task: str, folder: Path) -> str:
     import_optional("matplotlib.figure", "report")  # fail before the long computation
     found = measure_score_curve(run, task=task)
     found.save(folder)
-    save(found, folder / "curve.svg")
+    found.save_figure(folder / "curve.svg")
     best = found.find_smallest_within()
     summary = f"no model is within {MAX_POINTS_BELOW_FULL} points of the full one"
     if best is not None:

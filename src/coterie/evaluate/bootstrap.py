@@ -51,19 +51,13 @@ def resample_sums(
     parts = []
     for start in range(0, resamples, block):
         draws = min(block, resamples - start)
-        parts.append(_draw_sample_counts(random, draws, samples) @ side_by_side)
+        drawn = random.integers(samples, size=(draws, samples))
+        drawn += np.arange(draws)[:, None] * samples
+        # How often each sample occurs in each resample; rows sum to `samples`.
+        counts = np.bincount(drawn.ravel(), minlength=draws * samples).reshape(draws, samples)
+        parts.append(counts.astype(np.float64) @ side_by_side)
     ends = np.cumsum([matrix.shape[1] for matrix in statistics])[:-1]
     return np.split(np.concatenate(parts), ends, axis=1)
-
-
-def _draw_sample_counts(
-    random: np.random.Generator, draws: int, samples: int
-) -> Float[np.ndarray, "resamples samples"]:
-    """Sample how often each sample occurs in each resample; rows sum to `samples`."""
-    drawn = random.integers(samples, size=(draws, samples))
-    drawn += np.arange(draws)[:, None] * samples
-    counts = np.bincount(drawn.ravel(), minlength=draws * samples)
-    return counts.reshape(draws, samples).astype(np.float64)
 
 
 def compute_scores(

@@ -1,16 +1,17 @@
 """`compare`: several systems' scores on the same samples, as one table."""
 
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
+import numpy as np
+
 from coterie.evaluate import bootstrap, systems
-from coterie.evaluate.delta_m import is_defined
-from coterie.evaluate.estimates import Estimate, Estimates
-from coterie.evaluate.paired_bootstrap import bootstrap_systems
+from coterie.evaluate.estimates import Estimate, Estimates, is_defined
 from coterie.evaluate.systems import Runs, System
 from coterie.evaluate.table import SystemRow, Table, TaskColumn
+from coterie.train.run import Run
 
 SUMMED_COSTS = ("trainable_parameters", "total_parameters", "train_time_s")
 CONTROLS = {"untrained": "untrained", "blind": "{name}, blind"}
@@ -56,7 +57,7 @@ def compare(
     wanted = controls if not isinstance(controls, bool) else CONTROLS if controls else ()
     found += _add_controls(groups, wanted)
     estimates = Estimates(
-        systems=bootstrap_systems(found, resamples=resamples, seed=seed),
+        systems=systems.bootstrap_systems(found, resamples=resamples, seed=seed),
         higher_is_better=[each.metric.higher_is_better for each in found[0].tasks.values()],
         seed=seed,
     )
@@ -64,8 +65,8 @@ def compare(
 
 
 def _add_baseline(
-    groups: dict[str, list[Any]], baseline: Runs | None
-) -> tuple[str | None, dict[str, list[Any]]]:
+    groups: dict[str, list[Run]], baseline: Runs | None
+) -> tuple[str | None, dict[str, list[Run]]]:
     """Return the baseline's name, and the groups with the baseline first and once."""
     if baseline is None:
         return None, groups
@@ -81,43 +82,37 @@ def _add_baseline(
     return name, {name: runs} | groups
 
 
-def _add_controls(groups: Mapping[str, list[Any]], controls: Iterable[str]) -> list[System]:
+def _add_controls(groups: Mapping[str, list[Run]], controls: Iterable[str]) -> list[System]:
     """Load the runs' control evaluations; the untrained model once, as it has no recipe."""
     found: dict[str, System] = {}
     for control in controls:
         for name, group in groups.items():
             called = CONTROLS[control].format(name=name)
-            there = all(systems.get_scores_file(run, control).is_file() for run in group)
+            there = all(run.directory.scores_file(control).is_file() for run in group)
             if there and called not in found:
                 # All seeds of a base are one model.
                 one = [run for run in group if run.config.seed == group[0].config.seed]
                 runs = one if control == "untrained" else group
-                found[called] = replace(
-                    systems.load_system(called, runs, control=control),
-                    costs=(),
-                    control=control,
-                    control_of=name,
-                )
+                system = systems.load_system(called, runs, control=control)
+                found[called] = replace(system, control_of=name)
     return list(found.values())
 
 
 def _make_table(
     found: Sequence[System], estimates: Estimates, baseline: str | None, split: str
 ) -> Table:
-    tasks = list(found[0].tasks)
-    first = estimates.baseline
+    tasks, names = list(found[0].tasks), [system.name for system in found]
     rows = []
     for position, system in enumerate(found):
-        scores = {task: estimates.score(position, i) for i, task in enumerate(tasks)}
         differences = {
-            task: estimates.difference(position, first, i).interval
+            task: estimates.difference(position, estimates.baseline, i).interval
             for i, task in enumerate(tasks) if baseline is not None
         }  # fmt: skip
         rows.append(
             SystemRow(
                 system=system.name,
                 seeds=system.seeds,
-                tasks=scores,
+                tasks={task: estimates.score(position, i) for i, task in enumerate(tasks)},
                 delta_m=None if baseline is None else estimates.delta_m(position).interval,
                 difference=differences,
                 cost=_aggregate_cost(system),
@@ -125,55 +120,44 @@ def _make_table(
                 control_of=system.control_of,
             )
         )
+    better = {
+        task: _compute_better(names, partial(estimates.improvement, task=i))
+        for i, task in enumerate(tasks)
+    }
+    if baseline is not None:
+        better["delta_m"] = _compute_better(names, estimates.delta_m)
+    columns = [
+        TaskColumn(
+            name=task, metric=scored.name, unit=scored.metric.unit,
+            higher_is_better=scored.metric.higher_is_better, samples=len(scored.samples),
+        )
+        for task, scored in found[0].tasks.items()
+    ]  # fmt: skip
     return Table(
         split=split,
-        columns=tuple(_make_column(name, found[0]) for name in tasks),
+        columns=tuple(columns),
         rows=tuple(rows),
         baseline=baseline,
-        better=_shares(found, estimates, baseline is not None),
+        better=better,
         notes=tuple(_collect_notes(found, estimates, baseline is not None)),
     )
-
-
-def _make_column(name: str, system: System) -> TaskColumn:
-    scored = system.tasks[name]
-    return TaskColumn(
-        name=name,
-        metric=scored.name,
-        unit=scored.metric.unit,
-        higher_is_better=scored.metric.higher_is_better,
-        samples=len(scored.samples),
-    )
-
-
-def _shares(
-    found: Sequence[System], estimates: Estimates, has_baseline: bool
-) -> dict[str, dict[str, dict[str, float]]]:
-    """Return task, or "delta_m", -> A -> B -> share of resamples in which A is better than B."""
-    names = [system.name for system in found]
-    shares = {}
-    for i, task in enumerate(found[0].tasks):
-        higher = estimates.higher_is_better[i]
-
-        def difference(one: int, other: int, i: int = i, higher: bool = higher) -> Estimate:
-            return estimates.difference(*((one, other) if higher else (other, one)), i)
-
-        shares[task] = _compute_better(names, difference)
-    if has_baseline:
-        shares["delta_m"] = _compute_better(names, estimates.delta_m)
-    return shares
 
 
 def _compute_better(
     names: Sequence[str], difference: Callable[[int, int], Estimate]
 ) -> dict[str, dict[str, float]]:
-    found: dict[str, dict[str, float]] = {name: {} for name in names}
-    for i, one in enumerate(names):
-        for j in range(i):
-            share = difference(i, j).share_above_zero
-            # Both from one estimate: resampled again, the other direction would have its own noise.
-            found[one][names[j]], found[names[j]][one] = share, 1 - share
-    return {one: {name: found[one][name] for name in names if name != one} for one in names}
+    """Return A -> B -> the share of resamples in which A is better than B."""
+    # Both directions from one estimate: resampled again, the other would have its own noise.
+    shares = {
+        (i, j): difference(i, j).share_above_zero for i in range(len(names)) for j in range(i)
+    }
+    return {
+        one: {
+            other: shares[i, j] if j < i else 1 - shares[j, i]
+            for j, other in enumerate(names) if i != j
+        }
+        for i, one in enumerate(names)
+    }  # fmt: skip
 
 
 def _aggregate_cost(system: System) -> dict[str, float | int | None]:
@@ -186,33 +170,25 @@ def _aggregate_cost(system: System) -> dict[str, float | int | None]:
     return found
 
 
-def _collect_notes(found: Sequence[System], estimates: Estimates, has_baseline: bool) -> list[str]:
-    notes = []
+def _collect_notes(
+    found: Sequence[System], estimates: Estimates, has_baseline: bool
+) -> Iterator[str]:
     if has_baseline:
         base, kept = estimates.systems[estimates.baseline], estimates.kept
         for task, keep, value in zip(found[0].tasks, kept, base.mean, strict=True):
             if not keep:
-                notes.append(
+                yield (
                     f"delta_m leaves out {task}: the baseline's score is {value:.3g}, and no share "
                     "of it means anything"
                 )
         lost = 1 - float(is_defined(base.mean_draws[:, kept]).all(1).mean())
         if lost > 0:
-            notes.append(
+            yield (
                 f"in {100 * lost:.1f} % of the draws the baseline scores 0 on a task; they are "
                 "left out of delta_m's interval"
             )
     single = [system.name for system in found if len(system.seeds) == 1]
     if single:
-        notes.append(f"one seed only, so the interval is over samples alone: {', '.join(single)}")
-    if any(math.isnan(value) for each in found for value in _get_costs(each)):
-        notes.append("undefined: the metric has no value on these samples")
-    return notes
-
-
-def _get_costs(system: System) -> list[float]:
-    return [
-        scored.metric.score(matrix.sum(0))
-        for scored in system.tasks.values()
-        for matrix in scored.statistics
-    ]
+        yield f"one seed only, so the interval is over samples alone: {', '.join(single)}"
+    if any(np.isnan(each.values).any() for each in estimates.systems):
+        yield "undefined: the metric has no value on these samples"

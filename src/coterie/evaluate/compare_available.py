@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,14 +36,11 @@ def compare_available(
         resamples: draws of the bootstrap.
     """
     wanted = tuple(CONTROLS) if controls else ()
-    try:
+    with suppress(ValueError):  # find out below which systems and controls do not fit
         return _compare(groups, baseline, wanted, resamples)
-    except ValueError:
-        pass  # find out below which systems and controls do not fit
-    names = sorted(groups, key=lambda name: name != baseline)
     comparable: dict[str, Sequence[Path]] = {}
     reasons: dict[str, str] = {}
-    for name in names:
+    for name in sorted(groups, key=lambda name: name != baseline):
         try:
             _compare(comparable | {name: groups[name]}, None, (), 1)
             comparable[name] = groups[name]
@@ -62,12 +60,8 @@ def compare_available(
 def _compare(
     groups: Groups, baseline: str | None, controls: Sequence[str], resamples: int
 ) -> Table:
-    return compare(
-        groups,
-        baseline=list(groups[baseline]) if baseline is not None and baseline in groups else None,
-        controls=controls,
-        resamples=resamples,
-    )
+    runs = list(groups[baseline]) if baseline is not None and baseline in groups else None
+    return compare(groups, baseline=runs, controls=controls, resamples=resamples)
 
 
 def _compare_with_readable_controls(
@@ -77,11 +71,9 @@ def _compare_with_readable_controls(
         return Table(split="", columns=(), rows=())
     readable = []
     for control in controls:
-        try:
+        with suppress(ValueError):  # a damaged control, or of other samples
             _compare(groups, None, (control,), 1)
             readable.append(control)
-        except ValueError:
-            continue  # a damaged control, or of other samples
     return _compare(groups, baseline, readable, resamples)
 
 
@@ -89,46 +81,31 @@ def _read_saved_scores(name: str, folders: Sequence[Path]) -> Table:
     """Return the scores that the last evaluation saved; a table without rows if there are none."""
     found = []
     for folder in folders:
-        try:
+        with suppress(ValueError):
             found.append(Scores.read(RunDirectory(folder).scores_file()))
-        except ValueError:
-            continue
     entries: dict[str, list[TaskScore]] = {}
     for scores in found:
         for task, entry in scores.tasks.items():
             entries.setdefault(task, []).append(entry)
-    row = SystemRow(
-        system=name,
-        seeds=(),
-        tasks={task: _average(each) for task, each in entries.items()},
-        cost=found[0].cost if len(found) == 1 else {},
-    )
-    columns = tuple(_make_column(task, each[0]) for task, each in entries.items())
-    return Table(
-        split=found[0].split if found else "", columns=columns, rows=(row,) if found else ()
-    )
-
-
-def _average(entries: Sequence[TaskScore]) -> Interval:
-    """Return the mean score; with an interval only for a single run."""
-    if len(entries) == 1:
-        return Interval(entries[0].score, entries[0].low, entries[0].high)
-    mean = sum(each.score for each in entries) / len(entries)
-    return Interval(mean, math.nan, math.nan)
-
-
-def _make_column(task: str, entry: TaskScore) -> TaskColumn:
-    return TaskColumn(
-        name=task,
-        metric=entry.metric,
-        unit=entry.unit,
-        higher_is_better=entry.higher_is_better,
-        samples=entry.samples,
-    )
+    intervals = {}
+    for task, (first, *others) in entries.items():
+        mean = sum(each.score for each in (first, *others)) / (1 + len(others))
+        ends = (math.nan, math.nan) if others else (first.low, first.high)
+        intervals[task] = Interval(mean, *ends)
+    cost = found[0].cost if len(found) == 1 else {}
+    columns = [
+        TaskColumn(
+            name=task, metric=first.metric, unit=first.unit,
+            higher_is_better=first.higher_is_better, samples=first.samples,
+        )
+        for task, (first, *_) in entries.items()
+    ]  # fmt: skip
+    row = SystemRow(system=name, seeds=(), tasks=intervals, cost=cost)
+    split = found[0].split if found else ""
+    return Table(split=split, columns=tuple(columns), rows=(row,) if found else ())
 
 
 def _merge_tables(tables: Sequence[Table], reasons: Mapping[str, str]) -> Table:
-    first = tables[0]
     columns = {column.name: column for table in reversed(tables) for column in table.columns}
     order = dict.fromkeys(column.name for table in tables for column in table.columns)
     rows: dict[str, SystemRow] = {}
@@ -136,7 +113,7 @@ def _merge_tables(tables: Sequence[Table], reasons: Mapping[str, str]) -> Table:
         # Every table has its own "untrained" row; the first is that of the compared systems.
         rows.setdefault(row.system, row)
     return replace(
-        first,
+        tables[0],
         split=next((table.split for table in tables if table.split), ""),
         columns=tuple(columns[name] for name in order),
         rows=tuple(rows.values()),

@@ -2,7 +2,7 @@
 
 import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -21,11 +21,8 @@ from coterie.tuner.layer import CoterieLayer
 
 def count_trainable_parameters(adapter: Path) -> int:
     """Return the number of values in an adapter's weights file: all trained parameters."""
-    count = 0
     with safe_open(adapter / WEIGHTS, framework="pt") as file:
-        for name in file.keys():
-            count += math.prod(file.get_slice(name).get_shape())
-    return count
+        return sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())
 
 
 def count_total_parameters(model: nn.Module) -> int:
@@ -33,22 +30,14 @@ def count_total_parameters(model: nn.Module) -> int:
 
     Modules of the base model that experts have replaced are stored but unused, and do not count.
     """
-    idle = {
-        id(parameter)
-        for module in find_replaced_modules(model)
-        for parameter in module.parameters()
-    }
-    return sum(each.numel() for each in model.parameters() if id(each) not in idle)
-
-
-def find_replaced_modules(model: nn.Module) -> Iterator[nn.Module]:
-    """Yield base layers that experts replace without using their weights."""
+    idle: set[int] = set()
     for module in model.modules():
         if isinstance(module, CoterieLayer):
             active = [module.coterie_site[name] for name in module.active_adapters
                       if name in module.coterie_site]  # fmt: skip
             if active and not any(site.mixture.main.uses_base_weights for site in active):
-                yield module.get_base_layer()
+                idle |= {id(parameter) for parameter in module.get_base_layer().parameters()}
+    return sum(each.numel() for each in model.parameters() if id(each) not in idle)
 
 
 def count_active_parameters(model: nn.Module, usage: UsageStatistics) -> int:

@@ -1,5 +1,6 @@
 """Estimates of several systems' scores, differences and delta_m, with draws and intervals."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -7,7 +8,6 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from coterie.evaluate.bootstrap import Interval, compute_percentile_interval
-from coterie.evaluate.delta_m import compute_delta_m, delta_m_derivatives, is_defined
 from coterie.evaluate.variance import BootstrapSamples, estimate, score_interval, widen
 
 
@@ -56,7 +56,7 @@ class Estimates:
     def score(self, system: int, task: int) -> Interval:
         """Return the interval of a system's mean score over seeds."""
         found = self.systems[system]
-        weights = self._no_weights()
+        weights = np.zeros((len(self.systems), len(self.higher_is_better)))
         weights[system, task] = 1
         return score_interval(
             float(found.mean[task]),
@@ -70,7 +70,7 @@ class Estimates:
     def difference(self, one: int, other: int, task: int) -> Estimate:
         """Return the score of `one` minus that of `other`."""
         first, second = self.systems[one], self.systems[other]
-        weights = self._no_weights()
+        weights = np.zeros((len(self.systems), len(self.higher_is_better)))
         weights[one, task] += 1
         weights[other, task] -= 1
         value = float(first.mean[task] - second.mean[task])
@@ -79,14 +79,19 @@ class Estimates:
         found = widen(value, draws, estimate(self.systems, weights), seed=self.seed)
         return Estimate(value=value, draws=np.clip(found, low - most, high - least))
 
+    def improvement(self, one: int, other: int, task: int) -> Estimate:
+        """Return the difference of two scores, above 0 where that of `one` is better."""
+        pair = (one, other) if self.higher_is_better[task] else (other, one)
+        return self.difference(*pair, task)
+
     def delta_m(self, one: int, other: int | None = None) -> Estimate:
         """Return delta_m of `one`, minus that of `other` if given; NaN if no task is `kept`."""
+        if not self.kept.any():
+            return Estimate(value=math.nan, draws=np.full(self.systems[one].draws.shape[1], np.nan))
         value, draws, weights = self._delta_m(one)
         if other is not None:
             less, fewer, against = self._delta_m(other)
             value, draws, weights = value - less, draws - fewer, weights - against
-        if not self.kept.any():
-            return Estimate(value=float("nan"), draws=draws)
         found = widen(value, draws, estimate(self.systems, weights), seed=self.seed)
         return Estimate(value=value, draws=found)
 
@@ -94,9 +99,7 @@ class Estimates:
         self, one: int
     ) -> tuple[float, Float[np.ndarray, " resamples"], Float[np.ndarray, "systems tasks"]]:
         system, base, kept = self.systems[one], self.systems[self.baseline], self.kept
-        weights = self._no_weights()
-        if not kept.any():
-            return float("nan"), np.full(system.draws.shape[1], np.nan), weights
+        weights = np.zeros((len(self.systems), len(kept)))
         signs = [higher for higher, keep in zip(self.higher_is_better, kept, strict=True) if keep]
         scores = system.mean[kept], base.mean[kept]
         by_scores, by_baseline = delta_m_derivatives(*scores, signs)
@@ -105,5 +108,43 @@ class Estimates:
         draws = compute_delta_m(system.mean_draws[:, kept], base.mean_draws[:, kept], signs)
         return float(compute_delta_m(*scores, signs)), draws, weights
 
-    def _no_weights(self) -> Float[np.ndarray, "systems tasks"]:
-        return np.zeros((len(self.systems), len(self.higher_is_better)))
+
+def compute_delta_m(
+    scores: Float[np.ndarray, "*resamples tasks"],
+    baseline: Float[np.ndarray, "*resamples tasks"],
+    higher_is_better: Sequence[bool],
+) -> Float[np.ndarray, "*resamples"]:
+    """Compute the mean over tasks of (-1)^l (M - B) / B in percent, l = 1 where lower is better.
+
+    Maninis et al. 2019 (arXiv:1904.08918); Vandenhende et al. 2021 (arXiv:2004.13379).
+    Above 0 the system is better than the baseline.
+
+    Args:
+        scores: M, a score for each task.
+        baseline: B, the single-task models' scores; above 0, see `is_defined`. The result is NaN
+            where one is not.
+        higher_is_better: of each task.
+    """
+    sign = np.where(higher_is_better, 1.0, -1.0)
+    divisor = np.where(is_defined(baseline), baseline, np.nan)
+    return np.asarray(100 * np.mean(sign * (scores - baseline) / divisor, axis=-1))
+
+
+def delta_m_derivatives(
+    scores: Float[np.ndarray, " tasks"],
+    baseline: Float[np.ndarray, " tasks"],
+    higher_is_better: Sequence[bool],
+) -> tuple[Float[np.ndarray, " tasks"], Float[np.ndarray, " tasks"]]:
+    """Return delta_m's derivatives by the scores and by the baseline's; all `is_defined`."""
+    by_scores = 100 * np.where(higher_is_better, 1.0, -1.0) / baseline / len(baseline)
+    return by_scores, -by_scores * scores / baseline
+
+
+def is_defined(
+    baseline: Float[np.ndarray, "*resamples tasks"],
+) -> Bool[np.ndarray, "*resamples tasks"]:
+    """Return where a ratio to the baseline's score is meaningful: where it is above 0.
+
+    A baseline of 0 has no ratio, and one below 0 (R2 can be) would turn better into worse.
+    """
+    return np.isfinite(baseline) & (baseline > 0)

@@ -1,13 +1,31 @@
 """`evaluate`: compute a run's predictions, scores, expert usage and cost on held-out samples."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
+from tqdm.auto import tqdm
 
-from coterie.evaluate.config import EvaluationConfig
-from coterie.evaluate.evaluation import Evaluation
-from coterie.evaluate.scores import Scores
+from coterie.evaluate import cost, expert_usage, predictions
+from coterie.evaluate.scores import Scores, TaskScore
+from coterie.io import write_json
+from coterie.models.loading import DTYPES, LoadedModel
+from coterie.routing.usage import ExpertUsage, UsageStatistics
+from coterie.tasks.predictions import EvaluationDataset, Prediction
+from coterie.tasks.task_set import TaskSet
+from coterie.train.bad_rows import write_bad_rows
+from coterie.train.frozen_caches import cache_encoder_features, disable_feature_cache
 from coterie.train.run import Run
+
+Facts = Mapping[str, Mapping[str, Any]]
+"""Task -> what its predictions depend on, or what was measured while they were made."""
+Scored = tuple[TaskScore, Mapping[str, Any]]
+"""A task's score, and {"use", "seconds", "samples"} of its predictions."""
+FLOPS_SAMPLES = 8
+"""The samples of each data set on which FLOPs are counted."""
 
 
 def evaluate(
@@ -44,13 +62,189 @@ def evaluate(
     lacks, and for `blind` with tasks that have images alone.
     """
     run = run if isinstance(run, Run) else Run.read(run)
-    config = EvaluationConfig(
-        split=split,
-        batch_size=batch_size,
-        limit=limit,
-        blind=blind,
-        untrained=untrained,
-        skip_bad_rows=run.config.skip_bad_rows if skip_bad_rows is None else skip_bad_rows,
-        device=device,
-    )
-    return Evaluation(run, config).compute_scores()
+    skip = run.config.skip_bad_rows if skip_bad_rows is None else skip_bad_rows
+    return Evaluation(
+        run=run, split=split, batch_size=batch_size, limit=limit, blind=blind, untrained=untrained,
+        skip_bad_rows=skip, device=device,
+    ).compute_scores()  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """One call of `evaluate`, see there; the model is loaded when the first task needs it."""
+
+    run: Run
+    split: str = "test"
+    batch_size: int = 16
+    limit: int | None = None
+    blind: bool = False
+    untrained: bool = False
+    skip_bad_rows: bool = False
+    device: str | torch.device | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in (("batch_size", self.batch_size), ("limit", self.limit)):
+            if value is not None and value < 1:
+                raise ValueError(f"{name}={value}: give at least 1")
+        if self.blind and not self.tasks.supports_blind:
+            raise ValueError(
+                f"blind=True leaves out images and sounds, and the tasks of {self.run.folder} have "
+                "no other input: evaluate it without"
+            )
+
+    @property
+    def tasks(self) -> TaskSet:
+        return self.run.config.tasks
+
+    @property
+    def control(self) -> str:
+        """The control: "untrained", "blind", "untrained-blind", or "" for none."""
+        kinds = {"untrained": self.untrained, "blind": self.blind}
+        return "-".join(kind for kind, wanted in kinds.items() if wanted)
+
+    @cached_property
+    def loaded(self) -> LoadedModel:
+        if self.untrained:
+            run = self.run.config
+            loaded = self.tasks.load_model(
+                run.base, dtype=DTYPES[run.precision], device=self.device, seed=run.seed
+            )
+        else:
+            loaded = self.run.load(device=self.device)
+        cache_encoder_features(loaded.model, loaded.processor)
+        return loaded
+
+    @cached_property
+    def datasets(self) -> Sequence[EvaluationDataset]:
+        return self.tasks.load_evaluation_datasets(
+            self.split, limit=self.limit, blind=self.blind, skip_bad_rows=self.skip_bad_rows
+        )
+
+    def make_keys(self) -> Facts:
+        """Return all that each task's predictions depend on except the program."""
+        config, adapter = self.run.config, self.run.directory.adapter_folder
+        digest = None if self.untrained else predictions.compute_adapter_digest(adapter)
+        key: dict[str, Any] = {
+            "adapter": digest, "base": config.base, "precision": config.precision
+        }  # fmt: skip
+        # Without an adapter, newly initialised weights of the base model depend on the seed.
+        key |= {"seed": config.seed} if self.untrained else {}
+        return {
+            task: key | self.tasks.make_prediction_key(dataset, task)
+            for dataset in self.datasets
+            for task in dataset.tasks
+        }
+
+    def compute_scores(self) -> Scores:
+        """Predict what is not up to date, score it, and write all files into the run's folder."""
+        directory, keys = self.run.directory, self.make_keys()
+        found: dict[str, Scored] = {}
+        for dataset in self.datasets:
+            found |= self.score_dataset(dataset, keys)
+        facts = {task: measured for task, (_, measured) in found.items()}
+        usage = ExpertUsage.merge(
+            ExpertUsage.from_json(each["use"], self.tasks.names) for each in facts.values()
+        ).compute_means()
+        measured = self.measure_cost(keys, facts, usage)
+        if not self.control:
+            table = expert_usage.make_usage_table(measured["layers"], usage)
+            write_json(directory.expert_usage_file, table)
+        skipped = [row for dataset in self.datasets for row in dataset.bad_rows]
+        bad = write_bad_rows(directory.bad_rows_file(self.split), skipped)
+        scores = Scores(
+            split=self.split,
+            tasks={task: found[task][0] for task in self.tasks.names},
+            cost=measured["cost"],
+            control=self.control,
+            num_skipped=len(bad),
+        )
+        scores.save(directory.scores_file(self.control))
+        return scores
+
+    def get_predictions_file(self, task: str) -> Path:
+        """Return the file of a task's predictions."""
+        return self.run.directory.predictions_file(self.split, task, self.control)
+
+    def get_key_file(self, task: str) -> Path:
+        """Return the file of a task's prediction cache."""
+        return self.run.directory.predictions_cache_file(self.split, task, self.control)
+
+    def score_dataset(self, dataset: EvaluationDataset, keys: Facts) -> dict[str, Scored]:
+        """Score the stored predictions if those of all tasks are up to date, else new ones."""
+        facts = {}
+        for task in dataset.tasks:
+            known = predictions.load_if_fresh(self.get_key_file(task), keys[task])
+            if known is None or not self.get_predictions_file(task).is_file():
+                return self.predict_dataset(dataset, keys)
+            facts[task] = known
+        found = {}
+        for task, known in facts.items():
+            file, fields = self.get_predictions_file(task), self.tasks.prediction_fields
+            found[task] = self.score_task(task, predictions.read_predictions(file, fields)), known
+        return found
+
+    def predict_dataset(self, dataset: EvaluationDataset, keys: Facts) -> dict[str, Scored]:
+        """Run the model on a data set, and write the predictions with their keys."""
+        for task in dataset.tasks:
+            # Otherwise it would validate a partly written file.
+            self.get_key_file(task).unlink(missing_ok=True)
+        usage = ExpertUsage(self.tasks.names)
+        only = dataset.tasks[0] if len(dataset.tasks) == 1 else None
+        routed = bool(expert_usage.find_active_mixtures(self.loaded.model))
+        count = len(dataset.samples)
+        # None: no bar if standard error is not a terminal.
+        with tqdm(total=count, desc=dataset.name, unit=dataset.unit, disable=None) as bar:
+            result = self.tasks.predict(
+                self.loaded,
+                dataset,
+                batch_size=self.batch_size,
+                on_routing=(lambda tape: usage.add(tape, task=only)) if routed else None,
+                on_batch_end=lambda done: bar.update(done - bar.n),
+            )
+        seconds = result.seconds / len(dataset.tasks)
+        found = {}
+        for task in dataset.tasks:
+            facts = {"use": usage.select(task).to_json(), "seconds": seconds, "samples": count}
+            found[task] = self.score_task(task, result.rows[task]), facts
+            predictions.store(self.get_key_file(task), keys[task], **facts)
+        if not self.control:
+            index_file = self.run.directory.examples_file(self.split)
+            self.tasks.save_examples(self.loaded, dataset, index_file)
+        return found
+
+    def score_task(self, task: str, rows: Sequence[Prediction]) -> TaskScore:
+        """Score predictions with the task's current metric, and write them."""
+        metric, statistics = self.tasks.score_predictions(task, rows)
+        predictions.write_predictions(self.get_predictions_file(task), rows, statistics)
+        name = str(self.tasks.get_metric(task))
+        return TaskScore.from_statistics(metric, statistics, name=name)
+
+    def measure_cost(self, keys: Facts, facts: Facts, usage: UsageStatistics) -> dict[str, Any]:
+        """Return {"cost": ..., "layers": layer -> its experts' names}.
+
+        Cached for as long as the predictions are the same.
+        """
+        directory = self.run.directory
+        file = directory.cost_cache_file(self.split, self.control)
+        known = predictions.load_if_fresh(file, keys)
+        if known is not None:
+            return known
+        loaded, model = self.loaded, self.loaded.model
+        with disable_feature_cache(loaded.processor):
+            forward = self.tasks.make_forward_pass(loaded, self.datasets, num_samples=FLOPS_SAMPLES)
+        seconds = sum(each["seconds"] for each in facts.values())
+        measured = {
+            "trainable_parameters": 0 if self.untrained
+            else cost.count_trainable_parameters(directory.adapter_folder),
+            "active_parameters": cost.count_active_parameters(model, usage),
+            "total_parameters": cost.count_total_parameters(model),
+            "flops_per_sample": cost.count_flops(forward.run) / forward.num_predictions,
+            "peak_memory_bytes": cost.get_peak_memory_bytes(next(model.parameters()).device),
+            **({} if self.untrained else cost.read_training_time(self.run.folder)),
+            "generate_samples_per_s": sum(each["samples"] for each in facts.values()) / seconds,
+        }  # fmt: skip
+        layers = {
+            layer: expert_usage.make_expert_names(mixture)
+            for layer, mixture in expert_usage.find_active_mixtures(model).items()
+        }
+        return predictions.store(file, keys, cost=measured, layers=layers)

@@ -31,9 +31,7 @@ def make_usage_table(
 ) -> dict[str, Any]:
     """Return routing.json: layer -> "experts" (their names) and statistic -> task -> numbers.
 
-    Args:
-        expert_names: layer -> `make_expert_names` of its mixture.
-        usage: of all tasks; layers without any are skipped.
+    Layers without usage are skipped.
     """
     layers = {
         layer: {"experts": list(names), **usage[layer]}

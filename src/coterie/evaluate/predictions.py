@@ -1,95 +1,90 @@
-"""The file of a task's predictions, in one format for all kinds of task."""
+"""The files of a task's predictions: their rows, and the keys that tell whether they are fresh."""
 
+import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
-from coterie.io import write
-from coterie.metrics.base import Metric
+from coterie.io import read_json, write, write_json
 from coterie.tasks.predictions import Prediction
 from coterie.tasks.task_set import TaskSet
 
+KEY = "key"
 
-@dataclass(frozen=True)
-class Predictions:
-    """A row for each sample; see `coterie.tasks.predictions.Prediction`."""
 
-    rows: tuple[Prediction, ...]
-
-    def with_statistics(self, statistics: Float[np.ndarray, "samples statistics"]) -> "Predictions":
-        """Return the same rows with these statistics."""
-        rows = zip(self.rows, statistics.tolist(), strict=True)
-        return Predictions(tuple(row | {"statistics": numbers} for row, numbers in rows))
-
-    def save(self, path: Path) -> Path:
-        """Write the rows as JSON lines."""
+def write_predictions(
+    path: Path,
+    rows: Sequence[Prediction],
+    statistics: Float[np.ndarray, "samples statistics"],
+) -> None:
+    """Write the rows, with these statistics, as JSON lines."""
+    lines = []
+    for row, numbers in zip(rows, statistics.tolist(), strict=True):
         # In ASCII, because some readers treat U+2028 as the end of a line.
-        lines = (json.dumps(row, allow_nan=False) for row in self.rows)
-        return write(path, "".join(f"{line}\n" for line in lines))
+        lines.append(json.dumps(row | {"statistics": numbers}, allow_nan=False) + "\n")
+    write(path, "".join(lines))
 
-    @classmethod
-    def read(cls, path: Path, fields: Sequence[str] = TaskSet.prediction_fields) -> "Predictions":
-        """Read a file whose rows have at least these fields.
 
-        Raises ValueError if it is missing, damaged or empty, or rows differ in their number of
-        statistics.
-        """
-        if not path.is_file():
-            raise ValueError(f"{path} is not there: run `coterie evaluate` on its run again")
-        rows = []
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-            try:
-                row = json.loads(line)
-                for field in fields:
-                    _ = row[field]
-                row["statistics"] = [float(each) for each in row["statistics"]]
-            except (ValueError, KeyError, TypeError) as error:
-                raise ValueError(
-                    f"{path}:{number} is damaged ({error!r}): remove the file and evaluate again"
-                ) from error
-            rows.append(row)
-        lengths = {len(row["statistics"]) for row in rows}
-        if len(lengths) != 1:
+def read_predictions(
+    path: Path, fields: Sequence[str] = TaskSet.prediction_fields
+) -> list[Prediction]:
+    """Read a file whose rows have at least these fields.
+
+    Raises ValueError if it is missing, damaged or empty, or rows differ in their number of
+    statistics.
+    """
+    if not path.is_file():
+        raise ValueError(f"{path} is not there: run `coterie evaluate` on its run again")
+    rows = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        try:
+            row = json.loads(line)
+            for field in fields:
+                _ = row[field]
+            row["statistics"] = [float(each) for each in row["statistics"]]
+        except (ValueError, KeyError, TypeError) as error:
             raise ValueError(
-                f"{path} has rows of {sorted(lengths) or 'no'} statistics: remove it and evaluate "
-                "again"
-            )
-        return cls(tuple(rows))
+                f"{path}:{number} is damaged ({error!r}): remove the file and evaluate again"
+            ) from error
+        rows.append(row)
+    lengths = {len(row["statistics"]) for row in rows}
+    if len(lengths) != 1:
+        raise ValueError(
+            f"{path} has rows of {sorted(lengths) or 'no'} statistics: remove it and evaluate again"
+        )
+    return rows
 
 
-class ScoredSamples(NamedTuple):
-    """A task's statistics on the samples that one run was scored on.
+def compute_adapter_digest(folder: Path) -> str:
+    """Compute the sha256 of an adapter's files. Raises ValueError if there is none."""
+    files = sorted(each for each in folder.glob("adapter_*") if each.is_file())
+    if not files:
+        raise ValueError(
+            f"{folder.parent} has no trained adapter in {folder.name}/: train it first, or go on "
+            f"with `coterie train {folder.parent} --resume`"
+        )
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(file.name.encode())
+        with file.open("rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()
 
-    Attributes:
-        metric: turns summed statistics into a score.
-        samples: a key for each sample, unique among all.
-        statistics: a row for each sample.
-    """
 
-    metric: Metric
-    samples: tuple[str, ...]
-    statistics: Float[np.ndarray, "samples statistics"]
+def load_if_fresh(path: Path, key: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what `store` wrote with an equal key, or None."""
+    if not path.is_file():
+        return None
+    data = read_json(path)
+    return data if isinstance(data, dict) and data.get(KEY) == key else None
 
 
-def read_scored_samples(tasks: TaskSet, task: str, file: Path) -> ScoredSamples:
-    """Read the samples and statistics that a run was scored on.
-
-    Args:
-        tasks: of the run.
-        task: the name of one.
-        file: the task's predictions, see `RunDirectory.predictions_file`.
-
-    Raises ValueError if the run was not evaluated, or the file is damaged.
-    """
-    rows = Predictions.read(file, tasks.prediction_fields).rows
-    scored = tasks.score_predictions(task, rows)
-    return ScoredSamples(
-        metric=scored.metric,
-        samples=tuple(tasks.make_sample_key(row) for row in rows),
-        statistics=scored.statistics,
-    )
+def store(path: Path, key: Mapping[str, Any], **facts: Any) -> dict[str, Any]:
+    """Write facts with the key that they depend on to a file, and return them."""
+    data = {KEY: key, **facts}
+    write_json(path, data)
+    return data

@@ -1,5 +1,6 @@
 """`Scores`: a run's score on each task, with intervals, and its cost."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -23,10 +24,8 @@ class TaskScore:
     Attributes:
         metric: the metric, as tasks.yaml writes it.
         score: NaN where the metric is undefined.
-        low: lower end of the 95 % interval over samples.
-        high: its upper end.
+        low, high: ends of the 95 % interval over samples.
         samples: the number of scored samples.
-        higher_is_better: whether greater scores are better.
         unit: "%" for shares in 0 to 100.
     """
 
@@ -50,23 +49,18 @@ class TaskScore:
     ) -> "TaskScore":
         """Compute the score of a metric's statistics, with its interval; `name` is the metric's."""
         (sums,) = bootstrap.resample_sums([statistics], resamples=resamples, seed=seed)
+        samples, higher_is_better = len(statistics), metric.higher_is_better
         drawn = BootstrapSamples(
             values=np.array([[metric.score(statistics.sum(0))]], dtype=np.float64),
             draws=bootstrap.compute_scores(metric, sums)[None, :, None],
-            samples=(len(statistics),),
+            samples=(samples,),
             limits=(metric.limits,),
         )
-        estimates = Estimates(systems=[drawn], higher_is_better=[metric.higher_is_better])
-        found = estimates.score(0, 0)
+        found = Estimates(systems=[drawn], higher_is_better=[higher_is_better]).score(0, 0)
         return cls(
-            metric=str(metric) if name is None else name,
-            score=found.value,
-            low=found.low,
-            high=found.high,
-            samples=len(statistics),
-            higher_is_better=metric.higher_is_better,
-            unit=metric.unit,
-        )
+            metric=str(metric) if name is None else name, unit=metric.unit, samples=samples,
+            score=found.value, low=found.low, high=found.high, higher_is_better=higher_is_better,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,14 +100,14 @@ class Scores:
             raise ValueError(f"{path} is not there: run `coterie evaluate {path.parent}` first")
         data = read_json(path)
         try:
-            tasks = {name: _load_task_score(values) for name, values in data["tasks"].items()}
-            return cls(
-                split=data["split"],
-                tasks=tasks,
-                cost=data.get("cost", {}),
-                control=data.get("control", ""),
-                num_skipped=data.get("num_skipped", 0),
-            )
+            tasks = {}
+            for name, values in data["tasks"].items():
+                undefined = {
+                    key: math.nan for key in ("score", "low", "high") if values[key] is None
+                }
+                tasks[name] = TaskScore(**values | undefined)
+            optional = {key: data[key] for key in ("cost", "control", "num_skipped") if key in data}
+            return cls(split=data["split"], tasks=tasks, **optional)
         except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(
                 f"{path} holds no scores ({error!r}): remove it and evaluate again"
@@ -133,9 +127,3 @@ class Scores:
             file = RunDirectory(Path()).bad_rows_file(self.split)
             lines += ["", f"bad rows left out: {self.num_skipped}, in {file}"]
         return "\n".join(lines)
-
-
-def _load_task_score(values: Mapping[str, Any]) -> TaskScore:
-    undefined = {key: float("nan") for key in ("score", "low", "high") if values[key] is None}
-    known: dict[str, Any] = dict(values) | undefined
-    return TaskScore(**known)

@@ -1,6 +1,7 @@
-"""Systems under comparison: the grouping of runs, and the scores of their predictions."""
+"""Systems under comparison: the grouping of runs, and their scores on the same resamples."""
 
 import json
+import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,8 +12,10 @@ import numpy as np
 from jaxtyping import Float
 
 from coterie import serialization
-from coterie.evaluate.predictions import read_scored_samples
+from coterie.evaluate import bootstrap
+from coterie.evaluate.predictions import read_predictions
 from coterie.evaluate.scores import Scores
+from coterie.evaluate.variance import BootstrapSamples
 from coterie.metrics.base import Metric
 from coterie.train.run import Run
 
@@ -25,7 +28,6 @@ class TaskStatistics:
     """One task's samples, and the statistics of each seed's model on them.
 
     Attributes:
-        metric: turns summed statistics into a score.
         name: the metric, as tasks.yaml writes it.
         samples: a key for each sample, unique among all.
         statistics: one matrix per seed.
@@ -45,7 +47,7 @@ class System:
         name: its name in the table.
         seeds: one per replica; single-task runs of one seed are one replica together.
         tasks: task -> its statistics, each with as many seeds.
-        costs: one per run.
+        costs: one per run; none of a control.
         control: "" for the runs themselves, or the name of a control.
         control_of: of a control, the system whose runs were evaluated as it.
     """
@@ -118,18 +120,15 @@ def load_system(name: str, runs: list[Run], *, control: str = "") -> System:
                 f"system {name!r} has no run of seed {seed} with {', '.join(missing)}: give each "
                 "seed all tasks"
             )
-    get_common_split(runs, control)
-    return System(
-        name=name,
-        seeds=tuple(by_seed),
-        tasks={
-            task: _load_task_statistics(
-                name, task, [each[task] for each in by_seed.values()], control
-            )
-            for task in tasks
-        },
-        costs=tuple(_read_scores(run, control).cost for run in runs),
-    )
+    split = get_common_split(runs, control)
+    statistics = {
+        task: _load_statistics(
+            name, task, [each[task] for each in by_seed.values()], split, control
+        )
+        for task in tasks
+    }
+    costs = () if control else tuple(_read_scores(run, control).cost for run in runs)
+    return System(name=name, seeds=tuple(by_seed), tasks=statistics, costs=costs, control=control)
 
 
 def get_common_split(runs: Sequence[Run], control: str = "") -> str:
@@ -142,35 +141,78 @@ def get_common_split(runs: Sequence[Run], control: str = "") -> str:
 
 
 def _read_scores(run: Run, control: str) -> Scores:
-    return Scores.read(get_scores_file(run, control))
+    return Scores.read(run.directory.scores_file(control))
 
 
-def get_scores_file(run: Run, control: str) -> Path:
-    """Return the file of a run's scores, or of those of a control."""
-    return run.directory.scores_file(control)
-
-
-def _load_task_statistics(system: str, name: str, runs: list[Run], control: str) -> TaskStatistics:
-    found = [
-        read_scored_samples(
-            run.config.tasks,
-            name,
-            run.directory.predictions_file(_read_scores(run, control).split, name, control),
-        )
-        for run in runs
-    ]
-    for run, record in zip(runs, found, strict=True):
-        if record.samples != found[0].samples:
+def _load_statistics(
+    system: str, task: str, runs: list[Run], split: str, control: str
+) -> TaskStatistics:
+    found, samples = [], []
+    for run in runs:
+        tasks = run.config.tasks
+        file = run.directory.predictions_file(split, task, control)
+        rows = read_predictions(file, tasks.prediction_fields)
+        found.append(tasks.score_predictions(task, rows))
+        samples.append(tuple(map(tasks.make_sample_key, rows)))
+        if samples[-1] != samples[0]:
             raise ValueError(
                 f"{run.folder} and {runs[0].folder} of system {system!r} scored different samples "
-                f"of {name}: evaluate both on the same rows, with the same limit"
+                f"of {task}: evaluate both on the same rows, with the same limit"
             )
     saved = _read_scores(runs[0], control).tasks
-    if name not in saved:
-        raise ValueError(f"{runs[0].folder} has no score of task {name!r}: evaluate it again")
+    if task not in saved:
+        raise ValueError(f"{runs[0].folder} has no score of task {task!r}: evaluate it again")
     return TaskStatistics(
         metric=found[0].metric,
-        name=saved[name].metric,
-        samples=found[0].samples,
-        statistics=tuple(record.statistics for record in found),
+        name=saved[task].metric,
+        samples=samples[0],
+        statistics=tuple(each.statistics for each in found),
     )
+
+
+def check_same_samples(systems: Sequence[System]) -> tuple[str, ...]:
+    """Return the tasks. Raises ValueError if a system lacks one or scored other samples."""
+    first = systems[0]
+    for system in systems[1:]:
+        for one, other in ((first, system), (system, first)):
+            if missing := [task for task in one.tasks if task not in other.tasks]:
+                raise ValueError(
+                    f"{one.name!r} was scored on {', '.join(missing)} and {other.name!r} was not: "
+                    "compare systems of the same tasks"
+                )
+        for task, scored in first.tasks.items():
+            mine, others = scored.samples, system.tasks[task].samples
+            if mine != others:
+                raise ValueError(
+                    f"{first.name!r} and {system.name!r} scored different samples of {task!r} "
+                    f"({len(mine)} and {len(others)}, {len(set(mine) & set(others))} of them the "
+                    "same): evaluate both on the same rows, with the same limit"
+                )
+    return tuple(first.tasks)
+
+
+def bootstrap_systems(
+    systems: Sequence[System], *, resamples: int, seed: int
+) -> list[BootstrapSamples]:
+    """Score each seed of each system on the same resamples, after `check_same_samples`."""
+    tasks = check_same_samples(systems)
+    values, draws = ([[] for _ in systems] for _ in range(2))
+    for task in tasks:
+        scored = [system.tasks[task] for system in systems]
+        matrices = [matrix for each in scored for matrix in each.statistics]
+        # Resamples depend on the task's name, not on its position.
+        seeds = (seed, zlib.crc32(task.encode()))
+        sums = iter(bootstrap.resample_sums(matrices, resamples=resamples, seed=seeds))
+        for i, each in enumerate(scored):
+            values[i].append([each.metric.score(matrix.sum(0)) for matrix in each.statistics])
+            scores = [bootstrap.compute_scores(each.metric, next(sums)) for _ in each.statistics]
+            draws[i].append(np.stack(scores))
+    return [
+        BootstrapSamples(
+            values=np.array(values[i], dtype=np.float64).T.copy(),
+            draws=np.stack(draws[i], axis=2),
+            samples=tuple(len(system.tasks[task].samples) for task in tasks),
+            limits=tuple(system.tasks[task].metric.limits for task in tasks),
+        )
+        for i, system in enumerate(systems)
+    ]

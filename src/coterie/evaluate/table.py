@@ -23,7 +23,7 @@ COSTS = (
 
 @dataclass(frozen=True, kw_only=True)
 class TaskColumn:
-    """A task of the table: its metric as tasks.yaml writes it, unit and direction."""
+    """A task of the table; `metric` is as tasks.yaml writes it."""
 
     name: str
     metric: str
@@ -90,16 +90,14 @@ class Table:
 
     def dump(self) -> dict[str, Any]:
         """Return the table as JSON values; an interval is {"value", "low", "high"}."""
-        rows = []
-        for row in self.rows:
-            rows.append(
-                asdict(row)
-                | {
-                    "tasks": {name: cell._asdict() for name, cell in row.tasks.items()},
-                    "difference": {name: cell._asdict() for name, cell in row.difference.items()},
-                    "delta_m": None if row.delta_m is None else row.delta_m._asdict(),
-                }
-            )
+        rows = [
+            asdict(row) | {
+                "tasks": {name: cell._asdict() for name, cell in row.tasks.items()},
+                "difference": {name: cell._asdict() for name, cell in row.difference.items()},
+                "delta_m": None if row.delta_m is None else row.delta_m._asdict(),
+            }
+            for row in self.rows
+        ]  # fmt: skip
         return asdict(self) | {"rows": rows}
 
     def save(self, path: str | Path) -> Path:
@@ -112,25 +110,28 @@ class Table:
         return write_json(path, self.dump())
 
     def _format_scores(self) -> str:
-        head = [_format_column_title(column) for column in self.columns]
-        delta = [] if self.baseline is None else ["delta_m, %"]
+        head = ["system", "seeds"]
+        for column in self.columns:
+            unit = f", {column.unit}" if column.unit else ""
+            direction = "" if column.higher_is_better else " (lower is better)"
+            head.append(f"{column.name}{unit}{direction}")
         lines = []
         for row in self.rows:
-            cells = [_format_cell(row.tasks.get(column.name)) for column in self.columns]
-            cells += [_format_cell(row.delta_m, sign=True) for _ in delta]
+            cells = [format_interval(row.tasks.get(column.name)) for column in self.columns]
             lines.append([row.system, str(len(row.seeds)), *cells])
-        return format_markdown_table(["system", "seeds", *head, *delta], lines)
+        if self.baseline is not None:
+            head.append("delta_m, %")
+            for line, row in zip(lines, self.rows, strict=True):
+                line.append(format_interval(row.delta_m, sign=True))
+        return format_markdown_table(head, lines)
 
     def _format_differences(self) -> str:
+        names = [column.name for column in self.columns]
         lines = [
-            [
-                row.system,
-                *(_format_cell(row.difference.get(each.name), sign=True) for each in self.columns),
-            ]
+            [row.system, *(format_interval(row.difference.get(name), sign=True) for name in names)]
             for row in self.rows
             if row.system != self.baseline and row.difference
         ]
-        names = [column.name for column in self.columns]
         return format_markdown_table([f"minus {self.baseline}", *names], lines)
 
     def _format_better(self, what: str) -> str:
@@ -145,16 +146,14 @@ class Table:
     def _format_costs(self) -> str:
         known = [cost for cost in COSTS if any(row.cost.get(cost[0]) is not None
                                                for row in self.rows)]  # fmt: skip
+        if not known:
+            return ""
         lines = [
             [row.system, *(_format_cost(row.cost.get(key), scale) for key, _, scale in known)]
             for row in self.rows
             if row.cost
         ]
-        return (
-            format_markdown_table(["cost", *(title for _, title, _ in known)], lines)
-            if known
-            else ""
-        )
+        return format_markdown_table(["cost", *(title for _, title, _ in known)], lines)
 
 
 def format_markdown_table(head: list[str], lines: list[list[str]]) -> str:
@@ -171,8 +170,13 @@ def format_markdown_table(head: list[str], lines: list[list[str]]) -> str:
     return "\n".join(rows)
 
 
-def format_interval(cell: Interval, *, sign: bool = False) -> str:
-    """Return a value and its interval, such as "81.2 [78.0, 84.1]", in three digits or more."""
+def format_interval(cell: Interval | None, *, sign: bool = False) -> str:
+    """Return a value and its interval, such as "81.2 [78.0, 84.1]", in three digits or more.
+
+    None becomes empty.
+    """
+    if cell is None:
+        return ""
     if not math.isfinite(cell.value):
         return "undefined"
     known = [value for value in cell if math.isfinite(value)]
@@ -180,15 +184,6 @@ def format_interval(cell: Interval, *, sign: bool = False) -> str:
     digits = 1 if largest >= 10 or largest == 0 else 2 if largest >= 1 else 3
     texts = [f"{value:{'+' if sign else ''}.{digits}f}" for value in known]
     return texts[0] if len(texts) < 3 else f"{texts[0]} [{texts[1]}, {texts[2]}]"
-
-
-def _format_cell(cell: Interval | None, *, sign: bool = False) -> str:
-    return "" if cell is None else format_interval(cell, sign=sign)
-
-
-def _format_column_title(column: TaskColumn) -> str:
-    unit = f", {column.unit}" if column.unit else ""
-    return f"{column.name}{unit}{'' if column.higher_is_better else ' (lower is better)'}"
 
 
 def _format_share(value: float) -> str:

@@ -13,8 +13,21 @@ from peft.tuners.tuners_utils import check_target_module_exists
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from coterie.extract.fixed_task import FixedTaskLora, get_adapter_config
-from coterie.extract.verify import compute_largest_error
+from coterie.extract.fixed_task import (
+    FixedTaskLora,
+    describe_modules,
+    get_adapter_config,
+    make_fixed_task_loras,
+)
+from coterie.extract.merged import copy_without_mixtures
+from coterie.extract.source import ExtractRequest
+from coterie.extract.verify import (
+    TOLERANCE,
+    compute_largest_error,
+    measure_probe_error,
+    verify_outputs,
+    verify_weights,
+)
 
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
@@ -40,7 +53,23 @@ def check(model: PeftModel, base_model: nn.Module, adapter: str) -> None:
         )
 
 
-def write(
+def write(request: ExtractRequest) -> dict[str, Any]:
+    """Write and verify the folder, and return the report; PEFT loads it for the probe."""
+    model, adapter, folder = request.source.model, request.adapter, request.folder
+    shares = make_fixed_task_loras(model, adapter, request.task)
+    base_model = copy_without_mixtures(model, adapter)
+    check(model, base_model, adapter)
+    rank = save(model, base_model, shares, adapter, folder)
+    report = verify_weights(verify(base_model, shares, folder), TOLERANCE)
+    if request.probe is not None:
+        fresh = copy_without_mixtures(model, adapter, runs=True)
+        plain = PeftModel.from_pretrained(fresh, str(folder)).eval()
+        report |= verify_outputs(measure_probe_error(request, plain, request.probe), plain)
+    flags = make_vllm_flags(shares, rank)
+    return report | {"rank": rank, "vllm": flags, **describe_modules(shares)}
+
+
+def save(
     model: PeftModel, base_model: nn.Module, shares: Sequence[FixedTaskLora], adapter: str, to: Path
 ) -> int:
     """Write the folder and return its rank; modules of lower rank are padded with zeros."""
@@ -53,22 +82,16 @@ def write(
         weights[f"{PREFIX}{name}.lora_B.weight"] = pad_rank(up, rank, axis=1)
     save_file(weights, str(to / WEIGHTS), metadata={"format": "pt"})
     source = get_adapter_config(model, adapter)
-    kind = {
-        "base_model_class": type(base_model).__name__,
-        "parent_library": type(base_model).__module__,
-    }
+    kind = {"base_model_class": type(base_model).__name__,
+            "parent_library": type(base_model).__module__}  # fmt: skip
     LoraConfig(
-        r=rank,
-        lora_alpha=rank,
-        lora_dropout=0.0,
-        bias="none",
+        r=rank, lora_alpha=rank, lora_dropout=0.0, bias="none", inference_mode=True,
         target_modules=make_target_modules(base_model, list(pairs)),
         task_type=source.task_type,
         base_model_name_or_path=source.base_model_name_or_path,
         revision=source.revision,
         auto_mapping=kind if source.task_type is None else None,
-        inference_mode=True,
-    ).save_pretrained(str(to))
+    ).save_pretrained(str(to))  # fmt: skip
     return rank
 
 
@@ -100,11 +123,8 @@ def verify(base_model: nn.Module, shares: Sequence[FixedTaskLora], folder: Path)
     if raw["r"] != raw["lora_alpha"] or raw["rank_pattern"] or raw["alpha_pattern"]:
         raise RuntimeError(f"{folder / CONFIG} has a scale other than 1: {raw}")
     wanted = {share.name for share in shares}
-    found = {
-        name
-        for name, _ in base_model.named_modules()
-        if name and check_target_module_exists(config, name)
-    }
+    names = (name for name, _ in base_model.named_modules() if name)
+    found = {name for name in names if check_target_module_exists(config, name)}
     weights = load_file(str(folder / WEIGHTS))
     keys = {f"{PREFIX}{name}.lora_{half}.weight" for name in wanted for half in "AB"}
     if found != wanted or weights.keys() != keys:

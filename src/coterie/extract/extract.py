@@ -2,26 +2,23 @@
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
 from peft import PeftModel
 from torch import Tensor
 
 from coterie import serialization
-from coterie.extract import adapter as adapter_format
-from coterie.extract import merged as merged_format
-from coterie.extract import pruned
-from coterie.extract.fixed_task import FixedTaskLora, get_adapter_config, make_fixed_task_loras
-from coterie.extract.formats import ExtractRequest, ExtractResult
-from coterie.extract.pruning import LayerUse, PruningOptions
-from coterie.extract.source import open_source
-from coterie.extract.verify import TOLERANCE, get_weight_tolerance, measure_probe_error
+from coterie.extract import adapter as lora
+from coterie.extract import merged, pruned
+from coterie.extract.expert_selection import LayerUse, PruningOptions
+from coterie.extract.fixed_task import get_adapter_config
+from coterie.extract.source import ExtractRequest, open_source
 from coterie.train import Run
 
 REPORT_FILE = "coterie_extract.json"
+FORMATS = {"adapter": lora.write, "merged": merged.write, "pruned": pruned.write}
 
 
 def extract(
@@ -84,16 +81,11 @@ def extract(
     shutil.rmtree(partial, ignore_errors=True)
     try:
         partial.mkdir(parents=True)
-        request = ExtractRequest(
-            source=source,
-            task=task,
-            adapter=adapter,
-            folder=partial,
-            probe=probe,
-            usage=use,
-            pruning=pruning or PruningOptions(),
-        )
-        write_extract(request, format or source.default_format)
+        write_extract(
+            format or source.default_format,
+            ExtractRequest(source=source, task=task, adapter=adapter, folder=partial, probe=probe,
+                           use=use, pruning=pruning or PruningOptions()),
+        )  # fmt: skip
         if to.is_dir():
             to.rmdir()
         partial.rename(to)
@@ -104,112 +96,17 @@ def extract(
     return to
 
 
-def write_extract(request: ExtractRequest, format: str) -> None:
+def write_extract(format: str, request: ExtractRequest) -> None:
     """Write all files of the folder, and verify them."""
-    written = FORMATS[format](request)
-    facts = verify_extract(written)
-    report = {"task": request.task, "form": format, "adapter": request.adapter, **facts}
-    report |= written.report | describe_provenance(request.source.model, request.adapter)
-    if request.source.processor is not None and format != "adapter":
-        request.source.processor.save_pretrained(str(request.folder))
-    (request.folder / REPORT_FILE).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-
-
-def write_adapter(request: ExtractRequest) -> ExtractResult:
-    """Write the plain LoRA and verify its files; PEFT loads it for the probe."""
-    model, adapter, folder = request.source.model, request.adapter, request.folder
-    shares = make_fixed_task_loras(model, adapter, request.task)
-    base_model = merged_format.copy_without_mixtures(model, adapter)
-    adapter_format.check(model, base_model, adapter)
-    rank = adapter_format.write(model, base_model, shares, adapter, folder)
-    error = adapter_format.verify(base_model, shares, folder)
-    flags = adapter_format.make_vllm_flags(shares, rank)
-
-    def plain() -> Any:
-        base_model = merged_format.copy_without_mixtures(model, adapter, runs=True)
-        return PeftModel.from_pretrained(base_model, str(folder)).eval()
-
-    return ExtractResult(
-        load_result=plain,
-        measure_difference=lambda plain, probe: measure_routed_error(request, plain, probe),
-        weight_error=error,
-        tolerance=TOLERANCE,
-        report={"rank": rank, "vllm": flags, **describe_modules(shares)},
-        probe=request.probe,
-    )
-
-
-def write_merged(request: ExtractRequest) -> ExtractResult:
-    """Write the merged checkpoint, and load it with transformers."""
-    model, adapter, folder = request.source.model, request.adapter, request.folder
-    shares = make_fixed_task_loras(model, adapter, request.task)
-    merged_format.check(model, shares)
-    merged_format.write(model, shares, adapter, folder)
-    plain = merged_format.read(merged_format.copy_without_mixtures(model, adapter), folder)
-    error = merged_format.verify(model, shares, adapter, plain)
-    dtypes = {plain.get_submodule(share.name).get_parameter("weight").dtype for share in shares}
-    return ExtractResult(
-        load_result=lambda: plain,
-        measure_difference=lambda plain, probe: measure_routed_error(request, plain, probe),
-        weight_error=error,
-        tolerance=max(map(get_weight_tolerance, dtypes)),
-        report=describe_modules(shares),
-        probe=request.probe,
-    )
-
-
-def measure_routed_error(request: ExtractRequest, plain: Any, probe: Mapping[str, Tensor]) -> float:
-    """Measure how much a plain model's outputs differ from the routed model's for the task."""
-    model = request.source.model
-    tasks = get_adapter_config(model, request.adapter).tasks
-    index = tasks.index(request.task) if tasks else None
-    return measure_probe_error(model, plain, probe, index, request.adapter)
-
-
-FORMATS = {"adapter": write_adapter, "merged": write_merged, "pruned": pruned.write}
-
-
-def verify_extract(result: ExtractResult) -> dict[str, Any]:
-    """Return the errors, for the report. Raises RuntimeError if one is above its tolerance."""
-    if not result.weight_error <= result.tolerance:
-        raise RuntimeError(
-            f"the loaded weights differ from the routed model's by {result.weight_error:.1e} of "
-            f"the largest entry, where {result.tolerance:.1e} is allowed"
-        )
-    facts: dict[str, Any] = {
-        "weight_error": result.weight_error,
-        "weight_tolerance": result.tolerance,
-    }
-    if result.probe is None:
-        return facts
-    plain = result.load_result()
-    error = result.measure_difference(plain, result.probe)
-    dtype = next(weight.dtype for weight in plain.parameters() if weight.is_floating_point())
-    allowed = max(1e-4, 10 * torch.finfo(dtype).eps)
-    if not error <= allowed:
-        raise RuntimeError(
-            f"the outputs for the probe differ by {error:.1e} of the largest, where {allowed:.1e} "
-            "is allowed"
-        )
-    return facts | {"probe_error": error, "probe_tolerance": allowed}
-
-
-def describe_provenance(model: PeftModel, adapter: str) -> dict[str, Any]:
-    """Describe the source model: its base, tasks and mixtures."""
-    config = get_adapter_config(model, adapter)
-    return {
+    processor, folder = request.source.processor, request.folder
+    report: dict[str, Any] = {"task": request.task, "form": format, "adapter": request.adapter}
+    report |= FORMATS[format](request)
+    config = get_adapter_config(request.source.model, request.adapter)
+    report |= {
         "base_model_name_or_path": config.base_model_name_or_path,
         "tasks": list(config.tasks),
         "mixtures": [serialization.dump(mixture) for mixture in config.parse_mixtures()],
     }
-
-
-def describe_modules(shares: Sequence[FixedTaskLora]) -> dict[str, Any]:
-    """Describe the extracted modules."""
-    return {
-        "num_modules": len(shares),
-        "modules": {
-            share.name: {"gates": list(share.combine_weights), "ranks": list(share.ranks)}
-            for share in shares
-        },
-    }
+    if processor is not None and format != "adapter":
+        processor.save_pretrained(str(folder))
+    (folder / REPORT_FILE).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")

@@ -1,5 +1,6 @@
 """The constant mixture of a fixed task at each module, as one LoRA."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,8 @@ from coterie.mixture_layer import MixtureLayer
 from coterie.routing.context import RoutingContext
 from coterie.tuner.config import CoterieConfig
 from coterie.tuner.layer import CoterieLayer
+
+NOT_CONSTANT = ", so that no constant weights answer as it does"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,14 +46,11 @@ class FixedTaskLora:
         A = cat(down_e) and B = cat(gate_e scale_e up_e): no approximation.
         """
         downs, ups = self.down.double().split(self.ranks), self.up.double().split(self.ranks)
-        factors = [
-            gate * scale for gate, scale in zip(self.combine_weights, self.scales, strict=True)
-        ]
-        kept = [expert for expert, gate in enumerate(self.combine_weights) if gate != 0]
+        experts = zip(downs, ups, self.combine_weights, self.scales, strict=True)
+        kept = [(down, up * (gate * scale)) for down, up, gate, scale in experts if gate != 0]
         if not kept:
             return self.down.double()[:0], self.up.double()[:0].t()
-        down = torch.cat([downs[expert] for expert in kept])
-        up = torch.cat([ups[expert] * factors[expert] for expert in kept])
+        down, up = (torch.cat(parts) for parts in zip(*kept, strict=True))
         return down, up.t()
 
     def compute_delta(self) -> Float[Tensor, "out width"]:
@@ -118,35 +118,37 @@ def make_fixed_task_lora(
     deferred = mixture_layer.route(x, context, training=False)
     gates = deferred.make_decision(deferred.resolve(x)).combine_weights
     return FixedTaskLora(
-        name=name,
-        tower=site.layer_site.tower,
-        ranks=factors.ranks,
-        scales=factors.scales,
+        name=name, tower=site.layer_site.tower, ranks=factors.ranks, scales=factors.scales,
         combine_weights=tuple(gates.reshape(-1).double().tolist()),
-        down=factors.down.detach().cpu(),
-        up=factors.up.detach().cpu(),
-    )
+        down=factors.down.detach().cpu(), up=factors.up.detach().cpu(),
+    )  # fmt: skip
 
 
 def require_constant(mixture: Mixture, position: int) -> None:
     """Raise ValueError if `mixture` is not one LoRA for a fixed task."""
-    which = f"mixture {position} (at={mixture.at!r})"
-    if not mixture.main.is_low_rank:
-        raise ValueError(
-            f"{which} has {type(mixture.main).__name__} experts, which are no change of a linear "
-            "layer's weight; exact would be Lora experts"
-        )
-    if mixture.gate is None:
+    main, gate, router = mixture.main, mixture.gate, mixture.router
+    shape, cpu = torch.Size((1, mixture.num_experts)), torch.device("cpu")
+    if not main.is_low_rank:
+        wrong = f"{type(main).__name__} experts, which are no change of a linear layer's weight"
+        exact = "Lora experts"
+    elif gate is not None and not gate.depends_on_task_only:
+        wrong = f"a {type(gate).__name__}, which reads the input{NOT_CONSTANT}"
+        exact = "TaskGate(per_token=False), or no gate (gate=None)"
+    elif gate is not None and router.sample_noise(shape, cpu, training=False) is not None:
+        wrong = f"{router!r}, which draws noise outside training too{NOT_CONSTANT}"
+        exact = "noise_in_evaluation=False"
+    else:
         return
-    if not mixture.gate.depends_on_task_only:
-        raise ValueError(
-            f"{which} has a {type(mixture.gate).__name__}, which reads the input, so that no "
-            "constant weights answer as it does; exact would be TaskGate(per_token=False), or no "
-            "gate (gate=None)"
-        )
-    shape = torch.Size((1, mixture.num_experts))
-    if mixture.router.sample_noise(shape, torch.device("cpu"), training=False) is not None:
-        raise ValueError(
-            f"{which} has {mixture.router!r}, which draws noise outside training too, so that no "
-            "constant weights answer as it does; exact would be noise_in_evaluation=False"
-        )
+    which = f"mixture {position} (at={mixture.at!r})"
+    raise ValueError(f"{which} has {wrong}; exact would be {exact}")
+
+
+def describe_modules(shares: Sequence[FixedTaskLora]) -> dict[str, Any]:
+    """Describe the extracted modules, for the report."""
+    return {
+        "num_modules": len(shares),
+        "modules": {
+            share.name: {"gates": list(share.combine_weights), "ranks": list(share.ranks)}
+            for share in shares
+        },
+    }

@@ -11,10 +11,32 @@ from peft.utils import ModulesToSaveWrapper
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from coterie.extract.fixed_task import FixedTaskLora
-from coterie.extract.verify import compute_largest_error
+from coterie.extract.fixed_task import FixedTaskLora, describe_modules, make_fixed_task_loras
+from coterie.extract.source import ExtractRequest
+from coterie.extract.verify import (
+    compute_largest_error,
+    get_weight_tolerance,
+    measure_probe_error,
+    verify_outputs,
+    verify_weights,
+)
 from coterie.tuner.forward_hooks import remove_hooks
 from coterie.tuner.layer import CoterieLayer
+
+
+def write(request: ExtractRequest) -> dict[str, Any]:
+    """Write the merged checkpoint, load it with transformers, verify it, and return the report."""
+    model, adapter, folder = request.source.model, request.adapter, request.folder
+    shares = make_fixed_task_loras(model, adapter, request.task)
+    check(model, shares)
+    save(model, shares, adapter, folder)
+    plain = read(copy_without_mixtures(model, adapter), folder)
+    error = verify(model, shares, adapter, plain)
+    dtypes = {plain.get_submodule(share.name).get_parameter("weight").dtype for share in shares}
+    report = verify_weights(error, max(map(get_weight_tolerance, dtypes)))
+    if request.probe is not None:
+        report |= verify_outputs(measure_probe_error(request, plain, request.probe), plain)
+    return report | describe_modules(shares)
 
 
 def check(model: PeftModel, shares: Sequence[FixedTaskLora]) -> None:
@@ -58,22 +80,18 @@ def is_quantized(base: nn.Module) -> bool:
 
 
 @torch.no_grad()
-def merge_into_base(
-    model: PeftModel, shares: Sequence[FixedTaskLora], adapter: str
-) -> PreTrainedModel:
-    """Return a base model with each module's change added to its weight, summed in float64."""
+def save(model: PeftModel, shares: Sequence[FixedTaskLora], adapter: str, to: Path) -> None:
+    """Write the checkpoint with its config and, if there is one, generation config.
+
+    Each module's change is added to its weight in float64.
+    """
     base_model = copy_without_mixtures(model, adapter)
     for share in shares:
         module: Any = base_model.get_submodule(share.name)
         weight = module.weight
         total = (weight.cpu().double() + share.compute_delta()).to(weight.dtype)
         module.weight = nn.Parameter(total.to(weight.device), requires_grad=False)
-    return base_model
-
-
-def write(model: PeftModel, shares: Sequence[FixedTaskLora], adapter: str, to: Path) -> None:
-    """Write the checkpoint with its config and, if there is one, generation config."""
-    merge_into_base(model, shares, adapter).save_pretrained(str(to))
+    base_model.save_pretrained(str(to))
 
 
 def read(base_model: PreTrainedModel, folder: Path) -> PreTrainedModel:

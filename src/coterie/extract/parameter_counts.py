@@ -48,7 +48,8 @@ class ParameterCounts:
 def count_model_parameters(model: PeftModel, adapter: str = "default") -> ParameterCounts:
     """Count the parameters of a grafted `MultiTaskVisionModel`, without replaced modules."""
     layers = get_adapter_layers(model, adapter).values()
-    experts = [each for layer in layers for each in get_adapter_modules(layer, adapter)]
+    ends = tuple(f"{kind}.{adapter}" for kind in ("coterie_experts", "coterie_gate"))
+    experts = [each for layer in layers for name, each in layer.named_modules() if name in ends]
     idle = [layer.get_base_layer() for layer in layers]
     idle += [each for name, each in model.named_modules() if name.endswith(".original_module")]
     base_model = model.get_base_model()
@@ -62,26 +63,20 @@ def count_pruned_parameters(small: PrunedVisionModel) -> ParameterCounts:
     return count_by_group(small.vision, experts, [])
 
 
-def get_adapter_modules(layer: nn.Module, adapter: str) -> list[nn.Module]:
-    """Return an adapter's experts and gate at one module."""
-    ends = tuple(f"{kind}.{adapter}" for kind in ("coterie_experts", "coterie_gate"))
-    return [module for name, module in layer.named_modules() if name in ends]
-
-
 def count_by_group(
     base_model: MultiTaskVisionModel, experts: Iterable[nn.Module], idle: Iterable[nn.Module]
 ) -> ParameterCounts:
     """Count each parameter in the first group that has it: idle, experts, shared, other.
 
-    Args:
-        base_model: the model without adapters.
-        experts: modules of experts and gates.
-        idle: replaced modules, which are not counted.
+    `experts` are modules of experts and gates; `idle` ones are replaced, and not counted.
     """
-    blocks = base_model.get_blocks()
-    above = get_parameter_ids(list(blocks)[base_model.config.shared_layers :])
-    replaced, expert = get_parameter_ids(idle), get_parameter_ids(experts)
-    shared = get_parameter_ids([base_model.backbone]) - above
+
+    def get_ids(modules: Iterable[nn.Module]) -> set[int]:
+        return {id(parameter) for module in modules for parameter in module.parameters()}
+
+    blocks = list(base_model.get_blocks())
+    replaced, expert = get_ids(idle), get_ids(experts)
+    shared = get_ids([base_model.backbone]) - get_ids(blocks[base_model.config.shared_layers :])
     sizes = {"shared": 0, "experts": 0, "other": 0}
     for parameter in base_model.parameters():
         key = id(parameter)
@@ -89,8 +84,3 @@ def count_by_group(
             kind = "experts" if key in expert else "shared" if key in shared else "other"
             sizes[kind] += parameter.numel()
     return ParameterCounts(**sizes)
-
-
-def get_parameter_ids(modules: Iterable[nn.Module]) -> set[int]:
-    """Return the ids of the parameters in some modules."""
-    return {id(parameter) for module in modules for parameter in module.parameters()}

@@ -2,53 +2,22 @@
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-import torch
 from peft import PeftModel
 from torch import Tensor
 
-from coterie.extract.expert_selection import select_experts_to_keep
+from coterie.extract.expert_selection import LayerUse, PruningOptions, select_experts_to_keep
 from coterie.extract.fixed_task import get_adapter_config, get_adapter_layers
 from coterie.extract.merged import copy_without_mixtures, is_quantized
 from coterie.mixture import Mixture
 from coterie.models.multitask_vision.modeling import MultiTaskVisionModel
 from coterie.models.pruned_vision.configuration import PrunedVisionConfig
-from coterie.models.pruned_vision.modeling import (
-    PrunedMixtureLayer,
-    PrunedVisionModel,
-    list_weighted_experts,
-)
+from coterie.models.pruned_vision.modeling import PrunedVisionModel, list_weighted_experts
 from coterie.routing.gates.task import TaskGate
 from coterie.routing.routers.top_k import TopK
 from coterie.serialization import dump
-
-LayerUse = Mapping[str, Sequence[float]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class PruningOptions:
-    """How many experts are removed, and how.
-
-    Attributes:
-        threshold: an expert remains if its share of the task's choices is above this, divided by
-            the experts that a token uses. 0.03 in Mod-Squad's code. 0 or more; at 0 only experts
-            that were never chosen are removed.
-        exact: retain the gate's rows of removed experts, `width` numbers each. Then the softmax
-            still runs over all experts, and nothing changes for tokens whose experts all remain.
-            Departs: Mod-Squad's code removes the rows, which is False here; its softmax over the
-            remaining experts raises all their weights, even if no removed expert was ever chosen.
-    """
-
-    threshold: float = 0.03
-    exact: bool = True
-
-    def __post_init__(self) -> None:
-        if not self.threshold >= 0:
-            raise ValueError(
-                f"PruningOptions(threshold={self.threshold!r}): give 0 or more, as 0.03"
-            )
 
 
 def prune(
@@ -71,10 +40,8 @@ def prune(
 
     Args:
         model: a grafted `MultiTaskVisionModel`; see `check` for the mixtures that fit.
-        task: the task's name.
         use: layer -> {"chosen": share of units by expert}, of this task.
         pruning: None for `PruningOptions()`.
-        adapter: the adapter's name.
 
     Raises ValueError for a model that does not fit, an unknown task, or layers missing in `use`.
     """
@@ -99,10 +66,12 @@ def prune(
         kind: Any = mixtures[name].gate
         mine = kind.select_rows(rows, total=len(use[name]["chosen"]))
         weights[f"{name}.gate.weight"] = gate.weight[index : index + 1, mine]
-        whole = list_weighted_experts(
-            close_experts(layer.coterie_site[adapter].mixture, stay[name])
-        )
-        weights |= select_expert_weights(name, target, layer.coterie_experts[adapter], whole)
+        # Weights that experts share have the same shape in the pruned model, and are not sliced.
+        closed = close_experts(layer.coterie_site[adapter].mixture, stay[name])
+        remaining, wanted = list_weighted_experts(closed), target.experts.state_dict()
+        for key, weight in layer.coterie_experts[adapter].state_dict().items():
+            shared = weight.shape == wanted[key].shape
+            weights[f"{name}.experts.{key}"] = weight if shared else weight[remaining]
     weights = {name: weight.detach().clone().contiguous() for name, weight in weights.items()}
     small.vision.load_state_dict(weights, assign=True)
     return small.eval()
@@ -112,15 +81,14 @@ def check(model: PeftModel, task: str, adapter: str) -> int:
     """Return the task's index. Raises ValueError with the reason if a model cannot be pruned."""
     config, base_model = get_adapter_config(model, adapter), model.get_base_model()
     if not isinstance(base_model, MultiTaskVisionModel):
+        kind = f"{MultiTaskVisionModel.__module__}.{MultiTaskVisionModel.__name__}"
         raise ValueError(
-            f"format='pruned' takes a "
-            f"{MultiTaskVisionModel.__module__}.{MultiTaskVisionModel.__name__}, and this is a "
-            f"{type(base_model).__name__}: use format='adapter' or 'merged' there"
+            f"format='pruned' takes a {kind}, and this is a {type(base_model).__name__}: use "
+            "format='adapter' or 'merged' there"
         )
     if is_quantized(base_model):
-        raise ValueError(
-            "format='pruned' needs the host's weights as they are: load it unquantised"
-        )
+        message = "format='pruned' needs the host's weights as they are: load it unquantised"
+        raise ValueError(message)
     if task not in config.tasks:
         raise ValueError(f"task={task!r}: the adapter's tasks are {', '.join(config.tasks)}")
     for position, mixture in enumerate(config.parse_mixtures()):
@@ -161,9 +129,8 @@ def select_remaining_experts(
                 "experts: give what was measured on this model, with "
                 "coterie.tasks.dense.expert_usage.measure_usage_by_task"
             )
-        found[name] = select_experts_to_keep(
-            chosen, mixture.router.get_max_active(mixture.num_experts), threshold
-        )
+        active = mixture.router.get_max_active(mixture.num_experts)
+        found[name] = select_experts_to_keep(chosen, active, threshold)
     return found
 
 
@@ -179,11 +146,9 @@ def prune_mixture(mixture: Mixture, stay: Sequence[int], *, exact: bool) -> Mixt
     if exact:
         return close_experts(mixture, stay)
     main: Any = mixture.main
-    router = mixture.router
-    assert isinstance(router, TopK)
-    return replace(
-        mixture, experts=replace(main, count=len(stay)), router=replace(router, closed=())
-    )
+    assert isinstance(mixture.router, TopK)
+    router = replace(mixture.router, closed=())
+    return replace(mixture, experts=replace(main, count=len(stay)), router=router)
 
 
 def select_base_weights(
@@ -199,14 +164,3 @@ def select_base_weights(
         mine = weight[index : index + 1] if name.startswith("embeddings.") else weight
         found[name.replace(head, "heads.0.", 1) if name.startswith(head) else name] = mine
     return found
-
-
-def select_expert_weights(
-    name: str, target: PrunedMixtureLayer, source: torch.nn.Module, stay: Sequence[int]
-) -> dict[str, Tensor]:
-    """Return experts' weights by their names in the pruned model; shared ones are not sliced."""
-    wanted = target.experts.state_dict()
-    return {
-        f"{name}.experts.{key}": weight if weight.shape == wanted[key].shape else weight[list(stay)]
-        for key, weight in source.state_dict().items()
-    }

@@ -1,6 +1,7 @@
 """`measure_score_curve`: a task's score at several pruning thresholds."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,19 +9,10 @@ import torch
 from peft import PeftModel
 from torch import nn
 
+from coterie.extract.expert_selection import LayerUse, PruningOptions
 from coterie.extract.expert_usage import SPLIT, resolve_usage
-from coterie.extract.parameter_counts import (
-    ParameterCounts,
-    count_model_parameters,
-    count_pruned_parameters,
-)
-from coterie.extract.pruning import (
-    LayerUse,
-    PruningOptions,
-    check,
-    prune,
-    select_remaining_experts,
-)
+from coterie.extract.parameter_counts import count_model_parameters, count_pruned_parameters
+from coterie.extract.pruning import check, prune, select_remaining_experts
 from coterie.extract.score_curve import CurvePoint, ScoreCurve
 from coterie.extract.source import BATCH_SIZE, open_source
 from coterie.models.pruned_vision.modeling import PrunedVisionModel
@@ -49,25 +41,24 @@ def compute_pruning_curve(
     """Yield a point for each threshold, in order; equal models are scored once.
 
     Args:
-        model, task, use, adapter: as `coterie.extract.pruning.prune` takes them.
+        model, task, use, adapter: as `coterie.extract.pruning.prune` takes them; so are its errors.
         score: returns the quality of a pruned model, for instance a metric on held-out samples.
             It may fine-tune the model first, which is a copy.
-        thresholds: one for each point.
-        exact: see `PruningOptions`.
-
-    Raises ValueError as `prune`.
+        thresholds, exact: see `PruningOptions`.
     """
     check(model, task, adapter)
-    seen: dict[Any, tuple[ParameterCounts, float]] = {}
+    seen: dict[Any, CurvePoint] = {}
     for threshold in thresholds:
         pruning = PruningOptions(threshold=threshold, exact=exact)
         stay = select_remaining_experts(model, use, threshold, adapter)
         key = tuple(stay.values())
         if key not in seen:
             small = prune(model, task=task, use=use, pruning=pruning, adapter=adapter)
-            seen[key] = (count_pruned_parameters(small), float(score(small)))
-        size, value = seen[key]
-        yield CurvePoint(threshold=threshold, parameters=size, remaining_experts=stay, score=value)
+            size, value = count_pruned_parameters(small), float(score(small))
+            seen[key] = CurvePoint(
+                threshold=threshold, parameters=size, remaining_experts=stay, score=value
+            )
+        yield replace(seen[key], threshold=threshold)
 
 
 def measure_score_curve(
@@ -103,44 +94,24 @@ def measure_score_curve(
     tasks: Any = run.config.tasks
     source.model.to(device or "cpu").requires_grad_(False)
     measured = resolve_usage(source, task, use, adapter=ADAPTER_NAME)
-    selected = tasks.get_task(task)
+    selected: DenseTask = tasks.get_task(task)
+    metric = selected.make_metric()
     rows = tasks.load_evaluation_rows(split, limit=limit, skip_bad_rows=run.config.skip_bad_rows)
     usage = ExpertUsage((task,))
 
     def score(model: nn.Module, on_routing: Callable[[Tape], object] | None = None) -> float:
         model.to(device or "cpu")
-        found = run_inference(
-            model,
-            rows,
-            [selected],
-            pixels=source.processor.normalize_images,
-            batch_size=batch_size,
-            on_routing=on_routing,
-        )
-        return selected.make_metric().score(found.statistics[task].sum(0))
+        found = run_inference(model, rows, [selected], pixels=source.processor.normalize_images,
+                              batch_size=batch_size, on_routing=on_routing)  # fmt: skip
+        return metric.score(found.statistics[task].sum(0))
 
     full_score = score(source.model, usage.add)
     points = compute_pruning_curve(
         source.model, task=task, use=measured.choice_shares, score=score, thresholds=thresholds
     )
     return ScoreCurve(
-        task=task,
-        split=split,
-        samples=len(rows),
-        measured_on=measured.split,
-        full_score=full_score,
-        full_parameters=count_model_parameters(source.model),
-        usage=select_task(usage.compute_means(), task),
-        points=tuple(points),
-        **get_metric_fields(selected),
-    )
-
-
-def get_metric_fields(task: DenseTask) -> dict[str, Any]:
-    """Return the fields of `ScoreCurve` that describe the task's metric."""
-    metric = task.make_metric()
-    return {
-        "metric": str(metric),
-        "unit": metric.unit,
-        "higher_is_better": metric.higher_is_better,
-    }
+        task=task, split=split, samples=len(rows), measured_on=measured.split,
+        metric=str(metric), unit=metric.unit, higher_is_better=metric.higher_is_better,
+        full_score=full_score, full_parameters=count_model_parameters(source.model),
+        usage=select_task(usage.compute_means(), task), points=tuple(points),
+    )  # fmt: skip

@@ -1,4 +1,4 @@
-"""`ScoreCurve`: the scores of pruned models by their parameters, as table, JSON and CSV."""
+"""`ScoreCurve`: scores of pruned models by their parameters, as table, JSON, CSV and figure."""
 
 import csv
 import io
@@ -7,24 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from coterie.extract.expert_selection import compute_lost_choices
+from coterie.extract.expert_selection import LayerUse, compute_lost_choices
 from coterie.extract.parameter_counts import ParameterCounts
-from coterie.extract.pruning import LayerUse
 from coterie.io import write, write_json
+from coterie.optional_imports import import_optional
 
 MAX_POINTS_BELOW_FULL = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
 class CurvePoint:
-    """One pruned model.
-
-    Attributes:
-        threshold: see `PruningOptions`.
-        parameters: its parameter counts.
-        remaining_experts: layer -> indices of the remaining experts.
-        score: as `score` returned it.
-    """
+    """One pruned model; `remaining_experts` has the indices of the experts in each layer."""
 
     threshold: float
     parameters: ParameterCounts
@@ -42,15 +35,11 @@ class ScoreCurve:
     """Scores of a task by the parameters of pruned models.
 
     Attributes:
-        task: its name.
-        split: whose images were scored.
-        samples: the number of scored images.
+        split: whose images were scored, as many as `samples`.
         measured_on: the split on which usage was measured; None if it was given.
         metric: as scores.json names it.
         unit: of the scores; "%" for shares in 0 to 100.
-        higher_is_better: the direction of the metric.
         full_score: of the full model that predicts the task alone.
-        full_parameters: of the full model.
         usage: layer -> {"chosen": share of units by expert} of the full model on the scored
             images.
         points: one for each threshold.
@@ -74,12 +63,9 @@ class ScoreCurve:
         A point is a percentage point where the score is a share, else a percent of the full
         model's score, as in delta_m.
         """
-        behind = (
-            self.full_score - point.score
-            if self.higher_is_better
-            else point.score - self.full_score
-        )
-        return behind if self.unit == "%" else 100 * behind / abs(self.full_score)
+        full, own = self.full_score, point.score
+        behind = full - own if self.higher_is_better else own - full
+        return behind if self.unit == "%" else 100 * behind / abs(full)
 
     def find_smallest_within(self, *, within: float = MAX_POINTS_BELOW_FULL) -> CurvePoint | None:
         """Return the smallest pruned model that is at most `within` points worse; None if none is.
@@ -136,3 +122,43 @@ class ScoreCurve:
             for row in self.to_rows()
         ]
         return "\n".join(lines)
+
+    def draw(self, *, within: float = MAX_POINTS_BELOW_FULL) -> Any:
+        """Draw a `matplotlib.figure.Figure`, without pyplot.
+
+        The full model is a dashed line; the band below it is `within` points wide, and the smallest
+        model in it has a ring.
+        Raises ValueError if matplotlib is missing.
+        """
+        figure = import_optional("matplotlib.figure", "report").Figure(
+            figsize=(6.0, 4.0), layout="constrained"
+        )
+        axes = figure.subplots()
+        rows = self.to_rows()
+        shares = [100 * row["share"] for row in rows]
+        scores = [row["score"] for row in rows]
+        axes.plot(shares, scores, marker="o", color="tab:blue")
+        for row, share, score in zip(rows, shares, scores, strict=True):
+            axes.annotate(f"{row['threshold']:g}", (share, score), xytext=(3, 5),
+                          textcoords="offset points", fontsize="x-small")  # fmt: skip
+        axes.axhline(self.full_score, color="black", linestyle="--", linewidth=1)
+        scale = 1 if self.unit == "%" else abs(self.full_score) / 100
+        limit = self.full_score - within * scale * (1 if self.higher_is_better else -1)
+        axes.axhspan(*sorted((self.full_score, limit)), color="black", alpha=0.1, linewidth=0)
+        best = self.find_smallest_within(within=within)
+        if best is not None:
+            share = 100 * best.parameters.total / self.full_parameters.total
+            axes.plot(share, best.score, marker="o", markersize=12,
+                      markerfacecolor="none", color="black", linestyle="")  # fmt: skip
+        unit = f", {self.unit}" if self.unit else ""
+        better = "higher" if self.higher_is_better else "lower"
+        axes.set_title(f"{self.task}, {self.samples} images of {self.split}", fontsize="medium")
+        axes.set_ylabel(f"{self.metric}{unit}; {better} is better")
+        total = f"{self.full_parameters.total / 1e6:.3g} M"
+        axes.set_xlabel(f"parameters kept, % of {total}; labels: threshold")
+        return figure
+
+    def save_figure(self, to: str | Path) -> Path:
+        """Write the figure in the format of the file's suffix, such as .svg or .png."""
+        self.draw().savefig(to, dpi=150)
+        return Path(to)

@@ -1,7 +1,6 @@
-"""`ExtractSource`: the trained model that `extract` reads, with its run if there is one."""
+"""`ExtractSource`, the model that `extract` reads, and `ExtractRequest`, what it writes of it."""
 
-import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from jaxtyping import Float32
 from peft import PeftModel
 from torch import Tensor
 
+from coterie.extract.expert_selection import LayerUse, PruningOptions
 from coterie.tasks.task_set import TaskSet
 from coterie.train import Run
 
@@ -24,8 +24,7 @@ class ExtractSource:
 
     Attributes:
         model: the grafted model.
-        processor: the run's; None for a model without a run.
-        run: the model's run; None for a model without a run.
+        processor, run: those of the model's run; None for a model without one.
     """
 
     model: PeftModel
@@ -35,8 +34,20 @@ class ExtractSource:
     @property
     def default_format(self) -> str:
         """The format that is written by default."""
-        tasks = TaskSet if self.run is None else self.run.config.tasks
-        return tasks.extract_format
+        return (TaskSet if self.run is None else self.run.config.tasks).extract_format
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExtractRequest:
+    """The arguments of a call of `coterie.extract`, with an open source; see there."""
+
+    source: ExtractSource
+    task: str
+    adapter: str
+    folder: Path
+    probe: Mapping[str, Tensor] | None
+    use: Mapping[str, LayerUse] | str | None
+    pruning: PruningOptions
 
 
 def open_source(source: PeftModel | Run | str | Path) -> ExtractSource:
@@ -55,12 +66,7 @@ def open_source(source: PeftModel | Run | str | Path) -> ExtractSource:
 def load_image_batches(
     source: ExtractSource, split: str, limit: int | None = None
 ) -> Iterator[Float32[Tensor, "batch channels height breadth"]]:
-    """Load the images of a split of the run's data set, as its model reads them.
-
-    Args:
-        source: of a run.
-        split: one that the data set has.
-        limit: images at most, spread over the split; None for all.
+    """Load a split's images as the run's model reads them, `limit` spread over it; None for all.
 
     Raises ValueError for a model alone, a run without images, or an unknown split.
     """
@@ -71,26 +77,7 @@ def load_image_batches(
         )
     config = source.run.config
     for inputs in config.tasks.load_model_inputs(
-        source.processor,
-        split,
-        limit=limit,
-        batch_size=BATCH_SIZE,
+        source.processor, split, limit=limit, batch_size=BATCH_SIZE,
         skip_bad_rows=config.skip_bad_rows,
-    ):
+    ):  # fmt: skip
         yield inputs["pixel_values"]
-
-
-def read_usage_from_run(run: Run | None, task: str) -> dict[str, dict[str, list[float]]]:
-    """Read a task's usage from the run's evaluation; empty if there was none.
-
-    Returns:
-        layer -> {"chosen": share of units by expert}.
-    """
-    if run is None or not run.directory.expert_usage_file.is_file():
-        return {}
-    layers = json.loads(run.directory.expert_usage_file.read_text(encoding="utf-8"))["layers"]
-    return {
-        name: {"chosen": layer["chosen"][task]}
-        for name, layer in layers.items()
-        if task in layer.get("chosen", {})
-    }

@@ -7,7 +7,10 @@ from typing import Any, cast
 import torch
 from jaxtyping import Float
 from peft import PeftModel
-from torch import Tensor
+from torch import Tensor, nn
+
+from coterie.extract.fixed_task import get_adapter_config
+from coterie.extract.source import ExtractRequest
 
 TOLERANCE = 1e-6
 
@@ -23,23 +26,42 @@ def get_weight_tolerance(dtype: torch.dtype) -> float:
     return max(TOLERANCE, torch.finfo(dtype).eps)
 
 
-@torch.no_grad()
-def measure_probe_error(
-    model: PeftModel, plain: Any, probe: Mapping[str, Tensor], task: int | None, adapter: str
-) -> float:
-    """Compute the largest difference of two models' outputs, by the largest entry of the output.
+def verify_weights(error: float, tolerance: float) -> dict[str, float]:
+    """Return the weights' largest error for the report. Raises RuntimeError if it is too large."""
+    if not error <= tolerance:
+        raise RuntimeError(
+            f"the loaded weights differ from the routed model's by {error:.1e} of the largest "
+            f"entry, where {tolerance:.1e} is allowed"
+        )
+    return {"weight_error": error, "weight_tolerance": tolerance}
 
-    Args:
-        model: the grafted model, for which all samples of `probe` are of the task.
-        plain: the model that was loaded from the files.
-        probe: keyword arguments of the base model's forward.
-        task: the task's index; None if the model was grafted without tasks.
-        adapter: which of the model's adapters.
+
+def verify_outputs(error: float, plain: nn.Module) -> dict[str, float]:
+    """Return the outputs' largest error for the report. Raises RuntimeError if it is too large.
+
+    `plain` was loaded from the files; `error` is by the largest entry of the expected outputs.
     """
-    leading = next(iter(probe.values()))
-    batch = len(probe.get("input_ids", leading))
-    ids = {} if task is None else {"coterie_task_ids": torch.full((batch,), task)}
-    with use_single_adapter(model, adapter):
+    dtype = next(weight.dtype for weight in plain.parameters() if weight.is_floating_point())
+    allowed = max(1e-4, 10 * torch.finfo(dtype).eps)
+    if not error <= allowed:
+        raise RuntimeError(
+            f"the outputs for the probe differ by {error:.1e} of the largest, where {allowed:.1e} "
+            "is allowed"
+        )
+    return {"probe_error": error, "probe_tolerance": allowed}
+
+
+@torch.no_grad()
+def measure_probe_error(request: ExtractRequest, plain: Any, probe: Mapping[str, Tensor]) -> float:
+    """Compute how much a plain model's outputs differ from the routed model's for the task.
+
+    `plain` was loaded from the files; `probe` has keyword arguments of the base model's forward.
+    """
+    model = request.source.model
+    tasks = get_adapter_config(model, request.adapter).tasks
+    batch = len(probe.get("input_ids", next(iter(probe.values()))))
+    ids = {"coterie_task_ids": torch.full((batch,), tasks.index(request.task))} if tasks else {}
+    with use_single_adapter(model, request.adapter):
         wanted = get_model_output(model(**probe, **ids)).float()
     plain.to(next(model.parameters()).device)
     return compute_largest_error(get_model_output(plain(**probe)).float(), wanted)
