@@ -14,9 +14,9 @@ from coterie.extract.fixed_task import get_adapter_config, get_adapter_layers
 from coterie.extract.merged import copy_without_mixtures, is_quantized
 from coterie.mixture import Mixture
 from coterie.models.multitask_vision.modeling import MultiTaskVisionModel
-from coterie.models.pruned_vision.configuration import PrunedVisionConfig
 from coterie.models.pruned_vision.modeling import (
     PrunedMixtureLayer,
+    PrunedVisionConfig,
     PrunedVisionModel,
     list_weighted_experts,
 )

@@ -17,9 +17,7 @@ class LlavaOnevision(ModelFamily):
     model_types = ("llava_onevision",)
     roles: ClassVar = Llava.roles
     towers: ClassVar = Llava.towers
-
-    def get_placeholder_ids(self, config: Any) -> Mapping[str, int]:
-        return {"image": config.image_token_id, "video": config.video_token_id}
+    placeholders = ("image", "video")
 
     def count_rows_per_sample(
         self, tower: str, inputs: Mapping[str, Any], config: Any
