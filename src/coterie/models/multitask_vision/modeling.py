@@ -101,16 +101,18 @@ class MultiTaskVisionModel(PreTrainedModel):
             ) from error
         backbone = getattr(backbone, "vision_config", backbone)
         if drop_path is not None:
-            set_drop_path(backbone, drop_path)
-        config = MultiTaskVisionConfig(
-            backbone_config=backbone,
-            tasks=[
-                {"name": task.name, "channels": task.channels, "whole_picture": task.is_image_level}
-                for task in tasks
-            ],
-            **choices,
-        )
-        model = cls(config)
+            if "drop_path_rate" not in backbone.to_dict():
+                raise ValueError(
+                    f"drop_path={drop_path}: a {backbone.model_type} backbone of transformers has "
+                    "no drop path; DINOv2, DINOv3 and Swin have. Leave drop_path out, or take one "
+                    "of these"
+                )
+            backbone.update({"drop_path_rate": drop_path})
+        heads = [
+            {"name": task.name, "channels": task.channels, "whole_picture": task.is_image_level}
+            for task in tasks
+        ]
+        model = cls(MultiTaskVisionConfig(backbone_config=backbone, tasks=heads, **choices))
         if pretrained:
             model.backbone = AutoModel.from_pretrained(
                 base, config=backbone, **get_pooler_kwargs(backbone)
@@ -206,16 +208,6 @@ class MultiTaskVisionModel(PreTrainedModel):
             for module in self.backbone.modules()
             if isinstance(module, nn.ModuleList) and len(module) == wanted
         )
-
-
-def set_drop_path(backbone: PretrainedConfig, rate: float) -> None:
-    """Set a backbone's drop path rate. Raises ValueError if its family has none."""
-    if "drop_path_rate" not in backbone.to_dict():
-        raise ValueError(
-            f"drop_path={rate}: a {backbone.model_type} backbone of transformers has no drop path; "
-            "DINOv2, DINOv3 and Swin have. Leave drop_path out, or take one of these"
-        )
-    backbone.update({"drop_path_rate": rate})
 
 
 def get_pooler_kwargs(backbone: PretrainedConfig) -> dict[str, bool]:

@@ -187,30 +187,22 @@ class OmniModel(OmniPreTrainedModel):
                 f"{given}: let the processor make both, and cut nothing off the text"
             )
 
-    def forward(  # noqa: PLR0913 - transformers passes each by name
+    def forward(
         self,
         input_ids: Tensor | None = None,
         attention_mask: Tensor | None = None,
         position_ids: Tensor | None = None,
         past_key_values: Cache | None = None,
         inputs_embeds: Tensor | None = None,
-        pixel_values: Tensor | None = None,
-        input_features: Tensor | None = None,
-        feature_lengths: Tensor | None = None,
-        image_features: Tensor | None = None,
-        audio_features: Tensor | None = None,
         **kwargs: Any,
     ) -> BaseModelOutputWithPast:
-        """Run the language model; see `OmniForConditionalGeneration.forward`."""
+        """Run the language model, which takes the other arguments apart from `MEDIA_INPUTS`.
+
+        See `OmniForConditionalGeneration.forward`.
+        """
         if (input_ids is None) == (inputs_embeds is None):
             raise ValueError("pass input_ids or inputs_embeds, one of them")
-        media = {
-            "pixel_values": pixel_values,
-            "input_features": input_features,
-            "feature_lengths": feature_lengths,
-            "image_features": image_features,
-            "audio_features": audio_features,
-        }
+        media = {name: kwargs.pop(name, None) for names in MEDIA_INPUTS.values() for name in names}
         if input_ids is not None:
             prefill = past_key_values is None or past_key_values.get_seq_length() == 0
             inputs_embeds = self.embed_with_media(input_ids, media, prefill=prefill)

@@ -20,14 +20,9 @@ DEVIATION = (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True, kw_only=True)
 class BottleneckStage:
-    """A stage of inverted bottlenecks of one width.
+    """A stage of `count` inverted bottlenecks of one output width; the first has the stride.
 
-    Attributes:
-        count: number of blocks.
-        kernel: kernel size of the depthwise convolutions.
-        stride: stride of the first block.
-        expansion: ratio of hidden to input channels.
-        width: output channels.
+    `kernel` is the size of the depthwise convolutions, `expansion` hidden by input channels.
     """
 
     count: int
