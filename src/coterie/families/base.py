@@ -40,12 +40,8 @@ def make_block_roles(
 ) -> dict[str, Role]:
     """Return the attn and mlp roles of a tower whose MLPs are named `mlp`.
 
-    Args:
-        tower: the first half of the role names.
-        layer: the module name of a layer, with the dot after it.
-        attention: the attention's name in its layer.
-        attention_linears: names of the linear layers in the attention.
-        mlp_linears: names of those in the MLP.
+    `layer` is the module name of a layer with the dot after it, `attention` a name inside it; the
+    linear layers are named inside these. All are regular expressions.
     """
     return {
         f"{tower}.attn": make_role(layer + attention, attention_linears),
@@ -104,9 +100,8 @@ class ModelFamily(ABC):
             inputs: keyword arguments of the model's forward, as the processor returned them.
             config: the model's own configuration.
 
-        Raises:
-            ValueError: `input_ids`, or `pixel_values` without placeholders, are missing, or two
-                modalities of the tower, such as images and videos, are in one batch.
+        Raises ValueError if `input_ids`, or `pixel_values` without placeholders, are missing, or
+        two modalities of the tower, such as images and videos, are in one batch.
         """
         tokens = self.get_placeholder_ids(config)
         if not tokens:

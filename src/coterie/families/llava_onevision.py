@@ -28,9 +28,7 @@ class LlavaOnevision(ModelFamily):
         the model itself, images are tiled unless they share a sample with others, the sizes are
         read on the CPU, and without `batch_num_images` every image is tiled.
 
-        Raises:
-            ValueError: as in `ModelFamily.count_rows_per_sample`, or the images cannot be assigned
-                to samples.
+        Raises ValueError as `ModelFamily` does, and if the images cannot be assigned to samples.
         """
         if inputs.get("pixel_values") is None or inputs.get("pixel_values_videos") is not None:
             return super().count_rows_per_sample(tower, inputs, config)

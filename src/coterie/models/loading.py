@@ -37,10 +37,7 @@ class LoadedModel:
 
 
 def load(
-    base: str | Path,
-    *,
-    dtype: torch.dtype | None = None,
-    device: str | torch.device | None = None,
+    base: str | Path, *, dtype: torch.dtype | None = None, device: str | torch.device | None = None
 ) -> LoadedModel:
     """Load a chat model and its processor.
 

@@ -54,10 +54,7 @@ class OmniConfig(PreTrainedConfig):
     ) -> Int[Tensor, " rows"]:
         """Return the sample that owns each image or audio item: the one that has its last token.
 
-        Args:
-            modality: "image" or "audio".
-            input_ids: with the placeholders of all items.
-            lengths: mel frames of each audio item; zeros for images.
+        `lengths` are the mel frames of each audio item; zeros for images.
         """
         encoders = select_modality(self.build_encoders(), modality)
         lengths = lengths.to(input_ids.device)

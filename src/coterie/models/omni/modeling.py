@@ -104,10 +104,7 @@ class OmniModel(OmniPreTrainedModel):
     def encode(self, modality: str, values: Rows, lengths: Lengths) -> Features:
         """Encode images or audio with the modality's encoders, without the connectors.
 
-        Args:
-            modality: "image" or "audio".
-            values: `pixel_values` or `input_features`.
-            lengths: mel frames of each audio item; zeros for images.
+        The other arguments are those of `Encoder.encode`.
         """
         parts = []
         for encoder in select_modality(self.encoders, modality):
@@ -147,13 +144,10 @@ class OmniModel(OmniPreTrainedModel):
         *,
         prefill: bool,
     ) -> Float[Tensor, "batch seq width"]:
-        """Embed the text and replace placeholders by media embeddings.
+        """Embed the text and replace placeholders by the embeddings of media in `inputs`.
 
-        Args:
-            inputs: those of `MEDIA_INPUTS`; others are ignored.
-            prefill: whether placeholders without media are an error.
-
-        Raises ValueError if the numbers of placeholders and media tokens differ.
+        Raises ValueError if the numbers of placeholders and media tokens differ; without media,
+        only in a `prefill`.
         """
         embeds = self.get_input_embeddings()(input_ids)
         for modality, names in MEDIA_INPUTS.items():

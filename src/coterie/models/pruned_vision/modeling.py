@@ -154,11 +154,7 @@ class PrunedVisionModel(PreTrainedModel):
     ) -> MultiTaskVisionOutput:
         """Run `MultiTaskVisionModel.forward`; `predictions` has the one task.
 
-        Args:
-            pixel_values: see `MultiTaskVisionModel.forward`.
-            tasks: None or the task's name, for compatibility with code that scores all tasks.
-
-        Raises ValueError for images of an invalid size and for other tasks.
+        `tasks` is None or the task's name, for compatibility with code that scores all tasks.
         """
         return self.vision(pixel_values=pixel_values, tasks=tasks)
 
