@@ -12,8 +12,9 @@ class InternVl(ModelFamily):
     """InternVL in its transformers form. Video frames are images, with the image token."""
 
     model_types = ("internvl",)
-    roles: ClassVar = Llava.roles | make_block_roles(
-        "vision", LAYER, "attention", r"((q|k|v)_proj|projection_layer)"
-    )
+    roles: ClassVar = {
+        **Llava.roles,
+        **make_block_roles("vision", LAYER, "attention", r"((q|k|v)_proj|projection_layer)"),
+    }
     towers: ClassVar = Llava.towers
     placeholders = ("image",)

@@ -212,7 +212,8 @@ class MultiTaskVisionModel(PreTrainedModel):
 
 def get_pooler_kwargs(backbone: PretrainedConfig) -> dict[str, bool]:
     """Return the argument that disables the backbone's pooler, which no head reads, if any."""
-    return select_kwargs(MODEL_MAPPING[type(backbone)], add_pooling_layer=False)
+    kind: Any = MODEL_MAPPING[type(backbone)]
+    return select_kwargs(kind, add_pooling_layer=False)
 
 
 def select_kwargs(function: Callable[..., Any], **kwargs: bool) -> dict[str, bool]:
