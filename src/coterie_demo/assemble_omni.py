@@ -1,6 +1,7 @@
 """Assembles four folders of weights into one Hugging Face folder of an omni model."""
 
 import json
+import shutil
 import tempfile
 from importlib.resources import files
 from pathlib import Path
@@ -20,11 +21,11 @@ from transformers import (
 
 from coterie import serialization
 from coterie.models.omni.configuration import OmniConfig
-from coterie.models.omni.connector import Connector
 from coterie.models.omni.encoders.base import Encoder
 from coterie.models.omni.encoders.dinov2 import DINOv2Encoder
 from coterie.models.omni.encoders.efficientnet import EfficientNetEncoder
 from coterie.models.omni.encoders.whisper import WhisperEncoder
+from coterie.models.omni.modeling import Connector
 from coterie.models.omni.modeling_causal_lm import OmniForConditionalGeneration
 from coterie.models.omni.processing import OmniProcessor
 from coterie_demo.locations import CONNECTORS
@@ -55,17 +56,6 @@ last layer, which that changed most, is left out. They are not facebook/dinov2-s
 """
 TRAINED = "trained with coterie; Apache-2.0"
 RANDOM = "**random: they must be trained before images or sounds mean anything**"
-
-
-def make_model_card(*, trained: bool) -> str:
-    """The README.md file of the model folder.
-
-    Args:
-        trained: whether the connectors are trained; otherwise the card warns.
-    """
-    return MODEL_CARD_TEMPLATE.format(connectors=TRAINED if trained else RANDOM)
-
-
 # Tokens of SmolLM2's vocabulary that mark up code notebooks. Renaming two keeps the vocabulary at
 # 49152, so that no embedding is resized and the language model stays bit-equal.
 RENAMED = {"<jupyter_script>": "<image>", "<empty_output>": "<audio>"}
@@ -124,6 +114,11 @@ def assemble(
     return to
 
 
+def make_model_card(*, trained: bool) -> str:
+    """The README.md file of the model folder; it warns of connectors that are not trained."""
+    return MODEL_CARD_TEMPLATE.format(connectors=TRAINED if trained else RANDOM)
+
+
 def save_connectors(model: Any, path: str | Path) -> Path:
     """The connectors of an omni model as float16 safetensors, which `assemble` takes."""
     state = model.base_model.connectors.state_dict()
@@ -142,14 +137,18 @@ def add_placeholder_tokens(llm: Path, temporary: Path) -> PreTrainedTokenizerBas
             token["content"] = RENAMED.get(token["content"], token["content"])
         vocabulary = text["model"]["vocab"]
         text["model"]["vocab"] = {RENAMED.get(key, key): id for key, id in vocabulary.items()}
-    for name, content in (
-        ("tokenizer.json", json.dumps(text, ensure_ascii=False)),
-        ("tokenizer_config.json", (llm / "tokenizer_config.json").read_text(encoding="utf-8")),
-    ):
-        (temporary / name).write_text(content, encoding="utf-8")
+    (temporary / "tokenizer.json").write_text(
+        json.dumps(text, ensure_ascii=False), encoding="utf-8"
+    )
+    shutil.copyfile(llm / "tokenizer_config.json", temporary / "tokenizer_config.json")
     return AutoTokenizer.from_pretrained(
         temporary, extra_special_tokens={"image_token": "<image>", "audio_token": "<audio>"}
     )
+
+
+DINO = {"hidden_size", "num_attention_heads", "image_size", "patch_size", "mlp_ratio"}
+WHISPER = {f"encoder_{name}" for name in ("layers", "attention_heads", "ffn_dim")}
+WHISPER |= {"num_mel_bins", "d_model", "max_source_positions"}
 
 
 def _make_encoders(weights: Path) -> tuple[Encoder, ...]:
@@ -162,17 +161,6 @@ def _make_encoders(weights: Path) -> tuple[Encoder, ...]:
         EfficientNetEncoder(),
         WhisperEncoder(config={key: audio[key] for key in audio if key in WHISPER}),
     )
-
-
-DINO = {"hidden_size", "num_attention_heads", "image_size", "patch_size", "mlp_ratio"}
-WHISPER = {
-    "num_mel_bins",
-    "d_model",
-    "encoder_layers",
-    "encoder_attention_heads",
-    "encoder_ffn_dim",
-    "max_source_positions",
-}
 
 
 def _make_config(
@@ -192,6 +180,7 @@ def _make_config(
 def _make_processor(
     encoders: tuple[Encoder, ...], tokenizer: PreTrainedTokenizerBase
 ) -> OmniProcessor:
+    template = files("coterie.models.omni").joinpath("chat_template.jinja").read_text("utf-8")
     return OmniProcessor(
         # Resized, not cropped: a question may be about the border.
         BitImageProcessorPil(
@@ -202,9 +191,7 @@ def _make_processor(
         ),
         WhisperFeatureExtractor(),
         tokenizer,
-        chat_template=files("coterie.models.omni")
-        .joinpath("chat_template.jinja")
-        .read_text("utf-8"),
+        chat_template=template,
         encoders=[serialization.dump(encoder) for encoder in encoders],
     )
 

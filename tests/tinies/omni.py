@@ -9,10 +9,9 @@ from transformers import BitImageProcessorPil, LlamaConfig, WhisperFeatureExtrac
 
 from coterie import serialization
 from coterie.models.omni import OmniConfig, OmniForConditionalGeneration, OmniProcessor
-from coterie.models.omni.efficientnet import BottleneckStage
 from coterie.models.omni.encoders.base import Encoder
 from coterie.models.omni.encoders.dinov2 import DINOv2Encoder
-from coterie.models.omni.encoders.efficientnet import EfficientNetEncoder
+from coterie.models.omni.encoders.efficientnet import BottleneckStage, EfficientNetEncoder
 from coterie.models.omni.encoders.whisper import WhisperEncoder
 from tests.tinies.base import TEXT, Tiny, pictures, seeded, texts, tokenizer, with_labels
 

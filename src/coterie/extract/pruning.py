@@ -13,8 +13,11 @@ from coterie.extract.fixed_task import get_adapter_config, get_adapter_layers
 from coterie.extract.merged import copy_without_mixtures, is_quantized
 from coterie.mixture import Mixture
 from coterie.models.multitask_vision.modeling import MultiTaskVisionModel
-from coterie.models.pruned_vision.configuration import PrunedVisionConfig
-from coterie.models.pruned_vision.modeling import PrunedVisionModel, list_weighted_experts
+from coterie.models.pruned_vision.modeling import (
+    PrunedVisionConfig,
+    PrunedVisionModel,
+    list_weighted_experts,
+)
 from coterie.routing.gates.task import TaskGate
 from coterie.routing.routers.top_k import TopK
 from coterie.serialization import dump

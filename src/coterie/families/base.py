@@ -30,6 +30,25 @@ class Role:
     linears: str
 
 
+def make_role(block: str, linears: str) -> Role:
+    """Return the role of a block, with its linear layers by their names inside it."""
+    return Role(block=block, linears=rf"{block}\.{linears}")
+
+
+def make_block_roles(
+    tower: str, layer: str, attention: str, attention_linears: str, mlp_linears: str = "fc[12]"
+) -> dict[str, Role]:
+    """Return the attn and mlp roles of a tower whose MLPs are named `mlp`.
+
+    `layer` is the module name of a layer with the dot after it, `attention` a name inside it; the
+    linear layers are named inside these. All are regular expressions.
+    """
+    return {
+        f"{tower}.attn": make_role(layer + attention, attention_linears),
+        f"{tower}.mlp": make_role(layer + "mlp", mlp_linears),
+    }
+
+
 class ModelFamily(ABC):
     """A model family. One file a family; found by `config.model_type`, listed nowhere.
 
@@ -42,6 +61,8 @@ class ModelFamily(ABC):
         towers: the name of a tower, such as vision, connector or audio, as modalities have them ->
             regular expression of all module names in it. The first that matches counts, so a
             connector inside a tower comes before the tower.
+        placeholders: the modalities with placeholder tokens in `input_ids`, whose ids the
+            configuration has as `image_token_id` and the like.
         new_parameters: a regular expression of full names of newly initialised parameters, such as
             heads, which are trained in every stage. "" for none.
     """
@@ -49,6 +70,7 @@ class ModelFamily(ABC):
     model_types: ClassVar[tuple[str, ...]]
     roles: ClassVar[Mapping[str, Role]]
     towers: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    placeholders: ClassVar[tuple[str, ...]] = ()
     new_parameters: ClassVar[str] = ""
 
     def get_tower(self, name: str) -> str:
@@ -60,7 +82,8 @@ class ModelFamily(ABC):
 
     def get_placeholder_ids(self, config: Any) -> Mapping[str, int]:
         """Return modality (image, video, audio) -> its placeholder token id in `input_ids`."""
-        return {}
+        found = {name: getattr(config, f"{name}_token_id") for name in self.placeholders}
+        return {name: token for name, token in found.items() if token is not None}
 
     def count_rows_per_sample(
         self, tower: str, inputs: Mapping[str, Any], config: Any
@@ -70,17 +93,20 @@ class ModelFamily(ABC):
         The numbers are right up to a common factor, at least 0, and need no synchronisation with
         the device. The placeholder tokens of the modalities that the tower encodes are counted,
         which is right for every family in which each row gives the same number of tokens; others
-        override this.
+        override this. A family without placeholders has one image a sample.
 
         Args:
             tower: one of `towers`.
             inputs: keyword arguments of the model's forward, as the processor returned them.
             config: the model's own configuration.
 
-        Raises:
-            ValueError: `input_ids` are missing, or two modalities of the tower, such as images
-                and videos, are in one batch.
+        Raises ValueError if `input_ids`, or `pixel_values` without placeholders, are missing, or
+        two modalities of the tower, such as images and videos, are in one batch.
         """
+        tokens = self.get_placeholder_ids(config)
+        if not tokens:
+            pixel_values = require_input(inputs, "pixel_values")
+            return torch.ones(len(pixel_values), device=pixel_values.device)
         encoded = [each for each in find_modalities() if tower in each.towers]
         given = [
             name for each in encoded for name in each.inputs[:1] if inputs.get(name) is not None
@@ -90,8 +116,11 @@ class ModelFamily(ABC):
                 f"The batch has {' and '.join(given)}. The {tower} tower runs once for each, so "
                 "that its rows cannot be told apart; put them into separate batches."
             )
-        tokens = self.get_placeholder_ids(config)
-        return count_tokens(inputs, *(tokens[e.name] for e in encoded if e.name in tokens))
+        input_ids = require_input(inputs, "input_ids")
+        counts = torch.zeros(len(input_ids), device=input_ids.device)
+        for token in (tokens[each.name] for each in encoded if each.name in tokens):
+            counts = counts + (input_ids == token).sum(-1)
+        return counts
 
     def get_task_of_rows(
         self, inputs: Mapping[str, Any], config: Any
@@ -118,21 +147,6 @@ def require_input(inputs: Mapping[str, Any], name: str) -> Tensor:
             f"says which sample each image belongs to, so pass it as the processor made it."
         )
     return value
-
-
-def count_tokens(inputs: Mapping[str, Any], *tokens: int) -> Float[Tensor, " batch"]:
-    """Count the occurrences of any of `tokens` in each sample's `input_ids`."""
-    input_ids = require_input(inputs, "input_ids")
-    counts = torch.zeros(input_ids.shape[0], device=input_ids.device)
-    for token in tokens:
-        counts = counts + (input_ids == token).sum(-1)
-    return counts
-
-
-def assign_one_row_per_sample(inputs: Mapping[str, Any]) -> Float[Tensor, " batch"]:
-    """Return one row a sample, for families with exactly one image a sample."""
-    pixel_values = require_input(inputs, "pixel_values")
-    return torch.ones(pixel_values.shape[0], device=pixel_values.device)
 
 
 def compute_sample_index(shares: Float[Tensor, " batch"], rows: int) -> Int[Tensor, " rows"]:

@@ -1,11 +1,9 @@
 """Gemma 3 with images: SigLIP tower, a pooled projection and the Gemma decoder."""
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from coterie.families.base import ModelFamily
-from coterie.families.clip import make_encoder_roles
-from coterie.families.llama import make_decoder_roles
+from coterie.families.llava import Llava
 
 
 class Gemma3(ModelFamily):
@@ -16,14 +14,6 @@ class Gemma3(ModelFamily):
     """
 
     model_types = ("gemma3",)
-    roles: ClassVar = {
-        **make_decoder_roles(r"(model\.)?language_model\."),
-        **make_encoder_roles("vision", r"(model\.)?vision_tower\."),
-    }
-    towers: ClassVar = {
-        "vision": r"(model\.)?vision_tower(\..*)?",
-        "connector": r"(model\.)?multi_modal_projector(\..*)?",
-    }
-
-    def get_placeholder_ids(self, config: Any) -> Mapping[str, int]:
-        return {"image": config.image_token_id}
+    roles: ClassVar = {role: names for role, names in Llava.roles.items() if role != "connector"}
+    towers: ClassVar = Llava.towers
+    placeholders = ("image",)

@@ -1,13 +1,10 @@
 """Idefics3 and SmolVLM: SigLIP tower, pixel shuffle and one linear map, Llama decoder."""
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from coterie.families.base import ModelFamily, Role
+from coterie.families.base import ModelFamily, make_role
 from coterie.families.clip import make_encoder_roles
 from coterie.families.llama import make_decoder_roles
-
-CONNECTOR = r"(model\.)?connector"
 
 
 class Idefics3(ModelFamily):
@@ -17,12 +14,10 @@ class Idefics3(ModelFamily):
     roles: ClassVar = {
         **make_decoder_roles(r"(model\.)?text_model\."),
         **make_encoder_roles("vision", r"(model\.)?vision_model\."),
-        "connector": Role(block=CONNECTOR, linears=CONNECTOR + r"\.modality_projection\.proj"),
+        "connector": make_role(r"(model\.)?connector", r"modality_projection\.proj"),
     }
     towers: ClassVar = {
         "vision": r"(model\.)?vision_model(\..*)?",
-        "connector": CONNECTOR + r"(\..*)?",
+        "connector": r"(model\.)?connector(\..*)?",
     }
-
-    def get_placeholder_ids(self, config: Any) -> Mapping[str, int]:
-        return {"image": config.image_token_id}
+    placeholders = ("image",)

@@ -1,13 +1,11 @@
 """InternVL: a vision transformer over tiles, pixel shuffle, a two-layer connector, a decoder."""
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from coterie.families.base import ModelFamily, Role
-from coterie.families.llama import make_decoder_roles
+from coterie.families.base import ModelFamily, make_block_roles
+from coterie.families.llava import Llava
 
 LAYER = r"(model\.)?vision_tower\.encoder\.layer\.\d+\."
-CONNECTOR = r"(model\.)?multi_modal_projector"
 
 
 class InternVl(ModelFamily):
@@ -15,18 +13,8 @@ class InternVl(ModelFamily):
 
     model_types = ("internvl",)
     roles: ClassVar = {
-        **make_decoder_roles(r"(model\.)?language_model\."),
-        "vision.attn": Role(
-            block=LAYER + "attention",
-            linears=LAYER + r"attention\.((q|k|v)_proj|projection_layer)",
-        ),
-        "vision.mlp": Role(block=LAYER + "mlp", linears=LAYER + r"mlp\.fc[12]"),
-        "connector": Role(block=CONNECTOR, linears=CONNECTOR + r"\.linear_[12]"),
+        **Llava.roles,
+        **make_block_roles("vision", LAYER, "attention", r"((q|k|v)_proj|projection_layer)"),
     }
-    towers: ClassVar = {
-        "vision": r"(model\.)?vision_tower(\..*)?",
-        "connector": CONNECTOR + r"(\..*)?",
-    }
-
-    def get_placeholder_ids(self, config: Any) -> Mapping[str, int]:
-        return {"image": config.image_token_id}
+    towers: ClassVar = Llava.towers
+    placeholders = ("image",)

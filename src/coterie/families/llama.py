@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from coterie.families.base import ModelFamily, Role
+from coterie.families.base import ModelFamily, Role, make_block_roles
 
 
 def make_decoder_roles(prefix: str) -> dict[str, Role]:
@@ -11,13 +11,13 @@ def make_decoder_roles(prefix: str) -> dict[str, Role]:
     It matches the module name before `layers`. Query, key and value may be fused (Phi-3), as may
     gate and up (Phi-3, GLM).
     """
-    layer = prefix + r"layers\.\d+\."
-    return {
-        "text.attn": Role(
-            block=layer + "self_attn", linears=layer + r"self_attn\.(q|k|v|o|qkv)_proj"
-        ),
-        "text.mlp": Role(block=layer + "mlp", linears=layer + r"mlp\.(gate|up|down|gate_up)_proj"),
-    }
+    return make_block_roles(
+        "text",
+        prefix + r"layers\.\d+\.",
+        "self_attn",
+        r"(q|k|v|o|qkv)_proj",
+        r"(gate|up|down|gate_up)_proj",
+    )
 
 
 class Llama(ModelFamily):

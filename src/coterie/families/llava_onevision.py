@@ -17,9 +17,7 @@ class LlavaOnevision(ModelFamily):
     model_types = ("llava_onevision",)
     roles: ClassVar = Llava.roles
     towers: ClassVar = Llava.towers
-
-    def get_placeholder_ids(self, config: Any) -> Mapping[str, int]:
-        return {"image": config.image_token_id, "video": config.video_token_id}
+    placeholders = ("image", "video")
 
     def count_rows_per_sample(
         self, tower: str, inputs: Mapping[str, Any], config: Any
@@ -30,33 +28,26 @@ class LlavaOnevision(ModelFamily):
         the model itself, images are tiled unless they share a sample with others, the sizes are
         read on the CPU, and without `batch_num_images` every image is tiled.
 
-        Raises:
-            ValueError: as in `ModelFamily.count_rows_per_sample`, or the images cannot be assigned
-                to samples.
+        Raises ValueError as `ModelFamily` does, and if the images cannot be assigned to samples.
         """
         if inputs.get("pixel_values") is None or inputs.get("pixel_values_videos") is not None:
             return super().count_rows_per_sample(tower, inputs, config)
+        from transformers.models.llava_onevision.modeling_llava_onevision import (
+            image_size_to_num_patches,
+        )
+
         images = _count_images_per_sample(inputs, config.image_token_id)
         given = inputs.get("batch_num_images") is not None
         tiled = [not given or count == 1 for count in images for _ in range(count)]
-        tiles = torch.tensor(
-            _count_tiles(inputs["image_sizes"], tiled, config), dtype=torch.float32
-        )
-        per_sample = torch.stack([part.sum() for part in tiles.split(images)])
+        pinpoints, side = config.image_grid_pinpoints, config.vision_config.image_size
+        # The rows of an image are its tiles and the downscaled image, or that alone.
+        tiles = [
+            image_size_to_num_patches(size, pinpoints, side) if tile else 1
+            for size, tile in zip(inputs["image_sizes"].tolist(), tiled, strict=True)
+        ]
+        by_image = torch.tensor(tiles, dtype=torch.float32)
+        per_sample = torch.stack([part.sum() for part in by_image.split(images)])
         return per_sample.to(inputs["input_ids"].device)
-
-
-def _count_tiles(image_sizes: Tensor, tiled: list[bool], config: Any) -> list[int]:
-    """Count the rows of each image: its tiles and the downscaled image, or that alone."""
-    from transformers.models.llava_onevision.modeling_llava_onevision import (
-        image_size_to_num_patches,
-    )
-
-    pinpoints, side = config.image_grid_pinpoints, config.vision_config.image_size
-    return [
-        image_size_to_num_patches(size, pinpoints, side) if tile else 1
-        for size, tile in zip(image_sizes.tolist(), tiled, strict=True)
-    ]
 
 
 def _count_images_per_sample(inputs: Mapping[str, Any], image_token: int) -> list[int]:

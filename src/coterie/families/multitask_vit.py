@@ -9,11 +9,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from coterie.families.base import ModelFamily, Role, require_input
+from coterie.families.base import ModelFamily, make_block_roles, require_input
 
 BLOCK = r"backbone\.(\w+\.)*layers?\.\d+\."
-MLP = r"mlp"
-ATTENTION = r"(attention|self_attn)"
 
 
 class MultiTaskViT(ModelFamily):
@@ -23,22 +21,19 @@ class MultiTaskViT(ModelFamily):
     """
 
     model_types = ("coterie_multi_task",)
-    roles: ClassVar = {
-        "vision.attn": Role(
-            block=BLOCK + ATTENTION, linears=BLOCK + ATTENTION + r"\.(q|k|v|o|out)_proj"
-        ),
-        "vision.mlp": Role(
-            block=BLOCK + MLP, linears=BLOCK + MLP + r"\.(fc[12]|(gate|up|down)_proj)"
-        ),
-    }
+    roles: ClassVar = make_block_roles(
+        "vision",
+        BLOCK,
+        r"(attention|self_attn)",
+        r"(q|k|v|o|out)_proj",
+        r"(fc[12]|(gate|up|down)_proj)",
+    )
     towers: ClassVar = {"vision": ".*"}
     new_parameters = r"(heads|embeddings)\..*"
 
     def get_task_of_rows(self, inputs: Mapping[str, Any], config: Any) -> Int[Tensor, " rows"]:
         images = require_input(inputs, "pixel_values")
-        names = config.resolve_tasks(inputs.get("tasks"))
-        numbers = torch.tensor([config.names.index(name) for name in names])
-        return numbers.to(images.device).repeat_interleave(len(images))
+        return config.get_task_of_rows(inputs.get("tasks"), images)
 
     def find_site_problem(
         self, names: Sequence[str], tasks: Sequence[str], config: Any
@@ -51,7 +46,7 @@ class MultiTaskViT(ModelFamily):
         below = [name for name in names if get_block_index(name) < config.shared_layers]
         if not below:
             return None
-        later = (BLOCK + MLP).replace(r"\d+", str(config.shared_layers))
+        later = (BLOCK + "mlp").replace(r"\d+", str(config.shared_layers))
         return (
             f"a mixture sits at {below[0]}, in one of the first shared_layers="
             f"{config.shared_layers} blocks, which run once for all tasks: give fewer shared "

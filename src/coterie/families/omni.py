@@ -7,12 +7,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from coterie.families.base import ModelFamily, Role, count_tokens
+from coterie.families.base import ModelFamily, make_block_roles, make_role, require_input
 from coterie.families.llama import make_decoder_roles
 
 VISION = r"(model\.)?vision\w*_tower\.encoder\.layer\.\d+\."
 AUDIO = r"(model\.)?audio\w*_tower\.layers\.\d+\."
-CONNECTOR = r"(model\.)?connectors\.\w+"
 
 
 class Omni(ModelFamily):
@@ -25,25 +24,16 @@ class Omni(ModelFamily):
     model_types = ("coterie_omni",)
     roles: ClassVar = {
         **make_decoder_roles(r"(model\.)?language_model\."),
-        "vision.attn": Role(
-            block=VISION + "attention", linears=VISION + r"attention\.(q|k|v|o)_proj"
-        ),
-        "vision.mlp": Role(block=VISION + "mlp", linears=VISION + r"mlp\.fc[12]"),
-        "audio.attn": Role(
-            block=AUDIO + "self_attn", linears=AUDIO + r"self_attn\.(q|k|v|out)_proj"
-        ),
-        "audio.mlp": Role(block=AUDIO + "mlp", linears=AUDIO + r"mlp\.fc[12]"),
-        "connector": Role(block=CONNECTOR, linears=CONNECTOR + r"\.linear_[12]"),
+        **make_block_roles("vision", VISION, "attention", r"(q|k|v|o)_proj"),
+        **make_block_roles("audio", AUDIO, "self_attn", r"(q|k|v|out)_proj"),
+        "connector": make_role(r"(model\.)?connectors\.\w+", r"linear_[12]"),
     }
     towers: ClassVar = {
         "audio": r"(model\.)?(audio\w*_tower|connectors\.audio\w*)(\..*)?",
         "connector": r"(model\.)?connectors(\..*)?",
         "vision": r"(model\.)?\w+_tower(\..*)?",
     }
-
-    def get_placeholder_ids(self, config: Any) -> Mapping[str, int]:
-        found = {"image": config.image_token_id, "audio": config.audio_token_id}
-        return {modality: token for modality, token in found.items() if token is not None}
+    placeholders = ("image", "audio")
 
     def count_rows_per_sample(
         self, tower: str, inputs: Mapping[str, Any], config: Any
@@ -54,9 +44,6 @@ class Omni(ModelFamily):
         """
         if tower != "audio":
             return super().count_rows_per_sample(tower, inputs, config)
-        ends = count_tokens(inputs, config.audio_token_id).cumsum(0)
-        encoders = [each for each in config.build_encoders() if each.modality == "audio"]
-        lengths = inputs["feature_lengths"].to(ends.device)
-        last = torch.stack([each.count_tokens(lengths) for each in encoders]).sum(0).cumsum(0)
-        owner = torch.searchsorted(ends, last.to(ends))
-        return (owner[:, None] == torch.arange(len(ends), device=ends.device)).sum(0).to(ends)
+        ids = require_input(inputs, "input_ids")
+        owners = config.find_media_owners("audio", ids, inputs["feature_lengths"])
+        return (owners[:, None] == torch.arange(len(ids), device=ids.device)).sum(0).float()

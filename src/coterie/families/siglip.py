@@ -16,4 +16,3 @@ class Siglip(ModelFamily):
     model_types = ("siglip", "siglip2", "siglip2_vision_model", "siglip_vision_model")
     roles: ClassVar = Clip.roles
     towers: ClassVar = Clip.towers
-    count_rows_per_sample = Clip.count_rows_per_sample

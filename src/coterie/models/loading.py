@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from coterie.data.chat_template import get_end_of_turn_id, get_tokenizer, make_template
+from coterie.data.sources.huggingface import get_first_line
 from coterie.plugins import MODELS, find_plugin
 
 if TYPE_CHECKING:
@@ -36,10 +37,7 @@ class LoadedModel:
 
 
 def load(
-    base: str | Path,
-    *,
-    dtype: torch.dtype | None = None,
-    device: str | torch.device | None = None,
+    base: str | Path, *, dtype: torch.dtype | None = None, device: str | torch.device | None = None
 ) -> LoadedModel:
     """Load a chat model and its processor.
 
@@ -107,7 +105,7 @@ def _load_config(folder: str) -> Any:
     try:
         return AutoConfig.from_pretrained(folder)
     except (OSError, ValueError, KeyError) as error:
-        raise ValueError(f"base={folder!r} cannot be loaded: {_get_first_line(error)}") from error
+        raise ValueError(f"base={folder!r} cannot be loaded: {get_first_line(error)}") from error
 
 
 def _select_class(config: Any) -> Any:
@@ -132,7 +130,7 @@ def _load_processor(folder: str) -> Any:
         try:
             return auto.from_pretrained(folder)
         except (OSError, ValueError, KeyError, ImportError) as error:
-            problems.append(_get_first_line(error))
+            problems.append(get_first_line(error))
     raise ValueError(
         f"base={folder!r} has no processor or tokenizer that can be loaded ({problems[0]}): put "
         "its tokenizer's files (and preprocessor_config.json) beside config.json"
@@ -160,7 +158,3 @@ def _set_end_tokens(model: Any, processor: Any) -> None:
     settings.eos_token_id = ends if end in ends else [*ends, end]
     if settings.pad_token_id is None:
         settings.pad_token_id = get_tokenizer(processor).pad_token_id
-
-
-def _get_first_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -22,6 +22,7 @@ VOICES = (
 VALIDATION_VOICES = ("en-gb-x-rp+m1",)
 UNSEEN_VOICES = ("en-us+f5", "en-gb-scotland+Andrea", "en-us-nyc+m4")
 """Voices that no task trains on."""
+VOICES_OF_SPLIT = {"train": VOICES, "validation": VALIDATION_VOICES, "test": UNSEEN_VOICES}
 
 
 def speak(clips: Iterable[SpeechClip], library: Path, to: Path) -> None:

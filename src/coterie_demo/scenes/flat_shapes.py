@@ -51,15 +51,10 @@ class Prism(Shape):
 class Pyramid(Shape):
     """A square pyramid whose base, of this radius from middle to corner, lies at z = 0."""
 
+    ranges: ClassVar = {"radius": (0.7, 1.1), "height": (0.8, 1.6)}
     name: ClassVar[str] = "pyramid"
     radius: float
     height: float
-
-    @classmethod
-    def sample(cls, rng: np.random.Generator, size: float) -> "Pyramid":
-        return cls(
-            radius=float(size * rng.uniform(0.7, 1.1)), height=float(size * rng.uniform(0.8, 1.6))
-        )
 
     def make_mesh(self) -> Mesh:
         return create_mesh("cone", radius=self.radius, height=self.height, sections=4)
@@ -70,14 +65,10 @@ class Pyramid(Shape):
 class Rectangle(Shape):
     """A rectangle around the origin, seen from above alone: what floors and walls are."""
 
+    ranges: ClassVar = {"breadth": (0.5, 1.0), "length": (0.5, 1.0)}
     name: ClassVar[str] = "panel"
     breadth: float
     length: float
-
-    @classmethod
-    def sample(cls, rng: np.random.Generator, size: float) -> "Rectangle":
-        breadth, length = size * rng.uniform(0.5, 1, 2)
-        return cls(breadth=float(breadth), length=float(length))
 
     def make_mesh(self) -> Mesh:
         x, y = self.breadth / 2, self.length / 2

@@ -1,8 +1,9 @@
 """The interface of shapes: a mesh that rays are cast at, and its exact surface."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,11 +43,13 @@ class Shape(ABC):
     """A solid in its own axes, z upward, in metres. Kinds are frozen keyword-only dataclasses."""
 
     name: ClassVar[str]
+    ranges: ClassVar[Mapping[str, tuple[float, float]]]
+    """Field -> least and largest multiple of `size` that `sample` gives it."""
 
     @classmethod
-    @abstractmethod
-    def sample(cls, rng: np.random.Generator, size: float) -> "Shape":
+    def sample(cls, rng: np.random.Generator, size: float) -> Self:
         """One of random proportions, about `size` metres from its middle to its farthest point."""
+        return cls(**{key: float(size * rng.uniform(*ends)) for key, ends in cls.ranges.items()})
 
     @abstractmethod
     def make_mesh(self) -> Mesh:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from coterie_demo.scenes.camera import make_camera
+from coterie_demo.scenes.curved_shapes import Sphere
 from coterie_demo.scenes.flat_shapes import Rectangle
 from coterie_demo.scenes.labels import Labels, render_with_labels
 from coterie_demo.scenes.light import AmbientLight, DirectionalLight
@@ -14,7 +15,6 @@ from coterie_demo.scenes.pose import Pose
 from coterie_demo.scenes.render_dataset import render_scene
 from coterie_demo.scenes.scene import Scene
 from coterie_demo.scenes.shape import Shape
-from coterie_demo.scenes.spheres import Sphere
 
 pytest.importorskip("embreex")
 pytest.importorskip("trimesh")

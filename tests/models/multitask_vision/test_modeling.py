@@ -217,27 +217,9 @@ def test_the_vision_tower_of_a_model_of_images_and_text(tmp_path) -> None:
     assert torch.equal(host.get_blocks()[1].mlp.fc1.weight, wanted)
 
 
-@pytest.mark.parametrize(
-    ("choices", "message"),
-    [
-        ({"head": "cubic"}, "head='cubic': allowed are linear, convolutions"),
-        ({"shared_layers": 2}, "shared_layers=2: the backbone has 2 blocks"),
-        ({"tasks": [*TASKS, TASKS[0]]}, "give each a name of its own"),
-    ],
-)
-def test_choices_that_cannot_be(choices: dict, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        MultiTaskVisionConfig(**({"backbone_config": BACKBONES["vit"](), "tasks": TASKS} | choices))
-
-
 def test_calls_that_cannot_be() -> None:
     host = model()
     with pytest.raises(ValueError, match="give some of depth, normal, scene"):
         host(pixel_values=pictures(), tasks=("dept",))
     with pytest.raises(ValueError, match=r"30 x 28: give pictures whose sides divide by .* 7"):
         host(pixel_values=torch.zeros(1, 3, 30, 28))
-
-
-def test_tasks_in_another_order_than_the_heads_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"give tasks=\('depth', 'normal', 'scene'\)"):
-        coterie.graft(model(), MIXTURES, tasks=("normal", "depth", "scene"))

@@ -6,7 +6,7 @@ import os
 import pytest
 import torch
 
-from coterie.models.omni.feature_cache import FeatureCache, compute_digest
+from coterie.models.omni.feature_cache import FeatureCache
 from tests.tinies.base import pictures
 from tests.tinies.omni import omni_model, omni_processor, waves
 
@@ -110,7 +110,3 @@ def test_what_float16_cannot_hold_is_refused(parts, monkeypatch) -> None:
 
 def test_copies_share_the_cache(parts) -> None:
     assert copy.deepcopy(parts[2]) is parts[2]
-
-
-def test_parts_of_a_digest_do_not_run_together() -> None:
-    assert compute_digest(b"ab", b"c") != compute_digest(b"a", b"bc")

@@ -5,9 +5,9 @@ import torch
 from transformers import AutoConfig, AutoModel
 
 from coterie import Copies, Mixture, TaskGate, TopK
-from coterie.models.pruned_vision.configuration import PrunedVisionConfig
 from coterie.models.pruned_vision.modeling import (
     PrunedMixtureLayer,
+    PrunedVisionConfig,
     PrunedVisionModel,
     list_weighted_experts,
 )

@@ -1,17 +1,22 @@
 """`MultiTaskVisionConfig`: a vision backbone, its tasks' heads and its shared layers."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast, no_type_check
 
-from transformers import AutoConfig, PretrainedConfig
+import torch
+from jaxtyping import Int
+from torch import Tensor
+from transformers import AutoConfig, PreTrainedConfig
+from transformers.configuration_utils import SubConfigSpec
 
 HEADS = ("linear", "convolutions")
 
 
-class MultiTaskVisionConfig(PretrainedConfig):
+@no_type_check  # jaxtyping would reject the extra keyword arguments that transformers passes
+class MultiTaskVisionConfig(PreTrainedConfig):
     """The configuration of a `MultiTaskVisionModel`.
 
-    Args:
+    Attributes:
         backbone_config: the backbone's own configuration, or its `to_dict()`.
         tasks: {"name": ..., "channels": ..., "whole_picture": ...} per task, in head order.
         head: "linear", a linear map from a patch's token to its pixels (Mod-Squad's code), or
@@ -24,38 +29,27 @@ class MultiTaskVisionConfig(PretrainedConfig):
     """
 
     model_type = "coterie_multi_task"
-    # transformers declares this as a computed property and reads it when it saves and loads.
-    sub_configs: ClassVar = {"backbone_config": AutoConfig}  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]
+    sub_configs_defaults: ClassVar = {
+        "backbone_config": SubConfigSpec(config_class=AutoConfig, model_type="vit")
+    }
 
-    def __init__(
-        self,
-        backbone_config: PretrainedConfig | Mapping[str, Any] | None = None,
-        tasks: Sequence[Mapping[str, Any]] = (),
-        head: str = "linear",
-        task_embedding: bool = True,
-        embedding_std: float = 0.02,
-        shared_layers: int = 0,
-        **rest: Any,
-    ) -> None:
-        if backbone_config is None:
-            backbone_config = {"model_type": "vit"}
-        if isinstance(backbone_config, Mapping):
-            given = dict(backbone_config)
-            backbone_config = AutoConfig.for_model(given.pop("model_type"), **given)
-        self.backbone_config = backbone_config
-        self.tasks = [dict(task) for task in tasks]
-        self.head = head
-        self.task_embedding = task_embedding
-        self.embedding_std = embedding_std
-        self.shared_layers = shared_layers
-        super().__init__(**rest)
-        if head not in HEADS:
-            raise ValueError(f"head={head!r}: allowed are {', '.join(HEADS)}")
-        if not 0 <= shared_layers < len(self.get_block_widths()):
+    backbone_config: PreTrainedConfig = cast(PreTrainedConfig, None)  # see the defaults
+    tasks: Sequence[Mapping[str, Any]] = ()
+    head: str = "linear"
+    task_embedding: bool = True
+    embedding_std: float = 0.02
+    shared_layers: int = 0
+
+    def __post_init__(self, **kwargs: Any) -> None:
+        super().__post_init__(**kwargs)
+        self.tasks = [dict(task) for task in self.tasks]
+        if self.head not in HEADS:
+            raise ValueError(f"head={self.head!r}: allowed are {', '.join(HEADS)}")
+        count = len(self.get_block_widths())
+        if not 0 <= self.shared_layers < count:
             raise ValueError(
-                f"shared_layers={shared_layers}: the backbone has {len(self.get_block_widths())} "
-                f"blocks, and "
-                "at least one must be the tasks' own"
+                f"shared_layers={self.shared_layers}: the backbone has {count} blocks, and at "
+                "least one must be the tasks' own"
             )
         if len(set(self.names)) < len(self.names):
             raise ValueError(f"tasks={self.names}: give each a name of its own")
@@ -74,9 +68,8 @@ class MultiTaskVisionConfig(PretrainedConfig):
     def patch_size(self) -> int:
         """Side of the square of pixels that one output token covers."""
         size = self.backbone_config.patch_size
-        size = size if isinstance(size, int) else size[0]
         stages = getattr(self.backbone_config, "depths", (1,))
-        return size * 2 ** (len(stages) - 1)
+        return (size if isinstance(size, int) else size[0]) * 2 ** (len(stages) - 1)
 
     def get_block_widths(self) -> list[int]:
         """Return the input width of each block or, in hierarchical backbones, of each stage."""
@@ -90,9 +83,13 @@ class MultiTaskVisionConfig(PretrainedConfig):
         """Return the names of the requested tasks. Raises ValueError for an unknown one."""
         if tasks is None:
             return self.names
-        unknown = [name for name in tasks if name not in self.names]
-        if unknown or not tasks:
+        if not tasks or not set(tasks) <= set(self.names):
             raise ValueError(
                 f"tasks={list(tasks)}: give some of {', '.join(self.names)}, or None for all"
             )
         return tuple(tasks)
+
+    def get_task_of_rows(self, tasks: Sequence[str] | None, images: Tensor) -> Int[Tensor, " rows"]:
+        """Return the task number of each row: the images for the first task, then the second."""
+        numbers = [self.names.index(name) for name in self.resolve_tasks(tasks)]
+        return torch.tensor(numbers, device=images.device).repeat_interleave(len(images))

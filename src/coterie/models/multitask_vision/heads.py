@@ -8,6 +8,8 @@ from torch import Tensor, nn
 
 WIDTH = 256
 """Hidden channels of the convolutional head, as in M3ViT."""
+Patches = Float[Tensor, "batch width height breadth"]
+Predictions = Float[Tensor, "batch channels ..."]
 
 
 @runtime_checkable
@@ -40,9 +42,7 @@ class LinearHead(nn.Module):
         self.linear = nn.Linear(width, patch * patch * channels)
         self.pixels = nn.PixelShuffle(patch)
 
-    def forward(
-        self, x: Float[Tensor, "batch width height breadth"]
-    ) -> Float[Tensor, "batch channels ..."]:
+    def forward(self, x: Patches) -> Predictions:
         return self.pixels(self.linear(x.movedim(1, -1)).movedim(-1, 1))
 
 
@@ -72,9 +72,7 @@ class ConvolutionHead(nn.Module):
             layers += [nn.Upsample(scale_factor=patch / upsampled, mode="bilinear")]
         self.layers = nn.Sequential(*layers)
 
-    def forward(
-        self, x: Float[Tensor, "batch width height breadth"]
-    ) -> Float[Tensor, "batch channels ..."]:
+    def forward(self, x: Patches) -> Predictions:
         return self.layers(x)
 
 
@@ -91,7 +89,5 @@ class PooledHead(nn.Module):
         self.norm = nn.LayerNorm(width, eps=1e-5)
         self.linear = nn.Linear(width, channels)
 
-    def forward(
-        self, x: Float[Tensor, "batch width height breadth"]
-    ) -> Float[Tensor, "batch channels"]:
+    def forward(self, x: Patches) -> Float[Tensor, "batch channels"]:
         return self.linear(self.norm(self.fc_norm(x.flatten(2).mean(2))))

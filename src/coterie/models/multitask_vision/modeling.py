@@ -2,7 +2,7 @@
 
 import contextlib
 import inspect
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from transformers import MODEL_MAPPING, AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel
 from transformers.utils.generic import ModelOutput
 
+from coterie.data.sources.huggingface import get_first_line
 from coterie.models.multitask_vision.configuration import MultiTaskVisionConfig
 from coterie.models.multitask_vision.heads import HeadTask, build
 
@@ -57,14 +58,11 @@ class MultiTaskVisionModel(PreTrainedModel):
             config.backbone_config, **get_pooler_kwargs(config.backbone_config)
         )
         widths = config.get_block_widths()[config.shared_layers :] if config.task_embedding else []
-        self.embeddings = nn.ParameterDict(
-            {
-                str(width): nn.Parameter(
-                    config.embedding_std * torch.randn(len(config.tasks), width)
-                )
-                for width in dict.fromkeys(widths)
-            }
-        )
+        self.embeddings = nn.ParameterDict()
+        for width in dict.fromkeys(widths):
+            self.embeddings[str(width)] = nn.Parameter(
+                config.embedding_std * torch.randn(len(config.tasks), width)
+            )
         self.heads = nn.ModuleList(
             build(task, config.backbone_width, config.patch_size, config.head)
             for task in config.tasks
@@ -98,21 +96,23 @@ class MultiTaskVisionModel(PreTrainedModel):
             backbone = AutoConfig.from_pretrained(base)
         except (OSError, ValueError) as error:
             raise ValueError(
-                f"base={base!r} cannot be loaded: {str(error).strip().splitlines()[0]} Give the "
-                "folder or hub id of a vision model"
+                f"base={base!r} cannot be loaded: {get_first_line(error)} Give the folder or hub "
+                "id of a vision model"
             ) from error
         backbone = getattr(backbone, "vision_config", backbone)
         if drop_path is not None:
-            set_drop_path(backbone, drop_path)
-        config = MultiTaskVisionConfig(
-            backbone_config=backbone,
-            tasks=[
-                {"name": task.name, "channels": task.channels, "whole_picture": task.is_image_level}
-                for task in tasks
-            ],
-            **choices,
-        )
-        model = cls(config)
+            if "drop_path_rate" not in backbone.to_dict():
+                raise ValueError(
+                    f"drop_path={drop_path}: a {backbone.model_type} backbone of transformers has "
+                    "no drop path; DINOv2, DINOv3 and Swin have. Leave drop_path out, or take one "
+                    "of these"
+                )
+            backbone.update({"drop_path_rate": drop_path})
+        heads = [
+            {"name": task.name, "channels": task.channels, "whole_picture": task.is_image_level}
+            for task in tasks
+        ]
+        model = cls(MultiTaskVisionConfig(backbone_config=backbone, tasks=heads, **choices))
         if pretrained:
             model.backbone = AutoModel.from_pretrained(
                 base, config=backbone, **get_pooler_kwargs(backbone)
@@ -135,12 +135,11 @@ class MultiTaskVisionModel(PreTrainedModel):
         """
         names = self.config.resolve_tasks(tasks)
         grid = self._get_patch_grid(pixel_values)
-        numbers = torch.tensor([self.config.names.index(name) for name in names])
-        rows = numbers.to(pixel_values.device).repeat_interleave(len(pixel_values))
-        with self._repeat_per_task(rows, len(names)), self._last_block() as written:
-            hidden = self.backbone(
-                pixel_values=pixel_values, **self._get_interpolation_kwargs()
-            ).last_hidden_state
+        rows = self.config.get_task_of_rows(names, pixel_values)
+        # Other image sizes than in pretraining.
+        sizes = select_kwargs(self.backbone.forward, interpolate_pos_encoding=True)
+        with self._hook_blocks(rows, len(names)) as written:
+            hidden = self.backbone(pixel_values=pixel_values, **sizes).last_hidden_state
 
         def parts(tokens: Float[Tensor, "rows seq width"]) -> Float[Tensor, "tasks batch ..."]:
             patches = tokens[:, tokens.shape[1] - grid[0] * grid[1] :]
@@ -154,19 +153,9 @@ class MultiTaskVisionModel(PreTrainedModel):
             predictions[name] = self.heads[number]((plain if image_level else normed)[place])
         if all(task["whole_picture"] for task in self.config.tasks):
             # The final norm is unused: add it to the graph with a gradient of 0, as DDP requires.
-            predictions = {
-                name: each + hidden.flatten()[:0].sum() for name, each in predictions.items()
-            }
+            unused = hidden.flatten()[:0].sum()
+            predictions = {name: each + unused for name, each in predictions.items()}
         return MultiTaskVisionOutput(predictions=predictions, last_hidden_state=hidden)
-
-    def _get_interpolation_kwargs(self) -> dict[str, bool]:
-        """Return the argument that enables other image sizes than in pretraining, if any."""
-        argument = "interpolate_pos_encoding"
-        return (
-            {argument: True}
-            if argument in inspect.signature(self.backbone.forward).parameters
-            else {}
-        )
 
     def _get_patch_grid(self, pixel_values: Tensor) -> tuple[int, int]:
         height, breadth = pixel_values.shape[-2:]
@@ -180,47 +169,36 @@ class MultiTaskVisionModel(PreTrainedModel):
         return height // patch, breadth // patch
 
     @contextlib.contextmanager
-    def _repeat_per_task(self, rows: Int[Tensor, " rows"], tasks: int) -> Iterator[None]:
-        """Repeat the rows per task from block `shared_layers` on, and add task embeddings."""
-        blocks, first = self.get_blocks(), self.config.shared_layers
+    def _hook_blocks(self, rows: Int[Tensor, " rows"], tasks: int) -> Iterator[list[Tensor]]:
+        """Repeat the rows per task from block `shared_layers` on, and add task embeddings.
 
-        def enter(number: int) -> Any:
-            def hook(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
-                hidden = args[0]
-                if number == first:
-                    hidden = hidden.repeat(tasks, *[1] * (hidden.ndim - 1))
-                vectors = self.embeddings[str(hidden.shape[-1])] if self.embeddings else None
-                if vectors is not None:
-                    # In the tokens' dtype: float32 embeddings would promote all tokens to float32.
-                    hidden = hidden + vectors.to(hidden.dtype)[rows][:, None]
-                return (hidden, *args[1:])
-
-            return hook
-
-        handles = [
-            block.register_forward_pre_hook(enter(number))
-            for number, block in enumerate(blocks)
-            if number >= first
-        ]
-        try:
-            yield
-        finally:
-            for handle in handles:
-                handle.remove()
-
-    @contextlib.contextmanager
-    def _last_block(self) -> Iterator[list[Tensor]]:
-        """Collect the last block's output, before the final norm, in the yielded list."""
+        Yields a list that gets the last block's output, before the final norm.
+        """
+        blocks = self.get_blocks()
+        own = blocks[self.config.shared_layers :]
         written: list[Tensor] = []
 
-        def hook(module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
+        def repeat(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
+            return (args[0].repeat(tasks, *[1] * (args[0].ndim - 1)), *args[1:])
+
+        def add(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
+            vectors = self.embeddings[str(args[0].shape[-1])]
+            # In the tokens' dtype: float32 embeddings would promote all tokens to float32.
+            return (args[0] + vectors.to(args[0].dtype)[rows][:, None], *args[1:])
+
+        def keep(module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
             written.append(output if isinstance(output, Tensor) else output[0])
 
-        handle = self.get_blocks()[-1].register_forward_hook(hook)
+        handles = [
+            own[0].register_forward_pre_hook(repeat),
+            *(block.register_forward_pre_hook(add) for block in own if self.embeddings),
+            blocks[-1].register_forward_hook(keep),
+        ]
         try:
             yield written
         finally:
-            handle.remove()
+            for handle in handles:
+                handle.remove()
 
     def get_blocks(self) -> nn.ModuleList:
         """Return the backbone's blocks or stages, first to last."""
@@ -232,21 +210,16 @@ class MultiTaskVisionModel(PreTrainedModel):
         )
 
 
-def set_drop_path(backbone: PretrainedConfig, rate: float) -> None:
-    """Set a backbone's drop path rate. Raises ValueError if its family has none."""
-    if "drop_path_rate" not in backbone.to_dict():
-        raise ValueError(
-            f"drop_path={rate}: a {backbone.model_type} backbone of transformers has no drop path; "
-            "DINOv2, DINOv3 and Swin have. Leave drop_path out, or take one of these"
-        )
-    backbone.update({"drop_path_rate": rate})
-
-
 def get_pooler_kwargs(backbone: PretrainedConfig) -> dict[str, bool]:
     """Return the argument that disables the backbone's pooler, which no head reads, if any."""
     kind: Any = MODEL_MAPPING[type(backbone)]
-    argument = "add_pooling_layer"
-    return {argument: False} if argument in inspect.signature(kind).parameters else {}
+    return select_kwargs(kind, add_pooling_layer=False)
+
+
+def select_kwargs(function: Callable[..., Any], **kwargs: bool) -> dict[str, bool]:
+    """Return those of the keyword arguments that a function or class has."""
+    known = inspect.signature(function).parameters
+    return {name: value for name, value in kwargs.items() if name in known}
 
 
 AutoConfig.register(MultiTaskVisionConfig.model_type, MultiTaskVisionConfig)

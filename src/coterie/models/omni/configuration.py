@@ -1,11 +1,14 @@
 """`OmniConfig`: the configuration of a language model with encoders and placeholders."""
 
-from typing import Any, no_type_check
+from typing import Any, ClassVar, no_type_check
 
+import torch
+from jaxtyping import Int
+from torch import Tensor
 from transformers import AutoConfig, PreTrainedConfig
 from transformers.configuration_utils import SubConfigSpec
 
-from coterie.models.omni.encoders.base import Encoder, parse_encoders
+from coterie.models.omni.encoders.base import Encoder, Lengths, parse_encoders, select_modality
 
 
 @no_type_check  # jaxtyping would reject the extra keyword arguments that transformers passes
@@ -22,7 +25,7 @@ class OmniConfig(PreTrainedConfig):
     """
 
     model_type = "coterie_omni"
-    sub_configs_defaults = {  # noqa: RUF012 - transformers reads it under this name and type
+    sub_configs_defaults: ClassVar = {
         "text_config": SubConfigSpec(config_class=AutoConfig, model_type="llama")
     }
 
@@ -44,4 +47,17 @@ class OmniConfig(PreTrainedConfig):
 
     def get_placeholder_id(self, modality: str) -> int | None:
         """Return the placeholder token id of a modality, "image" or "audio"."""
-        return {"image": self.image_token_id, "audio": self.audio_token_id}[modality]
+        return getattr(self, f"{modality}_token_id")
+
+    def find_media_owners(
+        self, modality: str, input_ids: Int[Tensor, "batch seq"], lengths: Lengths
+    ) -> Int[Tensor, " rows"]:
+        """Return the sample that owns each image or audio item: the one that has its last token.
+
+        `lengths` are the mel frames of each audio item; zeros for images.
+        """
+        encoders = select_modality(self.build_encoders(), modality)
+        lengths = lengths.to(input_ids.device)
+        last = torch.stack([each.count_tokens(lengths) for each in encoders]).sum(0).cumsum(0)
+        ends = (input_ids == self.get_placeholder_id(modality)).sum(1).cumsum(0)
+        return torch.searchsorted(ends, last)

@@ -1,17 +1,15 @@
 """`FeatureCache`: features of frozen encoders on disk, so that each item is encoded once."""
 
-import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
 from torch import Tensor
 
 from coterie import serialization
 from coterie.models.omni import files
-from coterie.models.omni.encoders.base import select_modality
+from coterie.models.omni.encoders.base import Encoder, Features, Lengths, select_modality
 from coterie.models.omni.feature_packing import join_items, split_items
 from coterie.models.omni.modeling import OmniModel, is_trainable
 
@@ -48,13 +46,11 @@ class FeatureCache:
     def __deepcopy__(self, memo: dict[int, Any]) -> "FeatureCache":
         return self  # a processor deep-copies itself to be printed or saved
 
-    def get_image_features(
-        self, pictures: list[Any], processor: Any
-    ) -> Float[Tensor, "rows seq width"]:
+    def get_image_features(self, pictures: list[Any], processor: Any) -> Features:
         """Return features of PIL images."""
         settings = repr(sorted(processor.image_processor.to_dict().items(), key=str)).encode()
         keys = [
-            compute_digest(settings, f"{each.mode} {each.size}".encode(), each.tobytes())
+            files.compute_digest(settings, f"{each.mode} {each.size}".encode(), each.tobytes())
             for each in pictures
         ]
 
@@ -64,38 +60,36 @@ class FeatureCache:
 
         return self.get_features("image", keys, prepare)
 
-    def get_audio_features(
-        self, waves: list[Any], processor: Any
-    ) -> Float[Tensor, "rows seq width"]:
+    def get_audio_features(self, waves: list[Any], processor: Any) -> Features:
         """Return features of audio, float32 samples at 16 kHz."""
         settings = repr(processor.feature_extractor.hop_length).encode()
-        keys = [compute_digest(settings, wave.tobytes()) for wave in waves]
+        keys = [files.compute_digest(settings, wave.tobytes()) for wave in waves]
         return self.get_features(
-            "audio", keys, lambda chosen: tuple(processor.make_log_mels([waves[i] for i in chosen]))
+            "audio", keys, lambda chosen: processor.make_log_mels([waves[i] for i in chosen])
         )
 
-    def get_features(
-        self, modality: str, keys: Sequence[str], prepare: Prepare
-    ) -> Float[Tensor, "rows seq width"]:
+    def get_features(self, modality: str, keys: Sequence[str], prepare: Prepare) -> Features:
         """Return features of the items with these keys, computing those that are not stored.
 
         Args:
             prepare: maps positions in `keys` to the encoders' inputs and their lengths.
         """
         self.check_frozen()
-        found = {key: self.read(modality, key) for key in keys}
-        missing = [keys.index(key) for key, item in found.items() if item is None]
+        encoders = select_modality(self.model.encoders, modality)
+        names = {encoder.name for encoder in encoders}
+        found = {key: files.read(self.folder, key) or {} for key in keys}
+        missing = [keys.index(key) for key, item in found.items() if item.keys() != names]
         for start in range(0, len(missing), self.batch_size):
             chosen = missing[start : start + self.batch_size]
-            for index, item in zip(chosen, self.compute(modality, *prepare(chosen)), strict=True):
-                files.write(self.get_path(keys[index]), item)
-                found[keys[index]] = item
-        encoders = select_modality(self.model.encoders, modality)
-        return join_items([found[key] or {} for key in keys], encoders)
+            items = self.compute(modality, encoders, *prepare(chosen))
+            for key, item in zip([keys[index] for index in chosen], items, strict=True):
+                files.write(self.folder, key, item)
+                found[key] = item
+        return join_items([found[key] for key in keys], encoders)
 
     @torch.no_grad()
     def compute(
-        self, modality: str, values: Tensor, lengths: Int[Tensor, " rows"]
+        self, modality: str, encoders: Sequence[Encoder], values: Tensor, lengths: Lengths
     ) -> list[dict[str, Tensor]]:
         """Compute the tensors to store for each item."""
         device = self.model.device
@@ -104,17 +98,7 @@ class FeatureCache:
             raise ValueError(
                 f"features of an {modality} are beyond what float16 holds: train without a cache"
             )
-        return split_items(features, lengths, select_modality(self.model.encoders, modality))
-
-    def get_path(self, key: str) -> Path:
-        """Return the file of an item."""
-        return self.folder / key[:2] / f"{key}.safetensors"
-
-    def read(self, modality: str, key: str) -> dict[str, Tensor] | None:
-        """Read an item; None if it is not stored completely."""
-        item = files.read(self.get_path(key))
-        names = {encoder.name for encoder in select_modality(self.model.encoders, modality)}
-        return item if item is not None and item.keys() == names else None
+        return split_items(features, lengths, encoders)
 
     def check_frozen(self) -> None:
         """Raise ValueError if an encoder is being trained: its features would become stale."""
@@ -126,15 +110,6 @@ class FeatureCache:
                 )
 
 
-def compute_digest(*parts: bytes) -> str:
-    """Compute the SHA-256 of byte strings and their lengths, in hexadecimal."""
-    total = hashlib.sha256()
-    for part in parts:
-        total.update(len(part).to_bytes(8, "big"))
-        total.update(part)
-    return total.hexdigest()
-
-
 def compute_fingerprint(model: OmniModel) -> str:
     """Compute the SHA-256 of the encoders' configurations and weights, of any dtype."""
     parts = list(REVISIONS)
@@ -142,4 +117,4 @@ def compute_fingerprint(model: OmniModel) -> str:
         parts.append(serialization.dumps(encoder).encode())
         for name, weights in sorted(model.get_tower(encoder).state_dict().items()):
             parts += [name.encode(), weights.detach().float().cpu().contiguous().numpy().tobytes()]
-    return compute_digest(*parts)
+    return files.compute_digest(*parts)

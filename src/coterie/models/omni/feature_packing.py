@@ -3,23 +3,21 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool
 from torch import Tensor, nn
 
-from coterie.models.omni.encoders.base import Encoder
+from coterie.models.omni.encoders.base import Encoder, Features, Lengths, Rows
 
 
-def pack(parts: Sequence[Float[Tensor, "rows ..."]]) -> Float[Tensor, "rows seq width"]:
+def pack(parts: Sequence[Rows]) -> Features:
     """Concatenate encoder outputs along tokens, zero-padding narrower features."""
     widest = max(part.shape[-1] for part in parts)
     return torch.cat([nn.functional.pad(x, (0, widest - x.shape[-1])) for x in parts], dim=1)
 
 
 def unpack(
-    features: Float[Tensor, "rows seq width"],
-    lengths: Int[Tensor, " rows"],
-    encoders: Sequence[Encoder],
-) -> Iterator[tuple[Encoder, Float[Tensor, "rows ..."], Bool[Tensor, "rows ..."]]]:
+    features: Features, lengths: Lengths, encoders: Sequence[Encoder]
+) -> Iterator[tuple[Encoder, Rows, Bool[Tensor, "rows ..."]]]:
     """Yield each encoder, its part of the features, and the mask of each item's own tokens."""
     longest, start = int(lengths.max()), 0
     for encoder in encoders:
@@ -37,9 +35,7 @@ def unpack(
 
 
 def split_items(
-    features: Float[Tensor, "rows seq width"],
-    lengths: Int[Tensor, " rows"],
-    encoders: Sequence[Encoder],
+    features: Features, lengths: Lengths, encoders: Sequence[Encoder]
 ) -> list[dict[str, Tensor]]:
     """Split packed features into encoder name -> [tokens, width] for each item."""
     found: list[dict[str, Tensor]] = [{} for _ in features]
@@ -49,11 +45,7 @@ def split_items(
     return found
 
 
-def join_items(
-    found: Sequence[Mapping[str, Tensor]], encoders: Sequence[Encoder]
-) -> Float[Tensor, "rows seq width"]:
+def join_items(found: Sequence[Mapping[str, Tensor]], encoders: Sequence[Encoder]) -> Features:
     """Join the items of `split_items` to packed features."""
     pad = nn.utils.rnn.pad_sequence
-    return pack(
-        [pad([item[encoder.name] for item in found], batch_first=True) for encoder in encoders]
-    )
+    return pack([pad([item[each.name] for item in found], batch_first=True) for each in encoders])

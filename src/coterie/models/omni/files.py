@@ -1,25 +1,28 @@
-"""Atomic reading and writing of small tensor files that processes share."""
+"""Small files of tensors under the hash of what they were computed from; processes share them."""
 
 import contextlib
+import hashlib
 import os
 import tempfile
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
 
-def read(path: Path) -> dict[str, Tensor] | None:
-    """Return the tensors of a file; None if it does not exist or is incomplete."""
+def read(folder: Path, key: str) -> dict[str, Tensor] | None:
+    """Return the tensors of a key; None if its file does not exist or is incomplete."""
     try:
-        return load(path.read_bytes())
+        return load(_get_path(folder, key).read_bytes())
     except (FileNotFoundError, SafetensorError):
         return None
 
 
-def write(path: Path, tensors: dict[str, Tensor]) -> None:
-    """Write tensors to a temporary file, and rename it once complete."""
+def write(folder: Path, key: str, tensors: dict[str, Tensor]) -> None:
+    """Write the tensors of a key to a temporary file, and rename it once complete."""
+    path = _get_path(folder, key)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, unfinished = tempfile.mkstemp(dir=path.parent, suffix=".part")
     try:
@@ -30,3 +33,22 @@ def write(path: Path, tensors: dict[str, Tensor]) -> None:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(unfinished)
         raise
+
+
+def _get_path(folder: Path, key: str) -> Path:
+    return folder / key[:2] / f"{key}.safetensors"
+
+
+def compute_digest(*parts: bytes) -> str:
+    """Compute the SHA-256 of byte strings and their lengths, in hexadecimal."""
+    total = hashlib.sha256()
+    for part in parts:
+        total.update(len(part).to_bytes(8, "big") + part)
+    return total.hexdigest()
+
+
+def serialize_tensor(tensor: Tensor) -> bytes:
+    """Serialize a tensor's shape, dtype and bytes."""
+    flat = tensor.detach().cpu().contiguous().flatten()
+    values = flat.view(torch.uint8).numpy().tobytes()
+    return f"{tuple(tensor.shape)} {tensor.dtype}".encode() + values

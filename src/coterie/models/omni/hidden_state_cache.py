@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,8 @@ from torch import Tensor, nn
 
 from coterie.models.omni import files
 from coterie.models.omni.encoders.base import select_modality
-from coterie.models.omni.feature_cache import compute_digest
 from coterie.models.omni.feature_packing import join_items, split_items
-from coterie.models.omni.modeling import MODALITIES, OmniModel, is_trainable
+from coterie.models.omni.modeling import MEDIA_INPUTS, OmniModel, is_trainable
 
 FAMILIES = ("llama",)
 """Supported language models: causal, with a sequential list of layers."""
@@ -57,11 +57,13 @@ def use_hidden_state_cache(
     cache = HiddenStateCache(omni, depth, Path(folder))
     handle = omni.register_forward_pre_hook(cache.capture_batch, with_kwargs=True)
     try:
-        cache.attach()
+        for number, layer in enumerate(cache.layers):
+            layer.forward = partial(cache.run_layer, number)  # the layers' hooks still run
         yield cache
     finally:
         handle.remove()
-        cache.detach()
+        for layer in cache.layers:
+            vars(layer).pop("forward", None)
 
 
 def count_frozen_layers(model: OmniModel) -> int:
@@ -100,22 +102,12 @@ class HiddenStateCache:
     def compute_fingerprint(self) -> str:
         """Compute the SHA-256 of all that hidden states depend on except the features."""
         modules = [self.model.get_input_embeddings(), self.model.connectors, *self.layers]
-        weights = [weight.detach() for module in modules for weight in module.parameters()]
+        weights = [weight for module in modules for weight in module.parameters()]
         config = self.model.config.text_config
         read = repr([(name, getattr(config, name, None)) for name in FORWARD_ARGUMENTS])
-        return compute_digest(
-            str(len(self.layers)).encode(), read.encode(), *map(serialize_tensor, weights)
+        return files.compute_digest(
+            str(len(self.layers)).encode(), read.encode(), *map(files.serialize_tensor, weights)
         )
-
-    def attach(self) -> None:
-        """Replace the layers' `forward`; their hooks still run."""
-        for number, layer in enumerate(self.layers):
-            layer.forward = self.forward_first if number == 0 else self.make_skipped_forward(number)
-
-    def detach(self) -> None:
-        """Restore the layers."""
-        for layer in self.layers:
-            vars(layer).pop("forward", None)
 
     def capture_batch(
         self, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -129,24 +121,18 @@ class HiddenStateCache:
         if self.can_use():
             self.get_hidden_states()
 
-    def forward_first(self, hidden_states: Tensor, **kwargs: Any) -> Tensor:
-        """Return the cached output of the last lower layer, or run the first layer."""
-        self.is_skipping = self.layers[0].training and self.can_use()
+    def run_layer(self, number: int, hidden_states: Tensor, **kwargs: Any) -> Tensor:
+        """Run a layer, or return the cached output of the last one, which later ones pass on."""
+        if number == 0:
+            self.is_skipping = self.layers[0].training and self.can_use()
         if not self.is_skipping:
-            return self.original_forwards[0](hidden_states, **kwargs)
+            return self.original_forwards[number](hidden_states, **kwargs)
+        if number > 0:
+            return hidden_states
         output = torch.zeros_like(hidden_states)
         for row, hidden in enumerate(self.get_hidden_states()):
             output[row, : len(hidden)] = hidden.to(output)
         return output
-
-    def make_skipped_forward(self, number: int) -> Any:
-        """Make the forward of a layer after the first."""
-
-        def forward(hidden_states: Tensor, **kwargs: Any) -> Tensor:
-            run = self.original_forwards[number]
-            return hidden_states if self.is_skipping else run(hidden_states, **kwargs)
-
-        return forward
 
     def can_use(self) -> bool:
         """Return whether the batch has token ids, right padding, and media as features only."""
@@ -158,38 +144,27 @@ class HiddenStateCache:
             return False
         return bool((mask[:, :-1] >= mask[:, 1:]).all())
 
-    def split_samples(self) -> Iterator[dict[str, Tensor]]:
-        """Yield each sample's tokens and features without padding."""
+    def split_samples(self) -> list[dict[str, Tensor]]:
+        """Return the model's keyword arguments for each sample, without padding."""
         ids, rows = self.batch["input_ids"], self.batch["attention_mask"].sum(1).tolist()
-        owned = [self.group_media_by_sample(modality) for modality in MODALITIES]
-        for row, length in enumerate(rows):
-            sample = {"input_ids": ids[row : row + 1, :length]}
-            for by_row in owned:
-                sample |= by_row.get(row, {})
-            yield sample
-
-    def group_media_by_sample(self, modality: str) -> dict[int, dict[str, Tensor]]:
-        """Group a modality's features by row: row -> keyword arguments of the model."""
-        features = self.batch.get(f"{modality}_features")
-        if features is None:
-            return {}
-        encoders = select_modality(self.model.encoders, modality)
-        lengths = torch.zeros(len(features), dtype=torch.long)
-        if modality == "audio":
-            lengths = self.batch["feature_lengths"].cpu()
-        tokens = torch.as_tensor(sum(each.count_tokens(lengths) for each in encoders)).expand(
-            len(lengths)
-        )
-        is_placeholder = self.batch["input_ids"] == self.model.config.get_placeholder_id(modality)
-        owners = torch.searchsorted(is_placeholder.sum(1).cumsum(0).cpu(), tokens.cumsum(0))
-        each = split_items(features, lengths, encoders)
-        found = {}
-        for row in owners.unique().tolist():
-            selected = (owners == row).nonzero().flatten().tolist()
-            found[row] = {f"{modality}_features": join_items([each[i] for i in selected], encoders)}
+        samples = [{"input_ids": ids[row : row + 1, :size]} for row, size in enumerate(rows)]
+        for modality in MEDIA_INPUTS:
+            features = self.batch.get(f"{modality}_features")
+            if features is None:
+                continue
+            encoders = select_modality(self.model.encoders, modality)
+            lengths = torch.zeros(len(features), dtype=torch.long)
             if modality == "audio":
-                found[row]["feature_lengths"] = lengths[selected]
-        return found
+                lengths = self.batch["feature_lengths"].cpu()
+            owners = self.model.config.find_media_owners(modality, ids, lengths)
+            items = split_items(features, lengths, encoders)
+            for row, sample in enumerate(samples):
+                if own := (owners == row).nonzero().flatten().tolist():
+                    own_items = [items[index] for index in own]
+                    sample[f"{modality}_features"] = join_items(own_items, encoders)
+                    if modality == "audio":
+                        sample["feature_lengths"] = lengths[own]
+        return samples
 
     def get_hidden_states(self) -> list[Float[Tensor, "seq width"]]:
         """Return each sample's hidden states, computed on all cores.
@@ -207,36 +182,20 @@ class HiddenStateCache:
 
     def get_hidden_state(self, sample: dict[str, Tensor]) -> Float[Tensor, "seq width"]:
         """Return the output of the last lower layer, from a file or computed."""
-        parts = [
-            part
-            for name in sorted(sample)
-            for part in (name.encode(), serialize_tensor(sample[name]))
-        ]
-        key = compute_digest(*parts)
-        path = self.folder / key[:2] / f"{key}.safetensors"
-        stored = files.read(path)
+        parts = [(name.encode(), files.serialize_tensor(sample[name])) for name in sorted(sample)]
+        key = files.compute_digest(*(part for pair in parts for part in pair))
+        stored = files.read(self.folder, key)
         if stored is None:
             stored = {"hidden": self.compute_hidden_state(sample)}
-            files.write(path, stored)
+            files.write(self.folder, key, stored)
         return stored["hidden"]
 
     @torch.no_grad()
     def compute_hidden_state(self, sample: dict[str, Tensor]) -> Float[Tensor, "seq width"]:
         """Run the lower layers on one sample."""
-        media = {
-            "image": (None, sample.get("image_features"), None),
-            "audio": (None, sample.get("audio_features"), sample.get("feature_lengths")),
-        }
-        hidden = self.model.embed_with_media(sample["input_ids"], media, prefill=True)
+        hidden = self.model.embed_with_media(sample["input_ids"], sample, prefill=True)
         positions = torch.arange(hidden.shape[1], device=hidden.device)[None]
         angles = self.model.language_model.rotary_emb(hidden, position_ids=positions)
         for run in self.original_forwards:
             hidden = run(hidden, position_ids=positions, position_embeddings=angles)
         return hidden[0].cpu()
-
-
-def serialize_tensor(tensor: Tensor) -> bytes:
-    """Serialize a tensor's shape, dtype and bytes."""
-    flat = tensor.detach().cpu().contiguous().flatten()
-    values = flat.view(torch.uint8).numpy().tobytes()
-    return f"{tuple(tensor.shape)} {tensor.dtype}".encode() + values

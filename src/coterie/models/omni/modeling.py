@@ -1,5 +1,6 @@
 """`OmniModel`: encoders, connectors and language model, without the language model head."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -9,11 +10,31 @@ from transformers import AutoModel, Cache, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutputWithPast
 
 from coterie.models.omni.configuration import OmniConfig
-from coterie.models.omni.connector import Connector
-from coterie.models.omni.encoders.base import Encoder, select_modality
+from coterie.models.omni.encoders.base import Encoder, Features, Lengths, Rows, select_modality
 from coterie.models.omni.feature_packing import pack, unpack
 
-MODALITIES = ("image", "audio")
+MEDIA_INPUTS = {
+    "image": ("pixel_values", "image_features"),
+    "audio": ("input_features", "audio_features", "feature_lengths"),
+}
+"""Modality -> arguments of the forward: values, or features instead; for audio also lengths."""
+
+
+class Connector(nn.Module):
+    """The projection of an encoder's tokens: LayerNorm, linear map, GELU, linear map.
+
+    The norm is needed because encoder outputs have very different scales.
+    """
+
+    def __init__(self, width: int, hidden: int, out: int):
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.linear_1 = nn.Linear(width, hidden)
+        self.act = nn.GELU()
+        self.linear_2 = nn.Linear(hidden, out)
+
+    def forward(self, x: Float[Tensor, "*tokens width"]) -> Float[Tensor, "*tokens out"]:
+        return self.linear_2(self.act(self.linear_1(self.norm(x))))
 
 
 class OmniPreTrainedModel(PreTrainedModel):
@@ -60,8 +81,8 @@ class OmniModel(OmniPreTrainedModel):
 
     def freeze_encoders(self) -> None:
         """Freeze all encoders; modules that are grafted into them later are trainable."""
-        for tower in map(self.get_tower, self.encoders):
-            tower.requires_grad_(False)
+        for encoder in self.encoders:
+            self.get_tower(encoder).requires_grad_(False)
 
     def get_tower(self, encoder: Encoder) -> nn.Module:
         """Return the encoder's network."""
@@ -80,15 +101,10 @@ class OmniModel(OmniPreTrainedModel):
     def set_input_embeddings(self, value: nn.Module) -> None:
         self.language_model.set_input_embeddings(value)
 
-    def encode(
-        self, modality: str, values: Float[Tensor, "rows ..."], lengths: Int[Tensor, " rows"]
-    ) -> Float[Tensor, "rows seq width"]:
+    def encode(self, modality: str, values: Rows, lengths: Lengths) -> Features:
         """Encode images or audio with the modality's encoders, without the connectors.
 
-        Args:
-            modality: "image" or "audio".
-            values: `pixel_values` or `input_features`.
-            lengths: mel frames of each audio item; zeros for images.
+        The other arguments are those of `Encoder.encode`.
         """
         parts = []
         for encoder in select_modality(self.encoders, modality):
@@ -99,11 +115,7 @@ class OmniModel(OmniPreTrainedModel):
         return pack(parts)
 
     def project(
-        self,
-        modality: str,
-        features: Float[Tensor, "rows seq width"],
-        lengths: Int[Tensor, " rows"],
-        dtype: torch.dtype,
+        self, modality: str, features: Features, lengths: Lengths, dtype: torch.dtype
     ) -> Float[Tensor, "tokens out"]:
         """Project features to the embeddings that replace the modality's placeholders, in order."""
         encoders = select_modality(self.encoders, modality)
@@ -126,27 +138,33 @@ class OmniModel(OmniPreTrainedModel):
         return embeds + zero
 
     def embed_with_media(
-        self, input_ids: Int[Tensor, "batch seq"], media: dict[str, Any], *, prefill: bool
+        self,
+        input_ids: Int[Tensor, "batch seq"],
+        inputs: Mapping[str, Tensor | None],
+        *,
+        prefill: bool,
     ) -> Float[Tensor, "batch seq width"]:
-        """Embed the text and replace placeholders by media embeddings.
+        """Embed the text and replace placeholders by the embeddings of media in `inputs`.
 
-        Raises ValueError if the numbers of placeholders and media tokens differ.
+        Raises ValueError if the numbers of placeholders and media tokens differ; without media,
+        only in a `prefill`.
         """
         embeds = self.get_input_embeddings()(input_ids)
-        for modality in MODALITIES:
-            values, features, lengths = media[modality]
+        for modality, names in MEDIA_INPUTS.items():
+            values, features = inputs.get(names[0]), inputs.get(names[1])
+            items = values if features is None else features
             token = self.config.get_placeholder_id(modality)
-            if values is None and features is None:
+            if items is None:
                 if prefill and token is not None:
                     self.check_placeholders(modality, int((input_ids == token).sum()), 0)
                 embeds = self.keep_in_graph(modality, embeds)
                 continue
+            lengths = inputs.get("feature_lengths") if modality == "audio" else None
             if lengths is None:
-                lengths = torch.zeros(len(_get_first(values, features)), dtype=torch.long)
+                lengths = torch.zeros(len(items), dtype=torch.long)
             lengths = lengths.to(embeds.device)
             if features is None:
-                assert values is not None
-                features = self.encode(modality, values, lengths)
+                features = self.encode(modality, items, lengths)
             else:
                 embeds = self.keep_in_graph(modality, embeds)
             rows = self.project(modality, features.to(embeds.device), lengths, embeds.dtype)
@@ -163,31 +181,26 @@ class OmniModel(OmniPreTrainedModel):
                 f"{given}: let the processor make both, and cut nothing off the text"
             )
 
-    def forward(  # noqa: PLR0913 - transformers passes each by name
+    def forward(
         self,
         input_ids: Tensor | None = None,
         attention_mask: Tensor | None = None,
         position_ids: Tensor | None = None,
         past_key_values: Cache | None = None,
         inputs_embeds: Tensor | None = None,
-        pixel_values: Tensor | None = None,
-        input_features: Tensor | None = None,
-        feature_lengths: Tensor | None = None,
-        image_features: Tensor | None = None,
-        audio_features: Tensor | None = None,
         **kwargs: Any,
     ) -> BaseModelOutputWithPast:
-        """Run the language model; see `OmniForConditionalGeneration.forward`."""
+        """Run the language model, which takes the other arguments apart from `MEDIA_INPUTS`.
+
+        See `OmniForConditionalGeneration.forward`.
+        """
         if (input_ids is None) == (inputs_embeds is None):
             raise ValueError("pass input_ids or inputs_embeds, one of them")
-        media = {
-            "image": (pixel_values, image_features, None),
-            "audio": (input_features, audio_features, feature_lengths),
-        }
+        media = {name: kwargs.pop(name, None) for names in MEDIA_INPUTS.values() for name in names}
         if input_ids is not None:
             prefill = past_key_values is None or past_key_values.get_seq_length() == 0
             inputs_embeds = self.embed_with_media(input_ids, media, prefill=prefill)
-        elif any(part is not None for parts in media.values() for part in parts):
+        elif any(part is not None for part in media.values()):
             raise ValueError("images and sounds need input_ids, which say where they go")
         return self.language_model(
             attention_mask=attention_mask,
@@ -201,7 +214,3 @@ class OmniModel(OmniPreTrainedModel):
 def is_trainable(module: nn.Module) -> bool:
     """Return whether a module has trainable parameters."""
     return any(weights.requires_grad for weights in module.parameters())
-
-
-def _get_first(*values: Tensor | None) -> Tensor:
-    return next(value for value in values if value is not None)

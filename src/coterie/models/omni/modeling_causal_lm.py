@@ -8,11 +8,9 @@ from transformers import Cache, GenerationMixin
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
 from coterie.models.omni.configuration import OmniConfig
-from coterie.models.omni.encoders.base import select_modality
-from coterie.models.omni.modeling import OmniModel, OmniPreTrainedModel
+from coterie.models.omni.modeling import MEDIA_INPUTS, OmniModel, OmniPreTrainedModel
 
-IMAGE_INPUTS = ("pixel_values", "image_features")
-AUDIO_INPUTS = ("input_features", "audio_features", "feature_lengths")
+ALL_MEDIA_INPUTS = (*MEDIA_INPUTS["image"], *MEDIA_INPUTS["audio"])
 
 
 class OmniForConditionalGeneration(OmniPreTrainedModel, GenerationMixin):
@@ -29,8 +27,8 @@ class OmniForConditionalGeneration(OmniPreTrainedModel, GenerationMixin):
     def __init__(self, config: OmniConfig):
         super().__init__(config)
         self.model = OmniModel(config)
-        text = config.text_config
-        self.lm_head = nn.Linear(text.hidden_size, text.vocab_size, bias=False)
+        self.vocab_size: int = config.text_config.vocab_size
+        self.lm_head = nn.Linear(config.text_config.hidden_size, self.vocab_size, bias=False)
         self.post_init()
 
     def get_output_embeddings(self) -> nn.Module:
@@ -99,11 +97,6 @@ class OmniForConditionalGeneration(OmniPreTrainedModel, GenerationMixin):
             attentions=outputs.attentions,
         )
 
-    @property
-    def vocab_size(self) -> int:
-        """Size of the vocabulary."""
-        return self.config.text_config.vocab_size
-
     def compute_loss_at_labels(self, hidden: Tensor, labels: Tensor, **kwargs: Any) -> Tensor:
         """Compute the loss from the logits of labelled positions only."""
         following = nn.functional.pad(labels, (0, 1), value=-100)[:, 1:].to(hidden.device)
@@ -121,7 +114,7 @@ class OmniForConditionalGeneration(OmniPreTrainedModel, GenerationMixin):
             *args, is_first_iteration=is_first_iteration, **kwargs
         )
         if not is_first_iteration and kwargs.get("use_cache", True):
-            for name in (*IMAGE_INPUTS, *AUDIO_INPUTS):
+            for name in ALL_MEDIA_INPUTS:
                 inputs.pop(name, None)
         return inputs
 
@@ -135,10 +128,10 @@ class OmniForConditionalGeneration(OmniPreTrainedModel, GenerationMixin):
         """Repeat samples for beam search with their images and audio."""
         media = {
             name: model_kwargs.pop(name)
-            for name in (*IMAGE_INPUTS, *AUDIO_INPUTS)
+            for name in ALL_MEDIA_INPUTS
             if model_kwargs.get(name) is not None
         }
-        for modality, names in (("image", IMAGE_INPUTS), ("audio", AUDIO_INPUTS)):
+        for modality, names in MEDIA_INPUTS.items():
             here = [name for name in names if name in media]
             if here and input_ids is not None:
                 order = self.repeat_media(modality, input_ids, media, expand_size)
@@ -153,14 +146,9 @@ class OmniForConditionalGeneration(OmniPreTrainedModel, GenerationMixin):
         self, modality: str, input_ids: Tensor, media: dict[str, Tensor], copies: int
     ) -> Tensor:
         """Return the order of media items after every sample is repeated `copies` times."""
-        names = IMAGE_INPUTS if modality == "image" else AUDIO_INPUTS
-        count = next(len(media[name]) for name in names if name in media)
+        count = next(len(media[name]) for name in MEDIA_INPUTS[modality] if name in media)
         lengths = media.get("feature_lengths") if modality == "audio" else None
-        lengths = torch.zeros(count, dtype=torch.long) if lengths is None else lengths.cpu()
-        tokens = sum(
-            each.count_tokens(lengths) for each in select_modality(self.model.encoders, modality)
-        )
-        ends = (input_ids == self.config.get_placeholder_id(modality)).sum(1).cumsum(0).cpu()
-        owner = torch.searchsorted(ends, torch.as_tensor(tokens).cumsum(0))
-        parts = [(owner == row).nonzero().flatten().repeat(copies) for row in range(len(ends))]
-        return torch.cat(parts).to(input_ids.device)
+        lengths = torch.zeros(count, dtype=torch.long) if lengths is None else lengths
+        owner = self.config.find_media_owners(modality, input_ids, lengths)
+        parts = [(owner == row).nonzero().flatten().repeat(copies) for row in range(len(input_ids))]
+        return torch.cat(parts)

@@ -1,36 +1,20 @@
 """`OmniProcessor`: chat messages with images and audio to an omni model's input tensors."""
 
-from typing import Any, Protocol, cast, no_type_check
+from typing import TYPE_CHECKING, Any, cast, no_type_check
 
 import numpy as np
 import torch
-from jaxtyping import Float
-from torch import Tensor
+from jaxtyping import Float, Int
+from torch import Tensor, nn
 from transformers import ProcessorMixin
 from transformers.image_utils import make_flat_list_of_images
 
-from coterie.models.omni.audio_processing import (
-    LogMelFeatures,
-    compute_spectrograms,
-    count_mel_frames,
-)
 from coterie.models.omni.encoders.base import parse_encoders, select_modality
 
+if TYPE_CHECKING:
+    from coterie.models.omni.feature_cache import FeatureCache
 
-class FeatureProvider(Protocol):
-    """The interface of a source of features, which replace pixels and spectrograms in batches."""
-
-    def get_image_features(
-        self, pictures: list[Any], processor: Any
-    ) -> Float[Tensor, "rows seq width"]:
-        """Features of PIL images."""
-        ...
-
-    def get_audio_features(
-        self, waves: list[Any], processor: Any
-    ) -> Float[Tensor, "rows seq width"]:
-        """Features of sounds, float32 samples at 16 kHz."""
-        ...
+FRAMES = 16  # frames per token: a pool of 8 states, each of 2 frames (the stride of conv2)
 
 
 class OmniProcessor(ProcessorMixin):
@@ -46,7 +30,7 @@ class OmniProcessor(ProcessorMixin):
             of an item.
     """
 
-    feature_cache: FeatureProvider | None = None
+    feature_cache: "FeatureCache | None" = None
 
     @no_type_check  # transformers reads the argument names from the source code
     def __init__(
@@ -66,19 +50,18 @@ class OmniProcessor(ProcessorMixin):
 
     def count_tokens(self, modality: str, length: int = 0) -> int:
         """Count the placeholders of an image, or of audio of `length` mel frames."""
-        return sum(
-            encoder.count_tokens(length)
-            for encoder in select_modality(self.encoders_by_name, modality)
-        )
+        encoders = select_modality(self.encoders_by_name, modality)
+        return sum(encoder.count_tokens(length) for encoder in encoders)
 
     def make_pixel_values(
         self, pictures: list[Any], **options: Any
     ) -> Float[Tensor, "rows 3 height breadth"]:
         """Compute `pixel_values` of PIL images."""
-        options = {**options, "return_tensors": "pt"}
-        return self.image_processor(pictures, **options)["pixel_values"]
+        return self.image_processor(pictures, **options | {"return_tensors": "pt"})["pixel_values"]
 
-    def make_log_mels(self, waves: list[Any]) -> LogMelFeatures:
+    def make_log_mels(
+        self, waves: list[Any]
+    ) -> tuple[Float[Tensor, "rows bands frames"], Int[Tensor, " rows"]]:
         """Compute `input_features` and `feature_lengths` of audio."""
         return compute_spectrograms(waves, self.feature_extractor)
 
@@ -100,7 +83,7 @@ class OmniProcessor(ProcessorMixin):
         waves = [np.asarray(wave, dtype=np.float32) for wave in audio]
         lengths = [count_mel_frames(wave, self.feature_extractor) for wave in waves]
         if self.feature_cache is None:
-            data = {"input_features": self.make_log_mels(waves).values}
+            data = {"input_features": self.make_log_mels(waves)[0]}
         else:
             data = {"audio_features": self.feature_cache.get_audio_features(waves, self)}
         data["feature_lengths"] = torch.tensor(lengths)
@@ -108,8 +91,48 @@ class OmniProcessor(ProcessorMixin):
 
     @property
     def model_input_names(self) -> list[str]:
-        return [
-            *self.tokenizer.model_input_names,
-            *("pixel_values", "input_features", "feature_lengths"),
-            *("image_features", "audio_features"),
-        ]
+        media = ("pixel_values", "input_features", "feature_lengths", "image_features")
+        return [*self.tokenizer.model_input_names, *media, "audio_features"]
+
+
+def count_mel_frames(wave: Any, extractor: Any) -> int:
+    """Count the 10 ms frames of an audio item's spectrogram.
+
+    Samples are padded with silence to a multiple of 160 ms, which is one token, up to the
+    extractor's maximum.
+
+    Raises ValueError unless the audio is one non-empty row of finite samples, and not too long.
+    """
+    limit_s = extractor.n_samples / extractor.sampling_rate
+    if wave.ndim != 1 or wave.size == 0:
+        raise ValueError(
+            f"a sound has the shape {wave.shape}: pass one row of samples, mono, and at least one"
+        )
+    if not np.isfinite(wave).all():
+        raise ValueError("a sound has samples that are not finite: repair or leave out the file")
+    if wave.size > extractor.n_samples:
+        raise ValueError(
+            f"a sound is {wave.size / extractor.sampling_rate:.1f} s long; at most {limit_s:g} s "
+            "are allowed: cut it into shorter ones"
+        )
+    step = FRAMES * extractor.hop_length
+    return min(-(-wave.size // step) * step, extractor.n_samples) // extractor.hop_length
+
+
+def compute_spectrograms(
+    waves: list[Any], extractor: Any
+) -> tuple[Float[Tensor, "rows bands frames"], Int[Tensor, " rows"]]:
+    """Compute Whisper's log-mel spectrograms, zero-padded at the end, and their numbers of frames.
+
+    Items are computed one at a time: their floor is relative to the loudest frame, so padding to
+    the length of a longer item would change the last frames.
+    """
+    found = []
+    for wave in waves:
+        frames = count_mel_frames(wave, extractor)
+        padded = np.pad(wave, (0, frames * extractor.hop_length - wave.size))
+        options = {"sampling_rate": extractor.sampling_rate, "return_tensors": "pt"}
+        mel = extractor(padded, padding="do_not_pad", **options)["input_features"][0]
+        found.append(mel.T)
+    values = nn.utils.rnn.pad_sequence(found, batch_first=True).transpose(1, 2)
+    return values.contiguous(), torch.tensor([len(mel) for mel in found])

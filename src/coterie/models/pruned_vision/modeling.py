@@ -1,23 +1,60 @@
 """`PrunedVisionModel`: one task extracted from a mixture, as a plain transformers model."""
 
 import inspect
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import field, replace
+from typing import Any, ClassVar, cast, no_type_check
 
 from jaxtyping import Float
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel, PreTrainedModel
+from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
+from transformers.configuration_utils import SubConfigSpec
 
 from coterie.mixture import Mixture
 from coterie.mixture_layer import MixtureLayer
+from coterie.models.multitask_vision.configuration import MultiTaskVisionConfig
 from coterie.models.multitask_vision.modeling import MultiTaskVisionModel, MultiTaskVisionOutput
-from coterie.models.pruned_vision.configuration import PrunedVisionConfig
 from coterie.routing.context import RoutingContext
 from coterie.routing.decision import RoutingDecision
 from coterie.routing.gates.base import LayerSite
 from coterie.routing.routers.top_k import TopK
+from coterie.serialization import load
 from coterie.tuner.injection import get_gate_input_width
+
+
+@no_type_check  # jaxtyping would reject the extra keyword arguments that transformers passes
+class PrunedVisionConfig(PreTrainedConfig):
+    """The configuration of a `PrunedVisionModel`, usually created by `coterie.extract`.
+
+    Attributes:
+        vision_config: configuration of the model without mixtures, or its `to_dict()`; one task.
+        mixtures: module name -> the mixture that replaces it, as
+            `coterie.serialization.dump` writes it. Experts closed by its router have no weights.
+    """
+
+    model_type = "coterie_pruned"
+    sub_configs_defaults: ClassVar = {
+        "vision_config": SubConfigSpec(
+            config_class=MultiTaskVisionConfig,
+            init_kwargs={"tasks": [{"name": "task", "channels": 1, "whole_picture": False}]},
+        )
+    }
+
+    vision_config: MultiTaskVisionConfig = cast(MultiTaskVisionConfig, None)  # see the defaults
+    mixtures: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self, **kwargs: Any) -> None:
+        super().__post_init__(**kwargs)
+        self.mixtures = dict(self.mixtures or {})
+        if len(self.vision_config.tasks) != 1:
+            raise ValueError(
+                f"vision_config has the tasks {', '.join(self.vision_config.names) or '(none)'}: a "
+                "pruned model has one; cut one out with coterie.extract(..., format='pruned')"
+            )
+
+    def parse_mixtures(self) -> dict[str, Mixture]:
+        """Parse the mixtures. Raises ValueError that names the invalid field."""
+        return {name: load(each, name=f"mixtures[{name}]") for name, each in self.mixtures.items()}
 
 
 class PrunedMixtureLayer(nn.Module):
@@ -117,11 +154,7 @@ class PrunedVisionModel(PreTrainedModel):
     ) -> MultiTaskVisionOutput:
         """Run `MultiTaskVisionModel.forward`; `predictions` has the one task.
 
-        Args:
-            pixel_values: see `MultiTaskVisionModel.forward`.
-            tasks: None or the task's name, for compatibility with code that scores all tasks.
-
-        Raises ValueError for images of an invalid size and for other tasks.
+        `tasks` is None or the task's name, for compatibility with code that scores all tasks.
         """
         return self.vision(pixel_values=pixel_values, tasks=tasks)
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 from coterie_demo.pantry.assets import AssetStore, Attribution
 from coterie_demo.pantry.catalog import read_concepts, read_recordings
 from coterie_demo.pantry.sources import CONCEPTS, KTUBERLING, SPEECH, TUXPAINT
-from coterie_demo.pantry.speech import UNSEEN_VOICES, VALIDATION_VOICES, VOICES
+from coterie_demo.pantry.speech import VOICES_OF_SPLIT
 from coterie_demo.pantry.tasks.base import PantryTask, Row
 
 WORDS = 140
@@ -36,16 +36,20 @@ class Spoken(PantryTask):
         if split == "recorded":
             yield from list_recordings(assets)
             return
-        voices = {"train": VOICES, "validation": VALIDATION_VOICES, "test": UNSEEN_VOICES}[split]
-        pairs = [(word, voice) for word in build_vocabulary() for voice in voices]
-        Random(f"spoken/{split}").shuffle(pairs)
-        for word, voice in pairs:
+        for word, voice in shuffle_words(self.name, split):
             yield {
                 "audio": assets.request_speech(voice, word),
                 "question": "Which word is said?",
                 "answer": word,
                 "voice": voice,
             }
+
+
+def shuffle_words(task: str, split: str) -> list[tuple[str, str]]:
+    """Every word in every voice of a split, mixed differently for each task."""
+    pairs = [(word, voice) for word in build_vocabulary() for voice in VOICES_OF_SPLIT[split]]
+    Random(f"{task}/{split}").shuffle(pairs)
+    return pairs
 
 
 def build_vocabulary() -> list[str]:

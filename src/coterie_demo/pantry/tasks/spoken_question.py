@@ -9,7 +9,7 @@ from PIL import Image
 from coterie_demo.pantry.assets import PICTURE, AssetStore
 from coterie_demo.pantry.catalog import STYLES, UNSEEN_STYLE, Concept, get_drawing, read_concepts
 from coterie_demo.pantry.sources import EMOJI, SPEECH
-from coterie_demo.pantry.speech import UNSEEN_VOICES, VALIDATION_VOICES, VOICES
+from coterie_demo.pantry.speech import VOICES_OF_SPLIT
 from coterie_demo.pantry.tasks.base import PantryTask, Row
 from coterie_demo.pantry.tasks.group import AS
 
@@ -46,7 +46,6 @@ class SpokenQuestion(PantryTask):
     sizes: ClassVar = {"train": 1050, "validation": 60, "test": 150}
 
     def generate_rows(self, assets: AssetStore, split: str) -> Iterator[Row]:
-        voices = {"train": VOICES, "validation": VALIDATION_VOICES, "test": UNSEEN_VOICES}[split]
         for number in range(self.sizes[split] // ASKED):
             random = Random(f"spoken_question/{split}/{number}")
             concept, style = choose_concept(split, random)
@@ -59,7 +58,7 @@ class SpokenQuestion(PantryTask):
                 "colour": colour,
             }
             for asked in random.sample(list(QUESTIONS), ASKED):
-                said, voice = random.choice(QUESTIONS[asked]), random.choice(voices)
+                said, voice = random.choice(QUESTIONS[asked]), random.choice(VOICES_OF_SPLIT[split])
                 yield {
                     "image": picture,
                     "audio": assets.request_speech(voice, said),

@@ -1,11 +1,12 @@
-"""Whisper states averaged over windows, and a sound's own ones only."""
+"""Whisper states, those of transformers, averaged over windows of a sound's own ones only."""
 
 import pytest
 import torch
 from safetensors.torch import save_file
 from transformers import WhisperConfig, WhisperModel
+from transformers.models.whisper.modeling_whisper import WhisperEncoder as TransformersEncoder
 
-from coterie.models.omni.encoders.whisper import WhisperEncoder
+from coterie.models.omni.encoders.whisper import WhisperEncoder, WhisperTower
 from tests.tinies.omni import WHISPER
 
 ENCODER = WhisperEncoder(config=WHISPER, pool=4)
@@ -51,3 +52,20 @@ def test_weights_are_those_of_the_encoder(tmp_path) -> None:
         found = tower(mel, torch.tensor([100]))
         wanted = whole.encoder(mel).last_hidden_state
     assert torch.equal(found, wanted)
+
+
+def test_a_whole_window_gives_what_transformers_gives() -> None:
+    theirs = TransformersEncoder(WhisperConfig(**WHISPER)).eval()
+    ours = WhisperTower(WhisperConfig(**WHISPER)).eval()
+    state = theirs.state_dict()
+    ours.load_state_dict({key.replace(".fc", ".mlp.fc"): state[key] for key in state})
+    mel = torch.randn(2, 8, 100)
+    with torch.no_grad():
+        found = ours(mel, torch.tensor([100, 100]))
+        assert torch.equal(found, theirs(mel).last_hidden_state)
+
+
+def test_a_short_window_has_a_state_for_two_frames() -> None:
+    tower = WhisperTower(WhisperConfig(**WHISPER)).eval()
+    with torch.no_grad():
+        assert tower(torch.randn(1, 8, 7), torch.tensor([7])).shape == (1, 4, 32)

@@ -11,6 +11,9 @@ from torch import Tensor, nn
 from coterie.serialization import load
 
 Count = TypeVar("Count", int, Tensor)
+Rows = Float[Tensor, "rows ..."]
+Lengths = Int[Tensor, " rows"]
+Features = Float[Tensor, "rows seq width"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,9 +44,7 @@ class Encoder(ABC):
         """Return the number of tokens of an item of `length` (mel frames; images ignore it)."""
 
     @abstractmethod
-    def encode(
-        self, tower: nn.Module, values: Float[Tensor, "rows ..."], lengths: Int[Tensor, " rows"]
-    ) -> Float[Tensor, "rows seq width"]:
+    def encode(self, tower: nn.Module, values: Rows, lengths: Lengths) -> Features:
         """Compute pooled features of images or audio, arbitrary beyond an item's tokens.
 
         Args:

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
-from jaxtyping import Float, Int
 from torch import Tensor, nn
 from transformers import Dinov2Config, Dinov2Model
 
-from coterie.models.omni.encoders.base import Count, Encoder
+from coterie.models.omni.encoders.base import Count, Encoder, Features, Lengths, Rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,9 +41,7 @@ class DINOv2Encoder(Encoder):
     def count_tokens(self, length: Count) -> Count:
         return 0 * length + self.side**2
 
-    def encode(
-        self, tower: nn.Module, values: Float[Tensor, "rows ..."], lengths: Int[Tensor, " rows"]
-    ) -> Float[Tensor, "rows seq width"]:
+    def encode(self, tower: nn.Module, values: Rows, lengths: Lengths) -> Features:
         states = tower(pixel_values=values, output_hidden_states=True).hidden_states
         patches = torch.cat([states[layer][:, 1:] for layer in self.layers], dim=-1)
         rows = round(patches.shape[1] ** 0.5)

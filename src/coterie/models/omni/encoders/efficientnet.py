@@ -1,19 +1,46 @@
-"""`EfficientNetEncoder`: one token per image, the mean of EfficientNet-Lite's last map."""
+"""`EfficientNetEncoder`: one token per image, the mean of EfficientNet-Lite's last map.
+
+The network has no classifier, and the parameter names of its PyTorch checkpoint.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from coterie.models.omni.efficientnet import LITE0, BottleneckStage, EfficientNetLite
-from coterie.models.omni.encoders.base import Count, Encoder
+from coterie.models.omni.encoders.base import Count, Encoder, Features, Lengths, Rows
 
 MEAN = (0.485, 0.456, 0.406)
 DEVIATION = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BottleneckStage:
+    """A stage of `count` inverted bottlenecks of one output width; the first has the stride.
+
+    `kernel` is the size of the depthwise convolutions, `expansion` hidden by input channels.
+    """
+
+    count: int
+    kernel: int
+    stride: int
+    expansion: int
+    width: int
+
+
+LITE0 = (
+    BottleneckStage(count=1, kernel=3, stride=1, expansion=1, width=16),
+    BottleneckStage(count=2, kernel=3, stride=2, expansion=6, width=24),
+    BottleneckStage(count=2, kernel=5, stride=2, expansion=6, width=40),
+    BottleneckStage(count=3, kernel=3, stride=2, expansion=6, width=80),
+    BottleneckStage(count=3, kernel=5, stride=1, expansion=6, width=112),
+    BottleneckStage(count=4, kernel=5, stride=2, expansion=6, width=192),
+    BottleneckStage(count=1, kernel=3, stride=1, expansion=6, width=320),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,9 +73,7 @@ class EfficientNetEncoder(Encoder):
     def count_tokens(self, length: Count) -> Count:
         return 0 * length + 1
 
-    def encode(
-        self, tower: nn.Module, values: Float[Tensor, "rows ..."], lengths: Int[Tensor, " rows"]
-    ) -> Float[Tensor, "rows seq width"]:
+    def encode(self, tower: nn.Module, values: Rows, lengths: Lengths) -> Features:
         mean, deviation = (torch.tensor(x).to(values)[:, None, None] for x in (MEAN, DEVIATION))
         lite = ((values * deviation + mean) * 255 - 127) / 128
         return tower(lite).mean((2, 3))[:, None]
@@ -56,3 +81,79 @@ class EfficientNetEncoder(Encoder):
     def load_weights(self, folder: Path) -> dict[str, Tensor]:
         state = load_file(folder / "model.safetensors")
         return {key: value for key, value in state.items() if not key.startswith("_fc.")}
+
+
+class EfficientNetLite(nn.Module):
+    """EfficientNet-Lite (Tan and Le, arXiv:1905.11946): ReLU6, no squeeze-and-excitation.
+
+    Batch norms always use their running statistics, also in training mode: small batches would
+    degrade them.
+    """
+
+    def __init__(self, stem: int, stages: tuple[BottleneckStage, ...], head: int):
+        super().__init__()
+        self._conv_stem = SameConv(3, stem, kernel=3, stride=2)
+        self._bn0 = make_batch_norm(stem)
+        blocks, width = [], stem
+        for stage in stages:
+            for position in range(stage.count):
+                blocks.append(
+                    InvertedBottleneck(width, stage, stage.stride if position == 0 else 1)
+                )
+                width = stage.width
+        self._blocks = nn.Sequential(*blocks)
+        self._conv_head = SameConv(width, head, kernel=1)
+        self._bn1 = make_batch_norm(head)
+        self._act = nn.ReLU6()
+
+    def train(self, mode: bool = True) -> "EfficientNetLite":
+        return super().train(False)
+
+    def forward(self, x: Float[Tensor, "rows 3 height breadth"]) -> Float[Tensor, "rows width ..."]:
+        """Return the last feature map, at 1/32 of the image's height and breadth."""
+        x = self._act(self._bn0(self._conv_stem(x)))
+        return self._act(self._bn1(self._conv_head(self._blocks(x))))
+
+
+class InvertedBottleneck(nn.Module):
+    """Expansion, depthwise convolution, projection; with a residual connection if shapes allow."""
+
+    def __init__(self, width: int, stage: BottleneckStage, stride: int):
+        super().__init__()
+        inner = width * stage.expansion
+        if stage.expansion != 1:
+            self._expand_conv = SameConv(width, inner, kernel=1)
+            self._bn0 = make_batch_norm(inner)
+        self._depthwise_conv = SameConv(inner, inner, stage.kernel, stride, groups=inner)
+        self._bn1 = make_batch_norm(inner)
+        self._project_conv = SameConv(inner, stage.width, kernel=1)
+        self._bn2 = make_batch_norm(stage.width)
+        self._act = nn.ReLU6()
+        self.has_expansion = stage.expansion != 1
+        self.has_residual = stride == 1 and width == stage.width
+
+    def forward(self, x: Float[Tensor, "rows width ..."]) -> Float[Tensor, "rows out ..."]:
+        inner = self._act(self._bn0(self._expand_conv(x))) if self.has_expansion else x
+        inner = self._act(self._bn1(self._depthwise_conv(inner)))
+        inner = self._bn2(self._project_conv(inner))
+        return x + inner if self.has_residual else inner
+
+
+class SameConv(nn.Conv2d):
+    """A convolution with TensorFlow's "SAME" padding: the odd pixel is added right and below."""
+
+    def __init__(self, width: int, out: int, kernel: int, stride: int = 1, groups: int = 1):
+        super().__init__(width, out, kernel, stride, groups=groups, bias=False)
+
+    def forward(self, input: Float[Tensor, "rows width ..."]) -> Float[Tensor, "rows out ..."]:
+        kernel, stride = self.kernel_size[0], self.stride[0]
+        pads = []
+        for size in (input.shape[-1], input.shape[-2]):
+            missing = max((-(-size // stride) - 1) * stride + kernel - size, 0)
+            pads += [missing // 2, missing - missing // 2]
+        return super().forward(nn.functional.pad(input, pads) if any(pads) else input)
+
+
+def make_batch_norm(width: int) -> nn.BatchNorm2d:
+    """Make a batch norm with TensorFlow's epsilon."""
+    return nn.BatchNorm2d(width, eps=1e-3, momentum=0.01)
