@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NotRequired, TypedDict
 
 import numpy as np
 from jaxtyping import Float
 
 from coterie.data.dataset import BadRow
 from coterie.metrics.base import Metric
+from coterie.routing.decision import Tape
 
 Prediction = dict[str, Any]
 """A line of predictions/SPLIT/TASK.jsonl: "source", "statistics", and what else a task set keeps,
@@ -32,6 +33,21 @@ class EvaluationDataset:
     samples: Any
     unit: str = "sample"
     bad_rows: tuple[BadRow, ...] = ()
+
+
+class PredictOptions(TypedDict):
+    """Options of a prediction.
+
+    Attributes:
+        batch_size: samples a forward pass, at least 1.
+        on_routing: called with what the mixtures decided for a batch's inputs; None for a model
+            without mixtures.
+        on_batch_end: called after each batch with the number of samples that are done.
+    """
+
+    batch_size: int
+    on_routing: NotRequired[Callable[[Tape], object] | None]
+    on_batch_end: NotRequired[Callable[[int], object]]
 
 
 class PredictionResult(NamedTuple):

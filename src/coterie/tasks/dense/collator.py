@@ -32,11 +32,7 @@ class DenseCollator:
         mean: Sequence[float] = MEAN,
         std: Sequence[float] = STD,
     ) -> None:
-        """
-        Args:
-            tasks: the tasks of the labels.
-            mean, std: per channel, for pixels from 0 to 1.
-        """
+        """Collate labels of `tasks`; mean and standard deviation are for pixels from 0 to 1."""
         self.tasks = tuple(tasks)
         self.mean, self.std = tuple(mean), tuple(std)
         self.skipped: list[BadRow] = []
@@ -77,20 +73,14 @@ class DenseCollator:
 
         Raises ValueError if the samples differ in size.
         """
-        labels = {
-            task.name: stack_labels([sample.labels.get(task.name) for sample in samples], task)
-            for task in self.tasks
-            if any(task.name in sample.labels for sample in samples)
-        }
-        return {
-            "pixel_values": self.normalize_images([sample.image for sample in samples]),
-            "labels": labels,
-            "known": {
-                task.name: find_labelled_images(labels[task.name], task)
-                for task in self.tasks
-                if task.name in labels
-            },
-        }
+        labels, known = {}, {}
+        for task in self.tasks:
+            found = [sample.labels.get(task.name) for sample in samples]
+            if any(label is not None for label in found):
+                labels[task.name] = stack_labels(found, task)
+                known[task.name] = find_labelled_images(labels[task.name], task)
+        images = self.normalize_images([sample.image for sample in samples])
+        return {"pixel_values": images, "labels": labels, "known": known}
 
     def normalize_images(
         self, images: Sequence[UInt8[Tensor, "channels height breadth"]]

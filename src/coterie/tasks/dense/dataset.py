@@ -2,7 +2,7 @@
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -10,9 +10,11 @@ from jaxtyping import Shaped, UInt8
 from torch import Tensor
 
 from coterie.data.dataset import Dataset
-from coterie.data.subset import spread_indices
 from coterie.tasks.dense.label_files import LabelFile
 from coterie.tasks.dense.task import DenseTask
+
+Image = UInt8[Tensor, "channels height breadth"]
+Label = Shaped[Tensor, "..."]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,9 +28,22 @@ class DenseSample:
         source: name for errors and predictions, such as "adairsville/point_1_view_2".
     """
 
-    image: UInt8[Tensor, "channels height breadth"]
-    labels: Mapping[str, Shaped[Tensor, "..."]]
+    image: Image
+    labels: Mapping[str, Label]
     source: str
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and breadth in pixels."""
+        return self.image.shape[-2], self.image.shape[-1]
+
+    def transform(
+        self, image: Image, tasks: Sequence[DenseTask], change: Callable[[Label, DenseTask], Label]
+    ) -> "DenseSample":
+        """Return the sample with another image, and the labels of `tasks` changed."""
+        known = [task for task in tasks if task.name in self.labels]
+        labels = {task.name: change(self.labels[task.name], task) for task in known}
+        return replace(self, image=image, labels=labels)
 
 
 class DenseSamples(Dataset[DenseSample]):
@@ -47,23 +62,6 @@ class DenseSamples(Dataset[DenseSample]):
             digest.update(f"{name} {values.dtype} {tuple(values.shape)}".encode())
             digest.update(values.numpy().tobytes())
         return digest.hexdigest()
-
-
-class DenseSubset(DenseSamples):
-    """A fixed random subset of at most `limit` samples of a data set."""
-
-    def __init__(self, rows: DenseSamples, limit: int | None) -> None:
-        self.dataset, self.bad_rows = rows, rows.bad_rows
-        self.indices = spread_indices(len(rows), limit)
-
-    def __len__(self) -> int:
-        return len(self.indices)
-
-    def __getitem__(self, index: int) -> DenseSample:
-        return self.dataset[int(self.indices[index])]
-
-    def compute_digest(self, index: int) -> str:
-        return self.dataset.compute_digest(int(self.indices[index]))
 
 
 class DenseDataset(ABC):

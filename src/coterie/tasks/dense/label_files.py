@@ -1,7 +1,7 @@
 """Decoders of image and label files, which reject damaged files instead of guessing labels."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -43,41 +43,29 @@ def decode_rgb(content: bytes) -> UInt8[np.ndarray, "channels height breadth"]:
     return np.array(decode_image(content).convert("RGB")).transpose(2, 0, 1)
 
 
-def decode_rgb_label(content: bytes) -> UInt8[np.ndarray, "channels height breadth"]:
-    """Decode a label stored as an RGB image, 0 to 255; an alpha channel is removed.
-
-    Raises ValueError for other modes: a grey image does not encode colours.
-    """
+def _decode_mode(content: bytes, modes: Sequence[str], allowed: str) -> Shaped[np.ndarray, "..."]:
+    """Decode the values of an image. Raises ValueError if it is of another mode."""
     image = decode_image(content)
-    if image.mode not in ("RGB", "RGBA"):
-        raise ValueError(f"is a picture of mode {image.mode}: RGB of 8 bits is allowed; {AGAIN}")
-    return np.array(image)[..., :3].transpose(2, 0, 1)
-
-
-def decode_uint8(content: bytes) -> UInt8[np.ndarray, "height breadth"]:
-    """Decode a label stored in one channel of 8 bits; of a palette image, the indices.
-
-    Raises ValueError if it has more channels or bits.
-    """
-    image = decode_image(content)
-    if image.mode not in ("L", "P"):
-        raise ValueError(
-            f"is a picture of mode {image.mode}: one channel of 8 bits (L or P) is allowed; {AGAIN}"
-        )
+    if image.mode.partition(";")[0] not in modes:
+        raise ValueError(f"is a picture of mode {image.mode}: {allowed} is allowed; {AGAIN}")
     return np.array(image)
 
 
-def decode_uint16(content: bytes) -> UInt16[np.ndarray, "height breadth"]:
-    """Decode a label stored as a grey image of 16 bits, 0 to 65535.
+def decode_rgb_label(content: bytes) -> UInt8[np.ndarray, "channels height breadth"]:
+    """Decode a label stored as an RGB image, 0 to 255; an alpha channel is removed."""
+    # A grey image does not encode colours.
+    return _decode_mode(content, ("RGB", "RGBA"), "RGB of 8 bits")[..., :3].transpose(2, 0, 1)
 
-    Raises ValueError if it has more channels or fewer bits.
-    """
-    image = decode_image(content)
-    if not image.mode.startswith("I"):  # "I;16"; Pillow before 11 says "I"
-        raise ValueError(
-            f"is a picture of mode {image.mode}: one channel of 16 bits is allowed; {AGAIN}"
-        )
-    return np.array(image).astype(np.uint16)
+
+def decode_uint8(content: bytes) -> UInt8[np.ndarray, "height breadth"]:
+    """Decode a label stored in one channel of 8 bits; of a palette image, the indices."""
+    return _decode_mode(content, ("L", "P"), "one channel of 8 bits (L or P)")
+
+
+def decode_uint16(content: bytes) -> UInt16[np.ndarray, "height breadth"]:
+    """Decode a label stored as a grey image of 16 bits, 0 to 65535."""
+    # "I;16"; Pillow before 11 says "I"
+    return _decode_mode(content, ("I",), "one channel of 16 bits").astype(np.uint16)
 
 
 def decode_npy(content: bytes) -> Shaped[np.ndarray, "..."]:
@@ -152,7 +140,6 @@ class LabelFile:
 
     @property
     def path(self) -> Path:
-        """Path of the file."""
         return self.folder / self.name
 
     def read(self, decode: Callable[[bytes], Decoded]) -> Decoded:

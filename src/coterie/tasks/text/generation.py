@@ -17,16 +17,12 @@ from coterie.routing.decision import Tape
 from coterie.tasks.text.collator import TextCollator
 from coterie.tuner.layer import CoterieLayer
 
-TASK_IDS = "task_ids"
 MEDIA_LENGTH = 100
 """The characters that an image or sound counts for when samples are sorted by length."""
 
 
 class GeneratedAnswers(NamedTuple):
-    """The answer to each sample, and the seconds that `generate` took over all of them.
-
-    Reading files is not in them, nor encoders whose features are cached, so that runs compare.
-    """
+    """The answer to each sample, and `PredictionResult.seconds`."""
 
     texts: list[str]
     seconds: float
@@ -46,22 +42,18 @@ def predict(
     """Generate the answer to each sample, in the samples' order, stripped of special tokens.
 
     Samples of similar length share a batch, since a batch takes as long as its longest prompt.
+    Options as in `PredictOptions`; `on_routing` is called for prompts alone.
 
     Args:
         loaded: the model, grafted or not.
         collator: makes batches of prompts for it.
         samples: any sequence that loads its items when they are asked for.
-        batch_size: samples a batch, at least 1.
         max_new_tokens: the longest answer, at least 1.
-        on_routing: called with what mixtures decided for the prompts of each batch.
-        on_batch_end: called after each batch with the number of answered samples.
     """
     model: Any = loaded.model
     tokenizer = get_tokenizer(loaded.processor)
     ends = get_end_token_ids(loaded, collator)
-    order = sorted(
-        range(len(samples)), key=lambda row: (-estimate_prompt_length(samples[row]), row)
-    )
+    order = sorted(range(len(samples)), key=lambda row: -estimate_prompt_length(samples[row]))
     answers, seconds = [""] * len(samples), 0.0
     model.eval()
     for start in range(0, len(order), batch_size):
@@ -85,8 +77,8 @@ def predict(
         generated = generated.cpu()
         seconds += time.monotonic() - started
         new = generated[:, batch["input_ids"].shape[1] :]
-        for row, text in zip(rows, tokenizer.batch_decode(new, skip_special_tokens=True),
-                             strict=True):  # fmt: skip
+        texts = tokenizer.batch_decode(new, skip_special_tokens=True)
+        for row, text in zip(rows, texts, strict=True):
             answers[row] = text.strip()
         on_batch_end(min(start + batch_size, len(order)))
     return GeneratedAnswers(answers, seconds)
@@ -127,7 +119,7 @@ def prepare_inputs(batch: Mapping[str, Any], model: Any) -> dict[str, Any]:
     return {
         key: value.to(model.device) if isinstance(value, Tensor) else value
         for key, value in batch.items()
-        if grafted or key != TASK_IDS
+        if grafted or key != "task_ids"
     }
 
 

@@ -16,12 +16,10 @@ def compute_samples_digest(samples: Sequence[TextSample]) -> str:
     digest = hashlib.sha256()
     for sample in samples:
         turns = [
-            [
-                turn.role,
-                [part if isinstance(part, str) else part.compute_digest() for part in turn.parts],
-            ]
+            [turn.role, [part if isinstance(part, str) else part.compute_digest()
+                         for part in turn.parts]]
             for turn in sample.messages
-        ]
+        ]  # fmt: skip
         digest.update(json.dumps([sample.source, turns, list(sample.answers)]).encode())
     return digest.hexdigest()
 
@@ -42,10 +40,6 @@ def make_rows(samples: Sequence[TextSample], predictions: Sequence[str]) -> list
 def score_rows(metric: AnswerMetric, rows: Sequence[Prediction]) -> ScoredPredictions:
     """Fit a metric to all answers of the rows, and compute its statistics for each row."""
     fitted = metric.fit(tuple(row["answers"]) for row in rows)
-    statistics = np.stack(
-        [
-            fitted.statistics(metric.prediction_type.load(row["prediction"]), tuple(row["answers"]))
-            for row in rows
-        ]
-    ).astype(np.float64)
-    return ScoredPredictions(fitted, statistics)
+    load = metric.prediction_type.load
+    found = [fitted.statistics(load(row["prediction"]), tuple(row["answers"])) for row in rows]
+    return ScoredPredictions(fitted, np.stack(found).astype(np.float64))

@@ -1,10 +1,10 @@
 """`TextTasks`: tasks that a language model answers in text."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Unpack
 
 import torch
 from torch import nn
@@ -14,21 +14,22 @@ from coterie.data.sample import TextSample
 from coterie.data.subset import Subset
 from coterie.metrics.base import TextMetric
 from coterie.models.loading import LoadedModel, load
-from coterie.routing.decision import Tape
 from coterie.serialization import format_suggestions
+from coterie.tasks.gradients import GradientOptions
 from coterie.tasks.losses import ItemLosses
 from coterie.tasks.predictions import (
     EvaluationDataset,
     ForwardPass,
     Prediction,
     PredictionResult,
+    PredictOptions,
     ScoredPredictions,
 )
-from coterie.tasks.task_set import TaskSet
-from coterie.tasks.text.collator import TextCollator
+from coterie.tasks.task_set import Device, TaskSet
+from coterie.tasks.text.collator import IGNORE_INDEX, TextCollator
 from coterie.tasks.text.generation import predict, prepare_inputs
-from coterie.tasks.text.gradients import DEFAULT_SITES, TextGradientSource
-from coterie.tasks.text.loss import IGNORE_INDEX, compute_token_losses, get_output_head
+from coterie.tasks.text.gradients import TextGradientSource
+from coterie.tasks.text.loss import compute_token_losses
 from coterie.tasks.text.scoring import compute_samples_digest, make_rows, score_rows
 from coterie.tasks.text.task import TextTask
 from coterie.tasks.text.task_file import parse_text_tasks
@@ -88,12 +89,7 @@ class TextTasks(TaskSet):
         return TextTasks(tasks=tuple(map(self.get_text_task, names)))
 
     def load_model(
-        self,
-        base: str,
-        *,
-        dtype: torch.dtype | None = None,
-        device: str | torch.device | None = None,
-        seed: int = 0,
+        self, base: str, *, dtype: torch.dtype | None = None, device: Device = None, seed: int = 0
     ) -> LoadedModel:
         return load(base, dtype=dtype, device=device)
 
@@ -101,11 +97,9 @@ class TextTasks(TaskSet):
         return [task.read_samples("train", skip_bad_rows=skip_bad_rows) for task in self.tasks]
 
     def load_validation_datasets(self, *, skip_bad_rows: bool = False) -> list[Dataset]:
-        return [
-            task.read_samples("validation", skip_bad_rows=skip_bad_rows)
-            for task in self.tasks
-            if "validation" in task.list_splits()
-        ]
+        split = "validation"
+        tasks = [task for task in self.tasks if split in task.list_splits()]
+        return [task.read_samples(split, skip_bad_rows=skip_bad_rows) for task in tasks]
 
     def make_collator(
         self, processor: Any, *, max_length: int | None = None, skip_long: bool = False
@@ -117,9 +111,9 @@ class TextTasks(TaskSet):
         return sample
 
     def compute_losses(
-        self, model: nn.Module, base_model: nn.Module, batch: dict[str, Any]
+        self, model: nn.Module, base_model: Any, batch: dict[str, Any]
     ) -> ItemLosses:
-        return compute_token_losses(model, get_output_head(base_model), batch)
+        return compute_token_losses(model, base_model.get_output_embeddings(), batch)
 
     def count_items(self, batch: dict[str, Any]) -> int:
         # No position predicts the first token of a text.
@@ -129,37 +123,12 @@ class TextTasks(TaskSet):
         return sorted({self.names[index] for index in batch["task_ids"].tolist()})
 
     def make_gradient_source(
-        self,
-        loaded: LoadedModel,
-        *,
-        model_tasks: Sequence[str],
-        split: str = "train",
-        skip_bad_rows: bool = False,
-        at: Sequence[str] | None = None,
+        self, loaded: LoadedModel, **options: Unpack[GradientOptions]
     ) -> TextGradientSource:
-        return TextGradientSource(
-            loaded,
-            self.tasks,
-            model_tasks=model_tasks,
-            split=split,
-            skip_bad_rows=skip_bad_rows,
-            at=DEFAULT_SITES if at is None else at,
-        )
-
-    def get_task(self, name: str) -> TextTask:
-        """Return the task of a name. Raises ValueError if there is none."""
-        for task in self.tasks:
-            if task.name == name:
-                return task
-        raise ValueError(f"there is no task {name!r}: give one of {', '.join(self.names)}")
+        return TextGradientSource(loaded, self.tasks, **options)
 
     def load_evaluation_datasets(
-        self,
-        split: str,
-        *,
-        limit: int | None = None,
-        blind: bool = False,
-        skip_bad_rows: bool = False,
+        self, split: str, *, limit: int | None, blind: bool, skip_bad_rows: bool
     ) -> list[EvaluationDataset]:
         """Load one data set for each task; `blind` leaves the text alone in its samples."""
         datasets = []
@@ -167,46 +136,33 @@ class TextTasks(TaskSet):
             rows = task.read_samples(split, skip_bad_rows=skip_bad_rows)
             if not len(rows):
                 raise ValueError(f"task {task.name!r} has no rows in its {split!r} split")
-            dataset = EvaluationDataset(
-                name=task.name,
-                tasks=(task.name,),
-                samples=Subset(rows, limit=limit, blind=blind),
-                unit="answer",
-                bad_rows=tuple(rows.bad_rows),
+            samples, bad = Subset(rows, limit=limit, blind=blind), tuple(rows.bad_rows)
+            tasks = (task.name,)
+            datasets.append(
+                EvaluationDataset(
+                    name=task.name, tasks=tasks, samples=samples, unit="answer", bad_rows=bad
+                )
             )
-            datasets.append(dataset)
         return datasets
 
     def make_prediction_key(self, dataset: EvaluationDataset, task: str) -> dict[str, Any]:
         return {
             "samples": compute_samples_digest(dataset.samples),
-            "max_new_tokens": self.get_task(task).max_new_tokens,
+            "max_new_tokens": self.get_text_task(task).max_new_tokens,
         }
 
     def predict(
-        self,
-        loaded: LoadedModel,
-        dataset: EvaluationDataset,
-        *,
-        batch_size: int,
-        on_routing: Callable[[Tape], object] | None = None,
-        on_batch_end: Callable[[int], object] = lambda done: None,
+        self, loaded: LoadedModel, dataset: EvaluationDataset, **options: Unpack[PredictOptions]
     ) -> PredictionResult:
         """Generate answers; `on_routing` is called for prompts alone, not for answers' tokens."""
         (name,) = dataset.tasks
-        answers = predict(
-            loaded,
-            TextCollator(loaded.processor, self.names),
-            dataset.samples,
-            batch_size=batch_size,
-            max_new_tokens=self.get_task(name).max_new_tokens,
-            on_routing=on_routing,
-            on_batch_end=on_batch_end,
-        )
-        return PredictionResult({name: make_rows(dataset.samples, answers.texts)}, answers.seconds)
+        collator = TextCollator(loaded.processor, self.names)
+        longest = self.get_text_task(name).max_new_tokens
+        found = predict(loaded, collator, dataset.samples, max_new_tokens=longest, **options)
+        return PredictionResult({name: make_rows(dataset.samples, found.texts)}, found.seconds)
 
     def get_metric(self, task: str) -> TextMetric:
-        return self.get_task(task).metric
+        return self.get_text_task(task).metric
 
     def score_predictions(self, task: str, rows: Sequence[Prediction]) -> ScoredPredictions:
         return score_rows(self.get_metric(task), rows)

@@ -1,12 +1,15 @@
-"""`ParameterSpace`: parameters by layer group, and their gradients as vectors of bounded length."""
+"""Gradients of single tasks: the parameters they are of, and the batches they are taken on."""
 
 import re
 import zlib
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from typing import Any, TypedDict
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from coterie.tuner.layer import CoterieLayer
@@ -16,6 +19,7 @@ MAX_GRADIENT_ELEMENTS = 1 << 20
 GROUPS_PER_TOWER = 5
 """Layer groups of each tower, about."""
 LAYER_PATTERN = re.compile(r"\.(\d+)\.")
+Parameters = Mapping[str, nn.Parameter]
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,7 @@ class ParameterSpace:
         groups: group -> names and parameters in it, in the order of the model.
     """
 
-    groups: Mapping[str, Mapping[str, nn.Parameter]]
+    groups: Mapping[str, Parameters]
 
     def list_parameters(self) -> list[nn.Parameter]:
         """List all parameters, group by group."""
@@ -71,9 +75,7 @@ def _add(vector: Tensor, gradient: Tensor, start: int, name: str | None) -> None
         numbers, position = numbers[fits:], 0
 
 
-def group_parameters(
-    named: Mapping[str, nn.Parameter], tower: Callable[[str], str]
-) -> ParameterSpace:
+def group_parameters(named: Parameters, tower: Callable[[str], str]) -> ParameterSpace:
     """Group parameters by neighbouring layers, about `GROUPS_PER_TOWER` groups a tower.
 
     Args:
@@ -81,25 +83,17 @@ def group_parameters(
         tower: name -> the part of the base model that it is in; "text" does not appear in the
             groups' names.
     """
-    by_layer: dict[tuple[str, int | None], dict[str, nn.Parameter]] = {}
+    by_layer: dict[tuple[str, int], dict[str, nn.Parameter]] = {}
     for name, parameter in named.items():
         number = LAYER_PATTERN.search(name)
-        key = tower(name), None if number is None else int(number[1])
+        key = tower(name), -1 if number is None else int(number[1])
         by_layer.setdefault(key, {})[name] = parameter
-    layers: dict[str, list[int]] = {}
-    for part, number in by_layer:
-        if number is not None:
-            layers.setdefault(part, []).append(number)
     groups: dict[str, dict[str, nn.Parameter]] = {}
-    for (part, number), parameters in sorted(by_layer.items(), key=_get_sort_key):
-        title = part if number is None else _format_group_title(part, number, sorted(layers[part]))
+    for (part, number), parameters in sorted(by_layer.items(), key=lambda item: item[0]):
+        layers = sorted(layer for other, layer in by_layer if other == part and layer >= 0)
+        title = part if number < 0 else _format_group_title(part, number, layers)
         groups.setdefault(title, {}).update(parameters)
     return ParameterSpace(groups)
-
-
-def _get_sort_key(item: tuple[tuple[str, int | None], object]) -> tuple[str, int]:
-    (part, number), _ = item
-    return part, -1 if number is None else number
 
 
 def _format_group_title(part: str, number: int, layers: list[int]) -> str:
@@ -136,7 +130,7 @@ def find_adapter_parameters(
     return found
 
 
-def get_parameter_towers(names: Mapping[str, nn.Parameter], model: nn.Module) -> dict[str, str]:
+def get_parameter_towers(names: Parameters, model: nn.Module) -> dict[str, str]:
     """Return the tower that each of an adapter's parameters is in: name -> tower."""
     towers = {
         site.layer_site.name: site.layer_site.tower
@@ -163,3 +157,80 @@ def preserve_flags(model: nn.Module) -> Iterator[None]:
             module.training = mode
         for parameter, flag in flags:
             parameter.requires_grad_(flag)
+
+
+class GradientOptions(TypedDict):
+    """What a diagnosis asks of `TaskSet.make_gradient_source`.
+
+    Attributes:
+        model_tasks: names of the model's tasks, in the order of its task ids.
+        split: whose samples are used.
+        skip_bad_rows: leave damaged samples out.
+        at: where a shared LoRA is probed, as `Mixture.at`; None for the kind's default.
+    """
+
+    model_tasks: Sequence[str]
+    split: str
+    skip_bad_rows: bool
+    at: Sequence[str] | None
+
+
+class GradientSource(ABC):
+    """Tasks and a loaded model; `TaskSet.make_gradient_source` makes it.
+
+    Attributes:
+        names: of the tasks that are compared.
+        settings: the settings of this kind of task, for `Conflict.settings`.
+        paired: whether batches of the same index have the same samples for all tasks.
+    """
+
+    names: tuple[str, ...]
+    settings: Mapping[str, Any]
+    paired: bool
+
+    @abstractmethod
+    def sample_batches(self, batches: int, batch_size: int, *, seed: int) -> list[list[list[Any]]]:
+        """Sample batches of each task without replacement; equal seeds give equal batches.
+
+        Raises ValueError if a task has fewer samples than batches.
+        """
+
+    @abstractmethod
+    def open_spaces(
+        self, *, seed: int
+    ) -> AbstractContextManager[tuple[nn.Module, Mapping[str, ParameterSpace]]]:
+        """Have the parameters of all spaces require gradients, inside the context.
+
+        Afterwards the model is what it was, bit for bit.
+
+        Args:
+            seed: of newly initialised weights.
+
+        Yields:
+            The model to call, and the spaces by the names of `Conflict.space`; steps are tried in
+            the first of them.
+        """
+
+    @abstractmethod
+    def compute_loss(self, model: nn.Module, task: int, batch: Sequence[Any]) -> Float[Tensor, ""]:
+        """Compute the mean loss of a batch of the task at this place, as in training.
+
+        `model` is that of `open_spaces`, the batch one of `sample_batches`'.
+        """
+
+
+def split_into_batches(
+    order: Sequence[int], batches: int, batch_size: int, *, task: str, has: str
+) -> list[list[int]]:
+    """Split the first indices into batches of equal size, `batch_size` if there are enough.
+
+    Raises ValueError if there are fewer samples than batches, naming the task and what it `has`
+    so many of, such as "rows in its 'train' split".
+    """
+    size = min(batch_size, len(order) // batches)
+    if size < 1:
+        raise ValueError(
+            f"task {task!r} has {len(order)} {has}: {batches} batches of different samples need "
+            "more; give fewer batches"
+        )
+    return [list(order[number * size : (number + 1) * size]) for number in range(batches)]
