@@ -35,10 +35,7 @@ class RoutingLoss(ABC):
         """Compute the loss of one layer in float32, without the weight; padding does not count."""
 
     def __call__(self, tape: Tape) -> Float[Tensor, ""]:
-        """Compute `weight` times the sum of the loss over the layers on the tape.
-
-        Raises ValueError if the tape is empty.
-        """
+        """Compute `weight` times the sum over the layers of a tape; ValueError if it is empty."""
         if not tape:
             raise ValueError(
                 f"{type(self).__name__} was given an empty tape: call a model that `coterie.graft` "
@@ -48,11 +45,8 @@ class RoutingLoss(ABC):
 
 
 def mask_padding(values: PerExpert, routing: Routing) -> PerExpert:
-    """Return `values` in float32, with 0 where a unit is padding (even if it was NaN).
-
-    Float32, because sums over many thousand units stop growing in bfloat16.
-    """
-    values = values.float()
+    """Return `values` in float32, with 0 where a unit is padding (even if it was NaN)."""
+    values = values.float()  # sums over many thousand units stop growing in bfloat16
     return values if routing.valid is None else values.where(routing.valid[:, None], 0.0)
 
 
@@ -78,10 +72,7 @@ def sum_over_processes(local: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
 
 
 def sum_by_task(values: PerExpert, routing: Routing, loss: str) -> Float[Tensor, "tasks experts"]:
-    """Sum `values` over the units of each task in the global batch.
-
-    Raises ValueError, naming the `loss`, if the routing has no task of each unit.
-    """
+    """Sum over each task's units of the global batch; ValueError, with the loss, without tasks."""
     if routing.task is None or not routing.num_tasks:
         raise ValueError(
             f"{loss} needs the task of each unit: name the tasks with "

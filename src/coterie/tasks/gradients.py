@@ -24,28 +24,21 @@ Parameters = Mapping[str, nn.Parameter]
 
 @dataclass(frozen=True)
 class ParameterSpace:
-    """The parameters that gradients are taken of, by layer group.
-
-    Attributes:
-        groups: group -> names and parameters in it, in the order of the model.
-    """
+    """The parameters that gradients are taken of: layer group -> name -> parameter."""
 
     groups: Mapping[str, Parameters]
 
     def list_parameters(self) -> list[nn.Parameter]:
-        """List all parameters, group by group."""
         return [each for group in self.groups.values() for each in group.values()]
 
     def flatten_gradients(self, gradients: Sequence[Tensor | None]) -> list[Tensor]:
-        """Return one vector for each group, whose inner products are those of the gradients.
+        """Return a vector for each group, from the gradients of `list_parameters`; None is 0.
 
-        Groups of more than `MAX_GRADIENT_ELEMENTS` elements are folded: elements get fixed random
-        signs, and those with equal positions modulo that number are added. Inner products are
-        right on average and off by about 1 / sqrt(MAX_GRADIENT_ELEMENTS), 0.001, of the norms'
-        product (a count sketch, Charikar et al. 2002). Parameters without a gradient count as 0.
-
-        Args:
-            gradients: of `list_parameters`.
+        Inner products of vectors are those of gradients. Groups of more than
+        `MAX_GRADIENT_ELEMENTS` elements are folded: elements get fixed random signs, and those with
+        equal positions modulo that number are added. Inner products are then right on average and
+        off by about 1 / sqrt(MAX_GRADIENT_ELEMENTS), 0.001, of the norms' product (a count sketch,
+        Charikar et al. 2002).
         """
         remaining = iter(gradients)
         vectors = []
@@ -78,10 +71,7 @@ def _add(vector: Tensor, gradient: Tensor, start: int, name: str | None) -> None
 def group_parameters(named: Parameters, tower: Callable[[str], str]) -> ParameterSpace:
     """Group parameters by neighbouring layers, about `GROUPS_PER_TOWER` groups a tower.
 
-    Args:
-        named: parameters by the names of their modules in the base model and their own.
-        tower: name -> the part of the base model that it is in; "text" does not appear in the
-            groups' names.
+    `tower` returns the part of the base model that a name is in; "text" is in no group's name.
     """
     by_layer: dict[tuple[str, int], dict[str, nn.Parameter]] = {}
     for name, parameter in named.items():
@@ -108,13 +98,7 @@ def _format_group_title(part: str, number: int, layers: list[int]) -> str:
 def find_adapter_parameters(
     model: nn.Module, adapter: str, *, only: str = ""
 ) -> dict[str, nn.Parameter]:
-    """Return an adapter's parameters by layer site and own name, and have them require gradients.
-
-    Args:
-        model: a grafted model.
-        adapter: the adapter's name.
-        only: the parameters' own name; "" for all, including those of gates.
-    """
+    """Have an adapter's parameters, or those named `only`, require gradients: "site.name" -> it."""
     found: dict[str, nn.Parameter] = {}
     for module in model.modules():
         if not isinstance(module, CoterieLayer) or adapter not in module.coterie_site:
@@ -143,10 +127,7 @@ def get_parameter_towers(names: Parameters, model: nn.Module) -> dict[str, str]:
 
 @contextmanager
 def preserve_flags(model: nn.Module) -> Iterator[None]:
-    """Put the model into eval mode, and afterwards restore `training` and `requires_grad`.
-
-    Modules and parameters that are added inside keep theirs.
-    """
+    """Put the model into eval mode, and restore `training` and `requires_grad` of what it had."""
     modes = {module: module.training for module in model.modules()}
     flags = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
     model.eval()
@@ -176,24 +157,17 @@ class GradientOptions(TypedDict):
 
 
 class GradientSource(ABC):
-    """Tasks and a loaded model; `TaskSet.make_gradient_source` makes it.
-
-    Attributes:
-        names: of the tasks that are compared.
-        settings: the settings of this kind of task, for `Conflict.settings`.
-        paired: whether batches of the same index have the same samples for all tasks.
-    """
+    """Tasks and a loaded model; `TaskSet.make_gradient_source` makes it."""
 
     names: tuple[str, ...]
     settings: Mapping[str, Any]
+    """The settings of this kind of task, for `Conflict.settings`."""
     paired: bool
+    """Whether batches of the same index have the same samples for all tasks."""
 
     @abstractmethod
     def sample_batches(self, batches: int, batch_size: int, *, seed: int) -> list[list[list[Any]]]:
-        """Sample batches of each task without replacement; equal seeds give equal batches.
-
-        Raises ValueError if a task has fewer samples than batches.
-        """
+        """Sample batches of each task, all of different samples. Raises ValueError if too few."""
 
     @abstractmethod
     def open_spaces(
@@ -201,22 +175,14 @@ class GradientSource(ABC):
     ) -> AbstractContextManager[tuple[nn.Module, Mapping[str, ParameterSpace]]]:
         """Have the parameters of all spaces require gradients, inside the context.
 
-        Afterwards the model is what it was, bit for bit.
-
-        Args:
-            seed: of newly initialised weights.
-
-        Yields:
-            The model to call, and the spaces by the names of `Conflict.space`; steps are tried in
-            the first of them.
+        Afterwards the model is what it was, bit for bit. Newly initialised weights are `seed`'s.
+        Yields the model to call, and the spaces by the names of `Conflict.space`; steps are tried
+        in the first of them.
         """
 
     @abstractmethod
     def compute_loss(self, model: nn.Module, task: int, batch: Sequence[Any]) -> Float[Tensor, ""]:
-        """Compute the mean loss of a batch of the task at this place, as in training.
-
-        `model` is that of `open_spaces`, the batch one of `sample_batches`'.
-        """
+        """Compute the mean loss of a batch of the task at this place, as in training."""
 
 
 def split_into_batches(

@@ -21,10 +21,9 @@ class EvaluationDataset:
     """Samples with the tasks that are evaluated on each of them, in one forward pass.
 
     Attributes:
-        name: for the progress bar.
+        name, unit: for the progress bar, its name and that of a sample.
         tasks: at least one; different data sets have different tasks.
-        samples: what is predicted: a sequence whose samples are read when they are asked for.
-        unit: what the progress bar calls a sample.
+        samples: a sequence whose samples are read when they are asked for.
         bad_rows: the skipped rows.
     """
 
@@ -51,16 +50,11 @@ class PredictOptions(TypedDict):
 
 
 class PredictionResult(NamedTuple):
-    """Predictions for a data set.
-
-    Attributes:
-        rows: task -> a prediction for each sample, in the samples' order.
-        seconds: time of the model; reading, scoring, and encoders whose features are cached are
-            not in them, so that runs compare.
-    """
+    """Predictions for a data set: task -> a prediction for each sample, in the samples' order."""
 
     rows: Mapping[str, Sequence[Prediction]]
     seconds: float
+    """Of the model, without reading, scoring and cached encoders, so that runs compare."""
 
 
 class ScoredPredictions(NamedTuple):

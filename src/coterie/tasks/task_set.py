@@ -54,10 +54,7 @@ class TaskSet(ABC):
 
     @classmethod
     def from_yaml(cls, items: Mapping[Any, Any], path: Path) -> "TaskSet":
-        """Construct the task set from all contents of a YAML file that has the key `yaml_key`.
-
-        Raises ValueError, naming the file, `path`, and the key in it, if anything is wrong.
-        """
+        """Construct the task set of a YAML file; a ValueError names the file and the key in it."""
         raise NotImplementedError(f"{cls.__name__} has a yaml_key and no from_yaml")
 
     @property
@@ -71,10 +68,7 @@ class TaskSet(ABC):
         return self.names if self.frozen is None else self.names[len(self.frozen.names) :]
 
     def get_training_settings(self) -> dict[str, Any]:
-        """Return what belongs to the way of training, not to the data, as JSON can hold it.
-
-        `coterie.compare` takes runs that differ in it for different systems.
-        """
+        """Return the way of training, as JSON: runs that differ in it are different systems."""
         return {}
 
     def select(self, names: Sequence[str]) -> "TaskSet":
@@ -83,10 +77,7 @@ class TaskSet(ABC):
         raise ValueError(f"tasks of a {kind} cannot be selected by name: leave the names out")
 
     def with_settings_of(self, trained: "TaskSet") -> "TaskSet":
-        """Return these tasks with the settings of a run's, such as image size.
-
-        Raises ValueError for another kind.
-        """
+        """Return these tasks with a run's settings, as image size. ValueError for another kind."""
         if type(self) is not type(trained):
             raise ValueError(
                 f"tasks is a {type(self).__name__}, and the run was trained on a "
@@ -108,7 +99,7 @@ class TaskSet(ABC):
         Args:
             base: a folder, a hub id, or "embedded".
             dtype: of the weights; None for the one they were saved in.
-            device: where the model goes; None for the CPU.
+            device: None for the CPU.
             seed: of newly initialised weights; equal seeds give equal weights.
 
         Raises ValueError if there is no such model, or it does not fit the tasks.
@@ -129,10 +120,9 @@ class TaskSet(ABC):
     def make_collator(
         self, processor: Any, *, max_length: int | None = None, skip_long: bool = False
     ) -> Collator:
-        """Make the collator of training batches.
+        """Make the collator of training batches, with the processor of `load_model`.
 
         Args:
-            processor: that of `load_model`.
             max_length: tokens of a sample at most; None for no limit, or where there are none.
             skip_long: leave longer samples out and list them in `skipped`, instead of an error.
         """
@@ -145,10 +135,7 @@ class TaskSet(ABC):
     def compute_losses(
         self, model: nn.Module, base_model: nn.Module, batch: dict[str, Any]
     ) -> ItemLosses:
-        """Run the model, which may be wrapped (by DDP, say), on a batch that is on its device.
-
-        `base_model` is the one that was grafted, inside it.
-        """
+        """Run a model, wrapped (by DDP, say) or not, with the base model in it, on a batch."""
 
     @abstractmethod
     def count_items(self, batch: dict[str, Any]) -> int:

@@ -49,13 +49,8 @@ class Augment:
     def apply(
         self, sample: DenseSample, tasks: Sequence[DenseTask], generator: torch.Generator
     ) -> DenseSample:
-        """Return a randomly augmented copy of `sample`.
-
-        Args:
-            sample: a sample with labels of any of `tasks`; not modified.
-            tasks: the tasks of the labels.
-            generator: source of randomness; each call uses five numbers, whatever is applied.
-        """
+        """Return a randomly augmented copy of `sample`, which has labels of any of `tasks`."""
+        # Always five, whatever is applied.
         numbers = torch.rand(5, generator=generator, dtype=torch.float64)
         zoom, turn, down, right, flip = numbers.tolist()
         low, high = self.scale

@@ -23,8 +23,7 @@ class DenseSample:
 
     Attributes:
         image: RGB, 0 to 255.
-        labels: task name -> label, see `DenseTask`, of the image's height and breadth. Tasks
-            without a label for this image may be missing.
+        labels: task name -> label, see `DenseTask`, of the image's size; some may be missing.
         source: name for errors and predictions, such as "adairsville/point_1_view_2".
     """
 
@@ -50,10 +49,7 @@ class DenseSamples(Dataset[DenseSample]):
     """The samples of a dense data set."""
 
     def compute_digest(self, index: int) -> str:
-        """Compute the sha256 of a sample's image and labels.
-
-        Data sets that know a sample's files may hash their paths, sizes and times instead.
-        """
+        """Compute a digest of a sample's image and labels, or of what says they are unchanged."""
         sample = self[index]
         parts = {"image": sample.image, **sample.labels}
         digest = hashlib.sha256(sample.source.encode())
@@ -73,22 +69,15 @@ class DenseDataset(ABC):
         """The tasks, in head order."""
 
     def select(self, names: Sequence[str]) -> "DenseDataset":
-        """Return the data set with some of its tasks, in the order of `names`.
-
-        Raises ValueError for an unknown name. Kinds without a field `names` override this.
-        """
+        """Return the data set with these of its tasks. Raises ValueError for an unknown name."""
         return replace(cast(Any, self), names=tuple(names))
 
     @abstractmethod
     def load_split(self, split: str, *, skip_bad_rows: bool = False) -> DenseSamples:
-        """Load the samples of a split, after reading every file once.
-
-        Args:
-            split: "train", "validation" or "test", if the data set has it.
-            skip_bad_rows: skip damaged samples and list them in `bad_rows` of the result.
+        """Load the samples of "train", "validation" or "test", after reading every file once.
 
         Raises ValueError for an unknown split, if no sample is valid, or with the number of damaged
-        files and the first 20: one line each, with file, field and reason.
+        files and the first 20, unless these are skipped, and listed in `bad_rows` of the result.
         """
 
 
@@ -110,7 +99,4 @@ class DenseSplit(ABC):
 
     @abstractmethod
     def read(self, index: int) -> DenseSample:
-        """Read sample `index` from its files.
-
-        Raises LabelFileError for the first file that is missing or damaged.
-        """
+        """Read a sample. Raises LabelFileError for the first file that is missing or damaged."""

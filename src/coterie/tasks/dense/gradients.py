@@ -31,9 +31,8 @@ if TYPE_CHECKING:
 class DenseGradientSource(GradientSource):
     """Gradients of dense tasks; all tasks use the same images, except unlabelled ones.
 
-    Losses are means over images. Tasks run one at a time: samples of a forward pass are
-    independent, so the losses are those of training. Images are preprocessed as in
-    evaluation, without random augmentation.
+    Losses are means over images, preprocessed as in evaluation, without random augmentation. Tasks
+    run one at a time: samples of a forward pass are independent, so they are those of training.
     """
 
     paired = True
@@ -47,12 +46,7 @@ class DenseGradientSource(GradientSource):
         split: str,
         skip_bad_rows: bool = False,
     ) -> None:
-        """
-        Args:
-            loaded: a `MultiTaskVisionModel`, grafted or not, and its `DenseCollator`.
-            dataset: the images, and the tasks to compare.
-            vision: how images are preprocessed.
-            split, skip_bad_rows: as in `GradientOptions`.
+        """Compare the tasks of a data set in a `MultiTaskVisionModel`, grafted or not.
 
         Raises ValueError for another kind of model, or for tasks without a head.
         """
@@ -93,14 +87,12 @@ class DenseGradientSource(GradientSource):
                 "adapter": find_adapter_parameters(model, adapter),
                 "blocks": find_shared_parameters(self.multitask_model),
             }
-            yield (
-                model,
-                {
-                    kind: group_parameters(named, lambda _: "vision")
-                    for kind, named in found.items()
-                    if named
-                },
-            )
+            spaces = {
+                kind: group_parameters(named, lambda _: "vision")
+                for kind, named in found.items()
+                if named
+            }
+            yield model, spaces
 
     def compute_loss(self, model: nn.Module, task: int, batch: Sequence[int]) -> Float[Tensor, ""]:
         device, name = next(model.parameters()).device, self.names[task]
@@ -112,10 +104,7 @@ class DenseGradientSource(GradientSource):
 
 @contextmanager
 def use_float32(model: nn.Module) -> Iterator[None]:
-    """Convert the weights to float32 inside the context: bfloat16 would round away small steps.
-
-    Afterwards their dtypes and values are restored, bit for bit.
-    """
+    """Convert weights to float32, as bfloat16 would round away small steps, and back afterwards."""
     tensors = chain(model.parameters(), model.buffers())
     dtypes = {each: each.dtype for each in tensors if each.is_floating_point()}
     for each in dtypes:
@@ -152,10 +141,7 @@ def find_multitask_model(loaded: LoadedModel, tasks: Sequence[DenseTask]) -> "Mu
 
 
 def find_shared_parameters(model: "MultiTaskVisionModel") -> dict[str, nn.Parameter]:
-    """Return the weights of the blocks that may have experts, with `requires_grad` set.
-
-    Parameters of experts and gates are excluded. Weights replaced by experts get no gradient.
-    """
+    """Return the base weights of the blocks that may have experts, with `requires_grad` set."""
     blocks = list(model.get_blocks())[model.config.shared_layers :]
     in_blocks = {id(each) for block in blocks for each in block.parameters()}
     named = {}

@@ -25,16 +25,11 @@ Pixels = Callable[[list[Tensor]], Tensor]
 
 
 class InferenceResult(NamedTuple):
-    """The statistics of some images.
-
-    Attributes:
-        sources: the images' names, in order.
-        statistics: task -> its metric's statistics, one row per image; 0 for unlabelled images.
-        seconds: time of the model, without reading and scoring.
-    """
+    """The names of some images, their statistics, and the time of the model."""
 
     sources: tuple[str, ...]
     statistics: Mapping[str, StatisticsTable]
+    """Task -> its metric's statistics, one row per image; 0 for unlabelled images."""
     seconds: float
 
 
@@ -51,12 +46,8 @@ def run_inference(
 ) -> InferenceResult:
     """Run a `MultiTaskVisionModel`, grafted or not, on images; it remains in eval mode.
 
-    Options as in `PredictOptions`.
-
-    Args:
-        model: the model, on any device; autocast to bfloat16 if any parameter is bfloat16.
-        rows: the images, of equal size within a batch, and their labels.
-        tasks: the tasks to score, which have heads.
+    It is autocast to bfloat16 if any parameter is bfloat16. Images of a batch have one size, and
+    `tasks` have heads. Options as in `PredictOptions`.
 
     Raises ValueError if there are no images, or a task has no label on any image.
     """

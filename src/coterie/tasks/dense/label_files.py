@@ -18,9 +18,7 @@ AGAIN = "fetch or export it again"
 
 
 def decode_image(content: bytes) -> Any:
-    """Decode a PIL image completely, without converting its values.
-
-    Unlike `coterie.modalities.image`, EXIF orientation is ignored, since labels do not have it.
+    """Decode a PIL image completely, without converting its values or turning it, as labels are.
 
     Raises ValueError if Pillow cannot decode it, or if it has more than MAX_PIXELS pixels.
     """
@@ -69,10 +67,7 @@ def decode_uint16(content: bytes) -> UInt16[np.ndarray, "height breadth"]:
 
 
 def decode_npy(content: bytes) -> Shaped[np.ndarray, "..."]:
-    """Decode a .npy file of booleans or real numbers, never pickled objects.
-
-    Raises ValueError if it is damaged, pickled, or has another dtype.
-    """
+    """Decode a .npy file of booleans or real numbers. Raises ValueError, also for pickled ones."""
     try:
         array = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
     except Exception as error:  # a damaged header may fail in Python's parser
@@ -83,10 +78,7 @@ def decode_npy(content: bytes) -> Shaped[np.ndarray, "..."]:
 
 
 def decode_mat(content: bytes, variable: str) -> Shaped[np.ndarray, "..."]:
-    """Decode `variable` of a .mat file of version 4 to 7.2, which cannot execute code.
-
-    Raises ValueError if it is damaged or has no such variable.
-    """
+    """Decode `variable` of a .mat file of version 4 to 7.2, which cannot execute code."""
     module = import_optional("scipy.io", "data")
     try:
         found = module.loadmat(io.BytesIO(content))
@@ -129,8 +121,7 @@ class LabelFile:
     """A file with the image or one label of a sample.
 
     Attributes:
-        folder: folder of the data set.
-        name: path relative to `folder`, with slashes, as in error messages.
+        name: path relative to `folder`, the data set's, with slashes, as in error messages.
         field: the task whose label it holds, or "image".
     """
 
@@ -143,11 +134,7 @@ class LabelFile:
         return self.folder / self.name
 
     def read(self, decode: Callable[[bytes], Decoded]) -> Decoded:
-        """Read the file and decode its bytes.
-
-        Raises LabelFileError if it cannot be read, is empty, or `decode` raises ValueError, whose
-        message is the reason.
-        """
+        """Read and decode the file. Raises LabelFileError if `decode` raises ValueError."""
         try:
             content = self.path.read_bytes()
         except OSError as error:
@@ -160,7 +147,6 @@ class LabelFile:
             raise self.make_error(" ".join(str(error).split())) from None
 
     def make_error(self, reason: str) -> LabelFileError:
-        """Make the error of this file."""
         return LabelFileError(self.name, self.field, reason)
 
 

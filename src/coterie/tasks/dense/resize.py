@@ -18,10 +18,7 @@ Grid = Float64[Tensor, "height breadth"]
 def resize_sample(
     sample: DenseSample, tasks: Sequence[DenseTask], size: tuple[int, int]
 ) -> DenseSample:
-    """Resize a sample with the labels of `tasks` to this height and breadth.
-
-    Raises ValueError if `size` is not above 0.
-    """
+    """Resize a sample with labels of `tasks` to a height and breadth; ValueError if one is 0."""
     if min(size) < 1:
         raise ValueError(f"a picture of {size[0]} x {size[1]} pixels: give at least 1 x 1")
     image = resize_image(sample.image, size)
@@ -71,11 +68,8 @@ def interpolate_bilinear(
 ) -> Float32[Tensor, "channels height breadth"]:
     """Interpolate the known among the four pixels around each position; NaN where none is known.
 
-    Args:
-        values: an image, NaN where unknown.
-        rows: positions in pixels from the centre of the first row; pixels beyond the image are
-            unknown.
-        columns: positions in pixels from the centre of the first column.
+    Positions are in pixels from the centre of the first row and column; unknown pixels are NaN or
+    beyond the image.
     """
     height, breadth = values.shape[-2:]
     # grid_sample has -1 and 1 at the outer edges of the first and last pixels
@@ -92,9 +86,7 @@ def average_known(
 ) -> Float[Tensor, "..."]:
     """Average with weights that are renormalised without NaN values; NaN where none is known.
 
-    Args:
-        values: NaN where unknown.
-        average: linear, on values and their weights as a batch of two.
+    `average` is linear, and is called with values and their weights as a batch of two.
     """
     known = ~values.isnan()
     both = torch.stack([values.nan_to_num(nan=0.0), known.to(values.dtype)])

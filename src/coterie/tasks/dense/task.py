@@ -65,12 +65,7 @@ class DenseTask(ABC):
         prediction: Float[Tensor, "batch channels *place"],
         label: Shaped[Tensor, "batch *label"],
     ) -> Losses:
-        """Compute the loss of each image in float32, without `weight`; 0 without labels.
-
-        Args:
-            prediction: the head's output, in any dtype.
-            label: the labels of the batch.
-        """
+        """Compute each image's loss in float32, without `weight`; 0 without labels."""
 
     def compute_weighted_losses(
         self, prediction: Float[Tensor, "batch channels *place"], batch: Mapping[str, Any]
@@ -87,12 +82,7 @@ class DenseTask(ABC):
     def visualize(
         self, prediction: Float[Tensor, "channels *place"], label: Label | None
     ) -> Visualization:
-        """Render prediction and label of one image in the same colours, grey where unknown.
-
-        Args:
-            prediction: the output for one image, as in `DenseMetric.statistics`.
-            label: None for an unlabelled image.
-        """
+        """Render the output for one image, and its label, in the same colours, grey if unknown."""
 
     def flip_label(self, label: Label) -> Label:
         """Adapt the values to a horizontal flip, after the pixels have moved."""

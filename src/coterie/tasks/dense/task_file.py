@@ -17,7 +17,6 @@ def list_dataset_kinds() -> dict[str, type[DenseDataset]]:
     """List the imported kinds of data set by their name for `set`.
 
     The name is the module's last part for coterie's packages, else `module:Name`.
-    `coterie.read_tasks` imports all of coterie.datasets first.
     """
     kinds: dict[str, type[DenseDataset]] = {}
     for kind in serialization.list_imported_kinds(DenseDataset):
@@ -28,10 +27,7 @@ def list_dataset_kinds() -> dict[str, type[DenseDataset]]:
 
 
 def parse_dense_tasks(items: Mapping[Any, Any], path: Path) -> tuple[DenseDataset, VisionConfig]:
-    """Parse the contents of a file, whose folders are relative to its own.
-
-    Raises ValueError, naming the file and the key in it, if anything is wrong.
-    """
+    """Parse the contents of a file. Raises ValueError, naming the file and the key in it."""
     keys = (DATASET_KEY, VISION_KEY)
     for key in items:
         if key not in keys:

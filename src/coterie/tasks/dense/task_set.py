@@ -175,10 +175,10 @@ class DenseTasks(TaskSet):
     ) -> list[EvaluationDataset]:
         """Load one data set of all tasks, which share each forward pass."""
         rows = self.load_evaluation_rows(split, limit=limit, skip_bad_rows=skip_bad_rows)
-        dataset = EvaluationDataset(
-            name=split, tasks=self.names, samples=rows, unit="image", bad_rows=rows.bad_rows
-        )
-        return [dataset]
+        tasks, bad = self.names, rows.bad_rows
+        return [
+            EvaluationDataset(name=split, tasks=tasks, samples=rows, unit="image", bad_rows=bad)
+        ]
 
     def make_prediction_key(self, dataset: EvaluationDataset, task: str) -> dict[str, Any]:
         """Return the samples' digest and the settings of data set, preprocessing and task."""
@@ -210,14 +210,11 @@ class DenseTasks(TaskSet):
         model: Any = loaded.model
         model.requires_grad_(False)  # torch's FLOP counter fails on tensors that require gradients
         (dataset,) = datasets
-        rows = dataset.samples
+        rows, names = dataset.samples, list(self.names)
         images = [rows[index].image for index in range(min(num_samples, len(rows)))]
         images = [image for image in images if image.shape == images[0].shape]
-        batch, names = loaded.processor.normalize_images(images), list(self.names)
-        return ForwardPass(
-            run=lambda: predict_batch(model, batch, names),
-            num_predictions=len(images) * len(names),
-        )
+        batch = loaded.processor.normalize_images(images)
+        return ForwardPass(lambda: predict_batch(model, batch, names), len(images) * len(names))
 
     def save_examples(
         self, loaded: LoadedModel, dataset: EvaluationDataset, index_file: Path

@@ -22,15 +22,16 @@ class ValidatedDenseDataset(DenseSamples):
     def __init__(self, split: DenseSplit, *, skip_bad_rows: bool = False) -> None:
         """Read every sample on all cores, except those found valid in an earlier run.
 
-        A sample with several damaged files is reported with the first.
-
-        Raises ValueError with the number of damaged samples and the first 20 unless they are
-        skipped, or if no sample is valid.
+        Raises ValueError as `DenseDataset.load_split`; of several damaged files, for the first.
         """
         self.split = split
-        faults = list(enumerate(find_faults(split)))
-        self.valid = array("q", [index for index, fault in faults if fault is None])
-        self.bad_rows = tuple(fault for _, fault in faults if fault is not None)
+        self.valid, bad = array("q"), []
+        for index, fault in enumerate(find_faults(split)):
+            if fault is None:
+                self.valid.append(index)
+            else:
+                bad.append(fault)
+        self.bad_rows = tuple(bad)
         if not len(split):
             raise ValueError(f"{split.title} has no samples: name at least one")
         if not self.bad_rows or (skip_bad_rows and len(self.valid)):

@@ -102,10 +102,7 @@ def to_uint8(rgb: Float[Tensor, "3 height breadth"], known: Known) -> Rgb:
 
 
 def color_classes(numbers: Int[Tensor, "height breadth"], known: Known) -> Rgb:
-    """Color each class number with a fixed colour.
-
-    Hues are spaced by the golden ratio, in three lightnesses; none is grey.
-    """
+    """Color classes by hues that are spaced by the golden ratio, in three lightnesses, no grey."""
     numbers = numbers.where(known, 0)
     table = torch.tensor([
         colorsys.hls_to_rgb(number * GOLDEN_RATIO % 1.0, (0.45, 0.68, 0.3)[number % 3], 0.65)
@@ -115,10 +112,7 @@ def color_classes(numbers: Int[Tensor, "height breadth"], known: Known) -> Rgb:
 
 
 def draw_bar_charts(prediction: Classes, label: Classes | None) -> Visualization:
-    """Draw a bar chart of one number per class, on a common scale.
-
-    With more than `BARS` classes, neighbours share a bar with their maximum.
-    """
+    """Draw a bar per class on a common scale; more than `BARS` share bars with their maximum."""
     if label is not None and label.isnan().any():
         label = None
     both = [each for each in (prediction, label) if each is not None and not each.isnan().any()]

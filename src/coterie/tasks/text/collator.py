@@ -1,6 +1,7 @@
 """`TextCollator`: samples to batches of tokens, with labels on the answers only."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ IGNORE_INDEX = -100
 """The label of tokens without a loss, as in torch and transformers."""
 
 
+@dataclass(eq=False)
 class TextCollator:
     """A collator of text samples.
 
@@ -21,32 +23,23 @@ class TextCollator:
     token that ends the turn follow. Media tensors are the processor's own.
 
     Attributes:
-        skipped: samples that were too long, in order; only if `skip_long`.
+        processor: a transformers processor or tokenizer with a chat template.
+        task_names: the tasks, in the order of `task_ids`.
+        max_length: maximum tokens of prompt and answer; nothing is truncated.
+        skip_long: list longer samples in `skipped` and leave them out, instead of an error.
     """
 
-    def __init__(
-        self,
-        processor: Any,
-        task_names: Sequence[str],
-        *,
-        max_length: int | None = None,
-        skip_long: bool = False,
-    ) -> None:
-        """
-        Args:
-            processor: a transformers processor or tokenizer with a chat template.
-            task_names: the tasks, in the order of `task_ids`.
-            max_length: maximum tokens of prompt and answer; nothing is truncated.
-            skip_long: list longer samples in `skipped` and leave them out, instead of an error.
-        """
-        if max_length is not None and max_length < 1:
-            raise ValueError(f"max_length={max_length}: give at least 1, or None for no limit")
-        self.processor = processor
-        self.task_names = tuple(task_names)
-        self.max_length = max_length
-        self.skip_long = skip_long
+    processor: Any
+    task_names: Sequence[str]
+    _: KW_ONLY
+    max_length: int | None = None
+    skip_long: bool = False
+
+    def __post_init__(self) -> None:
+        if self.max_length is not None and self.max_length < 1:
+            raise ValueError(f"max_length={self.max_length}: give at least 1, or None for no limit")
         self.skipped: list[BadRow] = []
-        self.end_of_turn = get_end_of_turn_id(processor)
+        self.end_of_turn = get_end_of_turn_id(self.processor)
 
     def __call__(self, samples: Sequence[TextSample]) -> dict[str, Tensor]:
         """Make a training batch, padded on the right.
@@ -65,7 +58,7 @@ class TextCollator:
                     f"all {len(samples)} samples of a batch are longer than max_length="
                     f"{self.max_length} tokens, the first {samples[0].source}: give a larger one"
                 )
-            return self([samples[i] for i in kept])
+            return self(kept)
         batch = append_answers(encoded, answers, pad=self.pad_token_id, side="right")
         batch["labels"] = make_answer_labels(batch["attention_mask"], answers)
         batch["task_ids"] = task_ids
@@ -101,15 +94,13 @@ class TextCollator:
 
     def _filter_too_long(
         self, samples: Sequence[TextSample], mask: Tensor, answers: Sequence[Tensor]
-    ) -> list[int]:
-        """Return the indices of samples that are not too long."""
-        if self.max_length is None:
-            return list(range(len(samples)))
+    ) -> list[TextSample]:
+        """Return the samples that are not too long."""
         kept = []
-        for i, (sample, prompt, answer) in enumerate(zip(samples, mask, answers, strict=True)):
-            length = int(prompt.sum()) + len(answer)
-            if length <= self.max_length:
-                kept.append(i)
+        for sample, prompt, answer in zip(samples, mask.sum(1).tolist(), answers, strict=True):
+            length = prompt + len(answer)
+            if self.max_length is None or length <= self.max_length:
+                kept.append(sample)
                 continue
             reason = (f"{length} tokens, of which {len(answer)} are the answer's; max_length is "
                       f"{self.max_length}")  # fmt: skip
@@ -126,13 +117,9 @@ class TextCollator:
 def append_answers(
     encoded: Mapping[str, Tensor], answers: Sequence[Tensor], *, pad: int, side: str
 ) -> dict[str, Tensor]:
-    """Append `answers` to the prompts of a processor's batch, and pad again on one side.
+    """Append `answers`, int64 [tokens] each, to prompts, and pad "left" or "right" with `pad`.
 
-    Args:
-        encoded: the processor's output; tensors without one number per token are unchanged.
-        answers: tokens, int64 [tokens] each.
-        pad: the padding token.
-        side: "left" or "right".
+    Tensors of the processor's batch without one number per token are unchanged.
     """
     mask = encoded["attention_mask"].bool()
     batch = dict(encoded)

@@ -17,6 +17,11 @@ from coterie.routing.decision import Tape
 from coterie.tasks.text.collator import TextCollator
 from coterie.tuner.layer import CoterieLayer
 
+GREEDY: Mapping[str, Any] = {
+    "do_sample": False, "num_beams": 1,
+    # A generation_config may bring these for sampling, and warns without it.
+    "temperature": None, "top_p": None, "top_k": None,
+}  # fmt: skip
 MEDIA_LENGTH = 100
 """The characters that an image or sound counts for when samples are sorted by length."""
 
@@ -42,13 +47,8 @@ def predict(
     """Generate the answer to each sample, in the samples' order, stripped of special tokens.
 
     Samples of similar length share a batch, since a batch takes as long as its longest prompt.
-    Options as in `PredictOptions`; `on_routing` is called for prompts alone.
-
-    Args:
-        loaded: the model, grafted or not.
-        collator: makes batches of prompts for it.
-        samples: any sequence that loads its items when they are asked for.
-        max_new_tokens: the longest answer, at least 1.
+    Options as in `PredictOptions`; `on_routing` is called for prompts alone, and `max_new_tokens`,
+    at least 1, is the longest answer.
     """
     model: Any = loaded.model
     tokenizer = get_tokenizer(loaded.processor)
@@ -62,17 +62,9 @@ def predict(
         started = time.monotonic()
         with observe_prompt(model, on_routing):
             generated = model.generate(
-                **batch,
-                max_new_tokens=max_new_tokens,
-                do_sample=False,
-                num_beams=1,
-                eos_token_id=ends,
-                pad_token_id=collator.pad_token_id,
-                # A generation_config may bring these for sampling, and warns without it.
-                temperature=None,
-                top_p=None,
-                top_k=None,
-            )
+                **batch, **GREEDY, max_new_tokens=max_new_tokens,
+                eos_token_id=ends, pad_token_id=collator.pad_token_id,
+            )  # fmt: skip
         # On a GPU this waits until the answers are there.
         generated = generated.cpu()
         seconds += time.monotonic() - started
@@ -86,10 +78,7 @@ def predict(
 
 @contextmanager
 def observe_prompt(model: nn.Module, on_routing: Callable[[Tape], object] | None) -> Iterator[None]:
-    """Call `on_routing` with the routing of the first forward pass inside: the prompt's.
-
-    Later passes, over an answer's tokens one by one, do not count. Nothing happens if it is None.
-    """
+    """Call `on_routing`, unless None, with the routing of the first forward pass: the prompt's."""
     if on_routing is None:
         yield
         return

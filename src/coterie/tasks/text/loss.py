@@ -15,17 +15,12 @@ from coterie.tasks.text.collator import IGNORE_INDEX
 def compute_token_losses(
     model: nn.Module, head: nn.Module | None, inputs: dict[str, Any]
 ) -> ItemLosses:
-    """Run the model on a batch and return the cross entropy of each answer token, in nats.
+    """Run the model on a collator's batch and return the cross entropy of answer tokens, in nats.
 
     The labels are not passed to the model, which would convert the logits of all positions to
-    float32 and return their mean. The output head computes logits only at positions that predict
-    an answer token: most batches have few of them, and the vocabulary projection is a good part
-    of a small model's step.
-
-    Args:
-        model: the grafted model, wrapped or not.
-        head: the output head, from hidden states to logits; None if unknown.
-        inputs: the collator's batch, on the model's device.
+    float32 and return their mean. The output head, from hidden states to logits (None if unknown),
+    computes logits only at positions that predict an answer token: most batches have few of them,
+    and the vocabulary projection is a good part of a small model's step.
 
     Raises ValueError if the model returns no logits for each token.
     """

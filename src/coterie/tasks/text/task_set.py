@@ -31,8 +31,7 @@ from coterie.tasks.text.generation import predict, prepare_inputs
 from coterie.tasks.text.gradients import TextGradientSource
 from coterie.tasks.text.loss import compute_token_losses
 from coterie.tasks.text.scoring import compute_samples_digest, make_rows, score_rows
-from coterie.tasks.text.task import TextTask
-from coterie.tasks.text.task_file import parse_text_tasks
+from coterie.tasks.text.task import TextTask, parse_text_tasks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,9 +42,8 @@ class TextTasks(TaskSet):
         tasks: at least one, each with a name of its own; their order is that of task ids.
     """
 
-    yaml_key: ClassVar[str] = "tasks"
     tasks: tuple[TextTask, ...]
-
+    yaml_key: ClassVar[str] = "tasks"
     supports_blind: ClassVar[bool] = True
     prediction_fields: ClassVar[tuple[str, ...]] = (
         "source", "question", "prediction", "answers", "statistics"
@@ -62,9 +60,8 @@ class TextTasks(TaskSet):
         return cls(tasks=parse_text_tasks(items[cls.yaml_key], path))
 
     def __post_init__(self) -> None:
-        if not isinstance(self.tasks, tuple) or not all(
-            isinstance(task, TextTask) for task in self.tasks
-        ):
+        tasks = self.tasks
+        if not isinstance(tasks, tuple) or not all(isinstance(each, TextTask) for each in tasks):
             raise ValueError(f"TextTasks(tasks={self.tasks!r}): give a tuple of TextTask")
 
     @property
@@ -136,20 +133,16 @@ class TextTasks(TaskSet):
             rows = task.read_samples(split, skip_bad_rows=skip_bad_rows)
             if not len(rows):
                 raise ValueError(f"task {task.name!r} has no rows in its {split!r} split")
-            samples, bad = Subset(rows, limit=limit, blind=blind), tuple(rows.bad_rows)
-            tasks = (task.name,)
-            datasets.append(
-                EvaluationDataset(
-                    name=task.name, tasks=tasks, samples=samples, unit="answer", bad_rows=bad
-                )
-            )
+            dataset = EvaluationDataset(
+                name=task.name, tasks=(task.name,), unit="answer", bad_rows=rows.bad_rows,
+                samples=Subset(rows, limit=limit, blind=blind),
+            )  # fmt: skip
+            datasets.append(dataset)
         return datasets
 
     def make_prediction_key(self, dataset: EvaluationDataset, task: str) -> dict[str, Any]:
-        return {
-            "samples": compute_samples_digest(dataset.samples),
-            "max_new_tokens": self.get_text_task(task).max_new_tokens,
-        }
+        longest = self.get_text_task(task).max_new_tokens
+        return {"samples": compute_samples_digest(dataset.samples), "max_new_tokens": longest}
 
     def predict(
         self, loaded: LoadedModel, dataset: EvaluationDataset, **options: Unpack[PredictOptions]
@@ -178,12 +171,9 @@ class TextTasks(TaskSet):
         """Prepare one forward pass over prompts with their answers."""
         model: Any = loaded.model
         collator = TextCollator(loaded.processor, self.names)
-        firsts = [
-            [dataset.samples[i] for i in range(min(num_samples, len(dataset.samples)))]
-            for dataset in datasets
-        ]
-        batches = [prepare_inputs(collator(samples), model) for samples in firsts]
-        return ForwardPass(
-            run=lambda: [model(**batch) for batch in batches],
-            num_predictions=sum(len(batch["input_ids"]) for batch in batches),
-        )
+        batches = []
+        for samples in [dataset.samples for dataset in datasets]:
+            first = [samples[i] for i in range(min(num_samples, len(samples)))]
+            batches.append(prepare_inputs(collator(first), model))
+        count = sum(len(batch["input_ids"]) for batch in batches)
+        return ForwardPass(lambda: [model(**batch) for batch in batches], count)
