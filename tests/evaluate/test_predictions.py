@@ -8,9 +8,8 @@ import numpy as np
 from coterie.evaluate.predictions import Predictions, read_scored_samples
 from coterie.metrics.text.contains import ContainsAnswer
 from coterie.metrics.text.exact_match import ExactMatch
-from coterie.tasks.text.scoring import make_rows
 from coterie.tasks.text.task import TextTask
-from coterie.tasks.text.task_set import TextTasks
+from coterie.tasks.text.task_set import TextTasks, make_rows
 from tests.evaluate.runs import sample
 
 

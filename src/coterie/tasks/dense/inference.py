@@ -1,27 +1,40 @@
-"""Inference of dense tasks: metric statistics of every image, one forward pass per batch."""
+"""Inference of dense tasks: metric statistics of every image, and pictures of a few examples."""
 
 import hashlib
+import json
+import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float64
+from jaxtyping import Float, Float64
 from torch import Tensor, nn
 
+from coterie.data.subset import spread_indices
 from coterie.graft import observe
+from coterie.io import write
 from coterie.metrics.prediction import MapPrediction
+from coterie.optional_imports import import_optional
 from coterie.routing.decision import Tape
-from coterie.tasks.dense.dataset import DenseSamples
+from coterie.tasks.dense.dataset import DenseSample, DenseSamples
 from coterie.tasks.dense.task import DenseTask
+from coterie.tasks.dense.visualize import Rgb
 from coterie.tasks.predictions import Prediction
 
 Statistics = Float64[np.ndarray, " statistics"]
 StatisticsTable = Float64[np.ndarray, "samples statistics"]
 Pixels = Callable[[list[Tensor]], Tensor]
 """Makes `pixel_values` from images, each uint8 [channels, height, width]."""
+NUM_EXAMPLES = 5
+"""Number of example samples per split."""
+SIDE_PX = 160
+"""Maximum side of a saved image."""
+Answer = tuple[DenseSample, Mapping[str, Float[Tensor, "channels *place"]]]
+"""A sample, and each task's head output for it."""
 
 
 class InferenceResult(NamedTuple):
@@ -114,3 +127,47 @@ def compute_samples_digest(rows: DenseSamples) -> str:
     """Compute the SHA-256 of all samples' digests, in order."""
     digests = [rows.compute_digest(index) for index in range(len(rows))]
     return hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+@torch.no_grad()
+def predict_examples(
+    model: nn.Module, rows: DenseSamples, tasks: Sequence[DenseTask], pixels: Pixels
+) -> Iterable[Answer]:
+    """Predict `NUM_EXAMPLES` samples, the same for every run on these rows, in eval mode."""
+    names = [task.name for task in tasks]
+    for place in spread_indices(len(rows), NUM_EXAMPLES):
+        sample = rows[int(place)]  # one at a time: sizes may differ
+        predictions, _ = predict_batch(model, pixels([sample.image]), names)
+        yield sample, {name: each[0] for name, each in predictions.items()}
+
+
+def save_examples(index_file: Path, tasks: Sequence[DenseTask], answers: Iterable[Answer]) -> Path:
+    """Write PNGs with sides up to `SIDE_PX` and their index, and return the index file.
+
+    The index is a list: {"source": ..., "image": a file, "tasks": {name:
+    {"truth": a file, or null without a label, "predicted": a file}}}. Its folder is emptied first.
+    """
+    folder = index_file.parent
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    index: list[dict[str, Any]] = []
+    for number, (sample, predictions) in enumerate(answers):
+        files = {}
+        for place, task in enumerate(tasks):
+            truth, prediction = task.visualize(predictions[task.name], sample.labels.get(task.name))
+            start = folder / f"{number}-{place}"
+            files[task.name] = {
+                "truth": truth if truth is None else _save_image(f"{start}-truth.png", truth),
+                "predicted": _save_image(f"{start}-predicted.png", prediction),
+            }
+        image = _save_image(f"{folder / str(number)}.png", sample.image)
+        index.append({"source": sample.source, "image": image, "tasks": files})
+    return write(index_file, json.dumps(index, indent=1) + "\n")
+
+
+def _save_image(file: str, picture: Rgb) -> str:
+    """Save an image and return the file's name without its folder."""
+    image = import_optional("PIL.Image", "data").fromarray(picture.permute(1, 2, 0).numpy())
+    image.thumbnail((SIDE_PX, SIDE_PX))
+    image.save(file)
+    return Path(file).name

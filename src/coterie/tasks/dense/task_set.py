@@ -16,13 +16,14 @@ from coterie.plugins import VISION_MODELS, find_plugin
 from coterie.recipe import Recipe
 from coterie.tasks.dense.collator import DenseCollator
 from coterie.tasks.dense.dataset import DenseDataset, DenseSample, DenseSamples
-from coterie.tasks.dense.examples import predict_examples, save_examples
 from coterie.tasks.dense.gradients import DenseGradientSource
 from coterie.tasks.dense.inference import (
     compute_samples_digest,
     make_rows,
     predict_batch,
+    predict_examples,
     run_inference,
+    save_examples,
 )
 from coterie.tasks.dense.task import DenseTask
 from coterie.tasks.dense.task_file import DATASET_KEY, parse_dense_tasks

@@ -1,18 +1,20 @@
 """`TextTasks`: tasks that a language model answers in text."""
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Unpack
 
+import numpy as np
 import torch
 from torch import nn
 
 from coterie.data.dataset import Dataset
 from coterie.data.sample import TextSample
 from coterie.data.subset import Subset
-from coterie.metrics.base import TextMetric
+from coterie.metrics.base import AnswerMetric, TextMetric
 from coterie.models.loading import LoadedModel, load
 from coterie.serialization import format_suggestions
 from coterie.tasks.gradients import GradientOptions
@@ -30,7 +32,6 @@ from coterie.tasks.text.collator import IGNORE_INDEX, TextCollator
 from coterie.tasks.text.generation import predict, prepare_inputs
 from coterie.tasks.text.gradients import TextGradientSource
 from coterie.tasks.text.loss import compute_token_losses
-from coterie.tasks.text.scoring import compute_samples_digest, make_rows, score_rows
 from coterie.tasks.text.task import TextTask, parse_text_tasks
 
 
@@ -177,3 +178,37 @@ class TextTasks(TaskSet):
             batches.append(prepare_inputs(collator(first), model))
         count = sum(len(batch["input_ids"]) for batch in batches)
         return ForwardPass(lambda: [model(**batch) for batch in batches], count)
+
+
+def compute_samples_digest(samples: Sequence[TextSample]) -> str:
+    """Compute the sha256 of questions and answers, media included."""
+    digest = hashlib.sha256()
+    for sample in samples:
+        turns = [
+            [turn.role, [part if isinstance(part, str) else part.compute_digest()
+                         for part in turn.parts]]
+            for turn in sample.messages
+        ]  # fmt: skip
+        digest.update(json.dumps([sample.source, turns, list(sample.answers)]).encode())
+    return digest.hexdigest()
+
+
+def make_rows(samples: Sequence[TextSample], predictions: Sequence[str]) -> list[Prediction]:
+    """Make the rows of samples and the model's answers to them, without statistics."""
+    return [
+        {
+            "source": sample.source,
+            "question": sample.get_last_user_text(),
+            "prediction": prediction,
+            "answers": list(sample.answers),
+        }
+        for sample, prediction in zip(samples, predictions, strict=True)
+    ]
+
+
+def score_rows(metric: AnswerMetric, rows: Sequence[Prediction]) -> ScoredPredictions:
+    """Fit a metric to all answers of the rows, and compute its statistics for each row."""
+    fitted = metric.fit(tuple(row["answers"]) for row in rows)
+    load = metric.prediction_type.load
+    found = [fitted.statistics(load(row["prediction"]), tuple(row["answers"])) for row in rows]
+    return ScoredPredictions(fitted, np.stack(found).astype(np.float64))

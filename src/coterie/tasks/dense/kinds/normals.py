@@ -41,11 +41,7 @@ class Normals(DenseTask):
     def channels(self) -> int:
         return 3
 
-    def compute_loss(
-        self,
-        prediction: Float[Tensor, "batch 3 height breadth"],
-        label: Float[Tensor, "batch 3 height breadth"],
-    ) -> Losses:
+    def compute_loss(self, prediction: Vectors, label: Vectors) -> Losses:
         vectors, target, known = mask_unlabelled(prediction, label)
         vectors = F.normalize(vectors, dim=1, eps=MIN_LENGTH)
         if self.criterion == "l1":
