@@ -25,14 +25,15 @@ from coterie.metrics.base import Metric
 from coterie.models.loading import LoadedModel
 from coterie.routing.decision import Tape
 from coterie.tasks import TaskSet
-from coterie.tasks.gradients.parameter_space import (
+from coterie.tasks.gradients import (
+    GradientSource,
     ParameterSpace,
     find_adapter_parameters,
     get_parameter_towers,
     group_parameters,
     preserve_flags,
+    split_into_batches,
 )
-from coterie.tasks.gradients.source import GradientSource, split_into_batches
 from coterie.tasks.losses import ItemLosses
 from coterie.tasks.predictions import (
     EvaluationDataset,

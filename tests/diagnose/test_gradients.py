@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from coterie.diagnose.gradients import measure_gradients, take_step
-from coterie.tasks.gradients.parameter_space import ParameterSpace
+from coterie.tasks.gradients import ParameterSpace
 
 
 def parameters(*values: float) -> dict[str, nn.Parameter]:

@@ -15,8 +15,7 @@ from coterie.evaluate.predictions import write_predictions
 from coterie.evaluate.scores import TaskScore
 from coterie.metrics.prediction import MapPrediction
 from coterie.tasks.dense.dataset import DenseSample
-from coterie.tasks.dense.examples import save_examples
-from coterie.tasks.dense.inference import make_rows
+from coterie.tasks.dense.inference import make_rows, save_examples
 from coterie.tasks.dense.task_set import DenseTasks
 from coterie.train.config import RunConfig
 from coterie.train.run_directory import RunDirectory

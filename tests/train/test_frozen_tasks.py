@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from coterie import Copies, Mixture, TaskGate, TopK
-from coterie.tasks.frozen_tasks import FrozenTasks
 from coterie.train.frozen_tasks import build_extended_weights, check_task_gates
 from coterie.tuner.config import CoterieConfig
 
@@ -36,10 +35,3 @@ def test_each_mixture_needs_a_gate_for_each_task() -> None:
     check_task_gates(CoterieConfig.from_mixtures((gated,), tasks=("a",)))
     with pytest.raises(ValueError, match=r"at 'vision\.mlp' has a NoneType"):
         check_task_gates(CoterieConfig.from_mixtures((Mixture(**at, gate=None),), tasks=("a",)))
-
-
-def test_frozen_tasks_come_first() -> None:
-    frozen = FrozenTasks(run="x", names=("a",))
-    assert frozen.list_new_tasks(("a", "b", "c")) == ("b", "c")
-    with pytest.raises(ValueError, match=r"tasks=\['b', 'a'\]: give a data set"):
-        frozen.check(("b", "a"))

@@ -1,14 +1,13 @@
 """Aligned-MTL: rescales the principal components of the task gradients to one length."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from torch import nn
 
-from coterie.balancing.gradient import GradientBalancing
-from coterie.balancing.torchjd_aggregator import make_torchjd_aggregator
+from coterie.balancing.gradient import GradientBalancing, make_torchjd_aggregator
 
-SCALE_MODES = ("min", "median", "rmse")
+ScaleMode = Literal["min", "median", "rmse"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,13 +23,12 @@ class AlignedMTL(GradientBalancing):
             the released code).
     """
 
-    scale_mode: Literal["min", "median", "rmse"] = "min"
+    scale_mode: ScaleMode = "min"
 
     def __post_init__(self) -> None:
-        if self.scale_mode not in SCALE_MODES:
-            raise ValueError(
-                f"AlignedMTL(scale_mode={self.scale_mode!r}): give {' or '.join(SCALE_MODES)}"
-            )
+        if self.scale_mode not in get_args(ScaleMode):
+            modes = " or ".join(get_args(ScaleMode))
+            raise ValueError(f"AlignedMTL(scale_mode={self.scale_mode!r}): give {modes}")
 
     def build_aggregator(self) -> nn.Module:
         return make_torchjd_aggregator("AlignedMTL", scale_mode=self.scale_mode)

@@ -25,8 +25,5 @@ class Balancing(ABC):
         """
 
     def build_aggregator(self) -> nn.Module | None:
-        """Return the module that combines the task gradients; see `GradientBalancing`.
-
-        None if the model is trained on the gradient of the loss that `build`'s module returns.
-        """
+        """Return the module that combines the task gradients; None to follow that of `build`'s."""
         return None

@@ -41,9 +41,7 @@ class FixedSum(nn.Module):
 
     def __init__(self, weights: tuple[float, ...]) -> None:
         super().__init__()
-        self.register_buffer(
-            "weights", torch.tensor(weights, dtype=torch.float32), persistent=False
-        )
+        self.register_buffer("weights", torch.tensor(weights).float(), persistent=False)
 
     def forward(
         self, losses: Float[Tensor, " tasks"], present: Bool[Tensor, " tasks"]

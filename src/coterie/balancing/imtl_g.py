@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from coterie.balancing.gradient import GradientBalancing
-from coterie.balancing.torchjd_aggregator import make_torchjd_aggregator
+from coterie.balancing.gradient import GradientBalancing, make_torchjd_aggregator
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from coterie.balancing.gradient import GradientBalancing
-from coterie.balancing.torchjd_aggregator import make_torchjd_aggregator
+from coterie.balancing.gradient import GradientBalancing, make_torchjd_aggregator
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,9 +28,8 @@ class MGDA(GradientBalancing):
         if not 0 < self.epsilon < math.inf:
             raise ValueError(f"MGDA(epsilon={self.epsilon!r}): give a number above 0")
         if self.max_iterations < 1:
-            raise ValueError(
-                f"MGDA(max_iterations={self.max_iterations!r}): give a number, at least 1"
-            )
+            given = f"max_iterations={self.max_iterations!r}"
+            raise ValueError(f"MGDA({given}): give a number, at least 1")
 
     def build_aggregator(self) -> nn.Module:
         return make_torchjd_aggregator("MGDA", epsilon=self.epsilon, max_iters=self.max_iterations)

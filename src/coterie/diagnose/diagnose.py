@@ -18,8 +18,7 @@ from coterie.diagnose.gradients import GradientMeasurements, measure_gradients
 from coterie.models.loading import LoadedModel
 from coterie.tasks import TaskSet, TextTask, as_task_set
 from coterie.tasks.dense.dataset import DenseDataset
-from coterie.tasks.gradients.parameter_space import ParameterSpace
-from coterie.tasks.gradients.source import GradientSource
+from coterie.tasks.gradients import GradientSource, ParameterSpace
 from coterie.train.frozen_caches import cache_encoder_features
 from coterie.train.run import Run
 from coterie.train.run_directory import RunDirectory
@@ -41,7 +40,7 @@ def diagnose(
     """Measure which tasks conflict: before training, or in a trained run.
 
     Before training, gradients of text tasks are those of a new shared LoRA (see
-    `coterie.tasks.gradients.lora_probe`). Of a run they are those of all parameters that its
+    `coterie.tasks.text.gradients.probe_lora`). Of a run they are those of all parameters that its
     adapter trains, experts and gates: tasks that are routed to different experts have cosines
     near 0, because they share no parameters. The new shared LoRA, added to the trained model, is
     then measured too, as `Conflict.shared`; it has the same parameters as the diagnosis before

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from coterie.tasks.gradients.parameter_space import ParameterSpace
+from coterie.tasks.gradients import ParameterSpace
 
 
 @dataclass

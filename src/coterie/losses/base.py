@@ -4,18 +4,21 @@ import math
 from abc import ABC, abstractmethod
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, distributed
 
 from coterie.routing.decision import Routing, Tape
 
+PerExpert = Float[Tensor, "units experts"]
+PerTask = Float[Tensor, "*tasks experts"]
+
 
 class RoutingLoss(ABC):
-    """A loss computed from routings only. Kinds are frozen keyword-only dataclasses.
+    """A pure function of routings. Kinds are frozen keyword-only dataclasses.
 
-    A loss is pure. It is a function of sums over the units of the global batch, so that it does not
-    depend on the number of processes. All processes must therefore have called the same layers in
-    the same order before they compute it.
+    It is a function of sums over the units of the global batch, so that it does not depend on the
+    number of processes. All processes must therefore have called the same layers in the same order
+    before they compute it.
     """
 
     weight: float
@@ -32,10 +35,7 @@ class RoutingLoss(ABC):
         """Compute the loss of one layer in float32, without the weight; padding does not count."""
 
     def __call__(self, tape: Tape) -> Float[Tensor, ""]:
-        """Compute `weight` times the sum of the loss over the layers on the tape.
-
-        Raises ValueError if the tape is empty.
-        """
+        """Compute `weight` times the sum over the layers of a tape; ValueError if it is empty."""
         if not tape:
             raise ValueError(
                 f"{type(self).__name__} was given an empty tape: call a model that `coterie.graft` "
@@ -44,23 +44,16 @@ class RoutingLoss(ABC):
         return self.weight * torch.stack([self.compute(routing) for routing in tape.values()]).sum()
 
 
-def mask_padding(
-    values: Float[Tensor, "units experts"], routing: Routing
-) -> Float[Tensor, "units experts"]:
-    """Return `values` in float32, with 0 where a unit is padding (even if it was NaN).
-
-    Float32, because sums over many thousand units stop growing in bfloat16.
-    """
-    values = values.float()
+def mask_padding(values: PerExpert, routing: Routing) -> PerExpert:
+    """Return `values` in float32, with 0 where a unit is padding (even if it was NaN)."""
+    values = values.float()  # sums over many thousand units stop growing in bfloat16
     return values if routing.valid is None else values.where(routing.valid[:, None], 0.0)
 
 
 def count_units(routing: Routing) -> Float[Tensor, ""]:
     """Count the units of the global batch that are not padding; at least 1, as a divisor."""
-    valid = routing.valid
-    if valid is None:
-        valid = torch.ones_like(routing.probs[:, 0], dtype=torch.bool)
-    return sum_over_processes(valid.float().sum()).clamp_min(1.0)
+    units = torch.ones_like(routing.probs[:, :1])
+    return sum_over_processes(mask_padding(units, routing).sum()).clamp_min(1.0)
 
 
 def sum_over_processes(local: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
@@ -78,29 +71,21 @@ def sum_over_processes(local: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
     return total + distributed.get_world_size() * (local - local.detach())
 
 
-def sum_by_task(
-    values: Float[Tensor, "units experts"], routing: Routing, loss: str
-) -> Float[Tensor, "tasks experts"]:
-    """Sum `values` over the units of each task in the global batch.
-
-    Args:
-        loss: name of the loss that needs the sums, for the message.
-
-    Raises ValueError if the routing has no task of each unit.
-    """
+def sum_by_task(values: PerExpert, routing: Routing, loss: str) -> Float[Tensor, "tasks experts"]:
+    """Sum over each task's units of the global batch; ValueError, with the loss, without tasks."""
     if routing.task is None or not routing.num_tasks:
         raise ValueError(
             f"{loss} needs the task of each unit: name the tasks with "
             "coterie.graft(..., tasks=(...)) and pass task_ids=... to the model in each call"
         )
-    return sum_over_processes(sum_by_task_locally(values, routing, routing.task))
-
-
-def sum_by_task_locally(
-    values: Float[Tensor, "units experts"], routing: Routing, task: Int[Tensor, " units"]
-) -> Float[Tensor, "tasks experts"]:
-    """Sum `values` over the units of each task in this process's part of the batch."""
     masked = mask_padding(values, routing)
     sums = masked.new_zeros(routing.num_tasks, values.shape[1])
     # Not a product with one-hot rows, which autocast would run in bfloat16.
-    return sums.index_add(0, task, masked)
+    return sum_over_processes(sums.index_add(0, routing.task, masked))
+
+
+def sum_units(values: PerExpert, routing: Routing, loss: str, *, by_task: bool) -> PerTask:
+    """Sum `values` over all units of the global batch, or over those of each task."""
+    if by_task:
+        return sum_by_task(values, routing, loss)
+    return sum_over_processes(mask_padding(values, routing).sum(0))

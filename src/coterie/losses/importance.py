@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from coterie.losses.base import RoutingLoss, mask_padding, sum_by_task, sum_over_processes
+from coterie.losses.base import PerTask, RoutingLoss, sum_units
 from coterie.routing.decision import Routing
 
 
@@ -35,20 +35,14 @@ class Importance(RoutingLoss):
     by_task: bool = False
 
     def compute(self, routing: Routing) -> Float[Tensor, ""]:
-        sums = [self._sum_units(routing.weights, routing)]
+        values = [routing.weights]
         if self.load:
-            sums.append(self._sum_units((routing.weights.detach() != 0).float(), routing))
+            values.append((routing.weights.detach() != 0).float())
+        loss = "Importance(by_task=True)"
+        sums = [sum_units(each, routing, loss, by_task=self.by_task) for each in values]
         return torch.stack([self._compute_variation(each) for each in sums]).sum()
 
-    def _sum_units(
-        self, values: Float[Tensor, "units experts"], routing: Routing
-    ) -> Float[Tensor, "*tasks experts"]:
-        """Sum `values` over all units of the global batch, or over those of each task."""
-        if self.by_task:
-            return sum_by_task(values, routing, "Importance(by_task=True)")
-        return sum_over_processes(mask_padding(values, routing).sum(0))
-
-    def _compute_variation(self, sums: Float[Tensor, "*tasks experts"]) -> Float[Tensor, ""]:
+    def _compute_variation(self, sums: PerTask) -> Float[Tensor, ""]:
         """Compute CV^2 over experts, summed over tasks."""
         experts = sums.shape[-1]
         mean = sums.mean(-1, keepdim=True)

@@ -8,13 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from coterie.losses.base import (
-    RoutingLoss,
-    count_units,
-    mask_padding,
-    sum_by_task,
-    sum_over_processes,
-)
+from coterie.losses.base import RoutingLoss, count_units, sum_by_task, sum_units
 from coterie.routing.decision import Routing
 
 
@@ -54,22 +48,17 @@ class LoadBalance(RoutingLoss):
             choices = routing.weights.detach() != 0
         else:
             choices = functional.one_hot(routing.probs.argmax(-1), experts)
-        chosen, probs = choices.float(), routing.probs.float()
-        if self.by_task:
-            sums = [sum_by_task(each, routing, "LoadBalance") for each in (chosen, probs)]
-            num_each = sum_by_task(torch.ones_like(probs), routing, "LoadBalance").clamp_min(1.0)
-            return self._compute_balance(sums[0], sums[1] / num_each)
         chosen, probs = (
-            sum_over_processes(mask_padding(each, routing).sum(0)) for each in (chosen, probs)
+            sum_units(each, routing, "LoadBalance", by_task=self.by_task)
+            for each in (choices.float(), routing.probs.float())
         )
-        return self._compute_balance(chosen, probs / count_units(routing))
-
-    def _compute_balance(
-        self, chosen: Float[Tensor, "*tasks experts"], probs: Float[Tensor, "*tasks experts"]
-    ) -> Float[Tensor, ""]:
-        """Compute the loss from the counts of the choices and the mean probabilities."""
+        if self.by_task:
+            ones = torch.ones_like(routing.probs)
+            probs = probs / sum_by_task(ones, routing, "LoadBalance").clamp_min(1.0)
+        else:
+            probs = probs / count_units(routing)
         shares = chosen / chosen.sum(-1, keepdim=True).clamp_min(1.0)
         if self.normalize:
             # `normalize` bounds the divisor from below, so that a task without units adds 0.
             probs = functional.normalize(probs, p=1, dim=-1)
-        return chosen.shape[-1] * (probs * shares).sum()
+        return experts * (probs * shares).sum()

@@ -25,7 +25,6 @@ class Audio(MediaModality):
     order: ClassVar = 3
 
     def decode(self, content: bytes) -> Float32[np.ndarray, " time"]:
-        """Return samples at 16 kHz; see `decode_audio`."""
         return decode_audio(content)
 
 
@@ -39,18 +38,17 @@ def decode_audio(content: bytes) -> Float32[np.ndarray, " time"]:
     try:
         with soundfile.SoundFile(io.BytesIO(content)) as file:
             rate, frames = file.samplerate, file.frames
-            if frames > MAX_DURATION_S * rate:
-                raise AudioTooLongError(frames / rate)
-            samples = file.read(dtype="float32", always_2d=True)
-    except AudioTooLongError as error:
-        raise ValueError(
-            f"lasts {error.args[0]:.0f} s: at most {MAX_DURATION_S:.0f} s are read; cut it"
-        ) from None
+            is_too_long = frames > MAX_DURATION_S * rate
+            samples = file.read(0 if is_too_long else -1, dtype="float32", always_2d=True)
     except Exception as error:  # decoders raise many types for damaged files
+        reason = str(error).rpartition(">: ")[2]  # without the address of the buffer
         raise ValueError(
-            f"is no sound that soundfile can read (it begins with {content[:8]!r}): "
-            f"{format_soundfile_error(error)}"
+            f"is no sound that soundfile can read (it begins with {content[:8]!r}): {reason}"
         ) from None
+    if is_too_long:
+        raise ValueError(
+            f"lasts {frames / rate:.0f} s: at most {MAX_DURATION_S:.0f} s are read; cut it"
+        )
     missing = max(0, estimate_min_bytes(content) - len(content))
     if missing or len(samples) < frames:
         raise ValueError(f"is cut off after {len(samples)} samples: {missing} bytes are missing")
@@ -79,12 +77,3 @@ def estimate_min_bytes(content: bytes) -> int:
         sizes = content[page + 27 : page + 27 + count]
         return page + 27 + max(count, 1) + sum(sizes)
     return 0
-
-
-class AudioTooLongError(Exception):
-    """A recording longer than MAX_DURATION_S; the argument is its duration in seconds."""
-
-
-def format_soundfile_error(error: Exception) -> str:
-    """Return soundfile's message without the address of the buffer that it read from."""
-    return str(error).rpartition(">: ")[2]

@@ -72,10 +72,7 @@ def find_media_modalities() -> dict[str, MediaModality]:
 
 
 def get_media_modality(name: str) -> MediaModality:
-    """Return the media modality of a name.
-
-    Raises ValueError, with near misses, if there is none.
-    """
+    """Return the media modality of a name. Raises ValueError, with near misses, if none has it."""
     found = find_media_modalities()
     if name not in found:
         raise ValueError(

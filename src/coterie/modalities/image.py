@@ -20,7 +20,6 @@ class Image(MediaModality):
     order: ClassVar = 1
 
     def decode(self, content: bytes) -> Any:
-        """Return a PIL image; see `decode_image`."""
         return decode_image(content)
 
 

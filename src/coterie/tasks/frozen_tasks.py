@@ -28,11 +28,7 @@ class FrozenTasks:
                 f"their order, and then the new ones: names=({', '.join(map(repr, self.names))}, "
                 "...)"
             )
-        if self.initialize_from is not None and self.initialize_from not in self.names:
+        if self.initialize_from not in (None, *self.names):
             raise ValueError(
                 f"initialize_from={self.initialize_from!r}: give one of {', '.join(self.names)}"
             )
-
-    def list_new_tasks(self, names: Sequence[str]) -> tuple[str, ...]:
-        """Return the tasks among `names` that are trained."""
-        return tuple(names[len(self.names) :])

@@ -10,8 +10,7 @@ from torch import Tensor
 class ItemLosses(NamedTuple):
     """Float32 losses of a batch's items with the id of each item's task.
 
-    An item is what a step's loss averages over: an answer token of a text task, or an image with a
-    label of a dense task.
+    An item is what a step's loss averages over, such as an answer token, or an image with a label.
     """
 
     losses: Float[Tensor, " items"]

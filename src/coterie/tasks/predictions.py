@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NotRequired, TypedDict
 
 import numpy as np
 from jaxtyping import Float
 
 from coterie.data.dataset import BadRow
 from coterie.metrics.base import Metric
+from coterie.routing.decision import Tape
 
 Prediction = dict[str, Any]
 """A line of predictions/SPLIT/TASK.jsonl: "source", "statistics", and what else a task set keeps,
@@ -20,10 +21,9 @@ class EvaluationDataset:
     """Samples with the tasks that are evaluated on each of them, in one forward pass.
 
     Attributes:
-        name: for the progress bar.
+        name, unit: for the progress bar, its name and that of a sample.
         tasks: at least one; different data sets have different tasks.
-        samples: what is predicted: a sequence whose samples are read when they are asked for.
-        unit: what the progress bar calls a sample.
+        samples: a sequence whose samples are read when they are asked for.
         bad_rows: the skipped rows.
     """
 
@@ -34,17 +34,27 @@ class EvaluationDataset:
     bad_rows: tuple[BadRow, ...] = ()
 
 
-class PredictionResult(NamedTuple):
-    """Predictions for a data set.
+class PredictOptions(TypedDict):
+    """Options of a prediction.
 
     Attributes:
-        rows: task -> a prediction for each sample, in the samples' order.
-        seconds: time of the model; reading, scoring, and encoders whose features are cached are
-            not in them, so that runs compare.
+        batch_size: samples a forward pass, at least 1.
+        on_routing: called with what the mixtures decided for a batch's inputs; None for a model
+            without mixtures.
+        on_batch_end: called after each batch with the number of samples that are done.
     """
+
+    batch_size: int
+    on_routing: NotRequired[Callable[[Tape], object] | None]
+    on_batch_end: NotRequired[Callable[[int], object]]
+
+
+class PredictionResult(NamedTuple):
+    """Predictions for a data set: task -> a prediction for each sample, in the samples' order."""
 
     rows: Mapping[str, Sequence[Prediction]]
     seconds: float
+    """Of the model, without reading, scoring and cached encoders, so that runs compare."""
 
 
 class ScoredPredictions(NamedTuple):

@@ -1,52 +1,32 @@
 """`TaskSet`: the data, model, loss and predictions of tasks that are trained together."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Unpack
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from coterie.data.dataset import BadRow
 from coterie.metrics.base import Metric
 from coterie.models.loading import LoadedModel
 from coterie.recipe import Recipe
-from coterie.routing.decision import Tape
+from coterie.tasks.dataset import Collator, TaskDataset
 from coterie.tasks.frozen_tasks import FrozenTasks
-from coterie.tasks.gradients.source import GradientSource
+from coterie.tasks.gradients import GradientOptions, GradientSource
 from coterie.tasks.losses import ItemLosses
 from coterie.tasks.predictions import (
     EvaluationDataset,
     ForwardPass,
     Prediction,
     PredictionResult,
+    PredictOptions,
     ScoredPredictions,
 )
 from coterie.tasks.text.task import TextTask
 
-
-@runtime_checkable
-class TaskDataset(Protocol):
-    """A map-style data set of samples, which are read when they are asked for."""
-
-    bad_rows: tuple[BadRow, ...]
-    """The rows that were left out, with the reason of each."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, index: int) -> Any: ...
-
-
-@runtime_checkable
-class Collator(Protocol):
-    """Makes the batch that a model takes from samples."""
-
-    skipped: list[BadRow]
-    """The samples that were left out because they do not fit, such as too long ones."""
-
-    def __call__(self, samples: Sequence[Any]) -> dict[str, Any]: ...
+Device = str | torch.device | None
 
 
 class TaskSet(ABC):
@@ -56,32 +36,25 @@ class TaskSet(ABC):
     report and the command line ask the task set for whatever depends on the kind, so a new kind
     of task is a new subclass and no edit elsewhere.
 
-    An item is what a step's loss averages over: an answer token of a text task, or an image of a
-    dense task.
-
     Attributes:
         supports_blind: whether samples have images or sounds and something else, so that
             evaluation can leave them out.
         prediction_fields: the fields that every line of a predictions file has.
+        yaml_key: the top-level key by which `coterie.read_tasks` knows files of this kind; "" for
+            none.
+        extract_format: the format that `coterie.extract` writes where none is given.
+        frozen: the tasks of an earlier run that stay as they are; None if all tasks are trained.
     """
 
     supports_blind: ClassVar[bool] = False
     prediction_fields: ClassVar[tuple[str, ...]] = ("source", "statistics")
     yaml_key: ClassVar[str] = ""
-    """The top-level key by which `coterie.read_tasks` knows files of this kind; "" for none."""
     extract_format: ClassVar[str] = "adapter"
-    """The format that `coterie.extract` writes where none is given."""
+    frozen: FrozenTasks | None = None
 
     @classmethod
     def from_yaml(cls, items: Mapping[Any, Any], path: Path) -> "TaskSet":
-        """Construct the task set from a YAML file that has the key `yaml_key`.
-
-        Args:
-            items: all contents of the file.
-            path: the file, for messages and relative paths.
-
-        Raises ValueError, naming the file and the key in it, if anything is wrong.
-        """
+        """Construct the task set of a YAML file; a ValueError names the file and the key in it."""
         raise NotImplementedError(f"{cls.__name__} has a yaml_key and no from_yaml")
 
     @property
@@ -89,38 +62,22 @@ class TaskSet(ABC):
     def names(self) -> tuple[str, ...]:
         """The tasks' names, in the order of task ids."""
 
-    frozen: FrozenTasks | None = None
-    """The tasks of an earlier run that stay as they are; None if all tasks are trained."""
-
     @property
     def trained_names(self) -> tuple[str, ...]:
-        """The tasks that are trained: all but the frozen ones."""
-        return self.names if self.frozen is None else self.frozen.list_new_tasks(self.names)
+        """The tasks that are trained: all but the frozen ones, which are the first."""
+        return self.names if self.frozen is None else self.names[len(self.frozen.names) :]
 
     def get_training_settings(self) -> dict[str, Any]:
-        """Return what belongs to the way of training, not to the data, as JSON can hold it.
-
-        `coterie.compare` takes runs that differ in it for different systems.
-        """
+        """Return the way of training, as JSON: runs that differ in it are different systems."""
         return {}
 
     def select(self, names: Sequence[str]) -> "TaskSet":
-        """Return the task set with some of its tasks, in the order of `names`.
-
-        Raises ValueError for a name that no task has.
-        """
-        raise ValueError(
-            f"tasks of a {type(self).__name__} cannot be selected by name: leave the names out"
-        )
+        """Return some of the tasks, in this order. Raises ValueError for an unknown name."""
+        kind = type(self).__name__
+        raise ValueError(f"tasks of a {kind} cannot be selected by name: leave the names out")
 
     def with_settings_of(self, trained: "TaskSet") -> "TaskSet":
-        """Return these tasks with the settings that a model was trained with, such as image size.
-
-        Args:
-            trained: the task set of the model's run.
-
-        Raises ValueError if that is of another kind.
-        """
+        """Return these tasks with a run's settings, as image size. ValueError for another kind."""
         if type(self) is not type(trained):
             raise ValueError(
                 f"tasks is a {type(self).__name__}, and the run was trained on a "
@@ -135,19 +92,14 @@ class TaskSet(ABC):
 
     @abstractmethod
     def load_model(
-        self,
-        base: str,
-        *,
-        dtype: torch.dtype | None = None,
-        device: str | torch.device | None = None,
-        seed: int = 0,
+        self, base: str, *, dtype: torch.dtype | None = None, device: Device = None, seed: int = 0
     ) -> LoadedModel:
         """Load the base model, before it is grafted, and what makes its inputs.
 
         Args:
             base: a folder, a hub id, or "embedded".
             dtype: of the weights; None for the one they were saved in.
-            device: where the model goes; None for the CPU.
+            device: None for the CPU.
             seed: of newly initialised weights; equal seeds give equal weights.
 
         Raises ValueError if there is no such model, or it does not fit the tasks.
@@ -168,12 +120,10 @@ class TaskSet(ABC):
     def make_collator(
         self, processor: Any, *, max_length: int | None = None, skip_long: bool = False
     ) -> Collator:
-        """Make the collator of training batches.
+        """Make the collator of training batches, with the processor of `load_model`.
 
         Args:
-            processor: that of `load_model`.
-            max_length: tokens of a sample at most; None for no limit. For tasks without tokens it
-                has no effect.
+            max_length: tokens of a sample at most; None for no limit, or where there are none.
             skip_long: leave longer samples out and list them in `skipped`, instead of an error.
         """
 
@@ -185,17 +135,11 @@ class TaskSet(ABC):
     def compute_losses(
         self, model: nn.Module, base_model: nn.Module, batch: dict[str, Any]
     ) -> ItemLosses:
-        """Run the model on a batch and return its item losses.
-
-        Args:
-            model: the grafted model, wrapped (by DDP, say) or not.
-            base_model: the base model inside it.
-            batch: the collator's, on the model's device.
-        """
+        """Run a model, wrapped (by DDP, say) or not, with the base model in it, on a batch."""
 
     @abstractmethod
     def count_items(self, batch: dict[str, Any]) -> int:
-        """Count a batch's items. The batch may be on any device."""
+        """Count a batch's items, see `ItemLosses`. The batch may be on any device."""
 
     @abstractmethod
     def get_task_names(self, batch: dict[str, Any]) -> list[str]:
@@ -203,19 +147,13 @@ class TaskSet(ABC):
 
     @abstractmethod
     def load_evaluation_datasets(
-        self,
-        split: str,
-        *,
-        limit: int | None = None,
-        blind: bool = False,
-        skip_bad_rows: bool = False,
+        self, split: str, *, limit: int | None, blind: bool, skip_bad_rows: bool
     ) -> Sequence[EvaluationDataset]:
         """Load the rows of a split for evaluation, all tasks together in the order of task ids.
 
         Args:
             split: "train", "validation", "test", or another that the tasks have.
-            limit: samples of a data set, the same ones at each call, spread over all; None for
-                all.
+            limit: samples of a data set, the same at each call, spread over all; None for all.
             blind: leave out images and sounds; only where `supports_blind`.
             skip_bad_rows: leave out rows that cannot be read, and list them.
 
@@ -224,31 +162,13 @@ class TaskSet(ABC):
 
     @abstractmethod
     def make_prediction_key(self, dataset: EvaluationDataset, task: str) -> dict[str, Any]:
-        """Return all that a task's predictions depend on beside the model, as JSON can hold it.
-
-        Predictions on disk are used again as long as it stays equal.
-        """
+        """Return all that predictions, which are kept, depend on beside the model, as JSON."""
 
     @abstractmethod
     def predict(
-        self,
-        loaded: LoadedModel,
-        dataset: EvaluationDataset,
-        *,
-        batch_size: int,
-        on_routing: Callable[[Tape], object] | None = None,
-        on_batch_end: Callable[[int], object] = lambda done: None,
+        self, loaded: LoadedModel, dataset: EvaluationDataset, **options: Unpack[PredictOptions]
     ) -> PredictionResult:
-        """Predict every task of a data set for every sample.
-
-        Args:
-            loaded: the model, grafted or not.
-            dataset: one of `load_evaluation_datasets`.
-            batch_size: samples a forward pass, at least 1.
-            on_routing: called with what the mixtures decided for a batch's inputs; None for a
-                model without mixtures.
-            on_batch_end: called with the number of samples that are done.
-        """
+        """Predict every task of one of `load_evaluation_datasets`, by a model, grafted or not."""
 
     @abstractmethod
     def get_metric(self, task: str) -> Metric:
@@ -271,13 +191,7 @@ class TaskSet(ABC):
     def make_forward_pass(
         self, loaded: LoadedModel, datasets: Sequence[EvaluationDataset], *, num_samples: int
     ) -> ForwardPass:
-        """Prepare the forward pass whose FLOPs are counted.
-
-        Args:
-            loaded: the model, grafted or not.
-            datasets: those of `load_evaluation_datasets`.
-            num_samples: of each data set, from the first.
-        """
+        """Prepare the forward pass, over the first samples of each data set, to count FLOPs of."""
 
     def save_examples(  # noqa: B027  not all tasks have examples other than the predictions
         self, loaded: LoadedModel, dataset: EvaluationDataset, index_file: Path
@@ -285,22 +199,9 @@ class TaskSet(ABC):
         """Write what the report shows of a few samples: `index_file`, and files beside it."""
 
     def load_model_inputs(
-        self,
-        processor: Any,
-        split: str,
-        *,
-        limit: int | None = None,
-        batch_size: int = 16,
-        skip_bad_rows: bool = False,
+        self, processor: Any, split: str, *, limit: int | None, batch_size: int, skip_bad_rows: bool
     ) -> Iterator[dict[str, Tensor]]:
-        """Iterate over the samples of a split as keyword arguments of the model, without labels.
-
-        Args:
-            processor: that of `load_model`.
-            split: whose samples are used.
-            limit: samples at most, the same ones each time, spread over all; None for all.
-            batch_size: samples a batch.
-            skip_bad_rows: leave out samples that cannot be read.
+        """Iterate over batches of a split as keyword arguments of the model, without labels.
 
         Raises ValueError if there is no such split, or samples of this kind have no common size.
         """
@@ -310,22 +211,9 @@ class TaskSet(ABC):
         )
 
     def make_gradient_source(
-        self,
-        loaded: LoadedModel,
-        *,
-        model_tasks: Sequence[str],
-        split: str = "train",
-        skip_bad_rows: bool = False,
-        at: Sequence[str] | None = None,
+        self, loaded: LoadedModel, **options: Unpack[GradientOptions]
     ) -> GradientSource:
-        """Make what `coterie.diagnose` takes gradients of.
-
-        Args:
-            loaded: the model, grafted or not.
-            model_tasks: names of the model's tasks, in the order of its task ids.
-            split: whose samples are used.
-            skip_bad_rows: leave damaged samples out.
-            at: where a shared LoRA is probed, as `Mixture.at`; None for the kind's default.
+        """Make what `coterie.diagnose` takes gradients of, for a model, grafted or not.
 
         Raises ValueError if the model does not fit, or `at` does not apply to this kind.
         """
@@ -339,13 +227,9 @@ class TaskSet(ABC):
         return type(self).__name__
 
     def get_text_task(self, name: str | None = None) -> TextTask:
-        """Return a task that answers questions in text.
+        """Return a task that answers questions in text, by its name; None for the only one.
 
-        Args:
-            name: its name; None for the only one.
-
-        Raises ValueError if the tasks have no answers in text, there is no task of that name, or
-        there are several and none is named.
+        Raises ValueError if there is none of that name, or several and none is named.
         """
         raise ValueError(
             f"tasks of a {type(self).__name__} have no answers in text: load the run with "

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Int64
 from torch.utils.data import Dataset
 
-from coterie.tasks.task_set import TaskDataset
+from coterie.tasks.dataset import TaskDataset
 
 SampleIndex = tuple[int, int, int]
 """Data set, row, and the seed of the row's augmentation."""

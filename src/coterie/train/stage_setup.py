@@ -14,7 +14,8 @@ from coterie import distributed
 from coterie.losses.base import RoutingLoss
 from coterie.models.loading import DTYPES, LoadedModel
 from coterie.recipe import Stage
-from coterie.tasks.task_set import Collator, TaskDataset, TaskSet
+from coterie.tasks.dataset import Collator, TaskDataset
+from coterie.tasks.task_set import TaskSet
 from coterie.train.batch_sampler import MultiTaskDataset, StageBatchSampler, derive_stage_seed
 from coterie.train.config import RunConfig
 from coterie.train.metric_log import MetricLog

@@ -23,7 +23,7 @@ from coterie.train.run import Run
 from tests.evaluate import runs
 from tests.evaluate.dense_runs import RandomPictures, base, dense_run, recipe
 from tests.tasks.dense.tiny import model
-from tests.tasks.gradients.test_lora_probe import state
+from tests.tasks.text.test_gradients import state
 
 SMALL: dict[str, Any] = {"batches": 2, "batch_size": 2, "split": "test"}
 FAR = 100.0

@@ -1,15 +1,15 @@
 """`Augment`: random rotation, zoom, crop and horizontal flip of images and their labels."""
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float64, Shaped
+from jaxtyping import Shaped
 from torch import Tensor
 
 from coterie.tasks.dense.dataset import DenseSample
-from coterie.tasks.dense.resize import interpolate_bilinear, interpolate_nearest
+from coterie.tasks.dense.resize import Grid, interpolate_bilinear, interpolate_nearest
 from coterie.tasks.dense.task import DenseTask
 
 
@@ -49,22 +49,15 @@ class Augment:
     def apply(
         self, sample: DenseSample, tasks: Sequence[DenseTask], generator: torch.Generator
     ) -> DenseSample:
-        """Return a randomly augmented copy of `sample`.
-
-        Args:
-            sample: a sample with labels of any of `tasks`; not modified.
-            tasks: the tasks of the labels.
-            generator: source of randomness; each call uses five numbers, whatever is applied.
-        """
-        zoom, turn, down, right, flip = torch.rand(
-            5, generator=generator, dtype=torch.float64
-        ).tolist()
+        """Return a randomly augmented copy of `sample`, which has labels of any of `tasks`."""
+        # Always five, whatever is applied.
+        numbers = torch.rand(5, generator=generator, dtype=torch.float64)
+        zoom, turn, down, right, flip = numbers.tolist()
         low, high = self.scale
-        size = sample.image.shape[-2], sample.image.shape[-1]
         view = CropWindow(
             factor=low + zoom * (high - low),
             degrees=(2 * turn - 1) * self.degrees,
-            window=self.crop or size,
+            window=self.crop or sample.size,
             offset=(down, right) if self.crop else (0.5, 0.5),
         )
         cropped = view.crop(sample, tasks)
@@ -89,23 +82,16 @@ class CropWindow:
 
     def crop(self, sample: DenseSample, tasks: Sequence[DenseTask]) -> DenseSample:
         """Return the sample as seen through the window."""
-        coordinates = self.compute_pixel_coordinates(
-            (sample.image.shape[-2], sample.image.shape[-1])
-        )
-        image = interpolate_bilinear(sample.image.float(), *coordinates).nan_to_num(nan=0.0)
-        return replace(
-            sample,
-            image=image.round().clamp(0, 255).byte(),
-            labels=map_labels(
-                sample, tasks, lambda label, task: self.crop_label(label, task, coordinates)
-            ),
+        places = self.compute_pixel_coordinates(sample.size)
+        image = interpolate_bilinear(sample.image.float(), *places).nan_to_num(nan=0.0)
+        return sample.transform(
+            image.round().clamp(0, 255).byte(),
+            tasks,
+            lambda label, task: self.crop_label(label, task, places),
         )
 
     def crop_label(
-        self,
-        label: Shaped[Tensor, "*label"],
-        task: DenseTask,
-        places: tuple[Float64[Tensor, "height breadth"], Float64[Tensor, "height breadth"]],
+        self, label: Shaped[Tensor, "*label"], task: DenseTask, places: tuple[Grid, Grid]
     ) -> Shaped[Tensor, "..."]:
         """Return a label as seen through the window."""
         if not task.is_image_level:
@@ -118,20 +104,15 @@ class CropWindow:
             label = task.rotate_label(label, self.degrees)
         return task.scale_label(label, self.factor) if self.factor != 1 else label
 
-    def compute_pixel_coordinates(
-        self, size: tuple[int, int]
-    ) -> tuple[Float64[Tensor, "height breadth"], Float64[Tensor, "height breadth"]]:
+    def compute_pixel_coordinates(self, size: tuple[int, int]) -> tuple[Grid, Grid]:
         """Compute row and column, in an image of `size`, of each pixel of the window."""
-        starts = [
-            (old * self.factor - new) * at
-            for old, new, at in zip(size, self.window, self.offset, strict=True)
-        ]
-        if self.factor == 1 and not self.degrees:
-            starts = [float(round(start)) for start in starts]  # a pure crop does not interpolate
-        offsets = [
-            compute_axis_offsets(start, new, old * self.factor)
-            for start, new, old in zip(starts, self.window, size, strict=True)
-        ]
+        offsets = []  # from the centre of the zoomed image
+        for old, new, at in zip(size, self.window, self.offset, strict=True):
+            start = (old * self.factor - new) * at
+            if self.factor == 1 and not self.degrees:
+                start = float(round(start))  # a pure crop does not interpolate
+            places = torch.arange(new, dtype=torch.float64) + start
+            offsets.append(places - (old * self.factor - 1) / 2)
         down, right = torch.meshgrid(*offsets, indexing="ij")
         angle = math.radians(self.degrees)
         # inverse rotation, in axes of which the first points down
@@ -140,29 +121,10 @@ class CropWindow:
         return rows + (size[0] - 1) / 2, columns + (size[1] - 1) / 2
 
 
-def compute_axis_offsets(start: float, length: int, whole: float) -> Float64[Tensor, " place"]:
-    """Compute offsets of a window's pixels from the centre of an image of `whole` pixels."""
-    return torch.arange(length, dtype=torch.float64) + start - (whole - 1) / 2
-
-
 def flip_sample(sample: DenseSample, tasks: Sequence[DenseTask]) -> DenseSample:
     """Flip a sample horizontally."""
-    labels = map_labels(
-        sample,
+    return sample.transform(
+        sample.image.flip(-1),
         tasks,
         lambda label, task: task.flip_label(label if task.is_image_level else label.flip(-1)),
     )
-    return replace(sample, image=sample.image.flip(-1), labels=labels)
-
-
-def map_labels(
-    sample: DenseSample,
-    tasks: Sequence[DenseTask],
-    change: Callable[[Shaped[Tensor, "..."], DenseTask], Shaped[Tensor, "..."]],
-) -> dict[str, Shaped[Tensor, "..."]]:
-    """Apply `change` to each label of the sample."""
-    return {
-        task.name: change(sample.labels[task.name], task)
-        for task in tasks
-        if task.name in sample.labels
-    }

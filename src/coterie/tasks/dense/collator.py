@@ -2,15 +2,16 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float32, Shaped, UInt8
+from jaxtyping import Bool, Float32, Shaped
 from torch import Tensor
 
 from coterie.data.dataset import BadRow
-from coterie.tasks.dense.dataset import DenseSample
+from coterie.tasks.dense.dataset import DenseSample, Image
 from coterie.tasks.dense.task import DenseTask
 
 MEAN = (0.485, 0.456, 0.406)
@@ -18,28 +19,21 @@ MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
 
 
+@dataclass(eq=False)
 class DenseCollator:
     """A collator of dense samples; it also preprocesses the inputs of trained models.
 
     Attributes:
+        tasks: the tasks of the labels.
+        mean, std: per channel, for pixels from 0 to 1.
         skipped: always empty: no image is too long.
     """
 
-    def __init__(
-        self,
-        tasks: Sequence[DenseTask],
-        *,
-        mean: Sequence[float] = MEAN,
-        std: Sequence[float] = STD,
-    ) -> None:
-        """
-        Args:
-            tasks: the tasks of the labels.
-            mean, std: per channel, for pixels from 0 to 1.
-        """
-        self.tasks = tuple(tasks)
-        self.mean, self.std = tuple(mean), tuple(std)
-        self.skipped: list[BadRow] = []
+    tasks: Sequence[DenseTask]
+    _: KW_ONLY
+    mean: Sequence[float] = MEAN
+    std: Sequence[float] = STD
+    skipped: list[BadRow] = field(default_factory=list, init=False)
 
     @classmethod
     def from_pretrained(cls, base: str, tasks: Sequence[DenseTask]) -> "DenseCollator":
@@ -52,19 +46,16 @@ class DenseCollator:
             return cls(tasks)
         if not config.get("do_normalize", True):
             return cls(tasks, mean=(0.0,) * 3, std=(1.0,) * 3)
-        return cls(tasks, mean=config.get("image_mean") or MEAN, std=config.get("image_std") or STD)
+        mean, std = config.get("image_mean") or MEAN, config.get("image_std") or STD
+        return cls(tasks, mean=tuple(mean), std=tuple(std))
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write preprocessor_config.json, for `from_pretrained` and transformers."""
         config = {
             "image_processor_type": "ViTImageProcessor",
-            "do_resize": False,
-            "do_rescale": True,
-            "rescale_factor": 1 / 255,
-            "do_normalize": True,
-            "image_mean": self.mean,
-            "image_std": self.std,
-        }
+            "do_resize": False, "do_rescale": True, "rescale_factor": 1 / 255,
+            "do_normalize": True, "image_mean": self.mean, "image_std": self.std,
+        }  # fmt: skip
         text = json.dumps(config, indent=1) + "\n"
         (Path(folder) / "preprocessor_config.json").write_text(text, encoding="utf-8")
 
@@ -77,23 +68,17 @@ class DenseCollator:
 
         Raises ValueError if the samples differ in size.
         """
-        labels = {
-            task.name: stack_labels([sample.labels.get(task.name) for sample in samples], task)
-            for task in self.tasks
-            if any(task.name in sample.labels for sample in samples)
-        }
-        return {
-            "pixel_values": self.normalize_images([sample.image for sample in samples]),
-            "labels": labels,
-            "known": {
-                task.name: find_labelled_images(labels[task.name], task)
-                for task in self.tasks
-                if task.name in labels
-            },
-        }
+        labels, known = {}, {}
+        for task in self.tasks:
+            found = [sample.labels.get(task.name) for sample in samples]
+            if any(label is not None for label in found):
+                labels[task.name] = stack_labels(found, task)
+                known[task.name] = find_labelled_images(labels[task.name], task)
+        images = self.normalize_images([sample.image for sample in samples])
+        return {"pixel_values": images, "labels": labels, "known": known}
 
     def normalize_images(
-        self, images: Sequence[UInt8[Tensor, "channels height breadth"]]
+        self, images: Sequence[Image]
     ) -> Float32[Tensor, "batch channels height breadth"]:
         """Normalize images. Raises ValueError if they differ in size."""
         sizes = sorted({tuple(image.shape[-2:]) for image in images})

@@ -2,7 +2,7 @@
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -10,9 +10,11 @@ from jaxtyping import Shaped, UInt8
 from torch import Tensor
 
 from coterie.data.dataset import Dataset
-from coterie.data.subset import spread_indices
 from coterie.tasks.dense.label_files import LabelFile
 from coterie.tasks.dense.task import DenseTask
+
+Image = UInt8[Tensor, "channels height breadth"]
+Label = Shaped[Tensor, "..."]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,24 +23,33 @@ class DenseSample:
 
     Attributes:
         image: RGB, 0 to 255.
-        labels: task name -> label, see `DenseTask`, of the image's height and breadth. Tasks
-            without a label for this image may be missing.
+        labels: task name -> label, see `DenseTask`, of the image's size; some may be missing.
         source: name for errors and predictions, such as "adairsville/point_1_view_2".
     """
 
-    image: UInt8[Tensor, "channels height breadth"]
-    labels: Mapping[str, Shaped[Tensor, "..."]]
+    image: Image
+    labels: Mapping[str, Label]
     source: str
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and breadth in pixels."""
+        return self.image.shape[-2], self.image.shape[-1]
+
+    def transform(
+        self, image: Image, tasks: Sequence[DenseTask], change: Callable[[Label, DenseTask], Label]
+    ) -> "DenseSample":
+        """Return the sample with another image, and the labels of `tasks` changed."""
+        known = [task for task in tasks if task.name in self.labels]
+        labels = {task.name: change(self.labels[task.name], task) for task in known}
+        return replace(self, image=image, labels=labels)
 
 
 class DenseSamples(Dataset[DenseSample]):
     """The samples of a dense data set."""
 
     def compute_digest(self, index: int) -> str:
-        """Compute the sha256 of a sample's image and labels.
-
-        Data sets that know a sample's files may hash their paths, sizes and times instead.
-        """
+        """Compute a digest of a sample's image and labels, or of what says they are unchanged."""
         sample = self[index]
         parts = {"image": sample.image, **sample.labels}
         digest = hashlib.sha256(sample.source.encode())
@@ -47,23 +58,6 @@ class DenseSamples(Dataset[DenseSample]):
             digest.update(f"{name} {values.dtype} {tuple(values.shape)}".encode())
             digest.update(values.numpy().tobytes())
         return digest.hexdigest()
-
-
-class DenseSubset(DenseSamples):
-    """A fixed random subset of at most `limit` samples of a data set."""
-
-    def __init__(self, rows: DenseSamples, limit: int | None) -> None:
-        self.dataset, self.bad_rows = rows, rows.bad_rows
-        self.indices = spread_indices(len(rows), limit)
-
-    def __len__(self) -> int:
-        return len(self.indices)
-
-    def __getitem__(self, index: int) -> DenseSample:
-        return self.dataset[int(self.indices[index])]
-
-    def compute_digest(self, index: int) -> str:
-        return self.dataset.compute_digest(int(self.indices[index]))
 
 
 class DenseDataset(ABC):
@@ -75,22 +69,15 @@ class DenseDataset(ABC):
         """The tasks, in head order."""
 
     def select(self, names: Sequence[str]) -> "DenseDataset":
-        """Return the data set with some of its tasks, in the order of `names`.
-
-        Raises ValueError for an unknown name. Kinds without a field `names` override this.
-        """
+        """Return the data set with these of its tasks. Raises ValueError for an unknown name."""
         return replace(cast(Any, self), names=tuple(names))
 
     @abstractmethod
     def load_split(self, split: str, *, skip_bad_rows: bool = False) -> DenseSamples:
-        """Load the samples of a split, after reading every file once.
-
-        Args:
-            split: "train", "validation" or "test", if the data set has it.
-            skip_bad_rows: skip damaged samples and list them in `bad_rows` of the result.
+        """Load the samples of "train", "validation" or "test", after reading every file once.
 
         Raises ValueError for an unknown split, if no sample is valid, or with the number of damaged
-        files and the first 20: one line each, with file, field and reason.
+        files and the first 20, unless these are skipped, and listed in `bad_rows` of the result.
         """
 
 
@@ -110,7 +97,4 @@ class DenseSplit(ABC):
 
     @abstractmethod
     def read(self, index: int) -> DenseSample:
-        """Read sample `index` from its files.
-
-        Raises LabelFileError for the first file that is missing or damaged.
-        """
+        """Read a sample. Raises LabelFileError for the first file that is missing or damaged."""

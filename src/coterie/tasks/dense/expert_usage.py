@@ -11,6 +11,7 @@ from torch import Tensor
 from coterie.graft import observe
 from coterie.models.multitask_vision.modeling import MultiTaskVisionModel
 from coterie.routing.usage import ExpertUsage, UsageStatistics
+from coterie.tasks.gradients import preserve_flags
 
 
 @torch.no_grad()
@@ -38,15 +39,10 @@ def measure_usage_by_task(
             f"{type(base).__name__}: give the model of a run on dense tasks"
         )
     usage = ExpertUsage(base.config.resolve_tasks(tasks))
-    modes = {module: module.training for module in model.modules()}
-    model.eval()
-    try:
+    with preserve_flags(model):
         for images in batches:
             for task in usage.tasks:
                 with observe(model) as tape:
                     model(pixel_values=images, tasks=(task,))
                 usage.add(tape, task=task)
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
     return usage.compute_means()

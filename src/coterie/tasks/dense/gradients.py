@@ -12,30 +12,27 @@ from torch import Tensor, nn
 
 from coterie.models.loading import LoadedModel
 from coterie.tasks.dense.collator import DenseCollator, find_labelled_images
-from coterie.tasks.dense.dataset import DenseDataset, DenseSample
-from coterie.tasks.dense.loss import compute_task_losses
+from coterie.tasks.dense.dataset import DenseDataset
 from coterie.tasks.dense.task import DenseTask
 from coterie.tasks.dense.vision_config import ResizedDataset, VisionConfig
-from coterie.tasks.gradients.parameter_space import (
+from coterie.tasks.gradients import (
+    GradientSource,
     ParameterSpace,
     find_adapter_parameters,
     group_parameters,
     preserve_flags,
+    split_into_batches,
 )
-from coterie.tasks.gradients.source import GradientSource, split_into_batches
 
 if TYPE_CHECKING:
     from coterie.models.multitask_vision.modeling import MultiTaskVisionModel
-
-TOWER = "vision"
 
 
 class DenseGradientSource(GradientSource):
     """Gradients of dense tasks; all tasks use the same images, except unlabelled ones.
 
-    Losses are means over images. Tasks run one at a time: samples of a forward pass are
-    independent, so the losses are those of training. Images are preprocessed as in
-    evaluation, without random augmentation.
+    Losses are means over images, preprocessed as in evaluation, without random augmentation. Tasks
+    run one at a time: samples of a forward pass are independent, so they are those of training.
     """
 
     paired = True
@@ -49,13 +46,7 @@ class DenseGradientSource(GradientSource):
         split: str,
         skip_bad_rows: bool = False,
     ) -> None:
-        """
-        Args:
-            loaded: a `MultiTaskVisionModel`, grafted or not, and its `DenseCollator`.
-            dataset: the images, and the tasks to compare.
-            vision: how images are preprocessed.
-            split: the split to use.
-            skip_bad_rows: skip damaged images.
+        """Compare the tasks of a data set in a `MultiTaskVisionModel`, grafted or not.
 
         Raises ValueError for another kind of model, or for tasks without a head.
         """
@@ -63,9 +54,8 @@ class DenseGradientSource(GradientSource):
         self.names = tuple(task.name for task in self.tasks)
         self.multitask_model = find_multitask_model(loaded, self.tasks)
         self.settings = {"shared_layers": self.multitask_model.config.shared_layers}
-        self.dataset = ResizedDataset(
-            dataset.load_split(split, skip_bad_rows=skip_bad_rows), self.tasks, vision
-        )
+        rows = dataset.load_split(split, skip_bad_rows=skip_bad_rows)
+        self.dataset = ResizedDataset(rows, self.tasks, vision)
         mean, std = loaded.processor.mean, loaded.processor.std
         self.collators = [DenseCollator((task,), mean=mean, std=std) for task in self.tasks]
 
@@ -78,7 +68,8 @@ class DenseGradientSource(GradientSource):
                 break
             sample = self.dataset[index]
             for task in short:
-                if is_labelled(sample, task):
+                label = sample.labels.get(task.name)
+                if label is not None and find_labelled_images(label[None], task):
                     labelled[task.name].append(index)
         has = f"images with a label in the {self.split!r} split"
         return [
@@ -96,45 +87,33 @@ class DenseGradientSource(GradientSource):
                 "adapter": find_adapter_parameters(model, adapter),
                 "blocks": find_shared_parameters(self.multitask_model),
             }
-            yield (
-                model,
-                {
-                    kind: group_parameters(named, lambda _: TOWER)
-                    for kind, named in found.items()
-                    if named
-                },
-            )
+            spaces = {
+                kind: group_parameters(named, lambda _: "vision")
+                for kind, named in found.items()
+                if named
+            }
+            yield model, spaces
 
     def compute_loss(self, model: nn.Module, task: int, batch: Sequence[int]) -> Float[Tensor, ""]:
         device, name = next(model.parameters()).device, self.names[task]
         inputs = self.collators[task]([self.dataset[index] for index in batch])
         labels = {kind: {name: inputs[kind][name].to(device)} for kind in ("labels", "known")}
         output = model(pixel_values=inputs["pixel_values"].to(device), tasks=(name,))
-        return compute_task_losses(self.tasks[task], output.predictions[name], labels).mean()
+        return self.tasks[task].compute_weighted_losses(output.predictions[name], labels).mean()
 
 
 @contextmanager
 def use_float32(model: nn.Module) -> Iterator[None]:
-    """Convert the weights to float32 inside the context: bfloat16 would round away small steps.
-
-    Afterwards their dtypes and values are restored, bit for bit.
-    """
-    tensors = [each for each in chain(model.parameters(), model.buffers())
-               if each.is_floating_point()]  # fmt: skip
-    dtypes = [each.dtype for each in tensors]
-    for each in tensors:
+    """Convert weights to float32, as bfloat16 would round away small steps, and back afterwards."""
+    tensors = chain(model.parameters(), model.buffers())
+    dtypes = {each: each.dtype for each in tensors if each.is_floating_point()}
+    for each in dtypes:
         each.data = each.data.float()
     try:
         yield
     finally:
-        for each, dtype in zip(tensors, dtypes, strict=True):
+        for each, dtype in dtypes.items():
             each.data = each.data.to(dtype)
-
-
-def is_labelled(sample: DenseSample, task: DenseTask) -> bool:
-    """Return whether an image has a label of the task for at least one pixel."""
-    label = sample.labels.get(task.name)
-    return label is not None and bool(find_labelled_images(label[None], task))
 
 
 def find_multitask_model(loaded: LoadedModel, tasks: Sequence[DenseTask]) -> "MultiTaskVisionModel":
@@ -162,17 +141,12 @@ def find_multitask_model(loaded: LoadedModel, tasks: Sequence[DenseTask]) -> "Mu
 
 
 def find_shared_parameters(model: "MultiTaskVisionModel") -> dict[str, nn.Parameter]:
-    """Return the weights of the blocks that may have experts, with `requires_grad` set.
-
-    Parameters of experts and gates are excluded. Weights replaced by experts get no gradient.
-    """
+    """Return the base weights of the blocks that may have experts, with `requires_grad` set."""
     blocks = list(model.get_blocks())[model.config.shared_layers :]
     in_blocks = {id(each) for block in blocks for each in block.parameters()}
-    named = {
-        name: each
-        for name, each in model.named_parameters()
-        if id(each) in in_blocks and ".coterie_" not in name
-    }
-    for each in named.values():
-        each.requires_grad_(True)
+    named = {}
+    for name, each in model.named_parameters():
+        if id(each) in in_blocks and ".coterie_" not in name:
+            named[name] = each
+            each.requires_grad_(True)
     return named

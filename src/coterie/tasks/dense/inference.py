@@ -1,40 +1,48 @@
-"""Inference of dense tasks: metric statistics of every image, one forward pass per batch."""
+"""Inference of dense tasks: metric statistics of every image, and pictures of a few examples."""
 
 import hashlib
+import json
+import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float64
+from jaxtyping import Float, Float64
 from torch import Tensor, nn
 
+from coterie.data.subset import spread_indices
 from coterie.graft import observe
+from coterie.io import write
 from coterie.metrics.prediction import MapPrediction
+from coterie.optional_imports import import_optional
 from coterie.routing.decision import Tape
-from coterie.tasks.dense.collator import DenseCollator
-from coterie.tasks.dense.dataset import DenseSamples
+from coterie.tasks.dense.dataset import DenseSample, DenseSamples
 from coterie.tasks.dense.task import DenseTask
-from coterie.tasks.predictions import ForwardPass, Prediction
+from coterie.tasks.dense.visualize import Rgb
+from coterie.tasks.predictions import Prediction
 
 Statistics = Float64[np.ndarray, " statistics"]
+StatisticsTable = Float64[np.ndarray, "samples statistics"]
+Pixels = Callable[[list[Tensor]], Tensor]
+"""Makes `pixel_values` from images, each uint8 [channels, height, width]."""
+NUM_EXAMPLES = 5
+"""Number of example samples per split."""
+SIDE_PX = 160
+"""Maximum side of a saved image."""
+Answer = tuple[DenseSample, Mapping[str, Float[Tensor, "channels *place"]]]
+"""A sample, and each task's head output for it."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class InferenceResult:
-    """The statistics of some images.
-
-    Attributes:
-        sources: the images' names, in order.
-        statistics: task -> its metric's statistics, one row per image; 0 for unlabelled images.
-        seconds: time of the model, without reading and scoring.
-    """
+class InferenceResult(NamedTuple):
+    """The names of some images, their statistics, and the time of the model."""
 
     sources: tuple[str, ...]
-    statistics: Mapping[str, Float64[np.ndarray, "samples statistics"]]
+    statistics: Mapping[str, StatisticsTable]
+    """Task -> its metric's statistics, one row per image; 0 for unlabelled images."""
     seconds: float
 
 
@@ -44,21 +52,15 @@ def run_inference(
     rows: DenseSamples,
     tasks: Sequence[DenseTask],
     *,
-    pixels: Callable[[list[Tensor]], Tensor],
+    pixels: Pixels,
     batch_size: int,
     on_routing: Callable[[Tape], object] | None = None,
     on_batch_end: Callable[[int], object] = lambda scored: None,
 ) -> InferenceResult:
     """Run a `MultiTaskVisionModel`, grafted or not, on images; it remains in eval mode.
 
-    Args:
-        model: the model, on any device; autocast to bfloat16 if any parameter is bfloat16.
-        rows: the images, of equal size within a batch, and their labels.
-        tasks: the tasks to score, which have heads.
-        pixels: makes `pixel_values` from images, each uint8 [channels, height, width].
-        batch_size: images per forward pass, at least 1.
-        on_routing: called with the routing of each pass; None for a model without mixtures.
-        on_batch_end: called after each batch with the number of images done.
+    It is autocast to bfloat16 if any parameter is bfloat16. Images of a batch have one size, and
+    `tasks` have heads. Options as in `PredictOptions`.
 
     Raises ValueError if there are no images, or a task has no label on any image.
     """
@@ -69,29 +71,25 @@ def run_inference(
     seconds = 0.0
     for start in range(0, len(rows), batch_size):
         batch = [rows[index] for index in range(start, min(start + batch_size, len(rows)))]
-        predictions, took = predict_batch(model, pixels([sample.image for sample in batch]),
-                                      list(found), on_routing)  # fmt: skip
+        images = pixels([sample.image for sample in batch])
+        predictions, took = predict_batch(model, images, list(found), on_routing)
         seconds += took
         for place, sample in enumerate(batch):
             sources.append(sample.source)
             for name, metric in metrics.items():
-                label = sample.labels.get(name)
-                prediction = predictions[name][place]
-                found[name].append(
-                    None
-                    if label is None
-                    else metric.statistics(MapPrediction(values=prediction), label)
-                )
+                label, values = sample.labels.get(name), predictions[name][place]
+                prediction = MapPrediction(values=values)
+                found[name].append(None if label is None else metric.statistics(prediction, label))
         on_batch_end(len(sources))
     statistics = {name: stack_statistics(name, each) for name, each in found.items()}
-    return InferenceResult(sources=tuple(sources), statistics=statistics, seconds=seconds)
+    return InferenceResult(tuple(sources), statistics, seconds)
 
 
 def predict_batch(
     model: nn.Module,
     pictures: Tensor,
     names: list[str],
-    on_routing: Callable[[Tape], object] | None,
+    on_routing: Callable[[Tape], object] | None = None,
 ) -> tuple[dict[str, Tensor], float]:
     """Return each task's predictions, float32 on the CPU, and the time in seconds."""
     device, started = next(model.parameters()).device, time.monotonic()
@@ -108,9 +106,7 @@ def predict_batch(
     return found, seconds
 
 
-def stack_statistics(
-    name: str, found: Sequence[Statistics | None]
-) -> Float64[np.ndarray, "samples statistics"]:
+def stack_statistics(name: str, found: Sequence[Statistics | None]) -> StatisticsTable:
     """Stack one row per image. Raises ValueError if no image has a label of task `name`."""
     length = next((len(each) for each in found if each is not None), None)
     if length is None:
@@ -121,37 +117,57 @@ def stack_statistics(
     return np.stack([np.zeros(length) if each is None else each for each in found])
 
 
-def make_rows(
-    sources: Sequence[str], statistics: Float64[np.ndarray, "samples statistics"]
-) -> list[Prediction]:
+def make_rows(sources: Sequence[str], statistics: StatisticsTable) -> list[Prediction]:
     """Make the rows of a task's predictions, which store only statistics."""
-    return [
-        {"source": source, "statistics": row}
-        for source, row in zip(sources, statistics.tolist(), strict=True)
-    ]
+    pairs = zip(sources, statistics.tolist(), strict=True)
+    return [{"source": source, "statistics": row} for source, row in pairs]
 
 
 def compute_samples_digest(rows: DenseSamples) -> str:
     """Compute the SHA-256 of all samples' digests, in order."""
-    digest = hashlib.sha256()
-    for index in range(len(rows)):
-        digest.update(rows.compute_digest(index).encode())
-    return digest.hexdigest()
+    digests = [rows.compute_digest(index) for index in range(len(rows))]
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
-def make_forward_pass(
-    model: nn.Module,
-    collator: DenseCollator,
-    rows: DenseSamples,
-    tasks: Sequence[DenseTask],
-    num_samples: int,
-) -> ForwardPass:
-    """Prepare a pass of all tasks over the first images that have the first one's size."""
-    model.requires_grad_(False)  # torch's FLOP counter fails on tensors that require gradients
-    images = [rows[index].image for index in range(min(num_samples, len(rows)))]
-    images = [image for image in images if image.shape == images[0].shape]
-    batch, names = collator.normalize_images(images), [task.name for task in tasks]
-    return ForwardPass(
-        run=lambda: predict_batch(model, batch, names, None),
-        num_predictions=len(images) * len(names),
-    )
+@torch.no_grad()
+def predict_examples(
+    model: nn.Module, rows: DenseSamples, tasks: Sequence[DenseTask], pixels: Pixels
+) -> Iterable[Answer]:
+    """Predict `NUM_EXAMPLES` samples, the same for every run on these rows, in eval mode."""
+    names = [task.name for task in tasks]
+    for place in spread_indices(len(rows), NUM_EXAMPLES):
+        sample = rows[int(place)]  # one at a time: sizes may differ
+        predictions, _ = predict_batch(model, pixels([sample.image]), names)
+        yield sample, {name: each[0] for name, each in predictions.items()}
+
+
+def save_examples(index_file: Path, tasks: Sequence[DenseTask], answers: Iterable[Answer]) -> Path:
+    """Write PNGs with sides up to `SIDE_PX` and their index, and return the index file.
+
+    The index is a list: {"source": ..., "image": a file, "tasks": {name:
+    {"truth": a file, or null without a label, "predicted": a file}}}. Its folder is emptied first.
+    """
+    folder = index_file.parent
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    index: list[dict[str, Any]] = []
+    for number, (sample, predictions) in enumerate(answers):
+        files = {}
+        for place, task in enumerate(tasks):
+            truth, prediction = task.visualize(predictions[task.name], sample.labels.get(task.name))
+            start = folder / f"{number}-{place}"
+            files[task.name] = {
+                "truth": truth if truth is None else _save_image(f"{start}-truth.png", truth),
+                "predicted": _save_image(f"{start}-predicted.png", prediction),
+            }
+        image = _save_image(f"{folder / str(number)}.png", sample.image)
+        index.append({"source": sample.source, "image": image, "tasks": files})
+    return write(index_file, json.dumps(index, indent=1) + "\n")
+
+
+def _save_image(file: str, picture: Rgb) -> str:
+    """Save an image and return the file's name without its folder."""
+    image = import_optional("PIL.Image", "data").fromarray(picture.permute(1, 2, 0).numpy())
+    image.thumbnail((SIDE_PX, SIDE_PX))
+    image.save(file)
+    return Path(file).name

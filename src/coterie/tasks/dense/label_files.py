@@ -1,7 +1,7 @@
 """Decoders of image and label files, which reject damaged files instead of guessing labels."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,9 +18,7 @@ AGAIN = "fetch or export it again"
 
 
 def decode_image(content: bytes) -> Any:
-    """Decode a PIL image completely, without converting its values.
-
-    Unlike `coterie.modalities.image`, EXIF orientation is ignored, since labels do not have it.
+    """Decode a PIL image completely, without converting its values or turning it, as labels are.
 
     Raises ValueError if Pillow cannot decode it, or if it has more than MAX_PIXELS pixels.
     """
@@ -43,48 +41,33 @@ def decode_rgb(content: bytes) -> UInt8[np.ndarray, "channels height breadth"]:
     return np.array(decode_image(content).convert("RGB")).transpose(2, 0, 1)
 
 
-def decode_rgb_label(content: bytes) -> UInt8[np.ndarray, "channels height breadth"]:
-    """Decode a label stored as an RGB image, 0 to 255; an alpha channel is removed.
-
-    Raises ValueError for other modes: a grey image does not encode colours.
-    """
+def _decode_mode(content: bytes, modes: Sequence[str], allowed: str) -> Shaped[np.ndarray, "..."]:
+    """Decode the values of an image. Raises ValueError if it is of another mode."""
     image = decode_image(content)
-    if image.mode not in ("RGB", "RGBA"):
-        raise ValueError(f"is a picture of mode {image.mode}: RGB of 8 bits is allowed; {AGAIN}")
-    return np.array(image)[..., :3].transpose(2, 0, 1)
-
-
-def decode_uint8(content: bytes) -> UInt8[np.ndarray, "height breadth"]:
-    """Decode a label stored in one channel of 8 bits; of a palette image, the indices.
-
-    Raises ValueError if it has more channels or bits.
-    """
-    image = decode_image(content)
-    if image.mode not in ("L", "P"):
-        raise ValueError(
-            f"is a picture of mode {image.mode}: one channel of 8 bits (L or P) is allowed; {AGAIN}"
-        )
+    if image.mode.partition(";")[0] not in modes:
+        raise ValueError(f"is a picture of mode {image.mode}: {allowed} is allowed; {AGAIN}")
     return np.array(image)
 
 
-def decode_uint16(content: bytes) -> UInt16[np.ndarray, "height breadth"]:
-    """Decode a label stored as a grey image of 16 bits, 0 to 65535.
+def decode_rgb_label(content: bytes) -> UInt8[np.ndarray, "channels height breadth"]:
+    """Decode a label stored as an RGB image, 0 to 255; an alpha channel is removed."""
+    # A grey image does not encode colours.
+    return _decode_mode(content, ("RGB", "RGBA"), "RGB of 8 bits")[..., :3].transpose(2, 0, 1)
 
-    Raises ValueError if it has more channels or fewer bits.
-    """
-    image = decode_image(content)
-    if not image.mode.startswith("I"):  # "I;16"; Pillow before 11 says "I"
-        raise ValueError(
-            f"is a picture of mode {image.mode}: one channel of 16 bits is allowed; {AGAIN}"
-        )
-    return np.array(image).astype(np.uint16)
+
+def decode_uint8(content: bytes) -> UInt8[np.ndarray, "height breadth"]:
+    """Decode a label stored in one channel of 8 bits; of a palette image, the indices."""
+    return _decode_mode(content, ("L", "P"), "one channel of 8 bits (L or P)")
+
+
+def decode_uint16(content: bytes) -> UInt16[np.ndarray, "height breadth"]:
+    """Decode a label stored as a grey image of 16 bits, 0 to 65535."""
+    # "I;16"; Pillow before 11 says "I"
+    return _decode_mode(content, ("I",), "one channel of 16 bits").astype(np.uint16)
 
 
 def decode_npy(content: bytes) -> Shaped[np.ndarray, "..."]:
-    """Decode a .npy file of booleans or real numbers, never pickled objects.
-
-    Raises ValueError if it is damaged, pickled, or has another dtype.
-    """
+    """Decode a .npy file of booleans or real numbers. Raises ValueError, also for pickled ones."""
     try:
         array = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
     except Exception as error:  # a damaged header may fail in Python's parser
@@ -95,10 +78,7 @@ def decode_npy(content: bytes) -> Shaped[np.ndarray, "..."]:
 
 
 def decode_mat(content: bytes, variable: str) -> Shaped[np.ndarray, "..."]:
-    """Decode `variable` of a .mat file of version 4 to 7.2, which cannot execute code.
-
-    Raises ValueError if it is damaged or has no such variable.
-    """
+    """Decode `variable` of a .mat file of version 4 to 7.2, which cannot execute code."""
     module = import_optional("scipy.io", "data")
     try:
         found = module.loadmat(io.BytesIO(content))
@@ -141,8 +121,7 @@ class LabelFile:
     """A file with the image or one label of a sample.
 
     Attributes:
-        folder: folder of the data set.
-        name: path relative to `folder`, with slashes, as in error messages.
+        name: path relative to `folder`, the data set's, with slashes, as in error messages.
         field: the task whose label it holds, or "image".
     """
 
@@ -152,15 +131,10 @@ class LabelFile:
 
     @property
     def path(self) -> Path:
-        """Path of the file."""
         return self.folder / self.name
 
     def read(self, decode: Callable[[bytes], Decoded]) -> Decoded:
-        """Read the file and decode its bytes.
-
-        Raises LabelFileError if it cannot be read, is empty, or `decode` raises ValueError, whose
-        message is the reason.
-        """
+        """Read and decode the file. Raises LabelFileError if `decode` raises ValueError."""
         try:
             content = self.path.read_bytes()
         except OSError as error:
@@ -173,7 +147,6 @@ class LabelFile:
             raise self.make_error(" ".join(str(error).split())) from None
 
     def make_error(self, reason: str) -> LabelFileError:
-        """Make the error of this file."""
         return LabelFileError(self.name, self.field, reason)
 
 

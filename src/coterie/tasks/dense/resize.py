@@ -1,7 +1,6 @@
 """Resizing of images and labels that never mixes classes or spreads unknown pixels."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 
 import torch
 from jaxtyping import Float, Float32, Float64, Int64, Shaped, UInt8
@@ -13,28 +12,17 @@ from coterie.tasks.dense.task import DenseTask
 
 WEIGHT_TOLERANCE = 1e-3
 """Smaller weights of known pixels in an average are rounding errors."""
+Grid = Float64[Tensor, "height breadth"]
 
 
 def resize_sample(
     sample: DenseSample, tasks: Sequence[DenseTask], size: tuple[int, int]
 ) -> DenseSample:
-    """Resize the image and all labels of a sample.
-
-    Args:
-        sample: a sample with labels of any of `tasks`.
-        tasks: the tasks of the labels.
-        size: height and breadth in pixels.
-
-    Raises ValueError if `size` is not above 0.
-    """
+    """Resize a sample with labels of `tasks` to a height and breadth; ValueError if one is 0."""
     if min(size) < 1:
         raise ValueError(f"a picture of {size[0]} x {size[1]} pixels: give at least 1 x 1")
-    labels = {
-        task.name: resize_label(sample.labels[task.name], task, size)
-        for task in tasks
-        if task.name in sample.labels
-    }
-    return replace(sample, image=resize_image(sample.image, size), labels=labels)
+    image = resize_image(sample.image, size)
+    return sample.transform(image, tasks, lambda label, task: resize_label(label, task, size))
 
 
 def resize_image(
@@ -69,48 +57,45 @@ def resize_nearest(
 def resize_bilinear(
     values: Float[Tensor, "channels height breadth"], size: tuple[int, int]
 ) -> Float32[Tensor, "channels ..."]:
-    """Resize bilinearly with antialiasing, over known values only.
-
-    Weights are renormalised without NaN values; NaN where no value is known.
-    """
-    known = ~values.isnan()
-    both = torch.stack([values.nan_to_num(nan=0.0).float(), known.float()])
-    total, weight = interpolate(both, size=size, mode="bilinear", antialias=True)
-    return torch.where(weight > WEIGHT_TOLERANCE, total / weight, torch.nan)
+    """Resize bilinearly with antialiasing, over known values only; NaN where none is known."""
+    return average_known(
+        values.float(), lambda both: interpolate(both, size=size, mode="bilinear", antialias=True)
+    )
 
 
 def interpolate_bilinear(
-    values: Float[Tensor, "channels *place"],
-    rows: Float64[Tensor, "height breadth"],
-    columns: Float64[Tensor, "height breadth"],
+    values: Float[Tensor, "channels *place"], rows: Grid, columns: Grid
 ) -> Float32[Tensor, "channels height breadth"]:
     """Interpolate the known among the four pixels around each position; NaN where none is known.
 
-    Args:
-        values: an image, NaN where unknown.
-        rows: positions in pixels from the centre of the first row; pixels beyond the image are
-            unknown.
-        columns: positions in pixels from the centre of the first column.
+    Positions are in pixels from the centre of the first row and column; unknown pixels are NaN or
+    beyond the image.
     """
     height, breadth = values.shape[-2:]
-    grid = torch.stack(
-        [(2 * columns + 1) / breadth - 1, (2 * rows + 1) / height - 1], dim=-1
-    )  # grid_sample has -1 and 1 at the outer edges of the first and last pixels
+    # grid_sample has -1 and 1 at the outer edges of the first and last pixels
+    grid = torch.stack([(2 * columns + 1) / breadth - 1, (2 * rows + 1) / height - 1], dim=-1)
+    grid = grid.expand(2, -1, -1, -1)
+    return average_known(
+        values.double(),
+        lambda both: grid_sample(both, grid, padding_mode="zeros", align_corners=False),
+    ).float()
+
+
+def average_known(
+    values: Float[Tensor, "*label"], average: Callable[[Tensor], Tensor]
+) -> Float[Tensor, "..."]:
+    """Average with weights that are renormalised without NaN values; NaN where none is known.
+
+    `average` is linear, and is called with values and their weights as a batch of two.
+    """
     known = ~values.isnan()
-    both = torch.stack([values.nan_to_num(nan=0.0), known.to(values.dtype)]).double()
-    sampled = grid_sample(
-        both, grid.expand(2, -1, -1, -1), padding_mode="zeros", align_corners=False
-    )
-    total, weight = sampled
-    return torch.where(weight > WEIGHT_TOLERANCE, total / weight, torch.nan).float()
+    both = torch.stack([values.nan_to_num(nan=0.0), known.to(values.dtype)])
+    total, weight = average(both)
+    return torch.where(weight > WEIGHT_TOLERANCE, total / weight, torch.nan)
 
 
 def interpolate_nearest(
-    classes: Int64[Tensor, "..."],
-    rows: Float64[Tensor, "height breadth"],
-    columns: Float64[Tensor, "height breadth"],
-    *,
-    unknown: int,
+    classes: Int64[Tensor, "..."], rows: Grid, columns: Grid, *, unknown: int
 ) -> Int64[Tensor, "height breadth"]:
     """Return the class of the pixel at each position; `unknown` beyond the image."""
     row, column = (rows + 0.5).floor().long(), (columns + 0.5).floor().long()

@@ -2,14 +2,23 @@
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from coterie.metrics.dense.base import DenseMetric
-from coterie.tasks.dense.visualize import Visualization
+from coterie.metrics.dense.labels import check_choice
+from coterie.tasks.dense.visualize import Map, Visualization, apply_colormap_range
+
+Label = Shaped[Tensor, "*label"]
+MapBatch = Float[Tensor, "batch 1 height breadth"]
+Losses = Float[Tensor, " batch"]
 
 
+@dataclass(frozen=True, kw_only=True)
 class DenseTask(ABC):
     """One of several tasks on the same images. Kinds are frozen keyword-only dataclasses.
 
@@ -22,7 +31,7 @@ class DenseTask(ABC):
     """
 
     name: str
-    weight: float
+    weight: float = 1.0
 
     def __post_init__(self) -> None:
         kind = type(self).__name__
@@ -30,11 +39,15 @@ class DenseTask(ABC):
             raise ValueError(f"{kind}(name={self.name!r}): give a text that is not empty")
         if not 0 < self.weight < math.inf:
             raise ValueError(f"{kind}(weight={self.weight!r}): give a number above 0")
+        for name, hint in get_type_hints(type(self)).items():
+            if get_origin(hint) is Literal:
+                check_choice(f"{kind}({name}", getattr(self, name), get_args(hint))
+        self.make_metric()  # validates the fields that it takes
 
     @property
-    @abstractmethod
     def channels(self) -> int:
         """Number of head outputs per pixel or per image."""
+        return 1
 
     @property
     def is_image_level(self) -> bool:
@@ -51,13 +64,15 @@ class DenseTask(ABC):
         self,
         prediction: Float[Tensor, "batch channels *place"],
         label: Shaped[Tensor, "batch *label"],
-    ) -> Float[Tensor, " batch"]:
-        """Compute the loss of each image in float32, without `weight`; 0 without labels.
+    ) -> Losses:
+        """Compute each image's loss in float32, without `weight`; 0 without labels."""
 
-        Args:
-            prediction: the head's output, in any dtype.
-            label: the labels of the batch.
-        """
+    def compute_weighted_losses(
+        self, prediction: Float[Tensor, "batch channels *place"], batch: Mapping[str, Any]
+    ) -> Float[Tensor, " samples"]:
+        """Compute `weight` times the loss of each image that has a label in a collator's batch."""
+        losses = self.compute_loss(prediction, batch["labels"][self.name])
+        return self.weight * losses[batch["known"][self.name]]
 
     @abstractmethod
     def make_metric(self) -> DenseMetric:
@@ -65,39 +80,38 @@ class DenseTask(ABC):
 
     @abstractmethod
     def visualize(
-        self,
-        prediction: Float[Tensor, "channels *place"],
-        label: Shaped[Tensor, "*label"] | None,
+        self, prediction: Float[Tensor, "channels *place"], label: Label | None
     ) -> Visualization:
-        """Render prediction and label of one image for visual comparison.
+        """Render the output for one image, and its label, in the same colours, grey if unknown."""
 
-        Both use the same colours; unknown pixels of the label are grey.
-
-        Args:
-            prediction: the output for one image, as in `DenseMetric.statistics`.
-            label: None for an unlabelled image.
-        """
-
-    def flip_label(self, label: Shaped[Tensor, "*label"]) -> Shaped[Tensor, "*label"]:
+    def flip_label(self, label: Label) -> Label:
         """Adapt the values to a horizontal flip, after the pixels have moved."""
         return label
 
-    def rotate_label(
-        self, label: Shaped[Tensor, "*label"], degrees: float
-    ) -> Shaped[Tensor, "*label"]:
+    def rotate_label(self, label: Label, degrees: float) -> Label:
         """Adapt the values to a counter-clockwise rotation of the image."""
         return label
 
-    def scale_label(
-        self, label: Shaped[Tensor, "*label"], factor: float
-    ) -> Shaped[Tensor, "*label"]:
+    def scale_label(self, label: Label, factor: float) -> Label:
         """Adapt the values to a zoom of the image by `factor`."""
         return label
 
-    def finished(self, label: Shaped[Tensor, "*label"]) -> Shaped[Tensor, "*label"]:
+    def finished(self, label: Label) -> Label:
         """Return the label for training and scoring, from the cropped label."""
         return label
 
-    def renormalize_label(self, label: Shaped[Tensor, "*label"]) -> Shaped[Tensor, "*label"]:
+    def renormalize_label(self, label: Label) -> Label:
         """Convert means of neighbouring values to valid label values."""
         return label
+
+
+class BinaryTask(DenseTask):
+    """A task with one logit and a label of 0 or 1 for each pixel."""
+
+    def visualize(self, prediction: Map, label: Map | None) -> Visualization:
+        """Show 0 as violet and 1 as yellow, for the label and the predicted probability."""
+        return apply_colormap_range(prediction.sigmoid(), label, 0.0, 1.0)
+
+    def renormalize_label(self, label: Float[Tensor, "*label"]) -> Float[Tensor, "*label"]:
+        """Round means of neighbouring pixels to 0 or 1; one half becomes 1."""
+        return (label >= 0.5).to(label.dtype).where(~label.isnan(), label)

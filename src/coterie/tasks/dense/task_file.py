@@ -12,8 +12,7 @@ from coterie.tasks.dense.dataset import DenseDataset
 from coterie.tasks.dense.vision_config import VisionConfig
 from coterie.yaml_files import construct_from_yaml
 
-DATASET_KEY = "pictures"
-VISION_KEY = "vision"
+DATASET_KEY, VISION_KEY = "pictures", "vision"
 
 
 def list_dataset_kinds() -> dict[str, type[DenseDataset]]:
@@ -31,14 +30,7 @@ def list_dataset_kinds() -> dict[str, type[DenseDataset]]:
 
 
 def parse_dense_tasks(items: Mapping[Any, Any], path: Path) -> tuple[DenseDataset, VisionConfig]:
-    """Parse the contents of a file.
-
-    Args:
-        items: the contents.
-        path: the file; its folders are relative to its own folder.
-
-    Raises ValueError, naming the file and the key in it, if anything is wrong.
-    """
+    """Parse the contents of a file. Raises ValueError, naming the file and the key in it."""
     keys = (DATASET_KEY, VISION_KEY)
     for key in items:
         if key not in keys:
@@ -49,9 +41,7 @@ def parse_dense_tasks(items: Mapping[Any, Any], path: Path) -> tuple[DenseDatase
                 "into a file of their own"
             )
     dataset = parse_dataset(items[DATASET_KEY], path, f"{path}: {DATASET_KEY}")
-    if VISION_KEY not in items:
-        return dataset, VisionConfig()
-    return dataset, parse_vision(items[VISION_KEY], f"{path}: {VISION_KEY}")
+    return dataset, parse_vision(items.get(VISION_KEY, {}), f"{path}: {VISION_KEY}")
 
 
 def parse_dataset(items: Any, path: Path, where: str) -> DenseDataset:
@@ -70,18 +60,14 @@ def parse_dataset(items: Any, path: Path, where: str) -> DenseDataset:
         near = serialization.format_suggestions(str(name), known)
         raise ValueError(f"{where}.set = {name!r}{near}: give one of {', '.join(known)}")
     if "folder" in fields:
-        fields["folder"] = resolve_folder(fields["folder"], path, where)
+        given = f"{where}.folder = {fields['folder']!r}"
+        if not isinstance(fields["folder"], str):
+            raise ValueError(f"{given}: give a folder, relative to {path}")
+        folder = path.resolve().parent / Path(fields["folder"]).expanduser()
+        if not folder.is_dir():
+            raise ValueError(f"{given}: there is no folder {folder}")
+        fields["folder"] = str(folder)
     return construct_from_yaml(known[name], fields, where)
-
-
-def resolve_folder(folder: Any, path: Path, where: str) -> str:
-    """Return a folder's absolute path. Raises ValueError if there is no such folder."""
-    if not isinstance(folder, str):
-        raise ValueError(f"{where}.folder = {folder!r}: give a folder, relative to {path}")
-    resolved = path.resolve().parent / Path(folder).expanduser()
-    if not resolved.is_dir():
-        raise ValueError(f"{where}.folder = {folder!r}: there is no folder {resolved}")
-    return str(resolved)
 
 
 def parse_vision(items: Any, where: str) -> VisionConfig:

@@ -1,9 +1,9 @@
 """`DenseTasks`: tasks of a dense data set, with a shared vision backbone and a head each."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Unpack
 
 import torch
 from torch import Tensor, nn
@@ -14,25 +14,30 @@ from coterie.metrics.dense.base import DenseMetric
 from coterie.models.loading import LoadedModel
 from coterie.plugins import VISION_MODELS, find_plugin
 from coterie.recipe import Recipe
-from coterie.routing.decision import Tape
 from coterie.tasks.dense.collator import DenseCollator
-from coterie.tasks.dense.dataset import DenseDataset, DenseSample, DenseSamples, DenseSubset
-from coterie.tasks.dense.examples import predict_examples, save_examples
+from coterie.tasks.dense.dataset import DenseDataset, DenseSample, DenseSamples
 from coterie.tasks.dense.gradients import DenseGradientSource
 from coterie.tasks.dense.inference import (
     compute_samples_digest,
-    make_forward_pass,
     make_rows,
+    predict_batch,
+    predict_examples,
     run_inference,
+    save_examples,
 )
-from coterie.tasks.dense.loss import compute_batch_losses
 from coterie.tasks.dense.task import DenseTask
 from coterie.tasks.dense.task_file import DATASET_KEY, parse_dense_tasks
 from coterie.tasks.dense.vision_config import ResizedDataset, VisionConfig
 from coterie.tasks.frozen_tasks import FrozenTasks
+from coterie.tasks.gradients import GradientOptions
 from coterie.tasks.losses import ItemLosses
-from coterie.tasks.predictions import EvaluationDataset, ForwardPass, PredictionResult
-from coterie.tasks.task_set import TaskSet
+from coterie.tasks.predictions import (
+    EvaluationDataset,
+    ForwardPass,
+    PredictionResult,
+    PredictOptions,
+)
+from coterie.tasks.task_set import Device, TaskSet
 from coterie.third_party_warnings import suppress_third_party_warnings
 from coterie.tuner.injection import is_role
 
@@ -76,39 +81,41 @@ class DenseTasks(TaskSet):
         return replace(self, vision=trained.vision)
 
     def get_training_settings(self) -> dict[str, Any]:
-        return {
-            name: serialization.dump(getattr(self, name), name=name)
-            for name in ("vision", "frozen")
-        }
+        settings = {"vision": self.vision, "frozen": self.frozen}
+        return {name: serialization.dump(each, name=name) for name, each in settings.items()}
 
     def check_recipe(self, recipe: Recipe) -> None:
-        check_mixture_sites(recipe)
+        """Raise ValueError if a recipe has experts at a role that vision models lack."""
+        roles = MultiTaskViT.roles
+        for at in [mixture.at for mixture in recipe.mixtures]:
+            if isinstance(at, str) and is_role(at) and at not in roles:
+                raise ValueError(
+                    f"recipe {recipe.name!r} puts experts at {at!r}, and a model of dense tasks "
+                    f"has {' and '.join(roles)} alone: set the recipe's `at` to one of these, or "
+                    "take a recipe for vision models, such as mod_squad"
+                )
 
     def load_model(
-        self,
-        base: str,
-        *,
-        dtype: torch.dtype | None = None,
-        device: str | torch.device | None = None,
-        seed: int = 0,
+        self, base: str, *, dtype: torch.dtype | None = None, device: Device = None, seed: int = 0
     ) -> LoadedModel:
         """Load a `MultiTaskVisionModel` and the `DenseCollator` of its batches.
 
-        Heads and task embeddings are initialised from `seed`.
+        `base` may also be the name of a vision model of an installed package, such as "embedded"
+        of coterie-demo. Heads and task embeddings are initialised from `seed`.
         """
         # Heavy: transformers' models.
         from coterie.models.multitask_vision.modeling import MultiTaskVisionModel
 
-        backbone, tasks = resolve_backbone(base), self.dataset.tasks
+        plugin = find_plugin(VISION_MODELS, base)
+        backbone = base if plugin is None else str(plugin.load()())
+        tasks, vision = self.dataset.tasks, self.vision
         with torch.random.fork_rng(), suppress_third_party_warnings():
             torch.manual_seed(seed)
             model: Any = MultiTaskVisionModel.from_backbone(
-                backbone,
-                tasks,
-                pretrained=self.vision.pretrained,
-                drop_path=self.vision.drop_path,
-                **self.vision.get_model_kwargs(),
-            )
+                backbone, tasks, pretrained=vision.pretrained, drop_path=vision.drop_path,
+                head=vision.head, task_embedding=vision.task_embedding,
+                embedding_std=vision.embedding_std, shared_layers=vision.shared_layers,
+            )  # fmt: skip
         collator = DenseCollator.from_pretrained(backbone, tasks)
         return LoadedModel(model.to(device or "cpu", dtype).eval(), collator, base)
 
@@ -116,15 +123,10 @@ class DenseTasks(TaskSet):
         return [self.dataset.load_split("train", skip_bad_rows=skip_bad_rows)]
 
     def load_validation_datasets(self, *, skip_bad_rows: bool = False) -> list[DenseSamples]:
-        rows = self.dataset.load_split("validation", skip_bad_rows=skip_bad_rows)
-        return [ResizedDataset(rows, self.dataset.tasks, self.vision)]
+        return [self.load_evaluation_rows("validation", skip_bad_rows=skip_bad_rows)]
 
     def make_collator(
-        self,
-        processor: DenseCollator,
-        *,
-        max_length: int | None = None,
-        skip_long: bool = False,
+        self, processor: DenseCollator, *, max_length: int | None = None, skip_long: bool = False
     ) -> DenseCollator:
         return processor
 
@@ -138,12 +140,15 @@ class DenseTasks(TaskSet):
         # All tasks at once unless some are frozen: these need no forward pass.
         chosen = {} if self.frozen is None else {"tasks": self.trained_names}
         predictions = model(pixel_values=batch["pixel_values"], **chosen).predictions
-        trained = [
-            (number, task)
-            for number, task in enumerate(self.dataset.tasks)
-            if task.name in self.trained_names
-        ]
-        return compute_batch_losses(predictions, trained, batch)
+        # Empty losses, so that heads without a label are in the graph with a gradient of 0.
+        found = [each.flatten()[:0].float() for each in predictions.values()]
+        numbers = [torch.empty(0, dtype=torch.int64, device=found[0].device)]
+        for number, task in enumerate(self.dataset.tasks):
+            if task.name in self.trained_names and task.name in batch["labels"]:
+                losses = task.compute_weighted_losses(predictions[task.name], batch)
+                found.append(losses)
+                numbers.append(torch.full_like(losses, number, dtype=torch.int64))
+        return ItemLosses(torch.cat(found), torch.cat(numbers))
 
     def count_items(self, batch: dict[str, Any]) -> int:
         return len(batch["pixel_values"])
@@ -161,25 +166,20 @@ class DenseTasks(TaskSet):
 
     def load_evaluation_rows(
         self, split: str, *, limit: int | None = None, skip_bad_rows: bool = False
-    ) -> DenseSubset:
+    ) -> ResizedDataset:
         """Load a split without augmentation; see `load_evaluation_datasets`."""
         rows = self.dataset.load_split(split, skip_bad_rows=skip_bad_rows)
-        return DenseSubset(ResizedDataset(rows, self.dataset.tasks, self.vision), limit)
+        return ResizedDataset(rows, self.dataset.tasks, self.vision, limit=limit)
 
     def load_evaluation_datasets(
-        self,
-        split: str,
-        *,
-        limit: int | None = None,
-        blind: bool = False,
-        skip_bad_rows: bool = False,
+        self, split: str, *, limit: int | None, blind: bool, skip_bad_rows: bool
     ) -> list[EvaluationDataset]:
         """Load one data set of all tasks, which share each forward pass."""
         rows = self.load_evaluation_rows(split, limit=limit, skip_bad_rows=skip_bad_rows)
-        dataset = EvaluationDataset(
-            name=split, tasks=self.names, samples=rows, unit="image", bad_rows=rows.bad_rows
-        )
-        return [dataset]
+        tasks, bad = self.names, rows.bad_rows
+        return [
+            EvaluationDataset(name=split, tasks=tasks, samples=rows, unit="image", bad_rows=bad)
+        ]
 
     def make_prediction_key(self, dataset: EvaluationDataset, task: str) -> dict[str, Any]:
         """Return the samples' digest and the settings of data set, preprocessing and task."""
@@ -191,23 +191,12 @@ class DenseTasks(TaskSet):
         }
 
     def predict(
-        self,
-        loaded: LoadedModel,
-        dataset: EvaluationDataset,
-        *,
-        batch_size: int,
-        on_routing: Callable[[Tape], object] | None = None,
-        on_batch_end: Callable[[int], object] = lambda done: None,
+        self, loaded: LoadedModel, dataset: EvaluationDataset, **options: Unpack[PredictOptions]
     ) -> PredictionResult:
         """Predict all tasks in each forward pass; rows hold statistics, not predicted images."""
+        pixels = loaded.processor.normalize_images
         found = run_inference(
-            loaded.model,
-            dataset.samples,
-            self.dataset.tasks,
-            pixels=loaded.processor.normalize_images,
-            batch_size=batch_size,
-            on_routing=on_routing,
-            on_batch_end=on_batch_end,
+            loaded.model, dataset.samples, self.dataset.tasks, pixels=pixels, **options
         )
         rows = {name: make_rows(found.sources, each) for name, each in found.statistics.items()}
         return PredictionResult(rows, found.seconds)
@@ -218,31 +207,28 @@ class DenseTasks(TaskSet):
     def make_forward_pass(
         self, loaded: LoadedModel, datasets: Sequence[EvaluationDataset], *, num_samples: int
     ) -> ForwardPass:
+        """Prepare a pass of all tasks over the first images that have the first one's size."""
+        model: Any = loaded.model
+        model.requires_grad_(False)  # torch's FLOP counter fails on tensors that require gradients
         (dataset,) = datasets
-        return make_forward_pass(
-            loaded.model, loaded.processor, dataset.samples, self.dataset.tasks, num_samples
-        )
+        rows, names = dataset.samples, list(self.names)
+        images = [rows[index].image for index in range(min(num_samples, len(rows)))]
+        images = [image for image in images if image.shape == images[0].shape]
+        batch = loaded.processor.normalize_images(images)
+        return ForwardPass(lambda: predict_batch(model, batch, names), len(images) * len(names))
 
     def save_examples(
         self, loaded: LoadedModel, dataset: EvaluationDataset, index_file: Path
     ) -> None:
         """Write images, labels and predictions of a few samples as PNG files."""
-        examples = predict_examples(
-            loaded.model,
-            dataset.samples.dataset,  # the full split, so that runs with other limits compare
-            self.dataset.tasks,
-            pixels=loaded.processor.normalize_images,
-        )
-        save_examples(index_file, self.dataset.tasks, examples)
+        tasks = self.dataset.tasks
+        # Of the full split, so that runs with other limits compare.
+        rows = ResizedDataset(dataset.samples.dataset, tasks, self.vision)
+        pixels = loaded.processor.normalize_images
+        save_examples(index_file, tasks, predict_examples(loaded.model, rows, tasks, pixels))
 
     def load_model_inputs(
-        self,
-        processor: DenseCollator,
-        split: str,
-        *,
-        limit: int | None = None,
-        batch_size: int = 16,
-        skip_bad_rows: bool = False,
+        self, processor: Any, split: str, *, limit: int | None, batch_size: int, skip_bad_rows: bool
     ) -> Iterator[dict[str, Tensor]]:
         rows = self.load_evaluation_rows(split, limit=limit, skip_bad_rows=skip_bad_rows)
         for start in range(0, len(rows), batch_size):
@@ -250,44 +236,14 @@ class DenseTasks(TaskSet):
             yield {"pixel_values": processor.normalize_images([each.image for each in batch])}
 
     def make_gradient_source(
-        self,
-        loaded: LoadedModel,
-        *,
-        model_tasks: Sequence[str],
-        split: str = "train",
-        skip_bad_rows: bool = False,
-        at: Sequence[str] | None = None,
+        self, loaded: LoadedModel, **options: Unpack[GradientOptions]
     ) -> DenseGradientSource:
-        if at is not None:
+        if options["at"] is not None:
             raise ValueError(
-                f"at={tuple(at)}: dense tasks are compared in the weights of the backbone's "
-                "blocks; leave at out"
+                f"at={tuple(options['at'])}: dense tasks are compared in the weights of the "
+                "backbone's blocks; leave at out"
             )
+        split, skip = options["split"], options["skip_bad_rows"]
         return DenseGradientSource(
-            loaded, self.dataset, vision=self.vision, split=split, skip_bad_rows=skip_bad_rows
+            loaded, self.dataset, vision=self.vision, split=split, skip_bad_rows=skip
         )
-
-
-def check_mixture_sites(recipe: Recipe) -> None:
-    """Raise ValueError if a recipe has experts at a role that vision models lack."""
-    roles = MultiTaskViT.roles
-    for at in [mixture.at for mixture in recipe.mixtures]:
-        if isinstance(at, str) and is_role(at) and at not in roles:
-            raise ValueError(
-                f"recipe {recipe.name!r} puts experts at {at!r}, and a model of dense tasks has "
-                f"{' and '.join(roles)} alone: set the recipe's `at` to one of these, or take a "
-                "recipe for vision models, such as mod_squad"
-            )
-
-
-def resolve_backbone(base: str) -> str:
-    """Return the folder or hub id of a vision backbone.
-
-    Args:
-        base: a folder, a hub id, or the name of a vision model of an installed package, such as
-            "embedded" of coterie-demo.
-
-    Raises ValueError if the package is not installed or its model was not downloaded.
-    """
-    plugin = find_plugin(VISION_MODELS, base)
-    return base if plugin is None else str(plugin.load()())

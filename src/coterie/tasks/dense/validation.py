@@ -22,36 +22,25 @@ class ValidatedDenseDataset(DenseSamples):
     def __init__(self, split: DenseSplit, *, skip_bad_rows: bool = False) -> None:
         """Read every sample on all cores, except those found valid in an earlier run.
 
-        A sample with several damaged files is reported with the first.
-
-        Args:
-            split: the samples.
-            skip_bad_rows: skip damaged samples.
-
-        Raises ValueError with the number of damaged samples and the first 20 unless they are
-        skipped, or if no sample is valid.
+        Raises ValueError as `DenseDataset.load_split`; of several damaged files, for the first.
         """
         self.split = split
-        good, bad = array("q"), []
+        self.valid, bad = array("q"), []
         for index, fault in enumerate(find_faults(split)):
             if fault is None:
-                good.append(index)
+                self.valid.append(index)
             else:
                 bad.append(fault)
-        self.valid, self.bad_rows = good, tuple(bad)
-        self.raise_for_bad_rows(skip_bad_rows)
-
-    def raise_for_bad_rows(self, skip_bad_rows: bool) -> None:
-        """Raise ValueError if no sample is valid, or some are bad and not skipped."""
-        if not len(self.split):
-            raise ValueError(f"{self.split.title} has no samples: name at least one")
+        self.bad_rows = tuple(bad)
+        if not len(split):
+            raise ValueError(f"{split.title} has no samples: name at least one")
         if not self.bad_rows or (skip_bad_rows and len(self.valid)):
             return
         many = "s" if len(self.bad_rows) > 1 else ""
         todo = "mend the files, or leave the samples out by skip_bad_rows=True (--skip-bad-rows)"
         if not len(self.valid):
             todo = "no sample is good: mend the files"
-        head = f"{self.split.title} has {len(self.bad_rows)} bad sample{many} of {len(self.split)}"
+        head = f"{split.title} has {len(self.bad_rows)} bad sample{many} of {len(split)}"
         raise ValueError("\n".join([f"{head}; {todo}", *format_bad_rows(self.bad_rows)]))
 
     def __len__(self) -> int:

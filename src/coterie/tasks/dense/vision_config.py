@@ -1,12 +1,13 @@
 """`VisionConfig`: configuration of the multi-task model and of image preprocessing."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import Literal
 
 import torch
 
-from coterie.tasks.dense.augment import Augment, CropWindow, map_labels
+from coterie.data.subset import spread_indices
+from coterie.tasks.dense.augment import Augment, CropWindow
 from coterie.tasks.dense.dataset import DenseSample, DenseSamples
 from coterie.tasks.dense.resize import resize_sample
 from coterie.tasks.dense.task import DenseTask
@@ -48,65 +49,54 @@ class VisionConfig:
                 f"VisionConfig(drop_path={self.drop_path}): give 0 or more, below 1, or None"
             )
 
-    def get_model_kwargs(self) -> dict[str, Any]:
-        """Return the fields of `MultiTaskVisionConfig`."""
-        return {
-            "head": self.head,
-            "task_embedding": self.task_embedding,
-            "embedding_std": self.embedding_std,
-            "shared_layers": self.shared_layers,
-        }
-
     def transform_for_training(
         self, sample: DenseSample, tasks: Sequence[DenseTask], seed: int
     ) -> DenseSample:
-        """Resize and augment a sample for training.
-
-        Args:
-            sample: the sample as loaded.
-            tasks: the tasks of the labels.
-            seed: seed of the augmentation, at least 0, below 2^63.
-        """
+        """Resize and augment a sample with the labels of `tasks`, with a seed of 0 to 2^63."""
         sample = self._resize(sample, tasks)
         if self.augment is not None:
             sample = self.augment.apply(sample, tasks, torch.Generator().manual_seed(seed))
-        return finished(sample, tasks)
+        return sample.transform(sample.image, tasks, finish_label)
 
     def transform_for_evaluation(
         self, sample: DenseSample, tasks: Sequence[DenseTask]
     ) -> DenseSample:
         """Resize a sample for evaluation, and crop its centre if training crops windows."""
         sample = self._resize(sample, tasks)
-        crop = None if self.augment is None else self.augment.crop
-        return finished(
-            sample if crop is None else CropWindow(window=crop).crop(sample, tasks), tasks
-        )
+        if self.augment is not None and self.augment.crop is not None:
+            sample = CropWindow(window=self.augment.crop).crop(sample, tasks)
+        return sample.transform(sample.image, tasks, finish_label)
 
     def _resize(self, sample: DenseSample, tasks: Sequence[DenseTask]) -> DenseSample:
         return sample if self.size is None else resize_sample(sample, tasks, self.size)
 
 
-def finished(sample: DenseSample, tasks: Sequence[DenseTask]) -> DenseSample:
-    """Finish the labels of a sample whose image is final."""
-    labels = map_labels(sample, tasks, lambda label, task: task.finished(label))
-    return replace(sample, labels=labels)
+def finish_label(label: torch.Tensor, task: DenseTask) -> torch.Tensor:
+    """Finish the label of an image that is final."""
+    return task.finished(label)
 
 
 class ResizedDataset(DenseSamples):
-    """A data set with the preprocessing of evaluation."""
+    """A data set with the preprocessing of evaluation; a fixed random subset, with a limit."""
 
     def __init__(
-        self, rows: DenseSamples, tasks: Sequence[DenseTask], vision: VisionConfig
+        self,
+        rows: DenseSamples,
+        tasks: Sequence[DenseTask],
+        vision: VisionConfig,
+        *,
+        limit: int | None = None,
     ) -> None:
         self.dataset, self.tasks, self.vision = rows, tuple(tasks), vision
-        self.bad_rows = rows.bad_rows
+        self.bad_rows, self.indices = rows.bad_rows, spread_indices(len(rows), limit)
 
     def __len__(self) -> int:
-        return len(self.dataset)
+        return len(self.indices)
 
     def __getitem__(self, index: int) -> DenseSample:
-        return self.vision.transform_for_evaluation(self.dataset[index], self.tasks)
+        sample = self.dataset[int(self.indices[index])]
+        return self.vision.transform_for_evaluation(sample, self.tasks)
 
     def compute_digest(self, index: int) -> str:
         """Return the digest of the sample as loaded, independent of `vision`."""
-        return self.dataset.compute_digest(index)
+        return self.dataset.compute_digest(int(self.indices[index]))

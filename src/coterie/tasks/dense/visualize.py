@@ -21,54 +21,48 @@ PERCENTILES = (0.02, 0.98)
 GOLDEN_RATIO = (math.sqrt(5) - 1) / 2
 BARS, BAR_HEIGHT, BAR_WIDTH = 32, 64, 4
 
+Map = Float[Tensor, "1 height breadth"]
+Maps = Float[Tensor, "channels height breadth"]
+Classes = Float[Tensor, " classes"]
+Known = Bool[Tensor, "height breadth"]
+Rgb = UInt8[Tensor, "3 height breadth"]
+"""An image, 0 to 255."""
+
 
 class Visualization(NamedTuple):
-    """Label (None without one) and prediction as RGB images, 0 to 255."""
+    """Label (None without one) and prediction."""
 
-    label: UInt8[Tensor, "3 height breadth"] | None
-    prediction: UInt8[Tensor, "3 height breadth"]
+    label: Rgb | None
+    prediction: Rgb
 
 
-def apply_colormap_auto(
-    prediction: Float[Tensor, "1 height breadth"], label: Float[Tensor, "1 height breadth"] | None
-) -> Visualization:
+def apply_colormap_auto(prediction: Map, label: Map | None) -> Visualization:
     """Color one number per pixel with viridis, on the label's range."""
     low, high = compute_value_range(_select_scale_source(prediction, label))
     return apply_colormap_range(prediction, label, low, high)
 
 
 def apply_colormap_range(
-    prediction: Float[Tensor, "1 height breadth"],
-    label: Float[Tensor, "1 height breadth"] | None,
-    low: float,
-    high: float,
+    prediction: Map, label: Map | None, low: float, high: float
 ) -> Visualization:
     """Color one number per pixel with viridis: violet at `low` and yellow at `high`."""
     truth = None if label is None else apply_viridis(rescale(label[0], low, high))
     return Visualization(truth, apply_viridis(rescale(prediction[0], low, high)))
 
 
-def combine_rgb_channels(
-    prediction: Float[Tensor, "channels height breadth"],
-    label: Float[Tensor, "channels height breadth"] | None,
-) -> Visualization:
+def combine_rgb_channels(prediction: Maps, label: Maps | None) -> Visualization:
     """Show the first three channels as red, green and blue, each on its label's range."""
     ends = [compute_value_range(each) for each in _select_scale_source(prediction, label)[:3]]
     truth = None if label is None else _combine_channels(label[:3], ends)
     return Visualization(truth, _combine_channels(prediction[:3], ends))
 
 
-def _select_scale_source(
-    prediction: Float[Tensor, "channels height breadth"],
-    label: Float[Tensor, "channels height breadth"] | None,
-) -> Float[Tensor, "channels height breadth"]:
+def _select_scale_source(prediction: Maps, label: Maps | None) -> Maps:
     """Return the tensor that sets the colour range: the label unless it has no values."""
     return prediction if label is None or not label.isfinite().any() else label
 
 
-def _combine_channels(
-    values: Float[Tensor, "channels height breadth"], ends: list[tuple[float, float]]
-) -> UInt8[Tensor, "3 height breadth"]:
+def _combine_channels(values: Maps, ends: list[tuple[float, float]]) -> Rgb:
     parts = [rescale(each, *pair) for each, pair in zip(values, ends, strict=True)]
     middle = torch.full_like(parts[0], 0.5)
     return to_rgb_image(torch.stack([*parts, middle, middle][:3]))
@@ -88,7 +82,7 @@ def rescale(values: Float[Tensor, "*label"], low: float, high: float) -> Float[T
     return ((values.float() - low) / max(high - low, 1e-12)).clamp(0, 1)
 
 
-def apply_viridis(values: Float[Tensor, "height breadth"]) -> UInt8[Tensor, "3 height breadth"]:
+def apply_viridis(values: Float[Tensor, "height breadth"]) -> Rgb:
     """Color numbers in [0, 1] with viridis."""
     table = torch.tensor(VIRIDIS, dtype=torch.float32)
     place = values.nan_to_num(0.0) * (len(table) - 1)
@@ -97,51 +91,37 @@ def apply_viridis(values: Float[Tensor, "height breadth"]) -> UInt8[Tensor, "3 h
     return to_uint8(found.movedim(-1, 0), ~values.isnan())
 
 
-def to_rgb_image(values: Float[Tensor, "3 height breadth"]) -> UInt8[Tensor, "3 height breadth"]:
+def to_rgb_image(values: Float[Tensor, "3 height breadth"]) -> Rgb:
     """Convert RGB in [0, 1] to uint8; pixels with a NaN are unknown."""
     return to_uint8(255 * values.nan_to_num(0.0), ~values.isnan().any(0))
 
 
-def to_uint8(
-    rgb: Float[Tensor, "3 height breadth"], known: Bool[Tensor, "height breadth"]
-) -> UInt8[Tensor, "3 height breadth"]:
+def to_uint8(rgb: Float[Tensor, "3 height breadth"], known: Known) -> Rgb:
     """Round RGB values to uint8, with grey at unknown pixels."""
     return rgb.round().byte().where(known, UNKNOWN_COLOR)
 
 
-def color_classes(
-    numbers: Int[Tensor, "height breadth"], known: Bool[Tensor, "height breadth"]
-) -> UInt8[Tensor, "3 height breadth"]:
-    """Color each class number with a fixed colour.
-
-    Hues are spaced by the golden ratio, in three lightnesses; none is grey.
-    """
+def color_classes(numbers: Int[Tensor, "height breadth"], known: Known) -> Rgb:
+    """Color classes by hues that are spaced by the golden ratio, in three lightnesses, no grey."""
     numbers = numbers.where(known, 0)
-    count = int(numbers.max()) + 1
     table = torch.tensor([
         colorsys.hls_to_rgb(number * GOLDEN_RATIO % 1.0, (0.45, 0.68, 0.3)[number % 3], 0.65)
-        for number in range(count)
+        for number in range(int(numbers.max()) + 1)
     ])  # fmt: skip
     return to_uint8(255 * table[numbers].movedim(-1, 0), known)
 
 
-def draw_bar_charts(
-    prediction: Float[Tensor, " classes"], label: Float[Tensor, " classes"] | None
-) -> Visualization:
-    """Draw a bar chart of one number per class, on a common scale.
-
-    With more than `BARS` classes, neighbours share a bar with their maximum.
-    """
+def draw_bar_charts(prediction: Classes, label: Classes | None) -> Visualization:
+    """Draw a bar per class on a common scale; more than `BARS` share bars with their maximum."""
+    if label is not None and label.isnan().any():
+        label = None
     both = [each for each in (prediction, label) if each is not None and not each.isnan().any()]
     most = max((float(each.max()) for each in both), default=1.0)
-    missing = label is None or bool(label.isnan().any())
-    truth = None if missing or label is None else _draw_bar_chart(label, most)
+    truth = None if label is None else _draw_bar_chart(label, most)
     return Visualization(truth, _draw_bar_chart(prediction, most))
 
 
-def _draw_bar_chart(
-    values: Float[Tensor, " classes"], most: float
-) -> UInt8[Tensor, "3 height breadth"]:
+def _draw_bar_chart(values: Classes, most: float) -> Rgb:
     few = F.adaptive_max_pool1d(values.float()[None], min(len(values), BARS))[0]
     heights = (rescale(few.nan_to_num(0.0), 0.0, most) * BAR_HEIGHT).round()
     filled = torch.arange(BAR_HEIGHT, 0, -1)[:, None] <= heights

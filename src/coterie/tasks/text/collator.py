@@ -1,6 +1,7 @@
 """`TextCollator`: samples to batches of tokens, with labels on the answers only."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import torch
@@ -11,10 +12,10 @@ from coterie.data.dataset import BadRow
 from coterie.data.sample import TextSample
 
 IGNORE_INDEX = -100
-# Beside `input_ids` and `attention_mask`; an answer's tokens are text, which is 0 in all of them.
-TYPES = "token_type_ids"
+"""The label of tokens without a loss, as in torch and transformers."""
 
 
+@dataclass(eq=False)
 class TextCollator:
     """A collator of text samples.
 
@@ -22,44 +23,33 @@ class TextCollator:
     token that ends the turn follow. Media tensors are the processor's own.
 
     Attributes:
-        skipped: samples that were too long, in order; only if `skip_long`.
+        processor: a transformers processor or tokenizer with a chat template.
+        task_names: the tasks, in the order of `task_ids`.
+        max_length: maximum tokens of prompt and answer; nothing is truncated.
+        skip_long: list longer samples in `skipped` and leave them out, instead of an error.
     """
 
-    def __init__(
-        self,
-        processor: Any,
-        task_names: Sequence[str],
-        *,
-        max_length: int | None = None,
-        skip_long: bool = False,
-    ) -> None:
-        """
-        Args:
-            processor: a transformers processor or tokenizer with a chat template.
-            task_names: the tasks, in the order of `task_ids`.
-            max_length: maximum tokens of prompt and answer; nothing is truncated.
-            skip_long: skip longer samples and list them in `skipped`; otherwise they are an
-                error.
-        """
-        if max_length is not None and max_length < 1:
-            raise ValueError(f"max_length={max_length}: give at least 1, or None for no limit")
-        self.processor = processor
-        self.task_names = tuple(task_names)
-        self.max_length = max_length
-        self.skip_long = skip_long
+    processor: Any
+    task_names: Sequence[str]
+    _: KW_ONLY
+    max_length: int | None = None
+    skip_long: bool = False
+
+    def __post_init__(self) -> None:
+        if self.max_length is not None and self.max_length < 1:
+            raise ValueError(f"max_length={self.max_length}: give at least 1, or None for no limit")
         self.skipped: list[BadRow] = []
-        self.end_of_turn = get_end_of_turn_id(processor)
+        self.end_of_turn = get_end_of_turn_id(self.processor)
 
     def __call__(self, samples: Sequence[TextSample]) -> dict[str, Tensor]:
         """Make a training batch, padded on the right.
 
-        `input_ids`, `attention_mask` and `labels` [batch, seq], `task_ids` [batch], and what the
+        `input_ids`, `attention_mask` and `labels` [batch, seq], `task_ids` [batch], and the
         processor's media tensors. Labels are -100 except at the answer and the end of its turn.
 
         Raises ValueError for a sample of an unknown task, or one that is too long.
         """
-        task_ids = self.get_task_ids(samples)
-        encoded = apply_template(self.processor, [sample.to_chat_messages() for sample in samples])
+        task_ids, encoded = self._encode_prompts(samples)
         answers = [self.encode_answer(sample) for sample in samples]
         kept = self._filter_too_long(samples, encoded["attention_mask"], answers)
         if len(kept) < len(samples):
@@ -68,7 +58,7 @@ class TextCollator:
                     f"all {len(samples)} samples of a batch are longer than max_length="
                     f"{self.max_length} tokens, the first {samples[0].source}: give a larger one"
                 )
-            return self([samples[i] for i in kept])
+            return self(kept)
         batch = append_answers(encoded, answers, pad=self.pad_token_id, side="right")
         batch["labels"] = make_answer_labels(batch["attention_mask"], answers)
         batch["task_ids"] = task_ids
@@ -76,26 +66,26 @@ class TextCollator:
 
     def collate_prompts(self, samples: Sequence[TextSample]) -> dict[str, Tensor]:
         """Make a batch for `generate`, padded on the left, without answers and labels."""
-        task_ids = self.get_task_ids(samples)
-        encoded = apply_template(self.processor, [sample.to_chat_messages() for sample in samples])
+        task_ids, encoded = self._encode_prompts(samples)
         none = [torch.empty(0, dtype=torch.int64)] * len(samples)
-        return append_answers(encoded, none, pad=self.pad_token_id, side="left") | {
-            "task_ids": task_ids
-        }
+        batch = append_answers(encoded, none, pad=self.pad_token_id, side="left")
+        return batch | {"task_ids": task_ids}
 
     @property
     def pad_token_id(self) -> int:
         return get_tokenizer(self.processor).pad_token_id
 
-    def get_task_ids(self, samples: Sequence[TextSample]) -> Tensor:
-        """Return the task id of each sample, int64 [batch]."""
+    def _encode_prompts(self, samples: Sequence[TextSample]) -> tuple[Tensor, Mapping[str, Tensor]]:
+        """Return the task id of each sample, int64 [batch], and the processor's batch."""
         for sample in samples:
             if sample.task not in self.task_names:
                 raise ValueError(
                     f"{sample.source} is of task {sample.task!r}; the tasks are "
                     f"{', '.join(self.task_names)}"
                 )
-        return torch.tensor([self.task_names.index(sample.task) for sample in samples])
+        task_ids = torch.tensor([self.task_names.index(sample.task) for sample in samples])
+        messages = [sample.to_chat_messages() for sample in samples]
+        return task_ids, apply_template(self.processor, messages)
 
     def encode_answer(self, sample: TextSample) -> Tensor:
         """Encode the target tokens: the first answer and the end of the turn."""
@@ -104,19 +94,17 @@ class TextCollator:
 
     def _filter_too_long(
         self, samples: Sequence[TextSample], mask: Tensor, answers: Sequence[Tensor]
-    ) -> list[int]:
-        """Return the indices of samples that are not too long."""
-        if self.max_length is None:
-            return list(range(len(samples)))
+    ) -> list[TextSample]:
+        """Return the samples that are not too long."""
         kept = []
-        prompts = mask.sum(1).tolist()
-        for i, (sample, prompt, answer) in enumerate(zip(samples, prompts, answers, strict=True)):
+        for sample, prompt, answer in zip(samples, mask.sum(1).tolist(), answers, strict=True):
             length = prompt + len(answer)
-            if length <= self.max_length:
-                kept.append(i)
+            if self.max_length is None or length <= self.max_length:
+                kept.append(sample)
                 continue
-            reason = f"{length} tokens, of which {len(answer)} are the answer's; max_length is "
-            row = BadRow(source=sample.source, field="row", reason=f"{reason}{self.max_length}")
+            reason = (f"{length} tokens, of which {len(answer)} are the answer's; max_length is "
+                      f"{self.max_length}")  # fmt: skip
+            row = BadRow(source=sample.source, field="row", reason=reason)
             if not self.skip_long:
                 raise ValueError(
                     f"{row}. Nothing is cut: give a larger max_length, or skip_bad_rows=True to "
@@ -129,21 +117,18 @@ class TextCollator:
 def append_answers(
     encoded: Mapping[str, Tensor], answers: Sequence[Tensor], *, pad: int, side: str
 ) -> dict[str, Tensor]:
-    """Append `answers` to the prompts of a processor's batch, and pad again on one side.
+    """Append `answers`, int64 [tokens] each, to prompts, and pad "left" or "right" with `pad`.
 
-    Args:
-        encoded: the processor's output; tensors without one number per token are unchanged.
-        answers: tokens, int64 [tokens] each.
-        pad: the padding token.
-        side: "left" or "right".
+    Tensors of the processor's batch without one number per token are unchanged.
     """
     mask = encoded["attention_mask"].bool()
     batch = dict(encoded)
-    for name, values in encoded.items():
-        per_token = name in ("input_ids", "attention_mask") or name.endswith(TYPES)
-        if per_token and values.shape == mask.shape:
-            add = {"input_ids": answers, "attention_mask": [torch.ones_like(a) for a in answers]}
-            more = add.get(name, [torch.zeros_like(a) for a in answers])
+    added = {"input_ids": answers, "attention_mask": [torch.ones_like(each) for each in answers]}
+    types = [torch.zeros_like(each) for each in answers]  # an answer's tokens are text
+    added |= {name: types for name in encoded if name.endswith("token_type_ids")}
+    for name, more in added.items():
+        values = encoded[name]
+        if values.shape == mask.shape:
             rows = [torch.cat([row[seen], new.to(row.dtype)])
                     for row, seen, new in zip(values, mask, more, strict=True)]  # fmt: skip
             filler = pad if name == "input_ids" else 0

@@ -17,16 +17,17 @@ from coterie.routing.decision import Tape
 from coterie.tasks.text.collator import TextCollator
 from coterie.tuner.layer import CoterieLayer
 
-TASK_IDS = "task_ids"
+GREEDY: Mapping[str, Any] = {
+    "do_sample": False, "num_beams": 1,
+    # A generation_config may bring these for sampling, and warns without it.
+    "temperature": None, "top_p": None, "top_k": None,
+}  # fmt: skip
 MEDIA_LENGTH = 100
 """The characters that an image or sound counts for when samples are sorted by length."""
 
 
 class GeneratedAnswers(NamedTuple):
-    """The answer to each sample, and the seconds that `generate` took over all of them.
-
-    Reading files is not in them, nor encoders whose features are cached, so that runs compare.
-    """
+    """The answer to each sample, and `PredictionResult.seconds`."""
 
     texts: list[str]
     seconds: float
@@ -46,22 +47,13 @@ def predict(
     """Generate the answer to each sample, in the samples' order, stripped of special tokens.
 
     Samples of similar length share a batch, since a batch takes as long as its longest prompt.
-
-    Args:
-        loaded: the model, grafted or not.
-        collator: makes batches of prompts for it.
-        samples: any sequence that loads its items when they are asked for.
-        batch_size: samples a batch, at least 1.
-        max_new_tokens: the longest answer, at least 1.
-        on_routing: called with what mixtures decided for the prompts of each batch.
-        on_batch_end: called after each batch with the number of answered samples.
+    Options as in `PredictOptions`; `on_routing` is called for prompts alone, and `max_new_tokens`,
+    at least 1, is the longest answer.
     """
     model: Any = loaded.model
     tokenizer = get_tokenizer(loaded.processor)
     ends = get_end_token_ids(loaded, collator)
-    order = sorted(
-        range(len(samples)), key=lambda row: (-estimate_prompt_length(samples[row]), row)
-    )
+    order = sorted(range(len(samples)), key=lambda row: -estimate_prompt_length(samples[row]))
     answers, seconds = [""] * len(samples), 0.0
     model.eval()
     for start in range(0, len(order), batch_size):
@@ -70,23 +62,15 @@ def predict(
         started = time.monotonic()
         with observe_prompt(model, on_routing):
             generated = model.generate(
-                **batch,
-                max_new_tokens=max_new_tokens,
-                do_sample=False,
-                num_beams=1,
-                eos_token_id=ends,
-                pad_token_id=collator.pad_token_id,
-                # A generation_config may bring these for sampling, and warns without it.
-                temperature=None,
-                top_p=None,
-                top_k=None,
-            )
+                **batch, **GREEDY, max_new_tokens=max_new_tokens,
+                eos_token_id=ends, pad_token_id=collator.pad_token_id,
+            )  # fmt: skip
         # On a GPU this waits until the answers are there.
         generated = generated.cpu()
         seconds += time.monotonic() - started
         new = generated[:, batch["input_ids"].shape[1] :]
-        for row, text in zip(rows, tokenizer.batch_decode(new, skip_special_tokens=True),
-                             strict=True):  # fmt: skip
+        texts = tokenizer.batch_decode(new, skip_special_tokens=True)
+        for row, text in zip(rows, texts, strict=True):
             answers[row] = text.strip()
         on_batch_end(min(start + batch_size, len(order)))
     return GeneratedAnswers(answers, seconds)
@@ -94,10 +78,7 @@ def predict(
 
 @contextmanager
 def observe_prompt(model: nn.Module, on_routing: Callable[[Tape], object] | None) -> Iterator[None]:
-    """Call `on_routing` with the routing of the first forward pass inside: the prompt's.
-
-    Later passes, over an answer's tokens one by one, do not count. Nothing happens if it is None.
-    """
+    """Call `on_routing`, unless None, with the routing of the first forward pass: the prompt's."""
     if on_routing is None:
         yield
         return
@@ -127,7 +108,7 @@ def prepare_inputs(batch: Mapping[str, Any], model: Any) -> dict[str, Any]:
     return {
         key: value.to(model.device) if isinstance(value, Tensor) else value
         for key, value in batch.items()
-        if grafted or key != TASK_IDS
+        if grafted or key != "task_ids"
     }
 
 

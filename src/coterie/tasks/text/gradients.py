@@ -2,29 +2,39 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from typing import Any, Unpack, cast
 
 import numpy as np
+import torch
 from jaxtyping import Float
 from peft import PeftModel
 from torch import Tensor, nn
+from transformers import PreTrainedModel
 
 from coterie.data.sample import TextSample
+from coterie.experts.lora import Lora
+from coterie.graft import graft
+from coterie.mixture import Mixture
 from coterie.models.loading import LoadedModel
-from coterie.tasks.gradients.lora_probe import probe_lora, supports_probe
-from coterie.tasks.gradients.parameter_space import (
+from coterie.tasks.gradients import (
+    GradientOptions,
+    GradientSource,
     ParameterSpace,
     find_adapter_parameters,
     get_parameter_towers,
     group_parameters,
     preserve_flags,
+    split_into_batches,
 )
-from coterie.tasks.gradients.source import GradientSource, split_into_batches
 from coterie.tasks.text.collator import TextCollator
-from coterie.tasks.text.loss import compute_token_losses, get_output_head
+from coterie.tasks.text.loss import compute_token_losses
 from coterie.tasks.text.task import TextTask
+from coterie.tuner.layer import CoterieLayer
 
 DEFAULT_SITES = ("text.attn", "text.mlp")
 """Where the shared LoRA is added unless `at` names other roles."""
+NAME = "coterie_probe"
+RANK = 8
 
 
 class TextGradientSource(GradientSource):
@@ -33,43 +43,27 @@ class TextGradientSource(GradientSource):
     paired = False
 
     def __init__(
-        self,
-        loaded: LoadedModel,
-        tasks: Sequence[TextTask],
-        *,
-        model_tasks: Sequence[str],
-        split: str,
-        at: Sequence[str],
-        skip_bad_rows: bool = False,
+        self, loaded: LoadedModel, tasks: Sequence[TextTask], **options: Unpack[GradientOptions]
     ) -> None:
-        """
-        Args:
-            loaded: grafted or not.
-            tasks: those to compare.
-            model_tasks: names of the model's tasks, in the order of its task ids.
-            split: whose rows are used.
-            at: roles or patterns at which the shared LoRA is added, as `Mixture.at`.
-            skip_bad_rows: leave out rows that cannot be read.
-        """
-        self.loaded, self.tasks, self.split, self.at = loaded, tuple(tasks), split, tuple(at)
-        self.skip_bad_rows = skip_bad_rows
+        """Compare `tasks` in a model, grafted or not."""
+        self.loaded, self.tasks, self.options = loaded, tuple(tasks), options
         self.names = tuple(task.name for task in tasks)
-        self.settings = {"at": list(at)}
-        self.collator = TextCollator(loaded.processor, model_tasks)
+        self.at = tuple(DEFAULT_SITES if options["at"] is None else options["at"])
+        self.settings = {"at": list(self.at)}
+        self.collator = TextCollator(loaded.processor, options["model_tasks"])
 
     def sample_batches(
         self, batches: int, batch_size: int, *, seed: int
     ) -> list[list[list[TextSample]]]:
-        return [self._sample_task_batches(task, batches, batch_size, seed) for task in self.tasks]
-
-    def _sample_task_batches(
-        self, task: TextTask, batches: int, batch_size: int, seed: int
-    ) -> list[list[TextSample]]:
-        rows = task.read_samples(self.split, check_media=False, skip_bad_rows=self.skip_bad_rows)
-        order = np.random.default_rng(seed).permutation(len(rows)).tolist()
-        has = f"rows in its {self.split!r} split"
-        parts = split_into_batches(order, batches, batch_size, task=task.name, has=has)
-        return [[rows[index] for index in part] for part in parts]
+        split, skip = self.options["split"], self.options["skip_bad_rows"]
+        found = []
+        for task in self.tasks:
+            rows = task.read_samples(split, check_media=False, skip_bad_rows=skip)
+            order = np.random.default_rng(seed).permutation(len(rows)).tolist()
+            has = f"rows in its {split!r} split"
+            parts = split_into_batches(order, batches, batch_size, task=task.name, has=has)
+            found.append([[rows[index] for index in part] for part in parts])
+        return found
 
     @contextmanager
     def open_spaces(self, *, seed: int) -> Iterator[tuple[nn.Module, Mapping[str, ParameterSpace]]]:
@@ -93,5 +87,75 @@ class TextGradientSource(GradientSource):
         device = next(model.parameters()).device
         inputs = {key: each.to(device) for key, each in self.collator(batch).items()}
         loaded = self.loaded.model
-        base_model = loaded.get_base_model() if isinstance(loaded, PeftModel) else loaded
-        return compute_token_losses(model, get_output_head(base_model), inputs).losses.mean()
+        base_model: Any = loaded.get_base_model() if isinstance(loaded, PeftModel) else loaded
+        head = base_model.get_output_embeddings()
+        return compute_token_losses(model, head, inputs).losses.mean()
+
+
+@contextmanager
+def probe_lora(
+    model: PreTrainedModel | PeftModel, at: Sequence[str], *, seed: int
+) -> Iterator[tuple[nn.Module, dict[str, nn.Parameter]]]:
+    """Add a new shared LoRA at the linear layers that `at` names; it changes no output.
+
+    Its second factor (`up`, zero) has the gradient scale * G @ down^T, where G is the gradient of
+    the base model's own weight and `down` is random. So inner products are, up to a factor and on
+    average, those of the base model's own gradients (a random projection), and at the same time
+    exactly those of the first step that a shared LoRA takes: `down` has no gradient there.
+    Afterwards the model is what it was, bit for bit, including hooks and flags.
+
+    Args:
+        model: a base model, or a grafted one, whose adapters stay active.
+        at: roles or patterns, as `Mixture.at`.
+        seed: of `down`.
+
+    Yields:
+        The model to call, and the second factors by the names of their modules.
+    """
+    lora = Lora(ranks=(RANK,), alpha=float(RANK))
+    mixtures = [Mixture(at=each, experts=lora, gate=None) for each in at]
+    with preserve_flags(model), torch.random.fork_rng():
+        torch.manual_seed(seed)
+        if isinstance(model, PeftModel):
+            with _add_probe(model, mixtures):
+                yield model, find_adapter_parameters(model, NAME, only="up")
+            return
+        grafted = graft(model, mixtures, adapter=NAME)
+        grafted.eval()  # new modules are in training mode
+        try:
+            yield grafted, find_adapter_parameters(grafted, NAME, only="up")
+        finally:
+            grafted.unload()
+            # PEFT leaves this attribute, and would take a later graft for a second one.
+            vars(model).pop("peft_config", None)
+
+
+@contextmanager
+def _add_probe(model: PeftModel, mixtures: Sequence[Mixture]) -> Iterator[None]:
+    before = list(model.active_adapters)
+    layers = {module for module in model.modules() if isinstance(module, CoterieLayer)}
+    graft(model, mixtures, adapter=NAME)
+    tuner = cast(Any, model.base_model)
+    try:
+        tuner.set_adapter([*before, NAME])
+        model.eval()
+        yield
+    finally:
+        model.delete_adapter(NAME)
+        # PEFT leaves the layers that only the probe needed in place, empty.
+        for parent in list(model.modules()):
+            for name, child in list(parent.named_children()):
+                if isinstance(child, CoterieLayer) and child not in layers:
+                    setattr(parent, name, child.base_layer)
+        model.set_adapter(before[0])
+        tuner.set_adapter(before)
+
+
+def supports_probe(model: PeftModel) -> bool:
+    """Return whether a probe can be added to a grafted model: not where experts replace blocks."""
+    return all(
+        site.mixture.main.attaches_to == "linears"
+        for module in model.modules()
+        if isinstance(module, CoterieLayer)
+        for site in module.coterie_site.values()
+    )

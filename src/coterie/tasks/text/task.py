@@ -1,16 +1,20 @@
-"""`TextTask`: rows, prompt and metric of a task with text answers."""
+"""`TextTask`: rows, prompt and metric of a task with text answers, and those of a tasks.yaml."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from coterie.data.columns import Columns
 from coterie.data.dataset import Dataset
 from coterie.data.sources import open_rows
 from coterie.data.subset import SPLIT_PARTS
 from coterie.data.validation import RowReader, ValidatedDataset, raise_for_bad_rows
-from coterie.metrics.base import TextMetric
+from coterie.metrics import parse_metric
+from coterie.metrics.base import AnswerMetric, TextMetric
 from coterie.metrics.text.exact_match import ExactMatch
+from coterie.modalities.base import find_media_modalities
+from coterie.serialization import format_suggestions, get_init_fields
 
 ALL_SPLITS = "all"
 """The split whose rows are divided into train, validation and test."""
@@ -25,11 +29,7 @@ class TextTask:
         rows: a file, folder or hub id for each split. The split "all" is shared out, four fifths
             to "train", a tenth each to "validation" and "test", by the content of the rows.
         folder: base folder of relative paths in `rows`.
-        media: modality -> the column of its files' paths or bytes, where it is not called as the
-            modality is ("image", "audio"); several files of a row stand in that name + "s".
-        question: column of the question.
-        answer: column of the answer or answers.
-        prompt: template of the user's message, with {names} of text columns.
+        media, question, answer, prompt: as in `Columns`.
         metric: metric of the predictions.
         max_new_tokens: maximum tokens of an answer.
     """
@@ -63,20 +63,13 @@ class TextTask:
     def get_columns(self) -> Columns:
         """Return the column names."""
         return Columns(
-            media=self.media,
-            question=self.question,
-            answer=self.answer,
-            prompt=self.prompt,
+            media=self.media, question=self.question, answer=self.answer, prompt=self.prompt
         )
 
     def get_path(self, split: str) -> str:
-        """Return the path or hub id of the rows of a split.
-
-        Raises ValueError if the task has no such split.
-        """
-        given = self.rows.get(split)
-        if given is None and split in SPLIT_PARTS:
-            given = self.rows.get(ALL_SPLITS)
+        """Return the path or hub id of the rows of a split. Raises ValueError for other splits."""
+        shared = self.rows.get(ALL_SPLITS) if split in SPLIT_PARTS else None
+        given = self.rows.get(split, shared)
         if given is None:
             raise ValueError(
                 f"task {self.name!r} has no split {split!r}: it has {', '.join(self.list_splits())}"
@@ -86,20 +79,15 @@ class TextTask:
     def list_splits(self) -> tuple[str, ...]:
         """List the task's splits."""
         parts = SPLIT_PARTS if ALL_SPLITS in self.rows else ()
-        return tuple(
-            dict.fromkeys([*(split for split in self.rows if split != ALL_SPLITS), *parts])
-        )
+        return tuple(dict.fromkeys([*filter(ALL_SPLITS.__ne__, self.rows), *parts]))
 
     def read_samples(
         self, split: str, *, skip_bad_rows: bool = False, check_media: bool = True
     ) -> Dataset:
         """Load the samples of a split, after reading every row once.
 
-        Args:
-            split: "train", "validation", "test" or another of `rows`.
-            skip_bad_rows: skip bad rows, and list them in `bad_rows` of the result.
-            check_media: decode every image and audio file now, once per file; otherwise damaged
-                ones raise on access.
+        Bad rows are skipped, and listed in `bad_rows` of the result, if `skip_bad_rows`. Every
+        image and audio file is decoded once if `check_media`; else damaged ones raise on access.
 
         Raises ValueError with the number of bad rows and the first 20, or if no valid row is left.
         """
@@ -110,3 +98,73 @@ class TextTask:
         rows = ValidatedDataset(source, reader, check_media=check_media, part=part)
         raise_for_bad_rows(rows, what=f"task {self.name!r}, split {split!r}", skip=skip_bad_rows)
         return rows
+
+
+TASK_KEYS = tuple(
+    each.name for each in get_init_fields(TextTask) if each.name not in ("folder", "media")
+)
+"""Keys of a task in YAML beside those that name the columns of its media, one a modality."""
+
+
+def parse_text_tasks(items: Any, path: Path) -> tuple[TextTask, ...]:
+    """Parse a list of tasks; relative paths in them are relative to the folder of their file.
+
+    Raises ValueError, naming the file and the position in it, if anything is wrong.
+    """
+    if not (isinstance(items, list) and items):
+        raise ValueError(f"{path}: tasks = {items!r}: give a list of at least one task")
+    tasks = [parse_task(item, path, f"{path}: tasks[{i}]") for i, item in enumerate(items)]
+    names = [task.name for task in tasks]
+    for i, name in enumerate(names):
+        if names.index(name) < i:
+            raise ValueError(
+                f"{path}: tasks[{i}].name = {name!r}: tasks[{names.index(name)}] has the same "
+                "name; give each task a name of its own"
+            )
+    return tuple(tasks)
+
+
+def parse_task(item: Any, path: Path, where: str) -> TextTask:
+    """Parse one item of the list."""
+    check_keys(item, where)
+    fields = dict(item)
+    if isinstance(fields["rows"], str):
+        fields["rows"] = {ALL_SPLITS: fields["rows"]}
+    fields["media"] = {name: fields.pop(name) for name in find_media_modalities() if name in fields}
+    try:
+        if "metric" in fields:
+            fields["metric"] = parse_metric_item(fields["metric"])
+        task = TextTask(**fields, folder=str(path.resolve().parent))
+        for split, rows in task.rows.items():
+            file = task.get_path(split)
+            if not file.startswith("hf:") and not Path(file).exists():
+                raise ValueError(f"rows.{split} = {rows!r}: there is no file or folder {file}")
+    except ValueError as error:
+        raise ValueError(f"{where}.{error}") from None
+    return task
+
+
+def check_keys(item: Any, where: str) -> None:
+    """Raise ValueError unless an item has all required keys and no unknown ones."""
+    if not isinstance(item, Mapping):
+        raise ValueError(f"{where} = {item!r}: give name, rows and so on, each as key: value")
+    allowed = (*TASK_KEYS, *find_media_modalities())
+    for key in item:
+        if key not in allowed:
+            raise ValueError(
+                f"{where}.{key}: there is no such key{format_suggestions(str(key), allowed)}; "
+                f"there are {', '.join(allowed)}"
+            )
+    for key in ("name", "rows"):
+        if key not in item:
+            raise ValueError(f"{where}.{key} is missing: each task needs name and rows")
+
+
+def parse_metric_item(item: Any) -> AnswerMetric:
+    """Parse the metric of an item: a name, or a mapping of its name and fields."""
+    if not isinstance(item, str | Mapping):
+        raise ValueError(f"metric = {item!r}: give a name, or a name and its fields")
+    try:
+        return parse_metric(item)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"metric = {item!r}: {error}") from None

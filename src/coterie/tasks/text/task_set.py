@@ -1,37 +1,38 @@
 """`TextTasks`: tasks that a language model answers in text."""
 
+import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Unpack
 
+import numpy as np
 import torch
 from torch import nn
 
 from coterie.data.dataset import Dataset
 from coterie.data.sample import TextSample
 from coterie.data.subset import Subset
-from coterie.metrics.base import TextMetric
+from coterie.metrics.base import AnswerMetric, TextMetric
 from coterie.models.loading import LoadedModel, load
-from coterie.routing.decision import Tape
 from coterie.serialization import format_suggestions
+from coterie.tasks.gradients import GradientOptions
 from coterie.tasks.losses import ItemLosses
 from coterie.tasks.predictions import (
     EvaluationDataset,
     ForwardPass,
     Prediction,
     PredictionResult,
+    PredictOptions,
     ScoredPredictions,
 )
-from coterie.tasks.task_set import TaskSet
-from coterie.tasks.text.collator import TextCollator
+from coterie.tasks.task_set import Device, TaskSet
+from coterie.tasks.text.collator import IGNORE_INDEX, TextCollator
 from coterie.tasks.text.generation import predict, prepare_inputs
-from coterie.tasks.text.gradients import DEFAULT_SITES, TextGradientSource
-from coterie.tasks.text.loss import IGNORE_INDEX, compute_token_losses, get_output_head
-from coterie.tasks.text.scoring import compute_samples_digest, make_rows, score_rows
-from coterie.tasks.text.task import TextTask
-from coterie.tasks.text.task_file import parse_text_tasks
+from coterie.tasks.text.gradients import TextGradientSource
+from coterie.tasks.text.loss import compute_token_losses
+from coterie.tasks.text.task import TextTask, parse_text_tasks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,9 +43,8 @@ class TextTasks(TaskSet):
         tasks: at least one, each with a name of its own; their order is that of task ids.
     """
 
-    yaml_key: ClassVar[str] = "tasks"
     tasks: tuple[TextTask, ...]
-
+    yaml_key: ClassVar[str] = "tasks"
     supports_blind: ClassVar[bool] = True
     prediction_fields: ClassVar[tuple[str, ...]] = (
         "source", "question", "prediction", "answers", "statistics"
@@ -61,9 +61,8 @@ class TextTasks(TaskSet):
         return cls(tasks=parse_text_tasks(items[cls.yaml_key], path))
 
     def __post_init__(self) -> None:
-        if not isinstance(self.tasks, tuple) or not all(
-            isinstance(task, TextTask) for task in self.tasks
-        ):
+        tasks = self.tasks
+        if not isinstance(tasks, tuple) or not all(isinstance(each, TextTask) for each in tasks):
             raise ValueError(f"TextTasks(tasks={self.tasks!r}): give a tuple of TextTask")
 
     @property
@@ -88,12 +87,7 @@ class TextTasks(TaskSet):
         return TextTasks(tasks=tuple(map(self.get_text_task, names)))
 
     def load_model(
-        self,
-        base: str,
-        *,
-        dtype: torch.dtype | None = None,
-        device: str | torch.device | None = None,
-        seed: int = 0,
+        self, base: str, *, dtype: torch.dtype | None = None, device: Device = None, seed: int = 0
     ) -> LoadedModel:
         return load(base, dtype=dtype, device=device)
 
@@ -101,11 +95,9 @@ class TextTasks(TaskSet):
         return [task.read_samples("train", skip_bad_rows=skip_bad_rows) for task in self.tasks]
 
     def load_validation_datasets(self, *, skip_bad_rows: bool = False) -> list[Dataset]:
-        return [
-            task.read_samples("validation", skip_bad_rows=skip_bad_rows)
-            for task in self.tasks
-            if "validation" in task.list_splits()
-        ]
+        split = "validation"
+        tasks = [task for task in self.tasks if split in task.list_splits()]
+        return [task.read_samples(split, skip_bad_rows=skip_bad_rows) for task in tasks]
 
     def make_collator(
         self, processor: Any, *, max_length: int | None = None, skip_long: bool = False
@@ -117,9 +109,9 @@ class TextTasks(TaskSet):
         return sample
 
     def compute_losses(
-        self, model: nn.Module, base_model: nn.Module, batch: dict[str, Any]
+        self, model: nn.Module, base_model: Any, batch: dict[str, Any]
     ) -> ItemLosses:
-        return compute_token_losses(model, get_output_head(base_model), batch)
+        return compute_token_losses(model, base_model.get_output_embeddings(), batch)
 
     def count_items(self, batch: dict[str, Any]) -> int:
         # No position predicts the first token of a text.
@@ -129,37 +121,12 @@ class TextTasks(TaskSet):
         return sorted({self.names[index] for index in batch["task_ids"].tolist()})
 
     def make_gradient_source(
-        self,
-        loaded: LoadedModel,
-        *,
-        model_tasks: Sequence[str],
-        split: str = "train",
-        skip_bad_rows: bool = False,
-        at: Sequence[str] | None = None,
+        self, loaded: LoadedModel, **options: Unpack[GradientOptions]
     ) -> TextGradientSource:
-        return TextGradientSource(
-            loaded,
-            self.tasks,
-            model_tasks=model_tasks,
-            split=split,
-            skip_bad_rows=skip_bad_rows,
-            at=DEFAULT_SITES if at is None else at,
-        )
-
-    def get_task(self, name: str) -> TextTask:
-        """Return the task of a name. Raises ValueError if there is none."""
-        for task in self.tasks:
-            if task.name == name:
-                return task
-        raise ValueError(f"there is no task {name!r}: give one of {', '.join(self.names)}")
+        return TextGradientSource(loaded, self.tasks, **options)
 
     def load_evaluation_datasets(
-        self,
-        split: str,
-        *,
-        limit: int | None = None,
-        blind: bool = False,
-        skip_bad_rows: bool = False,
+        self, split: str, *, limit: int | None, blind: bool, skip_bad_rows: bool
     ) -> list[EvaluationDataset]:
         """Load one data set for each task; `blind` leaves the text alone in its samples."""
         datasets = []
@@ -168,45 +135,28 @@ class TextTasks(TaskSet):
             if not len(rows):
                 raise ValueError(f"task {task.name!r} has no rows in its {split!r} split")
             dataset = EvaluationDataset(
-                name=task.name,
-                tasks=(task.name,),
+                name=task.name, tasks=(task.name,), unit="answer", bad_rows=rows.bad_rows,
                 samples=Subset(rows, limit=limit, blind=blind),
-                unit="answer",
-                bad_rows=tuple(rows.bad_rows),
-            )
+            )  # fmt: skip
             datasets.append(dataset)
         return datasets
 
     def make_prediction_key(self, dataset: EvaluationDataset, task: str) -> dict[str, Any]:
-        return {
-            "samples": compute_samples_digest(dataset.samples),
-            "max_new_tokens": self.get_task(task).max_new_tokens,
-        }
+        longest = self.get_text_task(task).max_new_tokens
+        return {"samples": compute_samples_digest(dataset.samples), "max_new_tokens": longest}
 
     def predict(
-        self,
-        loaded: LoadedModel,
-        dataset: EvaluationDataset,
-        *,
-        batch_size: int,
-        on_routing: Callable[[Tape], object] | None = None,
-        on_batch_end: Callable[[int], object] = lambda done: None,
+        self, loaded: LoadedModel, dataset: EvaluationDataset, **options: Unpack[PredictOptions]
     ) -> PredictionResult:
         """Generate answers; `on_routing` is called for prompts alone, not for answers' tokens."""
         (name,) = dataset.tasks
-        answers = predict(
-            loaded,
-            TextCollator(loaded.processor, self.names),
-            dataset.samples,
-            batch_size=batch_size,
-            max_new_tokens=self.get_task(name).max_new_tokens,
-            on_routing=on_routing,
-            on_batch_end=on_batch_end,
-        )
-        return PredictionResult({name: make_rows(dataset.samples, answers.texts)}, answers.seconds)
+        collator = TextCollator(loaded.processor, self.names)
+        longest = self.get_text_task(name).max_new_tokens
+        found = predict(loaded, collator, dataset.samples, max_new_tokens=longest, **options)
+        return PredictionResult({name: make_rows(dataset.samples, found.texts)}, found.seconds)
 
     def get_metric(self, task: str) -> TextMetric:
-        return self.get_task(task).metric
+        return self.get_text_task(task).metric
 
     def score_predictions(self, task: str, rows: Sequence[Prediction]) -> ScoredPredictions:
         return score_rows(self.get_metric(task), rows)
@@ -222,12 +172,43 @@ class TextTasks(TaskSet):
         """Prepare one forward pass over prompts with their answers."""
         model: Any = loaded.model
         collator = TextCollator(loaded.processor, self.names)
-        firsts = [
-            [dataset.samples[i] for i in range(min(num_samples, len(dataset.samples)))]
-            for dataset in datasets
-        ]
-        batches = [prepare_inputs(collator(samples), model) for samples in firsts]
-        return ForwardPass(
-            run=lambda: [model(**batch) for batch in batches],
-            num_predictions=sum(len(batch["input_ids"]) for batch in batches),
-        )
+        batches = []
+        for samples in [dataset.samples for dataset in datasets]:
+            first = [samples[i] for i in range(min(num_samples, len(samples)))]
+            batches.append(prepare_inputs(collator(first), model))
+        count = sum(len(batch["input_ids"]) for batch in batches)
+        return ForwardPass(lambda: [model(**batch) for batch in batches], count)
+
+
+def compute_samples_digest(samples: Sequence[TextSample]) -> str:
+    """Compute the sha256 of questions and answers, media included."""
+    digest = hashlib.sha256()
+    for sample in samples:
+        turns = [
+            [turn.role, [part if isinstance(part, str) else part.compute_digest()
+                         for part in turn.parts]]
+            for turn in sample.messages
+        ]  # fmt: skip
+        digest.update(json.dumps([sample.source, turns, list(sample.answers)]).encode())
+    return digest.hexdigest()
+
+
+def make_rows(samples: Sequence[TextSample], predictions: Sequence[str]) -> list[Prediction]:
+    """Make the rows of samples and the model's answers to them, without statistics."""
+    return [
+        {
+            "source": sample.source,
+            "question": sample.get_last_user_text(),
+            "prediction": prediction,
+            "answers": list(sample.answers),
+        }
+        for sample, prediction in zip(samples, predictions, strict=True)
+    ]
+
+
+def score_rows(metric: AnswerMetric, rows: Sequence[Prediction]) -> ScoredPredictions:
+    """Fit a metric to all answers of the rows, and compute its statistics for each row."""
+    fitted = metric.fit(tuple(row["answers"]) for row in rows)
+    load = metric.prediction_type.load
+    found = [fitted.statistics(load(row["prediction"]), tuple(row["answers"])) for row in rows]
+    return ScoredPredictions(fitted, np.stack(found).astype(np.float64))

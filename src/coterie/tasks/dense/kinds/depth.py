@@ -9,8 +9,8 @@ from torch import Tensor
 from coterie.metrics.dense.base import DenseMetric
 from coterie.metrics.dense.depth_error import DepthError
 from coterie.metrics.dense.labels import METRES, DepthScale, compute_masked_mean, mask_unlabelled
-from coterie.tasks.dense.task import DenseTask
-from coterie.tasks.dense.visualize import Visualization, apply_colormap_auto
+from coterie.tasks.dense.task import DenseTask, Losses, MapBatch
+from coterie.tasks.dense.visualize import Map, Visualization, apply_colormap_auto
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,35 +24,17 @@ class Depth(DenseTask):
         report: the score, "rmse" or "abs_rel", see `DepthError`.
     """
 
-    name: str
-    weight: float = 1.0
     scale: DepthScale = METRES
     report: Literal["rmse", "abs_rel"] = "rmse"
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.make_metric()  # validates `report`
-
-    @property
-    def channels(self) -> int:
-        return 1
-
-    def compute_loss(
-        self,
-        prediction: Float[Tensor, "batch 1 height breadth"],
-        label: Float[Tensor, "batch 1 height breadth"],
-    ) -> Float[Tensor, " batch"]:
+    def compute_loss(self, prediction: MapBatch, label: MapBatch) -> Losses:
         values, target, known = mask_unlabelled(prediction, label)
         return compute_masked_mean((values - target).abs(), known)
 
     def make_metric(self) -> DenseMetric:
         return DepthError(scale=self.scale, report=self.report)
 
-    def visualize(
-        self,
-        prediction: Float[Tensor, "1 height breadth"],
-        label: Float[Tensor, "1 height breadth"] | None,
-    ) -> Visualization:
+    def visualize(self, prediction: Map, label: Map | None) -> Visualization:
         """Show near as violet and far as yellow."""
         return apply_colormap_auto(prediction, label)
 

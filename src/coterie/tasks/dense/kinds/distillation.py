@@ -7,10 +7,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from coterie.metrics.dense.base import DenseMetric
-from coterie.metrics.dense.labels import check_choice, compute_masked_mean, mask_unlabelled
+from coterie.metrics.dense.labels import compute_masked_mean, mask_unlabelled
 from coterie.metrics.dense.top1 import Top1
-from coterie.tasks.dense.task import DenseTask
-from coterie.tasks.dense.visualize import Visualization, draw_bar_charts
+from coterie.tasks.dense.task import DenseTask, Losses
+from coterie.tasks.dense.visualize import Classes, Visualization, draw_bar_charts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,8 +26,6 @@ class Distillation(DenseTask):
         criterion: the loss, "mse" or "cross_entropy".
     """
 
-    name: str
-    weight: float = 1.0
     classes: int
     criterion: Literal["mse", "cross_entropy"] = "mse"
 
@@ -35,7 +33,6 @@ class Distillation(DenseTask):
         super().__post_init__()
         if self.classes < 2:
             raise ValueError(f"Distillation(classes={self.classes!r}): give a number, at least 2")
-        check_choice("Distillation(criterion", self.criterion, ("mse", "cross_entropy"))
 
     @property
     def channels(self) -> int:
@@ -47,22 +44,17 @@ class Distillation(DenseTask):
 
     def compute_loss(
         self, prediction: Float[Tensor, "batch classes"], label: Float[Tensor, "batch classes"]
-    ) -> Float[Tensor, " batch"]:
+    ) -> Losses:
         values, target, known = mask_unlabelled(prediction, label)
-        known = known.all(1, keepdim=True).expand_as(known)
+        known = known.all(1, keepdim=True)
         if self.criterion == "mse":
-            return compute_masked_mean((values - target).square(), known)
-        losses = -(target * values.log_softmax(1)).sum(1, keepdim=True)
-        return compute_masked_mean(losses, known[:, :1])
+            return compute_masked_mean((values - target).square(), known.expand_as(values))
+        return compute_masked_mean(-(target * values.log_softmax(1)).sum(1, keepdim=True), known)
 
     def make_metric(self) -> DenseMetric:
         return Top1()
 
-    def visualize(
-        self,
-        prediction: Float[Tensor, " classes"],
-        label: Float[Tensor, " classes"] | None,
-    ) -> Visualization:
+    def visualize(self, prediction: Classes, label: Classes | None) -> Visualization:
         """Draw a bar per class for the target and for the output or its softmax."""
         output = prediction if self.criterion == "mse" else prediction.softmax(0)
         return draw_bar_charts(output, label)

@@ -3,13 +3,11 @@
 from dataclasses import dataclass
 
 import torch.nn.functional as F
-from jaxtyping import Float
-from torch import Tensor
 
 from coterie.metrics.dense.base import DenseMetric
 from coterie.metrics.dense.labels import compute_masked_mean, mask_unlabelled
 from coterie.metrics.dense.ods_f import OdsF
-from coterie.tasks.dense.binary_task import BinaryTask
+from coterie.tasks.dense.task import BinaryTask, Losses, MapBatch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,8 +22,6 @@ class Edges(BinaryTask):
         thresholds: number of thresholds of the score; fewer are faster.
     """
 
-    name: str
-    weight: float = 1.0
     positive_weight: float = 0.95
     thresholds: int = 99
 
@@ -35,13 +31,8 @@ class Edges(BinaryTask):
             raise ValueError(
                 f"Edges(positive_weight={self.positive_weight!r}): give a number between 0 and 1"
             )
-        self.make_metric()  # validates `thresholds`
 
-    def compute_loss(
-        self,
-        prediction: Float[Tensor, "batch 1 height breadth"],
-        label: Float[Tensor, "batch 1 height breadth"],
-    ) -> Float[Tensor, " batch"]:
+    def compute_loss(self, prediction: MapBatch, label: MapBatch) -> Losses:
         logits, target, known = mask_unlabelled(prediction, label)
         weights = target * self.positive_weight + (1 - target) * (1 - self.positive_weight)
         losses = F.binary_cross_entropy_with_logits(logits, target, reduction="none")

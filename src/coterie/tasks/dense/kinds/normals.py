@@ -10,16 +10,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from coterie.metrics.dense.base import DenseMetric
-from coterie.metrics.dense.labels import (
-    check_choice,
-    compute_masked_mean,
-    mask_unlabelled,
-    normalize_vectors,
-)
+from coterie.metrics.dense.labels import compute_masked_mean, mask_unlabelled, normalize_vectors
 from coterie.metrics.dense.mean_angular_error import MeanAngularError
-from coterie.tasks.dense.task import DenseTask
+from coterie.tasks.dense.task import DenseTask, Losses
 from coterie.tasks.dense.visualize import Visualization, to_rgb_image
 
+Vectors = Float[Tensor, "*batch 3 height breadth"]
 MIN_LENGTH = 1e-3
 """Shorter predictions are divided by this, and stay shorter than 1."""
 
@@ -39,23 +35,13 @@ class Normals(DenseTask):
         criterion: the loss, "l1" or "cosine".
     """
 
-    name: str
-    weight: float = 1.0
     criterion: Literal["l1", "cosine"] = "l1"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_choice("Normals(criterion", self.criterion, ("l1", "cosine"))
 
     @property
     def channels(self) -> int:
         return 3
 
-    def compute_loss(
-        self,
-        prediction: Float[Tensor, "batch 3 height breadth"],
-        label: Float[Tensor, "batch 3 height breadth"],
-    ) -> Float[Tensor, " batch"]:
+    def compute_loss(self, prediction: Vectors, label: Vectors) -> Losses:
         vectors, target, known = mask_unlabelled(prediction, label)
         vectors = F.normalize(vectors, dim=1, eps=MIN_LENGTH)
         if self.criterion == "l1":
@@ -66,33 +52,23 @@ class Normals(DenseTask):
     def make_metric(self) -> DenseMetric:
         return MeanAngularError()
 
-    def visualize(
-        self,
-        prediction: Float[Tensor, "3 height breadth"],
-        label: Float[Tensor, "3 height breadth"] | None,
-    ) -> Visualization:
+    def visualize(self, prediction: Vectors, label: Vectors | None) -> Visualization:
         """Show x as red, y as green, z as blue, each from -1 (dark) to 1 (bright)."""
         truth = None if label is None else to_rgb_image((normalize_vectors(label) + 1) / 2)
         return Visualization(truth, to_rgb_image((normalize_vectors(prediction) + 1) / 2))
 
-    def flip_label(
-        self, label: Float[Tensor, "*batch 3 height breadth"]
-    ) -> Float[Tensor, "*batch 3 height breadth"]:
+    def flip_label(self, label: Vectors) -> Vectors:
         """Negate x."""
         x, y, z = label.unbind(-3)
         return torch.stack((-x, y, z), -3)
 
-    def rotate_label(
-        self, label: Float[Tensor, "*batch 3 height breadth"], degrees: float
-    ) -> Float[Tensor, "*batch 3 height breadth"]:
+    def rotate_label(self, label: Vectors, degrees: float) -> Vectors:
         """Rotate x and y counter-clockwise with the image; z is unchanged."""
         x, y, z = label.unbind(-3)
         cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
         return torch.stack((cosine * x - sine * y, sine * x + cosine * y, z), -3)
 
-    def scale_label(
-        self, label: Float[Tensor, "*batch 3 height breadth"], factor: float
-    ) -> Float[Tensor, "*batch 3 height breadth"]:
+    def scale_label(self, label: Vectors, factor: float) -> Vectors:
         """Return the label unchanged: a zoom does not change surface normals.
 
         As in the code of Vandenhende et al. (arXiv:2004.13379), on which M3ViT's is based.
@@ -102,8 +78,6 @@ class Normals(DenseTask):
         """
         return label
 
-    def renormalize_label(
-        self, label: Float[Tensor, "*batch 3 height breadth"]
-    ) -> Float[Tensor, "*batch 3 height breadth"]:
+    def renormalize_label(self, label: Vectors) -> Vectors:
         """Normalize vectors to length 1."""
         return normalize_vectors(label)

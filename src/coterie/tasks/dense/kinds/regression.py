@@ -13,8 +13,13 @@ from coterie.metrics.dense.base import DenseMetric
 from coterie.metrics.dense.labels import compute_masked_mean, mask_unlabelled
 from coterie.metrics.dense.mean_error import MeanError
 from coterie.optional_imports import import_optional
-from coterie.tasks.dense.task import DenseTask
-from coterie.tasks.dense.visualize import Visualization, apply_colormap_auto, combine_rgb_channels
+from coterie.tasks.dense.task import DenseTask, Losses
+from coterie.tasks.dense.visualize import (
+    Maps,
+    Visualization,
+    apply_colormap_auto,
+    combine_rgb_channels,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,8 +39,6 @@ class Regression(DenseTask):
             mirrored. Unknown pixels blur as -1, and stay unknown.
     """
 
-    name: str
-    weight: float = 1.0
     num_channels: int = 1
     exponent: Literal[1, 2] = 1
     clamp: float = 1000.0
@@ -49,7 +52,6 @@ class Regression(DenseTask):
             raise ValueError(f"Regression(clamp={self.clamp!r}): give a number above 0")
         if not 0 <= self.blur < math.inf:
             raise ValueError(f"Regression(blur={self.blur!r}): give pixels, at least 0")
-        self.make_metric()  # validates `exponent`
 
     @property
     def channels(self) -> int:
@@ -59,15 +61,12 @@ class Regression(DenseTask):
         self,
         prediction: Float[Tensor, "batch channels height breadth"],
         label: Float[Tensor, "batch channels height breadth"],
-    ) -> Float[Tensor, " batch"]:
+    ) -> Losses:
         values, target, known = mask_unlabelled(prediction, label)
-        return compute_masked_mean((values - target).abs() ** self.exponent, known).clamp(
-            max=self.clamp
-        )
+        losses = compute_masked_mean((values - target).abs() ** self.exponent, known)
+        return losses.clamp(max=self.clamp)
 
-    def finished(
-        self, label: Float[Tensor, "channels height breadth"]
-    ) -> Float[Tensor, "channels height breadth"]:
+    def finished(self, label: Maps) -> Maps:
         if not self.blur:
             return label
         blurred = import_optional("scipy.ndimage", "data").gaussian_filter(
@@ -78,14 +77,7 @@ class Regression(DenseTask):
     def make_metric(self) -> DenseMetric:
         return MeanError(exponent=self.exponent)
 
-    def visualize(
-        self,
-        prediction: Float[Tensor, "channels height breadth"],
-        label: Float[Tensor, "channels height breadth"] | None,
-    ) -> Visualization:
+    def visualize(self, prediction: Maps, label: Maps | None) -> Visualization:
         """Show low as violet and high as yellow; several channels as red, green and blue."""
-        return (
-            apply_colormap_auto(prediction, label)
-            if self.num_channels == 1
-            else combine_rgb_channels(prediction, label)
-        )
+        render = apply_colormap_auto if self.num_channels == 1 else combine_rgb_channels
+        return render(prediction, label)

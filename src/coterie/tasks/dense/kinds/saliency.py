@@ -4,14 +4,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch.nn.functional as F
-from jaxtyping import Float
-from torch import Tensor
 
 from coterie.metrics.dense.base import DenseMetric
-from coterie.metrics.dense.labels import check_choice, compute_masked_mean, mask_unlabelled
+from coterie.metrics.dense.labels import compute_masked_mean, mask_unlabelled
 from coterie.metrics.dense.max_f import MaxF
 from coterie.metrics.dense.max_iou import MaxIoU
-from coterie.tasks.dense.binary_task import BinaryTask
+from coterie.tasks.dense.task import BinaryTask, Losses, MapBatch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,25 +26,14 @@ class Saliency(BinaryTask):
         report: the score: "iou", `MaxIoU`, or "f", `MaxF`.
     """
 
-    name: str
-    weight: float = 1.0
     report: Literal["iou", "f"] = "iou"
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_choice("Saliency(report", self.report, ("iou", "f"))
-
-    def compute_loss(
-        self,
-        prediction: Float[Tensor, "batch 1 height breadth"],
-        label: Float[Tensor, "batch 1 height breadth"],
-    ) -> Float[Tensor, " batch"]:
+    def compute_loss(self, prediction: MapBatch, label: MapBatch) -> Losses:
         logits, target, known = mask_unlabelled(prediction, label)
         salient = compute_masked_mean(target, known)[:, None, None, None]  # a share, 1 - w
+        weights = target * (1 - salient) + (1 - target) * salient
         losses = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
-        return compute_masked_mean(
-            losses * (target * (1 - salient) + (1 - target) * salient), known
-        )
+        return compute_masked_mean(losses * weights, known)
 
     def make_metric(self) -> DenseMetric:
         return {"iou": MaxIoU(), "f": MaxF()}[self.report]

@@ -10,8 +10,8 @@ from torch import Tensor
 from coterie.metrics.dense.base import DenseMetric
 from coterie.metrics.dense.labels import compute_masked_mean
 from coterie.metrics.dense.mean_iou import MeanIoU
-from coterie.tasks.dense.task import DenseTask
-from coterie.tasks.dense.visualize import Visualization, color_classes
+from coterie.tasks.dense.task import DenseTask, Losses
+from coterie.tasks.dense.visualize import Maps, Visualization, color_classes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,14 +29,8 @@ class Segmentation(DenseTask):
         ignore_index: the label of unknown pixels; not a class.
     """
 
-    name: str
-    weight: float = 1.0
     classes: int
     ignore_index: int = 255
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.make_metric()  # validates `classes` and `ignore_index`
 
     @property
     def channels(self) -> int:
@@ -50,7 +44,7 @@ class Segmentation(DenseTask):
         self,
         prediction: Float[Tensor, "batch classes height breadth"],
         label: Int[Tensor, "batch height breadth"],
-    ) -> Float[Tensor, " batch"]:
+    ) -> Losses:
         losses = F.cross_entropy(
             prediction.float(), label, ignore_index=self.ignore_index, reduction="none"
         )
@@ -60,9 +54,7 @@ class Segmentation(DenseTask):
         return MeanIoU(classes=self.classes, ignore_index=self.ignore_index)
 
     def visualize(
-        self,
-        prediction: Float[Tensor, "classes height breadth"],
-        label: Int[Tensor, "height breadth"] | None,
+        self, prediction: Maps, label: Int[Tensor, "height breadth"] | None
     ) -> Visualization:
         """Show each class in its own colour."""
         found = prediction.argmax(0)

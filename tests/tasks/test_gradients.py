@@ -1,11 +1,13 @@
-"""Parameters by layer group, and gradients as folded vectors."""
+"""Parameters by layer group, gradients as folded vectors, and batches of equal size."""
+
+import re
 
 import pytest
 import torch
 from torch import nn
 
-from coterie.tasks.gradients import parameter_space
-from coterie.tasks.gradients.parameter_space import ParameterSpace, group_parameters
+from coterie.tasks import gradients
+from coterie.tasks.gradients import ParameterSpace, group_parameters, split_into_batches
 
 
 def parameters(*values: float) -> dict[str, nn.Parameter]:
@@ -36,7 +38,7 @@ def test_folding_keeps_inner_products(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = ParameterSpace({"all": named})
     exact = [torch.cat(each) for each in (first, second)]
     assert torch.equal(whole.flatten_gradients(first)[0], exact[0])
-    monkeypatch.setattr(parameter_space, "MAX_GRADIENT_ELEMENTS", 4096)
+    monkeypatch.setattr(gradients, "MAX_GRADIENT_ELEMENTS", 4096)
     one, other = (whole.flatten_gradients(each)[0] for each in (first, second))
     assert len(one) == 4096 and torch.equal(one, whole.flatten_gradients(first)[0])
     # Off by about 1 / sqrt(4096) = 0.016.
@@ -49,3 +51,19 @@ def test_a_missing_gradient_counts_as_zero() -> None:
     assert ParameterSpace({"all": named}).flatten_gradients([None, torch.tensor([5.0])])[
         0
     ].tolist() == [0, 5]
+
+
+def test_batches_are_of_the_first_samples() -> None:
+    # 3 batches of 2 need 6 of the 7 indices.
+    order = [6, 2, 0, 4, 1, 5, 3]
+    assert split_into_batches(order, 3, 2, task="a", has="rows") == [[6, 2], [0, 4], [1, 5]]
+
+
+def test_batches_are_smaller_where_samples_are_few() -> None:
+    # 5 samples in 2 batches are 2 each; the fifth is left out.
+    assert split_into_batches([4, 3, 2, 1, 0], 2, 8, task="a", has="rows") == [[4, 3], [2, 1]]
+
+
+def test_fewer_samples_than_batches_are_refused() -> None:
+    with pytest.raises(ValueError, match=re.escape("task 'a' has 1 rows: 2 batches of")):
+        split_into_batches([0], 2, 8, task="a", has="rows")

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 import coterie
-from coterie.tasks.gradients.lora_probe import NAME, probe_lora, supports_probe
-from coterie.tasks.gradients.parameter_space import find_adapter_parameters
+from coterie.tasks.gradients import find_adapter_parameters
+from coterie.tasks.text.gradients import NAME, probe_lora, supports_probe
 from tests.tinies.text import llama
 
 AT = ("text.attn", "text.mlp")
