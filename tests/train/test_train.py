@@ -162,7 +162,7 @@ def test_patience_goes_back_to_the_best_weights(tmp_path: Path):
     means = [sum(line["validation_loss"].values()) / 2 for line in run.read_log()]
     best = min(range(len(means)), key=means.__getitem__)
     assert len(means) == best + 3 < 30
-    (done,) = run.list_finished_stages()
+    (done,) = run.directory.read_finished_stages()
     assert done.steps == len(means) and done.weights_folder.endswith("/best")
 
 

@@ -8,11 +8,10 @@ from coterie import AttentionHeads, Copies, Lora, Mixture, Stage, TokenGate
 from coterie.balancing.uncertainty import Uncertainty
 from coterie.train.adapter_weights import load_copies, save
 from coterie.train.config import split_steps
+from coterie.train.optimizer import parameter_groups
 from coterie.train.trainable import (
     make_stage_mixtures,
-    parameter_groups,
     select_trainable,
-    zero_frozen_gradients,
 )
 from tests.tiny import TINY
 
@@ -124,7 +123,7 @@ def test_what_decays():
 def test_kept_rows_stay_under_momentum_and_decay():
     model = model_of().train()
     trained = select_trainable(model, Stage(trains=("experts",)))
-    masks = zero_frozen_gradients(trained.frozen_rows)
+    trained.zero_frozen_gradients()
     before = [each.values.clone() for each in trained.frozen_rows]
     batch = TINY["llama"]().batch
     optimizer = torch.optim.AdamW(
@@ -139,8 +138,6 @@ def test_kept_rows_stay_under_momentum_and_decay():
     for each, values, old in zip(trained.frozen_rows, before, whole, strict=True):
         assert torch.equal(each.parameter[each.rows], values)
         assert not torch.equal(each.parameter, old)
-    for mask in masks:
-        mask.remove()
 
 
 COPIED = [

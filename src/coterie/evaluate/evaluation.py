@@ -19,10 +19,9 @@ from coterie.evaluate.prediction_cache import (
 from coterie.evaluate.predictions import Predictions
 from coterie.evaluate.scores import Scores, TaskScore
 from coterie.io import write_json
-from coterie.models.loading import DTYPES, LoadedModel
+from coterie.models.loading import LoadedModel
 from coterie.routing.usage import ExpertUsage, UsageStatistics
 from coterie.tasks.predictions import EvaluationDataset
-from coterie.train import bad_rows
 from coterie.train.frozen_caches import cache_encoder_features, disable_feature_cache
 from coterie.train.run import Run
 
@@ -56,10 +55,7 @@ class Evaluation:
     @cached_property
     def loaded(self) -> LoadedModel:
         if self.config.untrained:
-            run = self.run.config
-            loaded = self.tasks.load_model(
-                run.base, dtype=DTYPES[run.precision], device=self.config.device, seed=run.seed
-            )
+            loaded = self.run.config.load_base(self.config.device)
         else:
             loaded = self.run.load(device=self.config.device)
         cache_encoder_features(loaded.model, loaded.processor)
@@ -80,16 +76,15 @@ class Evaluation:
         if not config.control:
             table = expert_usage.make_usage_table(measured["layers"], usage)
             write_json(self.directory.expert_usage_file, table)
-        bad = bad_rows.write_bad_rows(
-            self.directory.bad_rows_file(config.split),
-            [row for dataset in datasets for row in dataset.bad_rows],
+        num_skipped = self.directory.write_bad_rows(
+            [row for dataset in datasets for row in dataset.bad_rows], config.split
         )
         scores = Scores(
             split=config.split,
             tasks={task: found[task].score for task in self.tasks.names},
             cost=measured["cost"],
             control=config.control,
-            num_skipped=len(bad),
+            num_skipped=num_skipped,
         )
         scores.save(self.directory.scores_file(config.control))
         return scores

@@ -102,12 +102,6 @@ def make_callbacks(events: Path, report_to: Sequence[str], *, step: int) -> list
     return [*found, RunTensorBoardCallback(writer)]
 
 
-def make_progress_bar(total: int, done: int, *, progress: bool | None) -> "tqdm[Any]":
-    """Make a progress bar over the steps of all stages, with the remaining time."""
-    disable = None if progress is None else not progress
-    return tqdm(total=total, initial=done, unit="step", disable=disable, dynamic_ncols=True)
-
-
 def print_line(text: str, *, progress: bool | None) -> None:
     """Print a line to standard error if the progress bar is shown."""
     if text and (sys.stderr.isatty() if progress is None else progress):

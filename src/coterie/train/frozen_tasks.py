@@ -98,7 +98,6 @@ def exclude_frozen(
             parameter.requires_grad_(False)
             heads.add(name)
         elif ".coterie_gate." in name or base_name.startswith("embeddings."):
-            values = parameter.detach()[:count].clone()
-            rows.append(FrozenRows(parameter=parameter, rows=slice(0, count), values=values))
+            rows.append(FrozenRows.freeze(parameter, slice(0, count)))
     base = tuple(name for name in trainable.base if name not in heads)
     return replace(trainable, base=base, frozen_rows=tuple(rows))

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from coterie.data.dataset import BadRow
-from coterie.train import bad_rows
 from coterie.train.config import RunConfig
-from coterie.train.run_directory import FinishedStage, RunDirectory
+from coterie.train.run_directory import RunDirectory
 
 if TYPE_CHECKING:
     from coterie.models.loading import LoadedModel
@@ -62,7 +61,7 @@ class Run:
         """
         from peft import PeftModel
 
-        from coterie.models.loading import DTYPES, LoadedModel
+        from coterie.models.loading import LoadedModel
         from coterie.third_party_warnings import suppress_third_party_warnings
 
         if not self.is_finished:
@@ -70,27 +69,16 @@ class Run:
                 f"{self.folder} is not finished: go on with coterie.train(..., resume=True), or "
                 "`coterie train --resume`"
             )
-        config = self.config
         with suppress_third_party_warnings():
-            base: Any = config.tasks.load_model(
-                config.base, dtype=DTYPES[config.precision], seed=config.seed
-            )
+            base = self.config.load_base()
             adapter = str(self.directory.adapter_folder)
             model: Any = PeftModel.from_pretrained(base.model, adapter)
         return LoadedModel(model.to(device or "cpu").eval(), base.processor, str(self.folder))
 
     def read_bad_rows(self) -> tuple[BadRow, ...]:
         """Read the rows that training skipped because of `skip_bad_rows`, and why."""
-        return bad_rows.read_bad_rows(self.directory.bad_rows_file())
+        return self.directory.read_bad_rows()
 
     def read_log(self) -> list[dict[str, Any]]:
         """Read the records of the log."""
         return self.directory.read_log()
-
-    def list_finished_stages(self) -> list[FinishedStage]:
-        """List the finished stages, in order."""
-        return self.directory.read_finished_stages()
-
-    def add_finished_stage(self, done: FinishedStage) -> None:
-        """Record that a stage is finished."""
-        self.directory.write_finished_stages([*self.list_finished_stages(), done])
