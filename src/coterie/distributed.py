@@ -109,8 +109,7 @@ def assert_same_layers_across_ranks(layers: Iterable[str]) -> None:
     device = "cuda" if distributed.get_backend() == "nccl" else "cpu"
     both = torch.tensor([mine, -mine], device=device)
     distributed.all_reduce(both, op=distributed.ReduceOp.MIN)
-    low, high = both.tolist()
-    if low != -high:
+    if both.sum():
         raise ValueError(
             f"the processes ran different layers with experts in this step; this one ran "
             f"{len(names)}, the last {names[-1] if names else None!r}. A host that leaves layers "

@@ -163,10 +163,8 @@ class Recipe:
         ):  # fmt: skip
             self._check_items(name, kind)
         if not isinstance(self.balancing, Balancing):
-            raise ValueError(
-                f"Recipe(balancing={self.balancing!r}): give a kind of coterie.balancing, such as "
-                "Fixed()"
-            )
+            advice = "give a kind of coterie.balancing, such as Fixed()"
+            raise ValueError(f"Recipe(balancing={self.balancing!r}): {advice}")
         if not self.stages:
             raise ValueError(f"recipe {self.name!r} needs at least one stage")
         if self.losses and all(mixture.gate is None for mixture in self.mixtures):
@@ -175,21 +173,17 @@ class Recipe:
                 "leave the losses out or give a mixture a gate"
             )
         if self.role not in ("method", "baseline"):
-            raise ValueError(
-                f"Recipe(role={self.role!r}): allowed are 'method', and 'baseline' for what "
-                "methods are compared with"
-            )
+            allowed = "'method', and 'baseline' for what methods are compared with"
+            raise ValueError(f"Recipe(role={self.role!r}): allowed are {allowed}")
         self._check_stages()
 
     def _check_items(self, name: str, kind: type) -> None:
         items = getattr(self, name)
-        wrong = [items]
-        if isinstance(items, tuple):
-            wrong = [item for item in items if not isinstance(item, kind)]
+        is_tuple = isinstance(items, tuple)
+        wrong = [row for row in items if not isinstance(row, kind)] if is_tuple else [items]
         if wrong:
-            raise ValueError(
-                f"Recipe({name}=...) is a tuple of {kind.__name__}, but has {wrong[0]!r}"
-            )
+            allowed = f"a tuple of {kind.__name__}"
+            raise ValueError(f"Recipe({name}=...) is {allowed}, but has {wrong[0]!r}")
 
     def _check_stages(self) -> None:
         names = [stage.name for stage in self.stages]
@@ -215,10 +209,7 @@ class Recipe:
 
     @classmethod
     def load(cls, data: Any, *, name: str = "recipe") -> "Recipe":
-        """Build the recipe from what `dump` returned; `name` is its name in error messages.
-
-        Raises ValueError, naming the dotted path to the wrong value.
-        """
+        """Build the recipe from what `dump` returned; `name` is its name in error messages."""
         return _check_recipe(serialization.load(data, name=name), name)
 
     def dumps(self) -> str:

@@ -63,8 +63,7 @@ def construct_from_yaml(kind: type[Kind], items: Any, where: str) -> Kind:
     hints = get_type_hints(kind)
     for key, value in items.items():
         if key in hints and not matches_annotation(value, hints[key]):
-            raise ValueError(
-                f"{where}.{key} takes {describe_annotation(hints[key])}, not {value!r}"
-            )
+            allowed = describe_annotation(hints[key])
+            raise ValueError(f"{where}.{key} takes {allowed}, not {value!r}")
     fields = {str(key): coerce(value, hints.get(key)) for key, value in items.items()}
     return serialization.construct(kind, fields, where)

@@ -5,7 +5,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any
 
 from tqdm.auto import tqdm
@@ -31,9 +31,7 @@ class InterruptHandler:
             self._previous_handler = signal.signal(signal.SIGINT, self._handle_signal)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, value: Any, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         if self._previous_handler is not None:
             signal.signal(signal.SIGINT, self._previous_handler)
 
@@ -41,10 +39,8 @@ class InterruptHandler:
         if self.requested:
             raise KeyboardInterrupt("stopped at once; resume=True goes on at the last checkpoint")
         self.requested = True
-        print(
-            "\nStopping after this step, with a checkpoint. Ctrl-C again stops at once.",
-            file=sys.stderr,
-        )
+        message = "Stopping after this step, with a checkpoint. Ctrl-C again stops at once."
+        print(f"\n{message}", file=sys.stderr)
 
 
 class ProgressCallback(TrainerCallback):

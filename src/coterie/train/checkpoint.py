@@ -30,19 +30,19 @@ BALANCING = "balancing."
 """Prefix of the names of the balancing's own parameters."""
 
 
-def write_atomically(folder: Path, write: Callable[[Path], None]) -> Path:
+def write_atomically(folder: Path, write: Callable[[Path], None]) -> None:
     """Fill a folder under a temporary name with `write`, and then rename it.
 
     A process that is killed meanwhile leaves no folder of that name, or the old one.
     Raises OSError if the disk is full, naming the last checkpoint.
     """
-    partial = folder.with_name(folder.name + PARTIAL_PREFIX)
-    shutil.rmtree(partial, ignore_errors=True)
+    unfinished = folder.with_name(folder.name + PARTIAL_PREFIX)
+    shutil.rmtree(unfinished, ignore_errors=True)
     try:
-        partial.mkdir(parents=True)
-        write(partial)
+        unfinished.mkdir(parents=True)
+        write(unfinished)
     except Exception as error:
-        shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(unfinished, ignore_errors=True)
         if _is_disk_full(error):
             before = find_latest(folder.parent)
             left = f"the last checkpoint is {before}" if before else "there is no checkpoint yet"
@@ -54,8 +54,7 @@ def write_atomically(folder: Path, write: Callable[[Path], None]) -> Path:
         raise
     if folder.exists():  # a repeated step after a resume; its content is the same
         shutil.rmtree(folder)
-    partial.rename(folder)
-    return folder
+    unfinished.rename(folder)
 
 
 def _is_disk_full(error: Exception) -> bool:

@@ -159,14 +159,11 @@ class RunConfig:
         scale = 1.0 if self.learning_rate is None else self.learning_rate / highest
         return tuple(
             replace(
-                stage,
-                steps=steps,
-                epochs=None,
-                learning_rate=stage.learning_rate * scale,
+                stage, steps=steps, epochs=None, learning_rate=stage.learning_rate * scale,
                 learning_rates={k: rate * scale for k, rate in stage.learning_rates.items()},
             )
             for stage, steps in zip(self.recipe.stages, wanted, strict=True)
-        )
+        )  # fmt: skip
 
     def dumps(self) -> str:
         """Return the configuration as JSON text."""

@@ -8,6 +8,7 @@ from peft import PeftModel
 from torch import nn
 
 from coterie.graft import graft
+from coterie.paths import get_cache_dir
 from coterie.train.batch_sampler import MultiTaskDataset, StageBatchSampler
 from coterie.train.config import RunConfig
 from coterie.train.trainable import make_stage_mixtures, select_trainable
@@ -35,7 +36,6 @@ def cache_encoder_features(model: nn.Module, processor: Any) -> None:
     if base_model.config.model_type != "coterie_omni":
         return
     from coterie.models.omni.feature_cache import FeatureCache
-    from coterie.paths import get_cache_dir
 
     processor.feature_cache = None
     if has_tower_mixtures(model):
@@ -62,7 +62,6 @@ def cache_hidden_states(model: PeftModel) -> Iterator["HiddenStateCache | None"]
         yield None
         return
     from coterie.models.omni.hidden_state_cache import use_hidden_state_cache
-    from coterie.paths import get_cache_dir
 
     with use_hidden_state_cache(model, get_cache_dir() / "trunk") as trunk:
         yield trunk

@@ -3,6 +3,7 @@
 import json
 import shlex
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -195,10 +196,9 @@ class RunDirectory:
 
     def try_read_json(self, file: Path) -> Any:
         """Read a JSON file of the run; None if it is missing or damaged, see `explain`."""
-        try:
+        with suppress(OSError, ValueError, RecursionError):
             return json.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError):
-            return None
+        return None
 
     def try_read_mapping(self, file: Path) -> Mapping[str, Any]:
         """Read a JSON object; empty if the file is missing, damaged or holds something else."""

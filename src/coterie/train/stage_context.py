@@ -89,19 +89,13 @@ class StageContext:
             # Trained base parameters are float32, so bfloat16 needs autocast.
             bf16=bool(self.base_parameters) and config.precision == "bfloat16",
             seed=derive_stage_seed(config.seed, self.number),  # of dropout and the router's noise
-            logging_steps=config.log_every,
-            logging_first_step=True,
+            logging_steps=config.log_every, logging_first_step=True,
             logging_nan_inf_filter=False,  # a non-finite loss stops the run
-            save_strategy="steps",
-            save_steps=config.save_every,
-            eval_strategy="steps" if validates else "no",
-            eval_steps=every if validates else None,
+            save_strategy="steps", save_steps=config.save_every,
+            eval_strategy="steps" if validates else "no", eval_steps=every if validates else None,
             activation_checkpointing=config.gradient_checkpointing,
             activation_checkpointing_kwargs={"use_reentrant": False},
-            average_tokens_across_devices=True,
-            remove_unused_columns=False,
-            dataloader_pin_memory=False,
-            report_to=[],
-            disable_tqdm=True,
+            average_tokens_across_devices=True, remove_unused_columns=False,
+            dataloader_pin_memory=False, report_to=[], disable_tqdm=True,
             use_cpu=not torch.cuda.is_available() and not torch.backends.mps.is_available(),
-        )
+        )  # fmt: skip

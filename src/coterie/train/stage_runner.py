@@ -135,32 +135,24 @@ class StageRunner:
         if last := checkpoint.find_latest(folder):
             facts = checkpoint.load_state(last)[1]
         return StageContext(
-            config=config,
-            stage=stage,
-            number=number,
-            folder=folder,
-            model=model,
-            trainable=trainable,
+            config=config, stage=stage, number=number, folder=folder,
+            model=model, trainable=trainable,
             base_parameters=tuple(dict.fromkeys([*base_parameters, *trainable.base])),
-            balancing=balancing,
-            aggregator=self.aggregator,
-            dataset=self.samples,
-            collator=self.collator,
+            balancing=balancing, aggregator=self.aggregator,
+            dataset=self.samples, collator=self.collator,
             metric_log=MetricLog(self.run.folder, step=facts["step"], time_s=facts["time_s"]),
-            validation=self._make_validation(stage),
-            finished_steps=self.count_finished_steps(),
-        )
+            validation=self._make_validation(stage), finished_steps=self.count_finished_steps(),
+        )  # fmt: skip
 
     def _make_validation(self, stage: Stage) -> Validation | None:
         config = self.config
         if config.patience is None and not self.validation:
             return None
+        size = max(1, config.get_global_batch_size(stage) // config.accumulation)
         return Validation(
-            self.validation,
-            limit=config.validation_limit,
-            batch_size=max(1, config.get_global_batch_size(stage) // config.accumulation),
+            self.validation, limit=config.validation_limit, batch_size=size,
             patience=config.patience,
-        )
+        )  # fmt: skip
 
     def _is_ended(self, last: Path | None) -> bool:
         """Return whether a checkpoint ends its stage: all steps done, or patience exhausted."""

@@ -49,11 +49,9 @@ def train(
         OSError: the disk is full; the last checkpoint is kept.
         KeyboardInterrupt: Ctrl-C, after a checkpoint was written.
     """
-    unknown = [name for name in settings if name not in SETTINGS]
-    if unknown:
-        raise ValueError(
-            f"train() has no setting {unknown[0]!r}; its settings are {', '.join(SETTINGS)}"
-        )
+    if unknown := [name for name in settings if name not in SETTINGS]:
+        allowed = ", ".join(SETTINGS)
+        raise ValueError(f"train() has no setting {unknown[0]!r}; its settings are {allowed}")
     config = RunConfig(
         recipe=recipe, base=make_absolute_base(base), tasks=as_task_set(tasks), **settings
     )
@@ -88,9 +86,8 @@ def train_from_config(
     if distributed.is_rank_zero():
         run.directory.write_bad_rows([*run.read_bad_rows(), *runner.bad_rows])
         print_line(run.directory.describe_bad_rows(), progress=progress)
-        environment.append_environment(
-            run.directory.environment_file, step=runner.count_finished_steps()
-        )
+        step = runner.count_finished_steps()
+        environment.append_environment(run.directory.environment_file, step=step)
     runner.train()
     return run
 

@@ -72,8 +72,8 @@ class MixtureTrainer(Trainer):
         """Count the items of all parts of a step, on all devices; Trainer's counts tokens only."""
         counts = [self.task_set.count_items(batch) for batch in batch_samples]
         total = torch.tensor(float(sum(counts)), device=device)
-        gathered: Any = self.accelerator.gather(total) if self.args.world_size > 1 else total
-        return gathered.sum()
+        distributed.all_reduce_sum(total)
+        return total
 
     def compute_loss(
         self,
@@ -109,15 +109,14 @@ class MixtureTrainer(Trainer):
         self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: Count = None
     ) -> Tensor:
         """Run Trainer's step; or, with gradient balancing, one backward pass for each task."""
-        if self.task_gradients is None:
+        gradients, aggregator = self.task_gradients, self.stage_context.aggregator
+        if gradients is None or aggregator is None:
             return super().training_step(model, inputs, num_items_in_batch)
         model.train()
         inputs = self._prepare_inputs(inputs)
         with self.compute_loss_context_manager():
             # Not through DistributedDataParallel, which reduces the gradients of only one loss.
             losses = self._compute_losses(self.stage_context.model, inputs, num_items_in_batch)
-        gradients, aggregator = self.task_gradients, self.stage_context.aggregator
-        assert aggregator is not None
         gradients.add(losses.tasks, losses.routing)
         if self.accelerator.sync_gradients:
             gradients.reduce()
@@ -193,8 +192,7 @@ class MixtureTrainer(Trainer):
 
     def _validate(self, validation: Validation) -> None:
         """Compute validation losses, save the best weights, and stop when patience is exhausted."""
-        context, model = self.stage_context, self.model
-        assert model is not None
+        context, model = self.stage_context, self.stage_context.model
 
         def compute_losses(samples: list[Any]) -> ItemLosses:
             batch = self._prepare_inputs(context.collator(samples))
