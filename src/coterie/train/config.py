@@ -3,18 +3,16 @@
 import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import Any, Literal, TypedDict
 
 import torch
 
 from coterie import serialization
 from coterie.data.task_sampling import TaskSampling
+from coterie.models.loading import DTYPES, LoadedModel
 from coterie.recipe import Recipe, Stage
 from coterie.tasks.task_set import Collator, TaskSet
 from coterie.train.run_directory import RunDirectory
-
-if TYPE_CHECKING:
-    from coterie.models.loading import LoadedModel
 
 BATCH_SIZE = 8
 
@@ -105,13 +103,10 @@ class RunConfig:
         """Whether training validates."""
         return self.patience is not None or self.evaluate_every is not None
 
-    def load_base(self, device: str | torch.device | None = None) -> "LoadedModel":
+    def load_base(self, device: str | torch.device | None = None) -> LoadedModel:
         """Load the base model, before it is grafted: the same weights at each call."""
-        from coterie.models.loading import DTYPES
-
-        return self.tasks.load_model(
-            self.base, dtype=DTYPES[self.precision], device=device, seed=self.seed
-        )
+        dtype = DTYPES[self.precision]
+        return self.tasks.load_model(self.base, dtype=dtype, device=device, seed=self.seed)
 
     def make_collator(self, processor: Any) -> Collator:
         """Make the collator of the training batches."""

@@ -2,16 +2,16 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
+from peft import PeftModel
 
 from coterie.data.dataset import BadRow
+from coterie.models.loading import LoadedModel
+from coterie.third_party_warnings import suppress_third_party_warnings
 from coterie.train.config import RunConfig
 from coterie.train.run_directory import RunDirectory
-
-if TYPE_CHECKING:
-    from coterie.models.loading import LoadedModel
 
 
 @dataclass(frozen=True)
@@ -52,18 +52,13 @@ class Run:
         """Names, in the order of task ids."""
         return self.config.task_names
 
-    def load(self, *, device: str | torch.device | None = None) -> "LoadedModel":
+    def load(self, *, device: str | torch.device | None = None) -> LoadedModel:
         """Load the base model with the trained mixture in it, in eval mode, and its processor.
 
         For a dense run, a `MultiTaskVisionModel` and the `DenseCollator` of its batches.
 
         Raises ValueError if the run is not finished.
         """
-        from peft import PeftModel
-
-        from coterie.models.loading import LoadedModel
-        from coterie.third_party_warnings import suppress_third_party_warnings
-
         if not self.is_finished:
             raise ValueError(
                 f"{self.folder} is not finished: go on with coterie.train(..., resume=True), or "

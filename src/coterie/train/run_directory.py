@@ -109,13 +109,9 @@ class RunDirectory:
         """Return the file of the cached cost, with its key."""
         return self.predictions_folder(split, control) / ".cost.json"
 
-    def examples_folder(self, split: str, control: str = "") -> Path:
-        """Return the folder of example images of dense tasks' predictions."""
-        return self.predictions_folder(split, control) / "examples"
-
     def examples_file(self, split: str, control: str = "") -> Path:
-        """Return the index of `examples_folder`."""
-        return self.examples_folder(split, control) / "examples.json"
+        """Return the index of the example images of dense tasks' predictions, in its folder."""
+        return self.predictions_folder(split, control) / "examples" / "examples.json"
 
     @property
     def is_run(self) -> bool:

@@ -40,7 +40,6 @@ class TrainableParameters:
     """The parameters that a stage trains.
 
     Attributes:
-        adapter: names of the experts' and gates' trained parameters.
         base: names of the trained base parameters, as the grafted model has them.
         frozen_rows: frozen rows of parameters whose other rows are trained.
         learning_rates: learning rates that differ from the stage's, by parameter name.
@@ -48,7 +47,6 @@ class TrainableParameters:
         decays_balancing: whether the balancing's own parameters have weight decay.
     """
 
-    adapter: tuple[str, ...]
     base: tuple[str, ...]
     frozen_rows: tuple[FrozenRows, ...] = field(repr=False)
     learning_rates: Mapping[str, float] = field(default_factory=dict)
@@ -107,7 +105,6 @@ def select_trainable(model: PeftModel, stage: Stage) -> TrainableParameters:
         parameter.requires_grad_(False)
     for parameter in chosen.values():
         parameter.requires_grad_(True)
-    adapter = tuple(name for name in chosen if ".coterie_" in name)
     base = tuple(name for name in chosen if ".coterie_" not in name)
     undecayed = tuple(
         name
@@ -115,13 +112,9 @@ def select_trainable(model: PeftModel, stage: Stage) -> TrainableParameters:
         if any(re.fullmatch(pattern, get_base_parameter_name(name)) for pattern in stage.undecayed)
     )
     return TrainableParameters(
-        adapter=adapter,
-        base=base,
-        frozen_rows=tuple(frozen),
-        learning_rates=rates,
-        undecayed=undecayed,
+        base=base, frozen_rows=tuple(frozen), learning_rates=rates, undecayed=undecayed,
         decays_balancing=stage.decays_balancing,
-    )
+    )  # fmt: skip
 
 
 def get_base_parameter_name(name: str) -> str:
