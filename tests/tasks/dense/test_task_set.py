@@ -24,7 +24,6 @@ from coterie.tasks.dense.task_set import DenseTasks
 from coterie.tasks.dense.vision_config import VisionConfig
 from coterie.tasks.losses import sum_by_task
 from coterie.train import Run, RunConfig, checkpoint
-from coterie.train.batch_sampler import StageBatchSampler
 from coterie.train.frozen_caches import precompute_caches
 from coterie.train.objective import compute_objective
 from coterie.train.trainer import MixtureTrainer
@@ -215,31 +214,6 @@ def test_parts_of_a_step_change_nothing(tmp_path: Path) -> None:
         assert parts["loss"] == pytest.approx(all_at_once["loss"], rel=1e-5)
         assert parts["task_loss"] == pytest.approx(all_at_once["task_loss"], rel=1e-5)
         assert parts["gradient_norm"] == pytest.approx(all_at_once["gradient_norm"], rel=1e-4)
-
-
-def test_chance_hangs_on_the_place_in_the_run_alone() -> None:
-    plan = RunConfig(
-        recipe=recipes.dense(),
-        base=base(),
-        tasks=DenseTasks(dataset=Gallery()),
-        batch_size=4,
-        steps=8,
-        seed=3,
-    )
-    (stage,) = plan.resolve_stages((12,))
-    whole = list(StageBatchSampler(plan, stage, (12,), 0))
-    lots = [lot for batch in whole for _, _, lot in batch]
-    assert len(set(lots)) == 32  # 8 steps of 4: a picture that comes again is drawn anew
-    halves = RunConfig(**{**vars(plan), "accumulation": 2})
-    parts = list(StageBatchSampler(halves, stage, (12,), 0))
-    assert [place for part in parts for place in part] == [p for batch in whole for p in batch]
-    tasks = plan.tasks
-    [rows] = tasks.load_training_datasets()
-    mirrored = [not torch.equal(tasks.transform(rows[0], lot).image, rows[0].image) for lot in lots]
-    assert mirrored == [
-        not torch.equal(tasks.transform(rows[0], lot).image, rows[0].image) for lot in lots
-    ]
-    assert 4 < sum(mirrored) < 28  # half of 32, on average
 
 
 def batch_of(config: RunConfig, count: int) -> dict:
