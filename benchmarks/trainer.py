@@ -26,11 +26,12 @@ from coterie.data.chat_template import TEMPLATE
 from coterie.tasks import TextTask
 from coterie.tasks.text.loss import compute_token_losses
 from coterie.tasks.text.task_set import TextTasks
-from coterie.train import RunConfig, stage_setup
-from coterie.train.batch_sampler import MultiTaskDataset
+from coterie.train import RunConfig
+from coterie.train.batch_sampler import MultiTaskDataset, StageBatchSampler
 from coterie.train.metric_log import MetricLog
+from coterie.train.stage_context import StageContext
 from coterie.train.trainable import select_trainable
-from coterie.train.trainer import MixtureTrainer, StageContext
+from coterie.train.trainer import MixtureTrainer
 
 TRAINER, LOOP, PLAIN = "coterie", "loop", "loop, the model's own loss"
 CASES: dict[Scale, Case] = {
@@ -130,10 +131,8 @@ def loops(
 ) -> dict[str, Callable[[], None]]:
     """Return steps of plain loops, each with its own model."""
     samples, collate = trainer.stage_context.dataset, trainer.stage_context.collator
-    batches = [
-        collate([samples[place] for place in places])
-        for places in trainer.stage_context.batch_sampler
-    ]
+    order = StageBatchSampler(plan, plan.recipe.stages[0], samples.sizes, 0)
+    batches = [collate([samples[place] for place in places]) for places in order]
     ready = [{key: value.to(device) for key, value in batch.items()} for batch in batches]
 
     def loop(loss: Callable[[nn.Module, dict[str, Any]], torch.Tensor]) -> Callable[[], None]:
@@ -159,31 +158,23 @@ def built(plan: RunConfig, case: Case, device: torch.device, folder: Path) -> Mi
     """Return the trainer of the one stage, as a run builds it, except for the model."""
     stage = plan.recipe.stages[0]
     model = graft(case.model(device), plan.recipe.mixtures, tasks=NAMES)
-    tasks = plan.tasks
-    samples = MultiTaskDataset(tasks.load_training_datasets(), tasks.transform)
     context = StageContext(
+        config=plan,
+        stage=stage,
+        number=0,
+        folder=folder,
         model=model,
         trainable=select_trainable(model, stage),
         base_parameters=(),
         balancing=plan.recipe.balancing.build(len(NAMES)),
         aggregator=None,
-        task_set=tasks,
-        losses=(),
-        tasks=NAMES,
-        dataset=samples,
-        batch_sampler=stage_setup.make_batch_sampler(plan, stage, samples.sizes, 0),
-        collator=stage_setup.make_collator(plan, words()),
+        dataset=MultiTaskDataset(plan),
+        collator=plan.make_collator(words()),
         metric_log=MetricLog(folder, step=0, time_s=0.0),
         validation=None,
-        stage_name=stage.name,
         finished_steps=0,
-        log_usage_every=plan.log_usage_every,
-        is_routed=True,
     )
-    args = stage_setup.make_training_arguments(
-        plan, stage, folder, seed=0, mixed=False, validates=False
-    )
-    return MixtureTrainer(context, args)
+    return MixtureTrainer(context)
 
 
 def words() -> PreTrainedTokenizerFast:

@@ -8,12 +8,10 @@ import pytest
 from coterie.annotations import (
     coerce,
     describe_annotation,
-    get_annotations,
     get_item_annotation,
     matches_annotation,
 )
 from coterie.data.task_sampling import TaskSampling
-from coterie.recipes import rode
 from coterie.tasks.dense.dataset import DenseDataset
 
 Precision = Literal["float32", "bfloat16"]
@@ -93,4 +91,3 @@ def test_how_it_is_said() -> None:
         and describe_annotation(tuple[int, ...]) == "tuple[int, ...]"
     )
     assert describe_annotation(int | None) == "int | None"
-    assert get_annotations(rode)["ranks"] == tuple[int, ...]

@@ -51,8 +51,8 @@ def average_gradients(module: nn.Module) -> None:
     if is_initialized():
         for each in module.parameters():
             assert each.grad is not None
-            distributed.all_reduce(each.grad)
-            each.grad /= distributed.get_world_size()
+            all_reduce_sum(each.grad)
+            each.grad /= get_world_size()
 
 
 def all_reduce_sum(*tensors: Tensor) -> None:
@@ -100,7 +100,7 @@ def assert_same_layers_across_ranks(layers: Iterable[str]) -> None:
     The sums of routing losses would otherwise mix layers up, or wait for each other forever. One
     small collective a call; none with one process.
     """
-    if not (distributed.is_available() and distributed.is_initialized()):
+    if not is_initialized():
         return
     names = list(layers)
     digest = hashlib.sha256("\n".join(names).encode()).digest()
@@ -109,8 +109,7 @@ def assert_same_layers_across_ranks(layers: Iterable[str]) -> None:
     device = "cuda" if distributed.get_backend() == "nccl" else "cpu"
     both = torch.tensor([mine, -mine], device=device)
     distributed.all_reduce(both, op=distributed.ReduceOp.MIN)
-    low, high = both.tolist()
-    if low != -high:
+    if both.sum():
         raise ValueError(
             f"the processes ran different layers with experts in this step; this one ran "
             f"{len(names)}, the last {names[-1] if names else None!r}. A host that leaves layers "

@@ -1,6 +1,5 @@
 """`graft` adds mixtures to a pretrained model; `observe` records their routing."""
 
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -10,6 +9,7 @@ from transformers import PreTrainedModel
 
 from coterie.mixture import Mixture
 from coterie.routing.decision import Tape
+from coterie.third_party_warnings import suppress_third_party_warnings
 from coterie.tuner.config import CoterieConfig
 from coterie.tuner.layer import CoterieLayer
 from coterie.tuner.runtime import RUNTIME
@@ -58,9 +58,7 @@ def graft(
             f"graft takes a transformers model, not {type(base).__name__}: load one with "
             "AutoModel.from_pretrained"
         )
-    with warnings.catch_warnings():
-        # PEFT 0.21 uses a name that transformers 5.23 deprecates; users cannot fix that.
-        warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")
+    with suppress_third_party_warnings():
         model = get_peft_model(
             base, config, adapter_name=adapter, autocast_adapter_dtype=autocast_adapter_dtype
         )

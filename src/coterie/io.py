@@ -6,7 +6,7 @@ import math
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -41,19 +41,15 @@ def read_json_lines(path: Path) -> list[dict[str, Any]]:
 
     Lines without an object, such as one that an interruption cut off, are skipped.
     """
-    found = []
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return found
+        return []
+    found = []
     for line in text.split("\n"):  # not splitlines: JSON may hold U+2028
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(row, dict):
-            found.append(row)
-    return found
+        with suppress(ValueError, RecursionError):
+            found.append(json.loads(line))
+    return [row for row in found if isinstance(row, dict)]
 
 
 def replace_non_finite(data: Any) -> Any:

@@ -46,14 +46,12 @@ class Mixture:
     def __post_init__(self) -> None:
         if self.blend not in ("add", "complement"):
             raise ValueError(f"Mixture(blend={self.blend!r}): allowed are 'add' and 'complement'")
-        if self.weight_exponent not in (1, 2):
-            raise ValueError(
-                f"Mixture(weight_exponent={self.weight_exponent!r}): allowed are 1 and 2"
-            )
+        exponent = self.weight_exponent
+        if exponent not in (1, 2):
+            raise ValueError(f"Mixture(weight_exponent={exponent!r}): allowed are 1 and 2")
         if len(self.kinds) not in (1, 2) or (len(self.kinds) == 2 and self.kinds[1].count < 1):
-            raise ValueError(
-                "Mixture(experts=...): give one kind of expert, or a pair of a kind and Null()"
-            )
+            advice = "give one kind of expert, or a pair of a kind and Null()"
+            raise ValueError(f"Mixture(experts=...): {advice}")
         if self.gate is not None:
             self.router.get_max_active(self.num_experts)
 
@@ -100,6 +98,6 @@ class Mixture:
         experts = self.main.build(base_layer, self.shared)
         if experts is None:
             raise ValueError("Mixture(experts=Null()): at least one kind must have weights")
-        wanted = self.gate is not None and has_gate
-        gate = self.gate.build(width, self.num_experts, tasks) if self.gate and wanted else None
-        return experts, gate
+        if self.gate is None or not has_gate:
+            return experts, None
+        return experts, self.gate.build(width, self.num_experts, tasks)

@@ -115,18 +115,15 @@ class MixtureLayer:
         x: Tensor,
         context: RoutingContext,
     ) -> Routing:
-        tower = self.site.tower
-        units = torch.Size((1,)) if deferred.is_uniform else x.shape[:1]
-        if not (deferred.is_uniform or deferred.per_sample):
-            units = x.shape[:-1]
+        tower, per_token = self.site.tower, not (deferred.is_uniform or deferred.per_sample)
+        units = torch.Size((1,)) if deferred.is_uniform else x.shape[: -1 if per_token else 1]
         task = valid = modality = None
         if context.task_ids is not None:
-            if deferred.is_uniform:
-                task = context.task_ids[:1]
-            else:
+            task = context.task_ids[:1]
+            if not deferred.is_uniform:
                 per_row = context.get_task_of_rows(tower, x.shape[0])
                 task = per_row.view(-1, *[1] * (len(units) - 1)).expand(units).flatten()
-        if not (deferred.is_uniform or deferred.per_sample):
+        if per_token:
             modality = context.get_modality_of_tokens(tower, units, context.modalities)
             if tower == "text" and context.valid is not None:
                 valid = context.valid.flatten() if context.valid.shape == units else None

@@ -24,7 +24,6 @@ def make_cache_dir() -> Path:
     except OSError as error:
         raise ValueError(
             f"{folder} cannot be written ({error.strerror}): set {ENVIRONMENT_VARIABLE} to a "
-            f"folder that can "
-            "hold about 3 GB, and run it again"
+            "folder that can hold about 3 GB, and run it again"
         ) from error
     return folder

@@ -13,18 +13,9 @@ ROOT = __name__.partition(".")[0]
 
 NAMESPACES = tuple(
     f"{ROOT}.{name}"
-    for name in (
-        "balancing",
-        "data",
-        "datasets",
-        "experts",
-        "losses",
-        "metrics",
-        "models",
-        "routing",
-        "tasks",
-    )
-)
+    for name in ("balancing", "data", "datasets", "experts", "losses", "metrics", "models",
+                 "routing", "tasks")
+)  # fmt: skip
 """Packages that export the classes in the files of their folder, without a list of them."""
 
 
@@ -39,8 +30,7 @@ def get_public_name(kind: type) -> str:
     """
     if kind.__module__.partition(".")[0] != ROOT:
         return f"{kind.__module__}:{kind.__qualname__}"
-    namespaces = (ROOT, ".".join(kind.__module__.split(".")[:2]))
-    for namespace in namespaces:
+    for namespace in (ROOT, ".".join(kind.__module__.split(".")[:2])):
         if find_export(namespace, kind.__qualname__) is kind:
             return f"{namespace}:{kind.__qualname__}"
     raise ValueError(
@@ -75,8 +65,7 @@ def export_classes(package: str) -> tuple[Callable[[str], Any], Callable[[], lis
     def find(name: str) -> Any:
         if name[:1].isupper():
             for module in sorted(list_files(), key=lambda each: not is_likely(each, name)):
-                value = vars(import_module(module)).get(name)
-                if inspect.isclass(value) and value.__module__ == module:
+                if value := get_own_classes(module).get(name):
                     setattr(sys.modules[package], name, value)
                     return value
         raise AttributeError(f"module {package!r} has no attribute {name!r}")
@@ -89,15 +78,17 @@ def export_classes(package: str) -> tuple[Callable[[str], Any], Callable[[], lis
         return list_module_names(sys.modules[package].__path__, f"{package}.")
 
     def list_names() -> list[str]:
-        found = {
-            name
-            for module in list_files()
-            for name, value in vars(import_module(module)).items()
-            if inspect.isclass(value) and value.__module__ == module and not name.startswith("_")
-        }
-        return sorted(found | set(vars(sys.modules[package])))
+        found = {name for module in list_files() for name in get_own_classes(module)}
+        public = {name for name in found if not name.startswith("_")}
+        return sorted(public | set(vars(sys.modules[package])))
 
     return find, list_names
+
+
+def get_own_classes(module: str) -> dict[str, type]:
+    """Return name -> class of the classes that a module defines, after importing it."""
+    names = vars(import_module(module)).items()
+    return {n: each for n, each in names if inspect.isclass(each) and each.__module__ == module}
 
 
 def list_module_names(folders: Iterable[str], prefix: str) -> Iterator[str]:

@@ -17,6 +17,7 @@ from coterie.mixture import Mixture
 RECIPE_FILE = "recipe.json"
 TRAINABLE_PARTS = ("adapter", "experts", "gates", "shared", "connector", "host")
 POSITIVE_FIELDS = ("learning_rate", "epsilon", "epochs", "steps", "batch_size")
+SCHEDULES, INITS = ("cosine", "linear", "constant"), ("continue", "copy")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,73 +74,59 @@ class Stage:
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:
             raise ValueError(f"Stage(name={self.name!r}): give it a name, such as 'experts'")
-        if not isinstance(self.trains, tuple) or not self.trains:
-            raise ValueError(
-                f"Stage {self.name!r} has trains={self.trains!r}: give a tuple of parts out of "
-                f"{TRAINABLE_PARTS}"
-            )
-        for part in (*self.trains, *self.learning_rates):
-            self._check_part(part)
-        for pattern in self.undecayed:
-            self._check_pattern(pattern)
-        self._check_numbers()
-        for name, allowed in (
-            ("schedule", ("cosine", "linear", "constant")),
-            ("init", ("continue", "copy")),
-        ):
-            if getattr(self, name) not in allowed:
-                raise ValueError(
-                    f"Stage {self.name!r} has {name}={getattr(self, name)!r}: allowed are {allowed}"
-                )
-        if self.init == "copy" and not self.routed:
-            raise ValueError(
-                f"Stage {self.name!r} has init='copy' and routed=False: copies are made for a "
-                "mixture; leave one of them out"
-            )
-
-    def _check_part(self, part: str) -> None:
-        # Full parameter names contain a dot, so a bare word is a part or a typo.
-        if re.fullmatch(r"\w+", part):
-            if part not in TRAINABLE_PARTS:
-                near = difflib.get_close_matches(part, TRAINABLE_PARTS, n=1)
-                meant = f"; did you mean {near[0]!r}?" if near else ""
-                raise ValueError(
-                    f"Stage {self.name!r} trains {part!r}: allowed are {TRAINABLE_PARTS} and "
-                    f"regular "
-                    f"expressions over parameter names, such as 'lm_head\\..*'{meant}"
-                )
-            return
-        self._check_pattern(part)
-
-    def _check_pattern(self, pattern: str) -> None:
-        try:
-            re.compile(pattern)
-        except re.error as error:
-            raise ValueError(
-                f"Stage {self.name!r} has {pattern!r}, no regular expression: {error}"
-            ) from error
-
-    def _check_numbers(self) -> None:
+        self._check_values()
+        self._check_parts()
         if self.epochs is not None and self.steps is not None:
-            raise ValueError(
-                f"Stage {self.name!r} has epochs={self.epochs} and steps={self.steps}: give one"
-            )
+            raise self._make_error(f"has epochs={self.epochs} and steps={self.steps}: give one")
         if self.epochs is None and self.steps is None:
             object.__setattr__(self, "epochs", 1.0)
+        if "shared" in self.learning_rates:
+            raise self._make_error(
+                "has learning_rates['shared']: always-on experts lie in the same tensors as the "
+                "routed ones; give a rate for 'experts'"
+            )
+        if self.init == "copy" and not self.routed:
+            raise self._make_error(
+                "has init='copy' and routed=False: copies are made for a mixture; leave one of "
+                "them out"
+            )
+
+    def _check_values(self) -> None:
+        is_tuple = isinstance(self.trains, tuple) and bool(self.trains)
+        for name, is_allowed, advice in (
+            ("trains", is_tuple, f"give a tuple of parts out of {TRAINABLE_PARTS}"),
+            ("schedule", self.schedule in SCHEDULES, f"allowed are {SCHEDULES}"),
+            ("init", self.init in INITS, f"allowed are {INITS}"),
+            ("warmup", 0 <= self.warmup < 1, "a share in [0, 1)"),
+            ("weight_decay", 0 <= self.weight_decay < math.inf, "give >= 0"),
+        ):
+            if not is_allowed:
+                raise self._make_error(f"has {name}={getattr(self, name)!r}: {advice}")
         above_0 = {name: getattr(self, name) for name in POSITIVE_FIELDS}
         above_0 |= {f"learning_rates[{k!r}]": rate for k, rate in self.learning_rates.items()}
         for name, value in above_0.items():
             if value is not None and not 0 < value < math.inf:
-                raise ValueError(f"Stage {self.name!r} has {name}={value}: it must be above 0")
-        if "shared" in self.learning_rates:
-            raise ValueError(
-                f"Stage {self.name!r} has learning_rates['shared']: always-on experts lie in the "
-                "same tensors as the routed ones; give a rate for 'experts'"
-            )
-        if not 0 <= self.warmup < 1:
-            raise ValueError(f"Stage {self.name!r} has warmup={self.warmup}: a share in [0, 1)")
-        if not 0 <= self.weight_decay < math.inf:
-            raise ValueError(f"Stage {self.name!r} has weight_decay={self.weight_decay}: give >= 0")
+                raise self._make_error(f"has {name}={value}: it must be above 0")
+
+    def _check_parts(self) -> None:
+        for pattern in (*self.trains, *self.learning_rates, *self.undecayed):
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                problem = f"has {pattern!r}, no regular expression: {error}"
+                raise self._make_error(problem) from error
+        for part in (*self.trains, *self.learning_rates):
+            # Full parameter names contain a dot, so a bare word is a part or a typo.
+            if re.fullmatch(r"\w+", part) and part not in TRAINABLE_PARTS:
+                near = difflib.get_close_matches(part, TRAINABLE_PARTS, n=1)
+                meant = f"; did you mean {near[0]!r}?" if near else ""
+                raise self._make_error(
+                    f"trains {part!r}: allowed are {TRAINABLE_PARTS} and regular expressions over "
+                    f"parameter names, such as 'lm_head\\..*'{meant}"
+                )
+
+    def _make_error(self, problem: str) -> ValueError:
+        return ValueError(f"Stage {self.name!r} {problem}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,10 +163,8 @@ class Recipe:
         ):  # fmt: skip
             self._check_items(name, kind)
         if not isinstance(self.balancing, Balancing):
-            raise ValueError(
-                f"Recipe(balancing={self.balancing!r}): give a kind of coterie.balancing, such as "
-                "Fixed()"
-            )
+            advice = "give a kind of coterie.balancing, such as Fixed()"
+            raise ValueError(f"Recipe(balancing={self.balancing!r}): {advice}")
         if not self.stages:
             raise ValueError(f"recipe {self.name!r} needs at least one stage")
         if self.losses and all(mixture.gate is None for mixture in self.mixtures):
@@ -188,30 +173,24 @@ class Recipe:
                 "leave the losses out or give a mixture a gate"
             )
         if self.role not in ("method", "baseline"):
-            raise ValueError(
-                f"Recipe(role={self.role!r}): allowed are 'method', and 'baseline' for what "
-                "methods are compared with"
-            )
+            allowed = "'method', and 'baseline' for what methods are compared with"
+            raise ValueError(f"Recipe(role={self.role!r}): allowed are {allowed}")
         self._check_stages()
 
     def _check_items(self, name: str, kind: type) -> None:
         items = getattr(self, name)
-        if not isinstance(items, tuple):
-            wrong = [items]
-        else:
-            wrong = [item for item in items if not isinstance(item, kind)]
+        is_tuple = isinstance(items, tuple)
+        wrong = [row for row in items if not isinstance(row, kind)] if is_tuple else [items]
         if wrong:
-            raise ValueError(
-                f"Recipe({name}=...) is a tuple of {kind.__name__}, but has {wrong[0]!r}"
-            )
+            allowed = f"a tuple of {kind.__name__}"
+            raise ValueError(f"Recipe({name}=...) is {allowed}, but has {wrong[0]!r}")
 
     def _check_stages(self) -> None:
         names = [stage.name for stage in self.stages]
         double = next((name for name in names if names.count(name) > 1), None)
         if double is not None:
             raise ValueError(f"two stages of recipe {self.name!r} are called {double!r}")
-        before = None
-        for stage in self.stages:
+        for before, stage in zip((None, *self.stages), self.stages, strict=False):
             follows = before is not None and not before.routed
             if (stage.init == "copy") != (follows and stage.routed):
                 raise ValueError(
@@ -223,7 +202,6 @@ class Recipe:
                     f"stage {stage.name!r} of recipe {self.name!r} has routed=False after "
                     f"{before.name!r}, whose experts would be lost: put it first"
                 )
-            before = stage
 
     def dump(self) -> dict[str, Any]:
         """Return the recipe as JSON values."""
@@ -231,10 +209,7 @@ class Recipe:
 
     @classmethod
     def load(cls, data: Any, *, name: str = "recipe") -> "Recipe":
-        """Build the recipe from what `dump` returned; `name` is its name in error messages.
-
-        Raises ValueError, naming the dotted path to the wrong value.
-        """
+        """Build the recipe from what `dump` returned; `name` is its name in error messages."""
         return _check_recipe(serialization.load(data, name=name), name)
 
     def dumps(self) -> str:
@@ -248,8 +223,7 @@ class Recipe:
 
     def save(self, path: str | Path) -> Path:
         """Write the recipe to a file, or to recipe.json in a folder; return the file."""
-        path = Path(path)
-        path = path / RECIPE_FILE if path.is_dir() else path
+        path = _get_recipe_file(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(self.dumps() + "\n", encoding="utf-8")
         return path
@@ -257,11 +231,14 @@ class Recipe:
     @classmethod
     def read(cls, path: str | Path) -> "Recipe":
         """Read the recipe in a file, or in recipe.json of a folder."""
-        path = Path(path)
-        path = path / RECIPE_FILE if path.is_dir() else path
+        path = _get_recipe_file(path)
         if not path.is_file():
             raise ValueError(f"{path} is no file: give a recipe's JSON file, or a run's folder")
         return cls.loads(path.read_text(encoding="utf-8"), name=str(path))
+
+
+def _get_recipe_file(path: str | Path) -> Path:
+    return Path(path) / RECIPE_FILE if Path(path).is_dir() else Path(path)
 
 
 def _check_recipe(value: Any, name: str) -> Recipe:

@@ -17,6 +17,7 @@ from coterie.public_names import (
     NAMESPACES,
     ROOT,
     find_export,
+    get_own_classes,
     get_public_name,
     list_exports,
     list_module_names,
@@ -50,9 +51,13 @@ def dump(value: Any, *, name: str = "value") -> Any:
             return [dump(item, name=f"{name}[{i}]") for i, item in enumerate(value)]
         case Mapping() if "is" not in value and all(isinstance(key, str) for key in value):
             return {key: dump(item, name=f"{name}.{key}") for key, item in value.items()}
-        case _ if is_frozen_dataclass(type(value)):
-            items = {f.name: getattr(value, f.name) for f in get_init_fields(type(value))}
-            return {"is": make_public_name(type(value), name), **dump(items, name=name)}
+        case _ if is_frozen_dataclass(kind := type(value)):
+            if "<locals>" in kind.__qualname__:
+                raise ValueError(
+                    f"{name} cannot be saved: define {kind.__name__} at the top of its module"
+                )
+            items = {field.name: getattr(value, field.name) for field in get_init_fields(kind)}
+            return {"is": get_public_name(kind), **dump(items, name=name)}
     raise ValueError(
         f"{name} = {value!r} cannot be saved: allowed are frozen dataclasses, finite numbers, "
         f"text, bools, None, and tuples and dicts of such, with text other than 'is' as keys"
@@ -102,13 +107,10 @@ def find_kinds(package: ModuleType, base: type[Kind]) -> list[type[Kind]]:
     The files are walked and imported, so a new file is found without being listed anywhere.
     """
     found = [
-        value
-        for module in map(
-            import_module, list_module_names(package.__path__, f"{package.__name__}.")
-        )
-        for value in vars(module).values()
-        if inspect.isclass(value) and value.__module__ == module.__name__
-        if issubclass(value, base) and value is not base and not inspect.isabstract(value)
+        kind
+        for module in list_module_names(package.__path__, f"{package.__name__}.")
+        for kind in get_own_classes(module).values()
+        if issubclass(kind, base) and kind is not base and not inspect.isabstract(kind)
     ]
     return sorted(found, key=lambda kind: kind.__name__)
 
@@ -151,73 +153,55 @@ def find_class(path: Any, name: str) -> type:
 
     Classes outside coterie are `module:Name`. Raises ValueError if there is none.
     """
+    what = f"{name}.is = {path!r}"
     module_name, _, qualname = path.partition(":") if isinstance(path, str) else ("", "", "")
     if not all(map(str.isidentifier, [*module_name.split("."), *qualname.split(".")])):
-        raise ValueError(f'{name}.is = {path!r}: give "module:Name", as in "coterie:TopK"')
-    if module_name.partition(".")[0] == ROOT:
-        value, names = find_own_class(module_name, qualname, f"{name}.is = {path!r}")
-    else:
-        value, names = find_imported_class(module_name, qualname, f"{name}.is = {path!r}")
-    if not is_frozen_dataclass(value):
-        raise ValueError(
-            f"{name}.is = {path!r}: {module_name} has no frozen dataclass {qualname!r}"
-            f"{format_suggestions(qualname, names)}; it has {', '.join(names) or 'none'}"
-        )
-    return value
-
-
-def find_own_class(module_name: str, qualname: str, what: str) -> tuple[Any, list[str]]:
-    """Return coterie's export of that name, or None and the frozen dataclasses it exports."""
-    if module_name != ROOT and module_name not in NAMESPACES:
+        raise ValueError(f'{what}: give "module:Name", as in "coterie:TopK"')
+    is_own = module_name.partition(".")[0] == ROOT
+    if is_own and module_name not in (ROOT, *NAMESPACES):
         raise ValueError(
             f"{what}: {module_name} exports no saved classes"
             f"{format_suggestions(module_name, NAMESPACES)}; they are in "
             f"{', '.join((ROOT, *NAMESPACES))}"
         )
-    value = find_export(module_name, qualname)
-    if is_frozen_dataclass(value):
-        return value, []
-    module = import_module(module_name)
-    return None, [
-        each for each in list_exports(module_name) if is_frozen_dataclass(getattr(module, each))
-    ]
-
-
-def find_imported_class(module_name: str, qualname: str, what: str) -> tuple[Any, list[str]]:
-    """Return a module's object of that name, and its frozen dataclasses.
-
-    The module has been imported, or an installed package provides tasks by it.
-    """
-    module = sys.modules.get(module_name) or import_task_module(module_name)
+    if is_own:
+        module = import_module(module_name)
+    else:
+        module = sys.modules.get(module_name) or import_task_module(module_name)
     if module is None:
         raise ValueError(
             f"{what}: {module_name} is not imported, and loading imports nothing outside {ROOT}: "
             f"if you trust it, `import {module_name}` first"
         )
+    value = find_export(module_name, qualname) if is_own else find_attribute(module, qualname)
+    if not is_frozen_dataclass(value):
+        found = list_exports(module_name) if is_own else vars(module)
+        names = [each for each in found if is_frozen_dataclass(getattr(module, each))]
+        raise ValueError(
+            f"{what}: {module_name} has no frozen dataclass {qualname!r}"
+            f"{format_suggestions(qualname, names)}; it has {', '.join(names) or 'none'}"
+        )
+    return value
+
+
+def find_attribute(module: ModuleType, qualname: str) -> Any:
+    """Return a module's object of that name, or None; import nothing."""
     value: Any = module
     for part in qualname.split("."):
         # Not getattr: a module's __getattr__ may import more, as that of transformers does.
         value = vars(value).get(part) if value is module or inspect.isclass(value) else None
-    return value, [key for key, item in vars(module).items() if is_frozen_dataclass(item)]
+    return value
 
 
 def is_frozen_dataclass(value: Any) -> bool:
     """Return whether `value` is a frozen dataclass that is not abstract."""
-    if not (inspect.isclass(value) and is_dataclass(value)) or inspect.isabstract(value):
-        return False
-    return cast(Any, value).__dataclass_params__.frozen
+    is_final = inspect.isclass(value) and is_dataclass(value) and not inspect.isabstract(value)
+    return is_final and cast(Any, value).__dataclass_params__.frozen
 
 
 def get_init_fields(kind: type) -> list[Field[Any]]:
     """Return the fields that the constructor takes."""
     return [field for field in fields(kind) if field.init]
-
-
-def make_public_name(kind: type, name: str) -> str:
-    """Return the name by which `find_class` finds `kind`. Raises ValueError for a local class."""
-    if "<locals>" in kind.__qualname__:
-        raise ValueError(f"{name} cannot be saved: define {kind.__name__} at the top of its module")
-    return get_public_name(kind)
 
 
 def format_suggestions(given: str, names: Iterable[str]) -> str:

@@ -19,7 +19,6 @@ from coterie.tasks.dense.kinds.segmentation import Segmentation
 from coterie.tasks.dense.task import DenseTask
 from coterie.tasks.dense.task_set import DenseTasks
 from coterie.tasks.dense.vision_config import VisionConfig
-from coterie.train import stage_setup
 from coterie.train.config import RunConfig
 from coterie.train.run import Run
 from tests.tinies.base import VISION
@@ -107,7 +106,7 @@ def dense_run(
         recipe=made_by or recipe(), base=str(base()), seed=seed,
         tasks=DenseTasks(dataset=pictures, vision=vision or VisionConfig()),
     )  # fmt: skip
-    host = stage_setup.load_base(plan).model
+    host = plan.load_base().model
     torch.manual_seed(seed)
     model = coterie.graft(host, plan.recipe.mixtures, tasks=plan.task_names)
     with torch.no_grad():

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import coterie
+from coterie.data.dataset import BadRow
 from coterie.train.run_directory import FinishedStage, RunDirectory
 
 SOURCES = Path(coterie.__file__).parent
@@ -75,11 +76,23 @@ def test_finished_stages(run: RunDirectory) -> None:
         FinishedStage(stage="one", steps=3, weights_folder="checkpoints/1-one/step-3"),
         FinishedStage(stage="two", steps=1, weights_folder="w", base_parameters=("head.bias",)),
     ]
-    run.write_finished_stages(stages)
+    for stage in stages:
+        run.add_finished_stage(stage)
     assert run.read_finished_stages() == stages
     run.progress_file.write_text('{"stages": [{}]}')
     with pytest.raises(ValueError, match=r"progress\.json is damaged"):
         run.read_finished_stages()
+
+
+def test_rows_that_were_left_out_are_listed_once_each(run: RunDirectory) -> None:
+    rows = tuple(BadRow(source=f"rows.jsonl:{i}", field="image", reason="is empty") for i in (1, 2))
+    assert run.read_bad_rows() == () and run.describe_bad_rows() == ""
+    assert run.write_bad_rows([*rows, rows[0]]) == 2 and run.read_bad_rows() == rows
+    assert run.describe_bad_rows() == f"left out 2 bad rows, named in {run.folder}/bad_rows.jsonl"
+    assert run.write_bad_rows(rows[:1], "test") == 1 and run.bad_rows_file("test").is_file()
+    run.write_bad_rows(rows[:1])
+    assert run.describe_bad_rows().startswith("left out 1 bad row, named in ")
+    assert run.write_bad_rows([]) == 0 and not run.bad_rows_file().exists()
 
 
 def test_lenient_reads(run: RunDirectory) -> None:

@@ -11,13 +11,11 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-import coterie
 from coterie.models.loading import load
-from coterie.tasks import as_task_set
 from coterie.tasks.text.collator import TextCollator
 from coterie.train import Run, RunConfig, checkpoint, train_from_config
 from coterie.train.trainer import MixtureTrainer
-from tests.train.small import NAMES, OPTIONS, adapter, base, content, lines, plain, tasks, trained
+from tests.train.small import NAMES, adapter, base, content, lines, plain, tasks, trained
 
 
 def test_a_run(tmp_path: Path):
@@ -143,17 +141,6 @@ def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path: Path, monkeypatch):
     assert content(run) == content(whole) and lines(run) == lines(whole)
 
 
-def test_a_second_ctrl_c_stops_at_once(capsys):
-    from coterie.train.callbacks import InterruptHandler
-
-    with InterruptHandler() as interrupt:
-        os.kill(os.getpid(), signal.SIGINT)
-        assert interrupt.requested
-        assert "Stopping after this step" in capsys.readouterr().err
-        with pytest.raises(KeyboardInterrupt, match="stopped at once"):
-            os.kill(os.getpid(), signal.SIGINT)
-
-
 def test_patience_goes_back_to_the_best_weights(tmp_path: Path):
     # Far too fast to learn: validation soon gets worse.
     options = {"patience": 2, "evaluate_every": 1, "log_every": 1, "save_every": 50}
@@ -162,7 +149,7 @@ def test_patience_goes_back_to_the_best_weights(tmp_path: Path):
     means = [sum(line["validation_loss"].values()) / 2 for line in run.read_log()]
     best = min(range(len(means)), key=means.__getitem__)
     assert len(means) == best + 3 < 30
-    (done,) = run.list_finished_stages()
+    (done,) = run.directory.read_finished_stages()
     assert done.steps == len(means) and done.weights_folder.endswith("/best")
 
 
@@ -193,57 +180,6 @@ def test_parts_learn_at_rates_of_their_own(tmp_path: Path):
     assert ups.abs().max().item() == pytest.approx(1e-2, rel=1e-3)
     moved = (saved["base_model.model.model.norm.weight"] - 1).abs()
     assert moved.max().item() == pytest.approx(1e-1, rel=1e-3)
-
-
-def test_plans_say_what_they_do_not_allow(unchecked):
-    given = {"recipe": plain(), "base": base(), "tasks": as_task_set(tasks())}
-    for wrong, message in (
-        ({"tasks": as_task_set(())}, "give at least one task"),
-        ({"tasks": ()}, "give a TaskSet"),
-        ({"precision": "float16"}, "precision='float16'"),
-        ({"batch_size": 0}, "batch_size=0: it must be at least 1"),
-        ({"learning_rate": 0.0}, "learning_rate=0.0: it must be above 0"),
-        ({"accumulation": 3}, "accumulation=3 does not divide the batch size 8 of stage 'train'"),
-    ):
-        with pytest.raises(ValueError, match=message):
-            RunConfig(**(given | wrong))
-    with pytest.raises(ValueError, match="steps=1: recipe 'awaker' has 3 stages"):
-        RunConfig(**given | {"recipe": coterie.recipes.awaker(), "steps": 1})
-
-
-def test_stages_share_out_steps_and_learning_rates():
-    recipe = coterie.recipes.awaker()
-    plan = RunConfig(
-        recipe=recipe, base=base(), tasks=as_task_set(tasks()), steps=10, learning_rate=1e-3
-    )
-    stages = plan.resolve_stages((12, 6))
-    # equal epochs: 10 / 3 each; rates 1e-5, 1e-5, 5e-6 of the recipe times 100
-    assert [stage.steps for stage in stages] == [4, 3, 3]
-    assert [stage.learning_rate for stage in stages] == pytest.approx([1e-3, 1e-3, 5e-4])
-    slow = plain(learning_rate=1e-2, learning_rates={"gates": 1e-3})
-    (stage,) = RunConfig(
-        recipe=slow, base=base(), tasks=as_task_set(tasks()), learning_rate=1e-1
-    ).resolve_stages((12, 6))
-    assert stage.learning_rates == {"gates": pytest.approx(1e-2)}
-    own = RunConfig(recipe=recipe, base=base(), tasks=as_task_set(tasks())).resolve_stages((12, 6))
-    assert [stage.steps for stage in own] == [5, 5, 5]  # 18 rows by 4
-
-
-def test_a_plan_is_read_back_or_refused(tmp_path: Path):
-    plan = RunConfig(
-        recipe=plain(), base=base(), tasks=as_task_set(tasks()), **without(OPTIONS, "progress")
-    )
-    (tmp_path / "run.json").write_text(plan.dumps())
-    assert RunConfig.read(tmp_path) == plan
-    plain().save(tmp_path / "other.json")
-    with pytest.raises(ValueError, match="holds a Recipe, not a run's configuration"):
-        RunConfig.read(tmp_path / "other.json")
-    with pytest.raises(ValueError, match="is not a file: give a run's folder"):
-        RunConfig.read(tmp_path / "none")
-
-
-def without(options: dict, *names: str) -> dict:
-    return {key: value for key, value in options.items() if key not in names}
 
 
 def test_long_samples_are_counted(tmp_path: Path):

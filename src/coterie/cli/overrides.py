@@ -3,13 +3,12 @@
 import ast
 import json
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 from coterie import serialization
 from coterie.annotations import (
     coerce,
     describe_annotation,
-    get_annotations,
     get_item_annotation,
     matches_annotation,
 )
@@ -75,7 +74,7 @@ def resolve_key(inside: Any, part: str, at: str, hint: Any) -> tuple[Any, Any]:
     """Return `part` as a key of a dict or an index of a list, and the annotation of its value."""
     match inside:
         case {"is": kind, **items}:
-            allowed, hints = list(items), get_annotations(serialization.find_class(kind, at))
+            allowed, hints = list(items), get_type_hints(serialization.find_class(kind, at))
         case dict():
             allowed, hints = list(inside), {}
         case list():

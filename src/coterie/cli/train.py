@@ -56,7 +56,6 @@ def train(settings: tuple[str, ...], recipe: str, out: str, resume: bool, **flag
     from coterie.cli.overrides import Override
     from coterie.cli.train_config import build_config
     from coterie.task_file import read_tasks
-    from coterie.train.bad_rows import format_summary_line
     from coterie.train.train import make_absolute_base, train_from_config
 
     given = {name: value for name, value in flags.items() if value is not None}
@@ -66,6 +65,6 @@ def train(settings: tuple[str, ...], recipe: str, out: str, resume: bool, **flag
         given["tasks"] = read_tasks(given["tasks"])
     config = build_config(recipe, [Override.parse(text) for text in settings], given)
     run = train_from_config(config, out=out, resume=resume)
-    if bad := format_summary_line(run.read_bad_rows(), run.directory.bad_rows_file()):
+    if bad := run.directory.describe_bad_rows():
         click.echo(bad)
     click.echo(f"{run.folder}: trained; next: coterie evaluate {run.folder}")

@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from coterie import recipes, serialization
-from coterie.annotations import coerce, describe_annotation, get_annotations, matches_annotation
+from coterie.annotations import coerce, describe_annotation, matches_annotation
 from coterie.cli.overrides import Override, set_at_path
 from coterie.recipe import RECIPE_FILE, Recipe
 from coterie.train import RunConfig
@@ -44,7 +44,7 @@ def build_config(recipe: str, overrides: Sequence[Override], flags: Mapping[str,
 
 def call_recipe(name: str, arguments: Mapping[str, Any]) -> Recipe:
     """Call a function of coterie.recipes with validated arguments."""
-    hints = get_annotations(SYSTEMS[name])
+    hints = get_type_hints(SYSTEMS[name])
     for argument, value in arguments.items():
         if not matches_annotation(value, hints[argument]):
             raise ValueError(

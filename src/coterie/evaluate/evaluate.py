@@ -12,11 +12,10 @@ from tqdm.auto import tqdm
 from coterie.evaluate import cost, expert_usage, predictions
 from coterie.evaluate.scores import Scores, TaskScore
 from coterie.io import write_json
-from coterie.models.loading import DTYPES, LoadedModel
+from coterie.models.loading import LoadedModel
 from coterie.routing.usage import ExpertUsage, UsageStatistics
 from coterie.tasks.predictions import EvaluationDataset, Prediction
 from coterie.tasks.task_set import TaskSet
-from coterie.train.bad_rows import write_bad_rows
 from coterie.train.frozen_caches import cache_encoder_features, disable_feature_cache
 from coterie.train.run import Run
 
@@ -105,10 +104,7 @@ class Evaluation:
     @cached_property
     def loaded(self) -> LoadedModel:
         if self.untrained:
-            run = self.run.config
-            loaded = self.tasks.load_model(
-                run.base, dtype=DTYPES[run.precision], device=self.device, seed=run.seed
-            )
+            loaded = self.run.config.load_base(self.device)
         else:
             loaded = self.run.load(device=self.device)
         cache_encoder_features(loaded.model, loaded.processor)
@@ -150,13 +146,12 @@ class Evaluation:
             table = expert_usage.make_usage_table(measured["layers"], usage)
             write_json(directory.expert_usage_file, table)
         skipped = [row for dataset in self.datasets for row in dataset.bad_rows]
-        bad = write_bad_rows(directory.bad_rows_file(self.split), skipped)
         scores = Scores(
             split=self.split,
             tasks={task: found[task][0] for task in self.tasks.names},
             cost=measured["cost"],
             control=self.control,
-            num_skipped=len(bad),
+            num_skipped=directory.write_bad_rows(skipped, self.split),
         )
         scores.save(directory.scores_file(self.control))
         return scores

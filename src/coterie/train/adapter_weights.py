@@ -27,13 +27,11 @@ def save(model: PeftModel, base_parameters: Sequence[str], folder: Path) -> None
 
 def save_tensors(model: PeftModel, base_parameters: Sequence[str], folder: Path) -> None:
     """Save the weights of `save` without the PEFT configuration, as checkpoints hold them."""
-    tensors = _get_tensors_by_name(model)
     own = {
-        name: values
-        for name, values in tensors.items()
+        name: values.detach().contiguous()
+        for name, values in _get_tensors_by_name(model).items()
         if ".coterie_" in name or name in base_parameters
     }
-    own = {name: values.detach().contiguous() for name, values in own.items()}
     save_file(own, folder / WEIGHTS, metadata={"format": "pt"})
 
 
@@ -62,31 +60,26 @@ def load_copies(model: PeftModel, folder: Path) -> None:
     Raises ValueError if an expert's shape does not allow it, as with unequal ranks.
     """
     saved = load_file(folder / WEIGHTS)
-    sites = _list_sites(model)
+    sites = {
+        f"{prefix}.coterie_experts.": site
+        for prefix, module in model.named_modules()
+        if isinstance(module, CoterieLayer)
+        for site in module.coterie_site.values()
+    }
     with torch.no_grad():
         for name, target in _get_tensors_by_name(model).items():
-            if name not in saved:
-                continue  # new gates
-            source = saved[name]
-            site = next((each for prefix, each in sites.items() if name.startswith(prefix)), None)
-            target.copy_(source if site is None else _repeat_weight(site, source, target, name))
+            if name in saved:  # new gates are not
+                site = next((sites[each] for each in sites if name.startswith(each)), None)
+                target.copy_(_repeat_weight(site, saved[name], target, name))
     for site in sites.values():
         problem = site.mixture.main.find_copy_problem(site.mixture.shared)
         if problem is not None:
             raise ValueError(f"init='copy' at {site.layer_site.name}: {problem}")
 
 
-def _list_sites(model: PeftModel) -> dict[str, MixtureSite]:
-    """Map the prefix of an expert layer's weight names in a file to its mixture site."""
-    return {
-        f"{prefix}.coterie_experts.": site
-        for prefix, module in model.named_modules()
-        if isinstance(module, CoterieLayer)
-        for site in module.coterie_site.values()
-    }
-
-
-def _repeat_weight(site: MixtureSite, source: Tensor, target: Tensor, name: str) -> Tensor:
+def _repeat_weight(site: MixtureSite | None, source: Tensor, target: Tensor, name: str) -> Tensor:
+    if site is None:
+        return source
     try:
         return site.mixture.main.repeat_weight(source, target.shape)
     except ValueError:
@@ -98,6 +91,5 @@ def _repeat_weight(site: MixtureSite, source: Tensor, target: Tensor, name: str)
 
 def _get_tensors_by_name(model: PeftModel) -> dict[str, Tensor]:
     """Return the model's tensors by their names in the file."""
-    tensors = dict(get_peft_model_state_dict(model, save_embedding_layers=False))
-    named = dict(model.named_parameters())
-    return {**{n: each for n, each in named.items() if ".coterie_" not in n}, **tensors}
+    base = {name: each for name, each in model.named_parameters() if ".coterie_" not in name}
+    return base | dict(get_peft_model_state_dict(model, save_embedding_layers=False))

@@ -53,24 +53,18 @@ def add_tasks(
     config = run.config
     if not isinstance(config.tasks, DenseTasks):
         raise ValueError(f"{run.folder} is no run on a dense data set: no task can be added to it")
-    frozen = FrozenTasks(
-        run=str(run.folder.absolute()), names=config.task_names, initialize_from=like
-    )
+    old = str(run.folder.absolute())
+    frozen = FrozenTasks(run=old, names=config.task_names, initialize_from=like)
     extended = replace(config.tasks, dataset=tasks, frozen=frozen)
+    recipe = make_add_tasks_recipe(config.recipe, extended.trained_names, experts=experts)
     inherited: TrainSettings = {
-        "precision": config.precision,
-        "batch_size": config.batch_size,
+        "precision": config.precision, "batch_size": config.batch_size,
         "skip_bad_rows": config.skip_bad_rows,
-    }
+    }  # fmt: skip
     return train(
-        make_add_tasks_recipe(config.recipe, extended.trained_names, experts=experts),
-        base=config.base,
-        tasks=extended,
-        out=out,
-        resume=resume,
-        progress=progress,
+        recipe, base=config.base, tasks=extended, out=out, resume=resume, progress=progress,
         **{**inherited, **settings},
-    )
+    )  # fmt: skip
 
 
 def make_add_tasks_recipe(recipe: Recipe, new: tuple[str, ...], *, experts: bool) -> Recipe:
@@ -80,11 +74,8 @@ def make_add_tasks_recipe(recipe: Recipe, new: tuple[str, ...], *, experts: bool
     """
     parts = (("gates", "experts") if experts else ("gates",)) if recipe.mixtures else ()
     stage = replace(
-        recipe.stages[-1],
-        name="add_tasks",
-        trains=(MultiTaskViT.new_parameters, *parts),
-        learning_rates={},
-        init="continue",
-    )
+        recipe.stages[-1], name="add_tasks", trains=(MultiTaskViT.new_parameters, *parts),
+        learning_rates={}, init="continue",
+    )  # fmt: skip
     name = "+".join((recipe.name, *new))
     return replace(recipe, name=name, losses=(), balancing=Fixed(), stages=(stage,))

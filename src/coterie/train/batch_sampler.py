@@ -1,13 +1,15 @@
 """The samples of a run, and the batches of each device, accumulation step and stage."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from jaxtyping import Int64
 from torch.utils.data import Dataset
 
-from coterie.tasks.dataset import TaskDataset
+from coterie import distributed
+from coterie.recipe import Stage
+from coterie.train.config import RunConfig
 
 SampleIndex = tuple[int, int, int]
 """Data set, row, and the seed of the row's augmentation."""
@@ -15,19 +17,18 @@ MAX_SEED = 2**63 - 1
 
 
 class MultiTaskDataset(Dataset[Any]):
-    """All rows of all tasks with training-time augmentation, by `SampleIndex`."""
+    """All training rows of a run's tasks with their augmentation, by `SampleIndex`.
 
-    def __init__(self, rows: Sequence[TaskDataset], transform: Callable[[Any, int], Any]) -> None:
-        """
-        Args:
-            rows: of each task, or one data set that all tasks share.
-            transform: applies augmentation to a sample, by a seed.
-        """
-        self.datasets, self.transform = tuple(rows), transform
+    Attributes:
+        datasets: of each task, or one that all tasks share.
+        sizes: their numbers of rows.
+    """
 
-    @property
-    def sizes(self) -> tuple[int, ...]:
-        return tuple(len(each) for each in self.datasets)
+    def __init__(self, config: RunConfig) -> None:
+        """Load the rows. Raises ValueError if some cannot be read and are not skipped."""
+        rows = config.tasks.load_training_datasets(skip_bad_rows=config.skip_bad_rows)
+        self.datasets, self.transform = tuple(rows), config.tasks.transform
+        self.sizes = tuple(len(each) for each in self.datasets)
 
     def __len__(self) -> int:
         return sum(self.sizes)
@@ -40,35 +41,32 @@ class MultiTaskDataset(Dataset[Any]):
 class StageBatchSampler:
     """The `batch_sampler` of a DataLoader: a stage's batches, one an accumulation step."""
 
-    def __init__(
-        self,
-        samples: Int64[np.ndarray, "steps batch 2"],
-        *,
-        parts: int,
-        rank: int,
-        world_size: int,
-        seed: int,
-    ) -> None:
-        """
+    def __init__(self, config: RunConfig, stage: Stage, sizes: Sequence[int], number: int) -> None:
+        """Sample all batches; a pure function of the arguments and this process's rank.
+
         Args:
-            samples: (data set, row) of each step, as `TaskSampling.sample_batches` returns.
-            parts: accumulation steps.
-            rank, world_size: this process, and how many there are.
-            seed: of the augmentation seeds, at least 0.
+            stage: one of `RunConfig.resolve_stages`.
+            sizes: rows of each data set.
+            number: the stage's place in the run, from 0.
 
         Raises ValueError if a step's samples cannot be split evenly.
         """
-        steps, size, _ = samples.shape
+        assert stage.steps is not None
+        parts, world_size = config.accumulation, distributed.get_world_size()
+        size, seed = config.get_global_batch_size(stage), derive_stage_seed(config.seed, number)
         if size % (parts * world_size):
             raise ValueError(
                 f"a batch of {size} cannot be split into {parts} equal parts on {world_size} "
                 "devices: give a batch_size that both divide"
             )
+        samples: Int64[np.ndarray, "steps batch 2"] = config.mix.sample_batches(
+            sizes, batch_size=size, steps=stage.steps, seed=seed
+        )
         # Sampled for all parts and devices at once: a sample's seed depends on its position alone.
-        seeds = np.random.default_rng([seed, 1]).integers(MAX_SEED, size=(steps, size, 1))
+        seeds = np.random.default_rng([seed, 1]).integers(MAX_SEED, size=(stage.steps, size, 1))
         indices = np.concatenate([samples, seeds], axis=2)
-        own = indices.reshape(steps, parts, world_size, size // (parts * world_size), 3)[:, :, rank]
-        self.batches = own.reshape(steps * parts, -1, 3)
+        by_device = indices.reshape(stage.steps, parts, world_size, -1, 3)
+        self.batches = by_device[:, :, distributed.get_rank()].reshape(stage.steps * parts, -1, 3)
 
     def __len__(self) -> int:
         return len(self.batches)

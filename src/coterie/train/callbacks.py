@@ -5,7 +5,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any
 
 from tqdm.auto import tqdm
@@ -31,9 +31,7 @@ class InterruptHandler:
             self._previous_handler = signal.signal(signal.SIGINT, self._handle_signal)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, value: Any, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         if self._previous_handler is not None:
             signal.signal(signal.SIGINT, self._previous_handler)
 
@@ -41,10 +39,8 @@ class InterruptHandler:
         if self.requested:
             raise KeyboardInterrupt("stopped at once; resume=True goes on at the last checkpoint")
         self.requested = True
-        print(
-            "\nStopping after this step, with a checkpoint. Ctrl-C again stops at once.",
-            file=sys.stderr,
-        )
+        message = "Stopping after this step, with a checkpoint. Ctrl-C again stops at once."
+        print(f"\n{message}", file=sys.stderr)
 
 
 class ProgressCallback(TrainerCallback):
@@ -100,12 +96,6 @@ def make_callbacks(events: Path, report_to: Sequence[str], *, step: int) -> list
         return found
     writer = SummaryWriter(str(events), purge_step=step + 1 if step else None)
     return [*found, RunTensorBoardCallback(writer)]
-
-
-def make_progress_bar(total: int, done: int, *, progress: bool | None) -> "tqdm[Any]":
-    """Make a progress bar over the steps of all stages, with the remaining time."""
-    disable = None if progress is None else not progress
-    return tqdm(total=total, initial=done, unit="step", disable=disable, dynamic_ncols=True)
 
 
 def print_line(text: str, *, progress: bool | None) -> None:

@@ -5,6 +5,7 @@ import json
 import random
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,51 +13,55 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
+from transformers import TrainerState
+
+from coterie.train import adapter_weights
+from coterie.train.running_sums import RunningSums
+from coterie.train.stage_context import StageContext
 
 CHECKPOINT_PREFIX = "checkpoint-"
 PARTIAL_PREFIX = ".partial"
+BEST_FOLDER = "best"
 STATE_FILE, TENSORS_FILE = "training_state.json", "training_state.safetensors"
+TRAINER_STATE_FILE = "trainer_state.json"
+"""The file of transformers' own state."""
+BALANCING = "balancing."
+"""Prefix of the names of the balancing's own parameters."""
 
 
-def write_atomically(folder: Path, write: Callable[[Path], None]) -> Path:
+def write_atomically(folder: Path, write: Callable[[Path], None]) -> None:
     """Fill a folder under a temporary name with `write`, and then rename it.
 
     A process that is killed meanwhile leaves no folder of that name, or the old one.
     Raises OSError if the disk is full, naming the last checkpoint.
     """
-    partial = folder.with_name(folder.name + PARTIAL_PREFIX)
-    shutil.rmtree(partial, ignore_errors=True)
+    unfinished = folder.with_name(folder.name + PARTIAL_PREFIX)
+    shutil.rmtree(unfinished, ignore_errors=True)
     try:
-        partial.mkdir(parents=True)
-        write(partial)
-    except OSError as error:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise make_disk_full_error(error, folder) from error
+        unfinished.mkdir(parents=True)
+        write(unfinished)
     except Exception as error:
-        shutil.rmtree(partial, ignore_errors=True)
-        # safetensors wraps the system's error.
-        if "os error 28" in str(error).lower() or "no space left" in str(error).lower():
-            raise make_disk_full_error(
-                OSError(errno.ENOSPC, "No space left on device"), folder
+        shutil.rmtree(unfinished, ignore_errors=True)
+        if _is_disk_full(error):
+            before = find_latest(folder.parent)
+            left = f"the last checkpoint is {before}" if before else "there is no checkpoint yet"
+            raise OSError(
+                errno.ENOSPC,
+                f"the disk is full: {folder} could not be written; {left}. Make room and go on "
+                "with resume=True (--resume)",
             ) from error
         raise
     if folder.exists():  # a repeated step after a resume; its content is the same
         shutil.rmtree(folder)
-    partial.rename(folder)
-    return folder
+    unfinished.rename(folder)
 
 
-def make_disk_full_error(error: OSError, folder: Path) -> OSError:
-    """Return the error of a failed write; for a full disk, with the last checkpoint and advice."""
-    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-        return error
-    before = find_latest(folder.parent)
-    left = f"the last checkpoint is {before}" if before else "there is no checkpoint yet"
-    return OSError(
-        errno.ENOSPC,
-        f"the disk is full: {folder} could not be written; {left}. Make room and go on with "
-        "resume=True (--resume)",
-    )
+def _is_disk_full(error: Exception) -> bool:
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    # safetensors wraps the system's error.
+    return any(each in str(error).lower() for each in ("os error 28", "no space left"))
 
 
 def get_step(folder: Path) -> int:
@@ -66,11 +71,8 @@ def get_step(folder: Path) -> int:
 
 def list_checkpoints(stage: Path) -> list[Path]:
     """List a stage's complete checkpoints, the earliest first."""
-    found = [
-        path
-        for path in stage.glob(f"{CHECKPOINT_PREFIX}*")
-        if path.name.removeprefix(CHECKPOINT_PREFIX).isdigit()
-    ]
+    named = stage.glob(f"{CHECKPOINT_PREFIX}*")
+    found = [each for each in named if each.name.removeprefix(CHECKPOINT_PREFIX).isdigit()]
     return sorted(found, key=get_step)
 
 
@@ -79,13 +81,12 @@ def find_latest(stage: Path) -> Path | None:
     return next(reversed(list_checkpoints(stage)), None)
 
 
-def remove_old(stage: Path, *, keep: int, also: int | None = None) -> None:
-    """Remove all checkpoints but the last `keep` and that of step `also`."""
+def remove_old(stage: Path, *, keep: int) -> None:
+    """Remove all checkpoints but the last `keep`."""
     for path in list_checkpoints(stage)[:-keep]:
-        if get_step(path) != also:
-            # Renamed first: a partly removed checkpoint must not be read as one.
-            gone = path.rename(path.with_name(path.name + PARTIAL_PREFIX))
-            shutil.rmtree(gone, ignore_errors=True)
+        # Renamed first: a partly removed checkpoint must not be read as one.
+        gone = path.rename(path.with_name(path.name + PARTIAL_PREFIX))
+        shutil.rmtree(gone, ignore_errors=True)
 
 
 def save_state(folder: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
@@ -101,14 +102,13 @@ def save_state(folder: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) 
 
 def load_state(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read the tensors and facts that `save_state` wrote."""
-    tensors = {k: v for k, v in load_file(folder / TENSORS_FILE).items() if not _is_random_state(k)}
-    return tensors, json.loads((folder / STATE_FILE).read_text(encoding="utf-8"))
-
-
-def load_random(folder: Path) -> None:
-    """Restore the state of all random number generators."""
-    tensors = load_file(folder / TENSORS_FILE)
     facts = json.loads((folder / STATE_FILE).read_text(encoding="utf-8"))
+    return load_file(folder / TENSORS_FILE), facts
+
+
+def load_random(folder: Path) -> int:
+    """Restore the random number generators; return the step of the last log record."""
+    tensors, facts = load_state(folder)
     version, internal, gauss = facts["python"]
     random.setstate((version, tuple(internal), gauss))
     name, keys, *rest = facts["numpy"]
@@ -116,10 +116,7 @@ def load_random(folder: Path) -> None:
     torch.set_rng_state(tensors["random.cpu"])
     if "random.cuda" in tensors and torch.cuda.is_available():
         torch.cuda.set_rng_state(tensors["random.cuda"])
-
-
-def _is_random_state(name: str) -> bool:
-    return name.startswith("random.")
+    return facts["logged"]
 
 
 def get_optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
@@ -156,14 +153,67 @@ def match_layout(parameter: Tensor, value: Tensor) -> Tensor:
     return torch.empty_like(parameter, dtype=value.dtype, device=value.device).copy_(value)
 
 
-def get_module_tensors(prefix: str, module: nn.Module) -> dict[str, Tensor]:
-    """Return a module's state on the CPU, its names under a prefix."""
-    return {f"{prefix}.{k}": v.detach().cpu() for k, v in module.state_dict().items()}
+def load_balancing(module: nn.Module, tensors: dict[str, Tensor]) -> None:
+    """Load the balancing's own parameters from the tensors of a checkpoint."""
+    found = {k.removeprefix(BALANCING): v for k, v in tensors.items() if k.startswith(BALANCING)}
+    module.load_state_dict(found)
 
 
-def load_module(prefix: str, module: nn.Module, tensors: dict[str, Tensor]) -> None:
-    """Load what `get_module_tensors` returned."""
-    start = f"{prefix}."
-    module.load_state_dict(
-        {k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}
-    )
+def save_trainer(
+    state: TrainerState, optimizer: torch.optim.Optimizer, sums: RunningSums, last_logged_step: int
+) -> None:
+    """Write a checkpoint, and remove all but the last two.
+
+    Args:
+        state: transformers' own.
+        sums: those since the last log record.
+        last_logged_step: the step of that record.
+    """
+    context, step = sums.context, state.global_step
+    balancing = context.balancing.state_dict()
+    tensors = get_optimizer_tensors(optimizer) | sums.get_tensors()
+    tensors |= {f"{BALANCING}{name}": each.detach().cpu() for name, each in balancing.items()}
+    facts: dict[str, Any] = {
+        "step": context.finished_steps + step,
+        "time_s": context.metric_log.get_time_s(),
+        "logged": last_logged_step,
+    }
+    if context.validation is not None:
+        facts["validation"] = context.validation.state_dict()
+
+    def write(folder: Path) -> None:
+        adapter_weights.save_tensors(context.model, context.base_parameters, folder)
+        save_state(folder, tensors, facts)
+        state.save_to_json(str(folder / TRAINER_STATE_FILE))
+
+    write_atomically(context.folder / f"{CHECKPOINT_PREFIX}{step}", write)
+    remove_old(context.folder, keep=2)
+
+
+def save_best(context: StageContext) -> None:
+    """Save the best weights of a stage so far."""
+    save = partial(adapter_weights.save_tensors, context.model, context.base_parameters)
+    write_atomically(context.folder / BEST_FOLDER, save)
+
+
+def load_trainer(
+    folder: Path,
+    state: TrainerState,
+    optimizer: torch.optim.Optimizer,
+    scheduler: LambdaLR,
+    sums: RunningSums,
+) -> None:
+    """Restore all but weights and random states."""
+    tensors, facts = load_state(folder)
+    load_optimizer(optimizer, tensors)
+    load_balancing(sums.context.balancing, tensors)
+    sums.restore(tensors)
+    # The schedule depends on its step alone.
+    step = state.global_step
+    scheduler.last_epoch, scheduler._step_count = step, step + 1
+    both = zip(scheduler.base_lrs, scheduler.lr_lambdas, strict=True)
+    scheduler._last_lr = rates = [base * factor(step) for base, factor in both]
+    for group, rate in zip(optimizer.param_groups, rates, strict=True):
+        group["lr"] = rate
+    if sums.context.validation is not None:
+        sums.context.validation.load_state_dict(facts["validation"])

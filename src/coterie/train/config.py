@@ -1,15 +1,17 @@
 """`RunConfig`: the whole configuration of a run as one frozen value, saved as RUN/run.json."""
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
+import torch
+
 from coterie import serialization
 from coterie.data.task_sampling import TaskSampling
+from coterie.models.loading import DTYPES, LoadedModel
 from coterie.recipe import Recipe, Stage
-from coterie.tasks.task_set import TaskSet
+from coterie.tasks.task_set import Collator, TaskSet
 from coterie.train.run_directory import RunDirectory
 
 BATCH_SIZE = 8
@@ -88,7 +90,6 @@ class RunConfig:
             )
         self.tasks.check_recipe(self.recipe)
         self._check_numbers()
-        self._check_sizes()
         # Balancings with a weight for each task are checked before anything is loaded.
         self.recipe.balancing.build(len(names))
 
@@ -102,6 +103,17 @@ class RunConfig:
         """Whether training validates."""
         return self.patience is not None or self.evaluate_every is not None
 
+    def load_base(self, device: str | torch.device | None = None) -> LoadedModel:
+        """Load the base model, before it is grafted: the same weights at each call."""
+        dtype = DTYPES[self.precision]
+        return self.tasks.load_model(self.base, dtype=dtype, device=device, seed=self.seed)
+
+    def make_collator(self, processor: Any) -> Collator:
+        """Make the collator of the training batches."""
+        return self.tasks.make_collator(
+            processor, max_length=self.max_length, skip_long=self.skip_bad_rows
+        )
+
     def _check_numbers(self) -> None:
         for name, low in MINIMUMS.items():
             value = getattr(self, name)
@@ -114,8 +126,6 @@ class RunConfig:
                 f"steps={self.steps}: recipe {self.recipe.name!r} has "
                 f"{len(self.recipe.stages)} stages, and each needs a step"
             )
-
-    def _check_sizes(self) -> None:
         for stage in self.recipe.stages:
             size = self.get_global_batch_size(stage)
             if size % self.accumulation:
@@ -134,28 +144,21 @@ class RunConfig:
         Args:
             sizes: training rows of each task.
         """
-        wanted = [self._resolve_steps(stage, sizes) for stage in self.recipe.stages]
+        wanted = []
+        for stage in self.recipe.stages:
+            a_pass = self.mix.count_steps_per_epoch(sizes, self.get_global_batch_size(stage))
+            wanted.append(stage.steps or max(1, math.ceil((stage.epochs or 1) * a_pass)))
         if self.steps is not None:
             wanted = split_steps(self.steps, wanted)
         highest = max(stage.learning_rate for stage in self.recipe.stages)
         scale = 1.0 if self.learning_rate is None else self.learning_rate / highest
         return tuple(
             replace(
-                stage,
-                steps=steps,
-                epochs=None,
-                learning_rate=stage.learning_rate * scale,
+                stage, steps=steps, epochs=None, learning_rate=stage.learning_rate * scale,
                 learning_rates={k: rate * scale for k, rate in stage.learning_rates.items()},
             )
             for stage, steps in zip(self.recipe.stages, wanted, strict=True)
-        )
-
-    def _resolve_steps(self, stage: Stage, sizes: tuple[int, ...]) -> int:
-        if stage.steps is not None:
-            return stage.steps
-        assert stage.epochs is not None
-        a_pass = self.mix.count_steps_per_epoch(sizes, self.get_global_batch_size(stage))
-        return max(1, math.ceil(stage.epochs * a_pass))
+        )  # fmt: skip
 
     def dumps(self) -> str:
         """Return the configuration as JSON text."""
@@ -197,25 +200,6 @@ def split_steps(total: int, wanted: list[int]) -> list[int]:
     while sum(steps) > total:  # if a share below 1 was raised to 1
         steps[steps.index(max(steps))] -= 1
     return steps
-
-
-def diff_configs(one: RunConfig, other: RunConfig) -> list[str]:
-    """List the differences as "dotted.path: this, that"; empty for equal configurations."""
-    ones, others = serialization.dump(one, name="run"), serialization.dump(other, name="run")
-    return list(_diff_values("", ones, others))
-
-
-def _diff_values(path: str, one: Any, other: Any) -> Iterator[str]:
-    match one, other:
-        case dict(), dict():
-            for key in one | other:
-                below = f"{path}.{key}" if path else str(key)
-                yield from _diff_values(below, one.get(key), other.get(key))
-        case list(), list() if len(one) == len(other):
-            for i, (mine, theirs) in enumerate(zip(one, other, strict=True)):
-                yield from _diff_values(f"{path}[{i}]", mine, theirs)
-        case _ if one != other:
-            yield f"{path}: {one!r}, {other!r}"
 
 
 class TrainSettings(TypedDict, total=False):

@@ -21,11 +21,12 @@ def append_environment(file: Path, *, step: int) -> None:
         file: `RunDirectory.environment_file`.
         step: the step that training resumes from; 0 for a new run.
     """
+    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     facts = {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "step": step,
         "machine": describe_machine(),
-        "device": describe_device(),
+        "device": ", ".join(gpus) or "cpu",
         "threads": torch.get_num_threads(),
         "versions": list(get_versions()),
     }
@@ -35,15 +36,8 @@ def append_environment(file: Path, *, step: int) -> None:
 
 def describe_machine() -> str:
     """Return the processor, the number of cores and the operating system."""
-    return (
-        f"{get_processor_name()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}"
-    )
-
-
-def describe_device() -> str:
-    """Return the names of the GPUs that torch sees, or "cpu"."""
-    found = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-    return ", ".join(found) or "cpu"
+    system = f"{platform.system()} {platform.machine()}"
+    return f"{get_processor_name()}, {os.cpu_count()} cores, {system}"
 
 
 def get_processor_name() -> str:

@@ -8,8 +8,8 @@ from peft import PeftModel
 from torch import nn
 
 from coterie.graft import graft
-from coterie.train import stage_setup
-from coterie.train.batch_sampler import MultiTaskDataset
+from coterie.paths import get_cache_dir
+from coterie.train.batch_sampler import MultiTaskDataset, StageBatchSampler
 from coterie.train.config import RunConfig
 from coterie.train.trainable import make_stage_mixtures, select_trainable
 from coterie.tuner.layer import CoterieLayer
@@ -36,7 +36,6 @@ def cache_encoder_features(model: nn.Module, processor: Any) -> None:
     if base_model.config.model_type != "coterie_omni":
         return
     from coterie.models.omni.feature_cache import FeatureCache
-    from coterie.paths import get_cache_dir
 
     processor.feature_cache = None
     if has_tower_mixtures(model):
@@ -63,7 +62,6 @@ def cache_hidden_states(model: PeftModel) -> Iterator["HiddenStateCache | None"]
         yield None
         return
     from coterie.models.omni.hidden_state_cache import use_hidden_state_cache
-    from coterie.paths import get_cache_dir
 
     with use_hidden_state_cache(model, get_cache_dir() / "trunk") as trunk:
         yield trunk
@@ -77,17 +75,14 @@ def precompute_caches(config: RunConfig) -> int:
 
     Returns the number of samples, each counted once.
     """
-    base, skip = stage_setup.load_base(config), config.skip_bad_rows
-    rows = config.tasks.load_training_datasets(skip_bad_rows=skip)
-    samples = MultiTaskDataset(rows, config.tasks.transform)
+    base, samples = config.load_base(), MultiTaskDataset(config)
     stage = config.resolve_stages(samples.sizes)[0]
-    model = graft(
-        base.model, make_stage_mixtures(config.recipe.mixtures, stage), tasks=config.task_names
-    )
+    mixtures = make_stage_mixtures(config.recipe.mixtures, stage)
+    model = graft(base.model, mixtures, tasks=config.task_names)
     select_trainable(model, stage)
     cache_encoder_features(model, base.processor)
-    collate = stage_setup.make_collator(config, base.processor)
-    order = stage_setup.make_batch_sampler(config, stage, samples.sizes, 0)
+    collate = config.make_collator(base.processor)
+    order = StageBatchSampler(config, stage, samples.sizes, 0)
     # Without seeds: a sample that occurs twice is prepared once.
     places = list(dict.fromkeys((task, row, 0) for batch in order for task, row, _ in batch))
     size = config.get_global_batch_size(stage)

@@ -55,12 +55,12 @@ def initialize_from_run(model: PeftModel, frozen: FrozenTasks) -> tuple[str, ...
 
 def check_task_gates(config: CoterieConfig) -> None:
     """Raise ValueError unless each mixture has a gate for each task, so that gates can be added."""
-    wrong = [each for each in config.parse_mixtures() if not isinstance(each.gate, TaskGate)]
-    if wrong:
-        raise ValueError(
-            f"the mixture at {wrong[0].at!r} has a {type(wrong[0].gate).__name__}; a task can be "
-            "added where each has a gate of its own, TaskGate"
-        )
+    for each in config.parse_mixtures():
+        if not isinstance(each.gate, TaskGate):
+            raise ValueError(
+                f"the mixture at {each.at!r} has a {type(each.gate).__name__}; a task can be "
+                "added where each has a gate of its own, TaskGate"
+            )
 
 
 def build_extended_weights(
@@ -98,7 +98,6 @@ def exclude_frozen(
             parameter.requires_grad_(False)
             heads.add(name)
         elif ".coterie_gate." in name or base_name.startswith("embeddings."):
-            values = parameter.detach()[:count].clone()
-            rows.append(FrozenRows(parameter=parameter, rows=slice(0, count), values=values))
+            rows.append(FrozenRows.freeze(parameter, slice(0, count)))
     base = tuple(name for name in trainable.base if name not in heads)
     return replace(trainable, base=base, frozen_rows=tuple(rows))

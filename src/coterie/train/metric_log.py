@@ -1,54 +1,14 @@
-"""The log of a run: sums between two records, and a file that a resumed run continues."""
+"""`MetricLog`: the log of a run, a JSON line a record; a resumed run continues it."""
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor, distributed
-
-from coterie import distributed as together
 from coterie.io import read_json_lines, replace_non_finite
 from coterie.routing.usage import UsageStatistics
-from coterie.tasks.losses import TaskLossSums
 from coterie.train.run_directory import RunDirectory
-
-
-class RunningSums:
-    """Sums since the last record, on the device, so that no step synchronises with the CPU."""
-
-    def __init__(self, tasks: int, routing_losses: int, device: torch.device) -> None:
-        # Devices of type "mps" have no float64.
-        self.options = {
-            "device": device, "dtype": torch.float32 if device.type == "mps" else torch.float64
-        }  # fmt: skip
-        self.sizes = {"loss": 1, "sums": tasks, "counts": tasks, "routing": routing_losses}
-        self.clear()
-
-    def clear(self) -> None:
-        """Set all sums to zero."""
-        self.sums = {k: torch.zeros(n, **self.options) for k, n in self.sizes.items()}
-
-    def add(self, loss: Tensor, found: TaskLossSums, routing: Sequence[Tensor]) -> None:
-        """Add one part of a step: its share of the loss, and of each routing loss."""
-        self.sums["loss"] += loss.detach()
-        self.sums["sums"] += found.sums.detach()
-        self.sums["counts"] += found.counts
-        if routing:
-            self.sums["routing"] += torch.stack([each.detach() for each in routing])
-
-    def compute_totals(self) -> dict[str, list[float]]:
-        """Sum over all processes; loss and routing losses, which are equal in all, are averaged."""
-        tensors = self.sums
-        if together.is_initialized():
-            tensors = {name: values.clone() for name, values in tensors.items()}
-            for name, values in tensors.items():
-                distributed.all_reduce(values)
-                if name in ("routing", "loss"):
-                    values /= distributed.get_world_size()
-        return {name: values.tolist() for name, values in tensors.items()}
 
 
 class MetricLog:
@@ -58,8 +18,12 @@ class MetricLog:
         """Remove the records after `step`, and an incomplete last line."""
         self.path = RunDirectory(folder).log_file
         self.previous_time_s = time_s
-        self.start_time = time.monotonic()
-        truncate_log(self.path, step)
+        self.start()
+        if self.path.is_file():
+            kept = [each for each in read_json_lines(self.path) if each["step"] <= step]
+            partial = self.path.with_name(self.path.name + ".partial")
+            partial.write_text("".join(f"{json.dumps(each)}\n" for each in kept), encoding="utf-8")
+            partial.replace(self.path)
 
     def start(self) -> None:
         """Start measuring time, which excludes loading."""
@@ -75,16 +39,6 @@ class MetricLog:
             file.write(json.dumps(replace_non_finite(record)) + "\n")
 
 
-def truncate_log(path: Path, step: int) -> None:
-    """Remove all lines after `step`, and incomplete ones."""
-    if not path.is_file():
-        return
-    lines = [json.dumps(each) for each in read_json_lines(path) if each["step"] <= step]
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    partial.replace(path)
-
-
 def flatten_for_trackers(record: Mapping[str, Any]) -> dict[str, float]:
     """Return a record's numbers by the names that logging integrations use.
 
@@ -95,14 +49,13 @@ def flatten_for_trackers(record: Mapping[str, Any]) -> dict[str, float]:
     for key, value in record.items():
         if key == "use":
             found |= _flatten_usage(value)
-        elif key == "information":
-            found["information/mean"] = sum(value.values()) / len(value)
-            found |= {f"information/{layer}": nats for layer, nats in value.items()}
         elif isinstance(value, Mapping):
+            if key == "information":
+                found["information/mean"] = sum(value.values()) / len(value)
             found |= {f"{key}/{name}": each for name, each in value.items()}
-        elif isinstance(value, int | float):
+        elif isinstance(value, int | float) and key != "step":
             found[key] = value
-    return {key: value for key, value in found.items() if key != "step"}
+    return found
 
 
 def _flatten_usage(use: UsageStatistics) -> dict[str, float]:

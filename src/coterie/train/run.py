@@ -2,17 +2,16 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
+from peft import PeftModel
 
 from coterie.data.dataset import BadRow
-from coterie.train import bad_rows
+from coterie.models.loading import LoadedModel
+from coterie.third_party_warnings import suppress_third_party_warnings
 from coterie.train.config import RunConfig
-from coterie.train.run_directory import FinishedStage, RunDirectory
-
-if TYPE_CHECKING:
-    from coterie.models.loading import LoadedModel
+from coterie.train.run_directory import RunDirectory
 
 
 @dataclass(frozen=True)
@@ -53,44 +52,28 @@ class Run:
         """Names, in the order of task ids."""
         return self.config.task_names
 
-    def load(self, *, device: str | torch.device | None = None) -> "LoadedModel":
+    def load(self, *, device: str | torch.device | None = None) -> LoadedModel:
         """Load the base model with the trained mixture in it, in eval mode, and its processor.
 
         For a dense run, a `MultiTaskVisionModel` and the `DenseCollator` of its batches.
 
         Raises ValueError if the run is not finished.
         """
-        from peft import PeftModel
-
-        from coterie.models.loading import DTYPES, LoadedModel
-        from coterie.third_party_warnings import suppress_third_party_warnings
-
         if not self.is_finished:
             raise ValueError(
                 f"{self.folder} is not finished: go on with coterie.train(..., resume=True), or "
                 "`coterie train --resume`"
             )
-        config = self.config
         with suppress_third_party_warnings():
-            base: Any = config.tasks.load_model(
-                config.base, dtype=DTYPES[config.precision], seed=config.seed
-            )
+            base = self.config.load_base()
             adapter = str(self.directory.adapter_folder)
             model: Any = PeftModel.from_pretrained(base.model, adapter)
         return LoadedModel(model.to(device or "cpu").eval(), base.processor, str(self.folder))
 
     def read_bad_rows(self) -> tuple[BadRow, ...]:
         """Read the rows that training skipped because of `skip_bad_rows`, and why."""
-        return bad_rows.read_bad_rows(self.directory.bad_rows_file())
+        return self.directory.read_bad_rows()
 
     def read_log(self) -> list[dict[str, Any]]:
         """Read the records of the log."""
         return self.directory.read_log()
-
-    def list_finished_stages(self) -> list[FinishedStage]:
-        """List the finished stages, in order."""
-        return self.directory.read_finished_stages()
-
-    def add_finished_stage(self, done: FinishedStage) -> None:
-        """Record that a stage is finished."""
-        self.directory.write_finished_stages([*self.list_finished_stages(), done])

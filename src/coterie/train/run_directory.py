@@ -2,11 +2,13 @@
 
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from coterie.data.dataset import BadRow
 from coterie.io import read_json_lines, write
 
 CONTROLS = {"untrained": "--untrained", "blind": "--blind"}
@@ -37,9 +39,19 @@ class FinishedStage:
     base_parameters: tuple[str, ...] = ()
 
 
+class _RunPath:
+    """The path of a file or folder that has the same name in every `RunDirectory`."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, run: "RunDirectory", kind: type) -> Path:
+        return run.folder / self.name
+
+
 @dataclass(frozen=True)
 class RunDirectory:
-    """The folder of a run. Properties and methods named *_file and *_folder return paths.
+    """The folder of a run. Attributes and methods named *_file and *_folder are paths.
 
     No other source file contains a file name of the folder. Paths are created when written.
 
@@ -49,40 +61,20 @@ class RunDirectory:
 
     folder: Path
 
-    @property
-    def config_file(self) -> Path:
-        """The `RunConfig`, complete: `coterie train RUN/run.json` repeats the run."""
-        return self.folder / "run.json"
-
-    @property
-    def adapter_folder(self) -> Path:
-        """The trained adapter; exists once the last stage is finished."""
-        return self.folder / "adapter"
-
-    @property
-    def log_file(self) -> Path:
-        """Losses and rates, a JSON line every `log_every` steps."""
-        return self.folder / "log.jsonl"
-
-    @property
-    def environment_file(self) -> Path:
-        """Machine, device and versions, a JSON line for each start."""
-        return self.folder / "environment.jsonl"
-
-    @property
-    def progress_file(self) -> Path:
-        """The finished stages."""
-        return self.folder / "progress.json"
-
-    @property
-    def expert_usage_file(self) -> Path:
-        """Which experts each task uses, by layer; `coterie evaluate` writes it."""
-        return self.folder / "routing.json"
-
-    @property
-    def conflict_file(self) -> Path:
-        """The conflict between tasks after training, as `coterie diagnose` measures it."""
-        return self.folder / "conflict.json"
+    config_file = _RunPath("run.json")
+    """The `RunConfig`, complete: `coterie train RUN/run.json` repeats the run."""
+    adapter_folder = _RunPath("adapter")
+    """The trained adapter; exists once the last stage is finished."""
+    log_file = _RunPath("log.jsonl")
+    """Losses and rates, a JSON line every `log_every` steps."""
+    environment_file = _RunPath("environment.jsonl")
+    """Machine, device and versions, a JSON line for each start."""
+    progress_file = _RunPath("progress.json")
+    """The finished stages."""
+    expert_usage_file = _RunPath("routing.json")
+    """Which experts each task uses, by layer; `coterie evaluate` writes it."""
+    conflict_file = _RunPath("conflict.json")
+    """The conflict between tasks after training, as `coterie diagnose` measures it."""
 
     def checkpoints_folder(self, number: int, stage: str) -> Path:
         """Return the folder of a stage's checkpoints; `number` counts from 0."""
@@ -117,13 +109,9 @@ class RunDirectory:
         """Return the file of the cached cost, with its key."""
         return self.predictions_folder(split, control) / ".cost.json"
 
-    def examples_folder(self, split: str, control: str = "") -> Path:
-        """Return the folder of example images of dense tasks' predictions."""
-        return self.predictions_folder(split, control) / "examples"
-
     def examples_file(self, split: str, control: str = "") -> Path:
-        """Return the index of `examples_folder`."""
-        return self.examples_folder(split, control) / "examples.json"
+        """Return the index of the example images of dense tasks' predictions, in its folder."""
+        return self.predictions_folder(split, control) / "examples" / "examples.json"
 
     @property
     def is_run(self) -> bool:
@@ -131,16 +119,10 @@ class RunDirectory:
         return self.config_file.is_file()
 
     @property
-    def has_traces(self) -> bool:
-        """Whether the folder has the configuration, the log or the scores of a run."""
-        return any(each.is_file() for each in self._get_marker_files())
-
-    @property
     def is_started(self) -> bool:
         """Whether training took a step: there is a log, a finished stage or an adapter."""
-        return any(
-            each.exists() for each in (self.adapter_folder, self.progress_file, self.log_file)
-        )
+        files = (self.adapter_folder, self.progress_file, self.log_file)
+        return any(each.exists() for each in files)
 
     @property
     def is_finished(self) -> bool:
@@ -148,16 +130,14 @@ class RunDirectory:
         return self.adapter_folder.is_dir()
 
     def check(self) -> None:
-        """Raise ValueError unless the folder has at least traces of a run."""
-        if not self.has_traces:
-            names = ", ".join(each.name for each in self._get_marker_files())
+        """Raise ValueError unless the folder has a run's configuration, log or scores."""
+        files = (self.config_file, self.log_file, self.scores_file())
+        if not any(each.is_file() for each in files):
             raise ValueError(
-                f"{self.folder} is not a run's folder: it has none of {names}; give the folder "
-                "that `coterie train` wrote"
+                f"{self.folder} is not a run's folder: it has none of "
+                f"{', '.join(each.name for each in files)}; give the folder that `coterie train` "
+                "wrote"
             )
-
-    def _get_marker_files(self) -> tuple[Path, ...]:
-        return self.config_file, self.log_file, self.scores_file()
 
     def read_finished_stages(self) -> list[FinishedStage]:
         """Read the finished stages, in order; none if there is no file.
@@ -177,16 +157,33 @@ class RunDirectory:
                 f"{self.progress_file} is damaged ({error!r}): train again in a new folder"
             ) from error
 
-    def write_finished_stages(self, stages: Sequence[FinishedStage]) -> None:
-        """Write the finished stages."""
+    def add_finished_stage(self, done: FinishedStage) -> None:
+        """Record that a stage is finished."""
+        stages = [*self.read_finished_stages(), done]
         rows = [vars(each) | {"base_parameters": list(each.base_parameters)} for each in stages]
         write(self.progress_file, json.dumps({"stages": rows}, indent=1))
 
-    def read_log(self) -> list[dict[str, Any]]:
-        """Read the records of the log; none if there is no file.
+    def write_bad_rows(self, bad: Iterable[BadRow], split: str = "") -> int:
+        """Write skipped rows, each once, and return their number; remove the file for none."""
+        file, once = self.bad_rows_file(split), dict.fromkeys(bad)
+        if once:
+            write(file, "\n".join(json.dumps(vars(row)) for row in once))
+        else:
+            file.unlink(missing_ok=True)
+        return len(once)
 
-        An incomplete last record is skipped.
-        """
+    def read_bad_rows(self) -> tuple[BadRow, ...]:
+        """Read the rows that training skipped; empty if there is no file."""
+        return tuple(BadRow(**row) for row in read_json_lines(self.bad_rows_file()))
+
+    def describe_bad_rows(self) -> str:
+        """Return how many rows training skipped and the file that lists them; empty for none."""
+        count = len(self.read_bad_rows())
+        many = f"{count} bad row{'s' if count > 1 else ''}"
+        return f"left out {many}, named in {self.bad_rows_file()}" if count else ""
+
+    def read_log(self) -> list[dict[str, Any]]:
+        """Read the records of the log; an incomplete one is skipped."""
         return read_json_lines(self.log_file)
 
     def read_environments(self) -> list[dict[str, Any]]:
@@ -195,10 +192,9 @@ class RunDirectory:
 
     def try_read_json(self, file: Path) -> Any:
         """Read a JSON file of the run; None if it is missing or damaged, see `explain`."""
-        try:
+        with suppress(OSError, ValueError, RecursionError):
             return json.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError):
-            return None
+        return None
 
     def try_read_mapping(self, file: Path) -> Mapping[str, Any]:
         """Read a JSON object; empty if the file is missing, damaged or holds something else."""

@@ -41,10 +41,10 @@ class TaskGradients:
         """Allocate float32 memory of (tasks + 1) times the parameters, on their device."""
         self.parameters = (*shared, *task_specific)
         self.num_shared = sum(each.numel() for each in shared)
-        total = sum(each.numel() for each in self.parameters)
+        self.sizes = [each.numel() for each in self.parameters]
         device = self.parameters[0].device
         self.rows: Float[Tensor, "objectives parameters"] = torch.zeros(
-            tasks + 1, total, device=device
+            tasks + 1, sum(self.sizes), device=device
         )
         self.counts = torch.zeros(tasks, device=device)
 
@@ -69,22 +69,14 @@ class TaskGradients:
         if routing:
             objectives[-1] = torch.stack(list(routing)).sum()
         for number, (row, objective) in enumerate(objectives.items(), 1):
+            keep = number < len(objectives)
             gradients = torch.autograd.grad(
-                objective,
-                self.parameters,
-                retain_graph=number < len(objectives),
-                allow_unused=True,
+                objective, self.parameters, retain_graph=keep, allow_unused=True
             )
-            self._add_to_row(row, gradients)
+            for sums, gradient in zip(self.rows[row].split(self.sizes), gradients, strict=True):
+                if gradient is not None:
+                    sums += gradient.reshape(-1)
         self.counts += found.counts
-
-    def _add_to_row(self, row: int, gradients: Sequence[Tensor | None]) -> None:
-        start = 0
-        for parameter, gradient in zip(self.parameters, gradients, strict=True):
-            end = start + parameter.numel()
-            if gradient is not None:
-                self.rows[row, start:end] += gradient.reshape(-1)
-            start = end
 
     def reduce(self) -> None:
         """Sum the tasks' gradients over all processes, and average those of routing losses."""
@@ -109,8 +101,7 @@ class TaskGradients:
 
     def write(self, combined: Float[Tensor, " parameters"]) -> None:
         """Set `.grad` of the parameters to a combined gradient, and clear all sums."""
-        sizes = [each.numel() for each in self.parameters]
-        for parameter, values in zip(self.parameters, combined.split(sizes), strict=True):
+        for parameter, values in zip(self.parameters, combined.split(self.sizes), strict=True):
             # In the parameter's own memory layout: fused optimizers give wrong results in another.
             parameter.grad = torch.empty_like(parameter).copy_(values.view(parameter.shape))
         self.rows.zero_()

@@ -1,19 +1,18 @@
 """`train`: train a recipe on tasks, stage by stage, into a run's folder, or resume it."""
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Unpack, get_type_hints
+from typing import Any, Unpack, get_type_hints
 
-from coterie import distributed
+from coterie import distributed, serialization
 from coterie.io import write
 from coterie.recipe import Recipe
 from coterie.tasks import as_task_set
 from coterie.tasks.dense.dataset import DenseDataset
 from coterie.tasks.task_set import TaskSet
 from coterie.tasks.text.task import TextTask
-from coterie.train import bad_rows
-from coterie.train.config import RunConfig, TrainSettings, diff_configs
+from coterie.train.config import RunConfig, TrainSettings
 from coterie.train.run import Run
 from coterie.train.run_directory import RunDirectory
 
@@ -50,11 +49,9 @@ def train(
         OSError: the disk is full; the last checkpoint is kept.
         KeyboardInterrupt: Ctrl-C, after a checkpoint was written.
     """
-    unknown = [name for name in settings if name not in SETTINGS]
-    if unknown:
-        raise ValueError(
-            f"train() has no setting {unknown[0]!r}; its settings are {', '.join(SETTINGS)}"
-        )
+    if unknown := [name for name in settings if name not in SETTINGS]:
+        allowed = ", ".join(SETTINGS)
+        raise ValueError(f"train() has no setting {unknown[0]!r}; its settings are {allowed}")
     config = RunConfig(
         recipe=recipe, base=make_absolute_base(base), tasks=as_task_set(tasks), **settings
     )
@@ -87,12 +84,10 @@ def train_from_config(
 
     runner = StageRunner(run, progress=progress)
     if distributed.is_rank_zero():
-        file = run.directory.bad_rows_file()
-        written = bad_rows.write_bad_rows(file, [*run.read_bad_rows(), *runner.bad_rows])
-        print_line(bad_rows.format_summary_line(written, file), progress=progress)
-        environment.append_environment(
-            run.directory.environment_file, step=runner.count_finished_steps()
-        )
+        run.directory.write_bad_rows([*run.read_bad_rows(), *runner.bad_rows])
+        print_line(run.directory.describe_bad_rows(), progress=progress)
+        step = runner.count_finished_steps()
+        environment.append_environment(run.directory.environment_file, step=step)
     runner.train()
     return run
 
@@ -117,7 +112,7 @@ def _open_run(config: RunConfig, folder: Path, *, resume: bool) -> Run:
     before = RunConfig.read(folder)
     if not directory.is_started:
         # The new configuration may fix what prevented the first step, such as bad rows.
-        bad_rows.write_bad_rows(directory.bad_rows_file(), [])
+        directory.write_bad_rows([])
         write(directory.config_file, config.dumps())
         return Run(folder, config)
     if not resume:
@@ -125,15 +120,28 @@ def _open_run(config: RunConfig, folder: Path, *, resume: bool) -> Run:
             f"out={str(folder)!r} already has a run: resume it with resume=True (--resume), or "
             "give another folder"
         )
-    other = diff_configs(before, config)
-    if other:
+    saved, requested = (serialization.dump(each, name="run") for each in (before, config))
+    if differences := list(_list_differences("", saved, requested)):
         raise ValueError(
             f"the run in {folder} was started with another configuration and cannot be resumed. "
-            "Differences (saved, requested): "
-            + "; ".join(other[:5])
-            + ("; ..." if len(other) > 5 else "")
+            f"Differences (saved, requested): {'; '.join(differences[:5])}"
+            f"{'; ...' if len(differences) > 5 else ''}"
         )
     return Run(folder, before)
+
+
+def _list_differences(path: str, one: Any, other: Any) -> Iterator[str]:
+    """Yield each difference of two JSON values as "dotted.path: this, that"."""
+    match one, other:
+        case dict(), dict():
+            for key in one | other:
+                below = f"{path}.{key}" if path else str(key)
+                yield from _list_differences(below, one.get(key), other.get(key))
+        case list(), list() if len(one) == len(other):
+            for i, (mine, theirs) in enumerate(zip(one, other, strict=True)):
+                yield from _list_differences(f"{path}[{i}]", mine, theirs)
+        case _ if one != other:
+            yield f"{path}: {one!r}, {other!r}"
 
 
 train.__signature__ = _list_settings()  # pyright: ignore[reportFunctionMemberAccess]

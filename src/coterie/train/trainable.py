@@ -1,11 +1,11 @@
 """Selection of a stage's trained parameters, and of the mixtures it is grafted with."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
-import torch
 from peft import PeftModel
 from torch import Tensor, nn
 
@@ -15,6 +15,10 @@ from coterie.recipe import TRAINABLE_PARTS, Stage
 from coterie.tuner.layer import CoterieLayer
 
 ADAPTER_NAME = "default"
+ADAPTER_PARTS = {
+    "adapter": ".coterie_", "experts": ".coterie_experts.", "gates": ".coterie_gate."
+}  # fmt: skip
+"""Part of `Stage.trains` -> what the names of its parameters contain."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,13 +29,17 @@ class FrozenRows:
     rows: slice
     values: Tensor
 
+    @classmethod
+    def freeze(cls, parameter: nn.Parameter, rows: slice) -> "FrozenRows":
+        """Freeze rows with their present values."""
+        return cls(parameter=parameter, rows=rows, values=parameter.detach()[rows].clone())
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainableParameters:
     """The parameters that a stage trains.
 
     Attributes:
-        adapter: names of the experts' and gates' trained parameters.
         base: names of the trained base parameters, as the grafted model has them.
         frozen_rows: frozen rows of parameters whose other rows are trained.
         learning_rates: learning rates that differ from the stage's, by parameter name.
@@ -39,7 +47,6 @@ class TrainableParameters:
         decays_balancing: whether the balancing's own parameters have weight decay.
     """
 
-    adapter: tuple[str, ...]
     base: tuple[str, ...]
     frozen_rows: tuple[FrozenRows, ...] = field(repr=False)
     learning_rates: Mapping[str, float] = field(default_factory=dict)
@@ -51,22 +58,27 @@ class TrainableParameters:
         for each in self.frozen_rows:
             each.parameter.data[each.rows] = each.values
 
+    def zero_frozen_gradients(self) -> None:
+        """Set gradients of frozen rows to 0 from now on, before their norm is measured."""
+
+        def zero(rows: slice, gradient: Tensor) -> Tensor:
+            gradient = gradient.clone()
+            gradient[rows] = 0
+            return gradient
+
+        for each in self.frozen_rows:
+            each.parameter.register_hook(partial(zero, each.rows))
+
 
 def make_stage_mixtures(mixtures: Sequence[Mixture], stage: Stage) -> tuple[Mixture, ...]:
     """Return the mixtures to graft: a stage without routing has one expert of weight 1 each."""
     if stage.routed:
         return tuple(mixtures)
     return tuple(
-        replace(
-            each,
-            experts=each.main.make_single(),
-            gate=None,
-            shared=None,
-            blend="add",
-            weight_exponent=1,
-        )
+        replace(each, experts=each.main.make_single(), gate=None, shared=None, blend="add",
+                weight_exponent=1)
         for each in mixtures
-    )
+    )  # fmt: skip
 
 
 def select_trainable(model: PeftModel, stage: Stage) -> TrainableParameters:
@@ -76,25 +88,23 @@ def select_trainable(model: PeftModel, stage: Stage) -> TrainableParameters:
     are trained in every stage.
     Raises ValueError for a part or pattern without parameters.
     """
-    parts = _list_parts(model)
     chosen: dict[str, nn.Parameter] = {}
     for part in stage.trains:
-        chosen |= _select_part(part, parts, stage, model)
-    chosen |= _match_parameters(_list_new_parameters(model), parts["host"]())
+        chosen |= _select_part(part, stage, model)
+    family = find_family(model.get_base_model())
+    if family is not None:
+        chosen |= _match_parameters(family.new_parameters, model)
     rates = {
         name: rate
         for part, rate in stage.learning_rates.items()
-        for name in _select_part(part, parts, stage, model)
+        for name in _select_part(part, stage, model)
         if name in chosen
     }
-    frozen = [] if {"shared", "adapter"} & set(stage.trains) else _freeze_shared_rows(model, chosen)
-    if "shared" in stage.trains and not {"experts", "adapter"} & set(stage.trains):
-        frozen = _freeze_routed_rows(model, chosen)
+    frozen = _freeze_other_rows(model, chosen, set(stage.trains))
     for parameter in model.parameters():
         parameter.requires_grad_(False)
     for parameter in chosen.values():
         parameter.requires_grad_(True)
-    adapter = tuple(name for name in chosen if ".coterie_" in name)
     base = tuple(name for name in chosen if ".coterie_" not in name)
     undecayed = tuple(
         name
@@ -102,45 +112,9 @@ def select_trainable(model: PeftModel, stage: Stage) -> TrainableParameters:
         if any(re.fullmatch(pattern, get_base_parameter_name(name)) for pattern in stage.undecayed)
     )
     return TrainableParameters(
-        adapter=adapter,
-        base=base,
-        frozen_rows=tuple(frozen),
-        learning_rates=rates,
-        undecayed=undecayed,
+        base=base, frozen_rows=tuple(frozen), learning_rates=rates, undecayed=undecayed,
         decays_balancing=stage.decays_balancing,
-    )
-
-
-def parameter_groups(
-    model: nn.Module,
-    balancing: nn.Module,
-    trained: TrainableParameters,
-    *,
-    learning_rate: float,
-    weight_decay: float,
-) -> list[dict[str, Any]]:
-    """Return the trained parameters by learning rate and weight decay, for torch's optimizers.
-
-    Parameters of at most one axis (biases, norms) do not decay. The stage's own rate comes first.
-    """
-    named = [
-        *((name, each, each.ndim > 1 and name not in trained.undecayed)
-          for name, each in model.named_parameters()),
-        *((name, each, trained.decays_balancing) for name, each in balancing.named_parameters()),
-    ]  # fmt: skip
-    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-    for rate in dict.fromkeys([learning_rate, *trained.learning_rates.values()]):
-        for decay in (weight_decay, 0.0):
-            groups[rate, decay] = []
-    for name, each, decays in named:
-        if each.requires_grad:
-            rate = trained.learning_rates.get(name, learning_rate)
-            groups[rate, weight_decay if decays else 0.0].append(each)
-    return [
-        {"params": learns, "lr": rate, "weight_decay": decay}
-        for (rate, decay), learns in groups.items()
-        if learns
-    ]
+    )  # fmt: skip
 
 
 def get_base_parameter_name(name: str) -> str:
@@ -148,79 +122,49 @@ def get_base_parameter_name(name: str) -> str:
     return name.removeprefix("base_model.model.").replace(".base_layer", "")
 
 
-def _list_parts(model: PeftModel) -> dict[str, Callable[[], dict[str, nn.Parameter]]]:
-    named = dict(model.named_parameters())
-
-    def having(text: str) -> dict[str, nn.Parameter]:
-        return {name: each for name, each in named.items() if text in name}
-
-    def host() -> dict[str, nn.Parameter]:
-        return {name: each for name, each in named.items() if ".coterie_" not in name}
-
-    def connector() -> dict[str, nn.Parameter]:
-        family = find_family(model.get_base_model())
-        if family is None:
-            return {}
-        return {
-            name: each
-            for name, each in host().items()
-            if family.get_tower(get_base_parameter_name(name).rpartition(".")[0]) == "connector"
-        }
-
-    return {
-        "adapter": lambda: having(".coterie_"),
-        "experts": lambda: having(".coterie_experts."),
-        "gates": lambda: having(".coterie_gate."),
-        "shared": lambda: {name: each for name, each, _ in _find_shared_expert_rows(model)},
-        "connector": connector,
-        "host": host,
-    }
-
-
-def _select_part(
-    part: str,
-    parts: Mapping[str, Callable[[], dict[str, nn.Parameter]]],
-    stage: Stage,
-    model: PeftModel,
-) -> dict[str, nn.Parameter]:
+def _select_part(part: str, stage: Stage, model: PeftModel) -> dict[str, nn.Parameter]:
     """Return the parameters of a part, or those that a pattern matches. ValueError for none."""
-    found = parts[part]() if part in TRAINABLE_PARTS else _match_parameters(part, parts["host"]())
+    if part == "shared":
+        found = {name: each for name, each, _ in _find_shared_expert_rows(model)}
+    elif part == "connector":
+        family = find_family(model.get_base_model())
+        found = {
+            name: each
+            for name, each in _match_parameters(".*", model).items()
+            if family is not None
+            and family.get_tower(get_base_parameter_name(name).rpartition(".")[0]) == part
+        }
+    elif part in ADAPTER_PARTS:
+        named = model.named_parameters()
+        found = {name: each for name, each in named if ADAPTER_PARTS[part] in name}
+    else:
+        found = _match_parameters(".*" if part == "host" else part, model)
     if not found:
         raise ValueError(_make_no_match_error(part, stage, model))
     return found
 
 
-def _list_new_parameters(model: PeftModel) -> str:
-    family = find_family(model.get_base_model())
-    return "" if family is None else family.new_parameters
-
-
-def _match_parameters(
-    pattern: str, base_parameters: dict[str, nn.Parameter]
-) -> dict[str, nn.Parameter]:
+def _match_parameters(pattern: str, model: PeftModel) -> dict[str, nn.Parameter]:
+    """Return the base parameters whose names a regular expression matches."""
     return {
         name: each
-        for name, each in base_parameters.items()
-        if re.fullmatch(pattern, get_base_parameter_name(name))
+        for name, each in model.named_parameters()
+        if ".coterie_" not in name and re.fullmatch(pattern, get_base_parameter_name(name))
     }
 
 
 def _make_no_match_error(part: str, stage: Stage, model: PeftModel) -> str:
     config: Any = model.get_base_model().config
-    family = config.model_type
+    what = f"stage {stage.name!r} trains {part!r}"
     if part in TRAINABLE_PARTS:
         return (
-            f"stage {stage.name!r} trains {part!r}, and {family} with these mixtures has no such "
-            "parameters: leave it out of `trains`, or name them by a regular expression"
+            f"{what}, and {config.model_type} with these mixtures has no such parameters: leave it "
+            "out of `trains`, or name them by a regular expression"
         )
-    some = ", ".join(
-        [get_base_parameter_name(n) for n, _ in model.named_parameters() if ".coterie_" not in n][
-            :3
-        ]
-    )
+    some = map(get_base_parameter_name, list(_match_parameters(".*", model))[:3])
     return (
-        f"stage {stage.name!r} trains {part!r}, which matches no parameter of {family}; its "
-        f"parameters are called {some}, ..."
+        f"{what}, which matches no parameter of {config.model_type}; its parameters are called "
+        f"{', '.join(some)}, ..."
     )
 
 
@@ -240,35 +184,15 @@ def _find_shared_expert_rows(model: PeftModel) -> list[tuple[str, nn.Parameter, 
     return found
 
 
-def _freeze_shared_rows(model: PeftModel, chosen: dict[str, nn.Parameter]) -> list[FrozenRows]:
+def _freeze_other_rows(
+    model: PeftModel, chosen: dict[str, nn.Parameter], parts: set[str]
+) -> list[FrozenRows]:
+    """Freeze the rows of shared experts, or of the routed ones, where only the others train."""
+    trains_shared, trains_routed = parts & {"shared", "adapter"}, parts & {"experts", "adapter"}
+    if trains_shared and trains_routed:
+        return []
     return [
-        _freeze_rows(each, slice(start, None))
+        FrozenRows.freeze(each, slice(0, start) if trains_shared else slice(start, None))
         for name, each, start in _find_shared_expert_rows(model)
         if name in chosen
     ]
-
-
-def _freeze_routed_rows(model: PeftModel, chosen: dict[str, nn.Parameter]) -> list[FrozenRows]:
-    return [
-        _freeze_rows(each, slice(0, start))
-        for name, each, start in _find_shared_expert_rows(model)
-        if name in chosen
-    ]
-
-
-def _freeze_rows(parameter: nn.Parameter, rows: slice) -> FrozenRows:
-    return FrozenRows(parameter=parameter, rows=rows, values=parameter.detach()[rows].clone())
-
-
-def zero_frozen_gradients(kept: Sequence[FrozenRows]) -> list[torch.utils.hooks.RemovableHandle]:
-    """Register hooks that set the gradients of frozen rows to 0 before their norm is measured."""
-
-    def hook(rows: slice) -> Callable[[Tensor], Tensor]:
-        def masked(gradient: Tensor) -> Tensor:
-            gradient = gradient.clone()
-            gradient[rows] = 0
-            return gradient
-
-        return masked
-
-    return [each.parameter.register_hook(hook(each.rows)) for each in kept]

@@ -9,8 +9,6 @@ from torch import nn
 from coterie.tasks.dataset import TaskDataset
 from coterie.tasks.losses import ItemLosses, sum_by_task
 
-BEST_FOLDER = "best"
-
 
 class Validation:
     """Computes the tasks' mean losses on the first validation rows of each data set.
@@ -21,12 +19,7 @@ class Validation:
     """
 
     def __init__(
-        self,
-        datasets: Sequence[TaskDataset],
-        *,
-        limit: int,
-        batch_size: int,
-        patience: int | None,
+        self, datasets: Sequence[TaskDataset], *, limit: int, batch_size: int, patience: int | None
     ) -> None:
         """Check that there are rows to validate on, if `patience` is given.
 
@@ -63,25 +56,23 @@ class Validation:
         """
         was_training = model.training
         model.eval()
+        totals, counts = torch.zeros(2, len(tasks), dtype=torch.float64)
         try:
             with torch.no_grad():
-                return self._compute_means(compute_losses, tasks)
+                for batch in self._iterate_batches():
+                    found = sum_by_task(compute_losses(batch), len(tasks))
+                    totals += found.sums.cpu()
+                    counts += found.counts.cpu()
         finally:
             model.train(was_training)
-
-    def _compute_means(
-        self, compute_losses: Callable[[list[Any]], ItemLosses], tasks: Sequence[str]
-    ) -> dict[str, float]:
-        totals, counts = [0.0] * len(tasks), [0.0] * len(tasks)
-        for batch in iterate_batches(self.datasets, self.limit, self.batch_size):
-            found = sum_by_task(compute_losses(batch), len(tasks))
-            for task, (total, count) in enumerate(
-                zip(found.sums.tolist(), found.counts.tolist(), strict=True)
-            ):
-                totals[task] += total
-                counts[task] += count
-        means = zip(tasks, totals, counts, strict=True)
+        means = zip(tasks, totals.tolist(), counts.tolist(), strict=True)
         return {name: total / count for name, total, count in means if count}
+
+    def _iterate_batches(self) -> Iterator[list[Any]]:
+        for rows in self.datasets:
+            count = min(self.limit, len(rows))
+            for start in range(0, count, self.batch_size):
+                yield [rows[i] for i in range(start, min(start + self.batch_size, count))]
 
     def is_new_best(self, losses: dict[str, float]) -> bool:
         """Return whether the mean over tasks is the best so far; always False without patience."""
@@ -100,17 +91,7 @@ class Validation:
         return self.patience is not None and self.evals_since_best >= self.patience
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a checkpoint holds."""
         return {"best": self.best, "evals_since_best": self.evals_since_best}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what `state_dict` returned."""
         self.best, self.evals_since_best = state["best"], state["evals_since_best"]
-
-
-def iterate_batches(each: Sequence[TaskDataset], limit: int, size: int) -> Iterator[list[Any]]:
-    """Yield the first `limit` rows of each data set in batches, in order."""
-    for rows in each:
-        count = min(limit, len(rows))
-        for start in range(0, count, size):
-            yield [rows[i] for i in range(start, min(start + size, count))]

@@ -23,7 +23,7 @@ from coterie.tasks.dense.kinds.regression import Regression
 from coterie.tasks.dense.task_set import DenseTasks
 from coterie.tasks.dense.vision_config import VisionConfig
 from coterie.tasks.losses import sum_by_task
-from coterie.train import Run, RunConfig, checkpoint, stage_setup
+from coterie.train import Run, RunConfig, checkpoint
 from coterie.train.frozen_caches import precompute_caches
 from coterie.train.objective import compute_objective
 from coterie.train.trainer import MixtureTrainer
@@ -67,7 +67,7 @@ def test_recipes_train_and_come_back(name: str, tmp_path: Path, monkeypatch) -> 
     for task, answer in said(loaded.model).items():
         torch.testing.assert_close(answer, wanted[task], rtol=0, atol=0)
     # All of it has learned: what the run began with says something else.
-    began = said(stage_setup.load_base(run.config).model)
+    began = said(run.config.load_base().model)
     assert not any(torch.equal(wanted[task], began[task]) for task in wanted)
     assert RunConfig.read(run.folder) == run.config and Run.read(run.folder).task_names == tuple(
         TASKS
@@ -88,7 +88,7 @@ def test_beside_a_large_epsilon_gradients_move_little(tmp_path: Path) -> None:
     stage = Stage(trains=("host",), steps=1, learning_rate=1.0, epsilon=1e9)
     run = learned(tmp_path, Recipe(mixtures=(), stages=(stage,)))
     began, ended = (
-        said(stage_setup.load_base(run.config).model),
+        said(run.config.load_base().model),
         said(run.load().model),
     )
     for task, answer in ended.items():
@@ -216,40 +216,15 @@ def test_parts_of_a_step_change_nothing(tmp_path: Path) -> None:
         assert parts["gradient_norm"] == pytest.approx(all_at_once["gradient_norm"], rel=1e-4)
 
 
-def test_chance_hangs_on_the_place_in_the_run_alone() -> None:
-    plan = RunConfig(
-        recipe=recipes.dense(),
-        base=base(),
-        tasks=DenseTasks(dataset=Gallery()),
-        batch_size=4,
-        steps=8,
-        seed=3,
-    )
-    (stage,) = plan.resolve_stages((12,))
-    whole = list(stage_setup.make_batch_sampler(plan, stage, (12,), 0))
-    lots = [lot for batch in whole for _, _, lot in batch]
-    assert len(set(lots)) == 32  # 8 steps of 4: a picture that comes again is drawn anew
-    halves = RunConfig(**{**vars(plan), "accumulation": 2})
-    parts = list(stage_setup.make_batch_sampler(halves, stage, (12,), 0))
-    assert [place for part in parts for place in part] == [p for batch in whole for p in batch]
-    tasks = plan.tasks
-    [rows] = tasks.load_training_datasets()
-    mirrored = [not torch.equal(tasks.transform(rows[0], lot).image, rows[0].image) for lot in lots]
-    assert mirrored == [
-        not torch.equal(tasks.transform(rows[0], lot).image, rows[0].image) for lot in lots
-    ]
-    assert 4 < sum(mirrored) < 28  # half of 32, on average
-
-
 def batch_of(config: RunConfig, count: int) -> dict:
     [rows] = config.tasks.load_training_datasets()
-    collator = stage_setup.make_collator(config, stage_setup.load_base(config).processor)
+    collator = config.make_collator(config.load_base().processor)
     return collator([rows[i] for i in range(count)])
 
 
 def test_losses_are_of_labels_that_are_there_times_weights() -> None:
     config = RunConfig(recipe=recipes.dense(), base=base(), tasks=DenseTasks(dataset=Gallery()))
-    lesson, model, batch = config.tasks, stage_setup.load_base(config).model, batch_of(config, 4)
+    lesson, model, batch = config.tasks, config.load_base().model, batch_of(config, 4)
     found = lesson.compute_losses(model, model, batch)
     # Pictures 0 and 3 have no label of the second task.
     assert found.task_ids.tolist() == [0, 0, 0, 0, 1, 1, 2, 2, 2, 2]
@@ -275,7 +250,7 @@ def test_sigmas_get_gradients_and_the_loss_is_a_sum_over_tasks() -> None:
         tasks=DenseTasks(dataset=Gallery(names=("grey", "light"))),
     )
     lesson, balancing = plan.tasks, plan.recipe.balancing.build(2)
-    model, batch = stage_setup.load_base(plan).model, batch_of(plan, 4)
+    model, batch = plan.load_base().model, batch_of(plan, 4)
     sums = sum_by_task(lesson.compute_losses(model, model, batch), 2)
     loss = compute_objective(sums, balancing, float(lesson.count_items(batch)))
     # sigma = 1: half of each task's mean, and log(1 + 1) for each of two tasks.
@@ -302,7 +277,7 @@ def test_heads_and_vectors_learn_whatever_a_stage_trains(tmp_path: Path) -> None
             "heads.2.norm.weight", "heads.2.norm.bias", "heads.2.linear.weight",
         "heads.2.linear.bias",
     )}  # fmt: skip
-    began = stage_setup.load_base(run.config).model
+    began = run.config.load_base().model
     assert not torch.equal(run.load().model.get_base_model().heads[0].linear.weight,
                            began.heads[0].linear.weight)  # fmt: skip
 
@@ -345,9 +320,8 @@ def test_experts_in_layers_that_tasks_share_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_graft_of_nothing_is_the_model(tmp_path: Path) -> None:
-    host = stage_setup.load_base(
-        RunConfig(recipe=recipes.dense(), base=base(), tasks=DenseTasks(dataset=Gallery()))
-    ).model
+    plan = RunConfig(recipe=recipes.dense(), base=base(), tasks=DenseTasks(dataset=Gallery()))
+    host = plan.load_base().model
     before = said(host)
     grafted = coterie.graft(host, ())
     for name, answer in said(grafted).items():
@@ -373,7 +347,7 @@ def test_a_base_that_is_none(tmp_path: Path) -> None:
     with pytest.raises(
         ValueError, match=r"cannot be loaded: .*Give the folder or hub id of a visi"
     ):
-        stage_setup.load_base(plan)
+        plan.load_base()
 
 
 def test_a_recipe_for_words_is_refused_before_anything_is_read() -> None:
@@ -389,9 +363,9 @@ def test_the_embedded_backbone(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("COTERIE_HOME", str(tmp_path))
     plan = RunConfig(recipe=recipes.dense(), base="embedded", tasks=DenseTasks(dataset=Gallery()))
     with pytest.raises(ValueError, match=r"no vision model in .*run `coterie fetch weights`"):
-        stage_setup.load_base(plan)
+        plan.load_base()
     shutil.copytree(base(), tmp_path / "weights" / "vision")
-    assert stage_setup.load_base(plan).model.config.backbone_width == 32
+    assert plan.load_base().model.config.backbone_width == 32
 
 
 def test_there_is_nothing_to_prepare() -> None:

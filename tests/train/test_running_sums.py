@@ -8,7 +8,7 @@ import torch
 from coterie.losses.mutual_information import MutualInformation
 from coterie.routing.decision import Routing, Tape
 from coterie.routing.usage import ExpertUsage
-from coterie.train.expert_metrics import compute_layer_information, round_statistics
+from coterie.train.running_sums import compute_layer_information, round_statistics
 
 
 def routing(probs: list[list[float]], task: list[int] | None, **more: object) -> Routing:

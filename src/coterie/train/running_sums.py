@@ -1,0 +1,169 @@
+"""`RunningSums`: losses, expert usage and task-expert information of one record of the log."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import TrainerState, TrainingArguments
+
+from coterie import distributed
+from coterie.routing.decision import Tape
+from coterie.routing.mutual_information import compute_mutual_information
+from coterie.routing.usage import ExpertUsage, UsageStatistics
+from coterie.tasks.losses import TaskLossSums
+from coterie.train.stage_context import StageContext
+
+LOGGED_STATISTICS = ("mean_weight",)
+"""The statistics of log.jsonl's "use"; all of them would make the log three times as long."""
+LOSSES_PREFIX, USAGE_PREFIX, DUE = "window.", "use.", "usage_is_due"
+"""Of the names of the tensors in a checkpoint."""
+
+
+class RunningSums:
+    """Sums since the last record, on the device, so that no step synchronises with the CPU.
+
+    Losses are summed over all steps, expert usage over the parts of the step before the record.
+    """
+
+    def __init__(self, context: StageContext, args: TrainingArguments) -> None:
+        self.context, self.tasks, self.device = context, context.config.task_names, args.device
+        # Devices of type "mps" have no float64.
+        self.dtype = torch.float32 if self.device.type == "mps" else torch.float64
+        self.clear()
+
+    def clear(self) -> None:
+        """Set all sums to zero."""
+        tasks, routing = len(self.tasks), len(self.context.losses)
+        sizes = {"loss": 1, "sums": tasks, "counts": tasks, "routing": routing}
+        self.sums = {
+            name: torch.zeros(size, device=self.device, dtype=self.dtype)
+            for name, size in sizes.items()
+        }
+        self.usage = ExpertUsage(self.tasks, dtype=torch.float32, device=None)
+        self.usage_is_due = False
+
+    def needs_routing(self, state: TrainerState) -> bool:
+        """Return whether a record with routing follows the step that is being computed."""
+        # The first step has a record, too.
+        return self.context.is_routed and (
+            state.global_step == 0 or self._is_step_end(state, self.context.config.log_every)
+        )
+
+    def _is_step_end(self, state: TrainerState, every: int) -> bool:
+        step = state.global_step + 1
+        return step == state.max_steps or step % every == 0
+
+    def add_losses(self, loss: Tensor, found: TaskLossSums, routing: Sequence[Tensor]) -> None:
+        """Add one part of a step: its share of the loss, and of each routing loss."""
+        self.sums["loss"] += loss.detach()
+        self.sums["sums"] += found.sums.detach()
+        self.sums["counts"] += found.counts
+        if routing:
+            self.sums["routing"] += torch.stack([each.detach() for each in routing])
+
+    def add_usage(self, tape: Tape, state: TrainerState) -> None:
+        """Add the expert usage of one part of a step, if a record follows."""
+        if self.needs_routing(state):
+            every = self.context.config.log_usage_every * self.context.config.log_every
+            self.usage_is_due = bool(every) and self._is_step_end(state, every)
+            self.usage.add(tape)
+
+    def get_tensors(self) -> dict[str, Tensor]:
+        """Return the sums as a checkpoint holds them."""
+        losses = {f"{LOSSES_PREFIX}{name}": sums.cpu() for name, sums in self.sums.items()}
+        usage = {f"{USAGE_PREFIX}{name}": sums.cpu() for name, sums in self.usage.sums.items()}
+        return losses | usage | {DUE: torch.tensor(self.usage_is_due)}
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Restore what `get_tensors` returned; other entries of `tensors` are ignored."""
+        for prefix, sums in ((LOSSES_PREFIX, self.sums), (USAGE_PREFIX, self.usage.sums)):
+            for name, values in tensors.items():
+                if name.startswith(prefix):
+                    sums[name.removeprefix(prefix)] = values.to(self.device)
+        self.usage_is_due = bool(tensors[DUE])
+
+    def make_record(
+        self,
+        *,
+        step: int,
+        num_steps: int,
+        learning_rate: float | None,
+        gradient_norm: float | None,
+        validation_loss: Mapping[str, float],
+    ) -> dict[str, Any]:
+        """Make the record of the steps since the last one; all processes must call this.
+
+        Args:
+            step: of the stage, counted from 1.
+            num_steps: since the last record.
+            learning_rate: of this step.
+            gradient_norm: of this step, before clipping.
+            validation_loss: of this step, by task; empty for none.
+
+        "information" is layer -> I(T; E) in nats, "use" layer -> statistic -> task -> a number for
+        each expert; they are left out where no mixture of the stage routes.
+        """
+        context, totals = self.context, self._compute_totals()
+        by_task = zip(self.tasks, totals["sums"], totals["counts"], strict=True)
+        losses = [type(each).__name__ for each in context.losses]
+        samples = step * context.config.get_global_batch_size(context.stage)
+        return {
+            "step": context.finished_steps + step,
+            "stage": context.stage.name,
+            "epoch": round(samples / len(context.dataset), 4),
+            "time_s": round(context.metric_log.get_time_s(), 3),
+            "samples": samples,
+            "loss": totals["loss"][0] / num_steps,
+            "task_loss": {name: total / count for name, total, count in by_task if count},
+            "routing_loss": {
+                name: total / num_steps
+                for name, total in zip(losses, totals["routing"], strict=True)
+            },
+            "learning_rate": learning_rate,
+            "gradient_norm": gradient_norm,
+            **({"validation_loss": validation_loss} if validation_loss else {}),
+            **self._compute_usage(),
+        }
+
+    def _compute_totals(self) -> dict[str, list[float]]:
+        """Sum over all processes; loss and routing losses, which are equal in all, are averaged."""
+        totals = {name: values.clone() for name, values in self.sums.items()}
+        distributed.all_reduce_sum(*totals.values())
+        for name in ("loss", "routing"):
+            totals[name] /= distributed.get_world_size()
+        return {name: values.tolist() for name, values in totals.items()}
+
+    def _compute_usage(self) -> dict[str, Any]:
+        # On the CPU; processes may have seen different layers, or none.
+        own = ExpertUsage(self.tasks, dtype=self.usage.dtype)
+        own.sums = {layer: sums.cpu() for layer, sums in self.usage.sums.items()}
+        usage = ExpertUsage.merge(distributed.all_gather_object(own))
+        entries: dict[str, Any] = {"information": compute_layer_information(usage)}
+        if self.usage_is_due:
+            entries["use"] = round_statistics(usage.compute_means(LOGGED_STATISTICS))
+        return {name: entry for name, entry in entries.items() if entry}
+
+
+def compute_layer_information(usage: ExpertUsage) -> dict[str, float]:
+    """Compute I(T; E) of each layer from sums of probabilities, in nats, to six places.
+
+    Layers of one expert, and layers where fewer than two tasks had units, are skipped.
+    """
+    masses = {layer: usage.get_mass(layer) for layer in usage.sums}
+    return {
+        layer: round(max(0.0, compute_mutual_information(mass).item()), 6)
+        for layer, mass in masses.items()
+        if mass.shape[1] > 1 and (mass.sum(1) > 0).sum() > 1
+    }
+
+
+def round_statistics(usage: UsageStatistics) -> dict[str, dict[str, dict[str, list[float]]]]:
+    """Round statistics to six places, which makes the log a third as long."""
+    return {
+        layer: {
+            name: {task: [round(each, 6) for each in row] for task, row in by_task.items()}
+            for name, by_task in statistics.items()
+        }
+        for layer, statistics in usage.items()
+    }

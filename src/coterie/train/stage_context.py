@@ -1,0 +1,101 @@
+"""`StageContext`: the inputs of one stage's trainer, with its `TrainingArguments`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from peft import PeftModel
+from torch import nn
+from transformers import TrainingArguments
+
+from coterie import distributed
+from coterie.losses.base import RoutingLoss
+from coterie.recipe import Stage
+from coterie.tasks.task_set import Collator
+from coterie.train.batch_sampler import MultiTaskDataset, derive_stage_seed
+from coterie.train.config import RunConfig
+from coterie.train.metric_log import MetricLog
+from coterie.train.trainable import TrainableParameters
+from coterie.train.validation import Validation
+
+SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
+EVALUATIONS_PER_STAGE = 10
+"""Validations of a stage that has `patience` and no `evaluate_every`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageContext:
+    """The inputs of one stage's trainer.
+
+    Attributes:
+        config: of the run.
+        stage: one of `RunConfig.resolve_stages`.
+        number: its place in the run, from 0.
+        folder: where its checkpoints are saved.
+        model: the grafted model.
+        trainable: the trained parameters.
+        base_parameters: names of base parameters trained in this stage or an earlier one.
+        balancing: the module that combines the tasks' losses.
+        aggregator: combines the gradients of the tasks' losses; None to follow the gradient of
+            the combined loss.
+        dataset, collator: the training data.
+        metric_log: writes log.jsonl.
+        validation: None for none.
+        finished_steps: steps of the stages before this one.
+    """
+
+    config: RunConfig
+    stage: Stage
+    number: int
+    folder: Path
+    model: PeftModel
+    trainable: TrainableParameters
+    base_parameters: tuple[str, ...]
+    balancing: nn.Module
+    aggregator: nn.Module | None
+    dataset: MultiTaskDataset
+    collator: Collator
+    metric_log: MetricLog
+    validation: Validation | None
+    finished_steps: int
+
+    @property
+    def losses(self) -> tuple[RoutingLoss, ...]:
+        """The routing losses."""
+        return self.config.recipe.losses if self.stage.routed else ()
+
+    @property
+    def is_routed(self) -> bool:
+        """Whether the stage has mixtures that route."""
+        return self.stage.routed and bool(self.config.recipe.mixtures)
+
+    def make_training_arguments(self) -> TrainingArguments:
+        """Make transformers' arguments."""
+        config, stage, validates = self.config, self.stage, self.validation is not None
+        assert stage.steps is not None
+        parts = config.accumulation * distributed.get_world_size()
+        every = config.evaluate_every or max(1, stage.steps // EVALUATIONS_PER_STAGE)
+        return TrainingArguments(
+            output_dir=str(self.folder),
+            max_steps=stage.steps,
+            per_device_train_batch_size=max(1, config.get_global_batch_size(stage) // parts),
+            gradient_accumulation_steps=config.accumulation,
+            learning_rate=stage.learning_rate,
+            lr_scheduler_type=SCHEDULES[stage.schedule],
+            warmup_steps=round(stage.warmup * stage.steps),
+            weight_decay=stage.weight_decay,
+            adam_epsilon=stage.epsilon,
+            max_grad_norm=config.max_grad_norm,
+            # Trained base parameters are float32, so bfloat16 needs autocast.
+            bf16=bool(self.base_parameters) and config.precision == "bfloat16",
+            seed=derive_stage_seed(config.seed, self.number),  # of dropout and the router's noise
+            logging_steps=config.log_every, logging_first_step=True,
+            logging_nan_inf_filter=False,  # a non-finite loss stops the run
+            save_strategy="steps", save_steps=config.save_every,
+            eval_strategy="steps" if validates else "no", eval_steps=every if validates else None,
+            activation_checkpointing=config.gradient_checkpointing,
+            activation_checkpointing_kwargs={"use_reentrant": False},
+            average_tokens_across_devices=True, remove_unused_columns=False,
+            dataloader_pin_memory=False, report_to=[], disable_tqdm=True,
+            use_cpu=not torch.cuda.is_available() and not torch.backends.mps.is_available(),
+        )  # fmt: skip
