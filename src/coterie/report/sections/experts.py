@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
@@ -31,8 +30,7 @@ class LayerUsage(NamedTuple):
     probability: Matrix | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class UsageSection:
+class UsageSection(NamedTuple):
     """A system's expert usage; tasks are in the order of the tree.
 
     Attributes:
