@@ -23,46 +23,56 @@ WANTED = [
 ]
 
 
-def having(**versions: str) -> Callable[[str], str | None]:
-    return versions.get
+Having = Callable[..., None]
+
+
+@pytest.fixture
+def having(monkeypatch: pytest.MonkeyPatch) -> Having:
+    """`having(torch="2.13")` makes up which packages are installed."""
+
+    def install(**versions: str) -> None:
+        monkeypatch.setattr(packages, "get_installed_version", versions.get)
+
+    return install
 
 
 def test_lines() -> None:
-    assert Check(subject="torch", status="ok", details="2.13").format() == "ok      torch: 2.13"
-    lines = Check(subject="npm", status="off", details="gone", advice="install npm").format()
+    assert Check("torch", "ok", "2.13").format() == "ok      torch: 2.13"
+    lines = Check("npm", "off", "gone", "install npm").format()
     assert lines == "off     npm: gone\n        -> install npm"
 
 
-def test_core_packages() -> None:
-    good = packages.check_core_packages(WANTED, having(torch="2.13.0+cpu", peft="0.21.2"))
+def test_core_packages(having: Having) -> None:
+    having(torch="2.13.0+cpu", peft="0.21.2")
+    good = packages.check_core_packages(WANTED)
     assert [each.status for each in good] == ["ok", "ok"]  # numpy's marker leaves it out here
-    torch, peft = packages.check_core_packages(WANTED, having(peft="0.22.0"))
+    having(peft="0.22.0")
+    torch, peft = packages.check_core_packages(WANTED)
     assert (torch.status, torch.details) == ("broken", "is not installed")
     assert torch.advice == "pip install 'torch>=2.6'"
     assert (peft.status, peft.details) == ("broken", "is 0.22.0, and <0.22,>=0.21 is needed")
 
 
-def test_extras() -> None:
-    (report,) = packages.check_extras(WANTED, ["report"], having(jinja2="3.1.6", matplotlib="3.8"))
+def test_extras(having: Having) -> None:
+    having(jinja2="3.1.6", matplotlib="3.8")
+    (report,) = packages.check_extras(WANTED, ["report"])
     assert (report.status, report.details) == ("off", "matplotlib is 3.8, and >=3.9 is needed")
     assert report.advice == "pip install 'coterie[report]'"
-    (report,) = packages.check_extras(WANTED, ["report"], having(jinja2="3.1.6", matplotlib="3.9"))
+    having(jinja2="3.1.6", matplotlib="3.9")
+    (report,) = packages.check_extras(WANTED, ["report"])
     assert (report.status, report.advice) == ("ok", "")
+    assert report.details == "jinja2 3.1.6; matplotlib 3.9"
 
 
-def test_traps() -> None:
-    def there(name: str) -> object:
-        return True if name == "torchvision" else None
-
-    torchvision, timm = packages.check_conflicting_packages(
-        there, lambda name: "operator nms does not exist"
-    )
+def test_traps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packages, "find_spec", {"torchvision": True}.get)
+    monkeypatch.setattr(packages, "try_import", lambda name: "operator nms does not exist")
+    torchvision, timm = packages.check_conflicting_packages()
     assert torchvision.status == "broken" and "nms" in torchvision.details
     assert torchvision.advice.startswith("pip uninstall torchvision")
     assert timm.status == "ok"
-    assert [
-        each.status for each in packages.check_conflicting_packages(there, lambda name: "")
-    ] == ["ok", "ok"]
+    monkeypatch.setattr(packages, "try_import", lambda name: "")
+    assert [each.status for each in packages.check_conflicting_packages()] == ["ok", "ok"]
 
 
 def test_imports() -> None:

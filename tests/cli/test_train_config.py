@@ -1,4 +1,4 @@
-"""`coterie train`'s arguments as a configuration."""
+"""`coterie train`'s arguments as a configuration: recipes, flags, and `--set` overrides."""
 
 import re
 from pathlib import Path
@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from coterie import CAGrad
-from coterie.cli.overrides import Override
-from coterie.cli.train_config import SYSTEMS, build_config
-from coterie.recipes import rode
+from coterie.cli.train_config import SYSTEMS, build_config, parse_override, set_at_path
+from coterie.recipe import Recipe
+from coterie.recipes import awaker, rode
 from coterie.tasks import DenseTasks, TextTask, TextTasks
 from coterie.tasks.dense.augment import Augment
 from coterie.tasks.dense.vision_config import VisionConfig
@@ -20,8 +20,8 @@ TASKS = TextTasks(tasks=(TextTask(name="ocr", rows={"train": "rows.jsonl"}),))
 GIVEN: dict[str, Any] = {"base": "model", "tasks": TASKS}
 
 
-def settings(*texts: str) -> list[Override]:
-    return [Override.parse(text) for text in texts]
+def settings(*texts: str) -> list[tuple[str, Any]]:
+    return [parse_override(text) for text in texts]
 
 
 def test_a_name_is_a_recipe() -> None:
@@ -117,3 +117,77 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
         ValueError, match="holds a Mixture: give a file with a Recipe or a RunConfig"
     ):
         build_config(str(file), [], GIVEN)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("rank=8", 8),
+        ("rank = 8 ", 8),
+        ("rate=3e-4", 3e-4),
+        ("rate=.5", 0.5),
+        ("ranks=[4, 8]", [4, 8]),
+        ("ranks=4,8", (4, 8)),
+        ("aux=true", True),
+        ("aux=True", True),
+        ("steps=null", None),
+        ("at=text.mlp", "text.mlp"),
+        ("at='8'", "8"),
+        ("note=a=b", "a=b"),
+        ("note=", ""),
+    ],
+)
+def test_values_are_json_or_python_or_text(text: str, value: object) -> None:
+    assert parse_override(text)[1] == value
+
+
+def test_paths() -> None:
+    assert parse_override(" stages.0.learning_rate =1e-4")[0] == "stages.0.learning_rate"
+
+
+@pytest.mark.parametrize("text", ["rank", "=8", " = 8", ""])
+def test_a_setting_has_a_path_and_a_value(text: str, unchecked: None) -> None:
+    with pytest.raises(ValueError, match=re.escape("give path=value, as in --set rank=8")):
+        parse_override(text)
+
+
+def test_parts_are_replaced() -> None:
+    recipe = awaker()
+    found = set_at_path(recipe, "stages.1.learning_rate", 1e-3, name="recipe")
+    assert [stage.learning_rate for stage in found.stages] == [1e-5, 1e-3, 5e-6]
+    assert found.mixtures == recipe.mixtures and recipe == awaker()
+    assert set_at_path(rode(), "mixtures.0.experts.ranks", [2, 2], name="recipe").mixtures[
+        0
+    ].main.ranks == (2, 2)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_whole_parts_are_replaced() -> None:
+    gate = {"is": "coterie:TaskGate", "per_token": False}
+    found = set_at_path(rode(), "mixtures.1.gate", gate, name="recipe")
+    assert type(found.mixtures[1].gate).__name__ == "TaskGate"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        ("stagse.0.steps", 1, "recipe has no 'stagse' (did you mean stages?)"),
+        ("stages.1.steps", 1, "recipe.stages has no '1'; it has 0"),
+        ("stages.-1.steps", 1, "recipe.stages has no '-1'; it has 0"),
+        ("stages.0.step", 1, "recipe.stages.0 has no 'step' (did you mean steps?)"),
+        ("stages.0.is", "x", "recipe.stages.0 has no 'is'"),
+        ("name.first", 1, "recipe.name is 'rode', which has no part 'first'"),
+        ("stages.0.steps", "many", "recipe.stages.0.steps takes int | None, not 'many'"),
+        ("mixtures.0.experts.ranks", 4, "takes tuple[int, ...], not 4"),
+        ("mixtures.0.experts.ranks.0", 1.5, "recipe.mixtures.0.experts.ranks.0 takes int, not 1.5"),
+        ("stages.0.learning_rate", -1, "learning_rate=-1.0: it must be above 0"),
+        ("stages.0.schedule", "cubic", "recipe.stages.0.schedule takes typing.Literal['cosine'"),
+        ("losses", 3, "recipe.losses takes tuple"),
+    ],
+)
+def test_what_does_not_fit_is_refused(path: str, value: object, said: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(said)):
+        set_at_path(rode(), path, value, name="recipe")
+
+
+def test_the_result_is_a_recipe() -> None:
+    assert isinstance(set_at_path(rode(), "name", "mine", name="recipe"), Recipe)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from coterie.report import context as context_module
 from coterie.report import report
+from coterie.report.sections import answers
 from tests.report import synthetic
 
 VOID = {"meta", "link", "br", "img", "input", "hr", "wbr"}
@@ -210,7 +210,7 @@ def test_a_task_name_does_not_lead_out_of_the_run(tmp_path: Path) -> None:
 
 
 def test_the_page_stays_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(context_module, "MAX_MEDIA_BYTES", 10_000)
+    monkeypatch.setattr(answers, "MAX_MEDIA_BYTES", 10_000)
     (run,) = synthetic.study(tmp_path, synthetic.TASKS[-1:], systems=(("soft_lora", 0.0),))[
         "soft_lora"
     ]

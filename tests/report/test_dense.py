@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from coterie.report import report
-from coterie.report.image_examples import build_examples
+from coterie.report.image_examples import build_image_examples
 from coterie.report.systems import group_systems
 from tests.evaluate.dense_runs import TASKS, recipe
 from tests.report import dense
 from tests.report.test_build import read
+
+MOST_BYTES = 2_000_000
 
 
 @pytest.fixture
@@ -56,26 +58,28 @@ def test_damaged_and_missing_pictures_leave_notes(made: dict[str, list[Path]]) -
     index[3]["image"] = "../../../../run.json"
     (folder / "examples.json").write_text(json.dumps([7, *index]))
     found = group_systems(made["squad"][0])
-    shown = build_examples(found, found[0])
+    shown = build_image_examples(found, found[0], MOST_BYTES)
     # A picture outside of the folder is not looked for.
     notes = [each.note for each in shown.inputs]
     assert notes == ["cannot be read", "", "", "not kept"]
-    depth = shown.grids[0]
-    assert [each.note for each in depth.rows[1].images] == ["", "not kept", "not kept", ""]
-    assert all(each.uri for each in shown.grids[1].rows[1].images)
+    (_, labels), (system, depth) = shown.grids["depth"]
+    assert system == found[0] and len(labels) == 4
+    assert [each.note for each in depth] == ["", "not kept", "not kept", ""]
+    assert all(each.uri for each in shown.grids["classes"][1][1])
     (folder / "examples.json").write_text('[{"source"')
-    lost = build_examples(found, found[0])
-    assert lost.grids == () and "cannot be read" in lost.missing[0].message
+    lost = build_image_examples(found, found[0], MOST_BYTES)
+    assert lost.grids == {} and "cannot be read" in lost.missing[0].message
 
 
 def test_as_many_columns_as_fit(made: dict[str, list[Path]]) -> None:
     found = group_systems(made["squad"][0])
-    shown = build_examples(found, found[0])
-    strips = [strip for grid in shown.grids for strip in grid.rows]
-    first = len(shown.inputs[0].uri) + sum(len(strip.images[0].uri) for strip in strips)
-    few = shown.limit_to_bytes(first)
-    assert len(few.inputs) == 1 and all(len(s.images) == 1 for g in few.grids for s in g.rows)
-    assert shown.limit_to_bytes(10).grids == ()
+    shown = build_image_examples(found, found[0], MOST_BYTES)
+    strips = [images for rows in shown.grids.values() for _, images in rows]
+    first = len(shown.inputs[0].uri) + sum(len(images[0].uri) for images in strips)
+    few = build_image_examples(found, found[0], first)
+    assert len(few.inputs) == len(few.sources) == 1
+    assert all(len(images) == 1 for rows in few.grids.values() for _, images in rows)
+    assert build_image_examples(found, found[0], 10).grids == {}
 
 
 def test_a_page_about_one_run(made: dict[str, list[Path]], tmp_path: Path) -> None:

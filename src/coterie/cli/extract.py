@@ -68,12 +68,12 @@ def draw_curve(run: str, task: str, folder: Path) -> str:
     found.save(folder)
     found.save_figure(folder / "curve.svg")
     best = found.find_smallest_within()
-    summary = f"no model is within {MAX_POINTS_BELOW_FULL} points of the full one"
+    within = f"within {MAX_POINTS_BELOW_FULL} points of the full"
+    summary = f"no model is {within} one"
     if best is not None:
         share = best.parameters.total / found.full_parameters.total
         summary = (
-            f"smallest within {MAX_POINTS_BELOW_FULL} points of the full model's "
-            f"{found.full_score:.4g}: threshold "
-            f"{best.threshold:g}, {share:.1%} of its parameters"
+            f"smallest {within} model's {found.full_score:.4g}: threshold {best.threshold:g}, "
+            f"{share:.1%} of its parameters"
         )
     return f"{found.to_markdown()}\n\n{summary}\nwritten to {folder}"

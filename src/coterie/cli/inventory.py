@@ -12,15 +12,15 @@ from coterie.task_file import find_dataset_kinds, read_tasks
 from coterie.train import Run
 from coterie.train.run_directory import RunDirectory
 
-# Category -> the package of its kinds, and their base class.
+# Category -> the package of its kinds, and their base class, in the package's base.py.
 FOLDERS = {
-    "gates": ("coterie.routing.gates", "base", "Gate"),
-    "routers": ("coterie.routing.routers", "base", "Router"),
-    "experts": ("coterie.experts", "base", "Experts"),
-    "losses": ("coterie.losses", "base", "RoutingLoss"),
-    "balancing": ("coterie.balancing", "base", "Balancing"),
-    "metrics": ("coterie.metrics", "base", "Metric"),
-    "families": ("coterie.families", "base", "ModelFamily"),
+    "gates": ("coterie.routing.gates", "Gate"),
+    "routers": ("coterie.routing.routers", "Router"),
+    "experts": ("coterie.experts", "Experts"),
+    "losses": ("coterie.losses", "RoutingLoss"),
+    "balancing": ("coterie.balancing", "Balancing"),
+    "metrics": ("coterie.metrics", "Metric"),
+    "families": ("coterie.families", "ModelFamily"),
 }
 
 
@@ -41,15 +41,10 @@ def list_lines(what: str, runs: str) -> Iterator[tuple[str, str]]:
         case "runs":
             return find_runs(Path(runs))
         case _:
-            return list_kinds(what)
-
-
-def list_kinds(what: str) -> Iterator[tuple[str, str]]:
-    """List the kinds in a package."""
-    folder, module, name = FOLDERS[what]
-    base = getattr(import_module(f"{folder}.{module}"), name)
-    for kind in serialization.find_kinds(import_module(folder), base):
-        yield kind.__name__, get_summary_line(kind)
+            folder, name = FOLDERS[what]
+            base = getattr(import_module(f"{folder}.base"), name)
+            kinds = serialization.find_kinds(import_module(folder), base)
+            return ((kind.__name__, get_summary_line(kind)) for kind in kinds)
 
 
 def list_provided_tasks() -> Iterator[tuple[str, str]]:

@@ -13,16 +13,8 @@ from coterie.plugins import COMMANDS, OPTIONAL_NAMES, find_plugin, list_plugins
 
 # In the order in which a new user needs them.
 VERBS = (
-    "train",
-    "evaluate",
-    "compare",
-    "diagnose",
-    "report",
-    "extract",
-    "generate",
-    "list",
-    "doctor",
-)
+    "train", "evaluate", "compare", "diagnose", "report", "extract", "generate", "list", "doctor",
+)  # fmt: skip
 
 
 class SubcommandGroup(click.Group):
@@ -94,25 +86,18 @@ def main(
     arguments = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     try:
         code = coterie.main(arguments, prog_name="coterie", standalone_mode=False, obj=library)
-    except UserError as failure:
-        return report_failure(f"coterie: {failure.format_message()}", failure.code)
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx else "coterie"
-        return report_failure(
-            f"{where}: {error.format_message()} ({where} --help)", error.exit_code
-        )
+        click.echo(f"{where}: {error.format_message()} ({where} --help)", err=True)
+        return error.exit_code
     except click.ClickException as error:
-        return report_failure(f"coterie: {error.format_message()}", error.exit_code)
+        click.echo(f"coterie: {error.format_message()}", err=True)
+        return error.exit_code
     except (KeyboardInterrupt, click.Abort):
-        return report_failure("coterie: stopped", 130)
+        click.echo("coterie: stopped", err=True)
+        return 130
     except BrokenPipeError:
         # Otherwise Python flushes at exit and reports the error again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return code if isinstance(code, int) else 0
-
-
-def report_failure(message: str, code: int) -> int:
-    """Print a message to standard error, and return the exit code."""
-    click.echo(message, err=True)
-    return code

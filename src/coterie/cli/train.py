@@ -53,8 +53,7 @@ def train(settings: tuple[str, ...], recipe: str, out: str, resume: bool, **flag
       coterie train runs/rode --out runs/again --seed 1
       coterie train rode --base ... --tasks ... --out runs/rode --resume
     """
-    from coterie.cli.overrides import Override
-    from coterie.cli.train_config import build_config
+    from coterie.cli.train_config import build_config, parse_override
     from coterie.task_file import read_tasks
     from coterie.train.train import make_absolute_base, train_from_config
 
@@ -63,7 +62,7 @@ def train(settings: tuple[str, ...], recipe: str, out: str, resume: bool, **flag
         given["base"] = make_absolute_base(given["base"])
     if "tasks" in given:
         given["tasks"] = read_tasks(given["tasks"])
-    config = build_config(recipe, [Override.parse(text) for text in settings], given)
+    config = build_config(recipe, [parse_override(text) for text in settings], given)
     run = train_from_config(config, out=out, resume=resume)
     if bad := run.directory.describe_bad_rows():
         click.echo(bad)

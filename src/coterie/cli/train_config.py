@@ -1,15 +1,21 @@
-"""The `RunConfig` of `coterie train`: a recipe by name or a saved run, with overrides."""
+"""The `RunConfig` of `coterie train`: a recipe by name or a saved run, with `--set` overrides."""
 
+import ast
 import inspect
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
 from coterie import recipes, serialization
-from coterie.annotations import coerce, describe_annotation, matches_annotation
-from coterie.cli.overrides import Override, set_at_path
+from coterie.annotations import (
+    coerce,
+    describe_annotation,
+    get_item_annotation,
+    matches_annotation,
+)
 from coterie.recipe import RECIPE_FILE, Recipe
 from coterie.train import RunConfig
 from coterie.train.run_directory import RunDirectory
@@ -17,28 +23,53 @@ from coterie.train.run_directory import RunDirectory
 SYSTEMS: Mapping[str, Callable[..., Recipe]] = {
     name: getattr(recipes, name) for name in recipes.__all__
 }
+Value = TypeVar("Value")
 
 
-def build_config(recipe: str, overrides: Sequence[Override], flags: Mapping[str, Any]) -> RunConfig:
+def parse_override(text: str) -> tuple[str, Any]:
+    """Parse "path=value", as in stages.0.rate=1; the value is JSON, a Python literal, or text."""
+    path, equals, value = text.partition("=")
+    if not equals or not path.strip():
+        raise ValueError(f"--set {text}: give path=value, as in --set rank=8")
+    return path.strip(), parse_literal(value.strip())
+
+
+def parse_literal(text: str) -> Any:
+    """Parse JSON or a Python literal (4,8 is a tuple); return other text as it is."""
+    for read in (json.loads, ast.literal_eval):
+        try:
+            return read(text)
+        except (ValueError, SyntaxError):
+            continue
+    return text
+
+
+def build_config(
+    recipe: str, overrides: Sequence[tuple[str, Any]], flags: Mapping[str, Any]
+) -> RunConfig:
     """Build the configuration of a run.
 
     Args:
         recipe: a name in coterie.recipes; or a file with a recipe or a run's configuration; or a
             run's folder, whose configuration is used again.
-        overrides: each an argument of the recipe's function, or a path inside the recipe, the
-            run's configuration or its task set; the first of these that has the path is changed.
+        overrides: path and new value; each path is an argument of the recipe's function, or leads
+            inside the recipe, the run's configuration or its task set; the first of these that has
+            it is changed.
         flags: fields of the configuration; a recipe alone needs at least base and tasks.
 
     Raises ValueError for an unknown recipe or path, and for values that do not fit.
     """
-    arguments = tuple(inspect.signature(SYSTEMS[recipe]).parameters) if recipe in SYSTEMS else ()
-    own = {each.path: each.value for each in overrides if each.path in arguments}
-    source = call_recipe(recipe, own) if recipe in SYSTEMS else read_recipe_or_config(recipe)
-    config = apply_flags(source, flags)
-    for each in overrides:
-        if each.path not in arguments:
-            path = resolve_path(config, each, arguments)
-            config = set_at_path(config, path, each.value, name="config")
+    if recipe in SYSTEMS:
+        arguments = tuple(inspect.signature(SYSTEMS[recipe]).parameters)
+        own = {path: value for path, value in overrides if path in arguments}
+        config = apply_flags(call_recipe(recipe, own), flags)
+    else:
+        arguments = ()
+        config = apply_flags(read_recipe_or_config(recipe), flags)
+    for path, value in overrides:
+        if path not in arguments:
+            full = resolve_path(config, path, arguments)
+            config = set_at_path(config, full, value, name="config")
     return config
 
 
@@ -46,10 +77,7 @@ def call_recipe(name: str, arguments: Mapping[str, Any]) -> Recipe:
     """Call a function of coterie.recipes with validated arguments."""
     hints = get_type_hints(SYSTEMS[name])
     for argument, value in arguments.items():
-        if not matches_annotation(value, hints[argument]):
-            raise ValueError(
-                f"--set: {argument} takes {describe_annotation(hints[argument])}, not {value!r}"
-            )
+        check_fit(value, hints[argument], argument)
     try:
         # JSON's lists become tuples, and 16 is accepted as 16.0.
         loaded = {key: serialization.load(value, name=key) for key, value in arguments.items()}
@@ -57,6 +85,12 @@ def call_recipe(name: str, arguments: Mapping[str, Any]) -> Recipe:
     except (TypeError, ValueError) as error:
         given = ", ".join(f"{argument}={value!r}" for argument, value in arguments.items())
         raise ValueError(f"recipe {name}({given}): {error}") from error
+
+
+def check_fit(value: Any, hint: Any, at: str) -> None:
+    """Raise ValueError unless a value fits the annotation of its place."""
+    if not matches_annotation(value, hint):
+        raise ValueError(f"--set: {at} takes {describe_annotation(hint)}, not {value!r}")
 
 
 def read_recipe_or_config(recipe: str) -> Recipe | RunConfig:
@@ -82,25 +116,63 @@ def apply_flags(source: Recipe | RunConfig, flags: Mapping[str, Any]) -> RunConf
     """Return the configuration with some fields replaced, or a new one for a recipe."""
     if isinstance(source, RunConfig):
         return replace(source, **flags)
-    missing = [name for name in ("base", "tasks") if name not in flags]
-    if missing:
+    if missing := [f"--{name}" for name in ("base", "tasks") if name not in flags]:
         raise ValueError(
-            f"recipe {source.name!r} has neither model nor data: give "
-            f"{' and '.join(f'--{name}' for name in missing)}"
+            f"recipe {source.name!r} has neither model nor data: give {' and '.join(missing)}"
         )
     return RunConfig(recipe=source, **flags)
 
 
-def resolve_path(config: RunConfig, override: Override, arguments: Sequence[str]) -> str:
+def resolve_path(config: RunConfig, path: str, arguments: Sequence[str]) -> str:
     """Return an override's full path, from the configuration."""
+    head = path.partition(".")[0]
     parts: dict[str, Any] = {"recipe.": config.recipe, "": config, "tasks.": config.tasks}
     names = {prefix: [field.name for field in fields(value)] for prefix, value in parts.items()}
     for prefix, known in names.items():
-        if override.head in known:
-            return f"{prefix}{override.path}"
+        if head in known:
+            return f"{prefix}{path}"
     allowed = list(dict.fromkeys([*arguments, *chain(*names.values())]))
-    near = serialization.format_suggestions(override.head, allowed)
-    raise ValueError(
-        f"--set {override.path}: there is no {override.head!r}{near}; there are "
-        f"{', '.join(allowed)}"
-    )
+    near = serialization.format_suggestions(head, allowed)
+    raise ValueError(f"--set {path}: there is no {head!r}{near}; there are {', '.join(allowed)}")
+
+
+def set_at_path(value: Value, path: str, new: Any, *, name: str) -> Value:
+    """Return `value` with `new` at a dotted path, validated as if it were read from a file.
+
+    Args:
+        value: a frozen dataclass.
+        path: field names and positions in tuples, joined by dots.
+        new: numbers, text, bools, None, and tuples, lists and dicts of such.
+        name: of the value, for messages.
+
+    Raises ValueError for an unknown path, with suggestions, and for a value that does not fit.
+    """
+    data = {"value": serialization.dump(value, name=name)}
+    parent, key, at, hint = data, "value", name, Any
+    for part in path.split("."):
+        parent = parent[key]
+        key, hint = resolve_key(parent, part, at, hint)
+        at = f"{at}.{part}"
+    check_fit(new, hint, at)
+    parent[key] = coerce(new, hint)
+    return serialization.load(data["value"], name=name)
+
+
+def resolve_key(inside: Any, part: str, at: str, hint: Any) -> tuple[Any, Any]:
+    """Return `part` as a key of a dict or an index of a list, and the annotation of its value."""
+    match inside:
+        case {"is": kind, **items}:
+            allowed, hints = list(items), get_type_hints(serialization.find_class(kind, at))
+        case dict():
+            allowed, hints = list(inside), {}
+        case list():
+            allowed = [str(index) for index in range(len(inside))]
+            hints = {index: get_item_annotation(hint, int(index)) for index in allowed}
+        case _:
+            raise ValueError(f"--set: {at} is {inside!r}, which has no part {part!r}")
+    if part not in allowed:
+        raise ValueError(
+            f"--set: {at} has no {part!r}{serialization.format_suggestions(part, allowed)}; it has "
+            f"{', '.join(allowed) or 'nothing'}"
+        )
+    return (int(part) if isinstance(inside, list) else part), hints.get(part, Any)

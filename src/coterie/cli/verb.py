@@ -12,7 +12,7 @@ class UserError(click.ClickException):
 
     def __init__(self, message: str, *, code: int) -> None:
         super().__init__(message)
-        self.code = code
+        self.exit_code = code
 
 
 class Subcommand(click.Command):
@@ -28,10 +28,9 @@ class Subcommand(click.Command):
         super().__init__(**options)
         self.resume = resume
         self.without_library = without_library
+        text = "Show where an error arose."
         self.params.append(
-            click.Option(
-                ["--debug"], is_flag=True, envvar="COTERIE_DEBUG", help="Show where an error arose."
-            )
+            click.Option(["--debug"], is_flag=True, envvar="COTERIE_DEBUG", help=text)
         )
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -49,27 +48,15 @@ class Subcommand(click.Command):
         except KeyboardInterrupt as stop:
             hint = f"; {self.resume}" if self.resume else ""
             raise UserError(f"stopped{hint}", code=130) from stop
-        except ValueError as error:
-            raise as_user_error(error, code=2, debug=debug) from error
-        except (OSError, ImportError, FloatingPointError) as error:
-            raise as_user_error(error, code=1, debug=debug) from error
-
-
-def as_user_error(error: Exception, *, code: int, debug: bool) -> UserError:
-    """Return the error as a UserError; in debug mode, print its traceback first."""
-    if debug:
-        traceback.print_exception(error)
-    return UserError(str(error) or type(error).__name__, code=code)
+        except (ValueError, OSError, ImportError, FloatingPointError) as error:
+            if debug:
+                traceback.print_exception(error)
+            code = 2 if isinstance(error, ValueError) else 1
+            raise UserError(str(error) or type(error).__name__, code=code) from error
 
 
 def make_subcommand(
     *, resume: str = "", without_library: bool = False
 ) -> Callable[[Callable[..., Any]], Subcommand]:
     """Return a decorator that makes a function a `Subcommand`; its docstring is the help."""
-
-    def decorate(function: Callable[..., Any]) -> Subcommand:
-        return click.command(cls=Subcommand, resume=resume, without_library=without_library)(
-            function
-        )
-
-    return decorate
+    return click.command(cls=Subcommand, resume=resume, without_library=without_library)

@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from statistics import median_high
 from typing import Any
 
 from coterie.io import replace_non_finite, write_json
@@ -30,8 +31,7 @@ class Conflict:
             "blocks", the weights of a vision backbone's blocks.
         cosine: one matrix for each layer group.
         overall: the cosines over all layers together.
-        low: `overall` minus two standard errors over batches.
-        high: `overall` plus two standard errors.
+        low, high: `overall` minus and plus two standard errors over batches.
         within_task: of each task, the cosine between two halves of its own batches, which shows
             the noise.
         transfer: relative change of the loss of the column's task after a step on the row's, such
@@ -57,7 +57,7 @@ class Conflict:
     within_task: tuple[float, ...]
     transfer: Matrix = ()
     losses: tuple[float, ...] = ()
-    negative_share: float = float("nan")
+    negative_share: float = math.nan
     shared: "Conflict | None" = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
@@ -72,46 +72,35 @@ class Conflict:
     def conflicting_pairs(self) -> tuple[tuple[int, int], ...]:
         """Pairs whose interval is entirely below 0, the lowest cosine first."""
         found = [(i, j) for i, j in self.pairs if self.high[i][j] < 0]
-        return tuple(sorted(found, key=lambda pair: self.overall[pair[0]][pair[1]]))
+        return tuple(sorted(found, key=self._get_cosine))
 
     @property
     def summary(self) -> str:
         """The result in one to three sentences."""
-        return " ".join(
-            filter(
-                None,
-                (
-                    self._describe_conflicting_pairs(),
-                    self._describe_transfer(),
-                    self._describe_noise(),
-                ),
-            )
-        )
+        noise = "That is noisy: take more or larger batches before relying on it."
+        is_noisy = not self._compute_typical_cosine() >= NOISE_THRESHOLD
+        said = (self._describe_pairs(), self._describe_transfer(), noise if is_noisy else "")
+        return " ".join(filter(None, said))
 
-    def _describe_conflicting_pairs(self) -> str:
+    def _describe_pairs(self) -> str:
         known = [(i, j) for i, j in self.pairs if math.isfinite(self.overall[i][j])]
-        count = f"{len(known)} pair{'s' * (len(known) != 1)} of tasks"
         if not known:
             return "No two tasks have gradients in the same parameters, so none can conflict there."
         against = self.conflicting_pairs
-        one, other = min(known, key=lambda pair: self.overall[pair[0]][pair[1]])
-        agree = f"two halves of one task agree at {self._compute_typical_cosine():.2f}"
-        cosine = f"cosine {self.overall[one][other]:.2f}"
+        one, other = against[0] if against else min(known, key=self._get_cosine)
         names = f"{self.tasks[one]} and {self.tasks[other]}"
-        if not against:
-            return (
-                f"None of {count} surely pulls against the other; {names} agree least "
-                f"({cosine}, where {agree})."
-            )
-        one, other = against[0]
-        pull = "pulls" if len(against) == 1 else "pull"
-        return (
-            f"{len(against)} of {count} {pull} against each other, {self.tasks[one]} and "
-            f"{self.tasks[other]} most (cosine {self.overall[one][other]:.2f}, where {agree})."
+        count = f"{len(known)} pair{'s' * (len(known) != 1)} of tasks"
+        cosines = (
+            f"(cosine {self.overall[one][other]:.2f}, where two halves of one task agree at "
+            f"{self._compute_typical_cosine():.2f})"
         )
+        if not against:
+            return f"None of {count} surely pulls against the other; {names} agree least {cosines}."
+        pull = "pulls" if len(against) == 1 else "pull"
+        return f"{len(against)} of {count} {pull} against each other, {names} most {cosines}."
 
     def _describe_transfer(self) -> str:
-        others = [(i, j) for i, j in (*self.pairs, *((j, i) for i, j in self.pairs))]
+        others = [*self.pairs, *((j, i) for i, j in self.pairs)]
         if not self.transfer or not others:
             return ""
         i, j = max(others, key=lambda pair: self.transfer[pair[0]][pair[1]])
@@ -126,14 +115,12 @@ class Conflict:
             f"{100 * worst:+.1f} %."
         )
 
-    def _describe_noise(self) -> str:
-        if self._compute_typical_cosine() >= NOISE_THRESHOLD:
-            return ""
-        return "That is noisy: take more or larger batches before relying on it."
+    def _get_cosine(self, pair: tuple[int, int]) -> float:
+        return self.overall[pair[0]][pair[1]]
 
     def _compute_typical_cosine(self) -> float:
-        known = sorted(value for value in self.within_task if math.isfinite(value))
-        return known[len(known) // 2] if known else float("nan")
+        known = [value for value in self.within_task if math.isfinite(value)]
+        return median_high(known) if known else math.nan
 
     def dump(self) -> dict[str, Any]:
         """Return the conflict as JSON values; NaN becomes None."""
@@ -143,11 +130,7 @@ class Conflict:
 
     def save(self, path: str | Path) -> Path:
         """Write the conflict to a file, or to conflict.json in a folder; return the file."""
-        path = Path(path)
-        path = RunDirectory(path).conflict_file if path.is_dir() else path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_json(path, self.dump())
-        return path
+        return write_json(_get_file(path), self.dump())
 
     @classmethod
     def read(cls, path: str | Path) -> "Conflict":
@@ -155,32 +138,30 @@ class Conflict:
 
         Raises ValueError if there is none.
         """
-        path = Path(path)
-        path = RunDirectory(path).conflict_file if path.is_dir() else path
-        if not path.is_file():
-            raise ValueError(f"{path} is not there: run `coterie diagnose` first")
+        file = _get_file(path)
+        if not file.is_file():
+            raise ValueError(f"{file} is not there: run `coterie diagnose` first")
         try:
-            return _from_json(json.loads(path.read_text(encoding="utf-8")))
+            return _from_json(json.loads(file.read_text(encoding="utf-8")))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise ValueError(f"{path} holds no conflict ({error!r}): diagnose again") from error
+            raise ValueError(f"{file} holds no conflict ({error!r}): diagnose again") from error
+
+
+def _get_file(path: str | Path) -> Path:
+    path = Path(path)
+    return RunDirectory(path).conflict_file if path.is_dir() else path
 
 
 def _from_json(data: Mapping[str, Any]) -> Conflict:
-    shared = data["shared"]
-    plain = {
-        each.name: _to_tuples(data[each.name])
-        for each in fields(Conflict)
-        if each.name not in ("shared", "settings")
-    }
-    return Conflict(
-        **plain,
-        settings=data["settings"],
-        shared=None if shared is None else _from_json(shared),
-    )
+    others = ("shared", "settings")
+    plain = {each.name: _to_tuples(data[each.name])
+             for each in fields(Conflict) if each.name not in others}  # fmt: skip
+    shared = None if data["shared"] is None else _from_json(data["shared"])
+    return Conflict(**plain, settings=data["settings"], shared=shared)
 
 
 def _to_tuples(data: Any) -> Any:
     """Convert lists to tuples, and None, which stands for a non-finite number, to NaN."""
     if isinstance(data, list):
         return tuple(_to_tuples(each) for each in data)
-    return float("nan") if data is None else data
+    return math.nan if data is None else data

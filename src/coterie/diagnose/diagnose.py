@@ -13,8 +13,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from coterie.diagnose.conflict import Conflict, Matrix
-from coterie.diagnose.gradient_cosine import GradientCosines, compute_gradient_cosines
-from coterie.diagnose.gradients import GradientMeasurements, measure_gradients
+from coterie.diagnose.gradients import Products, compute_gradient_cosines, measure_gradients
 from coterie.models.loading import LoadedModel
 from coterie.tasks import TaskSet, TextTask, as_task_set
 from coterie.tasks.dense.dataset import DenseDataset
@@ -22,6 +21,7 @@ from coterie.tasks.gradients import GradientSource, ParameterSpace
 from coterie.train.frozen_caches import cache_encoder_features
 from coterie.train.run import Run
 from coterie.train.run_directory import RunDirectory
+from coterie.train.train import make_absolute_base
 
 RELATIVE_LOSS_STEP = 0.02
 
@@ -79,24 +79,32 @@ def diagnose(
     loaded, source = load_gradient_source(
         base_or_run, tasks, at=at, split=split, seed=seed, device=device
     )
-    found, spaces = run_measurements(source, loaded, batches, batch_size, seed=seed)
+    samples = source.sample_batches(batches, batch_size, seed=seed)
+    count = len(source.names)
+    with (
+        source.open_spaces(seed=seed) as (model, spaces),
+        _cache_features(model, loaded.processor),
+        tqdm(total=count * (batches + 1), desc="gradients", unit="batch", disable=None) as bar,
+    ):
+        found = measure_gradients(
+            lambda task, batch: source.compute_loss(model, task, samples[task][batch]),
+            list(spaces.values()),
+            tasks=count,
+            batches=batches,
+            step=RELATIVE_LOSS_STEP,
+            on_batch_end=bar.update,
+        )
     settings = {
         "batches": batches, "batch_size": batch_size, "seed": seed,
         "step": RELATIVE_LOSS_STEP, "split": split, **source.settings,
     }  # fmt: skip
     parts = [
-        _make_conflict(
-            source.names, kind, each, compute_gradient_cosines(products, paired=source.paired),
-            transfer=() if number else _compute_transfer(found),
-            losses=tuple(found.losses),
-            settings=settings,
-        )
-        for number, ((kind, each), products) in enumerate(
-            zip(spaces.items(), found.products, strict=True)
-        )
-    ]  # fmt: skip
+        _make_conflict(source, kind, space, products, found.losses, settings)
+        for (kind, space), products in zip(spaces.items(), found.products, strict=True)
+    ]
     shared = parts[1] if len(parts) > 1 else None
-    return replace(parts[0], shared=shared, seconds=time.monotonic() - started)
+    seconds = time.monotonic() - started
+    return replace(parts[0], transfer=found.transfer, shared=shared, seconds=seconds)
 
 
 def load_gradient_source(
@@ -109,8 +117,9 @@ def load_gradient_source(
     device: str | torch.device | None,
 ) -> tuple[LoadedModel, GradientSource]:
     """Load the model and make the gradient source of its tasks; see `diagnose`."""
-    is_run = isinstance(base_or_run, str | Path) and RunDirectory(Path(base_or_run)).is_run
-    model = Run.read(base_or_run) if is_run else base_or_run  # pyright: ignore[reportArgumentType]
+    model = base_or_run
+    if isinstance(model, str | Path) and RunDirectory(Path(model)).is_run:
+        model = Run.read(model)
     run = model if isinstance(model, Run) else None
     if tasks is None and run is None:
         raise ValueError("tasks: give the tasks whose conflict is to be measured")
@@ -129,9 +138,10 @@ def load_gradient_source(
         case LoadedModel():
             loaded = model
         case _:
-            loaded = compared.load_model(
-                make_local_path(model), dtype=choose_dtype(device), device=device, seed=seed
-            )
+            # CPUs are slow in bfloat16; elsewhere the checkpoint's dtype is used.
+            dtype = torch.float32 if torch.device(device or "cpu").type == "cpu" else None
+            base = make_absolute_base(model)
+            loaded = compared.load_model(base, dtype=dtype, device=device, seed=seed)
     source = compared.make_gradient_source(
         loaded,
         model_tasks=compared.names if run is None else run.task_names,
@@ -140,39 +150,6 @@ def load_gradient_source(
         at=at,
     )
     return loaded, source
-
-
-def make_local_path(base: str | Path) -> str:
-    """Return a local folder with "~" expanded; a hub id as it is."""
-    path = Path(base).expanduser()
-    return str(path) if path.is_dir() else str(base)
-
-
-def choose_dtype(device: str | torch.device | None) -> torch.dtype | None:
-    """Return float32 on CPUs, which are slow in bfloat16; else None, the checkpoint's dtype."""
-    return torch.float32 if torch.device(device or "cpu").type == "cpu" else None
-
-
-def run_measurements(
-    source: GradientSource, loaded: LoadedModel, batches: int, batch_size: int, *, seed: int
-) -> tuple[GradientMeasurements, Mapping[str, ParameterSpace]]:
-    """Run the batches of all tasks, and return the measurements and their parameter spaces."""
-    samples = source.sample_batches(batches, batch_size, seed=seed)
-    count = len(source.names)
-    with (
-        source.open_spaces(seed=seed) as (model, spaces),
-        _cache_features(model, loaded.processor),
-        tqdm(total=count * (batches + 1), desc="gradients", unit="batch", disable=None) as bar,
-    ):
-        found = measure_gradients(
-            lambda task, batch: source.compute_loss(model, task, samples[task][batch]),
-            list(spaces.values()),
-            tasks=count,
-            batches=batches,
-            step=RELATIVE_LOSS_STEP,
-            on_batch_end=bar.update,
-        )
-    return found, spaces
 
 
 @contextmanager
@@ -188,44 +165,30 @@ def _cache_features(model: nn.Module, processor: Any) -> Iterator[None]:
 
 
 def _make_conflict(
-    names: Sequence[str],
+    source: GradientSource,
     kind: str,
-    of: ParameterSpace,
-    found: GradientCosines,
-    *,
-    transfer: Matrix,
+    space: ParameterSpace,
+    products: Products,
     losses: tuple[float, ...],
     settings: Mapping[str, Any],
 ) -> Conflict:
-    count = len(names)
-    pairs = [float(found.overall[i, j]) for i in range(count) for j in range(i + 1, count)]
-    known = [value for value in pairs if value == value]
+    found = compute_gradient_cosines(products, paired=source.paired)
+    upper, right = torch.triu_indices(len(source.names), len(source.names), 1)
+    pairs = found.overall[upper, right]
     return Conflict(
-        tasks=tuple(names),
-        groups=tuple(of.groups),
+        tasks=tuple(source.names),
+        groups=tuple(space.groups),
         space=kind,
         cosine=tuple(_to_matrix(each) for each in found.cosine),
         overall=_to_matrix(found.overall),
         low=_to_matrix(found.low),
         high=_to_matrix(found.high),
         within_task=tuple(found.within_task.tolist()),
-        transfer=transfer,
         losses=losses,
-        negative_share=sum(value < 0 for value in known) / len(known) if known else float("nan"),
+        negative_share=(pairs[~pairs.isnan()] < 0).double().mean().item(),
         settings=settings,
     )
 
 
 def _to_matrix(values: Float[Tensor, "tasks tasks"]) -> Matrix:
     return tuple(map(tuple, values.tolist()))
-
-
-def _compute_transfer(measurements: GradientMeasurements) -> Matrix:
-    """Compute the relative changes of loss; see `Conflict.transfer`."""
-    return tuple(
-        tuple(
-            after / before - 1 if before else float("nan")
-            for after, before in zip(row, measurements.losses_before_step, strict=True)
-        )
-        for row in measurements.losses_after_step
-    )

@@ -1,8 +1,11 @@
-"""Gradients of the tasks' batches, their inner products, and the effect of a step on each task."""
+"""Gradients of the tasks' batches: inner products, cosines, and the effect of a step on tasks."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import islice
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -10,24 +13,23 @@ from torch import Tensor, nn
 
 from coterie.tasks.gradients import ParameterSpace
 
+INTERVAL_STANDARD_ERRORS = 2.0
+Products = Float[Tensor, "groups tasks batches tasks batches"]
 
-@dataclass
-class GradientMeasurements:
+
+class GradientMeasurements(NamedTuple):
     """Measurements over the batches of all tasks.
 
     Attributes:
         products: inner products between the gradients of all batches, one tensor per space.
         losses: mean loss of each task.
-        losses_after_step: loss of the column's task on its last batch, after a step on the row's.
-        losses_before_step: the same before any step.
+        transfer: relative change of the loss of the column's task on its last batch after a step
+            on the row's; NaN where it was 0.
     """
 
-    products: list[Float[Tensor, "groups tasks batches tasks batches"]] = field(
-        default_factory=list
-    )
-    losses: list[float] = field(default_factory=list)
-    losses_after_step: list[list[float]] = field(default_factory=list)
-    losses_before_step: list[float] = field(default_factory=list)
+    products: list[Products]
+    losses: tuple[float, ...]
+    transfer: tuple[tuple[float, ...], ...]
 
 
 def measure_gradients(
@@ -53,54 +55,39 @@ def measure_gradients(
         step: in (0, 1).
         on_batch_end: called after each batch and each step.
     """
-    found = GradientMeasurements()
+    losses, before, after = [], [], []
     vectors: list[list[list[Tensor]]] = [[] for _ in spaces]
-    counts = [len(each.list_parameters()) for each in spaces]
-    parameters = [each for one in spaces for each in one.list_parameters()]
+    by_space = [each.list_parameters() for each in spaces]
+    parameters = [parameter for each in by_space for parameter in each]
+    half = batches // 2
     for task in range(tasks):
-        mean: list[Tensor] = []
+        mean = [torch.zeros_like(parameter) for parameter in by_space[0]]
         values: list[float] = []
         for batch in range(batches):
             value = loss(task, batch)
-            gradients = torch.autograd.grad(value, parameters, allow_unused=True)
             values.append(value.item())
-            for i, part in enumerate(_split_gradients(gradients, counts)):
-                vectors[i].append(spaces[i].flatten_gradients(part))
-            if batch < batches // 2:
-                mean = _accumulate(mean, gradients[: counts[0]], parameters, batches // 2)
+            remaining = iter(torch.autograd.grad(value, parameters, allow_unused=True))
+            parts = [list(islice(remaining, len(each))) for each in by_space]
+            for held, space, gradients in zip(vectors, spaces, parts, strict=True):
+                held.append(space.flatten_gradients(gradients))
+            for total, gradient in zip(mean, parts[0], strict=True):
+                if batch < half and gradient is not None:
+                    total.add_(gradient / half)
             on_batch_end()
-        found.losses.append(sum(values) / batches)
-        found.losses_before_step.append(values[-1])
-        own = sum(values[: batches // 2]) / (batches // 2)
-        with take_step(parameters[: counts[0]], mean, step * own), torch.no_grad():
-            found.losses_after_step.append(
-                [loss(other, batches - 1).item() for other in range(tasks)]
-            )
+        losses.append(sum(values) / batches)
+        before.append(values[-1])
+        own = sum(values[:half]) / half
+        with take_step(by_space[0], mean, step * own), torch.no_grad():
+            after.append([loss(other, batches - 1).item() for other in range(tasks)])
         on_batch_end()
-    found.products = [_compute_inner_products(each, tasks, batches) for each in vectors]
-    return found
-
-
-def _split_gradients(
-    gradients: Sequence[Tensor | None], counts: Sequence[int]
-) -> Iterator[Sequence]:
-    start = 0
-    for count in counts:
-        yield gradients[start : start + count]
-        start += count
-
-
-def _accumulate(
-    mean: list[Tensor],
-    gradients: Sequence[Tensor | None],
-    parameters: Sequence[nn.Parameter],
-    count: int,
-) -> list[Tensor]:
-    shares = [
-        torch.zeros_like(parameter) if gradient is None else gradient / count
-        for gradient, parameter in zip(gradients, parameters, strict=False)
-    ]
-    return [one + other for one, other in zip(mean, shares, strict=True)] if mean else shares
+    return GradientMeasurements(
+        products=[_compute_inner_products(each, tasks, batches) for each in vectors],
+        losses=tuple(losses),
+        transfer=tuple(
+            tuple(new / old - 1 if old else math.nan for new, old in zip(row, before, strict=True))
+            for row in after
+        ),
+    )
 
 
 @contextmanager
@@ -124,11 +111,68 @@ def take_step(
                 parameter.copy_(each)
 
 
-def _compute_inner_products(
-    vectors: list[list[Tensor]], tasks: int, batches: int
-) -> Float[Tensor, "groups tasks batches tasks batches"]:
-    groups = []
-    for group in range(len(vectors[0])):
-        matrix = torch.stack([each[group] for each in vectors])
-        groups.append((matrix @ matrix.t()).view(tasks, batches, tasks, batches))
-    return torch.stack(groups)
+def _compute_inner_products(vectors: list[list[Tensor]], tasks: int, batches: int) -> Products:
+    matrices = [torch.stack(group) for group in zip(*vectors, strict=True)]
+    return torch.stack(
+        [(each @ each.t()).view(tasks, batches, tasks, batches) for each in matrices]
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class GradientCosines:
+    """Cosines between the tasks' mean gradients (Yu et al. 2020, PCGrad, arXiv:2001.06782, def. 1).
+
+    Attributes:
+        cosine: by layer group; NaN where a task has no gradient.
+        overall: over all layers together.
+        low, high: overall, minus and plus two standard errors over batches.
+        within_task: of each task, the cosine between the mean gradients of the two halves of its
+            batches: how much of its gradient is the task's, and not the batch's.
+    """
+
+    cosine: Float[Tensor, "groups tasks tasks"]
+    overall: Float[Tensor, "tasks tasks"]
+    low: Float[Tensor, "tasks tasks"]
+    high: Float[Tensor, "tasks tasks"]
+    within_task: Float[Tensor, " tasks"]
+
+
+def compute_gradient_cosines(products: Products, *, paired: bool = False) -> GradientCosines:
+    """Compute cosines from the inner products of all batches' gradients, by layer group.
+
+    The mean of the products of two tasks' batches is the product of their mean gradients. Its
+    standard error is that of a two-sample U statistic: means of rows and of columns vary each
+    with their own batches, or jointly where batches have the same samples. Norms are treated as
+    exact.
+
+    Args:
+        products: at least 2 batches per task.
+        paired: whether batches of the same index have the same samples for all tasks.
+    """
+    products = products.double()
+    total = products.sum(0)
+    means = total.mean((1, 3))
+    norms = means.diagonal().clamp_min(0).sqrt()
+    scale = norms[:, None] * norms
+    batches = products.shape[2]
+    rows, columns = total.mean(3), total.mean(1).transpose(1, 2)
+    variance = (rows + columns).var(1) if paired else rows.var(1) + columns.var(1)
+    error = INTERVAL_STANDARD_ERRORS * (variance / batches).sqrt()
+    own = torch.stack([total[task, :, task] for task in range(len(total))])
+    half = batches // 2
+    across = own[:, :half, half:].mean((1, 2))
+    alone = own[:, :half, :half].mean((1, 2)) * own[:, half:, half:].mean((1, 2))
+    return GradientCosines(
+        cosine=_compute_cosines(products.mean((2, 4))),
+        overall=_compute_cosines(means[None])[0],
+        low=(means - error) / scale,
+        high=(means + error) / scale,
+        within_task=across / alone.clamp_min(0).sqrt(),
+    )
+
+
+def _compute_cosines(
+    means: Float[Tensor, "groups tasks tasks"],
+) -> Float[Tensor, "groups tasks tasks"]:
+    norms = means.diagonal(dim1=1, dim2=2).clamp_min(0).sqrt()
+    return (means / (norms[:, :, None] * norms[:, None])).clamp(-1, 1)

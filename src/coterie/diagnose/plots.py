@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from coterie.diagnose.conflict import Conflict, Matrix
@@ -51,9 +52,8 @@ def _draw_overall(figure: Any, conflict: Conflict) -> None:
     changes = [[100 * value for value in row] for row in conflict.transfer]
     most = max([abs(v) for row in changes for v in row if math.isfinite(v)], default=0.0) or 1.0
     # Reversed colours: red is harm in both maps.
-    image = _draw_heatmap(
-        right, changes, conflict.tasks, most=most, digits=1, colours=f"{COLOURS}_r"
-    )
+    reverse = f"{COLOURS}_r"
+    image = _draw_heatmap(right, changes, conflict.tasks, most=most, digits=1, colours=reverse)
     right.set_title("Change of the column's loss, %\nafter a step on the row (above 0: harm)")
     figure.colorbar(image, ax=right, shrink=0.7)
 
@@ -89,11 +89,10 @@ def _draw_heatmap(
     axes.tick_params(length=0)
     if digits is None:
         return image
-    for row in places:
-        for column in places:
-            value = values[row][column]
-            if math.isfinite(value):
-                dark = abs(value) > 0.6 * most
-                axes.text(column, row, f"{value:.{digits}f}", ha="center", va="center",
-                          fontsize="x-small", color="white" if dark else "black")  # fmt: skip
+    for row, column in product(places, places):
+        value = values[row][column]
+        if math.isfinite(value):
+            color = "white" if abs(value) > 0.6 * most else "black"
+            style = {"ha": "center", "va": "center", "fontsize": "x-small", "color": color}
+            axes.text(column, row, f"{value:.{digits}f}", **style)
     return image

@@ -7,8 +7,8 @@ from typing import Any
 
 from coterie.io import write
 from coterie.report.comparison import compare_systems, select_columns, select_highlighted_system
-from coterie.report.context import ReportContext
 from coterie.report.html import render
+from coterie.report.section import ReportContext
 from coterie.report.systems import group_systems, select_baseline
 from coterie.train.run_directory import RunDirectory
 
@@ -63,7 +63,7 @@ def report(
 
 
 def load_conflict(conflict: Any) -> Mapping[str, Any] | None:
-    """Return a measurement as its file holds it."""
+    """Return a measurement as its file holds it. Raises ValueError for a file without one."""
     if conflict is None or isinstance(conflict, Mapping):
         return conflict
     if not isinstance(conflict, str | os.PathLike):

@@ -37,8 +37,8 @@ def compare_systems(
 ) -> Table:
     """Return `evaluate`'s table of the systems, also of those that cannot be compared."""
     return compare_available(
-        {each.name: [run.path for run in each.runs] for each in systems},
-        baseline=None if baseline is None else baseline.name,
+        {each.name: [run.directory.folder for run in each.runs] for each in systems},
+        baseline=baseline and baseline.name,
         controls=controls,
         resamples=RESAMPLES,
     )
@@ -82,10 +82,11 @@ def decide(difference: Interval) -> str:
 
 def find_best(table: Table, task: TaskColumn, names: Sequence[str]) -> str | None:
     """Return the system that is better than every other one on a task; None if none clearly is."""
-    rows = {row.system: row for row in table.rows if row.system in names}
-    scores = {name: row.tasks[task.name].value for name, row in rows.items()
-              if task.name in row.tasks}  # fmt: skip
-    known = {name: value for name, value in scores.items() if math.isfinite(value)}
+    known = {
+        row.system: row.tasks[task.name].value for row in table.rows
+        if row.system in names and task.name in row.tasks
+        and math.isfinite(row.tasks[task.name].value)
+    }  # fmt: skip
     if len(known) < 2:
         return None
     best = (max if task.higher_is_better else min)(known, key=lambda name: known[name])

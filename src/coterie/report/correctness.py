@@ -2,15 +2,14 @@
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 
-from coterie.data.dataset import Dataset
 from coterie.report.formatting import format_number, is_number
-from coterie.report.run_files import RunFiles
+from coterie.report.systems import RunFiles
 from coterie.tasks.text.task_set import TextTasks
 
 
@@ -40,26 +39,18 @@ class Grader:
         the better half is.
         """
         metric = parse_metric_or_none(entry.get("metric"))
-        unit, better = str(entry.get("unit", "")), bool(entry.get("higher_is_better", True))
-        scores = sorted(
-            score for row in rows if math.isfinite(score := compute_sample_score(metric, row))
-        )
+        scores = sorted(filter(math.isfinite, (compute_sample_score(metric, row) for row in rows)))
         if not scores:
             rule = "right is the wanted text, letter case aside"
             return cls(metric=None, unit="", higher_is_better=True, threshold=1.0, rule=rule)
+        unit, better = str(entry.get("unit", "")), bool(entry.get("higher_is_better", True))
+        name = describe_metric(entry["metric"])
         if unit == "%" and set(scores) <= {0.0, 100.0}:
-            limit, rule = (
-                (100.0 if better else 0.0),
-                f"right or wrong by {describe_metric(entry['metric'])}",
-            )
+            limit, rule = (100.0 if better else 0.0), f"right or wrong by {name}"
         else:
-            limit = scores[len(scores) // 2]
-            side = "at least" if better else "at most"
-            rule = (
-                f"the better half by {describe_metric(entry['metric'])} "
-                f"({side} {format_number(limit, unit)} {unit}".rstrip()
-                + ") counts as right"
-            )
+            limit, side = scores[len(scores) // 2], "at least" if better else "at most"
+            bound = f"{side} {format_number(limit, unit)} {unit}".rstrip()
+            rule = f"the better half by {name} ({bound}) counts as right"
         return cls(metric=metric, unit=unit, higher_is_better=better, threshold=limit, rule=rule)
 
     def is_right(self, row: Mapping[str, Any]) -> bool:
@@ -68,12 +59,14 @@ class Grader:
         return score >= self.threshold if self.higher_is_better else score <= self.threshold
 
     def compute_score(self, row: Mapping[str, Any]) -> float:
-        """Compute the row's score; by text 1 or 0. NaN, which is never right, if it has none."""
-        return (
-            float(matches_text(row))
-            if self.metric is None
-            else compute_sample_score(self.metric, row)
-        )
+        """Compute the row's score; NaN, which is never right, if it has none.
+
+        By text 1 or 0, letter case and outer spaces aside.
+        """
+        if self.metric is not None:
+            return compute_sample_score(self.metric, row)
+        accepted = {str(each).strip().casefold() for each in get_answers(row)}
+        return float(str(row.get("prediction", "")).strip().casefold() in accepted)
 
     def format_mark(self, row: Mapping[str, Any]) -> str:
         """Return "right" or "wrong", or the score where the metric gives degrees."""
@@ -94,23 +87,22 @@ def parse_metric_or_none(text: Any) -> Any:
 
 
 def describe_metric(text: Any) -> str:
-    """Describe a metric, without the fields that have their default."""
+    """Describe a metric, without the fields that have their default.
+
+    Of one that has no name in tasks.yaml, all fields; other text is unchanged.
+    """
     metric = parse_metric_or_none(text)
-    if metric is None:
-        return describe_dense_metric(str(text))
-    name = str(metric).partition("(")[0].replace("_", " ")
-    items = {f.name: getattr(metric, f.name) for f in fields(metric)}
-    odd = [f"{f.name} {items[f.name]}" for f in fields(metric) if items[f.name] != f.default]
-    return f"{name} ({', '.join(odd)})" if odd else name
-
-
-def describe_dense_metric(text: str) -> str:
-    """Describe a metric that has no name in tasks.yaml; other text is unchanged."""
-    found = re.fullmatch(r"(\w+)(?:\(([\w=., ']*)\))?", text)
-    if found is None:
-        return text
-    name, items = found[1].replace("_", " "), found[2]
-    return f"{name} ({items.replace('=', ' ').replace(chr(39), '')})" if items else name
+    if metric is not None:
+        name = str(metric).partition("(")[0]
+        items = {each.name: (getattr(metric, each.name), each.default) for each in fields(metric)}
+        odd = ", ".join(
+            f"{item} {value}" for item, (value, usual) in items.items() if value != usual
+        )
+    elif found := re.fullmatch(r"(\w+)(?:\(([\w=., ']*)\))?", str(text)):
+        name, odd = found[1], (found[2] or "").replace("=", " ").replace("'", "")
+    else:
+        return str(text)
+    return name.replace("_", " ") + (f" ({odd})" if odd else "")
 
 
 def compute_sample_score(metric: Any, row: Mapping[str, Any]) -> float:
@@ -122,12 +114,6 @@ def compute_sample_score(metric: Any, row: Mapping[str, Any]) -> float:
         return float(metric.score(np.asarray(statistics, dtype=np.float64)))
     except (ValueError, IndexError):  # statistics of an older version of the metric
         return math.nan
-
-
-def matches_text(row: Mapping[str, Any]) -> bool:
-    """Whether the prediction is one of the accepted answers, letter case and outer spaces aside."""
-    wanted = {str(each).strip().casefold() for each in get_answers(row)}
-    return str(row.get("prediction", "")).strip().casefold() in wanted
 
 
 def get_answers(row: Mapping[str, Any]) -> Sequence[Any]:
@@ -151,23 +137,18 @@ def find_samples(run: RunFiles, task: str, wanted: Mapping[int, str]) -> dict[st
     listed = tasks.tasks if isinstance(tasks, TextTasks) else ()
     found = next((each for each in listed if each.name == task), None)
     if found is None:
-        raise ValueError(f"the configuration of {run.path.name} has no data of task {task!r}")
+        raise ValueError(
+            f"the configuration of {run.directory.folder.name} has no data of task {task!r}"
+        )
     rows = found.read_samples(run.split, skip_bad_rows=True, check_media=False)
-    near = {}
+    samples: dict[str, Any] = {}
     for place, source in wanted.items():
         if place < len(rows) and (sample := rows[place]).source == source:
-            near[source] = sample
-    missing = set(wanted.values()) - set(near)
-    return near | dict(scan_rows(rows, missing))
-
-
-def scan_rows(rows: Dataset, missing: set[str]) -> Iterator[tuple[str, Any]]:
-    """Read rows until nothing is missing."""
-    left = set(missing)
-    for place in range(len(rows) if left else 0):
-        sample = rows[place]
-        if sample.source in left:
-            left.remove(sample.source)
-            yield sample.source, sample
-        if not left:
-            return
+            samples[source] = sample
+    sources = set(wanted.values())
+    for place in range(len(rows)):
+        if samples.keys() == sources:
+            break
+        if (sample := rows[place]).source in sources:
+            samples.setdefault(sample.source, sample)
+    return samples

@@ -43,12 +43,8 @@ def encode_image(image: Any) -> EmbeddedMedia:
     image.thumbnail((SIDE_PX, SIDE_PX))
     held = io.BytesIO()
     image.save(held, "JPEG", quality=82, optimize=True)
-    return EmbeddedMedia(
-        kind="image",
-        uri=make_data_uri("image/jpeg", held.getvalue()),
-        width=image.width,
-        height=image.height,
-    )
+    uri = make_data_uri("image/jpeg", held.getvalue())
+    return EmbeddedMedia(kind="image", uri=uri, width=image.width, height=image.height)
 
 
 def encode_audio(media: Any) -> EmbeddedMedia:
@@ -61,23 +57,19 @@ def encode_audio(media: Any) -> EmbeddedMedia:
     packed = encode_mp3(samples)
     if 0 < len(packed) <= MAX_AUDIO_BYTES:
         return EmbeddedMedia(kind="audio", uri=make_data_uri("audio/mpeg", packed))
-    return EmbeddedMedia(
-        kind="audio",
-        note=f"Sound of {len(samples) / RATE_HZ:.1f} s, left out: more than "
-        f"{MAX_AUDIO_BYTES // 1024} KB",
-    )
+    length = f"Sound of {len(samples) / RATE_HZ:.1f} s"
+    note = f"{length}, left out: more than {MAX_AUDIO_BYTES // 1024} KB"
+    return EmbeddedMedia(kind="audio", note=note)
 
 
 def encode_mp3(samples: Any) -> bytes:
     """Encode mono samples at RATE_HZ as MP3; empty if soundfile cannot."""
-    try:
-        import soundfile
-    except ImportError:
-        return b""
     held = io.BytesIO()
     try:
+        import soundfile
+
         soundfile.write(held, samples, RATE_HZ, format="MP3")
-    except (RuntimeError, ValueError):
+    except (ImportError, RuntimeError, ValueError):
         return b""
     return held.getvalue()
 

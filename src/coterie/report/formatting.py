@@ -16,7 +16,7 @@ def is_number(value: object) -> TypeGuard[float]:
 
 def format_number(value: float | None, unit: str = "") -> str:
     """Format with one decimal for percent, else with three significant digits."""
-    if value is None or not math.isfinite(value):
+    if not is_number(value):
         return MISSING
     if unit == "%" or 100 <= abs(value) < 1000:
         text = f"{value:.1f}"
@@ -29,8 +29,8 @@ def format_number(value: float | None, unit: str = "") -> str:
 
 def format_signed(value: float | None, unit: str = "") -> str:
     """Format as `format_number`, with a plus sign above zero."""
-    text = format_number(value, unit)
-    return f"+{text}" if value is not None and value > 0 and text != MISSING else text
+    plus = "+" if is_number(value) and value > 0 else ""
+    return plus + format_number(value, unit)
 
 
 def format_interval(low: float | None, high: float | None, unit: str = "") -> str:
@@ -40,9 +40,14 @@ def format_interval(low: float | None, high: float | None, unit: str = "") -> st
     return f"{format_number(low, unit)} to {format_number(high, unit)}"
 
 
+def format_decimals(value: float | None) -> str:
+    """Format with two decimals; a number that rounds to zero has no sign."""
+    return f"{value:z.2f}".replace("-", MINUS) if is_number(value) else MISSING
+
+
 def format_count(value: float | None) -> str:
     """Format a count with K, M, G, T (powers of 1000)."""
-    if value is None or not math.isfinite(value):
+    if not is_number(value):
         return MISSING
     for limit, letter in ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "K")):
         if abs(value) >= limit:
@@ -52,7 +57,7 @@ def format_count(value: float | None) -> str:
 
 def format_size(value_bytes: float | None) -> str:
     """Format bytes in MiB or GiB."""
-    if value_bytes is None or not math.isfinite(value_bytes):
+    if not is_number(value_bytes):
         return MISSING
     if value_bytes >= 2**30:
         return f"{value_bytes / 2**30:.2f} GiB"
@@ -61,7 +66,7 @@ def format_size(value_bytes: float | None) -> str:
 
 def format_duration(value_s: float | None) -> str:
     """Format seconds as hours, minutes or seconds."""
-    if value_s is None or not math.isfinite(value_s):
+    if not is_number(value_s):
         return MISSING
     if value_s < 100:
         return f"{value_s:.1f} s"
@@ -71,9 +76,7 @@ def format_duration(value_s: float | None) -> str:
 
 def strip_common_prefix(names: Sequence[str]) -> list[str]:
     """Remove the dotted parts that all names share at the front."""
-    if len(names) < 2:
-        return list(names)
     parts = [name.split(".") for name in names]
-    alike = (len(set(column)) == 1 for column in zip(*parts, strict=False))
-    front = sum(1 for _ in takewhile(bool, alike))
-    return [".".join(each[front:]) or ".".join(each) for each in parts]
+    alike = (len(names) > 1 and len(set(column)) == 1 for column in zip(*parts, strict=False))
+    front = sum(takewhile(bool, alike))
+    return [".".join(each[front:] or each) for each in parts]

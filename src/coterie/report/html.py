@@ -6,12 +6,12 @@ import re
 from pathlib import Path
 from typing import Any
 
-from coterie.report import formatting
+from coterie.report import formatting, heatmap
 from coterie.report.comparison import decide
-from coterie.report.context import ReportContext
 from coterie.report.correctness import describe_metric
-from coterie.report.section import Section, find_sections
-from coterie.report.systems import ReportSystem
+from coterie.report.interval_chart import format_points
+from coterie.report.section import ReportContext, Section, find_sections
+from coterie.report.text_examples import truncate
 
 TEMPLATES = Path(__file__).parent / "templates"
 SCRIPT = (
@@ -20,6 +20,7 @@ SCRIPT = (
 )
 """The page's only script: it opens what is folded, for printing."""
 COLOURS, MARKS = 7, 6
+"""CSS classes of colours, and ids of symbols: systems differ by more than their colour."""
 UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
@@ -41,7 +42,8 @@ def render(context: ReportContext, title: str) -> str:
         sections=sections,
         bodies=bodies,
         script=SCRIPT,
-        script_hash=compute_script_hash(SCRIPT),
+        # By it the content security policy allows this script and no other.
+        script_hash=base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode("ascii"),
     )
 
 
@@ -66,13 +68,19 @@ def make_environment(sections: list[Section]) -> Any:
     )
     environment.filters |= {
         "plain": formatting.format_number,
+        "decimals": formatting.format_decimals,
         "signed": formatting.format_signed,
         "interval": formatting.format_interval,
         "count": formatting.format_count,
-        "colour": get_color_class,
-        "mark": get_marker_id,
+        "colour": lambda system: f"c{system.index % COLOURS}",
+        "mark": lambda system: f"m{system.index % MARKS}",
         "metric": describe_metric,
+        "shorten": truncate,
         "breakable": allow_breaks,
+        "largest": heatmap.compute_largest,
+        "tint": heatmap.compute_strength,
+        "png": heatmap.render_png_uri,
+        "polyline": format_points,
         "decide": decide,
     }
     environment.globals["draw"] = environment.get_template("macros.html").module
@@ -86,23 +94,8 @@ def strip_control_characters(value: Any) -> Any:
     return UNPRINTABLE.sub("\ufffd", value)
 
 
-def get_color_class(system: ReportSystem) -> str:
-    """Return the CSS class of a system's colour."""
-    return f"c{system.index % COLOURS}"
-
-
-def get_marker_id(system: ReportSystem) -> str:
-    """Return the id of a system's symbol: systems differ by more than their colour."""
-    return f"m{system.index % MARKS}"
-
-
 def allow_breaks(text: str) -> Any:
     """Allow line breaks after underscores: names are long and cells narrow."""
     from markupsafe import Markup, escape
 
     return escape(strip_control_characters(text)).replace("_", Markup("_<wbr>"))
-
-
-def compute_script_hash(script: str) -> str:
-    """Compute the hash by which the content security policy allows this script and no other."""
-    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")

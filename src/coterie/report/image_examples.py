@@ -2,156 +2,117 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from coterie.report.embedded_media import EmbeddedMedia, encode_image
-from coterie.report.run_files import RunFiles
-from coterie.report.systems import ReportSystem
+from coterie.report.systems import ReportSystem, RunFiles
 from coterie.report.text_examples import MAX_ANSWERS
 from coterie.train.run_directory import MissingFile
 
 MAX_IMAGES = 8
 MAX_SIDE_PX = 1024
-NO_EXAMPLES = EmbeddedMedia(kind="image", note="no label")
+NO_LABEL = EmbeddedMedia(kind="image", note="no label")
 NO_IMAGE = EmbeddedMedia(kind="image", note="not kept")
+Images = Sequence[EmbeddedMedia]
 
 
-@dataclass(frozen=True, kw_only=True)
-class ImageRow:
-    """A row of images: the labels (no system), or what one system predicts."""
-
-    system: ReportSystem | None
-    images: tuple[EmbeddedMedia, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ImageGrid:
-    """A task's images, a column for each input."""
-
-    task: str
-    rows: tuple[ImageRow, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ImageExamplesSection:
+class ImageExamples(NamedTuple):
     """All tasks on the same inputs.
 
     Attributes:
         sources: the names of the inputs.
         inputs: the images.
-        grids: one for each task.
+        grids: task -> its rows, an image for each input: the labels (no system), then what each
+            system predicts.
         missing: what the page cannot show.
     """
 
-    sources: tuple[str, ...]
-    inputs: tuple[EmbeddedMedia, ...]
-    grids: tuple[ImageGrid, ...]
-    missing: tuple[MissingFile, ...]
-
-    def limit_to_bytes(self, most_bytes: int) -> "ImageExamplesSection":
-        """Return as many columns as fit; the others are left out of all tasks alike."""
-        left, columns = most_bytes, 0
-        strips = [strip for grid in self.grids for strip in grid.rows]
-        for column in range(len(self.sources)):
-            held = [self.inputs[column], *(strip.images[column] for strip in strips)]
-            left -= sum(len(each.uri) for each in held)
-            if left < 0:
-                break
-            columns += 1
-        return replace(
-            self,
-            sources=self.sources[:columns],
-            inputs=self.inputs[:columns],
-            grids=tuple(take_columns(grid, columns) for grid in self.grids) if columns else (),
-        )
+    sources: Sequence[str]
+    inputs: Images
+    grids: Mapping[str, Sequence[tuple[ReportSystem | None, Images]]]
+    missing: Sequence[MissingFile]
 
 
-def take_columns(grid: ImageGrid, columns: int) -> ImageGrid:
-    """Return the first columns of a grid."""
-    strips = (replace(each, images=each.images[:columns]) for each in grid.rows)
-    return replace(grid, rows=tuple(strips))
+def build_image_examples(
+    systems: Sequence[ReportSystem], highlighted: ReportSystem, most_bytes: int
+) -> ImageExamples:
+    """Build the grids of runs whose predictions hold no text; nothing of the others.
 
-
-def build_examples(
-    systems: Sequence[ReportSystem], highlighted: ReportSystem
-) -> ImageExamplesSection:
-    """Build the grids of runs whose predictions hold no text; nothing of the others."""
+    There are as many inputs as fit in `most_bytes`, the same for all tasks.
+    """
     found = [each for each in systems if not each.has_text_predictions]
     others = [each for each in found[:MAX_ANSWERS] if each != highlighted]
     shown = [*([highlighted] if highlighted in found else []), *others]
     saved = {each: {run: SavedImages.from_run(run) for run in each.runs} for each in shown}
     missing = [
-        run.explain(get_index_file(run), f"No pictures of {system.name}'s answers")
+        run.directory.explain(images.index, f"No pictures of {system.name}'s answers")
         for system, runs in saved.items()
         for run, images in runs.items()
         if not images.rows
     ]
     first = next((each for runs in saved.values() for each in runs.values() if each.rows), None)
     if first is None:
-        return ImageExamplesSection(sources=(), inputs=(), grids=(), missing=tuple(missing))
+        return ImageExamples((), (), {}, missing)
     sources = tuple(first.rows)[:MAX_IMAGES]
-    names = dict.fromkeys(
-        task for system in shown for run in system.runs for task in run.score_entries
-    )
-    grids = (build_grid(task, sources, saved) for task in names)
-    return ImageExamplesSection(
-        sources=sources,
-        inputs=tuple(first.embed(first.rows[source].get("image")) for source in sources),
-        grids=tuple(each for each in grids if each.rows),
-        missing=tuple(missing),
-    )
+    inputs = [first.embed(first.rows[source].get("image")) for source in sources]
+    names = (task for runs in saved.values() for run in runs for task in run.score_entries)
+    built = {task: build_rows(task, sources, saved) for task in dict.fromkeys(names)}
+    grids = {task: rows for task, rows in built.items() if rows}
+    strips = [images for rows in grids.values() for _, images in rows]
+    sizes = [sum(len(each.uri) for each in column) for column in zip(inputs, *strips, strict=True)]
+    count = sum(total <= most_bytes for total in accumulate(sizes))
+    grids = {
+        task: [(system, images[:count]) for system, images in rows] for task, rows in grids.items()
+    }
+    return ImageExamples(sources[:count], inputs[:count], grids if count else {}, missing)
 
 
-def build_grid(
+def build_rows(
     task: str,
     sources: Sequence[str],
     saved: Mapping[ReportSystem, Mapping[RunFiles, "SavedImages"]],
-) -> ImageGrid:
+) -> list[tuple[ReportSystem | None, Images]]:
     """Build a task's rows: the labels, and each system that was scored on the task."""
     asked = {system: runs[system.find_run(task)] for system, runs in saved.items()}
     asked = {system: images for system, images in asked.items() if images.has_task(task)}
     if not asked:
-        return ImageGrid(task=task, rows=())
-    truths = [[held.get_entry(source, task) for held in asked.values()] for source in sources]
-    predicted = (
-        ImageRow(system=system, images=tuple(
-            held.embed(held.get_entry(source, task).get("predicted")) for source in sources
-        ))
-        for system, held in asked.items()
-    )  # fmt: skip
-    truth = tuple(find_label_image(asked.values(), entries) for entries in truths)
-    return ImageGrid(task=task, rows=(ImageRow(system=None, images=truth), *predicted))
-
-
-def find_label_image(
-    kept: Iterable["SavedImages"], entries: Sequence[Mapping[str, Any]]
-) -> EmbeddedMedia:
-    """Return the label of the first run that has one."""
-    found = [
-        NO_EXAMPLES
-        if "truth" in entry and entry["truth"] is None
-        else held.embed(entry.get("truth"))
-        for held, entry in zip(kept, entries, strict=True)
+        return []
+    rows: list[tuple[ReportSystem | None, Images]] = [
+        (None, [find_label_image(asked.values(), source, task) for source in sources])
     ]
+    for system, images in asked.items():
+        entries = (images.get_entry(source, task) for source in sources)
+        rows.append((system, [images.embed(entry.get("predicted")) for entry in entries]))
+    return rows
+
+
+def find_label_image(saved: Iterable["SavedImages"], source: str, task: str) -> EmbeddedMedia:
+    """Return the label of the first run that has one."""
+    found = []
+    for images in saved:
+        entry = images.get_entry(source, task)
+        has_none = "truth" in entry and entry["truth"] is None
+        found.append(NO_LABEL if has_none else images.embed(entry.get("truth")))
     return next((each for each in found if each.uri), found[0])
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class SavedImages:
-    """The images in one run's folder, as its index lists them."""
+    """The images in one run's folder, as their index lists them."""
 
-    folder: Path
+    index: Path
     rows: Mapping[str, Mapping[str, Any]]
 
     @classmethod
     def from_run(cls, run: RunFiles) -> "SavedImages":
         """Read the index of the split that was scored; no rows if it is missing or damaged."""
-        index = get_index_file(run)
+        index = run.directory.examples_file(run.split)
         data = run.directory.try_read_json(index)
         listed = data if isinstance(data, list) else []
         rows = (row for row in listed if isinstance(row, Mapping) and "source" in row)
-        return cls(folder=index.parent, rows={str(row["source"]): row for row in rows})
+        return cls(index, {str(row["source"]): row for row in rows})
 
     def has_task(self, task: str) -> bool:
         """Whether any of the images has an entry of the task."""
@@ -167,12 +128,11 @@ class SavedImages:
         """Embed an image; what cannot be read leaves a note."""
         if not isinstance(name, str):
             return NO_IMAGE
-        # The name comes from a file: it must not lead out of the folder.
-        at = self.folder / Path(name).name
         try:
             from PIL import Image
 
-            with Image.open(at, formats=["PNG"]) as image:
+            # The name comes from a file: it must not lead out of the folder.
+            with Image.open(self.index.parent / Path(name).name, formats=["PNG"]) as image:
                 if max(image.size) > MAX_SIDE_PX:
                     return replace(NO_IMAGE, note=f"more than {MAX_SIDE_PX} pixels a side")
                 return encode_image(image)
@@ -180,8 +140,3 @@ class SavedImages:
             return NO_IMAGE
         except Exception:  # a decoder meets damage with whatever it likes
             return replace(NO_IMAGE, note="cannot be read")
-
-
-def get_index_file(run: RunFiles) -> Path:
-    """Return the index of the images of the split that was scored."""
-    return run.directory.examples_file(run.split)

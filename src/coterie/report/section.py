@@ -1,11 +1,38 @@
-"""`Section`: a part of the report, found by walking `coterie.report.sections`."""
+"""`Section`: a part of the report, found by walking `coterie.report.sections`, and its input."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from coterie import serialization
-from coterie.report.context import ReportContext
+from coterie.evaluate.table import Table
+from coterie.report.comparison import TableColumn
+from coterie.report.systems import ReportSystem
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportContext:
+    """The systems with their runs, and `evaluate`'s table of them.
+
+    Attributes:
+        systems: in the order they were given.
+        table: scores, intervals, controls, differences, delta_m and costs of all systems.
+        single_task_table: the same with single-task models as the baseline; None where there are
+            none, or where they are the baseline of `table`.
+        columns: the systems of `table`, then the controls of one of them.
+        highlighted: the system that the summary is about.
+        conflict_before: the measurement of the untrained model, as its file holds it.
+        command: the command line that wrote the page.
+    """
+
+    systems: Sequence[ReportSystem]
+    table: Table
+    single_task_table: Table | None
+    columns: Sequence[TableColumn]
+    highlighted: ReportSystem
+    conflict_before: Mapping[str, Any] | None
+    command: str | None
 
 
 class Section(ABC):
@@ -36,12 +63,7 @@ class Section(ABC):
         """Compute the values that the template shows."""
 
     def summarize(self, context: ReportContext, values: Mapping[str, Any]) -> Iterator[str]:
-        """Yield sentences for the top of the page, in the order of the sections.
-
-        Args:
-            context: that of `build`.
-            values: what `build` returned.
-        """
+        """Yield sentences for the top of the page; `values` is what `build` returned."""
         yield from ()
 
 
@@ -49,6 +71,5 @@ def find_sections() -> list[Section]:
     """Return one object of each kind of section, in the order of the page."""
     from coterie.report import sections
 
-    kinds: list[Any] = serialization.find_kinds(sections, Section)
-    found: list[Section] = [kind() for kind in kinds]
+    found: list[Section] = [kind() for kind in serialization.find_kinds(sections, Section)]
     return sorted(found, key=lambda each: (each.order, each.name))

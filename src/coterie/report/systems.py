@@ -1,14 +1,97 @@
-"""Systems of a report: a name, and the runs (seeds, or one run for each task) of each."""
+"""Systems of a report: a name, and the runs (seeds, or one run for each task) of each.
+
+Missing and damaged files of a run raise nothing.
+"""
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from coterie.report.run_files import RunFiles
+from coterie.train.config import RunConfig
+from coterie.train.run_directory import RunDirectory
 
 MAX_SYSTEMS = 12
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """A run's folder; each file is read once, when it is first needed.
+
+    Raises ValueError if the folder has no file of a run.
+    """
+
+    directory: RunDirectory
+
+    def __post_init__(self) -> None:
+        self.directory.check()
+
+    @cached_property
+    def raw_config(self) -> Mapping[str, Any]:
+        """The configuration as its file holds it; empty if it cannot be read."""
+        return self.directory.try_read_mapping(self.directory.config_file)
+
+    @cached_property
+    def config(self) -> RunConfig | None:
+        """The configuration; None if it cannot be loaded."""
+        try:
+            return RunConfig.read(self.directory.config_file)
+        except ValueError:
+            return None
+
+    @property
+    def seed(self) -> Any:
+        """The run's seed; None if not known."""
+        return self.raw_config.get("seed")
+
+    @property
+    def recipe(self) -> Mapping[str, Any]:
+        """The recipe as the configuration holds it; empty if not known."""
+        found = self.raw_config.get("recipe")
+        return found if isinstance(found, Mapping) else {}
+
+    @cached_property
+    def task_names(self) -> tuple[str, ...]:
+        """The tasks of the configuration; those that were scored if it cannot be loaded."""
+        return tuple(self.score_entries) if self.config is None else self.config.task_names
+
+    @cached_property
+    def scores(self) -> Mapping[str, Any]:
+        """The scores file of the last evaluation; empty if it cannot be read."""
+        return self.directory.try_read_mapping(self.directory.scores_file())
+
+    @property
+    def score_entries(self) -> dict[str, Mapping[str, Any]]:
+        """Task -> its entry in the scores file."""
+        found = self.scores.get("tasks")
+        found = found if isinstance(found, Mapping) else {}
+        return {str(task): each for task, each in found.items() if isinstance(each, Mapping)}
+
+    @property
+    def split(self) -> str:
+        """The split of the last evaluation."""
+        return Path(str(self.scores.get("split", "test"))).name or "test"
+
+    @cached_property
+    def log(self) -> tuple[Mapping[str, Any], ...]:
+        """The records of the log by step; a step that was logged again after a resume is once."""
+        rows = (row for row in self.directory.read_log() if isinstance(row.get("step"), int))
+        by_step = {row["step"]: row for row in rows}
+        return tuple(by_step[step] for step in sorted(by_step))
+
+    @cached_property
+    def has_text_predictions(self) -> bool:
+        """Whether rows of predictions hold text; True if there are no predictions yet."""
+        for task in self.score_entries:
+            if rows := self.read_predictions(task):
+                return "prediction" in rows[0]
+        return True
+
+    def read_predictions(self, task: str) -> list[dict[str, Any]]:
+        """Read the rows of a task's predictions, in the order of the file."""
+        return self.directory.try_read_predictions(self.split, task)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,12 +105,14 @@ class ReportSystem:
     @property
     def role(self) -> str:
         """The role of its recipe, "method" or "baseline"; "method" if no run has a recipe."""
-        return next((run.role for run in self.runs if run.role), "method")
+        roles = (str(run.recipe.get("role", "")) for run in self.runs)
+        return next(filter(None, roles), "method")
 
     @property
     def is_single_task(self) -> bool:
         """Whether it has a model for each of several tasks."""
-        return len(self.list_task_names()) > 1 and self.has_single_task_runs
+        names = {name for run in self.runs for name in run.task_names}
+        return len(names) > 1 and self.has_single_task_runs
 
     @property
     def has_single_task_runs(self) -> bool:
@@ -44,10 +129,6 @@ class ReportSystem:
         """Its runs' seeds, each once."""
         return list(dict.fromkeys(run.seed for run in self.runs if run.seed is not None))
 
-    def list_task_names(self) -> list[str]:
-        """List the tasks of its runs, each once."""
-        return list(dict.fromkeys(name for run in self.runs for name in run.task_names))
-
     def find_run(self, task: str) -> RunFiles:
         """Return the first run that was scored on a task, else the first."""
         return next((run for run in self.runs if task in run.score_entries), self.runs[0])
@@ -55,6 +136,8 @@ class ReportSystem:
 
 def group_systems(runs: Any) -> tuple[ReportSystem, ...]:
     """Return the systems of a run, or of a mapping from names to one run or more.
+
+    A run is a `coterie.train.Run` or the path of its folder.
 
     Raises ValueError if there are none, or more than a chart can tell apart.
     """
@@ -66,13 +149,15 @@ def group_systems(runs: Any) -> tuple[ReportSystem, ...]:
         )
     found = []
     for index, (name, group) in enumerate(named.items()):
-        folders = tuple(
-            open_run_files(each) for each in ([group] if is_single_run(group) else group)
+        is_single = isinstance(group, str | os.PathLike) or not isinstance(group, Iterable)
+        files = tuple(
+            RunFiles(RunDirectory(Path(run if isinstance(run, str | os.PathLike) else run.folder)))
+            for run in ([group] if is_single else group)
         )
-        if not folders:
+        if not files:
             raise ValueError(f"system {name!r} has no runs: give at least one run's folder")
-        label = str(name) or folders[0].recipe_name or folders[0].path.name
-        found.append(ReportSystem(name=label, runs=folders, index=index))
+        label = str(name) or str(files[0].recipe.get("name", "")) or files[0].directory.folder.name
+        found.append(ReportSystem(name=label, runs=files, index=index))
     return tuple(found)
 
 
@@ -84,13 +169,3 @@ def select_baseline(systems: Sequence[ReportSystem]) -> ReportSystem | None:
     if len(systems) < 2:
         return None
     return next((each for each in systems if each.role == "baseline"), systems[0])
-
-
-def is_single_run(group: Any) -> bool:
-    """Whether this is a run or the path of its folder, not several."""
-    return isinstance(group, str | os.PathLike) or not isinstance(group, Iterable)
-
-
-def open_run_files(run: Any) -> RunFiles:
-    """Return the files of a path or of a `coterie.train.Run`."""
-    return RunFiles(Path(run if isinstance(run, str | os.PathLike) else run.folder))

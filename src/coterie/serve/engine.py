@@ -71,11 +71,6 @@ class InferenceEngine:
         prompt = TextSample(
             task=self.task.name, messages=messages, answers=(), source="the question"
         )
-        answers = predict(
-            self.loaded,
-            self.collator,
-            [prompt],
-            batch_size=1,
-            max_new_tokens=self.task.max_new_tokens,
-        )
+        length = self.task.max_new_tokens
+        answers = predict(self.loaded, self.collator, [prompt], batch_size=1, max_new_tokens=length)
         return answers.texts[0]

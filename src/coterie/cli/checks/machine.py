@@ -20,22 +20,20 @@ def check_machine() -> Iterator[Check]:
     import psutil
 
     memory = psutil.virtual_memory()
-    kind = f"{platform.machine()}, {platform.system()}"
-    yield Check(
-        subject="processor", status="ok", details=f"{count_cores()} cores for this process, {kind}"
-    )
+    details = f"{count_cores()} cores for this process, {platform.machine()}, {platform.system()}"
+    yield Check("processor", "ok", details)
     details = f"{memory.total / GIB:.1f} GiB, {memory.available / GIB:.1f} of them free"
-    yield Check(subject="memory", status="ok", details=details)
-    details = f"{get_free_disk_bytes(Path.cwd()) / GIB:.1f} GiB free where you are"
-    yield Check(subject="disk", status="ok", details=details)
-    yield Check(subject="bfloat16", status="ok", details=check_bfloat16(read_cpu_flags()))
+    yield Check("memory", "ok", details)
+    free_gib = get_free_disk_bytes(Path.cwd()) / GIB
+    yield Check("disk", "ok", f"{free_gib:.1f} GiB free where you are")
+    yield Check("bfloat16", "ok", check_bfloat16(read_cpu_flags()))
 
 
 def check_home() -> Iterator[Check]:
     """Check the folder of downloads and caches."""
     folder = get_cache_dir()
-    details = f"{folder}, {get_free_disk_bytes(folder) / GIB:.1f} GiB free there"
-    yield Check(subject="home", status="ok", details=details)
+    free_gib = get_free_disk_bytes(folder) / GIB
+    yield Check("home", "ok", f"{folder}, {free_gib:.1f} GiB free there")
 
 
 def count_cores() -> int:
@@ -57,17 +55,17 @@ def read_cpu_flags() -> set[str] | None:
     """Return the processor's instruction sets; None if the system does not list them."""
     if not FLAGS.is_file():
         return None
-    lines = FLAGS.read_text(encoding="utf-8", errors="replace").splitlines()
-    flags = [line.partition(":")[2] for line in lines if line.lower().startswith(("flags", "feat"))]
-    return set(flags[0].split()) if flags else None
+    for line in FLAGS.read_text(encoding="utf-8", errors="replace").splitlines():
+        if line.lower().startswith(("flags", "feat")):
+            return set(line.partition(":")[2].split())
+    return None
 
 
 def check_bfloat16(flags: set[str] | None) -> str:
     """Describe whether the processor has instructions for bfloat16."""
     if flags is None:
         return "this system does not say whether the processor has instructions for it"
-    have = sorted(flags & BFLOAT16)
-    if have:
+    if have := sorted(flags & BFLOAT16):
         return f"the processor has instructions for it ({', '.join(have)})"
     return "the processor has no instructions for it, so it is emulated"
 
@@ -85,20 +83,15 @@ def check_library(load: Callable[[], None]) -> Iterator[Check]:
 
         load()
     except Exception as error:  # any exception of a broken install is reported
-        yield Check(
-            subject="coterie",
-            status="broken",
-            details=f"does not import: {type(error).__name__}: {str(error).strip()}",
-            advice="mend the lines above, or install coterie into a fresh environment",
-        )
+        details = f"does not import: {type(error).__name__}: {str(error).strip()}"
+        advice = "mend the lines above, or install coterie into a fresh environment"
+        yield Check("coterie", "broken", details, advice)
         return
-    yield Check(
-        subject="coterie", status="ok", details=f"imports; it lies in {coterie.__path__[0]}"
-    )
-    cards = [torch.cuda.get_device_properties(i) for i in range(torch.cuda.device_count())]
-    for index, card in enumerate(cards):
-        details = f"{card.name}, {card.total_memory / GIB:.1f} GiB"
-        yield Check(subject=f"gpu {index}", status="ok", details=details)
-    if not cards:
+    yield Check("coterie", "ok", f"imports; it lies in {coterie.__path__[0]}")
+    count = torch.cuda.device_count()
+    for index in range(count):
+        card = torch.cuda.get_device_properties(index)
+        yield Check(f"gpu {index}", "ok", f"{card.name}, {card.total_memory / GIB:.1f} GiB")
+    if not count:
         details = f"none that torch {torch.__version__} can use; models run on the processor"
-        yield Check(subject="gpu", status="ok", details=details)
+        yield Check("gpu", "ok", details)

@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from importlib.metadata import PackageNotFoundError, metadata, requires, version
 from importlib.util import find_spec
 
@@ -18,53 +18,44 @@ CONFLICTING_PACKAGES = ("torchvision", "timm")
 
 def check_packages() -> Iterator[Check]:
     """Check Python, the required packages, the extras, and packages known to conflict."""
-    details = sys.version.partition(" ")[0]
-    yield Check(subject="python", status="ok", details=f"{details} at {sys.executable}")
+    yield Check("python", "ok", f"{sys.version.partition(' ')[0]} at {sys.executable}")
     wanted = [Requirement(text) for text in requires("coterie") or ()]
-    yield from check_core_packages(wanted, get_installed_version)
-    names = metadata("coterie").get_all("Provides-Extra") or []
-    yield from check_extras(
-        wanted, [name for name in names if name not in IGNORED_EXTRAS], get_installed_version
-    )
-    yield from check_conflicting_packages(find_spec, try_import)
+    yield from check_core_packages(wanted)
+    extras = metadata("coterie").get_all("Provides-Extra") or []
+    names = [name for name in extras if name not in IGNORED_EXTRAS]
+    yield from check_extras(wanted, names)
+    yield from check_conflicting_packages()
 
 
-def check_core_packages(
-    wanted: Iterable[Requirement], found: Callable[[str], str | None]
-) -> Iterator[Check]:
+def check_core_packages(wanted: Iterable[Requirement]) -> Iterator[Check]:
     """Check each required package; broken if missing or out of bounds."""
     for each in wanted:
         if each.marker is not None and not each.marker.evaluate({"extra": ""}):
             continue
-        if fault := find_package_fault(each, found):
-            line = f"pip install '{each.name}{each.specifier}'"
-            yield Check(subject=each.name, status="broken", details=fault, advice=line)
+        if fault := find_package_fault(each):
+            yield Check(each.name, "broken", fault, f"pip install '{each.name}{each.specifier}'")
         else:
-            details = f"{found(each.name)} (allowed: {each.specifier or 'any'})"
-            yield Check(subject=each.name, status="ok", details=details)
+            details = f"{get_installed_version(each.name)} (allowed: {each.specifier or 'any'})"
+            yield Check(each.name, "ok", details)
 
 
-def check_extras(
-    wanted: Iterable[Requirement], names: Iterable[str], found: Callable[[str], str | None]
-) -> Iterator[Check]:
+def check_extras(wanted: Iterable[Requirement], names: Iterable[str]) -> Iterator[Check]:
     """Check each extra; off if a package of it is missing or out of bounds."""
     optional = [each for each in wanted if each.marker and not each.marker.evaluate({"extra": ""})]
     for name in names:
         group = [each for each in optional if each.marker and each.marker.evaluate({"extra": name})]
-        faults = [
-            f"{each.name} {fault}" for each in group if (fault := find_package_fault(each, found))
-        ]
-        yield Check(
-            subject=f"extra {name}",
-            status="off" if faults else "ok",
-            details="; ".join(faults or [f"{each.name} {found(each.name)}" for each in group]),
-            advice=f"pip install 'coterie[{name}]'" if faults else "",
-        )
+        said = {each.name: find_package_fault(each) for each in group}
+        if any(said.values()):
+            faults = "; ".join(f"{package} {fault}" for package, fault in said.items() if fault)
+            yield Check(f"extra {name}", "off", faults, f"pip install 'coterie[{name}]'")
+        else:
+            versions = "; ".join(f"{package} {get_installed_version(package)}" for package in said)
+            yield Check(f"extra {name}", "ok", versions)
 
 
-def find_package_fault(wanted: Requirement, found: Callable[[str], str | None]) -> str:
+def find_package_fault(wanted: Requirement) -> str:
     """Return what is wrong with a package; empty if it is installed and within its bounds."""
-    have = found(wanted.name)
+    have = get_installed_version(wanted.name)
     if have is None:
         return "is not installed"
     # A local version, as in 2.13.0+cpu, does not count for a bound.
@@ -81,22 +72,17 @@ def get_installed_version(name: str) -> str | None:
         return None
 
 
-def check_conflicting_packages(
-    there: Callable[[str], object], imports: Callable[[str], str]
-) -> Iterator[Check]:
+def check_conflicting_packages() -> Iterator[Check]:
     """Check torchvision and timm, which are not required and can break transformers."""
     for name in CONFLICTING_PACKAGES:
-        if there(name) is None:
-            yield Check(subject=name, status="ok", details="not installed, and not needed")
-        elif error := imports(name):
-            yield Check(
-                subject=name,
-                status="broken",
-                details=f"does not import beside this torch ({error}), which breaks transformers",
-                advice=f"pip uninstall {name}, or install the build made for this torch",
-            )
+        if find_spec(name) is None:
+            yield Check(name, "ok", "not installed, and not needed")
+        elif error := try_import(name):
+            details = f"does not import beside this torch ({error}), which breaks transformers"
+            advice = f"pip uninstall {name}, or install the build made for this torch"
+            yield Check(name, "broken", details, advice)
         else:
-            yield Check(subject=name, status="ok", details="imports beside this torch")
+            yield Check(name, "ok", "imports beside this torch")
 
 
 def try_import(name: str) -> str:

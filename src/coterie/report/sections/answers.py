@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-from coterie.report.context import ReportContext
-from coterie.report.image_examples import build_examples
-from coterie.report.section import Section
-from coterie.report.text_examples import build_answers_section, limit_media
+from coterie.report.image_examples import build_image_examples
+from coterie.report.section import ReportContext, Section
+from coterie.report.text_examples import build_text_examples, limit_media
+
+MAX_MEDIA_BYTES = 2_000_000
+"""Of data URIs; with all else at its largest, the page stays below 3 MB."""
 
 
 class Answers(Section):
@@ -16,12 +18,13 @@ class Answers(Section):
     order = 60
 
     def build(self, context: ReportContext) -> Mapping[str, Any]:
-        answers, left_out = limit_media(
-            build_answers_section(context.systems, context.highlighted), context.media.take
-        )
-        grids = build_examples(context.systems, context.highlighted)
+        tasks, missing = build_text_examples(context.systems, context.highlighted)
+        tasks, left_out, left_bytes = limit_media(tasks, MAX_MEDIA_BYTES)
+        images = build_image_examples(context.systems, context.highlighted, left_bytes)
         return {
-            "answers": answers,
+            "highlighted": context.highlighted,
+            "tasks": tasks,
             "media_left_out": left_out,
-            "images": grids.limit_to_bytes(context.media.remaining_bytes),
+            "images": images,
+            "missing": [*missing, *images.missing],
         }

@@ -2,29 +2,17 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from coterie.report.context import ReportContext
-from coterie.report.dendrogram import (
-    DendrogramChart,
-    build_dendrogram,
-    compute_map_information,
-    compute_overlap,
-)
-from coterie.report.formatting import format_number, strip_common_prefix
-from coterie.report.heatmap import (
-    Heatmap,
-    Matrix,
-    average_matrices,
-    build_heatmap,
-    compute_largest,
-    parse_matrix,
-    render_png_uri,
-)
-from coterie.report.interval_chart import Axis, make_axis
-from coterie.report.section import Section
+import torch
+
+from coterie.evaluate.task_similarity import TaskDendrogram, cluster_tasks, compute_choice_overlap
+from coterie.report.formatting import strip_common_prefix
+from coterie.report.heatmap import Matrix, parse_matrix
+from coterie.report.interval_chart import Axis, format_points, make_axis
+from coterie.report.section import ReportContext, Section
 from coterie.report.systems import ReportSystem
+from coterie.routing.mutual_information import compute_mutual_information
 from coterie.train.run_directory import MissingFile
 
 MAX_LAYERS = 60
@@ -32,80 +20,84 @@ OFTEN, WEIGHT = "How often each task chooses each expert", "Mean weight of each 
 NO_DENDROGRAM = "No tree of the tasks of {}: it needs scipy, pip install 'coterie[evaluate]'"
 
 
+class LayerUsage(NamedTuple):
+    """A layer's statistics, tasks by experts, as the file of expert usage has them."""
+
+    name: str
+    experts: Sequence[str]
+    mean_weight: Matrix
+    chosen: Matrix | None
+    probability: Matrix | None
+
+
+class UsageSection(NamedTuple):
+    """A system's expert usage; tasks are in the order of the tree.
+
+    Attributes:
+        layers: names, without what all have in common.
+        maps: of each layer, what `statistic` says, tasks by experts.
+        overlap: share of expert use that two tasks have in common, mean over layers.
+        differences: of each layer, 1 minus the overlap, mean over pairs of tasks.
+        information: of each layer, I(T; E) in nats; NaN where all weights are 0.
+        limit: the upper bound of I(T; E).
+        experts: names, where all layers have the same.
+        mean: mean weight of each expert over layers; None where layers have other experts.
+        branches: the tree's polylines, distance from left to right; none for one task, or
+            without scipy.
+        distances: the tree's axis.
+    """
+
+    system: ReportSystem
+    tasks: Sequence[str]
+    layers: Sequence[str]
+    maps: Sequence[Matrix]
+    statistic: str
+    overlap: Matrix
+    differences: Sequence[float]
+    information: Sequence[float]
+    limit: float
+    experts: Sequence[str]
+    mean: Matrix | None
+    branches: Sequence[str]
+    distances: Axis
+
+    @property
+    def known_information(self) -> list[float]:
+        """I(T; E) of the layers that have it."""
+        return [each for each in self.information if math.isfinite(each)]
+
+    @property
+    def information_axis(self) -> Axis:
+        """The axis of I(T; E), from 0."""
+        return make_axis(self.known_information, zero=True)
+
+    @property
+    def stride(self) -> int:
+        """One layer of so many is shown, so that there are at most MAX_LAYERS."""
+        return math.ceil(len(self.maps) / MAX_LAYERS)
+
+
 class ExpertUsageMaps(Section):
-    """The expert usage of each system that has a gate."""
+    """The expert usage of each system that has a gate, of its first run that has some."""
 
     title = "Experts"
     order = 30
 
     def build(self, context: ReportContext) -> Mapping[str, Any]:
-        shown, missing = build_usage_sections(context.systems)
-        return {"experts": shown, "missing": missing}
-
-
-@dataclass(frozen=True, kw_only=True)
-class LayerUsage:
-    """A layer's map, tasks by experts, as a small image, and I(T; E) in nats."""
-
-    name: str
-    image: str
-    alt: str
-    nats: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class UsageSection:
-    """A system's expert usage; tasks are in the order of the tree.
-
-    Attributes:
-        overlap: share of expert use that two tasks have in common; None for one task.
-        mean: mean weight of each expert over layers; None where layers have other experts.
-        difference: 1 minus the overlap, mean over pairs of tasks and layers.
-        bars: the difference in each layer: (x, width, height) in percent of the strip, and a
-            label.
-        information: the same of I(T; E), on an axis up to `max_information`.
-        mean_information: of I(T; E) over layers, in nats.
-        limit: the upper bound of I(T; E).
-        tree: None for one task, or without scipy.
-        statistic: what a map shows.
-    """
-
-    system: ReportSystem
-    tasks: tuple[str, ...]
-    overlap: Heatmap | None
-    mean: Heatmap | None
-    difference: float
-    bars: tuple[tuple[float, float, float, str], ...]
-    information: tuple[tuple[float, float, float, str], ...]
-    mean_information: float
-    max_information: float
-    limit: float
-    tree: DendrogramChart | None
-    statistic: str
-    layers: tuple[LayerUsage, ...]
-    num_hidden_layers: int
-
-
-def build_usage_sections(
-    systems: Sequence[ReportSystem],
-) -> tuple[tuple[UsageSection, ...], tuple[MissingFile, ...]]:
-    """Build the maps of each system's first run that has some, and list what is missing."""
-    shown: list[UsageSection] = []
-    missing: list[MissingFile] = []
-    for system in systems:
-        files = [run.directory.expert_usage_file for run in system.runs]
-        found = (
-            run.directory.try_read_mapping(file)
-            for run, file in zip(system.runs, files, strict=True)
-        )
-        section = build_usage_section(system, next((each for each in found if each), {}))
-        if section is not None:
-            shown.append(section)
-            if section.tree is None and len(section.tasks) > 1:
-                missing.append(MissingFile(NO_DENDROGRAM.format(system.name)))
-        elif is_routed(system):
-            missing.append(system.runs[0].explain(files[0], f"No expert maps of {system.name}"))
-    return tuple(shown), tuple(missing)
+        shown: list[UsageSection] = []
+        missing: list[MissingFile] = []
+        for system in context.systems:
+            folders = [run.directory for run in system.runs]
+            files = (folder.try_read_mapping(folder.expert_usage_file) for folder in folders)
+            tasks, layers = parse_layers(next(filter(None, files), {}))
+            if layers:
+                shown.append(build_usage_section(system, tasks, layers))
+                if len(tasks) > 1 and not shown[-1].branches:
+                    missing.append(MissingFile(NO_DENDROGRAM.format(system.name)))
+            elif is_routed(system):
+                what = f"No expert maps of {system.name}"
+                missing.append(folders[0].explain(folders[0].expert_usage_file, what))
+        return {"experts": shown, "missing": missing, "unit_axis": Axis(0.0, 1.0)}
 
 
 def is_routed(system: ReportSystem) -> bool:
@@ -116,129 +108,78 @@ def is_routed(system: ReportSystem) -> bool:
     return any(each.get("gate") for each in mixtures if isinstance(each, Mapping))
 
 
-def build_usage_section(system: ReportSystem, data: Mapping[str, Any]) -> UsageSection | None:
-    """Build the maps of a file of expert usage; None without layers that share their tasks."""
-    layers = data.get("layers")
-    layers = layers if isinstance(layers, Mapping) else {}
-    held: dict[str, tuple[list[str], Matrix]] = {}
-    chosen: dict[str, Matrix | None] = {}
-    probable: dict[str, Matrix | None] = {}
+def parse_layers(data: Mapping[str, Any]) -> tuple[list[str], list[LayerUsage]]:
+    """Parse a file of expert usage: the tasks of its first layer, and the layers that have them."""
     tasks: list[str] = []
-    for name, layer in layers.items():
+    found: list[LayerUsage] = []
+    layers = data.get("layers")
+    for name, layer in layers.items() if isinstance(layers, Mapping) else ():
         use = layer.get("mean_weight", {}) if isinstance(layer, Mapping) else {}
-        labels = [str(each) for each in layer.get("experts", ())] if use else []
+        experts = [str(each) for each in layer.get("experts", ())] if use else []
         tasks = tasks or [str(task) for task in use]
-        map_ = parse_matrix(list(use.values()), len(tasks), len(labels))
-        if map_ and labels and list(use) == tasks:
-            held[str(name)] = (labels, map_)
-            for key, maps in (("chosen", chosen), ("probability", probable)):
-                maps[str(name)] = extract_task_map(layer.get(key), tasks, len(labels))
-    return summarize_usage(system, tasks, held, chosen, probable) if held else None
+        if not experts or list(use) != tasks:
+            continue
+        weight, *others = (
+            parse_matrix([given.get(task) for task in tasks], len(tasks), len(experts))
+            if isinstance(given := layer.get(key), Mapping)
+            else None
+            for key in ("mean_weight", "chosen", "probability")
+        )
+        if weight is not None:
+            found.append(LayerUsage(str(name), experts, weight, *others))
+    return tasks, found
 
 
-def extract_task_map(given: Any, tasks: Sequence[str], experts: int) -> Matrix | None:
-    """Return a statistic of a layer, tasks by experts; None where the file has none."""
-    rows = [given.get(task) for task in tasks] if isinstance(given, Mapping) else None
-    return parse_matrix(rows, len(tasks), experts)
-
-
-def summarize_usage(
-    system: ReportSystem,
-    tasks: list[str],
-    held: dict[str, tuple[list[str], Matrix]],
-    chosen: Mapping[str, Matrix | None],
-    probable: Mapping[str, Matrix | None],
+def build_usage_section(
+    system: ReportSystem, tasks: Sequence[str], layers: Sequence[LayerUsage]
 ) -> UsageSection:
     """Show how often tasks choose experts; where every expert is always chosen, the weights."""
-    known = {name: map_ for name, map_ in chosen.items() if map_ is not None}
-    picks = any(v < 1 for map_ in known.values() for line in map_ for v in line)
-    often = len(known) == len(held) and picks
-    shares = known if often else {name: map_ for name, (_, map_) in held.items()}
-    try:
-        made = build_dendrogram(tasks, shares) if len(tasks) > 1 else None
-    except ValueError:
-        made = None
-    order = [tasks.index(task) for task in made.order] if made else range(len(tasks))
-    return assemble_usage_section(
-        system,
-        [tasks[place] for place in order],
-        {name: (each, [map_[i] for i in order]) for name, (each, map_) in held.items()},
-        {name: [map_[i] for i in order] for name, map_ in shares.items()},
-        informed=[
-            compute_map_information(probable.get(name) or map_) for name, map_ in shares.items()
-        ],
-        tree=made,
-        what=OFTEN if often else WEIGHT,
-    )
-
-
-def assemble_usage_section(
-    system: ReportSystem,
-    tasks: list[str],
-    held: Mapping[str, tuple[list[str], Matrix]],
-    shares: Mapping[str, Matrix],
-    *,
-    informed: Sequence[float],
-    tree: DendrogramChart | None,
-    what: str,
-) -> UsageSection:
-    """Assemble the overview and at most MAX_LAYERS layers, evenly spread over the depth."""
-    maps = [map_ for _, map_ in held.values()]
-    overlaps = [compute_overlap(map_) for map_ in maps]
-    apart = [1 - average_off_diagonal(each) for each in overlaps]
-    labels = next(iter(held.values()))[0]
-    same = all(each == labels for each, _ in held.values())
-    names = strip_common_prefix(list(held))
-    most = compute_largest([line for map_ in shares.values() for line in map_])
-    every = max(1, math.ceil(len(maps) / MAX_LAYERS))
-    several = len(tasks) > 1
-    known = [each for each in informed if math.isfinite(each)]
-    axis = make_axis(known, zero=True)
+    chosen = [each.chosen for each in layers if each.chosen is not None]
+    often = len(chosen) == len(layers) and any((each < 1).any() for each in chosen)
+    maps = chosen if often else [each.mean_weight for each in layers]
+    masses = [
+        map_ if layer.probability is None else layer.probability
+        for layer, map_ in zip(layers, maps, strict=True)
+    ]
+    tree = cluster_by_experts(tasks, maps)
+    distances = make_axis([far for _, _, far, _ in tree.merges] if tree else (), zero=True)
+    lines = tree.lines if tree else ()
+    order = [tasks.index(task) for task in tree.order] if tree else list(range(len(tasks)))
+    weights = [each.mean_weight[order] for each in layers]
+    overlaps = torch.stack([compute_choice_overlap(each.nan_to_num(0.0)) for each in weights])
+    others = ~torch.eye(len(tasks), dtype=torch.bool)
+    experts = layers[0].experts
+    alike = all(each.experts == experts for each in layers)
     return UsageSection(
         system=system,
-        tasks=tuple(tasks),
-        overlap=build_heatmap(tasks, tasks, average_matrices(overlaps), most=1.0)
-        if several
-        else None,
-        mean=build_heatmap(tasks, labels, average_matrices(maps)) if same else None,
-        difference=sum(apart) / len(apart),
-        bars=make_bars(names, apart, Axis(0.0, 1.0)) if several else (),
-        information=make_bars(names, informed, axis) if several and known else (),
-        mean_information=sum(known) / len(known) if known else math.nan,
-        max_information=axis.high,
-        limit=math.log(min(len(tasks), max(len(each) for each, _ in held.values()))),
-        tree=tree,
-        statistic=what,
-        layers=tuple(
-            LayerUsage(
-                name=name,
-                image=render_png_uri(shares[layer], most=most),
-                alt=f"{what} in {name}: {len(tasks)} tasks by {len(experts)} experts",
-                nats=f"{each:.3f} nats" if several and math.isfinite(each) else "",
-            )
-            for name, (layer, (experts, _)), each in zip(names, held.items(), informed, strict=True)
-        )[::every],
-        num_hidden_layers=len(maps) - len(maps[::every]),
+        tasks=[tasks[place] for place in order],
+        layers=strip_common_prefix([each.name for each in layers]),
+        maps=[each[order] for each in maps],
+        statistic=OFTEN if often else WEIGHT,
+        overlap=overlaps.mean(0),
+        differences=(1 - overlaps[:, others].mean(1)).tolist(),
+        information=[compute_information(each) for each in masses],
+        limit=math.log(min(len(tasks), max(len(each.experts) for each in layers))),
+        experts=experts,
+        mean=torch.stack(weights).nanmean(0) if alike else None,
+        branches=[
+            format_points(zip(far, at, strict=True), distances, Axis(10.0 * len(tasks), 0.0))
+            for at, far in lines
+        ],
+        distances=distances,
     )
 
 
-def average_off_diagonal(map_: Matrix) -> float:
-    """Return the mean over pairs of different tasks; 1 if there are none."""
-    held = [v for y, line in enumerate(map_) for x, v in enumerate(line) if x != y]
-    return sum(held) / len(held) if held else 1.0
+def cluster_by_experts(tasks: Sequence[str], maps: Sequence[Matrix]) -> TaskDendrogram | None:
+    """Cluster tasks by the experts that they share, mean over layers; None without scipy."""
+    overlaps = torch.stack([compute_choice_overlap(each) for each in maps])
+    try:
+        return cluster_tasks(tasks, overlaps.mean(0).nan_to_num(0.0))
+    except ValueError:
+        return None
 
 
-def make_bars(
-    names: Sequence[str], values: Sequence[float], scale: Axis
-) -> tuple[tuple[float, float, float, str], ...]:
-    """Make a bar for each layer's number; an unknown number has height 0."""
-    width = 100 / len(values)
-    return tuple(
-        (
-            round(i * width, 3),
-            round(0.8 * width, 3),
-            scale.to_percent(each) if math.isfinite(each) else 0.0,
-            f"{names[i]}: {format_number(each)}",
-        )
-        for i, each in enumerate(values)
-    )
+def compute_information(mass: Matrix) -> float:
+    """Compute I(T; E) in nats; NaN where all is 0, or something is not known."""
+    # Rounding leaves a hair below 0 where tasks choose alike.
+    return max(0.0, compute_mutual_information(mass).item()) if mass.sum() > 0 else math.nan

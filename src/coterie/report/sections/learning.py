@@ -1,58 +1,35 @@
 """Learning curves: a panel a task, a line a run, long logs averaged into equal bins of steps."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
-from coterie.report.context import ReportContext
-from coterie.report.formatting import format_count, format_number, is_number
+from coterie.report.formatting import is_number
 from coterie.report.interval_chart import Axis, make_axis
-from coterie.report.run_files import RunFiles
-from coterie.report.section import Section
-from coterie.report.systems import ReportSystem
-from coterie.train.run_directory import MissingFile
+from coterie.report.section import ReportContext, Section
+from coterie.report.systems import ReportSystem, RunFiles
 
 BINS = 60
+ALL_TASKS = "all tasks"
 Points = list[tuple[float, float]]
+Runs = Sequence[tuple[ReportSystem, RunFiles]]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Curve:
-    """A run's line: `points` of an SVG polyline, both axes from 0 to 100, y downward."""
+class Curve(NamedTuple):
+    """A run's (step, value)."""
 
     system: ReportSystem
-    points: str
+    points: Points
     is_dashed: bool
 
 
-@dataclass(frozen=True, kw_only=True)
-class CurvePanel:
-    """A task's curves, with the ends of both axes; `quantity` is the name of the y axis."""
+class CurvePanel(NamedTuple):
+    """Curves of one scale; `quantity` is the name of the y axis."""
 
     title: str
     quantity: str
-    curves: tuple[Curve, ...]
-    low: str
-    high: str
-    last: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class CurvesSection:
-    """All panels.
-
-    Attributes:
-        panels: the loss of all tasks, then that of each task.
-        information_panel: I(T; E): solid for the mean over layers, dashed for the lowest and the
-            highest layer; None where no run has logged it.
-        steps_per_point: the largest number of logged steps in one point.
-        missing: runs without a log.
-    """
-
-    panels: tuple[CurvePanel, ...]
-    information_panel: CurvePanel | None
-    steps_per_point: int
-    missing: tuple[MissingFile, ...]
+    curves: Sequence[Curve]
+    x: Axis
+    y: Axis
 
 
 class Learning(Section):
@@ -62,92 +39,61 @@ class Learning(Section):
     order = 40
 
     def build(self, context: ReportContext) -> Mapping[str, Any]:
-        return {"curves": build_curves(context.systems)}
+        runs = [(system, run) for system in context.systems for run in system.runs]
+        logs = [run.log for _, run in runs if run.log]
+        last = max((log[-1]["step"] for log in logs), default=0)
+        tasks = (task for log in logs for row in log for task in get_mapping(row, "task_loss"))
+        return {
+            "panels": [
+                build_panel(title, runs, last) for title in dict.fromkeys([ALL_TASKS, *tasks])
+            ],
+            "information_panel": build_information_panel(runs, last),
+            "steps_per_point": max((-(-len(log) // BINS) for log in logs), default=1),
+            "missing": [
+                run.directory.explain(run.directory.log_file, f"No learning curve of {system.name}")
+                for system, run in runs
+                if not run.log
+            ],
+        }
 
 
-def build_curves(found: Sequence[ReportSystem]) -> CurvesSection:
-    """Build the panels of the loss of all tasks, then of each task, of all runs."""
-    runs = [(system, run) for system in found for run in system.runs]
-    gaps = [
-        run.explain(run.directory.log_file, f"No learning curve of {system.name}")
-        for system, run in runs
-        if not run.log
-    ]
-    logs = [run.log for _, run in runs if run.log]
-    if not logs:
-        return CurvesSection(
-            panels=(), information_panel=None, steps_per_point=1, missing=tuple(gaps)
-        )
-    last = max(log[-1]["step"] for log in logs)
-    titles = [
-        "all tasks",
-        *dict.fromkeys(task for _, run in runs for task in list_logged_tasks(run)),
-    ]
-    panels = (build_panel(title, runs, last) for title in titles)
-    inside = build_information_panel(runs, last)
-    return CurvesSection(
-        panels=tuple(each for each in panels if each.curves),
-        information_panel=inside if inside.curves else None,
-        steps_per_point=max(-(-len(log) // BINS) for log in logs),
-        missing=tuple(gaps),
-    )
-
-
-def list_logged_tasks(run: RunFiles) -> Iterator[str]:
-    """Yield the tasks of a log, in its order."""
-    for row in run.log:
-        yield from get_mapping(row, "task_loss")
-
-
-def build_panel(title: str, runs: Sequence[tuple[ReportSystem, RunFiles]], last: int) -> CurvePanel:
+def build_panel(title: str, runs: Runs, last: int) -> CurvePanel:
     """Build a task's panel, or that of all tasks."""
-    whole = title == "all tasks"
-    lines: list[tuple[ReportSystem, Points, bool]] = []
+    curves = []
     for system, run in runs:
-        if whole and system.is_single_task:
-            continue  # the loss of one task has another scale than a sum over tasks
-        training = get_series(run, "loss" if whole else "task_loss", None if whole else title)
-        lines.append((system, bin_points(training, last), False))
-        if not whole:
-            lines.append((system, get_series(run, "validation_loss", title), True))
-    return build_panel_from_series(title, "Loss", lines, last)
+        if title != ALL_TASKS:
+            losses = get_series(run, "task_loss", title)
+            validation = Curve(system, get_series(run, "validation_loss", title), True)
+            curves += [Curve(system, bin_points(losses, last), False), validation]
+        elif not system.is_single_task:  # the loss of one task has another scale than a sum
+            curves.append(Curve(system, bin_points(get_series(run, "loss"), last), False))
+    return scale_panel(title, "Loss", curves, last)
 
 
-def build_information_panel(runs: Sequence[tuple[ReportSystem, RunFiles]], last: int) -> CurvePanel:
+def build_information_panel(runs: Runs, last: int) -> CurvePanel:
     """Build the panel of I(T; E): the mean over layers, the lowest and the highest layer."""
-    lines: list[tuple[ReportSystem, Points, bool]] = []
+    curves = []
     for system, run in runs:
         rows = [(row["step"], [v for v in get_mapping(row, "information").values() if is_number(v)])
                 for row in run.log]  # fmt: skip
         held = [(float(step), values) for step, values in rows if values]
+        means = [(step, sum(values) / len(values)) for step, values in held]
+        curves.append(Curve(system, bin_points(means, last), False))
         several = any(len(values) > 1 for _, values in held)
-        lines.append((system, bin_points([(s, sum(v) / len(v)) for s, v in held], last), False))
         for end in (min, max) if several else ():
-            lines.append((system, bin_points([(s, end(v)) for s, v in held], last), True))
-    return build_panel_from_series("nats", "Mutual information of task and expert", lines, last)
+            ends = [(step, end(values)) for step, values in held]
+            curves.append(Curve(system, bin_points(ends, last), True))
+    return scale_panel("nats", "Mutual information of task and expert", curves, last)
 
 
-def build_panel_from_series(
-    title: str, quantity: str, lines: Sequence[tuple[ReportSystem, Points, bool]], last: int
-) -> CurvePanel:
-    """Build a panel of (system, points, dashed); a line needs two points."""
-    lines = [each for each in lines if len(each[1]) > 1]
-    scale = make_axis(y for _, points, _ in lines for _, y in points)
-    x = Axis(0.0, float(last))
-    return CurvePanel(
-        title=title,
-        quantity=quantity,
-        curves=tuple(
-            Curve(system=system, points=to_svg_points(points, x, scale), is_dashed=dashed)
-            for system, points, dashed in lines
-        ),
-        low=format_number(scale.low),
-        high=format_number(scale.high),
-        last=format_count(float(last)),
-    )
+def scale_panel(title: str, quantity: str, curves: Sequence[Curve], last: int) -> CurvePanel:
+    """Build a panel of the curves that have two points."""
+    curves = [each for each in curves if len(each.points) > 1]
+    y = make_axis(value for each in curves for _, value in each.points)
+    return CurvePanel(title, quantity, curves, Axis(0.0, float(last)), y)
 
 
-def get_series(run: RunFiles, name: str, task: str | None) -> Points:
+def get_series(run: RunFiles, name: str, task: str | None = None) -> Points:
     """Return (step, value) where a finite value was logged."""
     rows = (
         (row["step"], row.get(name) if task is None else get_mapping(row, name).get(task))
@@ -167,11 +113,6 @@ def bin_points(points: Points, last: int) -> Points:
         (sum(x for x, _ in held) / len(held), sum(y for _, y in held) / len(held))
         for held in bins.values()
     ]
-
-
-def to_svg_points(points: Points, x: Axis, y: Axis) -> str:
-    """Format the points of a polyline."""
-    return " ".join(f"{x.to_percent(a):.4g},{100 - y.to_percent(b):.4g}" for a, b in points)
 
 
 def get_mapping(row: Mapping[str, object], name: str) -> Mapping[str, object]:

@@ -2,12 +2,11 @@
 
 import datetime
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from coterie.report.context import ReportContext
-from coterie.report.section import Section
-from coterie.report.systems import ReportSystem
+from coterie.report.section import ReportContext, Section
+from coterie.report.systems import ReportSystem, RunFiles
 from coterie.train.environment import describe_machine, get_versions
 
 MAX_CONFIG_CHARACTERS = 40_000
@@ -21,63 +20,52 @@ class Made(Section):
     order = 70
 
     def build(self, context: ReportContext) -> Mapping[str, Any]:
-        first = [(system, system.runs[0]) for system in context.systems]
         return {
             "command": context.command,
-            "facts": collect_facts(context.systems),
-            "configs": [
-                (
-                    system,
-                    run.directory.config_file.name,
-                    format_config(run.raw_config, run.path),
-                    run.explain(run.directory.config_file, f"No configuration of {system.name}"),
-                )
-                for system, run in first
-            ],
+            "facts": [(name, text) for name, text in list_facts(context.systems) if text],
+            "configs": [(each, format_config(each.runs[0])) for each in context.systems],
         }
 
 
-def collect_facts(found: Sequence[ReportSystem]) -> tuple[tuple[str, str], ...]:
-    """Collect pairs of a name and its text."""
-    runs = [run for system in found for run in system.runs]
+def list_facts(systems: Sequence[ReportSystem]) -> list[tuple[str, str]]:
+    """List names of facts, and their text; empty for what is not known."""
+    runs = [run for system in systems for run in system.runs]
     configs = [run.raw_config for run in runs if run.raw_config]
-    seeds = "; ".join(f"{each.name}: {join_names(each.seeds)}" for each in found if each.seeds)
-    pairs = (
+    starts = (line for run in runs for line in run.directory.read_environments())
+    seeded = [each for each in systems if each.seeds]
+    names = dict.fromkeys(name for run in runs for name in run.task_names)
+    return [
         ("Model", join_names(dict.fromkeys(config.get("base") for config in configs))),
-        ("Tasks", join_names(dict.fromkeys(name for run in runs for name in run.task_names))),
-        ("Seeds", seeds),
+        ("Tasks", join_names(names)),
+        ("Seeds", "; ".join(f"{each.name}: {join_names(each.seeds)}" for each in seeded)),
         ("Precision", join_names(dict.fromkeys(config.get("precision") for config in configs))),
-        ("Runs", join_names(run.path for system in found for run in system.runs)),
-        ("Trained on", join_names(dict.fromkeys(describe_environments(found)))),
+        ("Runs", join_names(run.directory.folder for run in runs)),
+        ("Trained on", join_names(dict.fromkeys(map(describe_start, starts)))),
         ("Page written", datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")),
         ("Page written on", describe_machine()),
         ("Page written with", ", ".join(get_versions())),
-    )
-    return tuple((name, text) for name, text in pairs if text)
+    ]
 
 
-def join_names(values: Any) -> str:
+def join_names(values: Iterable[Any]) -> str:
     """Join values with commas; None is left out."""
     return ", ".join(str(value) for value in values if value is not None)
 
 
-def describe_environments(found: Sequence[ReportSystem]) -> Iterator[str]:
-    """Yield machine, device and versions of each start of each run, where they were recorded."""
-    for system in found:
-        for run in system.runs:
-            for line in run.directory.read_environments():
-                held = line.get("versions")
-                named = held if isinstance(held, list) else ()
-                yield join_names([line.get("machine"), line.get("device"), *named])
+def describe_start(line: Mapping[str, Any]) -> str:
+    """Return machine, device and versions of a start of a run, where they were recorded."""
+    versions = line.get("versions")
+    named = versions if isinstance(versions, list) else ()
+    return join_names([line.get("machine"), line.get("device"), *named])
 
 
-def format_config(config: Mapping[str, Any], path: Any) -> str:
-    """Format a configuration as JSON text, cut if it is very long; empty for none."""
-    text = format_json(dict(config)) if config else ""
+def format_config(run: RunFiles) -> str:
+    """Format a run's configuration as JSON text, cut if it is very long; empty for none."""
+    text = format_json(dict(run.raw_config)) if run.raw_config else ""
     if len(text) <= MAX_CONFIG_CHARACTERS:
         return text
     left = len(text) - MAX_CONFIG_CHARACTERS
-    return f"{text[:MAX_CONFIG_CHARACTERS]}\n... ({left} more characters in {path})"
+    return f"{text[:MAX_CONFIG_CHARACTERS]}\n... ({left} more characters in {run.directory.folder})"
 
 
 def format_json(value: Any, indent: str = "") -> str:

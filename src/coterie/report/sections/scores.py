@@ -1,13 +1,20 @@
-"""Scores of all systems and controls, with their differences to the baseline."""
+"""Scores of all systems and controls, with their differences to the baseline, and sentences."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from coterie.report.comparison import CONTROLS, find_best, orient_difference
-from coterie.report.context import ReportContext
+from coterie.evaluate.bootstrap import Interval
+from coterie.evaluate.table import SystemRow
+from coterie.report.comparison import (
+    CONTROLS,
+    decide,
+    find_best,
+    is_clearly_better,
+    orient_difference,
+)
+from coterie.report.formatting import format_signed, is_number
 from coterie.report.interval_chart import build_charts
-from coterie.report.section import Section
-from coterie.report.summary import summarize_scores
+from coterie.report.section import ReportContext, Section
 from coterie.train.run_directory import CONTROLS as CONTROL_FLAGS
 from coterie.train.run_directory import MissingFile
 
@@ -19,57 +26,142 @@ class ScoresSection(Section):
     order = 10
 
     def build(self, context: ReportContext) -> Mapping[str, Any]:
+        table, single = context.table, context.single_task_table
         names = [each.name for each in context.systems]
         return {
-            "table": context.table,
+            "table": table,
             "columns": context.columns,
-            "best": {
-                task.name: find_best(context.table, task, names) for task in context.table.columns
-            },
-            "charts": build_charts(context.table, context.columns),
+            "best": {task.name: find_best(table, task, names) for task in table.columns},
+            "charts": build_charts(table, context.columns),
             "others": [
                 (row, system)
                 for row, system in context.columns
-                if not row.control and row.difference and system != context.baseline
+                if not row.control and row.difference and row.system != table.baseline
             ],
-            "single_rows": get_single_task_rows(context),
+            "single_rows": {row.system: row for row in single.rows if row.delta_m}
+            if single
+            else {},
             "orient": orient_difference,
             "missing": list_missing(context),
         }
 
     def summarize(self, context: ReportContext, values: Mapping[str, Any]) -> Iterator[str]:
-        yield from summarize_scores(context)
-
-
-def get_single_task_rows(context: ReportContext) -> Mapping[str, Any]:
-    """Return the rows of the table whose baseline is the single-task models; empty without one."""
-    table = context.single_task_table
-    return {} if table is None else {row.system: row for row in table.rows if row.delta_m}
+        """Yield sentences; the first answers "is it better?", as far as the numbers allow."""
+        above = list(summarize_controls(context))
+        rows = {row.system: row for row in context.table.rows}
+        mine = rows.get(context.highlighted.name)
+        if mine is not None and mine.difference and mine.system != context.table.baseline:
+            yield from compare_to_baseline(context, mine)
+        elif not above or len(context.systems) > 1:
+            yield summarize_without_differences(context, mine)
+        yield from above
 
 
 def list_missing(context: ReportContext) -> list[MissingFile]:
     """List the scores and controls that there are not, and why systems were not compared."""
     found = []
     for system in context.systems:
-        runs = [run for run in system.runs if not run.scores]
-        found += [
-            run.explain(run.directory.scores_file(), f"No scores of {system.name}") for run in runs
-        ]
+        folders = [run.directory for run in system.runs if not run.scores]
+        what = f"No scores of {system.name}"
+        found += [folder.explain(folder.scores_file(), what) for folder in folders]
         reason = context.table.not_compared.get(system.name)
-        if reason and not runs and len(context.systems) > 1:
-            found.append(MissingFile(f"No paired differences of {system.name}: {reason}"))
-        elif reason and not runs:
-            found.append(MissingFile(f"Scores of {system.name} are those saved: {reason}"))
+        if reason and not folders:
+            several = len(context.systems) > 1
+            what = "No paired differences of {}" if several else "Scores of {} are those saved"
+            found.append(MissingFile(f"{what.format(system.name)}: {reason}"))
     shown = {row.control for row, _ in context.columns}
     for control in CONTROL_FLAGS:
         # Without media, a task that is answered by an image has no question.
-        if control in shown or (
-            control == "blind" and not context.highlighted.has_text_predictions
-        ):
-            continue
-        runs = context.highlighted.runs
-        missing = (run for run in runs if not run.directory.scores_file(control).is_file())
-        run = next(missing, runs[0])
-        what = f"No {CONTROLS[control][0]} control"
-        found.append(run.explain(run.directory.scores_file(control), what))
+        is_asked = control != "blind" or context.highlighted.has_text_predictions
+        if control not in shown and is_asked:
+            folders = [run.directory for run in context.highlighted.runs]
+            missing = (each for each in folders if not each.scores_file(control).is_file())
+            folder = next(missing, folders[0])
+            what = f"No {CONTROLS[control][0]} control"
+            found.append(folder.explain(folder.scores_file(control), what))
     return found
+
+
+def compare_to_baseline(context: ReportContext, mine: SystemRow) -> Iterator[str]:
+    """Yield the highlighted system against the baseline, then the others."""
+    table, baseline = context.table, str(context.table.baseline)
+    oriented = (orient_difference(mine.difference.get(task.name), task) for task in table.columns)
+    yield format_counts(mine.system, baseline, [each for each in oriented if each is not None])
+    deltas = {
+        row.system: row.delta_m for row in table.rows
+        if row.delta_m is not None and not row.control and row.system != baseline
+    }  # fmt: skip
+    mean = deltas.pop(mine.system, None)
+    if mean is not None:
+        conclusion = {
+            "better": "on the whole it is better",
+            "worse": "on the whole it is worse",
+            "open": "the interval includes zero, so on the whole no difference is shown",
+        }[decide(mean)]
+        picked = (
+            f" (picked from {len(deltas) + 1} by this number, which flatters it)" if deltas else ""
+        )
+        yield f"Mean relative difference {format_percent(mean)}: {conclusion}{picked}."
+    if deltas:
+        listed = "; ".join(f"{name} {format_percent(each)}" for name, each in deltas.items())
+        yield f"The others against {baseline}: {listed}."
+
+
+def format_counts(name: str, baseline: str, differences: Sequence[Interval]) -> str:
+    """Say on how many tasks a system is better, worse, or neither."""
+    verdicts = [decide(each) for each in differences]
+    better, worse, open_ = (verdicts.count(each) for each in ("better", "worse", "open"))
+    tasks = format_task_count(len(verdicts))
+    if not better and not worse:
+        return f"{name} and {baseline} cannot be told apart on any of {tasks}."
+    notes = [f"is worse on {worse}"] if better and worse else []
+    notes += [f"{open_} too close to call"] if open_ else []
+    listed = f" ({', '.join(notes)})" if notes else ""
+    if not better:
+        return f"{name} loses to {baseline} on {worse} of {tasks}{listed}."
+    if better > worse:
+        return f"{name} beats {baseline} on {better} of {tasks}{listed}."
+    return f"{name} does not beat {baseline}: better on {better} of {tasks}{listed}."
+
+
+def format_percent(difference: Interval) -> str:
+    """Format a mean relative difference with its interval."""
+    value, low, high = (format_signed(each, "%") for each in difference)
+    return f"{value} % [{low}, {high}]"
+
+
+def summarize_without_differences(context: ReportContext, mine: SystemRow | None) -> str:
+    """Return the sentence for one system, or for several that were not compared."""
+    if mine is None or not mine.tasks:
+        return f"{context.highlighted.name} has not been evaluated yet."
+    tasks = format_task_count(len(mine.tasks))
+    if len(context.systems) == 1:
+        return f"{mine.system} was evaluated on {tasks}."
+    return (
+        f"{len(context.systems)} systems were evaluated on {tasks}; there are no paired "
+        "differences, so only intervals that lie apart count."
+    )
+
+
+def summarize_controls(context: ReportContext) -> Iterator[str]:
+    """Yield on how many tasks the highlighted system is clearly above each control."""
+    name, rows = context.highlighted.name, {row.system: row for row in context.table.rows}
+    for row, system in context.columns:
+        # The untrained model is the same for every system; other controls belong to one.
+        own = row.control == "untrained" or system == context.highlighted
+        if not row.control or not own or name not in rows:
+            continue
+        scored = [rows[name].tasks, row.tasks]
+        both = [
+            task for task in context.table.columns
+            if all(task.name in each and is_number(each[task.name].value) for each in scored)
+        ]  # fmt: skip
+        above = sum(is_clearly_better(context.table, task, name, row.system) for task in both)
+        if both:
+            what, count = CONTROLS[row.control][1], format_task_count(len(both))
+            yield f"{name} is clearly above {what} on {above} of {count}."
+
+
+def format_task_count(number: int) -> str:
+    """Format a number of tasks."""
+    return f"{number} task" if number == 1 else f"{number} tasks"
