@@ -1,14 +1,16 @@
 """Rows of chat messages in the format of transformers and TRL."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, get_args
+from typing import Any, ClassVar
 
 from coterie.data.dataset import RowError
 from coterie.data.row_formats.base import format_value, parse_text
 from coterie.data.row_formats.dialogue import DialogueFormat
 from coterie.data.row_formats.media_placeholders import MediaQueue, parse_media
-from coterie.data.sample import MediaFile, Message, Role
+from coterie.data.sample import MediaFile, Message
 from coterie.modalities.base import find_media_modalities
+
+ROLES = ("system", "user", "assistant")
 
 
 class ChatMessages(DialogueFormat):
@@ -28,10 +30,8 @@ class ChatMessages(DialogueFormat):
         if not isinstance(turn, Mapping):
             raise RowError(field, f"is {format_value(turn)}: give an object with role and content")
         role, content = turn.get("role"), turn.get("content")
-        if role not in get_args(Role):
-            raise RowError(
-                f"{field}.role", f"is {format_value(role)}: give {', '.join(get_args(Role))}"
-            )
+        if role not in ROLES:
+            raise RowError(f"{field}.role", f"is {format_value(role)}: give {', '.join(ROLES)}")
         field = f"{field}.content"
         if isinstance(content, list) and content:
             parts = [parse_part(part, media, f"{field}[{i}]") for i, part in enumerate(content)]
