@@ -71,5 +71,6 @@ def find_sections() -> list[Section]:
     """Return one object of each kind of section, in the order of the page."""
     from coterie.report import sections
 
-    found: list[Section] = [kind() for kind in serialization.find_kinds(sections, Section)]
+    kinds: list[Any] = serialization.find_kinds(sections, Section)
+    found: list[Section] = [kind() for kind in kinds]
     return sorted(found, key=lambda each: (each.order, each.name))

@@ -150,9 +150,10 @@ def group_systems(runs: Any) -> tuple[ReportSystem, ...]:
     found = []
     for index, (name, group) in enumerate(named.items()):
         is_single = isinstance(group, str | os.PathLike) or not isinstance(group, Iterable)
+        listed: Any = [group] if is_single else group
         files = tuple(
             RunFiles(RunDirectory(Path(run if isinstance(run, str | os.PathLike) else run.folder)))
-            for run in ([group] if is_single else group)
+            for run in listed
         )
         if not files:
             raise ValueError(f"system {name!r} has no runs: give at least one run's folder")

@@ -75,7 +75,7 @@ def build_text_examples(
     return tasks, list(dict.fromkeys(missing))
 
 
-def read_graded(run: RunFiles, task: str) -> tuple[list[Row], Grader]:
+def read_graded(run: RunFiles, task: str) -> tuple[Sequence[Row], Grader]:
     """Read a run's predictions of a task, and return how they are marked."""
     rows = [row for row in run.read_predictions(task) if "prediction" in row]
     return rows, Grader.from_predictions(run.score_entries.get(task, {}), rows)
