@@ -12,7 +12,7 @@ class UserError(click.ClickException):
 
     def __init__(self, message: str, *, code: int) -> None:
         super().__init__(message)
-        self.exit_code = code
+        self.code = code
 
 
 class Subcommand(click.Command):
