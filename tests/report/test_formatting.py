@@ -37,13 +37,13 @@ def test_signs_ends_and_decimals() -> None:
 
 
 def test_counts_sizes_and_durations() -> None:
-    assert formatting.format_count(1_840_000) == "1.84 M" and formatting.format_count(7) == "7"
-    assert formatting.format_size(3 * 2**29) == "1.50 GiB"
-    assert formatting.format_size(5 * 2**20) == "5 MiB"
+    assert formatting.format_count(1.84e6) == "1.84 M" and formatting.format_count(7.0) == "7"
+    assert formatting.format_size(3.0 * 2**29) == "1.50 GiB"
+    assert formatting.format_size(5.0 * 2**20) == "5 MiB"
     # 3660 s are 61 minutes.
-    assert formatting.format_duration(3660) == "1 h 01 min"
+    assert formatting.format_duration(3660.0) == "1 h 01 min"
     assert formatting.format_duration(99.94) == "99.9 s"
-    assert formatting.format_duration(120) == "2 min"
+    assert formatting.format_duration(120.0) == "2 min"
 
 
 def test_common_prefix() -> None:

@@ -10,6 +10,7 @@ from coterie.report.formatting import (
     format_duration,
     format_number,
     format_size,
+    is_number,
 )
 from coterie.report.section import ReportContext, Section
 
@@ -35,7 +36,8 @@ class Cost(Section):
     def build(self, context: ReportContext) -> Mapping[str, Any]:
         lines = []
         for row, system in context.columns:
-            texts = [write(row.cost.get(key)) for key, (_, write) in COLUMNS.items()]
+            values = ((row.cost.get(key), write) for key, (_, write) in COLUMNS.items())
+            texts = [write(float(each) if is_number(each) else None) for each, write in values]
             if not row.control and any(text != MISSING for text in texts):
                 models_per_seed = max(Counter(str(run.seed) for run in system.runs).values())
                 lines.append((system, models_per_seed, texts))
