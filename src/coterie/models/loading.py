@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from coterie.data.chat_template import get_end_of_turn_id, get_tokenizer, make_template
-from coterie.data.sources.huggingface import get_first_line
+from coterie.data.sources.base import get_first_line
 from coterie.plugins import MODELS, find_plugin
 
 if TYPE_CHECKING:

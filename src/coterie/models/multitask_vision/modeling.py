@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from transformers import MODEL_MAPPING, AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel
 from transformers.utils.generic import ModelOutput
 
-from coterie.data.sources.huggingface import get_first_line
+from coterie.data.sources.base import get_first_line
 from coterie.models.multitask_vision.configuration import MultiTaskVisionConfig
 from coterie.models.multitask_vision.heads import HeadTask, build
 
