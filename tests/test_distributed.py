@@ -23,9 +23,9 @@ from coterie import (
 from coterie import distributed as together
 from coterie.experts.copies import Copies
 from coterie.train import Run
+from tests.forks import forked, status
 from tests.train.gallery import Gallery, base, learned
 from tests.train.small import adapter, lines
-from tests.train.test_kill import forked, status
 
 pytestmark = pytest.mark.skipif(
     not distributed.is_available(), reason="torch is built without distributed"
@@ -86,8 +86,9 @@ def both(folder: Path, trains: Recipe | None = None) -> list[str]:
 
 
 def test_two_processes_make_what_one_makes(tmp_path: Path) -> None:
+    one = learned(tmp_path / "one", recipe(), **OPTIONS)  # first: forks have what it has imported
     assert "".join(both(tmp_path / "two")) == ""
-    two, one = Run.read(tmp_path / "two"), learned(tmp_path / "one", recipe(), **OPTIONS)
+    two = Run.read(tmp_path / "two")
     assert two.is_finished and two.config == one.config
     alone, shared = lines(one), lines(two)
     assert len(shared) == len(alone) == 4
@@ -117,8 +118,9 @@ def test_two_processes_make_what_one_makes(tmp_path: Path) -> None:
 
 def test_gradient_balancing_in_two_processes_is_that_in_one(tmp_path: Path) -> None:
     balanced = replace(recipe(), balancing=UPGrad())
+    one = learned(tmp_path / "one", balanced, **OPTIONS)
     assert "".join(both(tmp_path / "two", balanced)) == ""
-    two, one = Run.read(tmp_path / "two"), learned(tmp_path / "one", balanced, **OPTIONS)
+    two = Run.read(tmp_path / "two")
     for mine, theirs in zip(lines(one), lines(two), strict=True):
         for name in ("loss", "gradient_norm", "task_loss", "routing_loss"):
             assert theirs[name] == pytest.approx(mine[name], rel=1e-4)

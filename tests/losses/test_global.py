@@ -1,16 +1,18 @@
 """Two processes get the loss, and through DDP the gradient, of one with the joined batch."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor, distributed, multiprocessing, nn
+from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 import coterie.losses
 from coterie import serialization
 from coterie.losses.base import RoutingLoss
 from coterie.routing.decision import Routing, Tape
+from tests.forks import forked, status
 
 KINDS = serialization.find_kinds(coterie.losses, RoutingLoss)
 PART = slice(0, 7), slice(7, 12)  # uneven, so a mean of means would be wrong
@@ -48,18 +50,18 @@ def gate() -> nn.Module:
     return linear
 
 
-def work(rank: int, folder: str) -> None:
-    torch.set_num_threads(1)
+def work(rank: int, folder: Path) -> None:
     distributed.init_process_group(
         "gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2
     )
-    torch.save(results(DistributedDataParallel(gate()), PART[rank]), f"{folder}/{rank}.pt")
+    torch.save(results(DistributedDataParallel(gate()), PART[rank]), folder / f"{rank}.pt")
     distributed.destroy_process_group()
 
 
 @pytest.mark.skipif(not distributed.is_available(), reason="torch is built without distributed")
 def test_two_processes_equal_one(tmp_path: Path) -> None:
-    multiprocessing.spawn(work, (str(tmp_path),), nprocs=2)
+    children = [forked(partial(work, rank, tmp_path)) for rank in range(2)]
+    assert [status(child) for child in children] == [0, 0]
     expected = results(gate(), slice(0, 12))
     for rank in range(2):
         found = torch.load(tmp_path / f"{rank}.pt", weights_only=True)

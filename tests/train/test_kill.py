@@ -4,33 +4,15 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from coterie.train import Run, adapter_weights, checkpoint, trainer
+from tests.forks import forked, status
 from tests.train.small import content, hard, lines, trained
 
 HARD = {"accumulation": 2, "log_usage_every": 1, "patience": 9, "evaluate_every": 3}
-
-
-def forked(work: Callable[[], object]) -> int:
-    """Has a child process do it, which needs no imports; returns its id."""
-    child = os.fork()
-    if child:
-        return child
-    code = 1
-    try:
-        work()
-        code = 0
-    finally:
-        os._exit(code)
-
-
-def status(child: int) -> int:
-    """How the child ended: 0 done, below 0 the signal."""
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 @pytest.fixture(scope="module")
