@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,23 +18,40 @@ import coterie
 first = sorted(set(sys.modules) - before)
 registered = "COTERIE" in peft.PeftType.__members__
 names = dir(coterie)
+from coterie import serialization
+metric = str(serialization.load({"is": "coterie.metrics:ExactMatch"}))
+loaded = sorted(set(sys.modules) - before)
 import coterie.train.run
-print(json.dumps([first, registered, names, type(coterie.train).__name__]))
+kind = type(coterie.train).__name__
+print(json.dumps({"first": first, "registered": registered, "names": names, "metric": metric,
+                  "loaded": loaded, "kind": kind}))
 """
 LAZY_PACKAGES = ("cli", "data", "datasets", "diagnose", "evaluate", "extract", "metrics", "models",
                  "report", "serve", "task_file", "tasks", "train")  # fmt: skip
 
 
-def test_nothing_heavy_is_imported_with_coterie() -> None:
+@pytest.fixture(scope="module")
+def found() -> dict[str, Any]:
+    """What the program saw in a process of its own, which takes seconds to import PEFT."""
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    first, registered, names, kind = json.loads(done.stdout)
+    return json.loads(done.stdout)
+
+
+def test_nothing_heavy_is_imported_with_coterie(found: dict[str, Any]) -> None:
     # Nothing of torch, transformers or a quantisation library that peft has not imported itself.
-    assert {name.partition(".")[0] for name in first} <= {"coterie", "jaxtyping"}
-    assert not {f"coterie.{name}" for name in LAZY_PACKAGES} & set(first)
-    assert registered and set(coterie.__all__) <= set(names)
+    assert {name.partition(".")[0] for name in found["first"]} <= {"coterie", "jaxtyping"}
+    assert not {f"coterie.{name}" for name in LAZY_PACKAGES} & set(found["first"])
+    assert found["registered"] and set(coterie.__all__) <= set(found["names"])
     # An import of a subpackage's file leaves the public function of the subpackage's name.
-    assert kind == "function"
+    assert found["kind"] == "function"
+
+
+def test_load_imports_what_coterie_exports_and_no_other_file_of_it(found: dict[str, Any]) -> None:
+    assert found["metric"] == "exact(strict=False)"
+    file, other = "coterie.metrics.text.exact_match", "coterie.metrics.dense.ods_f"
+    assert file in found["loaded"] and not {file, other} & set(found["first"])
+    assert other not in found["loaded"]
 
 
 def test_every_name_of_the_public_surface_is_there() -> None:

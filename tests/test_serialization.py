@@ -2,7 +2,6 @@
 
 import json
 import math
-import subprocess
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -136,19 +135,6 @@ def test_load_says_what_is_wrong(data: object, message: str) -> None:
 def test_loads_names_bad_json() -> None:
     with pytest.raises(ValueError, match=r"recipe is not JSON: .* line 2"):
         serialization.loads('{"a": 1,\n]', name="recipe")
-
-
-def test_load_imports_what_coterie_exports_and_no_other_file_of_it() -> None:
-    program = (
-        "import sys\n"
-        "from coterie import serialization\n"
-        "before = set(sys.modules)\n"
-        "print(serialization.load({'is': 'coterie.metrics:ExactMatch'}))\n"
-        "print('coterie.metrics.text.exact_match' in before)\n"
-        "print('coterie.metrics.dense.ods_f' in sys.modules)\n"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert done.stdout.splitlines() == ["exact(strict=False)", "False", "False"], done.stderr
 
 
 def test_load_runs_no_lazy_import(monkeypatch: pytest.MonkeyPatch) -> None:
