@@ -36,13 +36,19 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[int, Dam
     return folder / "rows.jsonl", damaged, len(lines)
 
 
+@pytest.fixture(scope="module")
+def rows(mixed) -> ValidatedDataset:
+    """What is read of it, every picture of it checked."""
+    path, _, _ = mixed
+    return ValidatedDataset(open_rows(path, split="train"), RowReader(task="t"), check_media=True)
+
+
 def test_there_is_damage_enough() -> None:
     assert len(KINDS) >= 20 and len(KINDS) * EACH >= 200
 
 
-def test_each_damaged_row_is_named_once_and_none_is_lost(mixed) -> None:
-    path, damaged, lines = mixed
-    rows = ValidatedDataset(open_rows(path, split="train"), RowReader(task="t"), check_media=True)
+def test_each_damaged_row_is_named_once_and_none_is_lost(mixed, rows) -> None:
+    _, damaged, lines = mixed
     assert len(rows.bad_rows) == len(damaged) and len(rows) + len(rows.bad_rows) == lines
     for bad in rows.bad_rows:
         file, _, number = bad.source.partition(":")
@@ -54,9 +60,8 @@ def test_each_damaged_row_is_named_once_and_none_is_lost(mixed) -> None:
     assert len({bad.source for bad in rows.bad_rows}) == len(damaged)
 
 
-def test_the_good_rows_among_them_are_read_right(mixed) -> None:
-    path, damaged, lines = mixed
-    rows = ValidatedDataset(open_rows(path, split="train"), RowReader(task="t"), check_media=True)
+def test_the_good_rows_among_them_are_read_right(mixed, rows) -> None:
+    _, damaged, lines = mixed
     seen = set()
     for sample in rows:
         (answer,) = sample.answers
