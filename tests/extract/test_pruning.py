@@ -30,8 +30,17 @@ def said(small: PrunedVisionModel) -> torch.Tensor:
         return small(pixel_values=pictures()).predictions[small.task]
 
 
-@pytest.mark.parametrize("task", ["depth", "normal", "scene"])
-@pytest.mark.parametrize("family", FAMILIES)
+# Each family and each task once; `make test-slow` has the others.
+@pytest.mark.parametrize(
+    ("family", "task"),
+    [
+        pytest.param(
+            family, task, marks=() if family == "vit" or task == "scene" else pytest.mark.slow
+        )
+        for family in FAMILIES
+        for task in ("depth", "normal", "scene")
+    ],
+)
 def test_bit_equal_where_only_unused_experts_go(family: str, task: str, tmp_path: Path) -> None:
     whole = grafted(family)
     probe = {"pixel_values": pictures()}

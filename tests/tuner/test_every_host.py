@@ -15,6 +15,11 @@ from tests.tiny import TINY
 from tests.tuner.checks import IDS, TASKS, gradients, grafted, logits, roles, same, trained
 
 PLACES = [(family, role) for family in TINY for role in roles(family)]
+# The MLPs of each tower, whose attention has the same axes; `make test-slow` has the others.
+TOWERS = [
+    pytest.param(family, role, marks=pytest.mark.slow if role.endswith(".attn") else ())
+    for family, role in PLACES
+]
 ROUTED = dict(experts=Lora(ranks=(2, 4)), gate=TaskGate(), router=TopK(k=1))
 
 
@@ -43,6 +48,9 @@ class TestEveryRole:
             found.append(gradients(model))
         same(*found)
 
+
+@pytest.mark.parametrize(("family", "role"), TOWERS)
+class TestEveryTower:
     def test_two_forwards_before_one_backward(self, family, role):
         tiny = TINY[family]()
         model = grafted(tiny, Mixture(at=role, **ROUTED)).train()
@@ -56,10 +64,10 @@ class TestEveryRole:
         same(together, gradients(model))
 
     def test_a_batch_of_two_tasks_equals_two_of_one(self, family, role):
-        tiny = TINY[family]()
         for gate in (TaskGate(), TaskGate(per_token=False)):
+            tiny = TINY[family]()
             mixture = Mixture(at=role, experts=Lora(ranks=(4, 4)), gate=gate, router=Softmax())
-            model = grafted(TINY[family](), mixture)
+            model = grafted(tiny, mixture)
             mixed = logits(model, tiny.batch)
             for sample in (0, 1):
                 alone = logits(model, tiny.batch, torch.full((2,), sample))

@@ -28,6 +28,21 @@ MIXTURES = {
     "modality": Mixture(at="text.mlp", gate=ModalityGate()),
 }
 BY_PROMPT = ["instance", "hidden", "tied", "noisy"]
+WAYS = {
+    "greedy": {},
+    "beams": {"num_beams": 3},
+    "no cache": {"use_cache": False},
+    "static cache": {"cache_implementation": "static", "disable_compile": True},
+    "static cache and beams": {
+        "cache_implementation": "static", "disable_compile": True, "num_beams": 2
+    },
+}  # fmt: skip
+# Every gate in the plainest and the hardest way, and one by prompt, one by token and one by task in
+# every way; `make test-slow` has the others.
+FAST = {
+    *((name, way) for name in MIXTURES for way in ("greedy", "static cache and beams")),
+    *((name, way) for name in ("instance", "token", "task") for way in WAYS),
+}
 
 
 def model_of(name):
@@ -56,20 +71,16 @@ def answer(model, ids, mask, tasks, **options):
     return out[:, ids.shape[1] :]
 
 
-@pytest.mark.parametrize("name", MIXTURES)
 @pytest.mark.parametrize(
-    "options",
+    ("name", "way"),
     [
-        {},
-        {"num_beams": 3},
-        {"use_cache": False},
-        {"cache_implementation": "static", "disable_compile": True},
-        {"cache_implementation": "static", "disable_compile": True, "num_beams": 2},
+        pytest.param(name, way, marks=() if (name, way) in FAST else pytest.mark.slow)
+        for way in WAYS
+        for name in MIXTURES
     ],
-    ids=["greedy", "beams", "no cache", "static cache", "static cache and beams"],
 )
-def test_a_left_padded_batch_equals_single_prompts(name, options):
-    model = model_of(name)
+def test_a_left_padded_batch_equals_single_prompts(name, way):
+    model, options = model_of(name), WAYS[way]
     ids, mask, alone = prompts()
     tasks = torch.tensor([0, 1])
     together = answer(model, ids, mask, tasks, **options)
