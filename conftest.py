@@ -1,5 +1,7 @@
 """Seeds, threads, no network, and the documents as tests: set once, for everything."""
 
+import atexit
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -15,11 +17,19 @@ from sybil import Sybil
 from tests.docs.blocks import PARSERS
 
 torch.set_num_threads(1)
+atexit.register(gc.unfreeze)  # or libraries report what `quick_collections` froze as leaked
 
 
 @pytest.fixture(autouse=True)
 def seed() -> None:
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def quick_collections() -> None:
+    """Each training collects garbage, which takes a second among the objects of all imports."""
+    gc.collect()
+    gc.freeze()  # what lives by now, mostly modules, is passed over from here on
 
 
 @pytest.fixture
