@@ -1,5 +1,6 @@
 """Seeds, threads, no network, and the documents as tests: set once, for everything."""
 
+import atexit
 import gc
 import os
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from sybil import Sybil
 from tests.docs.blocks import PARSERS
 
 torch.set_num_threads(1)
+atexit.register(gc.unfreeze)  # or libraries report what `quick_collections` froze as leaked
 
 
 @pytest.fixture(autouse=True)

@@ -5,6 +5,7 @@ standard input is a call, {"arguments", "folder", "stdin"}; its exit code is pri
 says is in the folder's files `out` and `err`.
 """
 
+import atexit
 import gc
 import json
 import os
@@ -23,7 +24,8 @@ import coterie.serve.engine
 import coterie.train.stage_runner  # noqa: F401
 
 torch.set_num_threads(1)
-gc.freeze()  # forks share what is never collected
+gc.freeze()  # forks share what is not collected
+atexit.register(gc.unfreeze)  # or libraries report it as leaked
 script = sys.argv[1]
 
 
