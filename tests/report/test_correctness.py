@@ -9,14 +9,14 @@ def test_all_or_nothing() -> None:
     rows = [{"statistics": [1, 1]}, {"statistics": [0, 1]}]
     grader = Grader.from_predictions({"metric": "exact_match", "unit": "%"}, rows)
     assert [grader.is_right(row) for row in rows] == [True, False]
-    assert grader.rule == "right or wrong by exact match"
+    assert grader.rule == "right or wrong by exact"
     assert grader.format_mark(rows[1]) == "wrong"
     # No statistics, no score; what has none is never right.
     assert math.isnan(grader.compute_score({})) and not grader.is_right({})
 
 
 def test_without_a_metric_texts_are_compared() -> None:
-    grader = Grader.from_predictions({}, [])
+    grader = Grader.from_predictions({"metric": "none such"}, [])
     assert grader.is_right({"prediction": " Fig ", "answers": ["fig", "grape"]})
     assert not grader.is_right({"prediction": "figs", "answers": "fig"})
     assert grader.format_mark({"prediction": "x", "answers": ["x"]}) == "right"
