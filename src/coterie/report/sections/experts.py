@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
+from jaxtyping import Float64
+from torch import Tensor
 
 from coterie.evaluate.task_similarity import TaskDendrogram, cluster_tasks, compute_choice_overlap
 from coterie.report.formatting import strip_common_prefix
@@ -170,7 +172,9 @@ def build_usage_section(
     )
 
 
-def cluster_by_experts(tasks: Sequence[str], maps: Sequence[Matrix]) -> TaskDendrogram | None:
+def cluster_by_experts(
+    tasks: Sequence[str], maps: Sequence[Float64[Tensor, "tasks _"]]
+) -> TaskDendrogram | None:
     """Cluster tasks by the experts that they share, mean over layers; None without scipy."""
     overlaps = torch.stack([compute_choice_overlap(each) for each in maps])
     try:
@@ -181,5 +185,5 @@ def cluster_by_experts(tasks: Sequence[str], maps: Sequence[Matrix]) -> TaskDend
 
 def compute_information(mass: Matrix) -> float:
     """Compute I(T; E) in nats; NaN where all is 0, or something is not known."""
-    # Rounding leaves a hair below 0 where tasks choose alike.
-    return max(0.0, compute_mutual_information(mass).item()) if mass.sum() > 0 else math.nan
+    # Where tasks choose alike, rounding leaves a hair above or below 0.
+    return abs(round(compute_mutual_information(mass).item(), 12)) if mass.sum() > 0 else math.nan
