@@ -19,10 +19,7 @@ class Subset(Sequence[TextSample]):
     def __init__(
         self, rows: Dataset | Sequence[TextSample], *, limit: int | None, blind: bool
     ) -> None:
-        """Choose `limit` samples, at random as files are often sorted; None is all.
-
-        If `blind`, images and audio are removed.
-        """
+        """Choose `limit` samples at random, as files are often sorted; without media if `blind`."""
         self.dataset, self.blind = rows, blind
         self.indices = spread_indices(len(rows), limit)
 

@@ -31,10 +31,8 @@ class TaskSampling:
         if self.temperature in (math.inf, "equal"):
             object.__setattr__(self, "temperature", "equal")  # JSON has no infinity
         elif isinstance(self.temperature, str) or not self.temperature >= 1:
-            raise ValueError(
-                f"TaskSampling(temperature={self.temperature!r}): give a number, at least 1, or "
-                '"equal"'
-            )
+            problem = f"TaskSampling(temperature={self.temperature!r})"
+            raise ValueError(f'{problem}: give a number, at least 1, or "equal"')
 
     def compute_task_probabilities(self, sizes: Sequence[int]) -> Float64[np.ndarray, " tasks"]:
         """Compute each task's share of 1. Raises ValueError if there are none, or one is empty."""

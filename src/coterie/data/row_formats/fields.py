@@ -1,5 +1,6 @@
-"""Media files of a row, and the placeholders in its text where they are inserted."""
+"""Fields of a row: texts, answers, and media with the placeholders where they are inserted."""
 
+import math
 import re
 from collections import deque
 from collections.abc import Mapping
@@ -8,9 +9,10 @@ from typing import Any
 
 from coterie.data.columns import Columns
 from coterie.data.dataset import RowError
-from coterie.data.row_formats.base import Row, format_value, parse_text
 from coterie.data.sample import MediaFile
 from coterie.modalities.base import find_media_modalities
+
+Row = Mapping[str, Any]
 
 
 class MediaQueue:
@@ -90,9 +92,8 @@ def parse_media(kind: str, value: Any, folder: Path, field: str) -> MediaFile:
     if not isinstance(value, str):
         raise RowError(field, f"is {format_value(value)}: give the path of a file with the {kind}")
     if "://" in value or value.startswith("data:"):
-        raise RowError(
-            field, f"is the address {format_value(value)}: nothing is downloaded; give a local path"
-        )
+        address = format_value(value)
+        raise RowError(field, f"is the address {address}: nothing is downloaded; give a local path")
     path = folder / parse_text(value, field)
     check_file(path, value, field)
     return MediaFile(kind=kind, path=path)
@@ -106,6 +107,49 @@ def check_file(path: Path, given: str, field: str) -> None:
         if path.stat().st_size == 0:
             raise RowError(field, f"{given!r} is an empty file: it has 0 bytes")
     except OSError as error:
-        raise RowError(
-            field, f"the file {given!r} cannot be read in {path.parent}: {error.strerror}"
-        ) from None
+        problem = f"the file {given!r} cannot be read in {path.parent}: {error.strerror}"
+        raise RowError(field, problem) from None
+
+
+def parse_text(value: Any, field: str) -> str:
+    """Return `value`. Raises RowError unless it is non-empty text that can be encoded as UTF-8."""
+    if not isinstance(value, str):
+        raise RowError(field, f"is {format_value(value)}: give text")
+    if not value.strip():
+        raise RowError(field, f"is {value!r}: give text that is not empty")
+    if "\0" in value:
+        raise RowError(field, f"holds a NUL character, in {format_value(value)}")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        problem = f"holds half a character, {value[error.start]!r}, which has no UTF-8"
+        raise RowError(field, problem) from None
+    return value
+
+
+def parse_answers(value: Any, field: str) -> tuple[str, ...]:
+    """Parse accepted answers from text, a number or a list of these; white space is stripped."""
+    if value is None:
+        raise RowError(field, "is missing or null: give text, a number or a list of these")
+    if not isinstance(value, list):
+        return (parse_answer(value, field),)
+    if not value:
+        raise RowError(field, "is []: give at least one answer")
+    return tuple(parse_answer(item, f"{field}[{i}]") for i, item in enumerate(value))
+
+
+def parse_answer(value: Any, field: str) -> str:
+    """Parse one answer; numbers are formatted with `str`."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        if not math.isfinite(value):
+            raise RowError(field, f"is {value}: give a finite number")
+        return str(value)
+    if not isinstance(value, str):
+        raise RowError(field, f"is {format_value(value)}: give text, a number or a list of these")
+    return parse_text(value, field).strip()
+
+
+def format_value(value: Any) -> str:
+    """Format a value for an error message, shortened to 60 characters."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
