@@ -19,7 +19,10 @@ class Subset(Sequence[TextSample]):
     def __init__(
         self, rows: Dataset | Sequence[TextSample], *, limit: int | None, blind: bool
     ) -> None:
-        """Choose `limit` samples at random, as files are often sorted; without media if `blind`."""
+        """Choose `limit` samples (None: all) at random, as files are often sorted.
+
+        If `blind`, images and audio are removed.
+        """
         self.dataset, self.blind = rows, blind
         self.indices = spread_indices(len(rows), limit)
 

@@ -53,11 +53,9 @@ class DialogueFormat(RowFormat):
             raise RowError(self.field, f"is {format_value(given)}: give a list of {self.items}")
         media = MediaQueue(row, columns, folder)
         turns = [self.parse_turn(turn, media, f"{self.field}[{i}]") for i, turn in enumerate(given)]
-        if self.prepends_media and not any(media.placeholder_counts.values()):
-            files = media.pop_remaining()
-            first = next((turn for turn in turns if turn.role == "user"), None)
-            turns = [replace(t, parts=files + t.parts) if t is first else t for t in turns]
-        media.check_all_used(self.field)
+        files = media.take_unplaced(self.field, prepends=self.prepends_media)
+        first = next((turn for turn in turns if turn.role == "user"), None)
+        turns = [replace(t, parts=files + t.parts) if t is first else t for t in turns]
         return split_dialogue(turns, self.field)
 
     @abstractmethod

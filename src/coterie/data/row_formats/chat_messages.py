@@ -54,4 +54,4 @@ def parse_part(part: Any, media: MediaQueue, field: str) -> tuple[str | MediaFil
     for name in (kind, "path", "url"):
         if part.get(name) is not None:
             return (parse_media(kind, part[name], media.folder, f"{field}.{name}"),)
-    return (media.pop_next(kind, field),)
+    return (media.take_next(kind, field),)

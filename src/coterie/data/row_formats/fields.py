@@ -2,7 +2,6 @@
 
 import math
 import re
-from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,37 +19,34 @@ class MediaQueue:
 
     def __init__(self, row: Row, columns: Columns, folder: Path) -> None:
         self.folder = folder
-        self.remaining = {
-            kind: deque(find_media(row, kind, columns.get_media_column(kind), folder))
+        self.media = {
+            kind: find_media(row, kind, columns.get_media_column(kind), folder)
             for kind in find_media_modalities()
         }
-        self.count = {kind: len(media) for kind, media in self.remaining.items()}
-        self.placeholder_counts = dict.fromkeys(self.remaining, 0)
+        self.placeholder_counts = dict.fromkeys(self.media, 0)
 
-    def pop_next(self, kind: str, field: str) -> MediaFile:
-        """Remove and return the next item of a modality. Raises RowError if none is left."""
+    def take_next(self, kind: str, field: str) -> MediaFile:
+        """Return the next item of a modality. Raises RowError if none is left."""
         self.placeholder_counts[kind] += 1
-        if not self.remaining[kind]:
-            raise RowError(
-                field,
-                f"has a <{kind}> mark, number {self.placeholder_counts[kind]}, for which there is "
-                f"no {kind}: the row names {self.count[kind]}",
-            )
-        return self.remaining[kind].popleft()
+        number, named = self.placeholder_counts[kind], len(self.media[kind])
+        if number > named:
+            mark = f"has a <{kind}> mark, number {number}, for which there is no {kind}"
+            raise RowError(field, f"{mark}: the row names {named}")
+        return self.media[kind][number - 1]
 
-    def pop_remaining(self) -> tuple[MediaFile, ...]:
-        """Remove and return all remaining media, ordered by modality."""
-        return tuple(media.popleft() for media in self.remaining.values() for _ in tuple(media))
+    def take_unplaced(self, field: str, *, prepends: bool) -> tuple[MediaFile, ...]:
+        """Return all media, by modality, if the text has no placeholder and `prepends`; else none.
 
-    def check_all_used(self, field: str) -> None:
-        """Raise RowError if some media have no placeholder."""
-        for kind, media in self.remaining.items():
-            if media:
-                raise RowError(
-                    field,
-                    f"marks {self.placeholder_counts[kind]} <{kind}>, but the row names "
-                    f"{self.count[kind]}: write <{kind}> in the text where each belongs",
-                )
+        Raises RowError if some media have no placeholder and are not returned.
+        """
+        if prepends and not any(self.placeholder_counts.values()):
+            return tuple(item for media in self.media.values() for item in media)
+        for kind, media in self.media.items():
+            if self.placeholder_counts[kind] < len(media):
+                marks = f"marks {self.placeholder_counts[kind]} <{kind}>, but the row names"
+                advice = f"write <{kind}> in the text where each belongs"
+                raise RowError(field, f"{marks} {len(media)}: {advice}")
+        return ()
 
     def split_at_placeholders(self, text: str, field: str) -> tuple[str | MediaFile, ...]:
         """Split `text` at placeholders such as <image> and <audio>, and insert the media there.
@@ -60,7 +56,7 @@ class MediaQueue:
         pieces = make_placeholder_pattern().split(text)
         parts: list[str | MediaFile] = [pieces[0]]
         for kind, after in zip(pieces[1::2], pieces[2::2], strict=True):
-            parts += [self.pop_next(kind, field), after]
+            parts += [self.take_next(kind, field), after]
         return tuple(part for part in parts if part != "")
 
 

@@ -37,10 +37,8 @@ def make_prompt(text: str, row: Row, columns: Columns, folder: Path) -> tuple[Me
     """Make the user's message of a filled template and the row's images and sounds."""
     media = fields.MediaQueue(row, columns, folder)
     parts = media.split_at_placeholders(text, columns.question)
-    if not any(media.placeholder_counts.values()):
-        parts = media.pop_remaining() + parts
-    media.check_all_used(columns.question)
-    return (Message(role="user", parts=parts),)
+    files = media.take_unplaced(columns.question, prepends=True)
+    return (Message(role="user", parts=files + parts),)
 
 
 def fill_template(row: Row, columns: Columns) -> str:
