@@ -16,7 +16,6 @@ class ExactMatch(TextMetric):
     """
 
     name = "exact"
-
     strict: bool = False
 
     def statistics(self, prediction: TextPrediction, answers: tuple[str, ...]) -> Statistics:
