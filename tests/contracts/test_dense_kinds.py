@@ -12,7 +12,7 @@ from torch import Tensor
 import coterie.metrics.dense
 import coterie.tasks.dense.kinds
 from coterie import serialization
-from coterie.metrics.dense.base import DenseMetric
+from coterie.metrics.base import DenseMetric
 from coterie.tasks.dense.task import DenseTask
 from tests.metrics.cases import map_statistics
 

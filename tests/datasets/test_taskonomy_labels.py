@@ -11,7 +11,7 @@ from coterie.datasets.taskonomy_labels import (
     encode_curvature,
     encode_log_depth,
     encode_normals,
-    encode_occlusion_edges,
+    encode_occlusion,
     encode_probabilities,
     rescale_to_unit_range,
 )
@@ -59,7 +59,7 @@ def test_normals_are_turned_to_coteries_axes() -> None:
 
 def test_occlusion_is_not_cut_off_and_not_blurred_yet() -> None:
     # 0 to the largest are -1 to 1; twice the largest is 2 * 2 - 1
-    found = encode_occlusion_edges(torch.tensor([[[0.0, OCCLUSION_MAX, 2 * OCCLUSION_MAX]]]))
+    found = encode_occlusion(torch.tensor([[[0.0, OCCLUSION_MAX, 2 * OCCLUSION_MAX]]]))
     assert found.tolist() == [[[-1.0, 1.0, 3.0]]]
     task = LABELS["edge_occlusion"].task
     assert isinstance(task, Regression) and task.blur == 4

@@ -6,9 +6,7 @@ import numpy as np
 from jaxtyping import Float64
 from torch import Tensor
 
-from coterie.metrics.base import TextMetric
-from coterie.metrics.dense.base import DenseMetric
-from coterie.metrics.prediction import MapPrediction, TextPrediction
+from coterie.metrics.base import DenseMetric, MapPrediction, TextMetric, TextPrediction
 
 WORDS = "cat dog red green one two house big small tree runs over under with salt pepper".split()
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from coterie import Recipe
 from coterie.evaluate.predictions import write_predictions
 from coterie.evaluate.scores import TaskScore
-from coterie.metrics.prediction import MapPrediction
+from coterie.metrics.base import MapPrediction
 from coterie.tasks.dense.dataset import DenseSample
 from coterie.tasks.dense.inference import make_rows, save_examples
 from coterie.tasks.dense.task_set import DenseTasks

@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 import coterie
 from coterie import metrics
 from coterie.evaluate.scores import TaskScore
-from coterie.metrics.prediction import TextPrediction
+from coterie.metrics.base import TextPrediction
 from coterie.recipe import Recipe
 from coterie.tasks.text.task import TextTask
 from coterie.tasks.text.task_set import TextTasks

@@ -56,10 +56,11 @@ def apply_template(processor: Any, chats: Sequence[Chat]) -> Mapping[str, Any]:
         texts = [[_to_plain_message(message) for message in chat] for chat in chats]
         encoded = processor.apply_chat_template(texts, padding=True, **common)
         return {key: encoded[key] for key in ("input_ids", "attention_mask")}
-    names = _get_media_tokens(processor) if processor.chat_template == make_template() else {}
-    return processor.apply_chat_template(
-        list(chats), processor_kwargs={"padding": True}, **common, **names
-    )
+    if processor.chat_template == make_template():
+        names = [each.token_name for each in find_media_modalities().values()]
+        tokens = {name: getattr(processor, name, None) for name in names}
+        common |= {name: str(token) for name, token in tokens.items() if token is not None}
+    return processor.apply_chat_template(list(chats), processor_kwargs={"padding": True}, **common)
 
 
 def get_end_of_turn_id(processor: Any) -> int:
@@ -73,18 +74,10 @@ def get_end_of_turn_id(processor: Any) -> int:
         {"role": role, "content": text if tokenizer is processor else [to_template_content(text)]}
         for role, text in (("user", "a question"), ("assistant", answer))
     ]
-    rendered = processor.apply_chat_template(chat, tokenize=False)
-    after = rendered.rpartition(answer)[2] if answer in rendered else ""
+    _, found, after = processor.apply_chat_template(chat, tokenize=False).rpartition(answer)
     special = set(tokenizer.all_special_ids) | set(tokenizer.added_tokens_decoder)
-    ids = tokenizer(after, add_special_tokens=False)["input_ids"] if after.strip() else []
+    ids = tokenizer(after, add_special_tokens=False)["input_ids"] if found and after.strip() else []
     return next((each for each in ids if each in special), tokenizer.eos_token_id)
-
-
-def _get_media_tokens(processor: Any) -> dict[str, str]:
-    """Return the processor's media placeholder tokens, by the names in `make_template`."""
-    keys = [each.token_name for each in find_media_modalities().values()]
-    named = {key: getattr(processor, key, None) for key in keys}
-    return {key: str(token) for key, token in named.items() if token is not None}
 
 
 def _to_plain_message(message: dict[str, Any]) -> dict[str, str]:

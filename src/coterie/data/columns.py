@@ -50,10 +50,8 @@ class Columns:
             raise ValueError(f"{where}: {error}; give text with {{names}} of columns") from None
         for text, name, form, conversion in parsed:
             if name is not None and (form or conversion or not name.isidentifier()):
-                raise ValueError(
-                    f"{where}: {{{name}}} is no plain name of a column; write {{{{ and }}}} for "
-                    "braces"
-                )
+                problem = f"{{{name}}} is no plain name of a column; write {{{{ and }}}} for braces"
+                raise ValueError(f"{where}: {problem}")
             if name is not None and name in ("answer", self.answer):
                 raise ValueError(f"{where}: it would tell the answer; leave {{{name}}} out")
             pieces.append((text, self.question if name == "question" else name))

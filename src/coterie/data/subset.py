@@ -19,7 +19,7 @@ class Subset(Sequence[TextSample]):
     def __init__(
         self, rows: Dataset | Sequence[TextSample], *, limit: int | None, blind: bool
     ) -> None:
-        """Choose `limit` samples, at random as files are often sorted; None is all.
+        """Choose `limit` samples (None: all) at random, as files are often sorted.
 
         If `blind`, images and audio are removed.
         """

@@ -31,10 +31,8 @@ class TaskSampling:
         if self.temperature in (math.inf, "equal"):
             object.__setattr__(self, "temperature", "equal")  # JSON has no infinity
         elif isinstance(self.temperature, str) or not self.temperature >= 1:
-            raise ValueError(
-                f"TaskSampling(temperature={self.temperature!r}): give a number, at least 1, or "
-                '"equal"'
-            )
+            problem = f"TaskSampling(temperature={self.temperature!r})"
+            raise ValueError(f'{problem}: give a number, at least 1, or "equal"')
 
     def compute_task_probabilities(self, sizes: Sequence[int]) -> Float64[np.ndarray, " tasks"]:
         """Compute each task's share of 1. Raises ValueError if there are none, or one is empty."""
@@ -66,7 +64,10 @@ class TaskSampling:
         rows = np.empty_like(tasks)
         for task, size in enumerate(sizes):
             is_task = tasks == task
-            rows[is_task] = generate_epoch_orders(size, int(is_task.sum()), task, seed)
+            count = int(is_task.sum())
+            passes = range(math.ceil(count / size))
+            orders = [np.random.default_rng([seed, task, i]).permutation(size) for i in passes]
+            rows[is_task] = np.ravel(orders)[:count]
         return np.stack([tasks, rows], axis=-1)
 
     def count_steps_per_epoch(self, sizes: Sequence[int], batch_size: int) -> int:
@@ -96,12 +97,3 @@ def compute_samples_per_batch(
         counts[step] = least - given
         given = least
     return counts
-
-
-def generate_epoch_orders(
-    size: int, count: int, task: int, seed: int
-) -> Int64[np.ndarray, " samples"]:
-    """Generate `count` row indices below `size`: consecutive random permutations."""
-    epochs = range(math.ceil(count / size))
-    orders = [np.random.default_rng([seed, task, epoch]).permutation(size) for epoch in epochs]
-    return np.concatenate([np.empty(0, np.int64), *orders])[:count]

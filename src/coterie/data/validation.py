@@ -58,11 +58,8 @@ class ValidatedDataset(Dataset[TextSample]):
     ) -> None:
         """Read every row once.
 
-        Args:
-            source: the raw rows.
-            reader: parses rows to samples.
-            check_media: also decode every image and audio file to find damaged ones.
-            part: split of the valid rows; all bad rows are reported, as their split is unknown.
+        If `check_media`, also decode every image and audio file to find damaged ones. `part` is a
+        split of the valid rows; all bad rows are reported, as their split is unknown.
         """
         self.source, self.reader = source, reader
         rows, turns, groups = array("q"), array("i"), array("Q")

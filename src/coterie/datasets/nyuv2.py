@@ -30,8 +30,6 @@ TASKS: dict[str, DenseTask] = {
     "depth": Depth(name="depth"),
     "normal": Normals(name="normal", criterion="cosine"),
 }
-AXIS_SIGNS = (1, -1, 1)
-"""The stored y axis points downward; see `Nyuv2`."""
 LIGHTER = 1.001
 """Maximum image value: 1 up to rounding."""
 Array = Shaped[np.ndarray, "..."]
@@ -71,15 +69,11 @@ def encode_depth(values: Array, size: tuple[int, int]) -> Float32[Tensor, "1 hei
 
 
 def encode_normals(values: Array, size: tuple[int, int]) -> Float32[Tensor, "3 height breadth"]:
-    """Encode unit vectors in coterie's axes; 0, 0, 0 becomes NaN.
-
-    Raises ValueError if a value is infinite or all are unknown.
-    """
+    """Encode unit vectors; 0, 0, 0 becomes NaN. Raises ValueError if infinite or all unknown."""
     check_shape(values.shape, (*size, 3))
     if np.isinf(values).any():
         raise ValueError("is infinite somewhere: parts of unit vectors are allowed, -1 to 1")
-    stored = torch.from_numpy(values.astype(np.float32)).permute(2, 0, 1)
-    vectors = to_camera_axes(stored, AXIS_SIGNS)
+    vectors = to_camera_axes(torch.from_numpy(values.astype(np.float32)).permute(2, 0, 1))
     if vectors.isnan().all():
         raise ValueError("has no normal at any pixel: leave this sample out")
     return vectors
@@ -127,10 +121,7 @@ class Nyuv2Split(DenseSplit):
     """The numbered samples of train/ or val/."""
 
     def __init__(self, folder: Path, names: tuple[str, ...]) -> None:
-        """List the files. A number is a sample if any of its files exists.
-
-        Raises ValueError if one of the folders is missing.
-        """
+        """List the files: any makes its number a sample. Raises ValueError without a folder."""
         self.folder, self.fields, self.title = folder, ("image", *names), str(folder)
         stems: set[str] = set()
         for part in [FILES[field] for field in self.fields]:
@@ -143,12 +134,10 @@ class Nyuv2Split(DenseSplit):
         return len(self.stems)
 
     def list_files(self, index: int) -> list[LabelFile]:
-        stem = self.stems[index]
-        names = {each: f"{self.folder.name}/{FILES[each]}/{stem}.npy" for each in self.fields}
-        return [
-            LabelFile(folder=self.folder.parent, name=name, field=field)
-            for field, name in names.items()
-        ]
+        folder, stem = self.folder, self.stems[index]
+        names = [f"{folder.name}/{FILES[field]}/{stem}.npy" for field in self.fields]
+        pairs = zip(names, self.fields, strict=True)
+        return [LabelFile(folder=folder.parent, name=name, field=field) for name, field in pairs]
 
     def read(self, index: int) -> DenseSample:
         image_file, *files = self.list_files(index)

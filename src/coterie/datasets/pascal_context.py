@@ -8,26 +8,45 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from jaxtyping import Shaped
+from jaxtyping import Float32, Int64, Shaped
 from torch import Tensor
 
-from coterie.datasets import pascal_context_labels as labels
 from coterie.datasets.base import FolderDataset
+from coterie.metrics.dense.labels import Mask, to_camera_axes, to_class_map
+from coterie.metrics.dense.thinning import thin_edges
+from coterie.optional_imports import import_optional
+from coterie.tasks.dense import label_files
 from coterie.tasks.dense.dataset import DenseSample, DenseSplit
 from coterie.tasks.dense.kinds.edges import Edges
 from coterie.tasks.dense.kinds.normals import Normals
 from coterie.tasks.dense.kinds.saliency import Saliency
 from coterie.tasks.dense.kinds.segmentation import Segmentation
-from coterie.tasks.dense.label_files import LabelFile, decode_rgb
+from coterie.tasks.dense.label_files import LabelFile
 from coterie.tasks.dense.task import DenseTask
 
+ClassMap = Int64[np.ndarray, "height breadth"]
+SEMSEG_CLASSES = 21
+PART_CLASSES = 7
+IGNORE_INDEX = 255
+PERSON = 15
+"""PASCAL-Part's class number of people."""
+PART_NAMES = {
+    1: "hair head lear lebrow leye mouth nose rear rebrow reye",
+    2: "neck torso",
+    3: "luarm ruarm",
+    4: "lhand llarm rhand rlarm",
+    5: "luleg ruleg",
+    6: "lfoot llleg rfoot rlleg",
+}
+"""Class -> parts of a person: head, torso, upper and lower arms, upper and lower legs."""
+PART_CLASS = {part: number for number, parts in PART_NAMES.items() for part in parts.split()}
 SPLITS = {"train": "train", "validation": "val"}
 """Split -> its file list in ImageSets/Context."""
 TASKS: dict[str, DenseTask] = {
     task.name: task
     for task in (
-        Segmentation(name="semseg", classes=labels.SEMSEG_CLASSES, weight=1.0),
-        Segmentation(name="human_parts", classes=labels.PART_CLASSES, weight=2.0),
+        Segmentation(name="semseg", classes=SEMSEG_CLASSES, weight=1.0),
+        Segmentation(name="human_parts", classes=PART_CLASSES, weight=2.0),
         Saliency(name="sal", weight=5.0),
         Edges(name="edge", weight=50.0),
         Normals(name="normals", criterion="l1", weight=10.0),
@@ -42,13 +61,6 @@ FILES = {
     "normals": ("normals_distill/{}.png", CONTEXT),
 }
 """Task -> the label files of an image."""
-DECODERS: dict[str, Callable[[bytes, tuple[int, ...]], Shaped[Tensor, "..."]]] = {
-    "semseg": labels.decode_semseg,
-    "human_parts": labels.decode_human_parts,
-    "sal": labels.decode_saliency,
-    "edge": lambda content, size: labels.compute_edges(labels.decode_context(content, size)),
-}
-"""Task -> its decoder, from a file's bytes and the height and breadth of its image."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +124,7 @@ class PascalContextSplit(DenseSplit):
         return files + [file for task in self.names for file in self.get_label_files(index, task)]
 
     def read(self, index: int) -> DenseSample:
-        image = self.get_image_file(index).read(decode_rgb)
+        image = self.get_image_file(index).read(label_files.decode_rgb)
         found = {task: self.read_label(index, task, image.shape[1:]) for task in self.names}
         source = self.pictures[index]
         return DenseSample(image=torch.from_numpy(image), labels=found, source=source)
@@ -123,9 +135,9 @@ class PascalContextSplit(DenseSplit):
         if task == "normals":
             known = np.ones(size, bool)
             if self.allowed:
-                things = others[0].read(lambda content: labels.decode_context(content, size))
-                known = labels.mask_reliable_normals(things, self.allowed)
-            return first.read(lambda content: labels.decode_normals(content, size, known))
+                things = others[0].read(lambda content: decode_context(content, size))
+                known = np.isin(things, list(self.allowed))
+            return first.read(lambda content: decode_normals(content, size, known))
         file = first if first.path.exists() or not others else others[0]
         return file.read(lambda content: DECODERS[task](content, size))
 
@@ -141,10 +153,9 @@ class PascalContextSplit(DenseSplit):
 def read_reliable_classes(folder: Path) -> frozenset[int]:
     """Return the class numbers whose normals are known; empty if the lists do not exist.
 
-    These are the classes of equal name in NYUv2 and PASCAL-Context, and "tvmonitor", as in the
-    released code.
-
-    Raises ValueError if only one of the lists exists, or they are not JSON objects.
+    These are the indoor classes, of equal name in NYUv2 and PASCAL-Context, and "tvmonitor", for
+    which the normals' teacher network is reliable, as in the released code. Raises ValueError if
+    only one of the lists exists, or they are not JSON objects.
     """
     for part in ("db_info", "json"):
         files = [folder / part / f"{of}_classes.json" for of in ("nyu", "context")]
@@ -160,3 +171,78 @@ def read_reliable_classes(folder: Path) -> frozenset[int]:
                 "copy both from the released code, or remove them"
             ) from None
     return frozenset()
+
+
+def decode_semseg(content: bytes, size: tuple[int, ...]) -> Int64[Tensor, "height breadth"]:
+    """Decode classes 0 (background) to 20; 255 where unknown."""
+    values = label_files.decode_uint8(content)
+    label_files.check_size(values.shape, size)
+    return to_class_map(values, classes=SEMSEG_CLASSES, unknown=IGNORE_INDEX, ignored=IGNORE_INDEX)
+
+
+def decode_human_parts(content: bytes, size: tuple[int, ...]) -> Int64[Tensor, "height breadth"]:
+    """Decode human parts, 0 elsewhere; all pixels are unknown if no part is labelled.
+
+    Raises ValueError if `anno` is not in PASCAL-Part's format: the objects in an image, each with
+    name, class, mask and parts, each part with name and mask.
+    """
+    found = label_files.decode_mat(content, "anno")
+    labels = np.zeros(size, np.int64)
+    try:
+        people = [thing for thing in found[0, 0][1].ravel() if int(thing[1].item()) == PERSON]
+        for part in [part for person in people for part in person[3].ravel()]:
+            name, mask = str(part[0].item()), part[1]
+            if name not in PART_CLASS:
+                raise ValueError(f"names a part {name!r}: {', '.join(PART_CLASS)} are allowed")
+            label_files.check_size(mask.shape, size)
+            labels[mask.astype(bool)] = PART_CLASS[name]
+    except (IndexError, TypeError, AttributeError) as error:
+        problem = f"has an `anno` that is not PASCAL-Part's ({error}): fetch it again"
+        raise ValueError(problem) from None
+    labels[:] = labels if labels.any() else IGNORE_INDEX
+    return torch.from_numpy(labels)
+
+
+def decode_context(content: bytes, size: tuple[int, ...]) -> ClassMap:
+    """Decode the class of each pixel, one of 459."""
+    labels = label_files.decode_mat(content, "LabelMap")
+    label_files.check_size(labels.shape, size)
+    return labels.astype(np.int64)
+
+
+def compute_edges(things: ClassMap) -> Float32[Tensor, "1 height breadth"]:
+    """Compute edges: 1 on boundaries between different objects, 0 elsewhere.
+
+    An edge is where the Laplacian of the class numbers (4 neighbours; the image is mirrored about
+    its outermost pixels) is not 0, thinned by Guo and Hall's algorithm. The released code uses
+    OpenCV and scikit-image for it.
+    """
+    laplace = import_optional("scipy.ndimage", "data").laplace
+    laplacian = laplace(things.astype(np.float64), mode="mirror")
+    return torch.from_numpy(thin_edges(laplacian != 0).astype(np.float32))[None]
+
+
+def decode_saliency(content: bytes, size: tuple[int, ...]) -> Float32[Tensor, "1 height breadth"]:
+    """Decode saliency: 1 where the stored probability, 0 to 255, is above a half, else 0."""
+    values = label_files.decode_uint8(content)
+    label_files.check_size(values.shape, size)
+    return torch.from_numpy((values / 255 > 0.5).astype(np.float32))[None]
+
+
+def decode_normals(
+    content: bytes, size: tuple[int, ...], known: Mask
+) -> Float32[Tensor, "3 height breadth"]:
+    """Decode colours 2x / 255 - 1 to unit vectors; NaN where `known` is false."""
+    values = label_files.decode_rgb_label(content)
+    label_files.check_size(values.shape[1:], size)
+    stored = torch.from_numpy(values.astype(np.float32)) * 2 / 255 - 1
+    return torch.where(torch.from_numpy(known), to_camera_axes(stored), torch.nan)
+
+
+DECODERS: dict[str, Callable[[bytes, tuple[int, ...]], Shaped[Tensor, "..."]]] = {
+    "semseg": decode_semseg,
+    "human_parts": decode_human_parts,
+    "sal": decode_saliency,
+    "edge": lambda content, size: compute_edges(decode_context(content, size)),
+}
+"""Task -> its decoder, from a file's bytes and the height and breadth of its image."""

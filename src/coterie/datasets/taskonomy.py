@@ -20,12 +20,10 @@ from coterie.tasks.dense.task import DenseTask
 DOMAIN = "_domain_"
 """Separator of view and task in file names."""
 MASK = "mask_valid"
-BROKEN_BUILDINGS = tuple(
-    (
-        "woodbine wiconisco brinnon cauthron cochranton donaldson german castor tokeland andover "
-        "rogue athens broseley tilghmanton winooski rosser arkansaw bonnie willow timberon bohemia "
-        "micanopy thrall annona byers anaheim duarte wyldwood"
-    ).split()
+BROKEN_BUILDINGS = (
+    *"woodbine wiconisco brinnon cauthron cochranton donaldson german castor tokeland".split(),
+    *"andover rogue athens broseley tilghmanton winooski rosser arkansaw bonnie willow".split(),
+    *"timberon bohemia micanopy thrall annona byers anaheim duarte wyldwood".split(),
 )
 """Buildings that the released code of Mod-Squad removes from the medium split.
 
@@ -60,9 +58,7 @@ class Taskonomy(FolderDataset):
         test_share: share of the test images to use, from the first: above 0, to 1.
     """
 
-    known_tasks: ClassVar[Mapping[str, DenseTask]] = {
-        name: label.task for name, label in LABELS.items()
-    }
+    known_tasks: ClassVar[Mapping[str, DenseTask]] = {k: each.task for k, each in LABELS.items()}
     folder: str | Path
     names: tuple[str, ...] = tuple(LABELS)
     size: int = 256
@@ -79,25 +75,22 @@ class Taskonomy(FolderDataset):
             raise ValueError(f"Taskonomy(test_share={self.test_share}): give a share, above 0 to 1")
 
     def open_split(self, split: str) -> DenseSplit:
-        file = Path(self.folder) / "splits_taskonomy" / self.splits
-        found = list_buildings(
-            file, split, broken=self.broken_buildings, train_on_val=self.train_on_val
-        )
-        return TaskonomySplit(self, split, found, self.test_share if split == "test" else 1.0)
+        return TaskonomySplit(self, split)
 
 
 class TaskonomySplit(DenseSplit):
     """The images of some buildings."""
 
-    def __init__(
-        self, chosen: Taskonomy, split: str, buildings: tuple[str, ...], share: float
-    ) -> None:
-        """List a share of the buildings' images, from the first; at least one.
+    def __init__(self, chosen: Taskonomy, split: str) -> None:
+        """List the buildings' images, of which some are used, from the first; at least one.
 
         An image is a sample if any of its files exists. Raises ValueError if a task's folder is
-        missing.
+        missing, and as `list_buildings`.
         """
         self.size, self.folder = (chosen.size, chosen.size), Path(chosen.folder)
+        file, broken = self.folder / "splits_taskonomy" / chosen.splits, chosen.broken_buildings
+        buildings = list_buildings(file, split, broken=broken, train_on_val=chosen.train_on_val)
+        share = chosen.test_share if split == "test" else 1.0
         self.title = f"{chosen.folder}, {split}"
         self.parts = ("rgb", *chosen.names)
         for part in self.parts:
@@ -127,16 +120,21 @@ class TaskonomySplit(DenseSplit):
         if not view:
             name = f"rgb/taskonomy/{building}"
             return [LabelFile(folder=self.folder, name=name, field="image")]
-        parts = [*self.parts, MASK] if self.masked else self.parts
-        return [self.get_file(part, building, view) for part in parts]
+        found = []
+        for part in [*self.parts, MASK] if self.masked else self.parts:
+            ending = "npy" if part.startswith("class_") else "png"
+            domain = "depth_zbuffer" if part == MASK else part
+            name = f"{part}/taskonomy/{building}/{view}{DOMAIN}{domain}.{ending}"
+            field = "image" if part == "rgb" else part
+            found.append(LabelFile(folder=self.folder, name=name, field=field))
+        return found
 
     def read(self, index: int) -> DenseSample:
         building, view = self.samples[index]
         image_file, *files = self.list_files(index)
         if not view:
-            raise image_file.make_error(
-                "is missing or has no pictures: fetch it, or name it in `broken`"
-            )
+            problem = "is missing or has no pictures: fetch it, or name it in `broken`"
+            raise image_file.make_error(problem)
         image = image_file.read(decode_rgb)
         size = image.shape[1:]
         hole = np.zeros(size, bool)
@@ -150,14 +148,6 @@ class TaskonomySplit(DenseSplit):
         }
         resized = resize_image(torch.from_numpy(image), self.size)
         return DenseSample(image=resized, labels=found, source=f"{building}/{view}")
-
-    def get_file(self, part: str, building: str, view: str) -> LabelFile:
-        """Return one file of a sample."""
-        ending = "npy" if part.startswith("class_") else "png"
-        domain = "depth_zbuffer" if part == MASK else part
-        name = f"{part}/taskonomy/{building}/{view}{DOMAIN}{domain}.{ending}"
-        field = "image" if part == "rgb" else part
-        return LabelFile(folder=self.folder, name=name, field=field)
 
 
 def decode_invalid_mask(content: bytes, size: tuple[int, ...]) -> Mask:

@@ -11,38 +11,30 @@ from jaxtyping import Float, Float32, Shaped, UInt8
 from torch import Tensor
 
 from coterie.metrics.dense.labels import DepthScale, Mask, ScalarMap, to_camera_axes
+from coterie.tasks.dense import label_files as files
 from coterie.tasks.dense.kinds.depth import Depth
 from coterie.tasks.dense.kinds.distillation import Distillation
 from coterie.tasks.dense.kinds.normals import Normals
 from coterie.tasks.dense.kinds.regression import Regression
-from coterie.tasks.dense.label_files import (
-    check_shape,
-    check_size,
-    decode_npy,
-    decode_rgb_label,
-    decode_uint8,
-    decode_uint16,
-)
 from coterie.tasks.dense.resize import resize_bilinear
 from coterie.tasks.dense.task import DenseTask
 
 Channels = Float[Tensor, "channels height breadth"]
+Encoded = Float32[Tensor, "channels height breadth"]
 NO_DEPTH = 65535
 """Stored depth at holes of the scan."""
+CURVATURE = Regression(name="principal_curvature", num_channels=2, exponent=2)
 CURVATURE_MEAN = (123.572, 120.1)
 CURVATURE_DEVIATION = (31.922, 21.658)
 OCCLUSION_MAX = 0.00625 * 2**16
 DEPTHS = DepthScale(units_per_metre=512.0, log_range=2.0**16)
-BLUR_PIXELS = 4.0
-"""Standard deviation of the blur of occlusion edges after cropping, in pixels."""
+OCCLUSION = Regression(name="edge_occlusion", blur=4.0)
+"""Its labels are blurred after cropping, with a standard deviation of 4 pixels."""
 SCANNED = (
     "depth_euclidean", "depth_zbuffer", "edge_occlusion", "keypoints3d", "normal",
     "principal_curvature", "reshading"
 )  # fmt: skip
 """Tasks whose labels were rendered from the scan, and are invalid at its holes."""
-AXIS_SIGNS = (1, -1, 1)
-"""Red is right, green down, blue to the viewer: Armeni et al., arXiv 1702.01105, sec. 4.2, and the
-authors in https://github.com/EPFL-VILAB/omnidata/issues/13."""
 
 
 def encode_log_depth(stored: ScalarMap) -> Float32[Tensor, "1 height breadth"]:
@@ -56,14 +48,12 @@ def encode_curvature(stored: Channels) -> Float32[Tensor, "2 height breadth"]:
     return (stored[:2].float() - mean) / deviation
 
 
-def rescale_to_unit_range(
-    stored: Channels, largest: float
-) -> Float32[Tensor, "channels height breadth"]:
+def rescale_to_unit_range(stored: Channels, largest: float) -> Encoded:
     """Rescale 0 to `largest` to -1 to 1; larger values are clamped."""
     return 2 * stored.float().clamp(0, largest) / largest - 1
 
 
-def encode_occlusion_edges(stored: ScalarMap) -> Float32[Tensor, "1 height breadth"]:
+def encode_occlusion(stored: ScalarMap) -> Float32[Tensor, "1 height breadth"]:
     """Encode occlusion edges, 0 to OCCLUSION_MAX as -1 to 1.
 
     Larger values are not clamped. They are blurred after cropping: see `Regression.blur`.
@@ -74,9 +64,11 @@ def encode_occlusion_edges(stored: ScalarMap) -> Float32[Tensor, "1 height bread
 def encode_normals(stored: Channels) -> Float32[Tensor, "3 height breadth"]:
     """Encode colours, 127.5 being 0, as unit vectors: x right, y up, z to the viewer.
 
+    Red is right, green down, blue to the viewer: Armeni et al., arXiv 1702.01105, sec. 4.2, and
+    the authors in https://github.com/EPFL-VILAB/omnidata/issues/13.
     Departs: the released code has y downward and does not normalise the 8-bit vectors.
     """
-    return to_camera_axes(2 * stored.float() / 255 - 1, AXIS_SIGNS)
+    return to_camera_axes(2 * stored.float() / 255 - 1)
 
 
 @dataclass(frozen=True)
@@ -103,7 +95,7 @@ class TaskonomyLabel:
         stored = self.decode(content)
         if self.task.is_image_level:
             return encode_probabilities(stored, self.task.channels)
-        check_size(stored.shape[-2:], size)
+        files.check_size(stored.shape[-2:], size)
         values = torch.from_numpy(stored.astype(np.float32)).reshape(-1, *size)
         if self.task.name in SCANNED:
             values[:, torch.from_numpy(hole)] = torch.nan
@@ -117,7 +109,7 @@ def encode_probabilities(
 
     Raises ValueError unless they are `classes` finite numbers of at least 0.
     """
-    check_shape(stored.shape, (classes,))
+    files.check_shape(stored.shape, (classes,))
     values = torch.from_numpy(stored.astype(np.float32))
     if not (values >= 0).all() or values.isinf().any():
         raise ValueError("is not finite, or below 0 somewhere: probabilities are allowed")
@@ -127,14 +119,14 @@ def encode_probabilities(
 def decode_any_rgb(content: bytes) -> UInt8[np.ndarray, "channels height breadth"]:
     """Decode RGB; a grey image is repeated to three channels."""
     try:
-        return np.stack([decode_uint8(content)] * 3)
+        return np.stack([files.decode_uint8(content)] * 3)
     except ValueError:
-        return decode_rgb_label(content)
+        return files.decode_rgb_label(content)
 
 
 def decode_depth(content: bytes) -> Float32[np.ndarray, "height breadth"]:
     """Decode depths in 1/512 m; NaN at holes of the scan."""
-    stored = decode_uint16(content).astype(np.float32)
+    stored = files.decode_uint16(content).astype(np.float32)
     return np.where(stored == NO_DEPTH, np.float32(np.nan), stored)
 
 
@@ -143,31 +135,21 @@ rescale_texture = partial(rescale_to_unit_range, largest=0.08 * 2**16)
 rescale_keypoints2d = partial(rescale_to_unit_range, largest=0.005 * 2**16)
 rescale_keypoints3d = partial(rescale_to_unit_range, largest=2.0**16)
 LABELS = {
-    label.task.name: label
-    for label in (
-        TaskonomyLabel(Distillation(name="class_object", classes=1000), decode_npy, Tensor.float),
-        TaskonomyLabel(Distillation(name="class_scene", classes=365), decode_npy, Tensor.float),
-        TaskonomyLabel(Depth(name="depth_euclidean", scale=DEPTHS), decode_depth, encode_log_depth),
-        TaskonomyLabel(Depth(name="depth_zbuffer", scale=DEPTHS), decode_depth, encode_log_depth),
-        TaskonomyLabel(
-            Regression(name="edge_occlusion", blur=BLUR_PIXELS),
-            decode_uint16,
-            encode_occlusion_edges,
-        ),
-        TaskonomyLabel(Regression(name="edge_texture"), decode_uint16, rescale_texture),
-        TaskonomyLabel(Regression(name="keypoints2d"), decode_uint16, rescale_keypoints2d),
-        TaskonomyLabel(Regression(name="keypoints3d"), decode_uint16, rescale_keypoints3d),
-        TaskonomyLabel(
-            Normals(name="normal", criterion="cosine"), decode_rgb_label, encode_normals
-        ),
-        TaskonomyLabel(
-            Regression(name="principal_curvature", num_channels=2, exponent=2),
-            decode_rgb_label,
-            encode_curvature,
-        ),
-        TaskonomyLabel(Regression(name="reshading", num_channels=3), decode_any_rgb, rescale_bytes),
-        TaskonomyLabel(Regression(name="segment_unsup2d"), decode_uint8, rescale_bytes),
-        TaskonomyLabel(Regression(name="segment_unsup25d"), decode_uint8, rescale_bytes),
+    task.name: TaskonomyLabel(task, decode, encode)
+    for task, decode, encode in (
+        (Distillation(name="class_object", classes=1000), files.decode_npy, Tensor.float),
+        (Distillation(name="class_scene", classes=365), files.decode_npy, Tensor.float),
+        (Depth(name="depth_euclidean", scale=DEPTHS), decode_depth, encode_log_depth),
+        (Depth(name="depth_zbuffer", scale=DEPTHS), decode_depth, encode_log_depth),
+        (OCCLUSION, files.decode_uint16, encode_occlusion),
+        (Regression(name="edge_texture"), files.decode_uint16, rescale_texture),
+        (Regression(name="keypoints2d"), files.decode_uint16, rescale_keypoints2d),
+        (Regression(name="keypoints3d"), files.decode_uint16, rescale_keypoints3d),
+        (Normals(name="normal", criterion="cosine"), files.decode_rgb_label, encode_normals),
+        (CURVATURE, files.decode_rgb_label, encode_curvature),
+        (Regression(name="reshading", num_channels=3), decode_any_rgb, rescale_bytes),
+        (Regression(name="segment_unsup2d"), files.decode_uint8, rescale_bytes),
+        (Regression(name="segment_unsup25d"), files.decode_uint8, rescale_bytes),
     )
 }
 """Task -> its label, in the order of the heads, with the losses of the released code."""

@@ -1,18 +1,88 @@
-"""The interface of metrics: additive statistics of samples, and the score of their sum."""
+"""The interface of metrics: predictions, their additive statistics, and the score of a sum."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float, Float64, Shaped
+from torch import Tensor
 
-from coterie.metrics.prediction import AnswerPrediction, ChoicePrediction, TextPrediction
 from coterie.metrics.text.normalization import to_snake_case
 from coterie.serialization import get_init_fields
 
-Answer = TypeVar("Answer", bound=AnswerPrediction)
 Statistics = Float64[np.ndarray, " statistics"]
+
+
+class AnswerPrediction(ABC):
+    """An answer that is stored in a predictions file. Kinds are frozen dataclasses."""
+
+    @abstractmethod
+    def dump(self) -> Any:
+        """Return the "prediction" of a row as a JSON value."""
+
+    @classmethod
+    @abstractmethod
+    def load(cls, data: Any) -> "AnswerPrediction":
+        """Return the prediction that `dump` made `data` from; ValueError for another format."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextPrediction(AnswerPrediction):
+    """A generated text, which may be empty."""
+
+    text: str
+
+    def dump(self) -> str:
+        return self.text
+
+    @classmethod
+    def load(cls, data: Any) -> "TextPrediction":
+        if not isinstance(data, str):
+            raise ValueError(
+                f"prediction {data!r} is not a text: the metric needs generated text; choose a "
+                "metric for this kind of prediction, or evaluate again"
+            )
+        return cls(text=data)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChoicePrediction(AnswerPrediction):
+    """A score for each of the allowed answers, such as its log-likelihood; at least one."""
+
+    scores: Mapping[str, float]
+
+    def __post_init__(self) -> None:
+        if not self.scores:
+            raise ValueError("ChoicePrediction(scores={}): give a score for at least one answer")
+
+    @property
+    def best(self) -> str:
+        """The answer with the highest score; the first in a tie."""
+        return max(self.scores, key=lambda answer: self.scores[answer])
+
+    def dump(self) -> dict[str, float]:
+        return dict(self.scores)
+
+    @classmethod
+    def load(cls, data: Any) -> "ChoicePrediction":
+        if not isinstance(data, Mapping):
+            raise ValueError(
+                f"prediction {data!r} has no scores: the metric needs the score of each allowed "
+                "answer; choose a metric for generated text, or evaluate again"
+            )
+        return cls(scores={answer: float(score) for answer, score in data.items()})
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MapPrediction:
+    """A head's output for one image, as passed to the loss: logits where the task has logits."""
+
+    values: Float[Tensor, "channels *place"]
+
+
+Answer = TypeVar("Answer", bound=AnswerPrediction)
 
 
 class Metric(ABC):
@@ -85,6 +155,28 @@ class ChoiceMetric(AnswerMetric[ChoicePrediction]):
     """A metric of the scores of all allowed answers. Kinds are frozen keyword-only dataclasses."""
 
     prediction_type = ChoicePrediction
+
+
+class DenseMetric(Metric):
+    """A metric that compares a map with a label. Kinds are frozen keyword-only dataclasses."""
+
+    prediction_type = MapPrediction
+
+    @abstractmethod
+    def statistics(self, prediction: MapPrediction, label: Shaped[Tensor, "*label"]) -> Statistics:
+        """Compute the statistics of one image: finite, of fixed length, additive over images.
+
+        Unlabelled pixels are ignored.
+        """
+
+    def list_settings(self) -> Mapping[str, Any]:
+        """Return the fields that are not defaults, since `str` is the name in tables."""
+        defaults = {field.name: field.default for field in get_init_fields(type(self))}
+        return {
+            name: value
+            for name, value in super().list_settings().items()
+            if isinstance(value, str | int | float) and value != defaults[name]
+        }
 
 
 def compute_ratio(part: float, whole: float) -> float:

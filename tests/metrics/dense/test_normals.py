@@ -18,4 +18,4 @@ def test_no_direction_is_unknown() -> None:
 
 def test_signs_turn_axes() -> None:
     stored = torch.tensor([0.0, 2.0, 0.0]).view(3, 1, 1)
-    assert to_camera_axes(stored, (1, -1, 1)).flatten().tolist() == [0, -1, 0]
+    assert to_camera_axes(stored).flatten().tolist() == [0, -1, 0]

@@ -1,7 +1,8 @@
 """Row formats, detected from the columns of a row."""
 
-from coterie.data.row_formats.base import Row, RowFormat
+from coterie.data.row_formats.base import RowFormat
 from coterie.data.row_formats.chat_messages import ChatMessages
+from coterie.data.row_formats.fields import Row
 from coterie.data.row_formats.llava_conversations import LlavaConversations
 from coterie.data.row_formats.question_answer import QuestionAnswer
 

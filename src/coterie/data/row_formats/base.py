@@ -1,16 +1,16 @@
-"""`RowFormat`, the interface of row formats: they parse rows to prompts and answers."""
+"""`RowFormat`, the interface of row formats, and `DialogueFormat`, of rows with a list of turns."""
 
-import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from coterie.data.columns import Columns
 from coterie.data.dataset import RowError
-from coterie.data.sample import Message
+from coterie.data.row_formats.fields import MediaQueue, Row, format_value
+from coterie.data.sample import MediaFile, Message
 
-Row = Mapping[str, Any]
 PromptAndAnswers = tuple[tuple[Message, ...], tuple[str, ...]]
 """Messages of a prompt, and its accepted answers."""
 
@@ -30,46 +30,58 @@ class RowFormat(ABC):
         """
 
 
-def parse_text(value: Any, field: str) -> str:
-    """Return `value`. Raises RowError unless it is non-empty text that can be encoded as UTF-8."""
-    if not isinstance(value, str):
-        raise RowError(field, f"is {format_value(value)}: give text")
-    if not value.strip():
-        raise RowError(field, f"is {value!r}: give text that is not empty")
-    if "\0" in value:
-        raise RowError(field, f"holds a NUL character, in {format_value(value)}")
-    try:
-        value.encode()
-    except UnicodeEncodeError as error:
-        raise RowError(
-            field, f"holds half a character, {value[error.start]!r}, which has no UTF-8"
-        ) from None
-    return value
+class DialogueFormat(RowFormat):
+    """A column with a list of turns; each turn of the assistant is a sample.
+
+    Attributes:
+        field: the column.
+        items: what the list holds, for errors.
+        prepends_media: whether media come before the text of the first user turn if no turn has a
+            placeholder; otherwise they must match the placeholders one to one.
+    """
+
+    field: ClassVar[str]
+    items: ClassVar[str]
+    prepends_media: ClassVar[bool] = False
+
+    def matches(self, row: Row) -> bool:
+        return row.get(self.field) is not None
+
+    def parse(self, row: Row, columns: Columns, folder: Path) -> list[PromptAndAnswers]:
+        given = row[self.field]
+        if not (isinstance(given, list) and given):
+            raise RowError(self.field, f"is {format_value(given)}: give a list of {self.items}")
+        media = MediaQueue(row, columns, folder)
+        turns = [self.parse_turn(turn, media, f"{self.field}[{i}]") for i, turn in enumerate(given)]
+        files = media.take_unplaced(self.field, prepends=self.prepends_media)
+        first = next((turn for turn in turns if turn.role == "user"), None)
+        turns = [replace(t, parts=files + t.parts) if t is first else t for t in turns]
+        return split_dialogue(turns, self.field)
+
+    @abstractmethod
+    def parse_turn(self, turn: Any, media: MediaQueue, field: str) -> Message:
+        """Parse one turn. Raises RowError if it is invalid."""
 
 
-def parse_answers(value: Any, field: str) -> tuple[str, ...]:
-    """Parse accepted answers from text, a number or a list of these; white space is stripped."""
-    if value is None:
-        raise RowError(field, "is missing or null: give text, a number or a list of these")
-    if not isinstance(value, list):
-        return (parse_answer(value, field),)
-    if not value:
-        raise RowError(field, "is []: give at least one answer")
-    return tuple(parse_answer(item, f"{field}[{i}]") for i, item in enumerate(value))
+def split_dialogue(messages: Sequence[Message], field: str) -> list[PromptAndAnswers]:
+    """Split a dialogue into one sample per assistant turn, with the earlier turns as prompt.
 
-
-def parse_answer(value: Any, field: str) -> str:
-    """Parse one answer; numbers are formatted with `str`."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        if not math.isfinite(value):
-            raise RowError(field, f"is {value}: give a finite number")
-        return str(value)
-    if not isinstance(value, str):
-        raise RowError(field, f"is {format_value(value)}: give text, a number or a list of these")
-    return parse_text(value, field).strip()
-
-
-def format_value(value: Any) -> str:
-    """Format a value for an error message, shortened to 60 characters."""
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    Raises RowError if there is no assistant turn, one does not follow a user turn or has media.
+    """
+    found: list[PromptAndAnswers] = []
+    for index, turn in enumerate(messages):
+        place = f"{field}[{index}]"
+        if turn.role == "system" and index:
+            raise RowError(place, "is a turn of the system: it can only be the first")
+        if turn.role != "assistant":
+            continue
+        if not index or messages[index - 1].role != "user":
+            raise RowError(place, "is the assistant's, but no turn of the user is before it")
+        if any(isinstance(part, MediaFile) for part in turn.parts):
+            raise RowError(place, "has a picture or sound: an answer is of text alone")
+        answer = "\n".join(str(part) for part in turn.parts).strip()
+        found.append((tuple(messages[:index]), (answer,)))
+    if not found:
+        problem = f"has no turn of the assistant among {len(messages)}: nothing to learn"
+        raise RowError(field, problem)
+    return found

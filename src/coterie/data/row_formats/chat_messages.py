@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from coterie.data.dataset import RowError
-from coterie.data.row_formats.base import format_value, parse_text
-from coterie.data.row_formats.dialogue import DialogueFormat
-from coterie.data.row_formats.media_placeholders import MediaQueue, parse_media
+from coterie.data.row_formats.base import DialogueFormat
+from coterie.data.row_formats.fields import MediaQueue, format_value, parse_media, parse_text
 from coterie.data.sample import MediaFile, Message
 from coterie.modalities.base import find_media_modalities
 
@@ -50,10 +49,9 @@ def parse_part(part: Any, media: MediaQueue, field: str) -> tuple[str | MediaFil
         return media.split_at_placeholders(parse_text(part.get("text"), field), field)
     known = find_media_modalities()
     if kind not in known:
-        raise RowError(
-            field, f"is {format_value(part)}: give an object of type text, {' or '.join(known)}"
-        )
+        kinds = " or ".join(known)
+        raise RowError(field, f"is {format_value(part)}: give an object of type text, {kinds}")
     for name in (kind, "path", "url"):
         if part.get(name) is not None:
             return (parse_media(kind, part[name], media.folder, f"{field}.{name}"),)
-    return (media.pop_next(kind, field),)
+    return (media.take_next(kind, field),)

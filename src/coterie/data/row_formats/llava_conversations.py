@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from coterie.data.dataset import RowError
-from coterie.data.row_formats.base import format_value, parse_text
-from coterie.data.row_formats.dialogue import DialogueFormat
-from coterie.data.row_formats.media_placeholders import MediaQueue
+from coterie.data.row_formats.base import DialogueFormat
+from coterie.data.row_formats.fields import MediaQueue, format_value, parse_text
 from coterie.data.sample import Message, Role
 
 ROLES: dict[Any, Role] = {"system": "system", "human": "user", "gpt": "assistant"}
@@ -23,9 +22,8 @@ class LlavaConversations(DialogueFormat):
 
     def parse_turn(self, turn: Any, media: MediaQueue, field: str) -> Message:
         if not isinstance(turn, Mapping):
-            raise RowError(
-                field, f'is {format_value(turn)}: give an object with "from" and "value"'
-            )
+            problem = f'is {format_value(turn)}: give an object with "from" and "value"'
+            raise RowError(field, problem)
         role = turn.get("from")
         if not (isinstance(role, str) and role in ROLES):
             raise RowError(f"{field}.from", f"is {format_value(role)}: give {', '.join(ROLES)}")

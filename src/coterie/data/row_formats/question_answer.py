@@ -4,15 +4,9 @@ from pathlib import Path
 
 from coterie.data.columns import Columns
 from coterie.data.dataset import RowError
-from coterie.data.row_formats.base import (
-    PromptAndAnswers,
-    Row,
-    RowFormat,
-    format_value,
-    parse_answers,
-    parse_text,
-)
-from coterie.data.row_formats.media_placeholders import MediaQueue, make_placeholder_pattern
+from coterie.data.row_formats import fields
+from coterie.data.row_formats.base import PromptAndAnswers, RowFormat
+from coterie.data.row_formats.fields import Row
 from coterie.data.sample import Message
 from coterie.serialization import format_suggestions
 
@@ -28,11 +22,10 @@ class QuestionAnswer(RowFormat):
 
     def parse(self, row: Row, columns: Columns, folder: Path) -> list[PromptAndAnswers]:
         text = fill_template(row, columns)
-        answers = parse_answers(row.get(columns.answer), columns.answer)
-        for mark in filter(None, map(make_placeholder_pattern().search, answers)):
-            raise RowError(
-                columns.answer, f"has the mark {mark[0].strip()}: an answer is of text alone"
-            )
+        answers = fields.parse_answers(row.get(columns.answer), columns.answer)
+        for mark in filter(None, map(fields.make_placeholder_pattern().search, answers)):
+            problem = f"has the mark {mark[0].strip()}: an answer is of text alone"
+            raise RowError(columns.answer, problem)
         return [(make_prompt(text, row, columns, folder), answers)]
 
     def parse_prompt(self, row: Row, columns: Columns, folder: Path) -> tuple[Message, ...]:
@@ -42,12 +35,10 @@ class QuestionAnswer(RowFormat):
 
 def make_prompt(text: str, row: Row, columns: Columns, folder: Path) -> tuple[Message, ...]:
     """Make the user's message of a filled template and the row's images and sounds."""
-    media = MediaQueue(row, columns, folder)
+    media = fields.MediaQueue(row, columns, folder)
     parts = media.split_at_placeholders(text, columns.question)
-    if not any(media.placeholder_counts.values()):
-        parts = media.pop_remaining() + parts
-    media.check_all_used(columns.question)
-    return (Message(role="user", parts=parts),)
+    files = media.take_unplaced(columns.question, prepends=True)
+    return (Message(role="user", parts=files + parts),)
 
 
 def fill_template(row: Row, columns: Columns) -> str:
@@ -66,8 +57,8 @@ def format_field(row: Row, column: str) -> str:
         raise RowError(
             column,
             f"is missing or null, and the prompt names it{format_suggestions(column, names)}; the "
-            f"row has {format_value(', '.join(names)) if names else 'nothing'}",
+            f"row has {fields.format_value(', '.join(names)) if names else 'nothing'}",
         )
     if isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
-    return parse_text(value, column)
+    return fields.parse_text(value, column)

@@ -28,10 +28,9 @@ def open_rows(path: str | Path, *, split: str) -> RowSource:
         if any((path / name).exists() for name in ("dataset_info.json", "dataset_dict.json")):
             return load_from_disk(path, split=split)
         return FolderSource(path)
-    if path.suffix in (".jsonl", ".ndjson"):
-        return JsonlSource(path)
-    if path.suffix == ".parquet":
-        return ParquetSource(path)
+    kinds = {".jsonl": JsonlSource, ".ndjson": JsonlSource, ".parquet": ParquetSource}
+    if path.suffix in kinds:
+        return kinds[path.suffix](path)
     if path.suffix == ".json":
         raise ValueError(
             f"{path} is JSON: write one object a line, as `jq -c '.[]' {path.name} > "

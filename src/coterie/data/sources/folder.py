@@ -48,9 +48,8 @@ def get_media_kind(file: str, field: str) -> str:
     suffix = Path(file).suffix.lower()
     kinds = {end: name for name, each in find_media_modalities().items() for end in each.suffixes}
     if suffix not in kinds:
-        raise RowError(
-            field, f"{file!r} ends in {suffix or 'nothing'!r}: known are {', '.join(kinds)}"
-        )
+        known = ", ".join(kinds)
+        raise RowError(field, f"{file!r} ends in {suffix or 'nothing'!r}: known are {known}")
     return kinds[suffix]
 
 

@@ -37,10 +37,7 @@ class DatasetSource(RowSource):
 
 
 def load_from_disk(path: Path, *, split: str) -> DatasetSource:
-    """Load a data set or a dict of splits that `save_to_disk` wrote.
-
-    Raises ValueError if it is damaged or has no such split.
-    """
+    """Load what `save_to_disk` wrote. Raises ValueError if damaged or without such a split."""
     datasets = import_optional("datasets", "data")
     try:
         found = datasets.load_from_disk(str(path))

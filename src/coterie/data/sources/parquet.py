@@ -42,34 +42,25 @@ def open_table(copy: Path) -> Any:
 
 
 def get_arrow_copy(path: Path) -> Path:
-    """Return the Arrow copy of a Parquet file, created unless one of its size and time exists.
-
-    Raises ValueError if the file is damaged.
-    """
+    """Return the Arrow copy of a file of this size and time. Raises ValueError if damaged."""
     folder = make_cache_dir() / "rows"
     folder.mkdir(exist_ok=True)
     copy = folder / f"{make_key(make_file_stamp(path))}.arrow"
-    if not copy.exists():
-        part = copy.with_suffix(f".{os.getpid()}.part")
-        try:
-            convert_to_arrow(path, part)
-            part.replace(copy)  # atomic, so that an existing copy is complete
-        finally:
-            part.unlink(missing_ok=True)
-    return copy
-
-
-def convert_to_arrow(path: Path, to: Path) -> None:
-    """Write the rows of a Parquet file as an Arrow file. Raises ValueError if it is damaged."""
+    if copy.exists():
+        return copy
     pyarrow, ipc = import_optional("pyarrow", "data"), import_optional("pyarrow.ipc", "data")
+    part = copy.with_suffix(f".{os.getpid()}.part")
     try:
         with import_optional("pyarrow.parquet", "data").ParquetFile(path, memory_map=True) as file:
-            with ipc.new_file(str(to), file.schema_arrow) as writer:
+            with ipc.new_file(str(part), file.schema_arrow) as writer:
                 for batch in file.iter_batches(batch_size=BATCH_ROWS):
                     writer.write_batch(batch)
+        return part.replace(copy)  # atomic, so that an existing copy is complete
     except (pyarrow.ArrowException, OSError) as error:
         # An error of the system has a number; one of Arrow, for a damaged file, has none.
         problem = "is no Parquet file that can be read"
         if getattr(error, "errno", None):
-            problem = f"cannot be copied to {to}"
+            problem = f"cannot be copied to {part}"
         raise ValueError(f"{path} {problem}: {get_first_line(error)}") from None
+    finally:
+        part.unlink(missing_ok=True)

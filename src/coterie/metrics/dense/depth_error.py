@@ -6,10 +6,8 @@ from typing import Literal
 
 import numpy as np
 
-from coterie.metrics.base import Statistics, compute_ratio
-from coterie.metrics.dense.base import DenseMetric
+from coterie.metrics.base import DenseMetric, MapPrediction, Statistics, compute_ratio
 from coterie.metrics.dense.labels import METRES, DepthScale, ScalarMap, check_choice, to_numpy
-from coterie.metrics.prediction import MapPrediction
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +45,5 @@ class DepthError(DenseMetric):
 
     def score(self, total: Statistics) -> float:
         squares, ratios, count = total
-        if self.report == "rmse":
-            return math.sqrt(compute_ratio(squares, count))
-        return compute_ratio(ratios, count)
+        is_rmse = self.report == "rmse"
+        return math.sqrt(compute_ratio(squares, count)) if is_rmse else compute_ratio(ratios, count)

@@ -8,9 +8,11 @@ import torch
 from jaxtyping import Bool, Float, Float32, Float64, Int64, Shaped
 from torch import Tensor
 
-from coterie.metrics.prediction import MapPrediction
+from coterie.metrics.base import MapPrediction
 
 Mask = Bool[np.ndarray, "height breadth"]
+LabelMask = Bool[Tensor, "batch *label"]
+LabelBatch = Float32[Tensor, "batch *label"]
 ScalarMap = Float[Tensor, "1 height breadth"]
 THRESHOLDS = np.linspace(0.2, 0.9, 15)
 """Probabilities from which on a pixel counts as salient, as in ASTMT's code."""
@@ -18,9 +20,7 @@ THRESHOLDS = np.linspace(0.2, 0.9, 15)
 
 def mask_unlabelled(
     prediction: Float[Tensor, "batch *label"], label: Float[Tensor, "batch *label"]
-) -> tuple[
-    Float32[Tensor, "batch *label"], Float32[Tensor, "batch *label"], Bool[Tensor, "batch *label"]
-]:
+) -> tuple[LabelBatch, LabelBatch, LabelMask]:
     """Return prediction and label in float32, both 0 where unlabelled, and the labelled mask.
 
     The prediction is 0 there, too, so that no value in it can make a gradient NaN.
@@ -30,12 +30,9 @@ def mask_unlabelled(
     return prediction.float().where(known, 0.0), label.float().where(known, 0.0), known
 
 
-def compute_masked_mean(
-    values: Float32[Tensor, "batch *label"], known: Bool[Tensor, "batch *label"]
-) -> Float32[Tensor, " batch"]:
+def compute_masked_mean(values: LabelBatch, known: LabelMask) -> Float32[Tensor, " batch"]:
     """Compute the mean of each image's values where known; 0 if nothing is known."""
-    total = values.where(known, 0.0).flatten(1).sum(1)
-    return total / known.flatten(1).sum(1).clamp(min=1)
+    return values.where(known, 0.0).flatten(1).sum(1) / known.flatten(1).sum(1).clamp(min=1)
 
 
 def to_numpy(values: Float[Tensor, "*label"]) -> Float64[np.ndarray, "*label"]:
@@ -80,13 +77,13 @@ def normalize_vectors(
 
 
 def to_camera_axes(
-    stored: Float[Tensor, "channels height breadth"], signs: tuple[int, int, int]
+    stored: Float[Tensor, "channels height breadth"],
 ) -> Float32[Tensor, "channels height breadth"]:
-    """Convert stored vectors x, y, z, 0 or NaN where unknown, to unit vectors in coterie's axes.
+    """Convert vectors x right, y down, z to the viewer to unit vectors in coterie's axes: y up.
 
-    A sign is 1 or -1: whether the stored axis points right, up, to the viewer.
+    Unknown vectors are 0 or NaN.
     """
-    return normalize_vectors(stored * torch.tensor(signs, dtype=stored.dtype).view(3, 1, 1))
+    return normalize_vectors(stored * torch.tensor([1, -1, 1], dtype=stored.dtype).view(3, 1, 1))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,14 +103,11 @@ class DepthScale:
     log_range: float | None = None
 
     def __post_init__(self) -> None:
-        if not 0 < self.units_per_metre < math.inf:
-            raise ValueError(
-                f"DepthScale(units_per_metre={self.units_per_metre!r}): give a number above 0"
-            )
-        if self.log_range is not None and not 1 < self.log_range < math.inf:
-            raise ValueError(
-                f"DepthScale(log_range={self.log_range!r}): give None or a number above 1"
-            )
+        units, log_range = self.units_per_metre, self.log_range
+        if not 0 < units < math.inf:
+            raise ValueError(f"DepthScale(units_per_metre={units!r}): give a number above 0")
+        if log_range is not None and not 1 < log_range < math.inf:
+            raise ValueError(f"DepthScale(log_range={log_range!r}): give None or a number above 1")
 
     def encode(self, metres: Float[Tensor, "*label"]) -> Float[Tensor, "*label"]:
         """Encode depths in metres, at least 0, as labels; NaN stays NaN."""

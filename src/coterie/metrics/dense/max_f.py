@@ -4,10 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coterie.metrics.base import Statistics
-from coterie.metrics.dense.base import DenseMetric
+from coterie.metrics.base import DenseMetric, MapPrediction, Statistics
 from coterie.metrics.dense.labels import THRESHOLDS, ScalarMap, threshold_saliency
-from coterie.metrics.prediction import MapPrediction
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,8 +32,7 @@ class MaxF(DenseMetric):
         if not salient.size:
             return np.zeros(2 * len(THRESHOLDS) + 1)
         both = (found & salient).sum(1)
-        precision = both / np.maximum(found.sum(1), 1)
-        recall = both / max(salient.sum(), 1)
+        precision, recall = both / np.maximum(found.sum(1), 1), both / max(salient.sum(), 1)
         return np.concatenate((precision, recall, [1.0]))
 
     def score(self, total: Statistics) -> float:

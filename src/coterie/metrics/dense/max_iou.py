@@ -4,10 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coterie.metrics.base import Statistics, compute_percent
-from coterie.metrics.dense.base import DenseMetric
+from coterie.metrics.base import DenseMetric, MapPrediction, Statistics, compute_percent
 from coterie.metrics.dense.labels import THRESHOLDS, ScalarMap, threshold_saliency
-from coterie.metrics.prediction import MapPrediction
 
 
 @dataclass(frozen=True, kw_only=True)

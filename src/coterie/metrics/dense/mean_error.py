@@ -8,10 +8,8 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from coterie.metrics.base import Statistics, compute_ratio
-from coterie.metrics.dense.base import DenseMetric
+from coterie.metrics.base import DenseMetric, MapPrediction, Statistics, compute_ratio
 from coterie.metrics.dense.labels import check_choice, to_numpy
-from coterie.metrics.prediction import MapPrediction
 
 
 @dataclass(frozen=True, kw_only=True)

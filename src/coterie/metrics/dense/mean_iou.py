@@ -6,9 +6,7 @@ import numpy as np
 from jaxtyping import Int
 from torch import Tensor
 
-from coterie.metrics.base import Statistics, compute_ratios
-from coterie.metrics.dense.base import DenseMetric
-from coterie.metrics.prediction import MapPrediction
+from coterie.metrics.base import DenseMetric, MapPrediction, Statistics, compute_ratios
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,8 +34,8 @@ class MeanIoU(DenseMetric):
             raise ValueError(f"MeanIoU(classes={self.classes!r}): give a number, at least 2")
         if 0 <= self.ignore_index < self.classes:
             raise ValueError(
-                f"MeanIoU(ignore_index={self.ignore_index!r}): this is one of the "
-                f"{self.classes} classes; give a number below 0 or from {self.classes} on"
+                f"MeanIoU(ignore_index={self.ignore_index!r}): this is one of the {self.classes} "
+                f"classes; give a number below 0 or from {self.classes} on"
             )
 
     def statistics(
@@ -56,9 +54,8 @@ class MeanIoU(DenseMetric):
                 f"a label is {strange[0]}: classes are 0 to {self.classes - 1}, and "
                 f"{self.ignore_index} where nothing is known"
             )
-        counts = [np.bincount(x, minlength=self.classes) for x in (found, right)]
-        both = np.bincount(found[found == right], minlength=self.classes)
-        return np.concatenate((both, *counts)).astype(np.float64)
+        parts = found[found == right], found, right
+        return np.concatenate([np.bincount(x, minlength=self.classes) for x in parts]).astype(float)
 
     def score(self, total: Statistics) -> float:
         both, found, right = total.reshape(3, -1)

@@ -4,11 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coterie.metrics.base import Statistics, compute_ratios
-from coterie.metrics.dense.base import DenseMetric
+from coterie.metrics.base import DenseMetric, MapPrediction, Statistics, compute_ratios
 from coterie.metrics.dense.labels import Mask, ScalarMap, to_numpy
 from coterie.metrics.dense.thinning import thin_edges
-from coterie.metrics.prediction import MapPrediction
 from coterie.optional_imports import import_optional
 
 

@@ -6,9 +6,7 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from coterie.metrics.base import Statistics
-from coterie.metrics.dense.base import DenseMetric
-from coterie.metrics.prediction import MapPrediction
+from coterie.metrics.base import DenseMetric, MapPrediction, Statistics
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,8 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from coterie.metrics.base import Statistics, TextMetric
-from coterie.metrics.prediction import TextPrediction
+from coterie.metrics.base import Statistics, TextMetric, TextPrediction
 from coterie.optional_imports import import_optional
 
 

@@ -4,11 +4,11 @@ import math
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from coterie.metrics.base import Statistics, TextMetric
-from coterie.metrics.prediction import TextPrediction
+from coterie.metrics.base import Statistics, TextMetric, TextPrediction
 from coterie.metrics.text.normalization import normalize_speech
 from coterie.optional_imports import import_optional
 
@@ -25,18 +25,16 @@ class EditRate(TextMetric):
     limits = (0.0, math.inf)
     normalize: bool = True
 
-    @property
     @abstractmethod
-    def jiwer_function(self) -> str:
-        """Name of the jiwer function that counts edits in this metric's unit."""
+    def count_edits(self, answer: str, prediction: str) -> Any:
+        """Return the result of the jiwer function that counts edits in this metric's unit."""
 
     def statistics(self, prediction: TextPrediction, answers: tuple[str, ...]) -> Statistics:
         """Compute (edits, length of the answer) for the answer with the fewest edits by length."""
         form: Callable[[str], str] = normalize_speech if self.normalize else str
-        count = getattr(import_optional("jiwer", "evaluate"), self.jiwer_function)
         pairs = []
         for answer in answers:
-            found = count(form(answer), form(prediction.text))
+            found = self.count_edits(form(answer), form(prediction.text))
             wrong = found.substitutions + found.deletions
             pairs.append((wrong + found.insertions, wrong + found.hits))
         return np.array(min(pairs, key=lambda pair: pair[0] / max(pair[1], 1)), np.float64)
@@ -48,9 +46,8 @@ class WordErrorRate(EditRate):
 
     alias = "wer"
 
-    @property
-    def jiwer_function(self) -> str:
-        return "process_words"
+    def count_edits(self, answer: str, prediction: str) -> Any:
+        return import_optional("jiwer", "evaluate").process_words(answer, prediction)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +56,5 @@ class CharacterErrorRate(EditRate):
 
     alias = "cer"
 
-    @property
-    def jiwer_function(self) -> str:
-        return "process_characters"
+    def count_edits(self, answer: str, prediction: str) -> Any:
+        return import_optional("jiwer", "evaluate").process_characters(answer, prediction)

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coterie.metrics.base import Statistics, TextMetric
-from coterie.metrics.prediction import TextPrediction
+from coterie.metrics.base import Statistics, TextMetric, TextPrediction
 from coterie.metrics.text.normalization import normalize
 
 
@@ -17,7 +16,6 @@ class ExactMatch(TextMetric):
     """
 
     name = "exact"
-
     strict: bool = False
 
     def statistics(self, prediction: TextPrediction, answers: tuple[str, ...]) -> Statistics:

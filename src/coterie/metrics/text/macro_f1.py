@@ -5,8 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from coterie.metrics.base import Statistics, TextMetric, compute_ratios
-from coterie.metrics.prediction import TextPrediction
+from coterie.metrics.base import Statistics, TextMetric, TextPrediction, compute_ratios
 from coterie.metrics.text.normalization import normalize
 
 
@@ -30,8 +29,9 @@ class MacroF1(TextMetric):
     def fit(self, answers: Iterable[tuple[str, ...]]) -> "MacroF1":
         if self.labels:
             return self
-        labels = {normalize(answer) for items in answers for answer in items}
-        return replace(self, labels=tuple(sorted(labels)))
+        return replace(
+            self, labels=tuple(sorted({normalize(x) for items in answers for x in items}))
+        )
 
     def check(self, answers: tuple[str, ...]) -> None:
         labels = list(map(normalize, self.labels))
@@ -49,8 +49,7 @@ class MacroF1(TextMetric):
         right = predicted if predicted in accepted else accepted[0]
         counts = np.zeros((3, len(labels)))
         counts[:, labels.index(right)] = [predicted == right, 0, 1]
-        if predicted in labels:
-            counts[1, labels.index(predicted)] += 1
+        counts[1, [label == predicted for label in labels]] = 1
         return counts.ravel()
 
     def score(self, total: Statistics) -> float:

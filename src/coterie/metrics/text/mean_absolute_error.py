@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coterie.metrics.base import Statistics, TextMetric, compute_ratio
-from coterie.metrics.prediction import TextPrediction
+from coterie.metrics.base import Statistics, TextMetric, TextPrediction, compute_ratio
 from coterie.metrics.text.number_parsing import find_nearest, parse_numbers
 
 

@@ -6,20 +6,12 @@ import unicodedata
 BETWEEN_DIGITS = re.compile(r"(?<=\d),(?=\d{3}\b)")
 DROPPED = re.compile(r"[.](?!\d)|['\u2019]")
 ARTICLES = re.compile(r"\b(a|an|the)\b")
-UNSPACED = (
-    range(0x0E00, 0x0F00),  # Thai, Lao
-    range(0x1000, 0x10A0),  # Myanmar
-    range(0x1780, 0x1800),  # Khmer
-    range(0x3005, 0x3008),  # iteration and closing marks, ideographic zero
-    range(0x3040, 0x3100),  # Hiragana, Katakana
-    range(0x31F0, 0x3200),  # Katakana, small
-    range(0x3400, 0x4DC0),  # CJK ideographs
-    range(0x4E00, 0xA000),
-    range(0xF900, 0xFB00),
-    range(0x1B000, 0x1B170),  # old Kana
-    range(0x20000, 0x40000),  # rare CJK ideographs
+UNSPACED = re.compile(
+    r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"  # Thai and Lao, Myanmar, Khmer
+    r"\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\U0001b000-\U0001b16f"  # iteration marks, Kana
+    r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"  # CJK ideographs
 )
-"""Code points of scripts without spaces between words."""
+"""Characters of scripts without spaces between words."""
 
 
 def normalize(text: str) -> str:
@@ -56,21 +48,17 @@ def words_in(text: str) -> list[str]:
 
     In scripts without spaces, each character is a word, with its vowel and tone signs: Chinese,
     Japanese, Thai, Lao, Khmer and Myanmar (Chinese as in the evaluation of MLQA,
-    arXiv:1910.07475). Korean has spaces and is split by them.
+    arXiv:1910.07475). Korean has spaces and is split by them; digits are not split.
     """
     parts: list[str] = []
     alone = False
     for character in normalize(text):
         if unicodedata.category(character)[0] != "M":
-            was_alone, alone = alone, is_unspaced(character)
+            was_alone = alone
+            alone = bool(UNSPACED.match(character)) and not character.isdigit()
             parts += " " if alone or was_alone else ""
         parts.append(character)
     return "".join(parts).split()
-
-
-def is_unspaced(character: str) -> bool:
-    """Return whether a character is a letter of a script without spaces; digits never are."""
-    return any(ord(character) in block for block in UNSPACED) and not character.isdigit()
 
 
 def to_snake_case(name: str) -> str:

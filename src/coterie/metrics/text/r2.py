@@ -6,8 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from coterie.metrics.base import Statistics, TextMetric
-from coterie.metrics.prediction import TextPrediction
+from coterie.metrics.base import Statistics, TextMetric, TextPrediction
 from coterie.metrics.text.number_parsing import find_nearest, parse_numbers
 
 
@@ -40,9 +39,8 @@ class R2(TextMetric):
         return metric
 
     def check(self, answers: tuple[str, ...]) -> None:
-        if self.log and min(parse_numbers(answers)) < 0:
+        if min(parse_numbers(answers)) < 0 and self.log:
             raise ValueError(f"{answers!r} has a number below 0, of which R2(log=True) has no log")
-        parse_numbers(answers)
 
     def statistics(self, prediction: TextPrediction, answers: tuple[str, ...]) -> Statistics:
         """Compute 1, the answer's distance from the center, its square, and the squared error."""

@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from coterie.metrics.base import Statistics, TextMetric
-from coterie.metrics.prediction import TextPrediction
+from coterie.metrics.base import Statistics, TextMetric, TextPrediction
 from coterie.optional_imports import import_optional
 
 
@@ -29,5 +28,4 @@ class RougeL(TextMetric):
 @lru_cache
 def make_scorer(stem: bool) -> Any:
     """Return rouge-score's scorer, which is stateless."""
-    module = import_optional("rouge_score.rouge_scorer", "evaluate")
-    return module.RougeScorer(["rougeL"], use_stemmer=stem)
+    return import_optional("rouge_score.rouge_scorer", "evaluate").RougeScorer(["rougeL"], stem)

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coterie.metrics.base import Statistics, TextMetric
-from coterie.metrics.prediction import TextPrediction
+from coterie.metrics.base import Statistics, TextMetric, TextPrediction
 from coterie.metrics.text.normalization import words_in
 
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from coterie.data.subset import spread_indices
 from coterie.graft import observe
 from coterie.io import write
-from coterie.metrics.prediction import MapPrediction
+from coterie.metrics.base import MapPrediction
 from coterie.optional_imports import import_optional
 from coterie.routing.decision import Tape
 from coterie.tasks.dense.dataset import DenseSample, DenseSamples

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
-from coterie.metrics.dense.base import DenseMetric
+from coterie.metrics.base import DenseMetric
 from coterie.metrics.dense.labels import check_choice
 from coterie.tasks.dense.visualize import Map, Visualization, apply_colormap_range
 

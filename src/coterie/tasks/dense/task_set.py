@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from coterie import serialization
 from coterie.families.multitask_vit import MultiTaskViT
-from coterie.metrics.dense.base import DenseMetric
+from coterie.metrics.base import DenseMetric
 from coterie.models.loading import LoadedModel
 from coterie.plugins import VISION_MODELS, find_plugin
 from coterie.recipe import Recipe

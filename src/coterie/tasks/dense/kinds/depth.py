@@ -6,7 +6,7 @@ from typing import Literal
 from jaxtyping import Float
 from torch import Tensor
 
-from coterie.metrics.dense.base import DenseMetric
+from coterie.metrics.base import DenseMetric
 from coterie.metrics.dense.depth_error import DepthError
 from coterie.metrics.dense.labels import METRES, DepthScale, compute_masked_mean, mask_unlabelled
 from coterie.tasks.dense.task import DenseTask, Losses, MapBatch

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch.nn.functional as F
 
-from coterie.metrics.dense.base import DenseMetric
+from coterie.metrics.base import DenseMetric
 from coterie.metrics.dense.labels import compute_masked_mean, mask_unlabelled
 from coterie.metrics.dense.ods_f import OdsF
 from coterie.tasks.dense.task import BinaryTask, Losses, MapBatch

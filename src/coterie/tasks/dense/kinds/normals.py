@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from coterie.metrics.dense.base import DenseMetric
+from coterie.metrics.base import DenseMetric
 from coterie.metrics.dense.labels import compute_masked_mean, mask_unlabelled, normalize_vectors
 from coterie.metrics.dense.mean_angular_error import MeanAngularError
 from coterie.tasks.dense.task import DenseTask, Losses

@@ -5,7 +5,7 @@ from typing import Literal
 
 import torch.nn.functional as F
 
-from coterie.metrics.dense.base import DenseMetric
+from coterie.metrics.base import DenseMetric
 from coterie.metrics.dense.labels import compute_masked_mean, mask_unlabelled
 from coterie.metrics.dense.max_f import MaxF
 from coterie.metrics.dense.max_iou import MaxIoU

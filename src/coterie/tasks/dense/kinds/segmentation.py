@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from coterie.metrics.dense.base import DenseMetric
+from coterie.metrics.base import DenseMetric
 from coterie.metrics.dense.labels import compute_masked_mean
 from coterie.metrics.dense.mean_iou import MeanIoU
 from coterie.tasks.dense.task import DenseTask, Losses
