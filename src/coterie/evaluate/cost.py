@@ -63,8 +63,8 @@ def count_active_parameters(model: nn.Module, usage: UsageStatistics) -> int:
                 continue
             experts = module.coterie_experts[adapter]
             assert isinstance(experts, ExpertLayer)
-            shares = [sum(column) / len(seen) for column in zip(*seen, strict=True)]
             sizes = site.mixture.main.count_parameters(experts, site.mixture.shared)
+            shares = (sum(column) / len(seen) for column in zip(*seen, strict=True))
             # Experts without weights (Null) come last among the shares, and have no size.
             idle += sum((1 - share) * size for share, size in zip(shares, sizes, strict=False))
     return round(count_total_parameters(model) - idle)
@@ -104,8 +104,8 @@ def get_peak_memory_bytes(device: torch.device) -> int | None:
 
 def read_training_time(folder: Path) -> dict[str, float | None]:
     """Read the training time and the samples per second from the last record of a run's log."""
-    rows = [row for row in RunDirectory(folder).read_log() if "time_s" in row]
-    last = rows[-1] if rows else {}
+    log = RunDirectory(folder).read_log()
+    last = next((row for row in reversed(log) if "time_s" in row), {})
     seconds, samples = last.get("time_s"), last.get("samples")
     speed = samples / seconds if samples and seconds else None
     return {"train_time_s": seconds, "samples_per_s": speed}

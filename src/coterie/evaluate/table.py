@@ -37,8 +37,6 @@ class SystemRow:
     """A system of the table.
 
     Attributes:
-        system: its name.
-        seeds: of its runs.
         tasks: task -> mean over seeds, with a 95 % interval over samples and seeds.
         delta_m: percent above the baseline, mean over tasks; None without a baseline.
         difference: task -> score minus the baseline's, paired; empty without a baseline.
@@ -62,8 +60,6 @@ class Table:
     """The result of `coterie.compare`.
 
     Attributes:
-        split: the rows that were scored.
-        columns: the tasks.
         rows: the systems, the baseline first.
         baseline: its name, or None.
         better: task, or "delta_m", -> A -> B -> share of paired resamples in which A is better.
@@ -83,7 +79,7 @@ class Table:
         """Return markdown tables: scores, differences to the baseline, who is better, and cost."""
         parts = [self._format_scores()]
         if self.baseline is not None:
-            parts += [self._format_differences(), self._format_better("delta_m")]
+            parts += [self._format_differences(), self._format_better()]
         parts.append(self._format_costs())
         notes = "\n".join(f"- {note}" for note in self.notes)
         return "\n\n".join(part for part in (*parts, notes) if part) + "\n"
@@ -134,18 +130,18 @@ class Table:
         ]
         return format_markdown_table([f"minus {self.baseline}", *names], lines)
 
-    def _format_better(self, what: str) -> str:
-        matrix = self.better.get(what, {})
+    def _format_better(self) -> str:
+        matrix = self.better.get("delta_m", {})
         names = [row.system for row in self.rows if row.system in matrix]
         lines = [
             [one, *("" if one == other else _format_share(matrix[one][other]) for other in names)]
             for one in names
         ]
-        return format_markdown_table([f"better in {what} than", *names], lines) if lines else ""
+        return format_markdown_table(["better in delta_m than", *names], lines) if lines else ""
 
     def _format_costs(self) -> str:
-        known = [cost for cost in COSTS if any(row.cost.get(cost[0]) is not None
-                                               for row in self.rows)]  # fmt: skip
+        given = {key for row in self.rows for key, value in row.cost.items() if value is not None}
+        known = [cost for cost in COSTS if cost[0] in given]
         if not known:
             return ""
         lines = [
