@@ -29,9 +29,10 @@ def write(request: ExtractRequest) -> dict[str, Any]:
     model, adapter, folder = request.source.model, request.adapter, request.folder
     shares = make_fixed_task_loras(model, adapter, request.task)
     check(model, shares)
-    save(model, shares, adapter, folder)
-    plain = read(copy_without_mixtures(model, adapter), folder)
-    error = verify(model, shares, adapter, plain)
+    save(copy_without_mixtures(model, adapter), shares, folder)
+    base_model = copy_without_mixtures(model, adapter)
+    plain = read(base_model, folder)
+    error = verify(base_model, shares, plain)
     dtypes = {plain.get_submodule(share.name).get_parameter("weight").dtype for share in shares}
     report = verify_weights(error, max(map(get_weight_tolerance, dtypes)))
     if request.probe is not None:
@@ -80,12 +81,11 @@ def is_quantized(base: nn.Module) -> bool:
 
 
 @torch.no_grad()
-def save(model: PeftModel, shares: Sequence[FixedTaskLora], adapter: str, to: Path) -> None:
+def save(base_model: PreTrainedModel, shares: Sequence[FixedTaskLora], to: Path) -> None:
     """Write the checkpoint with its config and, if there is one, generation config.
 
     Each module's change is added to its weight in float64.
     """
-    base_model = copy_without_mixtures(model, adapter)
     for share in shares:
         module: Any = base_model.get_submodule(share.name)
         weight = module.weight
@@ -106,14 +106,11 @@ def read(base_model: PreTrainedModel, folder: Path) -> PreTrainedModel:
 
 
 @torch.no_grad()
-def verify(
-    model: PeftModel, shares: Sequence[FixedTaskLora], adapter: str, loaded: PreTrainedModel
-) -> float:
+def verify(base_model: nn.Module, shares: Sequence[FixedTaskLora], loaded: nn.Module) -> float:
     """Return the largest error of a weight in the loaded checkpoint, by its largest entry.
 
     Raises RuntimeError if a weight without a mixture has changed.
     """
-    base_model = copy_without_mixtures(model, adapter)
     cut = {f"{share.name}.weight": share for share in shares}
     written = loaded.state_dict()
     errors = []

@@ -12,10 +12,11 @@ from torch import Tensor, nn
 from coterie.extract.fixed_task import get_adapter_config
 from coterie.extract.source import ExtractRequest
 
+Outputs = Float[Tensor, "..."]
 TOLERANCE = 1e-6
 
 
-def compute_largest_error(found: Float[Tensor, "..."], wanted: Float[Tensor, "..."]) -> float:
+def compute_largest_error(found: Outputs, wanted: Outputs) -> float:
     """Compute the largest difference, divided by the largest wanted entry, if that is not 0."""
     scale = wanted.abs().max().item()
     return (found - wanted).abs().max().item() / (scale or 1.0)
@@ -37,10 +38,7 @@ def verify_weights(error: float, tolerance: float) -> dict[str, float]:
 
 
 def verify_outputs(error: float, plain: nn.Module) -> dict[str, float]:
-    """Return the outputs' largest error for the report. Raises RuntimeError if it is too large.
-
-    `plain` was loaded from the files; `error` is by the largest entry of the expected outputs.
-    """
+    """Return the largest error of `plain`, the loaded model, as `verify_weights` does."""
     dtype = next(weight.dtype for weight in plain.parameters() if weight.is_floating_point())
     allowed = max(1e-4, 10 * torch.finfo(dtype).eps)
     if not error <= allowed:
@@ -53,10 +51,7 @@ def verify_outputs(error: float, plain: nn.Module) -> dict[str, float]:
 
 @torch.no_grad()
 def measure_probe_error(request: ExtractRequest, plain: Any, probe: Mapping[str, Tensor]) -> float:
-    """Compute how much a plain model's outputs differ from the routed model's for the task.
-
-    `plain` was loaded from the files; `probe` has keyword arguments of the base model's forward.
-    """
+    """Compute the largest error of the loaded model's outputs for the task."""
     model = request.source.model
     tasks = get_adapter_config(model, request.adapter).tasks
     batch = len(probe.get("input_ids", next(iter(probe.values()))))
@@ -83,7 +78,7 @@ def use_single_adapter(model: PeftModel, adapter: str) -> Iterator[None]:
             module.training = mode
 
 
-def get_model_output(output: Any) -> Float[Tensor, "..."]:
+def get_model_output(output: Any) -> Outputs:
     """Return logits where there are any, else the last hidden state."""
     logits = output.get("logits")
     return output["last_hidden_state"] if logits is None else logits
