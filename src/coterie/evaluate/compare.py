@@ -39,11 +39,9 @@ def compare(
         controls: also show evaluations with `untrained=True` and `blind=True`; or which of the
             two, "untrained" and "blind".
         resamples: bootstrap resamples, at least 1.
-        seed: of the resampling.
 
-    Raises:
-        ValueError: no runs, a run that was not evaluated, systems that scored different tasks,
-            samples or splits.
+    Raises ValueError for no runs, a run that was not evaluated, and systems that scored different
+    tasks, samples or splits.
     """
     groups = systems.group_runs(runs)
     if not groups:

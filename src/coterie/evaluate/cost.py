@@ -33,8 +33,8 @@ def count_total_parameters(model: nn.Module) -> int:
     idle: set[int] = set()
     for module in model.modules():
         if isinstance(module, CoterieLayer):
-            active = [module.coterie_site[name] for name in module.active_adapters
-                      if name in module.coterie_site]  # fmt: skip
+            sites = module.coterie_site
+            active = [sites[name] for name in module.active_adapters if name in sites]
             if active and not any(site.mixture.main.uses_base_weights for site in active):
                 idle |= {id(parameter) for parameter in module.get_base_layer().parameters()}
     return sum(each.numel() for each in model.parameters() if id(each) not in idle)
@@ -45,11 +45,7 @@ def count_active_parameters(model: nn.Module, usage: UsageStatistics) -> int:
 
     Experts count by the share of units that chose them, the mean over tasks; so for rectified
     routers, whose number of chosen experts varies, this is a mean too. All embeddings count, as is
-    usual.
-
-    Args:
-        model: the grafted model.
-        usage: its "chosen" is read. Layers without usage count as active.
+    usual. Only "chosen" of `usage` is read; layers without usage count as active.
     """
     idle = 0.0
     mixtures = find_active_mixtures(model)
@@ -75,11 +71,9 @@ def count_flops(call: Callable[[], object]) -> int:
     """Count the floating-point operations of a call, without gradients.
 
     Cached features are not included. Training costs about three times as much, less where weights
-    are frozen.
-
-    Counted by torch.utils.flop_counter on the matrix products that are computed, with padding and
-    towers. A product of [m, k] and [k, n] is 2 m k n. A mixture in its dense form counts the
-    experts of weight 0.
+    are frozen. Counted by torch.utils.flop_counter on the matrix products that are computed, with
+    padding and towers. A product of [m, k] and [k, n] is 2 m k n. A mixture in its dense form
+    counts the experts of weight 0.
     """
     # The counter does not support the fused attention of CPUs; it counts plain products.
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:

@@ -41,7 +41,6 @@ class Estimates:
 
     Attributes:
         systems: scored on the same resamples.
-        higher_is_better: of each task.
         baseline: the position of delta_m's baseline.
         seed: of the random numbers that stand for seeds.
     """

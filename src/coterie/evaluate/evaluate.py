@@ -48,8 +48,6 @@ def evaluate(
     predictions as PNG files to predictions/SPLIT/examples/.
 
     Args:
-        run: the run, or its folder.
-        split: which rows of the tasks.
         batch_size: samples of a forward pass, at least 1.
         limit: samples per task, the same ones in every run; None for all.
         blind: remove images and audio, to measure what the text alone reveals.
@@ -231,8 +229,6 @@ class Evaluation:
             **({} if self.untrained else cost.read_training_time(self.run.folder)),
             "generate_samples_per_s": sum(each["samples"] for each in facts) / seconds,
         }  # fmt: skip
-        layers = {
-            layer: expert_usage.make_expert_names(mixture)
-            for layer, mixture in expert_usage.find_active_mixtures(model).items()
-        }
+        mixtures = expert_usage.find_active_mixtures(model)
+        layers = {name: expert_usage.make_expert_names(each) for name, each in mixtures.items()}
         return predictions.store(file, keys, cost=measured, layers=layers)

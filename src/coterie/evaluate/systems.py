@@ -92,9 +92,8 @@ def resolve_runs(runs: Any) -> list[Run]:
 def load_system(name: str, runs: list[Run], *, control: str = "") -> System:
     """Load the scores and statistics of a system's runs from their folders.
 
-    Raises:
-        ValueError: no runs, a run without scores, runs of several splits, two runs of one seed
-            with one task, a seed without one of the tasks, seeds that scored other samples.
+    Raises ValueError for no runs, a run without scores, runs of several splits, two runs of one
+    seed with one task, a seed without one of the tasks, and seeds that scored other samples.
     """
     if not runs:
         raise ValueError(f"system {name!r} has no runs: give at least one")

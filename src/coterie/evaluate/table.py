@@ -111,14 +111,13 @@ class Table:
             unit = f", {column.unit}" if column.unit else ""
             direction = "" if column.higher_is_better else " (lower is better)"
             head.append(f"{column.name}{unit}{direction}")
+        relative = self.baseline is not None
+        head += ["delta_m, %"] if relative else []
         lines = []
         for row in self.rows:
             cells = [format_interval(row.tasks.get(column.name)) for column in self.columns]
+            cells += [format_interval(row.delta_m, sign=True)] if relative else []
             lines.append([row.system, str(len(row.seeds)), *cells])
-        if self.baseline is not None:
-            head.append("delta_m, %")
-            for line, row in zip(lines, self.rows, strict=True):
-                line.append(format_interval(row.delta_m, sign=True))
         return format_markdown_table(head, lines)
 
     def _format_differences(self) -> str:
@@ -156,21 +155,13 @@ def format_markdown_table(head: list[str], lines: list[list[str]]) -> str:
     """Return a markdown table with aligned columns: the first to the left, numbers to the right."""
     cells = [[cell.replace("|", "\\|") for cell in line] for line in (head, *lines)]
     widths = [max(3, *map(len, column)) for column in zip(*cells, strict=True)]
-    rows = []
-    for line in cells:
-        first, *others = zip(line, widths, strict=True)
-        padded = [first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in others)]
-        rows.append("| " + " | ".join(padded) + " |")
-    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
-    rows.insert(1, "| " + " | ".join(rule) + " |")
-    return "\n".join(rows)
+    cells.insert(1, ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])])
+    padded = ([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])] for line in cells)
+    return "\n".join(f"| {' | '.join(line)} |" for line in padded)
 
 
 def format_interval(cell: Interval | None, *, sign: bool = False) -> str:
-    """Return a value and its interval, such as "81.2 [78.0, 84.1]", in three digits or more.
-
-    None becomes empty.
-    """
+    """Return "81.2 [78.0, 84.1]", in three digits or more; of None an empty text."""
     if cell is None:
         return ""
     if not math.isfinite(cell.value):

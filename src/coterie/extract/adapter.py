@@ -20,18 +20,10 @@ from coterie.extract.fixed_task import (
 )
 from coterie.extract.merged import copy_without_mixtures
 from coterie.extract.source import ExtractRequest
-from coterie.extract.verify import (
-    TOLERANCE,
-    Outputs,
-    compute_largest_error,
-    measure_probe_error,
-    verify_outputs,
-    verify_weights,
-)
-from coterie.tuner.config import CoterieConfig
+from coterie.extract.verify import Outputs, compute_largest_error, verify_probe, verify_weights
+from coterie.tuner.config import WEIGHTS, CoterieConfig
 
 CONFIG = "adapter_config.json"
-WEIGHTS = "adapter_model.safetensors"
 PREFIX = "base_model.model."
 MULTIPLE = 8
 # The values that vLLM allows for --max-lora-rank.
@@ -60,11 +52,11 @@ def write(request: ExtractRequest) -> dict[str, Any]:
     base_model, config = copy_without_mixtures(model, adapter), get_adapter_config(model, adapter)
     check(base_model, config)
     rank = save(base_model, shares, config, folder)
-    report = verify_weights(verify(base_model, shares, folder), TOLERANCE)
+    report = verify_weights(verify(base_model, shares, folder), torch.float32)
     if request.probe is not None:
         fresh = copy_without_mixtures(model, adapter, runs=True)
         plain = PeftModel.from_pretrained(fresh, str(folder)).eval()
-        report |= verify_outputs(measure_probe_error(request, plain, request.probe), plain)
+        report |= verify_probe(request, plain)
     report |= {"rank": rank, "vllm": make_vllm_flags(shares, rank)}
     return report | describe_modules(shares)
 

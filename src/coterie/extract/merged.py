@@ -13,13 +13,7 @@ from transformers import PreTrainedModel
 
 from coterie.extract.fixed_task import FixedTaskLora, describe_modules, make_fixed_task_loras
 from coterie.extract.source import ExtractRequest
-from coterie.extract.verify import (
-    compute_largest_error,
-    get_weight_tolerance,
-    measure_probe_error,
-    verify_outputs,
-    verify_weights,
-)
+from coterie.extract.verify import compute_largest_error, verify_probe, verify_weights
 from coterie.tuner.forward_hooks import remove_hooks
 from coterie.tuner.layer import CoterieLayer
 
@@ -32,12 +26,9 @@ def write(request: ExtractRequest) -> dict[str, Any]:
     save(copy_without_mixtures(model, adapter), shares, folder)
     base_model = copy_without_mixtures(model, adapter)
     plain = read(base_model, folder)
-    error = verify(base_model, shares, plain)
     dtypes = {plain.get_submodule(share.name).get_parameter("weight").dtype for share in shares}
-    report = verify_weights(error, max(map(get_weight_tolerance, dtypes)))
-    if request.probe is not None:
-        report |= verify_outputs(measure_probe_error(request, plain, request.probe), plain)
-    return report | describe_modules(shares)
+    report = verify_weights(verify(base_model, shares, plain), *dtypes)
+    return report | verify_probe(request, plain) | describe_modules(shares)
 
 
 def check(model: PeftModel, shares: Sequence[FixedTaskLora]) -> None:

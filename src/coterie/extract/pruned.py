@@ -18,15 +18,11 @@ from coterie.extract.fixed_task import get_adapter_layers
 from coterie.extract.parameter_counts import count_model_parameters, count_pruned_parameters
 from coterie.extract.pruning import check, close_experts, prune, select_remaining_experts
 from coterie.extract.source import PROBE_IMAGES, ExtractRequest, load_image_batches
-from coterie.extract.verify import (
-    Outputs,
-    compute_largest_error,
-    use_single_adapter,
-    verify_outputs,
-)
+from coterie.extract.verify import compute_largest_error, use_single_adapter, verify_outputs
 from coterie.models.pruned_vision.modeling import PrunedVisionModel
 
 Images = Float[Tensor, "batch channels height breadth"]
+Predictions = Float[Tensor, "..."]
 
 
 def write(request: ExtractRequest) -> dict[str, Any]:
@@ -124,13 +120,12 @@ def restrict_to_experts(
 
 
 @torch.no_grad()
-def predict_routed(model: PeftModel, task: str, adapter: str, images: Images) -> Outputs:
+def predict_routed(model: PeftModel, task: str, adapter: str, images: Images) -> Predictions:
     """Predict the task alone with the routed model."""
     with use_single_adapter(model, adapter):
         return model(pixel_values=images, tasks=(task,)).predictions[task].float()
 
 
 @torch.no_grad()
-def predict_pruned(model: Any, task: str, images: Images) -> Outputs:
-    """Predict with a pruned model."""
+def predict_pruned(model: Any, task: str, images: Images) -> Predictions:
     return model.to(images.device)(pixel_values=images).predictions[task].float()

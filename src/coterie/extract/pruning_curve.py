@@ -77,9 +77,8 @@ def measure_score_curve(
         run: on a dense data set, or its folder.
         use: the split on which expert usage is measured, not the scored one, or pruning would be
             fitted to the scored images; or the usage itself.
-        split: whose images are scored.
         thresholds: at least one; see `PruningOptions`.
-        limit: images that are scored, the same ones in every run; None for all.
+        limit: images of `split` that are scored, the same ones in every run; None for all.
         batch_size: images per forward pass, at least 1.
         device: where the models run; None for the CPU.
 

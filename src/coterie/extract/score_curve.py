@@ -42,7 +42,6 @@ class ScoreCurve:
         full_score: of the full model that predicts the task alone.
         usage: layer -> {"chosen": share of units by expert} of the full model on the scored
             images.
-        points: one for each threshold.
     """
 
     task: str
@@ -113,7 +112,7 @@ class ScoreCurve:
         lines = [
             "| threshold | experts | parameters, M | of the whole | of its experts "
             "| score | points worse |",
-            "|--:|--:|--:|--:|--:|--:|--:|",
+            "|" + "--:|" * 7,
         ]
         lines += [
             f"| {row['threshold']:g} | {row['experts']} | {row['parameters'] / 1e6:.3g} "

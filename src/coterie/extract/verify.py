@@ -1,6 +1,6 @@
 """Differences between an extracted model and the routed one, and their tolerances."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -27,8 +27,12 @@ def get_weight_tolerance(dtype: torch.dtype) -> float:
     return max(TOLERANCE, torch.finfo(dtype).eps)
 
 
-def verify_weights(error: float, tolerance: float) -> dict[str, float]:
-    """Return the weights' largest error for the report. Raises RuntimeError if it is too large."""
+def verify_weights(error: float, *dtypes: torch.dtype) -> dict[str, float]:
+    """Return the largest error of weights of these dtypes, for the report.
+
+    Raises RuntimeError if it is too large.
+    """
+    tolerance = max(map(get_weight_tolerance, dtypes))
     if not error <= tolerance:
         raise RuntimeError(
             f"the loaded weights differ from the routed model's by {error:.1e} of the largest "
@@ -50,16 +54,19 @@ def verify_outputs(error: float, plain: nn.Module) -> dict[str, float]:
 
 
 @torch.no_grad()
-def measure_probe_error(request: ExtractRequest, plain: Any, probe: Mapping[str, Tensor]) -> float:
-    """Compute the largest error of the loaded model's outputs for the task."""
-    model = request.source.model
+def verify_probe(request: ExtractRequest, plain: Any) -> dict[str, float]:
+    """Compare the loaded model's outputs on the probe, if any, with the routed model's."""
+    model, probe = request.source.model, request.probe
+    if probe is None:
+        return {}
     tasks = get_adapter_config(model, request.adapter).tasks
     batch = len(probe.get("input_ids", next(iter(probe.values()))))
     ids = {"coterie_task_ids": torch.full((batch,), tasks.index(request.task))} if tasks else {}
     with use_single_adapter(model, request.adapter):
         wanted = get_model_output(model(**probe, **ids)).float()
     plain.to(next(model.parameters()).device)
-    return compute_largest_error(get_model_output(plain(**probe)).float(), wanted)
+    error = compute_largest_error(get_model_output(plain(**probe)).float(), wanted)
+    return verify_outputs(error, plain)
 
 
 @contextmanager
