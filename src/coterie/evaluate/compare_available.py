@@ -77,6 +77,8 @@ def _read_saved_scores(name: str, folders: Sequence[Path]) -> Table:
     for folder in folders:
         with suppress(ValueError):
             found.append(Scores.read(RunDirectory(folder).scores_file()))
+    if not found:
+        return Table(split="", columns=(), rows=())
     entries: dict[str, list[TaskScore]] = {}
     for scores in found:
         for task, entry in scores.tasks.items():
@@ -92,8 +94,6 @@ def _read_saved_scores(name: str, folders: Sequence[Path]) -> Table:
         )
         for task, (first, *_) in entries.items()
     ]  # fmt: skip
-    if not found:
-        return Table(split="", columns=(), rows=())
     cost = found[0].cost if len(found) == 1 else {}
     row = SystemRow(system=name, seeds=(), tasks=intervals, cost=cost)
     return Table(split=found[0].split, columns=tuple(columns), rows=(row,))

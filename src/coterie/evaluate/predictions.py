@@ -36,8 +36,7 @@ def read_predictions(
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         try:
             row = json.loads(line)
-            for field in fields:
-                _ = row[field]
+            _ = [row[field] for field in fields]
             row["statistics"] = [float(each) for each in row["statistics"]]
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(

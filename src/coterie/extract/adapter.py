@@ -125,8 +125,7 @@ def verify(base_model: nn.Module, shares: Sequence[FixedTaskLora], folder: Path)
         )
     errors = []
     for share in shares:
-        down = weights[f"{PREFIX}{share.name}.lora_A.weight"].double()
-        up = weights[f"{PREFIX}{share.name}.lora_B.weight"].double()
+        down, up = (weights[f"{PREFIX}{share.name}.lora_{half}.weight"].double() for half in "AB")
         errors.append(compute_largest_error(up @ down, share.compute_delta()))
     return max(errors)
 

@@ -50,9 +50,7 @@ def copy_without_mixtures(model: PeftModel, adapter: str, *, runs: bool = False)
     and is quantised, because bitsandbytes moves parts of a weight in the first forward pass.
     """
     base: Any = model.get_base_model()
-    tensors = [*base.parameters(), *base.buffers()]
-    if runs and is_quantized(base):
-        tensors = []
+    tensors = [] if runs and is_quantized(base) else [*base.parameters(), *base.buffers()]
     copied: Any = copy.deepcopy(base, memo={id(tensor): tensor for tensor in tensors})
     for name, module in list(copied.named_modules()):
         if isinstance(module, CoterieLayer):

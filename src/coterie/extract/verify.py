@@ -13,7 +13,6 @@ from coterie.extract.fixed_task import get_adapter_config
 from coterie.extract.source import ExtractRequest
 
 Outputs = Float[Tensor, "..."]
-TOLERANCE = 1e-6
 
 
 def compute_largest_error(found: Outputs, wanted: Outputs) -> float:
@@ -24,7 +23,7 @@ def compute_largest_error(found: Outputs, wanted: Outputs) -> float:
 
 def get_weight_tolerance(dtype: torch.dtype) -> float:
     """Return 1e-6, or the machine epsilon of a coarser dtype."""
-    return max(TOLERANCE, torch.finfo(dtype).eps)
+    return max(1e-6, torch.finfo(dtype).eps)
 
 
 def verify_weights(error: float, *dtypes: torch.dtype) -> dict[str, float]:
