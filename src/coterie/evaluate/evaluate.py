@@ -120,9 +120,9 @@ class Evaluation:
             digest = predictions.compute_adapter_digest(self.run.directory.adapter_folder)
         key = {"adapter": digest, "base": config.base, "precision": config.precision}
         # Without an adapter, newly initialised weights of the base model depend on the seed.
-        key |= {"seed": config.seed} if self.untrained else {}
+        seed = {"seed": config.seed} if self.untrained else {}
         return {
-            task: key | self.tasks.make_prediction_key(dataset, task)
+            task: key | seed | self.tasks.make_prediction_key(dataset, task)
             for dataset in self.datasets
             for task in dataset.tasks
         }
