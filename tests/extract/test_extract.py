@@ -5,7 +5,7 @@ from pathlib import Path
 import jaxtyping
 import pytest
 
-from coterie.extract import adapter, extract
+from coterie.extract import adapter, extract, verify
 from tests.extract.grafted import grafted
 
 
@@ -39,7 +39,7 @@ def test_a_wrong_result_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monke
     with pytest.raises(RuntimeError, match=r"differ .* by 1\.0e-03 .* 1\.0e-06 is allowed"):
         extract(model, task="ocr", to=tmp_path / "x")
     monkeypatch.undo()
-    monkeypatch.setattr(adapter, "measure_probe_error", lambda *args: float("nan"))
+    monkeypatch.setattr(verify, "compute_largest_error", lambda *args: float("nan"))
     with pytest.raises(RuntimeError, match="the outputs for the probe differ by nan"):
         extract(model, task="ocr", to=tmp_path / "x", probe=tiny.batch)
     assert not any(tmp_path.iterdir())

@@ -17,6 +17,7 @@ from coterie import (
     TokenGate,
     TopK,
 )
+from coterie.experts.base import LowRankFactors
 from coterie.extract.fixed_task import FixedTaskLora, get_adapter_config, make_fixed_task_loras
 from tests.extract.grafted import MIXTURES, STATIC, grafted, only
 from tests.tiny import TINY
@@ -28,11 +29,13 @@ def test_concatenation_by_hand() -> None:
     share = FixedTaskLora(
         name="linear",
         tower="text",
-        ranks=(1, 1, 2),
-        scales=(4.0, 100.0, 2.0),
+        factors=LowRankFactors(
+            ranks=(1, 1, 2),
+            scales=(4.0, 100.0, 2.0),
+            down=torch.tensor([[1.0, 2.0], [9.0, 9.0], [5.0, 6.0], [7.0, 8.0]]),
+            up=torch.tensor([[3.0], [9.0], [1.0], [2.0]]),
+        ),
         combine_weights=(0.5, 0.0, 1.0),
-        down=torch.tensor([[1.0, 2.0], [9.0, 9.0], [5.0, 6.0], [7.0, 8.0]]),
-        up=torch.tensor([[3.0], [9.0], [1.0], [2.0]]),
     )
     down, up = share.concatenate()
     assert (down.dtype, down.shape, up.shape) == (torch.float64, (3, 2), (1, 3))
@@ -55,10 +58,10 @@ def test_gates_are_the_routed_models_own() -> None:
     expected.append(float(probs[least]))
     share = shares[name]
     assert share.combine_weights == pytest.approx(expected, abs=1e-7)
-    assert (share.ranks, share.tower) == ((2, 4, 8, 3), "text")
-    assert share.scales == (8.0, 4.0, 2.0, 16 / 3)
+    assert (share.factors.ranks, share.tower) == ((2, 4, 8, 3), "text")
+    assert share.factors.scales == (8.0, 4.0, 2.0, 16 / 3)
     plain = shares["model.layers.0.self_attn.q_proj"]
-    assert (plain.combine_weights, plain.ranks, plain.scales) == ((1.0,), (5,), (0.4,))
+    assert (plain.combine_weights, *plain.factors[:2]) == ((1.0,), (5,), (0.4,))
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def test_a_model_is_taken_as_it_is() -> None:
     model, _ = grafted()
     found = open_source(model)
-    assert found.model is model and found.run is None and found.default_format == "adapter"
+    assert found.model is model and found.run is None and found.processor is None
 
 
 @pytest.mark.parametrize("form", ["adapter", "merged"])

@@ -11,7 +11,9 @@ from jaxtyping import Float
 
 from coterie.metrics.base import Metric
 
-Seed = int | tuple[int, ...]
+SampleStatistics = Float[np.ndarray, "samples statistics"]
+Sums = Float[np.ndarray, "resamples statistics"]
+Draws = Float[np.ndarray, " resamples"]
 RESAMPLES = 1000
 BLOCK = 1 << 22  # counts in memory at once; 32 MB
 
@@ -24,7 +26,7 @@ class Interval(NamedTuple):
     high: float
 
 
-def compute_percentile_interval(value: float, draws: Float[np.ndarray, " resamples"]) -> Interval:
+def compute_percentile_interval(value: float, draws: Draws) -> Interval:
     """Return the percentile interval of 95 %; undefined (NaN) draws are skipped."""
     known = draws[np.isfinite(draws)]
     if not known.size or not np.isfinite(value):
@@ -34,15 +36,11 @@ def compute_percentile_interval(value: float, draws: Float[np.ndarray, " resampl
 
 
 def resample_sums(
-    statistics: list[Float[np.ndarray, "samples statistics"]], *, resamples: int, seed: Seed
-) -> list[Float[np.ndarray, "resamples statistics"]]:
+    statistics: list[SampleStatistics], *, resamples: int, seed: int | tuple[int, ...]
+) -> list[Sums]:
     """Sum statistics over samples with replacement, the same samples for each of the matrices.
 
-    Args:
-        statistics: a metric's statistics of each sample, one matrix per system (or seed); all have
-            equally many rows, and row i is sample i in each.
-        resamples: the number of bootstrap resamples.
-        seed: of the resampling.
+    Each matrix has a metric's statistics for one system (or seed); row i is sample i in each.
     """
     samples = statistics[0].shape[0]
     side_by_side = np.concatenate(statistics, axis=1)
@@ -60,8 +58,6 @@ def resample_sums(
     return np.split(np.concatenate(parts), ends, axis=1)
 
 
-def compute_scores(
-    metric: Metric, sums: Float[np.ndarray, "resamples statistics"]
-) -> Float[np.ndarray, " resamples"]:
+def compute_scores(metric: Metric, sums: Sums) -> Draws:
     """Return the metric's score of each row."""
     return np.array([metric.score(row) for row in sums], dtype=np.float64)

@@ -39,11 +39,9 @@ def compare(
         controls: also show evaluations with `untrained=True` and `blind=True`; or which of the
             two, "untrained" and "blind".
         resamples: bootstrap resamples, at least 1.
-        seed: of the resampling.
 
-    Raises:
-        ValueError: no runs, a run that was not evaluated, systems that scored different tasks,
-            samples or splits.
+    Raises ValueError for no runs, a run that was not evaluated, and systems that scored different
+    tasks, samples or splits.
     """
     groups = systems.group_runs(runs)
     if not groups:
@@ -51,8 +49,7 @@ def compare(
     if resamples < 1:
         raise ValueError(f"resamples={resamples}: give at least 1; 1000 is usual")
     name, groups = _add_baseline(groups, baseline)
-    every = [run for group in groups.values() for run in group]
-    split = systems.get_common_split(every)
+    split = systems.get_common_split([run for group in groups.values() for run in group])
     found = [systems.load_system(system, group) for system, group in groups.items()]
     wanted = controls if not isinstance(controls, bool) else CONTROLS if controls else ()
     found += _add_controls(groups, wanted)
@@ -78,7 +75,7 @@ def _add_baseline(
         if {run.folder.resolve() for run in group} == folders:
             return name, {name: group} | groups
     name = runs[0].config.recipe.name
-    name = name if name not in groups else f"{name} (baseline)"
+    name += " (baseline)" if name in groups else ""
     return name, {name: runs} | groups
 
 
@@ -90,10 +87,9 @@ def _add_controls(groups: Mapping[str, list[Run]], controls: Iterable[str]) -> l
             called = CONTROLS[control].format(name=name)
             there = all(run.directory.scores_file(control).is_file() for run in group)
             if there and called not in found:
-                # All seeds of a base are one model.
-                one = [run for run in group if run.config.seed == group[0].config.seed]
-                runs = one if control == "untrained" else group
-                system = systems.load_system(called, runs, control=control)
+                if control == "untrained":  # all seeds of a base are one model
+                    group = [run for run in group if run.config.seed == group[0].config.seed]
+                system = systems.load_system(called, group, control=control)
                 found[called] = replace(system, control_of=name)
     return list(found.values())
 
@@ -147,17 +143,13 @@ def _compute_better(
     names: Sequence[str], difference: Callable[[int, int], Estimate]
 ) -> dict[str, dict[str, float]]:
     """Return A -> B -> the share of resamples in which A is better than B."""
-    # Both directions from one estimate: resampled again, the other would have its own noise.
-    shares = {
-        (i, j): difference(i, j).share_above_zero for i in range(len(names)) for j in range(i)
-    }
-    return {
-        one: {
-            other: shares[i, j] if j < i else 1 - shares[j, i]
-            for j, other in enumerate(names) if i != j
-        }
-        for i, one in enumerate(names)
-    }  # fmt: skip
+    better: dict[str, dict[str, float]] = {name: {} for name in names}
+    for i, one in enumerate(names):
+        for j, other in enumerate(names[:i]):
+            # Both directions from one estimate: resampled again, the other had its own noise.
+            better[one][other] = difference(i, j).share_above_zero
+            better[other][one] = 1 - better[one][other]
+    return better
 
 
 def _aggregate_cost(system: System) -> dict[str, float | int | None]:

@@ -32,17 +32,17 @@ def compare_available(
     Args:
         groups: system -> the folders of its runs.
         baseline: a system of `groups`, or None.
-        controls: also show the controls that can be read.
-        resamples: draws of the bootstrap.
+        controls, resamples: as in `compare`; controls that cannot be read are left out.
     """
     wanted = tuple(CONTROLS) if controls else ()
     with suppress(ValueError):  # find out below which systems and controls do not fit
-        return _compare(groups, baseline, wanted, resamples)
+        runs = groups.get(baseline) if baseline is not None else None
+        return compare(groups, baseline=runs, controls=wanted, resamples=resamples)
     comparable: dict[str, Sequence[Path]] = {}
     reasons: dict[str, str] = {}
     for name in sorted(groups, key=lambda name: name != baseline):
         try:
-            _compare(comparable | {name: groups[name]}, None, (), 1)
+            compare(comparable | {name: groups[name]}, controls=(), resamples=1)
             comparable[name] = groups[name]
         except ValueError as error:
             reasons[name] = str(error)
@@ -50,18 +50,11 @@ def compare_available(
     for name in reasons:
         alone = {name: groups[name]}
         try:
-            _compare(alone, None, (), 1)
+            compare(alone, controls=(), resamples=1)
             tables.append(_compare_with_readable_controls(alone, None, wanted, resamples))
         except ValueError:
             tables.append(_read_saved_scores(name, groups[name]))
     return _merge_tables(tables, reasons)
-
-
-def _compare(
-    groups: Groups, baseline: str | None, controls: Sequence[str], resamples: int
-) -> Table:
-    runs = list(groups[baseline]) if baseline is not None and baseline in groups else None
-    return compare(groups, baseline=runs, controls=controls, resamples=resamples)
 
 
 def _compare_with_readable_controls(
@@ -72,9 +65,10 @@ def _compare_with_readable_controls(
     readable = []
     for control in controls:
         with suppress(ValueError):  # a damaged control, or of other samples
-            _compare(groups, None, (control,), 1)
+            compare(groups, controls=(control,), resamples=1)
             readable.append(control)
-    return _compare(groups, baseline, readable, resamples)
+    runs = groups.get(baseline) if baseline is not None else None
+    return compare(groups, baseline=runs, controls=readable, resamples=resamples)
 
 
 def _read_saved_scores(name: str, folders: Sequence[Path]) -> Table:
@@ -83,16 +77,16 @@ def _read_saved_scores(name: str, folders: Sequence[Path]) -> Table:
     for folder in folders:
         with suppress(ValueError):
             found.append(Scores.read(RunDirectory(folder).scores_file()))
+    if not found:
+        return Table(split="", columns=(), rows=())
     entries: dict[str, list[TaskScore]] = {}
     for scores in found:
         for task, entry in scores.tasks.items():
             entries.setdefault(task, []).append(entry)
     intervals = {}
-    for task, (first, *others) in entries.items():
-        mean = sum(each.score for each in (first, *others)) / (1 + len(others))
-        ends = (math.nan, math.nan) if others else (first.low, first.high)
-        intervals[task] = Interval(mean, *ends)
-    cost = found[0].cost if len(found) == 1 else {}
+    for task, each in entries.items():
+        ends = (math.nan, math.nan) if len(each) > 1 else (each[0].low, each[0].high)
+        intervals[task] = Interval(sum(score.score for score in each) / len(each), *ends)
     columns = [
         TaskColumn(
             name=task, metric=first.metric, unit=first.unit,
@@ -100,9 +94,9 @@ def _read_saved_scores(name: str, folders: Sequence[Path]) -> Table:
         )
         for task, (first, *_) in entries.items()
     ]  # fmt: skip
+    cost = found[0].cost if len(found) == 1 else {}
     row = SystemRow(system=name, seeds=(), tasks=intervals, cost=cost)
-    split = found[0].split if found else ""
-    return Table(split=split, columns=tuple(columns), rows=(row,) if found else ())
+    return Table(split=found[0].split, columns=tuple(columns), rows=(row,))
 
 
 def _merge_tables(tables: Sequence[Table], reasons: Mapping[str, str]) -> Table:

@@ -33,8 +33,8 @@ def count_total_parameters(model: nn.Module) -> int:
     idle: set[int] = set()
     for module in model.modules():
         if isinstance(module, CoterieLayer):
-            active = [module.coterie_site[name] for name in module.active_adapters
-                      if name in module.coterie_site]  # fmt: skip
+            sites = module.coterie_site
+            active = [sites[name] for name in module.active_adapters if name in sites]
             if active and not any(site.mixture.main.uses_base_weights for site in active):
                 idle |= {id(parameter) for parameter in module.get_base_layer().parameters()}
     return sum(each.numel() for each in model.parameters() if id(each) not in idle)
@@ -45,11 +45,7 @@ def count_active_parameters(model: nn.Module, usage: UsageStatistics) -> int:
 
     Experts count by the share of units that chose them, the mean over tasks; so for rectified
     routers, whose number of chosen experts varies, this is a mean too. All embeddings count, as is
-    usual.
-
-    Args:
-        model: the grafted model.
-        usage: its "chosen" is read. Layers without usage count as active.
+    usual. Only "chosen" of `usage` is read; layers without usage count as active.
     """
     idle = 0.0
     mixtures = find_active_mixtures(model)
@@ -63,8 +59,8 @@ def count_active_parameters(model: nn.Module, usage: UsageStatistics) -> int:
                 continue
             experts = module.coterie_experts[adapter]
             assert isinstance(experts, ExpertLayer)
-            shares = [sum(column) / len(seen) for column in zip(*seen, strict=True)]
             sizes = site.mixture.main.count_parameters(experts, site.mixture.shared)
+            shares = (sum(column) / len(seen) for column in zip(*seen, strict=True))
             # Experts without weights (Null) come last among the shares, and have no size.
             idle += sum((1 - share) * size for share, size in zip(shares, sizes, strict=False))
     return round(count_total_parameters(model) - idle)
@@ -75,11 +71,9 @@ def count_flops(call: Callable[[], object]) -> int:
     """Count the floating-point operations of a call, without gradients.
 
     Cached features are not included. Training costs about three times as much, less where weights
-    are frozen.
-
-    Counted by torch.utils.flop_counter on the matrix products that are computed, with padding and
-    towers. A product of [m, k] and [k, n] is 2 m k n. A mixture in its dense form counts the
-    experts of weight 0.
+    are frozen. Counted by torch.utils.flop_counter on the matrix products that are computed, with
+    padding and towers. A product of [m, k] and [k, n] is 2 m k n. A mixture in its dense form
+    counts the experts of weight 0.
     """
     # The counter does not support the fused attention of CPUs; it counts plain products.
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
@@ -104,8 +98,8 @@ def get_peak_memory_bytes(device: torch.device) -> int | None:
 
 def read_training_time(folder: Path) -> dict[str, float | None]:
     """Read the training time and the samples per second from the last record of a run's log."""
-    rows = [row for row in RunDirectory(folder).read_log() if "time_s" in row]
-    last = rows[-1] if rows else {}
+    log = RunDirectory(folder).read_log()
+    last = next((row for row in reversed(log) if "time_s" in row), {})
     seconds, samples = last.get("time_s"), last.get("samples")
     speed = samples / seconds if samples and seconds else None
     return {"train_time_s": seconds, "samples_per_s": speed}

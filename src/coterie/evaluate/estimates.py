@@ -7,8 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
-from coterie.evaluate.bootstrap import Interval, compute_percentile_interval
-from coterie.evaluate.variance import BootstrapSamples, estimate, score_interval, widen
+from coterie.evaluate.bootstrap import Draws, Interval, compute_percentile_interval
+from coterie.evaluate.variance import BootstrapSamples, TaskValues, estimate, score_interval, widen
+
+Ratings = Float[np.ndarray, "*resamples tasks"]
+Weights = Float[np.ndarray, "systems tasks"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +19,7 @@ class Estimate:
     """A value and its draws, which vary as it does over samples and seeds."""
 
     value: float
-    draws: Float[np.ndarray, " resamples"]
+    draws: Draws
 
     @property
     def interval(self) -> Interval:
@@ -38,7 +41,6 @@ class Estimates:
 
     Attributes:
         systems: scored on the same resamples.
-        higher_is_better: of each task.
         baseline: the position of delta_m's baseline.
         seed: of the random numbers that stand for seeds.
     """
@@ -56,28 +58,27 @@ class Estimates:
     def score(self, system: int, task: int) -> Interval:
         """Return the interval of a system's mean score over seeds."""
         found = self.systems[system]
-        weights = np.zeros((len(self.systems), len(self.higher_is_better)))
-        weights[system, task] = 1
+        value, draws = float(found.mean[task]), found.mean_draws[:, task]
+        variance = estimate(self.systems, self._weigh(task, system))
+        samples, limits = found.samples[task], found.limits[task]
         return score_interval(
-            float(found.mean[task]),
-            found.mean_draws[:, task],
-            estimate(self.systems, weights),
-            samples=found.samples[task],
-            limits=found.limits[task],
-            seed=self.seed,
+            value, draws, variance, samples=samples, limits=limits, seed=self.seed
         )
 
     def difference(self, one: int, other: int, task: int) -> Estimate:
         """Return the score of `one` minus that of `other`."""
         first, second = self.systems[one], self.systems[other]
-        weights = np.zeros((len(self.systems), len(self.higher_is_better)))
-        weights[one, task] += 1
-        weights[other, task] -= 1
+        weights = self._weigh(task, one) - self._weigh(task, other)
         value = float(first.mean[task] - second.mean[task])
         draws = first.mean_draws[:, task] - second.mean_draws[:, task]
         (low, high), (least, most) = first.limits[task], second.limits[task]
         found = widen(value, draws, estimate(self.systems, weights), seed=self.seed)
         return Estimate(value=value, draws=np.clip(found, low - most, high - least))
+
+    def _weigh(self, task: int, system: int) -> Weights:
+        weights = np.zeros((len(self.systems), len(self.higher_is_better)))
+        weights[system, task] = 1
+        return weights
 
     def improvement(self, one: int, other: int, task: int) -> Estimate:
         """Return the difference of two scores, above 0 where that of `one` is better."""
@@ -95,9 +96,7 @@ class Estimates:
         found = widen(value, draws, estimate(self.systems, weights), seed=self.seed)
         return Estimate(value=value, draws=found)
 
-    def _delta_m(
-        self, one: int
-    ) -> tuple[float, Float[np.ndarray, " resamples"], Float[np.ndarray, "systems tasks"]]:
+    def _delta_m(self, one: int) -> tuple[float, Draws, Weights]:
         system, base, kept = self.systems[one], self.systems[self.baseline], self.kept
         weights = np.zeros((len(self.systems), len(kept)))
         signs = [higher for higher, keep in zip(self.higher_is_better, kept, strict=True) if keep]
@@ -110,20 +109,15 @@ class Estimates:
 
 
 def compute_delta_m(
-    scores: Float[np.ndarray, "*resamples tasks"],
-    baseline: Float[np.ndarray, "*resamples tasks"],
-    higher_is_better: Sequence[bool],
+    scores: Ratings, baseline: Ratings, higher_is_better: Sequence[bool]
 ) -> Float[np.ndarray, "*resamples"]:
     """Compute the mean over tasks of (-1)^l (M - B) / B in percent, l = 1 where lower is better.
 
     Maninis et al. 2019 (arXiv:1904.08918); Vandenhende et al. 2021 (arXiv:2004.13379).
     Above 0 the system is better than the baseline.
 
-    Args:
-        scores: M, a score for each task.
-        baseline: B, the single-task models' scores; above 0, see `is_defined`. The result is NaN
-            where one is not.
-        higher_is_better: of each task.
+    `scores` are M; `baseline` is B, the single-task models' scores. The result is NaN where one
+    is not above 0, see `is_defined`.
     """
     sign = np.where(higher_is_better, 1.0, -1.0)
     divisor = np.where(is_defined(baseline), baseline, np.nan)
@@ -131,18 +125,14 @@ def compute_delta_m(
 
 
 def delta_m_derivatives(
-    scores: Float[np.ndarray, " tasks"],
-    baseline: Float[np.ndarray, " tasks"],
-    higher_is_better: Sequence[bool],
-) -> tuple[Float[np.ndarray, " tasks"], Float[np.ndarray, " tasks"]]:
+    scores: TaskValues, baseline: TaskValues, higher_is_better: Sequence[bool]
+) -> tuple[TaskValues, TaskValues]:
     """Return delta_m's derivatives by the scores and by the baseline's; all `is_defined`."""
     by_scores = 100 * np.where(higher_is_better, 1.0, -1.0) / baseline / len(baseline)
     return by_scores, -by_scores * scores / baseline
 
 
-def is_defined(
-    baseline: Float[np.ndarray, "*resamples tasks"],
-) -> Bool[np.ndarray, "*resamples tasks"]:
+def is_defined(baseline: Ratings) -> Bool[np.ndarray, "*resamples tasks"]:
     """Return where a ratio to the baseline's score is meaningful: where it is above 0.
 
     A baseline of 0 has no ratio, and one below 0 (R2 can be) would turn better into worse.

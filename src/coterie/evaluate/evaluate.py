@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +14,16 @@ from coterie.evaluate.scores import Scores, TaskScore
 from coterie.io import write_json
 from coterie.models.loading import LoadedModel
 from coterie.routing.usage import ExpertUsage, UsageStatistics
-from coterie.tasks.predictions import EvaluationDataset, Prediction
+from coterie.tasks.predictions import EvaluationDataset, Prediction, PredictOptions
 from coterie.tasks.task_set import TaskSet
 from coterie.train.frozen_caches import cache_encoder_features, disable_feature_cache
 from coterie.train.run import Run
 
-Facts = Mapping[str, Mapping[str, Any]]
-"""Task -> what its predictions depend on, or what was measured while they were made."""
-Scored = tuple[TaskScore, Mapping[str, Any]]
-"""A task's score, and {"use", "seconds", "samples"} of its predictions."""
+Keys = Mapping[str, Mapping[str, Any]]
+"""Task -> what its predictions depend on."""
+Measured = Mapping[str, Any]
+"""The "use", "seconds" and "samples" of a task's predictions."""
+Scored = tuple[TaskScore, Measured]
 FLOPS_SAMPLES = 8
 """The samples of each data set on which FLOPs are counted."""
 
@@ -47,8 +48,6 @@ def evaluate(
     predictions as PNG files to predictions/SPLIT/examples/.
 
     Args:
-        run: the run, or its folder.
-        split: which rows of the tasks.
         batch_size: samples of a forward pass, at least 1.
         limit: samples per task, the same ones in every run; None for all.
         blind: remove images and audio, to measure what the text alone reveals.
@@ -103,10 +102,8 @@ class Evaluation:
 
     @cached_property
     def loaded(self) -> LoadedModel:
-        if self.untrained:
-            loaded = self.run.config.load_base(self.device)
-        else:
-            loaded = self.run.load(device=self.device)
+        run, device = self.run, self.device
+        loaded = run.config.load_base(device) if self.untrained else run.load(device=device)
         cache_encoder_features(loaded.model, loaded.processor)
         return loaded
 
@@ -116,17 +113,16 @@ class Evaluation:
             self.split, limit=self.limit, blind=self.blind, skip_bad_rows=self.skip_bad_rows
         )
 
-    def make_keys(self) -> Facts:
+    def make_keys(self) -> Keys:
         """Return all that each task's predictions depend on except the program."""
-        config, adapter = self.run.config, self.run.directory.adapter_folder
-        digest = None if self.untrained else predictions.compute_adapter_digest(adapter)
-        key: dict[str, Any] = {
-            "adapter": digest, "base": config.base, "precision": config.precision
-        }  # fmt: skip
+        config, digest = self.run.config, None
+        if not self.untrained:
+            digest = predictions.compute_adapter_digest(self.run.directory.adapter_folder)
+        key = {"adapter": digest, "base": config.base, "precision": config.precision}
         # Without an adapter, newly initialised weights of the base model depend on the seed.
-        key |= {"seed": config.seed} if self.untrained else {}
+        seed = {"seed": config.seed} if self.untrained else {}
         return {
-            task: key | self.tasks.make_prediction_key(dataset, task)
+            task: key | seed | self.tasks.make_prediction_key(dataset, task)
             for dataset in self.datasets
             for task in dataset.tasks
         }
@@ -137,10 +133,9 @@ class Evaluation:
         found: dict[str, Scored] = {}
         for dataset in self.datasets:
             found |= self.score_dataset(dataset, keys)
-        facts = {task: measured for task, (_, measured) in found.items()}
-        usage = ExpertUsage.merge(
-            ExpertUsage.from_json(each["use"], self.tasks.names) for each in facts.values()
-        ).compute_means()
+        facts = [measured for _, measured in found.values()]
+        by_task = (ExpertUsage.from_json(each["use"], self.tasks.names) for each in facts)
+        usage = ExpertUsage.merge(by_task).compute_means()
         measured = self.measure_cost(keys, facts, usage)
         if not self.control:
             table = expert_usage.make_usage_table(measured["layers"], usage)
@@ -157,14 +152,12 @@ class Evaluation:
         return scores
 
     def get_predictions_file(self, task: str) -> Path:
-        """Return the file of a task's predictions."""
         return self.run.directory.predictions_file(self.split, task, self.control)
 
     def get_key_file(self, task: str) -> Path:
-        """Return the file of a task's prediction cache."""
         return self.run.directory.predictions_cache_file(self.split, task, self.control)
 
-    def score_dataset(self, dataset: EvaluationDataset, keys: Facts) -> dict[str, Scored]:
+    def score_dataset(self, dataset: EvaluationDataset, keys: Keys) -> dict[str, Scored]:
         """Score the stored predictions if those of all tasks are up to date, else new ones."""
         facts = {}
         for task in dataset.tasks:
@@ -172,30 +165,27 @@ class Evaluation:
             if known is None or not self.get_predictions_file(task).is_file():
                 return self.predict_dataset(dataset, keys)
             facts[task] = known
-        found = {}
+        found, fields = {}, self.tasks.prediction_fields
         for task, known in facts.items():
-            file, fields = self.get_predictions_file(task), self.tasks.prediction_fields
-            found[task] = self.score_task(task, predictions.read_predictions(file, fields)), known
+            rows = predictions.read_predictions(self.get_predictions_file(task), fields)
+            found[task] = self.score_task(task, rows), known
         return found
 
-    def predict_dataset(self, dataset: EvaluationDataset, keys: Facts) -> dict[str, Scored]:
+    def predict_dataset(self, dataset: EvaluationDataset, keys: Keys) -> dict[str, Scored]:
         """Run the model on a data set, and write the predictions with their keys."""
         for task in dataset.tasks:
             # Otherwise it would validate a partly written file.
             self.get_key_file(task).unlink(missing_ok=True)
         usage = ExpertUsage(self.tasks.names)
         only = dataset.tasks[0] if len(dataset.tasks) == 1 else None
-        routed = bool(expert_usage.find_active_mixtures(self.loaded.model))
         count = len(dataset.samples)
+        options: PredictOptions = {"batch_size": self.batch_size}
+        if expert_usage.find_active_mixtures(self.loaded.model):
+            options["on_routing"] = partial(usage.add, task=only)
         # None: no bar if standard error is not a terminal.
         with tqdm(total=count, desc=dataset.name, unit=dataset.unit, disable=None) as bar:
-            result = self.tasks.predict(
-                self.loaded,
-                dataset,
-                batch_size=self.batch_size,
-                on_routing=(lambda tape: usage.add(tape, task=only)) if routed else None,
-                on_batch_end=lambda done: bar.update(done - bar.n),
-            )
+            options["on_batch_end"] = lambda done: bar.update(done - bar.n)
+            result = self.tasks.predict(self.loaded, dataset, **options)
         seconds = result.seconds / len(dataset.tasks)
         found = {}
         for task in dataset.tasks:
@@ -203,8 +193,8 @@ class Evaluation:
             found[task] = self.score_task(task, result.rows[task]), facts
             predictions.store(self.get_key_file(task), keys[task], **facts)
         if not self.control:
-            index_file = self.run.directory.examples_file(self.split)
-            self.tasks.save_examples(self.loaded, dataset, index_file)
+            examples = self.run.directory.examples_file(self.split)
+            self.tasks.save_examples(self.loaded, dataset, examples)
         return found
 
     def score_task(self, task: str, rows: Sequence[Prediction]) -> TaskScore:
@@ -214,20 +204,21 @@ class Evaluation:
         name = str(self.tasks.get_metric(task))
         return TaskScore.from_statistics(metric, statistics, name=name)
 
-    def measure_cost(self, keys: Facts, facts: Facts, usage: UsageStatistics) -> dict[str, Any]:
+    def measure_cost(
+        self, keys: Keys, facts: Sequence[Measured], usage: UsageStatistics
+    ) -> dict[str, Any]:
         """Return {"cost": ..., "layers": layer -> its experts' names}.
 
         Cached for as long as the predictions are the same.
         """
         directory = self.run.directory
         file = directory.cost_cache_file(self.split, self.control)
-        known = predictions.load_if_fresh(file, keys)
-        if known is not None:
+        if (known := predictions.load_if_fresh(file, keys)) is not None:
             return known
         loaded, model = self.loaded, self.loaded.model
         with disable_feature_cache(loaded.processor):
             forward = self.tasks.make_forward_pass(loaded, self.datasets, num_samples=FLOPS_SAMPLES)
-        seconds = sum(each["seconds"] for each in facts.values())
+        seconds = sum(each["seconds"] for each in facts)
         measured = {
             "trainable_parameters": 0 if self.untrained
             else cost.count_trainable_parameters(directory.adapter_folder),
@@ -236,10 +227,8 @@ class Evaluation:
             "flops_per_sample": cost.count_flops(forward.run) / forward.num_predictions,
             "peak_memory_bytes": cost.get_peak_memory_bytes(next(model.parameters()).device),
             **({} if self.untrained else cost.read_training_time(self.run.folder)),
-            "generate_samples_per_s": sum(each["samples"] for each in facts.values()) / seconds,
+            "generate_samples_per_s": sum(each["samples"] for each in facts) / seconds,
         }  # fmt: skip
-        layers = {
-            layer: expert_usage.make_expert_names(mixture)
-            for layer, mixture in expert_usage.find_active_mixtures(model).items()
-        }
+        mixtures = expert_usage.find_active_mixtures(model)
+        layers = {name: expert_usage.make_expert_names(each) for name, each in mixtures.items()}
         return predictions.store(file, keys, cost=measured, layers=layers)

@@ -29,10 +29,7 @@ def make_expert_names(mixture: Mixture) -> list[str]:
 def make_usage_table(
     expert_names: Mapping[str, Sequence[str]], usage: UsageStatistics
 ) -> dict[str, Any]:
-    """Return routing.json: layer -> "experts" (their names) and statistic -> task -> numbers.
-
-    Layers without usage are skipped.
-    """
+    """Return routing.json: "experts" (names) and statistic -> task -> numbers, of used layers."""
     layers = {
         layer: {"experts": list(names), **usage[layer]}
         for layer, names in expert_names.items()

@@ -6,26 +6,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from jaxtyping import Float
-
-from coterie.io import read_json, write, write_json
+from coterie.evaluate.bootstrap import SampleStatistics
+from coterie.io import compute_sha256, read_json, write, write_json
 from coterie.tasks.predictions import Prediction
 from coterie.tasks.task_set import TaskSet
 
-KEY = "key"
 
-
-def write_predictions(
-    path: Path,
-    rows: Sequence[Prediction],
-    statistics: Float[np.ndarray, "samples statistics"],
-) -> None:
+def write_predictions(path: Path, rows: Sequence[Prediction], statistics: SampleStatistics) -> None:
     """Write the rows, with these statistics, as JSON lines."""
-    lines = []
-    for row, numbers in zip(rows, statistics.tolist(), strict=True):
-        # In ASCII, because some readers treat U+2028 as the end of a line.
-        lines.append(json.dumps(row | {"statistics": numbers}, allow_nan=False) + "\n")
+    # In ASCII, because some readers treat U+2028 as the end of a line.
+    lines = [
+        json.dumps(row | {"statistics": numbers}, allow_nan=False) + "\n"
+        for row, numbers in zip(rows, statistics.tolist(), strict=True)
+    ]
     write(path, "".join(lines))
 
 
@@ -43,8 +36,7 @@ def read_predictions(
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         try:
             row = json.loads(line)
-            for field in fields:
-                _ = row[field]
+            _ = [row[field] for field in fields]
             row["statistics"] = [float(each) for each in row["statistics"]]
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(
@@ -69,9 +61,7 @@ def compute_adapter_digest(folder: Path) -> str:
         )
     digest = hashlib.sha256()
     for file in files:
-        digest.update(file.name.encode())
-        with file.open("rb") as stream:
-            digest.update(hashlib.file_digest(stream, "sha256").digest())
+        digest.update(file.name.encode() + bytes.fromhex(compute_sha256(file)))
     return digest.hexdigest()
 
 
@@ -80,11 +70,11 @@ def load_if_fresh(path: Path, key: Mapping[str, Any]) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     data = read_json(path)
-    return data if isinstance(data, dict) and data.get(KEY) == key else None
+    return data if isinstance(data, dict) and data.get("key") == key else None
 
 
 def store(path: Path, key: Mapping[str, Any], **facts: Any) -> dict[str, Any]:
     """Write facts with the key that they depend on to a file, and return them."""
-    data = {KEY: key, **facts}
+    data = {"key": key, **facts}
     write_json(path, data)
     return data

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 
-from coterie.evaluate import bootstrap
+from coterie.evaluate.bootstrap import RESAMPLES, SampleStatistics, compute_scores, resample_sums
 from coterie.evaluate.estimates import Estimates
 from coterie.evaluate.variance import BootstrapSamples
 from coterie.io import read_json, write_json
@@ -22,10 +21,9 @@ class TaskScore:
     """One task's score.
 
     Attributes:
-        metric: the metric, as tasks.yaml writes it.
+        metric: as tasks.yaml writes it.
         score: NaN where the metric is undefined.
         low, high: ends of the 95 % interval over samples.
-        samples: the number of scored samples.
         unit: "%" for shares in 0 to 100.
     """
 
@@ -41,18 +39,17 @@ class TaskScore:
     def from_statistics(
         cls,
         metric: Metric,
-        statistics: Float[np.ndarray, "samples statistics"],
+        statistics: SampleStatistics,
         *,
         name: str | None = None,
-        resamples: int = bootstrap.RESAMPLES,
-        seed: int = 0,
+        resamples: int = RESAMPLES,
     ) -> "TaskScore":
         """Compute the score of a metric's statistics, with its interval; `name` is the metric's."""
-        (sums,) = bootstrap.resample_sums([statistics], resamples=resamples, seed=seed)
+        (sums,) = resample_sums([statistics], resamples=resamples, seed=0)
         samples, higher_is_better = len(statistics), metric.higher_is_better
         drawn = BootstrapSamples(
             values=np.array([[metric.score(statistics.sum(0))]], dtype=np.float64),
-            draws=bootstrap.compute_scores(metric, sums)[None, :, None],
+            draws=compute_scores(metric, sums)[None, :, None],
             samples=(samples,),
             limits=(metric.limits,),
         )
@@ -69,8 +66,7 @@ class Scores:
 
     Attributes:
         split: which rows were scored.
-        tasks: task -> its score.
-        cost: the model's cost; see `coterie.evaluate.cost`.
+        cost: see `coterie.evaluate.cost`.
         control: "" for the run itself, "blind" without its images and audio, "untrained" for
             its base model.
         num_skipped: bad rows that were not scored; the run's file of bad rows lists them.
@@ -102,9 +98,8 @@ class Scores:
         try:
             tasks = {}
             for name, values in data["tasks"].items():
-                undefined = {
-                    key: math.nan for key in ("score", "low", "high") if values[key] is None
-                }
+                numbers = {key: values[key] for key in ("score", "low", "high")}
+                undefined = {key: math.nan for key in numbers if numbers[key] is None}
                 tasks[name] = TaskScore(**values | undefined)
             optional = {key: data[key] for key in ("cost", "control", "num_skipped") if key in data}
             return cls(split=data["split"], tasks=tasks, **optional)

@@ -2,17 +2,15 @@
 
 import json
 import zlib
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 
 from coterie import serialization
-from coterie.evaluate import bootstrap
+from coterie.evaluate.bootstrap import SampleStatistics, compute_scores, resample_sums
 from coterie.evaluate.predictions import read_predictions
 from coterie.evaluate.scores import Scores
 from coterie.evaluate.variance import BootstrapSamples
@@ -29,14 +27,14 @@ class TaskStatistics:
 
     Attributes:
         name: the metric, as tasks.yaml writes it.
-        samples: a key for each sample, unique among all.
+        samples: a unique key for each.
         statistics: one matrix per seed.
     """
 
     metric: Metric
     name: str
     samples: tuple[str, ...]
-    statistics: tuple[Float[np.ndarray, "samples statistics"], ...]
+    statistics: tuple[SampleStatistics, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,12 +42,10 @@ class System:
     """The scored runs of one method.
 
     Attributes:
-        name: its name in the table.
         seeds: one per replica; single-task runs of one seed are one replica together.
         tasks: task -> its statistics, each with as many seeds.
         costs: one per run; none of a control.
-        control: "" for the runs themselves, or the name of a control.
-        control_of: of a control, the system whose runs were evaluated as it.
+        control, control_of: as in `coterie.evaluate.table.SystemRow`.
     """
 
     name: str
@@ -75,11 +71,11 @@ def group_runs(runs: Sequence[Any] | Mapping[str, Any]) -> dict[str, list[Run]]:
         settings = {name: config[name] for name in config if name not in IGNORED_CONFIG_FIELDS}
         key = json.dumps([settings, run.config.tasks.get_training_settings()])
         groups.setdefault(key, []).append(run)
-    names = Counter(group[0].config.recipe.name for group in groups.values())
-    found = {}
-    for group in groups.values():
-        name = group[0].config.recipe.name
-        found[name if names[name] == 1 else group[0].folder.name] = group
+    recipes = [group[0].config.recipe.name for group in groups.values()]
+    found = {
+        name if recipes.count(name) == 1 else group[0].folder.name: group
+        for name, group in zip(recipes, groups.values(), strict=True)
+    }
     if len(found) < len(groups):
         raise ValueError(
             "two systems would have one name: give compare a mapping from names to runs"
@@ -96,9 +92,8 @@ def resolve_runs(runs: Any) -> list[Run]:
 def load_system(name: str, runs: list[Run], *, control: str = "") -> System:
     """Load the scores and statistics of a system's runs from their folders.
 
-    Raises:
-        ValueError: no runs, a run without scores, runs of several splits, two runs of one seed
-            with one task, a seed without one of the tasks, seeds that scored other samples.
+    Raises ValueError for no runs, a run without scores, runs of several splits, two runs of one
+    seed with one task, a seed without one of the tasks, and seeds that scored other samples.
     """
     if not runs:
         raise ValueError(f"system {name!r} has no runs: give at least one")
@@ -121,12 +116,10 @@ def load_system(name: str, runs: list[Run], *, control: str = "") -> System:
                 "seed all tasks"
             )
     split = get_common_split(runs, control)
-    statistics = {
-        task: _load_statistics(
-            name, task, [each[task] for each in by_seed.values()], split, control
-        )
-        for task in tasks
-    }
+    statistics = {}
+    for task in tasks:
+        mine = [replica[task] for replica in by_seed.values()]
+        statistics[task] = _load_statistics(name, task, mine, split, control)
     costs = () if control else tuple(_read_scores(run, control).cost for run in runs)
     return System(name=name, seeds=tuple(by_seed), tasks=statistics, costs=costs, control=control)
 
@@ -149,8 +142,7 @@ def _load_statistics(
 ) -> TaskStatistics:
     found, samples = [], []
     for run in runs:
-        tasks = run.config.tasks
-        file = run.directory.predictions_file(split, task, control)
+        tasks, file = run.config.tasks, run.directory.predictions_file(split, task, control)
         rows = read_predictions(file, tasks.prediction_fields)
         found.append(tasks.score_predictions(task, rows))
         samples.append(tuple(map(tasks.make_sample_key, rows)))
@@ -202,10 +194,10 @@ def bootstrap_systems(
         matrices = [matrix for each in scored for matrix in each.statistics]
         # Resamples depend on the task's name, not on its position.
         seeds = (seed, zlib.crc32(task.encode()))
-        sums = iter(bootstrap.resample_sums(matrices, resamples=resamples, seed=seeds))
+        sums = iter(resample_sums(matrices, resamples=resamples, seed=seeds))
         for i, each in enumerate(scored):
             values[i].append([each.metric.score(matrix.sum(0)) for matrix in each.statistics])
-            scores = [bootstrap.compute_scores(each.metric, next(sums)) for _ in each.statistics]
+            scores = [compute_scores(each.metric, next(sums)) for _ in each.statistics]
             draws[i].append(np.stack(scores))
     return [
         BootstrapSamples(

@@ -37,8 +37,6 @@ class SystemRow:
     """A system of the table.
 
     Attributes:
-        system: its name.
-        seeds: of its runs.
         tasks: task -> mean over seeds, with a 95 % interval over samples and seeds.
         delta_m: percent above the baseline, mean over tasks; None without a baseline.
         difference: task -> score minus the baseline's, paired; empty without a baseline.
@@ -62,8 +60,6 @@ class Table:
     """The result of `coterie.compare`.
 
     Attributes:
-        split: the rows that were scored.
-        columns: the tasks.
         rows: the systems, the baseline first.
         baseline: its name, or None.
         better: task, or "delta_m", -> A -> B -> share of paired resamples in which A is better.
@@ -83,7 +79,7 @@ class Table:
         """Return markdown tables: scores, differences to the baseline, who is better, and cost."""
         parts = [self._format_scores()]
         if self.baseline is not None:
-            parts += [self._format_differences(), self._format_better("delta_m")]
+            parts += [self._format_differences(), self._format_better()]
         parts.append(self._format_costs())
         notes = "\n".join(f"- {note}" for note in self.notes)
         return "\n\n".join(part for part in (*parts, notes) if part) + "\n"
@@ -115,14 +111,13 @@ class Table:
             unit = f", {column.unit}" if column.unit else ""
             direction = "" if column.higher_is_better else " (lower is better)"
             head.append(f"{column.name}{unit}{direction}")
+        relative = self.baseline is not None
+        head += ["delta_m, %"] if relative else []
         lines = []
         for row in self.rows:
             cells = [format_interval(row.tasks.get(column.name)) for column in self.columns]
+            cells += [format_interval(row.delta_m, sign=True)] if relative else []
             lines.append([row.system, str(len(row.seeds)), *cells])
-        if self.baseline is not None:
-            head.append("delta_m, %")
-            for line, row in zip(lines, self.rows, strict=True):
-                line.append(format_interval(row.delta_m, sign=True))
         return format_markdown_table(head, lines)
 
     def _format_differences(self) -> str:
@@ -134,18 +129,18 @@ class Table:
         ]
         return format_markdown_table([f"minus {self.baseline}", *names], lines)
 
-    def _format_better(self, what: str) -> str:
-        matrix = self.better.get(what, {})
+    def _format_better(self) -> str:
+        matrix = self.better.get("delta_m", {})
         names = [row.system for row in self.rows if row.system in matrix]
         lines = [
             [one, *("" if one == other else _format_share(matrix[one][other]) for other in names)]
             for one in names
         ]
-        return format_markdown_table([f"better in {what} than", *names], lines) if lines else ""
+        return format_markdown_table(["better in delta_m than", *names], lines) if lines else ""
 
     def _format_costs(self) -> str:
-        known = [cost for cost in COSTS if any(row.cost.get(cost[0]) is not None
-                                               for row in self.rows)]  # fmt: skip
+        given = {key for row in self.rows for key, value in row.cost.items() if value is not None}
+        known = [cost for cost in COSTS if cost[0] in given]
         if not known:
             return ""
         lines = [
@@ -160,21 +155,13 @@ def format_markdown_table(head: list[str], lines: list[list[str]]) -> str:
     """Return a markdown table with aligned columns: the first to the left, numbers to the right."""
     cells = [[cell.replace("|", "\\|") for cell in line] for line in (head, *lines)]
     widths = [max(3, *map(len, column)) for column in zip(*cells, strict=True)]
-    rows = []
-    for line in cells:
-        first, *others = zip(line, widths, strict=True)
-        padded = [first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in others)]
-        rows.append("| " + " | ".join(padded) + " |")
-    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
-    rows.insert(1, "| " + " | ".join(rule) + " |")
-    return "\n".join(rows)
+    cells.insert(1, ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])])
+    padded = ([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])] for line in cells)
+    return "\n".join(f"| {' | '.join(line)} |" for line in padded)
 
 
 def format_interval(cell: Interval | None, *, sign: bool = False) -> str:
-    """Return a value and its interval, such as "81.2 [78.0, 84.1]", in three digits or more.
-
-    None becomes empty.
-    """
+    """Return "81.2 [78.0, 84.1]", in three digits or more; of None an empty text."""
     if cell is None:
         return ""
     if not math.isfinite(cell.value):

@@ -12,6 +12,8 @@ from coterie.optional_imports import import_optional
 from coterie.routing.mutual_information import compute_frequencies
 from coterie.routing.usage import UsageStatistics
 
+Likeness = Float[Tensor, "tasks tasks"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class TaskDendrogram:
@@ -36,9 +38,7 @@ class TaskDendrogram:
         return asdict(self)
 
 
-def compute_choice_overlap(
-    frequencies: Float[Tensor, "tasks experts"],
-) -> Float[Tensor, "tasks tasks"]:
+def compute_choice_overlap(frequencies: Float[Tensor, "tasks experts"]) -> Likeness:
     """Compute the share of their choices that two tasks have in common, in [0, 1]; 1 for equal.
 
     sum_e min(a_e, b_e), where each task's choices are divided by their sum: routers such as RoDE's
@@ -50,14 +50,12 @@ def compute_choice_overlap(
     return torch.minimum(rows[:, None], rows[None]).sum(-1)
 
 
-def compute_task_similarity(usage: UsageStatistics) -> Float[Tensor, "tasks tasks"]:
+def compute_task_similarity(usage: UsageStatistics) -> Likeness:
     """Compute the mean of `compute_choice_overlap` over layers, of the shares of units."""
-    return torch.stack(
-        [compute_choice_overlap(found) for found in compute_frequencies(usage).values()]
-    ).mean(0)
+    return torch.stack([*map(compute_choice_overlap, compute_frequencies(usage).values())]).mean(0)
 
 
-def cluster_tasks(tasks: Sequence[str], likeness: Float[Tensor, "tasks tasks"]) -> TaskDendrogram:
+def cluster_tasks(tasks: Sequence[str], likeness: Likeness) -> TaskDendrogram:
     """Cluster tasks by 1 - likeness, with average linkage (`scipy.cluster.hierarchy`).
 
     Raises ValueError if there is no task, or scipy is not installed.

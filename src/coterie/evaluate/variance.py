@@ -18,11 +18,13 @@ from statistics import NormalDist
 import numpy as np
 from jaxtyping import Float
 
-from coterie.evaluate.bootstrap import Interval, compute_percentile_interval
+from coterie.evaluate.bootstrap import Draws, Interval, compute_percentile_interval
 
 LEVEL = 0.975
 """Probability below the upper end of an interval of 95 %."""
 NORMAL = NormalDist().inv_cdf(LEVEL)
+Limits = tuple[float, float]
+TaskValues = Float[np.ndarray, " tasks"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,10 +42,10 @@ class BootstrapSamples:
     values: Float[np.ndarray, "seeds tasks"]
     draws: Float[np.ndarray, "seeds resamples tasks"]
     samples: tuple[int, ...]
-    limits: tuple[tuple[float, float], ...]
+    limits: tuple[Limits, ...]
 
     @cached_property
-    def mean(self) -> Float[np.ndarray, " tasks"]:
+    def mean(self) -> TaskValues:
         """The mean over seeds, on all samples."""
         return self.values.mean(0)
 
@@ -53,7 +55,7 @@ class BootstrapSamples:
         return self.draws.mean(0)
 
     @cached_property
-    def noise(self) -> Float[np.ndarray, " tasks"]:
+    def noise(self) -> TaskValues:
         """E / n: the variance of one seed's score because samples differ from seed to seed."""
         seeds = len(self.values)
         if seeds == 1:
@@ -121,7 +123,7 @@ def estimate(
     drawn = sum((each.mean_draws[:, used] * row for each, row in pairs), np.zeros(()))
     raw = _variance(drawn, axis=0) if pairs else np.zeros(0)
     by_task = raw * _unbiased(counts)
-    between, noise, squares = 0.0, 0.0, 0.0
+    between = noise = squares = 0.0
     for each, row in pairs:
         seeds = len(each.values)
         if seeds > 1:
@@ -141,9 +143,7 @@ def estimate(
     )
 
 
-def widen(
-    value: float, draws: Float[np.ndarray, " resamples"], variance: Variance, *, seed: int = 0
-) -> Float[np.ndarray, " resamples"]:
+def widen(value: float, draws: Draws, variance: Variance, *, seed: int = 0) -> Draws:
     """Scale an estimate's draws over samples to vary as it does over samples and seeds.
 
     Their shape is that of the draws, plus a normal distribution for the seeds; the middle 95 % of
@@ -164,13 +164,7 @@ def widen(
 
 
 def score_interval(
-    value: float,
-    draws: Float[np.ndarray, " resamples"],
-    variance: Variance,
-    *,
-    samples: int,
-    limits: tuple[float, float],
-    seed: int = 0,
+    value: float, draws: Draws, variance: Variance, *, samples: int, limits: Limits, seed: int = 0
 ) -> Interval:
     """Return a score's interval, within the limits of its scale.
 
@@ -182,9 +176,8 @@ def score_interval(
     low, high = limits
     scale = high - low
     if not (np.isfinite(low) and np.isfinite(high) and np.isfinite(variance.total)):
-        return compute_percentile_interval(
-            value, np.clip(widen(value, draws, variance, seed=seed), low, high)
-        )
+        widened = np.clip(widen(value, draws, variance, seed=seed), low, high)
+        return compute_percentile_interval(value, widened)
     share = (value - low) / scale
     if not 0 <= share <= 1:
         return Interval(float(value), float("nan"), float("nan"))
@@ -210,12 +203,12 @@ def _variance(draws: Float[np.ndarray, "..."], *, axis: int) -> Float[np.ndarray
         return np.nanvar(np.where(np.isfinite(draws), draws, np.nan), axis=axis)
 
 
-def _unbiased(samples: Sequence[int] | Float[np.ndarray, " tasks"]) -> Float[np.ndarray, " tasks"]:
+def _unbiased(samples: Sequence[int] | TaskValues) -> TaskValues:
     """Return n / (n - 1): resamples of n samples vary by less than samples of the population."""
     counts = np.array(samples, dtype=np.float64)
     return counts / np.maximum(1, counts - 1)
 
 
 @lru_cache(maxsize=4)
-def _quantiles(count: int) -> Float[np.ndarray, " resamples"]:
+def _quantiles(count: int) -> Draws:
     return np.array([NormalDist().inv_cdf((number + 0.5) / count) for number in range(count)])

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float
 from peft import LoraConfig, PeftModel
 from peft.tuners.tuners_utils import check_target_module_exists
 from safetensors.torch import load_file, save_file
@@ -21,26 +20,19 @@ from coterie.extract.fixed_task import (
 )
 from coterie.extract.merged import copy_without_mixtures
 from coterie.extract.source import ExtractRequest
-from coterie.extract.verify import (
-    TOLERANCE,
-    compute_largest_error,
-    measure_probe_error,
-    verify_outputs,
-    verify_weights,
-)
+from coterie.extract.verify import Outputs, compute_largest_error, verify_probe, verify_weights
+from coterie.tuner.config import WEIGHTS, CoterieConfig
 
 CONFIG = "adapter_config.json"
-WEIGHTS = "adapter_model.safetensors"
 PREFIX = "base_model.model."
 MULTIPLE = 8
 # The values that vLLM allows for --max-lora-rank.
 VLLM_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 
 
-def check(model: PeftModel, base_model: nn.Module, adapter: str) -> None:
+def check(base_model: nn.Module, config: CoterieConfig) -> None:
     """Raise ValueError if trained weights are not low-rank, because a LoRA cannot hold them."""
-    saved = get_adapter_config(model, adapter).modules_to_save
-    if saved:
+    if saved := config.modules_to_save:
         raise ValueError(
             f"the adapter has modules_to_save={saved}, which are no LoRA, and vLLM refuses them in "
             "an adapter's folder; use format='merged'"
@@ -57,20 +49,20 @@ def write(request: ExtractRequest) -> dict[str, Any]:
     """Write and verify the folder, and return the report; PEFT loads it for the probe."""
     model, adapter, folder = request.source.model, request.adapter, request.folder
     shares = make_fixed_task_loras(model, adapter, request.task)
-    base_model = copy_without_mixtures(model, adapter)
-    check(model, base_model, adapter)
-    rank = save(model, base_model, shares, adapter, folder)
-    report = verify_weights(verify(base_model, shares, folder), TOLERANCE)
+    base_model, config = copy_without_mixtures(model, adapter), get_adapter_config(model, adapter)
+    check(base_model, config)
+    rank = save(base_model, shares, config, folder)
+    report = verify_weights(verify(base_model, shares, folder), torch.float32)
     if request.probe is not None:
         fresh = copy_without_mixtures(model, adapter, runs=True)
         plain = PeftModel.from_pretrained(fresh, str(folder)).eval()
-        report |= verify_outputs(measure_probe_error(request, plain, request.probe), plain)
-    flags = make_vllm_flags(shares, rank)
-    return report | {"rank": rank, "vllm": flags, **describe_modules(shares)}
+        report |= verify_probe(request, plain)
+    report |= {"rank": rank, "vllm": make_vllm_flags(shares, rank)}
+    return report | describe_modules(shares)
 
 
 def save(
-    model: PeftModel, base_model: nn.Module, shares: Sequence[FixedTaskLora], adapter: str, to: Path
+    base_model: nn.Module, shares: Sequence[FixedTaskLora], source: CoterieConfig, to: Path
 ) -> int:
     """Write the folder and return its rank; modules of lower rank are padded with zeros."""
     pairs = {share.name: share.concatenate() for share in shares}
@@ -81,7 +73,6 @@ def save(
         weights[f"{PREFIX}{name}.lora_A.weight"] = pad_rank(down, rank, axis=0)
         weights[f"{PREFIX}{name}.lora_B.weight"] = pad_rank(up, rank, axis=1)
     save_file(weights, str(to / WEIGHTS), metadata={"format": "pt"})
-    source = get_adapter_config(model, adapter)
     kind = {"base_model_class": type(base_model).__name__,
             "parent_library": type(base_model).__module__}  # fmt: skip
     LoraConfig(
@@ -95,7 +86,7 @@ def save(
     return rank
 
 
-def pad_rank(factor: Tensor, rank: int, *, axis: int) -> Float[Tensor, "..."]:
+def pad_rank(factor: Tensor, rank: int, *, axis: int) -> Outputs:
     """Return `factor` in float32, padded with zeros to `rank` on one axis."""
     shape = list(factor.shape)
     shape[axis] = rank - shape[axis]
@@ -134,8 +125,7 @@ def verify(base_model: nn.Module, shares: Sequence[FixedTaskLora], folder: Path)
         )
     errors = []
     for share in shares:
-        down = weights[f"{PREFIX}{share.name}.lora_A.weight"].double()
-        up = weights[f"{PREFIX}{share.name}.lora_B.weight"].double()
+        down, up = (weights[f"{PREFIX}{share.name}.lora_{half}.weight"].double() for half in "AB")
         errors.append(compute_largest_error(up @ down, share.compute_delta()))
     return max(errors)
 

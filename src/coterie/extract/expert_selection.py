@@ -26,9 +26,7 @@ class PruningOptions:
 
     def __post_init__(self) -> None:
         if not self.threshold >= 0:
-            raise ValueError(
-                f"PruningOptions(threshold={self.threshold!r}): give 0 or more, as 0.03"
-            )
+            raise ValueError(f"PruningOptions(threshold={self.threshold}): give 0 or more, as 0.03")
 
 
 def select_experts_to_keep(
@@ -37,16 +35,10 @@ def select_experts_to_keep(
     """Return the indices of the remaining experts by Mod-Squad's rule (`main_pruning.py`).
 
     An expert remains if its share of all choices is above threshold / active; the `active` most
-    chosen always remain, ties in order of their indices.
-
-    Args:
-        chosen: how often, or by which share of units, each expert was chosen; not all 0. Departs:
-            Mod-Squad's code takes a running mean of counts (decay 0.95) from training; these are
-            measured shares, by default exact over all rows.
-        active: the experts that a token uses.
-        threshold: 0 or more.
-
-    Raises ValueError if nothing was chosen.
+    chosen, as many as a token uses, always remain, ties in order of their indices.
+    `chosen` is how often, or by which share of units, each was chosen. Departs: Mod-Squad's code
+    takes a running mean of counts (decay 0.95) from training; these are measured shares, by default
+    exact over all rows. Raises ValueError if nothing was chosen.
     """
     total = sum(chosen)
     if not total > 0:

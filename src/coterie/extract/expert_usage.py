@@ -42,21 +42,17 @@ def resolve_usage(
 ) -> MeasuredUsage:
     """Return the given usage, or else that of routing.json, the validation split or the probe.
 
-    Args:
-        source: the model, and its run if there is one.
-        task, use, adapter, probe: as `coterie.extract` takes them.
+    `task`, `use`, `adapter` and `probe` are as `coterie.extract` takes them.
 
     Raises ValueError if there is none of these, or the split is unknown.
     """
     if use is not None and not isinstance(use, str):
         return MeasuredUsage(choice_shares=use, source="given")
-    run = source.run
-    if use is None and run is not None:
-        directory = run.directory
+    if use is None and (run := source.run) is not None:
         if found := read_usage_from_run(run, task):
-            scored = directory.scores_file().is_file()
+            scored = run.directory.scores_file().is_file()
             split = Scores.read(run.folder).split if scored else None
-            name = directory.expert_usage_file.name
+            name = run.directory.expert_usage_file.name
             return MeasuredUsage(choice_shares=found, source=name, split=split)
         use = SPLIT
     if use is not None:
@@ -76,9 +72,8 @@ def resolve_usage(
 
 def read_usage_from_run(run: Run, task: str) -> dict[str, LayerUse]:
     """Read layer -> the task's usage from the run's evaluation; empty if there was none."""
-    if not run.directory.expert_usage_file.is_file():
-        return {}
-    layers = json.loads(run.directory.expert_usage_file.read_text(encoding="utf-8"))["layers"]
+    file = run.directory.expert_usage_file
+    layers = json.loads(file.read_text(encoding="utf-8"))["layers"] if file.is_file() else {}
     return {
         name: {"chosen": layer["chosen"][task]}
         for name, layer in layers.items()

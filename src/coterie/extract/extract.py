@@ -15,6 +15,7 @@ from coterie.extract import merged, pruned
 from coterie.extract.expert_selection import LayerUse, PruningOptions
 from coterie.extract.fixed_task import get_adapter_config
 from coterie.extract.source import ExtractRequest, open_source
+from coterie.tasks.task_set import TaskSet
 from coterie.train import Run
 
 REPORT_FILE = "coterie_extract.json"
@@ -75,17 +76,18 @@ def extract(
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise ValueError(f"{to} exists and is not an empty folder: give a new one")
     source = open_source(model)
+    default = (TaskSet if source.run is None else source.run.config.tasks).extract_format
     partial = to.parent / f".{to.name}.partial"
     # Loading or activating an adapter sets requires_grad.
     trained = {weight: weight.requires_grad for weight in source.model.parameters()}
     shutil.rmtree(partial, ignore_errors=True)
     try:
         partial.mkdir(parents=True)
-        write_extract(
-            format or source.default_format,
-            ExtractRequest(source=source, task=task, adapter=adapter, folder=partial, probe=probe,
-                           use=use, pruning=pruning or PruningOptions()),
+        request = ExtractRequest(
+            source=source, task=task, adapter=adapter, folder=partial, probe=probe, use=use,
+            pruning=pruning or PruningOptions(),
         )  # fmt: skip
+        write_extract(format or default, request)
         if to.is_dir():
             to.rmdir()
         partial.rename(to)

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from peft import PeftModel
 from torch import Tensor
 
+from coterie.experts.base import LowRankFactors
 from coterie.mixture import Mixture
 from coterie.mixture_layer import MixtureLayer
 from coterie.routing.context import RoutingContext
@@ -25,31 +26,26 @@ class FixedTaskLora:
     Attributes:
         name: the module's name in the base model.
         tower: the part of the base model it is in.
-        ranks: of all experts, a shared one last.
-        scales: alpha / rank of each.
+        factors: of all experts, a shared one last.
         combine_weights: the factor of each expert's output, before its scale.
-        down: all experts' maps from the input width, along the rank axis.
-        up: all experts' maps to the output, transposed.
     """
 
     name: str
     tower: str
-    ranks: tuple[int, ...]
-    scales: tuple[float, ...]
+    factors: LowRankFactors
     combine_weights: tuple[float, ...]
-    down: Float[Tensor, "rank width"]
-    up: Float[Tensor, "rank out"]
 
     def concatenate(self) -> tuple[Float[Tensor, "rank width"], Float[Tensor, "out rank"]]:
         """Return (A, B) of the equivalent LoRA, in float64, without experts of weight 0.
 
         A = cat(down_e) and B = cat(gate_e scale_e up_e): no approximation.
         """
-        downs, ups = self.down.double().split(self.ranks), self.up.double().split(self.ranks)
-        experts = zip(downs, ups, self.combine_weights, self.scales, strict=True)
-        kept = [(down, up * (gate * scale)) for down, up, gate, scale in experts if gate != 0]
+        ranks, scales, *halves = self.factors
+        down, up = (half.detach().cpu().double() for half in halves)
+        experts = zip(down.split(ranks), up.split(ranks), self.combine_weights, scales, strict=True)
+        kept = [(low, high * (gate * scale)) for low, high, gate, scale in experts if gate != 0]
         if not kept:
-            return self.down.double()[:0], self.up.double()[:0].t()
+            return down[:0], up[:0].t()
         down, up = (torch.cat(parts) for parts in zip(*kept, strict=True))
         return down, up.t()
 
@@ -75,10 +71,9 @@ def get_adapter_config(model: Any, adapter: str) -> CoterieConfig:
 
 def get_adapter_layers(model: PeftModel, adapter: str) -> dict[str, CoterieLayer]:
     """Return the layers that contain the adapter's mixtures, by module name, in order."""
-    base = model.get_base_model()
     return {
         name: module
-        for name, module in base.named_modules()
+        for name, module in model.get_base_model().named_modules()
         if isinstance(module, CoterieLayer) and adapter in module.coterie_site
     }
 
@@ -90,17 +85,17 @@ def make_fixed_task_loras(model: PeftModel, adapter: str, task: str) -> list[Fix
     Raises ValueError if the adapter has no such task, or if a mixture is not constant for it.
     """
     config = get_adapter_config(model, adapter)
-    tasks = tuple(config.tasks)
+    tasks = config.tasks
     if tasks and task not in tasks:
         raise ValueError(f"task={task!r}: the adapter's tasks are {', '.join(tasks)}")
     for position, mixture in enumerate(config.parse_mixtures()):
         require_constant(mixture, position)
-    layers = get_adapter_layers(model, adapter)
     device = next(model.parameters()).device
     state = RoutingContext(batch_size=1, device=device)
     if tasks:
         state.single_task = tasks.index(task)
         state.task_ids = torch.tensor([state.single_task], device=device)
+    layers = get_adapter_layers(model, adapter)
     return [make_fixed_task_lora(name, layer, adapter, state) for name, layer in layers.items()]
 
 
@@ -117,11 +112,8 @@ def make_fixed_task_lora(
     mixture_layer = MixtureLayer(mixture=site.mixture, gate=gate, site=site.layer_site)
     deferred = mixture_layer.route(x, context, training=False)
     gates = deferred.make_decision(deferred.resolve(x)).combine_weights
-    return FixedTaskLora(
-        name=name, tower=site.layer_site.tower, ranks=factors.ranks, scales=factors.scales,
-        combine_weights=tuple(gates.reshape(-1).double().tolist()),
-        down=factors.down.detach().cpu(), up=factors.up.detach().cpu(),
-    )  # fmt: skip
+    weights, tower = tuple(gates.reshape(-1).double().tolist()), site.layer_site.tower
+    return FixedTaskLora(name=name, tower=tower, factors=factors, combine_weights=weights)
 
 
 def require_constant(mixture: Mixture, position: int) -> None:
@@ -145,10 +137,8 @@ def require_constant(mixture: Mixture, position: int) -> None:
 
 def describe_modules(shares: Sequence[FixedTaskLora]) -> dict[str, Any]:
     """Describe the extracted modules, for the report."""
-    return {
-        "num_modules": len(shares),
-        "modules": {
-            share.name: {"gates": list(share.combine_weights), "ranks": list(share.ranks)}
-            for share in shares
-        },
+    modules = {
+        share.name: {"gates": list(share.combine_weights), "ranks": list(share.factors.ranks)}
+        for share in shares
     }
+    return {"num_modules": len(shares), "modules": modules}

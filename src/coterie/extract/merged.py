@@ -13,13 +13,7 @@ from transformers import PreTrainedModel
 
 from coterie.extract.fixed_task import FixedTaskLora, describe_modules, make_fixed_task_loras
 from coterie.extract.source import ExtractRequest
-from coterie.extract.verify import (
-    compute_largest_error,
-    get_weight_tolerance,
-    measure_probe_error,
-    verify_outputs,
-    verify_weights,
-)
+from coterie.extract.verify import compute_largest_error, verify_probe, verify_weights
 from coterie.tuner.forward_hooks import remove_hooks
 from coterie.tuner.layer import CoterieLayer
 
@@ -29,14 +23,12 @@ def write(request: ExtractRequest) -> dict[str, Any]:
     model, adapter, folder = request.source.model, request.adapter, request.folder
     shares = make_fixed_task_loras(model, adapter, request.task)
     check(model, shares)
-    save(model, shares, adapter, folder)
-    plain = read(copy_without_mixtures(model, adapter), folder)
-    error = verify(model, shares, adapter, plain)
+    save(copy_without_mixtures(model, adapter), shares, folder)
+    base_model = copy_without_mixtures(model, adapter)
+    plain = read(base_model, folder)
     dtypes = {plain.get_submodule(share.name).get_parameter("weight").dtype for share in shares}
-    report = verify_weights(error, max(map(get_weight_tolerance, dtypes)))
-    if request.probe is not None:
-        report |= verify_outputs(measure_probe_error(request, plain, request.probe), plain)
-    return report | describe_modules(shares)
+    report = verify_weights(verify(base_model, shares, plain), *dtypes)
+    return report | verify_probe(request, plain) | describe_modules(shares)
 
 
 def check(model: PeftModel, shares: Sequence[FixedTaskLora]) -> None:
@@ -58,9 +50,7 @@ def copy_without_mixtures(model: PeftModel, adapter: str, *, runs: bool = False)
     and is quantised, because bitsandbytes moves parts of a weight in the first forward pass.
     """
     base: Any = model.get_base_model()
-    tensors = [*base.parameters(), *base.buffers()]
-    if runs and is_quantized(base):
-        tensors = []
+    tensors = [] if runs and is_quantized(base) else [*base.parameters(), *base.buffers()]
     copied: Any = copy.deepcopy(base, memo={id(tensor): tensor for tensor in tensors})
     for name, module in list(copied.named_modules()):
         if isinstance(module, CoterieLayer):
@@ -80,12 +70,11 @@ def is_quantized(base: nn.Module) -> bool:
 
 
 @torch.no_grad()
-def save(model: PeftModel, shares: Sequence[FixedTaskLora], adapter: str, to: Path) -> None:
+def save(base_model: PreTrainedModel, shares: Sequence[FixedTaskLora], to: Path) -> None:
     """Write the checkpoint with its config and, if there is one, generation config.
 
     Each module's change is added to its weight in float64.
     """
-    base_model = copy_without_mixtures(model, adapter)
     for share in shares:
         module: Any = base_model.get_submodule(share.name)
         weight = module.weight
@@ -106,14 +95,11 @@ def read(base_model: PreTrainedModel, folder: Path) -> PreTrainedModel:
 
 
 @torch.no_grad()
-def verify(
-    model: PeftModel, shares: Sequence[FixedTaskLora], adapter: str, loaded: PreTrainedModel
-) -> float:
+def verify(base_model: nn.Module, shares: Sequence[FixedTaskLora], loaded: nn.Module) -> float:
     """Return the largest error of a weight in the loaded checkpoint, by its largest entry.
 
     Raises RuntimeError if a weight without a mixture has changed.
     """
-    base_model = copy_without_mixtures(model, adapter)
     cut = {f"{share.name}.weight": share for share in shares}
     written = loaded.state_dict()
     errors = []

@@ -34,13 +34,12 @@ class ParameterCounts:
 
     def dump(self, full: "ParameterCounts") -> dict[str, int | float]:
         """Return the counts, and their shares of a full model's: of all, not shared, of experts."""
-        own, of = self.total - self.shared, full.total - full.shared
         return {
             "parameters": self.total,
             "trunk_parameters": self.shared,
             "expert_parameters": self.experts,
             "share": self.total / full.total,
-            "share_above_trunk": own / of,
+            "share_above_trunk": (self.total - self.shared) / (full.total - full.shared),
             "share_of_experts": self.experts / full.experts,
         }
 

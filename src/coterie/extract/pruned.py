@@ -22,6 +22,7 @@ from coterie.extract.verify import compute_largest_error, use_single_adapter, ve
 from coterie.models.pruned_vision.modeling import PrunedVisionModel
 
 Images = Float[Tensor, "batch channels height breadth"]
+Predictions = Float[Tensor, "..."]
 
 
 def write(request: ExtractRequest) -> dict[str, Any]:
@@ -119,15 +120,12 @@ def restrict_to_experts(
 
 
 @torch.no_grad()
-def predict_routed(
-    model: PeftModel, task: str, adapter: str, images: Images
-) -> Float[Tensor, "..."]:
+def predict_routed(model: PeftModel, task: str, adapter: str, images: Images) -> Predictions:
     """Predict the task alone with the routed model."""
     with use_single_adapter(model, adapter):
         return model(pixel_values=images, tasks=(task,)).predictions[task].float()
 
 
 @torch.no_grad()
-def predict_pruned(model: Any, task: str, images: Images) -> Float[Tensor, "..."]:
-    """Predict with a pruned model."""
+def predict_pruned(model: Any, task: str, images: Images) -> Predictions:
     return model.to(images.device)(pixel_values=images).predictions[task].float()

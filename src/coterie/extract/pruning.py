@@ -48,8 +48,7 @@ def prune(
 
     Raises ValueError for a model that does not fit, an unknown task, or layers missing in `use`.
     """
-    index = check(model, task, adapter)
-    pruning = pruning or PruningOptions()
+    index, pruning = check(model, task, adapter), pruning or PruningOptions()
     layers = get_adapter_layers(model, adapter)
     stay = select_remaining_experts(model, use, pruning.threshold, adapter)
     base_model: Any = copy_without_mixtures(model, adapter)
@@ -84,14 +83,14 @@ def check(model: PeftModel, task: str, adapter: str) -> int:
     """Return the task's index. Raises ValueError with the reason if a model cannot be pruned."""
     config, base_model = get_adapter_config(model, adapter), model.get_base_model()
     if not isinstance(base_model, MultiTaskVisionModel):
-        kind = f"{MultiTaskVisionModel.__module__}.{MultiTaskVisionModel.__name__}"
         raise ValueError(
-            f"format='pruned' takes a {kind}, and this is a {type(base_model).__name__}: use "
-            "format='adapter' or 'merged' there"
+            f"format='pruned' takes a {MultiTaskVisionModel.__module__}.MultiTaskVisionModel, and "
+            f"this is a {type(base_model).__name__}: use format='adapter' or 'merged' there"
         )
     if is_quantized(base_model):
-        message = "format='pruned' needs the host's weights as they are: load it unquantised"
-        raise ValueError(message)
+        raise ValueError(
+            "format='pruned' needs the host's weights as they are: load it unquantised"
+        )
     if task not in config.tasks:
         raise ValueError(f"task={task!r}: the adapter's tasks are {', '.join(config.tasks)}")
     for position, mixture in enumerate(config.parse_mixtures()):
@@ -158,8 +157,7 @@ def select_base_weights(
     weights: Mapping[str, Tensor], index: int, replaced: Sequence[str]
 ) -> dict[str, Tensor]:
     """Return the base model's weights for one task, without modules that mixtures replace."""
-    inside = tuple(f"{name}." for name in replaced)
-    head = f"heads.{index}."
+    inside, head = tuple(f"{name}." for name in replaced), f"heads.{index}."
     found = {}
     for name, weight in weights.items():
         if name.startswith(inside) or (name.startswith("heads.") and not name.startswith(head)):

@@ -25,7 +25,6 @@ from coterie.train import Run
 THRESHOLDS = (0.0, 0.01, 0.03, 0.05, 0.1, 0.2, 0.4, 1.0)
 """Shares of tokens that must choose an expert for it to remain, by
 `coterie.extract.expert_selection.select_experts_to_keep`; at 1 as many remain as a token uses."""
-ADAPTER_NAME = "default"
 
 
 def compute_pruning_curve(
@@ -76,12 +75,10 @@ def measure_score_curve(
 
     Args:
         run: on a dense data set, or its folder.
-        task: one of its tasks.
         use: the split on which expert usage is measured, not the scored one, or pruning would be
             fitted to the scored images; or the usage itself.
-        split: whose images are scored.
         thresholds: at least one; see `PruningOptions`.
-        limit: images that are scored, the same ones in every run; None for all.
+        limit: images of `split` that are scored, the same ones in every run; None for all.
         batch_size: images per forward pass, at least 1.
         device: where the models run; None for the CPU.
 
@@ -90,10 +87,10 @@ def measure_score_curve(
     """
     run = run if isinstance(run, Run) else Run.read(run)
     source = open_source(run)
-    check(source.model, task, ADAPTER_NAME)  # raises for all but dense tasks
+    check(source.model, task, "default")  # raises for all but dense tasks
     tasks: Any = run.config.tasks
     source.model.to(device or "cpu").requires_grad_(False)
-    measured = resolve_usage(source, task, use, adapter=ADAPTER_NAME)
+    measured = resolve_usage(source, task, use)
     selected: DenseTask = tasks.get_task(task)
     metric = selected.make_metric()
     rows = tasks.load_evaluation_rows(split, limit=limit, skip_bad_rows=run.config.skip_bad_rows)

@@ -42,7 +42,6 @@ class ScoreCurve:
         full_score: of the full model that predicts the task alone.
         usage: layer -> {"chosen": share of units by expert} of the full model on the scored
             images.
-        points: one for each threshold.
     """
 
     task: str
@@ -79,8 +78,8 @@ class ScoreCurve:
         """Return one row for each point; `choices_lost` is a mean over layers, on scored images."""
         found: list[dict[str, float | int]] = []
         for point in self.points:
-            lost = list(compute_lost_choices(self.usage, point.remaining_experts).values())
-            row: dict[str, float | int] = {"threshold": point.threshold, "experts": point.experts}
+            lost = compute_lost_choices(self.usage, point.remaining_experts).values()
+            row = {"threshold": point.threshold, "experts": point.experts}
             row |= point.parameters.dump(self.full_parameters)
             row |= {"choices_lost": sum(lost) / len(lost), "score": point.score}
             found.append(row | {"points_worse": self.compute_points_below_full(point)})
@@ -113,7 +112,7 @@ class ScoreCurve:
         lines = [
             "| threshold | experts | parameters, M | of the whole | of its experts "
             "| score | points worse |",
-            "|--:|--:|--:|--:|--:|--:|--:|",
+            "|" + "--:|" * 7,
         ]
         lines += [
             f"| {row['threshold']:g} | {row['experts']} | {row['parameters'] / 1e6:.3g} "
@@ -130,9 +129,8 @@ class ScoreCurve:
         model in it has a ring.
         Raises ValueError if matplotlib is missing.
         """
-        figure = import_optional("matplotlib.figure", "report").Figure(
-            figsize=(6.0, 4.0), layout="constrained"
-        )
+        module = import_optional("matplotlib.figure", "report")
+        figure = module.Figure(figsize=(6.0, 4.0), layout="constrained")
         axes = figure.subplots()
         rows = self.to_rows()
         shares = [100 * row["share"] for row in rows]
@@ -145,8 +143,7 @@ class ScoreCurve:
         scale = 1 if self.unit == "%" else abs(self.full_score) / 100
         limit = self.full_score - within * scale * (1 if self.higher_is_better else -1)
         axes.axhspan(*sorted((self.full_score, limit)), color="black", alpha=0.1, linewidth=0)
-        best = self.find_smallest_within(within=within)
-        if best is not None:
+        if best := self.find_smallest_within(within=within):
             share = 100 * best.parameters.total / self.full_parameters.total
             axes.plot(share, best.score, marker="o", markersize=12,
                       markerfacecolor="none", color="black", linestyle="")  # fmt: skip

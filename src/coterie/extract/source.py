@@ -10,7 +10,6 @@ from peft import PeftModel
 from torch import Tensor
 
 from coterie.extract.expert_selection import LayerUse, PruningOptions
-from coterie.tasks.task_set import TaskSet
 from coterie.train import Run
 
 BATCH_SIZE = 16
@@ -20,21 +19,11 @@ PROBE_IMAGES = 4
 
 @dataclass(frozen=True, kw_only=True)
 class ExtractSource:
-    """A grafted model, and the run it comes from.
-
-    Attributes:
-        model: the grafted model.
-        processor, run: those of the model's run; None for a model without one.
-    """
+    """A grafted model with its run, and the run's processor; both None for a model alone."""
 
     model: PeftModel
     processor: Any = None
     run: Run | None = None
-
-    @property
-    def default_format(self) -> str:
-        """The format that is written by default."""
-        return (TaskSet if self.run is None else self.run.config.tasks).extract_format
 
 
 @dataclass(frozen=True, kw_only=True)

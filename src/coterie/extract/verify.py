@@ -1,6 +1,6 @@
 """Differences between an extracted model and the routed one, and their tolerances."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from coterie.extract.fixed_task import get_adapter_config
 from coterie.extract.source import ExtractRequest
 
-TOLERANCE = 1e-6
+Outputs = Float[Tensor, "..."]
 
 
-def compute_largest_error(found: Float[Tensor, "..."], wanted: Float[Tensor, "..."]) -> float:
+def compute_largest_error(found: Outputs, wanted: Outputs) -> float:
     """Compute the largest difference, divided by the largest wanted entry, if that is not 0."""
     scale = wanted.abs().max().item()
     return (found - wanted).abs().max().item() / (scale or 1.0)
@@ -23,11 +23,15 @@ def compute_largest_error(found: Float[Tensor, "..."], wanted: Float[Tensor, "..
 
 def get_weight_tolerance(dtype: torch.dtype) -> float:
     """Return 1e-6, or the machine epsilon of a coarser dtype."""
-    return max(TOLERANCE, torch.finfo(dtype).eps)
+    return max(1e-6, torch.finfo(dtype).eps)
 
 
-def verify_weights(error: float, tolerance: float) -> dict[str, float]:
-    """Return the weights' largest error for the report. Raises RuntimeError if it is too large."""
+def verify_weights(error: float, *dtypes: torch.dtype) -> dict[str, float]:
+    """Return the largest error of weights of these dtypes, for the report.
+
+    Raises RuntimeError if it is too large.
+    """
+    tolerance = max(map(get_weight_tolerance, dtypes))
     if not error <= tolerance:
         raise RuntimeError(
             f"the loaded weights differ from the routed model's by {error:.1e} of the largest "
@@ -37,10 +41,7 @@ def verify_weights(error: float, tolerance: float) -> dict[str, float]:
 
 
 def verify_outputs(error: float, plain: nn.Module) -> dict[str, float]:
-    """Return the outputs' largest error for the report. Raises RuntimeError if it is too large.
-
-    `plain` was loaded from the files; `error` is by the largest entry of the expected outputs.
-    """
+    """Return the largest error of `plain`, the loaded model, as `verify_weights` does."""
     dtype = next(weight.dtype for weight in plain.parameters() if weight.is_floating_point())
     allowed = max(1e-4, 10 * torch.finfo(dtype).eps)
     if not error <= allowed:
@@ -52,19 +53,19 @@ def verify_outputs(error: float, plain: nn.Module) -> dict[str, float]:
 
 
 @torch.no_grad()
-def measure_probe_error(request: ExtractRequest, plain: Any, probe: Mapping[str, Tensor]) -> float:
-    """Compute how much a plain model's outputs differ from the routed model's for the task.
-
-    `plain` was loaded from the files; `probe` has keyword arguments of the base model's forward.
-    """
-    model = request.source.model
+def verify_probe(request: ExtractRequest, plain: Any) -> dict[str, float]:
+    """Compare the loaded model's outputs on the probe, if any, with the routed model's."""
+    model, probe = request.source.model, request.probe
+    if probe is None:
+        return {}
     tasks = get_adapter_config(model, request.adapter).tasks
     batch = len(probe.get("input_ids", next(iter(probe.values()))))
     ids = {"coterie_task_ids": torch.full((batch,), tasks.index(request.task))} if tasks else {}
     with use_single_adapter(model, request.adapter):
         wanted = get_model_output(model(**probe, **ids)).float()
     plain.to(next(model.parameters()).device)
-    return compute_largest_error(get_model_output(plain(**probe)).float(), wanted)
+    error = compute_largest_error(get_model_output(plain(**probe)).float(), wanted)
+    return verify_outputs(error, plain)
 
 
 @contextmanager
@@ -83,7 +84,7 @@ def use_single_adapter(model: PeftModel, adapter: str) -> Iterator[None]:
             module.training = mode
 
 
-def get_model_output(output: Any) -> Float[Tensor, "..."]:
+def get_model_output(output: Any) -> Outputs:
     """Return logits where there are any, else the last hidden state."""
     logits = output.get("logits")
     return output["last_hidden_state"] if logits is None else logits
