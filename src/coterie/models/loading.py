@@ -57,14 +57,11 @@ def load(
     from coterie.third_party_warnings import suppress_third_party_warnings
 
     folder = _resolve_base(base)
-    config = _load_config(folder)
+    kind = _select_class(_load_config(folder))
     with suppress_third_party_warnings():  # progress bars of many loads would hide other messages
-        model = _select_class(config).from_pretrained(
-            folder, dtype="auto" if dtype is None else dtype
-        )
+        model = kind.from_pretrained(folder, dtype=dtype or "auto")
     processor = _load_processor(folder)
-    _complete_processor(processor)
-    _set_end_tokens(model, processor)
+    _set_special_tokens(model, processor)
     return LoadedModel(model.to(device or "cpu").eval(), processor, str(base))
 
 
@@ -137,7 +134,7 @@ def _load_processor(folder: str) -> Any:
     )
 
 
-def _complete_processor(processor: Any) -> None:
+def _set_special_tokens(model: Any, processor: Any) -> None:
     tokenizer = get_tokenizer(processor)
     if tokenizer.eos_token is None:
         raise ValueError(
@@ -148,13 +145,10 @@ def _complete_processor(processor: Any) -> None:
         tokenizer.pad_token = tokenizer.eos_token
     if not getattr(processor, "chat_template", None) and not tokenizer.chat_template:
         processor.chat_template = make_template()
-
-
-def _set_end_tokens(model: Any, processor: Any) -> None:
     settings = model.generation_config
     ends = settings.eos_token_id
     ends = list(ends) if isinstance(ends, list | tuple) else [] if ends is None else [ends]
     end = get_end_of_turn_id(processor)
     settings.eos_token_id = ends if end in ends else [*ends, end]
     if settings.pad_token_id is None:
-        settings.pad_token_id = get_tokenizer(processor).pad_token_id
+        settings.pad_token_id = tokenizer.pad_token_id

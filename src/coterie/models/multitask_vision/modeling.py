@@ -2,7 +2,7 @@
 
 import contextlib
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +13,11 @@ from transformers import MODEL_MAPPING, AutoConfig, AutoModel, PretrainedConfig,
 from transformers.utils.generic import ModelOutput
 
 from coterie.data.sources.huggingface import get_first_line
-from coterie.models.multitask_vision.configuration import MultiTaskVisionConfig
+from coterie.models.multitask_vision.configuration import MultiTaskVisionConfig, TaskNames
 from coterie.models.multitask_vision.heads import HeadTask, build
+
+Images = Float[Tensor, "batch channels height breadth"]
+"""Images, normalised for the backbone; both sides are multiples of its patch size."""
 
 
 @dataclass
@@ -79,12 +82,11 @@ class MultiTaskVisionModel(PreTrainedModel):
         drop_path: float | None = None,
         **choices: Any,
     ) -> "MultiTaskVisionModel":
-        """Build a model with heads for some tasks on a backbone.
+        """Build a model with one head for each task on a backbone.
 
         Args:
             base: folder or hub id of a vision model, or of an image-text model, of which the
                 vision tower is used.
-            tasks: the tasks, with one head each.
             pretrained: whether to load the backbone's weights or to initialise them randomly.
             drop_path: see `coterie.tasks.VisionConfig`.
             choices: other fields of `MultiTaskVisionConfig`.
@@ -119,17 +121,8 @@ class MultiTaskVisionModel(PreTrainedModel):
             )
         return model
 
-    def forward(
-        self,
-        pixel_values: Float[Tensor, "batch channels height breadth"],
-        tasks: Sequence[str] | None = None,
-    ) -> MultiTaskVisionOutput:
+    def forward(self, pixel_values: Images, tasks: TaskNames = None) -> MultiTaskVisionOutput:
         """Run some tasks on the same images.
-
-        Args:
-            pixel_values: normalised for the backbone; height and breadth are multiples of its patch
-                size.
-            tasks: names, in any order; None for all.
 
         Raises ValueError for an unknown task or images of an invalid size.
         """

@@ -8,7 +8,12 @@ from transformers import Cache, GenerationMixin
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
 from coterie.models.omni.configuration import OmniConfig
-from coterie.models.omni.modeling import MEDIA_INPUTS, OmniModel, OmniPreTrainedModel
+from coterie.models.omni.modeling import (
+    MEDIA_INPUTS,
+    OmniModel,
+    OmniPreTrainedModel,
+    get_lengths,
+)
 
 ALL_MEDIA_INPUTS = (*MEDIA_INPUTS["image"], *MEDIA_INPUTS["audio"])
 
@@ -83,10 +88,10 @@ class OmniForConditionalGeneration(OmniPreTrainedModel, GenerationMixin):
         if labels is not None and self.training and not self.config.logits_in_training:
             loss = self.compute_loss_at_labels(hidden, labels, **kwargs)
         else:
-            positions = (
-                slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
-            )
-            logits = self.lm_head(hidden[:, positions])
+            if isinstance(logits_to_keep, int):
+                logits = self.lm_head(hidden[:, -logits_to_keep:])
+            else:
+                logits = self.lm_head(hidden[:, logits_to_keep])
             if labels is not None:
                 loss = self.loss_function(logits, labels, self.vocab_size, **kwargs)
         return CausalLMOutputWithPast(
@@ -147,8 +152,7 @@ class OmniForConditionalGeneration(OmniPreTrainedModel, GenerationMixin):
     ) -> Tensor:
         """Return the order of media items after every sample is repeated `copies` times."""
         count = next(len(media[name]) for name in MEDIA_INPUTS[modality] if name in media)
-        lengths = media.get("feature_lengths") if modality == "audio" else None
-        lengths = torch.zeros(count, dtype=torch.long) if lengths is None else lengths
+        lengths = get_lengths(modality, media, count)
         owner = self.config.find_media_owners(modality, input_ids, lengths)
-        parts = [(owner == row).nonzero().flatten().repeat(copies) for row in range(len(input_ids))]
-        return torch.cat(parts)
+        rows = range(len(input_ids))
+        return torch.cat([(owner == row).nonzero().flatten().repeat(copies) for row in rows])

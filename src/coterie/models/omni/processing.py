@@ -103,7 +103,6 @@ def count_mel_frames(wave: Any, extractor: Any) -> int:
 
     Raises ValueError unless the audio is one non-empty row of finite samples, and not too long.
     """
-    limit_s = extractor.n_samples / extractor.sampling_rate
     if wave.ndim != 1 or wave.size == 0:
         raise ValueError(
             f"a sound has the shape {wave.shape}: pass one row of samples, mono, and at least one"
@@ -112,8 +111,9 @@ def count_mel_frames(wave: Any, extractor: Any) -> int:
         raise ValueError("a sound has samples that are not finite: repair or leave out the file")
     if wave.size > extractor.n_samples:
         raise ValueError(
-            f"a sound is {wave.size / extractor.sampling_rate:.1f} s long; at most {limit_s:g} s "
-            "are allowed: cut it into shorter ones"
+            f"a sound is {wave.size / extractor.sampling_rate:.1f} s long; at most "
+            f"{extractor.n_samples / extractor.sampling_rate:g} s are allowed: cut it into shorter "
+            "ones"
         )
     step = FRAMES * extractor.hop_length
     return min(-(-wave.size // step) * step, extractor.n_samples) // extractor.hop_length

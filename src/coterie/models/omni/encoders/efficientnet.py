@@ -97,9 +97,8 @@ class EfficientNetLite(nn.Module):
         blocks, width = [], stem
         for stage in stages:
             for position in range(stage.count):
-                blocks.append(
-                    InvertedBottleneck(width, stage, stage.stride if position == 0 else 1)
-                )
+                stride = stage.stride if position == 0 else 1
+                blocks.append(InvertedBottleneck(width, stage, stride))
                 width = stage.width
         self._blocks = nn.Sequential(*blocks)
         self._conv_head = SameConv(width, head, kernel=1)
@@ -121,7 +120,8 @@ class InvertedBottleneck(nn.Module):
     def __init__(self, width: int, stage: BottleneckStage, stride: int):
         super().__init__()
         inner = width * stage.expansion
-        if stage.expansion != 1:
+        self.has_expansion = stage.expansion != 1
+        if self.has_expansion:
             self._expand_conv = SameConv(width, inner, kernel=1)
             self._bn0 = make_batch_norm(inner)
         self._depthwise_conv = SameConv(inner, inner, stage.kernel, stride, groups=inner)
@@ -129,7 +129,6 @@ class InvertedBottleneck(nn.Module):
         self._project_conv = SameConv(inner, stage.width, kernel=1)
         self._bn2 = make_batch_norm(stage.width)
         self._act = nn.ReLU6()
-        self.has_expansion = stage.expansion != 1
         self.has_residual = stride == 1 and width == stage.width
 
     def forward(self, x: Float[Tensor, "rows width ..."]) -> Float[Tensor, "rows out ..."]:
