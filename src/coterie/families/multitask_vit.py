@@ -9,6 +9,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from coterie.families.base import Inputs, ModelFamily, Shares, make_block_roles, require_input
+from coterie.families.dinov2 import MLP_LINEARS
 
 BLOCK = r"backbone\.(\w+\.)*layers?\.\d+\."
 
@@ -20,12 +21,8 @@ class MultiTaskViT(ModelFamily):
     """
 
     model_types = ("coterie_multi_task",)
-    roles: ClassVar = make_block_roles(
-        "vision",
-        BLOCK,
-        r"(attention|self_attn)",
-        r"(q|k|v|o|out)_proj",
-        r"(fc[12]|(gate|up|down)_proj)",
+    roles = make_block_roles(
+        "vision", BLOCK, r"(attention|self_attn)", r"(q|k|v|o|out)_proj", MLP_LINEARS
     )
     towers: ClassVar = {"vision": ".*"}
     new_parameters = r"(heads|embeddings)\..*"

@@ -9,19 +9,13 @@ from torch import Tensor
 
 from coterie import serialization
 from coterie.models.omni import files
-from coterie.models.omni.encoders.base import (
-    Features,
-    Lengths,
-    join_items,
-    select_modality,
-    split_items,
-)
+from coterie.models.omni.encoders.base import Features, join_items, select_modality, split_items
 from coterie.models.omni.modeling import OmniModel, is_trainable
 
 # Append when an encoder computes other features from the same weights: old files become stale.
 REVISIONS: tuple[bytes, ...] = ()
 
-Prepare = Callable[[list[Any]], tuple[Tensor, Lengths]]
+Prepare = Callable[[list[Any]], tuple[Tensor, Tensor]]
 """Function from images or audio to the encoders' input and its lengths."""
 
 
@@ -36,9 +30,7 @@ class FeatureCache:
     1/2000, and the connector's norm follows. A value beyond float16 is an error.
 
     Args:
-        model: an `OmniForConditionalGeneration` or `OmniModel`, whose frozen encoders compute
-            missing features.
-        folder: folder of the files.
+        model: an omni model, with or without head, whose frozen encoders compute missing features.
         batch_size: number of items encoded at once.
     """
 
@@ -60,7 +52,7 @@ class FeatureCache:
             for each in pictures
         ]
 
-        def prepare(chosen: list[Any]) -> tuple[Tensor, Lengths]:
+        def prepare(chosen: list[Any]) -> tuple[Tensor, Tensor]:
             return processor.make_pixel_values(chosen), torch.zeros(len(chosen), dtype=torch.long)
 
         return self.get_features("image", pictures, keys, prepare)

@@ -13,8 +13,9 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
 
 from coterie.models.omni import files
+from coterie.models.omni.configuration import get_lengths
 from coterie.models.omni.encoders.base import join_items, select_modality, split_items
-from coterie.models.omni.modeling import MEDIA_INPUTS, OmniModel, get_lengths, is_trainable
+from coterie.models.omni.modeling import MEDIA_INPUTS, OmniModel, is_trainable
 
 FAMILIES = ("llama",)
 """Supported language models: causal, with a sequential list of layers."""
@@ -149,11 +150,7 @@ class HiddenStateCache:
         return samples
 
     def get_hidden_states(self) -> list[Float[Tensor, "seq width"]]:
-        """Return each sample's hidden states, computed on all cores.
-
-        The matrix products of one sample are too small to parallelise, so each core processes its
-        own sample. On a GPU they run in sequence.
-        """
+        """Return each sample's hidden states; its small matrix products run on one CPU core."""
         threads = torch.get_num_threads()
         cores = threads if self.model.device.type == "cpu" else 1
         with ThreadPoolExecutor(cores, initializer=torch.set_num_threads, initargs=(1,)) as pool:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from transformers import AutoModel, Cache, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutputWithPast
 
-from coterie.models.omni.configuration import OmniConfig
+from coterie.models.omni.configuration import OmniConfig, get_lengths
 from coterie.models.omni.encoders.base import (
     Encoder,
     Features,
@@ -107,7 +107,7 @@ class OmniModel(OmniPreTrainedModel):
         self.language_model.set_input_embeddings(value)
 
     def encode(self, modality: str, values: Rows, lengths: Lengths) -> Features:
-        """Encode images or audio, as `Encoder.encode` takes them, with the modality's encoders."""
+        """Run `Encoder.encode` of the modality's encoders, without the connectors."""
         parts = []
         for encoder in select_modality(self.encoders, modality):
             tower = self.get_tower(encoder)
@@ -188,12 +188,6 @@ class OmniModel(OmniPreTrainedModel):
         elif any(part is not None for part in media.values()):
             raise ValueError("images and sounds need input_ids, which say where they go")
         return self.language_model(inputs_embeds=inputs_embeds, **kwargs)
-
-
-def get_lengths(modality: str, inputs: Mapping[str, Any], count: int) -> Lengths:
-    """Return the mel frames of each audio item among a forward's arguments; zeros for images."""
-    lengths = inputs.get("feature_lengths") if modality == "audio" else None
-    return torch.zeros(count, dtype=torch.long) if lengths is None else lengths
 
 
 def is_trainable(module: nn.Module) -> bool:

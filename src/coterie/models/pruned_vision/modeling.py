@@ -73,9 +73,8 @@ class PrunedMixtureLayer(nn.Module):
         self.expert_indices = list_weighted_experts(mixture)
         main: Any = mixture.main
         remaining = replace(main, count=len(self.expert_indices) - (mixture.shared is not None))
-        experts = remaining.build(base_layer, mixture.shared)
-        assert experts is not None and mixture.gate is not None
-        self.experts = experts
+        self.experts = remaining.build(base_layer, mixture.shared)
+        assert self.experts is not None and mixture.gate is not None
         self.gate = mixture.gate.build(width, mixture.num_experts, 1)
         self.site = LayerSite(name=name, tower="vision", tie_group=name)
         self.input_name = next(iter(inspect.signature(base_layer.forward).parameters))
