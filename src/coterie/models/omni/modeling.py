@@ -59,8 +59,7 @@ class OmniPreTrainedModel(PreTrainedModel):
     def from_pretrained(cls, *args: Any, **kwargs: Any) -> Any:
         """Load as `transformers` does, and freeze the towers, which it makes trainable."""
         found: Any = super().from_pretrained(*args, **kwargs)
-        model = found[0] if kwargs.get("output_loading_info") else found
-        model.base_model.freeze_encoders()
+        (found[0] if isinstance(found, tuple) else found).base_model.freeze_encoders()
         return found
 
 
@@ -111,9 +110,9 @@ class OmniModel(OmniPreTrainedModel):
         parts = []
         for encoder in select_modality(self.encoders, modality):
             tower = self.get_tower(encoder)
-            dtype = next(tower.parameters()).dtype
+            converted = values.to(next(tower.parameters()).dtype)
             with torch.set_grad_enabled(torch.is_grad_enabled() and is_trainable(tower)):
-                parts.append(encoder.encode(tower, values.to(dtype), lengths))
+                parts.append(encoder.encode(tower, converted, lengths))
         return pack(parts)
 
     def project(
@@ -144,19 +143,18 @@ class OmniModel(OmniPreTrainedModel):
         """
         embeds = self.get_input_embeddings()(input_ids)
         for modality, names in MEDIA_INPUTS.items():
-            features = inputs.get(names[1])
-            items = inputs.get(names[0]) if features is None else features
+            values, features = inputs.get(names[0]), inputs.get(names[1])
+            items = values if features is None else features
             token = self.config.get_placeholder_id(modality)
+            if items is None or features is not None:
+                embeds = self.keep_in_graph(modality, embeds)
             if items is None:
                 if prefill and token is not None:
                     self.check_placeholders(modality, int((input_ids == token).sum()), 0)
-                embeds = self.keep_in_graph(modality, embeds)
                 continue
             lengths = get_lengths(modality, inputs, len(items)).to(embeds.device)
             if features is None:
                 features = self.encode(modality, items, lengths)
-            else:
-                embeds = self.keep_in_graph(modality, embeds)
             rows = self.project(modality, features.to(embeds.device), lengths, embeds.dtype)
             places = input_ids == token
             self.check_placeholders(modality, int(places.sum()), len(rows))
