@@ -25,8 +25,7 @@ from coterie.data.sample import TextSample
 from coterie.data.task_sampling import TaskSampling
 from coterie.models.loading import LoadedModel, load
 from coterie.models.omni import FeatureCache
-from coterie.models.omni.encoders.base import select_modality
-from coterie.models.omni.feature_packing import unpack
+from coterie.models.omni.encoders.base import select_modality, unpack
 from coterie.paths import get_cache_dir
 from coterie.tasks.text.collator import TextCollator
 from coterie_demo.assemble_omni import init_connectors

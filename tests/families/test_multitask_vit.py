@@ -1,22 +1,26 @@
 """The multi-task backbone tells its rows' tasks, and refuses sites that do not fit them."""
 
-import math
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 import coterie
 from coterie import Copies, Mixture, TaskGate, TopK
-from coterie.families.multitask_vit import MultiTaskViT, get_block_index
+from coterie.families.multitask_vit import MultiTaskViT
 from tests.tasks.dense.tiny import model, pictures
 
 MIXTURE = Mixture(at="vision.mlp", experts=Copies(count=2), gate=TaskGate(), router=TopK(k=1))
 
 
-def test_indices_of_blocks() -> None:
-    assert get_block_index("backbone.encoder.layer.3.mlp.fc1") == 3
-    assert get_block_index("backbone.layers.11.attention") == 11
-    assert get_block_index("backbone.layernorm") == math.inf
+def test_blocks_are_numbered_by_their_names() -> None:
+    def is_refused(name: str, shared: int) -> bool:
+        config = SimpleNamespace(shared_layers=shared)
+        return MultiTaskViT().find_site_problem([name], (), config) is not None
+
+    assert [is_refused("backbone.encoder.layer.3.mlp.fc1", n) for n in (3, 4)] == [False, True]
+    assert [is_refused("backbone.layers.11.attention", n) for n in (11, 12)] == [False, True]
+    assert not is_refused("backbone.layernorm", 12)
 
 
 def test_each_row_is_a_task_s_image() -> None:

@@ -16,6 +16,11 @@ from coterie import families as family_package
 from coterie.modalities.base import find_modalities
 from coterie.serialization import find_kinds
 
+Inputs = Mapping[str, Any]
+"""Keyword arguments of a model's forward, as the processor returned them."""
+Shares = Float[Tensor, " batch"]
+"""The numbers of rows that samples own, right up to a common factor, at least 0."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Role:
@@ -75,30 +80,20 @@ class ModelFamily(ABC):
 
     def get_tower(self, name: str) -> str:
         """Return the part of the model that a module is in: text, vision, connector or audio."""
-        for tower, names in self.towers.items():
-            if re.fullmatch(names, name):
-                return tower
-        return "text"
+        towers = self.towers.items()
+        return next((tower for tower, names in towers if re.fullmatch(names, name)), "text")
 
     def get_placeholder_ids(self, config: Any) -> Mapping[str, int]:
         """Return modality (image, video, audio) -> its placeholder token id in `input_ids`."""
         found = {name: getattr(config, f"{name}_token_id") for name in self.placeholders}
         return {name: token for name, token in found.items() if token is not None}
 
-    def count_rows_per_sample(
-        self, tower: str, inputs: Mapping[str, Any], config: Any
-    ) -> Float[Tensor, " batch"]:
+    def count_rows_per_sample(self, tower: str, inputs: Inputs, config: Any) -> Shares:
         """Count the rows of a tower (or its connector) that each sample owns.
 
-        The numbers are right up to a common factor, at least 0, and need no synchronisation with
-        the device. The placeholder tokens of the modalities that the tower encodes are counted,
-        which is right for every family in which each row gives the same number of tokens; others
-        override this. A family without placeholders has one image a sample.
-
-        Args:
-            tower: one of `towers`.
-            inputs: keyword arguments of the model's forward, as the processor returned them.
-            config: the model's own configuration.
+        No synchronisation with the device. The placeholder tokens of the modalities that the tower
+        encodes are counted, which is right for every family in which each row gives the same number
+        of tokens; others override this. A family without placeholders has one image a sample.
 
         Raises ValueError if `input_ids`, or `pixel_values` without placeholders, are missing, or
         two modalities of the tower, such as images and videos, are in one batch.
@@ -108,9 +103,8 @@ class ModelFamily(ABC):
             pixel_values = require_input(inputs, "pixel_values")
             return torch.ones(len(pixel_values), device=pixel_values.device)
         encoded = [each for each in find_modalities() if tower in each.towers]
-        given = [
-            name for each in encoded for name in each.inputs[:1] if inputs.get(name) is not None
-        ]
+        names = [name for each in encoded for name in each.inputs[:1]]
+        given = [name for name in names if inputs.get(name) is not None]
         if len(given) > 1:
             raise ValueError(
                 f"The batch has {' and '.join(given)}. The {tower} tower runs once for each, so "
@@ -118,13 +112,12 @@ class ModelFamily(ABC):
             )
         input_ids = require_input(inputs, "input_ids")
         counts = torch.zeros(len(input_ids), device=input_ids.device)
-        for token in (tokens[each.name] for each in encoded if each.name in tokens):
-            counts = counts + (input_ids == token).sum(-1)
+        for each in encoded:
+            if each.name in tokens:
+                counts = counts + (input_ids == tokens[each.name]).sum(-1)
         return counts
 
-    def get_task_of_rows(
-        self, inputs: Mapping[str, Any], config: Any
-    ) -> Int[Tensor, " rows"] | None:
+    def get_task_of_rows(self, inputs: Inputs, config: Any) -> Int[Tensor, " rows"] | None:
         """Return the task of each row of the blocks' input, if the model computes these itself.
 
         None for nearly all families: rows are the batch's samples, and the caller gives the tasks.
@@ -138,27 +131,23 @@ class ModelFamily(ABC):
         return None
 
 
-def require_input(inputs: Mapping[str, Any], name: str) -> Tensor:
+def require_input(inputs: Inputs, name: str) -> Tensor:
     """Return the forward's argument `name`. Raises ValueError if it is missing or None."""
-    value = inputs.get(name)
-    if value is None:
+    if inputs.get(name) is None:
         raise ValueError(
             f"{name} is missing from the forward's keyword arguments ({', '.join(inputs)}); it "
             f"says which sample each image belongs to, so pass it as the processor made it."
         )
-    return value
+    return inputs[name]
 
 
-def compute_sample_index(shares: Float[Tensor, " batch"], rows: int) -> Int[Tensor, " rows"]:
+def compute_sample_index(shares: Shares, rows: int) -> Int[Tensor, " rows"]:
     """Return the sample that owns each of `rows` consecutive rows, sorted by sample.
 
     The middle of each row is looked up, so that shares may be off by less than half a row, and
-    rows may be merged (four patches to one) unannounced. No synchronisation with the device.
-
-    Args:
-        shares: the result of `ModelFamily.count_rows_per_sample`. If all are 0, every row counts
-            as the last sample's.
-        rows: length of the leading axis in the tower, for instance images or packed patches.
+    rows may be merged (four patches to one) unannounced. If all shares are 0, every row counts as
+    the last sample's. `rows` is the length of the leading axis in the tower, for instance images or
+    packed patches. No synchronisation with the device.
     """
     ends = shares.cumsum(0)
     middles = torch.arange(rows, device=shares.device) + 0.5
@@ -169,8 +158,7 @@ def compute_sample_index(shares: Float[Tensor, " batch"], rows: int) -> Int[Tens
 def find_family(model: nn.Module) -> ModelFamily | None:
     """Return the family of `model.config.model_type`; None if coterie does not know it."""
     model_type = getattr(getattr(model, "config", None), "model_type", None)
-    families = _find_families(tuple(family_package.__path__))
-    return families.get(model_type) if isinstance(model_type, str) else None
+    return _find_families(tuple(family_package.__path__)).get(model_type)
 
 
 @cache

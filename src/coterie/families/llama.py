@@ -1,7 +1,5 @@
 """Llama and decoders with its layout."""
 
-from typing import ClassVar
-
 from coterie.families.base import ModelFamily, Role, make_block_roles
 
 
@@ -11,12 +9,9 @@ def make_decoder_roles(prefix: str) -> dict[str, Role]:
     It matches the module name before `layers`. Query, key and value may be fused (Phi-3), as may
     gate and up (Phi-3, GLM).
     """
+    layer = prefix + r"layers\.\d+\."
     return make_block_roles(
-        "text",
-        prefix + r"layers\.\d+\.",
-        "self_attn",
-        r"(q|k|v|o|qkv)_proj",
-        r"(gate|up|down|gate_up)_proj",
+        "text", layer, "self_attn", r"(q|k|v|o|qkv)_proj", r"(gate|up|down|gate_up)_proj"
     )
 
 
@@ -24,33 +19,9 @@ class Llama(ModelFamily):
     """Decoders with `layers.N.self_attn` and a dense `layers.N.mlp`, and no other tower."""
 
     model_types = (
-        "apertus",
-        "arcee",
-        "cohere",
-        "cohere2",
-        "ernie4_5",
-        "exaone4",
-        "gemma",
-        "gemma2",
-        "gemma3_text",
-        "glm",
-        "glm4",
-        "granite",
-        "helium",
-        "hunyuan_v1_dense",
-        "llama",
-        "ministral",
-        "ministral3",
-        "mistral",
-        "nemotron",
-        "olmo",
-        "olmo2",
-        "olmo3",
-        "phi3",
-        "qwen2",
-        "qwen3",
-        "seed_oss",
-        "smollm3",
-        "stablelm",
-    )
-    roles: ClassVar = make_decoder_roles(r"(model\.)?")
+        "apertus", "arcee", "cohere", "cohere2", "ernie4_5", "exaone4", "gemma", "gemma2",
+        "gemma3_text", "glm", "glm4", "granite", "helium", "hunyuan_v1_dense", "llama", "ministral",
+        "ministral3", "mistral", "nemotron", "olmo", "olmo2", "olmo3", "phi3", "qwen2", "qwen3",
+        "seed_oss", "smollm3", "stablelm",
+    )  # fmt: skip
+    roles = make_decoder_roles(r"(model\.)?")

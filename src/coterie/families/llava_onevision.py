@@ -1,13 +1,10 @@
 """LLaVA-OneVision: LLaVA with one row of its tower for each tile of an image."""
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
-from coterie.families.base import ModelFamily, require_input
+from coterie.families.base import Inputs, ModelFamily, Shares, require_input
 from coterie.families.llava import Llava
 
 
@@ -15,13 +12,11 @@ class LlavaOnevision(ModelFamily):
     """LLaVA-OneVision: SigLIP tower, two-layer connector, usually a Qwen2 decoder."""
 
     model_types = ("llava_onevision",)
-    roles: ClassVar = Llava.roles
-    towers: ClassVar = Llava.towers
+    roles = Llava.roles
+    towers = Llava.towers
     placeholders = ("image", "video")
 
-    def count_rows_per_sample(
-        self, tower: str, inputs: Mapping[str, Any], config: Any
-    ) -> Float[Tensor, " batch"]:
+    def count_rows_per_sample(self, tower: str, inputs: Inputs, config: Any) -> Shares:
         """Count the tiles of each sample's images; of videos (a row a frame) placeholder tokens.
 
         Tokens do not give the number of tiles, because padding is removed after the tower. As in
@@ -45,12 +40,11 @@ class LlavaOnevision(ModelFamily):
             image_size_to_num_patches(size, pinpoints, side) if tile else 1
             for size, tile in zip(inputs["image_sizes"].tolist(), tiled, strict=True)
         ]
-        by_image = torch.tensor(tiles, dtype=torch.float32)
-        per_sample = torch.stack([part.sum() for part in by_image.split(images)])
-        return per_sample.to(inputs["input_ids"].device)
+        by_sample = torch.tensor(tiles, dtype=torch.float32).split(images)
+        return torch.stack([part.sum() for part in by_sample]).to(inputs["input_ids"].device)
 
 
-def _count_images_per_sample(inputs: Mapping[str, Any], image_token: int) -> list[int]:
+def _count_images_per_sample(inputs: Inputs, image_token: int) -> list[int]:
     """Count images by `batch_num_images`, else by runs of image tokens."""
     is_image = require_input(inputs, "input_ids") == image_token
     starts = is_image.clone()
@@ -59,11 +53,9 @@ def _count_images_per_sample(inputs: Mapping[str, Any], image_token: int) -> lis
     if inputs.get("batch_num_images") is not None:
         # The processor omits samples without images from batch_num_images.
         counts = [int(count) for count in inputs["batch_num_images"] if count > 0]
-        owners = [sample for sample, runs in enumerate(images) if runs]
-        images = [0] * len(images)
-        if len(counts) == len(owners):
-            for sample, count in zip(owners, counts, strict=True):
-                images[sample] = count
+        matches = len(counts) == sum(runs > 0 for runs in images)
+        rest = iter(counts)
+        images = [next(rest) if matches and runs else 0 for runs in images]
     num_images = len(require_input(inputs, "image_sizes"))
     if sum(images) != num_images:
         raise ValueError(

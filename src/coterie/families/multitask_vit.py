@@ -1,15 +1,15 @@
 """The multi-task vision backbone, which runs several tasks on the same images in one pass."""
 
-import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor
 
-from coterie.families.base import ModelFamily, make_block_roles, require_input
+from coterie.families.base import Inputs, ModelFamily, Shares, make_block_roles, require_input
+from coterie.families.dinov2 import MLP_LINEARS
 
 BLOCK = r"backbone\.(\w+\.)*layers?\.\d+\."
 
@@ -21,17 +21,13 @@ class MultiTaskViT(ModelFamily):
     """
 
     model_types = ("coterie_multi_task",)
-    roles: ClassVar = make_block_roles(
-        "vision",
-        BLOCK,
-        r"(attention|self_attn)",
-        r"(q|k|v|o|out)_proj",
-        r"(fc[12]|(gate|up|down)_proj)",
+    roles = make_block_roles(
+        "vision", BLOCK, r"(attention|self_attn)", r"(q|k|v|o|out)_proj", MLP_LINEARS
     )
     towers: ClassVar = {"vision": ".*"}
     new_parameters = r"(heads|embeddings)\..*"
 
-    def get_task_of_rows(self, inputs: Mapping[str, Any], config: Any) -> Int[Tensor, " rows"]:
+    def get_task_of_rows(self, inputs: Inputs, config: Any) -> Int[Tensor, " rows"]:
         images = require_input(inputs, "pixel_values")
         return config.get_task_of_rows(inputs.get("tasks"), images)
 
@@ -43,23 +39,17 @@ class MultiTaskViT(ModelFamily):
                 f"tasks={tuple(tasks)}: this model tells its rows' tasks itself, and numbers them "
                 f"as its heads, so give tasks={config.names}"
             )
-        below = [name for name in names if get_block_index(name) < config.shared_layers]
-        if not below:
-            return None
-        later = (BLOCK + "mlp").replace(r"\d+", str(config.shared_layers))
-        return (
-            f"a mixture sits at {below[0]}, in one of the first shared_layers="
-            f"{config.shared_layers} blocks, which run once for all tasks: give fewer shared "
-            f"layers, or at= a regular expression of later blocks, such as r'{later}'"
-        )
+        for name in names:
+            block = re.match(BLOCK.replace(r"\d+", r"(?P<index>\d+)"), name)
+            if block and int(block["index"]) < config.shared_layers:
+                later = (BLOCK + "mlp").replace(r"\d+", str(config.shared_layers))
+                return (
+                    f"a mixture sits at {name}, in one of the first shared_layers="
+                    f"{config.shared_layers} blocks, which run once for all tasks: give fewer "
+                    f"shared layers, or at= a regular expression of later blocks, such as "
+                    f"r'{later}'"
+                )
+        return None
 
-    def count_rows_per_sample(
-        self, tower: str, inputs: Mapping[str, Any], config: Any
-    ) -> Float[Tensor, " batch"]:
+    def count_rows_per_sample(self, tower: str, inputs: Inputs, config: Any) -> Shares:
         return torch.ones_like(self.get_task_of_rows(inputs, config), dtype=torch.float32)
-
-
-def get_block_index(name: str) -> float:
-    """Return the index of the block that a module is in, from 0; infinite if it is in none."""
-    found = re.match(r"backbone\.(?:\w+\.)*layers?\.(\d+)\.", name)
-    return float(found[1]) if found else math.inf

@@ -1,13 +1,17 @@
 """The omni model of `coterie.models.omni`: text, vision towers, an audio tower, connectors."""
 
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
-from coterie.families.base import ModelFamily, make_block_roles, make_role, require_input
+from coterie.families.base import (
+    Inputs,
+    ModelFamily,
+    Shares,
+    make_block_roles,
+    make_role,
+    require_input,
+)
 from coterie.families.llama import make_decoder_roles
 
 VISION = r"(model\.)?vision\w*_tower\.encoder\.layer\.\d+\."
@@ -35,9 +39,7 @@ class Omni(ModelFamily):
     }
     placeholders = ("image", "audio")
 
-    def count_rows_per_sample(
-        self, tower: str, inputs: Mapping[str, Any], config: Any
-    ) -> Float[Tensor, " batch"]:
+    def count_rows_per_sample(self, tower: str, inputs: Inputs, config: Any) -> Shares:
         """Count the images of each sample, up to a factor: all give the same number of tokens.
 
         A recording belongs to the sample that has its last token.

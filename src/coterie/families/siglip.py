@@ -1,7 +1,5 @@
 """SigLIP and SigLIP 2: CLIP's layout, with a pooling head of its own."""
 
-from typing import ClassVar
-
 from coterie.families.base import ModelFamily
 from coterie.families.clip import Clip
 
@@ -14,5 +12,5 @@ class Siglip(ModelFamily):
     """
 
     model_types = ("siglip", "siglip2", "siglip2_vision_model", "siglip_vision_model")
-    roles: ClassVar = Clip.roles
-    towers: ClassVar = Clip.towers
+    roles = Clip.roles
+    towers = Clip.towers

@@ -9,7 +9,5 @@ class ViT(ModelFamily):
     """ViT, DeiT, ViT-MSN and I-JEPA. Pooler and classifier have no role."""
 
     model_types = ("deit", "ijepa", "vit", "vit_msn")
-    roles: ClassVar = make_block_roles(
-        "vision", r"(\w+\.)?layers\.\d+\.", "attention", r"(q|k|v|o)_proj"
-    )
+    roles = make_block_roles("vision", r"(\w+\.)?layers\.\d+\.", "attention", r"(q|k|v|o)_proj")
     towers: ClassVar = {"vision": ".*"}

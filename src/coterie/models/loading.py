@@ -48,8 +48,8 @@ def load(
     Args:
         base: a folder, a hub id, or the name of a model that an installed package provides (see
             `coterie.plugins`), such as "embedded" of coterie-demo.
-        dtype: dtype of the weights; None for the one they were saved in.
-        device: the model's device; None for the CPU.
+        dtype: None for the one that the weights were saved in.
+        device: None for the CPU.
 
     Raises ValueError for a missing folder, an adapter, an architecture that coterie cannot train
     or a missing processor.
@@ -57,14 +57,11 @@ def load(
     from coterie.third_party_warnings import suppress_third_party_warnings
 
     folder = _resolve_base(base)
-    config = _load_config(folder)
+    kind = _select_class(_load_config(folder))
     with suppress_third_party_warnings():  # progress bars of many loads would hide other messages
-        model = _select_class(config).from_pretrained(
-            folder, dtype="auto" if dtype is None else dtype
-        )
+        model = kind.from_pretrained(folder, dtype=dtype or "auto")
     processor = _load_processor(folder)
-    _complete_processor(processor)
-    _set_end_tokens(model, processor)
+    _set_special_tokens(model, processor)
     return LoadedModel(model.to(device or "cpu").eval(), processor, str(base))
 
 
@@ -72,15 +69,15 @@ def _resolve_base(base: str | Path) -> str:
     """Return the folder or hub id to load with transformers."""
     if plugin := find_plugin(MODELS, str(base)):
         return str(plugin.load()())
-    path = Path(base).expanduser()
+    path, name = Path(base).expanduser(), str(base)
     if not path.is_dir():
-        looks_local = isinstance(base, Path) or str(base).startswith((".", "/", "~"))
-        if looks_local or str(base).count("/") > 1 or not str(base):
+        looks_local = isinstance(base, Path) or name.startswith((".", "/", "~"))
+        if looks_local or name.count("/") > 1 or not name:
             raise ValueError(
-                f"base={str(base)!r} is no folder: give a folder with a config.json, a hub id such "
+                f"base={name!r} is no folder: give a folder with a config.json, a hub id such "
                 'as "organisation/model", or "embedded"'
             )
-        return str(base)
+        return name
     if (path / "config.json").is_file():
         return str(path)
     if (path / "adapter_config.json").is_file():
@@ -137,7 +134,7 @@ def _load_processor(folder: str) -> Any:
     )
 
 
-def _complete_processor(processor: Any) -> None:
+def _set_special_tokens(model: Any, processor: Any) -> None:
     tokenizer = get_tokenizer(processor)
     if tokenizer.eos_token is None:
         raise ValueError(
@@ -148,13 +145,9 @@ def _complete_processor(processor: Any) -> None:
         tokenizer.pad_token = tokenizer.eos_token
     if not getattr(processor, "chat_template", None) and not tokenizer.chat_template:
         processor.chat_template = make_template()
-
-
-def _set_end_tokens(model: Any, processor: Any) -> None:
-    settings = model.generation_config
+    settings, end = model.generation_config, get_end_of_turn_id(processor)
     ends = settings.eos_token_id
     ends = list(ends) if isinstance(ends, list | tuple) else [] if ends is None else [ends]
-    end = get_end_of_turn_id(processor)
     settings.eos_token_id = ends if end in ends else [*ends, end]
     if settings.pad_token_id is None:
-        settings.pad_token_id = get_tokenizer(processor).pad_token_id
+        settings.pad_token_id = tokenizer.pad_token_id

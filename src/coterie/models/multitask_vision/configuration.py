@@ -10,6 +10,8 @@ from transformers import AutoConfig, PreTrainedConfig
 from transformers.configuration_utils import SubConfigSpec
 
 HEADS = ("linear", "convolutions")
+TaskNames = Sequence[str] | None
+"""Names of requested tasks, in any order; None for all."""
 
 
 @no_type_check  # jaxtyping would reject the extra keyword arguments that transformers passes
@@ -74,12 +76,11 @@ class MultiTaskVisionConfig(PreTrainedConfig):
     def get_block_widths(self) -> list[int]:
         """Return the input width of each block or, in hierarchical backbones, of each stage."""
         config = self.backbone_config
-        stages = getattr(config, "depths", None)
-        if stages is None:
+        if (stages := getattr(config, "depths", None)) is None:
             return [config.hidden_size] * config.num_hidden_layers
         return [config.embed_dim * 2**number for number in range(len(stages))]
 
-    def resolve_tasks(self, tasks: Sequence[str] | None) -> tuple[str, ...]:
+    def resolve_tasks(self, tasks: TaskNames) -> tuple[str, ...]:
         """Return the names of the requested tasks. Raises ValueError for an unknown one."""
         if tasks is None:
             return self.names
@@ -89,7 +90,7 @@ class MultiTaskVisionConfig(PreTrainedConfig):
             )
         return tuple(tasks)
 
-    def get_task_of_rows(self, tasks: Sequence[str] | None, images: Tensor) -> Int[Tensor, " rows"]:
+    def get_task_of_rows(self, tasks: TaskNames, images: Tensor) -> Int[Tensor, " rows"]:
         """Return the task number of each row: the images for the first task, then the second."""
         numbers = [self.names.index(name) for name in self.resolve_tasks(tasks)]
         return torch.tensor(numbers, device=images.device).repeat_interleave(len(images))

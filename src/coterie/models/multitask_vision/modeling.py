@@ -2,7 +2,7 @@
 
 import contextlib
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +13,11 @@ from transformers import MODEL_MAPPING, AutoConfig, AutoModel, PretrainedConfig,
 from transformers.utils.generic import ModelOutput
 
 from coterie.data.sources.base import get_first_line
-from coterie.models.multitask_vision.configuration import MultiTaskVisionConfig
+from coterie.models.multitask_vision.configuration import MultiTaskVisionConfig, TaskNames
 from coterie.models.multitask_vision.heads import HeadTask, build
+
+Images = Float[Tensor, "batch channels height breadth"]
+"""Images, normalised for the backbone; both sides are multiples of its patch size."""
 
 
 @dataclass
@@ -54,15 +57,13 @@ class MultiTaskVisionModel(PreTrainedModel):
 
     def __init__(self, config: MultiTaskVisionConfig) -> None:
         super().__init__(config)
-        self.backbone: Any = AutoModel.from_config(
-            config.backbone_config, **get_pooler_kwargs(config.backbone_config)
-        )
+        backbone = config.backbone_config
+        self.backbone: Any = AutoModel.from_config(backbone, **get_pooler_kwargs(backbone))
         widths = config.get_block_widths()[config.shared_layers :] if config.task_embedding else []
         self.embeddings = nn.ParameterDict()
         for width in dict.fromkeys(widths):
-            self.embeddings[str(width)] = nn.Parameter(
-                config.embedding_std * torch.randn(len(config.tasks), width)
-            )
+            vectors = config.embedding_std * torch.randn(len(config.tasks), width)
+            self.embeddings[str(width)] = nn.Parameter(vectors)
         self.heads = nn.ModuleList(
             build(task, config.backbone_width, config.patch_size, config.head)
             for task in config.tasks
@@ -79,12 +80,11 @@ class MultiTaskVisionModel(PreTrainedModel):
         drop_path: float | None = None,
         **choices: Any,
     ) -> "MultiTaskVisionModel":
-        """Build a model with heads for some tasks on a backbone.
+        """Build a model with one head for each task on a backbone.
 
         Args:
             base: folder or hub id of a vision model, or of an image-text model, of which the
                 vision tower is used.
-            tasks: the tasks, with one head each.
             pretrained: whether to load the backbone's weights or to initialise them randomly.
             drop_path: see `coterie.tasks.VisionConfig`.
             choices: other fields of `MultiTaskVisionConfig`.
@@ -114,22 +114,12 @@ class MultiTaskVisionModel(PreTrainedModel):
         ]
         model = cls(MultiTaskVisionConfig(backbone_config=backbone, tasks=heads, **choices))
         if pretrained:
-            model.backbone = AutoModel.from_pretrained(
-                base, config=backbone, **get_pooler_kwargs(backbone)
-            )
+            options = get_pooler_kwargs(backbone)
+            model.backbone = AutoModel.from_pretrained(base, config=backbone, **options)
         return model
 
-    def forward(
-        self,
-        pixel_values: Float[Tensor, "batch channels height breadth"],
-        tasks: Sequence[str] | None = None,
-    ) -> MultiTaskVisionOutput:
+    def forward(self, pixel_values: Images, tasks: TaskNames = None) -> MultiTaskVisionOutput:
         """Run some tasks on the same images.
-
-        Args:
-            pixel_values: normalised for the backbone; height and breadth are multiples of its patch
-                size.
-            tasks: names, in any order; None for all.
 
         Raises ValueError for an unknown task or images of an invalid size.
         """
@@ -189,34 +179,25 @@ class MultiTaskVisionModel(PreTrainedModel):
         def keep(module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
             written.append(output if isinstance(output, Tensor) else output[0])
 
-        handles = [
-            own[0].register_forward_pre_hook(repeat),
-            *(block.register_forward_pre_hook(add) for block in own if self.embeddings),
-            blocks[-1].register_forward_hook(keep),
-        ]
-        try:
+        with contextlib.ExitStack() as stack:  # removes the hooks
+            stack.enter_context(own[0].register_forward_pre_hook(repeat))
+            for block in own if self.embeddings else ():
+                stack.enter_context(block.register_forward_pre_hook(add))
+            stack.enter_context(blocks[-1].register_forward_hook(keep))
             yield written
-        finally:
-            for handle in handles:
-                handle.remove()
 
     def get_blocks(self) -> nn.ModuleList:
         """Return the backbone's blocks or stages, first to last."""
-        wanted = len(self.config.get_block_widths())
-        return next(
-            module
-            for module in self.backbone.modules()
-            if isinstance(module, nn.ModuleList) and len(module) == wanted
-        )
+        lists = (part for part in self.backbone.modules() if isinstance(part, nn.ModuleList))
+        return next(part for part in lists if len(part) == len(self.config.get_block_widths()))
 
 
 def get_pooler_kwargs(backbone: PretrainedConfig) -> dict[str, bool]:
     """Return the argument that disables the backbone's pooler, which no head reads, if any."""
-    kind: Any = MODEL_MAPPING[type(backbone)]
-    return select_kwargs(kind, add_pooling_layer=False)
+    return select_kwargs(MODEL_MAPPING[type(backbone)], add_pooling_layer=False)
 
 
-def select_kwargs(function: Callable[..., Any], **kwargs: bool) -> dict[str, bool]:
+def select_kwargs(function: Any, **kwargs: bool) -> dict[str, bool]:
     """Return those of the keyword arguments that a function or class has."""
     known = inspect.signature(function).parameters
     return {name: value for name, value in kwargs.items() if name in known}

@@ -1,5 +1,6 @@
 """`OmniConfig`: the configuration of a language model with encoders and placeholders."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, no_type_check
 
 import torch
@@ -61,3 +62,9 @@ class OmniConfig(PreTrainedConfig):
         last = torch.stack([each.count_tokens(lengths) for each in encoders]).sum(0).cumsum(0)
         ends = (input_ids == self.get_placeholder_id(modality)).sum(1).cumsum(0)
         return torch.searchsorted(ends, last)
+
+
+def get_lengths(modality: str, inputs: Mapping[str, Any], count: int) -> Lengths:
+    """Return the mel frames of each audio item among a forward's arguments; zeros for images."""
+    lengths = inputs.get("feature_lengths") if modality == "audio" else None
+    return torch.zeros(count, dtype=torch.long) if lengths is None else lengths

@@ -1,6 +1,6 @@
 """`FeatureCache`: features of frozen encoders on disk, so that each item is encoded once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +9,14 @@ from torch import Tensor
 
 from coterie import serialization
 from coterie.models.omni import files
-from coterie.models.omni.encoders.base import Encoder, Features, Lengths, select_modality
-from coterie.models.omni.feature_packing import join_items, split_items
+from coterie.models.omni.encoders.base import Features, join_items, select_modality, split_items
 from coterie.models.omni.modeling import OmniModel, is_trainable
 
 # Append when an encoder computes other features from the same weights: old files become stale.
 REVISIONS: tuple[bytes, ...] = ()
 
-Prepare = Callable[[list[int]], tuple[Tensor, Tensor]]
+Prepare = Callable[[list[Any]], tuple[Tensor, Tensor]]
+"""Function from images or audio to the encoders' input and its lengths."""
 
 
 class FeatureCache:
@@ -30,9 +30,7 @@ class FeatureCache:
     1/2000, and the connector's norm follows. A value beyond float16 is an error.
 
     Args:
-        model: an `OmniForConditionalGeneration` or `OmniModel`, whose frozen encoders compute
-            missing features.
-        folder: folder of the files.
+        model: an omni model, with or without head, whose frozen encoders compute missing features.
         batch_size: number of items encoded at once.
     """
 
@@ -54,51 +52,43 @@ class FeatureCache:
             for each in pictures
         ]
 
-        def prepare(chosen: list[int]) -> tuple[Tensor, Tensor]:
-            pixels = processor.make_pixel_values([pictures[index] for index in chosen])
-            return pixels, torch.zeros(len(chosen), dtype=torch.long)
+        def prepare(chosen: list[Any]) -> tuple[Tensor, Tensor]:
+            return processor.make_pixel_values(chosen), torch.zeros(len(chosen), dtype=torch.long)
 
-        return self.get_features("image", keys, prepare)
+        return self.get_features("image", pictures, keys, prepare)
 
     def get_audio_features(self, waves: list[Any], processor: Any) -> Features:
         """Return features of audio, float32 samples at 16 kHz."""
         settings = repr(processor.feature_extractor.hop_length).encode()
         keys = [files.compute_digest(settings, wave.tobytes()) for wave in waves]
-        return self.get_features(
-            "audio", keys, lambda chosen: processor.make_log_mels([waves[i] for i in chosen])
-        )
+        return self.get_features("audio", waves, keys, processor.make_log_mels)
 
-    def get_features(self, modality: str, keys: Sequence[str], prepare: Prepare) -> Features:
-        """Return features of the items with these keys, computing those that are not stored.
-
-        Args:
-            prepare: maps positions in `keys` to the encoders' inputs and their lengths.
-        """
+    @torch.no_grad()
+    def get_features(
+        self, modality: str, items: list[Any], keys: list[str], prepare: Prepare
+    ) -> Features:
+        """Return features of the items with these keys, computing those that are not stored."""
         self.check_frozen()
+        device = self.model.device
         encoders = select_modality(self.model.encoders, modality)
         names = {encoder.name for encoder in encoders}
         found = {key: files.read(self.folder, key) or {} for key in keys}
-        missing = [keys.index(key) for key, item in found.items() if item.keys() != names]
+        missing = [keys.index(key) for key, stored in found.items() if stored.keys() != names]
         for start in range(0, len(missing), self.batch_size):
             chosen = missing[start : start + self.batch_size]
-            items = self.compute(modality, encoders, *prepare(chosen))
-            for key, item in zip([keys[index] for index in chosen], items, strict=True):
-                files.write(self.folder, key, item)
-                found[key] = item
+            values, lengths = prepare([items[index] for index in chosen])
+            encoded = self.model.encode(modality, values.to(device), lengths.to(device))
+            features = encoded.cpu().half()
+            if not features.isfinite().all():
+                raise ValueError(
+                    f"features of an {modality} are beyond what float16 holds: train "
+                    "without a cache"
+                )
+            computed = split_items(features, lengths, encoders)
+            for key, tensors in zip([keys[index] for index in chosen], computed, strict=True):
+                files.write(self.folder, key, tensors)
+                found[key] = tensors
         return join_items([found[key] for key in keys], encoders)
-
-    @torch.no_grad()
-    def compute(
-        self, modality: str, encoders: Sequence[Encoder], values: Tensor, lengths: Lengths
-    ) -> list[dict[str, Tensor]]:
-        """Compute the tensors to store for each item."""
-        device = self.model.device
-        features = self.model.encode(modality, values.to(device), lengths.to(device)).cpu().half()
-        if not features.isfinite().all():
-            raise ValueError(
-                f"features of an {modality} are beyond what float16 holds: train without a cache"
-            )
-        return split_items(features, lengths, encoders)
 
     def check_frozen(self) -> None:
         """Raise ValueError if an encoder is being trained: its features would become stale."""

@@ -49,6 +49,5 @@ def compute_digest(*parts: bytes) -> str:
 
 def serialize_tensor(tensor: Tensor) -> bytes:
     """Serialize a tensor's shape, dtype and bytes."""
-    flat = tensor.detach().cpu().contiguous().flatten()
-    values = flat.view(torch.uint8).numpy().tobytes()
-    return f"{tuple(tensor.shape)} {tensor.dtype}".encode() + values
+    flat = tensor.detach().cpu().contiguous().flatten().view(torch.uint8)
+    return f"{tuple(tensor.shape)} {tensor.dtype}".encode() + flat.numpy().tobytes()

@@ -13,21 +13,17 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
 
 from coterie.models.omni import files
-from coterie.models.omni.encoders.base import select_modality
-from coterie.models.omni.feature_packing import join_items, split_items
+from coterie.models.omni.configuration import get_lengths
+from coterie.models.omni.encoders.base import join_items, select_modality, split_items
 from coterie.models.omni.modeling import MEDIA_INPUTS, OmniModel, is_trainable
 
 FAMILIES = ("llama",)
 """Supported language models: causal, with a sequential list of layers."""
 
 FORWARD_ARGUMENTS = (
-    "hidden_act",
-    "rms_norm_eps",
-    "rope_parameters",
-    "num_attention_heads",
-    "num_key_value_heads",
+    "hidden_act", "rms_norm_eps", "rope_parameters", "num_attention_heads", "num_key_value_heads",
     "head_dim",
-)
+)  # fmt: skip
 """Configuration values that their layers use, apart from the weights' shapes."""
 
 
@@ -35,19 +31,13 @@ FORWARD_ARGUMENTS = (
 def use_hidden_state_cache(
     model: nn.Module, folder: str | Path
 ) -> Iterator["HiddenStateCache | None"]:
-    """Read the outputs of the frozen lower layers from files while training.
+    """Read the outputs of an omni model's frozen lower layers from files while training.
 
     A sample's hidden states are computed once and alone, so they do not depend on its batch. They
-    are stored in the dtype of the computation. Media must be passed as features of `FeatureCache`;
-    other batches, and eval mode, run every layer.
+    are stored in the dtype of the computation, in a folder that processes may share. Media must be
+    passed as features of `FeatureCache`; other batches, and eval mode, run every layer.
 
-    Args:
-        model: an omni model, grafted or not.
-        folder: folder of the files; processes may share it.
-
-    Yields:
-        The cache of the skipped layers; None if something at or before the first layer is
-        trained.
+    Yields the cache; None if something at or before the first layer is trained.
     """
     omni = next(module for module in model.modules() if isinstance(module, OmniModel))
     depth = count_frozen_layers(omni)
@@ -82,9 +72,8 @@ def count_frozen_layers(model: OmniModel) -> int:
 
 def is_trainable_or_grafted(module: nn.Module) -> bool:
     """Return whether a module is trained, or grafted and thus possibly random."""
-    return is_trainable(module) or any(
-        isinstance(each, BaseTunerLayer) for each in module.modules()
-    )
+    is_grafted = any(isinstance(each, BaseTunerLayer) for each in module.modules())
+    return is_grafted or is_trainable(module)
 
 
 class HiddenStateCache:
@@ -94,20 +83,16 @@ class HiddenStateCache:
         self.model = model
         self.layers = list(model.language_model.layers)[:depth]
         self.original_forwards = [layer.forward for layer in self.layers]
-        self.folder = folder / self.compute_fingerprint()[:16]
-        self.folder.mkdir(parents=True, exist_ok=True)
         self.batch: Mapping[str, Any] = {}
         self.is_skipping = False
-
-    def compute_fingerprint(self) -> str:
-        """Compute the SHA-256 of all that hidden states depend on except the features."""
-        modules = [self.model.get_input_embeddings(), self.model.connectors, *self.layers]
+        # All that hidden states depend on except the features.
+        modules = [model.get_input_embeddings(), model.connectors, *self.layers]
         weights = [weight for module in modules for weight in module.parameters()]
-        config = self.model.config.text_config
+        config = model.config.text_config
         read = repr([(name, getattr(config, name, None)) for name in FORWARD_ARGUMENTS])
-        return files.compute_digest(
-            str(len(self.layers)).encode(), read.encode(), *map(files.serialize_tensor, weights)
-        )
+        parts = [str(depth).encode(), read.encode(), *map(files.serialize_tensor, weights)]
+        self.folder = folder / files.compute_digest(*parts)[:16]
+        self.folder.mkdir(parents=True, exist_ok=True)
 
     def capture_batch(
         self, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -153,9 +138,7 @@ class HiddenStateCache:
             if features is None:
                 continue
             encoders = select_modality(self.model.encoders, modality)
-            lengths = torch.zeros(len(features), dtype=torch.long)
-            if modality == "audio":
-                lengths = self.batch["feature_lengths"].cpu()
+            lengths = get_lengths(modality, self.batch, len(features)).cpu()
             owners = self.model.config.find_media_owners(modality, ids, lengths)
             items = split_items(features, lengths, encoders)
             for row, sample in enumerate(samples):
@@ -167,11 +150,7 @@ class HiddenStateCache:
         return samples
 
     def get_hidden_states(self) -> list[Float[Tensor, "seq width"]]:
-        """Return each sample's hidden states, computed on all cores.
-
-        The matrix products of one sample are too small to parallelise, so each core processes its
-        own sample. On a GPU they run in sequence.
-        """
+        """Return each sample's hidden states; its small matrix products run on one CPU core."""
         threads = torch.get_num_threads()
         cores = threads if self.model.device.type == "cpu" else 1
         with ThreadPoolExecutor(cores, initializer=torch.set_num_threads, initargs=(1,)) as pool:
@@ -180,22 +159,18 @@ class HiddenStateCache:
             finally:
                 torch.set_num_threads(threads)
 
+    @torch.no_grad()
     def get_hidden_state(self, sample: dict[str, Tensor]) -> Float[Tensor, "seq width"]:
         """Return the output of the last lower layer, from a file or computed."""
         parts = [(name.encode(), files.serialize_tensor(sample[name])) for name in sorted(sample)]
         key = files.compute_digest(*(part for pair in parts for part in pair))
-        stored = files.read(self.folder, key)
-        if stored is None:
-            stored = {"hidden": self.compute_hidden_state(sample)}
-            files.write(self.folder, key, stored)
-        return stored["hidden"]
-
-    @torch.no_grad()
-    def compute_hidden_state(self, sample: dict[str, Tensor]) -> Float[Tensor, "seq width"]:
-        """Run the lower layers on one sample."""
+        if stored := files.read(self.folder, key):
+            return stored["hidden"]
         hidden = self.model.embed_with_media(sample["input_ids"], sample, prefill=True)
         positions = torch.arange(hidden.shape[1], device=hidden.device)[None]
         angles = self.model.language_model.rotary_emb(hidden, position_ids=positions)
         for run in self.original_forwards:
             hidden = run(hidden, position_ids=positions, position_embeddings=angles)
-        return hidden[0].cpu()
+        state = hidden[0].cpu()
+        files.write(self.folder, key, {"hidden": state})
+        return state

@@ -9,18 +9,27 @@ from torch import Tensor, nn
 from transformers import AutoModel, Cache, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutputWithPast
 
-from coterie.models.omni.configuration import OmniConfig
-from coterie.models.omni.encoders.base import Encoder, Features, Lengths, Rows, select_modality
-from coterie.models.omni.feature_packing import pack, unpack
+from coterie.models.omni.configuration import OmniConfig, get_lengths
+from coterie.models.omni.encoders.base import (
+    Encoder,
+    Features,
+    Lengths,
+    Rows,
+    pack,
+    select_modality,
+    unpack,
+)
 
 MEDIA_INPUTS = {
     "image": ("pixel_values", "image_features"),
     "audio": ("input_features", "audio_features", "feature_lengths"),
 }
 """Modality -> arguments of the forward: values, or features instead; for audio also lengths."""
+MediaInputs = Mapping[str, Tensor | None]
+"""Argument of the forward -> its value; others than those of `MEDIA_INPUTS` are ignored."""
 
 
-class Connector(nn.Module):
+class Connector(nn.Sequential):
     """The projection of an encoder's tokens: LayerNorm, linear map, GELU, linear map.
 
     The norm is needed because encoder outputs have very different scales.
@@ -32,9 +41,6 @@ class Connector(nn.Module):
         self.linear_1 = nn.Linear(width, hidden)
         self.act = nn.GELU()
         self.linear_2 = nn.Linear(hidden, out)
-
-    def forward(self, x: Float[Tensor, "*tokens width"]) -> Float[Tensor, "*tokens out"]:
-        return self.linear_2(self.act(self.linear_1(self.norm(x))))
 
 
 class OmniPreTrainedModel(PreTrainedModel):
@@ -53,8 +59,7 @@ class OmniPreTrainedModel(PreTrainedModel):
     def from_pretrained(cls, *args: Any, **kwargs: Any) -> Any:
         """Load as `transformers` does, and freeze the towers, which it makes trainable."""
         found: Any = super().from_pretrained(*args, **kwargs)
-        model = found[0] if kwargs.get("output_loading_info") else found
-        model.base_model.freeze_encoders()
+        (found[0] if isinstance(found, tuple) else found).base_model.freeze_encoders()
         return found
 
 
@@ -91,8 +96,7 @@ class OmniModel(OmniPreTrainedModel):
     def train(self, mode: bool = True) -> "OmniModel":
         super().train(mode)
         for tower in map(self.get_tower, self.encoders):
-            if not is_trainable(tower):
-                tower.eval()
+            tower.train(mode and is_trainable(tower))
         return self
 
     def get_input_embeddings(self) -> nn.Module:
@@ -102,47 +106,35 @@ class OmniModel(OmniPreTrainedModel):
         self.language_model.set_input_embeddings(value)
 
     def encode(self, modality: str, values: Rows, lengths: Lengths) -> Features:
-        """Encode images or audio with the modality's encoders, without the connectors.
-
-        The other arguments are those of `Encoder.encode`.
-        """
+        """Run `Encoder.encode` of the modality's encoders, without the connectors."""
         parts = []
         for encoder in select_modality(self.encoders, modality):
             tower = self.get_tower(encoder)
-            dtype = next(tower.parameters()).dtype
+            converted = values.to(next(tower.parameters()).dtype)
             with torch.set_grad_enabled(torch.is_grad_enabled() and is_trainable(tower)):
-                parts.append(encoder.encode(tower, values.to(dtype), lengths))
+                parts.append(encoder.encode(tower, converted, lengths))
         return pack(parts)
 
     def project(
         self, modality: str, features: Features, lengths: Lengths, dtype: torch.dtype
     ) -> Float[Tensor, "tokens out"]:
         """Project features to the embeddings that replace the modality's placeholders, in order."""
-        encoders = select_modality(self.encoders, modality)
-        rows, owned = [], []
-        for encoder, part, own in unpack(features, lengths, encoders):
-            rows.append(self.connectors[encoder.name](part.to(dtype)))
-            owned.append(own)
-        return torch.cat(rows, 1)[torch.cat(owned, 1)]
+        parts = list(unpack(features, lengths, select_modality(self.encoders, modality)))
+        rows = [self.connectors[encoder.name](part.to(dtype)) for encoder, part, _ in parts]
+        return torch.cat(rows, 1)[torch.cat([own for *_, own in parts], 1)]
 
     def keep_in_graph(self, modality: str, embeds: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
         """Add unused encoders and connectors to the graph of `embeds`, as DDP requires."""
         if not torch.is_grad_enabled():
             return embeds
-        zero = embeds.new_zeros(())
-        for encoder in select_modality(self.encoders, modality):
-            for module in (self.connectors[encoder.name], self.get_tower(encoder)):
-                for weights in module.parameters():
-                    if weights.requires_grad:
-                        zero = zero + 0 * weights.sum().to(embeds.dtype)
-        return embeds + zero
+        encoders = select_modality(self.encoders, modality)
+        parts = [(self.connectors[each.name], self.get_tower(each)) for each in encoders]
+        weights = [weight for pair in parts for part in pair for weight in part.parameters()]
+        zeros = [0 * each.sum().to(embeds.dtype) for each in weights if each.requires_grad]
+        return embeds + sum(zeros, embeds.new_zeros(()))
 
     def embed_with_media(
-        self,
-        input_ids: Int[Tensor, "batch seq"],
-        inputs: Mapping[str, Tensor | None],
-        *,
-        prefill: bool,
+        self, input_ids: Int[Tensor, "batch seq"], inputs: MediaInputs, *, prefill: bool
     ) -> Float[Tensor, "batch seq width"]:
         """Embed the text and replace placeholders by the embeddings of media in `inputs`.
 
@@ -154,19 +146,15 @@ class OmniModel(OmniPreTrainedModel):
             values, features = inputs.get(names[0]), inputs.get(names[1])
             items = values if features is None else features
             token = self.config.get_placeholder_id(modality)
+            if items is None or features is not None:
+                embeds = self.keep_in_graph(modality, embeds)
             if items is None:
                 if prefill and token is not None:
                     self.check_placeholders(modality, int((input_ids == token).sum()), 0)
-                embeds = self.keep_in_graph(modality, embeds)
                 continue
-            lengths = inputs.get("feature_lengths") if modality == "audio" else None
-            if lengths is None:
-                lengths = torch.zeros(len(items), dtype=torch.long)
-            lengths = lengths.to(embeds.device)
+            lengths = get_lengths(modality, inputs, len(items)).to(embeds.device)
             if features is None:
                 features = self.encode(modality, items, lengths)
-            else:
-                embeds = self.keep_in_graph(modality, embeds)
             rows = self.project(modality, features.to(embeds.device), lengths, embeds.dtype)
             places = input_ids == token
             self.check_placeholders(modality, int(places.sum()), len(rows))
@@ -182,13 +170,7 @@ class OmniModel(OmniPreTrainedModel):
             )
 
     def forward(
-        self,
-        input_ids: Tensor | None = None,
-        attention_mask: Tensor | None = None,
-        position_ids: Tensor | None = None,
-        past_key_values: Cache | None = None,
-        inputs_embeds: Tensor | None = None,
-        **kwargs: Any,
+        self, input_ids: Tensor | None = None, *, inputs_embeds: Tensor | None = None, **kwargs: Any
     ) -> BaseModelOutputWithPast:
         """Run the language model, which takes the other arguments apart from `MEDIA_INPUTS`.
 
@@ -198,17 +180,12 @@ class OmniModel(OmniPreTrainedModel):
             raise ValueError("pass input_ids or inputs_embeds, one of them")
         media = {name: kwargs.pop(name, None) for names in MEDIA_INPUTS.values() for name in names}
         if input_ids is not None:
-            prefill = past_key_values is None or past_key_values.get_seq_length() == 0
+            past: Cache | None = kwargs.get("past_key_values")
+            prefill = past is None or past.get_seq_length() == 0
             inputs_embeds = self.embed_with_media(input_ids, media, prefill=prefill)
         elif any(part is not None for part in media.values()):
             raise ValueError("images and sounds need input_ids, which say where they go")
-        return self.language_model(
-            attention_mask=attention_mask,
-            position_ids=position_ids,
-            past_key_values=past_key_values,
-            inputs_embeds=inputs_embeds,
-            **kwargs,
-        )
+        return self.language_model(inputs_embeds=inputs_embeds, **kwargs)
 
 
 def is_trainable(module: nn.Module) -> bool:

@@ -7,17 +7,16 @@ from torch import Tensor, nn
 from transformers import Cache, GenerationMixin
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
-from coterie.models.omni.configuration import OmniConfig
+from coterie.models.omni.configuration import OmniConfig, get_lengths
 from coterie.models.omni.modeling import MEDIA_INPUTS, OmniModel, OmniPreTrainedModel
 
 ALL_MEDIA_INPUTS = (*MEDIA_INPUTS["image"], *MEDIA_INPUTS["audio"])
 
 
 class OmniForConditionalGeneration(OmniPreTrainedModel, GenerationMixin):
-    """An omni model with text, image and audio input and text output.
+    """An omni model whose language model is any that `AutoModel` builds.
 
-    The language model is any that `AutoModel` builds and whose head is a linear map without a bias
-    or a scale after it.
+    Its head is a linear map without a bias or a scale after it.
     """
 
     _tied_weights_keys = {  # noqa: RUF012 - as transformers reads it
@@ -61,8 +60,7 @@ class OmniForConditionalGeneration(OmniPreTrainedModel, GenerationMixin):
             pixel_values: float [images, 3, height, breadth], in the order of their placeholders.
             input_features: float [items, bands, frames], log-mel, padded at the end of each item.
             feature_lengths: int64 [items], the number of frames of each.
-            image_features: float [images, tokens, width], instead of `pixel_values`: features of
-                `FeatureCache`.
+            image_features: float [images, tokens, width] of `FeatureCache`, not `pixel_values`.
             audio_features: likewise for audio, instead of `input_features`.
             logits_to_keep: number of last positions, or an index of positions; 0 means all.
         """
@@ -83,9 +81,8 @@ class OmniForConditionalGeneration(OmniPreTrainedModel, GenerationMixin):
         if labels is not None and self.training and not self.config.logits_in_training:
             loss = self.compute_loss_at_labels(hidden, labels, **kwargs)
         else:
-            positions = (
-                slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
-            )
+            keep = logits_to_keep
+            positions = slice(-keep, None) if isinstance(keep, int) else keep
             logits = self.lm_head(hidden[:, positions])
             if labels is not None:
                 loss = self.loss_function(logits, labels, self.vocab_size, **kwargs)
@@ -101,10 +98,8 @@ class OmniForConditionalGeneration(OmniPreTrainedModel, GenerationMixin):
         """Compute the loss from the logits of labelled positions only."""
         following = nn.functional.pad(labels, (0, 1), value=-100)[:, 1:].to(hidden.device)
         is_labelled = following != -100
-        logits = self.lm_head(hidden[is_labelled])
-        return self.loss_function(
-            logits, None, self.vocab_size, shift_labels=following[is_labelled], **kwargs
-        )
+        logits, shifted = self.lm_head(hidden[is_labelled]), following[is_labelled]
+        return self.loss_function(logits, None, self.vocab_size, shift_labels=shifted, **kwargs)
 
     def prepare_inputs_for_generation(
         self, *args: Any, is_first_iteration: bool = False, **kwargs: Any
@@ -126,11 +121,8 @@ class OmniForConditionalGeneration(OmniPreTrainedModel, GenerationMixin):
         **model_kwargs: Any,
     ) -> tuple[Any, dict[str, Any]]:
         """Repeat samples for beam search with their images and audio."""
-        media = {
-            name: model_kwargs.pop(name)
-            for name in ALL_MEDIA_INPUTS
-            if model_kwargs.get(name) is not None
-        }
+        given = [name for name in ALL_MEDIA_INPUTS if model_kwargs.get(name) is not None]
+        media = {name: model_kwargs.pop(name) for name in given}
         for modality, names in MEDIA_INPUTS.items():
             here = [name for name in names if name in media]
             if here and input_ids is not None:
@@ -147,8 +139,7 @@ class OmniForConditionalGeneration(OmniPreTrainedModel, GenerationMixin):
     ) -> Tensor:
         """Return the order of media items after every sample is repeated `copies` times."""
         count = next(len(media[name]) for name in MEDIA_INPUTS[modality] if name in media)
-        lengths = media.get("feature_lengths") if modality == "audio" else None
-        lengths = torch.zeros(count, dtype=torch.long) if lengths is None else lengths
+        lengths = get_lengths(modality, media, count)
         owner = self.config.find_media_owners(modality, input_ids, lengths)
-        parts = [(owner == row).nonzero().flatten().repeat(copies) for row in range(len(input_ids))]
-        return torch.cat(parts)
+        rows = range(len(input_ids))
+        return torch.cat([(owner == row).nonzero().flatten().repeat(copies) for row in rows])

@@ -14,6 +14,8 @@ from coterie.models.omni.encoders.base import parse_encoders, select_modality
 if TYPE_CHECKING:
     from coterie.models.omni.feature_cache import FeatureCache
 
+Pixels = Float[Tensor, "rows 3 height breadth"]
+Spectrograms = tuple[Float[Tensor, "rows bands frames"], Int[Tensor, " rows"]]
 FRAMES = 16  # frames per token: a pool of 8 states, each of 2 frames (the stride of conv2)
 
 
@@ -53,15 +55,11 @@ class OmniProcessor(ProcessorMixin):
         encoders = select_modality(self.encoders_by_name, modality)
         return sum(encoder.count_tokens(length) for encoder in encoders)
 
-    def make_pixel_values(
-        self, pictures: list[Any], **options: Any
-    ) -> Float[Tensor, "rows 3 height breadth"]:
+    def make_pixel_values(self, pictures: list[Any], **options: Any) -> Pixels:
         """Compute `pixel_values` of PIL images."""
         return self.image_processor(pictures, **options | {"return_tensors": "pt"})["pixel_values"]
 
-    def make_log_mels(
-        self, waves: list[Any]
-    ) -> tuple[Float[Tensor, "rows bands frames"], Int[Tensor, " rows"]]:
+    def make_log_mels(self, waves: list[Any]) -> Spectrograms:
         """Compute `input_features` and `feature_lengths` of audio."""
         return compute_spectrograms(waves, self.feature_extractor)
 
@@ -74,11 +72,11 @@ class OmniProcessor(ProcessorMixin):
         return data, [self.image_token * self.count_tokens("image")] * len(pictures)
 
     def _process_audio(self, audio: Any, **kwargs: Any) -> tuple[dict[str, Any], list[str]]:
-        rate = kwargs.get("sampling_rate") or self.feature_extractor.sampling_rate
-        if rate != self.feature_extractor.sampling_rate:
+        wanted = self.feature_extractor.sampling_rate
+        if (rate := kwargs.get("sampling_rate") or wanted) != wanted:
             raise ValueError(
-                f"sampling_rate = {rate}: sounds must have {self.feature_extractor.sampling_rate} "
-                "samples a second; resample them first"
+                f"sampling_rate = {rate}: sounds must have {wanted} samples a second; resample "
+                "them first"
             )
         waves = [np.asarray(wave, dtype=np.float32) for wave in audio]
         lengths = [count_mel_frames(wave, self.feature_extractor) for wave in waves]
@@ -103,7 +101,6 @@ def count_mel_frames(wave: Any, extractor: Any) -> int:
 
     Raises ValueError unless the audio is one non-empty row of finite samples, and not too long.
     """
-    limit_s = extractor.n_samples / extractor.sampling_rate
     if wave.ndim != 1 or wave.size == 0:
         raise ValueError(
             f"a sound has the shape {wave.shape}: pass one row of samples, mono, and at least one"
@@ -112,27 +109,25 @@ def count_mel_frames(wave: Any, extractor: Any) -> int:
         raise ValueError("a sound has samples that are not finite: repair or leave out the file")
     if wave.size > extractor.n_samples:
         raise ValueError(
-            f"a sound is {wave.size / extractor.sampling_rate:.1f} s long; at most {limit_s:g} s "
-            "are allowed: cut it into shorter ones"
+            f"a sound is {wave.size / extractor.sampling_rate:.1f} s long; at most "
+            f"{extractor.n_samples / extractor.sampling_rate:g} s are allowed: cut it into shorter "
+            "ones"
         )
     step = FRAMES * extractor.hop_length
     return min(-(-wave.size // step) * step, extractor.n_samples) // extractor.hop_length
 
 
-def compute_spectrograms(
-    waves: list[Any], extractor: Any
-) -> tuple[Float[Tensor, "rows bands frames"], Int[Tensor, " rows"]]:
+def compute_spectrograms(waves: list[Any], extractor: Any) -> Spectrograms:
     """Compute Whisper's log-mel spectrograms, zero-padded at the end, and their numbers of frames.
 
     Items are computed one at a time: their floor is relative to the loudest frame, so padding to
     the length of a longer item would change the last frames.
     """
     found = []
+    options = {"sampling_rate": extractor.sampling_rate, "return_tensors": "pt"}
     for wave in waves:
         frames = count_mel_frames(wave, extractor)
         padded = np.pad(wave, (0, frames * extractor.hop_length - wave.size))
-        options = {"sampling_rate": extractor.sampling_rate, "return_tensors": "pt"}
-        mel = extractor(padded, padding="do_not_pad", **options)["input_features"][0]
-        found.append(mel.T)
+        found.append(extractor(padded, padding="do_not_pad", **options)["input_features"][0].T)
     values = nn.utils.rnn.pad_sequence(found, batch_first=True).transpose(1, 2)
     return values.contiguous(), torch.tensor([len(mel) for mel in found])

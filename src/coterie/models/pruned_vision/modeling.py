@@ -1,19 +1,22 @@
 """`PrunedVisionModel`: one task extracted from a mixture, as a plain transformers model."""
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import field, replace
 from typing import Any, ClassVar, cast, no_type_check
 
-from jaxtyping import Float
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
 from transformers.configuration_utils import SubConfigSpec
 
 from coterie.mixture import Mixture
 from coterie.mixture_layer import MixtureLayer
-from coterie.models.multitask_vision.configuration import MultiTaskVisionConfig
-from coterie.models.multitask_vision.modeling import MultiTaskVisionModel, MultiTaskVisionOutput
+from coterie.models.multitask_vision.configuration import MultiTaskVisionConfig, TaskNames
+from coterie.models.multitask_vision.modeling import (
+    Images,
+    MultiTaskVisionModel,
+    MultiTaskVisionOutput,
+)
 from coterie.routing.context import RoutingContext
 from coterie.routing.decision import RoutingDecision
 from coterie.routing.gates.base import LayerSite
@@ -70,9 +73,8 @@ class PrunedMixtureLayer(nn.Module):
         self.expert_indices = list_weighted_experts(mixture)
         main: Any = mixture.main
         remaining = replace(main, count=len(self.expert_indices) - (mixture.shared is not None))
-        experts = remaining.build(base_layer, mixture.shared)
-        assert experts is not None and mixture.gate is not None
-        self.experts = experts
+        self.experts = remaining.build(base_layer, mixture.shared)
+        assert self.experts is not None and mixture.gate is not None
         self.gate = mixture.gate.build(width, mixture.num_experts, 1)
         self.site = LayerSite(name=name, tower="vision", tie_group=name)
         self.input_name = next(iter(inspect.signature(base_layer.forward).parameters))
@@ -91,14 +93,11 @@ class PrunedMixtureLayer(nn.Module):
 
         def decide(logits: Tensor) -> RoutingDecision:
             decision = gating.make_decision(logits)
-            return decision._replace(
-                combine_weights=decision.combine_weights[..., self.expert_indices]
-            )
+            weights = decision.combine_weights[..., self.expert_indices]
+            return decision._replace(combine_weights=weights)
 
-        output, _ = self.experts(
-            self._base_layer[0], x, replace(gating, make_decision=decide), *rest, **kwargs
-        )
-        return output
+        routed = replace(gating, make_decision=decide)
+        return self.experts(self._base_layer[0], x, routed, *rest, **kwargs)[0]
 
 
 def list_weighted_experts(mixture: Mixture) -> list[int]:
@@ -147,11 +146,7 @@ class PrunedVisionModel(PreTrainedModel):
         """The task's name."""
         return self.config.vision_config.names[0]
 
-    def forward(
-        self,
-        pixel_values: Float[Tensor, "batch channels height breadth"],
-        tasks: Sequence[str] | None = None,
-    ) -> MultiTaskVisionOutput:
+    def forward(self, pixel_values: Images, tasks: TaskNames = None) -> MultiTaskVisionOutput:
         """Run `MultiTaskVisionModel.forward`; `predictions` has the one task.
 
         `tasks` is None or the task's name, for compatibility with code that scores all tasks.

@@ -4,6 +4,7 @@ The network has no classifier, and the parameter names of its PyTorch checkpoint
 """
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -11,11 +12,12 @@ import torch
 from jaxtyping import Float
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from transformers.image_utils import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
 from coterie.models.omni.encoders.base import Count, Encoder, Features, Lengths, Rows
 
-MEAN = (0.485, 0.456, 0.406)
-DEVIATION = (0.229, 0.224, 0.225)
+make_batch_norm = partial(nn.BatchNorm2d, eps=1e-3, momentum=0.01)
+"""Makes a batch norm with TensorFlow's epsilon."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +76,8 @@ class EfficientNetEncoder(Encoder):
         return 0 * length + 1
 
     def encode(self, tower: nn.Module, values: Rows, lengths: Lengths) -> Features:
-        mean, deviation = (torch.tensor(x).to(values)[:, None, None] for x in (MEAN, DEVIATION))
+        statistics = (IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD)
+        mean, deviation = (torch.tensor(x).to(values)[:, None, None] for x in statistics)
         lite = ((values * deviation + mean) * 255 - 127) / 128
         return tower(lite).mean((2, 3))[:, None]
 
@@ -83,39 +86,34 @@ class EfficientNetEncoder(Encoder):
         return {key: value for key, value in state.items() if not key.startswith("_fc.")}
 
 
-class EfficientNetLite(nn.Module):
+class EfficientNetLite(nn.Sequential):
     """EfficientNet-Lite (Tan and Le, arXiv:1905.11946): ReLU6, no squeeze-and-excitation.
 
-    Batch norms always use their running statistics, also in training mode: small batches would
-    degrade them.
+    The last feature map has 1/32 of the image's height and breadth. Batch norms always use their
+    running statistics, also in training mode: small batches would degrade them.
     """
 
     def __init__(self, stem: int, stages: tuple[BottleneckStage, ...], head: int):
         super().__init__()
         self._conv_stem = SameConv(3, stem, kernel=3, stride=2)
         self._bn0 = make_batch_norm(stem)
+        self._act0 = nn.ReLU6()
         blocks, width = [], stem
         for stage in stages:
             for position in range(stage.count):
-                blocks.append(
-                    InvertedBottleneck(width, stage, stage.stride if position == 0 else 1)
-                )
+                stride = stage.stride if position == 0 else 1
+                blocks.append(InvertedBottleneck(width, stage, stride))
                 width = stage.width
         self._blocks = nn.Sequential(*blocks)
         self._conv_head = SameConv(width, head, kernel=1)
         self._bn1 = make_batch_norm(head)
-        self._act = nn.ReLU6()
+        self._act1 = nn.ReLU6()
 
     def train(self, mode: bool = True) -> "EfficientNetLite":
         return super().train(False)
 
-    def forward(self, x: Float[Tensor, "rows 3 height breadth"]) -> Float[Tensor, "rows width ..."]:
-        """Return the last feature map, at 1/32 of the image's height and breadth."""
-        x = self._act(self._bn0(self._conv_stem(x)))
-        return self._act(self._bn1(self._conv_head(self._blocks(x))))
 
-
-class InvertedBottleneck(nn.Module):
+class InvertedBottleneck(nn.Sequential):
     """Expansion, depthwise convolution, projection; with a residual connection if shapes allow."""
 
     def __init__(self, width: int, stage: BottleneckStage, stride: int):
@@ -124,19 +122,17 @@ class InvertedBottleneck(nn.Module):
         if stage.expansion != 1:
             self._expand_conv = SameConv(width, inner, kernel=1)
             self._bn0 = make_batch_norm(inner)
+            self._act0 = nn.ReLU6()
         self._depthwise_conv = SameConv(inner, inner, stage.kernel, stride, groups=inner)
         self._bn1 = make_batch_norm(inner)
+        self._act1 = nn.ReLU6()
         self._project_conv = SameConv(inner, stage.width, kernel=1)
         self._bn2 = make_batch_norm(stage.width)
-        self._act = nn.ReLU6()
-        self.has_expansion = stage.expansion != 1
         self.has_residual = stride == 1 and width == stage.width
 
-    def forward(self, x: Float[Tensor, "rows width ..."]) -> Float[Tensor, "rows out ..."]:
-        inner = self._act(self._bn0(self._expand_conv(x))) if self.has_expansion else x
-        inner = self._act(self._bn1(self._depthwise_conv(inner)))
-        inner = self._bn2(self._project_conv(inner))
-        return x + inner if self.has_residual else inner
+    def forward(self, input: Float[Tensor, "rows width ..."]) -> Float[Tensor, "rows out ..."]:
+        output = super().forward(input)
+        return input + output if self.has_residual else output
 
 
 class SameConv(nn.Conv2d):
@@ -152,8 +148,3 @@ class SameConv(nn.Conv2d):
             missing = max((-(-size // stride) - 1) * stride + kernel - size, 0)
             pads += [missing // 2, missing - missing // 2]
         return super().forward(nn.functional.pad(input, pads) if any(pads) else input)
-
-
-def make_batch_norm(width: int) -> nn.BatchNorm2d:
-    """Make a batch norm with TensorFlow's epsilon."""
-    return nn.BatchNorm2d(width, eps=1e-3, momentum=0.01)

@@ -52,20 +52,16 @@ class WhisperEncoder(Encoder):
                 f"at most {limit}: cut it into shorter sounds"
             )
         x = tower(values, lengths)
-        groups = -(-x.shape[1] // self.pool)
-        inside = torch.arange(groups * self.pool, device=x.device) < count_states(lengths)[:, None]
-        x = nn.functional.pad(x, (0, 0, 0, groups * self.pool - x.shape[1]))
-        inside = inside.unflatten(1, (groups, self.pool))
-        sums = x.unflatten(1, (groups, self.pool)).where(inside[..., None], 0).sum(2)
+        x = nn.functional.pad(x, (0, 0, 0, -x.shape[1] % self.pool))
+        inside = torch.arange(x.shape[1], device=x.device) < count_states(lengths)[:, None]
+        inside = inside.unflatten(1, (-1, self.pool))
+        sums = x.unflatten(1, (-1, self.pool)).where(inside[..., None], 0).sum(2)
         return sums / inside.sum(2).clamp(min=1)[..., None]
 
     def load_weights(self, folder: Path) -> dict[str, Tensor]:
         state = load_file(folder / "model.safetensors")
-        return {
-            key.removeprefix(PREFIX).replace(".fc", ".mlp.fc"): value
-            for key, value in state.items()
-            if key.startswith(PREFIX)
-        }
+        own = {key: value for key, value in state.items() if key.startswith(PREFIX)}
+        return {key[len(PREFIX) :].replace(".fc", ".mlp.fc"): own[key] for key in own}
 
 
 class WhisperTower(nn.Module):
@@ -87,12 +83,7 @@ class WhisperTower(nn.Module):
         self.layer_norm = nn.LayerNorm(width)
 
     def forward(self, mel: Float[Tensor, "rows bands frames"], lengths: Lengths) -> Features:
-        """Return a state per 20 ms; states beyond an item's length are arbitrary.
-
-        Args:
-            mel: log-mel spectrograms, a frame every 10 ms.
-            lengths: number of frames of each item without padding.
-        """
+        """Return a state per 20 ms, arbitrary beyond an item's `lengths`, in frames of 10 ms."""
         gelu = nn.functional.gelu
         # As without batching, both convolutions see zeros after the item instead of padded values.
         inside = torch.arange(mel.shape[2], device=mel.device) < lengths[:, None]
@@ -125,7 +116,7 @@ class WhisperLayer(GradientCheckpointingLayer):
         return x + self.mlp(self.final_layer_norm(x))
 
 
-class WhisperMlp(nn.Module):
+class WhisperMlp(nn.Sequential):
     """The MLP: fc2(act(fc1(x)))."""
 
     def __init__(self, config: WhisperConfig):
@@ -133,9 +124,6 @@ class WhisperMlp(nn.Module):
         self.fc1 = nn.Linear(config.d_model, config.encoder_ffn_dim)
         self.act = ACT2FN[config.activation_function]
         self.fc2 = nn.Linear(config.encoder_ffn_dim, config.d_model)
-
-    def forward(self, x: Float[Tensor, "*tokens width"]) -> Float[Tensor, "*tokens out"]:
-        return self.fc2(self.act(self.fc1(x)))
 
 
 def count_states(length: Count) -> Count:
