@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from coterie.losses.base import RoutingLoss, count_units, sum_by_task, sum_units
+from coterie.losses.base import RoutingLoss, sum_units
 from coterie.routing.decision import Routing
 
 
@@ -48,15 +48,11 @@ class LoadBalance(RoutingLoss):
             choices = routing.weights.detach() != 0
         else:
             choices = functional.one_hot(routing.probs.argmax(-1), experts)
-        chosen, probs = (
-            sum_units(each, routing, "LoadBalance", by_task=self.by_task)
-            for each in (choices.float(), routing.probs.float())
+        chosen, probs, units = (
+            sum_units(each.float(), routing, "LoadBalance", by_task=self.by_task)
+            for each in (choices, routing.probs, torch.ones_like(routing.probs))
         )
-        if self.by_task:
-            ones = torch.ones_like(routing.probs)
-            probs = probs / sum_by_task(ones, routing, "LoadBalance").clamp_min(1.0)
-        else:
-            probs = probs / count_units(routing)
+        probs = probs / units.clamp_min(1.0)
         shares = chosen / chosen.sum(-1, keepdim=True).clamp_min(1.0)
         if self.normalize:
             # `normalize` bounds the divisor from below, so that a task without units adds 0.

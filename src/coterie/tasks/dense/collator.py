@@ -54,7 +54,7 @@ class DenseCollator:
         config = {
             "image_processor_type": "ViTImageProcessor",
             "do_resize": False, "do_rescale": True, "rescale_factor": 1 / 255,
-            "do_normalize": True, "image_mean": self.mean, "image_std": self.std,
+            "do_normalize": True, "image_mean": self.mean, "image_std": self.std
         }  # fmt: skip
         text = json.dumps(config, indent=1) + "\n"
         (Path(folder) / "preprocessor_config.json").write_text(text, encoding="utf-8")

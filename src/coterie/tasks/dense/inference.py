@@ -1,6 +1,5 @@
 """Inference of dense tasks: metric statistics of every image, and pictures of a few examples."""
 
-import hashlib
 import json
 import shutil
 import time
@@ -11,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Float64
 from torch import Tensor, nn
 
 from coterie.data.subset import spread_indices
@@ -21,7 +20,7 @@ from coterie.metrics.prediction import MapPrediction
 from coterie.optional_imports import import_optional
 from coterie.routing.decision import Tape
 from coterie.tasks.dense.dataset import DenseSample, DenseSamples
-from coterie.tasks.dense.task import DenseTask
+from coterie.tasks.dense.task import DenseTask, Output
 from coterie.tasks.dense.visualize import Rgb
 from coterie.tasks.predictions import Prediction
 
@@ -33,7 +32,7 @@ NUM_EXAMPLES = 5
 """Number of example samples per split."""
 SIDE_PX = 160
 """Maximum side of a saved image."""
-Answer = tuple[DenseSample, Mapping[str, Float[Tensor, "channels *place"]]]
+Answer = tuple[DenseSample, Mapping[str, Output]]
 """A sample, and each task's head output for it."""
 
 
@@ -121,12 +120,6 @@ def make_rows(sources: Sequence[str], statistics: StatisticsTable) -> list[Predi
     """Make the rows of a task's predictions, which store only statistics."""
     pairs = zip(sources, statistics.tolist(), strict=True)
     return [{"source": source, "statistics": row} for source, row in pairs]
-
-
-def compute_samples_digest(rows: DenseSamples) -> str:
-    """Compute the SHA-256 of all samples' digests, in order."""
-    digests = [rows.compute_digest(index) for index in range(len(rows))]
-    return hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
 @torch.no_grad()

@@ -4,7 +4,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Literal, get_args, get_origin, get_type_hints
 
 from jaxtyping import Float, Shaped
 from torch import Tensor
@@ -14,6 +14,9 @@ from coterie.metrics.dense.labels import check_choice
 from coterie.tasks.dense.visualize import Map, Visualization, apply_colormap_range
 
 Label = Shaped[Tensor, "*label"]
+Output = Float[Tensor, "channels *place"]
+"""A task's head output for one image."""
+Outputs = Float[Tensor, "batch channels *place"]
 MapBatch = Float[Tensor, "batch 1 height breadth"]
 Losses = Float[Tensor, " batch"]
 
@@ -28,10 +31,12 @@ class DenseTask(ABC):
     Attributes:
         name: the task's name in gates, heads and reports.
         weight: factor of its loss, above 0.
+        is_image_level: whether there is one output per image instead of per pixel.
     """
 
     name: str
     weight: float = 1.0
+    is_image_level: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         kind = type(self).__name__
@@ -50,25 +55,16 @@ class DenseTask(ABC):
         return 1
 
     @property
-    def is_image_level(self) -> bool:
-        """Whether there is one output per image instead of per pixel."""
-        return False
-
-    @property
     def ignore_value(self) -> float:
         """The label of unknown pixels."""
         return math.nan
 
     @abstractmethod
-    def compute_loss(
-        self,
-        prediction: Float[Tensor, "batch channels *place"],
-        label: Shaped[Tensor, "batch *label"],
-    ) -> Losses:
+    def compute_loss(self, prediction: Outputs, label: Shaped[Tensor, "batch *label"]) -> Losses:
         """Compute each image's loss in float32, without `weight`; 0 without labels."""
 
     def compute_weighted_losses(
-        self, prediction: Float[Tensor, "batch channels *place"], batch: Mapping[str, Any]
+        self, prediction: Outputs, batch: Mapping[str, Any]
     ) -> Float[Tensor, " samples"]:
         """Compute `weight` times the loss of each image that has a label in a collator's batch."""
         losses = self.compute_loss(prediction, batch["labels"][self.name])
@@ -79,9 +75,7 @@ class DenseTask(ABC):
         """Make the metric of predictions."""
 
     @abstractmethod
-    def visualize(
-        self, prediction: Float[Tensor, "channels *place"], label: Label | None
-    ) -> Visualization:
+    def visualize(self, prediction: Output, label: Label | None) -> Visualization:
         """Render the output for one image, and its label, in the same colours, grey if unknown."""
 
     def flip_label(self, label: Label) -> Label:

@@ -1,5 +1,6 @@
 """`DenseTasks`: tasks of a dense data set, with a shared vision backbone and a head each."""
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,7 +19,6 @@ from coterie.tasks.dense.collator import DenseCollator
 from coterie.tasks.dense.dataset import DenseDataset, DenseSample, DenseSamples
 from coterie.tasks.dense.gradients import DenseGradientSource
 from coterie.tasks.dense.inference import (
-    compute_samples_digest,
     make_rows,
     predict_batch,
     predict_examples,
@@ -114,7 +114,7 @@ class DenseTasks(TaskSet):
             model: Any = MultiTaskVisionModel.from_backbone(
                 backbone, tasks, pretrained=vision.pretrained, drop_path=vision.drop_path,
                 head=vision.head, task_embedding=vision.task_embedding,
-                embedding_std=vision.embedding_std, shared_layers=vision.shared_layers,
+                embedding_std=vision.embedding_std, shared_layers=vision.shared_layers
             )  # fmt: skip
         collator = DenseCollator.from_pretrained(backbone, tasks)
         return LoadedModel(model.to(device or "cpu", dtype).eval(), collator, base)
@@ -183,8 +183,10 @@ class DenseTasks(TaskSet):
 
     def make_prediction_key(self, dataset: EvaluationDataset, task: str) -> dict[str, Any]:
         """Return the samples' digest and the settings of data set, preprocessing and task."""
+        rows = dataset.samples
+        digests = "".join(rows.compute_digest(index) for index in range(len(rows)))
         return {
-            "samples": compute_samples_digest(dataset.samples),
+            "samples": hashlib.sha256(digests.encode()).hexdigest(),
             "dataset": serialization.dump(self.dataset, name="dataset"),
             "vision": serialization.dump(self.vision, name="vision"),
             "task": serialization.dump(self.get_task(task), name=task),

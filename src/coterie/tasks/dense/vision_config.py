@@ -56,7 +56,7 @@ class VisionConfig:
         sample = self._resize(sample, tasks)
         if self.augment is not None:
             sample = self.augment.apply(sample, tasks, torch.Generator().manual_seed(seed))
-        return sample.transform(sample.image, tasks, finish_label)
+        return sample.transform(sample.image, tasks, lambda label, task: task.finished(label))
 
     def transform_for_evaluation(
         self, sample: DenseSample, tasks: Sequence[DenseTask]
@@ -65,15 +65,10 @@ class VisionConfig:
         sample = self._resize(sample, tasks)
         if self.augment is not None and self.augment.crop is not None:
             sample = CropWindow(window=self.augment.crop).crop(sample, tasks)
-        return sample.transform(sample.image, tasks, finish_label)
+        return sample.transform(sample.image, tasks, lambda label, task: task.finished(label))
 
     def _resize(self, sample: DenseSample, tasks: Sequence[DenseTask]) -> DenseSample:
         return sample if self.size is None else resize_sample(sample, tasks, self.size)
-
-
-def finish_label(label: torch.Tensor, task: DenseTask) -> torch.Tensor:
-    """Finish the label of an image that is final."""
-    return task.finished(label)
 
 
 class ResizedDataset(DenseSamples):

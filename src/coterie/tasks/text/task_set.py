@@ -136,7 +136,7 @@ class TextTasks(TaskSet):
                 raise ValueError(f"task {task.name!r} has no rows in its {split!r} split")
             dataset = EvaluationDataset(
                 name=task.name, tasks=(task.name,), unit="answer", bad_rows=rows.bad_rows,
-                samples=Subset(rows, limit=limit, blind=blind),
+                samples=Subset(rows, limit=limit, blind=blind)
             )  # fmt: skip
             datasets.append(dataset)
         return datasets

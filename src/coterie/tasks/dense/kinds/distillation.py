@@ -1,7 +1,7 @@
 """`Distillation`: image classification towards a teacher's probabilities."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from jaxtyping import Float
 from torch import Tensor
@@ -11,6 +11,8 @@ from coterie.metrics.dense.labels import compute_masked_mean, mask_unlabelled
 from coterie.metrics.dense.top1 import Top1
 from coterie.tasks.dense.task import DenseTask, Losses
 from coterie.tasks.dense.visualize import Classes, Visualization, draw_bar_charts
+
+ClassesBatch = Float[Tensor, "batch classes"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +28,7 @@ class Distillation(DenseTask):
         criterion: the loss, "mse" or "cross_entropy".
     """
 
+    is_image_level: ClassVar[bool] = True
     classes: int
     criterion: Literal["mse", "cross_entropy"] = "mse"
 
@@ -38,13 +41,7 @@ class Distillation(DenseTask):
     def channels(self) -> int:
         return self.classes
 
-    @property
-    def is_image_level(self) -> bool:
-        return True
-
-    def compute_loss(
-        self, prediction: Float[Tensor, "batch classes"], label: Float[Tensor, "batch classes"]
-    ) -> Losses:
+    def compute_loss(self, prediction: ClassesBatch, label: ClassesBatch) -> Losses:
         values, target, known = mask_unlabelled(prediction, label)
         known = known.all(1, keepdim=True)
         if self.criterion == "mse":

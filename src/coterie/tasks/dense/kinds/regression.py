@@ -21,6 +21,8 @@ from coterie.tasks.dense.visualize import (
     combine_rgb_channels,
 )
 
+MapsBatch = Float[Tensor, "batch channels height breadth"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Regression(DenseTask):
@@ -57,11 +59,7 @@ class Regression(DenseTask):
     def channels(self) -> int:
         return self.num_channels
 
-    def compute_loss(
-        self,
-        prediction: Float[Tensor, "batch channels height breadth"],
-        label: Float[Tensor, "batch channels height breadth"],
-    ) -> Losses:
+    def compute_loss(self, prediction: MapsBatch, label: MapsBatch) -> Losses:
         values, target, known = mask_unlabelled(prediction, label)
         losses = compute_masked_mean((values - target).abs() ** self.exponent, known)
         return losses.clamp(max=self.clamp)
