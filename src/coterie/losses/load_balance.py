@@ -4,11 +4,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 from torch.nn import functional
 
-from coterie.losses.base import RoutingLoss, sum_units
+from coterie.losses.base import Loss, RoutingLoss, sum_units
 from coterie.routing.decision import Routing
 
 
@@ -42,7 +40,7 @@ class LoadBalance(RoutingLoss):
         if self.counts not in ("selected", "top1"):
             raise ValueError(f'LoadBalance(counts={self.counts!r}): give "selected" or "top1"')
 
-    def compute(self, routing: Routing) -> Float[Tensor, ""]:
+    def compute(self, routing: Routing) -> Loss:
         experts = routing.probs.shape[-1]
         if self.counts == "selected":
             choices = routing.weights.detach() != 0

@@ -27,6 +27,7 @@ from coterie.tasks.predictions import (
 from coterie.tasks.text.task import TextTask
 
 Device = str | torch.device | None
+Batch = dict[str, Any]
 
 
 class TaskSet(ABC):
@@ -132,9 +133,7 @@ class TaskSet(ABC):
         """Apply training-time augmentation to a sample. Deterministic in `seed`, at least 0."""
 
     @abstractmethod
-    def compute_losses(
-        self, model: nn.Module, base_model: nn.Module, batch: dict[str, Any]
-    ) -> ItemLosses:
+    def compute_losses(self, model: nn.Module, base_model: nn.Module, batch: Batch) -> ItemLosses:
         """Run a model, wrapped (by DDP, say) or not, with the base model in it, on a batch."""
 
     @abstractmethod

@@ -18,6 +18,8 @@ Output = Float[Tensor, "channels *place"]
 """A task's head output for one image."""
 Outputs = Float[Tensor, "batch channels *place"]
 MapBatch = Float[Tensor, "batch 1 height breadth"]
+MapsBatch = Float[Tensor, "batch channels height breadth"]
+ClassesBatch = Float[Tensor, "batch classes"]
 Losses = Float[Tensor, " batch"]
 
 
@@ -106,6 +108,6 @@ class BinaryTask(DenseTask):
         """Show 0 as violet and 1 as yellow, for the label and the predicted probability."""
         return apply_colormap_range(prediction.sigmoid(), label, 0.0, 1.0)
 
-    def renormalize_label(self, label: Float[Tensor, "*label"]) -> Float[Tensor, "*label"]:
+    def renormalize_label(self, label: Label) -> Label:
         """Round means of neighbouring pixels to 0 or 1; one half becomes 1."""
         return (label >= 0.5).to(label.dtype).where(~label.isnan(), label)

@@ -37,7 +37,7 @@ from coterie.tasks.predictions import (
     PredictionResult,
     PredictOptions,
 )
-from coterie.tasks.task_set import Device, TaskSet
+from coterie.tasks.task_set import Batch, Device, TaskSet
 from coterie.third_party_warnings import suppress_third_party_warnings
 from coterie.tuner.injection import is_role
 
@@ -75,7 +75,6 @@ class DenseTasks(TaskSet):
         return replace(self, dataset=self.dataset.select(names))
 
     def with_settings_of(self, trained: TaskSet) -> TaskSet:
-        """Return these tasks with the `vision` of a run's; see `TaskSet`."""
         super().with_settings_of(trained)
         assert isinstance(trained, DenseTasks)
         return replace(self, vision=trained.vision)
@@ -85,7 +84,6 @@ class DenseTasks(TaskSet):
         return {name: serialization.dump(each, name=name) for name, each in settings.items()}
 
     def check_recipe(self, recipe: Recipe) -> None:
-        """Raise ValueError if a recipe has experts at a role that vision models lack."""
         roles = MultiTaskViT.roles
         for at in [mixture.at for mixture in recipe.mixtures]:
             if isinstance(at, str) and is_role(at) and at not in roles:
@@ -133,9 +131,7 @@ class DenseTasks(TaskSet):
     def transform(self, sample: DenseSample, seed: int) -> DenseSample:
         return self.vision.transform_for_training(sample, self.dataset.tasks, seed)
 
-    def compute_losses(
-        self, model: nn.Module, base_model: nn.Module, batch: dict[str, Any]
-    ) -> ItemLosses:
+    def compute_losses(self, model: nn.Module, base_model: nn.Module, batch: Batch) -> ItemLosses:
         """Return one loss per image and labelled trained task, times the task's weight."""
         # All tasks at once unless some are frozen: these need no forward pass.
         chosen = {} if self.frozen is None else {"tasks": self.trained_names}
@@ -176,10 +172,9 @@ class DenseTasks(TaskSet):
     ) -> list[EvaluationDataset]:
         """Load one data set of all tasks, which share each forward pass."""
         rows = self.load_evaluation_rows(split, limit=limit, skip_bad_rows=skip_bad_rows)
-        tasks, bad = self.names, rows.bad_rows
-        return [
-            EvaluationDataset(name=split, tasks=tasks, samples=rows, unit="image", bad_rows=bad)
-        ]
+        bad, tasks = rows.bad_rows, self.names
+        found = EvaluationDataset(name=split, tasks=tasks, samples=rows, unit="image", bad_rows=bad)
+        return [found]
 
     def make_prediction_key(self, dataset: EvaluationDataset, task: str) -> dict[str, Any]:
         """Return the samples' digest and the settings of data set, preprocessing and task."""
@@ -245,7 +240,5 @@ class DenseTasks(TaskSet):
                 f"at={tuple(options['at'])}: dense tasks are compared in the weights of the "
                 "backbone's blocks; leave at out"
             )
-        split, skip = options["split"], options["skip_bad_rows"]
-        return DenseGradientSource(
-            loaded, self.dataset, vision=self.vision, split=split, skip_bad_rows=skip
-        )
+        rows = self.load_evaluation_rows(options["split"], skip_bad_rows=options["skip_bad_rows"])
+        return DenseGradientSource(loaded, rows, split=options["split"])

@@ -3,16 +3,10 @@
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from jaxtyping import Float
-from torch import Tensor
-
-from coterie.metrics.dense.base import DenseMetric
 from coterie.metrics.dense.labels import compute_masked_mean, mask_unlabelled
 from coterie.metrics.dense.top1 import Top1
-from coterie.tasks.dense.task import DenseTask, Losses
+from coterie.tasks.dense.task import ClassesBatch, DenseTask, Losses
 from coterie.tasks.dense.visualize import Classes, Visualization, draw_bar_charts
-
-ClassesBatch = Float[Tensor, "batch classes"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +42,7 @@ class Distillation(DenseTask):
             return compute_masked_mean((values - target).square(), known.expand_as(values))
         return compute_masked_mean(-(target * values.log_softmax(1)).sum(1, keepdim=True), known)
 
-    def make_metric(self) -> DenseMetric:
+    def make_metric(self) -> Top1:
         return Top1()
 
     def visualize(self, prediction: Classes, label: Classes | None) -> Visualization:

@@ -9,7 +9,6 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from coterie.metrics.dense.base import DenseMetric
 from coterie.metrics.dense.labels import compute_masked_mean, mask_unlabelled, normalize_vectors
 from coterie.metrics.dense.mean_angular_error import MeanAngularError
 from coterie.tasks.dense.task import DenseTask, Losses
@@ -49,7 +48,7 @@ class Normals(DenseTask):
         cosine = (vectors * F.normalize(target, dim=1)).sum(1, keepdim=True)
         return compute_masked_mean(1 - cosine, known.all(1, keepdim=True))
 
-    def make_metric(self) -> DenseMetric:
+    def make_metric(self) -> MeanAngularError:
         return MeanAngularError()
 
     def visualize(self, prediction: Vectors, label: Vectors | None) -> Visualization:

@@ -6,22 +6,17 @@ from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
-from coterie.metrics.dense.base import DenseMetric
 from coterie.metrics.dense.labels import compute_masked_mean, mask_unlabelled
 from coterie.metrics.dense.mean_error import MeanError
 from coterie.optional_imports import import_optional
-from coterie.tasks.dense.task import DenseTask, Losses
+from coterie.tasks.dense.task import DenseTask, Losses, MapsBatch
 from coterie.tasks.dense.visualize import (
     Maps,
     Visualization,
     apply_colormap_auto,
     combine_rgb_channels,
 )
-
-MapsBatch = Float[Tensor, "batch channels height breadth"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +67,7 @@ class Regression(DenseTask):
         )
         return torch.from_numpy(np.asarray(blurred)).where(~label.isnan(), torch.nan)
 
-    def make_metric(self) -> DenseMetric:
+    def make_metric(self) -> MeanError:
         return MeanError(exponent=self.exponent)
 
     def visualize(self, prediction: Maps, label: Maps | None) -> Visualization:

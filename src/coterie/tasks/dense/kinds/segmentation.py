@@ -7,7 +7,6 @@ import torch.nn.functional as F
 from jaxtyping import Int
 from torch import Tensor
 
-from coterie.metrics.dense.base import DenseMetric
 from coterie.metrics.dense.labels import compute_masked_mean
 from coterie.metrics.dense.mean_iou import MeanIoU
 from coterie.tasks.dense.task import DenseTask, Losses, Outputs
@@ -47,7 +46,7 @@ class Segmentation(DenseTask):
         losses = F.cross_entropy(prediction.float(), label, ignore_index=ignored, reduction="none")
         return compute_masked_mean(losses, label != ignored)
 
-    def make_metric(self) -> DenseMetric:
+    def make_metric(self) -> MeanIoU:
         return MeanIoU(classes=self.classes, ignore_index=self.ignore_index)
 
     def visualize(self, prediction: Maps, label: ClassMap | None) -> Visualization:
