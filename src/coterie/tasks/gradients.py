@@ -85,7 +85,8 @@ def group_parameters(named: Parameters, tower: Callable[[str], str]) -> Paramete
             layers = sorted(layer for other, layer in by_layer if other == part and layer >= 0)
             size = -(-len(layers) // GROUPS_PER_TOWER)
             position = layers.index(number) // size * size
-            first, *_, last = [*layers[position : position + size] * 2]
+            members = layers[position : position + size]
+            first, last = members[0], members[-1]
             title = "" if part == "text" else f"{part} "
             title += f"layer {first}" if first == last else f"layers {first}-{last}"
         groups.setdefault(title, {}).update(by_layer[part, number])

@@ -12,17 +12,18 @@ from torch import Tensor, nn
 from coterie.metrics.base import Metric
 from coterie.models.loading import LoadedModel
 from coterie.recipe import Recipe
-from coterie.tasks.dataset import Collator, TaskDataset
 from coterie.tasks.frozen_tasks import FrozenTasks
 from coterie.tasks.gradients import GradientOptions, GradientSource
 from coterie.tasks.losses import ItemLosses
 from coterie.tasks.predictions import (
+    Collator,
     EvaluationDataset,
     ForwardPass,
     Prediction,
     PredictionResult,
     PredictOptions,
     ScoredPredictions,
+    TaskDataset,
 )
 from coterie.tasks.text.task import TextTask
 

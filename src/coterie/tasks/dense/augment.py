@@ -1,12 +1,11 @@
 """`Augment`: random rotation, zoom, crop and horizontal flip of images and their labels."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 
-from coterie.tasks.dense.dataset import DenseSample, Label
+from coterie.tasks.dense.dataset import DenseSample, Label, Tasks
 from coterie.tasks.dense.resize import Grid, Size, interpolate_bilinear, interpolate_nearest
 from coterie.tasks.dense.task import DenseTask
 
@@ -44,9 +43,7 @@ class Augment:
         if not 0 <= self.degrees <= 180:
             raise ValueError(f"Augment(degrees={self.degrees}): give 0 to 180")
 
-    def apply(
-        self, sample: DenseSample, tasks: Sequence[DenseTask], generator: torch.Generator
-    ) -> DenseSample:
+    def apply(self, sample: DenseSample, tasks: Tasks, generator: torch.Generator) -> DenseSample:
         """Return a randomly augmented copy of `sample`, which has labels of any of `tasks`."""
         # Always five, whatever is applied.
         numbers = torch.rand(5, generator=generator, dtype=torch.float64)
@@ -78,7 +75,7 @@ class CropWindow:
     window: Size
     offset: tuple[float, float] = (0.5, 0.5)
 
-    def crop(self, sample: DenseSample, tasks: Sequence[DenseTask]) -> DenseSample:
+    def crop(self, sample: DenseSample, tasks: Tasks) -> DenseSample:
         """Return the sample as seen through the window."""
         places = self.compute_pixel_coordinates(sample.size)
         image = interpolate_bilinear(sample.image.float(), *places).nan_to_num(nan=0.0)
@@ -112,7 +109,7 @@ class CropWindow:
         return rows + (size[0] - 1) / 2, columns + (size[1] - 1) / 2
 
 
-def flip_sample(sample: DenseSample, tasks: Sequence[DenseTask]) -> DenseSample:
+def flip_sample(sample: DenseSample, tasks: Tasks) -> DenseSample:
     """Flip a sample horizontally."""
 
     def flip(label: Label, task: DenseTask) -> Label:

@@ -1,13 +1,13 @@
 """Resizing of images and labels that never mixes classes or spreads unknown pixels."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Float, Float32, Float64, Int64, UInt8
 from torch import Tensor
 from torch.nn.functional import grid_sample, interpolate
 
-from coterie.tasks.dense.dataset import DenseSample, Image, Label
+from coterie.tasks.dense.dataset import DenseSample, Image, Label, Tasks
 from coterie.tasks.dense.task import DenseTask, Output
 from coterie.tasks.dense.visualize import Maps
 
@@ -19,7 +19,7 @@ Size = tuple[int, int]
 """Height and breadth in pixels."""
 
 
-def resize_sample(sample: DenseSample, tasks: Sequence[DenseTask], size: Size) -> DenseSample:
+def resize_sample(sample: DenseSample, tasks: Tasks, size: Size) -> DenseSample:
     """Resize a sample with labels of `tasks` to a height and breadth; ValueError if one is 0."""
     if min(size) < 1:
         raise ValueError(f"a picture of {size[0]} x {size[1]} pixels: give at least 1 x 1")

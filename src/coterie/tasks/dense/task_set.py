@@ -21,7 +21,6 @@ from coterie.tasks.dense.gradients import DenseGradientSource
 from coterie.tasks.dense.inference import (
     make_rows,
     predict_batch,
-    predict_examples,
     run_inference,
     save_examples,
 )
@@ -40,6 +39,9 @@ from coterie.tasks.predictions import (
 from coterie.tasks.task_set import Batch, Device, TaskSet
 from coterie.third_party_warnings import suppress_third_party_warnings
 from coterie.tuner.injection import is_role
+
+NUM_EXAMPLES = 5
+"""Number of example samples per split."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -218,11 +220,14 @@ class DenseTasks(TaskSet):
         self, loaded: LoadedModel, dataset: EvaluationDataset, index_file: Path
     ) -> None:
         """Write images, labels and predictions of a few samples as PNG files."""
-        tasks = self.dataset.tasks
+        tasks, answers = self.dataset.tasks, []
         # Of the full split, so that runs with other limits compare.
-        rows = ResizedDataset(dataset.samples.dataset, tasks, self.vision)
-        pixels = loaded.processor.normalize_images
-        save_examples(index_file, tasks, predict_examples(loaded.model, rows, tasks, pixels))
+        rows = ResizedDataset(dataset.samples.dataset, tasks, self.vision, limit=NUM_EXAMPLES)
+        for sample in rows:  # one at a time: sizes may differ
+            image = loaded.processor.normalize_images([sample.image])
+            predictions, _ = predict_batch(loaded.model, image, list(self.names))
+            answers.append((sample, {name: each[0] for name, each in predictions.items()}))
+        save_examples(index_file, tasks, answers)
 
     def load_model_inputs(
         self, processor: Any, split: str, *, limit: int | None, batch_size: int, skip_bad_rows: bool
