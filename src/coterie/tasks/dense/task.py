@@ -4,7 +4,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from jaxtyping import Float, Shaped
 from torch import Tensor
@@ -33,12 +33,10 @@ class DenseTask(ABC):
     Attributes:
         name: the task's name in gates, heads and reports.
         weight: factor of its loss, above 0.
-        is_image_level: whether there is one output per image instead of per pixel.
     """
 
     name: str
     weight: float = 1.0
-    is_image_level: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         kind = type(self).__name__
@@ -55,6 +53,11 @@ class DenseTask(ABC):
     def channels(self) -> int:
         """Number of head outputs per pixel or per image."""
         return 1
+
+    @property
+    def is_image_level(self) -> bool:
+        """Whether there is one output per image instead of per pixel."""
+        return False
 
     @property
     def ignore_value(self) -> float:

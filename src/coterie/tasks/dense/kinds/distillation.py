@@ -1,7 +1,7 @@
 """`Distillation`: image classification towards a teacher's probabilities."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 from coterie.metrics.dense.labels import compute_masked_mean, mask_unlabelled
 from coterie.metrics.dense.top1 import Top1
@@ -22,7 +22,6 @@ class Distillation(DenseTask):
         criterion: the loss, "mse" or "cross_entropy".
     """
 
-    is_image_level: ClassVar[bool] = True
     classes: int
     criterion: Literal["mse", "cross_entropy"] = "mse"
 
@@ -34,6 +33,10 @@ class Distillation(DenseTask):
     @property
     def channels(self) -> int:
         return self.classes
+
+    @property
+    def is_image_level(self) -> bool:
+        return True
 
     def compute_loss(self, prediction: ClassesBatch, label: ClassesBatch) -> Losses:
         values, target, known = mask_unlabelled(prediction, label)

@@ -57,7 +57,6 @@ class Normals(DenseTask):
         return Visualization(truth, to_rgb_image((normalize_vectors(prediction) + 1) / 2))
 
     def flip_label(self, label: Vectors) -> Vectors:
-        """Negate x."""
         x, y, z = label.unbind(-3)
         return torch.stack((-x, y, z), -3)
 
@@ -78,5 +77,4 @@ class Normals(DenseTask):
         return label
 
     def renormalize_label(self, label: Vectors) -> Vectors:
-        """Normalize vectors to length 1."""
         return normalize_vectors(label)
