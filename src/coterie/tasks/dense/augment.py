@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 
@@ -80,9 +81,9 @@ class CropWindow:
         places = self.compute_pixel_coordinates(sample.size)
         image = interpolate_bilinear(sample.image.float(), *places).nan_to_num(nan=0.0)
         image = image.round().clamp(0, 255).byte()
-        return sample.transform(image, tasks, lambda *each: self.crop_label(*each, places))
+        return sample.transform(image, tasks, partial(self.crop_label, places))
 
-    def crop_label(self, label: Label, task: DenseTask, places: tuple[Grid, Grid]) -> Label:
+    def crop_label(self, places: tuple[Grid, Grid], label: Label, task: DenseTask) -> Label:
         """Return a label as seen through the window."""
         if label.is_floating_point() and not task.is_image_level:
             label = task.renormalize_label(interpolate_bilinear(label, *places))
