@@ -3,9 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from torch import nn
-
-from coterie.balancing.gradient import GradientBalancing, make_torchjd_aggregator
+from coterie.balancing.gradient import GradientBalancing, ScaledAggregator, make_torchjd_aggregator
 
 ScaleMode = Literal["min", "median", "rmse"]
 
@@ -30,5 +28,5 @@ class AlignedMTL(GradientBalancing):
             modes = " or ".join(get_args(ScaleMode))
             raise ValueError(f"AlignedMTL(scale_mode={self.scale_mode!r}): give {modes}")
 
-    def build_aggregator(self) -> nn.Module:
+    def build_aggregator(self) -> ScaledAggregator:
         return make_torchjd_aggregator("AlignedMTL", scale_mode=self.scale_mode)

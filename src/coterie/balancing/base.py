@@ -2,7 +2,11 @@
 
 from abc import ABC, abstractmethod
 
-from torch import nn
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+TaskLosses = Float[Tensor, " tasks"]
+TaskMask = Bool[Tensor, " tasks"]
 
 
 class Balancing(ABC):
@@ -16,10 +20,9 @@ class Balancing(ABC):
     def build(self, tasks: int) -> nn.Module:
         """Return a module for this many tasks, with the parameters of the balancing, if any.
 
-        It is called with `losses: Float[Tensor, " tasks"]`, float32, and
-        `present: Bool[Tensor, " tasks"]`, True for tasks with samples in the batch, and returns
-        `Float[Tensor, ""]`. An absent task adds nothing, whatever its loss is (NaN, as the mean
-        of no values), but its parameters stay in the graph, with a gradient of 0.
+        It is called with `losses: TaskLosses`, float32, and `present: TaskMask`, True for tasks
+        with samples in the batch, and returns `Float[Tensor, ""]`. An absent task adds nothing,
+        even if its loss is NaN, but its parameters stay in the graph, with a gradient of 0.
 
         Raises ValueError if the kind's settings do not fit this many tasks.
         """

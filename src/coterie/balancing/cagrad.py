@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass
 
-from torch import nn
-
-from coterie.balancing.gradient import GradientBalancing, make_torchjd_aggregator
+from coterie.balancing.gradient import GradientBalancing, ScaledAggregator, make_torchjd_aggregator
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,5 +23,5 @@ class CAGrad(GradientBalancing):
         if not 0 <= self.c < 1:
             raise ValueError(f"CAGrad(c={self.c!r}): give a number in [0, 1)")
 
-    def build_aggregator(self) -> nn.Module:
+    def build_aggregator(self) -> ScaledAggregator:
         return make_torchjd_aggregator("CAGrad", c=self.c)

@@ -4,10 +4,10 @@ import math
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor, nn
 
-from coterie.balancing.base import Balancing
+from coterie.balancing.base import Balancing, TaskLosses, TaskMask
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +43,5 @@ class FixedSum(nn.Module):
         super().__init__()
         self.register_buffer("weights", torch.tensor(weights).float(), persistent=False)
 
-    def forward(
-        self, losses: Float[Tensor, " tasks"], present: Bool[Tensor, " tasks"]
-    ) -> Float[Tensor, ""]:
+    def forward(self, losses: TaskLosses, present: TaskMask) -> Float[Tensor, ""]:
         return (self.weights * losses.where(present, 0.0)).sum()

@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass
 
-from torch import nn
-
-from coterie.balancing.gradient import GradientBalancing, make_torchjd_aggregator
+from coterie.balancing.gradient import GradientBalancing, ScaledAggregator, make_torchjd_aggregator
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,5 +13,5 @@ class IMTLG(GradientBalancing):
     linearly dependent gradients in arXiv:2406.16232, as in TorchJD.
     """
 
-    def build_aggregator(self) -> nn.Module:
+    def build_aggregator(self) -> ScaledAggregator:
         return make_torchjd_aggregator("IMTLG")

@@ -3,9 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from torch import nn
-
-from coterie.balancing.gradient import GradientBalancing, make_torchjd_aggregator
+from coterie.balancing.gradient import GradientBalancing, ScaledAggregator, make_torchjd_aggregator
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,5 +29,5 @@ class MGDA(GradientBalancing):
             given = f"max_iterations={self.max_iterations!r}"
             raise ValueError(f"MGDA({given}): give a number, at least 1")
 
-    def build_aggregator(self) -> nn.Module:
+    def build_aggregator(self) -> ScaledAggregator:
         return make_torchjd_aggregator("MGDA", epsilon=self.epsilon, max_iters=self.max_iterations)

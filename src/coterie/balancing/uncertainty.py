@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor, nn
 
-from coterie.balancing.base import Balancing
+from coterie.balancing.base import Balancing, TaskLosses, TaskMask
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,9 +33,7 @@ class UncertainSum(nn.Module):
         self.positive = positive
         self.sigma = nn.Parameter(torch.ones(tasks, dtype=torch.float32))
 
-    def forward(
-        self, losses: Float[Tensor, " tasks"], present: Bool[Tensor, " tasks"]
-    ) -> Float[Tensor, ""]:
+    def forward(self, losses: TaskLosses, present: TaskMask) -> Float[Tensor, ""]:
         squared = self.sigma.square()
         # 0.5 log sigma^2 is log sigma, and stays defined if an optimizer step makes sigma negative.
         regularizer = squared.log1p() if self.positive else 0.5 * squared.log()

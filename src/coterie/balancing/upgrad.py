@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass
 
-from torch import nn
-
-from coterie.balancing.gradient import GradientBalancing, make_torchjd_aggregator
+from coterie.balancing.gradient import GradientBalancing, ScaledAggregator, make_torchjd_aggregator
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,5 +13,5 @@ class UPGrad(GradientBalancing):
     arXiv:2406.16232, section 4), as in TorchJD. Its scale is that of the mean of the gradients.
     """
 
-    def build_aggregator(self) -> nn.Module:
+    def build_aggregator(self) -> ScaledAggregator:
         return make_torchjd_aggregator("UPGrad")

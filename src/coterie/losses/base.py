@@ -9,6 +9,7 @@ from torch import Tensor, distributed
 
 from coterie.routing.decision import Routing, Tape
 
+Loss = Float[Tensor, ""]
 PerExpert = Float[Tensor, "units experts"]
 PerTask = Float[Tensor, "*tasks experts"]
 
@@ -31,10 +32,10 @@ class RoutingLoss(ABC):
             )
 
     @abstractmethod
-    def compute(self, routing: Routing) -> Float[Tensor, ""]:
+    def compute(self, routing: Routing) -> Loss:
         """Compute the loss of one layer in float32, without the weight; padding does not count."""
 
-    def __call__(self, tape: Tape) -> Float[Tensor, ""]:
+    def __call__(self, tape: Tape) -> Loss:
         """Compute `weight` times the sum over the layers of a tape; ValueError if it is empty."""
         if not tape:
             raise ValueError(
@@ -50,7 +51,7 @@ def mask_padding(values: PerExpert, routing: Routing) -> PerExpert:
     return values if routing.valid is None else values.where(routing.valid[:, None], 0.0)
 
 
-def count_units(routing: Routing) -> Float[Tensor, ""]:
+def count_units(routing: Routing) -> Loss:
     """Count the units of the global batch that are not padding; at least 1, as a divisor."""
     units = torch.ones_like(routing.probs[:, :1])
     return sum_over_processes(mask_padding(units, routing).sum()).clamp_min(1.0)

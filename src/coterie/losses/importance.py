@@ -3,10 +3,8 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
-from coterie.losses.base import PerTask, RoutingLoss, sum_units
+from coterie.losses.base import Loss, PerTask, RoutingLoss, sum_units
 from coterie.routing.decision import Routing
 
 
@@ -34,7 +32,7 @@ class Importance(RoutingLoss):
     load: bool = False
     by_task: bool = False
 
-    def compute(self, routing: Routing) -> Float[Tensor, ""]:
+    def compute(self, routing: Routing) -> Loss:
         values = [routing.weights]
         if self.load:
             values.append((routing.weights.detach() != 0).float())
@@ -42,7 +40,7 @@ class Importance(RoutingLoss):
         sums = [sum_units(each, routing, loss, by_task=self.by_task) for each in values]
         return torch.stack([self._compute_variation(each) for each in sums]).sum()
 
-    def _compute_variation(self, sums: PerTask) -> Float[Tensor, ""]:
+    def _compute_variation(self, sums: PerTask) -> Loss:
         """Compute CV^2 over experts, summed over tasks."""
         experts = sums.shape[-1]
         mean = sums.mean(-1, keepdim=True)

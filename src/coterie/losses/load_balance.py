@@ -4,11 +4,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 from torch.nn import functional
 
-from coterie.losses.base import RoutingLoss, count_units, sum_by_task, sum_units
+from coterie.losses.base import Loss, RoutingLoss, sum_units
 from coterie.routing.decision import Routing
 
 
@@ -42,21 +40,17 @@ class LoadBalance(RoutingLoss):
         if self.counts not in ("selected", "top1"):
             raise ValueError(f'LoadBalance(counts={self.counts!r}): give "selected" or "top1"')
 
-    def compute(self, routing: Routing) -> Float[Tensor, ""]:
+    def compute(self, routing: Routing) -> Loss:
         experts = routing.probs.shape[-1]
         if self.counts == "selected":
             choices = routing.weights.detach() != 0
         else:
             choices = functional.one_hot(routing.probs.argmax(-1), experts)
-        chosen, probs = (
-            sum_units(each, routing, "LoadBalance", by_task=self.by_task)
-            for each in (choices.float(), routing.probs.float())
+        chosen, probs, units = (
+            sum_units(each.float(), routing, "LoadBalance", by_task=self.by_task)
+            for each in (choices, routing.probs, torch.ones_like(routing.probs))
         )
-        if self.by_task:
-            ones = torch.ones_like(routing.probs)
-            probs = probs / sum_by_task(ones, routing, "LoadBalance").clamp_min(1.0)
-        else:
-            probs = probs / count_units(routing)
+        probs = probs / units.clamp_min(1.0)
         shares = chosen / chosen.sum(-1, keepdim=True).clamp_min(1.0)
         if self.normalize:
             # `normalize` bounds the divisor from below, so that a task without units adds 0.

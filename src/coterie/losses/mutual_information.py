@@ -2,10 +2,7 @@
 
 from dataclasses import dataclass
 
-from jaxtyping import Float
-from torch import Tensor
-
-from coterie.losses.base import RoutingLoss, count_units, sum_by_task
+from coterie.losses.base import Loss, RoutingLoss, count_units, sum_by_task
 from coterie.routing.decision import Routing
 from coterie.routing.mutual_information import compute_mutual_information
 
@@ -38,7 +35,7 @@ class MutualInformation(RoutingLoss):
                 "small number (1e-4) for that of the released code"
             )
 
-    def compute(self, routing: Routing) -> Float[Tensor, ""]:
+    def compute(self, routing: Routing) -> Loss:
         mass = sum_by_task(routing.probs, routing, "MutualInformation")
         if self.epsilon:
             joint = mass / (count_units(routing) + self.epsilon)

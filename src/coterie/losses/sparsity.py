@@ -2,10 +2,7 @@
 
 from dataclasses import dataclass
 
-from jaxtyping import Float
-from torch import Tensor
-
-from coterie.losses.base import RoutingLoss, count_units, mask_padding, sum_over_processes
+from coterie.losses.base import Loss, RoutingLoss, count_units, mask_padding, sum_over_processes
 from coterie.routing.decision import Routing
 
 
@@ -22,6 +19,6 @@ class Sparsity(RoutingLoss):
 
     weight: float = 0.001
 
-    def compute(self, routing: Routing) -> Float[Tensor, ""]:
+    def compute(self, routing: Routing) -> Loss:
         norms = mask_padding(routing.weights, routing).abs().sum()
         return sum_over_processes(norms) / count_units(routing)

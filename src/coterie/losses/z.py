@@ -3,10 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from jaxtyping import Float
-from torch import Tensor
-
-from coterie.losses.base import RoutingLoss, count_units, mask_padding, sum_over_processes
+from coterie.losses.base import Loss, RoutingLoss, count_units, mask_padding, sum_over_processes
 from coterie.routing.decision import Routing
 
 
@@ -29,7 +26,7 @@ class ZLoss(RoutingLoss):
         if not 0 <= self.epsilon < math.inf:
             raise ValueError(f"ZLoss(epsilon={self.epsilon}): give a number, at least 0")
 
-    def compute(self, routing: Routing) -> Float[Tensor, ""]:
+    def compute(self, routing: Routing) -> Loss:
         log_sum = mask_padding(routing.logits, routing).logsumexp(-1, keepdim=True)
         if self.epsilon:
             log_sum = log_sum.logaddexp(log_sum.new_tensor(math.log(self.epsilon)))

@@ -25,41 +25,39 @@ class Audio(MediaModality):
     order: ClassVar = 3
 
     def decode(self, content: bytes) -> Float32[np.ndarray, " time"]:
-        return decode_audio(content)
+        """Return samples at SAMPLE_RATE_HZ, mostly in -1..1: the mean of all channels.
 
-
-def decode_audio(content: bytes) -> Float32[np.ndarray, " time"]:
-    """Return samples at SAMPLE_RATE_HZ, mostly in -1..1: the mean of all channels.
-
-    Raises ValueError if soundfile cannot decode the complete file, if it has no samples, if a
-    sample is NaN or infinite, or if it lasts longer than MAX_DURATION_S.
-    """
-    soundfile = import_optional("soundfile", "data")
-    try:
-        with soundfile.SoundFile(io.BytesIO(content)) as file:
-            rate, frames = file.samplerate, file.frames
-            is_too_long = frames > MAX_DURATION_S * rate
-            samples = file.read(0 if is_too_long else -1, dtype="float32", always_2d=True)
-    except Exception as error:  # decoders raise many types for damaged files
-        reason = str(error).rpartition(">: ")[2]  # without the address of the buffer
-        raise ValueError(
-            f"is no sound that soundfile can read (it begins with {content[:8]!r}): {reason}"
-        ) from None
-    if is_too_long:
-        raise ValueError(
-            f"lasts {frames / rate:.0f} s: at most {MAX_DURATION_S:.0f} s are read; cut it"
-        )
-    missing = max(0, estimate_min_bytes(content) - len(content))
-    if missing or len(samples) < frames:
-        raise ValueError(f"is cut off after {len(samples)} samples: {missing} bytes are missing")
-    if not len(samples):
-        raise ValueError("is an empty sound: it has 0 samples")
-    mono = samples.mean(axis=1)
-    if not np.isfinite(mono).all():
-        raise ValueError("is a damaged sound: it has samples that are not finite")
-    if rate != SAMPLE_RATE_HZ:
-        mono = import_optional("soxr", "data").resample(mono, rate, SAMPLE_RATE_HZ)
-    return mono.astype(np.float32)
+        Raises ValueError if soundfile cannot decode the complete file, if it has no samples, if a
+        sample is NaN or infinite, or if it lasts longer than MAX_DURATION_S.
+        """
+        soundfile = import_optional("soundfile", "data")
+        try:
+            with soundfile.SoundFile(io.BytesIO(content)) as file:
+                rate, frames = file.samplerate, file.frames
+                is_too_long = frames > MAX_DURATION_S * rate
+                samples = file.read(0 if is_too_long else -1, dtype="float32", always_2d=True)
+        except Exception as error:  # decoders raise many types for damaged files
+            reason = str(error).rpartition(">: ")[2]  # without the address of the buffer
+            raise ValueError(
+                f"is no sound that soundfile can read (it begins with {content[:8]!r}): {reason}"
+            ) from None
+        if is_too_long:
+            raise ValueError(
+                f"lasts {frames / rate:.0f} s: at most {MAX_DURATION_S:.0f} s are read; cut it"
+            )
+        missing = max(0, estimate_min_bytes(content) - len(content))
+        if missing or len(samples) < frames:
+            raise ValueError(
+                f"is cut off after {len(samples)} samples: {missing} bytes are missing"
+            )
+        if not len(samples):
+            raise ValueError("is an empty sound: it has 0 samples")
+        mono = samples.mean(axis=1)
+        if not np.isfinite(mono).all():
+            raise ValueError("is a damaged sound: it has samples that are not finite")
+        if rate != SAMPLE_RATE_HZ:
+            mono = import_optional("soxr", "data").resample(mono, rate, SAMPLE_RATE_HZ)
+        return mono.astype(np.float32)
 
 
 def estimate_min_bytes(content: bytes) -> int:

@@ -19,7 +19,7 @@ MAX_GRADIENT_ELEMENTS = 1 << 20
 GROUPS_PER_TOWER = 5
 """Layer groups of each tower, about."""
 LAYER_PATTERN = re.compile(r"\.(\d+)\.")
-Parameters = Mapping[str, nn.Parameter]
+Parameters = dict[str, nn.Parameter]
 
 
 @dataclass(frozen=True)
@@ -73,44 +73,39 @@ def group_parameters(named: Parameters, tower: Callable[[str], str]) -> Paramete
 
     `tower` returns the part of the base model that a name is in; "text" is in no group's name.
     """
-    by_layer: dict[tuple[str, int], dict[str, nn.Parameter]] = {}
+    by_layer: dict[tuple[str, int], Parameters] = {}
     for name, parameter in named.items():
         number = LAYER_PATTERN.search(name)
         key = tower(name), -1 if number is None else int(number[1])
         by_layer.setdefault(key, {})[name] = parameter
-    groups: dict[str, dict[str, nn.Parameter]] = {}
-    for (part, number), parameters in sorted(by_layer.items(), key=lambda item: item[0]):
-        layers = sorted(layer for other, layer in by_layer if other == part and layer >= 0)
-        title = part if number < 0 else _format_group_title(part, number, layers)
-        groups.setdefault(title, {}).update(parameters)
+    groups: dict[str, Parameters] = {}
+    for part, number in sorted(by_layer):
+        title = part
+        if number >= 0:
+            layers = sorted(layer for other, layer in by_layer if other == part and layer >= 0)
+            size = -(-len(layers) // GROUPS_PER_TOWER)
+            position = layers.index(number) // size * size
+            members = layers[position : position + size]
+            first, last = members[0], members[-1]
+            title = "" if part == "text" else f"{part} "
+            title += f"layer {first}" if first == last else f"layers {first}-{last}"
+        groups.setdefault(title, {}).update(by_layer[part, number])
     return ParameterSpace(groups)
 
 
-def _format_group_title(part: str, number: int, layers: list[int]) -> str:
-    size = -(-len(layers) // GROUPS_PER_TOWER)
-    position = layers.index(number) // size * size
-    members = layers[position : position + size]
-    first, last = members[0], members[-1]
-    several = f"layer {first}" if first == last else f"layers {first}-{last}"
-    return several if part == "text" else f"{part} {several}"
-
-
-def find_adapter_parameters(
-    model: nn.Module, adapter: str, *, only: str = ""
-) -> dict[str, nn.Parameter]:
+def find_adapter_parameters(model: nn.Module, adapter: str, *, only: str = "") -> Parameters:
     """Have an adapter's parameters, or those named `only`, require gradients: "site.name" -> it."""
-    found: dict[str, nn.Parameter] = {}
-    for module in model.modules():
-        if not isinstance(module, CoterieLayer) or adapter not in module.coterie_site:
-            continue
-        site = module.coterie_site[adapter].layer_site.name
-        for parts in (module.coterie_experts, module.coterie_gate):
-            if adapter not in parts:
-                continue
-            for name, parameter in parts[adapter].named_parameters():
-                if only in ("", name):
-                    found[f"{site}.{name}"] = parameter
-                    parameter.requires_grad_(True)
+    found = {
+        f"{module.coterie_site[adapter].layer_site.name}.{name}": parameter
+        for module in model.modules()
+        if isinstance(module, CoterieLayer) and adapter in module.coterie_site
+        for parts in (module.coterie_experts, module.coterie_gate)
+        if adapter in parts
+        for name, parameter in parts[adapter].named_parameters()
+        if only in ("", name)
+    }
+    for parameter in found.values():
+        parameter.requires_grad_(True)
     return found
 
 
@@ -138,6 +133,9 @@ def preserve_flags(model: nn.Module) -> Iterator[None]:
             module.training = mode
         for parameter, flag in flags:
             parameter.requires_grad_(flag)
+
+
+OpenSpaces = tuple[nn.Module, Mapping[str, ParameterSpace]]
 
 
 class GradientOptions(TypedDict):
@@ -170,9 +168,7 @@ class GradientSource(ABC):
         """Sample batches of each task, all of different samples. Raises ValueError if too few."""
 
     @abstractmethod
-    def open_spaces(
-        self, *, seed: int
-    ) -> AbstractContextManager[tuple[nn.Module, Mapping[str, ParameterSpace]]]:
+    def open_spaces(self, *, seed: int) -> AbstractContextManager[OpenSpaces]:
         """Have the parameters of all spaces require gradients, inside the context.
 
         Afterwards the model is what it was, bit for bit. Newly initialised weights are `seed`'s.

@@ -1,8 +1,8 @@
-"""Results of a task set for evaluation: data sets, predictions, statistics, forward pass."""
+"""The data sets of a task set, their batches, and the predictions for them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, NotRequired, TypedDict
+from typing import Any, NamedTuple, NotRequired, Protocol, TypedDict, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -14,6 +14,28 @@ from coterie.routing.decision import Tape
 Prediction = dict[str, Any]
 """A line of predictions/SPLIT/TASK.jsonl: "source", "statistics", and what else a task set keeps,
 such as "question", "prediction" and "answers"."""
+
+
+@runtime_checkable
+class TaskDataset(Protocol):
+    """A map-style data set of samples, which are read when they are asked for."""
+
+    bad_rows: tuple[BadRow, ...]
+    """The rows that were left out, with the reason of each."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Any: ...
+
+
+@runtime_checkable
+class Collator(Protocol):
+    """Makes the batch that a model takes from samples."""
+
+    skipped: list[BadRow]
+    """The samples that were left out because they do not fit, such as too long ones."""
+
+    def __call__(self, samples: Sequence[Any]) -> dict[str, Any]: ...
 
 
 @dataclass(frozen=True, kw_only=True)

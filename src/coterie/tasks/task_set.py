@@ -12,21 +12,23 @@ from torch import Tensor, nn
 from coterie.metrics.base import Metric
 from coterie.models.loading import LoadedModel
 from coterie.recipe import Recipe
-from coterie.tasks.dataset import Collator, TaskDataset
 from coterie.tasks.frozen_tasks import FrozenTasks
 from coterie.tasks.gradients import GradientOptions, GradientSource
 from coterie.tasks.losses import ItemLosses
 from coterie.tasks.predictions import (
+    Collator,
     EvaluationDataset,
     ForwardPass,
     Prediction,
     PredictionResult,
     PredictOptions,
     ScoredPredictions,
+    TaskDataset,
 )
 from coterie.tasks.text.task import TextTask
 
 Device = str | torch.device | None
+Batch = dict[str, Any]
 
 
 class TaskSet(ABC):
@@ -132,9 +134,7 @@ class TaskSet(ABC):
         """Apply training-time augmentation to a sample. Deterministic in `seed`, at least 0."""
 
     @abstractmethod
-    def compute_losses(
-        self, model: nn.Module, base_model: nn.Module, batch: dict[str, Any]
-    ) -> ItemLosses:
+    def compute_losses(self, model: nn.Module, base_model: nn.Module, batch: Batch) -> ItemLosses:
         """Run a model, wrapped (by DDP, say) or not, with the base model in it, on a batch."""
 
     @abstractmethod

@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from coterie.tasks.dataset import TaskDataset
 from coterie.tasks.losses import ItemLosses, sum_by_task
+from coterie.tasks.predictions import TaskDataset
 
 
 class Validation:

@@ -130,9 +130,8 @@ def test_a_run_without_experts_has_its_blocks_alone(tmp_path: Path) -> None:
 
 def test_tasks_have_the_same_pictures_but_those_without_a_label(learned: Run) -> None:
     # Pictures 3 and 7 of 8 have no label of the second task.
-    asked = DenseGradientSource(
-        learned.load(), RandomPictures(count=8), vision=VisionConfig(), split="test"
-    )
+    rows = DenseTasks(dataset=RandomPictures(count=8)).load_evaluation_rows("test")
+    asked = DenseGradientSource(learned.load(), rows, split="test")
     depth, classes, scene = asked.sample_batches(2, 4, seed=0)
     assert depth == scene and sorted(chain(*depth)) == list(range(8))
     assert [len(part) for part in classes] == [3, 3]

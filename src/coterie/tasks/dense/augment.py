@@ -1,15 +1,13 @@
 """`Augment`: random rotation, zoom, crop and horizontal flip of images and their labels."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
-from jaxtyping import Shaped
-from torch import Tensor
 
-from coterie.tasks.dense.dataset import DenseSample
-from coterie.tasks.dense.resize import Grid, interpolate_bilinear, interpolate_nearest
+from coterie.tasks.dense.dataset import DenseSample, Label, Tasks
+from coterie.tasks.dense.resize import Grid, Size, interpolate_bilinear, interpolate_nearest
 from coterie.tasks.dense.task import DenseTask
 
 
@@ -46,9 +44,7 @@ class Augment:
         if not 0 <= self.degrees <= 180:
             raise ValueError(f"Augment(degrees={self.degrees}): give 0 to 180")
 
-    def apply(
-        self, sample: DenseSample, tasks: Sequence[DenseTask], generator: torch.Generator
-    ) -> DenseSample:
+    def apply(self, sample: DenseSample, tasks: Tasks, generator: torch.Generator) -> DenseSample:
         """Return a randomly augmented copy of `sample`, which has labels of any of `tasks`."""
         # Always five, whatever is applied.
         numbers = torch.rand(5, generator=generator, dtype=torch.float64)
@@ -77,34 +73,27 @@ class CropWindow:
 
     factor: float = 1.0
     degrees: float = 0.0
-    window: tuple[int, int]
+    window: Size
     offset: tuple[float, float] = (0.5, 0.5)
 
-    def crop(self, sample: DenseSample, tasks: Sequence[DenseTask]) -> DenseSample:
+    def crop(self, sample: DenseSample, tasks: Tasks) -> DenseSample:
         """Return the sample as seen through the window."""
         places = self.compute_pixel_coordinates(sample.size)
         image = interpolate_bilinear(sample.image.float(), *places).nan_to_num(nan=0.0)
-        return sample.transform(
-            image.round().clamp(0, 255).byte(),
-            tasks,
-            lambda label, task: self.crop_label(label, task, places),
-        )
+        image = image.round().clamp(0, 255).byte()
+        return sample.transform(image, tasks, partial(self.crop_label, places))
 
-    def crop_label(
-        self, label: Shaped[Tensor, "*label"], task: DenseTask, places: tuple[Grid, Grid]
-    ) -> Shaped[Tensor, "..."]:
+    def crop_label(self, places: tuple[Grid, Grid], label: Label, task: DenseTask) -> Label:
         """Return a label as seen through the window."""
-        if not task.is_image_level:
-            label = (
-                task.renormalize_label(interpolate_bilinear(label, *places))
-                if label.is_floating_point()
-                else interpolate_nearest(label, *places, unknown=int(task.ignore_value))
-            )
+        if label.is_floating_point() and not task.is_image_level:
+            label = task.renormalize_label(interpolate_bilinear(label, *places))
+        elif not task.is_image_level:
+            label = interpolate_nearest(label, *places, unknown=int(task.ignore_value))
         if self.degrees:
             label = task.rotate_label(label, self.degrees)
         return task.scale_label(label, self.factor) if self.factor != 1 else label
 
-    def compute_pixel_coordinates(self, size: tuple[int, int]) -> tuple[Grid, Grid]:
+    def compute_pixel_coordinates(self, size: Size) -> tuple[Grid, Grid]:
         """Compute row and column, in an image of `size`, of each pixel of the window."""
         offsets = []  # from the centre of the zoomed image
         for old, new, at in zip(size, self.window, self.offset, strict=True):
@@ -121,10 +110,10 @@ class CropWindow:
         return rows + (size[0] - 1) / 2, columns + (size[1] - 1) / 2
 
 
-def flip_sample(sample: DenseSample, tasks: Sequence[DenseTask]) -> DenseSample:
+def flip_sample(sample: DenseSample, tasks: Tasks) -> DenseSample:
     """Flip a sample horizontally."""
-    return sample.transform(
-        sample.image.flip(-1),
-        tasks,
-        lambda label, task: task.flip_label(label if task.is_image_level else label.flip(-1)),
-    )
+
+    def flip(label: Label, task: DenseTask) -> Label:
+        return task.flip_label(label if task.is_image_level else label.flip(-1))
+
+    return sample.transform(sample.image.flip(-1), tasks, flip)

@@ -54,7 +54,7 @@ class DenseCollator:
         config = {
             "image_processor_type": "ViTImageProcessor",
             "do_resize": False, "do_rescale": True, "rescale_factor": 1 / 255,
-            "do_normalize": True, "image_mean": self.mean, "image_std": self.std,
+            "do_normalize": True, "image_mean": self.mean, "image_std": self.std
         }  # fmt: skip
         text = json.dumps(config, indent=1) + "\n"
         (Path(folder) / "preprocessor_config.json").write_text(text, encoding="utf-8")
@@ -71,9 +71,12 @@ class DenseCollator:
         labels, known = {}, {}
         for task in self.tasks:
             found = [sample.labels.get(task.name) for sample in samples]
-            if any(label is not None for label in found):
-                labels[task.name] = stack_labels(found, task)
-                known[task.name] = find_labelled_images(labels[task.name], task)
+            example = next((label for label in found if label is not None), None)
+            if example is not None:
+                unknown = torch.full_like(example, task.ignore_value)
+                stacked = torch.stack([unknown if label is None else label for label in found])
+                labels[task.name] = stacked
+                known[task.name] = find_labelled_images(stacked, task)
         images = self.normalize_images([sample.image for sample in samples])
         return {"pixel_values": images, "labels": labels, "known": known}
 
@@ -91,15 +94,6 @@ class DenseCollator:
             )
         mean, std = (torch.tensor(each)[:, None, None] for each in (self.mean, self.std))
         return (torch.stack(list(images)).float() / 255 - mean) / std
-
-
-def stack_labels(
-    labels: Sequence[Shaped[Tensor, "*label"] | None], task: DenseTask
-) -> Shaped[Tensor, "batch *label"]:
-    """Stack the labels of one task, at least one; missing ones are unknown at every pixel."""
-    example = next(label for label in labels if label is not None)
-    unknown = example.clone().fill_(task.ignore_value)
-    return torch.stack([unknown if label is None else label for label in labels])
 
 
 def find_labelled_images(

@@ -15,6 +15,7 @@ from coterie.tasks.dense.task import DenseTask
 
 Image = UInt8[Tensor, "channels height breadth"]
 Label = Shaped[Tensor, "..."]
+Tasks = Sequence[DenseTask]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +38,7 @@ class DenseSample:
         return self.image.shape[-2], self.image.shape[-1]
 
     def transform(
-        self, image: Image, tasks: Sequence[DenseTask], change: Callable[[Label, DenseTask], Label]
+        self, image: Image, tasks: Tasks, change: Callable[[Label, DenseTask], Label]
     ) -> "DenseSample":
         """Return the sample with another image, and the labels of `tasks` changed."""
         known = [task for task in tasks if task.name in self.labels]

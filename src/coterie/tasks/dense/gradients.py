@@ -1,6 +1,6 @@
 """`DenseGradientSource`: dense tasks, compared in an adapter's parameters and in shared blocks."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -12,12 +12,12 @@ from torch import Tensor, nn
 
 from coterie.models.loading import LoadedModel
 from coterie.tasks.dense.collator import DenseCollator, find_labelled_images
-from coterie.tasks.dense.dataset import DenseDataset
 from coterie.tasks.dense.task import DenseTask
-from coterie.tasks.dense.vision_config import ResizedDataset, VisionConfig
+from coterie.tasks.dense.vision_config import ResizedDataset
 from coterie.tasks.gradients import (
     GradientSource,
-    ParameterSpace,
+    OpenSpaces,
+    Parameters,
     find_adapter_parameters,
     group_parameters,
     preserve_flags,
@@ -37,25 +37,16 @@ class DenseGradientSource(GradientSource):
 
     paired = True
 
-    def __init__(
-        self,
-        loaded: LoadedModel,
-        dataset: DenseDataset,
-        *,
-        vision: VisionConfig,
-        split: str,
-        skip_bad_rows: bool = False,
-    ) -> None:
-        """Compare the tasks of a data set in a `MultiTaskVisionModel`, grafted or not.
+    def __init__(self, loaded: LoadedModel, rows: ResizedDataset, *, split: str) -> None:
+        """Compare the tasks of a split in a `MultiTaskVisionModel`, grafted or not.
 
         Raises ValueError for another kind of model, or for tasks without a head.
         """
-        self.model, self.tasks, self.split = loaded.model, dataset.tasks, split
+        self.model, self.tasks, self.split = loaded.model, rows.tasks, split
         self.names = tuple(task.name for task in self.tasks)
         self.multitask_model = find_multitask_model(loaded, self.tasks)
         self.settings = {"shared_layers": self.multitask_model.config.shared_layers}
-        rows = dataset.load_split(split, skip_bad_rows=skip_bad_rows)
-        self.dataset = ResizedDataset(rows, self.tasks, vision)
+        self.dataset = rows
         mean, std = loaded.processor.mean, loaded.processor.std
         self.collators = [DenseCollator((task,), mean=mean, std=std) for task in self.tasks]
 
@@ -78,21 +69,15 @@ class DenseGradientSource(GradientSource):
         ]
 
     @contextmanager
-    def open_spaces(self, *, seed: int) -> Iterator[tuple[nn.Module, Mapping[str, ParameterSpace]]]:
+    def open_spaces(self, *, seed: int) -> Iterator[OpenSpaces]:
         """Provide the adapter's parameters, and the weights of blocks that tasks share."""
         model = self.model
         with preserve_flags(model), use_float32(model):
             adapter = model.active_adapters[0] if isinstance(model, PeftModel) else ""
-            found = {
-                "adapter": find_adapter_parameters(model, adapter),
-                "blocks": find_shared_parameters(self.multitask_model),
-            }
-            spaces = {
-                kind: group_parameters(named, lambda _: "vision")
-                for kind, named in found.items()
-                if named
-            }
-            yield model, spaces
+            own = find_adapter_parameters(model, adapter)
+            found = {"adapter": own, "blocks": find_shared_parameters(self.multitask_model)}
+            named = {kind: each for kind, each in found.items() if each}
+            yield model, {key: group_parameters(named[key], lambda _: "vision") for key in named}
 
     def compute_loss(self, model: nn.Module, task: int, batch: Sequence[int]) -> Float[Tensor, ""]:
         device, name = next(model.parameters()).device, self.names[task]
@@ -140,13 +125,15 @@ def find_multitask_model(loaded: LoadedModel, tasks: Sequence[DenseTask]) -> "Mu
     return base_model
 
 
-def find_shared_parameters(model: "MultiTaskVisionModel") -> dict[str, nn.Parameter]:
+def find_shared_parameters(model: "MultiTaskVisionModel") -> Parameters:
     """Return the base weights of the blocks that may have experts, with `requires_grad` set."""
     blocks = list(model.get_blocks())[model.config.shared_layers :]
-    in_blocks = {id(each) for block in blocks for each in block.parameters()}
-    named = {}
-    for name, each in model.named_parameters():
-        if id(each) in in_blocks and ".coterie_" not in name:
-            named[name] = each
-            each.requires_grad_(True)
-    return named
+    in_blocks = {each for block in blocks for each in block.parameters()}
+    found = {
+        name: each
+        for name, each in model.named_parameters()
+        if each in in_blocks and ".coterie_" not in name
+    }
+    for each in found.values():
+        each.requires_grad_(True)
+    return found

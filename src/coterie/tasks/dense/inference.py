@@ -1,6 +1,5 @@
 """Inference of dense tasks: metric statistics of every image, and pictures of a few examples."""
 
-import hashlib
 import json
 import shutil
 import time
@@ -11,17 +10,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Float64
 from torch import Tensor, nn
 
-from coterie.data.subset import spread_indices
 from coterie.graft import observe
 from coterie.io import write
 from coterie.metrics.base import MapPrediction
 from coterie.optional_imports import import_optional
 from coterie.routing.decision import Tape
-from coterie.tasks.dense.dataset import DenseSample, DenseSamples
-from coterie.tasks.dense.task import DenseTask
+from coterie.tasks.dense.dataset import DenseSample, DenseSamples, Tasks
+from coterie.tasks.dense.task import Output
 from coterie.tasks.dense.visualize import Rgb
 from coterie.tasks.predictions import Prediction
 
@@ -29,11 +27,9 @@ Statistics = Float64[np.ndarray, " statistics"]
 StatisticsTable = Float64[np.ndarray, "samples statistics"]
 Pixels = Callable[[list[Tensor]], Tensor]
 """Makes `pixel_values` from images, each uint8 [channels, height, width]."""
-NUM_EXAMPLES = 5
-"""Number of example samples per split."""
 SIDE_PX = 160
 """Maximum side of a saved image."""
-Answer = tuple[DenseSample, Mapping[str, Float[Tensor, "channels *place"]]]
+Answer = tuple[DenseSample, Mapping[str, Output]]
 """A sample, and each task's head output for it."""
 
 
@@ -46,11 +42,10 @@ class InferenceResult(NamedTuple):
     seconds: float
 
 
-@torch.no_grad()
 def run_inference(
     model: nn.Module,
     rows: DenseSamples,
-    tasks: Sequence[DenseTask],
+    tasks: Tasks,
     *,
     pixels: Pixels,
     batch_size: int,
@@ -85,6 +80,7 @@ def run_inference(
     return InferenceResult(tuple(sources), statistics, seconds)
 
 
+@torch.no_grad()
 def predict_batch(
     model: nn.Module,
     pictures: Tensor,
@@ -123,25 +119,7 @@ def make_rows(sources: Sequence[str], statistics: StatisticsTable) -> list[Predi
     return [{"source": source, "statistics": row} for source, row in pairs]
 
 
-def compute_samples_digest(rows: DenseSamples) -> str:
-    """Compute the SHA-256 of all samples' digests, in order."""
-    digests = [rows.compute_digest(index) for index in range(len(rows))]
-    return hashlib.sha256("".join(digests).encode()).hexdigest()
-
-
-@torch.no_grad()
-def predict_examples(
-    model: nn.Module, rows: DenseSamples, tasks: Sequence[DenseTask], pixels: Pixels
-) -> Iterable[Answer]:
-    """Predict `NUM_EXAMPLES` samples, the same for every run on these rows, in eval mode."""
-    names = [task.name for task in tasks]
-    for place in spread_indices(len(rows), NUM_EXAMPLES):
-        sample = rows[int(place)]  # one at a time: sizes may differ
-        predictions, _ = predict_batch(model, pixels([sample.image]), names)
-        yield sample, {name: each[0] for name, each in predictions.items()}
-
-
-def save_examples(index_file: Path, tasks: Sequence[DenseTask], answers: Iterable[Answer]) -> Path:
+def save_examples(index_file: Path, tasks: Tasks, answers: Iterable[Answer]) -> Path:
     """Write PNGs with sides up to `SIDE_PX` and their index, and return the index file.
 
     The index is a list: {"source": ..., "image": a file, "tasks": {name:

@@ -1,23 +1,25 @@
 """Resizing of images and labels that never mixes classes or spreads unknown pixels."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import torch
-from jaxtyping import Float, Float32, Float64, Int64, Shaped, UInt8
+from jaxtyping import Float, Float32, Float64, Int64, UInt8
 from torch import Tensor
 from torch.nn.functional import grid_sample, interpolate
 
-from coterie.tasks.dense.dataset import DenseSample
-from coterie.tasks.dense.task import DenseTask
+from coterie.tasks.dense.dataset import DenseSample, Image, Label, Tasks
+from coterie.tasks.dense.task import DenseTask, Output
+from coterie.tasks.dense.visualize import Maps
 
 WEIGHT_TOLERANCE = 1e-3
 """Smaller weights of known pixels in an average are rounding errors."""
 Grid = Float64[Tensor, "height breadth"]
+Classes = Int64[Tensor, "height breadth"]
+Size = tuple[int, int]
+"""Height and breadth in pixels."""
 
 
-def resize_sample(
-    sample: DenseSample, tasks: Sequence[DenseTask], size: tuple[int, int]
-) -> DenseSample:
+def resize_sample(sample: DenseSample, tasks: Tasks, size: Size) -> DenseSample:
     """Resize a sample with labels of `tasks` to a height and breadth; ValueError if one is 0."""
     if min(size) < 1:
         raise ValueError(f"a picture of {size[0]} x {size[1]} pixels: give at least 1 x 1")
@@ -25,16 +27,12 @@ def resize_sample(
     return sample.transform(image, tasks, lambda label, task: resize_label(label, task, size))
 
 
-def resize_image(
-    image: UInt8[Tensor, "channels height breadth"], size: tuple[int, int]
-) -> UInt8[Tensor, "channels ..."]:
+def resize_image(image: Image, size: Size) -> UInt8[Tensor, "channels ..."]:
     """Resize bilinearly with antialiasing, as Pillow does."""
     return interpolate(image[None], size=size, mode="bilinear", antialias=True)[0]
 
 
-def resize_label(
-    label: Shaped[Tensor, "*label"], task: DenseTask, size: tuple[int, int]
-) -> Shaped[Tensor, "..."]:
+def resize_label(label: Label, task: DenseTask, size: Size) -> Label:
     """Resize classes to the nearest pixel and numbers bilinearly; image-level labels unchanged."""
     if task.is_image_level:
         return label
@@ -43,9 +41,7 @@ def resize_label(
     return task.renormalize_label(resize_bilinear(label, size))
 
 
-def resize_nearest(
-    label: Int64[Tensor, "height breadth"], size: tuple[int, int]
-) -> Int64[Tensor, "..."]:
+def resize_nearest(label: Classes, size: Size) -> Int64[Tensor, "..."]:
     """Resize by nearest neighbour at pixel centres."""
     rows, columns = (
         ((torch.arange(new) + 0.5) * old / new).long()
@@ -54,9 +50,7 @@ def resize_nearest(
     return label[rows][:, columns]
 
 
-def resize_bilinear(
-    values: Float[Tensor, "channels height breadth"], size: tuple[int, int]
-) -> Float32[Tensor, "channels ..."]:
+def resize_bilinear(values: Maps, size: Size) -> Float32[Tensor, "channels ..."]:
     """Resize bilinearly with antialiasing, over known values only; NaN where none is known."""
     return average_known(
         values.float(), lambda both: interpolate(both, size=size, mode="bilinear", antialias=True)
@@ -64,7 +58,7 @@ def resize_bilinear(
 
 
 def interpolate_bilinear(
-    values: Float[Tensor, "channels *place"], rows: Grid, columns: Grid
+    values: Output, rows: Grid, columns: Grid
 ) -> Float32[Tensor, "channels height breadth"]:
     """Interpolate the known among the four pixels around each position; NaN where none is known.
 
@@ -75,10 +69,10 @@ def interpolate_bilinear(
     # grid_sample has -1 and 1 at the outer edges of the first and last pixels
     grid = torch.stack([(2 * columns + 1) / breadth - 1, (2 * rows + 1) / height - 1], dim=-1)
     grid = grid.expand(2, -1, -1, -1)
-    return average_known(
-        values.double(),
-        lambda both: grid_sample(both, grid, padding_mode="zeros", align_corners=False),
-    ).float()
+    found = average_known(
+        values.double(), lambda both: grid_sample(both, grid, align_corners=False)
+    )
+    return found.float()
 
 
 def average_known(
@@ -96,7 +90,7 @@ def average_known(
 
 def interpolate_nearest(
     classes: Int64[Tensor, "..."], rows: Grid, columns: Grid, *, unknown: int
-) -> Int64[Tensor, "height breadth"]:
+) -> Classes:
     """Return the class of the pixel at each position; `unknown` beyond the image."""
     row, column = (rows + 0.5).floor().long(), (columns + 0.5).floor().long()
     height, breadth = classes.shape

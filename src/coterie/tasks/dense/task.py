@@ -14,7 +14,12 @@ from coterie.metrics.dense.labels import check_choice
 from coterie.tasks.dense.visualize import Map, Visualization, apply_colormap_range
 
 Label = Shaped[Tensor, "*label"]
+Output = Float[Tensor, "channels *place"]
+"""A task's head output for one image."""
+Outputs = Float[Tensor, "batch channels *place"]
 MapBatch = Float[Tensor, "batch 1 height breadth"]
+MapsBatch = Float[Tensor, "batch channels height breadth"]
+ClassesBatch = Float[Tensor, "batch classes"]
 Losses = Float[Tensor, " batch"]
 
 
@@ -60,15 +65,11 @@ class DenseTask(ABC):
         return math.nan
 
     @abstractmethod
-    def compute_loss(
-        self,
-        prediction: Float[Tensor, "batch channels *place"],
-        label: Shaped[Tensor, "batch *label"],
-    ) -> Losses:
+    def compute_loss(self, prediction: Outputs, label: Shaped[Tensor, "batch *label"]) -> Losses:
         """Compute each image's loss in float32, without `weight`; 0 without labels."""
 
     def compute_weighted_losses(
-        self, prediction: Float[Tensor, "batch channels *place"], batch: Mapping[str, Any]
+        self, prediction: Outputs, batch: Mapping[str, Any]
     ) -> Float[Tensor, " samples"]:
         """Compute `weight` times the loss of each image that has a label in a collator's batch."""
         losses = self.compute_loss(prediction, batch["labels"][self.name])
@@ -79,9 +80,7 @@ class DenseTask(ABC):
         """Make the metric of predictions."""
 
     @abstractmethod
-    def visualize(
-        self, prediction: Float[Tensor, "channels *place"], label: Label | None
-    ) -> Visualization:
+    def visualize(self, prediction: Output, label: Label | None) -> Visualization:
         """Render the output for one image, and its label, in the same colours, grey if unknown."""
 
     def flip_label(self, label: Label) -> Label:
@@ -112,6 +111,6 @@ class BinaryTask(DenseTask):
         """Show 0 as violet and 1 as yellow, for the label and the predicted probability."""
         return apply_colormap_range(prediction.sigmoid(), label, 0.0, 1.0)
 
-    def renormalize_label(self, label: Float[Tensor, "*label"]) -> Float[Tensor, "*label"]:
+    def renormalize_label(self, label: Label) -> Label:
         """Round means of neighbouring pixels to 0 or 1; one half becomes 1."""
         return (label >= 0.5).to(label.dtype).where(~label.isnan(), label)

@@ -41,7 +41,11 @@ def parse_dense_tasks(items: Mapping[Any, Any], path: Path) -> tuple[DenseDatase
                 "into a file of their own"
             )
     dataset = parse_dataset(items[DATASET_KEY], path, f"{path}: {DATASET_KEY}")
-    return dataset, parse_vision(items.get(VISION_KEY, {}), f"{path}: {VISION_KEY}")
+    vision, where = items.get(VISION_KEY, {}), f"{path}: {VISION_KEY}"
+    if isinstance(vision, Mapping) and isinstance(vision.get("augment"), Mapping):
+        augment = construct_from_yaml(Augment, vision["augment"], f"{where}.augment")
+        vision = {**vision, "augment": serialization.dump(augment)}
+    return dataset, construct_from_yaml(VisionConfig, vision, where)
 
 
 def parse_dataset(items: Any, path: Path, where: str) -> DenseDataset:
@@ -68,11 +72,3 @@ def parse_dataset(items: Any, path: Path, where: str) -> DenseDataset:
             raise ValueError(f"{given}: there is no folder {folder}")
         fields["folder"] = str(folder)
     return construct_from_yaml(known[name], fields, where)
-
-
-def parse_vision(items: Any, where: str) -> VisionConfig:
-    """Parse the fields of `VisionConfig` that `vision` sets."""
-    if isinstance(items, Mapping) and isinstance(items.get("augment"), Mapping):
-        augment = construct_from_yaml(Augment, items["augment"], f"{where}.augment")
-        items = dict(items) | {"augment": serialization.dump(augment)}
-    return construct_from_yaml(VisionConfig, items, where)

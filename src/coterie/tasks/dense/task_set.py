@@ -1,5 +1,6 @@
 """`DenseTasks`: tasks of a dense data set, with a shared vision backbone and a head each."""
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,10 +19,8 @@ from coterie.tasks.dense.collator import DenseCollator
 from coterie.tasks.dense.dataset import DenseDataset, DenseSample, DenseSamples
 from coterie.tasks.dense.gradients import DenseGradientSource
 from coterie.tasks.dense.inference import (
-    compute_samples_digest,
     make_rows,
     predict_batch,
-    predict_examples,
     run_inference,
     save_examples,
 )
@@ -37,9 +36,12 @@ from coterie.tasks.predictions import (
     PredictionResult,
     PredictOptions,
 )
-from coterie.tasks.task_set import Device, TaskSet
+from coterie.tasks.task_set import Batch, Device, TaskSet
 from coterie.third_party_warnings import suppress_third_party_warnings
 from coterie.tuner.injection import is_role
+
+NUM_EXAMPLES = 5
+"""Number of example samples per split."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +77,6 @@ class DenseTasks(TaskSet):
         return replace(self, dataset=self.dataset.select(names))
 
     def with_settings_of(self, trained: TaskSet) -> TaskSet:
-        """Return these tasks with the `vision` of a run's; see `TaskSet`."""
         super().with_settings_of(trained)
         assert isinstance(trained, DenseTasks)
         return replace(self, vision=trained.vision)
@@ -85,7 +86,6 @@ class DenseTasks(TaskSet):
         return {name: serialization.dump(each, name=name) for name, each in settings.items()}
 
     def check_recipe(self, recipe: Recipe) -> None:
-        """Raise ValueError if a recipe has experts at a role that vision models lack."""
         roles = MultiTaskViT.roles
         for at in [mixture.at for mixture in recipe.mixtures]:
             if isinstance(at, str) and is_role(at) and at not in roles:
@@ -114,7 +114,7 @@ class DenseTasks(TaskSet):
             model: Any = MultiTaskVisionModel.from_backbone(
                 backbone, tasks, pretrained=vision.pretrained, drop_path=vision.drop_path,
                 head=vision.head, task_embedding=vision.task_embedding,
-                embedding_std=vision.embedding_std, shared_layers=vision.shared_layers,
+                embedding_std=vision.embedding_std, shared_layers=vision.shared_layers
             )  # fmt: skip
         collator = DenseCollator.from_pretrained(backbone, tasks)
         return LoadedModel(model.to(device or "cpu", dtype).eval(), collator, base)
@@ -133,9 +133,7 @@ class DenseTasks(TaskSet):
     def transform(self, sample: DenseSample, seed: int) -> DenseSample:
         return self.vision.transform_for_training(sample, self.dataset.tasks, seed)
 
-    def compute_losses(
-        self, model: nn.Module, base_model: nn.Module, batch: dict[str, Any]
-    ) -> ItemLosses:
+    def compute_losses(self, model: nn.Module, base_model: nn.Module, batch: Batch) -> ItemLosses:
         """Return one loss per image and labelled trained task, times the task's weight."""
         # All tasks at once unless some are frozen: these need no forward pass.
         chosen = {} if self.frozen is None else {"tasks": self.trained_names}
@@ -176,15 +174,16 @@ class DenseTasks(TaskSet):
     ) -> list[EvaluationDataset]:
         """Load one data set of all tasks, which share each forward pass."""
         rows = self.load_evaluation_rows(split, limit=limit, skip_bad_rows=skip_bad_rows)
-        tasks, bad = self.names, rows.bad_rows
-        return [
-            EvaluationDataset(name=split, tasks=tasks, samples=rows, unit="image", bad_rows=bad)
-        ]
+        bad, tasks = rows.bad_rows, self.names
+        found = EvaluationDataset(name=split, tasks=tasks, samples=rows, unit="image", bad_rows=bad)
+        return [found]
 
     def make_prediction_key(self, dataset: EvaluationDataset, task: str) -> dict[str, Any]:
         """Return the samples' digest and the settings of data set, preprocessing and task."""
+        rows = dataset.samples
+        digests = "".join(rows.compute_digest(index) for index in range(len(rows)))
         return {
-            "samples": compute_samples_digest(dataset.samples),
+            "samples": hashlib.sha256(digests.encode()).hexdigest(),
             "dataset": serialization.dump(self.dataset, name="dataset"),
             "vision": serialization.dump(self.vision, name="vision"),
             "task": serialization.dump(self.get_task(task), name=task),
@@ -221,11 +220,14 @@ class DenseTasks(TaskSet):
         self, loaded: LoadedModel, dataset: EvaluationDataset, index_file: Path
     ) -> None:
         """Write images, labels and predictions of a few samples as PNG files."""
-        tasks = self.dataset.tasks
+        tasks, answers = self.dataset.tasks, []
         # Of the full split, so that runs with other limits compare.
-        rows = ResizedDataset(dataset.samples.dataset, tasks, self.vision)
-        pixels = loaded.processor.normalize_images
-        save_examples(index_file, tasks, predict_examples(loaded.model, rows, tasks, pixels))
+        rows = ResizedDataset(dataset.samples.dataset, tasks, self.vision, limit=NUM_EXAMPLES)
+        for sample in rows:  # one at a time: sizes may differ
+            image = loaded.processor.normalize_images([sample.image])
+            predictions, _ = predict_batch(loaded.model, image, list(self.names))
+            answers.append((sample, {name: each[0] for name, each in predictions.items()}))
+        save_examples(index_file, tasks, answers)
 
     def load_model_inputs(
         self, processor: Any, split: str, *, limit: int | None, batch_size: int, skip_bad_rows: bool
@@ -243,7 +245,5 @@ class DenseTasks(TaskSet):
                 f"at={tuple(options['at'])}: dense tasks are compared in the weights of the "
                 "backbone's blocks; leave at out"
             )
-        split, skip = options["split"], options["skip_bad_rows"]
-        return DenseGradientSource(
-            loaded, self.dataset, vision=self.vision, split=split, skip_bad_rows=skip
-        )
+        rows = self.load_evaluation_rows(options["split"], skip_bad_rows=options["skip_bad_rows"])
+        return DenseGradientSource(loaded, rows, split=options["split"])

@@ -25,23 +25,19 @@ class ValidatedDenseDataset(DenseSamples):
         Raises ValueError as `DenseDataset.load_split`; of several damaged files, for the first.
         """
         self.split = split
-        self.valid, bad = array("q"), []
-        for index, fault in enumerate(find_faults(split)):
-            if fault is None:
-                self.valid.append(index)
-            else:
-                bad.append(fault)
-        self.bad_rows = tuple(bad)
+        faults = list(find_faults(split))
+        self.valid = array("q", (index for index, fault in enumerate(faults) if fault is None))
+        self.bad_rows = tuple(fault for fault in faults if fault is not None)
         if not len(split):
             raise ValueError(f"{split.title} has no samples: name at least one")
         if not self.bad_rows or (skip_bad_rows and len(self.valid)):
             return
-        many = "s" if len(self.bad_rows) > 1 else ""
+        count = f"{len(self.bad_rows)} bad sample{'s' if len(self.bad_rows) > 1 else ''}"
         todo = "mend the files, or leave the samples out by skip_bad_rows=True (--skip-bad-rows)"
         if not len(self.valid):
             todo = "no sample is good: mend the files"
-        head = f"{split.title} has {len(self.bad_rows)} bad sample{many} of {len(split)}"
-        raise ValueError("\n".join([f"{head}; {todo}", *format_bad_rows(self.bad_rows)]))
+        head = f"{split.title} has {count} of {len(split)}; {todo}"
+        raise ValueError("\n".join([head, *format_bad_rows(self.bad_rows)]))
 
     def __len__(self) -> int:
         return len(self.valid)

@@ -1,6 +1,5 @@
 """`VisionConfig`: configuration of the multi-task model and of image preprocessing."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -8,9 +7,8 @@ import torch
 
 from coterie.data.subset import spread_indices
 from coterie.tasks.dense.augment import Augment, CropWindow
-from coterie.tasks.dense.dataset import DenseSample, DenseSamples
+from coterie.tasks.dense.dataset import DenseSample, DenseSamples, Tasks
 from coterie.tasks.dense.resize import resize_sample
-from coterie.tasks.dense.task import DenseTask
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,43 +47,29 @@ class VisionConfig:
                 f"VisionConfig(drop_path={self.drop_path}): give 0 or more, below 1, or None"
             )
 
-    def transform_for_training(
-        self, sample: DenseSample, tasks: Sequence[DenseTask], seed: int
-    ) -> DenseSample:
+    def transform_for_training(self, sample: DenseSample, tasks: Tasks, seed: int) -> DenseSample:
         """Resize and augment a sample with the labels of `tasks`, with a seed of 0 to 2^63."""
         sample = self._resize(sample, tasks)
         if self.augment is not None:
             sample = self.augment.apply(sample, tasks, torch.Generator().manual_seed(seed))
-        return sample.transform(sample.image, tasks, finish_label)
+        return sample.transform(sample.image, tasks, lambda label, task: task.finished(label))
 
-    def transform_for_evaluation(
-        self, sample: DenseSample, tasks: Sequence[DenseTask]
-    ) -> DenseSample:
+    def transform_for_evaluation(self, sample: DenseSample, tasks: Tasks) -> DenseSample:
         """Resize a sample for evaluation, and crop its centre if training crops windows."""
         sample = self._resize(sample, tasks)
         if self.augment is not None and self.augment.crop is not None:
             sample = CropWindow(window=self.augment.crop).crop(sample, tasks)
-        return sample.transform(sample.image, tasks, finish_label)
+        return sample.transform(sample.image, tasks, lambda label, task: task.finished(label))
 
-    def _resize(self, sample: DenseSample, tasks: Sequence[DenseTask]) -> DenseSample:
+    def _resize(self, sample: DenseSample, tasks: Tasks) -> DenseSample:
         return sample if self.size is None else resize_sample(sample, tasks, self.size)
-
-
-def finish_label(label: torch.Tensor, task: DenseTask) -> torch.Tensor:
-    """Finish the label of an image that is final."""
-    return task.finished(label)
 
 
 class ResizedDataset(DenseSamples):
     """A data set with the preprocessing of evaluation; a fixed random subset, with a limit."""
 
     def __init__(
-        self,
-        rows: DenseSamples,
-        tasks: Sequence[DenseTask],
-        vision: VisionConfig,
-        *,
-        limit: int | None = None,
+        self, rows: DenseSamples, tasks: Tasks, vision: VisionConfig, *, limit: int | None = None
     ) -> None:
         self.dataset, self.tasks, self.vision = rows, tuple(tasks), vision
         self.bad_rows, self.indices = rows.bad_rows, spread_indices(len(rows), limit)

@@ -13,7 +13,7 @@ UNKNOWN_COLOR = 128
 """RGB value of unknown pixels."""
 VIRIDIS = (
     (68, 1, 84), (72, 40, 120), (62, 73, 137), (49, 104, 142), (38, 130, 142),
-    (31, 158, 137), (53, 183, 121), (110, 206, 88), (181, 222, 43), (253, 231, 37),
+    (31, 158, 137), (53, 183, 121), (110, 206, 88), (181, 222, 43), (253, 231, 37)
 )  # fmt: skip
 """The colour map viridis (CC0, matplotlib) at ten points, interpolated linearly."""
 PERCENTILES = (0.02, 0.98)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -50,7 +51,11 @@ class TextCollator:
         Raises ValueError for a sample of an unknown task, or one that is too long.
         """
         task_ids, encoded = self._encode_prompts(samples)
-        answers = [self.encode_answer(sample) for sample in samples]
+        tokenize = partial(get_tokenizer(self.processor), add_special_tokens=False)
+        answers = [
+            torch.tensor([*tokenize(sample.answers[0])["input_ids"], self.end_of_turn])
+            for sample in samples
+        ]
         kept = self._filter_too_long(samples, encoded["attention_mask"], answers)
         if len(kept) < len(samples):
             if not kept:
@@ -60,9 +65,11 @@ class TextCollator:
                 )
             return self(kept)
         batch = append_answers(encoded, answers, pad=self.pad_token_id, side="right")
-        batch["labels"] = make_answer_labels(batch["attention_mask"], answers)
-        batch["task_ids"] = task_ids
-        return batch
+        mask = batch["attention_mask"]
+        labels = torch.full_like(mask, IGNORE_INDEX)
+        for row, length, answer in zip(labels, mask.sum(1).tolist(), answers, strict=True):
+            row[length - len(answer) : length] = answer
+        return batch | {"labels": labels, "task_ids": task_ids}
 
     def collate_prompts(self, samples: Sequence[TextSample]) -> dict[str, Tensor]:
         """Make a batch for `generate`, padded on the left, without answers and labels."""
@@ -86,11 +93,6 @@ class TextCollator:
         task_ids = torch.tensor([self.task_names.index(sample.task) for sample in samples])
         messages = [sample.to_chat_messages() for sample in samples]
         return task_ids, apply_template(self.processor, messages)
-
-    def encode_answer(self, sample: TextSample) -> Tensor:
-        """Encode the target tokens: the first answer and the end of the turn."""
-        ids = get_tokenizer(self.processor)(sample.answers[0], add_special_tokens=False)
-        return torch.tensor([*ids["input_ids"], self.end_of_turn])
 
     def _filter_too_long(
         self, samples: Sequence[TextSample], mask: Tensor, answers: Sequence[Tensor]
@@ -136,11 +138,3 @@ def append_answers(
                 rows, batch_first=True, padding_value=filler, padding_side=side
             )
     return batch
-
-
-def make_answer_labels(mask: Tensor, answers: Sequence[Tensor]) -> Tensor:
-    """Make labels [batch, seq] of a right-padded batch: the answer tokens, else -100."""
-    found = torch.full_like(mask, IGNORE_INDEX)
-    for row, length, answer in zip(found, mask.sum(1).tolist(), answers, strict=True):
-        row[length - len(answer) : length] = answer
-    return found

@@ -20,7 +20,7 @@ from coterie.tuner.layer import CoterieLayer
 GREEDY: Mapping[str, Any] = {
     "do_sample": False, "num_beams": 1,
     # A generation_config may bring these for sampling, and warns without it.
-    "temperature": None, "top_p": None, "top_k": None,
+    "temperature": None, "top_p": None, "top_k": None
 }  # fmt: skip
 MEDIA_LENGTH = 100
 """The characters that an image or sound counts for when samples are sorted by length."""
@@ -63,7 +63,7 @@ def predict(
         with observe_prompt(model, on_routing):
             generated = model.generate(
                 **batch, **GREEDY, max_new_tokens=max_new_tokens,
-                eos_token_id=ends, pad_token_id=collator.pad_token_id,
+                eos_token_id=ends, pad_token_id=collator.pad_token_id
             )  # fmt: skip
         # On a GPU this waits until the answers are there.
         generated = generated.cpu()

@@ -1,6 +1,6 @@
 """`TextGradientSource`: text tasks, compared in an adapter's parameters and a new shared LoRA."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any, Unpack, cast
 
@@ -11,7 +11,6 @@ from peft import PeftModel
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from coterie.data.sample import TextSample
 from coterie.experts.lora import Lora
 from coterie.graft import graft
 from coterie.mixture import Mixture
@@ -19,7 +18,8 @@ from coterie.models.loading import LoadedModel
 from coterie.tasks.gradients import (
     GradientOptions,
     GradientSource,
-    ParameterSpace,
+    OpenSpaces,
+    Parameters,
     find_adapter_parameters,
     get_parameter_towers,
     group_parameters,
@@ -52,9 +52,7 @@ class TextGradientSource(GradientSource):
         self.settings = {"at": list(self.at)}
         self.collator = TextCollator(loaded.processor, options["model_tasks"])
 
-    def sample_batches(
-        self, batches: int, batch_size: int, *, seed: int
-    ) -> list[list[list[TextSample]]]:
+    def sample_batches(self, batches: int, batch_size: int, *, seed: int) -> list[list[list[Any]]]:
         split, skip = self.options["split"], self.options["skip_bad_rows"]
         found = []
         for task in self.tasks:
@@ -66,7 +64,7 @@ class TextGradientSource(GradientSource):
         return found
 
     @contextmanager
-    def open_spaces(self, *, seed: int) -> Iterator[tuple[nn.Module, Mapping[str, ParameterSpace]]]:
+    def open_spaces(self, *, seed: int) -> Iterator[OpenSpaces]:
         base = self.loaded.model
         adapter = base.active_adapters[0] if isinstance(base, PeftModel) else None
         can_probe = not isinstance(base, PeftModel) or supports_probe(base)
@@ -81,21 +79,18 @@ class TextGradientSource(GradientSource):
                 }
                 yield model, spaces
 
-    def compute_loss(
-        self, model: nn.Module, task: int, batch: Sequence[TextSample]
-    ) -> Float[Tensor, ""]:
+    def compute_loss(self, model: nn.Module, task: int, batch: Sequence[Any]) -> Float[Tensor, ""]:
         device = next(model.parameters()).device
         inputs = {key: each.to(device) for key, each in self.collator(batch).items()}
-        loaded = self.loaded.model
-        base_model: Any = loaded.get_base_model() if isinstance(loaded, PeftModel) else loaded
-        head = base_model.get_output_embeddings()
-        return compute_token_losses(model, head, inputs).losses.mean()
+        base: Any = self.loaded.model
+        base = base.get_base_model() if isinstance(base, PeftModel) else base
+        return compute_token_losses(model, base.get_output_embeddings(), inputs).losses.mean()
 
 
 @contextmanager
 def probe_lora(
     model: PreTrainedModel | PeftModel, at: Sequence[str], *, seed: int
-) -> Iterator[tuple[nn.Module, dict[str, nn.Parameter]]]:
+) -> Iterator[tuple[nn.Module, Parameters]]:
     """Add a new shared LoRA at the linear layers that `at` names; it changes no output.
 
     Its second factor (`up`, zero) has the gradient scale * G @ down^T, where G is the gradient of

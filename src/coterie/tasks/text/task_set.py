@@ -27,7 +27,7 @@ from coterie.tasks.predictions import (
     PredictOptions,
     ScoredPredictions,
 )
-from coterie.tasks.task_set import Device, TaskSet
+from coterie.tasks.task_set import Batch, Device, TaskSet
 from coterie.tasks.text.collator import IGNORE_INDEX, TextCollator
 from coterie.tasks.text.generation import predict, prepare_inputs
 from coterie.tasks.text.gradients import TextGradientSource
@@ -95,9 +95,8 @@ class TextTasks(TaskSet):
         return [task.read_samples("train", skip_bad_rows=skip_bad_rows) for task in self.tasks]
 
     def load_validation_datasets(self, *, skip_bad_rows: bool = False) -> list[Dataset]:
-        split = "validation"
-        tasks = [task for task in self.tasks if split in task.list_splits()]
-        return [task.read_samples(split, skip_bad_rows=skip_bad_rows) for task in tasks]
+        tasks = [task for task in self.tasks if "validation" in task.list_splits()]
+        return [task.read_samples("validation", skip_bad_rows=skip_bad_rows) for task in tasks]
 
     def make_collator(
         self, processor: Any, *, max_length: int | None = None, skip_long: bool = False
@@ -105,12 +104,9 @@ class TextTasks(TaskSet):
         return TextCollator(processor, self.names, max_length=max_length, skip_long=skip_long)
 
     def transform(self, sample: TextSample, seed: int) -> TextSample:
-        """Return the sample as it is: text tasks have no augmentation."""
         return sample
 
-    def compute_losses(
-        self, model: nn.Module, base_model: Any, batch: dict[str, Any]
-    ) -> ItemLosses:
+    def compute_losses(self, model: nn.Module, base_model: Any, batch: Batch) -> ItemLosses:
         return compute_token_losses(model, base_model.get_output_embeddings(), batch)
 
     def count_items(self, batch: dict[str, Any]) -> int:
@@ -136,7 +132,7 @@ class TextTasks(TaskSet):
                 raise ValueError(f"task {task.name!r} has no rows in its {split!r} split")
             dataset = EvaluationDataset(
                 name=task.name, tasks=(task.name,), unit="answer", bad_rows=rows.bad_rows,
-                samples=Subset(rows, limit=limit, blind=blind),
+                samples=Subset(rows, limit=limit, blind=blind)
             )  # fmt: skip
             datasets.append(dataset)
         return datasets
@@ -172,10 +168,10 @@ class TextTasks(TaskSet):
         """Prepare one forward pass over prompts with their answers."""
         model: Any = loaded.model
         collator = TextCollator(loaded.processor, self.names)
-        batches = []
-        for samples in [dataset.samples for dataset in datasets]:
-            first = [samples[i] for i in range(min(num_samples, len(samples)))]
-            batches.append(prepare_inputs(collator(first), model))
+        batches = [
+            prepare_inputs(collator([rows[i] for i in range(min(num_samples, len(rows)))]), model)
+            for rows in [dataset.samples for dataset in datasets]
+        ]
         count = sum(len(batch["input_ids"]) for batch in batches)
         return ForwardPass(lambda: [model(**batch) for batch in batches], count)
 

@@ -3,13 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from jaxtyping import Float
-from torch import Tensor
-
-from coterie.metrics.base import DenseMetric
 from coterie.metrics.dense.depth_error import DepthError
 from coterie.metrics.dense.labels import METRES, DepthScale, compute_masked_mean, mask_unlabelled
-from coterie.tasks.dense.task import DenseTask, Losses, MapBatch
+from coterie.tasks.dense.task import DenseTask, Label, Losses, MapBatch
 from coterie.tasks.dense.visualize import Map, Visualization, apply_colormap_auto
 
 
@@ -31,14 +27,14 @@ class Depth(DenseTask):
         values, target, known = mask_unlabelled(prediction, label)
         return compute_masked_mean((values - target).abs(), known)
 
-    def make_metric(self) -> DenseMetric:
+    def make_metric(self) -> DepthError:
         return DepthError(scale=self.scale, report=self.report)
 
     def visualize(self, prediction: Map, label: Map | None) -> Visualization:
         """Show near as violet and far as yellow."""
         return apply_colormap_auto(prediction, label)
 
-    def scale_label(self, label: Float[Tensor, "*label"], factor: float) -> Float[Tensor, "*label"]:
+    def scale_label(self, label: Label, factor: float) -> Label:
         """Divide depth by the zoom factor: larger objects are nearer.
 
         As in Eigen et al. (arXiv:1406.2283) and the code of Vandenhende et al. (arXiv:2004.13379),

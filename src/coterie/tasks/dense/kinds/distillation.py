@@ -3,13 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from jaxtyping import Float
-from torch import Tensor
-
-from coterie.metrics.base import DenseMetric
 from coterie.metrics.dense.labels import compute_masked_mean, mask_unlabelled
 from coterie.metrics.dense.top1 import Top1
-from coterie.tasks.dense.task import DenseTask, Losses
+from coterie.tasks.dense.task import ClassesBatch, DenseTask, Losses
 from coterie.tasks.dense.visualize import Classes, Visualization, draw_bar_charts
 
 
@@ -42,16 +38,14 @@ class Distillation(DenseTask):
     def is_image_level(self) -> bool:
         return True
 
-    def compute_loss(
-        self, prediction: Float[Tensor, "batch classes"], label: Float[Tensor, "batch classes"]
-    ) -> Losses:
+    def compute_loss(self, prediction: ClassesBatch, label: ClassesBatch) -> Losses:
         values, target, known = mask_unlabelled(prediction, label)
         known = known.all(1, keepdim=True)
         if self.criterion == "mse":
             return compute_masked_mean((values - target).square(), known.expand_as(values))
         return compute_masked_mean(-(target * values.log_softmax(1)).sum(1, keepdim=True), known)
 
-    def make_metric(self) -> DenseMetric:
+    def make_metric(self) -> Top1:
         return Top1()
 
     def visualize(self, prediction: Classes, label: Classes | None) -> Visualization:

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import torch.nn.functional as F
 
-from coterie.metrics.base import DenseMetric
 from coterie.metrics.dense.labels import compute_masked_mean, mask_unlabelled
 from coterie.metrics.dense.ods_f import OdsF
 from coterie.tasks.dense.task import BinaryTask, Losses, MapBatch
@@ -38,5 +37,5 @@ class Edges(BinaryTask):
         losses = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
         return compute_masked_mean(losses * weights, known)
 
-    def make_metric(self) -> DenseMetric:
+    def make_metric(self) -> OdsF:
         return OdsF(thresholds=self.thresholds)

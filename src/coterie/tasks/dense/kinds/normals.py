@@ -9,7 +9,6 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from coterie.metrics.base import DenseMetric
 from coterie.metrics.dense.labels import compute_masked_mean, mask_unlabelled, normalize_vectors
 from coterie.metrics.dense.mean_angular_error import MeanAngularError
 from coterie.tasks.dense.task import DenseTask, Losses
@@ -49,7 +48,7 @@ class Normals(DenseTask):
         cosine = (vectors * F.normalize(target, dim=1)).sum(1, keepdim=True)
         return compute_masked_mean(1 - cosine, known.all(1, keepdim=True))
 
-    def make_metric(self) -> DenseMetric:
+    def make_metric(self) -> MeanAngularError:
         return MeanAngularError()
 
     def visualize(self, prediction: Vectors, label: Vectors | None) -> Visualization:
@@ -58,7 +57,6 @@ class Normals(DenseTask):
         return Visualization(truth, to_rgb_image((normalize_vectors(prediction) + 1) / 2))
 
     def flip_label(self, label: Vectors) -> Vectors:
-        """Negate x."""
         x, y, z = label.unbind(-3)
         return torch.stack((-x, y, z), -3)
 
@@ -79,5 +77,4 @@ class Normals(DenseTask):
         return label
 
     def renormalize_label(self, label: Vectors) -> Vectors:
-        """Normalize vectors to length 1."""
         return normalize_vectors(label)

@@ -6,14 +6,11 @@ from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
-from coterie.metrics.base import DenseMetric
 from coterie.metrics.dense.labels import compute_masked_mean, mask_unlabelled
 from coterie.metrics.dense.mean_error import MeanError
 from coterie.optional_imports import import_optional
-from coterie.tasks.dense.task import DenseTask, Losses
+from coterie.tasks.dense.task import DenseTask, Losses, MapsBatch
 from coterie.tasks.dense.visualize import (
     Maps,
     Visualization,
@@ -57,11 +54,7 @@ class Regression(DenseTask):
     def channels(self) -> int:
         return self.num_channels
 
-    def compute_loss(
-        self,
-        prediction: Float[Tensor, "batch channels height breadth"],
-        label: Float[Tensor, "batch channels height breadth"],
-    ) -> Losses:
+    def compute_loss(self, prediction: MapsBatch, label: MapsBatch) -> Losses:
         values, target, known = mask_unlabelled(prediction, label)
         losses = compute_masked_mean((values - target).abs() ** self.exponent, known)
         return losses.clamp(max=self.clamp)
@@ -74,7 +67,7 @@ class Regression(DenseTask):
         )
         return torch.from_numpy(np.asarray(blurred)).where(~label.isnan(), torch.nan)
 
-    def make_metric(self) -> DenseMetric:
+    def make_metric(self) -> MeanError:
         return MeanError(exponent=self.exponent)
 
     def visualize(self, prediction: Maps, label: Maps | None) -> Visualization:

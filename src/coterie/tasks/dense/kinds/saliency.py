@@ -5,7 +5,6 @@ from typing import Literal
 
 import torch.nn.functional as F
 
-from coterie.metrics.base import DenseMetric
 from coterie.metrics.dense.labels import compute_masked_mean, mask_unlabelled
 from coterie.metrics.dense.max_f import MaxF
 from coterie.metrics.dense.max_iou import MaxIoU
@@ -35,5 +34,5 @@ class Saliency(BinaryTask):
         losses = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
         return compute_masked_mean(losses * weights, known)
 
-    def make_metric(self) -> DenseMetric:
+    def make_metric(self) -> MaxIoU | MaxF:
         return {"iou": MaxIoU(), "f": MaxF()}[self.report]

@@ -4,14 +4,15 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor
 
-from coterie.metrics.base import DenseMetric
 from coterie.metrics.dense.labels import compute_masked_mean
 from coterie.metrics.dense.mean_iou import MeanIoU
-from coterie.tasks.dense.task import DenseTask, Losses
+from coterie.tasks.dense.task import DenseTask, Losses, Outputs
 from coterie.tasks.dense.visualize import Maps, Visualization, color_classes
+
+ClassMap = Int[Tensor, "*batch height breadth"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,22 +41,15 @@ class Segmentation(DenseTask):
     def ignore_value(self) -> float:
         return float(self.ignore_index)
 
-    def compute_loss(
-        self,
-        prediction: Float[Tensor, "batch classes height breadth"],
-        label: Int[Tensor, "batch height breadth"],
-    ) -> Losses:
-        losses = F.cross_entropy(
-            prediction.float(), label, ignore_index=self.ignore_index, reduction="none"
-        )
-        return compute_masked_mean(losses, label != self.ignore_index)
+    def compute_loss(self, prediction: Outputs, label: ClassMap) -> Losses:
+        ignored = self.ignore_index
+        losses = F.cross_entropy(prediction.float(), label, ignore_index=ignored, reduction="none")
+        return compute_masked_mean(losses, label != ignored)
 
-    def make_metric(self) -> DenseMetric:
+    def make_metric(self) -> MeanIoU:
         return MeanIoU(classes=self.classes, ignore_index=self.ignore_index)
 
-    def visualize(
-        self, prediction: Maps, label: Int[Tensor, "height breadth"] | None
-    ) -> Visualization:
+    def visualize(self, prediction: Maps, label: ClassMap | None) -> Visualization:
         """Show each class in its own colour."""
         found = prediction.argmax(0)
         truth = None if label is None else color_classes(label, label != self.ignore_index)
