@@ -46,17 +46,13 @@ class MLPStructure:
         if any(True for _ in base_layer.parameters(recurse=False)):
             return None
         for names in LINEARS:
-            others = children.keys() - set(names)
+            others = [name for name in children if name not in names]
             rest = [name for name in others if not is_identity(children[name])]
             if set(names) <= children.keys() and len(rest) == 1:
                 structure, activation = cls(maps=names, activation=rest[0]), children[rest[0]]
-                fits = (
-                    all(isinstance(children[name], nn.Linear) for name in names)
-                    and type(activation) in POINTWISE
-                    and not any(True for _ in activation.parameters())
-                    and structure.matches_module(base_layer)
-                )
-                return structure if fits else None
+                fits = all(isinstance(children[name], nn.Linear) for name in names)
+                fits = fits and type(activation) in POINTWISE and not [*activation.parameters()]
+                return structure if fits and structure.matches_module(base_layer) else None
         return None
 
     @torch.no_grad()
@@ -103,11 +99,10 @@ def run_assigned(
     An expert without tokens is called with none, so that its weights get gradients of zero.
     """
     slots = assign_tokens(gates.detach())
-    rows = dispatcher.dispatch(x, slots.of_tokens())
-    flat = dispatcher.dispatch(gates.reshape(-1).to(x.dtype), slots.of_gates(gates.shape[1]))
+    given = dispatcher.dispatch_gated(x, gates, slots)
     experts = zip(*(stack.unbind(0) for stack in stacks.values()), strict=True)
     parts = []
-    for mine, gate, weights in zip(rows, flat, experts, strict=True):
+    for (mine, gate), weights in zip(given, experts, strict=True):
         part = functional_call(base_layer, dict(zip(stacks, weights, strict=True)), (mine,))
         if part.ndim != 2 or len(part) != len(mine):
             raise ValueError(

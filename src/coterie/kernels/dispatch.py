@@ -66,6 +66,13 @@ class Dispatcher(ABC):
     def dispatch(self, rows: Rows, assignments: Assignments) -> Iterable[Float[Tensor, "..."]]:
         """Return for each expert, in order, the rows assigned to it, [slots, ...], if any."""
 
+    def dispatch_gated(
+        self, x: Rows, gates: TokenGates, slots: TokenAssignments
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Return for each expert its rows of x, and their gates in the dtype of x."""
+        flat = self.dispatch(gates.reshape(-1).to(x.dtype), slots.of_gates(gates.shape[1]))
+        return zip(self.dispatch(x, slots.of_tokens()), flat, strict=True)
+
     @abstractmethod
     def combine(self, parts: ExpertParts, assignments: Assignments, out: Rows) -> Rows:
         """Add experts' rows to the rows of `out` that `assignments` took them from; return `out`.

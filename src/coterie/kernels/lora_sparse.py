@@ -39,11 +39,8 @@ class _SortedDispatch(torch.autograd.Function):
                 hidden.append(h)
                 yield e, (h * gate) @ up_e
 
-        ctx.layout, ctx.dispatcher, ctx.counts = (
-            call.layout,
-            call.dispatcher,
-            slots.tokens_per_expert,
-        )
+        ctx.counts = slots.tokens_per_expert
+        ctx.layout, ctx.dispatcher = call.layout, call.dispatcher
         out = call.dispatcher.combine(run_experts(), slots.of_tokens(), call.start_output())
         ctx.save_for_backward(x, call.weight, down, up, gates, slots.token, slots.expert, *hidden)
         return out
@@ -79,8 +76,7 @@ def _iter_experts(
     ctx: Any, x: Tensor, gates: Tensor, down: Tensor, up: Tensor, slots: TokenAssignments
 ) -> Iterator[tuple[int, Tensor, Tensor, Tensor, Tensor]]:
     """Yield (expert, its rows of x, their gates times its scale, its down, its up)."""
-    rows = ctx.dispatcher.dispatch(x, slots.of_tokens())
-    flat = ctx.dispatcher.dispatch(gates.reshape(-1), slots.of_gates(gates.shape[1]))
+    given = ctx.dispatcher.dispatch_gated(x, gates, slots)
     downs, ups = (stack.to(x.dtype).split(ctx.layout.ranks) for stack in (down, up))
-    for e, (mine, gate, down_e, up_e) in enumerate(zip(rows, flat, downs, ups, strict=True)):
+    for e, ((mine, gate), down_e, up_e) in enumerate(zip(given, downs, ups, strict=True)):
         yield e, mine, gate[:, None] * ctx.layout.scales[e], down_e, up_e

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -77,31 +77,23 @@ class RoutingContext:
                 f"{name} routes by prompt, but the cache that was passed holds no decision: fill "
                 "it with a forward of this grafted model, or let generate() do it"
             )
-        if cached is None:
-            return None
         # Beams and several answers to one prompt are consecutive samples.
-        copies = self.batch_size // cached.logits.shape[0]
-        if copies == 1:
+        copies = 1 if cached is None else self.batch_size // cached.logits.shape[0]
+        if cached is None or copies == 1:
             return cached
         noise = None if cached.noise is None else cached.noise.repeat_interleave(copies, 0)
         return CachedDecision(cached.logits.repeat_interleave(copies, 0), noise)
 
     def select_samples(self, samples: Int[Tensor, " chosen"]) -> "RoutingContext":
         """Return the context of some samples of a batch, for a batch that mixes adapters."""
-
-        def pick_rows(count_rows: CountRows) -> Tensor:
-            return count_rows()[samples]
-
         names = ("task_ids", "prompt_mask", "valid", "modality", "prompt_mean")
-        values = {name: getattr(self, name) for name in names}
-        counts = {tower: partial(pick_rows, rows) for tower, rows in self.rows_per_sample.items()}
-        return replace(
-            self,
-            batch_size=int(samples.numel()),
-            rows_per_sample=counts,
-            adapter_names=None,
-            **{name: value[samples] for name, value in values.items() if value is not None},
-        )
+        given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        changed: dict[str, Any] = {name: value[samples] for name, value in given.items()}
+        changed["rows_per_sample"] = {
+            tower: partial(lambda count_rows: count_rows()[samples], count_rows)
+            for tower, count_rows in self.rows_per_sample.items()
+        }
+        return replace(self, batch_size=samples.numel(), adapter_names=None, **changed)
 
     def get_sample_of_rows(self, tower: str, rows: int) -> Int[Tensor, " rows"]:
         """Return the sample that owns each row of a call with `rows` leading rows, in `tower`.
@@ -121,18 +113,14 @@ class RoutingContext:
         return torch.arange(rows, device=self.device) // (rows // self.batch_size)
 
     def get_task_of_rows(self, tower: str, rows: int) -> Int[Tensor, " rows"]:
-        """Return the task of each row; see `get_sample_of_rows`."""
-        return self.require_task_ids()[self.get_sample_of_rows(tower, rows)]
-
-    def require_task_ids(self) -> Int[Tensor, " batch"]:
-        """Return the task ids. Raises ValueError if the batch has none."""
+        """Return the task of each row. Raises ValueError also if the batch has no task ids."""
         if self.task_ids is None:
             raise ValueError(
                 "this model routes by task, but the batch has no task ids: pass task_ids=, an "
                 "int64 tensor with the index of each sample's task. (A PeftModelForCausalLM drops "
                 "`task_ids` silently; pass coterie_task_ids= there.)"
             )
-        return self.task_ids
+        return self.task_ids[self.get_sample_of_rows(tower, rows)]
 
     def get_modality_of_tokens(
         self, tower: str, shape: torch.Size, names: Sequence[str]

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 ByExpert = Float[Tensor, "*units experts"]
+LayerInput = Float[Tensor, "*units width"]
 
 
 def to_full_precision(x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
@@ -87,7 +88,7 @@ class DeferredRouting:
     max_active: int | None = None
     is_uniform: bool = False
 
-    def resolve(self, x: Float[Tensor, "*units width"]) -> Float[Tensor, "*decided experts"]:
+    def resolve(self, x: LayerInput) -> Float[Tensor, "*decided experts"]:
         """Return the logits in float32: those given, or computed from `x`."""
         if self.logits is not None:
             return to_full_precision(self.logits)

@@ -10,9 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from coterie.routing.context import RoutingContext
-from coterie.routing.decision import ByExpert, to_full_precision
-
-LayerInput = Float[Tensor, "*units width"]
+from coterie.routing.decision import ByExpert, LayerInput, to_full_precision
 
 
 @dataclass(frozen=True, kw_only=True)

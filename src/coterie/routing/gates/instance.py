@@ -10,15 +10,8 @@ from torch import Tensor
 
 from coterie.annotations import check_choices
 from coterie.routing.context import RoutingContext
-from coterie.routing.decision import to_full_precision
-from coterie.routing.gates.base import (
-    Gate,
-    GateLayer,
-    GateOutput,
-    LayerInput,
-    LayerSite,
-    LinearGateLayer,
-)
+from coterie.routing.decision import LayerInput, to_full_precision
+from coterie.routing.gates.base import Gate, GateLayer, GateOutput, LayerSite, LinearGateLayer
 
 
 @dataclass(frozen=True, kw_only=True)

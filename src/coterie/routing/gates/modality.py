@@ -7,14 +7,8 @@ from torch import nn
 
 from coterie.modalities.base import find_modalities
 from coterie.routing.context import RoutingContext
-from coterie.routing.gates.base import (
-    Gate,
-    GateLayer,
-    GateOutput,
-    LayerInput,
-    LayerSite,
-    gather_logits,
-)
+from coterie.routing.decision import LayerInput
+from coterie.routing.gates.base import Gate, GateLayer, GateOutput, LayerSite, gather_logits
 
 
 @dataclass(frozen=True, kw_only=True)

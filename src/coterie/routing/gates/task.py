@@ -12,16 +12,10 @@ from torch import Tensor, nn
 
 from coterie.annotations import check_choices
 from coterie.routing.context import RoutingContext
-from coterie.routing.decision import to_full_precision
-from coterie.routing.gates.base import (
-    Gate,
-    GateLayer,
-    GateOutput,
-    LayerInput,
-    LayerSite,
-    gather_logits,
-)
+from coterie.routing.decision import LayerInput, to_full_precision
+from coterie.routing.gates.base import Gate, GateLayer, GateOutput, LayerSite, gather_logits
 
+TaskMatrices = Float[Tensor, "tasks out width"]
 MIN_NOISE_STD = 1e-2
 """Least standard deviation of the noise, as in Mod-Squad's released code."""
 
@@ -78,10 +72,8 @@ class TaskGate(Gate):
             )
         if not self.per_token:
             return _StaticTaskGateLayer(self._sample_weights(tasks, experts))
-        if self.noisy:
-            weight = self._sample_weights(tasks, 2 * experts, width)
-            return _NoisyTokenTaskGateLayer(weight, noise_in_evaluation=self.noise_in_evaluation)
-        return _TokenTaskGateLayer(self._sample_weights(tasks, experts, width))
+        rows = 2 * experts if self.noisy else experts
+        return _TokenTaskGateLayer(self, self._sample_weights(tasks, rows, width))
 
     def _sample_weights(self, *shape: int) -> Float[Tensor, "tasks ..."]:
         if self.init == "normal":
@@ -95,24 +87,17 @@ class TaskGate(Gate):
 
 
 class _TokenTaskGateLayer(GateLayer):
-    def __init__(self, weight: Float[Tensor, "tasks experts width"]):
+    """If `noisy`, half of each task's rows compute the logits, half the noise's scale."""
+
+    def __init__(self, gate: TaskGate, weight: TaskMatrices):
         super().__init__()
-        self.weight = nn.Parameter(weight)
+        self.weight, self.noisy = nn.Parameter(weight), gate.noisy
+        self.noise_in_evaluation = gate.noise_in_evaluation
 
     def forward(self, x: LayerInput, context: RoutingContext, site: LayerSite) -> GateOutput:
-        return _route_by_task(self.weight, x, context, site)
-
-
-class _NoisyTokenTaskGateLayer(GateLayer):
-    """A noisy task gate: half of each task's rows compute the logits, half the noise's scale."""
-
-    def __init__(self, weight: Float[Tensor, "tasks out width"], *, noise_in_evaluation: bool):
-        super().__init__()
-        self.weight, self.noise_in_evaluation = nn.Parameter(weight), noise_in_evaluation
-
-    def forward(self, x: LayerInput, context: RoutingContext, site: LayerSite) -> GateOutput:
-        if not (self.training or self.noise_in_evaluation):
-            return _route_by_task(self.weight.chunk(2, 1)[0], x, context, site)
+        if not (self.noisy and (self.training or self.noise_in_evaluation)):
+            weight = self.weight.chunk(2, 1)[0] if self.noisy else self.weight
+            return _route_by_task(weight, x, context, site)
         gate_output = _route_by_task(self.weight, x, context, site)
         both = gate_output.logits
         if gate_output.gate_weight is not None:
@@ -125,10 +110,7 @@ class _NoisyTokenTaskGateLayer(GateLayer):
 
 
 def _route_by_task(
-    weight: Float[Tensor, "tasks out width"],
-    x: LayerInput,
-    context: RoutingContext,
-    site: LayerSite,
+    weight: TaskMatrices, x: LayerInput, context: RoutingContext, site: LayerSite
 ) -> GateOutput:
     """Return logits by each token's task, or the matrix alone if one task fills the batch."""
     if context.single_task is not None:
