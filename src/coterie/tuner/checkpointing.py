@@ -2,7 +2,6 @@
 
 import functools
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
 
 from torch import nn
 
@@ -41,27 +40,22 @@ def configure_checkpointing(model: nn.Module) -> None:
     """
     for module in model.modules():
         checkpoint = vars(module).get("_gradient_checkpointing_func")
-        if isinstance(checkpoint, functools.partial) and getattr(
-            module, "gradient_checkpointing", False
-        ):
-            vars(module)["_gradient_checkpointing_func"] = _wrap_checkpoint(checkpoint)
-
-
-def _wrap_checkpoint(checkpoint: functools.partial[Any]) -> functools.partial[Any]:
-    keywords = checkpoint.keywords
-    if keywords.get("context_fn") is make_checkpoint_contexts:
-        return checkpoint
-    if keywords.get("use_reentrant", True):
-        raise ValueError(
-            "gradient checkpointing is on with use_reentrant=True, which silently loses the "
-            "gradients of routing losses: enable it with "
-            "gradient_checkpointing_kwargs={'use_reentrant': False}"
-        )
-    if keywords.get("context_fn") is not None:
-        raise ValueError(
-            "gradient checkpointing already has a context_fn, and coterie needs its own to carry "
-            "the routing state into the recomputation: enable it without context_fn"
-        )
-    return functools.partial(
-        checkpoint.func, *checkpoint.args, **keywords, context_fn=make_checkpoint_contexts
-    )
+        is_on = getattr(module, "gradient_checkpointing", False)
+        if not is_on or not isinstance(checkpoint, functools.partial):
+            continue
+        context_fn = checkpoint.keywords.get("context_fn")
+        if context_fn is make_checkpoint_contexts:
+            continue
+        if checkpoint.keywords.get("use_reentrant", True):
+            raise ValueError(
+                "gradient checkpointing is on with use_reentrant=True, which silently loses the "
+                "gradients of routing losses: enable it with "
+                "gradient_checkpointing_kwargs={'use_reentrant': False}"
+            )
+        if context_fn is not None:
+            raise ValueError(
+                "gradient checkpointing already has a context_fn, and coterie needs its own to "
+                "carry the routing state into the recomputation: enable it without context_fn"
+            )
+        wrapped = functools.partial(checkpoint, context_fn=make_checkpoint_contexts)
+        vars(module)["_gradient_checkpointing_func"] = wrapped

@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Mapping
 from functools import partial
+from types import MethodType
 from typing import Any
 
 import torch
@@ -26,6 +27,7 @@ class RoutingHook:
     """Hooks that open the routing context before the model's forward and close it after, always."""
 
     def __init__(self, model: nn.Module):
+        """Attach the hooks, one of them to the language model's first layer, and `generate`."""
         self.family: ModelFamily | None = find_family(model)
         self.modalities = find_modalities()
         towers = () if self.family is None else self.family.towers
@@ -34,17 +36,16 @@ class RoutingHook:
         self.parameter_names = tuple(inspect.signature(model.forward).parameters)
         self.caches_decisions = False
         self.num_tasks = 0
-        self.handles: list[RemovableHandle] = []
-
-    def attach(self, model: nn.Module, decoder_layer: nn.Module | None) -> None:
-        """Register the hooks on the base model and on its language model's first layer, if any."""
-        self.handles = [
+        self.handles: list[RemovableHandle] = [
             model.register_forward_pre_hook(self.open, with_kwargs=True),
             model.register_forward_hook(self.close, with_kwargs=True, always_call=True),
         ]
-        if decoder_layer is not None:
-            hook = decoder_layer.register_forward_pre_hook(_pool_prompt, with_kwargs=True)
+        layers = getattr(getattr(model, "get_decoder", lambda: None)(), "layers", None)
+        if layers:
+            hook = layers[0].register_forward_pre_hook(_pool_prompt, with_kwargs=True)
             self.handles.append(hook)
+        if callable(getattr(model, "generate", None)):
+            vars(model)["generate"] = MethodType(generate_routed, model)
 
     def open(
         self, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
