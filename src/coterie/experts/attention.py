@@ -130,18 +130,17 @@ class AttentionHeadsLayer(ExpertLayer):
             F.linear(x, *(self.get_parameter(part).to(x.dtype) for part in (name, f"{name}_bias")))
             for name in ("key", "value")
         )
-        y = self._attend(kernels.AttentionCall(x, gates, self.query, self.output, key, value, mask))
+        call = kernels.AttentionCall(x, gates, self.query, self.output, key, value, mask)
+        if self.kind.kernel == "reference":
+            y = kernels.attend_reference(call)
+        elif torch.compiler.is_compiling():
+            y = kernels.attend_dense(call)
+        else:
+            y = kernels.attend_slots(call, self.dispatcher)
         if self.kind.replace:
             return (y, None), decision
         first, *rest = base_layer(given, *args, **kwargs)
         return (first + y, *rest), decision
-
-    def _attend(self, call: kernels.AttentionCall) -> Tensor:
-        if self.kind.kernel == "reference":
-            return kernels.attend_reference(call)
-        if torch.compiler.is_compiling():
-            return kernels.attend_dense(call)
-        return kernels.attend_slots(call, self.dispatcher)
 
 
 def _inspect_attention(base_layer: nn.Module) -> tuple[dict[str, nn.Linear], int, int]:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from coterie.annotations import check_choices
 from coterie.experts.base import ExpertLayer, Experts, LowRankFactors, cast_for_autocast
-from coterie.kernels import lora_coarse, lora_fused, lora_reference, lora_sparse
+from coterie.kernels import lora_by_shape, lora_fused, lora_reference
 from coterie.kernels.lora_reference import LoraCall, LoraResult, RankLayout
 from coterie.routing.decision import DeferredRouting, RoutingDecision
 
@@ -20,9 +20,9 @@ KERNELS: dict[str, Callable[[LoraCall, DeferredRouting], LoraResult]] = {
     "concatenated": lora_reference.apply_concatenated,
     "fused": lora_fused.apply_fused,
     "triton": lora_fused.apply_triton,
-    "sorted_dispatch": lora_sparse.apply_sorted_dispatch,
-    "per_sample": lora_coarse.apply_per_sample,
-    "merged": lora_coarse.apply_merged,
+    "sorted_dispatch": lora_by_shape.apply_sorted_dispatch,
+    "per_sample": lora_by_shape.apply_per_sample,
+    "merged": lora_by_shape.apply_merged,
 }
 
 

@@ -42,12 +42,16 @@ class MLPStructure:
         Names alone are not enough: Gemma3n's MLP has the names of Llama's and computes something
         else. So both are compared on three tokens, unless the base layer has no data yet (meta).
         """
-        children = dict(base_layer.named_children())
         if any(True for _ in base_layer.parameters(recurse=False)):
             return None
+        # Without parts that return their input unchanged, also in training.
+        children = {
+            name: part
+            for name, part in base_layer.named_children()
+            if not (isinstance(part, nn.Identity) or (isinstance(part, nn.Dropout) and part.p == 0))
+        }
         for names in LINEARS:
-            others = [name for name in children if name not in names]
-            rest = [name for name in others if not is_identity(children[name])]
+            rest = [name for name in children if name not in names]
             if set(names) <= children.keys() and len(rest) == 1:
                 structure, activation = cls(maps=names, activation=rest[0]), children[rest[0]]
                 fits = all(isinstance(children[name], nn.Linear) for name in names)
@@ -80,11 +84,6 @@ class MLPStructure:
         for factor in inputs[1:]:
             hidden = hidden * factor(x)
         return output(hidden)
-
-
-def is_identity(part: nn.Module) -> bool:
-    """Return whether `part` returns its input unchanged, also in training."""
-    return isinstance(part, nn.Identity) or (isinstance(part, nn.Dropout) and part.p == 0)
 
 
 def run_assigned(

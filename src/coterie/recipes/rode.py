@@ -1,11 +1,9 @@
 """RoDE: LoRA experts of unequal ranks behind a rectified gate (Jiao et al. 2024, arXiv:2407.12730).
 
-Run:     recipe = coterie.recipes.rode()
-         model = coterie.graft(base, recipe.mixtures)
+Run:     model = coterie.graft(base, coterie.recipes.rode().mixtures)
 Expect:  no number is published here yet, and none of the paper's could be read.
 Departs: a reconstruction. What could be read of the paper is that experts have different ranks
-         and that a linear rectified gate makes them sparse. Ranks, places, scale, bias, learning
-         rate and the absence of an auxiliary loss are choices made here.
+         and that a linear rectified gate makes them sparse; the rest is chosen here.
 """
 
 from coterie.experts.lora import Lora

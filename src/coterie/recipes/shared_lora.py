@@ -2,8 +2,7 @@
 
 LoRA: Hu et al. 2021, arXiv:2106.09685.
 
-Run:     recipe = coterie.recipes.shared_lora()
-         model = coterie.graft(base, recipe.mixtures)
+Run:     model = coterie.graft(base, coterie.recipes.shared_lora().mixtures)
 Expect:  no number is published here yet.
 """
 

@@ -6,8 +6,7 @@ trained before and remain frozen, reads the experts' outputs in its gate, and ba
 here new experts and gates are trained together, a gate reads the layer's input, and there is no
 routing loss.
 
-Run:     recipe = coterie.recipes.soft_lora()
-         model = coterie.graft(base, recipe.mixtures)
+Run:     model = coterie.graft(base, coterie.recipes.soft_lora().mixtures)
 Expect:  in README.md, next to the systems of which it is a baseline.
 """
 

@@ -28,14 +28,12 @@ class RoutingContext:
     Attributes:
         single_task: the task of all samples, if that is known without a synchronisation.
         prompt_mask: True for tokens before the answer; None if there is no text.
-        valid: False for padding.
-        modality: index into `modalities` of each token.
-        modalities: the names of the modalities that the model's tokens may have.
+        valid, modality, modalities: as in `Routing`, by token.
         tower_modalities: tower -> the modality of all its rows; the text tower is not in it.
         rows_per_sample: tower -> a function that returns how many of its rows each sample owns, up
             to a factor; called only if a gate in that tower decides by sample or task.
         sample_index: `coterie.families.base.compute_sample_index`; families are a lower layer.
-        cached_decisions: decisions per sample, by the layers' tie group.
+        cached_decisions: by the layers' tie group.
         reuse_cached_decisions: an earlier pass over the prompt made them, and they apply here.
         prompt_mean: mean of the language model's input embeddings over the prompt.
         adapter_names: the adapter of each sample, in a mixed batch.

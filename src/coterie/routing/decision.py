@@ -30,10 +30,9 @@ class Routing:
             `Rectified`, which has no probabilities).
         logits: the gate's logits, before the router's noise and temperature; a noisy gate's own
             noise is in them.
-        num_tasks: number of tasks the model was grafted for; 0 if none were named.
-        task: the task of each unit, in [0, num_tasks); None if the batch has no task ids.
-        modality: index into `modalities` of each unit; None if it is not known.
-        modalities: the names of the modalities that the model's tokens may have.
+        num_tasks: the tasks the model was grafted for; 0 if none were named.
+        task: in [0, num_tasks); None if the batch has no task ids.
+        modality: index into `modalities`, those of the model's tokens; None if it is not known.
         valid: False for padding, which losses skip; None if nothing is padded.
     """
 

@@ -20,6 +20,7 @@ from coterie.tuner.runtime import RUNTIME, GenerationSession, pop_context, push_
 
 TASK_KEYS = ("coterie_task_ids", "task_ids")
 PROMPT_KEY = "prompt_mask"
+TokenMask = Bool[Tensor, "batch seq"]
 BATCH_INPUTS = ("input_ids", "inputs_embeds", "pixel_values", "input_features", "input_values")
 
 
@@ -27,7 +28,6 @@ class RoutingHook:
     """Hooks that open the routing context before the model's forward and close it after, always."""
 
     def __init__(self, model: nn.Module):
-        """Attach the hooks, one of them to the language model's first layer, and `generate`."""
         self.family: ModelFamily | None = find_family(model)
         self.modalities = find_modalities()
         towers = () if self.family is None else self.family.towers
@@ -95,9 +95,8 @@ class RoutingHook:
         if text is not None:
             if mask is not None and mask.ndim == 2:
                 context.valid = mask[:, -text.shape[1] :].bool()
-            context.prompt_mask = _make_prompt_mask(
-                text, context.valid, inputs.get("labels"), prompt
-            )
+            labels = inputs.get("labels")
+            context.prompt_mask = _make_prompt_mask(text, context.valid, labels, prompt)
         if self.family is not None:
             context.sample_index = compute_sample_index
             context.tower_modalities = self.tower_modalities
@@ -125,8 +124,7 @@ class RoutingHook:
                 "the batch packs several samples into one row (cu_seq_lens_q), and a decision by "
                 "prompt needs them apart: pad them, and use generate() for generate_batch()"
             )
-        session = RUNTIME.generation_session
-        if session is not None:
+        if (session := RUNTIME.generation_session) is not None:
             context.cached_decisions = session.cached_decisions
             context.reuse_cached_decisions = session.has_started
             mask, prompt = context.prompt_mask, session.prompt_mask
@@ -140,8 +138,7 @@ class RoutingHook:
             context.cached_decisions = getattr(cache, "coterie_cached_decisions", {})
             context.reuse_cached_decisions = True
         elif context.prompt_mask is not None and not torch.compiler.is_compiling():
-            empty = (~context.prompt_mask.any(1)).nonzero().flatten().tolist()
-            if empty:
+            if empty := (~context.prompt_mask.any(1)).nonzero().flatten().tolist():
                 raise ValueError(
                     f"samples {empty} have no prompt: every attended token has a label, and a "
                     "decision by prompt must not see the answer. Set the prompt's labels to -100, "
@@ -165,8 +162,7 @@ def remove_hooks(model: nn.Module) -> None:
 
 def generate_routed(self: Any, *args: Any, **kwargs: Any) -> Any:
     """Generate as the base model does; replaces its `generate` and also takes `task_ids`."""
-    task_ids = kwargs.pop("task_ids", None)
-    task_ids = kwargs.pop("coterie_task_ids", task_ids)
+    task_ids = kwargs.pop("coterie_task_ids", kwargs.pop("task_ids", None))
     mask = kwargs.get("attention_mask")
     config = kwargs.get("generation_config") or self.generation_config
     size = kwargs.get("prefill_chunk_size", getattr(config, "prefill_chunk_size", None))
@@ -185,27 +181,22 @@ def generate_routed(self: Any, *args: Any, **kwargs: Any) -> Any:
 
 
 def _repeat_names(names: tuple[str, ...] | None, batch: int) -> tuple[str, ...] | None:
-    if names is None:
-        return None
-    if batch % len(names):
+    if names is not None and batch % len(names):
         raise ValueError(f"adapter_names has {len(names)} entries for a batch of {batch}")
-    return tuple(name for name in names for _ in range(batch // len(names)))
+    return names and tuple(name for name in names for _ in range(batch // len(names)))
 
 
 def _make_prompt_mask(
-    text: Tensor,
-    seen: Bool[Tensor, "batch seq"] | None,
-    labels: Tensor | None,
-    given: Tensor | None,
-) -> Bool[Tensor, "batch seq"]:
+    text: Tensor, seen: TokenMask | None, labels: Tensor | None, given: Tensor | None
+) -> TokenMask:
     """Return the mask given, or attended tokens before the first answer token of each sample."""
     shape = text.shape[:2]
+    if given is not None and given.shape != shape:
+        raise ValueError(
+            f"{PROMPT_KEY} is {tuple(given.shape)} for tokens of {tuple(shape)}: pass a bool a "
+            "token"
+        )
     if given is not None:
-        if given.shape != shape:
-            raise ValueError(
-                f"{PROMPT_KEY} is {tuple(given.shape)} for tokens of {tuple(shape)}: pass a bool a "
-                "token"
-            )
         return given.bool()
     seen = torch.ones(shape, dtype=torch.bool, device=text.device) if seen is None else seen
     if labels is None or labels.shape != shape:

@@ -16,12 +16,9 @@ from coterie.modalities.base import find_tower_modalities
 
 @dataclass(kw_only=True)
 class InjectionPlan:
-    """The modules that get a mixture.
+    """The modules that get a mixture: name -> position of its mixture in `mixtures`.
 
-    Attributes:
-        positions: module name -> position of its mixture in `mixtures`.
-        get_tower: function from a module name to its part of the model.
-        led_groups: tie groups that have a layer with a gate already.
+    `led_groups` are the tie groups that have a layer with a gate already.
     """
 
     mixtures: Sequence[Mixture]

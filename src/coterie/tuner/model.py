@@ -57,8 +57,8 @@ class CoterieModel(BaseTuner):
         group = "" if mixture.gate is None else mixture.gate.get_tie_group(current_key)
         group = f"{adapter_name}/{position}/{group}"
         tower = plan.get_tower(current_key)
-        layer_site = LayerSite(name=current_key, tower=tower, tie_group=group)
-        site = MixtureSite(mixture=mixture, layer_site=layer_site, num_tasks=len(peft_config.tasks))
+        place = LayerSite(name=current_key, tower=tower, tie_group=group)
+        site = MixtureSite(mixture=mixture, layer_site=place, num_tasks=len(peft_config.tasks))
         layer = target if isinstance(target, CoterieLayer) else CoterieLayer(target)
         base_layer = layer.get_base_layer()
         width = get_gate_input_width(mixture, base_layer, self.model)
@@ -88,8 +88,7 @@ class CoterieModel(BaseTuner):
             return
         if self.training:
             raise ValueError("adapter_names mixes adapters in inference only: call model.eval()")
-        unknown = sorted(set(names) - set(self.peft_config) - {"__base__"})
-        if unknown:
+        if unknown := sorted(set(names) - set(self.peft_config) - {"__base__"}):
             raise ValueError(
                 f"adapter_names has {unknown}; this model has {sorted(self.peft_config)} and "
                 "'__base__'"

@@ -17,12 +17,9 @@ from coterie.routing.decision import Tape
 
 @dataclass(kw_only=True)
 class GenerationSession:
-    """One call of `generate`.
+    """One call of `generate`; once it `has_started`, the decisions cached for its prompts apply.
 
-    Attributes:
-        prompt_mask: the prompts' tokens that are not padding; stored because a static cache passes
-            the forward a mask of four axes.
-        has_started: the prompts have been processed, so `cached_decisions`, made for them, apply.
+    `prompt_mask` is False for padding; a static cache passes the forward a mask of four axes.
     """
 
     task_ids: Int[Tensor, " batch"] | None = None

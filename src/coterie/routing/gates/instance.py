@@ -1,7 +1,7 @@
 """`InstanceGate`: one decision a sample, from its prompt (Awaker2.5-VL, arXiv:2411.10669)."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -33,6 +33,7 @@ class InstanceGate(Gate):
         init_std: standard deviation of W at initialisation.
     """
 
+    decides_per_sample: ClassVar[bool] = True
     pool: Literal["embedding", "hidden"] = "embedding"
     tie: Literal["layer", "block", "model"] = "layer"
     norm: bool = True
@@ -41,10 +42,6 @@ class InstanceGate(Gate):
 
     def __post_init__(self) -> None:
         check_choices(self)
-
-    @property
-    def decides_per_sample(self) -> bool:
-        return True
 
     def get_input_width(self, layer_width: int, embedding_width: int) -> int:
         return embedding_width if self.pool == "embedding" else layer_width

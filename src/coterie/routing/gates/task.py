@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -39,6 +39,7 @@ class TaskGate(Gate):
         noise_in_evaluation: add the noise in evaluation, too, as the code does.
     """
 
+    needs_task_ids: ClassVar[bool] = True
     per_token: bool = True
     init_std: float = 0.0
     init: Literal["normal", "uniform"] = "normal"
@@ -56,10 +57,6 @@ class TaskGate(Gate):
             raise ValueError(
                 "TaskGate(noise_in_evaluation=True): there is no noise; give noisy=True"
             )
-
-    @property
-    def needs_task_ids(self) -> bool:
-        return True
 
     @property
     def depends_on_task_only(self) -> bool:
