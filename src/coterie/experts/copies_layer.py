@@ -20,7 +20,6 @@ class CopiesLayer(ExpertLayer):
     Attributes:
         structure: that of the base layer; None to call it instead of a fused kernel.
         is_reference: run each expert on its own tokens, also when traced.
-        scale: factor of low-rank products.
         names: weight's name in the base layer -> name of the stacked parameter here.
     """
 

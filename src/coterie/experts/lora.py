@@ -173,13 +173,7 @@ class LoraLayer(ExpertLayer):
 
 
 def select_kernel(call: LoraCall, deferred: DeferredRouting) -> str:
-    """Return the fastest kernel for a call's shape, by the measurements in docs/performance.md.
-
-    Traced code gets ordinary operations. One decision for all tokens is merged into the weight
-    once there are enough tokens to pay for it; a decision a sample gathers the chosen experts; a
-    few experts a token out of a large total rank run one by one; all other calls are one
-    concatenated low-rank map.
-    """
+    """Return the fastest kernel for a call's shape, by the measurements in docs/performance.md."""
     rank, ranks = sum(call.layout.ranks), set(call.layout.ranks)
     if torch.compiler.is_compiling():
         return "concatenated"

@@ -26,10 +26,8 @@ POINTWISE |= {nn.GELU}
 class MLPStructure:
     """The names of an MLP's parts: `output(activation(inputs[0](x)) [* inputs[1](x)])`.
 
-    Attributes:
-        maps: the linear layers: one input map, or two if the MLP is gated, the activated one
-            first; then the output map.
-        activation: the elementwise function between them, without weights.
+    `maps` are one input map, or two if the MLP is gated, the activated one first; then the output
+    map. `activation` is elementwise and without weights.
     """
 
     maps: tuple[str, ...]

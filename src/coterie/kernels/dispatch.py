@@ -15,10 +15,7 @@ ExpertParts = Iterable[tuple[int, Float[Tensor, "..."]]]
 class Assignments(NamedTuple):
     """Pairs of a row and an expert chosen for it, sorted by expert and then by row.
 
-    Attributes:
-        row: the index of each pair's row in the tensor that is dispatched.
-        counts: number of pairs of each expert.
-        is_unique: no row is in two pairs.
+    `counts` are the pairs of each expert; `is_unique` if no row is in two pairs.
     """
 
     row: Int[Tensor, " slots"]

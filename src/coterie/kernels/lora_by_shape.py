@@ -15,9 +15,8 @@ from coterie.routing.decision import DeferredRouting
 def apply_merged(call: LoraCall, deferred: DeferredRouting) -> LoraResult:
     """Merge the mixture into the base layer's weight for this call; equal to `apply_reference`.
 
-    Forward and the input's gradient are one product each, and only the experts' own gradients
-    stay low-rank: about 0.9 of the time without merging, in exchange for one buffer of the
-    weight's size. Needs `deferred.is_uniform` and the base layer's weight.
+    About 0.9 of the time without merging, in exchange for one buffer of the weight's size. Needs
+    `deferred.is_uniform` and the base layer's weight.
     """
     assert call.weight is not None
     decision = deferred.make_decision(deferred.resolve(call.x))

@@ -115,7 +115,7 @@ def apply_reference(call: LoraCall, deferred: DeferredRouting) -> LoraResult:
 
 
 def expand_to_tokens(gates: Tensor, call: LoraCall) -> Float[Tensor, "tokens segments"]:
-    """Repeat gates per sample for its tokens; return gates per token or for the batch unchanged."""
+    """Repeat gates per sample for its tokens; return others unchanged."""
     return gates.repeat_interleave(call.tokens_per_unit, 0) if call.tokens_per_unit > 1 else gates
 
 

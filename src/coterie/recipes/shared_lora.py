@@ -23,8 +23,7 @@ def shared_lora(
     """Train one LoRA on all tasks together.
 
     Args:
-        rank: 32 has as many weights as four experts of rank 8.
-        alpha: the scale is alpha / rank.
+        rank, alpha: the scale is alpha / rank; 32 has as many weights as four experts of rank 8.
         dropout: share of the input dropped in training.
         at: roles or patterns, a mixture for each.
         learning_rate, epochs: the peak, and passes over the data.

@@ -51,11 +51,10 @@ class Tape(dict[str, Routing]):
 
 
 class RoutingDecision(NamedTuple):
-    """The output of a router for some logits; see `Routing` for `weights` and `probs`.
+    """The output of a router for some logits, as in `Routing`.
 
     `combine_weights` are the factors of the expert outputs: the weights to the mixture's exponent,
-    followed by the always-on expert's weight if the mixture has one. `logits` are the gate's,
-    before the router's noise.
+    followed by the always-on expert's weight if the mixture has one.
     """
 
     weights: ByExpert
@@ -72,8 +71,7 @@ class DeferredRouting:
     in one product with the experts), or `logits` are.
 
     Attributes:
-        make_decision: logits in float32 -> `RoutingDecision`; pure, may be called again in
-            backward.
+        make_decision: of logits in float32; pure, may be called again in backward.
         per_sample: the units are samples; their axis is the first of `x`.
         max_active: most experts that have a weight for a unit; None if that is not known.
         is_uniform: all units have the same decision (one task fills the batch).

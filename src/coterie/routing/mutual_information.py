@@ -53,10 +53,8 @@ def compute_frequencies(
 def compute_joint_distribution(mass: TaskByExpert) -> TaskByExpert:
     """Compute P(task, expert), float64, of sum 1, from the mass that each task gives each expert.
 
-    A task's weight is the sum of its row, so give masses of equally many units: frequencies, mean
-    probabilities, or counts over the same images.
-
-    Raises ValueError if all mass is 0.
+    A task's weight is the sum of its row, so give masses of equally many units. Raises ValueError
+    if all mass is 0.
     """
     total = mass.double().sum()
     if not total > 0:

@@ -19,9 +19,8 @@ class ModalityGate(Gate):
     all tokens of a vision tower are image tokens. Tokens that `generate` appends are text.
 
     Attributes:
-        modalities: the names of the modalities that have a matrix, in the order of the matrices.
-            They are saved with the gate, so that a new modality in coterie changes no saved
-            weight.
+        modalities: those that have a matrix, in the order of the matrices. They are saved with the
+            gate, so that a new modality in coterie changes no saved weight.
         init_std: standard deviation of the matrices at initialisation.
     """
 
