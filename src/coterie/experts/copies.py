@@ -30,10 +30,10 @@ class Copies(Experts):
             scaled by alpha / rank; `up` starts at zero.
         rank, alpha: of one expert's factors, at least 1 and above 0; for "lora" only.
         divisor: an expert has the base layer's hidden units divided by this; for "full" only.
-            Mod-Squad divides by the number of experts that a token uses, so that these cost as
-            much as the base layer. Expert e starts with the e-th share of the base layer's units
-            (in turn), its output times the divisor: the sum of as many different shares with equal
-            weights that sum to 1 is the base layer.
+            Mod-Squad divides by the experts that a token uses, at the base layer's cost. Expert e
+            starts with the e-th share of the base layer's units (in turn), its output times the
+            divisor: the sum of as many different shares with equal weights that sum to 1 is the
+            base layer.
         init: "host", or "fresh" for torch's random initialisation of a linear layer, for training
             from scratch; for "full" only. Departs: Mod-Squad's code samples from +- 1 / fan_in,
             which makes outputs near 0 at these widths.

@@ -51,12 +51,11 @@ def assign_tokens(gates: TokenGates) -> TokenAssignments:
 class Dispatcher(ABC):
     """An exchange of rows between tokens and experts; every expert layer has one.
 
-    `dispatch` and `combine` are each other's adjoint: an autograd node whose forward dispatches x
-    and combines the outputs runs its backward by dispatching the outputs' gradient and combining
-    that of x. Kernels take the number of experts and of rows from what `dispatch` yields, so that
-    an implementation may move rows to the process that holds an expert (all-to-all) and yield only
-    for the experts of this process. Source of the interface: V-MoE (Riquelme et al. 2021,
-    arXiv:2106.05974), whose dispatchers have these two methods.
+    `dispatch` and `combine` are each other's adjoint: a backward dispatches the outputs' gradient
+    and combines that of x. Kernels take the number of experts and of rows from what `dispatch`
+    yields, so that an implementation may move rows to the process that holds an expert (all-to-all)
+    and yield only for the experts of this process. Source of the interface: V-MoE (Riquelme et al.
+    2021, arXiv:2106.05974), whose dispatchers have these two methods.
     """
 
     @abstractmethod

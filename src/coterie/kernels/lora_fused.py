@@ -21,8 +21,7 @@ def apply_fused(
 ) -> LoraResult:
     """Compute `apply_concatenated` in one autograd node, with the gate in the same shrink product.
 
-    Saves [tokens, rank + experts] and the layer's input for backward, nothing of the size of
-    the output; backward runs the router again on the logits.
+    Saves [tokens, rank + experts] and the layer's input; backward runs the router again.
     """
     gate = (deferred.gate_weight, deferred.gate_bias, deferred.logits)
     forms = (deferred.make_decision, expand or _expand_reference)
@@ -31,10 +30,9 @@ def apply_fused(
 
 
 def apply_triton(call: LoraCall, deferred: DeferredRouting) -> LoraResult:
-    """Compute `apply_fused` with one Triton kernel for gating and expanding, on CUDA with Triton.
+    """Compute `apply_fused` with one Triton kernel for gating and expanding, or its reference.
 
-    Elsewhere the kernel's reference runs. Used only by `Lora(kernel="triton")`: it has not been
-    measured on a GPU yet.
+    Used only by `Lora(kernel="triton")`: it has not been measured on a GPU yet.
     """
     return apply_fused(call, deferred, _expand_triton)
 

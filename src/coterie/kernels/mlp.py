@@ -48,11 +48,11 @@ def apply_mlp(
 ) -> Outputs:
     """Compute sum_e gates_e * output_e(activation(inputs[0]_e(x)) [* inputs[1]_e(x)]).
 
-    Chosen experts only, in one autograd node that saves x, the assignments and the inputs of the
-    elementwise activation. The gate is applied before the output map: then its gradient is
-    sum(dh * h) and no expert's output is saved (SonicMoE, arXiv 2512.14080). Weights may have
-    another dtype than x; they are cast to x's one expert at a time. No second derivatives.
-    `maps` are one or two input maps, the activated one first, and the output map.
+    Chosen experts only, in one autograd node that saves x and the inputs of the activation. The
+    gate is applied before the output map: then its gradient is sum(dh * h) and no expert's output
+    is saved (SonicMoE, arXiv 2512.14080). Weights of another dtype are cast to that of x one expert
+    at a time. No second derivatives. `maps` are one or two input maps, the activated one first, and
+    the output map.
     """
     return _Mlp.apply(x, gates, activation, dispatcher, *(part for each in maps for part in each))
 

@@ -33,11 +33,9 @@ def moelora(
         rank: of each expert; the paper splits rank 16 among all.
         alpha: the scale is alpha / rank. The experts' weights add up to 1, so at equal weights the
             mixture is one LoRA of all ranks whose scale is this over `experts`.
-        dropout: share of the input dropped in training.
         init_std: of the initial logits; 0 initialises all tasks equally, large values give each
             task few experts.
-        at: roles or patterns, a mixture for each.
-        learning_rate, epochs: the peak, and passes over the data.
+        dropout, at, learning_rate, epochs: as in `shared_lora`.
     """
     lora = Lora(ranks=(rank,) * experts, alpha=alpha, dropout=dropout)
     gate = TaskGate(per_token=False, init_std=init_std)

@@ -30,12 +30,10 @@ def rode(
     Args:
         ranks: the rank of each expert; greater ranks give more parameters to hard tasks.
         alpha: an expert's scale is alpha / its rank.
-        dropout: share of the input dropped in training.
         bias: added to every logit, so that initially every token has experts; without any it
             has no gradient.
         sparsity: weight of the L1 norm of the gates; 0 for none.
-        at: roles or patterns, a mixture for each.
-        learning_rate, epochs: the peak, and passes over the data.
+        dropout, at, learning_rate, epochs: as in `shared_lora`.
     """
     lora = Lora(ranks=tuple(ranks), alpha=alpha, dropout=dropout)
     gate, router = TokenGate(bias=False), Rectified(bias=bias)

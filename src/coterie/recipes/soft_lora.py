@@ -33,10 +33,8 @@ def soft_lora(
     Args:
         experts: their number.
         rank, alpha: of each expert; the scale is alpha / rank.
-        dropout: share of the input dropped in training.
         temperature: of the softmax; small values make the mixture harder.
-        at: roles or patterns, a mixture for each.
-        learning_rate, epochs: the peak, and passes over the data.
+        dropout, at, learning_rate, epochs: as in `shared_lora`.
     """
     lora = Lora(ranks=(rank,) * experts, alpha=alpha, dropout=dropout)
     gate, router = TokenGate(), Softmax(temperature=temperature)

@@ -127,9 +127,8 @@ class RoutingContext:
 
         `shape` is the call's batch axes. Raises ValueError for a modality that `names` lacks.
         """
-        if tower in self.tower_modalities:
-            position = _get_position(names, self.tower_modalities[tower])
-            return torch.full(shape, position, device=self.device)
+        if (own := self.tower_modalities.get(tower)) is not None:
+            return torch.full(shape, _get_position(names, own), device=self.device)
         if self.modality is None or self.modality.shape.numel() != shape.numel():
             return None
         modality = self.modality.reshape(shape)

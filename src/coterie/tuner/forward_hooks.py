@@ -15,8 +15,8 @@ from coterie.families.base import ModelFamily, compute_sample_index, find_family
 from coterie.modalities.base import find_modalities, find_tower_modalities
 from coterie.routing.context import RoutingContext
 from coterie.routing.gates.instance import compute_masked_mean
-from coterie.tuner.checkpointing import configure_checkpointing
-from coterie.tuner.runtime import RUNTIME, GenerationSession, pop_context, push_context
+from coterie.tuner import runtime
+from coterie.tuner.runtime import RUNTIME, GenerationSession
 
 TASK_KEYS = ("coterie_task_ids", "task_ids")
 PROMPT_KEY = "prompt_mask"
@@ -51,7 +51,7 @@ class RoutingHook:
         self, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         if model.training and not torch.compiler.is_compiling():
-            configure_checkpointing(model)
+            runtime.configure_checkpointing(model)
         task_ids = next((kwargs[key] for key in TASK_KEYS if kwargs.get(key) is not None), None)
         prompt = kwargs.get(PROMPT_KEY)
         kwargs = {name: kwargs[name] for name in kwargs if name not in (*TASK_KEYS, PROMPT_KEY)}
@@ -67,14 +67,14 @@ class RoutingHook:
             _set_tasks(context, task_ids, self.num_tasks)
         if self.caches_decisions:
             self._restore_cached_decisions(context, inputs)
-        push_context(context)
+        runtime.push_context(context)
         return args, kwargs
 
     def close(
         self, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any
     ) -> None:
         context = RUNTIME.context
-        pop_context()
+        runtime.pop_context()
         cache = getattr(output, "past_key_values", None)
         if self.caches_decisions and context is not None and cache is not None:
             cache.coterie_cached_decisions = context.cached_decisions

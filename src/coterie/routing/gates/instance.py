@@ -19,7 +19,6 @@ class InstanceGate(Gate):
     """logits = W norm(mean of the prompt's tokens) + b: one decision a sample.
 
     The prompt ends at the first answer token (`labels != -100`): pooling the answer would leak it.
-    In `generate` the prompt's decision applies to every new token.
     Departs: Awaker's code pools again for each new token, without the image's features.
 
     Attributes:
@@ -27,8 +26,7 @@ class InstanceGate(Gate):
             images included, the same for every layer (Awaker); "hidden", the layer's own input.
         tie: layers that share a decision: "layer", none; "block", the linear layers of one
             block (Awaker: up_proj and down_proj follow gate_proj); "model", all of them.
-        norm: divide the mean by its root mean square first (Awaker; eps 1e-6, without weights,
-            because Awaker's stay at 1).
+        norm: divide the mean by its root mean square first (Awaker, whose weights stay at 1).
         bias: add b (as in Awaker's code).
         init_std: standard deviation of W at initialisation.
     """

@@ -25,8 +25,8 @@ class TaskGate(Gate):
     """A matrix for each task: logits = W_task x for every token of the task's samples.
 
     Attributes:
-        per_token: False gives each task one row of logits instead, the same for all its tokens.
-            The decision then depends on the task alone, and merges and exports are exact.
+        per_token: False gives each task one row of logits for all its tokens instead, and merges
+            and exports are exact.
         init_std: standard deviation at initialisation. 0 starts from a uniform decision; all tokens
             then have the same experts at first. Mod-Squad's released models start at 0.02: their
             gate layer is initialised to zeros, which the model's own initialisation overwrites.
@@ -34,9 +34,9 @@ class TaskGate(Gate):
         noisy: add normal noise of a learned scale to a token's logits, in training: logits = W x +
             (softplus(V x) + 0.01) n, n ~ N(0, 1), with W and V in one matrix of twice the rows
             (`noisy_gating` of Mod-Squad's released code; Shazeer et al. 2017, arXiv:1701.06538,
-            eq. 4). It is part of the logits that the router gets. Departs: the code also samples
-            it in evaluation, so that outputs are not reproducible.
-        noise_in_evaluation: add the noise in evaluation, too, as the code does.
+            eq. 4).
+        noise_in_evaluation: add the noise in evaluation, too, as the code does, so that outputs
+            are not reproducible.
     """
 
     needs_task_ids: ClassVar[bool] = True
