@@ -21,10 +21,9 @@ UNSUPPORTED_ARGUMENTS = {"past_key_values", "key_value_states", "position_embedd
 class AttentionHeads(Experts):
     """Attention experts: expert i is a query map and an output map for the tokens routed to it.
 
-    y = sum_i gates_i * output_i(softmax(query_i(x) key(x)^T / sqrt(head)) value(x)), over all
-    tokens of a row. Key and value are one head for all experts, trained, with biases; query and
-    output maps have none. Query maps are initialised with the base layer's query heads in turn, key
-    and value with the mean of its heads.
+    y = sum_i gates_i * output_i(softmax(query_i(x) key(x)^T / sqrt(head)) value(x)), over a row's
+    tokens. Key and value, one head for all experts, have biases and start as the mean of the base
+    layer's heads; query and output maps have none, and queries start as its query heads in turn.
 
     For vision transformers: linear q_proj, k_proj, v_proj and o_proj or out_proj, not causal.
 
@@ -33,8 +32,7 @@ class AttentionHeads(Experts):
     the experts are added to the model's attention with output maps of zero, where both replace it.
 
     Attributes:
-        count: number of experts, at least 1.
-        heads: query heads inside one expert, at least 1.
+        count, heads: number of experts, and of query heads inside one, at least 1.
         replace: the experts replace the base layer; output maps start as its own, for the same
             heads as the query maps, and its output bias is dropped.
         init: "host", as described, or "fresh" for torch's random initialisation of a linear
@@ -130,18 +128,17 @@ class AttentionHeadsLayer(ExpertLayer):
             F.linear(x, *(self.get_parameter(part).to(x.dtype) for part in (name, f"{name}_bias")))
             for name in ("key", "value")
         )
-        y = self._attend(kernels.AttentionCall(x, gates, self.query, self.output, key, value, mask))
+        call = kernels.AttentionCall(x, gates, self.query, self.output, key, value, mask)
+        if self.kind.kernel == "reference":
+            y = kernels.attend_reference(call)
+        elif torch.compiler.is_compiling():
+            y = kernels.attend_dense(call)
+        else:
+            y = kernels.attend_slots(call, self.dispatcher)
         if self.kind.replace:
             return (y, None), decision
         first, *rest = base_layer(given, *args, **kwargs)
         return (first + y, *rest), decision
-
-    def _attend(self, call: kernels.AttentionCall) -> Tensor:
-        if self.kind.kernel == "reference":
-            return kernels.attend_reference(call)
-        if torch.compiler.is_compiling():
-            return kernels.attend_dense(call)
-        return kernels.attend_slots(call, self.dispatcher)
 
 
 def _inspect_attention(base_layer: nn.Module) -> tuple[dict[str, nn.Linear], int, int]:

@@ -19,13 +19,10 @@ class ExpertLayer(nn.Module, ABC):
 
     Parameters belong to the layer itself, not to submodules: PEFT and transformers find the
     adapter's name only in the last or second-last part of a key.
-
-    Attributes:
-        dispatcher: exchanges tokens between the processes that hold experts; see
-            `set_dispatcher`. Kernels that run all experts on all tokens do not use it.
     """
 
     dispatcher: Dispatcher = LOCAL
+    """See `set_dispatcher`. Kernels that run all experts on all tokens do not use it."""
 
     @abstractmethod
     def forward(
@@ -34,8 +31,6 @@ class ExpertLayer(nn.Module, ABC):
         """Return the output in place of `base_layer(x, *args, **kwargs)`, and the decision.
 
         If the experts are additive, the base layer's own output is part of it.
-        `RoutingDecision.combine_weights` has one column an expert, and a last one for the
-        always-on expert if the layer was built with it.
         """
 
 
@@ -124,11 +119,12 @@ class Experts(ABC):
 
     def repeat_weight(self, weight: Tensor, shape: Sequence[int]) -> Tensor:
         """Return a weight of `make_single`, repeated for all experts to `shape`, or ValueError."""
-        if tuple(weight.shape) == tuple(shape):
+        own, wanted = tuple(weight.shape), tuple(shape)
+        if own == wanted:
             return weight
-        copies, rest = divmod(shape[0], weight.shape[0])
-        if rest or tuple(weight.shape[1:]) != tuple(shape[1:]):
-            raise ValueError(f"copies of {tuple(weight.shape)} do not make {tuple(shape)}")
+        copies, rest = divmod(wanted[0], own[0])
+        if rest or own[1:] != wanted[1:]:
+            raise ValueError(f"copies of {own} do not make {wanted}")
         return weight.repeat(copies, *[1] * (weight.ndim - 1))
 
     def get_low_rank_factors(self, layer: nn.Module) -> LowRankFactors:

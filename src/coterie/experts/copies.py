@@ -24,17 +24,16 @@ class Copies(Experts):
     start from several single-modality models; here all start from the one base layer.
 
     Attributes:
-        count: number of experts, at least 1.
+        count: at least 1.
         trained: "full": each expert has a copy of all weights. "lora": the frozen weights of the
             base layer serve all experts, and each has low-rank factors on its linear layers,
             scaled by alpha / rank; `up` starts at zero.
-        rank: rank of one expert's factors, at least 1; for "lora" only.
-        alpha: above 0; for "lora" only.
+        rank, alpha: of one expert's factors, at least 1 and above 0; for "lora" only.
         divisor: an expert has the base layer's hidden units divided by this; for "full" only.
-            Mod-Squad divides by the number of experts that a token uses, so that these cost as
-            much as the base layer. Expert e starts with the e-th share of the base layer's units
-            (in turn), its output times the divisor: the sum of as many different shares with equal
-            weights that sum to 1 is the base layer.
+            Mod-Squad divides by the experts that a token uses, at the base layer's cost. Expert e
+            starts with the e-th share of the base layer's units (in turn), its output times the
+            divisor: the sum of as many different shares with equal weights that sum to 1 is the
+            base layer.
         init: "host", or "fresh" for torch's random initialisation of a linear layer, for training
             from scratch; for "full" only. Departs: Mod-Squad's code samples from +- 1 / fan_in,
             which makes outputs near 0 at these widths.
@@ -133,10 +132,8 @@ class Copies(Experts):
                     'trained="lora" on a quantised model.'
                 )
         if self.divisor == 1 and self.init == "host":
-            return {
-                name: part.detach().expand(segments, *part.shape).clone()
-                for name, part in base_layer.named_parameters()
-            }
+            parts = {name: part.detach() for name, part in base_layer.named_parameters()}
+            return {name: p.expand(segments, *p.shape).clone() for name, p in parts.items()}
         structure = MLPStructure.detect(base_layer)
         if structure is None:
             raise ValueError(
@@ -146,9 +143,8 @@ class Copies(Experts):
         stacks = {}
         for name in structure.maps:
             linear: Any = base_layer.get_submodule(name)
-            is_last = name == structure.maps[-1]
-            parts = [self._select_hidden_units(linear, expert, is_last=is_last)
-                     for expert in range(segments)]  # fmt: skip
+            last = name == structure.maps[-1]
+            parts = [self._select_hidden_units(linear, e, is_last=last) for e in range(segments)]
             for key, tensors in zip(("weight", "bias"), zip(*parts, strict=True), strict=True):
                 if tensors[0] is not None:
                     stacks[f"{name}.{key}"] = torch.stack(tensors)

@@ -20,7 +20,6 @@ class CopiesLayer(ExpertLayer):
     Attributes:
         structure: that of the base layer; None to call it instead of a fused kernel.
         is_reference: run each expert on its own tokens, also when traced.
-        scale: factor of low-rank products.
         names: weight's name in the base layer -> name of the stacked parameter here.
     """
 
@@ -88,12 +87,9 @@ class FullCopies(CopiesLayer):
     def run_fused(
         self, structure: MLPStructure, base_layer: nn.Module, x: Tensor, gates: Tensor, traced: bool
     ) -> mlp.Outputs:
-        maps = [
-            mlp.StackedLinear(
-                self.get_parameter(f"{name}__weight"), getattr(self, f"{name}__bias", None)
-            )
-            for name in structure.maps
-        ]
+        weights = (self.get_parameter(f"{name}__weight") for name in structure.maps)
+        biases = (getattr(self, f"{name}__bias", None) for name in structure.maps)
+        maps = list(map(mlp.StackedLinear, weights, biases))
         activation = base_layer.get_submodule(structure.activation)
         if traced:
             return mlp.apply_mlp_dense(x, gates, maps, activation)
@@ -119,9 +115,7 @@ class LowRankCopies(CopiesLayer):
     def run_fused(
         self, structure: MLPStructure, base_layer: nn.Module, x: Tensor, gates: Tensor, traced: bool
     ) -> mlp.Outputs:
-        maps = [
-            mlp.StackedLowRank(base_layer.get_submodule(name), *self._get_factors(name))
-            for name in structure.maps
-        ]
+        linears = {name: base_layer.get_submodule(name) for name in structure.maps}
+        maps = [mlp.StackedLowRank(m, *self._get_factors(name)) for name, m in linears.items()]
         form = mlp.apply_low_rank_mlp_dense if traced else mlp.apply_low_rank_mlp
         return form(x, gates, maps, base_layer.get_submodule(structure.activation))

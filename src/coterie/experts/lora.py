@@ -11,27 +11,18 @@ from torch import Tensor, nn
 
 from coterie.annotations import check_choices
 from coterie.experts.base import ExpertLayer, Experts, LowRankFactors, cast_for_autocast
-from coterie.kernels.lora_fused import apply_fused, apply_triton
-from coterie.kernels.lora_merged import apply_merged
-from coterie.kernels.lora_per_sample import apply_per_sample
-from coterie.kernels.lora_reference import (
-    LoraCall,
-    LoraResult,
-    RankLayout,
-    apply_concatenated,
-    apply_reference,
-)
-from coterie.kernels.lora_sparse import apply_sorted_dispatch
+from coterie.kernels import lora_by_shape, lora_fused, lora_reference
+from coterie.kernels.lora_reference import LoraCall, LoraResult, RankLayout
 from coterie.routing.decision import DeferredRouting, RoutingDecision
 
 KERNELS: dict[str, Callable[[LoraCall, DeferredRouting], LoraResult]] = {
-    "reference": apply_reference,
-    "concatenated": apply_concatenated,
-    "fused": apply_fused,
-    "triton": apply_triton,
-    "sorted_dispatch": apply_sorted_dispatch,
-    "per_sample": apply_per_sample,
-    "merged": apply_merged,
+    "reference": lora_reference.apply_reference,
+    "concatenated": lora_reference.apply_concatenated,
+    "fused": lora_fused.apply_fused,
+    "triton": lora_fused.apply_triton,
+    "sorted_dispatch": lora_by_shape.apply_sorted_dispatch,
+    "per_sample": lora_by_shape.apply_per_sample,
+    "merged": lora_by_shape.apply_merged,
 }
 
 
@@ -182,13 +173,7 @@ class LoraLayer(ExpertLayer):
 
 
 def select_kernel(call: LoraCall, deferred: DeferredRouting) -> str:
-    """Return the fastest kernel for a call's shape, by the measurements in docs/performance.md.
-
-    Traced code gets ordinary operations. One decision for all tokens is merged into the weight
-    once there are enough tokens to pay for it; a decision a sample gathers the chosen experts; a
-    few experts a token out of a large total rank run one by one; all other calls are one
-    concatenated low-rank map.
-    """
+    """Return the fastest kernel for a call's shape, by the measurements in docs/performance.md."""
     rank, ranks = sum(call.layout.ranks), set(call.layout.ranks)
     if torch.compiler.is_compiling():
         return "concatenated"

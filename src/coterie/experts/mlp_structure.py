@@ -26,10 +26,8 @@ POINTWISE |= {nn.GELU}
 class MLPStructure:
     """The names of an MLP's parts: `output(activation(inputs[0](x)) [* inputs[1](x)])`.
 
-    Attributes:
-        maps: the linear layers: one input map, or two if the MLP is gated, the activated one
-            first; then the output map.
-        activation: the elementwise function between them, without weights.
+    `maps` are one input map, or two if the MLP is gated, the activated one first; then the output
+    map. `activation` is elementwise and without weights.
     """
 
     maps: tuple[str, ...]
@@ -42,21 +40,21 @@ class MLPStructure:
         Names alone are not enough: Gemma3n's MLP has the names of Llama's and computes something
         else. So both are compared on three tokens, unless the base layer has no data yet (meta).
         """
-        children = dict(base_layer.named_children())
         if any(True for _ in base_layer.parameters(recurse=False)):
             return None
+        # Without parts that return their input unchanged, also in training.
+        children = {
+            name: part
+            for name, part in base_layer.named_children()
+            if not (isinstance(part, nn.Identity) or (isinstance(part, nn.Dropout) and part.p == 0))
+        }
         for names in LINEARS:
-            others = children.keys() - set(names)
-            rest = [name for name in others if not is_identity(children[name])]
+            rest = [name for name in children if name not in names]
             if set(names) <= children.keys() and len(rest) == 1:
                 structure, activation = cls(maps=names, activation=rest[0]), children[rest[0]]
-                fits = (
-                    all(isinstance(children[name], nn.Linear) for name in names)
-                    and type(activation) in POINTWISE
-                    and not any(True for _ in activation.parameters())
-                    and structure.matches_module(base_layer)
-                )
-                return structure if fits else None
+                fits = all(isinstance(children[name], nn.Linear) for name in names)
+                fits = fits and type(activation) in POINTWISE and not [*activation.parameters()]
+                return structure if fits and structure.matches_module(base_layer) else None
         return None
 
     @torch.no_grad()
@@ -86,11 +84,6 @@ class MLPStructure:
         return output(hidden)
 
 
-def is_identity(part: nn.Module) -> bool:
-    """Return whether `part` returns its input unchanged, also in training."""
-    return isinstance(part, nn.Identity) or (isinstance(part, nn.Dropout) and part.p == 0)
-
-
 def run_assigned(
     base_layer: nn.Module,
     x: Tokens,
@@ -103,11 +96,10 @@ def run_assigned(
     An expert without tokens is called with none, so that its weights get gradients of zero.
     """
     slots = assign_tokens(gates.detach())
-    rows = dispatcher.dispatch(x, slots.of_tokens())
-    flat = dispatcher.dispatch(gates.reshape(-1).to(x.dtype), slots.of_gates(gates.shape[1]))
+    given = dispatcher.dispatch_gated(x, gates, slots)
     experts = zip(*(stack.unbind(0) for stack in stacks.values()), strict=True)
     parts = []
-    for mine, gate, weights in zip(rows, flat, experts, strict=True):
+    for (mine, gate), weights in zip(given, experts, strict=True):
         part = functional_call(base_layer, dict(zip(stacks, weights, strict=True)), (mine,))
         if part.ndim != 2 or len(part) != len(mine):
             raise ValueError(

@@ -10,14 +10,10 @@ from coterie.experts.base import ExpertLayer, Experts
 
 @dataclass(frozen=True, kw_only=True)
 class Null(Experts):
-    """Experts whose output is zero, so that a token may use less compute.
+    """Experts without weights whose output is zero, so that a token may use less compute.
 
-    They have no weights. A token whose chosen experts include a null one uses that much less
-    compute, and the null expert's weight has no effect on the output. Source: Uni-MoE 2.0
-    (arXiv 2511.12509), which has null experts in addition to routed and shared ones.
-
-    Attributes:
-        count: number of null experts to choose from, at least 1.
+    `count` is at least 1. Source: Uni-MoE 2.0 (arXiv 2511.12509), which has null experts in
+    addition to routed and shared ones.
     """
 
     attaches_to: ClassVar[Literal["linears", "block"]] = "block"

@@ -16,14 +16,11 @@ Mask = Float[Tensor, "#rows 1 #tokens #tokens"] | Bool[Tensor, "#rows 1 #tokens 
 
 
 class AttentionCall(NamedTuple):
-    """One call of attention experts: its input, the gates, the maps, and the key and value head.
+    """One call of attention experts, with one key and value head for all of them.
 
     The kernels compute sum_e gates_e * output_e(softmax(query_e(x) key^T / sqrt(head)) value).
-    Gates of exactly 0 get no gradient.
-
-    Attributes:
-        key: one for all experts and heads, as is `value`.
-        mask: True where a token may be attended to, or an addend of the scores.
+    Gates of exactly 0 get no gradient. `mask` is True where a token may be attended to, or an
+    addend of the scores.
     """
 
     x: Float[Tensor, "rows tokens width"]

@@ -15,10 +15,7 @@ ExpertParts = Iterable[tuple[int, Float[Tensor, "..."]]]
 class Assignments(NamedTuple):
     """Pairs of a row and an expert chosen for it, sorted by expert and then by row.
 
-    Attributes:
-        row: the index of each pair's row in the tensor that is dispatched.
-        counts: number of pairs of each expert.
-        is_unique: no row is in two pairs.
+    `counts` are the pairs of each expert; `is_unique` if no row is in two pairs.
     """
 
     row: Int[Tensor, " slots"]
@@ -54,17 +51,23 @@ def assign_tokens(gates: TokenGates) -> TokenAssignments:
 class Dispatcher(ABC):
     """An exchange of rows between tokens and experts; every expert layer has one.
 
-    `dispatch` and `combine` are each other's adjoint: an autograd node whose forward dispatches x
-    and combines the outputs runs its backward by dispatching the outputs' gradient and combining
-    that of x. Kernels take the number of experts and of rows from what `dispatch` yields, so that
-    an implementation may move rows to the process that holds an expert (all-to-all) and yield only
-    for the experts of this process. Source of the interface: V-MoE (Riquelme et al. 2021,
-    arXiv:2106.05974), whose dispatchers have these two methods.
+    `dispatch` and `combine` are each other's adjoint: a backward dispatches the outputs' gradient
+    and combines that of x. Kernels take the number of experts and of rows from what `dispatch`
+    yields, so that an implementation may move rows to the process that holds an expert (all-to-all)
+    and yield only for the experts of this process. Source of the interface: V-MoE (Riquelme et al.
+    2021, arXiv:2106.05974), whose dispatchers have these two methods.
     """
 
     @abstractmethod
     def dispatch(self, rows: Rows, assignments: Assignments) -> Iterable[Float[Tensor, "..."]]:
         """Return for each expert, in order, the rows assigned to it, [slots, ...], if any."""
+
+    def dispatch_gated(
+        self, x: Rows, gates: TokenGates, slots: TokenAssignments
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Return for each expert its rows of x, and their gates in the dtype of x."""
+        flat = self.dispatch(gates.reshape(-1).to(x.dtype), slots.of_gates(gates.shape[1]))
+        return zip(self.dispatch(x, slots.of_tokens()), flat, strict=True)
 
     @abstractmethod
     def combine(self, parts: ExpertParts, assignments: Assignments, out: Rows) -> Rows:

@@ -7,16 +7,16 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from coterie.kernels.dispatch import TokenGates
+
 BLOCK_TOKENS, BLOCK_OUT, BLOCK_RANK = 64, 64, 32
+Outputs, LowRank = Float[Tensor, "tokens out"], Float[Tensor, "tokens rank"]
+Segments, UpMaps = Int[Tensor, " rank"], Float[Tensor, "rank out"]
 
 
 def expand_gated_reference(
-    y: Float[Tensor, "tokens out"],
-    h: Float[Tensor, "tokens rank"],
-    gates: Float[Tensor, "tokens segments"],
-    segment_of_rank: Int[Tensor, " rank"],
-    up: Float[Tensor, "rank out"],
-) -> Float[Tensor, "tokens out"]:
+    y: Outputs, h: LowRank, gates: TokenGates, segment_of_rank: Segments, up: UpMaps
+) -> Outputs:
     """Compute y += (h * gates[:, segment_of_rank]) @ up, in place, and return y; without autograd.
 
     `segment_of_rank` is the expert of each rank column; ranks may differ and need no order.
@@ -26,12 +26,8 @@ def expand_gated_reference(
 
 @torch.no_grad()
 def expand_gated_triton(
-    y: Float[Tensor, "tokens out"],
-    h: Float[Tensor, "tokens rank"],
-    gates: Float[Tensor, "tokens segments"],
-    segment_of_rank: Int[Tensor, " rank"],
-    up: Float[Tensor, "rank out"],
-) -> Float[Tensor, "tokens out"]:
+    y: Outputs, h: LowRank, gates: TokenGates, segment_of_rank: Segments, up: UpMaps
+) -> Outputs:
     """Compute `expand_gated_reference` in one kernel on a CUDA device; sums in float32.
 
     Rows of y may be strided.
@@ -46,10 +42,8 @@ def expand_gated_triton(
         *(y, h.contiguous(), gates.contiguous(), segment_of_rank.to(torch.int32), up.contiguous()),
         *(tokens, out, rank, gates.shape[1], y.stride(0)),
         # bfloat16 is exact in tf32, float32 is not.
-        precision="ieee" if h.dtype == torch.float32 else "tf32",
-        block_tokens=BLOCK_TOKENS,
-        block_out=BLOCK_OUT,
-        block_rank=BLOCK_RANK,
+        "ieee" if h.dtype == torch.float32 else "tf32",
+        *(BLOCK_TOKENS, BLOCK_OUT, BLOCK_RANK),
     )
     return y
 

@@ -16,30 +16,25 @@ Expand = Callable[[Tensor, Tensor, Tensor, LoraCall], Tensor]
 """(output, input times `down`, gates, call) -> the output with the experts added in place."""
 
 
-def apply_fused(call: LoraCall, deferred: DeferredRouting) -> LoraResult:
+def apply_fused(
+    call: LoraCall, deferred: DeferredRouting, expand: Expand | None = None
+) -> LoraResult:
     """Compute `apply_concatenated` in one autograd node, with the gate in the same shrink product.
 
-    Saves [tokens, rank + experts] and the layer's input for backward, nothing of the size of
-    the output; backward runs the router again on the logits.
+    Saves [tokens, rank + experts] and the layer's input; backward runs the router again.
     """
-    return _apply(call, deferred, _expand_reference)
+    gate = (deferred.gate_weight, deferred.gate_bias, deferred.logits)
+    forms = (deferred.make_decision, expand or _expand_reference)
+    out, *decision = _Fused.apply(call, *forms, call.x, call.down, call.up, *gate)
+    return call.add_base_output(out), RoutingDecision(*decision)
 
 
 def apply_triton(call: LoraCall, deferred: DeferredRouting) -> LoraResult:
-    """Compute `apply_fused` with one Triton kernel for gating and expanding, on CUDA with Triton.
+    """Compute `apply_fused` with one Triton kernel for gating and expanding, or its reference.
 
-    Elsewhere the kernel's reference runs. Used only by `Lora(kernel="triton")`: it has not been
-    measured on a GPU yet.
+    Used only by `Lora(kernel="triton")`: it has not been measured on a GPU yet.
     """
-    return _apply(call, deferred, _expand_triton)
-
-
-def _apply(call: LoraCall, deferred: DeferredRouting, expand: Expand) -> LoraResult:
-    gate = (deferred.gate_weight, deferred.gate_bias, deferred.logits)
-    out, *decision = _Fused.apply(
-        call, deferred.make_decision, expand, call.x, call.down, call.up, *gate
-    )
-    return call.add_base_output(out), RoutingDecision(*decision)
+    return apply_fused(call, deferred, _expand_triton)
 
 
 def _expand_reference(out: Tensor, h: Tensor, gates: Tensor, call: LoraCall) -> Tensor:

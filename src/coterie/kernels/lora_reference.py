@@ -19,7 +19,8 @@ from torch import Tensor
 from coterie.kernels.dispatch import LOCAL, Dispatcher
 from coterie.routing.decision import DeferredRouting, RoutingDecision
 
-LoraResult = tuple[Float[Tensor, "tokens out"], RoutingDecision]
+Outputs = Float[Tensor, "tokens out"]
+LoraResult = tuple[Outputs, RoutingDecision]
 
 
 @dataclass(frozen=True)
@@ -58,9 +59,8 @@ def _cache_tensor(make: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Ten
 def _make_expansion_matrix(
     ranks: tuple[int, ...], scales: tuple[float, ...], dtype: torch.dtype, device: torch.device
 ) -> Float[Tensor, "segments rank"]:
-    pairs = zip(ranks, scales, strict=True)
-    rows = [torch.full((rank,), scale, dtype=dtype, device=device) for rank, scale in pairs]
-    return torch.block_diag(*rows)
+    rows = zip([(rank,) for rank in ranks], scales, strict=True)
+    return torch.block_diag(*(torch.full(*row, dtype=dtype, device=device) for row in rows))
 
 
 def _make_expert_of_rank(ranks: tuple[int, ...], device: torch.device) -> Int[Tensor, " rank"]:
@@ -82,24 +82,21 @@ class LoraCall:
     layout: RankLayout
     weight: Float[Tensor, "out width"] | None = None
     bias: Float[Tensor, " out"] | None = None
-    base_output: Float[Tensor, "tokens out"] | None = None
+    base_output: Outputs | None = None
     tokens_per_unit: int = 1
     dispatcher: Dispatcher = LOCAL
 
-    def compute_base_output(self) -> Float[Tensor, "tokens out"]:
+    def compute_base_output(self) -> Outputs:
         """Return the base layer's output, computed or given."""
-        if self.weight is not None:
-            return F.linear(self.x, self.weight, self.bias)
-        assert self.base_output is not None
-        return self.base_output
+        return self.start_output() if self.base_output is None else self.base_output
 
-    def start_output(self) -> Float[Tensor, "tokens out"]:
+    def start_output(self) -> Outputs:
         """Return a new tensor to which experts are added in place: the base product, or zeros."""
         if self.weight is not None:
             return F.linear(self.x, self.weight, self.bias)
         return self.x.new_zeros(len(self.x), self.up.shape[1])
 
-    def add_base_output(self, out: Float[Tensor, "tokens out"]) -> Float[Tensor, "tokens out"]:
+    def add_base_output(self, out: Outputs) -> Outputs:
         """Return the sum of `base_output`, if it was given, and the experts' output."""
         return out if self.base_output is None else self.base_output + out
 
@@ -118,7 +115,7 @@ def apply_reference(call: LoraCall, deferred: DeferredRouting) -> LoraResult:
 
 
 def expand_to_tokens(gates: Tensor, call: LoraCall) -> Float[Tensor, "tokens segments"]:
-    """Repeat gates per sample for its tokens; return gates per token or for the batch unchanged."""
+    """Repeat gates per sample for its tokens; return others unchanged."""
     return gates.repeat_interleave(call.tokens_per_unit, 0) if call.tokens_per_unit > 1 else gates
 
 

@@ -48,11 +48,11 @@ def apply_mlp(
 ) -> Outputs:
     """Compute sum_e gates_e * output_e(activation(inputs[0]_e(x)) [* inputs[1]_e(x)]).
 
-    Chosen experts only, in one autograd node that saves x, the assignments and the inputs of the
-    elementwise activation. The gate is applied before the output map: then its gradient is
-    sum(dh * h) and no expert's output is saved (SonicMoE, arXiv 2512.14080). Weights may have
-    another dtype than x; they are cast to x's one expert at a time. No second derivatives.
-    `maps` are one or two input maps, the activated one first, and the output map.
+    Chosen experts only, in one autograd node that saves x and the inputs of the activation. The
+    gate is applied before the output map: then its gradient is sum(dh * h) and no expert's output
+    is saved (SonicMoE, arXiv 2512.14080). Weights of another dtype are cast to that of x one expert
+    at a time. No second derivatives. `maps` are one or two input maps, the activated one first, and
+    the output map.
     """
     return _Mlp.apply(x, gates, activation, dispatcher, *(part for each in maps for part in each))
 
@@ -75,7 +75,7 @@ class _Mlp(torch.autograd.Function):
         saved: list[Tensor] = []
 
         def run_experts() -> Iterator[tuple[int, Tensor]]:
-            for segment, rows, gate in _dispatch_inputs(dispatcher, x, gates, slots):
+            for segment, (rows, gate) in enumerate(dispatcher.dispatch_gated(x, gates, slots)):
                 before = [_apply_linear(rows, stack, segment) for stack in inputs]
                 hidden = _compute_hidden(before, activation) * gate[:, None]
                 part = hidden @ output.weight[segment].to(x.dtype).t()
@@ -104,9 +104,9 @@ class _Mlp(torch.autograd.Function):
         dgates: list[tuple[int, Tensor]] = []
 
         def run_experts() -> Iterator[tuple[int, Tensor]]:
-            given = _dispatch_inputs(ctx.dispatcher, x, gates, slots)
+            given = ctx.dispatcher.dispatch_gated(x, gates, slots)
             dparts = ctx.dispatcher.dispatch(dy, slots.of_tokens())
-            for (segment, rows, gate), dpart in zip(given, dparts, strict=True):
+            for segment, ((rows, gate), dpart) in enumerate(zip(given, dparts, strict=True)):
                 before = [next(saved) for _ in inputs]
                 dhidden = dpart @ output.weight[segment].to(x.dtype)
                 hidden, dbefore = _backpropagate(ctx.activation, before, dhidden * gate[:, None])
@@ -123,16 +123,6 @@ class _Mlp(torch.autograd.Function):
         numbers, dgate = slots.of_gates(gates.shape[1]), gates.new_zeros(gates.numel())
         dgate = ctx.dispatcher.combine(dgates, numbers, dgate).view(gates.shape)
         return dx, dgate, None, None, *dstacks
-
-
-def _dispatch_inputs(
-    dispatcher: Dispatcher, x: Tokens, gates: TokenGates, slots: TokenAssignments
-) -> Iterator[tuple[int, Tensor, Tensor]]:
-    """Yield each expert's position, its rows of x, and their gates in the dtype of x."""
-    rows = dispatcher.dispatch(x, slots.of_tokens())
-    flat = dispatcher.dispatch(gates.reshape(-1).to(x.dtype), slots.of_gates(gates.shape[1]))
-    for segment, (mine, gate) in enumerate(zip(rows, flat, strict=True)):
-        yield segment, mine, gate
 
 
 def _apply_linear(rows: Tensor, stack: StackedLinear, segment: int) -> Tensor:

@@ -1,12 +1,9 @@
 """Awaker2.5-VL: one expert per sample plus a shared one (Long et al. 2024, arXiv:2411.10669).
 
-Run:     recipe = coterie.recipes.awaker()
-         model = coterie.graft(base, recipe.mixtures)
+Run:     model = coterie.graft(base, coterie.recipes.awaker().mixtures)
 Expect:  no number is published here yet. The paper, on Qwen2-VL-7B: MME-RealWorld 60.8 (56.5
          without), MMBench-EN v1.1 82.5 (81.8 without).
-Departs: routing is decided once, from the prompt; the released code decides it again for each new
-         token, without the image's features. Softmax in float32; the code's is in float16.
-         Dropout uses one mask for all experts of a layer. Epochs are not published.
+Departs: see the recipe's `departures`; the code's decision for a new token has no image's features.
 """
 
 from dataclasses import replace
@@ -49,7 +46,7 @@ def awaker(
         noise: standard deviation of the noise on the logits in training.
         importance: weight of the squared coefficient of variation of expert usage, which the
             released code computes and does not add; 0 for none.
-        epochs: passes over the data in each stage; not given in the paper.
+        epochs: passes over the data in each stage.
         released: True for the released code: the chosen expert's weight is squared, noise comes
             before the temperature, the gate has a bias, and `importance` divides by
             experts - 1. False for the paper's formula.

@@ -6,10 +6,8 @@ Expect:  no number of this form is published here yet: -5.6 % on rendered scenes
          delta_m with Switch Transformer's load balance and gates initialised to 0. The paper
          (arXiv:2210.14793), on PASCAL-Context, as reported by Mod-Squad: segmentation 72.8,
          normals 14.5, human parts 62.1, saliency 66.3, edges 71.7.
-Departs: AdamW instead of SGD, with a learning rate chosen here. Experts in odd layers, the softmax
-         over all experts, the loss and the gates' initialisation are those of the released code.
-         Tokens should have no task embedding:
-         `VisionConfig(task_embedding=False, head="convolutions")`.
+Departs: see the recipe's `departures`. Experts in odd layers, the softmax over all experts, the
+         loss and the gates' initialisation are those of the released code.
 """
 
 from dataclasses import replace
@@ -43,13 +41,9 @@ def m3vit(
         balance: weight of CV(importance)^2 + CV(load)^2 of each task's gate, summed over tasks.
         learning_rate, epochs: the peak, for 8 images per step, and passes over the data.
     """
+    mlp = (experts, active)
     recipe = mod_squad(
-        mlp=(experts, active),
-        attention=None,
-        layers="odd mlp",
-        pretrained=pretrained,
-        mlp_ratio=mlp_ratio,
-        information=0.0,
+        mlp=mlp, attention=None, layers="odd mlp", pretrained=pretrained, mlp_ratio=mlp_ratio
     )
     # Kaiming-uniform, with torch's default a = sqrt 5, of a matrix of width x experts, whose fan
     # is the number of experts: up to 1 / sqrt(experts), so logits spread by 2.8 at a width of 384.

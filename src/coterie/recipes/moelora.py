@@ -3,8 +3,7 @@
 Run:     recipe = coterie.recipes.moelora()
          model = coterie.graft(base, recipe.mixtures, tasks=("caption", "ocr"))
 Expect:  no number is published here yet.
-Departs: each task has its own row of logits, where the paper has a linear map of a learned task
-         embedding, shared by all layers.
+Departs: see the recipe's `departures`; the paper's task embedding is shared by all layers.
 """
 
 from coterie.experts.lora import Lora
@@ -34,11 +33,9 @@ def moelora(
         rank: of each expert; the paper splits rank 16 among all.
         alpha: the scale is alpha / rank. The experts' weights add up to 1, so at equal weights the
             mixture is one LoRA of all ranks whose scale is this over `experts`.
-        dropout: share of the input dropped in training.
-        init_std: standard deviation of the initial logits; 0 initialises all tasks equally, large
-            values give each task few experts.
-        at: roles or patterns, a mixture for each.
-        learning_rate, epochs: the peak, and passes over the data.
+        init_std: of the initial logits; 0 initialises all tasks equally, large values give each
+            task few experts.
+        dropout, at, learning_rate, epochs: as in `shared_lora`.
     """
     lora = Lora(ranks=(rank,) * experts, alpha=alpha, dropout=dropout)
     gate = TaskGate(per_token=False, init_std=init_std)

@@ -6,10 +6,8 @@ arXiv:2212.08066), with which its mutual information is compared.
 Run:     recipe = coterie.recipes.plain_moe()
          model = coterie.graft(vit, recipe.mixtures, tasks=("depth", "normal", ...))
 Expect:  delta_m -2.2 % on rendered scenes, noisy (docs/results.md).
-Departs: that model's gates add noise of a learned scale to their logits, in evaluation, too. Here
-         they do so with `noisy=True`, and in evaluation with `noise_in_evaluation=True`; by
-         default there is none, as in the models that it is compared with. The rest as in
-         `coterie.recipes.mod_squad`.
+Departs: without `noisy` and `noise_in_evaluation`, gates have no noise of a learned scale, as in
+         the models that it is compared with. The rest as in `coterie.recipes.mod_squad`.
 """
 
 from dataclasses import replace
@@ -17,7 +15,6 @@ from typing import Literal
 
 from coterie.losses.load_balance import LoadBalance
 from coterie.losses.z import ZLoss
-from coterie.mixture import Mixture
 from coterie.recipe import Recipe
 from coterie.recipes.mod_squad import mod_squad
 from coterie.routing.gates.task import TaskGate
@@ -58,27 +55,25 @@ def plain_moe(  # noqa: PLR0913  those of `mod_squad` that both share
         layers=layers,
         pretrained=pretrained,
         mlp_ratio=mlp_ratio,
-        information=0.0,
         learning_rate=learning_rate,
         epochs=epochs,
         released=released,
     )
-    departures = () if noise_in_evaluation else (NOISY if noisy else QUIET,)
-
-    def with_noise(mixture: Mixture) -> Mixture:
+    noise = () if noise_in_evaluation else (NOISY if noisy else QUIET,)
+    mixtures = []
+    for mixture in recipe.mixtures:
         assert isinstance(mixture.gate, TaskGate)
         gate = replace(mixture.gate, noisy=noisy, noise_in_evaluation=noise_in_evaluation)
-        return replace(mixture, gate=gate)
-
+        mixtures.append(replace(mixture, gate=gate))
     return replace(
         recipe,
         name="plain_moe",
-        mixtures=tuple(with_noise(each) for each in recipe.mixtures),
+        mixtures=tuple(mixtures),
         losses=(
             LoadBalance(weight=balance, normalize=released),
             ZLoss(weight=z, epsilon=1e-4 if released else 0.0),
         ),
-        departures=(*departures, *recipe.departures),
+        departures=(*noise, *recipe.departures),
     )
 
 

@@ -1,11 +1,9 @@
 """RoDE: LoRA experts of unequal ranks behind a rectified gate (Jiao et al. 2024, arXiv:2407.12730).
 
-Run:     recipe = coterie.recipes.rode()
-         model = coterie.graft(base, recipe.mixtures)
+Run:     model = coterie.graft(base, coterie.recipes.rode().mixtures)
 Expect:  no number is published here yet, and none of the paper's could be read.
 Departs: a reconstruction. What could be read of the paper is that experts have different ranks
-         and that a linear rectified gate makes them sparse. Ranks, places, scale, bias, learning
-         rate and the absence of an auxiliary loss are choices made here.
+         and that a linear rectified gate makes them sparse; the rest is chosen here.
 """
 
 from coterie.experts.lora import Lora
@@ -32,12 +30,10 @@ def rode(
     Args:
         ranks: the rank of each expert; greater ranks give more parameters to hard tasks.
         alpha: an expert's scale is alpha / its rank.
-        dropout: share of the input dropped in training.
         bias: added to every logit, so that initially every token has experts; without any it
             has no gradient.
         sparsity: weight of the L1 norm of the gates; 0 for none.
-        at: roles or patterns, a mixture for each.
-        learning_rate, epochs: the peak, and passes over the data.
+        dropout, at, learning_rate, epochs: as in `shared_lora`.
     """
     lora = Lora(ranks=tuple(ranks), alpha=alpha, dropout=dropout)
     gate, router = TokenGate(bias=False), Rectified(bias=bias)

@@ -2,8 +2,7 @@
 
 LoRA: Hu et al. 2021, arXiv:2106.09685.
 
-Run:     recipe = coterie.recipes.shared_lora()
-         model = coterie.graft(base, recipe.mixtures)
+Run:     model = coterie.graft(base, coterie.recipes.shared_lora().mixtures)
 Expect:  no number is published here yet.
 """
 
@@ -24,8 +23,7 @@ def shared_lora(
     """Train one LoRA on all tasks together.
 
     Args:
-        rank: 32 has as many weights as four experts of rank 8.
-        alpha: the scale is alpha / rank.
+        rank, alpha: the scale is alpha / rank; 32 has as many weights as four experts of rank 8.
         dropout: share of the input dropped in training.
         at: roles or patterns, a mixture for each.
         learning_rate, epochs: the peak, and passes over the data.

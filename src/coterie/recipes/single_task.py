@@ -2,8 +2,7 @@
 
 LoRA: Hu et al. 2021, arXiv:2106.09685.
 
-Run:     recipe = coterie.recipes.single_task()
-         model = coterie.graft(base, recipe.mixtures)  # once per task, each on a fresh base
+Run:     coterie.graft(base, coterie.recipes.single_task().mixtures) a task, on a fresh base
 Expect:  no number is published here yet.
 """
 

@@ -6,8 +6,7 @@ trained before and remain frozen, reads the experts' outputs in its gate, and ba
 here new experts and gates are trained together, a gate reads the layer's input, and there is no
 routing loss.
 
-Run:     recipe = coterie.recipes.soft_lora()
-         model = coterie.graft(base, recipe.mixtures)
+Run:     model = coterie.graft(base, coterie.recipes.soft_lora().mixtures)
 Expect:  in README.md, next to the systems of which it is a baseline.
 """
 
@@ -34,10 +33,8 @@ def soft_lora(
     Args:
         experts: their number.
         rank, alpha: of each expert; the scale is alpha / rank.
-        dropout: share of the input dropped in training.
         temperature: of the softmax; small values make the mixture harder.
-        at: roles or patterns, a mixture for each.
-        learning_rate, epochs: the peak, and passes over the data.
+        dropout, at, learning_rate, epochs: as in `shared_lora`.
     """
     lora = Lora(ranks=(rank,) * experts, alpha=alpha, dropout=dropout)
     gate, router = TokenGate(), Softmax(temperature=temperature)

@@ -1,13 +1,9 @@
 """Uni-MoE: copies of the MLP tuned through LoRA, top-2 (Li et al. 2024, arXiv:2405.11273).
 
-Run:     recipe = coterie.recipes.uni_moe()
-         model = coterie.graft(base, recipe.mixtures)
+Run:     model = coterie.graft(base, coterie.recipes.uni_moe().mixtures)
 Expect:  no number is published here yet. The paper, 4 experts, MoE-Task4: A-OKVQA 70.22, OK-VQA
          66.02, MMBench 73.2.
-Departs: the paper's second stage trains one model per modality, whose MLPs become the experts;
-         here all experts are initialised from the one base model's MLP, without that stage.
-         No dropout inside the MLP experts' LoRA. The released code gives its router a LoRA too,
-         by an error in a name; here the router is trained directly.
+Departs: see the recipe's `departures`; the second stage's MLPs become the paper's experts.
 """
 
 from typing import Literal

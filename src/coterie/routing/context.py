@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -28,14 +28,12 @@ class RoutingContext:
     Attributes:
         single_task: the task of all samples, if that is known without a synchronisation.
         prompt_mask: True for tokens before the answer; None if there is no text.
-        valid: False for padding.
-        modality: index into `modalities` of each token.
-        modalities: the names of the modalities that the model's tokens may have.
+        valid, modality, modalities: as in `Routing`, by token.
         tower_modalities: tower -> the modality of all its rows; the text tower is not in it.
         rows_per_sample: tower -> a function that returns how many of its rows each sample owns, up
             to a factor; called only if a gate in that tower decides by sample or task.
         sample_index: `coterie.families.base.compute_sample_index`; families are a lower layer.
-        cached_decisions: decisions per sample, by the layers' tie group.
+        cached_decisions: by the layers' tie group.
         reuse_cached_decisions: an earlier pass over the prompt made them, and they apply here.
         prompt_mean: mean of the language model's input embeddings over the prompt.
         adapter_names: the adapter of each sample, in a mixed batch.
@@ -77,31 +75,23 @@ class RoutingContext:
                 f"{name} routes by prompt, but the cache that was passed holds no decision: fill "
                 "it with a forward of this grafted model, or let generate() do it"
             )
-        if cached is None:
-            return None
         # Beams and several answers to one prompt are consecutive samples.
-        copies = self.batch_size // cached.logits.shape[0]
-        if copies == 1:
+        copies = 1 if cached is None else self.batch_size // cached.logits.shape[0]
+        if cached is None or copies == 1:
             return cached
         noise = None if cached.noise is None else cached.noise.repeat_interleave(copies, 0)
         return CachedDecision(cached.logits.repeat_interleave(copies, 0), noise)
 
     def select_samples(self, samples: Int[Tensor, " chosen"]) -> "RoutingContext":
         """Return the context of some samples of a batch, for a batch that mixes adapters."""
-
-        def pick_rows(count_rows: CountRows) -> Tensor:
-            return count_rows()[samples]
-
         names = ("task_ids", "prompt_mask", "valid", "modality", "prompt_mean")
-        values = {name: getattr(self, name) for name in names}
-        counts = {tower: partial(pick_rows, rows) for tower, rows in self.rows_per_sample.items()}
-        return replace(
-            self,
-            batch_size=int(samples.numel()),
-            rows_per_sample=counts,
-            adapter_names=None,
-            **{name: value[samples] for name, value in values.items() if value is not None},
-        )
+        given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        changed: dict[str, Any] = {name: value[samples] for name, value in given.items()}
+        changed["rows_per_sample"] = {
+            tower: partial(lambda count_rows: count_rows()[samples], count_rows)
+            for tower, count_rows in self.rows_per_sample.items()
+        }
+        return replace(self, batch_size=samples.numel(), adapter_names=None, **changed)
 
     def get_sample_of_rows(self, tower: str, rows: int) -> Int[Tensor, " rows"]:
         """Return the sample that owns each row of a call with `rows` leading rows, in `tower`.
@@ -121,18 +111,14 @@ class RoutingContext:
         return torch.arange(rows, device=self.device) // (rows // self.batch_size)
 
     def get_task_of_rows(self, tower: str, rows: int) -> Int[Tensor, " rows"]:
-        """Return the task of each row; see `get_sample_of_rows`."""
-        return self.require_task_ids()[self.get_sample_of_rows(tower, rows)]
-
-    def require_task_ids(self) -> Int[Tensor, " batch"]:
-        """Return the task ids. Raises ValueError if the batch has none."""
+        """Return the task of each row. Raises ValueError also if the batch has no task ids."""
         if self.task_ids is None:
             raise ValueError(
                 "this model routes by task, but the batch has no task ids: pass task_ids=, an "
                 "int64 tensor with the index of each sample's task. (A PeftModelForCausalLM drops "
                 "`task_ids` silently; pass coterie_task_ids= there.)"
             )
-        return self.task_ids
+        return self.task_ids[self.get_sample_of_rows(tower, rows)]
 
     def get_modality_of_tokens(
         self, tower: str, shape: torch.Size, names: Sequence[str]
@@ -141,9 +127,8 @@ class RoutingContext:
 
         `shape` is the call's batch axes. Raises ValueError for a modality that `names` lacks.
         """
-        if tower in self.tower_modalities:
-            position = _get_position(names, self.tower_modalities[tower])
-            return torch.full(shape, position, device=self.device)
+        if (own := self.tower_modalities.get(tower)) is not None:
+            return torch.full(shape, _get_position(names, own), device=self.device)
         if self.modality is None or self.modality.shape.numel() != shape.numel():
             return None
         modality = self.modality.reshape(shape)

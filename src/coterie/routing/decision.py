@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 ByExpert = Float[Tensor, "*units experts"]
+LayerInput = Float[Tensor, "*units width"]
 
 
 def to_full_precision(x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
@@ -29,10 +30,9 @@ class Routing:
             `Rectified`, which has no probabilities).
         logits: the gate's logits, before the router's noise and temperature; a noisy gate's own
             noise is in them.
-        num_tasks: number of tasks the model was grafted for; 0 if none were named.
-        task: the task of each unit, in [0, num_tasks); None if the batch has no task ids.
-        modality: index into `modalities` of each unit; None if it is not known.
-        modalities: the names of the modalities that the model's tokens may have.
+        num_tasks: the tasks the model was grafted for; 0 if none were named.
+        task: in [0, num_tasks); None if the batch has no task ids.
+        modality: index into `modalities`, those of the model's tokens; None if it is not known.
         valid: False for padding, which losses skip; None if nothing is padded.
     """
 
@@ -51,11 +51,10 @@ class Tape(dict[str, Routing]):
 
 
 class RoutingDecision(NamedTuple):
-    """The output of a router for some logits; see `Routing` for `weights` and `probs`.
+    """The output of a router for some logits, as in `Routing`.
 
     `combine_weights` are the factors of the expert outputs: the weights to the mixture's exponent,
-    followed by the always-on expert's weight if the mixture has one. `logits` are the gate's,
-    before the router's noise.
+    followed by the always-on expert's weight if the mixture has one.
     """
 
     weights: ByExpert
@@ -72,8 +71,7 @@ class DeferredRouting:
     in one product with the experts), or `logits` are.
 
     Attributes:
-        make_decision: logits in float32 -> `RoutingDecision`; pure, may be called again in
-            backward.
+        make_decision: of logits in float32; pure, may be called again in backward.
         per_sample: the units are samples; their axis is the first of `x`.
         max_active: most experts that have a weight for a unit; None if that is not known.
         is_uniform: all units have the same decision (one task fills the batch).
@@ -87,7 +85,7 @@ class DeferredRouting:
     max_active: int | None = None
     is_uniform: bool = False
 
-    def resolve(self, x: Float[Tensor, "*units width"]) -> Float[Tensor, "*decided experts"]:
+    def resolve(self, x: LayerInput) -> Float[Tensor, "*decided experts"]:
         """Return the logits in float32: those given, or computed from `x`."""
         if self.logits is not None:
             return to_full_precision(self.logits)

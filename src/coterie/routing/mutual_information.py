@@ -8,11 +8,12 @@ from torch import Tensor
 
 from coterie.routing.usage import UsageStatistics
 
+TaskByExpert = Float[Tensor, "tasks experts"]
 TaskExpertMass = Literal["chosen", "probability"]
 """The statistic used as P(expert | task): how often it is chosen, or its mean probability."""
 
 
-def compute_mutual_information(mass: Float[Tensor, "tasks experts"]) -> Float[Tensor, ""]:
+def compute_mutual_information(mass: TaskByExpert) -> Float[Tensor, ""]:
     """Compute I(T; E) = sum_te P(t,e) log(P(t,e) / (P(t) P(e))), in nats; at most log(tasks).
 
     P is the mass, at least 0, divided by its sum. 0 if all tasks choose the same experts, and if
@@ -31,7 +32,7 @@ def compute_mutual_information(mass: Float[Tensor, "tasks experts"]) -> Float[Te
 
 def compute_frequencies(
     usage: UsageStatistics, mass: TaskExpertMass = "chosen"
-) -> dict[str, Float[Tensor, "tasks experts"]]:
+) -> dict[str, TaskByExpert]:
     """Return the mass that each task gives each expert in each layer, float64 in [0, 1].
 
     Raises ValueError if a task lacks a layer that another has.
@@ -49,15 +50,11 @@ def compute_frequencies(
     return frequencies
 
 
-def compute_joint_distribution(
-    mass: Float[Tensor, "tasks experts"],
-) -> Float[Tensor, "tasks experts"]:
+def compute_joint_distribution(mass: TaskByExpert) -> TaskByExpert:
     """Compute P(task, expert), float64, of sum 1, from the mass that each task gives each expert.
 
-    A task's weight is the sum of its row, so give masses of equally many units: frequencies, mean
-    probabilities, or counts over the same images.
-
-    Raises ValueError if all mass is 0.
+    A task's weight is the sum of its row, so give masses of equally many units. Raises ValueError
+    if all mass is 0.
     """
     total = mass.double().sum()
     if not total > 0:
@@ -81,9 +78,9 @@ def compute_mutual_information_by_layer(
 
 def dump(usage: UsageStatistics) -> dict[str, Any]:
     """Return layer -> {"joint": P(task, expert), "information": nats}, ready for JSON."""
-    dumped = {}
-    for layer, mass in compute_frequencies(usage).items():
-        joint = compute_joint_distribution(mass)
-        information = compute_mutual_information(joint).item()
-        dumped[layer] = {"joint": joint.tolist(), "information": information}
-    return dumped
+    masses = compute_frequencies(usage).items()
+    joints = {layer: compute_joint_distribution(mass) for layer, mass in masses}
+    return {
+        layer: {"joint": joint.tolist(), "information": compute_mutual_information(joint).item()}
+        for layer, joint in joints.items()
+    }

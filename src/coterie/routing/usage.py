@@ -11,33 +11,23 @@ from coterie.routing.decision import Routing, Tape
 STATISTICS = ("mean_weight", "chosen", "probability")
 """Over a task's units, by expert: mean weight, share of units that chose it, mean probability."""
 SUMS = ("weights", "choices", "probabilities")
+Device = str | torch.device | None
 TaskSums = Float[Tensor, "tasks statistics"]
 UsageStatistics = Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]]
 """layer -> statistic -> task -> a number for each expert, as in log.jsonl and routing.json."""
 
 
 class ExpertUsage:
-    """Sums of each expert's weights, choices and probabilities over the units of each task.
+    """Sums of each expert's weights, choices and probabilities over each task's units (`Routing`).
 
-    A unit is a token, or a sample if one decision serves all its tokens. Padding does not count.
-
-    Attributes:
-        tasks: the task names, in the order of task ids.
-        sums: layer -> [tasks, 3 * experts + 1]: weights, choices, probabilities, and in the last
-            column the number of units.
+    `sums` is layer -> [tasks, 3 * experts + 1], the number of units in the last column. `tasks` are
+    the names, in the order of task ids. Padding does not count.
     """
 
     def __init__(
-        self,
-        tasks: Sequence[str],
-        *,
-        dtype: torch.dtype = torch.float64,
-        device: str | torch.device | None = "cpu",
+        self, tasks: Sequence[str], *, dtype: torch.dtype = torch.float64, device: Device = "cpu"
     ) -> None:
-        """Initialise empty sums, of at least one task.
-
-        `device` is None for that of the routing, so that a training step does not wait for it.
-        """
+        """Initialise empty sums; device None is the routing's, so that training does not wait."""
         self.tasks: tuple[str, ...] = tuple(tasks)
         self.dtype, self.device = dtype, device
         self.sums: dict[str, TaskSums] = {}
@@ -136,10 +126,8 @@ class ExpertUsage:
         """Restore a usage from the result of `to_json` on these tasks or some of them."""
         usage = cls(tasks)
         for layer, parts in data.items():
-            rows = [
-                [value for name in (*SUMS, "count") for value in parts[name].get(task, ())]
-                for task in tasks
-            ]
+            kinds = [parts[name] for name in (*SUMS, "count")]
+            rows = [[value for kind in kinds for value in kind.get(task, ())] for task in tasks]
             length = max(map(len, rows), default=0)
             padded = [row or [0.0] * length for row in rows]
             usage.sums[layer] = torch.tensor(padded, dtype=torch.float64)

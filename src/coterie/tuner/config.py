@@ -17,14 +17,9 @@ PREFIX = "coterie_"
 WEIGHTS = "adapter_model.safetensors"
 
 
-def extend_peft_types() -> None:
-    """Add COTERIE to PEFT's closed list of methods.
-
-    PEFT has no plug-ins: `register_peft_method` refuses names that are not in this enum, and
-    plain strings in its mappings break transformers' `load_adapter`.
-    """
-    if PEFT_TYPE_NAME in PeftType.__members__:
-        return
+# PEFT has no plug-ins: `register_peft_method` refuses names that are not in this enum, and plain
+# strings in its mappings break transformers' `load_adapter`.
+if PEFT_TYPE_NAME not in PeftType.__members__:
     member = str.__new__(PeftType, PEFT_TYPE_NAME)
     member._name_ = member._value_ = PEFT_TYPE_NAME
     vars(member)["_sort_order_"] = len(PeftType._member_names_)
@@ -33,9 +28,6 @@ def extend_peft_types() -> None:
     PeftType._member_names_.append(PEFT_TYPE_NAME)
     PeftType._member_map_[PEFT_TYPE_NAME] = member
     PeftType._value2member_map_[PEFT_TYPE_NAME] = member
-
-
-extend_peft_types()
 
 
 @dataclass
@@ -87,18 +79,14 @@ class CoterieConfig(PeftConfig):
     ):
         """Load as PEFT does, after a check of a local weights file, as PEFT's error is unclear."""
         name = os.fspath(pretrained_model_name_or_path)
-        check_weights(os.path.join(name, subfolder or "", WEIGHTS))
+        path = os.path.join(name, subfolder or "", WEIGHTS)
+        try:
+            if os.path.isfile(path):
+                with safe_open(path, framework="pt") as file:
+                    file.keys()
+        except SafetensorError as error:
+            raise ValueError(
+                f"{path} is damaged ({error}): copy or download it again, or restore it from the "
+                "run"
+            ) from error
         return super().from_pretrained(name, subfolder, **kwargs)
-
-
-def check_weights(path: str) -> None:
-    """Raise ValueError if `path` exists and is not a complete safetensors file."""
-    if not os.path.isfile(path):
-        return
-    try:
-        with safe_open(path, framework="pt") as file:
-            file.keys()
-    except SafetensorError as error:
-        raise ValueError(
-            f"{path} is damaged ({error}): copy or download it again, or restore it from the run"
-        ) from error

@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Mapping
 from functools import partial
+from types import MethodType
 from typing import Any
 
 import torch
@@ -14,11 +15,12 @@ from coterie.families.base import ModelFamily, compute_sample_index, find_family
 from coterie.modalities.base import find_modalities, find_tower_modalities
 from coterie.routing.context import RoutingContext
 from coterie.routing.gates.instance import compute_masked_mean
-from coterie.tuner.checkpointing import configure_checkpointing
-from coterie.tuner.runtime import RUNTIME, GenerationSession, pop_context, push_context
+from coterie.tuner import runtime
+from coterie.tuner.runtime import RUNTIME, GenerationSession
 
 TASK_KEYS = ("coterie_task_ids", "task_ids")
 PROMPT_KEY = "prompt_mask"
+TokenMask = Bool[Tensor, "batch seq"]
 BATCH_INPUTS = ("input_ids", "inputs_embeds", "pixel_values", "input_features", "input_values")
 
 
@@ -34,23 +36,22 @@ class RoutingHook:
         self.parameter_names = tuple(inspect.signature(model.forward).parameters)
         self.caches_decisions = False
         self.num_tasks = 0
-        self.handles: list[RemovableHandle] = []
-
-    def attach(self, model: nn.Module, decoder_layer: nn.Module | None) -> None:
-        """Register the hooks on the base model and on its language model's first layer, if any."""
-        self.handles = [
+        self.handles: list[RemovableHandle] = [
             model.register_forward_pre_hook(self.open, with_kwargs=True),
             model.register_forward_hook(self.close, with_kwargs=True, always_call=True),
         ]
-        if decoder_layer is not None:
-            hook = decoder_layer.register_forward_pre_hook(_pool_prompt, with_kwargs=True)
+        layers = getattr(getattr(model, "get_decoder", lambda: None)(), "layers", None)
+        if layers:
+            hook = layers[0].register_forward_pre_hook(_pool_prompt, with_kwargs=True)
             self.handles.append(hook)
+        if callable(getattr(model, "generate", None)):
+            vars(model)["generate"] = MethodType(generate_routed, model)
 
     def open(
         self, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         if model.training and not torch.compiler.is_compiling():
-            configure_checkpointing(model)
+            runtime.configure_checkpointing(model)
         task_ids = next((kwargs[key] for key in TASK_KEYS if kwargs.get(key) is not None), None)
         prompt = kwargs.get(PROMPT_KEY)
         kwargs = {name: kwargs[name] for name in kwargs if name not in (*TASK_KEYS, PROMPT_KEY)}
@@ -66,14 +67,14 @@ class RoutingHook:
             _set_tasks(context, task_ids, self.num_tasks)
         if self.caches_decisions:
             self._restore_cached_decisions(context, inputs)
-        push_context(context)
+        runtime.push_context(context)
         return args, kwargs
 
     def close(
         self, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any
     ) -> None:
         context = RUNTIME.context
-        pop_context()
+        runtime.pop_context()
         cache = getattr(output, "past_key_values", None)
         if self.caches_decisions and context is not None and cache is not None:
             cache.coterie_cached_decisions = context.cached_decisions
@@ -94,9 +95,8 @@ class RoutingHook:
         if text is not None:
             if mask is not None and mask.ndim == 2:
                 context.valid = mask[:, -text.shape[1] :].bool()
-            context.prompt_mask = _make_prompt_mask(
-                text, context.valid, inputs.get("labels"), prompt
-            )
+            labels = inputs.get("labels")
+            context.prompt_mask = _make_prompt_mask(text, context.valid, labels, prompt)
         if self.family is not None:
             context.sample_index = compute_sample_index
             context.tower_modalities = self.tower_modalities
@@ -124,8 +124,7 @@ class RoutingHook:
                 "the batch packs several samples into one row (cu_seq_lens_q), and a decision by "
                 "prompt needs them apart: pad them, and use generate() for generate_batch()"
             )
-        session = RUNTIME.generation_session
-        if session is not None:
+        if (session := RUNTIME.generation_session) is not None:
             context.cached_decisions = session.cached_decisions
             context.reuse_cached_decisions = session.has_started
             mask, prompt = context.prompt_mask, session.prompt_mask
@@ -139,8 +138,7 @@ class RoutingHook:
             context.cached_decisions = getattr(cache, "coterie_cached_decisions", {})
             context.reuse_cached_decisions = True
         elif context.prompt_mask is not None and not torch.compiler.is_compiling():
-            empty = (~context.prompt_mask.any(1)).nonzero().flatten().tolist()
-            if empty:
+            if empty := (~context.prompt_mask.any(1)).nonzero().flatten().tolist():
                 raise ValueError(
                     f"samples {empty} have no prompt: every attended token has a label, and a "
                     "decision by prompt must not see the answer. Set the prompt's labels to -100, "
@@ -164,8 +162,7 @@ def remove_hooks(model: nn.Module) -> None:
 
 def generate_routed(self: Any, *args: Any, **kwargs: Any) -> Any:
     """Generate as the base model does; replaces its `generate` and also takes `task_ids`."""
-    task_ids = kwargs.pop("task_ids", None)
-    task_ids = kwargs.pop("coterie_task_ids", task_ids)
+    task_ids = kwargs.pop("coterie_task_ids", kwargs.pop("task_ids", None))
     mask = kwargs.get("attention_mask")
     config = kwargs.get("generation_config") or self.generation_config
     size = kwargs.get("prefill_chunk_size", getattr(config, "prefill_chunk_size", None))
@@ -184,27 +181,22 @@ def generate_routed(self: Any, *args: Any, **kwargs: Any) -> Any:
 
 
 def _repeat_names(names: tuple[str, ...] | None, batch: int) -> tuple[str, ...] | None:
-    if names is None:
-        return None
-    if batch % len(names):
+    if names is not None and batch % len(names):
         raise ValueError(f"adapter_names has {len(names)} entries for a batch of {batch}")
-    return tuple(name for name in names for _ in range(batch // len(names)))
+    return names and tuple(name for name in names for _ in range(batch // len(names)))
 
 
 def _make_prompt_mask(
-    text: Tensor,
-    seen: Bool[Tensor, "batch seq"] | None,
-    labels: Tensor | None,
-    given: Tensor | None,
-) -> Bool[Tensor, "batch seq"]:
+    text: Tensor, seen: TokenMask | None, labels: Tensor | None, given: Tensor | None
+) -> TokenMask:
     """Return the mask given, or attended tokens before the first answer token of each sample."""
     shape = text.shape[:2]
+    if given is not None and given.shape != shape:
+        raise ValueError(
+            f"{PROMPT_KEY} is {tuple(given.shape)} for tokens of {tuple(shape)}: pass a bool a "
+            "token"
+        )
     if given is not None:
-        if given.shape != shape:
-            raise ValueError(
-                f"{PROMPT_KEY} is {tuple(given.shape)} for tokens of {tuple(shape)}: pass a bool a "
-                "token"
-            )
         return given.bool()
     seen = torch.ones(shape, dtype=torch.bool, device=text.device) if seen is None else seen
     if labels is None or labels.shape != shape:

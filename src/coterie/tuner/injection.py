@@ -16,16 +16,13 @@ from coterie.modalities.base import find_tower_modalities
 
 @dataclass(kw_only=True)
 class InjectionPlan:
-    """The modules that get a mixture.
+    """The modules that get a mixture: name -> position of its mixture in `mixtures`.
 
-    Attributes:
-        positions: module name -> position of its mixture in `mixtures`.
-        get_tower: function from a module name to its part of the model.
-        led_groups: tie groups that have a layer with a gate already.
+    `led_groups` are the tie groups that have a layer with a gate already.
     """
 
     mixtures: Sequence[Mixture]
-    positions: dict[str, int] = field(default_factory=dict)
+    positions: dict[str, int]
     get_tower: Callable[[str], str]
     led_groups: set[str] = field(default_factory=set)
 
@@ -57,11 +54,9 @@ def plan_injection(
     positions = {name: found[name] for name in modules if name in found}
     for name in positions:
         _check_site(name, positions, modules[name])
-    if family is not None:
-        problem = family.find_site_problem(list(positions), tasks, model.config)
-        if problem is not None:
-            raise ValueError(problem)
-    get_tower = (lambda name: "text") if family is None else family.get_tower
+    if family and (problem := family.find_site_problem(list(positions), tasks, model.config)):
+        raise ValueError(problem)
+    get_tower = family.get_tower if family else lambda name: "text"
     return InjectionPlan(mixtures=mixtures, positions=positions, get_tower=get_tower)
 
 
@@ -86,8 +81,7 @@ def _match_names(
     kind = getattr(getattr(model, "config", None), "model_type", type(model).__name__)
     if isinstance(mixture.at, tuple):
         names = list(mixture.at)
-        missing = [name for name in names if name not in modules]
-        if missing:
+        if missing := [name for name in names if name not in modules]:
             raise ValueError(
                 f"at={missing[0]!r} is no module of {kind}{_suggest_names(missing[0], modules)}"
             )
@@ -130,17 +124,15 @@ def _find_role_pattern(
 
 def is_role(at: str) -> bool:
     """Return whether `at` has the form of a role: a tower's attention or MLP, or a connector."""
-    towers = ("text", *find_tower_modalities())
-    return at == "connector" or (
-        at.partition(".")[0] in towers and at.partition(".")[2] in ("attn", "mlp")
-    )
+    tower, _, block = at.partition(".")
+    known = ("text", *find_tower_modalities())
+    return at == "connector" or (tower in known and block in ("attn", "mlp"))
 
 
 def _is_linear(module: nn.Module) -> bool:
-    inner = getattr(module, "base_layer", None)
-    return isinstance(getattr(module, "in_features", None), int) or (
-        inner is not None and _is_linear(inner)
-    )
+    inner = getattr(module, "base_layer", module)
+    found = isinstance(getattr(module, "in_features", None), int)
+    return found or (inner is not module and _is_linear(inner))
 
 
 def _suggest_names(wanted: str, modules: dict[str, nn.Module]) -> str:

@@ -70,12 +70,11 @@ class CoterieLayer(nn.Module, BaseTunerLayer):
 
     def _run(self, x: Tensor, *args: Any, **kwargs: Any) -> Any:
         active = [name for name in self.active_adapters if name in self.coterie_site]
-        if self.disable_adapters or self.merged:
-            return self.base_layer(x, *args, **kwargs)
+        is_off = self.disable_adapters or self.merged
         context = RUNTIME.context or RoutingContext(batch_size=x.shape[0], device=x.device)
-        if context.adapter_names is not None:
-            return self._run_mixed_batch(x, context, *args, **kwargs)
-        if not active:
+        if context.adapter_names is not None and not is_off:
+            return self._run_mixed(x, context, *args, **kwargs)
+        if is_off or not active:
             return self.base_layer(x, *args, **kwargs)
         output = self._run_mixture(active[0], self.base_layer, x, context, *args, **kwargs)
         for name in active[1:]:
@@ -96,18 +95,14 @@ class CoterieLayer(nn.Module, BaseTunerLayer):
         *args: Any,
         **kwargs: Any,
     ) -> Any:
-        site = self.coterie_site[adapter]
-        experts = self.coterie_experts[adapter]
+        own, experts = self.coterie_site[adapter], self.coterie_experts[adapter]
         gate = self.coterie_gate[adapter] if adapter in self.coterie_gate else None
         assert isinstance(experts, ExpertLayer) and isinstance(gate, GateLayer | None)
-        layer = MixtureLayer(
-            mixture=site.mixture, gate=gate, site=site.layer_site, num_tasks=site.num_tasks
-        )
+        site, tasks = own.layer_site, own.num_tasks
+        layer = MixtureLayer(mixture=own.mixture, gate=gate, site=site, num_tasks=tasks)
         return layer.run(experts, base_layer, x, context, *args, **kwargs)
 
-    def _run_mixed_batch(
-        self, x: Tensor, context: RoutingContext, *args: Any, **kwargs: Any
-    ) -> Any:
+    def _run_mixed(self, x: Tensor, context: RoutingContext, *args: Any, **kwargs: Any) -> Any:
         """Run each sample through its own adapter ("__base__" for none), as PEFT does."""
         assert context.adapter_names is not None
         if args or kwargs:

@@ -1,6 +1,5 @@
 """The PEFT tuner, which adds mixtures to a base model and its forward hooks."""
 
-import types
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,7 +13,7 @@ from torch import nn
 
 from coterie.routing.gates.base import LayerSite
 from coterie.tuner.config import PEFT_TYPE_NAME, PREFIX, CoterieConfig
-from coterie.tuner.forward_hooks import RoutingHook, find_hook, generate_routed, remove_hooks
+from coterie.tuner.forward_hooks import RoutingHook, find_hook, remove_hooks
 from coterie.tuner.injection import InjectionPlan, get_gate_input_width, plan_injection
 from coterie.tuner.layer import CoterieLayer, MixtureSite
 from coterie.tuner.runtime import RUNTIME
@@ -57,15 +56,14 @@ class CoterieModel(BaseTuner):
         mixture = plan.mixtures[position]
         group = "" if mixture.gate is None else mixture.gate.get_tie_group(current_key)
         group = f"{adapter_name}/{position}/{group}"
-        leads = group not in plan.led_groups
-        plan.led_groups.add(group)
         tower = plan.get_tower(current_key)
-        layer_site = LayerSite(name=current_key, tower=tower, tie_group=group)
-        site = MixtureSite(mixture=mixture, layer_site=layer_site, num_tasks=len(peft_config.tasks))
+        place = LayerSite(name=current_key, tower=tower, tie_group=group)
+        site = MixtureSite(mixture=mixture, layer_site=place, num_tasks=len(peft_config.tasks))
         layer = target if isinstance(target, CoterieLayer) else CoterieLayer(target)
         base_layer = layer.get_base_layer()
         width = get_gate_input_width(mixture, base_layer, self.model)
-        layer.update_layer(adapter_name, site, width, has_gate=leads)
+        layer.update_layer(adapter_name, site, width, has_gate=group not in plan.led_groups)
+        plan.led_groups.add(group)
         if layer is target:
             return
         # Resolving a backend imports every installed quantisation library.
@@ -77,7 +75,7 @@ class CoterieModel(BaseTuner):
         self._replace_module(parent, target_name, layer, target)
 
     def _post_injection_hook(self, model: nn.Module, config: Any, adapter_name: str) -> None:
-        hook = _get_routing_hook(model)
+        hook = find_hook(model) or RoutingHook(model)
         hook.num_tasks = max(hook.num_tasks, len(config.tasks))
         gates = [each.gate for each in config.parse_mixtures() if each.gate is not None]
         hook.caches_decisions |= any(gate.decides_per_sample for gate in gates)
@@ -90,8 +88,7 @@ class CoterieModel(BaseTuner):
             return
         if self.training:
             raise ValueError("adapter_names mixes adapters in inference only: call model.eval()")
-        unknown = sorted(set(names) - set(self.peft_config) - {"__base__"})
-        if unknown:
+        if unknown := sorted(set(names) - set(self.peft_config) - {"__base__"}):
             raise ValueError(
                 f"adapter_names has {unknown}; this model has {sorted(self.peft_config)} and "
                 "'__base__'"
@@ -125,20 +122,6 @@ class CoterieModel(BaseTuner):
         base_model = super().unload()
         remove_hooks(base_model)
         return base_model
-
-
-def _get_routing_hook(model: nn.Module) -> RoutingHook:
-    """Return the model's hook, which an earlier adapter may have added, or add one."""
-    found = find_hook(model)
-    if found is not None:
-        return found
-    hook = RoutingHook(model)
-    decoder = getattr(model, "get_decoder", lambda: None)()
-    layers = getattr(decoder, "layers", None)
-    hook.attach(model, layers[0] if layers else None)
-    if callable(getattr(model, "generate", None)):
-        vars(model)["generate"] = types.MethodType(generate_routed, model)
-    return hook
 
 
 def register() -> None:

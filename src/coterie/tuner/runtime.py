@@ -5,11 +5,13 @@ forward starts and reset when it ends. It is per thread, because autograd recomp
 layers in threads of its own, and not in a ContextVar, which torch.compile cannot trace.
 """
 
+import functools
 import threading
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 from jaxtyping import Bool, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from coterie.routing.context import CachedDecision, RoutingContext
 from coterie.routing.decision import Tape
@@ -17,12 +19,9 @@ from coterie.routing.decision import Tape
 
 @dataclass(kw_only=True)
 class GenerationSession:
-    """One call of `generate`.
+    """One call of `generate`; once it `has_started`, the decisions cached for its prompts apply.
 
-    Attributes:
-        prompt_mask: the prompts' tokens that are not padding; stored because a static cache passes
-            the forward a mask of four axes.
-        has_started: the prompts have been processed, so `cached_decisions`, made for them, apply.
+    `prompt_mask` is False for padding; a static cache passes the forward a mask of four axes.
     """
 
     task_ids: Int[Tensor, " batch"] | None = None
@@ -56,3 +55,56 @@ def pop_context() -> None:
     """Restore the context of the outer pass."""
     if RUNTIME.context is not None:
         RUNTIME.context = RUNTIME.context.outer_context
+
+
+class ReplayContext(AbstractContextManager[None]):
+    """A context manager that recomputes a pass in backward with the routing context of its forward.
+
+    It can be entered again: a graph that several losses are differentiated through, as in gradient
+    balancing, is recomputed for each of them.
+    """
+
+    def __init__(self) -> None:
+        self.context = RUNTIME.context and RUNTIME.context.replay()
+
+    def __enter__(self) -> None:
+        self.before = RUNTIME.context
+        # A copy, so that decisions cached while recomputing do not reach the next recomputation.
+        RUNTIME.context = self.context and self.context.replay()
+
+    def __exit__(self, *error: object) -> None:
+        RUNTIME.context = self.before
+
+
+def make_checkpoint_contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+    """Return the contexts of torch.utils.checkpoint's `context_fn`; forward calls it."""
+    return nullcontext(), ReplayContext()
+
+
+def configure_checkpointing(model: nn.Module) -> None:
+    """Make every enabled checkpoint of `model` restore the routing context.
+
+    Raises ValueError for reentrant checkpointing, which silently cuts auxiliary losses off from
+    their gates.
+    """
+    for module in model.modules():
+        checkpoint = vars(module).get("_gradient_checkpointing_func")
+        is_on = getattr(module, "gradient_checkpointing", False)
+        if not is_on or not isinstance(checkpoint, functools.partial):
+            continue
+        context_fn = checkpoint.keywords.get("context_fn")
+        if context_fn is make_checkpoint_contexts:
+            continue
+        if checkpoint.keywords.get("use_reentrant", True):
+            raise ValueError(
+                "gradient checkpointing is on with use_reentrant=True, which silently loses the "
+                "gradients of routing losses: enable it with "
+                "gradient_checkpointing_kwargs={'use_reentrant': False}"
+            )
+        if context_fn is not None:
+            raise ValueError(
+                "gradient checkpointing already has a context_fn, and coterie needs its own to "
+                "carry the routing state into the recomputation: enable it without context_fn"
+            )
+        wrapped = functools.partial(checkpoint, context_fn=make_checkpoint_contexts)
+        vars(module)["_gradient_checkpointing_func"] = wrapped

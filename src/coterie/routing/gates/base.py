@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -10,19 +10,14 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from coterie.routing.context import RoutingContext
-from coterie.routing.decision import ByExpert, to_full_precision
-
-LayerInput = Float[Tensor, "*units width"]
+from coterie.routing.decision import ByExpert, LayerInput, to_full_precision
 
 
 @dataclass(frozen=True, kw_only=True)
 class LayerSite:
-    """The position of a gate in the model.
+    """The position of a gate: the layer's name in the model, and its tower (as "text" or "vision").
 
-    Attributes:
-        name: the layer's name in the model.
-        tower: "text", "vision", "audio" or "connector".
-        tie_group: layers of one group share one decision a sample.
+    Layers of one tie group share one decision a sample.
     """
 
     name: str
@@ -85,19 +80,13 @@ def gather_logits(
 class Gate(ABC):
     """The input and form of a decision. Kinds are frozen keyword-only dataclasses."""
 
-    @property
-    def needs_task_ids(self) -> bool:
-        """True if the gate requires task ids."""
-        return False
+    needs_task_ids: ClassVar[bool] = False
+    decides_per_sample: ClassVar[bool] = False
+    """A sample's decision is made once and cached for its later tokens."""
 
     @property
     def depends_on_task_only(self) -> bool:
         """True if the task alone decides, so that a task's mixture can be merged or exported."""
-        return False
-
-    @property
-    def decides_per_sample(self) -> bool:
-        """True if a sample's decision is made once and cached for its later tokens."""
         return False
 
     def get_input_width(self, layer_width: int, embedding_width: int) -> int:

@@ -1,7 +1,7 @@
 """`InstanceGate`: one decision a sample, from its prompt (Awaker2.5-VL, arXiv:2411.10669)."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -10,15 +10,8 @@ from torch import Tensor
 
 from coterie.annotations import check_choices
 from coterie.routing.context import RoutingContext
-from coterie.routing.decision import to_full_precision
-from coterie.routing.gates.base import (
-    Gate,
-    GateLayer,
-    GateOutput,
-    LayerInput,
-    LayerSite,
-    LinearGateLayer,
-)
+from coterie.routing.decision import LayerInput, to_full_precision
+from coterie.routing.gates.base import Gate, GateLayer, GateOutput, LayerSite, LinearGateLayer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +19,6 @@ class InstanceGate(Gate):
     """logits = W norm(mean of the prompt's tokens) + b: one decision a sample.
 
     The prompt ends at the first answer token (`labels != -100`): pooling the answer would leak it.
-    In `generate` the prompt's decision applies to every new token.
     Departs: Awaker's code pools again for each new token, without the image's features.
 
     Attributes:
@@ -34,12 +26,12 @@ class InstanceGate(Gate):
             images included, the same for every layer (Awaker); "hidden", the layer's own input.
         tie: layers that share a decision: "layer", none; "block", the linear layers of one
             block (Awaker: up_proj and down_proj follow gate_proj); "model", all of them.
-        norm: divide the mean by its root mean square first (Awaker; eps 1e-6, without weights,
-            because Awaker's stay at 1).
+        norm: divide the mean by its root mean square first (Awaker, whose weights stay at 1).
         bias: add b (as in Awaker's code).
         init_std: standard deviation of W at initialisation.
     """
 
+    decides_per_sample: ClassVar[bool] = True
     pool: Literal["embedding", "hidden"] = "embedding"
     tie: Literal["layer", "block", "model"] = "layer"
     norm: bool = True
@@ -48,10 +40,6 @@ class InstanceGate(Gate):
 
     def __post_init__(self) -> None:
         check_choices(self)
-
-    @property
-    def decides_per_sample(self) -> bool:
-        return True
 
     def get_input_width(self, layer_width: int, embedding_width: int) -> int:
         return embedding_width if self.pool == "embedding" else layer_width

@@ -7,14 +7,8 @@ from torch import nn
 
 from coterie.modalities.base import find_modalities
 from coterie.routing.context import RoutingContext
-from coterie.routing.gates.base import (
-    Gate,
-    GateLayer,
-    GateOutput,
-    LayerInput,
-    LayerSite,
-    gather_logits,
-)
+from coterie.routing.decision import LayerInput
+from coterie.routing.gates.base import Gate, GateLayer, GateOutput, LayerSite, gather_logits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,9 +19,8 @@ class ModalityGate(Gate):
     all tokens of a vision tower are image tokens. Tokens that `generate` appends are text.
 
     Attributes:
-        modalities: the names of the modalities that have a matrix, in the order of the matrices.
-            They are saved with the gate, so that a new modality in coterie changes no saved
-            weight.
+        modalities: those that have a matrix, in the order of the matrices. They are saved with the
+            gate, so that a new modality in coterie changes no saved weight.
         init_std: standard deviation of the matrices at initialisation.
     """
 

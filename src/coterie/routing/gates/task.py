@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -12,16 +12,10 @@ from torch import Tensor, nn
 
 from coterie.annotations import check_choices
 from coterie.routing.context import RoutingContext
-from coterie.routing.decision import to_full_precision
-from coterie.routing.gates.base import (
-    Gate,
-    GateLayer,
-    GateOutput,
-    LayerInput,
-    LayerSite,
-    gather_logits,
-)
+from coterie.routing.decision import LayerInput, to_full_precision
+from coterie.routing.gates.base import Gate, GateLayer, GateOutput, LayerSite, gather_logits
 
+TaskMatrices = Float[Tensor, "tasks out width"]
 MIN_NOISE_STD = 1e-2
 """Least standard deviation of the noise, as in Mod-Squad's released code."""
 
@@ -31,8 +25,8 @@ class TaskGate(Gate):
     """A matrix for each task: logits = W_task x for every token of the task's samples.
 
     Attributes:
-        per_token: False gives each task one row of logits instead, the same for all its tokens.
-            The decision then depends on the task alone, and merges and exports are exact.
+        per_token: False gives each task one row of logits for all its tokens instead, and merges
+            and exports are exact.
         init_std: standard deviation at initialisation. 0 starts from a uniform decision; all tokens
             then have the same experts at first. Mod-Squad's released models start at 0.02: their
             gate layer is initialised to zeros, which the model's own initialisation overwrites.
@@ -40,11 +34,12 @@ class TaskGate(Gate):
         noisy: add normal noise of a learned scale to a token's logits, in training: logits = W x +
             (softplus(V x) + 0.01) n, n ~ N(0, 1), with W and V in one matrix of twice the rows
             (`noisy_gating` of Mod-Squad's released code; Shazeer et al. 2017, arXiv:1701.06538,
-            eq. 4). It is part of the logits that the router gets. Departs: the code also samples
-            it in evaluation, so that outputs are not reproducible.
-        noise_in_evaluation: add the noise in evaluation, too, as the code does.
+            eq. 4).
+        noise_in_evaluation: add the noise in evaluation, too, as the code does, so that outputs
+            are not reproducible.
     """
 
+    needs_task_ids: ClassVar[bool] = True
     per_token: bool = True
     init_std: float = 0.0
     init: Literal["normal", "uniform"] = "normal"
@@ -64,10 +59,6 @@ class TaskGate(Gate):
             )
 
     @property
-    def needs_task_ids(self) -> bool:
-        return True
-
-    @property
     def depends_on_task_only(self) -> bool:
         return not self.per_token
 
@@ -78,10 +69,8 @@ class TaskGate(Gate):
             )
         if not self.per_token:
             return _StaticTaskGateLayer(self._sample_weights(tasks, experts))
-        if self.noisy:
-            weight = self._sample_weights(tasks, 2 * experts, width)
-            return _NoisyTokenTaskGateLayer(weight, noise_in_evaluation=self.noise_in_evaluation)
-        return _TokenTaskGateLayer(self._sample_weights(tasks, experts, width))
+        rows = 2 * experts if self.noisy else experts
+        return _TokenTaskGateLayer(self, self._sample_weights(tasks, rows, width))
 
     def _sample_weights(self, *shape: int) -> Float[Tensor, "tasks ..."]:
         if self.init == "normal":
@@ -95,24 +84,17 @@ class TaskGate(Gate):
 
 
 class _TokenTaskGateLayer(GateLayer):
-    def __init__(self, weight: Float[Tensor, "tasks experts width"]):
+    """If `noisy`, half of each task's rows compute the logits, half the noise's scale."""
+
+    def __init__(self, gate: TaskGate, weight: TaskMatrices):
         super().__init__()
-        self.weight = nn.Parameter(weight)
+        self.weight, self.noisy = nn.Parameter(weight), gate.noisy
+        self.noise_in_evaluation = gate.noise_in_evaluation
 
     def forward(self, x: LayerInput, context: RoutingContext, site: LayerSite) -> GateOutput:
-        return _route_by_task(self.weight, x, context, site)
-
-
-class _NoisyTokenTaskGateLayer(GateLayer):
-    """A noisy task gate: half of each task's rows compute the logits, half the noise's scale."""
-
-    def __init__(self, weight: Float[Tensor, "tasks out width"], *, noise_in_evaluation: bool):
-        super().__init__()
-        self.weight, self.noise_in_evaluation = nn.Parameter(weight), noise_in_evaluation
-
-    def forward(self, x: LayerInput, context: RoutingContext, site: LayerSite) -> GateOutput:
-        if not (self.training or self.noise_in_evaluation):
-            return _route_by_task(self.weight.chunk(2, 1)[0], x, context, site)
+        if not (self.noisy and (self.training or self.noise_in_evaluation)):
+            weight = self.weight.chunk(2, 1)[0] if self.noisy else self.weight
+            return _route_by_task(weight, x, context, site)
         gate_output = _route_by_task(self.weight, x, context, site)
         both = gate_output.logits
         if gate_output.gate_weight is not None:
@@ -125,10 +107,7 @@ class _NoisyTokenTaskGateLayer(GateLayer):
 
 
 def _route_by_task(
-    weight: Float[Tensor, "tasks out width"],
-    x: LayerInput,
-    context: RoutingContext,
-    site: LayerSite,
+    weight: TaskMatrices, x: LayerInput, context: RoutingContext, site: LayerSite
 ) -> GateOutput:
     """Return logits by each token's task, or the matrix alone if one task fills the batch."""
     if context.single_task is not None:

@@ -3,15 +3,8 @@
 from dataclasses import dataclass
 
 from coterie.routing.context import RoutingContext
-from coterie.routing.decision import to_full_precision
-from coterie.routing.gates.base import (
-    Gate,
-    GateLayer,
-    GateOutput,
-    LayerInput,
-    LayerSite,
-    LinearGateLayer,
-)
+from coterie.routing.decision import LayerInput, to_full_precision
+from coterie.routing.gates.base import Gate, GateLayer, GateOutput, LayerSite, LinearGateLayer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,9 +14,8 @@ class TokenGate(Gate):
     Attributes:
         bias: add b (RoDE's and Uni-MoE's gates have no known bias).
         init_std: standard deviation of W at initialisation; 0 starts from a uniform decision.
-        precise: compute the logits in float32 from the activations. By default they come from one
-            product with the experts in the activations' dtype and only the softmax is float32,
-            which costs nothing; this costs 5 to 11 % of a layer in bfloat16.
+        precise: compute the logits in float32, for 5 to 11 % of a layer in bfloat16. By default
+            they come from one product with the experts in the activations' dtype.
     """
 
     bias: bool = False

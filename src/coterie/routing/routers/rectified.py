@@ -14,8 +14,8 @@ class Rectified(Router):
     reconstruction (ReMoE, arXiv:2412.14711, describes RoDE's router the same way).
 
     Attributes:
-        bias: added to every logit. A unit whose logits are all negative gets no expert and no
-            gradient, so a gate that is initialised at zero needs a small positive bias.
+        bias: added to every logit. Without a positive one no expert and no gradient is there for
+            a gate that is initialised at zero.
     """
 
     bias: float = 0.0

@@ -8,11 +8,7 @@ from coterie.routing.routers.base import Router
 
 @dataclass(frozen=True, kw_only=True)
 class Softmax(Router):
-    """weights = softmax(logits / temperature) over all experts.
-
-    Attributes:
-        temperature: above 0; small values bring the weights near one-hot.
-    """
+    """weights = softmax(logits / temperature) over all experts; one-hot near temperature 0."""
 
     temperature: float = 1.0
 
