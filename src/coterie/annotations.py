@@ -27,20 +27,16 @@ def matches_annotation(value: Any, hint: Any) -> bool:
     if origin is Literal:
         return any(value == option and type(value) is type(option) for option in options)
     if origin is tuple:
-        return (
-            isinstance(value, list | tuple)
-            and (not options or options[-1] is Ellipsis or len(value) == len(options))
-            and all(
-                matches_annotation(item, get_item_annotation(hint, index))
-                for index, item in enumerate(value)
-            )
-        )
+        if not isinstance(value, list | tuple):
+            return False
+        fits = not options or options[-1] is Ellipsis or len(value) == len(options)
+        hints = [get_item_annotation(hint, index) for index in range(len(value))]
+        return fits and all(map(matches_annotation, value, hints))
     if hint in LITERAL_TYPES:
         # A bool is an int to Python.
         return isinstance(value, LITERAL_TYPES[hint]) and (hint is bool or type(value) is not bool)
-    return not (is_dataclass(hint) or isabstract(hint)) or (
-        isinstance(value, Mapping) and "is" in value
-    )
+    is_kind = is_dataclass(hint) or isabstract(hint)
+    return not is_kind or (isinstance(value, Mapping) and "is" in value)
 
 
 def coerce(value: Any, hint: Any) -> Any:
@@ -67,9 +63,7 @@ def describe_annotation(hint: Any) -> str:
 def check_choices(config: object) -> None:
     """Raise ValueError for a dataclass's field whose value is none of those in its `Literal`."""
     for name, hint in get_type_hints(type(config)).items():
-        value, allowed = getattr(config, name), [repr(option) for option in get_args(hint)]
-        if get_origin(hint) is Literal and value not in get_args(hint):
-            raise ValueError(
-                f"{type(config).__name__}({name}={value!r}): allowed are "
-                f"{', '.join(allowed[:-1])} and {allowed[-1]}"
-            )
+        value, options = getattr(config, name), get_args(hint)
+        if get_origin(hint) is Literal and value not in options:
+            allowed = f"{', '.join(map(repr, options[:-1]))} and {options[-1]!r}"
+            raise ValueError(f"{type(config).__name__}({name}={value!r}): allowed are {allowed}")

@@ -12,7 +12,6 @@ Made = TypeVar("Made")
 
 
 def get_rank() -> int:
-    """Return this process's rank."""
     return int(os.environ.get("RANK", "0"))
 
 
@@ -22,12 +21,11 @@ def get_world_size() -> int:
 
 
 def is_rank_zero() -> bool:
-    """Return whether this process has rank 0, the one that writes files."""
+    """Return whether this is the process that writes files."""
     return get_rank() == 0
 
 
 def is_initialized() -> bool:
-    """Return whether the process group is initialised."""
     return distributed.is_available() and distributed.is_initialized()
 
 

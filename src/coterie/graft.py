@@ -54,10 +54,8 @@ def graft(
         base.set_adapter(adapter)
         return base
     if not isinstance(base, PreTrainedModel):
-        raise ValueError(
-            f"graft takes a transformers model, not {type(base).__name__}: load one with "
-            "AutoModel.from_pretrained"
-        )
+        advice = "load one with AutoModel.from_pretrained"
+        raise ValueError(f"graft takes a transformers model, not {type(base).__name__}: {advice}")
     with suppress_third_party_warnings():
         model = get_peft_model(
             base, config, adapter_name=adapter, autocast_adapter_dtype=autocast_adapter_dtype
@@ -70,11 +68,11 @@ def _check(mixtures: tuple[Mixture, ...], tasks: tuple[str, ...]) -> None:
     wrong = [name for name in tasks if not isinstance(name, str) or not name]
     if wrong or len(set(tasks)) != len(tasks):
         raise ValueError(f"tasks={tasks!r}: give each task a name of its own")
-    for position, mixture in enumerate(mixtures):
-        if mixture.gate is not None and mixture.gate.needs_task_ids and not tasks:
+    for position, gate in enumerate(mixture.gate for mixture in mixtures):
+        if gate is not None and gate.needs_task_ids and not tasks:
             raise ValueError(
-                f"mixture {position} has a {type(mixture.gate).__name__}, one gate a task, and no "
-                "task was named: pass tasks=('caption', 'ocr', ...)"
+                f"mixture {position} has a {type(gate).__name__}, one gate a task, and no task "
+                "was named: pass tasks=('caption', 'ocr', ...)"
             )
 
 
@@ -84,9 +82,7 @@ def observe(model: nn.Module) -> Iterator[Tape]:
 
     Losses on the tape reach the gates, also with gradient checkpointing; a second call inside
     overwrites the first. Of several adapters at one module, the last to run is recorded.
-
-    Raises:
-        ValueError: `model` has no mixtures.
+    Raises ValueError if `model` has no mixtures.
     """
     if not any(isinstance(module, CoterieLayer) for module in model.modules()):
         raise ValueError(f"{type(model).__name__} has no mixtures: graft it first")

@@ -22,10 +22,8 @@ class MixtureLayer:
     layer that wraps the module, under the names that PEFT needs.
 
     Attributes:
-        mixture: its configuration.
         gate: the gate's weights; None if there is no routing, or the layer uses the decision of
             another.
-        site: the module's name, tower and tie group.
         num_tasks: tasks of the adapter, for `Routing.num_tasks`.
     """
 
@@ -57,9 +55,8 @@ class MixtureLayer:
         mixture = self.mixture
         if mixture.gate is None:
             constant = torch.zeros(1, mixture.num_experts, device=x.device)
-            return DeferredRouting(
-                make_decision=mixture.make_decision_function(None), logits=constant, is_uniform=True
-            )
+            decide = mixture.make_decision_function(None)
+            return DeferredRouting(make_decision=decide, logits=constant, is_uniform=True)
         if mixture.gate.decides_per_sample:
             cached = context.get_cached_decision(self.site.tie_group, self.site.name)
             if cached is None:
@@ -127,11 +124,10 @@ class MixtureLayer:
             modality = context.get_modality_of_tokens(tower, units, context.modalities)
             if tower == "text" and context.valid is not None:
                 valid = context.valid.flatten() if context.valid.shape == units else None
-        experts = decision.weights.shape[-1]
         return Routing(
-            weights=decision.weights.reshape(-1, experts),
-            probs=decision.probs.reshape(-1, experts),
-            logits=decision.logits.reshape(-1, experts),
+            weights=made.weights.flatten(0, -2),
+            probs=made.probs.flatten(0, -2),
+            logits=made.logits.flatten(0, -2),
             num_tasks=self.num_tasks,
             task=task,
             modality=None if modality is None else modality.flatten(),

@@ -34,9 +34,7 @@ OPTIONAL_NAMES = {
 
 def list_plugins(group: str) -> list[EntryPoint]:
     """Return the entries of a group, sorted by name; the first that Python finds of each name."""
-    found: dict[str, EntryPoint] = {}
-    for entry in entry_points(group=group):
-        found.setdefault(entry.name, entry)
+    found = {entry.name: entry for entry in reversed(list(entry_points(group=group)))}
     return [found[name] for name in sorted(found)]
 
 
@@ -45,15 +43,12 @@ def find_plugin(group: str, name: str) -> EntryPoint | None:
 
     Raises ValueError, with the extra to install, for a missing name of coterie's own.
     """
-    for entry in list_plugins(group):
-        if entry.name == name:
-            return entry
-    extra = OPTIONAL_NAMES.get(group, {}).get(name)
-    if extra is not None:
+    found = next((entry for entry in list_plugins(group) if entry.name == name), None)
+    if found is None and (extra := OPTIONAL_NAMES.get(group, {}).get(name)):
         raise ValueError(
             f"{name!r} is not installed, as it comes with an extra: pip install 'coterie[{extra}]'"
         )
-    return None
+    return found
 
 
 def import_task_module(name: str) -> ModuleType | None:

@@ -44,9 +44,7 @@ def find_export(namespace: str, name: str) -> Any:
     if namespace == ROOT:
         root = import_module(ROOT)
         return getattr(root, name) if name in root.__all__ else None
-    if namespace not in NAMESPACES:
-        return None
-    return getattr(import_module(namespace), name, None)
+    return getattr(import_module(namespace), name, None) if namespace in NAMESPACES else None
 
 
 def list_exports(namespace: str) -> list[str]:
@@ -98,6 +96,5 @@ def list_module_names(folders: Iterable[str], prefix: str) -> Iterator[str]:
         if not leaf.startswith("_"):
             yield name
             if is_package:
-                yield from list_module_names(
-                    [str(Path(cast(FileFinder, finder).path) / leaf)], f"{name}."
-                )
+                folder = Path(cast(FileFinder, finder).path) / leaf
+                yield from list_module_names([str(folder)], f"{name}.")

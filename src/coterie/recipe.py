@@ -158,10 +158,14 @@ class Recipe:
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:
             raise ValueError(f"Recipe(name={self.name!r}): give it a name, such as 'rode'")
-        for name, kind in (
-            ("mixtures", Mixture), ("losses", RoutingLoss), ("stages", Stage), ("departures", str)
-        ):  # fmt: skip
-            self._check_items(name, kind)
+        kinds = {"mixtures": Mixture, "losses": RoutingLoss, "stages": Stage, "departures": str}
+        for name, kind in kinds.items():
+            items = getattr(self, name)
+            rows = items if isinstance(items, tuple) else [items]
+            wrong = [row for row in rows if rows is not items or not isinstance(row, kind)]
+            if wrong:
+                allowed = f"a tuple of {kind.__name__}"
+                raise ValueError(f"Recipe({name}=...) is {allowed}, but has {wrong[0]!r}")
         if not isinstance(self.balancing, Balancing):
             advice = "give a kind of coterie.balancing, such as Fixed()"
             raise ValueError(f"Recipe(balancing={self.balancing!r}): {advice}")
@@ -177,31 +181,22 @@ class Recipe:
             raise ValueError(f"Recipe(role={self.role!r}): allowed are {allowed}")
         self._check_stages()
 
-    def _check_items(self, name: str, kind: type) -> None:
-        items = getattr(self, name)
-        is_tuple = isinstance(items, tuple)
-        wrong = [row for row in items if not isinstance(row, kind)] if is_tuple else [items]
-        if wrong:
-            allowed = f"a tuple of {kind.__name__}"
-            raise ValueError(f"Recipe({name}=...) is {allowed}, but has {wrong[0]!r}")
-
     def _check_stages(self) -> None:
         names = [stage.name for stage in self.stages]
-        double = next((name for name in names if names.count(name) > 1), None)
-        if double is not None:
-            raise ValueError(f"two stages of recipe {self.name!r} are called {double!r}")
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"two stages of recipe {self.name!r} are called {name!r}")
         for before, stage in zip((None, *self.stages), self.stages, strict=False):
+            what = f"stage {stage.name!r} of recipe {self.name!r}"
             follows = before is not None and not before.routed
             if (stage.init == "copy") != (follows and stage.routed):
                 raise ValueError(
-                    f"stage {stage.name!r} of recipe {self.name!r}: init='copy' goes with, and "
-                    "only with, a mixture after a stage of routed=False"
+                    f"{what}: init='copy' goes with, and only with, a mixture after a stage of "
+                    "routed=False"
                 )
             if before is not None and before.routed and not stage.routed:
-                raise ValueError(
-                    f"stage {stage.name!r} of recipe {self.name!r} has routed=False after "
-                    f"{before.name!r}, whose experts would be lost: put it first"
-                )
+                lost = f"{before.name!r}, whose experts would be lost"
+                raise ValueError(f"{what} has routed=False after {lost}: put it first")
 
     def dump(self) -> dict[str, Any]:
         """Return the recipe as JSON values."""

@@ -12,16 +12,9 @@ from pathlib import PurePath
 from types import ModuleType
 from typing import Any, TypeVar, cast
 
+from coterie import public_names
 from coterie.plugins import import_task_module
-from coterie.public_names import (
-    NAMESPACES,
-    ROOT,
-    find_export,
-    get_own_classes,
-    get_public_name,
-    list_exports,
-    list_module_names,
-)
+from coterie.public_names import NAMESPACES, ROOT, find_export, get_public_name, list_exports
 
 Kind = TypeVar("Kind")
 
@@ -53,9 +46,8 @@ def dump(value: Any, *, name: str = "value") -> Any:
             return {key: dump(item, name=f"{name}.{key}") for key, item in value.items()}
         case _ if is_frozen_dataclass(kind := type(value)):
             if "<locals>" in kind.__qualname__:
-                raise ValueError(
-                    f"{name} cannot be saved: define {kind.__name__} at the top of its module"
-                )
+                advice = f"define {kind.__name__} at the top of its module"
+                raise ValueError(f"{name} cannot be saved: {advice}")
             items = {field.name: getattr(value, field.name) for field in get_init_fields(kind)}
             return {"is": get_public_name(kind), **dump(items, name=name)}
     raise ValueError(
@@ -108,8 +100,8 @@ def find_kinds(package: ModuleType, base: type[Kind]) -> list[type[Kind]]:
     """
     found = [
         kind
-        for module in list_module_names(package.__path__, f"{package.__name__}.")
-        for kind in get_own_classes(module).values()
+        for module in public_names.list_module_names(package.__path__, f"{package.__name__}.")
+        for kind in public_names.get_own_classes(module).values()
         if issubclass(kind, base) and kind is not base and not inspect.isabstract(kind)
     ]
     return sorted(found, key=lambda kind: kind.__name__)
@@ -117,20 +109,15 @@ def find_kinds(package: ModuleType, base: type[Kind]) -> list[type[Kind]]:
 
 def list_imported_kinds(base: type[Kind]) -> list[type[Kind]]:
     """Return every final subclass of `base` that has been imported, in any package, by name."""
-    found: dict[type[Kind], None] = {}
-    pending = [base]
-    while pending:
-        below = pending.pop().__subclasses__()
-        pending += below
-        found |= dict.fromkeys(kind for kind in below if not inspect.isabstract(kind))
-    return sorted(found, key=lambda kind: (kind.__name__, kind.__module__))
+    found = [base]
+    for kind in found:  # which grows meanwhile
+        found += [below for below in kind.__subclasses__() if below not in found]
+    final = [kind for kind in found[1:] if not inspect.isabstract(kind)]
+    return sorted(final, key=lambda kind: (kind.__name__, kind.__module__))
 
 
 def construct(kind: type, items: Mapping[str, Any], name: str) -> Any:
-    """Construct a `kind` with fields loaded from `items`.
-
-    Raises ValueError for an unknown, missing or invalid field.
-    """
+    """Construct a `kind` with fields loaded from `items`. ValueError for a wrong or missing one."""
     allowed = {f.name: f for f in get_init_fields(kind)}
     for key in items:
         if key not in allowed:
@@ -149,10 +136,7 @@ def construct(kind: type, items: Mapping[str, Any], name: str) -> Any:
 
 
 def find_class(path: Any, name: str) -> type:
-    """Return the frozen dataclass of a public name, such as `coterie:TopK`.
-
-    Classes outside coterie are `module:Name`. Raises ValueError if there is none.
-    """
+    """Return the frozen dataclass of a public name. Raises ValueError if there is none."""
     what = f"{name}.is = {path!r}"
     module_name, _, qualname = path.partition(":") if isinstance(path, str) else ("", "", "")
     if not all(map(str.isidentifier, [*module_name.split("."), *qualname.split(".")])):
@@ -164,10 +148,8 @@ def find_class(path: Any, name: str) -> type:
             f"{format_suggestions(module_name, NAMESPACES)}; they are in "
             f"{', '.join((ROOT, *NAMESPACES))}"
         )
-    if is_own:
-        module = import_module(module_name)
-    else:
-        module = sys.modules.get(module_name) or import_task_module(module_name)
+    known = import_module(module_name) if is_own else sys.modules.get(module_name)
+    module = known or import_task_module(module_name)
     if module is None:
         raise ValueError(
             f"{what}: {module_name} is not imported, and loading imports nothing outside {ROOT}: "
@@ -200,7 +182,6 @@ def is_frozen_dataclass(value: Any) -> bool:
 
 
 def get_init_fields(kind: type) -> list[Field[Any]]:
-    """Return the fields that the constructor takes."""
     return [field for field in fields(kind) if field.init]
 
 

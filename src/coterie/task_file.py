@@ -26,7 +26,10 @@ def read_tasks(path: str | Path) -> TaskSet:
     Raises ValueError, naming the file and the key in it, if anything is wrong.
     """
     source, names = split_task_names(str(path))
-    task_set = read_provided(source) or read_task_file(Path(source))
+    # A plugin raises ValueError, with what to run or to install, if its tasks are not there yet.
+    plugin = find_plugin(TASKS, source)
+    provided = plugin.load()() if plugin else Path(source)
+    task_set = provided if isinstance(provided, TaskSet) else read_task_file(provided)
     if not names:
         return task_set
     try:
@@ -45,30 +48,16 @@ def split_task_names(text: str) -> tuple[str, tuple[str, ...]]:
     return text, ()
 
 
-def read_provided(name: str) -> TaskSet | None:
-    """Read the tasks that a package provides by a name; None for an unknown name.
-
-    Raises ValueError, with what to run or to install, if they are not available yet.
-    """
-    plugin = find_plugin(TASKS, name)
-    if plugin is None:
-        return None
-    provided = plugin.load()()
-    return provided if isinstance(provided, TaskSet) else read_task_file(provided)
-
-
 def read_task_file(path: Path) -> TaskSet:
-    """Read all tasks of a YAML file."""
     kinds = find_task_set_kinds()
     find_dataset_kinds()
     items = load_yaml(path)
-    if isinstance(items, Mapping):
-        # A file that mixes two kinds is read as the first of them, which rejects the other's key.
-        for key, kind in kinds.items():
-            if key in items:
-                return kind.from_yaml(items, path)
-    allowed = " or ".join(f"`{key}` ({kind.__name__})" for key, kind in kinds.items())
     keys = list(map(str, items)) if isinstance(items, Mapping) else []
+    # A file that mixes two kinds is read as the first of them, which rejects the other's key.
+    for key, kind in kinds.items():
+        if key in keys:
+            return kind.from_yaml(items, path)
+    allowed = " or ".join(f"`{key}` ({kind.__name__})" for key, kind in kinds.items())
     near = "".join(serialization.format_suggestions(key, kinds) for key in keys)
     raise ValueError(
         f"{path}: its keys are {', '.join(keys) or 'none'}{near}: give {allowed}, which says of "

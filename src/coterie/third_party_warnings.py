@@ -9,7 +9,6 @@ from transformers.utils import logging
 
 @contextlib.contextmanager
 def suppress_third_party_warnings() -> Iterator[None]:
-    """Suppress these warnings and progress bars in the `with` block."""
     shown = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
     try:

@@ -51,12 +51,8 @@ def make_yaml_loader(yaml: ModuleType) -> type:
 def construct_from_yaml(kind: type[Kind], items: Any, where: str) -> Kind:
     """Construct a frozen dataclass from a mapping of a YAML file.
 
-    Args:
-        kind: the dataclass.
-        items: its fields; lists become tuples, and integers floats if a field is one.
-        where: file and key, for messages.
-
-    Raises ValueError for an unknown or missing field, or a value that does not fit.
+    Lists become tuples, and integers floats if a field is one. `where` is file and key, for the
+    ValueError that an unknown or missing field raises, or a value that does not fit.
     """
     if not isinstance(items, Mapping):
         raise ValueError(f"{where} = {items!r}: give fields of {kind.__name__}, as key: value")

@@ -16,11 +16,13 @@ def test_what_decays():
         trains=("adapter", "host"),
         undecayed=(r".*\.cls_token", "nothing.*"),
         decays_balancing=True,
+        learning_rate=1.0,
         learning_rates={"experts": 2.0},
+        weight_decay=0.1,
     )
     balancing = Uncertainty().build(2)
     trained = select_trainable(model, stage)
-    groups = parameter_groups(model, balancing, trained, learning_rate=1.0, weight_decay=0.1)
+    groups = parameter_groups(model, balancing, trained, stage)
     names = {each: name for name, each in [*model.named_parameters(), ("sigma", balancing.sigma)]}
     found = {
         names[each]: (group["lr"], group["weight_decay"])
@@ -37,11 +39,8 @@ def test_what_decays():
         for each, name in names.items()
     }
     assert found == expected
-    plain = parameter_groups(
-        model, balancing, select_trainable(model, Stage(trains=("host",))), learning_rate=1.0,
-        weight_decay=0.1,
-    )  # fmt: skip
-    decays, stays = plain
+    stage = Stage(trains=("host",), weight_decay=0.1)
+    decays, stays = parameter_groups(model, balancing, select_trainable(model, stage), stage)
     assert (decays["weight_decay"], stays["weight_decay"]) == (0.1, 0.0)
     assert any(each is balancing.sigma for each in stays["params"])
     assert any("cls_token" in names[each] for each in decays["params"])

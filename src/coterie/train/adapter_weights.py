@@ -16,10 +16,8 @@ from coterie.tuner.layer import CoterieLayer, MixtureSite
 def save(model: PeftModel, base_parameters: Sequence[str], folder: Path) -> None:
     """Save the adapter as PEFT does, with the trained base parameters in the same file.
 
-    Base parameters have their full names, so that `PeftModel.from_pretrained` loads them, too.
-
-    Args:
-        base_parameters: names of the base model's parameters that any stage so far has trained.
+    Base parameters, those that any stage so far has trained, have their full names, so that
+    `PeftModel.from_pretrained` loads them, too.
     """
     model.save_pretrained(str(folder))
     save_tensors(model, base_parameters, folder)
@@ -40,8 +38,7 @@ def load(model: PeftModel, folder: Path) -> None:
 
     Raises ValueError if the names of the weights differ between the file and the model.
     """
-    saved = load_file(folder / WEIGHTS)
-    own = _get_tensors_by_name(model)
+    saved, own = load_file(folder / WEIGHTS), _get_tensors_by_name(model)
     missing = [name for name in own if name not in saved and ".coterie_" in name]
     strange = [name for name in saved if name not in own]
     if missing or strange:
@@ -90,6 +87,5 @@ def _repeat_weight(site: MixtureSite | None, source: Tensor, target: Tensor, nam
 
 
 def _get_tensors_by_name(model: PeftModel) -> dict[str, Tensor]:
-    """Return the model's tensors by their names in the file."""
     base = {name: each for name, each in model.named_parameters() if ".coterie_" not in name}
     return base | dict(get_peft_model_state_dict(model, save_embedding_layers=False))

@@ -13,7 +13,6 @@ from coterie.train.config import RunConfig
 
 SampleIndex = tuple[int, int, int]
 """Data set, row, and the seed of the row's augmentation."""
-MAX_SEED = 2**63 - 1
 
 
 class MultiTaskDataset(Dataset[Any]):
@@ -22,10 +21,11 @@ class MultiTaskDataset(Dataset[Any]):
     Attributes:
         datasets: of each task, or one that all tasks share.
         sizes: their numbers of rows.
+
+    Raises ValueError if rows cannot be read and are not skipped.
     """
 
     def __init__(self, config: RunConfig) -> None:
-        """Load the rows. Raises ValueError if some cannot be read and are not skipped."""
         rows = config.tasks.load_training_datasets(skip_bad_rows=config.skip_bad_rows)
         self.datasets, self.transform = tuple(rows), config.tasks.transform
         self.sizes = tuple(len(each) for each in self.datasets)
@@ -63,7 +63,7 @@ class StageBatchSampler:
             sizes, batch_size=size, steps=stage.steps, seed=seed
         )
         # Sampled for all parts and devices at once: a sample's seed depends on its position alone.
-        seeds = np.random.default_rng([seed, 1]).integers(MAX_SEED, size=(stage.steps, size, 1))
+        seeds = np.random.default_rng([seed, 1]).integers(2**63 - 1, size=(stage.steps, size, 1))
         indices = np.concatenate([samples, seeds], axis=2)
         by_device = indices.reshape(stage.steps, parts, world_size, -1, 3)
         self.batches = by_device[:, :, distributed.get_rank()].reshape(stage.steps * parts, -1, 3)
@@ -73,7 +73,7 @@ class StageBatchSampler:
 
     def __iter__(self) -> Iterator[list[SampleIndex]]:
         for batch in self.batches:
-            yield [(int(task), int(row), int(each)) for task, row, each in batch]
+            yield list(map(tuple, batch.tolist()))
 
 
 def derive_stage_seed(seed: int, stage: int) -> int:

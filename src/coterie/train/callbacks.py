@@ -57,9 +57,7 @@ class ProgressCallback(TrainerCallback):
         if self.interrupt.requested:
             control.should_save = control.should_training_stop = True
 
-    def on_log(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **rest: Any
-    ) -> None:
+    def on_log(self, *args: Any, **rest: Any) -> None:
         loss = (rest.get("logs") or {}).get("loss")
         if loss is not None:
             self.bar.set_postfix(loss=f"{loss:.4g}", refresh=False)
@@ -68,26 +66,20 @@ class ProgressCallback(TrainerCallback):
 class RunTensorBoardCallback(TensorBoardCallback):
     """Transformers' TensorBoard callback, writing into the run's folder."""
 
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **rest: Any
-    ) -> None:
+    def on_train_begin(self, *args: Any, **rest: Any) -> None:
         # Trainer's would log the model's configuration as text; the run's configuration has it.
         return None
 
-    def on_train_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **rest: Any
-    ) -> None:
+    def on_train_end(self, *args: Any, **rest: Any) -> None:
         if self.tb_writer is not None:
             self.tb_writer.close()
 
 
 def make_callbacks(events: Path, report_to: Sequence[str], *, step: int) -> list[TrainerCallback]:
-    """Make the callbacks that receive logs: TensorBoard, if installed, and those in `report_to`.
+    """Make the callbacks that receive logs: transformers' in `report_to`, and TensorBoard's.
 
-    Args:
-        events: the folder of TensorBoard's files.
-        report_to: names of transformers' integrations.
-        step: the step that training resumes from; TensorBoard hides earlier events after it.
+    TensorBoard, if installed, writes to `events`, and hides earlier events after `step`, which
+    training resumes from.
     """
     found = [each() for each in get_reporting_integration_callbacks(list(report_to))]
     try:

@@ -13,8 +13,10 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 from transformers import TrainerState
+from transformers.trainer import TRAINER_STATE_NAME
 
 from coterie.train import adapter_weights
 from coterie.train.running_sums import RunningSums
@@ -24,8 +26,6 @@ CHECKPOINT_PREFIX = "checkpoint-"
 PARTIAL_PREFIX = ".partial"
 BEST_FOLDER = "best"
 STATE_FILE, TENSORS_FILE = "training_state.json", "training_state.safetensors"
-TRAINER_STATE_FILE = "trainer_state.json"
-"""The file of transformers' own state."""
 BALANCING = "balancing."
 """Prefix of the names of the balancing's own parameters."""
 
@@ -43,15 +43,12 @@ def write_atomically(folder: Path, write: Callable[[Path], None]) -> None:
         write(unfinished)
     except Exception as error:
         shutil.rmtree(unfinished, ignore_errors=True)
-        if _is_disk_full(error):
-            before = find_latest(folder.parent)
-            left = f"the last checkpoint is {before}" if before else "there is no checkpoint yet"
-            raise OSError(
-                errno.ENOSPC,
-                f"the disk is full: {folder} could not be written; {left}. Make room and go on "
-                "with resume=True (--resume)",
-            ) from error
-        raise
+        if not _is_disk_full(error):
+            raise
+        before = find_latest(folder.parent)
+        left = f"the last checkpoint is {before}" if before else "there is no checkpoint yet"
+        message = f"the disk is full: {folder} could not be written; {left}. Make room and go on "
+        raise OSError(errno.ENOSPC, message + "with resume=True (--resume)") from error
     if folder.exists():  # a repeated step after a resume; its content is the same
         shutil.rmtree(folder)
     unfinished.rename(folder)
@@ -81,9 +78,9 @@ def find_latest(stage: Path) -> Path | None:
     return next(reversed(list_checkpoints(stage)), None)
 
 
-def remove_old(stage: Path, *, keep: int) -> None:
-    """Remove all checkpoints but the last `keep`."""
-    for path in list_checkpoints(stage)[:-keep]:
+def remove_old(stage: Path) -> None:
+    """Remove all checkpoints but the last two."""
+    for path in list_checkpoints(stage)[:-2]:
         # Renamed first: a partly removed checkpoint must not be read as one.
         gone = path.rename(path.with_name(path.name + PARTIAL_PREFIX))
         shutil.rmtree(gone, ignore_errors=True)
@@ -101,7 +98,6 @@ def save_state(folder: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) 
 
 
 def load_state(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read the tensors and facts that `save_state` wrote."""
     facts = json.loads((folder / STATE_FILE).read_text(encoding="utf-8"))
     return load_file(folder / TENSORS_FILE), facts
 
@@ -119,17 +115,16 @@ def load_random(folder: Path) -> int:
     return facts["logged"]
 
 
-def get_optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+def get_optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:
     """Return the optimizer's state by parameter number; its settings are in the configuration."""
-    state = optimizer.state_dict()["state"]
     return {
         f"optimizer.{number}.{name}": torch.as_tensor(value).detach().cpu()
-        for number, values in state.items()
+        for number, values in optimizer.state_dict()["state"].items()
         for name, value in values.items()
     }
 
 
-def load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+def load_optimizer(optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:
     """Load what `get_optimizer_tensors` returned into an optimizer with the same parameters."""
     parameters = [each for group in optimizer.param_groups for each in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
@@ -137,20 +132,14 @@ def load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor])
         kind, _, rest = key.partition(".")
         if kind == "optimizer":
             number, _, name = rest.partition(".")
-            state.setdefault(int(number), {})[name] = match_layout(parameters[int(number)], value)
+            like = parameters[int(number)]
+            if value.shape == like.shape:  # all but the optimizer's step count
+                # Fused optimizers traverse memory without regard to strides: a moment in another
+                # layout than its parameter's would update other weights than its own.
+                value = torch.empty_like(like, dtype=value.dtype, device=value.device).copy_(value)
+            state.setdefault(int(number), {})[name] = value
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": state, "param_groups": groups})
-
-
-def match_layout(parameter: Tensor, value: Tensor) -> Tensor:
-    """Return `value` in the memory layout of `parameter`, if their shapes agree.
-
-    Fused optimizers traverse memory without regard to strides: a moment that was loaded in another
-    layout than its parameter's would update other weights than its own.
-    """
-    if value.shape != parameter.shape:  # the optimizer's step count
-        return value
-    return torch.empty_like(parameter, dtype=value.dtype, device=value.device).copy_(value)
 
 
 def load_balancing(module: nn.Module, tensors: dict[str, Tensor]) -> None:
@@ -160,34 +149,25 @@ def load_balancing(module: nn.Module, tensors: dict[str, Tensor]) -> None:
 
 
 def save_trainer(
-    state: TrainerState, optimizer: torch.optim.Optimizer, sums: RunningSums, last_logged_step: int
+    state: TrainerState, optimizer: Optimizer, sums: RunningSums, last_logged_step: int
 ) -> None:
-    """Write a checkpoint, and remove all but the last two.
-
-    Args:
-        state: transformers' own.
-        sums: those since the last log record.
-        last_logged_step: the step of that record.
-    """
+    """Write a checkpoint, and remove all but the last two; `sums` are those since the last log."""
     context, step = sums.context, state.global_step
-    balancing = context.balancing.state_dict()
+    balancing = context.balancing.state_dict(prefix=BALANCING)
     tensors = get_optimizer_tensors(optimizer) | sums.get_tensors()
-    tensors |= {f"{BALANCING}{name}": each.detach().cpu() for name, each in balancing.items()}
-    facts: dict[str, Any] = {
-        "step": context.finished_steps + step,
-        "time_s": context.metric_log.get_time_s(),
-        "logged": last_logged_step,
-    }
+    tensors |= {name: each.detach().cpu() for name, each in balancing.items()}
+    facts: dict[str, Any] = {"step": context.finished_steps + step, "logged": last_logged_step}
+    facts["time_s"] = context.metric_log.get_time_s()
     if context.validation is not None:
         facts["validation"] = context.validation.state_dict()
 
     def write(folder: Path) -> None:
         adapter_weights.save_tensors(context.model, context.base_parameters, folder)
         save_state(folder, tensors, facts)
-        state.save_to_json(str(folder / TRAINER_STATE_FILE))
+        state.save_to_json(str(folder / TRAINER_STATE_NAME))
 
     write_atomically(context.folder / f"{CHECKPOINT_PREFIX}{step}", write)
-    remove_old(context.folder, keep=2)
+    remove_old(context.folder)
 
 
 def save_best(context: StageContext) -> None:
@@ -197,13 +177,9 @@ def save_best(context: StageContext) -> None:
 
 
 def load_trainer(
-    folder: Path,
-    state: TrainerState,
-    optimizer: torch.optim.Optimizer,
-    scheduler: LambdaLR,
-    sums: RunningSums,
+    folder: Path, state: TrainerState, optimizer: Optimizer, scheduler: LambdaLR, sums: RunningSums
 ) -> None:
-    """Restore all but weights and random states."""
+    """Restore all of a checkpoint but weights and random states."""
     tensors, facts = load_state(folder)
     load_optimizer(optimizer, tensors)
     load_balancing(sums.context.balancing, tensors)

@@ -77,9 +77,8 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         if not isinstance(self.tasks, TaskSet):
-            raise ValueError(
-                f"tasks={self.tasks!r}: give a TaskSet, such as coterie.read_tasks returns"
-            )
+            advice = "give a TaskSet, such as coterie.read_tasks returns"
+            raise ValueError(f"tasks={self.tasks!r}: {advice}")
         names = list(self.task_names)
         if not names or len(set(names)) != len(names):
             raise ValueError(f"tasks={names}: give at least one task, each with a name of its own")
@@ -98,11 +97,6 @@ class RunConfig:
         """The tasks' names, in the order of task ids."""
         return self.tasks.names
 
-    @property
-    def validates(self) -> bool:
-        """Whether training validates."""
-        return self.patience is not None or self.evaluate_every is not None
-
     def load_base(self, device: str | torch.device | None = None) -> LoadedModel:
         """Load the base model, before it is grafted: the same weights at each call."""
         dtype = DTYPES[self.precision]
@@ -110,9 +104,8 @@ class RunConfig:
 
     def make_collator(self, processor: Any) -> Collator:
         """Make the collator of the training batches."""
-        return self.tasks.make_collator(
-            processor, max_length=self.max_length, skip_long=self.skip_bad_rows
-        )
+        skip = self.skip_bad_rows
+        return self.tasks.make_collator(processor, max_length=self.max_length, skip_long=skip)
 
     def _check_numbers(self) -> None:
         for name, low in MINIMUMS.items():
@@ -139,11 +132,7 @@ class RunConfig:
         return self.batch_size or stage.batch_size or BATCH_SIZE
 
     def resolve_stages(self, sizes: tuple[int, ...]) -> tuple[Stage, ...]:
-        """Return the stages with the `steps` and learning rates of this configuration.
-
-        Args:
-            sizes: training rows of each task.
-        """
+        """Return the stages with this configuration's steps and rates, for `sizes` rows a task."""
         wanted = []
         for stage in self.recipe.stages:
             a_pass = self.mix.count_steps_per_epoch(sizes, self.get_global_batch_size(stage))
@@ -166,10 +155,7 @@ class RunConfig:
 
     @classmethod
     def read(cls, path: str | Path) -> "RunConfig":
-        """Read a run's configuration, given its file or the run's folder.
-
-        Raises ValueError if there is none, or it does not load.
-        """
+        """Read a configuration from a run's folder or its file. ValueError if it does not load."""
         path = Path(path)
         path = RunDirectory(path).config_file if path.is_dir() else path
         if not path.is_file():

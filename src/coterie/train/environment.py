@@ -6,6 +6,7 @@ import os
 import platform
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -15,12 +16,7 @@ PACKAGES = ("coterie", "torch", "transformers", "peft", "numpy")
 
 
 def append_environment(file: Path, *, step: int) -> None:
-    """Append a line to a run's environment file.
-
-    Args:
-        file: `RunDirectory.environment_file`.
-        step: the step that training resumes from; 0 for a new run.
-    """
+    """Append a line to `RunDirectory.environment_file`; a new run starts at step 0."""
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     facts = {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -41,7 +37,6 @@ def describe_machine() -> str:
 
 
 def get_processor_name() -> str:
-    """Return the processor's name."""
     at = Path("/proc/cpuinfo")
     if sys.platform == "linux" and at.is_file():
         for line in at.read_text(encoding="utf-8", errors="replace").splitlines():
@@ -54,7 +49,5 @@ def get_versions() -> Iterator[str]:
     """Yield the versions of Python and of the packages that results depend on."""
     yield f"python {platform.python_version()}"
     for name in PACKAGES:
-        try:
+        with suppress(PackageNotFoundError):
             yield f"{name} {version(name)}"
-        except PackageNotFoundError:
-            continue

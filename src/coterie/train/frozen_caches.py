@@ -17,7 +17,6 @@ from coterie.tuner.layer import CoterieLayer
 if TYPE_CHECKING:
     from coterie.models.omni.hidden_state_cache import HiddenStateCache
 
-ENCODER_TOWERS = ("vision", "audio")
 FEATURES = "feature_cache"
 """The attribute of an omni model's processor that holds its feature cache."""
 
@@ -26,11 +25,7 @@ def cache_encoder_features(model: nn.Module, processor: Any) -> None:
     """Make an omni model's encoders run once per image or audio instead of once per step.
 
     Features are not cached where an encoder is trained or contains a mixture, whose routing, and
-    with it the features, may depend on the task.
-
-    Args:
-        model: grafted or not.
-        processor: the one that makes its batches.
+    with it the features, may depend on the task. `processor` makes the model's batches.
     """
     base_model: Any = model.get_base_model() if isinstance(model, PeftModel) else model
     if base_model.config.model_type != "coterie_omni":
@@ -47,7 +42,7 @@ def cache_encoder_features(model: nn.Module, processor: Any) -> None:
 def has_tower_mixtures(model: nn.Module) -> bool:
     """Return whether any mixture is in an encoder."""
     return any(
-        site.layer_site.tower in ENCODER_TOWERS
+        site.layer_site.tower in ("vision", "audio")
         for module in model.modules()
         if isinstance(module, CoterieLayer)
         for site in module.coterie_site.values()
@@ -72,7 +67,6 @@ def precompute_caches(config: RunConfig) -> int:
 
     Training fills missing entries itself. Filling the caches first makes training times of runs
     over the same samples comparable: otherwise only the first run pays for them.
-
     Returns the number of samples, each counted once.
     """
     base, samples = config.load_base(), MultiTaskDataset(config)

@@ -15,7 +15,6 @@ from coterie.train.run import Run
 from coterie.train.trainable import FrozenRows, TrainableParameters, get_base_parameter_name
 from coterie.tuner.config import WEIGHTS, CoterieConfig
 
-ADAPTER = "default"
 PER_TASK = ("heads.", "embeddings.")
 """Prefixes of the names of base parameters that each task has its own of."""
 
@@ -23,12 +22,8 @@ PER_TASK = ("heads.", "embeddings.")
 def initialize_from_run(model: PeftModel, frozen: FrozenTasks) -> tuple[str, ...]:
     """Load the frozen tasks' weights into the first stage's model, and initialise new gates.
 
-    Args:
-        model: grafted, with the frozen tasks first among its tasks.
-        frozen: names the run.
-
-    Returns the names of base parameters that differ from the base model's and are saved with
-    those that this run trains.
+    The model is grafted, with the frozen tasks first among its tasks. Returns the names of base
+    parameters that differ from the base model's and are saved with those that this run trains.
     Raises ValueError if the run's tasks differ from the model's, or a mixture has no task gates.
     """
     run = Run.read(frozen.run)
@@ -40,7 +35,7 @@ def initialize_from_run(model: PeftModel, frozen: FrozenTasks) -> tuple[str, ...
             f"the first tasks of the data set differ from those of {run.folder}: now "
             f"{new[: len(old)]}, then {old}"
         )
-    check_task_gates(before.peft_config[ADAPTER])
+    check_task_gates(before.peft_config["default"])
     like = None if frozen.initialize_from is None else frozen.names.index(frozen.initialize_from)
     model.load_state_dict(build_extended_weights(before.state_dict(), model.state_dict(), like))
     with safe_open(run.directory.adapter_folder / WEIGHTS, framework="pt") as file:
@@ -66,11 +61,9 @@ def check_task_gates(config: CoterieConfig) -> None:
 def build_extended_weights(
     old: Mapping[str, Tensor], new: Mapping[str, Tensor], like: int | None
 ) -> dict[str, Tensor]:
-    """Return the new model's state: the old tensors, with rows appended for the new tasks.
+    """Return the state of a freshly initialised model with rows for new tasks after the old ones.
 
-    Args:
-        old, new: state dicts of the earlier model and of the new one, freshly initialised.
-        like: the old task whose gates initialise the new ones; None for the mean over all tasks.
+    `like` is the old task whose gates initialise the new ones; None for the mean over all tasks.
     """
     extended = {}
     for name, weight in new.items():
@@ -98,6 +91,6 @@ def exclude_frozen(
             parameter.requires_grad_(False)
             heads.add(name)
         elif ".coterie_gate." in name or base_name.startswith("embeddings."):
-            rows.append(FrozenRows.freeze(parameter, slice(0, count)))
+            rows.append(FrozenRows(parameter, slice(0, count)))
     base = tuple(name for name in trainable.base if name not in heads)
     return replace(trainable, base=base, frozen_rows=tuple(rows))

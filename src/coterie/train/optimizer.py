@@ -4,38 +4,28 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import TrainingArguments
 
+from coterie.recipe import Stage
 from coterie.train.stage_context import StageContext
 from coterie.train.trainable import TrainableParameters
 
-BETAS = (0.9, 0.999)
 
-
-def make_optimizer(context: StageContext, args: TrainingArguments) -> torch.optim.Optimizer:
-    """Make the AdamW of a stage's trained parameters."""
-    groups = parameter_groups(
-        context.model, context.balancing, context.trainable,
-        learning_rate=args.learning_rate, weight_decay=args.weight_decay,
-    )  # fmt: skip
-    return torch.optim.AdamW(
-        groups, lr=args.learning_rate, betas=BETAS, eps=args.adam_epsilon,
-        fused=args.device.type in ("cpu", "cuda"),
-    )  # fmt: skip
+def make_optimizer(context: StageContext, device: torch.device) -> torch.optim.Optimizer:
+    """Make the AdamW of a stage's trained parameters, fused where the device has it."""
+    stage = context.stage
+    groups = parameter_groups(context.model, context.balancing, context.trainable, stage)
+    fused = device.type in ("cpu", "cuda")
+    return torch.optim.AdamW(groups, lr=stage.learning_rate, eps=stage.epsilon, fused=fused)
 
 
 def parameter_groups(
-    model: nn.Module,
-    balancing: nn.Module,
-    trained: TrainableParameters,
-    *,
-    learning_rate: float,
-    weight_decay: float,
+    model: nn.Module, balancing: nn.Module, trained: TrainableParameters, stage: Stage
 ) -> list[dict[str, Any]]:
     """Return the trained parameters by learning rate and weight decay, for torch's optimizers.
 
     Parameters of at most one axis (biases, norms) do not decay. The stage's own rate comes first.
     """
+    learning_rate, weight_decay = stage.learning_rate, stage.weight_decay
     named = [
         *((name, each, each.ndim > 1 and name not in trained.undecayed)
           for name, each in model.named_parameters()),

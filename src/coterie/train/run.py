@@ -56,7 +56,6 @@ class Run:
         """Load the base model with the trained mixture in it, in eval mode, and its processor.
 
         For a dense run, a `MultiTaskVisionModel` and the `DenseCollator` of its batches.
-
         Raises ValueError if the run is not finished.
         """
         if not self.is_finished:
@@ -65,8 +64,7 @@ class Run:
                 "`coterie train --resume`"
             )
         with suppress_third_party_warnings():
-            base = self.config.load_base()
-            adapter = str(self.directory.adapter_folder)
+            base, adapter = self.config.load_base(), str(self.directory.adapter_folder)
             model: Any = PeftModel.from_pretrained(base.model, adapter)
         return LoadedModel(model.to(device or "cpu").eval(), base.processor, str(self.folder))
 

@@ -24,10 +24,9 @@ class MissingFile(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class FinishedStage:
-    """A finished stage.
+    """A finished stage, by its name.
 
     Attributes:
-        stage: its name.
         steps: optimizer steps; fewer than configured where it stopped early.
         weights_folder: the folder of its weights, relative to the run's folder.
         base_parameters: names of the base model's parameters that it or an earlier stage trained.
@@ -133,34 +132,27 @@ class RunDirectory:
         """Raise ValueError unless the folder has a run's configuration, log or scores."""
         files = (self.config_file, self.log_file, self.scores_file())
         if not any(each.is_file() for each in files):
+            names = ", ".join(each.name for each in files)
             raise ValueError(
-                f"{self.folder} is not a run's folder: it has none of "
-                f"{', '.join(each.name for each in files)}; give the folder that `coterie train` "
-                "wrote"
+                f"{self.folder} is not a run's folder: it has none of {names}; give the folder "
+                "that `coterie train` wrote"
             )
 
     def read_finished_stages(self) -> list[FinishedStage]:
-        """Read the finished stages, in order; none if there is no file.
-
-        Raises ValueError if the file is damaged.
-        """
+        """Read the finished stages, in order; none without a file. ValueError if it is damaged."""
         if not self.progress_file.is_file():
             return []
         try:
             stages = json.loads(self.progress_file.read_text(encoding="utf-8"))["stages"]
-            return [
-                FinishedStage(**each | {"base_parameters": tuple(each["base_parameters"])})
-                for each in stages
-            ]
+            rows = [each | {"base_parameters": tuple(each["base_parameters"])} for each in stages]
+            return [FinishedStage(**row) for row in rows]
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(
                 f"{self.progress_file} is damaged ({error!r}): train again in a new folder"
             ) from error
 
     def add_finished_stage(self, done: FinishedStage) -> None:
-        """Record that a stage is finished."""
-        stages = [*self.read_finished_stages(), done]
-        rows = [vars(each) | {"base_parameters": list(each.base_parameters)} for each in stages]
+        rows = [vars(each) for each in (*self.read_finished_stages(), done)]
         write(self.progress_file, json.dumps({"stages": rows}, indent=1))
 
     def write_bad_rows(self, bad: Iterable[BadRow], split: str = "") -> int:
@@ -173,8 +165,19 @@ class RunDirectory:
         return len(once)
 
     def read_bad_rows(self) -> tuple[BadRow, ...]:
-        """Read the rows that training skipped; empty if there is no file."""
-        return tuple(BadRow(**row) for row in read_json_lines(self.bad_rows_file()))
+        """Read the rows that training skipped; empty if there is no file.
+
+        Raises ValueError, naming file and line, if it is damaged.
+        """
+        file = self.bad_rows_file()
+        lines = file.read_bytes().removesuffix(b"\n").split(b"\n") if file.is_file() else []
+        rows = []
+        for number, line in enumerate(lines, 1):
+            try:
+                rows.append(BadRow(**json.loads(line)))
+            except (ValueError, TypeError) as error:
+                raise ValueError(f"{file}:{number} is damaged ({error}): remove the line") from None
+        return tuple(rows)
 
     def describe_bad_rows(self) -> str:
         """Return how many rows training skipped and the file that lists them; empty for none."""
@@ -194,7 +197,6 @@ class RunDirectory:
         """Read a JSON file of the run; None if it is missing or damaged, see `explain`."""
         with suppress(OSError, ValueError, RecursionError):
             return json.loads(file.read_text(encoding="utf-8"))
-        return None
 
     def try_read_mapping(self, file: Path) -> Mapping[str, Any]:
         """Read a JSON object; empty if the file is missing, damaged or holds something else."""
@@ -203,27 +205,23 @@ class RunDirectory:
 
     def try_read_predictions(self, split: str, task: str) -> list[dict[str, Any]]:
         """Read a task's rows of predictions; none if its name has path separators."""
-        try:
+        with suppress(ValueError):
             return read_json_lines(self.predictions_file(split, task))
-        except ValueError:
-            return []
+        return []
 
     def explain(self, file: Path, what: str) -> MissingFile:
         """Return the reason why `what` is missing, and the command that writes its file."""
         state = "cannot be read" if file.is_file() else "is not there"
         name = file.relative_to(self.folder).as_posix()
-        return MissingFile(f"{what}: {name} of {self.folder.name} {state}", self._get_command(file))
-
-    def _get_command(self, file: Path) -> str:
-        run = shlex.quote(str(self.folder))
-        if file == self.config_file:
-            return ""
-        if file == self.log_file:
-            return f"coterie train {shlex.quote(str(self.config_file))} --out RUN"
-        if file == self.conflict_file:
-            return f"coterie diagnose {run} --to {shlex.quote(str(file))}"
+        run, config = shlex.quote(str(self.folder)), shlex.quote(str(self.config_file))
         flags = [flag for name, flag in CONTROLS.items() if file == self.scores_file(name)]
-        return " ".join(["coterie evaluate", run, *flags])
+        commands = {
+            self.config_file: "",
+            self.log_file: f"coterie train {config} --out RUN",
+            self.conflict_file: f"coterie diagnose {run} --to {shlex.quote(str(file))}",
+        }
+        command = commands.get(file, " ".join(["coterie evaluate", run, *flags]))
+        return MissingFile(f"{what}: {name} of {self.folder.name} {state}", command)
 
 
 def _check_name(name: str, what: str) -> str:

@@ -1,6 +1,7 @@
 """`RunningSums`: losses, expert usage and task-expert information of one record of the log."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -36,10 +37,8 @@ class RunningSums:
         """Set all sums to zero."""
         tasks, routing = len(self.tasks), len(self.context.losses)
         sizes = {"loss": 1, "sums": tasks, "counts": tasks, "routing": routing}
-        self.sums = {
-            name: torch.zeros(size, device=self.device, dtype=self.dtype)
-            for name, size in sizes.items()
-        }
+        zeros = partial(torch.zeros, device=self.device, dtype=self.dtype)
+        self.sums = {name: zeros(size) for name, size in sizes.items()}
         self.usage = ExpertUsage(self.tasks, dtype=torch.float32, device=None)
         self.usage_is_due = False
 
@@ -83,30 +82,22 @@ class RunningSums:
                     sums[name.removeprefix(prefix)] = values.to(self.device)
         self.usage_is_due = bool(tensors[DUE])
 
-    def make_record(
-        self,
-        *,
-        step: int,
-        num_steps: int,
-        learning_rate: float | None,
-        gradient_norm: float | None,
-        validation_loss: Mapping[str, float],
-    ) -> dict[str, Any]:
+    def make_record(self, step: int, num_steps: int, measured: Mapping[str, Any]) -> dict[str, Any]:
         """Make the record of the steps since the last one; all processes must call this.
 
         Args:
             step: of the stage, counted from 1.
             num_steps: since the last record.
-            learning_rate: of this step.
-            gradient_norm: of this step, before clipping.
-            validation_loss: of this step, by task; empty for none.
+            measured: entries of this step: learning rate, gradient norm before clipping, and
+                validation losses by task, if there are any.
 
         "information" is layer -> I(T; E) in nats, "use" layer -> statistic -> task -> a number for
         each expert; they are left out where no mixture of the stage routes.
         """
         context, totals = self.context, self._compute_totals()
         by_task = zip(self.tasks, totals["sums"], totals["counts"], strict=True)
-        losses = [type(each).__name__ for each in context.losses]
+        names = [type(each).__name__ for each in context.losses]
+        by_loss = zip(names, totals["routing"], strict=True)
         samples = step * context.config.get_global_batch_size(context.stage)
         return {
             "step": context.finished_steps + step,
@@ -116,13 +107,8 @@ class RunningSums:
             "samples": samples,
             "loss": totals["loss"][0] / num_steps,
             "task_loss": {name: total / count for name, total, count in by_task if count},
-            "routing_loss": {
-                name: total / num_steps
-                for name, total in zip(losses, totals["routing"], strict=True)
-            },
-            "learning_rate": learning_rate,
-            "gradient_norm": gradient_norm,
-            **({"validation_loss": validation_loss} if validation_loss else {}),
+            "routing_loss": {name: total / num_steps for name, total in by_loss},
+            **measured,
             **self._compute_usage(),
         }
 

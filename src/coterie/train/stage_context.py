@@ -19,8 +19,6 @@ from coterie.train.trainable import TrainableParameters
 from coterie.train.validation import Validation
 
 SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
-EVALUATIONS_PER_STAGE = 10
-"""Validations of a stage that has `patience` and no `evaluate_every`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,18 +72,13 @@ class StageContext:
         config, stage, validates = self.config, self.stage, self.validation is not None
         assert stage.steps is not None
         parts = config.accumulation * distributed.get_world_size()
-        every = config.evaluate_every or max(1, stage.steps // EVALUATIONS_PER_STAGE)
+        every = config.evaluate_every or max(1, stage.steps // 10)  # ten a stage for `patience`
         return TrainingArguments(
-            output_dir=str(self.folder),
-            max_steps=stage.steps,
+            output_dir=str(self.folder), max_steps=stage.steps,
             per_device_train_batch_size=max(1, config.get_global_batch_size(stage) // parts),
             gradient_accumulation_steps=config.accumulation,
-            learning_rate=stage.learning_rate,
-            lr_scheduler_type=SCHEDULES[stage.schedule],
-            warmup_steps=round(stage.warmup * stage.steps),
-            weight_decay=stage.weight_decay,
-            adam_epsilon=stage.epsilon,
-            max_grad_norm=config.max_grad_norm,
+            learning_rate=stage.learning_rate, lr_scheduler_type=SCHEDULES[stage.schedule],
+            warmup_steps=round(stage.warmup * stage.steps), max_grad_norm=config.max_grad_norm,
             # Trained base parameters are float32, so bfloat16 needs autocast.
             bf16=bool(self.base_parameters) and config.precision == "bfloat16",
             seed=derive_stage_seed(config.seed, self.number),  # of dropout and the router's noise

@@ -33,11 +33,9 @@ class StageRunner:
         """Load the rows. Raises ValueError if some cannot be read and are not skipped."""
         self.run, self.config, tasks = run, run.config, run.config.tasks
         self.samples = MultiTaskDataset(self.config)
-        self.validation = (
-            tasks.load_validation_datasets(skip_bad_rows=self.config.skip_bad_rows)
-            if self.config.validates
-            else []
-        )
+        skip = self.config.skip_bad_rows
+        validates = self.config.patience is not None or self.config.evaluate_every is not None
+        self.validation = tasks.load_validation_datasets(skip_bad_rows=skip) if validates else []
         datasets = (*self.samples.datasets, *self.validation)
         self.bad_rows = [row for each in datasets for row in each.bad_rows]
         self.stages = self.config.resolve_stages(self.samples.sizes)
@@ -92,13 +90,11 @@ class StageRunner:
     def _run_stage(self, model: PeftModel, shown: "tqdm[Any]", interrupt: InterruptHandler) -> None:
         context, directory = self._make_context(model), self.run.directory
         last, stage = checkpoint.find_latest(context.folder), context.stage.name
-        first_step = checkpoint.get_step(last) if last else 0
-        events = make_callbacks(
-            directory.events_folder(stage), self.config.report_to, step=first_step
-        )
-        shown.update(context.finished_steps + first_step - shown.n)
+        step, events = checkpoint.get_step(last) if last else 0, directory.events_folder(stage)
+        callbacks = make_callbacks(events, self.config.report_to, step=step)
+        shown.update(context.finished_steps + step - shown.n)
         with suppress_third_party_warnings(), cache_hidden_states(model):
-            callbacks = [ProgressCallback(shown, interrupt, stage), *events]
+            callbacks = [ProgressCallback(shown, interrupt, stage), *callbacks]
             trainer = MixtureTrainer(context, callbacks)
             context.metric_log.start()
             if not self._is_ended(last):
@@ -149,10 +145,8 @@ class StageRunner:
         if config.patience is None and not self.validation:
             return None
         size = max(1, config.get_global_batch_size(stage) // config.accumulation)
-        return Validation(
-            self.validation, limit=config.validation_limit, batch_size=size,
-            patience=config.patience,
-        )  # fmt: skip
+        limit, patience = config.validation_limit, config.patience
+        return Validation(self.validation, limit=limit, batch_size=size, patience=patience)
 
     def _is_ended(self, last: Path | None) -> bool:
         """Return whether a checkpoint ends its stage: all steps done, or patience exhausted."""
@@ -184,8 +178,6 @@ class StageRunner:
         last = self.finished_stages[-1]
         adapter_weights.load(model, self.run.folder / last.weights_folder)
         if distributed.is_rank_zero():
-            checkpoint.write_atomically(
-                self.run.directory.adapter_folder,
-                partial(adapter_weights.save, model, last.base_parameters),
-            )
+            save = partial(adapter_weights.save, model, last.base_parameters)
+            checkpoint.write_atomically(self.run.directory.adapter_folder, save)
         distributed.barrier()

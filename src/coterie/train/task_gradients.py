@@ -43,9 +43,8 @@ class TaskGradients:
         self.num_shared = sum(each.numel() for each in shared)
         self.sizes = [each.numel() for each in self.parameters]
         device = self.parameters[0].device
-        self.rows: Float[Tensor, "objectives parameters"] = torch.zeros(
-            tasks + 1, sum(self.sizes), device=device
-        )
+        shape = (tasks + 1, sum(self.sizes))
+        self.rows: Float[Tensor, "objectives parameters"] = torch.zeros(shape, device=device)
         self.counts = torch.zeros(tasks, device=device)
 
     @classmethod
@@ -58,12 +57,7 @@ class TaskGradients:
         return cls(shared, task_specific, tasks=tasks)
 
     def add(self, found: TaskLossSums, routing: Sequence[Float[Tensor, ""]]) -> None:
-        """Add the gradients of one part of a step, and free its graph.
-
-        Args:
-            found: the part's losses by task.
-            routing: routing losses, each divided by the number of parts.
-        """
+        """Add the gradients of one part of a step, and free its graph."""
         present = found.counts.nonzero().flatten().tolist()
         objectives = {task: found.sums[task] for task in present}
         if routing:

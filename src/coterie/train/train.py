@@ -52,16 +52,14 @@ def train(
     if unknown := [name for name in settings if name not in SETTINGS]:
         allowed = ", ".join(SETTINGS)
         raise ValueError(f"train() has no setting {unknown[0]!r}; its settings are {allowed}")
-    config = RunConfig(
-        recipe=recipe, base=make_absolute_base(base), tasks=as_task_set(tasks), **settings
-    )
+    base, tasks = make_absolute_base(base), as_task_set(tasks)
+    config = RunConfig(recipe=recipe, base=base, tasks=tasks, **settings)
     return train_from_config(config, out=out, resume=resume, progress=progress)
 
 
 def _list_settings() -> inspect.Signature:
     """Return the signature of `train` with each setting and its default, for `help()`."""
-    signature = inspect.signature(train)
-    fields = inspect.signature(RunConfig).parameters
+    signature, fields = inspect.signature(train), inspect.signature(RunConfig).parameters
     explicit = [each for each in signature.parameters.values() if each.name != "settings"]
     return signature.replace(parameters=[*explicit, *(fields[name] for name in SETTINGS)])
 
@@ -101,25 +99,18 @@ def make_absolute_base(base: str | Path) -> str:
 def _open_run(config: RunConfig, folder: Path, *, resume: bool) -> Run:
     """Create the folder of a new run, or open that of the run to resume."""
     directory = RunDirectory(folder)
-    if not directory.is_run:
-        if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
-            raise ValueError(
-                f"out={str(folder)!r} already exists and is not a run: give another folder"
-            )
-        folder.mkdir(parents=True, exist_ok=True)
-        write(directory.config_file, config.dumps())
-        return Run(folder, config)
-    before = RunConfig.read(folder)
-    if not directory.is_started:
+    at = f"out={str(folder)!r} already"
+    if not directory.is_run and (folder.is_file() or (folder.is_dir() and any(folder.iterdir()))):
+        raise ValueError(f"{at} exists and is not a run: give another folder")
+    before = RunConfig.read(folder) if directory.is_run else config
+    if not directory.is_run or not directory.is_started:
         # The new configuration may fix what prevented the first step, such as bad rows.
         directory.write_bad_rows([])
         write(directory.config_file, config.dumps())
         return Run(folder, config)
     if not resume:
-        raise ValueError(
-            f"out={str(folder)!r} already has a run: resume it with resume=True (--resume), or "
-            "give another folder"
-        )
+        advice = "resume it with resume=True (--resume), or give another folder"
+        raise ValueError(f"{at} has a run: {advice}")
     saved, requested = (serialization.dump(each, name="run") for each in (before, config))
     if differences := list(_list_differences("", saved, requested)):
         raise ValueError(

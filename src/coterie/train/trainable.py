@@ -21,18 +21,16 @@ ADAPTER_PARTS = {
 """Part of `Stage.trains` -> what the names of its parameters contain."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class FrozenRows:
-    """Rows of a parameter that are frozen while the others are trained."""
+    """Rows of a parameter that keep their present values while the others are trained."""
 
     parameter: nn.Parameter
     rows: slice
-    values: Tensor
+    values: Tensor = field(init=False)
 
-    @classmethod
-    def freeze(cls, parameter: nn.Parameter, rows: slice) -> "FrozenRows":
-        """Freeze rows with their present values."""
-        return cls(parameter=parameter, rows=rows, values=parameter.detach()[rows].clone())
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "values", self.parameter.detach()[self.rows].clone())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,8 +89,7 @@ def select_trainable(model: PeftModel, stage: Stage) -> TrainableParameters:
     chosen: dict[str, nn.Parameter] = {}
     for part in stage.trains:
         chosen |= _select_part(part, stage, model)
-    family = find_family(model.get_base_model())
-    if family is not None:
+    if family := find_family(model.get_base_model()):
         chosen |= _match_parameters(family.new_parameters, model)
     rates = {
         name: rate
@@ -101,16 +98,12 @@ def select_trainable(model: PeftModel, stage: Stage) -> TrainableParameters:
         if name in chosen
     }
     frozen = _freeze_other_rows(model, chosen, set(stage.trains))
-    for parameter in model.parameters():
-        parameter.requires_grad_(False)
+    model.requires_grad_(False)
     for parameter in chosen.values():
         parameter.requires_grad_(True)
     base = tuple(name for name in chosen if ".coterie_" not in name)
-    undecayed = tuple(
-        name
-        for name in base
-        if any(re.fullmatch(pattern, get_base_parameter_name(name)) for pattern in stage.undecayed)
-    )
+    matched = {name for pattern in stage.undecayed for name in _match_parameters(pattern, model)}
+    undecayed = tuple(name for name in base if name in matched)
     return TrainableParameters(
         base=base, frozen_rows=tuple(frozen), learning_rates=rates, undecayed=undecayed,
         decays_balancing=stage.decays_balancing,
@@ -131,8 +124,7 @@ def _select_part(part: str, stage: Stage, model: PeftModel) -> dict[str, nn.Para
         found = {
             name: each
             for name, each in _match_parameters(".*", model).items()
-            if family is not None
-            and family.get_tower(get_base_parameter_name(name).rpartition(".")[0]) == part
+            if family and family.get_tower(get_base_parameter_name(name).rpartition(".")[0]) == part
         }
     elif part in ADAPTER_PARTS:
         named = model.named_parameters()
@@ -155,17 +147,14 @@ def _match_parameters(pattern: str, model: PeftModel) -> dict[str, nn.Parameter]
 
 def _make_no_match_error(part: str, stage: Stage, model: PeftModel) -> str:
     config: Any = model.get_base_model().config
-    what = f"stage {stage.name!r} trains {part!r}"
+    kind, what = config.model_type, f"stage {stage.name!r} trains {part!r}"
     if part in TRAINABLE_PARTS:
         return (
-            f"{what}, and {config.model_type} with these mixtures has no such parameters: leave it "
-            "out of `trains`, or name them by a regular expression"
+            f"{what}, and {kind} with these mixtures has no such parameters: leave it out of "
+            "`trains`, or name them by a regular expression"
         )
-    some = map(get_base_parameter_name, list(_match_parameters(".*", model))[:3])
-    return (
-        f"{what}, which matches no parameter of {config.model_type}; its parameters are called "
-        f"{', '.join(some)}, ..."
-    )
+    some = ", ".join(map(get_base_parameter_name, list(_match_parameters(".*", model))[:3]))
+    return f"{what}, which matches no parameter of {kind}; its parameters are called {some}, ..."
 
 
 def _find_shared_expert_rows(model: PeftModel) -> list[tuple[str, nn.Parameter, int]]:
@@ -175,12 +164,11 @@ def _find_shared_expert_rows(model: PeftModel) -> list[tuple[str, nn.Parameter, 
         if not isinstance(layer, CoterieLayer) or ADAPTER_NAME not in layer.coterie_site:
             continue
         mixture = layer.coterie_site[ADAPTER_NAME].mixture
-        if mixture.shared is None:
-            continue
-        experts = layer.coterie_experts[ADAPTER_NAME]
-        for name, rows in mixture.main.find_shared_rows(experts, mixture.shared).items():
-            full_name = f"{prefix}.coterie_experts.{ADAPTER_NAME}.{name}"
-            found.append((full_name, experts.get_parameter(name), rows.start))
+        if mixture.shared is not None:
+            experts = layer.coterie_experts[ADAPTER_NAME]
+            for name, rows in mixture.main.find_shared_rows(experts, mixture.shared).items():
+                full_name = f"{prefix}.coterie_experts.{ADAPTER_NAME}.{name}"
+                found.append((full_name, experts.get_parameter(name), rows.start))
     return found
 
 
@@ -192,7 +180,7 @@ def _freeze_other_rows(
     if trains_shared and trains_routed:
         return []
     return [
-        FrozenRows.freeze(each, slice(0, start) if trains_shared else slice(start, None))
+        FrozenRows(each, slice(0, start) if trains_shared else slice(start, None))
         for name, each, start in _find_shared_expert_rows(model)
         if name in chosen
     ]

@@ -27,8 +27,8 @@ from coterie.train.stage_context import StageContext
 from coterie.train.task_gradients import TaskGradients
 from coterie.train.validation import Validation
 
-Count = Tensor | int | None
-"""Items of an optimizer step, as Trainer has counted them."""
+Batch, Count = dict[str, Any], Tensor | int | None
+"""A collated batch; items of an optimizer step, as Trainer has counted them."""
 
 
 class MixtureTrainer(Trainer):
@@ -43,20 +43,13 @@ class MixtureTrainer(Trainer):
         self.gradient_norm: float | Tensor | None = None
         self.last_validation: dict[str, float] = {}
         context.trainable.zero_frozen_gradients()
-        super().__init__(
-            model=context.model,
-            args=args,
-            train_dataset=context.dataset,
-            # Required by Trainer, but not used.
-            eval_dataset=context.dataset if context.validation else None,
-            data_collator=cast(Any, context.collator),
-            callbacks=list(callbacks),
-        )
+        # The second data set, for validation, is required, but not used.
+        data, collator = context.dataset, cast(Any, context.collator)
+        super().__init__(context.model, args, collator, data, data, callbacks=list(callbacks))
         self.remove_callback(PrinterCallback)
         # Trainer counts the items of an optimizer step, and the loss is divided by their number.
         self.model_accepts_loss_kwargs = True
-        self.base_model = context.model.get_base_model()
-        self.task_gradients: TaskGradients | None = None
+        self.base_model, self.task_gradients = context.model.get_base_model(), None
         if context.aggregator is not None:
             self.task_gradients = TaskGradients.from_model(context.model, tasks=self.num_tasks)
 
@@ -66,35 +59,32 @@ class MixtureTrainer(Trainer):
         sampler = StageBatchSampler(context.config, context.stage, data.sizes, context.number)
         return DataLoader(data, batch_sampler=cast(Any, sampler), collate_fn=context.collator)
 
-    def _get_num_items_in_batch(
-        self, batch_samples: list[dict[str, Any]], device: torch.device
-    ) -> Tensor:
+    def _get_num_items_in_batch(self, batch_samples: list[Batch], device: torch.device) -> Tensor:
         """Count the items of all parts of a step, on all devices; Trainer's counts tokens only."""
-        counts = [self.task_set.count_items(batch) for batch in batch_samples]
-        total = torch.tensor(float(sum(counts)), device=device)
+        total = torch.tensor(
+            float(sum(map(self.task_set.count_items, batch_samples))), device=device
+        )
         distributed.all_reduce_sum(total)
         return total
 
     def compute_loss(
         self,
         model: nn.Module,
-        inputs: dict[str, Any],
+        inputs: Batch,
         return_outputs: bool = False,
         num_items_in_batch: Count = None,
     ) -> Tensor:
         """Return this part's share of the step's loss: the parts add up to the batch's loss."""
         return self._compute_losses(model, inputs, num_items_in_batch).total
 
-    def _compute_losses(
-        self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: Count
-    ) -> PartLosses:
+    def _compute_losses(self, model: nn.Module, inputs: Batch, num_items: Count) -> PartLosses:
         """Compute the losses of one part of a step, and add them to the log's running sums."""
         is_recorded = self.stage_context.losses or self.running_sums.needs_routing(self.state)
         with observe(model) if is_recorded else contextlib.nullcontext(Tape()) as tape:
             found = self.task_set.compute_losses(model, self.base_model, inputs)
         sums = sum_by_task(found, self.num_tasks)
-        assert num_items_in_batch is not None
-        total = torch.as_tensor(num_items_in_batch, device=found.losses.device)
+        assert num_items is not None
+        total = torch.as_tensor(num_items, device=found.losses.device)
         # DistributedDataParallel averages over processes; these losses must be summed.
         share = compute_objective(sums, self.balancing, total.clamp_min(1))
         share = share * self.accelerator.num_processes
@@ -106,7 +96,7 @@ class MixtureTrainer(Trainer):
         return PartLosses(loss, sums, routing)
 
     def training_step(
-        self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: Count = None
+        self, model: nn.Module, inputs: Batch, num_items_in_batch: Count = None
     ) -> Tensor:
         """Run Trainer's step; or, with gradient balancing, one backward pass for each task."""
         gradients, aggregator = self.task_gradients, self.stage_context.aggregator
@@ -131,7 +121,7 @@ class MixtureTrainer(Trainer):
         parts = self.current_gradient_accumulation_steps
         return [each(tape) / parts for each in self.stage_context.losses]
 
-    def _check_finite(self, loss: Tensor, inputs: dict[str, Any]) -> None:
+    def _check_finite(self, loss: Tensor, inputs: Batch) -> None:
         if not bool(torch.isfinite(loss)):
             tasks = ", ".join(self.task_set.get_task_names(inputs))
             self._raise_not_finite(f"the loss is {float(loss)} in a batch of {tasks}")
@@ -139,16 +129,15 @@ class MixtureTrainer(Trainer):
     def _raise_not_finite(self, what: str) -> None:
         context, last = self.stage_context, find_latest(self.stage_context.folder)
         saved = f"the last good checkpoint is {last}" if last else "there is no checkpoint yet"
+        step = context.finished_steps + self.state.global_step + 1
         raise FloatingPointError(
-            f"stage {context.stage.name!r}, step "
-            f"{context.finished_steps + self.state.global_step + 1}: {what}; {saved}. Train anew "
-            "with a lower learning_rate or a warmup, or in float32; if it is one task alone, look "
-            "at its rows"
+            f"stage {context.stage.name!r}, step {step}: {what}; {saved}. Train anew with a lower "
+            "learning_rate or a warmup, or in float32; if it is one task alone, look at its rows"
         )
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
         if self.optimizer is None:
-            self.optimizer = make_optimizer(self.stage_context, self.args)
+            self.optimizer = make_optimizer(self.stage_context, self.args.device)
             self.optimizer.register_step_pre_hook(self._before_step)
             self.optimizer.register_step_post_hook(self._after_step)
         return self.optimizer
@@ -173,7 +162,7 @@ class MixtureTrainer(Trainer):
         optimizer.zero_grad()
         self.stage_context.trainable.restore()
 
-    def floating_point_ops(self, inputs: dict[str, Any]) -> int:
+    def floating_point_ops(self, inputs: Batch) -> int:
         return 0  # Trainer's iterates over all parameters in every step, for an unused number
 
     def _maybe_log_save_evaluate(self, *args: Any, **kwargs: Any) -> None:
@@ -207,13 +196,12 @@ class MixtureTrainer(Trainer):
 
     def _write_record(self, learning_rate: float | None) -> None:
         step, norm = self.state.global_step, self.gradient_norm
-        record = self.running_sums.make_record(
-            step=step,
-            num_steps=step - self._globalstep_last_logged,
-            learning_rate=learning_rate,
-            gradient_norm=None if norm is None else float(norm),
-            validation_loss=self.last_validation,
-        )
+        measured: dict[str, Any] = {"learning_rate": learning_rate}
+        measured["gradient_norm"] = None if norm is None else float(norm)
+        if self.last_validation:
+            measured["validation_loss"] = self.last_validation
+        num_steps = step - self._globalstep_last_logged
+        record = self.running_sums.make_record(step, num_steps, measured)
         self._globalstep_last_logged = step
         self.running_sums.clear()
         self.last_validation = {}
@@ -240,9 +228,8 @@ class MixtureTrainer(Trainer):
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         if checkpoint is not None:
             assert self.optimizer is not None and isinstance(self.lr_scheduler, LambdaLR)
-            load_trainer(
-                Path(checkpoint), self.state, self.optimizer, self.lr_scheduler, self.running_sums
-            )
+            folder, state, sums = Path(checkpoint), self.state, self.running_sums
+            load_trainer(folder, state, self.optimizer, self.lr_scheduler, sums)
 
     def _load_rng_state(self, checkpoint: str | None) -> None:
         if checkpoint is not None:

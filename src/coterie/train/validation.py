@@ -11,25 +11,18 @@ from coterie.tasks.predictions import TaskDataset
 
 
 class Validation:
-    """Computes the tasks' mean losses on the first validation rows of each data set.
-
-    Attributes:
-        best: the least mean over tasks so far; None before the first.
-        evals_since_best: validations since then.
-    """
+    """Computes the tasks' mean losses on the first validation rows of each data set."""
 
     def __init__(
         self, datasets: Sequence[TaskDataset], *, limit: int, batch_size: int, patience: int | None
     ) -> None:
-        """Check that there are rows to validate on, if `patience` is given.
+        """Check that there are rows to validate on, if `patience` is given. ValueError for none.
 
         Args:
             datasets: of each task that has validation rows, or one that all tasks share.
             limit: rows of each at most.
             batch_size: samples of a forward pass.
             patience: validations without a new best before training stops; None for never.
-
-        Raises ValueError if patience is given and no task has rows.
         """
         if patience is not None and not datasets:
             raise ValueError(
@@ -38,7 +31,7 @@ class Validation:
             )
         self.datasets, self.limit, self.batch_size = tuple(datasets), limit, batch_size
         self.patience = patience
-        self.best: float | None = None
+        self.best: float | None = None  # the least mean over tasks so far
         self.evals_since_best = 0
 
     def run(
@@ -49,10 +42,7 @@ class Validation:
     ) -> dict[str, float]:
         """Return the mean loss of an item for each task with a label among the rows.
 
-        Args:
-            model: set to eval mode meanwhile.
-            compute_losses: from a batch of samples.
-            tasks: the tasks' names, in the order of task ids.
+        `compute_losses` takes a batch of samples; the model is in eval mode meanwhile.
         """
         was_training = model.training
         model.eval()
