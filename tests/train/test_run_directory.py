@@ -92,6 +92,9 @@ def test_rows_that_were_left_out_are_listed_once_each(run: RunDirectory) -> None
     assert run.write_bad_rows(rows[:1], "test") == 1 and run.bad_rows_file("test").is_file()
     run.write_bad_rows(rows[:1])
     assert run.describe_bad_rows().startswith("left out 1 bad row, named in ")
+    run.bad_rows_file().write_text(run.bad_rows_file().read_text() + '{"source": "rows.jsonl:3", ')
+    with pytest.raises(ValueError, match=r"bad_rows\.jsonl:2 is damaged .*: remove the line"):
+        run.read_bad_rows()
     assert run.write_bad_rows([]) == 0 and not run.bad_rows_file().exists()
 
 

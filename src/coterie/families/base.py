@@ -157,7 +157,7 @@ def compute_sample_index(shares: Shares, rows: int) -> Int[Tensor, " rows"]:
 
 def find_family(model: nn.Module) -> ModelFamily | None:
     """Return the family of `model.config.model_type`; None if coterie does not know it."""
-    model_type = getattr(getattr(model, "config", None), "model_type", None)
+    model_type: Any = getattr(getattr(model, "config", None), "model_type", None)
     return _find_families(tuple(family_package.__path__)).get(model_type)
 
 

@@ -10,8 +10,10 @@ from torch import Tensor
 from coterie.kernels.dispatch import TokenGates
 
 BLOCK_TOKENS, BLOCK_OUT, BLOCK_RANK = 64, 64, 32
-Outputs, LowRank = Float[Tensor, "tokens out"], Float[Tensor, "tokens rank"]
-Segments, UpMaps = Int[Tensor, " rank"], Float[Tensor, "rank out"]
+Outputs = Float[Tensor, "tokens out"]
+LowRank = Float[Tensor, "tokens rank"]
+Segments = Int[Tensor, " rank"]
+UpMaps = Float[Tensor, "rank out"]
 
 
 def expand_gated_reference(
