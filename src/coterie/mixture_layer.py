@@ -124,10 +124,11 @@ class MixtureLayer:
             modality = context.get_modality_of_tokens(tower, units, context.modalities)
             if tower == "text" and context.valid is not None:
                 valid = context.valid.flatten() if context.valid.shape == units else None
+        experts = decision.weights.shape[-1]
         return Routing(
-            weights=made.weights.flatten(0, -2),
-            probs=made.probs.flatten(0, -2),
-            logits=made.logits.flatten(0, -2),
+            weights=decision.weights.reshape(-1, experts),
+            probs=decision.probs.reshape(-1, experts),
+            logits=decision.logits.reshape(-1, experts),
             num_tasks=self.num_tasks,
             task=task,
             modality=None if modality is None else modality.flatten(),

@@ -27,8 +27,9 @@ from coterie.train.stage_context import StageContext
 from coterie.train.task_gradients import TaskGradients
 from coterie.train.validation import Validation
 
-Batch, Count = dict[str, Any], Tensor | int | None
-"""A collated batch; items of an optimizer step, as Trainer has counted them."""
+Batch = dict[str, Any]
+Count = Tensor | int | None
+"""The items of an optimizer step, as Trainer has counted them."""
 
 
 class MixtureTrainer(Trainer):
