@@ -238,7 +238,7 @@ def conflicting(tasks: Sequence[str], level: float, random: np.random.Generator)
         "groups": [f"layers {6 * i}-{6 * i + 5}" for i in range(5)],
         "cosine": maps,
         "transfer": (random.normal(size=(count, count)) * 0.02 - 0.01).tolist(),
-        "within": 0.41,
+        "within_task": [0.41] * count,
         "negative_share": sum(v < 0 for v in off) / max(len(off), 1),
         "sentence": f"{tasks[0]} and {tasks[-1]} pull against each other in the upper layers.",
     }

@@ -84,7 +84,7 @@ def parse_measurement(title: str, data: Mapping[str, Any]) -> Iterator[Measureme
     names = [str(name) for name in data.get("groups", ())]
     names += [f"group {i + 1}" for i in range(len(names), len(held))]
     share = data.get("negative_share")
-    noise = list(list_numbers(data.get("within")))
+    noise = list(list_numbers(data.get("within_task")))
     yield Measurement(
         title=title,
         tasks=tasks,
