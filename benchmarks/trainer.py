@@ -24,7 +24,7 @@ from benchmarks.timing import Times
 from coterie import Lora, Mixture, Recipe, Softmax, Stage, graft
 from coterie.data.chat_template import TEMPLATE
 from coterie.tasks import TextTask
-from coterie.tasks.text.loss import compute_token_losses
+from coterie.tasks.text.batches import compute_token_losses
 from coterie.tasks.text.task_set import TextTasks
 from coterie.train import RunConfig
 from coterie.train.batch_sampler import MultiTaskDataset, StageBatchSampler

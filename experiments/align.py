@@ -27,7 +27,7 @@ from coterie.models.loading import LoadedModel, load
 from coterie.models.omni import FeatureCache
 from coterie.models.omni.encoders.base import select_modality, unpack
 from coterie.paths import get_cache_dir
-from coterie.tasks.text.collator import TextCollator
+from coterie.tasks.text.batches import TextCollator
 from coterie_demo.assemble_omni import init_connectors
 from coterie_demo.locations import CONNECTORS
 from experiments.captions import captions

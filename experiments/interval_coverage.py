@@ -19,10 +19,8 @@ import numpy as np
 import torch
 
 from benchmarks.provenance import provenance
-from coterie.evaluate import bootstrap
-from coterie.evaluate.bootstrap import Interval
-from coterie.evaluate.estimates import Estimates
-from coterie.evaluate.variance import BootstrapSamples
+from coterie.evaluate.estimates import RESAMPLES, Estimates, resample_sums
+from coterie.evaluate.intervals import BootstrapSamples, Interval
 
 RESULT = Path(__file__).parents[1] / "benchmarks" / "results" / "interval-coverage.json"
 SEED = 0
@@ -136,7 +134,7 @@ def _estimates(
     drawn = [np.empty((*each.shape[:3], resamples)) for each in right]
     for task in range(TASKS):
         columns = [each[:, task].reshape(-1, samples).T for each in right]
-        sums = bootstrap.resample_sums(columns, resamples=resamples, seed=(*seed, task))
+        sums = resample_sums(columns, resamples=resamples, seed=(*seed, task))
         for found, each in zip(drawn, sums, strict=True):
             found[:, task] = 100 * each.T.reshape(*found[:, task].shape) / samples
     for world in range(len(right[0])):
@@ -221,13 +219,11 @@ def main() -> None:
     rows = {"asked": [], "beyond": []}
     for name, settings in (("asked", asked()), ("beyond", beyond())):
         for setting in settings:
-            found = simulate(
-                setting, worlds=arguments.worlds, resamples=bootstrap.RESAMPLES, seed=SEED
-            )
+            found = simulate(setting, worlds=arguments.worlds, resamples=RESAMPLES, seed=SEED)
             print(line(setting, found), flush=True)
             rows[name].append(asdict(setting) | found)
     facts |= {"seed": SEED, "worlds": arguments.worlds, "tasks": TASKS,
-              "resamples": bootstrap.RESAMPLES, **rows}  # fmt: skip
+              "resamples": RESAMPLES, **rows}  # fmt: skip
     arguments.out.write_text(json.dumps(facts, indent=1) + "\n")
 
 

@@ -6,20 +6,24 @@
 The walks are made, not read: each runs the real command or function on a tiny model and rows, and
 follows one value by what it is, wherever it goes. A source file is on the walk if
 
-- one of its functions is called with the value, gives it back or yields it, or
+- one of its functions takes the value further: it is handed it, and gives it back, keeps it in the
+  object that it makes, or hands it to a function that takes it further; or it makes it, or
 - it defines a class of which the value is a part while it is handed over.
 
-"The value" is a piece of text, tokens or numbers that stands nowhere else, and containers or
-dataclasses that hold it (`walks.carrying`), settings with a task's name among them. What a trainer
-or a model holds is not handed over with it. The inside of a model is another walk: what runs in the
-forward of a transformers or PEFT model, in `graft` or in PEFT's loading does not count.
+A function that only looks at the value, such as a check, is beside the walk, and so is a copy that
+is written to the run's folder. "The value" is a piece of text, tokens or numbers that stands
+nowhere else, and containers or dataclasses that hold it (`walks.carrying`), settings among them.
+What a trainer or a model holds is not handed over with it. The inside of a model is another walk:
+what runs in the forward of a transformers or PEFT model, in `graft` or in PEFT's loading does not
+count.
 
-A row to the loss: `train` on text tasks, up to the first backward. The value is a task's name, the
-text of its rows, their tokens, then losses with a gradient.
+A row to the loss: `train` on text tasks, up to the first backward. The value is the path of the
+training rows in the task file until they are opened, then the text of the rows, their tokens, and
+losses with a gradient.
 A score to the report: `compare` and `report` of two evaluated runs. The value is a score, the
 numbers of its items, and the text that shows it.
-A dense sample to its score: `evaluate` of a dense run. The value is every array: the picture, its
-labels, the predictions, what they add to the scores; and what is named for its task.
+A dense sample to its score: `evaluate` of a run with one dense task, until the task is scored. The
+value is every array: the picture, its label, the prediction, what it adds to the score.
 """
 
 import argparse
@@ -43,18 +47,21 @@ from walks import carrying, tiny_project
 from walks.tracing import Walk
 
 import coterie
+from coterie import RunConfig
+from coterie.data.sources import open_rows
+from coterie.evaluate import predictions
 
 LIMITS = {"a row to the loss": 20, "a score to the report": 12, "a dense sample to its score": 20}
 """Walk -> files it may have."""
 
+TRAINING_ROWS = "-train.jsonl"
+"""Ends the names of the files of training rows."""
 TEXT_TASKS = "tasks:\n" + "".join(
-    f"- name: {name}\n  max_new_tokens: 1\n  rows: {{train: {name}-train.jsonl, "
+    f"- name: {name}\n  max_new_tokens: 1\n  rows: {{train: {name}{TRAINING_ROWS}, "
     f"validation: {name}-validation.jsonl, test: {name}-test.jsonl}}\n"
     for name in tiny_project.TASKS
 )
-DENSE_TASKS = "pictures:\n  set: nyuv2\n  folder: nyuv2\n"
-# The third task is "normal", which is the name of a distribution, too.
-DENSE_NAMES = ("segmentation", "depth")
+DENSE_TASKS = "pictures:\n  set: nyuv2\n  folder: nyuv2\n  names: [depth]\n"
 TEXT_RECIPES = ("moelora", "shared_lora")
 DENSE_RECIPE = "plain_moe"
 OPTIONS = ("--steps", "2", "--batch-size", "4")
@@ -70,30 +77,33 @@ def count_walks(folder: Path) -> Iterator[tuple[str, dict[str, str]]]:
         folder: an empty folder for models, rows and runs.
     """
     _write_project(folder)
+    first, second = TEXT_RECIPES
+    rows = Walk(PACKAGE, carrying.has_text(TRAINING_ROWS), ends=_opens_rows, is_inside=_is_beside)
+    with rows.recorded():
+        _train(folder, second, "text", "tasks.yaml")
     row = Walk(
         PACKAGE,
         carrying.any_of(
-            carrying.has_text(tiny_project.WORD, *tiny_project.TASKS),
+            carrying.has_text(tiny_project.WORD),
             carrying.has_token(tiny_project.TOKEN),
             carrying.is_loss,
         ),
         ends=_is_backward,
-        is_inside=_is_model,
+        is_inside=_is_beside,
     )
-    first, second = TEXT_RECIPES
     with row.recorded():
         _train(folder, first, "text", "tasks.yaml")
-    yield "a row to the loss", row.files
+    yield "a row to the loss", rows.files | row.files
     _train(folder, DENSE_RECIPE, "vision", "dense.yaml")
     sample = Walk(
         PACKAGE,
-        carrying.any_of(carrying.is_array, carrying.has_text(*DENSE_NAMES)),
-        is_inside=_is_model,
+        carrying.is_measured,
+        ends=lambda code: code is predictions.store.__code__,
+        is_inside=_is_beside,
     )
     with sample.recorded():
         coterie.evaluate(folder / DENSE_RECIPE, split="validation")
     yield "a dense sample to its score", sample.files
-    _train(folder, second, "text", "tasks.yaml")
     runs = [folder / name for name in TEXT_RECIPES]
     for run in runs:
         coterie.evaluate(run)
@@ -131,17 +141,26 @@ def _is_backward(code: CodeType) -> bool:
     return code is torch.Tensor.backward.__code__
 
 
-def _is_model(frame: FrameType) -> bool:
-    """Whether a frame runs a whole model, puts mixtures into it, or loads them."""
+def _opens_rows(code: CodeType) -> bool:
+    return code is open_rows.__code__
+
+
+def _is_beside(frame: FrameType) -> bool:
+    """Whether a frame runs a model, puts mixtures into it or loads them, or saves the settings."""
     if frame.f_code is MODULE_CALL:
         return isinstance(frame.f_locals["self"], PreTrainedModel | PeftModel)
-    return frame.f_code in INJECTIONS
+    return frame.f_code in BESIDE
 
 
 MODULE_CALL = torch.nn.Module._call_impl.__code__
-INJECTIONS = frozenset(
+BESIDE = frozenset(
     inspect.unwrap(function).__code__
-    for function in (coterie.graft, PeftModel.from_pretrained.__func__, PeftModel.__init__)
+    for function in (
+        coterie.graft,
+        PeftModel.from_pretrained.__func__,
+        PeftModel.__init__,
+        RunConfig.dumps,
+    )
 )
 
 

@@ -75,21 +75,20 @@ def all_gather_object(value: Made) -> list[Made]:
     return found
 
 
-def run_on_rank_zero(work: Callable[[], Made]) -> Made | None:
-    """Run `work` on rank 0 while the other processes wait; they get None.
+def run_on_rank_zero(work: Callable[[], object]) -> None:
+    """Run `work` on rank 0 while the other processes wait.
 
     Raises ValueError on every process if `work` raises it on rank 0, so that none waits forever.
     """
-    result, raised = None, None
+    raised = None
     if is_rank_zero():
         try:
-            result = work()
+            work()
         except ValueError as error:
             raised = error
     [message, *_] = all_gather_object(None if raised is None else str(raised))
     if message is not None:
         raise raised or ValueError(message)
-    return result
 
 
 def assert_same_layers_across_ranks(layers: Iterable[str]) -> None:

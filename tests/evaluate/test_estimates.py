@@ -1,17 +1,21 @@
-"""Scores, differences and delta_m of hand-made systems and of published numbers."""
+"""Draws against closed forms; scores, differences and delta_m by hand and as published."""
 
 import numpy as np
 import pytest
 
+from coterie.evaluate import estimates
 from coterie.evaluate.estimates import (
     Estimate,
     Estimates,
     compute_delta_m,
+    compute_scores,
     delta_m_derivatives,
     is_defined,
+    resample_sums,
 )
+from coterie.evaluate.intervals import BootstrapSamples, compute_percentile_interval
 from coterie.evaluate.systems import bootstrap_systems
-from coterie.evaluate.variance import BootstrapSamples
+from coterie.metrics.text.exact_match import ExactMatch
 from tests.evaluate.test_systems import system
 
 # PASCAL-Context: segmentation, normals (lower is better), parts, saliency, edges.
@@ -123,3 +127,40 @@ def test_derivatives_are_those_of_small_steps() -> None:
         scores, baseline, higher
     )
     assert moved / 1e-6 == pytest.approx(-1.2, rel=1e-3)
+
+
+def test_the_interval_of_a_mean_is_that_of_the_normal_approximation() -> None:
+    # 400 answers, 300 right: 75 % with a standard error of sqrt(.75 .25 / 400) = 2.165 %, so
+    # 1.96 of them on either side: 70.76 to 79.24. 20000 draws leave an error of about 0.03, and
+    # shares come in steps of 0.25.
+    right = np.array([[1.0, 1.0]] * 300 + [[0.0, 1.0]] * 100)
+    (sums,) = resample_sums([right], resamples=20000, seed=0)
+    found = compute_percentile_interval(75.0, compute_scores(ExactMatch(), sums))
+    assert found.value == 75
+    assert found.low == pytest.approx(70.76, abs=0.3)
+    assert found.high == pytest.approx(79.24, abs=0.3)
+
+
+def test_draws_are_as_large_as_the_sample_and_the_same_for_all_systems() -> None:
+    ones, places = np.ones((7, 1)), np.arange(7.0)[:, None]
+    counted, first, second = resample_sums([ones, places, 2 * places], resamples=50, seed=3)
+    assert (counted == 7).all()
+    assert (second == 2 * first).all() and len(np.unique(first)) > 1
+
+
+def test_a_seed_gives_the_same_draws_also_in_small_blocks(monkeypatch) -> None:
+    places = [np.arange(7.0)[:, None]]
+    (once,) = resample_sums(places, resamples=50, seed=3)
+    monkeypatch.setattr(estimates, "BLOCK", 70)  # 10 draws at a time
+    (again,) = resample_sums(places, resamples=50, seed=3)
+    (other,) = resample_sums(places, resamples=50, seed=4)
+    assert (once == again).all() and not (once == other).all()
+
+
+def test_a_sample_without_difference_has_an_interval_of_no_length() -> None:
+    (sums,) = resample_sums([np.ones((5, 2))], resamples=20, seed=0)
+    assert compute_percentile_interval(100.0, compute_scores(ExactMatch(), sums)) == (
+        100,
+        100,
+        100,
+    )

@@ -1,6 +1,6 @@
 """Tables as text."""
 
-from coterie.evaluate.bootstrap import Interval
+from coterie.evaluate.intervals import Interval
 from coterie.evaluate.table import (
     SystemRow,
     Table,

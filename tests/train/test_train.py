@@ -12,7 +12,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from coterie.models.loading import load
-from coterie.tasks.text.collator import TextCollator
+from coterie.tasks.text.batches import TextCollator
 from coterie.train import Run, RunConfig, checkpoint, train_from_config
 from coterie.train.trainer import MixtureTrainer
 from tests.train.small import NAMES, adapter, base, content, lines, plain, tasks, trained

@@ -79,10 +79,12 @@ def has_number(number: float) -> Test:
     return test
 
 
-def is_array(value: Any) -> bool:
-    """An array or tensor with axes, or the bytes of a file that holds one."""
-    if isinstance(value, np.ndarray | torch.Tensor):
-        return len(value.shape) > 0
+def is_measured(value: Any) -> bool:
+    """An array or tensor with axes, of numbers or pixels and not of places, or a file's bytes."""
+    if isinstance(value, np.ndarray):
+        return value.ndim > 0 and (value.dtype.kind == "f" or value.dtype == np.uint8)
+    if isinstance(value, torch.Tensor):
+        return value.ndim > 0 and (value.is_floating_point() or value.dtype == torch.uint8)
     return isinstance(value, bytes) and value.startswith((b"\x93NUMPY", b"\x89PNG"))
 
 

@@ -3,17 +3,34 @@
 import inspect
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
 from walks.carrying import Test, carriers
 
+CONSTRUCTOR = "__init__"
+"""Keeps what it is handed."""
+
+
+@dataclass(eq=False)
+class _Call:
+    """A running call: the places that had the value when it began, and whether it went on."""
+
+    frame: FrameType
+    places: dict[str, str] = field(default_factory=dict)
+    goes_on: bool = False
+
 
 class Walk:
-    """The files that a value was in, in the order in which it came to them.
+    """The files that a value went through, in the order in which it left them.
+
+    A call takes the value further if it is handed it, and gives it back or yields it, keeps it as
+    a constructor does, or hands it to a call that takes it further; or if it makes the value and
+    gives it back. A check, which only looks, does not.
 
     Attributes:
         files: path below the package's folder -> the first function or class there that had it.
@@ -39,6 +56,7 @@ class Walk:
         self._package = f"{package}/"
         self._test, self._ends, self._is_inside = test, ends, is_inside
         self._inside: list[FrameType] = []
+        self._calls = threading.local()
         self._is_over = False
 
     @contextmanager
@@ -58,27 +76,57 @@ class Walk:
             return
         if event == "call" and self._ends(frame.f_code):
             self._is_over = True
+            for call in self._stack:  # the value is on its way through them
+                self._add(call.places)
         elif self._inside:
             if event == "return" and frame is self._inside[-1]:
                 self._inside.pop()
         elif event == "call" and self._is_inside(frame):
             self._inside.append(frame)
         elif self._counts(frame.f_code.co_filename):
-            values = _arguments(frame) if event == "call" else (arg,)
-            for value in values:
-                self._note(frame.f_code, value)
+            self._on_call(frame) if event == "call" else self._on_return(frame, arg)
 
-    def _note(self, code: CodeType, value: Any) -> None:
-        found = carriers(value, self._test)
-        if found:
-            self._add(code.co_filename, code.co_qualname)
-        for each in found:
-            module = sys.modules.get(type(each).__module__)
-            self._add(getattr(module, "__file__", None) or "", type(each).__name__)
+    def _on_call(self, frame: FrameType) -> None:
+        self._stack.append(_Call(frame, self._find_places(frame.f_code, _arguments(frame))))
 
-    def _add(self, file: str, name: str) -> None:
-        if self._counts(file):
-            self.files.setdefault(file.removeprefix(self._package), name)
+    def _on_return(self, frame: FrameType, result: Any) -> None:
+        stack = self._stack
+        while stack and stack[-1].frame is not frame:  # calls that an exception or the end cut off
+            stack.pop()
+        if not stack:
+            return
+        call = stack.pop()
+        given_back = self._find_places(frame.f_code, (result,))
+        keeps = bool(call.places) and frame.f_code.co_name == CONSTRUCTOR
+        if given_back or keeps or (call.places and call.goes_on):
+            self._add(call.places | given_back)
+            if stack:
+                stack[-1].goes_on = True
+
+    def _add(self, places: dict[str, str]) -> None:
+        for file, name in places.items():
+            self.files.setdefault(file, name)
+
+    @property
+    def _stack(self) -> list[_Call]:
+        """The running calls of this thread, innermost last."""
+        if not hasattr(self._calls, "stack"):
+            self._calls.stack = []
+        return self._calls.stack
+
+    def _find_places(self, code: CodeType, values: Iterable[Any]) -> dict[str, str]:
+        """Return file -> function or class of a call and of the classes that hold the value."""
+        places: dict[str, str] = {}
+        for value in values:
+            found = carriers(value, self._test)
+            names = [(code.co_filename, code.co_qualname)] if found else []
+            for each in found:
+                module = sys.modules.get(type(each).__module__)
+                names.append((getattr(module, "__file__", None) or "", type(each).__name__))
+            for file, name in names:
+                if self._counts(file):
+                    places.setdefault(file.removeprefix(self._package), name)
+        return places
 
     def _counts(self, file: str) -> bool:
         """Templates are compiled to functions, too, but are no source files."""

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from coterie.evaluate import bootstrap, systems
-from coterie.evaluate.estimates import Estimate, Estimates, is_defined
+from coterie.evaluate import systems
+from coterie.evaluate.estimates import RESAMPLES, Estimate, Estimates, is_defined
 from coterie.evaluate.systems import Runs, System
 from coterie.evaluate.table import SystemRow, Table, TaskColumn
 from coterie.train.run import Run
@@ -22,13 +22,13 @@ def compare(
     *,
     baseline: Runs | None = None,
     controls: bool | Sequence[str] = True,
-    resamples: int = bootstrap.RESAMPLES,
+    resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Table:
     """Return a table of runs that `coterie.evaluate` has scored on the same samples.
 
     Intervals are of 95 %, over samples and, where a system has several seeds, over seeds too
-    (see `coterie.evaluate.variance`). All systems are scored on the same resamples (a paired
+    (see `coterie.evaluate.intervals`). All systems are scored on the same resamples (a paired
     bootstrap), so differences, delta_m and who is better are more certain than the intervals of
     the scores suggest.
 

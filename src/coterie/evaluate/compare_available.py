@@ -6,9 +6,9 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from coterie.evaluate import bootstrap
-from coterie.evaluate.bootstrap import Interval
 from coterie.evaluate.compare import CONTROLS, compare
+from coterie.evaluate.estimates import RESAMPLES
+from coterie.evaluate.intervals import Interval
 from coterie.evaluate.scores import Scores, TaskScore
 from coterie.evaluate.table import SystemRow, Table, TaskColumn
 from coterie.train.run_directory import RunDirectory
@@ -21,7 +21,7 @@ def compare_available(
     *,
     baseline: str | None = None,
     controls: bool = True,
-    resamples: int = bootstrap.RESAMPLES,
+    resamples: int = RESAMPLES,
 ) -> Table:
     """Compare the systems that can be compared; never raise for one that cannot.
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from coterie.evaluate.bootstrap import SampleStatistics
+from coterie.evaluate.estimates import SampleStatistics
 from coterie.io import compute_sha256, read_json, write, write_json
 from coterie.tasks.predictions import Prediction
 from coterie.tasks.task_set import TaskSet

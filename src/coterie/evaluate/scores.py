@@ -8,9 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from coterie.evaluate.bootstrap import RESAMPLES, SampleStatistics, compute_scores, resample_sums
-from coterie.evaluate.estimates import Estimates
-from coterie.evaluate.variance import BootstrapSamples
+from coterie.evaluate.estimates import (
+    RESAMPLES,
+    Estimates,
+    SampleStatistics,
+    compute_scores,
+    resample_sums,
+)
+from coterie.evaluate.intervals import BootstrapSamples
 from coterie.io import read_json, write_json
 from coterie.metrics.base import Metric
 from coterie.train.run_directory import RunDirectory

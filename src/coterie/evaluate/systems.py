@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from coterie import serialization
-from coterie.evaluate.bootstrap import SampleStatistics, compute_scores, resample_sums
+from coterie.evaluate.estimates import SampleStatistics, compute_scores, resample_sums
+from coterie.evaluate.intervals import BootstrapSamples
 from coterie.evaluate.predictions import read_predictions
 from coterie.evaluate.scores import Scores
-from coterie.evaluate.variance import BootstrapSamples
 from coterie.metrics.base import Metric
 from coterie.train.run import Run
 

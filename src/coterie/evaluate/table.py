@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from coterie.evaluate.bootstrap import Interval
+from coterie.evaluate.intervals import Interval
 from coterie.io import write, write_json
 
 COSTS = (

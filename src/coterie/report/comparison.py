@@ -4,8 +4,8 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from coterie.evaluate.bootstrap import Interval
 from coterie.evaluate.compare_available import compare_available
+from coterie.evaluate.intervals import Interval
 from coterie.evaluate.table import SystemRow, Table, TaskColumn
 from coterie.report.systems import ReportSystem
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from coterie.evaluate.bootstrap import Interval
+from coterie.evaluate.intervals import Interval
 from coterie.evaluate.table import Table, TaskColumn
 from coterie.report.comparison import TableColumn
 from coterie.report.correctness import describe_metric

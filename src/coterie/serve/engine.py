@@ -7,7 +7,7 @@ from pathlib import Path
 from coterie.data.row_formats.question_answer import QuestionAnswer
 from coterie.data.sample import TextSample
 from coterie.models.loading import LoadedModel
-from coterie.tasks.text.collator import TextCollator
+from coterie.tasks.text.batches import TextCollator
 from coterie.tasks.text.generation import predict
 from coterie.tasks.text.task import TextTask
 from coterie.train import Run

@@ -70,9 +70,8 @@ def train_from_config(
     """Train from a complete configuration, such as `RunConfig.read("RUN")`; see `train`."""
     folder = Path(out)
     distributed.init_distributed()
-    # The first process creates the folder; the others open it.
-    opened = distributed.run_on_rank_zero(lambda: _open_run(config, folder, resume=resume))
-    run = opened or _open_run(config, folder, resume=True)
+    distributed.run_on_rank_zero(lambda: _prepare_folder(config, folder, resume=resume))
+    run = Run(folder, config)
     if run.is_finished:
         return run
     # Slow to import: transformers' Trainer. `import coterie` must not load it.
@@ -96,29 +95,28 @@ def make_absolute_base(base: str | Path) -> str:
     return str(path.absolute()) if path.is_dir() else str(base)
 
 
-def _open_run(config: RunConfig, folder: Path, *, resume: bool) -> Run:
-    """Create the folder of a new run, or open that of the run to resume."""
+def _prepare_folder(config: RunConfig, folder: Path, *, resume: bool) -> None:
+    """Create the folder of a new run, or check that the run in it can be resumed."""
     directory = RunDirectory(folder)
     at = f"out={str(folder)!r} already"
     if not directory.is_run and (folder.is_file() or (folder.is_dir() and any(folder.iterdir()))):
         raise ValueError(f"{at} exists and is not a run: give another folder")
-    before = RunConfig.read(folder) if directory.is_run else config
     if not directory.is_run or not directory.is_started:
         # The new configuration may fix what prevented the first step, such as bad rows.
         directory.write_bad_rows([])
         write(directory.config_file, config.dumps())
-        return Run(folder, config)
+        return
     if not resume:
         advice = "resume it with resume=True (--resume), or give another folder"
         raise ValueError(f"{at} has a run: {advice}")
-    saved, requested = (serialization.dump(each, name="run") for each in (before, config))
+    configs = (RunConfig.read(folder), config)
+    saved, requested = (serialization.dump(each, name="run") for each in configs)
     if differences := list(_list_differences("", saved, requested)):
         raise ValueError(
             f"the run in {folder} was started with another configuration and cannot be resumed. "
             f"Differences (saved, requested): {'; '.join(differences[:5])}"
             f"{'; ...' if len(differences) > 5 else ''}"
         )
-    return Run(folder, before)
 
 
 def _list_differences(path: str, one: Any, other: Any) -> Iterator[str]:

@@ -15,12 +15,11 @@ from transformers import PrinterCallback, Trainer
 from coterie import distributed
 from coterie.graft import observe
 from coterie.routing.decision import Tape
-from coterie.tasks.losses import ItemLosses, sum_by_task
+from coterie.tasks.losses import ItemLosses, PartLosses, compute_objective, sum_by_task
 from coterie.train import adapter_weights
 from coterie.train.batch_sampler import StageBatchSampler
 from coterie.train.checkpoint import find_latest, load_random, load_trainer, save_best, save_trainer
 from coterie.train.metric_log import flatten_for_trackers
-from coterie.train.objective import PartLosses, compute_objective
 from coterie.train.optimizer import make_optimizer
 from coterie.train.running_sums import RunningSums
 from coterie.train.stage_context import StageContext

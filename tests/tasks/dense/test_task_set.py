@@ -22,10 +22,9 @@ from coterie.tasks.dense.collator import DenseCollator
 from coterie.tasks.dense.kinds.regression import Regression
 from coterie.tasks.dense.task_set import DenseTasks
 from coterie.tasks.dense.vision_config import VisionConfig
-from coterie.tasks.losses import sum_by_task
+from coterie.tasks.losses import compute_objective, sum_by_task
 from coterie.train import Run, RunConfig, checkpoint
 from coterie.train.frozen_caches import precompute_caches
-from coterie.train.objective import compute_objective
 from coterie.train.trainer import MixtureTrainer
 from tests.train.gallery import TASKS, Gallery, base, experts, learned
 from tests.train.small import adapter, content, lines

@@ -7,7 +7,7 @@ import coterie
 from coterie.data.sample import Message, TextSample
 from coterie.models.loading import LoadedModel, load
 from coterie.routing.usage import ExpertUsage
-from coterie.tasks.text.collator import TextCollator
+from coterie.tasks.text.batches import TextCollator
 from coterie.tasks.text.generation import (
     estimate_prompt_length,
     get_end_token_ids,

@@ -76,6 +76,6 @@ def test_a_number_is_found_as_text_and_as_a_mean(value: Any, is_found: bool) -> 
 
 
 def test_arrays_and_their_files() -> None:
-    assert carrying.is_array(np.zeros(2)) and carrying.is_array(torch.zeros(1, 2))
-    assert carrying.is_array(b"\x93NUMPY\x01") and not carrying.is_array(b"text")
-    assert not carrying.is_array(torch.tensor(1.0)) and not carrying.is_array([1.0])
+    assert carrying.is_measured(np.zeros(2)) and carrying.is_measured(torch.zeros(1, 2))
+    assert carrying.is_measured(b"\x93NUMPY\x01") and not carrying.is_measured(b"text")
+    assert not carrying.is_measured(torch.tensor(1.0)) and not carrying.is_measured([1.0])

@@ -13,12 +13,13 @@ from walks.tracing import Walk
 FILES = {
     "__init__.py": "",
     "start.py": (
-        "from walked import around, box, end, receive, yields\n"
+        "from walked import around, box, check, end, receive, yields\n"
         "def start():\n"
         "    text = make()\n"
         "    around.around(len(text))\n"
+        "    check.check(text)\n"
         "    receive.receive(text)\n"
-        "    boxed = box.Box(text)\n"
+        "    boxed = receive.hand(box.Box(text))\n"
         "    list(yields.yields(3))\n"
         "    model(boxed)\n"
         "    end.end()\n"
@@ -33,15 +34,17 @@ FILES = {
         "    after.after(text)\n"
     ),
     "around.py": "def around(number):\n    return number\n",
-    "receive.py": "def receive(text):\n    return len(text)\n",
+    "check.py": "def check(text):\n    if not text:\n        raise ValueError\n",
+    "receive.py": "def receive(text):\n    return text.upper() + text\n"
+    "def hand(boxed):\n    return boxed\n",
     "yields.py": "def yields(count):\n    for _ in range(count):\n        yield 'needle'\n",
     "box.py": (
         "from dataclasses import dataclass\n@dataclass\nclass Box:\n    text: str\n"
         "    def __post_init__(self):\n        pass\n"
     ),
     "end.py": "def end():\n    pass\n",
-    "inside.py": "def inside(text):\n    pass\n",
-    "after.py": "def after(text):\n    pass\n",
+    "inside.py": "def inside(text):\n    return text\n",
+    "after.py": "def after(text):\n    return text\n",
 }
 
 
@@ -68,11 +71,12 @@ def test_files_that_receive_return_yield_or_define_it(walked: ModuleType, tmp_pa
     with walk.recorded():
         walked.start()
     walked.start()
-    # around.py has its length only, inside.py is in the model, after.py comes after the end.
+    # around.py has its length only, check.py looks at it, inside.py is in the model, after.py comes
+    # after the end.
     assert walk.files == {
         "start.py": "make",
         "receive.py": "receive",
-        "box.py": "Box.__post_init__",
+        "box.py": "Box",
         "yields.py": "yields",
     }
 

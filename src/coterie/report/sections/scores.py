@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from coterie.evaluate.bootstrap import Interval
+from coterie.evaluate.intervals import Interval
 from coterie.evaluate.table import SystemRow
 from coterie.report.comparison import (
     CONTROLS,

@@ -14,7 +14,7 @@ from coterie.data.sample import TextSample
 from coterie.graft import observe
 from coterie.models.loading import LoadedModel
 from coterie.routing.decision import Tape
-from coterie.tasks.text.collator import TextCollator
+from coterie.tasks.text.batches import TextCollator
 from coterie.tuner.layer import CoterieLayer
 
 GREEDY: Mapping[str, Any] = {

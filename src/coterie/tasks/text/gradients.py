@@ -26,8 +26,7 @@ from coterie.tasks.gradients import (
     preserve_flags,
     split_into_batches,
 )
-from coterie.tasks.text.collator import TextCollator
-from coterie.tasks.text.loss import compute_token_losses
+from coterie.tasks.text.batches import TextCollator, compute_token_losses
 from coterie.tasks.text.task import TextTask
 from coterie.tuner.layer import CoterieLayer
 

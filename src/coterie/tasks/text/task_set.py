@@ -28,10 +28,9 @@ from coterie.tasks.predictions import (
     ScoredPredictions,
 )
 from coterie.tasks.task_set import Batch, Device, TaskSet
-from coterie.tasks.text.collator import IGNORE_INDEX, TextCollator
+from coterie.tasks.text.batches import IGNORE_INDEX, TextCollator, compute_token_losses
 from coterie.tasks.text.generation import predict, prepare_inputs
 from coterie.tasks.text.gradients import TextGradientSource
-from coterie.tasks.text.loss import compute_token_losses
 from coterie.tasks.text.task import TextTask, parse_text_tasks
 
 

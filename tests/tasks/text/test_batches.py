@@ -1,16 +1,22 @@
-"""Batches: labels on answers only, nothing cut, every per-token tensor as long as the ids."""
+"""Batches: labels on answers only, nothing cut, every per-token tensor as long as the ids.
+
+The loss of answer tokens is that of the model's own loss, whatever is narrowed.
+"""
 
 import numpy
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 from transformers import CLIPImageProcessorPil, LlavaProcessor
 
+from coterie import Mixture
 from coterie.data.chat_template import TEMPLATE
 from coterie.data.sample import MediaFile, Message, TextSample
-from coterie.tasks.text.collator import TextCollator, append_answers
+from coterie.tasks.text.batches import TextCollator, append_answers, compute_token_losses
 from tests.tinies.base import tokenizer
 from tests.tiny import TINY
+from tests.tuner.checks import grafted
 
 
 def sample(
@@ -127,3 +133,42 @@ def test_other_numbers_a_token_are_extended_and_media_are_not():
     assert batch["attention_mask"].tolist() == [[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]]
     assert batch["mm_token_type_ids"].tolist() == [[1, 0, 0, 0, 0], [1, 1, 0, 0, 0]]
     assert torch.equal(batch["audio_lengths"], encoded["audio_lengths"])
+
+
+def batch_of(family: str):
+    tiny = TINY[family]()
+    return grafted(tiny, Mixture(at="text.mlp")), tiny.batch | {"task_ids": torch.tensor([0, 1])}
+
+
+@pytest.mark.parametrize("family", ["llama", "qwen2", "llava", "idefics3", "qwen2_vl", "gemma3"])
+@pytest.mark.parametrize("narrow", [True, False])
+def test_mean_is_the_models_own_loss(family: str, narrow: bool):
+    model, batch = batch_of(family)
+    head = model.get_base_model().get_output_embeddings() if narrow else None
+    found = compute_token_losses(model, head, batch)
+    torch.testing.assert_close(found.losses.mean(), model(**batch).loss)
+    labelled = (batch["labels"][:, 1:] != -100).sum(1)
+    assert found.task_ids.bincount().tolist() == labelled.tolist()
+
+
+def test_head_sees_answers_only():
+    model, batch = batch_of("llama")
+    head = model.get_base_model().get_output_embeddings()
+    seen = []
+    head.register_forward_hook(lambda module, args, output: seen.append(output.shape[:2]))
+    found = compute_token_losses(model, head, batch)
+    assert seen == [(1, len(found.losses))]
+    assert not head._forward_pre_hooks
+
+
+def test_logits_of_another_shape_are_refused(unchecked: None):
+    class Odd(nn.Module):
+        def forward(self, **inputs: torch.Tensor):
+            class Answer:
+                logits = torch.zeros(2, 3)
+
+            return Answer()
+
+    batch = TINY["llama"]().batch | {"task_ids": torch.tensor([0, 1])}
+    with pytest.raises(ValueError, match=r"logits of shape \(2, 3\)"):
+        compute_token_losses(Odd(), None, batch)

@@ -14,17 +14,34 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from statistics import NormalDist
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
-
-from coterie.evaluate.bootstrap import Draws, Interval, compute_percentile_interval
 
 LEVEL = 0.975
 """Probability below the upper end of an interval of 95 %."""
 NORMAL = NormalDist().inv_cdf(LEVEL)
 Limits = tuple[float, float]
+Draws = Float[np.ndarray, " resamples"]
 TaskValues = Float[np.ndarray, " tasks"]
+
+
+class Interval(NamedTuple):
+    """A value and its 95 % interval; NaN where it is undefined."""
+
+    value: float
+    low: float
+    high: float
+
+
+def compute_percentile_interval(value: float, draws: Draws) -> Interval:
+    """Return the percentile interval of 95 %; undefined (NaN) draws are skipped."""
+    known = draws[np.isfinite(draws)]
+    if not known.size or not np.isfinite(value):
+        return Interval(float(value), float("nan"), float("nan"))
+    low, high = np.percentile(known, [2.5, 97.5])
+    return Interval(float(value), float(low), float(high))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,10 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from coterie.evaluate.variance import (
+from coterie.evaluate.intervals import (
     NORMAL,
     BootstrapSamples,
     Variance,
+    compute_percentile_interval,
     estimate,
     score_interval,
     widen,
@@ -126,3 +127,10 @@ def test_a_scale_without_an_end_has_the_draws_interval_within_it() -> None:
     assert found == (1, 0, pytest.approx(3))
     nan = score_interval(float("nan"), draws, wide, samples=9, limits=(0.0, 100.0))
     assert np.isnan(nan[1:]).all()
+
+
+def test_undefined_draws_are_left_out_and_undefined_values_have_no_interval() -> None:
+    draws = np.array([1.0, np.nan, 1.0])
+    assert compute_percentile_interval(1.0, draws) == (1, 1, 1)
+    assert np.isnan(compute_percentile_interval(float("nan"), draws)[1:]).all()
+    assert np.isnan(compute_percentile_interval(1.0, np.array([np.nan]))[1:]).all()
