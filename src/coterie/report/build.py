@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from coterie.io import write
-from coterie.report.comparison import compare_systems, select_columns, select_highlighted_system
+from coterie.report.context import ReportContext
 from coterie.report.html import render
-from coterie.report.section import ReportContext
-from coterie.report.systems import group_systems, select_baseline
+from coterie.report.systems import group_systems
 from coterie.train.run_directory import RunDirectory
 
 REPORT_FILE = "report.html"
@@ -41,21 +40,8 @@ def report(
     Raises ValueError for no runs, a folder that is not a run, a `conflict` that is not there.
     """
     systems = group_systems(runs)
-    before = load_conflict(conflict)
-    baseline = select_baseline(systems)
-    table = compare_systems(systems, baseline)
-    highlighted = select_highlighted_system(systems, table)
-    single = next((each for each in systems if each.is_single_task), None)
     context = ReportContext(
-        systems=systems,
-        table=table,
-        single_task_table=compare_systems(systems, single, controls=False)
-        if single is not None and single != baseline
-        else None,
-        columns=select_columns(systems, table, highlighted),
-        highlighted=highlighted,
-        conflict_before=before,
-        command=command,
+        systems=systems, conflict_before=load_conflict(conflict), command=command
     )
     out = Path(out)
     file = out / REPORT_FILE if out.is_dir() else out

@@ -24,8 +24,6 @@ class Grader:
     """
 
     metric: Any
-    unit: str
-    higher_is_better: bool
     threshold: float
     rule: str
 
@@ -42,8 +40,8 @@ class Grader:
         scores = sorted(filter(math.isfinite, (compute_sample_score(metric, row) for row in rows)))
         if not scores:
             rule = "right is the wanted text, letter case aside"
-            return cls(metric=None, unit="", higher_is_better=True, threshold=1.0, rule=rule)
-        unit, better = str(entry.get("unit", "")), bool(entry.get("higher_is_better", True))
+            return cls(metric=None, threshold=1.0, rule=rule)
+        unit, better = metric.unit, metric.higher_is_better
         name = describe_metric(entry["metric"])
         if unit == "%" and set(scores) <= {0.0, 100.0}:
             limit, rule = (100.0 if better else 0.0), f"right or wrong by {name}"
@@ -51,12 +49,12 @@ class Grader:
             limit, side = scores[len(scores) // 2], "at least" if better else "at most"
             bound = f"{side} {format_number(limit, unit)} {unit}".rstrip()
             rule = f"the better half by {name} ({bound}) counts as right"
-        return cls(metric=metric, unit=unit, higher_is_better=better, threshold=limit, rule=rule)
+        return cls(metric=metric, threshold=limit, rule=rule)
 
     def is_right(self, row: Mapping[str, Any]) -> bool:
         """Whether a row's prediction is right."""
-        score = self.compute_score(row)
-        return score >= self.threshold if self.higher_is_better else score <= self.threshold
+        score, is_cost = self.compute_score(row), self.metric and not self.metric.higher_is_better
+        return score <= self.threshold if is_cost else score >= self.threshold
 
     def compute_score(self, row: Mapping[str, Any]) -> float:
         """Compute the row's score; NaN, which is never right, if it has none.
@@ -73,7 +71,8 @@ class Grader:
         word = "right" if self.is_right(row) else "wrong"
         if self.metric is None or self.threshold in (0.0, 100.0):
             return word
-        return f"scored {format_number(self.compute_score(row), self.unit)} {self.unit}".strip()
+        unit = self.metric.unit
+        return f"scored {format_number(self.compute_score(row), unit)} {unit}".strip()
 
 
 def parse_metric_or_none(text: Any) -> Any:

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from coterie.report import formatting, heatmap
-from coterie.report.comparison import decide
+from coterie.report.context import ReportContext
 from coterie.report.correctness import describe_metric
 from coterie.report.interval_chart import format_points
-from coterie.report.section import ReportContext, Section, find_sections
+from coterie.report.section import Section, find_sections
 from coterie.report.text_examples import truncate
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -81,7 +81,6 @@ def make_environment(sections: list[Section]) -> Any:
         "tint": heatmap.compute_strength,
         "png": heatmap.render_png_uri,
         "polyline": format_points,
-        "decide": decide,
     }
     environment.globals["draw"] = environment.get_template("macros.html").module
     return environment

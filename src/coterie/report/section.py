@@ -1,38 +1,11 @@
-"""`Section`: a part of the report, found by walking `coterie.report.sections`, and its input."""
+"""`Section`: a part of the report, found by walking `coterie.report.sections`."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from coterie import serialization
-from coterie.evaluate.table import Table
-from coterie.report.comparison import TableColumn
-from coterie.report.systems import ReportSystem
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReportContext:
-    """The systems with their runs, and `evaluate`'s table of them.
-
-    Attributes:
-        systems: in the order they were given.
-        table: scores, intervals, controls, differences, delta_m and costs of all systems.
-        single_task_table: the same with single-task models as the baseline; None where there are
-            none, or where they are the baseline of `table`.
-        columns: the systems of `table`, then the controls of one of them.
-        highlighted: the system that the summary is about.
-        conflict_before: the measurement of the untrained model, as its file holds it.
-        command: the command line that wrote the page.
-    """
-
-    systems: Sequence[ReportSystem]
-    table: Table
-    single_task_table: Table | None
-    columns: Sequence[TableColumn]
-    highlighted: ReportSystem
-    conflict_before: Mapping[str, Any] | None
-    command: str | None
+from coterie.report.context import ReportContext
 
 
 class Section(ABC):

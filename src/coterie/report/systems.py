@@ -4,7 +4,7 @@ Missing and damaged files of a run raise nothing.
 """
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -160,13 +160,3 @@ def group_systems(runs: Any) -> tuple[ReportSystem, ...]:
         label = str(name) or str(files[0].recipe.get("name", "")) or files[0].directory.folder.name
         found.append(ReportSystem(name=label, runs=files, index=index))
     return tuple(found)
-
-
-def select_baseline(systems: Sequence[ReportSystem]) -> ReportSystem | None:
-    """Return what the others are compared with: the first baseline, else the first system.
-
-    A baseline is a system whose recipe has that role. None for one system alone.
-    """
-    if len(systems) < 2:
-        return None
-    return next((each for each in systems if each.role == "baseline"), systems[0])

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from coterie.report.context import ReportContext
 from coterie.report.image_examples import build_image_examples
-from coterie.report.section import ReportContext, Section
+from coterie.report.section import Section
 from coterie.report.text_examples import build_text_examples, limit_media
 
 MAX_MEDIA_BYTES = 2_000_000
@@ -22,7 +23,6 @@ class Answers(Section):
         tasks, left_out, left_bytes = limit_media(tasks, MAX_MEDIA_BYTES)
         images = build_image_examples(context.systems, context.highlighted, left_bytes)
         return {
-            "highlighted": context.highlighted,
             "tasks": tasks,
             "media_left_out": left_out,
             "images": images,

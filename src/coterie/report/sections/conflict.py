@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 
 import torch
 
+from coterie.report.context import ReportContext
 from coterie.report.formatting import is_number
 from coterie.report.heatmap import Matrix, parse_matrix
-from coterie.report.section import ReportContext, Section
+from coterie.report.section import Section
 from coterie.train.run_directory import MissingFile, RunDirectory
 
 BEFORE_COMMAND = "coterie diagnose MODEL --tasks TASKS.yaml --to "
@@ -84,7 +85,7 @@ def parse_measurement(title: str, data: Mapping[str, Any]) -> Iterator[Measureme
     names = [str(name) for name in data.get("groups", ())]
     names += [f"group {i + 1}" for i in range(len(names), len(held))]
     share = data.get("negative_share")
-    noise = list(list_numbers(data.get("within_task")))
+    within = parse_matrix([data.get("within_task")], 1, len(tasks))
     yield Measurement(
         title=title,
         tasks=tasks,
@@ -93,13 +94,5 @@ def parse_measurement(title: str, data: Mapping[str, Any]) -> Iterator[Measureme
         transfer=parse_matrix(data.get("transfer"), len(tasks), len(tasks)),
         summary=str(data.get("sentence", "")),
         negative_percent=100 * share if is_number(share) else None,
-        noise=sum(noise) / len(noise) if noise else None,
+        noise=None if within is None or within.isnan().all() else within.nanmean().item(),
     )
-
-
-def list_numbers(data: Any) -> Iterator[float]:
-    """Yield the finite numbers in nested lists."""
-    for item in data if isinstance(data, list | tuple) else ():
-        yield from list_numbers(item)
-    if is_number(data):
-        yield data

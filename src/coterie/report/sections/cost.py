@@ -4,15 +4,15 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from coterie.report.context import ReportContext
 from coterie.report.formatting import (
     MISSING,
     format_count,
     format_duration,
     format_number,
     format_size,
-    is_number,
 )
-from coterie.report.section import ReportContext, Section
+from coterie.report.section import Section
 
 COLUMNS = {
     "trainable_parameters": ("Trainable parameters", format_count),
@@ -36,8 +36,7 @@ class Cost(Section):
     def build(self, context: ReportContext) -> Mapping[str, Any]:
         lines = []
         for row, system in context.columns:
-            values = ((row.cost.get(key), write) for key, (_, write) in COLUMNS.items())
-            texts = [write(float(each) if is_number(each) else None) for each, write in values]
+            texts = [write(row.cost.get(key)) for key, (_, write) in COLUMNS.items()]
             if not row.control and any(text != MISSING for text in texts):
                 models_per_seed = max(Counter(str(run.seed) for run in system.runs).values())
                 lines.append((system, models_per_seed, texts))
