@@ -7,7 +7,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from coterie.extract import extract
-from coterie.extract.source import open_source
+from coterie.extract.source import ExtractRequest
 from coterie.recipes import shared_lora
 from coterie.task_file import read_tasks
 from coterie.train import Run, train
@@ -27,7 +27,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 def test_a_model_is_taken_as_it_is() -> None:
     model, _ = grafted()
-    found = open_source(model)
+    found = ExtractRequest.open(model, task="any")
     assert found.model is model and found.run is None and found.processor is None
 
 

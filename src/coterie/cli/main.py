@@ -92,7 +92,7 @@ def main(
         return error.exit_code
     except click.ClickException as error:
         click.echo(f"coterie: {error.format_message()}", err=True)
-        return error.code if isinstance(error, UserError) else error.exit_code
+        return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         click.echo("coterie: stopped", err=True)
         return 130

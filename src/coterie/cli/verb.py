@@ -1,7 +1,6 @@
 """`Subcommand`: a click command that reports a user's mistake in one line."""
 
 import traceback
-from collections.abc import Callable
 from typing import Any
 
 import click
@@ -12,7 +11,7 @@ class UserError(click.ClickException):
 
     def __init__(self, message: str, *, code: int) -> None:
         super().__init__(message)
-        self.code = code
+        self.exit_code = code
 
 
 class Subcommand(click.Command):
@@ -29,9 +28,8 @@ class Subcommand(click.Command):
         self.resume = resume
         self.without_library = without_library
         text = "Show where an error arose."
-        self.params.append(
-            click.Option(["--debug"], is_flag=True, envvar="COTERIE_DEBUG", help=text)
-        )
+        debug = click.Option(["--debug"], is_flag=True, envvar="COTERIE_DEBUG", help=text)
+        self.params.append(debug)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the subcommand. Raises UserError for a user's mistake or a failure of the machine.
@@ -53,10 +51,3 @@ class Subcommand(click.Command):
                 traceback.print_exception(error)
             code = 2 if isinstance(error, ValueError) else 1
             raise UserError(str(error) or type(error).__name__, code=code) from error
-
-
-def make_subcommand(
-    *, resume: str = "", without_library: bool = False
-) -> Callable[[Callable[..., Any]], Subcommand]:
-    """Return a decorator that makes a function a `Subcommand`; its docstring is the help."""
-    return click.command(cls=Subcommand, resume=resume, without_library=without_library)

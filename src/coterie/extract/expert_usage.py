@@ -4,11 +4,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from torch import Tensor
-
 from coterie.evaluate.scores import Scores
 from coterie.extract.expert_selection import LayerUse
-from coterie.extract.source import ExtractSource, load_image_batches
+from coterie.extract.source import ExtractRequest
 from coterie.extract.verify import use_single_adapter
 from coterie.routing.usage import select_task
 from coterie.tasks.dense.expert_usage import measure_usage_by_task
@@ -32,24 +30,16 @@ class MeasuredUsage:
     split: str | None = None
 
 
-def resolve_usage(
-    source: ExtractSource,
-    task: str,
-    use: Mapping[str, LayerUse] | str | None,
-    *,
-    adapter: str = "default",
-    probe: Mapping[str, Tensor] | None = None,
-) -> MeasuredUsage:
+def resolve_usage(request: ExtractRequest) -> MeasuredUsage:
     """Return the given usage, or else that of routing.json, the validation split or the probe.
-
-    `task`, `use`, `adapter` and `probe` are as `coterie.extract` takes them.
 
     Raises ValueError if there is none of these, or the split is unknown.
     """
+    use, run = request.use, request.run
     if use is not None and not isinstance(use, str):
         return MeasuredUsage(choice_shares=use, source="given")
-    if use is None and (run := source.run) is not None:
-        if found := read_usage_from_run(run, task):
+    if use is None and run is not None:
+        if found := read_usage_from_run(run, request.task):
             scored = run.directory.scores_file().is_file()
             split = Scores.read(run.folder).split if scored else None
             name = run.directory.expert_usage_file.name
@@ -57,17 +47,18 @@ def resolve_usage(
         use = SPLIT
     if use is not None:
         # In forward passes of the task alone, over all images.
-        images, seen = load_image_batches(source, use), "measured"
-    elif probe is not None:
-        images, seen = [probe["pixel_values"]], "probe"
+        images, seen = request.load_image_batches(use), "measured"
+    elif request.probe is not None:
+        images, seen = [request.probe["pixel_values"]], "probe"
     else:
         raise ValueError(
             "format='pruned' needs to know which experts the task uses: give a run, or use= "
             "(coterie.tasks.dense.expert_usage.measure_usage_by_task measures it), or a probe="
         )
-    with use_single_adapter(source.model, adapter):
-        measured = measure_usage_by_task(source.model, images, tasks=(task,))
-    return MeasuredUsage(choice_shares=select_task(measured, task), source=seen, split=use)
+    with use_single_adapter(request.model, request.adapter):
+        measured = measure_usage_by_task(request.model, images, tasks=(request.task,))
+    shares = select_task(measured, request.task)
+    return MeasuredUsage(choice_shares=shares, source=seen, split=use)
 
 
 def read_usage_from_run(run: Run, task: str) -> dict[str, LayerUse]:

@@ -14,7 +14,7 @@ from coterie.extract.expert_usage import SPLIT, resolve_usage
 from coterie.extract.parameter_counts import count_model_parameters, count_pruned_parameters
 from coterie.extract.pruning import check, prune, select_remaining_experts
 from coterie.extract.score_curve import CurvePoint, ScoreCurve
-from coterie.extract.source import BATCH_SIZE, open_source
+from coterie.extract.source import BATCH_SIZE, ExtractRequest
 from coterie.models.pruned_vision.modeling import PrunedVisionModel
 from coterie.routing.decision import Tape
 from coterie.routing.usage import ExpertUsage, select_task
@@ -86,11 +86,11 @@ def measure_score_curve(
     split, and mixtures that cannot be pruned.
     """
     run = run if isinstance(run, Run) else Run.read(run)
-    source = open_source(run)
-    check(source.model, task, "default")  # raises for all but dense tasks
+    source = ExtractRequest.open(run, task=task, use=use)
+    check(source.model, task, source.adapter)  # raises for all but dense tasks
     tasks: Any = run.config.tasks
     source.model.to(device or "cpu").requires_grad_(False)
-    measured = resolve_usage(source, task, use)
+    measured = resolve_usage(source)
     selected: DenseTask = tasks.get_task(task)
     metric = selected.make_metric()
     rows = tasks.load_evaluation_rows(split, limit=limit, skip_bad_rows=run.config.skip_bad_rows)

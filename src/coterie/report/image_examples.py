@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 from coterie.report.embedded_media import EmbeddedMedia, encode_image
 from coterie.report.systems import ReportSystem, RunFiles
-from coterie.report.text_examples import MAX_ANSWERS
 from coterie.train.run_directory import MissingFile
 
+MAX_ANSWERS = 4
 MAX_IMAGES = 8
 MAX_SIDE_PX = 1024
 NO_LABEL = EmbeddedMedia(kind="image", note="no label")

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from coterie.evaluate.bootstrap import Interval
 from coterie.evaluate.table import Table, TaskColumn
-from coterie.report.context import TableColumn
 from coterie.report.correctness import describe_metric
 from coterie.report.formatting import MINUS, is_number
+from coterie.report.section import TableColumn
 
 MAX_TICKS = 6
 

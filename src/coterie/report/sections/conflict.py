@@ -6,10 +6,9 @@ from typing import Any, NamedTuple
 
 import torch
 
-from coterie.report.context import ReportContext
 from coterie.report.formatting import is_number
 from coterie.report.heatmap import Matrix, parse_matrix
-from coterie.report.section import Section
+from coterie.report.section import ReportContext, Section
 from coterie.train.run_directory import MissingFile, RunDirectory
 
 BEFORE_COMMAND = "coterie diagnose MODEL --tasks TASKS.yaml --to "

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from coterie.report.context import ReportContext
 from coterie.report.formatting import (
     MISSING,
     format_count,
@@ -12,7 +11,7 @@ from coterie.report.formatting import (
     format_number,
     format_size,
 )
-from coterie.report.section import Section
+from coterie.report.section import ReportContext, Section
 
 COLUMNS = {
     "trainable_parameters": ("Trainable parameters", format_count),

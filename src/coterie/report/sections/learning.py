@@ -3,10 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from coterie.report.context import ReportContext
 from coterie.report.formatting import is_number
 from coterie.report.interval_chart import Axis, make_axis
-from coterie.report.section import Section
+from coterie.report.section import ReportContext, Section
 from coterie.report.systems import ReportSystem, RunFiles
 
 BINS = 60

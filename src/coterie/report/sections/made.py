@@ -5,8 +5,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from coterie.report.context import ReportContext
-from coterie.report.section import Section
+from coterie.report.section import ReportContext, Section
 from coterie.report.systems import ReportSystem, RunFiles
 from coterie.train.environment import describe_machine, get_versions
 

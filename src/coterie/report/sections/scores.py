@@ -5,10 +5,9 @@ from typing import Any
 
 from coterie.evaluate.bootstrap import Interval
 from coterie.evaluate.table import SystemRow, Table, TaskColumn
-from coterie.report.context import CONTROLS, ReportContext
 from coterie.report.formatting import format_signed, is_number
 from coterie.report.interval_chart import build_charts
-from coterie.report.section import Section
+from coterie.report.section import CONTROLS, ReportContext, Section
 from coterie.train.run_directory import CONTROLS as CONTROL_FLAGS
 from coterie.train.run_directory import MissingFile
 
