@@ -13,8 +13,7 @@ import pytest
 
 from coterie import plugins
 from coterie.cli import main
-from coterie.cli.main import VERBS, SubcommandGroup
-from coterie.cli.verb import Subcommand
+from coterie.cli.main import VERBS, Subcommand, SubcommandGroup
 from tests.cli.calls import Calls
 
 # Few, and they do not grow: a setting goes through `--set`, or is an argument of the function.

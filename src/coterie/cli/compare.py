@@ -2,7 +2,7 @@
 
 import click
 
-from coterie.cli.verb import Subcommand
+from coterie.cli.main import Subcommand
 
 
 @click.command(cls=Subcommand)

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from coterie.cli.verb import Subcommand
+from coterie.cli.main import Subcommand
 
 FIGURE_SUFFIXES = (".png", ".svg", ".pdf")
 

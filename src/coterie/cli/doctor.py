@@ -5,7 +5,7 @@ from itertools import chain
 
 import click
 
-from coterie.cli.verb import Subcommand
+from coterie.cli.main import Subcommand
 
 
 @click.command(cls=Subcommand, without_library=True)

@@ -5,7 +5,7 @@ from typing import Literal
 
 import click
 
-from coterie.cli.verb import Subcommand
+from coterie.cli.main import Subcommand
 
 
 @click.command(cls=Subcommand)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import click
 
-from coterie.cli.verb import Subcommand
+from coterie.cli.main import Subcommand
 from coterie.modalities.base import find_media_modalities
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from coterie.cli.verb import Subcommand
+from coterie.cli.main import Subcommand
 
 # Category -> the package of its kinds, and their base class, in the package's base.py.
 FOLDERS = {

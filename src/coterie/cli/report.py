@@ -4,7 +4,7 @@ import shlex
 
 import click
 
-from coterie.cli.verb import Subcommand
+from coterie.cli.main import Subcommand
 
 
 @click.command(cls=Subcommand)

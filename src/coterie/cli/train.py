@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from coterie.cli.verb import Subcommand
+from coterie.cli.main import Subcommand
 
 
 @click.command(

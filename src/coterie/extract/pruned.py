@@ -14,15 +14,13 @@ from transformers import AutoModel
 
 from coterie.evaluate.cost import count_flops
 from coterie.extract.expert_selection import compute_lost_choices
-from coterie.extract.expert_usage import SPLIT, resolve_usage
-from coterie.extract.fixed_task import get_adapter_layers
+from coterie.extract.fixed_task import get_adapter_layers, use_single_adapter
 from coterie.extract.parameter_counts import count_model_parameters, count_pruned_parameters
 from coterie.extract.pruning import check, close_experts, prune, select_remaining_experts
-from coterie.extract.source import PROBE_IMAGES, ExtractRequest
+from coterie.extract.source import PROBE_IMAGES, SPLIT, ExtractRequest
 from coterie.extract.verify import (
     compute_largest_error,
     load_checkpoint,
-    use_single_adapter,
     verify_outputs,
 )
 from coterie.models.pruned_vision.modeling import PrunedVisionModel
@@ -38,8 +36,7 @@ def write(request: ExtractRequest, folder: Path) -> dict[str, Any]:
     """
     model, task, adapter, pruning = request.model, request.task, request.adapter, request.pruning
     check(model, task, adapter)
-    seen = resolve_usage(request)
-    use = seen.choice_shares
+    use, seen, split = request.resolve_usage()
     small = prune(model, task=task, use=use, pruning=pruning, adapter=adapter)
     small.save_pretrained(str(folder))
     stay = select_remaining_experts(model, use, pruning.threshold, adapter)
@@ -48,7 +45,7 @@ def write(request: ExtractRequest, folder: Path) -> dict[str, Any]:
     report: dict[str, Any] = {
         "threshold": pruning.threshold,
         "exact": pruning.exact,
-        "use": {"seen": seen.source, "split": seen.split},
+        "use": {"seen": seen, "split": split},
         "parameters_of_whole": full.total,
         **count_pruned_parameters(small).dump(full),
         "kept": {name: list(numbers) for name, numbers in stay.items()},
@@ -58,7 +55,7 @@ def write(request: ExtractRequest, folder: Path) -> dict[str, Any]:
     if request.probe:
         images = request.probe["pixel_values"]
     elif request.run is not None:
-        images = next(request.load_image_batches(seen.split or SPLIT, PROBE_IMAGES))
+        images = next(request.load_image_batches(split or SPLIT, PROBE_IMAGES))
     else:
         return facts | report
     report |= measure_difference(request, loaded, images)

@@ -1,5 +1,6 @@
 """`ExtractRequest`: a grafted model, and what `extract` is to write of it."""
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,9 +10,15 @@ from jaxtyping import Float32
 from peft import PeftModel
 from torch import Tensor
 
+from coterie.evaluate.scores import Scores
 from coterie.extract.expert_selection import LayerUse, PruningOptions
+from coterie.extract.fixed_task import use_single_adapter
+from coterie.routing.usage import select_task
+from coterie.tasks.dense.expert_usage import measure_usage_by_task
 from coterie.train import Run
 
+SPLIT = "validation"
+"""The split on which a task's expert usage is measured."""
 BATCH_SIZE = 16
 PROBE_IMAGES = 4
 """Images on which predictions are compared."""
@@ -66,3 +73,45 @@ class ExtractRequest:
             skip_bad_rows=config.skip_bad_rows,
         ):  # fmt: skip
             yield inputs["pixel_values"]
+
+    def resolve_usage(self) -> tuple[Mapping[str, LayerUse], str, str | None]:
+        """Return the given usage, or else that of routing.json, the validation split or the probe.
+
+        With it, for the report, its source ("given", "routing.json", "measured" or "probe") and the
+        split of the run's data set, None if unknown.
+
+        Raises ValueError if there is none of these, or the split is unknown.
+        """
+        use, run = self.use, self.run
+        if use is not None and not isinstance(use, str):
+            return use, "given", None
+        if use is None and run is not None:
+            if found := read_usage_from_run(run, self.task):
+                scored = run.directory.scores_file().is_file()
+                split = Scores.read(run.folder).split if scored else None
+                return found, run.directory.expert_usage_file.name, split
+            use = SPLIT
+        if use is not None:
+            # In forward passes of the task alone, over all images.
+            images, seen = self.load_image_batches(use), "measured"
+        elif self.probe is not None:
+            images, seen = [self.probe["pixel_values"]], "probe"
+        else:
+            raise ValueError(
+                "format='pruned' needs to know which experts the task uses: give a run, or use= "
+                "(coterie.tasks.dense.expert_usage.measure_usage_by_task measures it), or a probe="
+            )
+        with use_single_adapter(self.model, self.adapter):
+            measured = measure_usage_by_task(self.model, images, tasks=(self.task,))
+        return select_task(measured, self.task), seen, use
+
+
+def read_usage_from_run(run: Run, task: str) -> dict[str, LayerUse]:
+    """Read layer -> the task's usage from the run's evaluation; empty if there was none."""
+    file = run.directory.expert_usage_file
+    layers = json.loads(file.read_text(encoding="utf-8"))["layers"] if file.is_file() else {}
+    return {
+        name: {"chosen": layer["chosen"][task]}
+        for name, layer in layers.items()
+        if task in layer.get("chosen", {})
+    }

@@ -1,16 +1,13 @@
 """Checks of an extracted model: its checkpoint's keys, and how far it is from the routed model."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from jaxtyping import Float
-from peft import PeftModel
 from torch import Tensor, nn
 
-from coterie.extract.fixed_task import get_adapter_config
+from coterie.extract.fixed_task import get_adapter_config, use_single_adapter
 from coterie.extract.source import ExtractRequest
 
 Outputs = Float[Tensor, "..."]
@@ -72,22 +69,6 @@ def verify_probe(request: ExtractRequest, plain: Any) -> dict[str, float]:
         wanted = get_model_output(model(**probe, **ids)).float()
     plain.to(next(model.parameters()).device)
     return verify_outputs(get_model_output(plain(**probe)).float(), wanted, plain)
-
-
-@contextmanager
-def use_single_adapter(model: PeftModel, adapter: str) -> Iterator[None]:
-    """Activate one adapter in eval mode inside the context; restore both afterwards."""
-    modes = {module: module.training for module in model.modules()}
-    active, tuner = list(model.active_adapters), cast(Any, model.base_model)
-    model.eval()
-    model.set_adapter(adapter)
-    try:
-        yield
-    finally:
-        model.set_adapter(active[0])
-        tuner.set_adapter(active)
-        for module, mode in modes.items():
-            module.training = mode
 
 
 def get_model_output(output: Any) -> Outputs:

@@ -72,7 +72,7 @@ def build_text_examples(
     hold no text are left out. Also returns what is missing.
     """
     runs = [run for run in highlighted.runs if run.has_text_predictions]
-    names = list(dict.fromkeys(task for run in runs for task in run.score_entries))
+    names = list(dict.fromkeys(task for run in runs for task in run.metrics))
     each = max(1, min(2, MAX_EXAMPLES // (2 * max(len(names), 1))))
     tasks: list[TaskExamples] = []
     missing: list[MissingFile] = []
@@ -101,7 +101,7 @@ def build_text_examples(
 def read_graded(run: RunFiles, task: str) -> tuple[Sequence[Row], Grader]:
     """Read a run's predictions of a task, and return how they are marked."""
     rows = [row for row in run.read_predictions(task) if "prediction" in row]
-    return rows, Grader.from_predictions(run.score_entries.get(task, {}), rows)
+    return rows, Grader.from_predictions(run.metrics.get(task), rows)
 
 
 def explain_missing_answers(run: RunFiles, task: str) -> MissingFile:

@@ -37,6 +37,7 @@ class Cost(Section):
         for row, system in context.columns:
             texts = [write(row.cost.get(key)) for key, (_, write) in COLUMNS.items()]
             if not row.control and any(text != MISSING for text in texts):
-                models_per_seed = max(Counter(str(run.seed) for run in system.runs).values())
+                seeds = Counter(str(run.raw_config.get("seed")) for run in system.runs)
+                models_per_seed = max(seeds.values())
                 lines.append((system, models_per_seed, texts))
         return {"costs": lines, "titles": [title for title, _ in COLUMNS.values()]}
