@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from coterie.cli.checks.check import Check
+from coterie.cli.checks import Check
 from coterie.cli.checks.machine import GIB
 from coterie.paths import get_cache_dir
 

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 from packaging.requirements import Requirement
 
-from coterie.cli.checks import machine, packages
-from coterie.cli.checks.check import Check
+from coterie.cli.checks import Check, machine, packages
 from tests.cli.calls import Calls
 
 WANTED = [

@@ -13,8 +13,7 @@ import pytest
 
 from coterie import plugins
 from coterie.cli import main
-from coterie.cli.main import VERBS, SubcommandGroup
-from coterie.cli.verb import make_subcommand
+from coterie.cli.main import VERBS, Subcommand, SubcommandGroup
 from tests.cli.calls import Calls
 
 # Few, and they do not grow: a setting goes through `--set`, or is an argument of the function.
@@ -119,7 +118,7 @@ def raising(error: BaseException) -> Callable[[], None]:
 def test_mistakes_have_no_traceback(
     error: BaseException, code: int, said: str, coterie: Calls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    replace_list(monkeypatch, make_subcommand(resume="go on so")(raising(error)))
+    replace_list(monkeypatch, click.command(cls=Subcommand, resume="go on so")(raising(error)))
     called = coterie("list")
     assert (called.code, called.err) == (code, said)
 
@@ -128,7 +127,7 @@ def test_mistakes_have_no_traceback(
 def test_debug_shows_the_traceback(
     way: str, coterie: Calls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    replace_list(monkeypatch, make_subcommand()(raising(ValueError("here"))))
+    replace_list(monkeypatch, click.command(cls=Subcommand)(raising(ValueError("here"))))
     if way == "environment":
         monkeypatch.setenv("COTERIE_DEBUG", "1")
     called = coterie("list", *(["--debug"] if way == "flag" else []))
@@ -139,7 +138,7 @@ def test_debug_shows_the_traceback(
 def test_mistakes_of_ours_keep_their_traceback(
     coterie: Calls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    replace_list(monkeypatch, make_subcommand()(raising(TypeError("a mistake"))))
+    replace_list(monkeypatch, click.command(cls=Subcommand)(raising(TypeError("a mistake"))))
     with pytest.raises(TypeError, match="a mistake"):
         coterie("list")
 

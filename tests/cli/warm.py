@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 
 import coterie
-import coterie.cli.inventory
+import coterie.cli.train_config
 import coterie.diagnose
 import coterie.evaluate
 import coterie.report

@@ -1,10 +1,13 @@
 """Inner products and cosines of known gradients, their noise, and the step that is tried."""
 
+import math
+
 import pytest
 import torch
 from torch import Tensor, nn
 
-from coterie.diagnose.gradients import compute_gradient_cosines, measure_gradients, take_step
+from coterie.diagnose.conflict import Conflict
+from coterie.diagnose.gradients import compute_conflict, measure_gradients, take_step
 from coterie.tasks.gradients import ParameterSpace
 
 
@@ -22,15 +25,15 @@ def test_products_losses_and_the_step_ahead() -> None:
     def loss(task: int, batch: int) -> Tensor:
         return (x - (1.0, 3.0)[task]).square().sum() / 2
 
-    found = measure_gradients(loss, [ParameterSpace({"all": named})], tasks=2, batches=2, step=0.1)
-    assert found.products[0].shape == (1, 2, 2, 2, 2)
-    assert (found.products[0][0, 0, :, 1] == -1).all() and (
-        found.products[0][0, 1, :, 1] == 1
-    ).all()
-    assert found.losses == (0.5, 0.5)
+    [products], losses, transfer = measure_gradients(
+        loss, [ParameterSpace({"all": named})], tasks=2, batches=2, step=0.1
+    )
+    assert products.shape == (1, 2, 2, 2, 2)
+    assert (products[0, 0, :, 1] == -1).all() and (products[0, 1, :, 1] == 1).all()
+    assert losses == (0.5, 0.5)
     # The losses become 0.95 ** 2 / 2 and 1.05 ** 2 / 2, of 1 / 2 each.
-    assert found.transfer[0] == pytest.approx([0.95**2 - 1, 1.05**2 - 1], rel=1e-5)
-    assert found.transfer[1] == pytest.approx([1.05**2 - 1, 0.95**2 - 1], rel=1e-5)
+    assert transfer[0] == pytest.approx([0.95**2 - 1, 1.05**2 - 1], rel=1e-5)
+    assert transfer[1] == pytest.approx([1.05**2 - 1, 0.95**2 - 1], rel=1e-5)
     assert x.item() == 2
 
 
@@ -45,9 +48,11 @@ def test_parameters_are_what_they_were_also_after_an_error() -> None:
         assert torch.equal(x, before)
 
 
-def products(gradients: Tensor) -> Tensor:
-    """Inner products of gradients [groups, tasks, batches, numbers]."""
-    return torch.einsum("gtbn,gucn->gtbuc", gradients, gradients)
+def conflict(gradients: Tensor, *, paired: bool = False) -> Conflict:
+    """Of gradients [groups, tasks, batches, numbers]."""
+    products = torch.einsum("gtbn,gucn->gtbuc", gradients, gradients)
+    groups, tasks = (tuple(map(str, range(count))) for count in gradients.shape[:2])
+    return compute_conflict(products, paired=paired, tasks=tasks, groups=groups, space="probe")
 
 
 def test_cosines_of_two_groups_and_together() -> None:
@@ -55,45 +60,41 @@ def test_cosines_of_two_groups_and_together() -> None:
     # Together (1, 0, 1, 0) and (3, 4, -1, 0): 2 / (sqrt 2 sqrt 26) = 0.277.
     one = torch.tensor([[1.0, 0.0], [3.0, 4.0]])
     other = torch.tensor([[1.0, 0.0], [-1.0, 0.0]])
-    found = compute_gradient_cosines(
-        products(torch.stack([one, other])[:, :, None].expand(2, 2, 2, 2))
-    )
-    assert found.cosine[0, 0, 1] == pytest.approx(0.6) and found.cosine[1, 0, 1] == -1
-    assert found.overall[0, 1] == pytest.approx(2 / 52**0.5)
+    found = conflict(torch.stack([one, other])[:, :, None].expand(2, 2, 2, 2))
+    assert found.cosine[0][0][1] == pytest.approx(0.6) and found.cosine[1][0][1] == -1
+    assert found.overall[0][1] == pytest.approx(2 / 52**0.5)
     # Batches do not differ, so nothing is unsure.
-    assert found.low[0, 1] == found.high[0, 1] == found.overall[0, 1]
-    assert found.within_task.tolist() == pytest.approx([1, 1])
-    assert not (found.high < 0).any()
+    assert found.low[0][1] == found.high[0][1] == found.overall[0][1]
+    assert found.within_task == pytest.approx([1, 1])
+    assert found.conflicting_pairs == () and found.negative_share == 0
 
 
 def test_halves_of_a_task() -> None:
     # Halves (1, 0) and (0, 1) do not agree at all, (1, 0) and (1, 1) do at 1 / sqrt 2.
     batches = torch.tensor([[[1.0, 0.0], [0.0, 1.0]], [[1.0, 0.0], [1.0, 1.0]]])
-    assert compute_gradient_cosines(products(batches[None])).within_task.tolist() == pytest.approx(
-        [0, 0.5**0.5]
-    )
+    assert conflict(batches[None]).within_task == pytest.approx([0, 0.5**0.5])
 
 
 def test_only_what_is_below_zero_beyond_the_noise_is_against() -> None:
     # One number a gradient, 4 batches: 1 each, against -1, -1, -1, -1 and against 1, -1, 1, -2.
     sure = torch.tensor([[1.0] * 4, [-1.0] * 4, [1.0, -1.0, 1.0, -2.0]])[None, :, :, None]
-    found = compute_gradient_cosines(products(sure))
-    assert (found.high < 0).tolist() == [
+    found = conflict(sure)
+    assert [[value < 0 for value in row] for row in found.high] == [
         [False, True, False],
         [True, False, False],
         [False] * 3,
     ]
     # The mean of the third is -0.25, their variance 2.25 and 2 standard errors of the mean
     # 2 * 1.5 / 2 = 1.5; norms are 1 and 0.25.
-    assert found.low[0, 2] == pytest.approx((-0.25 - 1.5) / 0.25)
-    assert found.high[0, 2] == pytest.approx((-0.25 + 1.5) / 0.25)
+    assert found.low[0][2] == pytest.approx((-0.25 - 1.5) / 0.25)
+    assert found.high[0][2] == pytest.approx((-0.25 + 1.5) / 0.25)
 
 
 def test_no_gradient_has_no_cosine() -> None:
     gradients = torch.tensor([[[[1.0], [1.0]], [[0.0], [0.0]]]])
-    found = compute_gradient_cosines(products(gradients))
-    assert found.cosine[0, 0, 1].isnan() and found.overall[0, 0] == 1
-    assert not (found.high < 0).any()
+    found = conflict(gradients)
+    assert math.isnan(found.cosine[0][0][1]) and found.overall[0][0] == 1
+    assert not any(value < 0 for row in found.high for value in row)
 
 
 def test_batches_of_the_same_samples_vary_together() -> None:
@@ -101,8 +102,6 @@ def test_batches_of_the_same_samples_vary_together() -> None:
     # sum up to 8, the product of means is sure. Sampled apart, each has a variance of 8, so the
     # error is 2 * sqrt(16 / 2), and norms are 2 and 2.
     gradients = torch.tensor([[1.0, 3.0], [3.0, 1.0]])[None, :, :, None]
-    paired, apart = (
-        compute_gradient_cosines(products(gradients), paired=each) for each in (True, False)
-    )
-    assert paired.low[0, 1] == paired.overall[0, 1] == paired.high[0, 1] == 1
-    assert apart.low[0, 1] == pytest.approx(1 - 2 * 8**0.5 / 4)
+    paired, apart = (conflict(gradients, paired=each) for each in (True, False))
+    assert paired.low[0][1] == paired.overall[0][1] == paired.high[0][1] == 1
+    assert apart.low[0][1] == pytest.approx(1 - 2 * 8**0.5 / 4)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import coterie
 from coterie.extract.parameter_counts import count_model_parameters
-from coterie.extract.source import open_source
+from coterie.extract.source import ExtractRequest
 from coterie.train import Run
 from tests.extract.dense import report
 
@@ -13,7 +13,7 @@ def test_sizes_by_hand(run: Run, tmp_path: Path) -> None:
     use = {f"backbone.layers.{n}.mlp": {"chosen": [1.0, 1.0] + [0.0] * 14} for n in range(2)}
     found = report(coterie.extract(run, task="depth", to=tmp_path / "small", use=use))
     # An expert: 32 to 64 and back with biases, 4,192. A gate: 16 x 32 a task. Two layers.
-    whole = count_model_parameters(open_source(run).model)
+    whole = count_model_parameters(ExtractRequest.open(run, task="depth").model)
     assert whole.experts == 2 * (16 * 4192 + 3 * 16 * 32)
     assert found["expert_parameters"] == 2 * (2 * 4192 + 16 * 32)
     assert found["share_of_experts"] == found["expert_parameters"] / whole.experts

@@ -2,9 +2,9 @@
 
 import pytest
 
-from coterie.report import comparison
+from coterie.report import section
 
 
 @pytest.fixture(autouse=True)
 def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(comparison, "RESAMPLES", 20)
+    monkeypatch.setattr(section, "RESAMPLES", 20)

@@ -7,7 +7,7 @@ from coterie.report.correctness import Grader, describe_metric
 
 def test_all_or_nothing() -> None:
     rows = [{"statistics": [1, 1]}, {"statistics": [0, 1]}]
-    grader = Grader.from_predictions({"metric": "exact_match", "unit": "%"}, rows)
+    grader = Grader.from_predictions("exact_match", rows)
     assert [grader.is_right(row) for row in rows] == [True, False]
     assert grader.rule == "right or wrong by exact"
     assert grader.format_mark(rows[1]) == "wrong"
@@ -16,7 +16,7 @@ def test_all_or_nothing() -> None:
 
 
 def test_without_a_metric_texts_are_compared() -> None:
-    grader = Grader.from_predictions({"metric": "none such"}, [])
+    grader = Grader.from_predictions("none such", [])
     assert grader.is_right({"prediction": " Fig ", "answers": ["fig", "grape"]})
     assert not grader.is_right({"prediction": "figs", "answers": "fig"})
     assert grader.format_mark({"prediction": "x", "answers": ["x"]}) == "right"

@@ -2,10 +2,10 @@
 
 import click
 
-from coterie.cli.verb import make_subcommand
+from coterie.cli.main import Subcommand
 
 
-@make_subcommand()
+@click.command(cls=Subcommand)
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...")
 @click.option("--baseline", multiple=True, metavar="RUN", help="Compare with it; can be repeated.")
 @click.option("--to", metavar="FILE", help="Write the table to a .md or .json file, too.")

@@ -5,12 +5,12 @@ from typing import Any
 
 import click
 
-from coterie.cli.verb import make_subcommand
+from coterie.cli.main import Subcommand
 
 FIGURE_SUFFIXES = (".png", ".svg", ".pdf")
 
 
-@make_subcommand()
+@click.command(cls=Subcommand)
 @click.argument("model", metavar="BASE|RUN")
 @click.option("--tasks", metavar="FILE", help="As in `coterie train`.  [default: a run's own]")
 @click.option("--batches", default=4, show_default=True, type=int, help="Batches of each task.")

@@ -5,10 +5,10 @@ from itertools import chain
 
 import click
 
-from coterie.cli.verb import make_subcommand
+from coterie.cli.main import Subcommand
 
 
-@make_subcommand(without_library=True)
+@click.command(cls=Subcommand, without_library=True)
 @click.pass_obj
 def doctor(load: Callable[[], None]) -> None:
     """Says what this machine has, what it lacks, and what to do.

@@ -4,10 +4,10 @@ from typing import Any
 
 import click
 
-from coterie.cli.verb import make_subcommand
+from coterie.cli.main import Subcommand
 
 
-@make_subcommand()
+@click.command(cls=Subcommand)
 @click.argument("run", metavar="RUN")
 @click.option("--split", default="test", show_default=True, help="Which rows.")
 @click.option("--limit", type=int, help="Rows a task, at most.")

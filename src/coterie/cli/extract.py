@@ -5,10 +5,10 @@ from typing import Literal
 
 import click
 
-from coterie.cli.verb import make_subcommand
+from coterie.cli.main import Subcommand
 
 
-@make_subcommand()
+@click.command(cls=Subcommand)
 @click.argument("run", metavar="RUN")
 @click.option("--task", required=True, help="The task's name.")
 @click.option("--to", metavar="DIR", help="A new or empty folder.  [default: RUN/extracted/TASK]")

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import click
 
-from coterie.cli.verb import make_subcommand
+from coterie.cli.main import Subcommand
 from coterie.modalities.base import find_media_modalities
 
 
@@ -17,7 +17,7 @@ def add_media_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-@make_subcommand()
+@click.command(cls=Subcommand)
 @click.argument("run", metavar="RUN")
 @click.argument("questions", nargs=-1, metavar="[QUESTION]...")
 @click.option("--task", help="Which of the run's tasks; needed if it has several.")

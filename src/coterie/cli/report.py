@@ -4,10 +4,10 @@ import shlex
 
 import click
 
-from coterie.cli.verb import make_subcommand
+from coterie.cli.main import Subcommand
 
 
-@make_subcommand()
+@click.command(cls=Subcommand)
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...")
 @click.option("--to", default="report.html", show_default=True, metavar="FILE", help="The page.")
 @click.option("--title", help="The page's title.")

@@ -4,10 +4,12 @@ from typing import Any
 
 import click
 
-from coterie.cli.verb import make_subcommand
+from coterie.cli.main import Subcommand
 
 
-@make_subcommand(resume="the same command with --resume continues from the last checkpoint")
+@click.command(
+    cls=Subcommand, resume="the same command with --resume continues from the last checkpoint"
+)
 @click.argument("recipe")
 @click.option("--base", metavar="MODEL", help="Local folder, hub id, or 'embedded'.")
 @click.option(

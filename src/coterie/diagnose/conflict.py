@@ -22,7 +22,7 @@ class Conflict:
 
     Cosines are between the tasks' mean gradients: 1 for the same direction, 0 for no common
     direction, below 0 where a step on one task raises the loss of the other (Yu et al. 2020,
-    PCGrad, arXiv:2001.06782). Undefined ones are NaN.
+    PCGrad, arXiv:2001.06782, def. 1). Undefined ones are NaN.
 
     Attributes:
         tasks: their names; rows and columns of every matrix.
@@ -32,8 +32,8 @@ class Conflict:
         cosine: one matrix for each layer group.
         overall: the cosines over all layers together.
         low, high: `overall` minus and plus two standard errors over batches.
-        within_task: of each task, the cosine between two halves of its own batches, which shows
-            the noise.
+        within_task: of each task, the cosine between the mean gradients of the two halves of its
+            own batches: how much of its gradient is the task's, and not the batch's noise.
         transfer: relative change of the loss of the column's task after a step on the row's, such
             that the row's own loss should fall by `step`; helpful below 0 (the lookahead of Fifty
             et al. 2021, TAG, arXiv:2109.04617, eq. 1, with the opposite sign).

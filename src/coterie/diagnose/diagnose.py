@@ -1,23 +1,22 @@
 """`diagnose`: compare the gradients of several tasks in one model."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 from tqdm.auto import tqdm
 
-from coterie.diagnose.conflict import Conflict, Matrix
-from coterie.diagnose.gradients import Products, compute_gradient_cosines, measure_gradients
+from coterie.diagnose.conflict import Conflict
+from coterie.diagnose.gradients import compute_conflict, measure_gradients
 from coterie.models.loading import LoadedModel
 from coterie.tasks import TaskSet, TextTask, as_task_set
 from coterie.tasks.dense.dataset import DenseDataset
-from coterie.tasks.gradients import GradientSource, ParameterSpace
+from coterie.tasks.gradients import GradientSource
 from coterie.train.frozen_caches import cache_encoder_features
 from coterie.train.run import Run
 from coterie.train.run_directory import RunDirectory
@@ -86,7 +85,7 @@ def diagnose(
         _cache_features(model, loaded.processor),
         tqdm(total=count * (batches + 1), desc="gradients", unit="batch", disable=None) as bar,
     ):
-        found = measure_gradients(
+        products, losses, transfer = measure_gradients(
             lambda task, batch: source.compute_loss(model, task, samples[task][batch]),
             list(spaces.values()),
             tasks=count,
@@ -98,13 +97,15 @@ def diagnose(
         "batches": batches, "batch_size": batch_size, "seed": seed,
         "step": RELATIVE_LOSS_STEP, "split": split, **source.settings,
     }  # fmt: skip
-    parts = [
-        _make_conflict(source, kind, space, products, found.losses, settings)
-        for (kind, space), products in zip(spaces.items(), found.products, strict=True)
-    ]
-    shared = parts[1] if len(parts) > 1 else None
-    seconds = time.monotonic() - started
-    return replace(parts[0], transfer=found.transfer, shared=shared, seconds=seconds)
+    conflict, *others = (
+        compute_conflict(
+            each, paired=source.paired, tasks=tuple(source.names), groups=tuple(space.groups),
+            space=kind, losses=losses, settings=settings,
+        )
+        for (kind, space), each in zip(spaces.items(), products, strict=True)
+    )  # fmt: skip
+    shared, seconds = next(iter(others), None), time.monotonic() - started
+    return replace(conflict, transfer=transfer, shared=shared, seconds=seconds)
 
 
 def load_gradient_source(
@@ -162,33 +163,3 @@ def _cache_features(model: nn.Module, processor: Any) -> Iterator[None]:
     finally:
         vars(processor).clear()
         vars(processor).update(before)
-
-
-def _make_conflict(
-    source: GradientSource,
-    kind: str,
-    space: ParameterSpace,
-    products: Products,
-    losses: tuple[float, ...],
-    settings: Mapping[str, Any],
-) -> Conflict:
-    found = compute_gradient_cosines(products, paired=source.paired)
-    upper, right = torch.triu_indices(len(source.names), len(source.names), 1)
-    pairs = found.overall[upper, right]
-    return Conflict(
-        tasks=tuple(source.names),
-        groups=tuple(space.groups),
-        space=kind,
-        cosine=tuple(_to_matrix(each) for each in found.cosine),
-        overall=_to_matrix(found.overall),
-        low=_to_matrix(found.low),
-        high=_to_matrix(found.high),
-        within_task=tuple(found.within_task.tolist()),
-        losses=losses,
-        negative_share=(pairs[~pairs.isnan()] < 0).double().mean().item(),
-        settings=settings,
-    )
-
-
-def _to_matrix(values: Float[Tensor, "tasks tasks"]) -> Matrix:
-    return tuple(map(tuple, values.tolist()))

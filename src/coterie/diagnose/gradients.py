@@ -3,33 +3,18 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import islice
-from typing import NamedTuple
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from coterie.diagnose.conflict import Conflict, Matrix
 from coterie.tasks.gradients import ParameterSpace
 
 INTERVAL_STANDARD_ERRORS = 2.0
 Products = Float[Tensor, "groups tasks batches tasks batches"]
-
-
-class GradientMeasurements(NamedTuple):
-    """Measurements over the batches of all tasks.
-
-    Attributes:
-        products: inner products between the gradients of all batches, one tensor per space.
-        losses: mean loss of each task.
-        transfer: relative change of the loss of the column's task on its last batch after a step
-            on the row's; NaN where it was 0.
-    """
-
-    products: list[Products]
-    losses: tuple[float, ...]
-    transfer: tuple[tuple[float, ...], ...]
 
 
 def measure_gradients(
@@ -40,7 +25,7 @@ def measure_gradients(
     batches: int,
     step: float,
     on_batch_end: Callable[[], object] = lambda: None,
-) -> GradientMeasurements:
+) -> tuple[list[Products], tuple[float, ...], Matrix]:
     """Measure the gradient of every batch in every space, and try steps in the first space.
 
     A step follows the mean gradient of the first half of a task's batches, of such a length that
@@ -54,6 +39,11 @@ def measure_gradients(
         batches: of a task, at least 2.
         step: in (0, 1).
         on_batch_end: called after each batch and each step.
+
+    Returns:
+        Inner products between the gradients of all batches, one tensor per space; the mean loss of
+        each task; and the relative change of the loss of the column's task on its last batch after
+        a step on the row's, NaN where it was 0.
     """
     losses, before, after = [], [], []
     vectors: list[list[list[Tensor]]] = [[] for _ in spaces]
@@ -80,14 +70,12 @@ def measure_gradients(
         with take_step(by_space[0], mean, step * own), torch.no_grad():
             after.append([loss(other, batches - 1).item() for other in range(tasks)])
         on_batch_end()
-    return GradientMeasurements(
-        products=[_compute_inner_products(each, tasks, batches) for each in vectors],
-        losses=tuple(losses),
-        transfer=tuple(
-            tuple(new / old - 1 if old else math.nan for new, old in zip(row, before, strict=True))
-            for row in after
-        ),
+    products = [_compute_inner_products(each, tasks, batches) for each in vectors]
+    transfer = tuple(
+        tuple(new / old - 1 if old else math.nan for new, old in zip(row, before, strict=True))
+        for row in after
     )
+    return products, tuple(losses), transfer
 
 
 @contextmanager
@@ -118,36 +106,18 @@ def _compute_inner_products(vectors: list[list[Tensor]], tasks: int, batches: in
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class GradientCosines:
-    """Cosines between the tasks' mean gradients (Yu et al. 2020, PCGrad, arXiv:2001.06782, def. 1).
-
-    Attributes:
-        cosine: by layer group; NaN where a task has no gradient.
-        overall: over all layers together.
-        low, high: overall, minus and plus two standard errors over batches.
-        within_task: of each task, the cosine between the mean gradients of the two halves of its
-            batches: how much of its gradient is the task's, and not the batch's.
-    """
-
-    cosine: Float[Tensor, "groups tasks tasks"]
-    overall: Float[Tensor, "tasks tasks"]
-    low: Float[Tensor, "tasks tasks"]
-    high: Float[Tensor, "tasks tasks"]
-    within_task: Float[Tensor, " tasks"]
-
-
-def compute_gradient_cosines(products: Products, *, paired: bool = False) -> GradientCosines:
-    """Compute cosines from the inner products of all batches' gradients, by layer group.
+def compute_conflict(products: Products, *, paired: bool = False, **labels: Any) -> Conflict:
+    """Compute the cosines of a `Conflict` from the inner products of all batches' gradients.
 
     The mean of the products of two tasks' batches is the product of their mean gradients. Its
     standard error is that of a two-sample U statistic: means of rows and of columns vary each
     with their own batches, or jointly where batches have the same samples. Norms are treated as
-    exact.
+    exact. A cosine is NaN where a task has no gradient.
 
     Args:
         products: at least 2 batches per task.
         paired: whether batches of the same index have the same samples for all tasks.
+        labels: the other fields of the `Conflict`: tasks, groups, space, losses and settings.
     """
     products = products.double()
     total = products.sum(0)
@@ -162,12 +132,16 @@ def compute_gradient_cosines(products: Products, *, paired: bool = False) -> Gra
     half = batches // 2
     across = own[:, :half, half:].mean((1, 2))
     alone = own[:, :half, :half].mean((1, 2)) * own[:, half:, half:].mean((1, 2))
-    return GradientCosines(
-        cosine=_compute_cosines(products.mean((2, 4))),
-        overall=_compute_cosines(means[None])[0],
-        low=(means - error) / scale,
-        high=(means + error) / scale,
-        within_task=across / alone.clamp_min(0).sqrt(),
+    overall = _compute_cosines(means[None])[0]
+    pairs = overall[*torch.triu_indices(len(means), len(means), 1)]
+    return Conflict(
+        cosine=tuple(map(_to_matrix, _compute_cosines(products.mean((2, 4))))),
+        overall=_to_matrix(overall),
+        low=_to_matrix((means - error) / scale),
+        high=_to_matrix((means + error) / scale),
+        within_task=tuple((across / alone.clamp_min(0).sqrt()).tolist()),
+        negative_share=(pairs[~pairs.isnan()] < 0).double().mean().item(),
+        **labels,
     )
 
 
@@ -176,3 +150,7 @@ def _compute_cosines(
 ) -> Float[Tensor, "groups tasks tasks"]:
     norms = means.diagonal(dim1=1, dim2=2).clamp_min(0).sqrt()
     return (means / (norms[:, :, None] * norms[:, None])).clamp(-1, 1)
+
+
+def _to_matrix(values: Float[Tensor, "tasks tasks"]) -> Matrix:
+    return tuple(map(tuple, values.tolist()))

@@ -45,9 +45,9 @@ def check(base_model: nn.Module, config: CoterieConfig) -> None:
         )
 
 
-def write(request: ExtractRequest) -> dict[str, Any]:
+def write(request: ExtractRequest, folder: Path) -> dict[str, Any]:
     """Write and verify the folder, and return the report; PEFT loads it for the probe."""
-    model, adapter, folder = request.source.model, request.adapter, request.folder
+    model, adapter = request.model, request.adapter
     shares = make_fixed_task_loras(model, adapter, request.task)
     base_model, config = copy_without_mixtures(model, adapter), get_adapter_config(model, adapter)
     check(base_model, config)

@@ -14,7 +14,7 @@ from coterie.extract import adapter as lora
 from coterie.extract import merged, pruned
 from coterie.extract.expert_selection import LayerUse, PruningOptions
 from coterie.extract.fixed_task import get_adapter_config
-from coterie.extract.source import ExtractRequest, open_source
+from coterie.extract.source import ExtractRequest
 from coterie.tasks.task_set import TaskSet
 from coterie.train import Run
 
@@ -75,19 +75,17 @@ def extract(
     to = Path(to).absolute()
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise ValueError(f"{to} exists and is not an empty folder: give a new one")
-    source = open_source(model)
-    default = (TaskSet if source.run is None else source.run.config.tasks).extract_format
+    request = ExtractRequest.open(
+        model, task=task, adapter=adapter, probe=probe, use=use, pruning=pruning or PruningOptions()
+    )
+    default = (TaskSet if request.run is None else request.run.config.tasks).extract_format
     partial = to.parent / f".{to.name}.partial"
     # Loading or activating an adapter sets requires_grad.
-    trained = {weight: weight.requires_grad for weight in source.model.parameters()}
+    trained = {weight: weight.requires_grad for weight in request.model.parameters()}
     shutil.rmtree(partial, ignore_errors=True)
     try:
         partial.mkdir(parents=True)
-        request = ExtractRequest(
-            source=source, task=task, adapter=adapter, folder=partial, probe=probe, use=use,
-            pruning=pruning or PruningOptions(),
-        )  # fmt: skip
-        write_extract(format or default, request)
+        write_extract(format or default, request, partial)
         if to.is_dir():
             to.rmdir()
         partial.rename(to)
@@ -98,17 +96,16 @@ def extract(
     return to
 
 
-def write_extract(format: str, request: ExtractRequest) -> None:
+def write_extract(format: str, request: ExtractRequest, folder: Path) -> None:
     """Write all files of the folder, and verify them."""
-    processor, folder = request.source.processor, request.folder
     report: dict[str, Any] = {"task": request.task, "form": format, "adapter": request.adapter}
-    report |= FORMATS[format](request)
-    config = get_adapter_config(request.source.model, request.adapter)
+    report |= FORMATS[format](request, folder)
+    config = get_adapter_config(request.model, request.adapter)
     report |= {
         "base_model_name_or_path": config.base_model_name_or_path,
         "tasks": list(config.tasks),
         "mixtures": [serialization.dump(mixture) for mixture in config.parse_mixtures()],
     }
-    if processor is not None and format != "adapter":
-        processor.save_pretrained(str(folder))
+    if request.processor is not None and format != "adapter":
+        request.processor.save_pretrained(str(folder))
     (folder / REPORT_FILE).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")

@@ -1,8 +1,9 @@
 """The constant mixture of a fixed task at each module, as one LoRA."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float
@@ -76,6 +77,22 @@ def get_adapter_layers(model: PeftModel, adapter: str) -> dict[str, CoterieLayer
         for name, module in model.get_base_model().named_modules()
         if isinstance(module, CoterieLayer) and adapter in module.coterie_site
     }
+
+
+@contextmanager
+def use_single_adapter(model: PeftModel, adapter: str) -> Iterator[None]:
+    """Activate one adapter in eval mode inside the context; restore both afterwards."""
+    modes = {module: module.training for module in model.modules()}
+    active, tuner = list(model.active_adapters), cast(Any, model.base_model)
+    model.eval()
+    model.set_adapter(adapter)
+    try:
+        yield
+    finally:
+        model.set_adapter(active[0])
+        tuner.set_adapter(active)
+        for module, mode in modes.items():
+            module.training = mode
 
 
 @torch.no_grad()

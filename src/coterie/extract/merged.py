@@ -13,19 +13,25 @@ from transformers import PreTrainedModel
 
 from coterie.extract.fixed_task import FixedTaskLora, describe_modules, make_fixed_task_loras
 from coterie.extract.source import ExtractRequest
-from coterie.extract.verify import compute_largest_error, verify_probe, verify_weights
+from coterie.extract.verify import (
+    compute_largest_error,
+    load_checkpoint,
+    verify_probe,
+    verify_weights,
+)
 from coterie.tuner.forward_hooks import remove_hooks
 from coterie.tuner.layer import CoterieLayer
 
 
-def write(request: ExtractRequest) -> dict[str, Any]:
+def write(request: ExtractRequest, folder: Path) -> dict[str, Any]:
     """Write the merged checkpoint, load it with transformers, verify it, and return the report."""
-    model, adapter, folder = request.source.model, request.adapter, request.folder
+    model, adapter = request.model, request.adapter
     shares = make_fixed_task_loras(model, adapter, request.task)
     check(model, shares)
     save(copy_without_mixtures(model, adapter), shares, folder)
     base_model = copy_without_mixtures(model, adapter)
-    plain = read(base_model, folder)
+    dtype = next(base_model.parameters()).dtype
+    plain = load_checkpoint(type(base_model), folder, dtype=dtype)
     dtypes = {plain.get_submodule(share.name).get_parameter("weight").dtype for share in shares}
     report = verify_weights(verify(base_model, shares, plain), *dtypes)
     return report | verify_probe(request, plain) | describe_modules(shares)
@@ -81,17 +87,6 @@ def save(base_model: PreTrainedModel, shares: Sequence[FixedTaskLora], to: Path)
         total = (weight.cpu().double() + share.compute_delta()).to(weight.dtype)
         module.weight = nn.Parameter(total.to(weight.device), requires_grad=False)
     base_model.save_pretrained(str(to))
-
-
-def read(base_model: PreTrainedModel, folder: Path) -> PreTrainedModel:
-    """Load the checkpoint with transformers. Raises RuntimeError if keys differ."""
-    dtype = next(base_model.parameters()).dtype
-    kind: Any = type(base_model)
-    loaded, info = kind.from_pretrained(str(folder), dtype=dtype, output_loading_info=True)
-    wrong = {key: found for key, found in info.items() if found}
-    if wrong:
-        raise RuntimeError(f"{folder} does not load as {type(base_model).__name__}: {wrong}")
-    return loaded.eval()
 
 
 @torch.no_grad()

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,37 +14,38 @@ from transformers import AutoModel
 
 from coterie.evaluate.cost import count_flops
 from coterie.extract.expert_selection import compute_lost_choices
-from coterie.extract.expert_usage import SPLIT, resolve_usage
-from coterie.extract.fixed_task import get_adapter_layers
+from coterie.extract.fixed_task import get_adapter_layers, use_single_adapter
 from coterie.extract.parameter_counts import count_model_parameters, count_pruned_parameters
 from coterie.extract.pruning import check, close_experts, prune, select_remaining_experts
-from coterie.extract.source import PROBE_IMAGES, ExtractRequest, load_image_batches
-from coterie.extract.verify import compute_largest_error, use_single_adapter, verify_outputs
+from coterie.extract.source import PROBE_IMAGES, SPLIT, ExtractRequest
+from coterie.extract.verify import (
+    compute_largest_error,
+    load_checkpoint,
+    verify_outputs,
+)
 from coterie.models.pruned_vision.modeling import PrunedVisionModel
 
 Images = Float[Tensor, "batch channels height breadth"]
 Predictions = Float[Tensor, "..."]
 
 
-def write(request: ExtractRequest) -> dict[str, Any]:
+def write(request: ExtractRequest, folder: Path) -> dict[str, Any]:
     """Write the checkpoint and compare it, and return the report.
 
     Raises ValueError if the task's expert usage is unknown.
     """
-    source, task, adapter, pruning = request.source, request.task, request.adapter, request.pruning
-    model = source.model
+    model, task, adapter, pruning = request.model, request.task, request.adapter, request.pruning
     check(model, task, adapter)
-    seen = resolve_usage(source, task, request.use, adapter=adapter, probe=request.probe)
-    use = seen.choice_shares
+    use, seen, split = request.resolve_usage()
     small = prune(model, task=task, use=use, pruning=pruning, adapter=adapter)
-    small.save_pretrained(str(request.folder))
+    small.save_pretrained(str(folder))
     stay = select_remaining_experts(model, use, pruning.threshold, adapter)
-    loaded = read(request.folder, small)
+    loaded = read(folder, small)
     full = count_model_parameters(model, adapter)
     report: dict[str, Any] = {
         "threshold": pruning.threshold,
         "exact": pruning.exact,
-        "use": {"seen": seen.source, "split": seen.split},
+        "use": {"seen": seen, "split": split},
         "parameters_of_whole": full.total,
         **count_pruned_parameters(small).dump(full),
         "kept": {name: list(numbers) for name, numbers in stay.items()},
@@ -52,8 +54,8 @@ def write(request: ExtractRequest) -> dict[str, Any]:
     facts = {"weight_error": 0.0, "weight_tolerance": 0.0}
     if request.probe:
         images = request.probe["pixel_values"]
-    elif source.run is not None:
-        images = next(load_image_batches(source, seen.split or SPLIT, PROBE_IMAGES))
+    elif request.run is not None:
+        images = next(request.load_image_batches(split or SPLIT, PROBE_IMAGES))
     else:
         return facts | report
     report |= measure_difference(request, loaded, images)
@@ -62,8 +64,8 @@ def write(request: ExtractRequest) -> dict[str, Any]:
             expected = predict_routed(model, task, adapter, images)
     else:  # no routed model has a softmax over fewer experts
         expected = predict_pruned(small, task, images)
-    error = compute_largest_error(predict_pruned(loaded, task, images), expected)
-    return facts | verify_outputs(error, loaded) | report
+    found = predict_pruned(loaded, task, images)
+    return facts | verify_outputs(found, expected, loaded) | report
 
 
 def measure_difference(
@@ -73,7 +75,7 @@ def measure_difference(
 
     Both predict the task alone: in a batch of all tasks, products may round differently.
     """
-    model, task, adapter = request.source.model, request.task, request.adapter
+    model, task, adapter = request.model, request.task, request.adapter
     expected = predict_routed(model, task, adapter, images)
     changed = compute_largest_error(predict_pruned(small, task, images), expected)
     with use_single_adapter(model, adapter):
@@ -90,16 +92,15 @@ def measure_difference(
     }
 
 
-def read(folder: Any, small: PrunedVisionModel) -> PrunedVisionModel:
+def read(folder: Path, small: PrunedVisionModel) -> PrunedVisionModel:
     """Load the checkpoint with AutoModel. Raises RuntimeError if a weight differs."""
-    loaded, info = AutoModel.from_pretrained(str(folder), output_loading_info=True)
-    wrong = {key: found for key, found in info.items() if found}
+    loaded = load_checkpoint(AutoModel, folder)
     weights = loaded.state_dict()
     changed = [name for name, weight in small.state_dict().items()
                if not torch.equal(weights[name], weight.cpu().to(weights[name].dtype))]  # fmt: skip
-    if wrong or changed:
-        raise RuntimeError(f"{folder} does not load as it was saved: {wrong} {changed[:3]}")
-    return loaded.eval()
+    if changed:
+        raise RuntimeError(f"{folder} does not load as it was saved: {changed[:3]}")
+    return loaded
 
 
 @contextmanager

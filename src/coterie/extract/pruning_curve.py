@@ -10,11 +10,10 @@ from peft import PeftModel
 from torch import nn
 
 from coterie.extract.expert_selection import LayerUse, PruningOptions
-from coterie.extract.expert_usage import SPLIT, resolve_usage
 from coterie.extract.parameter_counts import count_model_parameters, count_pruned_parameters
 from coterie.extract.pruning import check, prune, select_remaining_experts
 from coterie.extract.score_curve import CurvePoint, ScoreCurve
-from coterie.extract.source import BATCH_SIZE, open_source
+from coterie.extract.source import BATCH_SIZE, SPLIT, ExtractRequest
 from coterie.models.pruned_vision.modeling import PrunedVisionModel
 from coterie.routing.decision import Tape
 from coterie.routing.usage import ExpertUsage, select_task
@@ -86,11 +85,11 @@ def measure_score_curve(
     split, and mixtures that cannot be pruned.
     """
     run = run if isinstance(run, Run) else Run.read(run)
-    source = open_source(run)
-    check(source.model, task, "default")  # raises for all but dense tasks
+    source = ExtractRequest.open(run, task=task, use=use)
+    check(source.model, task, source.adapter)  # raises for all but dense tasks
     tasks: Any = run.config.tasks
     source.model.to(device or "cpu").requires_grad_(False)
-    measured = resolve_usage(source, task, use)
+    shares, _, measured_on = source.resolve_usage()
     selected: DenseTask = tasks.get_task(task)
     metric = selected.make_metric()
     rows = tasks.load_evaluation_rows(split, limit=limit, skip_bad_rows=run.config.skip_bad_rows)
@@ -104,10 +103,10 @@ def measure_score_curve(
 
     full_score = score(source.model, usage.add)
     points = compute_pruning_curve(
-        source.model, task=task, use=measured.choice_shares, score=score, thresholds=thresholds
+        source.model, task=task, use=shares, score=score, thresholds=thresholds
     )
     return ScoreCurve(
-        task=task, split=split, samples=len(rows), measured_on=measured.split,
+        task=task, split=split, samples=len(rows), measured_on=measured_on,
         metric=str(metric), unit=metric.unit, higher_is_better=metric.higher_is_better,
         full_score=full_score, full_parameters=count_model_parameters(source.model),
         usage=select_task(usage.compute_means(), task), points=tuple(points),

@@ -1,15 +1,13 @@
-"""Differences between an extracted model and the routed one, and their tolerances."""
+"""Checks of an extracted model: its checkpoint's keys, and how far it is from the routed model."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, cast
+from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Float
-from peft import PeftModel
 from torch import Tensor, nn
 
-from coterie.extract.fixed_task import get_adapter_config
+from coterie.extract.fixed_task import get_adapter_config, use_single_adapter
 from coterie.extract.source import ExtractRequest
 
 Outputs = Float[Tensor, "..."]
@@ -31,31 +29,37 @@ def verify_weights(error: float, *dtypes: torch.dtype) -> dict[str, float]:
 
     Raises RuntimeError if it is too large.
     """
-    tolerance = max(map(get_weight_tolerance, dtypes))
-    if not error <= tolerance:
-        raise RuntimeError(
-            f"the loaded weights differ from the routed model's by {error:.1e} of the largest "
-            f"entry, where {tolerance:.1e} is allowed"
-        )
-    return {"weight_error": error, "weight_tolerance": tolerance}
+    return _verify("weight", "loaded weights", error, max(map(get_weight_tolerance, dtypes)))
 
 
-def verify_outputs(error: float, plain: nn.Module) -> dict[str, float]:
+def verify_outputs(found: Outputs, wanted: Outputs, plain: nn.Module) -> dict[str, float]:
     """Return the largest error of `plain`, the loaded model, as `verify_weights` does."""
     dtype = next(weight.dtype for weight in plain.parameters() if weight.is_floating_point())
-    allowed = max(1e-4, 10 * torch.finfo(dtype).eps)
-    if not error <= allowed:
+    error, tolerance = compute_largest_error(found, wanted), max(1e-4, 10 * torch.finfo(dtype).eps)
+    return _verify("probe", "outputs for the probe", error, tolerance)
+
+
+def _verify(key: str, what: str, error: float, tolerance: float) -> dict[str, float]:
+    if not error <= tolerance:
         raise RuntimeError(
-            f"the outputs for the probe differ by {error:.1e} of the largest, where {allowed:.1e} "
-            "is allowed"
+            f"the {what} differ from the routed model's by {error:.1e} of the largest entry, "
+            f"where {tolerance:.1e} is allowed"
         )
-    return {"probe_error": error, "probe_tolerance": allowed}
+    return {f"{key}_error": error, f"{key}_tolerance": tolerance}
+
+
+def load_checkpoint(kind: Any, folder: Path, **options: Any) -> Any:
+    """Load a checkpoint with transformers, in eval mode. Raises RuntimeError if keys differ."""
+    loaded, info = kind.from_pretrained(str(folder), output_loading_info=True, **options)
+    if wrong := {key: found for key, found in info.items() if found}:
+        raise RuntimeError(f"{folder} does not load as {type(loaded).__name__}: {wrong}")
+    return loaded.eval()
 
 
 @torch.no_grad()
 def verify_probe(request: ExtractRequest, plain: Any) -> dict[str, float]:
     """Compare the loaded model's outputs on the probe, if any, with the routed model's."""
-    model, probe = request.source.model, request.probe
+    model, probe = request.model, request.probe
     if probe is None:
         return {}
     tasks = get_adapter_config(model, request.adapter).tasks
@@ -64,24 +68,7 @@ def verify_probe(request: ExtractRequest, plain: Any) -> dict[str, float]:
     with use_single_adapter(model, request.adapter):
         wanted = get_model_output(model(**probe, **ids)).float()
     plain.to(next(model.parameters()).device)
-    error = compute_largest_error(get_model_output(plain(**probe)).float(), wanted)
-    return verify_outputs(error, plain)
-
-
-@contextmanager
-def use_single_adapter(model: PeftModel, adapter: str) -> Iterator[None]:
-    """Activate one adapter in eval mode inside the context; restore both afterwards."""
-    modes = {module: module.training for module in model.modules()}
-    active, tuner = list(model.active_adapters), cast(Any, model.base_model)
-    model.eval()
-    model.set_adapter(adapter)
-    try:
-        yield
-    finally:
-        model.set_adapter(active[0])
-        tuner.set_adapter(active)
-        for module, mode in modes.items():
-            module.training = mode
+    return verify_outputs(get_model_output(plain(**probe)).float(), wanted, plain)
 
 
 def get_model_output(output: Any) -> Outputs:

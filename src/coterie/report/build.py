@@ -1,18 +1,32 @@
-"""`report`: read runs, compare them, and write the page."""
+"""`report`: read runs, and write the page of the sections' jinja2 templates, escaping on."""
 
+import base64
+import hashlib
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from coterie.io import write
-from coterie.report.comparison import compare_systems, select_columns, select_highlighted_system
-from coterie.report.html import render
-from coterie.report.section import ReportContext
-from coterie.report.systems import group_systems, select_baseline
+from coterie.optional_imports import import_optional
+from coterie.report import formatting, heatmap
+from coterie.report.correctness import describe_metric
+from coterie.report.interval_chart import format_points
+from coterie.report.section import ReportContext, Section, find_sections
+from coterie.report.systems import group_systems
 from coterie.train.run_directory import RunDirectory
 
 REPORT_FILE = "report.html"
+TEMPLATES = Path(__file__).parent / "templates"
+SCRIPT = (
+    'addEventListener("beforeprint",()=>'
+    'document.querySelectorAll("details").forEach(d=>d.open=true))'
+)
+"""The page's only script: it opens what is folded, for printing."""
+COLOURS, MARKS = 7, 6
+"""CSS classes of colours, and ids of symbols: systems differ by more than their colour."""
+UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def report(
@@ -41,21 +55,8 @@ def report(
     Raises ValueError for no runs, a folder that is not a run, a `conflict` that is not there.
     """
     systems = group_systems(runs)
-    before = load_conflict(conflict)
-    baseline = select_baseline(systems)
-    table = compare_systems(systems, baseline)
-    highlighted = select_highlighted_system(systems, table)
-    single = next((each for each in systems if each.is_single_task), None)
     context = ReportContext(
-        systems=systems,
-        table=table,
-        single_task_table=compare_systems(systems, single, controls=False)
-        if single is not None and single != baseline
-        else None,
-        columns=select_columns(systems, table, highlighted),
-        highlighted=highlighted,
-        conflict_before=before,
-        command=command,
+        systems=systems, conflict_before=load_conflict(conflict), command=command
     )
     out = Path(out)
     file = out / REPORT_FILE if out.is_dir() else out
@@ -76,3 +77,77 @@ def load_conflict(conflict: Any) -> Mapping[str, Any] | None:
             "`coterie diagnose` wrote, or leave it out"
         )
     return data
+
+
+def render(context: ReportContext, title: str) -> str:
+    """Render the page. Raises ValueError if jinja2 is not installed."""
+    sections = find_sections()
+    environment = make_environment(sections)
+    summary: list[str] = []
+    bodies = []
+    for section in sections:
+        values = section.build(context)
+        summary += section.summarize(context, values)
+        template = environment.get_template(f"{section.name}.html")
+        shown = {"context": context, "systems": context.systems} | dict(values)
+        bodies.append(template.render(shown))
+    return environment.get_template("page.html").render(
+        title=title,
+        summary=summary,
+        sections=sections,
+        bodies=bodies,
+        script=SCRIPT,
+        # By it the content security policy allows this script and no other.
+        script_hash=base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode("ascii"),
+    )
+
+
+def make_environment(sections: list[Section]) -> Any:
+    """Make the jinja2 environment of the page's and the sections' templates."""
+    from coterie.report import sections as package
+
+    jinja2 = import_optional("jinja2", "report")
+
+    inline = {f"{each.name}.html": each.template for each in sections if each.template}
+    environment = jinja2.Environment(
+        loader=jinja2.ChoiceLoader(
+            [jinja2.DictLoader(inline), jinja2.FileSystemLoader([TEMPLATES, *package.__path__])]
+        ),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=strip_control_characters,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "plain": formatting.format_number,
+        "decimals": formatting.format_decimals,
+        "signed": formatting.format_signed,
+        "interval": formatting.format_interval,
+        "count": formatting.format_count,
+        "colour": lambda system: f"c{system.index % COLOURS}",
+        "mark": lambda system: f"m{system.index % MARKS}",
+        "metric": describe_metric,
+        "shorten": formatting.truncate,
+        "breakable": allow_breaks,
+        "largest": heatmap.compute_largest,
+        "tint": heatmap.compute_strength,
+        "png": heatmap.render_png_uri,
+        "polyline": format_points,
+    }
+    environment.globals["draw"] = environment.get_template("macros.html").module
+    return environment
+
+
+def strip_control_characters(value: Any) -> Any:
+    """Replace what HTML cannot hold: control characters and halves of surrogate pairs."""
+    if type(value) is not str:
+        return value
+    return UNPRINTABLE.sub("\ufffd", value)
+
+
+def allow_breaks(text: str) -> Any:
+    """Allow line breaks after underscores: names are long and cells narrow."""
+    from markupsafe import Markup, escape
+
+    return escape(strip_control_characters(text)).replace("_", Markup("_<wbr>"))

@@ -24,39 +24,35 @@ class Grader:
     """
 
     metric: Any
-    unit: str
-    higher_is_better: bool
     threshold: float
     rule: str
 
     @classmethod
-    def from_predictions(
-        cls, entry: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]
-    ) -> "Grader":
-        """Make the grader of a task from its scores entry and the rows of its predictions.
+    def from_predictions(cls, metric_text: Any, rows: Sequence[Mapping[str, Any]]) -> "Grader":
+        """Make the grader of a task from its metric in the scores file and its predictions' rows.
 
         Where the metric gives each answer all or nothing, all is right; where it gives degrees,
         the better half is.
         """
-        metric = parse_metric_or_none(entry.get("metric"))
+        metric = parse_metric_or_none(metric_text)
         scores = sorted(filter(math.isfinite, (compute_sample_score(metric, row) for row in rows)))
         if not scores:
             rule = "right is the wanted text, letter case aside"
-            return cls(metric=None, unit="", higher_is_better=True, threshold=1.0, rule=rule)
-        unit, better = str(entry.get("unit", "")), bool(entry.get("higher_is_better", True))
-        name = describe_metric(entry["metric"])
+            return cls(metric=None, threshold=1.0, rule=rule)
+        unit, better = metric.unit, metric.higher_is_better
+        name = describe_metric(metric_text)
         if unit == "%" and set(scores) <= {0.0, 100.0}:
             limit, rule = (100.0 if better else 0.0), f"right or wrong by {name}"
         else:
             limit, side = scores[len(scores) // 2], "at least" if better else "at most"
             bound = f"{side} {format_number(limit, unit)} {unit}".rstrip()
             rule = f"the better half by {name} ({bound}) counts as right"
-        return cls(metric=metric, unit=unit, higher_is_better=better, threshold=limit, rule=rule)
+        return cls(metric=metric, threshold=limit, rule=rule)
 
     def is_right(self, row: Mapping[str, Any]) -> bool:
         """Whether a row's prediction is right."""
-        score = self.compute_score(row)
-        return score >= self.threshold if self.higher_is_better else score <= self.threshold
+        score, is_cost = self.compute_score(row), self.metric and not self.metric.higher_is_better
+        return score <= self.threshold if is_cost else score >= self.threshold
 
     def compute_score(self, row: Mapping[str, Any]) -> float:
         """Compute the row's score; NaN, which is never right, if it has none.
@@ -73,7 +69,8 @@ class Grader:
         word = "right" if self.is_right(row) else "wrong"
         if self.metric is None or self.threshold in (0.0, 100.0):
             return word
-        return f"scored {format_number(self.compute_score(row), self.unit)} {self.unit}".strip()
+        unit = self.metric.unit
+        return f"scored {format_number(self.compute_score(row), unit)} {unit}".strip()
 
 
 def parse_metric_or_none(text: Any) -> Any:
@@ -93,10 +90,11 @@ def describe_metric(text: Any) -> str:
     """
     metric = parse_metric_or_none(text)
     if metric is not None:
-        name = str(metric).partition("(")[0]
-        items = {each.name: (getattr(metric, each.name), each.default) for each in fields(metric)}
+        name, usual = metric.get_name(), {each.name: each.default for each in fields(metric)}
         odd = ", ".join(
-            f"{item} {value}" for item, (value, usual) in items.items() if value != usual
+            f"{item} {value}"
+            for item, value in metric.list_settings().items()
+            if value != usual[item]
         )
     elif found := re.fullmatch(r"(\w+)(?:\(([\w=., ']*)\))?", str(text)):
         name, odd = found[1], (found[2] or "").replace("=", " ").replace("'", "")
@@ -141,14 +139,9 @@ def find_samples(run: RunFiles, task: str, wanted: Mapping[int, str]) -> dict[st
             f"the configuration of {run.directory.folder.name} has no data of task {task!r}"
         )
     rows = found.read_samples(run.split, skip_bad_rows=True, check_media=False)
-    samples: dict[str, Any] = {}
-    for place, source in wanted.items():
-        if place < len(rows) and (sample := rows[place]).source == source:
-            samples[source] = sample
     sources = set(wanted.values())
-    for place in range(len(rows)):
-        if samples.keys() == sources:
-            break
-        if (sample := rows[place]).source in sources:
-            samples.setdefault(sample.source, sample)
+    near = (rows[place] for place in wanted if place < len(rows))
+    samples = {row.source: row for row in near}
+    if not sources <= samples.keys():
+        samples |= {row.source: row for row in rows if row.source in sources}
     return samples

@@ -2,6 +2,7 @@
 
 import base64
 import io
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,30 +49,21 @@ def encode_image(image: Any) -> EmbeddedMedia:
 
 
 def encode_audio(media: Any) -> EmbeddedMedia:
-    """Embed the file's bytes if they fit, else MP3 if soundfile is installed and that fits."""
+    """Embed the file's bytes if they fit, else mono MP3 if soundfile is installed and that fits."""
     content = media.read_bytes()
     kind = next((name for magic, name in AUDIO_TYPES.items() if content.startswith(magic)), "")
     if kind and len(content) <= MAX_AUDIO_BYTES:
         return EmbeddedMedia(kind="audio", uri=make_data_uri(kind, content))
-    samples = media.load()
-    packed = encode_mp3(samples)
-    if 0 < len(packed) <= MAX_AUDIO_BYTES:
-        return EmbeddedMedia(kind="audio", uri=make_data_uri("audio/mpeg", packed))
-    length = f"Sound of {len(samples) / RATE_HZ:.1f} s"
-    note = f"{length}, left out: more than {MAX_AUDIO_BYTES // 1024} KB"
-    return EmbeddedMedia(kind="audio", note=note)
-
-
-def encode_mp3(samples: Any) -> bytes:
-    """Encode mono samples at RATE_HZ as MP3; empty if soundfile cannot."""
-    held = io.BytesIO()
-    try:
+    samples, held = media.load(), io.BytesIO()
+    with suppress(ImportError, RuntimeError, ValueError):  # soundfile is missing, or has no MP3
         import soundfile
 
         soundfile.write(held, samples, RATE_HZ, format="MP3")
-    except (ImportError, RuntimeError, ValueError):
-        return b""
-    return held.getvalue()
+        if len(packed := held.getvalue()) <= MAX_AUDIO_BYTES:
+            return EmbeddedMedia(kind="audio", uri=make_data_uri("audio/mpeg", packed))
+    length = f"Sound of {len(samples) / RATE_HZ:.1f} s"
+    note = f"{length}, left out: more than {MAX_AUDIO_BYTES // 1024} KB"
+    return EmbeddedMedia(kind="audio", note=note)
 
 
 def make_data_uri(kind: str, content: bytes) -> str:

@@ -1,12 +1,13 @@
-"""Numbers as text: short, with a unit, and "n/a" where there is none."""
+"""Numbers as text: short, with a unit, and "n/a" where there is none; and long text, cut."""
 
 import math
 from collections.abc import Sequence
 from itertools import takewhile
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 MISSING = "n/a"
 MINUS = "\u2212"
+MAX_CHARACTERS = 300
 
 
 def is_number(value: object) -> TypeGuard[float]:
@@ -80,3 +81,11 @@ def strip_common_prefix(names: Sequence[str]) -> list[str]:
     alike = (len(names) > 1 and len(set(column)) == 1 for column in zip(*parts, strict=False))
     front = sum(takewhile(bool, alike))
     return [".".join(each[front:] or each) for each in parts]
+
+
+def truncate(text: Any) -> str:
+    """Cut a text to MAX_CHARACTERS, and say how many more there are."""
+    text = str(text)
+    if len(text) <= MAX_CHARACTERS:
+        return text
+    return f"{text[:MAX_CHARACTERS]} ... ({len(text) - MAX_CHARACTERS} more characters)"

@@ -4,6 +4,7 @@ import io
 import math
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float64
 from torch import Tensor
@@ -43,15 +44,11 @@ def render_png_uri(values: Matrix, most: float) -> str:
     """Render a PNG as a data URI; tint is opacity, which suits light and dark pages."""
     from PIL import Image
 
-    height, width = values.shape
-    image = Image.new("RGBA", (width, height))
-    image.putdata(
-        [
-            (*(WARM if value < 0 else COOL), round(255 * compute_strength(value, most)))
-            for value in values.flatten().tolist()
-        ]
-    )
-    size = (width * BLOCK_PX, height * BLOCK_PX)
-    held = io.BytesIO()
+    pixels = [
+        [(*(WARM if cell < 0 else COOL), round(255 * compute_strength(cell, most))) for cell in row]
+        for row in values.tolist()
+    ]
+    image, held = Image.fromarray(np.array(pixels, dtype=np.uint8)), io.BytesIO()
+    size = (image.width * BLOCK_PX, image.height * BLOCK_PX)
     image.resize(size, Image.Resampling.NEAREST).save(held, "PNG", optimize=True)
     return make_data_uri("image/png", held.getvalue())

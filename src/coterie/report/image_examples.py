@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 from coterie.report.embedded_media import EmbeddedMedia, encode_image
 from coterie.report.systems import ReportSystem, RunFiles
-from coterie.report.text_examples import MAX_ANSWERS
 from coterie.train.run_directory import MissingFile
 
+MAX_ANSWERS = 4
 MAX_IMAGES = 8
 MAX_SIDE_PX = 1024
 NO_LABEL = EmbeddedMedia(kind="image", note="no label")
@@ -43,22 +43,23 @@ def build_image_examples(
     There are as many inputs as fit in `most_bytes`, the same for all tasks.
     """
     found = [each for each in systems if not each.has_text_predictions]
-    others = [each for each in found[:MAX_ANSWERS] if each != highlighted]
-    shown = [*([highlighted] if highlighted in found else []), *others]
-    saved = {each: {run: SavedImages.from_run(run) for run in each.runs} for each in shown}
+    # The highlighted system first; the others in their order.
+    shown = sorted(found, key=lambda each: each != highlighted)[:MAX_ANSWERS]
+    saved = {(each, run): SavedImages.from_run(run) for each in shown for run in each.runs}
     missing = [
         run.directory.explain(images.index, f"No pictures of {system.name}'s answers")
-        for system, runs in saved.items()
-        for run, images in runs.items()
+        for (system, run), images in saved.items()
         if not images.rows
     ]
-    first = next((each for runs in saved.values() for each in runs.values() if each.rows), None)
+    first = next((each for each in saved.values() if each.rows), None)
     if first is None:
         return ImageExamples((), (), {}, missing)
     sources = tuple(first.rows)[:MAX_IMAGES]
     inputs = [first.embed(first.rows[source].get("image")) for source in sources]
-    names = (task for runs in saved.values() for run in runs for task in run.score_entries)
-    built = {task: build_rows(task, sources, saved) for task in dict.fromkeys(names)}
+    built = {}
+    for task in dict.fromkeys(task for _, run in saved for task in run.metrics):
+        asked = {each: saved[each, each.find_run(task)] for each in shown}
+        built[task] = build_rows(task, sources, asked)
     grids = {task: rows for task, rows in built.items() if rows}
     strips = [images for rows in grids.values() for _, images in rows]
     sizes = [sum(len(each.uri) for each in column) for column in zip(inputs, *strips, strict=True)]
@@ -70,18 +71,14 @@ def build_image_examples(
 
 
 def build_rows(
-    task: str,
-    sources: Sequence[str],
-    saved: Mapping[ReportSystem, Mapping[RunFiles, "SavedImages"]],
+    task: str, sources: Sequence[str], saved: Mapping[ReportSystem, "SavedImages"]
 ) -> list[tuple[ReportSystem | None, Images]]:
     """Build a task's rows: the labels, and each system that was scored on the task."""
-    asked = {system: runs[system.find_run(task)] for system, runs in saved.items()}
-    asked = {system: images for system, images in asked.items() if images.has_task(task)}
+    asked = {system: images for system, images in saved.items() if images.has_task(task)}
     if not asked:
         return []
-    rows: list[tuple[ReportSystem | None, Images]] = [
-        (None, [find_label_image(asked.values(), source, task) for source in sources])
-    ]
+    labels = [find_label_image(asked.values(), source, task) for source in sources]
+    rows: list[tuple[ReportSystem | None, Images]] = [(None, labels)]
     for system, images in asked.items():
         entries = (images.get_entry(source, task) for source in sources)
         rows.append((system, [images.embed(entry.get("predicted")) for entry in entries]))

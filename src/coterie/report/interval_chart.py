@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from coterie.evaluate.intervals import Interval
 from coterie.evaluate.table import Table, TaskColumn
-from coterie.report.comparison import TableColumn
 from coterie.report.correctness import describe_metric
 from coterie.report.formatting import MINUS, is_number
+from coterie.report.section import TableColumn
 
 MAX_TICKS = 6
 
@@ -68,10 +68,10 @@ class IntervalChart(NamedTuple):
 
 def build_charts(table: Table, columns: Sequence[TableColumn]) -> list[IntervalChart]:
     """Build one chart for all tasks in percent, and one for each task in another unit."""
-    groups: dict[tuple[str, bool, str], list[TaskColumn]] = {}
+    groups: dict[tuple[bool, str], list[TaskColumn]] = {}
     for task in table.columns:
-        own = "" if task.unit == "%" else task.name
-        groups.setdefault((task.unit, task.higher_is_better, own), []).append(task)
+        group = (task.higher_is_better, "" if task.unit == "%" else task.name)
+        groups.setdefault(group, []).append(task)
     charts = [build_chart(tasks, columns) for tasks in groups.values()]
     return [each for each in charts if each.rows]
 

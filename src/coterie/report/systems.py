@@ -4,7 +4,7 @@ Missing and damaged files of a run raise nothing.
 """
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -42,11 +42,6 @@ class RunFiles:
             return None
 
     @property
-    def seed(self) -> Any:
-        """The run's seed; None if not known."""
-        return self.raw_config.get("seed")
-
-    @property
     def recipe(self) -> Mapping[str, Any]:
         """The recipe as the configuration holds it; empty if not known."""
         found = self.raw_config.get("recipe")
@@ -55,19 +50,21 @@ class RunFiles:
     @cached_property
     def task_names(self) -> tuple[str, ...]:
         """The tasks of the configuration; those that were scored if it cannot be loaded."""
-        return tuple(self.score_entries) if self.config is None else self.config.task_names
+        return tuple(self.metrics) if self.config is None else self.config.task_names
 
     @cached_property
     def scores(self) -> Mapping[str, Any]:
         """The scores file of the last evaluation; empty if it cannot be read."""
         return self.directory.try_read_mapping(self.directory.scores_file())
 
-    @property
-    def score_entries(self) -> dict[str, Mapping[str, Any]]:
-        """Task -> its entry in the scores file."""
+    @cached_property
+    def metrics(self) -> dict[str, Any]:
+        """Task -> its metric, as the scores file writes it, for the tasks that were scored."""
         found = self.scores.get("tasks")
-        found = found if isinstance(found, Mapping) else {}
-        return {str(task): each for task, each in found.items() if isinstance(each, Mapping)}
+        entries = found.items() if isinstance(found, Mapping) else ()
+        return {
+            str(task): entry.get("metric") for task, entry in entries if isinstance(entry, Mapping)
+        }
 
     @property
     def split(self) -> str:
@@ -84,7 +81,7 @@ class RunFiles:
     @cached_property
     def has_text_predictions(self) -> bool:
         """Whether rows of predictions hold text; True if there are no predictions yet."""
-        for task in self.score_entries:
+        for task in self.metrics:
             if rows := self.read_predictions(task):
                 return "prediction" in rows[0]
         return True
@@ -127,11 +124,12 @@ class ReportSystem:
     @property
     def seeds(self) -> list[Any]:
         """Its runs' seeds, each once."""
-        return list(dict.fromkeys(run.seed for run in self.runs if run.seed is not None))
+        seeds = (run.raw_config.get("seed") for run in self.runs)
+        return list(dict.fromkeys(seed for seed in seeds if seed is not None))
 
     def find_run(self, task: str) -> RunFiles:
         """Return the first run that was scored on a task, else the first."""
-        return next((run for run in self.runs if task in run.score_entries), self.runs[0])
+        return next((run for run in self.runs if task in run.metrics), self.runs[0])
 
 
 def group_systems(runs: Any) -> tuple[ReportSystem, ...]:
@@ -160,13 +158,3 @@ def group_systems(runs: Any) -> tuple[ReportSystem, ...]:
         label = str(name) or str(files[0].recipe.get("name", "")) or files[0].directory.folder.name
         found.append(ReportSystem(name=label, runs=files, index=index))
     return tuple(found)
-
-
-def select_baseline(systems: Sequence[ReportSystem]) -> ReportSystem | None:
-    """Return what the others are compared with: the first baseline, else the first system.
-
-    A baseline is a system whose recipe has that role. None for one system alone.
-    """
-    if len(systems) < 2:
-        return None
-    return next((each for each in systems if each.role == "baseline"), systems[0])

@@ -2,10 +2,10 @@
 
 import click
 
-from coterie.cli.verb import make_subcommand
+from coterie.cli.main import Subcommand
 
 
-@make_subcommand(resume="the same command goes on from there")
+@click.command(cls=Subcommand, resume="the same command goes on from there")
 @click.option("--out", default="runs/demo", show_default=True, metavar="DIR", help="Where to.")
 @click.option("--steps", type=int, help="Optimizer steps of each training.")
 @click.option("--seed", default=0, show_default=True, type=int, help="Of everything random.")

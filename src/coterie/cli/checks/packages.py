@@ -8,7 +8,7 @@ from importlib.util import find_spec
 
 from packaging.requirements import Requirement
 
-from coterie.cli.checks.check import Check
+from coterie.cli.checks import Check
 
 # Developers' tools; users do not need them.
 IGNORED_EXTRAS = ("dev",)

@@ -1,37 +1,17 @@
 """The conflict between tasks before and after training, as heat maps and sentences."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
 from coterie.report.formatting import is_number
-from coterie.report.heatmap import Matrix, parse_matrix
+from coterie.report.heatmap import parse_matrix
 from coterie.report.section import ReportContext, Section
 from coterie.train.run_directory import MissingFile, RunDirectory
 
 BEFORE_COMMAND = "coterie diagnose MODEL --tasks TASKS.yaml --to "
-
-
-class Measurement(NamedTuple):
-    """A measurement as the page shows it; matrices are tasks by tasks.
-
-    Attributes:
-        groups: name and cosines of each group of layers.
-        mean: the cosines, mean over groups.
-        transfer: None if it was not measured.
-        noise: the cosine of two batches of one task.
-    """
-
-    title: str
-    tasks: Sequence[str]
-    groups: Sequence[tuple[str, Matrix]]
-    mean: Matrix
-    transfer: Matrix | None
-    summary: str
-    negative_percent: float | None
-    noise: float | None
 
 
 class ConflictMap(Section):
@@ -45,7 +25,7 @@ class ConflictMap(Section):
         if not trained:
             alone = MissingFile("One task alone has nobody to conflict with")
             return {"measurements": [], "missing": [alone]}
-        shown: list[Measurement] = []
+        shown: list[Mapping[str, Any]] = []
         missing: list[MissingFile] = []
         if context.conflict_before is not None:
             shown += parse_measurement("Before training", context.conflict_before)
@@ -64,18 +44,20 @@ class ConflictMap(Section):
         return {"measurements": shown, "missing": missing}
 
     def summarize(self, context: ReportContext, values: Mapping[str, Any]) -> Iterator[str]:
-        measured: Sequence[Measurement] = values["measurements"]
-        known = [each for each in measured if each.negative_percent is not None]
-        if known:
-            listed = "; ".join(
-                f"{each.title[0].lower()}{each.title[1:]} {each.negative_percent:.0f} %"
-                for each in known
-            )
+        listed = "; ".join(
+            f"{each['title'][0].lower()}{each['title'][1:]} {each['negative_percent']:.0f} %"
+            for each in values["measurements"]
+            if each["negative_percent"] is not None
+        )
+        if listed:
             yield f"Pairs of tasks whose gradients point against each other: {listed}."
 
 
-def parse_measurement(title: str, data: Mapping[str, Any]) -> Iterator[Measurement]:
-    """Yield the measurement in a file; none without square matrices of two tasks or more."""
+def parse_measurement(title: str, data: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield what the template shows of the measurement in a file; matrices are tasks by tasks.
+
+    Yield none without square matrices of two tasks or more.
+    """
     tasks = [str(task) for task in data.get("tasks", ())]
     maps = [parse_matrix(each, len(tasks), len(tasks)) for each in data.get("cosine", ())]
     held = [each for each in maps if each is not None]
@@ -84,22 +66,17 @@ def parse_measurement(title: str, data: Mapping[str, Any]) -> Iterator[Measureme
     names = [str(name) for name in data.get("groups", ())]
     names += [f"group {i + 1}" for i in range(len(names), len(held))]
     share = data.get("negative_share")
-    noise = list(list_numbers(data.get("within_task")))
-    yield Measurement(
-        title=title,
-        tasks=tasks,
-        groups=list(zip(names, held, strict=False)),
-        mean=torch.stack(held).nanmean(0),
-        transfer=parse_matrix(data.get("transfer"), len(tasks), len(tasks)),
-        summary=str(data.get("sentence", "")),
-        negative_percent=100 * share if is_number(share) else None,
-        noise=sum(noise) / len(noise) if noise else None,
-    )
-
-
-def list_numbers(data: Any) -> Iterator[float]:
-    """Yield the finite numbers in nested lists."""
-    for item in data if isinstance(data, list | tuple) else ():
-        yield from list_numbers(item)
-    if is_number(data):
-        yield data
+    within = parse_matrix([data.get("within_task")], 1, len(tasks))
+    yield {
+        "title": title,
+        "tasks": tasks,
+        # Name and cosines of each group of layers, and the cosines' mean over groups.
+        "groups": list(zip(names, held, strict=False)),
+        "mean": torch.stack(held).nanmean(0),
+        # None if it was not measured.
+        "transfer": parse_matrix(data.get("transfer"), len(tasks), len(tasks)),
+        "summary": str(data.get("sentence", "")),
+        "negative_percent": 100 * share if is_number(share) else None,
+        # The cosine of two batches of one task.
+        "noise": None if within is None or within.isnan().all() else within.nanmean().item(),
+    }

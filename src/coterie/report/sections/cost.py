@@ -10,7 +10,6 @@ from coterie.report.formatting import (
     format_duration,
     format_number,
     format_size,
-    is_number,
 )
 from coterie.report.section import ReportContext, Section
 
@@ -36,9 +35,9 @@ class Cost(Section):
     def build(self, context: ReportContext) -> Mapping[str, Any]:
         lines = []
         for row, system in context.columns:
-            values = ((row.cost.get(key), write) for key, (_, write) in COLUMNS.items())
-            texts = [write(float(each) if is_number(each) else None) for each, write in values]
+            texts = [write(row.cost.get(key)) for key, (_, write) in COLUMNS.items()]
             if not row.control and any(text != MISSING for text in texts):
-                models_per_seed = max(Counter(str(run.seed) for run in system.runs).values())
+                seeds = Counter(str(run.raw_config.get("seed")) for run in system.runs)
+                models_per_seed = max(seeds.values())
                 lines.append((system, models_per_seed, texts))
         return {"costs": lines, "titles": [title for title, _ in COLUMNS.values()]}

@@ -5,8 +5,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
-from jaxtyping import Float64
-from torch import Tensor
 
 from coterie.evaluate.task_similarity import TaskDendrogram, cluster_tasks, compute_choice_overlap
 from coterie.report.formatting import strip_common_prefix
@@ -32,53 +30,6 @@ class LayerUsage(NamedTuple):
     probability: Matrix | None
 
 
-class UsageSection(NamedTuple):
-    """A system's expert usage; tasks are in the order of the tree.
-
-    Attributes:
-        layers: names, without what all have in common.
-        maps: of each layer, what `statistic` says, tasks by experts.
-        overlap: share of expert use that two tasks have in common, mean over layers.
-        differences: of each layer, 1 minus the overlap, mean over pairs of tasks.
-        information: of each layer, I(T; E) in nats; NaN where all weights are 0.
-        limit: the upper bound of I(T; E).
-        experts: names, where all layers have the same.
-        mean: mean weight of each expert over layers; None where layers have other experts.
-        branches: the tree's polylines, distance from left to right; none for one task, or
-            without scipy.
-        distances: the tree's axis.
-    """
-
-    system: ReportSystem
-    tasks: Sequence[str]
-    layers: Sequence[str]
-    maps: Sequence[Matrix]
-    statistic: str
-    overlap: Matrix
-    differences: Sequence[float]
-    information: Sequence[float]
-    limit: float
-    experts: Sequence[str]
-    mean: Matrix | None
-    branches: Sequence[str]
-    distances: Axis
-
-    @property
-    def known_information(self) -> list[float]:
-        """I(T; E) of the layers that have it."""
-        return [each for each in self.information if math.isfinite(each)]
-
-    @property
-    def information_axis(self) -> Axis:
-        """The axis of I(T; E), from 0."""
-        return make_axis(self.known_information, zero=True)
-
-    @property
-    def stride(self) -> int:
-        """One layer of so many is shown, so that there are at most MAX_LAYERS."""
-        return math.ceil(len(self.maps) / MAX_LAYERS)
-
-
 class ExpertUsageMaps(Section):
     """The expert usage of each system that has a gate, of its first run that has some."""
 
@@ -86,15 +37,15 @@ class ExpertUsageMaps(Section):
     order = 30
 
     def build(self, context: ReportContext) -> Mapping[str, Any]:
-        shown: list[UsageSection] = []
+        shown: list[Mapping[str, Any]] = []
         missing: list[MissingFile] = []
         for system in context.systems:
             folders = [run.directory for run in system.runs]
             files = (folder.try_read_mapping(folder.expert_usage_file) for folder in folders)
             tasks, layers = parse_layers(next(filter(None, files), {}))
             if layers:
-                shown.append(build_usage_section(system, tasks, layers))
-                if len(tasks) > 1 and not shown[-1].branches:
+                shown.append({"system": system} | describe_usage(tasks, layers))
+                if len(tasks) > 1 and not shown[-1]["branches"]:
                     missing.append(MissingFile(NO_DENDROGRAM.format(system.name)))
             elif is_routed(system):
                 what = f"No expert maps of {system.name}"
@@ -132,49 +83,68 @@ def parse_layers(data: Mapping[str, Any]) -> tuple[list[str], list[LayerUsage]]:
     return tasks, found
 
 
-def build_usage_section(
-    system: ReportSystem, tasks: Sequence[str], layers: Sequence[LayerUsage]
-) -> UsageSection:
-    """Show how often tasks choose experts; where every expert is always chosen, the weights."""
+def describe_usage(tasks: Sequence[str], layers: Sequence[LayerUsage]) -> dict[str, Any]:
+    """Return what the template shows of a system; tasks are in the order of the tree.
+
+    Maps show how often tasks choose experts; where every expert is always chosen, the weights.
+    """
     chosen = [each.chosen for each in layers if each.chosen is not None]
     often = len(chosen) == len(layers) and any((each < 1).any() for each in chosen)
     maps = chosen if often else [each.mean_weight for each in layers]
-    masses = [
-        map_ if layer.probability is None else layer.probability
+    information = [
+        compute_information(map_ if layer.probability is None else layer.probability)
         for layer, map_ in zip(layers, maps, strict=True)
     ]
+    known = [each for each in information if math.isfinite(each)]
     tree = cluster_by_experts(tasks, maps)
-    distances = make_axis([far for _, _, far, _ in tree.merges] if tree else (), zero=True)
-    lines = tree.lines if tree else ()
     order = [tasks.index(task) for task in tree.order] if tree else list(range(len(tasks)))
     weights = [each.mean_weight[order] for each in layers]
     overlaps = torch.stack([compute_choice_overlap(each.nan_to_num(0.0)) for each in weights])
     others = ~torch.eye(len(tasks), dtype=torch.bool)
     experts = layers[0].experts
     alike = all(each.experts == experts for each in layers)
-    return UsageSection(
-        system=system,
-        tasks=[tasks[place] for place in order],
-        layers=strip_common_prefix([each.name for each in layers]),
-        maps=[each[order] for each in maps],
-        statistic=OFTEN if often else WEIGHT,
-        overlap=overlaps.mean(0),
-        differences=(1 - overlaps[:, others].mean(1)).tolist(),
-        information=[compute_information(each) for each in masses],
-        limit=math.log(min(len(tasks), max(len(each.experts) for each in layers))),
-        experts=experts,
-        mean=torch.stack(weights).nanmean(0) if alike else None,
-        branches=[
-            format_points(zip(far, at, strict=True), distances, Axis(10.0 * len(tasks), 0.0))
-            for at, far in lines
-        ],
-        distances=distances,
-    )
+    return {
+        "tasks": [tasks[place] for place in order],
+        "layers": strip_common_prefix([each.name for each in layers]),
+        # One layer of so many is shown, so that there are at most MAX_LAYERS.
+        "stride": math.ceil(len(layers) / MAX_LAYERS),
+        # Of each layer what `statistic` says, tasks by experts.
+        "maps": [each[order] for each in maps],
+        "statistic": OFTEN if often else WEIGHT,
+        # Share of expert use that two tasks have in common, mean over layers.
+        "overlap": overlaps.mean(0),
+        # Of each layer, 1 minus the overlap, mean over pairs of tasks.
+        "differences": (1 - overlaps[:, others].mean(1)).tolist(),
+        # Of each layer, I(T; E) in nats, NaN where all weights are 0; the layers that have it;
+        # their axis, from 0; and the upper bound.
+        "information": information,
+        "known_information": known,
+        "information_axis": make_axis(known, zero=True),
+        "limit": math.log(min(len(tasks), max(len(each.experts) for each in layers))),
+        # Mean weight of each expert over layers; None where layers have other experts.
+        "experts": experts,
+        "mean": torch.stack(weights).nanmean(0) if alike else None,
+        **draw_tree(tree),
+    }
 
 
-def cluster_by_experts(
-    tasks: Sequence[str], maps: Sequence[Float64[Tensor, "tasks _"]]
-) -> TaskDendrogram | None:
+def draw_tree(tree: TaskDendrogram | None) -> dict[str, Any]:
+    """Return the tree's polylines, distance from left to right, and the axis of distances.
+
+    Without a tree, for one task or without scipy, there are no lines.
+    """
+    if tree is None:
+        return {"branches": (), "distances": make_axis((), zero=True)}
+    distances = make_axis([far for _, _, far, _ in tree.merges], zero=True)
+    tasks = Axis(10.0 * len(tree.tasks), 0.0)
+    lines = (zip(far, at, strict=True) for at, far in tree.lines)
+    return {
+        "branches": [format_points(each, distances, tasks) for each in lines],
+        "distances": distances,
+    }
+
+
+def cluster_by_experts(tasks: Sequence[str], maps: Sequence[Matrix]) -> TaskDendrogram | None:
     """Cluster tasks by the experts that they share, mean over layers; None without scipy."""
     overlaps = torch.stack([compute_choice_overlap(each) for each in maps])
     try:

@@ -1,6 +1,7 @@
 """Learning curves: a panel a task, a line a run, long logs averaged into equal bins of steps."""
 
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 from typing import Any, NamedTuple
 
 from coterie.report.formatting import is_number
@@ -19,7 +20,7 @@ class Curve(NamedTuple):
 
     system: ReportSystem
     points: Points
-    is_dashed: bool
+    is_dashed: bool = False
 
 
 class CurvePanel(NamedTuple):
@@ -62,11 +63,11 @@ def build_panel(title: str, runs: Runs, last: int) -> CurvePanel:
     curves = []
     for system, run in runs:
         if title != ALL_TASKS:
-            losses = get_series(run, "task_loss", title)
-            validation = Curve(system, get_series(run, "validation_loss", title), True)
-            curves += [Curve(system, bin_points(losses, last), False), validation]
+            curves.append(Curve(system, get_series(run, "task_loss", title)))
+            validation = get_series(run, "validation_loss", title)
+            curves.append(Curve(system, validation, is_dashed=True))
         elif not system.is_single_task:  # the loss of one task has another scale than a sum
-            curves.append(Curve(system, bin_points(get_series(run, "loss"), last), False))
+            curves.append(Curve(system, get_series(run, "loss")))
     return scale_panel(title, "Loss", curves, last)
 
 
@@ -74,20 +75,18 @@ def build_information_panel(runs: Runs, last: int) -> CurvePanel:
     """Build the panel of I(T; E): the mean over layers, the lowest and the highest layer."""
     curves = []
     for system, run in runs:
-        rows = [(row["step"], [v for v in get_mapping(row, "information").values() if is_number(v)])
-                for row in run.log]  # fmt: skip
-        held = [(float(step), values) for step, values in rows if values]
-        means = [(step, sum(values) / len(values)) for step, values in held]
-        curves.append(Curve(system, bin_points(means, last), False))
-        several = any(len(values) > 1 for _, values in held)
-        for end in (min, max) if several else ():
-            ends = [(step, end(values)) for step, values in held]
-            curves.append(Curve(system, bin_points(ends, last), True))
+        by_step = {row["step"]: get_mapping(row, "information").values() for row in run.log}
+        known = {step: list(filter(is_number, layers)) for step, layers in by_step.items()}
+        ends = (min, max) if any(len(layers) > 1 for layers in known.values()) else ()
+        for reduce in (fmean, *ends):
+            points = [(float(step), reduce(layers)) for step, layers in known.items() if layers]
+            curves.append(Curve(system, points, is_dashed=reduce is not fmean))
     return scale_panel("nats", "Mutual information of task and expert", curves, last)
 
 
 def scale_panel(title: str, quantity: str, curves: Sequence[Curve], last: int) -> CurvePanel:
-    """Build a panel of the curves that have two points."""
+    """Build a panel of the curves that have two points, averaged to at most BINS points."""
+    curves = [each._replace(points=bin_points(each.points, last)) for each in curves]
     curves = [each for each in curves if len(each.points) > 1]
     y = make_axis(value for each in curves for _, value in each.points)
     return CurvePanel(title, quantity, curves, Axis(0.0, float(last)), y)
@@ -109,10 +108,8 @@ def bin_points(points: Points, last: int) -> Points:
     bins: dict[int, Points] = {}
     for step, value in points:
         bins.setdefault(min(int(BINS * step / max(last, 1)), BINS - 1), []).append((step, value))
-    return [
-        (sum(x for x, _ in held) / len(held), sum(y for _, y in held) / len(held))
-        for held in bins.values()
-    ]
+    columns = (zip(*held, strict=True) for held in bins.values())
+    return [(fmean(steps), fmean(values)) for steps, values in columns]
 
 
 def get_mapping(row: Mapping[str, object], name: str) -> Mapping[str, object]:

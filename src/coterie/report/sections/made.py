@@ -10,7 +10,6 @@ from coterie.report.systems import ReportSystem, RunFiles
 from coterie.train.environment import describe_machine, get_versions
 
 MAX_CONFIG_CHARACTERS = 40_000
-WIDTH = 92
 
 
 class Made(Section):
@@ -21,7 +20,6 @@ class Made(Section):
 
     def build(self, context: ReportContext) -> Mapping[str, Any]:
         return {
-            "command": context.command,
             "facts": [(name, text) for name, text in list_facts(context.systems) if text],
             "configs": [(each, format_config(each.runs[0])) for each in context.systems],
         }
@@ -33,14 +31,13 @@ def list_facts(systems: Sequence[ReportSystem]) -> list[tuple[str, str]]:
     configs = [run.raw_config for run in runs if run.raw_config]
     starts = (line for run in runs for line in run.directory.read_environments())
     seeded = [each for each in systems if each.seeds]
-    names = dict.fromkeys(name for run in runs for name in run.task_names)
     return [
-        ("Model", join_names(dict.fromkeys(config.get("base") for config in configs))),
-        ("Tasks", join_names(names)),
+        ("Model", join_names(config.get("base") for config in configs)),
+        ("Tasks", join_names(name for run in runs for name in run.task_names)),
         ("Seeds", "; ".join(f"{each.name}: {join_names(each.seeds)}" for each in seeded)),
-        ("Precision", join_names(dict.fromkeys(config.get("precision") for config in configs))),
+        ("Precision", join_names(config.get("precision") for config in configs)),
         ("Runs", join_names(run.directory.folder for run in runs)),
-        ("Trained on", join_names(dict.fromkeys(map(describe_start, starts)))),
+        ("Trained on", join_names(map(describe_start, starts))),
         ("Page written", datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")),
         ("Page written on", describe_machine()),
         ("Page written with", ", ".join(get_versions())),
@@ -48,8 +45,8 @@ def list_facts(systems: Sequence[ReportSystem]) -> list[tuple[str, str]]:
 
 
 def join_names(values: Iterable[Any]) -> str:
-    """Join values with commas; None is left out."""
-    return ", ".join(str(value) for value in values if value is not None)
+    """Join values with commas, each once; None is left out."""
+    return ", ".join(dict.fromkeys(str(value) for value in values if value is not None))
 
 
 def describe_start(line: Mapping[str, Any]) -> str:
@@ -60,24 +57,9 @@ def describe_start(line: Mapping[str, Any]) -> str:
 
 
 def format_config(run: RunFiles) -> str:
-    """Format a run's configuration as JSON text, cut if it is very long; empty for none."""
-    text = format_json(dict(run.raw_config)) if run.raw_config else ""
+    """Format a run's configuration as its file does, cut if it is very long; empty for none."""
+    text = json.dumps(run.raw_config, indent=2, ensure_ascii=False) if run.raw_config else ""
     if len(text) <= MAX_CONFIG_CHARACTERS:
         return text
     left = len(text) - MAX_CONFIG_CHARACTERS
     return f"{text[:MAX_CONFIG_CHARACTERS]}\n... ({left} more characters in {run.directory.folder})"
-
-
-def format_json(value: Any, indent: str = "") -> str:
-    """JSON with each list and mapping on one line where it fits."""
-    line = json.dumps(value, ensure_ascii=False)
-    if len(indent) + len(line) <= WIDTH or not value or not isinstance(value, dict | list | tuple):
-        return line
-    inner = indent + "  "
-    if isinstance(value, dict):
-        items = [f"{json.dumps(key)}: {format_json(item, inner)}" for key, item in value.items()]
-    else:
-        items = [format_json(item, inner) for item in value]
-    opens, closes = "{}" if isinstance(value, dict) else "[]"
-    listed = f",\n{inner}".join(items)
-    return f"{opens}\n{inner}{listed}\n{indent}{closes}"

@@ -4,19 +4,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from coterie.evaluate.intervals import Interval
-from coterie.evaluate.table import SystemRow
-from coterie.report.comparison import (
-    CONTROLS,
-    decide,
-    find_best,
-    is_clearly_better,
-    orient_difference,
-)
+from coterie.evaluate.table import SystemRow, Table, TaskColumn
 from coterie.report.formatting import format_signed, is_number
 from coterie.report.interval_chart import build_charts
-from coterie.report.section import ReportContext, Section
+from coterie.report.section import CONTROLS, ReportContext, Section
 from coterie.train.run_directory import CONTROLS as CONTROL_FLAGS
 from coterie.train.run_directory import MissingFile
+
+MIN_SHARE_BETTER = 0.975
+"""The share of paired draws from which on one system is called better than another: where the
+95 % interval of the difference ends above zero."""
 
 
 class ScoresSection(Section):
@@ -27,34 +24,68 @@ class ScoresSection(Section):
 
     def build(self, context: ReportContext) -> Mapping[str, Any]:
         table, single = context.table, context.single_task_table
-        names = [each.name for each in context.systems]
         return {
-            "table": table,
-            "columns": context.columns,
-            "best": {task.name: find_best(table, task, names) for task in table.columns},
+            "best": {task.name: find_best(table, task) for task in table.columns},
             "charts": build_charts(table, context.columns),
             "others": [
                 (row, system)
                 for row, system in context.columns
                 if not row.control and row.difference and row.system != table.baseline
             ],
-            "single_rows": {row.system: row for row in single.rows if row.delta_m}
+            "single_task_deltas": {row.system: row.delta_m for row in single.rows if row.delta_m}
             if single
             else {},
             "orient": orient_difference,
+            "decide": decide,
             "missing": list_missing(context),
         }
 
     def summarize(self, context: ReportContext, values: Mapping[str, Any]) -> Iterator[str]:
         """Yield sentences; the first answers "is it better?", as far as the numbers allow."""
         above = list(summarize_controls(context))
-        rows = {row.system: row for row in context.table.rows}
-        mine = rows.get(context.highlighted.name)
+        mine = context.rows.get(context.highlighted.name)
         if mine is not None and mine.difference and mine.system != context.table.baseline:
-            yield from compare_to_baseline(context, mine)
+            yield from compare_to_baseline(context.table, mine)
         elif not above or len(context.systems) > 1:
             yield summarize_without_differences(context, mine)
         yield from above
+
+
+def orient_difference(difference: Interval | None, task: TaskColumn) -> Interval | None:
+    """Return a difference turned so that above zero is better; None stays None."""
+    if difference is None or task.higher_is_better:
+        return difference
+    # Not -x, which would show a difference of 0 with a sign.
+    return Interval(0 - difference.value, 0 - difference.high, 0 - difference.low)
+
+
+def decide(difference: Interval) -> str:
+    """Return "better" or "worse" where the whole interval is on one side of zero, else "open"."""
+    return "better" if difference.low > 0 else "worse" if difference.high < 0 else "open"
+
+
+def find_best(table: Table, task: TaskColumn) -> str | None:
+    """Return the system that is better than every other one on a task; None if none clearly is."""
+    scores = {row.system: row.tasks.get(task.name) for row in table.rows if not row.control}
+    known = {name: each.value for name, each in scores.items() if each and is_number(each.value)}
+    if len(known) < 2:
+        return None
+    best = (max if task.higher_is_better else min)(known, key=lambda name: known[name])
+    clear = (is_clearly_better(table, task, best, name) for name in known if name != best)
+    return best if all(clear) else None
+
+
+def is_clearly_better(table: Table, task: TaskColumn, one: str, other: str) -> bool:
+    """Whether a system is better than another in 97.5 % of paired draws.
+
+    For systems that were not scored on the same samples: whether their intervals lie apart.
+    """
+    share = table.better.get(task.name, {}).get(one, {}).get(other)
+    if share is not None:
+        return share >= MIN_SHARE_BETTER
+    tasks = {row.system: row.tasks for row in table.rows}
+    mine, others = tasks[one][task.name], tasks[other][task.name]
+    return mine.low > others.high if task.higher_is_better else mine.high < others.low
 
 
 def list_missing(context: ReportContext) -> list[MissingFile]:
@@ -82,11 +113,12 @@ def list_missing(context: ReportContext) -> list[MissingFile]:
     return found
 
 
-def compare_to_baseline(context: ReportContext, mine: SystemRow) -> Iterator[str]:
+def compare_to_baseline(table: Table, mine: SystemRow) -> Iterator[str]:
     """Yield the highlighted system against the baseline, then the others."""
-    table, baseline = context.table, str(context.table.baseline)
+    baseline = str(table.baseline)
     oriented = (orient_difference(mine.difference.get(task.name), task) for task in table.columns)
-    yield format_counts(mine.system, baseline, [each for each in oriented if each is not None])
+    verdicts = [decide(each) for each in oriented if each is not None]
+    yield format_counts(mine.system, baseline, verdicts)
     deltas = {
         row.system: row.delta_m for row in table.rows
         if row.delta_m is not None and not row.control and row.system != baseline
@@ -107,9 +139,8 @@ def compare_to_baseline(context: ReportContext, mine: SystemRow) -> Iterator[str
         yield f"The others against {baseline}: {listed}."
 
 
-def format_counts(name: str, baseline: str, differences: Sequence[Interval]) -> str:
-    """Say on how many tasks a system is better, worse, or neither."""
-    verdicts = [decide(each) for each in differences]
+def format_counts(name: str, baseline: str, verdicts: Sequence[str]) -> str:
+    """Say on how many tasks a system is better, worse, or neither; a verdict for each task."""
     better, worse, open_ = (verdicts.count(each) for each in ("better", "worse", "open"))
     tasks = format_task_count(len(verdicts))
     if not better and not worse:
@@ -145,18 +176,19 @@ def summarize_without_differences(context: ReportContext, mine: SystemRow | None
 
 def summarize_controls(context: ReportContext) -> Iterator[str]:
     """Yield on how many tasks the highlighted system is clearly above each control."""
-    name, rows = context.highlighted.name, {row.system: row for row in context.table.rows}
+    table, name = context.table, context.highlighted.name
+    mine = context.rows.get(name)
     for row, system in context.columns:
         # The untrained model is the same for every system; other controls belong to one.
         own = row.control == "untrained" or system == context.highlighted
-        if not row.control or not own or name not in rows:
+        if not row.control or not own or mine is None:
             continue
-        scored = [rows[name].tasks, row.tasks]
         both = [
-            task for task in context.table.columns
-            if all(task.name in each and is_number(each[task.name].value) for each in scored)
+            task for task in table.columns
+            if all(task.name in each and is_number(each[task.name].value)
+                   for each in (mine.tasks, row.tasks))
         ]  # fmt: skip
-        above = sum(is_clearly_better(context.table, task, name, row.system) for task in both)
+        above = sum(is_clearly_better(table, task, name, row.system) for task in both)
         if both:
             what, count = CONTROLS[row.control][1], format_task_count(len(both))
             yield f"{name} is clearly above {what} on {above} of {count}."
