@@ -11,11 +11,11 @@ follows one value by what it is, wherever it goes. A source file is on the walk 
 - it defines a class of which the value is a part while it is handed over.
 
 A function that only looks at the value, such as a check, is beside the walk, and so is a copy that
-is written to the run's folder. "The value" is a piece of text, tokens or numbers that stands
-nowhere else, and containers or dataclasses that hold it (`walks.carrying`), settings among them.
-What a trainer or a model holds is not handed over with it. The inside of a model is another walk:
-what runs in the forward of a transformers or PEFT model, in `graft` or in PEFT's loading does not
-count.
+is written to the run's folder: the file of scores is one, as `compare` computes them again from the
+predictions. "The value" is a piece of text, tokens or numbers that stands nowhere else, and
+containers or dataclasses that hold it (`walks.carrying`), settings among them. What a trainer or a
+model holds is not handed over with it. The inside of a model is another walk: what runs in the
+forward of a transformers or PEFT model, in `graft` or in PEFT's loading does not count.
 
 A row to the loss: `train` on text tasks, up to the first backward. The value is the path of the
 training rows in the task file until they are opened, then the text of the rows, their tokens, and
@@ -50,6 +50,8 @@ import coterie
 from coterie import RunConfig
 from coterie.data.sources import open_rows
 from coterie.evaluate import predictions
+from coterie.evaluate.scores import Scores
+from coterie.report.systems import RunFiles
 
 LIMITS = {"a row to the loss": 20, "a score to the report": 12, "a dense sample to its score": 20}
 """Walk -> files it may have."""
@@ -107,7 +109,7 @@ def count_walks(folder: Path) -> Iterator[tuple[str, dict[str, str]]]:
     runs = [folder / name for name in TEXT_RECIPES]
     for run in runs:
         coterie.evaluate(run)
-    score = Walk(PACKAGE, carrying.has_number(tiny_project.SCORE))
+    score = Walk(PACKAGE, carrying.has_number(tiny_project.SCORE), is_inside=_is_beside)
     with score.recorded():
         coterie.compare(runs)
         coterie.report({run.name: run for run in runs}, out=folder / "report.html")
@@ -146,7 +148,7 @@ def _opens_rows(code: CodeType) -> bool:
 
 
 def _is_beside(frame: FrameType) -> bool:
-    """Whether a frame runs a model, puts mixtures into it or loads them, or saves the settings."""
+    """Whether a frame runs a model, grafts or loads it, or has to do with copies in the folder."""
     if frame.f_code is MODULE_CALL:
         return isinstance(frame.f_locals["self"], PreTrainedModel | PeftModel)
     return frame.f_code in BESIDE
@@ -160,6 +162,8 @@ BESIDE = frozenset(
         PeftModel.from_pretrained.__func__,
         PeftModel.__init__,
         RunConfig.dumps,
+        Scores.read.__func__,
+        RunFiles.scores.func,
     )
 )
 

@@ -177,7 +177,7 @@ class Retrieval(TaskSet):
 
     def score_predictions(self, task, rows) -> ScoredPredictions:
         hits = [[float(row["wanted"] in row["ranks"][: self.k]), 1.0] for row in rows]
-        return ScoredPredictions(self.get_metric(task), np.array(hits))
+        return self.get_metric(task), np.array(hits)
 
     def make_forward_pass(self, loaded, datasets, *, num_samples) -> ForwardPass:
         samples = [each for dataset in datasets for each in dataset.samples[:num_samples]]

@@ -101,7 +101,7 @@ def scored(
         samples = [sample(task.name, number) for number in range(len(right[task.name]))]
         answers = ["yes" if each else "no" for each in right[task.name]]
         rows = make_rows(samples, answers)
-        statistics = score_rows(task.metric, rows).statistics
+        _, statistics = score_rows(task.metric, rows)
         write_predictions(directory.predictions_file(split, task.name, control), rows, statistics)
         found[task.name] = TaskScore.from_statistics(task.metric, statistics)
     cost = {"trainable_parameters": 1000, "generate_samples_per_s": 2.0}

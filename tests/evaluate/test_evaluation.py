@@ -21,7 +21,6 @@ from coterie.tasks.predictions import (
     EvaluationDataset,
     ForwardPass,
     PredictionResult,
-    ScoredPredictions,
 )
 from coterie.tasks.task_set import TaskSet
 from coterie.train.config import RunConfig
@@ -94,7 +93,7 @@ class Retrieval(TaskSet):
 
     def score_predictions(self, task, rows):
         hits = [[float(row["wanted"] in row["ranks"][: self.k]), 1.0] for row in rows]
-        return ScoredPredictions(self.get_metric(task), np.array(hits))
+        return self.get_metric(task), np.array(hits)
 
     def make_forward_pass(self, loaded, datasets, *, num_samples):
         queries = torch.tensor([query for query, _ in datasets[0].samples[:num_samples]])

@@ -59,8 +59,8 @@ def test_statistics_follow_the_metric(tmp_path: Path) -> None:
     write_predictions(file, made("yes", "oh yes"), np.ones((2, 2)))
     # "oh yes" is not "yes", but contains it.
     for metric, score in ((ExactMatch(), 50), (ContainsAnswer(), 100)):
-        found = tasks(metric).score_predictions("a", read_predictions(file))
-        assert found.metric.score(found.statistics.sum(0)) == score
+        fitted, statistics = tasks(metric).score_predictions("a", read_predictions(file))
+        assert fitted.score(statistics.sum(0)) == score
 
 
 def test_samples_are_the_same_in_another_folder(tmp_path: Path) -> None:

@@ -140,11 +140,13 @@ def _read_scores(run: Run, control: str) -> Scores:
 def _load_statistics(
     system: str, task: str, runs: list[Run], split: str, control: str
 ) -> TaskStatistics:
-    found, samples = [], []
+    metrics, statistics, samples = [], [], []
     for run in runs:
         tasks, file = run.config.tasks, run.directory.predictions_file(split, task, control)
         rows = read_predictions(file, tasks.prediction_fields)
-        found.append(tasks.score_predictions(task, rows))
+        metric, table = tasks.score_predictions(task, rows)
+        metrics.append(metric)
+        statistics.append(table)
         samples.append(tuple(map(tasks.make_sample_key, rows)))
         if samples[-1] != samples[0]:
             raise ValueError(
@@ -155,10 +157,10 @@ def _load_statistics(
     if task not in saved:
         raise ValueError(f"{runs[0].folder} has no score of task {task!r}: evaluate it again")
     return TaskStatistics(
-        metric=found[0].metric,
+        metric=metrics[0],
         name=saved[task].metric,
         samples=samples[0],
-        statistics=tuple(each.statistics for each in found),
+        statistics=tuple(statistics),
     )
 
 

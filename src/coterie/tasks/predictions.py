@@ -79,11 +79,8 @@ class PredictionResult(NamedTuple):
     """Of the model, without reading, scoring and cached encoders, so that runs compare."""
 
 
-class ScoredPredictions(NamedTuple):
-    """The statistics of a task's predictions, a row each, and the metric that scores their sum."""
-
-    metric: Metric
-    statistics: Float[np.ndarray, "samples statistics"]
+ScoredPredictions = tuple[Metric, Float[np.ndarray, "samples statistics"]]
+"""A metric, and its statistics of each prediction: it scores their sum."""
 
 
 class ForwardPass(NamedTuple):

@@ -175,13 +175,13 @@ class TaskSet(ABC):
         """Return the metric of a task; scores call it by its text."""
 
     def score_predictions(self, task: str, rows: Sequence[Prediction]) -> ScoredPredictions:
-        """Return the statistics of a task's predictions with the metric that scores their sum.
+        """Return a task's metric and its statistics of each prediction; it scores their sum.
 
         By default those in the rows. Task sets whose rows keep what was predicted compute them
         from it, so that a changed metric needs no model.
         """
         statistics = np.array([row["statistics"] for row in rows], dtype=np.float64)
-        return ScoredPredictions(self.get_metric(task), statistics)
+        return self.get_metric(task), statistics
 
     def make_sample_key(self, row: Prediction) -> str:
         """Return a line that tells a prediction's sample from all others, on any machine."""

@@ -29,8 +29,6 @@ def test_a_row_has_question_prediction_and_answers() -> None:
         "answers": ["yes"],
     }  # fmt: skip
     # "oh yes" is not "yes", but contains it: half of the answers match exactly.
-    exact, contains = (
-        score_rows(each, [first, second]) for each in (ExactMatch(), ContainsAnswer())
-    )
-    assert exact.metric.score(exact.statistics.sum(0)) == 50
-    assert contains.metric.score(contains.statistics.sum(0)) == 100
+    for metric, wanted in ((ExactMatch(), 50), (ContainsAnswer(), 100)):
+        fitted, statistics = score_rows(metric, [first, second])
+        assert fitted.score(statistics.sum(0)) == wanted

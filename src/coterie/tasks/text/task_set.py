@@ -206,4 +206,4 @@ def score_rows(metric: AnswerMetric, rows: Sequence[Prediction]) -> ScoredPredic
     fitted = metric.fit(tuple(row["answers"]) for row in rows)
     load = metric.prediction_type.load
     found = [fitted.statistics(load(row["prediction"]), tuple(row["answers"])) for row in rows]
-    return ScoredPredictions(fitted, np.stack(found).astype(np.float64))
+    return fitted, np.stack(found).astype(np.float64)
