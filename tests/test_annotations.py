@@ -1,11 +1,13 @@
 """Which values fit which annotations."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 
 from coterie.annotations import (
+    check_choices,
     coerce,
     describe_annotation,
     get_item_annotation,
@@ -91,3 +93,19 @@ def test_how_it_is_said() -> None:
         and describe_annotation(tuple[int, ...]) == "tuple[int, ...]"
     )
     assert describe_annotation(int | None) == "int | None"
+
+
+@dataclass(frozen=True)
+class Box:
+    lid: Literal["open", "shut"]
+
+    @property
+    def side(self) -> int:
+        """Fails for a wrong lid; only fields with choices are read."""
+        return {"open": 5, "shut": 6}[self.lid]
+
+
+def test_names_what_is_allowed(unchecked) -> None:
+    check_choices(Box("shut"))
+    with pytest.raises(ValueError, match=r"^Box\(lid='ajar'\): allowed are 'open' and 'shut'$"):
+        check_choices(Box("ajar"))  # pyright: ignore[reportArgumentType]

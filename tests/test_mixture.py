@@ -5,7 +5,7 @@ from coterie import Copies, Lora, Mixture, Null, Rectified, Softmax, TopK, TopP
 
 
 def gates(mixture, logits):
-    return mixture.make_decision_function(None)(torch.tensor([logits])).combine_weights[0].tolist()
+    return mixture.decide(torch.tensor([logits])).combine_weights[0].tolist()
 
 
 def test_awaker_paper_weighs_the_chosen_by_g_and_the_global_by_the_rest():

@@ -34,7 +34,7 @@ def test_as_many_parameters_as_the_authors_note(name: str) -> None:
     published = MODELS[name]
     with torch.device("meta"):
         model = MultiTaskVisionModel(published.build_model(TASKS))
-        recipe = published.build_recipe()
+        recipe = published.recipe
         if recipe is not None:
             names = [task.name for task in TASKS]
             model = coterie.graft(model, recipe.mixtures, tasks=names)

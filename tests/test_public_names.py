@@ -60,7 +60,7 @@ def test_recipes_hold_public_names_only() -> None:
         recipe = getattr(coterie.recipes, name)()
         recipes = recipe if isinstance(recipe, tuple) else (recipe,)
         for each in recipes:
-            saved = set(find_saved_names(each.dump()))
+            saved = set(find_saved_names(serialization.dump(each)))
             assert "coterie:Recipe" in saved and "coterie:Stage" in saved
             assert {name.partition(":")[0] for name in saved} == {"coterie"}
 

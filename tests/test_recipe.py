@@ -42,9 +42,7 @@ FULL = Recipe(
 
 
 @pytest.mark.parametrize("recipe", [Recipe(), FULL])
-def test_dump_and_load_are_equal_through_json(recipe: Recipe) -> None:
-    data = json.loads(json.dumps(recipe.dump()))
-    assert Recipe.load(data) == recipe
+def test_dumps_and_loads_are_equal_through_json(recipe: Recipe) -> None:
     assert Recipe.loads(recipe.dumps()) == recipe
     assert hash(recipe) == hash(Recipe.loads(recipe.dumps()))
 
@@ -75,7 +73,7 @@ def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"name": ""}, "give it a name"),
         ({"trains": ()}, "trains=.*give a tuple of parts"),
         ({"trains": "gates"}, "trains='gates': give a tuple of parts"),
-        ({"trains": ("gate",)}, "did you mean 'gates'"),
+        ({"trains": ("gate",)}, "did you mean gates"),
         ({"trains": ("lm_head",)}, "regular expressions over parameter names"),
         ({"trains": ("(x.",)}, "no regular expression"),
         ({"epochs": 1.0, "steps": 3}, "give one"),
@@ -83,7 +81,7 @@ def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"steps": 0}, "steps=0"),
         ({"learning_rate": -1.0}, "learning_rate=-1.0"),
         ({"learning_rates": {"gates": 0.0}}, r"learning_rates\['gates'\]=0.0: it must be above 0"),
-        ({"learning_rates": {"gate": 1.0}}, "did you mean 'gates'"),
+        ({"learning_rates": {"gate": 1.0}}, "did you mean gates"),
         ({"learning_rates": {"shared": 1.0}}, "give a rate for 'experts'"),
         ({"batch_size": 0}, "batch_size=0"),
         ({"warmup": 1.0}, "warmup=1.0"),
@@ -137,10 +135,10 @@ def test_wrong_files(tmp_path: Path) -> None:
     file.write_text("{")
     with pytest.raises(ValueError, match=r"recipe\.json is not JSON"):
         Recipe.read(file)
-    data = FULL.dump()
+    data = json.loads(FULL.dumps())
     data["stages"][0]["learning_rat"] = 1
     with pytest.raises(ValueError, match=r"stages\[0\]\.learning_rat .*did you mean|has no field"):
-        Recipe.load(data)
+        Recipe.loads(json.dumps(data))
 
 
 def test_a_plain_stage_may_come_first() -> None:

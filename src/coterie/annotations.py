@@ -63,7 +63,7 @@ def describe_annotation(hint: Any) -> str:
 def check_choices(config: object) -> None:
     """Raise ValueError for a dataclass's field whose value is none of those in its `Literal`."""
     for name, hint in get_type_hints(type(config)).items():
-        value, options = getattr(config, name), get_args(hint)
-        if get_origin(hint) is Literal and value not in options:
+        options = get_args(hint)
+        if get_origin(hint) is Literal and (value := getattr(config, name)) not in options:
             allowed = f"{', '.join(map(repr, options[:-1]))} and {options[-1]!r}"
             raise ValueError(f"{type(config).__name__}({name}={value!r}): allowed are {allowed}")

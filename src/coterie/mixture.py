@@ -1,6 +1,5 @@
 """`Mixture`: the experts, their modules, the routing of tokens and the combination of outputs."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -8,9 +7,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from coterie.annotations import check_choices
 from coterie.experts.base import ExpertLayer, Experts
 from coterie.experts.lora import Lora
-from coterie.routing.decision import RoutingDecision
+from coterie.routing.decision import ByExpert, RoutingDecision
 from coterie.routing.gates.base import Gate, GateLayer
 from coterie.routing.gates.token import TokenGate
 from coterie.routing.routers.base import Router
@@ -41,14 +41,10 @@ class Mixture:
     router: Router = field(default_factory=TopK)
     shared: Experts | None = None
     blend: Literal["add", "complement"] = "add"
-    weight_exponent: int = 1
+    weight_exponent: Literal[1, 2] = 1
 
     def __post_init__(self) -> None:
-        if self.blend not in ("add", "complement"):
-            raise ValueError(f"Mixture(blend={self.blend!r}): allowed are 'add' and 'complement'")
-        exponent = self.weight_exponent
-        if exponent not in (1, 2):
-            raise ValueError(f"Mixture(weight_exponent={exponent!r}): allowed are 1 and 2")
+        check_choices(self)
         if len(self.kinds) not in (1, 2) or (len(self.kinds) == 2 and self.kinds[1].count < 1):
             advice = "give one kind of expert, or a pair of a kind and Null()"
             raise ValueError(f"Mixture(experts=...): {advice}")
@@ -69,27 +65,23 @@ class Mixture:
         """Number of experts to choose from, including those without weights."""
         return sum(kind.count for kind in self.kinds)
 
-    def make_decision_function(
-        self, noise: Float[Tensor, "*units experts"] | None
-    ) -> Callable[[Tensor], RoutingDecision]:
-        """Return the pure function from logits to decision, for a sample of the router's noise."""
-
-        def decision(logits: Tensor) -> RoutingDecision:
-            if self.gate is None:
-                weights = probs = torch.ones_like(logits)
-            else:
-                shaped = None if noise is None else noise.reshape(logits.shape)
-                weights, probs = self.router(logits, shaped)
-            gates = weights[..., : self.main.count]
-            if self.weight_exponent != 1:
-                gates = gates**self.weight_exponent
-            if self.shared is not None:
-                rest = 1 - weights.sum(-1, keepdim=True)
-                always = rest if self.blend == "complement" else torch.ones_like(rest)
-                gates = torch.cat([gates, always], -1)
-            return RoutingDecision(weights, probs, gates, logits)
-
-        return decision
+    def decide(
+        self, logits: ByExpert, noise: Float[Tensor, "..."] | None = None
+    ) -> RoutingDecision:
+        """Return the decision for logits and a sample of the router's noise, as a pure function."""
+        if self.gate is None:
+            weights = probs = torch.ones_like(logits)
+        else:
+            shaped = None if noise is None else noise.reshape(logits.shape)
+            weights, probs = self.router(logits, shaped)
+        gates = weights[..., : self.main.count]
+        if self.weight_exponent != 1:
+            gates = gates**self.weight_exponent
+        if self.shared is not None:
+            rest = 1 - weights.sum(-1, keepdim=True)
+            always = rest if self.blend == "complement" else torch.ones_like(rest)
+            gates = torch.cat([gates, always], -1)
+        return RoutingDecision(weights, probs, gates, logits)
 
     def build(
         self, base_layer: nn.Module, width: int, tasks: int, *, has_gate: bool

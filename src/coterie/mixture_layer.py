@@ -1,6 +1,7 @@
 """`MixtureLayer`: one mixture at one module, from the module's input to its output."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -55,8 +56,7 @@ class MixtureLayer:
         mixture = self.mixture
         if mixture.gate is None:
             constant = torch.zeros(1, mixture.num_experts, device=x.device)
-            decide = mixture.make_decision_function(None)
-            return DeferredRouting(make_decision=decide, logits=constant, is_uniform=True)
+            return DeferredRouting(make_decision=mixture.decide, logits=constant, is_uniform=True)
         if mixture.gate.decides_per_sample:
             cached = context.get_cached_decision(self.site.tie_group, self.site.name)
             if cached is None:
@@ -70,13 +70,9 @@ class MixtureLayer:
             shape = x.shape[:-1] if gate_output.logits is None else gate_output.logits.shape[:-1]
             noise = self._sample_noise(shape, x, training=training)
         return DeferredRouting(
-            make_decision=mixture.make_decision_function(noise),
-            logits=gate_output.logits,
-            gate_weight=gate_output.gate_weight,
-            gate_bias=gate_output.gate_bias,
-            per_sample=gate_output.per_sample,
-            is_uniform=gate_output.is_uniform,
+            make_decision=partial(mixture.decide, noise=noise),
             max_active=mixture.router.get_max_active(mixture.num_experts),
+            **gate_output._asdict(),
         )
 
     def _decide_per_sample(

@@ -1,12 +1,11 @@
 """`Recipe` and `Stage`: the configuration of an experiment as frozen, serialisable values."""
 
-import difflib
 import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from coterie import serialization
 from coterie.balancing.base import Balancing
@@ -118,11 +117,10 @@ class Stage:
         for part in (*self.trains, *self.learning_rates):
             # Full parameter names contain a dot, so a bare word is a part or a typo.
             if re.fullmatch(r"\w+", part) and part not in TRAINABLE_PARTS:
-                near = difflib.get_close_matches(part, TRAINABLE_PARTS, n=1)
-                meant = f"; did you mean {near[0]!r}?" if near else ""
+                near = serialization.format_suggestions(part, TRAINABLE_PARTS)
                 raise self._make_error(
-                    f"trains {part!r}: allowed are {TRAINABLE_PARTS} and regular expressions over "
-                    f"parameter names, such as 'lm_head\\..*'{meant}"
+                    f"trains {part!r}{near}: allowed are {TRAINABLE_PARTS} and regular expressions "
+                    "over parameter names, such as 'lm_head\\..*'"
                 )
 
     def _make_error(self, problem: str) -> ValueError:
@@ -198,23 +196,17 @@ class Recipe:
                 lost = f"{before.name!r}, whose experts would be lost"
                 raise ValueError(f"{what} has routed=False after {lost}: put it first")
 
-    def dump(self) -> dict[str, Any]:
-        """Return the recipe as JSON values."""
-        return serialization.dump(self, name=self.name)
-
-    @classmethod
-    def load(cls, data: Any, *, name: str = "recipe") -> "Recipe":
-        """Build the recipe from what `dump` returned; `name` is its name in error messages."""
-        return _check_recipe(serialization.load(data, name=name), name)
-
     def dumps(self) -> str:
         """Return the recipe as JSON text."""
         return serialization.dumps(self, name=self.name)
 
     @classmethod
     def loads(cls, text: str, *, name: str = "recipe") -> "Recipe":
-        """Build the recipe from JSON text, as `load`."""
-        return _check_recipe(serialization.loads(text, name=name), name)
+        """Build the recipe from what `dumps` returned; `name` is its name in error messages."""
+        value = serialization.loads(text, name=name)
+        if not isinstance(value, Recipe):
+            raise ValueError(f"{name} holds a {type(value).__name__}, where a Recipe is wanted")
+        return value
 
     def save(self, path: str | Path) -> Path:
         """Write the recipe to a file, or to recipe.json in a folder; return the file."""
@@ -234,9 +226,3 @@ class Recipe:
 
 def _get_recipe_file(path: str | Path) -> Path:
     return Path(path) / RECIPE_FILE if Path(path).is_dir() else Path(path)
-
-
-def _check_recipe(value: Any, name: str) -> Recipe:
-    if not isinstance(value, Recipe):
-        raise ValueError(f"{name} holds a {type(value).__name__}, where a Recipe is wanted")
-    return value

@@ -21,5 +21,7 @@ def test_components_get_one_length(scale_mode, length: float) -> None:
 
 @pytest.mark.usefixtures("unchecked")
 def test_bad_scale_mode() -> None:
-    with pytest.raises(ValueError, match=r"scale_mode='max'\): give min or median or rmse"):
+    with pytest.raises(
+        ValueError, match=r"scale_mode=.max.\): allowed are .min., .median. and .rmse."
+    ):
         AlignedMTL(scale_mode="max")  # pyright: ignore[reportArgumentType]

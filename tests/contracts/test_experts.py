@@ -38,9 +38,7 @@ def layer_and_host(kind, **fields):
 
 def run(layer, host, x, logits, count):
     mixture = Mixture(experts=Lora(ranks=(1,) * count), router=TopK(k=2, normalize="selected"))
-    gating = DeferredRouting(
-        make_decision=mixture.make_decision_function(None), logits=logits, max_active=2
-    )
+    gating = DeferredRouting(make_decision=mixture.decide, logits=logits, max_active=2)
     out, decision = layer(host, x, gating)
     return (out[0] if isinstance(out, tuple) else out), decision
 

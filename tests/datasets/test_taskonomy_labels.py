@@ -8,8 +8,8 @@ from coterie.datasets.taskonomy_labels import (
     DEPTHS,
     LABELS,
     OCCLUSION_MAX,
+    decode_depth,
     encode_curvature,
-    encode_log_depth,
     encode_normals,
     encode_occlusion,
     encode_probabilities,
@@ -27,10 +27,11 @@ def pixel(*values: float) -> torch.Tensor:
 
 
 def test_depth_is_a_share_of_the_logarithm_of_its_range() -> None:
-    # log(1 + 255) / log(2^16) = 8 / 16
-    assert torch.allclose(encode_log_depth(pixel(255.0)), pixel(0.5))
     # 512 units are a metre, for the scale that scores it, too
-    assert torch.allclose(encode_log_depth(pixel(512.0)), DEPTHS.encode(pixel(1.0)))
+    metres = torch.from_numpy(decode_depth(png(np.array([[255, 512]], np.uint16))))
+    assert metres[0, 1] == 1
+    # log(1 + 255) / log(2^16) = 8 / 16
+    assert torch.allclose(DEPTHS.encode(metres)[0, 0], torch.tensor(0.5))
 
 
 def test_curvature_is_counted_in_deviations_from_its_mean() -> None:

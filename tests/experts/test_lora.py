@@ -58,7 +58,7 @@ def layer_of(lora):
 
 
 def gating_of(lora, router, logits=None, rows=None):
-    decide = Mixture(experts=lora, router=router).make_decision_function(None)
+    decide = Mixture(experts=lora, router=router).decide
     return DeferredRouting(
         make_decision=decide,
         logits=logits,
@@ -117,7 +117,7 @@ def test_a_forced_form_that_fits_equals_auto(form):
     layer, host = layer_of(lora)
     logits = torch.randn(1 if form == "merged" else 3, 2)
     gating = DeferredRouting(
-        make_decision=Mixture(experts=lora, router=TopK(k=1)).make_decision_function(None),
+        make_decision=Mixture(experts=lora, router=TopK(k=1)).decide,
         logits=logits,
         per_sample=form != "merged",
         is_uniform=form == "merged",

@@ -58,7 +58,7 @@ def example(seed, ranks, units, per_unit, router, blend, dtype, plain, shape, fa
         tokens_per_unit=per_unit if shape == "sample" else 1, **host,
     )  # fmt: skip
     gating = DeferredRouting(
-        make_decision=mixture.make_decision_function(None), logits=leaves.get("logits"),
+        make_decision=mixture.decide, logits=leaves.get("logits"),
         gate_weight=leaves.get("rows"),
         gate_bias=leaves.get("offset"), per_sample=shape == "sample", is_uniform=shape == "all",
         max_active=router.get_max_active(len(ranks)),
@@ -177,7 +177,7 @@ def test_fused_by_hand():
         base_output=torch.zeros(1, 1),
     )
     gates = torch.tensor([[0.25, 0.75]])
-    decide = Mixture(experts=Lora(ranks=(1, 1)), router=Rectified()).make_decision_function(None)
+    decide = Mixture(experts=Lora(ranks=(1, 1)), router=Rectified()).decide
     for form in (
         KERNELS["fused"],
         KERNELS["sorted_dispatch"],

@@ -48,9 +48,9 @@ def test_published_names_are_written() -> None:
         ({"tolerance": 1}, r"None is no metric"),
         (
             "numeric(tolerence=1)",
-            r"numeric has no 'tolerence' \(did you mean tolerance\?\); it has",
+            r"NumericMatch has no field 'tolerence' \(did you mean tolerance\?\); its fields are",
         ),
-        ("contains(x=1)", r"contains has no 'x'; it has nothing to set"),
+        ("contains(x=1)", r"ContainsAnswer has no field 'x'; its fields are none"),
         ("numeric(tolerance=-1)", r"NumericMatch\(tolerance=-1\): give a number"),
         ("numeric(tolerance=exit())", r"is no metric"),
     ],

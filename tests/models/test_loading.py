@@ -54,7 +54,7 @@ def test_what_is_no_model_is_refused(tmp_path: Path, monkeypatch):
     with pytest.raises(ValueError, match="holds an adapter, not a model"):
         load(tmp_path)
     (tmp_path / "config.json").write_text("{")
-    with pytest.raises(ValueError, match=r"config\.json is not JSON"):
+    with pytest.raises(ValueError, match=r"config\.json' is not a valid JSON file\. .*download it"):
         load(tmp_path)
     monkeypatch.setenv("COTERIE_HOME", str(tmp_path / "home"))
     with pytest.raises(ValueError, match="run `coterie fetch omni`"):

@@ -1,7 +1,6 @@
 """Every recipe of the folder, found and not listed: plain data, runs tiny, says what it should."""
 
 import inspect
-import json
 import pkgutil
 import re
 from collections.abc import Callable
@@ -97,7 +96,7 @@ def test_says_paper_command_and_expectation(name: str) -> None:
 def test_is_plain_data(name: str) -> None:
     recipe = made(name)
     assert recipe == made(name)
-    assert Recipe.load(json.loads(json.dumps(recipe.dump()))) == recipe
+    assert Recipe.loads(recipe.dumps()) == recipe
     assert Recipe.loads(recipe.dumps()).dumps() == recipe.dumps()
 
 
@@ -261,7 +260,7 @@ def test_awaker_weights_of_equal_logits() -> None:
     # Four equal logits: G = 1/4; the code weighs the expert by G^2 = 1/16, the global one by 3/4.
     for released, chosen in ((False, 0.25), (True, 0.0625)):
         mixture = recipes.awaker(released=released).mixtures[2]
-        gates = mixture.make_decision_function(None)(torch.zeros(1, 4)).combine_weights
+        gates = mixture.decide(torch.zeros(1, 4)).combine_weights
         assert sorted(gates[0].tolist()) == [0, 0, 0, chosen, 0.75]
 
 

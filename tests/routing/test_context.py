@@ -22,10 +22,7 @@ def test_rows_belong_to_samples_in_order() -> None:
 
 def test_a_tower_may_count_its_rows() -> None:
     counts = torch.tensor([1.0, 2.0, 0.0])
-    made = context(
-        rows_per_sample={"vision": lambda: counts},
-        sample_index=lambda weights, rows: torch.arange(3).repeat_interleave(weights.long()),
-    )
+    made = context(rows_per_sample={"vision": lambda: counts})
     assert made.get_sample_of_rows("vision", 3).tolist() == [0, 1, 1]
     # Of the second sample alone, one count is left.
     assert made.select_samples(torch.tensor([1])).rows_per_sample["vision"]().tolist() == [2.0]

@@ -1,11 +1,10 @@
 """Aligned-MTL: rescales the principal components of the task gradients to one length."""
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
+from coterie.annotations import check_choices
 from coterie.balancing.gradient import GradientBalancing, ScaledAggregator, make_torchjd_aggregator
-
-ScaleMode = Literal["min", "median", "rmse"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,12 +20,10 @@ class AlignedMTL(GradientBalancing):
             the released code).
     """
 
-    scale_mode: ScaleMode = "min"
+    scale_mode: Literal["min", "median", "rmse"] = "min"
 
     def __post_init__(self) -> None:
-        if self.scale_mode not in get_args(ScaleMode):
-            modes = " or ".join(get_args(ScaleMode))
-            raise ValueError(f"AlignedMTL(scale_mode={self.scale_mode!r}): give {modes}")
+        check_choices(self)
 
     def build_aggregator(self) -> ScaledAggregator:
         return make_torchjd_aggregator("AlignedMTL", scale_mode=self.scale_mode)

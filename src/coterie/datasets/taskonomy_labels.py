@@ -1,6 +1,5 @@
 """Decoding and encoding of Taskonomy's labels, as in the released code of Mod-Squad."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -35,11 +34,6 @@ SCANNED = (
     "principal_curvature", "reshading"
 )  # fmt: skip
 """Tasks whose labels were rendered from the scan, and are invalid at its holes."""
-
-
-def encode_log_depth(stored: ScalarMap) -> Float32[Tensor, "1 height breadth"]:
-    """Encode depths x in 1/512 m as log(1 + x) / log(2^16), 0 to 1."""
-    return stored.float().log1p() / math.log(2**16)
 
 
 def encode_curvature(stored: Channels) -> Float32[Tensor, "2 height breadth"]:
@@ -125,9 +119,9 @@ def decode_any_rgb(content: bytes) -> UInt8[np.ndarray, "channels height breadth
 
 
 def decode_depth(content: bytes) -> Float32[np.ndarray, "height breadth"]:
-    """Decode depths in 1/512 m; NaN at holes of the scan."""
+    """Decode depths from 1/512 m to metres; NaN at holes of the scan."""
     stored = files.decode_uint16(content).astype(np.float32)
-    return np.where(stored == NO_DEPTH, np.float32(np.nan), stored)
+    return np.where(stored == NO_DEPTH, np.float32(np.nan), stored / 512)
 
 
 rescale_bytes = partial(rescale_to_unit_range, largest=255.0)
@@ -139,8 +133,8 @@ LABELS = {
     for task, decode, encode in (
         (Distillation(name="class_object", classes=1000), files.decode_npy, Tensor.float),
         (Distillation(name="class_scene", classes=365), files.decode_npy, Tensor.float),
-        (Depth(name="depth_euclidean", scale=DEPTHS), decode_depth, encode_log_depth),
-        (Depth(name="depth_zbuffer", scale=DEPTHS), decode_depth, encode_log_depth),
+        (Depth(name="depth_euclidean", scale=DEPTHS), decode_depth, DEPTHS.encode),
+        (Depth(name="depth_zbuffer", scale=DEPTHS), decode_depth, DEPTHS.encode),
         (OCCLUSION, files.decode_uint16, encode_occlusion),
         (Regression(name="edge_texture"), files.decode_uint16, rescale_texture),
         (Regression(name="keypoints2d"), files.decode_uint16, rescale_keypoints2d),

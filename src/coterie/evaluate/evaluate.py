@@ -189,7 +189,7 @@ class Evaluation:
         seconds = result.seconds / len(dataset.tasks)
         found = {}
         for task in dataset.tasks:
-            facts = {"use": usage.select(task).to_json(), "seconds": seconds, "samples": count}
+            facts = {"use": usage.to_json(task), "seconds": seconds, "samples": count}
             found[task] = self.score_task(task, result.rows[task]), facts
             predictions.store(self.get_key_file(task), keys[task], **facts)
         if not self.control:

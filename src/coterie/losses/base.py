@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, distributed
 
+from coterie.annotations import check_choices
 from coterie.routing.decision import Routing, Tape
 
 Loss = Float[Tensor, ""]
@@ -26,6 +27,7 @@ class RoutingLoss(ABC):
     """Factor of the sum over layers, finite and at least 0."""
 
     def __post_init__(self) -> None:
+        check_choices(self)
         if not 0 <= self.weight < math.inf:
             raise ValueError(
                 f"{type(self).__name__}(weight={self.weight}): give a finite number, at least 0"
@@ -72,21 +74,19 @@ def sum_over_processes(local: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
     return total + distributed.get_world_size() * (local - local.detach())
 
 
-def sum_by_task(values: PerExpert, routing: Routing, loss: str) -> Float[Tensor, "tasks experts"]:
-    """Sum over each task's units of the global batch; ValueError, with the loss, without tasks."""
+def sum_units(values: PerExpert, routing: Routing, loss: str, *, by_task: bool) -> PerTask:
+    """Sum `values` over all units of the global batch, or over those of each task.
+
+    Raises ValueError, with the name of the loss, for sums by task if the units have no tasks.
+    """
+    masked = mask_padding(values, routing)
+    if not by_task:
+        return sum_over_processes(masked.sum(0))
     if routing.task is None or not routing.num_tasks:
         raise ValueError(
             f"{loss} needs the task of each unit: name the tasks with "
             "coterie.graft(..., tasks=(...)) and pass task_ids=... to the model in each call"
         )
-    masked = mask_padding(values, routing)
     sums = masked.new_zeros(routing.num_tasks, values.shape[1])
     # Not a product with one-hot rows, which autocast would run in bfloat16.
     return sum_over_processes(sums.index_add(0, routing.task, masked))
-
-
-def sum_units(values: PerExpert, routing: Routing, loss: str, *, by_task: bool) -> PerTask:
-    """Sum `values` over all units of the global batch, or over those of each task."""
-    if by_task:
-        return sum_by_task(values, routing, loss)
-    return sum_over_processes(mask_padding(values, routing).sum(0))

@@ -35,11 +35,6 @@ class LoadBalance(RoutingLoss):
     by_task: bool = False
     normalize: bool = False
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.counts not in ("selected", "top1"):
-            raise ValueError(f'LoadBalance(counts={self.counts!r}): give "selected" or "top1"')
-
     def compute(self, routing: Routing) -> Loss:
         experts = routing.probs.shape[-1]
         if self.counts == "selected":

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from coterie.losses.base import Loss, RoutingLoss, count_units, sum_by_task
+from coterie.losses.base import Loss, RoutingLoss, count_units, sum_units
 from coterie.routing.decision import Routing
 from coterie.routing.mutual_information import compute_mutual_information
 
@@ -36,7 +36,7 @@ class MutualInformation(RoutingLoss):
             )
 
     def compute(self, routing: Routing) -> Loss:
-        mass = sum_by_task(routing.probs, routing, "MutualInformation")
+        mass = sum_units(routing.probs, routing, "MutualInformation", by_task=True)
         if self.epsilon:
             joint = mass / (count_units(routing) + self.epsilon)
             by_task = joint.sum(1, keepdim=True) + self.epsilon

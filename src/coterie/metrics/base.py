@@ -110,9 +110,10 @@ class Metric(ABC):
     def score(self, total: Statistics) -> float:
         """Compute the score of summed statistics; shares in percent, 0 to 100. NaN if undefined.
 
-        By default there are two, of which the first is part of the second.
+        By default there are two, and the score is the first divided by the second, in percent if
+        that is the unit.
         """
-        return compute_percent(*total)
+        return compute_percent(*total) if self.unit == "%" else compute_ratio(*total)
 
     def list_settings(self) -> Mapping[str, Any]:
         """Return the fields that `str` shows."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from coterie.metrics.base import AnswerMetric
 from coterie.metrics.text.normalization import to_snake_case
-from coterie.serialization import find_kinds, format_suggestions, get_init_fields
+from coterie.serialization import construct, find_kinds, format_suggestions
 
 
 def parse_metric(given: str | Mapping[str, Any]) -> AnswerMetric:
@@ -29,15 +29,7 @@ def parse_metric(given: str | Mapping[str, Any]) -> AnswerMetric:
             f"{name!r} is no metric{format_suggestions(str(name), {*names, *class_names})}: "
             f"there are {', '.join(names)}"
         )
-    allowed = [field.name for field in get_init_fields(kind)]
-    for key in items:
-        if key not in allowed:
-            raise ValueError(
-                f"{given!r}: {kind.get_name()} has no {key!r}{format_suggestions(key, allowed)}; "
-                f"it has {', '.join(allowed) or 'nothing to set'}"
-            )
-    # A YAML list becomes a tuple, as frozen metrics need.
-    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in items.items()})
+    return construct(kind, items, str(name))  # a YAML list becomes a tuple, as metrics need
 
 
 def find_metrics() -> dict[str, type[AnswerMetric]]:

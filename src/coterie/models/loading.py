@@ -1,6 +1,5 @@
 """`load`: load a pretrained chat model and its processor from a folder, the hub or a plugin."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 """Name of a precision -> torch dtype."""
-OMNI_MODEL_TYPE = "coterie_omni"
 
 
 @dataclass(frozen=True)
@@ -91,18 +89,15 @@ def _resolve_base(base: str | Path) -> str:
 def _load_config(folder: str) -> Any:
     from transformers import AutoConfig
 
-    local = Path(folder) / "config.json"
-    if local.is_file():
-        try:
-            kind = json.loads(local.read_text(encoding="utf-8")).get("model_type")
-        except ValueError as error:
-            raise ValueError(f"{local} is not JSON ({error}): copy or download it again") from error
-        if kind == OMNI_MODEL_TYPE:
-            import coterie.models.omni  # noqa: F401  registers the family with transformers
+    import coterie.models.omni  # noqa: F401  registers the family with transformers
+
     try:
         return AutoConfig.from_pretrained(folder)
     except (OSError, ValueError, KeyError) as error:
-        raise ValueError(f"base={folder!r} cannot be loaded: {get_first_line(error)}") from error
+        raise ValueError(
+            f"base={folder!r} cannot be loaded: {get_first_line(error)} Check the name, or copy or "
+            "download it again"
+        ) from error
 
 
 def _select_class(config: Any) -> Any:

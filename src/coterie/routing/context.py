@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from coterie.families.base import compute_sample_index
 from coterie.routing.decision import Tape
 
 CountRows = Callable[[], Float[Tensor, " batch"]]
@@ -32,7 +33,6 @@ class RoutingContext:
         tower_modalities: tower -> the modality of all its rows; the text tower is not in it.
         rows_per_sample: tower -> a function that returns how many of its rows each sample owns, up
             to a factor; called only if a gate in that tower decides by sample or task.
-        sample_index: `coterie.families.base.compute_sample_index`; families are a lower layer.
         cached_decisions: by the layers' tie group.
         reuse_cached_decisions: an earlier pass over the prompt made them, and they apply here.
         prompt_mean: mean of the language model's input embeddings over the prompt.
@@ -51,7 +51,6 @@ class RoutingContext:
     modalities: tuple[str, ...] = ("text",)
     tower_modalities: Mapping[str, str] = field(default_factory=dict)
     rows_per_sample: Mapping[str, CountRows] = field(default_factory=dict)
-    sample_index: Callable[[Tensor, int], Tensor] | None = None
     cached_decisions: dict[str, CachedDecision] = field(default_factory=dict)
     reuse_cached_decisions: bool = False
     prompt_mean: Float[Tensor, "batch pooled"] | None = None
@@ -100,8 +99,7 @@ class RoutingContext:
         """
         count_rows = self.rows_per_sample.get(tower)
         if count_rows is not None:
-            assert self.sample_index is not None
-            return self.sample_index(count_rows(), rows)
+            return compute_sample_index(count_rows(), rows)
         if rows % self.batch_size:
             raise ValueError(
                 f"a layer of the {tower} tower was called with {rows} rows, which "

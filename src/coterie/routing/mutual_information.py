@@ -1,6 +1,6 @@
 """The mutual information I(T; E) between tasks and experts, from their joint distribution."""
 
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -50,18 +50,6 @@ def compute_frequencies(
     return frequencies
 
 
-def compute_joint_distribution(mass: TaskByExpert) -> TaskByExpert:
-    """Compute P(task, expert), float64, of sum 1, from the mass that each task gives each expert.
-
-    A task's weight is the sum of its row, so give masses of equally many units. Raises ValueError
-    if all mass is 0.
-    """
-    total = mass.double().sum()
-    if not total > 0:
-        raise ValueError("no task gives any expert anything: measure the usage on at least one row")
-    return mass.double() / total
-
-
 def compute_mutual_information_by_layer(
     usage: UsageStatistics, mass: TaskExpertMass = "chosen"
 ) -> dict[str, float]:
@@ -69,18 +57,14 @@ def compute_mutual_information_by_layer(
 
     Computed from mean probabilities it is what Mod-Squad maximises. It can be far less than that
     of choices: a gate may always choose the same experts with nearly even probabilities.
+
+    Raises ValueError as `compute_frequencies`, and if a layer has no mass.
     """
-    return {
-        layer: compute_mutual_information(compute_joint_distribution(found)).item()
-        for layer, found in compute_frequencies(usage, mass).items()
-    }
-
-
-def dump(usage: UsageStatistics) -> dict[str, Any]:
-    """Return layer -> {"joint": P(task, expert), "information": nats}, ready for JSON."""
-    masses = compute_frequencies(usage).items()
-    joints = {layer: compute_joint_distribution(mass) for layer, mass in masses}
-    return {
-        layer: {"joint": joint.tolist(), "information": compute_mutual_information(joint).item()}
-        for layer, joint in joints.items()
-    }
+    information = {}
+    for layer, frequencies in compute_frequencies(usage, mass).items():
+        if not frequencies.sum() > 0:
+            raise ValueError(
+                "no task gives any expert anything: measure the usage on at least one row"
+            )
+        information[layer] = compute_mutual_information(frequencies).item()
+    return information

@@ -43,10 +43,8 @@ class ExpertUsage:
         number = None if only is None else self.tasks.index(only)
         for layer, routing in tape.items():
             if number is not None or routing.task is not None:
-                self._add_sums(layer, self._sum_routing(routing, number))
-
-    def _add_sums(self, layer: str, sums: TaskSums) -> None:
-        self.sums[layer] = self.sums[layer] + sums if layer in self.sums else sums
+                sums = self._sum_routing(routing, number)
+                self.sums[layer] = self.sums.get(layer, 0) + sums
 
     def _sum_routing(self, routing: Routing, number: int | None) -> TaskSums:
         # Moved before the cast, because not all devices have float64.
@@ -86,17 +84,8 @@ class ExpertUsage:
         merged = cls(usages[0].tasks, dtype=usages[0].dtype, device=usages[0].device)
         for usage in usages:
             for layer, sums in usage.sums.items():
-                merged._add_sums(layer, sums)
+                merged.sums[layer] = merged.sums.get(layer, 0) + sums
         return merged
-
-    def select(self, task: str) -> "ExpertUsage":
-        """Return a copy in which the sums of all tasks but this one are 0."""
-        selected = ExpertUsage(self.tasks, dtype=self.dtype, device=self.device)
-        number = self.tasks.index(task)
-        for layer, sums in self.sums.items():
-            selected.sums[layer] = torch.zeros_like(sums)
-            selected.sums[layer][number] = sums[number]
-        return selected
 
     def compute_means(self, statistics: Sequence[str] = STATISTICS) -> UsageStatistics:
         """Return the `STATISTICS` over the units of each task that has units in the layer."""
@@ -107,15 +96,21 @@ class ExpertUsage:
             if (parts := self._split_sums(sums / sums[:, -1:].clamp_min(1)))["count"]
         }
 
-    def to_json(self) -> dict[str, dict[str, dict[str, list[float]]]]:
-        """Return the exact sums as layer -> `SUMS` or "count" -> task -> numbers."""
-        split = {layer: self._split_sums(sums) for layer, sums in self.sums.items()}
+    def to_json(self, task: str | None = None) -> dict[str, dict[str, dict[str, list[float]]]]:
+        """Return the exact sums as layer -> `SUMS` or "count" -> task -> numbers.
+
+        They are those of one task, or with None of all.
+        """
+        split = {layer: self._split_sums(sums, task) for layer, sums in self.sums.items()}
         return {layer: parts for layer, parts in split.items() if parts["count"]}
 
-    def _split_sums(self, sums: TaskSums) -> dict[str, dict[str, list[float]]]:
+    def _split_sums(
+        self, sums: TaskSums, only: str | None = None
+    ) -> dict[str, dict[str, list[float]]]:
         """Split columns by kind and rows by task; tasks without units are left out."""
         parts = (*sums[:, :-1].chunk(3, 1), sums[:, -1:])
-        seen = [number for number, count in enumerate(sums[:, -1].tolist()) if count > 0]
+        wanted = range(len(self.tasks)) if only is None else [self.tasks.index(only)]
+        seen = [number for number in wanted if sums[number, -1] > 0]
         return {
             name: {self.tasks[number]: part[number].tolist() for number in seen}
             for name, part in zip((*SUMS, "count"), parts, strict=True)

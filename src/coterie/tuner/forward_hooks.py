@@ -11,7 +11,7 @@ from jaxtyping import Bool
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from coterie.families.base import ModelFamily, compute_sample_index, find_family
+from coterie.families.base import ModelFamily, find_family
 from coterie.modalities.base import find_modalities, find_tower_modalities
 from coterie.routing.context import RoutingContext
 from coterie.routing.gates.instance import compute_masked_mean
@@ -98,7 +98,6 @@ class RoutingHook:
             labels = inputs.get("labels")
             context.prompt_mask = _make_prompt_mask(text, context.valid, labels, prompt)
         if self.family is not None:
-            context.sample_index = compute_sample_index
             context.tower_modalities = self.tower_modalities
             context.rows_per_sample = {
                 tower: partial(self.family.count_rows_per_sample, tower, inputs, model.config)

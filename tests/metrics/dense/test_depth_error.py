@@ -31,5 +31,7 @@ def test_logarithms_are_scored_in_metres() -> None:
 
 
 def test_what_is_refused(unchecked) -> None:
-    with pytest.raises(ValueError, match=r"DepthError\(report='l1'\): give 'rmse' or 'abs_rel'"):
+    with pytest.raises(
+        ValueError, match=r"DepthError\(report='l1'\): allowed are 'rmse' and 'abs_rel'"
+    ):
         DepthError(report="l1")  # pyright: ignore

@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from coterie.metrics.dense.labels import (
-    check_choice,
     compute_masked_mean,
     mask_unlabelled,
     to_numpy,
@@ -36,9 +35,3 @@ def test_means_are_of_what_is_known() -> None:
 def test_arrays_are_float64() -> None:
     array = to_numpy(torch.tensor([0.5, math.nan], requires_grad=True).bfloat16())
     assert array.dtype == np.float64 and array[0] == 0.5 and np.isnan(array[1])
-
-
-def test_names_what_is_allowed() -> None:
-    check_choice("Box(lid", "shut", ("open", "shut"))
-    with pytest.raises(ValueError, match=r"^Box\(lid='ajar'\): give 'open' or 'shut'$"):
-        check_choice("Box(lid", "ajar", ("open", "shut"))

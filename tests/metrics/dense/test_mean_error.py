@@ -23,5 +23,5 @@ def test_by_hand(power, expected: float) -> None:
 
 
 def test_what_is_refused(unchecked) -> None:
-    with pytest.raises(ValueError, match=r"MeanError\(exponent=0\): give 1 or 2"):
+    with pytest.raises(ValueError, match=r"MeanError\(exponent=0\): allowed are 1 and 2"):
         MeanError(exponent=0)  # pyright: ignore

@@ -4,6 +4,7 @@ import torch
 from transformers import AutoConfig
 
 from coterie.models.omni import OmniConfig
+from coterie.models.omni.encoders.base import parse_encoders
 from tests.tinies.omni import encoders, omni_model, omni_processor
 
 
@@ -11,7 +12,7 @@ def test_saved_and_loaded(tmp_path) -> None:
     config = omni_model(omni_processor()).config
     config.save_pretrained(tmp_path)
     again = AutoConfig.from_pretrained(tmp_path)
-    assert type(again) is OmniConfig and again.build_encoders() == encoders()
+    assert type(again) is OmniConfig and parse_encoders(again.encoders) == encoders()
     assert again.text_config.hidden_size == 32 and again.tie_word_embeddings
     assert again.get_placeholder_id("image") == config.image_token_id
     assert again.get_placeholder_id("audio") == config.audio_token_id

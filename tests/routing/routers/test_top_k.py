@@ -81,7 +81,7 @@ def test_bad_values_are_named(unchecked, arguments, message):
 
 
 def test_more_chosen_than_there_are():
-    with pytest.raises(ValueError, match=r"TopK\(k=5\) cannot choose from 4 experts"):
+    with pytest.raises(ValueError, match=r"TopK\(k=5, closed=\(\)\) cannot choose from 4 experts"):
         TopK(k=5).get_max_active(4)
 
 

@@ -14,9 +14,9 @@ from coterie.tasks.dense.kinds.regression import Regression
 @pytest.mark.usefixtures("unchecked")
 def test_choices_are_those_of_the_annotation() -> None:
     for kind, given, message in (
-        (Depth, {"report": "mse"}, r"Depth\(report='mse'\): give 'rmse' or 'abs_rel'"),
-        (Normals, {"criterion": "l2"}, r"Normals\(criterion='l2'\): give 'l1' or 'cosine'"),
-        (Regression, {"exponent": 3}, r"Regression\(exponent=3\): give 1 or 2"),
+        (Depth, {"report": "mse"}, r"Depth\(report='mse'\): allowed are 'rmse' and 'abs_rel'"),
+        (Normals, {"criterion": "l2"}, r"Normals\(criterion='l2'\): allowed are 'l1' and 'cosine'"),
+        (Regression, {"exponent": 3}, r"Regression\(exponent=3\): allowed are 1 and 2"),
     ):
         with pytest.raises(ValueError, match=message):
             kind(name="task", **given)

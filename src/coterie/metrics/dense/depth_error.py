@@ -6,8 +6,9 @@ from typing import Literal
 
 import numpy as np
 
+from coterie.annotations import check_choices
 from coterie.metrics.base import DenseMetric, MapPrediction, Statistics, compute_ratio
-from coterie.metrics.dense.labels import METRES, DepthScale, ScalarMap, check_choice, to_numpy
+from coterie.metrics.dense.labels import METRES, DepthScale, ScalarMap, to_numpy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +30,7 @@ class DepthError(DenseMetric):
     report: Literal["rmse", "abs_rel"] = "rmse"
 
     def __post_init__(self) -> None:
-        check_choice("DepthError(report", self.report, ("rmse", "abs_rel"))
+        check_choices(self)
 
     # The unit is a class attribute elsewhere; here it depends on `report`.
     @property

@@ -123,9 +123,3 @@ class DepthScale:
 
 METRES = DepthScale()
 """Labels are depths in metres."""
-
-
-def check_choice(where: str, value: object, allowed: tuple[object, ...]) -> None:
-    """Raise ValueError unless `value`, of a field such as "Normals(criterion", is allowed."""
-    if value not in allowed:
-        raise ValueError(f"{where}={value!r}): give {' or '.join(map(repr, allowed))}")

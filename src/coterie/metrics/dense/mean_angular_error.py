@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from coterie.metrics.base import DenseMetric, MapPrediction, Statistics, compute_ratio
+from coterie.metrics.base import DenseMetric, MapPrediction, Statistics
 from coterie.metrics.dense.labels import to_numpy
 
 
@@ -32,6 +32,3 @@ class MeanAngularError(DenseMetric):
         lengths = np.linalg.norm(found, axis=0) * np.linalg.norm(right, axis=0)
         cosine = (found * right).sum(0) / np.maximum(lengths, np.finfo(np.float64).tiny)
         return np.array([np.degrees(np.arccos(cosine.clip(-1, 1))).sum(), known.sum()])
-
-    def score(self, total: Statistics) -> float:
-        return compute_ratio(*total)

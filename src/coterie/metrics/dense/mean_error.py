@@ -8,8 +8,9 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
+from coterie.annotations import check_choices
 from coterie.metrics.base import DenseMetric, MapPrediction, Statistics, compute_ratio
-from coterie.metrics.dense.labels import check_choice, to_numpy
+from coterie.metrics.dense.labels import to_numpy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +23,7 @@ class MeanError(DenseMetric):
     exponent: Literal[1, 2] = 1
 
     def __post_init__(self) -> None:
-        check_choice("MeanError(exponent", self.exponent, (1, 2))
+        check_choices(self)
 
     def statistics(
         self, prediction: MapPrediction, label: Float[Tensor, "channels *place"]

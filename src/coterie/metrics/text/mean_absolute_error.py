@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coterie.metrics.base import Statistics, TextMetric, TextPrediction, compute_ratio
+from coterie.metrics.base import Statistics, TextMetric, TextPrediction
 from coterie.metrics.text.number_parsing import find_nearest, parse_numbers
 
 
@@ -27,6 +27,3 @@ class MeanAbsoluteError(TextMetric):
     def statistics(self, prediction: TextPrediction, answers: tuple[str, ...]) -> Statistics:
         predicted, answer = find_nearest(prediction.text, answers)
         return np.array([abs(predicted - answer), 1.0])
-
-    def score(self, total: Statistics) -> float:
-        return compute_ratio(*total)

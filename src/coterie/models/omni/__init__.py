@@ -9,12 +9,8 @@ from coterie.models.omni.modeling_causal_lm import OmniForConditionalGeneration
 from coterie.models.omni.processing import OmniProcessor
 
 __all__ = [
-    "FeatureCache",
-    "OmniConfig",
-    "OmniForConditionalGeneration",
-    "OmniModel",
-    "OmniProcessor",
-]
+    "FeatureCache", "OmniConfig", "OmniForConditionalGeneration", "OmniModel", "OmniProcessor",
+]  # fmt: skip
 
 AutoConfig.register(OmniConfig.model_type, OmniConfig)
 AutoModel.register(OmniConfig, OmniModel)

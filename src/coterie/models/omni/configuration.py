@@ -9,7 +9,7 @@ from torch import Tensor
 from transformers import AutoConfig, PreTrainedConfig
 from transformers.configuration_utils import SubConfigSpec
 
-from coterie.models.omni.encoders.base import Encoder, Lengths, parse_encoders, select_modality
+from coterie.models.omni.encoders.base import Lengths, parse_encoders, select_modality
 
 
 @no_type_check  # jaxtyping would reject the extra keyword arguments that transformers passes
@@ -42,10 +42,6 @@ class OmniConfig(PreTrainedConfig):
         self.encoders = list(self.encoders or ())
         self.tie_word_embeddings = bool(self.text_config.tie_word_embeddings)
 
-    def build_encoders(self) -> tuple[Encoder, ...]:
-        """Build the encoders from their dumped form."""
-        return parse_encoders(self.encoders)
-
     def get_placeholder_id(self, modality: str) -> int | None:
         """Return the placeholder token id of a modality, "image" or "audio"."""
         return getattr(self, f"{modality}_token_id")
@@ -57,7 +53,7 @@ class OmniConfig(PreTrainedConfig):
 
         `lengths` are the mel frames of each audio item; zeros for images.
         """
-        encoders = select_modality(self.build_encoders(), modality)
+        encoders = select_modality(parse_encoders(self.encoders), modality)
         lengths = lengths.to(input_ids.device)
         last = torch.stack([each.count_tokens(lengths) for each in encoders]).sum(0).cumsum(0)
         ends = (input_ids == self.get_placeholder_id(modality)).sum(1).cumsum(0)

@@ -12,9 +12,6 @@ from coterie.models.omni import files
 from coterie.models.omni.encoders.base import Features, join_items, select_modality, split_items
 from coterie.models.omni.modeling import OmniModel, is_trainable
 
-# Append when an encoder computes other features from the same weights: old files become stale.
-REVISIONS: tuple[bytes, ...] = ()
-
 Prepare = Callable[[list[Any]], tuple[Tensor, Tensor]]
 """Function from images or audio to the encoders' input and its lengths."""
 
@@ -102,7 +99,7 @@ class FeatureCache:
 
 def compute_fingerprint(model: OmniModel) -> str:
     """Compute the SHA-256 of the encoders' configurations and weights, of any dtype."""
-    parts = list(REVISIONS)
+    parts: list[bytes] = []
     for encoder in model.encoders:
         parts.append(serialization.dumps(encoder).encode())
         for name, weights in sorted(model.get_tower(encoder).state_dict().items()):

@@ -1,8 +1,6 @@
 """Small files of tensors under the hash of what they were computed from; processes share them."""
 
-import contextlib
 import hashlib
-import os
 import tempfile
 from pathlib import Path
 
@@ -24,15 +22,10 @@ def write(folder: Path, key: str, tensors: dict[str, Tensor]) -> None:
     """Write the tensors of a key to a temporary file, and rename it once complete."""
     path = _get_path(folder, key)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, unfinished = tempfile.mkstemp(dir=path.parent, suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(save(tensors))
-        os.replace(unfinished, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(unfinished)
-        raise
+    with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
+        unfinished = Path(scratch) / path.name
+        unfinished.write_bytes(save(tensors))
+        unfinished.replace(path)
 
 
 def _get_path(folder: Path, key: str) -> Path:

@@ -16,6 +16,7 @@ from coterie.models.omni.encoders.base import (
     Lengths,
     Rows,
     pack,
+    parse_encoders,
     select_modality,
     unpack,
 )
@@ -73,7 +74,7 @@ class OmniModel(OmniPreTrainedModel):
 
     def __init__(self, config: OmniConfig):
         super().__init__(config)
-        self.encoders = config.build_encoders()
+        self.encoders = parse_encoders(config.encoders)
         self.language_model = AutoModel.from_config(config.text_config)
         width = config.text_config.hidden_size
         for encoder in self.encoders:
@@ -98,12 +99,6 @@ class OmniModel(OmniPreTrainedModel):
         for tower in map(self.get_tower, self.encoders):
             tower.train(mode and is_trainable(tower))
         return self
-
-    def get_input_embeddings(self) -> nn.Module:
-        return self.language_model.get_input_embeddings()
-
-    def set_input_embeddings(self, value: nn.Module) -> None:
-        self.language_model.set_input_embeddings(value)
 
     def encode(self, modality: str, values: Rows, lengths: Lengths) -> Features:
         """Run `Encoder.encode` of the modality's encoders, without the connectors."""

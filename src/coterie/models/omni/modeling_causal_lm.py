@@ -30,9 +30,6 @@ class OmniForConditionalGeneration(OmniPreTrainedModel, GenerationMixin):
         self.lm_head = nn.Linear(config.text_config.hidden_size, self.vocab_size, bias=False)
         self.post_init()
 
-    def get_output_embeddings(self) -> nn.Module:
-        return self.lm_head
-
     def forward(  # noqa: PLR0913 - transformers passes each by name
         self,
         input_ids: Tensor | None = None,

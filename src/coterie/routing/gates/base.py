@@ -2,9 +2,8 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
-import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -40,7 +39,12 @@ class GateOutput(NamedTuple):
 
 
 class GateLayer(nn.Module, ABC):
-    """A gate's weights at one module of the base model; the parameters are its own attributes."""
+    """A gate's weights at one module of the base model, with a bias or None."""
+
+    def __init__(self, gate: Any, weight: Tensor, bias: Tensor | None = None):
+        super().__init__()
+        self.gate, self.weight = gate, nn.Parameter(weight)
+        self.bias = None if bias is None else nn.Parameter(bias)
 
     @abstractmethod
     def forward(self, x: LayerInput, context: RoutingContext, site: LayerSite) -> GateOutput:
@@ -49,17 +53,8 @@ class GateLayer(nn.Module, ABC):
         Raises ValueError if `context` lacks an input of the gate.
         """
 
-
-class LinearGateLayer(GateLayer):
-    """A gate's weights with one matrix for all units, and a bias if `has_bias`."""
-
-    def __init__(self, width: int, experts: int, *, init_std: float, has_bias: bool):
-        super().__init__()
-        self.weight = nn.Parameter(torch.randn(experts, width) * init_std)
-        self.bias = nn.Parameter(torch.zeros(experts)) if has_bias else None
-
     def compute_logits(self, x: LayerInput) -> ByExpert:
-        """Compute the logits in float32 from `x` in float32."""
+        """Compute the logits in float32 from `x` in float32, by one matrix for all units."""
         bias = None if self.bias is None else self.bias.to(x.dtype)
         return F.linear(x, self.weight.to(x.dtype), bias)
 

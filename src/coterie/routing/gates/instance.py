@@ -11,7 +11,7 @@ from torch import Tensor
 from coterie.annotations import check_choices
 from coterie.routing.context import RoutingContext
 from coterie.routing.decision import LayerInput, to_full_precision
-from coterie.routing.gates.base import Gate, GateLayer, GateOutput, LayerSite, LinearGateLayer
+from coterie.routing.gates.base import Gate, GateLayer, GateOutput, LayerSite
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,24 +48,21 @@ class InstanceGate(Gate):
         return {"layer": name, "block": name.rpartition(".")[0], "model": "model"}[self.tie]
 
     def build(self, width: int, experts: int, tasks: int) -> GateLayer:
-        return _InstanceGateLayer(self, width, experts)
+        bias = torch.zeros(experts) if self.bias else None
+        return _InstanceGateLayer(self, torch.randn(experts, width) * self.init_std, bias)
 
 
-class _InstanceGateLayer(LinearGateLayer):
-    def __init__(self, gate: InstanceGate, width: int, experts: int):
-        super().__init__(width, experts, init_std=gate.init_std, has_bias=gate.bias)
-        self.pools_embedding, self.norm = gate.pool == "embedding", gate.norm
-
+class _InstanceGateLayer(GateLayer):
     def forward(self, x: LayerInput, context: RoutingContext, site: LayerSite) -> GateOutput:
         mean = to_full_precision(self._compute_prompt_mean(x, context, site))
-        if self.norm:
+        if self.gate.norm:
             mean = F.rms_norm(mean, mean.shape[-1:], eps=1e-6)
         return GateOutput(logits=self.compute_logits(mean), per_sample=True)
 
     def _compute_prompt_mean(
         self, x: LayerInput, context: RoutingContext, site: LayerSite
     ) -> Float[Tensor, "batch pooled"]:
-        if self.pools_embedding:
+        if self.gate.pool == "embedding":
             if context.prompt_mean is None:
                 raise ValueError(
                     f"InstanceGate(pool='embedding') at {site.name} runs before the language "

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import torch
-from torch import nn
 
 from coterie.modalities.base import find_modalities
 from coterie.routing.context import RoutingContext
@@ -42,18 +41,13 @@ class ModalityGate(Gate):
             )
 
     def build(self, width: int, experts: int, tasks: int) -> GateLayer:
-        return _ModalityGateLayer(self, width, experts)
+        weight = torch.randn(len(self.modalities), experts, width)
+        return _ModalityGateLayer(self, weight * self.init_std)
 
 
 class _ModalityGateLayer(GateLayer):
-    def __init__(self, gate: ModalityGate, width: int, experts: int):
-        super().__init__()
-        self.modalities = gate.modalities
-        weight = torch.randn(len(gate.modalities), experts, width)
-        self.weight = nn.Parameter(weight * gate.init_std)
-
     def forward(self, x: LayerInput, context: RoutingContext, site: LayerSite) -> GateOutput:
-        modality = context.get_modality_of_tokens(site.tower, x.shape[:-1], self.modalities)
+        modality = context.get_modality_of_tokens(site.tower, x.shape[:-1], self.gate.modalities)
         if modality is None:
             raise ValueError(
                 f"ModalityGate at {site.name} does not know the tokens' modality: call the model "

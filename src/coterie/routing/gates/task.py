@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from coterie.annotations import check_choices
 from coterie.routing.context import RoutingContext
@@ -68,7 +68,7 @@ class TaskGate(Gate):
                 "TaskGate has one gate a task and no task was named: pass tasks=(...) to graft"
             )
         if not self.per_token:
-            return _StaticTaskGateLayer(self._sample_weights(tasks, experts))
+            return _StaticTaskGateLayer(self, self._sample_weights(tasks, experts))
         rows = 2 * experts if self.noisy else experts
         return _TokenTaskGateLayer(self, self._sample_weights(tasks, rows, width))
 
@@ -86,14 +86,9 @@ class TaskGate(Gate):
 class _TokenTaskGateLayer(GateLayer):
     """If `noisy`, half of each task's rows compute the logits, half the noise's scale."""
 
-    def __init__(self, gate: TaskGate, weight: TaskMatrices):
-        super().__init__()
-        self.weight, self.noisy = nn.Parameter(weight), gate.noisy
-        self.noise_in_evaluation = gate.noise_in_evaluation
-
     def forward(self, x: LayerInput, context: RoutingContext, site: LayerSite) -> GateOutput:
-        if not (self.noisy and (self.training or self.noise_in_evaluation)):
-            weight = self.weight.chunk(2, 1)[0] if self.noisy else self.weight
+        if not (self.gate.noisy and (self.training or self.gate.noise_in_evaluation)):
+            weight = self.weight.chunk(2, 1)[0] if self.gate.noisy else self.weight
             return _route_by_task(weight, x, context, site)
         gate_output = _route_by_task(self.weight, x, context, site)
         both = gate_output.logits
@@ -120,10 +115,6 @@ def _route_by_task(
 
 
 class _StaticTaskGateLayer(GateLayer):
-    def __init__(self, weight: Float[Tensor, "tasks experts"]):
-        super().__init__()
-        self.weight = nn.Parameter(weight)
-
     def forward(self, x: LayerInput, context: RoutingContext, site: LayerSite) -> GateOutput:
         if context.single_task is not None:
             logits = to_full_precision(self.weight[context.single_task][None])

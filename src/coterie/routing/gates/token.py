@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
+import torch
+
 from coterie.routing.context import RoutingContext
 from coterie.routing.decision import LayerInput, to_full_precision
-from coterie.routing.gates.base import Gate, GateLayer, GateOutput, LayerSite, LinearGateLayer
+from coterie.routing.gates.base import Gate, GateLayer, GateOutput, LayerSite
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,15 +25,12 @@ class TokenGate(Gate):
     precise: bool = False
 
     def build(self, width: int, experts: int, tasks: int) -> GateLayer:
-        return _TokenGateLayer(self, width, experts)
+        bias = torch.zeros(experts) if self.bias else None
+        return _TokenGateLayer(self, torch.randn(experts, width) * self.init_std, bias)
 
 
-class _TokenGateLayer(LinearGateLayer):
-    def __init__(self, gate: TokenGate, width: int, experts: int):
-        super().__init__(width, experts, init_std=gate.init_std, has_bias=gate.bias)
-        self.precise = gate.precise
-
+class _TokenGateLayer(GateLayer):
     def forward(self, x: LayerInput, context: RoutingContext, site: LayerSite) -> GateOutput:
-        if not self.precise:
+        if not self.gate.precise:
             return GateOutput(gate_weight=self.weight, gate_bias=self.bias)
         return GateOutput(logits=self.compute_logits(to_full_precision(x)))

@@ -71,13 +71,9 @@ class TopK(Router):
         return torch.randn(shape, device=device) * self.noise
 
     def get_max_active(self, experts: int) -> int:
-        if self.k > experts:
-            raise ValueError(
-                f"TopK(k={self.k}) cannot choose from {experts} experts: lower k or add experts"
-            )
         if not set(self.closed) <= set(range(experts)) or self.k > experts - len(set(self.closed)):
             raise ValueError(
                 f"TopK(k={self.k}, closed={self.closed}) cannot choose from {experts} experts: "
-                "close some of them, and leave k open at least"
+                f"lower k, add experts, or close fewer of those from 0 to {experts - 1}"
             )
         return self.k

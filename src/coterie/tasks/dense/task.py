@@ -4,13 +4,13 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any
 
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
+from coterie.annotations import check_choices
 from coterie.metrics.base import DenseMetric
-from coterie.metrics.dense.labels import check_choice
 from coterie.tasks.dense.visualize import Map, Visualization, apply_colormap_range
 
 Label = Shaped[Tensor, "*label"]
@@ -44,9 +44,7 @@ class DenseTask(ABC):
             raise ValueError(f"{kind}(name={self.name!r}): give a text that is not empty")
         if not 0 < self.weight < math.inf:
             raise ValueError(f"{kind}(weight={self.weight!r}): give a number above 0")
-        for name, hint in get_type_hints(type(self)).items():
-            if get_origin(hint) is Literal:
-                check_choice(f"{kind}({name}", getattr(self, name), get_args(hint))
+        check_choices(self)
         self.make_metric()  # validates the fields that it takes
 
     @property

@@ -33,5 +33,5 @@ def test_twice_as_large_is_half_as_far() -> None:
 def test_metric(unchecked) -> None:
     task = Depth(name="depth", scale=LOG, report="abs_rel")
     assert task.make_metric() == DepthError(scale=LOG, report="abs_rel")
-    with pytest.raises(ValueError, match=r"report='l1'\): give 'rmse' or 'abs_rel'"):
+    with pytest.raises(ValueError, match=r"report='l1'\): allowed are 'rmse' and 'abs_rel'"):
         Depth(name="depth", report="l1")  # pyright: ignore

@@ -31,5 +31,7 @@ def test_is_of_the_whole_picture() -> None:
 def test_what_is_refused(unchecked) -> None:
     with pytest.raises(ValueError, match=r"classes=1\): give a number, at least 2"):
         Distillation(name="x", classes=1)
-    with pytest.raises(ValueError, match=r"criterion='kl'\): give 'mse' or 'cross_entropy'"):
+    with pytest.raises(
+        ValueError, match=r"criterion='kl'\): allowed are 'mse' and 'cross_entropy'"
+    ):
         Distillation(name="x", classes=2, criterion="kl")  # pyright: ignore

@@ -73,5 +73,7 @@ def test_a_zoom_leaves_the_surface() -> None:
 
 
 def test_what_is_refused(unchecked) -> None:
-    with pytest.raises(ValueError, match=r"Normals\(criterion='l2'\): give 'l1' or 'cosine'"):
+    with pytest.raises(
+        ValueError, match=r"Normals\(criterion='l2'\): allowed are 'l1' and 'cosine'"
+    ):
         Normals(name="normals", criterion="l2")  # pyright: ignore

@@ -37,7 +37,7 @@ def test_what_is_refused(unchecked) -> None:
         Regression(name="x", num_channels=0)
     with pytest.raises(ValueError, match=r"clamp=0.0\): give a number above 0"):
         Regression(name="x", clamp=0.0)
-    with pytest.raises(ValueError, match=r"exponent=3\): give 1 or 2"):
+    with pytest.raises(ValueError, match=r"exponent=3\): allowed are 1 and 2"):
         Regression(name="x", exponent=3)  # pyright: ignore
 
 

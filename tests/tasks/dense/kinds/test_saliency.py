@@ -43,5 +43,5 @@ def test_report(unchecked) -> None:
     assert (
         TASK.make_metric() == MaxIoU() and Saliency(name="sal", report="f").make_metric() == MaxF()
     )
-    with pytest.raises(ValueError, match=r"Saliency\(report='mae'\): give 'iou' or 'f'"):
+    with pytest.raises(ValueError, match=r"Saliency\(report='mae'\): allowed are 'iou' and 'f'"):
         Saliency(name="sal", report="mae")  # pyright: ignore
