@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -51,8 +51,10 @@ class Grader:
 
     def is_right(self, row: Mapping[str, Any]) -> bool:
         """Whether a row's prediction is right."""
-        score, is_cost = self.compute_score(row), self.metric and not self.metric.higher_is_better
-        return score <= self.threshold if is_cost else score >= self.threshold
+        score = self.compute_score(row)
+        if self.metric is None or self.metric.higher_is_better:
+            return score >= self.threshold
+        return score <= self.threshold
 
     def compute_score(self, row: Mapping[str, Any]) -> float:
         """Compute the row's score; NaN, which is never right, if it has none.
@@ -84,23 +86,15 @@ def parse_metric_or_none(text: Any) -> Any:
 
 
 def describe_metric(text: Any) -> str:
-    """Describe a metric, without the fields that have their default.
+    """Describe a metric in words, without the fields that have their default.
 
     Of one that has no name in tasks.yaml, all fields; other text is unchanged.
     """
-    metric = parse_metric_or_none(text)
-    if metric is not None:
-        name, usual = metric.get_name(), {each.name: each.default for each in fields(metric)}
-        odd = ", ".join(
-            f"{item} {value}"
-            for item, value in metric.list_settings().items()
-            if value != usual[item]
-        )
-    elif found := re.fullmatch(r"(\w+)(?:\(([\w=., ']*)\))?", str(text)):
-        name, odd = found[1], (found[2] or "").replace("=", " ").replace("'", "")
-    else:
+    found = re.fullmatch(r"(\w+)(?:\(([^()]*)\))?", str(parse_metric_or_none(text) or text))
+    if found is None:
         return str(text)
-    return name.replace("_", " ") + (f" ({odd})" if odd else "")
+    odd = (found[2] or "").replace("=", " ").replace("'", "")
+    return found[1].replace("_", " ") + (f" ({odd})" if odd else "")
 
 
 def compute_sample_score(metric: Any, row: Mapping[str, Any]) -> float:

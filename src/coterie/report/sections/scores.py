@@ -8,7 +8,6 @@ from coterie.evaluate.table import SystemRow, Table, TaskColumn
 from coterie.report.formatting import format_signed, is_number
 from coterie.report.interval_chart import build_charts
 from coterie.report.section import CONTROLS, ReportContext, Section
-from coterie.train.run_directory import CONTROLS as CONTROL_FLAGS
 from coterie.train.run_directory import MissingFile
 
 MIN_SHARE_BETTER = 0.975
@@ -92,7 +91,7 @@ def list_missing(context: ReportContext) -> list[MissingFile]:
     """List the scores and controls that there are not, and why systems were not compared."""
     found = []
     for system in context.systems:
-        folders = [run.directory for run in system.runs if not run.scores]
+        folders = [run.directory for run in system.runs if not run.metrics]
         what = f"No scores of {system.name}"
         found += [folder.explain(folder.scores_file(), what) for folder in folders]
         reason = context.table.not_compared.get(system.name)
@@ -101,15 +100,14 @@ def list_missing(context: ReportContext) -> list[MissingFile]:
             what = "No paired differences of {}" if several else "Scores of {} are those saved"
             found.append(MissingFile(f"{what.format(system.name)}: {reason}"))
     shown = {row.control for row, _ in context.columns}
-    for control in CONTROL_FLAGS:
+    for control, (label, _) in CONTROLS.items():
         # Without media, a task that is answered by an image has no question.
         is_asked = control != "blind" or context.highlighted.has_text_predictions
         if control not in shown and is_asked:
             folders = [run.directory for run in context.highlighted.runs]
             missing = (each for each in folders if not each.scores_file(control).is_file())
             folder = next(missing, folders[0])
-            what = f"No {CONTROLS[control][0]} control"
-            found.append(folder.explain(folder.scores_file(control), what))
+            found.append(folder.explain(folder.scores_file(control), f"No {label} control"))
     return found
 
 
