@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -86,15 +86,19 @@ def parse_metric_or_none(text: Any) -> Any:
 
 
 def describe_metric(text: Any) -> str:
-    """Describe a metric in words, without the fields that have their default.
+    """Describe a metric, without the fields that have their default.
 
     Of one that has no name in tasks.yaml, all fields; other text is unchanged.
     """
-    found = re.fullmatch(r"(\w+)(?:\(([^()]*)\))?", str(parse_metric_or_none(text) or text))
-    if found is None:
+    if metric := parse_metric_or_none(text):
+        name, usual = metric.get_name(), {each.name: each.default for each in fields(metric)}
+        items = metric.list_settings().items()
+        odd = ", ".join(f"{item} {value}" for item, value in items if value != usual[item])
+    elif found := re.fullmatch(r"(\w+)(?:\(([\w=., ']*)\))?", str(text)):
+        name, odd = found[1], (found[2] or "").replace("=", " ").replace("'", "")
+    else:
         return str(text)
-    odd = (found[2] or "").replace("=", " ").replace("'", "")
-    return found[1].replace("_", " ") + (f" ({odd})" if odd else "")
+    return name.replace("_", " ") + (f" ({odd})" if odd else "")
 
 
 def compute_sample_score(metric: Any, row: Mapping[str, Any]) -> float:

@@ -15,7 +15,7 @@ def is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and math.isfinite(value)
 
 
-def format_number(value: float | None, unit: str = "") -> str:
+def format_number(value: float | int | None, unit: str = "") -> str:
     """Format with one decimal for percent, else with three significant digits."""
     if not is_number(value):
         return MISSING
@@ -46,7 +46,7 @@ def format_decimals(value: float | None) -> str:
     return f"{value:z.2f}".replace("-", MINUS) if is_number(value) else MISSING
 
 
-def format_count(value: float | None) -> str:
+def format_count(value: float | int | None) -> str:
     """Format a count with K, M, G, T (powers of 1000)."""
     if not is_number(value):
         return MISSING
@@ -56,7 +56,7 @@ def format_count(value: float | None) -> str:
     return f"{value:.3g}"
 
 
-def format_size(value_bytes: float | None) -> str:
+def format_size(value_bytes: float | int | None) -> str:
     """Format bytes in MiB or GiB."""
     if not is_number(value_bytes):
         return MISSING
@@ -65,7 +65,7 @@ def format_size(value_bytes: float | None) -> str:
     return f"{value_bytes / 2**20:.0f} MiB"
 
 
-def format_duration(value_s: float | None) -> str:
+def format_duration(value_s: float | int | None) -> str:
     """Format seconds as hours, minutes or seconds."""
     if not is_number(value_s):
         return MISSING
