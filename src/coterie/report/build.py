@@ -106,7 +106,6 @@ def make_environment(sections: list[Section]) -> Any:
     from coterie.report import sections as package
 
     jinja2 = import_optional("jinja2", "report")
-
     inline = {f"{each.name}.html": each.template for each in sections if each.template}
     environment = jinja2.Environment(
         loader=jinja2.ChoiceLoader(
