@@ -40,6 +40,6 @@ def test_a_wrong_result_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monke
         extract(model, task="ocr", to=tmp_path / "x")
     monkeypatch.undo()
     monkeypatch.setattr(verify, "compute_largest_error", lambda *args: float("nan"))
-    with pytest.raises(RuntimeError, match="the outputs for the probe differ by nan"):
+    with pytest.raises(RuntimeError, match=r"the outputs for the probe differ .* by nan"):
         extract(model, task="ocr", to=tmp_path / "x", probe=tiny.batch)
     assert not any(tmp_path.iterdir())

@@ -23,7 +23,7 @@ class UserError(click.ClickException):
 
     def __init__(self, message: str, *, code: int) -> None:
         super().__init__(message)
-        self.exit_code = code
+        self.code = code
 
 
 class Subcommand(click.Command):
@@ -140,7 +140,7 @@ def main(
         return error.exit_code
     except click.ClickException as error:
         click.echo(f"coterie: {error.format_message()}", err=True)
-        return error.exit_code
+        return error.code if isinstance(error, UserError) else error.exit_code
     except (KeyboardInterrupt, click.Abort):
         click.echo("coterie: stopped", err=True)
         return 130

@@ -4,6 +4,7 @@ import ast
 import inspect
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import fields, replace
 from itertools import chain
 from pathlib import Path
@@ -27,21 +28,17 @@ Value = TypeVar("Value")
 
 
 def parse_override(text: str) -> tuple[str, Any]:
-    """Parse "path=value", as in stages.0.rate=1; the value is JSON, a Python literal, or text."""
-    path, equals, value = text.partition("=")
-    if not equals or not path.strip():
+    """Parse "path=value", as in stages.0.rate=1.
+
+    The value is JSON, or a Python literal (4,8 is a tuple); other text stays as it is.
+    """
+    path, equals, value = map(str.strip, text.partition("="))
+    if not equals or not path:
         raise ValueError(f"--set {text}: give path=value, as in --set rank=8")
-    return path.strip(), parse_literal(value.strip())
-
-
-def parse_literal(text: str) -> Any:
-    """Parse JSON or a Python literal (4,8 is a tuple); return other text as it is."""
     for read in (json.loads, ast.literal_eval):
-        try:
-            return read(text)
-        except (ValueError, SyntaxError):
-            continue
-    return text
+        with suppress(ValueError, SyntaxError):
+            return path, read(value)
+    return path, value
 
 
 def build_config(
@@ -59,13 +56,14 @@ def build_config(
 
     Raises ValueError for an unknown recipe or path, and for values that do not fit.
     """
+    arguments: tuple[str, ...] = ()
     if recipe in SYSTEMS:
         arguments = tuple(inspect.signature(SYSTEMS[recipe]).parameters)
         own = {path: value for path, value in overrides if path in arguments}
-        config = apply_flags(call_recipe(recipe, own), flags)
+        source = call_recipe(recipe, own)
     else:
-        arguments = ()
-        config = apply_flags(read_recipe_or_config(recipe), flags)
+        source = read_recipe_or_config(recipe)
+    config = apply_flags(source, flags)
     for path, value in overrides:
         if path not in arguments:
             full = resolve_path(config, path, arguments)

@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from itertools import combinations, permutations
 from pathlib import Path
 from statistics import median_high
 from typing import Any
@@ -65,8 +66,7 @@ class Conflict:
     @property
     def pairs(self) -> tuple[tuple[int, int], ...]:
         """All pairs of different tasks, as indices into the matrices."""
-        count = len(self.tasks)
-        return tuple((i, j) for i in range(count) for j in range(i + 1, count))
+        return tuple(combinations(range(len(self.tasks)), 2))
 
     @property
     def conflicting_pairs(self) -> tuple[tuple[int, int], ...]:
@@ -100,9 +100,9 @@ class Conflict:
         return f"{len(against)} of {count} {pull} against each other, {names} most {cosines}."
 
     def _describe_transfer(self) -> str:
-        others = [*self.pairs, *((j, i) for i, j in self.pairs)]
-        if not self.transfer or not others:
+        if not self.transfer or not self.pairs:
             return ""
+        others = permutations(range(len(self.tasks)), 2)
         i, j = max(others, key=lambda pair: self.transfer[pair[0]][pair[1]])
         worst = self.transfer[i][j]
         if not worst > 0:
@@ -153,11 +153,9 @@ def _get_file(path: str | Path) -> Path:
 
 
 def _from_json(data: Mapping[str, Any]) -> Conflict:
-    others = ("shared", "settings")
-    plain = {each.name: _to_tuples(data[each.name])
-             for each in fields(Conflict) if each.name not in others}  # fmt: skip
-    shared = None if data["shared"] is None else _from_json(data["shared"])
-    return Conflict(**plain, settings=data["settings"], shared=shared)
+    values = {each.name: _to_tuples(data[each.name]) for each in fields(Conflict)}
+    values["shared"] = None if data["shared"] is None else _from_json(data["shared"])
+    return Conflict(**values)
 
 
 def _to_tuples(data: Any) -> Any:

@@ -1,7 +1,7 @@
 """`diagnose`: compare the gradients of several tasks in one model."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -78,11 +78,24 @@ def diagnose(
     loaded, source = load_gradient_source(
         base_or_run, tasks, at=at, split=split, seed=seed, device=device
     )
+    settings = {
+        "batches": batches, "batch_size": batch_size, "seed": seed,
+        "step": RELATIVE_LOSS_STEP, "split": split, **source.settings,
+    }  # fmt: skip
     samples = source.sample_batches(batches, batch_size, seed=seed)
-    count = len(source.names)
+    conflict, *others = _measure_conflicts(source, loaded.processor, samples, settings)
+    shared, seconds = next(iter(others), None), time.monotonic() - started
+    return replace(conflict, shared=shared, seconds=seconds)
+
+
+def _measure_conflicts(
+    source: GradientSource, processor: Any, samples: Sequence[Any], settings: Mapping[str, Any]
+) -> Iterator[Conflict]:
+    """Yield the conflict in each space of parameters; with the transfer of steps in the first."""
+    count, batches, seed = len(source.names), settings["batches"], settings["seed"]
     with (
         source.open_spaces(seed=seed) as (model, spaces),
-        _cache_features(model, loaded.processor),
+        _cache_features(model, processor),
         tqdm(total=count * (batches + 1), desc="gradients", unit="batch", disable=None) as bar,
     ):
         products, losses, transfer = measure_gradients(
@@ -93,19 +106,12 @@ def diagnose(
             step=RELATIVE_LOSS_STEP,
             on_batch_end=bar.update,
         )
-    settings = {
-        "batches": batches, "batch_size": batch_size, "seed": seed,
-        "step": RELATIVE_LOSS_STEP, "split": split, **source.settings,
-    }  # fmt: skip
-    conflict, *others = (
-        compute_conflict(
+    for (kind, space), each in zip(spaces.items(), products, strict=True):
+        yield compute_conflict(
             each, paired=source.paired, tasks=tuple(source.names), groups=tuple(space.groups),
-            space=kind, losses=losses, settings=settings,
-        )
-        for (kind, space), each in zip(spaces.items(), products, strict=True)
-    )  # fmt: skip
-    shared, seconds = next(iter(others), None), time.monotonic() - started
-    return replace(conflict, transfer=transfer, shared=shared, seconds=seconds)
+            space=kind, losses=losses, settings=settings, transfer=transfer,
+        )  # fmt: skip
+        transfer = ()
 
 
 def load_gradient_source(

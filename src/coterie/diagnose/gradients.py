@@ -45,17 +45,17 @@ def measure_gradients(
         each task; and the relative change of the loss of the column's task on its last batch after
         a step on the row's, NaN where it was 0.
     """
-    losses, before, after = [], [], []
+    values: list[list[float]] = [[] for _ in range(tasks)]
+    after: list[list[float]] = []
     vectors: list[list[list[Tensor]]] = [[] for _ in spaces]
     by_space = [each.list_parameters() for each in spaces]
     parameters = [parameter for each in by_space for parameter in each]
     half = batches // 2
     for task in range(tasks):
         mean = [torch.zeros_like(parameter) for parameter in by_space[0]]
-        values: list[float] = []
         for batch in range(batches):
             value = loss(task, batch)
-            values.append(value.item())
+            values[task].append(value.item())
             remaining = iter(torch.autograd.grad(value, parameters, allow_unused=True))
             parts = [list(islice(remaining, len(each))) for each in by_space]
             for held, space, gradients in zip(vectors, spaces, parts, strict=True):
@@ -64,18 +64,17 @@ def measure_gradients(
                 if batch < half and gradient is not None:
                     total.add_(gradient / half)
             on_batch_end()
-        losses.append(sum(values) / batches)
-        before.append(values[-1])
-        own = sum(values[:half]) / half
+        own = sum(values[task][:half]) / half
         with take_step(by_space[0], mean, step * own), torch.no_grad():
             after.append([loss(other, batches - 1).item() for other in range(tasks)])
         on_batch_end()
     products = [_compute_inner_products(each, tasks, batches) for each in vectors]
+    before = [each[-1] for each in values]
     transfer = tuple(
         tuple(new / old - 1 if old else math.nan for new, old in zip(row, before, strict=True))
         for row in after
     )
-    return products, tuple(losses), transfer
+    return products, tuple(sum(each) / batches for each in values), transfer
 
 
 @contextmanager
@@ -117,7 +116,7 @@ def compute_conflict(products: Products, *, paired: bool = False, **labels: Any)
     Args:
         products: at least 2 batches per task.
         paired: whether batches of the same index have the same samples for all tasks.
-        labels: the other fields of the `Conflict`: tasks, groups, space, losses and settings.
+        labels: the other fields of the `Conflict`, such as tasks, groups, space and losses.
     """
     products = products.double()
     total = products.sum(0)

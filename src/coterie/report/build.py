@@ -12,7 +12,6 @@ from coterie.io import write
 from coterie.optional_imports import import_optional
 from coterie.report import formatting, heatmap
 from coterie.report.correctness import describe_metric
-from coterie.report.interval_chart import format_points
 from coterie.report.section import ReportContext, Section, find_sections
 from coterie.report.systems import group_systems
 from coterie.train.run_directory import RunDirectory
@@ -107,7 +106,6 @@ def make_environment(sections: list[Section]) -> Any:
     from coterie.report import sections as package
 
     jinja2 = import_optional("jinja2", "report")
-
     inline = {f"{each.name}.html": each.template for each in sections if each.template}
     environment = jinja2.Environment(
         loader=jinja2.ChoiceLoader(
@@ -133,7 +131,7 @@ def make_environment(sections: list[Section]) -> Any:
         "largest": heatmap.compute_largest,
         "tint": heatmap.compute_strength,
         "png": heatmap.render_png_uri,
-        "polyline": format_points,
+        "polyline": formatting.format_points,
     }
     environment.globals["draw"] = environment.get_template("macros.html").module
     return environment

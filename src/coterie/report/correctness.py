@@ -51,8 +51,10 @@ class Grader:
 
     def is_right(self, row: Mapping[str, Any]) -> bool:
         """Whether a row's prediction is right."""
-        score, is_cost = self.compute_score(row), self.metric and not self.metric.higher_is_better
-        return score <= self.threshold if is_cost else score >= self.threshold
+        score = self.compute_score(row)
+        if self.metric is None or self.metric.higher_is_better:
+            return score >= self.threshold
+        return score <= self.threshold
 
     def compute_score(self, row: Mapping[str, Any]) -> float:
         """Compute the row's score; NaN, which is never right, if it has none.
@@ -88,14 +90,10 @@ def describe_metric(text: Any) -> str:
 
     Of one that has no name in tasks.yaml, all fields; other text is unchanged.
     """
-    metric = parse_metric_or_none(text)
-    if metric is not None:
+    if metric := parse_metric_or_none(text):
         name, usual = metric.get_name(), {each.name: each.default for each in fields(metric)}
-        odd = ", ".join(
-            f"{item} {value}"
-            for item, value in metric.list_settings().items()
-            if value != usual[item]
-        )
+        items = metric.list_settings().items()
+        odd = ", ".join(f"{item} {value}" for item, value in items if value != usual[item])
     elif found := re.fullmatch(r"(\w+)(?:\(([\w=., ']*)\))?", str(text)):
         name, odd = found[1], (found[2] or "").replace("=", " ").replace("'", "")
     else:

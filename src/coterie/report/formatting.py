@@ -1,13 +1,14 @@
-"""Numbers as text: short, with a unit, and "n/a" where there is none; and long text, cut."""
+"""Numbers as text, "n/a" where there is none, and as places on an axis; and long text, cut."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import takewhile
-from typing import Any, TypeGuard
+from typing import Any, NamedTuple, TypeGuard
 
 MISSING = "n/a"
 MINUS = "\u2212"
 MAX_CHARACTERS = 300
+MAX_TICKS = 6
 
 
 def is_number(value: object) -> TypeGuard[float]:
@@ -15,7 +16,7 @@ def is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and math.isfinite(value)
 
 
-def format_number(value: float | None, unit: str = "") -> str:
+def format_number(value: float | int | None, unit: str = "") -> str:
     """Format with one decimal for percent, else with three significant digits."""
     if not is_number(value):
         return MISSING
@@ -46,7 +47,7 @@ def format_decimals(value: float | None) -> str:
     return f"{value:z.2f}".replace("-", MINUS) if is_number(value) else MISSING
 
 
-def format_count(value: float | None) -> str:
+def format_count(value: float | int | None) -> str:
     """Format a count with K, M, G, T (powers of 1000)."""
     if not is_number(value):
         return MISSING
@@ -56,7 +57,7 @@ def format_count(value: float | None) -> str:
     return f"{value:.3g}"
 
 
-def format_size(value_bytes: float | None) -> str:
+def format_size(value_bytes: float | int | None) -> str:
     """Format bytes in MiB or GiB."""
     if not is_number(value_bytes):
         return MISSING
@@ -65,7 +66,7 @@ def format_size(value_bytes: float | None) -> str:
     return f"{value_bytes / 2**20:.0f} MiB"
 
 
-def format_duration(value_s: float | None) -> str:
+def format_duration(value_s: float | int | None) -> str:
     """Format seconds as hours, minutes or seconds."""
     if not is_number(value_s):
         return MISSING
@@ -89,3 +90,47 @@ def truncate(text: Any) -> str:
     if len(text) <= MAX_CHARACTERS:
         return text
     return f"{text[:MAX_CHARACTERS]} ... ({len(text) - MAX_CHARACTERS} more characters)"
+
+
+class Axis(NamedTuple):
+    """An axis from `low` to `high`."""
+
+    low: float
+    high: float
+
+    def to_percent(self, value: float) -> float:
+        """Convert to percent of the length; values off the axis are at its end, NaN at 0."""
+        share = (value - self.low) / ((self.high - self.low) or 1.0)
+        return round(100 * min(max(0.0, share), 1.0), 2)
+
+    def list_ticks(self) -> list[tuple[float, str]]:
+        """List percent of the length and label of at most MAX_TICKS round values.
+
+        They are multiples of 1, 2 or 5 times a power of ten.
+        """
+        step = round_step((self.high - self.low) / (MAX_TICKS - 1))
+        first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
+        values = [round(i * step, 12) for i in range(first, last + 1)][:MAX_TICKS]
+        return [(self.to_percent(each), f"{each:,.10g}".replace("-", MINUS)) for each in values]
+
+
+def make_axis(values: Iterable[float], *, zero: bool = False) -> Axis:
+    """Make an axis of all finite values, ends rounded outward; with `zero`, zero too."""
+    held = [value for value in values if math.isfinite(value)] + ([0.0] if zero else [])
+    if not held:
+        return Axis(0.0, 1.0)
+    low, high = min(held), max(held)
+    step = round_step(((high - low) or abs(high) or 1.0) / 5)
+    low, high = math.floor(low / step) * step, math.ceil(high / step) * step
+    return Axis(round(low, 12), round(high if high > low else low + step, 12))
+
+
+def round_step(least: float) -> float:
+    """Round up to 1, 2 or 5 times a power of ten."""
+    power = 10.0 ** math.floor(math.log10(least)) if least > 0 else 1.0
+    return next(m * power for m in (1, 2, 5, 10) if m * power >= least * (1 - 1e-9))
+
+
+def format_points(points: Iterable[tuple[float, float]], x: Axis, y: Axis) -> str:
+    """Format the points of an SVG polyline, both axes from 0 to 100, y downward."""
+    return " ".join(f"{x.to_percent(a):.4g},{100 - y.to_percent(b):.4g}" for a, b in points)

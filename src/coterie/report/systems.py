@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from coterie.evaluate.scores import Scores
 from coterie.train.config import RunConfig
 from coterie.train.run_directory import RunDirectory
 
@@ -52,24 +53,25 @@ class RunFiles:
         """The tasks of the configuration; those that were scored if it cannot be loaded."""
         return tuple(self.metrics) if self.config is None else self.config.task_names
 
-    @cached_property
-    def scores(self) -> Mapping[str, Any]:
-        """The scores file of the last evaluation; empty if it cannot be read."""
-        return self.directory.try_read_mapping(self.directory.scores_file())
-
-    @cached_property
-    def metrics(self) -> dict[str, Any]:
-        """Task -> its metric, as the scores file writes it, for the tasks that were scored."""
-        found = self.scores.get("tasks")
-        entries = found.items() if isinstance(found, Mapping) else ()
-        return {
-            str(task): entry.get("metric") for task, entry in entries if isinstance(entry, Mapping)
-        }
-
     @property
     def split(self) -> str:
         """The split of the last evaluation."""
-        return Path(str(self.scores.get("split", "test"))).name or "test"
+        return self._scored[0]
+
+    @property
+    def metrics(self) -> Mapping[str, str]:
+        """Task -> its metric, as the scores file writes it; empty if it cannot be read."""
+        return self._scored[1]
+
+    @cached_property
+    def _scored(self) -> tuple[str, Mapping[str, str]]:
+        try:
+            scores = Scores.read(self.directory.scores_file())
+        except ValueError:
+            return "test", {}
+        # The name comes from a file: it must not lead out of the folder.
+        split = Path(str(scores.split)).name or "test"
+        return split, {task: each.metric for task, each in scores.tasks.items()}
 
     @cached_property
     def log(self) -> tuple[Mapping[str, Any], ...]:

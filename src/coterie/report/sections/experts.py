@@ -7,9 +7,8 @@ from typing import Any, NamedTuple
 import torch
 
 from coterie.evaluate.task_similarity import TaskDendrogram, cluster_tasks, compute_choice_overlap
-from coterie.report.formatting import strip_common_prefix
+from coterie.report.formatting import Axis, format_points, make_axis, strip_common_prefix
 from coterie.report.heatmap import Matrix, parse_matrix
-from coterie.report.interval_chart import Axis, format_points, make_axis
 from coterie.report.section import ReportContext, Section
 from coterie.report.systems import ReportSystem
 from coterie.routing.mutual_information import compute_mutual_information

@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any, NamedTuple
 
-from coterie.report.formatting import is_number
-from coterie.report.interval_chart import Axis, make_axis
+from coterie.report.formatting import Axis, is_number, make_axis
 from coterie.report.section import ReportContext, Section
 from coterie.report.systems import ReportSystem, RunFiles
 

@@ -1,19 +1,27 @@
 """Scores of all systems and controls, with their differences to the baseline, and sentences."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from coterie.evaluate.intervals import Interval
 from coterie.evaluate.table import SystemRow, Table, TaskColumn
-from coterie.report.formatting import format_signed, is_number
-from coterie.report.interval_chart import build_charts
-from coterie.report.section import CONTROLS, ReportContext, Section
-from coterie.train.run_directory import CONTROLS as CONTROL_FLAGS
+from coterie.report.correctness import describe_metric
+from coterie.report.formatting import Axis, format_signed, is_number, make_axis
+from coterie.report.section import CONTROLS, ReportContext, Section, TableColumn
 from coterie.train.run_directory import MissingFile
 
 MIN_SHARE_BETTER = 0.975
 """The share of paired draws from which on one system is called better than another: where the
 95 % interval of the difference ends above zero."""
+
+
+class IntervalChart(NamedTuple):
+    """The tasks that share an axis: task -> the columns that have a number for it, with it."""
+
+    title: str
+    unit: str
+    axis: Axis
+    rows: Mapping[str, Sequence[tuple[TableColumn, Interval]]]
 
 
 class ScoresSection(Section):
@@ -49,6 +57,35 @@ class ScoresSection(Section):
         elif not above or len(context.systems) > 1:
             yield summarize_without_differences(context, mine)
         yield from above
+
+
+def build_charts(table: Table, columns: Sequence[TableColumn]) -> list[IntervalChart]:
+    """Build one chart for all tasks in percent, and one for each task in another unit."""
+    groups: dict[tuple[bool, str], list[TaskColumn]] = {}
+    for task in table.columns:
+        group = (task.higher_is_better, "" if task.unit == "%" else task.name)
+        groups.setdefault(group, []).append(task)
+    charts = [build_chart(tasks, columns) for tasks in groups.values()]
+    return [each for each in charts if each.rows]
+
+
+def build_chart(tasks: Sequence[TaskColumn], columns: Sequence[TableColumn]) -> IntervalChart:
+    """Build the chart of tasks that share a unit; tasks without any score are left out."""
+    first = tasks[0]
+    rows: dict[str, list[tuple[TableColumn, Interval]]] = {}
+    for task in tasks:
+        for column in columns:
+            score = column.row.tasks.get(task.name)
+            if score is not None and is_number(score.value):
+                rows.setdefault(task.name, []).append((column, score))
+    ends = (value for scores in rows.values() for _, score in scores for value in score)
+    kind = "percent" if first.unit == "%" else first.unit or describe_metric(first.metric)
+    return IntervalChart(
+        title=f"{kind or 'score'}, {'higher' if first.higher_is_better else 'lower'} is better",
+        unit=first.unit,
+        axis=make_axis(ends, zero=first.unit == "%"),
+        rows=rows,
+    )
 
 
 def orient_difference(difference: Interval | None, task: TaskColumn) -> Interval | None:
@@ -92,7 +129,7 @@ def list_missing(context: ReportContext) -> list[MissingFile]:
     """List the scores and controls that there are not, and why systems were not compared."""
     found = []
     for system in context.systems:
-        folders = [run.directory for run in system.runs if not run.scores]
+        folders = [run.directory for run in system.runs if not run.metrics]
         what = f"No scores of {system.name}"
         found += [folder.explain(folder.scores_file(), what) for folder in folders]
         reason = context.table.not_compared.get(system.name)
@@ -101,15 +138,14 @@ def list_missing(context: ReportContext) -> list[MissingFile]:
             what = "No paired differences of {}" if several else "Scores of {} are those saved"
             found.append(MissingFile(f"{what.format(system.name)}: {reason}"))
     shown = {row.control for row, _ in context.columns}
-    for control in CONTROL_FLAGS:
+    for control, (label, _) in CONTROLS.items():
         # Without media, a task that is answered by an image has no question.
         is_asked = control != "blind" or context.highlighted.has_text_predictions
         if control not in shown and is_asked:
             folders = [run.directory for run in context.highlighted.runs]
             missing = (each for each in folders if not each.scores_file(control).is_file())
             folder = next(missing, folders[0])
-            what = f"No {CONTROLS[control][0]} control"
-            found.append(folder.explain(folder.scores_file(control), what))
+            found.append(folder.explain(folder.scores_file(control), f"No {label} control"))
     return found
 
 
