@@ -51,7 +51,6 @@ from coterie import RunConfig
 from coterie.data.sources import open_rows
 from coterie.evaluate import predictions
 from coterie.evaluate.scores import Scores
-from coterie.report.systems import RunFiles
 
 LIMITS = {"a row to the loss": 20, "a score to the report": 12, "a dense sample to its score": 20}
 """Walk -> files it may have."""
@@ -163,7 +162,6 @@ BESIDE = frozenset(
         PeftModel.__init__,
         RunConfig.dumps,
         Scores.read.__func__,
-        RunFiles.scores.func,
     )
 )
 
