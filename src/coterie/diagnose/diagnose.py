@@ -108,9 +108,15 @@ def _measure_conflicts(
         )
     for (kind, space), each in zip(spaces.items(), products, strict=True):
         yield compute_conflict(
-            each, paired=source.paired, tasks=tuple(source.names), groups=tuple(space.groups),
-            space=kind, losses=losses, settings=settings, transfer=transfer,
-        )  # fmt: skip
+            each,
+            paired=source.paired,
+            tasks=tuple(source.names),
+            groups=tuple(space.groups),
+            space=kind,
+            losses=losses,
+            settings=settings,
+            transfer=transfer,
+        )
         transfer = ()
 
 
