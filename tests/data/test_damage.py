@@ -78,8 +78,8 @@ def test_a_task_refuses_them_unless_told_to_skip(mixed) -> None:
         task.read_samples("train")
     first, *listed, last = str(caught.value).splitlines()
     assert first == (
-        f"task 't', split 'train' has {len(damaged)} bad rows; "
-        "mend them, or leave them out by skip_bad_rows=True (--skip-bad-rows)"
+        f"task 't', split 'train' has {len(damaged)} bad rows of {lines}; "
+        "mend the files, or leave the rows out by skip_bad_rows=True (--skip-bad-rows)"
     )
     assert len(listed) == 20 and last == f"  and {len(damaged) - 20} more"
     assert all(re.match(r"  rows\.jsonl:\d+: \S+: ", line) for line in listed)
@@ -92,7 +92,7 @@ def test_a_file_of_nothing_else_is_never_an_empty_task(kind: str, tmp_path: Path
     damaged = KINDS[kind](random.Random(1), tmp_path, "x")
     (tmp_path / "rows.jsonl").write_bytes(b"\n" + damaged.line + b"\n")
     task = TextTask(name="t", rows={"train": str(tmp_path / "rows.jsonl")})
-    with pytest.raises(ValueError, match=r"has 1 bad row; no row is good: mend them\n  rows") as e:
+    with pytest.raises(ValueError, match=r"has 1 bad row of 1; no row is good: mend the files\n  rows") as e:
         task.read_samples("train", skip_bad_rows=True)
     assert f"rows.jsonl:2: {damaged.field.replace(chr(92), '')}: " in str(e.value)
 

@@ -107,15 +107,15 @@ def test_they_can_be_sent_to_workers(tmp_path: Path) -> None:
 def test_alike_faults_are_one_line(tmp_path: Path) -> None:
     rows = rows_of(tmp_path, [{"answer": i} for i in range(30)])
     with pytest.raises(ValueError) as error:
-        raise_for_bad_rows(rows, what="task 't'", skip=True)
+        raise_for_bad_rows(rows, what="task 't'", total=30, skip=True)
     first, row, more = str(error.value).splitlines()
-    assert first == "task 't' has 30 bad rows; no row is good: mend them"
+    assert first == "task 't' has 30 bad rows of 30; no row is good: mend the files"
     assert row.startswith("  r.jsonl:1: question: is missing") and more == "  and 29 more, alike"
 
 
 def test_no_rows(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"task 't' has no rows: give at least one"):
-        raise_for_bad_rows(rows_of(tmp_path, []), what="task 't'", skip=True)
+        raise_for_bad_rows(rows_of(tmp_path, []), what="task 't'", total=0, skip=True)
 
 
 def test_a_bad_row_as_text() -> None:

@@ -79,7 +79,7 @@ def test_all_are_refused_in_one_error_if_they_are_not_to_be_skipped(damaged) -> 
 def test_an_empty_split_is_refused(tmp_path, name, file) -> None:
     folder = pascal(tmp_path)
     (folder / file).write_text("\n")
-    with pytest.raises(ValueError, match=r"train.txt has no samples: name at least one"):
+    with pytest.raises(ValueError, match=r"train.txt has no samples: give at least one"):
         PascalContext(folder=folder, names=(name,)).load_split("train", skip_bad_rows=True)
 
 

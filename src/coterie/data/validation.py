@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TypeVar
 
 from coterie.data.columns import Columns
 from coterie.data.dataset import BadRow, Dataset, RowError
@@ -14,12 +15,13 @@ from coterie.data.row_formats import detect_format
 from coterie.data.sample import TextSample
 from coterie.data.sources.base import RowSource
 from coterie.data.subset import Part, get_split_indices
-from coterie.data.validation_cache import DecodeCache
+from coterie.data.validation_cache import DecodeCache, ValidationCache
 
 CHUNK_SIZE = 32
 """Number of rows per work item of a thread."""
 MAX_LISTED_BAD_ROWS = 20
 """Maximum number of bad rows in an error message."""
+Found = TypeVar("Found")
 
 
 def accept_any(answers: tuple[str, ...]) -> None:
@@ -64,7 +66,10 @@ class ValidatedDataset(Dataset[TextSample]):
         self.source, self.reader = source, reader
         rows, turns, groups = array("q"), array("i"), array("Q")
         bad: list[BadRow] = []
-        for index, found in enumerate(check_rows(source, reader, check_media, part is not None)):
+        decoding = DecodeCache() if check_media else None
+        check = partial(check_row, source, reader, decoding, part is not None)
+        checked = check_all(check, len(source), decoding.cache if decoding else None)
+        for index, found in enumerate(checked):
             if isinstance(found, BadRow):
                 bad.append(found)
                 continue
@@ -87,22 +92,20 @@ class ValidatedDataset(Dataset[TextSample]):
         return samples[self.turn_indices[index]]
 
 
-def check_rows(
-    source: RowSource, reader: RowReader, check_media: bool, grouped: bool
-) -> Iterator[BadRow | tuple[int, int]]:
-    """Yield the results of `check_row` in order; media are decoded on all cores."""
-    decoding = DecodeCache() if check_media else None
-    check = partial(check_row, source, reader, decoding, grouped)
+def check_all(
+    check: Callable[[int], Found], count: int, cache: ValidationCache | None
+) -> Iterator[Found]:
+    """Yield `check` of each of `count` rows in order; files are read on all cores."""
     threads = os.cpu_count() or 1
     window = CHUNK_SIZE * threads * 4  # `pool.map` queues its entire input at once
     with ThreadPoolExecutor(threads) as pool:
-        for start in range(0, len(source), window):
-            rows = range(start, min(start + window, len(source)))
+        for start in range(0, count, window):
+            rows = range(start, min(start + window, count))
             chunks = [rows[i : i + CHUNK_SIZE] for i in range(0, len(rows), CHUNK_SIZE)]
             for chunk in pool.map(lambda rows: list(map(check, rows)), chunks):
                 yield from chunk
-    if decoding is not None:
-        decoding.cache.save()
+            if cache is not None:
+                cache.save()  # so that an interrupted validation resumes here
 
 
 def check_row(
@@ -130,17 +133,20 @@ def hash_content_group(sample: TextSample) -> int:
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8])
 
 
-def raise_for_bad_rows(rows: Dataset, *, what: str, skip: bool) -> None:
-    """Raise ValueError if no row is valid, or some are invalid and `skip` is false."""
-    if len(rows) and (skip or not rows.bad_rows):
+def raise_for_bad_rows(
+    rows: Dataset, *, what: str, total: int, skip: bool, unit: str = "row"
+) -> None:
+    """Raise ValueError if none of `total` rows is valid, or some are not and `skip` is false."""
+    bad = rows.bad_rows
+    if len(rows) and (skip or not bad):
         return
-    if not rows.bad_rows:
-        raise ValueError(f"{what} has no rows: give at least one")
-    todo = "no row is good: mend them"
+    if not bad:
+        raise ValueError(f"{what} has no {unit}s: give at least one")
+    todo = f"no {unit} is good: mend the files"
     if len(rows):
-        todo = "mend them, or leave them out by skip_bad_rows=True (--skip-bad-rows)"
-    count = f"{len(rows.bad_rows)} bad row{'s' if len(rows.bad_rows) > 1 else ''}"
-    raise ValueError("\n".join([f"{what} has {count}; {todo}", *format_bad_rows(rows.bad_rows)]))
+        todo = f"mend the files, or leave the {unit}s out by skip_bad_rows=True (--skip-bad-rows)"
+    head = f"{what} has {len(bad)} bad {unit}{'s' if len(bad) > 1 else ''} of {total}; {todo}"
+    raise ValueError("\n".join([head, *format_bad_rows(bad)]))
 
 
 def format_bad_rows(bad: Sequence[BadRow]) -> list[str]:

@@ -1,12 +1,10 @@
 """Validation of dense samples: each file is read once, and invalid samples are reported."""
 
-import os
 from array import array
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from coterie.data.dataset import BadRow
-from coterie.data.validation import CHUNK_SIZE, format_bad_rows
+from coterie.data.validation import check_all, raise_for_bad_rows
 from coterie.data.validation_cache import ValidationCache, make_file_stamp, make_key
 from coterie.tasks.dense.dataset import DenseSample, DenseSamples, DenseSplit
 from coterie.tasks.dense.label_files import LabelFileError
@@ -25,19 +23,14 @@ class ValidatedDenseDataset(DenseSamples):
         Raises ValueError as `DenseDataset.load_split`; of several damaged files, for the first.
         """
         self.split = split
-        faults = list(find_faults(split))
+        cache = ValidationCache(CACHE_FILE)
+        check = partial(find_fault, split, cache)
+        faults = list(check_all(check, len(split), cache))
         self.valid = array("q", (index for index, fault in enumerate(faults) if fault is None))
         self.bad_rows = tuple(fault for fault in faults if fault is not None)
-        if not len(split):
-            raise ValueError(f"{split.title} has no samples: name at least one")
-        if not self.bad_rows or (skip_bad_rows and len(self.valid)):
-            return
-        count = f"{len(self.bad_rows)} bad sample{'s' if len(self.bad_rows) > 1 else ''}"
-        todo = "mend the files, or leave the samples out by skip_bad_rows=True (--skip-bad-rows)"
-        if not len(self.valid):
-            todo = "no sample is good: mend the files"
-        head = f"{split.title} has {count} of {len(split)}; {todo}"
-        raise ValueError("\n".join([head, *format_bad_rows(self.bad_rows)]))
+        raise_for_bad_rows(
+            self, what=split.title, total=len(split), skip=skip_bad_rows, unit="sample"
+        )
 
     def __len__(self) -> int:
         return len(self.valid)
@@ -50,19 +43,7 @@ class ValidatedDenseDataset(DenseSamples):
         return make_sample_key(self.split, self.valid[index])
 
 
-def find_faults(split: DenseSplit) -> Iterator[BadRow | None]:
-    """Yield the error of each sample in order, None if it is valid."""
-    cache = ValidationCache(CACHE_FILE)
-    threads = os.cpu_count() or 1
-    window = CHUNK_SIZE * threads * 4  # `pool.map` queues its entire input at once
-    with ThreadPoolExecutor(threads) as pool:
-        for start in range(0, len(split), window):
-            end = min(start + window, len(split))
-            yield from pool.map(lambda index: find_fault(split, index, cache), range(start, end))
-            cache.save()  # so that an interrupted validation resumes here
-
-
-def find_fault(split: DenseSplit, index: int, remembered: ValidationCache) -> BadRow | None:
+def find_fault(split: DenseSplit, remembered: ValidationCache, index: int) -> BadRow | None:
     """Return the error of one sample, None if it is valid."""
     key = make_sample_key(split, index)
     if key in remembered.valid:

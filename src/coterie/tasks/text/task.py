@@ -96,7 +96,8 @@ class TextTask:
         reader = RowReader(task=self.name, columns=self.get_columns(), accepts=self.metric.check)
         part = SPLIT_PARTS[split] if shared and not source.is_split else None
         rows = ValidatedDataset(source, reader, check_media=check_media, part=part)
-        raise_for_bad_rows(rows, what=f"task {self.name!r}, split {split!r}", skip=skip_bad_rows)
+        what = f"task {self.name!r}, split {split!r}"
+        raise_for_bad_rows(rows, what=what, total=len(source), skip=skip_bad_rows)
         return rows
 
 

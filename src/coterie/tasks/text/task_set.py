@@ -127,8 +127,6 @@ class TextTasks(TaskSet):
         datasets = []
         for task in self.tasks:
             rows = task.read_samples(split, skip_bad_rows=skip_bad_rows)
-            if not len(rows):
-                raise ValueError(f"task {task.name!r} has no rows in its {split!r} split")
             dataset = EvaluationDataset(
                 name=task.name, tasks=(task.name,), unit="answer", bad_rows=rows.bad_rows,
                 samples=Subset(rows, limit=limit, blind=blind)
