@@ -92,7 +92,9 @@ def test_a_file_of_nothing_else_is_never_an_empty_task(kind: str, tmp_path: Path
     damaged = KINDS[kind](random.Random(1), tmp_path, "x")
     (tmp_path / "rows.jsonl").write_bytes(b"\n" + damaged.line + b"\n")
     task = TextTask(name="t", rows={"train": str(tmp_path / "rows.jsonl")})
-    with pytest.raises(ValueError, match=r"has 1 bad row of 1; no row is good: mend the files\n  rows") as e:
+    with pytest.raises(
+        ValueError, match=r"has 1 bad row of 1; no row is good: mend the files\n  rows"
+    ) as e:
         task.read_samples("train", skip_bad_rows=True)
     assert f"rows.jsonl:2: {damaged.field.replace(chr(92), '')}: " in str(e.value)
 

@@ -15,7 +15,7 @@ from coterie.evaluate.predictions import write_predictions
 from coterie.evaluate.scores import TaskScore
 from coterie.metrics.base import MapPrediction
 from coterie.tasks.dense.dataset import DenseSample
-from coterie.tasks.dense.inference import make_rows, save_examples
+from coterie.tasks.dense.inference import save_examples
 from coterie.tasks.dense.task_set import DenseTasks
 from coterie.train.config import RunConfig
 from coterie.train.run_directory import RunDirectory
@@ -84,9 +84,9 @@ def _evaluated(folder: Path, pictures: RandomPictures, noise: float) -> None:
         ]  # fmt: skip
         length = next(len(each) for each in found if each is not None)
         statistics = np.stack([np.zeros(length) if each is None else each for each in found])
-        sources = tuple(sample.source for sample in rows)
+        predictions = [{"source": sample.source} for sample in rows]
         file = directory.predictions_file("test", task.name)
-        write_predictions(file, make_rows(sources, statistics), statistics)
+        write_predictions(file, predictions, statistics)
         scores[task.name] = vars(TaskScore.from_statistics(metric, statistics, resamples=20))
     cost = {"trainable_parameters": 2_000_000, "active_parameters": 1_100_000,
             "total_parameters": 2_000_000, "flops_per_sample": 1e9,

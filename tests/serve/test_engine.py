@@ -21,7 +21,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def test_the_answer_is_that_of_the_same_row(made: Run) -> None:
     engine = InferenceEngine.from_run(made.folder, task="no")
     row = made.config.tasks.get_text_task("no").read_samples("test")[3]
-    [wanted] = predict(engine.loaded, engine.collator, [row], batch_size=1, max_new_tokens=3).texts
+    [wanted], _ = predict(engine.loaded, engine.collator, [row], batch_size=1, max_new_tokens=3)
     assert row.get_last_user_text() == "what is 3?"
     assert engine.answer("what is 3?") == wanted
     # The task's id is that of the run, not of the one task.

@@ -1,6 +1,7 @@
 """Caches of validation results of earlier runs, valid while the files are unchanged."""
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 from coterie.data.dataset import RowError
@@ -24,10 +25,12 @@ class ValidationCache:
             self.valid.update(self.cache_file.read_text(encoding="ascii", errors="replace").split())
         self.newly_valid: list[str] = []
 
-    def add(self, key: str) -> None:
-        """Add a key, to be written by `save`."""
-        self.valid.add(key)
-        self.newly_valid.append(key)
+    def check(self, key: str, read: Callable[[], object]) -> None:
+        """Call `read` unless the key is known; add the key, for `save`, if it raises nothing."""
+        if key not in self.valid:
+            read()
+            self.valid.add(key)
+            self.newly_valid.append(key)
 
     def save(self) -> None:
         """Append the new keys to the file."""
@@ -49,10 +52,9 @@ class DecodeCache:
         # The bytes, or the file's path, size and time.
         stamp = make_file_stamp(media.path) if media.path else media.compute_digest()
         key = make_key(f"{media.kind}|{stamp}")
-        if key not in self.cache.valid and key not in self.errors:
+        if key not in self.errors:
             try:
-                media.load()
-                self.cache.add(key)
+                self.cache.check(key, media.load)
             except ValueError as error:
                 self.errors[key] = str(error)
         if key in self.errors:

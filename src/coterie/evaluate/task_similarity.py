@@ -1,8 +1,7 @@
 """Similarity of tasks by the experts they share, and the dendrogram of its clustering."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
@@ -32,10 +31,6 @@ class TaskDendrogram:
     order: tuple[str, ...]
     merges: tuple[tuple[int, int, float, int], ...]
     lines: tuple[tuple[tuple[float, ...], tuple[float, ...]], ...]
-
-    def dump(self) -> dict[str, Any]:
-        """Return the fields as JSON values."""
-        return asdict(self)
 
 
 def compute_choice_overlap(frequencies: Float[Tensor, "tasks experts"]) -> Likeness:

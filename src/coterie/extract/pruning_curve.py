@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from peft import PeftModel
 from torch import nn
@@ -99,7 +100,8 @@ def measure_score_curve(
         model.to(device or "cpu")
         found = run_inference(model, rows, [selected], pixels=source.processor.normalize_images,
                               batch_size=batch_size, on_routing=on_routing)  # fmt: skip
-        return metric.score(found.statistics[task].sum(0))
+        statistics = [row["statistics"] for row in found.rows[task]]
+        return metric.score(np.sum(statistics, axis=0))
 
     full_score = score(source.model, usage.add)
     points = compute_pruning_curve(

@@ -72,5 +72,7 @@ class InferenceEngine:
             task=self.task.name, messages=messages, answers=(), source="the question"
         )
         length = self.task.max_new_tokens
-        answers = predict(self.loaded, self.collator, [prompt], batch_size=1, max_new_tokens=length)
-        return answers.texts[0]
+        (answer,), _ = predict(
+            self.loaded, self.collator, [prompt], batch_size=1, max_new_tokens=length
+        )
+        return answer

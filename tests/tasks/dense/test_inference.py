@@ -12,6 +12,7 @@ from coterie.tasks.dense.dataset import DenseSample, DenseSamples
 from coterie.tasks.dense.inference import run_inference
 from coterie.tasks.dense.kinds.distillation import Distillation
 from coterie.tasks.dense.kinds.regression import Regression
+from coterie.tasks.predictions import PredictionResult
 from tests.tasks.dense.tiny import model
 
 TASKS = (
@@ -52,25 +53,33 @@ def pixels(images: list[torch.Tensor]) -> torch.Tensor:
     return torch.stack(images).float() / 255
 
 
+def statistics(found: PredictionResult) -> dict[str, np.ndarray]:
+    rows = found.rows.items()
+    return {name: np.array([row["statistics"] for row in each]) for name, each in rows}
+
+
 def test_each_picture_as_the_metric_of_its_task_has_it() -> None:
     host, rows, told = model(), BootstrapSamples(), []
     found = run_inference(host, rows, TASKS, pixels=pixels, batch_size=2, on_batch_end=told.append)
-    assert found.sources == ("p0", "p1", "p2") and told == [2, 3] and found.seconds > 0
-    assert {name: each.shape for name, each in found.statistics.items()} == {
+    for rows_of_task in found.rows.values():
+        assert [row["source"] for row in rows_of_task] == ["p0", "p1", "p2"]
+    assert told == [2, 3] and found.seconds > 0
+    numbers = statistics(found)
+    assert {name: each.shape for name, each in numbers.items()} == {
         "depth": (3, 2), "normal": (3, 2), "scene": (3, 2),
     }  # fmt: skip
     with torch.no_grad():
         said = host(pixel_values=pixels([rows[2].image])).predictions
     wanted = (said["depth"][0] - rows[2].labels["depth"]).abs().double().sum()
-    np.testing.assert_allclose(found.statistics["depth"][2], [wanted, 28 * 28], rtol=1e-5)
-    assert found.statistics["normal"][1].tolist() == [0, 0]  # no label: nothing to add
-    assert found.statistics["normal"][:, 1].tolist() == [3 * 28 * 28, 0, 3 * 28 * 28]
+    np.testing.assert_allclose(numbers["depth"][2], [wanted, 28 * 28], rtol=1e-5)
+    assert numbers["normal"][1].tolist() == [0, 0]  # no label: nothing to add
+    assert numbers["normal"][:, 1].tolist() == [3 * 28 * 28, 0, 3 * 28 * 28]
 
 
 def test_batches_and_tasks_that_are_left_out_change_nothing() -> None:
     host, rows = model(), BootstrapSamples()
-    one = run_inference(host, rows, TASKS, pixels=pixels, batch_size=1).statistics
-    all_at_once = run_inference(host, rows, TASKS[1:], pixels=pixels, batch_size=8).statistics
+    one = statistics(run_inference(host, rows, TASKS, pixels=pixels, batch_size=1))
+    all_at_once = statistics(run_inference(host, rows, TASKS[1:], pixels=pixels, batch_size=8))
     assert list(all_at_once) == ["normal", "scene"]
     for name, each in all_at_once.items():
         np.testing.assert_allclose(each, one[name], rtol=1e-4)
@@ -95,14 +104,10 @@ def test_mixtures_tell_what_they_decide() -> None:
 
 
 def test_models_in_bfloat16_are_scored_in_float32() -> None:
-    host = model()
-    wanted = run_inference(host, BootstrapSamples(), TASKS, pixels=pixels, batch_size=3).statistics[
-        "depth"
-    ]
+    host, rows = model(), BootstrapSamples()
+    wanted = statistics(run_inference(host, rows, TASKS, pixels=pixels, batch_size=3))["depth"]
     host.backbone.bfloat16()
-    found = run_inference(host, BootstrapSamples(), TASKS, pixels=pixels, batch_size=3).statistics[
-        "depth"
-    ]
+    found = statistics(run_inference(host, rows, TASKS, pixels=pixels, batch_size=3))["depth"]
     assert not np.array_equal(found, wanted)
     np.testing.assert_allclose(found, wanted, rtol=0.02)  # bfloat16 has eight bits
 

@@ -38,7 +38,7 @@ def test_answers_come_in_the_order_of_the_samples_whatever_the_batch(tiny: Loade
         tiny, collator, ASKED, batch_size=2, max_new_tokens=5, on_batch_end=ticks.append
     )
     alone = [
-        predict(tiny, collator, [each], batch_size=1, max_new_tokens=5).texts[0] for each in ASKED
+        predict(tiny, collator, [each], batch_size=1, max_new_tokens=5)[0][0] for each in ASKED
     ]
     assert together == alone and ticks == [2, 3] and seconds > 0
     assert all(text == text.strip() for text in together)
@@ -53,7 +53,7 @@ def test_an_answer_ends_with_the_turn(tiny: LoadedModel, monkeypatch) -> None:
     ended = torch.full((1, 1, head.out_features), -9.0)
     ended[..., collator.end_of_turn] = 9
     monkeypatch.setattr(head, "forward", lambda x: ended.expand(*x.shape[:2], -1))
-    assert predict(tiny, collator, ASKED, batch_size=3, max_new_tokens=50).texts == ["", "", ""]
+    assert predict(tiny, collator, ASKED, batch_size=3, max_new_tokens=50)[0] == ["", "", ""]
 
 
 def test_no_samples_give_no_answers(tiny: LoadedModel) -> None:

@@ -1,15 +1,15 @@
 """`RowFormat`, the interface of row formats, and `DialogueFormat`, of rows with a list of turns."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 from coterie.data.columns import Columns
 from coterie.data.dataset import RowError
-from coterie.data.row_formats.fields import MediaQueue, Row, format_value
-from coterie.data.sample import MediaFile, Message
+from coterie.data.row_formats.fields import MediaQueue, Row, format_value, parse_text
+from coterie.data.sample import MediaFile, Message, Role
 
 PromptAndAnswers = tuple[tuple[Message, ...], tuple[str, ...]]
 """Messages of a prompt, and its accepted answers."""
@@ -36,12 +36,17 @@ class DialogueFormat(RowFormat):
     Attributes:
         field: the column.
         items: what the list holds, for errors.
+        role_key, content_key: the keys of a turn, which is an object.
+        roles: role in the row -> role in the message.
         prepends_media: whether media come before the text of the first user turn if no turn has a
             placeholder; otherwise they must match the placeholders one to one.
     """
 
     field: ClassVar[str]
     items: ClassVar[str]
+    role_key: ClassVar[str]
+    content_key: ClassVar[str]
+    roles: ClassVar[Mapping[str, Role]]
     prepends_media: ClassVar[bool] = False
 
     def matches(self, row: Row) -> bool:
@@ -58,9 +63,24 @@ class DialogueFormat(RowFormat):
         turns = [replace(t, parts=files + t.parts) if t is first else t for t in turns]
         return split_dialogue(turns, self.field)
 
-    @abstractmethod
     def parse_turn(self, turn: Any, media: MediaQueue, field: str) -> Message:
         """Parse one turn. Raises RowError if it is invalid."""
+        if not isinstance(turn, Mapping):
+            keys = f'"{self.role_key}" and "{self.content_key}"'
+            raise RowError(field, f"is {format_value(turn)}: give an object with {keys}")
+        role = turn.get(self.role_key)
+        if not (isinstance(role, str) and role in self.roles):
+            known = ", ".join(self.roles)
+            raise RowError(f"{field}.{self.role_key}", f"is {format_value(role)}: give {known}")
+        content = turn.get(self.content_key)
+        parts = self.parse_content(content, media, f"{field}.{self.content_key}")
+        return Message(role=self.roles[role], parts=parts)
+
+    def parse_content(
+        self, content: Any, media: MediaQueue, field: str
+    ) -> tuple[str | MediaFile, ...]:
+        """Parse the content of a turn, by default text. Raises RowError if it is invalid."""
+        return media.split_at_placeholders(parse_text(content, field), field)
 
 
 def split_dialogue(messages: Sequence[Message], field: str) -> list[PromptAndAnswers]:

@@ -1,15 +1,14 @@
 """Rows of chat messages in the format of transformers and TRL."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from itertools import chain
+from typing import Any, ClassVar, get_args
 
 from coterie.data.dataset import RowError
 from coterie.data.row_formats.base import DialogueFormat
 from coterie.data.row_formats.fields import MediaQueue, format_value, parse_media, parse_text
-from coterie.data.sample import MediaFile, Message
+from coterie.data.sample import MediaFile, Role
 from coterie.modalities.base import find_media_modalities
-
-ROLES = ("system", "user", "assistant")
 
 
 class ChatMessages(DialogueFormat):
@@ -23,22 +22,20 @@ class ChatMessages(DialogueFormat):
 
     field: ClassVar[str] = "messages"
     items: ClassVar[str] = "messages"
+    role_key: ClassVar[str] = "role"
+    content_key: ClassVar[str] = "content"
+    roles: ClassVar[Mapping[str, Role]] = {role: role for role in get_args(Role)}
     prepends_media: ClassVar[bool] = True
 
-    def parse_turn(self, turn: Any, media: MediaQueue, field: str) -> Message:
-        if not isinstance(turn, Mapping):
-            raise RowError(field, f"is {format_value(turn)}: give an object with role and content")
-        role, content = turn.get("role"), turn.get("content")
-        if role not in ROLES:
-            raise RowError(f"{field}.role", f"is {format_value(role)}: give {', '.join(ROLES)}")
-        field = f"{field}.content"
+    def parse_content(
+        self, content: Any, media: MediaQueue, field: str
+    ) -> tuple[str | MediaFile, ...]:
         if isinstance(content, list) and content:
             parts = [parse_part(part, media, f"{field}[{i}]") for i, part in enumerate(content)]
-            return Message(role=role, parts=tuple(part for several in parts for part in several))
+            return tuple(chain.from_iterable(parts))
         if content is None or isinstance(content, list):
             raise RowError(field, f"is {format_value(content)}: give text or a list of parts")
-        text = parse_text(content, field)
-        return Message(role=role, parts=media.split_at_placeholders(text, field))
+        return super().parse_content(content, media, field)
 
 
 def parse_part(part: Any, media: MediaQueue, field: str) -> tuple[str | MediaFile, ...]:

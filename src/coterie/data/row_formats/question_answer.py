@@ -21,32 +21,23 @@ class QuestionAnswer(RowFormat):
         return True
 
     def parse(self, row: Row, columns: Columns, folder: Path) -> list[PromptAndAnswers]:
-        text = fill_template(row, columns)
+        prompt = self.parse_prompt(row, columns, folder)
         answers = fields.parse_answers(row.get(columns.answer), columns.answer)
         for mark in filter(None, map(fields.make_placeholder_pattern().search, answers)):
             problem = f"has the mark {mark[0].strip()}: an answer is of text alone"
             raise RowError(columns.answer, problem)
-        return [(make_prompt(text, row, columns, folder), answers)]
+        return [(prompt, answers)]
 
     def parse_prompt(self, row: Row, columns: Columns, folder: Path) -> tuple[Message, ...]:
         """Parse a row without an answer; see `parse`."""
-        return make_prompt(fill_template(row, columns), row, columns, folder)
-
-
-def make_prompt(text: str, row: Row, columns: Columns, folder: Path) -> tuple[Message, ...]:
-    """Make the user's message of a filled template and the row's images and sounds."""
-    media = fields.MediaQueue(row, columns, folder)
-    parts = media.split_at_placeholders(text, columns.question)
-    files = media.take_unplaced(columns.question, prepends=True)
-    return (Message(role="user", parts=files + parts),)
-
-
-def fill_template(row: Row, columns: Columns) -> str:
-    """Fill the prompt template with the row's columns."""
-    return "".join(
-        text + (format_field(row, column) if column is not None else "")
-        for text, column in columns.split_template()
-    )
+        text = "".join(
+            text + (format_field(row, column) if column is not None else "")
+            for text, column in columns.split_template()
+        )
+        media = fields.MediaQueue(row, columns, folder)
+        parts = media.split_at_placeholders(text, columns.question)
+        files = media.take_unplaced(columns.question, prepends=True)
+        return (Message(role="user", parts=files + parts),)
 
 
 def format_field(row: Row, column: str) -> str:

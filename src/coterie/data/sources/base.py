@@ -9,10 +9,12 @@ class RowSource(ABC):
     """Raw rows of a file, read on access; safe to fork and to pickle.
 
     Attributes:
+        name: name for error messages.
         folder: base folder of relative media paths.
         is_split: whether the source itself has splits and this is one of them.
     """
 
+    name: str
     folder: Path
     is_split: bool = False
 
@@ -24,9 +26,9 @@ class RowSource(ABC):
     def __getitem__(self, index: int) -> dict[str, Any]:
         """Return row `index`, 0 to len - 1. Raises RowError if it is damaged."""
 
-    @abstractmethod
     def describe_row(self, index: int) -> str:
         """Return file and line of a row for error messages."""
+        return f"{self.name}:{index + 1}"
 
 
 def get_first_line(error: Exception) -> str:

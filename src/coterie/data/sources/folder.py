@@ -20,7 +20,7 @@ class FolderSource(RowSource):
     """
 
     def __init__(self, path: Path) -> None:
-        self.folder = path
+        self.name, self.folder = path.name, path
         self.metadata = JsonlSource(path / METADATA) if (path / METADATA).is_file() else None
         self.files = [] if self.metadata else list_labelled_files(path)
 
@@ -40,7 +40,7 @@ class FolderSource(RowSource):
 
     def describe_row(self, index: int) -> str:
         row = self.metadata.describe_row(index) if self.metadata else self.files[index]
-        return f"{self.folder.name}/{row}"
+        return f"{self.name}/{row}"
 
 
 def get_media_kind(file: str, field: str) -> str:

@@ -20,7 +20,7 @@ class DatasetSource(RowSource):
             for column, feature in dataset.features.items()
             if type(feature).__name__ == "ClassLabel"
         }
-        self.display_name, self.folder, self.is_split = called, folder, is_split
+        self.name, self.folder, self.is_split = called, folder, is_split
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -31,9 +31,6 @@ class DatasetSource(RowSource):
             if row[column] is not None and row[column] >= 0:  # -1: the label is not known
                 row[column] = names[row[column]]
         return row
-
-    def describe_row(self, index: int) -> str:
-        return f"{self.display_name}:{index + 1}"
 
 
 def load_from_disk(path: Path, *, split: str) -> DatasetSource:

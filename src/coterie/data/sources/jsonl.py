@@ -24,7 +24,7 @@ class JsonlSource(RowSource):
     """
 
     def __init__(self, path: Path) -> None:
-        self.path, self.folder = path, path.parent
+        self.path, self.name, self.folder = path, path.name, path.parent
         self.starts, self.numbers = array("q"), array("q")
         """Offset of each row, then the size of the file; line number of each row, from 1."""
         try:
@@ -58,7 +58,7 @@ class JsonlSource(RowSource):
         return parse_line(line.removeprefix(codecs.BOM_UTF8) if start == 0 else line)
 
     def describe_row(self, index: int) -> str:
-        return f"{self.path.name}:{self.numbers[index]}"
+        return f"{self.name}:{self.numbers[index]}"
 
 
 def index_lines(file: Any) -> Iterator[tuple[int, int]]:

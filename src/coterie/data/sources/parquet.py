@@ -21,7 +21,7 @@ class ParquetSource(RowSource):
     """
 
     def __init__(self, path: Path) -> None:
-        self.path, self.folder = path, path.parent
+        self.name, self.folder = path.name, path.parent
         self.copy = get_arrow_copy(path)
 
     def __len__(self) -> int:
@@ -29,9 +29,6 @@ class ParquetSource(RowSource):
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         return open_table(self.copy).slice(index, 1).to_pylist()[0]
-
-    def describe_row(self, index: int) -> str:
-        return f"{self.path.name}:{index + 1}"
 
 
 @lru_cache(maxsize=16)

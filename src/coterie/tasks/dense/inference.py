@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from coterie.routing.decision import Tape
 from coterie.tasks.dense.dataset import DenseSample, DenseSamples, Tasks
 from coterie.tasks.dense.task import Output
 from coterie.tasks.dense.visualize import Rgb
-from coterie.tasks.predictions import Prediction
+from coterie.tasks.predictions import PredictionResult
 
 Statistics = Float64[np.ndarray, " statistics"]
 StatisticsTable = Float64[np.ndarray, "samples statistics"]
@@ -33,15 +33,6 @@ Answer = tuple[DenseSample, Mapping[str, Output]]
 """A sample, and each task's head output for it."""
 
 
-class InferenceResult(NamedTuple):
-    """The names of some images, their statistics, and the time of the model."""
-
-    sources: tuple[str, ...]
-    statistics: Mapping[str, StatisticsTable]
-    """Task -> its metric's statistics, one row per image; 0 for unlabelled images."""
-    seconds: float
-
-
 def run_inference(
     model: nn.Module,
     rows: DenseSamples,
@@ -51,10 +42,11 @@ def run_inference(
     batch_size: int,
     on_routing: Callable[[Tape], object] | None = None,
     on_batch_end: Callable[[int], object] = lambda scored: None,
-) -> InferenceResult:
+) -> PredictionResult:
     """Run a `MultiTaskVisionModel`, grafted or not, on images; it remains in eval mode.
 
-    It is autocast to bfloat16 if any parameter is bfloat16. Images of a batch have one size, and
+    Each row has the source and the task's metric's statistics, 0 where there is no label. The model
+    is autocast to bfloat16 if any parameter is bfloat16. Images of a batch have one size, and
     `tasks` have heads. Options as in `PredictOptions`.
 
     Raises ValueError if there are no images, or a task has no label on any image.
@@ -76,8 +68,11 @@ def run_inference(
                 prediction = MapPrediction(values=values)
                 found[name].append(None if label is None else metric.statistics(prediction, label))
         on_batch_end(len(sources))
-    statistics = {name: stack_statistics(name, each) for name, each in found.items()}
-    return InferenceResult(tuple(sources), statistics, seconds)
+    result = {}
+    for name, each in found.items():
+        pairs = zip(sources, stack_statistics(name, each).tolist(), strict=True)
+        result[name] = [{"source": source, "statistics": row} for source, row in pairs]
+    return PredictionResult(result, seconds)
 
 
 @torch.no_grad()
@@ -111,12 +106,6 @@ def stack_statistics(name: str, found: Sequence[Statistics | None]) -> Statistic
             "scored; give other images, or leave the task out"
         )
     return np.stack([np.zeros(length) if each is None else each for each in found])
-
-
-def make_rows(sources: Sequence[str], statistics: StatisticsTable) -> list[Prediction]:
-    """Make the rows of a task's predictions, which store only statistics."""
-    pairs = zip(sources, statistics.tolist(), strict=True)
-    return [{"source": source, "statistics": row} for source, row in pairs]
 
 
 def save_examples(index_file: Path, tasks: Tasks, answers: Iterable[Answer]) -> Path:

@@ -18,12 +18,7 @@ from coterie.recipe import Recipe
 from coterie.tasks.dense.collator import DenseCollator
 from coterie.tasks.dense.dataset import DenseDataset, DenseSample, DenseSamples
 from coterie.tasks.dense.gradients import DenseGradientSource
-from coterie.tasks.dense.inference import (
-    make_rows,
-    predict_batch,
-    run_inference,
-    save_examples,
-)
+from coterie.tasks.dense.inference import predict_batch, run_inference, save_examples
 from coterie.tasks.dense.task import DenseTask
 from coterie.tasks.dense.task_file import DATASET_KEY, parse_dense_tasks
 from coterie.tasks.dense.vision_config import ResizedDataset, VisionConfig
@@ -194,11 +189,9 @@ class DenseTasks(TaskSet):
     ) -> PredictionResult:
         """Predict all tasks in each forward pass; rows hold statistics, not predicted images."""
         pixels = loaded.processor.normalize_images
-        found = run_inference(
+        return run_inference(
             loaded.model, dataset.samples, self.dataset.tasks, pixels=pixels, **options
         )
-        rows = {name: make_rows(found.sources, each) for name, each in found.statistics.items()}
-        return PredictionResult(rows, found.seconds)
 
     def get_metric(self, task: str) -> DenseMetric:
         return self.get_task(task).make_metric()

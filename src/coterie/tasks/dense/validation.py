@@ -43,16 +43,12 @@ class ValidatedDenseDataset(DenseSamples):
         return make_sample_key(self.split, self.valid[index])
 
 
-def find_fault(split: DenseSplit, remembered: ValidationCache, index: int) -> BadRow | None:
+def find_fault(split: DenseSplit, cache: ValidationCache, index: int) -> BadRow | None:
     """Return the error of one sample, None if it is valid."""
-    key = make_sample_key(split, index)
-    if key in remembered.valid:
-        return None
     try:
-        split.read(index)
+        cache.check(make_sample_key(split, index), partial(split.read, index))
     except LabelFileError as error:
         return error.bad_row
-    remembered.add(key)
     return None
 
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from peft import PeftModel
@@ -26,13 +26,6 @@ MEDIA_LENGTH = 100
 """The characters that an image or sound counts for when samples are sorted by length."""
 
 
-class GeneratedAnswers(NamedTuple):
-    """The answer to each sample, and `PredictionResult.seconds`."""
-
-    texts: list[str]
-    seconds: float
-
-
 @torch.no_grad()
 def predict(
     loaded: LoadedModel,
@@ -43,9 +36,10 @@ def predict(
     max_new_tokens: int,
     on_routing: Callable[[Tape], object] | None = None,
     on_batch_end: Callable[[int], object] = lambda answered: None,
-) -> GeneratedAnswers:
+) -> tuple[list[str], float]:
     """Generate the answer to each sample, in the samples' order, stripped of special tokens.
 
+    Returns the answers and `PredictionResult.seconds`.
     Samples of similar length share a batch, since a batch takes as long as its longest prompt.
     Options as in `PredictOptions`; `on_routing` is called for prompts alone, and `max_new_tokens`,
     at least 1, is the longest answer.
@@ -73,7 +67,7 @@ def predict(
         for row, text in zip(rows, texts, strict=True):
             answers[row] = text.strip()
         on_batch_end(min(start + batch_size, len(order)))
-    return GeneratedAnswers(answers, seconds)
+    return answers, seconds
 
 
 @contextmanager

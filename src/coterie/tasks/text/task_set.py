@@ -145,8 +145,10 @@ class TextTasks(TaskSet):
         (name,) = dataset.tasks
         collator = TextCollator(loaded.processor, self.names)
         longest = self.get_text_task(name).max_new_tokens
-        found = predict(loaded, collator, dataset.samples, max_new_tokens=longest, **options)
-        return PredictionResult({name: make_rows(dataset.samples, found.texts)}, found.seconds)
+        texts, seconds = predict(
+            loaded, collator, dataset.samples, max_new_tokens=longest, **options
+        )
+        return PredictionResult({name: make_rows(dataset.samples, texts)}, seconds)
 
     def get_metric(self, task: str) -> TextMetric:
         return self.get_text_task(task).metric
