@@ -22,7 +22,7 @@ from benchmarks.benchmark import ROUNDS, Benchmark, Row, Scale, Target, worst
 from benchmarks.model import LINEARS, Case
 from benchmarks.timing import Times
 from coterie import Lora, Mixture, Recipe, Softmax, Stage, graft
-from coterie.data.chat_template import TEMPLATE
+from coterie.data.chat_template import make_template
 from coterie.tasks import TextTask
 from coterie.tasks.text.batches import compute_token_losses
 from coterie.tasks.text.task_set import TextTasks
@@ -186,7 +186,7 @@ def words() -> PreTrainedTokenizerFast:
     found = PreTrainedTokenizerFast(
         tokenizer_object=bytes_only, pad_token="<pad>", eos_token="</s>"
     )
-    found.chat_template = TEMPLATE
+    found.chat_template = make_template()
     return found
 
 

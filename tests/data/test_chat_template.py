@@ -1,6 +1,6 @@
 """What is asked of a chat template, with one and without."""
 
-from coterie.data.chat_template import TEMPLATE, apply_template, get_end_of_turn_id
+from coterie.data.chat_template import apply_template, get_end_of_turn_id, make_template
 from tests.tinies.base import tokenizer
 
 MARKED = (
@@ -15,7 +15,7 @@ def chat(*parts):
 
 def test_the_plain_template():
     words = tokenizer()
-    words.chat_template = TEMPLATE
+    words.chat_template = make_template()
     rows = apply_template(words, [chat("is this a cat", "on a mat?")])["input_ids"]
     assert words.decode(rows[0]) == "user: is this a cat\non a mat?\nassistant: "
     assert get_end_of_turn_id(words) == words.eos_token_id

@@ -10,7 +10,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 import coterie
-from coterie.data.chat_template import TEMPLATE
+from coterie.data.chat_template import make_template
 from coterie.data.sample import Message, TextSample
 from coterie.recipe import Recipe
 from coterie.tasks.text.task import TextTask
@@ -41,7 +41,7 @@ def base() -> Path:
     """A folder with a tiny Llama and its tokenizer, saved once; no test changes it."""
     folder = Path(mkdtemp(prefix="coterie-base-"))
     words = tokenizer()
-    words.chat_template = TEMPLATE
+    words.chat_template = make_template()
     words.save_pretrained(folder)
     llama().model.save_pretrained(folder)
     return folder

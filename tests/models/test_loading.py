@@ -8,7 +8,7 @@ import pytest
 import torch
 from transformers import AutoConfig, T5Config
 
-from coterie.data.chat_template import TEMPLATE
+from coterie.data.chat_template import make_template
 from coterie.models.loading import load
 from tests.train.small import base
 
@@ -25,7 +25,7 @@ def test_a_folder_without_a_chat_template_gets_ours():
     loaded = load(base(), dtype=torch.bfloat16)
     assert loaded.name == base() and not loaded.model.training
     assert loaded.model.dtype == torch.bfloat16
-    assert loaded.processor.chat_template == TEMPLATE
+    assert loaded.processor.chat_template == make_template()
     assert loaded.model.generation_config.eos_token_id == [loaded.processor.eos_token_id]
 
 

@@ -24,7 +24,7 @@ _TAIL = """\
 
 
 def make_template() -> str:
-    """Return the default chat template: "role: content", one line per message."""
+    """Return the default template for all installed modalities: "role: content", a line each."""
     branches = [
         f"if part['type'] == '{name}' -%}}"
         f"{{{{- {each.token_name} | default('{each.placeholder}') -}}}}\n"
@@ -32,9 +32,6 @@ def make_template() -> str:
     ]
     return _HEAD + "{%- " + "{%- el".join(branches) + "{%- else -%}" + _TAIL
 
-
-TEMPLATE = make_template()
-"""The default template for all installed modalities."""
 
 Chat = list[dict[str, Any]]
 

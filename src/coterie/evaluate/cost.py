@@ -11,12 +11,11 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from coterie.evaluate.expert_usage import find_active_mixtures
+from coterie.evaluate.expert_usage import find_active_sites
 from coterie.experts.base import ExpertLayer
 from coterie.routing.usage import UsageStatistics
 from coterie.train.run_directory import RunDirectory
 from coterie.tuner.config import WEIGHTS
-from coterie.tuner.layer import CoterieLayer
 
 
 def count_trainable_parameters(adapter: Path) -> int:
@@ -30,14 +29,12 @@ def count_total_parameters(model: nn.Module) -> int:
 
     Modules of the base model that experts have replaced are stored but unused, and do not count.
     """
-    idle: set[int] = set()
-    for module in model.modules():
-        if isinstance(module, CoterieLayer):
-            sites = module.coterie_site
-            active = [sites[name] for name in module.active_adapters if name in sites]
-            if active and not any(site.mixture.main.uses_base_weights for site in active):
-                idle |= {id(parameter) for parameter in module.get_base_layer().parameters()}
-    return sum(each.numel() for each in model.parameters() if id(each) not in idle)
+    idle: set[nn.Parameter] = set()
+    for module, adapters in find_active_sites(model):
+        mains = [module.coterie_site[adapter].mixture.main for adapter in adapters]
+        if mains and not any(main.uses_base_weights for main in mains):
+            idle.update(module.get_base_layer().parameters())
+    return sum(each.numel() for each in model.parameters() if each not in idle)
 
 
 def count_active_parameters(model: nn.Module, usage: UsageStatistics) -> int:
@@ -48,21 +45,16 @@ def count_active_parameters(model: nn.Module, usage: UsageStatistics) -> int:
     usual. Only "chosen" of `usage` is read; layers without usage count as active.
     """
     idle = 0.0
-    mixtures = find_active_mixtures(model)
-    for module in model.modules():
-        if not isinstance(module, CoterieLayer):
-            continue
-        for adapter, site in module.coterie_site.items():
-            layer = site.layer_site.name
-            seen = list(usage[layer]["chosen"].values()) if layer in usage else []
-            if not seen or layer not in mixtures:
-                continue
-            experts = module.coterie_experts[adapter]
-            assert isinstance(experts, ExpertLayer)
-            sizes = site.mixture.main.count_parameters(experts, site.mixture.shared)
-            shares = (sum(column) / len(seen) for column in zip(*seen, strict=True))
-            # Experts without weights (Null) come last among the shares, and have no size.
-            idle += sum((1 - share) * size for share, size in zip(shares, sizes, strict=False))
+    active = [(module, name) for module, names in find_active_sites(model) for name in names]
+    for module, adapter in active:
+        site, experts = module.coterie_site[adapter], module.coterie_experts[adapter]
+        layer = site.layer_site.name
+        seen = list(usage[layer]["chosen"].values()) if layer in usage else []
+        assert isinstance(experts, ExpertLayer)
+        sizes = site.mixture.main.count_parameters(experts, site.mixture.shared) if seen else []
+        shares = (sum(column) / len(seen) for column in zip(*seen, strict=True))
+        # Experts without weights (Null) come last among the shares, and have no size.
+        idle += sum((1 - share) * size for share, size in zip(shares, sizes, strict=False))
     return round(count_total_parameters(model) - idle)
 
 

@@ -1,6 +1,6 @@
 """The names of a model's experts, and the table of their usage in routing.json."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from torch import nn
@@ -13,12 +13,17 @@ from coterie.tuner.layer import CoterieLayer
 def find_active_mixtures(model: nn.Module) -> dict[str, Mixture]:
     """Return layer -> the mixture of the adapter that is active there."""
     return {
-        site.layer_site.name: site.mixture
-        for module in model.modules()
-        if isinstance(module, CoterieLayer)
-        for adapter, site in module.coterie_site.items()
-        if adapter in module.active_adapters
+        module.coterie_site[adapter].layer_site.name: module.coterie_site[adapter].mixture
+        for module, adapters in find_active_sites(model)
+        for adapter in adapters
     }
+
+
+def find_active_sites(model: nn.Module) -> Iterator[tuple[CoterieLayer, list[str]]]:
+    """Yield each layer that has mixtures, with the adapters that are active there."""
+    for module in model.modules():
+        if isinstance(module, CoterieLayer):
+            yield module, [each for each in module.coterie_site if each in module.active_adapters]
 
 
 def make_expert_names(mixture: Mixture) -> list[str]:

@@ -140,13 +140,11 @@ def _read_scores(run: Run, control: str) -> Scores:
 def _load_statistics(
     system: str, task: str, runs: list[Run], split: str, control: str
 ) -> TaskStatistics:
-    metrics, statistics, samples = [], [], []
+    scored, samples = [], []
     for run in runs:
         tasks, file = run.config.tasks, run.directory.predictions_file(split, task, control)
         rows = read_predictions(file, tasks.prediction_fields)
-        metric, table = tasks.score_predictions(task, rows)
-        metrics.append(metric)
-        statistics.append(table)
+        scored.append(tasks.score_predictions(task, rows))
         samples.append(tuple(map(tasks.make_sample_key, rows)))
         if samples[-1] != samples[0]:
             raise ValueError(
@@ -156,11 +154,9 @@ def _load_statistics(
     saved = _read_scores(runs[0], control).tasks
     if task not in saved:
         raise ValueError(f"{runs[0].folder} has no score of task {task!r}: evaluate it again")
+    metrics, statistics = zip(*scored, strict=True)
     return TaskStatistics(
-        metric=metrics[0],
-        name=saved[task].metric,
-        samples=samples[0],
-        statistics=tuple(statistics),
+        metric=metrics[0], name=saved[task].metric, samples=samples[0], statistics=statistics
     )
 
 

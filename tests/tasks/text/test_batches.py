@@ -11,7 +11,7 @@ from torch import nn
 from transformers import CLIPImageProcessorPil, LlavaProcessor
 
 from coterie import Mixture
-from coterie.data.chat_template import TEMPLATE
+from coterie.data.chat_template import make_template
 from coterie.data.sample import MediaFile, Message, TextSample
 from coterie.tasks.text.batches import TextCollator, append_answers, compute_token_losses
 from tests.tinies.base import tokenizer
@@ -32,7 +32,7 @@ SAMPLES = [sample("ocr", "is this a cat on a mat?", "it is.", "yes"), sample("na
 @pytest.fixture
 def words():
     words = tokenizer(side="left")  # the collator's batches must not depend on it
-    words.chat_template = TEMPLATE
+    words.chat_template = make_template()
     return words
 
 
@@ -102,7 +102,7 @@ def test_llava_takes_the_batch_as_it_is():
         patch_size=7,
         vision_feature_select_strategy="default",
         num_additional_image_tokens=1,
-        chat_template=TEMPLATE,
+        chat_template=make_template(),
     )
     collate = TextCollator(processor, ("naming", "ocr"))
     seen = [sample("ocr", "is this?", "it is.", media=(picture(),)), SAMPLES[1]]

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from coterie.annotations import check_choices
 from coterie.metrics.base import DenseMetric
-from coterie.tasks.dense.visualize import Map, Visualization, apply_colormap_range
+from coterie.tasks.dense.visualize import Map, Visualization, apply_colormap
 
 Label = Shaped[Tensor, "*label"]
 Output = Float[Tensor, "channels *place"]
@@ -107,7 +107,7 @@ class BinaryTask(DenseTask):
 
     def visualize(self, prediction: Map, label: Map | None) -> Visualization:
         """Show 0 as violet and 1 as yellow, for the label and the predicted probability."""
-        return apply_colormap_range(prediction.sigmoid(), label, 0.0, 1.0)
+        return apply_colormap(prediction.sigmoid(), label, (0.0, 1.0))
 
     def renormalize_label(self, label: Label) -> Label:
         """Round means of neighbouring pixels to 0 or 1; one half becomes 1."""

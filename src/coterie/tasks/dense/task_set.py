@@ -169,9 +169,11 @@ class DenseTasks(TaskSet):
     ) -> list[EvaluationDataset]:
         """Load one data set of all tasks, which share each forward pass."""
         rows = self.load_evaluation_rows(split, limit=limit, skip_bad_rows=skip_bad_rows)
-        bad, tasks = rows.bad_rows, self.names
-        found = EvaluationDataset(name=split, tasks=tasks, samples=rows, unit="image", bad_rows=bad)
-        return [found]
+        return [
+            EvaluationDataset(
+                name=split, tasks=self.names, unit="image", bad_rows=rows.bad_rows, samples=rows
+            )
+        ]
 
     def make_prediction_key(self, dataset: EvaluationDataset, task: str) -> dict[str, Any]:
         """Return the samples' digest and the settings of data set, preprocessing and task."""

@@ -36,16 +36,11 @@ class Visualization(NamedTuple):
     prediction: Rgb
 
 
-def apply_colormap_auto(prediction: Map, label: Map | None) -> Visualization:
-    """Color one number per pixel with viridis, on the label's range."""
-    low, high = compute_value_range(_select_scale_source(prediction, label))
-    return apply_colormap_range(prediction, label, low, high)
-
-
-def apply_colormap_range(
-    prediction: Map, label: Map | None, low: float, high: float
+def apply_colormap(
+    prediction: Map, label: Map | None, ends: tuple[float, float] | None = None
 ) -> Visualization:
-    """Color one number per pixel with viridis: violet at `low` and yellow at `high`."""
+    """Color one number per pixel: low violet, high yellow; `ends` are by default the label's."""
+    low, high = ends or compute_value_range(_select_scale_source(prediction, label))
     truth = None if label is None else apply_viridis(rescale(label[0], low, high))
     return Visualization(truth, apply_viridis(rescale(prediction[0], low, high)))
 

@@ -66,17 +66,17 @@ class TextGradientSource(GradientSource):
     def open_spaces(self, *, seed: int) -> Iterator[OpenSpaces]:
         base = self.loaded.model
         adapter = base.active_adapters[0] if isinstance(base, PeftModel) else None
-        can_probe = not isinstance(base, PeftModel) or supports_probe(base)
-        with preserve_flags(base):
-            probed = probe_lora(base, self.at, seed=seed) if can_probe else nullcontext((base, {}))
-            with probed as (model, probe):
-                own = {} if adapter is None else find_adapter_parameters(model, adapter)
-                spaces = {
-                    kind: group_parameters(named, get_parameter_towers(named, model).__getitem__)
-                    for kind, named in {"adapter": own, "probe": probe}.items()
-                    if named
-                }
-                yield model, spaces
+        probed = nullcontext((base, {}))
+        if supports_probe(base):
+            probed = probe_lora(base, self.at, seed=seed)
+        with preserve_flags(base), probed as (model, probe):
+            own = {} if adapter is None else find_adapter_parameters(model, adapter)
+            spaces = {
+                kind: group_parameters(named, get_parameter_towers(named, model).__getitem__)
+                for kind, named in {"adapter": own, "probe": probe}.items()
+                if named
+            }
+            yield model, spaces
 
     def compute_loss(self, model: nn.Module, task: int, batch: Sequence[Any]) -> Float[Tensor, ""]:
         device = next(model.parameters()).device
@@ -145,8 +145,8 @@ def _add_probe(model: PeftModel, mixtures: Sequence[Mixture]) -> Iterator[None]:
         tuner.set_adapter(before)
 
 
-def supports_probe(model: PeftModel) -> bool:
-    """Return whether a probe can be added to a grafted model: not where experts replace blocks."""
+def supports_probe(model: nn.Module) -> bool:
+    """Return whether a probe can be added to a model: not where experts replace blocks."""
     return all(
         site.mixture.main.attaches_to == "linears"
         for module in model.modules()

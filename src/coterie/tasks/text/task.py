@@ -11,7 +11,7 @@ from coterie.data.sources import open_rows
 from coterie.data.subset import SPLIT_PARTS
 from coterie.data.validation import RowReader, ValidatedDataset, raise_for_bad_rows
 from coterie.metrics import parse_metric
-from coterie.metrics.base import AnswerMetric, TextMetric
+from coterie.metrics.base import TextMetric
 from coterie.metrics.text.exact_match import ExactMatch
 from coterie.modalities.base import find_media_modalities
 from coterie.serialization import format_suggestions, get_init_fields
@@ -134,7 +134,13 @@ def parse_task(item: Any, path: Path, where: str) -> TextTask:
     fields["media"] = {name: fields.pop(name) for name in find_media_modalities() if name in fields}
     try:
         if "metric" in fields:
-            fields["metric"] = parse_metric_item(fields["metric"])
+            metric = fields["metric"]
+            if not isinstance(metric, str | Mapping):
+                raise ValueError(f"metric = {metric!r}: give a name, or a name and its fields")
+            try:
+                fields["metric"] = parse_metric(metric)
+            except (TypeError, ValueError) as error:
+                raise ValueError(f"metric = {metric!r}: {error}") from None
         task = TextTask(**fields, folder=str(path.resolve().parent))
         for split, rows in task.rows.items():
             file = task.get_path(split)
@@ -159,13 +165,3 @@ def check_keys(item: Any, where: str) -> None:
     for key in ("name", "rows"):
         if key not in item:
             raise ValueError(f"{where}.{key} is missing: each task needs name and rows")
-
-
-def parse_metric_item(item: Any) -> AnswerMetric:
-    """Parse the metric of an item: a name, or a mapping of its name and fields."""
-    if not isinstance(item, str | Mapping):
-        raise ValueError(f"metric = {item!r}: give a name, or a name and its fields")
-    try:
-        return parse_metric(item)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"metric = {item!r}: {error}") from None

@@ -124,15 +124,14 @@ class TextTasks(TaskSet):
         self, split: str, *, limit: int | None, blind: bool, skip_bad_rows: bool
     ) -> list[EvaluationDataset]:
         """Load one data set for each task; `blind` leaves the text alone in its samples."""
-        datasets = []
-        for task in self.tasks:
-            rows = task.read_samples(split, skip_bad_rows=skip_bad_rows)
-            dataset = EvaluationDataset(
-                name=task.name, tasks=(task.name,), unit="answer", bad_rows=rows.bad_rows,
-                samples=Subset(rows, limit=limit, blind=blind)
-            )  # fmt: skip
-            datasets.append(dataset)
-        return datasets
+        rows = [task.read_samples(split, skip_bad_rows=skip_bad_rows) for task in self.tasks]
+        return [
+            EvaluationDataset(
+                name=name, tasks=(name,), unit="answer", bad_rows=each.bad_rows,
+                samples=Subset(each, limit=limit, blind=blind)
+            )
+            for name, each in zip(self.names, rows, strict=True)
+        ]  # fmt: skip
 
     def make_prediction_key(self, dataset: EvaluationDataset, task: str) -> dict[str, Any]:
         longest = self.get_text_task(task).max_new_tokens

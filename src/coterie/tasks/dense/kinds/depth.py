@@ -6,7 +6,7 @@ from typing import Literal
 from coterie.metrics.dense.depth_error import DepthError
 from coterie.metrics.dense.labels import METRES, DepthScale, compute_masked_mean, mask_unlabelled
 from coterie.tasks.dense.task import DenseTask, Label, Losses, MapBatch
-from coterie.tasks.dense.visualize import Map, Visualization, apply_colormap_auto
+from coterie.tasks.dense.visualize import Map, Visualization, apply_colormap
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,7 @@ class Depth(DenseTask):
 
     def visualize(self, prediction: Map, label: Map | None) -> Visualization:
         """Show near as violet and far as yellow."""
-        return apply_colormap_auto(prediction, label)
+        return apply_colormap(prediction, label)
 
     def scale_label(self, label: Label, factor: float) -> Label:
         """Divide depth by the zoom factor: larger objects are nearer.

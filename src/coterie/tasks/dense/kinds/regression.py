@@ -11,12 +11,7 @@ from coterie.metrics.dense.labels import compute_masked_mean, mask_unlabelled
 from coterie.metrics.dense.mean_error import MeanError
 from coterie.optional_imports import import_optional
 from coterie.tasks.dense.task import DenseTask, Losses, MapsBatch
-from coterie.tasks.dense.visualize import (
-    Maps,
-    Visualization,
-    apply_colormap_auto,
-    combine_rgb_channels,
-)
+from coterie.tasks.dense.visualize import Maps, Visualization, apply_colormap, combine_rgb_channels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,5 +67,5 @@ class Regression(DenseTask):
 
     def visualize(self, prediction: Maps, label: Maps | None) -> Visualization:
         """Show low as violet and high as yellow; several channels as red, green and blue."""
-        render = apply_colormap_auto if self.num_channels == 1 else combine_rgb_channels
+        render = apply_colormap if self.num_channels == 1 else combine_rgb_channels
         return render(prediction, label)
