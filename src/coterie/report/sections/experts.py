@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
+from jaxtyping import Float64
+from torch import Tensor
 
 from coterie.evaluate.task_similarity import TaskDendrogram, cluster_tasks, compute_choice_overlap
 from coterie.report.formatting import Axis, format_points, make_axis, strip_common_prefix
@@ -143,7 +145,9 @@ def draw_tree(tree: TaskDendrogram | None) -> dict[str, Any]:
     }
 
 
-def cluster_by_experts(tasks: Sequence[str], maps: Sequence[Matrix]) -> TaskDendrogram | None:
+def cluster_by_experts(
+    tasks: Sequence[str], maps: Sequence[Float64[Tensor, "height ..."]]
+) -> TaskDendrogram | None:
     """Cluster tasks by the experts that they share, mean over layers; None without scipy."""
     overlaps = torch.stack([compute_choice_overlap(each) for each in maps])
     try:
