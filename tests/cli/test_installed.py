@@ -155,6 +155,7 @@ def test_fetch_finds_what_is_there(command: Installed) -> None:
     assert called.out == f"all there: {command.folder / 'home'}\n"
 
 
+@pytest.mark.slow  # tests/demo/test_showcase.py has its steps
 def test_demo_from_nothing_and_again(command: Installed) -> None:
     called = command("demo", "--steps", "1")
     assert called.code == 0, called.err

@@ -14,11 +14,20 @@ from coterie.losses.load_balance import LoadBalance
 from tests.tiny import TINY
 from tests.tuner.checks import IDS, TASKS, gradients, grafted, logits, roles, same, trained
 
-PLACES = [(family, role) for family in TINY for role in roles(family)]
+# Their modules and rows are those of another family here; `make test-slow` has them, too.
+TWINS = {"qwen2": "llama", "siglip": "clip", "smolvlm": "idefics3", "qwen2_5_vl": "qwen2_vl"}
+PLACES = [
+    pytest.param(family, role, marks=pytest.mark.slow if family in TWINS else ())
+    for family in TINY
+    for role in roles(family)
+]
 # The MLPs of each tower, whose attention has the same axes; `make test-slow` has the others.
 TOWERS = [
-    pytest.param(family, role, marks=pytest.mark.slow if role.endswith(".attn") else ())
-    for family, role in PLACES
+    pytest.param(family, role, marks=pytest.mark.slow)
+    if family in TWINS or role.endswith(".attn")
+    else (family, role)
+    for family in TINY
+    for role in roles(family)
 ]
 ROUTED = dict(experts=Lora(ranks=(2, 4)), gate=TaskGate(), router=TopK(k=1))
 
