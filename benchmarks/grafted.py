@@ -4,9 +4,10 @@ from peft.tuners.tuners_utils import cast_adapter_dtype
 from torch import Tensor, nn
 
 from coterie.mixture import Mixture
+from coterie.mixture_layer import MixtureLayer
 from coterie.routing.context import RoutingContext
 from coterie.routing.gates.base import LayerSite
-from coterie.tuner.layer import CoterieLayer, MixtureSite
+from coterie.tuner.layer import CoterieLayer
 from coterie.tuner.runtime import pop_context, push_context
 
 ADAPTER = "default"
@@ -19,7 +20,7 @@ def grafted(
     host.requires_grad_(False)
     layer = CoterieLayer(host)
     place = LayerSite(name="layer", tower="text", tie_group="layer")
-    site = MixtureSite(mixture=mixture, layer_site=place, num_tasks=tasks)
+    site = MixtureLayer(mixture=mixture, layer_site=place, num_tasks=tasks)
     layer.update_layer(ADAPTER, site, width, has_gate=True)
     if autocast:
         cast_adapter_dtype(layer, ADAPTER)

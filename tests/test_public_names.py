@@ -87,10 +87,10 @@ def test_the_first_export_wins() -> None:
 
 
 def test_a_class_that_is_exported_nowhere_has_no_public_name() -> None:
-    from coterie.tuner.layer import MixtureSite
+    from coterie.tuner.layer import FixedOutput
 
-    with pytest.raises(ValueError, match=r"MixtureSite of coterie.tuner.layer has no public name"):
-        get_public_name(MixtureSite)
+    with pytest.raises(ValueError, match=r"FixedOutput of coterie.tuner.layer has no public name"):
+        get_public_name(FixedOutput)
 
 
 def test_the_names_of_a_namespace_are_listed_and_no_other_is_there() -> None:

@@ -17,25 +17,21 @@ from coterie.routing.gates.base import GateLayer, GateOutput, LayerSite
 
 @dataclass(frozen=True, kw_only=True)
 class MixtureLayer:
-    """A mixture with the gate of one module.
+    """One adapter's mixture at one module; `num_tasks`, those of the adapter, is for `Routing`.
 
     It has no parameters of its own: those of the gate and of the experts are submodules of the
-    layer that wraps the module, under the names that PEFT needs.
-
-    Attributes:
-        gate: the gate's weights; None if there is no routing, or the layer uses the decision of
-            another.
-        num_tasks: tasks of the adapter, for `Routing.num_tasks`.
+    layer that wraps the module, under the names that PEFT needs. The gate is None if there is no
+    routing, or the layer uses the decision of another.
     """
 
     mixture: Mixture
-    gate: GateLayer | None
-    site: LayerSite
+    layer_site: LayerSite
     num_tasks: int = 0
 
     def run(
         self,
         experts: ExpertLayer,
+        gate: GateLayer | None,
         base_layer: nn.Module,
         x: Float[Tensor, "*units width"],
         context: RoutingContext,
@@ -43,14 +39,19 @@ class MixtureLayer:
         **kwargs: Any,
     ) -> Any:
         """Return the output in place of `base_layer(x)`; record the routing on a tape, if any."""
-        deferred = self.route(x, context, training=experts.training)
+        deferred = self.route(gate, x, context, training=experts.training)
         output, decision = experts(base_layer, x, deferred, *args, **kwargs)
         if context.tape is not None and self.mixture.gate is not None:
-            context.tape[self.site.name] = self._make_routing(decision, deferred, x, context)
+            context.tape[self.layer_site.name] = self._make_routing(decision, deferred, x, context)
         return output
 
     def route(
-        self, x: Float[Tensor, "*units width"], context: RoutingContext, *, training: bool
+        self,
+        gate: GateLayer | None,
+        x: Float[Tensor, "*units width"],
+        context: RoutingContext,
+        *,
+        training: bool,
     ) -> DeferredRouting:
         """Return the inputs from which the experts compute the decision for the layer input `x`."""
         mixture = self.mixture
@@ -58,15 +59,16 @@ class MixtureLayer:
             constant = torch.zeros(1, mixture.num_experts, device=x.device)
             return DeferredRouting(make_decision=mixture.decide, logits=constant, is_uniform=True)
         if mixture.gate.decides_per_sample:
-            cached = context.get_cached_decision(self.site.tie_group, self.site.name)
+            site = self.layer_site
+            cached = context.get_cached_decision(site.tie_group, site.name)
             if cached is None:
-                cached = self._decide_per_sample(x, context, training=training)
+                cached = self._decide_per_sample(gate, x, context, training=training)
             noise = None if cached.noise is None else self._expand_to_rows(cached.noise, x, context)
             logits = self._expand_to_rows(cached.logits, x, context)
             gate_output = GateOutput(logits=logits, per_sample=True)
         else:
-            assert self.gate is not None
-            gate_output = self.gate(x, context, self.site)
+            assert gate is not None
+            gate_output = gate(x, context, self.layer_site)
             shape = x.shape[:-1] if gate_output.logits is None else gate_output.logits.shape[:-1]
             noise = self._sample_noise(shape, x, training=training)
         return DeferredRouting(
@@ -76,19 +78,20 @@ class MixtureLayer:
         )
 
     def _decide_per_sample(
-        self, x: Tensor, context: RoutingContext, *, training: bool
+        self, gate: GateLayer | None, x: Tensor, context: RoutingContext, *, training: bool
     ) -> CachedDecision:
         """Compute the samples' decision and cache it for tied layers and for later tokens."""
-        if self.gate is None:
+        site = self.layer_site
+        if gate is None:
             raise ValueError(
-                f"{self.site.name} follows the decision of group {self.site.tie_group!r}, which "
+                f"{site.name} follows the decision of group {site.tie_group!r}, which "
                 "has not been made yet in this forward pass: use InstanceGate(tie='layer')"
             )
-        logits = self.gate(x, context, self.site).logits
+        logits = gate(x, context, site).logits
         assert logits is not None
         noise = self._sample_noise(logits.shape[:-1], x, training=training)
         decision = CachedDecision(logits, noise)
-        context.cached_decisions[self.site.tie_group] = decision
+        context.cached_decisions[site.tie_group] = decision
         return decision
 
     def _sample_noise(self, units: torch.Size, x: Tensor, *, training: bool) -> Tensor | None:
@@ -99,7 +102,8 @@ class MixtureLayer:
         per_sample = per_sample.to(x.device)  # a model may be spread over devices
         if per_sample.shape[0] == x.shape[0]:
             return per_sample
-        return per_sample[context.get_sample_of_rows(self.site.tower, x.shape[0]).to(x.device)]
+        samples = context.get_sample_of_rows(self.layer_site.tower, x.shape[0])
+        return per_sample[samples.to(x.device)]
 
     def _make_routing(
         self,
@@ -108,7 +112,7 @@ class MixtureLayer:
         x: Tensor,
         context: RoutingContext,
     ) -> Routing:
-        tower, per_token = self.site.tower, not (deferred.is_uniform or deferred.per_sample)
+        tower, per_token = self.layer_site.tower, not (deferred.is_uniform or deferred.per_sample)
         units = torch.Size((1,)) if deferred.is_uniform else x.shape[: -1 if per_token else 1]
         task = valid = modality = None
         if context.task_ids is not None:

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from coterie.experts.base import LowRankFactors
 from coterie.mixture import Mixture
-from coterie.mixture_layer import MixtureLayer
 from coterie.routing.context import RoutingContext
 from coterie.tuner.config import CoterieConfig
 from coterie.tuner.layer import CoterieLayer
@@ -126,8 +125,7 @@ def make_fixed_task_lora(
     factors = site.mixture.main.get_low_rank_factors(experts)
     # A gate that depends on the task alone reads only the shape of x.
     x = factors.down.new_zeros(1, 1, factors.down.shape[1])
-    mixture_layer = MixtureLayer(mixture=site.mixture, gate=gate, site=site.layer_site)
-    deferred = mixture_layer.route(x, context, training=False)
+    deferred = site.route(gate, x, context, training=False)
     gates = deferred.make_decision(deferred.resolve(x)).combine_weights
     weights, tower = tuple(gates.reshape(-1).double().tolist()), site.layer_site.tower
     return FixedTaskLora(name=name, tower=tower, factors=factors, combine_weights=weights)

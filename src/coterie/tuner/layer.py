@@ -1,7 +1,6 @@
 """`CoterieLayer`, which wraps a module of the base model and runs the active adapters' mixtures."""
 
 import inspect
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -9,20 +8,10 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
 
 from coterie.experts.base import ExpertLayer
-from coterie.mixture import Mixture
 from coterie.mixture_layer import MixtureLayer
 from coterie.routing.context import RoutingContext
-from coterie.routing.gates.base import GateLayer, LayerSite
+from coterie.routing.gates.base import GateLayer
 from coterie.tuner.runtime import RUNTIME
-
-
-@dataclass(frozen=True, kw_only=True)
-class MixtureSite:
-    """One adapter's mixture at one module."""
-
-    mixture: Mixture
-    layer_site: LayerSite
-    num_tasks: int
 
 
 class FixedOutput(nn.Module):
@@ -49,11 +38,11 @@ class CoterieLayer(nn.Module, BaseTunerLayer):
         self.input_name = next(iter(inspect.signature(base_layer.forward).parameters))
         self.coterie_experts = nn.ModuleDict()
         self.coterie_gate = nn.ModuleDict()
-        self.coterie_site: dict[str, MixtureSite] = {}
+        self.coterie_site: dict[str, MixtureLayer] = {}
         self._disable_adapters = False
         self.merged_adapters: list[str] = []
 
-    def update_layer(self, adapter: str, site: MixtureSite, width: int, *, has_gate: bool) -> None:
+    def update_layer(self, adapter: str, site: MixtureLayer, width: int, *, has_gate: bool) -> None:
         """Add one adapter's new weights."""
         base_layer = self.get_base_layer()
         experts, gate = site.mixture.build(base_layer, width, site.num_tasks, has_gate=has_gate)
@@ -95,12 +84,10 @@ class CoterieLayer(nn.Module, BaseTunerLayer):
         *args: Any,
         **kwargs: Any,
     ) -> Any:
-        own, experts = self.coterie_site[adapter], self.coterie_experts[adapter]
+        site, experts = self.coterie_site[adapter], self.coterie_experts[adapter]
         gate = self.coterie_gate[adapter] if adapter in self.coterie_gate else None
         assert isinstance(experts, ExpertLayer) and isinstance(gate, GateLayer | None)
-        site, tasks = own.layer_site, own.num_tasks
-        layer = MixtureLayer(mixture=own.mixture, gate=gate, site=site, num_tasks=tasks)
-        return layer.run(experts, base_layer, x, context, *args, **kwargs)
+        return site.run(experts, gate, base_layer, x, context, *args, **kwargs)
 
     def _run_mixed(self, x: Tensor, context: RoutingContext, *args: Any, **kwargs: Any) -> Any:
         """Run each sample through its own adapter ("__base__" for none), as PEFT does."""

@@ -11,11 +11,12 @@ from peft.utils.constants import DUMMY_TARGET_MODULES
 from peft.utils.quantization_utils import get_quantization_kwargs, resolve_quantization_backend
 from torch import nn
 
+from coterie.mixture_layer import MixtureLayer
 from coterie.routing.gates.base import LayerSite
 from coterie.tuner.config import PEFT_TYPE_NAME, PREFIX, CoterieConfig
 from coterie.tuner.forward_hooks import RoutingHook, find_hook, remove_hooks
 from coterie.tuner.injection import InjectionPlan, get_gate_input_width, plan_injection
-from coterie.tuner.layer import CoterieLayer, MixtureSite
+from coterie.tuner.layer import CoterieLayer
 from coterie.tuner.runtime import RUNTIME
 
 
@@ -58,7 +59,7 @@ class CoterieModel(BaseTuner):
         group = f"{adapter_name}/{position}/{group}"
         tower = plan.get_tower(current_key)
         place = LayerSite(name=current_key, tower=tower, tie_group=group)
-        site = MixtureSite(mixture=mixture, layer_site=place, num_tasks=len(peft_config.tasks))
+        site = MixtureLayer(mixture=mixture, layer_site=place, num_tasks=len(peft_config.tasks))
         layer = target if isinstance(target, CoterieLayer) else CoterieLayer(target)
         base_layer = layer.get_base_layer()
         width = get_gate_input_width(mixture, base_layer, self.model)

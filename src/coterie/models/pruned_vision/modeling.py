@@ -88,8 +88,8 @@ class PrunedMixtureLayer(nn.Module):
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         x, *rest = args or (kwargs.pop(self.input_name),)
         state = RoutingContext(batch_size=x.shape[0], device=x.device, single_task=0)
-        layer = MixtureLayer(mixture=self.mixture, gate=self.gate, site=self.site)
-        gating = layer.route(x, state, training=self.training)
+        layer = MixtureLayer(mixture=self.mixture, layer_site=self.site)
+        gating = layer.route(self.gate, x, state, training=self.training)
 
         def decide(logits: Tensor) -> RoutingDecision:
             decision = gating.make_decision(logits)
