@@ -9,7 +9,6 @@ import pytest
 from coterie.annotations import (
     check_choices,
     coerce,
-    describe_annotation,
     get_item_annotation,
     matches_annotation,
 )
@@ -74,10 +73,10 @@ def test_does_not_fit(value: object, hint: object) -> None:
 
 def test_whole_numbers_become_floats_where_only_these_fit() -> None:
     for hint in (float, float | None):
-        assert type(coerce(3, hint)) is float
-    for hint in (int, int | float, bool, Any):
-        assert type(coerce(3, hint)) is int
-    assert coerce(None, float | None) is None and coerce(True, float) is True
+        assert type(coerce(3, hint, "rate")) is float
+    for hint in (int, int | float, bool | int, Any):
+        assert type(coerce(3, hint, "rate")) is int
+    assert coerce(None, float | None, "rate") is None and coerce(True, float | bool, "rate") is True
 
 
 def test_items_of_tuples() -> None:
@@ -87,12 +86,13 @@ def test_items_of_tuples() -> None:
     assert get_item_annotation(tuple, 0) is get_item_annotation(list[int], 0) is Any
 
 
-def test_how_it_is_said() -> None:
-    assert (
-        describe_annotation(int) == "int"
-        and describe_annotation(tuple[int, ...]) == "tuple[int, ...]"
-    )
-    assert describe_annotation(int | None) == "int | None"
+@pytest.mark.parametrize(
+    ("hint", "said"),
+    [(int, "int"), (tuple[int, ...], r"tuple\[int, \.\.\.\]"), (int | None, r"int \| None")],
+)
+def test_how_it_is_said(hint: object, said: str) -> None:
+    with pytest.raises(ValueError, match=rf"^rank takes {said}, not 'many'$"):
+        coerce("many", hint, "rank")
 
 
 @dataclass(frozen=True)

@@ -39,8 +39,14 @@ def matches_annotation(value: Any, hint: Any) -> bool:
     return not is_kind or (isinstance(value, Mapping) and "is" in value)
 
 
-def coerce(value: Any, hint: Any) -> Any:
-    """Return `value`; an integer is converted to float if the annotation has float and not int."""
+def coerce(value: Any, hint: Any, name: str) -> Any:
+    """Return `value`; an integer is converted to float if the annotation has float and not int.
+
+    Raises ValueError, which says what `name` takes, for a value that does not match.
+    """
+    if not matches_annotation(value, hint):
+        is_class = get_origin(hint) is None and type(hint) is type
+        raise ValueError(f"{name} takes {hint.__name__ if is_class else hint}, not {value!r}")
     options = get_args(hint) or (hint,)
     return float(value) if type(value) is int and float in options and int not in options else value
 
@@ -53,11 +59,6 @@ def get_item_annotation(hint: Any, index: int) -> Any:
     if options[-1] is Ellipsis:
         return options[0]
     return options[index] if index < len(options) else Any
-
-
-def describe_annotation(hint: Any) -> str:
-    """Return the annotation in the form that errors use."""
-    return hint.__name__ if get_origin(hint) is None and type(hint) is type else str(hint)
 
 
 def check_choices(config: object) -> None:

@@ -6,7 +6,7 @@ from types import ModuleType
 from typing import Any, TypeVar, get_type_hints
 
 from coterie import serialization
-from coterie.annotations import coerce, describe_annotation, matches_annotation
+from coterie.annotations import coerce
 from coterie.optional_imports import import_optional
 
 Kind = TypeVar("Kind")
@@ -57,9 +57,8 @@ def construct_from_yaml(kind: type[Kind], items: Any, where: str) -> Kind:
     if not isinstance(items, Mapping):
         raise ValueError(f"{where} = {items!r}: give fields of {kind.__name__}, as key: value")
     hints = get_type_hints(kind)
-    for key, value in items.items():
-        if key in hints and not matches_annotation(value, hints[key]):
-            allowed = describe_annotation(hints[key])
-            raise ValueError(f"{where}.{key} takes {allowed}, not {value!r}")
-    fields = {str(key): coerce(value, hints.get(key)) for key, value in items.items()}
+    fields = {
+        str(key): coerce(value, hints.get(key, Any), f"{where}.{key}")
+        for key, value in items.items()
+    }
     return serialization.construct(kind, fields, where)

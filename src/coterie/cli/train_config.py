@@ -11,12 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
 from coterie import recipes, serialization
-from coterie.annotations import (
-    coerce,
-    describe_annotation,
-    get_item_annotation,
-    matches_annotation,
-)
+from coterie.annotations import coerce, get_item_annotation
 from coterie.recipe import RECIPE_FILE, Recipe
 from coterie.train import RunConfig
 from coterie.train.run_directory import RunDirectory
@@ -74,21 +69,13 @@ def build_config(
 def call_recipe(name: str, arguments: Mapping[str, Any]) -> Recipe:
     """Call a function of coterie.recipes with validated arguments."""
     hints = get_type_hints(SYSTEMS[name])
-    for argument, value in arguments.items():
-        check_fit(value, hints[argument], argument)
+    # 16 is accepted as 16.0, and JSON's lists become tuples.
+    fitting = {key: coerce(each, hints[key], f"--set: {key}") for key, each in arguments.items()}
     try:
-        # JSON's lists become tuples, and 16 is accepted as 16.0.
-        loaded = {key: serialization.load(value, name=key) for key, value in arguments.items()}
-        return SYSTEMS[name](**{key: coerce(loaded[key], hints[key]) for key in loaded})
+        return SYSTEMS[name](**{k: serialization.load(v, name=k) for k, v in fitting.items()})
     except (TypeError, ValueError) as error:
         given = ", ".join(f"{argument}={value!r}" for argument, value in arguments.items())
         raise ValueError(f"recipe {name}({given}): {error}") from error
-
-
-def check_fit(value: Any, hint: Any, at: str) -> None:
-    """Raise ValueError unless a value fits the annotation of its place."""
-    if not matches_annotation(value, hint):
-        raise ValueError(f"--set: {at} takes {describe_annotation(hint)}, not {value!r}")
 
 
 def read_recipe_or_config(recipe: str) -> Recipe | RunConfig:
@@ -151,8 +138,7 @@ def set_at_path(value: Value, path: str, new: Any, *, name: str) -> Value:
         parent = parent[key]
         key, hint = resolve_key(parent, part, at, hint)
         at = f"{at}.{part}"
-    check_fit(new, hint, at)
-    parent[key] = coerce(new, hint)
+    parent[key] = coerce(new, hint, f"--set: {at}")
     return serialization.load(data["value"], name=name)
 
 
