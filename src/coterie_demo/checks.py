@@ -5,8 +5,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from coterie.cli.checks import Check
-from coterie.cli.checks.machine import GIB
+from coterie.cli.checks import GIB, Check
 from coterie.paths import get_cache_dir
 
 # Part of `coterie fetch` -> files that exist once it is complete.

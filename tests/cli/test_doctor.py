@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from packaging.requirements import Requirement
 
-from coterie.cli.checks import Check, machine, packages
+from coterie.cli import checks
+from coterie.cli.checks import Check
 from tests.cli.calls import Calls
 
 WANTED = [
@@ -30,7 +31,7 @@ def having(monkeypatch: pytest.MonkeyPatch) -> Having:
     """`having(torch="2.13")` makes up which packages are installed."""
 
     def install(**versions: str) -> None:
-        monkeypatch.setattr(packages, "get_installed_version", versions.get)
+        monkeypatch.setattr(checks, "get_installed_version", versions.get)
 
     return install
 
@@ -43,10 +44,10 @@ def test_lines() -> None:
 
 def test_core_packages(having: Having) -> None:
     having(torch="2.13.0+cpu", peft="0.21.2")
-    good = packages.check_core_packages(WANTED)
+    good = checks.check_core_packages(WANTED)
     assert [each.status for each in good] == ["ok", "ok"]  # numpy's marker leaves it out here
     having(peft="0.22.0")
-    torch, peft = packages.check_core_packages(WANTED)
+    torch, peft = checks.check_core_packages(WANTED)
     assert (torch.status, torch.details) == ("broken", "is not installed")
     assert torch.advice == "pip install 'torch>=2.6'"
     assert (peft.status, peft.details) == ("broken", "is 0.22.0, and <0.22,>=0.21 is needed")
@@ -54,36 +55,36 @@ def test_core_packages(having: Having) -> None:
 
 def test_extras(having: Having) -> None:
     having(jinja2="3.1.6", matplotlib="3.8")
-    (report,) = packages.check_extras(WANTED, ["report"])
+    (report,) = checks.check_extras(WANTED, ["report"])
     assert (report.status, report.details) == ("off", "matplotlib is 3.8, and >=3.9 is needed")
     assert report.advice == "pip install 'coterie[report]'"
     having(jinja2="3.1.6", matplotlib="3.9")
-    (report,) = packages.check_extras(WANTED, ["report"])
+    (report,) = checks.check_extras(WANTED, ["report"])
     assert (report.status, report.advice) == ("ok", "")
     assert report.details == "jinja2 3.1.6; matplotlib 3.9"
 
 
 def test_traps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packages, "find_spec", {"torchvision": True}.get)
-    monkeypatch.setattr(packages, "try_import", lambda name: "operator nms does not exist")
-    torchvision, timm = packages.check_conflicting_packages()
+    monkeypatch.setattr(checks, "find_spec", {"torchvision": True}.get)
+    monkeypatch.setattr(checks, "try_import", lambda name: "operator nms does not exist")
+    torchvision, timm = checks.check_conflicting_packages()
     assert torchvision.status == "broken" and "nms" in torchvision.details
     assert torchvision.advice.startswith("pip uninstall torchvision")
     assert timm.status == "ok"
-    monkeypatch.setattr(packages, "try_import", lambda name: "")
-    assert [each.status for each in packages.check_conflicting_packages()] == ["ok", "ok"]
+    monkeypatch.setattr(checks, "try_import", lambda name: "")
+    assert [each.status for each in checks.check_conflicting_packages()] == ["ok", "ok"]
 
 
 def test_imports() -> None:
-    assert packages.try_import("json") == ""
-    assert "No module named 'surely_not_there'" in packages.try_import("surely_not_there")
+    assert checks.try_import("json") == ""
+    assert "No module named 'surely_not_there'" in checks.try_import("surely_not_there")
 
 
 def test_the_machine() -> None:
-    found = {each.subject: each.details for each in machine.check_machine()}
+    found = {each.subject: each.details for each in checks.check_machine()}
     assert found.keys() == {"processor", "memory", "disk", "bfloat16"}
     assert int(found["processor"].split()[0]) >= 1
-    assert machine.get_free_disk_bytes(Path("/surely/not/there")) > 0
+    assert checks.get_free_disk_bytes(Path("/surely/not/there")) > 0
 
 
 @pytest.mark.parametrize(
@@ -95,25 +96,25 @@ def test_the_machine() -> None:
     ],
 )
 def test_bfloat16(flags: set[str] | None, said: str) -> None:
-    assert said in machine.check_bfloat16(flags)
+    assert said in checks.check_bfloat16(flags)
 
 
 def test_flags_are_read_from_the_kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "FLAGS", tmp_path / "cpuinfo")
-    assert machine.read_cpu_flags() is None
+    monkeypatch.setattr(checks, "FLAGS", tmp_path / "cpuinfo")
+    assert checks.read_cpu_flags() is None
     (tmp_path / "cpuinfo").write_text("processor\t: 0\nflags\t\t: fpu amx_bf16\n")
-    assert machine.read_cpu_flags() == {"fpu", "amx_bf16"}
+    assert checks.read_cpu_flags() == {"fpu", "amx_bf16"}
     (tmp_path / "cpuinfo").write_text("processor\t: 0\nFeatures\t: fp bf16\n")
-    assert machine.read_cpu_flags() == {"fp", "bf16"}
+    assert checks.read_cpu_flags() == {"fp", "bf16"}
     (tmp_path / "cpuinfo").write_text("processor\t: 0\n")
-    assert machine.read_cpu_flags() is None
+    assert checks.read_cpu_flags() is None
 
 
 def test_a_library_that_does_not_import() -> None:
     def load() -> None:
         raise RuntimeError("operator torchvision::nms does not exist\n")
 
-    (found,) = machine.check_library(load)
+    (found,) = checks.check_library(load)
     assert found.status == "broken"
     assert (
         found.details == "does not import: RuntimeError: operator torchvision::nms does not exist"
@@ -122,7 +123,7 @@ def test_a_library_that_does_not_import() -> None:
 
 def test_the_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COTERIE_HOME", str(tmp_path / "home"))
-    (home,) = machine.check_home()
+    (home,) = checks.check_home()
     assert home.status == "ok" and home.details.startswith(f"{tmp_path / 'home'}, ")
 
 
@@ -132,7 +133,7 @@ def test_the_exit_code(coterie: Calls, tmp_path: Path, monkeypatch: pytest.Monke
     def broken(*arguments: Any) -> list[Check]:
         return [Check(subject="peft", status="broken", details="gone", advice="install it")]
 
-    monkeypatch.setattr(packages, "check_packages", broken)
+    monkeypatch.setattr(checks, "check_packages", broken)
     called = coterie("doctor")
     assert "\nok      home: " in called.out and "\noff     scenes: " in called.out
     assert called.code == 1 and called.out.startswith("broken  peft: gone\n        -> install it")

@@ -20,8 +20,7 @@ def doctor(load: Callable[[], None]) -> None:
     Example:
       coterie doctor
     """
-    from coterie.cli.checks.machine import check_home, check_library, check_machine
-    from coterie.cli.checks.packages import check_packages
+    from coterie.cli.checks import check_home, check_library, check_machine, check_packages
     from coterie.plugins import CHECKS, list_plugins
 
     broken = 0
