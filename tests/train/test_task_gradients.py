@@ -12,7 +12,8 @@ from torchjd.aggregation import UPGrad as TorchJDUPGrad
 from coterie import Fixed, Importance, PCGrad, Recipe, UPGrad
 from coterie.balancing.base import Balancing
 from coterie.tasks.losses import TaskLossSums
-from coterie.train.task_gradients import TaskGradients, is_task_specific
+from coterie.train.task_gradients import TaskGradients
+from coterie.train.trainable import match_new_parameters
 from coterie.train.trainer import MixtureTrainer
 from tests.train import gallery
 from tests.train.small import adapter, content, hard, lines, plain, trained
@@ -243,7 +244,7 @@ def test_heads_and_vectors_of_tasks_are_not_shared(tmp_path: Path, monkeypatch) 
     def record(cls: type[TaskGradients], model: PeftModel, *, tasks: int) -> TaskGradients:
         found = real(cls, model, tasks=tasks)
         named = [(name, each) for name, each in model.named_parameters() if each.requires_grad]
-        seen.update({name: is_task_specific(model, name) for name, _ in named})
+        seen.update({name: name in match_new_parameters(model) for name, _ in named})
         shared = sum(each.numel() for name, each in named if not seen[name])
         assert found.num_shared == shared and len(found.parameters) == len(named)
         return found

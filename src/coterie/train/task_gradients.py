@@ -1,6 +1,5 @@
 """`TaskGradients`: the gradients of the tasks' losses, for balancings that combine gradients."""
 
-import re
 from collections.abc import Sequence
 
 import torch
@@ -9,16 +8,8 @@ from peft import PeftModel
 from torch import Tensor, nn
 
 from coterie import distributed
-from coterie.families.base import find_family
 from coterie.tasks.losses import TaskLossSums
-from coterie.train.trainable import get_base_parameter_name
-
-
-def is_task_specific(model: PeftModel, name: str) -> bool:
-    """Return whether a parameter belongs to one task, as heads and task embeddings do."""
-    family = find_family(model.get_base_model())
-    pattern = "" if family is None else family.new_parameters
-    return ".coterie_" not in name and bool(re.fullmatch(pattern, get_base_parameter_name(name)))
+from coterie.train.trainable import match_new_parameters
 
 
 class TaskGradients:
@@ -51,9 +42,10 @@ class TaskGradients:
     def from_model(cls, model: PeftModel, *, tasks: int) -> "TaskGradients":
         """Create empty gradients of all trained parameters of a model."""
         shared, task_specific = [], []
+        own = match_new_parameters(model)
         for name, each in model.named_parameters():
             if each.requires_grad:
-                (task_specific if is_task_specific(model, name) else shared).append(each)
+                (task_specific if name in own else shared).append(each)
         return cls(shared, task_specific, tasks=tasks)
 
     def add(self, found: TaskLossSums, routing: Sequence[Float[Tensor, ""]]) -> None:

@@ -1,7 +1,7 @@
-"""Selection of a stage's trained parameters, and of the mixtures it is grafted with."""
+"""Selection and grouping of a stage's trained parameters, and the mixtures it is grafted with."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -82,15 +82,13 @@ def make_stage_mixtures(mixtures: Sequence[Mixture], stage: Stage) -> tuple[Mixt
 def select_trainable(model: PeftModel, stage: Stage) -> TrainableParameters:
     """Set `requires_grad` of exactly the stage's parameters, and return their names.
 
-    Newly initialised base parameters (`new_parameters` of the family: heads and task embeddings)
-    are trained in every stage.
+    Newly initialised base parameters (`match_new_parameters`) are trained in every stage.
     Raises ValueError for a part or pattern without parameters.
     """
     chosen: dict[str, nn.Parameter] = {}
     for part in stage.trains:
         chosen |= _select_part(part, stage, model)
-    if family := find_family(model.get_base_model()):
-        chosen |= _match_parameters(family.new_parameters, model)
+    chosen |= match_new_parameters(model)
     rates = {
         name: rate
         for part, rate in stage.learning_rates.items()
@@ -108,6 +106,34 @@ def select_trainable(model: PeftModel, stage: Stage) -> TrainableParameters:
         base=base, frozen_rows=tuple(frozen), learning_rates=rates, undecayed=undecayed,
         decays_balancing=stage.decays_balancing,
     )  # fmt: skip
+
+
+def group_parameters(
+    model: nn.Module, balancing: nn.Module, trained: TrainableParameters, stage: Stage
+) -> list[dict[str, Any]]:
+    """Return the trained parameters by learning rate and weight decay, for torch's optimizers.
+
+    Parameters of at most one axis (biases, norms) do not decay. The stage's own rate comes first.
+    """
+    learning_rate, weight_decay = stage.learning_rate, stage.weight_decay
+    named = [
+        *((name, each, each.ndim > 1 and name not in trained.undecayed)
+          for name, each in model.named_parameters()),
+        *((name, each, trained.decays_balancing) for name, each in balancing.named_parameters()),
+    ]  # fmt: skip
+    rates = dict.fromkeys([learning_rate, *trained.learning_rates.values()])
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {
+        (rate, decay): [] for rate in rates for decay in (weight_decay, 0.0)
+    }
+    for name, each, decays in named:
+        if each.requires_grad:
+            rate = trained.learning_rates.get(name, learning_rate)
+            groups[rate, weight_decay if decays else 0.0].append(each)
+    return [
+        {"params": learns, "lr": rate, "weight_decay": decay}
+        for (rate, decay), learns in groups.items()
+        if learns
+    ]
 
 
 def get_base_parameter_name(name: str) -> str:
@@ -145,6 +171,12 @@ def _match_parameters(pattern: str, model: PeftModel) -> dict[str, nn.Parameter]
     }
 
 
+def match_new_parameters(model: PeftModel) -> dict[str, nn.Parameter]:
+    """Return the `new_parameters` of the family: those of single tasks, heads and embeddings."""
+    family = find_family(model.get_base_model())
+    return {} if family is None else _match_parameters(family.new_parameters, model)
+
+
 def _make_no_match_error(part: str, stage: Stage, model: PeftModel) -> str:
     config: Any = model.get_base_model().config
     kind, what = config.model_type, f"stage {stage.name!r} trains {part!r}"
@@ -157,9 +189,8 @@ def _make_no_match_error(part: str, stage: Stage, model: PeftModel) -> str:
     return f"{what}, which matches no parameter of {kind}; its parameters are called {some}, ..."
 
 
-def _find_shared_expert_rows(model: PeftModel) -> list[tuple[str, nn.Parameter, int]]:
-    """Return the parameters that hold a shared expert, with the first of its rows, at the end."""
-    found = []
+def _find_shared_expert_rows(model: PeftModel) -> Iterator[tuple[str, nn.Parameter, int]]:
+    """Yield the parameters that hold a shared expert, with the first of its rows, at the end."""
     for prefix, layer in model.named_modules():
         if not isinstance(layer, CoterieLayer) or ADAPTER_NAME not in layer.coterie_site:
             continue
@@ -168,8 +199,7 @@ def _find_shared_expert_rows(model: PeftModel) -> list[tuple[str, nn.Parameter, 
             experts = layer.coterie_experts[ADAPTER_NAME]
             for name, rows in mixture.main.find_shared_rows(experts, mixture.shared).items():
                 full_name = f"{prefix}.coterie_experts.{ADAPTER_NAME}.{name}"
-                found.append((full_name, experts.get_parameter(name), rows.start))
-    return found
+                yield full_name, experts.get_parameter(name), rows.start
 
 
 def _freeze_other_rows(

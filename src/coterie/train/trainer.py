@@ -8,6 +8,7 @@ from typing import Any, cast
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader
 from transformers import PrinterCallback, Trainer
@@ -20,10 +21,10 @@ from coterie.train import adapter_weights
 from coterie.train.batch_sampler import StageBatchSampler
 from coterie.train.checkpoint import find_latest, load_random, load_trainer, save_best, save_trainer
 from coterie.train.metric_log import flatten_for_trackers
-from coterie.train.optimizer import make_optimizer
 from coterie.train.running_sums import RunningSums
 from coterie.train.stage_context import StageContext
 from coterie.train.task_gradients import TaskGradients
+from coterie.train.trainable import group_parameters
 from coterie.train.validation import Validation
 
 Batch = dict[str, Any]
@@ -136,8 +137,12 @@ class MixtureTrainer(Trainer):
         )
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
+        """Create AdamW, fused where the device has it."""
         if self.optimizer is None:
-            self.optimizer = make_optimizer(self.stage_context, self.args.device)
+            context, stage = self.stage_context, self.stage_context.stage
+            groups = group_parameters(context.model, context.balancing, context.trainable, stage)
+            fused = self.args.device.type in ("cpu", "cuda")
+            self.optimizer = AdamW(groups, lr=stage.learning_rate, eps=stage.epsilon, fused=fused)
             self.optimizer.register_step_pre_hook(self._before_step)
             self.optimizer.register_step_post_hook(self._after_step)
         return self.optimizer
