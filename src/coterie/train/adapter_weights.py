@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from coterie.tuner.config import WEIGHTS
-from coterie.tuner.layer import CoterieLayer, MixtureSite
+from coterie.tuner.layer import CoterieLayer
 
 
 def save(model: PeftModel, base_parameters: Sequence[str], folder: Path) -> None:
@@ -63,27 +63,18 @@ def load_copies(model: PeftModel, folder: Path) -> None:
         if isinstance(module, CoterieLayer)
         for site in module.coterie_site.values()
     }
-    with torch.no_grad():
-        for name, target in _get_tensors_by_name(model).items():
-            if name in saved:  # new gates are not
-                site = next((sites[each] for each in sites if name.startswith(each)), None)
-                target.copy_(_repeat_weight(site, saved[name], target, name))
     for site in sites.values():
         problem = site.mixture.main.find_copy_problem(site.mixture.shared)
         if problem is not None:
             raise ValueError(f"init='copy' at {site.layer_site.name}: {problem}")
-
-
-def _repeat_weight(site: MixtureSite | None, source: Tensor, target: Tensor, name: str) -> Tensor:
-    if site is None:
-        return source
-    try:
-        return site.mixture.main.repeat_weight(source, target.shape)
-    except ValueError:
-        raise ValueError(
-            f"init='copy' cannot make {name} of shape {tuple(target.shape)} out of copies of "
-            f"{tuple(source.shape)}: give all experts, the always-on one too, one rank"
-        ) from None
+    with torch.no_grad():
+        for name, target in _get_tensors_by_name(model).items():
+            if name in saved:  # new gates are not
+                source = saved[name]
+                prefix = next(filter(name.startswith, sites), None)
+                if prefix is not None:
+                    source = sites[prefix].mixture.main.repeat_weight(source, target.shape)
+                target.copy_(source)
 
 
 def _get_tensors_by_name(model: PeftModel) -> dict[str, Tensor]:
