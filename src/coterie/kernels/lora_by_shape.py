@@ -75,8 +75,7 @@ class _PerSample(torch.autograd.Function):
         ctx: Any, call: LoraCall, chosen: Tensor, x: Tensor, down: Tensor, up: Tensor, gates: Tensor
     ) -> Tensor:
         ctx.rank = call.layout.ranks[0]
-        down_of = _gather_chosen(down, chosen, ctx.rank, x.dtype)
-        up_of = _gather_chosen(up, chosen, ctx.rank, x.dtype)
+        down_of, up_of = (_gather_chosen(each, chosen, ctx.rank, x.dtype) for each in (down, up))
         h = torch.bmm(x, down_of.transpose(1, 2))
         scaled = h * gates[:, None]
         ctx.save_for_backward(x, call.weight, down, up, gates, chosen, h)
@@ -88,8 +87,7 @@ class _PerSample(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, down, up, factors, chosen, h = ctx.saved_tensors
         (d_out,) = grads
-        down_of = _gather_chosen(down, chosen, ctx.rank, x.dtype)
-        up_of = _gather_chosen(up, chosen, ctx.rank, x.dtype)
+        down_of, up_of = (_gather_chosen(each, chosen, ctx.rank, x.dtype) for each in (down, up))
         d_h = torch.bmm(d_out, up_of.transpose(1, 2))
         d_factors = (d_h * h).sum(1)
         scaled = h * factors[:, None]

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from coterie.kernels.gate_expand import expand_gated_reference, expand_gated_triton
-from coterie.kernels.lora_reference import LoraCall, LoraResult, scale_by_unit
+from coterie.kernels.lora_reference import LoraCall, LoraResult, expand_to_tokens, scale_by_unit
 from coterie.routing.decision import DeferredRouting, RoutingDecision, to_full_precision
 
 Expand = Callable[[Tensor, Tensor, Tensor, LoraCall], Tensor]
@@ -43,9 +43,7 @@ def _expand_reference(out: Tensor, h: Tensor, gates: Tensor, call: LoraCall) -> 
 
 
 def _expand_triton(out: Tensor, h: Tensor, gates: Tensor, call: LoraCall) -> Tensor:
-    weighed = gates * call.layout.get_scales(gates)
-    if call.tokens_per_unit > 1:
-        weighed = weighed.repeat_interleave(call.tokens_per_unit, 0)
+    weighed = expand_to_tokens(gates * call.layout.get_scales(gates), call)
     on_device = out.is_cuda and find_spec("triton") is not None
     expand = expand_gated_triton if on_device else expand_gated_reference
     owners = call.layout.get_expert_of_rank(h)

@@ -46,7 +46,8 @@ class RankLayout:
 
     def get_expert_of_rank(self, like: Tensor) -> Int[Tensor, " rank"]:
         """Return the segment of each position of the rank axis."""
-        return _cache_tensor(_make_expert_of_rank, self.ranks, like.device)
+        owners = tuple(segment for segment, rank in enumerate(self.ranks) for _ in range(rank))
+        return _cache_tensor(torch.tensor, owners, device=like.device)
 
 
 @lru_cache(maxsize=512)
@@ -61,11 +62,6 @@ def _make_expansion_matrix(
 ) -> Float[Tensor, "segments rank"]:
     rows = zip([(rank,) for rank in ranks], scales, strict=True)
     return torch.block_diag(*(torch.full(*row, dtype=dtype, device=device) for row in rows))
-
-
-def _make_expert_of_rank(ranks: tuple[int, ...], device: torch.device) -> Int[Tensor, " rank"]:
-    owners = [segment for segment, rank in enumerate(ranks) for _ in range(rank)]
-    return torch.tensor(owners, device=device)
 
 
 @dataclass(frozen=True, kw_only=True)

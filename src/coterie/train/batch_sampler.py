@@ -18,9 +18,7 @@ SampleIndex = tuple[int, int, int]
 class MultiTaskDataset(Dataset[Any]):
     """All training rows of a run's tasks with their augmentation, by `SampleIndex`.
 
-    Attributes:
-        datasets: of each task, or one that all tasks share.
-        sizes: their numbers of rows.
+    `datasets` are those of each task, or one that all tasks share; `sizes` their numbers of rows.
 
     Raises ValueError if rows cannot be read and are not skipped.
     """

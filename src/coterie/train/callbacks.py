@@ -70,10 +70,6 @@ class RunTensorBoardCallback(TensorBoardCallback):
         # Trainer's would log the model's configuration as text; the run's configuration has it.
         return None
 
-    def on_train_end(self, *args: Any, **rest: Any) -> None:
-        if self.tb_writer is not None:
-            self.tb_writer.close()
-
 
 def make_callbacks(events: Path, report_to: Sequence[str], *, step: int) -> list[TrainerCallback]:
     """Make the callbacks that receive logs: transformers' in `report_to`, and TensorBoard's.

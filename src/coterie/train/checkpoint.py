@@ -129,9 +129,8 @@ def load_optimizer(optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:
     parameters = [each for group in optimizer.param_groups for each in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
-        kind, _, rest = key.partition(".")
-        if kind == "optimizer":
-            number, _, name = rest.partition(".")
+        if key.startswith("optimizer."):
+            _, number, name = key.split(".")
             like = parameters[int(number)]
             if value.shape == like.shape:  # all but the optimizer's step count
                 # Fused optimizers traverse memory without regard to strides: a moment in another

@@ -1,7 +1,7 @@
 """Caches of what frozen parts of an omni model compute: encoder features and hidden states."""
 
-import contextlib
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 from peft import PeftModel
@@ -35,7 +35,7 @@ def cache_encoder_features(model: nn.Module, processor: Any) -> None:
     processor.feature_cache = None
     if has_tower_mixtures(model):
         return
-    with contextlib.suppress(ValueError):  # an encoder is trained, so features change
+    with suppress(ValueError):  # an encoder is trained, so features change
         processor.feature_cache = FeatureCache(base_model, get_cache_dir() / "features")
 
 
@@ -49,17 +49,14 @@ def has_tower_mixtures(model: nn.Module) -> bool:
     )
 
 
-@contextlib.contextmanager
-def cache_hidden_states(model: PeftModel) -> Iterator["HiddenStateCache | None"]:
+def cache_hidden_states(model: PeftModel) -> AbstractContextManager["HiddenStateCache | None"]:
     """Run an omni model's layers below the first trained one once per sample, within the block."""
     base_model: Any = model.get_base_model()
     if base_model.config.model_type != "coterie_omni":
-        yield None
-        return
+        return nullcontext()
     from coterie.models.omni.hidden_state_cache import use_hidden_state_cache
 
-    with use_hidden_state_cache(model, get_cache_dir() / "trunk") as trunk:
-        yield trunk
+    return use_hidden_state_cache(model, get_cache_dir() / "trunk")
 
 
 def precompute_caches(config: RunConfig) -> int:
@@ -88,7 +85,7 @@ def precompute_caches(config: RunConfig) -> int:
     return len(places)
 
 
-@contextlib.contextmanager
+@contextmanager
 def disable_feature_cache(processor: Any) -> Iterator[None]:
     """Make the processor return images and audio instead of cached features, within the block."""
     attributes = vars(processor)

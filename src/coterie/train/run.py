@@ -16,12 +16,7 @@ from coterie.train.run_directory import RunDirectory
 
 @dataclass(frozen=True)
 class Run:
-    """A training run, finished or not.
-
-    Attributes:
-        folder: the run's folder; `directory` names its files.
-        config: all that the run depends on, as run.json holds it.
-    """
+    """A training run, finished or not; `config`, as run.json holds it, is all it depends on."""
 
     folder: Path
     config: RunConfig = field(repr=False)

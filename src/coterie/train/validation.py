@@ -34,6 +34,7 @@ class Validation:
         self.best: float | None = None  # the least mean over tasks so far
         self.evals_since_best = 0
 
+    @torch.no_grad()
     def run(
         self,
         model: nn.Module,
@@ -48,11 +49,10 @@ class Validation:
         model.eval()
         totals, counts = torch.zeros(2, len(tasks), dtype=torch.float64)
         try:
-            with torch.no_grad():
-                for batch in self._iterate_batches():
-                    found = sum_by_task(compute_losses(batch), len(tasks))
-                    totals += found.sums.cpu()
-                    counts += found.counts.cpu()
+            for batch in self._iterate_batches():
+                found = sum_by_task(compute_losses(batch), len(tasks))
+                totals += found.sums.cpu()
+                counts += found.counts.cpu()
         finally:
             model.train(was_training)
         means = zip(tasks, totals.tolist(), counts.tolist(), strict=True)
