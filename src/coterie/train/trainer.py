@@ -62,9 +62,8 @@ class MixtureTrainer(Trainer):
 
     def _get_num_items_in_batch(self, batch_samples: list[Batch], device: torch.device) -> Tensor:
         """Count the items of all parts of a step, on all devices; Trainer's counts tokens only."""
-        total = torch.tensor(
-            float(sum(map(self.task_set.count_items, batch_samples))), device=device
-        )
+        count = sum(map(self.task_set.count_items, batch_samples))
+        total = torch.tensor(float(count), device=device)
         distributed.all_reduce_sum(total)
         return total
 
@@ -143,7 +142,6 @@ class MixtureTrainer(Trainer):
             groups = group_parameters(context.model, context.balancing, context.trainable, stage)
             fused = self.args.device.type in ("cpu", "cuda")
             self.optimizer = AdamW(groups, lr=stage.learning_rate, eps=stage.epsilon, fused=fused)
-            self.optimizer.register_step_pre_hook(self._before_step)
             self.optimizer.register_step_post_hook(self._after_step)
         return self.optimizer
 
@@ -155,12 +153,10 @@ class MixtureTrainer(Trainer):
         return [each for group in self.optimizer.param_groups for each in group["params"]]
 
     def _get_grad_norm(self, model: nn.Module, grad_norm: Any = None) -> Any:
+        if grad_norm is None:  # not clipped
+            distributed.average_gradients(self.balancing)
         self.gradient_norm = grad_norm
         return grad_norm
-
-    def _before_step(self, optimizer: torch.optim.Optimizer, *rest: Any) -> None:
-        if not self.args.max_grad_norm:
-            distributed.average_gradients(self.balancing)
 
     def _after_step(self, optimizer: torch.optim.Optimizer, *rest: Any) -> None:
         """Clear all gradients; restore frozen rows, which weight decay has moved."""
