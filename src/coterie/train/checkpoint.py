@@ -183,12 +183,8 @@ def load_trainer(
     load_optimizer(optimizer, tensors)
     load_balancing(sums.context.balancing, tensors)
     sums.restore(tensors)
-    # The schedule depends on its step alone.
-    step = state.global_step
-    scheduler.last_epoch, scheduler._step_count = step, step + 1
-    both = zip(scheduler.base_lrs, scheduler.lr_lambdas, strict=True)
-    scheduler._last_lr = rates = [base * factor(step) for base, factor in both]
-    for group, rate in zip(optimizer.param_groups, rates, strict=True):
-        group["lr"] = rate
+    # The schedule depends on its step alone; with a count of 1, torch would miss a step before.
+    scheduler.last_epoch, scheduler._step_count = state.global_step - 1, state.global_step + 1
+    scheduler.step()
     if sums.context.validation is not None:
         sums.context.validation.load_state_dict(facts["validation"])

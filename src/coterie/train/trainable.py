@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Any
 
 from peft import PeftModel
@@ -32,6 +31,12 @@ class FrozenRows:
     def __post_init__(self) -> None:
         object.__setattr__(self, "values", self.parameter.detach()[self.rows].clone())
 
+    def zero_gradient(self, gradient: Tensor) -> Tensor:
+        """Return a gradient of the parameter with 0 in these rows."""
+        gradient = gradient.clone()
+        gradient[self.rows] = 0
+        return gradient
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainableParameters:
@@ -42,14 +47,12 @@ class TrainableParameters:
         frozen_rows: frozen rows of parameters whose other rows are trained.
         learning_rates: learning rates that differ from the stage's, by parameter name.
         undecayed: names of base parameters without weight decay, whatever their axes.
-        decays_balancing: whether the balancing's own parameters have weight decay.
     """
 
     base: tuple[str, ...]
     frozen_rows: tuple[FrozenRows, ...] = field(repr=False)
     learning_rates: Mapping[str, float] = field(default_factory=dict)
     undecayed: tuple[str, ...] = ()
-    decays_balancing: bool = False
 
     def restore(self) -> None:
         """Restore frozen rows, which weight decay changes though their gradient is 0."""
@@ -58,14 +61,8 @@ class TrainableParameters:
 
     def zero_frozen_gradients(self) -> None:
         """Set gradients of frozen rows to 0 from now on, before their norm is measured."""
-
-        def zero(rows: slice, gradient: Tensor) -> Tensor:
-            gradient = gradient.clone()
-            gradient[rows] = 0
-            return gradient
-
         for each in self.frozen_rows:
-            each.parameter.register_hook(partial(zero, each.rows))
+            each.parameter.register_hook(each.zero_gradient)
 
 
 def make_stage_mixtures(mixtures: Sequence[Mixture], stage: Stage) -> tuple[Mixture, ...]:
@@ -103,9 +100,8 @@ def select_trainable(model: PeftModel, stage: Stage) -> TrainableParameters:
     matched = {name for pattern in stage.undecayed for name in _match_parameters(pattern, model)}
     undecayed = tuple(name for name in base if name in matched)
     return TrainableParameters(
-        base=base, frozen_rows=tuple(frozen), learning_rates=rates, undecayed=undecayed,
-        decays_balancing=stage.decays_balancing,
-    )  # fmt: skip
+        base=base, frozen_rows=tuple(frozen), learning_rates=rates, undecayed=undecayed
+    )
 
 
 def group_parameters(
@@ -119,7 +115,7 @@ def group_parameters(
     named = [
         *((name, each, each.ndim > 1 and name not in trained.undecayed)
           for name, each in model.named_parameters()),
-        *((name, each, trained.decays_balancing) for name, each in balancing.named_parameters()),
+        *((name, each, stage.decays_balancing) for name, each in balancing.named_parameters()),
     ]  # fmt: skip
     rates = dict.fromkeys([learning_rate, *trained.learning_rates.values()])
     groups: dict[tuple[float, float], list[nn.Parameter]] = {
