@@ -49,8 +49,7 @@ def find_export(namespace: str, name: str) -> Any:
 
 def list_exports(namespace: str) -> list[str]:
     """Return the names of the classes that `coterie` or one of the namespaces exports."""
-    module = import_module(namespace)
-    return sorted(name for name in dir(module) if inspect.isclass(getattr(module, name)))
+    return [name for name, _ in inspect.getmembers(import_module(namespace), inspect.isclass)]
 
 
 def export_classes(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:

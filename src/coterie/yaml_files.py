@@ -33,18 +33,15 @@ def make_yaml_loader(yaml: ModuleType) -> type:
     """Return a subclass of PyYAML's safe loader that refuses duplicate keys."""
 
     class Loader(yaml.SafeLoader):
-        pass
+        def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+            keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+            for i, key in enumerate(keys):
+                if key in keys[:i]:
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"the key {key!r} comes twice", node.value[i][0].start_mark
+                    )
+            return super().construct_mapping(node, deep)
 
-    def mapping(self: Any, node: Any) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for i, key in enumerate(keys):
-            if key in keys[:i]:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} comes twice", node.value[i][0].start_mark
-                )
-        return self.construct_mapping(node, deep=True)
-
-    Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, mapping)
     return Loader
 
 
