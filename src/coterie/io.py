@@ -17,7 +17,8 @@ def write(path: Path, text: str) -> Path:
     """Write `text` atomically: an interrupted process leaves the old file or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
-    partial.write_text(text.removesuffix("\n") + "\n", encoding="utf-8")
+    ending = "\n" if text and not text.endswith("\n") else ""
+    partial.write_text(text + ending, encoding="utf-8")
     partial.replace(path)
     return path
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from coterie.io import read_json_lines, replace_non_finite
+from coterie.io import read_json_lines, replace_non_finite, write
 from coterie.routing.usage import UsageStatistics
 from coterie.train.run_directory import RunDirectory
 
@@ -21,9 +21,7 @@ class MetricLog:
         self.start()
         if self.path.is_file():
             kept = [each for each in read_json_lines(self.path) if each["step"] <= step]
-            partial = self.path.with_name(self.path.name + ".partial")
-            partial.write_text("".join(f"{json.dumps(each)}\n" for each in kept), encoding="utf-8")
-            partial.replace(self.path)
+            write(self.path, "".join(f"{json.dumps(each)}\n" for each in kept))
 
     def start(self) -> None:
         """Start measuring time, which excludes loading."""
