@@ -54,12 +54,11 @@ class MixtureLayer:
         training: bool,
     ) -> DeferredRouting:
         """Return the inputs from which the experts compute the decision for the layer input `x`."""
-        mixture = self.mixture
+        mixture, site = self.mixture, self.layer_site
         if mixture.gate is None:
             constant = torch.zeros(1, mixture.num_experts, device=x.device)
             return DeferredRouting(make_decision=mixture.decide, logits=constant, is_uniform=True)
         if mixture.gate.decides_per_sample:
-            site = self.layer_site
             cached = context.get_cached_decision(site.tie_group, site.name)
             if cached is None:
                 cached = self._decide_per_sample(gate, x, context, training=training)
@@ -68,7 +67,7 @@ class MixtureLayer:
             gate_output = GateOutput(logits=logits, per_sample=True)
         else:
             assert gate is not None
-            gate_output = gate(x, context, self.layer_site)
+            gate_output = gate(x, context, site)
             shape = x.shape[:-1] if gate_output.logits is None else gate_output.logits.shape[:-1]
             noise = self._sample_noise(shape, x, training=training)
         return DeferredRouting(

@@ -12,11 +12,13 @@ from torch import Tensor
 from coterie.routing.gates.task import TaskGate
 from coterie.tasks.frozen_tasks import FrozenTasks
 from coterie.train.run import Run
-from coterie.train.trainable import FrozenRows, TrainableParameters, get_base_parameter_name
+from coterie.train.trainable import (
+    FrozenRows,
+    TrainableParameters,
+    get_base_parameter_name,
+    match_new_parameters,
+)
 from coterie.tuner.config import WEIGHTS, CoterieConfig
-
-PER_TASK = ("heads.", "embeddings.")
-"""Prefixes of the names of base parameters that each task has its own of."""
 
 
 def initialize_from_run(model: PeftModel, frozen: FrozenTasks) -> tuple[str, ...]:
@@ -40,12 +42,8 @@ def initialize_from_run(model: PeftModel, frozen: FrozenTasks) -> tuple[str, ...
     model.load_state_dict(build_extended_weights(before.state_dict(), model.state_dict(), like))
     with safe_open(run.directory.adapter_folder / WEIGHTS, framework="pt") as file:
         saved = {name for name in file.keys() if ".coterie_" not in name}
-    return tuple(
-        name
-        for name, _ in model.named_parameters()
-        if ".coterie_" not in name
-        and (name in saved or get_base_parameter_name(name).startswith(PER_TASK))
-    )
+    differ = saved | match_new_parameters(model).keys()
+    return tuple(name for name, _ in model.named_parameters() if name in differ)
 
 
 def check_task_gates(config: CoterieConfig) -> None:
