@@ -142,7 +142,7 @@ def test_what_the_first_process_refuses_is_refused(monkeypatch) -> None:
 def test_one_process_is_all_of_them() -> None:
     assert together.get_rank() == 0 and together.get_world_size() == 1 and together.is_rank_zero()
     together.barrier()
-    together.init_distributed()
+    together.init_distributed(torch.device("cpu"))
     assert not together.is_initialized() and together.all_gather_object("alone") == ["alone"]
     done: list[int] = []
     together.run_on_rank_zero(lambda: done.append(2))

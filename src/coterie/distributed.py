@@ -28,13 +28,13 @@ def is_initialized() -> bool:
     return distributed.is_available() and distributed.is_initialized()
 
 
-def init_distributed() -> None:
+def init_distributed(device: torch.device) -> None:
     """Initialise the process group if there are several processes; Trainer then uses it."""
     if get_world_size() > 1 and not is_initialized():
         # A slow import that a single process does not need.
         from accelerate import PartialState
 
-        PartialState(cpu=not torch.cuda.is_available())
+        PartialState(cpu=device.type == "cpu")
 
 
 def barrier() -> None:

@@ -9,11 +9,19 @@ from coterie.cli.main import main
 
 @dataclass(frozen=True)
 class Called:
-    """What a call gave back."""
+    """What a call gave back.
+
+    Attributes:
+        code: the exit code.
+        err: standard error, without the line that names the device: test_device.py reads that.
+    """
 
     code: int
     out: str
     err: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "err", self.err.removeprefix("running on cpu\n"))
 
 
 class Calls:

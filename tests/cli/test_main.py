@@ -21,13 +21,13 @@ FLAGS = {
     "demo": "--out --steps --seed",
     "fetch": "",
     "train": "--base --tasks --out --set --steps --batch-size --precision --seed --skip-bad-rows "
-    "--resume",
-    "evaluate": "--split --limit --batch-size --blind --untrained --skip-bad-rows",
+    "--resume --device",
+    "evaluate": "--split --limit --batch-size --blind --untrained --skip-bad-rows --device",
     "compare": "--baseline --to",
-    "diagnose": "--tasks --batches --batch-size --seed --to",
+    "diagnose": "--tasks --batches --batch-size --seed --to --device",
     "report": "--to --title --conflict",
-    "extract": "--task --to --format --threshold --curve",
-    "generate": "--task --image --audio",
+    "extract": "--task --to --format --threshold --curve --device",
+    "generate": "--task --image --audio --device",
     "list": "--runs",
     "doctor": "",
 }

@@ -10,8 +10,12 @@ from coterie.train import environment
 
 def test_a_line_a_start(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(environment, "get_processor_name", lambda: "a processor")
-    environment.append_environment(tmp_path / "environment.jsonl", step=0)
-    environment.append_environment(tmp_path / "environment.jsonl", step=7)
+    environment.append_environment(
+        tmp_path / "environment.jsonl", step=0, device=torch.device("cpu")
+    )
+    environment.append_environment(
+        tmp_path / "environment.jsonl", step=7, device=torch.device("cpu")
+    )
     first, second = map(json.loads, (tmp_path / "environment.jsonl").read_text().splitlines())
     assert (first["step"], second["step"]) == (0, 7)
     assert first["machine"].startswith("a processor, ")

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from coterie.cli.device import announce_device, device_option
 from coterie.cli.main import Subcommand
 
 FIGURE_SUFFIXES = (".png", ".svg", ".pdf")
@@ -19,7 +20,10 @@ FIGURE_SUFFIXES = (".png", ".svg", ".pdf")
 @click.option(
     "--to", metavar="FILE", help="Write a figure (.png, .svg, .pdf) or the numbers (.json)."
 )
-def diagnose(model: str, tasks: str | None, to: str | None, **options: Any) -> None:
+@device_option
+def diagnose(
+    model: str, tasks: str | None, to: str | None, device: str | None, **options: Any
+) -> None:
     """Measure the conflict between tasks, before training or after.
 
     It compares the tasks' gradients in each group of layers, and measures what a step on one task
@@ -36,7 +40,9 @@ def diagnose(model: str, tasks: str | None, to: str | None, **options: Any) -> N
     from coterie.diagnose.plots import draw_conflict
     from coterie.task_file import read_tasks
 
-    conflict = measure(model, None if tasks is None else read_tasks(tasks), **options)
+    chosen = announce_device(device)
+    given = None if tasks is None else read_tasks(tasks)
+    conflict = measure(model, given, device=chosen, **options)
     click.echo(conflict.summary)
     if to is not None:
         if Path(to).suffix in FIGURE_SUFFIXES:

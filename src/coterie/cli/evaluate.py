@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from coterie.cli.device import announce_device, device_option
 from coterie.cli.main import Subcommand
 
 
@@ -17,7 +18,8 @@ from coterie.cli.main import Subcommand
 @click.option(
     "--skip-bad-rows", is_flag=True, default=None, help="Leave bad rows out, and list them."
 )
-def evaluate(run: str, **options: Any) -> None:
+@device_option
+def evaluate(run: str, device: str | None, **options: Any) -> None:
     """Scores a run on its tasks, with 95 % intervals.
 
     Writes scores.json, predictions/ and routing.json into the run's folder; --blind and
@@ -31,4 +33,4 @@ def evaluate(run: str, **options: Any) -> None:
     """
     from coterie.evaluate import evaluate as score
 
-    click.echo(score(run, **options).to_markdown())
+    click.echo(score(run, device=announce_device(device), **options).to_markdown())

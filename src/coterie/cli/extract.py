@@ -5,6 +5,7 @@ from typing import Literal
 
 import click
 
+from coterie.cli.device import announce_device, device_option
 from coterie.cli.main import Subcommand
 
 
@@ -24,6 +25,7 @@ from coterie.cli.main import Subcommand
 @click.option(
     "--curve", is_flag=True, help="Prune at several thresholds, and write the scores alone."
 )
+@device_option
 def extract(
     run: str,
     task: str,
@@ -31,6 +33,7 @@ def extract(
     format: Literal["adapter", "merged", "pruned"] | None,
     threshold: float | None,
     curve: bool,
+    device: str | None,
 ) -> None:
     """Extract a plain single-task model from a run.
 
@@ -48,23 +51,25 @@ def extract(
     """
     folder = Path(to or Path(run) / "extracted" / (f"{task}-curve" if curve else task))
     if curve:
-        click.echo(draw_curve(run, task, folder))
+        click.echo(draw_curve(run, task, folder, device))
         return
     from coterie.extract import extract as cut
     from coterie.extract.pruning import PruningOptions
 
     pruning = None if threshold is None else PruningOptions(threshold=threshold)
-    click.echo(f"written to {cut(run, task=task, to=folder, format=format, pruning=pruning)}")
+    chosen = announce_device(device)
+    found = cut(run, task=task, to=folder, format=format, pruning=pruning, device=chosen)
+    click.echo(f"written to {found}")
 
 
-def draw_curve(run: str, task: str, folder: Path) -> str:
+def draw_curve(run: str, task: str, folder: Path, device: str | None) -> str:
     """Measure the curve, write it and its figure, and return a summary."""
     from coterie.extract.pruning_curve import measure_score_curve
     from coterie.extract.score_curve import MAX_POINTS_BELOW_FULL
     from coterie.optional_imports import import_optional
 
     import_optional("matplotlib.figure", "report")  # fail before the long computation
-    found = measure_score_curve(run, task=task)
+    found = measure_score_curve(run, task=task, device=announce_device(device))
     found.save(folder)
     found.save_figure(folder / "curve.svg")
     best = found.find_smallest_within()

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import click
 
+from coterie.cli.device import announce_device, device_option
 from coterie.cli.main import Subcommand
 from coterie.modalities.base import find_media_modalities
 
@@ -22,7 +23,14 @@ def add_media_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.argument("questions", nargs=-1, metavar="[QUESTION]...")
 @click.option("--task", help="Which of the run's tasks; needed if it has several.")
 @add_media_options
-def generate(run: str, questions: tuple[str, ...], task: str | None, **media: str | None) -> None:
+@device_option
+def generate(
+    run: str,
+    questions: tuple[str, ...],
+    task: str | None,
+    device: str | None,
+    **media: str | None,
+) -> None:
     """Answer questions with a run's model.
 
     Each answer is a line. Without a QUESTION, each line of standard input is one.
@@ -36,6 +44,6 @@ def generate(run: str, questions: tuple[str, ...], task: str | None, **media: st
     from coterie.serve.engine import InferenceEngine
 
     given = {name: file for name, file in media.items() if file is not None}
-    engine = InferenceEngine.from_run(run, task=task, media=given)
+    engine = InferenceEngine.from_run(run, task=task, media=given, device=announce_device(device))
     for question in questions or (line.rstrip("\n") for line in sys.stdin):
         click.echo(engine.answer(question))

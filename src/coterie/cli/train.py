@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from coterie.cli.device import announce_device, device_option
 from coterie.cli.main import Subcommand
 
 
@@ -31,14 +32,24 @@ from coterie.cli.main import Subcommand
 )
 @click.option("--batch-size", type=int, help="Samples of an optimizer step.")
 @click.option(
-    "--precision", type=click.Choice(["float32", "bfloat16"]), help="Of the frozen weights."
+    "--precision",
+    type=click.Choice(["float32", "bfloat16"]),
+    help="Of the frozen weights.  [default: bfloat16 on a device that multiplies in it]",
 )
 @click.option("--seed", type=int, help="Of weights, order and dropout.")
 @click.option(
     "--skip-bad-rows", is_flag=True, default=None, help="Leave bad rows out and list them."
 )
 @click.option("--resume", is_flag=True, help="Continue where the run in --out stopped.")
-def train(settings: tuple[str, ...], recipe: str, out: str, resume: bool, **flags: Any) -> None:
+@device_option
+def train(
+    settings: tuple[str, ...],
+    recipe: str,
+    out: str,
+    resume: bool,
+    device: str | None,
+    **flags: Any,
+) -> None:
     """Train a recipe on tasks.
 
     RECIPE is a name (`coterie list recipes`), a recipe's JSON file, or a run to repeat. The run's
@@ -56,16 +67,19 @@ def train(settings: tuple[str, ...], recipe: str, out: str, resume: bool, **flag
       coterie train rode --base ... --tasks ... --out runs/rode --resume
     """
     from coterie.cli.train_config import build_config, parse_override
+    from coterie.devices import choose_precision
     from coterie.task_file import read_tasks
     from coterie.train.train import make_absolute_base, train_from_config
 
+    chosen = announce_device(device)
     given = {name: value for name, value in flags.items() if value is not None}
     if "base" in given:
         given["base"] = make_absolute_base(given["base"])
     if "tasks" in given:
         given["tasks"] = read_tasks(given["tasks"])
-    config = build_config(recipe, [parse_override(text) for text in settings], given)
-    run = train_from_config(config, out=out, resume=resume)
+    overrides = [parse_override(text) for text in settings]
+    config = build_config(recipe, overrides, given, precision=choose_precision(chosen))
+    run = train_from_config(config, out=out, resume=resume, device=chosen)
     if bad := run.directory.describe_bad_rows():
         click.echo(bad)
     click.echo(f"{run.folder}: trained; next: coterie evaluate {run.folder}")

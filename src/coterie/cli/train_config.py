@@ -12,6 +12,7 @@ from typing import Any, TypeVar, get_type_hints
 
 from coterie import recipes, serialization
 from coterie.annotations import coerce, get_item_annotation
+from coterie.devices import Precision
 from coterie.recipe import RECIPE_FILE, Recipe
 from coterie.train import RunConfig
 from coterie.train.run_directory import RunDirectory
@@ -37,7 +38,11 @@ def parse_override(text: str) -> tuple[str, Any]:
 
 
 def build_config(
-    recipe: str, overrides: Sequence[tuple[str, Any]], flags: Mapping[str, Any]
+    recipe: str,
+    overrides: Sequence[tuple[str, Any]],
+    flags: Mapping[str, Any],
+    *,
+    precision: Precision = "float32",
 ) -> RunConfig:
     """Build the configuration of a run.
 
@@ -48,6 +53,7 @@ def build_config(
             inside the recipe, the run's configuration or its task set; the first of these that has
             it is changed.
         flags: fields of the configuration; a recipe alone needs at least base and tasks.
+        precision: of a recipe alone, unless `flags` has one.
 
     Raises ValueError for an unknown recipe or path, and for values that do not fit.
     """
@@ -58,6 +64,8 @@ def build_config(
         source = call_recipe(recipe, own)
     else:
         source = read_recipe_or_config(recipe)
+    if isinstance(source, Recipe):
+        flags = {"precision": precision, **flags}
     config = apply_flags(source, flags)
     for path, value in overrides:
         if path not in arguments:

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from tqdm.auto import tqdm
 
+from coterie.devices import choose_device, choose_precision
 from coterie.diagnose.conflict import Conflict
 from coterie.diagnose.gradients import compute_conflict, measure_gradients
 from coterie.models.loading import LoadedModel
@@ -64,7 +65,8 @@ def diagnose(
         at: roles or patterns at which the shared LoRA is added, such as ("text.mlp",); None for
             the attention and MLP layers of the language model. Text tasks only.
         split: whose samples are used.
-        device: where the model runs; None for the CPU, or the device of a loaded model.
+        device: see `coterie.devices.choose_device`; None for an accelerator where there is one. A
+            loaded model stays where it is.
 
     Raises ValueError for fewer than two tasks or batches, for a task with too few samples, and for
     options or tasks of another kind than the run or model is for.
@@ -151,8 +153,9 @@ def load_gradient_source(
         case LoadedModel():
             loaded = model
         case _:
-            # CPUs are slow in bfloat16; elsewhere the checkpoint's dtype is used.
-            dtype = torch.float32 if torch.device(device or "cpu").type == "cpu" else None
+            # In the checkpoint's dtype, except where bfloat16 is slow.
+            slow = choose_precision(choose_device(device)) == "float32"
+            dtype = torch.float32 if slow else None
             base = make_absolute_base(model)
             loaded = compared.load_model(base, dtype=dtype, device=device, seed=seed)
     source = compared.make_gradient_source(

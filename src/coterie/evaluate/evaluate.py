@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from tqdm.auto import tqdm
 
+from coterie.devices import choose_device
 from coterie.evaluate import cost, expert_usage, predictions
 from coterie.evaluate.scores import Scores, TaskScore
 from coterie.io import write_json
@@ -54,16 +55,16 @@ def evaluate(
         untrained: evaluate the run's base model, without the trained weights.
         skip_bad_rows: skip rows that cannot be read, count them in the scores, and list them in
             bad_rows.SPLIT.jsonl; None for what the run was trained with.
-        device: where the model runs; None for the CPU.
+        device: see `coterie.devices.choose_device`; None for an accelerator where there is one.
 
     Raises ValueError for bad rows, for a run that has not been trained, for a split that a task
-    lacks, and for `blind` with tasks that have images alone.
+    lacks, for a device that is not there, and for `blind` with tasks that have images alone.
     """
     run = run if isinstance(run, Run) else Run.read(run)
     skip = run.config.skip_bad_rows if skip_bad_rows is None else skip_bad_rows
     return Evaluation(
         run=run, split=split, batch_size=batch_size, limit=limit, blind=blind, untrained=untrained,
-        skip_bad_rows=skip, device=device,
+        skip_bad_rows=skip, device=choose_device(device),
     ).compute_scores()  # fmt: skip
 
 

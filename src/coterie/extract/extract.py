@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from peft import PeftModel
 from torch import Tensor
 
@@ -22,7 +23,7 @@ REPORT_FILE = "coterie_extract.json"
 FORMATS = {"adapter": lora.write, "merged": merged.write, "pruned": pruned.write}
 
 
-def extract(
+def extract(  # noqa: PLR0913  the choices of one call, each by its name
     model: PeftModel | Run | str | Path,
     *,
     task: str,
@@ -32,6 +33,7 @@ def extract(
     probe: Mapping[str, Tensor] | None = None,
     use: Mapping[str, LayerUse] | str | None = None,
     pruning: PruningOptions | None = None,
+    device: str | torch.device | None = None,
 ) -> Path:
     """Extract a plain single-task model from a mixture, exact to rounding.
 
@@ -59,6 +61,8 @@ def extract(
             split of the run's data set to measure it on. None for what `coterie evaluate` wrote
             into the run's routing.json, else "validation"; without a run, for the probe.
         pruning: for "pruned": how many experts are removed; None for Mod-Squad's 3 %.
+        device: where a run's model is loaded, see `coterie.devices.choose_device`; None for an
+            accelerator where there is one. A model that is given stays where it is.
 
     Returns:
         The folder. `coterie_extract.json` in it has the modules that were extracted, the errors,
@@ -76,8 +80,9 @@ def extract(
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise ValueError(f"{to} exists and is not an empty folder: give a new one")
     request = ExtractRequest.open(
-        model, task=task, adapter=adapter, probe=probe, use=use, pruning=pruning or PruningOptions()
-    )
+        model, device=device, task=task, adapter=adapter, probe=probe, use=use,
+        pruning=pruning or PruningOptions(),
+    )  # fmt: skip
     default = (TaskSet if request.run is None else request.run.config.tasks).extract_format
     partial = to.parent / f".{to.name}.partial"
     # Loading or activating an adapter sets requires_grad.

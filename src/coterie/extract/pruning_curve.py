@@ -80,16 +80,17 @@ def measure_score_curve(
         thresholds: at least one; see `PruningOptions`.
         limit: images of `split` that are scored, the same ones in every run; None for all.
         batch_size: images per forward pass, at least 1.
-        device: where the models run; None for the CPU.
+        device: see `coterie.devices.choose_device`; None for an accelerator where there is one.
 
     Raises ValueError for a run that is not on dense tasks or not finished, an unknown task or
     split, and mixtures that cannot be pruned.
     """
     run = run if isinstance(run, Run) else Run.read(run)
-    source = ExtractRequest.open(run, task=task, use=use)
+    source = ExtractRequest.open(run, device=device, task=task, use=use)
     check(source.model, task, source.adapter)  # raises for all but dense tasks
     tasks: Any = run.config.tasks
-    source.model.to(device or "cpu").requires_grad_(False)
+    source.model.requires_grad_(False)
+    place = next(source.model.parameters()).device
     shares, _, measured_on = source.resolve_usage()
     selected: DenseTask = tasks.get_task(task)
     metric = selected.make_metric()
@@ -97,7 +98,7 @@ def measure_score_curve(
     usage = ExpertUsage((task,))
 
     def score(model: nn.Module, on_routing: Callable[[Tape], object] | None = None) -> float:
-        model.to(device or "cpu")
+        model.to(place)
         found = run_inference(model, rows, [selected], pixels=source.processor.normalize_images,
                               batch_size=batch_size, on_routing=on_routing)  # fmt: skip
         statistics = [row["statistics"] for row in found.rows[task]]

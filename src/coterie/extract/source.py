@@ -15,6 +15,7 @@ from coterie.extract.expert_selection import LayerUse, PruningOptions
 from coterie.extract.fixed_task import use_single_adapter
 from coterie.routing.usage import select_task
 from coterie.tasks.dense.expert_usage import measure_usage_by_task
+from coterie.tasks.task_set import Device
 from coterie.train import Run
 
 SPLIT = "validation"
@@ -42,8 +43,10 @@ class ExtractRequest:
     pruning: PruningOptions = field(default_factory=PruningOptions)
 
     @classmethod
-    def open(cls, source: PeftModel | Run | str | Path, **arguments: Any) -> "ExtractRequest":
-        """Make the request to a model, or to a run, whose model is loaded.
+    def open(
+        cls, source: PeftModel | Run | str | Path, *, device: Device = None, **arguments: Any
+    ) -> "ExtractRequest":
+        """Make the request to a model, or to a run, whose model is loaded on `device`.
 
         Raises ValueError for a folder that has no run, or a run that is not finished.
         """
@@ -51,7 +54,7 @@ class ExtractRequest:
             source = Run.read(source)
         if not isinstance(source, Run):
             return cls(model=source, **arguments)
-        loaded: Any = source.load()
+        loaded: Any = source.load(device=device)
         return cls(model=loaded.model, processor=loaded.processor, run=source, **arguments)
 
     def load_image_batches(
@@ -72,7 +75,7 @@ class ExtractRequest:
             self.processor, split, limit=limit, batch_size=BATCH_SIZE,
             skip_bad_rows=config.skip_bad_rows,
         ):  # fmt: skip
-            yield inputs["pixel_values"]
+            yield inputs["pixel_values"].to(next(self.model.parameters()).device)
 
     def resolve_usage(self) -> tuple[Mapping[str, LayerUse], str, str | None]:
         """Return the given usage, or else that of routing.json, the validation split or the probe.

@@ -8,6 +8,7 @@ import torch
 
 from coterie.data.chat_template import get_end_of_turn_id, get_tokenizer, make_template
 from coterie.data.sources.base import get_first_line
+from coterie.devices import choose_device
 from coterie.plugins import MODELS, find_plugin
 
 if TYPE_CHECKING:
@@ -47,20 +48,20 @@ def load(
         base: a folder, a hub id, or the name of a model that an installed package provides (see
             `coterie.plugins`), such as "embedded" of coterie-demo.
         dtype: None for the one that the weights were saved in.
-        device: None for the CPU.
+        device: see `coterie.devices.choose_device`; None for an accelerator where there is one.
 
-    Raises ValueError for a missing folder, an adapter, an architecture that coterie cannot train
-    or a missing processor.
+    Raises ValueError for a missing folder, an adapter, an architecture that coterie cannot train,
+    a missing processor, or a device that is not on this machine.
     """
     from coterie.third_party_warnings import suppress_third_party_warnings
 
-    folder = _resolve_base(base)
+    chosen, folder = choose_device(device), _resolve_base(base)
     kind = _select_class(_load_config(folder))
     with suppress_third_party_warnings():  # progress bars of many loads would hide other messages
         model = kind.from_pretrained(folder, dtype=dtype or "auto")
     processor = _load_processor(folder)
     _set_special_tokens(model, processor)
-    return LoadedModel(model.to(device or "cpu").eval(), processor, str(base))
+    return LoadedModel(model.to(chosen).eval(), processor, str(base))
 
 
 def _resolve_base(base: str | Path) -> str:

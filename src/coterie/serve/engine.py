@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from coterie.data.row_formats.question_answer import QuestionAnswer
 from coterie.data.sample import TextSample
 from coterie.models.loading import LoadedModel
@@ -36,6 +38,7 @@ class InferenceEngine:
         *,
         task: str | None = None,
         media: Mapping[str, str] | None = None,
+        device: str | torch.device | None = None,
     ) -> "InferenceEngine":
         """Load a run.
 
@@ -43,6 +46,7 @@ class InferenceEngine:
             folder: the run's.
             task: the name of one of its tasks; None for the only one.
             media: modality -> the file that questions are about, such as {"image": "a.png"}.
+            device: see `coterie.devices.choose_device`; None for an accelerator where there is one.
 
         Raises ValueError if the run has no such task, or several and none is named, or its tasks
         have no answers in text.
@@ -53,7 +57,7 @@ class InferenceEngine:
         except ValueError as error:
             raise ValueError(f"{run.folder}: {error}") from None
         columns = selected.get_columns()
-        loaded = run.load()
+        loaded = run.load(device=device)
         return cls(
             loaded=loaded,
             collator=TextCollator(loaded.processor, run.task_names),

@@ -101,7 +101,7 @@ class TaskSet(ABC):
         Args:
             base: a folder, a hub id, or "embedded".
             dtype: of the weights; None for the one they were saved in.
-            device: None for the CPU.
+            device: see `coterie.devices.choose_device`; None for the best there is.
             seed: of newly initialised weights; equal seeds give equal weights.
 
         Raises ValueError if there is no such model, or it does not fit the tasks.

@@ -12,17 +12,18 @@ from pathlib import Path
 
 import torch
 
+from coterie.devices import describe_device
+
 PACKAGES = ("coterie", "torch", "transformers", "peft", "numpy")
 
 
-def append_environment(file: Path, *, step: int) -> None:
+def append_environment(file: Path, *, step: int, device: torch.device) -> None:
     """Append a line to `RunDirectory.environment_file`; a new run starts at step 0."""
-    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     facts = {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "step": step,
         "machine": describe_machine(),
-        "device": ", ".join(gpus) or "cpu",
+        "device": describe_device(device),
         "threads": torch.get_num_threads(),
         "versions": list(get_versions()),
     }

@@ -8,6 +8,7 @@ import torch
 from peft import PeftModel
 
 from coterie.data.dataset import BadRow
+from coterie.devices import choose_device
 from coterie.models.loading import LoadedModel
 from coterie.third_party_warnings import suppress_third_party_warnings
 from coterie.train.config import RunConfig
@@ -51,17 +52,22 @@ class Run:
         """Load the base model with the trained mixture in it, in eval mode, and its processor.
 
         For a dense run, a `MultiTaskVisionModel` and the `DenseCollator` of its batches.
-        Raises ValueError if the run is not finished.
+
+        Args:
+            device: see `coterie.devices.choose_device`; None for an accelerator where there is one.
+
+        Raises ValueError if the run is not finished, or the device is not on this machine.
         """
         if not self.is_finished:
             raise ValueError(
                 f"{self.folder} is not finished: go on with coterie.train(..., resume=True), or "
                 "`coterie train --resume`"
             )
+        chosen, adapter = choose_device(device), str(self.directory.adapter_folder)
         with suppress_third_party_warnings():
-            base, adapter = self.config.load_base(), str(self.directory.adapter_folder)
+            base = self.config.load_base(chosen)
             model: Any = PeftModel.from_pretrained(base.model, adapter)
-        return LoadedModel(model.to(device or "cpu").eval(), base.processor, str(self.folder))
+        return LoadedModel(model.to(chosen).eval(), base.processor, str(self.folder))
 
     def read_bad_rows(self) -> tuple[BadRow, ...]:
         """Read the rows that training skipped because of `skip_bad_rows`, and why."""

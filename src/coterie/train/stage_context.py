@@ -21,6 +21,34 @@ from coterie.train.validation import Validation
 SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
 
 
+class StageArguments(TrainingArguments):
+    """Transformers' arguments, for one chosen device in each process.
+
+    Transformers takes the first GPU, and wraps the model in DataParallel where there are several:
+    a copy a step, and hooks that run in threads, for which adapters are not made.
+
+    Attributes:
+        stage_device: set once the arguments are made; until then transformers chooses.
+    """
+
+    stage_device: torch.device | None = None
+
+    @property
+    def device(self) -> torch.device:
+        """The device of this process."""
+        device, own = self.stage_device, super().device
+        if device is None:
+            return own
+        if own != device and device.index is not None:
+            torch.accelerator.set_device_index(device.index)
+        return device
+
+    @property
+    def n_gpu(self) -> int:
+        """The number of GPUs of this process, 0 or 1."""
+        return min(1, super().n_gpu)
+
+
 @dataclass(frozen=True, kw_only=True)
 class StageContext:
     """The inputs of one stage's trainer.
@@ -30,6 +58,7 @@ class StageContext:
         stage: one of `RunConfig.resolve_stages`.
         number: its place in the run, from 0.
         folder: where its checkpoints are saved.
+        device: where it is trained.
         model: the grafted model.
         trainable: the trained parameters.
         base_parameters: names of base parameters trained in this stage or an earlier one.
@@ -46,6 +75,7 @@ class StageContext:
     stage: Stage
     number: int
     folder: Path
+    device: torch.device
     model: PeftModel
     trainable: TrainableParameters
     base_parameters: tuple[str, ...]
@@ -67,28 +97,32 @@ class StageContext:
         """Whether the stage has mixtures that route."""
         return self.stage.routed and bool(self.config.recipe.mixtures)
 
-    def make_training_arguments(self) -> TrainingArguments:
+    def make_training_arguments(self) -> "StageArguments":
         """Make transformers' arguments."""
         config, stage, validates = self.config, self.stage, self.validation is not None
         assert stage.steps is not None
         parts = config.accumulation * distributed.get_world_size()
         every = config.evaluate_every or max(1, stage.steps // 10)  # ten a stage for `patience`
-        return TrainingArguments(
+        arguments = StageArguments(
             output_dir=str(self.folder), max_steps=stage.steps,
             per_device_train_batch_size=max(1, config.get_global_batch_size(stage) // parts),
             gradient_accumulation_steps=config.accumulation,
             learning_rate=stage.learning_rate, lr_scheduler_type=SCHEDULES[stage.schedule],
-            warmup_steps=round(stage.warmup * stage.steps), max_grad_norm=config.max_grad_norm,
+            warmup_steps=float(round(stage.warmup * stage.steps)),
+            max_grad_norm=float(config.max_grad_norm),
             # Trained base parameters are float32, so bfloat16 needs autocast.
             bf16=bool(self.base_parameters) and config.precision == "bfloat16",
             seed=derive_stage_seed(config.seed, self.number),  # of dropout and the router's noise
-            logging_steps=config.log_every, logging_first_step=True,
+            logging_steps=float(config.log_every), logging_first_step=True,
             logging_nan_inf_filter=False,  # a non-finite loss stops the run
-            save_strategy="steps", save_steps=config.save_every,
-            eval_strategy="steps" if validates else "no", eval_steps=every if validates else None,
+            save_strategy="steps", save_steps=float(config.save_every),
+            eval_strategy="steps" if validates else "no",
+            eval_steps=float(every) if validates else None,
             activation_checkpointing=config.gradient_checkpointing,
             activation_checkpointing_kwargs={"use_reentrant": False},
             average_tokens_across_devices=True, remove_unused_columns=False,
             dataloader_pin_memory=False, report_to=[], disable_tqdm=True,
-            use_cpu=not torch.cuda.is_available() and not torch.backends.mps.is_available(),
+            use_cpu=self.device.type == "cpu",
         )  # fmt: skip
+        arguments.stage_device = self.device
+        return arguments

@@ -4,6 +4,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from peft import PeftModel
 from tqdm.auto import tqdm
 from transformers import set_seed
@@ -29,7 +30,7 @@ from coterie.train.validation import Validation
 class StageRunner:
     """Trains the unfinished stages of a run."""
 
-    def __init__(self, run: Run, *, progress: bool | None) -> None:
+    def __init__(self, run: Run, *, device: torch.device, progress: bool | None) -> None:
         """Load the rows. Raises ValueError if some cannot be read and are not skipped."""
         self.run, self.config, tasks = run, run.config, run.config.tasks
         self.samples = MultiTaskDataset(self.config)
@@ -41,13 +42,14 @@ class StageRunner:
         self.stages = self.config.resolve_stages(self.samples.sizes)
         # Built before a model is loaded: it may need a package that is not installed.
         self.aggregator = self.config.recipe.balancing.build_aggregator()
-        self.progress = progress
+        self.device, self.progress = device, progress
         self.finished_stages = run.directory.read_finished_stages()
         self.base_parameters: tuple[str, ...] = ()
 
     def train(self) -> None:
         """Train the remaining stages, and write the adapter."""
-        base = self.config.load_base()
+        # New weights are drawn where the model lies: so they are equal on all devices.
+        base = self.config.load_base("cpu")
         self.collator = self.config.make_collator(base.processor)
         model: Any = None
         progress_bar = tqdm(
@@ -131,7 +133,7 @@ class StageRunner:
         if last := checkpoint.find_latest(folder):
             facts = checkpoint.load_state(last)[1]
         return StageContext(
-            config=config, stage=stage, number=number, folder=folder,
+            config=config, stage=stage, number=number, folder=folder, device=self.device,
             model=model, trainable=trainable,
             base_parameters=tuple(dict.fromkeys([*base_parameters, *trainable.base])),
             balancing=balancing, aggregator=self.aggregator,

@@ -5,7 +5,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Unpack, get_type_hints
 
+import torch
+
 from coterie import distributed, serialization
+from coterie.devices import choose_device, choose_precision
 from coterie.io import write
 from coterie.recipe import Recipe
 from coterie.tasks import as_task_set
@@ -27,6 +30,7 @@ def train(
     out: str | Path,
     resume: bool = False,
     progress: bool | None = None,
+    device: str | torch.device | None = None,
     **settings: Unpack[TrainSettings],
 ) -> Run:
     """Train a recipe and return the run.
@@ -40,11 +44,14 @@ def train(
         resume: continue in `out` where a run of the same configuration stopped, bit for bit;
             start if there is nothing yet.
         progress: show a progress bar; None for only where standard error is a terminal.
+        device: see `coterie.devices.choose_device`; None for an accelerator where there is one.
         settings: fields of `RunConfig`: seed, steps, batch_size, mix, learning_rate, precision ...
+            Without `precision`, it is bfloat16 on a device that multiplies in it, else float32.
 
     Raises:
-        ValueError: an unknown setting, rows that cannot be read, a model that does not fit the
-            tasks or the recipe, a folder that has a run already, a run of another configuration.
+        ValueError: an unknown setting or device, rows that cannot be read, a model that does not
+            fit the tasks or the recipe, a folder that has a run already, a run of another
+            configuration.
         FloatingPointError: the loss is not finite; the last good checkpoint is kept.
         OSError: the disk is full; the last checkpoint is kept.
         KeyboardInterrupt: Ctrl-C, after a checkpoint was written.
@@ -52,9 +59,10 @@ def train(
     if unknown := [name for name in settings if name not in SETTINGS]:
         allowed = ", ".join(SETTINGS)
         raise ValueError(f"train() has no setting {unknown[0]!r}; its settings are {allowed}")
-    base, tasks = make_absolute_base(base), as_task_set(tasks)
+    base, tasks, chosen = make_absolute_base(base), as_task_set(tasks), choose_device(device)
+    settings.setdefault("precision", choose_precision(chosen))
     config = RunConfig(recipe=recipe, base=base, tasks=tasks, **settings)
-    return train_from_config(config, out=out, resume=resume, progress=progress)
+    return train_from_config(config, out=out, resume=resume, progress=progress, device=chosen)
 
 
 def _list_settings() -> inspect.Signature:
@@ -65,11 +73,16 @@ def _list_settings() -> inspect.Signature:
 
 
 def train_from_config(
-    config: RunConfig, *, out: str | Path, resume: bool = False, progress: bool | None = None
+    config: RunConfig,
+    *,
+    out: str | Path,
+    resume: bool = False,
+    progress: bool | None = None,
+    device: str | torch.device | None = None,
 ) -> Run:
     """Train from a complete configuration, such as `RunConfig.read("RUN")`; see `train`."""
-    folder = Path(out)
-    distributed.init_distributed()
+    folder, chosen = Path(out), choose_device(device)
+    distributed.init_distributed(chosen)
     distributed.run_on_rank_zero(lambda: _prepare_folder(config, folder, resume=resume))
     run = Run(folder, config)
     if run.is_finished:
@@ -79,12 +92,12 @@ def train_from_config(
     from coterie.train.callbacks import print_line
     from coterie.train.stage_runner import StageRunner
 
-    runner = StageRunner(run, progress=progress)
+    runner = StageRunner(run, device=chosen, progress=progress)
     if distributed.is_rank_zero():
         run.directory.write_bad_rows([*run.read_bad_rows(), *runner.bad_rows])
         print_line(run.directory.describe_bad_rows(), progress=progress)
         step = runner.count_finished_steps()
-        environment.append_environment(run.directory.environment_file, step=step)
+        environment.append_environment(run.directory.environment_file, step=step, device=chosen)
     runner.train()
     return run
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from coterie import serialization
+from coterie.devices import choose_device
 from coterie.families.multitask_vit import MultiTaskViT
 from coterie.metrics.base import DenseMetric
 from coterie.models.loading import LoadedModel
@@ -101,7 +102,7 @@ class DenseTasks(TaskSet):
         # Heavy: transformers' models.
         from coterie.models.multitask_vision.modeling import MultiTaskVisionModel
 
-        plugin = find_plugin(VISION_MODELS, base)
+        chosen, plugin = choose_device(device), find_plugin(VISION_MODELS, base)
         backbone = base if plugin is None else str(plugin.load()())
         tasks, vision = self.dataset.tasks, self.vision
         with torch.random.fork_rng(), suppress_third_party_warnings():
@@ -112,7 +113,7 @@ class DenseTasks(TaskSet):
                 embedding_std=vision.embedding_std, shared_layers=vision.shared_layers
             )  # fmt: skip
         collator = DenseCollator.from_pretrained(backbone, tasks)
-        return LoadedModel(model.to(device or "cpu", dtype).eval(), collator, base)
+        return LoadedModel(model.to(chosen, dtype).eval(), collator, base)
 
     def load_training_datasets(self, *, skip_bad_rows: bool = False) -> list[DenseSamples]:
         return [self.dataset.load_split("train", skip_bad_rows=skip_bad_rows)]
