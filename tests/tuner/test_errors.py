@@ -94,7 +94,7 @@ def test_peft_s_causal_class_swallows_task_ids_but_not_coterie_s(tmp_path):
         (mixture,), TASKS, task_type="CAUSAL_LM"
     )
     model = peft.get_peft_model(tiny.model, config)
-    with pytest.raises(ValueError, match="drops `task_ids` silently; pass coterie_task_ids="):
+    with pytest.raises(ValueError, match="drops `task_ids` silently: pass coterie_task_ids="):
         model(**tiny.batch, task_ids=IDS)
     assert model(**tiny.batch, coterie_task_ids=IDS).logits.isfinite().all()
 

@@ -27,12 +27,15 @@ class RoutingContext:
     """The batch of one forward pass, as far as routing needs it.
 
     Attributes:
-        single_task: the task of all samples, if that is known without a synchronisation.
+        single_task, highest_task: the task of all samples, and the highest; None where only a
+            synchronisation would tell.
         prompt_mask: True for tokens before the answer; None if there is no text.
         valid, modality, modalities: as in `Routing`, by token.
         tower_modalities: tower -> the modality of all its rows; the text tower is not in it.
         rows_per_sample: tower -> a function that returns how many of its rows each sample owns, up
             to a factor; called only if a gate in that tower decides by sample or task.
+        assumed_towers: those of `rows_per_sample` in which the factor must give whole rows: the
+            model's family is not known, and the counts may not be those of rows.
         cached_decisions: by the layers' tie group.
         reuse_cached_decisions: an earlier pass over the prompt made them, and they apply here.
         prompt_mean: mean of the language model's input embeddings over the prompt.
@@ -45,12 +48,14 @@ class RoutingContext:
     device: torch.device
     task_ids: Int[Tensor, " batch"] | None = None
     single_task: int | None = None
+    highest_task: int | None = None
     prompt_mask: Bool[Tensor, "batch seq"] | None = None
     valid: Bool[Tensor, "batch seq"] | None = None
     modality: Int[Tensor, "batch seq"] | None = None
     modalities: tuple[str, ...] = ("text",)
     tower_modalities: Mapping[str, str] = field(default_factory=dict)
     rows_per_sample: Mapping[str, CountRows] = field(default_factory=dict)
+    assumed_towers: frozenset[str] = frozenset()
     cached_decisions: dict[str, CachedDecision] = field(default_factory=dict)
     reuse_cached_decisions: bool = False
     prompt_mean: Float[Tensor, "batch pooled"] | None = None
@@ -99,7 +104,10 @@ class RoutingContext:
         """
         count_rows = self.rows_per_sample.get(tower)
         if count_rows is not None:
-            return compute_sample_index(count_rows(), rows)
+            shares = count_rows()
+            if tower in self.assumed_towers:
+                _check_whole_rows(shares, rows, tower)
+            return compute_sample_index(shares, rows)
         if rows % self.batch_size:
             raise ValueError(
                 f"a layer of the {tower} tower was called with {rows} rows, which "
@@ -114,7 +122,9 @@ class RoutingContext:
             raise ValueError(
                 "this model routes by task, but the batch has no task ids: pass task_ids=, an "
                 "int64 tensor with the index of each sample's task. (A PeftModelForCausalLM drops "
-                "`task_ids` silently; pass coterie_task_ids= there.)"
+                "`task_ids` silently: pass coterie_task_ids= there. transformers' Trainer drops "
+                "the column of them: set remove_unused_columns=False, and use a collator that "
+                "keeps it, which TRL's do not.)"
             )
         return self.task_ids[self.get_sample_of_rows(tower, rows)]
 
@@ -138,6 +148,19 @@ class RoutingContext:
         for index, position in enumerate(positions):
             result = result.masked_fill(modality == index, position)
         return result
+
+
+def _check_whole_rows(shares: Float[Tensor, " batch"], rows: int, tower: str) -> None:
+    """Raise ValueError unless each sample's share of the rows is a whole number of them."""
+    exact = shares.double() * rows / shares.sum()
+    if not torch.allclose(exact, exact.round(), rtol=0, atol=1e-6):
+        raise ValueError(
+            f"a layer of the {tower} tower was called with {rows} rows, and the samples have "
+            f"{', '.join(f'{each:g}' for each in shares.tolist())} placeholder tokens: coterie "
+            "does not know this model's family, and cannot tell whose row each is. Gates that "
+            "decide by sample or by task need that: use TokenGate there, or add a file to "
+            "coterie.families"
+        )
 
 
 def _get_position(names: Sequence[str], modality: str) -> int:

@@ -12,6 +12,7 @@ from torch.distributed.tensor import DTensor
 from coterie.families.base import ModelFamily, find_family
 from coterie.mixture import Mixture
 from coterie.modalities.base import find_tower_modalities
+from coterie.tuner.unlisted_family import UnlistedFamily
 
 
 @dataclass(kw_only=True)
@@ -53,21 +54,27 @@ def plan_injection(
             found[name] = position
     positions = {name: found[name] for name in modules if name in found}
     for name in positions:
-        _check_site(name, positions, modules[name])
+        _check_site(name, positions, modules)
     if family and (problem := family.find_site_problem(list(positions), tasks, model.config)):
         raise ValueError(problem)
-    get_tower = family.get_tower if family else lambda name: "text"
+    get_tower = (family or UnlistedFamily(model)).get_tower
     return InjectionPlan(mixtures=mixtures, positions=positions, get_tower=get_tower)
 
 
-def _check_site(name: str, positions: dict[str, int], module: nn.Module) -> None:
+def _check_site(name: str, positions: dict[str, int], modules: dict[str, nn.Module]) -> None:
+    parent = modules.get(name.rpartition(".")[0])
+    if isinstance(parent, nn.MultiheadAttention):
+        raise ValueError(
+            f"{name} belongs to a torch.nn.MultiheadAttention, which reads its weight and never "
+            "calls it: experts there would never run. Leave it out of `at`"
+        )
     outer = next((other for other in positions if name.startswith(other + ".")), None)
     if outer is not None:
         raise ValueError(
             f"mixture {positions[outer]} replaces {outer}, which holds {name} of mixture "
             f"{positions[name]}: give each its own modules"
         )
-    if any(isinstance(parameter, DTensor) for parameter in module.parameters()):
+    if any(isinstance(parameter, DTensor) for parameter in modules[name].parameters()):
         raise ValueError(
             f"{name} is sharded over devices (tensor parallel): coterie's experts need whole "
             "layers. Load the model without tp_size; data-parallel training works"

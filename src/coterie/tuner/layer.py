@@ -34,12 +34,15 @@ class CoterieLayer(nn.Module, BaseTunerLayer):
     def __init__(self, base_layer: nn.Module):
         super().__init__()
         self.base_layer = base_layer
+        if isinstance(base_layer, nn.Linear):  # as PEFT's layers have them
+            self.in_features, self.out_features = base_layer.in_features, base_layer.out_features
         # Some families call their attention with keyword arguments only.
         self.input_name = next(iter(inspect.signature(base_layer.forward).parameters))
         self.coterie_experts = nn.ModuleDict()
         self.coterie_gate = nn.ModuleDict()
         self.coterie_site: dict[str, MixtureLayer] = {}
         self._disable_adapters = False
+        self.has_run = False  # whether its mixture was ever called
         self.merged_adapters: list[str] = []
 
     def update_layer(self, adapter: str, site: MixtureLayer, width: int, *, has_gate: bool) -> None:
@@ -65,6 +68,8 @@ class CoterieLayer(nn.Module, BaseTunerLayer):
             return self._run_mixed(x, context, *args, **kwargs)
         if is_off or not active:
             return self.base_layer(x, *args, **kwargs)
+        if not torch.compiler.is_compiling():
+            self.has_run = True
         output = self._run_mixture(active[0], self.base_layer, x, context, *args, **kwargs)
         for name in active[1:]:
             if not self.coterie_site[name].mixture.main.is_additive:

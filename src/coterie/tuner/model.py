@@ -15,6 +15,7 @@ from coterie.mixture_layer import MixtureLayer
 from coterie.routing.gates.base import LayerSite
 from coterie.tuner.config import PEFT_TYPE_NAME, PREFIX, CoterieConfig
 from coterie.tuner.forward_hooks import RoutingHook, find_hook, remove_hooks
+from coterie.tuner.generation import route_generate
 from coterie.tuner.injection import InjectionPlan, get_gate_input_width, plan_injection
 from coterie.tuner.layer import CoterieLayer
 from coterie.tuner.runtime import RUNTIME
@@ -75,8 +76,17 @@ class CoterieModel(BaseTuner):
             layer.requires_grad_(False)
         self._replace_module(parent, target_name, layer, target)
 
-    def _post_injection_hook(self, model: nn.Module, config: Any, adapter_name: str) -> None:
+    def inject_adapter(
+        self, model: nn.Module, adapter_name: str, *args: Any, **kwargs: Any
+    ) -> None:
+        """Add an adapter's mixtures, and what the routing hook needs to know of them.
+
+        PEFT calls `_post_injection_hook` for the first adapter alone.
+        """
+        super().inject_adapter(model, adapter_name, *args, **kwargs)
+        config: Any = self.peft_config[adapter_name]
         hook = find_hook(model) or RoutingHook(model)
+        route_generate(model)
         hook.num_tasks = max(hook.num_tasks, len(config.tasks))
         gates = [each.gate for each in config.parse_mixtures() if each.gate is not None]
         hook.caches_decisions |= any(gate.decides_per_sample for gate in gates)

@@ -19,11 +19,15 @@ from coterie.routing.decision import Tape
 
 @dataclass(kw_only=True)
 class GenerationSession:
-    """One call of `generate`; once it `has_started`, the decisions cached for its prompts apply.
+    """One call of a model's `generate`.
 
-    `prompt_mask` is False for padding; a static cache passes the forward a mask of four axes.
+    Attributes:
+        model: whose it is: another grafted model may be called meanwhile, such as a reward model.
+        prompt_mask: False for padding; a static cache passes the forward a mask of four axes.
+        has_started: the prompts were seen, and the decisions cached for them apply.
     """
 
+    model: nn.Module
     task_ids: Int[Tensor, " batch"] | None = None
     prompt_mask: Bool[Tensor, "batch seq"] | None = None
     cached_decisions: dict[str, CachedDecision] = field(default_factory=dict)
@@ -43,6 +47,12 @@ class _Runtime(threading.local):
 
 
 RUNTIME = _Runtime()
+
+
+def get_session(model: nn.Module) -> GenerationSession | None:
+    """Return the current call of the model's `generate`; None outside, or in another model's."""
+    session = RUNTIME.generation_session
+    return session if session is not None and session.model is model else None
 
 
 def push_context(context: RoutingContext) -> None:

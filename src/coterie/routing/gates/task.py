@@ -83,6 +83,16 @@ class TaskGate(Gate):
         return [*experts, *(total + each for each in experts)] if self.noisy else list(experts)
 
 
+def _check_tasks(weight: Float[Tensor, "tasks ..."], context: RoutingContext) -> None:
+    """Raise ValueError for a task that this adapter has no gate for: others may have more."""
+    highest = context.highest_task
+    if highest is not None and highest >= len(weight):
+        raise ValueError(
+            f"task_ids has {highest}, but this adapter was grafted for {len(weight)} tasks: "
+            f"allowed are 0 to {len(weight) - 1}"
+        )
+
+
 class _TokenTaskGateLayer(GateLayer):
     """If `noisy`, half of each task's rows compute the logits, half the noise's scale."""
 
@@ -105,6 +115,7 @@ def _route_by_task(
     weight: TaskMatrices, x: LayerInput, context: RoutingContext, site: LayerSite
 ) -> GateOutput:
     """Return logits by each token's task, or the matrix alone if one task fills the batch."""
+    _check_tasks(weight, context)
     if context.single_task is not None:
         return GateOutput(gate_weight=weight[context.single_task])
     task = context.get_task_of_rows(site.tower, x.shape[0]).to(x.device)
@@ -116,6 +127,7 @@ def _route_by_task(
 
 class _StaticTaskGateLayer(GateLayer):
     def forward(self, x: LayerInput, context: RoutingContext, site: LayerSite) -> GateOutput:
+        _check_tasks(self.weight, context)
         if context.single_task is not None:
             logits = to_full_precision(self.weight[context.single_task][None])
             return GateOutput(logits=logits, is_uniform=True)
