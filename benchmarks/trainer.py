@@ -163,6 +163,7 @@ def built(plan: RunConfig, case: Case, device: torch.device, folder: Path) -> Mi
         stage=stage,
         number=0,
         folder=folder,
+        device=device,
         model=model,
         trainable=select_trainable(model, stage),
         base_parameters=(),

@@ -78,6 +78,10 @@ class ModelFamily(ABC):
     placeholders: ClassVar[tuple[str, ...]] = ()
     new_parameters: ClassVar[str] = ""
 
+    def list_towers(self) -> tuple[str, ...]:
+        """List the towers, without that of the text."""
+        return tuple(self.towers)
+
     def get_tower(self, name: str) -> str:
         """Return the part of the model that a module is in: text, vision, connector or audio."""
         towers = self.towers.items()

@@ -42,7 +42,7 @@ class RoutingHook:
         self.family: ModelFamily = find_family(model) or UnlistedFamily(model)
         self.modalities = find_modalities()
         known = find_tower_modalities()
-        towers = self.family.towers
+        towers = self.family.list_towers()
         self.tower_modalities = {tower: known[tower] for tower in known if tower in towers}
         self.assumed_towers = frozenset(towers if isinstance(self.family, UnlistedFamily) else ())
         self.parameter_names = tuple(inspect.signature(model.forward).parameters)
@@ -152,7 +152,7 @@ class RoutingHook:
             for tower in modality.towers
             if tower in self.tower_modalities
         ]
-        towers += [UNKNOWN] if UNKNOWN in self.family.towers else []
+        towers += [UNKNOWN] if UNKNOWN in self.family.list_towers() else []
         context.rows_per_sample = {
             tower: partial(self.family.count_rows_per_sample, tower, inputs, config)
             for tower in towers

@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import nn
 
@@ -24,16 +24,15 @@ class UnlistedFamily(ModelFamily):
     whole rows, a decision by sample is refused, see `RoutingContext.assumed_towers`.
     """
 
-    model_types = ()
-    roles: Mapping[str, Role] = MappingProxyType({})
+    model_types: ClassVar[tuple[str, ...]] = ()
+    roles: ClassVar[Mapping[str, Role]] = MappingProxyType({})
 
     def __init__(self, model: nn.Module) -> None:
         config: Any = getattr(model, "config", None)
         taken = set(inspect.signature(model.forward).parameters)
         media = find_media_modalities()
-        self.placeholders = tuple(
-            name for name in media if getattr(config, f"{name}_token_id", None) is not None
-        )
+        ids = {name: getattr(config, f"{name}_token_id", None) for name in media}
+        self.placeholder_ids = {name: token for name, token in ids.items() if token is not None}
         prefixes: dict[str, str] = {}
         is_mixed = "input_ids" in taken and any({*each.inputs} & taken for each in media.values())
         if is_mixed and (decoder := _find_name(model, "get_decoder")):
@@ -46,8 +45,15 @@ class UnlistedFamily(ModelFamily):
         self.prefixes = dict(sorted(prefixes.items(), key=lambda item: -len(item[0])))
         encoders = {*self.prefixes.values()} - {"text"}
         self.rest = "connector" if encoders == {"vision"} else UNKNOWN
-        towers = {*encoders, self.rest} if self.prefixes else ()
-        self.towers = dict.fromkeys(towers, "")
+        self.encoders = (*sorted({*encoders, self.rest}),) if self.prefixes else ()
+
+    def list_towers(self) -> tuple[str, ...]:
+        """List the towers, without that of the text."""
+        return self.encoders
+
+    def get_placeholder_ids(self, config: Any) -> Mapping[str, int]:
+        """Return modality -> the id that the configuration has for its placeholder token."""
+        return self.placeholder_ids
 
     def get_tower(self, name: str) -> str:
         """Return the part of the model that a module is in: "unknown" if that cannot be told."""
@@ -58,7 +64,7 @@ class UnlistedFamily(ModelFamily):
 
     def count_rows_per_sample(self, tower: str, inputs: Inputs, config: Any) -> Shares:
         """Count the placeholder tokens of each sample. Raises ValueError if there are none."""
-        if tower == UNKNOWN or not self.placeholders:
+        if tower == UNKNOWN or not self.placeholder_ids:
             raise ValueError(
                 f"coterie does not know the family {config.model_type!r}, and cannot tell which "
                 f"sample the rows of its {tower} modules belong to. Gates that decide by sample or "
