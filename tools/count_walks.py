@@ -99,7 +99,7 @@ def count_walks(folder: Path) -> Iterator[tuple[str, dict[str, str]]]:
     sample = Walk(
         PACKAGE,
         carrying.is_measured,
-        ends=lambda code: code is predictions.store.__code__,
+        ends=lambda code: code is inspect.unwrap(predictions.store).__code__,
         is_inside=_is_beside,
     )
     with sample.recorded():
@@ -143,7 +143,7 @@ def _is_backward(code: CodeType) -> bool:
 
 
 def _opens_rows(code: CodeType) -> bool:
-    return code is open_rows.__code__
+    return code is inspect.unwrap(open_rows).__code__
 
 
 def _is_beside(frame: FrameType) -> bool:

@@ -32,7 +32,8 @@ class AttentionHeads(Experts):
     the experts are added to the model's attention with output maps of zero, where both replace it.
 
     Attributes:
-        count, heads: number of experts, and of query heads inside one, at least 1.
+        count: number of experts, at least 1.
+        heads: query heads inside one expert, at least 1.
         replace: the experts replace the base layer; output maps start as its own, for the same
             heads as the query maps, and its output bias is dropped.
         init: "host", as described, or "fresh" for torch's random initialisation of a linear
