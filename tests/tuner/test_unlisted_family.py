@@ -75,7 +75,8 @@ def test_images_belong_to_the_sample_of_their_placeholders(gate) -> None:
         routed(of_sample(whole, 1, slice(1, 4)), tasks[1:]),
     ]
     torch.testing.assert_close(routed(whole, tasks), torch.cat(alone), atol=1e-5, rtol=1e-4)
-    assert not torch.allclose(routed(whole, tasks.flip(0)), torch.cat(alone)) or gate != TaskGate()
+    if isinstance(gate, TaskGate):
+        assert not torch.allclose(routed(whole, tasks.flip(0)), torch.cat(alone))
 
 
 def test_rows_that_placeholders_do_not_share_out_are_refused() -> None:
@@ -83,7 +84,6 @@ def test_rows_that_placeholders_do_not_share_out_are_refused() -> None:
     whole = batch(1, 3)
     whole["input_ids"][1, -4] = 5  # one placeholder less than the images have
     with pytest.raises(ValueError, match="cannot tell whose row each is"):
-        model.get_base_model().get_image_features = None
         model(**whole, task_ids=torch.tensor([0, 1]))
 
 

@@ -198,6 +198,11 @@ def check_library(load: Callable[[], None]) -> Iterator[Check]:
     for index in range(count):
         card = torch.cuda.get_device_properties(index)
         yield Check(f"gpu {index}", "ok", f"{card.name}, {card.total_memory / GIB:.1f} GiB")
-    if not count:
+    from coterie.devices import describe_device, list_devices
+
+    others = [each for each in list_devices() if each.type not in ("cpu", "cuda")]
+    for each in others:
+        yield Check(f"gpu {each.index}", "ok", describe_device(each))
+    if not count and not others:
         details = f"none that torch {torch.__version__} can use; models run on the processor"
         yield Check("gpu", "ok", details)

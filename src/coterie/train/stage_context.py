@@ -36,12 +36,7 @@ class StageArguments(TrainingArguments):
     @property
     def device(self) -> torch.device:
         """The device of this process."""
-        device, own = self.stage_device, super().device
-        if device is None:
-            return own
-        if own != device and device.index is not None:
-            torch.accelerator.set_device_index(device.index)
-        return device
+        return self.stage_device or super().device
 
     @property
     def n_gpu(self) -> int:
@@ -125,4 +120,6 @@ class StageContext:
             use_cpu=self.device.type == "cpu",
         )  # fmt: skip
         arguments.stage_device = self.device
+        if self.device.index is not None:  # transformers has made the first GPU the current one
+            torch.accelerator.set_device_index(self.device.index)
         return arguments
