@@ -7,10 +7,17 @@ READY := .venv/ready
 # A process that compiles what it imports needs 30 s for that, and the tests start many.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: test test-fast test-slow lint docs demo align experiment dense bench clean
+# Of the machine that `make gpu` packs for: its version of Python, and packages that it has.
+GPU_PYTHON ?= 3.12
+GPU_PRESENT ?=
+
+.PHONY: test test-fast test-slow lint docs demo align experiment dense bench gpu clean
 
 test:
 	$(MAKE) --jobs=2 --output-sync=target lint test-fast
+
+# Without GPUs: the tests' exact values are those of a CPU. `make gpu` has those of a device.
+test-fast test-slow: export CUDA_VISIBLE_DEVICES :=
 
 test-fast: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" --durations=15
@@ -47,6 +54,12 @@ dense: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
+
+# Packs build/gpu, and runs the check here as far as this machine goes. For another machine: copy
+# this checkout there, with build/gpu, and run: bash benchmarks/gpu_check.sh build/gpu build/gpu/out
+gpu: $(READY)
+	$(BIN)/python tools/pack_gpu.py build/gpu --python $(GPU_PYTHON) --present $(GPU_PRESENT)
+	COTERIE_HOME=build/gpu/home OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.gpu_check build/gpu/here
 
 clean:
 	rm -rf .venv build dist docs/_build docs/reference .pytest_cache .ruff_cache .import_linter_cache .hypothesis

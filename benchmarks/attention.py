@@ -61,6 +61,7 @@ CASES: dict[Scale, tuple[Case, ...]] = {
     "tiny": _cases((2, 8, 128, 4, 2)),
     "quick": _cases(VIT_S),
     "full": _cases(VIT_S, VIT_B, (2, 1024, 1024, 32, 8)),
+    "gpu": _cases((64, *VIT_S[1:]), (64, *VIT_B[1:]), (16, 1024, 1024, 32, 8)),
 }
 
 

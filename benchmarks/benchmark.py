@@ -11,8 +11,9 @@ from torch import nn
 
 from benchmarks.timing import Candidate, Ratio, clock_for, interleaved
 
-Scale = Literal["tiny", "quick", "full"]
-ROUNDS: dict[Scale, int] = {"tiny": 2, "quick": 7, "full": 11}
+Scale = Literal["tiny", "quick", "full", "gpu"]
+"""For tests; a check in minutes; for publication; sizes that fill a GPU, in minutes there."""
+ROUNDS: dict[Scale, int] = {"tiny": 2, "quick": 7, "full": 11, "gpu": 15}
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 MIB = 2**20
 
@@ -74,7 +75,7 @@ class Benchmark(ABC):
 
     @abstractmethod
     def rows(self, scale: Scale, device: torch.device) -> Iterator[Row]:
-        """Measure all cases; "tiny" is for tests, "quick" for a check, "full" for publication."""
+        """Measure all cases of a scale."""
 
     @abstractmethod
     def targets(self, rows: Iterable[Row]) -> list[Target]:

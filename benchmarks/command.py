@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import get_args
 
 import torch
 
@@ -31,6 +32,7 @@ def main(arguments: Sequence[str]) -> None:
     )
     parser.add_argument("names", nargs="*", metavar="name", help=f"of {', '.join(BENCHMARKS)}")
     parser.add_argument("--quick", action="store_true", help="few shapes, in minutes")
+    parser.add_argument("--scale", choices=get_args(Scale), default="full", help="sizes")
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the JSON files")
     given = parser.parse_args(arguments)
     unknown = [name for name in given.names if name not in BENCHMARKS]
@@ -38,7 +40,9 @@ def main(arguments: Sequence[str]) -> None:
         parser.error(f"unknown benchmarks {unknown}: allowed are {', '.join(BENCHMARKS)}")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     for name in given.names or BENCHMARKS:
-        record = measure(BENCHMARKS[name], "quick" if given.quick else "full", device, given.out)
+        record = measure(
+            BENCHMARKS[name], "quick" if given.quick else given.scale, device, given.out
+        )
         print(as_table(record), flush=True)
 
 

@@ -99,6 +99,7 @@ CASES: dict[Scale, tuple[Case, ...]] = {
         Case(dtype=dtype, attention=each, layers=2) for dtype in DTYPES for each in (False, True)
     ),
     "full": tuple(Case(dtype=dtype, attention=each) for dtype in DTYPES for each in (False, True)),
+    "gpu": tuple(Case(dtype="bf16", attention=each, batch=32) for each in (False, True)),
 }
 
 

@@ -67,6 +67,7 @@ TINY = Shape(name="tiny", width=32, hidden=64, gated=True)
 VIT_S = Shape(name="ViT-S", width=384, hidden=1536, gated=False)
 VIT_B = Shape(name="ViT-B", width=768, hidden=3072, gated=False)
 SMOLLM2 = Shape(name="SmolLM2", width=576, hidden=1536, gated=True)
+LLAMA = Shape(name="Llama-1B", width=2048, hidden=8192, gated=True)
 
 
 def _cases(*shapes: tuple[Shape, int, int]) -> tuple[Case, ...]:
@@ -87,6 +88,7 @@ CASES: dict[Scale, tuple[Case, ...]] = {
         (SMOLLM2, 2048, 16),
         (SMOLLM2, 8192, 8),
     ),
+    "gpu": _cases((VIT_B, 8192, 8), (SMOLLM2, 8192, 8), (SMOLLM2, 8192, 16), (LLAMA, 8192, 8)),
 }
 
 

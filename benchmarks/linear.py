@@ -3,7 +3,7 @@
 import statistics
 from collections.abc import Iterable, Iterator
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from peft import LoraConfig, get_peft_model
@@ -81,6 +81,11 @@ CASES: dict[Scale, tuple[Case, ...]] = {
         *_cases("fp32", *SHAPES),
         *_cases("bf16", *SHAPES, (8192, 1024, EIGHT), (8192, 2048, EIGHT)),
     ),
+    "gpu": (
+        *_cases("fp32", (8192, 2048, EIGHT)),
+        *_cases("bf16", (2048, 2048, EIGHT), (8192, 2048, EIGHT), (16384, 4096, EIGHT)),
+        *_cases("bf16", (8192, 4096, UNEQUAL), (8192, 4096, SIXTEEN)),
+    ),
 }
 
 
@@ -91,18 +96,21 @@ class Linear(Benchmark):
 
     def rows(self, scale: Scale, device: torch.device) -> Iterator[Row]:
         for case in fitting(CASES, scale, device):
-            yield from compare(
-                case.name,
-                case.dtype,
-                candidates(case, device),
-                bases=(FROZEN, PEFT),
-                device=device,
-                rounds=ROUNDS[scale],
-                facts={
-                    "rank": sum(case.ranks),
-                    "experts": len(case.ranks),
-                },
-            )
+            built = candidates(case, device)
+            groups = {"": built}
+            if device.type == "cuda":
+                static = {name: each for name, each in built.items() if not each.syncs}
+                groups = {"": static, ", launched": built}
+            for ending, group in groups.items():
+                yield from compare(
+                    case.name + ending,
+                    case.dtype,
+                    group,
+                    bases=(FROZEN, PEFT),
+                    device=device,
+                    rounds=ROUNDS[scale],
+                    facts={"rank": sum(case.ranks), "experts": len(case.ranks)},
+                )
 
     def targets(self, rows: Iterable[Row]) -> list[Target]:
         rows = list(rows)
@@ -143,6 +151,9 @@ def candidates(case: Case, device: torch.device) -> dict[str, Candidate]:
     if dtype != torch.float32:
         layers["PEFT LoRA, its default"] = peft_lora(host, sum(case.ranks), autocast=True)
         layers["coterie, weights in bf16"] = grafted(host, case.width, soft, autocast=False)
+    if device.type == "cuda":
+        triton = Mixture(experts=replace(lora, kernel="triton"), router=Softmax())
+        layers["coterie, Triton"] = grafted(host, case.width, triton)
     layers["coterie, top-2"] = grafted(host, case.width, Mixture(experts=lora, router=TopK(k=2)))
     task = Mixture(experts=lora, gate=TaskGate(per_token=False), router=Softmax())
     layers["coterie, one task"] = OfOneTask(grafted(host, case.width, task, tasks=TASKS))

@@ -47,7 +47,8 @@ class Case:
 
     @property
     def name(self) -> str:
-        size = f"{self.layers} layers 2x{self.tokens} E={len(self.ranks)} R={sum(self.ranks)}"
+        shape = f"{self.layers} layers d={self.width} 2x{self.tokens}"
+        size = f"{shape} E={len(self.ranks)} R={sum(self.ranks)}"
         return f"{self.dtype} {size}"
 
     def model(self, device: torch.device) -> PreTrainedModel:
@@ -62,7 +63,8 @@ class Case:
             use_cache=False,
         )
         torch.manual_seed(0)
-        return LlamaForCausalLM(config).to(device, DTYPES[self.dtype]).requires_grad_(False)
+        with device:
+            return LlamaForCausalLM(config).to(DTYPES[self.dtype]).requires_grad_(False)
 
 
 TINY = Case(dtype="bf16", layers=1, width=192, hidden=64, tokens=16, ranks=(2, 2))
@@ -70,6 +72,10 @@ CASES: dict[Scale, tuple[Case, ...]] = {
     "tiny": (TINY,),
     "quick": (Case(dtype="fp32", layers=4), Case(dtype="bf16", layers=4)),
     "full": (Case(dtype="fp32", layers=10), Case(dtype="bf16", layers=30)),
+    "gpu": (
+        Case(dtype="bf16", layers=10, tokens=1024),
+        Case(dtype="bf16", layers=6, width=3072, hidden=8192, tokens=4096),
+    ),
 }
 
 

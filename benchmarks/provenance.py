@@ -1,5 +1,6 @@
 """Provenance of a published number: commit, seed, hardware, date and versions."""
 
+import os
 import platform
 import subprocess
 from datetime import UTC, datetime
@@ -18,7 +19,8 @@ def provenance(device: torch.device) -> dict[str, object]:
     """Return the provenance at the end of a measurement; torch was seeded with `SEED` before it."""
     packages = ("torch", "transformers", "peft")
     return {
-        "commit": _git("rev-parse", "HEAD"),
+        # A machine that a checkout was copied to has no repository.
+        "commit": _git("rev-parse", "HEAD") or os.environ.get("COTERIE_COMMIT"),
         # Results of earlier benchmarks do not change what is measured.
         "dirty": _git("status", "--porcelain", "--", ":/", ":!/benchmarks/results") != "",
         "seed": SEED,

@@ -157,18 +157,25 @@ def interleaved(
     clock: Clock,
     rounds: int,
 ) -> Times:
-    """Time what `pick` returns for each candidate: its `step` or its `infer`."""
+    """Time what `pick` returns for each candidate: its `step` or its `infer`.
+
+    CUDA graphs are used if none of the candidates synchronises: the launches that a graph saves
+    would count for the others alone.
+    """
     names = list(candidates)
-    steps = {name: clock.prepare(pick(each), syncs=each.syncs) for name, each in candidates.items()}
+    syncs = any(each.syncs for each in candidates.values())
+    steps = {name: clock.prepare(pick(each), syncs=syncs) for name, each in candidates.items()}
     seconds: dict[str, list[float]] = {name: [] for name in names}
     was_enabled = gc.isenabled()
     gc.disable()
+    gc.freeze()  # or each round's collection passes over all modules
     try:
         for turn in range(rounds):
             gc.collect()
             for name in _rotated(names, turn):
                 seconds[name].append(clock.seconds(steps[name]))
     finally:
+        gc.unfreeze()
         if was_enabled:
             gc.enable()
     return Times(seconds)

@@ -38,6 +38,7 @@ CASES: dict[Scale, Case] = {
     "tiny": Case(dtype="fp32", layers=1, width=192, hidden=64, ranks=(2, 2)),
     "quick": Case(dtype="fp32", layers=4),
     "full": Case(dtype="fp32", layers=30),
+    "gpu": Case(dtype="bf16", layers=10),
 }
 NAMES = ("first", "second")
 SIZE = 8

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 import pytest
 import torch
 
-from coterie.kernels.gate_expand import expand_gated_reference, expand_gated_triton
+from coterie.kernels.gate_expand import expand_gated_reference
 
 # Sizes below, at and above the kernel's blocks; ranks that differ; experts without a column.
 INTERPRETED = """
@@ -54,15 +54,3 @@ def test_kernel_in_the_interpreter() -> None:
         check=False,
     )
     assert result.stdout == "equal\n", result.stderr
-
-
-@pytest.mark.cuda
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_kernel_on_the_device() -> None:
-    owner = torch.tensor([0, 0, 2, 1, 1], device="cuda")
-    y, h, gates, up = (
-        torch.randn(*shape, device="cuda") for shape in [(70, 90), (70, 5), (70, 3), (5, 90)]
-    )
-    wanted = expand_gated_reference(y.clone(), h, gates, owner, up)
-    given = expand_gated_triton(y, h, gates, owner, up)
-    torch.testing.assert_close(given, wanted, rtol=1e-4, atol=1e-4)

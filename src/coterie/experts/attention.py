@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from coterie.annotations import check_choices
 from coterie.experts.base import ExpertLayer, Experts, cast_for_autocast, expand_gates
 from coterie.kernels import attention as kernels
+from coterie.kernels.dispatch import LOCAL
+from coterie.kernels.mlp_grouped import supports_grouped
 from coterie.routing.decision import DeferredRouting, RoutingDecision
 
 # Arguments of attentions with a cache, cross-attention or rotary positions: not supported.
@@ -134,6 +136,8 @@ class AttentionHeadsLayer(ExpertLayer):
             y = kernels.attend_reference(call)
         elif torch.compiler.is_compiling():
             y = kernels.attend_dense(call)
+        elif self.dispatcher is LOCAL and supports_grouped(x, call.get_stacks()):
+            y = kernels.attend_grouped(call)
         else:
             y = kernels.attend_slots(call, self.dispatcher)
         if self.kind.replace:

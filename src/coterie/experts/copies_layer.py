@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from coterie.experts.base import ExpertLayer, cast_for_autocast, expand_gates
 from coterie.experts.mlp_structure import MLPStructure, run_all, run_assigned
 from coterie.kernels import mlp
-from coterie.kernels.dispatch import TokenGates
+from coterie.kernels.dispatch import LOCAL, TokenGates
+from coterie.kernels.mlp_grouped import apply_mlp_grouped, supports_grouped
 from coterie.routing.decision import DeferredRouting, RoutingDecision
 
 
@@ -93,6 +94,8 @@ class FullCopies(CopiesLayer):
         activation = base_layer.get_submodule(structure.activation)
         if traced:
             return mlp.apply_mlp_dense(x, gates, maps, activation)
+        if self.dispatcher is LOCAL and supports_grouped(x, [each.weight for each in maps]):
+            return apply_mlp_grouped(x, gates, maps, activation)
         return mlp.apply_mlp(x, gates, maps, activation, self.dispatcher)
 
 

@@ -77,7 +77,7 @@ class _Mlp(torch.autograd.Function):
         def run_experts() -> Iterator[tuple[int, Tensor]]:
             for segment, (rows, gate) in enumerate(dispatcher.dispatch_gated(x, gates, slots)):
                 before = [_apply_linear(rows, stack, segment) for stack in inputs]
-                hidden = _compute_hidden(before, activation) * gate[:, None]
+                hidden = compute_hidden(before, activation) * gate[:, None]
                 part = hidden @ output.weight[segment].to(x.dtype).t()
                 if output.bias is not None:
                     part.addr_(gate, output.bias[segment].to(x.dtype))
@@ -109,7 +109,9 @@ class _Mlp(torch.autograd.Function):
             for segment, ((rows, gate), dpart) in enumerate(zip(given, dparts, strict=True)):
                 before = [next(saved) for _ in inputs]
                 dhidden = dpart @ output.weight[segment].to(x.dtype)
-                hidden, dbefore = _backpropagate(ctx.activation, before, dhidden * gate[:, None])
+                hidden, dbefore = backpropagate_hidden(
+                    ctx.activation, before, dhidden * gate[:, None]
+                )
                 dgate = dhidden.mul_(hidden).sum(1)
                 if output.bias is not None:
                     dgate += dpart @ output.bias[segment].to(x.dtype)
@@ -130,11 +132,12 @@ def _apply_linear(rows: Tensor, stack: StackedLinear, segment: int) -> Tensor:
     return result if stack.bias is None else result.add_(stack.bias[segment])
 
 
-def _compute_hidden(before: Sequence[Tensor], activation: Activation) -> Tensor:
+def compute_hidden(before: Sequence[Tensor], activation: Activation) -> Tensor:
+    """Compute the output map's input from those of the activation, the activated one first."""
     return activation(before[0]) if len(before) == 1 else activation(before[0]) * before[1]
 
 
-def _backpropagate(
+def backpropagate_hidden(
     activation: Activation, before: list[Tensor], dhidden: Tensor
 ) -> tuple[Any, Any]:
     """Return the hidden values and the gradients of the activation's inputs."""
@@ -176,7 +179,7 @@ def apply_mlp_dense(
     for weight, bias in inputs:
         z = torch.einsum("tw,shw->sth", x, weight.to(x.dtype))
         before.append(z if bias is None else z + bias.to(x.dtype)[:, None])
-    hidden = _compute_hidden(before, activation) * gate.t()[..., None]
+    hidden = compute_hidden(before, activation) * gate.t()[..., None]
     y = torch.einsum("sth,soh->to", hidden, output.weight.to(x.dtype))
     return y if output.bias is None else y + gate @ output.bias.to(x.dtype)
 
@@ -198,7 +201,7 @@ def apply_low_rank_mlp(
         low = torch.einsum("tw,srw->tsr", x, down.to(x.dtype))[token, segment]
         change = _apply_stacked(low, up.to(x.dtype), counts)
         before.append(linear(x).index_select(0, token) + change)
-    hidden = _compute_hidden(before, activation) * gate[:, None]
+    hidden = compute_hidden(before, activation) * gate[:, None]
     mixed = hidden.new_zeros(len(x), hidden.shape[1]).index_add(0, token, hidden)
     low = _apply_stacked(hidden, output.down.to(x.dtype), counts)
     spread = low.new_zeros(*gates.shape, low.shape[1]).index_put((token, segment), low)
@@ -214,7 +217,7 @@ def apply_low_rank_mlp_dense(
     for linear, down, up in inputs:
         low = torch.einsum("tw,srw->str", x, down.to(x.dtype))
         before.append(linear(x) + low @ up.to(x.dtype).transpose(1, 2))
-    hidden = _compute_hidden(before, activation) * gates.t().to(x.dtype)[..., None]
+    hidden = compute_hidden(before, activation) * gates.t().to(x.dtype)[..., None]
     spread = torch.einsum("sth,srh->tsr", hidden, output.down.to(x.dtype))
     return _apply_low_rank_output(hidden.sum(0), spread, gates, output)
 
