@@ -273,3 +273,41 @@ def test_pictures_may_be_given_by_position():
         by_position = model.get_base_model()(pixels, task_ids=IDS).logits
         by_name = model(pixel_values=pixels, task_ids=IDS).logits
     assert torch.equal(by_position, by_name)
+
+
+@pytest.mark.parametrize("blend", ["add", "complement"])
+def test_a_mixture_without_a_gate_merges_as_a_plain_lora(blend):
+    shared = Lora(ranks=(3,))
+    mixture = Mixture(
+        at="text.mlp", experts=Lora(ranks=(2, 4)), gate=None, shared=shared, blend=blend
+    )
+    model = grafted(TINY["llama"](), mixture)
+    batch = TINY["llama"]().batch
+    wanted = logits(model, batch)
+    weights = {name: each.clone() for name, each in model.named_parameters()}
+    model.merge_adapter()
+    assert all(not torch.equal(each, weights[name]) for name, each in model.named_parameters()
+               if name.endswith("up_proj.base_layer.weight"))  # fmt: skip
+    torch.testing.assert_close(logits(model, batch), wanted, atol=1e-5, rtol=1e-4)
+    model.unmerge_adapter()
+    for name, each in model.named_parameters():
+        torch.testing.assert_close(each, weights[name], atol=1e-6, rtol=0)
+    plain = model.merge_and_unload(safe_merge=True)
+    assert not any("coterie" in name for name, _ in plain.named_modules())
+    with torch.no_grad():
+        torch.testing.assert_close(plain(**batch).logits, wanted, atol=1e-5, rtol=1e-4)
+
+
+def test_a_merge_that_is_not_exact_changes_nothing():
+    mixed = Mixture(at="text.mlp", experts=Lora(ranks=(2,)), router=TopK(k=1))
+    model = grafted(TINY["llama"](), SECOND, mixed)
+    weights = {name: each.clone() for name, each in model.named_parameters()}
+    with pytest.raises(ValueError, match=r"no single matrix.* coterie\.extract"):
+        model.merge_adapter()
+    assert all(torch.equal(each, weights[name]) for name, each in model.named_parameters())
+    broken = grafted(TINY["llama"](), SECOND)
+    for name, each in broken.named_parameters():
+        if "coterie_experts" in name:
+            each.data[0] = float("inf")
+    with pytest.raises(ValueError, match="'default' is broken: merged, a weight is not finite"):
+        broken.merge_and_unload(safe_merge=True)

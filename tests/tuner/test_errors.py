@@ -10,7 +10,7 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.tensor import Shard, distribute_tensor
 
 import coterie
-from coterie import Copies, InstanceGate, Lora, Mixture, ModalityGate, TaskGate, TopK
+from coterie import Copies, InstanceGate, Mixture, ModalityGate, TaskGate, TopK
 from tests.tiny import TINY
 from tests.tuner.checks import IDS, TASKS, grafted
 
@@ -199,13 +199,6 @@ def test_a_damaged_weights_file(saved, damage):
     path.write_bytes(broken[damage])
     with pytest.raises(ValueError, match=r"adapter_model.safetensors is damaged .* download it"):
         load(saved)
-
-
-def test_merging_in_place_is_refused():
-    tiny = TINY["llama"]()
-    model = grafted(tiny, Mixture(at="text.mlp", experts=Lora(ranks=(2,)), router=TopK(k=1)))
-    with pytest.raises(ValueError, match=r"coterie\.extract"):
-        model.merge_and_unload()
 
 
 def test_observing_a_model_without_mixtures():

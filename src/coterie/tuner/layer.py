@@ -4,7 +4,8 @@ import inspect
 from typing import Any
 
 import torch
-from peft.tuners.tuners_utils import BaseTunerLayer
+from jaxtyping import Float
+from peft.tuners.tuners_utils import BaseTunerLayer, check_adapters_to_merge
 from torch import Tensor, nn
 
 from coterie.experts.base import ExpertLayer
@@ -62,6 +63,8 @@ class CoterieLayer(nn.Module, BaseTunerLayer):
 
     def _run(self, x: Tensor, *args: Any, **kwargs: Any) -> Any:
         active = [name for name in self.active_adapters if name in self.coterie_site]
+        if self.disable_adapters and self.merged:  # as PEFT's layers
+            self.unmerge()
         is_off = self.disable_adapters or self.merged
         context = RUNTIME.context or RoutingContext(batch_size=x.shape[0], device=x.device)
         if context.adapter_names is not None and not is_off:
@@ -117,12 +120,47 @@ class CoterieLayer(nn.Module, BaseTunerLayer):
                 outputs.append(self.base_layer(x[mine]))
         return torch.cat(outputs)[torch.cat(rows).argsort()]
 
+    @torch.no_grad()
+    def get_delta_weight(self, adapter: str) -> Float[Tensor, "out width"]:
+        """Compute what a mixture without a gate adds to the base layer's weight, in float64.
+
+        Raises ValueError for other mixtures, and for a weight that is not floating-point.
+        """
+        mixture, experts = self.coterie_site[adapter].mixture, self.coterie_experts[adapter]
+        weight = getattr(self.get_base_layer(), "weight", None)
+        if mixture.gate is not None or not mixture.main.is_low_rank:
+            raise ValueError(
+                "a mixture is no single matrix, so it cannot be merged in place: where the task "
+                "alone decides, as with TaskGate(per_token=False), cut a task out with "
+                "coterie.extract(model, task=..., format='merged')"
+            )
+        if weight is None or not weight.is_floating_point():
+            raise ValueError(
+                f"the base layer's weight is {getattr(weight, 'dtype', None)}, and a merge into "
+                "few bits is not exact: load the base model without quantisation"
+            )
+        ranks, scales, down, up = mixture.main.get_low_rank_factors(experts)
+        gates = mixture.decide(torch.zeros(1, mixture.num_experts)).combine_weights[0].double()
+        per_rank = (gates * torch.tensor(scales)).repeat_interleave(torch.tensor(ranks))
+        return (up.double() * per_rank.to(up.device)[:, None]).t() @ down.double()
+
     def merge(self, safe_merge: bool = False, adapter_names: list[str] | None = None) -> None:
-        raise ValueError(
-            "a mixture is no single matrix, so it cannot be merged in place: where the task alone "
-            "decides, as with TaskGate(per_token=False), cut a task out with "
-            "coterie.extract(model, task=..., format='merged')"
-        )
+        """Add the adapters, the active ones by default, to the base layer's weight.
+
+        Raises ValueError as `get_delta_weight`, or if `safe_merge` and the sum is not finite.
+        """
+        for name in check_adapters_to_merge(self, adapter_names):
+            if name in self.coterie_site:
+                weight: Any = self.get_base_layer().weight
+                total = (weight.double() + self.get_delta_weight(name)).to(weight.dtype)
+                if safe_merge and not torch.isfinite(total).all():
+                    raise ValueError(f"adapter {name!r} is broken: merged, a weight is not finite")
+                weight.data = total
+                self.merged_adapters.append(name)
 
     def unmerge(self) -> None:
-        return None
+        """Subtract the merged adapters from the base layer's weight again."""
+        weight: Any = self.get_base_layer().weight if self.merged_adapters else None
+        while self.merged_adapters:
+            delta = self.get_delta_weight(self.merged_adapters.pop())
+            weight.data = (weight.double() - delta).to(weight.dtype)

@@ -128,9 +128,17 @@ class CoterieModel(BaseTuner):
         # PEFT's also copies `weight`, which blocks do not have; `update_layer` sets devices.
         setattr(parent, child_name, new_module)
 
-    def unload(self) -> nn.Module:
-        """Return the base model as it was before the graft."""
-        base_model = super().unload()
+    def _check_merge_allowed(self) -> None:
+        """Raise before the first of several modules is changed."""
+        super()._check_merge_allowed()
+        for module in self.modules():
+            if isinstance(module, CoterieLayer):
+                for name in module.active_adapters:
+                    if name in module.coterie_site:
+                        module.get_delta_weight(name)
+
+    def _unload_and_optionally_merge(self, *args: Any, **kwargs: Any) -> Any:
+        base_model: Any = super()._unload_and_optionally_merge(*args, **kwargs)
         remove_hooks(base_model)
         return base_model
 
