@@ -13,7 +13,7 @@ from benchmarks.timing import Candidate, Ratio, clock_for, interleaved
 
 Scale = Literal["tiny", "quick", "full", "gpu"]
 """For tests; a check in minutes; for publication; sizes that fill a GPU, in minutes there."""
-ROUNDS: dict[Scale, int] = {"tiny": 2, "quick": 7, "full": 11, "gpu": 15}
+ROUNDS: dict[Scale, int] = {"tiny": 2, "quick": 7, "full": 11, "gpu": 11}
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 MIB = 2**20
 

@@ -72,7 +72,9 @@ def list_steps(out: Path, *, on_gpu: bool) -> Mapping[str, list[str]]:
     """Return name -> command of all steps, in order."""
     pytest = [
         *(sys.executable, "-m", "pytest", "-m", "accelerator", "-q", "--tb=short"),
-        *("-p", "no:cacheprovider", "-n", "4" if on_gpu else "2", "tests/accelerator"),
+        # Another machine has other versions, which may warn of other things.
+        *("-W", "default", "-p", "no:cacheprovider", "-n", "4" if on_gpu else "2"),
+        "tests/accelerator",
     ]
     steps = {"tests": pytest}
     scale = "gpu" if on_gpu else "tiny"
@@ -81,11 +83,9 @@ def list_steps(out: Path, *, on_gpu: bool) -> Mapping[str, list[str]]:
         steps[name] = [
             *(sys.executable, "-m", "benchmarks", name, "--scale", scale, "--out", results)
         ]
-    size = (
-        ("--steps", "300", "--batch-size", "32")
-        if on_gpu
-        else ("--steps", "2", "--batch-size", "2")
-    )
+    steps_wanted, batch = ("300", "32") if on_gpu else ("2", "2")
+    size = ("--steps", steps_wanted, "--batch-size", batch)
+    size += ("--set", "vision.size=112,112")  # eight patches of the backbone each way
     for system, options in SYSTEMS.items():
         folder = str(out / "runs" / system)
         given = ("--base", "embedded", "--tasks", TASKS, *size, *options, "--out", folder)
