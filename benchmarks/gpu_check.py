@@ -23,7 +23,7 @@ from benchmarks.command import BENCHMARKS
 from benchmarks.provenance import provenance
 
 BUDGET_S = 480.0
-"""All steps together; what is left is the limit of each."""
+"""All steps together, on a GPU; what is left is the limit of each."""
 TAIL = 4000
 """Characters of a failed step's output that the result keeps."""
 TASKS = "scenes:segmentation,depth,normals,edges,reshading"
@@ -54,7 +54,7 @@ def main() -> None:
     on_gpu = torch.cuda.is_available()
     device = torch.device("cuda" if on_gpu else "cpu")
     result: dict[str, Any] = provenance(device) | {"steps": []}
-    deadline = time.monotonic() + BUDGET_S
+    deadline = time.monotonic() + (BUDGET_S if on_gpu else 10 * BUDGET_S)
     for name, command in list_steps(out, on_gpu=on_gpu).items():
         if given.only and name not in given.only:
             continue

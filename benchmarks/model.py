@@ -131,8 +131,9 @@ def candidates(case: Case, device: torch.device) -> dict[str, Candidate]:
         PEFT: lambda: plain_lora(case.model(device), sum(case.ranks), autocast=False),
         COTERIE: lambda: graft(case.model(device), mixture),
         "loop over experts": lambda: looped(case.model(device), case.ranks),
-        "PEFT X-LoRA": lambda: x_lora(case, device),
     }
+    if case.tokens <= 1024:  # it keeps ten times the activations
+        adapted["PEFT X-LoRA"] = lambda: x_lora(case, device)
     if case.dtype != "fp32":
         adapted[DEFAULT] = lambda: plain_lora(case.model(device), sum(case.ranks), autocast=True)
     ids = torch.randint(8192, (2, case.tokens), device=device)

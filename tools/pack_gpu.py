@@ -19,7 +19,7 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).parent.parent
 WANTED = (
     "coterie[data,train,evaluate,report]",
-    *("beartype", "hypothesis", "pytest", "pytest-xdist", "sybil"),
+    *("beartype", "hypothesis", "num2words", "pytest", "pytest-xdist", "sybil"),
 )
 COMES_WITH_TORCH = {"torch", "triton", "setuptools", "sympy", "networkx", "mpmath", "fsspec"}
 OWN = {"coterie", "coterie-demo"}

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from coterie.annotations import check_choices
 from coterie.experts.base import ExpertLayer, Experts
 from coterie.experts.lora import Lora
-from coterie.routing.decision import ByExpert, RoutingDecision
+from coterie.routing.decision import ByExpert, KernelRouter, RoutingDecision
 from coterie.routing.gates.base import Gate, GateLayer
 from coterie.routing.gates.token import TokenGate
 from coterie.routing.routers.base import Router
@@ -64,6 +64,13 @@ class Mixture:
     def num_experts(self) -> int:
         """Number of experts to choose from, including those without weights."""
         return sum(kind.count for kind in self.kinds)
+
+    @property
+    def kernel_router(self) -> KernelRouter | None:
+        """`Router.kernel_router`, if `decide` does nothing else."""
+        if len(self.kinds) > 1 or self.shared is not None or self.weight_exponent != 1:
+            return None
+        return self.router.kernel_router
 
     def decide(
         self, logits: ByExpert, noise: Float[Tensor, "..."] | None = None

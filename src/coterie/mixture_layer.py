@@ -73,6 +73,7 @@ class MixtureLayer:
         return DeferredRouting(
             make_decision=partial(mixture.decide, noise=noise),
             max_active=mixture.router.get_max_active(mixture.num_experts),
+            kernel_router=mixture.kernel_router if noise is None else None,
             **gate_output._asdict(),
         )
 

@@ -95,6 +95,7 @@ def test_a_resumed_run_goes_on_with_the_same_weights(tmp_path: Path, device: tor
     first, second = adapter(whole), adapter(resumed)
     assert first.keys() == second.keys()
     for name, weight in first.items():
-        # Sums over tokens are atomic on a GPU: equal but for rounding there, bit for bit on a CPU.
-        tolerance = 0.0 if device.type == "cpu" else 1e-3
-        torch.testing.assert_close(second[name], weight, rtol=tolerance, atol=tolerance)
+        # Sums over tokens are atomic on a GPU, and Adam's steps grow what they round differently;
+        # on a CPU it is bit for bit.
+        error = (second[name] - weight).norm() / weight.norm().clamp_min(1e-3)
+        assert error <= (0.0 if device.type == "cpu" else 0.05), (name, error)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from coterie.annotations import check_choices
 from coterie.experts.base import ExpertLayer, Experts, LowRankFactors, cast_for_autocast
-from coterie.kernels import lora_by_shape, lora_fused, lora_reference
+from coterie.kernels import lora_by_shape, lora_fused, lora_reference, lora_triton
 from coterie.kernels.lora_reference import LoraCall, LoraResult, RankLayout
 from coterie.routing.decision import DeferredRouting, RoutingDecision
 
@@ -19,7 +19,7 @@ KERNELS: dict[str, Callable[[LoraCall, DeferredRouting], LoraResult]] = {
     "reference": lora_reference.apply_reference,
     "concatenated": lora_reference.apply_concatenated,
     "fused": lora_fused.apply_fused,
-    "triton": lora_fused.apply_triton,
+    "triton": lora_triton.apply_triton,
     "sorted_dispatch": lora_by_shape.apply_sorted_dispatch,
     "per_sample": lora_by_shape.apply_per_sample,
     "merged": lora_by_shape.apply_merged,
@@ -182,6 +182,8 @@ def select_kernel(call: LoraCall, deferred: DeferredRouting) -> str:
     few = deferred.max_active is not None and deferred.max_active < len(call.layout.ranks)
     if deferred.per_sample and few and len(ranks) == 1 and call.tokens_per_unit >= 16:
         return "per_sample"
+    if call.x.is_cuda:  # expert by expert is several times slower there
+        return "triton" if lora_triton.supports_triton(call, deferred) else "fused"
     if few and not deferred.per_sample and rank > 64 * (deferred.max_active or 1):
         return "sorted_dispatch"
     return "fused"

@@ -36,6 +36,9 @@ def write(request: ExtractRequest, folder: Path) -> dict[str, Any]:
     """
     model, task, adapter, pruning = request.model, request.task, request.adapter, request.pruning
     check(model, task, adapter)
+    if request.run is not None and len({each.dtype for each in model.parameters()}) > 1:
+        # Trained weights are float32 and frozen ones bfloat16; a checkpoint has one dtype, exactly.
+        model.float()
     use, seen, split = request.resolve_usage()
     small = prune(model, task=task, use=use, pruning=pruning, adapter=adapter)
     small.save_pretrained(str(folder))

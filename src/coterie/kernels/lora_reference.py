@@ -40,9 +40,12 @@ class RankLayout:
             return _make_expansion_matrix(*key)
         return _cache_tensor(_make_expansion_matrix, *key)
 
-    def get_scales(self, like: Tensor) -> Float[Tensor, " segments"]:
+    def get_scales(
+        self, like: Tensor, dtype: torch.dtype | None = None
+    ) -> Float[Tensor, " segments"]:
         """Return the scales on the device, cached, because copying them would synchronise."""
-        return _cache_tensor(torch.tensor, self.scales, dtype=like.dtype, device=like.device)
+        dtype = dtype or like.dtype
+        return _cache_tensor(torch.tensor, self.scales, dtype=dtype, device=like.device)
 
     def get_expert_of_rank(self, like: Tensor) -> Int[Tensor, " rank"]:
         """Return the segment of each position of the rank axis."""

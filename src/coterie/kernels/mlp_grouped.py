@@ -87,7 +87,7 @@ class _GroupedMlp(torch.autograd.Function):
             dgate += (dpart * bias).sum(1, dtype=gates.dtype)
         dgates = torch.zeros_like(gates).index_put_((token, expert), dgate)
         dstacks: list[Tensor | None] = []
-        drows = torch.zeros_like(rows)
+        drows: Any = 0
         products = [(dz, rows) for dz in dbefore] + [(dpart * gate, hidden)]
         for number, (gradient, read) in enumerate(products):
             weight, bias = stacks[2 * number], stacks[2 * number + 1]
@@ -98,7 +98,7 @@ class _GroupedMlp(torch.autograd.Function):
                 total = torch.zeros_like(bias).index_add_(0, expert, gradient.to(bias.dtype))
             dstacks.append(total)
             if number < len(inputs):
-                drows += multiply_grouped(gradient, weight, ends)
+                drows = drows + multiply_grouped(gradient, weight, ends)
         dx = torch.zeros_like(x).index_add_(0, token, drows)
         return dx, dgates, None, *dstacks
 

@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+KernelRouter = tuple[str, float, int]
+"""A router for kernels: how the weights follow from the logits, a number, and k; see `Router`."""
 ByExpert = Float[Tensor, "*units experts"]
 LayerInput = Float[Tensor, "*units width"]
 
@@ -75,6 +77,7 @@ class DeferredRouting:
         per_sample: the units are samples; their axis is the first of `x`.
         max_active: most experts that have a weight for a unit; None if that is not known.
         is_uniform: all units have the same decision (one task fills the batch).
+        kernel_router: `make_decision` as `Router.kernel_router`; None if it does more than that.
     """
 
     make_decision: Callable[[Tensor], RoutingDecision]
@@ -84,6 +87,7 @@ class DeferredRouting:
     per_sample: bool = False
     max_active: int | None = None
     is_uniform: bool = False
+    kernel_router: KernelRouter | None = None
 
     def resolve(self, x: LayerInput) -> Float[Tensor, "*decided experts"]:
         """Return the logits in float32: those given, or computed from `x`."""

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 
 import torch
 
-from coterie.routing.decision import ByExpert
+from coterie.routing.decision import ByExpert, KernelRouter
 
 
 class Router(ABC):
@@ -13,6 +13,14 @@ class Router(ABC):
     Routers have no parameters and sample nothing when called: a layer may call one again in its
     backward pass and must get the same result.
     """
+
+    @property
+    def kernel_router(self) -> KernelRouter | None:
+        """The router as (mode, number, k) for `coterie.kernels.lora_triton_kernels`; None if not.
+
+        Modes are "softmax", "rectified", "top_k" and "top_k_selected".
+        """
+        return None
 
     @abstractmethod
     def __call__(self, logits: ByExpert, noise: ByExpert | None) -> tuple[ByExpert, ByExpert]:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from coterie.routing.decision import ByExpert
+from coterie.routing.decision import ByExpert, KernelRouter
 from coterie.routing.routers.base import Router
 
 
@@ -19,6 +19,10 @@ class Rectified(Router):
     """
 
     bias: float = 0.0
+
+    @property
+    def kernel_router(self) -> KernelRouter:
+        return ("rectified", self.bias, 0)
 
     def __call__(self, logits: ByExpert, noise: ByExpert | None) -> tuple[ByExpert, ByExpert]:
         weights = (logits + self.bias).relu()

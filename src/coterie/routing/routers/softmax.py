@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from coterie.routing.decision import ByExpert
+from coterie.routing.decision import ByExpert, KernelRouter
 from coterie.routing.routers.base import Router
 
 
@@ -16,6 +16,12 @@ class Softmax(Router):
         if self.temperature <= 0:
             raise ValueError(f"Softmax(temperature={self.temperature}): it must be greater than 0")
 
+    @property
+    def kernel_router(self) -> KernelRouter:
+        return ("softmax", self.temperature, 0)
+
     def __call__(self, logits: ByExpert, noise: ByExpert | None) -> tuple[ByExpert, ByExpert]:
-        probs = (logits / self.temperature).softmax(-1)
+        # A division by 1 is one more launch on a GPU.
+        scores = logits if self.temperature == 1 else logits / self.temperature
+        probs = scores.softmax(-1)
         return probs, probs

@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 
 from coterie.annotations import check_choices
-from coterie.routing.decision import ByExpert
+from coterie.routing.decision import ByExpert, KernelRouter
 from coterie.routing.routers.base import Router
 
 
@@ -46,8 +46,15 @@ class TopK(Router):
         if self.noise < 0:
             raise ValueError(f"TopK(noise={self.noise}): a standard deviation is not negative")
 
+    @property
+    def kernel_router(self) -> KernelRouter | None:
+        if self.noise or self.epsilon or self.closed or self.normalize == "none":
+            return None
+        mode = "top_k" if self.normalize == "all" else "top_k_selected"
+        return (mode, self.temperature, self.k)
+
     def __call__(self, logits: ByExpert, noise: ByExpert | None) -> tuple[ByExpert, ByExpert]:
-        scores = logits / self.temperature
+        scores = logits if self.temperature == 1 else logits / self.temperature
         if noise is not None:
             scores = scores + noise / (self.temperature if self.noise_at == "before" else 1.0)
         probs = scores.softmax(-1)
