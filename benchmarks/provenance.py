@@ -18,11 +18,12 @@ SEED = 0
 def provenance(device: torch.device) -> dict[str, object]:
     """Return the provenance at the end of a measurement; torch was seeded with `SEED` before it."""
     packages = ("torch", "transformers", "peft")
+    given = os.environ.get("COTERIE_COMMIT")  # of a checkout that was copied to a machine
     return {
-        # A machine that a checkout was copied to has no repository.
-        "commit": _git("rev-parse", "HEAD") or os.environ.get("COTERIE_COMMIT"),
+        "commit": given or _git("rev-parse", "HEAD"),
         # Results of earlier benchmarks do not change what is measured.
-        "dirty": _git("status", "--porcelain", "--", ":/", ":!/benchmarks/results") != "",
+        "dirty": not given
+        and _git("status", "--porcelain", "--", ":/", ":!/benchmarks/results") != "",
         "seed": SEED,
         "device": device.type,
         "hardware": _hardware(device),

@@ -11,6 +11,7 @@ from transformers import ViTConfig, ViTModel
 import coterie
 from coterie import Copies, Mixture, TaskGate, TopK
 from coterie.data.dataset import BadRow
+from coterie.devices import Precision
 from coterie.recipe import Recipe, Stage
 from coterie.tasks.dense.dataset import DenseDataset, DenseSample, DenseSamples
 from coterie.tasks.dense.kinds.distillation import Distillation
@@ -99,11 +100,12 @@ def dense_run(
     seed: int = 0,
     made_by: Recipe | None = None,
     vision: VisionConfig | None = None,
+    precision: Precision = "float32",
 ) -> Run:
     """A run as it is after training, its weights drawn instead of trained."""
     folder.mkdir(parents=True)
     plan = RunConfig(
-        recipe=made_by or recipe(), base=str(base()), seed=seed,
+        recipe=made_by or recipe(), base=str(base()), seed=seed, precision=precision,
         tasks=DenseTasks(dataset=pictures, vision=vision or VisionConfig()),
     )  # fmt: skip
     host = plan.load_base().model

@@ -1,5 +1,6 @@
 """A task cut out of a run on pictures: what is compared and written."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from coterie.routing.usage import select_task
 from coterie.tasks.dense.collator import DenseCollator
 from coterie.tasks.dense.expert_usage import measure_usage_by_task
 from coterie.train import Run
+from tests.evaluate.dense_runs import dense_run, recipe
+from tests.extract.conftest import MIXTURE
 from tests.extract.dense import PICTURES, report
 
 UNUSED = PruningOptions(threshold=0.0)
@@ -54,3 +57,14 @@ def test_a_model_alone_has_no_split(run: Run, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="RandomPictures has no split 'train'"):
         coterie.extract(run, task="depth", to=tmp_path / "x", use="train")
     assert not any(tmp_path.iterdir())
+
+
+def test_a_run_in_bfloat16_is_cut_in_float32(tmp_path: Path) -> None:
+    """Its trained weights are float32, and its frozen ones convert exactly."""
+    many = replace(recipe(), mixtures=(MIXTURE,))
+    run = dense_run(tmp_path / "run", PICTURES, made_by=many, precision="bfloat16")
+    assert len({each.dtype for each in run.load().model.parameters()}) == 2
+    folder = coterie.extract(run, task="depth", to=tmp_path / "small", pruning=UNUSED)
+    assert report(folder)["bit_equal_to_whole"]
+    small = AutoModel.from_pretrained(folder)
+    assert {each.dtype for each in small.parameters()} == {torch.float32}
