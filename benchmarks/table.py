@@ -43,7 +43,8 @@ def _rows(rows: list[dict[str, Any]]) -> str:
     for row in rows:
         ratios = [_ratio(row["step"].get(base)) for base in bases]
         ratios += [_ratio(row["forward"].get(base)) for base in bases if infers]
-        cells = [row["case"], row["form"], f"{row['step_ms']:.1f}", *ratios]
+        digits = 1 if row["step_ms"] >= 10 else 3
+        cells = [row["case"], row["form"], f"{row['step_ms']:.{digits}f}", *ratios]
         lines.append(_line([*cells, f"{row['saved_mib']:.1f}"]))
     return "\n".join(lines)
 
