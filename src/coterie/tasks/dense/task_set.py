@@ -13,7 +13,8 @@ from coterie import serialization
 from coterie.devices import choose_device
 from coterie.families.multitask_vit import MultiTaskViT
 from coterie.metrics.base import DenseMetric
-from coterie.models.loading import LoadedModel
+from coterie.models.loading import LoadedModel, explain_refusal
+from coterie.models.options import ModelOptions
 from coterie.plugins import VISION_MODELS, find_plugin
 from coterie.recipe import Recipe
 from coterie.tasks.dense.collator import DenseCollator
@@ -92,8 +93,9 @@ class DenseTasks(TaskSet):
                 )
 
     def load_model(
-        self, base: str, *, dtype: torch.dtype | None = None, device: Device = None, seed: int = 0
-    ) -> LoadedModel:
+        self, base: str, *, dtype: torch.dtype | None = None, device: Device = None, seed: int = 0,
+        options: ModelOptions | None = None,
+    ) -> LoadedModel:  # fmt: skip
         """Load a `MultiTaskVisionModel` and the `DenseCollator` of its batches.
 
         `base` may also be the name of a vision model of an installed package, such as "embedded"
@@ -112,6 +114,9 @@ class DenseTasks(TaskSet):
                 head=vision.head, task_embedding=vision.task_embedding,
                 embedding_std=vision.embedding_std, shared_layers=vision.shared_layers
             )  # fmt: skip
+            if options is not None and options.attention is not None:
+                with explain_refusal(base, options, chosen):
+                    model.backbone.set_attn_implementation(options.attention)
         collator = DenseCollator.from_pretrained(backbone, tasks)
         return LoadedModel(model.to(chosen, dtype).eval(), collator, base)
 
