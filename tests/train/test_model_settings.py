@@ -1,5 +1,6 @@
 """Settings that do not fit a run, and runs of a quantised base model."""
 
+import json
 import os
 import signal
 from dataclasses import replace
@@ -7,10 +8,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from peft import PeftModel
 
 import coterie
 from coterie import AttentionHeads, Copies, Lora, Mixture, Recipe, Stage
 from coterie.models.options import ModelOptions
+from coterie.models.quantization import is_quantized
+from coterie.serve.engine import InferenceEngine
 from coterie.tasks import as_task_set
 from coterie.train import Run, RunConfig
 from coterie.train.model_settings import check_device
@@ -18,11 +22,13 @@ from coterie.train.trainer import MixtureTrainer
 from tests.evaluate.dense_runs import RandomPictures
 from tests.train.small import base, content, lines, plain, tasks, trained
 
+FIXED = coterie.Fixed()
 HOWS = ("4bit", "8bit", "int8")
 
 
-def recipe(experts, **options) -> Recipe:
-    return Recipe(name="r", mixtures=(Mixture(experts=experts),), stages=(Stage(),), **options)
+def recipe(experts, *, balancing=FIXED, **options) -> Recipe:
+    mixture = Mixture(experts=experts, **options)
+    return Recipe(name="r", mixtures=(mixture,), stages=(Stage(),), balancing=balancing)
 
 
 def config(recipe: Recipe, **settings) -> RunConfig:
@@ -114,3 +120,38 @@ def test_a_quantised_run(tmp_path: Path, monkeypatch, how: str) -> None:
     weight = model.get_base_model().model.layers[0].mlp.up_proj.base_layer.weight
     own = plainly.load(device="cpu").model.get_base_model().model.layers[0].mlp.up_proj
     assert type(weight.data) is not torch.Tensor or weight.dtype != own.base_layer.weight.dtype
+
+
+@pytest.mark.filterwarnings("ignore")  # bitsandbytes and torchao warn about this CPU
+@pytest.mark.parametrize("how", HOWS)
+def test_what_follows_a_quantised_run(tmp_path: Path, how: str) -> None:
+    pytest.importorskip("torchao" if how == "int8" else "bitsandbytes")
+    alone = recipe(Lora(ranks=(2,)), gate=None)
+    run = trained(tmp_path / "run", alone, quantize=how, steps=2)
+    scores = coterie.evaluate(run, split="validation", limit=2)
+    assert set(scores.tasks) == set(run.task_names)
+    key = json.loads(run.directory.predictions_cache_file("validation", "ocr").read_text())["key"]
+    assert key["quantize"] == how and "attention" not in key
+    engine = InferenceEngine.from_run(run.folder, task="ocr", device="cpu")
+    assert is_quantized(engine.loaded.model.get_base_model())
+    assert isinstance(engine.answer("is this 1 train?"), str)
+
+    folder = coterie.extract(run, task="ocr", to=tmp_path / "ocr")
+    plain_lora = PeftModel.from_pretrained(run.config.load_base("cpu").model, str(folder)).eval()
+    ids = torch.tensor([[5, 6, 7, 8]])
+    with torch.no_grad():
+        wanted = engine.loaded.model(input_ids=ids, task_ids=torch.tensor([1])).logits
+        torch.testing.assert_close(plain_lora(input_ids=ids).logits, wanted, atol=1e-4, rtol=1e-4)
+    with pytest.raises(ValueError, match=r"is quantised .* use format='adapter'"):
+        coterie.extract(run, task="ocr", to=tmp_path / "merged", format="merged")
+
+
+def test_a_packed_run_is_the_run(tmp_path: Path) -> None:
+    options = {"log_every": 1, "evaluate_every": 2, "max_length": 64}
+    recipe = plain(steps=4, learning_rate=1e-2)
+    whole = trained(tmp_path / "whole", recipe, **options)
+    packed = trained(tmp_path / "packed", recipe, **options, packing=True)
+    for line, other in zip(lines(whole), lines(packed), strict=True):
+        assert line.keys() == other.keys()
+        for name in {"loss", "task_loss", "gradient_norm", "validation_loss"} & line.keys():
+            assert other[name] == pytest.approx(line[name], rel=1e-4), name

@@ -20,7 +20,7 @@ def set_max_pixels(processor: Any, limit: int | None) -> None:
             f"max_pixels={limit} limits images, and this model reads text alone: leave it out"
         )
     setattr(processor, ATTRIBUTE, limit)
-    options = getattr(images, "valid_kwargs", type(images)).__annotations__
+    options = getattr(getattr(images, "valid_kwargs", None), "__annotations__", {})
     if "max_pixels" in options:  # Qwen-VL and others: both "edges" are numbers of pixels
         images.size = type(images.size)(
             **{name: min(pixels, limit) for name, pixels in dict(images.size).items()}

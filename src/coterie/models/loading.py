@@ -91,6 +91,13 @@ def _load_weights(
     return model if options.quantize else model.to(device)
 
 
+def set_attention(model: Any, base: str, options: ModelOptions, device: torch.device) -> None:
+    """Change the attention of a loaded model. Raises ValueError if it has none of this name."""
+    if options.attention is not None:
+        with explain_refusal(base, options, device):
+            model.set_attn_implementation(options.attention)
+
+
 @contextmanager
 def explain_refusal(base: str, options: ModelOptions, device: torch.device) -> Iterator[None]:
     """Make a ValueError that names the options of what transformers raises because of them."""

@@ -12,6 +12,7 @@ from transformers import set_seed
 from coterie import distributed
 from coterie.graft import graft
 from coterie.recipe import Stage
+from coterie.tasks.text.packing import check_packing
 from coterie.third_party_warnings import suppress_third_party_warnings
 from coterie.train import adapter_weights, checkpoint
 from coterie.train.batch_sampler import MultiTaskDataset, derive_stage_seed
@@ -101,6 +102,8 @@ class StageRunner:
         with suppress_third_party_warnings(), cache_hidden_states(model), compiled:
             callbacks = [ProgressCallback(shown, interrupt, stage), *callbacks]
             trainer = MixtureTrainer(context, callbacks)
+            if self.config.packing:
+                check_packing(model)
             context.metric_log.start()
             if not self._is_ended(last):
                 trainer.train(resume_from_checkpoint=str(last) if last else None)

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from transformers import MambaConfig, MambaForCausalLM
 
 import coterie
 from coterie import (
@@ -18,7 +19,7 @@ from coterie import (
 )
 from coterie.data.dataset import BadRow
 from coterie.tasks.text.batches import compute_token_losses
-from coterie.tasks.text.packing import PackedCollator, pack, split_into_rows
+from coterie.tasks.text.packing import PackedCollator, check_packing, pack, split_into_rows
 from tests.tiny import TINY
 from tests.tuner.checks import gradients, grafted, same
 
@@ -117,6 +118,15 @@ def test_experts_that_replace_an_attention_are_refused() -> None:
     model = grafted(tiny, Mixture(at="text.attn", experts=Copies(count=2)))
     with pytest.raises(ValueError, match="replace an attention, and rows that hold several"):
         compute_token_losses(model, None, pack(batch(), 12))
+
+
+def test_models_are_asked_whether_they_keep_samples_apart() -> None:
+    check_packing(grafted(TINY["llama"](), MIXTURES["prompt"]))
+    check_packing(grafted(TINY["gemma3"](), MIXTURES["task"]))
+    config = MambaConfig(vocab_size=64, hidden_size=32, num_hidden_layers=2, state_size=4)
+    recurrent = coterie.graft(MambaForCausalLM(config), Mixture(at=r".*in_proj", gate=None))
+    with pytest.raises(ValueError, match="a MambaForCausalLM does not keep samples of one row"):
+        check_packing(recurrent)
 
 
 def test_the_collator_packs_what_another_makes() -> None:

@@ -13,7 +13,7 @@ from coterie import serialization
 from coterie.devices import choose_device
 from coterie.families.multitask_vit import MultiTaskViT
 from coterie.metrics.base import DenseMetric
-from coterie.models.loading import LoadedModel, explain_refusal
+from coterie.models.loading import LoadedModel, set_attention
 from coterie.models.options import ModelOptions
 from coterie.plugins import VISION_MODELS, find_plugin
 from coterie.recipe import Recipe
@@ -53,6 +53,7 @@ class DenseTasks(TaskSet):
 
     yaml_key: ClassVar[str] = DATASET_KEY
     extract_format: ClassVar[str] = "pruned"
+    optional_settings: ClassVar[tuple[str, ...]] = ("attention",)
     dataset: DenseDataset
     vision: VisionConfig = field(default_factory=VisionConfig)
     frozen: FrozenTasks | None = None
@@ -114,9 +115,7 @@ class DenseTasks(TaskSet):
                 head=vision.head, task_embedding=vision.task_embedding,
                 embedding_std=vision.embedding_std, shared_layers=vision.shared_layers
             )  # fmt: skip
-            if options is not None and options.attention is not None:
-                with explain_refusal(base, options, chosen):
-                    model.backbone.set_attn_implementation(options.attention)
+            set_attention(model.backbone, base, options or ModelOptions(), chosen)
         collator = DenseCollator.from_pretrained(backbone, tasks)
         return LoadedModel(model.to(chosen, dtype).eval(), collator, base)
 

@@ -5,16 +5,21 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from peft import PeftModel
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from coterie.data.dataset import BadRow
+from coterie.models.quantization import is_quantized
 from coterie.tasks.predictions import Collator
+from coterie.tasks.text.batches import IGNORE_INDEX
 
 TEXT_KEYS = {"input_ids", "attention_mask", "labels", "task_ids"}
+GIVEN = ("input_ids", "position_ids", "prompt_mask", "sample_spans")
+"""What a grafted model needs of a packed batch."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class PackedCollator:
     """Batches of another collator with their samples packed into rows of at most `max_length`.
 
@@ -27,9 +32,8 @@ class PackedCollator:
     collator: Collator
     max_length: int | None = None
 
-    @property
-    def skipped(self) -> list[BadRow]:
-        return self.collator.skipped
+    def __post_init__(self) -> None:
+        self.skipped: list[BadRow] = self.collator.skipped
 
     def __call__(self, samples: Sequence[Any]) -> dict[str, Any]:
         """Make a batch. Raises ValueError if a sample has more than text."""
@@ -56,9 +60,9 @@ def pack(batch: dict[str, Tensor], max_length: int | None = None) -> dict[str, A
     labels = batch["labels"]
     places = {
         "input_ids": (batch["input_ids"], 0),
-        "labels": (labels, -100),
+        "labels": (labels, IGNORE_INDEX),
         "position_ids": (seen.cumsum(1) - 1, 0),  # padding is a sample of its own a token
-        "prompt_mask": ((labels != -100).cumsum(1) == 0, False),
+        "prompt_mask": ((labels != IGNORE_INDEX).cumsum(1) == 0, False),
     }
     packed: dict[str, Any] = {
         name: pad_sequence(values[seen].split(totals), batch_first=True, padding_value=filler)
@@ -66,6 +70,34 @@ def pack(batch: dict[str, Tensor], max_length: int | None = None) -> dict[str, A
     }
     spans = torch.stack([lengths, padding], 1)
     return packed | {"task_ids": batch["task_ids"], "sample_spans": spans, "use_cache": False}
+
+
+@torch.no_grad()
+def check_packing(model: PeftModel) -> None:
+    """Raise ValueError if the base model does not keep the samples of one row apart.
+
+    Transformers' attention does, by positions that start at 0 again; recurrent layers do not.
+    """
+    ids = torch.arange(8).view(2, 4)
+    batch = pack(
+        {
+            "input_ids": ids,
+            "attention_mask": torch.ones_like(ids),
+            "labels": torch.full_like(ids, IGNORE_INDEX),
+            "task_ids": torch.zeros_like(ids[:, 0]),
+        }
+    )
+    tensors = {name: each.to(model.device) for name, each in batch.items() if name in GIVEN}
+    with model.disable_adapter():
+        wanted = model(input_ids=ids[1:].to(model.device), use_cache=False).logits
+        found = model(**tensors, use_cache=False).logits[:, 4:]
+    exact = wanted.dtype == torch.float32 and not is_quantized(model.get_base_model())
+    tolerance = (1e-4 if exact else 0.05) * float(wanted.abs().max())
+    if float((found - wanted).abs().max()) > tolerance:
+        raise ValueError(
+            f"packing=True: a {type(model.get_base_model()).__name__} does not keep samples of one "
+            "row apart by their positions: leave packing out"
+        )
 
 
 def split_into_rows(lengths: Sequence[int], max_length: int | None) -> list[int]:
