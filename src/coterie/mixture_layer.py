@@ -1,6 +1,6 @@
 """`MixtureLayer`: one mixture at one module, from the module's input to its output."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -39,8 +39,19 @@ class MixtureLayer:
         **kwargs: Any,
     ) -> Any:
         """Return the output in place of `base_layer(x)`; record the routing on a tape, if any."""
+        if context.is_packed(self.layer_site.tower) and x.ndim == 3:
+            if args or kwargs:
+                raise ValueError(
+                    f"the experts at {self.layer_site.name} replace an attention, and rows that "
+                    "hold several samples have none of their own: leave packing out"
+                )
+            tokens = self.run(experts, gate, base_layer, x.flatten(0, 1), context)
+            return tokens.unflatten(0, x.shape[:2])
         deferred = self.route(gate, x, context, training=experts.training)
-        output, decision = experts(base_layer, x, deferred, *args, **kwargs)
+        # With a row a token, the kernels for one decision a sample would copy experts by token.
+        as_tokens = context.is_packed(self.layer_site.tower)
+        taken = replace(deferred, per_sample=False) if as_tokens else deferred
+        output, decision = experts(base_layer, x, taken, *args, **kwargs)
         if context.tape is not None and self.mixture.gate is not None:
             context.tape[self.layer_site.name] = self._make_routing(decision, deferred, x, context)
         return output
@@ -113,6 +124,8 @@ class MixtureLayer:
         context: RoutingContext,
     ) -> Routing:
         tower, per_token = self.layer_site.tower, not (deferred.is_uniform or deferred.per_sample)
+        if deferred.per_sample and context.is_packed(tower):
+            return self._make_packed_routing(decision, context)
         units = torch.Size((1,)) if deferred.is_uniform else x.shape[: -1 if per_token else 1]
         task = valid = modality = None
         if context.task_ids is not None:
@@ -123,7 +136,7 @@ class MixtureLayer:
         if per_token:
             modality = context.get_modality_of_tokens(tower, units, context.modalities)
             if tower == "text" and context.valid is not None:
-                valid = context.valid.flatten() if context.valid.shape == units else None
+                valid = context.valid.flatten() if context.valid.numel() == units.numel() else None
         experts = decision.weights.shape[-1]
         return Routing(
             weights=decision.weights.reshape(-1, experts),
@@ -134,4 +147,18 @@ class MixtureLayer:
             modality=None if modality is None else modality.flatten(),
             modalities=context.modalities,
             valid=valid,
+        )
+
+    def _make_packed_routing(self, decision: RoutingDecision, context: RoutingContext) -> Routing:
+        """Record one decision a sample, that of its first token, as without packing."""
+        assert context.sample_spans is not None
+        lengths, experts = context.sample_spans.sum(1), decision.weights.shape[-1]
+        first = lengths.cumsum(0) - lengths
+        return Routing(
+            weights=decision.weights.reshape(-1, experts)[first],
+            probs=decision.probs.reshape(-1, experts)[first],
+            logits=decision.logits.reshape(-1, experts)[first],
+            num_tasks=self.num_tasks,
+            task=context.task_ids,
+            modalities=context.modalities,
         )

@@ -81,3 +81,10 @@ def test_kind_and_place_are_checked(unchecked) -> None:
         MediaFile(kind="image")
     with pytest.raises(ValueError, match=r"give either"):
         MediaFile(kind="image", path=Path("a"), content=b"a")
+
+
+def test_large_pictures_are_scaled_down() -> None:
+    image, whole = SAMPLE.to_chat_messages(12)[1]["content"][0]["image"], IMAGE.load()
+    assert whole.size == (8, 6) and image.size == (4, 3)
+    assert IMAGE.load(48).size == (8, 6)
+    assert len(AUDIO.load(1)) == len(AUDIO.load())

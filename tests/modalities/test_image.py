@@ -3,6 +3,7 @@
 import pytest
 from PIL import Image
 
+from coterie.modalities.image import Image as ImageModality
 from coterie.modalities.image import decode_image
 from tests.data.files import png, saved
 
@@ -47,3 +48,18 @@ def test_too_large_a_picture(monkeypatch) -> None:
     monkeypatch.setattr("coterie.modalities.image.MAX_PIXELS", 40)
     with pytest.raises(ValueError, match=r"has 8 x 6 pixels: at most 40 are read; shrink it"):
         decode_image(png())
+
+
+@pytest.mark.parametrize(
+    ("size", "limit", "expected"),
+    [
+        ((40, 20), 800, (40, 20)),  # as many as allowed
+        ((40, 20), 200, (20, 10)),  # a quarter: half of each edge
+        ((30, 20), 100, (12, 8)),  # 12.2 x 8.2
+        ((1, 1000), 100, (1, 100)),
+        ((1000, 1), 100, (100, 1)),
+    ],
+)
+def test_shrinking_keeps_the_ratio_and_the_limit(size, limit, expected) -> None:
+    shrunk = ImageModality().shrink(Image.new("RGB", size), limit)
+    assert shrunk.size == expected

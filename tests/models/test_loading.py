@@ -10,6 +10,7 @@ from transformers import AutoConfig, T5Config
 
 from coterie.data.chat_template import make_template
 from coterie.models.loading import load
+from coterie.models.options import ModelOptions
 from tests.train.small import base
 
 
@@ -72,3 +73,13 @@ def test_a_missing_tokenizer_is_named(tmp_path: Path):
     assert AutoConfig.from_pretrained(folder)
     with pytest.raises(ValueError, match="has no processor or tokenizer that can be loaded"):
         load(folder)
+
+
+def test_attention_that_the_model_does_not_have_is_named():
+    loaded = load(base(), device="cpu", options=ModelOptions(attention="eager"))
+    assert loaded.model.config._attn_implementation == "eager"
+    said = r"does not load with attention='fast' on cpu: .*eager.*Leave attention out"
+    with pytest.raises(ValueError, match=said):
+        load(base(), device="cpu", options=ModelOptions(attention="fast"))
+    with pytest.raises(ValueError, match="attention='flash_attention_2' on cpu: FlashAttention2"):
+        load(base(), device="cpu", options=ModelOptions(attention="flash_attention_2"))

@@ -7,7 +7,6 @@ import pytest
 import coterie
 from coterie.tasks import as_task_set
 from coterie.train import RunConfig
-from coterie.train.config import split_steps
 from tests.train.small import OPTIONS, base, plain, tasks
 
 
@@ -60,9 +59,3 @@ def test_a_plan_is_read_back_or_refused(tmp_path: Path):
 
 def without(options: dict, *names: str) -> dict:
     return {key: value for key, value in options.items() if key not in names}
-
-
-def test_steps_are_shared_out():
-    assert split_steps(10, [1, 1, 1]) == [4, 3, 3]
-    assert split_steps(3, [100, 1, 1]) == [1, 1, 1]
-    assert split_steps(100, [1, 3]) == [25, 75]

@@ -36,6 +36,14 @@ from coterie.cli.main import Subcommand
     type=click.Choice(["float32", "bfloat16"]),
     help="Of the frozen weights.  [default: bfloat16 on a device that multiplies in it]",
 )
+@click.option(
+    "--quantize",
+    type=click.Choice(["4bit", "8bit", "int8"]),
+    help="Quantise the base model: NF4, LLM.int8, or torchao's int8.",
+)
+@click.option("--attention", help="transformers' attention: sdpa, eager, flash_attention_2 ...")
+@click.option("--max-pixels", type=int, help="Scale larger images down to so many pixels.")
+@click.option("--compile", is_flag=True, default=None, help="Train through torch.compile.")
 @click.option("--seed", type=int, help="Of weights, order and dropout.")
 @click.option(
     "--skip-bad-rows", is_flag=True, default=None, help="Leave bad rows out and list them."

@@ -31,16 +31,18 @@ class MediaFile:
         if (self.path is None) == (self.content is None):
             raise ValueError(f"{self!r}: give either `path`, a file, or `content`, its bytes")
 
-    def load(self) -> Any:
+    def load(self, max_pixels: int | None = None) -> Any:
         """Decode the item by its modality, e.g. to a PIL image or float32 [time].
 
+        Larger images are scaled down to at most `max_pixels`; None for no limit.
         Raises ValueError that names the file if it cannot be read or decoded.
         """
-        content = self.read_bytes()
+        content, modality = self.read_bytes(), get_media_modality(self.kind)
         try:
-            return get_media_modality(self.kind).decode(content)
+            item = modality.decode(content)
         except ValueError as error:
             raise ValueError(f"{self.name} {error}") from None
+        return item if max_pixels is None else modality.shrink(item, max_pixels)
 
     def compute_digest(self) -> str:
         """Compute the SHA-256 of the encoded bytes, as 64 hexadecimal digits."""
@@ -92,15 +94,20 @@ class TextSample:
         """Return the text of the last user message."""
         return "\n".join(part for part in self.messages[-1].parts if isinstance(part, str))
 
-    def to_chat_messages(self) -> list[dict[str, Any]]:
+    def to_chat_messages(self, max_pixels: int | None = None) -> list[dict[str, Any]]:
         """Convert the prompt to chat messages of transformers, with decoded media.
+
+        Larger images are scaled down to at most `max_pixels`; None for no limit.
 
         Each is {"role": ..., "content": [...]} with parts {"type": "text", "text": str},
         {"type": "image", "image": PIL image} and {"type": "audio", "audio": float32 [time]}.
         Raises ValueError if a file cannot be decoded.
         """
         return [
-            {"role": turn.role, "content": [to_template_content(part) for part in turn.parts]}
+            {
+                "role": turn.role,
+                "content": [to_template_content(part, max_pixels) for part in turn.parts],
+            }
             for turn in self.messages
         ]
 
@@ -114,8 +121,8 @@ class TextSample:
         return replace(self, messages=tuple(turns))
 
 
-def to_template_content(part: str | MediaFile) -> dict[str, Any]:
+def to_template_content(part: str | MediaFile, max_pixels: int | None = None) -> dict[str, Any]:
     """Convert a part to the format of transformers' chat templates."""
     if isinstance(part, str):
         return {"type": "text", "text": part}
-    return {"type": part.kind, part.kind: part.load()}
+    return {"type": part.kind, part.kind: part.load(max_pixels)}

@@ -120,6 +120,8 @@ class Evaluation:
         if not self.untrained:
             digest = predictions.compute_adapter_digest(self.run.directory.adapter_folder)
         key = {"adapter": digest, "base": config.base, "precision": config.precision}
+        # Only what was given, so that earlier predictions stay valid.
+        key |= {k: each for k, each in vars(config.model_options).items() if each is not None}
         # Without an adapter, newly initialised weights of the base model depend on the seed.
         seed = {"seed": config.seed} if self.untrained else {}
         return {

@@ -19,6 +19,7 @@ from coterie.extract.verify import (
     verify_probe,
     verify_weights,
 )
+from coterie.models.quantization import is_quantized
 from coterie.tuner.forward_hooks import remove_hooks
 from coterie.tuner.layer import CoterieLayer
 
@@ -68,11 +69,6 @@ def copy_without_mixtures(model: PeftModel, adapter: str, *, runs: bool = False)
     remove_hooks(copied)
     copied.__dict__.pop("peft_config", None)
     return copied
-
-
-def is_quantized(base: nn.Module) -> bool:
-    """Return whether transformers loaded the model quantised."""
-    return getattr(base, "hf_quantizer", None) is not None
 
 
 @torch.no_grad()

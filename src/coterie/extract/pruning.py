@@ -10,7 +10,7 @@ from torch import Tensor
 
 from coterie.extract.expert_selection import LayerUse, PruningOptions, select_experts_to_keep
 from coterie.extract.fixed_task import get_adapter_config, get_adapter_layers
-from coterie.extract.merged import copy_without_mixtures, is_quantized
+from coterie.extract.merged import copy_without_mixtures
 from coterie.mixture import Mixture
 from coterie.models.multitask_vision.modeling import MultiTaskVisionModel
 from coterie.models.pruned_vision.modeling import (
@@ -18,6 +18,7 @@ from coterie.models.pruned_vision.modeling import (
     PrunedVisionModel,
     list_weighted_experts,
 )
+from coterie.models.quantization import is_quantized
 from coterie.routing.gates.task import TaskGate
 from coterie.routing.routers.top_k import TopK
 from coterie.serialization import dump

@@ -54,6 +54,10 @@ class MediaModality(Modality):
     def decode(self, content: bytes) -> Any:
         """Return an item as processors take it. Raises ValueError if it cannot be decoded."""
 
+    def shrink(self, item: Any, max_pixels: int) -> Any:
+        """Return a decoded item with at most so many pixels, if it has pixels."""
+        return item
+
 
 def find_modalities() -> tuple[Modality, ...]:
     """Return all modalities in the folder, in their order."""

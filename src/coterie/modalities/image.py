@@ -22,6 +22,17 @@ class Image(MediaModality):
     def decode(self, content: bytes) -> Any:
         return decode_image(content)
 
+    def shrink(self, item: Any, max_pixels: int) -> Any:
+        """Return a PIL image with at most so many pixels, its aspect ratio kept to rounding."""
+        width, height = item.size
+        if width * height <= max_pixels:
+            return item
+        scale = (max_pixels / (width * height)) ** 0.5
+        breadth = min(max(1, int(width * scale)), max_pixels)
+        length = min(max(1, int(height * scale)), max_pixels // breadth)
+        filter = import_optional("PIL.Image", "data").Resampling.BICUBIC
+        return item.resize((min(breadth, max_pixels // length), length), filter)
+
 
 def decode_image(content: bytes) -> Any:
     """Return a PIL image, RGB, turned upright by its EXIF orientation, transparent parts white.

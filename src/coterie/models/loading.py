@@ -1,5 +1,7 @@
 """`load`: load a pretrained chat model and its processor from a folder, the hub or a plugin."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +11,9 @@ import torch
 from coterie.data.chat_template import get_end_of_turn_id, get_tokenizer, make_template
 from coterie.data.sources.base import get_first_line
 from coterie.devices import choose_device
+from coterie.models.image_limit import set_max_pixels
+from coterie.models.options import ModelOptions
+from coterie.models.quantization import make_quantization_config
 from coterie.plugins import MODELS, find_plugin
 
 if TYPE_CHECKING:
@@ -36,7 +41,11 @@ class LoadedModel:
 
 
 def load(
-    base: str | Path, *, dtype: torch.dtype | None = None, device: str | torch.device | None = None
+    base: str | Path,
+    *,
+    dtype: torch.dtype | None = None,
+    device: str | torch.device | None = None,
+    options: ModelOptions | None = None,
 ) -> LoadedModel:
     """Load a chat model and its processor.
 
@@ -49,19 +58,61 @@ def load(
             `coterie.plugins`), such as "embedded" of coterie-demo.
         dtype: None for the one that the weights were saved in.
         device: see `coterie.devices.choose_device`; None for an accelerator where there is one.
+        options: None for the defaults.
 
     Raises ValueError for a missing folder, an adapter, an architecture that coterie cannot train,
-    a missing processor, or a device that is not on this machine.
+    a missing processor, a device that is not on this machine, or options that do not fit.
     """
+    chosen, folder = choose_device(device), _resolve_base(base)
+    options = options or ModelOptions()
+    kind = _select_class(_load_config(folder))
+    processor = _load_processor(folder)
+    set_max_pixels(processor, options.max_pixels)
+    model = _load_weights(kind, folder, dtype, chosen, options)
+    _set_special_tokens(model, processor)
+    return LoadedModel(model.eval(), processor, str(base))
+
+
+def _load_weights(
+    kind: Any, folder: str, dtype: torch.dtype | None, device: torch.device, options: ModelOptions
+) -> Any:
+    """Load the model on `device`. Raises ValueError if it does not allow the options."""
     from coterie.third_party_warnings import suppress_third_party_warnings
 
-    chosen, folder = choose_device(device), _resolve_base(base)
-    kind = _select_class(_load_config(folder))
-    with suppress_third_party_warnings():  # progress bars of many loads would hide other messages
-        model = kind.from_pretrained(folder, dtype=dtype or "auto")
-    processor = _load_processor(folder)
-    _set_special_tokens(model, processor)
-    return LoadedModel(model.to(chosen).eval(), processor, str(base))
+    given: dict[str, Any] = {"dtype": dtype or "auto"}
+    if options.attention is not None:
+        given["attn_implementation"] = options.attention
+    if options.quantize is not None:
+        given["quantization_config"] = make_quantization_config(options.quantize, dtype)
+        given["device_map"] = {"": device}  # weights are quantised where they lie, and stay there
+    # Progress bars of many loads would hide other messages.
+    with suppress_third_party_warnings(), explain_refusal(folder, options, device):
+        model = kind.from_pretrained(folder, **given)
+    return model if options.quantize else model.to(device)
+
+
+def set_attention(model: Any, base: str, options: ModelOptions, device: torch.device) -> None:
+    """Change the attention of a loaded model. Raises ValueError if it has none of this name."""
+    if options.attention is not None:
+        with explain_refusal(base, options, device):
+            model.set_attn_implementation(options.attention)
+
+
+@contextmanager
+def explain_refusal(base: str, options: ModelOptions, device: torch.device) -> Iterator[None]:
+    """Make a ValueError that names the options of what transformers raises because of them."""
+    given = {"quantize": options.quantize, "attention": options.attention}
+    named = [f"{name}={value!r}" for name, value in given.items() if value is not None]
+    try:
+        yield
+    except (ImportError, NotImplementedError, RuntimeError, ValueError) as error:
+        if not named:
+            raise
+        raise ValueError(
+            f"base={base!r} does not load with {' and '.join(named)} on {device}: "
+            f"{get_first_line(error).rstrip('.')}. Leave {named[0].partition('=')[0]} out, or give "
+            "another"
+        ) from error
 
 
 def _resolve_base(base: str | Path) -> str:

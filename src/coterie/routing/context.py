@@ -39,6 +39,8 @@ class RoutingContext:
         cached_decisions: by the layers' tie group.
         reuse_cached_decisions: an earlier pass over the prompt made them, and they apply here.
         prompt_mean: mean of the language model's input embeddings over the prompt.
+        sample_spans: the tokens of each sample and the padding after it, where rows of text hold
+            several samples, one after another; None where each row is one sample.
         adapter_names: the adapter of each sample, in a mixed batch.
         tape: records the layers' routing; None outside `coterie.observe`.
         outer_context: the context that was current when this one was opened.
@@ -59,6 +61,7 @@ class RoutingContext:
     cached_decisions: dict[str, CachedDecision] = field(default_factory=dict)
     reuse_cached_decisions: bool = False
     prompt_mean: Float[Tensor, "batch pooled"] | None = None
+    sample_spans: Int[Tensor, "samples 2"] | None = None
     adapter_names: tuple[str, ...] | None = None
     tape: Tape | None = None
     outer_context: "RoutingContext | None" = None
@@ -67,6 +70,18 @@ class RoutingContext:
         """Return the context for a recomputed forward: the same batch, without a tape."""
         decisions = dict(self.cached_decisions)
         return replace(self, tape=None, outer_context=None, cached_decisions=decisions)
+
+    def pack(self, spans: Int[Tensor, "samples 2"]) -> None:
+        """Set `sample_spans`, and what follows from them; the tokens of all rows are rows then."""
+        self.sample_spans, self.batch_size = spans, len(spans)
+        lengths = spans.sum(1)
+        self.rows_per_sample = {**self.rows_per_sample, "text": lambda: lengths.float()}
+        is_token = torch.tensor([True, False], device=spans.device).repeat(len(spans))
+        self.valid = is_token.repeat_interleave(spans.flatten())[None]
+
+    def is_packed(self, tower: str) -> bool:
+        """Return whether a row of `tower` holds several samples."""
+        return self.sample_spans is not None and tower == "text"
 
     def get_cached_decision(self, group: str, name: str) -> CachedDecision | None:
         """Return the decision of `group`, one row a sample; None if there is none yet.

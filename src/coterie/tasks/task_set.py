@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from coterie.metrics.base import Metric
 from coterie.models.loading import LoadedModel
+from coterie.models.options import ModelOptions
 from coterie.recipe import Recipe
 from coterie.tasks.frozen_tasks import FrozenTasks
 from coterie.tasks.gradients import GradientOptions, GradientSource
@@ -44,6 +45,8 @@ class TaskSet(ABC):
         prediction_fields: the fields that every line of a predictions file has.
         yaml_key: the top-level key by which `coterie.read_tasks` knows files of this kind; "" for
             none.
+        optional_settings: the settings of a run out of `coterie.train.model_settings.OPTIONAL`
+            that its models and batches support.
         extract_format: the format that `coterie.extract` writes where none is given.
         frozen: the tasks of an earlier run that stay as they are; None if all tasks are trained.
     """
@@ -51,6 +54,7 @@ class TaskSet(ABC):
     supports_blind: ClassVar[bool] = False
     prediction_fields: ClassVar[tuple[str, ...]] = ("source", "statistics")
     yaml_key: ClassVar[str] = ""
+    optional_settings: ClassVar[tuple[str, ...]] = ()
     extract_format: ClassVar[str] = "adapter"
     frozen: FrozenTasks | None = None
 
@@ -94,8 +98,9 @@ class TaskSet(ABC):
 
     @abstractmethod
     def load_model(
-        self, base: str, *, dtype: torch.dtype | None = None, device: Device = None, seed: int = 0
-    ) -> LoadedModel:
+        self, base: str, *, dtype: torch.dtype | None = None, device: Device = None, seed: int = 0,
+        options: ModelOptions | None = None,
+    ) -> LoadedModel:  # fmt: skip
         """Load the base model, before it is grafted, and what makes its inputs.
 
         Args:
@@ -103,6 +108,7 @@ class TaskSet(ABC):
             dtype: of the weights; None for the one they were saved in.
             device: see `coterie.devices.choose_device`; None for the best there is.
             seed: of newly initialised weights; equal seeds give equal weights.
+            options: None for the defaults; only given if `optional_settings` has them.
 
         Raises ValueError if there is no such model, or it does not fit the tasks.
         """

@@ -10,9 +10,13 @@ import torch
 from coterie import serialization
 from coterie.data.task_sampling import TaskSampling
 from coterie.models.loading import DTYPES, LoadedModel
+from coterie.models.options import ModelOptions, Quantization
 from coterie.recipe import Recipe, Stage
 from coterie.tasks.task_set import Collator, TaskSet
+from coterie.tasks.text.packing import PackedCollator
+from coterie.train.model_settings import check_fit
 from coterie.train.run_directory import RunDirectory
+from coterie.train.steps import split_steps
 
 BATCH_SIZE = 8
 
@@ -33,8 +37,12 @@ class RunConfig:
             for each stage's own, or 8.
         accumulation: gradient accumulation steps; saves memory and changes nothing else.
         precision: "bfloat16" stores the frozen weights in bfloat16 and the experts in float32.
+        quantize, attention, max_pixels: of the base model wherever it is loaded, in training and
+            after it; see `coterie.models.options.ModelOptions`.
         max_length: tokens of a sample at most; longer ones are an error, or with `skip_bad_rows`
             skipped and counted. None for no limit.
+        packing: put several samples of text into one row of at most `max_length` tokens, instead
+            of padding each; saves time and memory and changes nothing else.
         steps: optimizer steps over all stages, split in the proportion of the stages' own; None
             for the stages' own.
         learning_rate: the peak of the stage with the highest; the others are scaled with it.
@@ -50,6 +58,7 @@ class RunConfig:
         log_usage_every: lines between two with expert usage; 0 for none.
         skip_bad_rows: skip rows that cannot be read and list them in bad_rows.jsonl.
         gradient_checkpointing: recompute activations in the backward pass, to save memory.
+        compile: train through torch.compile; equal to rounding.
         report_to: other integrations of transformers' Trainer, such as "wandb".
     """
 
@@ -61,7 +70,11 @@ class RunConfig:
     batch_size: int | None = None
     accumulation: int = 1
     precision: Literal["float32", "bfloat16"] = "float32"
+    quantize: Quantization | None = None
+    attention: str | None = None
+    max_pixels: int | None = None
     max_length: int | None = None
+    packing: bool = False
     steps: int | None = None
     learning_rate: float | None = None
     max_grad_norm: float = 1.0
@@ -73,6 +86,7 @@ class RunConfig:
     log_usage_every: int = 5
     skip_bad_rows: bool = False
     gradient_checkpointing: bool = False
+    compile: bool = False
     report_to: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -89,6 +103,7 @@ class RunConfig:
             )
         self.tasks.check_recipe(self.recipe)
         self._check_numbers()
+        check_fit(self)
         # Balancings with a weight for each task are checked before anything is loaded.
         self.recipe.balancing.build(len(names))
 
@@ -97,15 +112,29 @@ class RunConfig:
         """The tasks' names, in the order of task ids."""
         return self.tasks.names
 
+    @property
+    def model_options(self) -> ModelOptions:
+        """How the base model is loaded."""
+        return ModelOptions(
+            quantize=self.quantize, attention=self.attention, max_pixels=self.max_pixels
+        )
+
     def load_base(self, device: str | torch.device | None = None) -> LoadedModel:
         """Load the base model, before it is grafted: the same weights at each call."""
-        dtype = DTYPES[self.precision]
-        return self.tasks.load_model(self.base, dtype=dtype, device=device, seed=self.seed)
+        given: dict[str, Any] = {"dtype": DTYPES[self.precision], "seed": self.seed}
+        if self.model_options != ModelOptions():
+            given["options"] = self.model_options
+        return self.tasks.load_model(self.base, device=device, **given)
 
     def make_collator(self, processor: Any) -> Collator:
         """Make the collator of the training batches."""
-        skip = self.skip_bad_rows
-        return self.tasks.make_collator(processor, max_length=self.max_length, skip_long=skip)
+        skip, longest = self.skip_bad_rows, self.max_length
+        collator = self.tasks.make_collator(processor, max_length=longest, skip_long=skip)
+        if not self.packing:
+            return collator
+        # Flash attention tells samples of one row apart, and not those of several.
+        has_rows = longest is not None and "flash" not in (self.attention or "")
+        return PackedCollator(collator, longest if has_rows else None)
 
     def _check_numbers(self) -> None:
         for name, low in MINIMUMS.items():
@@ -176,18 +205,6 @@ MINIMUMS = {
 }  # fmt: skip
 
 
-def split_steps(total: int, wanted: list[int]) -> list[int]:
-    """Split `total` steps in the proportion of `wanted`, each at least 1, exact in sum."""
-    shares = [total * each / sum(wanted) for each in wanted]
-    steps = [max(1, math.floor(share)) for share in shares]
-    by_rest = sorted(range(len(wanted)), key=lambda i: steps[i] - shares[i])
-    for i in by_rest[: max(0, total - sum(steps))]:
-        steps[i] += 1
-    while sum(steps) > total:  # if a share below 1 was raised to 1
-        steps[steps.index(max(steps))] -= 1
-    return steps
-
-
 class TrainSettings(TypedDict, total=False):
     """The settings of `coterie.train`: the fields of `RunConfig` with a default."""
 
@@ -196,7 +213,11 @@ class TrainSettings(TypedDict, total=False):
     batch_size: int | None
     accumulation: int
     precision: Literal["float32", "bfloat16"]
+    quantize: Quantization | None
+    attention: str | None
+    max_pixels: int | None
     max_length: int | None
+    packing: bool
     steps: int | None
     learning_rate: float | None
     max_grad_norm: float
@@ -208,4 +229,5 @@ class TrainSettings(TypedDict, total=False):
     log_usage_every: int
     skip_bad_rows: bool
     gradient_checkpointing: bool
+    compile: bool
     report_to: tuple[str, ...]

@@ -10,6 +10,7 @@ from peft import PeftModel
 from coterie.data.dataset import BadRow
 from coterie.devices import choose_device
 from coterie.models.loading import LoadedModel
+from coterie.models.quantization import is_quantized
 from coterie.third_party_warnings import suppress_third_party_warnings
 from coterie.train.config import RunConfig
 from coterie.train.run_directory import RunDirectory
@@ -67,7 +68,9 @@ class Run:
         with suppress_third_party_warnings():
             base = self.config.load_base(chosen)
             model: Any = PeftModel.from_pretrained(base.model, adapter)
-        return LoadedModel(model.to(chosen).eval(), base.processor, str(self.folder))
+        if not is_quantized(base.model):  # else it lies there already, and may not be moved
+            model = model.to(chosen)
+        return LoadedModel(model.eval(), base.processor, str(self.folder))
 
     def read_bad_rows(self) -> tuple[BadRow, ...]:
         """Read the rows that training skipped because of `skip_bad_rows`, and why."""

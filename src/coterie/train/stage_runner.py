@@ -12,10 +12,12 @@ from transformers import set_seed
 from coterie import distributed
 from coterie.graft import graft
 from coterie.recipe import Stage
+from coterie.tasks.text.packing import check_packing
 from coterie.third_party_warnings import suppress_third_party_warnings
 from coterie.train import adapter_weights, checkpoint
 from coterie.train.batch_sampler import MultiTaskDataset, derive_stage_seed
 from coterie.train.callbacks import InterruptHandler, ProgressCallback, make_callbacks
+from coterie.train.compilation import compile_model
 from coterie.train.frozen_caches import cache_encoder_features, cache_hidden_states
 from coterie.train.frozen_tasks import exclude_frozen, initialize_from_run
 from coterie.train.metric_log import MetricLog
@@ -49,7 +51,8 @@ class StageRunner:
     def train(self) -> None:
         """Train the remaining stages, and write the adapter."""
         # New weights are drawn where the model lies: so they are equal on all devices.
-        base = self.config.load_base("cpu")
+        # Quantised weights cannot be moved.
+        base = self.config.load_base(self.device if self.config.quantize else "cpu")
         self.collator = self.config.make_collator(base.processor)
         model: Any = None
         progress_bar = tqdm(
@@ -95,9 +98,12 @@ class StageRunner:
         step, events = checkpoint.get_step(last) if last else 0, directory.events_folder(stage)
         callbacks = make_callbacks(events, self.config.report_to, step=step)
         shown.update(context.finished_steps + step - shown.n)
-        with suppress_third_party_warnings(), cache_hidden_states(model):
+        compiled = compile_model(model, on=self.config.compile)
+        with suppress_third_party_warnings(), cache_hidden_states(model), compiled:
             callbacks = [ProgressCallback(shown, interrupt, stage), *callbacks]
             trainer = MixtureTrainer(context, callbacks)
+            if self.config.packing:
+                check_packing(model)
             context.metric_log.start()
             if not self._is_ended(last):
                 trainer.train(resume_from_checkpoint=str(last) if last else None)

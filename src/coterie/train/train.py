@@ -16,6 +16,7 @@ from coterie.tasks.dense.dataset import DenseDataset
 from coterie.tasks.task_set import TaskSet
 from coterie.tasks.text.task import TextTask
 from coterie.train.config import RunConfig, TrainSettings
+from coterie.train.model_settings import check_device
 from coterie.train.run import Run
 from coterie.train.run_directory import RunDirectory
 
@@ -82,6 +83,7 @@ def train_from_config(
 ) -> Run:
     """Train from a complete configuration, such as `RunConfig.read("RUN")`; see `train`."""
     folder, chosen = Path(out), choose_device(device)
+    check_device(config.model_options, chosen)
     distributed.init_distributed(chosen)
     distributed.run_on_rank_zero(lambda: _prepare_folder(config, folder, resume=resume))
     run = Run(folder, config)

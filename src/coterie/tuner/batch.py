@@ -9,7 +9,7 @@ from torch import Tensor
 
 from coterie.routing.context import RoutingContext
 
-PROMPT_KEY = "prompt_mask"
+PROMPT_KEY, SPANS_KEY = "prompt_mask", "sample_spans"
 TokenMask = Bool[Tensor, "batch seq"]
 BATCH_INPUTS = (
     "input_ids", "inputs_embeds", "pixel_values", "input_features", "input_values",

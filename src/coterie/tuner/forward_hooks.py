@@ -14,11 +14,12 @@ from torch.utils.hooks import RemovableHandle
 from coterie.families.base import ModelFamily, find_family
 from coterie.modalities.base import find_modalities, find_tower_modalities
 from coterie.routing.context import RoutingContext
-from coterie.routing.gates.instance import compute_masked_mean
+from coterie.routing.gates.instance import compute_prompt_mean
 from coterie.tuner import runtime
 from coterie.tuner.batch import (
     BATCH_INPUTS,
     PROMPT_KEY,
+    SPANS_KEY,
     count_copies,
     find_packing,
     make_prompt_mask,
@@ -63,11 +64,14 @@ class RoutingHook:
         if model.training and not torch.compiler.is_compiling():
             runtime.configure_checkpointing(model)
         task_ids = next((kwargs[key] for key in TASK_KEYS if kwargs.get(key) is not None), None)
-        prompt = kwargs.get(PROMPT_KEY)
-        kwargs = {name: kwargs[name] for name in kwargs if name not in (*TASK_KEYS, PROMPT_KEY)}
+        prompt, spans = kwargs.get(PROMPT_KEY), kwargs.get(SPANS_KEY)
+        own = (*TASK_KEYS, PROMPT_KEY, SPANS_KEY)
+        kwargs = {name: kwargs[name] for name in kwargs if name not in own}
         inputs = dict(zip(self.parameter_names, args, strict=False)) | kwargs
         session = runtime.get_session(model)
         context = self._make_context(model, inputs, prompt, repeats=session is not None)
+        if spans is not None:
+            context.pack(spans)
         if task_ids is None and session is not None:
             task_ids = session.task_ids
         if task_ids is None:
@@ -170,7 +174,8 @@ class RoutingHook:
         self, context: RoutingContext, inputs: Mapping[str, Any], session: GenerationSession | None
     ) -> None:
         """Use the decisions that an earlier pass over the prompt made."""
-        if key := find_packing(inputs, context.valid, is_generating=session is not None):
+        key = find_packing(inputs, context.valid, is_generating=session is not None)
+        if key and context.sample_spans is None:
             raise ValueError(
                 f"the batch packs several samples into one row ({key}), and a decision by "
                 "prompt needs them apart: pad them, and use generate() for generate_batch()"
@@ -241,4 +246,4 @@ def _pool_prompt(layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
     embedded = args[0] if args else kwargs["hidden_states"]
     if embedded.shape[:-1] != context.prompt_mask.shape:  # as in the decoder of an encoder-decoder
         return
-    context.prompt_mean = compute_masked_mean(embedded, context.prompt_mask)
+    context.prompt_mean = compute_prompt_mean(embedded, context)

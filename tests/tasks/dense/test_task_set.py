@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -337,6 +338,14 @@ def test_a_configuration_has_tasks(unchecked) -> None:
         RunConfig(recipe=recipes.dense(), base=base(), tasks=Gallery())
     with pytest.raises(ValueError, match="no setting 'pictures'; its settings are mix, seed"):
         coterie.train(recipes.dense(), base=base(), tasks=Gallery(), out="x", pictures=Gallery())
+
+
+def test_the_backbone_has_the_attention_that_was_chosen() -> None:
+    dense = DenseTasks(dataset=Gallery())
+    config = RunConfig(recipe=experts(), base=base(), tasks=dense, attention="eager")
+    assert config.load_base("cpu").model.backbone.config._attn_implementation == "eager"
+    with pytest.raises(ValueError, match=r"does not load with attention='fast' on cpu: .*eager"):
+        replace(config, attention="fast").load_base("cpu")
 
 
 def test_a_base_that_is_none(tmp_path: Path) -> None:

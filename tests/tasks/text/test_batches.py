@@ -3,6 +3,8 @@
 The loss of answer tokens is that of the model's own loss, whatever is narrowed.
 """
 
+from types import SimpleNamespace
+
 import numpy
 import pytest
 import torch
@@ -13,6 +15,8 @@ from transformers import CLIPImageProcessorPil, LlavaProcessor
 from coterie import Mixture
 from coterie.data.chat_template import make_template
 from coterie.data.sample import MediaFile, Message, TextSample
+from coterie.models.image_limit import set_max_pixels
+from coterie.tasks.text import batches
 from coterie.tasks.text.batches import TextCollator, append_answers, compute_token_losses
 from tests.tinies.base import tokenizer
 from tests.tiny import TINY
@@ -26,6 +30,7 @@ def sample(
     return TextSample(task=task, messages=(turn,), answers=answers, source=f"{task}.jsonl:1")
 
 
+TEXTS = [[{"role": "user", "content": [{"type": "text", "text": "is this?"}]}]]
 SAMPLES = [sample("ocr", "is this a cat on a mat?", "it is.", "yes"), sample("naming", "is?", "a")]
 
 
@@ -172,3 +177,18 @@ def test_logits_of_another_shape_are_refused(unchecked: None):
     batch = TINY["llama"]().batch | {"task_ids": torch.tensor([0, 1])}
     with pytest.raises(ValueError, match=r"logits of shape \(2, 3\)"):
         compute_token_losses(Odd(), None, batch)
+
+
+def test_images_are_limited_as_the_processor_says(words, monkeypatch) -> None:
+    seen = []
+    real = batches.apply_template
+    monkeypatch.setattr(
+        batches, "apply_template", lambda processor, chats: seen.extend(chats) or real(words, TEXTS)
+    )
+    processor = SimpleNamespace(tokenizer=words, image_processor=SimpleNamespace())
+    processor.apply_chat_template = words.apply_chat_template
+    collate = TextCollator(processor, ("ocr",))
+    for limit, size in ((None, (28, 28)), (200, (14, 14))):
+        set_max_pixels(processor, limit)
+        collate.collate_prompts([sample("ocr", "is this?", media=(picture(),))])
+        assert seen.pop()[0]["content"][0]["image"].size == size

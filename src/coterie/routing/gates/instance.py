@@ -70,12 +70,27 @@ class _InstanceGateLayer(GateLayer):
                 )
             return context.prompt_mean.to(x.device)
         if site.tower == "text" and context.prompt_mask is not None:
-            return compute_masked_mean(x, context.prompt_mask.to(x.device))
+            return compute_prompt_mean(x, context)
         per_row = x.flatten(1, -2).mean(1) if x.ndim > 2 else x
         owner = context.get_sample_of_rows(site.tower, x.shape[0]).to(x.device)
         total = per_row.new_zeros(context.batch_size, x.shape[-1]).index_add(0, owner, per_row)
         rows = torch.bincount(owner, minlength=context.batch_size).clamp(min=1)
         return total / rows[:, None].to(total.dtype)
+
+
+def compute_prompt_mean(x: LayerInput, context: RoutingContext) -> Float[Tensor, "batch width"]:
+    """Compute the mean of `x`, by token of the text, over each sample's prompt, in float32."""
+    assert context.prompt_mask is not None
+    mask = context.prompt_mask.to(x.device)
+    if context.sample_spans is None:
+        return compute_masked_mean(x, mask)
+    tokens = to_full_precision(x.reshape(-1, x.shape[-1]))
+    owner = context.get_sample_of_rows("text", len(tokens)).to(x.device)
+    share = mask.flatten().to(tokens.dtype)
+    total = tokens.new_zeros(context.batch_size, x.shape[-1])
+    total = total.index_add(0, owner, tokens * share[:, None])
+    counts = share.new_zeros(context.batch_size).index_add(0, owner, share)
+    return total / counts.clamp(min=1)[:, None]
 
 
 def compute_masked_mean(

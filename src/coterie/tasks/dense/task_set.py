@@ -13,7 +13,8 @@ from coterie import serialization
 from coterie.devices import choose_device
 from coterie.families.multitask_vit import MultiTaskViT
 from coterie.metrics.base import DenseMetric
-from coterie.models.loading import LoadedModel
+from coterie.models.loading import LoadedModel, set_attention
+from coterie.models.options import ModelOptions
 from coterie.plugins import VISION_MODELS, find_plugin
 from coterie.recipe import Recipe
 from coterie.tasks.dense.collator import DenseCollator
@@ -52,6 +53,7 @@ class DenseTasks(TaskSet):
 
     yaml_key: ClassVar[str] = DATASET_KEY
     extract_format: ClassVar[str] = "pruned"
+    optional_settings: ClassVar[tuple[str, ...]] = ("attention",)
     dataset: DenseDataset
     vision: VisionConfig = field(default_factory=VisionConfig)
     frozen: FrozenTasks | None = None
@@ -92,8 +94,9 @@ class DenseTasks(TaskSet):
                 )
 
     def load_model(
-        self, base: str, *, dtype: torch.dtype | None = None, device: Device = None, seed: int = 0
-    ) -> LoadedModel:
+        self, base: str, *, dtype: torch.dtype | None = None, device: Device = None, seed: int = 0,
+        options: ModelOptions | None = None,
+    ) -> LoadedModel:  # fmt: skip
         """Load a `MultiTaskVisionModel` and the `DenseCollator` of its batches.
 
         `base` may also be the name of a vision model of an installed package, such as "embedded"
@@ -112,6 +115,7 @@ class DenseTasks(TaskSet):
                 head=vision.head, task_embedding=vision.task_embedding,
                 embedding_std=vision.embedding_std, shared_layers=vision.shared_layers
             )  # fmt: skip
+            set_attention(model.backbone, base, options or ModelOptions(), chosen)
         collator = DenseCollator.from_pretrained(backbone, tasks)
         return LoadedModel(model.to(chosen, dtype).eval(), collator, base)
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from coterie.data.chat_template import apply_template, get_end_of_turn_id, get_tokenizer
 from coterie.data.dataset import BadRow
 from coterie.data.sample import TextSample
+from coterie.models.image_limit import get_max_pixels
 from coterie.tasks.losses import ItemLosses
 
 IGNORE_INDEX = -100
@@ -94,7 +95,8 @@ class TextCollator:
                     f"{', '.join(self.task_names)}"
                 )
         task_ids = torch.tensor([self.task_names.index(sample.task) for sample in samples])
-        messages = [sample.to_chat_messages() for sample in samples]
+        limit = get_max_pixels(self.processor)
+        messages = [sample.to_chat_messages(limit) for sample in samples]
         return task_ids, apply_template(self.processor, messages)
 
     def _filter_too_long(
@@ -146,7 +148,7 @@ def append_answers(
 def compute_token_losses(
     model: nn.Module, head: nn.Module | None, inputs: dict[str, Any]
 ) -> ItemLosses:
-    """Run the model on a collator's batch and return the cross entropy of answer tokens, in nats.
+    """Run the model on a batch, packed or not, and return the answer tokens' losses, in nats.
 
     The labels are not passed to the model, which would convert the logits of all positions to
     float32 and return their mean. The output head, from hidden states to logits (None if unknown),
@@ -160,9 +162,11 @@ def compute_token_losses(
     # Position i predicts token i + 1.
     targets = F.pad(labels[:, 1:], (0, 1), value=IGNORE_INDEX)
     selected = (targets != IGNORE_INDEX).nonzero(as_tuple=True)
-    prompt = arguments["attention_mask"].bool() & ((labels != IGNORE_INDEX).cumsum(1) == 0)
+    if "prompt_mask" not in arguments:
+        is_prompt = (labels != IGNORE_INDEX).cumsum(1) == 0
+        arguments["prompt_mask"] = arguments["attention_mask"].bool() & is_prompt
     with select_answer_positions(head, labels.shape, selected) as narrowed:
-        logits = model(**arguments, prompt_mask=prompt).logits
+        logits = model(**arguments).logits
     if narrowed:
         logits = logits.reshape(-1, logits.shape[-1])
     elif logits.shape[:2] == labels.shape:
@@ -173,7 +177,16 @@ def compute_token_losses(
             f"{tuple(labels.shape)}: coterie trains models that give logits for each token"
         )
     losses = F.cross_entropy(logits.float(), targets[selected], reduction="none")
-    return ItemLosses(losses, arguments["task_ids"][selected[0]])
+    owner = get_sample_of_tokens(labels, arguments.get("sample_spans"))[selected]
+    return ItemLosses(losses, arguments["task_ids"][owner])
+
+
+def get_sample_of_tokens(labels: Tensor, spans: Tensor | None) -> Tensor:
+    """Return the sample of each token: its row's, or that of the span that it is in."""
+    if spans is None:
+        return torch.arange(len(labels), device=labels.device)[:, None].expand(labels.shape)
+    samples = torch.arange(len(spans), device=labels.device)
+    return samples.repeat_interleave(spans.sum(1)).view(labels.shape)
 
 
 @contextmanager
@@ -187,7 +200,8 @@ def select_answer_positions(
         return
 
     def pick(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
-        if not args or args[0].shape[:2] != shape:
+        # A traced hook would keep the positions of the first batch.
+        if torch.compiler.is_compiling() or not args or args[0].shape[:2] != shape:
             return None
         narrowed.append(True)
         return (args[0][selected][None], *args[1:])

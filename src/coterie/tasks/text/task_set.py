@@ -16,6 +16,7 @@ from coterie.data.sample import TextSample
 from coterie.data.subset import Subset
 from coterie.metrics.base import AnswerMetric, TextMetric
 from coterie.models.loading import LoadedModel, load
+from coterie.models.options import ModelOptions
 from coterie.serialization import format_suggestions
 from coterie.tasks.gradients import GradientOptions
 from coterie.tasks.losses import ItemLosses
@@ -45,6 +46,9 @@ class TextTasks(TaskSet):
     tasks: tuple[TextTask, ...]
     yaml_key: ClassVar[str] = "tasks"
     supports_blind: ClassVar[bool] = True
+    optional_settings: ClassVar[tuple[str, ...]] = (
+        "quantize", "attention", "max_pixels", "packing"
+    )  # fmt: skip
     prediction_fields: ClassVar[tuple[str, ...]] = (
         "source", "question", "prediction", "answers", "statistics"
     )  # fmt: skip
@@ -86,9 +90,10 @@ class TextTasks(TaskSet):
         return TextTasks(tasks=tuple(map(self.get_text_task, names)))
 
     def load_model(
-        self, base: str, *, dtype: torch.dtype | None = None, device: Device = None, seed: int = 0
-    ) -> LoadedModel:
-        return load(base, dtype=dtype, device=device)
+        self, base: str, *, dtype: torch.dtype | None = None, device: Device = None, seed: int = 0,
+        options: ModelOptions | None = None,
+    ) -> LoadedModel:  # fmt: skip
+        return load(base, dtype=dtype, device=device, options=options)
 
     def load_training_datasets(self, *, skip_bad_rows: bool = False) -> list[Dataset]:
         return [task.read_samples("train", skip_bad_rows=skip_bad_rows) for task in self.tasks]

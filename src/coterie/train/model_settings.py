@@ -1,0 +1,73 @@
+"""Settings of a run that do not fit its recipe, tasks or device, found before a model is loaded."""
+
+from typing import Any
+
+import torch
+
+from coterie.balancing.gradient import GradientBalancing
+from coterie.models.options import ModelOptions
+from coterie.recipe import Recipe
+
+OPTIONAL = ("quantize", "attention", "max_pixels", "packing")
+"""Settings that only some task sets support."""
+NEW_PARTS = ("adapter", "experts", "gates", "shared")
+"""Parts of `Stage.trains` that no base model has."""
+
+
+def check_fit(config: Any) -> None:
+    """Raise ValueError if settings of a `RunConfig` do not fit its tasks, recipe or one another."""
+    options: ModelOptions = config.model_options  # refuses values that are none
+    recipe, attention = config.recipe, options.attention or ""
+    for name in OPTIONAL:
+        value = getattr(config, name)
+        if value not in (None, False) and name not in config.tasks.optional_settings:
+            raise ValueError(
+                f"{name}={value!r} is not for {type(config.tasks).__name__}, whose models and "
+                "batches do not have it: leave it out"
+            )
+    if options.quantize is not None:
+        check_quantize(recipe, options.quantize)
+    if "flash" in attention and config.precision == "float32":
+        raise ValueError(
+            f"attention={attention!r} multiplies in 16 bits, and precision is 'float32': give "
+            "precision='bfloat16', or attention='sdpa'"
+        )
+    if config.compile and isinstance(recipe.balancing, GradientBalancing):
+        raise ValueError(
+            f"compile=True does not fit recipe {recipe.name!r}: "
+            f"{type(recipe.balancing).__name__} takes a backward pass for each task, and a "
+            "compiled graph has one. Leave compile out, or balance the losses"
+        )
+    if config.compile and config.packing:
+        raise ValueError(
+            "compile=True and packing=True: the numbers of packed tokens differ from batch to "
+            "batch, and each would be compiled anew. Leave one of them out"
+        )
+
+
+def check_quantize(recipe: Recipe, quantize: str) -> None:
+    """Raise ValueError if quantised weights would have to be trained or copied."""
+    problem = f"quantize={quantize!r} does not fit recipe {recipe.name!r}:"
+    for stage in recipe.stages:
+        if trained := [part for part in stage.trains if part not in NEW_PARTS]:
+            raise ValueError(
+                f"{problem} stage {stage.name!r} trains {trained[0]!r}, weights of the base model, "
+                "and quantised weights cannot be trained. Leave quantize out, or let the stage "
+                f"train {', '.join(NEW_PARTS)} alone"
+            )
+    for mixture in recipe.mixtures:
+        if not mixture.main.uses_base_weights:
+            raise ValueError(
+                f"{problem} {type(mixture.main).__name__} experts at {mixture.at!r} are trained "
+                "copies of quantised weights. Leave quantize out, or take Lora or "
+                "Copies(trained='lora')"
+            )
+
+
+def check_device(options: ModelOptions, device: torch.device) -> None:
+    """Raise ValueError if the attention cannot be trained on this device."""
+    name = options.attention or ""
+    if device.type == "cpu" and ("flash" in name or name == "flex_attention"):
+        raise ValueError(
+            f"attention={name!r} cannot be trained on a CPU: give 'sdpa' or 'eager', or a GPU"
+        )
