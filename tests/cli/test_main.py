@@ -20,8 +20,8 @@ from tests.cli.calls import Calls
 FLAGS = {
     "demo": "--out --steps --seed",
     "fetch": "",
-    "train": "--base --tasks --out --set --steps --batch-size --precision --seed --skip-bad-rows "
-    "--resume --device",
+    "train": "--base --tasks --out --set --steps --batch-size --precision --sharding --seed "
+    "--skip-bad-rows --resume --device",
     "evaluate": "--split --limit --batch-size --blind --untrained --skip-bad-rows --device",
     "compare": "--baseline --to",
     "diagnose": "--tasks --batches --batch-size --seed --to --device",

@@ -62,7 +62,17 @@ class Subcommand(click.Command):
             if debug:
                 traceback.print_exception(error)
             code = 2 if isinstance(error, ValueError) else 1
-            raise UserError(str(error) or type(error).__name__, code=code) from error
+            raise UserError(_describe(error), code=code) from error
+
+
+def _describe(error: Exception) -> str:
+    """Return the message, with the process's rank above 0; "" if rank 0 reports the same error."""
+    text, rank = str(error) or type(error).__name__, os.environ.get("RANK", "0")
+    if rank == "0":
+        return text
+    from coterie.distributed import SharedError
+
+    return "" if isinstance(error, SharedError) else f"process {rank}: {text}"
 
 
 class SubcommandGroup(click.Group):
@@ -139,7 +149,8 @@ def main(
         click.echo(f"{where}: {error.format_message()} ({where} --help)", err=True)
         return error.exit_code
     except click.ClickException as error:
-        click.echo(f"coterie: {error.format_message()}", err=True)
+        if message := error.format_message():
+            click.echo(f"coterie: {message}", err=True)
         return error.code if isinstance(error, UserError) else error.exit_code
     except (KeyboardInterrupt, click.Abort):
         click.echo("coterie: stopped", err=True)

@@ -8,6 +8,7 @@ from typing import Any, Literal, TypedDict
 import torch
 
 from coterie import serialization
+from coterie.balancing.gradient import GradientBalancing
 from coterie.data.task_sampling import TaskSampling
 from coterie.models.loading import DTYPES, LoadedModel
 from coterie.recipe import Recipe, Stage
@@ -50,6 +51,9 @@ class RunConfig:
         log_usage_every: lines between two with expert usage; 0 for none.
         skip_bad_rows: skip rows that cannot be read and list them in bad_rows.jsonl.
         gradient_checkpointing: recompute activations in the backward pass, to save memory.
+        sharding: "fsdp": each of several processes stores a part of all weights, gradients and
+            optimizer states, by torch's fully_shard (FSDP2); changes nothing else. "none": each
+            stores all of them.
         report_to: other integrations of transformers' Trainer, such as "wandb".
     """
 
@@ -73,6 +77,7 @@ class RunConfig:
     log_usage_every: int = 5
     skip_bad_rows: bool = False
     gradient_checkpointing: bool = False
+    sharding: Literal["none", "fsdp"] = "none"
     report_to: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -87,6 +92,7 @@ class RunConfig:
                 f"precision={self.precision!r}: allowed are 'float32' and 'bfloat16'; float16 "
                 "needs its losses scaled and is not supported"
             )
+        self._check_sharding()
         self.tasks.check_recipe(self.recipe)
         self._check_numbers()
         # Balancings with a weight for each task are checked before anything is loaded.
@@ -106,6 +112,15 @@ class RunConfig:
         """Make the collator of the training batches."""
         skip = self.skip_bad_rows
         return self.tasks.make_collator(processor, max_length=self.max_length, skip_long=skip)
+
+    def _check_sharding(self) -> None:
+        if self.sharding not in ("none", "fsdp"):
+            raise ValueError(f"sharding={self.sharding!r}: allowed are 'none' and 'fsdp'")
+        if self.sharding == "fsdp" and isinstance(self.recipe.balancing, GradientBalancing):
+            raise ValueError(
+                f"sharding='fsdp' with {type(self.recipe.balancing).__name__}: tasks' gradients "
+                "are combined whole; leave sharding out, or balance the losses, by Uncertainty"
+            )
 
     def _check_numbers(self) -> None:
         for name, low in MINIMUMS.items():
@@ -208,4 +223,5 @@ class TrainSettings(TypedDict, total=False):
     log_usage_every: int
     skip_bad_rows: bool
     gradient_checkpointing: bool
+    sharding: Literal["none", "fsdp"]
     report_to: tuple[str, ...]
