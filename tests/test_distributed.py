@@ -159,7 +159,7 @@ def test_predictions_of_two_are_those_of_one(kind: str, tmp_path: Path) -> None:
 
 
 def test_rows_that_are_too_long_in_any_process_are_in_one_list(tmp_path: Path) -> None:
-    options = {"max_length": 34, "skip_bad_rows": True}
+    options = {"max_length": 49, "skip_bad_rows": True, "batch_size": 8}
     small.base(), small.tasks()
     work = lambda rank: small.trained(tmp_path / "two", small.plain(steps=6), **options)  # noqa: E731
     assert in_two(tmp_path / "two", work) == [(0, ""), (0, "")]
