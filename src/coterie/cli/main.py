@@ -57,22 +57,24 @@ class Subcommand(click.Command):
             raise  # the reader of standard output has exited, as `head` does
         except KeyboardInterrupt as stop:
             hint = f"; {self.resume}" if self.resume else ""
-            raise UserError(f"stopped{hint}", code=130) from stop
+            raise UserError(_describe(stop, f"stopped{hint}"), code=130) from stop
         except (ValueError, OSError, ImportError, FloatingPointError) as error:
             if debug:
                 traceback.print_exception(error)
             code = 2 if isinstance(error, ValueError) else 1
-            raise UserError(_describe(error), code=code) from error
+            text = str(error) or type(error).__name__
+            raise UserError(_describe(error, text), code=code) from error
 
 
-def _describe(error: Exception) -> str:
+def _describe(error: BaseException, text: str) -> str:
     """Return the message, with the process's rank above 0; "" if rank 0 reports the same error."""
-    text, rank = str(error) or type(error).__name__, os.environ.get("RANK", "0")
+    rank = os.environ.get("RANK", "0")
     if rank == "0":
         return text
     from coterie.distributed import SharedError
 
-    return "" if isinstance(error, SharedError) else f"process {rank}: {text}"
+    is_shared = isinstance(error, SharedError | KeyboardInterrupt)
+    return "" if is_shared else f"process {rank}: {text}"
 
 
 class SubcommandGroup(click.Group):

@@ -20,6 +20,7 @@ from coterie.tasks.predictions import EvaluationDataset, PredictionResult, Predi
 from coterie.tasks.task_set import TaskSet
 from coterie.train.frozen_caches import cache_encoder_features, disable_feature_cache
 from coterie.train.run import Run
+from coterie.train.sharding import hide_request
 
 Keys = Mapping[str, Mapping[str, Any]]
 """Task -> what its predictions depend on."""
@@ -70,7 +71,7 @@ def evaluate(
         run=run, split=split, batch_size=batch_size, limit=limit, blind=blind, untrained=untrained,
         skip_bad_rows=skip, device=chosen,
     )  # fmt: skip
-    with distributed.explain_lost_process():
+    with distributed.explain_lost_process(), hide_request():
         return evaluation.compute_scores()
 
 
@@ -193,14 +194,13 @@ class Evaluation:
         options: PredictOptions = {"batch_size": self.batch_size}
         if expert_usage.find_active_mixtures(self.loaded.model):
             options["on_routing"] = partial(usage.add, task=only)
-        # None: no bar if standard error is not a terminal.
-        hidden = None if distributed.is_rank_zero() else True
+        hidden = None if distributed.is_rank_zero() else True  # None: unless there is a terminal
         with tqdm(total=count, desc=dataset.name, unit=dataset.unit, disable=hidden) as bar:
             options["on_batch_end"] = lambda done: bar.update(done - bar.n)
             result = self.tasks.predict(self.loaded, dataset, **options)
         usage = ExpertUsage.merge(distributed.all_gather_object(usage))
-        store = partial(self.store_predictions, dataset, keys, result, usage)
-        return distributed.run_on_rank_zero(store)
+        make = partial(self.store_predictions, dataset, keys, result, usage)
+        return distributed.run_on_rank_zero(make)
 
     def store_predictions(
         self, dataset: EvaluationDataset, keys: Keys, result: PredictionResult, usage: ExpertUsage

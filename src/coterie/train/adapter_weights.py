@@ -25,9 +25,9 @@ def save(model: PeftModel, base_parameters: Sequence[str], folder: Path) -> None
 
 
 def collect(model: PeftModel, base_parameters: Sequence[str]) -> dict[str, Tensor]:
-    """Return the weights of `save`. Every process of a sharded model must call it."""
+    """Return the weights of `save` on rank 0, empty ones elsewhere. Every process must call it."""
     return {
-        name: sharding.gather(values.detach()).cpu().contiguous()
+        name: sharding.gather_on_rank_zero(values).contiguous()
         for name, values in _get_tensors_by_name(model).items()
         if ".coterie_" in name or name in base_parameters
     }

@@ -41,6 +41,8 @@ class InterruptHandler:
         if self.requested:
             raise KeyboardInterrupt("stopped at once; resume=True goes on at the last checkpoint")
         self.requested = True
+        if not distributed.is_rank_zero():
+            return
         message = "Stopping after this step, with a checkpoint. Ctrl-C again stops at once."
         print(f"\n{message}", file=sys.stderr)
 

@@ -21,7 +21,7 @@ from transformers.trainer import TRAINER_STATE_NAME
 from coterie import distributed
 from coterie.train import adapter_weights
 from coterie.train.running_sums import RunningSums
-from coterie.train.sharding import gather, place_like
+from coterie.train.sharding import gather_on_rank_zero, place_like
 from coterie.train.stage_context import StageContext
 
 CHECKPOINT_PREFIX = "checkpoint-"
@@ -136,10 +136,10 @@ def load_random(folder: Path) -> int:
 def get_optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:
     """Return the optimizer's state by parameter number; its settings are in the configuration.
 
-    Every process of a sharded model must call it.
+    On rank 0; others get empty tensors, and must call it, too.
     """
     return {
-        f"optimizer.{number}.{name}": gather(torch.as_tensor(value).detach()).cpu()
+        f"optimizer.{number}.{name}": gather_on_rank_zero(torch.as_tensor(value))
         for number, values in optimizer.state_dict()["state"].items()
         for name, value in values.items()
     }

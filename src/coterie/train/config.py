@@ -8,7 +8,6 @@ from typing import Any, Literal, TypedDict
 import torch
 
 from coterie import serialization
-from coterie.balancing.gradient import GradientBalancing
 from coterie.data.task_sampling import TaskSampling
 from coterie.models.loading import DTYPES, LoadedModel
 from coterie.recipe import Recipe, Stage
@@ -92,7 +91,6 @@ class RunConfig:
                 f"precision={self.precision!r}: allowed are 'float32' and 'bfloat16'; float16 "
                 "needs its losses scaled and is not supported"
             )
-        self._check_sharding()
         self.tasks.check_recipe(self.recipe)
         self._check_numbers()
         # Balancings with a weight for each task are checked before anything is loaded.
@@ -112,15 +110,6 @@ class RunConfig:
         """Make the collator of the training batches."""
         skip = self.skip_bad_rows
         return self.tasks.make_collator(processor, max_length=self.max_length, skip_long=skip)
-
-    def _check_sharding(self) -> None:
-        if self.sharding not in ("none", "fsdp"):
-            raise ValueError(f"sharding={self.sharding!r}: allowed are 'none' and 'fsdp'")
-        if self.sharding == "fsdp" and isinstance(self.recipe.balancing, GradientBalancing):
-            raise ValueError(
-                f"sharding='fsdp' with {type(self.recipe.balancing).__name__}: tasks' gradients "
-                "are combined whole; leave sharding out, or balance the losses, by Uncertainty"
-            )
 
     def _check_numbers(self) -> None:
         for name, low in MINIMUMS.items():

@@ -11,11 +11,24 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 from coterie import distributed
+from coterie.balancing.gradient import GradientBalancing
 from coterie.families.base import find_family
 from coterie.train.config import RunConfig
 
 USE_FSDP = "ACCELERATE_USE_FSDP"
 """The environment variable by which `accelerate launch --use_fsdp` asks for sharding."""
+
+
+def check(config: RunConfig) -> None:
+    """Raise ValueError if a run's models cannot be sharded as its configuration asks."""
+    if config.sharding not in ("none", "fsdp"):
+        raise ValueError(f"sharding={config.sharding!r}: allowed are 'none' and 'fsdp'")
+    balancing = config.recipe.balancing
+    if config.sharding == "fsdp" and isinstance(balancing, GradientBalancing):
+        raise ValueError(
+            f"sharding='fsdp' with {type(balancing).__name__}: the tasks' gradients are combined "
+            "whole; leave sharding out, or balance the losses, by Uncertainty"
+        )
 
 
 def is_used(config: RunConfig) -> bool:
@@ -54,10 +67,10 @@ def shard(model: PeftModel, device: torch.device) -> None:
     from torch.distributed.fsdp import fully_shard
 
     for name, each in model.named_parameters():
-        if not each.is_floating_point():
+        if type(each) is not nn.Parameter or not each.is_floating_point():
             raise ValueError(
-                f"sharding='fsdp': {name} is {each.dtype}, and quantised weights cannot be "
-                "sharded: leave quantize or sharding out"
+                f"sharding='fsdp': {name} is a {type(each).__name__} of {each.dtype}; quantised "
+                "weights cannot be sharded: leave quantize or sharding out"
             )
         each.data = each.data.contiguous()  # FSDP takes no transposed ones, which some experts are
     base = model.get_base_model()
@@ -102,6 +115,12 @@ def get_local_rows(values: Tensor, rows: slice) -> slice:
 def gather(values: Tensor) -> Tensor:
     """Return a tensor with all its parts. Every process must call it."""
     return values.full_tensor() if isinstance(values, DTensor) else values
+
+
+def gather_on_rank_zero(values: Tensor) -> Tensor:
+    """Return `gather` of a tensor on the CPU of rank 0, and an empty one on the others."""
+    whole = gather(values.detach())
+    return whole.cpu() if distributed.is_rank_zero() else torch.empty(0)
 
 
 def place_like(values: Tensor, target: Tensor) -> Tensor:

@@ -91,6 +91,7 @@ def train_from_config(
 
     if sharding.is_requested_by_accelerate():
         config = replace(config, sharding="fsdp")
+    sharding.check(config)
     distributed.run_on_rank_zero(lambda: _prepare_folder(config, folder, resume=resume))
     run = Run(folder, config)
     if not run.is_finished:

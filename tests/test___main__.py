@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 
+from coterie import read_tasks
+from coterie.evaluate import evaluate
 from coterie.evaluate.scores import Scores
-from coterie.tasks.dense.task_set import DenseTasks
 from coterie.tasks.text.task_set import TextTasks
-from coterie.train import Run, RunConfig
+from coterie.train import Run, RunConfig, train_from_config
+from tests.cli.test_dense_path import PICTURES
+from tests.datasets.written import taskonomy
 from tests.processes import LAUNCHERS, launch
 from tests.test_distributed import OPTIONS
 from tests.test_distributed import recipe as vision
@@ -19,13 +22,20 @@ from tests.train import gallery, small
 pytestmark = pytest.mark.slow
 
 
-def config(kind: str) -> RunConfig:
+SPLITS = {"text": "validation", "vision": "test"}
+
+
+def config(kind: str, folder: Path) -> RunConfig:
+    """A run of the kind, whose data are in the folder or in one of their own."""
     if kind == "text":
         tasks: Any = TextTasks(tasks=small.tasks())
         options = {"batch_size": 4, "log_every": 1, "save_every": 2}
         return RunConfig(recipe=small.plain(steps=4), base=small.base(), tasks=tasks, **options)
-    tasks = DenseTasks(dataset=gallery.Gallery())
-    return RunConfig(recipe=vision(), base=gallery.base(), tasks=tasks, **OPTIONS)
+    taskonomy(folder / "taskonomy", 6)
+    (folder / "dense.yaml").write_text(PICTURES % "depth_zbuffer, normal, class_object")
+    tasks = read_tasks(folder / "dense.yaml")
+    options = OPTIONS | {"evaluate_every": None}  # it has no validation split
+    return RunConfig(recipe=vision(), base=gallery.base(), tasks=tasks, **options)
 
 
 @pytest.mark.parametrize("launcher", LAUNCHERS)
@@ -34,12 +44,10 @@ def config(kind: str) -> RunConfig:
 def test_losses_and_scores_are_those_of_one_process(
     launcher: str, kind: str, sharding: str, tmp_path: Path
 ) -> None:
-    from coterie.evaluate import evaluate
-    from coterie.train import train_from_config
-
     file = tmp_path / "config.json"
-    file.write_text(config(kind).dumps())
-    one = train_from_config(config(kind), out=tmp_path / "one", progress=False)
+    wanted = config(kind, tmp_path)
+    file.write_text(wanted.dumps())
+    one = train_from_config(wanted, out=tmp_path / "one", progress=False)
     out, more = str(tmp_path / "two"), []
     environment = {}
     if sharding == "fsdp" and launcher == "torchrun":
@@ -55,11 +63,11 @@ def test_losses_and_scores_are_those_of_one_process(
     assert two.config.sharding == sharding
     for mine, theirs in zip(one.read_log(), two.read_log(), strict=True):
         assert theirs["loss"] == pytest.approx(mine["loss"], abs=1e-5)
-    options = ["--split", "validation", "--batch-size", "2", "--device", "cpu"]
+    options = ["--split", SPLITS[kind], "--batch-size", "2", "--device", "cpu"]
     called = launch(launcher, "evaluate", out, *options)
     assert called.returncode == 0, called.stderr
     assert called.stdout.count("| task |") == 1
-    assert Scores.read(out).tasks == evaluate(two, split="validation", batch_size=2).tasks
+    assert Scores.read(out).tasks == evaluate(two, split=SPLITS[kind], batch_size=2).tasks
 
 
 def test_a_mistake_is_reported_once(tmp_path: Path) -> None:
@@ -94,7 +102,7 @@ train_from_config(RunConfig.read(sys.argv[1]), out=sys.argv[2], device="cpu")
 
 def test_a_killed_process_ends_the_run(tmp_path: Path) -> None:
     file, script = tmp_path / "config.json", tmp_path / "killed.py"
-    file.write_text(config("text").dumps())
+    file.write_text(config("text", tmp_path).dumps())
     script.write_text(KILLED)
     started = time.monotonic()
     called = launch("torchrun", str(script), str(file), str(tmp_path / "two"))
