@@ -194,5 +194,7 @@ def test_one_process_is_all_of_them() -> None:
     assert done == [2]
     with pytest.raises(ValueError, match="bad"):
         together.run_on_rank_zero(lambda: int("bad"))
+    with pytest.raises(RuntimeError, match="timed out"), together.explain_lost_process():
+        raise RuntimeError("timed out")  # not of another process
     linear = torch.nn.Linear(1, 1)
     together.average_gradients(linear)  # which has none, and nobody to share it with

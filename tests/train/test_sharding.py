@@ -85,7 +85,7 @@ def assert_alike(one: Run, two: Run) -> None:
         assert (values - wanted[name]).abs().mean() < 2e-5, name
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["text", pytest.param("vision", marks=pytest.mark.slow)])
 def test_a_sharded_run_is_that_of_one_process(kind: str, tmp_path: Path) -> None:
     one = KINDS[kind](tmp_path / "one", sharding="fsdp")
     assert in_both(kind, tmp_path / "two") == [(0, ""), (0, "")]
@@ -106,6 +106,7 @@ def stop(turn: int) -> None:
     checkpoint.remove_old = fatal
 
 
+@pytest.mark.slow
 def test_it_resumes_on_another_number_of_processes(tmp_path: Path) -> None:
     def killed(folder: Path, rank: int) -> None:
         if rank == 0:

@@ -157,12 +157,10 @@ class Evaluation:
             write_json(directory.expert_usage_file, table)
         skipped = [row for dataset in self.datasets for row in dataset.bad_rows]
         scores = Scores(
-            split=self.split,
+            split=self.split, cost=measured["cost"], control=self.control,
             tasks={task: found[task][0] for task in self.tasks.names},
-            cost=measured["cost"],
-            control=self.control,
             num_skipped=directory.write_bad_rows(skipped, self.split),
-        )
+        )  # fmt: skip
         scores.save(directory.scores_file(self.control))
         return scores
 
@@ -241,10 +239,9 @@ class Evaluation:
         with disable_feature_cache(loaded.processor):
             forward = self.tasks.make_forward_pass(loaded, self.datasets, num_samples=FLOPS_SAMPLES)
         trained = None if self.untrained else directory
-        measured = cost.measure_model(model, forward, usage, trained) | {
-            "generate_samples_per_s": sum(each["samples"] for each in facts)
-            / sum(each["seconds"] for each in facts)
-        }
+        measured = cost.measure_model(model, forward, usage, trained)
+        seconds = sum(each["seconds"] for each in facts)
+        measured["generate_samples_per_s"] = sum(each["samples"] for each in facts) / seconds
         mixtures = expert_usage.find_active_mixtures(model)
         layers = {name: expert_usage.make_expert_names(each) for name, each in mixtures.items()}
         return predictions.store(file, keys, cost=measured, layers=layers)
