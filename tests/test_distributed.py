@@ -1,7 +1,10 @@
 """Two processes that train together make the model that one makes of the same batches."""
 
+import json
 import os
-import traceback
+import shutil
+import signal
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,9 +24,12 @@ from coterie import (
     UPGrad,
 )
 from coterie import distributed as together
+from coterie.evaluate import evaluate
+from coterie.evaluate.scores import Scores
 from coterie.experts.copies import Copies
-from coterie.train import Run
-from tests.forks import forked, status
+from coterie.train import Run, checkpoint
+from tests.processes import in_two
+from tests.train import small
 from tests.train.gallery import Gallery, base, learned
 from tests.train.small import adapter, lines
 
@@ -59,30 +65,10 @@ OPTIONS = {"steps": 4, "batch_size": 2, "log_every": 1, "evaluate_every": 2, "ma
 
 def both(folder: Path, trains: Recipe | None = None) -> list[str]:
     """Train one run in two processes; return each one's traceback, "" if there is none."""
-    trains = trains or recipe()
-
-    def work(rank: int) -> None:
-        # A fork has what this process knows of being alone.
-        from accelerate.state import AcceleratorState
-
-        AcceleratorState._reset_state(reset_partial_state=True)
-        places = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 2}
-        os.environ |= {name: str(number) for name, number in places.items()}
-        meeting = f"file://{folder}-meeting"
-        distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=2)
-        try:
-            learned(folder, trains, **OPTIONS)
-            said[rank].write_text("")
-        except Exception:
-            said[rank].write_text(traceback.format_exc())
-        distributed.destroy_process_group()
-
-    Path(f"{folder}-meeting").unlink(missing_ok=True)
     base()  # one for both
-    said = [Path(f"{folder}-{rank}.txt") for rank in range(2)]
-    children = [forked(lambda rank=rank: work(rank)) for rank in range(2)]
-    assert [status(child) for child in children] == [0, 0]
-    return [each.read_text() for each in said]
+    ended = in_two(folder, lambda rank: learned(folder, trains or recipe(), **OPTIONS))
+    assert [code for code, _ in ended] == [0, 0]
+    return [said for _, said in ended]
 
 
 def test_two_processes_make_what_one_makes(tmp_path: Path) -> None:
@@ -129,14 +115,73 @@ def test_gradient_balancing_in_two_processes_is_that_in_one(tmp_path: Path) -> N
         assert (values - wanted[name]).abs().mean() < 2e-5, name
 
 
-def test_what_the_first_process_refuses_is_refused(monkeypatch) -> None:
-    monkeypatch.setenv("RANK", "1")
-    done: list[int] = []
-    together.run_on_rank_zero(lambda: done.append(1))
-    assert not done and not together.is_rank_zero()
-    monkeypatch.setattr(together, "all_gather_object", lambda mine: ["no", None])
-    with pytest.raises(ValueError, match="no"):
-        together.run_on_rank_zero(lambda: 1)
+def test_a_killed_process_ends_the_other_with_a_message(tmp_path: Path) -> None:
+    def work(rank: int) -> None:
+        if rank == 0:  # after the second checkpoint
+            checkpoint.remove_old = lambda stage, calls=[]: (
+                calls.append(stage) or (len(calls) > 1 and os.kill(os.getpid(), signal.SIGKILL))
+            )
+        small.trained(tmp_path / "two", small.plain(steps=6), save_every=2)
+
+    small.base(), small.tasks()
+    started = time.monotonic()
+    (killed, _), (ended, said) = in_two(tmp_path / "two", work)
+    assert time.monotonic() - started < 60 and (killed, ended) == (-signal.SIGKILL, 0)
+    assert "ConnectionError: process 1 of 2 lost another one, which ended" in said
+    assert "--resume" in said
+    # One process goes on where two stopped.
+    again = small.trained(tmp_path / "two", small.plain(steps=6), save_every=2, resume=True)
+    whole = small.trained(tmp_path / "one", small.plain(steps=6), save_every=2)
+    for mine, theirs in zip(lines(whole), lines(again), strict=True):
+        assert theirs["loss"] == pytest.approx(mine["loss"], abs=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["text", "vision"])
+def test_predictions_of_two_are_those_of_one(kind: str, tmp_path: Path) -> None:
+    if kind == "text":
+        run = small.trained(tmp_path / "one", small.plain(steps=1))
+    else:
+        run = learned(tmp_path / "one", recipe(), steps=1)
+    shutil.copytree(run.folder, tmp_path / "two")
+    options = {"split": "validation", "batch_size": 2}
+    one = evaluate(run, **options)
+    assert in_two(tmp_path / "two", lambda rank: evaluate(tmp_path / "two", **options)) == [
+        (0, ""), (0, "")
+    ]  # fmt: skip
+    two = Scores.read(tmp_path / "two")
+    assert two.tasks == one.tasks
+    for task in run.task_names:
+        files = [Run.read(tmp_path / each).directory.predictions_file("validation", task)
+                 for each in ("one", "two")]  # fmt: skip
+        assert files[0].read_bytes() == files[1].read_bytes()
+    usage = [json.loads((tmp_path / each / "routing.json").read_text()) for each in ("one", "two")]
+    assert usage[0].keys() == usage[1].keys()
+
+
+def test_rows_that_are_too_long_in_any_process_are_in_one_list(tmp_path: Path) -> None:
+    options = {"max_length": 49, "skip_bad_rows": True, "batch_size": 8}
+    small.base(), small.tasks()
+    work = lambda rank: small.trained(tmp_path / "two", small.plain(steps=6), **options)  # noqa: E731
+    assert in_two(tmp_path / "two", work) == [(0, ""), (0, "")]
+    one = small.trained(tmp_path / "one", small.plain(steps=6), **options)
+    found = Run.read(tmp_path / "two").read_bad_rows()
+    assert len(found) > 2 and set(found) == set(one.read_bad_rows())
+
+
+def test_what_any_process_refuses_all_refuse(tmp_path: Path) -> None:
+    def refuse(rank: int) -> None:
+        raise ValueError(f"row {rank} is bad") if rank < 2 else None
+
+    def work(rank: int) -> None:
+        assert together.run_on_rank_zero(lambda: rank) == 0
+        assert together.take_share(range(5)) == [range(0, 5, 2), range(1, 5, 2)][rank]
+        assert together.is_true_anywhere(rank == 1) and not together.is_true_anywhere(False)
+        together.run_on_all(lambda: refuse(rank))
+
+    for code, said in in_two(tmp_path / "two", work):
+        assert code == 0 and said.splitlines()[-2:] == [
+            "coterie.distributed.SharedError: row 0 is bad", "row 1 is bad"
+        ]  # fmt: skip
 
 
 def test_one_process_is_all_of_them() -> None:
@@ -149,5 +194,7 @@ def test_one_process_is_all_of_them() -> None:
     assert done == [2]
     with pytest.raises(ValueError, match="bad"):
         together.run_on_rank_zero(lambda: int("bad"))
+    with pytest.raises(RuntimeError, match="timed out"), together.explain_lost_process():
+        raise RuntimeError("timed out")  # not of another process
     linear = torch.nn.Linear(1, 1)
     together.average_gradients(linear)  # which has none, and nobody to share it with

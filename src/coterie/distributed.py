@@ -2,13 +2,16 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor, distributed, nn
 
 Made = TypeVar("Made")
+LOST = ("Connection closed", "Connection reset", "Broken pipe", "timed out", "Timed out", "NCCL")
+"""In the messages of gloo and NCCL about a process that has ended or does not answer."""
 
 
 def get_rank() -> int:
@@ -66,6 +69,20 @@ def broadcast_from_rank_zero(tensor: Tensor) -> None:
         distributed.broadcast(tensor, src=0)
 
 
+def is_true_anywhere(flag: bool) -> bool:
+    """Return whether `flag` is True on any process."""
+    if not is_initialized():
+        return flag
+    found = torch.tensor(int(flag), device=_get_device())
+    distributed.all_reduce(found, op=distributed.ReduceOp.MAX)
+    return bool(found)
+
+
+def take_share(items: Sequence[Made]) -> Sequence[Made]:
+    """Return this process's share of the items: those of each other process differ."""
+    return items[get_rank() :: get_world_size()] if is_initialized() else items
+
+
 def all_gather_object(value: Made) -> list[Made]:
     """Return the values of all processes in rank order: small, picklable and on the CPU."""
     if not is_initialized():
@@ -75,20 +92,52 @@ def all_gather_object(value: Made) -> list[Made]:
     return found
 
 
-def run_on_rank_zero(work: Callable[[], object]) -> None:
-    """Run `work` on rank 0 while the other processes wait.
+class SharedError(ValueError):
+    """An error that every process raises, so that one of them is enough to report it."""
 
-    Raises ValueError on every process if `work` raises it on rank 0, so that none waits forever.
+
+def run_on_all(work: Callable[[], Made]) -> Made:
+    """Run `work`, which does not communicate, on every process, and return this one's result.
+
+    Raises ValueError on every process if `work` raises it on any, with the messages of all, so that
+    none waits forever.
     """
-    raised = None
-    if is_rank_zero():
-        try:
-            work()
-        except ValueError as error:
-            raised = error
-    [message, *_] = all_gather_object(None if raised is None else str(raised))
-    if message is not None:
-        raise raised or ValueError(message)
+    if not is_initialized():
+        return work()
+    result, raised = None, None
+    try:
+        result = work()
+    except ValueError as error:
+        raised = error
+    found = all_gather_object(None if raised is None else str(raised))
+    if messages := dict.fromkeys(each for each in found if each is not None):
+        raise SharedError("\n".join(messages)) from raised
+    return cast(Made, result)
+
+
+def run_on_rank_zero(work: Callable[[], Made]) -> Made:
+    """Run `work` on rank 0 while the others wait, and return its small result on every process.
+
+    Raises ValueError on every process if `work` raises it.
+    """
+    mine = run_on_all(lambda: work() if is_rank_zero() else None)
+    return cast(Made, all_gather_object(mine)[0])
+
+
+@contextmanager
+def explain_lost_process() -> Iterator[None]:
+    """Raise ConnectionError, instead of the backend's error, if another process has ended."""
+    try:
+        yield
+    except RuntimeError as error:
+        text = str(error)
+        if not is_initialized() or not any(each in text for each in LOST):
+            raise
+        raise ConnectionError(
+            f"process {get_rank()} of {get_world_size()} lost another one, which ended or does not "
+            "answer: its own messages say why. Start all of them again, in training with "
+            f"resume=True (--resume), which goes on at the last checkpoint ({text.splitlines()[0]})"
+        ) from error
 
 
 def assert_same_layers_across_ranks(layers: Iterable[str]) -> None:
@@ -103,8 +152,7 @@ def assert_same_layers_across_ranks(layers: Iterable[str]) -> None:
     digest = hashlib.sha256("\n".join(names).encode()).digest()
     # 62 bits and their negative: all are equal if the minima of both are.
     mine = int.from_bytes(digest[:8], "big") >> 2
-    device = "cuda" if distributed.get_backend() == "nccl" else "cpu"
-    both = torch.tensor([mine, -mine], device=device)
+    both = torch.tensor([mine, -mine], device=_get_device())
     distributed.all_reduce(both, op=distributed.ReduceOp.MIN)
     if both.sum():
         raise ValueError(
@@ -113,3 +161,8 @@ def assert_same_layers_across_ranks(layers: Iterable[str]) -> None:
             "out at random (layerdrop) or a tower without media in one process does so: switch "
             "layerdrop off, or mix the tasks within batches"
         )
+
+
+def _get_device() -> str:
+    """Return the type of device that the backend sends from."""
+    return "cuda" if distributed.get_backend() == "nccl" else "cpu"

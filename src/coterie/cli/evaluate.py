@@ -30,7 +30,11 @@ def evaluate(run: str, device: str | None, **options: Any) -> None:
       coterie evaluate runs/rode
       coterie evaluate runs/rode --blind
       coterie evaluate runs/rode --split validation --limit 100
+      torchrun --nproc-per-node 2 -m coterie evaluate runs/rode
     """
+    from coterie.distributed import is_rank_zero
     from coterie.evaluate import evaluate as score
 
-    click.echo(score(run, device=announce_device(device), **options).to_markdown())
+    scores = score(run, device=announce_device(device), **options)
+    if is_rank_zero():
+        click.echo(scores.to_markdown())

@@ -57,12 +57,24 @@ class Subcommand(click.Command):
             raise  # the reader of standard output has exited, as `head` does
         except KeyboardInterrupt as stop:
             hint = f"; {self.resume}" if self.resume else ""
-            raise UserError(f"stopped{hint}", code=130) from stop
+            raise UserError(_describe(stop, f"stopped{hint}"), code=130) from stop
         except (ValueError, OSError, ImportError, FloatingPointError) as error:
             if debug:
                 traceback.print_exception(error)
             code = 2 if isinstance(error, ValueError) else 1
-            raise UserError(str(error) or type(error).__name__, code=code) from error
+            text = str(error) or type(error).__name__
+            raise UserError(_describe(error, text), code=code) from error
+
+
+def _describe(error: BaseException, text: str) -> str:
+    """Return the message, with the process's rank above 0; "" if rank 0 reports the same error."""
+    rank = os.environ.get("RANK", "0")
+    if rank == "0":
+        return text
+    from coterie.distributed import SharedError
+
+    is_shared = isinstance(error, SharedError | KeyboardInterrupt)
+    return "" if is_shared else f"process {rank}: {text}"
 
 
 class SubcommandGroup(click.Group):
@@ -139,7 +151,8 @@ def main(
         click.echo(f"{where}: {error.format_message()} ({where} --help)", err=True)
         return error.exit_code
     except click.ClickException as error:
-        click.echo(f"coterie: {error.format_message()}", err=True)
+        if message := error.format_message():
+            click.echo(f"coterie: {message}", err=True)
         return error.code if isinstance(error, UserError) else error.exit_code
     except (KeyboardInterrupt, click.Abort):
         click.echo("coterie: stopped", err=True)

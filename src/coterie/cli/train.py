@@ -44,6 +44,10 @@ from coterie.cli.main import Subcommand
 @click.option("--attention", help="transformers' attention: sdpa, eager, flash_attention_2 ...")
 @click.option("--max-pixels", type=int, help="Scale larger images down to so many pixels.")
 @click.option("--compile", is_flag=True, default=None, help="Train through torch.compile.")
+    "--sharding",
+    type=click.Choice(["none", "fsdp"]),
+    help="fsdp: each of several processes stores a part of the weights.  [default: none]",
+)
 @click.option("--seed", type=int, help="Of weights, order and dropout.")
 @click.option(
     "--skip-bad-rows", is_flag=True, default=None, help="Leave bad rows out and list them."
@@ -73,9 +77,11 @@ def train(
           --steps 500 --batch-size 8 --set vision.augment.crop=112,112
       coterie train runs/rode --out runs/again --seed 1
       coterie train rode --base ... --tasks ... --out runs/rode --resume
+      torchrun --nproc-per-node 2 -m coterie train rode --base ... --tasks ... --out runs/rode
     """
     from coterie.cli.train_config import build_config, parse_override
     from coterie.devices import choose_precision
+    from coterie.distributed import is_rank_zero
     from coterie.task_file import read_tasks
     from coterie.train.train import make_absolute_base, train_from_config
 
@@ -88,6 +94,8 @@ def train(
     overrides = [parse_override(text) for text in settings]
     config = build_config(recipe, overrides, given, precision=choose_precision(chosen))
     run = train_from_config(config, out=out, resume=resume, device=chosen)
+    if not is_rank_zero():
+        return
     if bad := run.directory.describe_bad_rows():
         click.echo(bad)
     click.echo(f"{run.folder}: trained; next: coterie evaluate {run.folder}")

@@ -4,6 +4,7 @@ import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import safe_open
@@ -14,8 +15,24 @@ from torch.utils.flop_counter import FlopCounterMode
 from coterie.evaluate.expert_usage import find_active_sites
 from coterie.experts.base import ExpertLayer
 from coterie.routing.usage import UsageStatistics
+from coterie.tasks.predictions import ForwardPass
 from coterie.train.run_directory import RunDirectory
 from coterie.tuner.config import WEIGHTS
+
+
+def measure_model(
+    model: nn.Module, forward: ForwardPass, usage: UsageStatistics, trained: RunDirectory | None
+) -> dict[str, Any]:
+    """Measure all but the speed of predictions; `trained` is None for a run's base model."""
+    return {
+        "trainable_parameters": 0 if trained is None
+        else count_trainable_parameters(trained.adapter_folder),
+        "active_parameters": count_active_parameters(model, usage),
+        "total_parameters": count_total_parameters(model),
+        "flops_per_sample": count_flops(forward.run) / forward.num_predictions,
+        "peak_memory_bytes": get_peak_memory_bytes(next(model.parameters()).device),
+        **({} if trained is None else read_training_time(trained.folder)),
+    }  # fmt: skip
 
 
 def count_trainable_parameters(adapter: Path) -> int:

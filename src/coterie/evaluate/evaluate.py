@@ -9,16 +9,18 @@ from typing import Any
 import torch
 from tqdm.auto import tqdm
 
+from coterie import distributed
 from coterie.devices import choose_device
 from coterie.evaluate import cost, expert_usage, predictions
 from coterie.evaluate.scores import Scores, TaskScore
 from coterie.io import write_json
 from coterie.models.loading import LoadedModel
 from coterie.routing.usage import ExpertUsage, UsageStatistics
-from coterie.tasks.predictions import EvaluationDataset, Prediction, PredictOptions
+from coterie.tasks.predictions import EvaluationDataset, PredictionResult, PredictOptions
 from coterie.tasks.task_set import TaskSet
 from coterie.train.frozen_caches import cache_encoder_features, disable_feature_cache
 from coterie.train.run import Run
+from coterie.train.sharding import hide_request
 
 Keys = Mapping[str, Mapping[str, Any]]
 """Task -> what its predictions depend on."""
@@ -46,7 +48,8 @@ def evaluate(
     scores.blind.json and predictions-blind/ (untrained likewise). Tasks that have predictions of
     the same weights and samples are not predicted again. Predictions of dense tasks store the
     statistics of each image; five images, the same for every run, are written with labels and
-    predictions as PNG files to predictions/SPLIT/examples/.
+    predictions as PNG files to predictions/SPLIT/examples/. Of several processes, all must call it;
+    each predicts a part of the batches of one, and the first writes the files.
 
     Args:
         batch_size: samples of a forward pass, at least 1.
@@ -62,10 +65,14 @@ def evaluate(
     """
     run = run if isinstance(run, Run) else Run.read(run)
     skip = run.config.skip_bad_rows if skip_bad_rows is None else skip_bad_rows
-    return Evaluation(
+    chosen = choose_device(device)
+    distributed.init_distributed(chosen)
+    evaluation = Evaluation(
         run=run, split=split, batch_size=batch_size, limit=limit, blind=blind, untrained=untrained,
-        skip_bad_rows=skip, device=choose_device(device),
-    ).compute_scores()  # fmt: skip
+        skip_bad_rows=skip, device=chosen,
+    )  # fmt: skip
+    with distributed.explain_lost_process(), hide_request():
+        return evaluation.compute_scores()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,10 +139,17 @@ class Evaluation:
 
     def compute_scores(self) -> Scores:
         """Predict what is not up to date, score it, and write all files into the run's folder."""
-        directory, keys = self.run.directory, self.make_keys()
+        datasets = distributed.run_on_all(lambda: self.datasets)
+        keys = distributed.run_on_rank_zero(self.make_keys)
         found: dict[str, Scored] = {}
-        for dataset in self.datasets:
-            found |= self.score_dataset(dataset, keys)
+        for dataset in datasets:
+            stored = distributed.run_on_rank_zero(partial(self.score_stored, dataset, keys))
+            found |= stored or self.predict_dataset(dataset, keys)
+        return distributed.run_on_rank_zero(lambda: self.save_scores(found, keys))
+
+    def save_scores(self, found: Mapping[str, Scored], keys: Keys) -> Scores:
+        """Measure the cost, and write the scores and the table of expert usage."""
+        directory = self.run.directory
         facts = [measured for _, measured in found.values()]
         by_task = (ExpertUsage.from_json(each["use"], self.tasks.names) for each in facts)
         usage = ExpertUsage.merge(by_task).compute_means()
@@ -145,12 +159,10 @@ class Evaluation:
             write_json(directory.expert_usage_file, table)
         skipped = [row for dataset in self.datasets for row in dataset.bad_rows]
         scores = Scores(
-            split=self.split,
+            split=self.split, cost=measured["cost"], control=self.control,
             tasks={task: found[task][0] for task in self.tasks.names},
-            cost=measured["cost"],
-            control=self.control,
             num_skipped=directory.write_bad_rows(skipped, self.split),
-        )
+        )  # fmt: skip
         scores.save(directory.scores_file(self.control))
         return scores
 
@@ -160,13 +172,13 @@ class Evaluation:
     def get_key_file(self, task: str) -> Path:
         return self.run.directory.predictions_cache_file(self.split, task, self.control)
 
-    def score_dataset(self, dataset: EvaluationDataset, keys: Keys) -> dict[str, Scored]:
-        """Score the stored predictions if those of all tasks are up to date, else new ones."""
+    def score_stored(self, dataset: EvaluationDataset, keys: Keys) -> dict[str, Scored]:
+        """Score the stored predictions if those of all tasks are up to date; else empty."""
         facts = {}
         for task in dataset.tasks:
             known = predictions.load_if_fresh(self.get_key_file(task), keys[task])
             if known is None or not self.get_predictions_file(task).is_file():
-                return self.predict_dataset(dataset, keys)
+                return {}
             facts[task] = known
         found, fields = {}, self.tasks.prediction_fields
         for task, known in facts.items():
@@ -176,22 +188,29 @@ class Evaluation:
 
     def predict_dataset(self, dataset: EvaluationDataset, keys: Keys) -> dict[str, Scored]:
         """Run the model on a data set, and write the predictions with their keys."""
-        for task in dataset.tasks:
-            # Otherwise it would validate a partly written file.
-            self.get_key_file(task).unlink(missing_ok=True)
         usage = ExpertUsage(self.tasks.names)
         only = dataset.tasks[0] if len(dataset.tasks) == 1 else None
         count = len(dataset.samples)
         options: PredictOptions = {"batch_size": self.batch_size}
         if expert_usage.find_active_mixtures(self.loaded.model):
             options["on_routing"] = partial(usage.add, task=only)
-        # None: no bar if standard error is not a terminal.
-        with tqdm(total=count, desc=dataset.name, unit=dataset.unit, disable=None) as bar:
+        hidden = None if distributed.is_rank_zero() else True  # None: unless there is a terminal
+        with tqdm(total=count, desc=dataset.name, unit=dataset.unit, disable=hidden) as bar:
             options["on_batch_end"] = lambda done: bar.update(done - bar.n)
             result = self.tasks.predict(self.loaded, dataset, **options)
-        seconds = result.seconds / len(dataset.tasks)
+        usage = ExpertUsage.merge(distributed.all_gather_object(usage))
+        make = partial(self.store_predictions, dataset, keys, result, usage)
+        return distributed.run_on_rank_zero(make)
+
+    def store_predictions(
+        self, dataset: EvaluationDataset, keys: Keys, result: PredictionResult, usage: ExpertUsage
+    ) -> dict[str, Scored]:
+        """Score and write new predictions, and then their keys."""
+        seconds, count = result.seconds / len(dataset.tasks), len(dataset.samples)
         found = {}
         for task in dataset.tasks:
+            # Otherwise it would validate a partly written file.
+            self.get_key_file(task).unlink(missing_ok=True)
             facts = {"use": usage.to_json(task), "seconds": seconds, "samples": count}
             found[task] = self.score_task(task, result.rows[task]), facts
             predictions.store(self.get_key_file(task), keys[task], **facts)
@@ -200,7 +219,7 @@ class Evaluation:
             self.tasks.save_examples(self.loaded, dataset, examples)
         return found
 
-    def score_task(self, task: str, rows: Sequence[Prediction]) -> TaskScore:
+    def score_task(self, task: str, rows: Sequence[dict[str, Any]]) -> TaskScore:
         """Score predictions with the task's current metric, and write them."""
         metric, statistics = self.tasks.score_predictions(task, rows)
         predictions.write_predictions(self.get_predictions_file(task), rows, statistics)
@@ -221,17 +240,10 @@ class Evaluation:
         loaded, model = self.loaded, self.loaded.model
         with disable_feature_cache(loaded.processor):
             forward = self.tasks.make_forward_pass(loaded, self.datasets, num_samples=FLOPS_SAMPLES)
+        trained = None if self.untrained else directory
+        measured = cost.measure_model(model, forward, usage, trained)
         seconds = sum(each["seconds"] for each in facts)
-        measured = {
-            "trainable_parameters": 0 if self.untrained
-            else cost.count_trainable_parameters(directory.adapter_folder),
-            "active_parameters": cost.count_active_parameters(model, usage),
-            "total_parameters": cost.count_total_parameters(model),
-            "flops_per_sample": cost.count_flops(forward.run) / forward.num_predictions,
-            "peak_memory_bytes": cost.get_peak_memory_bytes(next(model.parameters()).device),
-            **({} if self.untrained else cost.read_training_time(self.run.folder)),
-            "generate_samples_per_s": sum(each["samples"] for each in facts) / seconds,
-        }  # fmt: skip
+        measured["generate_samples_per_s"] = sum(each["samples"] for each in facts) / seconds
         mixtures = expert_usage.find_active_mixtures(model)
         layers = {name: expert_usage.make_expert_names(each) for name, each in mixtures.items()}
         return predictions.store(file, keys, cost=measured, layers=layers)

@@ -76,7 +76,8 @@ class PredictionResult(NamedTuple):
 
     rows: Mapping[str, Sequence[Prediction]]
     seconds: float
-    """Of the model, without reading, scoring and cached encoders, so that runs compare."""
+    """Of the model, without reading, scoring and cached encoders, so that runs compare; the sum
+    over processes."""
 
 
 ScoredPredictions = tuple[Metric, Float[np.ndarray, "samples statistics"]]

@@ -9,6 +9,7 @@ from peft.utils import get_peft_model_state_dict
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from coterie.train import sharding
 from coterie.tuner.config import WEIGHTS
 from coterie.tuner.layer import CoterieLayer
 
@@ -20,16 +21,20 @@ def save(model: PeftModel, base_parameters: Sequence[str], folder: Path) -> None
     `PeftModel.from_pretrained` loads them, too.
     """
     model.save_pretrained(str(folder))
-    save_tensors(model, base_parameters, folder)
+    save_tensors(collect(model, base_parameters), folder)
 
 
-def save_tensors(model: PeftModel, base_parameters: Sequence[str], folder: Path) -> None:
-    """Save the weights of `save` without the PEFT configuration, as checkpoints hold them."""
-    own = {
-        name: values.detach().contiguous()
+def collect(model: PeftModel, base_parameters: Sequence[str]) -> dict[str, Tensor]:
+    """Return the weights of `save` on rank 0, empty ones elsewhere. Every process must call it."""
+    return {
+        name: sharding.gather_on_rank_zero(values).contiguous()
         for name, values in _get_tensors_by_name(model).items()
         if ".coterie_" in name or name in base_parameters
     }
+
+
+def save_tensors(own: dict[str, Tensor], folder: Path) -> None:
+    """Save what `collect` returned without the PEFT configuration, as checkpoints hold it."""
     save_file(own, folder / WEIGHTS, metadata={"format": "pt"})
 
 
@@ -48,7 +53,7 @@ def load(model: PeftModel, folder: Path) -> None:
         )
     with torch.no_grad():
         for name, values in saved.items():
-            own[name].copy_(values)
+            own[name].copy_(sharding.place_like(values, own[name]))
 
 
 def load_copies(model: PeftModel, folder: Path) -> None:

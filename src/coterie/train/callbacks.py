@@ -15,6 +15,8 @@ from transformers.integrations.integration_utils import (
     get_reporting_integration_callbacks,
 )
 
+from coterie import distributed
+
 
 class InterruptHandler:
     """Sets `requested` on the first Ctrl-C within a `with InterruptHandler() as handler:` block.
@@ -39,6 +41,8 @@ class InterruptHandler:
         if self.requested:
             raise KeyboardInterrupt("stopped at once; resume=True goes on at the last checkpoint")
         self.requested = True
+        if not distributed.is_rank_zero():
+            return
         message = "Stopping after this step, with a checkpoint. Ctrl-C again stops at once."
         print(f"\n{message}", file=sys.stderr)
 
@@ -54,6 +58,8 @@ class ProgressCallback(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **rest: Any
     ) -> None:
         self.bar.update()
+        # Ctrl-C reaches the processes at different steps; they stop at the same.
+        self.interrupt.requested = distributed.is_true_anywhere(self.interrupt.requested)
         if self.interrupt.requested:
             control.should_save = control.should_training_stop = True
 
@@ -75,9 +81,11 @@ def make_callbacks(events: Path, report_to: Sequence[str], *, step: int) -> list
     """Make the callbacks that receive logs: transformers' in `report_to`, and TensorBoard's.
 
     TensorBoard, if installed, writes to `events`, and hides earlier events after `step`, which
-    training resumes from.
+    training resumes from. Only rank 0 has one, as one process writes a file.
     """
     found = [each() for each in get_reporting_integration_callbacks(list(report_to))]
+    if not distributed.is_rank_zero():
+        return found
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:

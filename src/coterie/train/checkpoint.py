@@ -18,16 +18,18 @@ from torch.optim.lr_scheduler import LambdaLR
 from transformers import TrainerState
 from transformers.trainer import TRAINER_STATE_NAME
 
+from coterie import distributed
 from coterie.train import adapter_weights
 from coterie.train.running_sums import RunningSums
+from coterie.train.sharding import gather_on_rank_zero, place_like
 from coterie.train.stage_context import StageContext
 
 CHECKPOINT_PREFIX = "checkpoint-"
 PARTIAL_PREFIX = ".partial"
 BEST_FOLDER = "best"
 STATE_FILE, TENSORS_FILE = "training_state.json", "training_state.safetensors"
-BALANCING = "balancing."
-"""Prefix of the names of the balancing's own parameters."""
+RANDOM, BALANCING = "random.", "balancing."
+"""Prefixes of the names of generators' states, and of the balancing's own parameters."""
 
 
 def write_atomically(folder: Path, write: Callable[[Path], None]) -> None:
@@ -86,14 +88,23 @@ def remove_old(stage: Path) -> None:
         shutil.rmtree(gone, ignore_errors=True)
 
 
-def save_state(folder: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
-    """Write tensors, JSON facts, and the state of all random number generators."""
-    name, keys, *rest = np.random.get_state(legacy=True)
-    randomness = {"random.cpu": torch.get_rng_state()}
+def collect_random() -> dict[str, Tensor]:
+    """Return the states of torch's generators of every process, by "random.DEVICE.RANK"."""
+    mine = {"cpu": torch.get_rng_state()}
     if torch.cuda.is_available():
-        randomness["random.cuda"] = torch.cuda.get_rng_state()
+        mine["cuda"] = torch.cuda.get_rng_state()
+    return {
+        f"{RANDOM}{name}.{rank}": state
+        for rank, states in enumerate(distributed.all_gather_object(mine))
+        for name, state in states.items()
+    }
+
+
+def save_state(folder: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
+    """Write tensors, JSON facts, and the state of this process's other random generators."""
+    name, keys, *rest = np.random.get_state(legacy=True)
     facts = facts | {"python": random.getstate(), "numpy": [name, np.asarray(keys).tolist(), *rest]}
-    save_file({k: v.contiguous() for k, v in (tensors | randomness).items()}, folder / TENSORS_FILE)
+    save_file({k: v.contiguous() for k, v in tensors.items()}, folder / TENSORS_FILE)
     (folder / STATE_FILE).write_text(json.dumps(facts), encoding="utf-8")
 
 
@@ -109,16 +120,26 @@ def load_random(folder: Path) -> int:
     random.setstate((version, tuple(internal), gauss))
     name, keys, *rest = facts["numpy"]
     np.random.set_state((name, np.array(keys, dtype=np.uint32), *rest))
-    torch.set_rng_state(tensors["random.cpu"])
-    if "random.cuda" in tensors and torch.cuda.is_available():
-        torch.cuda.set_rng_state(tensors["random.cuda"])
+    rank = distributed.get_rank()
+    # With more processes than before, the new ones take the first one's.
+    mine = {
+        name: tensors.get(f"{RANDOM}{name}.{rank}", tensors.get(f"{RANDOM}{name}.0"))
+        for name in ("cpu", "cuda")
+    }
+    assert mine["cpu"] is not None
+    torch.set_rng_state(mine["cpu"])
+    if mine["cuda"] is not None and torch.cuda.is_available():
+        torch.cuda.set_rng_state(mine["cuda"])
     return facts["logged"]
 
 
 def get_optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:
-    """Return the optimizer's state by parameter number; its settings are in the configuration."""
+    """Return the optimizer's state by parameter number; its settings are in the configuration.
+
+    On rank 0; others get empty tensors, and must call it, too.
+    """
     return {
-        f"optimizer.{number}.{name}": torch.as_tensor(value).detach().cpu()
+        f"optimizer.{number}.{name}": gather_on_rank_zero(torch.as_tensor(value))
         for number, values in optimizer.state_dict()["state"].items()
         for name, value in values.items()
     }
@@ -135,7 +156,7 @@ def load_optimizer(optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:
             if value.shape == like.shape:  # all but the optimizer's step count
                 # Fused optimizers traverse memory without regard to strides: a moment in another
                 # layout than its parameter's would update other weights than its own.
-                value = torch.empty_like(like, dtype=value.dtype, device=value.device).copy_(value)
+                value = torch.empty_like(like, dtype=value.dtype).copy_(place_like(value, like))
             state.setdefault(int(number), {})[name] = value
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": state, "param_groups": groups})
@@ -150,10 +171,16 @@ def load_balancing(module: nn.Module, tensors: dict[str, Tensor]) -> None:
 def save_trainer(
     state: TrainerState, optimizer: Optimizer, sums: RunningSums, last_logged_step: int
 ) -> None:
-    """Write a checkpoint, and remove all but the last two; `sums` are those since the last log."""
+    """Write a checkpoint on rank 0, and remove all but the last two; every process must call it.
+
+    It is the same whether parameters are sharded or not. `sums` are those since the last log.
+    """
     context, step = sums.context, state.global_step
+    weights = adapter_weights.collect(context.model, context.base_parameters)
     balancing = context.balancing.state_dict(prefix=BALANCING)
-    tensors = get_optimizer_tensors(optimizer) | sums.get_tensors()
+    tensors = get_optimizer_tensors(optimizer) | sums.get_tensors() | collect_random()
+    if not distributed.is_rank_zero():
+        return
     tensors |= {name: each.detach().cpu() for name, each in balancing.items()}
     facts: dict[str, Any] = {"step": context.finished_steps + step, "logged": last_logged_step}
     facts["time_s"] = context.metric_log.get_time_s()
@@ -161,7 +188,7 @@ def save_trainer(
         facts["validation"] = context.validation.state_dict()
 
     def write(folder: Path) -> None:
-        adapter_weights.save_tensors(context.model, context.base_parameters, folder)
+        adapter_weights.save_tensors(weights, folder)
         save_state(folder, tensors, facts)
         state.save_to_json(str(folder / TRAINER_STATE_NAME))
 
@@ -170,9 +197,11 @@ def save_trainer(
 
 
 def save_best(context: StageContext) -> None:
-    """Save the best weights of a stage so far."""
-    save = partial(adapter_weights.save_tensors, context.model, context.base_parameters)
-    write_atomically(context.folder / BEST_FOLDER, save)
+    """Save the best weights of a stage so far, on rank 0; every process must call it."""
+    weights = adapter_weights.collect(context.model, context.base_parameters)
+    if distributed.is_rank_zero():
+        save = partial(adapter_weights.save_tensors, weights)
+        write_atomically(context.folder / BEST_FOLDER, save)
 
 
 def load_trainer(

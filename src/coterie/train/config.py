@@ -59,6 +59,9 @@ class RunConfig:
         skip_bad_rows: skip rows that cannot be read and list them in bad_rows.jsonl.
         gradient_checkpointing: recompute activations in the backward pass, to save memory.
         compile: train through torch.compile; equal to rounding.
+        sharding: "fsdp": each of several processes stores a part of all weights, gradients and
+            optimizer states, by torch's fully_shard (FSDP2); changes nothing else. "none": each
+            stores all of them.
         report_to: other integrations of transformers' Trainer, such as "wandb".
     """
 
@@ -87,6 +90,7 @@ class RunConfig:
     skip_bad_rows: bool = False
     gradient_checkpointing: bool = False
     compile: bool = False
+    sharding: Literal["none", "fsdp"] = "none"
     report_to: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -230,4 +234,5 @@ class TrainSettings(TypedDict, total=False):
     skip_bad_rows: bool
     gradient_checkpointing: bool
     compile: bool
+    sharding: Literal["none", "fsdp"]
     report_to: tuple[str, ...]

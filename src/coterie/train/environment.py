@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+from coterie import distributed
 from coterie.devices import describe_device
 
 PACKAGES = ("coterie", "torch", "transformers", "peft", "numpy")
@@ -24,6 +25,7 @@ def append_environment(file: Path, *, step: int, device: torch.device) -> None:
         "step": step,
         "machine": describe_machine(),
         "device": describe_device(device),
+        "processes": distributed.get_world_size(),
         "threads": torch.get_num_threads(),
         "versions": list(get_versions()),
     }

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from coterie import distributed
 from coterie.io import read_json_lines, replace_non_finite, write
 from coterie.routing.usage import UsageStatistics
 from coterie.train.run_directory import RunDirectory
@@ -15,11 +16,11 @@ class MetricLog:
     """Writes records to the log of a run, and measures the training time over all resumes."""
 
     def __init__(self, folder: Path, *, step: int, time_s: float) -> None:
-        """Remove the records after `step`, and an incomplete last line."""
+        """Remove the records after `step`, and an incomplete last line, on rank 0, which writes."""
         self.path = RunDirectory(folder).log_file
         self.previous_time_s = time_s
         self.start()
-        if self.path.is_file():
+        if self.path.is_file() and distributed.is_rank_zero():
             kept = [each for each in read_json_lines(self.path) if each["step"] <= step]
             write(self.path, "".join(f"{json.dumps(each)}\n" for each in kept))
 

@@ -19,6 +19,8 @@ LOGGED_STATISTICS = ("mean_weight",)
 """The statistics of log.jsonl's "use"; all of them would make the log three times as long."""
 LOSSES_PREFIX, USAGE_PREFIX, DUE = "window.", "use.", "usage_is_due"
 """Of the names of the tensors in a checkpoint."""
+MEANS = ("loss", "routing")
+"""The sums of losses whose mean over processes, not whose sum, is the global batch's."""
 
 
 class RunningSums:
@@ -69,17 +71,25 @@ class RunningSums:
             self.usage.add(tape)
 
     def get_tensors(self) -> dict[str, Tensor]:
-        """Return the sums as a checkpoint holds them."""
-        losses = {f"{LOSSES_PREFIX}{name}": sums.cpu() for name, sums in self.sums.items()}
-        usage = {f"{USAGE_PREFIX}{name}": sums.cpu() for name, sums in self.usage.sums.items()}
-        return losses | usage | {DUE: torch.tensor(self.usage_is_due)}
+        """Return the sums over all processes as a checkpoint holds them."""
+        totals, usage = self._compute_totals(), self._merge_usage()
+        losses = {f"{LOSSES_PREFIX}{name}": sums.cpu() for name, sums in totals.items()}
+        usages = {f"{USAGE_PREFIX}{name}": sums for name, sums in usage.sums.items()}
+        return losses | usages | {DUE: torch.tensor(self.usage_is_due)}
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
-        """Restore what `get_tensors` returned; other entries of `tensors` are ignored."""
+        """Restore this process's share of what `get_tensors` returned, which may be of others.
+
+        Other entries of `tensors` are ignored.
+        """
         for prefix, sums in ((LOSSES_PREFIX, self.sums), (USAGE_PREFIX, self.usage.sums)):
             for name, values in tensors.items():
                 if name.startswith(prefix):
-                    sums[name.removeprefix(prefix)] = values.to(self.device)
+                    mine = values.to(self.device)
+                    is_mean = name.removeprefix(LOSSES_PREFIX) in MEANS
+                    sums[name.removeprefix(prefix)] = (
+                        mine if is_mean else mine / distributed.get_world_size()
+                    )
         self.usage_is_due = bool(tensors[DUE])
 
     def make_record(self, step: int, num_steps: int, measured: Mapping[str, Any]) -> dict[str, Any]:
@@ -95,9 +105,10 @@ class RunningSums:
         each expert; they are left out where no mixture of the stage routes.
         """
         context, totals = self.context, self._compute_totals()
-        by_task = zip(self.tasks, totals["sums"], totals["counts"], strict=True)
+        sums, counts, routing = (totals[name].tolist() for name in ("sums", "counts", "routing"))
+        by_task = zip(self.tasks, sums, counts, strict=True)
         names = [type(each).__name__ for each in context.losses]
-        by_loss = zip(names, totals["routing"], strict=True)
+        by_loss = zip(names, routing, strict=True)
         samples = step * context.config.get_global_batch_size(context.stage)
         return {
             "step": context.finished_steps + step,
@@ -105,26 +116,29 @@ class RunningSums:
             "epoch": round(samples / len(context.dataset), 4),
             "time_s": round(context.metric_log.get_time_s(), 3),
             "samples": samples,
-            "loss": totals["loss"][0] / num_steps,
+            "loss": totals["loss"].item() / num_steps,
             "task_loss": {name: total / count for name, total, count in by_task if count},
             "routing_loss": {name: total / num_steps for name, total in by_loss},
             **measured,
             **self._compute_usage(),
         }
 
-    def _compute_totals(self) -> dict[str, list[float]]:
-        """Sum over all processes; loss and routing losses, which are equal in all, are averaged."""
+    def _compute_totals(self) -> dict[str, Tensor]:
+        """Sum over all processes; `MEANS` are averaged."""
         totals = {name: values.clone() for name, values in self.sums.items()}
         distributed.all_reduce_sum(*totals.values())
-        for name in ("loss", "routing"):
+        for name in MEANS:
             totals[name] /= distributed.get_world_size()
-        return {name: values.tolist() for name, values in totals.items()}
+        return totals
 
-    def _compute_usage(self) -> dict[str, Any]:
-        # On the CPU; processes may have seen different layers, or none.
+    def _merge_usage(self) -> ExpertUsage:
+        """Sum over all processes, which may have seen different layers, or none; on the CPU."""
         own = ExpertUsage(self.tasks, dtype=self.usage.dtype)
         own.sums = {layer: sums.cpu() for layer, sums in self.usage.sums.items()}
-        usage = ExpertUsage.merge(distributed.all_gather_object(own))
+        return ExpertUsage.merge(distributed.all_gather_object(own))
+
+    def _compute_usage(self) -> dict[str, Any]:
+        usage = self._merge_usage()
         entries: dict[str, Any] = {"information": compute_layer_information(usage)}
         if self.usage_is_due:
             entries["use"] = round_statistics(usage.compute_means(LOGGED_STATISTICS))

@@ -1,6 +1,8 @@
 """`StageRunner`: trains the stages of a run in order, each on the weights of the one before."""
 
+from contextlib import nullcontext
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from coterie.graft import graft
 from coterie.recipe import Stage
 from coterie.tasks.text.packing import check_packing
 from coterie.third_party_warnings import suppress_third_party_warnings
-from coterie.train import adapter_weights, checkpoint
+from coterie.train import adapter_weights, checkpoint, sharding
 from coterie.train.batch_sampler import MultiTaskDataset, derive_stage_seed
 from coterie.train.callbacks import InterruptHandler, ProgressCallback, make_callbacks
 from coterie.train.compilation import compile_model
@@ -24,7 +26,7 @@ from coterie.train.metric_log import MetricLog
 from coterie.train.run import Run
 from coterie.train.run_directory import FinishedStage
 from coterie.train.stage_context import StageContext
-from coterie.train.trainable import make_stage_mixtures, select_trainable
+from coterie.train.trainable import TrainableParameters, make_stage_mixtures, select_trainable
 from coterie.train.trainer import MixtureTrainer
 from coterie.train.validation import Validation
 
@@ -45,6 +47,7 @@ class StageRunner:
         # Built before a model is loaded: it may need a package that is not installed.
         self.aggregator = self.config.recipe.balancing.build_aggregator()
         self.device, self.progress = device, progress
+        self.is_sharded = sharding.is_used(self.config)
         self.finished_stages = run.directory.read_finished_stages()
         self.base_parameters: tuple[str, ...] = ()
 
@@ -59,14 +62,19 @@ class StageRunner:
             total=sum(each.steps or 0 for each in self.stages),
             initial=self.count_finished_steps(),
             unit="step",
-            disable=None if self.progress is None else not self.progress,
+            disable=(None if self.progress is None else not self.progress)
+            if distributed.is_rank_zero()
+            else True,
             dynamic_ncols=True,
         )
         with InterruptHandler() as interrupt, progress_bar as shown:
             while len(self.finished_stages) < len(self.stages):
                 model = self._graft(base.model if model is None else model.unload())
-                cache_encoder_features(model, base.processor)
+                if not self.is_sharded:
+                    cache_encoder_features(model, base.processor)
                 self._run_stage(model, shown, interrupt)
+                if self.is_sharded:  # a sharded model is neither grafted again nor saved by PEFT
+                    base, model = self.config.load_base("cpu"), None
         if model is None:  # killed after the last stage, before the adapter was written
             model = self._graft(base.model, number=len(self.stages) - 1)
         self._finish(model)
@@ -98,8 +106,10 @@ class StageRunner:
         step, events = checkpoint.get_step(last) if last else 0, directory.events_folder(stage)
         callbacks = make_callbacks(events, self.config.report_to, step=step)
         shown.update(context.finished_steps + step - shown.n)
+        # Processes whose caches differ would not run the same blocks of a sharded model.
+        caches = nullcontext() if self.is_sharded else cache_hidden_states(model)
         compiled = compile_model(model, on=self.config.compile)
-        with suppress_third_party_warnings(), cache_hidden_states(model), compiled:
+        with suppress_third_party_warnings(), caches, compiled:
             callbacks = [ProgressCallback(shown, interrupt, stage), *callbacks]
             trainer = MixtureTrainer(context, callbacks)
             if self.config.packing:
@@ -107,8 +117,8 @@ class StageRunner:
             context.metric_log.start()
             if not self._is_ended(last):
                 trainer.train(resume_from_checkpoint=str(last) if last else None)
-        # Samples that were too long.
-        directory.write_bad_rows([*directory.read_bad_rows(), *self.collator.skipped])
+        distributed.barrier()  # until the last checkpoint is written
+        self._write_too_long()
         if interrupt.requested and not self._is_ended(checkpoint.find_latest(context.folder)):
             raise KeyboardInterrupt(
                 f"stopped after step {context.finished_steps + trainer.state.global_step}, "
@@ -116,15 +126,26 @@ class StageRunner:
             )
         self._close_stage(context)
 
+    def _write_too_long(self) -> None:
+        """Add the samples that were too long, on any process, to the file of bad rows."""
+        directory, found = self.run.directory, distributed.all_gather_object(self.collator.skipped)
+        if distributed.is_rank_zero():
+            directory.write_bad_rows([*directory.read_bad_rows(), *chain(*found)])
+
+    def _select_trainable(self, model: PeftModel, stage: Stage) -> TrainableParameters:
+        trainable, frozen = select_trainable(model, stage), self.config.tasks.frozen
+        return trainable if frozen is None else exclude_frozen(model, trainable, frozen)
+
     def _make_context(self, model: PeftModel) -> StageContext:
         number, config = len(self.finished_stages), self.config
         stage = self.stages[number]
-        trainable = select_trainable(model, stage)
-        if config.tasks.frozen is not None:
-            trainable = exclude_frozen(model, trainable, config.tasks.frozen)
+        trainable = self._select_trainable(model, stage)
         for name in trainable.base:  # in bfloat16 small updates would be lost
             parameter = model.get_parameter(name)
             parameter.data = parameter.data.float()
+        if self.is_sharded:
+            sharding.shard(model, self.device)
+            trainable = self._select_trainable(model, stage)  # its parameters are others now
         balancing = config.recipe.balancing.build(len(config.task_names))
         base_parameters = self.base_parameters
         facts: Any = {"step": 0, "time_s": 0.0}
@@ -167,7 +188,6 @@ class StageRunner:
 
     def _close_stage(self, context: StageContext) -> None:
         """Record the stage as finished, with its best weights, or the last."""
-        distributed.barrier()
         last, best = checkpoint.find_latest(context.folder), context.folder / checkpoint.BEST_FOLDER
         assert last is not None
         source = best if best.is_dir() else last

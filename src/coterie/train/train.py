@@ -2,6 +2,9 @@
 
 import inspect
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, Unpack, get_type_hints
 
@@ -85,23 +88,36 @@ def train_from_config(
     folder, chosen = Path(out), choose_device(device)
     check_device(config.model_options, chosen)
     distributed.init_distributed(chosen)
+    # Slow to import: PEFT and DTensor.
+    from coterie.train import sharding
+
+    if sharding.is_requested_by_accelerate():
+        config = replace(config, sharding="fsdp")
+    sharding.check(config)
     distributed.run_on_rank_zero(lambda: _prepare_folder(config, folder, resume=resume))
     run = Run(folder, config)
-    if run.is_finished:
-        return run
+    if not run.is_finished:
+        with distributed.explain_lost_process(), sharding.hide_request():
+            _train(run, progress=progress, device=chosen)
+    return run
+
+
+def _train(run: Run, *, progress: bool | None, device: torch.device) -> None:
+    """Train the stages that remain, and list what was skipped and the machine."""
     # Slow to import: transformers' Trainer. `import coterie` must not load it.
     from coterie.train import environment
     from coterie.train.callbacks import print_line
     from coterie.train.stage_runner import StageRunner
 
-    runner = StageRunner(run, device=chosen, progress=progress)
+    make = partial(StageRunner, run, device=device, progress=progress)
+    runner = distributed.run_on_all(make)
+    bad_rows = chain(*distributed.all_gather_object(runner.bad_rows))
     if distributed.is_rank_zero():
-        run.directory.write_bad_rows([*run.read_bad_rows(), *runner.bad_rows])
+        run.directory.write_bad_rows([*run.read_bad_rows(), *bad_rows])
         print_line(run.directory.describe_bad_rows(), progress=progress)
         step = runner.count_finished_steps()
-        environment.append_environment(run.directory.environment_file, step=step, device=chosen)
+        environment.append_environment(run.directory.environment_file, step=step, device=device)
     runner.train()
-    return run
 
 
 def make_absolute_base(base: str | Path) -> str:

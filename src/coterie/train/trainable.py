@@ -7,10 +7,12 @@ from typing import Any
 
 from peft import PeftModel
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 from coterie.families.base import find_family
 from coterie.mixture import Mixture
 from coterie.recipe import TRAINABLE_PARTS, Stage
+from coterie.train.sharding import get_local, get_local_rows
 from coterie.tuner.layer import CoterieLayer
 
 ADAPTER_NAME = "default"
@@ -29,13 +31,32 @@ class FrozenRows:
     values: Tensor = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "values", self.parameter.detach()[self.rows].clone())
+        object.__setattr__(self, "values", self._get_rows(self.parameter.detach()).clone())
 
-    def zero_gradient(self, gradient: Tensor) -> Tensor:
-        """Return a gradient of the parameter with 0 in these rows."""
+    def _get_rows(self, values: Tensor) -> Tensor:
+        """Return the rows of the parameter or of its gradient: this process's, if sharded."""
+        return get_local(values)[get_local_rows(self.parameter, self.rows)]
+
+    def zero_gradient_from_now_on(self) -> None:
+        """Set the gradient of these rows to 0 whenever it is computed."""
+        if not isinstance(self.parameter, DTensor):
+            self.parameter.register_hook(self._zero)
+            return
+
+        def zero(parameter: Tensor) -> None:
+            assert parameter.grad is not None
+            self._get_rows(parameter.grad).zero_()
+
+        self.parameter.register_post_accumulate_grad_hook(zero)  # FSDP calls no other
+
+    def _zero(self, gradient: Tensor) -> Tensor:
         gradient = gradient.clone()
         gradient[self.rows] = 0
         return gradient
+
+    def restore(self) -> None:
+        """Set the rows to their frozen values."""
+        self._get_rows(self.parameter.data).copy_(self.values)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,12 +78,12 @@ class TrainableParameters:
     def restore(self) -> None:
         """Restore frozen rows, which weight decay changes though their gradient is 0."""
         for each in self.frozen_rows:
-            each.parameter.data[each.rows] = each.values
+            each.restore()
 
     def zero_frozen_gradients(self) -> None:
         """Set gradients of frozen rows to 0 from now on, before their norm is measured."""
         for each in self.frozen_rows:
-            each.parameter.register_hook(each.zero_gradient)
+            each.zero_gradient_from_now_on()
 
 
 def make_stage_mixtures(mixtures: Sequence[Mixture], stage: Stage) -> tuple[Mixture, ...]:

@@ -17,7 +17,7 @@ from coterie import distributed
 from coterie.graft import observe
 from coterie.routing.decision import Tape
 from coterie.tasks.losses import ItemLosses, PartLosses, compute_objective, sum_by_task
-from coterie.train import adapter_weights
+from coterie.train import adapter_weights, sharding
 from coterie.train.batch_sampler import StageBatchSampler
 from coterie.train.checkpoint import find_latest, load_random, load_trainer, save_best, save_trainer
 from coterie.train.metric_log import flatten_for_trackers
@@ -48,6 +48,9 @@ class MixtureTrainer(Trainer):
         data, collator = context.dataset, cast(Any, context.collator)
         super().__init__(context.model, args, collator, data, data, callbacks=list(callbacks))
         self.remove_callback(PrinterCallback)
+        if sharding.is_used(context.config):  # not by DistributedDataParallel, only for autocast
+            model: Any = self.accelerator.prepare_model(context.model, evaluation_mode=True)
+            model._is_accelerate_prepared = True
         # Trainer counts the items of an optimizer step, and the loss is divided by their number.
         self.model_accepts_loss_kwargs = True
         self.base_model, self.task_gradients = context.model.get_base_model(), None
@@ -141,13 +144,14 @@ class MixtureTrainer(Trainer):
             context, stage = self.stage_context, self.stage_context.stage
             groups = group_parameters(context.model, context.balancing, context.trainable, stage)
             fused = self.args.device.type in ("cpu", "cuda")
+            groups = sharding.split_groups(groups)
             self.optimizer = AdamW(groups, lr=stage.learning_rate, eps=stage.epsilon, fused=fused)
             self.optimizer.register_step_post_hook(self._after_step)
         return self.optimizer
 
     def _clip_grad_norm(self, model: nn.Module) -> Any:
         distributed.average_gradients(self.balancing)  # first: all must have the same norm
-        return nn.utils.clip_grad_norm_(self._get_parameters(), self.args.max_grad_norm)
+        return sharding.clip_gradients(self._get_parameters(), self.args.max_grad_norm)
 
     def _get_parameters(self) -> list[nn.Parameter]:
         return [each for group in self.optimizer.param_groups for each in group["params"]]
@@ -189,8 +193,10 @@ class MixtureTrainer(Trainer):
             return self.task_set.compute_losses(model, self.base_model, batch)
 
         with self.compute_loss_context_manager():
-            self.last_validation = validation.run(model, compute_losses, self.task_set.names)
-        if validation.is_new_best(self.last_validation) and self.args.should_save:
+            mine = validation.run(model, compute_losses, self.task_set.names)
+        # Equal but for rounding on some devices; all must stop at the same step.
+        self.last_validation = distributed.all_gather_object(mine)[0]
+        if validation.is_new_best(self.last_validation):
             save_best(context)
         if validation.is_exhausted:
             self.control.should_training_stop = self.control.should_save = True
@@ -214,10 +220,9 @@ class MixtureTrainer(Trainer):
         self.state.log_history.clear()
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
-        if not self.args.should_save:
-            return
         # A non-finite gradient shows in the loss only one step later, after the checkpoint.
-        if not all(bool(torch.isfinite(each).all()) for each in self._get_parameters()):
+        mine = map(sharding.get_local, self._get_parameters())
+        if distributed.is_true_anywhere(not all(bool(each.isfinite().all()) for each in mine)):
             self._raise_not_finite("a weight is not finite after this step")
         assert self.optimizer is not None
         logged = self._globalstep_last_logged

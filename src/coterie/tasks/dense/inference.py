@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor, nn
 
+from coterie import distributed
 from coterie.graft import observe
 from coterie.io import write
 from coterie.metrics.base import MapPrediction
@@ -47,32 +48,38 @@ def run_inference(
 
     Each row has the source and the task's metric's statistics, 0 where there is no label. The model
     is autocast to bfloat16 if any parameter is bfloat16. Images of a batch have one size, and
-    `tasks` have heads. Options as in `PredictOptions`.
+    `tasks` have heads. Options as in `PredictOptions`. Of several processes, all must call it, and
+    each runs a part of the batches.
 
     Raises ValueError if there are no images, or a task has no label on any image.
     """
     model.eval()
-    sources: list[str] = []
-    found: dict[str, list[Statistics | None]] = {task.name: [] for task in tasks}
+    own: dict[int, tuple[str, dict[str, Statistics | None]]] = {}
     metrics = {task.name: task.make_metric() for task in tasks}
     seconds = 0.0
-    for start in range(0, len(rows), batch_size):
-        batch = [rows[index] for index in range(start, min(start + batch_size, len(rows)))]
+    for start in distributed.take_share(range(0, len(rows), batch_size)):
+        indices = range(start, min(start + batch_size, len(rows)))
+        batch = [rows[index] for index in indices]
         images = pixels([sample.image for sample in batch])
-        predictions, took = predict_batch(model, images, list(found), on_routing)
+        predictions, took = predict_batch(model, images, list(metrics), on_routing)
         seconds += took
-        for place, sample in enumerate(batch):
-            sources.append(sample.source)
+        for place, (index, sample) in enumerate(zip(indices, batch, strict=True)):
+            statistics: dict[str, Statistics | None] = {}
             for name, metric in metrics.items():
                 label, values = sample.labels.get(name), predictions[name][place]
                 prediction = MapPrediction(values=values)
-                found[name].append(None if label is None else metric.statistics(prediction, label))
-        on_batch_end(len(sources))
+                statistics[name] = None if label is None else metric.statistics(prediction, label)
+            own[index] = sample.source, statistics
+        on_batch_end(indices.stop)
+    parts = distributed.all_gather_object((own, seconds))
+    together = {index: each for part, _ in parts for index, each in part.items()}
+    found = [together[index] for index in range(len(rows))]
     result = {}
-    for name, each in found.items():
-        pairs = zip(sources, stack_statistics(name, each).tolist(), strict=True)
+    for name in metrics:
+        table = stack_statistics(name, [statistics[name] for _, statistics in found])
+        pairs = zip([source for source, _ in found], table.tolist(), strict=True)
         result[name] = [{"source": source, "statistics": row} for source, row in pairs]
-    return PredictionResult(result, seconds)
+    return PredictionResult(result, sum(took for _, took in parts))
 
 
 @torch.no_grad()

@@ -9,6 +9,7 @@ import torch
 from peft import PeftModel
 from torch import Tensor, nn
 
+from coterie import distributed
 from coterie.data.chat_template import get_tokenizer
 from coterie.data.sample import TextSample
 from coterie.graft import observe
@@ -39,7 +40,8 @@ def predict(
 ) -> tuple[list[str], float]:
     """Generate the answer to each sample, in the samples' order, stripped of special tokens.
 
-    Returns the answers and `PredictionResult.seconds`.
+    Returns the answers and `PredictionResult.seconds`. Of several processes, all must call it, and
+    each generates the answers of a part of the batches.
     Samples of similar length share a batch, since a batch takes as long as its longest prompt.
     Options as in `PredictOptions`; `on_routing` is called for prompts alone, and `max_new_tokens`,
     at least 1, is the longest answer.
@@ -48,9 +50,10 @@ def predict(
     tokenizer = get_tokenizer(loaded.processor)
     ends = get_end_token_ids(loaded, collator)
     order = sorted(range(len(samples)), key=lambda row: -estimate_prompt_length(samples[row]))
-    answers, seconds = [""] * len(samples), 0.0
+    answers: dict[int, str] = {}
+    seconds = 0.0
     model.eval()
-    for start in range(0, len(order), batch_size):
+    for start in distributed.take_share(range(0, len(order), batch_size)):
         rows = order[start : start + batch_size]
         batch = prepare_inputs(collator.collate_prompts([samples[row] for row in rows]), model)
         started = time.monotonic()
@@ -67,7 +70,9 @@ def predict(
         for row, text in zip(rows, texts, strict=True):
             answers[row] = text.strip()
         on_batch_end(min(start + batch_size, len(order)))
-    return answers, seconds
+    parts = distributed.all_gather_object((answers, seconds))
+    together = {row: text for part, _ in parts for row, text in part.items()}
+    return [together[row] for row in range(len(samples))], sum(took for _, took in parts)
 
 
 @contextmanager
