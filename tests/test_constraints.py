@@ -1,6 +1,7 @@
 """constraints-oldest.txt holds the lowest versions that the bounds of both distributions allow."""
 
 import tomllib
+from itertools import chain
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -22,8 +23,8 @@ def read_lower_bounds() -> dict[str, Version]:
     found: dict[str, Version] = {}
     for folder in (ROOT, ROOT / "src" / "coterie_demo"):
         project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-        texts = [*project["dependencies"], *sum(project["optional-dependencies"].values(), [])]
-        for wanted in map(Requirement, texts):
+        extras = project["optional-dependencies"].values()
+        for wanted in map(Requirement, chain(project["dependencies"], *extras)):
             for each in wanted.specifier:
                 if each.operator == ">=":
                     version = Version(each.version)
