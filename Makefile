@@ -1,4 +1,5 @@
-# Each target sets itself up in .venv; the second time that takes no time.
+# Each target sets itself up in .venv; the second time that takes no time. test-newest and test-oldest
+# have .venv-newest and .venv-oldest: the newest and the lowest versions inside pyproject's bounds.
 # loadfile: the blocks of a document follow on each other, so one worker runs them all.
 
 PYTHON ?= python3
@@ -11,7 +12,8 @@ export PYTHONDONTWRITEBYTECODE :=
 GPU_PYTHON ?= 3.12
 GPU_PRESENT ?=
 
-.PHONY: test test-fast test-slow lint docs demo align experiment dense bench gpu clean
+.PHONY: test test-fast test-slow test-newest test-oldest lint docs demo align experiment dense \
+	bench gpu clean
 
 test:
 	$(MAKE) --jobs=2 --output-sync=target lint test-fast
@@ -24,6 +26,9 @@ test-fast: $(READY)
 
 test-slow: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m slow
+
+test-newest test-oldest: test-%: .venv-%/ready
+	OMP_NUM_THREADS=1 .venv-$*/bin/python -m pytest -n 2 --dist loadfile -m "not slow"
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -62,10 +67,18 @@ gpu: $(READY)
 	COTERIE_HOME=build/gpu/home OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.gpu_check build/gpu/here
 
 clean:
-	rm -rf .venv build dist docs/_build docs/reference .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-newest .venv-oldest build dist docs/_build docs/reference .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(READY): pyproject.toml src/coterie_demo/pyproject.toml constraints.txt
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --no-compile -c constraints.txt -e '.[dev]' -e 'src/coterie_demo[scenes]'
+PROJECTS := pyproject.toml src/coterie_demo/pyproject.toml
+define install
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --no-compile -c $< -e '.[dev]' -e 'src/coterie_demo[scenes]'
 	touch $@
+endef
+
+$(READY): constraints.txt $(PROJECTS)
+	$(install)
+
+.venv-%/ready: constraints-%.txt $(PROJECTS)
+	$(install)

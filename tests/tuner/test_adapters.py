@@ -6,7 +6,9 @@ import json
 import peft
 import pytest
 import torch
+from packaging.version import Version
 from transformers import AutoModelForCausalLM
+from transformers.integrations.peft import MIN_PEFT_VERSION
 
 import coterie
 from coterie import Copies, InstanceGate, Lora, Mixture, Rectified, Softmax, TaskGate, TopK
@@ -135,7 +137,9 @@ def test_transformers_loads_the_folder_and_adds_adapters(tmp_path):
         low, tmp_path / "adapter", adapter_name="renamed", low_cpu_mem_usage=True
     )
     assert torch.equal(logits(low, tiny.batch), wanted)
-    plain.delete_adapter("default")
+    # transformers 5.24 loads with PEFT 0.21, but deletes with 0.22 and later only.
+    if Version(peft.__version__) >= Version(MIN_PEFT_VERSION):
+        plain.delete_adapter("default")
 
 
 def test_modules_to_save_travel_with_the_adapter(tmp_path):

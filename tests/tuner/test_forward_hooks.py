@@ -6,6 +6,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 import coterie
 from coterie import InstanceGate, Lora, Mixture, ModalityGate, Softmax, TaskGate, TopK
+from coterie.cache_argument import CACHE
 from tests.tuner.checks import TASKS, awake
 
 LONG, SHORT, PAD = 9, 5, 0
@@ -117,7 +118,7 @@ def test_a_cache_passed_by_hand_carries_the_decision(name):
         first = model(input_ids=ids, attention_mask=mask, use_cache=True)
         token = first.logits[:, -1:].argmax(-1)
         mask = torch.cat([mask, torch.ones_like(token)], 1)
-        second = model(input_ids=token, attention_mask=mask, past_key_values=first.past_key_values)
+        second = model(input_ids=token, attention_mask=mask, **{CACHE: first[CACHE]})
     assert torch.equal(torch.cat([token, second.logits[:, -1:].argmax(-1)], 1), wanted)
 
 
@@ -125,9 +126,9 @@ def test_a_cache_without_a_decision_is_refused():
     model = model_of("instance")
     ids, mask, _ = prompts()
     with torch.no_grad(), model.disable_adapter():
-        cache = model(input_ids=ids, attention_mask=mask, use_cache=True).past_key_values
+        cache = model(input_ids=ids, attention_mask=mask, use_cache=True)[CACHE]
     with pytest.raises(ValueError, match="holds no decision"):
-        model(input_ids=ids[:, :1], past_key_values=cache)
+        model(input_ids=ids[:, :1], **{CACHE: cache})
 
 
 def test_sampling_with_several_answers_a_prompt():

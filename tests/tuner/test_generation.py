@@ -15,6 +15,7 @@ from transformers import (
 
 import coterie
 from coterie import InstanceGate, Mixture, TaskGate, TopK
+from coterie.cache_argument import CACHE
 from tests.tiny import TINY
 from tests.tuner.checks import IDS, TASKS, awake, grafted, roles
 
@@ -87,9 +88,7 @@ def test_the_next_turn_of_a_chat_keeps_the_decision_of_the_first() -> None:
     more = torch.cat([turn.sequences, torch.randint(3, 60, (1, 5))], 1)
     mask = torch.ones_like(more)
     with coterie.observe(model) as second:
-        model.generate(
-            input_ids=more, attention_mask=mask, past_key_values=turn.past_key_values, **settings
-        )
+        model.generate(input_ids=more, attention_mask=mask, **{CACHE: turn[CACHE]}, **settings)
     assert chosen(second) == chosen(first)
 
 

@@ -44,6 +44,7 @@ from coterie.cli.main import Subcommand
 @click.option("--attention", help="transformers' attention: sdpa, eager, flash_attention_2 ...")
 @click.option("--max-pixels", type=int, help="Scale larger images down to so many pixels.")
 @click.option("--compile", is_flag=True, default=None, help="Train through torch.compile.")
+@click.option(
     "--sharding",
     type=click.Choice(["none", "fsdp"]),
     help="fsdp: each of several processes stores a part of the weights.  [default: none]",

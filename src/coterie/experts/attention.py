@@ -16,7 +16,9 @@ from coterie.kernels.mlp_grouped import supports_grouped
 from coterie.routing.decision import DeferredRouting, RoutingDecision
 
 # Arguments of attentions with a cache, cross-attention or rotary positions: not supported.
-UNSUPPORTED_ARGUMENTS = {"past_key_values", "key_value_states", "position_embeddings", "cu_seqlens"}
+UNSUPPORTED_ARGUMENTS = {
+    "past_key_values", "cache", "key_value_states", "position_embeddings", "cu_seqlens",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from coterie.cache_argument import CACHE, find_cache
 from coterie.families.base import ModelFamily, find_family
 from coterie.modalities.base import find_modalities, find_tower_modalities
 from coterie.routing.context import RoutingContext
@@ -116,7 +117,7 @@ class RoutingHook:
             self.num_passes += 1
             if self.num_passes == IDLE_PASSES:
                 warn_of_idle_experts(model)
-        cache = getattr(output, "past_key_values", None)
+        cache = getattr(output, CACHE, None)
         if self.caches_decisions and context is not None and cache is not None:
             cache.coterie_cached_decisions = context.cached_decisions
 
@@ -180,7 +181,7 @@ class RoutingHook:
                 f"the batch packs several samples into one row ({key}), and a decision by "
                 "prompt needs them apart: pad them, and use generate() for generate_batch()"
             )
-        cache = inputs.get("past_key_values")
+        cache = find_cache(inputs)
         is_filled = cache is not None and cache.get_seq_length() > 0
         if session is not None:
             if is_filled and not session.has_started:  # the next turn of a chat

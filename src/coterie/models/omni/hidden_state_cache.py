@@ -12,6 +12,7 @@ from jaxtyping import Float
 from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
 
+from coterie.cache_argument import CACHE_NAMES
 from coterie.models.omni import files
 from coterie.models.omni.configuration import get_lengths
 from coterie.models.omni.encoders.base import join_items, select_modality, split_items
@@ -125,7 +126,7 @@ class HiddenStateCache:
         mask = self.batch.get("attention_mask")
         if "input_ids" not in given or mask is None or mask.ndim != 2:
             return False
-        if given & {"pixel_values", "input_features", "position_ids", "past_key_values"}:
+        if given & {"pixel_values", "input_features", "position_ids", *CACHE_NAMES}:
             return False
         return bool((mask[:, :-1] >= mask[:, 1:]).all())
 

@@ -6,9 +6,10 @@ from typing import Any
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from transformers import AutoModel, Cache, PreTrainedModel
+from transformers import AutoModel, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutputWithPast
 
+from coterie.cache_argument import CACHE_NAMES, find_cache
 from coterie.models.omni.configuration import OmniConfig, get_lengths
 from coterie.models.omni.encoders.base import (
     Encoder,
@@ -51,7 +52,7 @@ class OmniPreTrainedModel(PreTrainedModel):
     base_model_prefix = "model"
     input_modalities = ["image", "audio", "text"]  # noqa: RUF012 - as transformers reads it
     supports_gradient_checkpointing = True
-    _skip_keys_device_placement = ["past_key_values"]  # noqa: RUF012 - as transformers reads it
+    _skip_keys_device_placement = [*CACHE_NAMES]  # noqa: RUF012 - as transformers reads it
     _supports_sdpa = True
     _supports_flash_attn = True
     _supports_attention_backend = True
@@ -175,7 +176,7 @@ class OmniModel(OmniPreTrainedModel):
             raise ValueError("pass input_ids or inputs_embeds, one of them")
         media = {name: kwargs.pop(name, None) for names in MEDIA_INPUTS.values() for name in names}
         if input_ids is not None:
-            past: Cache | None = kwargs.get("past_key_values")
+            past = find_cache(kwargs)
             prefill = past is None or past.get_seq_length() == 0
             inputs_embeds = self.embed_with_media(input_ids, media, prefill=prefill)
         elif any(part is not None for part in media.values()):

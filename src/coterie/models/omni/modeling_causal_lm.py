@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from transformers import Cache, GenerationMixin
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
+from coterie.cache_argument import CACHE
 from coterie.models.omni.configuration import OmniConfig, get_lengths
 from coterie.models.omni.modeling import MEDIA_INPUTS, OmniModel, OmniPreTrainedModel
 
@@ -44,6 +45,7 @@ class OmniForConditionalGeneration(OmniPreTrainedModel, GenerationMixin):
         image_features: Tensor | None = None,
         audio_features: Tensor | None = None,
         logits_to_keep: int | Tensor = 0,
+        cache: Cache | None = None,
         **kwargs: Any,
     ) -> CausalLMOutputWithPast:
         """Run a causal language model's forward pass.
@@ -60,12 +62,13 @@ class OmniForConditionalGeneration(OmniPreTrainedModel, GenerationMixin):
             image_features: float [images, tokens, width] of `FeatureCache`, not `pixel_values`.
             audio_features: likewise for audio, instead of `input_features`.
             logits_to_keep: number of last positions, or an index of positions; 0 means all.
+            cache: `past_key_values` by its name since transformers 5.24.
         """
         outputs = self.model(
             input_ids=input_ids,
             attention_mask=attention_mask,
             position_ids=position_ids,
-            past_key_values=past_key_values,
+            **{CACHE: past_key_values if cache is None else cache},
             inputs_embeds=inputs_embeds,
             pixel_values=pixel_values,
             input_features=input_features,
@@ -86,7 +89,7 @@ class OmniForConditionalGeneration(OmniPreTrainedModel, GenerationMixin):
         return CausalLMOutputWithPast(
             loss=loss,
             logits=logits,
-            past_key_values=outputs.past_key_values,
+            **{CACHE: getattr(outputs, CACHE)},
             hidden_states=outputs.hidden_states,
             attentions=outputs.attentions,
         )
