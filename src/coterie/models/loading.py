@@ -9,6 +9,7 @@ import torch
 from coterie.data.chat_template import get_end_of_turn_id, get_tokenizer, make_template
 from coterie.data.sources.base import get_first_line
 from coterie.devices import choose_device
+from coterie.models.processors import describe_loading_problem, load_processor
 from coterie.plugins import MODELS, find_plugin
 
 if TYPE_CHECKING:
@@ -56,10 +57,11 @@ def load(
     from coterie.third_party_warnings import suppress_third_party_warnings
 
     chosen, folder = choose_device(device), _resolve_base(base)
-    kind = _select_class(_load_config(folder))
+    config = _load_config(folder)
+    kind = _select_class(config)
+    processor = load_processor(folder, config)  # before the weights, which may take minutes
     with suppress_third_party_warnings():  # progress bars of many loads would hide other messages
-        model = kind.from_pretrained(folder, dtype=dtype or "auto")
-    processor = _load_processor(folder)
+        model = _load_model(kind, folder, dtype)
     _set_special_tokens(model, processor)
     return LoadedModel(model.to(chosen).eval(), processor, str(base))
 
@@ -115,19 +117,11 @@ def _select_class(config: Any) -> Any:
     )
 
 
-def _load_processor(folder: str) -> Any:
-    from transformers import AutoProcessor, AutoTokenizer
-
-    problems = []
-    for auto in (AutoProcessor, AutoTokenizer):
-        try:
-            return auto.from_pretrained(folder)
-        except (OSError, ValueError, KeyError, ImportError) as error:
-            problems.append(get_first_line(error))
-    raise ValueError(
-        f"base={folder!r} has no processor or tokenizer that can be loaded ({problems[0]}): put "
-        "its tokenizer's files (and preprocessor_config.json) beside config.json"
-    )
+def _load_model(kind: Any, folder: str, dtype: torch.dtype | None) -> Any:
+    try:
+        return kind.from_pretrained(folder, dtype=dtype or "auto")
+    except ImportError as error:  # some vision towers are timm's
+        raise ValueError(describe_loading_problem(folder, error)) from error
 
 
 def _set_special_tokens(model: Any, processor: Any) -> None:

@@ -69,8 +69,11 @@ class _InstanceGateLayer(GateLayer):
                     "model has embedded the prompt: use pool='hidden' outside the language model"
                 )
             return context.prompt_mean.to(x.device)
-        if site.tower == "text" and context.prompt_mask is not None:
-            return compute_masked_mean(x, context.prompt_mask.to(x.device))
+        mask = context.prompt_mask
+        if site.tower == "text" and mask is not None:
+            # Some MLPs, as those of mixture decoders, see [batch * seq, width].
+            tokens = x.view(*mask.shape, -1) if x.shape[:-1].numel() == mask.numel() else x
+            return compute_masked_mean(tokens, mask.to(x.device))
         per_row = x.flatten(1, -2).mean(1) if x.ndim > 2 else x
         owner = context.get_sample_of_rows(site.tower, x.shape[0]).to(x.device)
         total = per_row.new_zeros(context.batch_size, x.shape[-1]).index_add(0, owner, per_row)
