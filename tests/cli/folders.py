@@ -4,9 +4,8 @@ import json
 from pathlib import Path
 
 from PIL import Image
-from transformers import CLIPImageProcessorPil, LlavaProcessor
 
-from tests.tinies.base import tokenizer
+from tests.tinies.base import Tiny, tokenizer
 from tests.tinies.llava import llava
 from tests.tinies.text import llama
 
@@ -22,18 +21,16 @@ def llama_folder(folder: Path) -> Path:
 
 def llava_folder(folder: Path) -> Path:
     """A tiny LLaVA with its processor, and no chat template."""
-    llava().model.save_pretrained(folder)
-    scaler = CLIPImageProcessorPil(
-        size={"shortest_edge": 28}, crop_size={"height": 28, "width": 28}
-    )
-    LlavaProcessor(
-        scaler,
-        tokenizer("<image>"),
-        patch_size=7,
-        vision_feature_select_strategy="default",
-        num_additional_image_tokens=1,
-    ).save_pretrained(folder)
+    write_model(llava(), folder)
+    (folder / "chat_template.jinja").unlink()
     return folder
+
+
+def write_model(tiny: Tiny, folder: Path) -> None:
+    """A model with pictures, laid down as on the hub."""
+    tiny.model.save_pretrained(folder)
+    assert tiny.files is not None
+    tiny.files.write(folder, tiny.model.config)
 
 
 def text_tasks(folder: Path) -> Path:

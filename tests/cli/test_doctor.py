@@ -64,15 +64,19 @@ def test_extras(having: Having) -> None:
     assert report.details == "jinja2 3.1.6; matplotlib 3.9"
 
 
-def test_traps(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_packages_of_families(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checks, "find_spec", {"torchvision": True}.get)
     monkeypatch.setattr(checks, "try_import", lambda name: "operator nms does not exist")
-    torchvision, timm = checks.check_conflicting_packages()
+    torchvision, _, words = checks.check_families()
     assert torchvision.status == "broken" and "nms" in torchvision.details
     assert torchvision.advice.startswith("pip uninstall torchvision")
-    assert timm.status == "ok"
+    assert (words.status, words.details) == ("off", "not installed; smolvlm cannot be loaded")
+    assert words.advice == "pip install 'coterie[families]'"
     monkeypatch.setattr(checks, "try_import", lambda name: "")
-    assert [each.status for each in checks.check_conflicting_packages()] == ["ok", "ok"]
+    assert [each.status for each in checks.check_families()] == ["ok", "off", "off"]
+    monkeypatch.setattr(checks, "find_spec", {}.get)
+    torchvision, *_ = checks.check_families()
+    assert torchvision.status == "off" and "prepared with Pillow, videos" in torchvision.details
 
 
 def test_imports() -> None:

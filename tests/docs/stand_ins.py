@@ -11,10 +11,9 @@ from os import chdir
 from pathlib import Path
 
 from PIL import Image
-from transformers import Gemma3ImageProcessorPil, Gemma3Processor
 
-from tests.tinies.base import tokenizer
-from tests.tinies.gemma3 import MARKERS, gemma3
+from tests.cli.folders import write_model
+from tests.tinies.gemma3 import gemma3
 
 MODEL = "google/gemma-3-4b-it"
 """The hub id that the pages use; a relative folder of this name comes before the hub."""
@@ -26,10 +25,7 @@ ROWS = 12
 def model() -> Path:
     """A tiny Gemma 3 with its processor, made once a session."""
     folder = Path(tempfile.mkdtemp()) / "model"
-    gemma3().model.save_pretrained(folder)
-    scaler = Gemma3ImageProcessorPil(size={"height": 28, "width": 28}, do_pan_and_scan=False)
-    words = tokenizer(*MARKERS.values(), names=MARKERS)
-    Gemma3Processor(scaler, words, image_seq_length=4).save_pretrained(folder)
+    write_model(gemma3(), folder)
     return folder
 
 

@@ -33,6 +33,15 @@ GOLDEN = {
         "connector": Names(DEEP.blocks + FINAL.blocks, DEEP.linears + FINAL.linears),
     },
 }
+# The first layer is dense, the second a mixture without linear layers.
+GATED = ("gate_proj", "up_proj", "down_proj")
+GOLDEN["qwen3_vl_moe"] = {
+    **GOLDEN["qwen3_vl"],
+    "text.mlp": Names(
+        [LAYER.format(layer) + "mlp" for layer in (0, 1)],
+        [LAYER.format(0) + f"mlp.{linear}" for linear in GATED],
+    ),
+}
 
 
 @pytest.mark.parametrize("family", GOLDEN)

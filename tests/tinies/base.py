@@ -1,7 +1,10 @@
 """What the tiny models share: their type, a tokenizer trained in memory, pictures, a batch."""
 
+import json
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy
@@ -10,6 +13,8 @@ from PIL import Image
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerFast, ProcessorMixin
+
+from coterie.models.processors import load_processor
 
 PAD, BOS, EOS, ANSWER = 0, 1, 2, 3
 
@@ -38,15 +43,67 @@ ANSWERS = ("it is a cat.", "it is.")
 
 
 @dataclass(frozen=True)
+class HubFiles:
+    """What the folder of a model with pictures has on the hub, beside its weights.
+
+    Attributes:
+        kind: the processor's class.
+        images: preprocessor_config.json, its `image_processor_type` without a backend.
+        mark: an image in the chat template.
+        settings: processor_config.json.
+    """
+
+    kind: str
+    words: PreTrainedTokenizerFast
+    images: Mapping[str, Any]
+    mark: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def write(self, folder: Path, config: Any) -> None:
+        """Write all but the weights into `folder`."""
+        config.save_pretrained(folder)
+        self.words.save_pretrained(folder)
+        owner = {"processor_class": self.kind}
+        (folder / "preprocessor_config.json").write_text(json.dumps({**self.images, **owner}))
+        (folder / "processor_config.json").write_text(json.dumps({**self.settings, **owner}))
+        (folder / "chat_template.jinja").write_text(TEMPLATE.replace("MARK", self.mark))
+
+    def load(self, config: Any) -> Any:
+        """The processor, as coterie loads it, with torchvision and without."""
+        with tempfile.TemporaryDirectory() as folder:
+            self.write(Path(folder), config)
+            return load_processor(folder, config)
+
+
+TEMPLATE = """\
+{%- for message in messages -%}
+{{- message['role'] + ': ' -}}
+{%- for part in message['content'] -%}
+{{- 'MARK' if part['type'] == 'image' else part['text'] -}}
+{%- endfor -%}
+{{- ('</s>' if message['role'] == 'assistant' else '') + '\n' -}}
+{%- endfor -%}
+{{- 'assistant: ' if add_generation_prompt else '' -}}
+"""
+
+
+@dataclass(frozen=True)
 class Tiny:
     """A random model in eval mode and one batch of 2 samples that its forward takes as it is.
 
     Where the family takes images, the samples have 1 and 2 of them. Labels are -100 on prompt
-    and padding.
+    and padding. `files` are those of models of text and pictures.
     """
 
     model: PreTrainedModel
     batch: dict[str, Tensor]
+    files: HubFiles | None = None
+
+
+def with_files(kind: Any, config: Any, files: HubFiles, sizes: Sequence[tuple[int, int]]) -> Tiny:
+    """The model, and what its processor makes of both samples and pictures of these sizes."""
+    batch = with_pictures(files.load(config), files.mark, sizes)
+    return Tiny(seeded(lambda: kind(config)), batch, files)
 
 
 def seeded(build: Callable[[], PreTrainedModel]) -> PreTrainedModel:

@@ -4,12 +4,10 @@ import torch
 from transformers import (
     Gemma3Config,
     Gemma3ForConditionalGeneration,
-    Gemma3ImageProcessorPil,
-    Gemma3Processor,
     SiglipVisionConfig,
 )
 
-from tests.tinies.base import TEXT, VISION, Tiny, seeded, tokenizer, with_pictures
+from tests.tinies.base import TEXT, VISION, HubFiles, Tiny, tokenizer, with_files
 
 MARKERS = {
     "boi_token": "<start_of_image>",
@@ -18,11 +16,19 @@ MARKERS = {
 }
 
 
+def gemma3_files() -> HubFiles:
+    """Four tokens an image."""
+    words = tokenizer(*MARKERS.values(), names=MARKERS)
+    images = {"image_processor_type": "Gemma3ImageProcessor", "do_pan_and_scan": False,
+              "size": {"height": 28, "width": 28}}  # fmt: skip
+    settings = {"image_seq_length": 4}
+    return HubFiles("Gemma3Processor", words, images, "<start_of_image>", settings)
+
+
 def gemma3() -> Tiny:
     """SigLIP and Gemma 3, four tokens an image."""
-    words = tokenizer(*MARKERS.values(), names=MARKERS)
-    scaler = Gemma3ImageProcessorPil(size={"height": 28, "width": 28}, do_pan_and_scan=False)
-    processor = Gemma3Processor(scaler, words, image_seq_length=4)
+    files = gemma3_files()
+    words = files.words
     config = Gemma3Config(
         text_config={"vocab_size": len(words), "head_dim": 8, "sliding_window": 64, **TEXT},
         vision_config=SiglipVisionConfig(vision_use_head=False, **VISION),
@@ -31,8 +37,11 @@ def gemma3() -> Tiny:
         eoi_token_index=words.convert_tokens_to_ids("<end_of_image>"),
         image_token_index=words.convert_tokens_to_ids("<image_soft_token>"),
     )
-    batch = with_pictures(processor, "<start_of_image>", [(28, 28), (28, 56), (40, 28)])
-    return Tiny(seeded(lambda: seeing(Gemma3ForConditionalGeneration(config))), batch)
+
+    def make(config: Gemma3Config) -> Gemma3ForConditionalGeneration:
+        return seeing(Gemma3ForConditionalGeneration(config))
+
+    return with_files(make, config, files, [(28, 28), (28, 56), (40, 28)])
 
 
 def seeing(model: Gemma3ForConditionalGeneration) -> Gemma3ForConditionalGeneration:

@@ -5,16 +5,12 @@ from typing import Any
 from transformers import (
     Idefics3Config,
     Idefics3ForConditionalGeneration,
-    Idefics3ImageProcessorPil,
-    Idefics3Processor,
     LlamaConfig,
     SmolVLMConfig,
     SmolVLMForConditionalGeneration,
-    SmolVLMImageProcessorPil,
-    SmolVLMProcessor,
 )
 
-from tests.tinies.base import PAD, TEXT, VISION, Tiny, seeded, tokenizer, with_pictures
+from tests.tinies.base import PAD, TEXT, VISION, HubFiles, Tiny, tokenizer, with_files
 
 MARKERS = (
     "<image>",
@@ -29,17 +25,11 @@ EDGES: dict[str, Any] = {"size": {"longest_edge": 56}, "max_image_size": {"longe
 SIZES = [(56, 56), (28, 56), (56, 28)]
 
 
-class NoVideo(SmolVLMProcessor):
-    """The processor without its video half, which needs torchvision."""
-
-    def __init__(
-        self,
-        image_processor: Any = None,
-        tokenizer: Any = None,
-        chat_template: Any = None,
-        **options: Any,
-    ) -> None:
-        super().__init__(image_processor, tokenizer, None, chat_template=chat_template, **options)
+def files(name: str) -> HubFiles:
+    """Pictures are cut into tiles, with the whole added."""
+    images = {"image_processor_type": f"{name}ImageProcessor", **EDGES}
+    settings = {"image_seq_len": IMAGE_TOKENS}
+    return HubFiles(f"{name}Processor", tokenizer(*MARKERS), images, "<image>", settings)
 
 
 def settings(vocabulary: int, image: int) -> dict[str, Any]:
@@ -54,20 +44,16 @@ def settings(vocabulary: int, image: int) -> dict[str, Any]:
 
 
 def idefics3() -> Tiny:
-    """Pictures are cut into tiles, with the whole added."""
-    words = tokenizer(*MARKERS)
-    processor = Idefics3Processor(
-        Idefics3ImageProcessorPil(**EDGES), words, image_seq_len=IMAGE_TOKENS
-    )
-    config = Idefics3Config(**settings(len(words), words.convert_tokens_to_ids("<image>")))
-    batch = with_pictures(processor, "<image>", SIZES)
-    return Tiny(seeded(lambda: Idefics3ForConditionalGeneration(config)), batch)
+    """SigLIP and Llama."""
+    found = files("Idefics3")
+    image = found.words.convert_tokens_to_ids("<image>")
+    config = Idefics3Config(**settings(len(found.words), image))
+    return with_files(Idefics3ForConditionalGeneration, config, found, SIZES)
 
 
 def smolvlm() -> Tiny:
     """As Idefics3."""
-    words = tokenizer(*MARKERS)
-    processor = NoVideo(SmolVLMImageProcessorPil(**EDGES), words, image_seq_len=IMAGE_TOKENS)
-    config = SmolVLMConfig(**settings(len(words), words.convert_tokens_to_ids("<image>")))
-    batch = with_pictures(processor, "<image>", SIZES)
-    return Tiny(seeded(lambda: SmolVLMForConditionalGeneration(config)), batch)
+    found = files("SmolVLM")
+    image = found.words.convert_tokens_to_ids("<image>")
+    config = SmolVLMConfig(**settings(len(found.words), image))
+    return with_files(SmolVLMForConditionalGeneration, config, found, SIZES)

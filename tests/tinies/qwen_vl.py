@@ -1,4 +1,4 @@
-"""Tiny Qwen2-VL, Qwen2.5-VL and Qwen3-VL."""
+"""Tiny Qwen2-VL, Qwen2.5-VL, Qwen3-VL and its mixture."""
 
 from typing import Any
 
@@ -6,17 +6,15 @@ from transformers import (
     PreTrainedTokenizerFast,
     Qwen2_5_VLConfig,
     Qwen2_5_VLForConditionalGeneration,
-    Qwen2_5_VLProcessor,
     Qwen2VLConfig,
     Qwen2VLForConditionalGeneration,
-    Qwen2VLImageProcessorPil,
-    Qwen2VLProcessor,
     Qwen3VLConfig,
     Qwen3VLForConditionalGeneration,
-    Qwen3VLProcessor,
+    Qwen3VLMoeConfig,
+    Qwen3VLMoeForConditionalGeneration,
 )
 
-from tests.tinies.base import TEXT, Tiny, seeded, tokenizer, with_pictures
+from tests.tinies.base import TEXT, HubFiles, Tiny, tokenizer, with_files
 
 MARKERS = {
     "image_token_id": "<|image_pad|>",
@@ -28,52 +26,12 @@ IMAGE = "<|vision_start|><|image_pad|><|vision_end|>"
 ROTARY = {"rope_type": "default", "mrope_section": [2, 1, 1], "rope_theta": 10000.0}
 
 
-class NoVideo2(Qwen2VLProcessor):
-    """The processor without its video half, which needs torchvision."""
-
-    def __init__(
-        self,
-        image_processor: Any = None,
-        tokenizer: Any = None,
-        chat_template: Any = None,
-        **options: Any,
-    ) -> None:
-        super().__init__(image_processor, tokenizer, None, chat_template=chat_template, **options)
-
-
-class NoVideo25(Qwen2_5_VLProcessor):
-    """The same for Qwen2.5-VL."""
-
-    def __init__(
-        self,
-        image_processor: Any = None,
-        tokenizer: Any = None,
-        chat_template: Any = None,
-        **options: Any,
-    ) -> None:
-        super().__init__(image_processor, tokenizer, None, chat_template=chat_template, **options)
-
-
-class NoVideo3(Qwen3VLProcessor):
-    """The same for Qwen3-VL."""
-
-    def __init__(
-        self,
-        image_processor: Any = None,
-        tokenizer: Any = None,
-        chat_template: Any = None,
-        **options: Any,
-    ) -> None:
-        super().__init__(image_processor, tokenizer, None, chat_template=chat_template, **options)
-
-
-def scaler(patch: int) -> Qwen2VLImageProcessorPil:
+def files(kind: str, words: PreTrainedTokenizerFast, patch: int) -> HubFiles:
     """Pictures keep their size if both edges are 2 or 4 patches."""
-    return Qwen2VLImageProcessorPil(
-        patch_size=patch,
-        merge_size=2,
-        size={"shortest_edge": (2 * patch) ** 2, "longest_edge": (4 * patch) ** 2},
-    )
+    pixels = {"shortest_edge": (2 * patch) ** 2, "longest_edge": (4 * patch) ** 2}
+    images = {"image_processor_type": "Qwen2VLImageProcessor", "patch_size": patch,
+              "merge_size": 2, "temporal_patch_size": 2, "size": pixels}  # fmt: skip
+    return HubFiles(kind, words, images, IMAGE)
 
 
 def sizes(patch: int) -> list[tuple[int, int]]:
@@ -100,8 +58,9 @@ def qwen2_vl() -> Tiny:
         },
         **token_ids(words),
     )
-    batch = with_pictures(NoVideo2(scaler(14), words), IMAGE, sizes(14))
-    return Tiny(seeded(lambda: Qwen2VLForConditionalGeneration(config)), batch)
+    return with_files(
+        Qwen2VLForConditionalGeneration, config, files("Qwen2VLProcessor", words, 14), sizes(14)
+    )
 
 
 def qwen2_5_vl() -> Tiny:
@@ -121,21 +80,25 @@ def qwen2_5_vl() -> Tiny:
         },
         **token_ids(words),
     )
-    batch = with_pictures(NoVideo25(scaler(14), words), IMAGE, sizes(14))
-    return Tiny(seeded(lambda: Qwen2_5_VLForConditionalGeneration(config)), batch)
+    return with_files(
+        Qwen2_5_VLForConditionalGeneration,
+        config,
+        files("Qwen2_5_VLProcessor", words, 14),
+        sizes(14),
+    )
 
 
-def qwen3_vl() -> Tiny:
-    """With one deepstack merger."""
-    words = tokenizer(*MARKERS.values())
-    config = Qwen3VLConfig(
-        text_config={
+def qwen3_options(words: PreTrainedTokenizerFast, **more: Any) -> dict[str, Any]:
+    """What both configurations of Qwen3-VL are given, with one deepstack merger."""
+    return {
+        "text_config": {
             "vocab_size": len(words),
             "head_dim": 8,
             "rope_parameters": {**ROTARY, "mrope_interleaved": True},
             **TEXT,
+            **more,
         },
-        vision_config={
+        "vision_config": {
             "depth": 2,
             "hidden_size": 32,
             "intermediate_size": 64,
@@ -146,6 +109,21 @@ def qwen3_vl() -> Tiny:
             "deepstack_visual_indexes": [0],
         },
         **token_ids(words),
-    )
-    batch = with_pictures(NoVideo3(scaler(16), words), IMAGE, sizes(16))
-    return Tiny(seeded(lambda: Qwen3VLForConditionalGeneration(config)), batch)
+    }
+
+
+def qwen3_vl() -> Tiny:
+    words = tokenizer(*MARKERS.values())
+    config = Qwen3VLConfig(**qwen3_options(words))
+    made = files("Qwen3VLProcessor", words, 16)
+    return with_files(Qwen3VLForConditionalGeneration, config, made, sizes(16))
+
+
+def qwen3_vl_moe() -> Tiny:
+    """One dense layer and one mixture."""
+    words = tokenizer(*MARKERS.values())
+    mixture = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 16,
+               "decoder_sparse_step": 1, "mlp_only_layers": [0]}  # fmt: skip
+    config = Qwen3VLMoeConfig(**qwen3_options(words, **mixture))
+    made = files("Qwen3VLProcessor", words, 16)
+    return with_files(Qwen3VLMoeForConditionalGeneration, config, made, sizes(16))

@@ -5,10 +5,14 @@ from torch import Tensor
 from transformers import (
     CLIPConfig,
     CLIPForImageClassification,
+    ConvNextConfig,
+    ConvNextForImageClassification,
     Dinov2Config,
     Dinov2ForImageClassification,
     SiglipConfig,
     SiglipForImageClassification,
+    SwinConfig,
+    SwinForImageClassification,
     ViTConfig,
     ViTForImageClassification,
 )
@@ -28,9 +32,9 @@ CAPTION = {
 }
 
 
-def images() -> dict[str, Tensor]:
+def images(side: int = 28) -> dict[str, Tensor]:
     """Two images and their classes."""
-    noise = torch.randn(2, 3, 28, 28, generator=torch.Generator().manual_seed(0))
+    noise = torch.randn(2, 3, side, side, generator=torch.Generator().manual_seed(0))
     return {"pixel_values": noise, "labels": torch.tensor([0, 2])}
 
 
@@ -54,3 +58,20 @@ def clip() -> Tiny:
 def siglip() -> Tiny:
     config = SiglipConfig(vision_config=dict(VISION), text_config=CAPTION, num_labels=NUM_LABELS)
     return Tiny(seeded(lambda: SiglipForImageClassification(config)), images())
+
+
+def swin() -> Tiny:
+    """Two stages; windows of 4 x 4 patches, of which the first stage has four."""
+    config = SwinConfig(
+        num_labels=NUM_LABELS, image_size=32, patch_size=4, embed_dim=16, depths=[2, 1],
+        num_heads=[2, 4], window_size=4, mlp_ratio=2.0,
+    )  # fmt: skip
+    return Tiny(seeded(lambda: SwinForImageClassification(config)), images(32))
+
+
+def convnext() -> Tiny:
+    config = ConvNextConfig(
+        num_labels=NUM_LABELS, image_size=32, hidden_sizes=[8, 16], depths=[1, 2], num_stages=2,
+        layer_scale_init_value=1.0,
+    )  # fmt: skip
+    return Tiny(seeded(lambda: ConvNextForImageClassification(config)), images(32))

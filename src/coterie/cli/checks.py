@@ -18,8 +18,10 @@ from coterie.paths import get_cache_dir
 
 # Developers' tools; users do not need them.
 IGNORED_EXTRAS = ("dev",)
-# Each breaks `import transformers` if it was built for another torch.
-CONFLICTING_PACKAGES = ("torchvision", "timm")
+# Each is optional; the first two break `import transformers` if built for another torch.
+FAMILY_PACKAGES = ("torchvision", "timm", "num2words")
+# What torchvision does for every family; coterie itself decodes no videos.
+WITHOUT_TORCHVISION = "images are prepared with Pillow, videos cannot be"
 GIB = 1024**3
 # Linux's names of the instructions that multiply bfloat16; without them it is emulated.
 BFLOAT16 = {"avx512_bf16", "amx_bf16", "bf16", "svebf16"}
@@ -46,14 +48,13 @@ class Check:
 
 
 def check_packages() -> Iterator[Check]:
-    """Check Python, the required packages, the extras, and packages known to conflict."""
+    """Check Python, the required packages and the extras."""
     yield Check("python", "ok", f"{sys.version.partition(' ')[0]} at {sys.executable}")
     wanted = [Requirement(text) for text in requires("coterie") or ()]
     yield from check_core_packages(wanted)
     extras = metadata("coterie").get_all("Provides-Extra") or []
     names = [name for name in extras if name not in IGNORED_EXTRAS]
     yield from check_extras(wanted, names)
-    yield from check_conflicting_packages()
 
 
 def check_core_packages(wanted: Iterable[Requirement]) -> Iterator[Check]:
@@ -101,17 +102,28 @@ def get_installed_version(name: str) -> str | None:
         return None
 
 
-def check_conflicting_packages() -> Iterator[Check]:
-    """Check torchvision and timm, which are not required and can break transformers."""
-    for name in CONFLICTING_PACKAGES:
+def check_families() -> Iterator[Check]:
+    """Check the packages that some model families need, and name those families."""
+    try:
+        from coterie.families.base import find_packages
+    except Exception:  # check_library says why
+        return
+    needed_by = find_packages()
+    for name in FAMILY_PACKAGES:
+        families = ", ".join(needed_by.get(name, ()))
         if find_spec(name) is None:
-            yield Check(name, "ok", "not installed, and not needed")
+            lost = [WITHOUT_TORCHVISION] if name == "torchvision" else []
+            lost += [f"{families} cannot be loaded"] if families else []
+            details = "; ".join(["not installed", *lost])
+            yield Check(name, "off", details, "pip install 'coterie[families]'")
         elif error := try_import(name):
             details = f"does not import beside this torch ({error}), which breaks transformers"
             advice = f"pip uninstall {name}, or install the build made for this torch"
             yield Check(name, "broken", details, advice)
         else:
-            yield Check(name, "ok", "imports beside this torch")
+            yield Check(
+                name, "ok", f"imports beside this torch; {families or 'all families'} use it"
+            )
 
 
 def try_import(name: str) -> str:

@@ -20,11 +20,23 @@ def doctor(load: Callable[[], None]) -> None:
     Example:
       coterie doctor
     """
-    from coterie.cli.checks import check_home, check_library, check_machine, check_packages
+    from coterie.cli.checks import (
+        check_families,
+        check_home,
+        check_library,
+        check_machine,
+        check_packages,
+    )
     from coterie.plugins import CHECKS, list_plugins
 
     broken = 0
-    checks = [check_packages(), check_machine(), check_library(load), check_home()]
+    checks = [
+        check_packages(),
+        check_machine(),
+        check_library(load),
+        check_families(),
+        check_home(),
+    ]
     checks += [plugin.load()() for plugin in list_plugins(CHECKS)]
     for finding in chain(*checks):
         click.echo(finding.format())

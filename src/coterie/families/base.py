@@ -41,16 +41,22 @@ def make_role(block: str, linears: str) -> Role:
 
 
 def make_block_roles(
-    tower: str, layer: str, attention: str, attention_linears: str, mlp_linears: str = "fc[12]"
+    tower: str,
+    layer: str,
+    attention: str,
+    attention_linears: str,
+    mlp_linears: str = "fc[12]",
+    *,
+    mlp: str = "mlp",
 ) -> dict[str, Role]:
-    """Return the attn and mlp roles of a tower whose MLPs are named `mlp`.
+    """Return the attn and mlp roles of a tower.
 
-    `layer` is the module name of a layer with the dot after it, `attention` a name inside it; the
-    linear layers are named inside these. All are regular expressions.
+    `layer` is the module name of a layer with the dot after it, `attention` and `mlp` are names
+    inside it; the linear layers are named inside these. All are regular expressions.
     """
     return {
         f"{tower}.attn": make_role(layer + attention, attention_linears),
-        f"{tower}.mlp": make_role(layer + "mlp", mlp_linears),
+        f"{tower}.mlp": make_role(layer + mlp, mlp_linears),
     }
 
 
@@ -70,6 +76,8 @@ class ModelFamily(ABC):
             configuration has as `image_token_id` and the like.
         new_parameters: a regular expression of full names of newly initialised parameters, such as
             heads, which are trained in every stage. "" for none.
+        packages: model type -> packages of the extra `families` that its processor or a tower of it
+            imports. Videos need torchvision everywhere.
     """
 
     model_types: ClassVar[tuple[str, ...]]
@@ -77,6 +85,7 @@ class ModelFamily(ABC):
     towers: ClassVar[Mapping[str, str]] = MappingProxyType({})
     placeholders: ClassVar[tuple[str, ...]] = ()
     new_parameters: ClassVar[str] = ""
+    packages: ClassVar[Mapping[str, tuple[str, ...]]] = MappingProxyType({})
 
     def list_towers(self) -> tuple[str, ...]:
         """List the towers, without that of the text."""
@@ -159,10 +168,33 @@ def compute_sample_index(shares: Shares, rows: int) -> Int[Tensor, " rows"]:
     return owners.clamp(max=shares.shape[0] - 1)
 
 
+def find_sample_of_images(
+    tokens: Shares, sizes: Float[Tensor, " images"]
+) -> Int[Tensor, " images"]:
+    """Return the sample of each image, where images have different numbers of tokens.
+
+    `tokens` are the placeholder tokens of each sample, `sizes` those of each image up to a common
+    factor. No synchronisation with the device.
+    """
+    ends, sizes = tokens.cumsum(0), sizes.to(tokens)
+    middles = (sizes.cumsum(0) - sizes / 2) * (ends[-1] / sizes.sum())
+    return torch.searchsorted(ends, middles, right=True).clamp(max=tokens.shape[0] - 1)
+
+
 def find_family(model: nn.Module) -> ModelFamily | None:
     """Return the family of `model.config.model_type`; None if coterie does not know it."""
     model_type: Any = getattr(getattr(model, "config", None), "model_type", None)
     return _find_families(tuple(family_package.__path__)).get(model_type)
+
+
+def find_packages() -> dict[str, list[str]]:
+    """Return package of the extra `families` -> the model types that cannot be loaded without."""
+    found: dict[str, list[str]] = {}
+    families = _find_families(tuple(family_package.__path__))
+    for model_type, family in sorted(families.items()):
+        for package in family.packages.get(model_type, ()):
+            found.setdefault(package, []).append(model_type)
+    return found
 
 
 @cache

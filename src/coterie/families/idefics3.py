@@ -21,3 +21,4 @@ class Idefics3(ModelFamily):
         "connector": r"(model\.)?connector(\..*)?",
     }
     placeholders = ("image",)
+    packages: ClassVar = {"smolvlm": ("num2words",)}

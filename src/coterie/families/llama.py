@@ -1,6 +1,8 @@
 """Llama and decoders with its layout."""
 
-from coterie.families.base import ModelFamily, Role, make_block_roles
+from coterie.families.base import ModelFamily, Role, make_block_roles, make_role
+
+MLP_LINEARS = r"(gate|up|down|gate_up)_proj"
 
 
 def make_decoder_roles(prefix: str) -> dict[str, Role]:
@@ -10,9 +12,18 @@ def make_decoder_roles(prefix: str) -> dict[str, Role]:
     gate and up (Phi-3, GLM).
     """
     layer = prefix + r"layers\.\d+\."
-    return make_block_roles(
-        "text", layer, "self_attn", r"(q|k|v|o|qkv)_proj", r"(gate|up|down|gate_up)_proj"
-    )
+    return make_block_roles("text", layer, "self_attn", r"(q|k|v|o|qkv)_proj", MLP_LINEARS)
+
+
+def make_mixture_roles(prefix: str) -> dict[str, Role]:
+    """Return the text roles of a llama-like decoder whose MLPs are mixtures of its own.
+
+    text.mlp are its dense MLPs and shared experts; routed experts are stacked parameters, to which
+    no expert can be added. `prefix` as in `make_decoder_roles`.
+    """
+    roles = make_decoder_roles(prefix)
+    layer = prefix + r"layers\.\d+\."
+    return {**roles, "text.mlp": make_role(layer + r"mlp(\.shared_experts?)?", MLP_LINEARS)}
 
 
 class Llama(ModelFamily):

@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from coterie.families.base import ModelFamily, make_block_roles, make_role
-from coterie.families.llama import make_decoder_roles
+from coterie.families.llama import make_decoder_roles, make_mixture_roles
 
 LAYER = r"(model\.)?visual\.blocks\.\d+\."
 
@@ -30,4 +30,13 @@ class QwenVl(ModelFamily):
         "connector": r"(model\.)?visual\.(merger|deepstack_merger_list)(\..*)?",
         "vision": r"(model\.)?visual(\..*)?",
     }
+    placeholders = ("image", "video")
+
+
+class QwenVlMoe(ModelFamily):
+    """Qwen3-VL with a mixture decoder, whose dense layers are text.mlp."""
+
+    model_types = ("qwen3_vl_moe",)
+    roles: ClassVar = {**QwenVl.roles, **make_mixture_roles(r"(model\.)?language_model\.")}
+    towers = QwenVl.towers
     placeholders = ("image", "video")

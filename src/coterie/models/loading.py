@@ -13,6 +13,7 @@ from coterie.data.sources.base import get_first_line
 from coterie.devices import choose_device
 from coterie.models.image_limit import set_max_pixels
 from coterie.models.options import ModelOptions
+from coterie.models.processors import describe_loading_problem, load_processor
 from coterie.models.quantization import make_quantization_config
 from coterie.plugins import MODELS, find_plugin
 
@@ -65,8 +66,9 @@ def load(
     """
     chosen, folder = choose_device(device), _resolve_base(base)
     options = options or ModelOptions()
-    kind = _select_class(_load_config(folder))
-    processor = _load_processor(folder)
+    config = _load_config(folder)
+    kind = _select_class(config)
+    processor = load_processor(folder, config)  # before the weights, which may take minutes
     set_max_pixels(processor, options.max_pixels)
     model = _load_weights(kind, folder, dtype, chosen, options)
     _set_special_tokens(model, processor)
@@ -106,6 +108,8 @@ def explain_refusal(base: str, options: ModelOptions, device: torch.device) -> I
     try:
         yield
     except (ImportError, NotImplementedError, RuntimeError, ValueError) as error:
+        if not named and isinstance(error, ImportError):  # some vision towers are timm's
+            raise ValueError(describe_loading_problem(base, error)) from error
         if not named:
             raise
         raise ValueError(
@@ -163,21 +167,6 @@ def _select_class(config: Any) -> Any:
         f"coterie trains models that continue a prompt of text (and media) with text; "
         f"{config.model_type!r} is none that transformers knows as ImageTextToText or CausalLM, or "
         "is an encoder with a decoder. Use coterie.graft and a training loop of your own"
-    )
-
-
-def _load_processor(folder: str) -> Any:
-    from transformers import AutoProcessor, AutoTokenizer
-
-    problems = []
-    for auto in (AutoProcessor, AutoTokenizer):
-        try:
-            return auto.from_pretrained(folder)
-        except (OSError, ValueError, KeyError, ImportError) as error:
-            problems.append(get_first_line(error))
-    raise ValueError(
-        f"base={folder!r} has no processor or tokenizer that can be loaded ({problems[0]}): put "
-        "its tokenizer's files (and preprocessor_config.json) beside config.json"
     )
 
 

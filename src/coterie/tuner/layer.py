@@ -67,10 +67,13 @@ class CoterieLayer(nn.Module, BaseTunerLayer):
             self.unmerge()
         is_off = self.disable_adapters or self.merged
         context = RUNTIME.context or RoutingContext(batch_size=x.shape[0], device=x.device)
-        if context.adapter_names is not None and not is_off:
-            return self._run_mixed(x, context, *args, **kwargs)
-        if is_off or not active:
+        is_mixed = context.adapter_names is not None and not is_off
+        if not is_mixed and (is_off or not active):
             return self.base_layer(x, *args, **kwargs)
+        if self._is_packed(x, context) and not (args or kwargs):
+            return self._run(x[0])[None]
+        if is_mixed:
+            return self._run_mixed(x, context, *args, **kwargs)
         if not torch.compiler.is_compiling():
             self.has_run = True
         output = self._run_mixture(active[0], self.base_layer, x, context, *args, **kwargs)
@@ -82,6 +85,15 @@ class CoterieLayer(nn.Module, BaseTunerLayer):
                 )
             output = self._run_mixture(name, FixedOutput(output), x, context, *args, **kwargs)
         return output
+
+    def _is_packed(self, x: Tensor, context: RoutingContext) -> bool:
+        """Return whether the rows are tokens of a tower that packs all images into a sequence.
+
+        Right also for one image in the batch: all its tokens are rows of one sample.
+        """
+        tower = next(iter(self.coterie_site.values())).layer_site.tower
+        has_shares = tower in context.rows_per_sample
+        return has_shares and x.ndim == 3 and x.shape[0] == 1 and context.batch_size > 1
 
     def _run_mixture(
         self,

@@ -10,7 +10,6 @@ import pytest
 import torch
 from PIL import Image
 from torch import nn
-from transformers import CLIPImageProcessorPil, LlavaProcessor
 
 from coterie import Mixture
 from coterie.data.chat_template import make_template
@@ -97,25 +96,18 @@ def picture() -> MediaFile:
 
 
 def test_llava_takes_the_batch_as_it_is():
-    words = tokenizer("<image>")
-    scaler = CLIPImageProcessorPil(
-        size={"shortest_edge": 28}, crop_size={"height": 28, "width": 28}
-    )
-    processor = LlavaProcessor(
-        scaler,
-        words,
-        patch_size=7,
-        vision_feature_select_strategy="default",
-        num_additional_image_tokens=1,
-        chat_template=make_template(),
-    )
+    tiny = TINY["llava"]()
+    assert tiny.files is not None
+    processor = tiny.files.load(tiny.model.config)
+    processor.chat_template = make_template()
+    words = processor.tokenizer
     collate = TextCollator(processor, ("naming", "ocr"))
     seen = [sample("ocr", "is this?", "it is.", media=(picture(),)), SAMPLES[1]]
     batch = collate(seen)
     assert batch["pixel_values"].shape[0] == 1
     # 28 / 7 squared patches of the one picture
     assert (batch["input_ids"] == words.convert_tokens_to_ids("<image>")).sum(1).tolist() == [16, 0]
-    model = TINY["llava"]().model
+    model = tiny.model
     task_ids = batch.pop("task_ids")
     assert task_ids.tolist() == [1, 0]
     assert torch.isfinite(model(**batch).loss)

@@ -83,7 +83,9 @@ def compute_prompt_mean(x: LayerInput, context: RoutingContext) -> Float[Tensor,
     assert context.prompt_mask is not None
     mask = context.prompt_mask.to(x.device)
     if context.sample_spans is None:
-        return compute_masked_mean(x, mask)
+        # Some MLPs, as those of mixture decoders, see [batch * seq, width].
+        tokens = x.view(*mask.shape, -1) if x.shape[:-1].numel() == mask.numel() else x
+        return compute_masked_mean(tokens, mask)
     tokens = to_full_precision(x.reshape(-1, x.shape[-1]))
     owner = context.get_sample_of_rows("text", len(tokens)).to(x.device)
     share = mask.flatten().to(tokens.dtype)

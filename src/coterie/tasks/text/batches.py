@@ -1,5 +1,6 @@
 """Batches of text samples: `TextCollator`, which labels the answers only, and the labels' loss."""
 
+import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass
@@ -45,6 +46,9 @@ class TextCollator:
             raise ValueError(f"max_length={self.max_length}: give at least 1, or None for no limit")
         self.skipped: list[BadRow] = []
         self.end_of_turn = get_end_of_turn_id(self.processor)
+        # PaliGemma's processor takes the answer, too, and marks it: its prompt sees itself alone.
+        call = inspect.signature(type(self.processor).__call__)
+        self.answer_type = int("suffix" in call.parameters)
 
     def __call__(self, samples: Sequence[TextSample]) -> dict[str, Tensor]:
         """Make a training batch, padded on the right.
@@ -68,7 +72,9 @@ class TextCollator:
                     f"{self.max_length} tokens, the first {samples[0].source}: give a larger one"
                 )
             return self(kept)
-        batch = append_answers(encoded, answers, pad=self.pad_token_id, side="right")
+        batch = append_answers(
+            encoded, answers, pad=self.pad_token_id, side="right", answer_type=self.answer_type
+        )
         mask = batch["attention_mask"]
         labels = torch.full_like(mask, IGNORE_INDEX)
         for row, length, answer in zip(labels, mask.sum(1).tolist(), answers, strict=True):
@@ -97,7 +103,9 @@ class TextCollator:
         task_ids = torch.tensor([self.task_names.index(sample.task) for sample in samples])
         limit = get_max_pixels(self.processor)
         messages = [sample.to_chat_messages(limit) for sample in samples]
-        return task_ids, apply_template(self.processor, messages)
+        encoded = dict(apply_template(self.processor, messages))
+        encoded.pop("labels", None)  # PaliGemma's, which are the prompt's
+        return task_ids, encoded
 
     def _filter_too_long(
         self, samples: Sequence[TextSample], mask: Tensor, answers: Sequence[Tensor]
@@ -122,17 +130,25 @@ class TextCollator:
 
 
 def append_answers(
-    encoded: Mapping[str, Tensor], answers: Sequence[Tensor], *, pad: int, side: str
+    encoded: Mapping[str, Tensor],
+    answers: Sequence[Tensor],
+    *,
+    pad: int,
+    side: str,
+    answer_type: int = 0,
 ) -> dict[str, Tensor]:
     """Append `answers`, int64 [tokens] each, to prompts, and pad "left" or "right" with `pad`.
 
-    Tensors of the processor's batch without one number per token are unchanged.
+    `answer_type` is that of answer tokens in `token_type_ids`. Tensors of the processor's batch
+    without one number per token are unchanged.
     """
     mask = encoded["attention_mask"].bool()
     batch = dict(encoded)
     added = {"input_ids": answers, "attention_mask": [torch.ones_like(each) for each in answers]}
     types = [torch.zeros_like(each) for each in answers]  # an answer's tokens are text
     added |= {name: types for name in encoded if name.endswith("token_type_ids")}
+    if "token_type_ids" in added:
+        added["token_type_ids"] = [torch.full_like(each, answer_type) for each in answers]
     for name, more in added.items():
         values = encoded[name]
         if values.shape == mask.shape:

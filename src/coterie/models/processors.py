@@ -1,0 +1,122 @@
+"""`load_processor`: load a model's processor, also where its videos lack a package."""
+
+from collections.abc import Mapping
+from importlib.util import find_spec
+from typing import Any
+
+from coterie.data.sources.base import get_first_line
+
+PACKAGES = ("torchvision", "timm", "num2words")
+"""What processors and vision towers of some families import: the extra `families`."""
+ADVICE = "pip install 'coterie[families]'"
+LOADING_ERRORS = (OSError, ValueError, KeyError, ImportError)
+"""What transformers raises for missing or damaged files, and for missing packages."""
+
+
+class MissingVideoProcessor(dict[str, Any]):
+    """The settings of a video processor that cannot be built without torchvision.
+
+    It is in the place of the processor's own, and is saved with it. A setting that the files do
+    not have is None: those are read for images too, as SmolVLM's number of frames.
+    """
+
+    _auto_class = None
+    model_input_names = ("pixel_values_videos",)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # protocols, as that of copies
+            raise AttributeError(name)
+        return self.get(name)
+
+    def __call__(self, *videos: Any, **settings: Any) -> Any:
+        raise ValueError(f"videos need torchvision, which is missing here: {ADVICE}")
+
+
+class _WithoutVideos:
+    """A mixin of a processor under construction that accepts a `MissingVideoProcessor`."""
+
+    def check_argument_for_proper_class(self, argument_name: str, argument: Any) -> Any:
+        if isinstance(argument, MissingVideoProcessor):
+            return MissingVideoProcessor
+        parent: Any = super()
+        return parent.check_argument_for_proper_class(argument_name, argument)
+
+
+def load_processor(folder: str, config: Any) -> Any:
+    """Load the processor of a folder or hub id, or the tokenizer of a model that reads text alone.
+
+    Without torchvision, transformers prepares images with Pillow, but refuses the processors that
+    prepare videos too. These are loaded without that part.
+
+    Raises ValueError if there is none, or a package is missing, with the command that installs it.
+    A model that reads media never gets a bare tokenizer: it would be trained on text alone, and
+    with another chat template than its own.
+    """
+    from transformers import AutoProcessor, AutoTokenizer, ProcessorMixin
+    from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
+
+    reads_media = type(config) in PROCESSOR_MAPPING
+    try:
+        processor = AutoProcessor.from_pretrained(folder)
+        if isinstance(processor, ProcessorMixin) or not reads_media:
+            return processor
+        problem: Exception = ValueError(f"there is a {type(processor).__name__} only")
+    except LOADING_ERRORS as error:
+        problem = error
+    try:
+        if not reads_media:
+            return AutoTokenizer.from_pretrained(folder)
+        if find_spec("torchvision") is None:
+            return _load_without_videos(folder, PROCESSOR_MAPPING[type(config)])
+    except LOADING_ERRORS as error:
+        # The first problem of a model with media may have been that of the videos.
+        problem = error if reads_media else problem
+    raise ValueError(describe_loading_problem(folder, problem)) from problem
+
+
+def describe_loading_problem(folder: str, problem: Exception) -> str:
+    """Describe why what is in a folder cannot be loaded, and what to do."""
+    reason = get_first_line(problem)
+    missing = [name for name in PACKAGES if name in str(problem).lower() and not find_spec(name)]
+    if missing:
+        names = " and ".join(missing)
+        return f"base={folder!r} needs {names}, which is not installed ({reason}): {ADVICE}"
+    return (
+        f"base={folder!r} has no processor or tokenizer that can be loaded ({reason}): put its "
+        "tokenizer's files (and preprocessor_config.json) beside config.json"
+    )
+
+
+def _load_without_videos(folder: str, usual_kind: Any) -> Any:
+    """Load the processor's class and parts as AutoProcessor does, but for the video processor."""
+    import transformers
+
+    settings, _ = transformers.ProcessorMixin.get_processor_dict(folder)
+    images, _ = transformers.ImageProcessingMixin.get_image_processor_dict(folder)
+    name = settings.get("processor_class") or images.get("processor_class")
+    kind: Any = getattr(transformers, name or "", usual_kind)
+    loaders = {
+        "tokenizer": transformers.AutoTokenizer.from_pretrained,
+        "image_processor": transformers.AutoImageProcessor.from_pretrained,
+        "feature_extractor": transformers.AutoFeatureExtractor.from_pretrained,
+        "video_processor": _load_video_settings,
+    }
+    parts = [loaders[part](folder) for part in kind.get_attributes()]
+    return make_processor_without_videos(kind, parts, settings)
+
+
+def make_processor_without_videos(kind: Any, parts: list[Any], settings: Mapping[str, Any]) -> Any:
+    """Make a processor of class `kind` of its parts, one of them a `MissingVideoProcessor`."""
+    accepting: Any = type(kind.__name__, (_WithoutVideos, kind), {})
+    processor = accepting.from_args_and_dict(parts, dict(settings))
+    processor.__class__ = kind  # it is complete; pickles and saved files name this class
+    return processor
+
+
+def _load_video_settings(folder: str) -> MissingVideoProcessor:
+    from transformers.video_processing_utils import VideoProcessorMixin
+
+    try:
+        return MissingVideoProcessor(VideoProcessorMixin.get_video_processor_dict(folder)[0])
+    except OSError:
+        return MissingVideoProcessor()
