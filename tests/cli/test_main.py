@@ -21,7 +21,7 @@ FLAGS = {
     "demo": "--out --steps --seed",
     "fetch": "",
     "train": "--base --tasks --out --set --steps --batch-size --precision --quantize --attention "
-    "--max-pixels --compile --sharding --seed --skip-bad-rows --resume --device",
+    "--max-pixels --workers --compile --sharding --seed --skip-bad-rows --resume --device",
     "evaluate": "--split --limit --batch-size --blind --untrained --skip-bad-rows --device",
     "compare": "--baseline --to",
     "diagnose": "--tasks --batches --batch-size --seed --to --device",

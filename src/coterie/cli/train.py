@@ -43,6 +43,7 @@ from coterie.cli.main import Subcommand
 )
 @click.option("--attention", help="transformers' attention: sdpa, eager, flash_attention_2 ...")
 @click.option("--max-pixels", type=int, help="Scale larger images down to so many pixels.")
+@click.option("--workers", type=int, help="Processes that read samples ahead.  [default: none]")
 @click.option("--compile", is_flag=True, default=None, help="Train through torch.compile.")
 @click.option(
     "--sharding",

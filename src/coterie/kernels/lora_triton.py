@@ -97,7 +97,9 @@ class _FusedTriton(torch.autograd.Function):
                 decision = ctx.decide(leaf)
             d_weights, d_probs, d_logits = d_decision
             parts = (d_weights, d_probs, None, d_logits)
-            d_shrunk[:, rank:] += compute_logits_gradient(decision, leaf, *parts)
+            extra = compute_logits_gradient(decision, leaf, *parts)
+            assert extra is not None
+            d_shrunk[:, rank:] += extra
         d_stack = (d_shrunk.t() @ x).to(down.dtype)
         if ctx.needs_input_grad[2]:
             stack = torch.cat((down, rows)).to(x.dtype)
@@ -110,7 +112,7 @@ class _FusedTriton(torch.autograd.Function):
 
 
 def gate_forward(
-    shrunk: Tensor, offset: Tensor | None, layout: RankLayout, router: KernelRouter
+    shrunk: Tensor, offset: Tensor | None, layout: RankLayout, router: KernelRouter | None
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return (h weighed by the gates and scales [tokens, rank], weights, probs, logits).
 
@@ -136,11 +138,12 @@ def gate_backward(
 
 def _launch(
     direction: str, shrunk: Tensor, weighed: Tensor, tensors: tuple[Tensor, ...],
-    offset: Tensor | None, layout: RankLayout, router: KernelRouter,
+    offset: Tensor | None, layout: RankLayout, router: KernelRouter | None,
 ) -> None:  # fmt: skip
     tokens, experts = len(shrunk), len(layout.ranks)
     if tokens == 0:
         return
+    assert router is not None
     mode, number, k = router
     block_rank = _next_power(weighed.shape[1])
     block_tokens = max(4, min(32, BLOCK_NUMBERS // block_rank))

@@ -53,6 +53,8 @@ class RunConfig:
         patience: a stage stops after so many validations without a lower mean of the tasks'
             losses, and returns to its best weights. None for no early stopping.
         validation_limit: validation rows of a task that are used, from the first.
+        workers: processes that read and decode training samples ahead; 0 for none, so that the
+            training process reads them. Changes nothing else.
         save_every: steps between two checkpoints, at least 1; only the last two are stored.
         log_every: steps between two lines of log.jsonl.
         log_usage_every: lines between two with expert usage; 0 for none.
@@ -84,6 +86,7 @@ class RunConfig:
     evaluate_every: int | None = None
     patience: int | None = None
     validation_limit: int = 200
+    workers: int = 0
     save_every: int = 50
     log_every: int = 10
     log_usage_every: int = 5
@@ -205,7 +208,7 @@ class RunConfig:
 MINIMUMS = {
     "seed": 0, "batch_size": 1, "accumulation": 1, "max_length": 1, "steps": 1,
     "max_grad_norm": 0, "evaluate_every": 1, "patience": 1, "validation_limit": 1,
-    "save_every": 1, "log_every": 1, "log_usage_every": 0,
+    "save_every": 1, "log_every": 1, "log_usage_every": 0, "workers": 0,
 }  # fmt: skip
 
 
@@ -228,6 +231,7 @@ class TrainSettings(TypedDict, total=False):
     evaluate_every: int | None
     patience: int | None
     validation_limit: int
+    workers: int
     save_every: int
     log_every: int
     log_usage_every: int

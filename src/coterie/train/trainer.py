@@ -1,7 +1,8 @@
 """`MixtureTrainer`: transformers' Trainer with task losses, routing losses and checkpoints."""
 
 import contextlib
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -26,6 +27,7 @@ from coterie.train.stage_context import StageContext
 from coterie.train.task_gradients import TaskGradients
 from coterie.train.trainable import group_parameters
 from coterie.train.validation import Validation
+from coterie.train.workers import BatchReader, keep, receive
 
 Batch = dict[str, Any]
 Count = Tensor | int | None
@@ -61,7 +63,19 @@ class MixtureTrainer(Trainer):
         # Not prepared by accelerate: the batch sampler returns this device's samples already.
         context, data = self.stage_context, self.stage_context.dataset
         sampler = StageBatchSampler(context.config, context.stage, data.sizes, context.number)
-        return DataLoader(data, batch_sampler=cast(Any, sampler), collate_fn=context.collator)
+        given: dict[str, Any] = {"batch_sampler": sampler, "collate_fn": context.collator}
+        if workers := context.config.workers:
+            # Forked tokenizers fall back to one thread, with a warning for each process.
+            os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+            data = BatchReader(data, context.collator)
+            given |= {"collate_fn": keep, "num_workers": workers}
+        return DataLoader(data, **given)
+
+    def get_batch_samples(self, epoch_iterator: Iterator[Any], *args: Any, **kwargs: Any) -> Any:
+        """Take the parts of a step, as Trainer does, from worker processes or from this one."""
+        collator = self.stage_context.collator
+        received = (receive(each, collator) for each in epoch_iterator)
+        return super().get_batch_samples(received, *args, **kwargs)
 
     def _get_num_items_in_batch(self, batch_samples: list[Batch], device: torch.device) -> Tensor:
         """Count the items of all parts of a step, on all devices; Trainer's counts tokens only."""
