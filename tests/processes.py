@@ -11,13 +11,13 @@ from torch import distributed
 
 from tests.forks import forked, status
 
-TWO = ("--nproc-per-node", "2", "--standalone")
+TWO = ("--num_processes", "2", "--num_machines", "1", "--main_process_port", "0",
+       "--mixed_precision", "no", "--dynamo_backend", "no")  # fmt: skip
 LAUNCHERS = {
-    "torchrun": ("torch.distributed.run", *TWO, "-m", "coterie"),
-    "accelerate": ("accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines",
-                   "1", "--mixed_precision", "no", "--dynamo_backend", "no",
-                   "--main_process_port", "0", "-m", "coterie"),
-}  # fmt: skip
+    "torchrun": ("torch.distributed.run", "--nproc-per-node", "2", "--standalone"),
+    "accelerate": ("accelerate.commands.launch", "--cpu", *TWO),
+    "accelerate --use_fsdp": ("accelerate.commands.launch", "--use_fsdp", *TWO),
+}
 REPOSITORY = Path(__file__).parents[1]
 
 
@@ -49,13 +49,11 @@ def in_two(folder: Path, work: Callable[[int], object]) -> list[tuple[int, str]]
     return [(end, each.read_text()) for end, each in zip(ends, said, strict=True)]
 
 
-def launch(launcher: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def launch(launcher: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the command in two processes, as a user would."""
-    started = LAUNCHERS[launcher]
-    if arguments[0].endswith(".py"):
-        started = started[:-2]
-    command = [sys.executable, "-m", *started, *arguments]
+    module = () if arguments[0].endswith(".py") else ("-m", "coterie")
+    command = [sys.executable, "-m", *LAUNCHERS[launcher], *module, *arguments]
     places = {"PYTHONPATH": os.pathsep.join([str(REPOSITORY / "src"), str(REPOSITORY)])}
     return subprocess.run(
-        command, env=os.environ | places | environment, capture_output=True, text=True, timeout=300
+        command, env=os.environ | places, capture_output=True, text=True, timeout=300
     )
