@@ -4,11 +4,13 @@ from collections.abc import Callable
 
 from tests.tinies.base import Tiny
 from tests.tinies.gemma3 import gemma3
+from tests.tinies.gemma4 import gemma4
 from tests.tinies.glm4v import glm4v, glm4v_moe
 from tests.tinies.idefics3 import idefics3, smolvlm
 from tests.tinies.internvl import internvl
 from tests.tinies.llava import llava, llava_next, llava_onevision
 from tests.tinies.mistral3 import llava_pixtral, mistral3
+from tests.tinies.mllama import mllama
 from tests.tinies.omni import omni
 from tests.tinies.paligemma import paligemma
 from tests.tinies.qwen_vl import qwen2_5_vl, qwen2_vl, qwen3_vl, qwen3_vl_moe
@@ -33,9 +35,11 @@ TINY: dict[str, Callable[[], Tiny]] = {
     "qwen3_vl": qwen3_vl,
     "internvl": internvl,
     "gemma3": gemma3,
+    "gemma4": gemma4,
     "llava_next": llava_next,
     "mistral3": mistral3,
     "llava_pixtral": llava_pixtral,
+    "mllama": mllama,
     "paligemma": paligemma,
     "qwen3_vl_moe": qwen3_vl_moe,
     "glm4v": glm4v,

@@ -92,18 +92,22 @@ class Tiny:
     """A random model in eval mode and one batch of 2 samples that its forward takes as it is.
 
     Where the family takes images, the samples have 1 and 2 of them. Labels are -100 on prompt
-    and padding. `files` are those of models of text and pictures.
+    and padding. Of models of text and pictures, `files` are those beside the weights, and `alone`
+    has the batch of each sample alone.
     """
 
     model: PreTrainedModel
     batch: dict[str, Tensor]
     files: HubFiles | None = None
+    alone: Sequence[dict[str, Tensor]] = ()
 
 
 def with_files(kind: Any, config: Any, files: HubFiles, sizes: Sequence[tuple[int, int]]) -> Tiny:
     """The model, and what its processor makes of both samples and pictures of these sizes."""
-    batch = with_pictures(files.load(config), files.mark, sizes)
-    return Tiny(seeded(lambda: kind(config)), batch, files)
+    processor = files.load(config)
+    samples = with_pictures(processor, files.mark, sizes)
+    alone = [with_pictures(processor, files.mark, sizes, sample) for sample in (0, 1)]
+    return Tiny(seeded(lambda: kind(config)), samples, files, alone)
 
 
 def seeded(build: Callable[[], PreTrainedModel]) -> PreTrainedModel:
@@ -169,11 +173,14 @@ def with_labels(batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def with_pictures(
-    processor: ProcessorMixin, image: str, sizes: Sequence[tuple[int, int]]
+    processor: ProcessorMixin, image: str, sizes: Sequence[tuple[int, int]], only: int | None = None
 ) -> dict[str, Tensor]:
-    """What `processor` makes of both samples and three pictures, the first sample having one."""
+    """What `processor` makes of both samples and three pictures, the first sample having one.
+
+    Or of one sample, `only`.
+    """
     first, *others = pictures(*sizes)
-    batch = processor(
-        text=texts(image), images=[[first], others], padding=True, return_tensors="pt"
-    )
+    chosen = slice(None) if only is None else slice(only, only + 1)
+    text, images = texts(image)[chosen], [[first], others][chosen]
+    batch = processor(text=text, images=images, padding=True, return_tensors="pt")
     return with_labels(batch)

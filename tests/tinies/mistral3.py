@@ -58,7 +58,14 @@ def by_hand(words: PreTrainedTokenizerFast, merge: int) -> dict[str, Tensor]:
 def make(kind: Any, config: Any, words: PreTrainedTokenizerFast, merge: int) -> Tiny:
     if find_spec("torchvision"):
         return with_files(kind, config, files(words, merge), SIZES)
-    return Tiny(seeded(lambda: kind(config)), by_hand(words, merge))
+    batch = by_hand(words, merge)
+    pixels = ("pixel_values", "image_sizes")
+    alone = [
+        {name: value[owned] if name in pixels else value[[i]][:, batch["attention_mask"][i] == 1]
+         for name, value in batch.items()}
+        for i, owned in enumerate((slice(0, 1), slice(1, 3)))
+    ]  # fmt: skip
+    return Tiny(seeded(lambda: kind(config)), batch, alone=alone)
 
 
 def mistral3() -> Tiny:

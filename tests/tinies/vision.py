@@ -64,7 +64,7 @@ def swin() -> Tiny:
     """Two stages; windows of 4 x 4 patches, of which the first stage has four."""
     config = SwinConfig(
         num_labels=NUM_LABELS, image_size=32, patch_size=4, embed_dim=16, depths=[2, 1],
-        num_heads=[2, 4], window_size=4, mlp_ratio=2.0,
+        num_heads=[2, 4], window_size=4, mlp_ratio=2.0, drop_path_rate=0.0,
     )  # fmt: skip
     return Tiny(seeded(lambda: SwinForImageClassification(config)), images(32))
 

@@ -15,7 +15,12 @@ from tests.tiny import TINY
 from tests.tuner.checks import IDS, TASKS, gradients, grafted, logits, roles, same, trained
 
 # Their modules and rows are those of another family here; `make test-slow` has them, too.
-TWINS = {"qwen2": "llama", "siglip": "clip", "smolvlm": "idefics3", "qwen2_5_vl": "qwen2_vl"}
+TWINS = {
+    "qwen2": "llama", "siglip": "clip", "smolvlm": "idefics3", "qwen2_5_vl": "qwen2_vl",
+    "qwen3_vl_moe": "qwen3_vl", "glm4v": "qwen2_vl", "glm4v_moe": "qwen2_vl", "swin": "vit",
+    "convnext": "vit", "paligemma": "gemma3", "gemma4": "gemma3", "llava_pixtral": "mistral3",
+    "llava_next": "llava_onevision", "mllama": "llava",
+}  # fmt: skip
 PLACES = [
     pytest.param(family, role, marks=pytest.mark.slow if family in TWINS else ())
     for family in TINY
@@ -40,10 +45,12 @@ class TestEveryRole:
             before = tiny.model(**tiny.batch).logits
         model = coterie.graft(tiny.model, Mixture(at=role, **ROUTED), tasks=TASKS)
         torch.testing.assert_close(logits(model, tiny.batch), before, atol=1e-6, rtol=1e-6)
-        losses = trained(model, tiny.batch, rate=1e-2)
+        losses = trained(model, tiny.batch, rate=5e-3)
         assert losses == sorted(losses, reverse=True) and losses[-1] < losses[0]
 
     def test_checkpointed_gradients_equal_plain_ones(self, family, role):
+        if not TINY[family]().model.supports_gradient_checkpointing:
+            pytest.skip(f"transformers checkpoints no {family}")
         found = []
         for checkpointed in (False, True):
             tiny = TINY[family]()
@@ -63,7 +70,8 @@ class TestEveryTower:
     def test_two_forwards_before_one_backward(self, family, role):
         tiny = TINY[family]()
         model = grafted(tiny, Mixture(at=role, **ROUTED)).train()
-        model.get_base_model().activation_checkpointing_enable({"use_reentrant": False})
+        if tiny.model.supports_gradient_checkpointing:
+            model.get_base_model().activation_checkpointing_enable({"use_reentrant": False})
         other = IDS.flip(0)
         losses = [model(**tiny.batch, task_ids=ids).loss for ids in (IDS, other)]
         sum(losses).backward()

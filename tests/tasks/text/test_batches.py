@@ -117,6 +117,24 @@ def test_llava_takes_the_batch_as_it_is():
     assert answer.shape == (2, prompts["input_ids"].shape[1] + 2)
 
 
+def test_paligemma_never_sees_an_answer_before_it_is_given():
+    # Tokens of type 0, the prompt, see each other; an answer sees what is before it.
+    tiny = TINY["paligemma"]()
+    assert tiny.files is not None
+    collate = TextCollator(tiny.files.load(tiny.model.config), ("naming", "ocr"))
+    found = []
+    for answer in ("it is.", "a cat."):
+        batch = collate([sample("ocr", "is this?", answer, media=(picture(),))])
+        assert (batch["token_type_ids"] == (batch["labels"] != -100)).all()
+        start = int((batch["labels"] != -100).nonzero()[0, 1])
+        batch.pop("task_ids")
+        with torch.no_grad():
+            found.append(tiny.model(**batch).logits[0, :start])
+    torch.testing.assert_close(*found)
+    prompts = collate.collate_prompts([sample("ocr", "is this?", "it is.", media=(picture(),))])
+    assert "labels" not in prompts and (prompts["token_type_ids"] == 0).all()
+
+
 def test_other_numbers_a_token_are_extended_and_media_are_not():
     encoded = {
         "input_ids": torch.tensor([[0, 5, 6], [7, 8, 9]]),

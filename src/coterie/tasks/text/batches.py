@@ -147,11 +147,17 @@ def append_answers(
     added = {"input_ids": answers, "attention_mask": [torch.ones_like(each) for each in answers]}
     types = [torch.zeros_like(each) for each in answers]  # an answer's tokens are text
     added |= {name: types for name in encoded if name.endswith("token_type_ids")}
+    if (seen := encoded.get("cross_attention_mask")) is not None:  # an answer sees all images
+        ends = [row[known][-1:] for row, known in zip(seen, mask, strict=True)]
+        added["cross_attention_mask"] = [
+            end.expand(len(each), *end.shape[1:])
+            for end, each in zip(ends, answers, strict=True)
+        ]  # fmt: skip
     if "token_type_ids" in added:
         added["token_type_ids"] = [torch.full_like(each, answer_type) for each in answers]
     for name, more in added.items():
         values = encoded[name]
-        if values.shape == mask.shape:
+        if values.shape[:2] == mask.shape:
             rows = [torch.cat([row[seen], new.to(row.dtype)])
                     for row, seen, new in zip(values, mask, more, strict=True)]  # fmt: skip
             filler = pad if name == "input_ids" else 0
