@@ -1,7 +1,6 @@
 """`StageRunner`: trains the stages of a run in order, each on the weights of the one before."""
 
 from contextlib import nullcontext
-from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from coterie.train.compilation import compile_model
 from coterie.train.frozen_caches import cache_encoder_features, cache_hidden_states
 from coterie.train.frozen_tasks import exclude_frozen, initialize_from_run
 from coterie.train.metric_log import MetricLog
+from coterie.train.model_card import write_model_card
 from coterie.train.run import Run
 from coterie.train.run_directory import FinishedStage
 from coterie.train.stage_context import StageContext
@@ -206,6 +206,10 @@ class StageRunner:
         last = self.finished_stages[-1]
         adapter_weights.load(model, self.run.folder / last.weights_folder)
         if distributed.is_rank_zero():
-            save = partial(adapter_weights.save, model, last.base_parameters)
+
+            def save(folder: Path) -> None:
+                adapter_weights.save(model, last.base_parameters, folder)
+                write_model_card(folder, self.config, self.stages)
+
             checkpoint.write_atomically(self.run.directory.adapter_folder, save)
         distributed.barrier()

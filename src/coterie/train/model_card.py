@@ -1,0 +1,79 @@
+"""`write_model_card`: the README.md of a run's adapter, of the run's own facts."""
+
+import json
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from safetensors import safe_open
+
+from coterie.io import write
+from coterie.recipe import Stage
+from coterie.train.config import RunConfig
+from coterie.train.environment import get_versions
+from coterie.tuner.config import WEIGHTS
+
+FILE = "README.md"
+TEXT = """---
+{front}---
+
+# {recipe} on {tasks}
+
+An adapter of the Python package coterie: a mixture of experts for the base model `{base}`,
+trained on {count} with the recipe `{recipe}`{paper}. It has {size} trained parameters.
+
+| | |
+|---|---|
+{facts}
+
+## Use
+
+```python
+import coterie  # registers the PEFT method
+import peft
+
+model = peft.PeftModel.from_pretrained(base_model, "this folder")
+```
+{ids}
+{departures}"""
+
+
+def write_model_card(folder: Path, config: RunConfig, stages: Sequence[Stage]) -> None:
+    """Write the card of the adapter in `folder`, in place of PEFT's form."""
+    recipe, names = config.recipe, config.task_names
+    with safe_open(folder / WEIGHTS, framework="pt") as file:
+        sizes = [math.prod(file.get_slice(name).get_shape()) for name in file.keys()]
+    departs = "".join(f"- {each}\n" for each in recipe.departures)
+    text = TEXT.format(
+        front=_list_metadata(config),
+        recipe=recipe.name,
+        base=config.base,
+        paper=f" ({recipe.paper})" if recipe.paper else "",
+        tasks=", ".join(names),
+        count="one task" if len(names) == 1 else f"{len(names)} tasks",
+        size=f"{sum(sizes):,}",
+        facts="\n".join(f"| {name} | {value} |" for name, value in _list_facts(config, stages)),
+        ids=f"\nTask ids, where a gate asks for them, count in this order: {', '.join(names)}.\n",
+        departures=f"## Differences from the paper\n\n{departs}" if departs else "",
+    )
+    write(folder / FILE, text.rstrip() + "\n")
+
+
+def _list_metadata(config: RunConfig) -> str:
+    """Return the front matter that the hub reads; a base model by its id there, if it has one."""
+    lines = ["library_name: peft", "tags: [coterie, mixture-of-experts, multi-task-learning]"]
+    if config.base.count("/") == 1 and not Path(config.base).exists():
+        lines.append(f"base_model: {json.dumps(config.base)}")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _list_facts(config: RunConfig, stages: Sequence[Stage]) -> Iterable[tuple[str, str]]:
+    for name in config.task_names:
+        yield f"task `{name}`", config.tasks.describe_task(name)
+    for stage in stages:
+        batch = config.get_global_batch_size(stage)
+        rate = f"learning rate {stage.learning_rate:g}"
+        yield f"stage `{stage.name}`", f"{stage.steps:,} steps of {batch} samples, {rate}"
+    yield "precision", config.precision + (f", {config.quantize}" if config.quantize else "")
+    yield "seed", str(config.seed)
+    yield "versions", ", ".join(get_versions())
