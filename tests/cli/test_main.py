@@ -14,6 +14,7 @@ import pytest
 from coterie import plugins
 from coterie.cli import main
 from coterie.cli.main import VERBS, Subcommand, SubcommandGroup
+from coterie.distributed import SharedError
 from tests.cli.calls import Calls
 
 # Few, and they do not grow: a setting goes through `--set`, or is an argument of the function.
@@ -121,6 +122,23 @@ def test_mistakes_have_no_traceback(
     replace_list(monkeypatch, click.command(cls=Subcommand, resume="go on so")(raising(error)))
     called = coterie("list")
     assert (called.code, called.err) == (code, said)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ValueError("row 3 is bad"), "coterie: process 1: row 3 is bad\n"),
+        (SharedError("row 3 is bad"), ""),  # the first process says it
+        (KeyboardInterrupt(), ""),
+    ],
+)
+def test_another_process_says_who_it_is(
+    error: BaseException, said: str, coterie: Calls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RANK", "1")
+    replace_list(monkeypatch, click.command(cls=Subcommand)(raising(error)))
+    called = coterie("list")
+    assert called.code > 0 and called.err == said
 
 
 @pytest.mark.parametrize("way", ["flag", "environment"])

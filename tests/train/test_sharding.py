@@ -23,6 +23,7 @@ from coterie import (
     Uncertainty,
     UPGrad,
 )
+from coterie.graft import graft
 from coterie.train import Run, checkpoint, sharding
 from tests.forks import forked, status
 from tests.processes import in_two
@@ -123,6 +124,39 @@ def test_it_resumes_on_another_number_of_processes(tmp_path: Path) -> None:
     assert status(child) == -signal.SIGKILL
     assert in_both("text", tmp_path / "three", resume=True) == [(0, ""), (0, "")]
     assert_alike(one, Run.read(tmp_path / "three"))
+
+
+def test_a_process_without_pictures_has_a_part_in_all_gradients(tmp_path: Path) -> None:
+    lora = Lora(ranks=(2, 2))
+    mixtures = [Mixture(at=at, experts=lora, gate=TokenGate()) for at in ("text.mlp", "vision.mlp")]
+    words = torch.tensor([[1, 20, 3, 21, 22]])
+    text_alone = {"input_ids": words, "attention_mask": torch.ones_like(words), "labels": words}
+
+    def differentiate(rank: int, *, sharded: bool) -> dict[str, torch.Tensor]:
+        torch.manual_seed(0)
+        tiny = TINY["llava"]()
+        model = graft(tiny.model, mixtures)
+        for each in model.parameters():  # as if trained: else half of the gradients are 0
+            each.data.add_(0.01 * torch.randn(each.shape) * each.requires_grad)
+        if sharded:
+            sharding.shard(model, torch.device("cpu"))
+        model(**(text_alone if rank else tiny.batch)).loss.backward()
+        return {
+            name: torch.zeros(each.shape) if each.grad is None else sharding.gather(each.grad)
+            for name, each in model.named_parameters()
+            if each.requires_grad
+        }
+
+    def work(rank: int) -> None:
+        found = differentiate(rank, sharded=True)
+        assert found.keys() == wanted.keys()
+        for name, gradient in found.items():
+            assert torch.allclose(gradient, wanted[name], atol=1e-6), name
+
+    apart = [differentiate(rank, sharded=False) for rank in range(2)]
+    wanted = {name: (each + apart[1][name]) / 2 for name, each in apart[0].items()}
+    assert any("vision" in name and each.abs().max() > 0 for name, each in wanted.items())
+    assert in_two(tmp_path / "two", work) == [(0, ""), (0, "")]
 
 
 @pytest.mark.parametrize(("family", "blocks"), [("llama", 2), ("qwen2_vl", 2), ("vit", 2)])

@@ -80,8 +80,15 @@ def shard(model: PeftModel, device: torch.device) -> None:
     # Resharded after each forward, as the blocks: its parameters are then always those that the
     # optimizer has, also after a validation.
     root: Any = fully_shard(base, mesh=mesh, reshard_after_forward=True)
-    # A process without media gives the towers no gradient.
+    # A process without media gives the towers no gradient, and without them the inputs of the first
+    # block need none: it would sum its gradients later than in other processes, which wait.
     root.set_reduce_scatter_unused_params(True)
+    family = find_family(base)
+    by_name = dict(base.named_parameters())
+    towers = {name: family.get_tower(name) for name in by_name} if family else {}
+    trained = {tower for name, tower in towers.items() if by_name[name].requires_grad}
+    if "text" in towers.values() and trained - {"text"}:
+        root.enable_input_require_grads()
 
 
 def find_blocks(base: nn.Module) -> list[nn.Module]:
