@@ -73,6 +73,12 @@ class _InstanceGateLayer(GateLayer):
         if site.tower == "text" and mask is not None:
             # Some MLPs, as those of mixture decoders, see [batch * seq, width].
             tokens = x.view(*mask.shape, -1) if x.shape[:-1].numel() == mask.numel() else x
+            if tokens.shape[:-1] != mask.shape:
+                raise ValueError(
+                    f"InstanceGate(pool='hidden') at {site.name} sees tokens of shape "
+                    f"{tuple(x.shape[:-1])}, and those of the prompt are {tuple(mask.shape)}: use "
+                    "pool='embedding', or other places"
+                )
             return compute_masked_mean(tokens, mask.to(x.device))
         per_row = x.flatten(1, -2).mean(1) if x.ndim > 2 else x
         owner = context.get_sample_of_rows(site.tower, x.shape[0]).to(x.device)
