@@ -20,8 +20,11 @@ from coterie.paths import get_cache_dir
 IGNORED_EXTRAS = ("dev",)
 # Each is optional; the first two break `import transformers` if built for another torch.
 FAMILY_PACKAGES = ("torchvision", "timm", "num2words")
-# What torchvision does for every family; coterie itself decodes no videos.
-WITHOUT_TORCHVISION = "images are prepared with Pillow, videos cannot be"
+# What is lost without them besides the families of coterie.families that declare them.
+LOST = {
+    "torchvision": "images are prepared with Pillow, videos cannot be",
+    "timm": "gemma3n, whose vision tower is timm's, cannot be loaded",
+}
 GIB = 1024**3
 # Linux's names of the instructions that multiply bfloat16; without them it is emulated.
 BFLOAT16 = {"avx512_bf16", "amx_bf16", "bf16", "svebf16"}
@@ -112,7 +115,7 @@ def check_families() -> Iterator[Check]:
     for name in FAMILY_PACKAGES:
         families = ", ".join(needed_by.get(name, ()))
         if find_spec(name) is None:
-            lost = [WITHOUT_TORCHVISION] if name == "torchvision" else []
+            lost = [LOST[name]] if name in LOST else []
             lost += [f"{families} cannot be loaded"] if families else []
             details = "; ".join(["not installed", *lost])
             yield Check(name, "off", details, "pip install 'coterie[families]'")
@@ -121,9 +124,8 @@ def check_families() -> Iterator[Check]:
             advice = f"pip uninstall {name}, or install the build made for this torch"
             yield Check(name, "broken", details, advice)
         else:
-            yield Check(
-                name, "ok", f"imports beside this torch; {families or 'all families'} use it"
-            )
+            needs = f"; {families} cannot be loaded without" if families else ""
+            yield Check(name, "ok", f"imports beside this torch{needs}")
 
 
 def try_import(name: str) -> str:

@@ -247,4 +247,4 @@ def _pool_prompt(layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
     embedded = args[0] if args else kwargs["hidden_states"]
     if embedded.shape[:-1] != context.prompt_mask.shape:  # as in the decoder of an encoder-decoder
         return
-    context.prompt_mean = compute_prompt_mean(embedded, context)
+    context.prompt_mean = compute_prompt_mean(embedded, context, "the first block")

@@ -70,7 +70,7 @@ class _InstanceGateLayer(GateLayer):
                 )
             return context.prompt_mean.to(x.device)
         if site.tower == "text" and context.prompt_mask is not None:
-            return compute_prompt_mean(x, context)
+            return compute_prompt_mean(x, context, site.name)
         per_row = x.flatten(1, -2).mean(1) if x.ndim > 2 else x
         owner = context.get_sample_of_rows(site.tower, x.shape[0]).to(x.device)
         total = per_row.new_zeros(context.batch_size, x.shape[-1]).index_add(0, owner, per_row)
@@ -78,13 +78,24 @@ class _InstanceGateLayer(GateLayer):
         return total / rows[:, None].to(total.dtype)
 
 
-def compute_prompt_mean(x: LayerInput, context: RoutingContext) -> Float[Tensor, "batch width"]:
-    """Compute the mean of `x`, by token of the text, over each sample's prompt, in float32."""
+def compute_prompt_mean(
+    x: LayerInput, context: RoutingContext, place: str
+) -> Float[Tensor, "batch width"]:
+    """Compute the mean of `x`, by token of the text, over each sample's prompt, in float32.
+
+    Raises ValueError, which names the place, if `x` does not have the prompt's tokens.
+    """
     assert context.prompt_mask is not None
     mask = context.prompt_mask.to(x.device)
     if context.sample_spans is None:
         # Some MLPs, as those of mixture decoders, see [batch * seq, width].
         tokens = x.view(*mask.shape, -1) if x.shape[:-1].numel() == mask.numel() else x
+        if tokens.shape[:-1] != mask.shape:
+            raise ValueError(
+                f"InstanceGate(pool='hidden') at {place} sees tokens of shape "
+                f"{tuple(x.shape[:-1])}, and those of the prompt are {tuple(mask.shape)}: use "
+                "pool='embedding', or other places"
+            )
         return compute_masked_mean(tokens, mask)
     tokens = to_full_precision(x.reshape(-1, x.shape[-1]))
     owner = context.get_sample_of_rows("text", len(tokens)).to(x.device)
