@@ -98,8 +98,10 @@ class StageRunner:
         step, events = checkpoint.get_step(last) if last else 0, directory.events_folder(stage)
         callbacks = make_callbacks(events, self.config.report_to, step=step)
         shown.update(context.finished_steps + step - shown.n)
-        compiled = compile_model(model, on=self.config.compile)
-        with suppress_third_party_warnings(), cache_hidden_states(model), compiled:
+        # A compiled model cannot read files.
+        compiles = self.config.compile
+        faster = compile_model(model) if compiles else cache_hidden_states(model)
+        with suppress_third_party_warnings(), faster:
             callbacks = [ProgressCallback(shown, interrupt, stage), *callbacks]
             trainer = MixtureTrainer(context, callbacks)
             if self.config.packing:
