@@ -5,8 +5,6 @@ from contextlib import contextmanager
 
 from torch import nn
 
-from coterie.data.sources.base import get_first_line
-
 RECOMPILATIONS = 64
 """As many graphs are allowed: with and without recorded routing, in training and validation ..."""
 
@@ -27,9 +25,10 @@ def compile_model(model: nn.Module) -> Iterator[None]:
         with config.patch(recompile_limit=RECOMPILATIONS):
             yield
     except exc.TorchDynamoException as error:
+        reason = " ".join(str(error).split())[:200]
         raise ValueError(
-            f"compile=True: torch cannot compile this model as one graph "
-            f"({get_first_line(error)}). Leave compile out"
+            f"compile=True: torch cannot compile this model as one graph ({reason} ...). Leave "
+            "compile out"
         ) from error
     finally:
         model._compiled_call_impl = None
