@@ -19,6 +19,8 @@ def suppress_third_party_warnings() -> Iterator[None]:
             warnings.filterwarnings("ignore", message="Detected call of `lr_scheduler.step")
             # Several processes with one image each: the strides of one class token are ambiguous.
             warnings.filterwarnings("ignore", message="Grad strides do not match bucket view")
+            # bitsandbytes warns in every layer and step.
+            warnings.filterwarnings("ignore", message="MatMul8bitLt: inputs will be cast")
             yield
     finally:
         if shown:

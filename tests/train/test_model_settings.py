@@ -60,6 +60,7 @@ def test_quantised_weights_are_not_trained(given: Recipe, said: str) -> None:
         ({"quantize": "2bit"}, "quantize='2bit': allowed are '4bit', '8bit', 'int8'"),
         ({"attention": "flash_attention_2"}, "multiplies in 16 bits.*give precision='bfloat16'"),
         ({"packing": True, "compile": True}, "compile=True and packing=True: "),
+        ({"gradient_checkpointing": True, "compile": True}, "and gradient_checkpointing=True: "),
         ({"compile": True, "recipe": recipe(Lora(), balancing=coterie.MGDA())},
          "compile=True does not fit recipe 'r': MGDA takes a backward pass for each task"),
     ],

@@ -13,7 +13,8 @@ class ModelOptions:
     Attributes:
         quantize: the linear layers of a chat model but its output head. "4bit": NF4 of
             bitsandbytes with quantised scales, as in QLoRA (arXiv:2305.14314); "8bit": LLM.int8
-            of bitsandbytes; "int8": torchao's int8 of the weights alone. None for none.
+            of bitsandbytes, which multiplies in float16; "int8": torchao's int8 of the weights
+            alone. None for none.
         attention: the `attn_implementation` of transformers; None for the model's default.
         max_pixels: larger images are scaled down to at most so many pixels before the processor
             sees them, and the processor's own limit is lowered to it; None for no limit.

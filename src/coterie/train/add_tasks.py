@@ -43,8 +43,8 @@ def add_tasks(
         like: the old task whose gates initialise the new ones; None for the mean over all tasks.
         experts: whether the experts are trained too; old tasks' outputs then change.
         resume, progress: as in `coterie.train`.
-        settings: as in `coterie.train`; precision, batch_size and skip_bad_rows default to the
-            old run's.
+        settings: as in `coterie.train`; precision, attention, batch_size and skip_bad_rows
+            default to the old run's.
 
     Raises as `coterie.train`, and ValueError for a run that is not on a dense data set, whose
     mixtures have no gate for each task, or whose tasks are not the first of `tasks`.
@@ -59,7 +59,7 @@ def add_tasks(
     recipe = make_add_tasks_recipe(config.recipe, extended.trained_names, experts=experts)
     inherited: TrainSettings = {
         "precision": config.precision, "batch_size": config.batch_size,
-        "skip_bad_rows": config.skip_bad_rows,
+        "skip_bad_rows": config.skip_bad_rows, "attention": config.attention,
     }  # fmt: skip
     return train(
         recipe, base=config.base, tasks=extended, out=out, resume=resume, progress=progress,

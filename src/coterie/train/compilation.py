@@ -5,16 +5,30 @@ from contextlib import contextmanager
 
 from torch import nn
 
+RECOMPILATIONS = 64
+"""As many graphs are allowed: with and without recorded routing, in training and validation ..."""
+
 
 @contextmanager
-def compile_model(model: nn.Module, *, on: bool) -> Iterator[None]:
-    """Run the model through torch.compile within the block, if `on`.
+def compile_model(model: nn.Module) -> Iterator[None]:
+    """Run the model through torch.compile within the block, as one graph.
 
-    In place, so that a wrapper such as DistributedDataParallel, and validation, run it, too.
+    In place, so that a wrapper such as DistributedDataParallel, and validation, run it, too. After
+    a break in the graph, layers would not know what the hooks of the model have set for them.
+
+    Raises ValueError if the model cannot be one graph.
     """
-    if on:
-        model.compile()
+    from torch._dynamo import config, exc  # slow to import
+
+    model.compile(fullgraph=True)
     try:
-        yield
+        with config.patch(recompile_limit=RECOMPILATIONS):
+            yield
+    except exc.TorchDynamoException as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(
+            f"compile=True: torch cannot compile this model as one graph ({reason} ...). Leave "
+            "compile out"
+        ) from error
     finally:
         model._compiled_call_impl = None

@@ -38,11 +38,12 @@ def check_fit(config: Any) -> None:
             f"{type(recipe.balancing).__name__} takes a backward pass for each task, and a "
             "compiled graph has one. Leave compile out, or balance the losses"
         )
-    if config.compile and config.packing:
-        raise ValueError(
-            "compile=True and packing=True: the numbers of packed tokens differ from batch to "
-            "batch, and each would be compiled anew. Leave one of them out"
-        )
+    for name in ("packing", "gradient_checkpointing") if config.compile else ():
+        if getattr(config, name):
+            raise ValueError(
+                f"compile=True and {name}=True: a compiled graph cannot hold what gates need to "
+                "know of the samples then. Leave one of them out"
+            )
 
 
 def check_quantize(recipe: Recipe, quantize: str) -> None:

@@ -106,10 +106,12 @@ class StageRunner:
         step, events = checkpoint.get_step(last) if last else 0, directory.events_folder(stage)
         callbacks = make_callbacks(events, self.config.report_to, step=step)
         shown.update(context.finished_steps + step - shown.n)
-        # Processes whose caches differ would not run the same blocks of a sharded model.
-        caches = nullcontext() if self.is_sharded else cache_hidden_states(model)
-        compiled = compile_model(model, on=self.config.compile)
-        with suppress_third_party_warnings(), caches, compiled:
+        # Processes whose caches differ would not run the same blocks of a sharded model, and a
+        # compiled model cannot read files.
+        compiles, caches = self.config.compile, not (self.is_sharded or self.config.compile)
+        cached = cache_hidden_states(model) if caches else nullcontext()
+        compiled = compile_model(model) if compiles else nullcontext()
+        with suppress_third_party_warnings(), cached, compiled:
             callbacks = [ProgressCallback(shown, interrupt, stage), *callbacks]
             trainer = MixtureTrainer(context, callbacks)
             if self.config.packing:

@@ -103,5 +103,6 @@ def compute_fingerprint(model: OmniModel) -> str:
     for encoder in model.encoders:
         parts.append(serialization.dumps(encoder).encode())
         for name, weights in sorted(model.get_tower(encoder).state_dict().items()):
-            parts += [name.encode(), weights.detach().float().cpu().contiguous().numpy().tobytes()]
+            plain = weights.detach().dequantize().float().cpu().contiguous()
+            parts += [name.encode(), plain.numpy().tobytes()]
     return files.compute_digest(*parts)
