@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 import coterie
+from coterie.models.loading import load
 from coterie.tasks import as_task_set
+from coterie.tasks.text.batches import TextCollator
 from coterie.train import RunConfig
 from tests.train.small import OPTIONS, base, plain, tasks
 
@@ -59,3 +61,13 @@ def test_a_plan_is_read_back_or_refused(tmp_path: Path):
 
 def without(options: dict, *names: str) -> dict:
     return {key: value for key, value in options.items() if key not in names}
+
+
+def test_rows_of_packed_samples_are_as_long_as_attention_allows():
+    given = {"recipe": plain(), "base": base(), "tasks": as_task_set(tasks()), "packing": True}
+    words = load(base(), device="cpu").processor
+    assert RunConfig(**given, max_length=50).make_collator(words).max_length == 50
+    assert RunConfig(**given).make_collator(words).max_length is None
+    flash = {"attention": "flash_attention_2", "precision": "bfloat16"}
+    assert RunConfig(**given, **flash, max_length=50).make_collator(words).max_length is None
+    assert type(RunConfig(**given | {"packing": False}).make_collator(words)) is TextCollator
