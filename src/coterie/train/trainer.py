@@ -1,7 +1,6 @@
 """`MixtureTrainer`: transformers' Trainer with task losses, routing losses and checkpoints."""
 
 import contextlib
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -27,7 +26,7 @@ from coterie.train.stage_context import StageContext
 from coterie.train.task_gradients import TaskGradients
 from coterie.train.trainable import group_parameters
 from coterie.train.validation import Validation
-from coterie.train.workers import BatchReader, keep, receive
+from coterie.train.workers import make_loader, receive
 
 Batch = dict[str, Any]
 Count = Tensor | int | None
@@ -63,13 +62,7 @@ class MixtureTrainer(Trainer):
         # Not prepared by accelerate: the batch sampler returns this device's samples already.
         context, data = self.stage_context, self.stage_context.dataset
         sampler = StageBatchSampler(context.config, context.stage, data.sizes, context.number)
-        given: dict[str, Any] = {"batch_sampler": sampler, "collate_fn": context.collator}
-        if workers := context.config.workers:
-            # Forked tokenizers fall back to one thread, with a warning for each process.
-            os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-            data = BatchReader(data, context.collator)
-            given |= {"collate_fn": keep, "num_workers": workers}
-        return DataLoader(data, **given)
+        return make_loader(data, context.collator, sampler, workers=context.config.workers)
 
     def get_batch_samples(self, epoch_iterator: Iterator[Any], *args: Any, **kwargs: Any) -> Any:
         """Take the parts of a step, as Trainer does, from worker processes or from this one."""

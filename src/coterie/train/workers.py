@@ -1,14 +1,15 @@
 """Reading of batches in worker processes, ahead of the training process."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
-from torch.utils.data import Dataset
+from torch.utils.data import DataLoader, Dataset
 
 from coterie.data.dataset import BadRow
 from coterie.tasks.task_set import Collator
-from coterie.train.batch_sampler import MultiTaskDataset, SampleIndex
+from coterie.train.batch_sampler import MultiTaskDataset, SampleIndex, StageBatchSampler
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,23 @@ class BatchReader(Dataset[Any]):
         return ReadBatch(batch, self.collator.skipped[known:])
 
 
-def keep(batch: ReadBatch) -> ReadBatch:
-    """Return the batch, which is collated: the `collate_fn` of a `BatchReader`."""
+def make_loader(
+    dataset: MultiTaskDataset, collator: Collator, sampler: StageBatchSampler, *, workers: int
+) -> DataLoader[Any]:
+    """Make the loader of a stage's batches; from worker processes they are each a `ReadBatch`."""
+    if not workers:
+        return DataLoader(dataset, batch_sampler=cast(Any, sampler), collate_fn=collator)
+    # Forked tokenizers fall back to one thread, with a warning for each process.
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    return DataLoader(
+        BatchReader(dataset, collator),
+        batch_sampler=cast(Any, sampler),
+        collate_fn=_keep,  # the reader has collated it
+        num_workers=workers,
+    )
+
+
+def _keep(batch: ReadBatch) -> ReadBatch:
     return batch
 
 
