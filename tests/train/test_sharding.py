@@ -177,11 +177,14 @@ def test_clipping_is_that_of_torch() -> None:
 
 def test_what_cannot_be_sharded_is_refused(tmp_path: Path, unchecked: None) -> None:
     balanced = replace(text(), balancing=UPGrad())
-    for recipe, value, said in (
-        (balanced, "fsdp", "sharding='fsdp' with UPGrad"), (text(), "ddp", "'none' and 'fsdp'")
-    ):  # fmt: skip
+    untried = ({"quantize": "4bit"}, {"compile": True}, {"packing": True})
+    for recipe, settings, said in (
+        (balanced, {}, "sharding='fsdp' with UPGrad"),
+        (text(), {"sharding": "ddp"}, "'none' and 'fsdp'"),
+        *((text(), each, f"'fsdp' with {next(iter(each))} is not supported") for each in untried),
+    ):
         with pytest.raises(ValueError, match=said):
-            small.trained(tmp_path, recipe, sharding=value)
+            small.trained(tmp_path, recipe, **{"sharding": "fsdp", **settings})
 
 
 def test_accelerate_asks_for_it_and_does_not_do_it(monkeypatch) -> None:

@@ -29,6 +29,9 @@ def check(config: RunConfig) -> None:
             f"sharding='fsdp' with {type(balancing).__name__}: the tasks' gradients are combined "
             "whole; leave sharding out, or balance the losses, by Uncertainty"
         )
+    for name in ("quantize", "compile", "packing"):
+        if config.sharding == "fsdp" and getattr(config, name):
+            raise ValueError(f"sharding='fsdp' with {name} is not supported: leave one of them out")
 
 
 def is_used(config: RunConfig) -> bool:
