@@ -1,5 +1,7 @@
 """Models that no file of coterie.families describes: right, or refused."""
 
+from collections.abc import Iterator
+
 import pytest
 import torch
 from transformers import (
@@ -11,7 +13,9 @@ from transformers import (
 
 import coterie
 from coterie import InstanceGate, Mixture, TaskGate, TopK
+from coterie.families import base
 from coterie.families.base import find_family
+from coterie.families.paligemma import PaliGemma
 from coterie.tuner.unlisted_family import UnlistedFamily
 from tests.tuner.checks import TASKS, awake
 
@@ -19,6 +23,15 @@ IMAGE, TOKENS = 60, 4  # the placeholder, and how many an image has
 SIZES = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2,
          "num_attention_heads": 4}  # fmt: skip
 MLP = r".*vision_tower.*\.mlp\.fc1"
+
+
+@pytest.fixture(autouse=True)
+def unlisted(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """As if no file described PaliGemma."""
+    monkeypatch.setattr(PaliGemma, "model_types", ())
+    base._find_families.cache_clear()
+    yield
+    base._find_families.cache_clear()  # the next test's look-up is after monkeypatch's undoing
 
 
 def paligemma() -> PaliGemmaForConditionalGeneration:
@@ -57,9 +70,9 @@ def of_sample(whole: dict[str, torch.Tensor], index: int, images: slice) -> dict
 
 @pytest.mark.parametrize("gate", [TaskGate(), InstanceGate(pool="hidden", init_std=1.0)])
 def test_images_belong_to_the_sample_of_their_placeholders(gate) -> None:
-    base = paligemma()
-    assert find_family(base) is None
-    model = coterie.graft(base, Mixture(at=MLP, gate=gate, router=TopK(k=1)), tasks=TASKS)
+    host = paligemma()
+    assert find_family(host) is None
+    model = coterie.graft(host, Mixture(at=MLP, gate=gate, router=TopK(k=1)), tasks=TASKS)
     awake(model, scale=0.5)
     model.eval()
     whole, tasks = batch(1, 3), torch.tensor([0, 1])
