@@ -83,7 +83,7 @@ def test_a_mistake_is_reported_once(tmp_path: Path) -> None:
 
 
 KILLED = """
-import os, signal, sys
+import os, pathlib, signal, sys, time
 
 from coterie.train import RunConfig, checkpoint, train_from_config
 
@@ -91,6 +91,7 @@ from coterie.train import RunConfig, checkpoint, train_from_config
 def remove(stage):
     if os.environ["RANK"] == "1":
         return
+    pathlib.Path(sys.argv[3]).write_text(str(time.time()))
     os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -103,7 +104,7 @@ def test_a_killed_process_ends_the_run(tmp_path: Path) -> None:
     file, script = tmp_path / "config.json", tmp_path / "killed.py"
     file.write_text(config("text", tmp_path).dumps())
     script.write_text(KILLED)
-    started = time.monotonic()
-    called = launch("torchrun", str(script), str(file), str(tmp_path / "two"))
-    assert called.returncode == 1 and time.monotonic() - started < 60
+    moment = tmp_path / "moment.txt"
+    called = launch("torchrun", str(script), str(file), str(tmp_path / "two"), str(moment))
+    assert called.returncode == 1 and time.time() - float(moment.read_text()) < 60
     assert "Signal 9 (SIGKILL) received" in called.stderr
