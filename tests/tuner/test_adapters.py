@@ -18,6 +18,8 @@ from tests.tuner.checks import IDS, TASKS, awake, gradients, grafted, logits
 FIRST = Mixture(at="text.mlp", experts=Lora(ranks=(2, 4)), gate=TaskGate(), router=Softmax())
 SECOND = Mixture(at="text.attn", experts=Lora(ranks=(8,)), gate=None)
 INSTANCE = Mixture(at="text.mlp", gate=InstanceGate(), router=TopK(k=1))
+# On a CPU, bitsandbytes 0.46 has no other type of 4 bits.
+NF4 = {"bnb_4bit_compute_dtype": "float32", "bnb_4bit_quant_type": "nf4"}
 
 
 def two_adapters():
@@ -189,7 +191,7 @@ def quantised(how, folder):
     from transformers import BitsAndBytesConfig, TorchAoConfig
 
     options = {
-        "4 bit": lambda: BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_compute_dtype="float32"),
+        "4 bit": lambda: BitsAndBytesConfig(load_in_4bit=True, **NF4),
         "8 bit": lambda: BitsAndBytesConfig(load_in_8bit=True),
         "int8": lambda: TorchAoConfig(int8_weight_only()),
     }[how]()
