@@ -17,7 +17,13 @@ def test_small_and_always_the_same(family: str) -> None:
     assert torch.isfinite(losses[0]) and torch.equal(*losses)
 
 
-@pytest.mark.parametrize("family", [name for name in TINY if "input_ids" in TINY[name]().batch])
+# PaliGemma's processor ends each text with a line break.
+TEXTS = [
+    name for name in TINY if "input_ids" in TINY[name]().batch and name != "paligemma"
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("family", TEXTS)
 def test_labels_are_the_answers(family: str) -> None:
     batch = TINY[family]().batch
     assert (batch["attention_mask"] == 0).any()

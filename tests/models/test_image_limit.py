@@ -2,12 +2,17 @@
 
 import pytest
 from PIL import Image
-from transformers import Idefics3ImageProcessorPil, Idefics3Processor, Qwen2VLImageProcessorPil
+from transformers import (
+    Idefics3ImageProcessorPil,
+    Idefics3Processor,
+    Qwen2VLImageProcessorPil,
+    Qwen2VLProcessor,
+)
 
 from coterie.models.image_limit import get_max_pixels, set_max_pixels
+from coterie.models.processors import MissingVideoProcessor, make_processor_without_videos
 from tests.tinies.base import tokenizer
 from tests.tinies.idefics3 import MARKERS
-from tests.tinies.qwen_vl import NoVideo2
 
 
 def test_text_models_have_no_images() -> None:
@@ -22,7 +27,13 @@ def test_qwen_counts_pixels_after_rounding() -> None:
     images = Qwen2VLImageProcessorPil(
         patch_size=2, merge_size=2, size={"shortest_edge": 16, "longest_edge": 400}
     )
-    processor = NoVideo2(images, tokenizer("<|image_pad|>", "<|video_pad|>"))
+    words = tokenizer("<|image_pad|>", "<|video_pad|>")
+    parts = {"image_processor": images, "tokenizer": words}
+    processor = make_processor_without_videos(
+        Qwen2VLProcessor,
+        [parts.get(name, MissingVideoProcessor()) for name in Qwen2VLProcessor.get_attributes()],
+        {},
+    )
     # 22 * 18 = 396 pixels: edges of multiples of 4 that are nearest are 24 * 16 = 384
     image = Image.new("RGB", (22, 18))
     before = images(images=[image], return_tensors="pt")["image_grid_thw"]

@@ -149,7 +149,9 @@ def test_trains_and_comes_back(name: str, host: str, tmp_path: Path) -> None:
     assert torch.equal(one, two)
 
 
-TEXTS = [name for name, make in TINY.items() if "input_ids" in make().batch]
+OTHERS = {"mllama", "qwen3_vl_moe", "glm4v", "glm4v_moe", "qwen2_moe"}
+"""Whose blocks differ: cross attention, gate and up projection in one, mixtures of their own."""
+TEXTS = [name for name, make in TINY.items() if "input_ids" in make().batch and name not in OTHERS]
 
 
 def sites(tiny: Tiny, at: str) -> set[str]:

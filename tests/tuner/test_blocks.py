@@ -9,7 +9,19 @@ from coterie.tuner.layer import CoterieLayer
 from tests.tiny import TINY
 from tests.tuner.checks import IDS, TASKS, awake, gradients, grafted, logits, roles, same, trained
 
-MLPS = [(family, role) for family in TINY for role in roles(family) if role.endswith("mlp")]
+REFUSED = {
+    "qwen3_vl_moe": ("text.mlp", "has no linear layer, as the stacked experts"),
+    "glm4v_moe": ("text.mlp", "give each its own modules"),
+    "qwen2_moe": ("text.mlp", "give each its own modules"),
+    "convnext": ("vision.mlp", "ConvNextLayer has convolutions over neighbours"),
+}
+"""Blocks that are mixtures themselves, or no function of single tokens."""
+MLPS = [
+    (family, role)
+    for family in TINY
+    for role in roles(family)
+    if role.endswith("mlp") and REFUSED.get(family, ("", ""))[0] != role
+]
 ATTENTIONS = ["vit", "dinov2", "clip", "siglip", "llava", "llava_onevision", "idefics3", "gemma3"]
 SUM_TO_ONE = TopK(k=2, normalize="selected")
 
@@ -29,6 +41,13 @@ def test_copies_start_as_the_host_and_learn(family, role, how):
     torch.testing.assert_close(logits(model, tiny.batch), before, atol=1e-5, rtol=1e-4)
     losses = trained(model, tiny.batch, rate=3e-3)
     assert losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize("family", REFUSED)
+def test_blocks_that_copies_do_not_fit(family):
+    role, said = REFUSED[family]
+    with pytest.raises(ValueError, match=said):
+        coterie.graft(TINY[family]().model, Mixture(at=role, experts=Copies(count=3)))
 
 
 @pytest.mark.parametrize("family", ATTENTIONS)

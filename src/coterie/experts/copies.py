@@ -79,6 +79,11 @@ class Copies(Experts):
             isinstance(shared, Copies) and shared == replace(self, count=1, kernel=shared.kernel)
         ):
             raise ValueError(f"shared={shared!r}: beside {self!r} it is the same with count=1")
+        if any(isinstance(each, nn.Conv2d) for each in base_layer.modules()):
+            raise ValueError(
+                f"Copies runs on single tokens, and {type(base_layer).__name__} has convolutions "
+                "over neighbours: use Lora there"
+            )
         segments = self.count + (shared is not None)
         structure = MLPStructure.detect(base_layer)
         if self.kernel == "fused" and structure is None:

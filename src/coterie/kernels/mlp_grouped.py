@@ -19,7 +19,7 @@ from coterie.kernels.mlp import (
     compute_hidden,
 )
 
-Slots = Float[Tensor, "slots features"]
+Slots = Float[Tensor, "slots width"]
 
 
 def supports_grouped(x: Tensor, maps: Sequence[Tensor]) -> bool:

@@ -149,9 +149,17 @@ def _suggest_names(wanted: str, modules: dict[str, nn.Module]) -> str:
 
 
 def get_gate_input_width(mixture: Mixture, base_layer: nn.Module, model: nn.Module) -> int:
-    """Return the number of features that the gate reads at `base_layer`."""
-    widths = (getattr(each, "in_features", None) for each in base_layer.modules())
-    width = next(width for width in widths if isinstance(width, int))
+    """Return the number of features that the gate reads at `base_layer`.
+
+    Raises ValueError if it has no linear layer.
+    """
+    widths = [getattr(each, "in_features", None) for each in base_layer.modules()]
+    width = next((width for width in widths if isinstance(width, int)), None)
+    if width is None:
+        raise ValueError(
+            f"{type(base_layer).__name__} has no linear layer, as the stacked experts of a model "
+            "that is a mixture itself: use Lora, at linear layers"
+        )
     if mixture.gate is None:
         return width
     embedding = getattr(getattr(model, "config", None), "get_text_config", lambda: None)()
