@@ -54,7 +54,7 @@ def make_loader(
     return DataLoader(
         BatchReader(dataset, collator),
         batch_sampler=cast(Any, sampler),
-        collate_fn=_keep,  # the reader has collated it
+        collate_fn=cast(Any, _keep),  # the reader has collated it
         num_workers=workers,
     )
 
