@@ -136,7 +136,7 @@ def test_a_killed_process_ends_the_other_with_a_message(tmp_path: Path) -> None:
         assert theirs["loss"] == pytest.approx(mine["loss"], abs=1e-5)
 
 
-@pytest.mark.parametrize("kind", ["text", "vision"])
+@pytest.mark.parametrize("kind", [pytest.param("text", marks=pytest.mark.slow), "vision"])
 def test_predictions_of_two_are_those_of_one(kind: str, tmp_path: Path) -> None:
     if kind == "text":
         run = small.trained(tmp_path / "one", small.plain(steps=1))

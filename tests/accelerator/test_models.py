@@ -26,6 +26,7 @@ def moved(batch: dict[str, torch.Tensor], device: torch.device, dtype: torch.dty
     }
 
 
+@pytest.mark.slow  # nothing on a CPU that other tests do not show
 @pytest.mark.parametrize("family", TINY)
 def test_float32_equals_the_cpu(family: str, device: torch.device) -> None:
     tiny = TINY[family]()

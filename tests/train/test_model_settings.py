@@ -124,7 +124,9 @@ def test_a_quantised_run(tmp_path: Path, monkeypatch, how: str) -> None:
 
 
 @pytest.mark.filterwarnings("ignore")  # bitsandbytes and torchao warn about this CPU
-@pytest.mark.parametrize("how", HOWS)
+@pytest.mark.parametrize(
+    "how", ["4bit", *(pytest.param(how, marks=pytest.mark.slow) for how in HOWS if how != "4bit")]
+)
 def test_what_follows_a_quantised_run(tmp_path: Path, how: str) -> None:
     pytest.importorskip("torchao" if how == "int8" else "bitsandbytes")
     alone = recipe(Lora(ranks=(2,)), gate=None)

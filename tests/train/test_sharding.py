@@ -86,7 +86,8 @@ def assert_alike(one: Run, two: Run) -> None:
         assert (values - wanted[name]).abs().mean() < 2e-5, name
 
 
-@pytest.mark.parametrize("kind", ["text", pytest.param("vision", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["text", "vision"])
 def test_a_sharded_run_is_that_of_one_process(kind: str, tmp_path: Path) -> None:
     one = KINDS[kind](tmp_path / "one", sharding="fsdp")
     assert in_both(kind, tmp_path / "two") == [(0, ""), (0, "")]

@@ -27,7 +27,7 @@ SUM_TO_ONE = TopK(k=2, normalize="selected")
 
 
 @pytest.mark.parametrize(("family", "role"), MLPS)
-@pytest.mark.parametrize("how", ["full", "lora"])
+@pytest.mark.parametrize("how", ["full", pytest.param("lora", marks=pytest.mark.slow)])
 def test_copies_start_as_the_host_and_learn(family, role, how):
     tiny = TINY[family]()
     with torch.no_grad():

@@ -18,8 +18,8 @@ from tests.tuner.checks import IDS, TASKS, gradients, grafted, logits, roles, sa
 TWINS = {
     "qwen2": "llama", "siglip": "clip", "smolvlm": "idefics3", "qwen2_5_vl": "qwen2_vl",
     "qwen3_vl_moe": "qwen3_vl", "glm4v": "qwen2_vl", "glm4v_moe": "qwen2_vl", "swin": "vit",
-    "convnext": "vit", "paligemma": "gemma3", "gemma4": "gemma3", "llava_pixtral": "mistral3",
-    "llava_next": "llava_onevision", "mllama": "llava",
+    "convnext": "vit", "paligemma": "gemma3", "gemma4": "gemma3", "llava_pixtral": "llava",
+    "llava_next": "llava_onevision", "mllama": "llava", "mistral3": "llava",
 }  # fmt: skip
 PLACES = [
     pytest.param(family, role, marks=pytest.mark.slow if family in TWINS else ())
