@@ -32,6 +32,7 @@ def supports_triton(call: LoraCall, deferred: DeferredRouting) -> bool:
     rank, experts = sum(call.layout.ranks), len(call.layout.ranks)
     return (
         call.x.is_cuda
+        and call.x.dtype != torch.float64  # the kernels compute in float32
         and deferred.kernel_router is not None
         and deferred.gate_weight is not None
         and len(deferred.gate_weight) == experts  # none without weights
