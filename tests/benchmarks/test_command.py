@@ -13,7 +13,14 @@ FIELDS = {"commit", "dirty", "seed", "hardware", "date", "versions", "malloc", "
 COTERIE = "coterie"
 
 
-@pytest.mark.parametrize("name", BENCHMARKS)
+# The dense one builds a dozen vision models: `make test-slow` has it, and test_dense.py its parts.
+SLOW = "dense"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(each, marks=pytest.mark.slow if each == SLOW else ()) for each in BENCHMARKS],
+)
 def test_tiny_run(name: str, tmp_path: Path) -> None:
     measure(BENCHMARKS[name], "tiny", torch.device("cpu"), tmp_path)
     record = json.loads((tmp_path / f"{name}-cpu.json").read_text())

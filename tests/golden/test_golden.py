@@ -66,7 +66,14 @@ def equal(recorded: Any, found: Any, relative: float | None) -> bool:
     return recorded == found
 
 
-@pytest.mark.parametrize("entry", runs.ENTRIES)
+# In bfloat16, whose products most CPUs emulate, `make test-slow` has them.
+@pytest.mark.parametrize(
+    "entry",
+    [
+        pytest.param(entry, marks=pytest.mark.slow if entry.endswith("bfloat16") else ())
+        for entry in runs.ENTRIES
+    ],
+)
 def test_is_as_recorded(entry: str) -> None:
     relative = (
         None if SAME_MACHINE else RELATIVE[entry.split()[-1] if entry.endswith("16") else "float32"]

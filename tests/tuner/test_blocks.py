@@ -7,7 +7,18 @@ import coterie
 from coterie import AttentionHeads, Copies, Mixture, Null, TaskGate, TopK, TopP
 from coterie.tuner.layer import CoterieLayer
 from tests.tiny import TINY
-from tests.tuner.checks import IDS, TASKS, awake, gradients, grafted, logits, roles, same, trained
+from tests.tuner.checks import (
+    IDS,
+    TASKS,
+    TWINS,
+    awake,
+    gradients,
+    grafted,
+    logits,
+    roles,
+    same,
+    trained,
+)
 
 REFUSED = {
     "qwen3_vl_moe": ("text.mlp", "has no linear layer, as the stacked experts"),
@@ -26,7 +37,10 @@ ATTENTIONS = ["vit", "dinov2", "clip", "siglip", "llava", "llava_onevision", "id
 SUM_TO_ONE = TopK(k=2, normalize="selected")
 
 
-@pytest.mark.parametrize(("family", "role"), MLPS)
+@pytest.mark.parametrize(
+    ("family", "role"),
+    [pytest.param(*place, marks=pytest.mark.slow if place[0] in TWINS else ()) for place in MLPS],
+)
 @pytest.mark.parametrize("how", ["full", pytest.param("lora", marks=pytest.mark.slow)])
 def test_copies_start_as_the_host_and_learn(family, role, how):
     tiny = TINY[family]()

@@ -12,20 +12,8 @@ import coterie
 from coterie import InstanceGate, Lora, Mixture, Rectified, Softmax, TaskGate, TopK
 from coterie.losses.load_balance import LoadBalance
 from tests.tiny import TINY
-from tests.tuner.checks import IDS, TASKS, gradients, grafted, logits, roles, same, trained
+from tests.tuner.checks import IDS, TASKS, TWINS, gradients, grafted, logits, roles, same, trained
 
-# Their modules and rows are those of another family here; `make test-slow` has them, too.
-TWINS = {
-    "qwen2": "llama", "siglip": "clip", "smolvlm": "idefics3", "qwen2_5_vl": "qwen2_vl",
-    "qwen3_vl_moe": "qwen3_vl", "glm4v": "qwen2_vl", "glm4v_moe": "qwen2_vl", "swin": "vit",
-    "convnext": "vit", "paligemma": "gemma3", "gemma4": "gemma3", "llava_pixtral": "llava",
-    "llava_next": "llava_onevision", "mllama": "llava", "mistral3": "llava",
-}  # fmt: skip
-PLACES = [
-    pytest.param(family, role, marks=pytest.mark.slow if family in TWINS else ())
-    for family in TINY
-    for role in roles(family)
-]
 # The MLPs of each tower, whose attention has the same axes; `make test-slow` has the others.
 TOWERS = [
     pytest.param(family, role, marks=pytest.mark.slow)
@@ -37,7 +25,7 @@ TOWERS = [
 ROUTED = dict(experts=Lora(ranks=(2, 4)), gate=TaskGate(), router=TopK(k=1))
 
 
-@pytest.mark.parametrize(("family", "role"), PLACES)
+@pytest.mark.parametrize(("family", "role"), TOWERS)
 class TestEveryRole:
     def test_nothing_changes_until_training_and_three_steps_lower_the_loss(self, family, role):
         tiny = TINY[family]()

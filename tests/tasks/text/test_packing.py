@@ -83,7 +83,7 @@ def test_samples_with_more_than_text_are_refused() -> None:
 
 
 @pytest.mark.parametrize("longest", [12, None])
-@pytest.mark.parametrize("attention", ["sdpa", "eager"])
+@pytest.mark.parametrize("attention", ["sdpa", pytest.param("eager", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("tasks", [TASKS, (1,) * 5], ids=["tasks", "task"])
 @pytest.mark.parametrize("name", MIXTURES)
 def test_losses_and_gradients_are_those_without_packing(name, tasks, attention, longest) -> None:
