@@ -83,7 +83,8 @@ def test_items_of_tuples() -> None:
     assert get_item_annotation(tuple[int, ...], 5) is int
     assert get_item_annotation(tuple[int, str], 1) is str
     assert get_item_annotation(tuple[int, str], 2) is Any
-    assert get_item_annotation(tuple, 0) is get_item_annotation(list[int], 0) is Any
+    assert get_item_annotation(tuple, 0) is get_item_annotation(dict[str, int], 0) is Any
+    assert get_item_annotation(list[int], 0) is int
 
 
 @pytest.mark.parametrize(

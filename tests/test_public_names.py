@@ -52,7 +52,7 @@ def test_a_saved_name_names_no_file_and_is_found_again(kind: type) -> None:
         value = kind()
     except (TypeError, ValueError):  # has fields without a default
         return
-    assert serialization.loads(serialization.dumps(value)) == value
+    assert serialization.loads(serialization.dumps(value), type(value)) == value
 
 
 def test_recipes_hold_public_names_only() -> None:

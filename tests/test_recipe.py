@@ -70,7 +70,7 @@ def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"name": ""}, "give it a name"),
+        ({"name": ""}, "'': give a stage's name as text"),
         ({"trains": ()}, "trains=.*give a tuple of parts"),
         ({"trains": "gates"}, "trains='gates': give a tuple of parts"),
         ({"trains": ("gate",)}, "did you mean gates"),
@@ -105,7 +105,7 @@ COPIED = Stage(name="copied", init="copy")
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"name": ""}, "give it a name"),
+        ({"name": ""}, "'': give a system's name as text"),
         ({"mixtures": Mixture()}, "tuple of Mixture"),
         ({"mixtures": ("text.mlp",)}, "has 'text.mlp'"),
         ({"stages": ()}, "needs at least one stage"),
@@ -130,7 +130,7 @@ def test_wrong_files(tmp_path: Path) -> None:
         Recipe.read(tmp_path / "nothing.json")
     file = tmp_path / "recipe.json"
     file.write_text('{"is": "coterie:Mixture"}')
-    with pytest.raises(ValueError, match=r"recipe\.json holds a Mixture, where a Recipe"):
+    with pytest.raises(ValueError, match=r"recipe\.json holds a Mixture .*, where a Recipe is"):
         Recipe.read(tmp_path)
     file.write_text("{")
     with pytest.raises(ValueError, match=r"recipe\.json is not JSON"):

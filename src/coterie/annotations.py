@@ -1,8 +1,10 @@
-"""Checks of values from the command line or YAML against type annotations."""
+"""Checks of values from the command line, YAML or JSON against type annotations."""
 
-from collections.abc import Mapping
+import math
+import reprlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import is_dataclass
-from inspect import isabstract
+from inspect import isabstract, isclass
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -11,6 +13,18 @@ LITERAL_TYPES: Mapping[Any, Any] = {
     bool: bool, int: int, float: int | float, str: str, Path: str, NoneType: NoneType
 }  # fmt: skip
 """Annotation -> the types of its literals."""
+WORDS: Mapping[Any, str] = {
+    bool: "true or false", int: "a whole number", float: "a number", str: "text", Path: "text",
+    NoneType: "null",
+}  # fmt: skip
+"""Annotation -> what a file gives for it, in the words of JSON and YAML."""
+MAX_INT = 2**63 - 1
+"""The largest whole number that torch and numpy take."""
+MAX_FLOAT = 1e30
+"""Far above any setting; the square of a larger number has no float32 or float64 near it."""
+_REPR = reprlib.Repr()
+_REPR.maxdict, _REPR.maxlist, _REPR.maxtuple, _REPR.maxlevel = 4, 6, 6, 3
+_REPR.maxstring = _REPR.maxother = _REPR.maxlong = 60
 
 
 def matches_annotation(value: Any, hint: Any) -> bool:
@@ -46,25 +60,111 @@ def coerce(value: Any, hint: Any, name: str) -> Any:
     """
     if not matches_annotation(value, hint):
         is_class = get_origin(hint) is None and type(hint) is type
-        raise ValueError(f"{name} takes {hint.__name__ if is_class else hint}, not {value!r}")
+        allowed = hint.__name__ if is_class else hint
+        raise ValueError(f"{name} takes {allowed}, not {abbreviate(value)}")
     options = get_args(hint) or (hint,)
     return float(value) if type(value) is int and float in options and int not in options else value
 
 
+def abbreviate(value: Any) -> str:
+    """Format a value for an error message in one short line, whatever its size and depth."""
+    text = _REPR.repr(value)
+    return text if len(text) <= 120 else f"{text[:117]}..."
+
+
+def list_options(hint: Any) -> Iterator[Any]:
+    """Yield the annotations that a union allows, or the annotation itself if it is no union."""
+    if get_origin(hint) in (Union, UnionType):
+        for option in get_args(hint):
+            yield from list_options(option)
+    else:
+        yield hint
+
+
+def select_options(value: Any, options: Sequence[Any]) -> list[Any]:
+    """Return those annotations that a value from JSON fits, without its items.
+
+    Args:
+        value: None, number, bool, text, list, tuple or mapping; a mapping with "is" is an object.
+        options: annotations; Any fits all values, and a class those objects.
+    """
+    return [option for option in options if _fits(value, option)]
+
+
+def _fits(value: Any, option: Any) -> bool:
+    origin, items = get_origin(option), get_args(option)
+    if option in (Any, object):
+        return True
+    if origin is Literal:
+        return any(value == item and type(value) is type(item) for item in items)
+    if option in LITERAL_TYPES:
+        return matches_annotation(value, option) and _is_in_range(value)
+    kind = origin or option
+    if not isclass(kind):
+        return False
+    if issubclass(kind, Sequence):
+        is_open = not items or items[-1] is Ellipsis or origin is not tuple
+        return isinstance(value, list | tuple) and (is_open or len(items) == len(value))
+    return isinstance(value, Mapping) and ("is" in value) is not issubclass(kind, Mapping)
+
+
+def _is_in_range(value: Any) -> bool:
+    if type(value) is int:
+        return abs(value) <= MAX_INT
+    return type(value) is not float or abs(value) <= MAX_FLOAT
+
+
+def describe_options(options: Sequence[Any]) -> str:
+    """Describe what annotations allow, in the words of JSON, as in "a number or null"."""
+    found = dict.fromkeys(_describe(option) for option in options)
+    return " or ".join(found)
+
+
+def _describe(option: Any) -> str:
+    origin, items = get_origin(option), get_args(option)
+    if origin is Literal:
+        return " or ".join(map(repr, items))
+    if option in WORDS:
+        return WORDS[option]
+    kind = origin or option
+    if isclass(kind) and issubclass(kind, Mapping):
+        return "a mapping"
+    if isclass(kind) and issubclass(kind, Sequence):
+        count = "" if not items or Ellipsis in items else f" of {len(items)}"
+        inner = describe_options(list(dict.fromkeys(x for x in items if x is not Ellipsis)))
+        return f"a list{count}" + (f" with {inner}" if inner else "")
+    is_class = isclass(kind) and kind not in (Any, object)
+    return f"a {kind.__name__}" if is_class else "a value that `dump` makes"
+
+
 def get_item_annotation(hint: Any, index: int) -> Any:
-    """Return the annotation of one item of a tuple; Any if the tuple's annotation has none."""
+    """Return the annotation of one item of a tuple or list; Any if the annotation has none."""
     options = get_args(hint)
-    if get_origin(hint) is not tuple or not options:
+    if not options:
         return Any
+    if get_origin(hint) is not tuple:
+        return options[0] if len(options) == 1 else Any
     if options[-1] is Ellipsis:
         return options[0]
     return options[index] if index < len(options) else Any
 
 
 def check_choices(config: object) -> None:
-    """Raise ValueError for a dataclass's field whose value is none of those in its `Literal`."""
+    """Raise ValueError for a dataclass's field with another value than its annotation allows.
+
+    Checked are those with a `Literal`, and numbers, which must be finite.
+    """
     for name, hint in get_type_hints(type(config)).items():
         options = get_args(hint)
+        if hint is float and not is_finite(getattr(config, name)):
+            value = abbreviate(getattr(config, name))
+            raise ValueError(f"{type(config).__name__}({name}={value}): give a finite number")
         if get_origin(hint) is Literal and (value := getattr(config, name)) not in options:
             allowed = f"{', '.join(map(repr, options[:-1]))} and {options[-1]!r}"
             raise ValueError(f"{type(config).__name__}({name}={value!r}): allowed are {allowed}")
+
+
+def is_finite(value: Any) -> bool:
+    """Return whether `value` is a finite number, and no bool."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and math.isfinite(value) and _is_in_range(value)

@@ -7,6 +7,7 @@ from peft import PeftModel, get_peft_model
 from torch import nn
 from transformers import PreTrainedModel
 
+from coterie.file_names import check_file_name
 from coterie.mixture import Mixture
 from coterie.routing.decision import Tape
 from coterie.third_party_warnings import suppress_third_party_warnings
@@ -47,6 +48,7 @@ def graft(
     mixtures = (mixtures,) if isinstance(mixtures, Mixture) else tuple(mixtures)
     tasks = (tasks,) if isinstance(tasks, str) else tuple(tasks)
     _check(mixtures, tasks)
+    check_adapter_name(adapter)
     saved = None if modules_to_save is None else list(modules_to_save)
     config = CoterieConfig.from_mixtures(mixtures, tasks, modules_to_save=saved)
     if isinstance(base, PeftModel):
@@ -62,6 +64,13 @@ def graft(
         )
     assert isinstance(model, PeftModel)
     return model
+
+
+def check_adapter_name(adapter: str) -> None:
+    """Raise ValueError unless a module and a folder can have the adapter's name."""
+    check_file_name(adapter, "adapter", kind="adapter")
+    if "." in adapter:
+        raise ValueError(f"adapter = {adapter!r}: a module is named for it, so no dots")
 
 
 def _check(mixtures: tuple[Mixture, ...], tasks: tuple[str, ...]) -> None:

@@ -37,6 +37,24 @@ def read_json(path: Path) -> Any:
         raise ValueError(f"{path} is damaged ({error}): remove it and evaluate again") from error
 
 
+MAX_CONFIG_BYTES = 16 * 2**20
+"""Size of a configuration file; that of a run with hundreds of tasks has a hundredth of it."""
+
+
+def read_text(path: Path, *, max_bytes: int = MAX_CONFIG_BYTES) -> str:
+    """Return the UTF-8 text of a file. Raises ValueError, which names it, if it is none."""
+    try:
+        if not path.is_file():
+            raise ValueError(f"{path} is no file")
+        if (size := path.stat().st_size) > max_bytes:
+            raise ValueError(f"{path} has {size:,} bytes: at most {max_bytes:,} are read")
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not UTF-8: byte {error.start} is wrong") from None
+
+
 def read_json_lines(path: Path) -> list[dict[str, Any]]:
     """Return the objects of a JSON lines file; none if there is no file.
 

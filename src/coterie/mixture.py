@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from coterie.annotations import check_choices
+from coterie.annotations import abbreviate, check_choices
 from coterie.experts.base import ExpertLayer, Experts
 from coterie.experts.lora import Lora
 from coterie.routing.decision import ByExpert, KernelRouter, RoutingDecision
@@ -15,6 +15,9 @@ from coterie.routing.gates.base import Gate, GateLayer
 from coterie.routing.gates.token import TokenGate
 from coterie.routing.routers.base import Router
 from coterie.routing.routers.top_k import TopK
+
+MAX_EXPERTS = 65_536
+"""Far above any mixture; a gate has a row for each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,11 +48,31 @@ class Mixture:
 
     def __post_init__(self) -> None:
         check_choices(self)
+        self._check_kinds()
         if len(self.kinds) not in (1, 2) or (len(self.kinds) == 2 and self.kinds[1].count < 1):
             advice = "give one kind of expert, or a pair of a kind and Null()"
             raise ValueError(f"Mixture(experts=...): {advice}")
+        if self.num_experts > MAX_EXPERTS:
+            count = f"{self.num_experts:,} experts"
+            raise ValueError(
+                f"Mixture(experts=...) has {count}: at most {MAX_EXPERTS:,} are allowed"
+            )
         if self.gate is not None:
             self.router.get_max_active(self.num_experts)
+
+    def _check_kinds(self) -> None:
+        named: tuple[tuple[str, type, tuple[object, ...]], ...] = (
+            ("experts", Experts, self.kinds),
+            ("gate", Gate, (self.gate,)),
+            ("router", Router, (self.router,)),
+            ("shared", Experts, (self.shared,)),
+        )
+        for name, kind, values in named:
+            for value in values:
+                is_left_out = value is None and name in ("gate", "shared")
+                if not (is_left_out or isinstance(value, kind)):
+                    given = f"Mixture({name}={abbreviate(value)})"
+                    raise ValueError(f"{given}: give a kind of {kind.__name__}")
 
     @property
     def kinds(self) -> tuple[Experts, ...]:

@@ -10,12 +10,16 @@ from typing import Literal
 from coterie import serialization
 from coterie.balancing.base import Balancing
 from coterie.balancing.fixed import Fixed
+from coterie.file_names import check_file_name
+from coterie.io import read_text
 from coterie.losses.base import RoutingLoss
 from coterie.mixture import Mixture
+from coterie.name_patterns import compile_pattern
 
 RECIPE_FILE = "recipe.json"
 TRAINABLE_PARTS = ("adapter", "experts", "gates", "shared", "connector", "host")
 POSITIVE_FIELDS = ("learning_rate", "epsilon", "epochs", "steps", "batch_size")
+WORD = re.compile(r"\w+")
 SCHEDULES, INITS = ("cosine", "linear", "constant"), ("continue", "copy")
 
 
@@ -71,8 +75,7 @@ class Stage:
     init: Literal["continue", "copy"] = "continue"
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or not self.name:
-            raise ValueError(f"Stage(name={self.name!r}): give it a name, such as 'experts'")
+        check_file_name(self.name, "Stage(...): name", kind="stage")
         self._check_values()
         self._check_parts()
         if self.epochs is not None and self.steps is not None:
@@ -109,14 +112,10 @@ class Stage:
 
     def _check_parts(self) -> None:
         for pattern in (*self.trains, *self.learning_rates, *self.undecayed):
-            try:
-                re.compile(pattern)
-            except re.error as error:
-                problem = f"has {pattern!r}, no regular expression: {error}"
-                raise self._make_error(problem) from error
+            compile_pattern(pattern, f"Stage {self.name!r} has pattern")
         for part in (*self.trains, *self.learning_rates):
             # Full parameter names contain a dot, so a bare word is a part or a typo.
-            if re.fullmatch(r"\w+", part) and part not in TRAINABLE_PARTS:
+            if WORD.fullmatch(part) and part not in TRAINABLE_PARTS:
                 near = serialization.format_suggestions(part, TRAINABLE_PARTS)
                 raise self._make_error(
                     f"trains {part!r}{near}: allowed are {TRAINABLE_PARTS} and regular expressions "
@@ -154,8 +153,7 @@ class Recipe:
     departures: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or not self.name:
-            raise ValueError(f"Recipe(name={self.name!r}): give it a name, such as 'rode'")
+        check_file_name(self.name, "Recipe(...): name", kind="system")
         kinds = {"mixtures": Mixture, "losses": RoutingLoss, "stages": Stage, "departures": str}
         for name, kind in kinds.items():
             items = getattr(self, name)
@@ -203,10 +201,7 @@ class Recipe:
     @classmethod
     def loads(cls, text: str, *, name: str = "recipe") -> "Recipe":
         """Build the recipe from what `dumps` returned; `name` is its name in error messages."""
-        value = serialization.loads(text, name=name)
-        if not isinstance(value, Recipe):
-            raise ValueError(f"{name} holds a {type(value).__name__}, where a Recipe is wanted")
-        return value
+        return serialization.loads(text, Recipe, name=name)
 
     def save(self, path: str | Path) -> Path:
         """Write the recipe to a file, or to recipe.json in a folder; return the file."""
@@ -221,7 +216,7 @@ class Recipe:
         path = _get_recipe_file(path)
         if not path.is_file():
             raise ValueError(f"{path} is no file: give a recipe's JSON file, or a run's folder")
-        return cls.loads(path.read_text(encoding="utf-8"), name=str(path))
+        return cls.loads(read_text(path), name=str(path))
 
 
 def _get_recipe_file(path: str | Path) -> Path:

@@ -5,18 +5,42 @@ import inspect
 import json
 import math
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import MISSING, Field, fields, is_dataclass
 from importlib import import_module
 from pathlib import PurePath
 from types import ModuleType
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from coterie import public_names
+from coterie.annotations import (
+    abbreviate,
+    describe_options,
+    get_item_annotation,
+    list_options,
+    select_options,
+)
 from coterie.plugins import import_task_module
 from coterie.public_names import NAMESPACES, ROOT, find_export, get_public_name, list_exports
 
 Kind = TypeVar("Kind")
+
+KINDS = (
+    "coterie:Mixture", "coterie:Recipe", "coterie:RunConfig", "coterie:Stage",
+    "coterie.balancing:Balancing", "coterie.data:TaskSampling", "coterie.experts:Experts",
+    "coterie.losses:RoutingLoss", "coterie.metrics:Metric", "coterie.models:Encoder",
+    "coterie.routing:Gate", "coterie.routing:Router", "coterie.tasks:DenseDataset",
+    "coterie.tasks:DenseTask", "coterie.tasks:TaskSet", "coterie.tasks:TextTask",
+)  # fmt: skip
+"""The classes whose objects are saved and loaded, and the interfaces of such: a class that is none
+of these, or derives from none, is only constructed as the value of a field whose annotation names
+it. So a file chooses among kinds, and cannot have any class constructed that happens to be
+imported."""
+MAX_MESSAGE = 400
+"""Characters of a kind's own message about its fields."""
+MAX_DEPTH = 64
+"""Brackets of JSON inside one another; a run's configuration has about 8."""
 
 
 def dump(value: Any, *, name: str = "value") -> Any:
@@ -56,27 +80,50 @@ def dump(value: Any, *, name: str = "value") -> Any:
     )
 
 
-def load(data: Any, *, name: str = "value") -> Any:
+def load(data: Any, hint: Any = Any, *, name: str = "value") -> Any:
     """Return the value that `dump` converted to `data`; lists become tuples.
 
     Classes are those that coterie exports, and those of other modules that the caller has imported
-    or that installed packages name in `coterie.plugins.TASKS`: nothing else is imported, so that
-    untrusted data cannot run code of its choice.
+    or that installed packages name in `coterie.plugins.TASKS`: nothing else is imported. Of these
+    only kinds are constructed, see `KINDS`, and only where the annotation of the field allows them,
+    so that untrusted data cannot run code of its choice.
+
+    Args:
+        data: None, number, text, bool, list, tuple or mapping, as JSON has them.
+        hint: an annotation of the value, such as a class whose objects may be in `data`; Any for
+            every kind.
+        name: the value's name in errors.
 
     Raises ValueError, with the dotted path to the error, the value there and those allowed.
     """
+    every = list(list_options(hint))
+    options = select_options(data, every)
+    is_allowed = type(data) is not float or math.isfinite(data)
+    if not options or not is_allowed or not isinstance(data, JSON_TYPES):
+        raise ValueError(f"{name} = {abbreviate(data)}: give {describe_options(every)}")
     match data:
-        case None | bool() | int() | str():
-            return data
-        case float() if math.isfinite(data):
-            return data
         case tuple() | list():
-            return tuple(load(item, name=f"{name}[{i}]") for i, item in enumerate(data))
+            return tuple(
+                load(item, _join(get_item_annotation(each, i) for each in options),
+                     name=f"{name}[{i}]")
+                for i, item in enumerate(data)
+            )  # fmt: skip
         case {"is": path, **items}:
-            return construct(find_class(path, name), items, name)
+            return construct(find_kind(path, options, name), items, name)
         case Mapping():
-            return {key: load(item, name=f"{name}.{key}") for key, item in data.items()}
-    raise ValueError(f"{name} = {data!r} is nothing that `dump` makes: it keeps to JSON")
+            inner = _join((*get_args(each), Any, Any)[1] for each in options)
+            return {key: load(item, inner, name=f"{name}.{key}") for key, item in data.items()}
+    # As 16 for 16.0; where an annotation allows both, the number stays as it is.
+    return float(data) if type(data) is int and options == [float] else data
+
+
+JSON_TYPES = (type(None), bool, int, float, str, list, tuple, Mapping)
+
+
+def _join(hints: Iterable[Any]) -> Any:
+    """Return the union of annotations; Any if one is Any."""
+    found = list(dict.fromkeys(hints))
+    return Any if Any in found else Union[tuple(found)]  # noqa: UP007  their number varies
 
 
 def dumps(value: Any, *, name: str = "value") -> str:
@@ -84,13 +131,43 @@ def dumps(value: Any, *, name: str = "value") -> str:
     return json.dumps(dump(value, name=name), indent=2, ensure_ascii=False, allow_nan=False)
 
 
-def loads(text: str, *, name: str = "value") -> Any:
+def loads(text: str, hint: Any = Any, *, name: str = "value") -> Any:
     """Return `load` of JSON text. Raises ValueError if it is not JSON."""
+    return load(parse_json(text, name=name), hint, name=name)
+
+
+def parse_json(text: str, *, name: str = "value") -> Any:
+    """Parse JSON from anyone: no NaN, no key twice, no more brackets than `MAX_DEPTH` deep.
+
+    Raises ValueError, in one line that begins with `name`.
+    """
+
+    def collect(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            keys = [key for key, _ in pairs]
+            twice = next(key for key in keys if keys.count(key) > 1)
+            raise ValueError(f"the key {abbreviate(twice)} comes twice")
+        return found
+
+    def refuse(word: str) -> None:
+        raise ValueError(f"{word} is no number of JSON")
+
     try:
-        data = json.loads(text)
-    except json.JSONDecodeError as error:
+        data = json.loads(text, object_pairs_hook=collect, parse_constant=refuse)
+    except RecursionError:
+        raise ValueError(f"{name} is nested too deeply: at most {MAX_DEPTH} levels") from None
+    except ValueError as error:
         raise ValueError(f"{name} is not JSON: {error}") from error
-    return load(data, name=name)
+    level, depth = [data], 0
+    while level:
+        depth += 1
+        nested = [list(each.values()) if isinstance(each, dict) else each for each in level
+                  if isinstance(each, dict | list)]  # fmt: skip
+        level = [item for each in nested for item in each]
+        if depth > MAX_DEPTH:
+            raise ValueError(f"{name} is nested too deeply: at most {MAX_DEPTH} levels")
+    return data
 
 
 def find_kinds(package: ModuleType, base: type[Kind]) -> list[type[Kind]]:
@@ -122,22 +199,58 @@ def construct(kind: type, items: Mapping[str, Any], name: str) -> Any:
     for key in items:
         if key not in allowed:
             raise ValueError(
-                f"{name}.{key} = {items[key]!r}: {kind.__name__} has no field {key!r}"
+                f"{name}.{key} = {abbreviate(items[key])}: {kind.__name__} has no field {key!r}"
                 f"{format_suggestions(key, allowed)}; its fields are {', '.join(allowed) or 'none'}"
             )
     for key, field in allowed.items():
         if key not in items and field.default is MISSING and field.default_factory is MISSING:
             raise ValueError(f"{name}.{key} is missing: {kind.__name__} needs it")
-    values = {key: load(item, name=f"{name}.{key}") for key, item in items.items()}
+    hints = get_field_annotations(kind)
+    values = {
+        key: load(item, hints.get(key, Any), name=f"{name}.{key}") for key, item in items.items()
+    }
     try:
         return kind(**values)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{name}: {error}") from error
+    except (TypeError, ValueError, OverflowError) as error:
+        text = " ".join(str(error).split())
+        if len(text) > MAX_MESSAGE:  # it has the value, which may be of any size
+            text = f"{text[: MAX_MESSAGE // 2]} ... {text[-MAX_MESSAGE // 2 :]}"
+        raise ValueError(f"{name}: {text}") from error
+
+
+def get_field_annotations(kind: type) -> dict[str, Any]:
+    """Return the annotations of a class; empty if one names what cannot be found."""
+    try:
+        return get_type_hints(kind)
+    except NameError:  # of a class outside coterie, imported for type checkers only
+        return {}
+
+
+def find_kind(path: Any, options: Sequence[Any], name: str) -> type:
+    """Return the class of a public name. Raises ValueError unless one of the options allows it."""
+    kind = find_class(path, name)
+    classes = [get_origin(each) or each for each in options if each not in (Any, object)]
+    is_free = len(classes) < len(options)
+    if issubclass(kind, tuple(classes)) or (is_free and is_declared(kind)):
+        return kind
+    allowed = [each.__name__ for each in classes] or [each.partition(":")[2] for each in KINDS]
+    wanted = f"a {' or a '.join(allowed)}"
+    raise ValueError(f"{name} holds a {kind.__name__} ({path}), where {wanted} is wanted")
+
+
+def is_declared(kind: type) -> bool:
+    """Return whether a class is one of `KINDS` or derives from one."""
+    for base in kind.__mro__:
+        if base.__module__.partition(".")[0] == ROOT:
+            with suppress(ValueError):  # an inner class has no public name
+                if get_public_name(base) in KINDS:
+                    return True
+    return False
 
 
 def find_class(path: Any, name: str) -> type:
     """Return the frozen dataclass of a public name. Raises ValueError if there is none."""
-    what = f"{name}.is = {path!r}"
+    what = f"{name}.is = {abbreviate(path)}"
     module_name, _, qualname = path.partition(":") if isinstance(path, str) else ("", "", "")
     if not all(map(str.isidentifier, [*module_name.split("."), *qualname.split(".")])):
         raise ValueError(f'{what}: give "module:Name", as in "coterie:TopK"')

@@ -114,7 +114,7 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "mixture.json"
     file.write_text('{"is": "coterie:Mixture"}')
     with pytest.raises(
-        ValueError, match="holds a Mixture: give a file with a Recipe or a RunConfig"
+        ValueError, match=r"holds a Mixture .*, where a Recipe or a RunConfig is wanted"
     ):
         build_config(str(file), [], GIVEN)
 

@@ -13,6 +13,7 @@ from typing import Any, TypeVar, get_type_hints
 from coterie import recipes, serialization
 from coterie.annotations import coerce, get_item_annotation
 from coterie.devices import Precision
+from coterie.io import read_text
 from coterie.recipe import RECIPE_FILE, Recipe
 from coterie.train import RunConfig
 from coterie.train.run_directory import RunDirectory
@@ -32,7 +33,7 @@ def parse_override(text: str) -> tuple[str, Any]:
     if not equals or not path:
         raise ValueError(f"--set {text}: give path=value, as in --set rank=8")
     for read in (json.loads, ast.literal_eval):
-        with suppress(ValueError, SyntaxError):
+        with suppress(ValueError, SyntaxError, RecursionError, MemoryError):
             return path, read(value)
     return path, value
 
@@ -80,7 +81,8 @@ def call_recipe(name: str, arguments: Mapping[str, Any]) -> Recipe:
     # 16 is accepted as 16.0, and JSON's lists become tuples.
     fitting = {key: coerce(each, hints[key], f"--set: {key}") for key, each in arguments.items()}
     try:
-        return SYSTEMS[name](**{k: serialization.load(v, name=k) for k, v in fitting.items()})
+        values = {k: serialization.load(v, hints[k], name=k) for k, v in fitting.items()}
+        return SYSTEMS[name](**values)
     except (TypeError, ValueError) as error:
         given = ", ".join(f"{argument}={value!r}" for argument, value in arguments.items())
         raise ValueError(f"recipe {name}({given}): {error}") from error
@@ -97,12 +99,7 @@ def read_recipe_or_config(recipe: str) -> Recipe | RunConfig:
             f"{recipe!r} is no recipe{serialization.format_suggestions(recipe, SYSTEMS)}: give one "
             f"of {', '.join(SYSTEMS)}, a recipe's JSON file, or a run's folder"
         )
-    found = serialization.loads(path.read_text(encoding="utf-8"), name=str(path))
-    if not isinstance(found, Recipe | RunConfig):
-        raise ValueError(
-            f"{path} holds a {type(found).__name__}: give a file with a Recipe or a RunConfig"
-        )
-    return found
+    return serialization.loads(read_text(path), Recipe | RunConfig, name=str(path))
 
 
 def apply_flags(source: Recipe | RunConfig, flags: Mapping[str, Any]) -> RunConfig:
@@ -147,7 +144,7 @@ def set_at_path(value: Value, path: str, new: Any, *, name: str) -> Value:
         key, hint = resolve_key(parent, part, at, hint)
         at = f"{at}.{part}"
     parent[key] = coerce(new, hint, f"--set: {at}")
-    return serialization.load(data["value"], name=name)
+    return serialization.load(data["value"], type(value), name=name)
 
 
 def resolve_key(inside: Any, part: str, at: str, hint: Any) -> tuple[Any, Any]:

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from coterie.annotations import check_choices
+from coterie.annotations import abbreviate, check_choices
 from coterie.experts.base import ExpertLayer, Experts, LowRankFactors, cast_for_autocast
 from coterie.kernels import lora_by_shape, lora_fused, lora_reference, lora_triton
 from coterie.kernels.lora_reference import LoraCall, LoraResult, RankLayout
@@ -24,6 +24,9 @@ KERNELS: dict[str, Callable[[LoraCall, DeferredRouting], LoraResult]] = {
     "per_sample": lora_by_shape.apply_per_sample,
     "merged": lora_by_shape.apply_merged,
 }
+
+MAX_RANK = 65_536
+"""No layer is as wide; far above it, one allocation would take all memory."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +62,11 @@ class Lora(Experts):
         object.__setattr__(self, "ranks", tuple(self.ranks))
         if not self.ranks or min(self.ranks) < 1:
             raise ValueError(f"Lora(ranks={self.ranks}): give at least one rank, each at least 1")
+        if max(self.ranks) > MAX_RANK or len(self.ranks) > MAX_RANK:
+            given = f"Lora(ranks={abbreviate(self.ranks)})"
+            raise ValueError(f"{given}: give at most {MAX_RANK} ranks, each at most {MAX_RANK}")
+        if not self.alpha > 0:
+            raise ValueError(f"Lora(alpha={self.alpha!r}): allowed is anything above 0")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"Lora(dropout={self.dropout}): a share in [0, 1)")
 

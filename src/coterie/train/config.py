@@ -9,6 +9,7 @@ import torch
 
 from coterie import serialization
 from coterie.data.task_sampling import TaskSampling
+from coterie.io import read_text
 from coterie.models.loading import DTYPES, LoadedModel
 from coterie.models.options import ModelOptions, Quantization
 from coterie.recipe import Recipe, Stage
@@ -196,7 +197,7 @@ class RunConfig:
         path = RunDirectory(path).config_file if path.is_dir() else path
         if not path.is_file():
             raise ValueError(f"{path} is not a file: give a run's folder or its configuration file")
-        value = serialization.loads(path.read_text(encoding="utf-8"), name=str(path))
+        value = serialization.loads(read_text(path), RunConfig | Recipe, name=str(path))
         if not isinstance(value, RunConfig):
             raise ValueError(
                 f"{path} holds a {type(value).__name__}, not a run's configuration: a recipe alone "

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from coterie.data.dataset import BadRow
+from coterie.file_names import check_file_name
 from coterie.io import read_json_lines, write
 
 CONTROLS = {"untrained": "--untrained", "blind": "--blind"}
@@ -77,15 +78,16 @@ class RunDirectory:
 
     def checkpoints_folder(self, number: int, stage: str) -> Path:
         """Return the folder of a stage's checkpoints; `number` counts from 0."""
-        return self.folder / "checkpoints" / f"{number + 1}-{stage}"
+        return self.folder / "checkpoints" / f"{number + 1}-{_check_name(stage, 'stage')}"
 
     def events_folder(self, stage: str) -> Path:
         """Return the folder of a stage's TensorBoard events."""
-        return self.folder / "events" / stage
+        return self.folder / "events" / _check_name(stage, "stage")
 
     def bad_rows_file(self, split: str = "") -> Path:
         """Return the list of the rows that training skipped, or with a split its evaluation."""
-        return self.folder / (f"bad_rows.{split}.jsonl" if split else "bad_rows.jsonl")
+        name = f"bad_rows.{_check_name(split, 'split')}.jsonl" if split else "bad_rows.jsonl"
+        return self.folder / name
 
     def scores_file(self, control: str = "") -> Path:
         """Return the file of the last evaluation's scores, or of a control's."""
@@ -225,6 +227,5 @@ class RunDirectory:
 
 
 def _check_name(name: str, what: str) -> str:
-    if Path(name).name != name or name in ("", ".", ".."):
-        raise ValueError(f"{what} {name!r} cannot name a file: leave slashes out of its name")
+    check_file_name(name, what, kind=what)
     return name

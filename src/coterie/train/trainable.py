@@ -1,6 +1,5 @@
 """Selection and grouping of a stage's trained parameters, and the mixtures it is grafted with."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -11,6 +10,7 @@ from torch.distributed.tensor import DTensor
 
 from coterie.families.base import find_family
 from coterie.mixture import Mixture
+from coterie.name_patterns import match_names
 from coterie.recipe import TRAINABLE_PARTS, Stage
 from coterie.train.sharding import get_local, get_local_rows
 from coterie.tuner.layer import CoterieLayer
@@ -181,11 +181,13 @@ def _select_part(part: str, stage: Stage, model: PeftModel) -> dict[str, nn.Para
 
 def _match_parameters(pattern: str, model: PeftModel) -> dict[str, nn.Parameter]:
     """Return the base parameters whose names a regular expression matches."""
-    return {
-        name: each
-        for name, each in model.named_parameters()
-        if ".coterie_" not in name and re.fullmatch(pattern, get_base_parameter_name(name))
+    base = {
+        name: get_base_parameter_name(name)
+        for name, _ in model.named_parameters()
+        if ".coterie_" not in name
     }
+    matched = set(match_names(pattern, dict.fromkeys(base.values()), "pattern"))
+    return {name: model.get_parameter(name) for name in base if base[name] in matched}
 
 
 def match_new_parameters(model: PeftModel) -> dict[str, nn.Parameter]:

@@ -63,7 +63,7 @@ class CoterieConfig(PeftConfig):
 
     def parse_mixtures(self) -> tuple[Mixture, ...]:
         """Return the mixtures as objects. Raises ValueError that names an invalid field."""
-        return tuple(load(each, name=f"mixtures[{i}]") for i, each in enumerate(self.mixtures))
+        return load(self.mixtures, tuple[Mixture, ...], name="mixtures")
 
     @classmethod
     def from_mixtures(cls, mixtures: tuple[Mixture, ...], tasks: tuple[str, ...], **kwargs: Any):

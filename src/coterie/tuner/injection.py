@@ -12,6 +12,7 @@ from torch.distributed.tensor import DTensor
 from coterie.families.base import ModelFamily, find_family
 from coterie.mixture import Mixture
 from coterie.modalities.base import find_tower_modalities
+from coterie.name_patterns import match_names
 from coterie.tuner.unlisted_family import UnlistedFamily
 
 
@@ -96,10 +97,7 @@ def _match_names(
         pattern = mixture.at
         if is_role(pattern):
             pattern = _find_role_pattern(pattern, mixture.main.attaches_to, family, kind)
-        try:
-            names = [name for name in modules if re.fullmatch(pattern, name)]
-        except re.error as error:
-            raise ValueError(f"at={pattern!r} is no regular expression: {error}") from error
+        names = match_names(pattern, modules, "at")
         if not names:
             raise ValueError(
                 f"at={mixture.at!r} matches no module of {kind}{_suggest_names(pattern, modules)}"
@@ -143,7 +141,7 @@ def _is_linear(module: nn.Module) -> bool:
 
 
 def _suggest_names(wanted: str, modules: dict[str, nn.Module]) -> str:
-    plain = re.sub(r"\\d\+|[\\()^$*+?\[\]|]", "", wanted)
+    plain = re.sub(r"\\d\+|[\\()^$*+?\[\]|]", "", wanted)[:200]  # the search is quadratic
     close = difflib.get_close_matches(plain, modules, n=3, cutoff=0.4)
     return f"; near misses: {', '.join(close)}" if close else ""
 

@@ -57,7 +57,10 @@ class PrunedVisionConfig(PreTrainedConfig):
 
     def parse_mixtures(self) -> dict[str, Mixture]:
         """Parse the mixtures. Raises ValueError that names the invalid field."""
-        return {name: load(each, name=f"mixtures[{name}]") for name, each in self.mixtures.items()}
+        return {
+            name: load(each, Mixture, name=f"mixtures[{name}]")
+            for name, each in self.mixtures.items()
+        }
 
 
 class PrunedMixtureLayer(nn.Module):

@@ -72,6 +72,17 @@ def gather_logits(
     return to_full_precision(every.gather(-2, chosen).squeeze(-2))
 
 
+MAX_INIT_STD = 1e3
+"""Far above any that trains; larger ones give infinite logits."""
+
+
+def check_init_std(gate: object, init_std: float) -> None:
+    """Raise ValueError unless `init_std` is a standard deviation, at least 0."""
+    if not 0 <= init_std <= MAX_INIT_STD:
+        given = f"{type(gate).__name__}(init_std={init_std!r})"
+        raise ValueError(f"{given}: give a standard deviation from 0 to {MAX_INIT_STD:g}")
+
+
 class Gate(ABC):
     """The input and form of a decision. Kinds are frozen keyword-only dataclasses."""
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from coterie.annotations import check_choices
 from coterie.routing.context import RoutingContext
 from coterie.routing.decision import LayerInput, to_full_precision
-from coterie.routing.gates.base import Gate, GateLayer, GateOutput, LayerSite
+from coterie.routing.gates.base import Gate, GateLayer, GateOutput, LayerSite, check_init_std
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +40,7 @@ class InstanceGate(Gate):
 
     def __post_init__(self) -> None:
         check_choices(self)
+        check_init_std(self, self.init_std)
 
     def get_input_width(self, layer_width: int, embedding_width: int) -> int:
         return embedding_width if self.pool == "embedding" else layer_width

@@ -7,7 +7,14 @@ import torch
 from coterie.modalities.base import find_modalities
 from coterie.routing.context import RoutingContext
 from coterie.routing.decision import LayerInput
-from coterie.routing.gates.base import Gate, GateLayer, GateOutput, LayerSite, gather_logits
+from coterie.routing.gates.base import (
+    Gate,
+    GateLayer,
+    GateOutput,
+    LayerSite,
+    check_init_std,
+    gather_logits,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +34,7 @@ class ModalityGate(Gate):
     init_std: float = 0.02
 
     def __post_init__(self) -> None:
+        check_init_std(self, self.init_std)
         object.__setattr__(self, "modalities", tuple(self.modalities))
         known = [each.name for each in find_modalities()]
         unknown = [name for name in self.modalities if name not in known]

@@ -13,7 +13,14 @@ from torch import Tensor
 from coterie.annotations import check_choices
 from coterie.routing.context import RoutingContext
 from coterie.routing.decision import LayerInput, to_full_precision
-from coterie.routing.gates.base import Gate, GateLayer, GateOutput, LayerSite, gather_logits
+from coterie.routing.gates.base import (
+    Gate,
+    GateLayer,
+    GateOutput,
+    LayerSite,
+    check_init_std,
+    gather_logits,
+)
 
 TaskMatrices = Float[Tensor, "tasks out width"]
 MIN_NOISE_STD = 1e-2
@@ -48,6 +55,7 @@ class TaskGate(Gate):
 
     def __post_init__(self) -> None:
         check_choices(self)
+        check_init_std(self, self.init_std)
         if self.noisy and not self.per_token:
             raise ValueError(
                 "TaskGate(noisy=True, per_token=False): the noise's width is a token's; give "

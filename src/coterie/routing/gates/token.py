@@ -6,7 +6,7 @@ import torch
 
 from coterie.routing.context import RoutingContext
 from coterie.routing.decision import LayerInput, to_full_precision
-from coterie.routing.gates.base import Gate, GateLayer, GateOutput, LayerSite
+from coterie.routing.gates.base import Gate, GateLayer, GateOutput, LayerSite, check_init_std
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +23,9 @@ class TokenGate(Gate):
     bias: bool = False
     init_std: float = 0.02
     precise: bool = False
+
+    def __post_init__(self) -> None:
+        check_init_std(self, self.init_std)
 
     def build(self, width: int, experts: int, tasks: int) -> GateLayer:
         bias = torch.zeros(experts) if self.bias else None

@@ -43,8 +43,10 @@ class TopK(Router):
             raise ValueError(f"TopK(k={self.k}): k must be at least 1")
         if self.temperature <= 0:
             raise ValueError(f"TopK(temperature={self.temperature}): it must be greater than 0")
-        if self.noise < 0:
-            raise ValueError(f"TopK(noise={self.noise}): a standard deviation is not negative")
+        for name in ("noise", "epsilon"):
+            if getattr(self, name) < 0:
+                problem = "a standard deviation or addend is not negative"
+                raise ValueError(f"TopK({name}={getattr(self, name)}): {problem}")
 
     @property
     def kernel_router(self) -> KernelRouter | None:

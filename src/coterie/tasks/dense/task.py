@@ -10,6 +10,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from coterie.annotations import check_choices
+from coterie.file_names import check_file_name
 from coterie.metrics.base import DenseMetric
 from coterie.tasks.dense.visualize import Map, Visualization, apply_colormap
 
@@ -40,8 +41,7 @@ class DenseTask(ABC):
 
     def __post_init__(self) -> None:
         kind = type(self).__name__
-        if not isinstance(self.name, str) or not self.name:
-            raise ValueError(f"{kind}(name={self.name!r}): give a text that is not empty")
+        check_file_name(self.name, f"{kind}(...): name", kind="task")
         if not 0 < self.weight < math.inf:
             raise ValueError(f"{kind}(weight={self.weight!r}): give a number above 0")
         check_choices(self)

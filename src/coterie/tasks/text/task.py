@@ -10,6 +10,7 @@ from coterie.data.dataset import Dataset
 from coterie.data.sources import open_rows
 from coterie.data.subset import SPLIT_PARTS
 from coterie.data.validation import RowReader, ValidatedDataset, raise_for_bad_rows
+from coterie.file_names import check_file_name
 from coterie.metrics import parse_metric
 from coterie.metrics.base import TextMetric
 from coterie.metrics.text.exact_match import ExactMatch
@@ -45,13 +46,11 @@ class TextTask:
     max_new_tokens: int = 32
 
     def __post_init__(self) -> None:
-        if not (isinstance(self.name, str) and self.name and self.name.isprintable()):
-            raise ValueError(f"name = {self.name!r}: give a task's name as text")
-        if set(self.name) & set("/\\") or self.name in (".", ".."):
-            raise ValueError(f"name = {self.name!r}: files are named for tasks, so no slashes")
+        check_file_name(self.name, "name", kind="task")
         if not isinstance(self.rows, Mapping) or not self.rows:
             raise ValueError(f"rows = {self.rows!r}: give a file or folder for each split")
         for split, path in self.rows.items():
+            check_file_name(split, "rows: split", kind="split")
             if not (isinstance(split, str) and isinstance(path, str) and path):
                 raise ValueError(f"rows.{split} = {path!r}: give a file, a folder or a hub id")
         if not isinstance(self.metric, TextMetric):

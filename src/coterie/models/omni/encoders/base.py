@@ -60,13 +60,7 @@ class Encoder(ABC):
 
 def parse_encoders(dumped: list[Any] | None) -> tuple[Encoder, ...]:
     """Parse dumped encoders of a configuration. Raises ValueError for anything else."""
-    found = load(list(dumped or ()), name="encoders")
-    for position, encoder in enumerate(found):
-        if not isinstance(encoder, Encoder):
-            raise ValueError(
-                f"encoders[{position}] = {encoder!r} is no encoder: give the "
-                "`serialization.dump` of one of the kinds in coterie.models.omni.encoders"
-            )
+    found = load(list(dumped or ()), tuple[Encoder, ...], name="encoders")
     names = [encoder.name for encoder in found]
     if len(set(names)) < len(names):
         raise ValueError(f"encoders are named {names}: give each a name of its own")

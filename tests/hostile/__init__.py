@@ -1,0 +1,1 @@
+"""Files, folders and models made to do harm: nothing is written outside, run, or waited for."""

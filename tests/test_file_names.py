@@ -1,0 +1,47 @@
+"""Names from files that become part of a path."""
+
+import pytest
+
+from coterie.file_names import check_file_name
+
+
+@pytest.mark.parametrize(
+    "name", ["ocr", "a b", "v1.0", "x" * 100, "ß" * 50, "C++", "tâche", "1", "auxiliary", "con2"]
+)
+def test_plain_names_are_taken(name: str) -> None:
+    check_file_name(name, "name", kind="task")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("", "name = '': give a task's name as text"),
+        (None, "name = None: give a task's name as text"),
+        (["a"], r"name = \['a'\]: give a task's name as text"),
+        ("a/b", "no slashes"),
+        ("/../../../outside", "no slashes"),
+        ("a\\b", "no slashes"),
+        ("..", "no dot or dash"),
+        (".hidden", "no dot or dash"),
+        ("-rf", "no dot or dash"),
+        ("ends.", "no dot at the end"),
+        ("a\0b", "no control characters"),
+        ("a\nb", "no control characters"),
+        ("a\u202eb", "no control characters"),  # what follows is shown from right to left
+        ("\ud800", "no control characters"),
+        (" a", "no white space at the ends"),
+        ("x" * 101, "no more than 100 bytes"),
+        ("ß" * 51, "no more than 100 bytes"),  # 2 bytes each in UTF-8
+        ("NUL", "device on Windows"),
+        ("com1.txt", "device on Windows"),
+    ],
+)
+def test_what_leads_elsewhere_is_refused(name: object, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        check_file_name(name, "name", kind="task")
+
+
+def test_the_message_is_short() -> None:
+    with pytest.raises(ValueError) as caught:
+        check_file_name("x" * 10**6, "stages[0].name", kind="stage")
+    assert str(caught.value).startswith("stages[0].name = 'xxx") and len(str(caught.value)) < 200
