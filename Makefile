@@ -1,4 +1,4 @@
-# Each target sets itself up in .venv; the second time that takes no time. test-newest and test-oldest
+# Each target sets itself up in .venv, demo in .venv-demo; the second time that takes no time. test-newest and test-oldest
 # have .venv-newest and .venv-oldest: the newest and the lowest versions inside pyproject's bounds.
 # loadfile: the blocks of a document follow on each other, so one worker runs them all.
 
@@ -41,8 +41,9 @@ docs: $(READY)
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 	@echo docs/_build/html/index.html
 
-demo: $(READY)
-	$(BIN)/coterie demo
+# Without the developers' packages: torchao and bitsandbytes alone double the time of an import.
+demo: .venv-demo/ready
+	.venv-demo/bin/coterie demo
 
 align: $(READY)
 	$(BIN)/coterie fetch
@@ -67,18 +68,22 @@ gpu: $(READY)
 	COTERIE_HOME=build/gpu/home OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.gpu_check build/gpu/here
 
 clean:
-	rm -rf .venv .venv-newest .venv-oldest build dist docs/_build docs/reference .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-demo .venv-newest .venv-oldest build dist docs/_build docs/reference .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 PROJECTS := pyproject.toml src/coterie_demo/pyproject.toml
 define install
+	@echo "installing into $(@D), which takes some minutes and 2 GB or more"
 	$(PYTHON) -m venv $(@D)
-	$(@D)/bin/python -m pip install --quiet --no-compile -c $< -e '.[dev]' -e 'src/coterie_demo[scenes]'
+	$(@D)/bin/python -m pip install --quiet --no-compile -c $< -e '.[$(1)]' -e 'src/coterie_demo$(2)'
 	touch $@
 endef
 
 $(READY): constraints.txt $(PROJECTS)
-	$(install)
+	$(call install,dev,[scenes])
 
-.venv-%/ready: constraints-%.txt $(PROJECTS)
-	$(install)
+.venv-demo/ready: constraints.txt $(PROJECTS)
+	$(call install,all)
+
+.venv-newest/ready .venv-oldest/ready: .venv-%/ready: constraints-%.txt $(PROJECTS)
+	$(call install,dev,[scenes])

@@ -19,10 +19,11 @@ import coterie
 from benchmarks.provenance import provenance
 from coterie import Lora, recipes
 from coterie.data.task_sampling import TaskSampling
+from coterie.models.loading import load
 from coterie.recipe import Recipe
+from coterie.study.cost import graft_last_stage
 from coterie.task_file import read_tasks
 from coterie.tasks import TextTask
-from coterie_demo.showcase import count_trainable
 from experiments.parts import in_parts
 
 RESULT = Path(__file__).parents[1] / "benchmarks" / "results" / "conflict-cpu.json"
@@ -114,7 +115,10 @@ def systems() -> Mapping[str, Recipe]:
 def check_sizes(regime: Regime) -> None:
     """Raise SystemExit unless all systems train equally many parameters, within SPREAD."""
     compared = {name: systems()[name] for name in regime.systems}
-    sizes = count_trainable("embedded", compared, list(regime.tasks))
+    sizes = {
+        name: graft_last_stage(load("embedded").model, recipe, regime.tasks)[1]
+        for name, recipe in compared.items()
+    }
     print(sizes, flush=True)
     if max(sizes.values()) > (1 + SPREAD) * min(sizes.values()):
         raise SystemExit(f"the systems differ in size by more than {SPREAD:.0%}: {sizes}")

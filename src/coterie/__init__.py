@@ -9,7 +9,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from coterie import recipes
+from coterie import quiet_imports, recipes  # in this order
 from coterie.balancing.aligned_mtl import AlignedMTL
 from coterie.balancing.cagrad import CAGrad
 from coterie.balancing.fixed import Fixed
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from coterie.evaluate import compare, evaluate
     from coterie.extract import extract
     from coterie.report import report
+    from coterie.study import study
     from coterie.task_file import read_tasks
     from coterie.train import Run, RunConfig, add_tasks, train
 
@@ -55,14 +56,14 @@ __all__ = [
     "PCGrad", "Recipe", "Rectified", "Routing", "Run", "RunConfig", "Softmax", "Sparsity", "Stage",
     "Tape", "TaskGate", "TokenGate", "TopK", "TopP", "UPGrad", "Uncertainty", "ZLoss", "add_tasks",
     "compare", "diagnose", "evaluate", "extract", "graft", "observe", "read_tasks", "recipes",
-    "report", "train"
+    "report", "study", "train"
 ]  # fmt: skip
 
 _LAZY = {
     "Run": "coterie.train", "RunConfig": "coterie.train", "add_tasks": "coterie.train",
     "compare": "coterie.evaluate", "diagnose": "coterie.diagnose", "evaluate": "coterie.evaluate",
     "extract": "coterie.extract", "read_tasks": "coterie.task_file", "report": "coterie.report",
-    "train": "coterie.train",
+    "study": "coterie.study", "train": "coterie.train",
 }  # fmt: skip
 """Public name -> the module that it is imported from when it is first used."""
 
@@ -76,7 +77,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})
 
 
 class _Package(ModuleType):
@@ -94,3 +95,4 @@ class _Package(ModuleType):
 
 sys.modules[__name__].__class__ = _Package
 register()
+quiet_imports.stop()

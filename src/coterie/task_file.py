@@ -1,10 +1,11 @@
 """`read_tasks`: read the task set of a tasks.yaml file, or of an installed package."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from coterie import datasets, serialization, tasks
 from coterie.plugins import TASKS, find_plugin, list_plugins
+from coterie.tasks import TextTask, as_task_set
 from coterie.tasks.dense.dataset import DenseDataset
 from coterie.tasks.dense.task_file import list_dataset_kinds
 from coterie.tasks.task_set import TaskSet
@@ -36,6 +37,13 @@ def read_tasks(path: str | Path) -> TaskSet:
         return task_set.select(names)
     except ValueError as error:
         raise ValueError(f"{source}: {error}") from None
+
+
+def find_tasks(
+    tasks: TaskSet | TextTask | Sequence[TextTask] | DenseDataset | str | Path,
+) -> TaskSet:
+    """Return a task set from whatever a function takes for tasks; a path is read."""
+    return read_tasks(tasks) if isinstance(tasks, str | Path) else as_task_set(tasks)
 
 
 def split_task_names(text: str) -> tuple[str, tuple[str, ...]]:

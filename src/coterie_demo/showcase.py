@@ -1,24 +1,19 @@
-"""The steps of `coterie demo`; those whose results exist are skipped."""
+"""The study of `coterie demo`: two recipes of equal size on embedded weights and data."""
 
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from coterie.data.task_sampling import TaskSampling
-from coterie.diagnose import diagnose
-from coterie.evaluate import compare, evaluate
-from coterie.graft import graft
-from coterie.models.loading import load
+from coterie.devices import choose_device
 from coterie.recipe import Recipe
 from coterie.recipes import moelora, shared_lora
-from coterie.report import report
+from coterie.study import Study, StudyResult
+from coterie.study.plan import StudyPlan
 from coterie.task_file import read_tasks
 from coterie.tasks import TaskSet
-from coterie.train import Run, RunConfig, train_from_config
 from coterie.train.frozen_caches import precompute_caches
-from coterie.train.run_directory import RunDirectory
+from coterie.train.train import make_absolute_base
 from coterie_demo.fetch import fetch
 
 EMBEDDED = "embedded"
@@ -40,12 +35,10 @@ TARGET_MODULES = (LAYERS + r"self_attn\.(q|k|v|o)_proj", LAYERS + r"mlp\.(gate|u
 RANK = 32
 EXPERTS = 8
 
-PARAMETER_TOLERANCE = 0.01
-
 
 @dataclass(frozen=True, kw_only=True)
 class Showcase:
-    """A comparison of two recipes, written to a folder.
+    """A study of two recipes on embedded weights and data, written to a folder.
 
     Attributes:
         out: the folder; existing results in it are reused.
@@ -65,39 +58,42 @@ class Showcase:
     tasks: str = PANTRY
     at: tuple[str, ...] = TARGET_MODULES
 
-    def run(self) -> Path:
-        """Run the steps that have no results yet; returns the report's path.
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise ValueError(f"steps={self.steps}: it must be at least 1")
+
+    def run(self) -> StudyResult:
+        """Do what has no results yet.
 
         Raises ValueError if the two models' trainable parameters differ too much.
         """
-        out = Path(self.out)
         if self.base == EMBEDDED:
-            with self.time_step("fetch weights and data, or find them"):
-                fetch(log=self.report_progress)
-        tasks = self.select_tasks()
-        with self.time_step("diagnose: do the tasks pull in different directions?"):
-            self.diagnose(tasks, RunDirectory(out).conflict_file)
-        self.check_sizes(tasks)
-        with self.time_step("run the frozen layers once over the training rows"):
-            self.prepare_frozen_parts(tasks)
-        runs = [self.train(name, recipe, tasks) for name, recipe in build_recipes(self.at).items()]
-        self.evaluate(runs[0], untrained=True)  # before training, both are one model
-        for run in runs:
-            self.evaluate(run)
-            self.evaluate(run, blind=True)
-        with self.time_step("compare and report"):
-            table = compare(runs, baseline=runs[0])
-            table.save(out / "table.json")
-            table.save(out / "table.md")
-            page = report(
-                dict(zip(build_recipes(self.at), runs, strict=True)),
-                out=out / "report.html",
-                title="One shared adapter, or a mixture of experts?",
-                conflict=RunDirectory(out).conflict_file,
-                command=f"coterie demo --steps {self.steps} --seed {self.seed}",
-            )
-        self.report_progress(table.to_markdown())
-        return page
+            self.report_progress("fetch weights and data, or find them")
+            fetch(log=self.report_progress)
+        return self.plan(self.select_tasks()).run()
+
+    def plan(self, tasks: TaskSet) -> Study:
+        """Plan the study."""
+        settings = {
+            "steps": self.steps, "batch_size": BATCH_SIZE, "precision": "float32",
+            "mix": TaskSampling(temperature="equal"),
+        }  # fmt: skip
+        plan = StudyPlan(
+            base=make_absolute_base(self.base), tasks=tasks, out=Path(self.out), seeds=(self.seed,),
+            systems=build_recipes(self.at), settings=settings,
+        )  # fmt: skip
+        return Study(
+            plan=plan,
+            device=choose_device(),
+            limit=EVALUATION_LIMIT,
+            diagnosis={"batches": BATCHES, "seed": self.seed, "at": self.at},
+            # So that neither training's time includes it.
+            prepare=lambda config: f"{precompute_caches(config):,} samples",
+            tolerates_unequal=False,
+            title="One shared adapter, or a mixture of experts?",
+            command=f"coterie demo --steps {self.steps} --seed {self.seed}",
+            report_progress=self.report_progress,
+        )
 
     def select_tasks(self) -> TaskSet:
         """The tasks, in order; reports missing ones and their replacements."""
@@ -117,69 +113,6 @@ class Showcase:
                 found.append(other)
         return tasks.select(found)
 
-    def diagnose(self, tasks: TaskSet, file: Path) -> None:
-        """Measure the gradient conflict before training, unless it was measured."""
-        if file.is_file():
-            self.report_progress(f"   done before: {file}")
-            return
-        conflict = diagnose(self.base, tasks, batches=BATCHES, seed=self.seed, at=self.at)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        conflict.save(file)
-        self.report_progress(f"   {conflict.summary}")
-
-    def check_sizes(self, tasks: TaskSet) -> None:
-        """Raise ValueError unless parameter counts agree within PARAMETER_TOLERANCE."""
-        sizes = count_trainable(self.base, build_recipes(self.at), list(tasks.names))
-        said = ", ".join(f"{name} {size:,}" for name, size in sizes.items())
-        self.report_progress(f"trainable parameters: {said}")
-        if max(sizes.values()) > (1 + PARAMETER_TOLERANCE) * min(sizes.values()):
-            raise ValueError(
-                f"the demo compares equal sizes, and these differ by more than "
-                f"{PARAMETER_TOLERANCE:.0%}: {said}; change RANK or EXPERTS in {__file__}"
-            )
-
-    def build_config(self, recipe: Recipe, tasks: TaskSet) -> RunConfig:
-        """The configuration of a recipe's run."""
-        return RunConfig(
-            recipe=recipe,
-            base=self.base,
-            tasks=tasks,
-            mix=TaskSampling(temperature="equal"),
-            steps=self.steps,
-            batch_size=BATCH_SIZE,
-            seed=self.seed,
-        )
-
-    def prepare_frozen_parts(self, tasks: TaskSet) -> None:
-        """Fill the caches of frozen layers, so that neither training's time includes it."""
-        runs = {Path(self.out) / name: each for name, each in build_recipes(self.at).items()}
-        if all(RunDirectory(folder).is_finished for folder in runs):
-            self.report_progress("   done before")
-            return
-        count = precompute_caches(self.build_config(next(iter(runs.values())), tasks))
-        self.report_progress(f"   {count:,} samples")
-
-    def train(self, name: str, recipe: Recipe, tasks: TaskSet) -> Run:
-        """Train a recipe to the end; an interrupted run is resumed."""
-        with self.time_step(f"train {name}"):
-            return train_from_config(
-                self.build_config(recipe, tasks), out=Path(self.out) / name, resume=True
-            )
-
-    def evaluate(self, run: Run, *, blind: bool = False, untrained: bool = False) -> None:
-        """Score a run or a control; existing predictions are reused."""
-        control = "blind" if blind else "untrained" if untrained else ""
-        with self.time_step(f"evaluate {run.folder.name} {control}".rstrip()):
-            evaluate(run, limit=EVALUATION_LIMIT, blind=blind, untrained=untrained)
-
-    @contextmanager
-    def time_step(self, what: str) -> Iterator[None]:
-        """Report the name of a step, and its duration."""
-        self.report_progress(f"== {what}")
-        start = time.monotonic()
-        yield
-        self.report_progress(f"   {time.monotonic() - start:.0f} s")
-
 
 def build_recipes(at: tuple[str, ...] = TARGET_MODULES) -> Mapping[str, Recipe]:
     """Name of the run -> its recipe; the baseline first."""
@@ -193,12 +126,3 @@ def build_recipes(at: tuple[str, ...] = TARGET_MODULES) -> Mapping[str, Recipe]:
             learning_rate=LEARNING_RATE,
         ),
     }
-
-
-def count_trainable(base: str, recipes: Mapping[str, Recipe], tasks: list[str]) -> dict[str, int]:
-    """Name -> number of trainable parameters of each recipe's model."""
-    sizes = {}
-    for name, recipe in recipes.items():
-        model = graft(load(base).model, recipe.mixtures, tasks=tasks)
-        sizes[name] = sum(each.numel() for each in model.parameters() if each.requires_grad)
-    return sizes

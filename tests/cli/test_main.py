@@ -21,6 +21,8 @@ from tests.cli.calls import Calls
 FLAGS = {
     "demo": "--out --steps --seed",
     "fetch": "",
+    "study": "--base --tasks --out --recipes --seeds --steps --batch-size --limit --set "
+    "--skip-bad-rows --dry-run --device",
     "train": "--base --tasks --out --set --steps --batch-size --precision --quantize --attention "
     "--max-pixels --workers --compile --sharding --seed --skip-bad-rows --resume --device",
     "evaluate": "--split --limit --batch-size --blind --untrained --skip-bad-rows --device",
@@ -28,7 +30,7 @@ FLAGS = {
     "diagnose": "--tasks --batches --batch-size --seed --to --device",
     "report": "--to --title --conflict",
     "extract": "--task --to --format --threshold --curve --device",
-    "generate": "--task --image --audio --device",
+    "generate": "--task --image --audio --jsonl --device",
     "list": "--runs",
     "doctor": "",
 }
@@ -204,7 +206,7 @@ def test_what_an_extra_brings_is_named_where_it_is_missing(
         "pip install 'coterie[demo]'\n"
     )
     assert coterie("fetch").code == 2
-    assert "there are train, evaluate" in coterie("ftch").err
+    assert "there are study, train" in coterie("ftch").err
     lines = coterie("--help").out.partition("Commands:\n")[2].splitlines()
     assert [line.split()[0] for line in lines] == list(VERBS)
 

@@ -1,6 +1,7 @@
 """Questions to tiny runs: which task answers, what a prompt has, and runs without text answers."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -38,12 +39,21 @@ def test_a_task_must_be_named_where_there_are_several(made: Run) -> None:
 
 def test_a_missing_file_and_an_empty_question(made: Run, tmp_path: Path) -> None:
     engine = InferenceEngine.from_run(
-        made.folder, task="yes", media={"image": str(tmp_path / "none.png")}
+        made.folder, task="yes", media={"image": [str(tmp_path / "none.png")]}
     )
     with pytest.raises(ValueError, match=r"none\.png"):
         engine.answer("what is it?")
     with pytest.raises(ValueError, match="question"):
         InferenceEngine.from_run(made.folder, task="yes").answer("")
+
+
+def test_several_files_in_order_and_a_prompt_without_a_question(made: Run) -> None:
+    files = {"image": ["b.png", "a.png"], "audio": ["word.wav"]}
+    engine = InferenceEngine.from_run(made.folder, task="yes", media=files)
+    assert engine.media == {"images": ["b.png", "a.png"], "audio": "word.wav"}
+    assert engine.needs_question
+    fixed = replace(engine, task=replace(engine.task, prompt="say yes"), media={})
+    assert not fixed.needs_question and fixed.answer_row({}) == fixed.answer("what is 3?")
 
 
 def test_dense_tasks_have_no_answers_in_text(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -11,11 +12,14 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
+from coterie import serialization
 from coterie.models.loading import load
 from coterie.tasks.text.batches import TextCollator
-from coterie.train import Run, RunConfig, checkpoint, train_from_config
+from coterie.train import Run, RunConfig, checkpoint, train, train_from_config
+from coterie.train.header import describe_finished, format_count
+from coterie.train.named_recipes import find_recipe
 from coterie.train.trainer import MixtureTrainer
-from tests.train.small import NAMES, adapter, base, content, lines, plain, tasks, trained
+from tests.train.small import NAMES, OPTIONS, adapter, base, content, lines, plain, tasks, trained
 
 
 def test_a_run(tmp_path: Path):
@@ -75,6 +79,53 @@ def test_a_folder_with_a_run_is_left_alone(tmp_path: Path):
         Run.read(tmp_path / "other")
     with pytest.raises(ValueError, match=r"has no setting 'epochs'; its settings are mix, seed"):
         trained(tmp_path / "new", plain(), epochs=3)
+    with pytest.raises(ValueError, match=r"no setting 'bach_size' \(did you mean batch_size\?\)"):
+        trained(tmp_path / "new", plain(), bach_size=4)
+
+
+def test_names_and_paths_as_on_the_command_line(tmp_path: Path, capsys):
+    folder = Path(tasks()[0].folder)
+    lines = [f"  - {{name: {name}, rows: {{train: {name}-train.jsonl}}}}" for name in NAMES]
+    (folder / "tasks.yaml").write_text("\n".join(["tasks:", *lines]))
+    (tmp_path / "recipe.json").write_text(serialization.dumps(plain(steps=4)))
+    options = {"base": base(), "tasks": str(folder / "tasks.yaml")} | OPTIONS | {"progress": None}
+    run = train(str(tmp_path / "recipe.json"), out=tmp_path / "run", **options)
+    assert run.config.recipe == plain(steps=4) and run.task_names == NAMES
+    said = capsys.readouterr().err.splitlines()
+    # Two layers of three maps, 32 x 64 each: ranks 2 + 2, and two logits for each of 32 inputs of
+    # the first two maps, 64 of the third.
+    trained_count = 2 * (3 * 4 * (32 + 64) + 2 * (32 + 32 + 64))
+    total = sum(each.numel() for each in run.load(device="cpu").model.parameters())
+    assert said[:3] == [
+        f"recipe plain on {base()}, float32, cpu",
+        "training samples: caption 12, ocr 6",
+        "stage 1 of 1, train: 4 steps of 4 samples, learning rate 0.0001; trains "
+        f"{format_count(trained_count)} of {format_count(total)} parameters "
+        f"({100 * trained_count / total:.3g} %)",
+    ]
+    assert re.fullmatch(
+        r"train: step 3 of 4, loss [\d.]+ \(caption [\d.]+, ocr [\d.]+\), [\d.e+]+ samples/s, "
+        r"about \d+ s left", said[3]
+    ), said  # fmt: skip
+    assert len(said) == 4
+    assert find_recipe(run.folder) == plain(steps=4)
+    assert re.fullmatch(
+        r"trained 4 steps; loss [\d.]+ at step 1, [\d.]+ at step 3", describe_finished(run)
+    )
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"recipe": "moelra"}, r"'moelra' is no recipe \(did you mean moelora"),
+        ({"tasks": "task.yaml"}, "task.yaml cannot be read"),
+        ({"base": torch.nn.Linear(1, 1)}, "base is a Linear, .*: give its folder or hub id, or"),
+    ],
+)
+def test_other_kinds_of_arguments(wrong, said, tmp_path: Path, unchecked):
+    given = {"recipe": plain(), "base": base(), "tasks": tasks(), "out": tmp_path} | wrong
+    with pytest.raises(ValueError, match=said):
+        train(**given)
 
 
 def test_no_number_ends_the_run_and_names_the_tasks(tmp_path: Path, monkeypatch):

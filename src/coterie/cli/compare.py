@@ -22,8 +22,11 @@ def compare(runs: tuple[str, ...], baseline: tuple[str, ...], to: str | None) ->
       coterie compare runs/rode-* --baseline runs/ocr --baseline runs/naming --to table.md
     """
     from coterie.evaluate import compare as table_of
+    from coterie.report import summarize_table
 
     table = table_of(list(runs), baseline=list(baseline) or None)
     click.echo(table.to_markdown())
+    if headline := summarize_table(table):
+        click.echo(headline)
     if to is not None:
         click.echo(f"written to {table.save(to)}")

@@ -1,5 +1,7 @@
 """`coterie evaluate`: score a run on held-out rows."""
 
+import shlex
+from pathlib import Path
 from typing import Any
 
 import click
@@ -38,3 +40,15 @@ def evaluate(run: str, device: str | None, **options: Any) -> None:
     scores = score(run, device=announce_device(device), **options)
     if is_rank_zero():
         click.echo(scores.to_markdown())
+        click.echo(f"\n{describe_controls(run)}")
+
+
+def describe_controls(run: str) -> str:
+    """Return what the run has over its controls, or how to evaluate one."""
+    from coterie.report import summarize
+    from coterie.train.run_directory import CONTROLS, RunDirectory
+
+    directory = RunDirectory(Path(run))
+    if any(directory.scores_file(control).is_file() for control in CONTROLS):
+        return summarize(run)
+    return f"next: coterie evaluate {shlex.quote(run)} --untrained, to see what training added"

@@ -14,7 +14,8 @@ from coterie.plugins import COMMANDS, OPTIONAL_NAMES, find_plugin, list_plugins
 
 # In the order in which a new user needs them.
 VERBS = (
-    "train", "evaluate", "compare", "diagnose", "report", "extract", "generate", "list", "doctor",
+    "study", "train", "evaluate", "compare", "diagnose", "report", "extract", "generate", "list",
+    "doctor",
 )  # fmt: skip
 
 

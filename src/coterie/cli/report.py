@@ -25,8 +25,10 @@ def report(runs: tuple[str, ...], to: str, **options: str | None) -> None:
     """
     from coterie.evaluate.systems import group_runs
     from coterie.report import report as write
+    from coterie.report import summarize
 
     flags = [part for name, text in options.items() if text for part in (f"--{name}", text)]
     command = shlex.join(["coterie", "report", *runs, "--to", to, *flags])
-    path = write(group_runs(runs), out=to, command=command, **options)
-    click.echo(f"written to {path}")
+    groups = group_runs(runs)
+    path = write(groups, out=to, command=command, **options)
+    click.echo(f"{summarize(groups)}\nwritten to {path}".lstrip())

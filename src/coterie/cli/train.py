@@ -1,5 +1,7 @@
 """`coterie train`: train a recipe on tasks, into a run's folder."""
 
+import shlex
+import time
 from typing import Any
 
 import click
@@ -84,10 +86,12 @@ def train(
     from coterie.cli.train_config import build_config, parse_override
     from coterie.devices import choose_precision
     from coterie.distributed import is_rank_zero
+    from coterie.progress import format_duration
     from coterie.task_file import read_tasks
+    from coterie.train.header import describe_finished
     from coterie.train.train import make_absolute_base, train_from_config
 
-    chosen = announce_device(device)
+    start, chosen = time.monotonic(), announce_device(device)
     given = {name: value for name, value in flags.items() if value is not None}
     if "base" in given:
         given["base"] = make_absolute_base(given["base"])
@@ -98,6 +102,8 @@ def train(
     run = train_from_config(config, out=out, resume=resume, device=chosen)
     if not is_rank_zero():
         return
+    seconds = time.monotonic() - start
     if bad := run.directory.describe_bad_rows():
         click.echo(bad)
-    click.echo(f"{run.folder}: trained; next: coterie evaluate {run.folder}")
+    click.echo(f"{run.folder}: {describe_finished(run)}; {format_duration(seconds)}")
+    click.echo(f"next: coterie evaluate {shlex.quote(str(run.folder))}")

@@ -3,24 +3,19 @@
 import ast
 import inspect
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields, replace
 from itertools import chain
-from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
-from coterie import recipes, serialization
+from coterie import serialization
 from coterie.annotations import coerce, get_item_annotation
 from coterie.devices import Precision
-from coterie.io import read_text
-from coterie.recipe import RECIPE_FILE, Recipe
+from coterie.recipe import Recipe
 from coterie.train import RunConfig
-from coterie.train.run_directory import RunDirectory
+from coterie.train.named_recipes import SYSTEMS, read_recipe_or_config
 
-SYSTEMS: Mapping[str, Callable[..., Recipe]] = {
-    name: getattr(recipes, name) for name in recipes.__all__
-}
 Value = TypeVar("Value")
 
 
@@ -86,20 +81,6 @@ def call_recipe(name: str, arguments: Mapping[str, Any]) -> Recipe:
     except (TypeError, ValueError) as error:
         given = ", ".join(f"{argument}={value!r}" for argument, value in arguments.items())
         raise ValueError(f"recipe {name}({given}): {error}") from error
-
-
-def read_recipe_or_config(recipe: str) -> Recipe | RunConfig:
-    """Read the recipe or configuration in a file, or the configuration in a run's folder."""
-    path = Path(recipe)
-    if path.is_dir():
-        directory = RunDirectory(path)
-        path = directory.config_file if directory.is_run else path / RECIPE_FILE
-    if not path.is_file():
-        raise ValueError(
-            f"{recipe!r} is no recipe{serialization.format_suggestions(recipe, SYSTEMS)}: give one "
-            f"of {', '.join(SYSTEMS)}, a recipe's JSON file, or a run's folder"
-        )
-    return serialization.loads(read_text(path), Recipe | RunConfig, name=str(path))
 
 
 def apply_flags(source: Recipe | RunConfig, flags: Mapping[str, Any]) -> RunConfig:

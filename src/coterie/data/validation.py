@@ -16,6 +16,7 @@ from coterie.data.sample import TextSample
 from coterie.data.sources.base import RowSource
 from coterie.data.subset import Part, get_split_indices
 from coterie.data.validation_cache import DecodeCache, ValidationCache
+from coterie.progress import Progress
 
 CHUNK_SIZE = 32
 """Number of rows per work item of a thread."""
@@ -69,7 +70,8 @@ class ValidatedDataset(Dataset[TextSample]):
         decoding = DecodeCache() if check_media else None
         check = partial(check_row, source, reader, decoding, part is not None)
         checked = check_all(check, len(source), decoding.cache if decoding else None)
-        for index, found in enumerate(checked):
+        progress = Progress(len(source), f"check rows of {reader.task}", unit="row")
+        for index, found in enumerate(progress.count(checked)):
             if isinstance(found, BadRow):
                 bad.append(found)
                 continue

@@ -9,13 +9,14 @@ from typing import Any
 
 import torch
 from torch import nn
-from tqdm.auto import tqdm
 
 from coterie.devices import choose_device, choose_precision
 from coterie.diagnose.conflict import Conflict
 from coterie.diagnose.gradients import compute_conflict, measure_gradients
 from coterie.models.loading import LoadedModel
-from coterie.tasks import TaskSet, TextTask, as_task_set
+from coterie.progress import Progress
+from coterie.task_file import find_tasks
+from coterie.tasks import TaskSet, TextTask
 from coterie.tasks.dense.dataset import DenseDataset
 from coterie.tasks.gradients import GradientSource
 from coterie.train.frozen_caches import cache_encoder_features
@@ -28,7 +29,7 @@ RELATIVE_LOSS_STEP = 0.02
 
 def diagnose(
     base_or_run: LoadedModel | Run | str | Path,
-    tasks: TaskSet | Sequence[TextTask] | DenseDataset | None = None,
+    tasks: TaskSet | Sequence[TextTask] | DenseDataset | str | Path | None = None,
     *,
     batches: int = 4,
     batch_size: int = 8,
@@ -56,8 +57,8 @@ def diagnose(
     Args:
         base_or_run: a run or its folder; or a model to train: loaded, a folder, a hub id or
             "embedded".
-        tasks: at least two: a task set, as `coterie.read_tasks` returns; text tasks; or a dense
-            data set. With a run, its own settings such as image size are used. None for a run's
+        tasks: at least two: a task set or the tasks.yaml file of one; text tasks; or a dense data
+            set. With a run, its own settings such as image size are used. None for a run's
             own tasks.
         batches: of each task, at least 2; all of different samples.
         batch_size: samples per batch; fewer where a task has too few.
@@ -98,7 +99,7 @@ def _measure_conflicts(
     with (
         source.open_spaces(seed=seed) as (model, spaces),
         _cache_features(model, processor),
-        tqdm(total=count * (batches + 1), desc="gradients", unit="batch", disable=None) as bar,
+        Progress(count * (batches + 1), "diagnose", unit="batch") as progress,
     ):
         products, losses, transfer = measure_gradients(
             lambda task, batch: source.compute_loss(model, task, samples[task][batch]),
@@ -106,7 +107,7 @@ def _measure_conflicts(
             tasks=count,
             batches=batches,
             step=RELATIVE_LOSS_STEP,
-            on_batch_end=bar.update,
+            on_batch_end=progress.update,
         )
     for (kind, space), each in zip(spaces.items(), products, strict=True):
         yield compute_conflict(
@@ -124,7 +125,7 @@ def _measure_conflicts(
 
 def load_gradient_source(
     base_or_run: LoadedModel | Run | str | Path,
-    tasks: TaskSet | Sequence[TextTask] | DenseDataset | None,
+    tasks: TaskSet | Sequence[TextTask] | DenseDataset | str | Path | None,
     *,
     at: Sequence[str] | None,
     split: str,
@@ -137,9 +138,12 @@ def load_gradient_source(
         model = Run.read(model)
     run = model if isinstance(model, Run) else None
     if tasks is None and run is None:
-        raise ValueError("tasks: give the tasks whose conflict is to be measured")
+        raise ValueError(
+            f"{model} is no run, which would have tasks of its own: give the tasks whose conflict "
+            "is to be measured (--tasks)"
+        )
     trained = None if run is None else run.config.tasks
-    compared = trained if tasks is None else as_task_set(tasks)
+    compared = trained if tasks is None else find_tasks(tasks)
     assert compared is not None
     if len(compared.names) < 2:
         raise ValueError(

@@ -85,10 +85,10 @@ def _add_controls(groups: Mapping[str, list[Run]], controls: Iterable[str]) -> l
     for control in controls:
         for name, group in groups.items():
             called = CONTROLS[control].format(name=name)
+            if control == "untrained":  # all seeds of a base are one model
+                group = [run for run in group if run.config.seed == group[0].config.seed]
             there = all(run.directory.scores_file(control).is_file() for run in group)
             if there and called not in found:
-                if control == "untrained":  # all seeds of a base are one model
-                    group = [run for run in group if run.config.seed == group[0].config.seed]
                 system = systems.load_system(called, group, control=control)
                 found[called] = replace(system, control_of=name)
     return list(found.values())

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tqdm.auto import tqdm
 
 from coterie import distributed
 from coterie.devices import choose_device
@@ -15,6 +14,7 @@ from coterie.evaluate import cost, expert_usage, predictions
 from coterie.evaluate.scores import Scores, TaskScore
 from coterie.io import write_json
 from coterie.models.loading import LoadedModel
+from coterie.progress import Progress
 from coterie.routing.usage import ExpertUsage, UsageStatistics
 from coterie.tasks.predictions import EvaluationDataset, PredictionResult, PredictOptions
 from coterie.tasks.task_set import TaskSet
@@ -194,9 +194,9 @@ class Evaluation:
         options: PredictOptions = {"batch_size": self.batch_size}
         if expert_usage.find_active_mixtures(self.loaded.model):
             options["on_routing"] = partial(usage.add, task=only)
-        hidden = None if distributed.is_rank_zero() else True  # None: unless there is a terminal
-        with tqdm(total=count, desc=dataset.name, unit=dataset.unit, disable=hidden) as bar:
-            options["on_batch_end"] = lambda done: bar.update(done - bar.n)
+        phase = f"evaluate {dataset.name}"
+        with Progress(count, phase, unit=dataset.unit) as progress:
+            options["on_batch_end"] = lambda done: progress.update(done - progress.done)
             result = self.tasks.predict(self.loaded, dataset, **options)
         usage = ExpertUsage.merge(distributed.all_gather_object(usage))
         make = partial(self.store_predictions, dataset, keys, result, usage)

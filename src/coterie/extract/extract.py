@@ -16,7 +16,9 @@ from coterie.extract import merged, pruned
 from coterie.extract.expert_selection import LayerUse, PruningOptions
 from coterie.extract.fixed_task import get_adapter_config
 from coterie.extract.source import ExtractRequest
+from coterie.progress import Progress
 from coterie.tasks.task_set import TaskSet
+from coterie.third_party_warnings import suppress_third_party_warnings
 from coterie.train import Run
 
 REPORT_FILE = "coterie_extract.json"
@@ -90,7 +92,10 @@ def extract(  # noqa: PLR0913  the choices of one call, each by its name
     shutil.rmtree(partial, ignore_errors=True)
     try:
         partial.mkdir(parents=True)
-        write_extract(format or default, request, partial)
+        phase = Progress(1, f"write and verify {request.task}", unit="model", first_line_after=1)
+        with suppress_third_party_warnings(), phase as progress:
+            write_extract(format or default, request, partial)
+            progress.update()
         if to.is_dir():
             to.rmdir()
         partial.rename(to)

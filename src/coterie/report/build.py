@@ -8,11 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from coterie.evaluate.table import Table
 from coterie.io import write
 from coterie.optional_imports import import_optional
 from coterie.report import formatting, heatmap
 from coterie.report.correctness import describe_metric
 from coterie.report.section import ReportContext, Section, find_sections
+from coterie.report.sections.scores import compare_to_baseline
 from coterie.report.systems import group_systems
 from coterie.train.run_directory import RunDirectory
 
@@ -60,6 +62,23 @@ def report(
     out = Path(out)
     file = out / REPORT_FILE if out.is_dir() else out
     return write(file, render(context, title or " vs. ".join(each.name for each in systems)))
+
+
+def summarize(runs: Any) -> str:
+    """Return the first sentence of a report on runs: the one that matters; see `report`."""
+    context = ReportContext(systems=group_systems(runs), conflict_before=None, command=None)
+    for section in find_sections():
+        for sentence in section.summarize(context, section.build(context)):
+            return sentence
+    return ""
+
+
+def summarize_table(table: Table) -> str:
+    """Return the sentence on the best system of a table against its baseline; "" without one."""
+    rows = [row for row in table.rows if row.difference and not row.control]
+    known = [row for row in rows if row.system != table.baseline and row.delta_m is not None]
+    best = max(known, key=lambda row: row.delta_m.value if row.delta_m else 0.0, default=None)
+    return "" if best is None else next(compare_to_baseline(table, best))
 
 
 def load_conflict(conflict: Any) -> Mapping[str, Any] | None:

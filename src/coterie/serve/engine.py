@@ -1,11 +1,13 @@
 """`InferenceEngine`: a loaded run that answers questions, one at a time."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
+from coterie.data.columns import Columns
 from coterie.data.row_formats.question_answer import QuestionAnswer
 from coterie.data.sample import TextSample
 from coterie.models.loading import LoadedModel
@@ -23,13 +25,13 @@ class InferenceEngine:
         loaded: the model and its processor.
         collator: makes batches of prompts.
         task: provides the prompt, the task id and the answer length.
-        media: column -> path of the image or audio file that the questions are about.
+        media: column -> path of the file that the questions are about, or paths of several.
     """
 
     loaded: LoadedModel
     collator: TextCollator
     task: TextTask
-    media: Mapping[str, str]
+    media: Mapping[str, str | list[str]]
 
     @classmethod
     def from_run(
@@ -37,7 +39,7 @@ class InferenceEngine:
         folder: str | Path,
         *,
         task: str | None = None,
-        media: Mapping[str, str] | None = None,
+        media: Mapping[str, Sequence[str]] | None = None,
         device: str | torch.device | None = None,
     ) -> "InferenceEngine":
         """Load a run.
@@ -45,7 +47,8 @@ class InferenceEngine:
         Args:
             folder: the run's.
             task: the name of one of its tasks; None for the only one.
-            media: modality -> the file that questions are about, such as {"image": "a.png"}.
+            media: modality -> the files that questions are about, in the order of the prompt, such
+                as {"image": ["a.png"]}.
             device: see `coterie.devices.choose_device`; None for an accelerator where there is one.
 
         Raises ValueError if the run has no such task, or several and none is named, or its tasks
@@ -62,16 +65,26 @@ class InferenceEngine:
             loaded=loaded,
             collator=TextCollator(loaded.processor, run.task_names),
             task=selected,
-            media={columns.get_media_column(name): file for name, file in (media or {}).items()},
+            media=dict(_fill_column(columns, *each) for each in (media or {}).items()),
         )
 
-    def answer(self, question: str) -> str:
-        """Return the model's answer to a question in the task's prompt.
+    @property
+    def needs_question(self) -> bool:
+        """Whether the task's prompt has the question in it."""
+        columns = self.task.get_columns()
+        return columns.question in (name for _, name in columns.split_template())
 
-        Raises ValueError for a file that cannot be read, or a prompt with further columns.
+    def answer(self, question: str) -> str:
+        """Return the model's answer to a question in the task's prompt; see `answer_row`."""
+        return self.answer_row({self.task.question: question or None})
+
+    def answer_row(self, row: Mapping[str, Any]) -> str:
+        """Return the model's answer to a row of the task, whose answer, if any, is not read.
+
+        Raises ValueError for a file that cannot be read, or a column that is missing.
         """
-        row = {self.task.question: question or None, **self.media}
-        messages = QuestionAnswer().parse_prompt(row, self.task.get_columns(), Path.cwd())
+        columns = self.task.get_columns()
+        messages = QuestionAnswer().parse_prompt({**self.media, **row}, columns, Path.cwd())
         prompt = TextSample(
             task=self.task.name, messages=messages, answers=(), source="the question"
         )
@@ -80,3 +93,9 @@ class InferenceEngine:
             self.loaded, self.collator, [prompt], batch_size=1, max_new_tokens=length
         )
         return answer
+
+
+def _fill_column(columns: Columns, modality: str, files: Sequence[str]) -> tuple[str, Any]:
+    """Return the column of a modality's files, and what a row has there."""
+    column = columns.get_media_column(modality)
+    return (column, files[0]) if len(files) == 1 else (f"{column}s", list(files))

@@ -1,14 +1,15 @@
-"""Trainer callbacks: the progress bar, Ctrl-C, and logging integrations."""
+"""Trainer callbacks: progress, Ctrl-C, and logging integrations."""
 
 import signal
 import sys
 import threading
+import time
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from tqdm.auto import tqdm
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.integrations.integration_utils import (
     TensorBoardCallback,
@@ -16,6 +17,11 @@ from transformers.integrations.integration_utils import (
 )
 
 from coterie import distributed
+from coterie.progress import Progress
+from coterie.train.running_sums import LossSums, RunningSums
+
+AVERAGED_STEPS = 10
+"""The last steps, over which the losses of tasks that are shown are means."""
 
 
 class InterruptHandler:
@@ -48,25 +54,51 @@ class InterruptHandler:
 
 
 class ProgressCallback(TrainerCallback):
-    """Advances one bar over all stages, and stops training on Ctrl-C."""
+    """Shows each step with its losses, and stops training when asked to."""
 
-    def __init__(self, bar: "tqdm[Any]", interrupt: InterruptHandler, stage: str) -> None:
-        self.bar, self.interrupt = bar, interrupt
-        bar.set_description(stage)
+    def __init__(
+        self, progress: Progress, interrupt: InterruptHandler, sums: RunningSums, batch_size: int
+    ) -> None:
+        """Show the losses of this process's samples, as `sums` adds them up between records."""
+        self.progress, self.interrupt, self.sums = progress, interrupt, sums
+        self.batch_size = batch_size
+        self.recent: deque[LossSums] = deque(maxlen=AVERAGED_STEPS)
+        self.times_s: deque[float] = deque(maxlen=AVERAGED_STEPS + 1)
+
+    def on_train_begin(self, *args: Any, **rest: Any) -> None:
+        self.seen = self.sums.read_losses()  # of the steps before a checkpoint
+        self.times_s.append(time.monotonic())
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **rest: Any
     ) -> None:
-        self.bar.update()
+        if not self.progress.is_quiet:
+            self.progress.update(note=self._describe_step())
         # Ctrl-C reaches the processes at different steps; they stop at the same.
         self.interrupt.requested = distributed.is_true_anywhere(self.interrupt.requested)
         if self.interrupt.requested:
             control.should_save = control.should_training_stop = True
 
     def on_log(self, *args: Any, **rest: Any) -> None:
-        loss = (rest.get("logs") or {}).get("loss")
-        if loss is not None:
-            self.bar.set_postfix(loss=f"{loss:.4g}", refresh=False)
+        self.seen = self.sums.read_losses()  # a record was written, and the sums are 0 again
+
+    def _describe_step(self) -> str:
+        total = self.sums.read_losses()
+        self.recent.append(total - self.seen)
+        self.seen = total
+        self.times_s.append(time.monotonic())
+        seconds = max(self.times_s[-1] - self.times_s[0], 1e-9)
+        speed = self.batch_size * (len(self.times_s) - 1) / seconds
+        return f"{describe_losses(self.recent, self.sums.tasks)}, {speed:.3g} samples/s"
+
+
+def describe_losses(steps: Sequence[LossSums], tasks: Sequence[str]) -> str:
+    """Return the last step's loss, and each task's mean over the steps."""
+    means = []
+    for i, task in enumerate(tasks):
+        if count := sum(each.counts[i] for each in steps):
+            means.append(f"{task} {sum(each.sums[i] for each in steps) / count:.3g}")
+    return f"loss {steps[-1].loss:.3g} ({', '.join(means)})"
 
 
 class RunTensorBoardCallback(TensorBoardCallback):
@@ -92,9 +124,3 @@ def make_callbacks(events: Path, report_to: Sequence[str], *, step: int) -> list
         return found
     writer = SummaryWriter(str(events), purge_step=step + 1 if step else None)
     return [*found, RunTensorBoardCallback(writer)]
-
-
-def print_line(text: str, *, progress: bool | None) -> None:
-    """Print a line to standard error if the progress bar is shown."""
-    if text and (sys.stderr.isatty() if progress is None else progress):
-        tqdm.write(text, file=sys.stderr)

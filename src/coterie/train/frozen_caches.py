@@ -9,6 +9,7 @@ from torch import nn
 
 from coterie.graft import graft
 from coterie.paths import get_cache_dir
+from coterie.progress import Progress
 from coterie.train.batch_sampler import MultiTaskDataset, StageBatchSampler
 from coterie.train.config import RunConfig
 from coterie.train.trainable import make_stage_mixtures, select_trainable
@@ -77,8 +78,10 @@ def precompute_caches(config: RunConfig) -> int:
     # Without seeds: a sample that occurs twice is prepared once.
     places = list(dict.fromkeys((task, row, 0) for batch in order for task, row, _ in batch))
     size = config.get_global_batch_size(stage)
+    starts = range(0, len(places), size)
     with cache_hidden_states(model) as trunk:
-        for start in range(0, len(places), size):
+        progress = Progress(len(starts), "run the frozen layers", unit="batch")
+        for start in progress.count(starts):
             batch = collate([samples[place] for place in places[start : start + size]])
             if trunk is not None:
                 trunk.precompute(batch)

@@ -1,6 +1,7 @@
 """`RunningSums`: losses, expert usage and task-expert information of one record of the log."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -21,6 +22,23 @@ LOSSES_PREFIX, USAGE_PREFIX, DUE = "window.", "use.", "usage_is_due"
 """Of the names of the tensors in a checkpoint."""
 MEANS = ("loss", "routing")
 """The sums of losses whose mean over processes, not whose sum, is the global batch's."""
+
+
+@dataclass(frozen=True)
+class LossSums:
+    """The losses of some steps on this process: a step's loss, and sums and counts by task."""
+
+    loss: float
+    sums: tuple[float, ...]
+    counts: tuple[float, ...]
+
+    def __sub__(self, earlier: "LossSums") -> "LossSums":
+        """Return the losses of the steps since `earlier`."""
+        sums, counts = (
+            tuple(a - b for a, b in zip(mine, theirs, strict=True))
+            for mine, theirs in ((self.sums, earlier.sums), (self.counts, earlier.counts))
+        )
+        return LossSums(self.loss - earlier.loss, sums, counts)
 
 
 class RunningSums:
@@ -69,6 +87,11 @@ class RunningSums:
             every = self.context.config.log_usage_every * self.context.config.log_every
             self.usage_is_due = bool(every) and self._is_step_end(state, every)
             self.usage.add(tape)
+
+    def read_losses(self) -> LossSums:
+        """Read this process's losses since the last record: waits for the device."""
+        read = {name: tuple(self.sums[name].tolist()) for name in ("loss", "sums", "counts")}
+        return LossSums(read["loss"][0], read["sums"], read["counts"])
 
     def get_tensors(self) -> dict[str, Tensor]:
         """Return the sums over all processes as a checkpoint holds them."""

@@ -7,11 +7,11 @@ from typing import Any
 
 import torch
 from peft import PeftModel
-from tqdm.auto import tqdm
 from transformers import set_seed
 
 from coterie import distributed
 from coterie.graft import graft
+from coterie.progress import Progress
 from coterie.recipe import Stage
 from coterie.tasks.text.packing import check_packing
 from coterie.third_party_warnings import suppress_third_party_warnings
@@ -21,6 +21,7 @@ from coterie.train.callbacks import InterruptHandler, ProgressCallback, make_cal
 from coterie.train.compilation import compile_model
 from coterie.train.frozen_caches import cache_encoder_features, cache_hidden_states
 from coterie.train.frozen_tasks import exclude_frozen, initialize_from_run
+from coterie.train.header import describe_training
 from coterie.train.metric_log import MetricLog
 from coterie.train.model_card import write_model_card
 from coterie.train.run import Run
@@ -58,16 +59,7 @@ class StageRunner:
         base = self.config.load_base(self.device if self.config.quantize else "cpu")
         self.collator = self.config.make_collator(base.processor)
         model: Any = None
-        progress_bar = tqdm(
-            total=sum(each.steps or 0 for each in self.stages),
-            initial=self.count_finished_steps(),
-            unit="step",
-            disable=(None if self.progress is None else not self.progress)
-            if distributed.is_rank_zero()
-            else True,
-            dynamic_ncols=True,
-        )
-        with InterruptHandler() as interrupt, progress_bar as shown:
+        with InterruptHandler() as interrupt, self._open_progress() as shown:
             while len(self.finished_stages) < len(self.stages):
                 model = self._graft(base.model if model is None else model.unload())
                 if not self.is_sharded:
@@ -78,6 +70,13 @@ class StageRunner:
         if model is None:  # killed after the last stage, before the adapter was written
             model = self._graft(base.model, number=len(self.stages) - 1)
         self._finish(model)
+
+    def _open_progress(self) -> Progress:
+        """Open the progress over all stages, with a guess of the time after three steps."""
+        return Progress(
+            sum(each.steps or 0 for each in self.stages), "train", unit="step",
+            initial=self.count_finished_steps(), shown=self.progress, first_line_after=2,
+        )  # fmt: skip
 
     def count_finished_steps(self) -> int:
         """Return the number of steps of the finished stages."""
@@ -100,20 +99,24 @@ class StageRunner:
             self.base_parameters = initialize_from_run(model, frozen)
         return model
 
-    def _run_stage(self, model: PeftModel, shown: "tqdm[Any]", interrupt: InterruptHandler) -> None:
+    def _run_stage(self, model: PeftModel, shown: Progress, interrupt: InterruptHandler) -> None:
         context, directory = self._make_context(model), self.run.directory
         last, stage = checkpoint.find_latest(context.folder), context.stage.name
         step, events = checkpoint.get_step(last) if last else 0, directory.events_folder(stage)
         callbacks = make_callbacks(events, self.config.report_to, step=step)
-        shown.update(context.finished_steps + step - shown.n)
+        shown.move_to(context.finished_steps + step)
+        shown.set_phase(stage)
+        shown.write(describe_training(context))
         # Processes whose caches differ would not run the same blocks of a sharded model, and a
         # compiled model cannot read files.
         compiles, caches = self.config.compile, not (self.is_sharded or self.config.compile)
         cached = cache_hidden_states(model) if caches else nullcontext()
         compiled = compile_model(model) if compiles else nullcontext()
         with suppress_third_party_warnings(), cached, compiled:
-            callbacks = [ProgressCallback(shown, interrupt, stage), *callbacks]
             trainer = MixtureTrainer(context, callbacks)
+            size = self.config.get_global_batch_size(context.stage)
+            callback = ProgressCallback(shown, interrupt, trainer.running_sums, size)
+            trainer.add_callback(callback)
             if self.config.packing:
                 check_packing(model)
             context.metric_log.start()

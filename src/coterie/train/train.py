@@ -1,6 +1,7 @@
 """`train`: train a recipe on tasks, stage by stage, into a run's folder, or resume it."""
 
 import inspect
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -14,12 +15,13 @@ from coterie import distributed, serialization
 from coterie.devices import choose_device, choose_precision
 from coterie.io import write
 from coterie.recipe import Recipe
-from coterie.tasks import as_task_set
+from coterie.task_file import find_tasks
 from coterie.tasks.dense.dataset import DenseDataset
 from coterie.tasks.task_set import TaskSet
 from coterie.tasks.text.task import TextTask
 from coterie.train.config import RunConfig, TrainSettings
 from coterie.train.model_settings import check_device
+from coterie.train.named_recipes import find_recipe
 from coterie.train.run import Run
 from coterie.train.run_directory import RunDirectory
 
@@ -27,10 +29,10 @@ SETTINGS = tuple(get_type_hints(TrainSettings))
 
 
 def train(
-    recipe: Recipe,
+    recipe: Recipe | str | Path,
     *,
     base: str | Path,
-    tasks: TaskSet | TextTask | Sequence[TextTask] | DenseDataset,
+    tasks: TaskSet | TextTask | Sequence[TextTask] | DenseDataset | str | Path,
     out: str | Path,
     resume: bool = False,
     progress: bool | None = None,
@@ -40,14 +42,16 @@ def train(
     """Train a recipe and return the run.
 
     Args:
-        recipe: the mixtures to graft, and the stages to train them in.
+        recipe: the mixtures to graft, and the stages to train them in; or a recipe's name, for its
+            defaults, such as "moelora"; or a recipe's JSON file or a run's folder.
         base: the base model: a folder, a hub id, or "embedded" for the one `coterie fetch` builds.
-        tasks: a task set, as `coterie.read_tasks` returns; or text tasks; or a dense data set,
-            for `DenseTasks` with its default settings.
+        tasks: a task set, or the tasks.yaml file that `coterie.read_tasks` reads; or text tasks; or
+            a dense data set, for `DenseTasks` with its default settings.
         out: the run's folder, created if it does not exist.
         resume: continue in `out` where a run of the same configuration stopped, bit for bit;
             start if there is nothing yet.
-        progress: show a progress bar; None for only where standard error is a terminal.
+        progress: None for a bar where standard error is a terminal and for lines elsewhere; True
+            for a bar, False for neither.
         device: see `coterie.devices.choose_device`; None for an accelerator where there is one.
         settings: fields of `RunConfig`: seed, steps, batch_size, mix, learning_rate, precision ...
             Without `precision`, it is bfloat16 on a device that multiplies in it, else float32.
@@ -61,9 +65,10 @@ def train(
         KeyboardInterrupt: Ctrl-C, after a checkpoint was written.
     """
     if unknown := [name for name in settings if name not in SETTINGS]:
-        allowed = ", ".join(SETTINGS)
-        raise ValueError(f"train() has no setting {unknown[0]!r}; its settings are {allowed}")
-    base, tasks, chosen = make_absolute_base(base), as_task_set(tasks), choose_device(device)
+        near, allowed = serialization.format_suggestions(unknown[0], SETTINGS), ", ".join(SETTINGS)
+        raise ValueError(f"train() has no setting {unknown[0]!r}{near}; its settings are {allowed}")
+    recipe, tasks, base = find_recipe(recipe), find_tasks(tasks), make_absolute_base(base)
+    chosen = choose_device(device)
     settings.setdefault("precision", choose_precision(chosen))
     config = RunConfig(recipe=recipe, base=base, tasks=tasks, **settings)
     return train_from_config(config, out=out, resume=resume, progress=progress, device=chosen)
@@ -106,7 +111,6 @@ def _train(run: Run, *, progress: bool | None, device: torch.device) -> None:
     """Train the stages that remain, and list what was skipped and the machine."""
     # Slow to import: transformers' Trainer. `import coterie` must not load it.
     from coterie.train import environment
-    from coterie.train.callbacks import print_line
     from coterie.train.stage_runner import StageRunner
 
     make = partial(StageRunner, run, device=device, progress=progress)
@@ -114,7 +118,8 @@ def _train(run: Run, *, progress: bool | None, device: torch.device) -> None:
     bad_rows = chain(*distributed.all_gather_object(runner.bad_rows))
     if distributed.is_rank_zero():
         run.directory.write_bad_rows([*run.read_bad_rows(), *bad_rows])
-        print_line(run.directory.describe_bad_rows(), progress=progress)
+        if progress is not False and (bad := run.directory.describe_bad_rows()):
+            print(bad, file=sys.stderr)
         step = runner.count_finished_steps()
         environment.append_environment(run.directory.environment_file, step=step, device=device)
     runner.train()
@@ -122,8 +127,21 @@ def _train(run: Run, *, progress: bool | None, device: torch.device) -> None:
 
 def make_absolute_base(base: str | Path) -> str:
     """Return a folder by its absolute path, so that the configuration is valid everywhere."""
+    if not isinstance(base, str | Path):
+        raise ValueError(describe_loaded_base(base))
     path = Path(base).expanduser()
     return str(path.absolute()) if path.is_dir() else str(base)
+
+
+def describe_loaded_base(base: Any) -> str:
+    """Say why a loaded model is no base of a run, and what to give instead."""
+    config = getattr(base, "config", None)  # a transformers model has one, other objects may not
+    source = getattr(config, "_name_or_path", "") or "its folder or hub id"
+    return (
+        f"base is a {type(base).__name__}, and a run stores where its base model is, so that it "
+        f"can be loaded again: give {source}, or save the model to a folder by save_pretrained "
+        "and give that; to train a loaded model in your own loop, use coterie.graft"
+    )
 
 
 def _prepare_folder(config: RunConfig, folder: Path, *, resume: bool) -> None:

@@ -27,4 +27,5 @@ def demo(out: str, steps: int | None, seed: int) -> None:
     show = Showcase(
         out=out, steps=STEPS if steps is None else steps, seed=seed, report_progress=click.echo
     )
-    click.echo(f"the report is {show.run()}")
+    result = show.run()
+    click.echo(f"{result.table.to_markdown()}\n{result.headline}\nthe report is {result.report}")

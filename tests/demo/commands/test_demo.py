@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from coterie.evaluate.table import Table
+from coterie.study import StudyResult
 from coterie_demo.showcase import STEPS, Showcase
 from tests.cli.calls import Calls
 
@@ -23,11 +25,19 @@ def test_flags_reach_the_showcase(
 ) -> None:
     seen: list[tuple[str, int, int]] = []
 
-    def run(show: Showcase) -> Path:
+    def run(show: Showcase) -> StudyResult:
         seen.append((show.out, show.steps, show.seed))
-        return Path(show.out) / "report.html"
+        table = Table(split="test", columns=(), rows=())
+        page = Path(show.out) / "report.html"
+        return StudyResult(headline="moelora beats it.", table=table, report=page)
 
     monkeypatch.setattr(Showcase, "run", run)
     called = coterie("demo", *flags)
-    assert (called.code, called.out) == (0, f"the report is {expected[0]}/report.html\n")
+    assert called.code == 0
+    assert called.out.endswith(f"\nmoelora beats it.\nthe report is {expected[0]}/report.html\n")
     assert seen == [expected]
+
+
+def test_steps_are_checked_before_anything_is_fetched(coterie: Calls) -> None:
+    called = coterie("demo", "--steps", "0")
+    assert (called.code, called.err) == (2, "coterie: steps=0: it must be at least 1\n")

@@ -1,0 +1,84 @@
+"""The systems of a study: the mixtures, and baselines of the same size at the same layers."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from coterie.experts.base import Experts
+from coterie.experts.lora import Lora
+from coterie.mixture import Mixture
+from coterie.recipe import Recipe
+from coterie.recipes import dense, mod_squad, moelora, shared_lora, single_task
+from coterie.tasks.task_set import TaskSet
+from coterie.train.named_recipes import find_recipe
+
+ALONE = "single_task"
+"""The baseline that has a run for each task."""
+
+
+def choose_systems(
+    recipes: Sequence[Recipe | str | Path] | None, tasks: TaskSet
+) -> dict[str, Recipe]:
+    """Return the systems by name, the baseline first.
+
+    Args:
+        recipes: mixtures, by anything that `coterie.train` takes; None for the recommended one.
+        tasks: decide which baselines there are, and which mixture is recommended.
+
+    Raises ValueError for two recipes of one name, or one that is a baseline already.
+    """
+    is_dense = not fits(moelora(), tasks)
+    if recipes is None:
+        recipes = [mod_squad() if is_dense else moelora()]
+    mixtures = tuple(map(find_recipe, recipes))
+    if not mixtures:
+        raise ValueError("recipes: there are none: give one or more, such as moelora")
+    found = (*(make_dense_baselines() if is_dense else make_baselines(mixtures[0])), *mixtures)
+    names = [recipe.name for recipe in found]
+    for name in names:
+        if names.count(name) > 1 or Path(name).name != name:
+            raise ValueError(
+                f"recipes: {name!r} is there twice, or cannot name a folder; {names[0]} and "
+                f"{names[1]} are always part of a study: give each other recipe once, with a name "
+                "of its own"
+            )
+    return dict(zip(names, found, strict=True))
+
+
+def fits(recipe: Recipe, tasks: TaskSet) -> bool:
+    """Return whether a recipe can be trained on the tasks."""
+    try:
+        tasks.check_recipe(recipe)
+    except ValueError:
+        return False
+    return True
+
+
+def make_baselines(recipe: Recipe) -> tuple[Recipe, Recipe]:
+    """Return one LoRA for all tasks and one for each, both as large as the recipe's experts.
+
+    Of a recipe with experts of another kind than LoRA, they are those of `coterie.recipes`.
+    """
+    mixtures = [make_lora(each) for each in recipe.mixtures]
+    kept = tuple(each for each in mixtures if each is not None)
+    if not kept or len(kept) < len(mixtures):
+        return shared_lora(), single_task()
+    return replace(shared_lora(), mixtures=kept), replace(single_task(), mixtures=kept)
+
+
+def make_lora(mixture: Mixture) -> Mixture | None:
+    """Return one LoRA of the experts' ranks together, with scale 2; None for other experts."""
+    rank = sum(map(get_rank, (*mixture.kinds, *([mixture.shared] if mixture.shared else []))))
+    if not mixture.main.is_low_rank:
+        return None
+    return Mixture(at=mixture.at, experts=Lora(ranks=(rank,), alpha=2.0 * rank), gate=None)
+
+
+def get_rank(experts: Experts) -> int:
+    """Return the sum of the ranks; 0 for experts that have none."""
+    return sum(experts.ranks) if isinstance(experts, Lora) else 0
+
+
+def make_dense_baselines() -> tuple[Recipe, Recipe]:
+    """Return the training of a whole base model, on all tasks and on each alone."""
+    return dense(), replace(dense(), name=ALONE)
