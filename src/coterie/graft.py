@@ -1,5 +1,6 @@
 """`graft` adds mixtures to a pretrained model; `observe` records their routing."""
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -12,6 +13,7 @@ from coterie.mixture import Mixture
 from coterie.routing.decision import Tape
 from coterie.third_party_warnings import suppress_third_party_warnings
 from coterie.tuner.config import CoterieConfig
+from coterie.tuner.forward_hooks import warn_of_other_thread
 from coterie.tuner.layer import CoterieLayer
 from coterie.tuner.runtime import RUNTIME
 
@@ -91,13 +93,23 @@ def observe(model: nn.Module) -> Iterator[Tape]:
 
     Losses on the tape reach the gates, also with gradient checkpointing; a second call inside
     overwrites the first. Of several adapters at one module, the last to run is recorded.
-    Raises ValueError if `model` has no mixtures.
+    The recording is this thread's: warns if only another one ran the model. Raises ValueError if
+    `model` has no mixtures, or if blocks overlap and do not nest, as those of coroutines may.
     """
     if not any(isinstance(module, CoterieLayer) for module in model.modules()):
         raise ValueError(f"{type(model).__name__} has no mixtures: graft it first")
     outer = RUNTIME.tape
-    RUNTIME.tape = tape = Tape()
+    RUNTIME.tape, started_s = Tape(), time.monotonic()
+    tape = RUNTIME.tape
     try:
         yield tape
     finally:
-        RUNTIME.tape = outer
+        is_mixed_up = RUNTIME.tape is not tape
+        RUNTIME.tape = None if is_mixed_up else outer
+    if is_mixed_up:
+        raise ValueError(
+            "two blocks of coterie.observe overlap, as where a coroutine awaits inside of one: "
+            "their tapes are mixed up. Run the forward passes of a block without await between"
+        )
+    if not tape:
+        warn_of_other_thread(model, started_s)

@@ -113,7 +113,7 @@ class MixtureLayer:
         per_sample = per_sample.to(x.device)  # a model may be spread over devices
         if per_sample.shape[0] == x.shape[0]:
             return per_sample
-        samples = context.get_sample_of_rows(self.layer_site.tower, x.shape[0])
+        samples = context.get_sample_of_rows(self.layer_site.tower, x.shape[:-1])
         return per_sample[samples.to(x.device)]
 
     def _make_routing(
@@ -131,7 +131,7 @@ class MixtureLayer:
         if context.task_ids is not None:
             task = context.task_ids[:1]
             if not deferred.is_uniform:
-                per_row = context.get_task_of_rows(tower, x.shape[0])
+                per_row = context.get_task_of_rows(tower, x.shape[:-1])
                 task = per_row.view(-1, *[1] * (len(units) - 1)).expand(units).flatten()
         if per_token:
             modality = context.get_modality_of_tokens(tower, units, context.modalities)

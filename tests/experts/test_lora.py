@@ -27,8 +27,10 @@ def call(tokens, width, ranks, weight=True, per_unit=1):
     [
         # soft routing and small total rank: one concatenated map
         (dict(tokens=64, width=8, ranks=(8,) * 4), {}, "fused"),
-        # top-2 of total rank 256 > 64 * 2: expert by expert
-        (dict(tokens=64, width=8, ranks=(16,) * 16), dict(max_active=2), "sorted_dispatch"),
+        # top-2 of total rank 256 > 64 * 2: expert by expert, 4096 * 16 * (64 + 4) > 4e6 each
+        (dict(tokens=4096, width=64, ranks=(16,) * 16), dict(max_active=2), "sorted_dispatch"),
+        # 512 * 16 * (64 + 4) < 4e6: one map, which is faster than many small ones
+        (dict(tokens=512, width=64, ranks=(16,) * 16), dict(max_active=2), "fused"),
         # top-2 of total rank 128 = 64 * 2: still one map
         (dict(tokens=64, width=8, ranks=(16,) * 8), dict(max_active=2), "fused"),
         # one expert a sample, equal ranks: gathered
@@ -48,6 +50,17 @@ def test_the_form_follows_the_shape(shape, gating, form):
         select_kernel(call(**shape), DeferredRouting(make_decision=lambda logits: logits, **gating))
         == form
     )
+
+
+def test_a_linear_that_returns_more_than_its_output_is_refused():
+    class Router(torch.nn.Linear):
+        def forward(self, x):
+            return super().forward(x), x
+
+    layer = Lora(ranks=(2,)).build(host := Router(6, 5), None)
+    deferred = gating_of(Lora(ranks=(2,)), Softmax(), logits=torch.zeros(3, 1))
+    with pytest.raises(ValueError, match=r"a Router, .* returns a tuple and not a tensor"):
+        layer(host, torch.ones(3, 6), deferred)
 
 
 def layer_of(lora):

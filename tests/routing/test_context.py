@@ -14,16 +14,25 @@ def context(**fields: Any) -> RoutingContext:
 
 def test_rows_belong_to_samples_in_order() -> None:
     # 6 rows of 3 samples: two each.
-    assert context().get_sample_of_rows("vision", 6).tolist() == [0, 0, 1, 1, 2, 2]
-    assert context().get_task_of_rows("vision", 6).tolist() == [0, 0, 1, 1, 1, 1]
+    assert context().get_sample_of_rows("vision", (6, 4)).tolist() == [0, 0, 1, 1, 2, 2]
+    assert context().get_task_of_rows("vision", (6, 4)).tolist() == [0, 0, 1, 1, 1, 1]
     with pytest.raises(ValueError, match="7 rows, which 3 samples cannot own evenly"):
-        context().get_sample_of_rows("vision", 7)
+        context().get_sample_of_rows("vision", (7,))
+
+
+def test_samples_on_the_second_axis_are_refused_in_an_unknown_family() -> None:
+    # 6 queries of 3 samples: rows by twos would be of the wrong sample.
+    unlisted = context(assumed_towers=frozenset({"text"}))
+    with pytest.raises(ValueError, match="input of 6 x 3 tokens, and the batch has 3 samples"):
+        unlisted.get_sample_of_rows("text", (6, 3))
+    assert unlisted.get_sample_of_rows("text", (3, 3)).tolist() == [0, 1, 2]
+    assert unlisted.get_task_of_rows("text", (6, 5)).tolist() == [0, 0, 1, 1, 1, 1]
 
 
 def test_a_tower_may_count_its_rows() -> None:
     counts = torch.tensor([1.0, 2.0, 0.0])
     made = context(rows_per_sample={"vision": lambda: counts})
-    assert made.get_sample_of_rows("vision", 3).tolist() == [0, 1, 1]
+    assert made.get_sample_of_rows("vision", (3,)).tolist() == [0, 1, 1]
     # Of the second sample alone, one count is left.
     assert made.select_samples(torch.tensor([1])).rows_per_sample["vision"]().tolist() == [2.0]
 

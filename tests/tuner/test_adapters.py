@@ -242,6 +242,17 @@ def test_a_copied_model_is_a_model_of_its_own():
     assert torch.equal(twin.generate(input_ids=ids, **options), wanted)
 
 
+def test_a_compiled_model_gets_the_experts_of_a_plain_one():
+    config = coterie.tuner.config.CoterieConfig.from_mixtures((SECOND,), ())
+    plain = peft.inject_adapter_in_model(config, TINY["llama"]().model)
+    names = peft.get_peft_model_state_dict(plain)
+    for given in (None, names):
+        compiled = torch.compile(TINY["llama"]().model, backend="eager")
+        peft.inject_adapter_in_model(config, compiled, state_dict=given)
+        found = peft.get_peft_model_state_dict(compiled)
+        assert {name.removeprefix("_orig_mod.") for name in found} == set(names)
+
+
 def test_an_unknown_family_works_with_a_regular_expression():
     from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 

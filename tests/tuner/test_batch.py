@@ -1,12 +1,20 @@
 """What a batch's arguments say, and who is asked for one entry a sample."""
 
+import peft
 import pytest
 import torch
 
 import coterie
 from coterie import InstanceGate, Mixture, TaskGate, TopK
 from coterie.routing.context import RoutingContext
-from coterie.tuner.batch import count_copies, find_packing, make_prompt_mask, set_tasks
+from coterie.tuner.batch import (
+    count_copies,
+    find_batch_input,
+    find_packing,
+    make_prompt_mask,
+    set_tasks,
+)
+from coterie.tuner.config import CoterieConfig
 from tests.tiny import TINY
 from tests.tuner.checks import awake, grafted
 
@@ -17,6 +25,41 @@ def test_an_entry_is_for_one_row_or_while_generating_for_neighbouring_ones() -> 
     for entries, batch, repeats in ((2, 4, False), (3, 4, True), (0, 4, True), (4, 2, True)):
         with pytest.raises(ValueError, match=f"task_ids has {entries} entries for a batch of"):
             count_copies("task_ids", entries, batch, repeats=repeats)
+
+
+def test_the_batch_is_that_of_a_known_argument_or_else_of_the_first_tensor() -> None:
+    mask, ids = torch.ones(2, 3), torch.zeros(2, 3)
+    inputs = {"attention_mask": mask, "input_ids": ids}
+    assert find_batch_input(inputs, needs_samples=True) is ids
+    unknown = {"scale": 2.0, "zero": torch.tensor(1.0), "X": mask}
+    assert find_batch_input(unknown, needs_samples=False) is mask
+    for given, needs_samples in ((unknown, True), ({"scale": 2.0}, False)):
+        with pytest.raises(ValueError, match=r"cannot tell the batch from the arguments \["):
+            find_batch_input(given, needs_samples=needs_samples)
+
+
+def test_any_module_of_peft_takes_token_and_task_gates() -> None:
+    class Plain(torch.nn.Sequential):
+        def forward(self, features):  # no name that transformers has
+            return super().forward(features)
+
+    config = CoterieConfig.from_mixtures((Mixture(at="0", gate=TaskGate()),), ("a", "b"))
+    model = peft.get_peft_model(Plain(torch.nn.Linear(4, 3), torch.nn.Linear(3, 2)), config)
+    awake(model, scale=1.0)
+    x, tasks = torch.randn(2, 4), torch.tensor([0, 1])
+    both = model.eval()(x, task_ids=tasks)
+    for row in (0, 1):
+        alone = model(features=x[row : row + 1], task_ids=tasks[row : row + 1])
+        torch.testing.assert_close(both[row : row + 1], alone)
+    assert not torch.allclose(both, model(x, task_ids=tasks.flip(0)))
+
+
+def test_a_packed_row_of_several_samples_has_no_single_task() -> None:
+    model = grafted(TINY["llama"](), Mixture(at="text.mlp", gate=TaskGate()))
+    ids, places = torch.tensor([[1, 20, 3, 21]]), torch.tensor([[0, 1, 0, 1]])
+    with pytest.raises(ValueError, match=r"several samples into one row \(position_ids\)"):
+        model(input_ids=ids, position_ids=places, task_ids=torch.tensor([0]))
+    model(input_ids=ids, position_ids=torch.arange(4)[None], task_ids=torch.tensor([0]))
 
 
 def test_tasks_are_repeated_for_beams() -> None:

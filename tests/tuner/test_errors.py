@@ -7,7 +7,14 @@ import peft
 import pytest
 import torch
 from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import Shard, distribute_tensor
+from transformers import (
+    GPT2Config,
+    GPT2LMHeadModel,
+    SwitchTransformersConfig,
+    SwitchTransformersForConditionalGeneration,
+)
 
 import coterie
 from coterie import Copies, InstanceGate, Mixture, ModalityGate, TaskGate, TopK
@@ -144,6 +151,38 @@ def test_a_context_fn_of_one_s_own_is_refused():
         model(**tiny.batch)
 
 
+def test_one_module_in_two_places_is_refused():
+    model = TINY["llama"]().model
+    first, second = (layer.mlp for layer in model.model.layers)
+    second.up_proj = first.up_proj
+    with pytest.raises(ValueError, match=r"0\.mlp\.up_proj is also the module .*1\.mlp\.up_proj"):
+        coterie.graft(model, Mixture(at="text.mlp"))
+    model = TINY["llama"]().model
+    model.model.layers[1] = model.model.layers[0]  # as ALBERT's: one block, which runs twice
+    assert len(coterie.graft(model, Mixture(at="text.mlp")).targeted_module_names) == 3
+
+
+def test_the_experts_of_the_base_model_have_no_samples():
+    config = SwitchTransformersConfig(
+        vocab_size=16, d_model=8, d_kv=4, d_ff=8, num_layers=2, num_decoder_layers=1, num_heads=2,
+        num_experts=2, num_sparse_encoder_layers=1,
+    )  # fmt: skip
+    at = r".*\.experts\.expert_\d\.wi"
+    for gate in (TaskGate(), InstanceGate(pool="hidden")):
+        with pytest.raises(
+            ValueError, match=rf"in an expert of the base model, .* a {type(gate).__name__}"
+        ):
+            model = SwitchTransformersForConditionalGeneration(config)
+            coterie.graft(model, Mixture(at=at, gate=gate), tasks=TASKS)
+    coterie.graft(SwitchTransformersForConditionalGeneration(config), Mixture(at=at))
+
+
+def test_gpt_2_has_no_linear_layers():
+    model = GPT2LMHeadModel(GPT2Config(vocab_size=9, n_embd=8, n_layer=1, n_head=2))
+    with pytest.raises(ValueError, match=r"a Conv1D; .* torch\.nn\.Linear or a quantised form"):
+        coterie.graft(model, Mixture(at=r".*c_fc"))
+
+
 def test_sharded_hosts_are_refused(tmp_path):
     tiny = TINY["llama"]()
     store = torch.distributed.FileStore(str(tmp_path / "store"), 1)
@@ -152,8 +191,11 @@ def test_sharded_hosts_are_refused(tmp_path):
         mesh = init_device_mesh("cpu", (1,))
         linear = tiny.model.model.layers[0].mlp.up_proj
         linear.weight = torch.nn.Parameter(distribute_tensor(linear.weight.data, mesh, [Shard(0)]))
-        with pytest.raises(ValueError, match="tensor parallel"):
+        with pytest.raises(ValueError, match=r"sharded over devices.* without tp_size"):
             coterie.graft(tiny.model, Mixture(at="text.mlp"))
+        fully = fully_shard(TINY["llama"]().model, mesh=mesh)
+        with pytest.raises(ValueError, match=r"sharded over devices.* graft before fully_shard"):
+            coterie.graft(fully, Mixture(at="text.mlp"))
     finally:
         torch.distributed.destroy_process_group()
 

@@ -152,6 +152,16 @@ def test_a_whole_model_is_pickled() -> None:
     assert again.get_base_model().generate.args == (again.get_base_model(),)
 
 
+@pytest.mark.parametrize("gate", [TaskGate(), InstanceGate()])
+def test_continuous_batching_refuses_what_decides_by_task_or_prompt(gate) -> None:
+    # transformers runs it in a thread, which would log the error and return empty answers.
+    model = coterie.graft(llama(), Mixture(at="text.mlp", gate=gate), tasks=TASKS)
+    with pytest.raises(ValueError, match=rf"a {type(gate).__name__} decides .*: use generate\(\)"):
+        model.generate_batch(inputs=[[3, 4, 5]])
+    with model.disable_adapter():
+        assert model.init_continuous_batching() is not None
+
+
 def test_packing_that_positions_tell_of_is_refused() -> None:
     model, ids = by_prompt(), torch.randint(3, 60, (1, 8))
     positions = torch.tensor([[0, 1, 2, 3, 0, 1, 2, 3]])

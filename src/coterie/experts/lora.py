@@ -154,7 +154,7 @@ class LoraLayer(ExpertLayer):
             layout=self.layout,
             weight=base_layer.weight if plain else None,  # pyright: ignore[reportArgumentType]
             bias=base_layer.bias if plain else None,  # pyright: ignore[reportArgumentType]
-            base_output=None if plain else base_layer(x, *args, **kwargs).flatten(0, -2),
+            base_output=None if plain else _run_linear(base_layer, x, *args, **kwargs),
             tokens_per_unit=flat.shape[0] // x.shape[0] if deferred.per_sample else 1,
             dispatcher=self.dispatcher,
         )
@@ -192,9 +192,24 @@ def select_kernel(call: LoraCall, deferred: DeferredRouting) -> str:
         return "per_sample"
     if call.x.is_cuda:  # expert by expert is several times slower there
         return "triton" if lora_triton.supports_triton(call, deferred) else "fused"
+    # A call an expert costs some 0.1 ms in a step (32 to 500 experts, 16 to 1024 tokens): their
+    # products must be large enough for it.
+    products = call.x.shape[0] * rank * (call.x.shape[1] + call.up.shape[1])
     if few and not deferred.per_sample and rank > 64 * (deferred.max_active or 1):
-        return "sorted_dispatch"
+        return "sorted_dispatch" if products > 4e6 * len(call.layout.ranks) else "fused"
     return "fused"
+
+
+def _run_linear(base_layer: nn.Module, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    """Return the output by token. Raises ValueError if there are others, as of routers."""
+    output = base_layer(x, *args, **kwargs)
+    if not isinstance(output, Tensor):
+        raise ValueError(
+            f"a {type(base_layer).__name__}, which Lora experts were added to, returns a "
+            f"{type(output).__name__} and not a tensor: it is no plain linear layer (routers of "
+            "mixture decoders are of this kind), so leave it out of `at`"
+        )
+    return output.flatten(0, -2)
 
 
 def _is_plain(base_layer: nn.Module) -> bool:

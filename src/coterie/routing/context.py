@@ -34,8 +34,8 @@ class RoutingContext:
         tower_modalities: tower -> the modality of all its rows; the text tower is not in it.
         rows_per_sample: tower -> a function that returns how many of its rows each sample owns, up
             to a factor; called only if a gate in that tower decides by sample or task.
-        assumed_towers: those of `rows_per_sample` in which the factor must give whole rows: the
-            model's family is not known, and the counts may not be those of rows.
+        assumed_towers: the towers of a model whose family is not known. The factor of
+            `rows_per_sample` must give whole rows there, as the counts may not be those of rows.
         cached_decisions: by the layers' tie group.
         reuse_cached_decisions: an earlier pass over the prompt made them, and they apply here.
         prompt_mean: mean of the language model's input embeddings over the prompt.
@@ -44,6 +44,7 @@ class RoutingContext:
         adapter_names: the adapter of each sample, in a mixed batch.
         tape: records the layers' routing; None outside `coterie.observe`.
         outer_context: the context that was current when this one was opened.
+        opened_by: the object that opened it; None if it is not one of a model's forward.
     """
 
     batch_size: int
@@ -65,6 +66,7 @@ class RoutingContext:
     adapter_names: tuple[str, ...] | None = None
     tape: Tape | None = None
     outer_context: "RoutingContext | None" = None
+    opened_by: object = None
 
     def replay(self) -> "RoutingContext":
         """Return the context for a recomputed forward: the same batch, without a tape."""
@@ -112,11 +114,14 @@ class RoutingContext:
         }
         return replace(self, batch_size=samples.numel(), adapter_names=None, **changed)
 
-    def get_sample_of_rows(self, tower: str, rows: int) -> Int[Tensor, " rows"]:
-        """Return the sample that owns each row of a call with `rows` leading rows, in `tower`.
+    def get_sample_of_rows(self, tower: str, units: Sequence[int]) -> Int[Tensor, " rows"]:
+        """Return the sample that owns each row of a call in `tower`.
 
-        Raises ValueError if the rows cannot be divided evenly among the samples.
+        `units` are the axes of the call's input without its features; the first is that of rows.
+        Raises ValueError if the rows cannot be divided evenly among the samples, or if they may be
+        tokens, with the samples on the second axis.
         """
+        rows, *tokens = units
         count_rows = self.rows_per_sample.get(tower)
         if count_rows is not None:
             shares = count_rows()
@@ -129,10 +134,21 @@ class RoutingContext:
                 f"{self.batch_size} samples cannot own evenly; gates that decide by sample or by "
                 "task need the samples kept apart (no padding-free packing)"
             )
+        if tower in self.assumed_towers and rows != self.batch_size and tokens == [self.batch_size]:
+            raise ValueError(
+                f"a layer was called with an input of {rows} x {self.batch_size} tokens, and the "
+                f"batch has {self.batch_size} samples: the second axis may be theirs, as in the "
+                "decoders of DETR and Mask2Former, and coterie does not know this model's family. "
+                "Gates that decide by sample or by task need to know: use TokenGate there, or add "
+                "a file to coterie.families"
+            )
         return torch.arange(rows, device=self.device) // (rows // self.batch_size)
 
-    def get_task_of_rows(self, tower: str, rows: int) -> Int[Tensor, " rows"]:
-        """Return the task of each row. Raises ValueError also if the batch has no task ids."""
+    def get_task_of_rows(self, tower: str, units: Sequence[int]) -> Int[Tensor, " rows"]:
+        """Return the task of each row, see `get_sample_of_rows`.
+
+        Raises ValueError also if the batch has no task ids.
+        """
         if self.task_ids is None:
             raise ValueError(
                 "this model routes by task, but the batch has no task ids: pass task_ids=, an "
@@ -141,7 +157,7 @@ class RoutingContext:
                 "the column of them: set remove_unused_columns=False, and use a collator that "
                 "keeps it, which TRL's do not.)"
             )
-        return self.task_ids[self.get_sample_of_rows(tower, rows)]
+        return self.task_ids[self.get_sample_of_rows(tower, units)]
 
     def get_modality_of_tokens(
         self, tower: str, shape: torch.Size, names: Sequence[str]

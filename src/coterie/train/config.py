@@ -36,7 +36,8 @@ class RunConfig:
         seed: of weights, order and dropout, at least 0.
         batch_size: samples of an optimizer step, over all devices and accumulation steps; None
             for each stage's own, or 8.
-        accumulation: gradient accumulation steps; saves memory and changes nothing else.
+        accumulation: gradient accumulation steps; saves memory. Equal to one step to rounding,
+            but for dropout and noise, which are sampled for each part.
         precision: "bfloat16" stores the frozen weights in bfloat16 and the experts in float32.
         quantize, attention, max_pixels: of the base model wherever it is loaded, in training and
             after it; see `coterie.models.options.ModelOptions`.

@@ -13,8 +13,25 @@ PROMPT_KEY, SPANS_KEY = "prompt_mask", "sample_spans"
 TokenMask = Bool[Tensor, "batch seq"]
 BATCH_INPUTS = (
     "input_ids", "inputs_embeds", "pixel_values", "input_features", "input_values",
-    "decoder_input_ids", "decoder_inputs_embeds",
+    "decoder_input_ids", "decoder_inputs_embeds", "pixel_values_videos", "flattened_patches",
 )  # fmt: skip
+
+
+def find_batch_input(inputs: Mapping[str, Any], *, needs_samples: bool) -> Tensor:
+    """Return the argument whose first axis is the batch's.
+
+    That of an unknown name is the first tensor, unless gates decide by sample. Raises ValueError if
+    there is none.
+    """
+    given = [inputs[name] for name in BATCH_INPUTS if inputs.get(name) is not None]
+    if not given and not needs_samples:
+        given = [each for each in inputs.values() if isinstance(each, Tensor) and each.ndim > 0]
+    if not given:
+        raise ValueError(
+            f"coterie cannot tell the batch from the arguments {sorted(inputs)}: pass "
+            "input_ids, inputs_embeds or pixel_values by name"
+        )
+    return given[0]
 
 
 def count_copies(what: str, entries: int, batch: int, *, repeats: bool) -> int:
@@ -41,6 +58,17 @@ def find_packing(
     if attended is not None and attended.shape == places.shape:  # padding has places, too
         starts = starts & attended[:, :-1] & attended[:, 1:]
     return "position_ids" if bool(starts.any()) else None
+
+
+def check_unpacked(
+    inputs: Mapping[str, Any], attended: TokenMask | None, *, is_generating: bool
+) -> None:
+    """Raise ValueError if rows hold several samples, and nothing says which tokens are whose."""
+    if key := find_packing(inputs, attended, is_generating=is_generating):
+        raise ValueError(
+            f"the batch packs several samples into one row ({key}), and a decision by prompt or "
+            "by task needs them apart: pad them, and use generate() for generate_batch()"
+        )
 
 
 def make_prompt_mask(

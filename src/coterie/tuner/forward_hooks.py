@@ -1,6 +1,8 @@
 """The hooks that grafting adds to a model, which open each batch's `RoutingContext`."""
 
 import inspect
+import threading
+import time
 import warnings
 from collections.abc import Mapping
 from functools import partial
@@ -21,20 +23,19 @@ from coterie.tuner.batch import (
     BATCH_INPUTS,
     PROMPT_KEY,
     SPANS_KEY,
+    check_unpacked,
     count_copies,
-    find_packing,
+    find_batch_input,
     make_prompt_mask,
     set_tasks,
 )
-from coterie.tuner.layer import CoterieLayer
+from coterie.tuner.idle_experts import IDLE_PASSES, warn_of_idle_experts
 from coterie.tuner.runtime import RUNTIME, GenerationSession
 from coterie.tuner.unlisted_family import UNKNOWN, UnlistedFamily
 
 TASK_KEYS = ("coterie_task_ids", "task_ids")
-
-
-IDLE_PASSES = 10
-"""After so many forward passes, experts that never ran are warned of."""
+ROUTED_METHODS = ("generate", "init_continuous_batching")
+"""The methods of a model that grafting replaces."""
 
 
 class RoutingHook:
@@ -46,10 +47,12 @@ class RoutingHook:
         known = find_tower_modalities()
         towers = self.family.list_towers()
         self.tower_modalities = {tower: known[tower] for tower in known if tower in towers}
-        self.assumed_towers = frozenset(towers if isinstance(self.family, UnlistedFamily) else ())
+        is_unlisted = isinstance(self.family, UnlistedFamily)
+        self.assumed_towers = frozenset((*towers, "text") if is_unlisted else ())
         self.parameter_names = tuple(inspect.signature(model.forward).parameters)
         self.caches_decisions = False
-        self.num_tasks = self.num_passes = 0
+        self.num_tasks = self.num_passes = self.last_thread = 0
+        self.last_pass_s = 0.0
         self.handles: list[RemovableHandle] = [
             model.register_forward_pre_hook(self.open, with_kwargs=True),
             model.register_forward_hook(self.close, with_kwargs=True, always_call=True),
@@ -62,29 +65,45 @@ class RoutingHook:
     def open(
         self, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        if model.training and not torch.compiler.is_compiling():
-            runtime.configure_checkpointing(model)
-        task_ids = next((kwargs[key] for key in TASK_KEYS if kwargs.get(key) is not None), None)
-        prompt, spans = kwargs.get(PROMPT_KEY), kwargs.get(SPANS_KEY)
+        if not torch.compiler.is_compiling():
+            runtime.drop_interrupted(self)
+            if model.training:
+                runtime.configure_checkpointing(model)
+        # `close`, which also runs if this raises, restores the outer context.
+        runtime.push_context(RoutingContext(batch_size=0, device=torch.device("cpu")))
         own = (*TASK_KEYS, PROMPT_KEY, SPANS_KEY)
-        kwargs = {name: kwargs[name] for name in kwargs if name not in own}
-        inputs = dict(zip(self.parameter_names, args, strict=False)) | kwargs
-        session = runtime.get_session(model)
-        context = self._make_context(model, inputs, prompt, repeats=session is not None)
-        if spans is not None:
-            context.pack(spans)
+        passed = {name: kwargs[name] for name in kwargs if name not in own}
+        inputs = dict(zip(self.parameter_names, args, strict=False)) | passed
+        context = self._make_forward_context(model, inputs, kwargs)
+        if not torch.compiler.is_compiling():
+            context.opened_by = self
+        runtime.replace_context(context)
+        return args, passed
+
+    def _make_forward_context(
+        self, model: nn.Module, inputs: Mapping[str, Any], kwargs: Mapping[str, Any]
+    ) -> RoutingContext:
+        """Make the context of a forward; `kwargs` has coterie's own arguments, too."""
+        session, spans = runtime.get_session(model), kwargs.get(SPANS_KEY)
+        task_ids = next((kwargs[key] for key in TASK_KEYS if kwargs.get(key) is not None), None)
         if task_ids is None and session is not None:
             task_ids = session.task_ids
+        is_generating = session is not None
+        prompt = kwargs.get(PROMPT_KEY)
+        context = self._make_context(model, inputs, prompt, repeats=is_generating)
+        if spans is not None:
+            context.pack(spans)
+        elif self.caches_decisions or task_ids is not None:
+            check_unpacked(inputs, context.valid, is_generating=is_generating)
         if task_ids is None:
             task_ids = self.family.get_task_of_rows(inputs, getattr(model, "config", None))
             # The model has a row for each task and sample, and rows are routed, not samples.
             context.batch_size = context.batch_size if task_ids is None else len(task_ids)
         if task_ids is not None:
-            set_tasks(context, task_ids, self.num_tasks, repeats=session is not None)
+            set_tasks(context, task_ids, self.num_tasks, repeats=is_generating)
         if self.caches_decisions:
             self._restore_cached_decisions(context, inputs, session)
-        runtime.push_context(context)
-        return args, kwargs
+        return context
 
     def make_generation_context(
         self,
@@ -115,6 +134,7 @@ class RoutingHook:
         runtime.pop_context()
         if not torch.compiler.is_compiling():
             self.num_passes += 1
+            self.last_thread, self.last_pass_s = threading.get_ident(), time.monotonic()
             if self.num_passes == IDLE_PASSES:
                 warn_of_idle_experts(model)
         cache = getattr(output, CACHE, None)
@@ -124,12 +144,7 @@ class RoutingHook:
     def _make_context(
         self, model: nn.Module, inputs: Mapping[str, Any], prompt: Tensor | None, *, repeats: bool
     ) -> RoutingContext:
-        first = next((inputs[name] for name in BATCH_INPUTS if inputs.get(name) is not None), None)
-        if first is None:
-            raise ValueError(
-                f"coterie cannot tell the batch from the arguments {sorted(inputs)}: pass "
-                "input_ids, inputs_embeds or pixel_values by name"
-            )
+        first = find_batch_input(inputs, needs_samples=self.caches_decisions)
         context = RoutingContext(batch_size=first.shape[0], device=first.device, tape=RUNTIME.tape)
         if (names := RUNTIME.adapter_names) is not None:
             copies = count_copies("adapter_names", len(names), first.shape[0], repeats=repeats)
@@ -175,12 +190,6 @@ class RoutingHook:
         self, context: RoutingContext, inputs: Mapping[str, Any], session: GenerationSession | None
     ) -> None:
         """Use the decisions that an earlier pass over the prompt made."""
-        key = find_packing(inputs, context.valid, is_generating=session is not None)
-        if key and context.sample_spans is None:
-            raise ValueError(
-                f"the batch packs several samples into one row ({key}), and a decision by "
-                "prompt needs them apart: pad them, and use generate() for generate_batch()"
-            )
         cache = find_cache(inputs)
         is_filled = cache is not None and cache.get_seq_length() > 0
         if session is not None:
@@ -214,30 +223,25 @@ def find_hook(model: nn.Module) -> RoutingHook | None:
     return next((owner for owner in owners if isinstance(owner, RoutingHook)), None)
 
 
-def warn_of_idle_experts(model: nn.Module) -> None:
-    """Warn if the modules of some experts of the active adapters were never called."""
-    idle = [
-        name
-        for name, module in model.named_modules()
-        if isinstance(module, CoterieLayer)
-        and not module.has_run
-        and any(adapter in module.coterie_site for adapter in module.active_adapters)
-    ]
-    if idle:
-        warnings.warn(
-            f"the experts at {len(idle)} modules ({', '.join(idle[:3])}, ...) did not run in the "
-            f"first {IDLE_PASSES} forward passes, and learn nothing: the model reads these "
-            "modules' weights without calling them, or no batch had what they take, as images",
-            stacklevel=2,
-        )
+def warn_of_other_thread(model: nn.Module, started_s: float) -> None:
+    """Warn if a model that nothing was recorded of ran in another thread since then."""
+    hook = next((hook for each in model.modules() if (hook := find_hook(each))), None)
+    if hook is None or hook.last_pass_s < started_s or hook.last_thread == threading.get_ident():
+        return
+    warnings.warn(
+        "coterie.observe recorded nothing, since the model ran in another thread: call observe in "
+        "the thread that calls the model",
+        stacklevel=4,
+    )
 
 
 def remove_hooks(model: nn.Module) -> None:
-    """Remove what grafting added to the model: its hooks, and its `generate`."""
+    """Remove what grafting added to the model: its hooks, and its methods."""
     hook = find_hook(model)
     for handle in () if hook is None else hook.handles:
         handle.remove()
-    vars(model).pop("generate", None)
+    for name in ROUTED_METHODS:
+        vars(model).pop(name, None)
 
 
 def _pool_prompt(layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:

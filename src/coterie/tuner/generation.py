@@ -6,15 +6,18 @@ from typing import Any
 from torch import Tensor, nn
 
 from coterie.tuner import runtime
-from coterie.tuner.forward_hooks import find_hook
+from coterie.tuner.forward_hooks import ROUTED_METHODS, find_hook
+from coterie.tuner.layer import CoterieLayer
 from coterie.tuner.runtime import RUNTIME, GenerationSession
 
 
 def route_generate(model: nn.Module) -> None:
-    """Replace the `generate` of a model that has one and a routing hook."""
-    if callable(getattr(model, "generate", None)):
-        # Not a bound method, which is pickled by a name that the model's class lacks.
-        vars(model)["generate"] = partial(generate_routed, model)
+    """Replace what generates, of a model that has it and a routing hook."""
+    routed = (generate_routed, init_continuous_batching_routed)
+    for name, function in zip(ROUTED_METHODS, routed, strict=True):
+        if callable(getattr(model, name, None)):
+            # Not a bound method, which is pickled by a name that the model's class lacks.
+            vars(model)[name] = partial(function, model)
 
 
 def generate_routed(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -29,7 +32,7 @@ def generate_routed(self: Any, *args: Any, **kwargs: Any) -> Any:
             "leave it out for grafted models"
         )
     prompt = mask.bool() if isinstance(mask, Tensor) and mask.ndim == 2 else None
-    outer = RUNTIME.generation_session
+    outer, outer_context = RUNTIME.generation_session, RUNTIME.context
     session = GenerationSession(model=self, task_ids=task_ids, prompt_mask=prompt)
     hook = find_hook(self)
     assert hook is not None
@@ -40,6 +43,21 @@ def generate_routed(self: Any, *args: Any, **kwargs: Any) -> Any:
     try:
         return type(self).generate(self, *args, **kwargs)
     finally:
-        if context is not None:
-            runtime.pop_context()
-        RUNTIME.generation_session = outer
+        RUNTIME.context, RUNTIME.generation_session = outer_context, outer
+
+
+def init_continuous_batching_routed(self: Any, *args: Any, **kwargs: Any) -> Any:
+    """Do as the base model does, which `generate_batch` also calls.
+
+    Raises ValueError if a gate decides by sample or by task: rows then hold several prompts. Their
+    forward runs in a thread of its own, whose errors the caller does not get.
+    """
+    for layer in self.modules():
+        gates = layer.list_active_gates() if isinstance(layer, CoterieLayer) else ()
+        for gate in gates:
+            if gate.needs_task_ids or gate.decides_per_sample:
+                raise ValueError(
+                    f"generate_batch packs prompts into one row, and a {type(gate).__name__} "
+                    "decides by prompt or by task: use generate()"
+                )
+    return type(self).init_continuous_batching(self, *args, **kwargs)

@@ -13,7 +13,10 @@ from coterie.families.base import ModelFamily, find_family
 from coterie.mixture import Mixture
 from coterie.modalities.base import find_tower_modalities
 from coterie.name_patterns import match_names
+from coterie.routing.gates.base import Gate
 from coterie.tuner.unlisted_family import UnlistedFamily
+
+_LINEAR_LAYERS = "linear layers, which are torch.nn.Linear or a quantised form of it"
 
 
 @dataclass(kw_only=True)
@@ -56,6 +59,9 @@ def plan_injection(
     positions = {name: found[name] for name in modules if name in found}
     for name in positions:
         _check_site(name, positions, modules)
+        _check_gate(name, mixtures[positions[name]].gate)
+    _check_unshared(positions, model)
+    _check_unsharded(positions, model)
     if family and (problem := family.find_site_problem(list(positions), tasks, model.config)):
         raise ValueError(problem)
     get_tower = (family or UnlistedFamily(model)).get_tower
@@ -75,11 +81,46 @@ def _check_site(name: str, positions: dict[str, int], modules: dict[str, nn.Modu
             f"mixture {positions[outer]} replaces {outer}, which holds {name} of mixture "
             f"{positions[name]}: give each its own modules"
         )
-    if any(isinstance(parameter, DTensor) for parameter in modules[name].parameters()):
+
+
+def _check_gate(name: str, gate: Gate | None) -> None:
+    if gate is None or not (gate.needs_task_ids or gate.decides_per_sample):
+        return
+    if "experts" in name.split(".")[:-1]:
         raise ValueError(
-            f"{name} is sharded over devices (tensor parallel): coterie's experts need whole "
-            "layers. Load the model without tp_size; data-parallel training works"
+            f"{name} is in an expert of the base model, which sees the tokens of all samples that "
+            f"its own router sends there, so that a {type(gate).__name__} cannot tell whose each "
+            "is: use TokenGate or gate=None there, or other places"
         )
+
+
+def _check_unshared(positions: dict[str, int], model: nn.Module) -> None:
+    """Raise ValueError for a module that is in several places: one of them would get experts.
+
+    A block in several places, as in ALBERT, has its modules in one.
+    """
+    by_module = {model.get_submodule(name): name for name in positions}
+    for parent_name, parent in model.named_modules():
+        for child_name, child in parent._modules.items():
+            name = f"{parent_name}.{child_name}" if parent_name else child_name
+            if child in by_module and by_module[child] != name:
+                raise ValueError(
+                    f"{by_module[child]} is also the module {name}, and only one of them can get "
+                    "experts: give each a module of its own, as copy.deepcopy makes"
+                )
+
+
+def _check_unsharded(positions: dict[str, int], model: nn.Module) -> None:
+    for name in positions:
+        if any(isinstance(each, DTensor) for each in model.get_submodule(name).parameters()):
+            from torch.distributed.fsdp import FSDPModule
+
+            advice = "Load the model without tp_size; data-parallel training works"
+            if any(isinstance(each, FSDPModule) for each in model.modules()):
+                advice = "Call graft before fully_shard, which then shards the experts, too"
+            raise ValueError(
+                f"{name} is sharded over devices: coterie's experts need whole layers. {advice}"
+            )
 
 
 def _match_names(
@@ -108,7 +149,7 @@ def _match_names(
         raise ValueError(
             f"at={mixture.at!r} matches {wrong}, a {type(modules[wrong]).__name__}; "
             f"{type(mixture.main).__name__} experts sit at "
-            f"{'linear layers' if wants_linear else 'whole blocks'}"
+            f"{_LINEAR_LAYERS if wants_linear else 'whole blocks'}"
         )
     return names
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from coterie.experts.base import ExpertLayer
 from coterie.mixture_layer import MixtureLayer
 from coterie.routing.context import RoutingContext
-from coterie.routing.gates.base import GateLayer
+from coterie.routing.gates.base import Gate, GateLayer
 from coterie.tuner.runtime import RUNTIME
 
 
@@ -57,6 +57,12 @@ class CoterieLayer(nn.Module, BaseTunerLayer):
         parameter = next(base_layer.parameters())
         self._move_adapter_to_device_of_base_layer(adapter, parameter.device)
         self.set_adapter(self.active_adapters)
+
+    def list_active_gates(self) -> tuple[Gate, ...]:
+        """List the gates of the adapters that run now."""
+        names = () if self.disable_adapters or self.merged else self.active_adapters
+        mixtures = [self.coterie_site[name].mixture for name in names if name in self.coterie_site]
+        return tuple(mixture.gate for mixture in mixtures if mixture.gate is not None)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         return self._run(*(args or (kwargs.pop(self.input_name),)), **kwargs)
@@ -118,7 +124,7 @@ class CoterieLayer(nn.Module, BaseTunerLayer):
                 "attention: run each adapter's samples in a batch of their own"
             )
         tower = next(iter(self.coterie_site.values())).layer_site.tower
-        owner = context.get_sample_of_rows(tower, x.shape[0])
+        owner = context.get_sample_of_rows(tower, x.shape[:-1])
         names, outputs, rows = context.adapter_names, [], []
         for adapter in dict.fromkeys(names):
             samples = [i for i, name in enumerate(names) if name == adapter]

@@ -83,6 +83,7 @@ class CoterieModel(BaseTuner):
 
         PEFT calls `_post_injection_hook` for the first adapter alone.
         """
+        model = _get_uncompiled(model)
         super().inject_adapter(model, adapter_name, *args, **kwargs)
         config: Any = self.peft_config[adapter_name]
         hook = find_hook(model) or RoutingHook(model)
@@ -93,9 +94,12 @@ class CoterieModel(BaseTuner):
 
     @contextmanager
     def _enable_peft_forward_hooks(self, *args: Any, **kwargs: Any) -> Iterator[None]:
-        names = kwargs.get("adapter_names")
+        names, outer = kwargs.get("adapter_names"), RUNTIME.context
         if names is None:
-            yield
+            try:
+                yield
+            finally:
+                RUNTIME.context = outer  # torch runs no hook after a KeyboardInterrupt
             return
         if self.training:
             raise ValueError("adapter_names mixes adapters in inference only: call model.eval()")
@@ -118,7 +122,7 @@ class CoterieModel(BaseTuner):
         try:
             yield
         finally:
-            RUNTIME.adapter_names = None
+            RUNTIME.adapter_names, RUNTIME.context = None, outer
             for handle in handles:
                 handle.remove()
 
@@ -139,8 +143,13 @@ class CoterieModel(BaseTuner):
 
     def _unload_and_optionally_merge(self, *args: Any, **kwargs: Any) -> Any:
         base_model: Any = super()._unload_and_optionally_merge(*args, **kwargs)
-        remove_hooks(base_model)
+        remove_hooks(_get_uncompiled(base_model))
         return base_model
+
+
+def _get_uncompiled(model: nn.Module) -> nn.Module:
+    """Return the module that `torch.compile` wrapped, whose names are those of the weights."""
+    return getattr(model, "_orig_mod", model)
 
 
 def register() -> None:

@@ -67,6 +67,24 @@ def pop_context() -> None:
         RUNTIME.context = RUNTIME.context.outer_context
 
 
+def replace_context(context: RoutingContext) -> None:
+    """Make `context` the current pass's in place of the current one."""
+    pop_context()
+    push_context(context)
+
+
+def drop_interrupted(opened_by: object) -> None:
+    """Restore the context from before a forward of `opened_by` that did not end.
+
+    torch runs no hook after a KeyboardInterrupt; and no model's forward runs within its own.
+    """
+    context = RUNTIME.context
+    while context is not None:
+        if context.opened_by is opened_by:
+            RUNTIME.context = context.outer_context
+        context = context.outer_context
+
+
 class ReplayContext(AbstractContextManager[None]):
     """A context manager that recomputes a pass in backward with the routing context of its forward.
 

@@ -73,7 +73,7 @@ class _InstanceGateLayer(GateLayer):
         if site.tower == "text" and context.prompt_mask is not None:
             return compute_prompt_mean(x, context, site.name)
         per_row = x.flatten(1, -2).mean(1) if x.ndim > 2 else x
-        owner = context.get_sample_of_rows(site.tower, x.shape[0]).to(x.device)
+        owner = context.get_sample_of_rows(site.tower, x.shape[:-1]).to(x.device)
         total = per_row.new_zeros(context.batch_size, x.shape[-1]).index_add(0, owner, per_row)
         rows = torch.bincount(owner, minlength=context.batch_size).clamp(min=1)
         return total / rows[:, None].to(total.dtype)
@@ -90,7 +90,7 @@ def compute_prompt_mean(
     mask = context.prompt_mask.to(x.device)
     if context.sample_spans is None:
         # Some MLPs, as those of mixture decoders, see [batch * seq, width].
-        tokens = x.view(*mask.shape, -1) if x.shape[:-1].numel() == mask.numel() else x
+        tokens = x.reshape(*mask.shape, -1) if x.shape[:-1].numel() == mask.numel() else x
         if tokens.shape[:-1] != mask.shape:
             raise ValueError(
                 f"InstanceGate(pool='hidden') at {place} sees tokens of shape "
@@ -99,7 +99,7 @@ def compute_prompt_mean(
             )
         return compute_masked_mean(tokens, mask)
     tokens = to_full_precision(x.reshape(-1, x.shape[-1]))
-    owner = context.get_sample_of_rows("text", len(tokens)).to(x.device)
+    owner = context.get_sample_of_rows("text", tokens.shape[:-1]).to(x.device)
     share = mask.flatten().to(tokens.dtype)
     total = tokens.new_zeros(context.batch_size, x.shape[-1])
     total = total.index_add(0, owner, tokens * share[:, None])

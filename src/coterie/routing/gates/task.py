@@ -126,7 +126,7 @@ def _route_by_task(
     _check_tasks(weight, context)
     if context.single_task is not None:
         return GateOutput(gate_weight=weight[context.single_task])
-    task = context.get_task_of_rows(site.tower, x.shape[0]).to(x.device)
+    task = context.get_task_of_rows(site.tower, x.shape[:-1]).to(x.device)
     if x.ndim != 3:  # packed rows have no token axis
         return GateOutput(logits=gather_logits(x, weight, task))
     logits = torch.bmm(x, weight.to(x.dtype)[task].transpose(1, 2))
@@ -139,5 +139,5 @@ class _StaticTaskGateLayer(GateLayer):
         if context.single_task is not None:
             logits = to_full_precision(self.weight[context.single_task][None])
             return GateOutput(logits=logits, is_uniform=True)
-        task = context.get_task_of_rows(site.tower, x.shape[0]).to(x.device)
+        task = context.get_task_of_rows(site.tower, x.shape[:-1]).to(x.device)
         return GateOutput(logits=to_full_precision(self.weight[task]), per_sample=True)
