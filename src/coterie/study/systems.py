@@ -36,11 +36,10 @@ def choose_systems(
     found = (*(make_dense_baselines() if is_dense else make_baselines(mixtures[0])), *mixtures)
     names = [recipe.name for recipe in found]
     for name in names:
-        if names.count(name) > 1 or Path(name).name != name:
+        if names.count(name) > 1:
             raise ValueError(
-                f"recipes: {name!r} is there twice, or cannot name a folder; {names[0]} and "
-                f"{names[1]} are always part of a study: give each other recipe once, with a name "
-                "of its own"
+                f"recipes: {name!r} is there twice; {names[0]} and {names[1]} are always part of a "
+                "study: give each other recipe once, with a name of its own"
             )
     return dict(zip(names, found, strict=True))
 
