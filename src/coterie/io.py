@@ -1,10 +1,12 @@
 """Atomic file writes, and JSON of numbers that may not be finite."""
 
+import errno
 import hashlib
 import json
 import math
 import os
 import shutil
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -27,6 +29,28 @@ def write_json(path: Path, data: Any) -> Path:
     """Write JSON atomically; numbers that are not finite become null."""
     text = json.dumps(replace_non_finite(data), indent=2, ensure_ascii=False, allow_nan=False)
     return write(path, text)
+
+
+def check_regular_file(path: Path) -> os.stat_result:
+    """Return the status of a file that exists and is regular; of a link, of what it points to.
+
+    Raises OSError, also for FIFOs and devices, which may give bytes without end, or none.
+    """
+    status = path.stat()
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, "it is a folder")
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "it is no regular file, but a device, a pipe or a socket")
+    return status
+
+
+def read_regular_file(path: Path, max_bytes: int) -> bytes:
+    """Return a file's bytes. Raises OSError, also for a larger file than `max_bytes`."""
+    size = check_regular_file(path).st_size
+    if size > max_bytes:
+        raise OSError(errno.EFBIG, f"it has {size} bytes, and at most {max_bytes} are read")
+    with path.open("rb") as file:
+        return file.read(max_bytes)
 
 
 def read_json(path: Path) -> Any:

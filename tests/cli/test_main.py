@@ -30,7 +30,7 @@ FLAGS = {
     "diagnose": "--tasks --batches --batch-size --seed --to --device",
     "report": "--to --title --conflict",
     "extract": "--task --to --format --threshold --curve --device",
-    "generate": "--task --image --audio --jsonl --device",
+    "generate": "--task --image --video --audio --jsonl --device",
     "list": "--runs",
     "doctor": "",
 }

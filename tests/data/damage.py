@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from coterie.data.sources.jsonl import MAX_LINE_BYTES
+from coterie.data.sources.base import MAX_ROW_BYTES
 from tests.data.files import png, saved, tone, wav
 
 
@@ -154,7 +154,7 @@ KINDS: dict[str, Kind] = {
     "array": lined(lambda rng: b'["a", "b"]', "row", "is a JSON list"),
     "too deep": lined(lambda rng: b"[" * 100_000, "row", "nested too deeply"),
     "over-long": lined(
-        lambda rng: row(question="x" * MAX_LINE_BYTES), "row", f"at most {MAX_LINE_BYTES} are read"
+        lambda rng: row(question="x" * MAX_ROW_BYTES), "row", f"at most {MAX_ROW_BYTES} are read"
     ),
     "double key": lined(lambda rng: row()[:-1] + b', "answer": "that"}', "answer", "comes 2 times"),
     "no question": lined(lambda rng: b'{"answer": "a"}', "question", "is missing or null"),
@@ -170,7 +170,9 @@ KINDS: dict[str, Kind] = {
     "NaN": lined(lambda rng: number(rng, "NaN"), "row", "holds NaN"),
     "infinite": lined(lambda rng: number(rng, f"{rng.randint(1, 9)}e999"), "row", "e999, .* large"),
     "unknown role": lined(
-        lambda rng: messages(("user", "a"), ("tool", text(rng))), r"messages\[1\].role", "is 'tool'"
+        lambda rng: messages(("user", "a"), ("narrator", text(rng))),
+        r"messages\[1\].role",
+        "is 'narrator'",
     ),
     "no assistant": lined(lambda rng: messages(("user", text(rng))), "messages", "has no turn of"),
     "assistant first": lined(

@@ -8,8 +8,8 @@ from coterie.data.columns import Columns
 def test_pieces() -> None:
     columns = Columns(question="q", prompt="{{a}} {question} and {b}.")
     # Formatter.parse ends a piece at each escaped brace.
-    assert [name for _, name in columns.split_template() if name] == ["q", "b"]
-    assert "".join(text for text, _ in columns.split_template()) == "{a}  and ."
+    assert [piece.column for piece in columns.split_template() if piece.column] == ["q", "b"]
+    assert "".join(piece.text for piece in columns.split_template()) == "{a}  and ."
 
 
 @pytest.mark.parametrize(

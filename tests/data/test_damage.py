@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from coterie.data.sources import open_rows
+from coterie.data.sources.opening import open_rows
 from coterie.data.validation import RowReader, ValidatedDataset
 from coterie.tasks import TextTask
 from tests.data.damage import KINDS, Damaged, good

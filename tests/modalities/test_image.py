@@ -1,7 +1,8 @@
 """Images: how they are decoded and turned, and what is refused."""
 
+import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, features
 
 from coterie.modalities.image import Image as ImageModality
 from coterie.modalities.image import decode_image
@@ -38,10 +39,69 @@ def test_a_transparent_palette_lies_on_white() -> None:
     assert read.getpixel((0, 0)) == (255, 255, 255) and read.getpixel((1, 1)) == (50, 60, 70)
 
 
-def test_the_first_frame_of_an_animation() -> None:
+@pytest.mark.parametrize("form", ["GIF", "WEBP", "PNG"])
+def test_an_animation_is_refused(form: str) -> None:
     frames = [Image.new("RGB", (4, 4), color) for color in ("red", "blue")]
-    read = decode_image(saved(frames[0], "GIF", save_all=True, append_images=frames[1:]))
-    assert read.getpixel((0, 0)) == (255, 0, 0)
+    content = saved(frames[0], form, save_all=True, append_images=frames[1:])
+    with pytest.raises(ValueError, match=f"is an animated {form} picture: save the frame"):
+        decode_image(content)
+    assert decode_image(saved(frames[0], form)).getpixel((0, 0))[0] > 250
+
+
+def test_the_first_picture_of_a_phone_s_mpo() -> None:
+    frames = [Image.new("RGB", (8, 8), color) for color in ("red", "blue")]
+    content = saved(frames[0], "MPO", save_all=True, append_images=frames[1:])
+    assert decode_image(content).getpixel((4, 4))[0] > 250
+
+
+# A ramp of 4: 0, 1/3, 2/3, 1 of the range, which is 0, 85, 170, 255 in 8 bits.
+RAMP = np.linspace(0, 1, 4, dtype=np.float32)[None]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        (RAMP * 65535).astype(np.uint16),  # 16 bits: of 65535
+        RAMP,  # floats within 0..1: of 1
+        RAMP * 65535,  # others are stretched
+        RAMP * 10 - 3,
+        (RAMP * 255).astype(np.int32),  # 32 bits within 0..255: as they are
+        (RAMP * 30_000 - 10_000).astype(np.int32),
+    ],
+    ids=["uint16", "float", "float of 16 bits", "metres", "int32", "negative int32"],
+)
+def test_more_than_8_bits_are_scaled(values: np.ndarray) -> None:
+    read = np.asarray(decode_image(saved(Image.fromarray(values), "TIFF")))
+    assert read[0, :, 0].tolist() == [0, 85, 170, 255]
+
+
+def test_floats_below_1_keep_their_brightness() -> None:
+    content = saved(Image.fromarray(RAMP * 0.2 + 0.4), "TIFF")  # 0.4 to 0.6 of 255
+    assert np.asarray(decode_image(content))[0, :, 0].tolist() == [102, 119, 136, 153]
+
+
+def test_16_bits_the_big_end_first() -> None:
+    big = Image.frombytes("I;16B", (4, 1), (RAMP * 65535).astype(">u2").tobytes())
+    assert np.asarray(decode_image(saved(big, "TIFF")))[0, :, 0].tolist() == [0, 85, 170, 255]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_pixels_that_are_no_numbers(value: float) -> None:
+    content = saved(Image.fromarray(np.array([[0, value]], np.float32)), "TIFF")
+    with pytest.raises(ValueError, match="pixels that are no finite numbers"):
+        decode_image(content)
+
+
+def test_colours_for_print() -> None:
+    content = saved(Image.new("CMYK", (8, 8), (0, 255, 255, 0)), "JPEG")
+    red, green, blue = decode_image(content).getpixel((4, 4))
+    assert red > 240 and green < 20 and blue < 20
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="Pillow has no AVIF here")
+def test_avif() -> None:
+    read = decode_image(saved(Image.new("RGB", (16, 16), "red"), "AVIF"))
+    assert read.getpixel((8, 8))[0] > 240
 
 
 def test_too_large_a_picture(monkeypatch) -> None:

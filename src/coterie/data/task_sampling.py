@@ -34,18 +34,28 @@ class TaskSampling:
             problem = f"TaskSampling(temperature={self.temperature!r})"
             raise ValueError(f'{problem}: give a number, at least 1, or "equal"')
 
-    def compute_task_probabilities(self, sizes: Sequence[int]) -> Float64[np.ndarray, " tasks"]:
-        """Compute each task's share of 1. Raises ValueError if there are none, or one is empty."""
+    def compute_task_probabilities(
+        self, sizes: Sequence[int], weights: Sequence[float] | None = None
+    ) -> Float64[np.ndarray, " tasks"]:
+        """Compute each task's share of 1, before it is normalised times its weight, if given.
+
+        Raises ValueError if there are none, or one is empty.
+        """
         if not sizes or min(sizes) < 1:
             raise ValueError(f"sizes = {list(sizes)}: give a task or more, each with a row or more")
         power = 0.0 if isinstance(self.temperature, str) else 1 / self.temperature
-        weights = (np.asarray(sizes, np.float64) / max(sizes)) ** power
-        return weights / weights.sum()
+        shares = (np.asarray(sizes, np.float64) / max(sizes)) ** power
+        if weights is not None:
+            shares = shares * np.asarray(weights, np.float64)
+        return shares / shares.sum()
 
     def sample_batches(
-        self, sizes: Sequence[int], *, batch_size: int, steps: int, seed: int
-    ) -> Int64[np.ndarray, "steps batch 2"]:
+        self, sizes: Sequence[int], *, batch_size: int, steps: int, seed: int,
+        weights: Sequence[float] | None = None,
+    ) -> Int64[np.ndarray, "steps batch 2"]:  # fmt: skip
         """Return (task, row) of each sample of each batch, for the number of rows per task.
+
+        `weights` are factors of the tasks' shares.
 
         Deterministic in its arguments; more `steps` leave the first batches unchanged.
         """
@@ -54,7 +64,7 @@ class TaskSampling:
                 f"batch_size={batch_size}, steps={steps}, seed={seed}: give a batch size of at "
                 "least 1, and steps and a seed of at least 0"
             )
-        shares = self.compute_task_probabilities(sizes)
+        shares = self.compute_task_probabilities(sizes, weights)
         together = batch_size if self.one_task_per_batch else 1
         counts = together * compute_samples_per_batch(shares, batch_size // together, steps)
         names = np.tile(np.arange(len(sizes)), steps)

@@ -40,7 +40,7 @@ class RowReader:
     def read_samples(self, source: RowSource, index: int) -> list[TextSample]:
         """Read the samples of one row, at least one. Raises RowError if it is invalid."""
         row = source[index]
-        exchanges = detect_format(row).parse(row, self.columns, source.folder)
+        exchanges = detect_format(row).parse(row, self.columns, source.get_folder(index))
         for _, answers in exchanges:
             try:
                 self.accepts(answers)

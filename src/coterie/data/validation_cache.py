@@ -41,7 +41,7 @@ class ValidationCache:
 
 
 class DecodeCache:
-    """A cache that decodes each image and audio file once while its size and time are unchanged."""
+    """A cache that decodes each media file once while its size and times are unchanged."""
 
     def __init__(self) -> None:
         self.cache = ValidationCache("checked.txt")
@@ -49,8 +49,10 @@ class DecodeCache:
 
     def check(self, media: MediaFile, field: str) -> None:
         """Raise RowError if `media` cannot be decoded."""
-        # The bytes, or the file's path, size and time.
-        stamp = make_file_stamp(media.path) if media.path else media.compute_digest()
+        # The bytes, or each file's path, size and times.
+        files = [frame.path for frame in media.frames] or [media.path]
+        known = [make_file_stamp(path) for path in files if path is not None]
+        stamp = "|".join(known) if len(known) == len(files) else media.compute_digest()
         key = make_key(f"{media.kind}|{stamp}")
         if key not in self.errors:
             try:
@@ -67,9 +69,14 @@ def make_key(text: str) -> str:
 
 
 def make_file_stamp(path: Path) -> str:
-    """Return path, size and modification time of a file as text."""
+    """Return path, size, times and number of a file as text.
+
+    Of its times, that of its status changes whenever it is written; `cp -p` and `rsync -t` keep
+    the other.
+    """
     try:
         stat = path.stat()
     except OSError:
         return str(path)
-    return f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}"
+    times = f"{stat.st_mtime_ns}|{stat.st_ctime_ns}"
+    return f"{path.resolve()}|{stat.st_size}|{times}|{stat.st_ino}"

@@ -1,6 +1,7 @@
 """The interface of a modality, and the modalities that the files of this folder define."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from functools import cache
 from typing import Any, ClassVar
 
@@ -31,10 +32,16 @@ class MediaModality(Modality):
 
     Attributes:
         suffixes: file name extensions, in lower case, each with its dot.
+        max_bytes: the largest file that is read.
+        aliases: other names of its parts in chat messages, such as OpenAI's "image_url".
+        frames: the modality of its frames, if a list of those may be given in place of a file.
         column: the column of a row that names an item; several are in `column` + "s".
     """
 
     suffixes: ClassVar[tuple[str, ...]]
+    max_bytes: ClassVar[int] = 2**28
+    aliases: ClassVar[tuple[str, ...]] = ()
+    frames: ClassVar[str | None] = None
 
     @property
     def column(self) -> str:
@@ -53,6 +60,10 @@ class MediaModality(Modality):
     @abstractmethod
     def decode(self, content: bytes) -> Any:
         """Return an item as processors take it. Raises ValueError if it cannot be decoded."""
+
+    def join_frames(self, frames: Sequence[Any]) -> Any:
+        """Return the item of decoded frames. Raises ValueError if they do not fit together."""
+        raise ValueError(f"a {self.name} is no list of frames: give one file")
 
     def shrink(self, item: Any, max_pixels: int) -> Any:
         """Return a decoded item with at most so many pixels, if it has pixels."""

@@ -3,11 +3,19 @@
 import io
 from typing import Any, ClassVar
 
+import numpy as np
+from jaxtyping import Shaped
+
 from coterie.modalities.base import MediaModality
 from coterie.optional_imports import import_optional
 
-MAX_PIXELS = 89_478_485
-"""Largest number of pixels: Pillow's own limit, so that a small file cannot fill the memory."""
+MAX_PIXELS = 2**26
+"""Largest number of pixels, 8192 x 8192: with four copies of 4 bytes a pixel, which a conversion
+may hold, an image takes 1 GiB of memory, however small its file is."""
+
+ANIMATED_FORMATS = ("GIF", "PNG", "WEBP", "AVIF")
+"""Formats whose further frames are an animation: those of TIFF are pages or thumbnails, and a
+phone's MPO is a photo with a preview, so that their first is the picture."""
 
 
 class Image(MediaModality):
@@ -16,7 +24,12 @@ class Image(MediaModality):
     name: ClassVar = "image"
     inputs: ClassVar = ("pixel_values", "image_features")
     towers: ClassVar = ("vision", "connector")
-    suffixes: ClassVar = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+    aliases: ClassVar = ("image_url", "input_image")
+    suffixes: ClassVar = (
+        ".png", ".jpg", ".jpeg", ".jfif", ".webp", ".avif", ".gif", ".bmp", ".tif", ".tiff"
+    )  # fmt: skip
+    max_bytes: ClassVar = 2**28
+    """256 MiB: of MAX_PIXELS, uncompressed, in RGBA."""
     order: ClassVar = 1
 
     def decode(self, content: bytes) -> Any:
@@ -37,9 +50,20 @@ class Image(MediaModality):
 def decode_image(content: bytes) -> Any:
     """Return a PIL image, RGB, turned upright by its EXIF orientation, transparent parts white.
 
-    Raises ValueError if Pillow cannot decode all of it, or if it has more than MAX_PIXELS pixels.
-    Of an animation, the first frame is used.
+    Raises ValueError if Pillow cannot decode all of it, if it has more than MAX_PIXELS pixels, or
+    if it is an animation; see ANIMATED_FORMATS.
     """
+    image = open_image(content)
+    try:
+        image.load()
+        upright = import_optional("PIL.ImageOps", "data").exif_transpose(image)
+    except Exception as error:  # decoders raise many types for damaged files
+        raise ValueError(f"is a damaged {image.format} picture: {error}") from None
+    return convert_to_rgb(upright, image.format)
+
+
+def open_image(content: bytes) -> Any:
+    """Open a PIL image without decoding it, and check what its header says."""
     image_module = import_optional("PIL.Image", "data")
     try:
         image = image_module.open(io.BytesIO(content))
@@ -54,18 +78,67 @@ def decode_image(content: bytes) -> Any:
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise ValueError(f"has {width} x {height} pixels: at most {MAX_PIXELS} are read; shrink it")
+    if image.format in ANIMATED_FORMATS and is_animated(image):
+        raise ValueError(
+            f"is an animated {image.format} picture: save the frame that is meant, or give the "
+            "frames as a `video`, a list of pictures"
+        )
+    return image
+
+
+def is_animated(image: Any) -> bool:
+    """Return whether a PIL image has more frames than one."""
     try:
-        return convert_to_rgb(import_optional("PIL.ImageOps", "data").exif_transpose(image))
+        return getattr(image, "is_animated", False)
     except Exception as error:
         raise ValueError(f"is a damaged {image.format} picture: {error}") from None
 
 
-def convert_to_rgb(image: Any) -> Any:
-    """Convert `image` to 8-bit RGB, over white where it is transparent."""
-    if image.mode.startswith("I"):  # 16 bits: Pillow would clip them at 255, not scale them
-        image = image.point(lambda value: value * (1 / 256)).convert("L")
-    if not image.has_transparency_data:
-        return image.convert("RGB")
-    white = import_optional("PIL.Image", "data").new("RGBA", image.size, "white")
-    white.alpha_composite(image.convert("RGBA"))
-    return white.convert("RGB")
+def convert_to_rgb(image: Any, image_format: str | None = None) -> Any:
+    """Convert `image` to 8-bit RGB, over white where it is transparent.
+
+    Grey values of more than 8 bits are scaled by `scale_grey`: Pillow would clip them at 255.
+    """
+    # Pillow before 11 opens a PNG of 16 bits as "I".
+    if image.mode.startswith("I;16") or (image.mode == "I" and image_format == "PNG"):
+        return convert_grey(scale_grey(np.asarray(image), largest=65535))
+    if image.mode == "I":
+        return convert_grey(scale_grey(np.asarray(image), largest=255))
+    if image.mode == "F":
+        return convert_grey(scale_grey(np.asarray(image), largest=1))
+    try:
+        if not image.has_transparency_data:
+            return image.convert("RGB")
+        colours = image.convert("RGBA")
+        white = import_optional("PIL.Image", "data").new("RGB", image.size, "white")
+        white.paste(colours, mask=colours.getchannel("A"))
+    except ValueError as error:  # such as of LAB colours
+        problem = f"has pixels of mode {image.mode}, which are not read ({error})"
+        raise ValueError(f"{problem}: save it as RGB or grey") from None
+    return white
+
+
+def scale_grey(
+    values: Shaped[np.ndarray, "height breadth"], *, largest: int
+) -> Shaped[np.ndarray, "height breadth"]:
+    """Scale grey values to 0..255, in float32.
+
+    Values within 0..`largest` are scaled by 255 / `largest`: 65535 for 16 bits, 255 for 32 bits, 1
+    for floats. Others, whose range no format states, are stretched, so that the smallest becomes 0
+    and the largest 255. Raises ValueError if one is NaN or infinite.
+    """
+    values = values.astype(np.float32)
+    low, high = float(values.min()), float(values.max())
+    if not (np.isfinite(low) and np.isfinite(high)):  # a NaN is the minimum, too
+        raise ValueError("has pixels that are no finite numbers (NaN or infinite): fill them in")
+    if low < 0 or high > largest:
+        values = (values - low) / (high - low or 1.0)
+        largest = 1
+    values *= 255 / largest
+    return values
+
+
+def convert_grey(values: Shaped[np.ndarray, "height breadth"]) -> Any:
+    """Return an RGB PIL image of grey values from 0 to 255, rounded."""
+    grey = np.rint(values).astype(np.uint8)
+    return import_optional("PIL.Image", "data").fromarray(grey).convert("RGB")

@@ -1,14 +1,63 @@
-"""Videos, frames that an image tower encodes; coterie decodes no video files."""
+"""Videos as frames that an image tower encodes: samples of a file, or a list of pictures."""
 
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
-from coterie.modalities.base import Modality
+import numpy as np
+from jaxtyping import UInt8
+
+from coterie.modalities import pyav
+from coterie.modalities.base import MediaModality, get_media_modality
+from coterie.modalities.image import MAX_PIXELS
+
+NUM_FRAMES = 8
+"""Number of frames that are sampled of a file, at equal distances."""
+MAX_FRAMES = 256
+"""The most pictures in a list of frames: more are no use to a tower, and would fill the memory."""
 
 
-class Video(Modality):
+class Video(MediaModality):
     """Frames in the image tower, with their own placeholder token in the text."""
 
     name: ClassVar = "video"
     inputs: ClassVar = ("pixel_values_videos",)
     towers: ClassVar = ("vision", "connector")
+    aliases: ClassVar = ("video_url", "input_video")
+    suffixes: ClassVar = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg")
+    max_bytes: ClassVar = 2**29
+    """512 MiB: the file is read as a whole."""
+    frames: ClassVar = "image"
     order: ClassVar = 2
+
+    def decode(self, content: bytes) -> UInt8[np.ndarray, "frames height breadth 3"]:
+        """Return NUM_FRAMES frames in RGB, fewer of a shorter video. PyAV is needed."""
+        return pyav.sample_frames(content, NUM_FRAMES, MAX_PIXELS // NUM_FRAMES)
+
+    def join_frames(self, frames: Sequence[Any]) -> UInt8[np.ndarray, "frames height breadth 3"]:
+        """Return the pixels of PIL images, which must be of one size."""
+        width, height = frames[0].size
+        for number, frame in enumerate(frames):
+            if frame.size != (width, height):
+                raise ValueError(
+                    f"frame {number + 1} has {frame.width} x {frame.height} pixels, the first "
+                    f"{width} x {height}: give frames of one size"
+                )
+        if len(frames) > MAX_FRAMES or len(frames) * width * height > MAX_PIXELS:
+            raise ValueError(
+                f"has {len(frames)} frames of {width} x {height} pixels: at most {MAX_FRAMES} "
+                f"frames, and {MAX_PIXELS} pixels in all, are read; leave some out, or shrink them"
+            )
+        return np.stack([np.asarray(frame) for frame in frames])
+
+    def shrink(self, item: Any, max_pixels: int) -> Any:
+        """Return the frames with at most so many pixels each."""
+        if item.shape[1] * item.shape[2] <= max_pixels:
+            return item
+        image = get_media_modality("image")
+        return np.stack([np.asarray(image.shrink(_to_image(frame), max_pixels)) for frame in item])
+
+
+def _to_image(pixels: UInt8[np.ndarray, "height breadth 3"]) -> Any:
+    from PIL import Image
+
+    return Image.fromarray(pixels)

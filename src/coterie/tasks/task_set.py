@@ -77,6 +77,10 @@ class TaskSet(ABC):
         """Return the way of training, as JSON: runs that differ in it are different systems."""
         return {}
 
+    def get_sampling_weights(self) -> tuple[float, ...] | None:
+        """Return a factor of each training data set's share of the samples; None for equal ones."""
+        return None
+
     def select(self, names: Sequence[str]) -> "TaskSet":
         """Return some of the tasks, in this order. Raises ValueError for an unknown name."""
         kind = type(self).__name__

@@ -58,8 +58,9 @@ class StageBatchSampler:
                 "devices: give a batch_size that both divide"
             )
         samples: Int64[np.ndarray, "steps batch 2"] = config.mix.sample_batches(
-            sizes, batch_size=size, steps=stage.steps, seed=seed
-        )
+            sizes, batch_size=size, steps=stage.steps, seed=seed,
+            weights=config.tasks.get_sampling_weights()
+        )  # fmt: skip
         # Sampled for all parts and devices at once: a sample's seed depends on its position alone.
         seeds = np.random.default_rng([seed, 1]).integers(2**63 - 1, size=(stage.steps, size, 1))
         indices = np.concatenate([samples, seeds], axis=2)

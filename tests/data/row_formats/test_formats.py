@@ -1,37 +1,12 @@
-"""The three forms of rows, as samples."""
+"""Rows of questions, messages and conversations, as samples."""
 
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from coterie.data.columns import Columns
 from coterie.data.dataset import RowError
-from coterie.data.row_formats import detect_format
-from tests.data.files import png, tone, wav
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    for name in ("a.png", "b.png"):
-        (tmp_path / name).write_bytes(png())
-    (tmp_path / "c.wav").write_bytes(wav(tone()))
-    return tmp_path
-
-
-def read(row: dict[str, Any], folder: Path, **columns: Any) -> list[Any]:
-    """Turns as (role, parts), media by the names of their files; and answers."""
-    found = detect_format(row).parse(row, Columns(**columns), folder)
-    return [
-        (
-            [
-                (turn.role, [p if isinstance(p, str) else p.path.name for p in turn.parts])
-                for turn in turns
-            ],
-            answers,
-        )
-        for turns, answers in found
-    ]
+from tests.data.row_formats.reading import read
 
 
 class TestQuestion:
@@ -139,8 +114,16 @@ class TestConversations:
             read({"image": "a.png", "conversations": turns}, folder)
 
     def test_an_unknown_speaker(self, folder: Path) -> None:
-        turns = [{"from": "user", "value": "?"}]
+        turns = [{"from": "narrator", "value": "?"}]
         with pytest.raises(
-            RowError, match=r"conversations\[0\].from: is 'user': give system, human"
+            RowError, match=r"conversations\[0\].from: is 'narrator': give system, user, .*gpt"
         ):
             read({"conversations": turns}, folder)
+
+    def test_roles_and_keys_of_other_systems(self, folder: Path) -> None:
+        asked = [{"role": "developer", "content": "S"}, {"from": "user", "value": "a"}]
+        for said in ({"role": "model", "content": "b"}, {"from": "assistant", "value": "b"}):
+            for field in ("conversations", "messages"):
+                assert read({field: [*asked, said]}, folder) == [
+                    ([("system", ["S"]), ("user", ["a"])], ("b",))
+                ]

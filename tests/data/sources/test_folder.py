@@ -1,11 +1,15 @@
 """Folders of pictures and sounds."""
 
+import gzip
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from coterie.data.columns import Columns
-from coterie.data.sources.folder import FolderSource
+from coterie.data.sources.folder import FolderSource, find_files
+from coterie.data.sources.opening import open_rows
 from coterie.data.validation import RowReader, ValidatedDataset
 from tests.data.files import jsonl, png, tone, wav
 
@@ -47,7 +51,8 @@ def test_metadata(tmp_path: Path) -> None:
         {"file_name": "c.txt", "question": "What?", "answer": "this"},
     ]
     jsonl(tmp_path / "metadata.jsonl", given)
-    rows = ValidatedDataset(FolderSource(tmp_path), RowReader(task="t"), check_media=True)
+    source = open_rows(tmp_path, split="train")
+    rows = ValidatedDataset(source, RowReader(task="t"), check_media=True)
     assert [(x.answers[0], x.get_media()[0].kind) for x in rows] == [
         ("me", "image"),
         ("this", "audio"),
@@ -57,12 +62,43 @@ def test_metadata(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet", "csv.gz"])
+def test_metadata_wins_over_the_names_of_subfolders(tmp_path: Path, ending: str) -> None:
+    fill(tmp_path, "x/a.png")
+    row = {"file_name": "x/a.png", "text": "a red square"}
+    metadata = tmp_path / f"metadata.{ending}"
+    if ending == "parquet":
+        pq.write_table(pa.Table.from_pylist([row]), metadata)
+    elif ending == "jsonl":
+        jsonl(metadata, [row])
+    else:
+        content = b"file_name,text\nx/a.png,a red square\n"
+        metadata.write_bytes(gzip.compress(content) if ending.endswith("gz") else content)
+    reader = RowReader(task="t", columns=Columns(prompt="What?", answer="text"))
+    (sample,) = ValidatedDataset(open_rows(tmp_path, split="train"), reader, check_media=True)
+    assert sample.answers == ("a red square",) and len(sample.get_media()) == 1
+
+
+def test_two_files_of_metadata(tmp_path: Path) -> None:
+    for name in ("metadata.csv", "metadata.jsonl"):
+        (tmp_path / name).write_text("file_name\n")
+    with pytest.raises(ValueError, match=r"has metadata\.csv, metadata\.jsonl: keep one"):
+        open_rows(tmp_path, split="train")
+
+
+def test_further_columns_of_files(tmp_path: Path) -> None:
+    row = {"image_file_name": "a.png", "audio_file_names": ["b.wav"], "n": 1}
+    assert dict(find_files(row)) == {"image": "a.png", "audio": ["b.wav"]}
+
+
 def test_splits_are_no_labels(tmp_path: Path) -> None:
-    fill(tmp_path, "train/cat/a.png", "test/cat/a.png")
-    with pytest.raises(ValueError, match=r"has the subfolders test, train, which are splits, not"):
-        FolderSource(tmp_path)
+    fill(tmp_path, "train/cat/a.png", "val/cat/a.png", "val/dog/b.png")
+    source = open_rows(tmp_path, split="validation")
+    assert source.is_split and [source[i]["answer"] for i in range(2)] == ["cat", "dog"]
+    with pytest.raises(ValueError, match=r"has no split 'test': it has train, val"):
+        open_rows(tmp_path, split="test")
 
 
 def test_nothing_there(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"has neither metadata\.jsonl nor a subfolder"):
+    with pytest.raises(ValueError, match=r"has no files of rows .*nor a subfolder"):
         FolderSource(tmp_path)

@@ -36,7 +36,7 @@ def test_where_chunks_end_does_not_matter(tmp_path: Path, monkeypatch, chunk: in
 
 
 def test_an_over_long_line_does_not_hide_the_next(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(jsonl, "MAX_LINE_BYTES", 20)
+    monkeypatch.setattr(jsonl, "MAX_ROW_BYTES", 20)
     rows = source(tmp_path, b'{"a": "' + b"x" * 20 + b'"}\n{"a": 2}\n')
     with pytest.raises(RowError, match=r"row: the line has 30 bytes: at most 20 are read"):
         rows[0]

@@ -1,12 +1,17 @@
 """Parquet files at random access."""
 
+import os
 import random
 from pathlib import Path
 
+import datasets
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from coterie.data.dataset import RowError
+from coterie.data.sources import arrow_copy
+from coterie.data.sources.huggingface import load_from_disk
 from coterie.data.sources.parquet import ParquetSource
 from coterie.data.validation import RowReader, ValidatedDataset
 from tests.data.files import png
@@ -88,3 +93,76 @@ def test_damaged_files_are_one_clear_line(tmp_path: Path, cache: Path, seed: int
         ParquetSource(path)
     assert "\n" not in str(error.value)
     assert not list((cache / "rows").iterdir())  # nothing half made is left
+
+
+def test_a_file_replaced_with_its_size_and_time_kept(tmp_path: Path) -> None:
+    path = write(tmp_path / "r.parquet", [{"a": "old"}])
+    before = path.stat()
+    assert ParquetSource(path)[0] == {"a": "old"}
+    write(path, [{"a": "new"}])
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert path.stat().st_size == before.st_size
+    assert ParquetSource(path)[0] == {"a": "new"}
+
+
+def test_class_labels_are_names(tmp_path: Path) -> None:
+    label = datasets.ClassLabel(names=["cat", "dog"])
+    features = datasets.Features(
+        {
+            "answer": label,
+            "many": datasets.Sequence(label),
+            "boxes": datasets.Sequence({"label": label, "x": datasets.Value("int32")}),
+            "inner": {"label": label},
+        }
+    )
+    row = {
+        "answer": 1, "many": [0, 1], "boxes": {"label": [1], "x": [3]}, "inner": {"label": 0}
+    }  # fmt: skip
+    unknown = {"answer": -1, "many": [], "boxes": {"label": [], "x": []}, "inner": {"label": None}}
+    made = datasets.Dataset.from_list([row, unknown], features=features)
+    made.to_parquet(tmp_path / "r.parquet")
+    made.save_to_disk(tmp_path / "saved")
+    for source in (
+        ParquetSource(tmp_path / "r.parquet"), load_from_disk(tmp_path / "saved", split="train")
+    ):  # fmt: skip
+        first, second = source[0], source[1]
+        assert first["answer"] == "dog" and first["many"] == ["cat", "dog"]
+        assert first["inner"] == {"label": "cat"} and first["boxes"] in (
+            {"label": ["dog"], "x": [3]}, [{"label": "dog", "x": 3}]
+        )  # fmt: skip
+        assert second["answer"] is None and second["inner"] == {"label": None}
+
+
+def test_a_column_that_comes_twice(tmp_path: Path) -> None:
+    table = pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["a", "a"])
+    pq.write_table(table, tmp_path / "r.parquet")
+    with pytest.raises(ValueError, match=r"r\.parquet has the column 'a' 2 times: keep one"):
+        ParquetSource(tmp_path / "r.parquet")
+
+
+def test_numbers_of_32_bits(tmp_path: Path) -> None:
+    table = pa.table({"a": pa.array([0.1, None], pa.float32())})
+    pq.write_table(table, tmp_path / "r.parquet")
+    rows = ParquetSource(tmp_path / "r.parquet")
+    assert rows[0] == {"a": 0.1} and rows[1] == {"a": None}
+
+
+def test_values_that_python_does_not_have(tmp_path: Path) -> None:
+    table = pa.table({"a": pa.array([2**62], pa.timestamp("us"))})
+    pq.write_table(table, tmp_path / "r.parquet")
+    with pytest.raises(RowError, match="row: cannot be read"):
+        ParquetSource(tmp_path / "r.parquet")[0]
+
+
+def test_a_large_value_is_unpacked_in_a_process_of_its_own(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(arrow_copy, "SAFE_CHUNK_BYTES", 1000)
+    path = write(tmp_path / "r.parquet", [{"a": "x" * 3000}, {"a": "y"}])
+    assert ParquetSource(path)[1] == {"a": "y"}
+
+
+@pytest.mark.slow
+def test_a_value_of_gigabytes(tmp_path: Path) -> None:
+    # 1.2 GB of one letter, which take 60 kB in the file.
+    path = write(tmp_path / "r.parquet", [{"a": "x" * 1_200_000_000}], compression="zstd")
+    with pytest.raises(ValueError, match=r"needs more than 1610612736 bytes of memory"):
+        ParquetSource(path)

@@ -1,4 +1,4 @@
-"""Tasks, their splits, and the `tasks` of tasks.yaml files, with an error for each mistake."""
+"""Tasks and their splits, with an error for each mistake."""
 
 from pathlib import Path
 
@@ -6,11 +6,9 @@ import datasets
 import pytest
 
 from coterie import serialization
-from coterie.metrics.text.exact_match import ExactMatch
 from coterie.metrics.text.numeric_match import NumericMatch
-from coterie.task_file import read_tasks
-from coterie.tasks import TextTask, TextTasks
-from tests.data.files import jsonl
+from coterie.tasks import TextTask
+from tests.data.files import jsonl, png
 
 
 @pytest.fixture
@@ -19,9 +17,11 @@ def rows(tmp_path: Path) -> Path:
 
 
 def test_splits_of_their_own(rows: Path) -> None:
-    task = TextTask(name="t", rows={"train": "r.jsonl", "odd": "r.jsonl"}, folder=str(rows.parent))
-    assert task.list_splits() == ("train", "odd") and len(task.read_samples("odd")) == 10
-    with pytest.raises(ValueError, match=r"task 't' has no split 'test': it has train, odd"):
+    task = TextTask(
+        name="t", rows={"train": "r.jsonl", "test_odd": "r.jsonl"}, folder=str(rows.parent)
+    )
+    assert task.list_splits() == ("train", "test_odd") and len(task.read_samples("test_odd")) == 10
+    with pytest.raises(ValueError, match=r"task 't' has no split 'test': it has train, test_odd"):
         task.read_samples("test")
 
 
@@ -82,6 +82,15 @@ def test_is_saved_and_loaded(rows: Path) -> None:
         ("rows", {"train": 3}, r"rows.train = 3: give a file, a folder or a hub id"),
         ("metric", "exact", r"metric = 'exact': give a metric, as ExactMatch()"),
         ("max_new_tokens", 0, r"max_new_tokens = 0: give at least 1"),
+        ("max_new_tokens", 10**18, r"max_new_tokens = 10+: give at least 1, and at most 131072"),
+        ("name", "a" * 300, r"name = .*files are named for tasks, so no more than 100 bytes"),
+        ("rows", {"trian": "r.jsonl"}, r"rows.trian: 'trian' is no split: give train"),
+        ("rows", {"val": "a", "dev": "a"}, r"rows.dev: the split validation is named twice"),
+        ("rows", {"train": ()}, r"rows.train = \(\): give a file"),
+        ("weight", 0, r"weight = 0: give a number above 0"),
+        ("weight", float("nan"), r"weight = nan: give"),
+        ("system", " ", r"system = ' ': give text"),
+        ("media_root", 3, r"media_root = 3: give a folder"),
         ("media", {"image": ""}, r"image = '': give the name of a column"),
         ("prompt", "{", r"prompt = '\{': "),
     ],
@@ -91,98 +100,30 @@ def test_fields_are_checked(unchecked, field, value, message) -> None:
         TextTask(**{"name": "t", "rows": {"train": "r.jsonl"}, field: value})
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    jsonl(tmp_path / "r.jsonl", [{"question": "q", "answer": "a"}])
-    return tmp_path
+def test_names_of_the_validation_split(rows: Path) -> None:
+    for name in ("val", "valid", "dev", "validation"):
+        task = TextTask(name="t", rows={"train": str(rows), name: str(rows)})
+        assert task.list_splits() == ("train", "validation")
+        assert len(task.read_samples("validation")) == len(task.read_samples("val")) == 10
 
 
-def read(folder: Path, text: str | bytes) -> TextTasks:
-    (folder / "tasks.yaml").write_bytes(text if isinstance(text, bytes) else text.encode())
-    found = read_tasks(folder / "tasks.yaml")
-    assert isinstance(found, TextTasks)
-    return found
-
-
-def test_all_keys(folder: Path) -> None:
-    text = """
-tasks:
-- name: counting
-  rows: {train: r.jsonl, test: ./r.jsonl, more: hf:owner/name}
-  image: picture
-  prompt: "Count. {question}"
-  answer: label
-  metric: {name: numeric_match, tolerance: 0}
-  max_new_tokens: 4
-- name: naming
-  rows: r.jsonl
-"""
-    first, second = read(folder, text).tasks
-    assert first == TextTask(
-        name="counting",
-        rows={"train": "r.jsonl", "test": "./r.jsonl", "more": "hf:owner/name"},
-        folder=str(folder),
-        media={"image": "picture"},
-        prompt="Count. {question}",
-        answer="label",
-        metric=NumericMatch(tolerance=0),
-        max_new_tokens=4,
+def test_several_files_and_patterns(rows: Path) -> None:
+    jsonl(rows.with_name("s.jsonl"), [{"question": "s", "answer": "t"}])
+    task = TextTask(
+        name="t", rows={"train": ("r.jsonl", "s.jsonl"), "test": "*.jsonl"}, folder=str(rows.parent)
     )
-    assert second == TextTask(
-        name="naming", rows={"all": "r.jsonl"}, folder=str(folder), metric=ExactMatch()
+    for split in ("train", "test"):
+        assert [x.source for x in task.read_samples(split)][-2:] == ["r.jsonl:10", "s.jsonl:1"]
+    assert serialization.loads(serialization.dumps(task)) == task
+
+
+def test_a_folder_of_media_and_a_system_prompt(tmp_path: Path) -> None:
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures" / "a.png").write_bytes(png())
+    path = jsonl(tmp_path / "r.jsonl", [{"image": "a.png", "question": "?", "answer": "x"}])
+    task = TextTask(
+        name="t", rows={"train": str(path)}, folder=str(tmp_path), media_root="pictures", system="S"
     )
-    assert (
-        first.get_path("train") == str(folder / "r.jsonl")
-        and first.get_path("more") == "hf:owner/name"
-    )
-
-
-GOOD = "name: a, rows: r.jsonl"
-
-
-@pytest.mark.parametrize(
-    "text, message",
-    [
-        ("tasks: [", r"tasks\.yaml is not YAML: .*line 1"),
-        ("\ttasks: 3", r"tasks\.yaml is not YAML: .*'\\t' that cannot start any token.*line 1"),
-        (b"tasks: \xff", r"tasks\.yaml is not UTF-8: byte 7 is wrong"),
-        ("", r"its keys are none: give .*`tasks` \(TextTasks\), which says of what kind"),
-        ("- a", r"its keys are none: give .*`tasks`"),
-        ("task: []", r"its keys are task \(did you mean tasks\?\): give .*`tasks`"),
-        ("tasks: [{GOOD}]\nvision: {}", r"vision: a file of text tasks has one key, `tasks`"),
-        ("tasks: []", r"tasks = \[\]: give a list of at least one task"),
-        ("tasks: {a: 1}", r"tasks = \{'a': 1\}: give a list"),
-        ("tasks: [a]", r"tasks\[0\] = 'a': give name, rows"),
-        ("tasks: [{name: a}]", r"tasks\[0\]\.rows is missing: each task needs name and rows"),
-        (
-            "tasks: [{GOOD, metrc: exact}]",
-            r"tasks\[0\]\.metrc: there is no such key \(did you me",
-        ),
-        ("tasks: [{GOOD, folder: x}]", r"tasks\[0\]\.folder: there is no such key"),
-        ("tasks: [{GOOD}, {GOOD}]", r"tasks\[1\]\.name = 'a': tasks\[0\] has the same name"),
-        (
-            "tasks: [{GOOD, metric: exakt_match}]",
-            r"metric = 'exakt_match': .*did you mean exact_match\?",
-        ),
-        ("tasks: [{GOOD, metric: 3}]", r"tasks\[0\]\.metric = 3: give a name"),
-        (
-            "tasks: [{name: a, rows: x.jsonl}]",
-            r"rows\.all = 'x\.jsonl': there is no file or folder /",
-        ),
-        (
-            "tasks: [{name: a, rows: {train: x.jsonl}}]",
-            r"tasks\[0\]\.rows\.train = 'x\.jsonl': there",
-        ),
-        ("tasks: [{name: a, rows: 3}]", r"tasks\[0\]\.rows = 3: give a file or folder"),
-        ("tasks: [{name: no, rows: r.jsonl}]", r"tasks\[0\]\.name = False: give a task's name"),
-        ("tasks: [{GOOD, prompt: '{a'}]", r"tasks\[0\]\.prompt = '\{a': "),
-        ("tasks: [{GOOD, max_new_tokens: 1.5}]", r"max_new_tokens = 1\.5: give at least 1"),
-        ("tasks: [{name: a, name: b, rows: r.jsonl}]", r"the key 'name' comes twice .*line 1"),
-        ("tasks: [!!python/name:os.system ]", r"is not YAML: could not determine a constructor"),
-        ("tasks: [{? [a] : 1, rows: r.jsonl}]", r"is not YAML: .*unhashable key"),
-    ],
-)
-def test_damaged_files_are_one_clear_line(unchecked, folder, text, message) -> None:
-    with pytest.raises(ValueError, match=message) as error:
-        read(folder, text if isinstance(text, bytes) else text.replace("GOOD", GOOD))
-    assert "\n" not in str(error.value) and "tasks.yaml" in str(error.value)
+    (sample,) = task.read_samples("train")
+    assert [turn.role for turn in sample.messages] == ["system", "user"]
+    assert sample.get_media()[0].path == tmp_path / "pictures" / "a.png"

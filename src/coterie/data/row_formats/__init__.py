@@ -1,14 +1,20 @@
-"""Row formats, detected from the columns of a row."""
+"""Row formats, one a file, detected from the columns of a row."""
+
+import sys
+from functools import cache
 
 from coterie.data.row_formats.base import RowFormat
-from coterie.data.row_formats.chat_messages import ChatMessages
 from coterie.data.row_formats.fields import Row
-from coterie.data.row_formats.llava_conversations import LlavaConversations
-from coterie.data.row_formats.question_answer import QuestionAnswer
-
-FORMS: tuple[RowFormat, ...] = (ChatMessages(), LlavaConversations(), QuestionAnswer())
+from coterie.serialization import find_kinds
 
 
 def detect_format(row: Row) -> RowFormat:
     """Return the first format that matches the row; `QuestionAnswer` matches any row."""
-    return next(form for form in FORMS if form.matches(row))
+    return next(form for form in find_formats() if form.matches(row))
+
+
+@cache
+def find_formats() -> tuple[RowFormat, ...]:
+    """Return the formats that the files of this folder define, in their order."""
+    kinds = [kind() for kind in find_kinds(sys.modules[__name__], RowFormat)]
+    return tuple(sorted(kinds, key=lambda each: (each.order, type(each).__name__)))

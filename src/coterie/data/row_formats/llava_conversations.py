@@ -1,22 +1,19 @@
-"""Rows of conversations in the format of LLaVA."""
+"""Rows of conversations in the formats of LLaVA and ShareGPT."""
 
-from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from coterie.data.row_formats.base import DialogueFormat
-from coterie.data.sample import Role
+from coterie.data.row_formats.fields import Row
 
 
 class LlavaConversations(DialogueFormat):
     """{"image": "a.png", "conversations": [{"from": "human", "value": "<image>\\nWhat?"}, ...]}.
 
-    Images and audio files must match the <image> and <audio> placeholders one to one.
+    Images, videos and audio files must match their placeholders one to one.
     """
 
     field: ClassVar[str] = "conversations"
-    items: ClassVar[str] = "turns"
-    role_key: ClassVar[str] = "from"
-    content_key: ClassVar[str] = "value"
-    roles: ClassVar[Mapping[str, Role]] = {
-        "system": "system", "human": "user", "gpt": "assistant"
-    }  # fmt: skip
+    order: ClassVar[int] = 1
+
+    def get_turns(self, row: Row) -> Any:
+        return row.get(self.field)

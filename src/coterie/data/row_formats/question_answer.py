@@ -1,12 +1,16 @@
 """Rows of a question and an answer, optionally with images and audio."""
 
 from pathlib import Path
+from typing import ClassVar
 
 from coterie.data.columns import Columns
 from coterie.data.dataset import RowError
 from coterie.data.row_formats import fields
-from coterie.data.row_formats.base import PromptAndAnswers, RowFormat
+from coterie.data.row_formats.base import RowFormat
 from coterie.data.row_formats.fields import Row
+from coterie.data.row_formats.media_fields import MediaQueue
+from coterie.data.row_formats.placeholders import make_placeholder_pattern, unescape
+from coterie.data.row_formats.turns import PromptAndAnswers, add_system
 from coterie.data.sample import Message
 from coterie.serialization import format_suggestions
 
@@ -14,34 +18,62 @@ from coterie.serialization import format_suggestions
 class QuestionAnswer(RowFormat):
     """{"image": "a.png", "question": "How many?", "answer": 3}.
 
-    Media precede the text unless the text has <image> or <audio> placeholders.
+    Media precede the text unless the text has placeholders such as <image>.
     """
+
+    order: ClassVar[int] = 1000  # the last, as it takes all rows
 
     def matches(self, row: Row) -> bool:
         return True
 
     def parse(self, row: Row, columns: Columns, folder: Path) -> list[PromptAndAnswers]:
         prompt = self.parse_prompt(row, columns, folder)
-        answers = fields.parse_answers(row.get(columns.answer), columns.answer)
-        for mark in filter(None, map(fields.make_placeholder_pattern().search, answers)):
-            problem = f"has the mark {mark[0].strip()}: an answer is of text alone"
-            raise RowError(columns.answer, problem)
-        return [(prompt, answers)]
+        name = columns.answer
+        if row.get(name) is None and row.get(f"{name}s") is not None:
+            name = f"{name}s"
+        answers = fields.parse_answers(row.get(name), name)
+        for mark in filter(None, map(make_placeholder_pattern().search, answers)):
+            problem = f"has the mark {mark[0]}: an answer is of text alone"
+            raise RowError(name, f"{problem}; write \\{mark[0]} for these letters")
+        return [(prompt, tuple(map(unescape, answers)))]
 
     def parse_prompt(self, row: Row, columns: Columns, folder: Path) -> tuple[Message, ...]:
         """Parse a row without an answer; see `parse`."""
-        text = "".join(
-            text + (format_field(row, column) if column is not None else "")
-            for text, column in columns.split_template()
-        )
-        media = fields.MediaQueue(row, columns, folder)
+        text = format_prompt(row, columns)
+        media = MediaQueue(row, columns, folder)
         parts = media.split_at_placeholders(text, columns.question)
         files = media.take_unplaced(columns.question, prepends=True)
-        return (Message(role="user", parts=files + parts),)
+        return tuple(add_system([Message(role="user", parts=files + parts)], row, columns))
 
 
-def format_field(row: Row, column: str) -> str:
-    """Format a text or number column for the prompt. Raises RowError if it is missing."""
+def format_prompt(row: Row, columns: Columns) -> str:
+    """Insert a row's columns into the prompt's template.
+
+    If an optional column is empty, white space at the ends of the text is removed with it.
+    """
+    texts, is_left_out = [], False
+    for text, column, is_optional in columns.split_template():
+        texts.append(text)
+        if column is None:
+            continue
+        if is_optional and is_empty(row.get(column)):
+            is_left_out = True
+        else:
+            texts.append(format_field(row, column, takes_list=column != columns.question))
+    text = "".join(texts)
+    return text.strip() if is_left_out else text
+
+
+def is_empty(value: object) -> bool:
+    """Return whether an optional column has nothing in it."""
+    return value is None or value == [] or (isinstance(value, str) and not value.strip())
+
+
+def format_field(row: Row, column: str, *, takes_list: bool) -> str:
+    """Format a column for the prompt: text, a number, a date, or a list of choices.
+
+    Raises RowError if it is missing.
+    """
     value = row.get(column)
     if value is None:
         names = [name for name, item in row.items() if item is not None]
@@ -50,6 +82,9 @@ def format_field(row: Row, column: str) -> str:
             f"is missing or null, and the prompt names it{format_suggestions(column, names)}; the "
             f"row has {fields.format_value(', '.join(names)) if names else 'nothing'}",
         )
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return str(value)
-    return fields.parse_text(value, column)
+    if takes_list and isinstance(value, list | dict):
+        return fields.parse_options(value, column)
+    if value == "":
+        raise RowError(column, "is '': give text that is not empty, or write "
+                               f"{{{column}?}} in the prompt")  # fmt: skip
+    return fields.parse_scalar(value, column)

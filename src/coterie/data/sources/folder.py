@@ -1,31 +1,32 @@
-"""Rows of a folder of media files, labelled by subfolder or by metadata.jsonl."""
+"""Rows of a folder of media files, labelled by subfolder or by a metadata file."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from coterie.data.dataset import RowError
-from coterie.data.sources.base import RowSource
-from coterie.data.sources.jsonl import JsonlSource
+from coterie.data.sources.base import FileSource, RowSource
 from coterie.modalities.base import find_media_modalities
 
-METADATA = "metadata.jsonl"
-SPLITS = {"train", "training", "validation", "valid", "val", "dev", "test", "eval"}
+METADATA = "metadata"
+"""The name, before its ending, of the file with the rows of a folder."""
+FILE_COLUMN = "file_name"
+"""Its column with the media file; `image_file_name` is that of the column `image`."""
 
 
 class FolderSource(RowSource):
     """FOLDER/LABEL/FILE gives {"image" or "audio": FILE, "answer": LABEL, "label": LABEL}.
 
-    With FOLDER/metadata.jsonl, as in Hugging Face's ImageFolder and AudioFolder, the rows are its
-    lines, each with the media file under "file_name". Hidden files are skipped.
+    With `metadata`, a file of the folder, as in Hugging Face's ImageFolder and AudioFolder, the
+    rows are its lines, each with the media file under "file_name". Hidden files are skipped.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.name, self.folder = path.name, path
-        self.metadata = JsonlSource(path / METADATA) if (path / METADATA).is_file() else None
-        self.files = [] if self.metadata else list_labelled_files(path)
+    def __init__(self, path: Path, metadata: FileSource | None = None) -> None:
+        self.name, self.folder, self.metadata = path.name, path, metadata
+        self.files = list_labelled_files(path) if metadata is None else []
 
     def __len__(self) -> int:
-        return len(self.metadata or self.files)
+        return len(self.files if self.metadata is None else self.metadata)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         if self.metadata is None:
@@ -33,24 +34,45 @@ class FolderSource(RowSource):
             label = file.partition("/")[0]
             return {get_media_kind(file, "row"): file, "label": label, "answer": label}
         row = self.metadata[index]
-        file = row.get("file_name")
-        if not isinstance(file, str):
-            raise RowError("file_name", f"is {file!r}: {METADATA} names the file of each row in it")
-        return {get_media_kind(file, "file_name"): file, **row}
+        found = dict(find_files(row))
+        if not found:
+            raise RowError(
+                FILE_COLUMN,
+                f"is {row.get(FILE_COLUMN)!r}: {self.metadata.name} names the file of each row",
+            )
+        return {**found, **row}
 
     def describe_row(self, index: int) -> str:
-        row = self.metadata.describe_row(index) if self.metadata else self.files[index]
-        return f"{self.name}/{row}"
+        if self.metadata is None:
+            return f"{self.name}/{self.files[index]}"
+        return f"{self.name}/{self.metadata.describe_row(index)}"
+
+
+def find_files(row: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield column -> file or files, of the columns that name some."""
+    for column, value in row.items():
+        name = column.removesuffix("s")
+        if not name.endswith(FILE_COLUMN) or not value:
+            continue
+        prefix = name.removesuffix(FILE_COLUMN).rstrip("_")
+        first = value[0] if isinstance(value, list) else value
+        if not isinstance(first, str):
+            raise RowError(column, f"is {value!r}: give the name of a file")
+        yield prefix or get_media_kind(first, column), value
 
 
 def get_media_kind(file: str, field: str) -> str:
     """Return a file's modality from its suffix. Raises RowError if it is not supported."""
-    suffix = Path(file).suffix.lower()
-    kinds = {end: name for name, each in find_media_modalities().items() for end in each.suffixes}
+    suffix, kinds = Path(file).suffix.lower(), get_media_suffixes()
     if suffix not in kinds:
         known = ", ".join(kinds)
         raise RowError(field, f"{file!r} ends in {suffix or 'nothing'!r}: known are {known}")
     return kinds[suffix]
+
+
+def get_media_suffixes() -> dict[str, str]:
+    """Return suffix -> modality."""
+    return {end: name for name, each in find_media_modalities().items() for end in each.suffixes}
 
 
 def list_labelled_files(path: Path) -> list[str]:
@@ -58,12 +80,8 @@ def list_labelled_files(path: Path) -> list[str]:
     labels = sorted(item.name for item in path.iterdir() if item.is_dir() and is_visible(item))
     if not labels:
         raise ValueError(
-            f"{path} has neither {METADATA} nor a subfolder for each label with files in it"
-        )
-    if set(labels) <= SPLITS:
-        raise ValueError(
-            f"{path} has the subfolders {', '.join(labels)}, which are splits, not labels: name "
-            "them one by one, as in rows: {" + f"{labels[0]}: {path.name}/{labels[0]}" + "}"
+            f"{path} has no files of rows (.jsonl, .csv, .parquet and so on), no {METADATA}.jsonl, "
+            f"{METADATA}.csv or {METADATA}.parquet, nor a subfolder for each label with files in it"
         )
     return [
         file.relative_to(path).as_posix()

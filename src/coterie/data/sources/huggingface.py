@@ -5,6 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from coterie.data.sources.base import RowSource, get_first_line
+from coterie.data.sources.class_labels import find_label_features, name_labels
+from coterie.data.sources.parquet import read_row
+from coterie.data.splits import find_split
 from coterie.optional_imports import import_optional
 
 HUB_ID = re.compile(r"hf:(?P<id>[\w.-]+(/[\w.-]+)?)(:(?P<config>[^:#]+))?(#(?P<split>.+))?")
@@ -15,22 +18,16 @@ class DatasetSource(RowSource):
 
     def __init__(self, dataset: Any, *, called: str, folder: Path, is_split: bool = False) -> None:
         self.dataset = dataset.with_format("arrow")  # decodes nothing
-        self.names = {
-            column: feature.names
-            for column, feature in dataset.features.items()
-            if type(feature).__name__ == "ClassLabel"
-        }
+        self.labels = find_label_features(dataset.features.to_dict())
         self.name, self.folder, self.is_split = called, folder, is_split
 
     def __len__(self) -> int:
         return len(self.dataset)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        row = self.dataset[index].to_pylist()[0]
-        for column, names in self.names.items():
-            if row[column] is not None and row[column] >= 0:  # -1: the label is not known
-                row[column] = names[row[column]]
-        return row
+        row = read_row(self.dataset[index])
+        return {name: name_labels(value, self.labels.get(name), name)
+                for name, value in row.items()}  # fmt: skip
 
 
 def load_from_disk(path: Path, *, split: str) -> DatasetSource:
@@ -67,10 +64,11 @@ def select_split(found: Any, split: str, *, called: str, folder: Path) -> Datase
     """Select a split of a data set or of a dict of data sets."""
     if not isinstance(found, dict):
         return DatasetSource(found, called=called, folder=folder)
-    if split not in found:
+    name = find_split(split, found)
+    if name is None:
         raise ValueError(
             f"{called} has no split {split!r}: it has {', '.join(found)}. Name others in "
             "tasks.yaml, such as "
             "rows: {train: 'hf:owner/name#train[:90%]', validation: 'hf:owner/name#train[90%:]'}"
         )
-    return DatasetSource(found[split], called=f"{called}/{split}", folder=folder, is_split=True)
+    return DatasetSource(found[name], called=f"{called}/{name}", folder=folder, is_split=True)

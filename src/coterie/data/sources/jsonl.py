@@ -3,62 +3,60 @@
 import codecs
 import json
 import math
-import os
 from array import array
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 from coterie.data.dataset import RowError
-from coterie.data.sources.base import RowSource
+from coterie.data.sources.base import MAX_NESTING, MAX_ROW_BYTES, FileSource, check_nesting
+from coterie.data.sources.file_state import check_state, read_state
 
-MAX_LINE_BYTES = 4 * 2**20
-"""Longer lines are rejected: media belong in separate files."""
 CHUNK_BYTES = 2**20
 
 
-class JsonlSource(RowSource):
+class JsonlSource(FileSource):
     """One JSON object per line in UTF-8; empty lines are skipped.
 
     Only offset and number of each line are held in memory: 16 bytes per line.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path, self.name, self.folder = path, path.name, path.parent
+    suffixes: ClassVar = (".jsonl", ".ndjson")
+
+    def open(self, split: str) -> None:
         self.starts, self.numbers = array("q"), array("q")
         """Offset of each row, then the size of the file; line number of each row, from 1."""
+        self.state = read_state(self.file)
         try:
-            with path.open("rb") as file:
+            with self.file.open("rb") as file:
                 for number, start in index_lines(file):
                     self.starts.append(start)
                     self.numbers.append(number)
         except OSError as error:
-            raise ValueError(f"{path} cannot be read: {error.strerror}") from None
-        self.starts.append(path.stat().st_size)
-        self.time_ns = path.stat().st_mtime_ns
+            raise ValueError(f"{self.path} cannot be read: {error.strerror}") from None
+        self.starts.append(self.state.size)
 
     def __len__(self) -> int:
         return len(self.numbers)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         start, end = self.starts[index], self.starts[index + 1]
-        with self.path.open("rb") as file:
-            stat = os.fstat(file.fileno())
-            if (stat.st_size, stat.st_mtime_ns) != (self.starts[-1], self.time_ns):
-                raise ValueError(f"{self.path} has changed since it was checked: start again")
+        with self.file.open("rb") as file:
+            check_state(self.path, file.fileno(), self.state)
             file.seek(start)
-            line = file.readline(MAX_LINE_BYTES + 1)
-        if len(line) > MAX_LINE_BYTES:
-            raise RowError(
-                "row",
-                f"the line has {end - start} bytes: at most {MAX_LINE_BYTES} are read; keep "
-                "pictures and sounds in files of their own, and give their paths",
-            )
+            line = file.readline(MAX_ROW_BYTES + 1)
+        if len(line) > MAX_ROW_BYTES:
+            raise RowError("row", describe_length(f"the line has {end - start} bytes"))
         # Some editors write a byte order mark before UTF-8.
         return parse_line(line.removeprefix(codecs.BOM_UTF8) if start == 0 else line)
 
     def describe_row(self, index: int) -> str:
         return f"{self.name}:{self.numbers[index]}"
+
+
+def describe_length(problem: str) -> str:
+    """Describe a row that is too long, and what to do."""
+    return (f"{problem}: at most {MAX_ROW_BYTES} are read; keep pictures and sounds in files of "
+            "their own, and give their paths")  # fmt: skip
 
 
 def index_lines(file: Any) -> Iterator[tuple[int, int]]:
@@ -97,6 +95,8 @@ def parse_line(line: bytes) -> dict[str, Any]:
         problem = f"is not JSON: {error}; it begins {text[:40]!r}"
     else:
         if isinstance(row, dict):
+            if text.count("[") + text.count("{") > MAX_NESTING:
+                check_nesting(row)
             return row
         problem = f"is a JSON {type(row).__name__}, {text[:40]!r}: give an object, {{...}}"
     raise RowError("row", problem)
@@ -106,9 +106,10 @@ def reject_duplicate_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Return a JSON object. Raises RowError at a duplicate key, where json keeps the last."""
     row = dict(pairs)
     if len(row) < len(pairs):
-        keys = [key for key, _ in pairs]
-        again = next(key for key in keys if keys.count(key) > 1)
-        raise RowError(again, f"the key {again!r} comes {keys.count(again)} times: keep one")
+        seen: set[str] = set()
+        again = next(key for key, _ in pairs if key in seen or seen.add(key))
+        count = sum(key == again for key, _ in pairs)
+        raise RowError(again[:60], f"the key {again[:60]!r} comes {count} times: keep one")
     return row
 
 

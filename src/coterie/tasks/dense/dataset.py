@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
+import torch
 from jaxtyping import Shaped, UInt8
 from torch import Tensor
 
@@ -36,6 +37,24 @@ class DenseSample:
     def size(self) -> tuple[int, int]:
         """Height and breadth in pixels."""
         return self.image.shape[-2], self.image.shape[-1]
+
+    def check(self, tasks: Tasks) -> None:
+        """Raise ValueError, naming the sample, if the image or a label is of a wrong shape or type.
+
+        Data sets of coterie check their files; those of users' own are checked here.
+        """
+        image = self.image
+        if image.dtype != torch.uint8 or image.ndim != 3 or len(image) != 3:
+            raise ValueError(
+                f"{self.source}: an image of shape {list(image.shape)} and {image.dtype}: give "
+                "[3, height, breadth] in torch.uint8"
+            )
+        for task in tasks:
+            if task.name in self.labels:
+                try:
+                    task.check_label(self.labels[task.name], *self.size)
+                except ValueError as error:
+                    raise ValueError(f"{self.source}: task {task.name!r} has {error}") from None
 
     def transform(
         self, image: Image, tasks: Tasks, change: Callable[[Label, DenseTask], Label]

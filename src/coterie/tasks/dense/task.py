@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
@@ -61,6 +62,28 @@ class DenseTask(ABC):
     def ignore_value(self) -> float:
         """The label of unknown pixels."""
         return math.nan
+
+    @property
+    def label_dtype(self) -> torch.dtype:
+        """The type of a label's values."""
+        return torch.float32
+
+    def get_label_shape(self, height: int, breadth: int) -> tuple[int, ...]:
+        """Return the shape of a label of an image of a size."""
+        return (self.channels,) if self.is_image_level else (self.channels, height, breadth)
+
+    def check_label(self, label: Tensor, height: int, breadth: int) -> None:
+        """Raise ValueError for a label of a wrong shape or type for an image of a size."""
+        shape = self.get_label_shape(height, breadth)
+        if tuple(label.shape) != shape:
+            raise ValueError(
+                f"a label of shape {list(label.shape)}; {type(self).__name__} needs {list(shape)} "
+                f"for an image of {height} x {breadth}"
+            )
+        if label.dtype != self.label_dtype:
+            raise ValueError(
+                f"a label of {label.dtype}; {type(self).__name__} needs {self.label_dtype}"
+            )
 
     @abstractmethod
     def compute_loss(self, prediction: Outputs, label: Shaped[Tensor, "batch *label"]) -> Losses:

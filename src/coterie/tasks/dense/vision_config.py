@@ -48,14 +48,22 @@ class VisionConfig:
             )
 
     def transform_for_training(self, sample: DenseSample, tasks: Tasks, seed: int) -> DenseSample:
-        """Resize and augment a sample with the labels of `tasks`, with a seed of 0 to 2^63."""
+        """Resize and augment a sample with the labels of `tasks`, with a seed of 0 to 2^63.
+
+        Raises ValueError for a label of a wrong shape or type.
+        """
+        sample.check(tasks)
         sample = self._resize(sample, tasks)
         if self.augment is not None:
             sample = self.augment.apply(sample, tasks, torch.Generator().manual_seed(seed))
         return sample.transform(sample.image, tasks, lambda label, task: task.finished(label))
 
     def transform_for_evaluation(self, sample: DenseSample, tasks: Tasks) -> DenseSample:
-        """Resize a sample for evaluation, and crop its centre if training crops windows."""
+        """Resize a sample for evaluation, and crop its centre if training crops windows.
+
+        Raises ValueError for a label of a wrong shape or type.
+        """
+        sample.check(tasks)
         sample = self._resize(sample, tasks)
         if self.augment is not None and self.augment.crop is not None:
             sample = CropWindow(window=self.augment.crop).crop(sample, tasks)

@@ -32,7 +32,8 @@ from coterie.tasks.task_set import Batch, Device, TaskSet
 from coterie.tasks.text.batches import IGNORE_INDEX, TextCollator, compute_token_losses
 from coterie.tasks.text.generation import predict, prepare_inputs
 from coterie.tasks.text.gradients import TextGradientSource
-from coterie.tasks.text.task import TextTask, parse_text_tasks
+from coterie.tasks.text.task import TextTask
+from coterie.tasks.text.task_file import parse_text_tasks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +72,9 @@ class TextTasks(TaskSet):
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(task.name for task in self.tasks)
+
+    def get_sampling_weights(self) -> tuple[float, ...]:
+        return tuple(task.weight for task in self.tasks)
 
     def describe_task(self, name: str) -> str:
         task = self.get_text_task(name)

@@ -41,6 +41,23 @@ class Segmentation(DenseTask):
     def ignore_value(self) -> float:
         return float(self.ignore_index)
 
+    @property
+    def label_dtype(self) -> torch.dtype:
+        return torch.int64
+
+    def get_label_shape(self, height: int, breadth: int) -> tuple[int, ...]:
+        return (height, breadth)
+
+    def check_label(self, label: Tensor, height: int, breadth: int) -> None:
+        """Raise ValueError also for a value that is no class."""
+        super().check_label(label, height, breadth)
+        wrong = label[(label != self.ignore_index) & ((label < 0) | (label >= self.classes))]
+        if wrong.numel():
+            raise ValueError(
+                f"a label with the value {int(wrong[0])}: classes are 0 to {self.classes - 1}, and "
+                f"{self.ignore_index} where unknown"
+            )
+
     def compute_loss(self, prediction: Outputs, label: ClassMap) -> Losses:
         ignored = self.ignore_index
         losses = F.cross_entropy(prediction.float(), label, ignore_index=ignored, reduction="none")

@@ -7,8 +7,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from coterie.data import sources
+from coterie.data.sources.folder import FolderSource
 from coterie.data.sources.huggingface import DatasetSource
+from coterie.data.sources.jsonl import JsonlSource
+from coterie.data.sources.opening import open_rows
+from coterie.data.sources.parquet import ParquetSource
 from tests.data.files import jsonl, png
 
 
@@ -19,22 +22,22 @@ def test_the_path_tells(tmp_path: Path) -> None:
     (tmp_path / "media" / "cat").mkdir(parents=True)
     (tmp_path / "media" / "cat" / "a.png").write_bytes(png())
     for name, kind in {
-        "r.jsonl": sources.JsonlSource,
-        "r.parquet": sources.ParquetSource,
+        "r.jsonl": JsonlSource,
+        "r.parquet": ParquetSource,
         "saved": DatasetSource,
-        "media": sources.FolderSource,
+        "media": FolderSource,
     }.items():
-        found = sources.open_rows(tmp_path / name, split="train")
+        found = open_rows(tmp_path / name, split="train")
         assert type(found) is kind and len(found) == 1
 
 
 def test_what_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"x\.jsonl: there is no such file or folder"):
-        sources.open_rows(tmp_path / "x.jsonl", split="train")
+        open_rows(tmp_path / "x.jsonl", split="train")
     for name, message in {
-        "r.json": r"r\.json is JSON: write one object a line, as `jq -c '\.\[\]' r.json > r",
-        "r.csv": r"r\.csv: give a \.jsonl or \.parquet file, a folder",
+        "r.xlsx": r"r\.xlsx: give a file that ends in .*\.csv.*\.jsonl.*\.gz, .*a folder",
+        "r.json": r"r\.json is cut off: 1 brackets are not closed",
     }.items():
-        (tmp_path / name).write_text("[]")
+        (tmp_path / name).write_text("[")
         with pytest.raises(ValueError, match=message):
-            sources.open_rows(tmp_path / name, split="train")
+            open_rows(tmp_path / name, split="train")

@@ -1,0 +1,158 @@
+"""Media of a row: files, data URLs, base64 and bytes, and the placeholders where they belong."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from coterie.data.columns import Columns
+from coterie.data.dataset import RowError
+from coterie.data.row_formats.encoded_media import parse_encoded
+from coterie.data.row_formats.fields import Row, format_value, parse_text
+from coterie.data.row_formats.placeholders import check_marks, make_placeholder_pattern, unescape
+from coterie.data.row_formats.unread_media import check_columns
+from coterie.data.sample import MediaFile
+from coterie.io import check_regular_file
+from coterie.modalities.base import find_media_modalities, get_media_modality
+
+MAX_MEDIA = 1000
+"""The most items of one modality in a row."""
+
+
+class MediaQueue:
+    """A queue of the media of one row, per modality, in row order."""
+
+    def __init__(self, row: Row, columns: Columns, folder: Path) -> None:
+        self.folder = folder
+        self.media = {
+            kind: find_media(row, kind, columns.get_media_column(kind), folder)
+            for kind in find_media_modalities()
+        }
+        self.placeholder_counts = dict.fromkeys(self.media, 0)
+        names = [columns.get_media_column(kind) for kind in self.media]
+        read = {*names, *(f"{name}s" for name in names), *columns.list_text_columns()}
+        check_columns(row, read=read, has_media=any(self.media.values()))
+
+    def take_next(self, kind: str, field: str) -> MediaFile:
+        """Return the next item of a modality. Raises RowError if none is left."""
+        self.placeholder_counts[kind] += 1
+        number, named = self.placeholder_counts[kind], len(self.media[kind])
+        if number > named:
+            mark = f"has a <{kind}> mark, number {number}, for which there is no {kind}"
+            advice = f"give it in the column `{kind}`, or write \\<{kind}> for these letters"
+            raise RowError(field, f"{mark}: the row names {named}; {advice}")
+        return self.media[kind][number - 1]
+
+    def take_unplaced(self, field: str, *, prepends: bool) -> tuple[MediaFile, ...]:
+        """Return all media, by modality, if the text has no placeholder and `prepends`; else none.
+
+        Raises RowError if some media have no placeholder and are not returned.
+        """
+        if prepends and not any(self.placeholder_counts.values()):
+            return tuple(item for media in self.media.values() for item in media)
+        for kind, media in self.media.items():
+            if self.placeholder_counts[kind] < len(media):
+                marks = f"marks {self.placeholder_counts[kind]} <{kind}>, but the row names"
+                advice = f"write <{kind}> in the text where each belongs"
+                raise RowError(field, f"{marks} {len(media)}: {advice}")
+        return ()
+
+    def split_at_placeholders(self, text: str, field: str) -> tuple[str | MediaFile, ...]:
+        """Split `text` at placeholders such as <image> and <audio>, and insert the media there.
+
+        White space around a placeholder is removed. A placeholder after a backslash is text.
+        """
+        check_marks(text, field)
+        pieces = make_placeholder_pattern().split(text)
+        texts = [unescape(piece) for piece in pieces[::2]]
+        parts: list[str | MediaFile] = [texts[0].rstrip() if len(texts) > 1 else texts[0]]
+        for number, kind in enumerate(pieces[1::2], 1):
+            after = texts[number].lstrip()
+            parts += [
+                self.take_next(kind, field), after.rstrip() if number < len(texts) - 1 else after
+            ]  # fmt: skip
+        return tuple(part for part in parts if part != "")
+
+
+def find_media(row: Row, kind: str, name: str, folder: Path) -> list[MediaFile]:
+    """Find the media of a modality in the columns `name` and `name` + "s"."""
+    media = []
+    for field in (name, f"{name}s"):
+        value = row.get(field)
+        if isinstance(value, list) and not is_frame_list(kind, value):
+            if len(value) > MAX_MEDIA:
+                raise RowError(field, f"has {len(value)} items: at most {MAX_MEDIA} are read")
+            media += [parse_media(kind, x, folder, f"{field}[{i}]") for i, x in enumerate(value)]
+        elif value is not None:
+            media.append(parse_media(kind, value, folder, field))
+    return media
+
+
+def is_frame_list(kind: str, value: Any) -> bool:
+    """Return whether a value is a list of the pictures that are one item's frames."""
+    frames = get_media_modality(kind).frames
+    if frames is None or not isinstance(value, list):
+        return False
+    suffixes = get_media_modality(frames).suffixes
+    return bool(value) and all(path.lower().endswith(suffixes) for path in list_paths(value))
+
+
+def list_paths(value: list[Any]) -> Iterator[str]:
+    """Yield the path of each item, "" for one without."""
+    for item in value:
+        path = item.get("path") if isinstance(item, Mapping) else item
+        yield path if isinstance(path, str) else ""
+
+
+def parse_media(kind: str, value: Any, folder: Path, field: str) -> MediaFile:
+    """Parse a media item.
+
+    It is a path; a file:// or data: URL; base64 of a file; the file's bytes; Hugging Face's
+    {"bytes", "path"}; OpenAI's {"url"} or {"data"}; or, for videos, a list of frames.
+    """
+    if is_frame_list(kind, value):
+        frame = str(get_media_modality(kind).frames)
+        frames = [parse_media(frame, x, folder, f"{field}[{i}]") for i, x in enumerate(value)]
+        return MediaFile(kind=kind, frames=tuple(frames))
+    if isinstance(value, Mapping):
+        keys = ("bytes", "path", "url", "data", kind)
+        found = next((value[key] for key in keys if value.get(key) is not None), None)
+        if found is None or isinstance(found, Mapping):
+            raise RowError(field, f"is {format_value(value)}: give one of {', '.join(keys)} in it")
+        value = found
+    if isinstance(value, bytes):
+        return make_inline(kind, value, field)
+    if not isinstance(value, str):
+        raise RowError(field, f"is {format_value(value)}: give the path of a file with the {kind}")
+    encoded = parse_encoded(value, field, folder)
+    if isinstance(encoded, bytes):
+        return make_inline(kind, encoded, field)
+    path = folder / Path(parse_text(encoded, field)).expanduser()
+    check_file(path, encoded, field, get_media_modality(kind).max_bytes)
+    return MediaFile(kind=kind, path=path)
+
+
+def make_inline(kind: str, content: bytes, field: str) -> MediaFile:
+    """Make the media item of a file's bytes. Raises RowError for none, or too many."""
+    if not content:
+        raise RowError(field, f"has 0 bytes: give the bytes of an encoded {kind}")
+    limit = get_media_modality(kind).max_bytes
+    if len(content) > limit:
+        raise RowError(field, f"has {len(content)} bytes: at most {limit} are read; shrink it")
+    return MediaFile(kind=kind, content=content)
+
+
+def check_file(path: Path, given: str, field: str, max_bytes: int) -> None:
+    """Raise RowError unless `path` is a regular file of 1 to `max_bytes` bytes."""
+    try:
+        if path.is_dir():
+            raise RowError(field, f"{format_value(given)} is a folder: give a file")
+        size = check_regular_file(path).st_size
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        problem = f"the file {format_value(given)} cannot be read in {path.parent}: {reason}"
+        raise RowError(field, problem) from None
+    if size == 0:
+        raise RowError(field, f"{format_value(given)} is an empty file: it has 0 bytes")
+    if size > max_bytes:
+        problem = f"{format_value(given)} has {size} bytes: at most {max_bytes} are read"
+        raise RowError(field, f"{problem}; shrink or cut it")

@@ -1,0 +1,158 @@
+"""Rows of CSV and TSV files, read by offset."""
+
+import codecs
+import csv
+import io
+from array import array
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+from coterie.data.dataset import RowError
+from coterie.data.sources.base import MAX_ROW_BYTES, FileSource
+from coterie.data.sources.file_state import check_state, read_state
+
+DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".psv": "|", ".ssv": ";"}
+"""Ending of a file -> what separates its columns."""
+MAX_COLUMNS = 10_000
+"""A file with more columns has no line breaks, or another delimiter."""
+
+
+class DelimitedSource(FileSource):
+    """A row of columns a line, as spreadsheets and pandas write them, in UTF-8.
+
+    The first line names the columns. Texts may be in double quotes, with line breaks in them, and
+    double quotes written twice. An empty column is missing. The file's ending says what separates
+    columns, see DELIMITERS; a .csv whose first line has semicolons and no comma is read by these,
+    as spreadsheets in many languages write it.
+    """
+
+    suffixes: ClassVar = tuple(DELIMITERS)
+
+    def open(self, split: str) -> None:
+        csv.field_size_limit(max(csv.field_size_limit(), MAX_ROW_BYTES))
+        self.starts, self.numbers = array("q"), array("q")
+        """Offset of each row, then the size of the file; number of its first line, from 1."""
+        self.state = read_state(self.file)
+        self.delimiter = ","
+        try:
+            with self.file.open("rb") as file:
+                self.index_rows(LineReader(file, self.path.name))
+        except OSError as error:
+            raise ValueError(f"{self.path} cannot be read: {error.strerror}") from None
+        self.starts.append(self.state.size)
+
+    def index_rows(self, lines: "LineReader") -> None:
+        """Read the header, and note where rows begin."""
+        first = lines.peek()
+        self.delimiter = self.choose_delimiter(first)
+        reader = self.make_reader(lines)
+        try:
+            self.header = next(reader, [])
+        except csv.Error as error:
+            raise ValueError(f"{self.path}:1: the names of the columns: {error}") from None
+        self.check_header()
+        while not lines.is_at_end():
+            start, number = lines.offset, lines.number
+            try:
+                row = next(reader, None)
+            except csv.Error:
+                row = ["?"]  # parsed again, with its error, when it is read
+            if row is None:
+                break
+            if row:  # not an empty line
+                self.starts.append(start)
+                self.numbers.append(number)
+
+    def choose_delimiter(self, first: str) -> str:
+        suffix = next(
+            each for each in reversed(self.path.suffixes) if each.lower() in self.suffixes
+        )
+        delimiter = DELIMITERS[suffix.lower()]
+        has_semicolons = delimiter == "," and "," not in first and ";" in first
+        return ";" if has_semicolons else delimiter
+
+    def check_header(self) -> None:
+        """Raise ValueError unless the columns have names of their own."""
+        where = f"{self.path}:1"
+        if len(self.header) > MAX_COLUMNS:
+            raise ValueError(f"{where} has {len(self.header)} columns: at most {MAX_COLUMNS}")
+        if not any(self.header):
+            raise ValueError(f"{where} is empty: give the names of the columns in the first line")
+        for name in self.header:
+            if self.header.count(name) > 1:
+                raise ValueError(f"{where}: the column {name!r} comes twice: give it one name each")
+
+    def make_reader(self, lines: Iterator[str]) -> Any:
+        return csv.reader(lines, delimiter=self.delimiter, strict=True)
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        start, end = self.starts[index], self.starts[index + 1]
+        with self.file.open("rb") as file:
+            check_state(self.path, file.fileno(), self.state)
+            file.seek(start)
+            content = file.read(end - start)
+        try:
+            row = next(self.make_reader(io.StringIO(content.decode("utf-8"), newline="")), [])
+        except UnicodeDecodeError as error:
+            byte = f"byte {error.start} is 0x{content[error.start]:02x}"
+            raise RowError("row", f"{byte}, not UTF-8: save the file as UTF-8") from None
+        except csv.Error as error:
+            raise RowError("row", f"cannot be split into columns: {error}") from None
+        if len(row) != len(self.header):
+            raise RowError(
+                "row",
+                f"has {len(row)} columns, the first line {len(self.header)}: put texts with "
+                f"{self.delimiter!r} or a line break in them into double quotes",
+            )
+        return {name: value or None for name, value in zip(self.header, row, strict=True)}
+
+    def describe_row(self, index: int) -> str:
+        return f"{self.name}:{self.numbers[index]}"
+
+
+class LineReader:
+    """The lines of a file as text, for csv, which asks for those that a row has.
+
+    Attributes:
+        offset, number: of the next line; the number is from 1.
+    """
+
+    def __init__(self, file: Any, name: str) -> None:
+        self.file, self.name = file, name
+        self.offset, self.number = 0, 1
+        self.next_line = self.read_line().removeprefix(codecs.BOM_UTF8)
+        self.skipped = self.file.tell() - len(self.next_line)  # the mark
+
+    def read_line(self) -> bytes:
+        line = self.file.readline(MAX_ROW_BYTES + 1)
+        if len(line) > MAX_ROW_BYTES:
+            raise ValueError(
+                f"{self.name}:{self.number}: a line has more than {MAX_ROW_BYTES} bytes: keep "
+                "pictures and sounds in files of their own, and give their paths"
+            )
+        return line
+
+    def peek(self) -> str:
+        """Return the next line."""
+        if self.next_line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            raise ValueError(f"{self.name} is UTF-16: save the file as UTF-8")
+        return self.next_line.decode("utf-8", errors="replace")
+
+    def is_at_end(self) -> bool:
+        return not self.next_line
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        if not self.next_line:
+            raise StopIteration
+        # Damaged characters are found when the row is read.
+        text = self.next_line.decode("utf-8", errors="replace")
+        self.next_line = self.read_line()
+        self.offset = self.file.tell() - len(self.next_line)
+        self.number += 1
+        return text

@@ -1,0 +1,30 @@
+"""Prompts from columns, which may be optional or lists of choices."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from coterie.data.dataset import RowError
+from tests.data.row_formats.reading import read
+
+
+def test_optional_columns(folder: Path) -> None:
+    columns = {"prompt": "{instruction}\n\n{input?}", "answer": "output"}
+    row = {"instruction": "Add.", "input": "1, 2", "output": "3"}
+    assert read(row, folder, **columns)[0][0] == [("user", ["Add.\n\n1, 2"])]
+    for empty in ("", " ", None):
+        found = read({**row, "input": empty}, folder, **columns)
+        assert found[0][0] == [("user", ["Add."])]
+    with pytest.raises(RowError, match=r"input: is '': .*or write \{input\?\}"):
+        read({**row, "input": ""}, folder, prompt="{input}", answer="output")
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [["red", 3], {"A": "red", "B": 3}, {"label": ["A", "B"], "text": ["red", "3"]}],
+)
+def test_choices_have_letters(folder: Path, choices: Any) -> None:
+    row = {"question": "Which?", "choices": choices, "answer": "A"}
+    found = read(row, folder, prompt="{question}\n{choices}")
+    assert found[0][0] == [("user", ["Which?\nA. red\nB. 3"])]

@@ -1,0 +1,38 @@
+"""Columns of media that nothing reads."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from coterie.data.dataset import RowError
+from tests.data.row_formats.reading import read
+
+
+@pytest.mark.parametrize(
+    "column, value",
+    [
+        ("depth", "a.png"), ("depth_map", "a.npy"), ("point_clouds", ["a.ply"]),
+        ("image_2", "b.png"), ("lidar", b"bytes"),
+    ],
+)  # fmt: skip
+def test_beside_a_picture(folder: Path, column: str, value: Any) -> None:
+    row = {"image": "a.png", column: value, "question": "?", "answer": "x"}
+    with pytest.raises(RowError, match=rf"{column}: holds .*, which nothing reads"):
+        read(row, folder)
+
+
+@pytest.mark.parametrize("column", ["img", "picture", "image_path", "file", "audio_file"])
+def test_a_row_without_other_media(folder: Path, column: str) -> None:
+    with pytest.raises(RowError, match=rf"{column}: holds 'a.png', which nothing reads"):
+        read({column: "a.png", "question": "?", "answer": "x"}, folder)
+
+
+@pytest.mark.parametrize("extra", [{"depth": 3}, {"id": "a.png"}, {"path": "a/b"}, {"image": None}])
+def test_other_columns_are_no_media(folder: Path, extra: dict[str, Any]) -> None:
+    assert read({**extra, "question": "?", "answer": "x"}, folder)
+
+
+def test_a_video_that_is_not_there(folder: Path) -> None:
+    with pytest.raises(RowError, match=r"video: the file 'a.mp4' cannot be read"):
+        read({"video": "a.mp4", "question": "<video>?", "answer": "x"}, folder)
