@@ -13,9 +13,8 @@ from coterie.optional_imports import import_optional
 Kind = TypeVar("Kind")
 
 
-MAX_BYTES = 2**20
-"""The largest YAML file: PyYAML takes seconds for it, and tasks of thousands of lines are smaller.
-"""
+MAX_BYTES = 2**18
+"""The largest YAML file, 256 KiB: PyYAML takes seconds for it, and a thousand tasks are smaller."""
 MAX_DEPTH = 50
 """The most mappings and lists within each other; PyYAML calls itself for each."""
 MAX_VALUES = 100_000
@@ -36,7 +35,7 @@ def load_yaml(path: Path) -> Any:
         try:
             node = loader.get_single_node()
             check_values(path, node)
-            return None if node is None else loader.construct_document(node)
+            return None if node is None else construct(path, loader, node)
         finally:
             loader.dispose()
     except OSError as error:
@@ -45,7 +44,13 @@ def load_yaml(path: Path) -> Any:
         raise ValueError(f"{path} is not UTF-8: byte {error.start} is wrong") from None
     except yaml.YAMLError as error:
         raise ValueError(f"{path} is not YAML: {' '.join(str(error).split())[:500]}") from None
-    except (TypeError, OverflowError) as error:  # dates and numbers that Python does not have
+
+
+def construct(path: Path, loader: Any, node: Any) -> Any:
+    """Return the values of a parsed file. Raises ValueError for those that Python does not have."""
+    try:
+        return loader.construct_document(node)
+    except (TypeError, ValueError, OverflowError) as error:  # such as the 99th of a month
         raise ValueError(f"{path} has a value that cannot be read: {error}") from None
 
 

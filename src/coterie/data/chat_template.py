@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from coterie.data.sample import to_template_content
+from coterie.data.tool_template import check_tools, get_common_tools, take_tools
 from coterie.modalities.base import find_media_modalities
 
 _HEAD = """\
@@ -44,20 +45,48 @@ def get_tokenizer(processor: Any) -> Any:
 def apply_template(processor: Any, chats: Sequence[Chat]) -> Mapping[str, Any]:
     """Tokenize the chats of a batch, of `to_chat_messages`, in one call, padded, as tensors.
 
-    Raises ValueError if a text-only model is given media.
+    Raises ValueError for media that the model does not read, and tools that the template lacks.
     """
     common: dict[str, Any] = dict(
         add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt"
     )
+    chats, tools = take_tools(chats)
+    check_tools(processor.chat_template, chats, tools)
     if get_tokenizer(processor) is processor:
         texts = [[_to_plain_message(message) for message in chat] for chat in chats]
-        encoded = processor.apply_chat_template(texts, padding=True, **common)
+        encoded = _encode_texts(processor, texts, tools, common)
         return {key: encoded[key] for key in ("input_ids", "attention_mask")}
+    settings: dict[str, Any] = {"padding": True}
+    kinds = {part["type"] for chat in chats for message in chat for part in message["content"]}
+    if "video" in kinds:
+        if getattr(processor, "video_processor", None) is None:
+            raise ValueError(
+                f"a sample has a video, and a {type(processor).__name__} reads none: take a base "
+                "that does, or give some of the frames as images"
+            )
+        settings["do_sample_frames"] = False  # they are sampled
+    if offered := get_common_tools(tools):
+        common["tools"] = offered
     if str(processor.chat_template).startswith(_HEAD):  # of this release, or of one before
         names = [each.token_name for each in find_media_modalities().values()]
         tokens = {name: getattr(processor, name, None) for name in names}
         common |= {name: str(token) for name, token in tokens.items() if token is not None}
-    return processor.apply_chat_template(list(chats), processor_kwargs={"padding": True}, **common)
+    return processor.apply_chat_template(chats, processor_kwargs=settings, **common)
+
+
+def _encode_texts(
+    tokenizer: Any, texts: list[Chat], tools: list[list[Any]], common: dict[str, Any]
+) -> Mapping[str, Any]:
+    if not any(tools):
+        return tokenizer.apply_chat_template(texts, padding=True, **common)
+    # The template takes one list of tools for all, so each chat is rendered alone.
+    rendered = [
+        tokenizer.apply_chat_template(
+            chat, tools=offered or None, add_generation_prompt=True, tokenize=False
+        )
+        for chat, offered in zip(texts, tools, strict=True)
+    ]
+    return tokenizer(rendered, padding=True, add_special_tokens=False, return_tensors="pt")
 
 
 def get_end_of_turn_id(processor: Any) -> int:
@@ -77,7 +106,7 @@ def get_end_of_turn_id(processor: Any) -> int:
     return next((each for each in ids if each in special), tokenizer.eos_token_id)
 
 
-def _to_plain_message(message: dict[str, Any]) -> dict[str, str]:
+def _to_plain_message(message: dict[str, Any]) -> dict[str, Any]:
     """Convert a message to the format of text models, whose content is one string."""
     kinds = {part["type"] for part in message["content"]} - {"text"}
     if kinds:
@@ -86,4 +115,4 @@ def _to_plain_message(message: dict[str, Any]) -> dict[str, str]:
             "and reads text alone: take a multimodal model, or rows without media"
         )
     text = "\n".join(part["text"] for part in message["content"])
-    return {"role": message["role"], "content": text}
+    return {**message, "content": text}

@@ -26,10 +26,16 @@ class BadRow:
         return f"{self.source}: {self.field}: {self.reason}"
 
 
+MAX_FIELD_CHARACTERS = 100
+"""Longer names of fields, which come from files, are shortened in errors."""
+
+
 class RowError(ValueError):
     """Error of a row with an invalid field."""
 
     def __init__(self, field: str, reason: str) -> None:
+        if len(field) > MAX_FIELD_CHARACTERS:
+            field = f"{field[: MAX_FIELD_CHARACTERS - 3]}..."
         super().__init__(f"{field}: {reason}")
         self.field, self.reason = field, reason
 

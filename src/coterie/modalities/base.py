@@ -83,7 +83,13 @@ def _find_modalities(folders: tuple[str, ...]) -> tuple[Modality, ...]:
 
 def find_media_modalities() -> dict[str, MediaModality]:
     """Return name -> modality, of those whose items are files."""
-    return {each.name: each for each in find_modalities() if isinstance(each, MediaModality)}
+    return dict(_find_media_modalities(tuple(modalities.__path__)))
+
+
+@cache
+def _find_media_modalities(folders: tuple[str, ...]) -> dict[str, MediaModality]:
+    found = _find_modalities(folders)
+    return {each.name: each for each in found if isinstance(each, MediaModality)}
 
 
 def get_media_modality(name: str) -> MediaModality:

@@ -29,7 +29,10 @@ def open_stream(content: bytes, kind: str) -> Iterator[tuple[Any, Any]]:
 
     Raises ValueError if PyAV is missing, or FFmpeg cannot read the file, inside the block too.
     """
-    av = import_optional("av", EXTRA)
+    try:
+        av = import_optional("av", EXTRA)
+    except ValueError as error:
+        raise ValueError(f"is a file of {kind} for FFmpeg, and {error}") from None
     try:
         with av.open(io.BytesIO(content)) as container:
             streams = [each for each in container.streams if each.type == kind]

@@ -72,7 +72,7 @@ class InferenceEngine:
     def needs_question(self) -> bool:
         """Whether the task's prompt has the question in it."""
         columns = self.task.get_columns()
-        return columns.question in (name for _, name in columns.split_template())
+        return columns.question in [piece.column for piece in columns.split_template()]
 
     def answer(self, question: str) -> str:
         """Return the model's answer to a question in the task's prompt; see `answer_row`."""

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from coterie.data.columns import Columns
 from coterie.data.dataset import RowError
-from coterie.data.row_formats.media_fields import parse_media
+from coterie.data.row_formats.media_fields import MediaQueue, parse_media
 from coterie.data.row_formats.turns import parse_part
 from coterie.data.sample import MediaFile
 from tests.data.files import png, tone, wav
@@ -93,22 +94,15 @@ def test_a_file_of_gigabytes(folder: Path) -> None:
         MediaFile(kind="image", path=folder / "x.png").read_bytes()
 
 
-class Queue:
-    """What `parse_part` needs of a queue."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-
 def test_parts_of_openai(folder: Path) -> None:
-    sound = base64.b64encode(wav(tone())).decode()
+    sound, queue = base64.b64encode(wav(tone())).decode(), MediaQueue({}, Columns(), folder)
     for part, kind in (
         ({"type": "image_url", "image_url": {"url": f"data:image/png;base64,{TEXT}"}}, "image"),
         ({"type": "image_url", "image_url": f"file://{folder}/a b.png"}, "image"),
         ({"type": "input_image", "image_url": f"data:image/png;base64,{TEXT}"}, "image"),
         ({"type": "input_audio", "input_audio": {"data": sound, "format": "wav"}}, "audio"),
     ):
-        (found,) = parse_part(part, Queue(folder), "content[0]")  # pyright: ignore
+        (found,) = parse_part(part, queue, "content[0]")
         assert isinstance(found, MediaFile) and found.kind == kind and found.load() is not None
 
 

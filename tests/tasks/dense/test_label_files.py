@@ -1,7 +1,13 @@
+import io
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
+import scipy.io
 
 from coterie.tasks.dense import label_files
+from coterie.tasks.dense.label_files import LabelFile
 from tests.datasets.written import npy, png
 
 
@@ -33,3 +39,22 @@ def test_a_pickle_is_never_opened() -> None:
 
     with pytest.raises(ValueError, match=r"is no good .npy file \(Object arrays cannot be loaded"):
         label_files.decode_npy(npy(np.array([Trap()], dtype=object)))
+
+
+def test_a_matrix_that_would_fill_the_memory_is_not_unpacked(monkeypatch) -> None:
+    file = io.BytesIO()
+    scipy.io.savemat(file, {"depth": np.zeros((100, 100)), "big": np.zeros((200, 100))},
+                     do_compression=True)  # fmt: skip
+    assert label_files.decode_mat(file.getvalue(), "depth").shape == (100, 100)
+    monkeypatch.setattr(label_files, "MAX_VALUES", 10_000)
+    assert label_files.decode_mat(file.getvalue(), "depth").shape == (100, 100)
+    with pytest.raises(ValueError, match=r"big has shape \[200, 100\], which is too large"):
+        label_files.decode_mat(file.getvalue(), "big")
+    with pytest.raises(ValueError, match="has no variable x, but depth, big"):
+        label_files.decode_mat(file.getvalue(), "x")
+
+
+def test_a_pipe_is_no_label(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.png")
+    with pytest.raises(ValueError, match=r"a.png: depth: cannot be read \(it is no regular file"):
+        LabelFile(folder=tmp_path, name="a.png", field="depth").read(label_files.decode_uint8)

@@ -16,6 +16,8 @@ from coterie.modalities.base import find_media_modalities, get_media_modality
 
 MAX_MEDIA = 1000
 """The most items of one modality in a row."""
+MAX_SHOWN_CHARACTERS = 300
+"""Longer paths are shortened in errors."""
 
 
 class MediaQueue:
@@ -23,13 +25,11 @@ class MediaQueue:
 
     def __init__(self, row: Row, columns: Columns, folder: Path) -> None:
         self.folder = folder
-        self.media = {
-            kind: find_media(row, kind, columns.get_media_column(kind), folder)
-            for kind in find_media_modalities()
-        }
+        names = {kind: columns.get_media_column(kind) for kind in find_media_modalities()}
+        self.media = {kind: find_media(row, kind, name, folder) for kind, name in names.items()}
         self.placeholder_counts = dict.fromkeys(self.media, 0)
-        names = [columns.get_media_column(kind) for kind in self.media]
-        read = {*names, *(f"{name}s" for name in names), *columns.list_text_columns()}
+        media_columns = {*names.values(), *(f"{name}s" for name in names.values())}
+        read = {*media_columns, *columns.list_text_columns()}
         check_columns(row, read=read, has_media=any(self.media.values()))
 
     def take_next(self, kind: str, field: str) -> MediaFile:
@@ -143,16 +143,17 @@ def make_inline(kind: str, content: bytes, field: str) -> MediaFile:
 
 def check_file(path: Path, given: str, field: str, max_bytes: int) -> None:
     """Raise RowError unless `path` is a regular file of 1 to `max_bytes` bytes."""
+    shown = repr(given) if len(given) <= MAX_SHOWN_CHARACTERS else format_value(given)
     try:
         if path.is_dir():
-            raise RowError(field, f"{format_value(given)} is a folder: give a file")
+            raise RowError(field, f"{shown} is a folder: give a file")
         size = check_regular_file(path).st_size
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        problem = f"the file {format_value(given)} cannot be read in {path.parent}: {reason}"
+        problem = f"the file {shown} cannot be read in {path.parent}: {reason}"
         raise RowError(field, problem) from None
     if size == 0:
-        raise RowError(field, f"{format_value(given)} is an empty file: it has 0 bytes")
+        raise RowError(field, f"{shown} is an empty file: it has 0 bytes")
     if size > max_bytes:
-        problem = f"{format_value(given)} has {size} bytes: at most {max_bytes} are read"
+        problem = f"{shown} has {size} bytes: at most {max_bytes} are read"
         raise RowError(field, f"{problem}; shrink or cut it")

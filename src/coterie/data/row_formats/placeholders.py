@@ -1,6 +1,7 @@
 """Placeholders of media in texts, such as <image>, and the marks of other systems."""
 
 import re
+from functools import cache
 
 from coterie.data.dataset import RowError
 from coterie.modalities.base import find_media_modalities
@@ -14,7 +15,12 @@ OTHER_MARKS = (
 
 def make_placeholder_pattern() -> re.Pattern[str]:
     """Return a pattern of a placeholder that no backslash precedes; group 1 is the modality."""
-    return re.compile(rf"(?<!\\)<({list_names()})>")
+    return _compile_placeholders(list_names())
+
+
+@cache
+def _compile_placeholders(names: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<!\\)<({names})>")
 
 
 def make_other_mark_pattern() -> re.Pattern[str]:

@@ -58,6 +58,8 @@ def convert_here(path: str, copy: str, largest: int) -> None:
             with ipc.new_file(copy, file.schema_arrow) as writer:
                 for batch in join_batches(file.iter_batches(batch_size=rows)):
                     writer.write_batch(batch)
+    except MemoryError:  # Arrow's is one of its own exceptions, too
+        raise
     except pyarrow.ArrowException as error:
         raise ConversionError(str(error)) from None
 

@@ -44,7 +44,8 @@ class JsonSource(FileSource):
         if key is None and any(get_split_name(name) != name or name == split for name in lists):
             key, self.is_split = find_split(split, lists), True
         if key is None:
-            has = f"it has {', '.join(lists)}" if lists else "it has none"
+            names = ", ".join(name[:40] for name in [*lists][:20])
+            has = f"it has {names}" if lists else "it has none"
             raise ValueError(
                 f"{self.path}: give a list of objects, [{{...}}, {{...}}], or an object with one "
                 f"under {', '.join(LIST_KEYS)} or the name of a split ({split}): {has}"

@@ -1,6 +1,7 @@
 """Decoders of image and label files, which reject damaged files instead of guessing labels."""
 
 import io
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +11,16 @@ import numpy as np
 from jaxtyping import Shaped, UInt8, UInt16
 
 from coterie.data.dataset import BadRow
+from coterie.io import read_regular_file
 from coterie.modalities.image import MAX_PIXELS
 from coterie.optional_imports import import_optional
 
 AGAIN = "fetch or export it again"
 """Advice for damaged files in error messages."""
+MAX_BYTES = 2**28
+"""The largest file, 256 MiB: MAX_PIXELS of 32 bits, uncompressed."""
+MAX_VALUES = MAX_PIXELS
+"""The most values of an array in a file that may be compressed."""
 
 
 def decode_image(content: bytes) -> Any:
@@ -81,7 +87,12 @@ def decode_mat(content: bytes, variable: str) -> Shaped[np.ndarray, "..."]:
     """Decode `variable` of a .mat file of version 4 to 7.2, which cannot execute code."""
     module = import_optional("scipy.io", "data")
     try:
-        found = module.loadmat(io.BytesIO(content))
+        # From the headers, before anything is unpacked.
+        shapes = {name: shape for name, shape, _ in module.whosmat(io.BytesIO(content))}
+        if math.prod(shapes.get(variable, ())) > MAX_VALUES:
+            raise ValueError(f"{variable} has shape {list(shapes[variable])}, which is too large")
+        names = [variable] if variable in shapes else None
+        found = module.loadmat(io.BytesIO(content), variable_names=names)
     except Exception as error:  # scipy raises arbitrary errors on damaged data
         raise ValueError(f"is no good .mat file ({error}): {AGAIN}") from None
     if variable not in found:
@@ -136,7 +147,7 @@ class LabelFile:
     def read(self, decode: Callable[[bytes], Decoded]) -> Decoded:
         """Read and decode the file. Raises LabelFileError if `decode` raises ValueError."""
         try:
-            content = self.path.read_bytes()
+            content = read_regular_file(self.path, MAX_BYTES)
         except OSError as error:
             raise self.make_error(f"cannot be read ({error.strerror}): fetch it again") from None
         if not content:

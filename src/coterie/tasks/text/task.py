@@ -53,7 +53,7 @@ class TextTask:
     system: str | None = None
     metric: TextMetric = field(default_factory=ExactMatch)
     max_new_tokens: int = 32
-    weight: float = 1.0
+    weight: int | float = 1.0
 
     def __post_init__(self) -> None:
         check_file_name(self.name, "name", kind="task")
