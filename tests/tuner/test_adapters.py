@@ -122,7 +122,7 @@ def test_transformers_loads_the_folder_and_adds_adapters(tmp_path):
     wanted = logits(model, tiny.batch)
     model.save_pretrained(tmp_path / "adapter")
     saved = json.loads((tmp_path / "adapter" / "adapter_config.json").read_text())
-    assert saved["peft_type"] == "COTERIE" and "import coterie" in saved["library"]
+    assert "import coterie" in saved["peft_type"] and "import coterie" in saved["library"]
     saved["base_model_name_or_path"] = str(tmp_path / "base")
     (tmp_path / "adapter" / "adapter_config.json").write_text(json.dumps(saved))
 

@@ -17,17 +17,30 @@ PREFIX = "coterie_"
 WEIGHTS = "adapter_model.safetensors"
 
 
-# PEFT has no plug-ins: `register_peft_method` refuses names that are not in this enum, and plain
-# strings in its mappings break transformers' `load_adapter`.
-if PEFT_TYPE_NAME not in PeftType.__members__:
-    member = str.__new__(PeftType, PEFT_TYPE_NAME)
-    member._name_ = member._value_ = PEFT_TYPE_NAME
+SAVED_TYPE_NAME, SAVED_TYPE = "COTERIE_SAVED", "COTERIE, which `import coterie` adds to PEFT"
+"""The type in adapter_config.json: in a process without coterie, PEFT's KeyError is this text."""
+
+
+def add_peft_type(name: str, value: str) -> None:
+    """Add a member to PEFT's enum of methods, unless it is there.
+
+    PEFT has no plug-ins: `register_peft_method` refuses names that are not in this enum, and plain
+    strings in its mappings break transformers' `load_adapter`.
+    """
+    if name in PeftType.__members__:
+        return
+    member = str.__new__(PeftType, value)
+    member._name_, member._value_ = name, value
     vars(member)["_sort_order_"] = len(PeftType._member_names_)
     # Python 3.12 and later look members up as class attributes.
-    type.__setattr__(PeftType, PEFT_TYPE_NAME, member)
-    PeftType._member_names_.append(PEFT_TYPE_NAME)
-    PeftType._member_map_[PEFT_TYPE_NAME] = member
-    PeftType._value2member_map_[PEFT_TYPE_NAME] = member
+    type.__setattr__(PeftType, name, member)
+    PeftType._member_names_.append(name)
+    PeftType._member_map_[name] = member
+    PeftType._value2member_map_[value] = member
+
+
+add_peft_type(PEFT_TYPE_NAME, PEFT_TYPE_NAME)
+add_peft_type(SAVED_TYPE_NAME, SAVED_TYPE)
 
 
 @dataclass
@@ -60,6 +73,10 @@ class CoterieConfig(PeftConfig):
             )
         self.tasks = list(self.tasks)
         self.parse_mixtures()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as adapter_config.json holds them."""
+        return super().to_dict() | {"peft_type": SAVED_TYPE}
 
     def parse_mixtures(self) -> tuple[Mixture, ...]:
         """Return the mixtures as objects. Raises ValueError that names an invalid field."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from peft.mapping import PEFT_TYPE_TO_TUNER_MAPPING
+from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING, PEFT_TYPE_TO_TUNER_MAPPING
 from peft.tuners.tuners_utils import BaseTuner
 from peft.utils import AuxiliaryTrainingWrapper, PeftType, register_peft_method
 from peft.utils.constants import DUMMY_TARGET_MODULES
@@ -13,7 +13,7 @@ from torch import nn
 
 from coterie.mixture_layer import MixtureLayer
 from coterie.routing.gates.base import LayerSite
-from coterie.tuner.config import PEFT_TYPE_NAME, PREFIX, CoterieConfig
+from coterie.tuner.config import PEFT_TYPE_NAME, PREFIX, SAVED_TYPE_NAME, CoterieConfig
 from coterie.tuner.forward_hooks import RoutingHook, find_hook, remove_hooks
 from coterie.tuner.generation import route_generate
 from coterie.tuner.injection import InjectionPlan, get_gate_input_width, plan_injection
@@ -161,3 +161,4 @@ def register() -> None:
             model_cls=CoterieModel,
             prefix=PREFIX,
         )
+        PEFT_TYPE_TO_CONFIG_MAPPING[PeftType[SAVED_TYPE_NAME]] = CoterieConfig
