@@ -123,6 +123,7 @@ def coterie() -> None:
     \b
     coterie doctor                       what this machine can run
     coterie demo                         everything once, on embedded weights and data
+    coterie study --base MODEL --tasks tasks.yaml --out runs/study
     coterie train rode --base MODEL --tasks tasks.yaml --out runs/rode
     coterie evaluate runs/rode
     coterie report runs/rode --to report.html

@@ -78,7 +78,7 @@ class TextTasks(TaskSet):
 
     def describe_task(self, name: str) -> str:
         task = self.get_text_task(name)
-        return f"{', '.join(task.rows)}; {type(task.metric).__name__}"
+        return f"{', '.join(task.list_splits())}; {task.metric}"
 
     def get_text_task(self, name: str | None = None) -> TextTask:
         if name is None and len(self.tasks) == 1:
