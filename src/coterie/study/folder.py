@@ -21,17 +21,19 @@ class StudyFolder:
     @classmethod
     def open(cls, plan: StudyPlan) -> "StudyFolder":
         """Create the folder. Raises ValueError if it holds another base's or other tasks' study."""
-        found, known = cls(plan.out), {"base": plan.base, "tasks": serialization.dump(plan.tasks)}
+        found = cls(plan.out)
         if not found.facts_file.is_file():
             if plan.out.is_file() or (plan.out.is_dir() and any(plan.out.iterdir())):
                 raise ValueError(
                     f"{plan.out} exists and holds no study: give the folder of one, or a new one"
                 )
             plan.out.mkdir(parents=True, exist_ok=True)
-            write_json(found.facts_file, known)
-        saved = found.read_facts()
-        for name, value in known.items():
-            if saved.get(name) != value:
+            facts = {"base": plan.base, "tasks": serialization.dump(plan.tasks)}
+            write_json(found.facts_file, facts)
+        facts = found.read_facts()
+        saved = {"base": facts.get("base"), "tasks": serialization.load(facts.get("tasks"))}
+        for name, value in saved.items():
+            if value != getattr(plan, name):
                 raise ValueError(
                     f"{plan.out} holds a study with other {name} ({found.facts_file.name} has "
                     "them): give another folder, or repeat the command that began it"
