@@ -68,10 +68,11 @@ MAX_CONFIG_BYTES = 16 * 2**20
 def read_text(path: Path, *, max_bytes: int = MAX_CONFIG_BYTES) -> str:
     """Return the UTF-8 text of a file. Raises ValueError, which names it, if it is none."""
     try:
-        if not path.is_file():
-            raise ValueError(f"{path} is no file")
-        if (size := path.stat().st_size) > max_bytes:
-            raise ValueError(f"{path} has {size:,} bytes: at most {max_bytes:,} are read")
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise ValueError(f"{path} is no file but a folder, a pipe or a device")
+        if status.st_size > max_bytes:
+            raise ValueError(f"{path} has {status.st_size:,} bytes: at most {max_bytes:,} are read")
         return path.read_text(encoding="utf-8")
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror}") from None

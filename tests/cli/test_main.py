@@ -28,7 +28,7 @@ FLAGS = {
     "evaluate": "--split --limit --batch-size --blind --untrained --skip-bad-rows --device",
     "compare": "--baseline --to",
     "diagnose": "--tasks --batches --batch-size --seed --to --device",
-    "report": "--to --title --conflict",
+    "report": "--to --title --conflict --media-root",
     "extract": "--task --to --format --threshold --curve --device",
     "generate": "--task --image --video --audio --jsonl --device",
     "list": "--runs",

@@ -43,3 +43,12 @@ def test_a_wrong_result_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monke
     with pytest.raises(RuntimeError, match=r"the outputs for the probe differ .* by nan"):
         extract(model, task="ocr", to=tmp_path / "x", probe=tiny.batch)
     assert not any(tmp_path.iterdir())
+
+
+def test_folders_of_the_user_beside_it_stay(tmp_path: Path) -> None:
+    model, _ = grafted()
+    (tmp_path / ".keep.partial").mkdir()
+    (tmp_path / ".keep.partial" / "mine").write_text("mine")
+    extract(model, task="ocr", to=tmp_path / "keep")
+    assert (tmp_path / ".keep.partial" / "mine").read_text() == "mine"
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".keep.partial", "keep"]

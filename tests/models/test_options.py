@@ -10,6 +10,7 @@ from coterie.models.options import ModelOptions
     [
         ({"quantize": "2bit"}, "quantize='2bit': allowed are '4bit', '8bit', 'int8', or None"),
         ({"attention": " "}, "attention=' ': give a name, such as 'sdpa'"),
+        ({"attention": "someone/kernel"}, "attention='someone/kernel' is code on the hub"),
         ({"max_pixels": 0}, "max_pixels=0: it must be at least 1"),
     ],
 )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from coterie.train.model_card import FILE, write_model_card
+from coterie.train.model_card import FILE, escape_markdown, write_model_card
 from tests.train.small import adapter, plain, trained
 
 
@@ -28,3 +28,9 @@ def test_a_base_model_of_the_hub_is_named_for_the_hub(tmp_path: Path) -> None:
     config = replace(run.config, base="organisation/model")
     write_model_card(run.folder / "adapter", config, config.resolve_stages((1, 1)))
     assert 'base_model: "organisation/model"' in (run.folder / "adapter" / FILE).read_text()
+
+
+def test_text_from_anyone_is_shown_as_it_is() -> None:
+    given = "<script>a</script> | [x](javascript:1) *b* `c`\n# d_e"
+    shown = "&lt;script&gt;a&lt;/script&gt; \\| \\[x\\](javascript:1) \\*b\\* 'c' \\# d_e"
+    assert escape_markdown(given) == shown

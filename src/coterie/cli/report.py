@@ -12,7 +12,10 @@ from coterie.cli.main import Subcommand
 @click.option("--to", default="report.html", show_default=True, metavar="FILE", help="The page.")
 @click.option("--title", help="The page's title.")
 @click.option("--conflict", metavar="FILE", help="What `coterie diagnose` wrote before training.")
-def report(runs: tuple[str, ...], to: str, **options: str | None) -> None:
+@click.option("--media-root", multiple=True, metavar="FOLDER", help="Show pictures from here, too.")
+def report(
+    runs: tuple[str, ...], to: str, media_root: tuple[str, ...], **options: str | None
+) -> None:
     """Writes one HTML page on evaluated runs.
 
     It shows scores with intervals, the conflict between tasks, which experts each task uses,
@@ -28,7 +31,8 @@ def report(runs: tuple[str, ...], to: str, **options: str | None) -> None:
     from coterie.report import summarize
 
     flags = [part for name, text in options.items() if text for part in (f"--{name}", text)]
+    flags += [part for folder in media_root for part in ("--media-root", folder)]
     command = shlex.join(["coterie", "report", *runs, "--to", to, *flags])
     groups = group_runs(runs)
-    path = write(groups, out=to, command=command, **options)
+    path = write(groups, out=to, command=command, media_roots=media_root, **options)
     click.echo(f"{summarize(groups)}\nwritten to {path}".lstrip())

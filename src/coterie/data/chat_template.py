@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from coterie.data.bounded_template import bound_templates
 from coterie.data.sample import to_template_content
 from coterie.data.tool_template import check_tools, get_common_tools, take_tools
 from coterie.modalities.base import find_media_modalities
@@ -54,7 +55,8 @@ def apply_template(processor: Any, chats: Sequence[Chat]) -> Mapping[str, Any]:
     check_tools(processor.chat_template, chats, tools)
     if get_tokenizer(processor) is processor:
         texts = [[_to_plain_message(message) for message in chat] for chat in chats]
-        encoded = _encode_texts(processor, texts, tools, common)
+        with bound_templates(processor.name_or_path):
+            encoded = _encode_texts(processor, texts, tools, common)
         return {key: encoded[key] for key in ("input_ids", "attention_mask")}
     settings: dict[str, Any] = {"padding": True}
     kinds = {part["type"] for chat in chats for message in chat for part in message["content"]}
@@ -71,7 +73,8 @@ def apply_template(processor: Any, chats: Sequence[Chat]) -> Mapping[str, Any]:
         names = [each.token_name for each in find_media_modalities().values()]
         tokens = {name: getattr(processor, name, None) for name in names}
         common |= {name: str(token) for name, token in tokens.items() if token is not None}
-    return processor.apply_chat_template(chats, processor_kwargs=settings, **common)
+    with bound_templates(get_tokenizer(processor).name_or_path):
+        return processor.apply_chat_template(chats, processor_kwargs=settings, **common)
 
 
 def _encode_texts(
@@ -100,7 +103,8 @@ def get_end_of_turn_id(processor: Any) -> int:
         {"role": role, "content": text if tokenizer is processor else [to_template_content(text)]}
         for role, text in (("user", "a question"), ("assistant", answer))
     ]
-    _, found, after = processor.apply_chat_template(chat, tokenize=False).rpartition(answer)
+    with bound_templates(tokenizer.name_or_path):
+        _, found, after = processor.apply_chat_template(chat, tokenize=False).rpartition(answer)
     special = set(tokenizer.all_special_ids) | set(tokenizer.added_tokens_decoder)
     ids = tokenizer(after, add_special_tokens=False)["input_ids"] if found and after.strip() else []
     return next((each for each in ids if each in special), tokenizer.eos_token_id)

@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from secrets import token_hex
 from typing import Any, Literal
 
 import torch
@@ -86,10 +87,10 @@ def extract(  # noqa: PLR0913  the choices of one call, each by its name
         pruning=pruning or PruningOptions(),
     )  # fmt: skip
     default = (TaskSet if request.run is None else request.run.config.tasks).extract_format
-    partial = to.parent / f".{to.name}.partial"
+    # A name that nobody has: a folder of the user's may have any fixed one.
+    partial = to.parent / f".{to.name}.{token_hex(8)}.partial"
     # Loading or activating an adapter sets requires_grad.
     trained = {weight: weight.requires_grad for weight in request.model.parameters()}
-    shutil.rmtree(partial, ignore_errors=True)
     try:
         partial.mkdir(parents=True)
         phase = Progress(1, f"write and verify {request.task}", unit="model", first_line_after=1)

@@ -53,6 +53,6 @@ def parse_call(text: str) -> tuple[str, dict[str, Any]]:
         match ast.parse(text.strip(), mode="eval").body:
             case ast.Call(func=ast.Name(id=name), args=[], keywords=given):
                 return name, {str(item.arg): ast.literal_eval(item.value) for item in given}
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         pass
     return text, {}

@@ -32,5 +32,10 @@ class ModelOptions:
             isinstance(self.attention, str) and self.attention.strip()
         ):
             raise ValueError(f"attention={self.attention!r}: give a name, such as 'sdpa'")
+        if "/" in (self.attention or ""):
+            raise ValueError(
+                f"attention={self.attention!r} is code on the hub, which coterie does not run: "
+                "give one of transformers' own, such as 'sdpa' or 'flash_attention_2'"
+            )
         if self.max_pixels is not None and self.max_pixels < 1:
             raise ValueError(f"max_pixels={self.max_pixels}: it must be at least 1")

@@ -4,7 +4,7 @@ import base64
 import hashlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ def report(
     title: str | None = None,
     conflict: Any = None,
     command: str | None = None,
+    media_roots: Sequence[str | Path] = (),
 ) -> Path:
     """Write one self-contained HTML page about one run or several systems; return the file.
 
@@ -52,13 +53,17 @@ def report(
         conflict: the measurement before training: what `coterie.diagnose` returned, its dump, or
             the file it was saved to.
         command: the command line that wrote the page, shown as it is.
+        media_roots: folders with pictures and sounds of the rows that lie outside of the folders
+            of the rows' files. Others are named, not shown: a run may come from someone else, and
+            its rows may name any file of this machine.
 
     Raises ValueError for no runs, a folder that is not a run, a `conflict` that is not there.
     """
     systems = group_systems(runs)
     context = ReportContext(
-        systems=systems, conflict_before=load_conflict(conflict), command=command
-    )
+        systems=systems, conflict_before=load_conflict(conflict), command=command,
+        media_roots=tuple(Path(each).expanduser() for each in media_roots),
+    )  # fmt: skip
     out = Path(out)
     file = out / REPORT_FILE if out.is_dir() else out
     return write(file, render(context, title or " vs. ".join(each.name for each in systems)))

@@ -4,12 +4,14 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from coterie.report.formatting import format_number, is_number
 from coterie.report.systems import RunFiles
+from coterie.tasks.text.task import TextTask
 from coterie.tasks.text.task_set import TextTasks
 
 
@@ -129,9 +131,7 @@ def find_samples(run: RunFiles, task: str, wanted: Mapping[int, str]) -> dict[st
 
     Raises ValueError if the data is not there any more.
     """
-    tasks = None if run.config is None else run.config.tasks
-    listed = tasks.tasks if isinstance(tasks, TextTasks) else ()
-    found = next((each for each in listed if each.name == task), None)
+    found = find_text_task(run, task)
     if found is None:
         raise ValueError(
             f"the configuration of {run.directory.folder.name} has no data of task {task!r}"
@@ -143,3 +143,19 @@ def find_samples(run: RunFiles, task: str, wanted: Mapping[int, str]) -> dict[st
     if not sources <= samples.keys():
         samples |= {row.source: row for row in rows if row.source in sources}
     return samples
+
+
+def find_text_task(run: RunFiles, task: str) -> TextTask | None:
+    """Return the text task of that name in the run's configuration; None if there is none."""
+    tasks = None if run.config is None else run.config.tasks
+    listed = tasks.tasks if isinstance(tasks, TextTasks) else ()
+    return next((each for each in listed if each.name == task), None)
+
+
+def find_rows_folders(run: RunFiles, task: str) -> tuple[Path, ...]:
+    """Return the folder of a task's rows in the split that was scored; none for rows elsewhere."""
+    found = find_text_task(run, task)
+    if found is None or run.split not in found.list_splits():
+        return ()
+    path = Path(found.get_path(run.split))
+    return (path,) if path.is_dir() else (path.parent,) if path.is_file() else ()

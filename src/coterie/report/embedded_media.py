@@ -2,8 +2,10 @@
 
 import base64
 import io
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 SIDE_PX = 256
@@ -30,12 +32,29 @@ class EmbeddedMedia:
     height: int = 0
 
 
-def embed_media(media: Any) -> EmbeddedMedia:
-    """Embed a `coterie.data.sample.MediaFile`; what cannot be read leaves a note."""
+def embed_media(media: Any, roots: Sequence[Path]) -> EmbeddedMedia:
+    """Embed a `coterie.data.sample.MediaFile`; what cannot be read leaves a note.
+
+    A run may come from someone else, and its rows name any file of this machine, while the page
+    may be sent on: files outside of the folders `roots` are named, not shown.
+    """
+    if outside := find_outside(media, roots):
+        note = f"{media.kind} {outside} lies outside of the rows' folder: shown with --media-root"
+        return EmbeddedMedia(kind=media.kind, note=note)
     try:
         return encode_image(media.load()) if media.kind == "image" else encode_audio(media)
     except (ValueError, OSError) as error:
         return EmbeddedMedia(kind=media.kind, note=f"{media.kind} could not be read: {error}")
+
+
+def find_outside(media: Any, roots: Sequence[Path]) -> Path | None:
+    """Return a file of `media`, links followed, that lies in none of the folders; None for none."""
+    files = [media.path] if media.path else []
+    allowed = [root.resolve() for root in roots]
+    for file in (Path(each).resolve() for each in files):
+        if not any(file.is_relative_to(root) for root in allowed):
+            return file
+    return None
 
 
 def encode_image(image: Any) -> EmbeddedMedia:

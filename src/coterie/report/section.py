@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 from coterie import serialization
@@ -40,11 +41,13 @@ class ReportContext:
         systems: in the order they were given.
         conflict_before: the measurement of the untrained model, as its file holds it.
         command: the command line that wrote the page.
+        media_roots: folders whose pictures and sounds may be shown, beside those of the rows.
     """
 
     systems: Sequence[ReportSystem]
     conflict_before: Mapping[str, Any] | None
     command: str | None
+    media_roots: Sequence[Path] = ()
 
     @property
     def baseline(self) -> ReportSystem | None:

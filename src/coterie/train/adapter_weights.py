@@ -1,16 +1,18 @@
 """Trained weights in files: experts, gates and the base model's trained parameters."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 from peft import PeftModel
 from peft.utils import get_peft_model_state_dict
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from coterie.train import sharding
-from coterie.tuner.config import WEIGHTS
+from coterie.tuner.config import WEIGHTS, check_weights
 from coterie.tuner.layer import CoterieLayer
 
 
@@ -44,16 +46,51 @@ def load(model: PeftModel, folder: Path) -> None:
     Raises ValueError if the names of the weights differ between the file and the model.
     """
     saved, own = load_file(folder / WEIGHTS), _get_tensors_by_name(model)
+    _compare_names(saved.keys(), own.keys(), folder / WEIGHTS)
+    with torch.no_grad():
+        for name, values in saved.items():
+            own[name].copy_(sharding.place_like(values, own[name]))
+
+
+def check_names(model: PeftModel, folder: Path) -> None:
+    """Raise ValueError if the names of the weights differ between the file and the model."""
+    with safe_open(folder / WEIGHTS, framework="pt") as file:
+        _compare_names(file.keys(), _get_tensors_by_name(model).keys(), folder / WEIGHTS)
+
+
+def _compare_names(saved: Collection[str], own: Collection[str], file: Path) -> None:
     missing = [name for name in own if name not in saved and ".coterie_" in name]
     strange = [name for name in saved if name not in own]
     if missing or strange:
         raise ValueError(
-            f"{folder / WEIGHTS} does not fit the model: {(missing + strange)[0]} is in only one "
-            "of them. Was the base model replaced since?"
+            f"{file} does not fit the model: {(missing + strange)[0]} is in only one of them. Was "
+            "the base model replaced since, or the adapter's configuration edited?"
         )
-    with torch.no_grad():
-        for name, values in saved.items():
-            own[name].copy_(sharding.place_like(values, own[name]))
+
+
+def check_tensors(folder: Path) -> None:
+    """Raise ValueError, naming file and tensor, for weights that are no finite numbers."""
+    check_weights(folder)
+    if not (folder / WEIGHTS).is_file():
+        raise ValueError(f"{folder} has no {WEIGHTS}: restore it, or train the run again")
+    with safe_open(folder / WEIGHTS, framework="pt") as file:
+        for name in file.keys():
+            values, what = file.get_tensor(name), f"{folder / WEIGHTS}: {name}"
+            if not values.is_floating_point():
+                raise ValueError(f"{what} is of {values.dtype}: weights are floating-point")
+            if not values.isfinite().all():
+                raise ValueError(f"{what} has values that are not finite: it was damaged or edited")
+
+
+@contextmanager
+def explain_misfit(folder: Path) -> Iterator[None]:
+    """Make a ValueError, of one line, of torch's error about tensors of another shape."""
+    try:
+        yield
+    except RuntimeError as error:
+        lines = [line.strip() for line in str(error).splitlines()]
+        first = next((line for line in lines if line.startswith("size mismatch")), lines[0])
+        raise ValueError(f"{folder / WEIGHTS} does not fit the model: {first}") from error
 
 
 def load_copies(model: PeftModel, folder: Path) -> None:

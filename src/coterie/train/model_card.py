@@ -1,7 +1,9 @@
 """`write_model_card`: the README.md of a run's adapter, of the run's own facts."""
 
+import html
 import json
 import math
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -14,6 +16,8 @@ from coterie.train.environment import get_versions
 from coterie.tuner.config import WEIGHTS
 
 FILE = "README.md"
+SPECIAL = re.compile(r"[|\[\]*~#\\]")
+"""Characters that begin a link, an emphasis, a heading or another cell of a table."""
 TEXT = """---
 {front}---
 
@@ -43,20 +47,31 @@ def write_model_card(folder: Path, config: RunConfig, stages: Sequence[Stage]) -
     recipe, names = config.recipe, config.task_names
     with safe_open(folder / WEIGHTS, framework="pt") as file:
         sizes = [math.prod(file.get_slice(name).get_shape()) for name in file.keys()]
-    departs = "".join(f"- {each}\n" for each in recipe.departures)
+    departs = "".join(f"- {escape_markdown(each)}\n" for each in recipe.departures)
     text = TEXT.format(
         front=_list_metadata(config),
-        recipe=recipe.name,
-        base=config.base,
-        paper=f" ({recipe.paper})" if recipe.paper else "",
-        tasks=", ".join(names),
+        recipe=escape_markdown(recipe.name),
+        base=escape_markdown(config.base),
+        paper=f" ({escape_markdown(recipe.paper)})" if recipe.paper else "",
+        tasks=escape_markdown(", ".join(names)),
         count="one task" if len(names) == 1 else f"{len(names)} tasks",
         size=f"{sum(sizes):,}",
         facts="\n".join(f"| {name} | {value} |" for name, value in _list_facts(config, stages)),
-        ids=f"\nTask ids, where a gate asks for them, count in this order: {', '.join(names)}.\n",
+        ids=f"\nTask ids, where a gate asks for them, count in this order: "
+        f"{escape_markdown(', '.join(names))}.\n",
         departures=f"## Differences from the paper\n\n{departs}" if departs else "",
     )
     write(folder / FILE, text.rstrip() + "\n")
+
+
+def escape_markdown(text: str) -> str:
+    """Return text that Markdown shows as it is, in one line: names may come from anyone.
+
+    Underscores within words have no meaning and stay. A code span shows what is escaped in it as
+    it is, so backticks, which end one, become quotes.
+    """
+    escaped = html.escape(" ".join(text.split()).replace("`", "'"), quote=False)
+    return SPECIAL.sub(r"\\\g<0>", escaped)
 
 
 def _list_metadata(config: RunConfig) -> str:
@@ -69,11 +84,12 @@ def _list_metadata(config: RunConfig) -> str:
 
 def _list_facts(config: RunConfig, stages: Sequence[Stage]) -> Iterable[tuple[str, str]]:
     for name in config.task_names:
-        yield f"task `{name}`", config.tasks.describe_task(name)
+        yield f"task `{escape_markdown(name)}`", escape_markdown(config.tasks.describe_task(name))
     for stage in stages:
         batch = config.get_global_batch_size(stage)
         rate = f"learning rate {stage.learning_rate:g}"
-        yield f"stage `{stage.name}`", f"{stage.steps:,} steps of {batch} samples, {rate}"
+        length = f"{stage.steps:,} steps of {batch} samples"
+        yield f"stage `{escape_markdown(stage.name)}`", f"{length}, {rate}"
     yield "precision", config.precision + (f", {config.quantize}" if config.quantize else "")
     yield "seed", str(config.seed)
     yield "versions", ", ".join(get_versions())

@@ -12,8 +12,11 @@ from coterie.devices import choose_device
 from coterie.models.loading import LoadedModel
 from coterie.models.quantization import is_quantized
 from coterie.third_party_warnings import suppress_third_party_warnings
+from coterie.train import adapter_weights
 from coterie.train.config import RunConfig
 from coterie.train.run_directory import RunDirectory
+from coterie.train.run_entries import check_entries
+from coterie.tuner.config import CoterieConfig
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,7 @@ class Run:
                 f"{folder} is not a run: it has no {directory.config_file.name}; "
                 "coterie.train(out=...) writes one"
             )
+        check_entries(directory.folder)
         return cls(directory.folder, RunConfig.read(directory.config_file))
 
     @property
@@ -64,10 +68,14 @@ class Run:
                 f"{self.folder} is not finished: go on with coterie.train(..., resume=True), or "
                 "`coterie train --resume`"
             )
-        chosen, adapter = choose_device(device), str(self.directory.adapter_folder)
+        chosen, adapter = choose_device(device), self.directory.adapter_folder
+        adapter_weights.check_tensors(adapter)
         with suppress_third_party_warnings():
+            config = CoterieConfig.from_pretrained(adapter)
             base = self.config.load_base(chosen)
-            model: Any = PeftModel.from_pretrained(base.model, adapter)
+            with adapter_weights.explain_misfit(adapter):
+                model: Any = PeftModel.from_pretrained(base.model, str(adapter), config=config)
+        adapter_weights.check_names(model, adapter)
         if not is_quantized(base.model):  # else it lies there already, and may not be moved
             model = model.to(chosen)
         return LoadedModel(model.eval(), base.processor, str(self.folder))

@@ -5,12 +5,13 @@ import shlex
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
 from coterie.data.dataset import BadRow
 from coterie.file_names import check_file_name
 from coterie.io import read_json_lines, write
+from coterie.train.run_entries import check_entries
 
 CONTROLS = {"untrained": "--untrained", "blind": "--blind"}
 """Control of an evaluation -> its flag of `coterie evaluate`."""
@@ -139,6 +140,7 @@ class RunDirectory:
                 f"{self.folder} is not a run's folder: it has none of {names}; give the folder "
                 "that `coterie train` wrote"
             )
+        check_entries(self.folder)
 
     def read_finished_stages(self) -> list[FinishedStage]:
         """Read the finished stages, in order; none without a file. ValueError if it is damaged."""
@@ -147,6 +149,9 @@ class RunDirectory:
         try:
             stages = json.loads(self.progress_file.read_text(encoding="utf-8"))["stages"]
             rows = [each | {"base_parameters": tuple(each["base_parameters"])} for each in stages]
+            for place in (PurePath(row["weights_folder"]) for row in rows):
+                if place.is_absolute() or ".." in place.parts:
+                    raise ValueError(f"weights_folder {place} leads out of the run's folder")
             return [FinishedStage(**row) for row in rows]
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(

@@ -24,6 +24,7 @@ from coterie.train.model_settings import check_device
 from coterie.train.named_recipes import find_recipe
 from coterie.train.run import Run
 from coterie.train.run_directory import RunDirectory
+from coterie.train.run_entries import check_entries
 
 SETTINGS = tuple(get_type_hints(TrainSettings))
 
@@ -91,6 +92,7 @@ def train_from_config(
 ) -> Run:
     """Train from a complete configuration, such as `RunConfig.read("RUN")`; see `train`."""
     folder, chosen = Path(out), choose_device(device)
+    check_entries(folder)
     check_device(config.model_options, chosen)
     distributed.init_distributed(chosen)
     # Slow to import: PEFT and DTensor.

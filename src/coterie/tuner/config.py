@@ -2,14 +2,17 @@
 
 import os
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, get_type_hints
 
-from peft import PeftConfig
-from peft.utils import PeftType
+from peft import PeftConfig, TaskType
+from peft.utils import CONFIG_NAME, WEIGHTS_NAME, PeftType
 from safetensors import SafetensorError, safe_open
 
+from coterie.annotations import abbreviate
+from coterie.io import read_text
 from coterie.mixture import Mixture
-from coterie.serialization import dump, load
+from coterie.serialization import dump, load, parse_json
 
 FORMAT_VERSION = 1
 PEFT_TYPE_NAME = "COTERIE"
@@ -94,16 +97,53 @@ class CoterieConfig(PeftConfig):
         subfolder: str | None = None,
         **kwargs: Any,
     ):
-        """Load as PEFT does, after a check of a local weights file, as PEFT's error is unclear."""
+        """Load as PEFT does, after checks of local files, as PEFT's errors are unclear.
+
+        Raises ValueError, in one line that names the file, for a field of a wrong type, another
+        kind of adapter, and weights that are damaged or a pickle.
+        """
         name = os.fspath(pretrained_model_name_or_path)
-        path = os.path.join(name, subfolder or "", WEIGHTS)
-        try:
-            if os.path.isfile(path):
-                with safe_open(path, framework="pt") as file:
-                    file.keys()
-        except SafetensorError as error:
-            raise ValueError(
-                f"{path} is damaged ({error}): copy or download it again, or restore it from the "
-                "run"
-            ) from error
+        folder = Path(name, subfolder or "")
+        if (folder / CONFIG_NAME).is_file():
+            cls.check_file(folder / CONFIG_NAME)
+            check_weights(folder)
         return super().from_pretrained(name, subfolder, **kwargs)
+
+    @classmethod
+    def check_file(cls, file: Path) -> None:
+        """Raise ValueError, in one line, unless a JSON file has the fields of this class."""
+        data = parse_json(read_text(file), name=str(file))
+        if not isinstance(data, dict) or data.get("peft_type") != PEFT_TYPE_NAME:
+            kind = abbreviate(data.get("peft_type")) if isinstance(data, dict) else "no object"
+            raise ValueError(
+                f"{file} has peft_type {kind}, not {PEFT_TYPE_NAME!r}: it is no adapter of "
+                "coterie; load it with peft alone"
+            )
+        hints = get_type_hints(cls) | {"mixtures": tuple[Mixture, ...], "tasks": tuple[str, ...]}
+        for key, value in data.items():
+            load(value, hints.get(key, Any), name=f"{file}: {key}")
+        tasks, kinds = data.get("tasks", []), [None, *(each.value for each in TaskType)]
+        if len(set(tasks)) < len(tasks) or "" in tasks:
+            raise ValueError(f"{file}: tasks = {abbreviate(tasks)}: give each a name of its own")
+        if data.get("task_type") not in kinds:
+            given = f"{file}: task_type = {abbreviate(data['task_type'])}"
+            raise ValueError(f"{given}: allowed are {', '.join(map(str, kinds))}")
+
+
+def check_weights(folder: Path) -> None:
+    """Raise ValueError if an adapter's weights are damaged, or a pickle, which may run code."""
+    path, pickled = folder / WEIGHTS, folder / WEIGHTS_NAME
+    if not path.exists() and pickled.exists():
+        raise ValueError(
+            f"{pickled} is a pickle, which can run code when it is read, and is not loaded: save "
+            f"the adapter again as {WEIGHTS}"
+        )
+    try:
+        if path.is_file():
+            with safe_open(path, framework="pt") as file:
+                file.keys()
+    except (SafetensorError, ValueError) as error:
+        problem = " ".join(str(error).split())[:300]
+        raise ValueError(
+            f"{path} is damaged ({problem}): copy or download it again, or restore it from the run"
+        ) from error

@@ -76,7 +76,7 @@ class OmniModel(OmniPreTrainedModel):
     def __init__(self, config: OmniConfig):
         super().__init__(config)
         self.encoders = parse_encoders(config.encoders)
-        self.language_model = AutoModel.from_config(config.text_config)
+        self.language_model = AutoModel.from_config(config.text_config, trust_remote_code=False)
         width = config.text_config.hidden_size
         for encoder in self.encoders:
             self.add_module(f"{encoder.name}_tower", encoder.build_tower())

@@ -10,7 +10,7 @@ from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from coterie.report.correctness import Grader, find_samples, get_answers
+from coterie.report.correctness import Grader, find_rows_folders, find_samples, get_answers
 from coterie.report.embedded_media import EmbeddedMedia, embed_media
 from coterie.report.image_examples import MAX_ANSWERS, build_image_examples
 from coterie.report.section import ReportContext, Section
@@ -52,7 +52,9 @@ class Answers(Section):
     order = 60
 
     def build(self, context: ReportContext) -> Mapping[str, Any]:
-        tasks, missing = build_text_examples(context.systems, context.highlighted)
+        tasks, missing = build_text_examples(
+            context.systems, context.highlighted, context.media_roots
+        )
         left_out, left_bytes = limit_media(tasks, MAX_MEDIA_BYTES)
         images = build_image_examples(context.systems, context.highlighted, left_bytes)
         return {
@@ -64,7 +66,7 @@ class Answers(Section):
 
 
 def build_text_examples(
-    systems: Sequence[ReportSystem], highlighted: ReportSystem
+    systems: Sequence[ReportSystem], highlighted: ReportSystem, media_roots: Sequence[Path] = ()
 ) -> tuple[list[TaskExamples], list[MissingFile]]:
     """Build as many right as wrong answers of a system, with the others' to the same samples.
 
@@ -93,7 +95,8 @@ def build_text_examples(
         for system in (*systems[:MAX_ANSWERS], highlighted):
             answers, marks = read_graded(system.find_run(task), task)
             said[system] = marks, {get_sample_key(row): row for row in answers}
-        picked = [build_example(rows[place], samples, said) for place in places]
+        roots = (*find_rows_folders(run, task), *media_roots)
+        picked = [build_example(rows[place], samples, said, roots) for place in places]
         tasks.append(TaskExamples(task, grader.rule, picked))
     return tasks, list(dict.fromkeys(missing))
 
@@ -130,6 +133,7 @@ def build_example(
     row: Row,
     samples: Mapping[str, Any],
     said: Mapping[ReportSystem, tuple[Grader, Mapping[str, Row]]],
+    roots: Sequence[Path],
 ) -> TextExample:
     """Build a sample with the answers of all systems that have the same question."""
     found = [
@@ -138,7 +142,7 @@ def build_example(
         if (key := get_sample_key(row)) in rows and rows[key].get("question") == row.get("question")
     ]
     sample = samples.get(str(row.get("source")))
-    media = [] if sample is None else [embed_media(each) for each in sample.get_media()]
+    media = [] if sample is None else [embed_media(each, roots) for each in sample.get_media()]
     return TextExample(row, media, found)
 
 

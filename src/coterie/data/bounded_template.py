@@ -1,0 +1,139 @@
+"""Chat templates, rendered with bounds on steps, memory and the size of their text.
+
+A chat template is a program that comes with a model. transformers runs it in jinja2's sandbox,
+which keeps it away from the machine, but not from running for ever or from filling the memory.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import lru_cache
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+MAX_STEPS = 2_000_000
+"""Lines of a template's code that run for one chat: about 2 s. A chat of 1,000 turns has 50,000."""
+MAX_FACTOR = 1_000_000
+"""The largest number that may be multiplied or raised; the time of larger ones has no bound."""
+MAX_CHARACTERS = 8_000_000
+"""Of a rendered chat: twice the longest row."""
+MAX_GROWTH_BYTES = 2**29
+"""Address space by which the process may grow while a chat is rendered."""
+
+
+class ChatTemplateError(ValueError):
+    """A template failed, refused its chat, or went beyond a bound."""
+
+
+@contextmanager
+def bound_templates(name: str) -> Iterator[None]:
+    """Have transformers compile and render chat templates with bounds inside the `with` block.
+
+    Raises ValueError, in one line that names the model, if a template fails or exceeds them.
+    """
+    from transformers.utils import chat_template_utils as utils
+
+    usual = utils._compile_jinja_template
+    utils._compile_jinja_template = compile_bounded
+    try:
+        yield
+    except ChatTemplateError as error:
+        raise ValueError(f"the chat template of {name!r} {error}") from error
+    finally:
+        utils._compile_jinja_template = usual
+
+
+@lru_cache
+def compile_bounded(source: str) -> Any:
+    """Compile a template in transformers' environment, with bounds. Raises ChatTemplateError."""
+    import jinja2
+    from transformers.utils.chat_template_utils import _cached_compile_jinja_template
+
+    # Of an empty template: compiling computes what is constant, such as 'a' * 10**10.
+    environment: Any = _cached_compile_jinja_template("").environment
+
+    class BoundedEnvironment(type(environment)):
+        def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+            if any(isinstance(each, int) and abs(each) > MAX_FACTOR for each in (left, right)):
+                raise ChatTemplateError(f"multiplies numbers above {MAX_FACTOR:,}")
+            if operator == "**" and max(left, right) > 1_000:
+                raise ChatTemplateError("raises numbers above 1,000 to a power, or to such a power")
+            return super().call_binop(context, operator, left, right)
+
+    class BoundedTemplate(jinja2.Template):
+        def render(self, *args: Any, **kwargs: Any) -> str:
+            with explain_failure(), limit_memory(), limit_steps():
+                text = super().render(*args, **kwargs)
+                if len(text) > MAX_CHARACTERS:
+                    raise ChatTemplateError(f"writes more than {MAX_CHARACTERS:,} characters")
+                return text
+
+    environment.__class__ = BoundedEnvironment
+    environment.template_class = BoundedTemplate
+    environment.intercepted_binops = frozenset(("*", "**"))
+    with explain_failure(), limit_memory():
+        return environment.from_string(source)
+
+
+@contextmanager
+def explain_failure() -> Iterator[None]:
+    """Make a ChatTemplateError, of one line, of whatever a template raises."""
+    try:
+        yield
+    except ChatTemplateError:
+        raise
+    except MemoryError as error:
+        raise ChatTemplateError(f"takes more than {MAX_GROWTH_BYTES >> 20} MiB") from error
+    except Exception as error:  # a program from anyone fails with whatever it likes
+        text = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ChatTemplateError(f"fails: {text[:300]}") from error
+
+
+@contextmanager
+def limit_memory() -> Iterator[None]:
+    """Let allocations fail that would grow the process by more than MAX_GROWTH_BYTES.
+
+    On Linux; other systems have no such limit. It lasts for the milliseconds of a rendering.
+    """
+    try:
+        import resource
+
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+    except (ImportError, OSError):
+        yield
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    most = pages * os.sysconf("SC_PAGE_SIZE") + MAX_GROWTH_BYTES
+    bounds = [each for each in (soft, hard, most) if each != resource.RLIM_INFINITY]
+    with suppress(OSError, ValueError):  # a limit that cannot be lowered is no reason to stop
+        resource.setrlimit(resource.RLIMIT_AS, (min(bounds), hard))
+    try:
+        yield
+    finally:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+@contextmanager
+def limit_steps() -> Iterator[None]:
+    """Count the lines that templates' code runs, and raise ChatTemplateError above MAX_STEPS.
+
+    Python calls a thread's trace function for each line; it is the only way to stop code without
+    a process or a signal of its own. A debugger's function is put back afterwards.
+    """
+    steps, usual = 0, sys.gettrace()
+
+    def count(frame: FrameType, event: str, argument: Any) -> Any:
+        nonlocal steps
+        steps += 1
+        if steps > MAX_STEPS:
+            raise ChatTemplateError(f"does not end within {MAX_STEPS:,} steps")
+        return count
+
+    sys.settrace(count)
+    try:
+        yield
+    finally:
+        sys.settrace(usual)
