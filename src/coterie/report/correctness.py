@@ -153,9 +153,13 @@ def find_text_task(run: RunFiles, task: str) -> TextTask | None:
 
 
 def find_rows_folders(run: RunFiles, task: str) -> tuple[Path, ...]:
-    """Return the folder of a task's rows in the split that was scored; none for rows elsewhere."""
+    """Return the folders of a task's rows in the split that was scored; none for rows elsewhere."""
     found = find_text_task(run, task)
-    if found is None or run.split not in found.list_splits():
+    try:
+        given = () if found is None else found.get_path(run.split)
+    except ValueError:  # there is no such split
         return ()
-    path = Path(found.get_path(run.split))
-    return (path,) if path.is_dir() else (path.parent,) if path.is_file() else ()
+    paths = [Path(each) for each in ([given] if isinstance(given, str) else given)]
+    # Of a pattern, the folder before it.
+    return tuple(path if path.is_dir() else path.parent for path in paths
+                 if path.exists() or path.parent.is_dir())  # fmt: skip

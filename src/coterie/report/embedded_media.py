@@ -49,7 +49,7 @@ def embed_media(media: Any, roots: Sequence[Path]) -> EmbeddedMedia:
 
 def find_outside(media: Any, roots: Sequence[Path]) -> Path | None:
     """Return a file of `media`, links followed, that lies in none of the folders; None for none."""
-    files = [media.path] if media.path else []
+    files = [each.path for each in (media, *media.frames) if each.path]
     allowed = [root.resolve() for root in roots]
     for file in (Path(each).resolve() for each in files):
         if not any(file.is_relative_to(root) for root in allowed):
