@@ -116,8 +116,8 @@ class CoterieConfig(PeftConfig):
         if not isinstance(data, dict) or data.get("peft_type") not in (PEFT_TYPE_NAME, SAVED_TYPE):
             kind = abbreviate(data.get("peft_type")) if isinstance(data, dict) else "no object"
             raise ValueError(
-                f"{file} has peft_type {kind}, not {PEFT_TYPE_NAME!r}: it is no adapter of coterie; "
-                "load it with peft alone"
+                f"{file} has peft_type {kind}, not {PEFT_TYPE_NAME!r}: it is no adapter of "
+                "coterie; load it with peft alone"
             )
         hints = get_type_hints(cls) | {"mixtures": tuple[Mixture, ...], "tasks": tuple[str, ...]}
         for key, value in data.items():
