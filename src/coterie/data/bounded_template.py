@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from types import FrameType
 from typing import Any
 
@@ -21,6 +22,9 @@ MAX_CHARACTERS = 8_000_000
 """Of a rendered chat: twice the longest row."""
 MAX_GROWTH_BYTES = 2**29
 """Address space by which the process may grow while a chat is rendered."""
+_LOCK = Lock()
+_USUAL: list[Any] = []
+"""transformers' own function, once for each `with` block that is open, in any thread."""
 
 
 class ChatTemplateError(ValueError):
@@ -35,14 +39,21 @@ def bound_templates(name: str) -> Iterator[None]:
     """
     from transformers.utils import chat_template_utils as utils
 
-    usual = utils._compile_jinja_template
-    utils._compile_jinja_template = compile_bounded
+    with _LOCK:
+        if not _USUAL:
+            utils._compile_jinja_template, usual = compile_bounded, utils._compile_jinja_template
+        else:  # in another thread
+            usual = _USUAL[0]
+        _USUAL.append(usual)
     try:
         yield
     except ChatTemplateError as error:
         raise ValueError(f"the chat template of {name!r} {error}") from error
     finally:
-        utils._compile_jinja_template = usual
+        with _LOCK:
+            _USUAL.pop()
+            if not _USUAL:
+                utils._compile_jinja_template = usual
 
 
 @lru_cache
