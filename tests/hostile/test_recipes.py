@@ -80,7 +80,7 @@ def list_dataclasses() -> list[str]:
 
 
 def test_of_all_classes_kinds_alone_are_constructed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each is named in the place of a whole file, and of a field that takes a gate."""
+    """Each is named in the place of a whole file, and some of a field that takes a gate."""
     found, built = list_dataclasses(), []
     assert len(found) > 300
 
@@ -88,8 +88,8 @@ def test_of_all_classes_kinds_alone_are_constructed(monkeypatch: pytest.MonkeyPa
         built.append(kind.__module__)
 
     monkeypatch.setattr(serialization, "construct", construct)
-    for name in found:
-        for hint in (Any, Gate):
+    for number, name in enumerate(found):
+        for hint in (Any, Gate)[: 1 + (number % 10 == 0)]:
             try:
                 serialization.load({"is": name}, hint)
             except ValueError:

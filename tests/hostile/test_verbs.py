@@ -122,6 +122,7 @@ def test_a_stage_by_override_cannot_leave_the_run(right: Path, place: Path) -> N
     check_victim(place)
 
 
+@pytest.mark.slow
 def test_a_report_shows_no_private_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The rows of a stranger's run name a picture of this machine, absolutely and by ../."""
     secret = folders.add_private_picture(tmp_path / "private")
