@@ -17,6 +17,8 @@ from sybil import Sybil
 from tests.docs.blocks import PARSERS
 
 torch.set_num_threads(1)
+# No test cuts the power, and thousands of small files would each wait for the disk.
+os.fsync = lambda opened: None
 atexit.register(gc.unfreeze)  # or libraries report what `quick_collections` froze as leaked
 
 

@@ -56,8 +56,12 @@ def matches_annotation(value: Any, hint: Any) -> bool:
 def coerce(value: Any, hint: Any, name: str) -> Any:
     """Return `value`; an integer is converted to float if the annotation has float and not int.
 
+    A text is one item where a tuple of texts is annotated, as in report_to=wandb.
+
     Raises ValueError, which says what `name` takes, for a value that does not match.
     """
+    if type(value) is str and get_origin(hint) is tuple and get_args(hint) == (str, ...):
+        return [value]
     if not matches_annotation(value, hint):
         is_class = get_origin(hint) is None and type(hint) is type
         allowed = hint.__name__ if is_class else hint

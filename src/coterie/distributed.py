@@ -2,12 +2,14 @@
 
 import hashlib
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor, distributed, nn
+from tqdm.auto import tqdm
 
 Made = TypeVar("Made")
 LOST = ("Connection closed", "Connection reset", "Broken pipe", "timed out", "Timed out", "NCCL")
@@ -26,6 +28,12 @@ def get_world_size() -> int:
 def is_rank_zero() -> bool:
     """Return whether this is the process that writes files."""
     return get_rank() == 0
+
+
+def print_message(text: str) -> None:
+    """Print a line to standard error on rank 0, above a progress bar if there is one."""
+    if is_rank_zero():
+        tqdm.write(text, file=sys.stderr)
 
 
 def is_initialized() -> bool:
@@ -71,11 +79,16 @@ def broadcast_from_rank_zero(tensor: Tensor) -> None:
 
 def is_true_anywhere(flag: bool) -> bool:
     """Return whether `flag` is True on any process."""
+    return bool(compute_maximum(flag))
+
+
+def compute_maximum(number: int) -> int:
+    """Return the largest `number` of all processes."""
     if not is_initialized():
-        return flag
-    found = torch.tensor(int(flag), device=_get_device())
+        return number
+    found = torch.tensor(int(number), device=_get_device())
     distributed.all_reduce(found, op=distributed.ReduceOp.MAX)
-    return bool(found)
+    return int(found)
 
 
 def take_share(items: Sequence[Made]) -> Sequence[Made]:

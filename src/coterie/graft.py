@@ -34,7 +34,7 @@ def graft(
         mixtures: mixtures with the modules they are added to; none for a model without experts.
         tasks: names of the tasks, required if a gate is per task. `task_ids` in a batch are
             indices into them.
-        adapter: the adapter's name.
+        adapter: the adapter's name, without dots, which separate the names of modules.
         modules_to_save: names of base modules to train and save in full, e.g. a task's head.
         autocast_adapter_dtype: keep the experts in float32 on a bfloat16 base model; their
             products run in the activations' dtype either way.
@@ -45,12 +45,14 @@ def graft(
 
     Raises:
         ValueError: a role, pattern or name without a match, two mixtures at one module, a gate
-            per task without tasks, a base model whose layers are sharded.
+            per task without tasks, a base model whose layers are sharded, an adapter's name that is
+            empty, taken or has a dot.
     """
     mixtures = (mixtures,) if isinstance(mixtures, Mixture) else tuple(mixtures)
     tasks = (tasks,) if isinstance(tasks, str) else tuple(tasks)
     _check(mixtures, tasks)
     check_adapter_name(adapter)
+    _check_is_new(adapter, base)
     saved = None if modules_to_save is None else list(modules_to_save)
     config = CoterieConfig.from_mixtures(mixtures, tasks, modules_to_save=saved)
     if isinstance(base, PeftModel):
@@ -85,6 +87,15 @@ def _check(mixtures: tuple[Mixture, ...], tasks: tuple[str, ...]) -> None:
                 f"mixture {position} has a {type(gate).__name__}, one gate a task, and no task "
                 "was named: pass tasks=('caption', 'ocr', ...)"
             )
+
+
+def _check_is_new(adapter: str, base: nn.Module) -> None:
+    """Raise ValueError if a grafted model has an adapter of the name."""
+    if isinstance(base, PeftModel) and adapter in base.peft_config:
+        raise ValueError(
+            f"adapter={adapter!r}: the model has an adapter of that name ("
+            f"{', '.join(base.peft_config)}); give another"
+        )
 
 
 @contextmanager

@@ -1,32 +1,147 @@
-"""Atomic file writes, and JSON of numbers that may not be finite."""
+"""Files that appear whole: written beside their place, synchronised, and then renamed."""
 
 import errno
 import hashlib
 import json
 import math
 import os
+import re
 import shutil
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from filelock import FileLock
+from safetensors import SafetensorError
+from safetensors.torch import save_file
+from torch import Tensor
+
+PARTIAL = ".partial"
+"""The end of the names of unfinished files and folders."""
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+class WriteError(OSError):
+    """A file cannot be written: its message is a sentence with the file, the cause and advice."""
+
+    def __str__(self) -> str:
+        return str(self.strerror)
+
+
+@contextmanager
+def explain_write_errors(path: Path, advice: str = "") -> Iterator[None]:
+    """Raise WriteError, which names `path`, where writing there fails within the block.
+
+    Errors about a file elsewhere, which name it, pass.
+    """
+    try:
+        yield
+    except WriteError:
+        raise
+    except (OSError, SafetensorError) as error:
+        number = _find_errno(error)
+        if number is None or _is_elsewhere(error, path):
+            raise
+        if number in FULL:
+            given = advice or "Make room and run it again"
+        elif number in REFUSED:
+            given = "Give a folder that this user may write to, or change its permissions"
+        else:
+            given = advice or "Give another place"
+        cause = "a component of the path is no folder" if number == errno.ENOTDIR else ""
+        cause = cause or os.strerror(number)
+        raise WriteError(number, f"{path} cannot be written: {cause}. {given}") from error
+
+
+def _find_errno(error: Exception) -> int | None:
+    """Return the system's error number, also of safetensors' errors, which hold it as text."""
+    if isinstance(error, OSError):
+        return error.errno
+    found = re.search(r"os error (\d+)", str(error))
+    return int(found[1]) if found else None
+
+
+def _is_elsewhere(error: Exception, path: Path) -> bool:
+    named = error.filename if isinstance(error, OSError) else None
+    return isinstance(named, str) and not Path(named).absolute().is_relative_to(
+        path.parent.absolute()
+    )
 
 
 def write(path: Path, text: str) -> Path:
-    """Write `text` atomically: an interrupted process leaves the old file or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
+    """Write `text` whole: an interrupted process leaves the old file or the new one."""
     ending = "\n" if text and not text.endswith("\n") else ""
-    partial.write_text(text + ending, encoding="utf-8")
-    partial.replace(path)
+    return write_with(path, lambda file: file.write((text + ending).encode()))
+
+
+def write_with(path: Path, fill: Callable[[BinaryIO], object]) -> Path:
+    """Write whole what `fill` writes into an opened file. Raises WriteError, naming `path`."""
+    path = path.expanduser()
+    with explain_write_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # A name for each process, so that two never write one file; a link there is not followed.
+        partial = path.with_name(f"{path.name}.{os.getpid()}{PARTIAL}")
+        partial.unlink(missing_ok=True)
+        try:
+            with partial.open("xb") as file:
+                fill(file)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+        sync(path.parent)
     return path
 
 
+def append_line(path: Path, text: str) -> None:
+    """Append a line to a file. Raises WriteError, naming it."""
+    with explain_write_errors(path), path.open("a", encoding="utf-8") as file:
+        file.write(text + "\n")
+
+
+def save_tensors(
+    tensors: dict[str, Tensor], path: Path, metadata: dict[str, str] | None = None
+) -> None:
+    """Write a safetensors file, readable for those whom the umask allows to read it.
+
+    It is not renamed: for a file in a folder that `commit` makes appear. Raises WriteError.
+    """
+    with explain_write_errors(path):
+        save_file(tensors, path, metadata=metadata)
+        set_mode(path)
+
+
+def set_mode(path: Path) -> None:
+    """Let those read a file or folder whom the umask allows to; safetensors hides its files."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    executable = 0o777 if path.is_dir() else path.stat().st_mode & 0o111
+    with suppress(PermissionError):  # some file systems have no modes
+        path.chmod((0o666 | executable) & ~mask)
+
+
+def sync(path: Path) -> None:
+    """Wait until a file's bytes, or the names in a folder, are on the disk."""
+    if path.is_dir():
+        if os.name == "nt":  # it cannot open a folder
+            return
+        opened = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)
+        return
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
 def write_json(path: Path, data: Any) -> Path:
-    """Write JSON atomically; numbers that are not finite become null."""
+    """Write JSON whole; numbers that are not finite become null."""
     text = json.dumps(replace_non_finite(data), indent=2, ensure_ascii=False, allow_nan=False)
     return write(path, text)
 
@@ -57,7 +172,7 @@ def read_json(path: Path) -> Any:
     """Return the JSON in a file. Raises ValueError, naming the file, if it is damaged."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is damaged ({error}): remove it and evaluate again") from error
 
 
@@ -115,7 +230,7 @@ def make_scratch_dir(target: Path) -> Iterator[Path]:
     What an interrupted process left there is removed first. A process that waited must check again
     whether `target` exists.
     """
-    scratch = target.parent / f".{target.name}.partial"
+    scratch = target.parent / f".{target.name}{PARTIAL}"
     target.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(target.parent / f".{target.name}.lock"):
         shutil.rmtree(scratch, ignore_errors=True)
@@ -127,12 +242,16 @@ def make_scratch_dir(target: Path) -> Iterator[Path]:
 
 
 def commit(made: Path, target: Path) -> None:
-    """Rename `made` to `target` once its bytes are on the disk, so that a power cut is harmless."""
-    for file in made.rglob("*") if made.is_dir() else [made]:
-        if file.is_file():
-            with file.open("rb+") as opened:
-                os.fsync(opened.fileno())
+    """Rename `made`, a file or folder, to `target`, in the place of an older one.
+
+    Its files get the umask's mode. Their bytes and names are on the disk before the rename, and
+    the new name after it, so that a power cut leaves the old one or the new one.
+    """
+    for each in (*made.rglob("*"), made):
+        set_mode(each)
+        sync(each)
     made.replace(target)
+    sync(target.parent)
 
 
 def compute_sha256(file: Path) -> str:

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -11,7 +11,7 @@ from coterie import serialization
 from coterie.balancing.base import Balancing
 from coterie.balancing.fixed import Fixed
 from coterie.file_names import check_file_name
-from coterie.io import read_text
+from coterie.io import read_text, write
 from coterie.losses.base import RoutingLoss
 from coterie.mixture import Mixture
 from coterie.name_patterns import compile_pattern
@@ -140,6 +140,7 @@ class Recipe:
         paper: authors, year, arXiv id.
         notes: advice for its users.
         departures: differences from the paper, a sentence each.
+        one_task: whether it is trained once for each task, on that task's rows alone.
     """
 
     name: str = "recipe"
@@ -151,6 +152,7 @@ class Recipe:
     paper: str = ""
     notes: str = ""
     departures: tuple[str, ...] = ()
+    one_task: bool = False
 
     def __post_init__(self) -> None:
         check_file_name(self.name, "Recipe(...): name", kind="system")
@@ -194,6 +196,16 @@ class Recipe:
                 lost = f"{before.name!r}, whose experts would be lost"
                 raise ValueError(f"{what} has routed=False after {lost}: put it first")
 
+    def check_tasks(self, names: Sequence[str]) -> None:
+        """Raise ValueError for several tasks, if each is to be trained alone."""
+        if self.one_task and len(names) > 1:
+            raise ValueError(
+                f"recipe {self.name!r} is trained once for each task, on that task's rows alone, "
+                f"and {len(names)} tasks were given ({', '.join(names)}): name one, as in "
+                f"tasks.yaml:{names[0]}, and train each into a folder of its own. One adapter for "
+                "all of them is recipe 'shared_lora'"
+            )
+
     def dumps(self) -> str:
         """Return the recipe as JSON text."""
         return serialization.dumps(self, name=self.name)
@@ -206,9 +218,7 @@ class Recipe:
     def save(self, path: str | Path) -> Path:
         """Write the recipe to a file, or to recipe.json in a folder; return the file."""
         path = _get_recipe_file(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(self.dumps() + "\n", encoding="utf-8")
-        return path
+        return write(path, self.dumps())
 
     @classmethod
     def read(cls, path: str | Path) -> "Recipe":
@@ -220,4 +230,5 @@ class Recipe:
 
 
 def _get_recipe_file(path: str | Path) -> Path:
-    return Path(path) / RECIPE_FILE if Path(path).is_dir() else Path(path)
+    path = Path(path).expanduser()
+    return path / RECIPE_FILE if path.is_dir() else path

@@ -1,5 +1,6 @@
 """`read_tasks`: read the task set of a tasks.yaml file, or of an installed package."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def read_tasks(path: str | Path) -> TaskSet:
 
     Raises ValueError, naming the file and the key in it, if anything is wrong.
     """
-    source, names = split_task_names(str(path))
+    source, names = split_task_names(os.path.expanduser(path))
     # A plugin raises ValueError, with what to run or to install, if its tasks are not there yet.
     plugin = find_plugin(TASKS, source)
     provided = plugin.load()() if plugin else Path(source)

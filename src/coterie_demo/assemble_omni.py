@@ -20,6 +20,7 @@ from transformers import (
 )
 
 from coterie import serialization
+from coterie.io import commit
 from coterie.models.omni.configuration import OmniConfig
 from coterie.models.omni.encoders.base import Encoder
 from coterie.models.omni.encoders.dinov2 import DINOv2Encoder
@@ -110,7 +111,7 @@ def assemble(
         )
         if to.exists():
             to.rename(Path(temporary) / "old")
-        folder.rename(to)
+        commit(folder, to)
     return to
 
 

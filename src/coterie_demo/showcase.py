@@ -13,7 +13,7 @@ from coterie.study.plan import StudyPlan
 from coterie.task_file import read_tasks
 from coterie.tasks import TaskSet
 from coterie.train.frozen_caches import precompute_caches
-from coterie.train.train import make_absolute_base
+from coterie.train.run import make_absolute_base
 from coterie_demo.fetch import fetch
 
 EMBEDDED = "embedded"

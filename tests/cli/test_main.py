@@ -24,13 +24,15 @@ FLAGS = {
     "study": "--base --tasks --out --recipes --seeds --steps --batch-size --limit --set "
     "--skip-bad-rows --dry-run --device",
     "train": "--base --tasks --out --set --steps --batch-size --precision --quantize --attention "
-    "--max-pixels --workers --compile --sharding --seed --skip-bad-rows --resume --device",
-    "evaluate": "--split --limit --batch-size --blind --untrained --skip-bad-rows --device",
+    "--max-pixels --workers --compile --sharding --seed --skip-bad-rows --resume --accept-changes "
+    "--device",
+    "evaluate": "--split --limit --batch-size --blind --untrained --skip-bad-rows --base "
+    "--tasks --to --device",
     "compare": "--baseline --to",
-    "diagnose": "--tasks --batches --batch-size --seed --to --device",
-    "report": "--to --title --conflict --media-root",
-    "extract": "--task --to --format --threshold --curve --device",
-    "generate": "--task --image --video --audio --jsonl --device",
+    "diagnose": "--tasks --batches --batch-size --seed --to --base --device",
+    "report": "--to --title --conflict --media-root --tasks",
+    "extract": "--task --to --format --threshold --curve --dtype --base --tasks --device",
+    "generate": "--task --image --video --audio --jsonl --base --tasks --device",
     "list": "--runs",
     "doctor": "",
 }

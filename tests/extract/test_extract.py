@@ -52,3 +52,22 @@ def test_folders_of_the_user_beside_it_stay(tmp_path: Path) -> None:
     extract(model, task="ocr", to=tmp_path / "keep")
     assert (tmp_path / ".keep.partial" / "mine").read_text() == "mine"
     assert sorted(path.name for path in tmp_path.iterdir()) == [".keep.partial", "keep"]
+
+
+def test_a_dtype_is_of_a_merged_model(tmp_path: Path) -> None:
+    model, _ = grafted()
+    with pytest.raises(ValueError, match=r"dtype='float16', format=None: a dtype is of format='m"):
+        extract(model, task="ocr", to=tmp_path / "x", dtype="float16")
+
+
+def test_the_home_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    model, _ = grafted()
+    assert extract(model, task="ocr", to="~/x") == tmp_path / "x"
+
+
+def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    model, _ = grafted()
+    with pytest.raises(OSError, match=r"file/below cannot be written: "):
+        extract(model, task="ocr", to=tmp_path / "file" / "below")

@@ -59,6 +59,18 @@ def test_bfloat16_is_exact_to_its_spacing(tmp_path: Path) -> None:
     extract(model, task="any", to=tmp_path / "y", format="adapter", probe=tiny.batch)
 
 
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_another_dtype_of_the_written_weights(tmp_path: Path, dtype: str) -> None:
+    model, tiny = grafted()
+    folder = extract(
+        model, task="ocr", to=tmp_path / "x", format="merged", dtype=dtype, probe=tiny.batch
+    )
+    loaded = AutoModelForCausalLM.from_pretrained(folder)
+    kinds = {each.dtype for each in loaded.parameters()}
+    assert kinds == {getattr(torch, dtype)} and loaded.config.dtype == getattr(torch, dtype)
+    assert all(each.dtype == torch.float32 for each in model.parameters())  # as it was
+
+
 def test_refuses_a_quantised_host(tmp_path: Path) -> None:
     model, tiny = only(Mixture(experts=Lora(ranks=(2, 2)), gate=STATIC))
     tiny.model.hf_quantizer = object()

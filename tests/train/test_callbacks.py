@@ -1,21 +1,69 @@
-"""Ctrl-C during training, and the losses of a step."""
+"""Logging integrations: events on a full disk, what is not installed, and the losses shown."""
 
-import os
-import signal
+import errno
+import threading
+from pathlib import Path
 
 import pytest
 
-from coterie.train.callbacks import InterruptHandler, describe_losses
+from coterie.train.callbacks import (
+    RunTensorBoardCallback,
+    check_integrations,
+    describe_losses,
+    ignore_event_errors,
+    make_callbacks,
+)
 from coterie.train.running_sums import LossSums
 
 
-def test_a_second_ctrl_c_stops_at_once(capsys):
-    with InterruptHandler() as interrupt:
-        os.kill(os.getpid(), signal.SIGINT)
-        assert interrupt.requested
-        assert "Stopping after this step" in capsys.readouterr().err
-        with pytest.raises(KeyboardInterrupt, match="stopped at once"):
-            os.kill(os.getpid(), signal.SIGINT)
+class FullWriter:
+    """A SummaryWriter whose thread has found the disk full."""
+
+    def add_scalar(self, *args: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_training_goes_on_without_events(capsys: pytest.CaptureFixture[str]) -> None:
+    callback = RunTensorBoardCallback(FullWriter(), Path("run/events/one"))
+    for _ in range(2):  # told once
+        callback.on_log(None, Always(), None, logs={"loss": 1.0})
+    assert capsys.readouterr().err == (
+        "run/events/one: TensorBoard's events cannot be written (No space left on device); "
+        "training goes on without them\n"
+    )
+
+
+class Always:
+    is_world_process_zero = True
+    global_step = 1
+
+
+def test_a_folder_that_cannot_be_made_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "events").touch()  # a file
+    assert make_callbacks(tmp_path / "events" / "one", (), step=0) == []
+    assert "TensorBoard's events cannot be written" in capsys.readouterr().err
+
+
+def test_only_the_writers_error_is_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[threading.ExceptHookArgs] = []
+    monkeypatch.setattr(threading, "excepthook", shown.append)
+    writer = type("Writer", (threading.Thread,), {"__module__": "tensorboard.summary.writer.x"})
+    full, bug = OSError(errno.ENOSPC, "No space left on device"), TypeError("a bug")
+    with ignore_event_errors():
+        for error, thread in ((full, writer()), (bug, writer()), (full, threading.Thread())):
+            threading.excepthook(threading.ExceptHookArgs((type(error), error, None, thread)))
+    assert [each.exc_value for each in shown] == [bug, full]
+    assert threading.excepthook == shown.append
+
+
+def test_an_integration_that_is_missing_is_told_in_one_line() -> None:
+    with pytest.raises(ValueError, match=r"^report_to='wandb': WandbCallback requires wandb .*"):
+        check_integrations(("wandb",))
+    with pytest.raises(ValueError, match="report_to='wundb': wundb is not supported"):
+        check_integrations(("wundb",))
+    check_integrations(())
 
 
 def test_losses_of_a_step_and_means_of_tasks_over_several():

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from coterie.train import Run, adapter_weights, checkpoint, trainer
-from coterie.train.run_directory import RunDirectory
+from coterie.train import Run, adapter_weights, checkpoint, stage_runner, trainer
 from tests.forks import forked, status
 from tests.train.small import content, hard, lines, trained
 
@@ -44,7 +43,7 @@ def killed(folder: Path, place: tuple[object, str], turn: int) -> None:
 PLACES = {
     "in the first checkpoint, weights written": ((checkpoint, "save_state"), 1),
     "in the second checkpoint": ((checkpoint, "save_state"), 2),
-    "between the stages": ((RunDirectory, "add_finished_stage"), 1),
+    "between the stages": ((stage_runner, "add_finished_stage"), 1),
     "in the second step": ((trainer.MixtureTrainer, "compute_loss"), 3),
     "before old checkpoints are removed": ((checkpoint, "remove_old"), 2),
     "in the adapter, at the end": ((adapter_weights, "save_tensors"), 2),

@@ -7,13 +7,13 @@ import pytest
 
 import coterie
 from coterie.data.dataset import BadRow
-from coterie.train.run_directory import FinishedStage, RunDirectory
+from coterie.train.run_directory import RunDirectory
 
 SOURCES = Path(coterie.__file__).parent
-NAMES = ("run.json", "log.jsonl", "environment.jsonl", "progress.json", "routing.json",
-         "conflict.json", "scores.json", "scores.", "bad_rows.jsonl", "bad_rows.", "checkpoints",
-         "events", "predictions", "predictions-", ".meta.json", ".cost.json", "examples",
-         "examples.json")  # fmt: skip
+NAMES = ("run.json", "log.jsonl", "environment.jsonl", "progress.json", "inputs.json",
+         "routing.json", "conflict.json", "scores.json", "scores.", "bad_rows.jsonl", "bad_rows.",
+         "checkpoints", "events", "predictions", "predictions-", ".meta.json", ".cost.json",
+         "examples", "examples.json")  # fmt: skip
 """Whole strings, or first parts of f-strings, that name a file or folder of a run. "adapter" is
 also a format of `extract` and a part that trains, so paths that end in it are looked for."""
 
@@ -30,6 +30,8 @@ def test_names(run: RunDirectory) -> None:
         "log.jsonl": run.log_file,
         "environment.jsonl": run.environment_file,
         "progress.json": run.progress_file,
+        "inputs.json": run.inputs_file,
+        ".training.lock": run.lock_file("training"),
         "routing.json": run.expert_usage_file,
         "conflict.json": run.conflict_file,
         "checkpoints/2-joint": run.checkpoints_folder(1, "joint"),
@@ -64,24 +66,30 @@ def test_states(run: RunDirectory) -> None:
     run.config_file.write_text("{}")
     run.check()
     assert run.is_run and not run.is_started and not run.is_finished
+    checkpoint = run.checkpoints_folder(0, "one") / "checkpoint-2"
+    checkpoint.mkdir(parents=True)
+    assert run.is_started
+    checkpoint.rmdir()
+    assert not run.is_started
     run.log_file.touch()
     assert run.is_started
     run.adapter_folder.mkdir()
     assert run.is_finished
 
 
-def test_finished_stages(run: RunDirectory) -> None:
-    assert run.read_finished_stages() == []
-    stages = [
-        FinishedStage(stage="one", steps=3, weights_folder="checkpoints/1-one/step-3"),
-        FinishedStage(stage="two", steps=1, weights_folder="w", base_parameters=("head.bias",)),
-    ]
-    for stage in stages:
-        run.add_finished_stage(stage)
-    assert run.read_finished_stages() == stages
-    run.progress_file.write_text('{"stages": [{}]}')
-    with pytest.raises(ValueError, match=r"progress\.json is damaged"):
-        run.read_finished_stages()
+def test_a_folder_with_locks_and_unfinished_files_is_as_good_as_empty(run: RunDirectory) -> None:
+    assert not run.has_other_files
+    run.folder.mkdir()
+    for name in ("run.json.7.partial", ".training.lock", ".training.lock.json"):
+        (run.folder / name).touch()
+    assert not run.has_other_files
+    (run.folder / "notes.txt").touch()
+    assert run.has_other_files
+
+
+def test_the_home_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/her")
+    assert RunDirectory(Path("~/runs/a")).config_file == Path("/home/her/runs/a/run.json")
 
 
 def test_rows_that_were_left_out_are_listed_once_each(run: RunDirectory) -> None:

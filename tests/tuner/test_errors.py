@@ -49,6 +49,18 @@ def test_a_role_of_an_unknown_family():
         coterie.graft(model, Mixture(at="text.mlp"))
 
 
+@pytest.mark.parametrize("name", ["v1.0", "", "."])
+def test_an_adapter_that_modules_cannot_be_named_for(name):
+    tiny = TINY["llama"]()
+    with pytest.raises(ValueError, match=f"adapter = {name!r}: "):
+        coterie.graft(tiny.model, Mixture(at="text.mlp", gate=None), adapter=name)
+    model = grafted(tiny, Mixture(at="text.mlp", gate=None))
+    with pytest.raises(ValueError, match="adapter='default': the model has an adapter of that na"):
+        coterie.graft(model, Mixture(at="text.attn", gate=None))
+    with pytest.raises(ValueError, match=f"adapter = {name!r}: "):
+        coterie.graft(model, Mixture(at="text.attn", gate=None), adapter=name)
+
+
 def test_two_mixtures_at_one_place():
     tiny = TINY["llama"]()
     with pytest.raises(ValueError, match="mixtures 0 and 1 both sit at"):

@@ -7,6 +7,7 @@ import click
 
 from coterie.cli.device import announce_device, device_option
 from coterie.cli.main import Subcommand
+from coterie.cli.moved_run import base_option
 
 FIGURE_SUFFIXES = (".png", ".svg", ".pdf")
 
@@ -20,9 +21,15 @@ FIGURE_SUFFIXES = (".png", ".svg", ".pdf")
 @click.option(
     "--to", metavar="FILE", help="Write a figure (.png, .svg, .pdf) or the numbers (.json)."
 )
+@base_option
 @device_option
 def diagnose(
-    model: str, tasks: str | None, to: str | None, device: str | None, **options: Any
+    model: str,
+    tasks: str | None,
+    to: str | None,
+    base: str | None,
+    device: str | None,
+    **options: Any,
 ) -> None:
     """Measure the conflict between tasks, before training or after.
 
@@ -38,15 +45,19 @@ def diagnose(
     """
     from coterie.diagnose import diagnose as measure
     from coterie.diagnose.plots import draw_conflict
+    from coterie.io import write_with
     from coterie.task_file import read_tasks
+    from coterie.train.run import Run
 
     chosen = announce_device(device)
     given = None if tasks is None else read_tasks(tasks)
-    conflict = measure(model, given, device=chosen, **options)
+    opened = model if base is None else Run.read(model, base=base)
+    conflict = measure(opened, given, device=chosen, **options)
     click.echo(conflict.summary)
     if to is not None:
         if Path(to).suffix in FIGURE_SUFFIXES:
-            draw_conflict(conflict).savefig(to)
+            figure, kind = draw_conflict(conflict), Path(to).suffix[1:]
+            write_with(Path(to), lambda file: figure.savefig(file, format=kind))
         else:
             conflict.save(to)
         click.echo(f"written to {to}")

@@ -8,6 +8,7 @@ import click
 
 from coterie.cli.device import announce_device, device_option
 from coterie.cli.main import Subcommand
+from coterie.cli.moved_run import moved_run_options, open_run
 
 
 @click.command(cls=Subcommand)
@@ -20,24 +21,37 @@ from coterie.cli.main import Subcommand
 @click.option(
     "--skip-bad-rows", is_flag=True, default=None, help="Leave bad rows out, and list them."
 )
+@moved_run_options
+@click.option("--to", metavar="DIR", help="Write there, not into the run's folder.")
 @device_option
-def evaluate(run: str, device: str | None, **options: Any) -> None:
+def evaluate(
+    run: str,
+    base: str | None,
+    tasks: str | None,
+    to: str | None,
+    device: str | None,
+    **options: Any,
+) -> None:
     """Scores a run on its tasks, with 95 % intervals.
 
     Writes scores.json, predictions/ and routing.json into the run's folder; --blind and
-    --untrained write their own, beside them.
+    --untrained write their own, beside them. --base and --tasks are for a run that has moved, --to
+    for one that may not be written to.
 
     \b
     Examples:
       coterie evaluate runs/rode
       coterie evaluate runs/rode --blind
       coterie evaluate runs/rode --split validation --limit 100
+      coterie evaluate /shared/rode --base models/qwen --tasks tasks.yaml --to runs/rode-here
       torchrun --nproc-per-node 2 -m coterie evaluate runs/rode
     """
     from coterie.distributed import is_rank_zero
     from coterie.evaluate import evaluate as score
 
-    scores = score(run, device=announce_device(device), **options)
+    chosen = announce_device(device)
+    opened = open_run(run, base=base, tasks=tasks, to=to)
+    scores = score(opened, device=chosen, **options)
     if is_rank_zero():
         click.echo(scores.to_markdown())
         click.echo(f"\n{describe_controls(run)}")

@@ -7,6 +7,7 @@ import click
 
 from coterie.cli.device import announce_device, device_option
 from coterie.cli.main import Subcommand
+from coterie.cli.moved_run import moved_run_options, open_run
 
 
 @click.command(cls=Subcommand)
@@ -15,6 +16,8 @@ from coterie.cli.main import Subcommand
 @click.option("--to", metavar="DIR", help="A new or empty folder.  [default: RUN/extracted/TASK]")
 @click.option(
     "--format",
+    "--form",
+    "format",
     type=click.Choice(["adapter", "merged", "pruned"]),
     help="A plain PEFT LoRA, a merged plain model, or a smaller mixture of dense tasks.  "
     "[default: pruned for dense tasks, else adapter]",
@@ -25,14 +28,23 @@ from coterie.cli.main import Subcommand
 @click.option(
     "--curve", is_flag=True, help="Prune at several thresholds, and write the scores alone."
 )
+@click.option(
+    "--dtype",
+    type=click.Choice(["float32", "bfloat16", "float16"]),
+    help="Merged: of the written weights.  [default: as the base model is saved]",
+)
+@moved_run_options
 @device_option
-def extract(
+def extract(  # noqa: PLR0913  an argument for each option
     run: str,
     task: str,
     to: str | None,
     format: Literal["adapter", "merged", "pruned"] | None,
     threshold: float | None,
     curve: bool,
+    dtype: Literal["float32", "bfloat16", "float16"] | None,
+    base: str | None,
+    tasks: str | None,
     device: str | None,
 ) -> None:
     """Extract a plain single-task model from a run.
@@ -45,31 +57,37 @@ def extract(
     \b
     Examples:
       coterie extract runs/shared --task ocr --to ocr-adapter
-      coterie extract runs/shared --task ocr --to ocr-model --format merged
+      coterie extract runs/shared --task ocr --to ocr-model --format merged --dtype float16
       coterie extract runs/squad --task depth
       coterie extract runs/squad --task depth --curve --to depth-curve
     """
     folder = Path(to or Path(run) / "extracted" / (f"{task}-curve" if curve else task))
     if curve:
-        click.echo(draw_curve(run, task, folder, device))
+        click.echo(draw_curve(run, folder, task, device, base=base, tasks=tasks))
         return
     from coterie.extract import extract as cut
     from coterie.extract.pruning import PruningOptions
 
     pruning = None if threshold is None else PruningOptions(threshold=threshold)
     chosen = announce_device(device)
-    found = cut(run, task=task, to=folder, format=format, pruning=pruning, device=chosen)
+    opened = open_run(run, base=base, tasks=tasks)
+    found = cut(
+        opened, task=task, to=folder, format=format, pruning=pruning, dtype=dtype, device=chosen
+    )
     click.echo(f"written to {found}")
 
 
-def draw_curve(run: str, task: str, folder: Path, device: str | None) -> str:
+def draw_curve(
+    run: str, folder: Path, task: str, device: str | None, *, base: str | None, tasks: str | None
+) -> str:
     """Measure the curve, write it and its figure, and return a summary."""
     from coterie.extract.pruning_curve import measure_score_curve
     from coterie.extract.score_curve import MAX_POINTS_BELOW_FULL
     from coterie.optional_imports import import_optional
 
     import_optional("matplotlib.figure", "report")  # fail before the long computation
-    found = measure_score_curve(run, task=task, device=announce_device(device))
+    chosen = announce_device(device)
+    found = measure_score_curve(open_run(run, base=base, tasks=tasks), task=task, device=chosen)
     found.save(folder)
     found.save_figure(folder / "curve.svg")
     best = found.find_smallest_within()

@@ -9,6 +9,7 @@ import click
 
 from coterie.cli.device import announce_device, device_option
 from coterie.cli.main import Subcommand
+from coterie.cli.moved_run import moved_run_options, open_run
 from coterie.modalities.base import find_media_modalities
 
 
@@ -26,12 +27,15 @@ def add_media_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--task", help="Which of the run's tasks; needed if it has several.")
 @add_media_options
 @click.option("--jsonl", is_flag=True, help="Read rows and write answers as JSON lines.")
+@moved_run_options
 @device_option
 def generate(
     run: str,
     questions: tuple[str, ...],
     task: str | None,
     jsonl: bool,
+    base: str | None,
+    tasks: str | None,
     device: str | None,
     **media: tuple[str, ...],
 ) -> None:
@@ -53,7 +57,9 @@ def generate(
     from coterie.serve.engine import InferenceEngine
 
     given = {name: files for name, files in media.items() if files}
-    engine = InferenceEngine.from_run(run, task=task, media=given, device=announce_device(device))
+    chosen = announce_device(device)
+    opened = open_run(run, base=base, tasks=tasks)
+    engine = InferenceEngine.from_run(opened, task=task, media=given, device=chosen)
     column = engine.task.question
     rows: Iterable[Mapping[str, Any]]
     if questions:

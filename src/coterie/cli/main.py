@@ -58,13 +58,20 @@ class Subcommand(click.Command):
             raise  # the reader of standard output has exited, as `head` does
         except KeyboardInterrupt as stop:
             hint = f"; {self.resume}" if self.resume else ""
-            raise UserError(_describe(stop, f"stopped{hint}"), code=130) from stop
+            raise UserError(_describe(stop, f"stopped{hint}"), code=_get_exit_code(stop)) from stop
         except (ValueError, OSError, ImportError, FloatingPointError) as error:
             if debug:
                 traceback.print_exception(error)
             code = 2 if isinstance(error, ValueError) else 1
             text = str(error) or type(error).__name__
             raise UserError(_describe(error, text), code=code) from error
+
+
+def _get_exit_code(stop: KeyboardInterrupt) -> int:
+    """Return 130 for Ctrl-C, or as training says of another signal, such as 143 for SIGTERM."""
+    from coterie.train.interrupt import StoppedBySignal
+
+    return stop.exit_code if isinstance(stop, StoppedBySignal) else 130
 
 
 def _describe(error: BaseException, text: str) -> str:
@@ -143,7 +150,8 @@ def main(
             not import it itself.
 
     Returns:
-        The exit code: 0; 2 for a user's mistake; 1 for a failure of the machine; 130 for Ctrl-C.
+        The exit code: 0; 2 for a user's mistake; 1 for a failure of the machine; 130 for Ctrl-C,
+        143 for SIGTERM and 129 for SIGHUP, which end training with a checkpoint.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     try:

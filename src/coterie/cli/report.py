@@ -5,6 +5,7 @@ import shlex
 import click
 
 from coterie.cli.main import Subcommand
+from coterie.cli.moved_run import open_run, tasks_option
 
 
 @click.command(cls=Subcommand)
@@ -13,8 +14,13 @@ from coterie.cli.main import Subcommand
 @click.option("--title", help="The page's title.")
 @click.option("--conflict", metavar="FILE", help="What `coterie diagnose` wrote before training.")
 @click.option("--media-root", multiple=True, metavar="FOLDER", help="Show pictures from here, too.")
+@tasks_option
 def report(
-    runs: tuple[str, ...], to: str, media_root: tuple[str, ...], **options: str | None
+    runs: tuple[str, ...],
+    to: str,
+    media_root: tuple[str, ...],
+    tasks: str | None,
+    **options: str | None,
 ) -> None:
     """Writes one HTML page on evaluated runs.
 
@@ -30,9 +36,10 @@ def report(
     from coterie.report import report as write
     from coterie.report import summarize
 
-    flags = [part for name, text in options.items() if text for part in (f"--{name}", text)]
+    given = {"tasks": tasks, **options}
+    flags = [part for name, text in given.items() if text for part in (f"--{name}", text)]
     flags += [part for folder in media_root for part in ("--media-root", folder)]
     command = shlex.join(["coterie", "report", *runs, "--to", to, *flags])
-    groups = group_runs(runs)
+    groups = group_runs([open_run(each, base=None, tasks=tasks) for each in runs])
     path = write(groups, out=to, command=command, media_roots=media_root, **options)
     click.echo(f"{summarize(groups)}\nwritten to {path}".lstrip())

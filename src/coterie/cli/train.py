@@ -57,12 +57,18 @@ from coterie.cli.main import Subcommand
     "--skip-bad-rows", is_flag=True, default=None, help="Leave bad rows out and list them."
 )
 @click.option("--resume", is_flag=True, help="Continue where the run in --out stopped.")
+@click.option(
+    "--accept-changes",
+    is_flag=True,
+    help="Resume though rows or base model are not those that training started with.",
+)
 @device_option
 def train(
     settings: tuple[str, ...],
     recipe: str,
     out: str,
     resume: bool,
+    accept_changes: bool,
     device: str | None,
     **flags: Any,
 ) -> None:
@@ -89,7 +95,8 @@ def train(
     from coterie.progress import format_duration
     from coterie.task_file import read_tasks
     from coterie.train.header import describe_finished
-    from coterie.train.train import make_absolute_base, train_from_config
+    from coterie.train.run import make_absolute_base
+    from coterie.train.train import train_from_config
 
     start, chosen = time.monotonic(), announce_device(device)
     given = {name: value for name, value in flags.items() if value is not None}
@@ -99,7 +106,9 @@ def train(
         given["tasks"] = read_tasks(given["tasks"])
     overrides = [parse_override(text) for text in settings]
     config = build_config(recipe, overrides, given, precision=choose_precision(chosen))
-    run = train_from_config(config, out=out, resume=resume, device=chosen)
+    run = train_from_config(
+        config, out=out, resume=resume, accept_changes=accept_changes, device=chosen
+    )
     if not is_rank_zero():
         return
     seconds = time.monotonic() - start

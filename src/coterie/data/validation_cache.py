@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from coterie.data.dataset import RowError
@@ -33,9 +34,10 @@ class ValidationCache:
             self.newly_valid.append(key)
 
     def save(self) -> None:
-        """Append the new keys to the file."""
+        """Append the new keys to the file, if there is room."""
         if self.newly_valid and self.cache_file is not None:
-            with self.cache_file.open("a", encoding="ascii") as file:
+            # On a full disk the next run validates again.
+            with suppress(OSError), self.cache_file.open("a", encoding="ascii") as file:
                 file.write("".join(f"{key}\n" for key in self.newly_valid))
             self.newly_valid.clear()
 

@@ -31,6 +31,9 @@ class FolderDataset(DenseDataset):
     def tasks(self) -> tuple[DenseTask, ...]:
         return tuple(self.known_tasks[name] for name in self.names)
 
+    def list_folders(self) -> tuple[Path, ...]:
+        return (Path(self.folder),)
+
     def load_split(self, split: str, *, skip_bad_rows: bool = False) -> DenseSamples:
         return ValidatedDenseDataset(self.open_split(split), skip_bad_rows=skip_bad_rows)
 

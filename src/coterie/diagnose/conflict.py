@@ -148,7 +148,7 @@ class Conflict:
 
 
 def _get_file(path: str | Path) -> Path:
-    path = Path(path)
+    path = Path(path).expanduser()
     return RunDirectory(path).conflict_file if path.is_dir() else path
 
 

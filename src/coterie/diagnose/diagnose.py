@@ -20,9 +20,8 @@ from coterie.tasks import TaskSet, TextTask
 from coterie.tasks.dense.dataset import DenseDataset
 from coterie.tasks.gradients import GradientSource
 from coterie.train.frozen_caches import cache_encoder_features
-from coterie.train.run import Run
+from coterie.train.run import Run, make_absolute_base
 from coterie.train.run_directory import RunDirectory
-from coterie.train.train import make_absolute_base
 
 RELATIVE_LOSS_STEP = 0.02
 
@@ -143,6 +142,8 @@ def load_gradient_source(
             "is to be measured (--tasks)"
         )
     trained = None if run is None else run.config.tasks
+    if run is not None and tasks is None:
+        run.check_rows(split)
     compared = trained if tasks is None else find_tasks(tasks)
     assert compared is not None
     if len(compared.names) < 2:

@@ -19,7 +19,8 @@ from coterie.routing.usage import ExpertUsage, UsageStatistics
 from coterie.tasks.predictions import EvaluationDataset, PredictionResult, PredictOptions
 from coterie.tasks.task_set import TaskSet
 from coterie.train.frozen_caches import cache_encoder_features, disable_feature_cache
-from coterie.train.run import Run
+from coterie.train.run import Run, copy_run_files
+from coterie.train.run_lock import lock_run
 from coterie.train.sharding import hide_request
 
 Keys = Mapping[str, Mapping[str, Any]]
@@ -64,6 +65,7 @@ def evaluate(
     lacks, for a device that is not there, and for `blind` with tasks that have images alone.
     """
     run = run if isinstance(run, Run) else Run.read(run)
+    run.check_rows(split)
     skip = run.config.skip_bad_rows if skip_bad_rows is None else skip_bad_rows
     chosen = choose_device(device)
     distributed.init_distributed(chosen)
@@ -71,7 +73,9 @@ def evaluate(
         run=run, split=split, batch_size=batch_size, limit=limit, blind=blind, untrained=untrained,
         skip_bad_rows=skip, device=chosen,
     )  # fmt: skip
-    with distributed.explain_lost_process(), hide_request():
+    work = "-".join(filter(None, ("evaluation", evaluation.control)))
+    with lock_run(run.results, work), distributed.explain_lost_process(), hide_request():
+        distributed.run_on_rank_zero(partial(copy_run_files, run))
         return evaluation.compute_scores()
 
 
@@ -111,7 +115,7 @@ class Evaluation:
     @cached_property
     def loaded(self) -> LoadedModel:
         run, device = self.run, self.device
-        loaded = run.config.load_base(device) if self.untrained else run.load(device=device)
+        loaded = run.load_base(device) if self.untrained else run.load(device=device)
         cache_encoder_features(loaded.model, loaded.processor)
         return loaded
 
@@ -149,7 +153,7 @@ class Evaluation:
 
     def save_scores(self, found: Mapping[str, Scored], keys: Keys) -> Scores:
         """Measure the cost, and write the scores and the table of expert usage."""
-        directory = self.run.directory
+        directory = self.run.results
         facts = [measured for _, measured in found.values()]
         by_task = (ExpertUsage.from_json(each["use"], self.tasks.names) for each in facts)
         usage = ExpertUsage.merge(by_task).compute_means()
@@ -167,10 +171,10 @@ class Evaluation:
         return scores
 
     def get_predictions_file(self, task: str) -> Path:
-        return self.run.directory.predictions_file(self.split, task, self.control)
+        return self.run.results.predictions_file(self.split, task, self.control)
 
     def get_key_file(self, task: str) -> Path:
-        return self.run.directory.predictions_cache_file(self.split, task, self.control)
+        return self.run.results.predictions_cache_file(self.split, task, self.control)
 
     def score_stored(self, dataset: EvaluationDataset, keys: Keys) -> dict[str, Scored]:
         """Score the stored predictions if those of all tasks are up to date; else empty."""
@@ -215,7 +219,7 @@ class Evaluation:
             found[task] = self.score_task(task, result.rows[task]), facts
             predictions.store(self.get_key_file(task), keys[task], **facts)
         if not self.control:
-            examples = self.run.directory.examples_file(self.split)
+            examples = self.run.results.examples_file(self.split)
             self.tasks.save_examples(self.loaded, dataset, examples)
         return found
 
@@ -233,14 +237,13 @@ class Evaluation:
 
         Cached for as long as the predictions are the same.
         """
-        directory = self.run.directory
-        file = directory.cost_cache_file(self.split, self.control)
+        file = self.run.results.cost_cache_file(self.split, self.control)
         if (known := predictions.load_if_fresh(file, keys)) is not None:
             return known
         loaded, model = self.loaded, self.loaded.model
         with disable_feature_cache(loaded.processor):
             forward = self.tasks.make_forward_pass(loaded, self.datasets, num_samples=FLOPS_SAMPLES)
-        trained = None if self.untrained else directory
+        trained = None if self.untrained else self.run.directory
         measured = cost.measure_model(model, forward, usage, trained)
         seconds = sum(each["seconds"] for each in facts)
         measured["generate_samples_per_s"] = sum(each["samples"] for each in facts) / seconds

@@ -89,13 +89,13 @@ class Scores:
 
     def save(self, path: str | Path) -> Path:
         """Write the scores to a file, or to the scores file of a run's folder; return the file."""
-        path = Path(path)
+        path = Path(path).expanduser()
         return write_json(RunDirectory(path).scores_file() if path.is_dir() else path, self.dump())
 
     @classmethod
     def read(cls, path: str | Path) -> "Scores":
         """Read scores from a file, or a run's folder. Raises ValueError if there are none."""
-        path = Path(path)
+        path = Path(path).expanduser()
         path = RunDirectory(path).scores_file() if path.is_dir() else path
         if not path.is_file():
             raise ValueError(f"{path} is not there: run `coterie evaluate {path.parent}` first")

@@ -18,7 +18,7 @@ from coterie.metrics.base import Metric
 from coterie.train.run import Run
 
 Runs = Run | str | Path | Sequence[Run | str | Path]
-IGNORED_CONFIG_FIELDS = ("seed", "tasks", "steps")
+IGNORED_CONFIG_FIELDS = ("seed", "tasks", "steps", "continued_to")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -98,7 +98,7 @@ class Table:
 
     def save(self, path: str | Path) -> Path:
         """Write the table as markdown to a .md file, else as JSON; return the file."""
-        path = Path(path)
+        path = Path(path).expanduser()
         if path.is_dir():
             raise ValueError(f"{path} is a folder: name a file, such as {path / 'table.md'}")
         if path.suffix == ".md":

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from peft import LoraConfig, PeftModel
 from peft.tuners.tuners_utils import check_target_module_exists
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from coterie.extract.fixed_task import (
@@ -21,6 +21,7 @@ from coterie.extract.fixed_task import (
 from coterie.extract.merged import copy_without_mixtures
 from coterie.extract.source import ExtractRequest
 from coterie.extract.verify import Outputs, compute_largest_error, verify_probe, verify_weights
+from coterie.io import save_tensors
 from coterie.tuner.config import WEIGHTS, CoterieConfig
 
 CONFIG = "adapter_config.json"
@@ -72,7 +73,7 @@ def save(
     for name, (down, up) in pairs.items():
         weights[f"{PREFIX}{name}.lora_A.weight"] = pad_rank(down, rank, axis=0)
         weights[f"{PREFIX}{name}.lora_B.weight"] = pad_rank(up, rank, axis=1)
-    save_file(weights, str(to / WEIGHTS), metadata={"format": "pt"})
+    save_tensors(weights, to / WEIGHTS, metadata={"format": "pt"})
     kind = {"base_model_class": type(base_model).__name__,
             "parent_library": type(base_model).__module__}  # fmt: skip
     LoraConfig(

@@ -2,9 +2,10 @@
 
 import json
 import shutil
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from secrets import token_hex
 from typing import Any, Literal
 
 import torch
@@ -17,12 +18,16 @@ from coterie.extract import merged, pruned
 from coterie.extract.expert_selection import LayerUse, PruningOptions
 from coterie.extract.fixed_task import get_adapter_config
 from coterie.extract.source import ExtractRequest
+from coterie.io import PARTIAL, commit, explain_write_errors
 from coterie.progress import Progress
 from coterie.tasks.task_set import TaskSet
 from coterie.third_party_warnings import suppress_third_party_warnings
 from coterie.train import Run
 
 REPORT_FILE = "coterie_extract.json"
+MERGED_DTYPES = {
+    "float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16
+}  # fmt: skip
 FORMATS = {"adapter": lora.write, "merged": merged.write, "pruned": pruned.write}
 
 
@@ -36,6 +41,7 @@ def extract(  # noqa: PLR0913  the choices of one call, each by its name
     probe: Mapping[str, Tensor] | None = None,
     use: Mapping[str, LayerUse] | str | None = None,
     pruning: PruningOptions | None = None,
+    dtype: Literal["float32", "bfloat16", "float16"] | None = None,
     device: str | torch.device | None = None,
 ) -> Path:
     """Extract a plain single-task model from a mixture, exact to rounding.
@@ -64,6 +70,8 @@ def extract(  # noqa: PLR0913  the choices of one call, each by its name
             split of the run's data set to measure it on. None for what `coterie evaluate` wrote
             into the run's routing.json, else "validation"; without a run, for the probe.
         pruning: for "pruned": how many experts are removed; None for Mod-Squad's 3 %.
+        dtype: for "merged": of the written weights; None for the dtype that a run's base model is
+            saved in, or that of a given model.
         device: where a run's model is loaded, see `coterie.devices.choose_device`; None for an
             accelerator where there is one. A model that is given stays where it is.
 
@@ -79,32 +87,47 @@ def extract(  # noqa: PLR0913  the choices of one call, each by its name
     """
     if format not in (None, *FORMATS):
         raise ValueError(f"format={format!r}: allowed are {', '.join(map(repr, FORMATS))}")
-    to = Path(to).absolute()
+    if dtype is not None and (format != "merged" or dtype not in MERGED_DTYPES):
+        allowed = ", ".join(map(repr, MERGED_DTYPES))
+        raise ValueError(
+            f"dtype={dtype!r}, format={format!r}: a dtype is of format='merged', one of {allowed}"
+        )
+    to = Path(to).expanduser().absolute()
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise ValueError(f"{to} exists and is not an empty folder: give a new one")
-    request = ExtractRequest.open(
-        model, device=device, task=task, adapter=adapter, probe=probe, use=use,
-        pruning=pruning or PruningOptions(),
-    )  # fmt: skip
-    default = (TaskSet if request.run is None else request.run.config.tasks).extract_format
-    # A name that nobody has: a folder of the user's may have any fixed one.
-    partial = to.parent / f".{to.name}.{token_hex(8)}.partial"
-    # Loading or activating an adapter sets requires_grad.
-    trained = {weight: weight.requires_grad for weight in request.model.parameters()}
-    try:
-        partial.mkdir(parents=True)
+    with make_partial_folder(to) as partial:
+        request = ExtractRequest.open(
+            model, device=device, task=task, adapter=adapter, probe=probe, use=use,
+            pruning=pruning or PruningOptions(), dtype=MERGED_DTYPES.get(dtype or ""),
+        )  # fmt: skip
+        default = (TaskSet if request.run is None else request.run.config.tasks).extract_format
+        # Loading or activating an adapter sets requires_grad.
+        trained = {weight: weight.requires_grad for weight in request.model.parameters()}
         phase = Progress(1, f"write and verify {request.task}", unit="model", first_line_after=1)
-        with suppress_third_party_warnings(), phase as progress:
-            write_extract(format or default, request, partial)
-            progress.update()
-        if to.is_dir():
-            to.rmdir()
-        partial.rename(to)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-        for weight, flag in trained.items():
-            weight.requires_grad_(flag)
+        try:
+            with suppress_third_party_warnings(), phase as progress:
+                write_extract(format or default, request, partial)
+                progress.update()
+        finally:
+            for weight, flag in trained.items():
+                weight.requires_grad_(flag)
+        commit(partial, to)
     return to
+
+
+@contextmanager
+def make_partial_folder(to: Path) -> Iterator[Path]:
+    """Yield a new folder beside `to`, removed afterwards. Raises WriteError if it is not writable.
+
+    Made before the model is loaded, which may take minutes.
+    """
+    with explain_write_errors(to):
+        to.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(PARTIAL, f".{to.name}.", to.parent))
+        try:
+            yield partial
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
 
 
 def write_extract(format: str, request: ExtractRequest, folder: Path) -> None:

@@ -29,9 +29,9 @@ def write(request: ExtractRequest, folder: Path) -> dict[str, Any]:
     model, adapter = request.model, request.adapter
     shares = make_fixed_task_loras(model, adapter, request.task)
     check(model, shares)
-    save(copy_without_mixtures(model, adapter), shares, folder)
+    dtype = request.get_dtype()
+    save(copy_without_mixtures(model, adapter), shares, folder, dtype)
     base_model = copy_without_mixtures(model, adapter)
-    dtype = next(base_model.parameters()).dtype
     plain = load_checkpoint(type(base_model), folder, dtype=dtype)
     dtypes = {plain.get_submodule(share.name).get_parameter("weight").dtype for share in shares}
     report = verify_weights(verify(base_model, shares, plain), *dtypes)
@@ -72,17 +72,31 @@ def copy_without_mixtures(model: PeftModel, adapter: str, *, runs: bool = False)
 
 
 @torch.no_grad()
-def save(base_model: PreTrainedModel, shares: Sequence[FixedTaskLora], to: Path) -> None:
+def save(
+    base_model: PreTrainedModel, shares: Sequence[FixedTaskLora], to: Path, dtype: torch.dtype
+) -> None:
     """Write the checkpoint with its config and, if there is one, generation config.
 
-    Each module's change is added to its weight in float64.
+    Each module's change is added to its weight in float64, and then converted to `dtype`.
     """
     for share in shares:
         module: Any = base_model.get_submodule(share.name)
         weight = module.weight
-        total = (weight.cpu().double() + share.compute_delta()).to(weight.dtype)
+        total = (weight.cpu().double() + share.compute_delta()).to(dtype)
         module.weight = nn.Parameter(total.to(weight.device), requires_grad=False)
+    convert_parameters(base_model, dtype)
     base_model.save_pretrained(str(to))
+
+
+def convert_parameters(model: nn.Module, dtype: torch.dtype) -> None:
+    """Give a model parameters of another dtype: new ones, as the others are another model's too."""
+    converted: dict[nn.Parameter, nn.Parameter] = {}
+    for module in model.modules():
+        for name, each in module.named_parameters(recurse=False, remove_duplicate=False):
+            if each.is_floating_point() and each.dtype != dtype:
+                if each not in converted:  # tied ones stay tied
+                    converted[each] = nn.Parameter(each.detach().to(dtype), requires_grad=False)
+                module.register_parameter(name, converted[each])
 
 
 @torch.no_grad()
@@ -99,7 +113,7 @@ def verify(base_model: nn.Module, shares: Sequence[FixedTaskLora], loaded: nn.Mo
         if name in cut:
             whole = weight.cpu().double() + cut[name].compute_delta()
             errors.append(compute_largest_error(mine.double(), whole))
-        elif not torch.equal(mine, weight.cpu()):
+        elif not torch.equal(mine, weight.cpu().to(mine.dtype)):
             raise RuntimeError(f"{name} changed in the checkpoint, and no mixture sits there")
     if len(errors) != len(shares):
         raise RuntimeError(f"{len(shares)} modules were cut and {len(errors)} found again")

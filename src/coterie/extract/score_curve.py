@@ -9,7 +9,7 @@ from typing import Any
 
 from coterie.extract.expert_selection import LayerUse, compute_lost_choices
 from coterie.extract.parameter_counts import ParameterCounts
-from coterie.io import write, write_json
+from coterie.io import write, write_json, write_with
 from coterie.optional_imports import import_optional
 
 MAX_POINTS_BELOW_FULL = 0.2
@@ -103,9 +103,10 @@ class ScoreCurve:
         lines = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
         lines.writeheader()
         lines.writerows(rows)
-        write(Path(folder) / "curve.csv", text.getvalue())
-        write_json(Path(folder) / "curve.json", self.dump())
-        return Path(folder)
+        folder = Path(folder).expanduser()
+        write(folder / "curve.csv", text.getvalue())
+        write_json(folder / "curve.json", self.dump())
+        return folder
 
     def to_markdown(self) -> str:
         """Return a table of the points."""
@@ -157,5 +158,6 @@ class ScoreCurve:
 
     def save_figure(self, to: str | Path) -> Path:
         """Write the figure in the format of the file's suffix, such as .svg or .png."""
-        self.draw().savefig(to, dpi=150)
-        return Path(to)
+        to = Path(to)
+        figure, kind = self.draw(), to.suffix.removeprefix(".")
+        return write_with(to, lambda file: figure.savefig(file, dpi=150, format=kind))

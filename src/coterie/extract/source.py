@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 from jaxtyping import Float32
 from peft import PeftModel
 from torch import Tensor
@@ -17,6 +18,7 @@ from coterie.routing.usage import select_task
 from coterie.tasks.dense.expert_usage import measure_usage_by_task
 from coterie.tasks.task_set import Device
 from coterie.train import Run
+from coterie.train.inputs import read_base_dtype
 
 SPLIT = "validation"
 """The split on which a task's expert usage is measured."""
@@ -41,6 +43,7 @@ class ExtractRequest:
     probe: Mapping[str, Tensor] | None = None
     use: Mapping[str, LayerUse] | str | None = None
     pruning: PruningOptions = field(default_factory=PruningOptions)
+    dtype: torch.dtype | None = None
 
     @classmethod
     def open(
@@ -57,6 +60,11 @@ class ExtractRequest:
         loaded: Any = source.load(device=device)
         return cls(model=loaded.model, processor=loaded.processor, run=source, **arguments)
 
+    def get_dtype(self) -> torch.dtype:
+        """Return the dtype of a merged model: the given one, the base's own, or the model's."""
+        own = None if self.run is None else read_base_dtype(self.run.config)
+        return self.dtype or own or next(self.model.parameters()).dtype
+
     def load_image_batches(
         self, split: str, limit: int | None = None
     ) -> Iterator[Float32[Tensor, "batch channels height breadth"]]:
@@ -71,6 +79,7 @@ class ExtractRequest:
                 "returned"
             )
         config = self.run.config
+        self.run.check_rows(split)
         for inputs in config.tasks.load_model_inputs(
             self.processor, split, limit=limit, batch_size=BATCH_SIZE,
             skip_bad_rows=config.skip_bad_rows,

@@ -33,4 +33,4 @@ def single_task(
     )
     stages = (replace(recipe.stages[0], name="alone"),)
     notes = "Train it once a task, on a fresh host and on that task's data alone."
-    return replace(recipe, name="single_task", stages=stages, notes=notes)
+    return replace(recipe, name="single_task", stages=stages, notes=notes, one_task=True)

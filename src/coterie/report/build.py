@@ -64,7 +64,7 @@ def report(
         systems=systems, conflict_before=load_conflict(conflict), command=command,
         media_roots=tuple(Path(each).expanduser() for each in media_roots),
     )  # fmt: skip
-    out = Path(out)
+    out = Path(out).expanduser()
     file = out / REPORT_FILE if out.is_dir() else out
     return write(file, render(context, title or " vs. ".join(each.name for each in systems)))
 
@@ -92,7 +92,7 @@ def load_conflict(conflict: Any) -> Mapping[str, Any] | None:
         return conflict
     if not isinstance(conflict, str | os.PathLike):
         return conflict.dump()
-    file = Path(conflict)
+    file = Path(conflict).expanduser()
     data = RunDirectory(file.parent).try_read_mapping(file)
     if not data:
         raise ValueError(

@@ -5,7 +5,7 @@ Missing and damaged files of a run raise nothing.
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,10 +21,13 @@ MAX_SYSTEMS = 12
 class RunFiles:
     """A run's folder; each file is read once, when it is first needed.
 
+    `given_config` is that of a run whose rows have moved; None for that of the folder.
+
     Raises ValueError if the folder has no file of a run.
     """
 
     directory: RunDirectory
+    given_config: RunConfig | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         self.directory.check()
@@ -37,6 +40,8 @@ class RunFiles:
     @cached_property
     def config(self) -> RunConfig | None:
         """The configuration; None if it cannot be loaded."""
+        if self.given_config is not None:
+            return self.given_config
         try:
             return RunConfig.read(self.directory.config_file)
         except ValueError:
@@ -151,12 +156,15 @@ def group_systems(runs: Any) -> tuple[ReportSystem, ...]:
     for index, (name, group) in enumerate(named.items()):
         is_single = isinstance(group, str | os.PathLike) or not isinstance(group, Iterable)
         listed: Any = [group] if is_single else group
-        files = tuple(
-            RunFiles(RunDirectory(Path(run if isinstance(run, str | os.PathLike) else run.folder)))
-            for run in listed
-        )
+        files = tuple(map(_open_files, listed))
         if not files:
             raise ValueError(f"system {name!r} has no runs: give at least one run's folder")
         label = str(name) or str(files[0].recipe.get("name", "")) or files[0].directory.folder.name
         found.append(ReportSystem(name=label, runs=files, index=index))
     return tuple(found)
+
+
+def _open_files(run: Any) -> RunFiles:
+    if isinstance(run, str | os.PathLike):
+        return RunFiles(RunDirectory(Path(run)))
+    return RunFiles(run.results, run.config)

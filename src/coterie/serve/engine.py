@@ -36,7 +36,7 @@ class InferenceEngine:
     @classmethod
     def from_run(
         cls,
-        folder: str | Path,
+        folder: Run | str | Path,
         *,
         task: str | None = None,
         media: Mapping[str, Sequence[str]] | None = None,
@@ -45,7 +45,7 @@ class InferenceEngine:
         """Load a run.
 
         Args:
-            folder: the run's.
+            folder: the run's, or the run.
             task: the name of one of its tasks; None for the only one.
             media: modality -> the files that questions are about, in the order of the prompt, such
                 as {"image": ["a.png"]}.
@@ -54,7 +54,7 @@ class InferenceEngine:
         Raises ValueError if the run has no such task, or several and none is named, or its tasks
         have no answers in text.
         """
-        run = Run.read(folder)
+        run = folder if isinstance(folder, Run) else Run.read(folder)
         try:
             selected = run.config.tasks.get_text_task(task)
         except ValueError as error:

@@ -26,7 +26,7 @@ from coterie.tasks.task_set import TaskSet
 from coterie.train import Run, train_from_config
 from coterie.train.config import TrainSettings
 from coterie.train.header import describe_finished
-from coterie.train.train import make_absolute_base
+from coterie.train.run import make_absolute_base
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from coterie.metrics.base import Metric
 from coterie.models.loading import LoadedModel
 from coterie.models.options import ModelOptions
+from coterie.plugins import MODELS
 from coterie.recipe import Recipe
 from coterie.tasks.frozen_tasks import FrozenTasks
 from coterie.tasks.gradients import GradientOptions, GradientSource
@@ -48,6 +49,7 @@ class TaskSet(ABC):
         optional_settings: the settings of a run out of `coterie.train.model_settings.OPTIONAL`
             that its models and batches support.
         extract_format: the format that `coterie.extract` writes where none is given.
+        model_plugins: the group of `coterie.plugins` whose models `load_model` knows by name.
         frozen: the tasks of an earlier run that stay as they are; None if all tasks are trained.
     """
 
@@ -56,6 +58,7 @@ class TaskSet(ABC):
     yaml_key: ClassVar[str] = ""
     optional_settings: ClassVar[tuple[str, ...]] = ()
     extract_format: ClassVar[str] = "adapter"
+    model_plugins: ClassVar[str] = MODELS
     frozen: FrozenTasks | None = None
 
     @classmethod
@@ -123,6 +126,17 @@ class TaskSet(ABC):
 
         Raises ValueError naming the first 20 rows that cannot be read, unless they are skipped.
         """
+
+    def compute_rows_digests(self) -> dict[str, str]:
+        """Compute a digest of the rows that training reads, by task or by data set.
+
+        By them a resumed run notices rows that were replaced. Empty where that cannot be told.
+        """
+        return {}
+
+    def find_missing_rows(self, split: str) -> str:
+        """Return a file or folder of a split's rows that does not exist; empty if all do."""
+        return ""
 
     @abstractmethod
     def load_validation_datasets(self, *, skip_bad_rows: bool = False) -> Sequence[TaskDataset]:

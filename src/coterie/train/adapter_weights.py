@@ -8,9 +8,10 @@ import torch
 from peft import PeftModel
 from peft.utils import get_peft_model_state_dict
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
+from coterie import io
 from coterie.train import sharding
 from coterie.tuner.config import WEIGHTS, check_weights
 from coterie.tuner.layer import CoterieLayer
@@ -37,7 +38,7 @@ def collect(model: PeftModel, base_parameters: Sequence[str]) -> dict[str, Tenso
 
 def save_tensors(own: dict[str, Tensor], folder: Path) -> None:
     """Save what `collect` returned without the PEFT configuration, as checkpoints hold it."""
-    save_file(own, folder / WEIGHTS, metadata={"format": "pt"})
+    io.save_tensors(own, folder / WEIGHTS, metadata={"format": "pt"})
 
 
 def load(model: PeftModel, folder: Path) -> None:

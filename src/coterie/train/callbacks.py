@@ -1,13 +1,11 @@
-"""Trainer callbacks: progress, Ctrl-C, and logging integrations."""
+"""Trainer callbacks: progress, and logging integrations."""
 
-import signal
-import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
@@ -18,39 +16,11 @@ from transformers.integrations.integration_utils import (
 
 from coterie import distributed
 from coterie.progress import Progress
+from coterie.train.interrupt import InterruptHandler
 from coterie.train.running_sums import LossSums, RunningSums
 
 AVERAGED_STEPS = 10
 """The last steps, over which the losses of tasks that are shown are means."""
-
-
-class InterruptHandler:
-    """Sets `requested` on the first Ctrl-C within a `with InterruptHandler() as handler:` block.
-
-    Does nothing outside of the main thread, where Python receives no signals.
-    """
-
-    def __init__(self) -> None:
-        self.requested = False
-        self._previous_handler: Any = None
-
-    def __enter__(self) -> "InterruptHandler":
-        if threading.current_thread() is threading.main_thread():
-            self._previous_handler = signal.signal(signal.SIGINT, self._handle_signal)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self._previous_handler is not None:
-            signal.signal(signal.SIGINT, self._previous_handler)
-
-    def _handle_signal(self, number: int, frame: FrameType | None) -> None:
-        if self.requested:
-            raise KeyboardInterrupt("stopped at once; resume=True goes on at the last checkpoint")
-        self.requested = True
-        if not distributed.is_rank_zero():
-            return
-        message = "Stopping after this step, with a checkpoint. Ctrl-C again stops at once."
-        print(f"\n{message}", file=sys.stderr)
 
 
 class ProgressCallback(TrainerCallback):
@@ -74,8 +44,7 @@ class ProgressCallback(TrainerCallback):
     ) -> None:
         if not self.progress.is_quiet:
             self.progress.update(note=self._describe_step())
-        # Ctrl-C reaches the processes at different steps; they stop at the same.
-        self.interrupt.requested = distributed.is_true_anywhere(self.interrupt.requested)
+        self.interrupt.share()  # a signal reaches the processes at different steps
         if self.interrupt.requested:
             control.should_save = control.should_training_stop = True
 
@@ -102,11 +71,73 @@ def describe_losses(steps: Sequence[LossSums], tasks: Sequence[str]) -> str:
 
 
 class RunTensorBoardCallback(TensorBoardCallback):
-    """Transformers' TensorBoard callback, writing into the run's folder."""
+    """Transformers' TensorBoard callback, writing into the run's folder for as long as it can.
+
+    Training goes on without it: log.jsonl has the same numbers.
+    """
+
+    def __init__(self, writer: Any, folder: Path) -> None:
+        super().__init__(writer)
+        self.folder = folder
 
     def on_train_begin(self, *args: Any, **rest: Any) -> None:
         # Trainer's would log the model's configuration as text; the run's configuration has it.
         return None
+
+    def on_log(self, *args: Any, **rest: Any) -> None:
+        try:
+            super().on_log(*args, **rest)
+        except OSError as error:
+            self._give_up(error)
+
+    def on_train_end(self, *args: Any, **rest: Any) -> None:
+        try:
+            super().on_train_end(*args, **rest)
+        except OSError as error:
+            self._give_up(error)
+
+    def _give_up(self, error: OSError) -> None:
+        self.tb_writer = None
+        report_lost_events(self.folder, error)
+
+
+def report_lost_events(folder: Path, error: OSError) -> None:
+    """Print that there are no more events, and why."""
+    distributed.print_message(
+        f"{folder}: TensorBoard's events cannot be written ({error.strerror or error}); training "
+        "goes on without them"
+    )
+
+
+@contextmanager
+def ignore_event_errors() -> Iterator[None]:
+    """Hide the traceback of TensorBoard's thread; its callback reports the error."""
+    show = threading.excepthook
+
+    def show_others(found: threading.ExceptHookArgs) -> None:
+        is_writer = type(found.thread).__module__.startswith("tensorboard.")
+        if not (is_writer and isinstance(found.exc_value, OSError)):
+            show(found)
+
+    threading.excepthook = show_others
+    try:
+        yield
+    finally:
+        threading.excepthook = show
+
+
+def check_integrations(report_to: Sequence[str]) -> None:
+    """Raise ValueError for an integration that transformers does not have, or not here."""
+    for name in report_to:
+        try:
+            for each in get_reporting_integration_callbacks([name]):
+                each()
+        except (ImportError, RuntimeError, ValueError) as error:
+            problem = str(error).strip().partition("\n")[0].rstrip(".")
+            raise ValueError(
+                f"report_to={name!r}: {problem}. Install it, or leave report_to out: log.jsonl "
+                "and TensorBoard's events have the same numbers"
+            ) from error
 
 
 def make_callbacks(events: Path, report_to: Sequence[str], *, step: int) -> list[TrainerCallback]:
@@ -122,5 +153,9 @@ def make_callbacks(events: Path, report_to: Sequence[str], *, step: int) -> list
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         return found
-    writer = SummaryWriter(str(events), purge_step=step + 1 if step else None)
-    return [*found, RunTensorBoardCallback(writer)]
+    try:
+        writer = SummaryWriter(str(events), purge_step=step + 1 if step else None)
+    except OSError as error:
+        report_lost_events(events, error)
+        return found
+    return [*found, RunTensorBoardCallback(writer, events)]

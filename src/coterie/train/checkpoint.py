@@ -1,6 +1,5 @@
 """Checkpoints: folders that are written atomically and contain no pickle."""
 
-import errno
 import json
 import random
 import shutil
@@ -11,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
@@ -19,13 +18,14 @@ from transformers import TrainerState
 from transformers.trainer import TRAINER_STATE_NAME
 
 from coterie import distributed
+from coterie.io import PARTIAL, commit, explain_write_errors, save_tensors
 from coterie.train import adapter_weights
+from coterie.train.checksums import write_checksums
 from coterie.train.running_sums import RunningSums
 from coterie.train.sharding import gather_on_rank_zero, place_like
 from coterie.train.stage_context import StageContext
 
 CHECKPOINT_PREFIX = "checkpoint-"
-PARTIAL_PREFIX = ".partial"
 BEST_FOLDER = "best"
 STATE_FILE, TENSORS_FILE = "training_state.json", "training_state.safetensors"
 RANDOM, BALANCING = "random.", "balancing."
@@ -33,34 +33,27 @@ RANDOM, BALANCING = "random.", "balancing."
 
 
 def write_atomically(folder: Path, write: Callable[[Path], None]) -> None:
-    """Fill a folder under a temporary name with `write`, and then rename it.
+    """Fill a folder under a temporary name with `write`, add checksums, and then rename it.
 
     A process that is killed meanwhile leaves no folder of that name, or the old one.
-    Raises OSError if the disk is full, naming the last checkpoint.
+    Raises OSError if it cannot be written, naming the last checkpoint.
     """
-    unfinished = folder.with_name(folder.name + PARTIAL_PREFIX)
+    unfinished = folder.with_name(folder.name + PARTIAL)
     shutil.rmtree(unfinished, ignore_errors=True)
-    try:
-        unfinished.mkdir(parents=True)
-        write(unfinished)
-    except Exception as error:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        if not _is_disk_full(error):
+    before = find_latest(folder.parent)
+    left = f"The last checkpoint is {before}" if before else "What was saved before is kept"
+    advice = f"{left}. Make room and go on with resume=True (--resume)"
+    with explain_write_errors(folder, advice):
+        try:
+            unfinished.mkdir(parents=True)
+            write(unfinished)
+            write_checksums(unfinished)
+            if folder.exists():  # a repeated step after a resume; its content is the same
+                shutil.rmtree(folder)
+            commit(unfinished, folder)
+        except BaseException:
+            shutil.rmtree(unfinished, ignore_errors=True)
             raise
-        before = find_latest(folder.parent)
-        left = f"the last checkpoint is {before}" if before else "there is no checkpoint yet"
-        message = f"the disk is full: {folder} could not be written; {left}. Make room and go on "
-        raise OSError(errno.ENOSPC, message + "with resume=True (--resume)") from error
-    if folder.exists():  # a repeated step after a resume; its content is the same
-        shutil.rmtree(folder)
-    unfinished.rename(folder)
-
-
-def _is_disk_full(error: Exception) -> bool:
-    if isinstance(error, OSError):
-        return error.errno in (errno.ENOSPC, errno.EDQUOT)
-    # safetensors wraps the system's error.
-    return any(each in str(error).lower() for each in ("os error 28", "no space left"))
 
 
 def get_step(folder: Path) -> int:
@@ -84,7 +77,7 @@ def remove_old(stage: Path) -> None:
     """Remove all checkpoints but the last two."""
     for path in list_checkpoints(stage)[:-2]:
         # Renamed first: a partly removed checkpoint must not be read as one.
-        gone = path.rename(path.with_name(path.name + PARTIAL_PREFIX))
+        gone = path.rename(path.with_name(path.name + PARTIAL))
         shutil.rmtree(gone, ignore_errors=True)
 
 
@@ -104,13 +97,17 @@ def save_state(folder: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) 
     """Write tensors, JSON facts, and the state of this process's other random generators."""
     name, keys, *rest = np.random.get_state(legacy=True)
     facts = facts | {"python": random.getstate(), "numpy": [name, np.asarray(keys).tolist(), *rest]}
-    save_file({k: v.contiguous() for k, v in tensors.items()}, folder / TENSORS_FILE)
+    save_tensors({k: v.contiguous() for k, v in tensors.items()}, folder / TENSORS_FILE)
     (folder / STATE_FILE).write_text(json.dumps(facts), encoding="utf-8")
 
 
+def load_facts(folder: Path) -> dict[str, Any]:
+    """Read the JSON facts of a checkpoint."""
+    return json.loads((folder / STATE_FILE).read_text(encoding="utf-8"))
+
+
 def load_state(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    facts = json.loads((folder / STATE_FILE).read_text(encoding="utf-8"))
-    return load_file(folder / TENSORS_FILE), facts
+    return load_file(folder / TENSORS_FILE), load_facts(folder)
 
 
 def load_random(folder: Path) -> int:
@@ -184,6 +181,7 @@ def save_trainer(
     tensors |= {name: each.detach().cpu() for name, each in balancing.items()}
     facts: dict[str, Any] = {"step": context.finished_steps + step, "logged": last_logged_step}
     facts["time_s"] = context.metric_log.get_time_s()
+    facts["log_sha256"] = context.metric_log.compute_digest()
     if context.validation is not None:
         facts["validation"] = context.validation.state_dict()
 

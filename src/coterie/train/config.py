@@ -17,7 +17,7 @@ from coterie.tasks.task_set import Collator, TaskSet
 from coterie.tasks.text.packing import PackedCollator
 from coterie.train.model_settings import check_fit
 from coterie.train.run_directory import RunDirectory
-from coterie.train.steps import split_steps
+from coterie.train.steps import extend_last, split_steps
 
 BATCH_SIZE = 8
 
@@ -47,6 +47,9 @@ class RunConfig:
             of padding each; saves time and memory and changes nothing else.
         steps: optimizer steps over all stages, split in the proportion of the stages' own; None
             for the stages' own.
+        continued_to: optimizer steps over all stages to which a later call with resume=True and a
+            larger `steps` has lengthened the run. The last stage takes them all, and from there on
+            its learning rate is that of the longer stage. None if none has.
         learning_rate: the peak of the stage with the highest; the others are scaled with it.
             None for the stages' own.
         max_grad_norm: gradients are clipped to this norm; 0 for no clipping.
@@ -83,6 +86,7 @@ class RunConfig:
     max_length: int | None = None
     packing: bool = False
     steps: int | None = None
+    continued_to: int | None = None
     learning_rate: float | None = None
     max_grad_norm: float = 1.0
     evaluate_every: int | None = None
@@ -99,6 +103,8 @@ class RunConfig:
     report_to: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if isinstance(self.report_to, str):
+            object.__setattr__(self, "report_to", (self.report_to,))
         if not isinstance(self.tasks, TaskSet):
             advice = "give a TaskSet, such as coterie.read_tasks returns"
             raise ValueError(f"tasks={self.tasks!r}: {advice}")
@@ -110,6 +116,7 @@ class RunConfig:
                 f"precision={self.precision!r}: allowed are 'float32' and 'bfloat16'; float16 "
                 "needs its losses scaled and is not supported"
             )
+        self.recipe.check_tasks(names)
         self.tasks.check_recipe(self.recipe)
         self._check_numbers()
         check_fit(self)
@@ -177,6 +184,8 @@ class RunConfig:
             wanted.append(stage.steps or max(1, math.ceil((stage.epochs or 1) * a_pass)))
         if self.steps is not None:
             wanted = split_steps(self.steps, wanted)
+        if self.continued_to is not None:
+            wanted = extend_last(self.continued_to, wanted)
         highest = max(stage.learning_rate for stage in self.recipe.stages)
         scale = 1.0 if self.learning_rate is None else self.learning_rate / highest
         return tuple(
@@ -194,7 +203,7 @@ class RunConfig:
     @classmethod
     def read(cls, path: str | Path) -> "RunConfig":
         """Read a configuration from a run's folder or its file. ValueError if it does not load."""
-        path = Path(path)
+        path = Path(path).expanduser()
         path = RunDirectory(path).config_file if path.is_dir() else path
         if not path.is_file():
             raise ValueError(f"{path} is not a file: give a run's folder or its configuration file")
@@ -208,7 +217,7 @@ class RunConfig:
 
 
 MINIMUMS = {
-    "seed": 0, "batch_size": 1, "accumulation": 1, "max_length": 1, "steps": 1,
+    "seed": 0, "batch_size": 1, "accumulation": 1, "max_length": 1, "steps": 1, "continued_to": 1,
     "max_grad_norm": 0, "evaluate_every": 1, "patience": 1, "validation_limit": 1,
     "save_every": 1, "log_every": 1, "log_usage_every": 0, "workers": 0,
 }  # fmt: skip
@@ -228,6 +237,7 @@ class TrainSettings(TypedDict, total=False):
     max_length: int | None
     packing: bool
     steps: int | None
+    continued_to: int | None
     learning_rate: float | None
     max_grad_norm: float
     evaluate_every: int | None

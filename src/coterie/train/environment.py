@@ -14,6 +14,7 @@ import torch
 
 from coterie import distributed
 from coterie.devices import describe_device
+from coterie.io import append_line
 
 PACKAGES = ("coterie", "torch", "transformers", "peft", "numpy")
 
@@ -29,8 +30,7 @@ def append_environment(file: Path, *, step: int, device: torch.device) -> None:
         "threads": torch.get_num_threads(),
         "versions": list(get_versions()),
     }
-    with file.open("a", encoding="utf-8") as opened:
-        opened.write(json.dumps(facts) + "\n")
+    append_line(file, json.dumps(facts))
 
 
 def describe_machine() -> str:

@@ -1,6 +1,7 @@
 """What is said of a training: a header before it, and a sentence after it."""
 
 from coterie.devices import describe_device
+from coterie.train.finished_stages import read_finished_stages
 from coterie.train.run import Run
 from coterie.train.stage_context import StageContext
 
@@ -40,7 +41,7 @@ def describe_run(context: StageContext) -> str:
 
 def describe_finished(run: Run) -> str:
     """Return in a sentence how far a run was trained, and the losses that its log has."""
-    steps = sum(stage.steps for stage in run.directory.read_finished_stages())
+    steps = sum(stage.steps for stage in read_finished_stages(run.directory))
     log = [each for each in run.read_log() if each.get("loss") is not None]
     losses = [f"{each['loss']:.3g} at step {each['step']:,}" for each in (*log[:1], *log[1:][-1:])]
     return f"trained {steps:,} steps" + (f"; loss {', '.join(losses)}" if losses else "")

@@ -1,5 +1,6 @@
 """`MetricLog`: the log of a run, a JSON line a record; a resumed run continues it."""
 
+import hashlib
 import json
 import time
 from collections.abc import Mapping
@@ -7,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from coterie import distributed
-from coterie.io import read_json_lines, replace_non_finite, write
+from coterie.io import append_line, read_json_lines, replace_non_finite, write
 from coterie.routing.usage import UsageStatistics
 from coterie.train.run_directory import RunDirectory
 
@@ -15,14 +16,32 @@ from coterie.train.run_directory import RunDirectory
 class MetricLog:
     """Writes records to the log of a run, and measures the training time over all resumes."""
 
-    def __init__(self, folder: Path, *, step: int, time_s: float) -> None:
-        """Remove the records after `step`, and an incomplete last line, on rank 0, which writes."""
+    def __init__(
+        self, folder: Path, *, step: int, time_s: float, digest: str | None = None
+    ) -> None:
+        """Remove the records after `step`, and an incomplete last line, on rank 0, which writes.
+
+        `digest` is what `compute_digest` returned at that step: a message says if records were
+        lost or changed since.
+        """
         self.path = RunDirectory(folder).log_file
         self.previous_time_s = time_s
         self.start()
-        if self.path.is_file() and distributed.is_rank_zero():
-            kept = [each for each in read_json_lines(self.path) if each["step"] <= step]
+        if not distributed.is_rank_zero():
+            return
+        if self.path.is_file():
+            kept = [each for each in read_json_lines(self.path) if _has_step(each, step)]
             write(self.path, "".join(f"{json.dumps(each)}\n" for each in kept))
+        if digest not in (None, self.compute_digest()):
+            distributed.print_message(
+                f"{self.path} was damaged: records up to step {step} are missing or not as they "
+                "were written; training itself does not depend on them"
+            )
+
+    def compute_digest(self) -> str:
+        """Compute the digest of the log as it is now; that of nothing if there is no file."""
+        content = self.path.read_bytes() if self.path.is_file() else b""
+        return hashlib.sha256(content).hexdigest()
 
     def start(self) -> None:
         """Start measuring time, which excludes loading."""
@@ -34,8 +53,13 @@ class MetricLog:
 
     def write(self, record: Mapping[str, Any]) -> None:
         """Append a record; non-finite numbers become null, as JSON has no NaN."""
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(replace_non_finite(record)) + "\n")
+        append_line(self.path, json.dumps(replace_non_finite(record)))
+
+
+def _has_step(record: Mapping[str, Any], last: int) -> bool:
+    """Return whether a record is one of training, and not after a step."""
+    step = record.get("step")
+    return type(step) is int and step <= last
 
 
 def flatten_for_trackers(record: Mapping[str, Any]) -> dict[str, float]:

@@ -34,7 +34,7 @@ def find_recipe(recipe: Recipe | str | Path) -> Recipe:
 
 def read_recipe_or_config(recipe: str) -> Recipe | RunConfig:
     """Read the recipe or configuration in a file, or the configuration in a run's folder."""
-    path = Path(recipe)
+    path = Path(recipe).expanduser()
     if path.is_dir():
         directory = RunDirectory(path)
         path = directory.config_file if directory.is_run else path / RECIPE_FILE

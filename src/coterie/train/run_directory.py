@@ -5,12 +5,12 @@ import shlex
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from coterie.data.dataset import BadRow
 from coterie.file_names import check_file_name
-from coterie.io import read_json_lines, write
+from coterie.io import PARTIAL, read_json_lines, write
 from coterie.train.run_entries import check_entries
 
 CONTROLS = {"untrained": "--untrained", "blind": "--blind"}
@@ -22,22 +22,6 @@ class MissingFile(NamedTuple):
 
     message: str
     command: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class FinishedStage:
-    """A finished stage, by its name.
-
-    Attributes:
-        steps: optimizer steps; fewer than configured where it stopped early.
-        weights_folder: the folder of its weights, relative to the run's folder.
-        base_parameters: names of the base model's parameters that it or an earlier stage trained.
-    """
-
-    stage: str
-    steps: int
-    weights_folder: str
-    base_parameters: tuple[str, ...] = ()
 
 
 class _RunPath:
@@ -62,6 +46,9 @@ class RunDirectory:
 
     folder: Path
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "folder", Path(self.folder).expanduser())
+
     config_file = _RunPath("run.json")
     """The `RunConfig`, complete: `coterie train RUN/run.json` repeats the run."""
     adapter_folder = _RunPath("adapter")
@@ -71,19 +58,27 @@ class RunDirectory:
     environment_file = _RunPath("environment.jsonl")
     """Machine, device and versions, a JSON line for each start."""
     progress_file = _RunPath("progress.json")
-    """The finished stages."""
+    """The finished stages, with a checksum."""
+    inputs_file = _RunPath("inputs.json")
+    """Digests of the rows and of the base model that training started with."""
     expert_usage_file = _RunPath("routing.json")
     """Which experts each task uses, by layer; `coterie evaluate` writes it."""
     conflict_file = _RunPath("conflict.json")
     """The conflict between tasks after training, as `coterie diagnose` measures it."""
 
+    _checkpoints = _RunPath("checkpoints")
+
     def checkpoints_folder(self, number: int, stage: str) -> Path:
         """Return the folder of a stage's checkpoints; `number` counts from 0."""
-        return self.folder / "checkpoints" / f"{number + 1}-{_check_name(stage, 'stage')}"
+        return self._checkpoints / f"{number + 1}-{_check_name(stage, 'stage')}"
 
     def events_folder(self, stage: str) -> Path:
         """Return the folder of a stage's TensorBoard events."""
         return self.folder / "events" / _check_name(stage, "stage")
+
+    def lock_file(self, work: str) -> Path:
+        """Return the file that a process locks while it trains or evaluates the run."""
+        return self.folder / f".{work}.lock"
 
     def bad_rows_file(self, split: str = "") -> Path:
         """Return the list of the rows that training skipped, or with a split its evaluation."""
@@ -122,9 +117,22 @@ class RunDirectory:
 
     @property
     def is_started(self) -> bool:
-        """Whether training took a step: there is a log, a finished stage or an adapter."""
+        """Whether training took a step: a log, a checkpoint, a finished stage or an adapter."""
         files = (self.adapter_folder, self.progress_file, self.log_file)
-        return any(each.exists() for each in files)
+        return any(each.exists() for each in files) or any(self._checkpoints.glob("*/*-[0-9]*"))
+
+    @property
+    def has_other_files(self) -> bool:
+        """Whether the folder has anything but locks and what an interruption left unfinished."""
+        if not self.folder.is_dir():
+            return False
+        ours = (PARTIAL, ".lock", ".lock.json")
+        return any(not each.name.endswith(ours) for each in self.folder.iterdir())
+
+    def list_results(self) -> list[Path]:
+        """List the files of scores and measurements of the trained weights."""
+        scores = [self.scores_file(), self.scores_file("blind")]
+        return [*scores, self.expert_usage_file, self.conflict_file]
 
     @property
     def is_finished(self) -> bool:
@@ -141,26 +149,6 @@ class RunDirectory:
                 "that `coterie train` wrote"
             )
         check_entries(self.folder)
-
-    def read_finished_stages(self) -> list[FinishedStage]:
-        """Read the finished stages, in order; none without a file. ValueError if it is damaged."""
-        if not self.progress_file.is_file():
-            return []
-        try:
-            stages = json.loads(self.progress_file.read_text(encoding="utf-8"))["stages"]
-            rows = [each | {"base_parameters": tuple(each["base_parameters"])} for each in stages]
-            for place in (PurePath(row["weights_folder"]) for row in rows):
-                if place.is_absolute() or ".." in place.parts:
-                    raise ValueError(f"weights_folder {place} leads out of the run's folder")
-            return [FinishedStage(**row) for row in rows]
-        except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(
-                f"{self.progress_file} is damaged ({error!r}): train again in a new folder"
-            ) from error
-
-    def add_finished_stage(self, done: FinishedStage) -> None:
-        rows = [vars(each) for each in (*self.read_finished_stages(), done)]
-        write(self.progress_file, json.dumps({"stages": rows}, indent=1))
 
     def write_bad_rows(self, bad: Iterable[BadRow], split: str = "") -> int:
         """Write skipped rows, each once, and return their number; remove the file for none."""

@@ -17,15 +17,20 @@ from coterie.tasks.text.packing import check_packing
 from coterie.third_party_warnings import suppress_third_party_warnings
 from coterie.train import adapter_weights, checkpoint, sharding
 from coterie.train.batch_sampler import MultiTaskDataset, derive_stage_seed
-from coterie.train.callbacks import InterruptHandler, ProgressCallback, make_callbacks
+from coterie.train.callbacks import ProgressCallback, ignore_event_errors, make_callbacks
 from coterie.train.compilation import compile_model
+from coterie.train.finished_stages import (
+    FinishedStage,
+    add_finished_stage,
+    read_finished_stages,
+)
 from coterie.train.frozen_caches import cache_encoder_features, cache_hidden_states
 from coterie.train.frozen_tasks import exclude_frozen, initialize_from_run
 from coterie.train.header import describe_training
+from coterie.train.interrupt import InterruptHandler, StoppedBySignal
 from coterie.train.metric_log import MetricLog
 from coterie.train.model_card import write_model_card
 from coterie.train.run import Run
-from coterie.train.run_directory import FinishedStage
 from coterie.train.stage_context import StageContext
 from coterie.train.trainable import TrainableParameters, make_stage_mixtures, select_trainable
 from coterie.train.trainer import MixtureTrainer
@@ -49,7 +54,7 @@ class StageRunner:
         self.aggregator = self.config.recipe.balancing.build_aggregator()
         self.device, self.progress = device, progress
         self.is_sharded = sharding.is_used(self.config)
-        self.finished_stages = run.directory.read_finished_stages()
+        self.finished_stages = read_finished_stages(run.directory)
         self.base_parameters: tuple[str, ...] = ()
 
     def train(self) -> None:
@@ -121,13 +126,15 @@ class StageRunner:
                 check_packing(model)
             context.metric_log.start()
             if not self._is_ended(last):
-                trainer.train(resume_from_checkpoint=str(last) if last else None)
+                with ignore_event_errors():
+                    trainer.train(resume_from_checkpoint=str(last) if last else None)
         distributed.barrier()  # until the last checkpoint is written
         self._write_too_long()
         if interrupt.requested and not self._is_ended(checkpoint.find_latest(context.folder)):
-            raise KeyboardInterrupt(
+            raise StoppedBySignal(
                 f"stopped after step {context.finished_steps + trainer.state.global_step}, "
-                "which is saved; go on with resume=True (--resume)"
+                "which is saved; go on with resume=True (--resume)",
+                interrupt.number,
             )
         self._close_stage(context)
 
@@ -170,7 +177,10 @@ class StageRunner:
             base_parameters=tuple(dict.fromkeys([*base_parameters, *trainable.base])),
             balancing=balancing, aggregator=self.aggregator,
             dataset=self.samples, collator=self.collator,
-            metric_log=MetricLog(self.run.folder, step=facts["step"], time_s=facts["time_s"]),
+            metric_log=MetricLog(
+                self.run.folder, step=facts["step"], time_s=facts["time_s"],
+                digest=facts.get("log_sha256"),
+            ),
             validation=self._make_validation(stage), finished_steps=self.count_finished_steps(),
         )  # fmt: skip
 
@@ -203,7 +213,7 @@ class StageRunner:
             base_parameters=context.base_parameters,
         )
         if distributed.is_rank_zero():
-            self.run.directory.add_finished_stage(done)
+            add_finished_stage(self.run.directory, done)
         distributed.barrier()
         self.finished_stages.append(done)
 

@@ -1,4 +1,4 @@
-"""`split_steps`: how many of a run's steps each stage gets."""
+"""How many of a run's steps each stage gets."""
 
 import math
 
@@ -13,3 +13,14 @@ def split_steps(total: int, wanted: list[int]) -> list[int]:
     while sum(steps) > total:  # if a share below 1 was raised to 1
         steps[steps.index(max(steps))] -= 1
     return steps
+
+
+def extend_last(total: int, wanted: list[int]) -> list[int]:
+    """Give the last stage what `total` steps have more than `wanted`. ValueError if it is less."""
+    more = total - sum(wanted)
+    if more < 0:
+        raise ValueError(
+            f"steps={total}: the run was started with {sum(wanted)} steps, and can be resumed with "
+            "as many or more"
+        )
+    return [*wanted[:-1], wanted[-1] + more]

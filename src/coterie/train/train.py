@@ -2,18 +2,17 @@
 
 import inspect
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any, Unpack, get_type_hints
+from typing import Unpack, get_type_hints
 
 import torch
 
-from coterie import distributed, serialization
+from coterie import distributed
 from coterie.devices import choose_device, choose_precision
-from coterie.io import write
 from coterie.recipe import Recipe
 from coterie.task_file import find_tasks
 from coterie.tasks.dense.dataset import DenseDataset
@@ -22,9 +21,10 @@ from coterie.tasks.text.task import TextTask
 from coterie.train.config import RunConfig, TrainSettings
 from coterie.train.model_settings import check_device
 from coterie.train.named_recipes import find_recipe
-from coterie.train.run import Run
+from coterie.train.run import Run, make_absolute_base
 from coterie.train.run_directory import RunDirectory
 from coterie.train.run_entries import check_entries
+from coterie.train.run_lock import lock_run
 
 SETTINGS = tuple(get_type_hints(TrainSettings))
 
@@ -36,6 +36,7 @@ def train(
     tasks: TaskSet | TextTask | Sequence[TextTask] | DenseDataset | str | Path,
     out: str | Path,
     resume: bool = False,
+    accept_changes: bool = False,
     progress: bool | None = None,
     device: str | torch.device | None = None,
     **settings: Unpack[TrainSettings],
@@ -50,7 +51,10 @@ def train(
             a dense data set, for `DenseTasks` with its default settings.
         out: the run's folder, created if it does not exist.
         resume: continue in `out` where a run of the same configuration stopped, bit for bit;
-            start if there is nothing yet.
+            start, and say so, if there is nothing yet. With more `steps` than before the last
+            stage takes the rest, also of a finished run, at the learning rates of the longer stage.
+        accept_changes: resume although the rows, the base model or its tokenizer are not those
+            that the run was started with.
         progress: None for a bar where standard error is a terminal and for lines elsewhere; True
             for a bar, False for neither.
         device: see `coterie.devices.choose_device`; None for an accelerator where there is one.
@@ -59,11 +63,12 @@ def train(
 
     Raises:
         ValueError: an unknown setting or device, rows that cannot be read, a model that does not
-            fit the tasks or the recipe, a folder that has a run already, a run of another
-            configuration.
+            fit the tasks or the recipe, a folder that has a run already or that another process
+            trains in, a run of another configuration, or of rows that changed.
         FloatingPointError: the loss is not finite; the last good checkpoint is kept.
-        OSError: the disk is full; the last checkpoint is kept.
-        KeyboardInterrupt: Ctrl-C, after a checkpoint was written.
+        OSError: the disk is full, or the folder read-only; the last checkpoint is kept.
+        KeyboardInterrupt: Ctrl-C, SIGTERM, SIGHUP, SIGUSR1 or SIGXCPU, after a checkpoint was
+            written: a `coterie.train.interrupt.StoppedBySignal`.
     """
     if unknown := [name for name in settings if name not in SETTINGS]:
         near, allowed = serialization.format_suggestions(unknown[0], SETTINGS), ", ".join(SETTINGS)
@@ -72,7 +77,10 @@ def train(
     chosen = choose_device(device)
     settings.setdefault("precision", choose_precision(chosen))
     config = RunConfig(recipe=recipe, base=base, tasks=tasks, **settings)
-    return train_from_config(config, out=out, resume=resume, progress=progress, device=chosen)
+    return train_from_config(
+        config, out=out, resume=resume, accept_changes=accept_changes, progress=progress,
+        device=chosen,
+    )  # fmt: skip
 
 
 def _list_settings() -> inspect.Signature:
@@ -87,25 +95,31 @@ def train_from_config(
     *,
     out: str | Path,
     resume: bool = False,
+    accept_changes: bool = False,
     progress: bool | None = None,
     device: str | torch.device | None = None,
 ) -> Run:
     """Train from a complete configuration, such as `RunConfig.read("RUN")`; see `train`."""
-    folder, chosen = Path(out), choose_device(device)
-    check_entries(folder)
+    directory, chosen = RunDirectory(Path(out)), choose_device(device)
+    check_entries(directory.folder)
     check_device(config.model_options, chosen)
     distributed.init_distributed(chosen)
-    # Slow to import: PEFT and DTensor.
+    # Slow to import: PEFT, DTensor and transformers' Trainer.
     from coterie.train import sharding
+    from coterie.train.resume import prepare_folder
 
     if sharding.is_requested_by_accelerate():
         config = replace(config, sharding="fsdp")
     sharding.check(config)
-    distributed.run_on_rank_zero(lambda: _prepare_folder(config, folder, resume=resume))
-    run = Run(folder, config)
-    if not run.is_finished:
-        with distributed.explain_lost_process(), sharding.hide_request():
-            _train(run, progress=progress, device=chosen)
+    with lock_run(directory, "training"):
+        prepare = partial(
+            prepare_folder, config, directory, resume=resume, accept_changes=accept_changes
+        )
+        steps, continued_to = distributed.run_on_rank_zero(prepare)
+        run = Run(directory.folder, replace(config, steps=steps, continued_to=continued_to))
+        if not run.is_finished:
+            with distributed.explain_lost_process(), sharding.hide_request():
+                _train(run, progress=progress, device=chosen)
     return run
 
 
@@ -113,8 +127,10 @@ def _train(run: Run, *, progress: bool | None, device: torch.device) -> None:
     """Train the stages that remain, and list what was skipped and the machine."""
     # Slow to import: transformers' Trainer. `import coterie` must not load it.
     from coterie.train import environment
+    from coterie.train.callbacks import check_integrations
     from coterie.train.stage_runner import StageRunner
 
+    check_integrations(run.config.report_to)
     make = partial(StageRunner, run, device=device, progress=progress)
     runner = distributed.run_on_all(make)
     bad_rows = chain(*distributed.all_gather_object(runner.bad_rows))
@@ -125,63 +141,6 @@ def _train(run: Run, *, progress: bool | None, device: torch.device) -> None:
         step = runner.count_finished_steps()
         environment.append_environment(run.directory.environment_file, step=step, device=device)
     runner.train()
-
-
-def make_absolute_base(base: str | Path) -> str:
-    """Return a folder by its absolute path, so that the configuration is valid everywhere."""
-    if not isinstance(base, str | Path):
-        raise ValueError(describe_loaded_base(base))
-    path = Path(base).expanduser()
-    return str(path.absolute()) if path.is_dir() else str(base)
-
-
-def describe_loaded_base(base: Any) -> str:
-    """Say why a loaded model is no base of a run, and what to give instead."""
-    config = getattr(base, "config", None)  # a transformers model has one, other objects may not
-    source = getattr(config, "_name_or_path", "") or "its folder or hub id"
-    return (
-        f"base is a {type(base).__name__}, and a run stores where its base model is, so that it "
-        f"can be loaded again: give {source}, or save the model to a folder by save_pretrained "
-        "and give that; to train a loaded model in your own loop, use coterie.graft"
-    )
-
-
-def _prepare_folder(config: RunConfig, folder: Path, *, resume: bool) -> None:
-    """Create the folder of a new run, or check that the run in it can be resumed."""
-    directory = RunDirectory(folder)
-    at = f"out={str(folder)!r} already"
-    if not directory.is_run and (folder.is_file() or (folder.is_dir() and any(folder.iterdir()))):
-        raise ValueError(f"{at} exists and is not a run: give another folder")
-    if not directory.is_run or not directory.is_started:
-        # The new configuration may fix what prevented the first step, such as bad rows.
-        directory.write_bad_rows([])
-        write(directory.config_file, config.dumps())
-        return
-    if not resume:
-        advice = "resume it with resume=True (--resume), or give another folder"
-        raise ValueError(f"{at} has a run: {advice}")
-    configs = (RunConfig.read(folder), config)
-    saved, requested = (serialization.dump(each, name="run") for each in configs)
-    if differences := list(_list_differences("", saved, requested)):
-        raise ValueError(
-            f"the run in {folder} was started with another configuration and cannot be resumed. "
-            f"Differences (saved, requested): {'; '.join(differences[:5])}"
-            f"{'; ...' if len(differences) > 5 else ''}"
-        )
-
-
-def _list_differences(path: str, one: Any, other: Any) -> Iterator[str]:
-    """Yield each difference of two JSON values as "dotted.path: this, that"."""
-    match one, other:
-        case dict(), dict():
-            for key in one | other:
-                below = f"{path}.{key}" if path else str(key)
-                yield from _list_differences(below, one.get(key), other.get(key))
-        case list(), list() if len(one) == len(other):
-            for i, (mine, theirs) in enumerate(zip(one, other, strict=True)):
-                yield from _list_differences(f"{path}[{i}]", mine, theirs)
-        case _ if one != other:
-            yield f"{path}: {one!r}, {other!r}"
 
 
 train.__signature__ = _list_settings()  # pyright: ignore[reportFunctionMemberAccess]

@@ -25,6 +25,16 @@ def test_splits_of_their_own(rows: Path) -> None:
         task.read_samples("test")
 
 
+def test_paths_in_the_home_of_the_user(rows: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(rows.parent))
+    for folder, path in (("~", "r.jsonl"), ("/elsewhere", "~/r.jsonl"), (".", "~/r.jsonl")):
+        task = TextTask(name="t", rows={"train": path}, folder=folder)
+        assert task.get_path("train") == str(rows)
+    yaml = rows.parent / "tasks.yaml"
+    yaml.write_text("tasks: [{name: t, rows: {train: ~/r.jsonl}}]")
+    assert read_tasks("~/tasks.yaml").names == read_tasks("~/tasks.yaml:t").names == ("t",)
+
+
 def test_rows_shared_out(rows: Path) -> None:
     task = TextTask(name="t", rows={"all": str(rows)})
     assert task.list_splits() == ("train", "validation", "test")

@@ -9,6 +9,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
+from coterie.io import explain_write_errors
+
 
 def read(folder: Path, key: str) -> dict[str, Tensor] | None:
     """Return the tensors of a key; None if its file does not exist or is incomplete."""
@@ -21,11 +23,12 @@ def read(folder: Path, key: str) -> dict[str, Tensor] | None:
 def write(folder: Path, key: str, tensors: dict[str, Tensor]) -> None:
     """Write the tensors of a key to a temporary file, and rename it once complete."""
     path = _get_path(folder, key)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
-        unfinished = Path(scratch) / path.name
-        unfinished.write_bytes(save(tensors))
-        unfinished.replace(path)
+    with explain_write_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
+            unfinished = Path(scratch) / path.name
+            unfinished.write_bytes(save(tensors))
+            unfinished.replace(path)
 
 
 def _get_path(folder: Path, key: str) -> Path:

@@ -4,6 +4,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, cast
 
 import torch
@@ -91,6 +92,10 @@ class DenseDataset(ABC):
     def select(self, names: Sequence[str]) -> "DenseDataset":
         """Return the data set with these of its tasks. Raises ValueError for an unknown name."""
         return replace(cast(Any, self), names=tuple(names))
+
+    def list_folders(self) -> tuple[Path, ...]:
+        """List the folders of its files; empty if it has none."""
+        return ()
 
     @abstractmethod
     def load_split(self, split: str, *, skip_bad_rows: bool = False) -> DenseSamples:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from coterie import distributed
 from coterie.graft import observe
-from coterie.io import write
+from coterie.io import PARTIAL, commit, write
 from coterie.metrics.base import MapPrediction
 from coterie.optional_imports import import_optional
 from coterie.routing.decision import Tape
@@ -119,9 +119,11 @@ def save_examples(index_file: Path, tasks: Tasks, answers: Iterable[Answer]) -> 
     """Write PNGs with sides up to `SIDE_PX` and their index, and return the index file.
 
     The index is a list: {"source": ..., "image": a file, "tasks": {name:
-    {"truth": a file, or null without a label, "predicted": a file}}}. Its folder is emptied first.
+    {"truth": a file, or null without a label, "predicted": a file}}}. The folder appears whole, in
+    the place of an earlier one.
     """
-    folder = index_file.parent
+    target = index_file.parent
+    folder = target.with_name(target.name + PARTIAL)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     index: list[dict[str, Any]] = []
@@ -136,7 +138,10 @@ def save_examples(index_file: Path, tasks: Tasks, answers: Iterable[Answer]) -> 
             }
         image = _save_image(f"{folder / str(number)}.png", sample.image)
         index.append({"source": sample.source, "image": image, "tasks": files})
-    return write(index_file, json.dumps(index, indent=1) + "\n")
+    write(folder / index_file.name, json.dumps(index, indent=1) + "\n")
+    shutil.rmtree(target, ignore_errors=True)
+    commit(folder, target)
+    return index_file
 
 
 def _save_image(file: str, picture: Rgb) -> str:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from coterie import serialization
+from coterie.data.file_digest import compute_rows_digest
 from coterie.devices import choose_device
 from coterie.families.multitask_vit import MultiTaskViT
 from coterie.metrics.base import DenseMetric
@@ -53,6 +54,7 @@ class DenseTasks(TaskSet):
 
     yaml_key: ClassVar[str] = DATASET_KEY
     extract_format: ClassVar[str] = "pruned"
+    model_plugins: ClassVar[str] = VISION_MODELS
     optional_settings: ClassVar[tuple[str, ...]] = ("attention",)
     dataset: DenseDataset
     vision: VisionConfig = field(default_factory=VisionConfig)
@@ -124,6 +126,18 @@ class DenseTasks(TaskSet):
 
     def load_validation_datasets(self, *, skip_bad_rows: bool = False) -> list[DenseSamples]:
         return [self.load_evaluation_rows("validation", skip_bad_rows=skip_bad_rows)]
+
+    def compute_rows_digests(self) -> dict[str, str]:
+        name = type(self.dataset).__name__
+        found = {
+            f"{name} in {each.name}": compute_rows_digest(str(each))
+            for each in self.dataset.list_folders()
+        }
+        return {place: digest for place, digest in found.items() if digest}
+
+    def find_missing_rows(self, split: str) -> str:
+        missing = [each for each in self.dataset.list_folders() if not each.is_dir()]
+        return str(missing[0]) if missing else ""
 
     def make_collator(
         self, processor: DenseCollator, *, max_length: int | None = None, skip_long: bool = False

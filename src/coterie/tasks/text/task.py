@@ -95,7 +95,9 @@ class TextTask:
 
     def resolve(self, path: str) -> str:
         """Return a path relative to the current folder; a hub id as it is."""
-        return path if path.startswith("hf:") else str(Path(self.folder, Path(path).expanduser()))
+        if path.startswith("hf:"):
+            return path
+        return str(Path(self.folder).expanduser() / Path(path).expanduser())
 
     def list_splits(self) -> tuple[str, ...]:
         """List the task's splits."""

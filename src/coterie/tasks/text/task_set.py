@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from glob import glob
 from pathlib import Path
 from typing import Any, ClassVar, Unpack
 
@@ -12,6 +13,7 @@ import torch
 from torch import nn
 
 from coterie.data.dataset import Dataset
+from coterie.data.file_digest import compute_rows_digest
 from coterie.data.sample import TextSample
 from coterie.data.subset import Subset
 from coterie.metrics.base import AnswerMetric, TextMetric
@@ -105,6 +107,21 @@ class TextTasks(TaskSet):
     def load_validation_datasets(self, *, skip_bad_rows: bool = False) -> list[Dataset]:
         tasks = [task for task in self.tasks if "validation" in task.list_splits()]
         return [task.read_samples("validation", skip_bad_rows=skip_bad_rows) for task in tasks]
+
+    def compute_rows_digests(self) -> dict[str, str]:
+        found = {}
+        for task in self.tasks:
+            splits = [each for each in ("train", "validation") if each in task.list_splits()]
+            places = dict.fromkeys(task.get_path(split) for split in splits)
+            digests = [compute_rows_digest(each) for each in places]
+            if all(digests):
+                found[task.name] = "".join(digests)
+        return found
+
+    def find_missing_rows(self, split: str) -> str:
+        places = [each.get_path(split) for each in self.tasks if split in each.list_splits()]
+        local = [place for place in places if not place.startswith("hf:")]
+        return next((each for each in local if not (Path(each).exists() or glob(each))), "")
 
     def make_collator(
         self, processor: Any, *, max_length: int | None = None, skip_long: bool = False
