@@ -11,7 +11,7 @@ from typing import Unpack, get_type_hints
 
 import torch
 
-from coterie import distributed
+from coterie import distributed, serialization
 from coterie.devices import choose_device, choose_precision
 from coterie.recipe import Recipe
 from coterie.task_file import find_tasks
