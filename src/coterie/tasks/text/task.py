@@ -93,6 +93,11 @@ class TextTask:
             return self.resolve(given)
         return tuple(map(self.resolve, given))
 
+    def list_places(self, split: str) -> tuple[str, ...]:
+        """Return what `get_path` returns, also one alone in a tuple."""
+        found = self.get_path(split)
+        return (found,) if isinstance(found, str) else tuple(found)
+
     def resolve(self, path: str) -> str:
         """Return a path relative to the current folder; a hub id as it is."""
         if path.startswith("hf:"):

@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from glob import glob
+from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar, Unpack
 
@@ -112,15 +113,17 @@ class TextTasks(TaskSet):
         found = {}
         for task in self.tasks:
             splits = [each for each in ("train", "validation") if each in task.list_splits()]
-            places = dict.fromkeys(task.get_path(split) for split in splits)
+            places = dict.fromkeys(chain(*map(task.list_places, splits)))
             digests = [compute_rows_digest(each) for each in places]
             if all(digests):
                 found[task.name] = "".join(digests)
         return found
 
     def find_missing_rows(self, split: str) -> str:
-        places = [each.get_path(split) for each in self.tasks if split in each.list_splits()]
-        local = [place for place in places if not place.startswith("hf:")]
+        tasks = [each for each in self.tasks if split in each.list_splits()]
+        places = chain(*(each.list_places(split) for each in tasks))
+        # What is not a plain path, such as one with a split, is left to the reader of the rows.
+        local = (place for place in places if not place.startswith("hf:") and "#" not in place)
         return next((each for each in local if not (Path(each).exists() or glob(each))), "")
 
     def make_collator(
