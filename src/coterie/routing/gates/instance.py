@@ -66,8 +66,9 @@ class _InstanceGateLayer(GateLayer):
         if self.gate.pool == "embedding":
             if context.prompt_mean is None:
                 raise ValueError(
-                    f"InstanceGate(pool='embedding') at {site.name} runs before the language "
-                    "model has embedded the prompt: use pool='hidden' outside the language model"
+                    f"InstanceGate(pool='embedding') at {site.name} has no embedded prompt: it "
+                    "runs before the first block of the language model, or coterie cannot tell "
+                    "which block that is; use pool='hidden'"
                 )
             return context.prompt_mean.to(x.device)
         if site.tower == "text" and context.prompt_mask is not None:
