@@ -1,6 +1,7 @@
 """`MixtureTrainer`: transformers' Trainer with task losses, routing losses and checkpoints."""
 
 import contextlib
+import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -64,18 +65,15 @@ class MixtureTrainer(Trainer):
         sampler = StageBatchSampler(context.config, context.stage, data.sizes, context.number)
         return make_loader(data, context.collator, sampler, workers=context.config.workers)
 
-    def get_batch_samples(self, epoch_iterator: Iterator[Any], *args: Any, **kwargs: Any) -> Any:
-        """Take the parts of a step, as Trainer does, from worker processes or from this one."""
+    def get_batch_samples(
+        self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device
+    ) -> tuple[list[Batch], Tensor]:
+        """Take the parts of a step; count their items, of all devices. Trainer counts tokens."""
         collator = self.stage_context.collator
-        received = (receive(each, collator) for each in epoch_iterator)
-        return super().get_batch_samples(received, *args, **kwargs)
-
-    def _get_num_items_in_batch(self, batch_samples: list[Batch], device: torch.device) -> Tensor:
-        """Count the items of all parts of a step, on all devices; Trainer's counts tokens only."""
-        count = sum(map(self.task_set.count_items, batch_samples))
-        total = torch.tensor(float(count), device=device)
+        parts = [receive(each, collator) for each in itertools.islice(epoch_iterator, num_batches)]
+        total = torch.tensor(float(sum(map(self.task_set.count_items, parts))), device=device)
         distributed.all_reduce_sum(total)
-        return total
+        return parts, total
 
     def compute_loss(
         self,
