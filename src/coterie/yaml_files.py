@@ -95,6 +95,8 @@ def make_yaml_loader(yaml: ModuleType) -> type:
         def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
             seen: set[Any] = set()
             for key_node, _ in node.value:
+                if key_node.tag == "tag:yaml.org,2002:merge":  # <<: *alias
+                    continue
                 key = self.construct_object(key_node, deep=True)
                 if isinstance(key, Hashable) and key in seen:
                     raise yaml.constructor.ConstructorError(

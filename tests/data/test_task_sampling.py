@@ -29,6 +29,22 @@ def test_shares_by_hand() -> None:
     )
 
 
+def test_weights_are_factors_of_shares() -> None:
+    # sizes 1 and 4, weights 2 and 1: 2/6 and 4/6; of equal shares 2/3 and 1/3.
+    weights = (2.0, 1.0)
+    assert TaskSampling().compute_task_probabilities([1, 4], weights) == pytest.approx(
+        [1 / 3, 2 / 3]
+    )
+    assert TaskSampling(temperature="equal").compute_task_probabilities(
+        [1, 4], weights
+    ) == pytest.approx([2 / 3, 1 / 3])
+    # Of 12 samples in 4 batches, 2/3 are 8.
+    drawn = TaskSampling(temperature="equal").sample_batches(
+        [5, 5], batch_size=3, steps=4, seed=0, weights=weights
+    )
+    assert (drawn[..., 0] == 0).sum() == 8
+
+
 def test_batches_by_hand() -> None:
     # Shares 1/4 and 3/4 of batches of 4: one and three of each batch, each row once in an epoch.
     batches = TaskSampling().sample_batches([2, 6], batch_size=4, steps=2, seed=0)

@@ -17,6 +17,13 @@ ANIMATED_FORMATS = ("GIF", "PNG", "WEBP", "AVIF")
 """Formats whose further frames are an animation: those of TIFF are pages or thumbnails, and a
 phone's MPO is a photo with a preview, so that their first is the picture."""
 
+HINTS = {
+    b"ftypavif": ": AVIF needs Pillow 11.3 or later",
+    b"ftypheic": ": save HEIC as JPEG",
+    b"ftypheix": ": save HEIC as JPEG",
+}
+"""Bytes 5 to 12 of a file -> what to do if Pillow does not read it."""
+
 
 class Image(MediaModality):
     """Images, which the vision tower and its connector encode."""
@@ -68,8 +75,9 @@ def open_image(content: bytes) -> Any:
     try:
         image = image_module.open(io.BytesIO(content))
     except image_module.UnidentifiedImageError:
+        hint = next((text for mark, text in HINTS.items() if content[4:12] == mark), "")
         raise ValueError(
-            f"is no picture that Pillow can read (it begins with {content[:8]!r})"
+            f"is no picture that Pillow can read (it begins with {content[:8]!r}){hint}"
         ) from None
     except (image_module.DecompressionBombError, image_module.DecompressionBombWarning) as error:
         raise ValueError(f"is too large a picture: {error}") from None
@@ -99,8 +107,8 @@ def convert_to_rgb(image: Any, image_format: str | None = None) -> Any:
 
     Grey values of more than 8 bits are scaled by `scale_grey`: Pillow would clip them at 255.
     """
-    # Pillow before 11 opens a PNG of 16 bits as "I".
-    if image.mode.startswith("I;16") or (image.mode == "I" and image_format == "PNG"):
+    # Pillow opens a PGM of 16 bits, and before release 11 such a PNG, as "I".
+    if image.mode.startswith("I;16") or (image.mode == "I" and image_format in ("PNG", "PPM")):
         return convert_grey(scale_grey(np.asarray(image), largest=65535))
     if image.mode == "I":
         return convert_grey(scale_grey(np.asarray(image), largest=255))

@@ -64,6 +64,7 @@ def test_a_file_with_a_name_like_base64(folder: Path) -> None:
         ("data:image/png", "is a data URL without a comma"),
         ("file://", "names no file"),
         ({"array": [0.0], "sampling_rate": 16_000}, "give one of bytes, path, url"),
+        ("~nobody/no.png", "cannot be read in .*: No such file"),
         ("no.png", "cannot be read in .*: No such file"),
         ("x" * 300 + ".png", "cannot be read in .*: File name too long"),
         (b"", "has 0 bytes"),

@@ -28,7 +28,9 @@ def test_a_row_without_other_media(folder: Path, column: str) -> None:
         read({column: "a.png", "question": "?", "answer": "x"}, folder)
 
 
-@pytest.mark.parametrize("extra", [{"depth": 3}, {"id": "a.png"}, {"path": "a/b"}, {"image": None}])
+@pytest.mark.parametrize(
+    "extra", [{"depth": 3}, {"id": "a.png"}, {"path": "a.svg"}, {"image": None}]
+)
 def test_other_columns_are_no_media(folder: Path, extra: dict[str, Any]) -> None:
     assert read({**extra, "question": "?", "answer": "x"}, folder)
 
@@ -36,3 +38,12 @@ def test_other_columns_are_no_media(folder: Path, extra: dict[str, Any]) -> None
 def test_a_video_that_is_not_there(folder: Path) -> None:
     with pytest.raises(RowError, match=r"video: the file 'a.mp4' cannot be read"):
         read({"video": "a.mp4", "question": "<video>?", "answer": "x"}, folder)
+
+
+def test_a_picture_among_the_parts_of_a_message(folder: Path) -> None:
+    parts = [{"type": "image", "image": "a.png"}]
+    turns = [{"role": "user", "content": parts}, {"role": "assistant", "content": "x"}]
+    assert read({"messages": turns, "image_path": "a.png"}, folder)
+    with pytest.raises(RowError, match="image_path: holds"):
+        asked = [{"role": "user", "content": "?"}, turns[1]]
+        read({"messages": asked, "image_path": "a.png"}, folder)

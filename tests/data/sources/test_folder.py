@@ -77,6 +77,8 @@ def test_metadata_wins_over_the_names_of_subfolders(tmp_path: Path, ending: str)
     reader = RowReader(task="t", columns=Columns(prompt="What?", answer="text"))
     (sample,) = ValidatedDataset(open_rows(tmp_path, split="train"), reader, check_media=True)
     assert sample.answers == ("a red square",) and len(sample.get_media()) == 1
+    source = open_rows(tmp_path, split="train")  # the only column beside the file is the answer
+    assert source[0]["answer"] == "a red square"
 
 
 def test_two_files_of_metadata(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from coterie import serialization
 from coterie.metrics.text.numeric_match import NumericMatch
+from coterie.task_file import read_tasks
 from coterie.tasks import TextTask
 from tests.data.files import jsonl, png
 

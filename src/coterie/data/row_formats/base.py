@@ -62,6 +62,7 @@ class DialogueFormat(RowFormat):
         parsed = parse_turns(self.get_turns(row), media, self.field)
         turns, learned = zip(*parsed, strict=True)
         placed = self.place_media(turns, media)
+        media.check_rest(part for turn in placed for part in turn.parts)
         return [
             (tuple(add_system(prompt, row, columns)), answers)
             for prompt, answers in split_dialogue(placed, self.field, learned)

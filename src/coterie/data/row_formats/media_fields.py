@@ -1,6 +1,7 @@
 """Media of a row: files, data URLs, base64 and bytes, and the placeholders where they belong."""
 
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,12 @@ class MediaQueue:
         self.media = {kind: find_media(row, kind, name, folder) for kind, name in names.items()}
         self.placeholder_counts = dict.fromkeys(self.media, 0)
         media_columns = {*names.values(), *(f"{name}s" for name in names.values())}
-        read = {*media_columns, *columns.list_text_columns()}
-        check_columns(row, read=read, has_media=any(self.media.values()))
+        self.row, self.read = row, {*media_columns, *columns.list_text_columns()}
+
+    def check_rest(self, parts: Iterable[str | MediaFile]) -> None:
+        """Raise RowError for media in other columns, where `parts` are those of the messages."""
+        has_media = any(isinstance(part, MediaFile) for part in parts)
+        check_columns(self.row, read=self.read, has_media=has_media)
 
     def take_next(self, kind: str, field: str) -> MediaFile:
         """Return the next item of a modality. Raises RowError if none is left."""
@@ -126,7 +131,7 @@ def parse_media(kind: str, value: Any, folder: Path, field: str) -> MediaFile:
     encoded = parse_encoded(value, field, folder)
     if isinstance(encoded, bytes):
         return make_inline(kind, encoded, field)
-    path = folder / Path(parse_text(encoded, field)).expanduser()
+    path = folder / os.path.expanduser(parse_text(encoded, field))  # Path's raises for ~nobody
     check_file(path, encoded, field, get_media_modality(kind).max_bytes)
     return MediaFile(kind=kind, path=path)
 

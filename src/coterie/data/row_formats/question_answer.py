@@ -43,6 +43,7 @@ class QuestionAnswer(RowFormat):
         media = MediaQueue(row, columns, folder)
         parts = media.split_at_placeholders(text, columns.question)
         files = media.take_unplaced(columns.question, prepends=True)
+        media.check_rest(files + parts)
         return tuple(add_system([Message(role="user", parts=files + parts)], row, columns))
 
 

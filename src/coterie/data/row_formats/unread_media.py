@@ -15,9 +15,11 @@ OTHER_MODALITIES = (
 """Words of modalities, in names of columns, that coterie has not."""
 MEDIA_WORDS = (
     "img", "picture", "photo", "pic", "frame", "sound", "speech", "wav", "voice", "recording",
-    "clip", "media", "file", "filename", "path", "image", "audio", "video"
+    "clip", "media", "image", "audio", "video"
 )  # fmt: skip
-"""Further words in names of columns that hold files."""
+"""Further words in names of columns that hold media."""
+FILE_WORDS = ("file", "filename", "path")
+"""Words in names of columns that hold any file: one that a modality reads is of media."""
 OTHER_SUFFIXES = (
     ".npy", ".npz", ".ply", ".pcd", ".las", ".obj", ".glb", ".stl", ".exr", ".bin", ".pt",
     ".bag", ".heic", ".svg", ".pdf", ".gif", ".flv", ".wmv", ".wma", ".amr"
@@ -40,7 +42,9 @@ def check_columns(row: Row, *, read: Iterable[str], has_media: bool) -> None:
         is_other = any(word.rstrip("s") in words for word in OTHER_MODALITIES)
         modalities = find_media_modalities()
         is_numbered = any(re.fullmatch(rf"{kind}s?[_-]?\d+", name.lower()) for kind in modalities)
-        if is_other or is_numbered or (not has_media and words & {*MEDIA_WORDS, *modalities}):
+        is_named = bool(words & {*MEDIA_WORDS, *modalities})
+        is_file = bool(words & {*FILE_WORDS}) and str(value).lower().endswith(list_suffixes())
+        if is_other or is_numbered or (not has_media and (is_named or is_file)):
             columns = ", ".join(f"`{kind}: {name}`" for kind in modalities)
             raise RowError(
                 name,
@@ -59,5 +63,9 @@ def is_media(value: Any) -> bool:
         return True
     if not isinstance(value, str) or len(value) > MAX_PATH_CHARACTERS or "\n" in value:
         return value[:11] == "data:image/" if isinstance(value, str) else False
-    suffixes = [end for each in find_media_modalities().values() for end in each.suffixes]
-    return value.lower().endswith((*suffixes, *OTHER_SUFFIXES))
+    return value.lower().endswith((*list_suffixes(), *OTHER_SUFFIXES))
+
+
+def list_suffixes() -> tuple[str, ...]:
+    """List the endings of the files that modalities read."""
+    return tuple(end for each in find_media_modalities().values() for end in each.suffixes)

@@ -18,7 +18,8 @@ class FolderSource(RowSource):
     """FOLDER/LABEL/FILE gives {"image" or "audio": FILE, "answer": LABEL, "label": LABEL}.
 
     With `metadata`, a file of the folder, as in Hugging Face's ImageFolder and AudioFolder, the
-    rows are its lines, each with the media file under "file_name". Hidden files are skipped.
+    rows are its lines, each with the media file under "file_name". If there is one column more, it
+    is the answer. Hidden files are skipped.
     """
 
     def __init__(self, path: Path, metadata: FileSource | None = None) -> None:
@@ -40,7 +41,9 @@ class FolderSource(RowSource):
                 FILE_COLUMN,
                 f"is {row.get(FILE_COLUMN)!r}: {self.metadata.name} names the file of each row",
             )
-        return {**found, **row}
+        others = [name for name in row if not is_file_column(name)]
+        only = {"answer": row[others[0]]} if len(others) == 1 else {}
+        return {**found, **only, **row}
 
     def describe_row(self, index: int) -> str:
         if self.metadata is None:
@@ -51,14 +54,18 @@ class FolderSource(RowSource):
 def find_files(row: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """Yield column -> file or files, of the columns that name some."""
     for column, value in row.items():
-        name = column.removesuffix("s")
-        if not name.endswith(FILE_COLUMN) or not value:
+        if not is_file_column(column) or not value:
             continue
-        prefix = name.removesuffix(FILE_COLUMN).rstrip("_")
+        prefix = column.removesuffix("s").removesuffix(FILE_COLUMN).rstrip("_")
         first = value[0] if isinstance(value, list) else value
         if not isinstance(first, str):
             raise RowError(column, f"is {value!r}: give the name of a file")
         yield prefix or get_media_kind(first, column), value
+
+
+def is_file_column(column: str) -> bool:
+    """Return whether a column is file_name, file_names, image_file_name and so on."""
+    return column.removesuffix("s").endswith(FILE_COLUMN)
 
 
 def get_media_kind(file: str, field: str) -> str:

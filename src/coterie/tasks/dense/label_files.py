@@ -2,6 +2,7 @@
 
 import io
 import math
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -163,4 +164,4 @@ class LabelFile:
 
 def make_absolute_path(folder: Path | str) -> Path:
     """Return a folder's absolute path, which is independent of the working directory."""
-    return Path(folder).expanduser().absolute()
+    return Path(os.path.expanduser(folder)).absolute()

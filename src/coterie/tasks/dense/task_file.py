@@ -1,5 +1,6 @@
 """Parsing of `pictures` and `vision` of tasks.yaml to a dense data set and `VisionConfig`."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -67,7 +68,7 @@ def parse_dataset(items: Any, path: Path, where: str) -> DenseDataset:
         given = f"{where}.folder = {fields['folder']!r}"
         if not isinstance(fields["folder"], str):
             raise ValueError(f"{given}: give a folder, relative to {path}")
-        folder = path.resolve().parent / Path(fields["folder"]).expanduser()
+        folder = path.resolve().parent / os.path.expanduser(fields["folder"])
         if not folder.is_dir():
             raise ValueError(f"{given}: there is no folder {folder}")
         fields["folder"] = str(folder)

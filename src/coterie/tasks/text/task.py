@@ -1,6 +1,7 @@
 """`TextTask`: rows, prompt and metric of a task with text answers."""
 
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -102,7 +103,8 @@ class TextTask:
         """Return a path relative to the current folder; a hub id as it is."""
         if path.startswith("hf:"):
             return path
-        return str(Path(self.folder).expanduser() / Path(path).expanduser())
+        # Path.expanduser raises for ~nobody.
+        return os.path.join(os.path.expanduser(self.folder), os.path.expanduser(path))
 
     def list_splits(self) -> tuple[str, ...]:
         """List the task's splits."""
