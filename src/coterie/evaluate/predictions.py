@@ -38,7 +38,7 @@ def read_predictions(
             row = json.loads(line)
             _ = [row[field] for field in fields]
             row["statistics"] = [float(each) for each in row["statistics"]]
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise ValueError(
                 f"{path}:{number} is damaged ({error!r}): remove the file and evaluate again"
             ) from error
