@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from coterie.annotations import abbreviate
 from coterie.serialization import load
 
 Count = TypeVar("Count", int, Tensor)
@@ -62,6 +63,10 @@ def parse_encoders(dumped: list[Any] | None) -> tuple[Encoder, ...]:
     """Parse dumped encoders of a configuration. Raises ValueError for anything else."""
     found = load(list(dumped or ()), tuple[Encoder, ...], name="encoders")
     names = [encoder.name for encoder in found]
+    for position, name in enumerate(names):
+        if not name.isidentifier():  # modules are named for it
+            where = f"encoders[{position}].name = {abbreviate(name)}"
+            raise ValueError(f"{where}: give letters, digits and underscores")
     if len(set(names)) < len(names):
         raise ValueError(f"encoders are named {names}: give each a name of its own")
     return found
