@@ -132,7 +132,7 @@ def _work(
     os.dup2(1, 2)
     sys.stdin, sys.stdout = open(0), open(1, "w", closefd=False)
     sys.stderr = open(2, "w", closefd=False)
-    os.environ["TMPDIR"] = tempfile.tempdir = str(allowed[0])
+    os.environ["TMPDIR"] = os.environ["COTERIE_HOME"] = tempfile.tempdir = str(allowed[0])
     sys.dont_write_bytecode = True
     recorder = Recorder(allowed, hostile)
     sys.addaudithook(recorder)

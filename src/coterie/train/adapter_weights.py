@@ -1,5 +1,6 @@
 """Trained weights in files: experts, gates and the base model's trained parameters."""
 
+import warnings
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -85,9 +86,14 @@ def check_tensors(folder: Path) -> None:
 
 @contextmanager
 def explain_misfit(folder: Path) -> Iterator[None]:
-    """Make a ValueError, of one line, of torch's error about tensors of another shape."""
+    """Make a ValueError, of one line, of torch's error about tensors of another shape.
+
+    PEFT's warning on missing ones, of thousands of characters, is hidden: see `check_names`.
+    """
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Found missing adapter keys")
+            yield
     except RuntimeError as error:
         lines = [line.strip() for line in str(error).splitlines()]
         first = next((line for line in lines if line.startswith("size mismatch")), lines[0])
