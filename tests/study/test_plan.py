@@ -1,5 +1,6 @@
 """Every run of a study with its steps, its folder and its configuration."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,13 @@ def test_the_first_mixture_says_how_long_and_how_large_where_nothing_else_does(u
     } == {6}
     equal = plan(user, settings={"steps": 4, "mix": TaskSampling(temperature="equal")})
     assert [run.steps for run in equal.runs] == [4, 2, 2, 4]
+    # Three samples of the first task for each of the second.
+    first, second = tasks.tasks
+    weighted = replace(tasks, tasks=(replace(first, weight=3.0), second))
+    planned = StudyPlan(
+        base="model", tasks=weighted, out=user, systems=systems, settings={"steps": 4}
+    )
+    assert [run.steps for run in planned.runs] == [4, 3, 1, 4, 4]
 
 
 @pytest.mark.parametrize("seeds", [(), (1, 1), (-1,)])

@@ -111,7 +111,7 @@ def describe_recipe(name: str | None) -> Iterator[str]:
     from coterie.serialization import format_suggestions
     from coterie.train.named_recipes import SYSTEMS
 
-    if name not in SYSTEMS:
+    if name is None or name not in SYSTEMS:
         near = format_suggestions(name or "", SYSTEMS)
         raise ValueError(f"there is no recipe {name!r}{near}: give one of {', '.join(SYSTEMS)}")
     system = SYSTEMS[name]

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -102,8 +101,11 @@ class StudyPlan:
         """Whether rows have pictures or sounds beside text, so that there is a blind control."""
         if not self.tasks.supports_blind:
             return False
-        first = (row for each in self.samples.datasets for row in islice(each, CHECKED_ROWS))
-        return any(row.get_media() for row in first)
+        return any(
+            rows[i].get_media()
+            for rows in self.samples.datasets
+            for i in range(min(len(rows), CHECKED_ROWS))
+        )
 
     @cached_property
     def runs(self) -> tuple[PlannedRun, ...]:
@@ -160,5 +162,6 @@ class StudyPlan:
         if len(sizes) < len(self.tasks.names):  # every sample has all tasks
             return [self.steps] * len(self.tasks.names)
         config = self.make_config(self.main, self.tasks, seed=self.seeds[0])
-        shares = config.mix.compute_task_probabilities(sizes)
+        weights = self.tasks.get_sampling_weights()
+        shares = config.mix.compute_task_probabilities(sizes, weights)
         return split_steps(self.steps, [max(1, round(1e6 * float(each))) for each in shares])
