@@ -48,22 +48,22 @@ if TYPE_CHECKING:
     from coterie.report import report
     from coterie.study import study
     from coterie.task_file import read_tasks
-    from coterie.train import Run, RunConfig, add_tasks, train
+    from coterie.train import Run, RunConfig, add_tasks, check, train
 
 __all__ = [
     "IMTLG", "MGDA", "AlignedMTL", "AttentionHeads", "CAGrad", "Copies", "Fixed", "Importance",
     "InstanceGate", "LoadBalance", "Lora", "Mixture", "ModalityGate", "MutualInformation", "Null",
     "PCGrad", "Recipe", "Rectified", "Routing", "Run", "RunConfig", "Softmax", "Sparsity", "Stage",
     "Tape", "TaskGate", "TokenGate", "TopK", "TopP", "UPGrad", "Uncertainty", "ZLoss", "add_tasks",
-    "compare", "diagnose", "evaluate", "extract", "graft", "observe", "read_tasks", "recipes",
-    "report", "study", "train"
+    "check", "compare", "diagnose", "evaluate", "extract", "graft", "observe", "read_tasks",
+    "recipes", "report", "study", "train"
 ]  # fmt: skip
 
 _LAZY = {
     "Run": "coterie.train", "RunConfig": "coterie.train", "add_tasks": "coterie.train",
-    "compare": "coterie.evaluate", "diagnose": "coterie.diagnose", "evaluate": "coterie.evaluate",
-    "extract": "coterie.extract", "read_tasks": "coterie.task_file", "report": "coterie.report",
-    "study": "coterie.study", "train": "coterie.train",
+    "check": "coterie.train", "compare": "coterie.evaluate", "diagnose": "coterie.diagnose",
+    "evaluate": "coterie.evaluate", "extract": "coterie.extract", "read_tasks": "coterie.task_file",
+    "report": "coterie.report", "study": "coterie.study", "train": "coterie.train",
 }  # fmt: skip
 """Public name -> the module that it is imported from when it is first used."""
 

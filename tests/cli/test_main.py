@@ -21,6 +21,7 @@ from tests.cli.calls import Calls
 FLAGS = {
     "demo": "--out --steps --seed",
     "fetch": "",
+    "check": "--base --tasks --set --batch-size --batch --device",
     "study": "--base --tasks --out --recipes --seeds --steps --batch-size --limit --set "
     "--skip-bad-rows --dry-run --device",
     "train": "--base --tasks --out --set --steps --batch-size --precision --quantize --attention "
@@ -208,7 +209,7 @@ def test_what_an_extra_brings_is_named_where_it_is_missing(
         "pip install 'coterie[demo]'\n"
     )
     assert coterie("fetch").code == 2
-    assert "there are study, train" in coterie("ftch").err
+    assert "there are check, study, train" in coterie("ftch").err
     lines = coterie("--help").out.partition("Commands:\n")[2].splitlines()
     assert [line.split()[0] for line in lines] == list(VERBS)
 

@@ -72,7 +72,7 @@ class Queries(list[Query]):
 
 class QueryCollator:
     def __init__(self, tokenizer: Any) -> None:
-        self.tokenizer, self.skipped = tokenizer, []
+        self.tokenizer = tokenizer
 
     def __call__(self, samples: Sequence[Query]) -> dict[str, Any]:
         texts = [sample.text for sample in samples]
@@ -109,13 +109,10 @@ class Retrieval(TaskSet):
         model = AutoModel.from_pretrained(base, dtype=dtype).to(device or "cpu").eval()
         return LoadedModel(model, AutoTokenizer.from_pretrained(base), base)
 
-    def load_training_datasets(self, *, skip_bad_rows: bool = False) -> list[Queries]:
-        return [self.make_queries("train", task) for task in range(len(self.names))]
+    def load_datasets(self, split, *, skip_bad_rows=False, sample_check=None) -> list[Queries]:
+        return [self.make_queries(split, task) for task in range(len(self.names))]
 
-    def load_validation_datasets(self, *, skip_bad_rows: bool = False) -> list[Queries]:
-        return [self.make_queries("validation", task) for task in range(len(self.names))]
-
-    def make_collator(self, processor, *, max_length=None, skip_long=False) -> QueryCollator:
+    def make_collator(self, processor, *, max_length=None) -> QueryCollator:
         return QueryCollator(processor)
 
     def transform(self, sample: Query, seed: int) -> Query:
@@ -132,7 +129,7 @@ class Retrieval(TaskSet):
         return [self.names[task] for task in sorted(set(batch["task_ids"].tolist()))]
 
     def load_evaluation_datasets(
-        self, split, *, limit=None, blind=False, skip_bad_rows=False
+        self, split, *, limit=None, blind=False, skip_bad_rows=False, sample_check=None
     ) -> list[EvaluationDataset]:
         return [
             EvaluationDataset(

@@ -102,7 +102,7 @@ class Retrieval(TaskSet):
     def _unused(self, *_: Any, **__: Any) -> Any:
         raise AssertionError("evaluation does not train")
 
-    load_training_datasets = load_validation_datasets = make_collator = _unused
+    load_datasets = make_collator = _unused
     transform = compute_losses = count_items = get_task_names = _unused
 
 

@@ -53,7 +53,7 @@ def test_settings_of_videos_come_from_the_files(folder: Path) -> None:
 
 
 def test_a_missing_package_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*arguments: object) -> None:
+    def fail(*arguments: object, **options: object) -> None:
         raise ImportError("\nPackage `num2words` is required.\nSee its page.")
 
     monkeypatch.setattr(processors, "_load_without_videos", fail)

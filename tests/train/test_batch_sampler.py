@@ -27,7 +27,7 @@ def test_chance_hangs_on_the_place_in_the_run_alone() -> None:
     parts = list(StageBatchSampler(halves, stage, (12,), 0))
     assert [place for part in parts for place in part] == [p for batch in whole for p in batch]
     tasks = plan.tasks
-    [rows] = tasks.load_training_datasets()
+    [rows] = tasks.load_datasets("train")
     mirrored = [not torch.equal(tasks.transform(rows[0], lot).image, rows[0].image) for lot in lots]
     assert mirrored == [
         not torch.equal(tasks.transform(rows[0], lot).image, rows[0].image) for lot in lots

@@ -7,11 +7,13 @@ from PIL import Image
 
 import coterie
 from coterie.models.loading import LoadedModel
+from coterie.tasks import TextTask
 from coterie.train.frozen_caches import (
     cache_encoder_features,
     disable_feature_cache,
     has_tower_mixtures,
 )
+from tests.data.files import jsonl, png
 from tests.tinies.omni import omni_model, omni_processor
 
 
@@ -59,3 +61,20 @@ def test_nothing_is_kept_where_a_mixture_sits_in_an_encoder(
     assert has_tower_mixtures(found.model)
     cache_encoder_features(found.model, found.processor)
     assert "pixel_values" in names(found.processor)
+
+
+@pytest.mark.slow
+def test_a_stage_that_trains_encoders_keeps_no_features(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COTERIE_HOME", str(tmp_path / "home"))
+    processor = omni_processor()
+    for each in (omni_model(processor), processor):
+        each.save_pretrained(tmp_path / "omni")
+    (tmp_path / "a.png").write_bytes(png(size=(28, 28)))
+    rows = [{"image": "a.png", "question": "is this?", "answer": "a cat"}] * 2
+    task = TextTask(name="a", rows={"train": str(jsonl(tmp_path / "r.jsonl", rows))})
+    recipe, out = coterie.recipes.dense(), tmp_path / "run"
+    run = coterie.train(recipe, base=tmp_path / "omni", tasks=[task], out=out, steps=1,
+                        batch_size=2, device="cpu")  # fmt: skip
+    assert run.is_finished

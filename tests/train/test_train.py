@@ -93,6 +93,8 @@ def test_names_and_paths_as_on_the_command_line(tmp_path: Path, capsys):
     run = train(str(tmp_path / "recipe.json"), out=tmp_path / "run", **options)
     assert run.config.recipe == plain(steps=4) and run.task_names == NAMES
     said = capsys.readouterr().err.splitlines()
+    notes = [said.pop(0) for _ in NAMES]
+    assert all(each.startswith("note: task") and "no test rows" in each for each in notes)
     # Two layers of three maps, 32 x 64 each: ranks 2 + 2, and two logits for each of 32 inputs of
     # the first two maps, 64 of the third.
     trained_count = 2 * (3 * 4 * (32 + 64) + 2 * (32 + 32 + 64))
@@ -239,7 +241,9 @@ def test_long_samples_are_counted(tmp_path: Path):
     rows = [row for task in tasks() for row in task.read_samples("train")]
     lengths = collate(rows)["attention_mask"].sum(1).tolist()
     half = sorted(lengths)[len(lengths) // 2]
-    with pytest.raises(ValueError, match="Nothing is cut: give a larger max_length, or skip_bad"):
+    with pytest.raises(
+        ValueError, match=r"nothing is cut, so shorten it, or give a larger max_length"
+    ):
         trained(tmp_path / "error", plain(steps=6), max_length=half)
     # 6 steps of 4 samples pass over all 18 rows
     run = trained(tmp_path / "skip", plain(steps=6), max_length=half, skip_bad_rows=True)

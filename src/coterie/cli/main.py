@@ -14,8 +14,8 @@ from coterie.plugins import COMMANDS, OPTIONAL_NAMES, find_plugin, list_plugins
 
 # In the order in which a new user needs them.
 VERBS = (
-    "study", "train", "evaluate", "compare", "diagnose", "report", "extract", "generate", "list",
-    "doctor",
+    "check", "study", "train", "evaluate", "compare", "diagnose", "report", "extract", "generate",
+    "list", "doctor",
 )  # fmt: skip
 
 
@@ -130,6 +130,7 @@ def coterie() -> None:
     \b
     coterie doctor                       what this machine can run
     coterie demo                         everything once, on embedded weights and data
+    coterie check --base MODEL --tasks tasks.yaml
     coterie study --base MODEL --tasks tasks.yaml --out runs/study
     coterie train rode --base MODEL --tasks tasks.yaml --out runs/rode
     coterie evaluate runs/rode

@@ -1,18 +1,17 @@
 """Validation of the rows of a source: each is read once, and invalid ones are reported."""
 
-import hashlib
 import os
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
-from coterie.data.columns import Columns
-from coterie.data.dataset import BadRow, Dataset, RowError
-from coterie.data.row_formats import detect_format
+from coterie.data.dataset import BadRow, Dataset
+from coterie.data.row_reader import RowReader, check_row, count_tokens_of_row
 from coterie.data.sample import TextSample
+from coterie.data.sample_check import SampleCheck
 from coterie.data.sources.base import RowSource
 from coterie.data.subset import Part, get_split_indices
 from coterie.data.validation_cache import DecodeCache, ValidationCache
@@ -25,66 +24,57 @@ MAX_LISTED_BAD_ROWS = 20
 Found = TypeVar("Found")
 
 
-def accept_any(answers: tuple[str, ...]) -> None:
-    """Accept all answers."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class RowReader:
-    """Reader of the rows of one task; `accepts` raises ValueError for answers it cannot score."""
-
-    task: str
-    columns: Columns = field(default_factory=Columns)
-    accepts: Callable[[tuple[str, ...]], None] = accept_any
-
-    def read_samples(self, source: RowSource, index: int) -> list[TextSample]:
-        """Read the samples of one row, at least one. Raises RowError if it is invalid."""
-        row = source[index]
-        exchanges = detect_format(row).parse(row, self.columns, source.get_folder(index))
-        for _, answers in exchanges:
-            try:
-                self.accepts(answers)
-            except ValueError as error:
-                raise RowError(self.columns.answer, str(error)) from None
-        place = source.describe_row(index)
-        return [
-            TextSample(task=self.task, messages=turns, answers=answers, source=place)
-            for turns, answers in exchanges
-        ]
-
-
 class ValidatedDataset(Dataset[TextSample]):
-    """The samples of a source's valid rows. Memory: 12 bytes per sample."""
+    """The samples of a source's valid rows. Memory: 12 bytes per sample.
+
+    Attributes:
+        token_counts: tokens of each sample; empty without a `SampleCheck`.
+        num_with_media: valid rows of the source that have an image or another file.
+        ignored_columns: columns that no row format reads -> number of rows that have them.
+    """
 
     def __init__(
-        self, source: RowSource, reader: RowReader, *, check_media: bool, part: Part | None = None
+        self,
+        source: RowSource,
+        reader: RowReader,
+        *,
+        check_media: bool,
+        part: Part | None = None,
+        sample_check: SampleCheck | None = None,
     ) -> None:
         """Read every row once.
 
         If `check_media`, also decode every image and audio file to find damaged ones. `part` is a
-        split of the valid rows; all bad rows are reported, as their split is unknown.
+        split of the valid rows; all bad rows are reported, as their split is unknown. Rows with a
+        sample that `sample_check` refuses are left out afterwards, so that splits do not depend on
+        the model.
+
+        Raises ValueError, with the bad rows, if there are too few rows for a split.
         """
         self.source, self.reader = source, reader
         rows, turns, groups = array("q"), array("i"), array("Q")
-        bad: list[BadRow] = []
+        bad: dict[int, BadRow] = {}
+        self.num_with_media, self.ignored_columns = 0, Counter[str]()
         decoding = DecodeCache() if check_media else None
         check = partial(check_row, source, reader, decoding, part is not None)
         checked = check_all(check, len(source), decoding.cache if decoding else None)
         progress = Progress(len(source), f"check rows of {reader.task}", unit="row")
         for index, found in enumerate(progress.count(checked)):
             if isinstance(found, BadRow):
-                bad.append(found)
+                bad[index] = found
                 continue
-            num_samples, group = found
-            rows.extend([index] * num_samples)
-            turns.extend(range(num_samples))
-            groups.extend([group] * (num_samples if part else 0))
+            self.num_with_media += found.has_media
+            self.ignored_columns.update(found.ignored)
+            rows.extend([index] * found.num_samples)
+            turns.extend(range(found.num_samples))
+            groups.extend([found.group] * (found.num_samples if part else 0))
+        self.num_valid = len(source) - len(bad)
+        self.row_indices, self.turn_indices, self.token_counts = rows, turns, array("q")
         if part and rows:
-            selected = get_split_indices(groups, part)
-            rows = array("q", map(rows.__getitem__, selected))
-            turns = array("i", map(turns.__getitem__, selected))
-        self.row_indices, self.turn_indices = rows, turns
-        self.bad_rows = tuple(bad)
+            self._select(self._split(groups, part, bad))
+        if sample_check is not None:
+            bad |= self._check_samples(sample_check)
+        self.bad_rows = tuple(bad[index] for index in sorted(bad))
 
     def __len__(self) -> int:
         return len(self.row_indices)
@@ -92,6 +82,45 @@ class ValidatedDataset(Dataset[TextSample]):
     def __getitem__(self, index: int) -> TextSample:
         samples = self.reader.read_samples(self.source, self.row_indices[index])
         return samples[self.turn_indices[index]]
+
+    def list_notices(self) -> list[str]:
+        """List what is no error, but may not be meant."""
+        notices, name = [], f"task {self.reader.task!r}, {self.source.name}"
+        if self.ignored_columns:
+            names = ", ".join(self.ignored_columns)
+            notices.append(f"{name}: columns that are not read: {names}")
+        if 0 < self.num_with_media < self.num_valid:
+            without = self.num_valid - self.num_with_media
+            notices.append(
+                f"{name}: {without} of {self.num_valid} rows have no picture or sound, and the "
+                "others have"
+            )
+        return notices
+
+    def _split(self, groups: Sequence[int], part: Part, bad: Mapping[int, BadRow]) -> list[int]:
+        try:
+            return get_split_indices(groups, part)
+        except ValueError as error:
+            lines = [f"task {self.reader.task!r}, {self.source.name}: {error}"]
+            raise ValueError("\n".join([*lines, *format_bad_rows([*bad.values()])])) from None
+
+    def _select(self, indices: Sequence[int]) -> None:
+        """Keep these samples alone."""
+        self.row_indices = array("q", map(self.row_indices.__getitem__, indices))
+        self.turn_indices = array("i", map(self.turn_indices.__getitem__, indices))
+
+    def _check_samples(self, check: SampleCheck) -> dict[int, BadRow]:
+        """Leave out the rows that the model cannot take, and return them by their index."""
+        rows = list(dict.fromkeys(self.row_indices))
+        count = partial(count_tokens_of_row, self.source, self.reader, check)
+        found = check_all(lambda number: count(rows[number]), len(rows), check.cache)
+        progress = Progress(len(rows), f"check samples of {self.reader.task}", unit="row")
+        counts = dict(zip(rows, progress.count(found), strict=True))
+        bad = {row: each for row, each in counts.items() if isinstance(each, BadRow)}
+        self._select([i for i, row in enumerate(self.row_indices) if row not in bad])
+        places = zip(self.row_indices, self.turn_indices, strict=True)
+        self.token_counts = array("q", (cast(Any, counts[row])[turn] for row, turn in places))
+        return bad
 
 
 def check_all(
@@ -110,45 +139,28 @@ def check_all(
                 cache.save()  # so that an interrupted validation resumes here
 
 
-def check_row(
-    source: RowSource, reader: RowReader, decoding: DecodeCache | None, grouped: bool, index: int
-) -> BadRow | tuple[int, int]:
-    """Return the error of a row, or its number of samples and, if `grouped`, content hash."""
-    try:
-        samples = reader.read_samples(source, index)
-        if decoding is not None:
-            for media in samples[-1].get_media():  # the last sample has all media of the row
-                decoding.check(media, reader.columns.get_media_column(media.kind))
-        return len(samples), hash_content_group(samples[-1]) if grouped else 0
-    except RowError as error:
-        return BadRow(source=source.describe_row(index), field=error.field, reason=error.reason)
-
-
-def hash_content_group(sample: TextSample) -> int:
-    """Return a 64-bit hash of the sample's media or, without media, of its text."""
-    media = sample.get_media()
-    texts = [str(part) for turn in sample.messages for part in turn.parts]
-    try:
-        key = "\n".join([item.compute_digest() for item in media] or texts)
-    except ValueError as error:
-        raise RowError(media[0].kind, str(error)) from None
-    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8])
-
-
 def raise_for_bad_rows(
     rows: Dataset, *, what: str, total: int, skip: bool, unit: str = "row"
 ) -> None:
     """Raise ValueError if none of `total` rows is valid, or some are not and `skip` is false."""
+    if problem := describe_bad_rows(rows, what=what, total=total, skip=skip, unit=unit):
+        raise ValueError(problem)
+
+
+def describe_bad_rows(
+    rows: Dataset, *, what: str, total: int, skip: bool, unit: str = "row"
+) -> str:
+    """Return the error of `raise_for_bad_rows`; empty if there is none."""
     bad = rows.bad_rows
     if len(rows) and (skip or not bad):
-        return
+        return ""
     if not bad:
-        raise ValueError(f"{what} has no {unit}s: give at least one")
+        return f"{what} has no {unit}s: give at least one"
     todo = f"no {unit} is good: mend the files"
     if len(rows):
         todo = f"mend the files, or leave the {unit}s out by skip_bad_rows=True (--skip-bad-rows)"
     head = f"{what} has {len(bad)} bad {unit}{'s' if len(bad) > 1 else ''} of {total}; {todo}"
-    raise ValueError("\n".join([head, *format_bad_rows(bad)]))
+    return "\n".join([head, *format_bad_rows(bad)])
 
 
 def format_bad_rows(bad: Sequence[BadRow]) -> list[str]:

@@ -11,9 +11,10 @@ from coterie.paths import make_cache_dir
 
 
 class ValidationCache:
-    """Keys of valid items, stored in coterie's cache folder at 33 bytes each.
+    """Keys of valid items, each with a number, stored in coterie's cache folder.
 
-    If the folder is not writable, everything is validated again in the next run.
+    A line is "key" or "key:number", the number being 0 where there is none: 33 bytes and more. If
+    the folder is not writable, everything is validated again in the next run.
     """
 
     def __init__(self, file_name: str) -> None:
@@ -21,24 +22,33 @@ class ValidationCache:
             self.cache_file = make_cache_dir() / file_name
         except ValueError:
             self.cache_file = None
-        self.valid: set[str] = set()
+        self.valid: dict[str, int] = {}
         if self.cache_file is not None and self.cache_file.exists():
-            self.valid.update(self.cache_file.read_text(encoding="ascii", errors="replace").split())
+            lines = self.cache_file.read_text(encoding="ascii", errors="replace").split()
+            found = (line.partition(":") for line in lines)
+            self.valid |= {
+                key: int(count or 0) for key, _, count in found if (count or "0").isdigit()
+            }
         self.newly_valid: list[str] = []
 
     def check(self, key: str, read: Callable[[], object]) -> None:
         """Call `read` unless the key is known; add the key, for `save`, if it raises nothing."""
+        self.count(key, lambda: (read(), 0)[1])
+
+    def count(self, key: str, compute: Callable[[], int]) -> int:
+        """Return the number of a key; if it is unknown, compute it and add it, for `save`."""
         if key not in self.valid:
-            read()
-            self.valid.add(key)
-            self.newly_valid.append(key)
+            number = compute()
+            self.valid[key] = number
+            self.newly_valid.append(f"{key}:{number}" if number else key)
+        return self.valid[key]
 
     def save(self) -> None:
         """Append the new keys to the file, if there is room."""
         if self.newly_valid and self.cache_file is not None:
             # On a full disk the next run validates again.
             with suppress(OSError), self.cache_file.open("a", encoding="ascii") as file:
-                file.write("".join(f"{key}\n" for key in self.newly_valid))
+                file.write("".join(f"{line}\n" for line in self.newly_valid))
             self.newly_valid.clear()
 
 

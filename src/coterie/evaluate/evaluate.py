@@ -122,8 +122,9 @@ class Evaluation:
     @cached_property
     def datasets(self) -> Sequence[EvaluationDataset]:
         return self.tasks.load_evaluation_datasets(
-            self.split, limit=self.limit, blind=self.blind, skip_bad_rows=self.skip_bad_rows
-        )
+            self.split, limit=self.limit, blind=self.blind, skip_bad_rows=self.skip_bad_rows,
+            sample_check=self.run.load_evaluation_check()
+        )  # fmt: skip
 
     def make_keys(self) -> Keys:
         """Return all that each task's predictions depend on except the program."""

@@ -11,11 +11,13 @@ import torch
 from coterie.data.chat_template import get_end_of_turn_id, get_tokenizer, make_template
 from coterie.data.sources.base import get_first_line
 from coterie.devices import choose_device
+from coterie.models.base_config import get_context_length, load_config, resolve_base
 from coterie.models.image_limit import set_max_pixels
 from coterie.models.options import ModelOptions
 from coterie.models.processors import describe_loading_problem, load_processor
 from coterie.models.quantization import make_quantization_config
-from coterie.plugins import MODELS, find_plugin
+from coterie.models.weight_checks import check_vocabulary, load_checked
+from coterie.plugins import MODELS
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -41,6 +43,40 @@ class LoadedModel:
     name: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class ModelInputs:
+    """What makes the inputs of a base model, loaded without its weights.
+
+    Attributes:
+        folder: the folder or hub id that transformers loads.
+        processor: as in `LoadedModel`.
+        config: transformers' configuration of the model.
+    """
+
+    folder: str
+    processor: Any
+    config: Any
+
+    @property
+    def context_length(self) -> int | None:
+        """Tokens of a sample that the model has positions for; None for no bound."""
+        return get_context_length(self.config)
+
+
+def load_inputs(base: str | Path, options: ModelOptions | None = None) -> ModelInputs:
+    """Load what makes the inputs of a base model. Takes seconds, where weights may take minutes.
+
+    Raises ValueError as `load` does, but for what is wrong with the weights.
+    """
+    folder = resolve_base(base, MODELS)
+    config = load_config(folder)
+    _select_class(config)
+    processor = load_processor(folder, config)
+    set_max_pixels(processor, (options or ModelOptions()).max_pixels)
+    _complete_processor(processor)
+    return ModelInputs(folder=folder, processor=processor, config=config)
+
+
 def load(
     base: str | Path,
     *,
@@ -62,17 +98,16 @@ def load(
         options: None for the defaults.
 
     Raises ValueError for a missing folder, an adapter, an architecture that coterie cannot train,
-    a missing processor, a device that is not on this machine, or options that do not fit.
+    a missing processor, weights that are missing, of another shape or unreadable, a tokenizer
+    larger than the embedding, a device that is not on this machine, or options that do not fit.
     """
-    chosen, folder = choose_device(device), _resolve_base(base)
-    options = options or ModelOptions()
-    config = _load_config(folder)
-    kind = _select_class(config)
-    processor = load_processor(folder, config)  # before the weights, which may take minutes
-    set_max_pixels(processor, options.max_pixels)
-    model = _load_weights(kind, folder, dtype, chosen, options)
-    _set_special_tokens(model, processor)
-    return LoadedModel(model.eval(), processor, str(base))
+    chosen, options = choose_device(device), options or ModelOptions()
+    inputs = load_inputs(base, options)
+    kind = _select_class(inputs.config)
+    model = _load_weights(kind, inputs.folder, dtype, chosen, options)
+    check_vocabulary(str(base), model, inputs.processor)
+    _set_special_tokens(model, inputs.processor)
+    return LoadedModel(model.eval(), inputs.processor, str(base))
 
 
 def _load_weights(
@@ -88,8 +123,9 @@ def _load_weights(
         given["quantization_config"] = make_quantization_config(options.quantize, dtype)
         given["device_map"] = {"": device}  # weights are quantised where they lie, and stay there
     # Progress bars of many loads would hide other messages.
-    with suppress_third_party_warnings(), explain_refusal(folder, options, device):
-        model = kind.from_pretrained(folder, **given)
+    with suppress_third_party_warnings():
+        load_with_options = explain_refusal(folder, options, device)(kind.from_pretrained)
+        model = load_checked(folder, load_with_options, **given)
     return model if options.quantize else model.to(device)
 
 
@@ -119,43 +155,6 @@ def explain_refusal(base: str, options: ModelOptions, device: torch.device) -> I
         ) from error
 
 
-def _resolve_base(base: str | Path) -> str:
-    """Return the folder or hub id to load with transformers."""
-    if plugin := find_plugin(MODELS, str(base)):
-        return str(plugin.load()())
-    path, name = Path(base).expanduser(), str(base)
-    if not path.is_dir():
-        looks_local = isinstance(base, Path) or name.startswith((".", "/", "~"))
-        if looks_local or name.count("/") > 1 or not name:
-            raise ValueError(
-                f"base={name!r} is no folder: give a folder with a config.json, a hub id such "
-                'as "organisation/model", or "embedded"'
-            )
-        return name
-    if (path / "config.json").is_file():
-        return str(path)
-    if (path / "adapter_config.json").is_file():
-        raise ValueError(
-            f"{path} holds an adapter, not a model: give the model it was trained on, and load the "
-            "adapter with peft.PeftModel.from_pretrained"
-        )
-    raise ValueError(f"{path} has no config.json: it is not the folder of a transformers model")
-
-
-def _load_config(folder: str) -> Any:
-    from transformers import AutoConfig
-
-    import coterie.models.omni  # noqa: F401  registers the family with transformers
-
-    try:
-        return AutoConfig.from_pretrained(folder)
-    except (OSError, ValueError, KeyError) as error:
-        raise ValueError(
-            f"base={folder!r} cannot be loaded: {get_first_line(error)} Check the name, or copy or "
-            "download it again"
-        ) from error
-
-
 def _select_class(config: Any) -> Any:
     from transformers import AutoModelForCausalLM, AutoModelForImageTextToText
 
@@ -170,7 +169,8 @@ def _select_class(config: Any) -> Any:
     )
 
 
-def _set_special_tokens(model: Any, processor: Any) -> None:
+def _complete_processor(processor: Any) -> None:
+    """Give a processor a padding token and a chat template if it has none."""
     tokenizer = get_tokenizer(processor)
     if tokenizer.eos_token is None:
         raise ValueError(
@@ -181,9 +181,12 @@ def _set_special_tokens(model: Any, processor: Any) -> None:
         tokenizer.pad_token = tokenizer.eos_token
     if not getattr(processor, "chat_template", None) and not tokenizer.chat_template:
         processor.chat_template = make_template()
+
+
+def _set_special_tokens(model: Any, processor: Any) -> None:
     settings, end = model.generation_config, get_end_of_turn_id(processor)
     ends = settings.eos_token_id
     ends = list(ends) if isinstance(ends, list | tuple) else [] if ends is None else [ends]
     settings.eos_token_id = ends if end in ends else [*ends, end]
     if settings.pad_token_id is None:
-        settings.pad_token_id = tokenizer.pad_token_id
+        settings.pad_token_id = get_tokenizer(processor).pad_token_id

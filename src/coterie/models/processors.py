@@ -5,6 +5,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from coterie.data.sources.base import get_first_line
+from coterie.models.base_config import describe_remote_code
 
 PACKAGES = ("torchvision", "timm", "num2words")
 """What processors and vision towers of some families import: the extra `families`."""
@@ -57,7 +58,7 @@ def load_processor(folder: str, config: Any) -> Any:
 
     reads_media = type(config) in PROCESSOR_MAPPING
     try:
-        processor = AutoProcessor.from_pretrained(folder)
+        processor = AutoProcessor.from_pretrained(folder, trust_remote_code=False)
         if isinstance(processor, ProcessorMixin) or not reads_media:
             return processor
         problem: Exception = ValueError(f"there is a {type(processor).__name__} only")
@@ -65,7 +66,7 @@ def load_processor(folder: str, config: Any) -> Any:
         problem = error
     try:
         if not reads_media:
-            return AutoTokenizer.from_pretrained(folder)
+            return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
         if find_spec("torchvision") is None:
             return _load_without_videos(folder, PROCESSOR_MAPPING[type(config)])
     except LOADING_ERRORS as error:
@@ -76,6 +77,8 @@ def load_processor(folder: str, config: Any) -> Any:
 
 def describe_loading_problem(folder: str, problem: Exception) -> str:
     """Describe why what is in a folder cannot be loaded, and what to do."""
+    if remote := describe_remote_code(folder, problem):
+        return remote
     reason = get_first_line(problem)
     missing = [name for name in PACKAGES if name in str(problem).lower() and not find_spec(name)]
     if missing:
@@ -101,7 +104,7 @@ def _load_without_videos(folder: str, usual_kind: Any) -> Any:
         "feature_extractor": transformers.AutoFeatureExtractor.from_pretrained,
         "video_processor": _load_video_settings,
     }
-    parts = [loaders[part](folder) for part in kind.get_attributes()]
+    parts = [loaders[part](folder, trust_remote_code=False) for part in kind.get_attributes()]
     return make_processor_without_videos(kind, parts, settings)
 
 
@@ -113,7 +116,7 @@ def make_processor_without_videos(kind: Any, parts: list[Any], settings: Mapping
     return processor
 
 
-def _load_video_settings(folder: str) -> MissingVideoProcessor:
+def _load_video_settings(folder: str, **options: Any) -> MissingVideoProcessor:
     from transformers.video_processing_utils import VideoProcessorMixin
 
     try:

@@ -1,7 +1,7 @@
 """The plan of a study: every run with its configuration, of equal steps and samples."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -76,7 +76,8 @@ class StudyPlan:
     @cached_property
     def samples(self) -> MultiTaskDataset:
         """The training rows, all of which were checked."""
-        return MultiTaskDataset(self.make_config(self.main, self.tasks, seed=self.seeds[0]))
+        config = self.make_config(self.main, self.tasks, seed=self.seeds[0])
+        return MultiTaskDataset(config, config.load_sample_check())
 
     @property
     def main(self) -> Recipe:
@@ -115,8 +116,11 @@ class StudyPlan:
     def check(self) -> None:
         """Load all rows. Raises ValueError for those that could not be trained on or scored."""
         assert len(self.samples)
-        skip = self.settings.get("skip_bad_rows", False)
-        self.tasks.load_evaluation_datasets("test", limit=None, blind=False, skip_bad_rows=skip)
+        config = self.make_config(self.main, self.tasks, seed=self.seeds[0])
+        self.tasks.load_evaluation_datasets(
+            "test", limit=None, blind=False, skip_bad_rows=config.skip_bad_rows,
+            sample_check=replace(config, max_length=None).load_sample_check()
+        )  # fmt: skip
 
     def describe(self) -> Iterator[str]:
         """Yield a line on the study, and one on each system."""

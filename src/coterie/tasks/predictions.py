@@ -32,9 +32,6 @@ class TaskDataset(Protocol):
 class Collator(Protocol):
     """Makes the batch that a model takes from samples."""
 
-    skipped: list[BadRow]
-    """The samples that were left out because they do not fit, such as too long ones."""
-
     def __call__(self, samples: Sequence[Any]) -> dict[str, Any]: ...
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from coterie.data.sample_check import SampleCheck
 from coterie.metrics.base import Metric
 from coterie.models.loading import LoadedModel
 from coterie.models.options import ModelOptions
@@ -27,6 +28,7 @@ from coterie.tasks.predictions import (
     ScoredPredictions,
     TaskDataset,
 )
+from coterie.tasks.split_summary import SplitSummary
 from coterie.tasks.text.task import TextTask
 
 Device = str | torch.device | None
@@ -36,18 +38,16 @@ Batch = dict[str, Any]
 class TaskSet(ABC):
     """Tasks that are trained together, one interface for all kinds of task.
 
-    Kinds are frozen keyword-only dataclasses. Training, evaluation, diagnosis, extraction, the
-    report and the command line ask the task set for whatever depends on the kind, so a new kind
-    of task is a new subclass and no edit elsewhere.
+    Kinds are frozen keyword-only dataclasses. All of the library asks the task set for whatever
+    depends on the kind, so a new kind of task is a new subclass and no edit elsewhere.
 
     Attributes:
-        supports_blind: whether samples have images or sounds and something else, so that
-            evaluation can leave them out.
+        supports_blind: whether evaluation can leave images and sounds out of samples.
         prediction_fields: the fields that every line of a predictions file has.
-        yaml_key: the top-level key by which `coterie.read_tasks` knows files of this kind; "" for
-            none.
+        yaml_key: the top-level key of this kind's files for `coterie.read_tasks`; "" for none.
         optional_settings: the settings of a run out of `coterie.train.model_settings.OPTIONAL`
             that its models and batches support.
+        default_recipe: the recipe that `coterie check` checks where none is given.
         extract_format: the format that `coterie.extract` writes where none is given.
         model_plugins: the group of `coterie.plugins` whose models `load_model` knows by name.
         frozen: the tasks of an earlier run that stay as they are; None if all tasks are trained.
@@ -57,6 +57,7 @@ class TaskSet(ABC):
     prediction_fields: ClassVar[tuple[str, ...]] = ("source", "statistics")
     yaml_key: ClassVar[str] = ""
     optional_settings: ClassVar[tuple[str, ...]] = ()
+    default_recipe: ClassVar[str] = "shared_lora"
     extract_format: ClassVar[str] = "adapter"
     model_plugins: ClassVar[str] = MODELS
     frozen: FrozenTasks | None = None
@@ -120,11 +121,20 @@ class TaskSet(ABC):
         Raises ValueError if there is no such model, or it does not fit the tasks.
         """
 
-    @abstractmethod
-    def load_training_datasets(self, *, skip_bad_rows: bool = False) -> Sequence[TaskDataset]:
-        """Load the training rows: one data set a task, or one that all tasks share.
+    def load_sample_check(
+        self, base: str, *, max_length: int | None = None, options: ModelOptions | None = None
+    ) -> SampleCheck | None:
+        """Load what checks samples, without the base's weights. ValueError for a wrong base."""
+        return None
 
-        Raises ValueError naming the first 20 rows that cannot be read, unless they are skipped.
+    @abstractmethod
+    def load_datasets(
+        self, split: str, *, skip_bad_rows: bool = False, sample_check: SampleCheck | None = None
+    ) -> Sequence[TaskDataset]:
+        """Load the rows to train on, or of another split those of the tasks that have it.
+
+        One data set a task, or one that all share. Rows that `sample_check` refuses are bad, too.
+        Raises ValueError naming the first 20 bad rows of each task, unless they are skipped.
         """
 
     def compute_rows_digests(self) -> dict[str, str]:
@@ -138,20 +148,17 @@ class TaskSet(ABC):
         """Return a file or folder of a split's rows that does not exist; empty if all do."""
         return ""
 
-    @abstractmethod
-    def load_validation_datasets(self, *, skip_bad_rows: bool = False) -> Sequence[TaskDataset]:
-        """Load the validation rows of the tasks that have some."""
+    def list_notices(self, datasets: Sequence[Any]) -> list[str]:
+        """List what is no error in `load_datasets`, but may not be meant."""
+        return []
+
+    def summarize(self, sample_check: SampleCheck | None = None) -> list[SplitSummary]:
+        """Summarize the rows of all splits, good and bad, for `coterie.check`."""
+        return []
 
     @abstractmethod
-    def make_collator(
-        self, processor: Any, *, max_length: int | None = None, skip_long: bool = False
-    ) -> Collator:
-        """Make the collator of training batches, with the processor of `load_model`.
-
-        Args:
-            max_length: tokens of a sample at most; None for no limit, or where there are none.
-            skip_long: leave longer samples out and list them in `skipped`, instead of an error.
-        """
+    def make_collator(self, processor: Any, *, max_length: int | None = None) -> Collator:
+        """Make the collator of training batches of at most `max_length` tokens a sample."""
 
     @abstractmethod
     def transform(self, sample: Any, seed: int) -> Any:
@@ -171,15 +178,16 @@ class TaskSet(ABC):
 
     @abstractmethod
     def load_evaluation_datasets(
-        self, split: str, *, limit: int | None, blind: bool, skip_bad_rows: bool
-    ) -> Sequence[EvaluationDataset]:
+        self, split: str, *, limit: int | None, blind: bool, skip_bad_rows: bool,
+        sample_check: SampleCheck | None = None,
+    ) -> Sequence[EvaluationDataset]:  # fmt: skip
         """Load the rows of a split for evaluation, all tasks together in the order of task ids.
 
         Args:
-            split: "train", "validation", "test", or another that the tasks have.
             limit: samples of a data set, the same at each call, spread over all; None for all.
             blind: leave out images and sounds; only where `supports_blind`.
             skip_bad_rows: leave out rows that cannot be read, and list them.
+            sample_check: rows that it refuses are bad, too.
 
         Raises ValueError for a split that a task lacks, bad rows, or a task without rows.
         """
@@ -201,8 +209,7 @@ class TaskSet(ABC):
     def score_predictions(self, task: str, rows: Sequence[Prediction]) -> ScoredPredictions:
         """Return a task's metric and its statistics of each prediction; it scores their sum.
 
-        By default those in the rows. Task sets whose rows keep what was predicted compute them
-        from it, so that a changed metric needs no model.
+        By default those in the rows. Kinds whose rows keep what was predicted compute them anew.
         """
         statistics = np.array([row["statistics"] for row in rows], dtype=np.float64)
         return self.get_metric(task), statistics
@@ -225,10 +232,7 @@ class TaskSet(ABC):
     def load_model_inputs(
         self, processor: Any, split: str, *, limit: int | None, batch_size: int, skip_bad_rows: bool
     ) -> Iterator[dict[str, Tensor]]:
-        """Iterate over batches of a split as keyword arguments of the model, without labels.
-
-        Raises ValueError if there is no such split, or samples of this kind have no common size.
-        """
+        """Iterate over a split's batches as the model's arguments. ValueError for no such split."""
         raise ValueError(
             f"split={split!r}: samples of a {type(self).__name__} are no inputs of a pruned model; "
             "give a run on a dense data set"
@@ -237,10 +241,7 @@ class TaskSet(ABC):
     def make_gradient_source(
         self, loaded: LoadedModel, **options: Unpack[GradientOptions]
     ) -> GradientSource:
-        """Make what `coterie.diagnose` takes gradients of, for a model, grafted or not.
-
-        Raises ValueError if the model does not fit, or `at` does not apply to this kind.
-        """
+        """Make what `coterie.diagnose` takes gradients of. ValueError if the model does not fit."""
         raise ValueError(
             f"gradients of a {type(self).__name__} cannot be diagnosed: it does not define "
             "make_gradient_source"

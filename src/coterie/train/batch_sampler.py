@@ -8,6 +8,7 @@ from jaxtyping import Int64
 from torch.utils.data import Dataset
 
 from coterie import distributed
+from coterie.data.sample_check import SampleCheck
 from coterie.recipe import Stage
 from coterie.train.config import RunConfig
 
@@ -20,11 +21,12 @@ class MultiTaskDataset(Dataset[Any]):
 
     `datasets` are those of each task, or one that all tasks share; `sizes` their numbers of rows.
 
-    Raises ValueError if rows cannot be read and are not skipped.
+    Raises ValueError if rows cannot be read, or `sample_check` refuses some, unless skipped.
     """
 
-    def __init__(self, config: RunConfig) -> None:
-        rows = config.tasks.load_training_datasets(skip_bad_rows=config.skip_bad_rows)
+    def __init__(self, config: RunConfig, sample_check: SampleCheck | None = None) -> None:
+        skip = config.skip_bad_rows
+        rows = config.tasks.load_datasets("train", skip_bad_rows=skip, sample_check=sample_check)
         self.datasets, self.transform = tuple(rows), config.tasks.transform
         self.sizes = tuple(len(each) for each in self.datasets)
 

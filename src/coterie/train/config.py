@@ -8,6 +8,7 @@ from typing import Any, Literal, TypedDict
 import torch
 
 from coterie import serialization
+from coterie.data.sample_check import SampleCheck
 from coterie.data.task_sampling import TaskSampling
 from coterie.io import read_text
 from coterie.models.loading import DTYPES, LoadedModel
@@ -41,8 +42,8 @@ class RunConfig:
         precision: "bfloat16" stores the frozen weights in bfloat16 and the experts in float32.
         quantize, attention, max_pixels: of the base model wherever it is loaded, in training and
             after it; see `coterie.models.options.ModelOptions`.
-        max_length: tokens of a sample at most; longer ones are an error, or with `skip_bad_rows`
-            skipped and counted. None for no limit.
+        max_length: tokens of a sample at most; rows with longer ones are bad rows. None for no
+            limit but the model's own.
         packing: put several samples of text into one row of at most `max_length` tokens, instead
             of padding each; saves time and memory and changes nothing else.
         steps: optimizer steps over all stages, split in the proportion of the stages' own; None
@@ -135,6 +136,11 @@ class RunConfig:
             quantize=self.quantize, attention=self.attention, max_pixels=self.max_pixels
         )
 
+    def load_sample_check(self) -> SampleCheck | None:
+        """Load what checks that the base model can take a sample, without its weights."""
+        options = None if self.model_options == ModelOptions() else self.model_options
+        return self.tasks.load_sample_check(self.base, max_length=self.max_length, options=options)
+
     def load_base(self, device: str | torch.device | None = None) -> LoadedModel:
         """Load the base model, before it is grafted: the same weights at each call."""
         given: dict[str, Any] = {"dtype": DTYPES[self.precision], "seed": self.seed}
@@ -144,8 +150,8 @@ class RunConfig:
 
     def make_collator(self, processor: Any) -> Collator:
         """Make the collator of the training batches."""
-        skip, longest = self.skip_bad_rows, self.max_length
-        collator = self.tasks.make_collator(processor, max_length=longest, skip_long=skip)
+        longest = self.max_length
+        collator = self.tasks.make_collator(processor, max_length=longest)
         if not self.packing:
             return collator
         # Flash attention tells samples of one row apart, and not those of several.

@@ -67,7 +67,7 @@ def precompute_caches(config: RunConfig) -> int:
     over the same samples comparable: otherwise only the first run pays for them.
     Returns the number of samples, each counted once.
     """
-    base, samples = config.load_base(), MultiTaskDataset(config)
+    samples, base = MultiTaskDataset(config, config.load_sample_check()), config.load_base()
     stage = config.resolve_stages(samples.sizes)[0]
     mixtures = make_stage_mixtures(config.recipe.mixtures, stage)
     model = graft(base.model, mixtures, tasks=config.task_names)

@@ -8,6 +8,7 @@ import torch
 from peft import PeftModel
 
 from coterie.data.dataset import BadRow
+from coterie.data.sample_check import SampleCheck
 from coterie.devices import choose_device
 from coterie.io import write
 from coterie.models.loading import LoadedModel
@@ -142,6 +143,16 @@ class Run:
                 f"the tasks of {self.folder} have their rows in {missing}, which is not there: if "
                 "it was moved, give the tasks' file, --tasks or Run.read(folder, tasks=...)"
             )
+
+    def load_evaluation_check(self) -> SampleCheck | None:
+        """Load what checks evaluation samples by the model's processor, without its weights.
+
+        None if the base is gone: then only stored predictions can be scored.
+        """
+        try:
+            return replace(self.config, max_length=None, packing=False).load_sample_check()
+        except ValueError:
+            return None
 
     def read_bad_rows(self) -> tuple[BadRow, ...]:
         """Read the rows that training skipped because of `skip_bad_rows`, and why."""

@@ -1,7 +1,7 @@
 """`StageRunner`: trains the stages of a run in order, each on the weights of the one before."""
 
+from collections.abc import Sequence
 from contextlib import nullcontext
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +10,11 @@ from peft import PeftModel
 from transformers import set_seed
 
 from coterie import distributed
+from coterie.data.sample_check import SampleCheck
 from coterie.graft import graft
 from coterie.progress import Progress
 from coterie.recipe import Stage
+from coterie.tasks.predictions import TaskDataset
 from coterie.tasks.text.packing import check_packing
 from coterie.third_party_warnings import suppress_third_party_warnings
 from coterie.train import adapter_weights, checkpoint, sharding
@@ -41,15 +43,15 @@ class StageRunner:
     """Trains the unfinished stages of a run."""
 
     def __init__(self, run: Run, *, device: torch.device, progress: bool | None) -> None:
-        """Load the rows. Raises ValueError if some cannot be read and are not skipped."""
-        self.run, self.config, tasks = run, run.config, run.config.tasks
-        self.samples = MultiTaskDataset(self.config)
-        skip = self.config.skip_bad_rows
-        validates = self.config.patience is not None or self.config.evaluate_every is not None
-        self.validation = tasks.load_validation_datasets(skip_bad_rows=skip) if validates else []
+        """Load the rows. Raises ValueError if some cannot be trained on and are not skipped."""
+        self.run, self.config = run, run.config
+        check = self.config.load_sample_check()  # first: a wrong base is told before rows are read
+        self.samples = MultiTaskDataset(self.config, check)
+        self.validation = self._load_validation(check)
         datasets = (*self.samples.datasets, *self.validation)
         self.bad_rows = [row for each in datasets for row in each.bad_rows]
         self.stages = self.config.resolve_stages(self.samples.sizes)
+        self.notices = self.config.tasks.list_notices(self.samples.datasets)
         # Built before a model is loaded: it may need a package that is not installed.
         self.aggregator = self.config.recipe.balancing.build_aggregator()
         self.device, self.progress = device, progress
@@ -57,18 +59,24 @@ class StageRunner:
         self.finished_stages = read_finished_stages(run.directory)
         self.base_parameters: tuple[str, ...] = ()
 
+    def _load_validation(self, check: SampleCheck | None) -> Sequence[TaskDataset]:
+        """Load the validation rows, if the run validates."""
+        config, skip = self.config, self.config.skip_bad_rows
+        if config.patience is None and config.evaluate_every is None:
+            return []
+        return config.tasks.load_datasets("validation", skip_bad_rows=skip, sample_check=check)
+
     def train(self) -> None:
         """Train the remaining stages, and write the adapter."""
         # New weights are drawn where the model lies: so they are equal on all devices.
         # Quantised weights cannot be moved.
         base = self.config.load_base(self.device if self.config.quantize else "cpu")
+        self.processor = base.processor
         self.collator = self.config.make_collator(base.processor)
         model: Any = None
         with InterruptHandler() as interrupt, self._open_progress() as shown:
             while len(self.finished_stages) < len(self.stages):
                 model = self._graft(base.model if model is None else model.unload())
-                if not self.is_sharded:
-                    cache_encoder_features(model, base.processor)
                 self._run_stage(model, shown, interrupt)
                 if self.is_sharded:  # a sharded model is neither grafted again nor saved by PEFT
                     base, model = self.config.load_base("cpu"), None
@@ -106,6 +114,8 @@ class StageRunner:
 
     def _run_stage(self, model: PeftModel, shown: Progress, interrupt: InterruptHandler) -> None:
         context, directory = self._make_context(model), self.run.directory
+        if not self.is_sharded:  # once the stage's parameters, maybe encoders, are trainable
+            cache_encoder_features(model, self.processor)
         last, stage = checkpoint.find_latest(context.folder), context.stage.name
         step, events = checkpoint.get_step(last) if last else 0, directory.events_folder(stage)
         callbacks = make_callbacks(events, self.config.report_to, step=step)
@@ -129,7 +139,6 @@ class StageRunner:
                 with ignore_event_errors():
                     trainer.train(resume_from_checkpoint=str(last) if last else None)
         distributed.barrier()  # until the last checkpoint is written
-        self._write_too_long()
         if interrupt.requested and not self._is_ended(checkpoint.find_latest(context.folder)):
             raise StoppedBySignal(
                 f"stopped after step {context.finished_steps + trainer.state.global_step}, "
@@ -137,12 +146,6 @@ class StageRunner:
                 interrupt.number,
             )
         self._close_stage(context)
-
-    def _write_too_long(self) -> None:
-        """Add the samples that were too long, on any process, to the file of bad rows."""
-        directory, found = self.run.directory, distributed.all_gather_object(self.collator.skipped)
-        if distributed.is_rank_zero():
-            directory.write_bad_rows([*directory.read_bad_rows(), *chain(*found)])
 
     def _select_trainable(self, model: PeftModel, stage: Stage) -> TrainableParameters:
         trainable, frozen = select_trainable(model, stage), self.config.tasks.frozen

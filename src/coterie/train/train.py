@@ -136,8 +136,10 @@ def _train(run: Run, *, progress: bool | None, device: torch.device) -> None:
     bad_rows = chain(*distributed.all_gather_object(runner.bad_rows))
     if distributed.is_rank_zero():
         run.directory.write_bad_rows([*run.read_bad_rows(), *bad_rows])
-        if progress is not False and (bad := run.directory.describe_bad_rows()):
-            print(bad, file=sys.stderr)
+        if progress is not False:
+            bad = run.directory.describe_bad_rows()
+            for line in (*filter(None, [bad]), *(f"note: {each}" for each in runner.notices)):
+                print(line, file=sys.stderr)
         step = runner.count_finished_steps()
         environment.append_environment(run.directory.environment_file, step=step, device=device)
     runner.train()

@@ -69,8 +69,7 @@ class MixtureTrainer(Trainer):
         self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device
     ) -> tuple[list[Batch], Tensor]:
         """Take the parts of a step; count their items, of all devices. Trainer counts tokens."""
-        collator = self.stage_context.collator
-        parts = [receive(each, collator) for each in itertools.islice(epoch_iterator, num_batches)]
+        parts = list(map(receive, itertools.islice(epoch_iterator, num_batches)))
         total = torch.tensor(float(sum(map(self.task_set.count_items, parts))), device=device)
         distributed.all_reduce_sum(total)
         return parts, total

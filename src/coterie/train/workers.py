@@ -7,17 +7,15 @@ from typing import Any, cast
 
 from torch.utils.data import DataLoader, Dataset
 
-from coterie.data.dataset import BadRow
 from coterie.tasks.task_set import Collator
 from coterie.train.batch_sampler import MultiTaskDataset, SampleIndex, StageBatchSampler
 
 
 @dataclass(frozen=True)
 class ReadBatch:
-    """A batch as a worker sends it: with the rows that it skipped, or with its error."""
+    """A batch as a worker sends it, or its error."""
 
     batch: Any
-    skipped: Sequence[BadRow] = ()
     error: ValueError | None = None
 
 
@@ -35,12 +33,10 @@ class BatchReader(Dataset[Any]):
         return len(self.dataset)
 
     def __getitems__(self, indices: Sequence[SampleIndex]) -> ReadBatch:
-        known = len(self.collator.skipped)
         try:
-            batch = self.collator([self.dataset[index] for index in indices])
+            return ReadBatch(self.collator([self.dataset[index] for index in indices]))
         except ValueError as error:
             return ReadBatch(None, error=error)
-        return ReadBatch(batch, self.collator.skipped[known:])
 
 
 def make_loader(
@@ -63,11 +59,10 @@ def _keep(batch: ReadBatch) -> ReadBatch:
     return batch
 
 
-def receive(read: Any, collator: Collator) -> Any:
-    """Return a worker's batch and note what it skipped; raise its error. Others are returned."""
+def receive(read: Any) -> Any:
+    """Return a worker's batch, or raise its error. Other batches are returned."""
     if not isinstance(read, ReadBatch):
         return read
     if read.error is not None:
         raise read.error
-    collator.skipped.extend(read.skipped)
     return read.batch

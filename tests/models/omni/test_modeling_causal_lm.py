@@ -34,6 +34,12 @@ def test_loss_at_the_labels_is_the_loss() -> None:
             torch.testing.assert_close(first[name], second[name], atol=1e-6, rtol=1e-4)
 
 
+def test_no_label_is_no_loss_and_no_nan() -> None:
+    model = omni_model(omni_processor()).train()
+    batch = TINY["omni"]().batch
+    assert model(**batch | {"labels": torch.full_like(batch["labels"], -100)}).loss.item() == 0.0
+
+
 def test_eval_returns_logits_and_can_keep_the_last_only() -> None:
     tiny = TINY["omni"]()
     with torch.no_grad():

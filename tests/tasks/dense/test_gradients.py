@@ -150,7 +150,7 @@ def test_what_does_not_go_together_is_told(learned: Run, tmp_path: Path) -> None
         (learned, None, {"at": ("vision.mlp",)}, "are compared in the weights of the backbone's"),
         (base(), RandomPictures(names=("depth",)), {}, "compares tasks, and was given 1"),
         (base(), None, {}, "give the tasks whose conflict"),
-        (tmp_path / "none", pictures, {}, "none' cannot be loaded"),
+        (tmp_path / "none", pictures, {}, "none' is no folder"),
         (
             load(runs.base()),
             pictures,

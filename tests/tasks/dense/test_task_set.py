@@ -217,7 +217,7 @@ def test_parts_of_a_step_change_nothing(tmp_path: Path) -> None:
 
 
 def batch_of(config: RunConfig, count: int) -> dict:
-    [rows] = config.tasks.load_training_datasets()
+    [rows] = config.tasks.load_datasets("train")
     collator = config.make_collator(config.load_base().processor)
     return collator([rows[i] for i in range(count)])
 
@@ -353,7 +353,7 @@ def test_a_base_that_is_none(tmp_path: Path) -> None:
         recipe=recipes.dense(), base=str(tmp_path), tasks=DenseTasks(dataset=Gallery())
     )
     with pytest.raises(
-        ValueError, match=r"cannot be loaded: .*Give the folder or hub id of a visi"
+        ValueError, match=r"has no config\.json: it is not the folder of a transformers model"
     ):
         plan.load_base()
 
@@ -364,7 +364,7 @@ def test_a_recipe_for_words_is_refused_before_anything_is_read() -> None:
     there = RunConfig(
         recipe=recipes.rode(at=("vision.mlp",)), base=base(), tasks=DenseTasks(dataset=Gallery())
     )
-    assert there.tasks.load_training_datasets()
+    assert there.tasks.load_datasets("train")
 
 
 def test_the_embedded_backbone(tmp_path: Path, monkeypatch) -> None:

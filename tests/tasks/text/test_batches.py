@@ -11,10 +11,11 @@ import torch
 from PIL import Image
 from torch import nn
 
-from coterie import Mixture
+from coterie import Fixed, Mixture
 from coterie.data.chat_template import make_template
 from coterie.data.sample import MediaFile, Message, TextSample
 from coterie.models.image_limit import set_max_pixels
+from coterie.tasks.losses import compute_objective, sum_by_task
 from coterie.tasks.text import batches
 from coterie.tasks.text.batches import TextCollator, append_answers, compute_token_losses
 from tests.tinies.base import tokenizer
@@ -65,16 +66,17 @@ def test_prompts_are_padded_on_the_left(words):
         assert torch.equal(asked, batch["input_ids"][row][: len(asked)])
 
 
-def test_too_long_a_sample_is_an_error_or_counted(words):
+def test_too_long_a_sample_is_an_error(words):
     whole = TextCollator(words, ("naming", "ocr"))(SAMPLES)
     short, long = whole["attention_mask"].sum(1).flip(0).tolist()
-    with pytest.raises(ValueError, match=rf"ocr.jsonl:1: row: {long} tokens.*Nothing is cut"):
+    with pytest.raises(ValueError, match=rf"ocr.jsonl:1: {long} tokens.*Nothing is cut"):
         TextCollator(words, ("naming", "ocr"), max_length=short)(SAMPLES)
-    collate = TextCollator(words, ("naming", "ocr"), max_length=short, skip_long=True)
-    assert collate(SAMPLES)["task_ids"].tolist() == [0]
-    assert [row.source for row in collate.skipped] == ["ocr.jsonl:1"]
-    with pytest.raises(ValueError, match="all 1 samples of a batch are longer than max_length="):
-        collate(SAMPLES[:1])
+
+
+def test_a_sample_that_the_template_refuses_is_named(words):
+    words.chat_template = "{{ raise_exception('no turns') if 'mat' in messages[0]['content'] }}a"
+    with pytest.raises(ValueError, match=r"^ocr.jsonl:1: the model's chat template refuses it: no"):
+        TextCollator(words, ("naming", "ocr"))(SAMPLES)
 
 
 def test_wrong_use_is_an_error(words, unchecked):
@@ -164,6 +166,22 @@ def test_mean_is_the_models_own_loss(family: str, narrow: bool):
     torch.testing.assert_close(found.losses.mean(), model(**batch).loss)
     labelled = (batch["labels"][:, 1:] != -100).sum(1)
     assert found.task_ids.bincount().tolist() == labelled.tolist()
+
+
+@pytest.mark.parametrize("tokens", [1, 5])
+def test_a_batch_without_a_predicted_token_has_no_loss_and_no_nan(tokens: int):
+    model, batch = batch_of("llama")
+    ids = batch["input_ids"][:, :tokens]
+    # Padding alone; or one token each, which has a label but nothing before it.
+    labels, mask = (ids, torch.ones_like(ids)) if tokens == 1 else (ids * 0 - 100, ids * 0)
+    short = {"input_ids": ids, "attention_mask": mask, "labels": labels}
+    head = model.get_base_model().get_output_embeddings()
+    found = compute_token_losses(model, head, short | {"task_ids": batch["task_ids"]})
+    sums = sum_by_task(found, 2)
+    assert sums.counts.tolist() == [0, 0]
+    loss = compute_objective(sums, Fixed().build(2), torch.tensor(1.0))
+    loss.backward()
+    assert loss.item() == 0.0
 
 
 def test_head_sees_answers_only():

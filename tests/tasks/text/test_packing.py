@@ -17,7 +17,6 @@ from coterie import (
     TaskGate,
     TopK,
 )
-from coterie.data.dataset import BadRow
 from coterie.tasks.text.batches import compute_token_losses
 from coterie.tasks.text.packing import PackedCollator, check_packing, pack, split_into_rows
 from tests.tiny import TINY
@@ -131,13 +130,8 @@ def test_models_are_asked_whether_they_keep_samples_apart() -> None:
 
 def test_the_collator_packs_what_another_makes() -> None:
     class Made:
-        skipped = ()
-
         def __call__(self, samples):
             return batch() if samples else {}
 
-    made = Made()
-    made.skipped = [BadRow(source="rows.jsonl:1", field="row", reason="9 tokens")]
-    packed = PackedCollator(made, 12)
-    assert packed.skipped == made.skipped
+    packed = PackedCollator(Made(), 12)
     assert packed([1])["input_ids"].shape == (3, 12)

@@ -7,6 +7,7 @@ from typing import Any
 from coterie.data.dataset import RowError
 from coterie.data.row_formats.fields import Row, format_value
 from coterie.modalities.base import find_media_modalities
+from coterie.serialization import format_suggestions
 
 OTHER_MODALITIES = (
     "depth", "points", "point", "pointcloud", "point_cloud", "pcd", "lidar", "mesh", "voxel",
@@ -46,10 +47,11 @@ def check_columns(row: Row, *, read: Iterable[str], has_media: bool) -> None:
         is_file = bool(words & {*FILE_WORDS}) and str(value).lower().endswith(list_suffixes())
         if is_other or is_numbered or (not has_media and (is_named or is_file)):
             columns = ", ".join(f"`{kind}: {name}`" for kind in modalities)
+            near = format_suggestions(name, known)
             raise RowError(
                 name,
-                f"holds {format_value(value)}, which nothing reads: say in tasks.yaml what it is "
-                f"({columns}), or leave the column out",
+                f"holds {format_value(value)}, which nothing reads{near}: "
+                f"say in tasks.yaml what it is ({columns}), or leave the column out",
             )
 
 

@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from transformers import MODEL_MAPPING, AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel
 from transformers.utils.generic import ModelOutput
 
-from coterie.data.sources.base import get_first_line
+from coterie.models.base_config import load_config
 from coterie.models.multitask_vision.configuration import MultiTaskVisionConfig, TaskNames
 from coterie.models.multitask_vision.heads import HeadTask, build
+from coterie.models.weight_checks import load_checked
 
 Images = Float[Tensor, "batch channels height breadth"]
 """Images, normalised for the backbone; both sides are multiples of its patch size."""
@@ -92,13 +93,7 @@ class MultiTaskVisionModel(PreTrainedModel):
         Raises ValueError if there is no such model, its blocks are not found, or `drop_path` is
         given and the backbone has none.
         """
-        try:
-            backbone = AutoConfig.from_pretrained(base)
-        except (OSError, ValueError) as error:
-            raise ValueError(
-                f"base={base!r} cannot be loaded: {get_first_line(error)} Give the folder or hub "
-                "id of a vision model"
-            ) from error
+        backbone = load_config(base)
         backbone = getattr(backbone, "vision_config", backbone)
         if drop_path is not None:
             if "drop_path_rate" not in backbone.to_dict():
@@ -115,7 +110,9 @@ class MultiTaskVisionModel(PreTrainedModel):
         model = cls(MultiTaskVisionConfig(backbone_config=backbone, tasks=heads, **choices))
         if pretrained:
             options = get_pooler_kwargs(backbone)
-            model.backbone = AutoModel.from_pretrained(base, config=backbone, **options)
+            load = AutoModel.from_pretrained
+            # Heads read the tokens; a pooler is not used.
+            model.backbone = load_checked(base, load, unused="pool", config=backbone, **options)
         return model
 
     def forward(self, pixel_values: Images, tasks: TaskNames = None) -> MultiTaskVisionOutput:

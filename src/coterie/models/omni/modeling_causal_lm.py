@@ -99,6 +99,8 @@ class OmniForConditionalGeneration(OmniPreTrainedModel, GenerationMixin):
         following = nn.functional.pad(labels, (0, 1), value=-100)[:, 1:].to(hidden.device)
         is_labelled = following != -100
         logits, shifted = self.lm_head(hidden[is_labelled]), following[is_labelled]
+        if not len(shifted):  # padding alone, or one token: the mean of no losses would be NaN
+            return 0.0 * hidden.sum()
         return self.loss_function(logits, None, self.vocab_size, shift_labels=shifted, **kwargs)
 
     def prepare_inputs_for_generation(

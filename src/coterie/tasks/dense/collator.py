@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,6 @@ import torch
 from jaxtyping import Bool, Float32, Shaped
 from torch import Tensor
 
-from coterie.data.dataset import BadRow
 from coterie.tasks.dense.dataset import DenseSample, Image
 from coterie.tasks.dense.task import DenseTask
 
@@ -26,14 +25,12 @@ class DenseCollator:
     Attributes:
         tasks: the tasks of the labels.
         mean, std: per channel, for pixels from 0 to 1.
-        skipped: always empty: no image is too long.
     """
 
     tasks: Sequence[DenseTask]
     _: KW_ONLY
     mean: Sequence[float] = MEAN
     std: Sequence[float] = STD
-    skipped: list[BadRow] = field(default_factory=list, init=False)
 
     @classmethod
     def from_pretrained(cls, base: str, tasks: Sequence[DenseTask]) -> "DenseCollator":

@@ -3,7 +3,7 @@
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -113,6 +113,16 @@ def stack_statistics(name: str, found: Sequence[Statistics | None]) -> Statistic
             "scored; give other images, or leave the task out"
         )
     return np.stack([np.zeros(length) if each is None else each for each in found])
+
+
+def predict_each(
+    model: nn.Module, samples: Iterable[DenseSample], tasks: Tasks, *, pixels: Pixels
+) -> Iterator[Answer]:
+    """Yield samples with the predictions of all tasks, one at a time, as their sizes may differ."""
+    names = [task.name for task in tasks]
+    for sample in samples:
+        predictions, _ = predict_batch(model, pixels([sample.image]), names)
+        yield sample, {name: each[0] for name, each in predictions.items()}
 
 
 def save_examples(index_file: Path, tasks: Tasks, answers: Iterable[Answer]) -> Path:

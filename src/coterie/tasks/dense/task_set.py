@@ -11,17 +11,20 @@ from torch import Tensor, nn
 
 from coterie import serialization
 from coterie.data.file_digest import compute_rows_digest
+from coterie.data.subset import SPLIT_PARTS
 from coterie.devices import choose_device
 from coterie.families.multitask_vit import MultiTaskViT
 from coterie.metrics.base import DenseMetric
+from coterie.models.base_config import load_config, resolve_base
 from coterie.models.loading import LoadedModel, set_attention
 from coterie.models.options import ModelOptions
-from coterie.plugins import VISION_MODELS, find_plugin
+from coterie.plugins import VISION_MODELS
 from coterie.recipe import Recipe
+from coterie.tasks.dense import inference
 from coterie.tasks.dense.collator import DenseCollator
 from coterie.tasks.dense.dataset import DenseDataset, DenseSample, DenseSamples
 from coterie.tasks.dense.gradients import DenseGradientSource
-from coterie.tasks.dense.inference import predict_batch, run_inference, save_examples
+from coterie.tasks.dense.split_summary import summarize_split
 from coterie.tasks.dense.task import DenseTask
 from coterie.tasks.dense.task_file import DATASET_KEY, parse_dense_tasks
 from coterie.tasks.dense.vision_config import ResizedDataset, VisionConfig
@@ -34,10 +37,12 @@ from coterie.tasks.predictions import (
     PredictionResult,
     PredictOptions,
 )
+from coterie.tasks.split_summary import SplitSummary
 from coterie.tasks.task_set import Batch, Device, TaskSet
 from coterie.third_party_warnings import suppress_third_party_warnings
 from coterie.tuner.injection import is_role
 
+Rows = list[DenseSamples]
 NUM_EXAMPLES = 5
 """Number of example samples per split."""
 
@@ -53,6 +58,7 @@ class DenseTasks(TaskSet):
     """
 
     yaml_key: ClassVar[str] = DATASET_KEY
+    default_recipe: ClassVar[str] = "dense"
     extract_format: ClassVar[str] = "pruned"
     model_plugins: ClassVar[str] = VISION_MODELS
     optional_settings: ClassVar[tuple[str, ...]] = ("attention",)
@@ -101,14 +107,12 @@ class DenseTasks(TaskSet):
     ) -> LoadedModel:  # fmt: skip
         """Load a `MultiTaskVisionModel` and the `DenseCollator` of its batches.
 
-        `base` may also be the name of a vision model of an installed package, such as "embedded"
-        of coterie-demo. Heads and task embeddings are initialised from `seed`.
+        Heads and task embeddings are initialised from `seed`.
         """
         # Heavy: transformers' models.
         from coterie.models.multitask_vision.modeling import MultiTaskVisionModel
 
-        chosen, plugin = choose_device(device), find_plugin(VISION_MODELS, base)
-        backbone = base if plugin is None else str(plugin.load()())
+        chosen, backbone = choose_device(device), resolve_base(base, VISION_MODELS)
         tasks, vision = self.dataset.tasks, self.vision
         with torch.random.fork_rng(), suppress_third_party_warnings():
             torch.manual_seed(seed)
@@ -121,11 +125,16 @@ class DenseTasks(TaskSet):
         collator = DenseCollator.from_pretrained(backbone, tasks)
         return LoadedModel(model.to(chosen, dtype).eval(), collator, base)
 
-    def load_training_datasets(self, *, skip_bad_rows: bool = False) -> list[DenseSamples]:
-        return [self.dataset.load_split("train", skip_bad_rows=skip_bad_rows)]
+    def load_sample_check(self, base: str, **options: Any) -> None:
+        load_config(resolve_base(base, VISION_MODELS))  # a wrong base is told before rows are read
 
-    def load_validation_datasets(self, *, skip_bad_rows: bool = False) -> list[DenseSamples]:
-        return [self.load_evaluation_rows("validation", skip_bad_rows=skip_bad_rows)]
+    def load_datasets(self, split: str, *, skip_bad_rows: bool = False, **_: Any) -> Rows:
+        if split == "train":
+            return [self.dataset.load_split("train", skip_bad_rows=skip_bad_rows)]
+        return [self.load_evaluation_rows(split, skip_bad_rows=skip_bad_rows)]
+
+    def summarize(self, sample_check: Any = None) -> list[SplitSummary]:
+        return [summarize_split(self.dataset, split) for split in SPLIT_PARTS]
 
     def compute_rows_digests(self) -> dict[str, str]:
         name = type(self.dataset).__name__
@@ -140,7 +149,7 @@ class DenseTasks(TaskSet):
         return str(missing[0]) if missing else ""
 
     def make_collator(
-        self, processor: DenseCollator, *, max_length: int | None = None, skip_long: bool = False
+        self, processor: DenseCollator, *, max_length: int | None = None
     ) -> DenseCollator:
         return processor
 
@@ -171,9 +180,8 @@ class DenseTasks(TaskSet):
 
     def get_task(self, name: str) -> DenseTask:
         """Return a task by name. Raises ValueError if there is none."""
-        for task in self.dataset.tasks:
-            if task.name == name:
-                return task
+        if found := [task for task in self.dataset.tasks if task.name == name]:
+            return found[0]
         raise ValueError(f"there is no task {name!r}: give one of {', '.join(self.names)}")
 
     def load_evaluation_rows(
@@ -184,33 +192,26 @@ class DenseTasks(TaskSet):
         return ResizedDataset(rows, self.dataset.tasks, self.vision, limit=limit)
 
     def load_evaluation_datasets(
-        self, split: str, *, limit: int | None, blind: bool, skip_bad_rows: bool
+        self, split: str, *, limit: int | None, blind: bool, skip_bad_rows: bool, **_: Any
     ) -> list[EvaluationDataset]:
         """Load one data set of all tasks, which share each forward pass."""
         rows = self.load_evaluation_rows(split, limit=limit, skip_bad_rows=skip_bad_rows)
-        return [
-            EvaluationDataset(
-                name=split, tasks=self.names, unit="image", bad_rows=rows.bad_rows, samples=rows
-            )
-        ]
+        facts: Any = {"name": split, "tasks": self.names, "unit": "image", "samples": rows}
+        return [EvaluationDataset(**facts, bad_rows=rows.bad_rows)]
 
     def make_prediction_key(self, dataset: EvaluationDataset, task: str) -> dict[str, Any]:
         """Return the samples' digest and the settings of data set, preprocessing and task."""
-        rows = dataset.samples
-        digests = "".join(rows.compute_digest(index) for index in range(len(rows)))
-        return {
-            "samples": hashlib.sha256(digests.encode()).hexdigest(),
-            "dataset": serialization.dump(self.dataset, name="dataset"),
-            "vision": serialization.dump(self.vision, name="vision"),
-            "task": serialization.dump(self.get_task(task), name=task),
-        }
+        digests = "".join(map(dataset.samples.compute_digest, range(len(dataset.samples))))
+        parts = {"dataset": self.dataset, "vision": self.vision, "task": self.get_task(task)}
+        dumped = {name: serialization.dump(each, name=name) for name, each in parts.items()}
+        return {"samples": hashlib.sha256(digests.encode()).hexdigest()} | dumped
 
     def predict(
         self, loaded: LoadedModel, dataset: EvaluationDataset, **options: Unpack[PredictOptions]
     ) -> PredictionResult:
         """Predict all tasks in each forward pass; rows hold statistics, not predicted images."""
         pixels = loaded.processor.normalize_images
-        return run_inference(
+        return inference.run_inference(
             loaded.model, dataset.samples, self.dataset.tasks, pixels=pixels, **options
         )
 
@@ -223,25 +224,23 @@ class DenseTasks(TaskSet):
         """Prepare a pass of all tasks over the first images that have the first one's size."""
         model: Any = loaded.model
         model.requires_grad_(False)  # torch's FLOP counter fails on tensors that require gradients
-        (dataset,) = datasets
-        rows, names = dataset.samples, list(self.names)
+        rows, names = datasets[0].samples, list(self.names)
         images = [rows[index].image for index in range(min(num_samples, len(rows)))]
         images = [image for image in images if image.shape == images[0].shape]
         batch = loaded.processor.normalize_images(images)
-        return ForwardPass(lambda: predict_batch(model, batch, names), len(images) * len(names))
+        count = len(images) * len(names)
+        return ForwardPass(lambda: inference.predict_batch(model, batch, names), count)
 
     def save_examples(
         self, loaded: LoadedModel, dataset: EvaluationDataset, index_file: Path
     ) -> None:
         """Write images, labels and predictions of a few samples as PNG files."""
-        tasks, answers = self.dataset.tasks, []
         # Of the full split, so that runs with other limits compare.
-        rows = ResizedDataset(dataset.samples.dataset, tasks, self.vision, limit=NUM_EXAMPLES)
-        for sample in rows:  # one at a time: sizes may differ
-            image = loaded.processor.normalize_images([sample.image])
-            predictions, _ = predict_batch(loaded.model, image, list(self.names))
-            answers.append((sample, {name: each[0] for name, each in predictions.items()}))
-        save_examples(index_file, tasks, answers)
+        tasks, vision = self.dataset.tasks, self.vision
+        rows = ResizedDataset(dataset.samples.dataset, tasks, vision, limit=NUM_EXAMPLES)
+        pixels = loaded.processor.normalize_images
+        found = inference.predict_each(loaded.model, rows, tasks, pixels=pixels)
+        inference.save_examples(index_file, tasks, found)
 
     def load_model_inputs(
         self, processor: Any, split: str, *, limit: int | None, batch_size: int, skip_bad_rows: bool
@@ -254,10 +253,11 @@ class DenseTasks(TaskSet):
     def make_gradient_source(
         self, loaded: LoadedModel, **options: Unpack[GradientOptions]
     ) -> DenseGradientSource:
-        if options["at"] is not None:
+        at, split = options["at"], options["split"]
+        if at is not None:
             raise ValueError(
-                f"at={tuple(options['at'])}: dense tasks are compared in the weights of the "
-                "backbone's blocks; leave at out"
+                f"at={tuple(at)}: dense tasks are compared in the weights of the backbone's "
+                "blocks; leave at out"
             )
-        rows = self.load_evaluation_rows(options["split"], skip_bad_rows=options["skip_bad_rows"])
-        return DenseGradientSource(loaded, rows, split=options["split"])
+        rows = self.load_evaluation_rows(split, skip_bad_rows=options["skip_bad_rows"])
+        return DenseGradientSource(loaded, rows, split=split)

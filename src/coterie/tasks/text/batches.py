@@ -4,7 +4,6 @@ import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass
-from functools import partial
 from typing import Any
 
 import torch
@@ -12,8 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from coterie.data.chat_template import apply_template, get_end_of_turn_id, get_tokenizer
-from coterie.data.dataset import BadRow
 from coterie.data.sample import TextSample
+from coterie.data.sources.base import get_first_line
 from coterie.models.image_limit import get_max_pixels
 from coterie.tasks.losses import ItemLosses
 
@@ -31,20 +30,18 @@ class TextCollator:
     Attributes:
         processor: a transformers processor or tokenizer with a chat template.
         task_names: the tasks, in the order of `task_ids`.
-        max_length: maximum tokens of prompt and answer; nothing is truncated.
-        skip_long: list longer samples in `skipped` and leave them out, instead of an error.
+        max_length: maximum tokens of prompt and answer; longer samples are an error, as nothing is
+            truncated.
     """
 
     processor: Any
     task_names: Sequence[str]
     _: KW_ONLY
     max_length: int | None = None
-    skip_long: bool = False
 
     def __post_init__(self) -> None:
         if self.max_length is not None and self.max_length < 1:
             raise ValueError(f"max_length={self.max_length}: give at least 1, or None for no limit")
-        self.skipped: list[BadRow] = []
         self.end_of_turn = get_end_of_turn_id(self.processor)
         # PaliGemma's processor takes the answer, too, and marks it: its prompt sees itself alone.
         call = inspect.signature(type(self.processor).__call__)
@@ -56,22 +53,12 @@ class TextCollator:
         `input_ids`, `attention_mask` and `labels` [batch, seq], `task_ids` [batch], and the
         processor's media tensors. Labels are -100 except at the answer and the end of its turn.
 
-        Raises ValueError for a sample of an unknown task, or one that is too long.
+        Raises ValueError for a sample of an unknown task, one that is too long, or one that the
+        processor refuses, with its file and row.
         """
         task_ids, encoded = self._encode_prompts(samples)
-        tokenize = partial(get_tokenizer(self.processor), add_special_tokens=False)
-        answers = [
-            torch.tensor([*tokenize(sample.answers[0])["input_ids"], self.end_of_turn])
-            for sample in samples
-        ]
-        kept = self._filter_too_long(samples, encoded["attention_mask"], answers)
-        if len(kept) < len(samples):
-            if not kept:
-                raise ValueError(
-                    f"all {len(samples)} samples of a batch are longer than max_length="
-                    f"{self.max_length} tokens, the first {samples[0].source}: give a larger one"
-                )
-            return self(kept)
+        answers = [torch.tensor(self.tokenize_answer(sample)) for sample in samples]
+        self._check_lengths(samples, encoded["attention_mask"], answers)
         batch = append_answers(
             encoded, answers, pad=self.pad_token_id, side="right", answer_type=self.answer_type
         )
@@ -92,6 +79,19 @@ class TextCollator:
     def pad_token_id(self) -> int:
         return get_tokenizer(self.processor).pad_token_id
 
+    def tokenize_answer(self, sample: TextSample) -> list[int]:
+        """Return the tokens of the first answer and of the end of the turn."""
+        ids = get_tokenizer(self.processor)(sample.answers[0], add_special_tokens=False)
+        return [*ids["input_ids"], self.end_of_turn]
+
+    def encode(self, samples: Sequence[TextSample]) -> dict[str, Any]:
+        """Return the processor's batch of the prompts."""
+        limit = get_max_pixels(self.processor)
+        messages = [sample.to_chat_messages(limit) for sample in samples]
+        encoded = dict(apply_template(self.processor, messages))
+        encoded.pop("labels", None)  # PaliGemma's, which are the prompt's
+        return encoded
+
     def _encode_prompts(self, samples: Sequence[TextSample]) -> tuple[Tensor, Mapping[str, Tensor]]:
         """Return the task id of each sample, int64 [batch], and the processor's batch."""
         for sample in samples:
@@ -101,32 +101,41 @@ class TextCollator:
                     f"{', '.join(self.task_names)}"
                 )
         task_ids = torch.tensor([self.task_names.index(sample.task) for sample in samples])
-        limit = get_max_pixels(self.processor)
-        messages = [sample.to_chat_messages(limit) for sample in samples]
-        encoded = dict(apply_template(self.processor, messages))
-        encoded.pop("labels", None)  # PaliGemma's, which are the prompt's
-        return task_ids, encoded
+        try:
+            return task_ids, self.encode(samples)
+        except Exception as error:  # templates and processors raise many types
+            self._name_refused(samples)
+            raise error
 
-    def _filter_too_long(
+    def _name_refused(self, samples: Sequence[TextSample]) -> None:
+        """Raise ValueError, with its file and row, for the first sample that cannot be encoded."""
+        for sample in samples:
+            try:
+                self.encode([sample])
+            except Exception as error:
+                raise ValueError(f"{sample.source}: {describe_refusal(sample, error)}") from error
+
+    def _check_lengths(
         self, samples: Sequence[TextSample], mask: Tensor, answers: Sequence[Tensor]
-    ) -> list[TextSample]:
-        """Return the samples that are not too long."""
-        kept = []
+    ) -> None:
+        """Raise ValueError if a sample is too long."""
         for sample, prompt, answer in zip(samples, mask.sum(1).tolist(), answers, strict=True):
             length = prompt + len(answer)
-            if self.max_length is None or length <= self.max_length:
-                kept.append(sample)
-                continue
-            reason = (f"{length} tokens, of which {len(answer)} are the answer's; max_length is "
-                      f"{self.max_length}")  # fmt: skip
-            row = BadRow(source=sample.source, field="row", reason=reason)
-            if not self.skip_long:
+            if self.max_length is not None and length > self.max_length:
+                reason = f"{length} tokens, of which {len(answer)} are the answer's"
                 raise ValueError(
-                    f"{row}. Nothing is cut: give a larger max_length, or skip_bad_rows=True to "
-                    "leave such rows out and count them"
+                    f"{sample.source}: {reason}; max_length is {self.max_length}. Nothing is cut: "
+                    "give a larger max_length, or leave the sample out"
                 )
-            self.skipped.append(row)
-        return kept
+
+
+def describe_refusal(sample: TextSample, error: Exception) -> str:
+    """Describe why a model's chat template or processor refuses a sample."""
+    media = ", ".join(each.name for each in sample.get_media())
+    kind = type(error).__module__.partition(".")[0]
+    who = "the model's chat template" if kind == "jinja2" else "the model's processor"
+    reason = get_first_line(error) or type(error).__name__
+    return f"{who} refuses it{f' ({media})' if media else ''}: {reason}"
 
 
 def append_answers(

@@ -83,7 +83,13 @@ class TextGradientSource(GradientSource):
         inputs = {key: each.to(device) for key, each in self.collator(batch).items()}
         base: Any = self.loaded.model
         base = base.get_base_model() if isinstance(base, PeftModel) else base
-        return compute_token_losses(model, base.get_output_embeddings(), inputs).losses.mean()
+        losses = compute_token_losses(model, base.get_output_embeddings(), inputs).losses
+        if not len(losses):
+            raise ValueError(
+                f"{batch[0].source}: no token of the batch's answers can be predicted, as nothing "
+                "is before them: check the chat template"
+            )
+        return losses.mean()
 
 
 @contextmanager

@@ -9,7 +9,6 @@ from peft import PeftModel
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from coterie.data.dataset import BadRow
 from coterie.models.quantization import is_quantized
 from coterie.tasks.predictions import Collator
 from coterie.tasks.text.batches import IGNORE_INDEX
@@ -31,9 +30,6 @@ class PackedCollator:
 
     collator: Collator
     max_length: int | None = None
-
-    def __post_init__(self) -> None:
-        self.skipped: list[BadRow] = self.collator.skipped
 
     def __call__(self, samples: Sequence[Any]) -> dict[str, Any]:
         """Make a batch. Raises ValueError if a sample has more than text."""

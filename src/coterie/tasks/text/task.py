@@ -2,16 +2,18 @@
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from coterie.data.columns import Columns
 from coterie.data.dataset import Dataset
+from coterie.data.row_reader import RowReader
+from coterie.data.sample_check import SampleCheck
 from coterie.data.sources.opening import is_pattern, open_rows
 from coterie.data.splits import check_split_name, get_split_name
 from coterie.data.subset import SPLIT_PARTS
-from coterie.data.validation import RowReader, ValidatedDataset, raise_for_bad_rows
+from coterie.data.validation import ValidatedDataset, describe_bad_rows, raise_for_bad_rows
 from coterie.file_names import check_file_name
 from coterie.metrics.base import TextMetric
 from coterie.metrics.text.exact_match import ExactMatch
@@ -121,6 +123,15 @@ class TextTask:
 
         Raises ValueError with the number of bad rows and the first 20, or if no valid row is left.
         """
+        rows = self.read_rows(split, check_media=check_media)
+        what = self.describe_split(split)
+        raise_for_bad_rows(rows, what=what, total=len(rows.source), skip=skip_bad_rows)
+        return rows
+
+    def read_rows(
+        self, split: str, *, check_media: bool = True, sample_check: SampleCheck | None = None
+    ) -> ValidatedDataset:
+        """Load the samples of a split as `read_samples`, but list bad rows in any number."""
         split = get_split_name(split)
         shared = split not in self.rows and split in SPLIT_PARTS
         source = open_rows(self.get_path(split), split=split)
@@ -128,10 +139,22 @@ class TextTask:
             source.media_root = Path(self.resolve(self.media_root))
         reader = RowReader(task=self.name, columns=self.get_columns(), accepts=self.metric.check)
         part = SPLIT_PARTS[split] if shared and not source.is_split else None
-        rows = ValidatedDataset(source, reader, check_media=check_media, part=part)
-        what = f"task {self.name!r}, split {split!r}"
-        raise_for_bad_rows(rows, what=what, total=len(source), skip=skip_bad_rows)
-        return rows
+        return ValidatedDataset(
+            source, reader, check_media=check_media, part=part, sample_check=sample_check
+        )
+
+    def describe_split(self, split: str) -> str:
+        """Return the name of a split for error messages."""
+        return f"task {self.name!r}, split {split!r}"
+
+    def describe_missing_test(self) -> str:
+        """Return a notice if the task has no rows to evaluate on; else empty."""
+        if "test" in self.list_splits():
+            return ""
+        return (
+            f"task {self.name!r} has no test rows, of which `coterie evaluate` would score a run: "
+            "give rows: {train: ..., test: ...}, or name another split by --split"
+        )
 
     def check_paths(self) -> None:
         """Raise ValueError for a file or folder of rows or media that does not exist."""
@@ -144,6 +167,28 @@ class TextTask:
         if self.media_root is not None and not Path(self.resolve(self.media_root)).is_dir():
             folder = self.resolve(self.media_root)
             raise ValueError(f"media_root = {self.media_root!r}: there is no folder {folder}")
+
+
+def read_tasks_rows(
+    tasks: Sequence[TextTask], split: str, *, skip: bool, check: SampleCheck | None
+) -> list[ValidatedDataset]:
+    """Load a split of each task. Raises one ValueError with the bad rows of all of them."""
+    found = [read_or_explain(task, split, skip=skip, check=check) for task in tasks]
+    if problems := [problem for _, problem in found if problem]:
+        raise ValueError("\n".join(problems))
+    return [rows for rows, _ in found if rows is not None]
+
+
+def read_or_explain(
+    task: TextTask, split: str, *, skip: bool, check: SampleCheck | None
+) -> tuple[ValidatedDataset | None, str]:
+    """Load a split of a task, and return it with what is wrong; empty for nothing."""
+    try:
+        rows = task.read_rows(split, sample_check=check)
+    except ValueError as error:  # too few rows for a split, or no such file
+        return None, str(error)
+    what, total = task.describe_split(split), len(rows.source)
+    return rows, describe_bad_rows(rows, what=what, total=total, skip=skip)
 
 
 def check_rows(rows: Mapping[str, Rows]) -> dict[str, Rows]:

@@ -13,12 +13,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from coterie.data.dataset import Dataset
 from coterie.data.file_digest import compute_rows_digest
 from coterie.data.sample import TextSample
+from coterie.data.sample_check import SampleCheck
 from coterie.data.subset import Subset
+from coterie.data.validation import ValidatedDataset
 from coterie.metrics.base import AnswerMetric, TextMetric
-from coterie.models.loading import LoadedModel, load
+from coterie.models.loading import LoadedModel, load, load_inputs
 from coterie.models.options import ModelOptions
 from coterie.serialization import format_suggestions
 from coterie.tasks.gradients import GradientOptions
@@ -31,11 +32,14 @@ from coterie.tasks.predictions import (
     PredictOptions,
     ScoredPredictions,
 )
+from coterie.tasks.split_summary import SplitSummary
 from coterie.tasks.task_set import Batch, Device, TaskSet
 from coterie.tasks.text.batches import IGNORE_INDEX, TextCollator, compute_token_losses
 from coterie.tasks.text.generation import predict, prepare_inputs
 from coterie.tasks.text.gradients import TextGradientSource
-from coterie.tasks.text.task import TextTask
+from coterie.tasks.text.sample_check import TokenCheck
+from coterie.tasks.text.split_summary import summarize_rows
+from coterie.tasks.text.task import TextTask, read_tasks_rows
 from coterie.tasks.text.task_file import parse_text_tasks
 
 
@@ -102,12 +106,20 @@ class TextTasks(TaskSet):
     ) -> LoadedModel:  # fmt: skip
         return load(base, dtype=dtype, device=device, options=options)
 
-    def load_training_datasets(self, *, skip_bad_rows: bool = False) -> list[Dataset]:
-        return [task.read_samples("train", skip_bad_rows=skip_bad_rows) for task in self.tasks]
+    def load_sample_check(
+        self, base: str, *, max_length: int | None = None, options: ModelOptions | None = None
+    ) -> TokenCheck:
+        inputs = load_inputs(base, options)
+        context = inputs.context_length
+        return TokenCheck(inputs.processor, max_length=max_length, context_length=context)
 
-    def load_validation_datasets(self, *, skip_bad_rows: bool = False) -> list[Dataset]:
-        tasks = [task for task in self.tasks if "validation" in task.list_splits()]
-        return [task.read_samples("validation", skip_bad_rows=skip_bad_rows) for task in tasks]
+    def load_datasets(
+        self, split: str, *, skip_bad_rows: bool = False, sample_check: SampleCheck | None = None
+    ) -> list[ValidatedDataset]:
+        tasks = self.tasks
+        if split != "train":
+            tasks = [task for task in tasks if split in task.list_splits()]
+        return read_tasks_rows(tasks, split, skip=skip_bad_rows, check=sample_check)
 
     def compute_rows_digests(self) -> dict[str, str]:
         found = {}
@@ -126,10 +138,19 @@ class TextTasks(TaskSet):
         local = (place for place in places if not place.startswith("hf:") and "#" not in place)
         return next((each for each in local if not (Path(each).exists() or glob(each))), "")
 
-    def make_collator(
-        self, processor: Any, *, max_length: int | None = None, skip_long: bool = False
-    ) -> TextCollator:
-        return TextCollator(processor, self.names, max_length=max_length, skip_long=skip_long)
+    def summarize(self, sample_check: SampleCheck | None = None) -> list[SplitSummary]:
+        return [
+            summarize_rows(task, split, sample_check)
+            for task in self.tasks
+            for split in task.list_splits()
+        ]
+
+    def list_notices(self, datasets: Sequence[ValidatedDataset]) -> list[str]:
+        notices = [notice for each in datasets for notice in each.list_notices()]
+        return [*notices, *filter(None, (task.describe_missing_test() for task in self.tasks))]
+
+    def make_collator(self, processor: Any, *, max_length: int | None = None) -> TextCollator:
+        return TextCollator(processor, self.names, max_length=max_length)
 
     def transform(self, sample: TextSample, seed: int) -> TextSample:
         return sample
@@ -150,10 +171,16 @@ class TextTasks(TaskSet):
         return TextGradientSource(loaded, self.tasks, **options)
 
     def load_evaluation_datasets(
-        self, split: str, *, limit: int | None, blind: bool, skip_bad_rows: bool
+        self,
+        split: str,
+        *,
+        limit: int | None,
+        blind: bool,
+        skip_bad_rows: bool,
+        sample_check: SampleCheck | None = None,
     ) -> list[EvaluationDataset]:
         """Load one data set for each task; `blind` leaves the text alone in its samples."""
-        rows = [task.read_samples(split, skip_bad_rows=skip_bad_rows) for task in self.tasks]
+        rows = read_tasks_rows(self.tasks, split, skip=skip_bad_rows, check=sample_check)
         return [
             EvaluationDataset(
                 name=name, tasks=(name,), unit="answer", bad_rows=each.bad_rows,

@@ -1,0 +1,34 @@
+"""Scores that need no model, and the rows of a split."""
+
+from pathlib import Path
+
+from coterie.metrics.text.exact_match import ExactMatch
+from coterie.metrics.text.mean_absolute_error import MeanAbsoluteError
+from coterie.tasks import TextTask
+from coterie.tasks.text.split_summary import score_baselines, summarize_rows
+from tests.data.files import jsonl
+
+
+def test_the_best_constant_answer():
+    answers = [("a",)] * 3 + [("b",), ("c", "a")]
+    found = score_baselines(ExactMatch(), answers)
+    # "a" is right for the first three and the last: 4 of 5.
+    assert found["always 'a'"].startswith("80.0 % exact")
+    assert score_baselines(ExactMatch(), []) == {}
+
+
+def test_the_median_of_numbers():
+    answers = [("0",), ("0",), ("10",), ("20",), ("20",)]
+    # From 10: (10 + 10 + 0 + 10 + 10) / 5 = 8; from 0: (0 + 0 + 10 + 20 + 20) / 5 = 10.
+    found = score_baselines(MeanAbsoluteError(), answers)
+    assert next(each for name, each in found.items() if "always" in name).startswith("8.0")
+
+
+def test_rows_that_are_bad_or_too_few(tmp_path: Path):
+    good = [{"question": f"q{i}", "answer": i} for i in range(3)]
+    file = jsonl(tmp_path / "r.jsonl", [*good, {"question": "q"}])
+    found = summarize_rows(TextTask(name="t", rows={"train": str(file)}), "train", None)
+    assert found.num_samples == 3 and [row.source for row in found.bad_rows] == ["r.jsonl:4"]
+    few = jsonl(tmp_path / "few.jsonl", good[:1])
+    found = summarize_rows(TextTask(name="t", rows={"all": str(few)}), "test", None)
+    assert found.problem.startswith("task 't', few.jsonl: 1 different rows cannot be shared out")
