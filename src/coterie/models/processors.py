@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from importlib.util import find_spec
+from inspect import isclass
 from typing import Any
 
 from coterie.data.sources.base import get_first_line
@@ -98,6 +99,8 @@ def _load_without_videos(folder: str, usual_kind: Any) -> Any:
     images, _ = transformers.ImageProcessingMixin.get_image_processor_dict(folder)
     name = settings.get("processor_class") or images.get("processor_class")
     kind: Any = getattr(transformers, name or "", usual_kind)
+    if not (isclass(kind) and issubclass(kind, transformers.ProcessorMixin)):
+        raise ValueError(f"processor_class {name!r} is no processor of transformers")
     loaders = {
         "tokenizer": transformers.AutoTokenizer.from_pretrained,
         "image_processor": transformers.AutoImageProcessor.from_pretrained,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from coterie.data.chat_template import get_tokenizer
@@ -25,14 +26,26 @@ def load_checked(base: str, load: Callable[..., Any], *, unused: str = "", **opt
     `unused` is in the names of weights that may be missing since nothing uses them; empty for none.
     Raises ValueError with the names of those that are missing, of another shape or unreadable.
     """
+    check_no_pickle(Path(base))
     with explain_unreadable_weights(base), suppress_loading_report():
         model, info = load(
             base, output_loading_info=True, ignore_mismatched_sizes=True, trust_remote_code=False,
-            **options
+            use_safetensors=True, **options
         )  # fmt: skip
     missing = [name for name in info["missing_keys"] if not unused or unused not in name]
     check_loading_info(base, sorted(missing), info["unexpected_keys"], info["mismatched_keys"])
     return model
+
+
+def check_no_pickle(folder: Path) -> None:
+    """Raise ValueError for a folder whose weights are a pickle, which can run code when read."""
+    pickles = [*folder.glob("*.bin"), *folder.glob("*.pt"), *folder.glob("*.pth")]
+    if pickles and not any(folder.glob("*.safetensors")):
+        raise ValueError(
+            f"base={str(folder)!r}: its weights are a pickle ({min(pickles).name}), which can run "
+            "code when it is read, and is not loaded: where you trust it, load the model and save "
+            "it again with model.save_pretrained(...)"
+        )
 
 
 @contextmanager

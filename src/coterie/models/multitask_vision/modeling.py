@@ -59,7 +59,9 @@ class MultiTaskVisionModel(PreTrainedModel):
     def __init__(self, config: MultiTaskVisionConfig) -> None:
         super().__init__(config)
         backbone = config.backbone_config
-        self.backbone: Any = AutoModel.from_config(backbone, **get_pooler_kwargs(backbone))
+        self.backbone: Any = AutoModel.from_config(
+            backbone, trust_remote_code=False, **get_pooler_kwargs(backbone)
+        )
         widths = config.get_block_widths()[config.shared_layers :] if config.task_embedding else []
         self.embeddings = nn.ParameterDict()
         for width in dict.fromkeys(widths):
