@@ -9,6 +9,8 @@ import pytest
 
 from coterie.evaluate.scores import Scores, TaskScore
 from coterie.metrics.text.exact_match import ExactMatch
+from coterie.metrics.text.nutrition_pmae import NutritionPmae
+from tests.metrics.cases import text_statistics
 
 
 def three_of_four() -> TaskScore:
@@ -45,6 +47,17 @@ def test_markdown_has_a_line_a_task() -> None:
     assert with_bad.endswith("|\n\nbad rows left out: 3, in bad_rows.test.jsonl")
     lines = Scores(split="test", tasks={"a": three_of_four()}).to_markdown().splitlines()
     assert lines[2].startswith("| a | 75.0 |") and len(lines) == 3
+
+
+def test_details_of_a_metric_are_saved_and_shown(tmp_path: Path) -> None:
+    metric = NutritionPmae(nutrient="fat")
+    rows = [text_statistics(metric, text, ("fat 4 g",)) for text in ("fat 3 g", "none")]
+    scores = Scores(split="test", tasks={"a": TaskScore.from_statistics(metric, np.stack(rows))})
+    # Errors 1 and 4 of a mean of 4; the second is counted as 0.
+    details = {"mae fat": 2.5, "pmae fat": 62.5, "missing fat, counted as 0": 1.0}
+    assert Scores.read(scores.save(tmp_path)).tasks["a"].details == details
+    last = scores.to_markdown().splitlines()[-1]
+    assert last == "a: mae fat 2.5; pmae fat 62.5; missing fat, counted as 0 1"
 
 
 def test_errors_have_three_digits() -> None:

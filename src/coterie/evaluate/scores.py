@@ -30,6 +30,8 @@ class TaskScore:
         score: NaN where the metric is undefined.
         low, high: ends of the 95 % interval over samples.
         unit: "%" for shares in 0 to 100.
+        details: further numbers of the metric, such as its value for each nutrient, and how many
+            answers could not be parsed.
     """
 
     metric: str
@@ -39,6 +41,7 @@ class TaskScore:
     samples: int
     higher_is_better: bool
     unit: str
+    details: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def from_statistics(
@@ -62,6 +65,7 @@ class TaskScore:
         return cls(
             metric=str(metric) if name is None else name, unit=metric.unit, samples=samples,
             score=found.value, low=found.low, high=found.high, higher_is_better=higher_is_better,
+            details={k: float(x) for k, x in metric.describe(statistics.sum(0)).items()},
         )  # fmt: skip
 
 
@@ -123,6 +127,10 @@ class Scores:
                 f"| {name} | {task.score:{form}} | {task.low:{form}} to {task.high:{form}} "
                 f"| {task.samples} | {task.metric}, {task.unit or 'no unit'} |"
             )
+        for name, task in self.tasks.items():
+            if task.details:
+                items = [f"{key} {value:.4g}" for key, value in task.details.items()]
+                lines += ["", f"{name}: {'; '.join(items)}"]
         if self.num_skipped:
             file = RunDirectory(Path()).bad_rows_file(self.split)
             lines += ["", f"bad rows left out: {self.num_skipped}, in {file}"]

@@ -115,6 +115,10 @@ class Metric(ABC):
         """
         return compute_percent(*total) if self.unit == "%" else compute_ratio(*total)
 
+    def describe(self, total: Statistics) -> Mapping[str, float]:
+        """Return further numbers of summed statistics, such as answers that could not be parsed."""
+        return {}
+
     def list_settings(self) -> Mapping[str, Any]:
         """Return the fields that `str` shows."""
         return {field.name: getattr(self, field.name) for field in get_init_fields(type(self))}

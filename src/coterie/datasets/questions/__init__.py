@@ -1,0 +1,1 @@
+"""Published data sets of questions with text answers, one a file."""

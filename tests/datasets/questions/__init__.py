@@ -1,0 +1,1 @@
+"""Question data sets: their public files, and their published scores."""
