@@ -59,7 +59,7 @@ def test_rows_are_read_as_tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     samples = task.read_samples("test")
     assert [each.answers for each in samples] == [("red",), ("grey",)]
     assert samples[0].get_media()[0].load().getpixel((0, 0)) == (255, 0, 0)
-    with pytest.raises(ValueError, match=r"^Colours, split 'test': 1 bad records; mend the files"):
+    with pytest.raises(ValueError, match=r"^Colours, split 'test': 1 bad record; mend the files"):
         write_tasks(tmp_path / "bad", {"test": Colours(bad=True)})
     write_tasks(tmp_path / "bad", {"test": Colours(bad=True)}, skip_bad_rows=True)
     assert (tmp_path / "bad" / "bad_rows.test.txt").read_text() == (

@@ -13,7 +13,8 @@ from coterie.metrics.text.nutrition_parsing import NUTRIENTS, parse_nutrition
 TRUTH = ("mass 200 g, calories 300 kcal, fat 10 g, carbohydrate 20 g, protein 5 g",)
 PIECES = (
     "", " ", "\n", "\0", "\ud800", "NaN", "-Infinity", "1e999", "9" * 400, "-0", "\u0663\u0664",
-    "\uff11\uff12", "\u00bd", "fat", "Protein:", "calories", "kcal", "12 g", "3,5 kg", "1,000 mg",
+    "\uff11\uff12", "\u00bd", "fat", "Protein:", "calories", "kcal", "carbs", "12 g",
+    "3,5 kg", "1,000 mg",
     "100 kJ", "1 500", "5%", "\u78b3\u6c34\u5316\u5408\u7269", "\u0441\u043e\u043b\u044c",
     "\u0645\u0644\u062d",
     '{"fat": 3', '{"ingredients": [1, null, {"name": 3}]}', '["egg"] tail', "[[[[", "]" * 50, "{}",

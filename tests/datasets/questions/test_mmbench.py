@@ -20,7 +20,7 @@ def make(folder: Path, *lines: list[str], columns: list[str] = COLUMNS) -> MmBen
     return MmBench(file=str(file))
 
 
-def line(index: int, answer: str = "B", image: str = IMAGE, **cells: str) -> list[str]:
+def line(index: int, /, answer: str = "B", image: str = IMAGE, **cells: str) -> list[str]:
     row = {"index": str(index), "question": "What?", "hint": "", **OPTIONS, "answer": answer,
            "category": "ocr", "l2-category": "coarse", "split": "dev", "image": image}  # fmt: skip
     return [(row | cells)[name] for name in COLUMNS]

@@ -9,7 +9,7 @@ from coterie.metrics.text.nutrition_parsing import NUTRIENTS, parse_nutrition
 
 DISH = Dish(
     image="a.jpg", id="a", category="omelette", ingredients=["Egg", "salt"], recipe="Beat the egg "
-    "well. Fry it in butter.", nutrition={"mass": 120, "calories": 180.26},
+    "well. Fry it in butter.", nutrition={"mass": 120.0, "calories": 180.26},
 )  # fmt: skip
 
 

@@ -5,9 +5,11 @@ from dataclasses import replace
 import pytest
 import torch
 
+import coterie
 from coterie.models.loading import LoadedModel, load
-from coterie.tasks.text.batches import TextCollator
+from coterie.tasks.text.batches import TextCollator, compute_token_losses
 from coterie.tasks.text.choices import rank_choices
+from coterie.tasks.text.generation import prepare_inputs
 from tests.evaluate.runs import base
 from tests.tasks.text.test_generation import ask
 
@@ -31,6 +33,22 @@ def test_scores_are_the_losses_of_the_model(tiny: LoadedModel) -> None:
             loss = float(tiny.model(**batch).loss)
         assert means[choice] == pytest.approx(-loss, abs=1e-5)
         assert found[choice] == pytest.approx(-loss * count, abs=1e-4)
+
+
+def test_the_gates_of_a_mixture_see_the_prompt_alone() -> None:
+    loaded = load(base())
+    mixture = coterie.Mixture(experts=coterie.Lora(ranks=(2, 2)), gate=coterie.InstanceGate())
+    model = coterie.graft(loaded.model, mixture)
+    for name, values in model.named_parameters():
+        if "coterie_" in name:  # B is 0 at first, so that experts would not matter
+            torch.nn.init.normal_(values, generator=torch.Generator().manual_seed(0))
+    collator, sample = TextCollator(loaded.processor, ["a"]), ask("is it a cat?")
+    found = rank_choices(replace(loaded, model=model), collator, sample, CHOICES).scores
+    for choice in CHOICES:
+        inputs = prepare_inputs(collator([replace(sample, answers=(choice,))]), model)
+        with torch.no_grad():
+            losses = compute_token_losses(model, None, inputs).losses
+        assert found[choice] == pytest.approx(-float(losses.sum()), abs=1e-4)
 
 
 def test_choices_differ(tiny: LoadedModel) -> None:

@@ -66,7 +66,7 @@ class QuestionDataset(ABC):
         bad: list[BadRow] = []
         for source, record in self.list_records():
             try:
-                rows += self.convert(record)
+                rows += list(self.convert(record))
             except RowError as error:
                 bad.append(BadRow(source=source, field=error.field, reason=error.reason))
         return rows, tuple(bad)
@@ -83,7 +83,7 @@ class QuestionDataset(ABC):
             for value, part in group_rows(rows, column).items():
                 found = compute_metrics(metrics, part)
                 scores |= {f"{column} {value}: {name}": score for name, score in found.items()}
-        return scores | {"rows": len(rows)}
+        return scores | {"rows": float(len(rows))}
 
 
 def compute_metrics(metrics: Sequence[str], rows: Sequence[Row]) -> dict[str, float]:
@@ -124,7 +124,7 @@ def write_tasks(
     for split, dataset in splits.items():
         rows, bad = dataset.read()
         if (bad and not skip_bad_rows) or not rows:
-            total = f"{len(bad)} bad records" if bad else "no records"
+            total = f"{len(bad)} bad record{'s' if len(bad) > 1 else ''}" if bad else "no records"
             advice = "mend the files, or leave them out by skip_bad_rows=True (--skip-bad-rows)"
             head = f"{type(dataset).__name__}, split {split!r}: {total}; {advice}"
             raise ValueError("\n".join([head, *format_bad_rows(bad)] if bad else [head]))

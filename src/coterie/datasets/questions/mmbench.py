@@ -96,8 +96,8 @@ class MmBench(QuestionDataset):
         for column in ("l2-category", "category"):
             percents = compute_percents(first, right, column)
             scores |= {f"{column} {value}": score for value, score in percents.items()}
-        none = sum(not letter for letter in chosen)
-        return scores | {"chose none": none, "questions": len(groups), "rows": len(rows)}
+        counts = {"chose none": chosen.count(""), "questions": len(groups), "rows": len(rows)}
+        return scores | {name: float(count) for name, count in counts.items()}
 
 
 def decode_image(text: str) -> bytes:

@@ -122,8 +122,8 @@ class MmeRealWorld(QuestionDataset):
                 keyed = [row | {"category": f"{row['domain']}, {row['category']}"} for row in part]
                 percents = compute_percents(keyed, hits, column)
                 scores |= {f"{name}: {value}": score for value, score in percents.items()}
-        chosen = {"chose E": found.count("E"), "chose none": found.count("")}
-        return scores | chosen | {"rows": len(rows)}
+        counts = {"chose E": found.count("E"), "chose none": found.count(""), "rows": len(rows)}
+        return scores | {name: float(count) for name, count in counts.items()}
 
 
 def compute_averages(prefix: str, rows: Sequence[Row], right: Sequence[bool]) -> dict[str, float]:

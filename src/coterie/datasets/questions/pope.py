@@ -55,15 +55,15 @@ class Pope(QuestionDataset):
     def compute_scores(self, task: str, rows: Sequence[Row]) -> dict[str, float]:
         """Compute accuracy, precision, recall and F1 of "yes", and its share, in percent."""
         pairs = [(says_yes(row["prediction"]), row["answer"] == "yes") for row in rows]
-        both, said = sum(a and b for a, b in pairs), sum(a for a, _ in pairs)
-        true = sum(b for _, b in pairs)
+        both, said = float(sum(a and b for a, b in pairs)), float(sum(a for a, _ in pairs))
+        true, total = float(sum(b for _, b in pairs)), float(len(pairs))
         return {
-            "accuracy": compute_percent(sum(a == b for a, b in pairs), len(pairs)),
+            "accuracy": compute_percent(float(sum(a == b for a, b in pairs)), total),
             "precision": compute_percent(both, said),
             "recall": compute_percent(both, true),
             "f1": compute_percent(2 * both, said + true),
-            "yes ratio": compute_percent(said, len(pairs)),
-            "rows": len(pairs),
+            "yes ratio": compute_percent(said, total),
+            "rows": total,
         }
 
 

@@ -89,11 +89,14 @@ class ScienceQa(QuestionDataset):
             "G7-12": [row["grade"] not in YOUNGER for row in rows],
             "average": [True for _ in rows],
         }
-        scores = {
-            name: compute_percent(sum(a and b for a, b in zip(right, mine, strict=True)), sum(mine))
-            for name, mine in members.items()
-        }
-        return scores | {"chose none": chosen.count(""), "rows": len(rows)}
+        scores = {name: compute_share(right, mine) for name, mine in members.items()}
+        return scores | {"chose none": float(chosen.count("")), "rows": float(len(rows))}
+
+
+def compute_share(right: Sequence[bool], members: Sequence[bool]) -> float:
+    """Compute the percent of members that are right; NaN if there is none."""
+    both = sum(a and b for a, b in zip(right, members, strict=True))
+    return compute_percent(float(both), float(sum(members)))
 
 
 def choose(prediction: str, num_choices: int) -> str:

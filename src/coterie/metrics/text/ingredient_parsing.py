@@ -9,7 +9,7 @@ import numpy as np
 from coterie.metrics.base import Statistics, TextPrediction
 
 LEAD_IN = re.compile(
-    r"(?:(?:the|its|main|visible)\s+)*ingredients?\b[^:,;\n]{0,40}?(?::|\b(?:are|is|include)\b)",
+    r"\bingredients?\b[^:,;\n]{0,40}?(?::|\b(?:are|is|include)\b)",
     re.IGNORECASE,
 )
 SEPARATOR = re.compile("[,;\n\r\u2022\u3001\uff0c\uff1b]")
