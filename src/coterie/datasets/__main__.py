@@ -31,12 +31,18 @@ def find_datasets() -> dict[str, type[QuestionDataset]]:
 
 def construct_dataset(name: str, settings: Sequence[str]) -> QuestionDataset:
     """Construct a data set from its name and `field=value`. Raises ValueError if one is wrong."""
+    kind = find_dataset(name)
+    return serialization.construct(kind, parse_settings(kind, settings), name)
+
+
+def find_dataset(name: str) -> type[QuestionDataset]:
+    """Return the class of a data set's name. Raises ValueError if there is none."""
     known = find_datasets()
     kind = known.get(normalize_metric_name(name))
     if kind is None:
         near = serialization.format_suggestions(name, known)
         raise ValueError(f"{name!r} is no data set{near}: there are {', '.join(known)}")
-    return serialization.construct(kind, parse_settings(kind, settings), name)
+    return kind
 
 
 def parse_settings(kind: type, settings: Sequence[str]) -> dict[str, Any]:
@@ -64,14 +70,12 @@ def score(given: argparse.Namespace) -> None:
     rows = Path(given.rows)
     task, _, split = rows.stem.rpartition(".")
     definitions = read_json_file(rows.parent / DEFINITIONS)
-    if split not in definitions:
-        names = " or ".join(definitions)
-        raise ValueError(f"{rows}: give a file that `write` wrote, TASK.SPLIT.jsonl of {names}")
-    dataset = serialization.load(definitions[split], name=DEFINITIONS)
-    changes = parse_settings(type(dataset), given.settings)
-    fields = {each.name: getattr(dataset, each.name)
-              for each in serialization.get_init_fields(type(dataset))}  # fmt: skip
-    dataset = serialization.construct(type(dataset), fields | changes, DEFINITIONS)
+    if not isinstance(definitions, dict) or not isinstance(definitions.get(split), dict):
+        raise ValueError(f"{rows}: give a file that `write` wrote, TASK.SPLIT.jsonl")
+    fields = dict(definitions[split])
+    kind = find_dataset(str(fields.pop("dataset", "")))
+    fields |= parse_settings(kind, given.settings)
+    dataset = serialization.construct(kind, fields, DEFINITIONS)
     answered = read_answered_rows(rows, given.predictions)
     for name, value in dataset.compute_scores(task, answered).items():
         print(f"{value:10.4g}  {name}")

@@ -20,6 +20,7 @@ from coterie.datasets.questions.base import (
     write_rows,
     write_tasks,
 )
+from coterie.io import read_json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,11 +51,12 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def test_rows_are_read_as_tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("coterie.serialization.dump", lambda dataset: {})  # of no public class
+def test_rows_are_read_as_tasks(tmp_path: Path) -> None:
     file = write_tasks(tmp_path / "out", {"train": Colours(), "test": Colours()})
     tasks = coterie.read_tasks(file)
     (task,) = tasks.tasks
+    definition = {"dataset": "Colours", "bad": False}
+    assert read_json(file.parent / "datasets.json") == {"train": definition, "test": definition}
     assert task.name == "colour" and task.list_splits() == ("train", "test")
     samples = task.read_samples("test")
     assert [each.answers for each in samples] == [("red",), ("grey",)]

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from coterie import serialization
 from coterie.data.dataset import BadRow, RowError
 from coterie.data.sources.jsonl import JsonlSource
 from coterie.data.validation import format_bad_rows
 from coterie.io import write, write_json
 from coterie.metrics import parse_metric
 from coterie.optional_imports import import_optional
+from coterie.serialization import get_init_fields
 from coterie.tasks.text.task_set import score_rows
 
 DEFINITIONS = "datasets.json"
@@ -141,10 +141,16 @@ def write_tasks(
          "metric": kinds[name].metrics[0], "max_new_tokens": kinds[name].max_new_tokens}
         for name, rows in files.items()
     ]  # fmt: skip
-    definitions = {split: serialization.dump(dataset) for split, dataset in splits.items()}
+    definitions = {split: define(dataset) for split, dataset in splits.items()}
     write_json(folder / DEFINITIONS, definitions)
     yaml = import_optional("yaml", "data")
     return write(folder / "tasks.yaml", yaml.safe_dump({"tasks": items}, sort_keys=False))
+
+
+def define(dataset: QuestionDataset) -> dict[str, Any]:
+    """Return the name of a data set's class under "dataset", and its fields."""
+    fields = get_init_fields(type(dataset))
+    return {"dataset": type(dataset).__name__} | {f.name: getattr(dataset, f.name) for f in fields}
 
 
 def write_rows(path: Path, rows: Iterable[Row]) -> Path:
