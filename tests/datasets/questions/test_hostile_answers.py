@@ -25,7 +25,7 @@ PIECES = (
 
 def make_hostile(count: int = 500, seed: int = 1) -> list[str]:
     rng = random.Random(seed)
-    huge = ["fat 3 g " * 1_000, "[" * 50_000, "1" * 100_000, "a, " * 2_000, "\n" * 50_000]
+    huge = ["fat 3 g " * 300, "[" * 50_000, "1" * 100_000, "a, " * 2_000, "\n" * 50_000]
     mixed = ("".join(rng.choice(PIECES) + rng.choice((" ", "", ": "))
                      for _ in range(rng.randint(0, 12))) for _ in range(count))  # fmt: skip
     return [*huge, *PIECES, *mixed][:count]
