@@ -75,7 +75,9 @@ def test_too_long_a_sample_is_an_error(words):
 
 def test_a_sample_that_the_template_refuses_is_named(words):
     words.chat_template = "{{ raise_exception('no turns') if 'mat' in messages[0]['content'] }}a"
-    with pytest.raises(ValueError, match=r"^ocr.jsonl:1: the model's chat template refuses it: no"):
+    with pytest.raises(
+        ValueError, match=r"^ocr.jsonl:1: the model's chat template refuses it: .*no"
+    ):
         TextCollator(words, ("naming", "ocr"))(SAMPLES)
 
 

@@ -64,7 +64,7 @@ def test_a_template_that_refuses_a_role(words):
     words.chat_template = STRICT
     turns = (Message(role="system", parts=("be kind",)), *SAMPLES[0].messages)
     asked = TextSample(task="ocr", messages=turns, answers=("a",), source="r.jsonl:1")
-    with pytest.raises(RowError, match=r"^row: the model's chat template refuses it: no system$"):
+    with pytest.raises(RowError, match=r"^row: the model's chat template refuses it: .*no system$"):
         TokenCheck(words).count_tokens(asked)
 
 

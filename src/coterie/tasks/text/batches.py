@@ -132,9 +132,9 @@ class TextCollator:
 def describe_refusal(sample: TextSample, error: Exception) -> str:
     """Describe why a model's chat template or processor refuses a sample."""
     media = ", ".join(each.name for each in sample.get_media())
-    kind = type(error).__module__.partition(".")[0]
-    who = "the model's chat template" if kind == "jinja2" else "the model's processor"
     reason = get_first_line(error) or type(error).__name__
+    is_template = type(error).__module__.startswith("jinja2") or "chat template" in reason
+    who = "the model's chat template" if is_template else "the model's processor"
     return f"{who} refuses it{f' ({media})' if media else ''}: {reason}"
 
 
