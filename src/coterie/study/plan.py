@@ -76,8 +76,7 @@ class StudyPlan:
     @cached_property
     def samples(self) -> MultiTaskDataset:
         """The training rows, all of which were checked."""
-        config = self.make_config(self.main, self.tasks, seed=self.seeds[0])
-        return MultiTaskDataset(config, config.load_sample_check())
+        return MultiTaskDataset(self.make_config(self.main, self.tasks, seed=self.seeds[0]))
 
     @property
     def main(self) -> Recipe:
@@ -115,8 +114,9 @@ class StudyPlan:
 
     def check(self) -> None:
         """Load all rows. Raises ValueError for those that could not be trained on or scored."""
-        assert len(self.samples)
         config = self.make_config(self.main, self.tasks, seed=self.seeds[0])
+        skip, check = config.skip_bad_rows, config.load_sample_check()
+        self.tasks.load_datasets("train", skip_bad_rows=skip, sample_check=check)
         self.tasks.load_evaluation_datasets(
             "test", limit=None, blind=False, skip_bad_rows=config.skip_bad_rows,
             sample_check=replace(config, max_length=None).load_sample_check()
