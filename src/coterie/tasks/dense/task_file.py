@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from coterie import serialization
+from coterie.annotations import abbreviate
 from coterie.metrics.text.normalization import to_snake_case
 from coterie.plugins import TASKS, find_plugin
 from coterie.tasks.dense.augment import Augment
@@ -54,7 +55,8 @@ def parse_dataset(items: Any, path: Path, where: str) -> DenseDataset:
     known = list_dataset_kinds()
     if not isinstance(items, Mapping) or "set" not in items:
         raise ValueError(
-            f"{where} = {items!r}: give `set`, one of {', '.join(known)}, `folder`, and so on"
+            f"{where} = {abbreviate(items)}: give `set`, one of {', '.join(known)}, `folder`, and "
+            "so on"
         )
     name, fields = items["set"], {key: value for key, value in items.items() if key != "set"}
     if not isinstance(name, str) or name not in known:
@@ -63,7 +65,7 @@ def parse_dataset(items: Any, path: Path, where: str) -> DenseDataset:
         except ValueError as error:  # of an extra that is not installed
             raise ValueError(f"{where}.set: {error}") from None
         near = serialization.format_suggestions(str(name), known)
-        raise ValueError(f"{where}.set = {name!r}{near}: give one of {', '.join(known)}")
+        raise ValueError(f"{where}.set = {abbreviate(name)}{near}: give one of {', '.join(known)}")
     if "folder" in fields:
         given = f"{where}.folder = {fields['folder']!r}"
         if not isinstance(fields["folder"], str):

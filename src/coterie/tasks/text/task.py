@@ -135,6 +135,9 @@ class TextTask:
         split = get_split_name(split)
         shared = split not in self.rows and split in SPLIT_PARTS
         source = open_rows(self.get_path(split), split=split)
+        if not len(source):
+            where = f"task {self.name!r}, split {split!r}: {source.name}"
+            raise ValueError(f"{where} has no rows: give at least one")
         if self.media_root is not None:
             source.media_root = Path(self.resolve(self.media_root))
         reader = RowReader(task=self.name, columns=self.get_columns(), accepts=self.metric.check)
