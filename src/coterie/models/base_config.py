@@ -71,7 +71,7 @@ def load_config(folder: str) -> Any:
 
     try:
         return AutoConfig.from_pretrained(folder, trust_remote_code=False)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(
             describe_remote_code(folder, error)
             or f"base={folder!r} cannot be loaded: {get_first_line(error)} Check the name, or copy "
