@@ -9,8 +9,9 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 ROOT = Path(__file__).parents[1]
-NOT_RUN = {"torch", "fastapi", "timm"}
-"""Torch's lowest version ran on a GPU only; nothing imports fastapi yet; timm needs torchvision."""
+NOT_RUN = {"torch", "fastapi", "timm", "av"}
+"""Torch's lowest version ran on a GPU only; nothing imports fastapi yet; timm needs torchvision;
+PyAV, of 30 MB, is not installed for tests."""
 
 
 def read_pins(name: str) -> dict[str, Version]:

@@ -76,7 +76,7 @@ def score(given: argparse.Namespace) -> None:
     kind = find_dataset(str(fields.pop("dataset", "")))
     fields |= parse_settings(kind, given.settings)
     dataset = serialization.construct(kind, fields, DEFINITIONS)
-    answered = read_answered_rows(rows, given.predictions)
+    answered = read_answered_rows(rows, given.answers)
     for name, value in dataset.compute_scores(task, answered).items():
         print(f"{value:10.4g}  {name}")
 
@@ -105,7 +105,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     one.set_defaults(run=write)
     two = verbs.add_parser("score", help="print the published scores of predictions")
     two.add_argument("rows", help="TASK.SPLIT.jsonl that `write` wrote")
-    two.add_argument("predictions", help="RUN/predictions/SPLIT/TASK.jsonl")
+    two.add_argument("answers", metavar="PREDICTIONS", help="RUN/predictions/SPLIT/TASK.jsonl")
     two.add_argument("settings", nargs="*", metavar="FIELD=VALUE")
     two.set_defaults(run=score)
     verbs.add_parser("list", help="list the data sets").set_defaults(run=show)

@@ -64,7 +64,7 @@ def test_rows_are_read_as_tasks(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"^Colours, split 'test': 1 bad record; mend the files"):
         write_tasks(tmp_path / "bad", {"test": Colours(bad=True)})
     write_tasks(tmp_path / "bad", {"test": Colours(bad=True)}, skip_bad_rows=True)
-    assert (tmp_path / "bad" / "bad_rows.test.txt").read_text() == (
+    assert (tmp_path / "bad" / "left_out.test.txt").read_text() == (
         "colours[2]: colour: is 'none': give a colour\n"
     )
 

@@ -115,7 +115,7 @@ def write_tasks(
 
     Args:
         splits: split -> the data set with its files; all of one kind.
-        skip_bad_rows: leave out records that cannot be read, and list them in bad_rows.SPLIT.txt;
+        skip_bad_rows: leave out records that cannot be read, and list them in left_out.SPLIT.txt;
             else they are an error.
 
     Raises ValueError, naming file and row, for files that cannot be read.
@@ -129,7 +129,7 @@ def write_tasks(
             head = f"{type(dataset).__name__}, split {split!r}: {total}; {advice}"
             raise ValueError("\n".join([head, *format_bad_rows(bad)] if bad else [head]))
         if bad:
-            write(folder / f"bad_rows.{split}.txt", "\n".join(map(str, bad)))
+            write(folder / f"left_out.{split}.txt", "\n".join(map(str, bad)))
         for task in dataset.tasks:
             mine = [save_media(row, folder) for name, row in rows if name == task.name]
             if mine:

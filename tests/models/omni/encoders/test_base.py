@@ -26,7 +26,7 @@ def test_dumped_encoders_come_back() -> None:
 
 
 def test_what_is_no_encoder_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"encoders\[0\] = TopK.* is no encoder: give the"):
+    with pytest.raises(ValueError, match=r"encoders\[0\] holds a TopK \(coterie:TopK\), where a"):
         parse_encoders([serialization.dump(TopK(k=1))])
 
 
