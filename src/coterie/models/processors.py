@@ -94,12 +94,15 @@ def describe_loading_problem(folder: str, problem: Exception) -> str:
 def _load_without_videos(folder: str, usual_kind: Any) -> Any:
     """Load the processor's class and parts as AutoProcessor does, but for the video processor."""
     import transformers
+    from transformers.utils.import_utils import DummyObject
 
     settings, _ = transformers.ProcessorMixin.get_processor_dict(folder)
     images, _ = transformers.ImageProcessingMixin.get_image_processor_dict(folder)
     name = settings.get("processor_class") or images.get("processor_class")
     kind: Any = getattr(transformers, name or "", usual_kind)
-    if not (isclass(kind) and issubclass(kind, transformers.ProcessorMixin)):
+    # In the place of a class whose package is missing is one that says so when it is used.
+    is_missing = isinstance(kind, DummyObject)
+    if not is_missing and not (isclass(kind) and issubclass(kind, transformers.ProcessorMixin)):
         raise ValueError(f"processor_class {name!r} is no processor of transformers")
     loaders = {
         "tokenizer": transformers.AutoTokenizer.from_pretrained,
