@@ -107,13 +107,14 @@ def format_nutrition(amounts: Mapping[str, float]) -> str:
 
 def check_nutrition(nutrient: str, answers: tuple[str, ...]) -> None:
     """Raise ValueError unless there is one answer, and it gives the nutrient, or one for MEAN."""
-    if len(answers) > 1:
+    given, *others = answers
+    if others:
         raise ValueError(f"there are {len(answers)} answers: nutrients need one, with all amounts")
-    known = parse_nutrition(answers[0])
+    known = parse_nutrition(given)
     if not known or nutrient not in (MEAN, *known):
         wanted = " or ".join(NUTRIENTS) if nutrient == MEAN else nutrient
         raise ValueError(
-            f"{answers[0]!r} has no amount of {wanted}: write the answer as "
+            f"{given!r} has no amount of {wanted}: write the answer as "
             f"{format_nutrition(dict.fromkeys(NUTRIENTS, 10.0))!r}"
         )
 
