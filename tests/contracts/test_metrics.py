@@ -66,7 +66,7 @@ class TestMetrics:
             assert metrics.parse_metric(str(metric)) == metric
 
     def test_goes_by_its_published_name_alias_and_class(self, kind: type[TextMetric]) -> None:
-        for name in (kind.get_name(), kind.alias or kind.get_name(), kind.__name__):
+        for name in (kind.get_name(), *kind.aliases, kind.__name__):
             assert metrics.parse_metric(name) == kind()
 
 
@@ -76,6 +76,7 @@ def test_published_names_of_all_metrics() -> None:
         "exact", "contains", "numeric", "token_f1", "macro_f1", "rouge_l", "bleu", "chrf", "r2",
         "mean_absolute_error", "word_error_rate", "character_error_rate", "mean_iou", "max_iou",
         "max_f", "ods_f", "mean_angular_error", "depth_error", "mean_error", "top1",
+        "anls", "vqa_accuracy", "cider",
     }  # fmt: skip
 
 

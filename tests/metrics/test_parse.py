@@ -35,7 +35,7 @@ def test_of(given, expected) -> None:
 def test_published_names_are_written() -> None:
     # As in tasks.yaml and scores.json files from before the classes were renamed.
     assert str(ExactMatch()) == "exact(strict=False)"
-    assert str(NumericMatch(tolerance=0.1)) == "numeric(tolerance=0.1)"
+    assert str(NumericMatch(tolerance=0.1)) == "numeric(tolerance=0.1, exact_years=True)"
     assert str(ContainsAnswer()) == "contains"
 
 
@@ -58,3 +58,25 @@ def test_published_names_are_written() -> None:
 def test_what_is_refused(given, message) -> None:
     with pytest.raises(ValueError, match=message):
         parse_metric(given)
+
+
+@pytest.mark.parametrize(
+    "name, metric",
+    [
+        ("accuracy", "exact"),
+        ("exact_match", "exact"),
+        ("em", "exact"),
+        ("vqa", "vqa_accuracy"),
+        ("CIDEr-D", "cider"),
+        ("ANLS", "anls"),
+    ],
+)
+def test_names_that_users_type(name: str, metric: str) -> None:
+    assert parse_metric(name) == parse_metric(metric)
+
+
+def test_a_name_of_several_metrics_is_told() -> None:
+    with pytest.raises(ValueError, match=r"'f1' is no metric here: take macro_f1 or token_f1"):
+        parse_metric("f1")
+    with pytest.raises(ValueError, match=r"'METEOR' is no metric here: take chrf or cider or"):
+        parse_metric("METEOR")

@@ -90,13 +90,16 @@ class Metric(ABC):
 
     Attributes:
         name: the name in tasks.yaml and scores.json; "" for the class's name in snake case.
-        alias: an alternative name, such as "wer".
+        aliases: other names, such as "wer".
+        nearby: names that users type for it and for others, and that are no metric's: parsing one
+            fails with what there is instead.
         prediction_type: the type of prediction that `statistics` takes.
         limits: minimum and maximum of the score; intervals are clipped to them.
     """
 
     name: ClassVar[str] = ""
-    alias: ClassVar[str] = ""
+    aliases: ClassVar[tuple[str, ...]] = ()
+    nearby: ClassVar[tuple[str, ...]] = ()
     prediction_type: ClassVar[type[Any]]
     higher_is_better: ClassVar[bool] = True
     unit: ClassVar[str] = "%"

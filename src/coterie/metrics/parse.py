@@ -22,6 +22,8 @@ def parse_metric(given: str | Mapping[str, Any]) -> AnswerMetric:
     items.pop("name", None)
     known = find_metrics()
     kind = known.get(normalize_metric_name(name)) if isinstance(name, str) else None
+    if kind is None and (near := find_nearby(str(name))):
+        raise ValueError(f"{name!r} is no metric here: take {' or '.join(near)}")
     if kind is None:
         names = [kind.get_name() for kind in dict.fromkeys(known.values())]
         class_names = [to_snake_case(kind.__name__) for kind in known.values()]
@@ -37,9 +39,17 @@ def find_metrics() -> dict[str, type[AnswerMetric]]:
     return {
         normalize_metric_name(name): kind
         for kind in find_kinds(sys.modules[__package__ or ""], AnswerMetric)
-        for name in (kind.get_name(), kind.alias, kind.__name__)
-        if name
+        for name in (kind.get_name(), *kind.aliases, kind.__name__)
     }
+
+
+def find_nearby(name: str) -> list[str]:
+    """Return the metrics that may be meant by a name that is none: f1 is token_f1 or macro_f1."""
+    return [
+        kind.get_name()
+        for kind in dict.fromkeys(find_metrics().values())
+        if normalize_metric_name(name) in map(normalize_metric_name, kind.nearby)
+    ]
 
 
 def normalize_metric_name(name: str) -> str:

@@ -25,6 +25,19 @@ def test_the_nearest_answer_counts() -> None:
     assert text_statistics(WordErrorRate(), "a x", ("b y c", "a b")).tolist() == [1, 2]
 
 
+def test_a_vowel_sign_is_an_edit_and_parts_no_word() -> None:
+    # One word of one is another; one of its two characters is.
+    hindi = ("\u0915\u093f", ("\u0915\u0940",))
+    assert score(WordErrorRate(), hindi) == 100.0
+    assert score(CharacterErrorRate(), hindi) == 50.0
+    # Muhammad with and without its five vowel marks: one word for one.
+    marked = "\u0645\u064f\u062d\u064e\u0645\u0651\u064e\u062f"
+    assert score(WordErrorRate(), (marked, ("\u0645\u062d\u0645\u062f",))) == 100.0
+    # Thai has no spaces: of four characters, two lack their sign.
+    thai = ("\u0e2a\u0e27\u0e31\u0e2a\u0e14\u0e35", ("\u0e2a\u0e27\u0e2a\u0e14",))
+    assert score(WordErrorRate(), thai) == 50.0
+
+
 def test_as_it_stands() -> None:
     assert score(WordErrorRate(normalize=False), ("A b", ("a b",))) == 50.0
 

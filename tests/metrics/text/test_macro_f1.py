@@ -42,7 +42,7 @@ def test_as_scikit_learn(seed: int) -> None:
 
 def test_fit_takes_the_labels_of_the_answers() -> None:
     metric = MacroF1().fit([("Dog",), ("cat", "dog")])
-    assert metric == MacroF1(labels=("cat", "dog"))
+    assert metric == MacroF1(labels=("cat", "Dog"))
     assert metric.fit([("owl",)]) == metric
 
 

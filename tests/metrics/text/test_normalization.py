@@ -2,7 +2,13 @@
 
 import pytest
 
-from coterie.metrics.text.normalization import normalize, normalize_speech, to_snake_case, words_in
+from coterie.metrics.text.normalization import (
+    normalize,
+    normalize_speech,
+    split_unspaced,
+    to_snake_case,
+    words_in,
+)
 
 
 @pytest.mark.parametrize(
@@ -27,6 +33,32 @@ from coterie.metrics.text.normalization import normalize, normalize_speech, to_s
         ("", ""),
         ("\uff21\uff22", "ab"),  # full width
         ("STRASSE", "strasse"),
+        ("C++.", "c++"),
+        ("C#", "c#"),
+        ("F\u266f", "f#"),
+        ("B+", "b+"),
+        ("A-", "a-"),
+        ("AB\u2013", "ab-"),  # a dash for a minus
+        ("the grade A*", "grade a*"),
+        ("**A**", "a"),
+        ("*A* or *B*", "a or b"),
+        ("A.", "a"),
+        ("A, B", "a b"),
+        ("vitamin A", "vitamin a"),
+        ("a 5 kg bag", "5 kg bag"),
+        ('the "cat"', "cat"),
+        (".NET", ".net"),
+        ("...well", "well"),
+        ("1/2", "1/2"),
+        ("1\u00bd", "1 1/2"),
+        ("10\u00b2", "10^2"),
+        ("10\u207b\u00b3", "10^-3"),
+        ("x=5", "x = 5"),
+        ("\u2192 yes =", "yes"),  # signs without a term on both sides
+        ("I \U0001f44d", "i \U0001f44d"),  # thumbs up, not down
+        ("\u200bcat\u200f", "cat"),  # not seen
+        ("\u0663", "3"),  # Arabic
+        ("\u0915\u093f", "\u0915\u093f"),  # a vowel sign of Hindi
     ],
 )
 def test_normal(text: str, expected: str) -> None:
@@ -42,7 +74,7 @@ def test_normal(text: str, expected: str) -> None:
         ("\uff76\uff9e", ["\u30ac"]),  # half-width ka with its voicing mark is one ga
         # Thai for water: n with its tone; NFKC parts the vowel am into a sign on the n and aa.
         ("\u0e19\u0e49\u0e33", ["\u0e19\u0e49\u0e4d", "\u0e32"]),
-        ("\u0e51\u0e52", ["\u0e51\u0e52"]),  # Thai digits: 12
+        ("\u0e51\u0e52", ["12"]),  # Thai digits
         ("\uc11c\uc6b8 \uc2dc", ["\uc11c\uc6b8", "\uc2dc"]),  # Korean has spaces
         ("The cafe\u0301, 3.5!", ["caf\u00e9", "3.5"]),
         ("", []),
@@ -55,6 +87,31 @@ def test_words_in(text: str, expected: list[str]) -> None:
 def test_spoken_keeps_apostrophes_and_articles() -> None:
     assert normalize_speech("The dog's  bone, 3-times!") == "the dog's bone 3 times"
     assert normalize_speech("?") == "?"
+    assert normalize_speech("C++, not C; -5") == "c++ not c -5"
+
+
+def test_spoken_keeps_vowel_signs_and_splits_scripts_without_spaces() -> None:
+    assert normalize_speech("\u0915\u093f \u0915\u0940!") == "\u0915\u093f \u0915\u0940"
+    assert split_unspaced("\u0e2a\u0e27\u0e31\u0e2a") == "\u0e2a \u0e27\u0e31 \u0e2a"
+
+
+@pytest.mark.parametrize(
+    "one, other",
+    [
+        ("\u0995\u09bf", "\u0995\u09c0"),  # Bengali
+        ("\u0b95\u0bbf", "\u0b95\u0bc0"),  # Tamil
+        ("\u0e01\u0e34", "\u0e01\u0e35"),  # Thai
+        ("\u1780\u17b7", "\u1780\u17b8"),  # Khmer
+        ("\u05d1\u05b0", "\u05d1\u05b1"),  # Hebrew points
+        ("\u0643\u064e", "\u0643\u064f"),  # Arabic marks
+        ("C++", "C"),
+        ("5 + 2", "5 2"),
+        ("10\u00b2", "102"),
+    ],
+)
+def test_other_answers_stay_others(one: str, other: str) -> None:
+    assert normalize(one) != normalize(other)
+    assert normalize_speech(one) != normalize_speech(other)
 
 
 def test_snake() -> None:

@@ -22,6 +22,19 @@ def test_a_percent_sign_divides_by_100_as_in_pix2struct() -> None:
     assert score(NumericMatch(), ("95%", ("95",)), ("50", ("50%",))) == 0.0
 
 
+def test_a_year_must_be_exact_unless_it_is_a_quantity() -> None:
+    # 2008 and 1998 are within 5 %, but other years; 2,000 and 2000 g are quantities.
+    years = [("2008", ("2010",)), ("1998", ("in 2000",)), ("1999", ("2000.",))]
+    cases = [*years, ("2010", ("2010",)), ("1998", ("2,000",)), ("1998", ("2000 g",))]
+    assert score(NumericMatch(), *cases) == 50.0
+    assert score(NumericMatch(exact_years=False), *cases) == 100.0
+
+
+def test_brackets_may_be_those_of_accounts() -> None:
+    assert score(NumericMatch(), ("(5)", ("5",)), ("(5)", ("-5",)), ("-5", ("(5)",))) == 100.0
+    assert score(NumericMatch(), ("5", ("-5",)), ("-5", ("5",))) == 0.0
+
+
 def test_tolerance() -> None:
     assert score(NumericMatch(tolerance=0), ("3.0", ("3",)), ("3.01", ("3",))) == 50.0
 
@@ -30,6 +43,11 @@ def test_tolerance() -> None:
 def test_tolerance_is_checked(unchecked, tolerance) -> None:
     with pytest.raises(ValueError, match=r"NumericMatch\(tolerance=.*\): give a number, at l"):
         NumericMatch(tolerance=tolerance)
+
+
+def test_years_are_checked(unchecked) -> None:
+    with pytest.raises(ValueError, match=r"NumericMatch\(exact_years='no'\): give true or false"):
+        NumericMatch(exact_years="no")  # pyright: ignore[reportArgumentType]
 
 
 def test_answers_are_checked() -> None:

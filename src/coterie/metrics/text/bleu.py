@@ -15,6 +15,7 @@ class Bleu(TextMetric):
     `tokenize` is the name of sacrebleu's tokenizer, such as "13a", "intl", "char" or "none".
     """
 
+    nearby = ("bleu4",)
     unit = ""
     tokenize: str = "13a"
 

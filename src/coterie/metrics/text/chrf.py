@@ -16,6 +16,7 @@ class Chrf(TextMetric):
     `word_order` is 0 for chrF, 2 for chrF++.
     """
 
+    nearby = ("meteor",)
     unit = ""
     word_order: int = 0
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from coterie.metrics.base import Statistics, TextMetric, TextPrediction
-from coterie.metrics.text.normalization import normalize_speech
+from coterie.metrics.text.normalization import normalize_speech, split_unspaced
 from coterie.optional_imports import import_optional
 
 
@@ -18,7 +18,8 @@ class EditRate(TextMetric):
     """Insertions, deletions and substitutions in percent of the answers' length, by jiwer.
 
     0 is perfect; it can exceed 100. Of several answers, the nearest to the prediction is used.
-    Texts are compared up to `normalize_speech` if `normalize`, else verbatim.
+    Texts are compared up to `normalize_speech` if `normalize`, else verbatim. In scripts without
+    spaces, each character is then a word, with its vowel and tone signs (`split_unspaced`).
     """
 
     higher_is_better = False
@@ -26,12 +27,16 @@ class EditRate(TextMetric):
     normalize: bool = True
 
     @abstractmethod
+    def split_words(self, text: str) -> str:
+        """Return the normal form of a text, with a space between words."""
+
+    @abstractmethod
     def count_edits(self, answer: str, prediction: str) -> Any:
         """Return the result of the jiwer function that counts edits in this metric's unit."""
 
     def statistics(self, prediction: TextPrediction, answers: tuple[str, ...]) -> Statistics:
         """Compute (edits, length of the answer) for the answer with the fewest edits by length."""
-        form: Callable[[str], str] = normalize_speech if self.normalize else str
+        form: Callable[[str], str] = self.split_words if self.normalize else str
         pairs = []
         for answer in answers:
             found = self.count_edits(form(answer), form(prediction.text))
@@ -44,7 +49,10 @@ class EditRate(TextMetric):
 class WordErrorRate(EditRate):
     """Words inserted, deleted and substituted, in percent of the answers' words."""
 
-    alias = "wer"
+    aliases = ("wer",)
+
+    def split_words(self, text: str) -> str:
+        return split_unspaced(normalize_speech(text))
 
     def count_edits(self, answer: str, prediction: str) -> Any:
         return import_optional("jiwer", "evaluate").process_words(answer, prediction)
@@ -54,7 +62,10 @@ class WordErrorRate(EditRate):
 class CharacterErrorRate(EditRate):
     """Characters inserted, deleted and substituted, in percent of the answers' characters."""
 
-    alias = "cer"
+    aliases = ("cer",)
+
+    def split_words(self, text: str) -> str:
+        return normalize_speech(text)
 
     def count_edits(self, answer: str, prediction: str) -> Any:
         return import_optional("jiwer", "evaluate").process_characters(answer, prediction)

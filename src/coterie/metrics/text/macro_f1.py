@@ -7,17 +7,19 @@ import numpy as np
 
 from coterie.metrics.base import Statistics, TextMetric, TextPrediction, compute_ratios
 from coterie.metrics.text.normalization import normalize
+from coterie.metrics.text.option_letters import find_option_letter, is_option_letter
 
 
 @dataclass(frozen=True, kw_only=True)
 class MacroF1(TextMetric):
     """Mean F1, in percent, over the classes that occur in answers or predictions.
 
-    Labels are compared up to `normalize`. A prediction that is not a label is wrong and adds no
-    class. Of several answers, the predicted one is used if any, else the first. `labels` are all
-    classes; if empty, `fit` takes them from a split's answers.
+    Labels are compared up to `normalize`, letters of options as in `ExactMatch`. A prediction that
+    is not a label is wrong and adds no class. Of several answers, the predicted one is used if any,
+    else the first. `labels` are all classes; if empty, `fit` takes them from a split's answers.
     """
 
+    nearby = ("f1",)
     labels: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -29,9 +31,9 @@ class MacroF1(TextMetric):
     def fit(self, answers: Iterable[tuple[str, ...]]) -> "MacroF1":
         if self.labels:
             return self
-        return replace(
-            self, labels=tuple(sorted({normalize(x) for items in answers for x in items}))
-        )
+        texts = sorted({text for items in answers for text in items}, reverse=True)
+        by_form = {normalize(text): text for text in texts}  # the first text of each form
+        return replace(self, labels=tuple(by_form[form] for form in sorted(by_form)))
 
     def check(self, answers: tuple[str, ...]) -> None:
         labels = list(map(normalize, self.labels))
@@ -45,12 +47,18 @@ class MacroF1(TextMetric):
             raise ValueError("MacroF1(labels=()): call `fit` with the answers of the split first")
         self.check(answers)
         labels = list(map(normalize, self.labels))
-        predicted, accepted = normalize(prediction.text), list(map(normalize, answers))
+        predicted, accepted = self.find_label(prediction.text), list(map(normalize, answers))
         right = predicted if predicted in accepted else accepted[0]
         counts = np.zeros((3, len(labels)))
         counts[:, labels.index(right)] = [predicted == right, 0, 1]
         counts[1, [label == predicted for label in labels]] = 1
         return counts.ravel()
+
+    def find_label(self, prediction: str) -> str:
+        """Return the prediction's normal form, or the letter that it chooses of such labels."""
+        if all(map(is_option_letter, self.labels)):
+            return find_option_letter(prediction) or normalize(prediction)
+        return normalize(prediction)
 
     def score(self, total: Statistics) -> float:
         both, predicted, right = total.reshape(3, -1)

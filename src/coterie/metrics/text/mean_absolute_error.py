@@ -19,7 +19,7 @@ class MeanAbsoluteError(TextMetric):
     higher_is_better = False
     limits = (0.0, math.inf)
     unit = ""
-    alias = "mae"
+    aliases = ("mae",)
 
     def check(self, answers: tuple[str, ...]) -> None:
         parse_numbers(answers)

@@ -1,33 +1,154 @@
-"""Parsing of numbers in answers and predictions."""
+"""Parsing of numbers as people and models write them, in answers and predictions."""
 
 import math
 import re
 
-NUMBER = re.compile(
-    r"(?<![\w.])"  # not in the middle of a word or a number
-    r"[-+\u2212]?"
-    r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)?"  # 1,234 or 1234 or nothing, as in .5
-    r"(?:\.\d+)?"
-    r"(?:[eE][-+]?\d+)?"
+from coterie.metrics.text.normalization import fold
+
+GROUPED = (
+    r"\d{1,3}(?:,\d{3})+(?![\d,])(?:\.\d+)?"  # 1,234.5
+    r"|\d{1,2}(?:,\d{2})+,\d{3}(?![\d,])(?:\.\d+)?"  # 1,23,456
+    r"|\d{1,3}(?:\.\d{3})+,\d+(?![\d,])"  # 1.234,5
+    r"|\d{1,3}(?:\.\d{3}){2,}(?![\d.])"  # 1.234.567
+    r"|\d{1,3}(?:'\d{3})+(?!\d)(?:\.\d+)?"  # 1'234.5
+    r"|\d{1,3}(?: \d{3})+(?!\d)(?:[.,]\d+)?"  # 1 234.5
 )
-PERCENT = re.compile(r"\s*[%\uff05]")
+PLAIN = r"\d+,\d+(?![\d,.])|\d+\.?\d*|\.\d+"
+"""A comma that parts no groups of three digits is a decimal comma: 1,5 and 0,125."""
+CURRENCY = "[$\u20ac\u00a3\u00a5\u20b9\u20bd\u20a9\u20ba\u20aa\u0e3f\u20ab\u20a6\u20b1\u00a2]"
+NUMBER = re.compile(
+    r"(?<![\w.])(?<![^\W\d_]-)"  # not in the middle of a word or a number, nor in COVID-19
+    rf"(?P<sign>[-+]|(?:minus|negative)\s+)?(?:(?:us|au|ca)?{CURRENCY}\s?(?P<inner>[-+])?)?"
+    r"(?:(?P<whole>\d+)\s+(?=\d+/\d))?"  # 1 1/2
+    rf"(?P<digits>{GROUPED}|{PLAIN})"
+    r"(?:/(?P<divisor>\d*[1-9]\d*)(?![\d/.]))?"
+    r"(?:e(?P<exponent>[-+]?\d+)(?!\w))?"
+    r"(?:\s?[x\u00d7*\u00b7\u22c5]\s?10\^(?P<ten>-?\d+)|(?<=\b10)\^(?P<power>-?\d+))?"
+)
+SCALES = {
+    "hundred": 1e2, "thousand": 1e3, "k": 1e3, "million": 1e6, "mn": 1e6, "mln": 1e6, "mio": 1e6,
+    "billion": 1e9, "bn": 1e9, "bln": 1e9, "mrd": 1e9, "trillion": 1e12, "tn": 1e12, "trn": 1e12,
+    "lakh": 1e5, "crore": 1e7, "M": 1e6, "MM": 1e6, "B": 1e9,
+    "\u4e07": 1e4, "\u842c": 1e4, "\u5104": 1e8, "\u4ebf": 1e8,
+}  # fmt: skip
+"""Of M, MM and B the small letter is a unit: 5 m is a length."""
+CAPITALS = re.compile(r"(?<=\d)\s?(?:MM|M|B)(?!\w)")
+MARKED = re.compile("(?:mm|m|b)\ue000")
+SCALE = re.compile(
+    r"\s?(?P<word>[\u4e07\u842c\u5104\u4ebf]|"
+    rf"(?:{'|'.join(word for word in SCALES if word.isascii())})(?=s?\b)(?![^\Ws_]))"
+)
+PERCENT = re.compile(r"\s*(?:%|percent\b|per\s?cent\b|pct\b)")
+ANSWER = re.compile(r"\b(?:final\s+)?answer\b(?:\s+is)?|####|\\boxed|\bresult\s+is\b")
+SUM = re.compile(r"=|\u2248|\b(?:therefore|thus|hence|so)\b")
+ASIDE = re.compile(r"\([^()]*=[^()]*\)")
+LABEL = re.compile(
+    r"\b(?:step|question|part|figure|fig\.?|table|page|no\.?|item|example)\s*#?\d+\b"
+    r"|(?:^|(?<=\n))\s*\d+\)"
+    r"|\b(?:in|since|by|during|until|from|year)\s+(?:the\s+year\s+)?[12]\d{3}(?!\w|[.,]\d)"
+)
+SENTENCE = re.compile(r"(?<=[.!?;])\s+(?=\D|\d+\s)|\n+")
+BRACKETS = re.compile(rf"\s*\((?=[^()]*\d)\s*({CURRENCY}?[\d.,\s]+[^()]*)\)\s*[.%]?\s*")
 
 
 def parse_number(text: str, *, divides_percent: bool = False) -> float | None:
-    """Parse the first number written in digits, as in "about 1,250 kcal"; None without one.
+    """Parse the number that a text gives as its answer, as in "about 1,250 kcal"; None without one.
 
-    Thousands separators (commas) and exponents are parsed; units and currencies are ignored, and
-    so are percent signs, unless `divides_percent`: then "95 %" is 0.95.
+    Read are digits of any script; 1,234.5 and 1 234.5 and 1'234.5 and 1.234,5; 1.5e3 and 1.5x10^3;
+    1/2, the sign for it, and 1 1/2; 1.5 million, 12 k, 3M, 2 bn (also lakh and crore); $5 and -$5;
+    minus 5; and "(1,234)" alone, which is negative, as in accounts. Units are ignored, and so are
+    percent signs, unless `divides_percent`: then "95 %" and "95 percent" are 0.95. Two forms are
+    ambiguous: "1.234" is read with a decimal point, and "1,234" with a comma between thousands.
+    Number words are not read.
+
+    Of several numbers it is, in this order: the first after the last "answer" (or "####", "boxed",
+    "result is"), and of a sum there what follows the last "="; the first after the last "=" or
+    "so", "thus", "hence", "therefore"; the number that the text begins with; the first of the last
+    sentence that has one. Numbers of steps and figures, and years as in "in 2019", are skipped
+    where there are others.
     """
-    for match in NUMBER.finditer(text):
-        digits = match[0].replace(",", "").replace("\u2212", "-")
-        if any(map(str.isdigit, digits)) and digits.lstrip("+-")[0] not in "eE":
-            number = float(digits)
-            if divides_percent and PERCENT.match(text, match.end()):
-                number /= 100
-            if math.isfinite(number):
-                return number
+    plain = fold_number(text)
+    if found := BRACKETS.fullmatch(plain):
+        number = find_first(found[1], divides_percent)
+        return None if number is None else -abs(number)
+    unlabelled = LABEL.sub(lambda label: " " * len(label[0]), plain)
+    numbers = (choose_number(each, divides_percent) for each in (unlabelled, plain))
+    return next((number for number in numbers if number is not None), None)
+
+
+def fold_number(text: str) -> str:
+    """Return a text with one form of digits and signs; scales that are capitals stay capitals."""
+    folded = fold(CAPITALS.sub(lambda found: found[0] + "\ue000", text))
+    return MARKED.sub(lambda found: found[0][:-1].upper(), folded)
+
+
+def choose_number(text: str, divides_percent: bool) -> float | None:
+    """Return the number of a folded text; `parse_number` says which of several."""
+    parts = [text[found.end() :] for found in ANSWER.finditer(text)]
+    for part in reversed(parts):
+        first = SENTENCE.split(ASIDE.sub(" ", part).strip(" :.*"))[0]
+        number = find_after_sum(first, divides_percent)
+        if number is None:
+            number = find_first(part, divides_percent)
+        if number is not None:
+            return number
+    number = find_after_sum(ASIDE.sub(" ", text), divides_percent)
+    if number is not None:
+        return number
+    if found := NUMBER.match(text.strip(" *\"'")):
+        number = find_first(text, divides_percent)
+        if found and number is not None:
+            return number
+    sentences = (find_first(part, divides_percent) for part in reversed(SENTENCE.split(text)))
+    return next((number for number in sentences if number is not None), None)
+
+
+def find_after_sum(text: str, divides_percent: bool) -> float | None:
+    """Return the first number after the last "=" or "so" that has one after it."""
+    parts = [text[found.end() :] for found in SUM.finditer(text)]
+    numbers = (find_first(part, divides_percent) for part in reversed(parts))
+    return next((number for number in numbers if number is not None), None)
+
+
+def find_first(text: str, divides_percent: bool) -> float | None:
+    """Return the first finite number of a folded text."""
+    for found in NUMBER.finditer(text):
+        number, end = compute_value(found), found.end()
+        if scale := SCALE.match(text, end):
+            number, end = number * SCALES[scale["word"]], scale.end()
+        if divides_percent and PERCENT.match(text, end):
+            number /= 100
+        if math.isfinite(number):
+            return number
     return None
+
+
+def compute_value(found: re.Match[str]) -> float:
+    """Compute the value of a match of NUMBER, which may be infinite."""
+    exponent = found["exponent"] or found["ten"] or "0"
+    number = float(f"{read_digits(found['digits'])}e{exponent}")
+    if found["power"]:
+        number = float(f"1e{found['power']}")
+    number = float(found["whole"] or 0) + number / float(found["divisor"] or 1)
+    is_negative = (found["sign"] or "+") != "+" or found["inner"] == "-"
+    return -number if is_negative else number
+
+
+def read_digits(digits: str) -> str:
+    """Return the digits of a match as `float` reads them: without groups, with a decimal point."""
+    digits = digits.replace(" ", "").replace("'", "")
+    if "," in digits and "." in digits:
+        decimal = max(",.", key=digits.rindex)
+        return digits.replace("," if decimal == "." else ".", "").replace(decimal, ".")
+    if digits.count(".") > 1:
+        return digits.replace(".", "")
+    is_grouped = re.fullmatch(r"[1-9]\d{0,2}(?:,\d{2,3})*,\d{3}", digits)
+    return digits.replace(",", "" if is_grouped else ".")
+
+
+def is_in_brackets(text: str) -> bool:
+    """Whether a text is a number in brackets, which is negative in accounts."""
+    return BRACKETS.fullmatch(fold_number(text)) is not None
 
 
 def parse_numbers(answers: tuple[str, ...], *, divides_percent: bool = False) -> list[float]:

@@ -18,6 +18,7 @@ class RougeL(TextMetric):
     best is used. If `stem`, Porter stems are compared, so that "cats" matches "cat".
     """
 
+    nearby = ("rouge", "rouge1", "rouge2", "rouge_lsum", "meteor")
     stem: bool = False
 
     def statistics(self, prediction: TextPrediction, answers: tuple[str, ...]) -> Statistics:

@@ -16,6 +16,8 @@ class TokenF1(TextMetric):
     Words are those of `words_in`; of several answers, the best is used.
     """
 
+    nearby = ("f1",)
+
     def statistics(self, prediction: TextPrediction, answers: tuple[str, ...]) -> Statistics:
         return np.array([max(compute_f1(prediction.text, answer) for answer in answers), 1.0])
 
