@@ -179,6 +179,11 @@ class Recipe:
             raise ValueError(f"Recipe(role={self.role!r}): allowed are {allowed}")
         self._check_stages()
 
+    def __repr__(self) -> str:
+        """Format the name and the numbers of parts: `dumps` has all of it."""
+        parts = f"{len(self.mixtures)} mixtures, {len(self.stages)} stages"
+        return f"Recipe(name={self.name!r}, role={self.role!r}, {parts})"
+
     def _check_stages(self) -> None:
         names = [stage.name for stage in self.stages]
         for name in names:

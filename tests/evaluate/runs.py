@@ -103,7 +103,7 @@ def scored(
         rows = make_rows(samples, answers)
         _, statistics = score_rows(task.metric, rows)
         write_predictions(directory.predictions_file(split, task.name, control), rows, statistics)
-        found[task.name] = TaskScore.from_statistics(task.metric, statistics)
+        found[task.name] = TaskScore.from_statistics(task.metric, statistics, task=task.name)
     cost = {"trainable_parameters": 1000, "generate_samples_per_s": 2.0}
     made = Run.read(folder)
     scores = Scores(split=split, tasks=found, cost=cost, control=control)

@@ -8,6 +8,7 @@ import pytest
 
 import coterie
 from coterie.evaluate import compare
+from coterie.evaluate.scores import Scores
 from coterie.train.run import Run
 from tests.evaluate.runs import scored
 
@@ -52,9 +53,52 @@ def test_it_is_the_same_again_and_can_be_saved(tmp_path: Path) -> None:
     assert table.dump() == again.dump() and table.baseline is None
     assert json.loads(table.save(tmp_path / "table.json").read_text())["split"] == "test"
     assert table.save(tmp_path / "table.md").read_text() == table.to_markdown()
+    lines = table.save(tmp_path / "table.csv").read_text().splitlines()
+    assert lines[0].startswith("system,a_value,a_low,a_high,b_value") and len(lines) == 3
+    assert lines[1].startswith("lora,25.0,")
+    frame = table.to_pandas()
+    assert list(frame.index) == ["lora", "mixture"] and frame[("a", "value")].tolist() == [25, 75]
+    with pytest.raises(ValueError, match=r"table\.txt: a table is written as \.md \(Markdown\)"):
+        table.save(tmp_path / "table.txt")
+    assert repr(table) == "Table(split='test': lora, mixture on 2 tasks)"
+    assert table._repr_markdown_() == table.to_markdown()
     assert "delta_m" not in table.to_markdown()
     with pytest.raises(ValueError, match="is a folder: name a file"):
         table.save(tmp_path)
+
+
+def test_one_score_has_one_interval(tmp_path: Path) -> None:
+    run = scored(tmp_path / "m", {"a": [True, False, False, True, False, True, False]})
+    saved = Scores.read(run.folder).tasks["a"]
+    cell = compare([run]).rows[0].tasks["a"]
+    assert (cell.value, cell.low, cell.high) == (saved.score, saved.low, saved.high)
+
+
+def test_few_samples_and_unequal_sizes_stand_in_the_summary(tmp_path: Path) -> None:
+    lora, mixture = shared(tmp_path), scored(tmp_path / "m", MIXTURE)
+    text = (mixture.folder / "scores.json").read_text()
+    (mixture.folder / "scores.json").write_text(
+        text.replace('"trainable_parameters": 1000', '"trainable_parameters": 31000')
+    )
+    table = compare([mixture, lora], baseline=lora.folder, resamples=50)
+    # Means over a and b of (75 - 25) / 25 = 200 % and 0 %.
+    assert table.summary.startswith("rode against shared_lora: delta_m +100.0 [")
+    assert (
+        "Not of equal size: rode trains 31 K parameters and shared_lora 1 K, rode 31 times as many "
+        "as shared_lora. Fewer than 30 samples: a has 4, b has 4;" in table.summary
+    )
+    assert table.to_markdown().startswith(table.summary)
+
+
+def test_samples_that_all_agree_have_no_certain_difference(tmp_path: Path) -> None:
+    # 0 of 6 against 6 of 6: delta_m is -100 %, and six samples do not show it exactly.
+    none = scored(tmp_path / "none", {"a": [False] * 6})
+    alls = scored(tmp_path / "all", {"a": [True] * 6}, recipe=coterie.recipes.shared_lora())
+    row = compare([none, alls], baseline=alls.folder).rows[1]
+    assert row.delta_m is not None and row.delta_m.value == -100
+    # z^2 / (6 + z^2) = 39.0 %, of which the baseline's part is as large.
+    assert row.difference["a"].high == pytest.approx(-61, abs=1)
+    assert row.delta_m.low < -100 < -61 < row.delta_m.high + 1
 
 
 def test_a_baseline_among_the_runs_stands_once_and_first(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Parameters, FLOPs and speed, counted by hand."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ from torch import nn
 import coterie
 from coterie.evaluate import cost
 from coterie.mixture import Mixture
+from coterie.train import checkpoint
+from coterie.train.run_directory import FinishedStage, RunDirectory
 from coterie.tuner.layer import CoterieLayer
 from tests.tinies.text import llama
 
@@ -79,6 +82,33 @@ def test_attention_is_counted() -> None:
 def test_memory_and_training(tmp_path: Path) -> None:
     peak = cost.get_peak_memory_bytes(torch.device("cpu"))
     assert peak is not None and peak > 2**26
-    assert cost.read_training_time(tmp_path) == {"train_time_s": None, "samples_per_s": None}
-    (tmp_path / "log.jsonl").write_text('{"time_s": 4.0, "samples": 16}\n{"time_s"')
-    assert cost.read_training_time(tmp_path) == {"train_time_s": 4, "samples_per_s": 4}
+    run = RunDirectory(tmp_path)
+    assert cost.read_training_time(run) == {"train_time_s": None, "samples_per_s": None}
+    (tmp_path / "log.jsonl").write_text('{"step": 2, "time_s": 4.0, "samples": 16}\n{"time_s"')
+    assert cost.read_training_time(run) == {"train_time_s": 4, "samples_per_s": 4}
+
+
+def test_training_of_stages_counts_all_samples_up_to_the_last_step(tmp_path: Path) -> None:
+    # Batches of 8 in 4 steps, then of 4 in 7: 32 + 28 = 60 samples in 20 s. Records are of the
+    # first steps, and of the third and the fifth of the stages.
+    records = [(1, "a", 1.0, 8), (3, "a", 3.0, 24), (5, "b", 6.0, 4), (9, "b", 15.0, 20)]
+    lines = [
+        json.dumps({"step": step, "stage": stage, "time_s": time_s, "samples": samples})
+        for step, stage, time_s, samples in records
+    ]
+    (tmp_path / "log.jsonl").write_text("\n".join(lines) + "\n")
+    run = RunDirectory(tmp_path)
+    # While it is trained: 32 and 5 * 4 samples in 15 s.
+    assert cost.read_training_time(run) == {"train_time_s": 15, "samples_per_s": 52 / 15}
+    run.adapter_folder.mkdir()
+    for number, (stage, steps, all_steps, time_s) in enumerate(
+        [("a", 4, 4, 4.0), ("b", 7, 11, 20.0)]
+    ):
+        folder = run.checkpoints_folder(number, stage) / f"checkpoint-{steps}"
+        folder.mkdir(parents=True)
+        (folder / checkpoint.STATE_FILE).write_text(
+            json.dumps({"step": all_steps, "time_s": time_s})
+        )
+        at = folder.relative_to(tmp_path).as_posix()
+        run.add_finished_stage(FinishedStage(stage=stage, steps=steps, weights_folder=at))
+    assert cost.read_training_time(run) == {"train_time_s": 20, "samples_per_s": 3}

@@ -45,6 +45,15 @@ def test_a_run_is_scored_and_only_once(made: Run, monkeypatch: pytest.MonkeyPatc
     assert evaluate(made.folder, limit=6) == scores and calls == [6, 6]
     (made.folder / "predictions/test/b.jsonl").unlink()
     assert evaluate(made.folder, limit=6).tasks == scores.tasks and calls == [6, 6, 6]
+    # A file that lost a line, or has one twice, is of other samples.
+    file = made.folder / "predictions/test/b.jsonl"
+    lines = file.read_text().splitlines(keepends=True)
+    for damaged in (lines[1:], [*lines, lines[0]]):
+        file.write_text("".join(damaged))
+        assert evaluate(made.folder, limit=6).tasks == scores.tasks
+        assert calls.pop() == 6 and len(calls) == 3
+    # The rows of "test" are those of "train"; the first of the six that were chosen is the third.
+    assert scores.trained_on["a"].count == 6 and scores.trained_on["a"].first.endswith("a.jsonl:3")
     # Other samples are other predictions.
     assert evaluate(made, limit=5).tasks["a"].samples == 5 and calls[3:] == [5, 5]
 

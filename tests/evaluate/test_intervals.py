@@ -102,6 +102,20 @@ def test_undefined_draws_stay_so() -> None:
     assert np.isnan(widen(1.0, np.full(3, np.nan), NOTHING)).all()
 
 
+def test_samples_that_all_agree_leave_what_wilson_leaves() -> None:
+    # One system has all four samples right and the other none: each resample says 100. So does a
+    # share of 0 of 4, whose upper end is z^2 / (4 + z^2) = 3.8415 / 7.8415 = 48.99 %.
+    found = estimate([answered([1, 1, 1, 1]), answered([0, 0, 0, 0])], np.array([[1.0], [-1.0]]))
+    assert found.samples == 0 and NORMAL * np.sqrt(found.unseen) == pytest.approx(48.99, abs=0.01)
+    assert found.degrees == float("inf")
+    draws = widen(100.0, np.full(1000, 100.0), found)
+    assert np.percentile(draws, 2.5) == pytest.approx(100 - 48.99, abs=0.3)
+    # Nothing is unseen where samples differ, and a scale without an end has no such bound.
+    assert estimate([answered([1, 1, 0, 0])], np.ones((1, 1))).unseen == 0
+    endless = replace(answered([0, 0, 0, 0]), limits=((0.0, float("inf")),))
+    assert estimate([endless], np.ones((1, 1))).unseen == 0
+
+
 def test_none_right_has_wilsons_interval() -> None:
     # 1.96^2 / (40 + 1.96^2) = 3.8415 / 43.8415.
     found = score_interval(0.0, np.zeros(9), NOTHING, samples=40, limits=(0.0, 100.0))

@@ -8,6 +8,7 @@ import pytest
 
 from coterie.evaluate.predictions import (
     compute_adapter_digest,
+    compute_weights_digest,
     load_if_fresh,
     read_predictions,
     store,
@@ -19,6 +20,21 @@ from coterie.tasks.predictions import Prediction
 from coterie.tasks.text.task import TextTask
 from coterie.tasks.text.task_set import TextTasks, make_rows
 from tests.evaluate.runs import sample
+
+
+def test_other_weights_are_another_base(tmp_path: Path) -> None:
+    file = tmp_path / "model.safetensors"
+    file.write_bytes(bytes(3 << 20))
+    digest = compute_weights_digest(str(tmp_path))
+    assert digest == compute_weights_digest(str(tmp_path)) != ""
+    (tmp_path / "config.json").write_text("{}")
+    assert compute_weights_digest(str(tmp_path)) == digest
+    # 3 MiB are read in 256 blocks of 4 KiB, each at a multiple of 12 KiB.
+    changed = bytearray(3 << 20)
+    changed[12 << 10] = 1
+    file.write_bytes(changed)
+    assert compute_weights_digest(str(tmp_path)) != digest
+    assert compute_weights_digest("organisation/model") == ""
 
 
 def made(*answers: str) -> list[Prediction]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from coterie.evaluate.scores import Scores, TaskScore
+from coterie.evaluate.scores import Scores, TaskScore, TrainedRows
 from coterie.metrics.text.exact_match import ExactMatch
 from coterie.metrics.text.nutrition_pmae import NutritionPmae
 from tests.metrics.cases import text_statistics
@@ -15,7 +15,7 @@ from tests.metrics.cases import text_statistics
 
 def three_of_four() -> TaskScore:
     return TaskScore.from_statistics(
-        ExactMatch(), np.array([[1.0, 1.0]] * 3 + [[0.0, 1.0]]), resamples=200
+        ExactMatch(), np.array([[1.0, 1.0]] * 3 + [[0.0, 1.0]]), task="a", resamples=200
     )
 
 
@@ -31,10 +31,10 @@ def test_a_score_its_interval_and_what_it_is_of() -> None:
 
 def test_scores_are_read_as_they_were_saved(tmp_path: Path) -> None:
     wrong = TaskScore.from_statistics(
-        ExactMatch(), np.zeros((1, 2)), name="exact"
+        ExactMatch(), np.zeros((1, 2)), task="b", name="exact"
     )  # of nothing: 0 / 0
     scores = Scores(split="test", tasks={"a": three_of_four()}, cost={"total_parameters": 3},
-                    num_skipped=2)  # fmt: skip
+                    num_skipped=2, trained_on={"a": TrainedRows(count=1, first="a:2")})  # fmt: skip
     assert Scores.read(scores.save(tmp_path)) == scores
     other = Scores(split="test", tasks={"b": wrong})
     found = Scores.read(other.save(tmp_path / "b.json"))
@@ -44,9 +44,24 @@ def test_scores_are_read_as_they_were_saved(tmp_path: Path) -> None:
 
 def test_markdown_has_a_line_a_task() -> None:
     with_bad = Scores(split="test", tasks={"a": three_of_four()}, num_skipped=3).to_markdown()
-    assert with_bad.endswith("|\n\nbad rows left out: 3, in bad_rows.test.jsonl")
+    assert with_bad.endswith("\n\nbad rows left out: 3, in bad_rows.test.jsonl")
     lines = Scores(split="test", tasks={"a": three_of_four()}).to_markdown().splitlines()
-    assert lines[2].startswith("| a | 75.0 |") and len(lines) == 3
+    assert lines[2].startswith("| a | 75.0 |")
+    assert lines[3:] == [
+        "", "fewer than 30 samples: a has 4; take such scores and intervals as rough"
+    ]  # fmt: skip
+
+
+def test_rows_that_were_trained_on_are_told() -> None:
+    rows = {"a": TrainedRows(count=2, first="a.jsonl:7")}
+    told = Scores(split="test", tasks={"a": three_of_four()}, trained_on=rows).to_markdown()
+    assert "a: 2 of 4 rows of 'test' were trained on, the first is a.jsonl:7" in told
+
+
+def test_short_and_in_a_notebook() -> None:
+    scores = Scores(split="test", tasks={"a": three_of_four()}, control="blind")
+    assert repr(scores) == "Scores(split='test', control='blind': a 75)"
+    assert scores._repr_markdown_() == scores.to_markdown()
 
 
 def test_details_of_a_metric_are_saved_and_shown(tmp_path: Path) -> None:

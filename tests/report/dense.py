@@ -87,7 +87,9 @@ def _evaluated(folder: Path, pictures: RandomPictures, noise: float) -> None:
         predictions = [{"source": sample.source} for sample in rows]
         file = directory.predictions_file("test", task.name)
         write_predictions(file, predictions, statistics)
-        scores[task.name] = vars(TaskScore.from_statistics(metric, statistics, resamples=20))
+        scores[task.name] = vars(
+            TaskScore.from_statistics(metric, statistics, task=task.name, resamples=20)
+        )
     cost = {"trainable_parameters": 2_000_000, "active_parameters": 1_100_000,
             "total_parameters": 2_000_000, "flops_per_sample": 1e9,
             "train_time_s": 150.0, "samples_per_s": 16.0,

@@ -181,7 +181,7 @@ def _evaluated(
         text = "".join(json.dumps(row) + "\n" for row in rows)
         (at / f"{task.name}.jsonl").write_text(text, encoding="utf-8")
         statistics = np.array([row["statistics"] for row in rows])
-        found = TaskScore.from_statistics(task.metric, statistics, resamples=20)
+        found = TaskScore.from_statistics(task.metric, statistics, task=task.name, resamples=20)
         scores[task.name] = vars(found)
     cost = {
         "trainable_parameters": 1_840_000, "active_parameters": 153_400_000,

@@ -27,7 +27,7 @@ def test_numbers(value: float | None, unit: str, text: str) -> None:
 def test_signs_ends_and_decimals() -> None:
     assert formatting.format_signed(0.5) == "+0.5" and formatting.format_signed(0.0) == "0"
     assert formatting.format_signed(math.inf) == "n/a"
-    assert formatting.format_interval(1.0, 2.5) == "1 to 2.5"
+    assert formatting.format_interval(1.0, 2.5) == "1.00 to 2.50"
     assert formatting.format_interval(math.nan, 2.5) == ""
     # What rounds to zero has no sign.
     assert [formatting.format_decimals(each) for each in (-0.004, -0.006, math.nan)] == [

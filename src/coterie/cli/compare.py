@@ -8,7 +8,7 @@ from coterie.cli.main import Subcommand
 @click.command(cls=Subcommand)
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...")
 @click.option("--baseline", multiple=True, metavar="RUN", help="Compare with it; can be repeated.")
-@click.option("--to", metavar="FILE", help="Write the table to a .md or .json file, too.")
+@click.option("--to", metavar="FILE", help="Write the table to a .md, .csv or .json file, too.")
 def compare(runs: tuple[str, ...], baseline: tuple[str, ...], to: str | None) -> None:
     """Puts evaluated runs beside one another, in a table.
 
@@ -22,8 +22,11 @@ def compare(runs: tuple[str, ...], baseline: tuple[str, ...], to: str | None) ->
       coterie compare runs/rode-* --baseline runs/ocr --baseline runs/naming --to table.md
     """
     from coterie.evaluate import compare as table_of
+    from coterie.evaluate.table import check_table_file
     from coterie.report import summarize_table
 
+    if to is not None:
+        check_table_file(to)
     table = table_of(list(runs), baseline=list(baseline) or None)
     click.echo(table.to_markdown())
     if headline := summarize_table(table):

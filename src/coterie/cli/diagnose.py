@@ -49,14 +49,20 @@ def diagnose(
     from coterie.task_file import read_tasks
     from coterie.train.run import Run
 
+    suffixes = (*FIGURE_SUFFIXES, ".json")
+    if to is not None and not (Path(to).is_dir() or Path(to).suffix.lower() in suffixes):
+        raise ValueError(
+            f"--to {to}: the conflict is written as a figure ({', '.join(FIGURE_SUFFIXES)}) or as "
+            "numbers (.json): name such a file"
+        )
     chosen = announce_device(device)
     given = None if tasks is None else read_tasks(tasks)
     opened = model if base is None else Run.read(model, base=base)
     conflict = measure(opened, given, device=chosen, **options)
     click.echo(conflict.summary)
     if to is not None:
-        if Path(to).suffix in FIGURE_SUFFIXES:
-            figure, kind = draw_conflict(conflict), Path(to).suffix[1:]
+        if Path(to).suffix.lower() in FIGURE_SUFFIXES:
+            figure, kind = draw_conflict(conflict), Path(to).suffix[1:].lower()
             write_with(Path(to), lambda file: figure.savefig(file, format=kind))
         else:
             conflict.save(to)

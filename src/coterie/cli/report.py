@@ -33,13 +33,18 @@ def report(
       coterie report runs/shared runs/rode --title "One adapter or many"
     """
     from coterie.evaluate.systems import group_runs
-    from coterie.report import report as write
-    from coterie.report import summarize
+    from coterie.report.build import write_report
 
     given = {"tasks": tasks, **options}
     flags = [part for name, text in given.items() if text for part in (f"--{name}", text)]
     flags += [part for folder in media_root for part in ("--media-root", folder)]
     command = shlex.join(["coterie", "report", *runs, "--to", to, *flags])
     groups = group_runs([open_run(each, base=None, tasks=tasks) for each in runs])
-    path = write(groups, out=to, command=command, media_roots=media_root, **options)
-    click.echo(f"{summarize(groups)}\nwritten to {path}".lstrip())
+    written = write_report(
+        groups, out=to, command=command, media_roots=media_root, **options
+    )
+    click.echo(" ".join(written.summary[:2]))
+    if written.unscored:
+        names = ", ".join(written.unscored)
+        click.echo(f"without scores: {names}; `coterie evaluate` makes them, then report again")
+    click.echo(f"written to {written.path}")

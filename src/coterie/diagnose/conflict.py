@@ -122,6 +122,24 @@ class Conflict:
         known = [value for value in self.within_task if math.isfinite(value)]
         return median_high(known) if known else math.nan
 
+    def to_markdown(self) -> str:
+        """Return the summary, and a table of the cosines over all layers."""
+        lines = [
+            [task, *("" if math.isnan(value) else f"{value:.2f}" for value in row)]
+            for task, row in zip(self.tasks, self.overall, strict=True)
+        ]
+        head = f"| cosine | {' | '.join(self.tasks)} |"
+        rule = f"|:--|{'--:|' * len(self.tasks)}"
+        return "\n".join([self.summary, "", head, rule, *(f"| {' | '.join(x)} |" for x in lines)])
+
+    def _repr_markdown_(self) -> str:
+        """Show summary and table in a notebook."""
+        return self.to_markdown()
+
+    def __repr__(self) -> str:
+        """Format what was compared alone: `summary` has the result."""
+        return f"Conflict({len(self.tasks)} tasks, {len(self.groups)} groups, space={self.space!r})"
+
     def dump(self) -> dict[str, Any]:
         """Return the conflict as JSON values; NaN becomes None."""
         data = asdict(self) | {"sentence": self.summary}

@@ -2,7 +2,7 @@
 
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from coterie.evaluate.expert_usage import find_active_sites
 from coterie.experts.base import ExpertLayer
 from coterie.routing.usage import UsageStatistics
 from coterie.tasks.predictions import ForwardPass
+from coterie.train.checkpoint import STATE_FILE, find_latest
 from coterie.train.run_directory import RunDirectory
 from coterie.tuner.config import WEIGHTS
 
@@ -31,7 +32,7 @@ def measure_model(
         "total_parameters": count_total_parameters(model),
         "flops_per_sample": count_flops(forward.run) / forward.num_predictions,
         "peak_memory_bytes": get_peak_memory_bytes(next(model.parameters()).device),
-        **({} if trained is None else read_training_time(trained.folder)),
+        **({} if trained is None else read_training_time(trained)),
     }  # fmt: skip
 
 
@@ -105,10 +106,43 @@ def get_peak_memory_bytes(device: torch.device) -> int | None:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def read_training_time(folder: Path) -> dict[str, float | None]:
-    """Read the training time and the samples per second from the last record of a run's log."""
-    log = RunDirectory(folder).read_log()
-    last = next((row for row in reversed(log) if "time_s" in row), {})
-    seconds, samples = last.get("time_s"), last.get("samples")
-    speed = samples / seconds if samples and seconds else None
-    return {"train_time_s": seconds, "samples_per_s": speed}
+def read_training_time(directory: RunDirectory) -> dict[str, float | None]:
+    """Return a run's training time, over all stages, and its trained samples per second.
+
+    Of a finished run, the time is that of its last step; without its checkpoint, or while it is
+    trained, that of the last record of the log, and samples are counted up to there.
+    """
+    log = [row for row in directory.read_log() if row.get("time_s") and row.get("step")]
+    if not log:
+        return {"train_time_s": None, "samples_per_s": None}
+    seconds, steps = read_last_step(directory) or (log[-1]["time_s"], log[-1]["step"])
+    return {"train_time_s": seconds, "samples_per_s": count_samples(log, steps) / seconds}
+
+
+def read_last_step(directory: RunDirectory) -> tuple[float, int] | None:
+    """Return seconds and steps at the last step of a run whose last stage is finished."""
+    if not directory.is_finished or not (stages := directory.read_finished_stages()):
+        return None
+    latest = find_latest((directory.folder / stages[-1].weights_folder).parent)
+    facts = {} if latest is None else directory.try_read_mapping(latest / STATE_FILE)
+    seconds, steps = facts.get("time_s"), facts.get("step")
+    return (seconds, steps) if seconds and steps else None
+
+
+def count_samples(log: Sequence[Mapping[str, Any]], steps: int) -> float:
+    """Count the samples of a run's first `steps` steps: "samples" are those of a record's stage."""
+    last = {row.get("stage"): row for row in log}  # stages follow one another
+    total, before = 0.0, 0
+    for place, row in enumerate(last.values(), 1):
+        is_last = place == len(last)
+        own = row["step"] - before
+        ended = steps if is_last else find_next_start(log, row)
+        total += row["samples"] / own * (ended - before)
+        before = ended
+    return total
+
+
+def find_next_start(log: Sequence[Mapping[str, Any]], last: Mapping[str, Any]) -> int:
+    """Return the number of steps before the stage that follows a stage's last record."""
+    # The first step of each stage has a record.
+    return next(row["step"] for row in log if row["step"] > last["step"]) - 1

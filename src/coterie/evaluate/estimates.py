@@ -6,6 +6,7 @@ kind. Efron 1979; for systems scored on the same samples, paired as in Koehn 200
 """
 
 import math
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -30,6 +31,11 @@ RESAMPLES = 1000
 BLOCK = 1 << 22  # counts in memory at once; 32 MB
 Ratings = Float[np.ndarray, "*resamples tasks"]
 Weights = Float[np.ndarray, "systems tasks"]
+
+
+def make_task_seed(task: str, seed: int = 0) -> tuple[int, int]:
+    """Return the seed of a task's resamples, which is the same wherever the task is scored."""
+    return seed, zlib.crc32(task.encode())
 
 
 def resample_sums(

@@ -11,7 +11,7 @@ import torch
 from coterie import distributed
 from coterie.devices import choose_device
 from coterie.evaluate import cost, expert_usage, predictions
-from coterie.evaluate.scores import Scores, TaskScore
+from coterie.evaluate.scores import Scores, TaskScore, TrainedRows
 from coterie.io import write_json
 from coterie.models.loading import LoadedModel
 from coterie.progress import Progress
@@ -131,7 +131,9 @@ class Evaluation:
         config, digest = self.run.config, None
         if not self.untrained:
             digest = predictions.compute_adapter_digest(self.run.directory.adapter_folder)
+        weights = predictions.compute_weights_digest(config.base)
         key = {"adapter": digest, "base": config.base, "precision": config.precision}
+        key |= {"base_weights": weights} if weights else {}
         # Only what was given, so that earlier predictions stay valid.
         key |= {k: each for k, each in vars(config.model_options).items() if each is not None}
         # Without an adapter, newly initialised weights of the base model depend on the seed.
@@ -167,6 +169,8 @@ class Evaluation:
             split=self.split, cost=measured["cost"], control=self.control,
             tasks={task: found[task][0] for task in self.tasks.names},
             num_skipped=directory.write_bad_rows(skipped, self.split),
+            trained_on={} if self.control or self.split == "train"
+            else TrainedRows.find(self.tasks, self.datasets),
         )  # fmt: skip
         scores.save(directory.scores_file(self.control))
         return scores
@@ -178,18 +182,18 @@ class Evaluation:
         return self.run.results.predictions_cache_file(self.split, task, self.control)
 
     def score_stored(self, dataset: EvaluationDataset, keys: Keys) -> dict[str, Scored]:
-        """Score the stored predictions if those of all tasks are up to date; else empty."""
-        facts = {}
+        """Score the stored predictions if all tasks' are up to date and whole; else empty."""
+        stored, fields = {}, self.tasks.prediction_fields
         for task in dataset.tasks:
-            known = predictions.load_if_fresh(self.get_key_file(task), keys[task])
-            if known is None or not self.get_predictions_file(task).is_file():
+            known = predictions.load_if_fresh(self.get_key_file(task), keys[task]) or {}
+            file = self.get_predictions_file(task)
+            rows = predictions.read_if_whole(file, fields, known.get("rows"))
+            if not rows:
                 return {}
-            facts[task] = known
-        found, fields = {}, self.tasks.prediction_fields
-        for task, known in facts.items():
-            rows = predictions.read_predictions(self.get_predictions_file(task), fields)
-            found[task] = self.score_task(task, rows), known
-        return found
+            stored[task] = rows, known
+        return {
+            task: (self.score_task(task, rows), known) for task, (rows, known) in stored.items()
+        }
 
     def predict_dataset(self, dataset: EvaluationDataset, keys: Keys) -> dict[str, Scored]:
         """Run the model on a data set, and write the predictions with their keys."""
@@ -217,6 +221,7 @@ class Evaluation:
             # Otherwise it would validate a partly written file.
             self.get_key_file(task).unlink(missing_ok=True)
             facts = {"use": usage.to_json(task), "seconds": seconds, "samples": count}
+            facts["rows"] = predictions.compute_rows_digest(result.rows[task])
             found[task] = self.score_task(task, result.rows[task]), facts
             predictions.store(self.get_key_file(task), keys[task], **facts)
         if not self.control:
@@ -229,7 +234,7 @@ class Evaluation:
         metric, statistics = self.tasks.score_predictions(task, rows)
         predictions.write_predictions(self.get_predictions_file(task), rows, statistics)
         name = str(self.tasks.get_metric(task))
-        return TaskScore.from_statistics(metric, statistics, name=name)
+        return TaskScore.from_statistics(metric, statistics, task=task, name=name)
 
     def measure_cost(
         self, keys: Keys, facts: Sequence[Measured], usage: UsageStatistics

@@ -92,17 +92,21 @@ class Variance:
         degrees: degrees of freedom of the sum (Satterthwaite 1946), at least 1; infinity if it
             is 0.
         correction: `samples` over the variance of the draws, which is too small by (n - 1) / n.
+        unseen: of tasks on which all samples agree, such as a difference of 0 on every sample: what
+            no resample shows. 1.96 standard errors of it are Wilson's (1927) upper end for a share
+            of 0, times the largest change of the estimate that one sample's score can cause.
     """
 
     samples: float
     seeds: float
     degrees: float
     correction: float
+    unseen: float = 0.0
 
     @property
     def total(self) -> float:
-        """The sum of both variances."""
-        return self.samples + self.seeds
+        """The sum of all variances."""
+        return self.samples + self.seeds + self.unseen
 
     @property
     def quantile(self) -> float:
@@ -140,6 +144,11 @@ def estimate(
     drawn = sum((each.mean_draws[:, used] * row for each, row in pairs), np.zeros(()))
     raw = _variance(drawn, axis=0) if pairs else np.zeros(0)
     by_task = raw * _unbiased(counts)
+    scales = np.array([high - low for low, high in systems[0].limits], dtype=np.float64)[used]
+    reach = scales * np.abs(weights[:, used]).max(0, initial=0.0)
+    # z / (n + z^2) is Wilson's upper end for none of n, z^2 / (n + z^2), in standard errors.
+    hidden = (reach * NORMAL / (counts + NORMAL**2)) ** 2
+    unseen = float(hidden[(raw <= (1e-9 * reach) ** 2) & np.isfinite(hidden)].sum())
     between = noise = squares = 0.0
     for each, row in pairs:
         seeds = len(each.values)
@@ -150,22 +159,23 @@ def estimate(
             noise += float(row**2 @ each.noise[used]) / seeds
     above = max(0.0, between - noise)
     trust = min(1.0, 2 * above / between) if above else 0.0
-    total = float(by_task.sum()) + above
+    total = float(by_task.sum()) + above + unseen
     unsure = float((by_task**2 / np.maximum(1, counts - 1)).sum()) + trust * squares
     return Variance(
         samples=float(by_task.sum()),
         seeds=above,
         degrees=max(1.0, total**2 / unsure) if unsure else float("inf"),
         correction=float(by_task.sum() / raw.sum()) if raw.sum() else 1.0,
+        unseen=unseen,
     )
 
 
 def widen(value: float, draws: Draws, variance: Variance, *, seed: int = 0) -> Draws:
     """Scale an estimate's draws over samples to vary as it does over samples and seeds.
 
-    Their shape is that of the draws, plus a normal distribution for the seeds; the middle 95 % of
-    the result reach as far as Student's t requires. A ratio's draws lie above its value, and are
-    moved so that their mean is the value.
+    Their shape is that of the draws, plus a normal distribution for the seeds and for what no
+    resample shows; the middle 95 % of the result reach as far as Student's t requires. A ratio's
+    draws lie above its value, and are moved so that their mean is the value.
     """
     known = draws[np.isfinite(draws)]
     if not known.size:
@@ -173,10 +183,10 @@ def widen(value: float, draws: Draws, variance: Variance, *, seed: int = 0) -> D
     # The ends are clipped, because a baseline near 0 gives unbounded draws.
     middle = np.clip(known, *np.percentile(known, [2.5, 97.5])).mean()
     moved = (draws - middle) * np.sqrt(variance.correction)
-    if variance.seeds:
+    if added := variance.seeds + variance.unseen:
         # Standard normal quantiles in random order are more exact than random numbers.
         normal = np.random.default_rng((seed, 1)).permutation(_quantiles(len(draws)))
-        moved = moved + np.sqrt(variance.seeds) * normal
+        moved = moved + np.sqrt(added) * normal
     return value + variance.quantile / NORMAL * moved
 
 
@@ -200,7 +210,7 @@ def score_interval(
         return Interval(float(value), float("nan"), float("nan"))
     spread = share * (1 - share)
     scaled = variance.total / scale**2
-    if not scaled and spread:  # all samples are equal: nothing is known of others
+    if not scaled and spread:  # a variance that is given as 0
         return Interval(float(value), float(value), float(value))
     per = variance.quantile**2 * (scaled / spread if scaled and spread else 1 / samples)
     middle = (share + per / 2) / (1 + per)

@@ -11,6 +11,9 @@ from coterie.io import compute_sha256, read_json, write, write_json
 from coterie.tasks.predictions import Prediction
 from coterie.tasks.task_set import TaskSet
 
+WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth")
+BLOCKS, BLOCK_BYTES = 256, 4096
+
 
 def write_predictions(path: Path, rows: Sequence[Prediction], statistics: SampleStatistics) -> None:
     """Write the rows, with these statistics, as JSON lines."""
@@ -51,6 +54,24 @@ def read_predictions(
     return rows
 
 
+def compute_rows_digest(rows: Sequence[Prediction]) -> str:
+    """Compute a digest of which samples the rows are of, in their order."""
+    sources = [[row["source"], row.get("question"), row.get("answers")] for row in rows]
+    return hashlib.sha256(json.dumps(sources).encode()).hexdigest()
+
+
+def read_if_whole(path: Path, fields: Sequence[str], digest: str | None) -> list[Prediction]:
+    """Read a file of predictions; none if it is damaged, or its rows were others when written.
+
+    `digest` is that of the rows. A file that lost lines, or has some twice, scores other samples.
+    """
+    try:
+        rows = read_predictions(path, fields)
+    except ValueError:
+        return []
+    return rows if compute_rows_digest(rows) == digest else []
+
+
 def compute_adapter_digest(folder: Path) -> str:
     """Compute the sha256 of an adapter's files. Raises ValueError if there is none."""
     files = sorted(each for each in folder.glob("adapter_*") if each.is_file())
@@ -63,6 +84,25 @@ def compute_adapter_digest(folder: Path) -> str:
     for file in files:
         digest.update(file.name.encode() + bytes.fromhex(compute_sha256(file)))
     return digest.hexdigest()
+
+
+def compute_weights_digest(base: str) -> str:
+    """Compute a digest of the weights in a model's folder; "" for a base that is no folder.
+
+    Of each file the size and 256 blocks, evenly spaced, are read: weights of another model or of
+    further training differ in nearly all of them, and large models are not read as a whole.
+    """
+    folder = Path(base).expanduser()
+    files = sorted(each for each in folder.glob("*") if each.suffix in WEIGHT_SUFFIXES)
+    digest = hashlib.sha256()
+    for file in files:
+        size = file.stat().st_size
+        digest.update(f"{file.name} {size}".encode())
+        with file.open("rb") as opened:
+            for place in range(0, size, max(BLOCK_BYTES, size // BLOCKS)):
+                opened.seek(place)
+                digest.update(opened.read(BLOCK_BYTES))
+    return digest.hexdigest() if files else ""
 
 
 def load_if_fresh(path: Path, key: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -1,7 +1,7 @@
 """`Scores`: a run's score on each task, with intervals, and its cost."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,15 @@ from coterie.evaluate.estimates import (
     Estimates,
     SampleStatistics,
     compute_scores,
+    make_task_seed,
     resample_sums,
 )
+from coterie.evaluate.headline import describe_few_samples
 from coterie.evaluate.intervals import BootstrapSamples
 from coterie.io import read_json, write_json
 from coterie.metrics.base import Metric
+from coterie.tasks.predictions import EvaluationDataset
+from coterie.tasks.task_set import TaskSet
 from coterie.train.run_directory import RunDirectory
 
 
@@ -49,11 +53,15 @@ class TaskScore:
         metric: Metric,
         statistics: SampleStatistics,
         *,
+        task: str,
         name: str | None = None,
         resamples: int = RESAMPLES,
     ) -> "TaskScore":
-        """Compute the score of a metric's statistics, with its interval; `name` is the metric's."""
-        (sums,) = resample_sums([statistics], resamples=resamples, seed=0)
+        """Compute the score of a metric's statistics, with its interval; `name` is the metric's.
+
+        The interval is the one that `coterie.compare` gives the same run: the same draws.
+        """
+        (sums,) = resample_sums([statistics], resamples=resamples, seed=make_task_seed(task))
         samples, higher_is_better = len(statistics), metric.higher_is_better
         drawn = BootstrapSamples(
             values=np.array([[metric.score(statistics.sum(0))]], dtype=np.float64),
@@ -70,6 +78,33 @@ class TaskScore:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TrainedRows:
+    """Rows of a split that training has too, so that their scores are not of new rows.
+
+    Attributes:
+        count: how many.
+        first: file and row of the first.
+    """
+
+    count: int
+    first: str
+
+    @classmethod
+    def find(
+        cls, tasks: TaskSet, datasets: Sequence[EvaluationDataset]
+    ) -> "dict[str, TrainedRows]":
+        """Find the samples of data sets that training has too, by task; tasks without some are not.
+
+        A data set is of one split; of the split "train" all would be found.
+        """
+        found = tasks.find_trained_samples(datasets)
+        return {
+            task: cls(count=len(sources), first=sources[0])
+            for task, sources in found.items() if sources
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
 class Scores:
     """The result of `coterie.evaluate`.
 
@@ -79,6 +114,7 @@ class Scores:
         control: "" for the run itself, "blind" without its images and audio, "untrained" for
             its base model.
         num_skipped: bad rows that were not scored; the run's file of bad rows lists them.
+        trained_on: of tasks with rows that training has too, these rows.
     """
 
     split: str
@@ -86,6 +122,7 @@ class Scores:
     cost: Mapping[str, float | int | None] = field(default_factory=dict)
     control: str = ""
     num_skipped: int = 0
+    trained_on: Mapping[str, TrainedRows] = field(default_factory=dict)
 
     def dump(self) -> dict[str, Any]:
         """Return the scores as values that JSON can represent."""
@@ -111,11 +148,32 @@ class Scores:
                 undefined = {key: math.nan for key in numbers if numbers[key] is None}
                 tasks[name] = TaskScore(**values | undefined)
             optional = {key: data[key] for key in ("cost", "control", "num_skipped") if key in data}
-            return cls(split=data["split"], tasks=tasks, **optional)
+            rows = {name: TrainedRows(**each) for name, each in data.get("trained_on", {}).items()}
+            return cls(split=data["split"], tasks=tasks, trained_on=rows, **optional)
         except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(
                 f"{path} holds no scores ({error!r}): remove it and evaluate again"
             ) from error
+
+    def list_notes(self) -> list[str]:
+        """List what limits the scores: rows that were trained on, and few samples."""
+        notes = [
+            f"{task}: {rows.count} of {self.tasks[task].samples} rows of {self.split!r} were "
+            f"trained on, the first is {rows.first}: the score is not of new rows; give other rows"
+            for task, rows in self.trained_on.items() if task in self.tasks
+        ]  # fmt: skip
+        few = describe_few_samples({name: task.samples for name, task in self.tasks.items()})
+        return notes + ([few] if few else [])
+
+    def _repr_markdown_(self) -> str:
+        """Show the table in a notebook."""
+        return self.to_markdown()
+
+    def __repr__(self) -> str:
+        """Format the scores alone: cost and intervals are in `to_markdown`."""
+        scores = ", ".join(f"{name} {task.score:.4g}" for name, task in self.tasks.items())
+        control = f", control={self.control!r}" if self.control else ""
+        return f"Scores(split={self.split!r}{control}: {scores})"
 
     def to_markdown(self) -> str:
         """Return a table of the tasks, a row each."""
@@ -131,6 +189,7 @@ class Scores:
             if task.details:
                 items = [f"{key} {value:.4g}" for key, value in task.details.items()]
                 lines += ["", f"{name}: {'; '.join(items)}"]
+        lines += ["", *notes] if (notes := self.list_notes()) else []
         if self.num_skipped:
             file = RunDirectory(Path()).bad_rows_file(self.split)
             lines += ["", f"bad rows left out: {self.num_skipped}, in {file}"]

@@ -1,7 +1,6 @@
 """Systems under comparison: the grouping of runs, and their scores on the same resamples."""
 
 import json
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,12 @@ from typing import Any
 import numpy as np
 
 from coterie import serialization
-from coterie.evaluate.estimates import SampleStatistics, compute_scores, resample_sums
+from coterie.evaluate.estimates import (
+    SampleStatistics,
+    compute_scores,
+    make_task_seed,
+    resample_sums,
+)
 from coterie.evaluate.intervals import BootstrapSamples
 from coterie.evaluate.predictions import read_predictions
 from coterie.evaluate.scores import Scores
@@ -190,8 +194,7 @@ def bootstrap_systems(
     for task in tasks:
         scored = [system.tasks[task] for system in systems]
         matrices = [matrix for each in scored for matrix in each.statistics]
-        # Resamples depend on the task's name, not on its position.
-        seeds = (seed, zlib.crc32(task.encode()))
+        seeds = make_task_seed(task, seed)
         sums = iter(resample_sums(matrices, resamples=resamples, seed=seeds))
         for i, each in enumerate(scored):
             values[i].append([each.metric.score(matrix.sum(0)) for matrix in each.statistics])

@@ -1,13 +1,21 @@
 """`Table`: scores of several systems with intervals, costs and pairwise comparisons."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from coterie.evaluate.formatting import (
+    format_costs,
+    format_interval,
+    format_markdown_table,
+    format_share,
+)
+from coterie.evaluate.headline import describe_few_samples, describe_sizes, describe_verdict
 from coterie.evaluate.intervals import Interval
+from coterie.evaluate.table_files import check_table_file, format_csv
 from coterie.io import write, write_json
+from coterie.optional_imports import import_optional
 
 COSTS = (
     ("trainable_parameters", "trainable, M", 1e-6),
@@ -54,6 +62,18 @@ class SystemRow:
     control: str = ""
     control_of: str = ""
 
+    def flatten(self) -> dict[tuple[str, str], float | int | None]:
+        """Return (task, "value", "low" or "high"), likewise delta_m, and ("cost", name)."""
+        cells = dict(self.tasks)
+        cells |= {f"{task}_difference": cell for task, cell in self.difference.items()}
+        cells |= {"delta_m": self.delta_m} if self.delta_m is not None else {}
+        numbers: dict[tuple[str, str], float | int | None] = {
+            (name, part): value
+            for name, cell in cells.items()
+            for part, value in cell._asdict().items()
+        }
+        return numbers | {("cost", name): value for name, value in self.cost.items()}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
@@ -75,9 +95,65 @@ class Table:
     notes: tuple[str, ...] = ()
     not_compared: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def summary(self) -> str:
+        """The result in a sentence or more: delta_m of each system, and sizes that are not equal.
+
+        Empty without a baseline and with nothing to warn of.
+        """
+        sizes = self.list_unequal_sizes()
+        systems = [row for row in self.rows if not row.control and row.system != self.baseline]
+        found = [
+            f"{row.system} against {self.baseline}: delta_m "
+            f"{format_interval(row.delta_m, sign=True)} %, {describe_verdict(row.delta_m)}"
+            for row in systems if row.delta_m is not None
+        ]  # fmt: skip
+        few = describe_few_samples({column.name: column.samples for column in self.columns})
+        warnings = [f"{text[0].upper()}{text[1:]}" for text in (*sizes.values(), few) if text]
+        return " ".join(f"{sentence}." for sentence in (*found, *warnings))
+
+    def list_unequal_sizes(self) -> dict[str, str]:
+        """Return system -> that it trains more or fewer parameters than the baseline, or the first.
+
+        Systems of about the same size are left out.
+        """
+        rows = [row for row in self.rows if not row.control]
+        if not rows:
+            return {}
+        first = next((row for row in rows if row.system == self.baseline), rows[0])
+        said = {
+            row.system: describe_sizes(row.system, row.cost, first.system, first.cost)
+            for row in rows if row.system != first.system
+        }  # fmt: skip
+        return {system: text for system, text in said.items() if text}
+
+    def to_pandas(self) -> Any:
+        """Return a DataFrame: a line for each system, columns (task, "value" or "low" or "high").
+
+        The last columns are delta_m, if there is a baseline, and ("cost", name). Raises ValueError
+        if pandas is not installed.
+        """
+        pandas = import_optional("pandas", "data")
+        return pandas.DataFrame(
+            [row.flatten() for row in self.rows],
+            index=pandas.Index([row.system for row in self.rows], name="system"),
+        )
+
+    def _repr_markdown_(self) -> str:
+        """Show the table in a notebook."""
+        return self.to_markdown()
+
+    def __repr__(self) -> str:
+        """Format the names alone: numbers are in `to_markdown`."""
+        systems = ", ".join(row.system for row in self.rows)
+        return f"Table(split={self.split!r}: {systems} on {len(self.columns)} tasks)"
+
     def to_markdown(self) -> str:
-        """Return markdown tables: scores, differences to the baseline, who is better, and cost."""
-        parts = [self._format_scores()]
+        """Return the summary and markdown tables.
+
+        They are scores, differences to the baseline, who is better, and cost.
+        """
+        parts = [self.summary, self._format_scores()]
         if self.baseline is not None:
             parts += [self._format_differences(), self._format_better()]
         parts.append(self._format_costs())
@@ -97,13 +173,16 @@ class Table:
         return asdict(self) | {"rows": rows}
 
     def save(self, path: str | Path) -> Path:
-        """Write the table as markdown to a .md file, else as JSON; return the file."""
-        path = Path(path).expanduser()
-        if path.is_dir():
-            raise ValueError(f"{path} is a folder: name a file, such as {path / 'table.md'}")
-        if path.suffix == ".md":
-            return write(path, self.to_markdown())
-        return write_json(path, self.dump())
+        """Write the table to a .md, .csv or .json file, in that format; return the file."""
+        path = check_table_file(path)
+        match path.suffix.lower():
+            case ".md":
+                return write(path, self.to_markdown())
+            case ".csv":
+                names = [row.system for row in self.rows]
+                return write(path, format_csv([row.flatten() for row in self.rows], names))
+            case _:
+                return write_json(path, self.dump())
 
     def _format_scores(self) -> str:
         head = ["system", "seeds"]
@@ -133,7 +212,7 @@ class Table:
         matrix = self.better.get("delta_m", {})
         names = [row.system for row in self.rows if row.system in matrix]
         lines = [
-            [one, *("" if one == other else _format_share(matrix[one][other]) for other in names)]
+            [one, *("" if one == other else format_share(matrix[one][other]) for other in names)]
             for one in names
         ]
         return format_markdown_table(["better in delta_m than", *names], lines) if lines else ""
@@ -143,44 +222,10 @@ class Table:
         known = [cost for cost in COSTS if cost[0] in given]
         if not known:
             return ""
-        lines = [
-            [row.system, *(_format_cost(row.cost.get(key), scale) for key, _, scale in known)]
-            for row in self.rows
-            if row.cost
+        columns = [
+            format_costs([row.cost.get(key) for row in self.rows if row.cost], scale)
+            for key, _, scale in known
         ]
+        names = (row.system for row in self.rows if row.cost)
+        lines = [list(line) for line in zip(names, *columns, strict=True)]
         return format_markdown_table(["cost", *(title for _, title, _ in known)], lines)
-
-
-def format_markdown_table(head: list[str], lines: list[list[str]]) -> str:
-    """Return a markdown table with aligned columns: the first to the left, numbers to the right."""
-    cells = [[cell.replace("|", "\\|") for cell in line] for line in (head, *lines)]
-    widths = [max(3, *map(len, column)) for column in zip(*cells, strict=True)]
-    cells.insert(1, ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])])
-    padded = ([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])] for line in cells)
-    return "\n".join(f"| {' | '.join(line)} |" for line in padded)
-
-
-def format_interval(cell: Interval | None, *, sign: bool = False) -> str:
-    """Return "81.2 [78.0, 84.1]", in three digits or more; of None an empty text."""
-    if cell is None:
-        return ""
-    if not math.isfinite(cell.value):
-        return "undefined"
-    known = [value for value in cell if math.isfinite(value)]
-    largest = max(map(abs, known))
-    digits = 1 if largest >= 10 or largest == 0 else 2 if largest >= 1 else 3
-    texts = [f"{value:{'+' if sign else ''}.{digits}f}" for value in known]
-    return texts[0] if len(texts) < 3 else f"{texts[0]} [{texts[1]}, {texts[2]}]"
-
-
-def _format_share(value: float) -> str:
-    return f"{100 * value:.0f} %" if math.isfinite(value) else "undefined"
-
-
-def _format_cost(value: float | int | None, scale: float) -> str:
-    """Return at least three digits, without an exponent."""
-    if value is None:
-        return ""
-    number = value * scale
-    digits = 0 if number >= 100 else 1 if number >= 10 else 2 if number >= 1 else 4
-    return f"{number:,.{digits}f}"

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from coterie.evaluate.table import Table
 from coterie.io import write
@@ -28,6 +28,15 @@ SCRIPT = (
 COLOURS, MARKS = 7, 6
 """CSS classes of colours, and ids of symbols: systems differ by more than their colour."""
 UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+class WrittenReport(NamedTuple):
+    """A page that was written, with its sentences, the most important first."""
+
+    path: Path
+    summary: list[str]
+    unscored: list[str]
+    """Systems without scores."""
 
 
 def report(
@@ -59,6 +68,22 @@ def report(
 
     Raises ValueError for no runs, a folder that is not a run, a `conflict` that is not there.
     """
+    written = write_report(
+        runs, out=out, title=title, conflict=conflict, command=command, media_roots=media_roots
+    )
+    return written.path
+
+
+def write_report(
+    runs: Any,
+    *,
+    out: str | Path,
+    title: str | None = None,
+    conflict: Any = None,
+    command: str | None = None,
+    media_roots: Sequence[str | Path] = (),
+) -> WrittenReport:
+    """Write a page as `report` does, and return its sentences, too."""
     systems = group_systems(runs)
     context = ReportContext(
         systems=systems, conflict_before=load_conflict(conflict), command=command,
@@ -66,7 +91,9 @@ def report(
     )  # fmt: skip
     out = Path(out).expanduser()
     file = out / REPORT_FILE if out.is_dir() else out
-    return write(file, render(context, title or " vs. ".join(each.name for each in systems)))
+    text, summary = render(context, title or " vs. ".join(each.name for each in systems))
+    unscored = [each.name for each in systems if not any(run.metrics for run in each.runs)]
+    return WrittenReport(write(file, text), summary, unscored)
 
 
 def summarize(runs: Any) -> str:
@@ -102,20 +129,22 @@ def load_conflict(conflict: Any) -> Mapping[str, Any] | None:
     return data
 
 
-def render(context: ReportContext, title: str) -> str:
-    """Render the page. Raises ValueError if jinja2 is not installed."""
+def render(context: ReportContext, title: str) -> tuple[str, list[str]]:
+    """Render the page; return it and its sentences. ValueError if jinja2 is not installed."""
     sections = find_sections()
     environment = make_environment(sections)
     summary: list[str] = []
-    bodies = []
+    bodies, box = [], []
     for section in sections:
         values = section.build(context)
         summary += section.summarize(context, values)
+        box += values.get("box", ())
         template = environment.get_template(f"{section.name}.html")
         shown = {"context": context, "systems": context.systems} | dict(values)
         bodies.append(template.render(shown))
-    return environment.get_template("page.html").render(
+    page = environment.get_template("page.html").render(
         title=title,
+        box=box,
         summary=summary,
         sections=sections,
         bodies=bodies,
@@ -123,6 +152,7 @@ def render(context: ReportContext, title: str) -> str:
         # By it the content security policy allows this script and no other.
         script_hash=base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode("ascii"),
     )
+    return page, summary
 
 
 def make_environment(sections: list[Section]) -> Any:

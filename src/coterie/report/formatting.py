@@ -36,15 +36,30 @@ def format_signed(value: float | None, unit: str = "") -> str:
 
 
 def format_interval(low: float | None, high: float | None, unit: str = "") -> str:
-    """Format both ends; empty if one is missing."""
+    """Format both ends with equally many decimals; empty if one is missing."""
     if not (is_number(low) and is_number(high)):
         return ""
-    return f"{format_number(low, unit)} to {format_number(high, unit)}"
+    if unit == "%":
+        return f"{format_number(low, unit)} to {format_number(high, unit)}"
+    decimals = choose_decimals((low, high))
+    decimals = 1 if not decimals and max(abs(low), abs(high)) < 1000 else decimals
+    return f"{format_fixed(low, decimals)} to {format_fixed(high, decimals)}"
 
 
 def format_decimals(value: float | None) -> str:
     """Format with two decimals; a number that rounds to zero has no sign."""
     return f"{value:z.2f}".replace("-", MINUS) if is_number(value) else MISSING
+
+
+def choose_decimals(values: Iterable[float | int | None]) -> int:
+    """Return the decimals with which the largest of the numbers has three digits."""
+    largest = max((abs(value) for value in values if is_number(value)), default=0.0)
+    return 0 if largest >= 100 else 1 if largest >= 10 else 2 if largest >= 1 else 3
+
+
+def format_fixed(value: float | int | None, decimals: int) -> str:
+    """Format with as many decimals as the other numbers of a column."""
+    return f"{value:,.{decimals}f}".replace("-", MINUS) if is_number(value) else MISSING
 
 
 def format_count(value: float | int | None) -> str:

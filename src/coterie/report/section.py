@@ -1,6 +1,7 @@
 """`Section`, a part of the report found by walking `coterie.report.sections`, and its input."""
 
 import math
+import shlex
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from coterie.report.systems import ReportSystem
 RESAMPLES = 1000
 CONTROLS = {
     "untrained": ("untrained", "the model before training"),
-    "blind": ("media-blind", "a control that sees the words only"),
+    "blind": ("blind", "the same model without pictures and sounds"),
 }
 """Control -> its label, and what a sentence calls it."""
 
@@ -99,6 +100,11 @@ class ReportContext:
         deltas = {name: row.delta_m.value for name, row in self.rows.items() if row.delta_m}
         known = [each for each in methods if math.isfinite(deltas.get(each.name, math.nan))]
         return max(known, key=lambda each: deltas[each.name]) if known else methods[-1]
+
+    @property
+    def evaluate_command(self) -> str:
+        """The command that evaluates the highlighted system's first run."""
+        return shlex.join(["coterie", "evaluate", str(self.highlighted.runs[0].directory.folder)])
 
     @cached_property
     def columns(self) -> Sequence[TableColumn]:

@@ -5,6 +5,7 @@ Missing and damaged files of a run raise nothing.
 
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -61,22 +62,29 @@ class RunFiles:
     @property
     def split(self) -> str:
         """The split of the last evaluation."""
-        return self._scored[0]
+        # The name comes from a file: it must not lead out of the folder.
+        return Path(str(self.scores.split)).name or "test"
 
     @property
     def metrics(self) -> Mapping[str, str]:
         """Task -> its metric, as the scores file writes it; empty if it cannot be read."""
-        return self._scored[1]
+        return {task: each.metric for task, each in self.scores.tasks.items()}
 
     @cached_property
-    def _scored(self) -> tuple[str, Mapping[str, str]]:
+    def scores(self) -> Scores:
+        """The scores of the last evaluation; none if their file is missing or damaged."""
         try:
-            scores = Scores.read(self.directory.scores_file())
+            return Scores.read(self.directory.scores_file())
         except ValueError:
-            return "test", {}
-        # The name comes from a file: it must not lead out of the folder.
-        split = Path(str(scores.split)).name or "test"
-        return split, {task: each.metric for task, each in scores.tasks.items()}
+            return Scores(split="test")
+
+    @cached_property
+    def num_steps(self) -> int:
+        """The optimizer steps that were trained; up to the log's last record if more is unknown."""
+        last = self.log[-1]["step"] if self.log else 0
+        with suppress(ValueError):
+            return max(last, sum(each.steps for each in self.directory.read_finished_stages()))
+        return last
 
     @cached_property
     def log(self) -> tuple[Mapping[str, Any], ...]:

@@ -218,6 +218,15 @@ class TaskSet(ABC):
         """Return a line that tells a prediction's sample from all others, on any machine."""
         return row["source"]
 
+    def find_trained_samples(
+        self, datasets: Sequence[EvaluationDataset]
+    ) -> Mapping[str, Sequence[str]]:
+        """Return task -> the sources of its samples that are training samples, too.
+
+        By default none are known; task sets whose samples can be compared override it.
+        """
+        return {}
+
     @abstractmethod
     def make_forward_pass(
         self, loaded: LoadedModel, datasets: Sequence[EvaluationDataset], *, num_samples: int

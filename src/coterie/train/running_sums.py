@@ -85,7 +85,8 @@ class RunningSums:
         """Add the expert usage of one part of a step, if a record follows."""
         if self.needs_routing(state):
             every = self.context.config.log_usage_every * self.context.config.log_every
-            self.usage_is_due = bool(every) and self._is_step_end(state, every)
+            is_first = state.global_step == 0  # so that later use can be compared with new gates
+            self.usage_is_due = bool(every) and (is_first or self._is_step_end(state, every))
             self.usage.add(tape)
 
     def read_losses(self) -> LossSums:

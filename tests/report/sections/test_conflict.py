@@ -9,6 +9,22 @@ from tests.diagnose.test_conflict import conflict
 def test_the_file_of_a_diagnosis_is_read() -> None:
     [found] = parse_measurement("Before", conflict(-0.2, low=-0.3, high=-0.1, within=0.45).dump())
     assert found["tasks"] == ["ocr", "naming"] and found["summary"]
-    assert found["mean"][0, 1].item() == pytest.approx(-0.2)
-    # The mean over tasks, which both have 0.45.
-    assert found["noise"] == pytest.approx(0.45)
+    assert found["cosines"][0, 1].item() == pytest.approx(-0.2)
+    # Two halves of a task agree at 0.45, both tasks'.
+    assert found["cosines"].diagonal().tolist() == pytest.approx([0.45, 0.45])
+
+
+def test_the_map_has_the_cosine_of_the_summary() -> None:
+    data = conflict(-0.2, low=-0.3, high=-0.1, within=0.45).dump()
+    # Another mean over groups than over all layers at once.
+    [found] = parse_measurement("Before", data | {"cosine": [[[1.0, 0.7], [0.7, 1.0]]]})
+    assert found["cosines"][0, 1].item() == pytest.approx(-0.2) and "-0.20" in found["summary"]
+    # An older file has the groups alone.
+    [found] = parse_measurement("Before", {key: data[key] for key in ("tasks", "cosine")})
+    assert found["cosines"][0, 1].item() == pytest.approx(-0.2)
+
+
+def test_transfer_is_in_percent() -> None:
+    data = conflict(-0.2, low=-0.3, high=-0.1, within=0.45).dump()
+    [found] = parse_measurement("Before", data | {"transfer": [[-0.02, 0.004], [0.0, -0.02]]})
+    assert found["transfer"].flatten().tolist() == pytest.approx([-2, 0.4, 0, -2])

@@ -62,6 +62,7 @@ class Answers(Section):
             "media_left_out": left_out,
             "images": images,
             "missing": [*missing, *images.missing],
+            "command": context.evaluate_command,
         }
 
 

@@ -1,7 +1,6 @@
 """The conflict between tasks before and after training, as heat maps and sentences."""
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -9,9 +8,12 @@ import torch
 from coterie.report.formatting import is_number
 from coterie.report.heatmap import parse_matrix
 from coterie.report.section import ReportContext, Section
-from coterie.train.run_directory import MissingFile, RunDirectory
+from coterie.train.run_directory import MissingFile
 
-BEFORE_COMMAND = "coterie diagnose MODEL --tasks TASKS.yaml --to "
+NOT_GIVEN = (
+    "The conflict before training was not given: `coterie diagnose` of the base model and the "
+    "tasks' file writes it, and `coterie report --conflict FILE` shows it"
+)
 
 
 class ConflictMap(Section):
@@ -31,8 +33,7 @@ class ConflictMap(Section):
             shown += parse_measurement("Before training", context.conflict_before)
         elif any(system.has_text_predictions for system in context.systems):
             # Tasks that are answered by images have heads, which mean nothing before training.
-            command = BEFORE_COMMAND + RunDirectory(Path()).conflict_file.name
-            missing.append(MissingFile("The conflict before training was not given", command))
+            missing.append(MissingFile(NOT_GIVEN))
         for system in trained:
             folders = [run.directory for run in system.runs]
             measured = (folder.try_read_mapping(folder.conflict_file) for folder in folders)
@@ -66,17 +67,22 @@ def parse_measurement(title: str, data: Mapping[str, Any]) -> Iterator[Mapping[s
     names = [str(name) for name in data.get("groups", ())]
     names += [f"group {i + 1}" for i in range(len(names), len(held))]
     share = data.get("negative_share")
+    overall = parse_matrix(data.get("overall"), len(tasks), len(tasks))
+    cosines = torch.stack(held).nanmean(0) if overall is None else overall
     within = parse_matrix([data.get("within_task")], 1, len(tasks))
+    if within is not None:
+        # 1 says nothing; two halves of a task's own batches say how much is noise.
+        cosines = cosines.where(~torch.eye(len(tasks), dtype=torch.bool), within)
+    transfer = parse_matrix(data.get("transfer"), len(tasks), len(tasks))
     yield {
         "title": title,
         "tasks": tasks,
-        # Name and cosines of each group of layers, and the cosines' mean over groups.
+        # Name and cosines of each group of layers, and those over all layers, as the summary has.
         "groups": list(zip(names, held, strict=False)),
-        "mean": torch.stack(held).nanmean(0),
-        # None if it was not measured.
-        "transfer": parse_matrix(data.get("transfer"), len(tasks), len(tasks)),
+        "cosines": cosines,
+        # In percent, None if it was not measured.
+        "transfer": None if transfer is None else 100 * transfer,
         "summary": str(data.get("sentence", "")),
         "negative_percent": 100 * share if is_number(share) else None,
-        # The cosine of two batches of one task.
-        "noise": None if within is None or within.isnan().all() else within.nanmean().item(),
+        "has_own": within is not None and not within.isnan().all(),
     }

@@ -6,8 +6,10 @@ from typing import Any
 
 from coterie.report.formatting import (
     MISSING,
+    choose_decimals,
     format_count,
     format_duration,
+    format_fixed,
     format_number,
     format_size,
 )
@@ -25,6 +27,9 @@ COLUMNS = {
 }
 """Key of `SystemRow.cost` -> the title of its column, and how a number is written."""
 
+SPEEDS = ("samples_per_s", "generate_samples_per_s")
+"""Columns whose numbers have equally many decimals."""
+
 
 class Cost(Section):
     """A table of costs, a line for each system of which some cost is known."""
@@ -34,10 +39,18 @@ class Cost(Section):
 
     def build(self, context: ReportContext) -> Mapping[str, Any]:
         lines = []
+        digits = {
+            key: choose_decimals(row.cost.get(key) for row, _ in context.columns) for key in SPEEDS
+        }
         for row, system in context.columns:
-            texts = [write(row.cost.get(key)) for key, (_, write) in COLUMNS.items()]
+            texts = [
+                format_fixed(row.cost.get(key), digits[key]) if key in digits
+                else write(row.cost.get(key))
+                for key, (_, write) in COLUMNS.items()
+            ]  # fmt: skip
             if not row.control and any(text != MISSING for text in texts):
                 seeds = Counter(str(run.raw_config.get("seed")) for run in system.runs)
                 models_per_seed = max(seeds.values())
                 lines.append((system, models_per_seed, texts))
-        return {"costs": lines, "titles": [title for title, _ in COLUMNS.values()]}
+        titles = [title for title, _ in COLUMNS.values()]
+        return {"costs": lines, "titles": titles, "command": context.evaluate_command}

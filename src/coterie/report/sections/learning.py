@@ -41,13 +41,15 @@ class Learning(Section):
     def build(self, context: ReportContext) -> Mapping[str, Any]:
         runs = [(system, run) for system in context.systems for run in system.runs]
         logs = [run.log for _, run in runs if run.log]
-        last = max((log[-1]["step"] for log in logs), default=0)
+        last = max((run.num_steps for _, run in runs), default=0)
         tasks = (task for log in logs for row in log for task in get_mapping(row, "task_loss"))
         return {
             "panels": [
                 build_panel(title, runs, last) for title in dict.fromkeys([ALL_TASKS, *tasks])
             ],
             "information_panel": build_information_panel(runs, last),
+            "has_validation": any("validation_loss" in row for log in logs for row in log),
+            "stages": list_stages(runs),
             "steps_per_point": max((-(-len(log) // BINS) for log in logs), default=1),
             "missing": [
                 run.directory.explain(run.directory.log_file, f"No learning curve of {system.name}")
@@ -55,6 +57,18 @@ class Learning(Section):
                 if not run.log
             ],
         }
+
+
+def list_stages(runs: Runs) -> list[tuple[ReportSystem, list[tuple[str, int]]]]:
+    """List systems of several stages, with each stage's name and first step."""
+    found = []
+    for system, run in runs:
+        first: dict[str, int] = {}
+        for row in run.log:
+            first.setdefault(str(row.get("stage", "")), row["step"])
+        if len(first) > 1 and all(system != other for other, _ in found):
+            found.append((system, list(first.items())))
+    return found
 
 
 def build_panel(title: str, runs: Runs, last: int) -> CurvePanel:
@@ -67,7 +81,7 @@ def build_panel(title: str, runs: Runs, last: int) -> CurvePanel:
             curves.append(Curve(system, validation, is_dashed=True))
         elif not system.is_single_task:  # the loss of one task has another scale than a sum
             curves.append(Curve(system, get_series(run, "loss")))
-    return scale_panel(title, "Loss", curves, last)
+    return scale_panel(title, "Loss, nats", curves, last)
 
 
 def build_information_panel(runs: Runs, last: int) -> CurvePanel:
@@ -80,7 +94,7 @@ def build_information_panel(runs: Runs, last: int) -> CurvePanel:
         for reduce in (fmean, *ends):
             points = [(float(step), reduce(layers)) for step, layers in known.items() if layers]
             curves.append(Curve(system, points, is_dashed=reduce is not fmean))
-    return scale_panel("nats", "Mutual information of task and expert", curves, last)
+    return scale_panel("I(T; E), nats", "Mutual information of task and expert", curves, last)
 
 
 def scale_panel(title: str, quantity: str, curves: Sequence[Curve], last: int) -> CurvePanel:

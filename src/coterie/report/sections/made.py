@@ -3,10 +3,14 @@
 import datetime
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from coterie.data.sources import open_rows
+from coterie.report.formatting import format_count
 from coterie.report.section import ReportContext, Section
 from coterie.report.systems import ReportSystem, RunFiles
+from coterie.tasks.text.task_set import TextTasks
 from coterie.train.environment import describe_machine, get_versions
 
 MAX_CONFIG_CHARACTERS = 40_000
@@ -21,6 +25,7 @@ class Made(Section):
     def build(self, context: ReportContext) -> Mapping[str, Any]:
         return {
             "facts": [(name, text) for name, text in list_facts(context.systems) if text],
+            "box": summarize_runs(context),
             "configs": [(each, format_config(each.runs[0])) for each in context.systems],
         }
 
@@ -42,6 +47,57 @@ def list_facts(systems: Sequence[ReportSystem]) -> list[tuple[str, str]]:
         ("Page written on", describe_machine()),
         ("Page written with", ", ".join(get_versions())),
     ]
+
+
+def summarize_runs(context: ReportContext) -> list[tuple[str, str]]:
+    """List what was done, in a few lines for the first screen; what is not known is left out."""
+    runs = [run for system in context.systems for run in system.runs]
+    rows = "; ".join(describe_rows(context, task.name) for task in context.table.columns)
+    lines = [
+        ("Model", join_names(run.raw_config.get("base") for run in runs)),
+        ("Tasks", rows or join_names(name for run in runs for name in run.task_names)),
+        *((each.name, describe_system(context, each)) for each in context.systems),
+    ]
+    return [(name, text) for name, text in lines if text]
+
+
+def describe_rows(context: ReportContext, task: str) -> str:
+    """Return a task with the numbers of its rows, as far as they are known."""
+    scored = next(each.samples for each in context.table.columns if each.name == task)
+    split = context.table.split or "test"
+    trained = count_training_rows(context.highlighted.find_run(task), task)
+    return f"{task} ({f'{trained:,} training rows, ' if trained else ''}{scored:,} {split} rows)"
+
+
+def count_training_rows(run: RunFiles, task: str) -> int:
+    """Count the rows of a text task's training file; 0 if it is not there, or has other splits."""
+    tasks = None if run.config is None else run.config.tasks
+    found = next((x for x in tasks.tasks if x.name == task), None) if (
+        isinstance(tasks, TextTasks)
+    ) else None  # fmt: skip
+    if found is None or not Path(found.folder, found.rows.get("train", "")).is_file():
+        return 0
+    try:
+        return len(open_rows(found.get_path("train"), split="train"))
+    except (ValueError, OSError):
+        return 0
+
+
+def describe_system(context: ReportContext, system: ReportSystem) -> str:
+    """Return recipe, trainable parameters, steps, stages and seeds of a system in a line."""
+    first, row = system.runs[0], context.rows.get(system.name)
+    recipe, cost = str(first.recipe.get("name", "")), {} if row is None else row.cost
+    stages = {str(line.get("stage", "")) for line in first.log}
+    trainable = cost.get("trainable_parameters")
+    parts = [
+        f"recipe {recipe}" if recipe and recipe != system.name else "",
+        f"{format_count(trainable)} trainable parameters" if trainable else "",
+        f"{first.num_steps:,} steps" if first.num_steps else "",
+        f"in {len(stages)} stages" if len(stages) > 1 else "",
+        f"seed{'s' * (len(system.seeds) > 1)} {join_names(system.seeds)}" if system.seeds else "",
+        f"{len(system.runs)} runs" if len(system.runs) > 1 else "",
+    ]
+    return ", ".join(filter(None, parts)).replace(" steps, in ", " steps in ")
 
 
 def join_names(values: Iterable[Any]) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from coterie.evaluate.headline import describe_few_samples
 from coterie.evaluate.intervals import Interval
 from coterie.evaluate.table import SystemRow, Table, TaskColumn
 from coterie.report.correctness import describe_metric
@@ -57,6 +58,23 @@ class ScoresSection(Section):
         elif not above or len(context.systems) > 1:
             yield summarize_without_differences(context, mine)
         yield from above
+        yield from (f"{text[0].upper()}{text[1:]}." for text in list_warnings(context))
+
+
+def list_warnings(context: ReportContext) -> Iterator[str]:
+    """Yield what limits the scores: unequal sizes, few samples, rows that were trained on."""
+    table = context.table
+    sizes = table.list_unequal_sizes() if len(context.systems) > 1 else {}
+    if size := sizes.get(context.highlighted.name):
+        yield size
+    if few := describe_few_samples({task.name: task.samples for task in table.columns}):
+        yield few
+    for run in context.highlighted.runs:
+        for task, rows in run.scores.trained_on.items():
+            yield (
+                f"{rows.count} of the rows of {task} that were scored were trained on, the first "
+                f"is {rows.first}, so the score is not of new rows"
+            )
 
 
 def build_charts(table: Table, columns: Sequence[TableColumn]) -> list[IntervalChart]:

@@ -38,6 +38,7 @@ from coterie.tasks.text.batches import IGNORE_INDEX, TextCollator, compute_token
 from coterie.tasks.text.generation import predict, prepare_inputs
 from coterie.tasks.text.gradients import TextGradientSource
 from coterie.tasks.text.sample_check import TokenCheck
+from coterie.tasks.text.shared_samples import find_shared_samples
 from coterie.tasks.text.split_summary import summarize_rows
 from coterie.tasks.text.task import TextTask, read_tasks_rows
 from coterie.tasks.text.task_file import parse_text_tasks
@@ -215,6 +216,10 @@ class TextTasks(TaskSet):
         """Return the question, the answers and the row's place, without the file's folder."""
         # Runs may come from several machines.
         return json.dumps([Path(row["source"]).name, row["question"], row["answers"]])
+
+    def find_trained_samples(self, datasets: Sequence[EvaluationDataset]) -> dict[str, list[str]]:
+        """Find samples of equal messages, answers and media among those of all tasks' "train"."""
+        return find_shared_samples({each.name: each.samples for each in datasets}, self.tasks)
 
     def make_forward_pass(
         self, loaded: LoadedModel, datasets: Sequence[EvaluationDataset], *, num_samples: int

@@ -1,0 +1,43 @@
+"""Markdown tables, and the numbers in them."""
+
+import math
+from collections.abc import Sequence
+
+from coterie.evaluate.intervals import Interval
+
+
+def format_markdown_table(head: list[str], lines: list[list[str]]) -> str:
+    """Return a markdown table with aligned columns: the first to the left, numbers to the right."""
+    cells = [[cell.replace("|", "\\|") for cell in line] for line in (head, *lines)]
+    widths = [max(3, *map(len, column)) for column in zip(*cells, strict=True)]
+    cells.insert(1, ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])])
+    padded = ([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])] for line in cells)
+    return "\n".join(f"| {' | '.join(line)} |" for line in padded)
+
+
+def format_interval(cell: Interval | None, *, sign: bool = False) -> str:
+    """Return "81.2 [78.0, 84.1]", in three digits or more; of None an empty text."""
+    if cell is None:
+        return ""
+    if not math.isfinite(cell.value):
+        return "undefined"
+    known = [value for value in cell if math.isfinite(value)]
+    largest = max(map(abs, known))
+    digits = 1 if largest >= 10 or largest == 0 else 2 if largest >= 1 else 3
+    texts = [f"{value:{'+' if sign else ''}.{digits}f}" for value in known]
+    return texts[0] if len(texts) < 3 else f"{texts[0]} [{texts[1]}, {texts[2]}]"
+
+
+def format_share(value: float) -> str:
+    return f"{100 * value:.0f} %" if math.isfinite(value) else "undefined"
+
+
+def format_costs(values: Sequence[float | int | None], scale: float) -> list[str]:
+    """Format a column's numbers with equally many decimals: the smallest has two digits.
+
+    There are at most four decimals, and none where all numbers are 100 or more.
+    """
+    scaled = [None if value is None else value * scale for value in values]
+    least = min((abs(number) for number in scaled if number), default=0.0)
+    digits = 0 if least >= 100 else 1 if least >= 10 else 2 if least >= 1 else 4
+    return ["" if number is None else f"{number:,.{digits}f}" for number in scaled]
