@@ -10,7 +10,11 @@ from coterie.metrics.base import Statistics, TextMetric, TextPrediction
 from coterie.metrics.text.normalization import fold
 from coterie.metrics.text.number_parsing import is_in_brackets, parse_number, parse_numbers
 
-YEAR = re.compile(r"[\s(]*(?:in\s+|the\s+year\s+|year:?\s+)?(?:1[5-9]|20|21)\d\d[\s.,;)]*")
+YEAR = re.compile(
+    r"[\s(]*(?:(?:in|of|since|by|until|from)\s+)?(?:the\s+)?"
+    r"(?:year:?\s+|fy\s*|(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*[.,]?\s+)?"
+    r"(?:1[5-9]|20|21)\d\d[\s.,;)]*"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,9 +28,9 @@ class NumericMatch(TextMetric):
 
     Attributes:
         tolerance: relative, at least 0: 0.05 accepts 95 to 105 for 100.
-        exact_years: an answer that is four digits from 1500 to 2199, without a unit, must be
-            matched exactly, as in ChartQAPro (arXiv:2504.05506): 2008 is not 2010. ChartQA itself
-            accepts it; false computes that, and is for quantities of this size.
+        exact_years: an answer that is four digits from 1500 to 2199, without a unit, or with a
+            month before them, must be matched exactly, as in ChartQAPro (arXiv:2504.05506): 2008
+            is not 2010. ChartQA itself accepts it; false computes that, and is for quantities.
     """
 
     name = "numeric"

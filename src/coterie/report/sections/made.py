@@ -54,11 +54,18 @@ def summarize_runs(context: ReportContext) -> list[tuple[str, str]]:
     runs = [run for system in context.systems for run in system.runs]
     rows = "; ".join(describe_rows(context, task.name) for task in context.table.columns)
     lines = [
-        ("Model", join_names(run.raw_config.get("base") for run in runs)),
+        ("Model", join_names(name_base(run.raw_config.get("base")) for run in runs)),
         ("Tasks", rows or join_names(name for run in runs for name in run.task_names)),
         *((each.name, describe_system(context, each)) for each in context.systems),
     ]
     return [(name, text) for name, text in lines if text]
+
+
+def name_base(base: Any) -> str | None:
+    """Return a base model's hub id, or the last part of its folder; None if it is not known."""
+    if base is None:
+        return None
+    return Path(str(base)).name if Path(str(base)).is_absolute() else str(base)
 
 
 def describe_rows(context: ReportContext, task: str) -> str:

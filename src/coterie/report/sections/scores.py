@@ -1,6 +1,7 @@
 """Scores of all systems and controls, with their differences to the baseline, and sentences."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from coterie.evaluate.headline import describe_few_samples
@@ -73,7 +74,7 @@ def list_warnings(context: ReportContext) -> Iterator[str]:
         for task, rows in run.scores.trained_on.items():
             yield (
                 f"{rows.count} of the rows of {task} that were scored were trained on, the first "
-                f"is {rows.first}, so the score is not of new rows"
+                f"is {Path(rows.first).name}, so the score is not of new rows"
             )
 
 
