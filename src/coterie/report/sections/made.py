@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from coterie.data.sources import open_rows
+from coterie.data.sources.opening import open_rows
 from coterie.report.formatting import format_count
 from coterie.report.section import ReportContext, Section
 from coterie.report.systems import ReportSystem, RunFiles
@@ -77,12 +77,11 @@ def describe_rows(context: ReportContext, task: str) -> str:
 
 
 def count_training_rows(run: RunFiles, task: str) -> int:
-    """Count the rows of a text task's training file; 0 if it is not there, or has other splits."""
+    """Count the rows of a text task's training files; 0 if they are not there, or not apart."""
     tasks = None if run.config is None else run.config.tasks
-    found = next((x for x in tasks.tasks if x.name == task), None) if (
-        isinstance(tasks, TextTasks)
-    ) else None  # fmt: skip
-    if found is None or not Path(found.folder, found.rows.get("train", "")).is_file():
+    listed = tasks.tasks if isinstance(tasks, TextTasks) else ()
+    found = next((each for each in listed if each.name == task), None)
+    if found is None or "train" not in found.rows or "hf:" in str(found.rows["train"]):
         return 0
     try:
         return len(open_rows(found.get_path("train"), split="train"))
