@@ -114,6 +114,11 @@ def test_samples_that_all_agree_leave_what_wilson_leaves() -> None:
     assert estimate([answered([1, 1, 0, 0])], np.ones((1, 1))).unseen == 0
     endless = replace(answered([0, 0, 0, 0]), limits=((0.0, float("inf")),))
     assert estimate([endless], np.ones((1, 1))).unseen == 0
+    # Unless its metric has a scale, as error rates have 100.
+    scaled = estimate([replace(endless, scales=(100.0,))], np.ones((1, 1)))
+    assert NORMAL * np.sqrt(scaled.unseen) == pytest.approx(48.99, abs=0.01)
+    found = score_interval(0.0, np.zeros(999), scaled, samples=4, limits=(0.0, float("inf")))
+    assert found.low == 0 and found.high == pytest.approx(48.99, abs=0.5)
 
 
 def test_none_right_has_wilsons_interval() -> None:

@@ -54,12 +54,14 @@ class BootstrapSamples:
             systems that are compared.
         samples: the number of samples of each task.
         limits: the least and the greatest score of each task's metric.
+        scales: of each task's metric, see `Metric.scale`; None for the distances of the limits.
     """
 
     values: Float[np.ndarray, "seeds tasks"]
     draws: Float[np.ndarray, "seeds resamples tasks"]
     samples: tuple[int, ...]
     limits: tuple[Limits, ...]
+    scales: tuple[float, ...] | None = None
 
     @cached_property
     def mean(self) -> TaskValues:
@@ -144,8 +146,8 @@ def estimate(
     drawn = sum((each.mean_draws[:, used] * row for each, row in pairs), np.zeros(()))
     raw = _variance(drawn, axis=0) if pairs else np.zeros(0)
     by_task = raw * _unbiased(counts)
-    scales = np.array([high - low for low, high in systems[0].limits], dtype=np.float64)[used]
-    reach = scales * np.abs(weights[:, used]).max(0, initial=0.0)
+    widths = systems[0].scales or [high - low for low, high in systems[0].limits]
+    reach = np.array(widths, dtype=np.float64)[used] * np.abs(weights[:, used]).max(0, initial=0.0)
     # z / (n + z^2) is Wilson's upper end for none of n, z^2 / (n + z^2), in standard errors.
     hidden = (reach * NORMAL / (counts + NORMAL**2)) ** 2
     unseen = float(hidden[(raw <= (1e-9 * reach) ** 2) & np.isfinite(hidden)].sum())

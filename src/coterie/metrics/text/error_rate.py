@@ -24,6 +24,7 @@ class EditRate(TextMetric):
 
     higher_is_better = False
     limits = (0.0, math.inf)
+    scale = 100.0
     normalize: bool = True
 
     @abstractmethod

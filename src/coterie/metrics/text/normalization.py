@@ -57,7 +57,7 @@ def normalize(text: str) -> str:
     """
     plain = " ".join(fold(text).split())
     bare = EMPHASIS.sub(r" \2 ", UNHEARD.sub(" ", BETWEEN_DIGITS.sub("", plain)))
-    words = replace_marks(ARTICLES.sub("", bare.strip()), dropped=".'").split()
+    words = replace_marks(ARTICLES.sub("", bare.strip()), dropped=".'", words=("Sm", "So")).split()
     terms = [place for place, word in enumerate(words) if not is_operator(word)]
     return " ".join(words[terms[0] : terms[-1] + 1]) if terms else plain
 
@@ -82,25 +82,27 @@ def fold_character(character: str) -> str:
     return "" if unicodedata.category(character) == "Cf" else character
 
 
-def replace_marks(text: str, *, kept: str = "", dropped: str = "") -> str:
+def replace_marks(
+    text: str, *, kept: str = "", dropped: str = "", words: tuple[str, ...] = ()
+) -> str:
     """Replace punctuation and symbols by spaces, except the signs that carry meaning.
 
-    Mathematical signs and pictures become words. `kept` are marks that stay, `dropped` those that
-    separate no words.
+    `kept` are marks that stay, `dropped` those that separate no words, and `words` the categories
+    of symbols that become words.
     """
     places = {place for found in MEANINGFUL.finditer(text) for place in range(*found.span())}
     return "".join(
         character if place in places or character in kept
         else "" if character in dropped
-        else replace_mark(character)
+        else replace_mark(character, words)
         for place, character in enumerate(text)
     )  # fmt: skip
 
 
-def replace_mark(character: str) -> str:
+def replace_mark(character: str, words: tuple[str, ...]) -> str:
     """Return a letter, digit or combining mark as it is, another mark as described above."""
     category = unicodedata.category(character)
-    if category in ("Sm", "So"):
+    if category in words:
         return f" {character} "
     return " " if category[0] in "PS" else character
 
@@ -137,8 +139,8 @@ def normalize_speech(text: str) -> str:
     """Normalize `text` as spoken: case and punctuation except apostrophes are ignored.
 
     Whisper's basic normalisation (arXiv:2212.04356 appendix C). Departs: vowel signs and other
-    combining marks are letters, where Whisper's makes them spaces; signs that carry meaning stay,
-    as in `normalize`; text in brackets is retained. If nothing remains, only white space is
+    combining marks are letters, where Whisper's makes them spaces; "C++", "-5" and "3.5" keep
+    their signs, as in `normalize`; text in brackets is retained. If nothing remains, only white space is
     normalised.
     """
     return " ".join(replace_marks(fold(text), kept="'").split()) or " ".join(text.split())
