@@ -140,7 +140,7 @@ def normalize_speech(text: str) -> str:
 
     Whisper's basic normalisation (arXiv:2212.04356 appendix C). Departs: vowel signs and other
     combining marks are letters, where Whisper's makes them spaces; "C++", "-5" and "3.5" keep
-    their signs, as in `normalize`; text in brackets is retained. If nothing remains, only white space is
-    normalised.
+    their signs, as in `normalize`; text in brackets is retained. If nothing remains, only white
+    space is normalised.
     """
     return " ".join(replace_marks(fold(text), kept="'").split()) or " ".join(text.split())
