@@ -11,7 +11,8 @@ import coterie
 from coterie.evaluate import cost
 from coterie.mixture import Mixture
 from coterie.train import checkpoint
-from coterie.train.run_directory import FinishedStage, RunDirectory
+from coterie.train.finished_stages import FinishedStage, add_finished_stage
+from coterie.train.run_directory import RunDirectory
 from coterie.tuner.layer import CoterieLayer
 from tests.tinies.text import llama
 
@@ -110,5 +111,5 @@ def test_training_of_stages_counts_all_samples_up_to_the_last_step(tmp_path: Pat
             json.dumps({"step": all_steps, "time_s": time_s})
         )
         at = folder.relative_to(tmp_path).as_posix()
-        run.add_finished_stage(FinishedStage(stage=stage, steps=steps, weights_folder=at))
+        add_finished_stage(run, FinishedStage(stage=stage, steps=steps, weights_folder=at))
     assert cost.read_training_time(run) == {"train_time_s": 20, "samples_per_s": 3}

@@ -40,9 +40,7 @@ def report(
     flags += [part for folder in media_root for part in ("--media-root", folder)]
     command = shlex.join(["coterie", "report", *runs, "--to", to, *flags])
     groups = group_runs([open_run(each, base=None, tasks=tasks) for each in runs])
-    written = write_report(
-        groups, out=to, command=command, media_roots=media_root, **options
-    )
+    written = write_report(groups, out=to, command=command, media_roots=media_root, **options)
     click.echo(" ".join(written.summary[:2]))
     if written.unscored:
         names = ", ".join(written.unscored)

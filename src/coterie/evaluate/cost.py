@@ -17,6 +17,7 @@ from coterie.experts.base import ExpertLayer
 from coterie.routing.usage import UsageStatistics
 from coterie.tasks.predictions import ForwardPass
 from coterie.train.checkpoint import STATE_FILE, find_latest
+from coterie.train.finished_stages import read_finished_stages
 from coterie.train.run_directory import RunDirectory
 from coterie.tuner.config import WEIGHTS
 
@@ -121,7 +122,7 @@ def read_training_time(directory: RunDirectory) -> dict[str, float | None]:
 
 def read_last_step(directory: RunDirectory) -> tuple[float, int] | None:
     """Return seconds and steps at the last step of a run whose last stage is finished."""
-    if not directory.is_finished or not (stages := directory.read_finished_stages()):
+    if not directory.is_finished or not (stages := read_finished_stages(directory)):
         return None
     latest = find_latest((directory.folder / stages[-1].weights_folder).parent)
     facts = {} if latest is None else directory.try_read_mapping(latest / STATE_FILE)

@@ -5,7 +5,6 @@ Missing and damaged files of a run raise nothing.
 
 import os
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 from coterie.evaluate.scores import Scores
 from coterie.train.config import RunConfig
+from coterie.train.finished_stages import read_finished_stages
 from coterie.train.run_directory import RunDirectory
 
 MAX_SYSTEMS = 12
@@ -82,9 +82,7 @@ class RunFiles:
     def num_steps(self) -> int:
         """The optimizer steps that were trained; up to the log's last record if more is unknown."""
         last = self.log[-1]["step"] if self.log else 0
-        with suppress(ValueError):
-            return max(last, sum(each.steps for each in self.directory.read_finished_stages()))
-        return last
+        return max(last, sum(each.steps for each in read_finished_stages(self.directory)))
 
     @cached_property
     def log(self) -> tuple[Mapping[str, Any], ...]:
