@@ -34,7 +34,6 @@ class NumericMatch(TextMetric):
     """
 
     name = "numeric"
-    nearby = ("relaxed_accuracy",)
     tolerance: int | float = 0.05
     exact_years: bool = True
 
