@@ -67,7 +67,9 @@ def test_short_and_in_a_notebook() -> None:
 def test_details_of_a_metric_are_saved_and_shown(tmp_path: Path) -> None:
     metric = NutritionPmae(nutrient="fat")
     rows = [text_statistics(metric, text, ("fat 4 g",)) for text in ("fat 3 g", "none")]
-    scores = Scores(split="test", tasks={"a": TaskScore.from_statistics(metric, np.stack(rows))})
+    scores = Scores(
+        split="test", tasks={"a": TaskScore.from_statistics(metric, np.stack(rows), task="a")}
+    )
     # Errors 1 and 4 of a mean of 4; the second is counted as 0.
     details = {"mae fat": 2.5, "pmae fat": 62.5, "missing fat, counted as 0": 1.0}
     assert Scores.read(scores.save(tmp_path)).tasks["a"].details == details
