@@ -186,11 +186,11 @@ class Scores:
                 f"| {name} | {task.score:{form}} | {task.low:{form}} to {task.high:{form}} "
                 f"| {task.samples} | {task.metric}, {task.unit or 'no unit'} |"
             )
+        lines += ["", *notes] if (notes := self.list_notes()) else []
         for name, task in self.tasks.items():
             if task.details:
                 items = [f"{key} {value:.4g}" for key, value in task.details.items()]
                 lines += ["", f"{name}: {'; '.join(items)}"]
-        lines += ["", *notes] if (notes := self.list_notes()) else []
         if self.num_skipped:
             file = RunDirectory(Path()).bad_rows_file(self.split)
             lines += ["", f"bad rows left out: {self.num_skipped}, in {file}"]
