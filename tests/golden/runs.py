@@ -269,7 +269,7 @@ def _without_machine(words: list[str]) -> Iterator[str]:
     for text in words:
         if not hidden:
             text = text.replace(str(folder()), "FOLDER").replace(str(host("vit")[0]), "VIT")
-            yield text
+            yield text.replace(Path(host("vit")[0]).name, "VIT")
         hidden = text in PAGE_FACTS
 
 
