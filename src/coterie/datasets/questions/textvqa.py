@@ -1,0 +1,52 @@
+"""TextVQA: questions on the text in photographs, each answered by ten people."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from coterie.datasets.questions.base import QuestionDataset, QuestionTask, Record, Row
+from coterie.datasets.questions.files import (
+    get_object,
+    get_text,
+    get_texts,
+    list_json_records,
+    locate,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextVqa(QuestionDataset):
+    """TextVQA (Singh et al. 2019, arXiv:1904.08920), scored by the accuracy of VQA.
+
+    Attributes:
+        file: such as TextVQA_0.5.1_val.json: {"data": [{"question_id", "image_id", "question",
+            "answers"}]}.
+        images: folder of IMAGE_ID.jpg, such as train_images, which has those of both splits.
+    """
+
+    tasks: ClassVar[tuple[QuestionTask, ...]] = (
+        QuestionTask(
+            name="textvqa",
+            prompt="{question}\nAnswer the question using a single word or phrase.",
+            metrics=("vqa_accuracy",),
+            max_new_tokens=16,
+        ),
+    )
+    file: str
+    images: str
+
+    def list_records(self) -> Iterable[Record]:
+        return list_json_records(Path(self.file), "data")
+
+    def convert(self, record: Any) -> Iterator[tuple[str, Row]]:
+        row = get_object(record)
+        yield (
+            self.tasks[0].name,
+            {
+                "id": str(row.get("question_id")),
+                "image": locate(self.images, f"{get_text(row, 'image_id')}.jpg"),
+                "question": get_text(row, "question"),
+                "answer": get_texts(row, "answers"),
+            },
+        )
