@@ -106,7 +106,7 @@ def systems() -> Mapping[str, Recipe]:
         ALONE: recipes.single_task(rank=34, alpha=68.0, at=AT),
         SHARED: recipes.shared_lora(rank=34, alpha=68.0, at=AT),
         "soft_lora": recipes.soft_lora(experts=4, rank=8, alpha=4 * 16.0, at=AT),
-        "rode": recipes.rode(ranks=(2, 4, 8, 18), bias=1.0, at=AT),
+        "rode": recipes.rode(ranks=(2, 4, 8, 18), bias=1.0, at=AT, scale=None, dropout=0.0),
         "awaker": replace(awaker, mixtures=(plain, *routed)),
         "moelora": recipes.moelora(experts=17, rank=2, alpha=17 * 4.0, at=AT),
     }

@@ -20,6 +20,8 @@ from coterie.balancing.uncertainty import Uncertainty
 from coterie.balancing.upgrad import UPGrad
 from coterie.experts.attention import AttentionHeads
 from coterie.experts.copies import Copies
+from coterie.experts.dual_lora import DualLora
+from coterie.experts.hydra_lora import HydraLora
 from coterie.experts.lora import Lora
 from coterie.experts.null import Null
 from coterie.graft import graft, observe
@@ -51,12 +53,12 @@ if TYPE_CHECKING:
     from coterie.train import Run, RunConfig, add_tasks, check, train
 
 __all__ = [
-    "IMTLG", "MGDA", "AlignedMTL", "AttentionHeads", "CAGrad", "Copies", "Fixed", "Importance",
-    "InstanceGate", "LoadBalance", "Lora", "Mixture", "ModalityGate", "MutualInformation", "Null",
-    "PCGrad", "Recipe", "Rectified", "Routing", "Run", "RunConfig", "Softmax", "Sparsity", "Stage",
-    "Tape", "TaskGate", "TokenGate", "TopK", "TopP", "UPGrad", "Uncertainty", "ZLoss", "add_tasks",
-    "check", "compare", "diagnose", "evaluate", "extract", "graft", "observe", "read_tasks",
-    "recipes", "report", "study", "train"
+    "IMTLG", "MGDA", "AlignedMTL", "AttentionHeads", "CAGrad", "Copies", "DualLora", "Fixed",
+    "HydraLora", "Importance", "InstanceGate", "LoadBalance", "Lora", "Mixture", "ModalityGate",
+    "MutualInformation", "Null", "PCGrad", "Recipe", "Rectified", "Routing", "Run", "RunConfig",
+    "Softmax", "Sparsity", "Stage", "Tape", "TaskGate", "TokenGate", "TopK", "TopP", "UPGrad",
+    "Uncertainty", "ZLoss", "add_tasks", "check", "compare", "diagnose", "evaluate", "extract",
+    "graft", "observe", "read_tasks", "recipes", "report", "study", "train"
 ]  # fmt: skip
 
 _LAZY = {

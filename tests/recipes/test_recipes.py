@@ -18,6 +18,8 @@ from torch import Tensor
 import coterie
 from coterie import (
     Copies,
+    DualLora,
+    HydraLora,
     InstanceGate,
     Lora,
     Mixture,
@@ -49,6 +51,7 @@ HOSTS = {
     "plain_moe": ("vit", "dinov2"),
     "uni_moe": ("llama", "llava"),
 }
+ATTENTION = [f"model.layers.3.self_attn.{name}_proj" for name in "qkvo"]
 VARIANTS = {
     "awaker-released": lambda: recipes.awaker(released=True, importance=0.01),
     "mod_squad-released": lambda: recipes.mod_squad(
@@ -209,14 +212,35 @@ def test_soft_lora() -> None:
 
 def test_rode() -> None:
     recipe = recipes.rode()
-    assert recipe.mixtures[1] == Mixture(
-        at="text.mlp",
-        experts=Lora(ranks=(4, 8, 16, 32)),
-        gate=TokenGate(bias=False),
-        router=Rectified(bias=0.1),
-    )
+    (mixture,) = recipe.mixtures
+    assert mixture.experts == Lora(ranks=(4, 8, 16, 32), scale=2.0, dropout=0.05)
+    assert (mixture.gate, mixture.router) == (TokenGate(bias=False), Rectified(bias=0.1))
+    found = [name for name in ATTENTION if re.fullmatch(str(mixture.at), name)]
+    assert found == ["model.layers.3.self_attn.q_proj", "model.layers.3.self_attn.v_proj"]
     assert recipe.losses == () and recipes.rode(sparsity=0.1).losses == (Sparsity(weight=0.1),)
     assert "econstruction" in recipe.notes
+    (everywhere, _) = recipes.rode(at=("text.attn", "text.mlp"), scale=None).mixtures
+    assert everywhere.experts.scales == (4.0, 2.0, 1.0, 0.5)  # 16 / 4, 16 / 8, 16 / 16, 16 / 32
+
+
+def test_dual_lora_has_one_expert_a_rank_where_rode_has_its_experts() -> None:
+    (mixture,), (rode,) = recipes.dual_lora().mixtures, recipes.rode().mixtures
+    assert mixture == Mixture(
+        at=rode.at,
+        experts=DualLora(rank=32, scale=2.0, dropout=0.05),
+        gate=TokenGate(bias=False),
+        router=Rectified(bias=0.0),
+    )
+
+
+def test_hydra_lora_has_one_down_and_a_softmax_over_its_heads() -> None:
+    (mixture,) = recipes.hydra_lora(experts=2, rank=4, alpha=8.0, at=("text.mlp",)).mixtures
+    assert mixture == Mixture(
+        at="text.mlp",
+        experts=HydraLora(count=2, rank=4, alpha=8.0),
+        gate=TokenGate(bias=False),
+        router=Softmax(),
+    )
 
 
 def test_awaker_as_the_paper() -> None:

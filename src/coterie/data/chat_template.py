@@ -69,12 +69,30 @@ def apply_template(processor: Any, chats: Sequence[Chat]) -> Mapping[str, Any]:
         settings["do_sample_frames"] = False  # they are sampled
     if offered := get_common_tools(tools):
         common["tools"] = offered
-    if str(processor.chat_template).startswith(_HEAD):  # of this release, or of one before
-        names = [each.token_name for each in find_media_modalities().values()]
-        tokens = {name: getattr(processor, name, None) for name in names}
-        common |= {name: str(token) for name, token in tokens.items() if token is not None}
+    common |= _get_placeholders(processor)
     with bound_templates(get_tokenizer(processor).name_or_path):
         return processor.apply_chat_template(chats, processor_kwargs=settings, **common)
+
+
+def render_template(processor: Any, chat: Chat) -> str:
+    """Render a chat without media as `apply_template` does, before it is tokenized."""
+    (messages,), (tools,) = take_tools([chat])
+    common: dict[str, Any] = dict(add_generation_prompt=True, tokenize=False, tools=tools or None)
+    if get_tokenizer(processor) is processor:
+        messages = [_to_plain_message(message) for message in messages]
+    else:
+        common |= _get_placeholders(processor)
+    with bound_templates(get_tokenizer(processor).name_or_path):
+        return processor.apply_chat_template(messages, **common)
+
+
+def _get_placeholders(processor: Any) -> dict[str, str]:
+    """Return the placeholder tokens that `make_template`, also of an earlier release, renders."""
+    if not str(processor.chat_template).startswith(_HEAD):
+        return {}
+    names = [each.token_name for each in find_media_modalities().values()]
+    tokens = {name: getattr(processor, name, None) for name in names}
+    return {name: str(token) for name, token in tokens.items() if token is not None}
 
 
 def _encode_texts(

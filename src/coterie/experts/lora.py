@@ -33,12 +33,14 @@ MAX_RANK = 65_536
 class Lora(Experts):
     """A low-rank map for each expert, added to a linear layer: scale_e * up_e(down_e(x)).
 
-    scale_e = alpha / rank_e. `down` is initialised Kaiming-uniform, `up` with zeros, so that the
-    base model is unchanged until training.
+    scale_e = alpha / rank_e, or `scale`. `down` is initialised Kaiming-uniform, `up` with zeros, so
+    that the base model is unchanged until training.
 
     Attributes:
         ranks: the rank of each expert, at least 1; they may differ (RoDE, arXiv:2407.12730).
         alpha: numerator of the scales, the same for all experts.
+        scale: the scale of every expert, whatever its rank, in place of alpha / rank (RoDE's
+            successor, arXiv:2411.12787, has 2); None for alpha / rank.
         dropout: share of the input's features dropped before `down`, in [0, 1). One mask serves
             all experts. Departs: the published loops sample one mask an expert, which triples the
             cost of the layer.
@@ -51,6 +53,7 @@ class Lora(Experts):
     is_low_rank: ClassVar[bool] = True
     ranks: tuple[int, ...] = (8, 8, 8, 8)
     alpha: float = 16.0
+    scale: float | None = None
     dropout: float = 0.0
     kernel: Literal[
         "auto", "reference", "concatenated", "fused", "triton", "sorted_dispatch", "per_sample",
@@ -77,6 +80,11 @@ class Lora(Experts):
     @property
     def num_rows(self) -> int:
         return sum(self.ranks)
+
+    @property
+    def scales(self) -> tuple[float, ...]:
+        """The factor of each expert's output."""
+        return tuple(self.alpha / rank if self.scale is None else self.scale for rank in self.ranks)
 
     def get_names(self) -> list[str]:
         return [f"rank {rank}" for rank in self.ranks]
@@ -128,7 +136,7 @@ class LoraLayer(ExpertLayer):
         super().__init__()
         self.kernel, self.dropout = kinds[0].kernel, kinds[0].dropout
         ranks = tuple(rank for kind in kinds for rank in kind.ranks)
-        scales = tuple(kind.alpha / rank for kind in kinds for rank in kind.ranks)
+        scales = tuple(scale for kind in kinds for scale in kind.scales)
         self.layout = RankLayout(ranks, scales)
         self.down = nn.Parameter(torch.empty(sum(ranks), width))
         self.up = nn.Parameter(torch.zeros(sum(ranks), out))

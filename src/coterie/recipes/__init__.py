@@ -2,6 +2,8 @@
 
 from coterie.recipes.awaker import awaker
 from coterie.recipes.dense import dense
+from coterie.recipes.dual_lora import dual_lora
+from coterie.recipes.hydra_lora import hydra_lora
 from coterie.recipes.m3vit import m3vit
 from coterie.recipes.mod_squad import mod_squad
 from coterie.recipes.moelora import moelora
@@ -13,6 +15,6 @@ from coterie.recipes.soft_lora import soft_lora
 from coterie.recipes.uni_moe import uni_moe
 
 __all__ = [
-    "awaker", "dense", "m3vit", "mod_squad", "moelora", "plain_moe", "rode", "shared_lora",
-    "single_task", "soft_lora", "uni_moe",
+    "awaker", "dense", "dual_lora", "hydra_lora", "m3vit", "mod_squad", "moelora", "plain_moe",
+    "rode", "shared_lora", "single_task", "soft_lora", "uni_moe",
 ]  # fmt: skip

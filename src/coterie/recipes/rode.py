@@ -1,41 +1,50 @@
 """RoDE: LoRA experts of unequal ranks behind a rectified gate (Jiao et al. 2024, arXiv:2407.12730).
 
 Run:     model = coterie.graft(base, coterie.recipes.rode().mixtures)
-Expect:  no number is published here yet, and none of the paper's could be read.
+Expect:  no number is published here yet. On LLaVA-1.5-7B and Uni-Food, as its first author reran
+         it for arXiv:2411.12787: ingredient IoU 23.6, F1 34.6, recipe BLEU 13.8, ROUGE-L 41.4, and
+         plain LoRA 23.2, 34.1, 12.4, 40.1.
 Departs: a reconstruction. What could be read of the paper is that experts have different ranks
-         and that a linear rectified gate makes them sparse; the rest is chosen here.
+         and that a linear rectified gate makes them sparse; see the recipe's `departures`.
 """
 
 from coterie.experts.lora import Lora
 from coterie.losses.sparsity import Sparsity
 from coterie.mixture import Mixture
 from coterie.recipe import Recipe, Stage
+from coterie.recipes.awaker import LAYER
 from coterie.routing.gates.token import TokenGate
 from coterie.routing.routers.rectified import Rectified
+
+QUERY_VALUE = LAYER + r"self_attn\.(q|v)_proj"
 
 
 def rode(
     *,
     ranks: tuple[int, ...] = (4, 8, 16, 32),
-    alpha: float = 16.0,
-    dropout: float = 0.0,
+    scale: float | None = 2.0,
+    dropout: float = 0.05,
     bias: float = 0.1,
     sparsity: float = 0.0,
-    at: tuple[str, ...] = ("text.attn", "text.mlp"),
-    learning_rate: float = 1e-4,
-    epochs: float = 1.0,
+    at: tuple[str, ...] = (QUERY_VALUE,),
+    learning_rate: float = 2e-4,
+    epochs: float = 5.0,
 ) -> Recipe:
     """Mix all LoRA experts with a positive logit, weighted by the logit itself.
 
     Args:
         ranks: the rank of each expert; greater ranks give more parameters to hard tasks.
-        alpha: an expert's scale is alpha / its rank.
+        scale: of every expert, whatever its rank; None for 16 / rank.
         bias: added to every logit, so that initially every token has experts; without any it
             has no gradient.
         sparsity: weight of the L1 norm of the gates; 0 for none.
-        dropout, at, learning_rate, epochs: as in `shared_lora`.
+        at: roles or patterns, a mixture for each; by default queries and values of the language
+            model. ("text.attn", "text.mlp") are all its linear layers.
+        learning_rate: the peak. 2e-5 stands in the name of a checkpoint of the author's, and 2e-4
+            is the successor's.
+        dropout, epochs: as in `shared_lora`.
     """
-    lora = Lora(ranks=tuple(ranks), alpha=alpha, dropout=dropout)
+    lora = Lora(ranks=tuple(ranks), alpha=16.0, scale=scale, dropout=dropout)
     gate, router = TokenGate(bias=False), Rectified(bias=bias)
     return Recipe(
         name="rode",
@@ -45,7 +54,8 @@ def rode(
         paper="Jiao et al. 2024, arXiv:2407.12730",
         notes="A reconstruction: no code and no configuration of the paper could be read.",
         departures=(
-            "Ranks, places, scale, bias and learning rate are chosen here.",
+            "Places, number of experts, scale, dropout, rate and epochs are those of the author's "
+            "code for the successor, arXiv:2411.12787; ranks and bias are chosen here.",
             "No auxiliary loss by default: whether the paper has one is not known.",
         ),
     )

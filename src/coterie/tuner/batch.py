@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool
 from torch import Tensor
 
 from coterie.routing.context import RoutingContext
 
-PROMPT_KEY, SPANS_KEY = "prompt_mask", "sample_spans"
+PROMPT_KEY, SPANS_KEY, INSTRUCTION_KEY = "prompt_mask", "sample_spans", "instruction_mask"
 TokenMask = Bool[Tensor, "batch seq"]
 BATCH_INPUTS = (
     "input_ids", "inputs_embeds", "pixel_values", "input_features", "input_values",
@@ -87,6 +88,36 @@ def make_prompt_mask(
     if labels is None or labels.shape != shape:
         return seen
     return seen & ((labels != -100).cumsum(1) == 0)
+
+
+def fit_to_batch(given: Tensor, mask: TokenMask) -> TokenMask:
+    """Repeat the rows of `given` for beams, and pad it for drafts behind the prompt, as `mask` is.
+
+    `mask` itself if it has fewer tokens.
+    """
+    more = mask.shape[1] - given.shape[1]
+    if more < 0:
+        return mask
+    return F.pad(given.bool().repeat_interleave(len(mask) // len(given), 0), (0, more))
+
+
+def narrow_prompt(context: RoutingContext, instruction: Tensor | None, span: str | None) -> None:
+    """Restrict `prompt_mask` to the tokens of `InstanceGate.span`, where a sample has any."""
+    prompt = context.prompt_mask
+    if prompt is None or span in (None, "prompt") or context.reuse_cached_decisions:
+        return
+    chosen = prompt
+    if instruction is not None:
+        if len(prompt) % len(instruction) or instruction.shape[1] > prompt.shape[1]:
+            raise ValueError(
+                f"{INSTRUCTION_KEY} is {tuple(instruction.shape)} for tokens of "
+                f"{tuple(prompt.shape)}: pass a bool a token"
+            )
+        chosen = chosen & fit_to_batch(instruction, prompt)
+    if span != "instruction" and context.modality is not None:
+        is_text = context.modality == 0
+        chosen = chosen & (is_text if span == "text" else ~is_text)
+    context.prompt_mask = torch.where(chosen.any(1, keepdim=True), chosen, prompt)
 
 
 def set_tasks(context: RoutingContext, task_ids: Tensor, num_tasks: int, *, repeats: bool) -> None:

@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any, cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
@@ -21,12 +20,15 @@ from coterie.routing.gates.instance import compute_prompt_mean
 from coterie.tuner import runtime
 from coterie.tuner.batch import (
     BATCH_INPUTS,
+    INSTRUCTION_KEY,
     PROMPT_KEY,
     SPANS_KEY,
     check_unpacked,
     count_copies,
     find_batch_input,
+    fit_to_batch,
     make_prompt_mask,
+    narrow_prompt,
     set_tasks,
 )
 from coterie.tuner.idle_experts import IDLE_PASSES, warn_of_idle_experts
@@ -34,6 +36,7 @@ from coterie.tuner.runtime import RUNTIME, GenerationSession
 from coterie.tuner.unlisted_family import UNKNOWN, UnlistedFamily
 
 TASK_KEYS = ("coterie_task_ids", "task_ids")
+OWN_KEYS = (*TASK_KEYS, PROMPT_KEY, INSTRUCTION_KEY, SPANS_KEY)
 ROUTED_METHODS = ("generate", "init_continuous_batching")
 """The methods of a model that grafting replaces."""
 
@@ -51,6 +54,7 @@ class RoutingHook:
         self.assumed_towers = frozenset((*towers, "text") if is_unlisted else ())
         self.parameter_names = tuple(inspect.signature(model.forward).parameters)
         self.caches_decisions = False
+        self.prompt_span: str | None = None
         self.num_tasks = self.num_passes = self.last_thread = 0
         self.last_pass_s = 0.0
         self.handles: list[RemovableHandle] = [
@@ -71,8 +75,7 @@ class RoutingHook:
                 runtime.configure_checkpointing(model)
         # `close`, which also runs if this raises, restores the outer context.
         runtime.push_context(RoutingContext(batch_size=0, device=torch.device("cpu")))
-        own = (*TASK_KEYS, PROMPT_KEY, SPANS_KEY)
-        passed = {name: kwargs[name] for name in kwargs if name not in own}
+        passed = {name: kwargs[name] for name in kwargs if name not in OWN_KEYS}
         inputs = dict(zip(self.parameter_names, args, strict=False)) | passed
         context = self._make_forward_context(model, inputs, kwargs)
         if not torch.compiler.is_compiling():
@@ -103,6 +106,8 @@ class RoutingHook:
             set_tasks(context, task_ids, self.num_tasks, repeats=is_generating)
         if self.caches_decisions:
             self._restore_cached_decisions(context, inputs, session)
+            turns = session.instruction_mask if session else kwargs.get(INSTRUCTION_KEY)
+            narrow_prompt(context, turns, self.prompt_span)
         return context
 
     def make_generation_context(
@@ -200,10 +205,7 @@ class RoutingHook:
             context.reuse_cached_decisions = session.has_started
             mask, prompt = context.prompt_mask, session.prompt_mask
             if not session.has_started and prompt is not None and mask is not None:
-                prompt = prompt.repeat_interleave(context.batch_size // len(prompt), 0)
-                # An assistant's drafts may follow the prompt.
-                drafts = mask.shape[1] - prompt.shape[1]
-                context.prompt_mask = F.pad(prompt, (0, drafts)) if drafts >= 0 else mask
+                context.prompt_mask = fit_to_batch(prompt, mask)
             session.has_started = True
         elif is_filled:
             context.cached_decisions = getattr(cache, "coterie_cached_decisions", {})

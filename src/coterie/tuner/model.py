@@ -91,6 +91,13 @@ class CoterieModel(BaseTuner):
         hook.num_tasks = max(hook.num_tasks, len(config.tasks))
         gates = [each.gate for each in config.parse_mixtures() if each.gate is not None]
         hook.caches_decisions |= any(gate.decides_per_sample for gate in gates)
+        spans = {gate.prompt_span for gate in gates} | {hook.prompt_span}
+        if len(spans := spans - {None}) > 1:
+            raise ValueError(
+                f"InstanceGate(span=...) is {' and '.join(sorted(map(repr, spans)))} in one "
+                "model, whose gates average the same tokens: give all one span"
+            )
+        hook.prompt_span = next(iter(spans), None)
 
     @contextmanager
     def _enable_peft_forward_hooks(self, *args: Any, **kwargs: Any) -> Iterator[None]:

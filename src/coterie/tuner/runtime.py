@@ -24,12 +24,14 @@ class GenerationSession:
     Attributes:
         model: whose it is: another grafted model may be called meanwhile, such as a reward model.
         prompt_mask: False for padding; a static cache passes the forward a mask of four axes.
+        instruction_mask: the users' turns in the prompt; None if that is not known.
         has_started: the prompts were seen, and the decisions cached for them apply.
     """
 
     model: nn.Module
     task_ids: Int[Tensor, " batch"] | None = None
     prompt_mask: Bool[Tensor, "batch seq"] | None = None
+    instruction_mask: Bool[Tensor, "batch seq"] | None = None
     cached_decisions: dict[str, CachedDecision] = field(default_factory=dict)
     has_started: bool = False
 

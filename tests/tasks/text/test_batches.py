@@ -18,6 +18,7 @@ from coterie.models.image_limit import set_max_pixels
 from coterie.tasks.losses import compute_objective, sum_by_task
 from coterie.tasks.text import batches
 from coterie.tasks.text.batches import TextCollator, append_answers, compute_token_losses
+from coterie.tasks.text.generation import prepare_inputs
 from tests.tinies.base import tokenizer
 from tests.tiny import TINY
 from tests.tuner.checks import grafted
@@ -112,11 +113,9 @@ def test_llava_takes_the_batch_as_it_is():
     # 28 / 7 squared patches of the one picture
     assert (batch["input_ids"] == words.convert_tokens_to_ids("<image>")).sum(1).tolist() == [16, 0]
     model = tiny.model
-    task_ids = batch.pop("task_ids")
-    assert task_ids.tolist() == [1, 0]
-    assert torch.isfinite(model(**batch).loss)
-    prompts = collate.collate_prompts(seen)
-    prompts.pop("task_ids")
+    assert batch["task_ids"].tolist() == [1, 0]
+    assert torch.isfinite(model(**prepare_inputs(batch, model)).loss)
+    prompts = prepare_inputs(collate.collate_prompts(seen), model)
     answer = model.generate(**prompts, max_new_tokens=2, do_sample=False)
     assert answer.shape == (2, prompts["input_ids"].shape[1] + 2)
 
@@ -217,6 +216,7 @@ def test_images_are_limited_as_the_processor_says(words, monkeypatch) -> None:
     )
     processor = SimpleNamespace(tokenizer=words, image_processor=SimpleNamespace())
     processor.apply_chat_template = words.apply_chat_template
+    monkeypatch.setattr(batches, "mark_instructions", lambda *_: torch.ones(1, 1))
     collate = TextCollator(processor, ("ocr",))
     for limit, size in ((None, (28, 28)), (200, (14, 14))):
         set_max_pixels(processor, limit)

@@ -91,6 +91,11 @@ class Gate(ABC):
     """A sample's decision is made once and cached for its later tokens."""
 
     @property
+    def prompt_span(self) -> str | None:
+        """The part of the prompt that the gate averages, as `InstanceGate.span`; None for none."""
+        return None
+
+    @property
     def depends_on_task_only(self) -> bool:
         """True if the task alone decides, so that a task's mixture can be merged or exported."""
         return False

@@ -22,6 +22,11 @@ class InstanceGate(Gate):
     Departs: Awaker's code pools again for each new token, without the image's features.
 
     Attributes:
+        span: the tokens of the prompt that are averaged. "instruction": the user's turns, media
+            included, without system turn, role headers and earlier answers, which are alike in
+            all samples (Awaker); "text" and "media", those of its tokens alone; "prompt", all.
+            coterie's own batches say which are the user's turns, in `instruction_mask`; a forward
+            without that takes the whole prompt, and so does a sample with no token in the span.
         pool: the features that are averaged: "embedding", the language model's input embeddings,
             images included, the same for every layer (Awaker); "hidden", the layer's own input.
         tie: layers that share a decision: "layer", none; "block", the linear layers of one
@@ -32,6 +37,7 @@ class InstanceGate(Gate):
     """
 
     decides_per_sample: ClassVar[bool] = True
+    span: Literal["instruction", "prompt", "media", "text"] = "instruction"
     pool: Literal["embedding", "hidden"] = "embedding"
     tie: Literal["layer", "block", "model"] = "layer"
     norm: bool = True
@@ -41,6 +47,10 @@ class InstanceGate(Gate):
     def __post_init__(self) -> None:
         check_choices(self)
         check_init_std(self, self.init_std)
+
+    @property
+    def prompt_span(self) -> str | None:
+        return self.span
 
     def get_input_width(self, layer_width: int, embedding_width: int) -> int:
         return embedding_width if self.pool == "embedding" else layer_width

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from coterie.data.chat_template import apply_template, get_end_of_turn_id, get_tokenizer
+from coterie.data.instruction_mask import mark_instructions
 from coterie.data.sample import TextSample
 from coterie.data.sources.base import get_first_line
 from coterie.models.image_limit import get_max_pixels
@@ -50,8 +51,9 @@ class TextCollator:
     def __call__(self, samples: Sequence[TextSample]) -> dict[str, Tensor]:
         """Make a training batch, padded on the right.
 
-        `input_ids`, `attention_mask` and `labels` [batch, seq], `task_ids` [batch], and the
-        processor's media tensors. Labels are -100 except at the answer and the end of its turn.
+        `input_ids`, `attention_mask`, `labels` and `instruction_mask` [batch, seq], `task_ids`
+        [batch], and the processor's media tensors. Labels are -100 except at the answer and the
+        end of its turn; `instruction_mask` is True at the users' turns.
 
         Raises ValueError for a sample of an unknown task, one that is too long, or one that the
         processor refuses, with its file and row.
@@ -85,12 +87,12 @@ class TextCollator:
         return [*ids["input_ids"], self.end_of_turn]
 
     def encode(self, samples: Sequence[TextSample]) -> dict[str, Any]:
-        """Return the processor's batch of the prompts."""
+        """Return the processor's batch of the prompts, with `instruction_mask`."""
         limit = get_max_pixels(self.processor)
         messages = [sample.to_chat_messages(limit) for sample in samples]
         encoded = dict(apply_template(self.processor, messages))
         encoded.pop("labels", None)  # PaliGemma's, which are the prompt's
-        return encoded
+        return encoded | {"instruction_mask": mark_instructions(self.processor, messages, encoded)}
 
     def _encode_prompts(self, samples: Sequence[TextSample]) -> tuple[Tensor, Mapping[str, Tensor]]:
         """Return the task id of each sample, int64 [batch], and the processor's batch."""
@@ -155,7 +157,8 @@ def append_answers(
     batch = dict(encoded)
     added = {"input_ids": answers, "attention_mask": [torch.ones_like(each) for each in answers]}
     types = [torch.zeros_like(each) for each in answers]  # an answer's tokens are text
-    added |= {name: types for name in encoded if name.endswith("token_type_ids")}
+    by_token = ("token_type_ids", "instruction_mask")
+    added |= {name: types for name in encoded if name.endswith(by_token)}
     if (seen := encoded.get("cross_attention_mask")) is not None:  # an answer sees all images
         ends = [row[known][-1:] for row, known in zip(seen, mask, strict=True)]
         added["cross_attention_mask"] = [

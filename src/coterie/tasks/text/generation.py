@@ -102,12 +102,12 @@ def estimate_prompt_length(sample: TextSample) -> int:
 
 
 def prepare_inputs(batch: Mapping[str, Any], model: Any) -> dict[str, Any]:
-    """Move a collator's batch to the model's device; without task ids if there is no mixture."""
+    """Move a collator's batch to the model's device; without what only mixtures take, if none."""
     grafted = any(isinstance(module, CoterieLayer) for module in model.modules())
     return {
         key: value.to(model.device) if isinstance(value, Tensor) else value
         for key, value in batch.items()
-        if grafted or key != "task_ids"
+        if grafted or key not in ("task_ids", "instruction_mask")
     }
 
 

@@ -13,7 +13,7 @@ from coterie.models.quantization import is_quantized
 from coterie.tasks.predictions import Collator
 from coterie.tasks.text.batches import IGNORE_INDEX
 
-TEXT_KEYS = {"input_ids", "attention_mask", "labels", "task_ids"}
+TEXT_KEYS = {"input_ids", "attention_mask", "labels", "task_ids", "instruction_mask"}
 GIVEN = ("input_ids", "position_ids", "prompt_mask", "sample_spans")
 """What a grafted model needs of a packed batch."""
 
@@ -60,6 +60,8 @@ def pack(batch: dict[str, Tensor], max_length: int | None = None) -> dict[str, A
         "position_ids": (seen.cumsum(1) - 1, 0),  # padding is a sample of its own a token
         "prompt_mask": ((labels != IGNORE_INDEX).cumsum(1) == 0, False),
     }
+    if "instruction_mask" in batch:
+        places["instruction_mask"] = (batch["instruction_mask"], False)
     packed: dict[str, Any] = {
         name: pad_sequence(values[seen].split(totals), batch_first=True, padding_value=filler)
         for name, (values, filler) in places.items()
