@@ -59,7 +59,7 @@ VARIANTS = {
     ),
     "mod_squad-selected": lambda: recipes.mod_squad(normalize="selected", mlp=(4, 2)),
     "uni_moe-released": lambda: recipes.uni_moe(released=True, layers="even", aux=True),
-    "rode-sparse": lambda: recipes.rode(sparsity=0.001, at=("text.mlp",)),
+    "rode-sparse": lambda: recipes.rode(sparsity=0.5, at=("text.mlp",)),
 }
 
 
@@ -217,7 +217,9 @@ def test_rode() -> None:
     assert (mixture.gate, mixture.router) == (TokenGate(bias=False), Rectified(bias=0.1))
     found = [name for name in ATTENTION if re.fullmatch(str(mixture.at), name)]
     assert found == ["model.layers.3.self_attn.q_proj", "model.layers.3.self_attn.v_proj"]
-    assert recipe.losses == () and recipes.rode(sparsity=0.1).losses == (Sparsity(weight=0.1),)
+    assert recipe.losses == () and recipes.rode(sparsity=0.5).losses == (
+        Sparsity(weight=1e-8, target=0.5),
+    )
     assert "econstruction" in recipe.notes
     (everywhere, _) = recipes.rode(at=("text.attn", "text.mlp"), scale=None).mixtures
     assert everywhere.experts.scales == (4.0, 2.0, 1.0, 0.5)  # 16 / 4, 16 / 8, 16 / 16, 16 / 32

@@ -1,14 +1,22 @@
 """How much tasks say about experts, as a line tells it."""
 
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
+from transformers import TrainingArguments
 
 from coterie.losses.mutual_information import MutualInformation
+from coterie.losses.sparsity import Sparsity
 from coterie.routing.decision import Routing, Tape
 from coterie.routing.usage import ExpertUsage
-from coterie.train.running_sums import compute_layer_information, round_statistics
+from coterie.train.running_sums import (
+    RunningSums,
+    compute_layer_information,
+    round_statistics,
+)
+from coterie.train.stage_context import StageContext
 
 
 def routing(probs: list[list[float]], task: list[int] | None, **more: object) -> Routing:
@@ -57,3 +65,21 @@ def test_usage_is_logged_to_six_places() -> None:
     assert round_statistics(thirds.compute_means(["mean_weight"])) == {
         "layer": {"mean_weight": {"b": [0.333333, 0.666667]}}
     }
+
+
+def test_factors_of_routing_losses_are_kept_from_step_to_step_and_in_checkpoints(tmp_path) -> None:
+    recipe = SimpleNamespace(losses=(Sparsity(weight=0.5, target=0.75),))
+    config = SimpleNamespace(task_names=("a", "b"), recipe=recipe)
+    context = object.__new__(StageContext)
+    object.__setattr__(context, "config", config)
+    object.__setattr__(context, "stage", SimpleNamespace(routed=True))
+    args = TrainingArguments(output_dir=str(tmp_path), use_cpu=True)
+    sums = RunningSums(context, args)
+    tape = Tape(layer=routing([[0.0, 1.0], [1.0, 1.0]], [0, 1]))
+    # norms 1 and 2, mean 1.5, times 0.5; a quarter of the gates is 0, fewer than three quarters
+    assert sums.weigh_routing_losses(tape, share=1.0) == [0.75]
+    sums.clear()
+    assert sums.weigh_routing_losses(tape, share=1.0)[0].item() == pytest.approx(0.75 * 1.2)
+    again = RunningSums(context, args)
+    again.restore(sums.get_tensors())
+    assert again.factors.tolist() == pytest.approx([1.44])

@@ -37,6 +37,13 @@ class RoutingLoss(ABC):
     def compute(self, routing: Routing) -> Loss:
         """Compute the loss of one layer in float32, without the weight; padding does not count."""
 
+    def adapt(self, factor: Loss, tape: Tape, *, share: float) -> Loss:
+        """Return the next factor of the loss, beside `weight`; it starts at 1 in each stage.
+
+        `tape` is that of a `share`, in (0, 1], of a step's samples. All processes call it.
+        """
+        return factor
+
     def __call__(self, tape: Tape) -> Loss:
         """Compute `weight` times the sum over the layers of a tape; ValueError if it is empty."""
         if not tape:

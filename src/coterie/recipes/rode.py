@@ -37,7 +37,8 @@ def rode(
         scale: of every expert, whatever its rank; None for 16 / rank.
         bias: added to every logit, so that initially every token has experts; without any it
             has no gradient.
-        sparsity: weight of the L1 norm of the gates; 0 for none.
+        sparsity: share of the gates that is to be 0, in (0, 1): the weight of their L1 norm is
+            adapted to hold it (ReMoE, arXiv:2412.14711); 0 for no such loss.
         at: roles or patterns, a mixture for each; by default queries and values of the language
             model. ("text.attn", "text.mlp") are all its linear layers.
         learning_rate: the peak. 2e-5 stands in the name of a checkpoint of the author's, and 2e-4
@@ -49,7 +50,7 @@ def rode(
     return Recipe(
         name="rode",
         mixtures=tuple(Mixture(at=each, experts=lora, gate=gate, router=router) for each in at),
-        losses=(Sparsity(weight=sparsity),) if sparsity else (),
+        losses=(Sparsity(weight=1e-8, target=sparsity),) if sparsity else (),
         stages=(Stage(name="joint", learning_rate=learning_rate, epochs=epochs, warmup=0.03),),
         paper="Jiao et al. 2024, arXiv:2407.12730",
         notes="A reconstruction: no code and no configuration of the paper could be read.",

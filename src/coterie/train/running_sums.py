@@ -18,7 +18,8 @@ from coterie.train.stage_context import StageContext
 
 LOGGED_STATISTICS = ("mean_weight",)
 """The statistics of log.jsonl's "use"; all of them would make the log three times as long."""
-LOSSES_PREFIX, USAGE_PREFIX, DUE = "window.", "use.", "usage_is_due"
+LOSSES_PREFIX, USAGE_PREFIX = "window.", "use."
+DUE, FACTORS = "usage_is_due", "loss_factors"
 """Of the names of the tensors in a checkpoint."""
 MEANS = ("loss", "routing")
 """The sums of losses whose mean over processes, not whose sum, is the global batch's."""
@@ -45,12 +46,14 @@ class RunningSums:
     """Sums since the last record, on the device, so that no step synchronises with the CPU.
 
     Losses are summed over all steps, expert usage over the parts of the step before the record.
+    `factors` are those of the routing losses, as `RoutingLoss.adapt` has them, which stay.
     """
 
     def __init__(self, context: StageContext, args: TrainingArguments) -> None:
         self.context, self.tasks, self.device = context, context.config.task_names, args.device
         # Devices of type "mps" have no float64.
         self.dtype = torch.float32 if self.device.type == "mps" else torch.float64
+        self.factors = torch.ones(len(context.losses), device=self.device, dtype=self.dtype)
         self.clear()
 
     def clear(self) -> None:
@@ -81,6 +84,21 @@ class RunningSums:
         if routing:
             self.sums["routing"] += torch.stack([each.detach() for each in routing])
 
+    def weigh_routing_losses(self, tape: Tape, *, share: float) -> list[Tensor]:
+        """Compute the routing losses of a share of a step, and adapt their factors."""
+        losses, factors = self.context.losses, self.factors.unbind()
+        weighed = [
+            each(tape) * factor.to(torch.float32)
+            for each, factor in zip(losses, factors, strict=True)
+        ]
+        with torch.no_grad():
+            adapted = [
+                each.adapt(factor, tape, share=share)
+                for each, factor in zip(losses, factors, strict=True)
+            ]
+        self.factors = torch.stack(adapted)
+        return weighed
+
     def add_usage(self, tape: Tape, state: TrainerState) -> None:
         """Add the expert usage of one part of a step, if a record follows."""
         if self.needs_routing(state):
@@ -99,7 +117,8 @@ class RunningSums:
         totals, usage = self._compute_totals(), self._merge_usage()
         losses = {f"{LOSSES_PREFIX}{name}": sums.cpu() for name, sums in totals.items()}
         usages = {f"{USAGE_PREFIX}{name}": sums for name, sums in usage.sums.items()}
-        return losses | usages | {DUE: torch.tensor(self.usage_is_due)}
+        own = {DUE: torch.tensor(self.usage_is_due), FACTORS: self.factors.cpu()}
+        return losses | usages | own
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
         """Restore this process's share of what `get_tensors` returned, which may be of others.
@@ -115,6 +134,7 @@ class RunningSums:
                         mine if is_mean else mine / distributed.get_world_size()
                     )
         self.usage_is_due = bool(tensors[DUE])
+        self.factors = tensors[FACTORS].to(self.factors)
 
     def make_record(self, step: int, num_steps: int, measured: Mapping[str, Any]) -> dict[str, Any]:
         """Make the record of the steps since the last one; all processes must call this.

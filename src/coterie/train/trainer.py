@@ -125,8 +125,8 @@ class MixtureTrainer(Trainer):
     def _compute_routing_losses(self, tape: Tape) -> list[Float[Tensor, ""]]:
         """Compute the routing losses, each the mean over the accumulation steps."""
         distributed.assert_same_layers_across_ranks(tape)
-        parts = self.current_gradient_accumulation_steps
-        return [each(tape) / parts for each in self.stage_context.losses]
+        parts, sums = self.current_gradient_accumulation_steps, self.running_sums
+        return [loss / parts for loss in sums.weigh_routing_losses(tape, share=1 / parts)]
 
     def _check_finite(self, loss: Tensor, inputs: Batch) -> None:
         if not bool(torch.isfinite(loss)):
