@@ -166,3 +166,47 @@ def test_packed_samples_are_refused_where_the_prompt_decides():
     ids, _, _ = prompts()
     with pytest.raises(ValueError, match="cu_seq_lens_q"):
         model_of("instance")(input_ids=ids, cu_seq_lens_q=torch.tensor([0, 4, 9]))
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_a_gate_averages_the_users_turns_alone(side):
+    model = model_of("instance")
+    ids = torch.randint(1, 64, (2, LONG), generator=torch.Generator().manual_seed(3))
+    attended = torch.ones_like(ids)
+    attended[1, : LONG - SHORT] = 0
+    if side == "right":
+        attended = attended.flip(1)
+    # of the long prompt tokens 3 to 5; of the short one, none is said to be the user's: all count
+    turns = torch.zeros_like(ids)
+    turns[0, 3:6] = 1
+    wanted = torch.where(turns.any(1, keepdim=True), turns, attended).bool()
+    given = dict(input_ids=ids, attention_mask=attended)
+    with torch.no_grad():
+        found = model(**given, instruction_mask=turns).logits
+        whole = model(**given).logits
+        assert (found - whole)[0].abs().max() > 1e-3
+        torch.testing.assert_close(found, model(**given, prompt_mask=wanted).logits)
+    if side == "left":
+        settings = dict(max_new_tokens=1, do_sample=False, output_logits=True,
+                        return_dict_in_generate=True, num_beams=1)  # fmt: skip
+        (first,) = model.generate(**given, instruction_mask=turns, **settings).logits
+        torch.testing.assert_close(first, found[:, -1])
+        beams = model.generate(**given, instruction_mask=turns, num_beams=2, max_new_tokens=2)
+        assert beams.shape == (2, LONG + 2)
+
+
+def test_one_span_a_model():
+    mixtures = [
+        Mixture(at=f"text.{part}", gate=InstanceGate(span=span))
+        for part, span in (("mlp", "prompt"), ("attn", "text"))
+    ]
+    config = LlamaConfig(vocab_size=64, hidden_size=32, intermediate_size=64, num_hidden_layers=1,
+                         num_attention_heads=4, pad_token_id=PAD)  # fmt: skip
+    with pytest.raises(ValueError, match="'prompt' and 'text' in one model"):
+        coterie.graft(LlamaForCausalLM(config), mixtures)
+
+
+def test_a_mask_of_other_tokens_is_refused():
+    model = model_of("instance")
+    with pytest.raises(ValueError, match=r"instruction_mask is \(2, 9\) for tokens of \(2, 5\)"):
+        model(input_ids=torch.ones(2, SHORT).long(), instruction_mask=torch.ones(2, LONG))

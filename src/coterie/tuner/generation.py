@@ -24,7 +24,7 @@ def route_generate(model: nn.Module) -> None:
 def generate_routed(self: Any, *args: Any, **kwargs: Any) -> Any:
     """Generate as the base model does; replaces its `generate` and also takes `task_ids`."""
     task_ids = kwargs.pop("coterie_task_ids", kwargs.pop("task_ids", None))
-    instruction = kwargs.pop(INSTRUCTION_KEY, None)
+    turns = kwargs.pop(INSTRUCTION_KEY, None)
     mask = kwargs.get("attention_mask")
     config = kwargs.get("generation_config") or self.generation_config
     size = kwargs.get("prefill_chunk_size", getattr(config, "prefill_chunk_size", None))
@@ -35,9 +35,8 @@ def generate_routed(self: Any, *args: Any, **kwargs: Any) -> Any:
         )
     prompt = mask.bool() if isinstance(mask, Tensor) and mask.ndim == 2 else None
     outer, outer_context = RUNTIME.generation_session, RUNTIME.context
-    session = GenerationSession(
-        model=self, task_ids=task_ids, prompt_mask=prompt, instruction_mask=instruction
-    )
+    session = GenerationSession(model=self, task_ids=task_ids, prompt_mask=prompt)
+    session.instruction_mask = None if turns is None else turns.bool()
     hook = find_hook(self)
     assert hook is not None
     context = hook.make_generation_context(self, args, kwargs, task_ids)
