@@ -14,6 +14,7 @@ from coterie.routing.decision import Tape
 from coterie.routing.mutual_information import compute_mutual_information
 from coterie.routing.usage import ExpertUsage, UsageStatistics
 from coterie.tasks.losses import TaskLossSums
+from coterie.train.dead_experts import DeadExpertWatch
 from coterie.train.stage_context import StageContext
 
 LOGGED_STATISTICS = ("mean_weight",)
@@ -53,6 +54,7 @@ class RunningSums:
         self.context, self.tasks, self.device = context, context.config.task_names, args.device
         # Devices of type "mps" have no float64.
         self.dtype = torch.float32 if self.device.type == "mps" else torch.float64
+        self.watch = DeadExpertWatch(context.config.recipe.mixtures)
         self.factors = torch.ones(len(context.losses), device=self.device, dtype=self.dtype)
         self.clear()
 
@@ -183,6 +185,8 @@ class RunningSums:
 
     def _compute_usage(self) -> dict[str, Any]:
         usage = self._merge_usage()
+        if usage.sums:
+            self.watch.add(usage)
         entries: dict[str, Any] = {"information": compute_layer_information(usage)}
         if self.usage_is_due:
             entries["use"] = round_statistics(usage.compute_means(LOGGED_STATISTICS))

@@ -15,6 +15,14 @@ class Router(ABC):
     """
 
     @property
+    def dead_expert_advice(self) -> str:
+        """What to change if some experts are never chosen, for a warning."""
+        return (
+            "add LoadBalance(weight=0.01) to the recipe's losses, noise to the router, or take "
+            "fewer experts"
+        )
+
+    @property
     def kernel_router(self) -> KernelRouter | None:
         """The router as (mode, number, k) for `coterie.kernels.lora_triton_kernels`; None if not.
 

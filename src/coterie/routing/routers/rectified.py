@@ -21,6 +21,13 @@ class Rectified(Router):
     bias: float = 0.0
 
     @property
+    def dead_expert_advice(self) -> str:
+        return (
+            "raise the bias of Rectified, so that closed gates open again, or lower the learning "
+            "rate or the target of Sparsity"
+        )
+
+    @property
     def kernel_router(self) -> KernelRouter:
         return ("rectified", self.bias, 0)
 
