@@ -17,11 +17,13 @@ from benchmarks.ffn import Ffn
 from benchmarks.linear import Linear
 from benchmarks.model import Model
 from benchmarks.provenance import SEED, provenance
+from benchmarks.recipes import Recipes
 from benchmarks.table import RESULTS, as_table
 from benchmarks.trainer import Trainer
 
 BENCHMARKS = {
-    each.name: each for each in (Linear(), Ffn(), Attention(), Model(), Trainer(), Dense())
+    each.name: each
+    for each in (Linear(), Ffn(), Attention(), Model(), Recipes(), Trainer(), Dense())
 }
 
 

@@ -137,26 +137,27 @@ def candidates(case: Case, device: torch.device) -> dict[str, Candidate]:
     if case.dtype != "fp32":
         adapted[DEFAULT] = lambda: plain_lora(case.model(device), sum(case.ranks), autocast=True)
     ids = torch.randint(8192, (2, case.tokens), device=device)
-    return {FROZEN: _frozen(case.model(device), ids)} | {
-        name: _candidate(build().train(), ids) for name, build in adapted.items()
+    return {FROZEN: frozen_candidate(case.model(device), ids, ids)} | {
+        name: model_candidate(build().train(), ids, ids) for name, build in adapted.items()
     }
 
 
-def _candidate(model: nn.Module, ids: Tensor) -> Candidate:
+def model_candidate(model: nn.Module, ids: Tensor, labels: Tensor) -> Candidate:
+    """Return the step of a model's trained parameters."""
     parameters = tuple(model.parameters())
     return Candidate(
-        forward=lambda: model(input_ids=ids, labels=ids).loss,
+        forward=lambda: model(input_ids=ids, labels=labels).loss,
         wanted=tuple(parameter for parameter in parameters if parameter.requires_grad),
         fixed=(*parameters, *model.buffers()),
         syncs=True,
     )
 
 
-def _frozen(model: PreTrainedModel, ids: Tensor) -> Candidate:
+def frozen_candidate(model: PreTrainedModel, ids: Tensor, labels: Tensor) -> Candidate:
     """Return the step without any adapter, down to the embeddings: the lower bound of adapters."""
     embedded = model.get_input_embeddings()(ids).requires_grad_()
     return Candidate(
-        forward=lambda: model(inputs_embeds=embedded, labels=ids).loss,
+        forward=lambda: model(inputs_embeds=embedded, labels=labels).loss,
         wanted=(embedded,),
         fixed=(*model.parameters(), *model.buffers()),
         syncs=True,
