@@ -56,7 +56,6 @@ def test_a_dense_data_set(file: Path, unchecked: None) -> None:
         ("pictures: {set: nyuv2, folder: 3}", "pictures.folder = 3: give a folder, relative to"),
         ("pictures: {set: scenes, names: [dept]}", "segmentation, depth, norm"),
         ("pictures: {set: scenes, names: [dept]}", "(did you mean depth?)"),
-        ("pictures: {set: scenes, names: depth}", "names takes tuple[str, ...], not 'depth'"),
         ("pictures: {set: scenes, nmes: [depth]}", "no field 'nmes' (did you mean names?)"),
         ("pictures: {set: scenes, 3: 3}", "Scenes has no field '3'"),
         (
