@@ -68,7 +68,7 @@ class TaskScore:
             draws=compute_scores(metric, sums)[None, :, None],
             samples=(samples,),
             limits=(metric.limits,),
-            scales=(metric.get_scale(),),
+            scales=(metric.get_score_range(),),
         )
         found = Estimates(systems=[drawn], higher_is_better=[higher_is_better]).score(0, 0)
         return cls(

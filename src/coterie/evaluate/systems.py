@@ -206,7 +206,7 @@ def bootstrap_systems(
             draws=np.stack(draws[i], axis=2),
             samples=tuple(len(system.tasks[task].samples) for task in tasks),
             limits=tuple(system.tasks[task].metric.limits for task in tasks),
-            scales=tuple(system.tasks[task].metric.get_scale() for task in tasks),
+            scales=tuple(system.tasks[task].metric.get_score_range() for task in tasks),
         )
         for i, system in enumerate(systems)
     ]

@@ -95,7 +95,7 @@ class Metric(ABC):
             fails with what there is instead.
         prediction_type: the type of prediction that `statistics` takes.
         limits: minimum and maximum of the score; intervals are clipped to them.
-        scale: how far the score may be from that of other samples, where all samples agree; None
+        score_range: how far the score may be from that of other samples, where all samples agree; None
             for the distance of the limits, and nothing is assumed where that is infinite.
     """
 
@@ -106,7 +106,7 @@ class Metric(ABC):
     higher_is_better: ClassVar[bool] = True
     unit: ClassVar[str] = "%"
     limits: ClassVar[tuple[float, float]] = (0.0, 100.0)
-    scale: ClassVar[float | None] = None
+    score_range: ClassVar[float | None] = None
 
     @classmethod
     def get_name(cls) -> str:
@@ -114,9 +114,9 @@ class Metric(ABC):
         return cls.name or to_snake_case(cls.__name__)
 
     @classmethod
-    def get_scale(cls) -> float:
-        """Return `scale`, or the distance of the limits."""
-        return cls.limits[1] - cls.limits[0] if cls.scale is None else cls.scale
+    def get_score_range(cls) -> float:
+        """Return `score_range`, or the distance of the limits."""
+        return cls.limits[1] - cls.limits[0] if cls.score_range is None else cls.score_range
 
     def score(self, total: Statistics) -> float:
         """Compute the score of summed statistics; shares in percent, 0 to 100. NaN if undefined.

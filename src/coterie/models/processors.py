@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from importlib.util import find_spec
 from inspect import isclass
-from typing import Any
+from typing import Any, cast
 
 from coterie.data.sources.base import get_first_line
 from coterie.models.base_config import describe_remote_code
@@ -110,7 +110,8 @@ def _load_without_videos(folder: str, usual_kind: Any) -> Any:
         "feature_extractor": transformers.AutoFeatureExtractor.from_pretrained,
         "video_processor": _load_video_settings,
     }
-    parts = [loaders[part](folder, trust_remote_code=False) for part in kind.get_attributes()]
+    names = cast(Any, kind).get_attributes()
+    parts = [loaders[part](folder, trust_remote_code=False) for part in names]
     return make_processor_without_videos(kind, parts, settings)
 
 

@@ -2,6 +2,7 @@
 
 import sys
 from functools import cache
+from typing import Any
 
 from coterie.data.row_formats.base import RowFormat
 from coterie.data.row_formats.fields import Row
@@ -16,5 +17,6 @@ def detect_format(row: Row) -> RowFormat:
 @cache
 def find_formats() -> tuple[RowFormat, ...]:
     """Return the formats that the files of this folder define, in their order."""
-    kinds = [kind() for kind in find_kinds(sys.modules[__name__], RowFormat)]
-    return tuple(sorted(kinds, key=lambda each: (each.order, type(each).__name__)))
+    kinds: list[Any] = find_kinds(sys.modules[__name__], RowFormat)
+    formats = (kind() for kind in kinds)
+    return tuple(sorted(formats, key=lambda each: (each.order, type(each).__name__)))

@@ -24,7 +24,7 @@ class EditRate(TextMetric):
 
     higher_is_better = False
     limits = (0.0, math.inf)
-    scale = 100.0
+    score_range = 100.0
     normalize: bool = True
 
     @abstractmethod

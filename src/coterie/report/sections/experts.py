@@ -54,9 +54,9 @@ class ExpertUsageMaps(Section):
             files = (folder.try_read_mapping(folder.expert_usage_file) for folder in folders)
             tasks, layers = parse_layers(next(filter(None, files), {}))
             if layers:
-                shown.append({"system": system} | describe_usage(tasks, layers))
-                shown[-1]["start"] = read_start(system)
-                if len(tasks) > 1 and not shown[-1]["branches"]:
+                usage = {**describe_usage(tasks, layers), "start": read_start(system)}
+                shown.append({"system": system} | usage)
+                if len(tasks) > 1 and not usage["branches"]:
                     missing.append(MissingFile(NO_DENDROGRAM.format(system.name)))
             elif is_routed(system):
                 what = f"No expert maps of {system.name}"
