@@ -54,7 +54,7 @@ class BootstrapSamples:
             systems that are compared.
         samples: the number of samples of each task.
         limits: the least and the greatest score of each task's metric.
-        scales: of each task's metric, see `Metric.score_range`; None for the distances of the limits.
+        scales: `Metric.score_range` of each task's metric; None for the distances of the limits.
     """
 
     values: Float[np.ndarray, "seeds tasks"]

@@ -95,8 +95,8 @@ class Metric(ABC):
             fails with what there is instead.
         prediction_type: the type of prediction that `statistics` takes.
         limits: minimum and maximum of the score; intervals are clipped to them.
-        score_range: how far the score may be from that of other samples, where all samples agree; None
-            for the distance of the limits, and nothing is assumed where that is infinite.
+        score_range: how far the score may be from that of other samples, where all samples agree;
+            None for the distance of the limits, and nothing is assumed where that is infinite.
     """
 
     name: ClassVar[str] = ""
