@@ -117,7 +117,10 @@ def _build_on_meta(base: Path, geometry: Geometry, scale: float) -> Any:
         rank=geometry.rank, alpha=scale * geometry.rank, experts=geometry.experts, released=True
     )
     with torch.device("meta"):
-        return graft(AutoModelForImageTextToText.from_config(config), recipe.mixtures)
+        return graft(
+            AutoModelForImageTextToText.from_config(config, trust_remote_code=False),
+            recipe.mixtures,
+        )
 
 
 def _list_sources(name: str, geometry: Geometry) -> list[str]:

@@ -83,7 +83,10 @@ def test_every_verb(there: Path, coterie: Calls) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["rode", "--tasks", "scenes"], "recipe 'rode' puts experts at 'text.attn', and a model"),
+        (
+            ["moelora", "--tasks", "scenes"],
+            "recipe 'moelora' puts experts at 'text.attn', and a model",
+        ),
         (["dense", "--tasks", "scenes:dept"], "(did you mean depth?)"),
         (["dense", "--tasks", "scenes"], "render scenes with `coterie fetch scenes`"),
         (["dense", "--tasks", "data/dense.yaml", "--set", "vision.augment=3"], "not 3"),

@@ -25,9 +25,9 @@ def test_a_dry_run_trains_nothing(
     steps = ("--steps", "4", "--set", "learning_rate=1", "--dry-run")
     called = coterie("study", *small, *steps, "--out", "dry", "--recipes", "moelora,rode")
     assert called.code == 0, called.err
-    # rode has rank 60, 1024 * 60, in place of 32; and gates of four experts for inputs that are
-    # 2 * (6 * 32 + 64) wide together: 63,488 in place of 32,768.
-    assert "not of equal size: rode trains 1.94 times those of shared_lora" in called.out
+    # rode is at q_proj and v_proj alone, 32 wide and 32 and 16 high: 60 * (64 + 48) a layer, and a
+    # gate of four experts for 32 at each: 2 * (6,720 + 256) = 13,952 in place of 32,768.
+    assert "not of equal size: rode trains 0.426 times those of shared_lora" in called.out
     assert "  todo  train rode\n" in called.out and "  todo  compare and report\n" in called.out
     assert [each.name for each in (folder / "dry").iterdir()] == ["study.json"]
 

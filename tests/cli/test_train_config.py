@@ -163,8 +163,8 @@ def test_parts_are_replaced() -> None:
 
 def test_whole_parts_are_replaced() -> None:
     gate = {"is": "coterie:TaskGate", "per_token": False}
-    found = set_at_path(rode(), "mixtures.1.gate", gate, name="recipe")
-    assert type(found.mixtures[1].gate).__name__ == "TaskGate"
+    found = set_at_path(rode(), "mixtures.0.gate", gate, name="recipe")
+    assert type(found.mixtures[0].gate).__name__ == "TaskGate"
 
 
 @pytest.mark.parametrize(

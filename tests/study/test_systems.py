@@ -14,10 +14,11 @@ TEXT = TextTasks(tasks=(TextTask(name="ocr", rows={"train": "ocr.jsonl"}),))
 
 
 def test_a_baseline_has_the_ranks_of_all_experts_together() -> None:
-    shared, alone = make_baselines(rode(ranks=(4, 8)))
+    everywhere = rode(ranks=(4, 8), scale=None, dropout=0.0, at=("text.attn", "text.mlp"))
+    shared, alone = make_baselines(everywhere)
     assert (shared.name, alone.name) == ("shared_lora", "single_task")
     assert shared.mixtures == alone.mixtures and len(shared.mixtures) == 2
-    for mine, wanted in zip(shared.mixtures, rode().mixtures, strict=True):
+    for mine, wanted in zip(shared.mixtures, everywhere.mixtures, strict=True):
         assert mine.at == wanted.at and mine.gate is None
         assert mine.experts == Lora(ranks=(12,), alpha=24.0)
     # awaker has a LoRA alone, and mixtures with a shared expert beside four: five of rank 2.

@@ -359,8 +359,8 @@ def test_a_base_that_is_none(tmp_path: Path) -> None:
 
 
 def test_a_recipe_for_words_is_refused_before_anything_is_read() -> None:
-    with pytest.raises(ValueError, match=r"'rode' puts experts at 'text\.attn', .* mod_squad"):
-        RunConfig(recipe=recipes.rode(), base=base(), tasks=DenseTasks(dataset=Gallery()))
+    with pytest.raises(ValueError, match=r"'moelora' puts experts at 'text\.attn', .* mod_squad"):
+        RunConfig(recipe=recipes.moelora(), base=base(), tasks=DenseTasks(dataset=Gallery()))
     there = RunConfig(
         recipe=recipes.rode(at=("vision.mlp",)), base=base(), tasks=DenseTasks(dataset=Gallery())
     )
