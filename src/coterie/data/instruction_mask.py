@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from itertools import islice, product
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from jaxtyping import Bool
@@ -21,6 +22,9 @@ NOT_FOUND = (
     "the chat template's own text was not found around the user's turn of a prompt: an "
     "InstanceGate averages the whole prompt instead of the instruction"
 )
+FRAMES: WeakKeyDictionary[Any, dict[str, list[list[int]]]] = WeakKeyDictionary()
+"""Tokenizer -> template and turns -> their frame, since a template takes a millisecond."""
+MAX_FRAMES = 1024
 MERGED_TOKENS = 2
 """Tokens at an edge of the template's text that the tokenizer may merge with a turn's own."""
 
@@ -108,9 +112,16 @@ def _tokenize_frame(processor: Any, chat: Chat) -> list[list[int]]:
         }
         for turn in chat
     ]
-    parts = render_template(processor, turns).split(MARK)
     tokenizer = get_tokenizer(processor)
-    return [tokenizer(part, add_special_tokens=False)["input_ids"] for part in parts]
+    known = FRAMES.setdefault(tokenizer, {})
+    # Most chats are a user's turn alone, whose frame is always the same.
+    key = f"{processor.chat_template}{turns}"
+    if key not in known:
+        if len(known) >= MAX_FRAMES:
+            known.clear()
+        parts = render_template(processor, turns).split(MARK)
+        known[key] = [tokenizer(part, add_special_tokens=False)["input_ids"] for part in parts]
+    return known[key]
 
 
 def _find_media_ids(processor: Any) -> set[int]:
