@@ -15,7 +15,9 @@ import torch
 from sybil import Sybil
 
 from tests.docs.blocks import PARSERS
+from tests.shaped_modules import find_shaped_modules
 
+jaxtyping.install_import_hook(find_shaped_modules(), "beartype.beartype")
 torch.set_num_threads(1)
 # No test cuts the power, and thousands of small files would each wait for the disk.
 os.fsync = lambda opened: None

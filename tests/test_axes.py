@@ -4,10 +4,14 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+import jaxtyping
 import pytest
+import torch
 
 import coterie.axes
+from coterie import Softmax
 from coterie.axes import AXES
+from coterie.routing.mutual_information import compute_mutual_information
 
 SOURCE = Path(coterie.axes.__file__).parent
 DTYPES = {"Bool", "Complex", "Float", "Inexact", "Int", "Integer", "Num", "Real", "Shaped", "UInt"}
@@ -56,3 +60,10 @@ def test_the_check_sees_what_is_wrong() -> None:
     assert list(problems("tokens widht")) == ["'widht' is no word of AXES"]
     assert list(problems("tokens")) == ["a one-axis shape begins with a space"]
     assert not list(problems("*units experts")) and not list(problems("")) and AXES
+
+
+def test_shapes_are_checked_in_tests() -> None:
+    with pytest.raises(jaxtyping.TypeCheckError, match="mass"):
+        compute_mutual_information(torch.ones(2))  # tasks and experts are two axes
+    with pytest.raises(jaxtyping.TypeCheckError, match="logits"):
+        Softmax()(torch.ones(2, dtype=torch.int64), None)  # the module has a name of another's

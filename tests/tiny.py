@@ -1,6 +1,9 @@
 """A tiny random model of every family and a batch for it, made in memory without a download."""
 
 from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import replace
+from functools import cache
 
 from tests.tinies.base import Tiny
 from tests.tinies.gemma3 import gemma3
@@ -19,7 +22,19 @@ from tests.tinies.vision import clip, convnext, dinov2, siglip, swin, vit
 
 __all__ = ["TINY", "Tiny"]
 
-TINY: dict[str, Callable[[], Tiny]] = {
+
+def make_once(make: Callable[[], Tiny]) -> Callable[[], Tiny]:
+    """Build the model and its batch at the first call only; each call has a copy of its own."""
+    first = cache(make)
+
+    def copy() -> Tiny:
+        model, batch = deepcopy((first().model, first().batch))
+        return replace(first(), model=model, batch=batch)
+
+    return copy
+
+
+MAKERS: dict[str, Callable[[], Tiny]] = {
     "llama": llama,
     "qwen2": qwen2,
     "vit": vit,
@@ -49,3 +64,4 @@ TINY: dict[str, Callable[[], Tiny]] = {
     "convnext": convnext,
     "omni": omni,
 }
+TINY = {name: make_once(make) for name, make in MAKERS.items()}
