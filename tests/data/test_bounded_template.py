@@ -1,8 +1,6 @@
 """Templates that do not end, fill the memory or refuse: one line, within seconds."""
 
 import resource
-import sys
-import time
 
 import pytest
 
@@ -23,6 +21,9 @@ def test_a_template_renders_as_in_transformers() -> None:
     source = (
         "{% for m in messages %}{{ loop.index * 2 }} {{ m.role | upper ~ ': ' ~ m.content }}"
         "{% if not loop.last %}{{ ', ' * 2 }}{% endif %}{% endfor %}{{ messages[0] | tojson }}"
+        "{% for k, v in {'b': [1, [2]], 'a': []}.items() if v recursive %}{{ loop.length ~ k }}"
+        "{% else %}{{ 'none' }}{% endfor %}{% for n in nothing %}{% else %}-{% endfor %}"
+        "{% for n in [1, 2, 2] %}{{ loop.previtem ~ loop.nextitem ~ loop.revindex }}{% endfor %}"
     )
     from transformers.utils import chat_template_utils as utils
 
@@ -66,23 +67,23 @@ def test_what_is_beyond_a_bound_is_one_line(source: str, message: str) -> None:
     "source",
     [
         "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}",
+        "{% for a in range(999) recursive %}{% if loop.depth < 9 %}{{ loop(range(999)) }}"
+        "{% endif %}{% endfor %}",
         "{% for c in 'a' * 900000 %}{% for d in 'a' * 900000 %}{% endfor %}{% endfor %}",
         "{% macro f(n) %}{% if n %}{{ f(n - 1) ~ f(n - 1) }}{% endif %}{% endmacro %}{{ f(40) }}",
     ],
 )
 def test_what_does_not_end_is_stopped(source: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("coterie.data.bounded_template.MAX_STEPS", 20_000)
-    start = time.monotonic()
-    with pytest.raises(ChatTemplateError, match="does not end within 20,000 steps"):
+    monkeypatch.setattr("coterie.data.bounded_template.MAX_TIME_S", 0.1)
+    with pytest.raises(ChatTemplateError, match=r"does not end within 0\.1 s"):
         compile_bounded(source).render(messages=CHAT)
-    assert time.monotonic() - start < 10
 
 
 def test_nothing_is_left_behind() -> None:
-    before = sys.gettrace(), resource.getrlimit(resource.RLIMIT_AS)
+    before = resource.getrlimit(resource.RLIMIT_AS)
     with pytest.raises(ChatTemplateError):
         compile_bounded("{{ 'a' | center(3000000000) }}").render()
-    assert (sys.gettrace(), resource.getrlimit(resource.RLIMIT_AS)) == before
+    assert resource.getrlimit(resource.RLIMIT_AS) == before
 
 
 def test_the_error_names_the_model() -> None:

@@ -1,21 +1,19 @@
-"""Chat templates, rendered with bounds on steps, memory and the size of their text.
+"""Chat templates, rendered with bounds on time, memory and the size of their text.
 
 A chat template is a program that comes with a model. transformers runs it in jinja2's sandbox,
 which keeps it away from the machine, but not from running for ever or from filling the memory.
 """
 
 import os
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
-from pathlib import Path
-from threading import Lock
-from types import FrameType
+from threading import Lock, local
+from time import thread_time
 from typing import Any
 
-MAX_STEPS = 2_000_000
-"""Lines of a template's code that run for one chat: about 2 s. A chat of 1,000 turns has 50,000."""
+MAX_TIME_S = 3.0
+"""Of the processor, for one chat. A chat of 1,000 turns takes about 0.01 s."""
 MAX_FACTOR = 1_000_000
 """The largest number that may be multiplied or raised; the time of larger ones has no bound."""
 MAX_CHARACTERS = 8_000_000
@@ -23,6 +21,8 @@ MAX_CHARACTERS = 8_000_000
 MAX_GROWTH_BYTES = 2**29
 """Address space by which the process may grow while a chat is rendered."""
 _LOCK = Lock()
+_RENDERING = local()
+"""This thread's: `end_s` is the time of `thread_time` at which its template is stopped."""
 _USUAL: list[Any] = []
 """transformers' own function, once for each `with` block that is open, in any thread."""
 
@@ -66,6 +66,10 @@ def compile_bounded(source: str) -> Any:
     environment: Any = _cached_compile_jinja_template("").environment
 
     class BoundedEnvironment(type(environment)):
+        def call(self, context: Any, called: Any, /, *args: Any, **kwargs: Any) -> Any:
+            _check_time()
+            return super().call(context, called, *args, **kwargs)
+
         def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
             if any(isinstance(each, int) and abs(each) > MAX_FACTOR for each in (left, right)):
                 raise ChatTemplateError(f"multiplies numbers above {MAX_FACTOR:,}")
@@ -75,7 +79,8 @@ def compile_bounded(source: str) -> Any:
 
     class BoundedTemplate(jinja2.Template):
         def render(self, *args: Any, **kwargs: Any) -> str:
-            with explain_failure(), limit_memory(), limit_steps():
+            _RENDERING.end_s = thread_time() + MAX_TIME_S
+            with explain_failure(), limit_memory():
                 text = super().render(*args, **kwargs)
                 if len(text) > MAX_CHARACTERS:
                     raise ChatTemplateError(f"writes more than {MAX_CHARACTERS:,} characters")
@@ -84,8 +89,27 @@ def compile_bounded(source: str) -> Any:
     environment.__class__ = BoundedEnvironment
     environment.template_class = BoundedTemplate
     environment.intercepted_binops = frozenset(("*", "**"))
+    # Only loops and calls repeat a template's code, so nothing else need look at the time.
+    environment.filters["check_time"] = jinja2.pass_context(_check_each)
     with explain_failure(), limit_memory():
-        return environment.from_string(source)
+        template = environment.parse(source)
+        for loop in template.find_all(jinja2.nodes.For):
+            loop.iter = jinja2.nodes.Filter(
+                loop.iter, "check_time", [], [], None, None, environment=environment
+            ).set_lineno(loop.lineno)
+        return environment.from_string(template)
+
+
+def _check_each(context: Any, iterable: Iterable[Any]) -> Iterator[Any]:
+    """Check the time before each round of a loop; not at compilation, which has no context."""
+    for each in iterable:
+        _check_time()
+        yield each
+
+
+def _check_time() -> None:
+    if thread_time() > _RENDERING.end_s:
+        raise ChatTemplateError(f"does not end within {MAX_TIME_S:g} s")
 
 
 @contextmanager
@@ -111,7 +135,7 @@ def limit_memory() -> Iterator[None]:
     try:
         import resource
 
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        pages = int(_read_start("/proc/self/statm").split()[0])
     except (ImportError, OSError):
         yield
         return
@@ -127,24 +151,10 @@ def limit_memory() -> Iterator[None]:
             resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
-@contextmanager
-def limit_steps() -> Iterator[None]:
-    """Count the lines that templates' code runs, and raise ChatTemplateError above MAX_STEPS.
-
-    Python calls a thread's trace function for each line; it is the only way to stop code without
-    a process or a signal of its own. A debugger's function is put back afterwards.
-    """
-    steps, usual = 0, sys.gettrace()
-
-    def count(frame: FrameType, event: str, argument: Any) -> Any:
-        nonlocal steps
-        steps += 1
-        if steps > MAX_STEPS:
-            raise ChatTemplateError(f"does not end within {MAX_STEPS:,} steps")
-        return count
-
-    sys.settrace(count)
+def _read_start(path: str) -> bytes:
+    """Read up to 100 bytes of a file, in a fifth of the time of `Path.read_bytes`."""
+    file = os.open(path, os.O_RDONLY)
     try:
-        yield
+        return os.read(file, 100)
     finally:
-        sys.settrace(usual)
+        os.close(file)
