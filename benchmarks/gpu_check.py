@@ -86,6 +86,8 @@ def list_steps(out: Path, *, on_gpu: bool) -> Mapping[str, list[str]]:
     steps_wanted, batch = ("300", "32") if on_gpu else ("2", "2")
     size = ("--steps", steps_wanted, "--batch-size", batch)
     size += ("--set", "vision.size=112,112")  # eight patches of the backbone each way
+    if on_gpu:  # which else waits while one process decodes pictures
+        size += ("--workers", "8")
     for system, options in SYSTEMS.items():
         folder = str(out / "runs" / system)
         given = ("--base", "embedded", "--tasks", TASKS, *size, *options, "--out", folder)
