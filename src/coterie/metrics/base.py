@@ -131,8 +131,9 @@ class Metric(ABC):
         return {}
 
     def list_settings(self) -> Mapping[str, Any]:
-        """Return the fields that `str` shows."""
-        return {field.name: getattr(self, field.name) for field in get_init_fields(type(self))}
+        """Return the fields that `str` shows: those that are not their defaults."""
+        values = {field: getattr(self, field.name) for field in get_init_fields(type(self))}
+        return {field.name: value for field, value in values.items() if value != field.default}
 
     def __str__(self) -> str:
         """Format the metric as in tasks.yaml."""
@@ -186,13 +187,9 @@ class DenseMetric(Metric):
         """
 
     def list_settings(self) -> Mapping[str, Any]:
-        """Return the fields that are not defaults, since `str` is the name in tables."""
-        defaults = {field.name: field.default for field in get_init_fields(type(self))}
-        return {
-            name: value
-            for name, value in super().list_settings().items()
-            if isinstance(value, str | int | float) and value != defaults[name]
-        }
+        """Return the fields that fit into a name of a table."""
+        settings = super().list_settings().items()
+        return {name: value for name, value in settings if isinstance(value, str | int | float)}
 
 
 def compute_ratio(part: float, whole: float) -> float:

@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -88,14 +88,13 @@ def parse_metric_or_none(text: Any) -> Any:
 
 
 def describe_metric(text: Any) -> str:
-    """Describe a metric, without the fields that have their default.
+    """Describe a metric in words.
 
     Of one that has no name in tasks.yaml, all fields; other text is unchanged.
     """
     if metric := parse_metric_or_none(text):
-        name, usual = metric.get_name(), {each.name: each.default for each in fields(metric)}
-        items = metric.list_settings().items()
-        odd = ", ".join(f"{item} {value}" for item, value in items if value != usual[item])
+        name = metric.get_name()
+        odd = ", ".join(f"{item} {value}" for item, value in metric.list_settings().items())
     elif found := re.fullmatch(r"(\w+)(?:\(([\w=., ']*)\))?", str(text)):
         name, odd = found[1], (found[2] or "").replace("=", " ").replace("'", "")
     else:
