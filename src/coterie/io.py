@@ -180,15 +180,10 @@ MAX_CONFIG_BYTES = 16 * 2**20
 """Size of a configuration file; that of a run with hundreds of tasks has a hundredth of it."""
 
 
-def read_text(path: Path, *, max_bytes: int = MAX_CONFIG_BYTES) -> str:
+def read_text(path: Path) -> str:
     """Return the UTF-8 text of a file. Raises ValueError, which names it, if it is none."""
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise ValueError(f"{path} is no file but a folder, a pipe or a device")
-        if status.st_size > max_bytes:
-            raise ValueError(f"{path} has {status.st_size:,} bytes: at most {max_bytes:,} are read")
-        return path.read_text(encoding="utf-8")
+        return read_regular_file(path, MAX_CONFIG_BYTES).decode("utf-8")
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:

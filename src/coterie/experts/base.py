@@ -132,6 +132,31 @@ class Experts(ABC):
         raise NotImplementedError(f"{type(self).__name__} experts are no low-rank changes")
 
 
+def get_linear_shape(kind: Experts, base_layer: nn.Module) -> tuple[int, int]:
+    """Return the features in and out of a linear layer. Raises ValueError for another module."""
+    found = tuple(getattr(base_layer, f"{end}_features", None) for end in ("in", "out"))
+    match found:
+        case int(width), int(out):
+            return width, out
+    raise ValueError(
+        f"{type(kind).__name__} experts sit at linear layers, not at {type(base_layer).__name__}: "
+        "name the linear layers in it, or use a role"
+    )
+
+
+def refuse_shared(kind: Experts, shared: Experts | None) -> None:
+    """Raise ValueError for an always-on expert beside a kind that has none."""
+    if shared is not None:
+        raise ValueError(f"{type(kind).__name__} has no always-on expert: leave shared out")
+
+
+def init_down(rank: int, width: int) -> nn.Parameter:
+    """Return a Kaiming-uniform matrix [rank, width], as torch.nn.Linear initialises its weight."""
+    down = nn.Parameter(torch.empty(rank, width))
+    nn.init.kaiming_uniform_(down, a=math.sqrt(5))
+    return down
+
+
 def cast_for_autocast(x: Tensor) -> Tensor:
     """Return `x` in the dtype of autocast, if that is on for its device."""
     device = x.device.type

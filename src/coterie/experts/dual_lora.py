@@ -1,6 +1,5 @@
 """Dual low-rank adaptation: one expert a rank (Jiao et al. 2025, arXiv:2411.12787)."""
 
-import math
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
@@ -10,7 +9,15 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from coterie.annotations import check_choices
-from coterie.experts.base import ExpertLayer, Experts, cast_for_autocast, expand_gates
+from coterie.experts.base import (
+    ExpertLayer,
+    Experts,
+    cast_for_autocast,
+    expand_gates,
+    get_linear_shape,
+    init_down,
+    refuse_shared,
+)
 from coterie.routing.decision import DeferredRouting, RoutingDecision, to_full_precision
 
 EPSILON = 1e-5  # torch.nn.LayerNorm's
@@ -57,26 +64,18 @@ class DualLora(Experts):
         return "its experts are the ranks of one normalised space, of which copies would be equal"
 
     def build(self, base_layer: nn.Module, shared: Experts | None) -> ExpertLayer:
-        width, out = (getattr(base_layer, f"{end}_features", None) for end in ("in", "out"))
-        if not isinstance(width, int) or not isinstance(out, int):
-            raise ValueError(
-                f"DualLora experts sit at linear layers, not at {type(base_layer).__name__}: name "
-                "the linear layers in it, or use a role"
-            )
-        if shared is not None:
-            raise ValueError("DualLora has no always-on expert: leave shared out")
-        return _DualLoraLayer(self, width, out)
+        refuse_shared(self, shared)
+        return _DualLoraLayer(self, *get_linear_shape(self, base_layer))
 
 
 class _DualLoraLayer(ExpertLayer):
     def __init__(self, kind: DualLora, width: int, out: int):
         super().__init__()
         self.kind = kind
-        self.down = nn.Parameter(torch.empty(kind.rank, width))
+        self.down = init_down(kind.rank, width)
         self.up = nn.Parameter(torch.zeros(kind.rank, out))
         self.norm_weight = nn.Parameter(torch.ones(kind.rank))
         self.norm_bias = nn.Parameter(torch.zeros(kind.rank))
-        nn.init.kaiming_uniform_(self.down, a=math.sqrt(5))
 
     def forward(
         self, base_layer: nn.Module, x: Tensor, deferred: DeferredRouting, *args: Any, **kwargs: Any

@@ -1,6 +1,5 @@
 """Low-rank experts with one shared `down` (HydraLoRA, Tian et al. 2024, arXiv:2404.19245)."""
 
-import math
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
@@ -16,6 +15,9 @@ from coterie.experts.base import (
     LowRankFactors,
     cast_for_autocast,
     expand_gates,
+    get_linear_shape,
+    init_down,
+    refuse_shared,
 )
 from coterie.routing.decision import DeferredRouting, RoutingDecision
 
@@ -70,15 +72,8 @@ class HydraLora(Experts):
         return LowRankFactors((self.rank,) * self.count, scales, down, up)
 
     def build(self, base_layer: nn.Module, shared: Experts | None) -> ExpertLayer:
-        width, out = (getattr(base_layer, f"{end}_features", None) for end in ("in", "out"))
-        if not isinstance(width, int) or not isinstance(out, int):
-            raise ValueError(
-                f"HydraLora experts sit at linear layers, not at {type(base_layer).__name__}: "
-                "name the linear layers in it, or use a role"
-            )
-        if shared is not None:
-            raise ValueError("HydraLora has no always-on expert: leave shared out")
-        return _HydraLoraLayer(self, width, out)
+        refuse_shared(self, shared)
+        return _HydraLoraLayer(self, *get_linear_shape(self, base_layer))
 
 
 class _HydraLoraLayer(ExpertLayer):
@@ -87,9 +82,8 @@ class _HydraLoraLayer(ExpertLayer):
     def __init__(self, kind: HydraLora, width: int, out: int):
         super().__init__()
         self.kind = kind
-        self.down = nn.Parameter(torch.empty(kind.rank, width))
+        self.down = init_down(kind.rank, width)
         self.up = nn.Parameter(torch.zeros(kind.count, kind.rank, out))
-        nn.init.kaiming_uniform_(self.down, a=math.sqrt(5))
 
     def forward(
         self, base_layer: nn.Module, x: Tensor, deferred: DeferredRouting, *args: Any, **kwargs: Any
@@ -99,27 +93,23 @@ class _HydraLoraLayer(ExpertLayer):
         dropped = F.dropout(x, self.kind.dropout, self.training)
         h = (dropped @ self.down.to(x.dtype).t()).flatten(0, -2)
         gates = (self.kind.alpha / self.kind.rank * expand_gates(decision, deferred, x)).to(x.dtype)
-        base = base_layer(x, *args, **kwargs)
-        add = _add_in_turn if self.kind.kernel == "reference" else _add_at_once
-        return add(base.flatten(0, -2), h, gates, self.up.to(x.dtype)).view(base.shape), decision
+        base, is_reference = base_layer(x, *args, **kwargs), self.kind.kernel == "reference"
+        up = self.up.to(x.dtype)
+        out = _add_experts(base.flatten(0, -2), h, gates, up, is_reference=is_reference)
+        return out.view(base.shape), decision
 
 
-def _add_in_turn(
+def _add_experts(
     base: Float[Tensor, "tokens out"],
     h: Float[Tensor, "tokens rank"],
     gates: Float[Tensor, "tokens experts"],
     up: Float[Tensor, "experts rank out"],
+    *,
+    is_reference: bool,
 ) -> Float[Tensor, "tokens out"]:
-    for each, gate in zip(up, gates.unbind(-1), strict=True):
-        base = base + gate[:, None] * (h @ each)
-    return base
-
-
-def _add_at_once(
-    base: Float[Tensor, "tokens out"],
-    h: Float[Tensor, "tokens rank"],
-    gates: Float[Tensor, "tokens experts"],
-    up: Float[Tensor, "experts rank out"],
-) -> Float[Tensor, "tokens out"]:
+    if is_reference:
+        for each, gate in zip(up, gates.unbind(-1), strict=True):
+            base = base + gate[:, None] * (h @ each)
+        return base
     weighed = (gates[:, :, None] * h[:, None]).flatten(1)
     return torch.addmm(base, weighed, up.flatten(0, 1))

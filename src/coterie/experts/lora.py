@@ -1,6 +1,5 @@
 """Low-rank experts of equal or unequal ranks (Hu et al. 2021, arXiv:2106.09685; RoDE)."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
@@ -10,7 +9,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from coterie.annotations import abbreviate, check_choices
-from coterie.experts.base import ExpertLayer, Experts, LowRankFactors, cast_for_autocast
+from coterie.experts.base import (
+    ExpertLayer,
+    Experts,
+    LowRankFactors,
+    cast_for_autocast,
+    get_linear_shape,
+    init_down,
+)
 from coterie.kernels import lora_by_shape, lora_fused, lora_reference, lora_triton
 from coterie.kernels.lora_reference import LoraCall, LoraResult, RankLayout
 from coterie.routing.decision import DeferredRouting, RoutingDecision
@@ -110,12 +116,7 @@ class Lora(Experts):
         return LowRankFactors(layer.layout.ranks, layer.layout.scales, layer.down, layer.up)
 
     def build(self, base_layer: nn.Module, shared: Experts | None) -> ExpertLayer:
-        width, out = (getattr(base_layer, f"{end}_features", None) for end in ("in", "out"))
-        if not isinstance(width, int) or not isinstance(out, int):
-            raise ValueError(
-                f"Lora experts sit at linear layers, not at {type(base_layer).__name__}: name the "
-                "linear layers in it, or use a role"
-            )
+        width, out = get_linear_shape(self, base_layer)
         kinds = (self,)
         if shared is not None:
             if type(shared) is not Lora or shared.count != 1:
@@ -138,9 +139,8 @@ class LoraLayer(ExpertLayer):
         ranks = tuple(rank for kind in kinds for rank in kind.ranks)
         scales = tuple(scale for kind in kinds for scale in kind.scales)
         self.layout = RankLayout(ranks, scales)
-        self.down = nn.Parameter(torch.empty(sum(ranks), width))
+        self.down = init_down(sum(ranks), width)
         self.up = nn.Parameter(torch.zeros(sum(ranks), out))
-        nn.init.kaiming_uniform_(self.down, a=math.sqrt(5))
 
     def forward(
         self, base_layer: nn.Module, x: Tensor, deferred: DeferredRouting, *args: Any, **kwargs: Any

@@ -20,6 +20,8 @@ from coterie.tasks.text.task_set import score_rows
 DEFINITIONS = "datasets.json"
 """Beside tasks.yaml: the data set of each split, which scores its predictions."""
 PNG = b"\x89PNG"
+SHORT_ANSWER = "{question}\nAnswer the question using a single word or phrase."
+"""The prompt of short answers, as in LLaVA-1.5 (arXiv:2310.03744)."""
 Row = dict[str, Any]
 Record = tuple[str, Any]
 """File and place of a record for errors, and what stands there."""

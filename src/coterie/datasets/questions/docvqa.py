@@ -5,11 +5,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from coterie.datasets.questions.base import QuestionDataset, QuestionTask, Record, Row
+from coterie.datasets.questions.base import (
+    SHORT_ANSWER,
+    QuestionDataset,
+    QuestionTask,
+    Record,
+    Row,
+)
 from coterie.datasets.questions.files import (
     get_object,
+    get_question,
     get_text,
-    get_texts,
     list_json_records,
     locate,
 )
@@ -28,7 +34,7 @@ class DocVqa(QuestionDataset):
     tasks: ClassVar[tuple[QuestionTask, ...]] = (
         QuestionTask(
             name="docvqa",
-            prompt="{question}\nAnswer the question using a single word or phrase.",
+            prompt=SHORT_ANSWER,
             metrics=("anls",),
         ),
     )
@@ -40,12 +46,5 @@ class DocVqa(QuestionDataset):
 
     def convert(self, record: Any) -> Iterator[tuple[str, Row]]:
         row = get_object(record)
-        yield (
-            self.tasks[0].name,
-            {
-                "id": str(row.get("questionId")),
-                "image": locate(self.images, get_text(row, "image")),
-                "question": get_text(row, "question"),
-                "answer": get_texts(row, "answers"),
-            },
-        )
+        name, image = str(row.get("questionId")), locate(self.images, get_text(row, "image"))
+        yield self.tasks[0].name, {"id": name, "image": image} | get_question(row)

@@ -86,6 +86,11 @@ def get_texts(record: dict[str, Any], field: str) -> list[str]:
     return [parse_text(item, f"{field}[{index}]") for index, item in enumerate(items)]
 
 
+def get_question(record: dict[str, Any]) -> dict[str, Any]:
+    """Return the question of a record and its answers, at least one, as columns of a row."""
+    return {"question": get_text(record, "question"), "answer": get_texts(record, "answers")}
+
+
 def parse_amount(text: str, field: str) -> float:
     """Parse a finite number, at least 0. Raises RowError for another."""
     try:

@@ -6,7 +6,13 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from coterie.data.sources.jsonl import JsonlSource
-from coterie.datasets.questions.base import QuestionDataset, QuestionTask, Record, Row
+from coterie.datasets.questions.base import (
+    SHORT_ANSWER,
+    QuestionDataset,
+    QuestionTask,
+    Record,
+    Row,
+)
 from coterie.datasets.questions.files import get_object, get_one_of, get_text, locate
 from coterie.metrics.base import compute_percent
 
@@ -27,7 +33,7 @@ class Pope(QuestionDataset):
     tasks: ClassVar[tuple[QuestionTask, ...]] = (
         QuestionTask(
             name="pope",
-            prompt="{question}\nAnswer the question using a single word or phrase.",
+            prompt=SHORT_ANSWER,
             max_new_tokens=8,
         ),
     )

@@ -5,11 +5,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from coterie.datasets.questions.base import QuestionDataset, QuestionTask, Record, Row
+from coterie.datasets.questions.base import (
+    SHORT_ANSWER,
+    QuestionDataset,
+    QuestionTask,
+    Record,
+    Row,
+)
 from coterie.datasets.questions.files import (
     get_object,
+    get_question,
     get_text,
-    get_texts,
     list_json_records,
     locate,
 )
@@ -28,7 +34,7 @@ class TextVqa(QuestionDataset):
     tasks: ClassVar[tuple[QuestionTask, ...]] = (
         QuestionTask(
             name="textvqa",
-            prompt="{question}\nAnswer the question using a single word or phrase.",
+            prompt=SHORT_ANSWER,
             metrics=("vqa_accuracy",),
             max_new_tokens=16,
         ),
@@ -41,12 +47,8 @@ class TextVqa(QuestionDataset):
 
     def convert(self, record: Any) -> Iterator[tuple[str, Row]]:
         row = get_object(record)
-        yield (
-            self.tasks[0].name,
-            {
-                "id": str(row.get("question_id")),
-                "image": locate(self.images, f"{get_text(row, 'image_id')}.jpg"),
-                "question": get_text(row, "question"),
-                "answer": get_texts(row, "answers"),
-            },
+        name, image = (
+            str(row.get("question_id")),
+            locate(self.images, f"{get_text(row, 'image_id')}.jpg"),
         )
+        yield self.tasks[0].name, {"id": name, "image": image} | get_question(row)

@@ -1,22 +1,12 @@
 """`NutritionMae`: the mean absolute error of a dish's nutrients."""
 
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from coterie.metrics.base import Statistics, TextMetric, TextPrediction
-from coterie.metrics.text.nutrition_parsing import (
-    MEAN,
-    check_nutrient,
-    check_nutrition,
-    compute_errors,
-    compute_nutrition_score,
-    describe_nutrition,
-)
+from coterie.metrics.text.nutrition_error import NutritionError, compute_mae
 
 
 @dataclass(frozen=True, kw_only=True)
-class NutritionMae(TextMetric):
+class NutritionMae(NutritionError):
     """Mean of |prediction - answer| of a nutrient, in grams or kilocalories.
 
     Amounts are those of `parse_nutrition`; a prediction without the nutrient counts as 0, and the
@@ -27,22 +17,5 @@ class NutritionMae(TextMetric):
             the answers have, which mixes the units: see `NutritionPmae`.
     """
 
-    higher_is_better = False
-    limits = (0.0, math.inf)
     unit = ""
-    nutrient: str = MEAN
-
-    def __post_init__(self) -> None:
-        check_nutrient(type(self).__name__, self.nutrient)
-
-    def check(self, answers: tuple[str, ...]) -> None:
-        check_nutrition(self.nutrient, answers)
-
-    def statistics(self, prediction: TextPrediction, answers: tuple[str, ...]) -> Statistics:
-        return compute_errors(prediction, answers)
-
-    def score(self, total: Statistics) -> float:
-        return compute_nutrition_score(self.nutrient, total, relative=False)
-
-    def describe(self, total: Statistics) -> Mapping[str, float]:
-        return describe_nutrition(total)
+    score_nutrient = staticmethod(compute_mae)

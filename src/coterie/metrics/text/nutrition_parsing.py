@@ -1,19 +1,12 @@
-"""Parsing of a dish's nutrients in answers, and the errors of predicted amounts."""
+"""Parsing and formatting of a dish's nutrients in answers."""
 
 import math
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-from jaxtyping import Float64
-
-from coterie.metrics.base import Statistics, TextPrediction, compute_ratio
-
 NUTRIENTS = ("mass", "calories", "fat", "carbohydrate", "protein")
 """In the order of a Nutrition5k paper's table; grams, and kilocalories for "calories"."""
-MEAN = "mean"
-"""In place of a nutrient: the mean over all of them."""
 ENERGY = {"kcal": 1.0, "cal": 1.0, "cals": 1.0, "kj": 1 / 4.184}
 GRAMS = {
     "g": 1.0, "gram": 1.0, "grams": 1.0, "kg": 1000.0, "mg": 0.001, "oz": 28.349523125,
@@ -103,63 +96,3 @@ def format_nutrition(amounts: Mapping[str, float]) -> str:
     return ", ".join(
         f"{name} {round(amounts[name], 1):g} {units[name]}" for name in NUTRIENTS if name in amounts
     )
-
-
-def check_nutrition(nutrient: str, answers: tuple[str, ...]) -> None:
-    """Raise ValueError unless there is one answer, and it gives the nutrient, or one for MEAN."""
-    given, *others = answers
-    if others:
-        raise ValueError(f"there are {len(answers)} answers: nutrients need one, with all amounts")
-    known = parse_nutrition(given)
-    if not known or nutrient not in (MEAN, *known):
-        wanted = " or ".join(NUTRIENTS) if nutrient == MEAN else nutrient
-        raise ValueError(
-            f"{given!r} has no amount of {wanted}: write the answer as "
-            f"{format_nutrition(dict.fromkeys(NUTRIENTS, 10.0))!r}"
-        )
-
-
-def check_nutrient(metric: str, nutrient: str) -> None:
-    """Raise ValueError unless `nutrient` is MEAN or one of NUTRIENTS."""
-    if nutrient not in (MEAN, *NUTRIENTS):
-        raise ValueError(f"{metric}(nutrient={nutrient!r}): give {', '.join((MEAN, *NUTRIENTS))}")
-
-
-def compute_errors(prediction: TextPrediction, answers: tuple[str, ...]) -> Statistics:
-    """Compute for each nutrient of the first answer: |error|, truth, 1, and whether it is missing.
-
-    A prediction without the nutrient counts as 0. All four are 0 where the answer has none.
-    """
-    predicted, given = parse_nutrition(prediction.text), parse_nutrition(answers[0])
-    rows = np.zeros((len(NUTRIENTS), 4))
-    for row, name in zip(rows, NUTRIENTS, strict=True):
-        if name in given:
-            error = abs(predicted.get(name, 0.0) - given[name])
-            row[:] = error, given[name], 1.0, float(name not in predicted)
-    return rows.ravel()
-
-
-def compute_nutrition_score(nutrient: str, total: Statistics, *, relative: bool) -> float:
-    """Compute MAE, or if `relative` pMAE, of a nutrient, or the mean over those with a truth."""
-    rows = select_nutrients(nutrient, total)
-    scores = [
-        100 * compute_ratio(row[0], row[1]) if relative else compute_ratio(row[0], row[2])
-        for row in rows if row[2]
-    ]  # fmt: skip
-    return float(np.mean(scores)) if scores else math.nan
-
-
-def select_nutrients(nutrient: str, total: Statistics) -> Float64[np.ndarray, "..."]:
-    """Return the four sums of `compute_errors` of a nutrient, or of each; a row a nutrient."""
-    rows = total.reshape(len(NUTRIENTS), 4)
-    return rows if nutrient == MEAN else rows[[NUTRIENTS.index(nutrient)]]
-
-
-def describe_nutrition(total: Statistics) -> dict[str, float]:
-    """Return MAE and pMAE of each nutrient with a truth, and how many amounts were missing."""
-    rows = dict(zip(NUTRIENTS, total.reshape(len(NUTRIENTS), 4), strict=True))
-    known = {name: row for name, row in rows.items() if row[2]}
-    maes = {f"mae {name}": compute_ratio(row[0], row[2]) for name, row in known.items()}
-    relative = {f"pmae {name}": 100 * compute_ratio(row[0], row[1]) for name, row in known.items()}
-    missing = {f"missing {name}, counted as 0": float(row[3]) for name, row in known.items()}
-    return maes | relative | missing
