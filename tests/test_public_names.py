@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import coterie
-from coterie import plugins, serialization
+from coterie import plugins, saved_classes, serialization
 from coterie.public_names import NAMESPACES, find_export, get_public_name, list_exports
 
 ROOT = Path(__file__).parents[1]
@@ -18,7 +18,7 @@ EXPORTS = [(name, each) for name in ("coterie", *NAMESPACES) for each in list_ex
 SAVED = {
     value
     for namespace, name in EXPORTS
-    if serialization.is_frozen_dataclass(value := getattr(import_module(namespace), name))
+    if saved_classes.is_frozen_dataclass(value := getattr(import_module(namespace), name))
     if value.__module__.startswith("coterie")
 }
 
@@ -47,7 +47,7 @@ def test_a_saved_name_names_no_file_and_is_found_again(kind: type) -> None:
     namespace, _, name = get_public_name(kind).partition(":")
     assert namespace == "coterie" or namespace in NAMESPACES
     assert (namespace == "coterie") == (name in coterie.__all__)
-    assert serialization.find_class(f"{namespace}:{name}", "value") is kind
+    assert saved_classes.find_class(f"{namespace}:{name}", "value") is kind
     try:
         value = kind()
     except (TypeError, ValueError):  # has fields without a default
@@ -79,7 +79,7 @@ def find_saved_names(data: Any) -> Iterator[str]:
 
 def test_the_first_export_wins() -> None:
     assert get_public_name(coterie.TopK) == "coterie:TopK"
-    assert serialization.find_class("coterie.routing:TopK", "value") is coterie.TopK
+    assert saved_classes.find_class("coterie.routing:TopK", "value") is coterie.TopK
     assert find_export("coterie.metrics", "ExactMatch").__qualname__ == "ExactMatch"
     assert find_export("coterie.metrics", "Exactly") is None
     assert find_export("coterie.train", "RunConfig") is None  # a package, but no namespace

@@ -1,8 +1,9 @@
 """Checks of values from the command line, YAML or JSON against type annotations."""
 
+import difflib
 import math
 import reprlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import is_dataclass
 from inspect import isabstract, isclass
 from pathlib import Path
@@ -74,6 +75,12 @@ def abbreviate(value: Any) -> str:
     """Format a value for an error message in one short line, whatever its size and depth."""
     text = _REPR.repr(value)
     return text if len(text) <= 120 else f"{text[:117]}..."
+
+
+def format_suggestions(given: str, names: Iterable[str]) -> str:
+    """Return the near misses of a name as part of an error message; empty if there are none."""
+    close = difflib.get_close_matches(given, list(names), n=3)
+    return f" (did you mean {' or '.join(close)}?)" if close else ""
 
 
 def list_options(hint: Any) -> Iterator[Any]:

@@ -1,6 +1,8 @@
 """`graft` adds mixtures to a pretrained model; `observe` records their routing."""
 
+import threading
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -13,7 +15,7 @@ from coterie.mixture import Mixture
 from coterie.routing.decision import Tape
 from coterie.third_party_warnings import suppress_third_party_warnings
 from coterie.tuner.config import CoterieConfig
-from coterie.tuner.forward_hooks import warn_of_other_thread
+from coterie.tuner.forward_hooks import find_hook
 from coterie.tuner.layer import CoterieLayer
 from coterie.tuner.runtime import RUNTIME
 
@@ -123,4 +125,16 @@ def observe(model: nn.Module) -> Iterator[Tape]:
             "their tapes are mixed up. Run the forward passes of a block without await between"
         )
     if not tape:
-        warn_of_other_thread(model, started_s)
+        _warn_of_other_thread(model, started_s)
+
+
+def _warn_of_other_thread(model: nn.Module, started_s: float) -> None:
+    """Warn if a model that nothing was recorded of ran in another thread since then."""
+    hook = next((hook for each in model.modules() if (hook := find_hook(each))), None)
+    if hook is None or hook.last_pass_s < started_s or hook.last_thread == threading.get_ident():
+        return
+    warnings.warn(
+        "coterie.observe recorded nothing, since the model ran in another thread: call observe in "
+        "the thread that calls the model",
+        stacklevel=4,
+    )

@@ -127,17 +127,14 @@ def set_mode(path: Path) -> None:
 
 def sync(path: Path) -> None:
     """Wait until a file's bytes, or the names in a folder, are on the disk."""
-    if path.is_dir():
-        if os.name == "nt":  # it cannot open a folder
-            return
-        opened = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(opened)
-        finally:
-            os.close(opened)
+    is_folder = path.is_dir()
+    if is_folder and os.name == "nt":  # it cannot open a folder
         return
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())
+    opened = os.open(path, os.O_RDONLY if is_folder else os.O_RDWR)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def write_json(path: Path, data: Any) -> Path:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from coterie import serialization
+from coterie.annotations import format_suggestions
 from coterie.balancing.base import Balancing
 from coterie.balancing.fixed import Fixed
 from coterie.file_names import check_file_name
@@ -116,7 +117,7 @@ class Stage:
         for part in (*self.trains, *self.learning_rates):
             # Full parameter names contain a dot, so a bare word is a part or a typo.
             if WORD.fullmatch(part) and part not in TRAINABLE_PARTS:
-                near = serialization.format_suggestions(part, TRAINABLE_PARTS)
+                near = format_suggestions(part, TRAINABLE_PARTS)
                 raise self._make_error(
                     f"trains {part!r}{near}: allowed are {TRAINABLE_PARTS} and regular expressions "
                     "over parameter names, such as 'lm_head\\..*'"

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from coterie import datasets, serialization, tasks
+from coterie.annotations import format_suggestions
 from coterie.plugins import TASKS, find_plugin, list_plugins
 from coterie.tasks import TextTask, as_task_set
 from coterie.tasks.dense.dataset import DenseDataset
@@ -67,7 +68,7 @@ def read_task_file(path: Path) -> TaskSet:
         if key in keys:
             return kind.from_yaml(items, path)
     allowed = " or ".join(f"`{key}` ({kind.__name__})" for key, kind in kinds.items())
-    near = "".join(serialization.format_suggestions(key, kinds) for key in keys)
+    near = "".join(format_suggestions(key, kinds) for key in keys)
     raise ValueError(
         f"{path}: its keys are {', '.join(keys) or 'none'}{near}: give {allowed}, which says of "
         "what kind the tasks are"

@@ -12,7 +12,7 @@ from coterie.metrics import ChoiceMetric, ChoicePrediction, TextPrediction
 from coterie.metrics.base import compute_percent
 from coterie.metrics.text.exact_match import ExactMatch
 from coterie.tasks.predictions import Prediction
-from coterie.tasks.text.task_set import score_rows
+from coterie.tasks.text.prediction_rows import score_rows
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,7 @@ import coterie.losses
 from coterie import serialization
 from coterie.losses.base import RoutingLoss
 from coterie.routing.decision import Routing, Tape
+from coterie.saved_classes import is_frozen_dataclass
 
 KINDS = serialization.find_kinds(coterie.losses, RoutingLoss)
 
@@ -34,7 +35,7 @@ def test_there_are_kinds() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_is_a_frozen_dataclass_with_a_weight_and_defaults(kind: type[RoutingLoss]) -> None:
-    assert serialization.is_frozen_dataclass(kind)
+    assert is_frozen_dataclass(kind)
     assert "weight" in {field.name for field in dataclasses.fields(kind)}
     assert 0 < kind().weight < 1
 

@@ -89,7 +89,7 @@ def scored(
     """A run that was evaluated: of each task, which samples it has right."""
     from coterie.evaluate.predictions import write_predictions
     from coterie.evaluate.scores import Scores, TaskScore
-    from coterie.tasks.text.task_set import make_rows, score_rows
+    from coterie.tasks.text.prediction_rows import make_rows, score_rows
     from coterie.train.run_directory import RunDirectory
 
     tasks = tuple(TextTask(name=name, rows={"test": "rows.jsonl"}) for name in right)

@@ -14,6 +14,7 @@ from torch import nn
 
 import coterie
 from coterie.evaluate import evaluate
+from coterie.evaluate.evaluation import Evaluation
 from coterie.evaluate.systems import load_system
 from coterie.metrics.base import Metric
 from coterie.models.loading import LoadedModel
@@ -136,3 +137,10 @@ def test_another_kind_of_task_needs_no_edit(
 def test_what_cannot_be_left_out_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="blind=True leaves out images and sounds"):
         evaluate(make_run(tmp_path, k=1), blind=True)
+
+
+def test_numbers_are_at_least_1(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="limit=0: give at least 1"):
+        Evaluation(run=make_run(tmp_path, k=1), limit=0)
+    with pytest.raises(ValueError, match="batch_size=-1: give at least 1"):
+        Evaluation(run=make_run(tmp_path, k=1), batch_size=-1)

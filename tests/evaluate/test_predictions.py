@@ -17,8 +17,9 @@ from coterie.evaluate.predictions import (
 from coterie.metrics.text.contains import ContainsAnswer
 from coterie.metrics.text.exact_match import ExactMatch
 from coterie.tasks.predictions import Prediction
+from coterie.tasks.text.prediction_rows import make_rows
 from coterie.tasks.text.task import TextTask
-from coterie.tasks.text.task_set import TextTasks, make_rows
+from coterie.tasks.text.task_set import TextTasks
 from tests.evaluate.runs import sample
 
 

@@ -108,7 +108,7 @@ def name_kind(kind: type) -> str:
 
 def describe_recipe(name: str | None) -> Iterator[str]:
     """Yield a recipe's arguments, each with its default as it is written after --set."""
-    from coterie.serialization import format_suggestions
+    from coterie.annotations import format_suggestions
     from coterie.train.named_recipes import SYSTEMS
 
     if name is None or name not in SYSTEMS:

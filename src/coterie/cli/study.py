@@ -94,10 +94,9 @@ def parse_settings(texts: tuple[str, ...]) -> dict[str, Any]:
     """Parse NAME=VALUE of settings of a run. Raises ValueError for a name that is none."""
     from typing import get_type_hints
 
-    from coterie.annotations import coerce
+    from coterie.annotations import coerce, format_suggestions
     from coterie.cli.train_config import parse_override
-    from coterie.serialization import format_suggestions
-    from coterie.train.config import TrainSettings
+    from coterie.train.settings import TrainSettings
 
     hints, found = get_type_hints(TrainSettings), {}
     for name, value in map(parse_override, texts):

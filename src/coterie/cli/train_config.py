@@ -10,9 +10,10 @@ from itertools import chain
 from typing import Any, TypeVar, get_type_hints
 
 from coterie import serialization
-from coterie.annotations import coerce, get_item_annotation
+from coterie.annotations import coerce, format_suggestions, get_item_annotation
 from coterie.devices import Precision
 from coterie.recipe import Recipe
+from coterie.saved_classes import find_class
 from coterie.train import RunConfig
 from coterie.train.named_recipes import SYSTEMS, read_recipe_or_config
 
@@ -103,7 +104,7 @@ def resolve_path(config: RunConfig, path: str, arguments: Sequence[str]) -> str:
         if head in known:
             return f"{prefix}{path}"
     allowed = list(dict.fromkeys([*arguments, *chain(*names.values())]))
-    near = serialization.format_suggestions(head, allowed)
+    near = format_suggestions(head, allowed)
     raise ValueError(f"--set {path}: there is no {head!r}{near}; there are {', '.join(allowed)}")
 
 
@@ -132,7 +133,7 @@ def resolve_key(inside: Any, part: str, at: str, hint: Any) -> tuple[Any, Any]:
     """Return `part` as a key of a dict or an index of a list, and the annotation of its value."""
     match inside:
         case {"is": kind, **items}:
-            allowed, hints = list(items), get_type_hints(serialization.find_class(kind, at))
+            allowed, hints = list(items), get_type_hints(find_class(kind, at))
         case dict():
             allowed, hints = list(inside), {}
         case list():
@@ -142,7 +143,7 @@ def resolve_key(inside: Any, part: str, at: str, hint: Any) -> tuple[Any, Any]:
             raise ValueError(f"--set: {at} is {inside!r}, which has no part {part!r}")
     if part not in allowed:
         raise ValueError(
-            f"--set: {at} has no {part!r}{serialization.format_suggestions(part, allowed)}; it has "
+            f"--set: {at} has no {part!r}{format_suggestions(part, allowed)}; it has "
             f"{', '.join(allowed) or 'nothing'}"
         )
     return (int(part) if isinstance(inside, list) else part), hints.get(part, Any)

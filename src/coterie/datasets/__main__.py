@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from coterie import datasets, serialization
+from coterie.annotations import format_suggestions
 from coterie.datasets.questions.base import (
     DEFINITIONS,
     QuestionDataset,
@@ -40,7 +41,7 @@ def find_dataset(name: str) -> type[QuestionDataset]:
     known = find_datasets()
     kind = known.get(normalize_metric_name(name))
     if kind is None:
-        near = serialization.format_suggestions(name, known)
+        near = format_suggestions(name, known)
         raise ValueError(f"{name!r} is no data set{near}: there are {', '.join(known)}")
     return kind
 

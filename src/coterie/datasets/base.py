@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import ClassVar
 
-from coterie import serialization
+from coterie.annotations import format_suggestions
 from coterie.tasks.dense.dataset import DenseDataset, DenseSamples, DenseSplit
 from coterie.tasks.dense.label_files import make_absolute_path
 from coterie.tasks.dense.task import DenseTask
@@ -47,5 +47,5 @@ def check_names(kind: str, names: tuple[str, ...], known: Iterable[str]) -> None
     known = list(known)
     wrong = [name for name in names if name not in known]
     if wrong or not names:
-        near = serialization.format_suggestions(str(wrong[0]), known) if wrong else ""
+        near = format_suggestions(str(wrong[0]), known) if wrong else ""
         raise ValueError(f"{kind}(names={names!r}): give some of {', '.join(known)}{near}")

@@ -6,9 +6,10 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from coterie.annotations import format_suggestions
 from coterie.metrics.base import AnswerMetric
 from coterie.metrics.text.normalization import to_snake_case
-from coterie.serialization import construct, find_kinds, format_suggestions
+from coterie.serialization import construct, find_kinds
 
 
 def parse_metric(given: str | Mapping[str, Any]) -> AnswerMetric:

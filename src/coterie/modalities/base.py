@@ -6,7 +6,8 @@ from functools import cache
 from typing import Any, ClassVar
 
 from coterie import modalities
-from coterie.serialization import find_kinds, format_suggestions
+from coterie.annotations import format_suggestions
+from coterie.serialization import find_kinds
 
 
 class Modality(ABC):

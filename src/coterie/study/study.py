@@ -24,9 +24,9 @@ from coterie.study.systems import ALONE, choose_systems
 from coterie.task_file import find_tasks
 from coterie.tasks.task_set import TaskSet
 from coterie.train import Run, train_from_config
-from coterie.train.config import TrainSettings
 from coterie.train.header import describe_finished
 from coterie.train.run import make_absolute_base
+from coterie.train.settings import TrainSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,11 +69,10 @@ def study(
 
     Raises ValueError for one task alone, a folder with another study, and as `coterie.train` does.
     """
-    planned = plan_study(
+    return plan_study(
         base, tasks, out=out, recipes=recipes, seeds=seeds, limit=limit, device=device,
         settings=settings,
-    )  # fmt: skip
-    return planned.run()
+    ).run()  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,8 +119,8 @@ class Study:
             self.report_progress("   " + "; ".join(each for each in (took, said, left) if each))
         groups = self.groups
         table = compare(groups, baseline=next(iter(groups.values())))
-        headline = summarize(groups)
-        return StudyResult(headline=headline, table=table, report=self.folder.report_file)
+        file = self.folder.report_file
+        return StudyResult(headline=summarize(groups), table=table, report=file)
 
     def announce(self) -> None:
         """Say what will be done, how large the systems are, and a guess of the time.
@@ -151,21 +150,17 @@ class Study:
 
     def make_parts(self) -> list[Part]:
         """Return all parts, in order."""
-        conflict = self.folder.conflict_file
-        parts = [
-            Part(kind="diagnose", name="diagnose: do the tasks pull in different directions?",
-                 work=self.diagnose, is_done=conflict.is_file),
-        ]  # fmt: skip
+        parts = [Part(kind="diagnose", name="diagnose: do the tasks pull in different directions?",
+                      work=self.diagnose, is_done=self.folder.conflict_file.is_file)]  # fmt: skip
         runs = self.plan.runs
         if self.prepare is not None:
-            work = partial(self.prepare, runs[0].config)
-            done = all(each.is_finished for each in runs)
+            work, done = partial(self.prepare, runs[0].config), all(run.is_finished for run in runs)
             parts.append(Part(kind="prepare", name="run the frozen layers once over the rows",
                               work=work, is_done=lambda: done))  # fmt: skip
         for run in runs:
             work = partial(self.train, run)
             parts.append(Part(kind="train", name=f"train {run.name}", units=run.steps, work=work,
-                              is_done=partial(is_trained, run)))  # fmt: skip
+                              is_done=lambda run=run: run.is_finished))  # fmt: skip
         parts += [self.make_evaluation(runs[0], "untrained")]  # before training all are one model
         for run in runs:
             parts.append(self.make_evaluation(run))
@@ -187,10 +182,9 @@ class Study:
 
     def diagnose(self) -> str:
         """Measure the conflict before training, unless it was measured."""
-        file = self.folder.conflict_file
+        file, plan = self.folder.conflict_file, self.plan
         if file.is_file():
             return str(file)
-        plan = self.plan
         conflict = diagnose(plan.base, plan.tasks, device=self.device, **self.diagnosis)
         conflict.save(file)
         return conflict.summary
@@ -225,15 +219,8 @@ class Study:
     @property
     def groups(self) -> dict[str, list[Run]]:
         """System -> its runs."""
-        groups: dict[str, list[Run]] = {name: [] for name in self.plan.systems}
-        for run in self.plan.runs:
-            groups[run.system].append(Run.read(run.folder))
-        return groups
-
-
-def is_trained(run: PlannedRun) -> bool:
-    """Return whether a run is trained to its end."""
-    return run.is_finished
+        runs = [(run.system, Run.read(run.folder)) for run in self.plan.runs]
+        return {name: [run for system, run in runs if system == name] for name in self.plan.systems}
 
 
 def plan_study(

@@ -10,8 +10,8 @@ from coterie.recipe import Recipe
 from coterie.tasks.dense.dataset import DenseDataset
 from coterie.tasks.dense.task_set import DenseTasks
 from coterie.tasks.frozen_tasks import FrozenTasks
-from coterie.train.config import TrainSettings
 from coterie.train.run import Run
+from coterie.train.settings import TrainSettings
 from coterie.train.train import train
 
 

@@ -14,8 +14,9 @@ from coterie.tasks.dense.dataset import DenseDataset
 from coterie.tasks.split_summary import SplitSummary
 from coterie.tasks.task_set import TaskSet
 from coterie.tasks.text.task import TextTask
-from coterie.train.config import RunConfig, TrainSettings
+from coterie.train.config import RunConfig
 from coterie.train.named_recipes import find_recipe
+from coterie.train.settings import TrainSettings
 
 
 @dataclass(frozen=True, kw_only=True)

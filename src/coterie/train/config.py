@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal
 
 import torch
 
@@ -227,34 +227,3 @@ MINIMUMS = {
     "max_grad_norm": 0, "evaluate_every": 1, "patience": 1, "validation_limit": 1,
     "save_every": 1, "log_every": 1, "log_usage_every": 0, "workers": 0,
 }  # fmt: skip
-
-
-class TrainSettings(TypedDict, total=False):
-    """The settings of `coterie.train`: the fields of `RunConfig` with a default."""
-
-    mix: TaskSampling
-    seed: int
-    batch_size: int | None
-    accumulation: int
-    precision: Literal["float32", "bfloat16"]
-    quantize: Quantization | None
-    attention: str | None
-    max_pixels: int | None
-    max_length: int | None
-    packing: bool
-    steps: int | None
-    continued_to: int | None
-    learning_rate: float | None
-    max_grad_norm: float
-    evaluate_every: int | None
-    patience: int | None
-    validation_limit: int
-    workers: int
-    save_every: int
-    log_every: int
-    log_usage_every: int
-    skip_bad_rows: bool
-    gradient_checkpointing: bool
-    compile: bool
-    sharding: Literal["none", "fsdp"]
-    report_to: tuple[str, ...]

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from coterie import recipes, serialization
+from coterie.annotations import format_suggestions
 from coterie.io import read_text
 from coterie.recipe import RECIPE_FILE, Recipe
 from coterie.train.config import RunConfig
@@ -40,7 +41,7 @@ def read_recipe_or_config(recipe: str) -> Recipe | RunConfig:
         path = directory.config_file if directory.is_run else path / RECIPE_FILE
     if not path.is_file():
         raise ValueError(
-            f"{recipe!r} is no recipe{serialization.format_suggestions(recipe, SYSTEMS)}: give one "
+            f"{recipe!r} is no recipe{format_suggestions(recipe, SYSTEMS)}: give one "
             f"of {', '.join(SYSTEMS)}, a recipe's JSON file, or a run's folder"
         )
     return serialization.loads(read_text(path), Recipe | RunConfig, name=str(path))

@@ -11,20 +11,22 @@ from typing import Unpack, get_type_hints
 
 import torch
 
-from coterie import distributed, serialization
+from coterie import distributed
+from coterie.annotations import format_suggestions
 from coterie.devices import choose_device, choose_precision
 from coterie.recipe import Recipe
 from coterie.task_file import find_tasks
 from coterie.tasks.dense.dataset import DenseDataset
 from coterie.tasks.task_set import TaskSet
 from coterie.tasks.text.task import TextTask
-from coterie.train.config import RunConfig, TrainSettings
+from coterie.train.config import RunConfig
 from coterie.train.model_settings import check_device
 from coterie.train.named_recipes import find_recipe
 from coterie.train.run import Run, make_absolute_base
 from coterie.train.run_directory import RunDirectory
 from coterie.train.run_entries import check_entries
 from coterie.train.run_lock import lock_run
+from coterie.train.settings import TrainSettings
 
 SETTINGS = tuple(get_type_hints(TrainSettings))
 
@@ -71,7 +73,7 @@ def train(
             written: a `coterie.train.interrupt.StoppedBySignal`.
     """
     if unknown := [name for name in settings if name not in SETTINGS]:
-        near, allowed = serialization.format_suggestions(unknown[0], SETTINGS), ", ".join(SETTINGS)
+        near, allowed = format_suggestions(unknown[0], SETTINGS), ", ".join(SETTINGS)
         raise ValueError(f"train() has no setting {unknown[0]!r}{near}; its settings are {allowed}")
     recipe, tasks, base = find_recipe(recipe), find_tasks(tasks), make_absolute_base(base)
     chosen = choose_device(device)

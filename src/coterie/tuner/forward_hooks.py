@@ -3,7 +3,6 @@
 import inspect
 import threading
 import time
-import warnings
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, cast
@@ -223,18 +222,6 @@ def find_hook(model: nn.Module) -> RoutingHook | None:
     """Return the hook that grafting added to the model, also that of another tuner object."""
     owners = (getattr(hook, "__self__", None) for hook in model._forward_pre_hooks.values())
     return next((owner for owner in owners if isinstance(owner, RoutingHook)), None)
-
-
-def warn_of_other_thread(model: nn.Module, started_s: float) -> None:
-    """Warn if a model that nothing was recorded of ran in another thread since then."""
-    hook = next((hook for each in model.modules() if (hook := find_hook(each))), None)
-    if hook is None or hook.last_pass_s < started_s or hook.last_thread == threading.get_ident():
-        return
-    warnings.warn(
-        "coterie.observe recorded nothing, since the model ran in another thread: call observe in "
-        "the thread that calls the model",
-        stacklevel=4,
-    )
 
 
 def remove_hooks(model: nn.Module) -> None:

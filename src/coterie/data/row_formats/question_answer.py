@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import ClassVar
 
+from coterie.annotations import format_suggestions
 from coterie.data.columns import Columns
 from coterie.data.dataset import RowError
 from coterie.data.row_formats import fields
@@ -12,7 +13,6 @@ from coterie.data.row_formats.media_fields import MediaQueue
 from coterie.data.row_formats.placeholders import make_placeholder_pattern, unescape
 from coterie.data.row_formats.turns import PromptAndAnswers, add_system
 from coterie.data.sample import Message
-from coterie.serialization import format_suggestions
 
 
 class QuestionAnswer(RowFormat):

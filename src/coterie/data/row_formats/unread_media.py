@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from coterie.annotations import format_suggestions
 from coterie.data.dataset import RowError
 from coterie.data.row_formats.fields import Row, format_value
 from coterie.modalities.base import find_media_modalities
-from coterie.serialization import format_suggestions
 
 OTHER_MODALITIES = (
     "depth", "points", "point", "pointcloud", "point_cloud", "pcd", "lidar", "mesh", "voxel",

@@ -15,7 +15,7 @@ from coterie.io import write, write_json
 from coterie.metrics import parse_metric
 from coterie.optional_imports import import_optional
 from coterie.serialization import get_init_fields
-from coterie.tasks.text.task_set import score_rows
+from coterie.tasks.text.prediction_rows import score_rows
 
 DEFINITIONS = "datasets.json"
 """Beside tasks.yaml: the data set of each split, which scores its predictions."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from coterie.annotations import format_suggestions
 from coterie.data.dataset import RowError
 from coterie.data.row_formats.fields import format_value
 from coterie.datasets.questions.base import QuestionDataset, QuestionTask, Record, Row
@@ -17,7 +18,6 @@ from coterie.datasets.questions.files import (
     locate,
 )
 from coterie.datasets.questions.uni_food import TASKS
-from coterie.serialization import format_suggestions
 
 NESTED = 4
 """Recipe1M+ nests images in a folder for each of the first four characters of their names."""

@@ -30,6 +30,8 @@ Pixels = Callable[[list[Tensor]], Tensor]
 """Makes `pixel_values` from images, each uint8 [channels, height, width]."""
 SIDE_PX = 160
 """Maximum side of a saved image."""
+NUM_EXAMPLES = 5
+"""Samples of a split that are saved as images."""
 Answer = tuple[DenseSample, Mapping[str, Output]]
 """A sample, and each task's head output for it."""
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from coterie import serialization
-from coterie.annotations import abbreviate
+from coterie.annotations import abbreviate, format_suggestions
 from coterie.metrics.text.normalization import to_snake_case
 from coterie.plugins import TASKS, find_plugin
 from coterie.tasks.dense.augment import Augment
@@ -36,7 +36,7 @@ def parse_dense_tasks(items: Mapping[Any, Any], path: Path) -> tuple[DenseDatase
     keys = (DATASET_KEY, VISION_KEY)
     for key in items:
         if key not in keys:
-            near = serialization.format_suggestions(str(key), keys)
+            near = format_suggestions(str(key), keys)
             raise ValueError(
                 f"{path}: {key}: a file of a dense data set has `{DATASET_KEY}` and, optionally, "
                 f"`{VISION_KEY}`{near}; a run has tasks of one kind, so put tasks of another kind "
@@ -64,7 +64,7 @@ def parse_dataset(items: Any, path: Path, where: str) -> DenseDataset:
             find_plugin(TASKS, str(name))
         except ValueError as error:  # of an extra that is not installed
             raise ValueError(f"{where}.set: {error}") from None
-        near = serialization.format_suggestions(str(name), known)
+        near = format_suggestions(str(name), known)
         raise ValueError(f"{where}.set = {abbreviate(name)}{near}: give one of {', '.join(known)}")
     if "folder" in fields:
         given = f"{where}.folder = {fields['folder']!r}"

@@ -43,8 +43,6 @@ from coterie.third_party_warnings import suppress_third_party_warnings
 from coterie.tuner.injection import is_role
 
 Rows = list[DenseSamples]
-NUM_EXAMPLES = 5
-"""Number of example samples per split."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,18 +107,11 @@ class DenseTasks(TaskSet):
 
         Heads and task embeddings are initialised from `seed`.
         """
-        # Heavy: transformers' models.
-        from coterie.models.multitask_vision.modeling import MultiTaskVisionModel
-
         chosen, backbone = choose_device(device), resolve_base(base, VISION_MODELS)
-        tasks, vision = self.dataset.tasks, self.vision
+        tasks = self.dataset.tasks
         with torch.random.fork_rng(), suppress_third_party_warnings():
             torch.manual_seed(seed)
-            model: Any = MultiTaskVisionModel.from_backbone(
-                backbone, tasks, pretrained=vision.pretrained, drop_path=vision.drop_path,
-                head=vision.head, task_embedding=vision.task_embedding,
-                embedding_std=vision.embedding_std, shared_layers=vision.shared_layers
-            )  # fmt: skip
+            model: Any = self.vision.load_model(backbone, tasks)
             set_attention(model.backbone, base, options or ModelOptions(), chosen)
         collator = DenseCollator.from_pretrained(backbone, tasks)
         return LoadedModel(model.to(chosen, dtype).eval(), collator, base)
@@ -137,16 +128,12 @@ class DenseTasks(TaskSet):
         return [summarize_split(self.dataset, split) for split in SPLIT_PARTS]
 
     def compute_rows_digests(self) -> dict[str, str]:
-        name = type(self.dataset).__name__
-        found = {
-            f"{name} in {each.name}": compute_rows_digest(str(each))
-            for each in self.dataset.list_folders()
-        }
+        name, folders = type(self.dataset).__name__, self.dataset.list_folders()
+        found = {f"{name} in {each.name}": compute_rows_digest(str(each)) for each in folders}
         return {place: digest for place, digest in found.items() if digest}
 
     def find_missing_rows(self, split: str) -> str:
-        missing = [each for each in self.dataset.list_folders() if not each.is_dir()]
-        return str(missing[0]) if missing else ""
+        return next((str(each) for each in self.dataset.list_folders() if not each.is_dir()), "")
 
     def make_collator(
         self, processor: DenseCollator, *, max_length: int | None = None
@@ -237,7 +224,7 @@ class DenseTasks(TaskSet):
         """Write images, labels and predictions of a few samples as PNG files."""
         # Of the full split, so that runs with other limits compare.
         tasks, vision = self.dataset.tasks, self.vision
-        rows = ResizedDataset(dataset.samples.dataset, tasks, vision, limit=NUM_EXAMPLES)
+        rows = ResizedDataset(dataset.samples.dataset, tasks, vision, limit=inference.NUM_EXAMPLES)
         pixels = loaded.processor.normalize_images
         found = inference.predict_each(loaded.model, rows, tasks, pixels=pixels)
         inference.save_examples(index_file, tasks, found)

@@ -1,7 +1,7 @@
 """`VisionConfig`: configuration of the multi-task model and of image preprocessing."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 
@@ -9,6 +9,9 @@ from coterie.data.subset import spread_indices
 from coterie.tasks.dense.augment import Augment, CropWindow
 from coterie.tasks.dense.dataset import DenseSample, DenseSamples, Tasks
 from coterie.tasks.dense.resize import resize_sample
+
+if TYPE_CHECKING:
+    from coterie.models.multitask_vision.modeling import MultiTaskVisionModel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +49,17 @@ class VisionConfig:
             raise ValueError(
                 f"VisionConfig(drop_path={self.drop_path}): give 0 or more, below 1, or None"
             )
+
+    def load_model(self, backbone: str, tasks: Tasks) -> "MultiTaskVisionModel":
+        """Load a backbone, with new heads and task embeddings of torch's random state."""
+        # Heavy: transformers' models.
+        from coterie.models.multitask_vision.modeling import MultiTaskVisionModel
+
+        return MultiTaskVisionModel.from_backbone(
+            backbone, tasks, pretrained=self.pretrained, drop_path=self.drop_path, head=self.head,
+            task_embedding=self.task_embedding, embedding_std=self.embedding_std,
+            shared_layers=self.shared_layers,
+        )  # fmt: skip
 
     def transform_for_training(self, sample: DenseSample, tasks: Tasks, seed: int) -> DenseSample:
         """Resize and augment a sample with the labels of `tasks`, with a seed of 0 to 2^63.

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from coterie.annotations import format_suggestions
 from coterie.data.row_formats.fields import format_value
 from coterie.metrics import parse_metric
 from coterie.modalities.base import find_media_modalities
-from coterie.serialization import format_suggestions, get_init_fields
+from coterie.serialization import get_init_fields
 from coterie.tasks.text.task import ALL_SPLITS, TextTask
 
 TASK_KEYS = tuple(

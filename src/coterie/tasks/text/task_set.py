@@ -1,6 +1,5 @@
 """`TextTasks`: tasks that a language model answers in text."""
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,19 +8,18 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar, Unpack
 
-import numpy as np
 import torch
 from torch import nn
 
+from coterie.annotations import format_suggestions
 from coterie.data.file_digest import compute_rows_digest
 from coterie.data.sample import TextSample
 from coterie.data.sample_check import SampleCheck
 from coterie.data.subset import Subset
 from coterie.data.validation import ValidatedDataset
-from coterie.metrics.base import AnswerMetric, TextMetric
+from coterie.metrics.base import TextMetric
 from coterie.models.loading import LoadedModel, load, load_inputs
 from coterie.models.options import ModelOptions
-from coterie.serialization import format_suggestions
 from coterie.tasks.gradients import GradientOptions
 from coterie.tasks.losses import ItemLosses
 from coterie.tasks.predictions import (
@@ -37,6 +35,7 @@ from coterie.tasks.task_set import Batch, Device, TaskSet
 from coterie.tasks.text.batches import IGNORE_INDEX, TextCollator, compute_token_losses
 from coterie.tasks.text.generation import predict, prepare_inputs
 from coterie.tasks.text.gradients import TextGradientSource
+from coterie.tasks.text.prediction_rows import compute_samples_digest, make_rows, score_rows
 from coterie.tasks.text.sample_check import TokenCheck
 from coterie.tasks.text.shared_samples import find_shared_samples
 from coterie.tasks.text.split_summary import summarize_rows
@@ -233,37 +232,3 @@ class TextTasks(TaskSet):
         ]
         count = sum(len(batch["input_ids"]) for batch in batches)
         return ForwardPass(lambda: [model(**batch) for batch in batches], count)
-
-
-def compute_samples_digest(samples: Sequence[TextSample]) -> str:
-    """Compute the sha256 of questions and answers, media included."""
-    digest = hashlib.sha256()
-    for sample in samples:
-        turns = [
-            [turn.role, [part if isinstance(part, str) else part.compute_digest()
-                         for part in turn.parts]]
-            for turn in sample.messages
-        ]  # fmt: skip
-        digest.update(json.dumps([sample.source, turns, list(sample.answers)]).encode())
-    return digest.hexdigest()
-
-
-def make_rows(samples: Sequence[TextSample], predictions: Sequence[str]) -> list[Prediction]:
-    """Make the rows of samples and the model's answers to them, without statistics."""
-    return [
-        {
-            "source": sample.source,
-            "question": sample.get_last_user_text(),
-            "prediction": prediction,
-            "answers": list(sample.answers),
-        }
-        for sample, prediction in zip(samples, predictions, strict=True)
-    ]
-
-
-def score_rows(metric: AnswerMetric, rows: Sequence[Prediction]) -> ScoredPredictions:
-    """Fit a metric to all answers of the rows, and compute its statistics for each row."""
-    fitted = metric.fit(tuple(row["answers"]) for row in rows)
-    load = metric.prediction_type.load
-    found = [fitted.statistics(load(row["prediction"]), tuple(row["answers"])) for row in rows]
-    return fitted, np.stack(found).astype(np.float64)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from coterie.data.sample import MediaFile, Message
 from coterie.metrics.text.contains import ContainsAnswer
 from coterie.metrics.text.exact_match import ExactMatch
-from coterie.tasks.text.task_set import compute_samples_digest, make_rows, score_rows
+from coterie.tasks.text.prediction_rows import compute_samples_digest, make_rows, score_rows
 from tests.evaluate.runs import sample
 
 
