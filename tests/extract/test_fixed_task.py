@@ -5,18 +5,7 @@ from dataclasses import dataclass, replace
 import pytest
 import torch
 
-from coterie import (
-    Copies,
-    InstanceGate,
-    Lora,
-    Mixture,
-    ModalityGate,
-    Null,
-    Rectified,
-    TaskGate,
-    TokenGate,
-    TopK,
-)
+from coterie import Lora, Mixture, Null, Rectified, TaskGate, TopK
 from coterie.experts.base import LowRankFactors
 from coterie.extract.fixed_task import FixedTaskLora, get_adapter_config, make_fixed_task_loras
 from tests.extract.grafted import MIXTURES, STATIC, grafted, only
@@ -103,23 +92,9 @@ def test_a_static_gate_of_any_kind_will_do() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("mixture", "message"),
-    [
-        (Mixture(gate=TokenGate()), r"mixture 0 \(at='text.mlp'\) has a TokenGate"),
-        (Mixture(gate=TaskGate()), r"has a TaskGate, .* TaskGate\(per_token=False\)"),
-        (Mixture(gate=InstanceGate(), router=TopK(k=1)), "has a InstanceGate"),
-        (Mixture(gate=ModalityGate()), "has a ModalityGate"),
-        (Mixture(experts=Copies(), gate=STATIC), "has Copies experts, .* Lora"),
-        (
-            Mixture(gate=STATIC, router=TopK(noise=0.1, noise_in_evaluation=True)),
-            "noise_in_evaluation=False",
-        ),
-    ],
-)
-def test_refuses_what_is_not_constant(mixture: Mixture, message: str) -> None:
-    model, _ = only(mixture)
-    with pytest.raises(ValueError, match=message):
+def test_refuses_what_is_not_constant() -> None:
+    model, _ = only(Mixture(gate=TaskGate()))
+    with pytest.raises(ValueError, match=r"mixture 0 \(at='text.mlp'\) has a TaskGate"):
         make_fixed_task_loras(model, "default", "ocr")
 
 

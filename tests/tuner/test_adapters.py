@@ -12,6 +12,7 @@ from transformers.integrations.peft import MIN_PEFT_VERSION
 
 import coterie
 from coterie import Copies, InstanceGate, Lora, Mixture, Rectified, Softmax, TaskGate, TopK
+from coterie.tuner.config import CoterieConfig
 from tests.tiny import TINY
 from tests.tuner.checks import IDS, TASKS, awake, gradients, grafted, logits
 
@@ -319,12 +320,41 @@ def test_a_merge_that_is_not_exact_changes_nothing():
     mixed = Mixture(at="text.mlp", experts=Lora(ranks=(2,)), router=TopK(k=1))
     model = grafted(TINY["llama"](), SECOND, mixed)
     weights = {name: each.clone() for name, each in model.named_parameters()}
-    with pytest.raises(ValueError, match=r"no single matrix.* coterie\.extract"):
+    with pytest.raises(ValueError, match=r"'default' cannot be merged: .*a TokenGate, which reads"):
         model.merge_adapter()
     assert all(torch.equal(each, weights[name]) for name, each in model.named_parameters())
+    model.add_adapter("plain", CoterieConfig.from_mixtures((SECOND,), ()))
+    model.set_adapter("plain")
+    with pytest.raises(ValueError, match="'default' cannot be merged"):  # named, not active
+        model.merge_adapter(["plain", "default"])
+    assert all(
+        torch.equal(each, weights.get(name, each)) for name, each in model.named_parameters()
+    )
     broken = grafted(TINY["llama"](), SECOND)
     for name, each in broken.named_parameters():
         if "coterie_experts" in name:
             each.data[0] = float("inf")
-    with pytest.raises(ValueError, match="'default' is broken: merged, a weight is not finite"):
+    with pytest.raises(ValueError, match="The adapter default seems to be broken: a merged"):
         broken.merge_and_unload(safe_merge=True)
+
+
+def test_static_gates_merge_for_an_adapter_of_one_task():
+    static = Mixture(at="text.mlp", experts=Lora(ranks=(2, 4)), gate=TaskGate(per_token=False))
+    torch.manual_seed(0)
+    model = coterie.graft(TINY["llama"]().model, static, tasks=("ocr",)).eval()
+    awake(model)
+    batch, tasks = TINY["llama"]().batch, torch.tensor([0, 0])
+    wanted = logits(model, batch, tasks)
+    model.merge_adapter()
+    torch.testing.assert_close(logits(model, batch, tasks), wanted, atol=1e-5, rtol=1e-4)
+    model.unmerge_adapter()
+    plain = model.merge_and_unload()
+    with torch.no_grad():
+        torch.testing.assert_close(plain(**batch).logits, wanted, atol=1e-5, rtol=1e-4)
+
+
+def test_a_static_gate_of_several_tasks_is_no_single_weight():
+    static = Mixture(at="text.mlp", experts=Lora(ranks=(2, 4)), gate=TaskGate(per_token=False))
+    model = grafted(TINY["llama"](), static)
+    with pytest.raises(ValueError, match=r"of its 2 tasks.*extract\(model, task="):
+        model.merge_and_unload()

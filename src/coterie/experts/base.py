@@ -46,6 +46,28 @@ class LowRankFactors(NamedTuple):
     down: Float[Tensor, "rank width"]
     up: Float[Tensor, "rank out"]
 
+    def concatenate(
+        self, combine_weights: Sequence[float]
+    ) -> tuple[Float[Tensor, "rank width"], Float[Tensor, "out rank"]]:
+        """Return (A, B) of the equivalent LoRA, in float64 on the CPU, without experts of weight 0.
+
+        A = cat(down_e) and B = cat(weight_e scale_e up_e): no approximation.
+        """
+        down, up = (half.detach().cpu().double() for half in (self.down, self.up))
+        experts = zip(
+            down.split(self.ranks), up.split(self.ranks), combine_weights, self.scales, strict=True
+        )
+        kept = [(low, high * (each * scale)) for low, high, each, scale in experts if each != 0]
+        if not kept:
+            return down[:0], up[:0].t()
+        down, up = (torch.cat(parts) for parts in zip(*kept, strict=True))
+        return down, up.t()
+
+    def compute_delta(self, combine_weights: Sequence[float]) -> Float[Tensor, "out width"]:
+        """Compute the change of the base layer's weight, in float64 on the CPU."""
+        down, up = self.concatenate(combine_weights)
+        return up @ down
+
 
 class Experts(ABC):
     """A kind of expert. Kinds are frozen keyword-only dataclasses with small valid defaults.

@@ -12,6 +12,7 @@ from coterie.experts.base import ExpertLayer
 from coterie.mixture_layer import MixtureLayer
 from coterie.routing.context import RoutingContext
 from coterie.routing.gates.base import Gate, GateLayer
+from coterie.tuner.constant_mixture import require_constant
 from coterie.tuner.runtime import RUNTIME
 
 
@@ -139,28 +140,53 @@ class CoterieLayer(nn.Module, BaseTunerLayer):
         return torch.cat(outputs)[torch.cat(rows).argsort()]
 
     @torch.no_grad()
+    def compute_combine_weights(self, adapter: str, task: int | None) -> tuple[float, ...]:
+        """Compute the factor of each expert's output, where the task alone decides.
+
+        `task` is None for an adapter without tasks.
+        """
+        site, experts = self.coterie_site[adapter], self.coterie_experts[adapter]
+        gate = self.coterie_gate[adapter] if adapter in self.coterie_gate else None
+        assert isinstance(gate, GateLayer | None)
+        factors = site.mixture.main.get_low_rank_factors(experts)
+        # A gate that depends on the task alone reads only the shape of x.
+        x = factors.down.new_zeros(1, 1, factors.down.shape[1])
+        context = RoutingContext(batch_size=1, device=x.device)
+        if task is not None:
+            context.single_task = task
+            context.task_ids = torch.tensor([task], device=x.device)
+        deferred = site.route(gate, x, context, training=False)
+        decision = deferred.make_decision(deferred.resolve(x))
+        return tuple(decision.combine_weights.flatten().cpu().double().tolist())
+
+    @torch.no_grad()
     def get_delta_weight(self, adapter: str) -> Float[Tensor, "out width"]:
-        """Compute what a mixture without a gate adds to the base layer's weight, in float64.
+        """Compute what a constant mixture adds to the base layer's weight, in float64 on the CPU.
 
         Raises ValueError for other mixtures, and for a weight that is not floating-point.
         """
-        mixture, experts = self.coterie_site[adapter].mixture, self.coterie_experts[adapter]
-        weight = getattr(self.get_base_layer(), "weight", None)
-        if mixture.gate is not None or not mixture.main.is_low_rank:
+        site, experts = self.coterie_site[adapter], self.coterie_experts[adapter]
+        mixture, tasks = site.mixture, site.num_tasks
+        require_constant(mixture, f"adapter {adapter!r} cannot be merged: its mixture")
+        if mixture.gate is not None and tasks > 1:
             raise ValueError(
-                "a mixture is no single matrix, so it cannot be merged in place: where the task "
-                "alone decides, as with TaskGate(per_token=False), cut a task out with "
+                f"adapter {adapter!r} has weights of its own for each of its {tasks} tasks, so it "
+                "cannot be merged in place: merge one of them with "
                 "coterie.extract(model, task=..., format='merged')"
             )
+        weight = getattr(self.get_base_layer(), "weight", None)
         if weight is None or not weight.is_floating_point():
             raise ValueError(
                 f"the base layer's weight is {getattr(weight, 'dtype', None)}, and a merge into "
                 "few bits is not exact: load the base model without quantisation"
             )
-        ranks, scales, down, up = mixture.main.get_low_rank_factors(experts)
-        gates = mixture.decide(torch.zeros(1, mixture.num_experts)).combine_weights[0].double()
-        per_rank = (gates * torch.tensor(scales)).repeat_interleave(torch.tensor(ranks))
-        return (up.double() * per_rank.to(up.device)[:, None]).t() @ down.double()
+        combine_weights = self.compute_combine_weights(adapter, 0 if tasks else None)
+        return mixture.main.get_low_rank_factors(experts).compute_delta(combine_weights)
+
+    def _change_weight(self, delta: Float[Tensor, "out width"]) -> Float[Tensor, "out width"]:
+        """Return the base layer's weight with a change added in float64."""
+        weight: Any = self.get_base_layer().weight
+        return (weight.detach().cpu().double() + delta).to(weight)
 
     def merge(self, safe_merge: bool = False, adapter_names: list[str] | None = None) -> None:
         """Add the adapters, the active ones by default, to the base layer's weight.
@@ -170,9 +196,12 @@ class CoterieLayer(nn.Module, BaseTunerLayer):
         for name in check_adapters_to_merge(self, adapter_names):
             if name in self.coterie_site:
                 weight: Any = self.get_base_layer().weight
-                total = (weight.double() + self.get_delta_weight(name)).to(weight.dtype)
+                total = self._change_weight(self.get_delta_weight(name))
                 if safe_merge and not torch.isfinite(total).all():
-                    raise ValueError(f"adapter {name!r} is broken: merged, a weight is not finite")
+                    raise ValueError(  # the words of PEFT's own layers
+                        "NaNs detected in the merged weights. The adapter "
+                        f"{name} seems to be broken: a merged weight is not finite"
+                    )
                 weight.data = total
                 self.merged_adapters.append(name)
 
@@ -181,4 +210,4 @@ class CoterieLayer(nn.Module, BaseTunerLayer):
         weight: Any = self.get_base_layer().weight if self.merged_adapters else None
         while self.merged_adapters:
             delta = self.get_delta_weight(self.merged_adapters.pop())
-            weight.data = (weight.double() - delta).to(weight.dtype)
+            weight.data = self._change_weight(-delta)

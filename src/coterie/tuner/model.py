@@ -139,17 +139,33 @@ class CoterieModel(BaseTuner):
         # PEFT's also copies `weight`, which blocks do not have; `update_layer` sets devices.
         setattr(parent, child_name, new_module)
 
-    def _check_merge_allowed(self) -> None:
-        """Raise before the first of several modules is changed."""
-        super()._check_merge_allowed()
+    def merge_adapter(
+        self, adapter_names: list[str] | None = None, safe_merge: bool = False
+    ) -> None:
+        """Add the adapters, the active ones by default, to the base model's weights."""
+        self._check_mergeable(adapter_names)
+        super().merge_adapter(adapter_names, safe_merge)
+
+    def _check_mergeable(self, adapter_names: list[str] | None) -> None:
+        """Raise ValueError before the first of several modules is changed."""
         for module in self.modules():
             if isinstance(module, CoterieLayer):
-                for name in module.active_adapters:
+                for name in adapter_names or module.active_adapters:
                     if name in module.coterie_site:
                         module.get_delta_weight(name)
 
-    def _unload_and_optionally_merge(self, *args: Any, **kwargs: Any) -> Any:
-        base_model: Any = super()._unload_and_optionally_merge(*args, **kwargs)
+    def _unload_and_optionally_merge(
+        self,
+        merge: bool = True,
+        progressbar: bool = False,
+        safe_merge: bool = False,
+        adapter_names: list[str] | None = None,
+    ) -> Any:
+        if merge:
+            self._check_mergeable(adapter_names)
+        base_model: Any = super()._unload_and_optionally_merge(
+            merge, progressbar, safe_merge, adapter_names
+        )
         remove_hooks(_get_uncompiled(base_model))
         return base_model
 
