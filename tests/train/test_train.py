@@ -27,8 +27,8 @@ def test_a_run(tmp_path: Path):
     run = trained(tmp_path / "run", plain(steps=7, learning_rate=3e-2), log_usage_every=2)
     log = run.read_log()
     # at the first step, every third, and the last, with use at every sixth and the last
-    assert [line["step"] for line in log] == [1, 3, 6]
-    assert log[-1]["samples"] == 24 and log[-1]["epoch"] == round(24 / 18, 4)
+    assert [line["step"] for line in log] == [1, 3, 6, 7]
+    assert log[-1]["samples"] == 28 and log[-1]["epoch"] == round(28 / 18, 4)
     assert log[-1]["loss"] < log[0]["loss"]
     assert set(log[-1]["task_loss"]) == set(NAMES)
     (layer, statistics), *rest = log[-1]["use"].items()
@@ -113,7 +113,7 @@ def test_names_and_paths_as_on_the_command_line(tmp_path: Path, capsys):
     assert len(said) == 4
     assert find_recipe(run.folder) == plain(steps=4)
     assert re.fullmatch(
-        r"trained 4 steps; loss [\d.]+ at step 1, [\d.]+ at step 3", describe_finished(run)
+        r"trained 4 steps; loss [\d.]+ at step 1, [\d.]+ at step 4", describe_finished(run)
     )
 
 

@@ -182,7 +182,8 @@ class MixtureTrainer(Trainer):
             logged = flatten_for_trackers({"validation_loss": self.last_validation})
             self.control = self.callback_handler.on_evaluate(self.args, self.state, control, logged)
         is_new = self._globalstep_last_logged < self.state.global_step
-        if is_new and (control.should_log or self.last_validation):
+        is_last = self.state.global_step == self.state.max_steps  # which Trainer does not log
+        if is_new and (control.should_log or is_last or self.last_validation):
             self._write_record(kwargs.get("learning_rate"))
         if control.should_save:
             self._save_checkpoint(self.stage_context.model, None)
