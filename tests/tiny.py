@@ -16,6 +16,7 @@ from tests.tinies.mistral3 import llava_pixtral, mistral3
 from tests.tinies.mllama import mllama
 from tests.tinies.omni import omni
 from tests.tinies.paligemma import paligemma
+from tests.tinies.qwen_omni import qwen2_5_omni
 from tests.tinies.qwen_vl import qwen2_5_vl, qwen2_vl, qwen3_vl, qwen3_vl_moe
 from tests.tinies.text import llama, qwen2, qwen2_moe
 from tests.tinies.vision import clip, convnext, dinov2, siglip, swin, vit
@@ -62,6 +63,7 @@ MAKERS: dict[str, Callable[[], Tiny]] = {
     "qwen2_moe": qwen2_moe,
     "swin": swin,
     "convnext": convnext,
+    "qwen2_5_omni": qwen2_5_omni,
     "omni": omni,
 }
 TINY = {name: make_once(make) for name, make in MAKERS.items()}

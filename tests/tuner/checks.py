@@ -17,9 +17,10 @@ IDS = torch.tensor([0, 1])
 # Their modules and rows are those of another family here; `make test-slow` has them, too.
 TWINS = {
     "qwen2": "llama", "siglip": "clip", "smolvlm": "idefics3", "qwen2_5_vl": "qwen2_vl",
-    "qwen3_vl_moe": "qwen3_vl", "glm4v": "qwen2_vl", "glm4v_moe": "qwen2_vl", "swin": "vit",
-    "convnext": "vit", "paligemma": "gemma3", "gemma4": "gemma3", "llava_pixtral": "llava",
-    "llava_next": "llava_onevision", "mllama": "llava", "mistral3": "llava",
+    "qwen2_5_omni": "qwen2_vl", "qwen3_vl_moe": "qwen3_vl", "glm4v": "qwen2_vl",
+    "glm4v_moe": "qwen2_vl", "swin": "vit", "convnext": "vit", "paligemma": "gemma3",
+    "gemma4": "gemma3", "llava_pixtral": "llava", "llava_next": "llava_onevision",
+    "mllama": "llava", "mistral3": "llava",
 }  # fmt: skip
 
 

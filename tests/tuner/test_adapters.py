@@ -101,7 +101,7 @@ def test_a_mixed_batch_generates_with_beams_and_prompt_decisions():
 
 @pytest.mark.parametrize(
     ("names", "message"),
-    [(["default", "nobody"], "nobody"), (["default"] * 3, "3 entries for a batch of 2")],
+    [(["default", "nobody"], "nobody"), (["default"] * 3, "got 3 and 2 respectively")],
 )
 def test_bad_adapter_names(names, message):
     tiny, model, *_ = two_adapters()
@@ -111,8 +111,15 @@ def test_bad_adapter_names(names, message):
 
 def test_mixing_adapters_is_for_inference():
     tiny, model, *_ = two_adapters()
-    with pytest.raises(ValueError, match="inference only"):
+    with pytest.raises(ValueError, match="in training mode"):
         model.train()(**tiny.batch, task_ids=IDS, adapter_names=["default", "other"])
+
+
+def test_merged_adapters_are_in_every_sample():
+    model = grafted(TINY["llama"](), SECOND)
+    model.merge_adapter()
+    with pytest.raises(ValueError, match=r"there are merged adapters.*`unmerge_adapter` first"):
+        model(**TINY["llama"]().batch, task_ids=IDS, adapter_names=["default", "__base__"])
 
 
 def test_transformers_loads_the_folder_and_adds_adapters(tmp_path):

@@ -93,7 +93,7 @@ def test_only_transformers_models(unchecked):
         (None, "pass task_ids="),
         (torch.tensor([0, 2]), "task_ids has 2, .* allowed are 0 to 1"),
         (torch.tensor([-1, 0]), "task_ids has -1"),
-        (torch.tensor([0, 1, 0]), "3 entries for a batch of 2"),
+        (torch.tensor([0, 1, 0]), "got 3 and 2 respectively"),
         (torch.tensor([0.0, 1.0]), "torch.float32: pass an int64 tensor"),
         ([0, 1], "list: pass an int64 tensor"),
     ],

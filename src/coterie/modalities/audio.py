@@ -26,7 +26,7 @@ class Audio(MediaModality):
 
     name: ClassVar = "audio"
     inputs: ClassVar = ("input_features", "audio_features")
-    towers: ClassVar = ("audio",)
+    towers: ClassVar = ("audio", "audio_connector")
     aliases: ClassVar = ("input_audio", "audio_url")
     suffixes: ClassVar = (
         ".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif", ".m4a", ".aac"

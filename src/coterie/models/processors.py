@@ -57,7 +57,8 @@ def load_processor(folder: str, config: Any) -> Any:
     from transformers import AutoProcessor, AutoTokenizer, ProcessorMixin
     from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
 
-    reads_media = type(config) in PROCESSOR_MAPPING
+    # The thinker of Qwen2.5-Omni has a processor in its files, and none in transformers' table.
+    reads_media = type(config) in PROCESSOR_MAPPING or hasattr(config, "vision_config")
     try:
         processor = AutoProcessor.from_pretrained(folder, trust_remote_code=False)
         if isinstance(processor, ProcessorMixin) or not reads_media:
@@ -69,7 +70,7 @@ def load_processor(folder: str, config: Any) -> Any:
         if not reads_media:
             return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
         if find_spec("torchvision") is None:
-            return _load_without_videos(folder, PROCESSOR_MAPPING[type(config)])
+            return _load_without_videos(folder, PROCESSOR_MAPPING.get(type(config), None))
     except LOADING_ERRORS as error:
         # The first problem of a model with media may have been that of the videos.
         problem = error if reads_media else problem

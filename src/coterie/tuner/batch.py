@@ -42,7 +42,10 @@ def count_copies(what: str, entries: int, batch: int, *, repeats: bool) -> int:
     """
     copies = batch // max(1, entries)  # torch.compile knows no divmod
     if copies * entries != batch or (copies > 1 and not repeats):
-        raise ValueError(f"{what} has {entries} entries for a batch of {batch}: pass one a sample")
+        raise ValueError(  # in the words of PEFT's layers
+            f"Length of `{what}` should be the same as the number of inputs, but got {entries} and "
+            f"{batch} respectively: pass one a sample"
+        )
     return copies
 
 

@@ -108,13 +108,7 @@ class CoterieModel(BaseTuner):
             finally:
                 RUNTIME.context = outer  # torch runs no hook after a KeyboardInterrupt
             return
-        if self.training:
-            raise ValueError("adapter_names mixes adapters in inference only: call model.eval()")
-        if unknown := sorted(set(names) - set(self.peft_config) - {"__base__"}):
-            raise ValueError(
-                f"adapter_names has {unknown}; this model has {sorted(self.peft_config)} and "
-                "'__base__'"
-            )
+        self._check_adapter_names(names)
         repeated = [name for name in names for _ in range(kwargs.get("num_beams") or 1)]
 
         def add_names(module: nn.Module, args: Any, kwargs: Any) -> Any:
@@ -132,6 +126,25 @@ class CoterieModel(BaseTuner):
             RUNTIME.adapter_names, RUNTIME.context = None, outer
             for handle in handles:
                 handle.remove()
+
+    def _check_adapter_names(self, names: list[str]) -> None:
+        """Raise ValueError, in the words of PEFT's own methods, if no mixed batch can be run."""
+        if self.training:
+            raise ValueError(
+                "Cannot pass `adapter_names` when the model is in training mode."
+                " Call model.eval() first"
+            )
+        layers = [each for each in self.modules() if isinstance(each, CoterieLayer)]
+        if any(layer.merged for layer in layers):
+            raise ValueError(
+                "Cannot pass `adapter_names` when there are merged adapters, please call "
+                "`unmerge_adapter` first."
+            )
+        if unknown := sorted(set(names) - set(self.peft_config) - {"__base__"}):
+            raise ValueError(
+                f"Trying to infer with non-existing adapter(s): {', '.join(unknown)}; this model "
+                f"has {', '.join(sorted(self.peft_config))}, and __base__ for none"
+            )
 
     def _replace_module(
         self, parent: nn.Module, child_name: str, new_module: nn.Module, child: nn.Module
