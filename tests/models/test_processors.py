@@ -66,11 +66,13 @@ def test_a_missing_package_is_named(folder: Path, monkeypatch: pytest.MonkeyPatc
     )
 
 
-def test_a_model_with_media_gets_no_bare_tokenizer(folder: Path) -> None:
+@pytest.mark.parametrize("family", ["qwen2_vl", "qwen2_5_omni"])
+def test_a_model_with_media_gets_no_bare_tokenizer(family: str, tmp_path: Path) -> None:
+    write_model(TINY[family](), tmp_path)
     for file in ("preprocessor_config.json", "processor_config.json"):
-        (folder / file).unlink()
+        (tmp_path / file).unlink()
     with pytest.raises(ValueError, match=r"has no processor .*\(and preprocessor_config\.json\)"):
-        load(folder)
+        load(tmp_path)
 
 
 @without_torchvision

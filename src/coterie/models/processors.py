@@ -58,7 +58,8 @@ def load_processor(folder: str, config: Any) -> Any:
     from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
 
     # The thinker of Qwen2.5-Omni has a processor in its files, and none in transformers' table.
-    reads_media = type(config) in PROCESSOR_MAPPING or hasattr(config, "vision_config")
+    reads_media = type(config) in PROCESSOR_MAPPING
+    reads_media |= getattr(config, "vision_config", None) is not None
     try:
         processor = AutoProcessor.from_pretrained(folder, trust_remote_code=False)
         if isinstance(processor, ProcessorMixin) or not reads_media:
