@@ -1,9 +1,11 @@
 """What limits a comparison, in words."""
 
+import math
+
 from coterie.evaluate.headline import (
+    describe_delta,
     describe_few_samples,
     describe_sizes,
-    describe_verdict,
     format_millions,
 )
 from coterie.evaluate.intervals import Interval
@@ -30,7 +32,10 @@ def test_sizes() -> None:
 
 def test_counts_and_verdicts() -> None:
     assert [*map(format_millions, (950, 1200, 2.5e9))] == ["950", "1.2 K", "2.5 G"]
-    verdicts = [Interval(1, 0.5, 2), Interval(-1, -2, -0.5), Interval(0, -1, 1)]
-    assert [*map(describe_verdict, verdicts)] == [
-        "better on the whole", "worse on the whole", "no difference is shown"
-    ]  # fmt: skip
+    deltas = [Interval(1, 0.5, 2), Interval(-1, -2, -0.5), Interval(0, -1, 1)]
+    assert [*map(describe_delta, [*deltas, Interval(math.nan, math.nan, math.nan)])] == [
+        "+1.00 [+0.50, +2.00] %, better on the whole",
+        "-1.00 [-2.00, -0.50] %, worse on the whole",
+        "+0.00 [-1.00, +1.00] %, no difference is shown",
+        "undefined",  # the baseline's scores are 0
+    ]

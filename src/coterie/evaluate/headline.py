@@ -1,7 +1,9 @@
 """What limits a comparison, in words: few samples, and systems of unequal size."""
 
+import math
 from collections.abc import Mapping
 
+from coterie.evaluate.formatting import format_interval
 from coterie.evaluate.intervals import Interval
 
 FEW_SAMPLES = 30
@@ -46,8 +48,11 @@ def format_millions(count: float | int) -> str:
     return f"{count:.3g}"
 
 
-def describe_verdict(delta: Interval) -> str:
-    """Say whether an interval shows that a system is better, worse, or neither."""
-    if delta.low > 0:
-        return "better on the whole"
-    return "worse on the whole" if delta.high < 0 else "no difference is shown"
+def describe_delta(delta: Interval) -> str:
+    """Say what a delta_m is, and whether its interval shows that a system is better or worse."""
+    if not math.isfinite(delta.value):
+        return "undefined"
+    verdict = "no difference is shown"
+    if delta.low > 0 or delta.high < 0:
+        verdict = "better on the whole" if delta.low > 0 else "worse on the whole"
+    return f"{format_interval(delta, sign=True)} %, {verdict}"

@@ -11,7 +11,7 @@ from coterie.evaluate.formatting import (
     format_markdown_table,
     format_share,
 )
-from coterie.evaluate.headline import describe_few_samples, describe_sizes, describe_verdict
+from coterie.evaluate.headline import describe_delta, describe_few_samples, describe_sizes
 from coterie.evaluate.intervals import Interval
 from coterie.evaluate.table_files import check_table_file, format_csv
 from coterie.io import write, write_json
@@ -104,8 +104,7 @@ class Table:
         sizes = self.list_unequal_sizes()
         systems = [row for row in self.rows if not row.control and row.system != self.baseline]
         found = [
-            f"{row.system} against {self.baseline}: delta_m "
-            f"{format_interval(row.delta_m, sign=True)} %, {describe_verdict(row.delta_m)}"
+            f"{row.system} against {self.baseline}: delta_m {describe_delta(row.delta_m)}"
             for row in systems if row.delta_m is not None
         ]  # fmt: skip
         few = describe_few_samples({column.name: column.samples for column in self.columns})
