@@ -1,5 +1,6 @@
 """Scores of all systems and controls, with their differences to the baseline, and sentences."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -136,7 +137,8 @@ def compare_to_baseline(table: Table, mine: SystemRow) -> Iterator[str]:
     yield format_counts(mine.system, baseline, verdicts)
     deltas = {
         row.system: row.delta_m for row in table.rows
-        if row.delta_m is not None and not row.control and row.system != baseline
+        if row.delta_m is not None and math.isfinite(row.delta_m.value)
+        and not row.control and row.system != baseline
     }  # fmt: skip
     mean = deltas.pop(mine.system, None)
     if mean is not None:
