@@ -24,19 +24,26 @@ def table(*deltas: Interval | None) -> Table:
     return Table(split="test", columns=(COLUMN,), rows=tuple(rows), baseline="lora")
 
 
+MINUS = "\N{MINUS SIGN}"
+
+
 @pytest.mark.parametrize(
-    ("delta", "sentence"),
+    ("delta", "interval", "conclusion"),
     [
-        (Interval(5, 2.5, 7.5), "Mean relative difference +5.0 % [+2.5, +7.5]: on the whole it is "
-                                "better."),
-        (Interval(-5, -7.5, 1), "Mean relative difference \N{MINUS SIGN}5.0 % [\N{MINUS SIGN}7.5, +1.0]: the interval "
-                                "includes zero, so on the whole no difference is shown."),
+        (Interval(5, 2.5, 7.5), "+5.0 % [+2.5, +7.5]", "on the whole it is better"),
+        (
+            Interval(-5, -7.5, 1),
+            f"{MINUS}5.0 % [{MINUS}7.5, +1.0]",
+            "the interval includes zero, so on the whole no difference is shown",
+        ),
     ],
-)  # fmt: skip
-def test_of_two_systems(delta: Interval, sentence: str) -> None:
+)
+def test_of_two_systems(delta: Interval, interval: str, conclusion: str) -> None:
     shown = table(delta)
-    first = "mixture-0 beats lora on 1 of 1 task."
-    assert [*compare_to_baseline(shown, shown.rows[1])] == [first, sentence]
+    assert [*compare_to_baseline(shown, shown.rows[1])] == [
+        "mixture-0 beats lora on 1 of 1 task.",
+        f"Mean relative difference {interval}: {conclusion}.",
+    ]
 
 
 def test_no_sentence_is_of_a_delta_m_that_is_undefined() -> None:
