@@ -83,6 +83,7 @@ def test_files_and_folders(whole: bool, tmp_path: Path) -> None:
     [
         ("rod", [], "'rod' is no recipe (did you mean rode?): give one of"),
         ("rode", ["rank=3"], "--set rank: there is no 'rank' (did you mean ranks?)"),
+        ("rode", [f"{'a' * 3000}=3"], f"--set {'a' * 80}...: there is no 'aaaaaaaaaaaa"),
         ("rode", ["ranks=3"], "--set: ranks takes tuple[int, ...], not 3"),
         ("rode", ["ranks=0,2"], "recipe rode(ranks=(0, 2)): "),
         (

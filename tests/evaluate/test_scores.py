@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from coterie.evaluate.scores import Scores, TaskScore, TrainedRows
+from coterie.evaluate.scores import Scores, SharedRows, TaskScore
 from coterie.metrics.text.exact_match import ExactMatch
 from coterie.metrics.text.nutrition_pmae import NutritionPmae
 from tests.metrics.cases import text_statistics
@@ -34,7 +34,8 @@ def test_scores_are_read_as_they_were_saved(tmp_path: Path) -> None:
         ExactMatch(), np.zeros((1, 2)), task="b", name="exact"
     )  # of nothing: 0 / 0
     scores = Scores(split="test", tasks={"a": three_of_four()}, cost={"total_parameters": 3},
-                    num_skipped=2, trained_on={"a": TrainedRows(count=1, first="a:2")})  # fmt: skip
+                    num_skipped=2, trained_on={"a": SharedRows(count=1, first="a:2")},
+                    validated_on={"b": SharedRows(count=2, first="b:1")})  # fmt: skip
     assert Scores.read(scores.save(tmp_path)) == scores
     other = Scores(split="test", tasks={"b": wrong})
     found = Scores.read(other.save(tmp_path / "b.json"))
@@ -53,9 +54,11 @@ def test_markdown_has_a_line_a_task() -> None:
 
 
 def test_rows_that_were_trained_on_are_told() -> None:
-    rows = {"a": TrainedRows(count=2, first="a.jsonl:7")}
+    rows = {"a": SharedRows(count=2, first="a.jsonl:7")}
     told = Scores(split="test", tasks={"a": three_of_four()}, trained_on=rows).to_markdown()
     assert "a: 2 of 4 rows of 'test' were trained on, the first is a.jsonl:7" in told
+    told = Scores(split="test", tasks={"a": three_of_four()}, validated_on=rows).to_markdown()
+    assert "a: 2 of 4 rows of 'test' were validated on, the first is a.jsonl:7" in told
 
 
 def test_short_and_in_a_notebook() -> None:

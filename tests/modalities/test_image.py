@@ -54,6 +54,17 @@ def test_the_first_picture_of_a_phone_s_mpo() -> None:
     assert decode_image(content).getpixel((4, 4))[0] > 250
 
 
+def test_pages_of_a_tiff_are_refused_and_its_thumbnails_are_not() -> None:
+    frames = [Image.new("RGB", (4, 4), color) for color in ("red", "blue")]
+    content = saved(frames[0], "TIFF", save_all=True, append_images=frames[1:])
+    with pytest.raises(ValueError, match="is a TIFF file of several pages: save the page"):
+        decode_image(content)
+    frames[1].encoderinfo = {"tiffinfo": {254: 1}}  # a smaller copy, by TIFF 6.0 section 8
+    content = saved(frames[0], "TIFF", save_all=True, append_images=frames[1:])
+    assert decode_image(content).getpixel((0, 0)) == (255, 0, 0)
+    assert decode_image(saved(frames[0], "TIFF")).getpixel((0, 0)) == (255, 0, 0)
+
+
 # A ramp of 4: 0, 1/3, 2/3, 1 of the range, which is 0, 85, 170, 255 in 8 bits.
 RAMP = np.linspace(0, 1, 4, dtype=np.float32)[None]
 

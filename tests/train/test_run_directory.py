@@ -120,7 +120,7 @@ def test_missing_files_come_with_the_command_that_writes_them(run: RunDirectory)
     quoted = f"'{run.folder}'"
     commands = {
         run.config_file: "",
-        run.log_file: f"coterie train '{run.folder}/run.json' --out RUN",
+        run.log_file: f"coterie train '{run.folder}/run.json' --out '{run.folder}-again'",
         run.scores_file(): f"coterie evaluate {quoted}",
         run.scores_file("blind"): f"coterie evaluate {quoted} --blind",
         run.scores_file("untrained"): f"coterie evaluate {quoted} --untrained",

@@ -10,7 +10,12 @@ from itertools import chain
 from typing import Any, TypeVar, get_type_hints
 
 from coterie import serialization
-from coterie.annotations import coerce, format_suggestions, get_item_annotation
+from coterie.annotations import (
+    abbreviate,
+    coerce,
+    format_suggestions,
+    get_item_annotation,
+)
 from coterie.devices import Precision
 from coterie.recipe import Recipe
 from coterie.saved_classes import find_class
@@ -18,6 +23,8 @@ from coterie.train import RunConfig
 from coterie.train.named_recipes import SYSTEMS, read_recipe_or_config
 
 Value = TypeVar("Value")
+MAX_SHOWN = 80
+"""The most letters of a path that an error message repeats."""
 
 
 def parse_override(text: str) -> tuple[str, Any]:
@@ -27,7 +34,7 @@ def parse_override(text: str) -> tuple[str, Any]:
     """
     path, equals, value = map(str.strip, text.partition("="))
     if not equals or not path:
-        raise ValueError(f"--set {text}: give path=value, as in --set rank=8")
+        raise ValueError(f"--set {shorten(text)}: give path=value, as in --set rank=8")
     for read in (json.loads, ast.literal_eval):
         with suppress(ValueError, SyntaxError, RecursionError, MemoryError):
             return path, read(value)
@@ -105,7 +112,15 @@ def resolve_path(config: RunConfig, path: str, arguments: Sequence[str]) -> str:
             return f"{prefix}{path}"
     allowed = list(dict.fromkeys([*arguments, *chain(*names.values())]))
     near = format_suggestions(head, allowed)
-    raise ValueError(f"--set {path}: there is no {head!r}{near}; there are {', '.join(allowed)}")
+    raise ValueError(
+        f"--set {shorten(path)}: there is no {abbreviate(head)}{near}; there are "
+        f"{', '.join(allowed)}"
+    )
+
+
+def shorten(text: str) -> str:
+    """Return a text as it is, or the start of a long one, for an error message."""
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
 
 
 def set_at_path(value: Value, path: str, new: Any, *, name: str) -> Value:
@@ -140,10 +155,12 @@ def resolve_key(inside: Any, part: str, at: str, hint: Any) -> tuple[Any, Any]:
             allowed = [str(index) for index in range(len(inside))]
             hints = {index: get_item_annotation(hint, int(index)) for index in allowed}
         case _:
-            raise ValueError(f"--set: {at} is {inside!r}, which has no part {part!r}")
+            raise ValueError(
+                f"--set: {at} is {abbreviate(inside)}, which has no part {abbreviate(part)}"
+            )
     if part not in allowed:
+        near = format_suggestions(part, allowed)
         raise ValueError(
-            f"--set: {at} has no {part!r}{format_suggestions(part, allowed)}; it has "
-            f"{', '.join(allowed) or 'nothing'}"
+            f"--set: {at} has no {abbreviate(part)}{near}; it has {', '.join(allowed) or 'nothing'}"
         )
     return (int(part) if isinstance(inside, list) else part), hints.get(part, Any)

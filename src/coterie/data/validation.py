@@ -24,6 +24,10 @@ MAX_LISTED_BAD_ROWS = 20
 Found = TypeVar("Found")
 
 
+class BadRowsError(ValueError):
+    """Rows that cannot be trained on or scored, each with its file and reason."""
+
+
 class ValidatedDataset(Dataset[TextSample]):
     """The samples of a source's valid rows. Memory: 12 bytes per sample.
 
@@ -142,9 +146,9 @@ def check_all(
 def raise_for_bad_rows(
     rows: Dataset, *, what: str, total: int, skip: bool, unit: str = "row"
 ) -> None:
-    """Raise ValueError if none of `total` rows is valid, or some are not and `skip` is false."""
+    """Raise BadRowsError if none of `total` rows is valid, or some are not and `skip` is false."""
     if problem := describe_bad_rows(rows, what=what, total=total, skip=skip, unit=unit):
-        raise ValueError(problem)
+        raise BadRowsError(problem)
 
 
 def describe_bad_rows(

@@ -37,6 +37,9 @@ class FolderDataset(DenseDataset):
     def load_split(self, split: str, *, skip_bad_rows: bool = False) -> DenseSamples:
         return ValidatedDenseDataset(self.open_split(split), skip_bad_rows=skip_bad_rows)
 
+    def load_images(self, split: str) -> DenseSamples:
+        return ValidatedDenseDataset(self.open_split(split), reads=False)
+
     @abstractmethod
     def open_split(self, split: str) -> DenseSplit:
         """List the samples of a split. Raises ValueError if there is no such split."""

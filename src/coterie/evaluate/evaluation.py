@@ -10,7 +10,7 @@ import torch
 
 from coterie import distributed
 from coterie.evaluate import cost, expert_usage, predictions
-from coterie.evaluate.scores import Scores, TaskScore, TrainedRows
+from coterie.evaluate.scores import Scores, SharedRows, TaskScore
 from coterie.io import write_json
 from coterie.models.loading import LoadedModel
 from coterie.progress import Progress
@@ -119,11 +119,17 @@ class Evaluation:
             split=self.split, cost=measured["cost"], control=self.control,
             tasks={task: found[task][0] for task in self.tasks.names},
             num_skipped=directory.write_bad_rows(skipped, self.split),
-            trained_on={} if self.control or self.split == "train"
-            else TrainedRows.find(self.tasks, self.datasets),
+            trained_on=self.find_shared("train"), validated_on=self.find_shared("validation"),
         )  # fmt: skip
         scores.save(directory.scores_file(self.control))
         return scores
+
+    def find_shared(self, split: str) -> dict[str, SharedRows]:
+        """Find the scored rows that training or validation has, too."""
+        used = {"train": True, "validation": self.run.config.validates and self.split != "train"}
+        if self.control or split == self.split or not used[split]:
+            return {}
+        return SharedRows.find(self.tasks, self.datasets, split)
 
     def get_predictions_file(self, task: str) -> Path:
         return self.run.results.predictions_file(self.split, task, self.control)

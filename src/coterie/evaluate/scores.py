@@ -79,8 +79,8 @@ class TaskScore:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainedRows:
-    """Rows of a split that training has too, so that their scores are not of new rows.
+class SharedRows:
+    """Rows of a split that another split has too, so that their scores are not of new rows.
 
     Attributes:
         count: how many.
@@ -92,13 +92,13 @@ class TrainedRows:
 
     @classmethod
     def find(
-        cls, tasks: TaskSet, datasets: Sequence[EvaluationDataset]
-    ) -> "dict[str, TrainedRows]":
-        """Find the samples of data sets that training has too, by task; tasks without some are not.
+        cls, tasks: TaskSet, datasets: Sequence[EvaluationDataset], split: str
+    ) -> "dict[str, SharedRows]":
+        """Find the samples of data sets that a split has too, by task; tasks without some are not.
 
-        A data set is of one split; of the split "train" all would be found.
+        The data sets are of another split; of the same all would be found.
         """
-        found = tasks.find_trained_samples(datasets)
+        found = tasks.find_shared_samples(datasets, split)
         return {
             task: cls(count=len(sources), first=sources[0])
             for task, sources in found.items() if sources
@@ -116,6 +116,8 @@ class Scores:
             its base model.
         num_skipped: bad rows that were not scored; the run's file of bad rows lists them.
         trained_on: of tasks with rows that training has too, these rows.
+        validated_on: of tasks with rows that validation has too, by which the run chose its
+            weights, these rows.
     """
 
     split: str
@@ -123,7 +125,8 @@ class Scores:
     cost: Mapping[str, float | int | None] = field(default_factory=dict)
     control: str = ""
     num_skipped: int = 0
-    trained_on: Mapping[str, TrainedRows] = field(default_factory=dict)
+    trained_on: Mapping[str, SharedRows] = field(default_factory=dict)
+    validated_on: Mapping[str, SharedRows] = field(default_factory=dict)
 
     def dump(self) -> dict[str, Any]:
         """Return the scores as values that JSON can represent."""
@@ -149,22 +152,29 @@ class Scores:
                 undefined = {key: math.nan for key in numbers if numbers[key] is None}
                 tasks[name] = TaskScore(**values | undefined)
             optional = {key: data[key] for key in ("cost", "control", "num_skipped") if key in data}
-            rows = {name: TrainedRows(**each) for name, each in data.get("trained_on", {}).items()}
-            return cls(split=data["split"], tasks=tasks, trained_on=rows, **optional)
+            for key in ("trained_on", "validated_on"):
+                shared = data.get(key, {})
+                optional[key] = {name: SharedRows(**each) for name, each in shared.items()}
+            return cls(split=data["split"], tasks=tasks, **optional)
         except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(
                 f"{path} holds no scores ({error!r}): remove it and evaluate again"
             ) from error
 
     def list_notes(self) -> list[str]:
-        """List what limits the scores: rows that were trained on, and few samples."""
+        """List what limits the scores: rows that training or validation has, and few samples."""
         notes = [
             f"{task}: {rows.count} of {self.tasks[task].samples} rows of {self.split!r} were "
-            f"trained on, the first is {rows.first}: the score is not of new rows; give other rows"
-            for task, rows in self.trained_on.items() if task in self.tasks
+            f"{use}, the first is {rows.first}: the score is not of new rows; give other rows"
+            for use, found in self.get_shared_rows().items()
+            for task, rows in found.items() if task in self.tasks
         ]  # fmt: skip
         few = describe_few_samples({name: task.samples for name, task in self.tasks.items()})
         return notes + ([few] if few else [])
+
+    def get_shared_rows(self) -> dict[str, Mapping[str, SharedRows]]:
+        """Return what else rows were used for -> task -> these rows."""
+        return {"trained on": self.trained_on, "validated on": self.validated_on}
 
     def _repr_markdown_(self) -> str:
         """Show the table in a notebook."""

@@ -14,8 +14,13 @@ MAX_PIXELS = 2**26
 may hold, an image takes 1 GiB of memory, however small its file is."""
 
 ANIMATED_FORMATS = ("GIF", "PNG", "WEBP", "AVIF")
-"""Formats whose further frames are an animation: those of TIFF are pages or thumbnails, and a
-phone's MPO is a photo with a preview, so that their first is the picture."""
+"""Formats whose further frames are an animation. A phone's MPO is a photo with a preview, so that
+its first frame is the picture."""
+
+SUBFILE_TYPE, REDUCED_OR_MASK = 254, 0b101
+"""The TIFF tag that tells what a frame is, and its bits of a smaller copy and of a mask."""
+MAX_COPIES = 32
+"""The most frames of a TIFF file that are looked at for a second page: pyramids have a dozen."""
 
 HINTS = {
     b"ftypavif": ": AVIF needs Pillow 11.3 or later",
@@ -91,7 +96,27 @@ def open_image(content: bytes) -> Any:
             f"is an animated {image.format} picture: save the frame that is meant, or give the "
             "frames as a `video`, a list of pictures"
         )
+    if image.format == "TIFF" and has_pages(image):
+        raise ValueError(
+            "is a TIFF file of several pages: save the page that is meant, or give the pages as "
+            "pictures, a file each"
+        )
     return image
+
+
+def has_pages(image: Any) -> bool:
+    """Return whether a TIFF file has a second frame that is neither a smaller copy nor a mask."""
+    try:
+        for frame in range(1, MAX_COPIES):
+            image.seek(frame)
+            if not int(image.tag_v2.get(SUBFILE_TYPE, 0)) & REDUCED_OR_MASK:
+                return True
+    except EOFError:
+        pass
+    except Exception as error:
+        raise ValueError(f"is a damaged {image.format} picture: {error}") from None
+    image.seek(0)
+    return False
 
 
 def is_animated(image: Any) -> bool:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from coterie.data.sample_check import SampleCheck
+from coterie.data.validation import BadRowsError
 from coterie.metrics.base import Metric
 from coterie.models.loading import LoadedModel
 from coterie.models.options import ModelOptions
@@ -90,6 +91,10 @@ class TaskSet(ABC):
         kind = type(self).__name__
         raise ValueError(f"tasks of a {kind} cannot be selected by name: leave the names out")
 
+    def select_with(self, split: str) -> "TaskSet":
+        """Return the tasks that have rows of a split, as far as that is known."""
+        return self
+
     def with_settings_of(self, trained: "TaskSet") -> "TaskSet":
         """Return these tasks with a run's settings, as image size. ValueError for another kind."""
         if type(self) is not type(trained):
@@ -136,6 +141,18 @@ class TaskSet(ABC):
         One data set a task, or one that all share. Rows that `sample_check` refuses are bad, too.
         Raises ValueError naming the first 20 bad rows of each task, unless they are skipped.
         """
+
+    def describe_bad_rows(
+        self, split: str, *, skip_bad_rows: bool = False, sample_check: SampleCheck | None = None
+    ) -> str:
+        """Return the error of `load_datasets` for bad rows; empty for none, or no such split."""
+        try:
+            self.load_datasets(split, skip_bad_rows=skip_bad_rows, sample_check=sample_check)
+        except BadRowsError as error:
+            return str(error)
+        except ValueError:
+            return ""
+        return ""
 
     def compute_rows_digests(self) -> dict[str, str]:
         """Compute a digest of the rows that training reads, by task or by data set.
@@ -218,10 +235,10 @@ class TaskSet(ABC):
         """Return a line that tells a prediction's sample from all others, on any machine."""
         return row["source"]
 
-    def find_trained_samples(
-        self, datasets: Sequence[EvaluationDataset]
+    def find_shared_samples(
+        self, datasets: Sequence[EvaluationDataset], split: str
     ) -> Mapping[str, Sequence[str]]:
-        """Return task -> the sources of its samples that are training samples, too.
+        """Return task -> the sources of its samples that a split has, too.
 
         By default none are known; task sets whose samples can be compared override it.
         """

@@ -1,6 +1,7 @@
 """`check`: check a base model and the rows of tasks before training, with one batch."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Unpack
@@ -17,6 +18,9 @@ from coterie.tasks.text.task import TextTask
 from coterie.train.config import RunConfig
 from coterie.train.named_recipes import find_recipe
 from coterie.train.settings import TrainSettings
+
+SCORED_SPLITS = {"validation": ("train",), "test": ("train", "validation")}
+"""Split -> the splits whose rows it should not have."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +106,7 @@ def check_config(
     base = config.load_base(device) if tries_batch else None
     summaries = tuple(config.tasks.summarize(sample_check))
     notices = [*(notice for each in summaries for notice in each.notices)]
-    notices += config.tasks.list_notices(())
+    notices += [*config.tasks.list_notices(()), *list_overlaps(config.tasks)]
     found = CheckResult(config=config, summaries=summaries, notices=tuple(dict.fromkeys(notices)))
     if base is None or any(each.problem for each in summaries if each.split == "train"):
         return found
@@ -115,6 +119,22 @@ def check_config(
         return replace(found, batch=try_batch(config, base, samples))
     except ValueError as error:
         return replace(found, problem=f"no batch: {error}")
+
+
+def list_overlaps(tasks: TaskSet) -> Iterator[str]:
+    """Yield a notice for each task with rows of a split that another split has, too."""
+    for split, others in SCORED_SPLITS.items():
+        with suppress(ValueError, OSError):  # there is no such split
+            datasets = tasks.select_with(split).load_evaluation_datasets(
+                split, limit=None, blind=False, skip_bad_rows=True
+            )
+            for other in others:
+                for task, sources in tasks.find_shared_samples(datasets, other).items():
+                    if sources:
+                        yield (
+                            f"task {task!r}: {len(sources)} rows of {split!r} are rows of "
+                            f"{other!r}, too, the first is {sources[0]}: scores are not of new rows"
+                        )
 
 
 def format_summary(summary: SplitSummary, max_length: int | None) -> Iterator[str]:

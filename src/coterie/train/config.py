@@ -130,6 +130,11 @@ class RunConfig:
         return self.tasks.names
 
     @property
+    def validates(self) -> bool:
+        """Whether the run computes losses on validation rows."""
+        return self.patience is not None or self.evaluate_every is not None
+
+    @property
     def model_options(self) -> ModelOptions:
         """How the base model is loaded."""
         return ModelOptions(

@@ -209,10 +209,11 @@ class RunDirectory:
         state = "cannot be read" if file.is_file() else "is not there"
         name = file.relative_to(self.folder).as_posix()
         run, config = shlex.quote(str(self.folder)), shlex.quote(str(self.config_file))
+        again = shlex.quote(f"{self.folder}-again")
         flags = [flag for name, flag in CONTROLS.items() if file == self.scores_file(name)]
         commands = {
             self.config_file: "",
-            self.log_file: f"coterie train {config} --out RUN",
+            self.log_file: f"coterie train {config} --out {again}",
             self.conflict_file: f"coterie diagnose {run} --to {shlex.quote(str(file))}",
         }
         command = commands.get(file, " ".join(["coterie evaluate", run, *flags]))

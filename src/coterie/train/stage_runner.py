@@ -1,6 +1,5 @@
 """`StageRunner`: trains the stages of a run in order, each on the weights of the one before."""
 
-from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -10,17 +9,16 @@ from peft import PeftModel
 from transformers import set_seed
 
 from coterie import distributed
-from coterie.data.sample_check import SampleCheck
 from coterie.graft import graft
 from coterie.progress import Progress
 from coterie.recipe import Stage
-from coterie.tasks.predictions import TaskDataset
 from coterie.tasks.text.packing import check_packing
 from coterie.third_party_warnings import suppress_third_party_warnings
 from coterie.train import adapter_weights, checkpoint, sharding
-from coterie.train.batch_sampler import MultiTaskDataset, derive_stage_seed
+from coterie.train.batch_sampler import derive_stage_seed
 from coterie.train.callbacks import ProgressCallback, ignore_event_errors, make_callbacks
 from coterie.train.compilation import compile_model
+from coterie.train.datasets import load_rows
 from coterie.train.finished_stages import (
     FinishedStage,
     add_finished_stage,
@@ -46,8 +44,7 @@ class StageRunner:
         """Load the rows. Raises ValueError if some cannot be trained on and are not skipped."""
         self.run, self.config = run, run.config
         check = self.config.load_sample_check()  # first: a wrong base is told before rows are read
-        self.samples = MultiTaskDataset(self.config, check)
-        self.validation = self._load_validation(check)
+        self.samples, self.validation = load_rows(self.config, check)
         datasets = (*self.samples.datasets, *self.validation)
         self.bad_rows = [row for each in datasets for row in each.bad_rows]
         self.stages = self.config.resolve_stages(self.samples.sizes)
@@ -58,13 +55,6 @@ class StageRunner:
         self.is_sharded = sharding.is_used(self.config)
         self.finished_stages = read_finished_stages(run.directory)
         self.base_parameters: tuple[str, ...] = ()
-
-    def _load_validation(self, check: SampleCheck | None) -> Sequence[TaskDataset]:
-        """Load the validation rows, if the run validates."""
-        config, skip = self.config, self.config.skip_bad_rows
-        if config.patience is None and config.evaluate_every is None:
-            return []
-        return config.tasks.load_datasets("validation", skip_bad_rows=skip, sample_check=check)
 
     def train(self) -> None:
         """Train the remaining stages, and write the adapter."""

@@ -176,11 +176,17 @@ class Scenes(DenseDataset):
         return tuple(LABELS[name].task for name in self.names)
 
     def load_split(self, split: str, *, skip_bad_rows: bool = False) -> DenseSamples:
+        return ValidatedDenseDataset(self.open_split(split), skip_bad_rows=skip_bad_rows)
+
+    def load_images(self, split: str) -> DenseSamples:
+        return ValidatedDenseDataset(self.open_split(split), reads=False)
+
+    def open_split(self, split: str) -> "ScenesSplit":
+        """List the samples of a split. Raises ValueError if there is no such split."""
         if split not in SPLITS:
             raise ValueError(f"Scenes has no split {split!r}: ask for {', '.join(SPLITS)}")
         folder = get_cache_dir() / "scenes" if self.folder is None else Path(self.folder)
-        samples = ScenesSplit(folder, split, self.names)
-        return ValidatedDenseDataset(samples, skip_bad_rows=skip_bad_rows)
+        return ScenesSplit(folder, split, self.names)
 
 
 def make_tasks() -> DenseTasks:

@@ -69,11 +69,12 @@ def list_warnings(context: ReportContext) -> Iterator[str]:
     if few := describe_few_samples({task.name: task.samples for task in table.columns}):
         yield few
     for run in context.highlighted.runs:
-        for task, rows in run.scores.trained_on.items():
-            yield (
-                f"{rows.count} of the rows of {task} that were scored were trained on, the first "
-                f"is {Path(rows.first).name}, so the score is not of new rows"
-            )
+        for use, found in run.scores.get_shared_rows().items():
+            for task, rows in found.items():
+                yield (
+                    f"{rows.count} of the rows of {task} that were scored were {use}, the first "
+                    f"is {Path(rows.first).name}, so the score is not of new rows"
+                )
 
 
 def build_charts(table: Table, columns: Sequence[TableColumn]) -> list[IntervalChart]:

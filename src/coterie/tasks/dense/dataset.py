@@ -80,6 +80,17 @@ class DenseSamples(Dataset[DenseSample]):
             digest.update(values.numpy().tobytes())
         return digest.hexdigest()
 
+    def measure_image(self, index: int) -> str:
+        """Return what two equal images have in common, without reading them if that can be."""
+        return self.compute_image_digest(index)
+
+    def compute_image_digest(self, index: int) -> str:
+        """Compute a digest of a sample's image alone: of its file, or of its pixels."""
+        image = self[index].image.contiguous()
+        digest = hashlib.sha256(f"{image.dtype} {tuple(image.shape)}".encode())
+        digest.update(image.numpy().tobytes())
+        return digest.hexdigest()
+
 
 class DenseDataset(ABC):
     """A data set on disk. Kinds are frozen keyword-only dataclasses that name a folder."""
@@ -105,6 +116,10 @@ class DenseDataset(ABC):
         files and the first 20, unless these are skipped, and listed in `bad_rows` of the result.
         """
 
+    def load_images(self, split: str) -> DenseSamples:
+        """Load a split to compare its images; data sets of files need not read every file."""
+        return self.load_split(split, skip_bad_rows=True)
+
 
 class DenseSplit(ABC):
     """The samples of one split, valid or not, by index."""
@@ -118,7 +133,7 @@ class DenseSplit(ABC):
 
     @abstractmethod
     def list_files(self, index: int) -> list[LabelFile]:
-        """List the files of sample `index`, whether they exist or not."""
+        """List the files of sample `index`, its image first, whether they exist or not."""
 
     @abstractmethod
     def read(self, index: int) -> DenseSample:

@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,10 +19,13 @@ Label = Shaped[Tensor, "*label"]
 Output = Float[Tensor, "channels *place"]
 """A task's head output for one image."""
 Outputs = Float[Tensor, "batch channels *place"]
+Constant = Float[Tensor, " channels"]
 MapBatch = Float[Tensor, "batch 1 height breadth"]
 MapsBatch = Float[Tensor, "batch channels height breadth"]
 ClassesBatch = Float[Tensor, "batch classes"]
 Losses = Float[Tensor, " batch"]
+CERTAIN_LOGIT = 10.0
+"""Of a probability above every threshold of a metric."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +103,15 @@ class DenseTask(ABC):
     def make_metric(self) -> DenseMetric:
         """Make the metric of predictions."""
 
+    def compute_constant(self, labels: Iterable[Label]) -> Constant:
+        """Compute the output for all images and pixels alike that labels suggest: their mean."""
+        sums, counts = torch.zeros(2, self.channels, dtype=torch.float64)
+        for label in labels:
+            values = label.reshape(self.channels, -1).double()
+            sums += values.nansum(1)
+            counts += (~values.isnan()).sum(1)
+        return (sums / counts).float()
+
     @abstractmethod
     def visualize(self, prediction: Output, label: Label | None) -> Visualization:
         """Render the output for one image, and its label, in the same colours, grey if unknown."""
@@ -127,6 +139,10 @@ class DenseTask(ABC):
 
 class BinaryTask(DenseTask):
     """A task with one logit and a label of 0 or 1 for each pixel."""
+
+    def compute_constant(self, labels: Iterable[Label]) -> Constant:
+        """Return the logit of a 1: the scores of these tasks are of the pixels that are 1."""
+        return torch.tensor([CERTAIN_LOGIT])
 
     def visualize(self, prediction: Map, label: Map | None) -> Visualization:
         """Show 0 as violet and 1 as yellow, for the label and the predicted probability."""

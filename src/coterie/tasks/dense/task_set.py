@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Unpack
@@ -24,6 +25,7 @@ from coterie.tasks.dense import inference
 from coterie.tasks.dense.collator import DenseCollator
 from coterie.tasks.dense.dataset import DenseDataset, DenseSample, DenseSamples
 from coterie.tasks.dense.gradients import DenseGradientSource
+from coterie.tasks.dense.shared_images import find_shared_images
 from coterie.tasks.dense.split_summary import summarize_split
 from coterie.tasks.dense.task import DenseTask
 from coterie.tasks.dense.task_file import DATASET_KEY, parse_dense_tasks
@@ -125,7 +127,7 @@ class DenseTasks(TaskSet):
         return [self.load_evaluation_rows(split, skip_bad_rows=skip_bad_rows)]
 
     def summarize(self, sample_check: Any = None) -> list[SplitSummary]:
-        return [summarize_split(self.dataset, split) for split in SPLIT_PARTS]
+        return [summarize_split(self.dataset, self.vision, split) for split in SPLIT_PARTS]
 
     def compute_rows_digests(self) -> dict[str, str]:
         name, folders = type(self.dataset).__name__, self.dataset.list_folders()
@@ -185,6 +187,17 @@ class DenseTasks(TaskSet):
         rows = self.load_evaluation_rows(split, limit=limit, skip_bad_rows=skip_bad_rows)
         facts: Any = {"name": split, "tasks": self.names, "unit": "image", "samples": rows}
         return [EvaluationDataset(**facts, bad_rows=rows.bad_rows)]
+
+    def find_shared_samples(
+        self, datasets: Sequence[EvaluationDataset], split: str
+    ) -> dict[str, list[str]]:
+        """Find images of equal files, or of equal pixels, among those of a split."""
+        with suppress(ValueError, OSError):  # no such split, or moved since
+            others = self.dataset.load_images(split)
+            shared = [find_shared_images(each.samples, others) for each in datasets]
+            pairs = zip(datasets, shared, strict=True)
+            return {task: sources for each, sources in pairs for task in each.tasks}
+        return {}
 
     def make_prediction_key(self, dataset: EvaluationDataset, task: str) -> dict[str, Any]:
         """Return the samples' digest and the settings of data set, preprocessing and task."""

@@ -106,3 +106,9 @@ class ResizedDataset(DenseSamples):
     def compute_digest(self, index: int) -> str:
         """Return the digest of the sample as loaded, independent of `vision`."""
         return self.dataset.compute_digest(int(self.indices[index]))
+
+    def measure_image(self, index: int) -> str:
+        return self.dataset.measure_image(int(self.indices[index]))
+
+    def compute_image_digest(self, index: int) -> str:
+        return self.dataset.compute_image_digest(int(self.indices[index]))

@@ -13,7 +13,12 @@ from coterie.data.sample_check import SampleCheck
 from coterie.data.sources.opening import is_pattern, open_rows
 from coterie.data.splits import check_split_name, get_split_name
 from coterie.data.subset import SPLIT_PARTS
-from coterie.data.validation import ValidatedDataset, describe_bad_rows, raise_for_bad_rows
+from coterie.data.validation import (
+    BadRowsError,
+    ValidatedDataset,
+    describe_bad_rows,
+    raise_for_bad_rows,
+)
 from coterie.file_names import check_file_name
 from coterie.metrics.base import TextMetric
 from coterie.metrics.text.exact_match import ExactMatch
@@ -175,10 +180,10 @@ class TextTask:
 def read_tasks_rows(
     tasks: Sequence[TextTask], split: str, *, skip: bool, check: SampleCheck | None
 ) -> list[ValidatedDataset]:
-    """Load a split of each task. Raises one ValueError with the bad rows of all of them."""
+    """Load a split of each task. Raises one BadRowsError with the bad rows of all of them."""
     found = [read_or_explain(task, split, skip=skip, check=check) for task in tasks]
     if problems := [problem for _, problem in found if problem]:
-        raise ValueError("\n".join(problems))
+        raise BadRowsError("\n".join(problems))
     return [rows for rows, _ in found if rows is not None]
 
 

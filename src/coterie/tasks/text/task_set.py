@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from glob import glob
 from itertools import chain
 from pathlib import Path
@@ -100,6 +100,11 @@ class TextTasks(TaskSet):
     def select(self, names: Sequence[str]) -> "TextTasks":
         return TextTasks(tasks=tuple(map(self.get_text_task, names)))
 
+    def select_with(self, split: str) -> "TextTasks":
+        return replace(
+            self, tasks=tuple(each for each in self.tasks if split in each.list_splits())
+        )
+
     def load_model(
         self, base: str, *, dtype: torch.dtype | None = None, device: Device = None, seed: int = 0,
         options: ModelOptions | None = None,
@@ -120,6 +125,15 @@ class TextTasks(TaskSet):
         if split != "train":
             tasks = [task for task in tasks if split in task.list_splits()]
         return read_tasks_rows(tasks, split, skip=skip_bad_rows, check=sample_check)
+
+    def describe_bad_rows(
+        self, split: str, *, skip_bad_rows: bool = False, sample_check: SampleCheck | None = None
+    ) -> str:
+        # All bad rows of rows that the splits share out stand in the error of the first split.
+        own = replace(self, tasks=tuple(task for task in self.tasks if split in task.rows))
+        return TaskSet.describe_bad_rows(
+            own, split, skip_bad_rows=skip_bad_rows, sample_check=sample_check
+        )
 
     def compute_rows_digests(self) -> dict[str, str]:
         found = {}
@@ -216,9 +230,12 @@ class TextTasks(TaskSet):
         # Runs may come from several machines.
         return json.dumps([Path(row["source"]).name, row["question"], row["answers"]])
 
-    def find_trained_samples(self, datasets: Sequence[EvaluationDataset]) -> dict[str, list[str]]:
-        """Find samples of equal messages, answers and media among those of all tasks' "train"."""
-        return find_shared_samples({each.name: each.samples for each in datasets}, self.tasks)
+    def find_shared_samples(
+        self, datasets: Sequence[EvaluationDataset], split: str
+    ) -> dict[str, list[str]]:
+        """Find samples of equal messages, answers and media among those of all tasks' split."""
+        samples = {each.name: each.samples for each in datasets}
+        return find_shared_samples(samples, self.tasks, split)
 
     def make_forward_pass(
         self, loaded: LoadedModel, datasets: Sequence[EvaluationDataset], *, num_samples: int

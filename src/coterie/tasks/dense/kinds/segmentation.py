@@ -1,5 +1,6 @@
 """`Segmentation`: semantic segmentation."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from coterie.metrics.dense.labels import compute_masked_mean
 from coterie.metrics.dense.mean_iou import MeanIoU
-from coterie.tasks.dense.task import DenseTask, Losses, Outputs
+from coterie.tasks.dense.task import Constant, DenseTask, Losses, Outputs
 from coterie.tasks.dense.visualize import Maps, Visualization, color_classes
 
 ClassMap = Int[Tensor, "*batch height breadth"]
@@ -62,6 +63,13 @@ class Segmentation(DenseTask):
         ignored = self.ignore_index
         losses = F.cross_entropy(prediction.float(), label, ignore_index=ignored, reduction="none")
         return compute_masked_mean(losses, label != ignored)
+
+    def compute_constant(self, labels: Iterable[ClassMap]) -> Constant:
+        """Return the logits of the most frequent class."""
+        counts = torch.zeros(self.classes, dtype=torch.int64)
+        for label in labels:
+            counts += label[label != self.ignore_index].bincount(minlength=self.classes)
+        return F.one_hot(counts.argmax(), self.classes).float()
 
     def make_metric(self) -> MeanIoU:
         return MeanIoU(classes=self.classes, ignore_index=self.ignore_index)
