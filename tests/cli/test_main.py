@@ -90,6 +90,7 @@ def test_without_arguments_it_says_how_to_use_it(coterie: Calls) -> None:
         (["list", "gate"], "'gate' is not one of 'recipes', 'gates'"),
         (["report"], "Missing argument 'RUN...'"),
         (["--steps"], "No such option '--steps'"),
+        (["diagnose", "x", "--to", "c.txt"], "--to c.txt: the conflict is written as a figure"),
     ],
 )
 def test_bad_usage_is_one_line(arguments: list[str], said: str, coterie: Calls) -> None:

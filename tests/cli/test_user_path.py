@@ -49,10 +49,11 @@ def test_from_ten_rows_to_a_report(there: Path, coterie: Calls) -> None:
 def test_an_extracted_adapter_needs_no_coterie(there: Path, coterie: Calls) -> None:
     data = ("--base", "model", "--tasks", "data/tasks.yaml")
     small = ("--steps", "3", "--batch-size", "4", "--set", "rank=4")
-    assert coterie("train", "shared_lora", *data, *small, "--out", "runs/one").code == 0
-    assert coterie("extract", "runs/one", "--task", "colour", "--to", "plain").code == 0
+    called = coterie("train", "shared_lora", *data, *small, "--out", "runs/my one")
+    assert called.code == 0 and called.out.endswith("next: coterie evaluate 'runs/my one'\n")
+    assert coterie("extract", "runs/my one", "--task", "colour", "--to", "plain").code == 0
     merged = ("--to", "whole", "--format", "merged")
-    assert coterie("extract", "runs/one", "--task", "colour", *merged).code == 0
+    assert coterie("extract", "runs/my one", "--task", "colour", *merged).code == 0
     assert json.loads((there / "plain/adapter_config.json").read_text())["peft_type"] == "LORA"
 
     base = AutoModelForImageTextToText.from_pretrained("model")
@@ -92,6 +93,8 @@ def test_bad_rows(there: Path, coterie: Calls) -> None:
     more = ("--out", "runs/y", "--skip-bad-rows", "--set", "rank=2")
     assert coterie("train", "shared_lora", *data, *more).code == 0
     assert "rows.jsonl:11" in (there / "runs/y/bad_rows.jsonl").read_text()
+    called = coterie("report", "runs/y")
+    assert called.code == 0 and "without scores: " in called.out
 
 
 @pytest.mark.parametrize(

@@ -200,6 +200,10 @@ def test_shared_lora_and_single_task() -> None:
     assert shared.balancing == Fixed() and shared.losses == ()
     assert [stage.trains for stage in (*shared.stages, *single.stages)] == [("adapter",)] * 2
     assert "once a task" in single.notes
+    single.check_tasks(("ocr",))
+    with pytest.raises(ValueError, match=r"trained once for each task.*tasks\.yaml:ocr"):
+        single.check_tasks(("ocr", "naming"))
+    shared.check_tasks(("ocr", "naming"))
 
 
 def test_soft_lora() -> None:

@@ -46,6 +46,24 @@ def test_all_bad_rows_of_all_tasks(bad: tuple[TextTask, ...], tmp_path: Path):
         coterie.train(plain(steps=1), base=base(), tasks=bad, out=tmp_path / "r", max_length=64)
 
 
+def test_rows_that_splits_share_and_long_rows_to_score(tmp_path: Path):
+    rows = [{"question": f"is it {i}?", "answer": "yes"} for i in range(4)]
+    long = {"question": "is it? " * 40, "answer": "yes"}
+    places = {"train": rows[:3], "validation": rows[2:], "test": [rows[1], rows[3], long]}
+    for name, found in places.items():
+        jsonl(tmp_path / f"{name}.jsonl", found)
+    task = TextTask(name="a", rows={name: f"{name}.jsonl" for name in places}, folder=str(tmp_path))
+    found = coterie.check(base(), task, plain(steps=1), device="cpu", max_length=64,
+                          tries_batch=False)  # fmt: skip
+    assert found.is_good, str(found)  # max_length is that of training
+    notices = [each for each in found.notices if "are rows of" in each]
+    assert [each.split(", too")[0] for each in notices] == [
+        "task 'a': 1 rows of 'validation' are rows of 'train'",
+        "task 'a': 1 rows of 'test' are rows of 'train'",
+        "task 'a': 1 rows of 'test' are rows of 'validation'",
+    ]
+
+
 def test_a_wrong_base_is_told_before_the_rows(bad: tuple[TextTask, ...], tmp_path: Path):
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "no such"}))
     with pytest.raises(ValueError, match="cannot be loaded"):

@@ -14,6 +14,10 @@ class SampleCheck(ABC):
         """The results of earlier runs, which are saved now and then; None for none."""
         return None
 
+    def without_max_length(self) -> "SampleCheck":
+        """Return the check of samples that are scored alone, of which `max_length` is no limit."""
+        return self
+
     @abstractmethod
     def count_tokens(self, sample: TextSample) -> int:
         """Return the tokens of prompt and answer. Safe to call from several threads.

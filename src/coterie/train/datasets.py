@@ -1,7 +1,6 @@
 """The rows of a run: to train on, and to validate on."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from coterie.data.sample_check import SampleCheck
 from coterie.tasks.predictions import TaskDataset
@@ -27,11 +26,8 @@ def load_rows(
         )
     except ValueError as error:
         problems = [str(error)]
-    # max_length is that of training: rows to score may be longer.
-    checks = {
-        "validation": sample_check,
-        "test": replace(config, max_length=None).load_sample_check(),
-    }
+    scored = sample_check and sample_check.without_max_length()
+    checks = {"validation": sample_check, "test": scored}
     for split, check in checks.items():
         problem = tasks.describe_bad_rows(split, skip_bad_rows=skip, sample_check=check)
         if problem and problem not in problems:

@@ -60,8 +60,8 @@ class Run:
         directory = RunDirectory(Path(folder))
         if not directory.is_run:
             raise ValueError(
-                f"{folder} is not a run: it has no {directory.config_file.name}; "
-                "coterie.train(out=...) writes one"
+                f"{folder} is not a run: it has no {directory.config_file.name}; give the folder "
+                "that training wrote (--out of `coterie train`, out of coterie.train)"
             )
         check_entries(directory.folder)
         config = RunConfig.read(directory.config_file)

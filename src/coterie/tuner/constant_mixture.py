@@ -16,7 +16,10 @@ def require_constant(mixture: Mixture, which: str) -> None:
         exact = "Lora experts"
     elif gate is not None and not gate.depends_on_task_only:
         wrong = f"a {type(gate).__name__}, which reads the input{NOT_CONSTANT}"
-        exact = "TaskGate(per_token=False), or no gate (gate=None)"
+        exact = (
+            "TaskGate(per_token=False), or no gate (gate=None), as in the recipes moelora, "
+            "shared_lora and single_task"
+        )
     elif gate is not None and router.sample_noise(shape, cpu, training=False) is not None:
         wrong = f"{router!r}, which draws noise outside training too{NOT_CONSTANT}"
         exact = "noise_in_evaluation=False"

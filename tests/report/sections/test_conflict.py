@@ -1,8 +1,11 @@
 """The section reads what `coterie diagnose` writes."""
 
+import re
+
 import pytest
 
-from coterie.report.sections.conflict import parse_measurement
+from coterie.report.build import make_environment
+from coterie.report.sections.conflict import ConflictMap, parse_measurement
 from tests.diagnose.test_conflict import conflict
 
 
@@ -28,3 +31,15 @@ def test_transfer_is_in_percent() -> None:
     data = conflict(-0.2, low=-0.3, high=-0.1, within=0.45).dump()
     [found] = parse_measurement("Before", data | {"transfer": [[-0.02, 0.004], [0.0, -0.02]]})
     assert found["transfer"].flatten().tolist() == pytest.approx([-2, 0.4, 0, -2])
+
+
+def test_a_loss_that_falls_is_blue_and_a_cosine_below_zero_is_orange() -> None:
+    # Blue, "pos", is what helps: a change of the loss below 0, and a cosine above it.
+    page = make_environment([ConflictMap()])
+    data = conflict(-0.2, low=-0.3, high=-0.1, within=0.45).dump()
+    shown = parse_measurement("Before", data | {"transfer": [[-0.02, 0.004], [0.004, -0.02]]})
+    text = page.get_template("conflict.html").render(measurements=shown, missing=[])
+    parts = text.split("after one step on the row")  # the caption stands twice
+    cosines, _, transfer = (re.findall(r'<td class="(neg|pos)', part) for part in parts)
+    assert cosines[:4] == ["pos", "neg", "neg", "pos"]
+    assert transfer[:4] == ["pos", "neg", "neg", "pos"]

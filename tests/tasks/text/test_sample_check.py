@@ -56,6 +56,8 @@ def test_too_long_samples(words):
         RowError, match=rf"row: has {length} tokens, and max_length is {length - 1}"
     ):
         TokenCheck(words, max_length=length - 1).count_tokens(SAMPLES[0])
+    scored = TokenCheck(words, max_length=length - 1).without_max_length()
+    assert scored.count_tokens(SAMPLES[0]) == length
     with pytest.raises(RowError, match=rf"model has positions for {length - 1} \(max_position"):
         TokenCheck(words, context_length=length - 1).count_tokens(SAMPLES[0])
 

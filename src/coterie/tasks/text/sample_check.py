@@ -49,6 +49,11 @@ class TokenCheck(SampleCheck):
     def cache(self) -> ValidationCache:
         return self.counts
 
+    def without_max_length(self) -> "TokenCheck":
+        found = copy.copy(self)
+        found.max_length = None
+        return found
+
     def count_tokens(self, sample: TextSample) -> int:
         check_special_tokens(sample, self.special_tokens)
         key = make_key(f"{self.key}|{make_sample_key(sample)}")

@@ -42,6 +42,9 @@ from coterie.tasks.text.split_summary import summarize_rows
 from coterie.tasks.text.task import TextTask, read_tasks_rows
 from coterie.tasks.text.task_file import parse_text_tasks
 
+TRAINED_SPLITS = ("train", "validation")
+"""The splits that training reads."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class TextTasks(TaskSet):
@@ -138,7 +141,7 @@ class TextTasks(TaskSet):
     def compute_rows_digests(self) -> dict[str, str]:
         found = {}
         for task in self.tasks:
-            splits = [each for each in ("train", "validation") if each in task.list_splits()]
+            splits = [each for each in TRAINED_SPLITS if each in task.list_splits()]
             places = dict.fromkeys(chain(*map(task.list_places, splits)))
             digests = [compute_rows_digest(each) for each in places]
             if all(digests):
@@ -153,8 +156,9 @@ class TextTasks(TaskSet):
         return next((each for each in local if not (Path(each).exists() or glob(each))), "")
 
     def summarize(self, sample_check: SampleCheck | None = None) -> list[SplitSummary]:
+        scored = sample_check and sample_check.without_max_length()
         return [
-            summarize_rows(task, split, sample_check)
+            summarize_rows(task, split, sample_check if split in TRAINED_SPLITS else scored)
             for task in self.tasks
             for split in task.list_splits()
         ]
