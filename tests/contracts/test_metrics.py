@@ -37,6 +37,13 @@ class TestMetrics:
         low, high = metric.limits
         assert low <= whole <= high
 
+    def test_a_letter_with_its_mark_is_one_letter(self, kind: type[TextMetric]) -> None:
+        metric = kind().fit([("3 caf\u00e9",), ("4 th\u00e9",)])
+        one, two = "3 caf\u00e9", "3 cafe\u0301"
+        found = [text_statistics(metric, *each).tolist()
+                 for each in ((one, (one,)), (one, (two,)), (two, (one,)))]  # fmt: skip
+        assert found[1:] == [found[0]] * 2
+
     def test_a_sample_counted_twice_is_as_if_there_were_two(self, kind: type[TextMetric]) -> None:
         metric = made(kind)
         found = [text_statistics(metric, p, a) for p, a in zip(PREDICTIONS, ANSWERS, strict=True)]

@@ -63,7 +63,9 @@ def check_row(
     try:
         row = TrackedRow(source[index])
         samples = reader.parse_samples(row, source, index)
-        ignored = check_unread(row, list_media_columns(reader.columns))
+        repeated = source.list_repeated_columns(row)
+        unread = check_unread(row, list_media_columns(reader.columns))
+        ignored = [name for name in unread if name not in repeated]
         media = samples[-1].get_media()  # the last sample has all media of the row
         if decoding is not None:
             for each in media:

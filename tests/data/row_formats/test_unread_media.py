@@ -29,6 +29,20 @@ def test_a_row_without_other_media(folder: Path, column: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("screenshot", "a.png"), ("gif", "a.gif"), ("mel", "a.npy"),
+        ("picture_url", "https://a.org/1"),
+    ],
+)  # fmt: skip
+def test_names_and_addresses_of_media(folder: Path, column: str, value: str) -> None:
+    with pytest.raises(RowError, match=rf"{column}: holds '.*', which nothing reads"):
+        read({column: value, "question": "?", "answer": "x"}, folder)
+    # In a column of another name they are no media, nor is a number or a text there.
+    assert read({"source": value, column: 3, "question": "?", "answer": "x"}, folder)
+
+
+@pytest.mark.parametrize(
     "extra", [{"depth": 3}, {"id": "a.png"}, {"path": "a.svg"}, {"image": None}]
 )
 def test_other_columns_are_no_media(folder: Path, extra: dict[str, Any]) -> None:

@@ -60,6 +60,26 @@ def test_metadata(tmp_path: Path) -> None:
     assert [(bad.source, bad.field) for bad in rows.bad_rows] == [
         (f"{tmp_path.name}/metadata.jsonl:{line}", "file_name") for line in (3, 4)
     ]
+    assert rows.list_notices() == []  # file_name is the picture or sound
+
+
+def test_columns_that_repeat_others_are_not_called_unread(tmp_path: Path) -> None:
+    fill(tmp_path, "a.png", "cat/a.png")
+    rows = [{"file_name": "a.png", "text": "red"}]
+    jsonl(tmp_path / "metadata.jsonl", rows)
+    texts = Columns(prompt="What is it?", answer="text")
+    for reader in (ASKED, RowReader(task="t", columns=texts)):
+        read = ValidatedDataset(open_rows(tmp_path, split="train"), reader, check_media=True)
+        assert read[0].answers == ("red",) and read.list_notices() == []
+    jsonl(tmp_path / "metadata.jsonl", [rows[0] | {"size": 3}])
+    read = ValidatedDataset(
+        open_rows(tmp_path, split="train"), RowReader(task="t", columns=texts), check_media=True
+    )
+    [notice] = read.list_notices()
+    assert notice.endswith("columns that are not read: size")
+    (tmp_path / "metadata.jsonl").unlink()  # now the names of subfolders are the answers
+    read = ValidatedDataset(FolderSource(tmp_path), ASKED, check_media=True)
+    assert read[0].answers == ("cat",) and read.list_notices() == []
 
 
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet", "csv.gz"])

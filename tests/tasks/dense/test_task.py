@@ -42,9 +42,11 @@ def test_means_of_0_and_1_are_rounded() -> None:
 
 
 def test_labels_of_a_user_s_own_set_are_checked() -> None:
-    tasks = (Depth(name="d"), Segmentation(name="s", classes=3), Distillation(name="c", classes=4))
+    tasks = (Depth(name="d"), Segmentation(name="s", classes=3), Distillation(name="c", classes=4),
+             Edges(name="e"))  # fmt: skip
     good = {
-        "d": torch.zeros(1, 2, 3), "s": torch.tensor([[0, 1, 2], [255, 0, 0]]), "c": torch.zeros(4)
+        "d": torch.zeros(1, 2, 3), "e": torch.full((1, 2, 3), math.nan),
+        "s": torch.tensor([[0, 1, 2], [255, 0, 0]]), "c": torch.zeros(4)
     }  # fmt: skip
     image = torch.zeros(3, 2, 3, dtype=torch.uint8)
     DenseSample(image=image, labels=good, source="row 7").check(tasks)
@@ -55,6 +57,9 @@ def test_labels_of_a_user_s_own_set_are_checked() -> None:
         ("s", torch.zeros(1, 2, 3).long(), r"shape \[1, 2, 3\]; Segmentation needs \[2, 3\]"),
         ("s", torch.zeros(2, 3).byte(), r"torch.uint8; Segmentation needs torch.int64"),
         ("s", torch.full((2, 3), 3), r"the value 3: classes are 0 to 2, and 255 where unknown"),
+        ("d", torch.full((1, 2, 3), -2.0), r"the value -2; a depth is 0 or more, and NaN where"),
+        ("d", torch.full((1, 2, 3), math.inf), r"that is infinite; give NaN where a value is unkn"),
+        ("e", torch.full((1, 2, 3), 255.0), r"the value 255; Edges needs 0 or 1, and NaN where"),
         ("c", torch.zeros(3), r"shape \[3\]; Distillation needs \[4\]"),
     ):
         sample = DenseSample(image=image, labels={**good, name: label}, source="row 7")

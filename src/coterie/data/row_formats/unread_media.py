@@ -16,7 +16,8 @@ OTHER_MODALITIES = (
 """Words of modalities, in names of columns, that coterie has not."""
 MEDIA_WORDS = (
     "img", "picture", "photo", "pic", "frame", "sound", "speech", "wav", "voice", "recording",
-    "clip", "media", "image", "audio", "video"
+    "clip", "media", "image", "audio", "video", "screenshot", "gif", "figure", "diagram", "scan",
+    "slide", "spectrogram", "mel", "movie"
 )  # fmt: skip
 """Further words in names of columns that hold media."""
 FILE_WORDS = ("file", "filename", "path")
@@ -65,6 +66,8 @@ def is_media(value: Any) -> bool:
         return True
     if not isinstance(value, str) or len(value) > MAX_PATH_CHARACTERS or "\n" in value:
         return value[:11] == "data:image/" if isinstance(value, str) else False
+    if value.startswith(("http://", "https://")):  # only where the column's name is of media
+        return True
     return value.lower().endswith((*list_suffixes(), *OTHER_SUFFIXES))
 
 

@@ -1,6 +1,7 @@
 """`RowSource`, the interface of row sources: random access to raw rows."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -38,6 +39,10 @@ class RowSource(ABC):
     def describe_row(self, index: int) -> str:
         """Return file and line of a row for error messages."""
         return f"{self.name}:{index + 1}"
+
+    def list_repeated_columns(self, row: Mapping[str, Any]) -> Sequence[str]:
+        """List the columns of a row that repeat one another, of which one is enough."""
+        return ()
 
     def get_folder(self, index: int) -> Path:
         """Return the base folder of a row's relative media paths."""

@@ -1,6 +1,6 @@
 """Rows of a folder of media files, labelled by subfolder or by a metadata file."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,14 @@ class FolderSource(RowSource):
         others = [name for name in row if not is_file_column(name)]
         only = {"answer": row[others[0]]} if len(others) == 1 else {}
         return {**found, **only, **row}
+
+    def list_repeated_columns(self, row: Mapping[str, Any]) -> Sequence[str]:
+        if self.metadata is None:
+            return ("label", "answer")
+        files = [name for name in row if is_file_column(name)]
+        read = {*files, *find_media_modalities(), "answer"}
+        others = [name for name in row if name not in read]
+        return [*files, "answer", *others] if len(others) == 1 else files
 
     def describe_row(self, index: int) -> str:
         if self.metadata is None:

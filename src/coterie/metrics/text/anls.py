@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from coterie.metrics.base import Statistics, TextMetric, TextPrediction
+from coterie.metrics.text.normalization import compose
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +32,7 @@ class Anls(TextMetric):
 
 def compute_distance(prediction: str, answer: str) -> float:
     """Compute the normalized Levenshtein distance of two texts, 0 to 1; 0 for two empty ones."""
-    one, other = (" ".join(text.lower().split()) for text in (prediction, answer))
+    one, other = (" ".join(compose(text).lower().split()) for text in (prediction, answer))
     longest = max(len(one), len(other))
     return count_edits(one, other) / longest if longest else 0.0
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from coterie.metrics.base import Statistics, TextMetric, TextPrediction
+from coterie.metrics.text.normalization import compose
 from coterie.optional_imports import import_optional
 
 
@@ -21,7 +22,8 @@ class Bleu(TextMetric):
 
     def statistics(self, prediction: TextPrediction, answers: tuple[str, ...]) -> Statistics:
         bleu = import_optional("sacrebleu.metrics", "evaluate").BLEU(tokenize=self.tokenize)
-        found = bleu.corpus_score([prediction.text], [[answer] for answer in answers])
+        references = [[compose(answer)] for answer in answers]
+        found = bleu.corpus_score([compose(prediction.text)], references)
         return np.array([*found.counts, *found.totals, found.sys_len, found.ref_len], np.float64)
 
     def score(self, total: Statistics) -> float:

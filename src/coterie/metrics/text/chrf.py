@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from coterie.metrics.base import Statistics, TextMetric, TextPrediction
+from coterie.metrics.text.normalization import compose
 from coterie.optional_imports import import_optional
 
 
@@ -22,8 +23,8 @@ class Chrf(TextMetric):
 
     def statistics(self, prediction: TextPrediction, answers: tuple[str, ...]) -> Statistics:
         # Private functions of sacrebleu: its public ones return scores, which do not add up.
-        references = [[answer] for answer in answers]
-        (found,) = self.make_scorer()._extract_corpus_statistics([prediction.text], references)
+        predicted, references = compose(prediction.text), [[compose(each)] for each in answers]
+        (found,) = self.make_scorer()._extract_corpus_statistics([predicted], references)
         return np.array(found, np.float64)
 
     def score(self, total: Statistics) -> float:

@@ -75,6 +75,11 @@ def fold(text: str) -> str:
     return "".join(map(fold_character, text.translate(ONE_FORM)))
 
 
+def compose(text: str) -> str:
+    """Return a text with one code for each letter and its marks (NFC), where Unicode has one."""
+    return unicodedata.normalize("NFC", text)
+
+
 def fold_character(character: str) -> str:
     """Return a digit of any script as 0 to 9, and "" for what is not seen, such as U+200B."""
     if character.isdecimal():

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from coterie.metrics.base import Statistics, TextMetric, TextPrediction
+from coterie.metrics.text.normalization import compose
 from coterie.optional_imports import import_optional
 
 
@@ -22,7 +23,8 @@ class RougeL(TextMetric):
     stem: bool = False
 
     def statistics(self, prediction: TextPrediction, answers: tuple[str, ...]) -> Statistics:
-        found = make_scorer(self.stem).score_multi(answers, prediction.text)
+        targets = [compose(answer) for answer in answers]
+        found = make_scorer(self.stem).score_multi(targets, compose(prediction.text))
         return np.array([found["rougeL"].fmeasure, 1.0])
 
 

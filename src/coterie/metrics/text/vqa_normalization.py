@@ -2,6 +2,8 @@
 
 import re
 
+from coterie.metrics.text.normalization import compose
+
 PUNCTUATION = ';/[]"{}()=+\\_-><@`,?!'
 COMMA_IN_NUMBER = re.compile(r"\d,\d")
 POINT = re.compile(r"[.](?!\d)")
@@ -35,7 +37,7 @@ def normalize_vqa(text: str) -> str:
     between two words becomes a space. Departs: all answers of a row are normalised, where one
     version of the program leaves a row alone whose answers are all the same.
     """
-    text = text.replace("\n", " ").replace("\t", " ").strip()
+    text = compose(text).replace("\n", " ").replace("\t", " ").strip()
     bare = text
     for mark in PUNCTUATION:
         is_outside = f"{mark} " in text or f" {mark}" in text

@@ -87,6 +87,8 @@ class DenseTask(ABC):
             raise ValueError(
                 f"a label of {label.dtype}; {type(self).__name__} needs {self.label_dtype}"
             )
+        if label.is_floating_point() and bool(label.isinf().any()):
+            raise ValueError("a label that is infinite; give NaN where a value is unknown")
 
     @abstractmethod
     def compute_loss(self, prediction: Outputs, label: Shaped[Tensor, "batch *label"]) -> Losses:
@@ -139,6 +141,16 @@ class DenseTask(ABC):
 
 class BinaryTask(DenseTask):
     """A task with one logit and a label of 0 or 1 for each pixel."""
+
+    def check_label(self, label: Tensor, height: int, breadth: int) -> None:
+        """Raise ValueError also for a value that is not between 0 and 1."""
+        super().check_label(label, height, breadth)
+        wrong = label[(label < 0) | (label > 1)]
+        if wrong.numel():
+            raise ValueError(
+                f"a label with the value {wrong[0].item():g}; {type(self).__name__} needs 0 or 1, "
+                "and NaN where unknown"
+            )
 
     def compute_constant(self, labels: Iterable[Label]) -> Constant:
         """Return the logit of a 1: the scores of these tasks are of the pixels that are 1."""

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from torch import Tensor
+
 from coterie.metrics.dense.depth_error import DepthError
 from coterie.metrics.dense.labels import METRES, DepthScale, compute_masked_mean, mask_unlabelled
 from coterie.tasks.dense.task import DenseTask, Label, Losses, MapBatch
@@ -22,6 +24,15 @@ class Depth(DenseTask):
 
     scale: DepthScale = METRES
     report: Literal["rmse", "abs_rel"] = "rmse"
+
+    def check_label(self, label: Tensor, height: int, breadth: int) -> None:
+        """Raise ValueError also for a depth below 0."""
+        super().check_label(label, height, breadth)
+        if bool((label < 0).any()):
+            lowest = label[label < 0].min().item()
+            raise ValueError(
+                f"a label with the value {lowest:g}; a depth is 0 or more, and NaN where unknown"
+            )
 
     def compute_loss(self, prediction: MapBatch, label: MapBatch) -> Losses:
         values, target, known = mask_unlabelled(prediction, label)
