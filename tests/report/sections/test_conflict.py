@@ -37,7 +37,8 @@ def test_a_loss_that_falls_is_blue_and_a_cosine_below_zero_is_orange() -> None:
     # Blue, "pos", is what helps: a change of the loss below 0, and a cosine above it.
     page = make_environment([ConflictMap()])
     data = conflict(-0.2, low=-0.3, high=-0.1, within=0.45).dump()
-    shown = parse_measurement("Before", data | {"transfer": [[-0.02, 0.004], [0.004, -0.02]]})
+    data |= {"transfer": [[-0.02, 0.004], [0.004, -0.02]]}
+    shown = [*parse_measurement("Before", data)]
     text = page.get_template("conflict.html").render(measurements=shown, missing=[])
     parts = text.split("after one step on the row")  # the caption stands twice
     cosines, _, transfer = (re.findall(r'<td class="(neg|pos)', part) for part in parts)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from coterie.metrics.base import Statistics, TextPrediction
+from coterie.metrics.text.normalization import compose
 
 LEAD_IN = re.compile(
     r"\bingredients?\b[^:,;\n]{0,40}?(?::|\b(?:are|is|include)\b)",
@@ -36,7 +37,7 @@ def parse_ingredients(text: str) -> frozenset[str]:
 
 def normalize_name(name: str) -> str:
     """Normalize one name for comparison: Uni-Food compares in lower case and without spaces."""
-    plain = " ".join(name.lower().split())
+    plain = " ".join(compose(name).lower().split())
     marks = MARKS.match(plain)
     return plain[marks.end() if marks else 0 :].strip(SURROUNDING)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from coterie.metrics.base import Statistics, TextMetric, TextPrediction
+from coterie.metrics.text.normalization import compose
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +36,7 @@ class RelaxedAccuracy(TextMetric):
         """Whether a prediction is an answer."""
         number, wanted = read_number(predicted), read_number(answer)
         if number is None or not wanted:
-            return predicted.lower() == answer.lower()
+            return compose(predicted).lower() == compose(answer).lower()
         return abs(number - wanted) / abs(wanted) <= self.tolerance
 
 
