@@ -4,6 +4,8 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 
+import numpy as np
+
 from coterie.data.validation import BadRowsError
 from coterie.metrics.base import MapPrediction
 from coterie.tasks.dense.dataset import DenseDataset, DenseSamples
@@ -56,7 +58,7 @@ def score_constant(task: DenseTask, rows: DenseSamples) -> str:
         size = () if task.is_image_level else tuple(label.shape[-2:])
         prediction = MapPrediction(values=values.expand(len(constant), *size))
         found.append(metric.statistics(prediction, label))
-    score = metric.score(sum(found)) if found else math.nan
+    score = metric.score(np.sum(found, axis=0)) if found else math.nan
     unit = f" {metric.unit}" if metric.unit else ""
     return f"{score:.3g}{unit} {metric}"
 
