@@ -1,11 +1,9 @@
 """Images that two splits share, whatever their files' names."""
 
-from collections.abc import Sequence
-
 from coterie.tasks.dense.dataset import DenseSamples
 
 
-def find_shared_images(samples: DenseSamples, others: DenseSamples) -> Sequence[str]:
+def find_shared_images(samples: DenseSamples, others: DenseSamples) -> list[str]:
     """Return the sources of the samples whose image one of the others has, too.
 
     Images are compared by `measure_image` first, and read where that is equal.
