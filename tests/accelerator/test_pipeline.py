@@ -87,9 +87,9 @@ def test_a_resumed_run_goes_on_with_the_same_weights(tmp_path: Path, device: tor
         if self.state.global_step >= 2 and self.stage_context.stage.name == "two":
             raise Stop
 
-    kept = MixtureTrainer._save_checkpoint
+    kept = MixtureTrainer._write_checkpoint
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Stop):
-        patch.setattr(MixtureTrainer, "_save_checkpoint", stop)
+        patch.setattr(MixtureTrainer, "_write_checkpoint", stop)
         trained(half, hard(), device=device)
     resumed = trained(half, hard(), device=device, resume=True)
     first, second = adapter(whole), adapter(resumed)

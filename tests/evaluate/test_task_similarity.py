@@ -9,7 +9,6 @@ import torch
 from coterie.evaluate.task_similarity import (
     cluster_tasks,
     compute_choice_overlap,
-    compute_task_similarity,
 )
 
 
@@ -19,15 +18,6 @@ def test_the_share_in_common() -> None:
         torch.tensor([[1.0, 1.0, 0.0], [0.5, 0.5, 1.0], [0.0, 0.0, 2.0]])
     )
     assert found.tolist() == [[1.0, 0.5, 0.0], [0.5, 1.0, 0.5], [0.0, 0.5, 1.0]]
-
-
-def test_the_mean_over_layers() -> None:
-    usage = {
-        "one": {"chosen": {"a": [1.0, 0.0], "b": [0.0, 1.0]}},
-        "two": {"chosen": {"a": [1.0, 1.0], "b": [1.0, 0.0]}},
-    }
-    # Nothing in common in the first layer; min(.5, 1) = .5 in the second.
-    assert compute_task_similarity(usage).tolist() == [[1.0, 0.25], [0.25, 1.0]]
 
 
 def test_average_linkage() -> None:

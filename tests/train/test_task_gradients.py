@@ -109,13 +109,12 @@ def first_gradient(
     """`.grad` of a run's only step, before it is clipped."""
     found: dict[str, Tensor] = {}
 
-    def record(self: MixtureTrainer, model: nn.Module) -> Tensor:
+    def record(self: MixtureTrainer, model: nn.Module, grad_norm: None) -> None:
         named = self.stage_context.model.named_parameters()
         found.update({k: v.grad.clone() for k, v in named if v.grad is not None})
-        return torch.zeros(())
 
     with monkeypatch.context() as patched:
-        patched.setattr(MixtureTrainer, "_clip_grad_norm", record)
+        patched.setattr(MixtureTrainer, "_get_grad_norm", record)
         trained(folder, recipe, **({"steps": 1} | options))
     return found
 

@@ -8,8 +8,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from coterie.optional_imports import import_optional
-from coterie.routing.mutual_information import compute_frequencies
-from coterie.routing.usage import UsageStatistics
 
 Likeness = Float[Tensor, "tasks tasks"]
 
@@ -43,11 +41,6 @@ def compute_choice_overlap(frequencies: Float[Tensor, "tasks experts"]) -> Liken
     rows = frequencies.double()
     rows = rows / rows.sum(1, keepdim=True).clamp_min(torch.finfo(torch.float64).tiny)
     return torch.minimum(rows[:, None], rows[None]).sum(-1)
-
-
-def compute_task_similarity(usage: UsageStatistics) -> Likeness:
-    """Compute the mean of `compute_choice_overlap` over layers, of the shares of units."""
-    return torch.stack([*map(compute_choice_overlap, compute_frequencies(usage).values())]).mean(0)
 
 
 def cluster_tasks(tasks: Sequence[str], likeness: Likeness) -> TaskDendrogram:

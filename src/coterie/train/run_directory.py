@@ -106,9 +106,9 @@ class RunDirectory:
         """Return the file of the cached cost, with its key."""
         return self.predictions_folder(split, control) / ".cost.json"
 
-    def examples_file(self, split: str, control: str = "") -> Path:
+    def examples_file(self, split: str) -> Path:
         """Return the index of the example images of dense tasks' predictions, in its folder."""
-        return self.predictions_folder(split, control) / "examples" / "examples.json"
+        return self.predictions_folder(split) / "examples" / "examples.json"
 
     @property
     def is_run(self) -> bool:

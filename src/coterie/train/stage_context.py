@@ -104,7 +104,7 @@ class StageContext:
             gradient_accumulation_steps=config.accumulation,
             learning_rate=stage.learning_rate, lr_scheduler_type=SCHEDULES[stage.schedule],
             warmup_steps=float(round(stage.warmup * stage.steps)),
-            max_grad_norm=float(config.max_grad_norm),
+            max_grad_norm=0.0,  # MixtureTrainer clips, over sharded and whole parameters together
             # Trained base parameters are float32, so bfloat16 needs autocast.
             bf16=bool(self.base_parameters) and config.precision == "bfloat16",
             seed=derive_stage_seed(config.seed, self.number),  # of dropout and the router's noise

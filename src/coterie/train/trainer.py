@@ -153,18 +153,14 @@ class MixtureTrainer(Trainer):
             self.optimizer.register_step_post_hook(self._after_step)
         return self.optimizer
 
-    def _clip_grad_norm(self, model: nn.Module) -> Any:
-        distributed.average_gradients(self.balancing)  # first: all must have the same norm
-        return sharding.clip_gradients(self._get_parameters(), self.args.max_grad_norm)
-
     def _get_parameters(self) -> list[nn.Parameter]:
         return [each for group in self.optimizer.param_groups for each in group["params"]]
 
-    def _get_grad_norm(self, model: nn.Module, grad_norm: Any = None) -> Any:
-        if grad_norm is None:  # not clipped
-            distributed.average_gradients(self.balancing)
-        self.gradient_norm = grad_norm
-        return grad_norm
+    def _get_grad_norm(self, model: nn.Module, grad_norm: Any = None) -> None:
+        """Clip the gradients, which Trainer does not, see `StageContext`."""
+        distributed.average_gradients(self.balancing)  # first: all must have the same norm
+        if limit := self.stage_context.config.max_grad_norm:
+            self.gradient_norm = sharding.clip_gradients(self._get_parameters(), limit)
 
     def _after_step(self, optimizer: torch.optim.Optimizer, *rest: Any) -> None:
         """Clear all gradients; restore frozen rows, which weight decay has moved."""
@@ -186,7 +182,7 @@ class MixtureTrainer(Trainer):
         if is_new and (control.should_log or is_last or self.last_validation):
             self._write_record(kwargs.get("learning_rate"))
         if control.should_save:
-            self._save_checkpoint(self.stage_context.model, None)
+            self._write_checkpoint()
             self.control = self.callback_handler.on_save(self.args, self.state, self.control)
 
     def _validate(self, validation: Validation) -> None:
@@ -224,7 +220,7 @@ class MixtureTrainer(Trainer):
         # log.jsonl has it; Trainer would save it again with every checkpoint.
         self.state.log_history.clear()
 
-    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+    def _write_checkpoint(self) -> None:
         # A non-finite gradient shows in the loss only one step later, after the checkpoint.
         mine = map(sharding.get_local, self._get_parameters())
         if distributed.is_true_anywhere(not all(bool(each.isfinite().all()) for each in mine)):
