@@ -1,7 +1,6 @@
 """Files and folders that are written atomically."""
 
 import errno
-import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +13,6 @@ from coterie.io import (
     WriteError,
     append_line,
     commit,
-    compute_sha256,
     explain_write_errors,
     make_scratch_dir,
     read_json,
@@ -90,11 +88,6 @@ def test_a_file_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
     (tmp_path / "old").write_text("old")
     commit(tmp_path / "new", tmp_path / "old")
     assert (tmp_path / "old").read_text() == "new"
-
-
-def test_sha256_is_of_the_bytes(tmp_path: Path) -> None:
-    (tmp_path / "x").write_bytes(b"\0abc")
-    assert compute_sha256(tmp_path / "x") == hashlib.sha256(b"\0abc").hexdigest()
 
 
 def test_a_file_that_cannot_be_finished_leaves_the_old_one(tmp_path: Path) -> None:

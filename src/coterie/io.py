@@ -1,7 +1,6 @@
 """Files that appear whole: written beside their place, synchronised, and then renamed."""
 
 import errno
-import hashlib
 import json
 import math
 import os
@@ -244,9 +243,3 @@ def commit(made: Path, target: Path) -> None:
         sync(each)
     made.replace(target)
     sync(target.parent)
-
-
-def compute_sha256(file: Path) -> str:
-    """Return the SHA-256 of the file's bytes, in hexadecimal."""
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()

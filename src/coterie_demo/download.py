@@ -9,7 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from coterie.io import commit, compute_sha256, make_scratch_dir
+from coterie.data.file_digest import compute_sha256
+from coterie.io import commit, make_scratch_dir
 from coterie.paths import get_cache_dir, make_cache_dir
 from coterie_demo.clients import PackageClient
 

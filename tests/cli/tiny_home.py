@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from coterie.io import compute_sha256
+from coterie.data.file_digest import compute_sha256
 from coterie_demo import pantry
 from coterie_demo.fetch import WEIGHTS
 from coterie_demo.locations import CONNECTORS, MODEL

@@ -1,11 +1,12 @@
 """Digests of rows and weights: what changes them, and what does not."""
 
+import hashlib
 from pathlib import Path
 
 import pytest
 
 from coterie.data import file_digest
-from coterie.data.file_digest import compute_file_digest, compute_rows_digest
+from coterie.data.file_digest import compute_file_digest, compute_rows_digest, compute_sha256
 
 
 def test_a_large_file_is_known_by_its_size_and_parts(
@@ -39,3 +40,8 @@ def test_rows_in_files_folders_and_patterns(tmp_path: Path) -> None:
     assert compute_rows_digest(str(moved)) != before["folder"]
     (moved / "rows.jsonl").write_text("[]")
     assert compute_rows_digest(str(moved / "rows.jsonl")) != before["file"]
+
+
+def test_sha256_is_of_the_bytes(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"\0abc")
+    assert compute_sha256(tmp_path / "x") == hashlib.sha256(b"\0abc").hexdigest()

@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file
 
 import coterie_demo
-from coterie.io import compute_sha256
+from coterie.data.file_digest import compute_sha256
 from coterie_demo.download import RegistryPackage
 from coterie_demo.fetch import WEIGHTS
 from coterie_demo.weights import PackagedWeights, save

@@ -1,4 +1,4 @@
-"""Digests by which a run notices that a file of its rows or its base model was replaced."""
+"""Digests of files, by which a run notices that its rows or its base model were replaced."""
 
 import hashlib
 import os
@@ -13,6 +13,12 @@ ROW_SUFFIXES = (
     ".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".arrow", ".txt", ".gz", ".zst"
 )  # fmt: skip
 """Of files that hold rows; others in a folder are taken to be pictures and sounds."""
+
+
+def compute_sha256(path: Path) -> str:
+    """Return the SHA-256 of the file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def compute_file_digest(path: Path) -> str:

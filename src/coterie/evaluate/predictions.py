@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from coterie.data.file_digest import compute_sha256
 from coterie.evaluate.estimates import SampleStatistics
-from coterie.io import compute_sha256, read_json, write, write_json
+from coterie.io import read_json, write, write_json
 from coterie.tasks.predictions import Prediction
 from coterie.tasks.task_set import TaskSet
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from coterie.io import compute_sha256
+from coterie.data.file_digest import compute_sha256
 
 CHECKSUMS_FILE = "checksums.json"
 SEAL = "sha256"

@@ -58,9 +58,16 @@ class QuestionDataset(ABC):
     def list_records(self) -> Iterable[Record]:
         """List the records of the files. Raises ValueError, naming the file, if one is damaged."""
 
-    @abstractmethod
     def convert(self, record: Any) -> Iterable[tuple[str, Row]]:
-        """Convert a record to rows, each with its task. Raises RowError at a bad field."""
+        """Convert a record to rows, each with its task. Raises RowError at a bad field.
+
+        By default to one row, of the first task.
+        """
+        return [(self.tasks[0].name, self.make_row(record))]
+
+    def make_row(self, record: Any) -> Row:
+        """Convert a record to its one row; for data sets with one row a record."""
+        raise NotImplementedError(f"{type(self).__name__} has neither make_row nor convert")
 
     def read(self) -> tuple[list[tuple[str, Row]], tuple[BadRow, ...]]:
         """Read all records: the rows, each with the name of its task, and the bad records."""

@@ -1,6 +1,6 @@
 """ChartQA: questions on charts, asked by people and by a program."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -39,16 +39,13 @@ class ChartQa(QuestionDataset):
             for source, item in list_json_records(file):
                 yield source, (source, kind, item)
 
-    def convert(self, record: Any) -> Iterator[tuple[str, Row]]:
+    def make_row(self, record: Any) -> Row:
         source, kind, item = record
         row = get_object(item)
-        yield (
-            self.tasks[0].name,
-            {
-                "id": source,
-                "image": locate(self.folder, self.split, "png", get_text(row, "imgname")),
-                "question": get_text(row, "query"),
-                "answer": get_text(row, "label"),
-                "kind": kind,
-            },
-        )
+        return {
+            "id": source,
+            "image": locate(self.folder, self.split, "png", get_text(row, "imgname")),
+            "question": get_text(row, "query"),
+            "answer": get_text(row, "label"),
+            "kind": kind,
+        }

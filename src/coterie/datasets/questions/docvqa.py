@@ -1,6 +1,6 @@
 """DocVQA: questions on scanned pages, scored by edit distance."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -44,7 +44,7 @@ class DocVqa(QuestionDataset):
     def list_records(self) -> Iterable[Record]:
         return list_json_records(Path(self.file), "data")
 
-    def convert(self, record: Any) -> Iterator[tuple[str, Row]]:
+    def make_row(self, record: Any) -> Row:
         row = get_object(record)
         name, image = str(row.get("questionId")), locate(self.images, get_text(row, "image"))
-        yield self.tasks[0].name, {"id": name, "image": image} | get_question(row)
+        return {"id": name, "image": image} | get_question(row)

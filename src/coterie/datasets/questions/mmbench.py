@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -61,7 +61,7 @@ class MmBench(QuestionDataset):
         for source, names, cells in records:
             yield source, (names, cells, images)
 
-    def convert(self, record: Any) -> Iterator[tuple[str, Row]]:
+    def make_row(self, record: Any) -> Row:
         columns, cells, images = record
         if len(cells) != len(columns):
             raise RowError("row", f"has {len(cells)} cells: {len(columns)} are needed")
@@ -72,7 +72,7 @@ class MmBench(QuestionDataset):
         options = {letter: row[letter] for letter in LETTERS if row.get(letter, "").strip()}
         lines = [get_text(row, "question")]
         lines += [f"{letter}. {text}" for letter, text in options.items()]
-        yield self.tasks[0].name, {
+        return {
             "id": index,
             "image": decode_image(images.get(row["image"], row["image"])),
             "question": "\n".join([*filter(None, [row.get("hint", "").strip()]), *lines,

@@ -1,7 +1,7 @@
 """MME-RealWorld: five choices on images of high resolution, scored for task, domain, category."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -80,7 +80,7 @@ class MmeRealWorld(QuestionDataset):
     def list_records(self) -> Iterable[Record]:
         return list_json_records(Path(self.file))
 
-    def convert(self, record: Any) -> Iterator[tuple[str, Row]]:
+    def make_row(self, record: Any) -> Row:
         item = get_object(record)
         choices = get_texts(item, "Answer choices")
         for index, choice in enumerate(choices):
@@ -89,20 +89,16 @@ class MmeRealWorld(QuestionDataset):
                 raise RowError(f"Answer choices[{index}]", problem)
         before, after = INSTRUCTIONS[self.language]
         predicted = {"prediction": str(item["Output"])} if "Output" in item else {}
-        yield (
-            self.tasks[0].name,
-            {
-                "id": get_text(item, "Question_id"),
-                "image": locate(self.images, get_text(item, "Image")),
-                "question": "\n".join([get_text(item, "Text"), before, *choices, after]),
-                "answer": get_one_of(item, "Ground truth", LETTERS),
-                "choices": choices,
-                "task": get_text(item, "Task"),
-                "domain": get_text(item, "Subtask"),
-                "category": simplify_category(get_text(item, "Category")),
-            }
-            | predicted,
-        )
+        return {
+            "id": get_text(item, "Question_id"),
+            "image": locate(self.images, get_text(item, "Image")),
+            "question": "\n".join([get_text(item, "Text"), before, *choices, after]),
+            "answer": get_one_of(item, "Ground truth", LETTERS),
+            "choices": choices,
+            "task": get_text(item, "Task"),
+            "domain": get_text(item, "Subtask"),
+            "category": simplify_category(get_text(item, "Category")),
+        } | predicted
 
     def compute_scores(self, task: str, rows: Sequence[Row]) -> dict[str, float]:
         """Compute the percent of right answers: over all rows, and for task, domain, category.

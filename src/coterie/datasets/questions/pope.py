@@ -1,6 +1,6 @@
 """POPE: whether a thing is in an image, which tells how often a model invents things."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -45,18 +45,15 @@ class Pope(QuestionDataset):
         for index in range(len(source)):
             yield source.describe_row(index), (source, index)
 
-    def convert(self, record: Any) -> Iterator[tuple[str, Row]]:
+    def make_row(self, record: Any) -> Row:
         source, index = record
         row = get_object(source[index])
-        yield (
-            self.tasks[0].name,
-            {
-                "id": str(row.get("question_id", index)),
-                "image": locate(self.images, get_text(row, "image")),
-                "question": get_text(row, "text"),
-                "answer": get_one_of(row, "label", ("yes", "no")),
-            },
-        )
+        return {
+            "id": str(row.get("question_id", index)),
+            "image": locate(self.images, get_text(row, "image")),
+            "question": get_text(row, "text"),
+            "answer": get_one_of(row, "label", ("yes", "no")),
+        }
 
     def compute_scores(self, task: str, rows: Sequence[Row]) -> dict[str, float]:
         """Compute accuracy, precision, recall and F1 of "yes", and its share, in percent."""

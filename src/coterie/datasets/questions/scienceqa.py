@@ -1,7 +1,7 @@
 """ScienceQA: choices of school science, with and without an image."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -46,7 +46,7 @@ class ScienceQa(QuestionDataset):
         for name in read_json_list(Path(self.folder, "pid_splits.json"), self.split):
             yield f"problems.json: {name}", (str(name), problems.get(str(name)))
 
-    def convert(self, record: Any) -> Iterator[tuple[str, Row]]:
+    def make_row(self, record: Any) -> Row:
         name, problem = record
         item = get_object(problem)
         choices, answer = get_texts(item, "choices"), item.get("answer")
@@ -58,19 +58,15 @@ class ScienceQa(QuestionDataset):
         lines = [f"Context: {hint}"] if hint else []
         lines += [get_text(item, "question")]
         lines += [f"{letter}. {text}" for letter, text in zip(LETTERS, choices, strict=False)]
-        yield (
-            self.tasks[0].name,
-            media
-            | {
-                "id": name,
-                "question": "\n".join([*lines, INSTRUCTION]),
-                "answer": LETTERS[answer],
-                "choices": choices,
-                "subject": get_text(item, "subject"),
-                "grade": get_text(item, "grade"),
-                "has_hint": bool(hint),
-            },
-        )
+        return media | {
+            "id": name,
+            "question": "\n".join([*lines, INSTRUCTION]),
+            "answer": LETTERS[answer],
+            "choices": choices,
+            "subject": get_text(item, "subject"),
+            "grade": get_text(item, "grade"),
+            "has_hint": bool(hint),
+        }
 
     def compute_scores(self, task: str, rows: Sequence[Row]) -> dict[str, float]:
         """Compute the percent of right answers: of all, and of the paper's groups.

@@ -1,6 +1,6 @@
 """TextVQA: questions on the text in photographs, each answered by ten people."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -45,10 +45,10 @@ class TextVqa(QuestionDataset):
     def list_records(self) -> Iterable[Record]:
         return list_json_records(Path(self.file), "data")
 
-    def convert(self, record: Any) -> Iterator[tuple[str, Row]]:
+    def make_row(self, record: Any) -> Row:
         row = get_object(record)
         name, image = (
             str(row.get("question_id")),
             locate(self.images, f"{get_text(row, 'image_id')}.jpg"),
         )
-        yield self.tasks[0].name, {"id": name, "image": image} | get_question(row)
+        return {"id": name, "image": image} | get_question(row)

@@ -161,10 +161,8 @@ def append_answers(
     added |= {name: types for name in encoded if name.endswith(by_token)}
     if (seen := encoded.get("cross_attention_mask")) is not None:  # an answer sees all images
         ends = [row[known][-1:] for row, known in zip(seen, mask, strict=True)]
-        added["cross_attention_mask"] = [
-            end.expand(len(each), *end.shape[1:])
-            for end, each in zip(ends, answers, strict=True)
-        ]  # fmt: skip
+        pairs = zip(ends, answers, strict=True)
+        added["cross_attention_mask"] = [x.expand(len(y), *x.shape[1:]) for x, y in pairs]
     if "token_type_ids" in added:
         added["token_type_ids"] = [torch.full_like(each, answer_type) for each in answers]
     for name, more in added.items():
@@ -197,8 +195,7 @@ def compute_token_losses(
     targets = F.pad(labels[:, 1:], (0, 1), value=IGNORE_INDEX)
     selected = (targets != IGNORE_INDEX).nonzero(as_tuple=True)
     if "prompt_mask" not in arguments:
-        is_prompt = (labels != IGNORE_INDEX).cumsum(1) == 0
-        arguments["prompt_mask"] = arguments["attention_mask"].bool() & is_prompt
+        arguments["prompt_mask"] = arguments["attention_mask"].bool() & mark_prompt(labels)
     with select_answer_positions(head, labels.shape, selected) as narrowed:
         logits = model(**arguments).logits
     if narrowed:
@@ -213,6 +210,11 @@ def compute_token_losses(
     losses = F.cross_entropy(logits.float(), targets[selected], reduction="none")
     owner = get_sample_of_tokens(labels, arguments.get("sample_spans"))[selected]
     return ItemLosses(losses, arguments["task_ids"][owner])
+
+
+def mark_prompt(labels: Tensor) -> Tensor:
+    """Return which tokens are before a row's answer."""
+    return (labels != IGNORE_INDEX).cumsum(1) == 0
 
 
 def get_sample_of_tokens(labels: Tensor, spans: Tensor | None) -> Tensor:

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from coterie.data.sample import TextSample
 from coterie.metrics.base import ChoicePrediction
 from coterie.models.loading import LoadedModel
-from coterie.tasks.text.batches import IGNORE_INDEX, TextCollator
+from coterie.tasks.text.batches import IGNORE_INDEX, TextCollator, mark_prompt
 from coterie.tasks.text.generation import prepare_inputs
 
 
@@ -38,8 +38,7 @@ def rank_choices(
     inputs = prepare_inputs(collator(answered), model)
     labels = inputs.pop("labels")
     if "task_ids" in inputs:  # a mixture, whose gates may pool the prompt
-        is_prompt = (labels != IGNORE_INDEX).cumsum(1) == 0
-        inputs["prompt_mask"] = inputs["attention_mask"].bool() & is_prompt
+        inputs["prompt_mask"] = inputs["attention_mask"].bool() & mark_prompt(labels)
     # The last token predicts nothing; in float32, as the loss is.
     log_probs = F.log_softmax(model(**inputs).logits[:, :-1].float(), dim=-1)
     targets = labels[:, 1:]

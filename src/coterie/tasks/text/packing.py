@@ -11,7 +11,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from coterie.models.quantization import is_quantized
 from coterie.tasks.predictions import Collator
-from coterie.tasks.text.batches import IGNORE_INDEX
+from coterie.tasks.text.batches import IGNORE_INDEX, mark_prompt
 
 TEXT_KEYS = {"input_ids", "attention_mask", "labels", "task_ids", "instruction_mask"}
 GIVEN = ("input_ids", "position_ids", "prompt_mask", "sample_spans")
@@ -58,7 +58,7 @@ def pack(batch: dict[str, Tensor], max_length: int | None = None) -> dict[str, A
         "input_ids": (batch["input_ids"], 0),
         "labels": (labels, IGNORE_INDEX),
         "position_ids": (seen.cumsum(1) - 1, 0),  # padding is a sample of its own a token
-        "prompt_mask": ((labels != IGNORE_INDEX).cumsum(1) == 0, False),
+        "prompt_mask": (mark_prompt(labels), False),
     }
     if "instruction_mask" in batch:
         places["instruction_mask"] = (batch["instruction_mask"], False)
