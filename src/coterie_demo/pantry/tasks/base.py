@@ -20,7 +20,7 @@ class PantryTask(ABC):
     name: ClassVar[str]
     description: ClassVar[str]
     """Question and answer, in one line."""
-    modalities: ClassVar[tuple[str, ...]]
+    modalities: ClassVar[tuple[str, ...]] = ("image",)
     sources: ClassVar[tuple[Attribution, ...]]
     """The sources it needs, all of them."""
     held_out: ClassVar[str]

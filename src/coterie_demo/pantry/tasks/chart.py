@@ -36,7 +36,6 @@ class Chart(PantryTask):
     description = (
         "bars of what three foods hold in 100 g; the highest's colour, the lowest's, a value"
     )
-    modalities = ("image",)
     sources = (FOODS, FONTS)
     held_out = "foods that are not in training, with their values"
     sizes: ClassVar = {"train": 1050, "validation": 60, "test": 150}

@@ -24,7 +24,6 @@ class Counting(PantryTask):
 
     name = "counting"
     description = "drawings of two things, 1 to 5 of each; how many there are of one"
-    modalities = ("image",)
     sources = EMOJI
     held_out = "things that this task does not train on, in the unseen drawing style (Noto)"
     sizes: ClassVar = {"train": 900, "validation": 60, "test": 150}

@@ -6,21 +6,17 @@ from typing import ClassVar
 
 from coterie_demo.pantry.assets import AssetStore
 from coterie_demo.pantry.catalog import Food, get_foods
-from coterie_demo.pantry.sources import FOODS, PHOTOS
-from coterie_demo.pantry.tasks.base import PantryTask, Row
-from coterie_demo.pantry.tasks.photos import store_photo
+from coterie_demo.pantry.tasks.base import Row
+from coterie_demo.pantry.tasks.photos import PhotoTask, store_photo
 
 TOLERANCE = 0.25
 
 
-class Energy(PantryTask):
+class Energy(PhotoTask):
     """The energy of 100 g of a food, from its photo."""
 
     name = "energy"
     description = "a photo of a food; the energy of 100 g in kcal, to tens"
-    modalities = ("image",)
-    sources = (PHOTOS, FOODS)
-    held_out = "families of foods that are not in training (all apples are one family)"
     metric: ClassVar = {"name": "numeric", "tolerance": TOLERANCE}
     sizes: ClassVar = {"train": 600, "validation": 60, "test": 150}
 

@@ -7,9 +7,8 @@ from typing import ClassVar
 
 from coterie_demo.pantry.assets import AssetStore
 from coterie_demo.pantry.catalog import get_foods
-from coterie_demo.pantry.sources import FOODS, PHOTOS
-from coterie_demo.pantry.tasks.base import PantryTask, Row
-from coterie_demo.pantry.tasks.photos import store_photo
+from coterie_demo.pantry.tasks.base import Row
+from coterie_demo.pantry.tasks.photos import PhotoTask, store_photo
 
 GROUPS = {
     "Cereals and Millets": "grain",
@@ -32,14 +31,11 @@ water are left out by `NO_FISH`."""
 NO_FISH = ("crab", "prawns", "tiger prawns")
 
 
-class FoodGroup(PantryTask):
+class FoodGroup(PhotoTask):
     """The group of a food from its photo."""
 
     name = "food_group"
     description = "a photo of a food; its group, one of 13"
-    modalities = ("image",)
-    sources = (PHOTOS, FOODS)
-    held_out = "families of foods that are not in training (all apples are one family)"
     sizes: ClassVar = {"train": 600, "validation": 60, "test": 150}
 
     def generate_rows(self, assets: AssetStore, split: str) -> Iterator[Row]:

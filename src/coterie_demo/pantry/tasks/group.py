@@ -21,7 +21,6 @@ class ConceptGroup(PantryTask):
 
     name = "group"
     description = "a drawing of a thing; its kind, one of 17"
-    modalities = ("image",)
     sources = EMOJI
     held_out = "things that this task does not train on, in the unseen drawing style (Noto)"
     sizes: ClassVar = {"train": 640, "validation": 60, "test": 120}

@@ -19,7 +19,6 @@ class Naming(PantryTask):
 
     name = "naming"
     description = "a drawing of a thing; its name"
-    modalities = ("image",)
     sources = EMOJI
     held_out = (
         "a drawing style that is not in training (Noto; training has Fluent 3D, Fluent flat and "

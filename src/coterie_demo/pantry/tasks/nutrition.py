@@ -7,9 +7,8 @@ from typing import ClassVar
 
 from coterie_demo.pantry.assets import AssetStore
 from coterie_demo.pantry.catalog import Food, get_foods
-from coterie_demo.pantry.sources import FOODS, PHOTOS
-from coterie_demo.pantry.tasks.base import PantryTask, Row
-from coterie_demo.pantry.tasks.photos import store_photo
+from coterie_demo.pantry.tasks.base import Row
+from coterie_demo.pantry.tasks.photos import PhotoTask, store_photo
 
 NUTRIENTS = ("water", "protein", "fat", "iron", "calcium")
 """Of which few foods have nothing: carbohydrate, which meat lacks, has no thirds."""
@@ -18,14 +17,11 @@ ASKED = 3
 """Nutrients that each food is asked about."""
 
 
-class Nutrition(PantryTask):
+class Nutrition(PhotoTask):
     """How much a food has of a nutrient: the thirds of the training foods are the levels."""
 
     name = "nutrition"
     description = "a photo of a food; is one of five nutrients low, medium or high"
-    modalities = ("image",)
-    sources = (PHOTOS, FOODS)
-    held_out = "families of foods that are not in training (all apples are one family)"
     sizes: ClassVar = {"train": 1200, "validation": 60, "test": 150}
 
     def generate_rows(self, assets: AssetStore, split: str) -> Iterator[Row]:

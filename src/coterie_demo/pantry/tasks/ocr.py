@@ -23,7 +23,6 @@ class Ocr(PantryTask):
 
     name = "ocr"
     description = "a printed word of 3 to 5 letters; its letters"
-    modalities = ("image",)
     sources = (CONCEPTS, FONTS)
     held_out = "words and fonts that are not in training"
     metric = "character_error_rate"

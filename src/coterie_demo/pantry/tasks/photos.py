@@ -6,7 +6,15 @@ from PIL import Image
 
 from coterie_demo.pantry.assets import PICTURE, AssetStore
 from coterie_demo.pantry.catalog import Food
-from coterie_demo.pantry.sources import PHOTOS
+from coterie_demo.pantry.sources import FOODS, PHOTOS
+from coterie_demo.pantry.tasks.base import PantryTask
+
+
+class PhotoTask(PantryTask):
+    """A task about photos of foods."""
+
+    sources = (PHOTOS, FOODS)
+    held_out = "families of foods that are not in training (all apples are one family)"
 
 
 def store_photo(assets: AssetStore, food: Food) -> str:
