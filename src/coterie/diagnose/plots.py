@@ -6,6 +6,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from coterie.diagnose.conflict import Conflict, Matrix
+from coterie.optional_imports import import_optional
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,20 +22,14 @@ def draw_conflict(conflict: Conflict) -> "Figure":
     Does not use pyplot, and so can be called in a server.
     Raises ValueError if matplotlib is missing.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ValueError(
-            "a figure needs matplotlib: pip install 'coterie[report]'; Conflict.dump() and "
-            "Conflict.summary work without"
-        ) from error
+    module = import_optional("matplotlib.figure", "report")
     count = len(conflict.tasks)
     side = max(3.0, 0.55 * count)
     small = max(1.6, 0.2 * count)
     rows = -(-len(conflict.groups) // COLUMNS)
     width = max(2 * (side + LABEL_WIDTH_INCHES), COLUMNS * (small + 0.5) + LABEL_WIDTH_INCHES)
     heights = [side + 2.0, rows * (small + 0.6) + 0.4]
-    figure = Figure(figsize=(width, sum(heights)), layout="constrained")
+    figure = module.Figure(figsize=(width, sum(heights)), layout="constrained")
     parts = figure.subfigures(2, 1, height_ratios=heights, squeeze=False)[:, 0]
     _draw_overall(parts[0], conflict)
     _draw_groups(parts[1], conflict, rows)

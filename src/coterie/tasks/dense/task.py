@@ -130,8 +130,8 @@ class DenseTask(ABC):
         """Adapt the values to a zoom of the image by `factor`."""
         return label
 
-    def finished(self, label: Label) -> Label:
-        """Return the label for training and scoring, from the cropped label."""
+    def finish_label(self, label: Label) -> Label:
+        """Return the label that is trained on and scored, from that of the cropped image."""
         return label
 
     def renormalize_label(self, label: Label) -> Label:

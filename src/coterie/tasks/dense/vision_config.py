@@ -70,7 +70,7 @@ class VisionConfig:
         sample = self._resize(sample, tasks)
         if self.augment is not None:
             sample = self.augment.apply(sample, tasks, torch.Generator().manual_seed(seed))
-        return sample.transform(sample.image, tasks, lambda label, task: task.finished(label))
+        return sample.transform(sample.image, tasks, lambda label, task: task.finish_label(label))
 
     def transform_for_evaluation(self, sample: DenseSample, tasks: Tasks) -> DenseSample:
         """Resize a sample for evaluation, and crop its centre if training crops windows.
@@ -81,7 +81,7 @@ class VisionConfig:
         sample = self._resize(sample, tasks)
         if self.augment is not None and self.augment.crop is not None:
             sample = CropWindow(window=self.augment.crop).crop(sample, tasks)
-        return sample.transform(sample.image, tasks, lambda label, task: task.finished(label))
+        return sample.transform(sample.image, tasks, lambda label, task: task.finish_label(label))
 
     def _resize(self, sample: DenseSample, tasks: Tasks) -> DenseSample:
         return sample if self.size is None else resize_sample(sample, tasks, self.size)

@@ -47,19 +47,19 @@ def test_labels_are_blurred_at_the_end() -> None:
     # a normal distribution with deviation 4 has 1 / (2 pi 4^2) of its mass in the middle pixel,
     # and e^-0.5 times that 4 pixels away; -1 + 2 * that
     middle = 2 / (2 * math.pi * 16)
-    blurred = Regression(name="edges", blur=4.0).finished(point)[0] + 1
+    blurred = Regression(name="edges", blur=4.0).finish_label(point)[0] + 1
     assert blurred[32, 32].item() == pytest.approx(middle, rel=0.01)
     assert blurred[32, 36].item() == pytest.approx(middle * math.exp(-0.5), rel=0.01)
-    assert torch.equal(Regression(name="edges").finished(point), point)
+    assert torch.equal(Regression(name="edges").finish_label(point), point)
     # every channel for itself
-    both = Regression(name="two", num_channels=2, blur=4.0).finished(torch.cat([point, -point]))
+    both = Regression(name="two", num_channels=2, blur=4.0).finish_label(torch.cat([point, -point]))
     assert torch.allclose(both[0] + 1, blurred) and torch.allclose(both[1], -both[0])
 
 
 def test_an_unknown_pixel_makes_no_other_unknown() -> None:
     edges = torch.full((1, 3, 3), -1.0)
     edges[0, 1, 1] = torch.nan
-    found = Regression(name="edges", blur=4.0).finished(edges)
+    found = Regression(name="edges", blur=4.0).finish_label(edges)
     assert found.isnan().sum() == 1 and bool((found.nan_to_num(nan=-1.0) == -1).all())
 
 

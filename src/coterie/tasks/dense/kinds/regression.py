@@ -39,7 +39,9 @@ class Regression(DenseTask):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.num_channels < 1:
-            raise ValueError(f"Regression(count={self.num_channels!r}): give a number, at least 1")
+            raise ValueError(
+                f"Regression(num_channels={self.num_channels!r}): give a number, at least 1"
+            )
         if not 0 < self.clamp < math.inf:
             raise ValueError(f"Regression(clamp={self.clamp!r}): give a number above 0")
         if not 0 <= self.blur < math.inf:
@@ -54,7 +56,7 @@ class Regression(DenseTask):
         losses = compute_masked_mean((values - target).abs() ** self.exponent, known)
         return losses.clamp(max=self.clamp)
 
-    def finished(self, label: Maps) -> Maps:
+    def finish_label(self, label: Maps) -> Maps:
         if not self.blur:
             return label
         blurred = import_optional("scipy.ndimage", "data").gaussian_filter(
