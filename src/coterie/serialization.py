@@ -145,15 +145,20 @@ def parse_json(text: str, *, name: str = "value") -> Any:
         raise ValueError(f"{name} is nested too deeply: at most {MAX_DEPTH} levels") from None
     except ValueError as error:
         raise ValueError(f"{name} is not JSON: {error}") from error
-    level, depth = [data], 0
-    while level:
-        depth += 1
-        nested = [list(each.values()) if isinstance(each, dict) else each for each in level
-                  if isinstance(each, dict | list)]  # fmt: skip
-        level = [item for each in nested for item in each]
-        if depth > MAX_DEPTH:
-            raise ValueError(f"{name} is nested too deeply: at most {MAX_DEPTH} levels")
+    if is_nested_deeper(data, MAX_DEPTH):
+        raise ValueError(f"{name} is nested too deeply: at most {MAX_DEPTH} levels")
     return data
+
+
+def is_nested_deeper(data: Any, limit: int) -> bool:
+    """Return whether JSON data has more than `limit` lists and objects inside one another."""
+    level = [data]
+    for _ in range(limit):
+        inner = [each for each in level if isinstance(each, list | dict)]
+        level = [x for each in inner for x in (each.values() if isinstance(each, dict) else each)]
+        if not level:
+            return False
+    return True
 
 
 def find_kinds(package: ModuleType, base: type[Kind]) -> list[type[Kind]]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from coterie.data.dataset import RowError
+from coterie.serialization import is_nested_deeper
 
 MAX_ROW_BYTES = 4 * 2**20
 """Longer rows of text files are rejected: media belong in separate files."""
@@ -82,10 +83,5 @@ def get_first_line(error: Exception) -> str:
 
 def check_nesting(value: Any) -> None:
     """Raise RowError for lists and objects within each other deeper than MAX_NESTING."""
-    level = [value]
-    for _ in range(MAX_NESTING):
-        inner = [each for each in level if isinstance(each, list | dict)]
-        level = [x for each in inner for x in (each.values() if isinstance(each, dict) else each)]
-        if not level:
-            return
-    raise RowError("row", f"is nested more than {MAX_NESTING} deep: no format of rows is")
+    if is_nested_deeper(value, MAX_NESTING):
+        raise RowError("row", f"is nested more than {MAX_NESTING} deep: no format of rows is")
