@@ -3,13 +3,12 @@
 import codecs
 import csv
 import io
-from array import array
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from coterie.data.dataset import RowError
-from coterie.data.sources.base import MAX_ROW_BYTES, FileSource
-from coterie.data.sources.file_state import check_state, read_state
+from coterie.data.sources.base import MAX_ROW_BYTES
+from coterie.data.sources.indexed_file import IndexedFile
 
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".psv": "|", ".ssv": ";"}
 """Ending of a file -> what separates its columns."""
@@ -17,7 +16,7 @@ MAX_COLUMNS = 10_000
 """A file with more columns has no line breaks, or another delimiter."""
 
 
-class DelimitedSource(FileSource):
+class DelimitedSource(IndexedFile):
     """A row of columns a line, as spreadsheets and pandas write them, in UTF-8.
 
     The first line names the columns. Texts may be in double quotes, with line breaks in them, and
@@ -28,21 +27,9 @@ class DelimitedSource(FileSource):
 
     suffixes: ClassVar = tuple(DELIMITERS)
 
-    def open(self, split: str) -> None:
+    def index_rows(self, file: Any) -> Iterator[tuple[int, int]]:
         csv.field_size_limit(max(csv.field_size_limit(), MAX_ROW_BYTES))
-        self.starts, self.numbers = array("q"), array("q")
-        """Offset of each row, then the size of the file; number of its first line, from 1."""
-        self.state = read_state(self.file)
-        self.delimiter = ","
-        try:
-            with self.file.open("rb") as file:
-                self.index_rows(LineReader(file, self.path.name))
-        except OSError as error:
-            raise ValueError(f"{self.path} cannot be read: {error.strerror}") from None
-        self.starts.append(self.state.size)
-
-    def index_rows(self, lines: "LineReader") -> None:
-        """Read the header, and note where rows begin."""
+        lines = LineReader(file, self.path.name)
         first = lines.peek()
         self.delimiter = self.choose_delimiter(first)
         reader = self.make_reader(lines)
@@ -60,8 +47,7 @@ class DelimitedSource(FileSource):
             if row is None:
                 break
             if row:  # not an empty line
-                self.starts.append(start)
-                self.numbers.append(number)
+                yield number, start
 
     def choose_delimiter(self, first: str) -> str:
         suffix = next(
@@ -85,15 +71,9 @@ class DelimitedSource(FileSource):
     def make_reader(self, lines: Iterator[str]) -> Any:
         return csv.reader(lines, delimiter=self.delimiter, strict=True)
 
-    def __len__(self) -> int:
-        return len(self.numbers)
-
     def __getitem__(self, index: int) -> dict[str, Any]:
-        start, end = self.starts[index], self.starts[index + 1]
-        with self.file.open("rb") as file:
-            check_state(self.path, file.fileno(), self.state)
-            file.seek(start)
-            content = file.read(end - start)
+        with self.open_row(index) as file:
+            content = file.read(self.starts[index + 1] - self.starts[index])
         try:
             row = next(self.make_reader(io.StringIO(content.decode("utf-8"), newline="")), [])
         except UnicodeDecodeError as error:
@@ -108,9 +88,6 @@ class DelimitedSource(FileSource):
                 f"{self.delimiter!r} or a line break in them into double quotes",
             )
         return {name: value or None for name, value in zip(self.header, row, strict=True)}
-
-    def describe_row(self, index: int) -> str:
-        return f"{self.name}:{self.numbers[index]}"
 
 
 class LineReader:

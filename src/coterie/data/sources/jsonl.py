@@ -3,54 +3,32 @@
 import codecs
 import json
 import math
-from array import array
 from collections.abc import Iterator
 from typing import Any, ClassVar, NoReturn
 
 from coterie.data.dataset import RowError
-from coterie.data.sources.base import MAX_NESTING, MAX_ROW_BYTES, FileSource, check_nesting
-from coterie.data.sources.file_state import check_state, read_state
+from coterie.data.sources.base import MAX_NESTING, MAX_ROW_BYTES, check_nesting
+from coterie.data.sources.indexed_file import IndexedFile
 
 CHUNK_BYTES = 2**20
 
 
-class JsonlSource(FileSource):
-    """One JSON object per line in UTF-8; empty lines are skipped.
-
-    Only offset and number of each line are held in memory: 16 bytes per line.
-    """
+class JsonlSource(IndexedFile):
+    """One JSON object per line in UTF-8; empty lines are skipped."""
 
     suffixes: ClassVar = (".jsonl", ".ndjson")
 
-    def open(self, split: str) -> None:
-        self.starts, self.numbers = array("q"), array("q")
-        """Offset of each row, then the size of the file; line number of each row, from 1."""
-        self.state = read_state(self.file)
-        try:
-            with self.file.open("rb") as file:
-                for number, start in index_lines(file):
-                    self.starts.append(start)
-                    self.numbers.append(number)
-        except OSError as error:
-            raise ValueError(f"{self.path} cannot be read: {error.strerror}") from None
-        self.starts.append(self.state.size)
-
-    def __len__(self) -> int:
-        return len(self.numbers)
+    def index_rows(self, file: Any) -> Iterator[tuple[int, int]]:
+        return index_lines(file)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         start, end = self.starts[index], self.starts[index + 1]
-        with self.file.open("rb") as file:
-            check_state(self.path, file.fileno(), self.state)
-            file.seek(start)
+        with self.open_row(index) as file:
             line = file.readline(MAX_ROW_BYTES + 1)
         if len(line) > MAX_ROW_BYTES:
             raise RowError("row", describe_length(f"the line has {end - start} bytes"))
         # Some editors write a byte order mark before UTF-8.
         return parse_line(line.removeprefix(codecs.BOM_UTF8) if start == 0 else line)
-
-    def describe_row(self, index: int) -> str:
-        return f"{self.name}:{self.numbers[index]}"
 
 
 def describe_length(problem: str) -> str:
