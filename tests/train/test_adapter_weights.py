@@ -1,12 +1,15 @@
 """Experts that begin as copies of one that was saved."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
 import coterie
 from coterie import AttentionHeads, Copies, Lora, Mixture, Stage, TokenGate
-from coterie.train.adapter_weights import load_copies, save
+from coterie.train.adapter_weights import count_saved_parameters, load_copies, save
 from coterie.train.trainable import make_stage_mixtures
+from tests.tinies.text import llama
 from tests.tiny import TINY
 
 LORA = Mixture(at="text.mlp", experts=Lora(ranks=(2, 2)), gate=TokenGate(), shared=Lora(ranks=(2,)))
@@ -44,3 +47,12 @@ def test_copies_of_unequal_ranks_are_an_error(tmp_path):
     second = coterie.graft(TINY["llama"]().model, mixture)
     with pytest.raises(ValueError, match=r"the experts' ranks are \[2, 4\]"):
         load_copies(second, tmp_path)
+
+
+def test_trained_weights_are_those_in_the_file(tmp_path: Path) -> None:
+    model = coterie.graft(
+        llama().model, Mixture(at=("model.layers.0.mlp.up_proj",), experts=Lora(ranks=(1, 3)))
+    )
+    model.save_pretrained(tmp_path)
+    # Four ranks of 96, and a gate of two experts by 32.
+    assert count_saved_parameters(tmp_path) == 4 * 96 + 64

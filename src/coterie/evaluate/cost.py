@@ -1,13 +1,10 @@
 """The cost of a model: trained, total and active parameters, FLOPs, memory and speed."""
 
-import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
@@ -16,10 +13,10 @@ from coterie.evaluate.expert_usage import find_active_sites
 from coterie.experts.base import ExpertLayer
 from coterie.routing.usage import UsageStatistics
 from coterie.tasks.predictions import ForwardPass
+from coterie.train.adapter_weights import count_saved_parameters
 from coterie.train.checkpoint import STATE_FILE, find_latest
 from coterie.train.finished_stages import read_finished_stages
 from coterie.train.run_directory import RunDirectory
-from coterie.tuner.config import WEIGHTS
 
 
 def measure_model(
@@ -28,19 +25,13 @@ def measure_model(
     """Measure all but the speed of predictions; `trained` is None for a run's base model."""
     return {
         "trainable_parameters": 0 if trained is None
-        else count_trainable_parameters(trained.adapter_folder),
+        else count_saved_parameters(trained.adapter_folder),
         "active_parameters": count_active_parameters(model, usage),
         "total_parameters": count_total_parameters(model),
         "flops_per_sample": count_flops(forward.run) / forward.num_predictions,
         "peak_memory_bytes": get_peak_memory_bytes(next(model.parameters()).device),
         **({} if trained is None else read_training_time(trained)),
     }  # fmt: skip
-
-
-def count_trainable_parameters(adapter: Path) -> int:
-    """Return the number of values in an adapter's weights file: all trained parameters."""
-    with safe_open(adapter / WEIGHTS, framework="pt") as file:
-        return sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())
 
 
 def count_total_parameters(model: nn.Module) -> int:

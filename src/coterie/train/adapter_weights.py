@@ -1,5 +1,6 @@
 """Trained weights in files: experts, gates and the base model's trained parameters."""
 
+import math
 import warnings
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -98,6 +99,12 @@ def explain_misfit(folder: Path) -> Iterator[None]:
         lines = [line.strip() for line in str(error).splitlines()]
         first = next((line for line in lines if line.startswith("size mismatch")), lines[0])
         raise ValueError(f"{folder / WEIGHTS} does not fit the model: {first}") from error
+
+
+def count_saved_parameters(folder: Path) -> int:
+    """Return the number of values in an adapter's weights file: all trained parameters."""
+    with safe_open(folder / WEIGHTS, framework="pt") as file:
+        return sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())
 
 
 def load_copies(model: PeftModel, folder: Path) -> None:

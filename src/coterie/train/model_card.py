@@ -2,18 +2,15 @@
 
 import html
 import json
-import math
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from safetensors import safe_open
-
 from coterie.io import write
 from coterie.recipe import Stage
+from coterie.train.adapter_weights import count_saved_parameters
 from coterie.train.config import RunConfig
 from coterie.train.environment import get_versions
-from coterie.tuner.config import WEIGHTS
 
 FILE = "README.md"
 SPECIAL = re.compile(r"[|\[\]*~#\\]")
@@ -45,8 +42,6 @@ model = peft.PeftModel.from_pretrained(base_model, "this folder")
 def write_model_card(folder: Path, config: RunConfig, stages: Sequence[Stage]) -> None:
     """Write the card of the adapter in `folder`, in place of PEFT's form."""
     recipe, names = config.recipe, config.task_names
-    with safe_open(folder / WEIGHTS, framework="pt") as file:
-        sizes = [math.prod(file.get_slice(name).get_shape()) for name in file.keys()]
     departs = "".join(f"- {escape_markdown(each)}\n" for each in recipe.departures)
     text = TEXT.format(
         front=_list_metadata(config),
@@ -55,7 +50,7 @@ def write_model_card(folder: Path, config: RunConfig, stages: Sequence[Stage]) -
         paper=f" ({escape_markdown(recipe.paper)})" if recipe.paper else "",
         tasks=escape_markdown(", ".join(names)),
         count="one task" if len(names) == 1 else f"{len(names)} tasks",
-        size=f"{sum(sizes):,}",
+        size=f"{count_saved_parameters(folder):,}",
         facts="\n".join(f"| {name} | {value} |" for name, value in _list_facts(config, stages)),
         ids=f"\nTask ids, where a gate asks for them, count in this order: "
         f"{escape_markdown(', '.join(names))}.\n",

@@ -20,12 +20,13 @@ GIVEN = ("input_ids", "position_ids", "prompt_mask", "sample_spans")
 
 @dataclass(eq=False)
 class PackedCollator:
-    """Batches of another collator with their samples packed into rows of at most `max_length`.
-
-    None for one row.
+    """A collator that packs the samples of another one's batches into rows without padding.
 
     Samples keep their order, and each starts at position 0, by which transformers' attention
     keeps them apart. `sample_spans` says which tokens are whose, for gates, losses and tasks.
+
+    Attributes:
+        max_length: tokens of a row at most; None for one row.
     """
 
     collator: Collator
