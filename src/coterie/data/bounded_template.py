@@ -59,7 +59,7 @@ def bound_templates(name: str) -> Iterator[None]:
 @lru_cache
 def compile_bounded(source: str) -> Any:
     """Compile a template in transformers' environment, with bounds. Raises ChatTemplateError."""
-    import jinja2
+    import jinja2.nodes
     from transformers.utils.chat_template_utils import _cached_compile_jinja_template
 
     # Of an empty template: compiling computes what is constant, such as 'a' * 10**10.

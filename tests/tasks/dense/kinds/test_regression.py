@@ -33,7 +33,7 @@ def test_metric() -> None:
 
 
 def test_what_is_refused(unchecked) -> None:
-    with pytest.raises(ValueError, match=r"count=0\): give a number, at least 1"):
+    with pytest.raises(ValueError, match=r"num_channels=0\): give a number, at least 1"):
         Regression(name="x", num_channels=0)
     with pytest.raises(ValueError, match=r"clamp=0.0\): give a number above 0"):
         Regression(name="x", clamp=0.0)
