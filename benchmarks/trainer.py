@@ -93,7 +93,7 @@ def measured(case: Case, device: torch.device, folder: Path, *, rounds: int) -> 
     trainer = built(config, case, device, folder)
     turns = Turns(trainer, device, loops(config, case, device, trainer))
     trainer.add_callback(turns)
-    trainer._save_checkpoint = lambda *args: None  # the one at the end belongs to no step
+    trainer._write_checkpoint = lambda: None  # the one at the end belongs to no step
     trainer.train()
     return Times({name: seconds[WARM:] for name, seconds in turns.seconds.items()})
 
