@@ -10,19 +10,19 @@ from coterie.tasks.text.task import TextTask
 
 
 def find_shared_samples(
-    samples: Mapping[str, Sequence[TextSample]], tasks: Sequence[TextTask]
+    samples: Mapping[str, Sequence[TextSample]], tasks: Sequence[TextTask], split: str = "train"
 ) -> dict[str, list[str]]:
-    """Return task -> the sources of its samples that one of the `tasks` is trained on, too.
+    """Return task -> the sources of its samples that one of the `tasks` has in a split, too.
 
     Media files are compared by their sizes first, and read where texts and sizes are equal. Rows
-    that cannot be read are not compared.
+    of the split that cannot be read are not compared.
     """
     by_key: dict[str, list[tuple[str, int, TextSample]]] = {}
     for name, listed in samples.items():
         for place, sample in enumerate(listed):
             by_key.setdefault(make_key(sample), []).append((name, place, sample))
     shared: dict[tuple[str, int], str] = {}
-    for row in iterate_training_samples(tasks):
+    for row in iterate_samples(tasks, split):
         for name, place, sample in by_key.get(make_key(row), ()):
             if (name, place) not in shared and has_equal_media(sample, row):
                 shared[name, place] = sample.source
@@ -32,11 +32,11 @@ def find_shared_samples(
     }
 
 
-def iterate_training_samples(tasks: Sequence[TextTask]) -> Iterable[TextSample]:
-    """Iterate over the training samples of tasks, as far as they can be read."""
+def iterate_samples(tasks: Sequence[TextTask], split: str) -> Iterable[TextSample]:
+    """Iterate over the samples of a split of the tasks that have it, as far as they can be read."""
     for task in tasks:
         with suppress(ValueError, OSError):  # moved since, or not there
-            yield from task.read_samples("train", skip_bad_rows=True, check_media=False)
+            yield from task.read_samples(split, skip_bad_rows=True, check_media=False)
 
 
 def make_key(sample: TextSample) -> str:
