@@ -112,7 +112,9 @@ def test_a_media_modality_refuses_what_it_cannot_decode(modality: MediaModality)
 def test_the_modalities_and_their_order_are_those_of_the_files() -> None:
     assert [each.name for each in find_modalities()] == ["text", "image", "video", "audio"]
     assert list(find_media_modalities()) == ["image", "video", "audio"]
-    assert find_tower_modalities() == {"vision": "image", "connector": "image", "audio": "audio"}
+    assert find_tower_modalities() == {
+        "vision": "image", "connector": "image", "audio": "audio", "audio_connector": "audio"
+    }  # fmt: skip
     with pytest.raises(ValueError, match=r"'images' is no modality of files \(did you mean image"):
         get_media_modality("images")
 
