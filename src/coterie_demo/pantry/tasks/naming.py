@@ -22,17 +22,17 @@ class Naming(PantryTask):
     sources = EMOJI
     held_out = (
         "a drawing style that is not in training (Noto; training has Fluent 3D, Fluent flat and "
-        "FxEmoji); the things are the same. `photo`: pictures of Tux Paint, many of them photos"
+        "FxEmoji); the things are the same. `test_photo`: pictures of Tux Paint, many of them photos"
     )
-    sizes: ClassVar = {"train": 1000, "validation": 60, "test": 150, "photo": 150}
+    sizes: ClassVar = {"train": 1000, "validation": 60, "test": 150, "test_photo": 150}
 
     def list_splits(self, assets: AssetStore) -> tuple[str, ...]:
         return tuple(
-            split for split in self.sizes if split != "photo" or TUXPAINT in assets.fetched
+            split for split in self.sizes if split != "test_photo" or TUXPAINT in assets.fetched
         )
 
     def generate_rows(self, assets: AssetStore, split: str) -> Iterator[Row]:
-        if split == "photo":
+        if split == "test_photo":
             yield from list_stamp_photos(assets, self.name)
             return
         for concept, style in shuffle_concepts(split):
