@@ -22,7 +22,8 @@ class Naming(PantryTask):
     sources = EMOJI
     held_out = (
         "a drawing style that is not in training (Noto; training has Fluent 3D, Fluent flat and "
-        "FxEmoji); the things are the same. `test_photo`: pictures of Tux Paint, many of them photos"
+        "FxEmoji); the things are the same. `test_photo`: pictures of Tux Paint, many of them "
+        "photos"
     )
     sizes: ClassVar = {"train": 1000, "validation": 60, "test": 150, "test_photo": 150}
 

@@ -26,14 +26,14 @@ class Spoken(PantryTask):
         "voices that are not in training; the words are the same. `read_recordings`: words said by "
         "people, where training has only synthetic speech"
     )
-    sizes: ClassVar = {"train": 1000, "validation": 60, "test": 150, "recorded": 150}
+    sizes: ClassVar = {"train": 1000, "validation": 60, "test": 150, "test_recorded": 150}
 
     def list_splits(self, assets: AssetStore) -> tuple[str, ...]:
         has = any(source in assets.fetched for source in BELOW)
-        return tuple(split for split in self.sizes if split != "recorded" or has)
+        return tuple(split for split in self.sizes if split != "test_recorded" or has)
 
     def generate_rows(self, assets: AssetStore, split: str) -> Iterator[Row]:
-        if split == "recorded":
+        if split == "test_recorded":
             yield from list_recordings(assets)
             return
         for word, voice in shuffle_words(self.name, split):

@@ -19,4 +19,4 @@ def test_every_split_has_a_name_that_tasks_yaml_takes() -> None:
     # Those of downloaded pictures, too, which no other test builds.
     kinds = find_kinds(tasks, PantryTask)
     names = {split for kind in kinds for split in kind.sizes}
-    assert {check_split_name(name) for name in names} == names >= {"train", "test_photo"}
+    assert {check_split_name(name) for name in names} == names >= {"train", "test_recorded"}
