@@ -23,7 +23,7 @@ class Spoken(PantryTask):
     modalities = ("audio",)
     sources = (SPEECH, CONCEPTS)
     held_out = (
-        "voices that are not in training; the words are the same. `read_recordings`: words said by "
+        "voices that are not in training; the words are the same. `test_recorded`: words said by "
         "people, where training has only synthetic speech"
     )
     sizes: ClassVar = {"train": 1000, "validation": 60, "test": 150, "test_recorded": 150}
