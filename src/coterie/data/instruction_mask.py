@@ -127,8 +127,11 @@ def _tokenize_frame(processor: Any, chat: Chat) -> list[list[int]]:
 def _find_media_ids(processor: Any) -> set[int]:
     """Return the ids of the placeholder tokens of images and other media."""
     tokenizer = get_tokenizer(processor)
-    tokens = [
-        getattr(processor, each.token_name, None) for each in find_media_modalities().values()
-    ]
-    known = {str(token) for token in tokens if token is not None} & tokenizer.get_vocab().keys()
-    return {tokenizer.convert_tokens_to_ids(token) for token in known}
+    names = [getattr(processor, each.token_name, None) for each in find_media_modalities().values()]
+    tokens = {str(name) for name in names if name is not None}
+    ids = {token: tokenizer.convert_tokens_to_ids(token) for token in tokens}
+    # A name that is no token has the id of the unknown token. `get_vocab` would copy 100,000 words.
+    return {
+        found for token, found in ids.items()
+        if found is not None and tokenizer.convert_ids_to_tokens(found) == token
+    }  # fmt: skip
