@@ -79,7 +79,7 @@ def test_two_processes_make_what_one_makes(tmp_path: Path) -> None:
     alone, shared = lines(one), lines(two)
     assert len(shared) == len(alone) == 4
     for mine, theirs in zip(alone, shared, strict=True):
-        assert theirs["samples"] == mine["samples"] and theirs["epoch"] == mine["epoch"]
+        assert theirs["samples"] == mine["samples"] and theirs["stage_epoch"] == mine["stage_epoch"]
         for name in ("loss", "gradient_norm"):
             assert theirs[name] == pytest.approx(mine[name], rel=1e-4)
         for name in ("task_loss", "routing_loss"):

@@ -39,6 +39,11 @@ def test_the_pantry(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     items = "".join(f"- {{name: {name}, rows: r.jsonl}}\n" for name in ("naming", "ocr", "count"))
     (home / "tasks.yaml").write_text(f"tasks:\n{items}")
     assert read_tasks("pantry").names == ("naming", "ocr", "count")
+    (home / "tasks.yaml").rename(home / "now")
+    (home / "tasks.yaml").write_text("tasks: [{name: a, rows: {photo: a.jsonl}}]")
+    with pytest.raises(ValueError, match=r"no split.*another version.*run `coterie fetch pantry`"):
+        read_tasks("pantry")
+    (home / "now").rename(home / "tasks.yaml")
     assert read_tasks("pantry:ocr,naming").names == ("ocr", "naming")
     with pytest.raises(
         ValueError,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from coterie import datasets, serialization, tasks
 from coterie.annotations import format_suggestions
-from coterie.plugins import TASKS, find_plugin, list_plugins
+from coterie.plugins import OPTIONAL_NAMES, TASKS, find_plugin, list_plugins
 from coterie.tasks import TextTask, as_task_set
 from coterie.tasks.dense.dataset import DenseDataset
 from coterie.tasks.dense.task_file import list_dataset_kinds
@@ -32,7 +32,13 @@ def read_tasks(path: str | Path) -> TaskSet:
     # A plugin raises ValueError, with what to run or to install, if its tasks are not there yet.
     plugin = find_plugin(TASKS, source)
     provided = plugin.load()() if plugin else Path(source)
-    task_set = provided if isinstance(provided, TaskSet) else read_task_file(provided)
+    try:
+        task_set = provided if isinstance(provided, TaskSet) else read_task_file(provided)
+    except ValueError as error:
+        if source not in OPTIONAL_NAMES[TASKS]:
+            raise
+        advice = f"if another version made these files, run `coterie fetch {source}`"
+        raise ValueError(f"{error}; {advice}") from None
     if not names:
         return task_set
     try:

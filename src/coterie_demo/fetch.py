@@ -96,8 +96,12 @@ def fetch_pantry(log: Say = print) -> Path:
 def fetch_scenes(log: Say = print) -> Path:
     """Render `scenes` in the cache folder: see `coterie_demo.scenes`."""
     from coterie_demo.scenes import make_scenes
+    from coterie_demo.scenes.manifest import is_of_other_version
 
     folder = make_cache_dir() / "scenes"
+    if is_of_other_version(folder):
+        log(f"scenes: {folder} was made by another version of coterie_demo: it is rendered anew")
+        shutil.rmtree(folder)
     log(f"rendering what is missing of {SCENES} scenes; nothing is fetched for them")
     return make_scenes(folder, SCENES, workers=os.cpu_count() or 1, log=log)
 

@@ -104,9 +104,12 @@ class PackagedWeights(ABC):
 
 
 def is_made_from(folder: Path, provenance: Mapping[str, Any]) -> bool:
-    """Whether the folder is complete and its provenance file equals `provenance`."""
+    """Whether the folder is complete and its provenance file, undamaged, equals `provenance`."""
     file = folder / PROVENANCE
-    return file.is_file() and json.loads(file.read_text(encoding="utf-8")) == provenance
+    try:
+        return file.is_file() and json.loads(file.read_text(encoding="utf-8")) == provenance
+    except ValueError:
+        return False
 
 
 def save(to: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:

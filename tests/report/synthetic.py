@@ -152,7 +152,7 @@ def _log(
             for i, task in enumerate(tasks)
         }
         line = {
-            "step": step, "stage": "joint", "epoch": step / 100, "time_s": step * 0.7,
+            "step": step, "stage": "joint", "stage_epoch": step / 100, "time_s": step * 0.7,
             "samples": 8 * step, "loss": sum(losses.values()) / len(losses), "task_loss": losses,
             "routing_loss": {}, "learning_rate": 1e-4,
         }  # fmt: skip

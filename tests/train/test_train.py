@@ -28,7 +28,7 @@ def test_a_run(tmp_path: Path):
     log = run.read_log()
     # at the first step, every third, and the last, with use at every sixth and the last
     assert [line["step"] for line in log] == [1, 3, 6, 7]
-    assert log[-1]["samples"] == 28 and log[-1]["epoch"] == round(28 / 18, 4)
+    assert log[-1]["samples"] == 28 and log[-1]["stage_epoch"] == round(28 / 18, 4)
     assert log[-1]["loss"] < log[0]["loss"]
     assert set(log[-1]["task_loss"]) == set(NAMES)
     (layer, statistics), *rest = log[-1]["use"].items()

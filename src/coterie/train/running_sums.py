@@ -147,8 +147,9 @@ class RunningSums:
             measured: entries of this step: learning rate, gradient norm before clipping, and
                 validation losses by task, if there are any.
 
-        "information" is layer -> I(T; E) in nats, "use" layer -> statistic -> task -> a number for
-        each expert; they are left out where no mixture of the stage routes.
+        "stage_epoch" and "samples" count from the start of the stage, "step" and "time_s" from that
+        of the run. "information" is layer -> I(T; E) in nats, "use" layer -> statistic -> task -> a
+        number for each expert; they are left out where no mixture of the stage routes.
         """
         context, totals = self.context, self._compute_totals()
         sums, counts, routing = (totals[name].tolist() for name in ("sums", "counts", "routing"))
@@ -159,7 +160,7 @@ class RunningSums:
         return {
             "step": context.finished_steps + step,
             "stage": context.stage.name,
-            "epoch": round(samples / len(context.dataset), 4),
+            "stage_epoch": round(samples / len(context.dataset), 4),
             "time_s": round(context.metric_log.get_time_s(), 3),
             "samples": samples,
             "loss": totals["loss"].item() / num_steps,

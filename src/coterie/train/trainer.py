@@ -215,7 +215,7 @@ class MixtureTrainer(Trainer):
         self.last_validation = {}
         if self.is_world_process_zero():
             self.stage_context.metric_log.write(record)
-        self.state.epoch = record["epoch"]
+        self.state.epoch = record["stage_epoch"]
         self.log(flatten_for_trackers(record))
         # log.jsonl has it; Trainer would save it again with every checkpoint.
         self.state.log_history.clear()

@@ -1,6 +1,7 @@
 """Builds the pantry: its tasks' rows, images and sounds, `tasks.yaml` and the data card."""
 
 import json
+import shutil
 from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 from pathlib import Path
@@ -15,7 +16,11 @@ from coterie_demo.pantry.data_card import write_card
 from coterie_demo.pantry.sources import SPEECH, list_fetchers
 from coterie_demo.pantry.speech import speak
 from coterie_demo.pantry.tasks.base import PantryTask
+from coterie_demo.weights import PROVENANCE, is_made_from, write_json
 
+VERSION = 2
+"""Raised when the same sources give other files or names: older folders are then built anew."""
+MADE_BY = {"made_by": "coterie_demo.pantry", "version": VERSION}
 Say = Callable[[str], object]
 NO_WORDS_SPOKEN = "there is no eSpeak NG for this system in the wheel that coterie pins"
 
@@ -25,7 +30,8 @@ def build(
 ) -> Path:
     """Build the data set in the folder `to`, atomically; returns `to`.
 
-    A complete folder is returned at once; delete it to build it again.
+    A complete folder of this version is returned at once; delete it to build it again. One that
+    another version of coterie_demo made is built anew, unless a source of it cannot be fetched.
     The same sources give the same bytes.
 
     Args:
@@ -33,21 +39,38 @@ def build(
         vendored_only: use only what comes with coterie: no download, so fewer tasks.
         limit: rows of a split, at most; None for all.
 
-    Raises ValueError if `limit` is below 1.
+    Raises ValueError if `limit` is below 1, or the folder holds something else.
     """
     target = Path(to)
     if limit is not None and limit < 1:
         raise ValueError(f"build(limit={limit}): give at least 1, or None for all rows")
-    if target.exists():
+    if is_made_from(target, MADE_BY):
         return target
     with make_scratch_dir(target) as scratch:
-        if target.exists():
+        if is_made_from(target, MADE_BY):
             return target
+        is_there = check_older(target)
+        if is_there:
+            log(f"pantry: {target} was made by another version of coterie_demo: it is built anew")
         fetched = {} if vendored_only else fetch(scratch / "fetched", log)
+        if is_there and not vendored_only and set(fetched) != set(list_fetchers()):
+            log(f"pantry: {target} is kept as it is, as not all could be fetched")
+            return target
         assets = AssetStore(folder=scratch / "made", fetched=fetched)
         write_files(assets, limit, log)
+        write_json(assets.folder / PROVENANCE, MADE_BY)
+        shutil.rmtree(target, ignore_errors=True)
         commit(assets.folder, target)
     return target
+
+
+def check_older(target: Path) -> bool:
+    """Return whether a folder has a pantry. Raises ValueError if it has anything else."""
+    if not target.exists() or (target.is_dir() and not any(target.iterdir())):
+        return False
+    if (target / "tasks.yaml").is_file() and (target / "card.json").is_file():
+        return True
+    raise ValueError(f"{target} is no pantry: remove it, or give another folder to build one in")
 
 
 def fetch(to: Path, log: Say) -> dict[Attribution, Path]:

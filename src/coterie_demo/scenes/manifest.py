@@ -79,3 +79,12 @@ class RenderManifest:
     def list_files(self, folder: Path, split: str) -> list[Path]:
         """The paths of a split's images, rendered or not."""
         return [folder / split / f"{index:06}.npz" for index in range(asdict(self)[split])]
+
+
+def is_of_other_version(folder: Path) -> bool:
+    """Whether a folder has scenes that another version of the renderer made."""
+    try:
+        found = json.loads((folder / MANIFEST_FILE).read_text())
+    except (OSError, ValueError):
+        return False
+    return isinstance(found, dict) and found.get("version") not in (None, VERSION)

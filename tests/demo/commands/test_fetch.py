@@ -25,6 +25,14 @@ def test_scenes_are_rendered_if_they_are_named(
         f"all there: {tmp_path}",
     ]
     assert len([*tmp_path.glob("scenes/*/*.npz")]) == 10
+    # Those of another version are rendered anew.
+    manifest = tmp_path / "scenes" / "scenes.json"
+    manifest.write_text(manifest.read_text().replace('"version": 1', '"version": 0'))
+    (tmp_path / "scenes" / "train" / "old.npz").touch()
+    called = coterie("fetch", "scenes")
+    said = f"scenes: {tmp_path / 'scenes'} was made by another version of coterie_demo"
+    assert (called.code, called.err) == (0, "") and called.out.startswith(said)
+    assert len([*tmp_path.glob("scenes/*/*.npz")]) == 10 and '"version": 1' in manifest.read_text()
     assert [each.name for each in tmp_path.iterdir()] == ["scenes"]
 
 

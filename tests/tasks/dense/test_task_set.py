@@ -100,7 +100,7 @@ def test_use_is_told_for_each_task(tmp_path: Path) -> None:
     # The layers with a mixture: two of attention, two of MLPs.
     assert len(line["use"]) == 4
     assert all(set(each["mean_weight"]) == set(TASKS) for each in line["use"].values())
-    assert line["epoch"] == round(2 * 4 / 12, 4) and line["samples"] == 8
+    assert line["stage_epoch"] == round(2 * 4 / 12, 4) and line["samples"] == 8
     assert "MutualInformation" in line["routing_loss"]
     # The last step's; as a loss it is minus the sum over layers, times a weight, of both steps.
     assert all(0 <= nats <= math.log(3) for nats in line["information"].values())
@@ -295,7 +295,7 @@ def test_damaged_pictures_are_left_out_and_named(tmp_path: Path, capsys) -> None
     assert all(row.field == "grey" for row in run.read_bad_rows())
     bad = [json.loads(line) for line in (run.folder / "bad_rows.jsonl").read_text().splitlines()]
     assert bad == [vars(row) for row in run.read_bad_rows()]
-    assert run.read_log()[-1]["epoch"] == 0.4  # 4 of the 10 that are good
+    assert run.read_log()[-1]["stage_epoch"] == 0.4  # 4 of the 10 that are good
 
 
 def test_no_number_ends_the_run_and_names_the_tasks(tmp_path: Path, monkeypatch) -> None:

@@ -17,6 +17,18 @@ def test_the_best_constant_answer():
     assert score_baselines(ExactMatch(), []) == {}
 
 
+def test_chance_gives_no_sample_its_own_answer():
+    # All answers differ, so another sample's is never right, whatever the order.
+    for count in (2, 3, 10):
+        found = score_baselines(ExactMatch(), [(f"answer {i}",) for i in range(count)])
+        assert found["chance"].startswith("0.0 % exact"), count
+    # Three of "a" and one of "b", in a circle: two of the "a" are followed by an "a".
+    found = score_baselines(ExactMatch(), [("a",), ("b",), ("a",), ("a",)])
+    assert found["chance"].startswith("50.0 % exact")
+    # One row is right by its own answer only, which says nothing of chance or constants.
+    assert score_baselines(ExactMatch(), [("a",)]) == {"chance": "one row cannot show it"}
+
+
 def test_the_median_of_numbers():
     answers = [("0",), ("0",), ("10",), ("20",), ("20",)]
     # From 10: (10 + 10 + 0 + 10 + 10) / 5 = 8; from 0: (0 + 0 + 10 + 20 + 20) / 5 = 10.

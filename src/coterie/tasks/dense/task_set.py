@@ -26,7 +26,7 @@ from coterie.tasks.dense.collator import DenseCollator
 from coterie.tasks.dense.dataset import DenseDataset, DenseSample, DenseSamples
 from coterie.tasks.dense.gradients import DenseGradientSource
 from coterie.tasks.dense.shared_images import find_shared_images
-from coterie.tasks.dense.split_summary import summarize_split
+from coterie.tasks.dense.split_summary import summarize_splits
 from coterie.tasks.dense.task import DenseTask
 from coterie.tasks.dense.task_file import DATASET_KEY, parse_dense_tasks
 from coterie.tasks.dense.vision_config import ResizedDataset, VisionConfig
@@ -127,7 +127,7 @@ class DenseTasks(TaskSet):
         return [self.load_evaluation_rows(split, skip_bad_rows=skip_bad_rows)]
 
     def summarize(self, sample_check: Any = None) -> list[SplitSummary]:
-        return [summarize_split(self.dataset, self.vision, split) for split in SPLIT_PARTS]
+        return summarize_splits(self.dataset, self.vision, tuple(SPLIT_PARTS))
 
     def compute_rows_digests(self) -> dict[str, str]:
         name, folders = type(self.dataset).__name__, self.dataset.list_folders()

@@ -44,6 +44,8 @@ def score_baselines(metric: TextMetric, answers: Sequence[tuple[str, ...]]) -> d
     """Return the score of another sample's answer ("chance"), and of the best constant answer."""
     if not answers:
         return {}
+    if len(answers) == 1:
+        return {"chance": "one row cannot show it"}
     fitted = metric.fit(iter(answers))
     first = [each[0] for each in answers]
 
@@ -52,11 +54,13 @@ def score_baselines(metric: TextMetric, answers: Sequence[tuple[str, ...]]) -> d
         found = [fitted.statistics(TextPrediction(text=text), each) for text, each in pairs]
         return fitted.score(np.stack(found).astype(np.float64).sum(0))
 
-    shuffled = np.random.default_rng(SEED).permutation(len(first)).tolist()
+    # Each sample gets the next one's answer in a random order, so none gets its own.
+    order = np.random.default_rng(SEED).permutation(len(first)).tolist()
+    others = dict(zip(order, [*order[1:], order[0]], strict=True))
     constants = {text: score([text] * len(first)) for text in list_constants(first)}
     known = {text: each for text, each in constants.items() if np.isfinite(each)} or constants
     best = (max if metric.higher_is_better else min)(known, key=known.__getitem__)
-    chance = score([first[index] for index in shuffled])
+    chance = score([first[others[index]] for index in range(len(first))])
     unit = f" {metric.unit}" if metric.unit else ""
     return {
         "chance": f"{chance:.1f}{unit} {metric}",
