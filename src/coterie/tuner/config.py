@@ -69,11 +69,7 @@ class CoterieConfig(PeftConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.peft_type = PeftType[PEFT_TYPE_NAME]
-        if self.format_version > FORMAT_VERSION:
-            raise ValueError(
-                f"this adapter was saved in format {self.format_version}; this coterie reads up "
-                f"to {FORMAT_VERSION}: upgrade coterie to load it"
-            )
+        check_format(self.format_version, "this adapter")
         self.tasks = list(self.tasks)
         self.parse_mixtures()
 
@@ -122,12 +118,22 @@ class CoterieConfig(PeftConfig):
         hints = get_type_hints(cls) | {"mixtures": tuple[Mixture, ...], "tasks": tuple[str, ...]}
         for key, value in data.items():
             load(value, hints.get(key, Any), name=f"{file}: {key}")
+        check_format(data.get("format_version", FORMAT_VERSION), f"{file}: the adapter")
         tasks, kinds = data.get("tasks", []), [None, *(each.value for each in TaskType)]
         if len(set(tasks)) < len(tasks) or "" in tasks:
             raise ValueError(f"{file}: tasks = {abbreviate(tasks)}: give each a name of its own")
         if data.get("task_type") not in kinds:
             given = f"{file}: task_type = {abbreviate(data['task_type'])}"
             raise ValueError(f"{given}: allowed are {', '.join(map(str, kinds))}")
+
+
+def check_format(version: int, subject: str) -> None:
+    """Raise ValueError for a format newer than this coterie reads."""
+    if version > FORMAT_VERSION:
+        raise ValueError(
+            f"{subject} was saved in format {version}; this coterie reads up to {FORMAT_VERSION}: "
+            "upgrade coterie to load it"
+        )
 
 
 def check_weights(folder: Path) -> None:

@@ -115,6 +115,43 @@ def test_other_answers_stay_others(one: str, other: str) -> None:
     assert normalize_speech(one) != normalize_speech(other)
 
 
+@pytest.mark.parametrize(
+    "one, other",
+    [
+        ("<5", ">5"),
+        (">5", "5"),
+        ("\u22655", "\u22645"),  # at least, at most
+        ("\u00b15", "5"),
+        ("\u221a2", "2"),
+        ("\u20ac5", "$5"),
+        ("\u20ac5", "\u00a35"),
+        ("5 \u20ac", "5 \u00a3"),
+        ("B-", "B"),
+    ],
+)
+def test_signs_before_a_number_and_currencies_are_others(one: str, other: str) -> None:
+    assert normalize(one) != normalize(other)
+
+
+@pytest.mark.parametrize(
+    "one, other",
+    [
+        ("= 5", "5"),
+        ("> Paris", "Paris"),  # a quotation
+        ("\u2192 5", "5"),
+        ("+5", "5"),
+        ("$5", "5"),
+        ("5 \u20ac", "\u20ac5"),
+        ("12.50\u20ac", "\u20ac 12.50"),
+        ("x\u00b2", "x^2"),
+        ("x^{2}", "x^2"),
+        ("10^{3}", "10\u00b3"),
+    ],
+)
+def test_the_same_in_two_forms(one: str, other: str) -> None:
+    assert normalize(one) == normalize(other)
+
+
 def test_snake() -> None:
     assert [*map(to_snake_case, ["WordErrorRate", "R2", "TokenF1"])] == [
         "word_error_rate",

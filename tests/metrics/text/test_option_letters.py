@@ -26,6 +26,21 @@ from coterie.metrics.text.option_letters import (
         ("<answer>D</answer>", "d"),
         ("A cat", ""),
         ("", ""),
+        ("B\n\nExplanation: A is not a cat", "b"),
+        ("A\nThe answer is B", "b"),
+        ("A because it is red", "a"),
+        ("A, because it is red", "a"),
+        ("A - red", "a"),
+        ("- B", "b"),
+        ("The final answer is: $\\text{(B)}$", "b"),
+        ("Respuesta: B", "b"),
+        ("\u7b54\u6848\u662fB", "b"),  # Chinese: the answer is B
+        ("\u9009B", "b"),  # choose B
+        # Grades, languages and tones are no letters of options.
+        ("The answer is A+", ""),
+        ("The answer is B-", ""),
+        ("B-", ""),
+        ("The answer is C#.", ""),
     ],
 )
 def test_the_chosen_letter(text: str, letter: str) -> None:

@@ -2,11 +2,12 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 BETWEEN_DIGITS = re.compile(r"(?<=\d),(?=\d{3}\b)")
 EMPHASIS = re.compile(r"([*]{1,3})(?=\S)([^*]*[^\s*])\1")
-UNHEARD = re.compile("[\u00b0\u00a9\u00ae|~]")
-"""Symbols that are treated as punctuation: the degree sign, copyright, columns, about."""
+UNHEARD = re.compile("[\u00b0\u00a9\u00ae|~$]")
+"""Symbols that are treated as punctuation: the degree sign, copyright, columns, about, dollar."""
 QUOTES = "\"'*_`\u2018\u201c\u201d"
 ARTICLES = re.compile(
     r"(?<![\w.])(?:"
@@ -23,6 +24,15 @@ MEANINGFUL = re.compile(
     r"|(?<!\w)-(?=[.]?\d)"  # -5, -.5
 )
 """Signs that carry meaning where they stand."""
+MEANINGLESS = re.compile(r"[+=<>\u2190-\u2193\u21d2\u2248]")
+CURRENCY = "\u20ac\u00a3\u00a5\u20b9\u20bd\u20a9\u20ba\u00a2"
+MONEY = re.compile(
+    rf"((?<![\w.,{CURRENCY}])(?<![{CURRENCY}]\s)\d[\d.,]*(?<=\d))\s?([{CURRENCY}])(?!\s?\d)"
+)
+"""An amount before its currency, as the currency before it is the same."""
+BRACED_POWER = re.compile(r"\^\{([-+]?\w+)\}")
+POWER = re.compile(r"(?<=[^\W\d])\^(?=\d)")
+"""The sign of a power after a letter: x^2 is x2, as it is with a superscript."""
 SUPERSCRIPT = re.compile(r"(?<=\d)[\u207a\u207b]?[\u00b2\u00b3\u00b9\u2070\u2074-\u2079]+")
 VULGAR = re.compile(r"(?<=\d)(?=[\u00bc-\u00be\u2150-\u215e\u2189])")
 ONE_FORM = {
@@ -49,6 +59,7 @@ def normalize(text: str) -> str:
       and "10^3", mathematical signs between two terms, and emojis;
     - dashes and minus signs are one, and so are the digits of all scripts; commas between
       thousands are removed, as in the VQA evaluation (arXiv:1505.00468);
+    - currencies but the dollar, which SQuAD drops, are words: 5 EUR are not 5 GBP;
     - other symbols are treated as punctuation, and both separate words, except apostrophes and
       points, so that "it's" is "its" and "U.S." is "us".
 
@@ -57,14 +68,23 @@ def normalize(text: str) -> str:
     """
     plain = " ".join(fold(text).split())
     bare = EMPHASIS.sub(r" \2 ", UNHEARD.sub(" ", BETWEEN_DIGITS.sub("", plain)))
-    words = replace_marks(ARTICLES.sub("", bare.strip()), dropped=".'", words=("Sm", "So")).split()
-    terms = [place for place, word in enumerate(words) if not is_operator(word)]
+    bare = MONEY.sub(r" \2 \1", POWER.sub("", BRACED_POWER.sub(r"^\1", bare)))
+    marked = replace_marks(ARTICLES.sub("", bare.strip()), dropped=".'", words=("Sm", "So", "Sc"))
+    words = marked.split()
+    terms = list_terms(words)
     return " ".join(words[terms[0] : terms[-1] + 1]) if terms else plain
 
 
-def is_operator(word: str) -> bool:
-    """Whether a word is a mathematical sign, which has no meaning before or after all terms."""
-    return len(word) == 1 and unicodedata.category(word) == "Sm"
+def list_terms(words: Sequence[str]) -> list[int]:
+    """List the places of words that are no sign without a meaning before or after all terms.
+
+    These are "+", "=", arrows, and "<" and ">" but for those before a number.
+    """
+    return [
+        place for place, word in enumerate(words)
+        if not MEANINGLESS.fullmatch(word)
+        or (word in "<>" and words[place + 1 : place + 2] and words[place + 1][0].isdigit())
+    ]  # fmt: skip
 
 
 def fold(text: str) -> str:

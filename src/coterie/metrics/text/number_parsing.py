@@ -6,19 +6,29 @@ import re
 from coterie.metrics.text.normalization import fold
 
 GROUPED = (
-    r"\d{1,3}(?:,\d{3})+(?![\d,])(?:\.\d+)?"  # 1,234.5
-    r"|\d{1,2}(?:,\d{2})+,\d{3}(?![\d,])(?:\.\d+)?"  # 1,23,456
-    r"|\d{1,3}(?:\.\d{3})+,\d+(?![\d,])"  # 1.234,5
-    r"|\d{1,3}(?:\.\d{3}){2,}(?![\d.])"  # 1.234.567
+    r"\d{1,3}(?:,\d{3})+(?!,?\d)(?:\.\d+)?"  # 1,234.5
+    r"|\d{1,2}(?:,\d{2})+,\d{3}(?!,?\d)(?:\.\d+)?"  # 1,23,456
+    r"|\d{1,3}(?:\.\d{3})+,\d+(?!,?\d)"  # 1.234,5
+    r"|\d{1,3}(?:\.\d{3}){2,}(?!\.?\d)"  # 1.234.567
+    r"|\d{1,3}(?:_\d{3})+(?!_?\d)(?:\.\d+)?"  # 1_234.5
     r"|\d{1,3}(?:'\d{3})+(?!\d)(?:\.\d+)?"  # 1'234.5
     r"|\d{1,3}(?: \d{3})+(?!\d)(?:[.,]\d+)?"  # 1 234.5
 )
-PLAIN = r"\d+,\d+(?![\d,.])|\d+\.?\d*|\.\d+"
+PLAIN = r"\d+,\d+(?![,.]?\d)|\d+\.?\d*|\.\d+"
 """A comma that parts no groups of three digits is a decimal comma: 1,5 and 0,125."""
 CURRENCY = "[$\u20ac\u00a3\u00a5\u20b9\u20bd\u20a9\u20ba\u20aa\u0e3f\u20ab\u20a6\u20b1\u00a2]"
+CURRENCY_BEFORE = (
+    rf"(?:(?:us|au|ca)?{CURRENCY}|(?:usd|eur|gbp|inr|chf|jpy|cny|rmb|aud|cad|brl|mxn)|rs\.?)"
+)
+LATEX = (
+    (re.compile(r"\\[dt]?frac\s*(?:\{\s*(\d+)\s*\}\s*\{\s*(\d+)\s*\}|(\d)\s*(\d))"), r" \1\3/\2\4"),
+    (re.compile(r"(?<=\d)(?:\{,\}|\\[,;!])(?=\d{3})"), ","),  # between thousands
+    (re.compile(r"\\(?=[%$\u20ac\u00a3])"), ""),
+)
+"""What LaTeX writes for signs in numbers, and the signs."""
 NUMBER = re.compile(
     r"(?<![\w.])(?<![^\W\d_]-)"  # not in the middle of a word or a number, nor in COVID-19
-    rf"(?P<sign>[-+]|(?:minus|negative)\s+)?(?:(?:us|au|ca)?{CURRENCY}\s?(?P<inner>[-+])?)?"
+    rf"(?P<sign>[-+]|(?:minus|negative)\s+)?(?:{CURRENCY_BEFORE}\s?(?P<inner>[-+])?)?"
     r"(?:(?P<whole>\d+)\s+(?=\d+/\d))?"  # 1 1/2
     rf"(?P<digits>{GROUPED}|{PLAIN})"
     r"(?:/(?P<divisor>\d*[1-9]\d*)(?![\d/.]))?"
@@ -39,8 +49,10 @@ SCALE = re.compile(
     rf"(?:{'|'.join(word for word in SCALES if word.isascii())})(?=s?\b)(?![^\Ws_]))"
 )
 PERCENT = re.compile(r"\s*(?:%|percent\b|per\s?cent\b|pct\b)")
+PER_MILLE = re.compile("\\s*\u2030")
 ANSWER = re.compile(r"\b(?:final\s+)?answer\b(?:\s+is)?|####|\\boxed|\bresult\s+is\b")
 SUM = re.compile(r"=|\u2248|\b(?:therefore|thus|hence|so)\b")
+IS = re.compile(r"\b(?:is|are|was|were|equals?)\b")
 ASIDE = re.compile(r"\([^()]*=[^()]*\)")
 LABEL = re.compile(
     r"\b(?:step|question|part|figure|fig\.?|table|page|no\.?|item|example)\s*#?\d+\b"
@@ -56,15 +68,17 @@ def parse_number(text: str, *, divides_percent: bool = False) -> float | None:
 
     Read are digits of any script; 1,234.5 and 1 234.5 and 1'234.5 and 1.234,5; 1.5e3 and 1.5x10^3;
     1/2, the sign for it, and 1 1/2; 1.5 million, 12 k, 3M, 2 bn (also lakh and crore); $5 and -$5;
-    minus 5; and "(1,234)" alone, which is negative, as in accounts. Units are ignored, and so are
-    percent signs, unless `divides_percent`: then "95 %" and "95 percent" are 0.95. Two forms are
+    minus 5; LaTeX's fractions; and "(1,234)" alone, which is negative, as in accounts. Units are
+    ignored, and so are percent signs, unless `divides_percent`: then "95 %" and "95 percent" are
+    0.95. Two forms are
     ambiguous: "1.234" is read with a decimal point, and "1,234" with a comma between thousands.
     Number words are not read.
 
     Of several numbers it is, in this order: the first after the last "answer" (or "####", "boxed",
     "result is"), and of a sum there what follows the last "="; the first after the last "=" or
-    "so", "thus", "hence", "therefore"; the number that the text begins with; the first of the last
-    sentence that has one. Numbers of steps and figures, and years as in "in 2019", are skipped
+    "so", "thus", "hence", "therefore"; the number that the text begins with; of the last sentence
+    that has one, that after "is" or "are", if only one has a number after it, or else the first.
+    Numbers of steps and figures, and years as in "in 2019", are skipped
     where there are others.
     """
     plain = fold_number(text)
@@ -78,6 +92,8 @@ def parse_number(text: str, *, divides_percent: bool = False) -> float | None:
 
 def fold_number(text: str) -> str:
     """Return a text with one form of digits and signs; scales that are capitals stay capitals."""
+    for pattern, sign in LATEX:
+        text = pattern.sub(sign, text)
     folded = fold(CAPITALS.sub(lambda found: found[0] + "\ue000", text))
     return MARKED.sub(lambda found: found[0][:-1].upper(), folded)
 
@@ -99,8 +115,15 @@ def choose_number(text: str, divides_percent: bool) -> float | None:
         number = find_first(text, divides_percent)
         if found and number is not None:
             return number
-    sentences = (find_first(part, divides_percent) for part in reversed(SENTENCE.split(text)))
+    sentences = (find_in_sentence(part, divides_percent) for part in reversed(SENTENCE.split(text)))
     return next((number for number in sentences if number is not None), None)
+
+
+def find_in_sentence(text: str, divides_percent: bool) -> float | None:
+    """Return the number after the only "is" of a sentence that has one, or its first number."""
+    numbers = [find_first(part, divides_percent) for part in IS.split(text)[1:]]
+    known = [number for number in numbers if number is not None]
+    return known[0] if len(known) == 1 else find_first(text, divides_percent)
 
 
 def find_after_sum(text: str, divides_percent: bool) -> float | None:
@@ -114,10 +137,12 @@ def find_first(text: str, divides_percent: bool) -> float | None:
     """Return the first finite number of a folded text."""
     for found in NUMBER.finditer(text):
         number, end = compute_value(found), found.end()
-        if scale := SCALE.match(text, end):
+        while scale := SCALE.match(text, end):  # 2 hundred thousand
             number, end = number * SCALES[scale["word"]], scale.end()
         if divides_percent and PERCENT.match(text, end):
             number /= 100
+        elif divides_percent and PER_MILLE.match(text, end):
+            number /= 1000
         if math.isfinite(number):
             return number
     return None
@@ -136,7 +161,7 @@ def compute_value(found: re.Match[str]) -> float:
 
 def read_digits(digits: str) -> str:
     """Return the digits of a match as `float` reads them: without groups, with a decimal point."""
-    digits = digits.replace(" ", "").replace("'", "")
+    digits = digits.replace(" ", "").replace("'", "").replace("_", "")
     if "," in digits and "." in digits:
         decimal = max(",.", key=digits.rindex)
         return digits.replace("," if decimal == "." else ".", "").replace(decimal, ".")

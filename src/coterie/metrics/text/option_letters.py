@@ -4,14 +4,20 @@ import re
 
 LETTER = r"(?P<letter>[^\W\d_])"
 DECORATION = r"[\s\"'*_`\u2018\u2019\u201c\u201d.:;,!()\[\]{}<>$-]*"
-ALONE = re.compile(rf"{DECORATION}{LETTER}{DECORATION}")
-FIRST = re.compile(rf"\s*(?:[(\[*]+{LETTER}[)\]*]+|(?P<open>[^\W\d_])[).:])(?=[\s*]|$)")
+ALONE = re.compile(rf"{DECORATION}{LETTER}(?!-){DECORATION}")
+FIRST = re.compile(
+    rf"\s*(?:[(\[*]+{LETTER}[)\]*]+|(?P<open>[^\W\d_])[).:])(?=[\s*]|$)"
+    r"|\s*(?P<before>[^\W\d_])(?=\s+[-\u2013\u2014]\s|,?\s+(?:because|since)\b)"
+)
+LAST = re.compile(rf"[:\uff1a]{ALONE.pattern}")
+"""The end of "Respuesta: B", in any language."""
 CUE = re.compile(
-    r"\b(?:(?:answer|option|choice|letter)(?:\s+(?:is|would\s+be|should\s+be))?"
-    r"|it(?:\s+is|'s)|i\s+(?:choose|pick))\s*[:=]?\s*"
+    r"(?:\b(?:(?:answer|option|choice|letter)(?:\s+(?:is|would\s+be|should\s+be))?"
+    r"|it(?:\s+is|'s)|i\s+(?:choose|pick))"
+    r"|(?:\u7b54\u6848|\u9009\u9879|\u9078\u9805|[\u9009\u9078]\u62e9?)[\u662f\u4e3a\u70ba]?)\s*[:\uff1a=]?\s*"
     r"(?:(?:option|choice|letter)\s*)?"
-    r"[\s\"'*_`>(\[{\u2018\u201c]*"
-    r"(?P<letter>[^\W\d_])(?![\w'\u2019])(?P<after>.{0,12})",
+    r"[\s\"'*_`>(\[{$\u2018\u201c]*"
+    r"(?P<letter>[^\W\d_])(?![\w'\u2019+#\u266d\u266f]|-(?!\w))(?P<after>.{0,12})",
     re.IGNORECASE | re.DOTALL,
 )
 WORD_FOLLOWS = re.compile(r"\s+(?!(?:because|since|as|is)\b)[\"'*_`]*\w", re.IGNORECASE)
@@ -30,8 +36,10 @@ def find_option_letter(text: str) -> str:
 
     In this order: the text is a letter but for marks ("A.", "(A)", "**A**", "'A'"); a letter is
     named last after "answer", "option", "choice" or "letter" ("The answer is A", "Answer: (A)");
-    the text begins with a letter and a mark ("A) red", "(A) red", "A: red"). "answer is A or B"
-    chooses none, and "the answer is a dog" has an article.
+    the text begins with a letter and a mark ("A) red", "(A) red", "A: red", "A - red", "A because
+    it is red"); a line has nothing but a letter, the first one; the text ends with a colon and a
+    letter ("Respuesta: A"). "answer is A or B" chooses none, "the answer is a dog" has an article,
+    and "A+" is another answer.
     """
     text = LATEX.sub("", text)
     if found := ALONE.fullmatch(text):
@@ -41,8 +49,11 @@ def find_option_letter(text: str) -> str:
         if not is_article and not ANOTHER_LETTER.match(found["after"]):
             return found["letter"].lower()
     if found := FIRST.match(text):
-        return (found["letter"] or found["open"]).lower()
-    return ""
+        return (found["letter"] or found["open"] or found["before"]).lower()
+    alone = (ALONE.fullmatch(line) for line in text.splitlines())
+    last = LAST.search(text) if (last := LAST.search(text)) and last.end() == len(text) else None
+    found = next(filter(None, alone), last)
+    return found["letter"].lower() if found else ""
 
 
 def chooses_option(prediction: str, answers: tuple[str, ...]) -> bool:
