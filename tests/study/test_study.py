@@ -103,3 +103,25 @@ def test_stopped_anywhere_it_ends_with_the_same_table(
         return table
 
     assert read("cut") == read("whole")
+
+
+@pytest.mark.slow
+def test_remedies_side_by_side(user: Path) -> None:
+    said: list[str] = []
+    plan(user, "remedies", said, recipes=["remedies"], settings={"steps": 3}).run()
+    names = [
+        "shared_lora", "single_task", "shared_lora_pcgrad", "shared_lora_upgrad", "soft_lora",
+        "moelora", "hydra_lora", "rode", "dual_lora", "awaker",
+    ]  # fmt: skip
+    table = json.loads((user / "remedies" / "table.json").read_text())
+    assert [row["system"] for row in table["rows"]] == [*names, "untrained"]
+    assert all(len(row["tasks"]) == 2 for row in table["rows"])
+    costs = {row["system"]: row["cost"] for row in table["rows"]}
+    del costs["untrained"], costs["single_task"]  # one LoRA for each of two tasks
+    sizes = {name: cost["trainable_parameters"] for name, cost in costs.items()}
+    assert max(sizes.values()) <= 1.02 * sizes["shared_lora"], sizes
+    assert min(sizes.values()) >= 0.98 * sizes["shared_lora"], sizes
+    steps = [line for line in said if " steps of 4 samples" in line]
+    assert [line.split(":")[1].split(" of")[0] for line in steps] == [
+        " 2 + 1 steps" if name == "single_task" else " 3 steps" for name in names
+    ]

@@ -17,7 +17,8 @@ from coterie.cli.main import Subcommand
 @click.option(
     "--recipes",
     metavar="NAME,...",
-    help="Mixtures: names or files.  [default: moelora, or mod_squad for dense tasks]",
+    help="Mixtures: names or files; remedies for eight of one size.  [default: moelora, or "
+    "mod_squad for dense tasks]",
 )
 @click.option("--seeds", default="0", show_default=True, metavar="N,...", help="Of all systems.")
 @click.option("--steps", type=int, help="Optimizer steps.  [default: those of the first mixture]")
@@ -56,6 +57,8 @@ def study(
       coterie study --base google/gemma-3-4b-it --tasks tasks.yaml --out runs/study
       coterie study --base google/gemma-3-4b-it --tasks tasks.yaml --out runs/study \\
           --recipes moelora,rode --seeds 0,1,2 --steps 500 --set learning_rate=3e-4
+      coterie study --base google/gemma-3-4b-it --tasks tasks.yaml --out runs/study \\
+          --recipes remedies --steps 500
     """
     from coterie.study.study import plan_study
 

@@ -20,7 +20,7 @@ from coterie.study.cost import StudyCost, measure_cost
 from coterie.study.folder import StudyFolder
 from coterie.study.parts import Pace, Part
 from coterie.study.plan import PlannedRun, StudyPlan
-from coterie.study.systems import ALONE, choose_systems
+from coterie.study.systems import ALONE, choose_systems, load_base
 from coterie.task_file import find_tasks
 from coterie.tasks.task_set import TaskSet
 from coterie.train import Run, train_from_config
@@ -59,8 +59,9 @@ def study(
     Args:
         base, tasks: as in `coterie.train`; two tasks or more.
         out: the folder of all runs, tables and the report.
-        recipes: mixtures, by name, file or value; None for the recommended one: moelora, or
-            mod_squad for dense tasks.
+        recipes: mixtures, by name, file or value; "remedies" for all those of
+            `coterie.study.remedies`, as large as a LoRA of rank 32; None for the recommended one:
+            moelora, or mod_squad for dense tasks.
         seeds: each system is trained with each.
         limit: rows a task that are scored; None for all.
         device: see `coterie.devices.choose_device`.
@@ -241,9 +242,9 @@ def plan_study(
             "evaluated in several"
         )
     found, chosen = find_tasks(tasks), choose_device(device)
+    named, given = make_absolute_base(base), {"precision": choose_precision(chosen), **settings}
+    systems = choose_systems(recipes, found, partial(load_base, named, found, given, chosen))
     plan = StudyPlan(
-        base=make_absolute_base(base), tasks=found, out=Path(out), seeds=tuple(seeds),
-        systems=choose_systems(recipes, found),
-        settings={"precision": choose_precision(chosen), **settings},
-    )  # fmt: skip
+        base=named, tasks=found, out=Path(out), seeds=tuple(seeds), systems=systems, settings=given
+    )
     return Study(plan=plan, device=chosen, **options)

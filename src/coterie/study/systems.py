@@ -1,15 +1,20 @@
 """The systems of a study: the mixtures, and baselines of the same size at the same layers."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+import torch
 
 from coterie.experts.base import Experts
 from coterie.experts.lora import Lora
 from coterie.mixture import Mixture
 from coterie.recipe import Recipe
 from coterie.recipes import dense, mod_squad, moelora, shared_lora, single_task
+from coterie.study.remedies import REMEDIES, make_remedies
 from coterie.tasks.task_set import TaskSet
+from coterie.train.config import RunConfig
 from coterie.train.named_recipes import find_recipe
 
 ALONE = "single_task"
@@ -17,20 +22,24 @@ ALONE = "single_task"
 
 
 def choose_systems(
-    recipes: Sequence[Recipe | str | Path] | None, tasks: TaskSet
+    recipes: Sequence[Recipe | str | Path] | None,
+    tasks: TaskSet,
+    load_base: Callable[[], Any] | None = None,
 ) -> dict[str, Recipe]:
     """Return the systems by name, the baseline first.
 
     Args:
-        recipes: mixtures, by anything that `coterie.train` takes; None for the recommended one.
+        recipes: mixtures, by anything that `coterie.train` takes, or "remedies", which stands for
+            those of `make_remedies`; None for the recommended one.
         tasks: decide which baselines there are, and which mixture is recommended.
+        load_base: loads the base model, to whose layers the remedies are fitted.
 
     Raises ValueError for two recipes of one name, or one that is a baseline already.
     """
     is_dense = not fits(moelora(), tasks)
     if recipes is None:
         recipes = [mod_squad() if is_dense else moelora()]
-    mixtures = tuple(map(find_recipe, recipes))
+    mixtures = tuple(expand_remedies(recipes, tasks, load_base))
     if not mixtures:
         raise ValueError("recipes: there are none: give one or more, such as moelora")
     found = (*(make_dense_baselines() if is_dense else make_baselines(mixtures[0])), *mixtures)
@@ -42,6 +51,26 @@ def choose_systems(
                 "study: give each other recipe once, with a name of its own"
             )
     return dict(zip(names, found, strict=True))
+
+
+def expand_remedies(
+    recipes: Sequence[Recipe | str | Path], tasks: TaskSet, load_base: Callable[[], Any] | None
+) -> Iterator[Recipe]:
+    """Yield the recipes, with all remedies in place of their common name."""
+    for recipe in recipes:
+        if recipe != REMEDIES:
+            yield find_recipe(recipe)
+            continue
+        tasks.check_recipe(moelora())
+        if load_base is None:
+            raise ValueError(f"recipes: {REMEDIES!r} are fitted to a base model: give one")
+        yield from make_remedies(load_base(), tasks.names)
+
+
+def load_base(base: str, tasks: TaskSet, settings: Mapping[str, Any], device: torch.device) -> Any:
+    """Load the base model as all runs of a study do."""
+    config = RunConfig(recipe=shared_lora(), base=base, tasks=tasks, **settings)
+    return config.load_base(device).model
 
 
 def fits(recipe: Recipe, tasks: TaskSet) -> bool:
