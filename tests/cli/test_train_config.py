@@ -40,6 +40,13 @@ def test_settings_go_to_the_function_the_recipe_and_the_plan() -> None:
     assert config.mix.temperature == "equal"
 
 
+def test_awakers_stages_get_their_lengths() -> None:
+    config = build_config("awaker", settings("epochs=1,3,1"), GIVEN | {"steps": 10})
+    assert [stage.epochs for stage in config.recipe.stages] == [1, 3, 1]
+    with pytest.raises(ValueError, match=r"awaker\(epochs=.*: give one number, or one for each of"):
+        build_config("awaker", settings("epochs=1,3"), GIVEN)
+
+
 def test_settings_reach_into_the_task_set(unchecked: None) -> None:
     vision = VisionConfig(shared_layers=2, augment=Augment(flip=0.0))
     flags = {"base": "model", "tasks": DenseTasks(dataset=Scenes(), vision=vision)}

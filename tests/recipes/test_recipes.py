@@ -278,6 +278,17 @@ def test_awaker_as_the_paper() -> None:
     assert {stage.schedule for stage in recipe.stages} == {"cosine"}
 
 
+def test_the_lengths_of_awakers_stages() -> None:
+    assert [each.epochs for each in recipes.awaker(epochs=2.0).stages] == [2.0] * 3
+    assert [each.epochs for each in recipes.awaker(epochs=(0.5, 3, 1)).stages] == [0.5, 3, 1]
+    with pytest.raises(
+        ValueError, match=r"epochs=\(1, 3\): give one number, or one for each of ini"
+    ):
+        recipes.awaker(epochs=(1, 3))
+    with pytest.raises(ValueError, match="Stage 'mixture' has epochs=0: it must be above 0"):
+        recipes.awaker(epochs=(1, 0, 1))
+
+
 def test_awaker_as_the_code() -> None:
     recipe = recipes.awaker(released=True, importance=0.001)
     for mixture in recipe.mixtures[1:]:

@@ -37,6 +37,10 @@ def test_stages_share_out_steps_and_learning_rates():
     # equal epochs: 10 / 3 each; rates 1e-5, 1e-5, 5e-6 of the recipe times 100
     assert [stage.steps for stage in stages] == [4, 3, 3]
     assert [stage.learning_rate for stage in stages] == pytest.approx([1e-3, 1e-3, 5e-4])
+    longer = RunConfig(
+        recipe=coterie.recipes.awaker(epochs=(1, 3, 1)), base=base(), tasks=plan.tasks, steps=50
+    ).resolve_stages((12, 6))
+    assert [stage.steps for stage in longer] == [10, 30, 10]
     slow = plain(learning_rate=1e-2, learning_rates={"gates": 1e-3})
     (stage,) = RunConfig(
         recipe=slow, base=base(), tasks=as_task_set(tasks()), learning_rate=1e-1

@@ -6,6 +6,7 @@ Expect:  no number is published here yet. The paper, on Qwen2-VL-7B: MME-RealWor
 Departs: see the recipe's `departures`; the code's decision for a new token has no image's features.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -21,6 +22,7 @@ LAYER = r"(model\.)?((language|text)_model\.)?layers\.\d+\."
 QUERY_KEY_VALUE = LAYER + r"self_attn\.(q|k|v)_proj"
 OUTPUT = LAYER + r"self_attn\.o_proj"
 MLP = LAYER + r"mlp\.(gate|up|down)_proj"
+STAGES = ("initialisation", "mixture", "instruction")
 
 
 def awaker(
@@ -31,7 +33,7 @@ def awaker(
     dropout: float = 0.05,
     noise: float = 0.1,
     importance: float = 0.0,
-    epochs: float = 1.0,
+    epochs: float | tuple[float, ...] = 1.0,
     released: bool = False,
 ) -> Recipe:
     """Route each sample to one LoRA expert plus a shared one; plain LoRA on query, key and value.
@@ -46,7 +48,10 @@ def awaker(
         noise: standard deviation of the noise on the logits in training.
         importance: weight of the squared coefficient of variation of expert usage, which the
             released code computes and does not add; 0 for none.
-        epochs: passes over the data in each stage.
+        epochs: passes over the data in each stage; or those of the three stages, such as (1, 3, 1).
+            A run's `steps` are split in this proportion: 500 into 100, 300 and 100. The paper says
+            neither how long a stage is nor on which data it is trained, so that all have the same
+            by default.
         released: True for the released code: the chosen expert's weight is squared, noise comes
             before the temperature, the gate has a bias, and `importance` divides by
             experts - 1. False for the paper's formula.
@@ -63,16 +68,21 @@ def awaker(
         weight_exponent=2 if released else 1,
     )
     mlp = replace(output, at=MLP, gate=replace(gate, tie="block"))
-    stage = partial(Stage, epochs=epochs, batch_size=4)
+    first, second, third = split_epochs(epochs)
+    stage = partial(Stage, batch_size=4)
     everything = ("experts", "gates", "shared")
     return Recipe(
         name="awaker",
         mixtures=(Mixture(at=QUERY_KEY_VALUE, experts=plain, gate=None), output, mlp),
         losses=(Importance(weight=importance, unbiased=released),) if importance else (),
         stages=(  # a LoRA everywhere; gates and copies of it; experts alone
-            stage(name="initialisation", trains=("experts",), learning_rate=1e-5, routed=False),
-            stage(name="mixture", trains=everything, learning_rate=1e-5, init="copy"),
-            stage(name="instruction", trains=("experts", "shared"), learning_rate=5e-6),
+            stage(
+                name=STAGES[0], trains=("experts",), learning_rate=1e-5, routed=False, epochs=first
+            ),
+            stage(
+                name=STAGES[1], trains=everything, learning_rate=1e-5, init="copy", epochs=second
+            ),
+            stage(name=STAGES[2], trains=("experts", "shared"), learning_rate=5e-6, epochs=third),
         ),
         paper="Long et al. 2024, arXiv:2411.10669",
         notes="Images of the paper have up to 1,103,872 pixels.",
@@ -85,3 +95,12 @@ def awaker(
             "Epochs are chosen here; the paper does not give them.",
         ),
     )
+
+
+def split_epochs(epochs: float | Sequence[float]) -> Sequence[float]:
+    """Return the passes of each stage. Raises ValueError if there are more or less than three."""
+    found = epochs if isinstance(epochs, Sequence) else [epochs] * len(STAGES)
+    if len(found) != len(STAGES):
+        stages = ", ".join(STAGES)
+        raise ValueError(f"epochs={epochs!r}: give one number, or one for each of {stages}")
+    return found

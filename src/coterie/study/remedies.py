@@ -78,7 +78,7 @@ def list_sized_recipes() -> tuple[SizedRecipe, ...]:
 
 def make_lora(rank: int, shares: Sequence[int]) -> Lora:
     """Return LoRA experts that share the ranks in a proportion, each with one at least."""
-    return Lora(ranks=tuple(split_steps(max(rank, len(shares)), list(shares))), scale=SCALE)
+    return Lora(ranks=tuple(split_steps(max(rank, len(shares)), shares)), scale=SCALE)
 
 
 def set_experts(recipe: Recipe, experts: Experts) -> Recipe:

@@ -189,12 +189,15 @@ class RunConfig:
 
     def resolve_stages(self, sizes: tuple[int, ...]) -> tuple[Stage, ...]:
         """Return the stages with this configuration's steps and rates, for `sizes` rows a task."""
-        wanted = []
+        lengths: list[float] = []
         for stage in self.recipe.stages:
             a_pass = self.mix.count_steps_per_epoch(sizes, self.get_global_batch_size(stage))
-            wanted.append(stage.steps or max(1, math.ceil((stage.epochs or 1) * a_pass)))
-        if self.steps is not None:
-            wanted = split_steps(self.steps, wanted)
+            lengths.append(stage.steps or (stage.epochs or 1) * a_pass)
+        wanted = (
+            [max(1, math.ceil(each)) for each in lengths]
+            if self.steps is None
+            else split_steps(self.steps, lengths)
+        )
         if self.continued_to is not None:
             wanted = extend_last(self.continued_to, wanted)
         highest = max(stage.learning_rate for stage in self.recipe.stages)

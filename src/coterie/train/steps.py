@@ -1,9 +1,10 @@
 """How many of a run's steps each stage gets."""
 
 import math
+from collections.abc import Sequence
 
 
-def split_steps(total: int, wanted: list[int]) -> list[int]:
+def split_steps(total: int, wanted: Sequence[float]) -> list[int]:
     """Split `total` steps in the proportion of `wanted`, each at least 1, exact in sum."""
     shares = [total * each / sum(wanted) for each in wanted]
     steps = [max(1, math.floor(share)) for share in shares]
