@@ -13,6 +13,7 @@ import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
+from zipfile import ZIP_DEFLATED, ZipFile
 
 from packaging.requirements import Requirement
 
@@ -20,6 +21,7 @@ ROOT = Path(__file__).parent.parent
 WANTED = (
     "coterie[data,train,evaluate,report]",
     *("beartype", "hypothesis", "num2words", "pytest", "pytest-xdist", "sybil"),
+    *("bitsandbytes", "torchao"),
 )
 COMES_WITH_TORCH = {"torch", "triton", "setuptools", "sympy", "networkx", "mpmath", "fsspec"}
 OWN = {"coterie", "coterie-demo"}
@@ -35,6 +37,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="where to")
     parser.add_argument("--python", default="3.12", help="version of the machine's Python")
     parser.add_argument("--present", nargs="*", default=[], help="packages that it has")
+    parser.add_argument("--cuda", default="130", help="version of CUDA there, for bitsandbytes")
     parser.add_argument("--scenes", type=int, default=400, help="images to render")
     given = parser.parse_args()
     folder = given.folder
@@ -46,6 +49,8 @@ def main() -> None:
     pack_home(folder / "home", given.scenes)
     skip = COMES_WITH_TORCH | OWN | {normalize(name) for name in given.present}
     pack_wheels(folder / "wheels", sorted(collect(WANTED) - skip), given.python)
+    for wheel in (folder / "wheels").glob("bitsandbytes-*.whl"):
+        keep_library(wheel, f"libbitsandbytes_cuda{given.cuda}.so")
     size = sum(each.stat().st_size for each in folder.rglob("*") if each.is_file())
     print(f"{folder}: {size / 2**20:.0f} MiB")
 
@@ -98,6 +103,23 @@ def pack_wheels(folder: Path, names: list[str], python: str) -> None:
             if not made.name.endswith("-none-any.whl"):
                 sys.exit(f"{pin} has no wheel for Python {python}, and {made.name} is for this one")
     subprocess.run([*build, str(ROOT), str(ROOT / "src" / "coterie_demo")], check=True)
+
+
+def keep_library(wheel: Path, name: str) -> None:
+    """Remove a wheel's libraries for other versions of CUDA: nine tenths of its size."""
+    with ZipFile(wheel) as opened:
+        files = {each: opened.read(each) for each in opened.namelist()}
+    libraries = {each for each in files if each.endswith(".so") and "_cpu" not in each}
+    dropped = {each for each in libraries if not each.endswith(f"/{name}")}
+    if dropped == libraries:
+        sys.exit(f"{wheel.name} has no {name}: give --cuda one of {sorted(libraries)}")
+    with ZipFile(wheel, "w", ZIP_DEFLATED) as opened:
+        for each, content in files.items():
+            if each.endswith(".dist-info/RECORD"):
+                lines = content.decode().splitlines(keepends=True)
+                content = "".join(x for x in lines if x.split(",")[0] not in dropped).encode()
+            if each not in dropped:
+                opened.writestr(each, content)
 
 
 def pack_home(folder: Path, scenes: int) -> None:

