@@ -218,22 +218,25 @@ def _with_gate(
     return replace(mixture, gate=replace(gate, span=span, tie=gate.tie if tie == "block" else tie))
 
 
-MIXTURES = ("moelora", "awaker", "rode", "dual_lora", "soft_lora", "hydra_lora")
+ASKED = (
+    *("shared_lora", "awaker", "moelora", "rode", "dual_lora"),
+    *("soft_lora", "hydra_lora", "upgrad"),
+)
 ABLATIONS = tuple(name for name in make_systems() if name.startswith("awaker,"))
 UNASKED = ("shared_lora", "moelora", "awaker", "rode", "dual_lora")
 
 
 def list_units() -> list[Unit]:
-    """Return all units, the most wanted first."""
+    """Return all units, the most wanted first.
+
+    The single-task ones come first: each checks its own rows, which the others then need not.
+    """
     units = []
     for seed in SEEDS:
-        for name in ("shared_lora", *MIXTURES, "upgrad"):
-            units.append(Unit(regime="asked", system=name, seed=seed))
-        for name in UNASKED:
-            units.append(Unit(regime="unasked", system=name, seed=seed))
         for regime in PROMPTS:
-            for task in QUESTIONS:
-                units.append(Unit(regime=regime, system=ALONE, seed=seed, task=task))
+            units += [Unit(regime=regime, system=ALONE, seed=seed, task=task) for task in QUESTIONS]
+        units += [Unit(regime="asked", system=name, seed=seed) for name in ASKED]
+        units += [Unit(regime="unasked", system=name, seed=seed) for name in UNASKED]
     for seed in SEEDS:
         units += [Unit(regime="asked", system=name, seed=seed) for name in ABLATIONS]
     return units
