@@ -1,9 +1,12 @@
 """Columns that nobody reads are listed; files under a misspelt name are an error."""
 
+from pathlib import Path
+
 import pytest
 
 from coterie.data.columns import Columns
 from coterie.data.dataset import RowError
+from coterie.data.row_formats import detect_format
 from coterie.data.unread_columns import (
     TrackedRow,
     check_unread,
@@ -53,3 +56,35 @@ def test_a_file_beside_the_content_of_a_message_is_an_error():
 def test_a_files_name_has_no_spaces_and_an_ending():
     assert looks_like_media("a.png") and looks_like_media(["b/c"]) and looks_like_media(b"x")
     assert not any(map(looks_like_media, ["a cat. yes", "cat", 3, [3], None, "3.14159265"]))
+
+
+def test_keys_of_turns_that_nothing_reads_are_listed(tmp_path: Path) -> None:
+    call = {"type": "function", "function": {"name": "f", "arguments": {"x": 1}}, "id": "0"}
+    image = {"url": "data:image/png;base64,AAAA", "detail": "low"}
+    turns = [
+        {"role": "user", "content": [{"type": "image_url", "image_url": image}]},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "content": "2", "tool_call_id": "0"},
+        {"role": "assistant", "content": "It is 2.", "thinking": "hm"},
+    ]
+    tools = [{"type": "function", "function": {"name": "f", "parameters": {}}}]
+    row = TrackedRow({"messages": turns, "tools": tools})
+    detect_format(row).parse(row, Columns(), tmp_path)
+    # Tools and arguments are passed on as they are.
+    assert check_unread(row, KNOWN) == [
+        "messages[].content[].image_url.detail",
+        "messages[].thinking",
+    ]
+
+
+def test_objects_of_media_and_choices_are_read_whole(tmp_path: Path) -> None:
+    row = TrackedRow(
+        {
+            "image": {"bytes": b"x", "path": "a.png"},
+            "question": "?",
+            "choices": {"A": "red"},
+            "answer": "A",
+        }
+    )
+    detect_format(row).parse(row, Columns(prompt="{question} {choices}"), tmp_path)
+    assert check_unread(row, KNOWN) == []

@@ -9,6 +9,8 @@ from coterie.data.columns import Columns
 from coterie.data.dataset import RowError
 from coterie.modalities.base import find_media_modalities
 
+FREE = ("tools", "arguments")
+"""Keys of objects that are passed on as they are."""
 CUTOFF = 0.75
 """Least similarity of a misspelt name, from 0 to 1, as `difflib` measures it: img is image."""
 
@@ -40,7 +42,7 @@ class TrackedRow(dict[str, Any]):
     def find_inner(self, path: str = "") -> Iterator[tuple[str, "TrackedRow"]]:
         """Yield the objects in what was read, each with its path such as "messages[0]."."""
         for key, value in self.items():
-            if key not in self._read:
+            if key not in self._read or key in FREE:
                 continue
             for number, each in enumerate(value if isinstance(value, list) else [value]):
                 if isinstance(each, TrackedRow):
@@ -59,6 +61,8 @@ def track(value: Any) -> Any:
 def check_unread(row: TrackedRow, media_columns: Iterable[str]) -> list[str]:
     """Return the columns that the row's format, which has parsed it, did not read.
 
+    Keys of objects in columns come as "messages[].thinking".
+
     Raises RowError for one that is lost: with a file under the misspelt name of one of
     `media_columns` that the row lacks, or beside the content of a message.
     """
@@ -72,7 +76,8 @@ def check_unread(row: TrackedRow, media_columns: Iterable[str]) -> list[str]:
         near = get_close_matches(path.rpartition(".")[2], known, n=1, cutoff=CUTOFF)
         if near and looks_like_media(value):
             raise RowError(path, describe_lost(path, near[0]))
-    return list(ignored)
+    inner = (re.sub(r"\[\d+\]", "[]", path) for path, _, _ in lost[len(ignored) :])
+    return list(dict.fromkeys([*ignored, *inner]))
 
 
 def describe_lost(path: str, near: str) -> str:

@@ -91,7 +91,7 @@ class ValidatedDataset(Dataset[TextSample]):
         """List what is no error, but may not be meant."""
         notices, name = [], f"task {self.reader.task!r}, {self.source.name}"
         if self.ignored_columns:
-            names = ", ".join(self.ignored_columns)
+            names = ", ".join(name or "one without a name" for name in self.ignored_columns)
             notices.append(f"{name}: columns that are not read: {names}")
         if 0 < self.num_with_media < self.num_valid:
             without = self.num_valid - self.num_with_media

@@ -1,5 +1,6 @@
 """Answers of all kinds."""
 
+import json
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 
 from coterie.data.dataset import RowError
+from tests.data.files import png
 from tests.data.row_formats.reading import read
 
 
@@ -25,6 +27,25 @@ from tests.data.row_formats.reading import read
 def test_kinds(folder: Path, answer: Any, expected: tuple[str, ...]) -> None:
     assert read({"question": "?", "answer": answer}, folder)[0][1] == expected
     assert read({"question": "?", "answers": answer}, folder)[0][1] == expected
+
+
+@pytest.mark.parametrize("text", ['["a", "b"]', "['a', 'b']"], ids=["JSON", "Python"])
+def test_a_list_in_a_cell_of_csv(folder: Path, text: str) -> None:
+    assert read({"question": "?", "answers": text}, folder)[0][1] == ("a", "b")
+    # The singular names one text, which may have brackets.
+    assert read({"question": "?", "answer": text}, folder)[0][1] == (text,)
+    for name in "ab":
+        (folder / name).write_bytes(png())
+    ((turns, _),) = read({"images": text, "question": "?", "answer": "c"}, folder)
+    assert turns == [("user", ["a", "b", "?"])]
+
+
+def test_turns_in_a_cell_of_csv(folder: Path) -> None:
+    turns = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "yo"}]
+    for text in (json.dumps(turns), str(turns)):
+        assert read({"messages": text}, folder) == [([("user", ["hi"])], ("yo",))]
+    with pytest.raises(RowError, match=r"messages: is '\[hi': give a list"):
+        read({"messages": "[hi"}, folder)
 
 
 def test_no_answer(folder: Path) -> None:

@@ -111,3 +111,15 @@ def test_frames_of_a_video(folder: Path) -> None:
     found = parse_media("video", ["a b.png", "a b.png"], folder, "video")
     assert found.load().shape == (2, 20, 20, 3) and len(found.compute_digest()) == 64
     assert "video of 2 frames" in found.name
+
+
+def test_parts_as_anthropic_has_them(folder: Path) -> None:
+    source = {"type": "base64", "media_type": "image/png", "data": TEXT}
+    queue = MediaQueue({}, Columns(), folder)
+    (part,) = parse_part({"type": "image", "source": source}, queue, "f")
+    assert isinstance(part, MediaFile) and part.content == CONTENT
+
+
+def test_a_path_of_windows(folder: Path) -> None:
+    with pytest.raises(RowError, match=r"No such file.*; write / in place of \\ between folders"):
+        parse_media("image", "a\\b.png", folder, "image")

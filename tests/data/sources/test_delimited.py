@@ -46,6 +46,10 @@ def test_what_csv_writes_is_read_back(tmp_path: Path) -> None:
         ("r.psv", "q|a\nb, c|d\n"),
         ("r.csv", "q;a\nb, c;d\n"),
         ("r.csv", '\ufeffq,a\n"b, c",d\n'),
+        ("r.csv", "q\ta\nb, c\td\n"),
+        ("r.csv", "q|a\nb, c|d\n"),
+        ("r.csv", "sep=;\r\nq;a\r\nb, c;d\r\n"),  # Excel's
+        ("r.csv", 'q, a \n"b, c",d\n'),
     ],
 )
 def test_delimiters(tmp_path: Path, name: str, text: str) -> None:
@@ -57,6 +61,7 @@ def test_delimiters(tmp_path: Path, name: str, text: str) -> None:
     [
         (b"", "r.csv:1 is empty: give the names"),
         (b"a,b,a\n", "the column 'a' comes twice"),
+        (b"q,a\rb,c\r", "r.csv has lines that end in CR: save it with LF"),
         ("q,a\n".encode("utf-16"), "is UTF-16: save the file as UTF-8"),
         (b"q\n" + b"x" * (4 * 2**20 + 1), "a line has more than 4194304 bytes"),
     ],
@@ -85,5 +90,6 @@ def test_damaged_rows(tmp_path: Path, line: bytes, message: str) -> None:
 def test_a_quote_that_is_not_closed(tmp_path: Path) -> None:
     rows = source(tmp_path, 'q,a\n1,2\n"x,3\n4,5\n')
     assert len(rows) == 2 and rows[0] == {"q": "1", "a": "2"}
-    with pytest.raises(RowError, match="cannot be split"):
+    message = "opens a text that does not end; the 2 lines to the end of the file are in it"
+    with pytest.raises(RowError, match=message):
         rows[1]

@@ -1,5 +1,6 @@
 """Which source a path is."""
 
+import gzip
 from pathlib import Path
 
 import datasets
@@ -41,3 +42,21 @@ def test_what_is_refused(tmp_path: Path) -> None:
         (tmp_path / name).write_text("[")
         with pytest.raises(ValueError, match=message):
             open_rows(tmp_path / name, split="train")
+
+
+def test_packed_files_under_other_names(tmp_path: Path) -> None:
+    (tmp_path / "r.csv").write_bytes(gzip.compress(b"q,a\n"))
+    with pytest.raises(ValueError, match=r"r\.csv is a \.gz file by its first bytes: rename it"):
+        open_rows(tmp_path / "r.csv", split="train")
+    (tmp_path / "r.jsonl").write_bytes(b"PK\x03\x04")
+    with pytest.raises(ValueError, match=r"r\.jsonl is a \.zip file .*: unpack it"):
+        open_rows(tmp_path / "r.jsonl", split="train")
+    pq.write_table(pa.table({"a": [1]}), tmp_path / "r.json")
+    with pytest.raises(ValueError, match=r"rename it to end in \.parquet"):
+        open_rows(tmp_path / "r.json", split="train")
+
+
+def test_a_json_of_metadata_beside_files_of_rows_is_none(tmp_path: Path) -> None:
+    jsonl(tmp_path / "train.jsonl", [{"question": "q", "answer": "a"}])
+    (tmp_path / "metadata.json").write_text('{"licence": "MIT"}')
+    assert open_rows(tmp_path, split="train")[0] == {"question": "q", "answer": "a"}

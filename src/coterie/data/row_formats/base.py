@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from coterie.data.columns import Columns
-from coterie.data.row_formats.fields import Row
+from coterie.data.row_formats.fields import Row, parse_list_text
 from coterie.data.row_formats.media_fields import MediaQueue
 from coterie.data.row_formats.turns import (
     PromptAndAnswers,
@@ -59,7 +59,7 @@ class DialogueFormat(RowFormat):
 
     def parse(self, row: Row, columns: Columns, folder: Path) -> list[PromptAndAnswers]:
         media = MediaQueue(row, columns, folder)
-        parsed = parse_turns(self.get_turns(row), media, self.field)
+        parsed = parse_turns(parse_list_text(self.get_turns(row)), media, self.field)
         turns, learned = zip(*parsed, strict=True)
         placed = self.place_media(turns, media)
         media.check_rest(part for turn in placed for part in turn.parts)

@@ -1,5 +1,7 @@
 """Fields of a row: texts, numbers, dates and answers."""
 
+import ast
+import json
 import math
 from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
@@ -102,6 +104,22 @@ def parse_answer(value: Any, field: str) -> str:
     return parse_scalar(value, field).strip()
 
 
+def parse_list_text(value: Any) -> Any:
+    """Return the list in a text, as JSON or as Python writes it; other values as they are.
+
+    A cell of CSV holds lists as text: pandas writes ['a', 'b'].
+    """
+    if not isinstance(value, str) or not value.lstrip().startswith("["):
+        return value
+    for parse in (json.loads, ast.literal_eval):
+        try:
+            found = parse(value.strip())
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            continue
+        return found if isinstance(found, list) else value
+    return value
+
+
 def parse_options(value: Any, field: str) -> str:
     """Return choices as lines with letters: "A. red", "B. green".
 
@@ -109,7 +127,7 @@ def parse_options(value: Any, field: str) -> str:
     "text".
     """
     if isinstance(value, Mapping):
-        labels, texts = list(value), list(value.values())
+        labels, texts = list(value), [value[key] for key in value]
         if set(value) == {"label", "text"}:
             labels, texts = value["label"], value["text"]
     else:

@@ -8,7 +8,12 @@ from typing import Any
 from coterie.data.columns import Columns
 from coterie.data.dataset import RowError
 from coterie.data.row_formats.encoded_media import parse_encoded
-from coterie.data.row_formats.fields import Row, format_value, parse_text
+from coterie.data.row_formats.fields import (
+    Row,
+    format_value,
+    parse_list_text,
+    parse_text,
+)
 from coterie.data.row_formats.placeholders import check_marks, make_placeholder_pattern, unescape
 from coterie.data.row_formats.unread_media import check_columns
 from coterie.data.sample import MediaFile
@@ -82,7 +87,7 @@ def find_media(row: Row, kind: str, name: str, folder: Path) -> list[MediaFile]:
     """Find the media of a modality in the columns `name` and `name` + "s"."""
     media = []
     for field in (name, f"{name}s"):
-        value = row.get(field)
+        value = parse_list_text(row.get(field))
         if isinstance(value, list) and not is_frame_list(kind, value):
             if len(value) > MAX_MEDIA:
                 raise RowError(field, f"has {len(value)} items: at most {MAX_MEDIA} are read")
@@ -120,7 +125,9 @@ def parse_media(kind: str, value: Any, folder: Path, field: str) -> MediaFile:
         return MediaFile(kind=kind, frames=tuple(frames))
     if isinstance(value, Mapping):
         keys = ("bytes", "path", "url", "data", kind)
-        found = next((value[key] for key in keys if value.get(key) is not None), None)
+        # All that such objects have, so that none counts as unread.
+        given = [value.get(key) for key in (*keys, "type", "media_type", "format")][: len(keys)]
+        found = next((each for each in given if each is not None), None)
         if found is None or isinstance(found, Mapping):
             raise RowError(field, f"is {format_value(value)}: give one of {', '.join(keys)} in it")
         value = found
@@ -156,6 +163,8 @@ def check_file(path: Path, given: str, field: str, max_bytes: int) -> None:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         problem = f"the file {shown} cannot be read in {path.parent}: {reason}"
+        if "\\" in given:
+            problem += "; write / in place of \\ between folders"
         raise RowError(field, problem) from None
     if size == 0:
         raise RowError(field, f"{shown} is an empty file: it has 0 bytes")

@@ -34,7 +34,8 @@ class PromptCompletion(DialogueFormat):
             if not (isinstance(given, list) and all(isinstance(turn, dict) for turn in given)):
                 problem = f"is {format_value(given)}: give a list of messages, or two texts"
                 raise RowError(name, problem)
-        return [*({**turn, "weight": 0} for turn in prompt), *completion]
+        prompt = ({key: turn[key] for key in turn} | {"weight": 0} for turn in prompt)
+        return [*prompt, *completion]
 
     def parse(self, row: Row, columns: Columns, folder: Path) -> list[PromptAndAnswers]:
         if isinstance(row[PROMPT], list) or isinstance(row[COMPLETION], list):

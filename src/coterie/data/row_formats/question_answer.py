@@ -31,7 +31,10 @@ class QuestionAnswer(RowFormat):
         name = columns.answer
         if row.get(name) is None and row.get(f"{name}s") is not None:
             name = f"{name}s"
-        answers = fields.parse_answers(row.get(name), name)
+        # The plural names several, which a cell of CSV holds as text.
+        is_plural = name != columns.answer
+        given = fields.parse_list_text(row.get(name)) if is_plural else row.get(name)
+        answers = fields.parse_answers(given, name)
         for mark in filter(None, map(make_placeholder_pattern().search, answers)):
             problem = f"has the mark {mark[0]}: an answer is of text alone"
             raise RowError(name, f"{problem}; write \\{mark[0]} for these letters")

@@ -93,7 +93,8 @@ def parse_part(part: Any, media: MediaQueue, field: str) -> Parts:
     if modality is None:
         kinds = " or ".join(known)
         raise RowError(field, f"is {format_value(part)}: give an object of type text, {kinds}")
-    for name in (modality.name, *modality.aliases, "path", "url"):
+    # "source" is Anthropic's.
+    for name in (modality.name, *modality.aliases, "path", "url", "source"):
         if part.get(name) is not None:
             return (parse_media(modality.name, part[name], media.folder, f"{field}.{name}"),)
     return (media.take_next(modality.name, field),)
@@ -122,6 +123,7 @@ def parse_calls(given: Any, field: str) -> tuple[Mapping[str, Any], ...]:
         arguments = {key: value for key, value in arguments.items() if value is not None}
         function = {"name": call["name"], "arguments": arguments}
         identity = {"id": item["id"]} if isinstance(item.get("id"), str) else {}
+        item.get("type")  # is always "function"; this counts as a read
         found.append({"type": "function", "function": function, **identity})
     return tuple(found)
 

@@ -3,6 +3,7 @@
 import codecs
 import csv
 import io
+import re
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
@@ -10,6 +11,10 @@ from coterie.data.dataset import RowError
 from coterie.data.sources.base import MAX_ROW_BYTES
 from coterie.data.sources.indexed_file import IndexedFile
 
+STATED_DELIMITER = re.compile(r'"?sep=(.)"?\s*')
+"""A first line with which Excel says what separates columns."""
+OTHER_DELIMITERS = ";\t|"
+"""What separates columns of a .csv whose first line has no comma."""
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".psv": "|", ".ssv": ";"}
 """Ending of a file -> what separates its columns."""
 MAX_COLUMNS = 10_000
@@ -21,8 +26,8 @@ class DelimitedSource(IndexedFile):
 
     The first line names the columns. Texts may be in double quotes, with line breaks in them, and
     double quotes written twice. An empty column is missing. The file's ending says what separates
-    columns, see DELIMITERS; a .csv whose first line has semicolons and no comma is read by these,
-    as spreadsheets in many languages write it.
+    columns, see DELIMITERS; of a .csv whose first line has no comma it is a semicolon, a tab or a
+    bar there, as spreadsheets in many languages write it, or what Excel's line "sep=;" says.
     """
 
     suffixes: ClassVar = tuple(DELIMITERS)
@@ -31,10 +36,14 @@ class DelimitedSource(IndexedFile):
         csv.field_size_limit(max(csv.field_size_limit(), MAX_ROW_BYTES))
         lines = LineReader(file, self.path.name)
         first = lines.peek()
-        self.delimiter = self.choose_delimiter(first)
+        if "\r" in first.rstrip("\r\n"):
+            raise ValueError(f"{self.path} has lines that end in CR: save it with LF")
+        if stated := STATED_DELIMITER.fullmatch(first):
+            next(lines)
+        self.delimiter = stated[1] if stated else self.choose_delimiter(first)
         reader = self.make_reader(lines)
         try:
-            self.header = next(reader, [])
+            self.header = [name.strip() for name in next(reader, [])]
         except csv.Error as error:
             raise ValueError(f"{self.path}:1: the names of the columns: {error}") from None
         self.check_header()
@@ -54,8 +63,9 @@ class DelimitedSource(IndexedFile):
             each for each in reversed(self.path.suffixes) if each.lower() in self.suffixes
         )
         delimiter = DELIMITERS[suffix.lower()]
-        has_semicolons = delimiter == "," and "," not in first and ";" in first
-        return ";" if has_semicolons else delimiter
+        if delimiter != "," or "," in first:
+            return delimiter
+        return next((each for each in OTHER_DELIMITERS if each in first), delimiter)
 
     def check_header(self) -> None:
         """Raise ValueError unless the columns have names of their own."""
@@ -80,7 +90,15 @@ class DelimitedSource(IndexedFile):
             byte = f"byte {error.start} is 0x{content[error.start]:02x}"
             raise RowError("row", f"{byte}, not UTF-8: save the file as UTF-8") from None
         except csv.Error as error:
-            raise RowError("row", f"cannot be split into columns: {error}") from None
+            problem = f"cannot be split into columns: {error}"
+            if "unexpected end" in str(error):  # the reader has looked for the end of a text
+                lines = len(content.splitlines())
+                problem = (
+                    "cannot be split into columns: a double quote opens a text that does not end; "
+                    f"the {lines} lines to the end of the file are in it. Close it, or write "
+                    "double quotes within texts twice"
+                )
+            raise RowError("row", problem) from None
         if len(row) != len(self.header):
             raise RowError(
                 "row",

@@ -9,6 +9,9 @@ from coterie.data.sources.compressed import OPENERS, unpack
 from coterie.data.sources.file_state import read_state
 from coterie.serialization import find_kinds
 
+MAGIC = {b"\x1f\x8b": ".gz", b"BZh91AY": ".bz2", b"\xfd7zXZ\0": ".xz", b"\x28\xb5\x2f\xfd": ".zst",
+         b"PK\x03\x04": ".zip", b"PAR1\x15": ".parquet"}  # fmt: skip
+"""How files begin that are no text -> the ending that such a file should have."""
 LFS_POINTER = b"version https://git-lfs"
 """How a file begins whose content Git LFS has not fetched."""
 
@@ -45,4 +48,8 @@ def open_file(path: Path, *, split: str) -> FileSource:
     if head == LFS_POINTER:
         raise ValueError(f"{path} is a pointer of Git LFS, not the file: run `git lfs pull` there")
     is_packed = path.name.lower().endswith(tuple(OPENERS))
+    ending = next((end for magic, end in MAGIC.items() if head.startswith(magic)), None)
+    if ending is not None and not is_packed and find_kind(Path(f"a{ending}")) is not kind:
+        advice = "unpack it" if ending == ".zip" else f"rename it to end in {ending}"
+        raise ValueError(f"{path} is a {ending} file by its first bytes: {advice}")
     return kind(path, unpacked=unpack(path) if is_packed else None, split=split)

@@ -86,6 +86,8 @@ def open_folder(path: Path, *, split: str) -> RowSource:
         return load_from_disk(path, split=split)
     metadata = sorted(each for each in path.iterdir()
                       if each.name.partition(".")[0] == METADATA and find_kind(each))  # fmt: skip
+    if [each.suffix for each in metadata] == [".json"] and len(find_row_files(path)) > 1:
+        metadata = []  # it describes the data set of the other files
     if len(metadata) > 1:
         names = ", ".join(each.name for each in metadata)
         raise ValueError(f"{path} has {names}: keep one file of metadata")
