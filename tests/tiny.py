@@ -6,7 +6,9 @@ from dataclasses import replace
 from functools import cache
 
 from tests.tinies.base import Tiny
+from tests.tinies.blip2 import blip_2, instructblip
 from tests.tinies.gemma3 import gemma3
+from tests.tinies.gemma3n import gemma3n
 from tests.tinies.gemma4 import gemma4
 from tests.tinies.glm4v import glm4v, glm4v_moe
 from tests.tinies.idefics3 import idefics3, smolvlm
@@ -16,7 +18,7 @@ from tests.tinies.mistral3 import llava_pixtral, mistral3
 from tests.tinies.mllama import mllama
 from tests.tinies.omni import omni
 from tests.tinies.paligemma import paligemma
-from tests.tinies.qwen_omni import qwen2_5_omni
+from tests.tinies.qwen_omni import qwen2_5_omni, qwen3_omni
 from tests.tinies.qwen_vl import qwen2_5_vl, qwen2_vl, qwen3_vl, qwen3_vl_moe
 from tests.tinies.text import llama, qwen2, qwen2_moe
 from tests.tinies.vision import clip, convnext, dinov2, siglip, swin, vit
@@ -64,6 +66,10 @@ MAKERS: dict[str, Callable[[], Tiny]] = {
     "swin": swin,
     "convnext": convnext,
     "qwen2_5_omni": qwen2_5_omni,
+    "qwen3_omni": qwen3_omni,
+    "blip_2": blip_2,
+    "instructblip": instructblip,
+    "gemma3n": gemma3n,
     "omni": omni,
 }
 TINY = {name: make_once(make) for name, make in MAKERS.items()}

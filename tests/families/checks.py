@@ -41,7 +41,7 @@ def by_role(model: nn.Module, host: ModelFamily) -> dict[str, Names]:
     return {
         role: Names(sorted(matched(model, where.block)), sorted(matched(model, where.linears)))
         for role, where in host.roles.items()
-        if matched(model, where.block)
+        if matched(model, where.linears)
     }
 
 

@@ -5,12 +5,15 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from transformers import AutoConfig
+from safetensors.torch import save_file
+from transformers import AutoConfig, Gemma3nConfig
 
+from coterie.families.base import find_packages
 from coterie.models import processors
 from coterie.models.loading import load
 from coterie.models.processors import MissingVideoProcessor, load_processor
 from tests.cli.folders import write_model
+from tests.tinies.gemma3n import gemma3n_files
 from tests.tiny import TINY
 
 without_torchvision = pytest.mark.skipif(
@@ -84,3 +87,13 @@ def test_pixtral_needs_torchvision(tmp_path: Path) -> None:
     files(tokenizer(*MARKERS), 2).write(tmp_path, config)
     with pytest.raises(ValueError, match="needs torchvision, which is not installed"):
         load_processor(str(tmp_path), config)
+
+
+@pytest.mark.skipif(find_spec("timm") is not None, reason="timm is installed")
+def test_gemma_3n_says_that_its_tower_needs_timm(tmp_path: Path) -> None:
+    gemma3n_files().write(tmp_path, Gemma3nConfig())
+    save_file({}, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    message = r"needs timm, which is not installed .*: pip install 'coterie\[families\]'"
+    with pytest.raises(ValueError, match=message):
+        load(str(tmp_path))
+    assert find_packages()["timm"] == ["gemma3n"]

@@ -1,13 +1,18 @@
-"""Tiny thinker of Qwen2.5-Omni, with sounds."""
+"""Tiny thinkers of Qwen2.5-Omni and Qwen3-Omni, with sounds."""
 
 from typing import Any
 
 from torch import Tensor
-from transformers import Qwen2_5OmniThinkerConfig, Qwen2_5OmniThinkerForConditionalGeneration
+from transformers import (
+    Qwen2_5OmniThinkerConfig,
+    Qwen2_5OmniThinkerForConditionalGeneration,
+    Qwen3OmniMoeThinkerConfig,
+    Qwen3OmniMoeThinkerForConditionalGeneration,
+)
 
 from tests.tinies.base import TEXT, HubFiles, Tiny, pictures, seeded, texts, tokenizer, with_labels
 from tests.tinies.omni import waves
-from tests.tinies.qwen_vl import IMAGE, MARKERS, ROTARY, files, sizes
+from tests.tinies.qwen_vl import IMAGE, MARKERS, MIXTURE, ROTARY, files, qwen3_options, sizes
 
 SOUND = {
     "audio_start_token_id": "<|audio_bos|>",
@@ -53,21 +58,43 @@ def qwen2_5_omni() -> Tiny:
         },
         **ids,
     )
-    processor = made.load(config)
-    model = seeded(lambda: Qwen2_5OmniThinkerForConditionalGeneration(config))
-    alone = [with_media(processor, sample) for sample in (slice(0, 1), slice(1, 2))]
-    return Tiny(model, with_media(processor, slice(0, 2)), made, alone)
+    return with_media(Qwen2_5OmniThinkerForConditionalGeneration, config, made, 14, 0.2)
 
 
-def with_media(processor: Any, samples: slice) -> dict[str, Tensor]:
-    """What the processor makes of some of two samples; sounds of 9, 20 and 6 frames."""
+def qwen3_omni() -> Tiny:
+    """As Qwen3-VL's mixture; the audio tower sees windows of 100 frames."""
+    words = tokenizer(*MARKERS.values(), *SOUND.values(), names=NAMES)
+    pixels = files("", words, 16).images
+    made = HubFiles("Qwen3OmniMoeProcessor", words, {**pixels, **HEARING}, IMAGE)
+    ids = {name: words.convert_tokens_to_ids(each) for name, each in SOUND.items()}
+    audio = {
+        "num_mel_bins": 8, "encoder_layers": 2, "encoder_attention_heads": 4,
+        "encoder_ffn_dim": 64, "d_model": 32, "max_source_positions": 50, "output_dim": 32,
+        "downsample_hidden_size": 8,
+    }  # fmt: skip
+    config = Qwen3OmniMoeThinkerConfig(audio_config=audio, **qwen3_options(words, **MIXTURE), **ids)
+    return with_media(Qwen3OmniMoeThinkerForConditionalGeneration, config, made, 16, 1.5)
+
+
+def with_media(kind: Any, config: Any, files: HubFiles, patch: int, longest: float) -> Tiny:
+    """The model and both samples; the longest sound, in seconds, is the second sample's."""
+    processor = files.load(config)
+    together, *alone = (
+        with_sounds(processor, samples, patch, longest)
+        for samples in (slice(0, 2), slice(0, 1), slice(1, 2))
+    )
+    return Tiny(seeded(lambda: kind(config)), together, files, alone)
+
+
+def with_sounds(processor: Any, samples: slice, patch: int, longest: float) -> dict[str, Tensor]:
+    """What the processor makes of some of two samples; the other sounds have 9 and 6 frames."""
     sound = "".join(SOUND.values())
     prompts = [
         text.replace("<answer>", sound * (sample + 1) + "<answer>")
         for sample, text in enumerate(texts(IMAGE))
     ]
-    image, *images = pictures(*sizes(14))
-    wave, *others = waves(0.09, 0.2, 0.06)
+    image, *images = pictures(*sizes(patch))
+    wave, *others = waves(0.09, longest, 0.06)
     batch = processor(
         text=prompts[samples],
         images=[[image], images][samples],

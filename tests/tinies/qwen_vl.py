@@ -23,6 +23,8 @@ MARKERS = {
     "vision_end_token_id": "<|vision_end|>",
 }
 IMAGE = "<|vision_start|><|image_pad|><|vision_end|>"
+MIXTURE = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 16,
+           "decoder_sparse_step": 1, "mlp_only_layers": [0]}  # fmt: skip
 ROTARY = {"rope_type": "default", "mrope_section": [2, 1, 1], "rope_theta": 10000.0}
 
 
@@ -122,8 +124,6 @@ def qwen3_vl() -> Tiny:
 def qwen3_vl_moe() -> Tiny:
     """One dense layer and one mixture."""
     words = tokenizer(*MARKERS.values())
-    mixture = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 16,
-               "decoder_sparse_step": 1, "mlp_only_layers": [0]}  # fmt: skip
-    config = Qwen3VLMoeConfig(**qwen3_options(words, **mixture))
+    config = Qwen3VLMoeConfig(**qwen3_options(words, **MIXTURE))
     made = files("Qwen3VLProcessor", words, 16)
     return with_files(Qwen3VLMoeForConditionalGeneration, config, made, sizes(16))

@@ -20,7 +20,8 @@ TWINS = {
     "qwen2_5_omni": "qwen2_vl", "qwen3_vl_moe": "qwen3_vl", "glm4v": "qwen2_vl",
     "glm4v_moe": "qwen2_vl", "swin": "vit", "convnext": "vit", "paligemma": "gemma3",
     "gemma4": "gemma3", "llava_pixtral": "llava", "llava_next": "llava_onevision",
-    "mllama": "llava", "mistral3": "llava",
+    "mllama": "llava", "mistral3": "llava", "qwen3_omni": "qwen3_vl", "blip_2": "llava",
+    "instructblip": "llava", "gemma3n": "llava",
 }  # fmt: skip
 
 
@@ -29,7 +30,7 @@ def roles(family: str) -> list[str]:
     model = TINY[family]().model
     found = find_family(model).roles.items()
     names = [name for name, _ in model.named_modules()]
-    return [key for key, role in found if any(re.fullmatch(role.block, name) for name in names)]
+    return [key for key, role in found if any(re.fullmatch(role.linears, name) for name in names)]
 
 
 def awake(model: nn.Module, seed: int = 1, scale: float = 0.1) -> None:

@@ -12,6 +12,8 @@ from torch.distributed.tensor import Shard, distribute_tensor
 from transformers import (
     GPT2Config,
     GPT2LMHeadModel,
+    JetMoeConfig,
+    JetMoeForCausalLM,
     SwitchTransformersConfig,
     SwitchTransformersForConditionalGeneration,
 )
@@ -19,7 +21,7 @@ from transformers import (
 import coterie
 from coterie import Copies, InstanceGate, Mixture, ModalityGate, TaskGate, TopK
 from tests.tiny import TINY
-from tests.tuner.checks import IDS, TASKS, grafted
+from tests.tuner.checks import IDS, TASKS, awake, grafted
 
 BAD_PLACES = [
     ({"at": "vision.mlp"}, "llama has no such role; it has text.attn, text.mlp"),
@@ -187,6 +189,24 @@ def test_the_experts_of_the_base_model_have_no_samples():
             model = SwitchTransformersForConditionalGeneration(config)
             coterie.graft(model, Mixture(at=at, gate=gate), tasks=TASKS)
     coterie.graft(SwitchTransformersForConditionalGeneration(config), Mixture(at=at))
+
+
+def test_the_router_of_jetmoes_attention_sees_every_token():
+    config = JetMoeConfig(
+        vocab_size=16, hidden_size=8, num_hidden_layers=1, num_key_value_heads=2, kv_channels=4,
+        intermediate_size=8, num_local_experts=4, pad_token_id=0,
+    )  # fmt: skip
+    model = JetMoeForCausalLM(config).eval()
+    at = r".*self_attention\.experts\.router\.layer"
+    model = coterie.graft(model, Mixture(at=at, gate=TaskGate(init_std=1.0)), tasks=TASKS)
+    awake(model, scale=1.0)
+    ids = torch.arange(2, 10).view(2, 4)
+    together = model(input_ids=ids, task_ids=torch.tensor([0, 1])).logits
+    for task in (0, 1):
+        alone = model(input_ids=ids[[task]], task_ids=torch.tensor([task])).logits
+        torch.testing.assert_close(together[[task]], alone, atol=1e-5, rtol=1e-4)
+    other = model(input_ids=ids, task_ids=torch.tensor([1, 0])).logits
+    assert not torch.allclose(together, other, atol=1e-4)
 
 
 def test_gpt_2_has_no_linear_layers():

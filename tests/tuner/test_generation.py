@@ -63,12 +63,13 @@ def test_a_picture_is_routed_as_in_forward(family: str, gate) -> None:
         found = model.generate(**batch, **more, **settings, return_dict_in_generate=True)
         with torch.no_grad():
             wanted = model(**batch, **more).logits
-        # Of the second sample: the first ends in padding.
-        return (found.logits[0][1] - wanted[1, -1]).abs().max().item()
+        # Of the longest sample: the other may end in padding, whose logits mean nothing.
+        longest = int(batch["attention_mask"].sum(1).argmax())
+        return (found.logits[0][longest] - wanted[longest, -1]).abs().max().item()
 
-    own = compare(tiny.model.eval())  # LLaVA-OneVision's is 3e-4, that of others 0
+    assert compare(tiny.model.eval()) <= 1e-5
     model = grafted(tiny, Mixture(at="vision.mlp", gate=gate, router=TopK(k=1)))
-    assert compare(model, task_ids=IDS) <= 1e-5 + 1.2 * own
+    assert compare(model, task_ids=IDS) <= 1e-5
 
 
 def test_drafts_of_an_assistant_are_not_part_of_the_prompt() -> None:

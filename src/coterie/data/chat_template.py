@@ -1,5 +1,6 @@
 """Chat templates: tokenized prompts, and the token that ends the assistant's turn."""
 
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -41,6 +42,11 @@ Chat = list[dict[str, Any]]
 def get_tokenizer(processor: Any) -> Any:
     """Return the processor's tokenizer, or `processor` itself if it is a tokenizer."""
     return getattr(processor, "tokenizer", processor)
+
+
+def writes_image_itself(processor: Any) -> bool:
+    """Return whether a processor puts the tokens of one image before each text, as BLIP-2's do."""
+    return "num_query_tokens" in inspect.signature(type(processor).__init__).parameters
 
 
 def apply_template(processor: Any, chats: Sequence[Chat]) -> Mapping[str, Any]:
@@ -90,6 +96,8 @@ def _get_placeholders(processor: Any) -> dict[str, str]:
     """Return the placeholder tokens that `make_template`, also of an earlier release, renders."""
     if not str(processor.chat_template).startswith(_HEAD):
         return {}
+    if writes_image_itself(processor):
+        return {"image_token": ""}
     names = [each.token_name for each in find_media_modalities().values()]
     tokens = {name: getattr(processor, name, None) for name in names}
     return {name: str(token) for name, token in tokens.items() if token is not None}

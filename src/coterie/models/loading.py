@@ -179,7 +179,8 @@ def _complete_processor(processor: Any) -> None:
         )
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
-    if not getattr(processor, "chat_template", None) and not tokenizer.chat_template:
+    # A processor does not read the template of its tokenizer, as BLIP-2's has it.
+    if not getattr(processor, "chat_template", None):
         processor.chat_template = make_template()
 
 

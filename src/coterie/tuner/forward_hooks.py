@@ -60,9 +60,9 @@ class RoutingHook:
             model.register_forward_pre_hook(self.open, with_kwargs=True),
             model.register_forward_hook(self.close, with_kwargs=True, always_call=True),
         ]
-        layers = getattr(getattr(model, "get_decoder", lambda: None)(), "layers", None)
-        if layers:
-            hook = layers[0].register_forward_pre_hook(_pool_prompt, with_kwargs=True)
+        block = _find_first_block(model)
+        if block is not None:
+            hook = block.register_forward_pre_hook(_pool_prompt, with_kwargs=True)
             self.handles.append(hook)
 
     def open(
@@ -233,11 +233,24 @@ def remove_hooks(model: nn.Module) -> None:
         vars(model).pop(name, None)
 
 
+def _find_first_block(model: Any) -> nn.Module | None:
+    """Return the first block of the language model; None if it is not known.
+
+    The decoder of BLIP-2 is a whole model, which has a decoder itself.
+    """
+    decoder = getattr(model, "get_decoder", lambda: None)()
+    inner = getattr(decoder, "get_decoder", lambda: None)()
+    blocks = (getattr(each, "layers", None) for each in (decoder, inner))
+    return next((each[0] for each in blocks if each), None)
+
+
 def _pool_prompt(layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     context = RUNTIME.context
     if context is None or context.reuse_cached_decisions or context.prompt_mask is None:
         return
     embedded = args[0] if args else kwargs["hidden_states"]
+    if embedded.ndim == 4:  # Gemma 3n has altered copies of the prompt behind it on the first axis
+        embedded = embedded[0]
     if embedded.shape[:-1] != context.prompt_mask.shape:  # as in the decoder of an encoder-decoder
         return
     context.prompt_mean = compute_prompt_mean(embedded, context, "the first block")

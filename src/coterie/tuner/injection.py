@@ -86,7 +86,9 @@ def _check_site(name: str, positions: dict[str, int], modules: dict[str, nn.Modu
 def _check_gate(name: str, gate: Gate | None) -> None:
     if gate is None or not (gate.needs_task_ids or gate.decides_per_sample):
         return
-    if "experts" in name.split(".")[:-1]:
+    parents = name.split(".")[:-1]
+    # JetMoE's mixture of attention heads is called experts, and holds its router, too.
+    if "experts" in parents and "router" not in parents:
         raise ValueError(
             f"{name} is in an expert of the base model, which sees the tokens of all samples that "
             f"its own router sends there, so that a {type(gate).__name__} cannot tell whose each "

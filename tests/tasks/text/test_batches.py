@@ -138,6 +138,23 @@ def test_paligemma_never_sees_an_answer_before_it_is_given():
     assert "labels" not in prompts and (prompts["token_type_ids"] == 0).all()
 
 
+def test_blip_2_takes_one_image_a_sample():
+    # Its processor writes the tokens of one image, and the model would drop the second unseen.
+    tiny = TINY["blip_2"]()
+    assert tiny.files is not None
+    processor = tiny.files.load(tiny.model.config)
+    processor.chat_template = make_template()
+    collate = TextCollator(processor, ("naming", "ocr"))
+    one, two = (sample("ocr", "is this?", "it is.", media=(picture(),) * i) for i in (1, 2))
+    batch = collate([one, one])
+    assert (batch["input_ids"] == tiny.model.config.image_token_id).sum(1).tolist() == [4, 4]
+    assert torch.isfinite(tiny.model(**prepare_inputs(batch, tiny.model)).loss)
+    with pytest.raises(
+        ValueError, match=r"the model's processor refuses it .*: it takes one image"
+    ):
+        collate([one, two])
+
+
 def test_other_numbers_a_token_are_extended_and_media_are_not():
     encoded = {
         "input_ids": torch.tensor([[0, 5, 6], [7, 8, 9]]),

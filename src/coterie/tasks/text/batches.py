@@ -10,7 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from coterie.data.chat_template import apply_template, get_end_of_turn_id, get_tokenizer
+from coterie.data.chat_template import (
+    apply_template,
+    get_end_of_turn_id,
+    get_tokenizer,
+    writes_image_itself,
+)
 from coterie.data.instruction_mask import mark_instructions
 from coterie.data.sample import TextSample
 from coterie.data.sources.base import get_first_line
@@ -88,6 +93,9 @@ class TextCollator:
 
     def encode(self, samples: Sequence[TextSample]) -> dict[str, Any]:
         """Return the processor's batch of the prompts, with `instruction_mask`."""
+        for sample in samples if writes_image_itself(self.processor) else ():
+            if (count := len(sample.get_media())) != 1:
+                raise ValueError(f"it takes one image a sample, and this one has {count}")
         limit = get_max_pixels(self.processor)
         messages = [sample.to_chat_messages(limit) for sample in samples]
         encoded = dict(apply_template(self.processor, messages))
