@@ -1,11 +1,14 @@
 """The names of a model's experts, and the table of their usage."""
 
+import torch
+
 import coterie
 from coterie.evaluate.expert_usage import (
     find_active_mixtures,
     make_expert_names,
     make_usage_table,
 )
+from coterie.routing.usage import ExpertUsage
 from tests.tinies.text import llama
 
 
@@ -37,3 +40,22 @@ def test_the_table_of_a_model() -> None:
             }
         }
     }
+
+
+def test_a_gate_that_decides_once_a_sample_counts_samples() -> None:
+    # awaker on two samples of each of two tasks: one expert each, so that the shares are halves
+    # and add up to 1, though a sample has many tokens; layers that follow a gate have its choices.
+    tiny = llama()
+    model = coterie.graft(tiny.model, coterie.recipes.awaker(rank=2).mixtures, tasks=("a", "b"))
+    batch = {name: torch.cat([each, each.flip(0)]) for name, each in tiny.batch.items()}
+    with coterie.observe(model.eval()) as tape:
+        model(**batch, task_ids=torch.tensor([0, 0, 1, 1]))
+    usage = ExpertUsage(("a", "b"))
+    usage.add(tape)
+    found = usage.compute_means()
+    assert len(found) == 8  # in each of two layers o_proj and the three of the MLP
+    for layer in found.values():
+        for shares in layer["chosen"].values():
+            assert sum(shares) == 1 and set(shares) <= {0.0, 0.5, 1.0}
+    mlp = [found[f"model.layers.1.mlp.{name}_proj"]["chosen"] for name in ("gate", "up", "down")]
+    assert mlp[0] == mlp[1] == mlp[2]

@@ -117,6 +117,10 @@ class Experts(ABC):
         label = self.label or type(self).__name__.lower()
         return [f"{label} {number + 1}" for number in range(self.count)]
 
+    def get_ranks(self) -> Sequence[int] | None:
+        """Return the rank of each expert; None for experts that are no low-rank changes."""
+        return None
+
     def count_parameters(self, layer: nn.Module, shared: "Experts | None") -> list[int]:
         """Count the parameters of each expert, without those that experts have in common.
 

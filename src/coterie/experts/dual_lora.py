@@ -57,6 +57,9 @@ class DualLora(Experts):
     def count(self) -> int:
         return self.rank
 
+    def get_ranks(self) -> tuple[int, ...]:
+        return (1,) * self.rank
+
     def make_single(self) -> "DualLora":
         return replace(self, rank=1)
 

@@ -58,6 +58,9 @@ class HydraLora(Experts):
     def make_single(self) -> "HydraLora":
         return replace(self, count=1)
 
+    def get_ranks(self) -> tuple[int, ...]:
+        return (self.rank,) * self.count
+
     def count_parameters(self, layer: nn.Module, shared: Experts | None) -> list[int]:
         assert isinstance(layer, _HydraLoraLayer)
         return [layer.up[0].numel()] * self.count

@@ -95,6 +95,9 @@ class Lora(Experts):
     def get_names(self) -> list[str]:
         return [f"rank {rank}" for rank in self.ranks]
 
+    def get_ranks(self) -> tuple[int, ...]:
+        return self.ranks
+
     def count_parameters(self, layer: nn.Module, shared: Experts | None) -> list[int]:
         per_rank = sum(each[0].numel() for each in layer.parameters())
         return [rank * per_rank for rank in self.ranks]

@@ -10,6 +10,7 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from coterie.evaluate.task_similarity import TaskDendrogram, cluster_tasks, compute_choice_overlap
+from coterie.report.expert_layers import LayerUsage, parse_layers
 from coterie.report.formatting import (
     Axis,
     format_points,
@@ -18,6 +19,7 @@ from coterie.report.formatting import (
     strip_common_prefix,
 )
 from coterie.report.heatmap import Matrix, parse_matrix
+from coterie.report.rank_usage import find_rank_usage
 from coterie.report.section import ReportContext, Section
 from coterie.report.systems import ReportSystem
 from coterie.routing.mutual_information import compute_mutual_information
@@ -28,16 +30,6 @@ MOVED, MOVED_NATS = 0.1, 0.01
 """A change of I(T; E) in training below a tenth, or a hundredth of a nat, is called hardly any."""
 OFTEN, WEIGHT = "How often each task chooses each expert", "Mean weight of each expert"
 NO_DENDROGRAM = "No tree of the tasks of {}: it needs scipy, pip install 'coterie[evaluate]'"
-
-
-class LayerUsage(NamedTuple):
-    """A layer's statistics, tasks by experts, as the file of expert usage has them."""
-
-    name: str
-    experts: Sequence[str]
-    mean_weight: Matrix
-    chosen: Matrix | None
-    probability: Matrix | None
 
 
 class ExpertUsageMaps(Section):
@@ -55,7 +47,7 @@ class ExpertUsageMaps(Section):
             tasks, layers = parse_layers(next(filter(None, files), {}))
             if layers:
                 usage = {**describe_usage(tasks, layers), "start": read_start(system)}
-                shown.append({"system": system} | usage)
+                shown.append({"system": system, "ranks": find_rank_usage(system)} | usage)
                 if len(tasks) > 1 and not usage["branches"]:
                     missing.append(MissingFile(NO_DENDROGRAM.format(system.name)))
             elif is_routed(system):
@@ -120,28 +112,6 @@ def average_overlap(overlap: Matrix) -> float:
     """Average over pairs of different tasks."""
     others = ~torch.eye(len(overlap), dtype=torch.bool)
     return overlap[others].mean().item()
-
-
-def parse_layers(data: Mapping[str, Any]) -> tuple[list[str], list[LayerUsage]]:
-    """Parse a file of expert usage: the tasks of its first layer, and the layers that have them."""
-    tasks: list[str] = []
-    found: list[LayerUsage] = []
-    layers = data.get("layers")
-    for name, layer in layers.items() if isinstance(layers, Mapping) else ():
-        use = layer.get("mean_weight", {}) if isinstance(layer, Mapping) else {}
-        experts = [str(each) for each in layer.get("experts", ())] if use else []
-        tasks = tasks or [str(task) for task in use]
-        if not experts or list(use) != tasks:
-            continue
-        weight, *others = (
-            parse_matrix([given.get(task) for task in tasks], len(tasks), len(experts))
-            if isinstance(given := layer.get(key), Mapping)
-            else None
-            for key in ("mean_weight", "chosen", "probability")
-        )
-        if weight is not None:
-            found.append(LayerUsage(str(name), experts, weight, *others))
-    return tasks, found
 
 
 def describe_usage(tasks: Sequence[str], layers: Sequence[LayerUsage]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from coterie.evaluate.intervals import Interval
 from coterie.evaluate.table import SystemRow, Table, TaskColumn
 from coterie.report.correctness import describe_metric
 from coterie.report.formatting import Axis, format_signed, is_number, make_axis
+from coterie.report.score_details import list_score_details
 from coterie.report.section import CONTROLS, ReportContext, Section, TableColumn
 from coterie.report.verdicts import decide, find_best, is_clearly_better, orient_difference
 from coterie.train.run_directory import MissingFile
@@ -43,6 +44,7 @@ class ScoresSection(Section):
             "single_task_deltas": {row.system: row.delta_m for row in single.rows if row.delta_m}
             if single
             else {},
+            "details": list_score_details(context.systems),
             "orient": orient_difference,
             "decide": decide,
             "missing": list_missing(context),
