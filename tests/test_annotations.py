@@ -9,6 +9,7 @@ import pytest
 from coterie.annotations import (
     check_choices,
     coerce,
+    format_suggestions,
     get_item_annotation,
     matches_annotation,
 )
@@ -110,3 +111,8 @@ def test_names_what_is_allowed(unchecked) -> None:
     check_choices(Box("shut"))
     with pytest.raises(ValueError, match=r"^Box\(lid='ajar'\): allowed are 'open' and 'shut'$"):
         check_choices(Box("ajar"))  # pyright: ignore[reportArgumentType]
+
+
+def test_suggestions_stay_in_one_line() -> None:
+    assert format_suggestions("question", ["que\nstion"]) == " (did you mean que\\nstion?)"
+    assert format_suggestions("question", ["answer"]) == ""

@@ -79,8 +79,14 @@ def abbreviate(value: Any) -> str:
 
 def format_suggestions(given: str, names: Iterable[str]) -> str:
     """Return the near misses of a name as part of an error message; empty if there are none."""
-    close = difflib.get_close_matches(given, list(names), n=3)
-    return f" (did you mean {' or '.join(close)}?)" if close else ""
+    close = map(escape, difflib.get_close_matches(given, list(names), n=3))
+    found = " or ".join(close)
+    return f" (did you mean {found}?)" if found else ""
+
+
+def escape(text: str) -> str:
+    """Return a text with characters that are not printed, such as line breaks, as in Python."""
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
 
 
 def list_options(hint: Any) -> Iterator[Any]:

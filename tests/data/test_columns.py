@@ -22,6 +22,7 @@ def test_pieces() -> None:
         ("{}", r"is no plain name"),
         ("{answer}?", r"it would tell the answer; leave \{answer\} out"),
         (3, r"prompt = 3: "),
+        ("{" + "[" * 5000, r"^prompt = .{1,300}$"),
     ],
 )
 def test_prompts_that_are_refused(unchecked, prompt, message) -> None:

@@ -44,6 +44,7 @@ def test_published_names_are_written() -> None:
     [
         ("exakt", r"'exakt' is no metric \(did you mean exact\?\): there are .*word_error_rate"),
         ("exact(", r"'exact\(' is no metric"),
+        ("exact(strict=" + "[" * 5000, r"^'exact.{1,120} is no metric: "),
         ("numeric(0.1)", r"'numeric\(0.1\)' is no metric"),
         ({"tolerance": 1}, r"None is no metric"),
         (

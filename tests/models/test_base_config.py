@@ -38,6 +38,22 @@ def test_a_models_own_code_is_not_run_and_nobody_is_asked(tmp_path: Path, monkey
     assert not ran.exists() and "[y/N]" not in capsys.readouterr().out
 
 
+def test_a_configuration_that_cannot_be_is_refused(tmp_path: Path):
+    LlamaConfig().save_pretrained(tmp_path)
+    file = tmp_path / "config.json"
+    # 4096 is no multiple of 5.
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"num_attention_heads": 5}))
+    with pytest.raises(ValueError, match=r"has a config\.json that cannot be: .*attention heads"):
+        load_config(str(tmp_path))
+
+
+def test_what_git_lfs_did_not_fetch_is_named(tmp_path: Path):
+    LlamaConfig().save_pretrained(tmp_path)
+    (tmp_path / "tokenizer.json").write_text("version https://git-lfs.github.com/spec/v1\n")
+    with pytest.raises(ValueError, match=r"tokenizer\.json is a pointer of Git LFS.*git lfs pull"):
+        resolve_base(tmp_path, MODELS)
+
+
 def test_the_context_is_that_of_the_positions():
     assert get_context_length(LlamaConfig(max_position_embeddings=64)) == 64
     stretched = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 64}

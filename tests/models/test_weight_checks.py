@@ -35,6 +35,15 @@ def test_a_layer_without_weights_is_refused(folder: Path):
         load(folder)
 
 
+def test_weights_that_the_model_has_no_place_for_are_named(folder: Path, capsys):
+    load(folder)
+    assert capsys.readouterr().err == ""
+    change_config(folder, num_hidden_layers=1, layer_types=None)
+    load(folder)
+    said = "9 weights of its files are not used: model.layers.1.input_layernorm.weight, "
+    assert said in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("prefix", WRAPPERS)
 def test_weights_of_a_wrapped_model_are_refused(folder: Path, prefix: str):
     weights = {f"{prefix}{name}": each for name, each in load_file(folder / WEIGHTS).items()}

@@ -76,6 +76,7 @@ def test_a_folder_with_a_run_is_left_alone(tmp_path: Path):
     (tmp_path / "other" / "file").touch()
     with pytest.raises(ValueError, match="already exists and is not a run"):
         trained(tmp_path / "other", plain(steps=1))
+    assert [each.name for each in (tmp_path / "other").iterdir()] == ["file"]  # and no lock
     with pytest.raises(ValueError, match=r"is not a run: it has no run\.json"):
         Run.read(tmp_path / "other")
     with pytest.raises(ValueError, match=r"has no setting 'epochs'; its settings are mix, seed"):

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from coterie.annotations import abbreviate
 from coterie.modalities.base import find_media_modalities, get_media_modality
 
 OPTIONAL_MARK = "?"
@@ -65,7 +66,7 @@ class Columns:
 
         {question} is the `question` column. Raises ValueError for {answer}, which would leak it.
         """
-        where = f"prompt = {self.prompt!r}"
+        where = f"prompt = {abbreviate(self.prompt)}"
         pieces = []
         try:
             parsed = list(string.Formatter().parse(self.prompt))
@@ -75,11 +76,11 @@ class Columns:
             name = None if given is None else given.removesuffix(OPTIONAL_MARK)
             if name is not None and (form or conversion or not name.isidentifier()):
                 problem = (
-                    f"{{{given}}} is no plain name of a column; write {{{{ and }}}} for braces"
+                    f"{{{given[:60]}}} is no plain name of a column; write {{{{ and }}}} for braces"
                 )
                 raise ValueError(f"{where}: {problem}")
             if name is not None and name in ("answer", self.answer):
-                raise ValueError(f"{where}: it would tell the answer; leave {{{name}}} out")
+                raise ValueError(f"{where}: it would tell the answer; leave {{{name[:60]}}} out")
             column = self.question if name == "question" else name
             pieces.append(PromptPiece(text, column, is_optional=given != name))
         return pieces

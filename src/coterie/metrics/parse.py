@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from coterie.annotations import format_suggestions
+from coterie.annotations import abbreviate, format_suggestions
 from coterie.metrics.base import AnswerMetric
 from coterie.metrics.text.normalization import to_snake_case
 from coterie.serialization import construct, find_kinds
@@ -24,14 +24,12 @@ def parse_metric(given: str | Mapping[str, Any]) -> AnswerMetric:
     known = find_metrics()
     kind = known.get(normalize_metric_name(name)) if isinstance(name, str) else None
     if kind is None and (near := find_nearby(str(name))):
-        raise ValueError(f"{name!r} is no metric here: take {' or '.join(near)}")
+        raise ValueError(f"{abbreviate(name)} is no metric here: take {' or '.join(near)}")
     if kind is None:
         names = [kind.get_name() for kind in dict.fromkeys(known.values())]
         class_names = [to_snake_case(kind.__name__) for kind in known.values()]
-        raise ValueError(
-            f"{name!r} is no metric{format_suggestions(str(name), {*names, *class_names})}: "
-            f"there are {', '.join(names)}"
-        )
+        near = format_suggestions(str(name), {*names, *class_names})
+        raise ValueError(f"{abbreviate(name)} is no metric{near}: there are {', '.join(names)}")
     return construct(kind, items, str(name))  # a YAML list becomes a tuple, as metrics need
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from coterie.data.sources.base import get_first_line
+from coterie.data.sources.files import LFS_POINTER
 from coterie.plugins import OPTIONAL_NAMES, find_plugin, list_plugins
 
 CONFIG = "config.json"
@@ -28,6 +29,7 @@ def resolve_base(base: str | Path, group: str) -> str:
         _check_hub_id(name, isinstance(base, Path), group)
         return name
     if (path / CONFIG).is_file():
+        check_no_pointers(path)
         return str(path)
     if (path / "adapter_config.json").is_file():
         raise ValueError(
@@ -35,6 +37,17 @@ def resolve_base(base: str | Path, group: str) -> str:
             "adapter with peft.PeftModel.from_pretrained"
         )
     raise ValueError(f"{path} has no config.json: it is not the folder of a transformers model")
+
+
+def check_no_pointers(folder: Path) -> None:
+    """Raise ValueError for a cloned folder whose large files Git LFS has not fetched."""
+    for file in sorted(folder.iterdir()):
+        if file.suffix in (".json", ".model", ".safetensors") and file.is_file():
+            with file.open("rb") as opened:
+                if opened.read(len(LFS_POINTER)) == LFS_POINTER:
+                    raise ValueError(
+                        f"{file} is a pointer of Git LFS, not the file: run `git lfs pull` there"
+                    )
 
 
 def _check_hub_id(name: str, is_path: bool, group: str) -> None:
@@ -65,12 +78,18 @@ def load_config(folder: str) -> Any:
     Raises ValueError if there is none, it is damaged, or needs Python code that is not part of
     transformers: such code is never run, and nobody is asked whether it may be.
     """
+    from huggingface_hub.errors import StrictDataclassError
     from transformers import AutoConfig
 
     import coterie.models.omni  # noqa: F401  registers the family with transformers
 
     try:
         return AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    except StrictDataclassError as error:  # its own line names only the check
+        reason = get_first_line(error.__cause__ or error)
+        raise ValueError(
+            f"base={folder!r} has a config.json that cannot be: {reason} Restore or mend it"
+        ) from error
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(
             describe_remote_code(folder, error)

@@ -7,6 +7,7 @@ from typing import Any
 
 from coterie.data.chat_template import get_tokenizer
 from coterie.data.sources.base import get_first_line
+from coterie.distributed import print_message
 from coterie.modalities.base import find_media_modalities
 
 WRAPPERS = {
@@ -23,7 +24,8 @@ ADVICE = "copy or download it again"
 def load_checked(base: str, load: Callable[..., Any], *, unused: str = "", **options: Any) -> Any:
     """Load a model by a `from_pretrained`, and check that all of its weights were in the files.
 
-    `unused` is in the names of weights that may be missing since nothing uses them; empty for none.
+    `unused` is in the names of weights that may be missing since nothing uses them; empty for a
+    whole model, of which a message names the weights that it has no place for.
     Raises ValueError with the names of those that are missing, of another shape or unreadable.
     """
     check_no_pickle(Path(base))
@@ -33,7 +35,14 @@ def load_checked(base: str, load: Callable[..., Any], *, unused: str = "", **opt
             use_safetensors=True, **options
         )  # fmt: skip
     missing = [name for name in info["missing_keys"] if not unused or unused not in name]
-    check_loading_info(base, sorted(missing), info["unexpected_keys"], info["mismatched_keys"])
+    others = sorted(info["unexpected_keys"])
+    check_loading_info(base, sorted(missing), others, info["mismatched_keys"])
+    # A backbone leaves out heads and poolers.
+    if others and not unused:
+        print_message(
+            f"note: base={base!r}: {len(others)} weights of its files are not used: "
+            f"{_shorten(others, ', ')}; see whether its config.json belongs to them"
+        )
     return model
 
 

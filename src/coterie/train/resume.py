@@ -32,16 +32,14 @@ def prepare_folder(
     Raises ValueError for a folder of something else, a run where `resume` is not given, a run of
     another configuration, or one whose rows or base model changed since, unless accepted.
     """
+    check_free(directory)
     folder = directory.folder
-    at = f"out={str(folder)!r} already"
-    if not directory.is_run and (folder.is_file() or directory.has_other_files):
-        raise ValueError(f"{at} exists and is not a run: give another folder")
     if not directory.is_run or not directory.is_started:
         _start(config, directory, resume=resume)
         return config.steps, config.continued_to
     if not resume:
         advice = "resume it with resume=True (--resume), or give another folder"
-        raise ValueError(f"{at} has a run: {advice}")
+        raise ValueError(f"out={str(folder)!r} already has a run: {advice}")
     saved, before = RunConfig.read(folder), read_input_digests(directory)
     now = compute_input_digests(config)
     changes = list_changes(before, now)
@@ -63,6 +61,15 @@ def prepare_folder(
         write_input_digests(directory, now)
     recover(directory, [stage.name for stage in config.recipe.stages])
     return length
+
+
+def check_free(directory: RunDirectory) -> None:
+    """Raise ValueError for a folder of something else, in which nothing is written then."""
+    folder = directory.folder
+    if not directory.is_run and (folder.is_file() or directory.has_other_files):
+        raise ValueError(
+            f"out={str(folder)!r} already exists and is not a run: give another folder"
+        )
 
 
 def _start(config: RunConfig, directory: RunDirectory, *, resume: bool) -> None:

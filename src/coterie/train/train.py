@@ -108,11 +108,13 @@ def train_from_config(
     distributed.init_distributed(chosen)
     # Slow to import: PEFT, DTensor and transformers' Trainer.
     from coterie.train import sharding
-    from coterie.train.resume import prepare_folder
+    from coterie.train.resume import check_free, prepare_folder
 
     if sharding.is_requested_by_accelerate():
         config = replace(config, sharding="fsdp")
     sharding.check(config)
+    # The lock is a file, and none is left in a folder of something else.
+    distributed.run_on_rank_zero(partial(check_free, directory))
     with lock_run(directory, "training"):
         prepare = partial(
             prepare_folder, config, directory, resume=resume, accept_changes=accept_changes

@@ -53,6 +53,7 @@ def test_a_dense_data_set(file: Path, unchecked: None) -> None:
         ("pictures: {set: nyuv}", "pictures.set = 'nyuv' (did you mean nyuv2?): give one of"),
         ("pictures: {set: nyuv2}", "pictures.folder is missing: Nyuv2 needs it"),
         ("pictures: {set: nyuv2, folder: daat}", "pictures.folder = 'daat': there is no folder /"),
+        (f"pictures: {{set: nyuv2, folder: {'x' * 300}}}", "there is no folder /"),
         ("pictures: {set: nyuv2, folder: 3}", "pictures.folder = 3: give a folder, relative to"),
         ("pictures: {set: scenes, names: [dept]}", "segmentation, depth, norm"),
         ("pictures: {set: scenes, names: [dept]}", "(did you mean depth?)"),

@@ -67,11 +67,11 @@ def parse_dataset(items: Any, path: Path, where: str) -> DenseDataset:
         near = format_suggestions(str(name), known)
         raise ValueError(f"{where}.set = {abbreviate(name)}{near}: give one of {', '.join(known)}")
     if "folder" in fields:
-        given = f"{where}.folder = {fields['folder']!r}"
+        given = f"{where}.folder = {abbreviate(fields['folder'])}"
         if not isinstance(fields["folder"], str):
             raise ValueError(f"{given}: give a folder, relative to {path}")
         folder = path.resolve().parent / os.path.expanduser(fields["folder"])
-        if not folder.is_dir():
-            raise ValueError(f"{given}: there is no folder {folder}")
+        if not os.path.isdir(folder):  # Path's raises for a name that is too long
+            raise ValueError(f"{given}: there is no folder {str(folder)[:300]}")
         fields["folder"] = str(folder)
     return construct_from_yaml(known[name], fields, where)
