@@ -71,6 +71,11 @@ def regime(name: str) -> str:
     return scores(read("conflict-cpu.json")["regimes"][name]["table"])
 
 
+def habits(name: str) -> str:
+    """The scores of a regime of `experiments.habits`."""
+    return scores(read("habits-cuda.json")["regimes"][name]["table"])
+
+
 def scores(table: Table) -> str:
     """Systems by tasks, with intervals; delta_m last."""
     names = [column["name"] for column in table["columns"]]
@@ -147,6 +152,8 @@ TABLES: dict[tuple[Path, str], Callable[[], str]] = {
     (PAGE, "demo"): demo,
     (PAGE, "asked"): partial(regime, "asked"),
     (PAGE, "unasked"): partial(regime, "unasked"),
+    (PAGE, "habits_asked"): partial(habits, "asked"),
+    (PAGE, "habits_unasked"): partial(habits, "unasked"),
     (PAGE, "dense"): dense,
     (PAGE, "information"): information,
     (PAGE, "pruned"): pruned,

@@ -51,12 +51,9 @@ def has_tower_mixtures(model: nn.Module) -> bool:
 
 
 def cache_hidden_states(model: PeftModel) -> AbstractContextManager["HiddenStateCache | None"]:
-    """Run an omni model's layers below the first trained one once per sample, within the block.
-
-    On a CPU alone: an accelerator runs a batch through them faster than their outputs are read.
-    """
+    """Run an omni model's layers below the first trained one once per sample, within the block."""
     base_model: Any = model.get_base_model()
-    if base_model.config.model_type != "coterie_omni" or model.device.type != "cpu":
+    if base_model.config.model_type != "coterie_omni":
         return nullcontext()
     from coterie.models.omni.hidden_state_cache import use_hidden_state_cache
 

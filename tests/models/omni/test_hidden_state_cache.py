@@ -147,3 +147,14 @@ def test_pictures_without_features_run_every_layer(tmp_path: Path) -> None:
     with use_hidden_state_cache(model, tmp_path):
         loss, _ = learned(model, inputs)
     assert torch.equal(loss, plain)
+
+
+def test_an_accelerator_runs_every_layer(tmp_path: Path) -> None:
+    model, host = grafted(MIXTURES[0])
+    inputs = batch(host, tmp_path / "features", chats())
+    with use_hidden_state_cache(model, tmp_path / "trunk") as trunk:
+        assert trunk is not None
+        trunk.batch = inputs
+        assert trunk.can_use()
+        trunk.batch = {name: each.to("meta") for name, each in inputs.items()}
+        assert not trunk.can_use()

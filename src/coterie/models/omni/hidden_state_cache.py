@@ -36,7 +36,7 @@ def use_hidden_state_cache(
 
     A sample's hidden states are computed once and alone, so they do not depend on its batch. They
     are stored in the dtype of the computation, in a folder that processes may share. Media must be
-    passed as features of `FeatureCache`; other batches, and eval mode, run every layer.
+    passed as features of `FeatureCache`; other batches, eval mode and accelerators run every layer.
 
     Yields the cache; None if something at or before the first layer is trained.
     """
@@ -121,10 +121,15 @@ class HiddenStateCache:
         return output
 
     def can_use(self) -> bool:
-        """Return whether the batch has token ids, right padding, and media as features only."""
+        """Return whether the batch is on a CPU, padded on the right, and has media as features.
+
+        An accelerator runs a batch through the layers faster than their outputs are read.
+        """
         given = {name for name, value in self.batch.items() if value is not None}
         mask = self.batch.get("attention_mask")
         if "input_ids" not in given or mask is None or mask.ndim != 2:
+            return False
+        if mask.device.type != "cpu":
             return False
         if given & {"pixel_values", "input_features", "position_ids", *CACHE_NAMES}:
             return False
@@ -153,8 +158,7 @@ class HiddenStateCache:
     def get_hidden_states(self) -> list[Float[Tensor, "seq width"]]:
         """Return each sample's hidden states; its small matrix products run on one CPU core."""
         threads = torch.get_num_threads()
-        cores = threads if self.model.device.type == "cpu" else 1
-        with ThreadPoolExecutor(cores, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
             try:
                 return list(pool.map(self.get_hidden_state, self.split_samples()))
             finally:
