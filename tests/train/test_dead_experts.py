@@ -6,7 +6,7 @@ import torch
 from coterie import Mixture, Rectified, TopK
 from coterie.routing.decision import Routing, Tape
 from coterie.routing.usage import ExpertUsage
-from coterie.train.dead_experts import WATCHED_RECORDS, DeadExpertWatch
+from coterie.train.dead_experts import FEWEST_RECORDS, WATCHED_RECORDS, DeadExpertWatch
 
 
 def used(**layers: list[float]) -> ExpertUsage:
@@ -28,6 +28,18 @@ def test_experts_that_were_never_chosen_are_told_once_with_the_cure() -> None:
     with pytest.warns(UserWarning, match=text):
         watch.add(used(first=[0.0, 0.5], second=[0.0, 0.0], third=[1.0, 0.1]))
     watch.add(used(first=[0.0, 0.5]))
+
+
+def test_a_short_stage_is_told_at_its_end() -> None:
+    watch = DeadExpertWatch([Mixture(router=TopK(k=1))])
+    for _ in range(FEWEST_RECORDS - 1):
+        watch.add(used(first=[0.0, 0.5]))
+    with pytest.warns(UserWarning, match=f"in {FEWEST_RECORDS} records"):
+        watch.add(used(first=[0.0, 0.5]), is_last=True)
+    short = DeadExpertWatch([Mixture(router=TopK(k=1))])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        short.add(used(first=[0.0, 0.5]), is_last=True)
 
 
 def test_one_choice_in_any_record_is_enough() -> None:

@@ -11,6 +11,8 @@ from coterie.routing.usage import ExpertUsage
 
 WATCHED_RECORDS = 20
 """After so many records of a stage without a choice an expert counts as dead, not as unlucky."""
+FEWEST_RECORDS = 10
+"""So many are enough at the end of a stage that has no more."""
 
 
 class DeadExpertWatch:
@@ -22,13 +24,15 @@ class DeadExpertWatch:
         self.num_records = 0
         self.chosen: dict[str, Bool[Tensor, " experts"]] = {}
 
-    def add(self, usage: ExpertUsage) -> None:
-        """Add the usage of one record, of all processes."""
+    def add(self, usage: ExpertUsage, *, is_last: bool = False) -> None:
+        """Add the usage of one record, of all processes; `is_last` is the last one of the stage."""
         self.num_records += 1
         for layer, sums in usage.sums.items():
             is_chosen = sums[:, :-1].chunk(3, 1)[1].sum(0) > 0
             self.chosen[layer] = self.chosen.get(layer, is_chosen) | is_chosen
-        if self.num_records == WATCHED_RECORDS and (told := self.describe()):
+        ends_early = is_last and FEWEST_RECORDS <= self.num_records < WATCHED_RECORDS
+        is_due = self.num_records == WATCHED_RECORDS or ends_early
+        if is_due and (told := self.describe()):
             warnings.warn(told, stacklevel=2)
 
     def describe(self) -> str:

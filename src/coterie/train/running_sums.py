@@ -167,7 +167,7 @@ class RunningSums:
             "task_loss": {name: total / count for name, total, count in by_task if count},
             "routing_loss": {name: total / num_steps for name, total in by_loss},
             **measured,
-            **self._compute_usage(),
+            **self._compute_usage(is_last=step == context.stage.steps),
         }
 
     def _compute_totals(self) -> dict[str, Tensor]:
@@ -184,10 +184,10 @@ class RunningSums:
         own.sums = {layer: sums.cpu() for layer, sums in self.usage.sums.items()}
         return ExpertUsage.merge(distributed.all_gather_object(own))
 
-    def _compute_usage(self) -> dict[str, Any]:
+    def _compute_usage(self, *, is_last: bool) -> dict[str, Any]:
         usage = self._merge_usage()
         if usage.sums:
-            self.watch.add(usage)
+            self.watch.add(usage, is_last=is_last)
         entries: dict[str, Any] = {"information": compute_layer_information(usage)}
         if self.usage_is_due:
             entries["use"] = round_statistics(usage.compute_means(LOGGED_STATISTICS))
