@@ -42,20 +42,23 @@ def test_from_nothing_to_a_report_and_again(small: Path) -> None:
     assert result.report == page and "coterie demo --steps 2" in page.read_text()
     table = json.loads((small / "demo" / "table.json").read_text())
     systems = [row["system"] for row in table["rows"]]
-    assert systems == ["shared_lora", "moelora", "untrained"]  # rows of text have no blind control
+    # Rows of text have no blind control.
+    assert systems == ["single_task", "shared_lora", "moelora", "untrained"]
+    assert table["baseline"] == "single_task"
     assert (small / "demo" / "table.md").read_text() == result.table.to_markdown()
     # Llama of width 32, 16 for keys and values, 64 in the MLP: the seven maps of a layer have
     # inputs and outputs of 2 * 64 + 2 * 48 + 3 * 96 = 512 together. Two layers: 2 * 32 * 512; and
     # in each of 14 maps two tasks' weights of eight experts.
-    assert f"trainable parameters: shared_lora 32,768, moelora {32768 + 14 * 2 * 8:,};" in said[3]
-    assert "[2/8] run the frozen layers once over the rows" in said
+    assert "trainable parameters: shared_lora 32,768, single_task 32,768, moelora" in said[4]
+    assert f"moelora {32768 + 14 * 2 * 8:,};" in said[4]
+    assert "[2/14] run the frozen layers once over the rows" in said
 
     weights = small / "demo" / "moelora" / "adapter" / "adapter_model.safetensors"
     conflict = small / "demo" / "conflict.json"
     before = weights.stat().st_mtime_ns, conflict.stat().st_mtime_ns
     shown(small, said := []).run()
     assert (weights.stat().st_mtime_ns, conflict.stat().st_mtime_ns) == before
-    assert sum("done before" in line for line in said) == 7  # all but the report
+    assert sum("done before" in line for line in said) == 13  # all but the report
 
 
 def test_wrong_steps_are_refused_at_once() -> None:
@@ -65,22 +68,25 @@ def test_wrong_steps_are_refused_at_once() -> None:
 
 def test_tasks_that_could_not_be_fetched_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     there = [
-        TextTask(name=name, rows={"train": "rows.jsonl"}) for name in ("chart", "spoken", "group")
+        TextTask(name=name, rows={"train": "rows.jsonl"}) for name in ("chart", "naming", "group")
     ]
     monkeypatch.setattr(showcase, "read_tasks", lambda path: TextTasks(tasks=tuple(there)))
     said: list[str] = []
     tasks = Showcase(out="demo", report_progress=said.append).select_tasks()
-    assert tasks.names == ("group", "chart", "spoken")
+    assert tasks.names == ("naming", "group", "chart")
+    # What replaces a task keeps its own question.
+    assert [task.prompt for task in tasks.tasks] == ["Answer.", "Answer.", "{question}"]
     missing = "images or sounds could not be fetched"
     assert [line.strip() for line in said] == [
         f"without food_group, whose {missing}, with chart in its place",
-        f"without spoken_initial, whose {missing}",
-        f"without spoken_question, whose {missing}",
+        f"without energy, whose {missing}",
     ]
 
 
 def test_sizes_must_be_equal(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(showcase, "RANK", 33)
-    said = r"systems of equal size are compared: .*shared_lora 33,792, moelora 32,992; not of equal"
+    said = (
+        r"systems of equal size are compared: .*lora 33,792, .*moelora 32,992; not of equal"
+    )
     with pytest.raises(ValueError, match=said):
         shown(small, []).run()

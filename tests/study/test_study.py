@@ -37,9 +37,9 @@ def test_what_it_makes_and_says(user: Path, whole: tuple[StudyResult, list[str]]
     assert result.report == user / "whole" / "report.html" and result.report.is_file()
     table = json.loads((user / "whole" / "table.json").read_text())
     assert [row["system"] for row in table["rows"]] == [
-        "shared_lora", "single_task", "moelora", "untrained"
+        "single_task", "shared_lora", "moelora", "untrained"
     ]  # fmt: skip
-    assert table["baseline"] == "shared_lora" and result.headline.startswith("moelora")
+    assert table["baseline"] == "single_task" and result.headline.startswith("moelora")
     # As many steps alone as together: 2 = 1 + 1.
     assert said[:4] == [
         f"study of 3 systems on first, second, from {user / 'model'}, in {user / 'whole'}",
@@ -53,13 +53,17 @@ def test_what_it_makes_and_says(user: Path, whole: tuple[StudyResult, list[str]]
     assert said[4] == f"trainable parameters: {sizes}; of equal size"
     assert said[5].startswith("6 steps to train, about ") and "measured step" in said[5]
     parts = [line for line in said if line.startswith("[")]
-    assert parts[0] == "[1/11] diagnose: do the tasks pull in different directions?"
+    assert parts[0] == "[1/13] diagnose: do the tasks pull in different directions?"
     assert parts[1:5] == [
-        f"[{number}/11] train {name}"
+        f"[{number}/13] train {name}"
         for number, name in enumerate(("shared_lora", *FOLDERS[2:], "moelora"), 2)
     ]
-    assert parts[5] == "[6/11] evaluate shared_lora untrained"
-    assert parts[-1] == "[11/11] compare and report"
+    assert parts[5] == "[6/13] evaluate shared_lora untrained"
+    assert parts[-1] == "[13/13] compare and report"
+    assert parts[-3:-1] == [
+        f"[{number}/13] diagnose {name}: is the conflict gone?"
+        for number, name in ((11, "shared_lora"), (12, "moelora"))
+    ]
     after_first = said[said.index(parts[2]) - 1]
     assert (
         "trained 2 steps; loss" in after_first
@@ -94,7 +98,7 @@ def test_stopped_anywhere_it_ends_with_the_same_table(
     said: list[str] = []
     plan(user, "cut", said).run()
     assert said[5] == "all models are trained"
-    assert sum(line.startswith("   done before") for line in said) == 10  # all but the report
+    assert sum(line.startswith("   done before") for line in said) == 12  # all but the report
 
     def read(out: str) -> Any:
         table = json.loads((user / out / "table.json").read_text())

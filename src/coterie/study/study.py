@@ -54,7 +54,9 @@ def study(
     It trains one LoRA for all tasks, one for each task, and mixtures, each of as many trainable
     parameters as the first mixture where that can be, all for the same steps on the same rows. All
     are scored; so are the untrained model and, where rows have pictures or sounds, each model
-    without them. Results that are in `out` are used again.
+    without them. The conflict between the tasks is measured before training, and afterwards in the
+    shared LoRA and the first mixture; delta_m is relative to the models of one task. Results that
+    are in `out` are used again.
 
     Args:
         base, tasks: as in `coterie.train`; two tasks or more.
@@ -118,10 +120,8 @@ class Study:
             left = pace.describe([each for each in parts[number + 1 :] if not each.is_done()])
             took = "done before" if was_done else f"{time.monotonic() - start:.0f} s"
             self.report_progress("   " + "; ".join(each for each in (took, said, left) if each))
-        groups = self.groups
-        table = compare(groups, baseline=next(iter(groups.values())))
-        file = self.folder.report_file
-        return StudyResult(headline=summarize(groups), table=table, report=file)
+        groups, file = self.groups, self.folder.report_file
+        return StudyResult(headline=summarize(groups), table=compare_all(groups), report=file)
 
     def announce(self) -> None:
         """Say what will be done, how large the systems are, and a guess of the time.
@@ -151,9 +151,10 @@ class Study:
 
     def make_parts(self) -> list[Part]:
         """Return all parts, in order."""
+        file, plan, runs = self.folder.conflict_file, self.plan, self.plan.runs
         parts = [Part(kind="diagnose", name="diagnose: do the tasks pull in different directions?",
-                      work=self.diagnose, is_done=self.folder.conflict_file.is_file)]  # fmt: skip
-        runs = self.plan.runs
+                      work=partial(self.diagnose, file, plan.base, plan.tasks),
+                      is_done=file.is_file)]  # fmt: skip
         if self.prepare is not None:
             work, done = partial(self.prepare, runs[0].config), all(run.is_finished for run in runs)
             parts.append(Part(kind="prepare", name="run the frozen layers once over the rows",
@@ -165,8 +166,15 @@ class Study:
         parts += [self.make_evaluation(runs[0], "untrained")]  # before training all are one model
         for run in runs:
             parts.append(self.make_evaluation(run))
-            if self.plan.has_media and run.system != ALONE:
+            if plan.has_media and run.system != ALONE:
                 parts.append(self.make_evaluation(run, "blind"))
+        # The shared adapter and the first mixture.
+        for system in [name for name in plan.systems if name != ALONE][:2]:
+            run = next(each for each in runs if each.system == system)
+            file = run.directory.conflict_file
+            parts.append(Part(kind="diagnose", name=f"diagnose {run.name}: is the conflict gone?",
+                              work=partial(self.diagnose, file, run.folder),
+                              is_done=file.is_file))  # fmt: skip
         parts.append(Part(kind="report", name="compare and report", work=self.report,
                           is_done=lambda: False))  # fmt: skip
         return parts
@@ -181,12 +189,11 @@ class Study:
             is_done=run.directory.scores_file(control).is_file,
         )
 
-    def diagnose(self) -> str:
-        """Measure the conflict before training, unless it was measured."""
-        file, plan = self.folder.conflict_file, self.plan
+    def diagnose(self, file: Path, *subject: Any) -> str:
+        """Measure the conflict in a base model with tasks, or in a run, unless it was measured."""
         if file.is_file():
             return str(file)
-        conflict = diagnose(plan.base, plan.tasks, device=self.device, **self.diagnosis)
+        conflict = diagnose(*subject, device=self.device, **self.diagnosis)
         conflict.save(file)
         return conflict.summary
 
@@ -206,9 +213,9 @@ class Study:
         return ", ".join(f"{name} {each.score:.3g} {each.unit}".rstrip() for name, each in found)
 
     def report(self) -> str:
-        """Compare all systems with the first, and write the tables and the report."""
+        """Compare all systems, and write the tables and the report."""
         groups = self.groups
-        table = compare(groups, baseline=next(iter(groups.values())))
+        table = compare_all(groups)
         table.save(self.folder.table_file)
         table.save(self.folder.table_file.with_suffix(".md"))
         report(
@@ -222,6 +229,11 @@ class Study:
         """System -> its runs."""
         runs = [(run.system, Run.read(run.folder)) for run in self.plan.runs]
         return {name: [run for system, run in runs if system == name] for name in self.plan.systems}
+
+
+def compare_all(groups: Mapping[str, Sequence[Run]]) -> Table:
+    """Compare systems with a model for each task, where there are some, else with the first."""
+    return compare(groups, baseline=groups.get(ALONE, next(iter(groups.values()))))
 
 
 def plan_study(
