@@ -85,8 +85,6 @@ def test_tasks_that_could_not_be_fetched_are_told(monkeypatch: pytest.MonkeyPatc
 
 def test_sizes_must_be_equal(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(showcase, "RANK", 33)
-    said = (
-        r"systems of equal size are compared: .*lora 33,792, .*moelora 32,992; not of equal"
-    )
+    said = r"systems of equal size are compared: .*lora 33,792, .*moelora 32,992; not of equal"
     with pytest.raises(ValueError, match=said):
         shown(small, []).run()
