@@ -194,6 +194,11 @@ def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path: Path, monkeypatch):
         trained(tmp_path / "cut", plain(steps=6))
     run = trained(tmp_path / "cut", plain(steps=6), resume=True)
     assert content(run) == content(whole) and lines(run) == lines(whole)
+    # Within the last step: the run is finished, and what would follow, as in a study, is not.
+    calls.clear()
+    with pytest.raises(KeyboardInterrupt, match="stopped; the run is finished"):
+        trained(tmp_path / "last", plain(steps=3))
+    assert trained(tmp_path / "last", plain(steps=3), resume=True).is_finished
 
 
 def test_patience_goes_back_to_the_best_weights(tmp_path: Path):

@@ -73,6 +73,8 @@ class StageRunner:
         if model is None:  # killed after the last stage, before the adapter was written
             model = self._graft(base.model, number=len(self.stages) - 1)
         self._finish(model)
+        if interrupt.requested:  # within the last step: what the caller does next is stopped
+            raise StoppedBySignal("stopped; the run is finished", interrupt.number)
 
     def _open_progress(self) -> Progress:
         """Open the progress over all stages, with a guess of the time after three steps."""
