@@ -72,6 +72,13 @@ def test_two_adapters_at_one_module_add_their_deltas():
     assert not torch.equal(first, host)
 
 
+def test_adapters_have_no_weighted_sum():
+    _, model, _, _ = two_adapters()
+    with pytest.raises(ValueError, match=r"no mixture equals the sum of two\. Run .*set_adapter"):
+        model.add_weighted_adapter(["default", "other"], [0.5, 0.5], "sum")
+    assert set(model.peft_config) == {"default", "other"}
+
+
 def test_a_mixed_batch_gives_each_sample_its_adapter():
     tiny, model, bare, first = two_adapters()
     second = logits(model, tiny.batch)

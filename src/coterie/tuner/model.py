@@ -159,6 +159,15 @@ class CoterieModel(BaseTuner):
         self._check_mergeable(adapter_names)
         super().merge_adapter(adapter_names, safe_merge)
 
+    def add_weighted_adapter(self, *args: Any, **kwargs: Any) -> None:
+        """Raise ValueError: no mixture is the sum of two, whose gates choose their experts."""
+        raise ValueError(
+            "add_weighted_adapter adds up the weights of adapters, and each mixture has experts "
+            "that a gate of its own chooses: no mixture equals the sum of two. Run adapters "
+            "together by model.base_model.set_adapter([...]), which adds their outputs, or give "
+            "each sample one with adapter_names=[...]"
+        )
+
     def _check_mergeable(self, adapter_names: list[str] | None) -> None:
         """Raise ValueError before the first of several modules is changed."""
         for module in self.modules():
