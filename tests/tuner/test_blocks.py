@@ -22,11 +22,13 @@ from tests.tuner.checks import (
 
 REFUSED = {
     "qwen3_vl_moe": ("text.mlp", "has no linear layer, as the stacked experts"),
+    "qwen3_omni": ("text.mlp", "has no linear layer, as the stacked experts"),
+    "blip_2": ("text.mlp", "matches no module of blip-2"),
     "glm4v_moe": ("text.mlp", "give each its own modules"),
     "qwen2_moe": ("text.mlp", "give each its own modules"),
     "convnext": ("vision.mlp", "ConvNextLayer has convolutions over neighbours"),
 }
-"""Blocks that are mixtures themselves, or no function of single tokens."""
+"""Blocks that are mixtures themselves, no function of single tokens, or linear layers alone."""
 MLPS = [
     (family, role)
     for family in TINY
