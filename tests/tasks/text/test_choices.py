@@ -8,8 +8,8 @@ import torch
 import coterie
 from coterie.models.loading import LoadedModel, load
 from coterie.tasks.text.batches import TextCollator, compute_token_losses
-from coterie.tasks.text.choices import rank_choices
-from coterie.tasks.text.generation import prepare_inputs
+from coterie.tasks.text.choices import compute_likelihoods, rank_choices
+from coterie.tasks.text.generation import predict, prepare_inputs
 from tests.evaluate.runs import base
 from tests.tasks.text.test_generation import ask
 
@@ -49,6 +49,25 @@ def test_the_gates_of_a_mixture_see_the_prompt_alone() -> None:
         with torch.no_grad():
             losses = compute_token_losses(model, None, inputs).losses
         assert found[choice] == pytest.approx(-float(losses.sum()), abs=1e-4)
+
+
+def test_likelihoods_are_without_the_end_of_the_turn(tiny: LoadedModel) -> None:
+    collator, sample = TextCollator(tiny.processor, ["a"]), ask("is it a cat?")
+    samples = [replace(sample, answers=(choice,)) for choice in CHOICES]
+    found = compute_likelihoods(tiny, collator, samples)
+    for each, (likelihood, _) in zip(samples, found, strict=True):
+        batch = collator([each])
+        batch.pop("task_ids")
+        batch["labels"][0, -1] = -100
+        count = int(batch["labels"].ne(-100).sum())
+        with torch.no_grad():
+            loss = float(tiny.model(**batch).loss)
+        assert likelihood == pytest.approx(-loss * count, abs=1e-4)
+    (greedy,), _ = predict(tiny, collator, [sample], batch_size=1, max_new_tokens=1)
+    samples = [replace(sample, answers=(answer,)) for answer in (greedy, "is")]
+    assert [is_greedy for _, is_greedy in compute_likelihoods(tiny, collator, samples)] == [
+        True, greedy == "is"
+    ]  # fmt: skip
 
 
 def test_choices_differ(tiny: LoadedModel) -> None:
