@@ -75,10 +75,8 @@ class Columns:
         for text, given, form, conversion in parsed:
             name = None if given is None else given.removesuffix(OPTIONAL_MARK)
             if name is not None and (form or conversion or not name.isidentifier()):
-                problem = (
-                    f"{{{given[:60]}}} is no plain name of a column; write {{{{ and }}}} for braces"
-                )
-                raise ValueError(f"{where}: {problem}")
+                problem = f"{{{str(given)[:60]}}} is no plain name of a column"
+                raise ValueError(f"{where}: {problem}; write {{{{ and }}}} for braces")
             if name is not None and name in ("answer", self.answer):
                 raise ValueError(f"{where}: it would tell the answer; leave {{{name[:60]}}} out")
             column = self.question if name == "question" else name

@@ -86,7 +86,8 @@ def load_config(folder: str) -> Any:
     try:
         return AutoConfig.from_pretrained(folder, trust_remote_code=False)
     except StrictDataclassError as error:  # its own line names only the check
-        reason = get_first_line(error.__cause__ or error)
+        cause = error.__cause__
+        reason = get_first_line(cause if isinstance(cause, Exception) else error)
         raise ValueError(
             f"base={folder!r} has a config.json that cannot be: {reason} Restore or mend it"
         ) from error
