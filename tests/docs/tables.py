@@ -14,6 +14,7 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results"
 README, PAGE = ROOT / "README.md", ROOT / "docs" / "results.md"
+AWAKER = ROOT / "docs" / "recipes" / "awaker.md"
 UNITS = {"segmentation": "mIoU, %", "depth": "RMSE, m", "normals": "degrees", "edges": "odsF, %",
          "reshading": "L1"}  # fmt: skip
 BETTER = {True: "higher", False: "lower"}
@@ -74,6 +75,17 @@ def regime(name: str) -> str:
 def habits(name: str) -> str:
     """The scores of a regime of `experiments.habits`."""
     return scores(read("habits-cuda.json")["regimes"][name]["table"])
+
+
+def gate_inputs() -> str:
+    """What a gate sees of a task, by the span that it averages."""
+    names = ("cosine_other_question", "cosine_other_drawing", "variance_between_tasks")
+    rows = [
+        [f"`{span}`", *(f"{found[name]:.4f}" for name in names[:2]), f"{found[names[2]]:.1%}"]
+        for span, found in read("gate-inputs.json")["spans"].items()
+    ]
+    heads = ("cosine, same drawing, other question", "cosine, other drawing, same question")
+    return markdown(["span", *heads, "variance between tasks"], rows)
 
 
 def scores(table: Table) -> str:
@@ -154,6 +166,7 @@ TABLES: dict[tuple[Path, str], Callable[[], str]] = {
     (PAGE, "unasked"): partial(regime, "unasked"),
     (PAGE, "habits_asked"): partial(habits, "asked"),
     (PAGE, "habits_unasked"): partial(habits, "unasked"),
+    (AWAKER, "gate_inputs"): gate_inputs,
     (PAGE, "dense"): dense,
     (PAGE, "information"): information,
     (PAGE, "pruned"): pruned,
