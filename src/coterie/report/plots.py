@@ -1,6 +1,5 @@
 """Pictures of a run's experts with matplotlib: who uses which, and how many ranks."""
 
-from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from coterie.optional_imports import import_optional
@@ -45,18 +44,19 @@ def draw_expert_usage(run: Any) -> "Figure":
     panels = figure.subplots(rows, columns, squeeze=False).flatten()
     most = 1.0 if shown["statistic"] == OFTEN else max(each.max().item() for each in shown["maps"])
     names = strip_common_prefix([each.name for each in layers])
-    for place, (panel, name) in enumerate(zip_longest(panels, names)):
-        if name is None:
-            panel.set_axis_off()
-            continue
-        image = panel.imshow(shown["maps"][place], cmap=COLOURS, vmin=0, vmax=most, aspect="auto")
+    images = []
+    for place, (panel, name) in enumerate(zip(panels, names, strict=False)):
+        shade = {"cmap": COLOURS, "vmin": 0, "vmax": most, "aspect": "auto"}
+        images.append(panel.imshow(shown["maps"][place], **shade))
         panel.set_title(name, fontsize="x-small")
         panel.set_xticks(range(len(layers[place].experts)))
         panel.set_xticklabels(range(1, 1 + len(layers[place].experts)), fontsize="x-small")
         labels = tasks if place % columns == 0 else [""] * len(tasks)
         panel.set_yticks(range(len(tasks)), labels=labels, fontsize="x-small")
         panel.tick_params(length=0)
-    figure.colorbar(image, ax=list(panels), shrink=0.7)
+    for panel in panels[len(names) :]:
+        panel.set_axis_off()
+    figure.colorbar(images[0], ax=list(panels), shrink=0.7)
     return figure
 
 

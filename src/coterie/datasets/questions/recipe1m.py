@@ -63,8 +63,10 @@ class Recipe1M(QuestionDataset):
             others = [each for each in PARTITIONS if each != self.partition]
             if isinstance(recipe, dict) and recipe.get("partition") in others:
                 continue
-            if key in images or not isinstance(key, str):
-                yield source, (recipe, images.get(key), names.get(key))
+            if not isinstance(key, str):
+                yield source, (recipe, None, None)
+            elif key in images:
+                yield source, (recipe, images[key], names.get(key))
 
     def _index(self, name: str) -> dict[str, Any]:
         """Return id -> item of a file's list."""
