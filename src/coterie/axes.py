@@ -4,6 +4,7 @@ AXES = {
     "batch": "samples of one forward pass",
     "seq": "positions of a sample",
     "images": "images of all samples, in order",
+    "recordings": "recordings of all samples, in order",
     "items": "what a loss averages over: answer tokens, or images with a label",
     "tokens": "all rows of a call, batch axes flattened into one",
     "units": "what is routed: tokens, or samples where one decision serves a sample",

@@ -71,7 +71,8 @@ class ModelFamily(ABC):
         roles: text.attn, text.mlp, vision.attn, vision.mlp and connector, those the family has.
         towers: the name of a tower, such as vision, connector or audio, as modalities have them ->
             regular expression of all module names in it. The first that matches counts, so a
-            connector inside a tower comes before the tower.
+            connector inside a tower comes before the tower. Any other name is of a part whose
+            rows are of no modality: gates that decide by sample or by task are refused there.
         placeholders: the modalities with placeholder tokens in `input_ids`, whose ids the
             configuration has as `image_token_id` and the like.
         new_parameters: a regular expression of full names of newly initialised parameters, such as
