@@ -10,12 +10,13 @@ from coterie.cli.main import Subcommand
 @click.option("--steps", type=int, help="Optimizer steps of each training.")
 @click.option("--seed", default=0, show_default=True, type=int, help="Of everything random.")
 def demo(out: str, steps: int | None, seed: int) -> None:
-    """Compares a shared LoRA with a mixture of experts, from nothing.
+    """Shows tasks in conflict and a remedy, from nothing.
 
-    It trains both on several tasks of the embedded data and writes a report. Both have equally
-    many trainable parameters, within 1 percent, and see the same rows. They are scored on held-out
-    rows; so are the untrained model, and each model without its images and sounds. Steps that were
-    completed before are not repeated.
+    Four tasks of the embedded data have one prompt. It trains a LoRA for each, one for all, and a
+    mixture of experts whose gate is given the task, of equally many trainable parameters within 1
+    percent, on the same rows. They are scored on held-out rows; so are the untrained model, and
+    the models of all tasks without their images. The conflict of the tasks' gradients is measured
+    before training and afterwards. Steps that were completed before are not repeated.
 
     \b
     Examples:
