@@ -237,6 +237,7 @@ def conflicting(tasks: Sequence[str], level: float, random: np.random.Generator)
         "tasks": list(tasks),
         "groups": [f"layers {6 * i}-{6 * i + 5}" for i in range(5)],
         "cosine": maps,
+        "high": (np.mean(maps, axis=0) + 0.1).tolist(),
         "transfer": (random.normal(size=(count, count)) * 0.02 - 0.01).tolist(),
         "within_task": [0.41] * count,
         "negative_share": sum(v < 0 for v in off) / max(len(off), 1),

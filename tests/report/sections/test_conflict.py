@@ -5,6 +5,7 @@ import re
 import pytest
 
 from coterie.report.build import make_environment
+from coterie.report.section import ReportContext
 from coterie.report.sections.conflict import ConflictMap, parse_measurement
 from tests.diagnose.test_conflict import conflict
 
@@ -44,3 +45,17 @@ def test_a_loss_that_falls_is_blue_and_a_cosine_below_zero_is_orange() -> None:
     cosines, _, transfer = (re.findall(r'<td class="(neg|pos)', part) for part in parts)
     assert cosines[:4] == ["pos", "neg", "neg", "pos"]
     assert transfer[:4] == ["pos", "neg", "neg", "pos"]
+
+
+def test_the_first_screen_counts_pairs_that_surely_conflict() -> None:
+    # Noise around 0 is as often below as above; only an interval below 0 counts.
+    measured = [
+        *parse_measurement("Before training", conflict(-0.2, low=-0.3, high=0.1).dump()),
+        *parse_measurement("After training: a", conflict(-0.2, low=-0.3, high=-0.1).dump()),
+    ]
+    context = ReportContext(systems=(), conflict_before=None, command=None)
+    (said,) = ConflictMap().summarize(context, {"measurements": measured})
+    assert said == (
+        "Pairs of tasks whose gradients surely point against each other: before training 0 of 1; "
+        "after training: a 1 of 1."
+    )

@@ -1,6 +1,7 @@
 """The conflict between tasks before and after training, as heat maps and sentences."""
 
 from collections.abc import Iterator, Mapping
+from math import comb
 from typing import Any
 
 import torch
@@ -46,12 +47,13 @@ class ConflictMap(Section):
 
     def summarize(self, context: ReportContext, values: Mapping[str, Any]) -> Iterator[str]:
         listed = "; ".join(
-            f"{each['title'][0].lower()}{each['title'][1:]} {each['negative_percent']:.0f} %"
+            f"{each['title'][0].lower()}{each['title'][1:]} {each['conflicting']} of "
+            f"{comb(len(each['tasks']), 2)}"
             for each in values["measurements"]
-            if each["negative_percent"] is not None
+            if each["conflicting"] is not None
         )
         if listed:
-            yield f"Pairs of tasks whose gradients point against each other: {listed}."
+            yield f"Pairs of tasks whose gradients surely point against each other: {listed}."
 
 
 def parse_measurement(title: str, data: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -74,6 +76,7 @@ def parse_measurement(title: str, data: Mapping[str, Any]) -> Iterator[Mapping[s
         # 1 says nothing; two halves of a task's own batches say how much is noise.
         cosines = cosines.where(~torch.eye(len(tasks), dtype=torch.bool), within)
     transfer = parse_matrix(data.get("transfer"), len(tasks), len(tasks))
+    high = parse_matrix(data.get("high"), len(tasks), len(tasks))
     yield {
         "title": title,
         "tasks": tasks,
@@ -84,5 +87,7 @@ def parse_measurement(title: str, data: Mapping[str, Any]) -> Iterator[Mapping[s
         "transfer": None if transfer is None else 100 * transfer,
         "summary": str(data.get("sentence", "")),
         "negative_percent": 100 * share if is_number(share) else None,
+        # Pairs whose whole interval is below 0, as the summary counts them.
+        "conflicting": None if high is None else int((high.triu(1) < 0).sum()),
         "has_own": within is not None and not within.isnan().all(),
     }
