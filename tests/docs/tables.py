@@ -77,6 +77,11 @@ def habits(name: str) -> str:
     return scores(read("habits-cuda.json")["regimes"][name]["table"])
 
 
+def one_prompt() -> str:
+    """The scores of `experiments.one_prompt`."""
+    return scores(read("one-prompt-cpu.json")["table"])
+
+
 def gate_inputs() -> str:
     """What a gate sees of a task, by the span that it averages."""
     names = ("cosine_other_question", "cosine_other_drawing", "variance_between_tasks")
@@ -166,6 +171,7 @@ TABLES: dict[tuple[Path, str], Callable[[], str]] = {
     (PAGE, "unasked"): partial(regime, "unasked"),
     (PAGE, "habits_asked"): partial(habits, "asked"),
     (PAGE, "habits_unasked"): partial(habits, "unasked"),
+    (PAGE, "one_prompt"): one_prompt,
     (AWAKER, "gate_inputs"): gate_inputs,
     (PAGE, "dense"): dense,
     (PAGE, "information"): information,
