@@ -1,7 +1,8 @@
-"""The systems that `experiments.habits` compares: all train as many parameters, within 2.5 %."""
+"""The systems of `experiments.habits` and `tagged`: of equal size, within 2.5 %."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Literal
 
 from coterie import Lora, recipes
@@ -33,11 +34,13 @@ LAYERS = r"model\.language_model\." + LAYER
 AT = (LAYERS + r"self_attn\.(q|k|v|o)_proj", LAYERS + r"mlp\.(gate|up|down)_proj")
 
 
-def make_systems() -> Mapping[str, Recipe]:
+def make_systems(stages: tuple[int, int, int] = STAGES) -> Mapping[str, Recipe]:
     """Return name -> recipe; `check_sizes` verifies that their parameter counts agree.
 
-    Ranks differ between attention and MLP where whole ranks would not give the same size. At equal
-    weights of its experts, each mixture is a LoRA of the shared one's scale, 2.
+    `stages` are the steps of Awaker's; the others' are a setting of the training.
+
+    Ranks differ between attention and MLP where whole ranks would not give the same size. At
+    equal weights of its experts, each mixture is a LoRA of the shared one's scale, 2.
     """
     shared = place(Lora(ranks=(11,), alpha=22.0), Lora(ranks=(10,), alpha=20.0))
     return {
@@ -74,14 +77,25 @@ def make_systems() -> Mapping[str, Recipe]:
             )(TokenGate(bias=False), Rectified(bias=1.0)),
         ),
         "dual_lora": recipes.dual_lora(rank=7, scale=2.0, dropout=0.0, at=AT),
-        "awaker": make_awaker(),
-        "awaker, one stage": make_awaker(stages=(0, STEPS, 0)),
-        "awaker, two stages": make_awaker(stages=(STAGES[0], STEPS - STAGES[0], 0)),
-        "awaker, whole prompt": make_awaker(span="prompt"),
-        "awaker, image": make_awaker(span="media"),
-        "awaker, text": make_awaker(span="text"),
-        "awaker, tied in none": make_awaker(tie="layer", rank=8),
-        "awaker, tied in all": make_awaker(tie="model", rank=11),
+        **make_awakers(stages),
+    }
+
+
+def make_awakers(stages: tuple[int, int, int]) -> Mapping[str, Recipe]:
+    """Return Awaker, and the recipes that differ from it, or from that of another span, in one."""
+    first, *later = stages
+    one, two = (0, sum(stages), 0), (first, sum(later), 0)
+    make = partial(make_awaker, stages=stages)
+    text = partial(make_awaker, span="text")
+    return {
+        "awaker": make(),
+        "awaker, whole prompt": make(span="prompt"),
+        "awaker, image": make(span="media"),
+        "awaker, text": make(span="text"),
+        "awaker, text, one stage": text(stages=one),
+        "awaker, text, two stages": text(stages=two),
+        "awaker, text, tied in none": make(span="text", tie="layer", rank=8),
+        "awaker, text, tied in all": make(span="text", tie="model", rank=11),
     }
 
 

@@ -8,11 +8,11 @@ style that no run has seen. Several processes share the work, which a second cal
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from coterie_demo.pantry.assets import AssetStore
 from coterie_demo.pantry.catalog import Concept, read_translations
 from coterie_demo.pantry.tasks.naming import draw_on_white_card, shuffle_concepts
 from experiments.habit_systems import ALONE, AT, LEARNING_RATE, STEPS, check_sizes, make_systems
+from experiments.parts import share_work
 
 QUESTIONS = {
     "name": "What is this?",
@@ -138,21 +139,6 @@ def run(unit: Unit, out: Path, steps: int) -> None:
     coterie.evaluate(trained, limit=LIMIT, batch_size=64)
 
 
-def work(out: Path, steps: int, until: float) -> None:
-    """Run units that no other process has taken, until the time `until`."""
-    for unit in list_units():
-        if time.time() > until:
-            return
-        claim = out / "claims" / unit.path.replace("/", "+")
-        try:
-            os.close(os.open(claim, os.O_CREAT | os.O_EXCL))
-        except FileExistsError:
-            continue
-        start = time.time()
-        run(unit, out, steps)
-        print(f"{unit.path}: {time.time() - start:.0f} s", flush=True)
-
-
 def summarise(out: Path, regime: str) -> dict[str, Any]:
     """Compare the systems of a regime over the seeds that all of them have."""
     by_seed: dict[int, dict[str, list[Path]]] = {}
@@ -208,7 +194,9 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     if given.until:
-        work(given.out, given.steps, given.until)
+        units = {unit.path: unit for unit in list_units()}
+        run_one = partial(run, out=given.out, steps=given.steps)
+        share_work(units, given.out / "claims", run_one, given.until)
         return
     if given.write:
         write_result(given.out, given.write)
@@ -216,7 +204,6 @@ def main() -> None:
     check_sizes(tuple(QUESTIONS))
     until = time.time() + given.seconds
     write_rows(given.out / "rows")
-    (given.out / "claims").mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "experiments.habits", str(given.out)]
     command += ["--steps", str(given.steps), "--until", str(until)]
     workers = [subprocess.Popen(command) for _ in range(given.processes)]

@@ -1,9 +1,15 @@
 """Run a long experiment in several processes of one thread each, resumable."""
 
+import fcntl
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
+
+Unit = TypeVar("Unit")
 
 
 def in_parts(module: str, out: Path, processes: int) -> None:
@@ -19,3 +25,28 @@ def in_parts(module: str, out: Path, processes: int) -> None:
     ]
     if any([worker.wait() for worker in workers]):
         raise SystemExit("a part of the experiment failed; the same command goes on from there")
+
+
+def share_work(
+    units: Mapping[str, Unit], claims: Path, run: Callable[[Unit], None], until: float = 1e18
+) -> None:
+    """Run the units that no other process runs or has finished; start none after `until`.
+
+    `claims` has a file per unit, locked while it runs: a unit that was stopped is run again.
+    """
+    claims.mkdir(parents=True, exist_ok=True)
+    for name, unit in units.items():
+        if time.time() > until:
+            return
+        with (claims / name.replace("/", "+")).open("a+") as claim:
+            try:
+                fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            claim.seek(0)
+            if claim.read():
+                continue
+            start = time.time()
+            run(unit)
+            claim.write(f"{time.time() - start:.0f} s\n")
+            print(f"{name}: {time.time() - start:.0f} s", flush=True)
