@@ -2,7 +2,12 @@
 
 import pytest
 
-from coterie.file_names import check_file_name
+from coterie.file_names import (
+    check_file_name,
+    check_names_differ,
+    describe_long_path,
+    find_colliding,
+)
 
 
 @pytest.mark.parametrize(
@@ -45,3 +50,41 @@ def test_the_message_is_short() -> None:
     with pytest.raises(ValueError) as caught:
         check_file_name("x" * 10**6, "stages[0].name", kind="stage")
     assert str(caught.value).startswith("stages[0].name = 'xxx") and len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        (["ocr", "naming"], None),
+        (["ocr", "naming", "OCR"], (0, 2)),
+        (["a", "a"], (0, 1)),
+        (["caf\u00e9", "cafe\u0301"], (0, 1)),  # one letter, or two code points
+        (["STRASSE", "stra\u00dfe"], (0, 1)),
+        (["a", "a "], None),  # refused before, by `check_file_name`
+    ],
+)
+def test_names_that_one_file_could_have(names: list[str], found: tuple[int, int] | None) -> None:
+    assert find_colliding(names) == found
+
+
+def test_names_that_differ_in_capitals_alone_are_refused() -> None:
+    check_names_differ(["ocr", "naming"], "tasks", kind="task")
+    with pytest.raises(
+        ValueError, match=r"^tasks: the name 'a' is there twice; give each task a na"
+    ):
+        check_names_differ(["a", "a"], "tasks", kind="task")
+    with pytest.raises(
+        ValueError, match=r"^tasks: the names 'ocr' and 'OCR' differ in capitals or"
+    ):
+        check_names_differ(["ocr", "OCR"], "tasks", kind="task")
+
+
+def test_what_is_too_long_about_a_path() -> None:
+    # Two bytes a letter.
+    assert describe_long_path("/a/" + "\u00e9" * 150 + "/b") == (
+        "the name "
+        + "\u00e9" * 40
+        + "... in it has 300 bytes, and disks take 255: give a shorter one"
+    )
+    told = "it has 5999 bytes, more than the system takes: give a shorter one"
+    assert describe_long_path("/".join(["ab"] * 2000)) == told

@@ -16,6 +16,7 @@ from coterie.io import (
     explain_write_errors,
     make_scratch_dir,
     read_json,
+    read_text,
     save_tensors,
     write,
     write_json,
@@ -168,3 +169,12 @@ def test_a_folder_in_the_place_of_a_file_is_named(tmp_path: Path) -> None:
         with pytest.raises(WriteError, match=r"a cannot be written: Is a directory"):
             (tmp_path / "a").mkdir(exist_ok=True)
             place(tmp_path / "a", "x")
+
+
+def test_a_name_that_is_too_long_is_named(tmp_path: Path) -> None:
+    with pytest.raises(
+        WriteError, match=r"the name a{40}\.\.\. in it has 300 bytes, and disks take"
+    ):
+        write(tmp_path / ("a" * 300), "")
+    with pytest.raises(ValueError, match=r"cannot be read: File name too long; the name a{40}"):
+        read_text(tmp_path / ("a" * 300))

@@ -114,7 +114,7 @@ COPIED = Stage(name="copied", init="copy")
         ({"departures": "one"}, "tuple of str"),
         ({"balancing": None}, "kind of coterie.balancing"),
         ({"mixtures": (Mixture(gate=None),), "losses": (LoadBalance(),)}, "no mixture .* a gate"),
-        ({"stages": (Stage(), Stage())}, "two stages .* called 'train'"),
+        ({"stages": (Stage(), Stage())}, "stages of .*: the name 'train' is there twice"),
         ({"stages": (COPIED,)}, "only with, a mixture after a stage of routed=False"),
         ({"stages": (SINGLE, Stage())}, "'train' .* init='copy' goes with"),
         ({"stages": (Stage(), SINGLE)}, "'single' .* routed=False after 'train'"),

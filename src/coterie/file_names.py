@@ -1,11 +1,18 @@
 """`check_file_name`: names that a file may choose, and that become part of a path."""
 
+import errno
+import os
 import re
+import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
 
 from coterie.annotations import abbreviate
 
 MAX_BYTES = 100
 """A folder or file is called by the name and an ending; most file systems allow 255 bytes."""
+LONGEST_PART_BYTES = 255
+"""Of a file's or folder's name, on most file systems."""
 RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 """Names of devices on Windows, with any ending: a run with such a file cannot be copied there."""
 
@@ -43,3 +50,65 @@ def check_file_name(name: object, what: str, *, kind: str) -> None:
     """
     if problem := find_name_problem(name, kind):
         raise ValueError(f"{what} = {abbreviate(name)}: {problem}")
+
+
+def find_colliding(names: Sequence[str]) -> tuple[int, int] | None:
+    """Return the indices of two names that one file could have; None for none.
+
+    macOS and Windows take names for one that differ in capitals alone, and macOS those that differ
+    in how Unicode writes a letter with its mark: a run with both cannot be copied there.
+    """
+    seen: dict[str, int] = {}
+    for i, name in enumerate(names):
+        folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+        if (first := seen.setdefault(folded, i)) < i:
+            return first, i
+    return None
+
+
+def check_names_differ(names: Sequence[str], what: str, *, kind: str) -> None:
+    """Raise ValueError for two names that one file could have, see `find_colliding`.
+
+    `what` is the beginning of the message, `kind` what has the names.
+    """
+    if (found := find_colliding(names)) is None:
+        return
+    one, other = (names[i] for i in found)
+    advice = f"give each {kind} a name of its own"
+    if one == other:
+        raise ValueError(f"{what}: the name {one!r} is there twice; {advice}")
+    raise ValueError(
+        f"{what}: the names {one!a} and {other!a} differ in capitals or in the form of a letter "
+        f"alone, and some disks would put the files of both into one; {advice}"
+    )
+
+
+def describe_long_path(path: str) -> str:
+    """Return what is too long about a path that the system refuses as too long, and what to do."""
+    sizes = {part: len(os.fsencode(part)) for part in Path(path).parts}
+    part = next((part for part, size in sizes.items() if size > LONGEST_PART_BYTES), "")
+    if part:
+        problem = f"the name {part[:40]}... in it has {sizes[part]} bytes"
+        return f"{problem}, and disks take {LONGEST_PART_BYTES}: give a shorter one"
+    return f"it has {len(os.fsencode(path))} bytes, more than the system takes: give a shorter one"
+
+
+def suggest_path(path: str) -> str:
+    """Return advice on a path at which nothing is; "" for none."""
+    try:
+        os.lstat(path)
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return f"; {describe_long_path(path)}"
+    return "; write / in place of \\ between folders" if "\\" in path else ""
+
+
+def find_unicode_form(path: str) -> str:
+    """Return a path in the Unicode form in which it exists; as it is given if in none.
+
+    macOS writes a letter with a mark as two characters, where most write one, and other systems
+    take these for different names.
+    """
+    forms = () if path.isascii() else ("NFC", "NFD")
+    others = (unicodedata.normalize(form, path) for form in forms)
+    return next((each for each in (path, *others) if os.path.lexists(each)), path)

@@ -17,6 +17,8 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
+from coterie.file_names import describe_long_path, suggest_path
+
 PARTIAL = ".partial"
 """The end of the names of unfinished files and folders."""
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -51,8 +53,9 @@ def explain_write_errors(path: Path, advice: str = "") -> Iterator[None]:
         else:
             given = advice or "Give another place"
         cause = "a component of the path is no folder" if number == errno.ENOTDIR else ""
+        cause = describe_long_path(str(path)) if number == errno.ENAMETOOLONG else cause
         cause = cause or os.strerror(number)
-        raise WriteError(number, f"{path} cannot be written: {cause}. {given}") from error
+        raise WriteError(number, f"{path!s:.300} cannot be written: {cause}. {given}") from error
 
 
 def _find_errno(error: Exception) -> int | None:
@@ -181,7 +184,8 @@ def read_text(path: Path) -> str:
     try:
         return read_regular_file(path, MAX_CONFIG_BYTES).decode("utf-8")
     except OSError as error:
-        raise ValueError(f"{path} cannot be read: {error.strerror}") from None
+        reason = f"{error.strerror}{suggest_path(str(path))}"
+        raise ValueError(f"{path!s:.300} cannot be read: {reason}") from None
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not UTF-8: byte {error.start} is wrong") from None
 

@@ -11,7 +11,7 @@ from coterie import serialization
 from coterie.annotations import format_suggestions
 from coterie.balancing.base import Balancing
 from coterie.balancing.fixed import Fixed
-from coterie.file_names import check_file_name
+from coterie.file_names import check_file_name, check_names_differ
 from coterie.io import read_text, write
 from coterie.losses.base import RoutingLoss
 from coterie.mixture import Mixture
@@ -187,9 +187,7 @@ class Recipe:
 
     def _check_stages(self) -> None:
         names = [stage.name for stage in self.stages]
-        for name in names:
-            if names.count(name) > 1:
-                raise ValueError(f"two stages of recipe {self.name!r} are called {name!r}")
+        check_names_differ(names, f"stages of recipe {self.name!r}", kind="stage")
         for before, stage in zip((None, *self.stages), self.stages, strict=False):
             what = f"stage {stage.name!r} of recipe {self.name!r}"
             follows = before is not None and not before.routed

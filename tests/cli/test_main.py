@@ -218,3 +218,26 @@ def test_what_an_extra_brings_is_named_where_it_is_missing(
 def test_every_verb_has_a_file() -> None:
     folder = Path(main.__file__).parent
     assert all((folder / f"{name}.py").is_file() for name in VERBS)
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (
+            OSError(36, "File name too long", "x" * 300),
+            2,
+            "has 300 bytes, and disks take 255: give a",
+        ),
+        (PermissionError(13, "Permission denied", "/a/b"), 1, "coterie: /a/b: Permission denied"),
+        (OSError(5, "Input/output error"), 1, "coterie: [Errno 5] Input/output error"),
+    ],
+)
+def test_errors_of_the_system_name_the_file(
+    error: OSError, code: int, said: str, coterie: Calls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: Any, **options: Any) -> None:
+        raise error
+
+    monkeypatch.setattr("coterie.task_file.read_tasks", fail)
+    called = coterie("check", "--base", "x", "--tasks", "y", "--device", "cpu")
+    assert called.code == code and said in called.err and len(called.err.splitlines()) == 1

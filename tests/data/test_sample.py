@@ -89,3 +89,17 @@ def test_large_pictures_are_scaled_down() -> None:
     assert whole.size == (8, 6) and image.size == (4, 3)
     assert IMAGE.load(48).size == (8, 6)
     assert len(AUDIO.load(1)) == len(AUDIO.load())
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\n", "is a pointer of Git LFS, not the file"),
+        (b"\n<!DOCTYPE html><html>", "is a web page, such as a failed download leaves"),
+        (b"%PDF-1.7", "is a PDF document: save its pages as pictures"),
+    ],
+)
+def test_what_is_no_media(content: bytes, message: str) -> None:
+    for kind in ("image", "audio"):
+        with pytest.raises(ValueError, match=message):
+            MediaFile(kind=kind, content=content).load()

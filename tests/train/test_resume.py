@@ -51,15 +51,19 @@ def test_a_finished_run_takes_more_steps(
     short = trained(tmp_path / "more", plain(**CONSTANT), steps=4, log_every=2)
     short.directory.scores_file().write_text("{}")
     assert capsys.readouterr().err == ""
-    longer = trained(tmp_path / "more", plain(**CONSTANT), steps=6, log_every=2, resume=True)
+    given = {"log_every": 2, "save_every": 5, "resume": True}
+    longer = trained(tmp_path / "more", plain(**CONSTANT), steps=6, **given)
+    kept = (longer.folder / "checkpoints" / "1-train").glob("checkpoint-*")
+    assert sorted(each.name for each in kept) == ["checkpoint-5", "checkpoint-6"]
     # A constant rate is that of the longer run, so it is the same run, bit for bit.
     assert content(longer) == content(whole)
     logs = ([(line["step"], line["loss"]) for line in run.read_log()] for run in (longer, whole))
     assert next(logs) == next(logs)
     assert longer.config.steps == 4 and longer.config.continued_to == 6
-    assert "removed, as the run is trained further: scores.json" in capsys.readouterr().err
+    said = "removed, as the run is trained further: scores.json; evaluate it again\n"
+    assert capsys.readouterr().err == said
     for steps in (4, 6):
-        again = trained(tmp_path / "more", plain(**CONSTANT), steps=steps, log_every=2, resume=True)
+        again = trained(tmp_path / "more", plain(**CONSTANT), steps=steps, **given)
         assert again.config == longer.config
     with pytest.raises(ValueError, match=r"\(saved, requested\): steps: 4, 5"):
         trained(tmp_path / "more", plain(**CONSTANT), steps=5, log_every=2, resume=True)

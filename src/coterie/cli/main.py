@@ -1,5 +1,6 @@
 """The `coterie` command: its subcommands, found by name, and errors turned into exit codes."""
 
+import errno
 import os
 import sys
 import traceback
@@ -10,6 +11,7 @@ from typing import Any
 
 import click
 
+from coterie.file_names import describe_long_path
 from coterie.plugins import COMMANDS, OPTIONAL_NAMES, find_plugin, list_plugins
 
 # In the order in which a new user needs them.
@@ -17,6 +19,9 @@ VERBS = (
     "check", "study", "train", "evaluate", "compare", "diagnose", "report", "extract", "generate",
     "list", "doctor",
 )  # fmt: skip
+
+MAX_SHOWN_CHARACTERS = 300
+"""Longer paths are cut off in messages."""
 
 
 class UserError(click.ClickException):
@@ -62,9 +67,25 @@ class Subcommand(click.Command):
         except (ValueError, OSError, ImportError, FloatingPointError) as error:
             if debug:
                 traceback.print_exception(error)
-            code = 2 if isinstance(error, ValueError) else 1
-            text = str(error) or type(error).__name__
-            raise UserError(_describe(error, text), code=code) from error
+            is_mistake = isinstance(error, ValueError) or _is_too_long(error)
+            text = _describe_failure(error) or type(error).__name__
+            raise UserError(_describe(error, text), code=2 if is_mistake else 1) from error
+
+
+def _is_too_long(error: Exception) -> bool:
+    return isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG
+
+
+def _describe_failure(error: Exception) -> str:
+    """Return an error's message; of the system's own, the file and the cause without its number."""
+    named = error.filename if isinstance(error, OSError) else None
+    if not isinstance(named, str | bytes) or not str(error).startswith("[Errno"):
+        return str(error)
+    path = os.fsdecode(named)
+    shown = path if len(path) <= MAX_SHOWN_CHARACTERS else f"{path[:MAX_SHOWN_CHARACTERS]}..."
+    if _is_too_long(error):
+        return f"{shown} is too long a path: {describe_long_path(path)}"
+    return f"{shown}: {error.strerror}" if isinstance(error, OSError) else str(error)
 
 
 def _get_exit_code(stop: KeyboardInterrupt) -> int:

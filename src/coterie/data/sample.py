@@ -9,6 +9,15 @@ from typing import Any, Literal
 from coterie.io import read_regular_file
 from coterie.modalities.base import find_media_modalities, get_media_modality
 
+NO_MEDIA = {
+    b"version https://git-lfs": "is a pointer of Git LFS, not the file: run `git lfs pull` there",
+    b"<!doctype html": "is a web page, such as a failed download leaves: fetch the file again",
+    b"<html": "is a web page, such as a failed download leaves: fetch the file again",
+    b"%pdf-": "is a PDF document: save its pages as pictures",
+    b"<svg": "is an SVG drawing: save it as PNG",
+}
+"""How files begin that stand in the place of media -> what they are, and what to do."""
+
 Role = Literal["system", "user", "assistant", "tool"]
 
 
@@ -49,7 +58,7 @@ class MediaFile:
         try:
             item = modality.join_frames(frames) if frames else modality.decode(content)
         except ValueError as error:
-            raise ValueError(f"{self.name} {error}") from None
+            raise ValueError(f"{self.name} {describe_no_media(content) or error}") from None
         return item if max_pixels is None else modality.shrink(item, max_pixels)
 
     def compute_digest(self) -> str:
@@ -152,6 +161,12 @@ class TextSample:
             for turn in self.messages
         ]
         return replace(self, messages=tuple(turns))
+
+
+def describe_no_media(content: bytes) -> str:
+    """Return what a file is that has no media, by its first bytes; "" if that is not known."""
+    start = content[:64].lstrip().lower()
+    return next((text for mark, text in NO_MEDIA.items() if start.startswith(mark)), "")
 
 
 def to_template_content(part: str | MediaFile, max_pixels: int | None = None) -> dict[str, Any]:

@@ -53,9 +53,11 @@ def get_split_indices(groups: Sequence[int], part: Part) -> list[int]:
     hashes = np.asarray(groups, np.uint64)
     order = np.unique(hashes)
     if len(order) < len(SPLIT_PARTS):
+        alike = ", as rows with the same picture, sound or question stay together"
         raise ValueError(
-            f"{len(order)} different rows cannot be shared out to {', '.join(SPLIT_PARTS)}: give "
-            f"at least {len(SPLIT_PARTS)}, or a file for each split"
+            f"{len(order)} different rows cannot be shared out to {', '.join(SPLIT_PARTS)}"
+            f"{alike if len(order) < len(hashes) else ''}: give at least {len(SPLIT_PARTS)}, or a "
+            "file for each split"
         )
     tenth = max(1, round(len(order) / 10))
     test, validation, train = np.split(order, [tenth, 2 * tenth])

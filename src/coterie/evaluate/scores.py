@@ -85,10 +85,12 @@ class SharedRows:
     Attributes:
         count: how many.
         first: file and row of the first.
+        other: where the other split has the first, with its task if that is another.
     """
 
     count: int
     first: str
+    other: str = ""
 
     @classmethod
     def find(
@@ -100,8 +102,8 @@ class SharedRows:
         """
         found = tasks.find_shared_samples(datasets, split)
         return {
-            task: cls(count=len(sources), first=sources[0])
-            for task, sources in found.items() if sources
+            task: cls(count=len(shared), first=shared[0].source, other=shared[0].other)
+            for task, shared in found.items() if shared
         }  # fmt: skip
 
 
@@ -165,7 +167,8 @@ class Scores:
         """List what limits the scores: rows that training or validation has, and few samples."""
         notes = [
             f"{task}: {rows.count} of {self.tasks[task].samples} rows of {self.split!r} were "
-            f"{use}, the first is {rows.first}: the score is not of new rows; give other rows"
+            f"{use}, the first is {rows.first}{f', as {rows.other}' if rows.other else ''}: the "
+            "score is not of new rows; leave them out of one of the two, or give other rows"
             for use, found in self.get_shared_rows().items()
             for task, rows in found.items() if task in self.tasks
         ]  # fmt: skip

@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from coterie.file_names import find_colliding
 from coterie.recipe import Recipe
 from coterie.study.systems import ALONE
 from coterie.tasks.task_set import TaskSet
@@ -110,7 +111,17 @@ class StudyPlan:
     @cached_property
     def runs(self) -> tuple[PlannedRun, ...]:
         """All runs: of each system, with each seed."""
-        return tuple(self._plan_runs())
+        found = tuple(self._plan_runs())
+        names = [run.name for run in found]
+        if colliding := find_colliding(names):
+            one, other = (found[i] for i in colliding)
+            raise ValueError(
+                f"two runs would be in the folder {other.name}: of {one.system} on "
+                f"{', '.join(one.config.task_names)} with seed {one.config.seed}, and of "
+                f"{other.system} on {', '.join(other.config.task_names)} with seed "
+                f"{other.config.seed}; rename a task or a recipe"
+            )
+        return found
 
     def check(self) -> None:
         """Load all rows. Raises ValueError for those that could not be trained on or scored."""

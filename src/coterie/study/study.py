@@ -24,6 +24,7 @@ from coterie.study.systems import ALONE, choose_systems, load_base
 from coterie.task_file import find_tasks
 from coterie.tasks.task_set import TaskSet
 from coterie.train import Run, train_from_config
+from coterie.train.check import list_overlaps
 from coterie.train.header import describe_finished
 from coterie.train.run import make_absolute_base
 from coterie.train.settings import TrainSettings
@@ -138,6 +139,8 @@ class Study:
             raise ValueError(f"systems of equal size are compared: {cost.describe_sizes()}")
         steps = sum(each.steps for each in self.plan.runs if not each.is_finished)
         self.report_progress(cost.describe_time(steps))
+        for notice in list_overlaps(self.plan.tasks):
+            self.report_progress(f"note: {notice}")
 
     def measure(self) -> StudyCost:
         """Return the cost that was measured before, or measure it."""

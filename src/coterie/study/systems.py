@@ -9,6 +9,7 @@ import torch
 
 from coterie.experts.base import Experts
 from coterie.experts.lora import Lora
+from coterie.file_names import check_names_differ
 from coterie.mixture import Mixture
 from coterie.recipe import Recipe
 from coterie.recipes import dense, mod_squad, moelora, shared_lora, single_task
@@ -44,12 +45,8 @@ def choose_systems(
         raise ValueError("recipes: there are none: give one or more, such as moelora")
     found = (*(make_dense_baselines() if is_dense else make_baselines(mixtures[0])), *mixtures)
     names = [recipe.name for recipe in found]
-    for name in names:
-        if names.count(name) > 1:
-            raise ValueError(
-                f"recipes: {name!r} is there twice; {names[0]} and {names[1]} are always part of a "
-                "study: give each other recipe once, with a name of its own"
-            )
+    what = f"recipes, of which {names[0]} and {names[1]} are always part of a study"
+    check_names_differ(names, what, kind="recipe")
     return dict(zip(names, found, strict=True))
 
 

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Unpack
+from typing import Any, ClassVar, NamedTuple, Unpack
 
 import numpy as np
 from torch import Tensor
@@ -19,6 +19,13 @@ from coterie.tasks.predictions import (
     PredictOptions,
     ScoredPredictions,
 )
+
+
+class SharedSample(NamedTuple):
+    """A sample that another split has, too: where it is from, and where the other split has it."""
+
+    source: str
+    other: str
 
 
 class EvaluatedTasks(ABC):
@@ -76,8 +83,8 @@ class EvaluatedTasks(ABC):
 
     def find_shared_samples(
         self, datasets: Sequence[EvaluationDataset], split: str
-    ) -> Mapping[str, Sequence[str]]:
-        """Return task -> the sources of its samples that a split has, too.
+    ) -> Mapping[str, Sequence[SharedSample]]:
+        """Return task -> its samples that a split has, too, of any task.
 
         By default none are known; task sets whose samples can be compared override it.
         """

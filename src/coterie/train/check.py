@@ -129,11 +129,13 @@ def list_overlaps(tasks: TaskSet) -> Iterator[str]:
                 split, limit=None, blind=False, skip_bad_rows=True
             )
             for other in others:
-                for task, sources in tasks.find_shared_samples(datasets, other).items():
-                    if sources:
+                for task, shared in tasks.find_shared_samples(datasets, other).items():
+                    if shared:
+                        source, its = shared[0]
                         yield (
-                            f"task {task!r}: {len(sources)} rows of {split!r} are rows of "
-                            f"{other!r}, too, the first is {sources[0]}: scores are not of new rows"
+                            f"task {task!r}: {len(shared)} rows of {split!r} are rows of "
+                            f"{other!r}, too; the first, {source}, is {its}: scores are not of new "
+                            "rows; leave these rows out of one of the two"
                         )
 
 

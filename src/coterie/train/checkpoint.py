@@ -4,6 +4,7 @@ import json
 import random
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -184,11 +185,12 @@ def save_trainer(
     facts["log_sha256"] = context.metric_log.compute_digest()
     if context.validation is not None:
         facts["validation"] = context.validation.state_dict()
+    free: dict[str, Any] = {"save_steps": None}  # Trainer would warn of another, and go on with it
 
     def write(folder: Path) -> None:
         adapter_weights.save_tensors(weights, folder)
         save_state(folder, tensors, facts)
-        state.save_to_json(str(folder / TRAINER_STATE_NAME))
+        replace(state, **free).save_to_json(str(folder / TRAINER_STATE_NAME))
 
     write_atomically(context.folder / f"{CHECKPOINT_PREFIX}{step}", write)
     remove_old(context.folder)
@@ -207,6 +209,7 @@ def load_trainer(
 ) -> None:
     """Restore all of a checkpoint but weights and random states."""
     tensors, facts = load_state(folder)
+    state.save_steps = sums.context.config.save_every
     load_optimizer(optimizer, tensors)
     load_balancing(sums.context.balancing, tensors)
     sums.restore(tensors)

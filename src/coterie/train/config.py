@@ -10,6 +10,7 @@ import torch
 from coterie import serialization
 from coterie.data.sample_check import SampleCheck
 from coterie.data.task_sampling import TaskSampling
+from coterie.file_names import check_names_differ
 from coterie.io import read_text
 from coterie.models.loading import DTYPES, LoadedModel
 from coterie.models.options import ModelOptions, Quantization
@@ -61,7 +62,8 @@ class RunConfig:
         validation_limit: validation rows of a task that are used, from the first.
         workers: processes that read and decode training samples ahead; 0 for none, so that the
             training process reads them. Changes nothing else.
-        save_every: steps between two checkpoints, at least 1; only the last two are stored.
+        save_every: steps between two checkpoints, at least 1; only the last two are stored. A run
+            may be resumed with another, and with other `workers`.
         log_every: steps between two lines of log.jsonl.
         log_usage_every: lines between two with expert usage; 0 for none.
         skip_bad_rows: skip rows that cannot be read and list them in bad_rows.jsonl.
@@ -110,8 +112,9 @@ class RunConfig:
             advice = "give a TaskSet, such as coterie.read_tasks returns"
             raise ValueError(f"tasks={self.tasks!r}: {advice}")
         names = list(self.task_names)
-        if not names or len(set(names)) != len(names):
-            raise ValueError(f"tasks={names}: give at least one task, each with a name of its own")
+        if not names:
+            raise ValueError("tasks=[]: give at least one task")
+        check_names_differ(names, f"tasks={names}", kind="task")
         if self.precision not in ("float32", "bfloat16"):
             raise ValueError(
                 f"precision={self.precision!r}: allowed are 'float32' and 'bfloat16'; float16 "

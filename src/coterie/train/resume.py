@@ -20,6 +20,9 @@ from coterie.train.inputs import (
 from coterie.train.recovery import recover
 from coterie.train.run_directory import RunDirectory
 
+FREE_SETTINGS = ("save_every", "workers")
+"""Settings that change nothing of what is trained: a run may go on with others."""
+
 Length = tuple[int | None, int | None]
 """`RunConfig.steps` and `RunConfig.continued_to`."""
 
@@ -121,7 +124,8 @@ def _check_same(
     directory: RunDirectory, saved: RunConfig, requested: RunConfig, *, is_moved: bool
 ) -> None:
     """Raise ValueError if configurations differ, but for paths of files that have only moved."""
-    requested = replace(requested, continued_to=saved.continued_to)  # may differ
+    free: dict[str, Any] = {name: getattr(saved, name) for name in FREE_SETTINGS}
+    requested = replace(requested, continued_to=saved.continued_to, **free)  # may differ
     both = (serialization.dump(each, name="run") for each in (saved, requested))
     found = [each for each in list_differences("", *both) if not (is_moved and _is_path(each[0]))]
     if found:

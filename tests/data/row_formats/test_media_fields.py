@@ -123,3 +123,27 @@ def test_parts_as_anthropic_has_them(folder: Path) -> None:
 def test_a_path_of_windows(folder: Path) -> None:
     with pytest.raises(RowError, match=r"No such file.*; write / in place of \\ between folders"):
         parse_media("image", "a\\b.png", folder, "image")
+
+
+def test_another_unicode_form(folder: Path) -> None:
+    (folder / "cafe\u0301.png").write_bytes(CONTENT)  # as macOS writes it
+    assert parse_media("image", "caf\u00e9.png", folder, "image").load().size == (20, 20)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("A B.PNG", r"No such file or directory; there is 'a b\.png'"),
+        ("a b.png ", r"; there is 'a b\.png'"),
+        ("a b.jpg", r"; there is 'a b\.png'"),
+        ("c.png", r"No such file or directory$"),
+        (
+            "x" * 300,
+            r"File name too long; the name x{40}\.\.\. in it has 300 bytes, and disks take 255",
+        ),
+    ],
+)
+def test_names_that_are_nearly_right(folder: Path, value: str, message: str) -> None:
+    with pytest.raises(RowError, match=message) as error:
+        parse_media("image", value, folder, "image")
+    assert len(str(error.value)) < 1000

@@ -28,3 +28,20 @@ def test_choices_have_letters(folder: Path, choices: Any) -> None:
     row = {"question": "Which?", "choices": choices, "answer": "A"}
     found = read(row, folder, prompt="{question}\n{choices}")
     assert found[0][0] == [("user", ["Which?\nA. red\nB. 3"])]
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (
+            {"instruction": "Add.", "output": "3"},
+            r"may name the column, as `question: instruction`$",
+        ),
+        ({"qestion": "Why?", "answer": "So."}, r"\(did you mean qestion\?\); the row has '[^`]*$"),
+        ({"question": "Why?", "output": "So."}, r"may name the column, as `answer: output`$"),
+        ({"question": "Why?"}, r"give text, a number or a list of these$"),
+    ],
+)
+def test_columns_of_other_names(folder: Path, row: dict[str, Any], message: str) -> None:
+    with pytest.raises(RowError, match=message):
+        read(row, folder)

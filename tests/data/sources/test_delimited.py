@@ -47,6 +47,7 @@ def test_what_csv_writes_is_read_back(tmp_path: Path) -> None:
         ("r.csv", "q;a\nb, c;d\n"),
         ("r.csv", '\ufeffq,a\n"b, c",d\n'),
         ("r.csv", "q\ta\nb, c\td\n"),
+        ("r.tsv", 'q,a\n"b, c",d\n'),
         ("r.csv", "q|a\nb, c|d\n"),
         ("r.csv", "sep=;\r\nq;a\r\nb, c;d\r\n"),  # Excel's
         ("r.csv", 'q, a \n"b, c",d\n'),
@@ -63,6 +64,7 @@ def test_delimiters(tmp_path: Path, name: str, text: str) -> None:
         (b"a,b,a\n", "the column 'a' comes twice"),
         (b"q,a\rb,c\r", "r.csv has lines that end in CR: save it with LF"),
         ("q,a\n".encode("utf-16"), "is UTF-16: save the file as UTF-8"),
+        ("q,a\n".encode("utf-16-le"), "r.csv:1 holds NUL bytes, as UTF-16 does: save the file"),
         (b"q\n" + b"x" * (4 * 2**20 + 1), "a line has more than 4194304 bytes"),
     ],
 )
@@ -76,7 +78,9 @@ def test_damaged_files(tmp_path: Path, content: bytes, message: str) -> None:
     [
         (b"x", "has 1 columns, the first line 2: put texts"),
         (b"x,y,z", "has 3 columns"),
-        (b'"x"y,z', "cannot be split into columns"),
+        (b'"x"y,z', "columns: a double quote ends a text in its middle: write it twice"),
+        (b'"x \\"y\\"",z', "columns: a double quote ends a text in its middle: write it twice"),
+        (b"\0\0\0", "holds NUL bytes alone, as an interrupted write leaves: remove it"),
         (b"\xff,y", "byte 0 is 0xff, not UTF-8"),
     ],
 )

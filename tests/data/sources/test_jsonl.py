@@ -68,3 +68,9 @@ def test_a_file_that_has_changed_is_not_read_wrong(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"x\.jsonl cannot be read: No such file"):
         JsonlSource(tmp_path / "x.jsonl")
+
+
+@pytest.mark.parametrize("content", [b'[{"a": 1}]', b'{\n"a": 1\n}\n', b'[\n{"a": 1}]'])
+def test_json_that_is_no_jsonl(tmp_path: Path, content: bytes) -> None:
+    with pytest.raises(RowError, match=r"; write each row in a line of its own, or all as one li"):
+        source(tmp_path, content)[0]

@@ -44,6 +44,27 @@ def test_what_is_refused(tmp_path: Path) -> None:
             open_rows(tmp_path / name, split="train")
 
 
+@pytest.mark.parametrize(
+    ("paths", "message"),
+    [
+        (["a.jsonl", "./a.jsonl"], r"a\.jsonl is twice in the list of files: its rows would count"),
+        (["a.jsonl", "*.jsonl"], r"a\.jsonl is twice in the list of files: "),
+        (
+            ["link.jsonl", "a.jsonl"],
+            r"a\.jsonl is twice in the list of files, also as .*link\.jsonl",
+        ),
+        ("*.jsonl", r"link\.jsonl is twice in the list of files, also as .*a\.jsonl"),
+    ],
+)
+def test_a_file_that_is_there_twice(tmp_path: Path, paths: str | list[str], message: str) -> None:
+    jsonl(tmp_path / "a.jsonl", [{"a": 1}])
+    (tmp_path / "link.jsonl").symlink_to(tmp_path / "a.jsonl")
+    listed = [paths] if isinstance(paths, str) else paths
+    places = [tmp_path / each for each in listed]
+    with pytest.raises(ValueError, match=message):
+        open_rows(places[0] if isinstance(paths, str) else places, split="train")
+
+
 def test_packed_files_under_other_names(tmp_path: Path) -> None:
     (tmp_path / "r.csv").write_bytes(gzip.compress(b"q,a\n"))
     with pytest.raises(ValueError, match=r"r\.csv is a \.gz file by its first bytes: rename it"):

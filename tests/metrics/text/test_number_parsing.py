@@ -2,7 +2,12 @@
 
 import pytest
 
-from coterie.metrics.text.number_parsing import find_nearest, parse_number, parse_numbers
+from coterie.metrics.text.number_parsing import (
+    find_nearest,
+    parse_number,
+    parse_numbers,
+    parse_range,
+)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +95,8 @@ from coterie.metrics.text.number_parsing import find_nearest, parse_number, pars
         ("COVID-19", None),
         ("2019", 2019),
         ("35 in 2019", 35),
-        ("5-7", 5),
+        ("5-7", 6),  # the middle
+        ("12-05-2019", 12),
         ("1.5\u4e07", 15000),
         ("3 lakh", 300000.0),
         ("2 thousands", 2000),
@@ -119,6 +125,9 @@ from coterie.metrics.text.number_parsing import find_nearest, parse_number, pars
         ("Year: 2010", 2010),
         ("in 2010", 2010),
         ("\u2460", 1),
+        ("\u51715\u4e2a", 5),  # Chinese, in which no space divides words
+        ("\uc57d5\uac1c", 5),
+        ("\u7b54\u6848\u662f1,234\u3002", 1234),
     ],
 )
 def test_number_in(text: str, expected: float | None) -> None:
@@ -151,3 +160,40 @@ def test_an_answer_without_a_number_is_refused() -> None:
 def test_the_nearest_answer_counts_and_silence_is_zero() -> None:
     assert find_nearest("about 7", ("1", "6")) == (7, 6)
     assert find_nearest("no idea", ("9", "6")) == (0, 6)
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("3-5", (3, 5)),
+        ("3\u20135", (3, 5)),
+        ("3 - 5 people", (3, 5)),
+        ("about 3 to 5", (3, 5)),
+        ("between 3 and 5", (3, 5)),
+        ("3~5", (3, 5)),
+        ("3\u20145", (3, 5)),
+        ("(3-5)", (3, 5)),  # no number of accounts
+        ("$3-$5", (3, 5)),
+        ("3-5 million", (3e6, 5e6)),
+        ("900 - 1.5k", (900, 1500)),
+        ("3 %-5 %", (0.03, 0.05)),
+        ("3-5%", (0.03, 0.05)),
+        ("-5 to -3", (-5, -3)),
+        ("-5--3", (-5, -3)),
+        ("1,000-2,000", (1000, 2000)),
+        ("The answer is 3-5.", (3, 5)),
+        ("4", (4, 4)),
+        ("3 and 5", (3, 3)),
+        ("3 to 1", (3, 3)),
+        ("5-3", (5, 5)),
+        ("from 3 to 5", (3, 3)),
+        ("10 - 3 = 7", (7, 7)),
+        ("555-1234-99", (555, 555)),
+        ("2019-05-12", (2019, 2019)),
+        ("3-4-5", (3, 3)),
+        ("3/4-5", (0.75, 5)),
+        ("5 - a", (5, 5)),
+    ],
+)
+def test_ranges(text: str, expected: tuple[float, float]) -> None:
+    assert parse_range(text, divides_percent=True) == pytest.approx(expected)

@@ -53,3 +53,11 @@ def test_years_are_checked(unchecked) -> None:
 def test_answers_are_checked() -> None:
     with pytest.raises(ValueError, match=r"'many' has no number"):
         NumericMatch().check(("many",))
+
+
+def test_ranges() -> None:
+    # An answer from 3 to 5 takes 3, 4 and 5.2 (5 % above 5), and not 6 or "2 to 4".
+    assert score(NumericMatch(), *((each, ("3-5",)) for each in ("3", "4", "5.2", "3 to 5"))) == 100
+    assert score(NumericMatch(), ("6", ("3-5",)), ("2 to 4", ("3-5",)), ("3-5", ("4",))) == 0
+    assert score(NumericMatch(), ("99-101", ("100",)), ("2012", ("2010-2015",))) == 100
+    assert score(NumericMatch(), ("2016", ("2010-2015",)), ("2010-2015", ("2010-2014",))) == 0

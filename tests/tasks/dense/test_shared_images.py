@@ -15,7 +15,8 @@ from tests.datasets.written import npy, nyuv2, nyuv2_arrays, put
 
 def find(tasks: DenseTasks, split: str, other: str) -> dict[str, list[str]]:
     datasets = tasks.load_evaluation_datasets(split, limit=None, blind=False, skip_bad_rows=False)
-    return tasks.find_shared_samples(datasets, other)
+    found = tasks.find_shared_samples(datasets, other)
+    return {name: [each.source for each in shared] for name, shared in found.items()}
 
 
 def test_equal_files(tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from coterie.tasks.text.shared_samples import find_shared_samples
 from coterie.tasks.text.task import TextTask
+from coterie.tasks.text.task_set import TextTasks
+from coterie.train.check import list_overlaps
 
 
 def write(folder: Path, name: str, rows: list[dict[str, str]]) -> str:
@@ -18,7 +20,7 @@ def find(folder: Path, *tasks: TextTask) -> dict[str, list[str]]:
         for task in tasks if "test" in task.list_splits()
     }  # fmt: skip
     found = find_shared_samples(samples, tasks)
-    return {name: [Path(each).name for each in sources] for name, sources in found.items()}
+    return {name: [Path(each.source).name for each in shared] for name, shared in found.items()}
 
 
 def test_equal_rows_of_any_file_are_found(tmp_path: Path) -> None:
@@ -34,6 +36,9 @@ def test_equal_rows_of_any_file_are_found(tmp_path: Path) -> None:
     two = TextTask(name="two", rows={"train": train}, folder=str(tmp_path))
     gone = TextTask(name="gone", rows={"train": "gone.jsonl"}, folder=str(tmp_path))
     assert find(tmp_path, one, two, gone)["one"] == ["test.jsonl:2", "test.jsonl:4"]
+    (told,) = list_overlaps(TextTasks(tasks=(one, two)))
+    assert "task 'one': 2 rows of 'test' are rows of 'train', too; the first, " in told
+    assert "test.jsonl:2, is " in told and "train.jsonl:3 of task 'two': scores are not" in told
 
 
 def test_media_count_by_their_content(tmp_path: Path) -> None:

@@ -97,6 +97,7 @@ def test_is_saved_and_loaded(rows: Path) -> None:
         ("name", "a" * 300, r"name = .*files are named for tasks, so no more than 100 bytes"),
         ("rows", {"trian": "r.jsonl"}, r"rows.trian: 'trian' is no split: give train"),
         ("rows", {"val": "a", "dev": "a"}, r"rows.dev: the split validation is named twice"),
+        ("rows", {"test_a": "a", "test_A": "b"}, r"rows.test_A: the split test_A is named twice"),
         ("rows", {"train": ()}, r"rows.train = \(\): give a file"),
         ("weight", 0, r"weight = 0: give a number above 0"),
         ("weight", float("nan"), r"weight = nan: give"),

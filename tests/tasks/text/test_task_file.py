@@ -85,7 +85,11 @@ GOOD = "name: a, rows: r.jsonl"
             r"tasks\[0\]\.metrc: there is no such key \(did you me",
         ),
         ("tasks: [{GOOD, folder: x}]", r"tasks\[0\]\.folder: there is no such key"),
-        ("tasks: [{GOOD}, {GOOD}]", r"tasks\[1\]\.name = 'a': tasks\[0\] has the same name"),
+        ("tasks: [{GOOD}, {GOOD}]", "tasks: the name 'a' is there twice; give each task a name of"),
+        (
+            "tasks: [{GOOD}, {name: A, rows: r.jsonl}]",
+            "the names 'a' and 'A' differ in capitals or",
+        ),
         (
             "tasks: [{GOOD, metric: exakt_match}]",
             r"metric = 'exakt_match': .*did you mean exact_match\?",
@@ -100,6 +104,11 @@ GOOD = "name: a, rows: r.jsonl"
             r"tasks\[0\]\.rows\.train = 'x\.jsonl': there",
         ),
         ("tasks: [{name: a, rows: [r.jsonl, x.jsonl]}]", r"rows\.all = 'x\.jsonl': there is no"),
+        ("tasks: [{name: a, rows: 'x\\r.jsonl'}]", r"x\\r\.jsonl; write / in place of"),
+        (
+            f"tasks: [{{name: a, rows: {'x' * 300}}}]",
+            r"there is no file or folder /.*x; the name x{40}\.\.\. in it has 300 bytes",
+        ),
         ("tasks: [{GOOD, media_root: x}]", r"media_root = 'x': there is no folder"),
         ("tasks: [{name: a, rows: {vald: r.jsonl}}]", r"rows\.vald: 'vald' is no split: give"),
         ("tasks: [{name: a, rows: 3}]", r"tasks\[0\]\.rows = 3: give a file or folder"),

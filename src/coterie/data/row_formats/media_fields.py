@@ -17,11 +17,14 @@ from coterie.data.row_formats.fields import (
 from coterie.data.row_formats.placeholders import check_marks, make_placeholder_pattern, unescape
 from coterie.data.row_formats.unread_media import check_columns
 from coterie.data.sample import MediaFile
+from coterie.file_names import find_unicode_form, suggest_path
 from coterie.io import check_regular_file
 from coterie.modalities.base import find_media_modalities, get_media_modality
 
 MAX_MEDIA = 1000
 """The most items of one modality in a row."""
+NEAR_SUFFIXES = (".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG", ".wav", ".WAV", ".mp3", ".flac")
+"""Other ends under which a file that is not there is looked for."""
 MAX_SHOWN_CHARACTERS = 300
 """Longer paths are shortened in errors."""
 
@@ -138,7 +141,8 @@ def parse_media(kind: str, value: Any, folder: Path, field: str) -> MediaFile:
     encoded = parse_encoded(value, field, folder)
     if isinstance(encoded, bytes):
         return make_inline(kind, encoded, field)
-    path = folder / os.path.expanduser(parse_text(encoded, field))  # Path's raises for ~nobody
+    given = os.path.expanduser(parse_text(encoded, field))  # Path's raises for ~nobody
+    path = Path(find_unicode_form(str(folder / given)))
     check_file(path, encoded, field, get_media_modality(kind).max_bytes)
     return MediaFile(kind=kind, path=path)
 
@@ -162,12 +166,20 @@ def check_file(path: Path, given: str, field: str, max_bytes: int) -> None:
         size = check_regular_file(path).st_size
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        problem = f"the file {shown} cannot be read in {path.parent}: {reason}"
-        if "\\" in given:
-            problem += "; write / in place of \\ between folders"
-        raise RowError(field, problem) from None
+        place = str(path.parent)[:MAX_SHOWN_CHARACTERS]
+        problem = f"the file {shown} cannot be read in {place}: {reason}"
+        advice = suggest_path(str(path)) or suggest_name(path)
+        raise RowError(field, f"{problem}{advice}") from None
     if size == 0:
         raise RowError(field, f"{shown} is an empty file: it has 0 bytes")
     if size > max_bytes:
         problem = f"{shown} has {size} bytes: at most {max_bytes} are read"
         raise RowError(field, f"{problem}; shrink or cut it")
+
+
+def suggest_name(path: Path) -> str:
+    """Return the name of a file that is nearly called so, as advice; "" for none."""
+    name = path.name
+    near = {name.strip(), name.lower(), name.upper(), *(path.stem + end for end in NEAR_SUFFIXES)}
+    found = [each for each in sorted(near - {name, ""}) if os.path.isfile(path.with_name(each))]
+    return f"; there is {found[0]!r}" if found else ""

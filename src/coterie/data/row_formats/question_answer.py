@@ -34,6 +34,11 @@ class QuestionAnswer(RowFormat):
         # The plural names several, which a cell of CSV holds as text.
         is_plural = name != columns.answer
         given = fields.parse_list_text(row.get(name)) if is_plural else row.get(name)
+        if given is None:
+            read = columns.list_text_columns()
+            others = [key for key, value in row.items() if value is not None and key not in read]
+            problem = "is missing or null: give text, a number or a list of these"
+            raise RowError(name, problem + (suggest_column("answer", others[-1]) if others else ""))
         answers = fields.parse_answers(given, name)
         for mark in filter(None, map(make_placeholder_pattern().search, answers)):
             problem = f"has the mark {mark[0]}: an answer is of text alone"
@@ -81,14 +86,18 @@ def format_field(row: Row, column: str, *, takes_list: bool) -> str:
     value = row.get(column)
     if value is None:
         names = [name for name, item in row.items() if item is not None]
-        raise RowError(
-            column,
-            f"is missing or null, and the prompt names it{format_suggestions(column, names)}; the "
-            f"row has {fields.format_value(', '.join(names)) if names else 'nothing'}",
-        )
+        near, has = format_suggestions(column, names), fields.format_value(", ".join(names))
+        problem = f"is missing or null, and the prompt names it{near}; the row has "
+        advice = "" if near or takes_list else suggest_column("question", names[0])
+        raise RowError(column, problem + (f"{has}{advice}" if names else "nothing"))
     if takes_list and isinstance(value, list | dict):
         return fields.parse_options(value, column)
     if value == "":
         raise RowError(column, "is '': give text that is not empty, or write "
                                f"{{{column}?}} in the prompt")  # fmt: skip
     return fields.parse_scalar(value, column)
+
+
+def suggest_column(field: str, name: str) -> str:
+    """Return how a task says which column of its rows is the question or the answer."""
+    return f"; a task in tasks.yaml may name the column, as `{field}: {name}`"

@@ -13,8 +13,8 @@ from coterie.data.sources.indexed_file import IndexedFile
 
 STATED_DELIMITER = re.compile(r'"?sep=(.)"?\s*')
 """A first line with which Excel says what separates columns."""
-OTHER_DELIMITERS = ";\t|"
-"""What separates columns of a .csv whose first line has no comma."""
+OTHER_DELIMITERS = ",;\t|"
+"""What may separate columns where the first line has none of what the file's ending says."""
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".psv": "|", ".ssv": ";"}
 """Ending of a file -> what separates its columns."""
 MAX_COLUMNS = 10_000
@@ -26,8 +26,9 @@ class DelimitedSource(IndexedFile):
 
     The first line names the columns. Texts may be in double quotes, with line breaks in them, and
     double quotes written twice. An empty column is missing. The file's ending says what separates
-    columns, see DELIMITERS; of a .csv whose first line has no comma it is a semicolon, a tab or a
-    bar there, as spreadsheets in many languages write it, or what Excel's line "sep=;" says.
+    columns, see DELIMITERS; where the first line has none of that, it is a comma, a semicolon, a
+    tab or a bar there, as spreadsheets in many languages write it, or what Excel's line "sep=;"
+    says.
     """
 
     suffixes: ClassVar = tuple(DELIMITERS)
@@ -63,7 +64,7 @@ class DelimitedSource(IndexedFile):
             each for each in reversed(self.path.suffixes) if each.lower() in self.suffixes
         )
         delimiter = DELIMITERS[suffix.lower()]
-        if delimiter != "," or "," in first:
+        if delimiter in first:
             return delimiter
         return next((each for each in OTHER_DELIMITERS if each in first), delimiter)
 
@@ -90,15 +91,20 @@ class DelimitedSource(IndexedFile):
             byte = f"byte {error.start} is 0x{content[error.start]:02x}"
             raise RowError("row", f"{byte}, not UTF-8: save the file as UTF-8") from None
         except csv.Error as error:
-            problem = f"cannot be split into columns: {error}"
-            if "unexpected end" in str(error):  # the reader has looked for the end of a text
+            problem = str(error)
+            if "expected after" in problem:
+                problem = "a double quote ends a text in its middle: write it twice within texts"
+            if "unexpected end" in problem:  # the reader has looked for the end of a text
                 lines = len(content.splitlines())
                 problem = (
-                    "cannot be split into columns: a double quote opens a text that does not end; "
-                    f"the {lines} lines to the end of the file are in it. Close it, or write "
-                    "double quotes within texts twice"
+                    f"a double quote opens a text that does not end; the {lines} lines to the end "
+                    "of the file are in it. Close it, or write double quotes within texts twice"
                 )
-            raise RowError("row", problem) from None
+            raise RowError("row", f"cannot be split into columns: {problem}") from None
+        if not content.strip(b"\0\r\n"):
+            raise RowError(
+                "row", "holds NUL bytes alone, as an interrupted write leaves: remove it"
+            )
         if len(row) != len(self.header):
             raise RowError(
                 "row",
@@ -134,6 +140,9 @@ class LineReader:
         """Return the next line."""
         if self.next_line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             raise ValueError(f"{self.name} is UTF-16: save the file as UTF-8")
+        if b"\0" in self.next_line:
+            problem = "holds NUL bytes, as UTF-16 does"
+            raise ValueError(f"{self.name}:{self.number} {problem}: save the file as UTF-8")
         return self.next_line.decode("utf-8", errors="replace")
 
     def is_at_end(self) -> bool:

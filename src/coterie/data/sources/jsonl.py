@@ -70,14 +70,22 @@ def parse_line(line: bytes) -> dict[str, Any]:
     except RecursionError:
         problem = "is nested too deeply to be read"
     except ValueError as error:
-        problem = f"is not JSON: {error}; it begins {text[:40]!r}"
+        problem = f"is not JSON: {error}; it begins {text[:40]!r}{suggest_list(text)}"
     else:
         if isinstance(row, dict):
             if text.count("[") + text.count("{") > MAX_NESTING:
                 check_nesting(row)
             return row
         problem = f"is a JSON {type(row).__name__}, {text[:40]!r}: give an object, {{...}}"
+        problem += suggest_list(text)
     raise RowError("row", problem)
+
+
+def suggest_list(text: str) -> str:
+    """Return advice on a line of a list, or one that begins an object of several lines; or ""."""
+    if text.startswith("[") or text.strip() == "{":
+        return "; write each row in a line of its own, or all as one list in a file named .json"
+    return ""
 
 
 def reject_duplicate_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -1,7 +1,9 @@
 """`open_rows`: the source of a file, a folder, a pattern, a list of these, or a hub id."""
 
 import glob
+import os
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
 from coterie.data.sources.base import RowSource
@@ -16,6 +18,7 @@ from coterie.data.sources.repository import (
     open_row_files,
 )
 from coterie.data.splits import ALIASES, find_split
+from coterie.file_names import suggest_path
 
 SAVED = ("dataset_info.json", "dataset_dict.json")
 """Files in a folder that `datasets.Dataset.save_to_disk` wrote."""
@@ -38,20 +41,39 @@ def open_rows(path: Paths, *, split: str) -> RowSource:
     Raises ValueError if nothing exists there or the format is not supported.
     """
     if not isinstance(path, str | Path):
+        check_repeated(path)
         return open_all([open_rows(each, split=split) for each in path])
     if str(path).startswith("hf:"):
         return load_from_hub(str(path), split=split)
     file = Path(path)
     if is_pattern(file):
+        check_repeated([path])
         return open_all([open_file(each, split=split) for each in find_matches(file)])
-    if not file.exists():
-        raise ValueError(f"{path}: there is no such file or folder")
+    if not os.path.exists(file):  # Path's raises for a name that is too long
+        problem = f"{str(path)[:300]}: there is no such file or folder"
+        raise ValueError(f"{problem}{suggest_path(str(path))}")
     return open_folder(file, split=split) if file.is_dir() else open_file(file, split=split)
+
+
+def check_repeated(paths: Sequence[str | Path]) -> None:
+    """Raise ValueError for a file that is in the list twice, also by a link or a pattern."""
+    listed = (
+        find_matches(Path(each)) if is_pattern(Path(each)) else [Path(each)] for each in paths
+    )
+    seen: dict[str, Path] = {}
+    for path in chain(*listed):
+        first = seen.setdefault(os.path.realpath(path), path)
+        if first is not path:
+            also = "" if str(first) == str(path) else f", also as {first}"
+            raise ValueError(
+                f"{path} is twice in the list of files{also}: its rows would count double; leave "
+                "it once, and give the task a `weight` to have it drawn more often"
+            )
 
 
 def is_pattern(path: Path) -> bool:
     """Return whether a path has *, ? or [] in it, and is not the name of a file itself."""
-    return glob.has_magic(str(path)) and not path.exists()
+    return glob.has_magic(str(path)) and not os.path.exists(path)
 
 
 def find_matches(pattern: Path) -> list[Path]:

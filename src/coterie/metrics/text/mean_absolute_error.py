@@ -13,7 +13,8 @@ from coterie.metrics.text.number_parsing import find_nearest, parse_numbers
 class MeanAbsoluteError(TextMetric):
     """Mean of |prediction - answer|, in the unit of the answers.
 
-    A prediction without a number counts as 0; of several answers, the nearest is used.
+    A prediction without a number counts as 0, a range such as "3-5" as its middle; of several
+    answers, the nearest is used.
     """
 
     higher_is_better = False

@@ -26,8 +26,10 @@ LATEX = (
     (re.compile(r"\\(?=[%$\u20ac\u00a3])"), ""),
 )
 """What LaTeX writes for signs in numbers, and the signs."""
+SPACED = r"[^\W\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"
+"""Letters and digits but those of Thai, Chinese, Japanese and Korean, which no space divides."""
 NUMBER = re.compile(
-    r"(?<![\w.])(?<![^\W\d_]-)"  # not in the middle of a word or a number, nor in COVID-19
+    rf"(?<!{SPACED})(?<!\.)(?<![^\W\d_]-)"  # not within a word or a number, nor in COVID-19
     rf"(?P<sign>[-+]|(?:minus|negative)\s+)?(?:{CURRENCY_BEFORE}\s?(?P<inner>[-+])?)?"
     r"(?:(?P<whole>\d+)\s+(?=\d+/\d))?"  # 1 1/2
     rf"(?P<digits>{GROUPED}|{PLAIN})"
@@ -60,11 +62,29 @@ LABEL = re.compile(
     r"|\b(?:in|since|by|during|until|from|year)\s+(?:the\s+year\s+)?[12]\d{3}(?!\w|[.,]\d)"
 )
 SENTENCE = re.compile(r"(?<=[.!?;])\s+(?=\D|\d+\s)|\n+")
+RANGE = re.compile("\\s?[-~\u2014\u301c]\\s?|\\s(?:to|and)\\s")
+"""What separates the ends of a range; "and" does only after "between"."""
+FURTHER = re.compile(r"\s?[-~/]\s?\d")
+"""After the second number it is a date, a telephone number or a list, and no range."""
+PADDED = re.compile(r"\D*0\d")
+"""The 05 of a date or a code."""
+Range = tuple[float, float]
+"""The ends of a range, the smaller first; of a number, it twice."""
 BRACKETS = re.compile(rf"\s*\((?=[^()]*\d)\s*({CURRENCY}?[\d.,\s]+[^()]*)\)\s*[.%]?\s*")
 
 
 def parse_number(text: str, *, divides_percent: bool = False) -> float | None:
+    """Parse the number of a text, or the middle of a range; see `parse_range`."""
+    found = parse_range(text, divides_percent=divides_percent)
+    return None if found is None else (found[0] + found[1]) / 2
+
+
+def parse_range(text: str, *, divides_percent: bool = False) -> Range | None:
     """Parse the number that a text gives as its answer, as in "about 1,250 kcal"; None without one.
+
+    "3-5", "3 to 5" and "between 3 and 5" are a range from 3 to 5, "3-5 million" and "3-5 %" have
+    one unit for both ends. A second number that is not larger makes no range ("3 to 1"), and
+    "from 3 to 5" is a change, which is read as its first number.
 
     Read are digits of any script; 1,234.5 and 1 234.5 and 1'234.5 and 1.234,5; 1.5e3 and 1.5x10^3;
     1/2, the sign for it, and 1 1/2; 1.5 million, 12 k, 3M, 2 bn (also lakh and crore); $5 and -$5;
@@ -83,8 +103,9 @@ def parse_number(text: str, *, divides_percent: bool = False) -> float | None:
     """
     plain = fold_number(text)
     if found := BRACKETS.fullmatch(plain):
-        number = find_first(found[1], divides_percent)
-        return None if number is None else -abs(number)
+        inner = find_first(found[1], divides_percent)
+        is_negative = inner is not None and inner[0] == inner[1]
+        return (-abs(inner[0]), -abs(inner[0])) if inner and is_negative else inner
     unlabelled = LABEL.sub(lambda label: " " * len(label[0]), plain)
     numbers = (choose_number(each, divides_percent) for each in (unlabelled, plain))
     return next((number for number in numbers if number is not None), None)
@@ -98,7 +119,7 @@ def fold_number(text: str) -> str:
     return MARKED.sub(lambda found: found[0][:-1].upper(), folded)
 
 
-def choose_number(text: str, divides_percent: bool) -> float | None:
+def choose_number(text: str, divides_percent: bool) -> Range | None:
     """Return the number of a folded text; `parse_number` says which of several."""
     parts = [text[found.end() :] for found in ANSWER.finditer(text)]
     for part in reversed(parts):
@@ -119,33 +140,59 @@ def choose_number(text: str, divides_percent: bool) -> float | None:
     return next((number for number in sentences if number is not None), None)
 
 
-def find_in_sentence(text: str, divides_percent: bool) -> float | None:
+def find_in_sentence(text: str, divides_percent: bool) -> Range | None:
     """Return the number after the only "is" of a sentence that has one, or its first number."""
     numbers = [find_first(part, divides_percent) for part in IS.split(text)[1:]]
     known = [number for number in numbers if number is not None]
     return known[0] if len(known) == 1 else find_first(text, divides_percent)
 
 
-def find_after_sum(text: str, divides_percent: bool) -> float | None:
+def find_after_sum(text: str, divides_percent: bool) -> Range | None:
     """Return the first number after the last "=" or "so" that has one after it."""
     parts = [text[found.end() :] for found in SUM.finditer(text)]
     numbers = (find_first(part, divides_percent) for part in reversed(parts))
     return next((number for number in numbers if number is not None), None)
 
 
-def find_first(text: str, divides_percent: bool) -> float | None:
-    """Return the first finite number of a folded text."""
+def find_first(text: str, divides_percent: bool) -> Range | None:
+    """Return the first finite number of a folded text, or the range that it begins."""
     for found in NUMBER.finditer(text):
-        number, end = compute_value(found), found.end()
-        while scale := SCALE.match(text, end):  # 2 hundred thousand
-            number, end = number * SCALES[scale["word"]], scale.end()
-        if divides_percent and PERCENT.match(text, end):
-            number /= 100
-        elif divides_percent and PER_MILLE.match(text, end):
-            number /= 1000
+        number, end = apply_units(compute_value(found), text, found.end(), divides_percent)
         if math.isfinite(number):
-            return number
+            high = find_second(text, found, number, end, divides_percent)
+            return (number, number) if high is None else high
     return None
+
+
+def find_second(
+    text: str, first: re.Match[str], number: float, end: int, divides_percent: bool
+) -> Range | None:
+    """Return the range whose smaller end is `first`, which is `number` and ends at `end`."""
+    before = text[: first.start()].split()[-1:]
+    joined = RANGE.match(text, end)
+    if not joined or before == ["from"] or (joined[0].strip() == "and") != (before == ["between"]):
+        return None
+    start = joined.end()
+    second = NUMBER.match(text[start:])
+    if not second or any(PADDED.match(each[0]) for each in (first, second)):
+        return None
+    plain_end = start + second.end()
+    high, end_of_range = apply_units(compute_value(second), text, plain_end, divides_percent)
+    # "3-5 million" has one unit for both, unless that makes the first the larger one: 900 - 1.5k.
+    shared, _ = apply_units(compute_value(first), text, plain_end, divides_percent)
+    lows = (shared, number) if end == first.end() else (number,)
+    is_range = math.isfinite(high) and not FURTHER.match(text, end_of_range)
+    return next(((low, high) for low in lows if low < high and is_range), None)
+
+
+def apply_units(number: float, text: str, end: int, divides_percent: bool) -> tuple[float, int]:
+    """Return a number with the scale and percent sign that follow at `end`, and where these end."""
+    while scale := SCALE.match(text, end):  # 2 hundred thousand
+        number, end = number * SCALES[scale["word"]], scale.end()
+    for sign, divisor in ((PERCENT, 100), (PER_MILLE, 1000)):
+        if found := sign.match(text, end):
+            return number / divisor if divides_percent else number, found.end()
+    return number, end
 
 
 def compute_value(found: re.Match[str]) -> float:
@@ -173,18 +220,24 @@ def read_digits(digits: str) -> str:
 
 def is_in_brackets(text: str) -> bool:
     """Whether a text is a number in brackets, which is negative in accounts."""
-    return BRACKETS.fullmatch(fold_number(text)) is not None
+    found = parse_range(text)
+    return BRACKETS.fullmatch(fold_number(text)) is not None and found is not None and found[1] <= 0
 
 
-def parse_numbers(answers: tuple[str, ...], *, divides_percent: bool = False) -> list[float]:
-    """Parse the number of each answer. Raises ValueError if one has none."""
-    numbers = [parse_number(answer, divides_percent=divides_percent) for answer in answers]
-    if None in numbers:
+def parse_ranges(answers: tuple[str, ...], *, divides_percent: bool = False) -> list[Range]:
+    """Parse the number or range of each answer. Raises ValueError if one has none."""
+    found = [parse_range(answer, divides_percent=divides_percent) for answer in answers]
+    if None in found:
         raise ValueError(
-            f"{answers[numbers.index(None)]!r} has no number in digits, and the metric compares "
+            f"{answers[found.index(None)]!r} has no number in digits, and the metric compares "
             "numbers: mend the answer, or choose another metric"
         )
-    return [number for number in numbers if number is not None]
+    return [each for each in found if each is not None]
+
+
+def parse_numbers(answers: tuple[str, ...]) -> list[float]:
+    """Parse the number of each answer, of a range the middle. Raises ValueError if one has none."""
+    return [(low + high) / 2 for low, high in parse_ranges(answers)]
 
 
 def find_nearest(prediction: str, answers: tuple[str, ...]) -> tuple[float, float]:

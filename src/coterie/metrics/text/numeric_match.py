@@ -8,7 +8,7 @@ import numpy as np
 
 from coterie.metrics.base import Statistics, TextMetric, TextPrediction
 from coterie.metrics.text.normalization import fold
-from coterie.metrics.text.number_parsing import is_in_brackets, parse_number, parse_numbers
+from coterie.metrics.text.number_parsing import RANGE, is_in_brackets, parse_range, parse_ranges
 
 YEAR = re.compile(
     r"[\s(]*(?:(?:in|of|since|by|until|from)\s+)?(?:the\s+)?"
@@ -19,7 +19,10 @@ YEAR = re.compile(
 
 @dataclass(frozen=True, kw_only=True)
 class NumericMatch(TextMetric):
-    """Percent of predictions whose number (see `parse_number`) is within a tolerance of an answer.
+    """Percent of predictions whose number (see `parse_range`) is within a tolerance of an answer.
+
+    An answer that is a range, such as "3-5", accepts the numbers within it; a predicted range is
+    right if both of its ends are: "3 to 5" is not 4, and "99-101" is within 5 % of 100.
 
     With 0.05, for numbers, the relaxed accuracy of ChartQA (arXiv:2203.10244) as pix2struct and
     lmms-eval compute it: a number before a percent sign is divided by 100, so that "95%" is right
@@ -46,24 +49,26 @@ class NumericMatch(TextMetric):
             raise ValueError(f"NumericMatch(exact_years={self.exact_years!r}): give true or false")
 
     def check(self, answers: tuple[str, ...]) -> None:
-        parse_numbers(answers)
+        parse_ranges(answers)
 
     def statistics(self, prediction: TextPrediction, answers: tuple[str, ...]) -> Statistics:
-        predicted = parse_number(prediction.text, divides_percent=True)
+        predicted = parse_range(prediction.text, divides_percent=True)
         if predicted is None:
             return np.array([0.0, 1.0])
-        signs = (1, -1) if is_in_brackets(prediction.text) else (1,)
+        given = [predicted]
+        if is_in_brackets(prediction.text):
+            given.append((-predicted[1], -predicted[0]))
+        ranges = zip(answers, parse_ranges(answers, divides_percent=True), strict=True)
         is_near = any(
-            abs(sign * predicted - number) <= self.get_tolerance(answer) * abs(number)
-            for answer, number in zip(
-                answers, parse_numbers(answers, divides_percent=True), strict=True
-            )
-            for sign in signs
+            low - first <= self.get_tolerance(answer) * abs(low)
+            and last - high <= self.get_tolerance(answer) * abs(high)
+            for answer, (low, high) in ranges
+            for first, last in given
         )
         return np.array([float(is_near), 1.0])
 
     def get_tolerance(self, answer: str) -> float:
         """Return the relative tolerance for an answer, with room for rounding."""
-        if self.exact_years and YEAR.fullmatch(fold(answer)):
+        if self.exact_years and all(map(YEAR.fullmatch, RANGE.split(fold(answer)))):
             return 0.0
         return self.tolerance * (1 + 1e-12)  # 95 for 100

@@ -14,8 +14,8 @@ from coterie.metrics.text.number_parsing import find_nearest, parse_numbers
 class R2(TextMetric):
     """The coefficient of determination: 1 is perfect, 0 is as good as the mean answer.
 
-    A prediction without a number counts as 0; of several answers, the nearest is used. NaN if all
-    answers are equal.
+    A prediction without a number counts as 0, a range such as "3-5" as its middle; of several
+    answers, the nearest is used. NaN if all answers are equal.
 
     Attributes:
         log: compare log(1 + x), for amounts over several decades; negative numbers count as 0.

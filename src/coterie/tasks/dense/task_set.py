@@ -30,6 +30,7 @@ from coterie.tasks.dense.split_summary import summarize_splits
 from coterie.tasks.dense.task import DenseTask
 from coterie.tasks.dense.task_file import DATASET_KEY, parse_dense_tasks
 from coterie.tasks.dense.vision_config import ResizedDataset, VisionConfig
+from coterie.tasks.evaluated_tasks import SharedSample
 from coterie.tasks.frozen_tasks import FrozenTasks
 from coterie.tasks.gradients import GradientOptions
 from coterie.tasks.losses import ItemLosses
@@ -190,7 +191,7 @@ class DenseTasks(TaskSet):
 
     def find_shared_samples(
         self, datasets: Sequence[EvaluationDataset], split: str
-    ) -> dict[str, list[str]]:
+    ) -> dict[str, list[SharedSample]]:
         """Find images of equal files, or of equal pixels, among those of a split."""
         with suppress(ValueError, OSError):  # no such split, or moved since
             others = self.dataset.load_images(split)

@@ -6,13 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 
 from coterie.data.sample import MediaFile, TextSample
+from coterie.tasks.evaluated_tasks import SharedSample
 from coterie.tasks.text.task import TextTask
 
 
 def find_shared_samples(
     samples: Mapping[str, Sequence[TextSample]], tasks: Sequence[TextTask], split: str = "train"
-) -> dict[str, list[str]]:
-    """Return task -> the sources of its samples that one of the `tasks` has in a split, too.
+) -> dict[str, list[SharedSample]]:
+    """Return task -> its samples that one of the `tasks` has in a split, too.
 
     Media files are compared by their sizes first, and read where texts and sizes are equal. Rows
     of the split that cannot be read are not compared.
@@ -21,11 +22,12 @@ def find_shared_samples(
     for name, listed in samples.items():
         for place, sample in enumerate(listed):
             by_key.setdefault(make_key(sample), []).append((name, place, sample))
-    shared: dict[tuple[str, int], str] = {}
+    shared: dict[tuple[str, int], SharedSample] = {}
     for row in iterate_samples(tasks, split):
         for name, place, sample in by_key.get(make_key(row), ()):
             if (name, place) not in shared and has_equal_media(sample, row):
-                shared[name, place] = sample.source
+                of_task = "" if row.task == name else f" of task {row.task!r}"
+                shared[name, place] = SharedSample(sample.source, f"{row.source}{of_task}")
     return {
         name: [shared[name, place] for place in range(len(listed)) if (name, place) in shared]
         for name, listed in samples.items()

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from coterie.annotations import abbreviate
 from coterie.data.columns import Columns
 from coterie.data.dataset import Dataset
 from coterie.data.row_reader import RowReader
@@ -19,7 +20,12 @@ from coterie.data.validation import (
     describe_bad_rows,
     raise_for_bad_rows,
 )
-from coterie.file_names import check_file_name
+from coterie.file_names import (
+    check_file_name,
+    find_colliding,
+    find_unicode_form,
+    suggest_path,
+)
 from coterie.metrics.base import TextMetric
 from coterie.metrics.text.exact_match import ExactMatch
 
@@ -111,7 +117,8 @@ class TextTask:
         if path.startswith("hf:"):
             return path
         # Path.expanduser raises for ~nobody.
-        return os.path.join(os.path.expanduser(self.folder), os.path.expanduser(path))
+        place = os.path.join(os.path.expanduser(self.folder), os.path.expanduser(path))
+        return find_unicode_form(place)
 
     def list_splits(self) -> tuple[str, ...]:
         """List the task's splits."""
@@ -169,12 +176,15 @@ class TextTask:
         for split, given in self.rows.items():
             for path in (given,) if isinstance(given, str) else given:
                 file = self.resolve(path)
-                if not (file.startswith("hf:") or Path(file).exists() or is_pattern(Path(file))):
-                    where = f"rows.{split} = {path!r}"
-                    raise ValueError(f"{where}: there is no file or folder {file}")
-        if self.media_root is not None and not Path(self.resolve(self.media_root)).is_dir():
+                # os.path.exists is false for what is too long, for which Path's raises.
+                if not (file.startswith("hf:") or os.path.exists(file) or is_pattern(Path(file))):
+                    where = f"rows.{split} = {abbreviate(path)}"
+                    problem = f"{where}: there is no file or folder {file[:300]}"
+                    raise ValueError(f"{problem}{suggest_path(file)}")
+        if self.media_root is not None and not os.path.isdir(self.resolve(self.media_root)):
+            where = f"media_root = {abbreviate(self.media_root)}"
             folder = self.resolve(self.media_root)
-            raise ValueError(f"media_root = {self.media_root!r}: there is no folder {folder}")
+            raise ValueError(f"{where}: there is no folder {folder[:300]}{suggest_path(folder)}")
 
 
 def read_tasks_rows(
@@ -213,7 +223,7 @@ def check_rows(rows: Mapping[str, Rows]) -> dict[str, Rows]:
             split = check_split_name(str(given))
         except ValueError as error:
             raise ValueError(f"rows.{given}: {error}") from None
-        if split in found:
+        if find_colliding([*found, split]):
             raise ValueError(f"rows.{given}: the split {split} is named twice: keep one")
         found[split] = path if isinstance(path, str) else tuple(paths)
     return found

@@ -6,6 +6,7 @@ from typing import Any
 
 from coterie.annotations import format_suggestions
 from coterie.data.row_formats.fields import format_value
+from coterie.file_names import check_names_differ
 from coterie.metrics import parse_metric
 from coterie.modalities.base import find_media_modalities
 from coterie.serialization import get_init_fields
@@ -25,13 +26,7 @@ def parse_text_tasks(items: Any, path: Path) -> tuple[TextTask, ...]:
     if not (isinstance(items, list) and items):
         raise ValueError(f"{path}: tasks = {format_value(items)}: give a list of at least one task")
     tasks = [parse_task(item, path, f"{path}: tasks[{i}]") for i, item in enumerate(items)]
-    numbers: dict[str, int] = {}
-    for i, task in enumerate(tasks):
-        if numbers.setdefault(task.name, i) < i:
-            raise ValueError(
-                f"{path}: tasks[{i}].name = {task.name!r}: tasks[{numbers[task.name]}] has the "
-                "same name; give each task a name of its own"
-            )
+    check_names_differ([task.name for task in tasks], f"{path}: tasks", kind="task")
     return tuple(tasks)
 
 

@@ -20,6 +20,7 @@ from coterie.data.validation import ValidatedDataset
 from coterie.metrics.base import TextMetric
 from coterie.models.loading import LoadedModel, load, load_inputs
 from coterie.models.options import ModelOptions
+from coterie.tasks.evaluated_tasks import SharedSample
 from coterie.tasks.gradients import GradientOptions
 from coterie.tasks.losses import ItemLosses
 from coterie.tasks.predictions import (
@@ -236,7 +237,7 @@ class TextTasks(TaskSet):
 
     def find_shared_samples(
         self, datasets: Sequence[EvaluationDataset], split: str
-    ) -> dict[str, list[str]]:
+    ) -> dict[str, list[SharedSample]]:
         """Find samples of equal messages, answers and media among those of all tasks' split."""
         samples = {each.name: each.samples for each in datasets}
         return find_shared_samples(samples, self.tasks, split)
