@@ -27,11 +27,11 @@ from experiments.parts import in_parts, share_work
 
 RESULT = Path(__file__).parents[1] / "benchmarks" / "results" / "tagged-cpu.json"
 SEEDS = (0, 1, 2)
-STAGES = (16, 40, 16)
+STAGES = (12, 24, 12)
 """Steps of Awaker's stages; the other systems have one stage of as many."""
-PER_TASK = 4
+PER_TASK = 3
 """Samples of each task in a step."""
-LIMIT = 50
+LIMIT = 40
 SYSTEMS = tuple(
     name for name in make_systems() if name not in ("upgrad", "soft_lora", "hydra_lora")
 )
